@@ -1,0 +1,4 @@
+//! The engine of ordergate.
+
+pub mod order;
+pub mod ports;

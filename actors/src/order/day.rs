@@ -1,0 +1,29 @@
+//! The trading date. Time is UTC inside and IST (+05:30, no daylight saving) at the calendar.
+
+use chrono::{DateTime, FixedOffset, NaiveDate, Offset, Utc};
+
+/// Indian Standard Time.
+#[must_use]
+pub fn ist() -> FixedOffset {
+    // 19 800 s is within a day, so the offset exists.
+    FixedOffset::east_opt(19_800).unwrap_or(Utc.fix())
+}
+
+/// The date on an Indian wall calendar.
+#[must_use]
+pub fn trading_date(at: DateTime<Utc>) -> NaiveDate {
+    at.with_timezone(&ist()).date_naive()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_turns_at_half_past_six_utc_in_the_evening() {
+        let before: DateTime<Utc> = "2026-11-20T18:29:59Z".parse().unwrap();
+        let after: DateTime<Utc> = "2026-11-20T18:30:00Z".parse().unwrap();
+        assert_eq!(trading_date(before).to_string(), "2026-11-20");
+        assert_eq!(trading_date(after).to_string(), "2026-11-21");
+    }
+}

@@ -1,0 +1,81 @@
+//! What a source sent, before anybody believed it: every field is text and may be missing.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ids::{ClientId, CommandId, IdempotencyKey, SignalId};
+use super::words::Source;
+
+/// The most orders that one signal may ask for.
+pub const MAX_LEGS: usize = 100;
+
+/// One signal as it arrived: who, when, and the orders that it asks for.
+#[derive(Debug, Clone)]
+pub struct SignalDraft {
+    /// The account that it is for; already known to exist.
+    pub client_id: ClientId,
+    /// Drawn by the receiver, so that it can look the signal up even when its answer was lost.
+    pub signal_id: SignalId,
+    /// The kind of source.
+    pub source: Source,
+    /// Which secret, key or strategy sent it; shown to people.
+    pub user: String,
+    /// The sender's own key, if any.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// SHA-256 of the body, after the secret was taken out.
+    pub body_hash: [u8; 32],
+    /// Identical bodies without a key within this many milliseconds are one signal; 0 turns that off.
+    pub replay_window_ms: u64,
+    /// When we received it.
+    pub received_at: DateTime<Utc>,
+    /// When the sender says it was made; ages the signal.
+    pub signal_time: Option<DateTime<Utc>>,
+    /// The orders, in the sender's order; 1 to [`MAX_LEGS`].
+    pub legs: Vec<LegDraft>,
+}
+
+/// One order as it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegDraft {
+    /// The owner of the position.
+    pub strategy: Option<String>,
+    /// ENTRY, EXIT or ADJUST.
+    pub execution_type: Option<String>,
+    /// Exchange segment.
+    pub exchange: Option<String>,
+    /// Trading symbol.
+    pub symbol: Option<String>,
+    /// BUY or SELL. An exit may leave it out: it closes.
+    pub side: Option<String>,
+    /// Units. An exit may leave it out: all that the strategy holds.
+    pub quantity: Option<String>,
+    /// MIS, NRML or CNC. An exit may leave it out: the product of the position.
+    pub product: Option<String>,
+    /// MARKET, LIMIT, SL or SLM.
+    pub order_type: Option<String>,
+    /// DAY or IOC; DAY when absent.
+    pub validity: Option<String>,
+    /// Limit price; for a market order the price the sender saw.
+    pub price: Option<String>,
+    /// Trigger of SL and SLM.
+    pub trigger_price: Option<String>,
+    /// Stop for the position that this entry opens.
+    pub stop_loss: Option<String>,
+    /// Target for the position that this entry opens.
+    pub target: Option<String>,
+    /// POINTS, PERCENT or ABSOLUTE.
+    pub trailing_type: Option<String>,
+    /// How far the stop trails.
+    pub trailing_value: Option<String>,
+    /// SUCCESS or FAILURE: a mock result.
+    pub test_mode: Option<String>,
+    /// The order that this one repeats or replaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<CommandId>,
+}
+
+/// Text fit for a row, a log line and a page: control characters become `?`, at most `max` characters.
+#[must_use]
+pub fn clean(text: &str, max: usize) -> String {
+    text.chars().take(max).map(|c| if c.is_control() { '?' } else { c }).collect()
+}

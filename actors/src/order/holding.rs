@@ -1,0 +1,110 @@
+//! What a strategy holds in one instrument and product, from fills only.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::money::{Amount, Price, Quantity};
+use super::words::Side;
+
+/// A position of one strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Holding {
+    /// Units: positive long, negative short.
+    pub net: i64,
+    /// Rupees paid (long) or received (short) for the open units.
+    pub cost: Amount,
+    /// Gross profit of what was closed, rupees, since the strategy first held this.
+    pub realised: Amount,
+}
+
+impl Holding {
+    /// Average price of the open units, rounded to four decimals.
+    #[must_use]
+    pub fn average(&self) -> Option<Decimal> {
+        (self.net != 0).then(|| self.cost.per_unit(self.net.abs())).flatten()
+    }
+
+    /// The holding after one more fill: adding averages, reducing realises, crossing zero does both.
+    #[must_use]
+    pub fn after(self, side: Side, quantity: Quantity, price: Price) -> Self {
+        let signed = side.sign() * quantity.value();
+        if self.net == 0 || self.net.signum() == signed.signum() {
+            return Self { net: self.net + signed, cost: self.cost.plus(price.times(quantity.value())), ..self };
+        }
+        let closing = quantity.value().min(self.net.abs());
+        let closed_cost = self.share_of_cost(closing);
+        let proceeds = price.times(closing);
+        let profit = if self.net > 0 { proceeds.plus(closed_cost.negated()) } else { closed_cost.plus(proceeds.negated()) };
+        let rest = Self {
+            net: self.net + side.sign() * closing,
+            cost: self.cost.plus(closed_cost.negated()),
+            realised: self.realised.plus(profit),
+        };
+        match Quantity::new(quantity.value() - closing) {
+            Some(opening) => Self { cost: Amount::ZERO, ..rest }.after(side, opening, price),
+            None => rest,
+        }
+    }
+
+    /// The holding with so many units taken out without a price: what the broker shows was closed elsewhere.
+    #[must_use]
+    pub fn reduced(self, units: i64) -> Self {
+        let units = units.clamp(0, self.net.abs());
+        Self { net: self.net - self.net.signum() * units, cost: self.cost.plus(self.share_of_cost(units).negated()), ..self }
+    }
+
+    fn share_of_cost(self, units: i64) -> Amount {
+        if units == self.net.abs() {
+            return self.cost;
+        }
+        let share = self.cost.0.checked_mul(Decimal::from(units)).and_then(|value| value.checked_div(Decimal::from(self.net.abs())));
+        Amount(share.unwrap_or(self.cost.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    fn q(n: i64) -> Quantity {
+        Quantity::new(n).unwrap()
+    }
+    fn p(text: &str) -> Price {
+        Price::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_round_trip_realises_the_difference() {
+        let held = Holding::default().after(Side::Buy, q(10), p("100")).after(Side::Buy, q(10), p("110"));
+        assert_eq!(held.average(), Some(Decimal::from(105)));
+        let flat = held.after(Side::Sell, q(20), p("107"));
+        assert_eq!((flat.net, flat.realised), (0, Amount(Decimal::from(40))));
+        assert!(flat.cost.0.is_zero());
+    }
+
+    #[test]
+    fn a_short_gains_when_the_price_falls_and_a_flip_starts_anew() {
+        let held = Holding::default().after(Side::Sell, q(10), p("100")).after(Side::Buy, q(15), p("90"));
+        assert_eq!((held.net, held.realised, held.average()), (5, Amount(Decimal::from(100)), Some(Decimal::from(90))));
+    }
+
+    proptest! {
+        /// Cash is conserved: what was realised plus the cost of what is left is what flowed in and out.
+        #[test]
+        fn prop_cash_is_conserved(fills in proptest::collection::vec((any::<bool>(), 1i64..50, 1i64..2000), 1..30)) {
+            let (mut held, mut cash, mut net) = (Holding::default(), Decimal::ZERO, 0i64);
+            for (buy, quantity, price) in fills {
+                let side = if buy { Side::Buy } else { Side::Sell };
+                let price = Price::new(Decimal::new(price, 1)).unwrap();
+                held = held.after(side, q(quantity), price);
+                cash -= Decimal::from(side.sign()) * price.times(quantity).0;
+                net += side.sign() * quantity;
+            }
+            prop_assert_eq!(held.net, net);
+            let open = Decimal::from(held.net.signum()) * held.cost.0;
+            let drift = (held.realised.0 - open - cash).abs();
+            prop_assert!(drift < Decimal::new(1, 10), "drift {}", drift);
+        }
+    }
+}

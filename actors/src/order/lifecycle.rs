@@ -1,0 +1,460 @@
+//! The one state machine of an order. Facts come in from everywhere, in any order; what they do to the committed
+//! row is decided here and nowhere else. A fact that no longer fits changes nothing.
+//!
+//! ```text
+//! CREATED ─▶ SENT_TO_BROKER ─▶ PARTIAL ─▶ EXECUTED
+//!    └──────────────┴─────────────┴─────▶ FAILED ─(late truth)▶ back to where the broker proves it
+//! ```
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{BrokerOrderId, TradeId};
+use super::money::{Price, Quantity};
+use super::record::OrderRecord;
+use super::tag::Tag;
+use super::words::{OrderType, Product, Side, Status, Validity};
+
+/// What is sent, whole: every open question of the order is settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// BUY or SELL.
+    pub side: Side,
+    /// Units.
+    pub quantity: Quantity,
+    /// MIS, NRML or CNC.
+    pub product: Product,
+    /// MARKET, LIMIT, SL or SLM.
+    pub order_type: OrderType,
+    /// DAY or IOC.
+    pub validity: Validity,
+    /// Limit price.
+    pub price: Option<Price>,
+    /// Trigger price.
+    pub trigger_price: Option<Price>,
+}
+
+/// What one gate looked at and said; recorded for every order, passed or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateVerdict {
+    /// Stable name of the gate (`risk.max_quantity`).
+    pub gate: String,
+    /// Whether the order may go on.
+    pub passed: bool,
+    /// What it saw.
+    pub input: String,
+    /// What it compared that with.
+    pub limit: String,
+}
+
+/// How the broker's book describes an order of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum BookState {
+    /// Working, possibly partly filled; also trigger pending.
+    Open,
+    /// Filled whole.
+    Complete,
+    /// Refused by the broker or the exchange.
+    Rejected,
+    /// Cancelled, possibly after a partial fill.
+    Cancelled,
+    /// Expired, possibly after a partial fill.
+    Expired,
+}
+
+/// One thing that happened to one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderFact {
+    /// A gate refused it before anything was sent.
+    Refused {
+        /// Why, as a code.
+        tag: Tag,
+        /// Why, with the numbers.
+        reason: String,
+        /// What every gate said so far.
+        gates: Vec<GateVerdict>,
+    },
+    /// It is about to be sent, as exactly this request.
+    SendIntended {
+        /// The settled order.
+        terms: Terms,
+        /// The request, as it will go out.
+        request: String,
+        /// What every gate said.
+        gates: Vec<GateVerdict>,
+        /// The highest order number known at the broker before it.
+        high_water: Option<BrokerOrderId>,
+    },
+    /// Nothing left this machine, and we know it.
+    NotSent {
+        /// Why, as a code.
+        tag: Tag,
+        /// Why, with the numbers.
+        reason: String,
+    },
+    /// The broker gave it a number.
+    Accepted {
+        /// The number.
+        broker_order_id: BrokerOrderId,
+    },
+    /// The broker said no.
+    Rejected {
+        /// The broker's words.
+        reason: String,
+    },
+    /// A call went out, or may have, and no clear answer came.
+    Unconfirmed {
+        /// What came instead.
+        cause: String,
+    },
+    /// A row of the broker's order book.
+    Book {
+        /// The broker's number.
+        broker_order_id: BrokerOrderId,
+        /// Its state there.
+        state: BookState,
+        /// Units filled so far.
+        filled: i64,
+        /// Average price of those.
+        average_price: Option<Decimal>,
+        /// The total quantity there (a modify changes it).
+        quantity: i64,
+        /// The broker's words.
+        reason: Option<String>,
+    },
+    /// A trade of this order, seen for the first time.
+    Fill(Fill),
+    /// Proven absent from the broker's books.
+    Absent {
+        /// What proves it.
+        evidence: String,
+    },
+    /// Somebody wants it gone.
+    CancelWanted {
+        /// [`Tag::CancelledByUser`] or [`Tag::KillSwitch`].
+        tag: Tag,
+        /// Who and why.
+        reason: String,
+    },
+    /// A cancel or modify call is about to go out, as exactly this request.
+    CallIntended {
+        /// `CANCEL` or `MODIFY`.
+        call: &'static str,
+        /// The request.
+        request: String,
+    },
+    /// What came back from a cancel or modify call.
+    CallReplied {
+        /// `CANCEL` or `MODIFY`.
+        call: &'static str,
+        /// The answer in words.
+        outcome: String,
+        /// The terms that an accepted modify asks for.
+        terms: Option<Terms>,
+    },
+    /// A fault of ours happened while this order was being handled.
+    Suspect {
+        /// Where.
+        cause: String,
+    },
+    /// A mock order came to its end.
+    TestEnded {
+        /// Whether SUCCESS or FAILURE was asked for.
+        success: bool,
+    },
+    /// A person settled an order in doubt.
+    Resolved {
+        /// The broker's number, or proof of absence by that person.
+        verdict: Resolution,
+        /// Who and why.
+        reason: String,
+    },
+}
+
+/// One trade at the exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fill {
+    /// The exchange's number.
+    pub trade_id: TradeId,
+    /// The broker's order number.
+    pub broker_order_id: BrokerOrderId,
+    /// Units.
+    pub quantity: Quantity,
+    /// Price.
+    pub price: Price,
+    /// When, by the exchange's clock.
+    pub at: DateTime<Utc>,
+}
+
+/// A person's verdict on an order in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// It is this order at the broker.
+    AtBroker(BrokerOrderId),
+    /// It is not at the broker.
+    Absent,
+}
+
+impl OrderFact {
+    /// The stable name of the journal row that it makes.
+    #[must_use]
+    pub fn event(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "REFUSED",
+            Self::SendIntended { .. } => "SENT_TO_BROKER",
+            Self::NotSent { .. } => "NOT_SENT",
+            Self::Accepted { .. } => "BROKER_CONFIRMED",
+            Self::Rejected { .. } => "BROKER_REJECTED",
+            Self::Unconfirmed { .. } => "SEND_UNCONFIRMED",
+            Self::Book { .. } => "BROKER_BOOK",
+            Self::Fill(_) => "FILL",
+            Self::Absent { .. } => "NOT_AT_BROKER",
+            Self::CancelWanted { .. } => "CANCEL_WANTED",
+            Self::CallIntended { call: "MODIFY", .. } => "MODIFY_SENT",
+            Self::CallIntended { .. } => "CANCEL_SENT",
+            Self::CallReplied { call: "MODIFY", .. } => "MODIFY_REPLIED",
+            Self::CallReplied { .. } => "CANCEL_REPLIED",
+            Self::Suspect { .. } => "ENGINE_FAULT",
+            Self::TestEnded { .. } => "TEST_ENDED",
+            Self::Resolved { .. } => "RESOLVED",
+        }
+    }
+}
+
+/// Why a fact changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the order is {current} already")]
+pub struct NotApplied {
+    /// Where the order is.
+    pub current: Status,
+}
+
+/// What a fact did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// The row after it.
+    pub record: OrderRecord,
+    /// Whether the broker proved us wrong about an order that we held FAILED: a person is paged.
+    pub late_truth: bool,
+}
+
+/// Applies a fact to the committed row.
+///
+/// # Errors
+/// [`NotApplied`] when the fact no longer fits, or says nothing new.
+pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Result<Transition, NotApplied> {
+    let unfit = NotApplied { current: record.status };
+    let mut next = record.clone();
+    next.updated_at = at;
+    let sent = record.sent_at.is_some();
+    let created = record.status == Status::Created;
+    let at_broker = record.status.is_at_broker();
+    let nameless = record.broker_order_id.is_none();
+    let mut late_truth = false;
+
+    match fact {
+        OrderFact::Refused { tag, reason, .. } if created => fail(&mut next, *tag, reason),
+        OrderFact::SendIntended { terms, .. } if created => {
+            settle(&mut next, terms);
+            next.status = Status::SentToBroker;
+            next.sent_at = Some(at);
+            next.tag = None;
+            next.reason = None;
+        }
+        OrderFact::NotSent { tag, reason } if at_broker && nameless && record.filled_quantity == 0 => fail(&mut next, *tag, reason),
+        OrderFact::Accepted { broker_order_id } if sent && nameless => {
+            next.broker_order_id = Some(broker_order_id.clone());
+            late_truth = reopen_if_failed(&mut next);
+            clear_doubt(&mut next);
+        }
+        OrderFact::Rejected { reason } if at_broker && nameless && record.filled_quantity == 0 => {
+            fail(&mut next, Tag::BrokerRejected, reason)
+        }
+        OrderFact::Unconfirmed { cause } if at_broker && nameless && !record.is_in_doubt() => {
+            next.tag = Some(Tag::SendUnconfirmed);
+            next.reason = Some(Arc::from(cause.as_str()));
+        }
+        OrderFact::Book { .. } if sent => late_truth = book(&mut next, fact),
+        OrderFact::Fill(fill) if sent => late_truth = filled(&mut next, fill),
+        OrderFact::Absent { evidence } if at_broker && nameless && record.filled_quantity == 0 => {
+            fail(&mut next, Tag::NotAtBroker, evidence)
+        }
+        OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
+        OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
+        OrderFact::CallIntended { .. } if at_broker => {}
+        OrderFact::CallReplied { terms, .. } if sent => {
+            if let Some(terms) = terms.as_ref().filter(|_| at_broker) {
+                settle(&mut next, terms);
+            }
+        }
+        OrderFact::Suspect { cause } if created => fail(&mut next, Tag::EngineFault, cause),
+        OrderFact::Suspect { cause } if at_broker && nameless && !record.is_in_doubt() => {
+            next.tag = Some(Tag::SendUnconfirmed);
+            next.reason = Some(Arc::from(cause.as_str()));
+        }
+        OrderFact::TestEnded { success } if at_broker && record.is_test() => end_test(&mut next, *success),
+        OrderFact::Resolved { verdict: Resolution::AtBroker(id), .. } if sent && nameless => {
+            next.broker_order_id = Some(id.clone());
+            late_truth = reopen_if_failed(&mut next);
+            clear_doubt(&mut next);
+        }
+        OrderFact::Resolved { verdict: Resolution::Absent, reason } if at_broker && nameless && record.filled_quantity == 0 => {
+            fail(&mut next, Tag::NotAtBroker, reason);
+        }
+        _ => return Err(unfit),
+    }
+    // A book row that repeats what we know is not an event; a call going out or coming back always is.
+    let always = matches!(fact, OrderFact::CallIntended { .. } | OrderFact::CallReplied { .. });
+    if !always && same(record, &next) {
+        return Err(unfit);
+    }
+    Ok(Transition { record: next, late_truth })
+}
+
+fn same(before: &OrderRecord, after: &OrderRecord) -> bool {
+    let mut after = after.clone();
+    after.updated_at = before.updated_at;
+    *before == after
+}
+
+fn fail(next: &mut OrderRecord, tag: Tag, reason: &str) {
+    next.status = Status::Failed;
+    next.tag = Some(tag);
+    next.reason = Some(Arc::from(reason));
+}
+
+fn settle(next: &mut OrderRecord, terms: &Terms) {
+    next.ask.side = Some(terms.side);
+    next.ask.quantity = Some(terms.quantity);
+    next.ask.product = Some(terms.product);
+    next.ask.order_type = Some(terms.order_type);
+    next.ask.validity = terms.validity;
+    next.ask.price = terms.price;
+    next.ask.trigger_price = terms.trigger_price;
+}
+
+fn clear_doubt(next: &mut OrderRecord) {
+    if next.tag == Some(Tag::SendUnconfirmed) {
+        next.tag = None;
+        next.reason = None;
+    }
+}
+
+/// The one way out of a terminal state: the broker proves that an order we held FAILED is live or filled.
+fn reopen_if_failed(next: &mut OrderRecord) -> bool {
+    if next.status != Status::Failed {
+        return false;
+    }
+    next.status = if next.filled_quantity > 0 { Status::Partial } else { Status::SentToBroker };
+    next.tag = None;
+    next.reason = None;
+    true
+}
+
+/// Returns whether late truth re-opened the order.
+fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
+    let OrderFact::Book { broker_order_id, state, filled, average_price, quantity, reason } = fact else { return false };
+    if next.broker_order_id.is_none() {
+        next.broker_order_id = Some(broker_order_id.clone());
+    }
+    let news = *filled > next.filled_quantity;
+    if news {
+        next.filled_quantity = *filled;
+        next.average_price = average_price.or(next.average_price);
+    }
+    let mut reopened = false;
+    if next.status == Status::Failed {
+        let is_live = *state == BookState::Open;
+        // Ends that we know and the book repeats are no news; a live row, or a fill that we did not have, is.
+        let ended_here = matches!(
+            next.tag,
+            Some(Tag::BrokerCancelled | Tag::BrokerExpired | Tag::BrokerRejected | Tag::CancelledByUser | Tag::KillSwitch)
+        );
+        if ended_here && !is_live && !news {
+            return false;
+        }
+        if !is_live && !news && next.filled_quantity == 0 {
+            // Absent for us, ended for the broker: the broker's word replaces ours.
+            end_as(next, *state, reason.as_deref());
+            return false;
+        }
+        reopened = reopen_if_failed(next);
+    }
+    clear_doubt(next);
+    if next.status == Status::Executed {
+        return reopened;
+    }
+    if let Some(quantity) = Quantity::new(*quantity).filter(|_| *state == BookState::Open) {
+        next.ask.quantity = Some(quantity);
+    }
+    match state {
+        BookState::Open if next.filled_quantity > 0 => next.status = Status::Partial,
+        BookState::Open => next.status = Status::SentToBroker,
+        BookState::Complete => execute(next),
+        BookState::Rejected | BookState::Cancelled | BookState::Expired
+            if next.quantity() > 0 && next.filled_quantity >= next.quantity() =>
+        {
+            execute(next)
+        }
+        BookState::Rejected | BookState::Cancelled | BookState::Expired => end_as(next, *state, reason.as_deref()),
+    }
+    reopened
+}
+
+fn execute(next: &mut OrderRecord) {
+    next.status = Status::Executed;
+    next.tag = None;
+    next.reason = None;
+}
+
+fn end_as(next: &mut OrderRecord, state: BookState, reason: Option<&str>) {
+    let tag = match (state, next.cancel_wanted) {
+        (BookState::Rejected, _) => Tag::BrokerRejected,
+        (BookState::Expired, _) => Tag::BrokerExpired,
+        (_, Some(wanted)) => wanted,
+        _ => Tag::BrokerCancelled,
+    };
+    let words = reason.map_or_else(|| tag.words().to_owned(), str::to_owned);
+    let words =
+        if next.filled_quantity > 0 { format!("{words}; {} of {} filled before", next.filled_quantity, next.quantity()) } else { words };
+    fail(next, tag, &words);
+}
+
+/// Returns whether late truth re-opened the order. The sum of the trades is as good a truth as the book's cumulative
+/// figure; whichever is more is right.
+fn filled(next: &mut OrderRecord, fill: &Fill) -> bool {
+    if next.broker_order_id.is_none() {
+        next.broker_order_id = Some(fill.broker_order_id.clone());
+    }
+    next.traded_quantity += fill.quantity.value();
+    next.traded_value = next.traded_value.plus(fill.price.times(fill.quantity.value()));
+    if next.traded_quantity >= next.filled_quantity {
+        next.filled_quantity = next.traded_quantity;
+        next.average_price = next.traded_value.per_unit(next.traded_quantity).or(next.average_price);
+    }
+    let proves_us_wrong = matches!(next.tag, Some(Tag::NotAtBroker | Tag::NotSent | Tag::BrokerRejected | Tag::EngineFault));
+    let reopened = next.status == Status::Failed && proves_us_wrong && reopen_if_failed(next);
+    clear_doubt(next);
+    let whole = next.quantity() > 0 && next.filled_quantity >= next.quantity();
+    match next.status {
+        Status::Executed => {}
+        _ if whole => execute(next),
+        Status::SentToBroker => next.status = Status::Partial,
+        _ => {}
+    }
+    reopened
+}
+
+fn end_test(next: &mut OrderRecord, success: bool) {
+    next.tag = Some(Tag::TestMode);
+    next.reason = Some(Arc::from(if success {
+        "test_mode SUCCESS: never sent to the broker"
+    } else {
+        "test_mode FAILURE: never sent to the broker"
+    }));
+    next.status = if success { Status::Executed } else { Status::Failed };
+}

@@ -1,0 +1,27 @@
+//! The domain: what an order is and what may happen to it. Pure values and functions.
+//!
+//! *Invariant:* nothing here reads a clock, draws a random number, or does I/O.
+
+pub mod basket;
+pub mod day;
+pub mod draft;
+pub mod holding;
+pub mod ids;
+pub mod instrument;
+pub mod lifecycle;
+pub mod money;
+pub mod record;
+pub mod tag;
+pub mod validate;
+pub mod words;
+
+pub use day::{ist, trading_date};
+pub use draft::{LegDraft, MAX_LEGS, SignalDraft, clean};
+pub use holding::Holding;
+pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};
+pub use instrument::{HoldingKey, Instrument, InstrumentKey, Kind, Right};
+pub use lifecycle::{BookState, Fill, GateVerdict, NotApplied, OrderFact, Resolution, Terms, Transition};
+pub use money::{Amount, BadNumber, Price, Quantity};
+pub use record::{Ask, OrderRecord, Trailing};
+pub use tag::Tag;
+pub use words::{Exchange, Intent, OrderType, Product, Side, Source, Status, TestMode, TrailingType, Validity};

@@ -1,0 +1,163 @@
+//! The order's row: what was asked for, where it is, and what the broker said. Written only by the ledger.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, SignalId, Strategy};
+use super::instrument::{HoldingKey, InstrumentKey};
+use super::money::{Amount, Price, Quantity};
+use super::tag::Tag;
+use super::words::{Exchange, Intent, OrderType, Product, Side, Source, Status, TestMode, TrailingType, Validity};
+
+/// What an order asks for. A refused order keeps what could be read of it; an accepted one has every field that
+/// its type needs (an exit's side, quantity and product are settled by risk).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The owner of the position.
+    pub strategy: Strategy,
+    /// ENTRY, EXIT or ADJUST.
+    pub intent: Option<Intent>,
+    /// Exchange segment.
+    pub exchange: Option<Exchange>,
+    /// Trading symbol; empty when none was sent.
+    pub symbol: Arc<str>,
+    /// BUY or SELL.
+    pub side: Option<Side>,
+    /// Units.
+    pub quantity: Option<Quantity>,
+    /// MIS, NRML or CNC.
+    pub product: Option<Product>,
+    /// MARKET, LIMIT, SL or SLM.
+    pub order_type: Option<OrderType>,
+    /// DAY or IOC.
+    pub validity: Validity,
+    /// Limit price.
+    pub price: Option<Price>,
+    /// Trigger price.
+    pub trigger_price: Option<Price>,
+    /// Stop of the position that this opens.
+    pub stop_loss: Option<Price>,
+    /// Target of the position that this opens.
+    pub target: Option<Price>,
+    /// How the stop trails.
+    pub trailing: Option<Trailing>,
+    /// A mock result.
+    pub test_mode: Option<TestMode>,
+}
+
+/// How a stop follows the price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trailing {
+    /// In what unit.
+    pub kind: TrailingType,
+    /// By how much.
+    pub value: Decimal,
+}
+
+/// One order of ours, as committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRecord {
+    /// The account.
+    pub client_id: ClientId,
+    /// The order.
+    pub command_id: CommandId,
+    /// The order's number in its account, gapless from 1. Earlier means registered earlier.
+    pub number: u64,
+    /// The signal that asked for it.
+    pub signal_id: SignalId,
+    /// Which of the signal's orders it is, from 0.
+    pub leg: u16,
+    /// The orders judged together with it.
+    pub basket_id: BasketId,
+    /// The order that this one repeats or replaces.
+    pub parent_command_id: Option<CommandId>,
+    /// The kind of source.
+    pub source: Source,
+    /// Which secret, key, strategy or person.
+    pub user: Arc<str>,
+    /// What it asks for.
+    pub ask: Ask,
+    /// Where it is.
+    pub status: Status,
+    /// Why it is there, as a code.
+    pub tag: Option<Tag>,
+    /// Why it is there, with the numbers.
+    pub reason: Option<Arc<str>>,
+    /// What the order's free text at the broker says.
+    pub broker_tag: BrokerTag,
+    /// The broker's number; `None` until the broker answers or its books tell.
+    pub broker_order_id: Option<BrokerOrderId>,
+    /// Units filled, by the broker's book or the sum of its trades, whichever is more.
+    pub filled_quantity: i64,
+    /// Average price of the fills, rounded to four decimals.
+    pub average_price: Option<Decimal>,
+    /// Units in the trades that we recorded for it.
+    pub traded_quantity: i64,
+    /// Rupees of those trades.
+    pub traded_value: Amount,
+    /// Set once somebody wants it gone; durable, so that it is cancelled the moment it can be.
+    pub cancel_wanted: Option<Tag>,
+    /// When the signal was made: what its age is measured from.
+    pub signal_time: DateTime<Utc>,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When SENT_TO_BROKER was committed.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// The journal row of its last change.
+    pub seq: u64,
+}
+
+impl OrderRecord {
+    /// The instrument, when the exchange was readable.
+    #[must_use]
+    pub fn instrument(&self) -> Option<InstrumentKey> {
+        self.ask.exchange.map(|exchange| InstrumentKey { exchange, symbol: Arc::clone(&self.ask.symbol) })
+    }
+
+    /// What a fill of this order is held in.
+    #[must_use]
+    pub fn holding(&self) -> Option<HoldingKey> {
+        Some(HoldingKey { instrument: self.instrument()?, product: self.ask.product? })
+    }
+
+    /// Whether it is for the instrument.
+    #[must_use]
+    pub fn is_for(&self, key: &InstrumentKey) -> bool {
+        self.ask.exchange == Some(key.exchange) && *self.ask.symbol == *key.symbol
+    }
+
+    /// Whether it closes a position.
+    #[must_use]
+    pub fn is_exit(&self) -> bool {
+        self.ask.intent == Some(Intent::Exit)
+    }
+
+    /// Whether it never reaches the broker and moves no position.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.ask.test_mode.is_some()
+    }
+
+    /// Units asked for, 0 while an exit's size is not settled.
+    #[must_use]
+    pub fn quantity(&self) -> i64 {
+        self.ask.quantity.map_or(0, Quantity::value)
+    }
+
+    /// Units that may still fill.
+    #[must_use]
+    pub fn unfilled(&self) -> i64 {
+        (self.quantity() - self.filled_quantity).max(0)
+    }
+
+    /// Whether a call went out, or may have gone out, without the broker's number being known.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.tag == Some(Tag::SendUnconfirmed) && self.status.is_at_broker()
+    }
+}

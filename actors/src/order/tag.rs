@@ -1,0 +1,184 @@
+//! Why an order is where it is: one stable code for programs, with one sentence for people.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The stable code of an order's end, or of its doubt. `reason` on the order holds the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Tag {
+    /// A field is missing or wrong.
+    ValidationFailed,
+    /// A risk limit refused it.
+    RiskLimitsExceeded,
+    /// The execution guard refused it: the strategy holds already, or it collides with another.
+    ExecutionGuardBlocked,
+    /// The strategy has an open order for this symbol.
+    DuplicateOrderBlocked,
+    /// The signal is older than its time to live, or from the future.
+    StaleSignal,
+    /// Outside the instrument's session.
+    MarketClosed,
+    /// No proven broker session.
+    BrokerNotLoggedIn,
+    /// The account is not armed for live orders.
+    NotArmed,
+    /// An exit for something the strategy does not hold.
+    NoPosition,
+    /// Committed as about to be sent, but the call was never made or could not connect.
+    NotSent,
+    /// A person cancelled it.
+    CancelledByUser,
+    /// A kill level refused or cancelled it.
+    KillSwitch,
+    /// A fault inside the engine while this order was being handled.
+    EngineFault,
+    /// The broker said no.
+    BrokerRejected,
+    /// The broker or the exchange cancelled it.
+    BrokerCancelled,
+    /// It expired at the broker.
+    BrokerExpired,
+    /// Sent, and no clear answer: being looked for in the broker's books. Not an end.
+    SendUnconfirmed,
+    /// Proven absent from the broker's books.
+    NotAtBroker,
+    /// Found CREATED after a restart, and no longer wanted.
+    AbandonedAtRecovery,
+    /// A mock result asked for by the sender.
+    TestMode,
+}
+
+impl Tag {
+    /// Every tag, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::ValidationFailed,
+        Self::RiskLimitsExceeded,
+        Self::ExecutionGuardBlocked,
+        Self::DuplicateOrderBlocked,
+        Self::StaleSignal,
+        Self::MarketClosed,
+        Self::BrokerNotLoggedIn,
+        Self::NotArmed,
+        Self::NoPosition,
+        Self::NotSent,
+        Self::CancelledByUser,
+        Self::KillSwitch,
+        Self::EngineFault,
+        Self::BrokerRejected,
+        Self::BrokerCancelled,
+        Self::BrokerExpired,
+        Self::SendUnconfirmed,
+        Self::NotAtBroker,
+        Self::AbandonedAtRecovery,
+        Self::TestMode,
+    ];
+
+    /// The code on disk and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ValidationFailed => "VALIDATION_FAILED",
+            Self::RiskLimitsExceeded => "RISK_LIMITS_EXCEEDED",
+            Self::ExecutionGuardBlocked => "EXECUTION_GUARD_BLOCKED",
+            Self::DuplicateOrderBlocked => "DUPLICATE_ORDER_BLOCKED",
+            Self::StaleSignal => "STALE_SIGNAL",
+            Self::MarketClosed => "MARKET_CLOSED",
+            Self::BrokerNotLoggedIn => "BROKER_NOT_LOGGED_IN",
+            Self::NotArmed => "NOT_ARMED",
+            Self::NoPosition => "NO_POSITION",
+            Self::NotSent => "NOT_SENT",
+            Self::CancelledByUser => "CANCELLED_BY_USER",
+            Self::KillSwitch => "KILL_SWITCH",
+            Self::EngineFault => "ENGINE_FAULT",
+            Self::BrokerRejected => "BROKER_REJECTED",
+            Self::BrokerCancelled => "BROKER_CANCELLED",
+            Self::BrokerExpired => "BROKER_EXPIRED",
+            Self::SendUnconfirmed => "SEND_UNCONFIRMED",
+            Self::NotAtBroker => "NOT_AT_BROKER",
+            Self::AbandonedAtRecovery => "ABANDONED_AT_RECOVERY",
+            Self::TestMode => "TEST_MODE",
+        }
+    }
+
+    /// What a page or a message says instead of a bare FAILED.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ValidationFailed => "refused by ordergate: the order is not complete or not valid",
+            Self::RiskLimitsExceeded => "refused by ordergate: a risk limit",
+            Self::ExecutionGuardBlocked => "refused by ordergate: it collides with what is held or working",
+            Self::DuplicateOrderBlocked => "refused by ordergate: an order for this symbol is already open",
+            Self::StaleSignal => "refused by ordergate: the signal is too old",
+            Self::MarketClosed => "refused by ordergate: the market is closed",
+            Self::BrokerNotLoggedIn => "refused by ordergate: no broker session",
+            Self::NotArmed => "refused by ordergate: the account is not armed",
+            Self::NoPosition => "refused by ordergate: nothing to exit",
+            Self::NotSent => "not sent: the call to the broker was never made",
+            Self::CancelledByUser => "cancelled by you",
+            Self::KillSwitch => "stopped by the kill switch",
+            Self::EngineFault => "stopped by a fault inside ordergate",
+            Self::BrokerRejected => "rejected by the broker",
+            Self::BrokerCancelled => "cancelled at the broker",
+            Self::BrokerExpired => "expired at the broker",
+            Self::SendUnconfirmed => "checking with the broker",
+            Self::NotAtBroker => "never arrived at the broker",
+            Self::AbandonedAtRecovery => "given up at restart: too old to send",
+            Self::TestMode => "a test: never sent to the broker",
+        }
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::ValidationFailed => "correct the field named in the reason and send it again",
+            Self::RiskLimitsExceeded => "reduce the order or the exposure, or change the limit named in the reason",
+            Self::ExecutionGuardBlocked => "exit the position named in the reason first, or send ADJUST",
+            Self::DuplicateOrderBlocked => "wait for the open order, or cancel it",
+            Self::StaleSignal => "send a fresh signal; check the sender's clock",
+            Self::MarketClosed => "send it inside the session",
+            Self::BrokerNotLoggedIn => "log in to the broker",
+            Self::NotArmed => "arm the account",
+            Self::NoPosition => "nothing: the strategy is flat there",
+            Self::NotSent => "send it again if it is still wanted",
+            Self::CancelledByUser => "nothing",
+            Self::KillSwitch => "re-arm when the cause is gone, then send it again",
+            Self::EngineFault => "see the log of this time, then send it again",
+            Self::BrokerRejected => "read the broker's reason; correct and send it again",
+            Self::BrokerCancelled => "see the broker's order book for who cancelled it",
+            Self::BrokerExpired => "send it again if it is still wanted",
+            Self::SendUnconfirmed => "wait; or look it up at the broker and resolve it by hand",
+            Self::NotAtBroker => "send it again if it is still wanted",
+            Self::AbandonedAtRecovery => "send it again if it is still wanted",
+            Self::TestMode => "nothing",
+        }
+    }
+
+    /// Reads the code.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|tag| tag.as_str() == text)
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tag_reads_back_and_json_agrees() {
+        for tag in Tag::ALL {
+            assert_eq!(Tag::parse(tag.as_str()), Some(*tag));
+            assert_eq!(serde_json::to_string(tag).unwrap(), format!("\"{}\"", tag.as_str()));
+            assert!(!tag.words().is_empty() && !tag.remedy().is_empty());
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! From text to an order: every field is checked against the instrument of today, and nothing that defines an order
+//! is ever assumed. All violations of a leg are named at once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+
+use super::draft::{LegDraft, clean};
+use super::ids::Strategy;
+use super::instrument::{Instrument, InstrumentKey};
+use super::money::{Amount, Price, Quantity, decimal};
+use super::record::{Ask, Trailing};
+use super::words::{Exchange, Intent, OrderType, Product, Side, TestMode, TrailingType, Validity};
+
+/// One thing wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field, as the sender spells it.
+    pub field: &'static str,
+    /// What is wrong and what to send instead.
+    pub message: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+/// The result of reading a leg: what could be read, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// What could be read; whole if there are no violations.
+    pub ask: Ask,
+    /// What is wrong; empty for an order that may go on.
+    pub violations: Vec<Violation>,
+}
+
+/// Bounds that no order passes, whatever the risk limits say.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The most rupees that one priced order may be worth.
+    pub max_notional: Amount,
+}
+
+/// The instrument that the leg names, if its exchange can be read: what the caller looks up before [`read`].
+#[must_use]
+pub fn named_instrument(leg: &LegDraft) -> Option<InstrumentKey> {
+    let exchange = Exchange::parse(leg.exchange.as_deref()?.trim())?;
+    let symbol = leg.symbol.as_deref()?.trim();
+    (!symbol.is_empty() && symbol.len() <= 64).then(|| InstrumentKey::new(exchange, symbol))
+}
+
+/// Reads one leg against the instrument found for it (`None`: the symbol is not in today's master).
+#[must_use]
+pub fn read(leg: &LegDraft, instrument: Option<&Instrument>, bounds: &Bounds) -> Reading {
+    let mut reader = Reader { violations: Vec::new() };
+    let ask = reader.fields(leg);
+    reader.required(leg, &ask);
+    reader.against_instrument(&ask, instrument);
+    reader.prices(&ask, reference_price(leg, &ask));
+    reader.protection(leg, &ask);
+    if let (Some(price), Some(quantity)) = (ask.price, ask.quantity) {
+        let notional = price.times(quantity.value());
+        if notional > bounds.max_notional {
+            reader.wrong(
+                "quantity",
+                format!("{quantity} x {price} = {notional} rupees is above the bound of {} (validation.max_notional)", bounds.max_notional),
+            );
+        }
+    }
+    Reading { ask, violations: reader.violations }
+}
+
+/// The price that stop and target are measured against: the limit, the trigger, or what the sender saw.
+fn reference_price(leg: &LegDraft, ask: &Ask) -> Option<Price> {
+    ask.price
+        .or(if ask.order_type == Some(OrderType::StopMarket) { ask.trigger_price } else { None })
+        .or_else(|| leg.price.as_deref().and_then(|text| Price::parse(text.trim()).ok()))
+}
+
+struct Reader {
+    violations: Vec<Violation>,
+}
+
+impl Reader {
+    fn wrong(&mut self, field: &'static str, message: impl Into<String>) {
+        self.violations.push(Violation { field, message: message.into() });
+    }
+
+    fn text<'a>(&mut self, field: &'static str, value: Option<&'a String>) -> Option<&'a str> {
+        let text = value?.trim();
+        if text.is_empty() {
+            return None;
+        }
+        if text.contains("{{") || text.contains("}}") {
+            self.wrong(field, format!("unresolved placeholder {:?}: the alert was not filled in", clean(text, 60)));
+            return None;
+        }
+        Some(text)
+    }
+
+    fn word<T>(&mut self, field: &'static str, value: Option<&String>, parse: fn(&str) -> Option<T>, choices: fn() -> String) -> Option<T> {
+        let text = self.text(field, value)?;
+        let word = parse(text);
+        if word.is_none() {
+            self.wrong(field, format!("{:?} is not one of {}", clean(text, 40), choices()));
+        }
+        word
+    }
+
+    fn price(&mut self, field: &'static str, value: Option<&String>) -> Option<Price> {
+        let text = self.text(field, value)?;
+        Price::parse(text).map_err(|error| self.wrong(field, format!("{:?} must be {}", clean(text, 40), error.rule))).ok()
+    }
+
+    /// Zero is what many alert templates send for "no price"; taken so only where the order type has none.
+    fn price_or_zero(&mut self, field: &'static str, value: Option<&String>, wanted: bool) -> Option<Price> {
+        let is_zero = value.and_then(|text| decimal(field, text.trim()).ok()).is_some_and(|number| number.is_zero());
+        if is_zero && !wanted { None } else { self.price(field, value) }
+    }
+
+    fn fields(&mut self, leg: &LegDraft) -> Ask {
+        let order_type = self.word("order_type", leg.order_type.as_ref(), OrderType::parse, OrderType::choices);
+        let price = self.price_or_zero("price", leg.price.as_ref(), order_type.is_some_and(OrderType::has_price));
+        let trigger = self.price_or_zero("trigger_price", leg.trigger_price.as_ref(), order_type.is_some_and(OrderType::has_trigger));
+        Ask {
+            strategy: self.strategy(leg),
+            intent: self.word("execution_type", leg.execution_type.as_ref(), Intent::parse, Intent::choices),
+            exchange: self.word("exchange", leg.exchange.as_ref(), Exchange::parse, Exchange::choices),
+            symbol: self.symbol(leg),
+            side: self.word("direction", leg.side.as_ref(), Side::parse, Side::choices),
+            quantity: self.quantity(leg),
+            product: self.word("product_type", leg.product.as_ref(), Product::parse, Product::choices),
+            order_type,
+            validity: self.word("validity", leg.validity.as_ref(), Validity::parse, Validity::choices).unwrap_or(Validity::Day),
+            price: price.filter(|_| order_type.is_none_or(OrderType::has_price)),
+            trigger_price: trigger,
+            stop_loss: self.price("stop_loss", leg.stop_loss.as_ref()),
+            target: self.price("target", leg.target.as_ref()),
+            trailing: self.trailing(leg),
+            test_mode: self.word("test_mode", leg.test_mode.as_ref(), TestMode::parse, TestMode::choices),
+        }
+    }
+
+    fn strategy(&mut self, leg: &LegDraft) -> Strategy {
+        let text = self.text("strategy_name", leg.strategy.as_ref()).unwrap_or("default");
+        Strategy::parse(text).unwrap_or_else(|error| {
+            self.wrong("strategy_name", error.rule);
+            let mut short: String = clean(text, 64);
+            while short.len() > 64 {
+                short.pop();
+            }
+            // Cleaned to at most 64 bytes without control characters, and not empty: the rule holds.
+            Strategy::parse(&short).unwrap_or_else(|_| Strategy::unnamed())
+        })
+    }
+
+    fn symbol(&mut self, leg: &LegDraft) -> Arc<str> {
+        let Some(text) = self.text("tradingsymbol", leg.symbol.as_ref()) else { return Arc::from("") };
+        if text.len() > 64 || text.chars().any(char::is_control) {
+            self.wrong("tradingsymbol", "at most 64 bytes without control characters");
+        }
+        Arc::from(clean(text, 64))
+    }
+
+    fn quantity(&mut self, leg: &LegDraft) -> Option<Quantity> {
+        let text = self.text("qty", leg.quantity.as_ref())?;
+        Quantity::parse(text).map_err(|error| self.wrong("qty", format!("{:?} must be {}", clean(text, 40), error.rule))).ok()
+    }
+
+    fn trailing(&mut self, leg: &LegDraft) -> Option<Trailing> {
+        if leg.trailing_type.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("NONE")) {
+            return None;
+        }
+        let kind = self.word("trailing_type", leg.trailing_type.as_ref(), TrailingType::parse, TrailingType::choices);
+        let text = self.text("trailing_value", leg.trailing_value.as_ref());
+        let (Some(kind), Some(text)) = (kind, text) else {
+            if kind.is_some() || text.is_some() {
+                self.wrong("trailing_value", "trailing_type and trailing_value go together");
+            }
+            return None;
+        };
+        match decimal("trailing_value", text) {
+            Ok(value) if value > Decimal::ZERO && (kind != TrailingType::Percent || value < Decimal::ONE_HUNDRED) => {
+                Some(Trailing { kind, value })
+            }
+            _ => {
+                self.wrong("trailing_value", format!("{:?} must be greater than 0 (and less than 100 for PERCENT)", clean(text, 40)));
+                None
+            }
+        }
+    }
+
+    /// Nothing that defines an order is assumed. An exit may leave out what its position settles.
+    fn required(&mut self, leg: &LegDraft, ask: &Ask) {
+        let sent = |value: &Option<String>| value.as_deref().is_some_and(|text| !text.trim().is_empty());
+        let is_exit = ask.intent == Some(Intent::Exit);
+        let mut missing = |field: &'static str, value: &Option<String>| {
+            if !sent(value) {
+                self.violations.push(Violation { field, message: "missing; nothing is assumed for it".into() });
+            }
+        };
+        missing("execution_type", &leg.execution_type);
+        missing("exchange", &leg.exchange);
+        missing("tradingsymbol", &leg.symbol);
+        missing("order_type", &leg.order_type);
+        if !is_exit {
+            missing("direction", &leg.side);
+            missing("qty", &leg.quantity);
+            missing("product_type", &leg.product);
+        }
+        if ask.order_type.is_some_and(OrderType::has_price) {
+            missing("price", &leg.price);
+        }
+        if ask.order_type.is_some_and(OrderType::has_trigger) {
+            missing("trigger_price", &leg.trigger_price);
+        }
+    }
+
+    fn against_instrument(&mut self, ask: &Ask, instrument: Option<&Instrument>) {
+        let Some(instrument) = instrument else {
+            if ask.exchange.is_some() && !ask.symbol.is_empty() {
+                self.wrong(
+                    "tradingsymbol",
+                    format!("{} is not in today's instrument master of {}", ask.symbol, ask.exchange.map_or("", Exchange::as_str)),
+                );
+            }
+            return;
+        };
+        if !instrument.is_tradable() {
+            self.wrong("tradingsymbol", format!("{} is an index: it is quoted, not traded", instrument.key));
+        }
+        if let Some(product) = ask.product.filter(|product| !instrument.takes(*product)) {
+            self.wrong("product_type", format!("{product} is not possible in {}", instrument.key));
+        }
+        if let Some(quantity) = ask.quantity {
+            self.lot_and_freeze(quantity, instrument);
+        }
+        for (field, price) in
+            [("price", ask.price), ("trigger_price", ask.trigger_price), ("stop_loss", ask.stop_loss), ("target", ask.target)]
+        {
+            if let Some(price) = price.filter(|price| !price.is_on_tick(instrument.tick)) {
+                self.wrong(field, format!("{price} is no multiple of the tick {} of {}", instrument.tick, instrument.key));
+            }
+        }
+    }
+
+    fn lot_and_freeze(&mut self, quantity: Quantity, instrument: &Instrument) {
+        let lot = instrument.lot.value();
+        if !quantity.is_whole_lots(instrument.lot) {
+            let below = quantity.value() - quantity.value().checked_rem(lot).unwrap_or(0);
+            let neighbours = if below > 0 { format!("{below} or {}", below + lot) } else { format!("{lot}") };
+            self.wrong("qty", format!("{quantity} is no multiple of the lot {lot} of {}; {neighbours}", instrument.key));
+        }
+        if let Some(max) = instrument.max_quantity().filter(|max| quantity.value() > *max) {
+            self.wrong("qty", format!("{quantity} is above the freeze quantity of {}; at most {max} in one order", instrument.key));
+        }
+    }
+
+    /// A stop order's limit must be reachable from its trigger; stop and target stand on their own sides of the price.
+    fn prices(&mut self, ask: &Ask, reference: Option<Price>) {
+        let Some(side) = ask.side else { return };
+        if let (Some(OrderType::StopLimit), Some(price), Some(trigger)) = (ask.order_type, ask.price, ask.trigger_price) {
+            let reachable = match side {
+                Side::Buy => trigger <= price,
+                Side::Sell => trigger >= price,
+            };
+            if !reachable {
+                self.wrong("trigger_price", format!("{trigger} is on the wrong side of the limit {price} for a {side}"));
+            }
+        }
+        let below = |lower: Price, upper: Price| match side {
+            Side::Buy => lower < upper,
+            Side::Sell => lower > upper,
+        };
+        if let Some((stop, reference)) = ask.stop_loss.zip(reference).filter(|(stop, reference)| !below(*stop, *reference)) {
+            self.wrong("stop_loss", format!("{stop} is on the wrong side of {reference} for a {side}"));
+        }
+        if let Some((target, reference)) = ask.target.zip(reference).filter(|(target, reference)| !below(*reference, *target)) {
+            self.wrong("target", format!("{target} is on the wrong side of {reference} for a {side}"));
+        }
+        if let Some((stop, target)) = ask.stop_loss.zip(ask.target).filter(|(stop, target)| !below(*stop, *target)) {
+            self.wrong("target", format!("{target} and stop_loss {stop} are on the wrong sides of each other for a {side}"));
+        }
+    }
+
+    fn protection(&mut self, leg: &LegDraft, ask: &Ask) {
+        let given = |value: &Option<String>| value.as_deref().is_some_and(|text| !text.trim().is_empty());
+        if given(&leg.target) && !given(&leg.stop_loss) {
+            self.wrong("target", "a target needs a stop_loss");
+        }
+        if ask.trailing.is_some() && !given(&leg.stop_loss) {
+            self.wrong("trailing_type", "a trailing stop needs a stop_loss");
+        }
+        if ask.intent == Some(Intent::Exit) && (given(&leg.stop_loss) || given(&leg.target) || ask.trailing.is_some()) {
+            self.wrong("stop_loss", "an EXIT opens nothing that a stop or target could protect");
+        }
+    }
+}

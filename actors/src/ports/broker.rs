@@ -1,0 +1,238 @@
+//! The broker, as the engine sees it. BrokerActor is the only caller.
+//!
+//! Answers are typed by what may be concluded from them: a refusal is not a time-out, an empty reply is not an empty
+//! book. Every call returns a future that owns what it needs and runs beside the actor.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::market::Quote;
+use crate::order::{
+    Amount, BookState, BrokerOrderId, BrokerTag, CommandId, Exchange, Fill, HoldingKey, Instrument, InstrumentKey, Product, Side, Terms,
+};
+
+/// A call to the broker, under way.
+pub type Call<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// What a broker can do. The engine reads this row and never special-cases a broker elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Capabilities {
+    /// The broker's name for people.
+    pub name: &'static str,
+    /// Whether real money moves.
+    pub is_live: bool,
+    /// How many characters of our tag survive in its order book; 0: none.
+    pub tag_length: usize,
+    /// Whether orders can be modified in place.
+    pub can_modify: bool,
+    /// Whether it pushes order updates.
+    pub has_stream: bool,
+    /// Orders whose SENT_TO_BROKER is committed ahead of the write slot.
+    pub send_ahead: usize,
+    /// How long an accepted order may stay invisible in its books (assumption BV of the design).
+    pub visibility_bound: Duration,
+    /// How often the books are read.
+    pub poll: Duration,
+}
+
+/// An order, whole, for [`Broker::prepare`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerOrder {
+    /// Our order.
+    pub command_id: CommandId,
+    /// What to trade.
+    pub instrument: Arc<Instrument>,
+    /// How.
+    pub terms: Terms,
+    /// The free text that finds it again.
+    pub tag: BrokerTag,
+    /// Whether it closes a position.
+    pub is_exit: bool,
+}
+
+/// What will go out, exactly. `request` is the text that is committed before the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The order, as the broker takes it (a market order may have become a protected limit).
+    pub order: BrokerOrder,
+    /// The request, without secrets.
+    pub request: String,
+}
+
+/// Why an order cannot be put into a request for this broker. Nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong, with the numbers.
+    pub reason: String,
+}
+
+/// What became of a place call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaceOutcome {
+    /// The broker gave it a number.
+    Accepted(BrokerOrderId),
+    /// The broker said no, clearly.
+    Rejected(String),
+    /// Nothing left this machine.
+    NotSent(String),
+    /// Anything else. The order may be live.
+    Unconfirmed(String),
+}
+
+/// What became of a cancel or modify call. Its effect is followed in the book, whatever this says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// The broker took it.
+    Accepted,
+    /// The broker said no, clearly.
+    Rejected(String),
+    /// Nothing left this machine.
+    NotSent(String),
+    /// Anything else.
+    Unconfirmed(String),
+}
+
+/// What to change in a working order. The quantity is the new total, filled units included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Modification {
+    /// The order at the broker.
+    pub broker_order_id: BrokerOrderId,
+    /// What it is for.
+    pub instrument: Arc<Instrument>,
+    /// The order as it shall be.
+    pub terms: Terms,
+}
+
+/// What one read of a book proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Snapshot<T> {
+    /// The broker's own complete answer, and the rows of it that could not be read.
+    Authoritative(Vec<T>, Vec<Unreadable>),
+    /// No answer that proves anything.
+    Unknown(String),
+}
+
+/// A row that could not be read. It stands as an alarm and stops nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unreadable {
+    /// The row, shortened.
+    pub raw: String,
+    /// What is wrong with it.
+    pub cause: String,
+}
+
+/// One row of the broker's order book.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BookRow {
+    /// The broker's number.
+    pub broker_order_id: BrokerOrderId,
+    /// The free text that came back, as it came.
+    pub tag: Option<Arc<str>>,
+    /// The instrument.
+    pub instrument: InstrumentKey,
+    /// BUY or SELL.
+    pub side: Side,
+    /// The product.
+    pub product: Product,
+    /// Total quantity.
+    pub quantity: i64,
+    /// Units filled.
+    pub filled: i64,
+    /// Their average price.
+    pub average_price: Option<Decimal>,
+    /// Limit price, if it has one.
+    pub price: Option<Decimal>,
+    /// Its state.
+    pub state: BookState,
+    /// The broker's words for a refusal or a cancel.
+    pub reason: Option<Arc<str>>,
+    /// When it last changed, by the broker's clock.
+    pub at: DateTime<Utc>,
+}
+
+/// One row of the broker's trade book.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TradeRow {
+    /// The trade.
+    pub fill: Fill,
+    /// The exchange.
+    pub exchange: Exchange,
+}
+
+/// One row of the broker's position book.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PositionRow {
+    /// What is held.
+    pub holding: HoldingKey,
+    /// Units: positive long, negative short, 0 closed today.
+    pub net: i64,
+    /// Average price of the open part.
+    pub average_price: Option<Decimal>,
+    /// Profit of what was closed today, rupees.
+    pub realised: Amount,
+    /// Profit of what is open, rupees, at the broker's last price.
+    pub unrealised: Amount,
+}
+
+/// Whether orders can be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Session {
+    /// Proven by a read.
+    Ready,
+    /// Not logged in; a person may be needed.
+    NotReady(String),
+}
+
+/// A pushed update: a hint that is applied at once, never the truth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamEvent {
+    /// An order changed.
+    Order(Box<BookRow>),
+    /// A trade happened.
+    Trade(Box<TradeRow>),
+    /// The stream broke and came back: nothing is replayed, read the books.
+    Reconnected,
+}
+
+/// A broker account.
+pub trait Broker: Send + Sync + fmt::Debug + 'static {
+    /// What it can do.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Puts the order into the exact request that will go out. Pure: no clock, no I/O.
+    ///
+    /// # Errors
+    /// [`Refusal`] when this broker cannot take such an order (a market order without a fresh quote, say).
+    fn prepare(&self, order: BrokerOrder, quote: Option<&Quote>) -> Result<Prepared, Refusal>;
+
+    /// Sends it, once. No retry, no redirect.
+    fn place(&self, prepared: Prepared) -> Call<PlaceOutcome>;
+
+    /// Asks for the order to be cancelled.
+    fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome>;
+
+    /// Asks for the order to be changed.
+    fn modify(&self, change: Modification) -> Call<CallOutcome>;
+
+    /// Proves the session by a read.
+    fn session(&self) -> Call<Session>;
+
+    /// All orders of today.
+    fn orders(&self) -> Call<Snapshot<Arc<BookRow>>>;
+
+    /// All trades of today.
+    fn trades(&self) -> Call<Snapshot<Arc<TradeRow>>>;
+
+    /// All positions.
+    fn positions(&self) -> Call<Snapshot<PositionRow>>;
+
+    /// The pushed updates; taken once.
+    fn stream(&self) -> Option<tokio::sync::mpsc::Receiver<StreamEvent>>;
+}

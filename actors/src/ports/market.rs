@@ -1,0 +1,32 @@
+//! What is tradable today, and what it costs now.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::order::{Instrument, InstrumentKey, Price};
+
+/// The instrument master of today.
+pub trait Instruments: Send + Sync + 'static {
+    /// The instrument of that name.
+    fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>>;
+}
+
+/// The touch and the last trade of one instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote {
+    /// Best price to sell at.
+    pub bid: Option<Price>,
+    /// Best price to buy at.
+    pub ask: Option<Price>,
+    /// Last traded price.
+    pub last: Price,
+    /// When it was true.
+    pub at: DateTime<Utc>,
+}
+
+/// The newest quotes.
+pub trait Quotes: Send + Sync + 'static {
+    /// The newest quote, whatever its age; the reader judges that.
+    fn quote(&self, key: &InstrumentKey) -> Option<Quote>;
+}

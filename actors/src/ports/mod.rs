@@ -1,0 +1,15 @@
+//! What the engine asks of the world. Each port is a trait with one real implementation in the application and one
+//! scripted in the testkit.
+
+mod broker;
+mod clock;
+mod market;
+mod store;
+
+pub use broker::{
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, Refusal, Session,
+    Snapshot, StreamEvent, TradeRow, Unreadable,
+};
+pub use clock::{Clock, Ids};
+pub use market::{Instruments, Quote, Quotes};
+pub use store::{AccountHead, Anchor, JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};

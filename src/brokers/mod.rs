@@ -1,0 +1,1 @@
+//! Brokers behind the engine's port.

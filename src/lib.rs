@@ -1,0 +1,5 @@
+//! The application around the engine: everything that touches the world.
+
+pub mod brokers;
+pub mod simulator;
+pub mod store;
