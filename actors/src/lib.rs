@@ -1,4 +1,38 @@
-//! The engine of ordergate.
+//! The engine of ordergate: six actors, pure cores, no HTTP, no SQL, no TLS, no wall clock.
+//!
+//! ```text
+//! webhook, dashboard, strategies ─▶ Engine::submit (permits)          kill, risk exits (fired inside)
+//!                                        │ Submit                              │ Submit
+//!                                        ▼                                     ▼
+//!                                  IngressActor ── Register ─────────▶ PersistenceActor ─▶ writer thread ─▶ Store
+//!                                        │ Assess(Registered)  ◀── Start ───── │ ▲ ▲ ▲
+//!                                   RiskActor  ────────────────── Refused ─────┘ │ │ │
+//!                                        │ Admit(RiskCleared)                    │ │ │
+//!                                   GuardActor ────────────────── Refused ───────┘ │ │
+//!                                        │ Place(Admitted)                         │ │
+//!                                   BrokerActor ── SendIntended, the answer ───────┘ │
+//!                                        │ BookRead          ▲ Read, CancelOrder     │
+//!                                  WatcherActor ── BookRow, Fill, Absent ────────────┘
+//! ```
+//!
+//! Read next: [`order::lifecycle`] (what may happen to an order), [`persistence`] (how facts become states),
+//! [`risk`] and [`guard`] (the gates), [`broker`] (sending exactly once), [`watcher`] (the broker's truth).
 
+pub mod broker;
+pub mod engine;
+pub mod guard;
+pub mod ingress;
+pub mod line;
 pub mod order;
+pub mod persistence;
 pub mod ports;
+pub mod risk;
+pub mod settings;
+pub mod supervision;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
+pub mod watcher;
+
+pub use engine::{Engine, EngineError, Parts, WriteOn};
+pub use line::{Desk, Line, Phase, World};
+pub use settings::{AccountSettings, Limits, Settings, Waits};

@@ -1,5 +1,6 @@
 //! What a strategy holds in one instrument and product, from fills only.
 
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +14,10 @@ pub struct Holding {
     pub net: i64,
     /// Rupees paid (long) or received (short) for the open units.
     pub cost: Amount,
-    /// Gross profit of what was closed, rupees, since the strategy first held this.
+    /// Gross profit of what was closed, rupees, since the strategy was last flat here.
     pub realised: Amount,
+    /// When it was opened from flat; an exit signal older than this was not meant for it.
+    pub opened_at: Option<DateTime<Utc>>,
 }
 
 impl Holding {
@@ -26,10 +29,11 @@ impl Holding {
 
     /// The holding after one more fill: adding averages, reducing realises, crossing zero does both.
     #[must_use]
-    pub fn after(self, side: Side, quantity: Quantity, price: Price) -> Self {
+    pub fn after(self, side: Side, quantity: Quantity, price: Price, at: DateTime<Utc>) -> Self {
         let signed = side.sign() * quantity.value();
         if self.net == 0 || self.net.signum() == signed.signum() {
-            return Self { net: self.net + signed, cost: self.cost.plus(price.times(quantity.value())), ..self };
+            let opened_at = if self.net == 0 { Some(at) } else { self.opened_at };
+            return Self { net: self.net + signed, cost: self.cost.plus(price.times(quantity.value())), opened_at, ..self };
         }
         let closing = quantity.value().min(self.net.abs());
         let closed_cost = self.share_of_cost(closing);
@@ -39,9 +43,10 @@ impl Holding {
             net: self.net + side.sign() * closing,
             cost: self.cost.plus(closed_cost.negated()),
             realised: self.realised.plus(profit),
+            ..self
         };
         match Quantity::new(quantity.value() - closing) {
-            Some(opening) => Self { cost: Amount::ZERO, ..rest }.after(side, opening, price),
+            Some(opening) => Self { cost: Amount::ZERO, ..rest }.after(side, opening, price, at),
             None => rest,
         }
     }
@@ -70,22 +75,25 @@ mod tests {
     fn q(n: i64) -> Quantity {
         Quantity::new(n).unwrap()
     }
+    fn at() -> DateTime<Utc> {
+        "2026-11-20T05:00:00Z".parse().unwrap()
+    }
     fn p(text: &str) -> Price {
         Price::parse(text).unwrap()
     }
 
     #[test]
     fn a_round_trip_realises_the_difference() {
-        let held = Holding::default().after(Side::Buy, q(10), p("100")).after(Side::Buy, q(10), p("110"));
+        let held = Holding::default().after(Side::Buy, q(10), p("100"), at()).after(Side::Buy, q(10), p("110"), at());
         assert_eq!(held.average(), Some(Decimal::from(105)));
-        let flat = held.after(Side::Sell, q(20), p("107"));
+        let flat = held.after(Side::Sell, q(20), p("107"), at());
         assert_eq!((flat.net, flat.realised), (0, Amount(Decimal::from(40))));
         assert!(flat.cost.0.is_zero());
     }
 
     #[test]
     fn a_short_gains_when_the_price_falls_and_a_flip_starts_anew() {
-        let held = Holding::default().after(Side::Sell, q(10), p("100")).after(Side::Buy, q(15), p("90"));
+        let held = Holding::default().after(Side::Sell, q(10), p("100"), at()).after(Side::Buy, q(15), p("90"), at());
         assert_eq!((held.net, held.realised, held.average()), (5, Amount(Decimal::from(100)), Some(Decimal::from(90))));
     }
 
@@ -97,7 +105,7 @@ mod tests {
             for (buy, quantity, price) in fills {
                 let side = if buy { Side::Buy } else { Side::Sell };
                 let price = Price::new(Decimal::new(price, 1)).unwrap();
-                held = held.after(side, q(quantity), price);
+                held = held.after(side, q(quantity), price, at());
                 cash -= Decimal::from(side.sign()) * price.times(quantity).0;
                 net += side.sign() * quantity;
             }

@@ -104,6 +104,13 @@ text_id!(
     |c| !c.is_control()
 );
 
+impl BrokerTag {
+    /// A tag from the number alone, for a prefix that is no tag text.
+    pub(crate) fn for_number(number: u64) -> Self {
+        Self(Arc::from(format!("OG{number}")))
+    }
+}
+
 impl Strategy {
     /// The owner of an order whose strategy name could not be read.
     #[must_use]

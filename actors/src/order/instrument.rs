@@ -47,6 +47,13 @@ pub struct HoldingKey {
     pub product: Product,
 }
 
+impl HoldingKey {
+    /// The key before all others: where a range over one owner's holdings starts.
+    pub(crate) fn lowest() -> Self {
+        Self { instrument: InstrumentKey { exchange: Exchange::Nse, symbol: Arc::from("") }, product: Product::Mis }
+    }
+}
+
 impl fmt::Display for HoldingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.instrument, self.product)

@@ -86,6 +86,8 @@ pub enum OrderFact {
         request: String,
         /// What every gate said.
         gates: Vec<GateVerdict>,
+        /// What a person should hear (an exit was capped).
+        note: Option<String>,
         /// The highest order number known at the broker before it.
         high_water: Option<BrokerOrderId>,
     },
@@ -258,12 +260,12 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
 
     match fact {
         OrderFact::Refused { tag, reason, .. } if created => fail(&mut next, *tag, reason),
-        OrderFact::SendIntended { terms, .. } if created => {
+        OrderFact::SendIntended { terms, note, .. } if created => {
             settle(&mut next, terms);
             next.status = Status::SentToBroker;
             next.sent_at = Some(at);
             next.tag = None;
-            next.reason = None;
+            next.reason = note.as_deref().map(Arc::from);
         }
         OrderFact::NotSent { tag, reason } if at_broker && nameless && record.filled_quantity == 0 => fail(&mut next, *tag, reason),
         OrderFact::Accepted { broker_order_id } if sent && nameless => {

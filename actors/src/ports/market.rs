@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::order::{Instrument, InstrumentKey, Price};
 
 /// The instrument master of today.
-pub trait Instruments: Send + Sync + 'static {
+pub trait Instruments: Send + Sync + std::fmt::Debug + 'static {
     /// The instrument of that name.
     fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>>;
 }
@@ -26,7 +26,7 @@ pub struct Quote {
 }
 
 /// The newest quotes.
-pub trait Quotes: Send + Sync + 'static {
+pub trait Quotes: Send + Sync + std::fmt::Debug + 'static {
     /// The newest quote, whatever its age; the reader judges that.
     fn quote(&self, key: &InstrumentKey) -> Option<Quote>;
 }

@@ -1,0 +1,111 @@
+//! The calls under way at one broker. They outlive a restart of BrokerActor: a call that went out is followed, whatever
+//! happens to the actor that made it.
+
+use std::collections::BTreeMap;
+
+use crate::order::{BrokerOrderId, CommandId};
+use crate::persistence::Ticket;
+
+/// What kind of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallKind {
+    /// Place the order.
+    Place,
+    /// Cancel it.
+    Cancel,
+    /// Change it.
+    Modify,
+}
+
+/// One call: the order, what, and the how-manieth since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallKey {
+    /// The order.
+    pub command_id: CommandId,
+    /// What.
+    pub kind: CallKind,
+    /// The how-manieth call of this process: a late answer names its own call.
+    pub attempt: u64,
+}
+
+/// The write slot, the read slot, and what runs.
+#[derive(Debug, Default)]
+pub struct Calls {
+    slot: Option<CallKey>,
+    running: BTreeMap<CallKey, Option<Ticket>>,
+    attempts: u64,
+    is_reading: bool,
+    high_water: Option<BrokerOrderId>,
+}
+
+impl Calls {
+    /// Whether a write may start.
+    #[must_use]
+    pub fn is_slot_free(&self) -> bool {
+        self.slot.is_none()
+    }
+
+    /// The call that holds the write slot.
+    #[must_use]
+    pub fn slot(&self) -> Option<CallKey> {
+        self.slot
+    }
+
+    /// Whether any call for the order runs.
+    #[must_use]
+    pub fn is_running(&self, command_id: CommandId) -> bool {
+        self.running.keys().any(|key| key.command_id == command_id)
+    }
+
+    /// How many calls run.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Takes the slot for a call.
+    pub(super) fn start(&mut self, command_id: CommandId, kind: CallKind, ticket: Option<Ticket>) -> CallKey {
+        self.attempts += 1;
+        let key = CallKey { command_id, kind, attempt: self.attempts };
+        self.slot = Some(key);
+        self.running.insert(key, ticket);
+        key
+    }
+
+    /// The call took too long for the slot; it runs on.
+    pub(super) fn release_slot(&mut self, key: CallKey) -> bool {
+        let held = self.slot == Some(key);
+        if held {
+            self.slot = None;
+        }
+        held
+    }
+
+    /// The call ended. `None` if it was not running (a second answer).
+    pub(super) fn end(&mut self, key: CallKey) -> Option<Option<Ticket>> {
+        self.release_slot(key);
+        self.running.remove(&key)
+    }
+
+    pub(super) fn begin_read(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_reading, true)
+    }
+
+    pub(super) fn end_read(&mut self) {
+        self.is_reading = false;
+    }
+
+    /// The highest order number known at the broker.
+    #[must_use]
+    pub fn high_water(&self) -> Option<&BrokerOrderId> {
+        self.high_water.as_ref()
+    }
+
+    /// Numbers grow by length, then by digits.
+    pub(crate) fn saw(&mut self, id: &BrokerOrderId) {
+        let rank = |id: &BrokerOrderId| (id.as_str().len(), id.clone());
+        if self.high_water.as_ref().is_none_or(|high| rank(id) > rank(high)) {
+            self.high_water = Some(id.clone());
+        }
+    }
+}

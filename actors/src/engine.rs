@@ -1,0 +1,378 @@
+//! The engine as the application holds it: opened from a store, started on an arbiter, spoken to from any thread, and
+//! stopped in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix::{Actor, Context, Supervisor};
+use tokio::sync::oneshot;
+
+use crate::broker::BrokerActor;
+use crate::guard::{ForceClear, GuardActor};
+use crate::ingress::{IngressActor, Submit};
+use crate::line::{Desk, Line, Phase, World};
+use crate::order::{
+    ClientId, CommandId, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
+};
+use crate::persistence::{
+    Admission, Answer, Ask, Book, Cargo, Close, ControlChange, Latch, Ledger, Listener, NotRegistered, OrderUnit, Orphans, Outcome,
+    PersistenceActor, Posted, Seat, Unit, Writer, Written,
+};
+use crate::ports::{Broker, Query, Rows, Store, StoreError, StreamEvent};
+use crate::risk::{Change, ChangeAnswer, RiskActor};
+use crate::settings::{AccountSettings, Settings};
+use crate::watcher::{Streamed, WatcherActor};
+
+/// Why a request was not taken. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// There is no such account.
+    #[error("there is no account {0}")]
+    NoAccount(String),
+    /// All permits are out: try again in a moment.
+    #[error("{used} of {capacity} orders of {client_id} are under way; try again in a moment")]
+    Overloaded {
+        /// The account.
+        client_id: ClientId,
+        /// Orders in the line.
+        used: usize,
+        /// The most.
+        capacity: usize,
+    },
+    /// The signal left no rows.
+    #[error(transparent)]
+    NotRegistered(#[from] NotRegistered),
+    /// The answer was lost in a restart: read the record.
+    #[error("the answer was lost; the record tells what became of it")]
+    AnswerLost,
+    /// The store could not be read.
+    #[error("{0}")]
+    Store(String),
+}
+
+/// How the ledger is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteOn {
+    /// On a thread of its own.
+    Thread,
+    /// On the caller's thread: simulations, whose paused clock must not run away.
+    Caller,
+}
+
+/// Everything that an engine is made of.
+pub struct Parts {
+    /// The disk.
+    pub store: Box<dyn Store>,
+    /// Told of every commit.
+    pub listeners: Vec<Box<dyn Listener>>,
+    /// Clock, names, instruments, quotes, and the end of the process.
+    pub world: World,
+    /// Settings of the process.
+    pub settings: Settings,
+    /// The accounts with their brokers.
+    pub accounts: Vec<(AccountSettings, Arc<dyn Broker>)>,
+    /// How the ledger is written.
+    pub write_on: WriteOn,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("settings", &self.settings).field("write_on", &self.write_on).finish_non_exhaustive()
+    }
+}
+
+/// The running engine. Cheap to clone, usable from any thread.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    line: Arc<Line>,
+}
+
+impl Engine {
+    /// Opens the journal, builds the view, and starts the actors on the current arbiter. They recover by themselves:
+    /// from now on signals are registered and the kill control works.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn start(parts: Parts) -> Result<Self, StoreError> {
+        let Parts { store, listeners, world, settings, accounts, write_on } = parts;
+        let seats: BTreeMap<ClientId, Seat> = accounts
+            .iter()
+            .map(|(account, _)| {
+                let seat =
+                    Seat { admission: Admission::new(account.permits, account.permits_for_exits), orphans: Arc::new(Orphans::default()) };
+                (account.client_id.clone(), seat)
+            })
+            .collect();
+        let mut opened = Ledger::open(store, Arc::clone(&world.clock), seats.clone(), listeners)?;
+        opened.ledger.set_low_water(settings.min_free_bytes);
+        let desks = accounts
+            .into_iter()
+            .filter_map(|(account, broker)| {
+                let seat = seats.get(&account.client_id)?.clone();
+                let (control, found) = opened.view.read(&account.client_id, |book| {
+                    (book.control().clone(), book.open_orders().map(|order| order.command_id).collect())
+                })?;
+                Some(Desk::new(account, broker, Latch::new(&control), seat, found))
+            })
+            .collect();
+        let capacity = settings.mailbox;
+        let line = Arc::new(Line::new(world, settings, opened.view, opened.tag_prefix, opened.newest, desks));
+        let writer = match write_on {
+            WriteOn::Caller => Writer::Inline(Box::new(opened.ledger)),
+            WriteOn::Thread => {
+                let deliver = {
+                    let line = Arc::clone(&line);
+                    move |round| line.tell_persistence(Written(round))
+                };
+                Writer::spawn(opened.ledger, capacity, Arc::clone(&line.halt), deliver)
+                    .map_err(|error| StoreError { step: "start", cause: format!("no thread for the writer: {error}") })?
+            }
+        };
+        wire(&line, writer);
+        Ok(Self { line })
+    }
+
+    /// What the actors share: the view, the desks, the ports.
+    #[must_use]
+    pub fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
+    /// One account's desk.
+    ///
+    /// # Errors
+    /// There is no such account.
+    pub fn desk(&self, client_id: &ClientId) -> Result<&Arc<Desk>, EngineError> {
+        self.line.desk(client_id).ok_or_else(|| EngineError::NoAccount(client_id.to_string()))
+    }
+
+    /// Registers a signal and starts its orders; answers when every order is decided on disk.
+    ///
+    /// # Errors
+    /// [`EngineError`]: nothing was written, except for [`EngineError::AnswerLost`].
+    pub async fn submit(&self, draft: SignalDraft) -> Result<Answer, EngineError> {
+        let answer = self.submit_now(draft)?;
+        match answer.await {
+            Ok(answer) => answer.map_err(EngineError::from),
+            Err(_) => Err(EngineError::AnswerLost),
+        }
+    }
+
+    /// Hands a signal to the line without waiting: dropping the receiver changes nothing for the orders.
+    ///
+    /// # Errors
+    /// No account, or no permits.
+    pub fn submit_now(&self, draft: SignalDraft) -> Result<oneshot::Receiver<Result<Answer, NotRegistered>>, EngineError> {
+        let desk = self.desk(&draft.client_id)?;
+        // One entry among the legs makes the whole basket an entry for admission.
+        let is_exit =
+            draft.legs.iter().all(|leg| leg.execution_type.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("EXIT")));
+        let permits = desk.admission.take(draft.legs.len(), is_exit).ok_or_else(|| {
+            metrics::counter!("ordergate_overloaded_total").increment(1);
+            EngineError::Overloaded { client_id: draft.client_id.clone(), used: desk.admission.used(), capacity: desk.admission.capacity() }
+        })?;
+        let (reply, answer) = oneshot::channel();
+        self.line.tell_ingress(Submit { draft, permits, reply });
+        Ok(answer)
+    }
+
+    /// Asks for an order to be cancelled; durable once answered. `NotApplied` if it has ended or is being cancelled.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn cancel(&self, client_id: &ClientId, command_id: CommandId, who: &str, reason: &str) -> Result<Outcome, EngineError> {
+        let reason = if reason.is_empty() { format!("cancelled by {who}") } else { format!("cancelled by {who}: {reason}") };
+        self.fact(client_id, command_id, OrderFact::CancelWanted { tag: Tag::CancelledByUser, reason }, who).await
+    }
+
+    /// A person's verdict on an order in doubt. `NotApplied` if it is not in doubt.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn resolve(
+        &self,
+        client_id: &ClientId,
+        command_id: CommandId,
+        verdict: Resolution,
+        who: &str,
+        reason: &str,
+    ) -> Result<Outcome, EngineError> {
+        let reason = format!("resolved by {who}: {reason}");
+        self.fact(client_id, command_id, OrderFact::Resolved { verdict, reason }, who).await
+    }
+
+    /// Asks for a working order to be changed. It walks risk and guard; its effect is followed in the broker's book.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn modify(&self, change: Change) -> Result<ChangeAnswer, EngineError> {
+        self.desk(&change.client_id)?;
+        let (reply, answer) = oneshot::channel();
+        let client_id = change.client_id.clone();
+        self.line.tell_risk(&client_id, crate::risk::AssessChange { change, reply });
+        answer.await.map_err(|_| EngineError::AnswerLost)
+    }
+
+    /// Changes the controls: latched at once, then committed, then answered.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn control(&self, client_id: &ClientId, change: ControlChange, who: &str, reason: &str) -> Result<Outcome, EngineError> {
+        let desk = self.desk(client_id)?;
+        desk.latch.raise(&change);
+        let unit = Unit::Control { client_id: client_id.clone(), change, who: Arc::from(who), reason: Arc::from(reason) };
+        self.posted(unit).await
+    }
+
+    /// Takes what a strategy holds (in one symbol, or at all) out of our record. Nothing is sent.
+    ///
+    /// # Errors
+    /// No account.
+    pub async fn force_clear(
+        &self,
+        client_id: &ClientId,
+        strategy: Strategy,
+        symbol: Option<String>,
+        reason: String,
+    ) -> Result<usize, EngineError> {
+        self.desk(client_id)?;
+        let held = self.line.view.read(client_id, |book| book.holdings_of(&strategy).count()).unwrap_or(0);
+        let (replies, answers): (Vec<_>, Vec<_>) = (0..held).map(|_| oneshot::channel()).unzip();
+        self.line.tell_guard(client_id, ForceClear { strategy, symbol, reason, replies });
+        let mut cleared = 0;
+        for answer in answers {
+            if answer.await.is_ok_and(|outcome| outcome.is_applied()) {
+                cleared += 1;
+            }
+        }
+        Ok(cleared)
+    }
+
+    /// Reads rows that are no longer in memory, between two commits.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn query(&self, query: Query) -> Result<Rows, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.line.tell_persistence(Ask(query, reply));
+        answer.await.map_err(|_| EngineError::AnswerLost)?.map_err(|error| EngineError::Store(error.to_string()))
+    }
+
+    /// Writes a note into the journal (a bad signal, a person's act).
+    pub fn note(&self, note: crate::persistence::Note) {
+        self.line.post_unit(Unit::Note(note));
+    }
+
+    /// An order, from memory or from the disk.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn order(&self, client_id: &ClientId, command_id: CommandId) -> Result<Option<Arc<OrderRecord>>, EngineError> {
+        if let Some(record) = self.line.view.read(client_id, |book| book.order(command_id).cloned()).flatten() {
+            return Ok(Some(record));
+        }
+        match self.query(Query::Order(client_id.clone(), command_id)).await? {
+            Rows::Orders(orders) => Ok(orders.into_iter().next().map(Arc::new)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Stops in order: admission closes, the line drains (what misses the deadline is in doubt, and the next start
+    /// recovers it), the journal is flushed and closed. Returns how many orders were left in the line.
+    ///
+    /// # Errors
+    /// The journal could not be closed; what was committed stays committed.
+    pub async fn stop(&self) -> Result<usize, StoreError> {
+        for desk in self.line.desks() {
+            desk.set_phase(Phase::Closing);
+        }
+        let deadline = tokio::time::Instant::now() + self.line.settings.drain_deadline;
+        let left = || self.line.desks().map(|desk| desk.admission.used() + desk.calls.lock().running()).sum::<usize>();
+        while left() > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let remaining = left();
+        let (reply, closed) = oneshot::channel();
+        self.line.tell_persistence(Close(reply));
+        match closed.await {
+            Ok(result) => result.map(|()| remaining),
+            Err(_) => Err(StoreError { step: "close", cause: "the writer did not answer".to_owned() }),
+        }
+    }
+
+    async fn fact(&self, client_id: &ClientId, command_id: CommandId, fact: OrderFact, who: &str) -> Result<Outcome, EngineError> {
+        self.desk(client_id)?;
+        self.posted(Unit::Order(OrderUnit { client_id: client_id.clone(), command_id, fact, who: Arc::from(who) })).await
+    }
+
+    async fn posted(&self, unit: Unit) -> Result<Outcome, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.line.post(vec![Posted { unit, cargo: Cargo::Done(reply) }]);
+        answer.await.map_err(|_| EngineError::AnswerLost)
+    }
+
+    /// A look at one account's committed book.
+    pub fn read<R>(&self, client_id: &ClientId, look: impl FnOnce(&Book) -> R) -> Option<R> {
+        self.line.view.read(client_id, look)
+    }
+}
+
+/// A leg that closes what a strategy holds: at the market, all of it unless a quantity is given.
+#[must_use]
+pub fn exit_leg(strategy: &Strategy, key: &HoldingKey, quantity: Option<Quantity>) -> LegDraft {
+    LegDraft {
+        strategy: Some(strategy.to_string()),
+        execution_type: Some("EXIT".to_owned()),
+        exchange: Some(key.instrument.exchange.to_string()),
+        symbol: Some(key.instrument.symbol.to_string()),
+        product: Some(key.product.to_string()),
+        quantity: quantity.map(|quantity| quantity.to_string()),
+        order_type: Some(OrderType::Market.to_string()),
+        ..LegDraft::default()
+    }
+}
+
+fn wire(line: &Arc<Line>, writer: Writer) {
+    let persistence = supervised({
+        let line = Arc::clone(line);
+        move || PersistenceActor::new(line, writer)
+    });
+    let ingress = supervised({
+        let line = Arc::clone(line);
+        move || IngressActor::new(line)
+    });
+    line.wire(ingress, persistence);
+    for desk in line.desks() {
+        let part = || (Arc::clone(line), Arc::clone(desk));
+        let risk = {
+            let (line, desk) = part();
+            supervised(move || RiskActor::new(line, desk))
+        };
+        let guard = {
+            let (line, desk) = part();
+            supervised(move || GuardActor::new(line, desk))
+        };
+        let broker = {
+            let (line, desk) = part();
+            supervised(move || BrokerActor::new(line, desk))
+        };
+        let watcher = {
+            let (line, desk) = part();
+            supervised(move || WatcherActor::new(line, desk))
+        };
+        desk.wire(risk, guard, broker, watcher);
+        if let Some(stream) = desk.broker.stream() {
+            actix::spawn(follow_stream(Arc::clone(line), desk.client_id.clone(), stream));
+        }
+    }
+}
+
+fn supervised<A: actix::Supervised + Actor<Context = Context<A>>>(make: impl FnOnce() -> A + 'static) -> actix::Addr<A> {
+    Supervisor::start(move |_| make())
+}
+
+async fn follow_stream(line: Arc<Line>, client_id: ClientId, mut stream: tokio::sync::mpsc::Receiver<StreamEvent>) {
+    while let Some(event) = stream.recv().await {
+        line.tell_watcher(&client_id, Streamed(event));
+    }
+}

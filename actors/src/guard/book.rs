@@ -1,0 +1,252 @@
+//! GuardBook: the pure core. Strategy → instrument → side → quantity, as committed: holdings from fills, and
+//! reservations from rows. An earlier-registered order that has not ended *is* the reservation, so nothing volatile is
+//! needed and two concurrent entries of one strategy have exactly one winner.
+
+use crate::order::{GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Side, Strategy, Tag, Terms};
+use crate::persistence::Book;
+use crate::watcher::Findings;
+
+/// An order that risk has cleared, as the guard looks at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// The row.
+    pub order: &'a OrderRecord,
+    /// Its settled terms.
+    pub terms: &'a Terms,
+}
+
+/// What the guard says about one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Why, as a code.
+    pub tag: Tag,
+    /// Why, with the names and numbers.
+    pub reason: String,
+    /// Whether only a holding is in the way: the broker's newest positions may know better.
+    pub by_holding: bool,
+}
+
+/// The account as the guard sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct GuardBook<'a> {
+    book: &'a Book,
+    /// The broker's positions, when they are young enough to correct a holding.
+    truth: Option<&'a Findings>,
+}
+
+impl<'a> GuardBook<'a> {
+    /// The committed account.
+    #[must_use]
+    pub fn new(book: &'a Book) -> Self {
+        Self { book, truth: None }
+    }
+
+    /// The same, with holdings bounded by the broker's newest positions: the retry with updated state.
+    #[must_use]
+    pub fn corrected_by(book: &'a Book, truth: &'a Findings) -> Self {
+        Self { book, truth: Some(truth) }
+    }
+
+    /// What a strategy holds, bounded by the broker's net where that is known to be newer.
+    fn held(&self, key: &HoldingKey, net: i64) -> i64 {
+        let Some(positions) = self.truth.and_then(|truth| truth.positions.as_ref()) else { return net };
+        if positions.began_seq < self.book.last_fill_seq(key) {
+            return net;
+        }
+        let at_broker = positions.net(key);
+        if at_broker.signum() == net.signum() { net.signum() * net.abs().min(at_broker.abs()) } else { 0 }
+    }
+
+    /// Whether a strategy holds anything (`has_strategy` of the seeds), and what.
+    #[must_use]
+    pub fn has_strategy(&self, strategy: &Strategy) -> Option<(HoldingKey, i64)> {
+        self.book.holdings_of(strategy).map(|(key, held)| (key.clone(), self.held(key, held.net))).find(|(_, net)| *net != 0)
+    }
+
+    /// The orders of the same strategy that stand before this one: registered earlier, or at the broker already, and
+    /// not of its basket.
+    fn earlier<'b>(&'b self, me: &'b OrderRecord) -> impl Iterator<Item = &'b OrderRecord> {
+        self.book.open_of(&me.ask.strategy).map(|order| &**order).filter(move |order| stands_before(order, me))
+    }
+
+    /// Judges one order. Exits pass: their size is bounded by risk.
+    #[must_use]
+    pub fn judge(&self, me: Candidate<'_>, instrument: &InstrumentKey, basket: &[Candidate<'_>]) -> Option<Block> {
+        let order = me.order;
+        match order.ask.intent {
+            Some(Intent::Exit) => None,
+            Some(Intent::Adjust) => self.conflicting_quantity(me, instrument, basket).or_else(|| self.cross_strategy(me, instrument)),
+            _ => self
+                .strategy_holds(order)
+                .or_else(|| self.duplicate(order, instrument))
+                .or_else(|| self.strategy_enters(order))
+                .or_else(|| self.conflicting_quantity(me, instrument, basket))
+                .or_else(|| self.cross_strategy(me, instrument)),
+        }
+    }
+
+    /// Judges a change of a working order: its own row and what it filled are no rivals of it.
+    #[must_use]
+    pub fn judge_change(&self, me: Candidate<'_>, instrument: &InstrumentKey) -> Option<Block> {
+        if me.order.is_exit() {
+            return None;
+        }
+        let adjusts = me.order.ask.intent == Some(Intent::Adjust);
+        let conflict = if adjusts { self.conflicting_quantity(me, instrument, &[]) } else { None };
+        conflict.or_else(|| self.cross_strategy(me, instrument))
+    }
+
+    fn strategy_holds(&self, order: &OrderRecord) -> Option<Block> {
+        let (key, net) = self.has_strategy(&order.ask.strategy)?;
+        let reason = format!("{} holds {net} {key} already; exit it first, or send ADJUST", order.ask.strategy);
+        Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: true })
+    }
+
+    fn duplicate(&self, order: &OrderRecord, instrument: &InstrumentKey) -> Option<Block> {
+        let open = self.earlier(order).find(|open| open.is_for(instrument))?;
+        let reason = format!("{} has order {} ({}) open in {instrument}", order.ask.strategy, open.command_id, open.status);
+        Some(Block { tag: Tag::DuplicateOrderBlocked, reason, by_holding: false })
+    }
+
+    fn strategy_enters(&self, order: &OrderRecord) -> Option<Block> {
+        let open = self.earlier(order).find(|open| !open.is_exit())?;
+        let reason =
+            format!("{} is entering {} already with order {} ({})", order.ask.strategy, open.ask.symbol, open.command_id, open.status);
+        Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: false })
+    }
+
+    /// Quantities that contradict each other: two legs of a basket in one instrument and product, or an adjustment that
+    /// would turn the position around (that is an exit and an entry).
+    fn conflicting_quantity(&self, me: Candidate<'_>, instrument: &InstrumentKey, basket: &[Candidate<'_>]) -> Option<Block> {
+        let twin = basket.iter().find(|other| {
+            other.order.command_id != me.order.command_id
+                && !other.order.is_exit()
+                && other.order.is_for(instrument)
+                && other.terms.product == me.terms.product
+        });
+        if let Some(twin) = twin {
+            let reason = format!(
+                "conflicting quantities: this basket asks for {} {} and {} {} of {instrument}; send one order for the sum",
+                me.terms.side, me.terms.quantity, twin.terms.side, twin.terms.quantity
+            );
+            return Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: false });
+        }
+        if me.order.ask.intent != Some(Intent::Adjust) {
+            return None;
+        }
+        if self.has_strategy(&me.order.ask.strategy).is_none() {
+            let reason = format!("{} holds nothing that could be adjusted; send ENTRY", me.order.ask.strategy);
+            return Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: false });
+        }
+        let key = HoldingKey { instrument: instrument.clone(), product: me.terms.product };
+        let net = self.held(&key, self.book.held(&me.order.ask.strategy, &key).net);
+        let reduces = Side::of_net(net).is_some_and(|side| side != me.terms.side);
+        let working: i64 = self
+            .earlier(me.order)
+            .filter(|open| open.is_for(instrument) && open.ask.side == Some(me.terms.side))
+            .map(OrderRecord::unfilled)
+            .sum();
+        let after = me.terms.quantity.value().saturating_add(working);
+        (reduces && after > net.abs()).then(|| Block {
+            tag: Tag::ExecutionGuardBlocked,
+            reason: format!("conflicting quantities: {} holds {net} {key}, and {} {} (with {working} working) would turn it around; send EXIT, then ENTRY", me.order.ask.strategy, me.terms.side, me.terms.quantity),
+            by_holding: false,
+        })
+    }
+
+    /// Two strategies on opposite sides of one instrument undo each other at the broker, which nets them.
+    fn cross_strategy(&self, me: Candidate<'_>, instrument: &InstrumentKey) -> Option<Block> {
+        let strategy = &me.order.ask.strategy;
+        let opposite = me.terms.side.opposite();
+        let held = crate::order::Product::ALL.iter().find_map(|product| {
+            let key = HoldingKey { instrument: instrument.clone(), product: *product };
+            let gross = self.book.gross(&key);
+            let own = self.book.held(strategy, &key).net;
+            let others = match opposite {
+                Side::Buy => gross.long - own.max(0),
+                Side::Sell => -(gross.short - (-own).max(0)),
+            };
+            let others = self.held(&key, others);
+            (others != 0).then_some((key, others))
+        });
+        if let Some((key, others)) = held {
+            let reason = format!("another strategy holds {others} {key}; a {} here would undo it at the broker", me.terms.side);
+            return Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: true });
+        }
+        if self.book.entering(instrument, opposite) == 0 {
+            return None;
+        }
+        let open = self.book.open_in(instrument).find(|open| {
+            open.ask.strategy != *strategy && !open.is_exit() && open.ask.side == Some(opposite) && stands_before(open, me.order)
+        })?;
+        let reason = format!("strategy {} has a {opposite} open in {instrument} (order {})", open.ask.strategy, open.command_id);
+        Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: false })
+    }
+}
+
+fn stands_before(other: &OrderRecord, me: &OrderRecord) -> bool {
+    other.command_id != me.command_id
+        && other.basket_id != me.basket_id
+        && !other.is_test()
+        && (other.number < me.number || other.status.is_at_broker())
+}
+
+/// The record of the guard's verdict.
+#[must_use]
+pub fn verdict(block: Option<&Block>) -> GateVerdict {
+    GateVerdict {
+        gate: "guard".to_owned(),
+        passed: block.is_none(),
+        input: block.map_or_else(|| "no collision".to_owned(), |block| block.reason.clone()),
+        limit: "strategy flat, no open order for the symbol, no contradiction, nobody on the other side".to_owned(),
+    }
+}
+
+/// A holding that the broker shows to be smaller than our fills say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shrunk {
+    /// In what.
+    pub key: HoldingKey,
+    /// What our fills say, over all strategies.
+    pub ours: i64,
+    /// What the broker says.
+    pub at_broker: i64,
+}
+
+/// Where the broker holds less than we do, on positions that include all of our fills and with nothing of ours working
+/// there (`reconcile_with_broker` of the seeds). More at the broker than here is somebody else's, and is left alone.
+#[must_use]
+pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
+    let Some(positions) = &findings.positions else { return Vec::new() };
+    book.held_keys()
+        .filter(|(key, _)| positions.began_seq >= book.last_fill_seq(key) && book.open_in(&key.instrument).next().is_none())
+        .filter_map(|(key, gross)| {
+            let (ours, at_broker) = (gross.net(), positions.net(key));
+            let missing = at_broker.signum() != ours.signum() || at_broker.abs() < ours.abs();
+            (ours != 0 && missing).then(|| Shrunk { key: key.clone(), ours, at_broker })
+        })
+        .collect()
+}
+
+/// Which strategies give up how many units so that the holdings match the broker again: the largest first, by name
+/// where they are equal.
+#[must_use]
+pub fn reductions(book: &Book, shrunk: &Shrunk) -> Vec<(Strategy, i64)> {
+    let side = shrunk.ours.signum();
+    let at_broker = if shrunk.at_broker.signum() == side { shrunk.at_broker.abs() } else { 0 };
+    let mut missing = shrunk.ours.abs() - at_broker;
+    let mut holders: Vec<(Strategy, i64)> = book
+        .holdings()
+        .filter(|(_, key, held)| **key == shrunk.key && held.net.signum() == side)
+        .map(|(strategy, _, held)| (strategy.clone(), held.net.abs()))
+        .collect();
+    holders.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    holders
+        .into_iter()
+        .map_while(|(strategy, held)| {
+            let units = held.min(missing);
+            missing -= units;
+            (units > 0).then_some((strategy, units))
+        })
+        .collect()
+}

@@ -1,0 +1,342 @@
+//! GuardActor: does it collide? Strategy already holds, duplicate open order, conflicting quantities, another strategy
+//! on the other side, exit-all mode; the legs of one basket are judged together.
+//!
+//! It judges against the committed book; the only thing it remembers is how often in a row the broker showed less than
+//! our fills, because one odd read must not erase a holding.
+
+mod book;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, Message, Supervised};
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+
+pub use book::{Block, Candidate, GuardBook, Shrunk, reconcile_with_broker, reductions, verdict};
+
+use crate::broker::{ModifyOrder, Place};
+use crate::line::{Desk, Line};
+use crate::order::{GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms};
+use crate::persistence::{Cargo, Level, Outcome, Posted, Unit};
+use crate::ports::Modification;
+use crate::risk::{Change, ChangeAnswer, RiskCleared, refusal};
+use crate::supervision::{Shell, at_hand, guarded};
+
+/// How many position books in a row must show less than our fills before a holding is reduced.
+const SHRUNK_READS: u32 = 2;
+
+/// Do these collide? Sent by RiskActor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Admit {
+    /// The orders of one basket.
+    pub group: Vec<RiskCleared>,
+}
+
+/// Does this change collide? Sent by RiskActor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AdmitChange {
+    /// The wish.
+    pub change: Change,
+    /// What it comes to.
+    pub modification: Modification,
+    /// The caller.
+    pub reply: oneshot::Sender<ChangeAnswer>,
+}
+
+/// The broker's positions were read. Sent by WatcherActor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct PositionsRead;
+
+/// A person says that a strategy does not hold this any more (`force_clear_symbol` and `force_close_strategy` of the
+/// seeds). It changes our record only; nothing is sent.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ForceClear {
+    /// The owner.
+    pub strategy: Strategy,
+    /// In what; `None` clears the whole strategy.
+    pub symbol: Option<String>,
+    /// Who and why.
+    pub reason: String,
+    /// Hears of each holding as it is cleared; dropped at once if there is nothing to clear.
+    pub replies: Vec<oneshot::Sender<Outcome>>,
+}
+
+/// An order that the guard has admitted: the only thing that BrokerActor places. Made here and nowhere else.
+#[derive(Debug)]
+#[must_use = "a dropped token makes its order an orphan"]
+pub struct Admitted {
+    cleared: RiskCleared,
+    verdict: GateVerdict,
+}
+
+impl Admitted {
+    /// The committed row.
+    #[must_use]
+    pub fn record(&self) -> &Arc<OrderRecord> {
+        self.cleared.record()
+    }
+
+    /// The settled order.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        self.cleared.terms()
+    }
+
+    /// What every gate said.
+    #[must_use]
+    pub fn gates(&self) -> Vec<GateVerdict> {
+        let mut gates = self.cleared.gates().to_vec();
+        gates.push(self.verdict.clone());
+        gates
+    }
+
+    /// What a person should hear of it.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.cleared.note()
+    }
+
+    pub(crate) fn into_refusal(self, tag: Tag, reason: String, more: GateVerdict) -> Posted {
+        let (registered, mut gates) = self.cleared.into_registered();
+        gates.push(self.verdict);
+        gates.push(more);
+        refusal(registered, tag, reason, gates)
+    }
+
+    pub(crate) fn into_ticket(self) -> crate::persistence::Ticket {
+        self.cleared.into_registered().0.into_ticket()
+    }
+}
+
+/// The gate for collisions.
+#[derive(Debug)]
+pub struct GuardActor {
+    line: Arc<Line>,
+    desk: Arc<Desk>,
+    shrunk: BTreeMap<HoldingKey, u32>,
+}
+
+impl GuardActor {
+    /// The actor of one account.
+    #[must_use]
+    pub fn new(line: Arc<Line>, desk: Arc<Desk>) -> Self {
+        Self { line, desk, shrunk: BTreeMap::new() }
+    }
+
+    fn admit(&mut self, group: Vec<RiskCleared>, now: DateTime<Utc>) {
+        let blocks = self.judge(&group, now);
+        let sibling = group.iter().zip(&blocks).find(|(cleared, block)| block.is_some() && !cleared.record().is_exit()).and_then(
+            |(cleared, block)| {
+                block
+                    .as_ref()
+                    .map(|block| (block.tag, format!("leg {} of this basket was refused: {}", cleared.record().leg + 1, block.reason)))
+            },
+        );
+        let (mut refused, mut admitted) = (Vec::new(), Vec::new());
+        for (mut cleared, block) in group.into_iter().zip(blocks) {
+            let verdict = verdict(block.as_ref());
+            let because = match (block, &sibling) {
+                (Some(block), _) => Some((block.tag, block.reason)),
+                (None, Some((tag, reason))) if !cleared.record().is_exit() => Some((*tag, reason.clone())),
+                _ => None,
+            };
+            match because {
+                Some((tag, reason)) => {
+                    let (registered, mut gates) = cleared.into_registered();
+                    gates.push(verdict);
+                    refused.push(refusal(registered, tag, reason, gates));
+                }
+                None => {
+                    cleared.decided();
+                    admitted.push(Admitted { cleared, verdict });
+                }
+            }
+        }
+        if !refused.is_empty() {
+            self.line.post(refused);
+        }
+        if !admitted.is_empty() {
+            self.line.tell_broker(&self.desk.client_id, Place { group: admitted });
+        }
+    }
+
+    /// Judges a basket together; what only a holding blocks is judged once more against the broker's newest positions,
+    /// if they are younger than two polls.
+    fn judge(&self, group: &[RiskCleared], now: DateTime<Utc>) -> Vec<Option<Block>> {
+        let basket: Vec<Candidate<'_>> =
+            group.iter().map(|cleared| Candidate { order: cleared.record(), terms: cleared.terms() }).collect();
+        let findings = self.desk.findings.read();
+        let two_polls = chrono::Duration::from_std(self.desk.settings.waits.poll.saturating_mul(2)).unwrap_or(chrono::Duration::MAX);
+        let is_young = findings.positions.as_ref().is_some_and(|positions| now.signed_duration_since(positions.at) <= two_polls);
+        let judged = self.line.view.read(&self.desk.client_id, |book| {
+            basket
+                .iter()
+                .map(|candidate| {
+                    at_hand(&self.desk.client_id, candidate.order.command_id);
+                    if candidate.order.is_test() {
+                        return None;
+                    }
+                    let Some(instrument) = candidate.order.instrument() else {
+                        return Some(Block { tag: Tag::ValidationFailed, reason: "exchange must be given".to_owned(), by_holding: false });
+                    };
+                    if let Some(reason) = self.desk.latch.forbids(&candidate.order.ask.strategy, candidate.order.is_exit()) {
+                        return Some(Block { tag: Tag::KillSwitch, reason, by_holding: false });
+                    }
+                    let first = GuardBook::new(book).judge(*candidate, &instrument, &basket);
+                    match first {
+                        Some(block) if block.by_holding && is_young => {
+                            GuardBook::corrected_by(book, &findings).judge(*candidate, &instrument, &basket)
+                        }
+                        other => other,
+                    }
+                })
+                .collect()
+        });
+        judged.unwrap_or_else(|| {
+            group
+                .iter()
+                .map(|_| Some(Block { tag: Tag::EngineFault, reason: "there is no book for this account".to_owned(), by_holding: false }))
+                .collect()
+        })
+    }
+
+    /// A larger order may collide where the smaller one did not.
+    fn admit_change(&self, message: AdmitChange) {
+        let AdmitChange { change, modification, reply } = message;
+        at_hand(&self.desk.client_id, change.command_id);
+        let block = self.line.view.read(&self.desk.client_id, |book| {
+            let order = book.order(change.command_id)?;
+            let instrument = order.instrument()?;
+            let candidate = Candidate { order, terms: &modification.terms };
+            GuardBook::new(book).judge_change(candidate, &instrument)
+        });
+        let answer = match block.flatten() {
+            Some(block) => ChangeAnswer::Refused(block.reason),
+            None => {
+                self.line.tell_broker(&self.desk.client_id, ModifyOrder { command_id: change.command_id, change: modification });
+                ChangeAnswer::Asked
+            }
+        };
+        let _gone = reply.send(answer);
+    }
+
+    fn reconcile(&mut self) {
+        let findings = self.desk.findings.read();
+        let (mut seen, mut posted, mut said) = (BTreeMap::new(), Vec::new(), Vec::new());
+        self.line.view.read(&self.desk.client_id, |book| {
+            for shrunk in reconcile_with_broker(book, &findings) {
+                let reads = self.shrunk.get(&shrunk.key).copied().unwrap_or(0) + 1;
+                if reads < SHRUNK_READS {
+                    seen.insert(shrunk.key.clone(), reads);
+                    continue;
+                }
+                let reason = format!(
+                    "our fills say {} in {}, the broker shows {}: closed or reduced elsewhere",
+                    shrunk.ours, shrunk.key, shrunk.at_broker
+                );
+                for (strategy, units) in reductions(book, &shrunk) {
+                    let unit = Unit::Reduce {
+                        client_id: self.desk.client_id.clone(),
+                        strategy,
+                        key: shrunk.key.clone(),
+                        units,
+                        reason: Arc::from(reason.as_str()),
+                    };
+                    posted.push(Posted { unit, cargo: Cargo::None });
+                }
+                said.push(reason);
+            }
+        });
+        drop(findings);
+        self.shrunk = seen;
+        if !posted.is_empty() {
+            self.line.post(posted);
+        }
+        for reason in said {
+            self.line.alarm(Some(&self.desk.client_id), "ALARM_HOLDING_REDUCED", Level::Page, None, reason);
+        }
+    }
+
+    fn force_clear(&self, message: ForceClear) {
+        let ForceClear { strategy, symbol, reason, replies } = message;
+        let held: Vec<(HoldingKey, i64)> = self
+            .line
+            .view
+            .read(&self.desk.client_id, |book| {
+                book.holdings_of(&strategy)
+                    .filter(|(key, _)| symbol.as_deref().is_none_or(|symbol| *key.instrument.symbol == *symbol))
+                    .map(|(key, held)| (key.clone(), held.net.abs()))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let mut replies = replies.into_iter();
+        let posted = held
+            .into_iter()
+            .map(|(key, units)| Posted {
+                unit: Unit::Reduce {
+                    client_id: self.desk.client_id.clone(),
+                    strategy: strategy.clone(),
+                    key,
+                    units,
+                    reason: Arc::from(reason.as_str()),
+                },
+                cargo: replies.next().map_or(Cargo::None, Cargo::Done),
+            })
+            .collect();
+        self.line.post(posted);
+    }
+}
+
+impl Actor for GuardActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.line.enter(Self::NAME, ctx);
+        self.shrunk.clear();
+    }
+}
+
+impl Supervised for GuardActor {}
+
+impl Shell for GuardActor {
+    const NAME: &'static str = "GuardActor";
+    fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+    fn drop_core(&mut self) {
+        self.shrunk.clear();
+    }
+}
+
+impl Handler<Admit> for GuardActor {
+    type Result = ();
+    fn handle(&mut self, message: Admit, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, now| actor.admit(message.group, now));
+    }
+}
+
+impl Handler<PositionsRead> for GuardActor {
+    type Result = ();
+    fn handle(&mut self, _: PositionsRead, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, _| actor.reconcile());
+    }
+}
+
+impl Handler<ForceClear> for GuardActor {
+    type Result = ();
+    fn handle(&mut self, message: ForceClear, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, _| actor.force_clear(message));
+    }
+}
+
+impl Handler<AdmitChange> for GuardActor {
+    type Result = ();
+    fn handle(&mut self, message: AdmitChange, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, _| actor.admit_change(message));
+    }
+}

@@ -1,0 +1,185 @@
+//! IngressActor: normalises, validates and registers every order, and starts it down the line.
+//!
+//! What arrives is on disk before anybody acts on it. A leg that is not valid is registered as well, as FAILED.
+
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, Message, Supervised};
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+
+use crate::line::{Line, Phase};
+use crate::order::validate::{self, Bounds};
+use crate::order::{BasketId, ClientId, CommandId, Intent, LegDraft, Side, SignalDraft, Tag, basket};
+use crate::persistence::{Answer, Cargo, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
+use crate::risk::Assess;
+use crate::supervision::{Shell, guarded};
+
+/// Register this signal and start its orders. The permits were taken by the caller, one a leg. The answer comes when
+/// every order is decided; dropped after a panic (the caller reads the record).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Submit {
+    /// What arrived.
+    pub draft: SignalDraft,
+    /// One a leg.
+    pub permits: Vec<Permit>,
+    /// The caller.
+    pub reply: oneshot::Sender<Result<Answer, NotRegistered>>,
+}
+
+/// These orders are on disk. Sent by PersistenceActor, after the commit.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Start {
+    /// The account.
+    pub client_id: ClientId,
+    /// The orders of one basket, in the order in which they go.
+    pub registered: Vec<Registered>,
+}
+
+/// Turns drafts into registrations.
+#[derive(Debug)]
+pub struct IngressActor {
+    line: Arc<Line>,
+}
+
+impl IngressActor {
+    /// The actor of the process.
+    #[must_use]
+    pub fn new(line: Arc<Line>) -> Self {
+        Self { line }
+    }
+
+    fn submit(&mut self, message: Submit, now: DateTime<Utc>) {
+        let Submit { draft, permits, reply } = message;
+        let Some(desk) = self.line.desk(&draft.client_id) else {
+            let _gone = reply.send(Err(NotRegistered::Closed(format!("there is no account {}", draft.client_id))));
+            return;
+        };
+        if desk.phase() == Phase::Closing {
+            let _gone = reply.send(Err(NotRegistered::Closed("ordergate is stopping".to_owned())));
+            return;
+        }
+        let legs = self.read_legs(&draft, permits, desk.settings.takes_unenforced_exits);
+        let registration = Registration {
+            client_id: draft.client_id,
+            signal_id: draft.signal_id,
+            basket_id: BasketId(self.line.ids.next()),
+            source: draft.source,
+            user: Arc::from(draft.user),
+            key: draft.idempotency_key,
+            body_hash: draft.body_hash,
+            replay_window_ms: draft.replay_window_ms,
+            received_at: draft.received_at,
+            // A signal ages from when it was made; without a word about that, from when it came.
+            signal_time: draft.signal_time.unwrap_or(draft.received_at).min(now.max(draft.received_at)),
+            legs,
+        };
+        self.line.post(vec![Posted { unit: Unit::Register(Box::new(registration)), cargo: Cargo::Caller(reply) }]);
+    }
+
+    /// Reads every leg, in the order in which they will go, and decides those that are not valid. A basket's entries
+    /// stand and fall together: a hedge that cannot be read must not leave its short alone.
+    fn read_legs(&self, draft: &SignalDraft, permits: Vec<Permit>, takes_unenforced_exits: bool) -> Vec<NewOrder> {
+        let bounds = Bounds { max_notional: self.line.settings.max_notional };
+        let mut legs: Vec<NewOrder> = draft
+            .legs
+            .iter()
+            .zip(permits)
+            .enumerate()
+            .map(|(index, (leg, permit))| {
+                let instrument = validate::named_instrument(leg).and_then(|key| self.line.instruments.find(&key));
+                let reading = validate::read(leg, instrument.as_deref(), &bounds);
+                let mut refused = (!reading.violations.is_empty()).then(|| {
+                    let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
+                    (Tag::ValidationFailed, words.join("; "))
+                });
+                if refused.is_none()
+                    && !takes_unenforced_exits
+                    && (reading.ask.stop_loss.is_some() || reading.ask.target.is_some() || reading.ask.trailing.is_some())
+                {
+                    refused = Some((
+                        Tag::ValidationFailed,
+                        "stop_loss: stop, target and trailing are not enforced yet, so they are refused on a live account; leave them out"
+                            .to_owned(),
+                    ));
+                }
+                NewOrder {
+                    command_id: CommandId(self.line.ids.next()),
+                    leg: u16::try_from(index).unwrap_or(u16::MAX),
+                    ask: reading.ask,
+                    refused,
+                    sent: sent_text(leg),
+                    parent: leg.parent,
+                    permit,
+                }
+            })
+            .collect();
+        refuse_siblings(&mut legs);
+        legs.sort_by_key(|leg| basket::rank(leg.ask.intent, leg.ask.side.or_else(|| self.closing_side(&draft.client_id, leg))));
+        legs
+    }
+
+    /// The side of an exit that names none: what the strategy holds decides.
+    fn closing_side(&self, client_id: &ClientId, leg: &NewOrder) -> Option<Side> {
+        let exchange = leg.ask.exchange?;
+        self.line
+            .view
+            .read(client_id, |book| {
+                let held = book
+                    .holdings_of(&leg.ask.strategy)
+                    .find(|(key, _)| key.instrument.exchange == exchange && *key.instrument.symbol == *leg.ask.symbol);
+                held.and_then(|(_, holding)| Side::of_net(holding.net)).map(Side::opposite)
+            })
+            .flatten()
+    }
+}
+
+fn refuse_siblings(legs: &mut [NewOrder]) {
+    let Some(cause) = legs.iter().find(|leg| leg.refused.is_some() && leg.ask.intent != Some(Intent::Exit)).map(|leg| leg.leg) else {
+        return;
+    };
+    for leg in legs.iter_mut().filter(|leg| leg.refused.is_none() && leg.ask.intent != Some(Intent::Exit)) {
+        leg.refused =
+            Some((Tag::ValidationFailed, format!("leg {} of this basket is not valid, and entries of a basket go together", cause + 1)));
+    }
+}
+
+fn sent_text(leg: &LegDraft) -> String {
+    serde_json::to_string(leg).unwrap_or_else(|_| "{}".to_owned())
+}
+
+impl Actor for IngressActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.line.enter(Self::NAME, ctx);
+    }
+}
+
+impl Supervised for IngressActor {}
+
+impl Shell for IngressActor {
+    const NAME: &'static str = "IngressActor";
+    fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+    fn drop_core(&mut self) {}
+}
+
+impl Handler<Submit> for IngressActor {
+    type Result = ();
+    fn handle(&mut self, message: Submit, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, now| actor.submit(message, now));
+    }
+}
+
+impl Handler<Start> for IngressActor {
+    type Result = ();
+    fn handle(&mut self, message: Start, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, _| {
+            actor.line.tell_risk(&message.client_id, Assess { group: message.registered });
+        });
+    }
+}

@@ -1,0 +1,372 @@
+//! What all actors share: the ports, the settings, the view, and one kept address per actor.
+//!
+//! A mailbox is bounded only for `try_send` on one kept address (clones of it each have a slot of their own), so the
+//! addresses live here and nowhere else, and `try_send` is the only verb.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use actix::dev::ToEnvelope;
+use actix::prelude::SendError;
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use chrono::{DateTime, Utc};
+use parking_lot::{Mutex, RwLock};
+
+use crate::broker::{BrokerActor, Calls};
+use crate::guard::GuardActor;
+use crate::ingress::IngressActor;
+use crate::order::{ClientId, CommandId};
+use crate::persistence::{Admission, Cargo, Latch, Level, Note, Orphans, PersistenceActor, Post, Posted, Seat, Unit, View};
+use crate::ports::{Broker, Clock, Ids, Instruments, Quotes};
+use crate::risk::RiskActor;
+use crate::settings::{AccountSettings, Settings};
+use crate::supervision::{EXIT_FAULT, Halt, RestartBudget};
+use crate::watcher::{Findings, WatcherActor};
+
+/// How far an account has come since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Phase {
+    /// The broker's books are being read; signals are registered and wait.
+    Recovering,
+    /// Exits go; entries wait for the last doubts of the start.
+    ExitsOnly,
+    /// Everything goes.
+    Open,
+    /// Stopping: nothing new is taken.
+    Closing,
+}
+
+/// One account's own things, surviving the restart of any of its actors.
+#[derive(Debug)]
+pub struct Desk {
+    /// The account.
+    pub client_id: ClientId,
+    /// Its limits and waits.
+    pub settings: AccountSettings,
+    /// Its broker; called by BrokerActor only.
+    pub broker: Arc<dyn Broker>,
+    /// The kill latch.
+    pub latch: Arc<Latch>,
+    /// Permits.
+    pub admission: Arc<Admission>,
+    /// Lost tickets.
+    pub orphans: Arc<Orphans>,
+    /// Calls under way.
+    pub calls: Mutex<Calls>,
+    /// Orders that were at hand when an actor panicked.
+    pub suspects: Mutex<BTreeSet<CommandId>>,
+    /// Orders of the process before that had not ended; recovery decides about them, once.
+    pub found_at_start: Mutex<BTreeSet<CommandId>>,
+    /// What the watcher last found at the broker.
+    pub findings: RwLock<Findings>,
+    phase: RwLock<Phase>,
+    addresses: DeskAddresses,
+}
+
+#[derive(Debug, Default)]
+struct DeskAddresses {
+    risk: OnceLock<Addr<RiskActor>>,
+    guard: OnceLock<Addr<GuardActor>>,
+    broker: OnceLock<Addr<BrokerActor>>,
+    watcher: OnceLock<Addr<WatcherActor>>,
+}
+
+impl Desk {
+    /// An account that is about to recover.
+    #[must_use]
+    pub fn new(
+        settings: AccountSettings,
+        broker: Arc<dyn Broker>,
+        latch: Arc<Latch>,
+        seat: Seat,
+        found_at_start: BTreeSet<CommandId>,
+    ) -> Self {
+        let Seat { admission, orphans } = seat;
+        Self {
+            client_id: settings.client_id.clone(),
+            settings,
+            broker,
+            latch,
+            admission,
+            orphans,
+            calls: Mutex::new(Calls::default()),
+            suspects: Mutex::new(BTreeSet::new()),
+            found_at_start: Mutex::new(found_at_start),
+            findings: RwLock::new(Findings::default()),
+            phase: RwLock::new(Phase::Recovering),
+            addresses: DeskAddresses::default(),
+        }
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.phase.read()
+    }
+
+    /// Moves on; a closing desk stays closing.
+    pub fn set_phase(&self, next: Phase) {
+        let mut phase = self.phase.write();
+        if *phase != Phase::Closing {
+            *phase = next;
+        }
+    }
+
+    pub(crate) fn wire(&self, risk: Addr<RiskActor>, guard: Addr<GuardActor>, broker: Addr<BrokerActor>, watcher: Addr<WatcherActor>) {
+        let fresh = self.addresses.risk.set(risk).is_ok()
+            & self.addresses.guard.set(guard).is_ok()
+            & self.addresses.broker.set(broker).is_ok()
+            & self.addresses.watcher.set(watcher).is_ok();
+        debug_assert!(fresh, "a desk is wired once");
+    }
+}
+
+/// What all actors share.
+#[derive(Debug)]
+pub struct Line {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New names.
+    pub ids: Arc<dyn Ids>,
+    /// Today's instruments.
+    pub instruments: Arc<dyn Instruments>,
+    /// The newest quotes.
+    pub quotes: Arc<dyn Quotes>,
+    /// The end of the process.
+    pub halt: Arc<dyn Halt>,
+    /// The committed truth.
+    pub view: Arc<View>,
+    /// Settings of the process.
+    pub settings: Settings,
+    /// Restarts left.
+    pub budget: RestartBudget,
+    /// Starts every broker tag of this data directory.
+    pub tag_prefix: String,
+    /// The newest journal row found at the start: the clock must not be behind it.
+    pub newest_at_start: Option<DateTime<Utc>>,
+    desks: BTreeMap<ClientId, Arc<Desk>>,
+    ingress: OnceLock<Addr<IngressActor>>,
+    persistence: OnceLock<Addr<PersistenceActor>>,
+    back_off: Mutex<BTreeMap<&'static str, std::time::Duration>>,
+}
+
+/// The world, as the line needs it.
+#[derive(Debug)]
+pub struct World {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New names.
+    pub ids: Arc<dyn Ids>,
+    /// Today's instruments.
+    pub instruments: Arc<dyn Instruments>,
+    /// The newest quotes.
+    pub quotes: Arc<dyn Quotes>,
+    /// The end of the process.
+    pub halt: Arc<dyn Halt>,
+}
+
+impl Line {
+    pub(crate) fn new(
+        world: World,
+        settings: Settings,
+        view: Arc<View>,
+        tag_prefix: String,
+        newest_at_start: Option<DateTime<Utc>>,
+        desks: Vec<Desk>,
+    ) -> Self {
+        let World { clock, ids, instruments, quotes, halt } = world;
+        Self {
+            clock,
+            ids,
+            instruments,
+            quotes,
+            halt,
+            view,
+            budget: RestartBudget::new(settings.restarts_most, settings.restarts_window),
+            settings,
+            tag_prefix,
+            newest_at_start,
+            desks: desks.into_iter().map(|desk| (desk.client_id.clone(), Arc::new(desk))).collect(),
+            ingress: OnceLock::new(),
+            persistence: OnceLock::new(),
+            back_off: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    pub(crate) fn wire(&self, ingress: Addr<IngressActor>, persistence: Addr<PersistenceActor>) {
+        let fresh = self.ingress.set(ingress).is_ok() & self.persistence.set(persistence).is_ok();
+        debug_assert!(fresh, "the line is wired once");
+    }
+
+    /// One account's desk.
+    #[must_use]
+    pub fn desk(&self, client_id: &ClientId) -> Option<&Arc<Desk>> {
+        self.desks.get(client_id)
+    }
+
+    /// Every desk, in order.
+    pub fn desks(&self) -> impl Iterator<Item = &Arc<Desk>> {
+        self.desks.values()
+    }
+
+    /// Whether the clock stands behind what is already written: ages cannot be trusted then.
+    #[must_use]
+    pub fn clock_is_behind(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.newest_at_start.filter(|newest| now < *newest)
+    }
+
+    /// Whether the disk has too little room left for entries.
+    #[must_use]
+    pub fn disk_is_low(&self) -> Option<u64> {
+        self.view.free_space().filter(|free| *free < self.settings.min_free_bytes)
+    }
+
+    /// Posts units to the ledger.
+    pub fn post(&self, posted: Vec<Posted>) {
+        self.tell_persistence(Post(posted));
+    }
+
+    /// Posts one unit that nobody waits for.
+    pub fn post_unit(&self, unit: Unit) {
+        self.post(vec![Posted { unit, cargo: Cargo::None }]);
+    }
+
+    /// Writes an alarm down; from `Warn` on it stands on the attention list, and it is logged either way.
+    pub fn alarm(&self, client_id: Option<&ClientId>, event: &'static str, level: Level, command_id: Option<CommandId>, text: String) {
+        match level {
+            Level::Page => tracing::error!(
+                event,
+                client_id = client_id.map(tracing::field::display),
+                command_id = command_id.map(tracing::field::display),
+                page = true,
+                "{text}"
+            ),
+            Level::Warn => tracing::warn!(
+                event,
+                client_id = client_id.map(tracing::field::display),
+                command_id = command_id.map(tracing::field::display),
+                "{text}"
+            ),
+            Level::Info => tracing::info!(
+                event,
+                client_id = client_id.map(tracing::field::display),
+                command_id = command_id.map(tracing::field::display),
+                "{text}"
+            ),
+        }
+        metrics::counter!("ordergate_alarms_total", "event" => event).increment(1);
+        let note = Note {
+            client_id: client_id.cloned(),
+            event,
+            level,
+            text,
+            command_id,
+            who: Arc::from(crate::supervision::current_actor()),
+            inputs: "{}".to_owned(),
+        };
+        self.post_unit(Unit::Note(note));
+    }
+
+    /// An actor panicked: spends the budget, and marks the order that was at hand.
+    pub(crate) fn note_fault(&self, actor: &'static str, words: &str, suspect: Option<(ClientId, CommandId)>) {
+        let command_id = suspect.as_ref().map(|(_, command)| *command);
+        let client_id = suspect.as_ref().map(|(client, _)| client.clone());
+        if let Some((client, command)) = suspect
+            && let Some(desk) = self.desk(&client)
+        {
+            desk.suspects.lock().insert(command);
+        }
+        match self.budget.spend() {
+            Some(wait) => {
+                self.back_off.lock().insert(actor, wait);
+                self.alarm(
+                    client_id.as_ref(),
+                    "ALARM_ACTOR_RESTARTED",
+                    Level::Page,
+                    command_id,
+                    format!("{actor} panicked ({words}) and was restarted with a fresh core"),
+                );
+            }
+            None => self.halt.halt(EXIT_FAULT, &format!("{actor} panicked ({words}) and the restart budget is used up")),
+        }
+    }
+
+    /// What every actor does first in `started()`: its mailbox, and the back-off after a panic.
+    pub(crate) fn enter<A: Actor<Context = Context<A>>>(&self, name: &'static str, ctx: &mut Context<A>) {
+        ctx.set_mailbox_capacity(self.settings.mailbox);
+        if let Some(wait) = self.back_off.lock().remove(name) {
+            ctx.wait(actix::fut::wrap_future::<_, A>(tokio::time::sleep(wait)));
+        }
+    }
+
+    fn tell<A, M>(&self, address: Option<&Addr<A>>, message: M)
+    where
+        A: Actor + Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message<Result = ()> + Send + 'static,
+    {
+        let what = std::any::type_name::<M>();
+        match address.map(|address| address.try_send(message)) {
+            Some(Ok(())) => {}
+            // Tickets inside make their orders orphans, which are driven again; facts come again with the next poll.
+            Some(Err(SendError::Full(_))) => {
+                metrics::counter!("ordergate_mailbox_full_total").increment(1);
+                tracing::error!(message = what, "a mailbox is full, which admission should have prevented");
+            }
+            Some(Err(SendError::Closed(_))) | None => {
+                if !self.halt.is_halted() {
+                    self.halt.halt(EXIT_FAULT, &format!("the actor for {what} is gone"));
+                }
+            }
+        }
+    }
+
+    /// To IngressActor.
+    pub fn tell_ingress<M: Message<Result = ()> + Send + 'static>(&self, message: M)
+    where
+        IngressActor: Handler<M>,
+    {
+        self.tell(self.ingress.get(), message);
+    }
+
+    /// To PersistenceActor.
+    pub fn tell_persistence<M: Message<Result = ()> + Send + 'static>(&self, message: M)
+    where
+        PersistenceActor: Handler<M>,
+    {
+        self.tell(self.persistence.get(), message);
+    }
+
+    /// To an account's RiskActor.
+    pub fn tell_risk<M: Message<Result = ()> + Send + 'static>(&self, client_id: &ClientId, message: M)
+    where
+        RiskActor: Handler<M>,
+    {
+        self.tell(self.desk(client_id).and_then(|desk| desk.addresses.risk.get()), message);
+    }
+
+    /// To an account's GuardActor.
+    pub fn tell_guard<M: Message<Result = ()> + Send + 'static>(&self, client_id: &ClientId, message: M)
+    where
+        GuardActor: Handler<M>,
+    {
+        self.tell(self.desk(client_id).and_then(|desk| desk.addresses.guard.get()), message);
+    }
+
+    /// To an account's BrokerActor.
+    pub fn tell_broker<M: Message<Result = ()> + Send + 'static>(&self, client_id: &ClientId, message: M)
+    where
+        BrokerActor: Handler<M>,
+    {
+        self.tell(self.desk(client_id).and_then(|desk| desk.addresses.broker.get()), message);
+    }
+
+    /// To an account's WatcherActor.
+    pub fn tell_watcher<M: Message<Result = ()> + Send + 'static>(&self, client_id: &ClientId, message: M)
+    where
+        WatcherActor: Handler<M>,
+    {
+        self.tell(self.desk(client_id).and_then(|desk| desk.addresses.watcher.get()), message);
+    }
+}

@@ -1,0 +1,365 @@
+//! One account as committed: its open orders, its newest orders, what its strategies hold, its controls.
+//! Written only after a commit, by the ledger; every gate judges against it, so a restarted actor has nothing to rebuild.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::control::Control;
+use super::unit::Level;
+use crate::order::{BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, OrderRecord, Side, Strategy};
+use crate::ports::AccountHead;
+
+/// How many of the newest orders stay in memory, ended ones included.
+pub const NEWEST_KEPT: u64 = 10_000;
+const ALARMS_KEPT: usize = 200;
+
+/// An alarm as people see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Alarm {
+    /// Stable name.
+    pub event: Arc<str>,
+    /// How loud.
+    pub level: Level,
+    /// What, with the numbers.
+    pub text: Arc<str>,
+    /// The order, if it is about one.
+    pub command_id: Option<CommandId>,
+    /// When it was first raised.
+    pub at: DateTime<Utc>,
+    /// How often since.
+    pub count: u32,
+}
+
+/// Units that an account's strategies hold in one instrument and product, by direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gross {
+    /// Sum of the long holdings.
+    pub long: i64,
+    /// Sum of the short holdings, as a positive number.
+    pub short: i64,
+}
+
+impl Gross {
+    fn add(&mut self, net: i64, sign: i64) {
+        if net > 0 {
+            self.long += sign * net;
+        } else {
+            self.short -= sign * net;
+        }
+    }
+
+    /// Long minus short: what the broker's net should be.
+    #[must_use]
+    pub fn net(self) -> i64 {
+        self.long - self.short
+    }
+}
+
+/// One account as committed.
+#[derive(Debug, Clone)]
+pub struct Book {
+    client_id: ClientId,
+    seq: u64,
+    last_number: u64,
+    by_number: BTreeMap<u64, Arc<OrderRecord>>,
+    number_of: HashMap<CommandId, u64>,
+    by_broker_id: HashMap<BrokerOrderId, u64>,
+    open: BTreeSet<u64>,
+    open_by_strategy: BTreeSet<(Strategy, u64)>,
+    open_by_instrument: BTreeSet<(InstrumentKey, u64)>,
+    in_doubt: BTreeSet<(InstrumentKey, u64)>,
+    entering: BTreeMap<(InstrumentKey, Side), usize>,
+    holdings: BTreeMap<(Strategy, HoldingKey), Holding>,
+    gross: BTreeMap<HoldingKey, Gross>,
+    last_fill: BTreeMap<HoldingKey, u64>,
+    control: Control,
+    alarms: VecDeque<Alarm>,
+}
+
+impl Book {
+    /// An account that never traded.
+    #[must_use]
+    pub fn new(client_id: ClientId) -> Self {
+        Self {
+            client_id,
+            seq: 0,
+            last_number: 0,
+            by_number: BTreeMap::new(),
+            number_of: HashMap::new(),
+            by_broker_id: HashMap::new(),
+            open: BTreeSet::new(),
+            open_by_strategy: BTreeSet::new(),
+            open_by_instrument: BTreeSet::new(),
+            in_doubt: BTreeSet::new(),
+            entering: BTreeMap::new(),
+            holdings: BTreeMap::new(),
+            gross: BTreeMap::new(),
+            last_fill: BTreeMap::new(),
+            control: Control::default(),
+            alarms: VecDeque::new(),
+        }
+    }
+
+    /// The account as the store has it.
+    #[must_use]
+    pub fn load(head: AccountHead, seq: u64, control: Control) -> Self {
+        let mut book = Self::new(head.client_id);
+        book.seq = seq;
+        book.last_number = head.last_number;
+        book.control = control;
+        for record in head.orders {
+            book.put_order(Arc::new(record));
+        }
+        for (strategy, key, holding) in head.holdings {
+            book.put_holding(strategy, key, holding, seq);
+        }
+        book
+    }
+
+    pub(super) fn put_seq(&mut self, seq: u64) {
+        self.seq = seq;
+    }
+
+    pub(super) fn put_control(&mut self, control: Control) {
+        self.control = control;
+    }
+
+    pub(super) fn put_order(&mut self, record: Arc<OrderRecord>) {
+        let number = record.number;
+        self.last_number = self.last_number.max(number);
+        if let Some(before) = self.by_number.remove(&number) {
+            self.index(&before, false);
+        }
+        self.index(&record, true);
+        if let Some(id) = &record.broker_order_id {
+            self.by_broker_id.insert(id.clone(), number);
+        }
+        self.number_of.insert(record.command_id, number);
+        self.by_number.insert(number, record);
+        self.forget_old(number);
+    }
+
+    /// Enters an order that has not ended into every index, or takes it out.
+    fn index(&mut self, record: &OrderRecord, is_entering: bool) {
+        if record.status.is_terminal() {
+            return;
+        }
+        let number = record.number;
+        put(&mut self.open, number, is_entering);
+        put(&mut self.open_by_strategy, (record.ask.strategy.clone(), number), is_entering);
+        let Some(key) = record.instrument() else { return };
+        if record.is_in_doubt() {
+            put(&mut self.in_doubt, (key.clone(), number), is_entering);
+        }
+        if let Some(side) = record.ask.side.filter(|_| !record.is_exit() && !record.is_test()) {
+            let slot = (key.clone(), side);
+            let count = self.entering.entry(slot.clone()).or_default();
+            *count = if is_entering { *count + 1 } else { count.saturating_sub(1) };
+            if *count == 0 {
+                self.entering.remove(&slot);
+            }
+        }
+        put(&mut self.open_by_instrument, (key, number), is_entering);
+    }
+
+    /// Drops what is ended and no longer among the newest: the order just written, and the one that it pushes out.
+    fn forget_old(&mut self, number: u64) {
+        let horizon = self.last_number.saturating_sub(NEWEST_KEPT);
+        for candidate in [number, horizon] {
+            if candidate > horizon || self.open.contains(&candidate) {
+                continue;
+            }
+            if let Some(record) = self.by_number.remove(&candidate) {
+                self.number_of.remove(&record.command_id);
+                if let Some(id) = &record.broker_order_id {
+                    self.by_broker_id.remove(id);
+                }
+            }
+        }
+    }
+
+    pub(super) fn put_holding(&mut self, strategy: Strategy, key: HoldingKey, holding: Holding, seq: u64) {
+        let slot = (strategy, key);
+        let before = self.holdings.get(&slot).map_or(0, |held| held.net);
+        let gross = self.gross.entry(slot.1.clone()).or_default();
+        gross.add(before, -1);
+        gross.add(holding.net, 1);
+        if *gross == Gross::default() {
+            self.gross.remove(&slot.1);
+        }
+        self.last_fill.insert(slot.1.clone(), seq);
+        if holding.net == 0 {
+            self.holdings.remove(&slot);
+        } else {
+            self.holdings.insert(slot, holding);
+        }
+    }
+
+    pub(super) fn put_alarm(&mut self, alarm: Alarm) {
+        if let Some(same) = self.alarms.iter_mut().find(|held| held.event == alarm.event && held.command_id == alarm.command_id) {
+            same.count = same.count.saturating_add(1);
+            same.text = alarm.text;
+            return;
+        }
+        self.alarms.push_back(alarm);
+        if self.alarms.len() > ALARMS_KEPT {
+            self.alarms.pop_front();
+        }
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// The journal row up to which this is true.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The highest order number.
+    #[must_use]
+    pub fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
+    /// An order that is open or among the newest.
+    #[must_use]
+    pub fn order(&self, command_id: CommandId) -> Option<&Arc<OrderRecord>> {
+        self.by_number.get(self.number_of.get(&command_id)?)
+    }
+
+    /// An order by its number, open or among the newest.
+    #[must_use]
+    pub fn order_by_number(&self, number: u64) -> Option<&Arc<OrderRecord>> {
+        self.by_number.get(&number)
+    }
+
+    /// An order by the broker's number, open or among the newest.
+    #[must_use]
+    pub fn order_by_broker_id(&self, id: &BrokerOrderId) -> Option<&Arc<OrderRecord>> {
+        self.by_number.get(self.by_broker_id.get(id)?)
+    }
+
+    /// Every order that has not ended, earliest first.
+    pub fn open_orders(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
+        self.open.iter().filter_map(|number| self.by_number.get(number))
+    }
+
+    /// How many orders have not ended.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// A strategy's orders that have not ended, earliest first.
+    pub fn open_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        self.open_by_strategy
+            .range((strategy.clone(), 0)..)
+            .take_while(move |(owner, _)| owner == strategy)
+            .filter_map(|(_, number)| self.by_number.get(number))
+    }
+
+    /// The orders in an instrument that have not ended, earliest first.
+    pub fn open_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        self.open_by_instrument
+            .range((key.clone(), 0)..)
+            .take_while(move |(held, _)| held == key)
+            .filter_map(|(_, number)| self.by_number.get(number))
+    }
+
+    /// The orders in an instrument that are in doubt at the broker.
+    pub fn doubts_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        self.in_doubt
+            .range((key.clone(), 0)..)
+            .take_while(move |(held, _)| held == key)
+            .filter_map(|(_, number)| self.by_number.get(number))
+    }
+
+    /// Every order that is in doubt at the broker.
+    pub fn doubts(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
+        self.in_doubt.iter().filter_map(|(_, number)| self.by_number.get(number))
+    }
+
+    /// How many orders that open or change a position are open on one side of an instrument.
+    #[must_use]
+    pub fn entering(&self, key: &InstrumentKey, side: Side) -> usize {
+        self.entering.get(&(key.clone(), side)).copied().unwrap_or(0)
+    }
+
+    /// The newest orders, newest first.
+    pub fn newest(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
+        self.by_number.values().rev()
+    }
+
+    /// What a strategy holds.
+    pub fn holdings_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = (&'a HoldingKey, &'a Holding)> {
+        let from = (strategy.clone(), HoldingKey::lowest());
+        self.holdings.range(from..).take_while(move |((owner, _), _)| owner == strategy).map(|((_, key), held)| (key, held))
+    }
+
+    /// What a strategy holds in one instrument and product; 0 when flat.
+    #[must_use]
+    pub fn held(&self, strategy: &Strategy, key: &HoldingKey) -> Holding {
+        self.holdings.get(&(strategy.clone(), key.clone())).copied().unwrap_or_default()
+    }
+
+    /// Everything that is held, by strategy.
+    pub fn holdings(&self) -> impl Iterator<Item = (&Strategy, &HoldingKey, &Holding)> {
+        self.holdings.iter().map(|((strategy, key), held)| (strategy, key, held))
+    }
+
+    /// What all strategies together hold in an instrument and product.
+    #[must_use]
+    pub fn gross(&self, key: &HoldingKey) -> Gross {
+        self.gross.get(key).copied().unwrap_or_default()
+    }
+
+    /// Every instrument and product that is held.
+    pub fn held_keys(&self) -> impl Iterator<Item = (&HoldingKey, Gross)> {
+        self.gross.iter().map(|(key, gross)| (key, *gross))
+    }
+
+    /// The journal row of the last fill in an instrument and product; 0 for none.
+    #[must_use]
+    pub fn last_fill_seq(&self, key: &HoldingKey) -> u64 {
+        self.last_fill.get(key).copied().unwrap_or(0)
+    }
+
+    /// The controls.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// The alarms since the start, oldest first.
+    pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
+        self.alarms.iter()
+    }
+
+    /// Units that other exits of a holding claim: those at the broker, unconfirmed ones included, and those registered
+    /// before `me`. An exit for "all" whose size is not settled claims everything.
+    #[must_use]
+    pub fn exiting(&self, me: &OrderRecord, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
+        self.open_in(&key.instrument)
+            .filter(|order| order.command_id != me.command_id && order.is_exit() && !order.is_test())
+            .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
+            .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))
+            .filter(|order| order.number < me.number || order.status.is_at_broker())
+            .map(|order| if order.quantity() == 0 { i64::from(u32::MAX) } else { order.unfilled() })
+            .fold(0, i64::saturating_add)
+    }
+}
+
+fn put<T: Ord>(set: &mut BTreeSet<T>, item: T, is_entering: bool) {
+    if is_entering {
+        set.insert(item);
+    } else {
+        set.remove(&item);
+    }
+}

@@ -1,0 +1,241 @@
+//! Who may trade: kill levels per account and strategy, and the freeze of exits. Durable, and latched in memory first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use chrono::{DateTime, Utc};
+use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
+
+use crate::order::Strategy;
+
+/// How much is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum KillLevel {
+    /// Armed.
+    #[default]
+    None,
+    /// No new entries.
+    StopEntries,
+    /// Also cancel working entries.
+    CancelEntries,
+    /// Also square off what this engine opened.
+    SquareOff,
+}
+
+impl From<KillLevel> for u8 {
+    fn from(level: KillLevel) -> u8 {
+        match level {
+            KillLevel::None => 0,
+            KillLevel::StopEntries => 1,
+            KillLevel::CancelEntries => 2,
+            KillLevel::SquareOff => 3,
+        }
+    }
+}
+
+impl TryFrom<u8> for KillLevel {
+    type Error = String;
+    fn try_from(level: u8) -> Result<Self, String> {
+        match level {
+            0 => Ok(Self::None),
+            1 => Ok(Self::StopEntries),
+            2 => Ok(Self::CancelEntries),
+            3 => Ok(Self::SquareOff),
+            _ => Err(format!("kill level {level} is not one of 0 (armed), 1 (stop entries), 2 (also cancel), 3 (also square off)")),
+        }
+    }
+}
+
+/// An account's controls, as committed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Control {
+    /// The account's level.
+    pub level: KillLevel,
+    /// Levels of single strategies; absent means armed.
+    #[serde(default)]
+    pub strategies: BTreeMap<Strategy, KillLevel>,
+    /// Whether exits are frozen too.
+    #[serde(default)]
+    pub is_frozen: bool,
+    /// Why, of the last change.
+    #[serde(default)]
+    pub reason: String,
+    /// Who, of the last change.
+    #[serde(default)]
+    pub who: String,
+    /// When, of the last change.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// One change of the controls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ControlChange {
+    /// The account's level.
+    Account(KillLevel),
+    /// The account's level, raised to at least this; never lowered.
+    RaiseAccount(KillLevel),
+    /// One strategy's level.
+    Strategy(Strategy, KillLevel),
+    /// Freeze or thaw exits.
+    Freeze(bool),
+}
+
+impl Control {
+    /// The controls after a change.
+    #[must_use]
+    pub fn after(&self, change: &ControlChange, who: &str, reason: &str, at: DateTime<Utc>) -> Self {
+        let mut next = self.clone();
+        match change {
+            ControlChange::Account(level) => next.level = *level,
+            ControlChange::RaiseAccount(level) => next.level = next.level.max(*level),
+            ControlChange::Strategy(strategy, KillLevel::None) => {
+                next.strategies.remove(strategy);
+            }
+            ControlChange::Strategy(strategy, level) => {
+                next.strategies.insert(strategy.clone(), *level);
+            }
+            ControlChange::Freeze(frozen) => next.is_frozen = *frozen,
+        }
+        next.who = who.to_owned();
+        next.reason = reason.to_owned();
+        next.at = Some(at);
+        next
+    }
+
+    /// The level that holds for a strategy.
+    #[must_use]
+    pub fn level_for(&self, strategy: &Strategy) -> KillLevel {
+        self.level.max(self.strategies.get(strategy).copied().unwrap_or_default())
+    }
+}
+
+/// The controls in memory, read in the write slot immediately before a call. A raise holds from the moment it is asked
+/// for; lowering waits for its commit.
+#[derive(Debug, Default)]
+pub struct Latch {
+    level: AtomicU8,
+    is_frozen: AtomicBool,
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    strategies: BTreeMap<Strategy, KillLevel>,
+    /// Raises whose commit has not come back: they hold whatever is committed meanwhile.
+    pending: Vec<ControlChange>,
+}
+
+impl Latch {
+    /// A latch that stands where the committed controls stand.
+    #[must_use]
+    pub fn new(control: &Control) -> Arc<Self> {
+        let latch = Arc::new(Self::default());
+        latch.follow(&mut latch.inner.write(), control);
+        latch
+    }
+
+    /// Raises the latch at once, until [`Latch::committed`] takes over.
+    pub fn raise(&self, change: &ControlChange) {
+        let mut inner = self.inner.write();
+        inner.pending.push(change.clone());
+        self.hold(&mut inner, change);
+    }
+
+    fn hold(&self, inner: &mut Inner, change: &ControlChange) {
+        match change {
+            ControlChange::Account(level) | ControlChange::RaiseAccount(level) => {
+                self.level.fetch_max(u8::from(*level), Ordering::SeqCst);
+            }
+            ControlChange::Strategy(strategy, level) => {
+                let held = inner.strategies.entry(strategy.clone()).or_default();
+                *held = (*held).max(*level);
+            }
+            ControlChange::Freeze(true) => self.is_frozen.store(true, Ordering::SeqCst),
+            ControlChange::Freeze(false) => {}
+        }
+    }
+
+    /// A change is on disk: the latch stands where the controls stand, and where the raises still under way want it.
+    pub fn committed(&self, change: &ControlChange, control: &Control) {
+        let mut inner = self.inner.write();
+        if let Some(index) = inner.pending.iter().position(|pending| pending == change) {
+            inner.pending.remove(index);
+        }
+        self.follow(&mut inner, control);
+        for pending in inner.pending.clone() {
+            self.hold(&mut inner, &pending);
+        }
+    }
+
+    /// The commits' messages may have been lost with an actor: nothing is lowered until the next one comes.
+    pub fn forget_pending(&self) {
+        self.inner.write().pending.clear();
+    }
+
+    fn follow(&self, inner: &mut Inner, control: &Control) {
+        self.level.store(u8::from(control.level), Ordering::SeqCst);
+        self.is_frozen.store(control.is_frozen, Ordering::SeqCst);
+        inner.strategies.clone_from(&control.strategies);
+    }
+
+    /// Why an order may not go now, if so.
+    #[must_use]
+    pub fn forbids(&self, strategy: &Strategy, is_exit: bool) -> Option<String> {
+        if is_exit {
+            return self.is_frozen.load(Ordering::SeqCst).then(|| "exits are frozen; thaw them to go on".to_owned());
+        }
+        let account = self.level.load(Ordering::SeqCst);
+        if account > 0 {
+            return Some(format!("kill level {account} is set for the account; entries are stopped"));
+        }
+        let own = self.inner.read().strategies.get(strategy).copied().unwrap_or_default();
+        (own > KillLevel::None).then(|| format!("kill level {} is set for strategy {strategy}; its entries are stopped", u8::from(own)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latch_rises_at_once_and_falls_only_with_the_commit() {
+        let latch = Latch::new(&Control::default());
+        let trend = Strategy::parse("trend").unwrap();
+        latch.raise(&ControlChange::Account(KillLevel::CancelEntries));
+        assert!(latch.forbids(&trend, false).is_some());
+        assert!(latch.forbids(&trend, true).is_none(), "a kill never stops an exit");
+        let killed = Control { level: KillLevel::CancelEntries, ..Control::default() };
+        latch.committed(&ControlChange::Account(KillLevel::CancelEntries), &killed);
+        assert!(latch.forbids(&trend, false).is_some(), "re-arming waits for its commit");
+        latch.committed(&ControlChange::Account(KillLevel::None), &Control::default());
+        assert!(latch.forbids(&trend, false).is_none());
+    }
+
+    #[test]
+    fn a_raise_under_way_holds_while_an_older_re_arm_commits() {
+        let latch = Latch::new(&Control::default());
+        let trend = Strategy::parse("trend").unwrap();
+        latch.raise(&ControlChange::Account(KillLevel::StopEntries));
+        latch.committed(&ControlChange::Account(KillLevel::None), &Control::default());
+        assert!(latch.forbids(&trend, false).is_some(), "the kill was asked for and is not committed yet");
+    }
+
+    #[test]
+    fn a_strategy_is_stopped_alone() {
+        let latch = Latch::new(&Control::default());
+        let (a, b) = (Strategy::parse("a").unwrap(), Strategy::parse("b").unwrap());
+        latch.raise(&ControlChange::Strategy(a.clone(), KillLevel::StopEntries));
+        assert!(latch.forbids(&a, false).is_some());
+        assert!(latch.forbids(&b, false).is_none());
+    }
+
+    #[test]
+    fn raising_never_lowers() {
+        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
+        let control = Control::default().after(&ControlChange::Account(KillLevel::SquareOff), "me", "test", at);
+        assert_eq!(control.after(&ControlChange::RaiseAccount(KillLevel::StopEntries), "engine", "", at).level, KillLevel::SquareOff);
+    }
+}

@@ -1,0 +1,491 @@
+//! Where facts become states. The ledger owns the store; each round it applies the queued units to the committed rows,
+//! writes them in one transaction, and only after the commit moves the view and hands the acknowledgements back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::book::{Alarm, Book};
+use super::chain::row_hash;
+use super::control::Control;
+use super::delta::{Chain, Delta, Staged};
+use super::registered::Registered;
+use super::ticket::{Admission, Answer, Orphans, Ticket, Waiter};
+use super::unit::{Ack, Cargo, Event, Level, Listener, NewOrder, NotRegistered, OrderUnit, Outcome, Posted, Registration, Unit};
+use super::view::View;
+use crate::order::{BasketId, ClientId, CommandId, HoldingKey, OrderFact, OrderRecord, Strategy, lifecycle, trading_date};
+use crate::ports::{Anchor, Clock, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+
+/// Rows between two anchors of a chain.
+const ANCHOR_EVERY: u64 = 10_000;
+
+/// The single writer.
+pub struct Ledger {
+    store: Box<dyn Store>,
+    view: Arc<View>,
+    clock: Arc<dyn Clock>,
+    tag_prefix: String,
+    seats: BTreeMap<ClientId, Seat>,
+    staged: Staged,
+    listeners: Vec<Box<dyn Listener>>,
+    low_water: Option<u64>,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("tag_prefix", &self.tag_prefix).finish_non_exhaustive()
+    }
+}
+
+/// An account's place in the line.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// How many orders it may have in the line.
+    pub admission: Arc<Admission>,
+    /// Where its lost tickets go.
+    pub orphans: Arc<Orphans>,
+}
+
+/// What the desks need from an opened journal.
+#[derive(Debug)]
+pub struct Opened {
+    /// The writer.
+    pub ledger: Ledger,
+    /// The view that it keeps.
+    pub view: Arc<View>,
+    /// The time of the newest row.
+    pub newest: Option<DateTime<Utc>>,
+    /// Starts every broker tag of this data directory.
+    pub tag_prefix: String,
+}
+
+/// What one round did.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// Acknowledgements, in commit order.
+    pub acks: Vec<Ack>,
+    /// The rows that changed, for the watchers.
+    pub events: Vec<Event>,
+}
+
+/// What a posted unit is waiting for until the commit.
+enum Pending {
+    Registration { client_id: ClientId, basket_id: BasketId, records: Vec<Arc<OrderRecord>>, legs: Vec<NewOrder>, cargo: Cargo },
+    Reissued { client_id: ClientId, record: Option<Arc<OrderRecord>> },
+    Replay { answer: Result<Answer, NotRegistered>, cargo: Cargo },
+    Order { client_id: ClientId, command_id: CommandId, outcome: Outcome, cargo: Cargo },
+    Other { outcome: Outcome, cargo: Cargo },
+}
+
+impl Ledger {
+    /// Reads the store and builds the view; `seats` are the configured accounts.
+    ///
+    /// # Errors
+    /// The store could not be read, or holds what this version cannot read.
+    pub fn open(
+        mut store: Box<dyn Store>,
+        clock: Arc<dyn Clock>,
+        seats: BTreeMap<ClientId, Seat>,
+        listeners: Vec<Box<dyn Listener>>,
+    ) -> Result<Opened, StoreError> {
+        let loaded = store.load()?;
+        let mut staged = Staged::default();
+        for head in &loaded.heads {
+            staged.chains.insert(head.client_id.clone(), Chain { seq: head.seq, hash: row_hash(head) });
+        }
+        let mut books: BTreeMap<ClientId, Book> = seats.keys().map(|id| (id.clone(), Book::new(id.clone()))).collect();
+        for head in loaded.accounts {
+            let control = match &head.control {
+                Some(text) => serde_json::from_str(text)
+                    .map_err(|error| StoreError { step: "load", cause: format!("controls of {}: {error}", head.client_id) })?,
+                None => Control::default(),
+            };
+            let seq = staged.chains.get(&Some(head.client_id.clone())).map_or(0, |chain| chain.seq);
+            staged.numbers.insert(head.client_id.clone(), head.last_number);
+            books.insert(head.client_id.clone(), Book::load(head, seq, control));
+        }
+        let view = Arc::new(View::new(books.into_values().collect()));
+        view.put_free_space(store.free_space());
+        let tag_prefix = loaded.tag_prefix.clone();
+        let ledger =
+            Self { store, view: Arc::clone(&view), clock, tag_prefix: tag_prefix.clone(), seats, staged, listeners, low_water: None };
+        Ok(Opened { ledger, view, newest: loaded.newest, tag_prefix })
+    }
+
+    /// Below so many free bytes the ballast is given up (and, elsewhere, entries stop).
+    pub fn set_low_water(&mut self, bytes: u64) {
+        self.low_water = Some(bytes);
+    }
+
+    /// Writes a round of units in one commit.
+    ///
+    /// # Errors
+    /// Whether anything is durable is unknown: the caller halts the process and never retries.
+    pub fn round(&mut self, posted: Vec<Posted>) -> Result<Round, StoreError> {
+        if posted.is_empty() {
+            return Ok(Round::default());
+        }
+        self.store.begin()?;
+        let mut pending = Vec::with_capacity(posted.len());
+        for Posted { unit, cargo } in posted {
+            let at = self.clock.now();
+            pending.push(self.apply(unit, cargo, at)?);
+        }
+        self.write_anchors()?;
+        self.store.commit()?;
+        let events = self.publish();
+        Ok(Round { acks: pending.into_iter().filter_map(|item| self.acknowledge(item)).collect(), events })
+    }
+
+    /// A read for people, between two commits.
+    ///
+    /// # Errors
+    /// The read failed; nothing else did.
+    pub fn query(&mut self, query: &Query) -> Result<Rows, StoreError> {
+        self.store.query(query)
+    }
+
+    /// Nothing is queued: look after the log and the free space.
+    ///
+    /// # Errors
+    /// Halt.
+    pub fn idle(&mut self) -> Result<(), StoreError> {
+        let free = self.store.free_space();
+        self.view.put_free_space(free);
+        if let (Some(free), Some(low)) = (free, self.low_water)
+            && free < low
+        {
+            self.store.release_ballast();
+        }
+        self.store.idle()
+    }
+
+    /// The clean end: anchors for every chain, everything into the main file.
+    ///
+    /// # Errors
+    /// What was committed stays committed; the next start finds it in the log.
+    pub fn close(&mut self) -> Result<(), StoreError> {
+        let at = self.clock.now();
+        let anchors: Vec<Write> = self.staged.chains.iter().map(|(client, chain)| anchor(client, *chain, at)).collect();
+        if !anchors.is_empty() {
+            self.store.begin()?;
+            self.store.unit(&anchors)?;
+            self.store.commit()?;
+        }
+        self.store.close()
+    }
+
+    fn apply(&mut self, unit: Unit, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
+        match unit {
+            Unit::Register(registration) => self.register(*registration, cargo, at),
+            Unit::Order(unit) => self.order(&unit, cargo, at),
+            Unit::Control { client_id, change, who, reason } => {
+                let control = self.control(&client_id).after(&change, &who, &reason, at);
+                let mut delta = Delta::new(at);
+                delta.control(&mut self.staged, client_id, change, &control, &reason);
+                let outcome = self.settle(delta)?;
+                Ok(Pending::Other { outcome, cargo })
+            }
+            Unit::Reduce { client_id, strategy, key, units, reason } => {
+                let held = self.holding(&client_id, &strategy, &key);
+                let after = held.reduced(units);
+                let mut delta = Delta::new(at);
+                if after == held {
+                    return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
+                }
+                delta.reduce(&mut self.staged, (client_id, strategy, key), held, after, &reason);
+                let outcome = self.settle(delta)?;
+                Ok(Pending::Other { outcome, cargo })
+            }
+            Unit::Reissue { client_id, command_id } => {
+                let record = self.find(&client_id, command_id)?.filter(|record| !record.status.is_terminal() && record.sent_at.is_none());
+                Ok(Pending::Reissued { client_id, record })
+            }
+            Unit::Note(note) => {
+                let mut delta = Delta::new(at);
+                delta.note(&mut self.staged, &note);
+                let outcome = self.settle(delta)?;
+                Ok(Pending::Other { outcome, cargo })
+            }
+        }
+    }
+
+    /// Writes a unit's rows; a unit that a constraint refuses leaves nothing behind and uses up no number.
+    fn settle(&mut self, delta: Delta) -> Result<Outcome, StoreError> {
+        match self.store.unit(&delta.writes)? {
+            Verdict::Done => {
+                let record = delta.orders.last().cloned();
+                self.staged.keep(delta);
+                Ok(Outcome::Applied(record))
+            }
+            Verdict::Refused(table) => {
+                tracing::debug!(table, "a unit was refused by a constraint");
+                delta.undo(&mut self.staged);
+                Ok(Outcome::NotApplied(None))
+            }
+        }
+    }
+
+    fn register(&mut self, registration: Registration, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
+        if let Some(answer) = self.seen_before(&registration)? {
+            let mut delta = Delta::new(at);
+            delta.replay(&mut self.staged, &registration, &answer);
+            self.settle(delta)?;
+            metrics::counter!("ordergate_signals_replayed_total").increment(1);
+            return Ok(Pending::Replay { answer, cargo });
+        }
+        let mut delta = Delta::new(at);
+        let records = delta.registration(&mut self.staged, &registration, &self.tag_prefix);
+        let outcome = self.settle(delta)?;
+        let Registration { client_id, basket_id, legs, signal_id, .. } = registration;
+        if !outcome.is_applied() {
+            // The names come from the Ids port and the key was looked up in this very transaction.
+            let answer = Err(NotRegistered::Closed(format!("signal {signal_id} collides with one on disk; send it again")));
+            return Ok(Pending::Replay { answer, cargo });
+        }
+        Ok(Pending::Registration { client_id, basket_id, records, legs, cargo })
+    }
+
+    /// Whether this signal is on disk: by its key, or (without one) by an identical body within the window.
+    fn seen_before(&mut self, registration: &Registration) -> Result<Option<Result<Answer, NotRegistered>>, StoreError> {
+        let client = &registration.client_id;
+        let found = if let Some(key) = &registration.key {
+            self.store.signal_by_key(client, &format!("k:{key}"))?
+        } else if registration.replay_window_ms > 0 {
+            let window = chrono::Duration::milliseconds(i64::try_from(registration.replay_window_ms).unwrap_or(i64::MAX));
+            let prefix = body_prefix(registration);
+            self.store
+                .newest_signal_with_prefix(client, &prefix)?
+                .filter(|seen| registration.received_at.signed_duration_since(seen.received_at) < window)
+        } else {
+            None
+        };
+        let Some(seen) = found else { return Ok(None) };
+        if seen.body_hash != registration.body_hash {
+            let key = registration.key.as_ref().map_or_else(String::new, ToString::to_string);
+            return Ok(Some(Err(NotRegistered::Conflict { key, signal_id: seen.signal_id })));
+        }
+        let Rows::Orders(orders) = self.store.query(&Query::Signal(client.clone(), seen.signal_id))? else { return Ok(None) };
+        let Some(first) = orders.first() else { return Ok(None) };
+        Ok(Some(Ok(Answer { replayed: true, basket_id: first.basket_id, orders: orders.iter().map(|order| order.command_id).collect() })))
+    }
+
+    fn order(&mut self, unit: &OrderUnit, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
+        let outcome = self.order_outcome(unit, at)?;
+        Ok(Pending::Order { client_id: unit.client_id.clone(), command_id: unit.command_id, outcome, cargo })
+    }
+
+    fn order_outcome(&mut self, unit: &OrderUnit, at: DateTime<Utc>) -> Result<Outcome, StoreError> {
+        let Some(before) = self.find(&unit.client_id, unit.command_id)? else {
+            tracing::error!(client_id = %unit.client_id, command_id = %unit.command_id, event = unit.fact.event(), "fact about an order that is not on disk");
+            return Ok(Outcome::NotApplied(None));
+        };
+        let Ok(transition) = lifecycle::apply(&before, &unit.fact, at) else {
+            return Ok(Outcome::NotApplied(Some(before)));
+        };
+        let mut delta = Delta::new(at);
+        let record = delta.transition(&mut self.staged, &before, transition, unit);
+        if let OrderFact::Fill(fill) = &unit.fact {
+            let Some((key, side)) = record.holding().zip(record.ask.side) else {
+                delta.undo(&mut self.staged);
+                return Ok(Outcome::NotApplied(Some(before)));
+            };
+            let held = self.holding(&unit.client_id, &record.ask.strategy, &key);
+            let after = held.after(side, fill.quantity, fill.price, record.signal_time);
+            delta.fill(&record, key, after, fill, trading_date(fill.at));
+        }
+        match self.settle(delta)? {
+            Outcome::Applied(_) => Ok(Outcome::Applied(Some(record))),
+            Outcome::NotApplied(_) => Ok(Outcome::NotApplied(Some(before))),
+        }
+    }
+
+    fn find(&mut self, client: &ClientId, command: CommandId) -> Result<Option<Arc<OrderRecord>>, StoreError> {
+        if let Some(record) = self.staged.order(client, command) {
+            return Ok(Some(record));
+        }
+        if let Some(record) = self.view.read(client, |book| book.order(command).cloned()).flatten() {
+            return Ok(Some(record));
+        }
+        Ok(self.store.order(client, command)?.map(Arc::new))
+    }
+
+    fn holding(&self, client: &ClientId, strategy: &Strategy, key: &HoldingKey) -> crate::order::Holding {
+        self.staged
+            .holding(client, strategy, key)
+            .unwrap_or_else(|| self.view.read(client, |book| book.held(strategy, key)).unwrap_or_default())
+    }
+
+    fn control(&self, client: &ClientId) -> Control {
+        self.staged
+            .controls
+            .get(client)
+            .cloned()
+            .unwrap_or_else(|| self.view.read(client, |book| book.control().clone()).unwrap_or_default())
+    }
+
+    fn write_anchors(&mut self) -> Result<(), StoreError> {
+        let at = self.clock.now();
+        let due: Vec<Write> = self.staged.chains_past(ANCHOR_EVERY).into_iter().map(|(client, chain)| anchor(&client, chain, at)).collect();
+        if !due.is_empty() {
+            self.store.unit(&due)?;
+        }
+        Ok(())
+    }
+
+    /// After the commit: the view moves, listeners hear.
+    fn publish(&mut self) -> Vec<Event> {
+        let (orders, holdings, controls, events) = self.staged.take_committed();
+        let chains = &self.staged.chains;
+        self.view.write(|books| {
+            for record in orders {
+                if let Some(book) = books.get_mut(&record.client_id) {
+                    book.put_order(record);
+                }
+            }
+            for ((client, strategy, key), (holding, seq)) in holdings {
+                if let Some(book) = books.get_mut(&client) {
+                    book.put_holding(strategy, key, holding, seq);
+                }
+            }
+            for (client, control) in controls {
+                if let Some(book) = books.get_mut(&client) {
+                    book.put_control(control);
+                }
+            }
+            for event in events.iter().filter(|event| event.level > Level::Info) {
+                for book in books.values_mut().filter(|book| event.row.client_id.as_ref().is_none_or(|client| client == book.client_id())) {
+                    book.put_alarm(alarm(event));
+                }
+            }
+            for (client, book) in books.iter_mut() {
+                if let Some(chain) = chains.get(&Some(client.clone())) {
+                    book.put_seq(chain.seq);
+                }
+            }
+        });
+        for listener in &mut self.listeners {
+            listener.committed(&events);
+        }
+        events
+    }
+
+    fn acknowledge(&self, pending: Pending) -> Option<Ack> {
+        match pending {
+            Pending::Registration { client_id, basket_id, records, legs, cargo } => {
+                self.acknowledge_registration(client_id, basket_id, records, legs, cargo)
+            }
+            Pending::Reissued { client_id, record } => {
+                let record = record?;
+                let seat = self.seats.get(&client_id)?;
+                let ticket = Ticket::new(record.command_id, seat.admission.force(), Arc::clone(&seat.orphans));
+                Some(Ack::Registered(client_id, vec![Registered::new(record, ticket)]))
+            }
+            Pending::Replay { answer, cargo } => {
+                if let Cargo::Caller(reply) = cargo {
+                    let _gone = reply.send(answer);
+                }
+                None
+            }
+            Pending::Order { client_id, command_id, outcome, cargo } => match cargo {
+                Cargo::Send => Some(Ack::SendCommitted(client_id, command_id, outcome)),
+                Cargo::Call => Some(Ack::CallCommitted(client_id, command_id, outcome)),
+                Cargo::Ticket(ticket) => {
+                    ticket.finish();
+                    None
+                }
+                Cargo::Done(reply) => {
+                    let _gone = reply.send(outcome);
+                    None
+                }
+                Cargo::None | Cargo::Caller(_) => None,
+            },
+            Pending::Other { outcome, cargo } => {
+                if let Cargo::Done(reply) = cargo {
+                    let _gone = reply.send(outcome);
+                }
+                None
+            }
+        }
+    }
+
+    fn acknowledge_registration(
+        &self,
+        client_id: ClientId,
+        basket_id: BasketId,
+        records: Vec<Arc<OrderRecord>>,
+        legs: Vec<NewOrder>,
+        cargo: Cargo,
+    ) -> Option<Ack> {
+        let seat = self.seats.get(&client_id)?;
+        let mut by_leg: Vec<(u16, CommandId)> = legs.iter().map(|leg| (leg.leg, leg.command_id)).collect();
+        by_leg.sort_unstable();
+        let answer = Answer { replayed: false, basket_id, orders: by_leg.into_iter().map(|(_, command)| command).collect() };
+        let undecided = legs.iter().filter(|leg| leg.refused.is_none()).count();
+        let waiter = match cargo {
+            Cargo::Caller(reply) => Some(Waiter::new(undecided, reply, answer)),
+            _ => None,
+        };
+        let mut registered = Vec::with_capacity(undecided);
+        for (leg, record) in legs.into_iter().zip(records) {
+            if leg.refused.is_some() {
+                continue;
+            }
+            let mut ticket = Ticket::new(leg.command_id, leg.permit, Arc::clone(&seat.orphans));
+            if let Some(waiter) = &waiter {
+                ticket.wait_with(Arc::clone(waiter));
+            }
+            registered.push(Registered::new(record, ticket));
+        }
+        (!registered.is_empty()).then_some(Ack::Registered(client_id, registered))
+    }
+}
+
+fn anchor(client: &Option<ClientId>, chain: Chain, at: DateTime<Utc>) -> Write {
+    Write::Anchor(Anchor { client_id: client.clone(), seq: chain.seq, hash: chain.hash, at })
+}
+
+fn alarm(event: &Event) -> Alarm {
+    Alarm {
+        event: Arc::clone(&event.row.event),
+        level: event.level,
+        text: event.row.reason.clone().unwrap_or_else(|| Arc::from("")),
+        command_id: event.row.command_id,
+        at: event.row.at,
+        count: 1,
+    }
+}
+
+/// The key under which a body without a key of its own is stored, up to its time.
+pub(super) fn body_prefix(registration: &Registration) -> String {
+    use std::fmt::Write as _;
+    let mut prefix = String::with_capacity(80);
+    prefix.push_str("b:");
+    prefix.push_str(registration.source.as_str());
+    prefix.push(':');
+    for byte in registration.body_hash {
+        // Writing to a String cannot fail.
+        let _infallible = write!(prefix, "{byte:02x}");
+    }
+    prefix.push(':');
+    prefix
+}
+
+/// The row of a new signal.
+pub(super) fn signal_row(registration: &Registration) -> SignalRow {
+    let idempotency_key = match &registration.key {
+        Some(key) => format!("k:{key}"),
+        None => format!("{}{:020}:{}", body_prefix(registration), registration.received_at.timestamp_micros(), registration.signal_id),
+    };
+    SignalRow {
+        client_id: registration.client_id.clone(),
+        signal_id: registration.signal_id,
+        idempotency_key,
+        body_hash: registration.body_hash,
+        source: registration.source,
+        user: Arc::clone(&registration.user),
+        received_at: registration.received_at,
+        legs: u16::try_from(registration.legs.len()).unwrap_or(u16::MAX),
+    }
+}

@@ -1,0 +1,150 @@
+//! PersistenceActor and what it owns: the only way to the disk.
+//!
+//! The actor is a stateless forwarder to the writer. What comes back after a commit is handed on in commit order.
+//!
+//! *Invariant:* nothing is acknowledged before it is durable, and nothing that failed to commit is ever retried.
+
+mod book;
+pub mod chain;
+mod control;
+mod delta;
+mod ledger;
+mod registered;
+mod ticket;
+mod unit;
+mod view;
+mod writer;
+
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, Message, Supervised};
+use tokio::sync::oneshot;
+
+pub use book::{Alarm, Book, Gross, NEWEST_KEPT};
+pub use control::{Control, ControlChange, KillLevel, Latch};
+pub use delta::read_tag;
+pub use ledger::{Ledger, Opened, Round, Seat};
+pub use registered::Registered;
+pub use ticket::{Admission, Answer, Orphans, Permit, Ticket, Waiter};
+pub use unit::{Ack, Cargo, Event, Level, Listener, NewOrder, NotRegistered, Note, OrderUnit, Outcome, Posted, Registration, Unit};
+pub use view::View;
+pub use writer::{Job, Writer};
+
+use crate::broker::{CallCommitted, SendCommitted};
+use crate::ingress::Start;
+use crate::line::Line;
+use crate::ports::{Query, Rows, StoreError};
+use crate::supervision::{Shell, guarded};
+use crate::watcher::Committed;
+
+/// Write these, in this order. Sent by every actor; each unit's cargo says who hears of the commit.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Post(pub Vec<Posted>);
+
+/// Read this for a person. The answer comes by the oneshot; dropped if the process stops.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Ask(pub Query, pub oneshot::Sender<Result<Rows, StoreError>>);
+
+/// A round is on disk. Sent by the writer.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Written(pub Round);
+
+/// The clean end: nothing is written after it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Close(pub oneshot::Sender<Result<(), StoreError>>);
+
+/// Owns the writer; holds nothing else.
+#[derive(Debug)]
+pub struct PersistenceActor {
+    line: Arc<Line>,
+    writer: Writer,
+}
+
+impl PersistenceActor {
+    /// The actor in front of a writer.
+    #[must_use]
+    pub fn new(line: Arc<Line>, writer: Writer) -> Self {
+        Self { line, writer }
+    }
+
+    fn submit(&mut self, jobs: Vec<Job>) {
+        if let Some(round) = self.writer.submit(jobs, &*self.line.halt) {
+            self.line.tell_persistence(Written(round));
+        }
+    }
+
+    /// Hands a round on: acknowledgements in commit order, then the changes to each account's watcher.
+    fn deliver(&self, round: Round) {
+        for ack in round.acks {
+            match ack {
+                Ack::Registered(client_id, registered) => self.line.tell_ingress(Start { client_id, registered }),
+                Ack::SendCommitted(client_id, command_id, outcome) => {
+                    self.line.tell_broker(&client_id, SendCommitted { command_id, outcome })
+                }
+                Ack::CallCommitted(client_id, command_id, outcome) => {
+                    self.line.tell_broker(&client_id, CallCommitted { command_id, outcome })
+                }
+            }
+        }
+        let mut events = round.events.into_iter().filter(|event| event.row.client_id.is_some()).peekable();
+        while let Some(first) = events.peek() {
+            let Some(client_id) = first.row.client_id.clone() else { break };
+            let mut batch = Vec::new();
+            while let Some(event) = events.next_if(|event| event.row.client_id.as_ref() == Some(&client_id)) {
+                batch.push(event);
+            }
+            self.line.tell_watcher(&client_id, Committed { events: batch });
+        }
+    }
+}
+
+impl Actor for PersistenceActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.line.enter("PersistenceActor", ctx);
+    }
+}
+
+impl Supervised for PersistenceActor {}
+
+impl Shell for PersistenceActor {
+    const NAME: &'static str = "PersistenceActor";
+    fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+    fn drop_core(&mut self) {}
+}
+
+impl Handler<Post> for PersistenceActor {
+    type Result = ();
+    fn handle(&mut self, message: Post, ctx: &mut Self::Context) {
+        let jobs = message.0.into_iter().map(|posted| Job::Post(Box::new(posted))).collect();
+        guarded(self, ctx, |actor, _, _| actor.submit(jobs));
+    }
+}
+
+impl Handler<Ask> for PersistenceActor {
+    type Result = ();
+    fn handle(&mut self, message: Ask, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, _| actor.submit(vec![Job::Read(message.0, message.1)]));
+    }
+}
+
+impl Handler<Written> for PersistenceActor {
+    type Result = ();
+    fn handle(&mut self, message: Written, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, _| actor.deliver(message.0));
+    }
+}
+
+impl Handler<Close> for PersistenceActor {
+    type Result = ();
+    fn handle(&mut self, message: Close, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, _| actor.submit(vec![Job::Close(message.0)]));
+    }
+}

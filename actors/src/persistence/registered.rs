@@ -1,0 +1,36 @@
+//! The first token of the line: proof that the order is on disk.
+
+use std::sync::Arc;
+
+use super::ticket::Ticket;
+use crate::order::OrderRecord;
+
+/// An order that is committed as CREATED. Made by the ledger after the commit, and nowhere else.
+#[derive(Debug)]
+#[must_use = "a dropped token makes its order an orphan"]
+pub struct Registered {
+    record: Arc<OrderRecord>,
+    ticket: Ticket,
+}
+
+impl Registered {
+    pub(super) fn new(record: Arc<OrderRecord>, ticket: Ticket) -> Self {
+        Self { record, ticket }
+    }
+
+    /// The committed row.
+    #[must_use]
+    pub fn record(&self) -> &Arc<OrderRecord> {
+        &self.record
+    }
+
+    /// Gives the ticket up for a refusal, or for the broker's answer.
+    pub(crate) fn into_ticket(self) -> Ticket {
+        self.ticket
+    }
+
+    /// Tells the caller that there is a decision to read.
+    pub(crate) fn decided(&mut self) {
+        self.ticket.decided();
+    }
+}

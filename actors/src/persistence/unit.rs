@@ -1,0 +1,244 @@
+//! What actors post to the ledger: facts, never states. One unit is written whole or not at all.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::control::{Control, ControlChange};
+use super::registered::Registered;
+use super::ticket::{Answer, Permit, Ticket};
+use crate::order::{
+    Ask, BasketId, ClientId, CommandId, HoldingKey, IdempotencyKey, OrderFact, OrderRecord, SignalId, Source, Strategy, Tag,
+};
+use crate::ports::JournalRow;
+
+/// One thing to write down.
+#[derive(Debug)]
+pub enum Unit {
+    /// A signal and all of its orders.
+    Register(Box<Registration>),
+    /// A fact about one order.
+    Order(OrderUnit),
+    /// A kill level, a freeze, a strategy halt.
+    Control {
+        /// The account.
+        client_id: ClientId,
+        /// What changes.
+        change: ControlChange,
+        /// Who.
+        who: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The broker shows fewer units than our fills: what a strategy holds is reduced to match.
+    Reduce {
+        /// The account.
+        client_id: ClientId,
+        /// The owner.
+        strategy: Strategy,
+        /// In what.
+        key: HoldingKey,
+        /// Units to take out.
+        units: i64,
+        /// What shows it.
+        reason: Arc<str>,
+    },
+    /// A CREATED order whose ticket was lost asks for a new token.
+    Reissue {
+        /// The account.
+        client_id: ClientId,
+        /// The order.
+        command_id: CommandId,
+    },
+    /// A journal row that changes no order: an alarm, a bad signal.
+    Note(Note),
+}
+
+/// A fact about one order.
+#[derive(Debug)]
+pub struct OrderUnit {
+    /// The account.
+    pub client_id: ClientId,
+    /// The order.
+    pub command_id: CommandId,
+    /// What happened.
+    pub fact: OrderFact,
+    /// Who says so.
+    pub who: Arc<str>,
+}
+
+/// A signal on its way into the journal.
+#[derive(Debug)]
+pub struct Registration {
+    /// The account.
+    pub client_id: ClientId,
+    /// The signal.
+    pub signal_id: SignalId,
+    /// Its basket.
+    pub basket_id: BasketId,
+    /// The kind of source.
+    pub source: Source,
+    /// Which one.
+    pub user: Arc<str>,
+    /// The sender's own key.
+    pub key: Option<IdempotencyKey>,
+    /// The body's hash.
+    pub body_hash: [u8; 32],
+    /// How long an identical body without a key counts as the same signal, milliseconds.
+    pub replay_window_ms: u64,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// What its age is measured from.
+    pub signal_time: DateTime<Utc>,
+    /// Its orders, in the order in which they go down the line.
+    pub legs: Vec<NewOrder>,
+}
+
+/// One order of a registration.
+#[derive(Debug)]
+pub struct NewOrder {
+    /// Its name.
+    pub command_id: CommandId,
+    /// Which leg of the signal it is.
+    pub leg: u16,
+    /// What could be read of it.
+    pub ask: Ask,
+    /// Set when it is refused as it is registered.
+    pub refused: Option<(Tag, String)>,
+    /// The leg as it was sent, as JSON text.
+    pub sent: String,
+    /// The order that it repeats or replaces.
+    pub parent: Option<CommandId>,
+    /// Its right to be in the line.
+    pub permit: Permit,
+}
+
+/// How loud an alarm is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// For the record.
+    Info,
+    /// Somebody should look today.
+    Warn,
+    /// Somebody must look now.
+    Page,
+}
+
+/// A journal row that changes no order.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// The account; `None` for the process.
+    pub client_id: Option<ClientId>,
+    /// Stable name (`ALARM_FOREIGN_TAG`).
+    pub event: &'static str,
+    /// How loud.
+    pub level: Level,
+    /// What, with the numbers.
+    pub text: String,
+    /// The order, if it is about one.
+    pub command_id: Option<CommandId>,
+    /// Who says so.
+    pub who: Arc<str>,
+    /// More, as JSON text; `{}` for nothing.
+    pub inputs: String,
+}
+
+/// What comes back with the commit, and to whom.
+#[derive(Debug)]
+pub enum Cargo {
+    /// Nobody waits.
+    None,
+    /// A registration: its caller.
+    Caller(oneshot::Sender<Result<Answer, NotRegistered>>),
+    /// The broker's answer or a refusal: ends the ticket.
+    Ticket(Ticket),
+    /// A send intention: BrokerActor may call when it is on disk.
+    Send,
+    /// A cancel or modify call: BrokerActor may call when it is on disk.
+    Call,
+    /// A control: whoever asked for it.
+    Done(oneshot::Sender<Outcome>),
+}
+
+/// Why a signal left no new rows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRegistered {
+    /// The same key came with another body.
+    #[error("idempotency key {key:?} was used before with another body (signal {signal_id})")]
+    Conflict {
+        /// The key.
+        key: String,
+        /// The signal that has it.
+        signal_id: SignalId,
+    },
+    /// The journal is not open, or the process is stopping.
+    #[error("not registered: {0}")]
+    Closed(String),
+}
+
+/// What a unit did.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Committed. The order's row after it, if it is about one.
+    Applied(Option<Arc<OrderRecord>>),
+    /// The fact no longer fits, says nothing new, or was seen before. The row as it stands.
+    NotApplied(Option<Arc<OrderRecord>>),
+}
+
+impl Outcome {
+    /// The row, either way.
+    #[must_use]
+    pub fn record(&self) -> Option<&Arc<OrderRecord>> {
+        match self {
+            Self::Applied(record) | Self::NotApplied(record) => record.as_ref(),
+        }
+    }
+
+    /// Whether it did anything.
+    #[must_use]
+    pub fn is_applied(&self) -> bool {
+        matches!(self, Self::Applied(_))
+    }
+}
+
+/// A unit with what must come back.
+#[derive(Debug)]
+pub struct Posted {
+    /// What to write.
+    pub unit: Unit,
+    /// Who hears of it.
+    pub cargo: Cargo,
+}
+
+/// What the commit hands back, in commit order.
+#[derive(Debug)]
+pub enum Ack {
+    /// New orders, to be driven down the line, by basket.
+    Registered(ClientId, Vec<Registered>),
+    /// The send intention of an order.
+    SendCommitted(ClientId, CommandId, Outcome),
+    /// The call intention of an order.
+    CallCommitted(ClientId, CommandId, Outcome),
+}
+
+/// One committed journal row with the order's row after it: what listeners see.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The journal row.
+    pub row: Arc<JournalRow>,
+    /// The order's row after it.
+    pub record: Option<Arc<OrderRecord>>,
+    /// How loud, for notes.
+    pub level: Level,
+    /// The change of the controls, if it was one.
+    pub control: Option<Arc<(ControlChange, Control)>>,
+}
+
+/// Told of every commit, after it, on the writer's thread: must not block.
+pub trait Listener: Send {
+    /// The events of one commit, in order.
+    fn committed(&mut self, events: &[Event]);
+}

@@ -1,0 +1,59 @@
+//! The live view: every account's book, as of the last commit. One writer; readers lock it only to look or to clone
+//! `Arc`s, never across serialisation or an await.
+
+use std::collections::BTreeMap;
+
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use super::book::Book;
+use crate::order::ClientId;
+
+/// Every account as committed.
+#[derive(Debug)]
+pub struct View {
+    books: RwLock<BTreeMap<ClientId, Book>>,
+    commits: watch::Sender<u64>,
+    free_space: RwLock<Option<u64>>,
+}
+
+impl View {
+    /// A view over these accounts.
+    #[must_use]
+    pub fn new(books: Vec<Book>) -> Self {
+        let books = books.into_iter().map(|book| (book.client_id().clone(), book)).collect();
+        Self { books: RwLock::new(books), commits: watch::Sender::new(0), free_space: RwLock::new(None) }
+    }
+
+    /// Looks at one account; `None` if there is no such account.
+    pub fn read<R>(&self, client_id: &ClientId, look: impl FnOnce(&Book) -> R) -> Option<R> {
+        self.books.read().get(client_id).map(look)
+    }
+
+    /// The accounts, in order.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<ClientId> {
+        self.books.read().keys().cloned().collect()
+    }
+
+    /// Counts up with every commit: what a reader that waits for a change waits on.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
+    }
+
+    /// Bytes free where the journal lives, as last measured.
+    #[must_use]
+    pub fn free_space(&self) -> Option<u64> {
+        *self.free_space.read()
+    }
+
+    pub(super) fn put_free_space(&self, bytes: Option<u64>) {
+        *self.free_space.write() = bytes;
+    }
+
+    pub(super) fn write(&self, change: impl FnOnce(&mut BTreeMap<ClientId, Book>)) {
+        change(&mut self.books.write());
+        self.commits.send_modify(|count| *count += 1);
+    }
+}

@@ -1,0 +1,126 @@
+//! RiskBook: the pure core. It takes a registered order, the committed book and the time, and says: go (as these
+//! terms), no (with the reason), or not yet.
+
+use super::exit::{ExitSize, size};
+use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs};
+use crate::line::Phase;
+use crate::order::{GateVerdict, Intent, OrderRecord, Tag, Terms};
+
+/// What risk says about one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It may go on, as these terms.
+    Clear {
+        /// The settled order.
+        terms: Terms,
+        /// Every rule's verdict.
+        gates: Vec<GateVerdict>,
+        /// What a person should hear (an exit was capped).
+        note: Option<String>,
+    },
+    /// It may not.
+    Refuse {
+        /// Why, as a code.
+        tag: Tag,
+        /// Why, with the numbers.
+        reason: String,
+        /// Every rule's verdict.
+        gates: Vec<GateVerdict>,
+    },
+    /// It cannot be judged yet.
+    Wait {
+        /// What it waits for.
+        reason: String,
+    },
+}
+
+/// Judges one order.
+#[must_use]
+pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
+    let is_exit = x.order.is_exit();
+    let rules = if is_exit { FOR_EXITS } else { FOR_ENTRIES };
+    // A stale entry ends now; everything else waits until the broker's books were read.
+    if phase == Phase::Recovering {
+        let stale = FOR_EXITS
+            .iter()
+            .chain(FOR_ENTRIES)
+            .map(|rule| rule(x))
+            .find(|checked| checked.tag == Tag::StaleSignal && !checked.verdict.passed && !is_exit);
+        return match stale {
+            Some(checked) => refuse(vec![checked]),
+            None => Judgement::Wait { reason: "the broker's books are being read after the start".to_owned() },
+        };
+    }
+    if phase == Phase::ExitsOnly && !is_exit {
+        return Judgement::Wait { reason: "entries wait until the doubts of the start are settled".to_owned() };
+    }
+    let checked: Vec<Checked> = rules.iter().map(|rule| rule(x)).collect();
+    if checked.iter().any(|checked| !checked.verdict.passed) {
+        return refuse(checked);
+    }
+    let mut gates: Vec<GateVerdict> = checked.into_iter().map(|checked| checked.verdict).collect();
+    if is_exit && !x.order.is_test() {
+        return exit(x, gates);
+    }
+    match whole_terms(x.order) {
+        Some(terms) => Judgement::Clear { terms, gates, note: None },
+        None => {
+            gates.push(GateVerdict {
+                gate: "risk.terms".into(),
+                passed: false,
+                input: "incomplete".into(),
+                limit: "side, quantity, product and type".into(),
+            });
+            Judgement::Refuse { tag: Tag::ValidationFailed, reason: "side, quantity, product and order type must be given".into(), gates }
+        }
+    }
+}
+
+fn refuse(checked: Vec<Checked>) -> Judgement {
+    let failed: Vec<&Checked> = checked.iter().filter(|checked| !checked.verdict.passed).collect();
+    let tag = failed.first().map_or(Tag::RiskLimitsExceeded, |checked| checked.tag);
+    let words = |checked: &&Checked| format!("{}: {} (limit: {})", checked.verdict.gate, checked.verdict.input, checked.verdict.limit);
+    let reason = failed.iter().map(words).collect::<Vec<_>>().join("; ");
+    Judgement::Refuse { tag, reason, gates: checked.into_iter().map(|checked| checked.verdict).collect() }
+}
+
+fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
+    let gate = |passed, input: &str| GateVerdict {
+        gate: "risk.exit_size".into(),
+        passed,
+        input: input.to_owned(),
+        limit: "what is held, less what other exits claim".into(),
+    };
+    match size(x.order, x.instrument, x.book, x.findings) {
+        ExitSize::Wait(reason) => Judgement::Wait { reason },
+        ExitSize::Refuse(tag, reason) => {
+            gates.push(gate(false, &reason));
+            Judgement::Refuse { tag, reason, gates }
+        }
+        ExitSize::Close { side, product, quantity, note, measure } => {
+            gates.push(gate(true, &measure));
+            let Some(order_type) = x.order.ask.order_type else {
+                return Judgement::Refuse { tag: Tag::ValidationFailed, reason: "order_type must be given".into(), gates };
+            };
+            let ask = &x.order.ask;
+            let terms =
+                Terms { side, quantity, product, order_type, validity: ask.validity, price: ask.price, trigger_price: ask.trigger_price };
+            Judgement::Clear { terms, gates, note }
+        }
+    }
+}
+
+/// The terms of an order that leaves nothing open. A mock exit may lack what a position would settle.
+fn whole_terms(order: &OrderRecord) -> Option<Terms> {
+    let ask = &order.ask;
+    let mock = order.is_test() && ask.intent == Some(Intent::Exit);
+    Some(Terms {
+        side: ask.side.or(mock.then_some(crate::order::Side::Sell))?,
+        quantity: ask.quantity.or(if mock { crate::order::Quantity::new(1) } else { None })?,
+        product: ask.product.or(mock.then_some(crate::order::Product::Mis))?,
+        order_type: ask.order_type?,
+        validity: ask.validity,
+        price: ask.price,
+        trigger_price: ask.trigger_price,
+    })
+}

@@ -1,0 +1,98 @@
+//! How much an exit may close. An exit never opens or flips a position, per exchange, symbol and product (INV-6): it is
+//! bounded by what the strategy holds, by the broker's own net, and by what other exits have claimed of both.
+
+use crate::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, Product, Quantity, Side, Source, Tag};
+use crate::persistence::Book;
+use crate::watcher::Findings;
+
+/// What an exit becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExitSize {
+    /// Close so much.
+    Close {
+        /// The side that closes.
+        side: Side,
+        /// The product of the position.
+        product: Product,
+        /// Units.
+        quantity: Quantity,
+        /// Said when it is not what was asked for.
+        note: Option<String>,
+        /// What it was measured against, for the record.
+        measure: String,
+    },
+    /// It closes nothing.
+    Refuse(Tag, String),
+    /// The broker's positions are older than our last fill here: wait for a newer read.
+    Wait(String),
+}
+
+/// Settles an exit's side, product and quantity.
+#[must_use]
+pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findings: &Findings) -> ExitSize {
+    let (key, held) = match position(order, instrument, book) {
+        Ok(found) => found,
+        Err((tag, reason)) => return ExitSize::Refuse(tag, reason),
+    };
+    let (Some(long_or_short), strategy) = (Side::of_net(held.net), &order.ask.strategy) else {
+        return ExitSize::Refuse(Tag::NoPosition, format!("{} holds nothing in {key}", order.ask.strategy));
+    };
+    let side = long_or_short.opposite();
+    if order.ask.side.is_some_and(|asked| asked != side) {
+        return ExitSize::Refuse(
+            Tag::NoPosition,
+            format!("{strategy} holds {} {key}: a {} would add to it, only a {side} closes it", held.net, side.opposite()),
+        );
+    }
+    let own_claims = book.exiting(order, Some(strategy), &key);
+    let own_room = held.net.abs().saturating_sub(own_claims);
+    if own_room <= 0 {
+        return ExitSize::Refuse(
+            Tag::DuplicateOrderBlocked,
+            format!("open exits cover all of the {} {key} that {strategy} holds", held.net),
+        );
+    }
+    let Some(positions) = &findings.positions else {
+        return ExitSize::Wait("the broker's positions were not read yet".to_owned());
+    };
+    // The engine's own exits (kill, risk) go on the last proof; a signal waits for one that includes our last fill.
+    let is_stale = positions.began_seq < book.last_fill_seq(&key);
+    if is_stale && order.source != Source::System {
+        return ExitSize::Wait(format!("the broker's positions are older than our last fill in {key}"));
+    }
+    let broker_net = positions.net(&key);
+    let broker_held = broker_net.saturating_mul(long_or_short.sign());
+    let broker_room = broker_held.saturating_sub(book.exiting(order, None, &key));
+    if broker_room <= 0 {
+        let reason = format!("the broker shows {broker_net} in {key}, and other exits claim the rest; there is nothing left to close");
+        return ExitSize::Refuse(Tag::NoPosition, reason);
+    }
+    let asked = order.ask.quantity.map(Quantity::value);
+    let room = own_room.min(broker_room);
+    let Some(quantity) = Quantity::new(asked.map_or(room, |asked| asked.min(room))) else {
+        return ExitSize::Refuse(Tag::NoPosition, format!("nothing left to close in {key}"));
+    };
+    let note = asked
+        .filter(|asked| *asked > quantity.value())
+        .map(|asked| format!("asked to close {asked}, holds {}: capped to {quantity}", held.net.abs()));
+    let measure = format!("{strategy} holds {}, open exits claim {own_claims}, the broker shows {broker_net}", held.net);
+    ExitSize::Close { side, product: key.product, quantity, note, measure }
+}
+
+/// The position that the exit is for.
+fn position(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Result<(HoldingKey, Holding), (Tag, String)> {
+    let mut held = book
+        .holdings_of(&order.ask.strategy)
+        .filter(|(key, _)| key.instrument == *instrument && order.ask.product.is_none_or(|product| product == key.product));
+    let Some((key, holding)) = held.next() else {
+        let product = order.ask.product.map_or_else(String::new, |product| format!(" {product}"));
+        return Err((Tag::NoPosition, format!("{} holds nothing in {instrument}{product}", order.ask.strategy)));
+    };
+    if held.next().is_some() {
+        return Err((
+            Tag::ValidationFailed,
+            format!("product_type: {} holds {instrument} in more than one product; name the one to close", order.ask.strategy),
+        ));
+    }
+    Ok((key.clone(), *holding))
+}

@@ -1,0 +1,316 @@
+//! RiskActor: may we? Limits, kill level, age, session, blindness; and how much an exit may close.
+//!
+//! It judges against the committed book, so it keeps nothing but the orders that wait: an exit until the broker's
+//! positions include our last fill, everything while the desk recovers. *Invariant:* an exit is never refused for a limit.
+
+mod book;
+mod change;
+mod exit;
+mod rules;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+
+pub use book::{Judgement, judge};
+pub use change::{Change, ChangeAnswer};
+pub use exit::{ExitSize, size};
+pub use rules::daily_pnl;
+pub use rules::{Checked, Inputs};
+
+use crate::guard::{Admit, AdmitChange};
+use crate::line::{Desk, Line};
+use crate::order::{GateVerdict, OrderFact, OrderRecord, Tag, Terms};
+use crate::persistence::{Cargo, Level, OrderUnit, Posted, Registered, Unit};
+use crate::supervision::{Shell, at_hand, guarded};
+
+/// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Assess {
+    /// The orders of one basket.
+    pub group: Vec<Registered>,
+}
+
+/// May this working order be changed like that? Sent for a person; the answer says whether it is on its way.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AssessChange {
+    /// The wish.
+    pub change: Change,
+    /// The caller.
+    pub reply: oneshot::Sender<ChangeAnswer>,
+}
+
+/// Something that waiting orders may have waited for has changed. Sent by WatcherActor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct LookAgain;
+
+/// An order that risk has cleared, with the terms that it settled. Made here and nowhere else.
+#[derive(Debug)]
+#[must_use = "a dropped token makes its order an orphan"]
+pub struct RiskCleared {
+    registered: Registered,
+    terms: Terms,
+    gates: Vec<GateVerdict>,
+    note: Option<String>,
+}
+
+impl RiskCleared {
+    /// The committed row.
+    #[must_use]
+    pub fn record(&self) -> &Arc<OrderRecord> {
+        self.registered.record()
+    }
+
+    /// The settled order.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// What risk said, rule by rule.
+    #[must_use]
+    pub fn gates(&self) -> &[GateVerdict] {
+        &self.gates
+    }
+
+    /// What a person should hear of it.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    pub(crate) fn into_registered(self) -> (Registered, Vec<GateVerdict>) {
+        (self.registered, self.gates)
+    }
+
+    pub(crate) fn decided(&mut self) {
+        self.registered.decided();
+    }
+}
+
+/// The orders that wait, by the basket that they came with.
+#[derive(Debug, Default)]
+struct Waiting {
+    groups: BTreeMap<u64, (Vec<Registered>, DateTime<Utc>, bool)>,
+}
+
+/// The gate for limits.
+#[derive(Debug)]
+pub struct RiskActor {
+    line: Arc<Line>,
+    desk: Arc<Desk>,
+    waiting: Waiting,
+}
+
+impl RiskActor {
+    /// The actor of one account.
+    #[must_use]
+    pub fn new(line: Arc<Line>, desk: Arc<Desk>) -> Self {
+        Self { line, desk, waiting: Waiting::default() }
+    }
+
+    fn judge_one(&self, order: &OrderRecord, now: DateTime<Utc>) -> Judgement {
+        let Some(instrument) = order.instrument() else {
+            return Judgement::Refuse { tag: Tag::ValidationFailed, reason: "exchange must be given".into(), gates: Vec::new() };
+        };
+        let latched = self.desk.latch.forbids(&order.ask.strategy, order.is_exit());
+        let max_age = chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
+        let quote = self.line.quotes.quote(&instrument).filter(|quote| now.signed_duration_since(quote.at) <= max_age);
+        let findings = self.desk.findings.read();
+        let judged = self.line.view.read(&self.desk.client_id, |book| {
+            let inputs = Inputs {
+                order,
+                instrument: &instrument,
+                book,
+                findings: &findings,
+                account: &self.desk.settings,
+                settings: &self.line.settings,
+                latched: latched.as_deref(),
+                quote: quote.as_ref(),
+                low_disk: self.line.disk_is_low(),
+                clock_behind: self.line.clock_is_behind(now),
+                now,
+            };
+            judge(&inputs, self.desk.phase())
+        });
+        judged.unwrap_or_else(|| Judgement::Refuse {
+            tag: Tag::EngineFault,
+            reason: format!("there is no book for {}", self.desk.client_id),
+            gates: Vec::new(),
+        })
+    }
+
+    /// Judges a basket: its entries stand and fall together, its exits go on by themselves.
+    fn assess(&mut self, group: Vec<Registered>, now: DateTime<Utc>, since: DateTime<Utc>, was_paged: bool) {
+        let mut judged: Vec<(Registered, Judgement)> = Vec::with_capacity(group.len());
+        for registered in group {
+            at_hand(&self.desk.client_id, registered.record().command_id);
+            let judgement = self.judge_one(registered.record(), now);
+            judged.push((registered, judgement));
+        }
+        let sibling = judged.iter().find_map(|(registered, judgement)| match judgement {
+            Judgement::Refuse { tag, reason, .. } if !registered.record().is_exit() => Some((
+                registered.record().command_id,
+                *tag,
+                format!("leg {} of this basket was refused: {reason}", registered.record().leg + 1),
+            )),
+            _ => None,
+        });
+        let entries_wait =
+            judged.iter().any(|(registered, judgement)| !registered.record().is_exit() && matches!(judgement, Judgement::Wait { .. }));
+        let (mut cleared, mut waiting, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for (mut registered, judgement) in judged {
+            let is_entry = !registered.record().is_exit();
+            match (judgement, &sibling) {
+                (Judgement::Refuse { tag, reason, gates }, _) => refused.push(refusal(registered, tag, reason, gates)),
+                (Judgement::Clear { gates, .. }, Some((_, tag, reason))) if is_entry => {
+                    refused.push(refusal(registered, *tag, reason.clone(), gates))
+                }
+                (Judgement::Wait { .. }, Some((_, tag, reason))) if is_entry => {
+                    refused.push(refusal(registered, *tag, reason.clone(), Vec::new()))
+                }
+                (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
+                (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
+                (Judgement::Wait { reason }, _) => {
+                    // The caller hears that it is on disk and waits; the record says what for.
+                    tracing::info!(client_id = %self.desk.client_id, command_id = %registered.record().command_id, "order waits: {reason}");
+                    registered.decided();
+                    waiting.push(registered);
+                }
+            }
+        }
+        if !refused.is_empty() {
+            self.line.post(refused);
+        }
+        if !cleared.is_empty() {
+            self.line.tell_guard(&self.desk.client_id, Admit { group: cleared });
+        }
+        if let Some(first) = waiting.first() {
+            let number = first.record().number;
+            self.waiting.groups.insert(number, (waiting, since, was_paged));
+        }
+    }
+
+    /// A change is judged as the order would be with its new terms; what an exit may close bounds its new quantity.
+    fn assess_change(&self, change: &Change, now: DateTime<Utc>) -> Result<crate::ports::Modification, String> {
+        at_hand(&self.desk.client_id, change.command_id);
+        let record = self.line.view.read(&self.desk.client_id, |book| book.order(change.command_id).cloned()).flatten();
+        let Some(record) = record else { return Err("there is no such open order".to_owned()) };
+        let instrument = record.instrument().and_then(|key| self.line.instruments.find(&key));
+        let modification = change::modification(&record, instrument, change, self.desk.broker.capabilities().can_modify)?;
+        let grows = modification.terms.quantity.value() > record.quantity();
+        if record.is_exit() && grows {
+            return Err("an exit can be made smaller, not larger; send another exit for more".to_owned());
+        }
+        let mut would_be = (*record).clone();
+        would_be.ask.quantity = Some(modification.terms.quantity);
+        would_be.ask.price = modification.terms.price;
+        would_be.ask.trigger_price = modification.terms.trigger_price;
+        // The wish is made now: its own age counts, not that of the signal that placed the order.
+        would_be.signal_time = now;
+        if record.is_exit() {
+            return match self.desk.latch.forbids(&record.ask.strategy, true) {
+                Some(reason) => Err(reason),
+                None => Ok(modification),
+            };
+        }
+        match self.judge_one(&would_be, now) {
+            Judgement::Clear { .. } => Ok(modification),
+            Judgement::Refuse { reason, .. } | Judgement::Wait { reason } => Err(reason),
+        }
+    }
+
+    fn look_again(&mut self, now: DateTime<Utc>) {
+        for (_, (group, since, was_paged)) in std::mem::take(&mut self.waiting.groups) {
+            self.assess(group, now, since, was_paged);
+        }
+    }
+
+    fn tick(&mut self, now: DateTime<Utc>) {
+        self.look_again(now);
+        let patience = chrono::Duration::from_std(self.desk.settings.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
+        let mut pages = Vec::new();
+        for (group, since, was_paged) in self.waiting.groups.values_mut() {
+            let exit = group.iter().find(|registered| registered.record().is_exit());
+            if let Some(exit) = exit.filter(|_| !*was_paged && now.signed_duration_since(*since) > patience) {
+                *was_paged = true;
+                pages.push(Arc::clone(exit.record()));
+            }
+        }
+        for record in pages {
+            let text = format!(
+                "an exit of {} in {} waits for the broker's positions since {}; the position is open",
+                record.ask.strategy, record.ask.symbol, record.created_at
+            );
+            self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_WAITS", Level::Page, Some(record.command_id), text);
+        }
+    }
+}
+
+/// A refusal on its way to the disk; its commit ends the ticket.
+pub(crate) fn refusal(registered: Registered, tag: Tag, reason: String, gates: Vec<GateVerdict>) -> Posted {
+    let (client_id, command_id) = (registered.record().client_id.clone(), registered.record().command_id);
+    let who = Arc::from(crate::supervision::current_actor());
+    Posted {
+        unit: Unit::Order(OrderUnit { client_id, command_id, fact: OrderFact::Refused { tag, reason, gates }, who }),
+        cargo: Cargo::Ticket(registered.into_ticket()),
+    }
+}
+
+impl Actor for RiskActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.line.enter(Self::NAME, ctx);
+        self.waiting = Waiting::default();
+        ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
+            guarded(actor, ctx, |actor, _, now| actor.tick(now));
+        });
+    }
+}
+
+impl Supervised for RiskActor {}
+
+impl Shell for RiskActor {
+    const NAME: &'static str = "RiskActor";
+    fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+    fn drop_core(&mut self) {
+        self.waiting = Waiting::default();
+    }
+}
+
+impl Handler<Assess> for RiskActor {
+    type Result = ();
+    fn handle(&mut self, message: Assess, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, now| actor.assess(message.group, now, now, false));
+    }
+}
+
+impl Handler<LookAgain> for RiskActor {
+    type Result = ();
+    fn handle(&mut self, _: LookAgain, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, now| actor.look_again(now));
+    }
+}
+
+impl Handler<AssessChange> for RiskActor {
+    type Result = ();
+    fn handle(&mut self, message: AssessChange, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, now| match actor.assess_change(&message.change, now) {
+            Ok(modification) => {
+                actor.line.tell_guard(&actor.desk.client_id, AdmitChange { change: message.change, modification, reply: message.reply });
+            }
+            Err(reason) => {
+                let _gone = message.reply.send(ChangeAnswer::Refused(reason));
+            }
+        });
+    }
+}

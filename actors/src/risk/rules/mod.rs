@@ -1,0 +1,86 @@
+//! One rule, one file. A rule is a pure function of the order, the committed book and what the broker last proved; it
+//! always says what it saw and what it compared that with, whether it passes or not.
+
+mod blind;
+mod clock;
+mod daily_loss;
+mod disk;
+mod in_doubt;
+mod kill;
+mod max_open_orders;
+mod max_order_value;
+mod max_quantity;
+mod session;
+mod stale;
+
+pub use daily_loss::pnl as daily_pnl;
+
+use std::fmt::Display;
+
+use chrono::{DateTime, Utc};
+
+use crate::order::{GateVerdict, InstrumentKey, OrderRecord, Tag};
+use crate::persistence::Book;
+use crate::ports::Quote;
+use crate::settings::{AccountSettings, Settings};
+use crate::watcher::Findings;
+
+/// Everything that a rule may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The order.
+    pub order: &'a OrderRecord,
+    /// What it is for.
+    pub instrument: &'a InstrumentKey,
+    /// The account as committed.
+    pub book: &'a Book,
+    /// What the broker last proved.
+    pub findings: &'a Findings,
+    /// The account's limits and waits.
+    pub account: &'a AccountSettings,
+    /// The process's settings.
+    pub settings: &'a Settings,
+    /// Why the kill latch forbids it, if it does.
+    pub latched: Option<&'a str>,
+    /// The newest quote, if it is fresh.
+    pub quote: Option<&'a Quote>,
+    /// Free bytes, if they are below the watermark.
+    pub low_disk: Option<u64>,
+    /// The newest journal row found at the start, if the clock stands behind it.
+    pub clock_behind: Option<DateTime<Utc>>,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// What one rule says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// For the record.
+    pub verdict: GateVerdict,
+    /// What the order is tagged with if this rule refuses it.
+    pub tag: Tag,
+}
+
+impl Checked {
+    fn new(gate: &'static str, tag: Tag, passed: bool, input: impl Display, limit: impl Display) -> Self {
+        Self { verdict: GateVerdict { gate: gate.to_owned(), passed, input: input.to_string(), limit: limit.to_string() }, tag }
+    }
+}
+
+/// The rules for orders that open or change a position, in the order in which their refusals are named.
+pub(super) const FOR_ENTRIES: &[fn(&Inputs<'_>) -> Checked] = &[
+    kill::check,
+    stale::check,
+    clock::check,
+    session::check,
+    blind::check,
+    disk::check,
+    max_quantity::check,
+    max_order_value::check,
+    max_open_orders::check,
+    daily_loss::check,
+    in_doubt::check,
+];
+
+/// The rules for exits: an exit is never refused for a limit.
+pub(super) const FOR_EXITS: &[fn(&Inputs<'_>) -> Checked] = &[kill::check, stale::check];

@@ -1,0 +1,178 @@
+//! Parts for tests: clocks that are set by hand or follow tokio's paused one, names from a counter, a halt that only
+//! remembers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+
+use chrono::{DateTime, Duration, Utc};
+use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
+
+use crate::order::{Instrument, InstrumentKey};
+use crate::ports::{Clock, Ids, Instruments, Quote, Quotes};
+use crate::supervision::{Halt, current_actor};
+
+/// Where test time starts unless a test says otherwise: a Friday morning in the session.
+#[must_use]
+pub fn morning() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_149_000, 0).unwrap_or_default()
+}
+
+/// A clock that stands where it is put. It panics inside an actor when told to: the way to inject a fault.
+#[derive(Debug)]
+pub struct ManualClock {
+    now: RwLock<DateTime<Utc>>,
+    fault: Mutex<Option<&'static str>>,
+}
+
+impl ManualClock {
+    /// A clock at this time.
+    #[must_use]
+    pub fn at(now: DateTime<Utc>) -> Arc<Self> {
+        Arc::new(Self { now: RwLock::new(now), fault: Mutex::new(None) })
+    }
+
+    /// Moves it, either way.
+    pub fn advance(&self, by: Duration) {
+        *self.now.write() += by;
+    }
+
+    /// The next look at the clock inside this actor panics, once.
+    pub fn fail_in(&self, actor: &'static str) {
+        *self.fault.lock() = Some(actor);
+    }
+
+    /// Whether the fault is still to come.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        self.fault.lock().is_some()
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        trip(&self.fault);
+        *self.now.read()
+    }
+}
+
+#[expect(clippy::panic, reason = "injecting a fault is what it is for")]
+fn trip(fault: &Mutex<Option<&'static str>>) {
+    let mut fault = fault.lock();
+    if fault.is_some_and(|actor| actor == current_actor()) {
+        *fault = None;
+        drop(fault);
+        panic!("injected by a test");
+    }
+}
+
+/// A clock that follows tokio's, which tests pause: wall time is the start plus what has passed.
+#[derive(Debug)]
+pub struct TokioClock {
+    start: DateTime<Utc>,
+    zero: tokio::time::Instant,
+    shift: RwLock<Duration>,
+    fault: Mutex<Option<&'static str>>,
+}
+
+impl TokioClock {
+    /// A clock that shows `start` now. To be made inside the runtime.
+    #[must_use]
+    pub fn from(start: DateTime<Utc>) -> Arc<Self> {
+        Arc::new(Self { start, zero: tokio::time::Instant::now(), shift: RwLock::new(Duration::zero()), fault: Mutex::new(None) })
+    }
+
+    /// The wall clock jumps; the timers do not.
+    pub fn jump(&self, by: Duration) {
+        *self.shift.write() += by;
+    }
+
+    /// The next look at the clock inside this actor panics, once.
+    pub fn fail_in(&self, actor: &'static str) {
+        *self.fault.lock() = Some(actor);
+    }
+
+    /// Whether the fault is still to come.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        self.fault.lock().is_some()
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> DateTime<Utc> {
+        trip(&self.fault);
+        let passed = Duration::from_std(self.zero.elapsed()).unwrap_or(Duration::MAX);
+        self.start + passed + *self.shift.read()
+    }
+}
+
+/// Names from a counter: the same run draws the same names.
+#[derive(Debug)]
+pub struct CountedIds {
+    seed: u64,
+    next: AtomicU64,
+}
+
+impl CountedIds {
+    /// Names of this seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self { seed, next: AtomicU64::new(1) })
+    }
+}
+
+impl Ids for CountedIds {
+    fn next(&self) -> Uuid {
+        Uuid::from_u64_pair(self.seed, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Remembers that the process should have ended.
+#[derive(Debug, Default)]
+pub struct NotedHalt {
+    is_halted: AtomicBool,
+    code: AtomicI32,
+    cause: Mutex<String>,
+}
+
+impl NotedHalt {
+    /// The exit code and the cause, if it was asked to end.
+    #[must_use]
+    pub fn halted(&self) -> Option<(i32, String)> {
+        self.is_halted.load(Ordering::SeqCst).then(|| (self.code.load(Ordering::SeqCst), self.cause.lock().clone()))
+    }
+}
+
+impl Halt for NotedHalt {
+    fn halt(&self, code: i32, cause: &str) {
+        if !self.is_halted.swap(true, Ordering::SeqCst) {
+            self.code.store(code, Ordering::SeqCst);
+            cause.clone_into(&mut self.cause.lock());
+        }
+    }
+    fn is_halted(&self) -> bool {
+        self.is_halted.load(Ordering::SeqCst)
+    }
+}
+
+/// Instruments from a list.
+#[derive(Debug, Default)]
+pub struct ListedInstruments(pub BTreeMap<InstrumentKey, Arc<Instrument>>);
+
+impl Instruments for ListedInstruments {
+    fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
+        self.0.get(key).cloned()
+    }
+}
+
+/// Quotes as they were put.
+#[derive(Debug, Default)]
+pub struct SetQuotes(pub RwLock<BTreeMap<InstrumentKey, Quote>>);
+
+impl Quotes for SetQuotes {
+    fn quote(&self, key: &InstrumentKey) -> Option<Quote> {
+        self.0.read().get(key).copied()
+    }
+}

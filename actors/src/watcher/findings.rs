@@ -1,0 +1,55 @@
+//! What the watcher last found at the broker. Kept outside of the journal: it is read anew after every start.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::order::HoldingKey;
+use crate::ports::{BookRow, PositionRow, Session, Unreadable};
+
+/// The broker's position book, as last proven.
+#[derive(Debug, Clone)]
+pub struct Positions {
+    /// Its rows.
+    pub rows: Vec<PositionRow>,
+    /// When the answer came.
+    pub at: DateTime<Utc>,
+    /// The account's journal row that was the newest when the request went out: fills committed later are not in it.
+    pub began_seq: u64,
+}
+
+impl Positions {
+    /// The broker's net; an instrument without a row is flat.
+    #[must_use]
+    pub fn net(&self, key: &HoldingKey) -> i64 {
+        self.rows.iter().filter(|row| row.holding == *key).map(|row| row.net).sum()
+    }
+}
+
+/// The broker's order book, as last proven.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    /// Its rows.
+    pub rows: Arc<[Arc<BookRow>]>,
+    /// When the answer came.
+    pub at: DateTime<Utc>,
+}
+
+/// What is known of the broker's side of one account.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    /// Whether orders can be sent; `None` before the first read.
+    pub session: Option<Session>,
+    /// The positions; `None` before the first proof.
+    pub positions: Option<Positions>,
+    /// The order book as last proven, and when.
+    pub orders: Option<Orders>,
+    /// When the trade book was last proven.
+    pub trades_at: Option<DateTime<Utc>>,
+    /// Orders at the broker that are not ours.
+    pub foreign: Vec<Arc<BookRow>>,
+    /// Rows that could not be read.
+    pub unreadable: Vec<Unreadable>,
+    /// Why the last read of each book proved nothing, if so.
+    pub trouble: Option<String>,
+}
