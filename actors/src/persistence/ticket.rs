@@ -78,7 +78,7 @@ pub struct Answer {
 }
 
 /// Where the answer goes.
-pub type Reply = oneshot::Sender<Result<Answer, super::NotRegistered>>;
+pub(super) type Reply = oneshot::Sender<Result<Answer, super::NotRegistered>>;
 
 /// Counts a signal's undecided orders and answers its caller after the last. Dropped early (a panic), it answers by
 /// its silence: the caller reads the record.
