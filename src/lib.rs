@@ -1,5 +1,6 @@
 //! The application around the engine: everything that touches the world.
 
 pub mod brokers;
+pub mod instruments;
 pub mod simulator;
 pub mod store;

@@ -1,1 +1,3 @@
 //! A market to practise on.
+
+pub mod market;
