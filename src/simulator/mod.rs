@@ -1,3 +1,4 @@
 //! A market to practise on.
 
+pub mod exchange;
 pub mod market;
