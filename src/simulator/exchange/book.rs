@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ordergate_actors::order::{BookState, BrokerOrderId, Fill, HoldingKey, InstrumentKey, Side};
+use ordergate_actors::order::{BookState, BrokerOrderId, Fill, HoldingKey, InstrumentKey, Side, trading_date};
 use ordergate_actors::ports::TradeRow;
 
 use super::event::{Entry, Event};
@@ -66,6 +66,13 @@ impl Book {
             }
             Event::Base { .. } | Event::Carried { .. } | Event::Kept { .. } => self.begin(event),
         }
+    }
+
+    /// The event that begins the day of `now`, if it has not begun.
+    #[must_use]
+    pub fn roll_due(&self, now: DateTime<Utc>) -> Option<Event> {
+        let date = trading_date(now);
+        self.date.is_none_or(|today| today < date).then_some(Event::Rolled { date, at: now })
     }
 
     /// The events that build the same book from nothing. For a book at the start of its day, before anything happened.

@@ -13,8 +13,7 @@ impl Exchange {
     /// The event that begins the day, if it has not begun. It comes before any other decision of that day.
     #[must_use]
     pub fn roll(&self, now: DateTime<Utc>) -> Option<Event> {
-        let date = trading_date(now);
-        self.book.date.is_none_or(|today| today < date).then_some(Event::Rolled { date, at: now })
+        self.book.roll_due(now)
     }
 
     /// What [`place`](Self::place) would do.

@@ -129,6 +129,12 @@ impl Exchange {
         self.book.trades.clone()
     }
 
+    /// The trades of today in place, oldest first.
+    #[must_use]
+    pub fn trade_rows(&self) -> &[Arc<TradeRow>] {
+        &self.book.trades
+    }
+
     /// The positions, those closed today included, valued at the market's last price.
     #[must_use]
     pub fn positions(&self, now: DateTime<Utc>, market: &dyn Market) -> Vec<PositionRow> {
