@@ -3,7 +3,6 @@
 //!
 //! *Invariant:* a market is a pure function of the instrument and the time; it knows nothing of anybody's orders.
 
-mod noise;
 mod option;
 mod quotes;
 mod scripted;

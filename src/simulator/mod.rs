@@ -2,3 +2,4 @@
 
 pub mod exchange;
 pub mod market;
+pub(crate) mod noise;

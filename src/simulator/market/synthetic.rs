@@ -8,9 +8,9 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use ordergate_actors::order::{Instrument, Kind, Price, Right, ist};
 use rust_decimal::Decimal;
 
-use super::noise::{between, hash, name, smooth};
 use super::option;
 use super::{Depth, Level, Market};
+use crate::simulator::noise::{between, hash, name, smooth};
 
 /// How long one version of the book stands.
 const STEP_MS: i64 = 250;

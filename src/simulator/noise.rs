@@ -1,7 +1,7 @@
 //! Randomness that has no state: a number is a function of a seed and of what it is for.
 
 /// Mixes the words into one number, so that close inputs give far outputs (splitmix64).
-pub(super) fn hash(words: &[u64]) -> u64 {
+pub(crate) fn hash(words: &[u64]) -> u64 {
     words.iter().fold(0x9e37_79b9_7f4a_7c15, |state, word| mix(state.wrapping_add(*word).wrapping_mul(0xd134_2543_de82_ef95)))
 }
 
@@ -12,12 +12,12 @@ fn mix(value: u64) -> u64 {
 }
 
 /// The hash of a name.
-pub(super) fn name(text: &str) -> u64 {
+pub(crate) fn name(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// A number from `low` to `high`, both included.
-pub(super) fn between(low: i64, high: i64, words: &[u64]) -> i64 {
+pub(crate) fn between(low: i64, high: i64, words: &[u64]) -> i64 {
     let span = u64::try_from(high - low + 1).unwrap_or(1).max(1);
     low + i64::try_from(hash(words) % span).unwrap_or(0)
 }
@@ -25,7 +25,7 @@ pub(super) fn between(low: i64, high: i64, words: &[u64]) -> i64 {
 const UNIT: i64 = 1_000_000;
 
 /// A smooth curve through one hashed point per period: from -1,000,000 to 1,000,000.
-pub(super) fn smooth(seed: u64, channel: u64, millis: i64, period_ms: i64) -> i64 {
+pub(crate) fn smooth(seed: u64, channel: u64, millis: i64, period_ms: i64) -> i64 {
     let (cell, inside) = (millis.div_euclid(period_ms), millis.rem_euclid(period_ms));
     let point = |n: i64| between(-UNIT, UNIT, &[seed, channel, n.cast_unsigned()]);
     let x = inside * UNIT / period_ms;
