@@ -12,6 +12,7 @@ use crate::brokers::paper::{PaperBroker, PaperSettings};
 use crate::instruments::{InstrumentTable, sample};
 use crate::simulator::market::ScriptedMarket;
 
+#[derive(Debug)]
 struct Still;
 
 impl Clock for Still {

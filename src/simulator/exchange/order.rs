@@ -149,7 +149,7 @@ impl Position {
     }
 
     pub(super) fn carried(net: i64, cost: Amount, expiry: Option<NaiveDate>) -> Self {
-        let holding = Holding { net, cost, realised: Amount::ZERO };
+        let holding = Holding { net, cost, ..Holding::default() };
         Self { holding, carried: holding, expiry, ..Self::default() }
     }
 
