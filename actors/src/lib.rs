@@ -1,4 +1,5 @@
 //! The engine of ordergate.
 
 pub mod order;
+pub mod persistence;
 pub mod ports;

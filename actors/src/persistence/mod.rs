@@ -1,0 +1,3 @@
+//! The writer of everything durable.
+
+pub mod chain;
