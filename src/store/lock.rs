@@ -43,8 +43,7 @@ impl DirectoryLock {
         let path = directory.join("engine.lock");
         let unusable = |cause| LockError::Unusable { path: path.clone(), cause };
         // Not truncated at open: until the lock is ours, the text is the holder's.
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unusable)?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

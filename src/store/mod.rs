@@ -10,12 +10,14 @@
 //!
 //! *Invariant:* one connection writes and checkpoints; every other one is read-only and never checkpoints.
 
+mod backup;
 mod ballast;
 mod load;
 mod lock;
 mod meta;
 mod open;
 mod options;
+mod pages;
 mod query;
 mod read;
 mod rows;
@@ -33,7 +35,8 @@ pub use ballast::free_space;
 pub use lock::{DirectoryLock, LockError};
 pub use meta::Binding;
 pub use options::{Durability, OpenError, Options};
-pub use read::{Incomplete, JournalRows, OrderId, ReadStore, Span};
+pub use pages::JournalRows;
+pub use read::{Incomplete, ReadStore, Span};
 pub use simulated::SimulatedDisk;
 pub use sqlite::SqliteStore;
 pub use verify::{ChainReport, VerifyFrom};

@@ -107,6 +107,12 @@ impl<'r, 's> Columns<'r, 's> {
     }
 }
 
+/// Whether the error is about what a row holds, not about the disk.
+pub(super) fn is_unreadable(cause: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+    matches!(cause, FromSqlConversionFailure(..) | InvalidColumnType(..) | IntegralValueOutOfRange(..))
+}
+
 /// Reads the columns of [`ORDER`].
 pub(super) fn order(row: &Row<'_>) -> Result<OrderRecord> {
     let c = &mut Columns::of(row);
@@ -213,13 +219,7 @@ pub(super) fn signal(row: &Row<'_>) -> Result<SignalRow> {
 /// Reads the columns of [`FILL`].
 pub(super) fn fill(row: &Row<'_>) -> Result<Fill> {
     let c = &mut Columns::of(row);
-    Ok(Fill {
-        trade_id: c.word()?,
-        broker_order_id: c.word()?,
-        quantity: c.integer()?,
-        price: c.word()?,
-        at: c.time()?,
-    })
+    Ok(Fill { trade_id: c.word()?, broker_order_id: c.word()?, quantity: c.integer()?, price: c.word()?, at: c.time()? })
 }
 
 /// Reads `strategy_name, exchange, symbol, product, net, cost, realised`.

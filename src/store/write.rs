@@ -38,9 +38,7 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result<Applied> {
         Write::Fill { client_id, command_id, trading_date, exchange, fill: trade } => {
             fill(db, client_id, *command_id, &trading_date.to_string(), *exchange, trade)
         }
-        Write::Holding { client_id, strategy, key, holding: held, at } => {
-            holding(db, client_id, strategy, key, held, &stored_time(*at))
-        }
+        Write::Holding { client_id, strategy, key, holding: held, at } => holding(db, client_id, strategy, key, held, &stored_time(*at)),
         Write::Control { client_id, value, at } => control(db, client_id, value, &stored_time(*at)),
         Write::Journal(row) => journal(db, row),
         Write::Anchor(row) => anchor(db, row),

@@ -78,10 +78,11 @@ mod tests {
 
     #[test]
     fn a_stored_time_has_one_width_and_sorts() {
-        let times: Vec<String> = ["2026-11-20T04:00:00Z", "2026-11-20T04:00:00.000001Z", "2026-11-20T04:00:00.9999999Z", "2026-11-20T04:00:01Z"]
-            .iter()
-            .map(|text| stored_time(text.parse().unwrap()))
-            .collect();
+        let times: Vec<String> =
+            ["2026-11-20T04:00:00Z", "2026-11-20T04:00:00.000001Z", "2026-11-20T04:00:00.9999999Z", "2026-11-20T04:00:01Z"]
+                .iter()
+                .map(|text| stored_time(text.parse().unwrap()))
+                .collect();
         assert_eq!(times[0], "2026-11-20T04:00:00.000000Z");
         assert!(times.iter().all(|text| text.len() == 27) && times.is_sorted());
     }
