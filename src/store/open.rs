@@ -11,6 +11,8 @@ use super::options::{Durability, OpenError, Options, database, explain};
 pub(super) const FILE: &str = "orders.db";
 /// More than there are statements, so that none is ever prepared twice.
 const STATEMENTS: usize = 64;
+/// The largest file that is checked whole at a start: 64 MiB, half a second.
+const WHOLE_CHECK_PAGES: i64 = 16_384;
 
 #[allow(unreachable_pub, clippy::needless_pass_by_value)]
 mod schema {
@@ -77,10 +79,27 @@ fn ended_uncleanly(db: &Connection, tables: &[String]) -> rusqlite::Result<bool>
     Ok(tables.iter().any(|table| table == "meta") && meta::get(db, "clean_shutdown")?.as_deref() != Some("1"))
 }
 
-/// Reads every page after an unclean end.
+/// Checks the file after an unclean end, and only then: after a clean one nobody has written to it.
+///
+/// A check of every page reads about 120 MiB a second: 14 s for a million orders, with positions open and nobody
+/// watching them. So a larger file is checked where it is small and decides the most, and the rest is left to what the
+/// restart does anyway: the chain is verified from its last anchor, every open order and the newest ones are read, and
+/// SQLite refuses any malformed page it meets. The whole file is checked by `ReadStore::damage`, beside the engine.
 fn check(db: &Connection) -> Result<(), OpenError> {
-    let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(damage_or("checking the file"))?;
-    if verdict == "ok" { Ok(()) } else { Err(OpenError::Damaged(verdict)) }
+    let step = "checking the file";
+    let pages: i64 = db.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(damage_or(step))?;
+    let checks: &[&str] = if pages <= WHOLE_CHECK_PAGES {
+        &["PRAGMA quick_check(1)"]
+    } else {
+        &["PRAGMA quick_check(holdings)", "PRAGMA quick_check(control)", "PRAGMA quick_check(anchors)", "PRAGMA quick_check(meta)"]
+    };
+    for check in checks {
+        let verdict: String = db.query_row(check, [], |row| row.get(0)).map_err(damage_or(step))?;
+        if verdict != "ok" {
+            return Err(OpenError::Damaged(verdict));
+        }
+    }
+    Ok(())
 }
 
 fn migrate(db: &mut Connection) -> Result<(), OpenError> {

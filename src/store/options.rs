@@ -114,6 +114,8 @@ pub(super) fn explain(cause: &rusqlite::Error) -> String {
             "{cause}: another program holds the lock on orders.db; close it (a database browser, or a backup tool that writes) and start again"
         ),
         Some(rusqlite::ErrorCode::DiskFull) => format!("{cause}: free some space on the disk of the data directory and start again"),
-        _ => cause.to_string(),
+        // The extended code tells a failed fsync from a failed read.
+        Some(_) => format!("{cause} (SQLite code {})", cause.sqlite_error().map_or(0, |error| error.extended_code)),
+        None => cause.to_string(),
     }
 }

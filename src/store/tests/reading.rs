@@ -124,7 +124,9 @@ fn a_database_can_be_read_when_no_engine_runs() {
     day(&mut store, 2);
     store.close().unwrap();
     drop(store);
-    assert_eq!(ReadStore::open(directory.path()).unwrap().span().unwrap().orders, 2);
+    let read = ReadStore::open(directory.path()).unwrap();
+    assert_eq!(read.span().unwrap().orders, 2);
+    assert_eq!(read.damage().unwrap(), Vec::<String>::new());
 }
 
 #[test]
