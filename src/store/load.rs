@@ -24,7 +24,7 @@ pub(super) fn load(db: &Connection, tag_prefix: &str) -> Result<Loaded, StoreErr
 }
 
 /// The different first columns of a table, each found by one step into its index instead of by reading all rows.
-fn clients_of(db: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+pub(super) fn clients_of(db: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let sql = format!(
         "WITH RECURSIVE found(client) AS (
              SELECT MIN(client_id) FROM {table}

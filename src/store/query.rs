@@ -88,7 +88,7 @@ fn clamped(number: u64) -> i64 {
 }
 
 pub(super) fn order_journal(db: &Connection, client: &ClientId, command: CommandId) -> Result<Vec<ordergate_actors::ports::JournalRow>> {
-    // Named, because the planner would rather read a whole chain in order than sort an order's few rows.
+    // Named, so that no planner ever walks a chain for an order's few rows.
     let sql = format!(
         "SELECT {} FROM journal INDEXED BY journal_of_order WHERE command_id = ?2 AND client_id = ?1 ORDER BY seq LIMIT {MOST}",
         rows::JOURNAL

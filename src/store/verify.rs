@@ -4,7 +4,7 @@
 //! Rows are read a thousand at a time, so that a long verification beside a running engine holds no snapshot.
 //! What a chain cannot tell: rows cut off, or changed, after the last anchor at its very end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use ordergate_actors::order::{ClientId, CommandId, Status};
@@ -13,8 +13,8 @@ use ordergate_actors::ports::{JournalRow, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::pages::JournalRows;
-use super::rows;
 use super::sqlite::failed;
+use super::{load, rows};
 
 /// The most orders named in a report.
 const NAMED: usize = 100;
@@ -62,10 +62,10 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 pub(super) fn chains(db: &Connection, from: VerifyFrom) -> Result<Vec<ChainReport>, StoreError> {
-    let names: Vec<String> = db
-        .prepare("SELECT client_id FROM journal GROUP BY client_id UNION SELECT client_id FROM anchors GROUP BY client_id")
-        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
-        .map_err(failed("verify: chains"))?;
+    let mut names = BTreeSet::new();
+    for table in ["journal", "anchors"] {
+        names.extend(load::clients_of(db, table).map_err(failed("verify: chains"))?);
+    }
     names.iter().map(|chain| verify(db, chain, from).map_err(failed("verify"))).collect()
 }
 

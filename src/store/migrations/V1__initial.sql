@@ -71,7 +71,8 @@ CREATE UNIQUE INDEX orders_at_broker ON orders (client_id, trading_date, broker_
 -- Holds only what has not ended: a restart reads it instead of every order there ever was.
 CREATE INDEX orders_open ON orders (client_id) WHERE status IN ('CREATED', 'SENT_TO_BROKER', 'PARTIAL');
 
--- The truth, append-only: a gapless, hash-chained sequence per account.
+-- The truth, append-only: a gapless, hash-chained sequence per account. One tree instead of a table and its key: a
+-- transition is a quarter to a half cheaper, measured with inputs of 100 and of 1,700 bytes.
 CREATE TABLE journal (
     client_id   TEXT NOT NULL,
     seq         INTEGER NOT NULL,
@@ -87,7 +88,7 @@ CREATE TABLE journal (
     who         TEXT NOT NULL,
     inputs      TEXT NOT NULL,
     PRIMARY KEY (client_id, seq)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX journal_of_order ON journal (command_id) WHERE command_id IS NOT NULL;
 
