@@ -1,12 +1,13 @@
 //! The application around the engine: everything that touches the world.
 //!
 //! `app` composes; `config` is every setting; `store` is SQLite behind the engine's Store port; `brokers` stand behind
-//! its Broker port; `simulator` is the market that the paper broker trades; `web` is the webhook and the dashboard API;
+//! its Broker port; `instruments` is what can be traded today; `simulator` is the market that the paper broker trades; `web` is the webhook and the dashboard API;
 //! `cli` is what people type; `telemetry` is what the engine leaves behind for people.
 
 pub mod brokers;
 pub mod cli;
 pub mod config;
+pub mod instruments;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;

@@ -1,1 +1,4 @@
 //! Brokers behind the engine's port.
+
+pub mod faulty;
+pub mod paper;

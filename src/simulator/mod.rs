@@ -1,1 +1,5 @@
 //! A market to practise on.
+
+pub mod exchange;
+pub mod market;
+pub(crate) mod noise;

@@ -29,10 +29,10 @@ impl Holding {
 
     /// The holding after one more fill: adding averages, reducing realises, crossing zero does both.
     #[must_use]
-    pub fn after(self, side: Side, quantity: Quantity, price: Price, at: DateTime<Utc>) -> Self {
+    pub fn after(self, side: Side, quantity: Quantity, price: Price) -> Self {
         let signed = side.sign() * quantity.value();
         if self.net == 0 || self.net.signum() == signed.signum() {
-            let opened_at = if self.net == 0 { Some(at) } else { self.opened_at };
+            let opened_at = if self.net == 0 { None } else { self.opened_at };
             return Self { net: self.net + signed, cost: self.cost.plus(price.times(quantity.value())), opened_at, ..self };
         }
         let closing = quantity.value().min(self.net.abs());
@@ -46,9 +46,15 @@ impl Holding {
             ..self
         };
         match Quantity::new(quantity.value() - closing) {
-            Some(opening) => Self { cost: Amount::ZERO, ..rest }.after(side, opening, price, at),
+            Some(opening) => Self { cost: Amount::ZERO, opened_at: None, ..rest }.after(side, opening, price),
             None => rest,
         }
+    }
+
+    /// The holding with the time of its opening, if it was just opened: when the signal of the opening order was made.
+    #[must_use]
+    pub fn dated(self, signal_time: DateTime<Utc>) -> Self {
+        Self { opened_at: self.opened_at.or(Some(signal_time)).filter(|_| self.net != 0), ..self }
     }
 
     /// The holding with so many units taken out without a price: what the broker shows was closed elsewhere.
@@ -75,25 +81,22 @@ mod tests {
     fn q(n: i64) -> Quantity {
         Quantity::new(n).unwrap()
     }
-    fn at() -> DateTime<Utc> {
-        "2026-11-20T05:00:00Z".parse().unwrap()
-    }
     fn p(text: &str) -> Price {
         Price::parse(text).unwrap()
     }
 
     #[test]
     fn a_round_trip_realises_the_difference() {
-        let held = Holding::default().after(Side::Buy, q(10), p("100"), at()).after(Side::Buy, q(10), p("110"), at());
+        let held = Holding::default().after(Side::Buy, q(10), p("100")).after(Side::Buy, q(10), p("110"));
         assert_eq!(held.average(), Some(Decimal::from(105)));
-        let flat = held.after(Side::Sell, q(20), p("107"), at());
+        let flat = held.after(Side::Sell, q(20), p("107"));
         assert_eq!((flat.net, flat.realised), (0, Amount(Decimal::from(40))));
         assert!(flat.cost.0.is_zero());
     }
 
     #[test]
     fn a_short_gains_when_the_price_falls_and_a_flip_starts_anew() {
-        let held = Holding::default().after(Side::Sell, q(10), p("100"), at()).after(Side::Buy, q(15), p("90"), at());
+        let held = Holding::default().after(Side::Sell, q(10), p("100")).after(Side::Buy, q(15), p("90"));
         assert_eq!((held.net, held.realised, held.average()), (5, Amount(Decimal::from(100)), Some(Decimal::from(90))));
     }
 
@@ -105,7 +108,7 @@ mod tests {
             for (buy, quantity, price) in fills {
                 let side = if buy { Side::Buy } else { Side::Sell };
                 let price = Price::new(Decimal::new(price, 1)).unwrap();
-                held = held.after(side, q(quantity), price, at());
+                held = held.after(side, q(quantity), price);
                 cash -= Decimal::from(side.sign()) * price.times(quantity).0;
                 net += side.sign() * quantity;
             }

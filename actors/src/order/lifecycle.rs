@@ -460,3 +460,7 @@ fn end_test(next: &mut OrderRecord, success: bool) {
     }));
     next.status = if success { Status::Executed } else { Status::Failed };
 }
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;

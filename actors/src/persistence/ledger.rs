@@ -292,7 +292,7 @@ impl Ledger {
                 return Ok(Outcome::NotApplied(Some(before)));
             };
             let held = self.holding(&unit.client_id, &record.ask.strategy, &key);
-            let after = held.after(side, fill.quantity, fill.price, record.signal_time);
+            let after = held.after(side, fill.quantity, fill.price).dated(record.signal_time);
             delta.fill(&record, key, after, fill, trading_date(fill.at));
         }
         match self.settle(delta)? {

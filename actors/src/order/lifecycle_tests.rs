@@ -1,0 +1,267 @@
+use proptest::prelude::{Just, Strategy as _, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use uuid::Uuid;
+
+use super::*;
+use crate::order::ids::{BasketId, BrokerTag, ClientId, CommandId, SignalId, Strategy};
+use crate::order::money::Amount;
+use crate::order::record::Ask;
+use crate::order::words::{Exchange, Intent, Source, TestMode};
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_149_000 + second, 0).unwrap()
+}
+
+fn created() -> OrderRecord {
+    OrderRecord {
+        client_id: ClientId::parse("PAPER1").unwrap(),
+        command_id: CommandId(Uuid::from_u128(1)),
+        number: 1,
+        signal_id: SignalId(Uuid::from_u128(2)),
+        leg: 0,
+        basket_id: BasketId(Uuid::from_u128(3)),
+        parent_command_id: None,
+        source: Source::Webhook,
+        user: Arc::from("test"),
+        ask: Ask {
+            strategy: Strategy::parse("trend").unwrap(),
+            intent: Some(Intent::Entry),
+            exchange: Some(Exchange::Nse),
+            symbol: Arc::from("SBIN-EQ"),
+            side: Some(Side::Buy),
+            quantity: Quantity::new(10),
+            product: Some(Product::Mis),
+            order_type: Some(OrderType::Limit),
+            validity: Validity::Day,
+            price: Price::parse("800").ok(),
+            trigger_price: None,
+            stop_loss: None,
+            target: None,
+            trailing: None,
+            test_mode: None,
+        },
+        status: Status::Created,
+        tag: None,
+        reason: None,
+        broker_tag: BrokerTag::parse("OGA1B20000001").unwrap(),
+        broker_order_id: None,
+        filled_quantity: 0,
+        average_price: None,
+        traded_quantity: 0,
+        traded_value: Amount::ZERO,
+        cancel_wanted: None,
+        signal_time: at(0),
+        created_at: at(0),
+        updated_at: at(0),
+        sent_at: None,
+        seq: 1,
+    }
+}
+
+fn id(text: &str) -> BrokerOrderId {
+    BrokerOrderId::parse(text).unwrap()
+}
+
+fn terms() -> Terms {
+    Terms {
+        side: Side::Buy,
+        quantity: Quantity::new(10).unwrap(),
+        product: Product::Mis,
+        order_type: OrderType::Limit,
+        validity: Validity::Day,
+        price: Price::parse("800").ok(),
+        trigger_price: None,
+    }
+}
+
+fn sent() -> OrderFact {
+    OrderFact::SendIntended { terms: terms(), request: "{}".into(), gates: vec![], note: None, high_water: None }
+}
+
+fn accepted() -> OrderFact {
+    OrderFact::Accepted { broker_order_id: id("123456789") }
+}
+
+fn book(state: BookState, filled: i64) -> OrderFact {
+    OrderFact::Book {
+        broker_order_id: id("123456789"),
+        state,
+        filled,
+        average_price: None,
+        quantity: 10,
+        reason: Some("the broker says so".into()),
+    }
+}
+
+fn fill(trade: &str, quantity: i64) -> OrderFact {
+    OrderFact::Fill(Fill {
+        trade_id: TradeId::parse(trade).unwrap(),
+        broker_order_id: id("123456789"),
+        quantity: Quantity::new(quantity).unwrap(),
+        price: Price::parse("800").unwrap(),
+        at: at(3),
+    })
+}
+
+fn refused(tag: Tag) -> OrderFact {
+    OrderFact::Refused { tag, reason: "limit".into(), gates: vec![] }
+}
+
+fn after(facts: &[OrderFact]) -> OrderRecord {
+    facts.iter().fold(created(), |record, fact| apply(&record, fact, at(5)).map_or(record, |transition| transition.record))
+}
+
+/// The seeds' table "Database State Transitions", row by row: status, tag, broker id.
+#[test]
+fn the_seeds_table_of_state_transitions_holds() {
+    let row = |facts: &[OrderFact]| {
+        let record = after(facts);
+        (record.status.as_str(), record.tag.map(Tag::as_str), record.broker_order_id.map(|id| id.to_string()))
+    };
+    let number = Some("123456789".to_owned());
+    assert_eq!(row(&[]), ("CREATED", None, None), "T0: command registered");
+    assert_eq!(row(&[refused(Tag::RiskLimitsExceeded)]), ("FAILED", Some("RISK_LIMITS_EXCEEDED"), None), "T0+1: risk blocker");
+    assert_eq!(row(&[refused(Tag::ExecutionGuardBlocked)]), ("FAILED", Some("EXECUTION_GUARD_BLOCKED"), None), "T0+2: guard blocker");
+    assert_eq!(row(&[refused(Tag::DuplicateOrderBlocked)]), ("FAILED", Some("DUPLICATE_ORDER_BLOCKED"), None), "T0+3: duplicate blocker");
+    assert_eq!(row(&[sent()]), ("SENT_TO_BROKER", None, None), "T0+4: all blockers passed");
+    assert_eq!(row(&[sent(), accepted()]), ("SENT_TO_BROKER", None, number.clone()), "T0+5: broker accepted");
+    assert_eq!(
+        row(&[sent(), accepted(), book(BookState::Complete, 10)]),
+        ("EXECUTED", None, number.clone()),
+        "T0+6: polling found COMPLETE"
+    );
+    let said_no = OrderFact::Rejected { reason: "Quantity exceeds limit".into() };
+    assert_eq!(row(&[sent(), said_no]), ("FAILED", Some("BROKER_REJECTED"), None), "T0+6: broker rejected");
+    assert_eq!(
+        row(&[sent(), accepted(), book(BookState::Rejected, 0)]),
+        ("FAILED", Some("BROKER_REJECTED"), number.clone()),
+        "T0+6: polling found REJECTED"
+    );
+    assert_eq!(row(&[sent(), accepted(), book(BookState::Cancelled, 0)]), ("FAILED", Some("BROKER_CANCELLED"), number.clone()));
+    assert_eq!(row(&[sent(), accepted(), book(BookState::Expired, 0)]), ("FAILED", Some("BROKER_EXPIRED"), number));
+}
+
+#[test]
+fn a_fill_may_come_before_the_reply() {
+    let record = after(&[sent(), fill("1", 4), accepted()]);
+    assert_eq!((record.status, record.filled_quantity), (Status::Partial, 4));
+    assert_eq!(after(&[sent(), fill("1", 10), accepted()]).status, Status::Executed);
+}
+
+#[test]
+fn an_unclear_send_stays_sent_until_proof() {
+    let unclear = OrderFact::Unconfirmed { cause: "no answer".into() };
+    let doubt = after(&[sent(), unclear.clone()]);
+    assert_eq!((doubt.status, doubt.tag), (Status::SentToBroker, Some(Tag::SendUnconfirmed)));
+    assert_eq!(after(&[sent(), unclear.clone(), accepted()]).tag, None, "the late answer settles it");
+    assert_eq!(after(&[sent(), unclear.clone(), book(BookState::Open, 0)]).tag, None, "so does the book");
+    let absent = after(&[sent(), unclear, OrderFact::Absent { evidence: "3 books".into() }]);
+    assert_eq!((absent.status, absent.tag), (Status::Failed, Some(Tag::NotAtBroker)));
+}
+
+#[test]
+fn late_truth_reopens_only_what_was_sent() {
+    let absent = after(&[sent(), OrderFact::Unconfirmed { cause: "?".into() }, OrderFact::Absent { evidence: "none".into() }]);
+    let reopened = apply(&absent, &book(BookState::Open, 0), at(9)).unwrap();
+    assert!(reopened.late_truth);
+    assert_eq!(reopened.record.status, Status::SentToBroker);
+    let filled = apply(&absent, &fill("7", 10), at(9)).unwrap();
+    assert!(filled.late_truth);
+    assert_eq!(filled.record.status, Status::Executed);
+    let blocked = after(&[refused(Tag::RiskLimitsExceeded)]);
+    assert!(apply(&blocked, &book(BookState::Open, 0), at(9)).is_err(), "an order that was never sent is never re-opened");
+    assert!(apply(&blocked, &fill("7", 10), at(9)).is_err());
+}
+
+#[test]
+fn a_cancel_after_a_partial_fill_keeps_the_fill() {
+    let record = after(&[sent(), accepted(), fill("1", 4), book(BookState::Cancelled, 4)]);
+    assert_eq!((record.status, record.tag, record.filled_quantity), (Status::Failed, Some(Tag::BrokerCancelled), 4));
+    assert!(record.reason.unwrap().contains("4 of 10 filled"));
+}
+
+#[test]
+fn a_wish_to_cancel_ends_what_was_not_sent_and_marks_what_was() {
+    let wish = OrderFact::CancelWanted { tag: Tag::CancelledByUser, reason: "me".into() };
+    assert_eq!(after(std::slice::from_ref(&wish)).tag, Some(Tag::CancelledByUser));
+    let working = after(&[sent(), accepted(), wish]);
+    assert_eq!((working.status, working.cancel_wanted), (Status::SentToBroker, Some(Tag::CancelledByUser)));
+    let ended = apply(&working, &book(BookState::Cancelled, 0), at(9)).unwrap().record;
+    assert_eq!(ended.tag, Some(Tag::CancelledByUser), "the book's CANCELLED is the answer to our wish");
+}
+
+#[test]
+fn a_second_send_intention_is_refused() {
+    let record = after(&[sent()]);
+    assert_eq!(apply(&record, &sent(), at(6)), Err(NotApplied { current: Status::SentToBroker }));
+}
+
+#[test]
+fn the_same_fact_twice_says_nothing_new() {
+    for facts in [vec![sent(), accepted(), book(BookState::Open, 0)], vec![sent(), accepted(), book(BookState::Complete, 10)]] {
+        let record = after(&facts);
+        assert!(apply(&record, facts.last().unwrap(), at(9)).is_err());
+    }
+}
+
+#[test]
+fn a_mock_order_ends_before_the_port() {
+    let mut mock = created();
+    mock.ask.test_mode = Some(TestMode::Success);
+    let sent = apply(&mock, &sent(), at(1)).unwrap().record;
+    let ended = apply(&sent, &OrderFact::TestEnded { success: true }, at(2)).unwrap().record;
+    assert_eq!((ended.status, ended.tag, ended.broker_order_id), (Status::Executed, Some(Tag::TestMode), None));
+    assert!(
+        apply(&after(&[super::tests::sent()]), &OrderFact::TestEnded { success: true }, at(2)).is_err(),
+        "a real order cannot end like that"
+    );
+}
+
+fn any_fact() -> impl proptest::strategy::Strategy<Value = OrderFact> {
+    let state = prop_oneof![
+        Just(BookState::Open),
+        Just(BookState::Complete),
+        Just(BookState::Rejected),
+        Just(BookState::Cancelled),
+        Just(BookState::Expired)
+    ];
+    prop_oneof![
+        Just(refused(Tag::RiskLimitsExceeded)),
+        Just(sent()),
+        Just(accepted()),
+        Just(OrderFact::NotSent { tag: Tag::NotSent, reason: "no".into() }),
+        Just(OrderFact::Rejected { reason: "no".into() }),
+        Just(OrderFact::Unconfirmed { cause: "?".into() }),
+        Just(OrderFact::Absent { evidence: "none".into() }),
+        Just(OrderFact::CancelWanted { tag: Tag::KillSwitch, reason: "kill".into() }),
+        Just(OrderFact::Suspect { cause: "fault".into() }),
+        (state, 0i64..=10).prop_map(|(state, filled)| book(state, if state == BookState::Complete { 10 } else { filled })),
+        (1i64..=10).prop_map(|quantity| fill("1", quantity)),
+        any::<bool>().prop_map(|success| OrderFact::TestEnded { success }),
+    ]
+}
+
+proptest! {
+    /// Whatever comes in whatever order: what was never sent is never live, fills never shrink, a number never changes,
+    /// and only the broker's word leads out of a terminal state.
+    #[test]
+    fn prop_no_order_of_facts_breaks_the_row(facts in proptest::collection::vec(any_fact(), 0..24)) {
+        let mut record = created();
+        for fact in facts {
+            let Ok(transition) = apply(&record, &fact, at(9)) else { continue };
+            let next = transition.record;
+            prop_assert!(next.filled_quantity >= record.filled_quantity);
+            prop_assert!(record.broker_order_id.is_none() || next.broker_order_id == record.broker_order_id);
+            prop_assert!(next.sent_at.is_some() || matches!(next.status, Status::Created | Status::Failed), "{:?} without having been sent", next.status);
+            if record.status.is_terminal() && !next.status.is_terminal() {
+                prop_assert!(transition.late_truth, "left {:?} without late truth", record.status);
+            }
+            prop_assert!(record.status != Status::Executed || next.status == Status::Executed, "EXECUTED is final");
+            prop_assert!(next.status != Status::Failed || next.tag.is_some(), "never a bare FAILED");
+            if next.status == Status::Partial {
+                prop_assert!(next.filled_quantity > 0);
+            }
+            prop_assert_eq!(next.number, record.number);
+            record = next;
+        }
+    }
+}

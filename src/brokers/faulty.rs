@@ -1,0 +1,294 @@
+//! A broker that fails as real ones do, around a broker that does not: for tests and drills. The truth stays behind it,
+//! to be compared with ([`FaultyBroker::inner`]).
+//!
+//! What goes wrong with a call is settled when the call is made; waiting is done on tokio's clock, which tests pause.
+
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordergate_actors::order::BrokerOrderId;
+use ordergate_actors::ports::{
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, Quote, Refusal,
+    Session, Snapshot, StreamEvent, TradeRow, Unreadable,
+};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+pub use plan::{CallKind, Fault, FaultPlan, StreamFaults};
+
+/// A broker behind a plan of faults.
+#[derive(Debug)]
+pub struct FaultyBroker<B> {
+    inner: Arc<B>,
+    capabilities: Capabilities,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    plan: FaultPlan,
+    lag: Duration,
+    hidden: BTreeMap<BrokerOrderId, Instant>,
+    foreign: Vec<Arc<BookRow>>,
+    reached: Vec<Prepared>,
+    orders: Vec<Arc<BookRow>>,
+    trades: Vec<Arc<TradeRow>>,
+    positions: Vec<PositionRow>,
+}
+
+impl<B: Broker> FaultyBroker<B> {
+    /// Puts the plan before the broker.
+    #[must_use]
+    pub fn new(inner: B, plan: FaultPlan) -> Self {
+        let capabilities = inner.capabilities().clone();
+        Self { inner: Arc::new(inner), capabilities, state: Arc::new(Mutex::new(State { plan, ..State::default() })) }
+    }
+
+    /// The same broker with another row of capabilities: a lag, say, belongs into its `visibility_bound`.
+    #[must_use]
+    pub fn with_capabilities(mut self, change: impl FnOnce(&mut Capabilities)) -> Self {
+        change(&mut self.capabilities);
+        self
+    }
+
+    /// The truth.
+    #[must_use]
+    pub fn inner(&self) -> &B {
+        &self.inner
+    }
+
+    /// The next call of the kind goes wrong; `None`: it goes well, whatever was planned.
+    pub fn next(&self, kind: CallKind, fault: Option<Fault>) {
+        self.state.lock().plan.queue(kind, fault);
+    }
+
+    /// From now on another plan holds. Its count of calls begins anew.
+    pub fn replan(&self, plan: FaultPlan) {
+        self.state.lock().plan = plan;
+    }
+
+    /// Orders placed from now on stay out of the order book and the trade book for that long.
+    pub fn set_lag(&self, lag: Duration) {
+        self.state.lock().lag = lag;
+    }
+
+    /// A row that is in the order book from now on and that the broker behind knows nothing of.
+    pub fn show_foreign(&self, row: BookRow) {
+        self.state.lock().foreign.push(Arc::new(row));
+    }
+
+    /// How many calls of the kind there were since the plan began.
+    #[must_use]
+    pub fn calls(&self, kind: CallKind) -> u64 {
+        self.state.lock().plan.calls(kind)
+    }
+
+    /// Every place call that reached the broker, in order; a duplicated one is here twice.
+    #[must_use]
+    pub fn reached(&self) -> Vec<Prepared> {
+        self.state.lock().reached.clone()
+    }
+
+    fn fault(&self, kind: CallKind) -> Option<Fault> {
+        self.state.lock().plan.next(kind)
+    }
+
+    /// A call that changes something: `reach` makes it at the broker, the others word its outcomes.
+    fn order_call<T: Send + 'static>(
+        &self,
+        kind: CallKind,
+        reach: impl Fn() -> Call<T> + Send + 'static,
+        refused: fn(String) -> T,
+        not_sent: fn(String) -> T,
+        unconfirmed: fn(String) -> T,
+    ) -> Call<T> {
+        let fault = self.fault(kind);
+        Box::pin(async move {
+            match fault {
+                Some(Fault::Hang) => pending().await,
+                Some(Fault::HangAfter) => {
+                    reach().await;
+                    pending().await
+                }
+                Some(Fault::Late(time)) => {
+                    let answer = reach().await;
+                    sleep(time).await;
+                    answer
+                }
+                Some(Fault::Slow(time)) => {
+                    sleep(time).await;
+                    reach().await
+                }
+                Some(Fault::Refuse(cause)) => refused(cause),
+                Some(Fault::NotSent(cause)) => not_sent(cause),
+                Some(Fault::LoseRequest(cause)) => unconfirmed(cause),
+                Some(Fault::LoseReply(cause)) => {
+                    reach().await;
+                    unconfirmed(cause)
+                }
+                Some(Fault::Duplicate) => {
+                    let answer = reach().await;
+                    reach().await;
+                    answer
+                }
+                Some(Fault::Unknown(_) | Fault::Empty | Fault::Stale | Fault::Unreadable(_)) | None => reach().await,
+            }
+        })
+    }
+
+    /// A read: `look` reads the broker's book, `shown` takes from it what may be seen, `kept` is the last one.
+    fn read_call<T: Clone + std::fmt::Debug + Send + 'static>(
+        &self,
+        kind: CallKind,
+        look: impl Fn(&B) -> Call<Snapshot<T>> + Send + 'static,
+        shown: fn(&mut State, &mut Vec<T>),
+        kept: fn(&mut State) -> &mut Vec<T>,
+    ) -> Call<Snapshot<T>> {
+        let fault = self.fault(kind);
+        let (inner, state) = (Arc::clone(&self.inner), Arc::clone(&self.state));
+        Box::pin(async move {
+            match &fault {
+                Some(Fault::Hang | Fault::HangAfter) => return pending().await,
+                Some(Fault::Refuse(cause) | Fault::NotSent(cause) | Fault::Unknown(cause)) => return Snapshot::Unknown(cause.clone()),
+                Some(Fault::LoseRequest(cause) | Fault::LoseReply(cause)) => return Snapshot::Unknown(cause.clone()),
+                Some(Fault::Empty) => return Snapshot::Authoritative(Vec::new(), Vec::new()),
+                Some(Fault::Stale) => return Snapshot::Authoritative(kept(&mut state.lock()).clone(), Vec::new()),
+                Some(Fault::Slow(time)) => sleep(*time).await,
+                Some(Fault::Late(_) | Fault::Duplicate | Fault::Unreadable(_)) | None => {}
+            }
+            let (mut rows, mut bad) = match look(&inner).await {
+                Snapshot::Authoritative(rows, bad) => (rows, bad),
+                unknown @ Snapshot::Unknown(_) => return unknown,
+            };
+            {
+                let mut state = state.lock();
+                shown(&mut state, &mut rows);
+                kept(&mut state).clone_from(&rows);
+            }
+            match fault {
+                Some(Fault::Late(time)) => sleep(time).await,
+                Some(Fault::Duplicate) => rows = rows.iter().flat_map(|row| [row.clone(), row.clone()]).collect(),
+                Some(Fault::Unreadable(count)) => {
+                    let spoiled = rows.drain(..count.min(rows.len()));
+                    bad.extend(
+                        spoiled.map(|row| Unreadable { raw: format!("{row:?}").chars().take(200).collect(), cause: "a drill".into() }),
+                    );
+                }
+                _ => {}
+            }
+            Snapshot::Authoritative(rows, bad)
+        })
+    }
+}
+
+impl State {
+    /// The orders that are out of sight now.
+    fn hidden(&mut self) -> &BTreeMap<BrokerOrderId, Instant> {
+        let now = Instant::now();
+        self.hidden.retain(|_, until| *until > now);
+        &self.hidden
+    }
+}
+
+impl<B: Broker> Broker for FaultyBroker<B> {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn prepare(&self, order: BrokerOrder, quote: Option<&Quote>) -> Result<Prepared, Refusal> {
+        self.inner.prepare(order, quote)
+    }
+
+    fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
+        let (inner, state) = (Arc::clone(&self.inner), Arc::clone(&self.state));
+        let reach = move || -> Call<PlaceOutcome> {
+            let (call, state, prepared) = (inner.place(prepared.clone()), Arc::clone(&state), prepared.clone());
+            Box::pin(async move {
+                state.lock().reached.push(prepared);
+                let outcome = call.await;
+                let mut state = state.lock();
+                if let (PlaceOutcome::Accepted(id), true) = (&outcome, state.lag > Duration::ZERO) {
+                    let until = Instant::now() + state.lag;
+                    state.hidden.insert(id.clone(), until);
+                }
+                outcome
+            })
+        };
+        self.order_call(CallKind::Place, reach, PlaceOutcome::Rejected, PlaceOutcome::NotSent, PlaceOutcome::Unconfirmed)
+    }
+
+    fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
+        let inner = Arc::clone(&self.inner);
+        let reach = move || inner.cancel(id.clone());
+        self.order_call(CallKind::Cancel, reach, CallOutcome::Rejected, CallOutcome::NotSent, CallOutcome::Unconfirmed)
+    }
+
+    fn modify(&self, change: Modification) -> Call<CallOutcome> {
+        let inner = Arc::clone(&self.inner);
+        let reach = move || inner.modify(change.clone());
+        self.order_call(CallKind::Modify, reach, CallOutcome::Rejected, CallOutcome::NotSent, CallOutcome::Unconfirmed)
+    }
+
+    fn session(&self) -> Call<Session> {
+        let inner = Arc::clone(&self.inner);
+        let reach = move || inner.session();
+        self.order_call(CallKind::Session, reach, Session::NotReady, Session::NotReady, Session::NotReady)
+    }
+
+    fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
+        let shown = |state: &mut State, rows: &mut Vec<Arc<BookRow>>| {
+            let hidden = state.hidden();
+            rows.retain(|row| !hidden.contains_key(&row.broker_order_id));
+            rows.extend(state.foreign.iter().cloned());
+        };
+        self.read_call(CallKind::Orders, B::orders, shown, |state| &mut state.orders)
+    }
+
+    fn trades(&self) -> Call<Snapshot<Arc<TradeRow>>> {
+        let shown = |state: &mut State, rows: &mut Vec<Arc<TradeRow>>| {
+            let hidden = state.hidden();
+            rows.retain(|row| !hidden.contains_key(&row.fill.broker_order_id));
+        };
+        self.read_call(CallKind::Trades, B::trades, shown, |state| &mut state.trades)
+    }
+
+    fn positions(&self) -> Call<Snapshot<PositionRow>> {
+        self.read_call(CallKind::Positions, B::positions, |_, _| (), |state| &mut state.positions)
+    }
+
+    fn stream(&self) -> Option<mpsc::Receiver<StreamEvent>> {
+        let events = self.inner.stream()?;
+        let faults = self.state.lock().plan.stream;
+        Some(if faults == StreamFaults::default() { events } else { spoiled(events, faults) })
+    }
+}
+
+/// The stream through its faults. Needs a tokio runtime around the call.
+fn spoiled(mut events: mpsc::Receiver<StreamEvent>, faults: StreamFaults) -> mpsc::Receiver<StreamEvent> {
+    let (sender, receiver) = mpsc::channel(1_024);
+    tokio::spawn(async move {
+        let mut count = 0u64;
+        while let Some(event) = events.recv().await {
+            count += 1;
+            let due = |every: u64| every > 0 && count.is_multiple_of(every);
+            if due(faults.drop_every) {
+                continue;
+            }
+            sleep(faults.delay).await;
+            let copies = if due(faults.repeat_every) { 2 } else { 1 };
+            for _ in 0..copies {
+                if sender.send(event.clone()).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    receiver
+}

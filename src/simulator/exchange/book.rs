@@ -1,0 +1,189 @@
+//! The book: the sum of the events. Nothing is decided here; an event that cannot follow is an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ordergate_actors::order::{BookState, BrokerOrderId, Fill, HoldingKey, InstrumentKey, Side, trading_date};
+use ordergate_actors::ports::TradeRow;
+
+use super::event::{Entry, Event};
+use super::number;
+use super::order::{Order, Position};
+use super::reject::Impossible;
+
+/// Orders, trades and positions of one account on one day. Everything is ordered by number or name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Book {
+    pub(super) date: Option<NaiveDate>,
+    pub(super) orders: BTreeMap<BrokerOrderId, Order>,
+    pub(super) open: BTreeSet<BrokerOrderId>,
+    pub(super) trades: Vec<Arc<TradeRow>>,
+    pub(super) positions: BTreeMap<HoldingKey, Position>,
+    /// Units taken from the newest version of a displayed book, by the side of the taker.
+    pub(super) taken: BTreeMap<(InstrumentKey, Side), (u64, i64)>,
+    pub(super) last_order: u64,
+    pub(super) last_trade: u64,
+}
+
+impl Book {
+    /// Adds one event.
+    ///
+    /// # Errors
+    /// [`Impossible`] when it cannot follow on this book; the book is unchanged then.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Impossible> {
+        match event {
+            Event::Rolled { date, at } => {
+                self.roll(*date, *at);
+                Ok(())
+            }
+            Event::Accepted { entry, at } => self.insert(entry, Order::new(entry, BookState::Open, *at)),
+            Event::Refused { entry, reason, at } => {
+                let mut order = Order::new(entry, BookState::Rejected, *at);
+                order.end(BookState::Rejected, Some(Arc::clone(reason)), *at);
+                self.insert(entry, order)
+            }
+            Event::Triggered { id, at } => {
+                let order = self.open_order(id)?;
+                order.triggered = true;
+                order.change(*at);
+                Ok(())
+            }
+            Event::Traded { .. } => self.trade(event),
+            Event::Modified { id, terms, triggered, at } => {
+                let order = self.open_order(id)?;
+                if terms.quantity.value() < order.row.filled {
+                    return Err(Impossible(format!("{id}: {} is below the filled {}", terms.quantity, order.row.filled)));
+                }
+                order.modify(terms, *triggered, *at);
+                self.close_if_done(id);
+                Ok(())
+            }
+            Event::Cancelled { id, reason, at } => {
+                self.open_order(id)?.end(BookState::Cancelled, reason.clone(), *at);
+                self.close_if_done(id);
+                Ok(())
+            }
+            Event::Base { .. } | Event::Carried { .. } | Event::Kept { .. } => self.begin(event),
+        }
+    }
+
+    /// The event that begins the day of `now`, if it has not begun.
+    #[must_use]
+    pub fn roll_due(&self, now: DateTime<Utc>) -> Option<Event> {
+        let date = trading_date(now);
+        self.date.is_none_or(|today| today < date).then_some(Event::Rolled { date, at: now })
+    }
+
+    /// The events that build the same book from nothing. For a book at the start of its day, before anything happened.
+    #[must_use]
+    pub fn base(&self) -> Vec<Event> {
+        let Some(date) = self.date else { return Vec::new() };
+        let carried = self.positions.iter().map(|(holding, position)| Event::Carried {
+            holding: holding.clone(),
+            net: position.holding.net,
+            cost: position.holding.cost,
+            expiry: position.expiry,
+        });
+        let kept = self.orders.values().map(|order| Event::Kept {
+            entry: order.entry(),
+            state: order.row.state,
+            triggered: order.triggered,
+            filled: order.row.filled,
+            value: order.value,
+            reason: order.row.reason.clone(),
+            entered_at: order.entered_at,
+            at: order.row.at,
+        });
+        let base = Event::Base { date, last_order: self.last_order, last_trade: self.last_trade };
+        std::iter::once(base).chain(carried).chain(kept).collect()
+    }
+
+    fn begin(&mut self, event: &Event) -> Result<(), Impossible> {
+        match event {
+            Event::Base { date, last_order, last_trade } => {
+                *self = Self { date: Some(*date), last_order: *last_order, last_trade: *last_trade, ..Self::default() };
+            }
+            Event::Carried { holding, net, cost, expiry } => {
+                self.positions.insert(holding.clone(), Position::carried(*net, *cost, *expiry));
+            }
+            Event::Kept { entry, state, triggered, filled, value, reason, entered_at, at } => {
+                let mut order = Order::new(entry, *state, *entered_at);
+                order.triggered = *triggered;
+                if *filled > 0 {
+                    order.fill(*filled, *value, *at);
+                }
+                order.end(*state, reason.clone(), *at);
+                self.orders.insert(entry.id.clone(), order);
+            }
+            other => return Err(Impossible(format!("{other:?} begins no book"))),
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self, date: NaiveDate, at: DateTime<Utc>) {
+        let expired = std::mem::take(&mut self.open);
+        // What was open stays to be seen for one more day; the rest of the old day goes.
+        self.orders.retain(|id, _| expired.contains(id));
+        for order in self.orders.values_mut() {
+            order.end(BookState::Expired, Some(Arc::from("expired at the end of the day")), at);
+        }
+        self.trades.clear();
+        self.taken.clear();
+        self.positions = self.positions.iter().filter_map(|(key, position)| Some((key.clone(), position.carry(date)?))).collect();
+        self.date = Some(date);
+    }
+
+    fn insert(&mut self, entry: &Entry, order: Order) -> Result<(), Impossible> {
+        let number = number::of(entry.id.as_str())?;
+        if number <= self.last_order {
+            return Err(Impossible(format!("order number {} comes after {}", entry.id, self.last_order)));
+        }
+        self.last_order = number;
+        if order.is_open() {
+            self.open.insert(entry.id.clone());
+        }
+        self.orders.insert(entry.id.clone(), order);
+        Ok(())
+    }
+
+    fn trade(&mut self, event: &Event) -> Result<(), Impossible> {
+        let Event::Traded { id, trade_id, quantity, price, version, at } = event else { return Ok(()) };
+        let number = number::of(trade_id.as_str())?;
+        if number <= self.last_trade {
+            return Err(Impossible(format!("trade number {trade_id} comes after {}", self.last_trade)));
+        }
+        let order = self.open_order(id)?;
+        let filled = order.row.filled + quantity.value();
+        if filled > order.row.quantity || !order.triggered {
+            return Err(Impossible(format!("{id} cannot trade {quantity} more")));
+        }
+        let value = order.value.plus(price.times(quantity.value()));
+        order.fill(filled, value, *at);
+        let (instrument, side, expiry) = (order.row.instrument.clone(), order.row.side, order.expiry);
+        let holding = HoldingKey { instrument: instrument.clone(), product: order.row.product };
+        let fill = Fill { trade_id: trade_id.clone(), broker_order_id: id.clone(), quantity: *quantity, price: *price, at: *at };
+        self.trades.push(Arc::new(TradeRow { fill, exchange: instrument.exchange }));
+        self.last_trade = number;
+        let position = self.positions.entry(holding).or_default();
+        position.expiry = expiry;
+        position.trade(side, *quantity, *price);
+        let taken = self.taken.entry((instrument, side)).or_default();
+        if taken.0 != *version {
+            *taken = (*version, 0);
+        }
+        taken.1 += quantity.value();
+        self.close_if_done(id);
+        Ok(())
+    }
+
+    fn open_order(&mut self, id: &BrokerOrderId) -> Result<&mut Order, Impossible> {
+        self.orders.get_mut(id).filter(|order| order.is_open()).ok_or_else(|| Impossible(format!("{id} is not open")))
+    }
+
+    fn close_if_done(&mut self, id: &BrokerOrderId) {
+        if self.orders.get(id).is_none_or(|order| !order.is_open()) {
+            self.open.remove(id);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! An order and a position as the book holds them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ordergate_actors::order::{Amount, BookState, Holding, Price, Quantity, Side, Terms};
+use ordergate_actors::ports::BookRow;
+
+use super::event::Entry;
+
+/// An order of today.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// What everybody sees; shared with the snapshots that were taken.
+    pub row: Arc<BookRow>,
+    /// How it trades, as it is now.
+    pub terms: Terms,
+    /// Whether it works; a stop does so from its trigger on.
+    pub triggered: bool,
+    /// Last trading day of its instrument.
+    pub expiry: Option<NaiveDate>,
+    /// Rupees of its trades.
+    pub value: Amount,
+    /// When it came.
+    pub entered_at: DateTime<Utc>,
+}
+
+impl Order {
+    pub(super) fn new(entry: &Entry, state: BookState, at: DateTime<Utc>) -> Self {
+        let row = BookRow {
+            broker_order_id: entry.id.clone(),
+            tag: entry.tag.clone(),
+            instrument: entry.instrument.clone(),
+            side: entry.terms.side,
+            product: entry.terms.product,
+            quantity: entry.terms.quantity.value(),
+            filled: 0,
+            average_price: None,
+            price: limit(&entry.terms),
+            state,
+            reason: None,
+            at,
+        };
+        let triggered = !entry.terms.order_type.has_trigger();
+        Self { row: Arc::new(row), terms: entry.terms.clone(), triggered, expiry: entry.expiry, value: Amount::ZERO, entered_at: at }
+    }
+
+    /// Whether it works or waits for its trigger.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.row.state == BookState::Open
+    }
+
+    /// Whether it waits for its trigger.
+    #[must_use]
+    pub fn is_trigger_pending(&self) -> bool {
+        self.is_open() && !self.triggered
+    }
+
+    /// The part that never changes, with the terms of now.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        Entry {
+            id: self.row.broker_order_id.clone(),
+            instrument: self.row.instrument.clone(),
+            terms: self.terms.clone(),
+            tag: self.row.tag.clone(),
+            expiry: self.expiry,
+        }
+    }
+
+    pub(super) fn change(&mut self, at: DateTime<Utc>) -> &mut BookRow {
+        let row = Arc::make_mut(&mut self.row);
+        row.at = at;
+        row
+    }
+
+    pub(super) fn end(&mut self, state: BookState, reason: Option<Arc<str>>, at: DateTime<Utc>) {
+        let row = self.change(at);
+        row.state = state;
+        row.reason = reason;
+    }
+
+    pub(super) fn fill(&mut self, filled: i64, value: Amount, at: DateTime<Utc>) {
+        self.value = value;
+        let row = self.change(at);
+        row.filled = filled;
+        row.average_price = value.per_unit(filled);
+        if row.filled == row.quantity {
+            row.state = BookState::Complete;
+        }
+    }
+
+    pub(super) fn modify(&mut self, terms: &Terms, triggered: bool, at: DateTime<Utc>) {
+        self.terms = terms.clone();
+        self.triggered = triggered;
+        let row = self.change(at);
+        row.quantity = terms.quantity.value();
+        row.price = limit(terms);
+        if row.filled == row.quantity {
+            row.state = BookState::Complete;
+        }
+    }
+}
+
+fn limit(terms: &Terms) -> Option<rust_decimal::Decimal> {
+    terms.price.filter(|_| terms.order_type.has_price()).map(Price::value)
+}
+
+/// Units and rupees of one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flow {
+    /// Units.
+    pub quantity: i64,
+    /// Rupees.
+    pub value: Amount,
+}
+
+/// A position of one instrument and product.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Position {
+    /// What is held now, and what was realised today.
+    pub holding: Holding,
+    /// What the day began with.
+    pub carried: Holding,
+    /// Bought today.
+    pub bought: Flow,
+    /// Sold today.
+    pub sold: Flow,
+    /// Last trading day of the instrument.
+    pub expiry: Option<NaiveDate>,
+}
+
+impl Position {
+    pub(super) fn trade(&mut self, side: Side, quantity: Quantity, price: Price) {
+        let flow = match side {
+            Side::Buy => &mut self.bought,
+            Side::Sell => &mut self.sold,
+        };
+        flow.quantity += quantity.value();
+        flow.value = flow.value.plus(price.times(quantity.value()));
+        self.holding = self.holding.after(side, quantity, price);
+    }
+
+    /// The position as the next day begins; `None` when there is nothing to carry.
+    pub(super) fn carry(&self, date: NaiveDate) -> Option<Self> {
+        let is_over = self.expiry.is_some_and(|last| last < date);
+        (self.holding.net != 0 && !is_over).then(|| Self::carried(self.holding.net, self.holding.cost, self.expiry))
+    }
+
+    pub(super) fn carried(net: i64, cost: Amount, expiry: Option<NaiveDate>) -> Self {
+        let holding = Holding { net, cost, ..Holding::default() };
+        Self { holding, carried: holding, expiry, ..Self::default() }
+    }
+
+    /// Rupees that the open part is worth more than it cost, at that price.
+    #[must_use]
+    pub fn unrealised(&self, last: Price) -> Amount {
+        let (worth, cost) = (last.times(self.holding.net.abs()), self.holding.cost);
+        if self.holding.net >= 0 { worth.plus(cost.negated()) } else { cost.plus(worth.negated()) }
+    }
+}
