@@ -10,8 +10,8 @@
 mod answer;
 mod api;
 pub mod auth;
-mod body;
 mod bearer;
+mod body;
 pub mod formats;
 mod health;
 pub mod json;
