@@ -71,10 +71,11 @@ async fn page(state: &WebState, client_id: &ClientId, before: u64, limit: u16) -
         .unwrap_or_default();
     let missing = u16::try_from(wanted.saturating_sub(orders.len())).unwrap_or(0).min(MOST_FROM_DISK);
     let below = orders.last().map_or(before, |order| order.number).min(last.saturating_add(1));
-    if missing > 0 && below > 1 {
-        if let Rows::Orders(older) = state.engine.query(Query::OrdersBefore(client_id.clone(), below, missing)).await? {
-            orders.extend(older.into_iter().map(Arc::new));
-        }
+    if missing > 0
+        && below > 1
+        && let Rows::Orders(older) = state.engine.query(Query::OrdersBefore(client_id.clone(), below, missing)).await?
+    {
+        orders.extend(older.into_iter().map(Arc::new));
     }
     Ok(orders)
 }
