@@ -154,30 +154,46 @@ impl BrokerActor {
     }
 
     fn place(&mut self, group: Vec<Admitted>, now: DateTime<Utc>, ctx: &mut Context<Self>) {
-        for admitted in group {
-            let command_id = admitted.record().command_id;
-            at_hand(&self.desk.client_id, command_id);
-            match self.prepare(&admitted, now) {
-                Ok(prepared) => {
-                    let lane = if admitted.record().is_exit() { Lane::Exit } else { Lane::Entry };
-                    let number = admitted.record().number;
-                    let twice = self.lanes.push(lane, number, command_id, Work::Place(Box::new(admitted), Box::new(prepared)));
-                    if twice.is_some() {
-                        tracing::error!(%command_id, "an order came down the line twice; the first stands");
-                    }
-                }
-                Err((tag, reason)) => {
-                    let gate = GateVerdict {
-                        gate: "broker.prepare".into(),
-                        passed: false,
-                        input: reason.clone(),
-                        limit: self.desk.broker.capabilities().name.into(),
-                    };
-                    self.line.post(vec![admitted.into_refusal(tag, reason, gate)]);
-                }
+        let prepared: Vec<_> = group
+            .iter()
+            .map(|admitted| {
+                at_hand(&self.desk.client_id, admitted.record().command_id);
+                self.prepare(admitted, now)
+            })
+            .collect();
+        // Entries of a basket stand and fall together here as at every gate before.
+        let sibling = group.iter().zip(&prepared).find_map(|(admitted, prepared)| match prepared {
+            Err((tag, reason)) if !admitted.record().is_exit() => {
+                Some((*tag, format!("leg {} of this basket was refused: {reason}", admitted.record().leg + 1)))
             }
+            _ => None,
+        });
+        for (admitted, prepared) in group.into_iter().zip(prepared) {
+            let prepared = match (&sibling, prepared) {
+                (Some(because), Ok(_)) if !admitted.record().is_exit() => Err(because.clone()),
+                (_, prepared) => prepared,
+            };
+            self.enqueue(admitted, prepared);
         }
         self.pump(now, ctx);
+    }
+
+    fn enqueue(&mut self, admitted: Admitted, prepared: Result<Prepared, (Tag, String)>) {
+        match prepared {
+            Ok(prepared) => {
+                let (command_id, number) = (admitted.record().command_id, admitted.record().number);
+                let lane = if admitted.record().is_exit() { Lane::Exit } else { Lane::Entry };
+                let twice = self.lanes.push(lane, number, command_id, Work::Place(Box::new(admitted), Box::new(prepared)));
+                if twice.is_some() {
+                    tracing::error!(%command_id, "an order came down the line twice; the first stands");
+                }
+            }
+            Err((tag, reason)) => {
+                let limit = self.desk.broker.capabilities().name.into();
+                let gate = GateVerdict { gate: "broker.prepare".into(), passed: false, input: reason.clone(), limit };
+                self.line.post(vec![admitted.into_refusal(tag, reason, gate)]);
+            }
+        }
     }
 
     /// The exact request. A mock order needs none: it never reaches the port.

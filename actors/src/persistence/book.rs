@@ -273,6 +273,13 @@ impl Book {
             .filter_map(|(_, number)| self.by_number.get(number))
     }
 
+    /// The other orders of an order's basket, as far as they are in memory. A basket's numbers are consecutive.
+    pub fn siblings<'a>(&'a self, me: &'a OrderRecord) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        let before = self.by_number.range(..me.number).rev().map(|(_, order)| order).take_while(|order| order.basket_id == me.basket_id);
+        let after = self.by_number.range(me.number + 1..).map(|(_, order)| order).take_while(|order| order.basket_id == me.basket_id);
+        before.chain(after)
+    }
+
     /// The orders in an instrument that are in doubt at the broker.
     pub fn doubts_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
         self.in_doubt
