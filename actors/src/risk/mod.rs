@@ -178,8 +178,11 @@ impl RiskActor {
                 (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
                 (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
                 (Judgement::Wait { reason }, _) => {
-                    // The caller hears that it is on disk and waits; the record says what for.
-                    tracing::info!(client_id = %self.desk.client_id, command_id = %registered.record().command_id, "order waits: {reason}");
+                    // The caller hears that it is on disk and waits; said once, not at every look.
+                    if since == now {
+                        let command_id = registered.record().command_id;
+                        tracing::info!(event = "order_waits", client_id = %self.desk.client_id, %command_id, "{reason}");
+                    }
                     registered.decided();
                     waiting.push(registered);
                 }

@@ -500,7 +500,10 @@ impl Actor for WatcherActor {
         ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
         });
-        guarded(self, ctx, |actor, _, now| actor.tick(now));
+        // Not in here: a panic in `started()` would restart the actor without its back-off.
+        ctx.run_later(std::time::Duration::ZERO, |actor, ctx| {
+            guarded(actor, ctx, |actor, _, now| actor.tick(now));
+        });
     }
 }
 
