@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use chrono::NaiveDate;
+use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
 use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::instruments::{InstrumentTable, sample};
 use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
@@ -43,7 +44,7 @@ pub(crate) struct House {
     pub engine: Engine,
     pub state: Data<WebState>,
     pub market: Arc<ScriptedMarket>,
-    pub brokers: BTreeMap<ClientId, PaperBroker>,
+    pub brokers: BTreeMap<ClientId, Arc<FaultyBroker<PaperBroker>>>,
     pub address: std::net::SocketAddr,
     pub clock: Arc<TokioClock>,
     http: reqwest::Client,
@@ -128,13 +129,14 @@ impl House {
         }
         let store = SqliteStore::in_directory(directory.path(), clock.now()).unwrap();
         let clients: Vec<ClientId> = plan.accounts.iter().map(|name| ClientId::parse(name).unwrap()).collect();
-        let brokers: BTreeMap<ClientId, PaperBroker> = clients
+        let brokers: BTreeMap<ClientId, Arc<FaultyBroker<PaperBroker>>> = clients
             .iter()
             .map(|client| {
                 let settings =
                     PaperSettings { poll: Duration::from_millis(50), ..PaperSettings::new(directory.path().join(client.as_str())) };
                 std::fs::create_dir_all(&settings.directory).unwrap();
-                (client.clone(), PaperBroker::open(&settings, Arc::clone(&table), market.clone(), clock.clone()).unwrap())
+                let paper = PaperBroker::open(&settings, Arc::clone(&table), market.clone(), clock.clone()).unwrap();
+                (client.clone(), Arc::new(FaultyBroker::new(paper, FaultPlan::none())))
             })
             .collect();
         let world = World {
@@ -146,7 +148,7 @@ impl House {
         };
         let accounts = brokers
             .iter()
-            .map(|(client, broker)| (account_settings(client, plan.permits), Arc::new(broker.clone()) as Arc<dyn Broker>))
+            .map(|(client, broker)| (account_settings(client, plan.permits), Arc::clone(broker) as Arc<dyn Broker>))
             .collect();
         let parts =
             Parts { store: Box::new(store), listeners: Vec::new(), world, settings: settings(), accounts, write_on: WriteOn::Thread };
@@ -197,6 +199,11 @@ impl House {
     /// The first account.
     pub(crate) fn client(&self) -> ClientId {
         self.engine.line().desks().next().unwrap().client_id.clone()
+    }
+
+    /// What goes wrong with the next call of that kind.
+    pub(crate) fn next_fault(&self, kind: CallKind, fault: Fault) {
+        self.brokers[&self.client()].next(kind, Some(fault));
     }
 
     /// Every order of the first account, earliest first.
