@@ -289,7 +289,7 @@ async fn a_foreign_order_is_shown_and_marked() {
         product: Product::Mis,
         order_type: OrderType::Limit,
         validity: Validity::Day,
-        price: Some(Price::parse("700").unwrap()),
+        price: Some(Price::parse("790").unwrap()),
         trigger_price: None,
     };
     let foreign = NewOrder { instrument: instrument.key.clone(), terms, tag: None };

@@ -190,7 +190,7 @@ impl House {
         async move {
             let deadline = tokio::time::Instant::now() + LONG;
             while !is_so() {
-                assert!(tokio::time::Instant::now() < deadline, "not within {LONG:?}: {what} ({from})");
+                assert!(tokio::time::Instant::now() < deadline, "not within {LONG:?}: {what} ({from})\n{:#?}", self.orders());
                 let _next_look = tokio::time::timeout(Duration::from_millis(5), self.engine.line().view.commits().changed()).await;
             }
         }
