@@ -1,1 +1,42 @@
 //! SQLite behind the engine's Store port.
+//!
+//! ```text
+//! SqliteStore   the writer's one connection: open -> load -> (begin, unit.., commit)* -> close
+//!   open        directory lock, checkpoint, migrations, integrity, binding, ballast
+//!   write       one row in
+//!   load, query what a restart and the pages read, on the same connection
+//! ReadStore     another process, read-only: listings, export, verification, backup
+//! ```
+//!
+//! *Invariant:* one connection writes and checkpoints; every other one is read-only and never checkpoints.
+
+mod backup;
+mod ballast;
+mod load;
+mod lock;
+mod meta;
+mod open;
+mod options;
+mod pages;
+mod query;
+mod read;
+mod rows;
+mod simulated;
+mod sqlite;
+mod verify;
+mod write;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+
+pub use ballast::free_space;
+pub use lock::{DirectoryLock, LockError};
+pub use meta::Binding;
+pub use options::{Durability, OpenError, Options};
+pub use pages::JournalRows;
+pub use read::{Incomplete, ReadStore, Span};
+pub use simulated::SimulatedDisk;
+pub use sqlite::SqliteStore;
+pub use verify::{ChainReport, VerifyFrom};

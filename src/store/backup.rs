@@ -1,0 +1,37 @@
+//! A copy of the database while the engine runs.
+
+use std::path::Path;
+
+use ordergate_actors::ports::StoreError;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, Error, ffi};
+
+use super::sqlite::failed;
+
+/// Copies under another name first: a file with the wanted name is a whole backup.
+pub(super) fn to_file(db: &Connection, to: &Path) -> Result<(), StoreError> {
+    let failed_io = |cause: std::io::Error| StoreError { step: "backup", cause: format!("{}: {cause}", to.display()) };
+    let partial = to.with_added_extension("partial");
+    if to.exists() {
+        return Err(failed_io(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    if partial.exists() {
+        std::fs::remove_file(&partial).map_err(failed_io)?;
+    }
+    copy(db, &partial).map_err(failed("backup"))?;
+    let file = std::fs::OpenOptions::new().write(true).open(&partial).map_err(failed_io)?;
+    file.sync_all().and_then(|()| std::fs::rename(&partial, to)).map_err(failed_io)
+}
+
+fn copy(db: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let mut copy = Connection::open(path)?;
+    // In one step: between two, every commit of the engine would start the copy over again.
+    match Backup::new(db, &mut copy)?.step(-1)? {
+        StepResult::Done => {}
+        other => return Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(format!("the copy stopped: {other:?}")))),
+    }
+    // One file, without a log beside it.
+    copy.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))?;
+    copy.execute("DELETE FROM meta WHERE key = 'tag_prefix'", [])?;
+    copy.close().map_err(|(_, cause)| cause)
+}

@@ -1,0 +1,88 @@
+//! What a restart starts from. Its cost depends on what is open, not on how many orders there ever were.
+
+use std::collections::BTreeSet;
+
+use ordergate_actors::order::{ClientId, Holding, HoldingKey, OrderRecord, Strategy};
+use ordergate_actors::ports::{AccountHead, JournalRow, Loaded, StoreError};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows;
+use super::sqlite::failed;
+
+/// How many of an account's newest orders are kept in memory besides the open ones.
+const NEWEST: i64 = 10_000;
+
+/// What one strategy holds.
+pub(super) type HeldRow = (Strategy, HoldingKey, Holding);
+
+pub(super) fn load(db: &Connection, tag_prefix: &str) -> Result<Loaded, StoreError> {
+    let heads = heads(db).map_err(failed("load: chain heads"))?;
+    let accounts =
+        accounts(db).and_then(|found| found.into_iter().map(|client| account(db, client)).collect()).map_err(failed("load: accounts"))?;
+    let newest = heads.iter().map(|row| row.at).max();
+    Ok(Loaded { accounts, heads, tag_prefix: tag_prefix.to_owned(), newest })
+}
+
+/// The different first columns of a table, each found by one step into its index instead of by reading all rows.
+pub(super) fn clients_of(db: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = format!(
+        "WITH RECURSIVE found(client) AS (
+             SELECT MIN(client_id) FROM {table}
+             UNION ALL
+             SELECT (SELECT MIN(client_id) FROM {table} WHERE client_id > client) FROM found WHERE client IS NOT NULL
+         ) SELECT client FROM found WHERE client IS NOT NULL"
+    );
+    db.prepare(&sql)?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// The last row of each chain.
+pub(super) fn heads(db: &Connection) -> rusqlite::Result<Vec<JournalRow>> {
+    let sql = format!("SELECT {} FROM journal WHERE client_id = ?1 ORDER BY seq DESC LIMIT 1", rows::JOURNAL);
+    let mut statement = db.prepare(&sql)?;
+    clients_of(db, "journal")?.into_iter().map(|chain| statement.query_row([chain], rows::journal)).collect()
+}
+
+fn accounts(db: &Connection) -> rusqlite::Result<Vec<ClientId>> {
+    let mut found = BTreeSet::new();
+    for table in ["signals", "orders", "journal", "fills", "holdings", "control"] {
+        found.extend(clients_of(db, table)?);
+    }
+    found.remove("");
+    let unreadable = |cause| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(cause));
+    found.iter().map(|text| ClientId::parse(text).map_err(unreadable)).collect()
+}
+
+fn account(db: &Connection, client_id: ClientId) -> rusqlite::Result<AccountHead> {
+    let client = client_id.as_str();
+    let last: i64 = db
+        .query_row("SELECT number FROM orders WHERE client_id = ?1 ORDER BY number DESC LIMIT 1", [client], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let first_of_newest = last - NEWEST + 1;
+    let mut orders = older_open_orders(db, client, first_of_newest)?;
+    let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND number >= ?2 ORDER BY number", rows::ORDER);
+    for order in db.prepare(&sql)?.query_map(params![client, first_of_newest], rows::order)? {
+        orders.push(order?);
+    }
+    let control = db.query_row("SELECT value FROM control WHERE client_id = ?1", [client], |row| row.get(0)).optional()?;
+    let holdings = holdings(db, client)?;
+    Ok(AccountHead { last_number: u64::try_from(last).unwrap_or(0), orders, holdings, control, client_id })
+}
+
+fn older_open_orders(db: &Connection, client: &str, before: i64) -> rusqlite::Result<Vec<OrderRecord>> {
+    let sql = format!(
+        "SELECT {} FROM orders INDEXED BY orders_open
+         WHERE client_id = ?1 AND status IN ('CREATED', 'SENT_TO_BROKER', 'PARTIAL') AND number < ?2 ORDER BY number",
+        rows::ORDER
+    );
+    db.prepare(&sql)?.query_map(params![client, before], rows::order)?.collect()
+}
+
+fn holdings(db: &Connection, client: &str) -> rusqlite::Result<Vec<HeldRow>> {
+    db.prepare(
+        "SELECT strategy_name, exchange, symbol, product, net, cost, realised, opened_at FROM holdings WHERE client_id = ?1 AND net <> 0
+         ORDER BY strategy_name, exchange, symbol, product",
+    )?
+    .query_map([client], rows::holding)?
+    .collect()
+}

@@ -1,0 +1,83 @@
+//! One engine per data directory.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::persistence::chain::stored_time;
+
+/// Why the directory could not be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another engine runs on it.
+    #[error("another engine uses {}: {holder}; stop that one first, or choose another data directory", directory.display())]
+    Held {
+        /// The directory.
+        directory: PathBuf,
+        /// What the holder wrote about itself.
+        holder: String,
+    },
+    /// The lock file cannot be used.
+    #[error("cannot use the lock file {}: {cause}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}
+
+/// The lock, held for as long as this lives. The system drops it with the process, however that ends; the file stays.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    _file: File,
+}
+
+impl DirectoryLock {
+    /// Locks the directory for this process and writes who holds it.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] names the holder.
+    pub fn acquire(directory: &Path, now: DateTime<Utc>) -> Result<Self, LockError> {
+        let path = directory.join("engine.lock");
+        let unusable = |cause| LockError::Unusable { path: path.clone(), cause };
+        // Not truncated at open: until the lock is ours, the text is the holder's.
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Held { directory: directory.to_path_buf(), holder: holder(&mut file) });
+            }
+            Err(TryLockError::Error(cause)) => return Err(unusable(cause)),
+        }
+        let text = format!("pid {}, started {}\n", std::process::id(), stored_time(now));
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes())).map_err(unusable)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.take(200).read_to_string(&mut text) {
+        Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
+        _ => "it has not said who it is".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_engine_is_refused_and_told_who_holds_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let now = "2026-11-20T04:00:00Z".parse().unwrap();
+        let first = DirectoryLock::acquire(directory.path(), now).unwrap();
+        let refusal = DirectoryLock::acquire(directory.path(), now).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("pid {}", std::process::id())), "{refusal}");
+        assert!(refusal.contains("2026-11-20T04:00:00.000000Z"), "{refusal}");
+        drop(first);
+        DirectoryLock::acquire(directory.path(), now).unwrap();
+    }
+}

@@ -1,0 +1,147 @@
+-- Text is UTF-8; times are UTC, RFC 3339 with microseconds and Z (fixed width: text sorts as time does); prices are
+-- exact decimals as text; quantities are integers; ids are hyphenated lower-case UUIDs; hashes are 32 bytes.
+-- The account '' is the chain of events without an account.
+-- Every index is paid for at every write: there is none that no query needs.
+
+-- What arrived, once.
+CREATE TABLE signals (
+    client_id       TEXT NOT NULL,
+    signal_id       TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    body_hash       BLOB NOT NULL,
+    source          TEXT NOT NULL,
+    user            TEXT NOT NULL,
+    received_at     TEXT NOT NULL,
+    legs            INTEGER NOT NULL,
+    PRIMARY KEY (client_id, signal_id),
+    UNIQUE (client_id, idempotency_key)
+) STRICT, WITHOUT ROWID;
+
+-- One row per order: a projection of the journal, for people and for the restart.
+CREATE TABLE orders (
+    id                INTEGER PRIMARY KEY,
+    client_id         TEXT NOT NULL,
+    command_id        TEXT NOT NULL,
+    source            TEXT NOT NULL,
+    user              TEXT NOT NULL,
+    strategy_name     TEXT NOT NULL,
+    exchange          TEXT,
+    symbol            TEXT NOT NULL,
+    side              TEXT,
+    quantity          INTEGER,            -- NULL: an exit whose size is not settled, or unreadable
+    product           TEXT,
+    order_type        TEXT,
+    price             TEXT,
+    stop_loss         TEXT,
+    target            TEXT,
+    trailing_type     TEXT,
+    trailing_value    TEXT,
+    broker_order_id   TEXT,               -- NULL until the broker answers or its books tell
+    execution_type    TEXT,
+    status            TEXT NOT NULL,
+    created_at        TEXT NOT NULL,
+    updated_at        TEXT NOT NULL,
+    tag               TEXT,
+    trigger_price     TEXT,
+    filled_quantity   INTEGER NOT NULL,
+    average_price     TEXT,
+    reason            TEXT,
+    signal_id         TEXT NOT NULL,
+    leg               INTEGER NOT NULL,
+    broker_tag        TEXT NOT NULL,
+    basket_id         TEXT NOT NULL,
+    parent_command_id TEXT,
+    sent_at           TEXT,
+    test_mode         TEXT,
+    number            INTEGER NOT NULL,   -- gapless from 1 within the account
+    validity          TEXT NOT NULL,
+    traded_quantity   INTEGER NOT NULL,
+    traded_value      TEXT NOT NULL,
+    cancel_wanted     TEXT,
+    signal_time       TEXT NOT NULL,
+    seq               INTEGER NOT NULL,   -- the journal row of its last change
+    trading_date      TEXT,               -- the IST date of sent_at: brokers' numbers are unique within a day
+    UNIQUE (client_id, command_id),
+    UNIQUE (client_id, number),
+    UNIQUE (client_id, signal_id, leg),
+    UNIQUE (client_id, broker_tag)
+) STRICT;
+
+CREATE UNIQUE INDEX orders_at_broker ON orders (client_id, trading_date, broker_order_id) WHERE broker_order_id IS NOT NULL;
+-- Holds only what has not ended: a restart reads it instead of every order there ever was.
+CREATE INDEX orders_open ON orders (client_id) WHERE status IN ('CREATED', 'SENT_TO_BROKER', 'PARTIAL');
+
+-- The truth, append-only: a gapless, hash-chained sequence per account. One tree instead of a table and its key: a
+-- transition is a quarter to a half cheaper, measured with inputs of 100 and of 1,700 bytes.
+CREATE TABLE journal (
+    client_id   TEXT NOT NULL,
+    seq         INTEGER NOT NULL,
+    prev_hash   BLOB NOT NULL,
+    at          TEXT NOT NULL,
+    event       TEXT NOT NULL,
+    command_id  TEXT,
+    signal_id   TEXT,
+    from_status TEXT,
+    to_status   TEXT,
+    tag         TEXT,
+    reason      TEXT,
+    who         TEXT NOT NULL,
+    inputs      TEXT NOT NULL,
+    PRIMARY KEY (client_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX journal_of_order ON journal (command_id) WHERE command_id IS NOT NULL;
+
+-- Trades, each once.
+CREATE TABLE fills (
+    client_id       TEXT NOT NULL,
+    trading_date    TEXT NOT NULL,
+    exchange        TEXT NOT NULL,
+    broker_order_id TEXT NOT NULL,
+    trade_id        TEXT NOT NULL,
+    command_id      TEXT NOT NULL,
+    quantity        INTEGER NOT NULL,
+    price           TEXT NOT NULL,
+    at              TEXT NOT NULL,
+    PRIMARY KEY (client_id, trading_date, exchange, broker_order_id, trade_id),
+    FOREIGN KEY (client_id, command_id) REFERENCES orders (client_id, command_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX fills_of_order ON fills (client_id, command_id);
+
+-- What each strategy holds now.
+CREATE TABLE holdings (
+    client_id     TEXT NOT NULL,
+    strategy_name TEXT NOT NULL,
+    exchange      TEXT NOT NULL,
+    symbol        TEXT NOT NULL,
+    product       TEXT NOT NULL,
+    net           INTEGER NOT NULL,
+    cost          TEXT NOT NULL,
+    realised      TEXT NOT NULL,
+    opened_at     TEXT,
+    updated_at    TEXT NOT NULL,
+    PRIMARY KEY (client_id, strategy_name, exchange, symbol, product)
+) STRICT, WITHOUT ROWID;
+
+-- Kill level and freezes, as the engine's JSON.
+CREATE TABLE control (
+    client_id  TEXT PRIMARY KEY NOT NULL,
+    value      TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Heads of chains, written down: a verification may start here, and a tail cut off before one is noticed.
+CREATE TABLE anchors (
+    client_id TEXT NOT NULL,
+    seq       INTEGER NOT NULL,
+    hash      BLOB NOT NULL,
+    at        TEXT NOT NULL,
+    PRIMARY KEY (client_id, seq)
+) STRICT, WITHOUT ROWID;
+
+-- The data directory's own facts: tag_prefix, binding, created_at, clean_shutdown.
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,131 @@
+//! From a file to a connection that is known to be sound: settings read back, log folded in, schema up to date.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::meta;
+use super::options::{Durability, OpenError, Options, database, explain};
+
+/// The database file in a data directory.
+pub(super) const FILE: &str = "orders.db";
+/// More than there are statements, so that none is ever prepared twice.
+const STATEMENTS: usize = 64;
+/// The largest file that is checked whole at a start: 64 MiB, half a second.
+const WHOLE_CHECK_PAGES: i64 = 16_384;
+
+#[allow(unreachable_pub, clippy::needless_pass_by_value)]
+mod schema {
+    refinery::embed_migrations!("src/store/migrations");
+}
+
+/// How the file is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// A file with a write-ahead log.
+    File(Durability),
+    /// A simulation's memory.
+    Memory,
+}
+
+/// Makes the connection fit for orders.
+pub(super) fn prepare(db: &mut Connection, medium: Medium, options: &Options) -> Result<(), OpenError> {
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.busy_timeout(std::time::Duration::from_millis(options.busy_timeout_ms.into())).map_err(database("busy_timeout"))?;
+    let tables = tables(db).map_err(damage_or("reading the schema"))?;
+    if !tables.is_empty() && !tables.iter().any(|table| table == "refinery_schema_history") {
+        return Err(OpenError::Foreign);
+    }
+    let (mode, synchronous) = match medium {
+        Medium::File(Durability::Full) => ("wal", "2"),
+        Medium::File(Durability::SimulatedForTests) => ("wal", "0"),
+        Medium::Memory => ("memory", "0"),
+    };
+    set(db, "journal_mode", mode)?;
+    set(db, "synchronous", synchronous)?;
+    set(db, "foreign_keys", "1")?;
+    if medium == Medium::File(Durability::Full) {
+        // Elsewhere than on macOS these do nothing; there a plain fsync does not reach the platter.
+        set(db, "fullfsync", "1")?;
+        set(db, "checkpoint_fullfsync", "1")?;
+    }
+    // A reader may keep the log in use, which is no reason not to start.
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(damage_or("folding the log in"))?;
+    if medium != Medium::Memory && ended_uncleanly(db, &tables).map_err(damage_or("reading how the last run ended"))? {
+        check(db)?;
+    }
+    migrate(db)
+}
+
+fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Sets a pragma and reads it back: a setting that silently did not take is how data is lost.
+fn set(db: &Connection, setting: &'static str, wanted: &'static str) -> Result<(), OpenError> {
+    db.pragma_update_and_check(None, setting, wanted, |_| Ok(())).optional().map_err(damage_or(setting))?;
+    let found: String = db
+        .pragma_query_value(None, setting, |row| {
+            row.get_ref(0).map(|value| match value {
+                rusqlite::types::ValueRef::Integer(value) => value.to_string(),
+                other => other.as_str().unwrap_or_default().to_owned(),
+            })
+        })
+        .map_err(damage_or(setting))?;
+    if found == wanted { Ok(()) } else { Err(OpenError::Setting { setting, found, wanted }) }
+}
+
+fn ended_uncleanly(db: &Connection, tables: &[String]) -> rusqlite::Result<bool> {
+    Ok(tables.iter().any(|table| table == "meta") && meta::get(db, "clean_shutdown")?.as_deref() != Some("1"))
+}
+
+/// Checks the file after an unclean end, and only then: after a clean one nobody has written to it.
+///
+/// A check of every page reads about 120 MiB a second: 14 s for a million orders, with positions open and nobody
+/// watching them. So a larger file is checked where it is small and decides the most, and the rest is left to what the
+/// restart does anyway: the chain is verified from its last anchor, every open order and the newest ones are read, and
+/// SQLite refuses any malformed page it meets. The whole file is checked by `ReadStore::damage`, beside the engine.
+fn check(db: &Connection) -> Result<(), OpenError> {
+    let step = "checking the file";
+    let pages: i64 = db.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(damage_or(step))?;
+    let checks: &[&str] = if pages <= WHOLE_CHECK_PAGES {
+        &["PRAGMA quick_check(1)"]
+    } else {
+        &["PRAGMA quick_check(holdings)", "PRAGMA quick_check(control)", "PRAGMA quick_check(anchors)", "PRAGMA quick_check(meta)"]
+    };
+    for check in checks {
+        let verdict: String = db.query_row(check, [], |row| row.get(0)).map_err(damage_or(step))?;
+        if verdict != "ok" {
+            return Err(OpenError::Damaged(verdict));
+        }
+    }
+    Ok(())
+}
+
+fn migrate(db: &mut Connection) -> Result<(), OpenError> {
+    schema::migrations::runner().run(db).map(drop).map_err(|cause| {
+        // The cause behind the crate's own sentence is what helps.
+        let source = std::error::Error::source(&cause).map(|source| format!(": {source}")).unwrap_or_default();
+        OpenError::Migration(format!("{cause}{source}"))
+    })
+}
+
+/// Whether this binary knows the schema of the file.
+pub(super) fn is_current(db: &Connection) -> rusqlite::Result<bool> {
+    let known = schema::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
+    let found: Option<i64> = db.query_row("SELECT MAX(version) FROM refinery_schema_history", [], |row| row.get(0)).optional()?.flatten();
+    Ok(known.map(i64::from) == found)
+}
+
+/// Opens the file, or makes it.
+pub(super) fn file(directory: &Path) -> Result<Connection, OpenError> {
+    Connection::open(directory.join(FILE)).map_err(database("opening the file"))
+}
+
+/// A damaged file is told apart from one that cannot be used now.
+pub(super) fn damage_or(step: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
+    move |cause| match cause.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => OpenError::Damaged(cause.to_string()),
+        _ => OpenError::Database { step, cause: explain(&cause) },
+    }
+}

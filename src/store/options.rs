@@ -1,0 +1,121 @@
+//! How a store is opened, and why it may refuse.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+
+use super::lock::LockError;
+
+/// What a commit promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// WAL with `synchronous=FULL`: a commit is on the disk when it returns.
+    Full,
+    /// For tests only: nothing is synced, and a power cut loses or breaks the file. Never for orders that matter.
+    SimulatedForTests,
+}
+
+/// How to open a data directory.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Now; written into a new directory and into the lock.
+    pub opened_at: DateTime<Utc>,
+    /// What a commit promises.
+    pub durability: Durability,
+    /// Pages in the write-ahead log at which the writer checkpoints even while it is busy. Fewer: more, shorter
+    /// pauses. More: the log grows, and each commit costs more.
+    pub checkpoint_pages: u32,
+    /// Pages at which it checkpoints when nothing is queued.
+    pub idle_checkpoint_pages: u32,
+    /// How long to wait for a foreign process that holds the write lock before saying so.
+    pub busy_timeout_ms: u32,
+    /// Space kept back for journaling exits on a full disk; 0 for none.
+    pub ballast_bytes: u64,
+}
+
+impl Options {
+    /// What production uses.
+    #[must_use]
+    pub fn at(opened_at: DateTime<Utc>) -> Self {
+        Self {
+            opened_at,
+            durability: Durability::Full,
+            checkpoint_pages: 4_000,
+            idle_checkpoint_pages: 500,
+            busy_timeout_ms: 250,
+            ballast_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// Why a data directory was not opened. Every one of them means: do not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another engine, or the lock file cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The directory cannot be made or read.
+    #[error("cannot use the data directory {}: {cause}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The database cannot be opened or set up.
+    #[error("cannot open the database ({step}): {cause}")]
+    Database {
+        /// Doing what.
+        step: &'static str,
+        /// What SQLite said, and what to do if that is known.
+        cause: String,
+    },
+    /// A setting did not take.
+    #[error("the database runs with {setting}={found}, but {wanted} is needed; the file system may not support it")]
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// Tables that ordergate did not make.
+    #[error("orders.db was not made by ordergate; choose an empty data directory")]
+    Foreign,
+    /// The schema cannot be brought up to date.
+    #[error("cannot migrate the database: {0}; a database written by a newer ordergate needs that version")]
+    Migration(String),
+    /// The file is damaged.
+    #[error("the database is damaged: {0}; restore a backup, and keep the damaged files")]
+    Damaged(String),
+    /// The database belongs to another broker, account or mode.
+    #[error("the data directory is bound to {bound}, but the configuration says {wanted}; use another data directory")]
+    BoundElsewhere {
+        /// What it is bound to.
+        bound: String,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// No random numbers from the system.
+    #[error("cannot draw the directory's tag prefix: {0}")]
+    Random(String),
+}
+
+/// Wraps a SQLite error with the step that failed.
+pub(super) fn database(step: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
+    move |cause| OpenError::Database { step, cause: explain(&cause) }
+}
+
+/// SQLite's words, and for a lock held elsewhere what to do about it.
+pub(super) fn explain(cause: &rusqlite::Error) -> String {
+    match cause.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => format!(
+            "{cause}: another program holds the lock on orders.db; close it (a database browser, or a backup tool that writes) and start again"
+        ),
+        Some(rusqlite::ErrorCode::DiskFull) => format!("{cause}: free some space on the disk of the data directory and start again"),
+        // The extended code tells a failed fsync from a failed read.
+        Some(_) => format!("{cause} (SQLite code {})", cause.sqlite_error().map_or(0, |error| error.extended_code)),
+        None => cause.to_string(),
+    }
+}

@@ -1,0 +1,123 @@
+//! Reads by key. Each one steps through an index; none reads a table from end to end.
+
+use chrono::NaiveDate;
+use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
+use ordergate_actors::ports::{Query, Rows, SignalRow};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::rows;
+use super::write::chain;
+
+/// The most rows of one answer: the writer is waiting meanwhile.
+const MOST: u16 = 200;
+
+type Result<T> = rusqlite::Result<T>;
+
+/// Every statement text is made from constants, so that each is prepared once.
+pub(super) fn all<T>(db: &Connection, sql: &str, with: impl Params, read: fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    db.prepare_cached(sql)?.query_map(with, read)?.collect()
+}
+
+fn one<T>(db: &Connection, sql: &str, with: impl Params, read: fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+    db.prepare_cached(sql)?.query_row(with, read).optional()
+}
+
+pub(super) fn signal_by_key(db: &Connection, client: &ClientId, key: &str) -> Result<Option<SignalRow>> {
+    let sql = format!("SELECT {} FROM signals WHERE client_id = ?1 AND idempotency_key = ?2", rows::SIGNAL);
+    one(db, &sql, [client.as_str(), key], rows::signal)
+}
+
+pub(super) fn newest_signal_with_prefix(db: &Connection, client: &ClientId, prefix: &str) -> Result<Option<SignalRow>> {
+    let sql = format!(
+        "SELECT {} FROM signals WHERE client_id = ?1 AND idempotency_key >= ?2 AND idempotency_key < ?3
+         ORDER BY idempotency_key DESC LIMIT 1",
+        rows::SIGNAL
+    );
+    // Any blob sorts after every text.
+    let end = first_text_after(prefix).map_or(Value::Blob(Vec::new()), Value::Text);
+    one(db, &sql, params![client.as_str(), prefix, end], rows::signal)
+}
+
+/// The smallest text that sorts after every text with this prefix.
+fn first_text_after(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
+}
+
+pub(super) fn order(db: &Connection, client: &ClientId, command: CommandId) -> Result<Option<OrderRecord>> {
+    let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND command_id = ?2", rows::ORDER);
+    one(db, &sql, params![client.as_str(), command.to_string()], rows::order)
+}
+
+pub(super) fn order_by_broker_id(db: &Connection, client: &ClientId, date: NaiveDate, id: &BrokerOrderId) -> Result<Option<OrderRecord>> {
+    let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND trading_date = ?2 AND broker_order_id = ?3", rows::ORDER);
+    one(db, &sql, params![client.as_str(), date.to_string(), id.as_str()], rows::order)
+}
+
+pub(super) fn order_by_tag(db: &Connection, client: &ClientId, tag: &BrokerTag) -> Result<Option<OrderRecord>> {
+    let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND broker_tag = ?2", rows::ORDER);
+    one(db, &sql, params![client.as_str(), tag.as_str()], rows::order)
+}
+
+pub(super) fn answer(db: &Connection, asked: &Query) -> Result<Rows> {
+    match asked {
+        Query::Order(client, command) => order(db, client, *command).map(|found| Rows::Orders(found.into_iter().collect())),
+        Query::Signal(client, signal) => {
+            let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND signal_id = ?2 ORDER BY leg LIMIT {MOST}", rows::ORDER);
+            all(db, &sql, params![client.as_str(), signal.to_string()], rows::order).map(Rows::Orders)
+        }
+        Query::OrdersBefore(client, number, most) => {
+            let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3", rows::ORDER);
+            all(db, &sql, params![client.as_str(), clamped(*number), (*most).min(MOST)], rows::order).map(Rows::Orders)
+        }
+        Query::OrderJournal(client, command) => order_journal(db, client, *command).map(Rows::Journal),
+        Query::Fills(client, command) => fills(db, client, *command, MOST).map(Rows::Fills),
+        Query::JournalAfter(client, seq, most) => journal_after(db, chain(client.as_ref()), *seq, (*most).min(MOST)).map(Rows::Journal),
+    }
+}
+
+fn clamped(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn order_journal(db: &Connection, client: &ClientId, command: CommandId) -> Result<Vec<ordergate_actors::ports::JournalRow>> {
+    // Named, so that no planner ever walks a chain for an order's few rows.
+    let sql = format!(
+        "SELECT {} FROM journal INDEXED BY journal_of_order WHERE command_id = ?2 AND client_id = ?1 ORDER BY seq LIMIT {MOST}",
+        rows::JOURNAL
+    );
+    all(db, &sql, params![client.as_str(), command.to_string()], rows::journal)
+}
+
+pub(super) fn fills(db: &Connection, client: &ClientId, command: CommandId, most: u16) -> Result<Vec<ordergate_actors::order::Fill>> {
+    let sql = format!(
+        "SELECT {} FROM fills INDEXED BY fills_of_order WHERE client_id = ?1 AND command_id = ?2 ORDER BY at, trade_id LIMIT ?3",
+        rows::FILL
+    );
+    all(db, &sql, params![client.as_str(), command.to_string(), most], rows::fill)
+}
+
+pub(super) fn journal_after(db: &Connection, chain: &str, seq: u64, most: u16) -> Result<Vec<ordergate_actors::ports::JournalRow>> {
+    let sql = format!("SELECT {} FROM journal WHERE client_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3", rows::JOURNAL);
+    all(db, &sql, params![chain, clamped(seq), most], rows::journal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_text_after;
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_next_text() {
+        assert_eq!(first_text_after("b:ff:").as_deref(), Some("b:ff;"));
+        assert_eq!(first_text_after("a\u{10FFFF}").as_deref(), Some("b"));
+        assert_eq!(first_text_after("\u{D7FF}").as_deref(), Some("\u{E000}"));
+        assert_eq!(first_text_after(""), None);
+    }
+}

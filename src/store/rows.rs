@@ -1,0 +1,237 @@
+//! Rows to values. A text is taken only in the one spelling in which it is written, so that a row that reads back is
+//! the row that was hashed.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::{
+    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Intent, OrderRecord, OrderType, Price, Product,
+    Quantity, Side, SignalId, Source, Status, Strategy, Tag, TestMode, TradeId, Trailing, TrailingType, Validity,
+};
+use ordergate_actors::persistence::chain::stored_time;
+use ordergate_actors::ports::{JournalRow, SignalRow};
+use rusqlite::Row;
+use rusqlite::types::{FromSql, Type};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, \
+    strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, stop_loss, \
+    target, trailing_type, trailing_value, test_mode, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
+    average_price, traded_quantity, traded_value, cancel_wanted, signal_time, created_at, updated_at, sent_at, seq";
+pub(super) const JOURNAL: &str =
+    "client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
+pub(super) const SIGNAL: &str = "client_id, signal_id, idempotency_key, body_hash, source, user, received_at, legs";
+pub(super) const FILL: &str = "trade_id, broker_order_id, quantity, price, at";
+
+type Result<T> = rusqlite::Result<T>;
+
+/// What a column's text means.
+trait Word: Sized {
+    fn read(text: &str) -> Option<Self>;
+}
+
+macro_rules! word {
+    ($($name:ident: $read:expr;)+) => { $(impl Word for $name { fn read(text: &str) -> Option<Self> { let read: fn(&str) -> Option<Self> = $read; read(text) } })+ };
+}
+
+macro_rules! spelled { ($($name:ident)+) => { word! { $($name: |text| $name::parse(text).filter(|word| word.as_str() == text);)+ } }; }
+macro_rules! parsed { ($($name:ident)+) => { word! { $($name: |text| $name::parse(text).ok();)+ } }; }
+macro_rules! uuids { ($($name:ident)+) => { word! { $($name: |text| uuid(text).map($name);)+ } }; }
+
+spelled! { Intent Side Product OrderType Validity Exchange Source TestMode TrailingType Status Tag }
+parsed! { ClientId Strategy BrokerOrderId BrokerTag TradeId Price }
+uuids! { CommandId SignalId BasketId }
+word! {
+    Decimal: |text| Decimal::from_str_exact(text).ok();
+    Time: |text| text.parse::<DateTime<Utc>>().ok().filter(|at| stored_time(*at) == text).map(Time);
+}
+
+/// A column's time.
+struct Time(DateTime<Utc>);
+
+fn uuid(text: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(text).ok()?;
+    (*id.hyphenated().encode_lower(&mut [0; 36]) == *text).then_some(id)
+}
+
+/// Walks a row's columns from left to right.
+struct Columns<'r, 's> {
+    row: &'r Row<'s>,
+    at: usize,
+}
+
+impl<'r, 's> Columns<'r, 's> {
+    fn of(row: &'r Row<'s>) -> Self {
+        Self { row, at: 0 }
+    }
+
+    fn raw<T: FromSql>(&mut self) -> Result<T> {
+        self.at += 1;
+        self.row.get(self.at - 1)
+    }
+
+    fn maybe_text(&mut self) -> Result<Option<&'r str>> {
+        self.at += 1;
+        Ok(self.row.get_ref(self.at - 1)?.as_str_or_null()?)
+    }
+
+    fn maybe<T: Word>(&mut self) -> Result<Option<T>> {
+        match self.maybe_text()? {
+            None => Ok(None),
+            Some(text) => T::read(text).map(Some).ok_or_else(|| self.unreadable(text)),
+        }
+    }
+
+    fn word<T: Word>(&mut self) -> Result<T> {
+        self.maybe()?.ok_or_else(|| self.unreadable("NULL"))
+    }
+
+    fn text(&mut self) -> Result<Arc<str>> {
+        self.maybe_text()?.map(Arc::from).ok_or_else(|| self.unreadable("NULL"))
+    }
+
+    fn time(&mut self) -> Result<DateTime<Utc>> {
+        self.word::<Time>().map(|time| time.0)
+    }
+
+    fn integer<T: TryFrom<i64>>(&mut self) -> Result<T> {
+        let value = self.raw::<i64>()?;
+        T::try_from(value).map_err(|_| self.unreadable(&value.to_string()))
+    }
+
+    fn unreadable(&self, text: &str) -> rusqlite::Error {
+        let column = self.row.as_ref().column_name(self.at - 1).unwrap_or("?");
+        let why = format!("{column} holds {:?}", text.chars().take(80).collect::<String>());
+        rusqlite::Error::FromSqlConversionFailure(self.at - 1, Type::Text, why.into())
+    }
+}
+
+/// Whether the error is about what a row holds, not about the disk.
+pub(super) fn is_unreadable(cause: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+    matches!(cause, FromSqlConversionFailure(..) | InvalidColumnType(..) | IntegralValueOutOfRange(..))
+}
+
+/// Reads the columns of [`ORDER`].
+pub(super) fn order(row: &Row<'_>) -> Result<OrderRecord> {
+    let c = &mut Columns::of(row);
+    Ok(OrderRecord {
+        client_id: c.word()?,
+        command_id: c.word()?,
+        number: c.integer()?,
+        signal_id: c.word()?,
+        leg: c.integer()?,
+        basket_id: c.word()?,
+        parent_command_id: c.maybe()?,
+        source: c.word()?,
+        user: c.text()?,
+        ask: ask(c)?,
+        status: c.word()?,
+        tag: c.maybe()?,
+        reason: c.maybe_text()?.map(Arc::from),
+        broker_tag: c.word()?,
+        broker_order_id: c.maybe()?,
+        filled_quantity: c.integer()?,
+        average_price: c.maybe()?,
+        traded_quantity: c.integer()?,
+        traded_value: Amount(c.word()?),
+        cancel_wanted: c.maybe()?,
+        signal_time: c.time()?,
+        created_at: c.time()?,
+        updated_at: c.time()?,
+        sent_at: c.maybe::<Time>()?.map(|time| time.0),
+        seq: c.integer()?,
+    })
+}
+
+fn ask(c: &mut Columns<'_, '_>) -> Result<Ask> {
+    Ok(Ask {
+        strategy: c.word()?,
+        intent: c.maybe()?,
+        exchange: c.maybe()?,
+        symbol: c.text()?,
+        side: c.maybe()?,
+        quantity: match c.raw::<Option<i64>>()? {
+            None => None,
+            Some(units) => Some(Quantity::new(units).ok_or_else(|| c.unreadable(&units.to_string()))?),
+        },
+        product: c.maybe()?,
+        order_type: c.maybe()?,
+        validity: c.word()?,
+        price: c.maybe()?,
+        trigger_price: c.maybe()?,
+        stop_loss: c.maybe()?,
+        target: c.maybe()?,
+        trailing: match (c.maybe()?, c.maybe()?) {
+            (Some(kind), Some(value)) => Some(Trailing { kind, value }),
+            (None, None) => None,
+            _ => return Err(c.unreadable("half of a trailing stop")),
+        },
+        test_mode: c.maybe()?,
+    })
+}
+
+/// Reads the columns of [`JOURNAL`].
+pub(super) fn journal(row: &Row<'_>) -> Result<JournalRow> {
+    let c = &mut Columns::of(row);
+    Ok(JournalRow {
+        client_id: chain(c)?,
+        seq: c.integer()?,
+        prev_hash: c.raw()?,
+        at: c.time()?,
+        event: c.text()?,
+        command_id: c.maybe()?,
+        signal_id: c.maybe()?,
+        from: c.maybe()?,
+        to: c.maybe()?,
+        tag: c.maybe()?,
+        reason: c.maybe_text()?.map(Arc::from),
+        who: c.text()?,
+        inputs: c.text()?,
+    })
+}
+
+/// A chain's column: '' is the chain of events without an account.
+fn chain(c: &mut Columns<'_, '_>) -> Result<Option<ClientId>> {
+    match c.maybe_text()? {
+        Some("") => Ok(None),
+        Some(text) => ClientId::parse(text).map(Some).map_err(|_| c.unreadable(text)),
+        None => Err(c.unreadable("NULL")),
+    }
+}
+
+/// Reads the columns of [`SIGNAL`].
+pub(super) fn signal(row: &Row<'_>) -> Result<SignalRow> {
+    let c = &mut Columns::of(row);
+    Ok(SignalRow {
+        client_id: c.word()?,
+        signal_id: c.word()?,
+        idempotency_key: c.raw()?,
+        body_hash: c.raw()?,
+        source: c.word()?,
+        user: c.text()?,
+        received_at: c.time()?,
+        legs: c.integer()?,
+    })
+}
+
+/// Reads the columns of [`FILL`].
+pub(super) fn fill(row: &Row<'_>) -> Result<Fill> {
+    let c = &mut Columns::of(row);
+    Ok(Fill { trade_id: c.word()?, broker_order_id: c.word()?, quantity: c.integer()?, price: c.word()?, at: c.time()? })
+}
+
+/// Reads `strategy_name, exchange, symbol, product, net, cost, realised, opened_at`.
+pub(super) fn holding(row: &Row<'_>) -> Result<super::load::HeldRow> {
+    use ordergate_actors::order::{Holding, HoldingKey, InstrumentKey};
+    let c = &mut Columns::of(row);
+    let strategy = c.word()?;
+    let instrument = InstrumentKey { exchange: c.word()?, symbol: c.text()? };
+    let key = HoldingKey { instrument, product: c.word()? };
+    Ok((
+        strategy,
+        key,
+        Holding { net: c.raw()?, cost: Amount(c.word()?), realised: Amount(c.word()?), opened_at: c.maybe::<Time>()?.map(|time| time.0) },
+    ))
+}

@@ -1,0 +1,115 @@
+//! Every uniqueness, tested on a file that was closed and opened again.
+
+use std::sync::Arc;
+
+use ordergate_actors::order::OrderRecord;
+use ordergate_actors::ports::{Anchor, Store, Verdict, Write};
+
+use crate::store::SqliteStore;
+use crate::store::fixtures::{client, day, fill, insert, journal_after, now, order, round, sent, signal, update};
+
+/// A directory with one of everything, opened for the second time.
+fn reopened() -> (tempfile::TempDir, SqliteStore) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    day(&mut store, 1);
+    let order = order(1);
+    let writes = [
+        Write::Signal(Arc::new(signal(1, "k:one"))),
+        fill(&order, "T1"),
+        Write::Anchor(Anchor { client_id: Some(client()), seq: 3, hash: [9; 32], at: now() }),
+    ];
+    assert_eq!(round(&mut store, &writes), Verdict::Done);
+    store.close().unwrap();
+    drop(store);
+    let store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    (directory, store)
+}
+
+#[test]
+fn the_second_of_everything_is_refused_and_the_rest_of_the_round_survives() {
+    let (_directory, mut store) = reopened();
+    let first = sent(1, "B1");
+    let like = |change: fn(&mut OrderRecord, &OrderRecord)| {
+        let mut twin = order(50);
+        change(&mut twin, &sent(1, "B1"));
+        insert(twin)
+    };
+    let refused = [
+        ("signals", Write::Signal(Arc::new(signal(2, "k:one")))),
+        ("signals", Write::Signal(Arc::new(signal(1, "k:two")))),
+        ("orders", like(|twin, first| twin.command_id = first.command_id)),
+        ("orders", like(|twin, first| twin.number = first.number)),
+        ("orders", like(|twin, first| (twin.signal_id, twin.leg) = (first.signal_id, first.leg))),
+        ("orders", like(|twin, first| twin.broker_tag = first.broker_tag.clone())),
+        ("orders", like(|twin, first| (twin.sent_at, twin.broker_order_id) = (first.sent_at, first.broker_order_id.clone()))),
+        ("fills", fill(&first, "T1")),
+        ("fills", fill(&order(99), "T2")),
+        ("journal", Write::Journal(Arc::new(journal_after(None, &first, None)))),
+        ("anchors", Write::Anchor(Anchor { client_id: Some(client()), seq: 3, hash: [8; 32], at: now() })),
+    ];
+    store.begin().unwrap();
+    for (i, (table, write)) in refused.iter().enumerate() {
+        let bystander = insert(order(100 + i as u64));
+        // The row before the refused one goes with it; the unit before it stays.
+        assert_eq!(store.unit(&[bystander]).unwrap(), Verdict::Done);
+        let verdict = store.unit(&[insert(order(200 + i as u64)), write.clone()]).unwrap();
+        assert_eq!(verdict, Verdict::Refused(table), "case {i}");
+    }
+    store.commit().unwrap();
+    for i in 0..refused.len() as u64 {
+        assert!(store.order(&client(), order(100 + i).command_id).unwrap().is_some());
+        assert!(store.order(&client(), order(200 + i).command_id).unwrap().is_none());
+    }
+}
+
+#[test]
+fn what_only_looks_alike_is_taken() {
+    let (_directory, mut store) = reopened();
+    let mut other_account = order(1);
+    other_account.client_id = ordergate_actors::order::ClientId::parse("PAPER2").unwrap();
+    let mut other_leg = order(2);
+    (other_leg.signal_id, other_leg.leg) = (order(1).signal_id, 1);
+    let mut other_day = sent(3, "B1");
+    other_day.sent_at = Some(now() + chrono::Duration::days(1));
+    let same_anchor = Write::Anchor(Anchor { client_id: Some(client()), seq: 3, hash: [9; 32], at: now() });
+    let writes = [insert(other_account), insert(other_leg), insert(other_day), same_anchor];
+    assert_eq!(round(&mut store, &writes), Verdict::Done);
+}
+
+#[test]
+fn an_update_that_takes_anothers_broker_number_is_refused_alone() {
+    let (_directory, mut store) = reopened();
+    assert_eq!(round(&mut store, &[insert(order(2))]), Verdict::Done);
+    assert_eq!(round(&mut store, &[update(sent(2, "B1"))]), Verdict::Refused("orders"));
+    assert_eq!(store.order(&client(), order(2).command_id).unwrap(), Some(order(2)));
+}
+
+#[test]
+fn an_update_of_an_order_that_is_not_there_halts() {
+    let (_directory, mut store) = reopened();
+    store.begin().unwrap();
+    assert!(store.unit(&[update(order(77))]).is_err());
+    assert!(store.commit().unwrap_err().to_string().contains("halted"));
+}
+
+#[test]
+fn a_unit_outside_a_round_is_an_error() {
+    let (_directory, mut store) = reopened();
+    assert!(store.unit(&[insert(order(5))]).is_err());
+}
+
+#[test]
+fn the_keys_of_two_signals_sort_by_time_within_a_body() {
+    let (_directory, mut store) = reopened();
+    let body = "b:".to_owned() + &"ab".repeat(32) + ":";
+    for (number, micros) in [(10, 5), (11, 30), (12, 200)] {
+        let row = signal(number, &format!("{body}{micros:020}"));
+        assert_eq!(round(&mut store, &[Write::Signal(Arc::new(row))]), Verdict::Done);
+    }
+    let newest = store.newest_signal_with_prefix(&client(), &body).unwrap().unwrap();
+    assert_eq!(newest.signal_id, order(12).signal_id);
+    assert_eq!(store.newest_signal_with_prefix(&client(), "b:00").unwrap(), None);
+    assert_eq!(store.newest_signal_with_prefix(&client(), "").unwrap().unwrap().idempotency_key, "k:one");
+    assert_eq!(store.signal_by_key(&client(), "k:one").unwrap(), Some(signal(1, "k:one")));
+}

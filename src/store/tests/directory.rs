@@ -1,0 +1,122 @@
+//! Opening: who may, on what, and what is kept over a restart.
+
+use ordergate_actors::ports::{Store, Verdict};
+use refinery::{Migration, Runner};
+use rusqlite::Connection;
+
+use crate::store::fixtures::{insert, now, order, round};
+use crate::store::{Binding, OpenError, Options, ReadStore, SqliteStore};
+
+#[test]
+fn production_runs_on_wal_with_every_commit_synced() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path(), Options { ballast_bytes: 4096, ..Options::at(now()) }).unwrap();
+    let pragma = |name: &str| -> String {
+        let read = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0).map(|value| format!("{value:?}"));
+        store.connection().pragma_query_value(None, name, read).unwrap()
+    };
+    assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+    assert_eq!(pragma("synchronous"), "Integer(2)");
+    assert_eq!(pragma("foreign_keys"), "Integer(1)");
+    assert!(store.free_space().is_some());
+    assert!(directory.path().join("ballast").exists());
+}
+
+#[test]
+fn a_second_engine_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let _first = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    let refusal = SqliteStore::in_directory(directory.path(), now()).unwrap_err().to_string();
+    assert!(refusal.contains("another engine") && refusal.contains("pid"), "{refusal}");
+}
+
+#[test]
+fn a_foreign_program_with_the_write_lock_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    let foreign = Connection::open(directory.path().join("orders.db")).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let failure = store.begin().unwrap_err().to_string();
+    assert!(failure.contains("database browser"), "{failure}");
+    drop(store);
+    let failure = SqliteStore::in_directory(directory.path(), now()).unwrap_err().to_string();
+    assert!(failure.contains("database browser"), "{failure}");
+}
+
+#[test]
+fn the_tag_prefix_is_drawn_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || SqliteStore::in_directory(directory.path(), now()).unwrap().load().unwrap().tag_prefix;
+    let prefix = open();
+    assert!(prefix.len() == 4 && prefix.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()), "{prefix}");
+    assert_eq!(open(), prefix);
+}
+
+#[test]
+fn a_directory_belongs_to_its_broker_accounts_and_mode() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    let of = |broker: &str, accounts: &[&str], mode: &str| Binding {
+        broker: broker.to_owned(),
+        accounts: accounts.iter().map(|&name| name.to_owned()).collect(),
+        mode: mode.to_owned(),
+    };
+    store.bind(&of("paper", &["A"], "paper")).unwrap();
+    store.bind(&of("paper", &["A"], "paper")).unwrap();
+    for other in [of("shoonya", &["A"], "paper"), of("paper", &["A"], "live"), of("paper", &["B"], "paper")] {
+        assert!(matches!(store.bind(&other), Err(OpenError::BoundElsewhere { .. })), "{other}");
+    }
+    store.bind(&of("paper", &["B", "A"], "paper")).unwrap();
+    assert!(store.bind(&of("paper", &["A"], "paper")).is_err());
+    assert_eq!(ReadStore::open(directory.path()).unwrap().binding().unwrap(), Some(of("paper", &["B", "A"], "paper")));
+}
+
+#[test]
+fn a_file_that_is_not_ours_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("orders.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE orders (id INTEGER)").unwrap();
+    assert!(matches!(SqliteStore::in_directory(directory.path(), now()), Err(OpenError::Foreign)));
+    assert!(matches!(ReadStore::open(directory.path()), Err(OpenError::Foreign)));
+    std::fs::write(&path, "this is a letter, not a database, and long enough to have a header of a hundred bytes; it really is.").unwrap();
+    let failure = SqliteStore::in_directory(directory.path(), now()).unwrap_err();
+    assert!(matches!(failure, OpenError::Damaged(_)), "{failure}");
+}
+
+#[test]
+fn damage_is_found_after_an_unclean_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    for number in 1..=200 {
+        round(&mut store, &[insert(order(number))]);
+    }
+    drop(store);
+    let path = directory.path().join("orders.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 4096].fill(0xA5);
+    std::fs::write(&path, bytes).unwrap();
+    let failure = SqliteStore::in_directory(directory.path(), now()).unwrap_err();
+    assert!(matches!(failure, OpenError::Damaged(_)), "{failure}");
+}
+
+#[test]
+fn a_later_migration_runs_on_a_file_with_orders_and_an_older_program_then_refuses() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    assert_eq!(round(&mut store, &[insert(order(1))]), Verdict::Done);
+    store.close().unwrap();
+    drop(store);
+    // The same version again changes nothing.
+    drop(SqliteStore::in_directory(directory.path(), now()).unwrap());
+    let mut db = Connection::open(directory.path().join("orders.db")).unwrap();
+    let first = Migration::unapplied("V1__initial", include_str!("../migrations/V1__initial.sql")).unwrap();
+    let second = Migration::unapplied("V2__note", "ALTER TABLE orders ADD COLUMN note TEXT;").unwrap();
+    Runner::new(&[first, second]).run(&mut db).unwrap();
+    let kept: (i64, Option<String>) = db.query_row("SELECT number, note FROM orders", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(kept, (1, None));
+    drop(db);
+    let failure = SqliteStore::in_directory(directory.path(), now()).unwrap_err();
+    assert!(matches!(&failure, OpenError::Migration(why) if why.contains("V2")), "{failure}");
+    assert!(matches!(ReadStore::open(directory.path()), Err(OpenError::Migration(_))));
+}

@@ -1,0 +1,9 @@
+//! The store as the engine depends on it: what is committed is there, what is refused is not, and damage is noticed.
+
+mod constraints;
+mod crash;
+mod directory;
+mod reading;
+mod round_trip;
+mod scale;
+mod verification;

@@ -1,0 +1,108 @@
+//! A chain that was tampered with is noticed, wherever it was touched.
+
+use ordergate_actors::persistence::chain::row_hash;
+use ordergate_actors::ports::{Anchor, JournalRow, Store, Write};
+
+use crate::store::fixtures::{client, day, journal_after, now, order, round};
+use crate::store::{ChainReport, SimulatedDisk, SqliteStore, VerifyFrom};
+
+fn anchored(orders: u64) -> (SqliteStore, Vec<JournalRow>) {
+    let disk = SimulatedDisk::new("SIM1").unwrap();
+    let mut store = SqliteStore::simulated(&disk, now()).unwrap();
+    let rows = day(&mut store, orders);
+    let head = rows.last().unwrap();
+    round(&mut store, &[Write::Anchor(Anchor { client_id: Some(client()), seq: head.seq, hash: row_hash(head), at: now() })]);
+    (store, rows)
+}
+
+fn verify(store: &SqliteStore, from: VerifyFrom) -> ChainReport {
+    let mut reports = store.verify(from).unwrap();
+    assert_eq!(reports.len(), 1);
+    reports.remove(0)
+}
+
+fn after(sql: &str) -> (ChainReport, ChainReport) {
+    let (store, _) = anchored(4);
+    store.connection().execute_batch(sql).unwrap();
+    (verify(&store, VerifyFrom::Start), verify(&store, VerifyFrom::LastAnchor))
+}
+
+#[test]
+fn an_untouched_chain_verifies_from_the_start_and_from_its_anchor() {
+    let (mut store, rows) = anchored(400);
+    let whole = verify(&store, VerifyFrom::Start);
+    assert!(whole.is_sound(), "{whole:?}");
+    assert_eq!((whole.rows, whole.head_seq, whole.chain), (1_200, 1_200, Some(client())));
+    let head = rows.last().unwrap();
+    assert_eq!(whole.head_hash, row_hash(head).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let more = journal_after(Some(head), &order(400), None);
+    let more = JournalRow { to: None, ..more };
+    round(&mut store, &[Write::Journal(std::sync::Arc::new(more.clone()))]);
+    let tail = verify(&store, VerifyFrom::LastAnchor);
+    assert!(tail.is_sound(), "{tail:?}");
+    assert_eq!((tail.rows, tail.head_seq), (2, 1_201));
+    assert_eq!(store.load().unwrap().heads, [more]);
+}
+
+#[test]
+fn a_changed_row_is_found() {
+    let (whole, _) = after("UPDATE journal SET reason = 'another' WHERE seq = 5");
+    assert_eq!(whole.first_broken.unwrap().0, 6);
+    let (_, tail) = after("UPDATE journal SET inputs = inputs || ' ' WHERE seq = 12");
+    assert_eq!(tail.first_broken.unwrap().0, 12);
+}
+
+#[test]
+fn another_spelling_of_the_same_value_is_a_change_too() {
+    for change in
+        ["at = '2026-11-20T04:00:00Z'", "to_status = 'sent_to_broker'", "command_id = '{' || command_id || '}'", "prev_hash = x'00'"]
+    {
+        let (whole, _) = after(&format!("UPDATE journal SET {change} WHERE seq = 5"));
+        let (seq, why) = whole.first_broken.unwrap_or_else(|| panic!("{change} went unnoticed"));
+        assert!(seq == 5 || seq == 6, "{change}: {seq} {why}");
+    }
+}
+
+#[test]
+fn a_deleted_row_is_found() {
+    let (whole, _) = after("DELETE FROM journal WHERE seq = 5");
+    let (seq, why) = whole.first_broken.unwrap();
+    assert!(seq == 5 && why.contains("missing"), "{why}");
+    let (whole, _) = after("DELETE FROM journal WHERE seq = 1");
+    assert_eq!(whole.first_broken.unwrap().0, 1);
+}
+
+#[test]
+fn two_swapped_rows_are_found() {
+    let (whole, _) = after(
+        "UPDATE journal SET seq = -5 WHERE seq = 5; UPDATE journal SET seq = 5 WHERE seq = 6; UPDATE journal SET seq = 6 WHERE seq = -5",
+    );
+    assert_eq!(whole.first_broken.unwrap().0, 5);
+}
+
+#[test]
+fn a_tail_cut_off_before_an_anchor_is_found() {
+    let (whole, tail) = after("DELETE FROM journal WHERE seq > 10");
+    for report in [whole, tail] {
+        let (_, why) = report.first_broken.unwrap();
+        assert!(why.contains("12") && why.contains("missing"), "{why}");
+    }
+    let (whole, _) = after("DELETE FROM journal");
+    assert!(whole.first_broken.is_some());
+}
+
+#[test]
+fn a_rewritten_chain_contradicts_its_anchor() {
+    let (whole, tail) = after("UPDATE anchors SET hash = zeroblob(32)");
+    assert_eq!(whole.first_broken.unwrap().0, 12);
+    assert_eq!(tail.first_broken.unwrap().0, 12);
+}
+
+#[test]
+fn an_order_that_differs_from_its_journal_is_named() {
+    let (whole, _) = after("UPDATE orders SET status = 'FAILED' WHERE number = 2");
+    assert!(whole.first_broken.is_none() && !whole.is_sound());
+    assert_eq!(whole.mismatched.len(), 1);
+    assert_eq!(whole.mismatched[0].0, order(2).command_id);
+    assert!(whole.mismatched[0].1.contains("FAILED") && whole.mismatched[0].1.contains("EXECUTED"));
+}

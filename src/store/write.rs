@@ -1,0 +1,256 @@
+//! Values to rows: one [`Write`], one statement.
+
+use ordergate_actors::order::{ClientId, CommandId, Exchange, Fill, Holding, HoldingKey, OrderRecord, Strategy, trading_date};
+use ordergate_actors::persistence::chain::stored_time;
+use ordergate_actors::ports::{Anchor, JournalRow, SignalRow, Write};
+use rusqlite::{Connection, Error, params};
+use rust_decimal::Decimal;
+
+type Result<T> = rusqlite::Result<T>;
+
+/// The table that a write goes to.
+pub(super) fn table(write: &Write) -> &'static str {
+    match write {
+        Write::Signal(_) => "signals",
+        Write::InsertOrder(_) | Write::UpdateOrder(_) => "orders",
+        Write::Fill { .. } => "fills",
+        Write::Holding { .. } => "holdings",
+        Write::Control { .. } => "control",
+        Write::Journal(_) => "journal",
+        Write::Anchor(_) => "anchors",
+    }
+}
+
+/// What a statement did.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Applied {
+    /// The row is in.
+    Yes,
+    /// Another row is in its place.
+    Contradicted,
+}
+
+pub(super) fn apply(db: &Connection, write: &Write) -> Result<Applied> {
+    let written = match write {
+        Write::Signal(row) => signal(db, row),
+        Write::InsertOrder(order) => insert_order(db, order),
+        Write::UpdateOrder(order) => update_order(db, order),
+        Write::Fill { client_id, command_id, trading_date, exchange, fill: trade } => {
+            fill(db, client_id, *command_id, &trading_date.to_string(), *exchange, trade)
+        }
+        Write::Holding { client_id, strategy, key, holding: held, at } => holding(db, client_id, strategy, key, held, &stored_time(*at)),
+        Write::Control { client_id, value, at } => control(db, client_id, value, &stored_time(*at)),
+        Write::Journal(row) => journal(db, row),
+        Write::Anchor(row) => anchor(db, row),
+    }?;
+    match (written, write) {
+        (0, Write::Anchor(_)) => Ok(Applied::Contradicted),
+        // An order that does not exist cannot be updated; the ledger's view and the disk differ.
+        (0, _) => Err(Error::QueryReturnedNoRows),
+        _ => Ok(Applied::Yes),
+    }
+}
+
+/// The name of a chain in its column.
+pub(super) fn chain(client: Option<&ClientId>) -> &str {
+    client.map_or("", ClientId::as_str)
+}
+
+fn int(value: u64) -> Result<i64> {
+    i64::try_from(value).map_err(|cause| Error::ToSqlConversionFailure(cause.into()))
+}
+
+fn text(value: Option<impl Into<Decimal>>) -> Option<String> {
+    value.map(|value| value.into().to_string())
+}
+
+fn signal(db: &Connection, row: &SignalRow) -> Result<usize> {
+    db.prepare_cached(
+        "INSERT INTO signals (client_id, signal_id, idempotency_key, body_hash, source, user, received_at, legs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        row.client_id.as_str(),
+        row.signal_id.to_string(),
+        row.idempotency_key,
+        row.body_hash,
+        row.source.as_str(),
+        &*row.user,
+        stored_time(row.received_at),
+        row.legs,
+    ])
+}
+
+fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
+    let ask = &order.ask;
+    db.prepare_cached(
+        "INSERT INTO orders (client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, broker_tag,
+             signal_time, created_at, strategy_name, execution_type, exchange, symbol, test_mode, side, quantity, product, order_type,
+             validity, price, trigger_price, stop_loss, target, trailing_type, trailing_value, status, tag, reason, broker_order_id,
+             filled_quantity, average_price, traded_quantity, traded_value, cancel_wanted, updated_at, sent_at, trading_date, seq)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
+             ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41)",
+    )?
+    .execute(params![
+        order.client_id.as_str(),
+        order.command_id.to_string(),
+        int(order.number)?,
+        order.signal_id.to_string(),
+        order.leg,
+        order.basket_id.to_string(),
+        order.parent_command_id.map(|id| id.to_string()),
+        order.source.as_str(),
+        &*order.user,
+        order.broker_tag.as_str(),
+        stored_time(order.signal_time),
+        stored_time(order.created_at),
+        ask.strategy.as_str(),
+        ask.intent.map(|word| word.as_str()),
+        ask.exchange.map(|word| word.as_str()),
+        &*ask.symbol,
+        ask.test_mode.map(|word| word.as_str()),
+        ask.side.map(|word| word.as_str()),
+        ask.quantity.map(|units| units.value()),
+        ask.product.map(|word| word.as_str()),
+        ask.order_type.map(|word| word.as_str()),
+        ask.validity.as_str(),
+        text(ask.price),
+        text(ask.trigger_price),
+        text(ask.stop_loss),
+        text(ask.target),
+        ask.trailing.map(|trailing| trailing.kind.as_str()),
+        text(ask.trailing.map(|trailing| trailing.value)),
+        order.status.as_str(),
+        order.tag.map(|tag| tag.as_str()),
+        order.reason.as_deref(),
+        order.broker_order_id.as_ref().map(|id| id.as_str()),
+        order.filled_quantity,
+        text(order.average_price),
+        order.traded_quantity,
+        order.traded_value.0.to_string(),
+        order.cancel_wanted.map(|tag| tag.as_str()),
+        stored_time(order.updated_at),
+        order.sent_at.map(stored_time),
+        order.sent_at.map(|at| trading_date(at).to_string()),
+        int(order.seq)?,
+    ])
+}
+
+/// Writes all that can change. What an order is called and where it came from (its ids, number, leg, basket, parent,
+/// source, user, broker tag, signal and creation time, strategy, intent, instrument, test mode) is written once: an
+/// index whose columns are not named here costs an update nothing.
+fn update_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
+    let ask = &order.ask;
+    db.prepare_cached(
+        "UPDATE orders SET side = ?3, quantity = ?4, product = ?5, order_type = ?6, validity = ?7, price = ?8, trigger_price = ?9,
+             stop_loss = ?10, target = ?11, trailing_type = ?12, trailing_value = ?13, status = ?14, tag = ?15, reason = ?16,
+             broker_order_id = ?17, filled_quantity = ?18, average_price = ?19, traded_quantity = ?20, traded_value = ?21,
+             cancel_wanted = ?22, updated_at = ?23, sent_at = ?24, trading_date = ?25, seq = ?26
+         WHERE client_id = ?1 AND command_id = ?2",
+    )?
+    .execute(params![
+        order.client_id.as_str(),
+        order.command_id.to_string(),
+        ask.side.map(|word| word.as_str()),
+        ask.quantity.map(|units| units.value()),
+        ask.product.map(|word| word.as_str()),
+        ask.order_type.map(|word| word.as_str()),
+        ask.validity.as_str(),
+        text(ask.price),
+        text(ask.trigger_price),
+        text(ask.stop_loss),
+        text(ask.target),
+        ask.trailing.map(|trailing| trailing.kind.as_str()),
+        text(ask.trailing.map(|trailing| trailing.value)),
+        order.status.as_str(),
+        order.tag.map(|tag| tag.as_str()),
+        order.reason.as_deref(),
+        order.broker_order_id.as_ref().map(|id| id.as_str()),
+        order.filled_quantity,
+        text(order.average_price),
+        order.traded_quantity,
+        order.traded_value.0.to_string(),
+        order.cancel_wanted.map(|tag| tag.as_str()),
+        stored_time(order.updated_at),
+        order.sent_at.map(stored_time),
+        order.sent_at.map(|at| trading_date(at).to_string()),
+        int(order.seq)?,
+    ])
+}
+
+fn fill(db: &Connection, client: &ClientId, command: CommandId, date: &str, exchange: Exchange, fill: &Fill) -> Result<usize> {
+    db.prepare_cached(
+        "INSERT INTO fills (client_id, trading_date, exchange, broker_order_id, trade_id, command_id, quantity, price, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        client.as_str(),
+        date,
+        exchange.as_str(),
+        fill.broker_order_id.as_str(),
+        fill.trade_id.as_str(),
+        command.to_string(),
+        fill.quantity.value(),
+        fill.price.to_string(),
+        stored_time(fill.at),
+    ])
+}
+
+fn holding(db: &Connection, client: &ClientId, strategy: &Strategy, key: &HoldingKey, held: &Holding, at: &str) -> Result<usize> {
+    db.prepare_cached(
+        "INSERT INTO holdings (client_id, strategy_name, exchange, symbol, product, net, cost, realised, opened_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT DO UPDATE SET net = excluded.net, cost = excluded.cost, realised = excluded.realised, opened_at = excluded.opened_at, updated_at = excluded.updated_at",
+    )?
+    .execute(params![
+        client.as_str(),
+        strategy.as_str(),
+        key.instrument.exchange.as_str(),
+        &*key.instrument.symbol,
+        key.product.as_str(),
+        held.net,
+        held.cost.0.to_string(),
+        held.realised.0.to_string(),
+        held.opened_at.map(stored_time),
+        at,
+    ])
+}
+
+fn control(db: &Connection, client: &ClientId, value: &str, at: &str) -> Result<usize> {
+    db.prepare_cached(
+        "INSERT INTO control (client_id, value, updated_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
+    )?
+    .execute(params![client.as_str(), value, at])
+}
+
+fn journal(db: &Connection, row: &JournalRow) -> Result<usize> {
+    db.prepare_cached(
+        "INSERT INTO journal (client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .execute(params![
+        chain(row.client_id.as_ref()),
+        int(row.seq)?,
+        row.prev_hash,
+        stored_time(row.at),
+        &*row.event,
+        row.command_id.map(|id| id.to_string()),
+        row.signal_id.map(|id| id.to_string()),
+        row.from.map(|status| status.as_str()),
+        row.to.map(|status| status.as_str()),
+        row.tag.map(|tag| tag.as_str()),
+        row.reason.as_deref(),
+        &*row.who,
+        &*row.inputs,
+    ])
+}
+
+/// The same head may be written down twice; another hash for the same row changes nothing and is refused.
+fn anchor(db: &Connection, row: &Anchor) -> Result<usize> {
+    db.prepare_cached(
+        "INSERT INTO anchors (client_id, seq, hash, at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET at = at WHERE hash = excluded.hash",
+    )?
+    .execute(params![chain(row.client_id.as_ref()), int(row.seq)?, row.hash, stored_time(row.at)])
+}

@@ -1,0 +1,153 @@
+//! What must be true at rest.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use ordergate::simulator::exchange::Exchange;
+use ordergate::simulator::market::Market;
+use ordergate::store::{ReadStore, SimulatedDisk, VerifyFrom};
+use ordergate_actors::order::{BookState, CommandId, HoldingKey, OrderRecord, Status};
+use ordergate_actors::persistence::read_tag;
+
+use super::world::client;
+
+pub(crate) fn at_rest(
+    disk: &SimulatedDisk,
+    exchange: &Exchange,
+    accepted: &[CommandId],
+    market: &dyn Market,
+    now: DateTime<Utc>,
+) -> Result<(), String> {
+    let store = ReadStore::simulated(disk).map_err(|error| error.to_string())?;
+    let orders = store.last(10_000).map_err(|error| error.to_string())?;
+    nothing_lost(&orders, accepted)?;
+    nothing_doubled(exchange)?;
+    books_agree(&store, &orders, exchange)?;
+    positions_agree(disk, exchange, market, now)?;
+    journal_sound(&store)
+}
+
+/// INV-3: what was answered is on disk, and has ended or works at the broker under a known number.
+fn nothing_lost(orders: &[OrderRecord], accepted: &[CommandId]) -> Result<(), String> {
+    for command in accepted {
+        if !orders.iter().any(|order| order.command_id == *command) {
+            return Err(format!("INV-3: order {command} was answered for and is not on disk"));
+        }
+    }
+    match orders.iter().find(|order| !order.status.is_terminal() && order.broker_order_id.is_none()) {
+        Some(order) => Err(format!("INV-3: order {} stands {} at rest", order.command_id, order.status)),
+        None => Ok(()),
+    }
+}
+
+/// INV-2: one broker order per tag.
+fn nothing_doubled(exchange: &Exchange) -> Result<(), String> {
+    let mut tags: BTreeMap<String, u32> = BTreeMap::new();
+    for row in exchange.orders() {
+        if let Some(tag) = row.tag.as_deref().filter(|tag| read_tag(tag).is_some()) {
+            *tags.entry(tag.to_owned()).or_default() += 1;
+        }
+    }
+    match tags.iter().find(|(_, count)| **count > 1) {
+        Some((tag, count)) => Err(format!("INV-2: {count} broker orders carry tag {tag}")),
+        None => Ok(()),
+    }
+}
+
+/// INV-4: our orders and fills are the broker's.
+fn books_agree(store: &ReadStore, orders: &[OrderRecord], exchange: &Exchange) -> Result<(), String> {
+    let rows = exchange.orders();
+    for order in orders {
+        let row = rows.iter().find(|row| row.tag.as_deref() == Some(order.broker_tag.as_str()));
+        let fail = |what: String| Err(format!("INV-4: order {} ({} {:?}): {what}", order.command_id, order.status, order.tag));
+        let Some(row) = row else {
+            if order.broker_order_id.is_some() || (order.status == Status::Executed && !order.is_test()) {
+                return fail("the broker has no such order".into());
+            }
+            continue;
+        };
+        if order.sent_at.is_none() {
+            return fail("never sent, but the broker has it".into());
+        }
+        if order.broker_order_id.as_ref() != Some(&row.broker_order_id) {
+            return fail(format!("the broker calls it {}, we {:?}", row.broker_order_id, order.broker_order_id));
+        }
+        let agrees = match row.state {
+            BookState::Open if row.filled == 0 => order.status == Status::SentToBroker,
+            BookState::Open => order.status == Status::Partial,
+            BookState::Complete => order.status == Status::Executed,
+            BookState::Rejected | BookState::Cancelled | BookState::Expired => order.status == Status::Failed,
+        };
+        if !agrees || row.filled != order.filled_quantity {
+            return fail(format!("the broker says {:?} with {} filled, we have {}", row.state, row.filled, order.filled_quantity));
+        }
+        let fills = store.fills(&client(), order.command_id).map_err(|error| error.to_string())?;
+        let traded: i64 = fills.iter().map(|fill| fill.quantity.value()).sum();
+        if traded != row.filled {
+            return fail(format!("our fills sum to {traded}, the broker filled {}", row.filled));
+        }
+    }
+    match rows.iter().find(|row| !orders.iter().any(|order| row.tag.as_deref() == Some(order.broker_tag.as_str()))) {
+        Some(row) => Err(format!("INV-4: broker order {} is nobody's", row.broker_order_id)),
+        None => Ok(()),
+    }
+}
+
+/// INV-4 for positions; what the strategies hold adds up to the broker's net.
+fn positions_agree(disk: &SimulatedDisk, exchange: &Exchange, market: &dyn Market, now: DateTime<Utc>) -> Result<(), String> {
+    use ordergate_actors::ports::Store as _;
+    let mut store = ordergate::store::SqliteStore::simulated(disk, now).map_err(|error| error.to_string())?;
+    let loaded = store.load().map_err(|error| error.to_string())?;
+    let mut nets: BTreeMap<HoldingKey, (i64, i64)> = BTreeMap::new();
+    for account in &loaded.accounts {
+        for (_, key, holding) in &account.holdings {
+            nets.entry(key.clone()).or_default().0 += holding.net;
+        }
+    }
+    for row in exchange.positions(now, market) {
+        nets.entry(row.holding).or_default().1 += row.net;
+    }
+    match nets.iter().find(|(_, (ours, theirs))| ours != theirs) {
+        Some((key, (ours, theirs))) => Err(format!("INV-4: we hold {ours} {key}, the broker {theirs}")),
+        None => Ok(()),
+    }
+}
+
+/// INV-7: every chain is gapless and verifies, and the rows are what the journal says.
+fn journal_sound(store: &ReadStore) -> Result<(), String> {
+    for report in store.verify(VerifyFrom::Start).map_err(|error| error.to_string())? {
+        if !report.is_sound() {
+            return Err(format!("INV-7: {report:?}"));
+        }
+    }
+    match store.damage().map_err(|error| error.to_string())?.first() {
+        Some(damage) => Err(format!("INV-7: {damage}")),
+        None => Ok(()),
+    }
+}
+
+/// The whole journal as text, and how many orders went out.
+pub(crate) fn trace(disk: &SimulatedDisk) -> (String, u64) {
+    let store = ReadStore::simulated(disk).unwrap();
+    let mut text = String::new();
+    let mut sent = 0;
+    for row in store.journal(Some(&client()), 0, u64::MAX) {
+        let row = row.unwrap();
+        sent += u64::from(&*row.event == "SENT_TO_BROKER");
+        let status = |status: Option<Status>| status.map_or("-", Status::as_str);
+        let command = row.command_id.map_or_else(String::new, |id| id.to_string());
+        let _infallible = writeln!(
+            text,
+            "{} {} {} {command} {}>{} {} {}",
+            row.seq,
+            row.at.format("%H:%M:%S%.3f"),
+            row.event,
+            status(row.from),
+            status(row.to),
+            row.reason.as_deref().unwrap_or(""),
+            row.inputs
+        );
+    }
+    (text, sent)
+}

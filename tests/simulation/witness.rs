@@ -1,0 +1,75 @@
+//! Stands between the engine and its broker and looks at the disk before every call (INV-1).
+
+use std::sync::Arc;
+
+use ordergate::brokers::faulty::FaultyBroker;
+use ordergate::brokers::paper::PaperBroker;
+use ordergate::store::{ReadStore, SimulatedDisk};
+use ordergate_actors::order::{BrokerOrderId, Status};
+use ordergate_actors::ports::{
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, Quote, Refusal,
+    Session, Snapshot, StreamEvent, TradeRow,
+};
+use parking_lot::Mutex;
+
+#[derive(Debug)]
+pub(crate) struct Witness {
+    pub(crate) broker: FaultyBroker<PaperBroker>,
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) breaches: Arc<Mutex<Vec<String>>>,
+}
+
+impl Witness {
+    /// A committed SENT_TO_BROKER row for exactly this request.
+    fn look(&self, prepared: &Prepared) -> Result<(), String> {
+        let command = prepared.order.command_id;
+        let store = ReadStore::simulated(&self.disk).map_err(|error| error.to_string())?;
+        let row = store.find(&command.to_string()).map_err(|error| error.to_string())?.pop().ok_or("no row on disk")?;
+        if row.status != Status::SentToBroker || row.broker_tag != prepared.order.tag {
+            return Err(format!("the row on disk is {} with tag {}", row.status, row.broker_tag));
+        }
+        let journal = store.order_journal(&row.client_id, command).map_err(|error| error.to_string())?;
+        let intended = journal.iter().rev().find(|row| &*row.event == "SENT_TO_BROKER").ok_or("no journal row")?;
+        let inputs: serde_json::Value = serde_json::from_str(&intended.inputs).map_err(|error| error.to_string())?;
+        if inputs["request"].as_str() != Some(&prepared.request) {
+            return Err(format!("the journal has another request: {}", intended.inputs));
+        }
+        Ok(())
+    }
+}
+
+impl Broker for Witness {
+    fn capabilities(&self) -> &Capabilities {
+        self.broker.capabilities()
+    }
+    fn prepare(&self, order: BrokerOrder, quote: Option<&Quote>) -> Result<Prepared, Refusal> {
+        self.broker.prepare(order, quote)
+    }
+    fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
+        if let Err(what) = self.look(&prepared) {
+            self.breaches.lock().push(format!("INV-1: {} was sent, but {what}", prepared.order.command_id));
+        }
+        self.broker.place(prepared)
+    }
+    fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
+        self.broker.cancel(id)
+    }
+    fn modify(&self, change: Modification) -> Call<CallOutcome> {
+        self.broker.modify(change)
+    }
+    fn session(&self) -> Call<Session> {
+        self.broker.session()
+    }
+    fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
+        self.broker.orders()
+    }
+    fn trades(&self) -> Call<Snapshot<Arc<TradeRow>>> {
+        self.broker.trades()
+    }
+    fn positions(&self) -> Call<Snapshot<PositionRow>> {
+        self.broker.positions()
+    }
+    fn stream(&self) -> Option<tokio::sync::mpsc::Receiver<StreamEvent>> {
+        self.broker.stream()
+    }
+}

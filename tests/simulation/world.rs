@@ -1,0 +1,403 @@
+//! One seeded world: a disk, a broker account, a clock, and as many engine processes as it takes.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker, StreamFaults};
+use ordergate::brokers::paper::{PaperBroker, PaperSettings};
+use ordergate::instruments::{InstrumentTable, sample};
+use ordergate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
+use ordergate::store::{SimulatedDisk, SqliteStore};
+use ordergate_actors::order::{Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord, Status};
+use ordergate_actors::persistence::ControlChange;
+use ordergate_actors::ports::{Clock, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use ordergate_actors::supervision::Halt;
+use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
+use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, Waits, WriteOn};
+use parking_lot::Mutex;
+use rust_decimal::Decimal;
+
+use super::checks;
+use super::script::{self, Act, Draw, Step};
+use super::witness::Witness;
+
+/// How long the world may take to settle after the last fault, virtual time.
+const SETTLE: Duration = Duration::from_secs(240);
+
+/// Kill the process at its n-th commit (counted over the whole run): before it was made, or after, with the
+/// acknowledgement lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CrashAt {
+    pub(crate) commit: u64,
+    pub(crate) is_acknowledgement_lost: bool,
+}
+
+impl fmt::Display for CrashAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.commit, if self.is_acknowledgement_lost { "+" } else { "-" })
+    }
+}
+
+impl FromStr for CrashAt {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_acknowledgement_lost = text.ends_with('+');
+        Ok(Self { commit: text.trim_end_matches(['+', '-']).parse()?, is_acknowledgement_lost })
+    }
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) verdict: Result<(), String>,
+    pub(crate) crash: Option<CrashAt>,
+    pub(crate) commits: u64,
+    pub(crate) starts: u64,
+    pub(crate) sent: u64,
+    pub(crate) trace: String,
+}
+
+/// A store that dies at a commit.
+struct DyingStore {
+    inner: SqliteStore,
+    commits: Arc<AtomicU64>,
+    crash: Option<CrashAt>,
+}
+
+impl Store for DyingStore {
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        self.inner.load()
+    }
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.inner.begin()
+    }
+    fn unit(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {
+        self.inner.unit(writes)
+    }
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.crash.filter(|crash| crash.commit == number) {
+            None => self.inner.commit(),
+            Some(crash) => {
+                if crash.is_acknowledgement_lost {
+                    self.inner.commit()?;
+                }
+                Err(StoreError { step: "commit", cause: "the process was killed here".into() })
+            }
+        }
+    }
+    fn idle(&mut self) -> Result<(), StoreError> {
+        self.inner.idle()
+    }
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.inner.close()
+    }
+    fn signal_by_key(&mut self, client: &ClientId, key: &str) -> Result<Option<SignalRow>, StoreError> {
+        self.inner.signal_by_key(client, key)
+    }
+    fn newest_signal_with_prefix(&mut self, client: &ClientId, prefix: &str) -> Result<Option<SignalRow>, StoreError> {
+        self.inner.newest_signal_with_prefix(client, prefix)
+    }
+    fn order(&mut self, client: &ClientId, command: CommandId) -> Result<Option<OrderRecord>, StoreError> {
+        self.inner.order(client, command)
+    }
+    fn order_by_broker_id(&mut self, client: &ClientId, date: NaiveDate, id: &BrokerOrderId) -> Result<Option<OrderRecord>, StoreError> {
+        self.inner.order_by_broker_id(client, date, id)
+    }
+    fn order_by_tag(&mut self, client: &ClientId, tag: &BrokerTag) -> Result<Option<OrderRecord>, StoreError> {
+        self.inner.order_by_tag(client, tag)
+    }
+    fn query(&mut self, query: &Query) -> Result<Rows, StoreError> {
+        self.inner.query(query)
+    }
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
+    fn release_ballast(&mut self) {}
+}
+
+/// Everything that outlives a process.
+pub(crate) struct World {
+    seed: u64,
+    disk: SimulatedDisk,
+    directory: tempfile::TempDir,
+    instruments: Arc<InstrumentTable>,
+    market: Arc<dyn Market>,
+    now: DateTime<Utc>,
+    commits: Arc<AtomicU64>,
+    breaches: Arc<Mutex<Vec<String>>>,
+    accepted: Vec<CommandId>,
+    starts: u64,
+    signals: u64,
+}
+
+pub(crate) fn client() -> ClientId {
+    ClientId::parse("SIM1").unwrap()
+}
+
+fn account() -> AccountSettings {
+    AccountSettings {
+        client_id: client(),
+        limits: Limits {
+            max_quantity: 1_000,
+            max_order_value: Amount(Decimal::from(10_000_000)),
+            max_open_orders: 100,
+            daily_loss: Amount(Decimal::from(1_000_000)),
+        },
+        waits: Waits::standard(Duration::from_secs(1)),
+        permits: 64,
+        permits_for_exits: 8,
+        takes_unenforced_exits: true,
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        max_notional: Amount(Decimal::from(100_000_000)),
+        entry_ttl: Duration::from_secs(30),
+        future_tolerance: Duration::from_secs(5),
+        restarts_most: 5,
+        restarts_window: Duration::from_secs(60),
+        mailbox: 1_024,
+        min_free_bytes: 0,
+        drain_deadline: Duration::from_secs(5),
+    }
+}
+
+/// The faults of one process: each probability is drawn from the seed, zero included.
+fn plan(seed: u64, start: u64) -> FaultPlan {
+    let mut draw = Draw::new(seed ^ (start << 40) ^ 0xfa17);
+    let mut rate = |most: u64| u32::try_from(if draw.below(3) == 0 { 0 } else { draw.below(most) }).unwrap();
+    let lost = || "lost".to_owned();
+    FaultPlan::seeded(seed ^ start)
+        .rate(CallKind::Place, rate(200), Fault::LoseReply(lost()))
+        .rate(CallKind::Place, rate(100), Fault::LoseRequest(lost()))
+        .rate(CallKind::Place, rate(100), Fault::HangAfter)
+        .rate(CallKind::Place, rate(80), Fault::Hang)
+        .rate(CallKind::Place, rate(150), Fault::Late(Duration::from_millis(3_500)))
+        .rate(CallKind::Place, rate(150), Fault::Slow(Duration::from_millis(1_200)))
+        .rate(CallKind::Place, rate(100), Fault::Refuse("the broker said no".into()))
+        .rate(CallKind::Place, rate(80), Fault::NotSent("connection refused".into()))
+        .rate(CallKind::Cancel, rate(200), Fault::LoseReply(lost()))
+        .rate(CallKind::Cancel, rate(200), Fault::LoseRequest(lost()))
+        .rate(CallKind::Orders, rate(150), Fault::Unknown("502".into()))
+        .rate(CallKind::Orders, rate(100), Fault::Empty)
+        .rate(CallKind::Orders, rate(150), Fault::Stale)
+        .rate(CallKind::Orders, rate(60), Fault::Unreadable(1))
+        .rate(CallKind::Trades, rate(150), Fault::Unknown("502".into()))
+        .rate(CallKind::Trades, rate(100), Fault::Stale)
+        .rate(CallKind::Positions, rate(150), Fault::Unknown("502".into()))
+        .rate(CallKind::Positions, rate(100), Fault::Late(Duration::from_millis(1_500)))
+        .stream(StreamFaults {
+            drop_every: u64::from(rate(4)),
+            repeat_every: u64::from(rate(4)),
+            delay: Duration::from_millis(u64::from(rate(900))),
+        })
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let now = morning();
+        let rows = sample(now.date_naive()).unwrap();
+        let instruments = Arc::new(InstrumentTable::new(rows));
+        let market = Arc::new(SyntheticMarket::new(seed, instruments.iter().map(AsRef::as_ref)));
+        Self {
+            seed,
+            disk: SimulatedDisk::new("SIM1").unwrap(),
+            directory: tempfile::tempdir().unwrap(),
+            instruments,
+            market,
+            now,
+            commits: Arc::new(AtomicU64::new(0)),
+            breaches: Arc::default(),
+            accepted: Vec::new(),
+            starts: 0,
+            signals: 0,
+        }
+    }
+
+    /// Lives the script through, with a crash if there is to be one, then heals, settles, and is checked.
+    pub(crate) fn live(mut self, crash: Option<CrashAt>) -> Run {
+        let mut left = script::write(self.seed);
+        loop {
+            self.starts += 1;
+            let Process { finished, rest, ended_at, verdict } = self.process(left, crash);
+            left = rest;
+            if finished || self.starts > 3 {
+                return self.judge(crash, verdict);
+            }
+            let gap = i64::try_from(Draw::new(self.seed ^ self.starts).below(40)).unwrap();
+            self.now = ended_at + chrono::Duration::seconds(gap);
+        }
+    }
+
+    fn judge(self, crash: Option<CrashAt>, verdict: Result<(), String>) -> Run {
+        let verdict = match self.breaches.lock().first() {
+            Some(breach) => Err(breach.clone()),
+            None => verdict,
+        };
+        let verdict = verdict.and_then(|()| {
+            let broker = self.broker(self.clock_at_rest());
+            checks::at_rest(&self.disk, &broker.exchange(), &self.accepted, &*self.market, self.now)
+        });
+        let (trace, sent) = checks::trace(&self.disk);
+        Run { verdict, crash, commits: self.commits.load(Ordering::SeqCst), starts: self.starts, sent, trace }
+    }
+
+    fn clock_at_rest(&self) -> Arc<dyn Clock> {
+        ordergate_actors::testkit::ManualClock::at(self.now)
+    }
+
+    fn broker(&self, clock: Arc<dyn Clock>) -> PaperBroker {
+        let instruments: Arc<InstrumentTable> = Arc::clone(&self.instruments);
+        PaperBroker::open(&PaperSettings::new(self.directory.path()), instruments, Arc::clone(&self.market), clock).unwrap()
+    }
+
+    /// One process, until the script is through and everything has settled, or until it is killed.
+    fn process(&mut self, steps: Vec<Step>, crash: Option<CrashAt>) -> Process {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runner = actix::System::with_tokio_rt(runtime);
+        let ended = runner.block_on(self.run(steps, crash));
+        drop(runner);
+        ended
+    }
+
+    async fn run(&mut self, mut steps: Vec<Step>, crash: Option<CrashAt>) -> Process {
+        let clock = TokioClock::from(self.now);
+        let halt = Arc::new(NotedHalt::default());
+        let plan = plan(self.seed, self.starts);
+        let witness = Arc::new(Witness {
+            broker: FaultyBroker::new(self.broker(clock.clone()), plan)
+                .with_capabilities(|row| row.visibility_bound = Duration::from_secs(3)),
+            disk: self.disk.clone(),
+            breaches: Arc::clone(&self.breaches),
+        });
+        witness.broker.set_lag(Duration::from_millis(Draw::new(self.seed ^ 0x1a6).below(3_000)));
+        let engine = self.start(&clock, &halt, Arc::clone(&witness), crash);
+        let process = |steps: Vec<Step>, finished, verdict| Process { finished, rest: steps, ended_at: clock.now(), verdict };
+        let Some(engine) = engine else { return process(steps, false, Ok(())) };
+        let mut waiting = Vec::new();
+        while !steps.is_empty() && !halt.is_halted() {
+            let step = steps.first().cloned().unwrap();
+            tokio::time::sleep(Duration::from_millis(step.after_ms)).await;
+            if halt.is_halted() {
+                break;
+            }
+            steps.remove(0);
+            match &step.act {
+                Act::Alert(alert) => {
+                    self.signals += 1;
+                    let draft = alert.draft(&client(), &*clock, self.signals);
+                    // An overloaded engine says so, and the sender comes again.
+                    match engine.submit_now(draft) {
+                        Ok(answer) => waiting.push((step, answer)),
+                        Err(_) => steps.insert(0, Step { after_ms: 500, ..step }),
+                    }
+                }
+                Act::Cancel => {
+                    let open = engine.read(&client(), |book| book.open_orders().last().map(|order| order.command_id)).flatten();
+                    if let Some(command) = open {
+                        let _answer =
+                            tokio::time::timeout(Duration::from_secs(5), engine.cancel(&client(), command, "simulation", "")).await;
+                    }
+                }
+                Act::Kill(level) => {
+                    let change = ControlChange::Account(*level);
+                    let _answer =
+                        tokio::time::timeout(Duration::from_secs(5), engine.control(&client(), change, "simulation", "drill")).await;
+                }
+            }
+        }
+        // Faults heal; what was asked for must come to its end.
+        witness.broker.replan(FaultPlan::none());
+        let verdict = if halt.is_halted() { Ok(()) } else { settle(&engine, &halt).await };
+        // Who got no answer sends again under the same key; who got one holds us to it.
+        for (step, mut answer) in waiting {
+            match answer.try_recv() {
+                Ok(Ok(answer)) => self.accepted.extend(answer.orders),
+                Ok(Err(_)) => {}
+                Err(_) => steps.insert(0, step),
+            }
+        }
+        if halt.is_halted() {
+            return process(steps, false, Ok(()));
+        }
+        self.now = clock.now();
+        process(steps, true, verdict)
+    }
+
+    fn start(&self, clock: &Arc<TokioClock>, halt: &Arc<NotedHalt>, broker: Arc<Witness>, crash: Option<CrashAt>) -> Option<Engine> {
+        let inner = SqliteStore::simulated(&self.disk, clock.now()).unwrap();
+        let store = DyingStore { inner, commits: Arc::clone(&self.commits), crash };
+        let instruments: Arc<InstrumentTable> = Arc::clone(&self.instruments);
+        let quotes = Arc::new(MarketQuotes::new(Arc::clone(&self.market), instruments.clone(), clock.clone()));
+        let world = ordergate_actors::World {
+            clock: clock.clone(),
+            ids: CountedIds::new(self.seed.wrapping_mul(1_000) + self.starts),
+            instruments,
+            quotes,
+            halt: halt.clone(),
+        };
+        let parts = Parts {
+            store: Box::new(store),
+            listeners: Vec::new(),
+            world,
+            settings: settings(),
+            accounts: vec![(account(), broker)],
+            write_on: WriteOn::Caller,
+        };
+        Engine::start(parts).ok()
+    }
+}
+
+struct Process {
+    finished: bool,
+    rest: Vec<Step>,
+    ended_at: DateTime<Utc>,
+    verdict: Result<(), String>,
+}
+
+/// Waits until nothing moves any more: open for entries, no order in the line, none in doubt, none on its way.
+async fn settle(engine: &Engine, halt: &Arc<NotedHalt>) -> Result<(), String> {
+    let deadline = tokio::time::Instant::now() + SETTLE;
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if halt.is_halted() {
+            return Ok(());
+        }
+        let desk = engine.desk(&client()).map_err(|error| error.to_string())?;
+        let unsettled: Vec<String> = engine
+            .read(&client(), |book| {
+                book.open_orders()
+                    .filter(|order| order.status == Status::Created || order.broker_order_id.is_none() || order.cancel_wanted.is_some())
+                    .map(|order| format!("{} {} {:?} cancel {:?}", order.command_id, order.status, order.tag, order.cancel_wanted))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let is_square =
+            engine.read(&client(), |book| u8::from(book.control().level) < 3 || book.holdings().next().is_none()).unwrap_or(false);
+        let still = unsettled.is_empty()
+            && is_square
+            && desk.admission.used() == 0
+            && desk.calls.lock().running() == 0
+            && desk.phase() == Phase::Open;
+        if still {
+            // One more poll, so that the last fills are in.
+            tokio::time::sleep(Duration::from_millis(2_500)).await;
+            return Ok(());
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Err(format!(
+                "not settled after {} s: phase {:?}, {} tickets out, {} calls running, square {is_square}, {unsettled:?}",
+                SETTLE.as_secs(),
+                desk.phase(),
+                desk.admission.used(),
+                desk.calls.lock().running()
+            ));
+        }
+    }
+}
