@@ -208,7 +208,7 @@ pub(super) fn engine(reader: &mut Reader, accounts: &[Account]) -> Engine {
 pub(super) fn log(reader: &mut Reader, storage: &Storage) -> Log {
     let mut scope = reader.section("log");
     let level = scope.text("level", "must be error, warn, info, debug, trace, or a filter such as info,ordergate_actors=debug", |text| {
-        tracing_subscriber::EnvFilter::try_new(text).ok().filter(|_| !text.trim().is_empty()).map(|_| text.to_owned())
+        is_filter(text).then(|| text.to_owned())
     });
     let format = scope.text("format", "must be text or json", |text| match text.trim().to_ascii_lowercase().as_str() {
         "text" => Some(LogFormat::Text),
@@ -221,4 +221,11 @@ pub(super) fn log(reader: &mut Reader, storage: &Storage) -> Log {
         directory: scope.path("directory").unwrap_or_else(|| storage.directory.join("logs")),
         keep_files: scope.count("keep_files", 1..=10_000),
     }
+}
+
+/// Stricter than the filter itself, which takes a misspelt level for a module's name and then logs nothing.
+fn is_filter(text: &str) -> bool {
+    let is_level = |word: &str| word.trim().parse::<tracing_subscriber::filter::LevelFilter>().is_ok_and(|_| !word.trim().is_empty());
+    text.split(',').all(|part| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level)))
+        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
 }

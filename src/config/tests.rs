@@ -154,6 +154,16 @@ fn no_secret_is_ever_shown() {
 }
 
 #[test]
+fn a_misspelt_log_level_is_refused() {
+    for level in ["inof", "loud=", "", "info,", "info,ordergate=dbug"] {
+        assert_eq!(keys(&load(&[("ORDERGATE__LOG__LEVEL", level)]).unwrap_err()), ["log.level"], "{level:?}");
+    }
+    for level in ["debug", "WARN", "info,ordergate_actors=debug", "off"] {
+        assert!(load(&[("ORDERGATE__LOG__LEVEL", level)]).is_ok(), "{level:?}");
+    }
+}
+
+#[test]
 fn unwise_settings_are_said() {
     let config = load(&[("ORDERGATE__SERVER__LISTEN", "0.0.0.0:8080"), ("ORDERGATE__WEBHOOK__SECRET", "short")]).unwrap();
     assert_eq!(config.warnings().len(), 2);

@@ -1,0 +1,8 @@
+//! The surfaces, from outside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail as tests do")]
+
+mod book;
+mod cli;
+mod intent_log;
+mod status_log;
+mod telemetry;
