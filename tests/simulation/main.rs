@@ -19,6 +19,9 @@ fn simulate(seed: u64, crash: Option<CrashAt>) -> Run {
     let run = World::new(seed).live(crash);
     if let Err(what) = &run.verdict {
         let crash = run.crash.map_or_else(String::new, |crash| format!(" ORDERGATE_CRASH={crash}"));
+        if std::env::var_os("ORDERGATE_SEED").is_some() {
+            println!("{}", run.trace);
+        }
         panic!("seed {seed}: {what}\nrepeat it: ORDERGATE_SEED={seed}{crash} cargo test --test simulation one_seed -- --nocapture");
     }
     run

@@ -10,9 +10,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker, StreamFaults};
 use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::instruments::{InstrumentTable, sample};
-use ordergate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
+use ordergate::simulator::market::{Depth, Market, MarketQuotes, SyntheticMarket};
 use ordergate::store::{SimulatedDisk, SqliteStore};
-use ordergate_actors::order::{Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord, Status};
+use ordergate_actors::order::{Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, Instrument, OrderRecord, Status};
 use ordergate_actors::persistence::ControlChange;
 use ordergate_actors::ports::{Clock, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 use ordergate_actors::supervision::Halt;
@@ -120,13 +120,28 @@ impl Store for DyingStore {
     fn release_ballast(&mut self) {}
 }
 
+/// The market, which can be made to stand still: at rest nothing may move any more.
+#[derive(Debug)]
+pub(crate) struct Freezable {
+    market: SyntheticMarket,
+    stands_at: Mutex<Option<DateTime<Utc>>>,
+}
+
+impl Market for Freezable {
+    fn depth(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Depth> {
+        let stands_at = *self.stands_at.lock();
+        let depth = self.market.depth(instrument, stands_at.unwrap_or(now))?;
+        Some(Depth { at: now, ..depth })
+    }
+}
+
 /// Everything that outlives a process.
 pub(crate) struct World {
     seed: u64,
     disk: SimulatedDisk,
     directory: tempfile::TempDir,
     instruments: Arc<InstrumentTable>,
-    market: Arc<dyn Market>,
+    market: Arc<Freezable>,
     now: DateTime<Utc>,
     commits: Arc<AtomicU64>,
     breaches: Arc<Mutex<Vec<String>>>,
@@ -204,7 +219,8 @@ impl World {
         let now = morning();
         let rows = sample(now.date_naive()).unwrap();
         let instruments = Arc::new(InstrumentTable::new(rows));
-        let market = Arc::new(SyntheticMarket::new(seed, instruments.iter().map(AsRef::as_ref)));
+        let market = SyntheticMarket::new(seed, instruments.iter().map(AsRef::as_ref));
+        let market = Arc::new(Freezable { market, stands_at: Mutex::new(None) });
         Self {
             seed,
             disk: SimulatedDisk::new("SIM1").unwrap(),
@@ -254,7 +270,7 @@ impl World {
 
     fn broker(&self, clock: Arc<dyn Clock>) -> PaperBroker {
         let instruments: Arc<InstrumentTable> = Arc::clone(&self.instruments);
-        PaperBroker::open(&PaperSettings::new(self.directory.path()), instruments, Arc::clone(&self.market), clock).unwrap()
+        PaperBroker::open(&PaperSettings::new(self.directory.path()), instruments, self.market.clone(), clock).unwrap()
     }
 
     /// One process, until the script is through and everything has settled, or until it is killed.
@@ -268,6 +284,7 @@ impl World {
 
     async fn run(&mut self, mut steps: Vec<Step>, crash: Option<CrashAt>) -> Process {
         let clock = TokioClock::from(self.now);
+        *self.market.stands_at.lock() = None;
         let halt = Arc::new(NotedHalt::default());
         let plan = plan(self.seed, self.starts);
         let witness = Arc::new(Witness {
@@ -314,6 +331,7 @@ impl World {
         }
         // Faults heal; what was asked for must come to its end.
         witness.broker.replan(FaultPlan::none());
+        *self.market.stands_at.lock() = Some(clock.now());
         let verdict = if halt.is_halted() { Ok(()) } else { settle(&engine, &halt).await };
         // Who got no answer sends again under the same key; who got one holds us to it.
         for (step, mut answer) in waiting {
@@ -334,7 +352,7 @@ impl World {
         let inner = SqliteStore::simulated(&self.disk, clock.now()).unwrap();
         let store = DyingStore { inner, commits: Arc::clone(&self.commits), crash };
         let instruments: Arc<InstrumentTable> = Arc::clone(&self.instruments);
-        let quotes = Arc::new(MarketQuotes::new(Arc::clone(&self.market), instruments.clone(), clock.clone()));
+        let quotes = Arc::new(MarketQuotes::new(self.market.clone(), instruments.clone(), clock.clone()));
         let world = ordergate_actors::World {
             clock: clock.clone(),
             ids: CountedIds::new(self.seed.wrapping_mul(1_000) + self.starts),
@@ -386,8 +404,8 @@ async fn settle(engine: &Engine, halt: &Arc<NotedHalt>) -> Result<(), String> {
             && desk.calls.lock().running() == 0
             && desk.phase() == Phase::Open;
         if still {
-            // One more poll, so that the last fills are in.
-            tokio::time::sleep(Duration::from_millis(2_500)).await;
+            // What was accepted last may stay out of the books for three seconds; then one more poll.
+            tokio::time::sleep(Duration::from_millis(5_500)).await;
             return Ok(());
         }
         if tokio::time::Instant::now() > deadline {

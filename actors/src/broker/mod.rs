@@ -21,7 +21,7 @@ pub use lanes::{Item, Lane, Lanes, Stage, Work};
 
 use crate::guard::Admitted;
 use crate::line::{Desk, Line};
-use crate::order::{CommandId, GateVerdict, OrderFact, OrderRecord, Tag, TestMode};
+use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, TestMode};
 use crate::persistence::{Cargo, OrderUnit, Outcome, Posted, Ticket, Unit};
 use crate::ports::{BookRow, BrokerOrder, CallOutcome, Modification, PlaceOutcome, PositionRow, Prepared, Session, Snapshot, TradeRow};
 use crate::supervision::{Shell, at_hand, guarded, panic_words};
@@ -154,30 +154,46 @@ impl BrokerActor {
     }
 
     fn place(&mut self, group: Vec<Admitted>, now: DateTime<Utc>, ctx: &mut Context<Self>) {
-        for admitted in group {
-            let command_id = admitted.record().command_id;
-            at_hand(&self.desk.client_id, command_id);
-            match self.prepare(&admitted, now) {
-                Ok(prepared) => {
-                    let lane = if admitted.record().is_exit() { Lane::Exit } else { Lane::Entry };
-                    let number = admitted.record().number;
-                    let twice = self.lanes.push(lane, number, command_id, Work::Place(Box::new(admitted), Box::new(prepared)));
-                    if twice.is_some() {
-                        tracing::error!(%command_id, "an order came down the line twice; the first stands");
-                    }
-                }
-                Err((tag, reason)) => {
-                    let gate = GateVerdict {
-                        gate: "broker.prepare".into(),
-                        passed: false,
-                        input: reason.clone(),
-                        limit: self.desk.broker.capabilities().name.into(),
-                    };
-                    self.line.post(vec![admitted.into_refusal(tag, reason, gate)]);
-                }
+        let prepared: Vec<_> = group
+            .iter()
+            .map(|admitted| {
+                at_hand(&self.desk.client_id, admitted.record().command_id);
+                self.prepare(admitted, now)
+            })
+            .collect();
+        // Entries of a basket stand and fall together here as at every gate before.
+        let sibling = group.iter().zip(&prepared).find_map(|(admitted, prepared)| match prepared {
+            Err((tag, reason)) if !admitted.record().is_exit() => {
+                Some((*tag, format!("leg {} of this basket was refused: {reason}", admitted.record().leg + 1)))
             }
+            _ => None,
+        });
+        for (admitted, prepared) in group.into_iter().zip(prepared) {
+            let prepared = match (&sibling, prepared) {
+                (Some(because), Ok(_)) if !admitted.record().is_exit() => Err(because.clone()),
+                (_, prepared) => prepared,
+            };
+            self.enqueue(admitted, prepared);
         }
         self.pump(now, ctx);
+    }
+
+    fn enqueue(&mut self, admitted: Admitted, prepared: Result<Prepared, (Tag, String)>) {
+        match prepared {
+            Ok(prepared) => {
+                let (command_id, number) = (admitted.record().command_id, admitted.record().number);
+                let lane = if admitted.record().is_exit() { Lane::Exit } else { Lane::Entry };
+                let twice = self.lanes.push(lane, number, command_id, Work::Place(Box::new(admitted), Box::new(prepared)));
+                if twice.is_some() {
+                    tracing::error!(%command_id, "an order came down the line twice; the first stands");
+                }
+            }
+            Err((tag, reason)) => {
+                let limit = self.desk.broker.capabilities().name.into();
+                let gate = GateVerdict { gate: "broker.prepare".into(), passed: false, input: reason.clone(), limit };
+                self.line.post(vec![admitted.into_refusal(tag, reason, gate)]);
+            }
+        }
     }
 
     /// The exact request. A mock order needs none: it never reaches the port.
@@ -453,7 +469,7 @@ impl Actor for BrokerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
         self.lanes = Lanes::default();
         self.wanted.clear();
         // The timer of a call that holds the slot went down with the old context.
@@ -469,6 +485,9 @@ impl Shell for BrokerActor {
     const NAME: &'static str = "BrokerActor";
     fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+    fn client_id(&self) -> Option<&ClientId> {
+        Some(&self.desk.client_id)
     }
     fn drop_core(&mut self) {
         self.lanes = Lanes::default();

@@ -213,13 +213,17 @@ pub struct Shrunk {
     pub at_broker: i64,
 }
 
-/// Where the broker holds less than we do, on positions that include all of our fills and with nothing of ours working
-/// there (`reconcile_with_broker` of the seeds). More at the broker than here is somebody else's, and is left alone.
+/// Where the broker holds less than we do, on positions that include all of our fills, with nothing of ours working and
+/// no trade of ours outstanding there (`reconcile_with_broker` of the seeds). More at the broker than here is somebody else's, and is left alone.
 #[must_use]
 pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
     let Some(positions) = &findings.positions else { return Vec::new() };
     book.held_keys()
-        .filter(|(key, _)| positions.began_seq >= book.last_fill_seq(key) && book.open_in(&key.instrument).next().is_none())
+        .filter(|(key, _)| {
+            positions.began_seq >= book.last_fill_seq(key)
+                && book.open_in(&key.instrument).next().is_none()
+                && book.owed_in(&key.instrument).next().is_none()
+        })
         .filter_map(|(key, gross)| {
             let (ours, at_broker) = (gross.net(), positions.net(key));
             let missing = at_broker.signum() != ours.signum() || at_broker.abs() < ours.abs();

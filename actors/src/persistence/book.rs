@@ -71,6 +71,7 @@ pub struct Book {
     open_by_strategy: BTreeSet<(Strategy, u64)>,
     open_by_instrument: BTreeSet<(InstrumentKey, u64)>,
     in_doubt: BTreeSet<(InstrumentKey, u64)>,
+    owed: BTreeSet<(InstrumentKey, u64)>,
     entering: BTreeMap<(InstrumentKey, Side), usize>,
     holdings: BTreeMap<(Strategy, HoldingKey), Holding>,
     gross: BTreeMap<HoldingKey, Gross>,
@@ -94,6 +95,7 @@ impl Book {
             open_by_strategy: BTreeSet::new(),
             open_by_instrument: BTreeSet::new(),
             in_doubt: BTreeSet::new(),
+            owed: BTreeSet::new(),
             entering: BTreeMap::new(),
             holdings: BTreeMap::new(),
             gross: BTreeMap::new(),
@@ -142,12 +144,17 @@ impl Book {
         self.forget_old(number);
     }
 
-    /// Enters an order that has not ended into every index, or takes it out.
+    /// Enters an order into every index that it belongs to, or takes it out.
     fn index(&mut self, record: &OrderRecord, is_entering: bool) {
+        let number = record.number;
+        if record.filled_quantity > record.traded_quantity
+            && let Some(key) = record.instrument()
+        {
+            put(&mut self.owed, (key, number), is_entering);
+        }
         if record.status.is_terminal() {
             return;
         }
-        let number = record.number;
         put(&mut self.open, number, is_entering);
         put(&mut self.open_by_strategy, (record.ask.strategy.clone(), number), is_entering);
         let Some(key) = record.instrument() else { return };
@@ -170,6 +177,9 @@ impl Book {
         let horizon = self.last_number.saturating_sub(NEWEST_KEPT);
         for candidate in [number, horizon] {
             if candidate > horizon || self.open.contains(&candidate) {
+                continue;
+            }
+            if self.by_number.get(&candidate).is_some_and(|record| record.filled_quantity > record.traded_quantity) {
                 continue;
             }
             if let Some(record) = self.by_number.remove(&candidate) {
@@ -273,12 +283,25 @@ impl Book {
             .filter_map(|(_, number)| self.by_number.get(number))
     }
 
+    /// The other orders of an order's basket, as far as they are in memory. A basket's numbers are consecutive.
+    pub fn siblings<'a>(&'a self, me: &'a OrderRecord) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        let before = self.by_number.range(..me.number).rev().map(|(_, order)| order).take_while(|order| order.basket_id == me.basket_id);
+        let after = self.by_number.range(me.number + 1..).map(|(_, order)| order).take_while(|order| order.basket_id == me.basket_id);
+        before.chain(after)
+    }
+
     /// The orders in an instrument that are in doubt at the broker.
     pub fn doubts_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
         self.in_doubt
             .range((key.clone(), 0)..)
             .take_while(move |(held, _)| held == key)
             .filter_map(|(_, number)| self.by_number.get(number))
+    }
+
+    /// The orders in an instrument whose fills the broker's book has counted, but whose trades are not all recorded:
+    /// until they are, what we hold there is not the whole truth.
+    pub fn owed_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        self.owed.range((key.clone(), 0)..).take_while(move |(held, _)| held == key).filter_map(|(_, number)| self.by_number.get(number))
     }
 
     /// Every order that is in doubt at the broker.

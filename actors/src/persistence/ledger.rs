@@ -14,7 +14,7 @@ use super::registered::Registered;
 use super::ticket::{Admission, Answer, Orphans, Ticket, Waiter};
 use super::unit::{Ack, Cargo, Event, Level, Listener, NewOrder, NotRegistered, OrderUnit, Outcome, Posted, Registration, Unit};
 use super::view::View;
-use crate::order::{BasketId, ClientId, CommandId, HoldingKey, OrderFact, OrderRecord, Strategy, lifecycle, trading_date};
+use crate::order::{BasketId, ClientId, CommandId, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date};
 use crate::ports::{Anchor, Clock, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 
 /// Rows between two anchors of a chain.
@@ -72,7 +72,7 @@ pub struct Round {
 /// What a posted unit is waiting for until the commit.
 enum Pending {
     Registration { client_id: ClientId, basket_id: BasketId, records: Vec<Arc<OrderRecord>>, legs: Vec<NewOrder>, cargo: Cargo },
-    Reissued { client_id: ClientId, record: Option<Arc<OrderRecord>> },
+    Reissued { client_id: ClientId, records: Vec<Arc<OrderRecord>> },
     Replay { answer: Result<Answer, NotRegistered>, cargo: Cargo },
     Order { client_id: ClientId, command_id: CommandId, outcome: Outcome, cargo: Cargo },
     Other { outcome: Outcome, cargo: Cargo },
@@ -198,9 +198,12 @@ impl Ledger {
                 let outcome = self.settle(delta)?;
                 Ok(Pending::Other { outcome, cargo })
             }
-            Unit::Reissue { client_id, command_id } => {
-                let record = self.find(&client_id, command_id)?.filter(|record| !record.status.is_terminal() && record.sent_at.is_none());
-                Ok(Pending::Reissued { client_id, record })
+            Unit::Reissue { client_id, commands } => {
+                let mut records = Vec::with_capacity(commands.len());
+                for command in commands {
+                    records.extend(self.find(&client_id, command)?.filter(|record| record.status == Status::Created));
+                }
+                Ok(Pending::Reissued { client_id, records })
             }
             Unit::Note(note) => {
                 let mut delta = Delta::new(at);
@@ -376,11 +379,17 @@ impl Ledger {
             Pending::Registration { client_id, basket_id, records, legs, cargo } => {
                 self.acknowledge_registration(client_id, basket_id, records, legs, cargo)
             }
-            Pending::Reissued { client_id, record } => {
-                let record = record?;
+            Pending::Reissued { client_id, records } => {
                 let seat = self.seats.get(&client_id)?;
-                let ticket = Ticket::new(record.command_id, seat.admission.force(), Arc::clone(&seat.orphans));
-                Some(Ack::Registered(client_id, vec![Registered::new(record, ticket)]))
+                let ticket = |record: &OrderRecord| Ticket::new(record.command_id, seat.admission.force(), Arc::clone(&seat.orphans));
+                let registered: Vec<Registered> = records
+                    .into_iter()
+                    .map(|record| {
+                        let ticket = ticket(&record);
+                        Registered::new(record, ticket)
+                    })
+                    .collect();
+                (!registered.is_empty()).then_some(Ack::Registered(client_id, registered))
             }
             Pending::Replay { answer, cargo } => {
                 if let Cargo::Caller(reply) = cargo {

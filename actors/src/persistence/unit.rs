@@ -45,12 +45,12 @@ pub enum Unit {
         /// What shows it.
         reason: Arc<str>,
     },
-    /// A CREATED order whose ticket was lost asks for a new token.
+    /// CREATED orders of one basket whose tickets were lost ask for new tokens.
     Reissue {
         /// The account.
         client_id: ClientId,
-        /// The order.
-        command_id: CommandId,
+        /// The orders.
+        commands: Vec<CommandId>,
     },
     /// A journal row that changes no order: an alarm, a bad signal.
     Note(Note),

@@ -30,11 +30,21 @@ pub enum ExitSize {
 /// Settles an exit's side, product and quantity.
 #[must_use]
 pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findings: &Findings) -> ExitSize {
+    // A fill that is not recorded yet, or an entry that may be live, is a position that may have to be closed: the exit
+    // waits for the truth instead of being told that there is nothing.
+    let strategy = &order.ask.strategy;
+    let unsettled = book
+        .owed_in(instrument)
+        .chain(book.doubts_in(instrument).filter(|other| !other.is_exit()))
+        .find(|other| other.ask.strategy == *strategy && other.command_id != order.command_id);
+    if let Some(other) = unsettled.filter(|_| order.source != Source::System) {
+        return ExitSize::Wait(format!("what order {} of {strategy} filled is not settled yet", other.command_id));
+    }
     let (key, held) = match position(order, instrument, book) {
         Ok(found) => found,
         Err((tag, reason)) => return ExitSize::Refuse(tag, reason),
     };
-    let (Some(long_or_short), strategy) = (Side::of_net(held.net), &order.ask.strategy) else {
+    let Some(long_or_short) = Side::of_net(held.net) else {
         return ExitSize::Refuse(Tag::NoPosition, format!("{} holds nothing in {key}", order.ask.strategy));
     };
     let side = long_or_short.opposite();

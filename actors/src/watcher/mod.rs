@@ -22,7 +22,7 @@ pub use recovery::{Found as RecoveryFound, decide};
 use crate::broker::{CancelOrder, Found, Read, Reading};
 use crate::guard::PositionsRead;
 use crate::line::{Desk, Line, Phase};
-use crate::order::{CommandId, OrderFact, OrderRecord, Tag};
+use crate::order::{BasketId, ClientId, CommandId, OrderFact, OrderRecord, Tag};
 use crate::persistence::{Cargo, ControlChange, Event, KillLevel, Level, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, PositionRow, Session, Snapshot, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -117,6 +117,7 @@ impl WatcherActor {
     /// An order whose token was lost: driven again if nothing was sent, looked for if something may have been.
     fn drain_orphans(&mut self) {
         let mut posted = Vec::new();
+        let mut lost: BTreeMap<BasketId, Vec<CommandId>> = BTreeMap::new();
         for command_id in self.desk.orphans.drain() {
             at_hand(&self.desk.client_id, command_id);
             let is_suspect = self.desk.suspects.lock().remove(&command_id);
@@ -132,15 +133,21 @@ impl WatcherActor {
                 let cause = "a fault inside ordergate while this order was being handled".to_owned();
                 posted.push(self.order_unit(command_id, OrderFact::Suspect { cause }));
             } else if record.sent_at.is_none() {
-                posted.push(Posted { unit: Unit::Reissue { client_id: self.desk.client_id.clone(), command_id }, cargo: Cargo::None });
+                lost.entry(record.basket_id).or_default().push(command_id);
             } else if record.broker_order_id.is_none() {
                 let cause = "lost between the commit and the call; looked for in the broker's books".to_owned();
                 posted.push(self.order_unit(command_id, OrderFact::Unconfirmed { cause }));
             }
         }
+        posted.extend(lost.into_values().map(|commands| self.reissue(commands)));
         if !posted.is_empty() {
             self.line.post(posted);
         }
+    }
+
+    /// The orders of one basket go down the line again together: they are judged together.
+    fn reissue(&self, commands: Vec<CommandId>) -> Posted {
+        Posted { unit: Unit::Reissue { client_id: self.desk.client_id.clone(), commands }, cargo: Cargo::None }
     }
 
     /// A wish to cancel is durable: it is asked for as soon as there is a number, and again until the order has ended.
@@ -406,11 +413,12 @@ impl WatcherActor {
         let ttl = chrono::Duration::from_std(self.line.settings.entry_ttl).unwrap_or(chrono::Duration::MAX);
         let decisions = self.line.view.read(&self.desk.client_id, |book| decide(book, ttl, now)).unwrap_or_default();
         let mut posted = Vec::new();
+        let mut lost: BTreeMap<BasketId, Vec<CommandId>> = BTreeMap::new();
         for decision in decisions {
             match decision {
-                RecoveryFound::Drive(command_id) if found_at_start.contains(&command_id) => {
+                RecoveryFound::Drive(basket_id, command_id) if found_at_start.contains(&command_id) => {
                     tracing::info!(client_id = %self.desk.client_id, %command_id, "found CREATED at the start; driven down the line again");
-                    posted.push(Posted { unit: Unit::Reissue { client_id: self.desk.client_id.clone(), command_id }, cargo: Cargo::None });
+                    lost.entry(basket_id).or_default().push(command_id);
                 }
                 RecoveryFound::Decide(command_id, fact, reason) if found_at_start.contains(&command_id) => {
                     posted.push(self.order_unit(command_id, fact));
@@ -419,6 +427,7 @@ impl WatcherActor {
                 _ => {}
             }
         }
+        posted.extend(lost.into_values().map(|commands| self.reissue(commands)));
         if !posted.is_empty() {
             self.line.post(posted);
         }
@@ -484,14 +493,17 @@ impl Actor for WatcherActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
         self.core = Core::default();
         self.desk.latch.forget_pending();
         tracing::info!(client_id = %self.desk.client_id, poll_ms = self.desk.settings.waits.poll.as_millis(), "watcher started");
         ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
         });
-        guarded(self, ctx, |actor, _, now| actor.tick(now));
+        // Not in here: a panic in `started()` would restart the actor without its back-off.
+        ctx.run_later(std::time::Duration::ZERO, |actor, ctx| {
+            guarded(actor, ctx, |actor, _, now| actor.tick(now));
+        });
     }
 }
 
@@ -501,6 +513,9 @@ impl Shell for WatcherActor {
     const NAME: &'static str = "WatcherActor";
     fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+    fn client_id(&self) -> Option<&ClientId> {
+        Some(&self.desk.client_id)
     }
     fn drop_core(&mut self) {
         self.core = Core::default();

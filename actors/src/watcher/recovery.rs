@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::order::{CommandId, OrderFact, OrderRecord, Status, Tag};
+use crate::order::{BasketId, CommandId, OrderFact, OrderRecord, Status, Tag};
 use crate::persistence::Book;
 
 /// What becomes of an order found at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// CREATED and still wanted: back on the line.
-    Drive(CommandId),
+    Drive(BasketId, CommandId),
     /// Decided by this fact.
     Decide(CommandId, OrderFact, String),
 }
@@ -24,11 +24,11 @@ pub fn decide(book: &Book, ttl: Duration, now: DateTime<Utc>) -> Vec<Found> {
 fn decide_one(book: &Book, order: &OrderRecord, ttl: Duration, now: DateTime<Utc>) -> Option<Found> {
     let command = order.command_id;
     match order.status {
-        Status::Created if order.is_exit() => Some(Found::Drive(command)),
+        Status::Created if order.is_exit() => Some(Found::Drive(order.basket_id, command)),
         Status::Created => {
             let age = now.signed_duration_since(order.signal_time);
             if age <= ttl {
-                return Some(Found::Drive(command));
+                return Some(Found::Drive(order.basket_id, command));
             }
             let is_half_sent = book.newest().any(|other| other.basket_id == order.basket_id && other.sent_at.is_some());
             let basket = if is_half_sent { "; other orders of its basket were sent before the stop, look at what they hold" } else { "" };

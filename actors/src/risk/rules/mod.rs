@@ -1,6 +1,7 @@
 //! One rule, one file. A rule is a pure function of the order, the committed book and what the broker last proved; it
 //! always says what it saw and what it compared that with, whether it passes or not.
 
+mod basket;
 mod blind;
 mod clock;
 mod daily_loss;
@@ -69,6 +70,7 @@ impl Checked {
 
 /// The rules for orders that open or change a position, in the order in which their refusals are named.
 pub(super) const FOR_ENTRIES: &[fn(&Inputs<'_>) -> Checked] = &[
+    basket::check,
     kill::check,
     stale::check,
     clock::check,

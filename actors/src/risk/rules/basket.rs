@@ -1,0 +1,14 @@
+//! Entries of one basket stand and fall together: when one was refused, before a stop say, the others are refused too.
+
+use super::{Checked, Inputs};
+use crate::order::{Status, Tag};
+
+pub(super) fn check(x: &Inputs<'_>) -> Checked {
+    let refused = x.book.siblings(x.order).find(|order| !order.is_exit() && order.status == Status::Failed && order.sent_at.is_none());
+    let tag = refused.and_then(|order| order.tag).unwrap_or(Tag::RiskLimitsExceeded);
+    let input = refused.map_or_else(
+        || "no leg of the basket was refused".to_owned(),
+        |order| format!("leg {} of this basket was refused: {}", order.leg + 1, order.reason.as_deref().unwrap_or("")),
+    );
+    Checked::new("risk.basket", tag, refused.is_none(), input, "every entry of the basket stands")
+}
