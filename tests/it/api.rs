@@ -3,7 +3,6 @@
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::exchange::NewOrder;
 use ordergate_actors::order::{OrderType, Price, Product, Quantity, Side, Status, Terms, Validity};
-use ordergate_actors::ports::Instruments;
 use serde_json::{Value, json};
 
 use crate::support::{House, Plan, entry, quote, resting};
