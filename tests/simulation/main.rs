@@ -3,6 +3,7 @@
 //!
 //! A failing seed prints itself and the command that repeats it:
 //! `ORDERGATE_SEED=17 cargo test --test simulation one_seed -- --nocapture`
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as tests do")]
 
 mod checks;
 mod crash;
