@@ -92,7 +92,7 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let left = engine.stop().await?;
     let _engine_thread_ends = stop.send(());
     starts::forget(&config.storage.directory).context("forgetting the starts")?;
-    tracing::info!(event = "stopped", orders_left = left, "stopped; what was left in the line is recovered at the next start");
+    tracing::info!(event = "stopped", orders_left = left, "stopped; {left} orders were left in the line (the next start recovers them)");
     served.context("the HTTP server")?;
     Ok(0)
 }

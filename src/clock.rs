@@ -1,6 +1,6 @@
 //! The system's clock and random names behind the engine's ports: the only place that asks the machine for either.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use ordergate_actors::ports::{Clock, Ids};
 use uuid::Uuid;
 
@@ -11,7 +11,8 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the Clock port's one real implementation")]
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        // What the disk keeps: a time in memory equals the same time read back.
+        Utc::now().trunc_subsecs(6)
     }
 }
 

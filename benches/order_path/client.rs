@@ -84,8 +84,8 @@ impl Client {
 }
 
 /// So many connections, each in a closed loop, until the orders are through.
-pub(crate) fn concurrent(address: SocketAddr, clients: usize, orders: usize) -> Sample {
-    run(address, clients, orders, Some("until=broker"), false)
+pub(crate) fn concurrent(address: SocketAddr, clients: usize, orders: usize, until: Option<&'static str>) -> Sample {
+    run(address, clients, orders, until, false)
 }
 
 /// Market orders, accepted and filled.

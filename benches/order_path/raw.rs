@@ -182,6 +182,8 @@ fn units_of(number: usize, command_id: CommandId, permit: ordergate_actors::pers
 }
 
 type Job = (usize, Vec<Write>);
+/// An order under way: when it began, and what is still to be written.
+type Slot = Option<(Instant, std::array::IntoIter<Vec<Write>, 3>)>;
 
 /// The writer: drains what is queued into one transaction, then says who is through.
 fn writer(directory: &Path, jobs: &Receiver<Job>, done: &Sender<Vec<usize>>, commits: &Mutex<Vec<Duration>>) {
@@ -226,9 +228,9 @@ fn drive(concurrency: usize, orders: usize, pause: Option<Duration>) -> Sample {
             let (jobs, finished) = (jobs, finished);
             writer(directory.path(), &jobs, &finished, &commits);
         });
-        let mut slots: Vec<Option<(Instant, std::array::IntoIter<Vec<Write>, 3>)>> = (0..concurrency).map(|_| None).collect();
+        let mut slots: Vec<Slot> = (0..concurrency).map(|_| None).collect();
         let mut times = Vec::with_capacity(orders);
-        let mut begin = |slot: usize, slots: &mut Vec<Option<(Instant, std::array::IntoIter<Vec<Write>, 3>)>>| -> bool {
+        let mut begin = |slot: usize, slots: &mut Vec<Slot>| -> bool {
             let Some(units) = recorded.next() else { return false };
             if let Some(pause) = pause {
                 super::client::wait(pause);

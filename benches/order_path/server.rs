@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ordergate::store::ReadStore;
+
 const CONFIG: &str = r#"
 [account]
 permits = 4096
@@ -24,7 +26,7 @@ level = "error"
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Server {
@@ -51,7 +53,7 @@ impl Server {
             .find_map(|line| line.split("http://").nth(1)?.split_whitespace().next()?.parse().ok())
             .expect("the engine said where it listens");
         std::thread::spawn(move || lines.for_each(drop));
-        let server = Self { child, address, _directory: directory };
+        let server = Self { child, address, directory };
         server.wait_for("/health/ready", "200");
         server
     }
@@ -81,16 +83,16 @@ impl Server {
         Some(text)
     }
 
-    /// Waits until no order is open any more.
-    pub(crate) fn quiesce(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+    /// Waits until every order on disk has the broker's number or has ended; says how long that took.
+    pub(crate) fn drain(&self) -> Duration {
+        let start = Instant::now();
+        let store = ReadStore::open(&self.directory.path().join("data")).unwrap();
         loop {
-            let metrics = self.get("/metrics").unwrap_or_default();
-            let open = metrics.lines().find(|line| line.starts_with("ordergate_open_orders")).and_then(|line| line.rsplit(' ').next());
-            if open.is_some_and(|open| open == "0") || Instant::now() > deadline {
-                return;
+            let created = store.count_by_status().unwrap().iter().any(|(status, count)| status == "CREATED" && *count > 0);
+            if !created && store.incomplete().unwrap().is_empty() {
+                return start.elapsed();
             }
-            std::thread::yield_now();
+            assert!(start.elapsed() < Duration::from_secs(60), "the orders did not drain");
         }
     }
 

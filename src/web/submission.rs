@@ -13,6 +13,15 @@ use super::answer::{OrderRow, status_url, verdict};
 use super::problem::Problem;
 use super::state::WebState;
 
+/// What a caller that waits is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Every order has the broker's number, or has ended.
+    Broker,
+    /// Every order has ended.
+    End,
+}
+
 /// A signal on disk, with its orders as they stand.
 #[derive(Debug)]
 pub(super) struct Taken {
@@ -33,22 +42,12 @@ pub(super) async fn submit(state: &WebState, draft: SignalDraft) -> Result<Taken
         return Err(Problem::journal_closed());
     }
     let (client_id, signal_id) = (draft.client_id.clone(), draft.signal_id);
-    let (source, count) = (draft.source, draft.legs.len());
     let decision = tokio::time::timeout(state.settings.decision_deadline, state.engine.submit(draft)).await;
     let taken = match decision {
         Ok(Ok(answer)) => gather(state, client_id, answer.replayed, answer.basket_id, answer.orders).await,
         Ok(Err(EngineError::AnswerLost)) | Err(_) => look_up(state, client_id, signal_id).await?,
         Ok(Err(error)) => return Err(error.into()),
     };
-    tracing::info!(
-        event = "basket_queued",
-        orders = count,
-        client_id = %taken.client_id,
-        basket_id = %taken.basket_id,
-        source = source.as_str(),
-        replayed = taken.replayed,
-        "basket queued: {count}"
-    );
     Ok(taken)
 }
 
@@ -84,13 +83,14 @@ async fn look_up(state: &WebState, client_id: ClientId, signal_id: SignalId) -> 
 }
 
 impl Taken {
-    /// Waits until every order has ended, or the time is up.
-    pub(super) async fn settle(&mut self, state: &WebState, patience: Duration) {
+    /// Waits until every order is as far as the caller wants, or the time is up.
+    pub(super) async fn settle(&mut self, state: &WebState, until: Until, patience: Duration) {
         let deadline = Instant::now() + patience;
         let mut commits = state.engine.line().view.commits();
         loop {
             self.refresh(state);
-            let is_settled = self.orders.iter().all(|order| order.status.is_terminal());
+            let is_settled =
+                self.orders.iter().all(|order| order.status.is_terminal() || (until == Until::Broker && order.broker_order_id.is_some()));
             if is_settled || !matches!(timeout_at(deadline, commits.changed()).await, Ok(Ok(()))) {
                 return;
             }

@@ -20,7 +20,7 @@ use super::json::{Field, Json};
 use super::problem::Problem;
 use super::settings::Source;
 use super::state::WebState;
-use super::submission::{self, Taken};
+use super::submission::{self, Taken, Until};
 
 const LONGEST_WAIT_S: u64 = 10;
 
@@ -157,26 +157,31 @@ fn overload(problem: Problem, source: &Source) -> Problem {
 
 async fn answer(state: &WebState, request: &HttpRequest, mut taken: Taken, alert: &Alert, by_secret: bool) -> HttpResponse {
     let wait = preferred_wait(request.headers());
-    if let Some(seconds) = wait {
-        taken.settle(state, Duration::from_secs(seconds)).await;
+    if let Some((seconds, until)) = wait {
+        taken.settle(state, until, Duration::from_secs(seconds)).await;
     }
     let mut body = taken.body(state, by_secret);
     if let Some(fields) = body.as_object_mut().filter(|_| !alert.ignored.is_empty()) {
         fields.insert("notes".to_owned(), json!([format!("not known and ignored: {}", alert.ignored.join(", "))]));
     }
     let mut response = HttpResponse::build(StatusCode::ACCEPTED);
-    if let Some(seconds) = wait {
+    if let Some((seconds, _)) = wait {
         response.insert_header(("Preference-Applied", format!("wait={seconds}")));
     }
     response.json(body)
 }
 
-/// `Prefer: wait=N`, at most ten seconds. What cannot be read is no preference (RFC 7240).
-fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
-    let wishes = headers.get_all("prefer").filter_map(|value| value.to_str().ok()).flat_map(|value| value.split([',', ';']));
-    wishes
-        .filter_map(|wish| wish.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
-        .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse::<u64>().ok())
-        .map(|seconds| seconds.min(LONGEST_WAIT_S))
+/// `Prefer: wait=N`, at most ten seconds, for the end of every order; with `until=broker` only for the broker's answer.
+/// What cannot be read is no preference (RFC 7240).
+fn preferred_wait(headers: &HeaderMap) -> Option<(u64, Until)> {
+    let wish = |name: &str| {
+        let wishes = headers.get_all("prefer").filter_map(|value| value.to_str().ok()).flat_map(|value| value.split([',', ';']));
+        wishes
+            .filter_map(|wish| wish.split_once('='))
+            .find(|(key, _)| key.trim().eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().trim_matches('"'))
+    };
+    let seconds: u64 = wish("wait")?.parse().ok()?;
+    let until = if wish("until").is_some_and(|value| value.eq_ignore_ascii_case("broker")) { Until::Broker } else { Until::End };
+    Some((seconds.min(LONGEST_WAIT_S), until))
 }

@@ -5,6 +5,8 @@
 //! `ORDERGATE_SEED=17 cargo test --test simulation one_seed -- --nocapture`
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as tests do")]
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test: a surprise is a failure")]
+
 mod checks;
 mod crash;
 mod script;
