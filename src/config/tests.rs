@@ -21,10 +21,6 @@ fn keys(error: &ConfigError) -> Vec<&str> {
     error.violations.iter().map(|violation| violation.key.as_str()).collect()
 }
 
-fn keys_of(error: &ConfigError) -> Vec<String> {
-    error.violations.iter().map(|violation| violation.key.clone()).collect()
-}
-
 #[test]
 fn the_defaults_run_as_they_are() {
     let config = load(&[]).unwrap();
@@ -49,27 +45,16 @@ fn the_default_waits_are_the_engines_standard() {
 
 #[test]
 fn the_default_store_options_are_the_stores_own() {
-    let now = "2026-11-20T04:00:00Z".parse().unwrap();
-    let config = load(&[]).unwrap();
-    assert_eq!(format!("{:?}", config.storage.options(now)), format!("{:?}", crate::store::Options::at(now)));
-    assert_eq!(config.binding().to_string(), "paper paper (PAPER1)");
+    let (storage, own) = (load(&[]).unwrap().storage, crate::store::Options::at("2026-11-20T04:00:00Z".parse().unwrap()));
+    assert_eq!((storage.checkpoint_pages, storage.idle_checkpoint_pages), (own.checkpoint_pages, own.idle_checkpoint_pages));
+    assert_eq!((storage.ballast_bytes, storage.busy_timeout_ms), (own.ballast_bytes, own.busy_timeout_ms));
 }
 
 #[test]
-fn the_common_source_and_key_stand_before_the_named_ones() {
-    let text = "[[webhook.sources]]\nname = \"tv\"\nsecret = \"t\"\n[[api.keys]]\nname = \"asha\"\nkey = \"a\"\n";
-    let config = load_file(text, &[("ORDERGATE__WEBHOOK__SECRET", "w"), ("ORDERGATE__API__KEY", "k")]).unwrap();
-    let secrets = crate::secrets::Secrets::load(&config).unwrap().unwrap();
-    let sources: Vec<_> = config.sources(&secrets).iter().map(|s| (s.name.clone(), s.secret.expose_secret().to_owned())).collect();
-    assert_eq!(sources, [("webhook".to_owned(), "w".to_owned()), ("tv".to_owned(), "t".to_owned())]);
-    let keys: Vec<_> = config.api_keys(&secrets).iter().map(|k| (k.name.clone(), k.key.expose_secret().to_owned())).collect();
-    assert_eq!(keys, [("api".to_owned(), "k".to_owned()), ("asha".to_owned(), "a".to_owned())]);
-    for (row, name) in [("webhook.sources", "webhook"), ("api.keys", "api")] {
-        let text =
-            format!("[[{row}]]\nname = \"{name}\"\nsecret = \"x\"\n").replace("secret", if row == "api.keys" { "key" } else { "secret" });
-        let error = load_file(&text, &[]).unwrap_err();
-        assert_eq!(keys_of(&error), [format!("{row}.0.name")], "{name} is taken");
-    }
+fn the_names_of_the_common_source_and_key_are_taken() {
+    let source = load_file("[[webhook.sources]]\nname = \"webhook\"\nsecret = \"x\"\n", &[]).unwrap_err();
+    let key = load_file("[[api.keys]]\nname = \"api\"\nkey = \"x\"\n", &[]).unwrap_err();
+    assert_eq!((keys(&source), keys(&key)), (vec!["webhook.sources.0.name"], vec!["api.keys.0.name"]));
 }
 
 #[test]

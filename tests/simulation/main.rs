@@ -3,7 +3,6 @@
 //!
 //! A failing seed prints itself and the command that repeats it:
 //! `ORDERGATE_SEED=17 cargo test --test simulation one_seed -- --nocapture`
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as tests do")]
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test: a surprise is a failure")]
 
