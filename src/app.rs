@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context as _, anyhow};
 use ordergate_actors::order::{ClientId, trading_date};
-use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener, Note};
+use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
 use ordergate_actors::ports::{Broker, Clock};
 use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED, Halt};
 use ordergate_actors::{Engine, Parts, World, WriteOn};
@@ -18,10 +18,10 @@ use tokio::sync::oneshot;
 use crate::brokers::paper::{PaperBroker, PaperSettings};
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{BrokerKind, Config};
+use crate::files::private_directory;
 use crate::halt::ProcessHalt;
 use crate::instruments::{InstrumentTable, sample};
 use crate::intent_log::IntentLog;
-use crate::risk_state::RiskStateFile;
 use crate::secrets::Secrets;
 use crate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
 use crate::starts::{self, StartMode};
@@ -33,8 +33,6 @@ use crate::web::{ApiKey, Paths, Source, WebSettings, WebState};
 /// How often the probe looks at the actors' heartbeats, and how old the oldest may be before the process gives up.
 const PROBE: Duration = Duration::from_secs(5);
 const HEARTBEAT_LOST: Duration = Duration::from_secs(20);
-/// How often the risk state files are brought up to date.
-const RISK_STATE: Duration = Duration::from_secs(2);
 
 /// Runs the engine until it is told to stop (SIGTERM, Ctrl-C); answers the exit code: 0 after an orderly stop, 78 when
 /// it refuses to start. A fault ends the process with 70 from wherever it happens.
@@ -52,6 +50,9 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let halt = Arc::new(ProcessHalt::new());
     let guards = logs.guards;
     halt.flush_with(move || drop(guards));
+    for warning in config.warnings() {
+        tracing::warn!(event = "config_warning", "{warning}");
+    }
     let clock = SystemClock;
     let started_at = clock.now();
     // The lock comes first: a second engine must not count as a start of this one.
@@ -62,6 +63,9 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     if let Err(refusal) = store.bind(&binding(&config)) {
         return refused(&refusal);
     }
+    // The port too, before anything is started: a process that cannot be reached must not trade.
+    let listener = std::net::TcpListener::bind(config.server.listen)
+        .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
     let concerns = look_at_the_start(&config, &store, started_at)?;
     let (stop, stopped) = oneshot::channel();
     let engine = start_engine(&config, store, Arc::clone(&halt), stopped).await?;
@@ -76,19 +80,18 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
         .workers(config.server.workers)
         .shutdown_timeout(config.engine.drain_deadline.as_secs().max(1))
         .client_request_timeout(settings.body_deadline)
-        .bind(config.server.listen)
-        .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
+        .listen(listener)?;
     let address = server.addrs().first().copied().unwrap_or(config.server.listen);
     let running = server.run();
     announce(&config, &secrets, address);
-    let tasks =
-        [actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt))), actix_web::rt::spawn(risk_state(engine.clone(), config.clone()))];
+    let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
+    let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, config.watcher.poll)
+        .context("the thread of the risk state file")?;
     let served = running.await;
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
     journal_open.store(false, Ordering::Release);
-    for task in tasks {
-        task.abort();
-    }
+    probe.abort();
+    drop(risk_state);
     let left = engine.stop().await?;
     let _engine_thread_ends = stop.send(());
     starts::forget(&config.storage.directory).context("forgetting the starts")?;
@@ -213,7 +216,7 @@ fn parts(config: &Config, store: SqliteStore, halt: Arc<ProcessHalt>) -> anyhow:
         let broker: Arc<dyn Broker> = match account.broker {
             BrokerKind::Paper => {
                 let directory = config.storage.directory.join("paper").join(account.client_id.as_str());
-                std::fs::create_dir_all(&directory).with_context(|| format!("the paper broker's directory {}", directory.display()))?;
+                private_directory(&directory).with_context(|| format!("the paper broker's directory {}", directory.display()))?;
                 let settings = PaperSettings { poll: account.settings.waits.poll, ..PaperSettings::new(directory) };
                 Arc::new(PaperBroker::open(&settings, instruments.clone(), Arc::clone(&market), Arc::clone(&clock))?)
             }
@@ -265,6 +268,9 @@ fn web_state(
     let mut settings =
         WebSettings::new(accounts, std::iter::once(own).chain(more).collect(), std::iter::once(key).chain(more_keys).collect());
     settings.body_limit = config.server.body_limit_bytes;
+    settings.body_deadline = config.server.body_deadline;
+    settings.decision_deadline = config.server.decision_deadline;
+    settings.lookup_deadline = config.server.lookup_deadline;
     let risk_state =
         config.accounts.first().map(|account| crate::risk_state::path(&config.storage.directory, &account.client_id)).unwrap_or_default();
     let paths = Paths { database: config.storage.directory.join("orders.db"), logs: config.log.directory.clone(), risk_state };
@@ -295,38 +301,6 @@ async fn probe(engine: Engine, halt: Arc<ProcessHalt>) {
             if age > limit {
                 let account = client.map_or_else(String::new, |client| format!(" of {client}"));
                 halt.halt(EXIT_FAULT, &format!("{actor}{account} has not moved for {} s", age.num_seconds()));
-            }
-        }
-    }
-}
-
-async fn risk_state(engine: Engine, config: Config) {
-    let mut files: Vec<(ClientId, RiskStateFile)> = config
-        .accounts
-        .iter()
-        .map(|account| {
-            let client = account.client_id.clone();
-            (client.clone(), RiskStateFile::new(&config.storage.directory, client, account.settings.limits.daily_loss))
-        })
-        .collect();
-    let mut every = tokio::time::interval(RISK_STATE);
-    loop {
-        every.tick().await;
-        let now = engine.line().clock.now();
-        for (client, file) in &mut files {
-            let pnl = engine.desk(client).ok().and_then(|desk| {
-                desk.findings.read().positions.as_ref().map(|positions| ordergate_actors::risk::daily_pnl(&positions.rows))
-            });
-            if let Err(error) = file.update(now, pnl) {
-                engine.note(Note {
-                    client_id: Some(client.clone()),
-                    event: "ALARM_RISK_STATE_FILE",
-                    level: Level::Warn,
-                    text: format!("the risk state file cannot be written: {error}"),
-                    command_id: None,
-                    who: Arc::from("ordergate"),
-                    inputs: "{}".to_owned(),
-                });
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! All that is wrong is reported at once, each with its key, its value, the rule and where it was said.
 
+mod convert;
 mod layers;
 mod reader;
 mod sections;
@@ -13,8 +14,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ordergate_actors::AccountSettings;
 use ordergate_actors::order::{Amount, ClientId};
-use ordergate_actors::{AccountSettings, Settings};
 use secrecy::SecretString;
 
 pub use layers::Layer;
@@ -56,6 +57,12 @@ pub struct Server {
     pub workers: usize,
     /// Larger bodies are refused.
     pub body_limit_bytes: usize,
+    /// How long a body may take.
+    pub body_deadline: Duration,
+    /// How long an answer waits for the decision.
+    pub decision_deadline: Duration,
+    /// How long a lost answer is looked for.
+    pub lookup_deadline: Duration,
 }
 
 /// The data directory.
@@ -313,27 +320,6 @@ impl Config {
     /// The environment of this process, for [`Config::load`].
     pub fn process_env() -> impl Iterator<Item = (String, String)> {
         std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-    }
-
-    /// What the engine needs to know of the process.
-    #[must_use]
-    pub fn engine_settings(&self) -> Settings {
-        let Engine { entry_ttl, future_tolerance, restarts, restart_window, drain_deadline, mailbox, max_notional, .. } = self.engine;
-        Settings {
-            max_notional,
-            entry_ttl,
-            future_tolerance,
-            restarts_most: restarts,
-            restarts_window: restart_window,
-            mailbox,
-            min_free_bytes: self.storage.min_free_bytes,
-            drain_deadline,
-        }
-    }
-
-    /// What the engine needs to know of each account, in the order of the configuration.
-    pub fn account_settings(&self) -> impl Iterator<Item = AccountSettings> + '_ {
-        self.accounts.iter().map(|account| account.settings.clone())
     }
 
     /// What is allowed but unwise, for the log of the start.

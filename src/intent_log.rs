@@ -6,8 +6,6 @@
 
 mod file;
 mod line;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +16,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use ordergate_actors::persistence::{Event, Listener};
 use ordergate_actors::ports::{JournalRow, StoreError};
 
+use crate::files::private_directory;
 use crate::store::OpenError;
 use file::LogFile;
 
@@ -78,7 +77,7 @@ impl IntentLog {
     /// # Errors
     /// The directory of the logs cannot be made, or there is no thread.
     pub fn start(logs: &Path, directory: &Path) -> Result<(Self, IntentLogThread), IntentLogError> {
-        std::fs::create_dir_all(logs)?;
+        private_directory(logs)?;
         let (rows, waiting) = bounded(WAITING);
         let (path, directory) = (path(logs), directory.to_path_buf());
         let thread = std::thread::Builder::new().name("intent-log".to_owned()).spawn(move || write(&path, &directory, &waiting))?;
@@ -121,6 +120,6 @@ fn write(path: &Path, directory: &Path, rows: &Receiver<Arc<JournalRow>>) {
 /// # Errors
 /// The journal cannot be read, or the file cannot be written; the old log stays.
 pub fn rebuild(logs: &Path, directory: &Path) -> Result<u64, IntentLogError> {
-    std::fs::create_dir_all(logs)?;
+    private_directory(logs)?;
     file::rebuild(&path(logs), directory)
 }

@@ -2,10 +2,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use ordergate_actors::Line;
 use ordergate_actors::order::{Amount, ClientId, trading_date};
 use ordergate_actors::persistence::chain::stored_time;
+use ordergate_actors::risk::daily_pnl;
 use serde::Serialize;
 
 use crate::files::{Mode, write_whole};
@@ -85,6 +90,42 @@ impl RiskStateFile {
         self.written = Some((date, daily_pnl));
         Ok(())
     }
+}
+
+/// Keeps the files of all accounts up to date; its drop ends that.
+#[derive(Debug)]
+pub struct RiskStateThread {
+    _stop: Sender<()>,
+}
+
+/// Starts a thread that writes each account's file as often as the broker's positions are read.
+///
+/// # Errors
+/// There is no thread.
+pub fn start(line: Arc<Line>, directory: &Path, every: Duration) -> io::Result<RiskStateThread> {
+    let (stop, stopped) = bounded::<()>(0);
+    let mut files: Vec<_> = line
+        .desks()
+        .map(|desk| {
+            let file = RiskStateFile::new(directory, desk.client_id.clone(), desk.settings.limits.daily_loss);
+            (Arc::clone(desk), file, false)
+        })
+        .collect();
+    let keep = move || {
+        while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+            for (desk, file, is_failing) in &mut files {
+                let pnl = desk.findings.read().positions.as_ref().map(|positions| daily_pnl(&positions.rows));
+                let written = file.update(line.clock.now(), pnl);
+                // Said once, not every second.
+                if let (Err(cause), false) = (&written, *is_failing) {
+                    tracing::warn!(event = "risk_state_failed", client_id = %desk.client_id, %cause, "the risk state file cannot be written");
+                }
+                *is_failing = written.is_err();
+            }
+        }
+    };
+    std::thread::Builder::new().name("risk-state".to_owned()).spawn(keep)?;
+    Ok(RiskStateThread { _stop: stop })
 }
 
 #[cfg(test)]

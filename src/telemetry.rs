@@ -64,7 +64,7 @@ pub struct Guards {
 /// # Errors
 /// [`TelemetryError`]: do not start.
 pub fn start(log: &Log) -> Result<Telemetry, TelemetryError> {
-    std::fs::create_dir_all(&log.directory)
+    crate::files::private_directory(&log.directory)
         .map_err(|cause| TelemetryError::Directory { directory: log.directory.display().to_string(), cause })?;
     let daily = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)

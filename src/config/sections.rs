@@ -20,6 +20,9 @@ pub(super) fn server(reader: &mut Reader) -> Server {
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
         workers: scope.count("workers", 1..=256),
         body_limit_bytes: scope.count("body_limit_bytes", 1_024..=16_777_216),
+        body_deadline: scope.millis("body_deadline_ms"),
+        decision_deadline: scope.millis("decision_deadline_ms"),
+        lookup_deadline: scope.millis("lookup_deadline_ms"),
     }
 }
 
@@ -54,7 +57,7 @@ pub(super) fn webhook(reader: &mut Reader, accounts: &[Account]) -> Webhook {
         let source = source(reader, index, replay_window_ms, accounts);
         let Some(source) = source else { continue };
         let at = format!("webhook.sources.{index}");
-        if sources.iter().any(|other| other.name == source.name) {
+        if source.name == super::convert::COMMON_SOURCE || sources.iter().any(|other| other.name == source.name) {
             reader.violate(&format!("{at}.name"), "is the name of another source too");
         }
         let is_same = |other: &secrecy::SecretString| other.expose_secret() == source.secret.expose_secret();
@@ -102,7 +105,9 @@ pub(super) fn api(reader: &mut Reader) -> Api {
         let key = scope.secret("key");
         match (name, key) {
             (_, None) => reader.violate(&format!("api.keys.{index}.key"), "is missing"),
-            (Some(name), Some(key)) if keys.iter().all(|other| other.name != name.as_str()) => {
+            (Some(name), Some(key))
+                if name.as_str() != super::convert::COMMON_KEY && keys.iter().all(|other| other.name != name.as_str()) =>
+            {
                 keys.push(ApiKey { name: name.to_string(), key });
             }
             (Some(_), Some(_)) => reader.violate(&format!("api.keys.{index}.name"), "is the name of another key too"),

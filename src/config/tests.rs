@@ -44,6 +44,20 @@ fn the_default_waits_are_the_engines_standard() {
 }
 
 #[test]
+fn the_default_store_options_are_the_stores_own() {
+    let (storage, own) = (load(&[]).unwrap().storage, crate::store::Options::at("2026-11-20T04:00:00Z".parse().unwrap()));
+    assert_eq!((storage.checkpoint_pages, storage.idle_checkpoint_pages), (own.checkpoint_pages, own.idle_checkpoint_pages));
+    assert_eq!((storage.ballast_bytes, storage.busy_timeout_ms), (own.ballast_bytes, own.busy_timeout_ms));
+}
+
+#[test]
+fn the_names_of_the_common_source_and_key_are_taken() {
+    let source = load_file("[[webhook.sources]]\nname = \"webhook\"\nsecret = \"x\"\n", &[]).unwrap_err();
+    let key = load_file("[[api.keys]]\nname = \"api\"\nkey = \"x\"\n", &[]).unwrap_err();
+    assert_eq!((keys(&source), keys(&key)), (vec!["webhook.sources.0.name"], vec!["api.keys.0.name"]));
+}
+
+#[test]
 fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
     let config = load_file(
         "[server]\nlisten = \"127.0.0.1:9000\"\nworkers = 3\n[account.limits]\ndaily_loss = \"1000.50\"\n",

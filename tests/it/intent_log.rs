@@ -5,6 +5,7 @@ use std::path::Path;
 use ordergate::intent_log::{IntentLog, path, rebuild};
 use ordergate::status_log::StatusLog;
 use ordergate_actors::order::{BookState, Side};
+use ordergate_actors::persistence::{Event, Listener};
 use serde_json::{Value, json};
 
 use crate::book::{Book, a_day};
@@ -97,4 +98,36 @@ fn a_start_writes_what_an_earlier_process_left_out_and_cuts_a_torn_line() {
     assert_eq!(String::from_utf8_lossy(&live), String::from_utf8_lossy(&std::fs::read(path(&logs)).unwrap()));
     let last = lines(&logs).pop().unwrap();
     assert_eq!((&last["stage"], &last["symbol"], &last["avg_price"]), (&json!("EXECUTED"), &json!("SBIN-EQ"), &json!("99")));
+}
+
+/// A channel that was full now and then: two of three rows never reach the thread.
+struct Lossy(IntentLog, usize);
+
+impl Listener for Lossy {
+    fn committed(&mut self, events: &[Event]) {
+        for event in events {
+            self.1 += 1;
+            if self.1.is_multiple_of(3) {
+                self.0.committed(std::slice::from_ref(event));
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_that_were_dropped_are_read_from_the_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let logs = directory.path().join("logs");
+    Book::open(directory.path(), Vec::new()).close();
+    let (log, thread) = IntentLog::start(&logs, directory.path()).unwrap();
+    let mut book = Book::open(directory.path(), vec![Box::new(Lossy(log, 0))]);
+    a_day(&mut book);
+    let rows = book.seen.lock().len();
+    book.close();
+    thread.join();
+    let (live, reached) = (std::fs::read_to_string(path(&logs)).unwrap(), lines(&logs).last().unwrap()["seq"].as_u64().unwrap());
+    assert!(reached as usize + 3 > rows, "{reached} of {rows}");
+    rebuild(&logs, directory.path()).unwrap();
+    let whole = std::fs::read_to_string(path(&logs)).unwrap();
+    assert!(whole.starts_with(&live) && live.lines().count() > 15, "{live}");
 }
