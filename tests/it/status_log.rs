@@ -35,6 +35,7 @@ impl MakeWriter<'_> for Buffer {
 
 /// The lines that a ledger with the log leaves.
 fn logged(work: impl FnOnce(&mut Book)) -> Vec<Value> {
+    crate::support::listen_everywhere();
     let directory = tempfile::tempdir().unwrap();
     let buffer = Buffer::default();
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(buffer.clone()).finish();

@@ -268,6 +268,16 @@ async fn signal_time_ages_an_entry() {
 }
 
 #[actix_web::test]
+async fn a_wait_for_the_broker_ends_with_its_number() {
+    let house = House::open().await;
+    let request = house.request("POST", "/webhook").header("Prefer", "wait=10; until=broker").json(&secret(resting("slow")));
+    let reply = house.send(request).await;
+    assert_eq!((reply.status, &reply.order(0)["status"]), (202, &json!("SENT_TO_BROKER")));
+    assert!(reply.order(0)["broker_order_id"].is_string(), "{:#}", reply.body);
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn a_wait_ends_with_its_time() {
     let house = House::open().await;
     let request = house.request("POST", "/webhook").header("Prefer", "wait=1").json(&secret(resting("slow")));

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::join_all;
+use ordergate_actors::EngineError;
 use ordergate_actors::order::{ClientId, HoldingKey, Strategy};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level};
 use serde::Deserialize;
@@ -65,7 +66,11 @@ pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: 
     let change =
         body.strategy.as_ref().map_or(ControlChange::Account(body.level), |strategy| ControlChange::Strategy(strategy.clone(), body.level));
     // Polled together, so that every latch is raised before anything waits for the disk.
-    let results = join_all(clients.iter().map(|client| state.engine.control(client, change.clone(), &who, &body.reason))).await;
+    let asked = clients.iter().map(|client| {
+        let commit = state.engine.control(client, change.clone(), &who, &body.reason);
+        tokio::time::timeout(state.settings.decision_deadline, commit)
+    });
+    let results = join_all(asked).await.into_iter().map(|result| result.unwrap_or(Err(EngineError::AnswerLost)));
     let mut is_whole = true;
     let accounts: Vec<Value> = clients
         .iter()

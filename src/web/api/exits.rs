@@ -129,11 +129,7 @@ pub(super) async fn send(state: &WebState, filter: &Filter, asking: Vec<Asking>)
         orders += legs.len();
         for (index, chunk) in legs.chunks(MAX_LEGS).enumerate() {
             let asking = Asking { key: chunk_key(asking.key.as_ref(), index)?, ..asking.clone() };
-            // One account that is not served must not keep the others from being closed.
-            signals.push(match asking.send(state, chunk.to_vec()).await {
-                Ok(taken) => taken.body(state, false),
-                Err(problem) => problem.body(),
-            });
+            signals.push(asking.send(state, chunk.to_vec()).await.map(|taken| taken.body(state, false)));
         }
     }
     if orders == 0 {
@@ -147,31 +143,28 @@ pub(super) async fn send(state: &WebState, filter: &Filter, asking: Vec<Asking>)
             "status": "NO_POSITION",
             "done": "nothing: there are no eligible positions",
             "orders": [],
-            "signals": [],
         })));
     }
-    if let [Value::Object(only)] = signals.as_mut_slice() {
-        let status = only.get("status").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-        return Ok(answer(status, Value::Object(only.clone())));
+    if signals.len() == 1
+        && let Some(only) = signals.pop()
+    {
+        return only.map(|body| HttpResponse::Accepted().json(body));
     }
-    let all: Vec<&Value> = signals.iter().filter_map(|signal| signal.get("orders")).filter_map(Value::as_array).flatten().collect();
-    let is_blocked = !all.is_empty() && all.iter().all(|order| order.get("status") == Some(&json!("FAILED")));
-    let is_whole = signals.iter().all(|signal| signal.get("status") == Some(&json!("ACCEPTED")));
-    let status = if is_whole {
-        "ACCEPTED"
-    } else if is_blocked || all.is_empty() {
-        "BLOCKED"
-    } else {
-        "PARTIALLY_ACCEPTED"
-    };
-    Ok(answer(None, json!({ "status": status, "orders": all, "signals": signals })))
+    Ok(HttpResponse::Accepted().json(together(signals)))
 }
 
-fn answer(problem: Option<u16>, body: Value) -> HttpResponse {
-    match problem.and_then(|code| actix_web::http::StatusCode::from_u16(code).ok()) {
-        Some(code) => HttpResponse::build(code).content_type("application/problem+json").body(body.to_string()),
-        None => HttpResponse::Accepted().json(body),
-    }
+/// Several signals in one answer. One that was not taken does not hide the others: its problem stands among them.
+fn together(signals: Vec<Result<Value, Problem>>) -> Value {
+    let is_refused = signals.iter().any(Result::is_err);
+    let signals: Vec<Value> = signals.into_iter().map(|signal| signal.unwrap_or_else(|problem| problem.body())).collect();
+    let orders: Vec<&Value> = signals.iter().filter_map(|signal| signal.get("orders")).filter_map(Value::as_array).flatten().collect();
+    let failed = orders.iter().filter(|order| order.get("status") == Some(&json!("FAILED"))).count();
+    let status = match failed {
+        0 if !is_refused => "ACCEPTED",
+        _ if failed == orders.len() => "BLOCKED",
+        _ => "PARTIALLY_ACCEPTED",
+    };
+    json!({ "status": status, "orders": orders, "signals": signals })
 }
 
 fn chunk_key(key: Option<&IdempotencyKey>, index: usize) -> Result<Option<IdempotencyKey>, Problem> {

@@ -1,12 +1,14 @@
 //! `GET /dashboard/orderbook`: our orders beside the broker's.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Query as Parameters};
-use ordergate_actors::order::{ClientId, OrderRecord};
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::{BrokerOrderId, ClientId, OrderRecord};
 use ordergate_actors::persistence::NEWEST_KEPT;
-use ordergate_actors::ports::{Query, Rows};
+use ordergate_actors::ports::{BookRow, Query, Rows};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -52,7 +54,7 @@ pub(in crate::web) async fn orderbook(asked: Parameters<Asked>, state: Data<WebS
     let rows: Vec<OrderRow> = orders.iter().map(|order| OrderRow::from(&**order)).collect();
     Ok(HttpResponse::Ok().json(json!({
         "system_orders": rows,
-        "broker_orders": broker_orders(&state, &clients),
+        "broker_orders": broker_orders(&state, &clients, limit),
         "next": next,
         "as_of": state.now(),
     })))
@@ -80,7 +82,8 @@ async fn page(state: &WebState, client_id: &ClientId, before: u64, limit: u16) -
     Ok(orders)
 }
 
-fn broker_orders(state: &WebState, clients: &[ClientId]) -> Vec<Value> {
+/// The broker's rows as last proven, those that changed last first.
+fn broker_orders(state: &WebState, clients: &[ClientId], limit: u16) -> Vec<Value> {
     let now = state.now();
     let mut all = Vec::new();
     for desk in clients.iter().filter_map(|client| state.engine.desk(client).ok()) {
@@ -89,17 +92,24 @@ fn broker_orders(state: &WebState, clients: &[ClientId]) -> Vec<Value> {
             (findings.orders.clone(), findings.foreign.clone())
         };
         let Some(orders) = orders else { continue };
-        for row in orders.rows.iter() {
-            let is_foreign = foreign.iter().any(|other| other.broker_order_id == row.broker_order_id);
-            let mut value = json!(row);
-            if let Some(fields) = value.as_object_mut() {
-                fields.insert("client_id".to_owned(), json!(desk.client_id));
-                fields.insert("foreign".to_owned(), json!(is_foreign));
-                fields.insert("read_at".to_owned(), json!(orders.at));
-                fields.insert("age_ms".to_owned(), json!(age_ms(now, orders.at)));
-            }
-            all.push(value);
-        }
+        let foreign: HashSet<BrokerOrderId> = foreign.iter().map(|row| row.broker_order_id.clone()).collect();
+        all.extend(orders.rows.iter().map(|row| {
+            let is_foreign = foreign.contains(&row.broker_order_id);
+            (desk.client_id.clone(), orders.at, is_foreign, Arc::clone(row))
+        }));
     }
-    all
+    all.sort_by(|a, b| b.3.at.cmp(&a.3.at).then_with(|| b.3.broker_order_id.cmp(&a.3.broker_order_id)));
+    all.truncate(usize::from(limit));
+    all.into_iter().map(|(client_id, read_at, is_foreign, row)| broker_order(&client_id, read_at, is_foreign, &row, now)).collect()
+}
+
+fn broker_order(client_id: &ClientId, read_at: DateTime<Utc>, is_foreign: bool, row: &BookRow, now: DateTime<Utc>) -> Value {
+    let mut value = json!(row);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("client_id".to_owned(), json!(client_id));
+        fields.insert("foreign".to_owned(), json!(is_foreign));
+        fields.insert("read_at".to_owned(), json!(read_at));
+        fields.insert("age_ms".to_owned(), json!(age_ms(now, read_at)));
+    }
+    value
 }

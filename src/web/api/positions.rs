@@ -1,11 +1,10 @@
 //! `GET /dashboard/positions`: what our strategies hold, beside what the broker shows.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Query as Parameters};
-use ordergate_actors::order::{ClientId, HoldingKey};
-use ordergate_actors::persistence::{Book, Gross};
+use ordergate_actors::order::{ClientId, Holding, HoldingKey, Strategy};
 use ordergate_actors::ports::{PositionRow, Quote};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,45 +26,41 @@ pub(in crate::web) async fn positions(asked: Parameters<Asked>, state: Data<WebS
 }
 
 /// What is held under one key, by strategy.
+#[derive(Default)]
 struct Held {
-    key: HoldingKey,
-    gross: Gross,
+    net: i64,
     strategies: Vec<Value>,
 }
 
-fn held(book: &Book, at_broker: BTreeSet<HoldingKey>) -> Vec<Held> {
-    let mut keys = at_broker;
-    keys.extend(book.held_keys().map(|(key, _)| key.clone()));
-    keys.into_iter()
-        .map(|key| {
-            let strategies = book
-                .holdings()
-                .filter(|(_, other, _)| **other == key)
-                .map(|(strategy, _, held)| {
-                    json!({
-                        "strategy": strategy,
-                        "net": held.net,
-                        "average_price": held.average().map(|price| price.to_string()),
-                        "realised": held.realised.to_string(),
-                        "opened_at": held.opened_at,
-                    })
-                })
-                .collect();
-            Held { gross: book.gross(&key), key, strategies }
-        })
-        .collect()
+/// By key: everything that is held here, and every key that the broker shows.
+fn by_key(holdings: Vec<(Strategy, HoldingKey, Holding)>, rows: &[PositionRow]) -> BTreeMap<HoldingKey, Held> {
+    let mut keys: BTreeMap<HoldingKey, Held> = rows.iter().map(|row| (row.holding.clone(), Held::default())).collect();
+    for (strategy, key, holding) in holdings {
+        let held = keys.entry(key).or_default();
+        held.net += holding.net;
+        held.strategies.push(json!({
+            "strategy": strategy,
+            "net": holding.net,
+            "average_price": holding.average().map(|price| price.to_string()),
+            "realised": holding.realised.to_string(),
+            "opened_at": holding.opened_at,
+        }));
+    }
+    keys
 }
 
 fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
     let desk = state.engine.desk(client_id).ok()?;
     let found = desk.findings.read().positions.clone();
     let rows: &[PositionRow] = found.as_ref().map_or(&[], |found| &found.rows);
-    let held = state.engine.read(client_id, |book| held(book, rows.iter().map(|row| row.holding.clone()).collect()))?;
+    let holdings = state
+        .engine
+        .read(client_id, |book| book.holdings().map(|(strategy, key, held)| (strategy.clone(), key.clone(), *held)).collect::<Vec<_>>())?;
     let is_synthetic = !desk.broker.capabilities().is_live;
     let now = state.now();
-    let positions: Vec<Value> = held
+    let positions: Vec<Value> = by_key(holdings, rows)
         .into_iter()
-        .map(|Held { key, gross, strategies }| {
+        .map(|(key, Held { net, strategies })| {
             let row = rows.iter().find(|row| row.holding == key);
             let at_broker = found.as_ref().map(|found| found.net(&key));
             json!({
@@ -73,9 +68,9 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
                 "symbol": key.instrument.symbol,
                 "product": key.product,
                 "strategies": strategies,
-                "ours": gross.net(),
+                "ours": net,
                 "broker": at_broker,
-                "difference": at_broker.map(|net| net - gross.net()),
+                "difference": at_broker.map(|at_broker| at_broker - net),
                 "broker_average_price": row.and_then(|row| row.average_price).map(|price| price.to_string()),
                 "realised": row.map(|row| row.realised.to_string()),
                 "unrealised": row.map(|row| row.unrealised.to_string()),

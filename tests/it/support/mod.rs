@@ -26,6 +26,13 @@ pub(crate) const SECRET: &str = "a-secret-nobody-may-see";
 pub(crate) const KEY: &str = "a-key-nobody-may-see";
 const LONG: Duration = Duration::from_secs(10);
 
+/// A log line that is first met on a thread without a subscriber is switched off for every thread, as long as there is
+/// only one subscriber. Tests that read their own log need this second one, which keeps nothing.
+pub(crate) fn listen_everywhere() {
+    static SECOND: std::sync::OnceLock<tracing::Dispatch> = std::sync::OnceLock::new();
+    SECOND.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+}
+
 /// What differs from test to test.
 pub(crate) struct Plan {
     pub accounts: Vec<&'static str>,
