@@ -3,6 +3,7 @@
 
 mod book;
 mod cli;
+mod crash;
 mod intent_log;
 mod status_log;
 mod telemetry;
