@@ -5,6 +5,7 @@ mod api;
 mod auth;
 mod book;
 mod cli;
+mod crash;
 mod intent_log;
 mod status_log;
 mod support;
