@@ -6,7 +6,10 @@
 
 mod checks;
 mod crash;
+mod desk;
+mod faults;
 mod script;
+mod seeds_cases;
 mod witness;
 mod world;
 
