@@ -214,17 +214,24 @@ pub(crate) struct Desk {
 /// Runs a scenario on a desk that is open for entries; afterwards its journal must be sound, no call may have gone out
 /// without its row, and no order twice.
 pub(crate) fn scenario(setup: Setup, live: impl AsyncFnOnce(&mut Desk)) {
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let runner = actix::System::with_tokio_rt(runtime);
-    runner.block_on(async move {
-        let mut desk = Desk::open(setup);
+    Desk::unopened(setup, async |desk| {
         desk.until_open().await;
-        live(&mut desk).await;
+        live(desk).await;
         desk.check();
     });
 }
 
 impl Desk {
+    /// Runs a scenario on a desk that was started this moment.
+    pub(crate) fn unopened(setup: Setup, live: impl AsyncFnOnce(&mut Self)) {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runner = actix::System::with_tokio_rt(runtime);
+        runner.block_on(async move {
+            let mut desk = Self::open(setup);
+            live(&mut desk).await;
+        });
+    }
+
     fn open(setup: Setup) -> Self {
         let clock = TokioClock::from(morning());
         let disk = SimulatedDisk::new("SIM1").unwrap();

@@ -16,6 +16,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 
+use calls::Done;
 pub use calls::{CallKey, CallKind, Calls};
 pub use lanes::{Item, Lane, Lanes, Stage, Work};
 
@@ -106,19 +107,10 @@ pub enum Found {
     Positions(Snapshot<PositionRow>),
 }
 
-/// A call ended. Posted by its task.
+/// Calls ended; their answers are with the calls. Posted by their tasks.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct CallDone {
-    key: CallKey,
-    outcome: Done,
-}
-
-#[derive(Debug)]
-enum Done {
-    Placed(PlaceOutcome),
-    Called(CallOutcome, Option<Modification>),
-}
+struct CallDone;
 
 /// A call has held the slot long enough.
 #[derive(Debug, Message)]
@@ -322,11 +314,12 @@ impl BrokerActor {
 
     /// Starts the task beside the actor: it survives the actor's restart.
     fn run(&self, key: CallKey, ctx: &mut Context<Self>, task: impl Future<Output = Done> + 'static) {
-        let (line, client_id) = (Arc::clone(&self.line), self.desk.client_id.clone());
+        let (line, desk) = (Arc::clone(&self.line), Arc::clone(&self.desk));
         tracing::debug!(?key, "call starts");
         actix::spawn(async move {
             let outcome = task.await;
-            line.tell_broker(&client_id, CallDone { key, outcome });
+            desk.calls.lock().answered(key, outcome);
+            line.tell_broker(&desk.client_id, CallDone);
         });
         ctx.notify_later(SlotDeadline(key), self.desk.settings.waits.slot_deadline);
     }
@@ -376,8 +369,15 @@ impl BrokerActor {
         self.pump(now, ctx);
     }
 
-    fn call_done(&mut self, message: CallDone, now: DateTime<Utc>, ctx: &mut Context<Self>) {
-        let CallDone { key, outcome } = message;
+    /// Takes every answer that has come.
+    fn take_answers(&mut self, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+        loop {
+            let Some((key, outcome)) = self.desk.calls.lock().take_answer() else { break };
+            self.call_done(key, outcome, now, ctx);
+        }
+    }
+
+    fn call_done(&mut self, key: CallKey, outcome: Done, now: DateTime<Utc>, ctx: &mut Context<Self>) {
         at_hand(&self.desk.client_id, key.command_id);
         let Some(ticket) = self.desk.calls.lock().end(key) else { return };
         let fact = match outcome {
@@ -426,14 +426,16 @@ impl BrokerActor {
             Reading::Trades => Box::pin(broker.trades().map(Found::Trades)),
             Reading::Positions => Box::pin(broker.positions().map(Found::Positions)),
         };
-        let (line, client_id, deadline) = (Arc::clone(&self.line), self.desk.client_id.clone(), self.desk.settings.waits.read_deadline);
+        let (line, desk, deadline) = (Arc::clone(&self.line), Arc::clone(&self.desk), self.desk.settings.waits.read_deadline);
         actix::spawn(async move {
             let found = match tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(read).catch_unwind()).await {
                 Ok(Ok(found)) => found,
                 Ok(Err(panic)) => nothing(reading, format!("a fault in the broker adapter: {}", panic_words(&*panic))),
                 Err(_) => nothing(reading, format!("no answer within {} ms", deadline.as_millis())),
             };
-            line.tell_broker(&client_id, ReadDone { found, began_seq });
+            // The slot is free from here on, even if the message is lost with the actor: the next poll reads again.
+            desk.calls.lock().end_read();
+            line.tell_broker(&desk.client_id, ReadDone { found, began_seq });
         });
     }
 }
@@ -542,8 +544,8 @@ impl Handler<CallCommitted> for BrokerActor {
 
 impl Handler<CallDone> for BrokerActor {
     type Result = ();
-    fn handle(&mut self, message: CallDone, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, ctx, now| actor.call_done(message, now, ctx));
+    fn handle(&mut self, _: CallDone, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, ctx, now| actor.take_answers(now, ctx));
     }
 }
 
@@ -557,7 +559,9 @@ impl Handler<SlotDeadline> for BrokerActor {
 impl Handler<Read> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: Read, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, _| {
+        guarded(self, ctx, |actor, ctx, now| {
+            // Comes with every poll: picks up what a lost wake-up left behind.
+            actor.take_answers(now, ctx);
             actor.wanted.extend(message.0);
             actor.read_next();
         });
@@ -568,7 +572,6 @@ impl Handler<ReadDone> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: ReadDone, ctx: &mut Self::Context) {
         guarded(self, ctx, |actor, _, now| {
-            actor.desk.calls.lock().end_read();
             actor.line.tell_watcher(&actor.desk.client_id, BookRead { found: message.found, began_seq: message.began_seq, at: now });
             actor.read_next();
         });
