@@ -89,15 +89,15 @@ impl Lanes {
         None
     }
 
-    /// Items whose row is on disk or on the way there.
+    /// Orders and changes whose row is on disk or on the way there; cancels are not counted.
     #[must_use]
     pub fn ahead(&self) -> usize {
-        self.items.values().filter(|item| item.stage != Stage::Queued).count()
+        self.items.iter().filter(|((lane, ..), item)| *lane > Lane::Cancel && item.stage != Stage::Queued).count()
     }
 
     /// The next item whose row should be written.
-    pub fn next_queued(&mut self) -> Option<&mut Item> {
-        self.items.values_mut().find(|item| item.stage == Stage::Queued)
+    pub fn next_queued(&mut self) -> Option<(Lane, &mut Item)> {
+        self.items.iter_mut().find(|(_, item)| item.stage == Stage::Queued).map(|((lane, ..), item)| (*lane, item))
     }
 
     /// Takes the next item that may be called.
@@ -171,8 +171,8 @@ mod tests {
         let mut lanes = Lanes::default();
         let _none = lanes.push(Lane::Cancel, 1, command(1), Work::Cancel);
         assert!(lanes.take_ready().is_none());
-        lanes.next_queued().unwrap().stage = Stage::Intended;
+        lanes.next_queued().unwrap().1.stage = Stage::Intended;
         assert!(lanes.take_ready().is_none());
-        assert_eq!(lanes.ahead(), 1);
+        assert_eq!(lanes.ahead(), 0, "a cancel takes no room in the window");
     }
 }

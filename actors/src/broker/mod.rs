@@ -210,16 +210,31 @@ impl BrokerActor {
         self.desk.broker.prepare(order, quote.as_ref()).map_err(|refusal| (Tag::RiskLimitsExceeded, refusal.reason))
     }
 
-    /// Writes intentions ahead, and starts the next call if the slot is free.
+    /// Writes intentions ahead, and starts the next call if the slot is free; what ends without a call makes room for
+    /// the next.
     fn pump(&mut self, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+        loop {
+            self.write_ahead();
+            if !self.call_ready(now, ctx) {
+                return;
+            }
+        }
+    }
+
+    fn write_ahead(&mut self) {
         let mut posted = Vec::new();
         let window = self.desk.broker.capabilities().send_ahead.max(1);
         let high_water = self.desk.calls.lock().high_water().cloned();
         let mut ahead = self.lanes.ahead();
-        while ahead < window {
-            let Some(item) = self.lanes.next_queued() else { break };
+        while let Some((lane, item)) = self.lanes.next_queued() {
+            // The window bounds what may be sent; a cancel never waits behind orders for its own row.
+            if lane > Lane::Cancel {
+                if ahead >= window {
+                    break;
+                }
+                ahead += 1;
+            }
             item.stage = Stage::Intended;
-            ahead += 1;
             let command_id = item.command_id;
             let (fact, cargo) = match &item.work {
                 Work::Place(admitted, prepared) => {
@@ -240,10 +255,17 @@ impl BrokerActor {
         if !posted.is_empty() {
             self.line.post(posted);
         }
+    }
+
+    /// Whether anything was taken out of the lanes.
+    fn call_ready(&mut self, now: DateTime<Utc>, ctx: &mut Context<Self>) -> bool {
+        let mut has_taken = false;
         while self.desk.calls.lock().is_slot_free() {
             let Some((_, item)) = self.lanes.take_ready() else { break };
             self.call(item, now, ctx);
+            has_taken = true;
         }
+        has_taken
     }
 
     /// The last look, and the call.
@@ -285,6 +307,13 @@ impl BrokerActor {
                 self.change(command_id, CallKind::Cancel, self.desk.broker.cancel(id), None, ctx);
             }
             Work::Modify(change) => {
+                // A kill that came while it waited for its turn forbids it as it forbids the order itself.
+                let cancelled = record.cancel_wanted.map(|tag| tag.words().to_owned());
+                if let Some(reason) = cancelled.or_else(|| self.desk.latch.forbids(&record.ask.strategy, record.is_exit())) {
+                    let outcome = format!("not sent: {reason}");
+                    self.line.post_unit(self.unit(command_id, OrderFact::CallReplied { call: "MODIFY", outcome, terms: None }));
+                    return;
+                }
                 let future = self.desk.broker.modify((*change).clone());
                 self.change(command_id, CallKind::Modify, future, Some(*change), ctx);
             }
@@ -348,8 +377,12 @@ impl BrokerActor {
         if outcome.is_applied() {
             if let Some(item) = self.lanes.get_mut(command_id, CallKind::Place) {
                 item.stage = Stage::Ready;
+            } else {
+                // The lanes were lost in a restart. A call is made from its item and only after this message, so
+                // nothing left the machine; the token may have been drained before the intention was on disk.
+                let reason = "a fault inside ordergate between the commit and the call; nothing was sent".to_owned();
+                self.line.post_unit(self.unit(command_id, OrderFact::NotSent { tag: Tag::NotSent, reason }));
             }
-            // An intention without its item: the lanes were lost in a restart, and the token is on the orphan list.
         } else if let Some((_, Item { work: Work::Place(admitted, _), .. })) = self.lanes.take(command_id, CallKind::Place) {
             admitted.into_ticket().settle(&outcome);
         }
@@ -507,7 +540,7 @@ impl Handler<CancelOrder> for BrokerActor {
         guarded(self, ctx, |actor, ctx, now| {
             let number =
                 actor.line.view.read(&actor.desk.client_id, |book| book.order(message.command_id).map(|order| order.number)).flatten();
-            let Some(number) = number.filter(|_| !actor.desk.calls.lock().is_running(message.command_id)) else { return };
+            let Some(number) = number.filter(|_| !actor.desk.calls.lock().is_cancelling(message.command_id)) else { return };
             let lane = if message.is_kill { Lane::Kill } else { Lane::Cancel };
             let _waits_already = actor.lanes.push(lane, number, message.command_id, Work::Cancel);
             actor.pump(now, ctx);

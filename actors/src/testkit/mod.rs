@@ -110,6 +110,11 @@ impl TokioClock {
         *self.fault.lock() = Some((actor, look));
     }
 
+    /// The fault will not come.
+    pub fn disarm(&self) {
+        *self.fault.lock() = None;
+    }
+
     /// Whether the fault is still to come.
     #[must_use]
     pub fn is_armed(&self) -> bool {

@@ -129,7 +129,9 @@ impl WatcherActor {
             }
             tracing::warn!(client_id = %self.desk.client_id, %command_id, status = %record.status, is_suspect, "an order lost its place in the line and is taken up again");
             metrics::counter!("ordergate_orphans_total").increment(1);
-            if is_suspect {
+            // A suspect exit is driven once more: its position is open.
+            let ends = is_suspect && !(record.is_exit() && record.sent_at.is_none() && self.desk.second_drives.lock().insert(command_id));
+            if ends {
                 let cause = "a fault inside ordergate while this order was being handled".to_owned();
                 posted.push(self.order_unit(command_id, OrderFact::Suspect { cause }));
             } else if record.sent_at.is_none() {
@@ -387,9 +389,9 @@ impl WatcherActor {
         let all = [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions];
         match self.desk.phase() {
             Phase::Recovering if all.iter().all(|reading| self.core.proven.contains(reading)) => {
+                self.decide_found(now);
                 self.desk.set_phase(Phase::ExitsOnly);
                 tracing::info!(client_id = %self.desk.client_id, "the broker's books are read; open for exits");
-                self.decide_found(now);
                 self.line.tell_risk(&self.desk.client_id, LookAgain);
                 self.core.proven.clear();
             }
@@ -439,8 +441,7 @@ impl WatcherActor {
         let mut wanted = BTreeSet::new();
         let mut asks_cancel = false;
         for event in events {
-            if let Some((change, control)) = event.control.as_deref() {
-                self.desk.latch.committed(change, control);
+            if event.control.is_some() {
                 self.core.squared_off_at = None;
                 self.enforce_kill(now);
             }
@@ -495,7 +496,6 @@ impl Actor for WatcherActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.line.enter(Self::NAME, ctx);
         self.core = Core::default();
-        self.desk.latch.forget_pending();
         tracing::info!(client_id = %self.desk.client_id, poll_ms = self.desk.settings.waits.poll.as_millis(), "watcher started");
         ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
@@ -526,6 +526,10 @@ impl Handler<BookRead> for WatcherActor {
 impl Handler<Committed> for WatcherActor {
     type Result = ();
     fn handle(&mut self, message: Committed, ctx: &mut Self::Context) {
+        // Before anything that could panic: the latch follows the disk, or a kill could never be lifted again.
+        for (change, control) in message.events.iter().filter_map(|event| event.control.as_deref()) {
+            self.desk.latch.committed(change, control);
+        }
         guarded(self, ctx, |actor, _, now| actor.committed(&message.events, now));
     }
 }
