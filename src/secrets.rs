@@ -136,7 +136,7 @@ impl Secrets {
              The order book (dashboard API):\n\
              \x20 curl -sS -H 'Authorization: Bearer {key}' 'http://{listen}/dashboard/orderbook?limit=10'\n\n\
              An alert to try, sent as it is (paper: no money moves):\n\
-             \x20 curl -sS -X POST 'http://{listen}/webhook{account}' -H 'Content-Type: application/json' -d '{body}'\n\n\
+             \x20 curl -sS -X POST 'http://{listen}/webhook{account}' -H 'Content-Type: application/json' -H 'Prefer: wait=5' -d '{body}'\n\n\
              Then: ordergate verify-orders\n",
             path = config.storage.directory.join(FILE).display(),
         )
