@@ -4,6 +4,8 @@
 //! A failing seed prints itself and the command that repeats it:
 //! `ORDERGATE_SEED=17 cargo test --test simulation one_seed -- --nocapture`
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness of tests")]
+
 mod checks;
 mod crash;
 mod desk;
