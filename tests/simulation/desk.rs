@@ -16,7 +16,7 @@ use ordergate_actors::order::{
     Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, IdempotencyKey, InstrumentKey, LegDraft, OrderRecord, Price,
     SignalDraft, SignalId, Source, Status, Tag,
 };
-use ordergate_actors::persistence::{Answer, ControlChange, Event, KillLevel, Listener, NotRegistered};
+use ordergate_actors::persistence::{Answer, Book, ControlChange, Event, KillLevel, Listener, NotRegistered};
 use ordergate_actors::ports::{
     Capabilities, Clock, Instruments, Loaded, Query, Quote, Quotes, Rows, SignalRow, Store, StoreError, Verdict, Write,
 };
@@ -283,10 +283,19 @@ impl Desk {
 
     /// The next process on the same disk, at the same broker. It recovers by itself.
     pub(crate) fn start_again(&mut self) {
+        self.start_with(DiskFault::default());
+    }
+
+    /// The same on a disk that has so many bytes free.
+    pub(crate) fn start_again_with_free(&mut self, bytes: u64) {
+        self.start_with(DiskFault { free: Mutex::new(Some(bytes)), ..DiskFault::default() });
+    }
+
+    fn start_with(&mut self, fault: DiskFault) {
         self.kill_process();
         self.starts += 1;
         self.halt = Arc::new(NotedHalt::default());
-        self.disk_fault = Arc::new(DiskFault::default());
+        self.disk_fault = Arc::new(fault);
         self.engine = start(
             &self.setup,
             &self.disk,
@@ -340,10 +349,8 @@ impl Desk {
         self.until_ended(command).await
     }
 
-    /// The orders of a signal that was handed over, read from the disk: for callers whose answer was lost.
-    pub(crate) async fn registered(&self, count: usize) -> Vec<CommandId> {
-        self.until("the orders are on disk", |desk| desk.rows().len() >= count).await;
-        self.rows().iter().map(|row| row.command_id).collect()
+    pub(crate) fn clock_now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     pub(crate) async fn pass(&self, time: Duration) {
@@ -400,9 +407,13 @@ impl Desk {
         self.until(&format!("{event} is raised"), |desk| desk.alarms().iter().any(|alarm| alarm == event)).await;
     }
 
-    /// Waits until no order is in the line and no call runs: tickets return to zero.
+    /// Waits until no order is in the line or in doubt and no call runs: tickets return to zero.
     pub(crate) async fn until_still(&self) {
-        let is_still = |desk: &Self| desk.line().admission.used() == 0 && desk.line().calls.lock().running() == 0;
+        let is_still = |desk: &Self| {
+            let has_numbers = |book: &Book| book.open_orders().all(|order| order.broker_order_id.is_some());
+            let is_named = desk.engine.read(&client(), has_numbers).unwrap_or(false);
+            is_named && desk.line().admission.used() == 0 && desk.line().calls.lock().running() == 0
+        };
         loop {
             self.until("nothing is under way", is_still).await;
             // A lost order has no ticket until the next poll takes it up.

@@ -24,7 +24,9 @@ pub(crate) struct Witness {
 }
 
 /// A change of every order book that is read.
-pub(crate) struct Rewrite(pub(crate) Box<dyn Fn(Vec<Arc<BookRow>>) -> Snapshot<Arc<BookRow>> + Send>);
+pub(crate) struct Rewrite(pub(crate) Box<Change>);
+
+type Change = dyn Fn(Vec<Arc<BookRow>>) -> Snapshot<Arc<BookRow>> + Send;
 
 impl std::fmt::Debug for Rewrite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -96,8 +96,20 @@ impl<'a> GuardBook<'a> {
         conflict.or_else(|| self.cross_strategy(me, instrument))
     }
 
+    /// What the other entries of the order's own basket have traded there: after a restart one leg may have filled
+    /// before the next one goes.
+    fn traded_by_basket(&self, order: &OrderRecord, key: &HoldingKey) -> i64 {
+        let legs = self.book.siblings(order).filter(|leg| !leg.is_exit() && leg.holding().as_ref() == Some(key));
+        legs.filter_map(|leg| Some(leg.ask.side?.sign() * leg.traded_quantity)).sum()
+    }
+
     fn strategy_holds(&self, order: &OrderRecord) -> Option<Block> {
-        let (key, net) = self.has_strategy(&order.ask.strategy)?;
+        let strategy = &order.ask.strategy;
+        let mut held = self.book.holdings_of(strategy).filter(|(key, held)| held.net != self.traded_by_basket(order, key));
+        let (key, net) = held.find_map(|(key, held)| {
+            let net = self.held(key, held.net);
+            (net != 0).then(|| (key.clone(), net))
+        })?;
         let reason = format!("{} holds {net} {key} already; exit it first, or send ADJUST", order.ask.strategy);
         Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: true })
     }

@@ -22,7 +22,7 @@ pub use recovery::{Found as RecoveryFound, decide};
 use crate::broker::{CancelOrder, Found, Read, Reading};
 use crate::guard::PositionsRead;
 use crate::line::{Desk, Line, Phase};
-use crate::order::{BasketId, ClientId, CommandId, OrderFact, OrderRecord, Status, Tag};
+use crate::order::{BasketId, ClientId, CommandId, OrderFact, OrderRecord, OrderType, Product, Source, Status, Tag};
 use crate::persistence::{Cargo, ControlChange, Event, KillLevel, Level, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, PositionRow, Session, Snapshot, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -216,7 +216,15 @@ impl WatcherActor {
             }
             book.open_orders()
                 .filter(|order| {
-                    !order.is_exit() && order.cancel_wanted.is_none() && control.level_for(&order.ask.strategy) >= KillLevel::CancelEntries
+                    let level = control.level_for(&order.ask.strategy);
+                    // An exit that rests at its price covers a position that shall be flat now.
+                    let is_in_the_way = order.is_exit()
+                        && level == KillLevel::SquareOff
+                        && !control.is_frozen
+                        && order.source != Source::System
+                        && order.ask.order_type != Some(OrderType::Market)
+                        && order.ask.product != Some(Product::Cnc);
+                    order.cancel_wanted.is_none() && (is_in_the_way || (!order.is_exit() && level >= KillLevel::CancelEntries))
                 })
                 .map(|order| {
                     let reason = format!("kill level {}: {}", u8::from(control.level_for(&order.ask.strategy)), control.reason);

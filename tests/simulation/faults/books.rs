@@ -1,1 +1,174 @@
+//! What the broker's books say, and what may be concluded from them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
+use ordergate_actors::order::{BookState, BrokerOrderId, Product, Side, Status, Tag};
+use ordergate_actors::persistence::KillLevel;
+use ordergate_actors::ports::{BookRow, Snapshot, Unreadable};
+
+use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, sbin, scenario};
+use crate::witness::Rewrite;
+
+fn strange(id: &str, tag: Option<&str>) -> BookRow {
+    BookRow {
+        broker_order_id: BrokerOrderId::parse(id).unwrap(),
+        tag: tag.map(Arc::from),
+        instrument: nse("INFY-EQ"),
+        side: Side::Buy,
+        product: Product::Mis,
+        quantity: 5,
+        filled: 0,
+        average_price: None,
+        price: None,
+        state: BookState::Open,
+        reason: None,
+        at: ordergate_actors::testkit::morning(),
+    }
+}
+
+fn rewrite(desk: &Desk, change: impl Fn(Vec<Arc<BookRow>>) -> Snapshot<Arc<BookRow>> + Send + 'static) {
+    *desk.broker.rewrite.lock() = Some(Rewrite(Box::new(change)));
+}
+
+/// A book that claims to be empty while the broker is known to have orders today proves nothing, whether those orders
+/// still work or have ended.
+#[test]
+fn a_lying_empty_order_book_concludes_nothing() {
+    for has_working in [true, false] {
+        scenario(Setup::polled(), async |desk| {
+            if has_working {
+                let working = desk.order(entry("w", "RELIANCE-EQ", "BUY", 1).at("1390")).await;
+                desk.until_at_broker(working).await;
+            } else {
+                desk.ended(entry("w", "RELIANCE-EQ", "BUY", 1)).await;
+            }
+            desk.pass_secs(2).await;
+            desk.broker.broker.replan(FaultPlan::none().always(CallKind::Orders, Fault::Empty).always(CallKind::Trades, Fault::Empty));
+            desk.next(CallKind::Place, Fault::LoseReply("reset".into()));
+            let doubted = desk.order(buy("a", 10)).await;
+            desk.until_tag(doubted, Tag::SendUnconfirmed).await;
+            desk.pass_secs(60).await;
+            assert_eq!((desk.row(doubted).status, desk.row(doubted).tag), (Status::SentToBroker, Some(Tag::SendUnconfirmed)));
+            assert_eq!(desk.row(desk.rows()[0].command_id).status.is_terminal(), !has_working);
+            desk.until_alarm("ALARM_BOOK_INCOMPLETE").await;
+            desk.heal();
+            assert_eq!(desk.until_ended(doubted).await.status, Status::Executed);
+            desk.at_rest().await;
+        });
+    }
+}
+
+#[test]
+fn an_unreadable_row_is_quarantined_and_stops_nothing_else() {
+    scenario(Setup::polled(), async |desk| {
+        rewrite(desk, |rows| {
+            let bad = Unreadable { raw: "{\"norenordno\":\"x\",\"qty\":\"ten\"}".into(), cause: "qty is no number".into() };
+            Snapshot::Authoritative(rows, vec![bad])
+        });
+        let row = desk.ended(buy("a", 10)).await;
+        assert_eq!(row.status, Status::Executed, "the other rows count");
+        assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed);
+        desk.until_alarm("ALARM_UNREADABLE_ROW").await;
+        desk.pass_secs(10).await;
+        assert_eq!(desk.alarms().iter().filter(|alarm| *alarm == "ALARM_UNREADABLE_ROW").count(), 1, "said once");
+        assert_eq!(desk.line().findings.read().unreadable.len(), 1);
+        // But absence is not concluded while a row cannot be read: it might be the one.
+        desk.next(CallKind::Place, Fault::LoseRequest("reset".into()));
+        let doubted = desk.order(buy("a", 10)).await;
+        desk.pass_secs(60).await;
+        assert_eq!(desk.row(doubted).tag, Some(Tag::SendUnconfirmed));
+        *desk.broker.rewrite.lock() = None;
+        assert_eq!(desk.until_ended(doubted).await.tag, Some(Tag::NotAtBroker));
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_foreign_order_is_shown_and_untouched() {
+    scenario(Setup::polled(), async |desk| {
+        desk.broker.broker.show_foreign(strange("26112099999901", None));
+        desk.broker.broker.show_foreign(strange("26112099999902", Some("from my phone")));
+        desk.pass_secs(3).await;
+        assert_eq!(desk.line().findings.read().foreign.len(), 2);
+        desk.kill(KillLevel::SquareOff).await;
+        desk.pass_secs(20).await;
+        assert_eq!((desk.broker.started("cancel"), desk.placed(), desk.rows().len()), (0, 0, 0), "not even by a kill");
+        desk.kill(KillLevel::None).await;
+        assert_eq!(desk.ended(entry("a", "INFY-EQ", "BUY", 1)).await.status, Status::Executed);
+    });
+}
+
+#[test]
+fn a_tag_of_another_ordergate_stops_entries_and_pages() {
+    // Another installation's; and our own with a number that this journal never wrote: a restored backup.
+    for tag in ["OGZZZZ0000001", "OGSIM100000ZZ"] {
+        scenario(Setup::polled(), async |desk| {
+            desk.ended(buy("a", 10)).await;
+            desk.pass_secs(2).await;
+            desk.broker.broker.show_foreign(strange("26112099999901", Some(tag)));
+            desk.until_alarm("ALARM_STRANGE_TAG").await;
+            desk.pass_secs(2).await;
+            let refused = desk.order(buy("b", 1)).await;
+            assert_eq!(desk.row(refused).tag, Some(Tag::KillSwitch), "{tag}");
+            assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed, "exits go");
+            assert_eq!(desk.alarms().iter().filter(|alarm| *alarm == "ALARM_STRANGE_TAG").count(), 1);
+            desk.start_again();
+            desk.until_open().await;
+            assert_eq!(desk.row(desk.order(buy("b", 1)).await).tag, Some(Tag::KillSwitch), "it is on disk");
+        });
+    }
+}
+
+/// The broker took one call twice: one row is ours, the other is named, and nothing is hidden.
+#[test]
+fn a_doubled_order_is_paged() {
+    Desk::unopened(Setup::polled(), async |desk| {
+        desk.until_open().await;
+        desk.next(CallKind::Place, Fault::Duplicate);
+        let command = desk.order(buy("a", 10).at("790")).await;
+        desk.until_alarm("ALARM_DOUBLE_ORDER").await;
+        assert_eq!(desk.row(command).broker_order_id.is_some() as usize, 1);
+        assert_eq!(desk.line().findings.read().foreign.len(), 1);
+    });
+}
+
+/// Reads that hang hold one slot, not the desk: orders go out meanwhile, and reading goes on.
+#[test]
+fn reads_that_hang_do_not_stop_orders_or_later_reads() {
+    scenario(Setup::polled(), async |desk| {
+        for kind in [CallKind::Orders, CallKind::Trades, CallKind::Positions] {
+            desk.next(kind, Fault::Hang);
+            desk.pass_secs(1).await;
+        }
+        let command = desk.order(buy("a", 10)).await;
+        let row = desk.until_at_broker(command).await;
+        assert!((row.updated_at - row.created_at).num_milliseconds() < 100, "no read is waited for");
+        desk.pass_secs(40).await;
+        assert_eq!(desk.row(command).status, Status::Executed);
+        assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed);
+        desk.at_rest().await;
+    });
+}
+
+/// The stream repeats, loses and delays; the poll is the truth; nothing counts twice.
+#[test]
+fn a_spoiled_stream_counts_nothing_twice() {
+    use ordergate::brokers::faulty::StreamFaults;
+    let stream = StreamFaults { drop_every: 3, repeat_every: 2, delay: Duration::from_millis(1_700) };
+    scenario(Setup { stream, ..Setup::default() }, async |desk| {
+        for strategy in ["a", "b", "c", "d"] {
+            desk.ended(buy(strategy, 10)).await;
+        }
+        desk.ended(exit("a", "SBIN-EQ")).await;
+        desk.pass_secs(5).await;
+        assert_eq!((desk.net_at_broker(&sbin()), desk.held("a", &sbin()), desk.held("b", &sbin())), (30, 0, 10));
+        desk.at_rest().await;
+        // The price moves, the book does not: nothing is written for nothing.
+        let rows = desk.trace().lines().count();
+        desk.market.set(&sbin(), price("810"), price("810.05"), price("810"));
+        desk.pass_secs(30).await;
+        assert_eq!(desk.trace().lines().count(), rows);
+    });
+}

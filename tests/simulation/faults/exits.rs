@@ -1,1 +1,200 @@
+//! Exits: never more than is held, never before the truth is known, never another product.
 
+use std::time::Duration;
+
+use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate::simulator::exchange::NewOrder;
+use ordergate_actors::order::{OrderType, Product, Quantity, Side, Status, Tag, Terms, Validity};
+
+use crate::desk::{But, Desk, Setup, buy, exit, future, sbin, scenario, sell};
+
+#[test]
+fn an_exit_right_after_the_fill_waits_for_positions_that_include_it() {
+    scenario(Setup::default(), async |desk| {
+        let entered = desk.order(buy("a", 10)).await;
+        desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 10).await;
+        // Positions of before the fill are worth nothing: reads hang for a while.
+        desk.next(CallKind::Positions, Fault::Slow(Duration::from_secs(4)));
+        desk.next(CallKind::Positions, Fault::Slow(Duration::from_secs(4)));
+        let added = desk.ended(buy("a", 5).kind("ADJUST")).await;
+        assert_eq!(added.status, Status::Executed);
+        let out = desk.order(exit("a", "SBIN-EQ")).await;
+        assert_eq!(desk.row(out).status, Status::Created, "answered: on disk, and waits");
+        let row = desk.until_ended(out).await;
+        assert_eq!((row.status, row.filled_quantity, desk.net_at_broker(&sbin())), (Status::Executed, 15, 0));
+        assert!(desk.row(entered).status.is_terminal());
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn an_exit_for_more_than_is_held_is_capped_and_says_so() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        let row = desk.ended(exit("a", "SBIN-EQ").of(25)).await;
+        assert_eq!((row.status, row.quantity(), desk.net_at_broker(&sbin())), (Status::Executed, 10, 0));
+        let said = desk.store().order_journal(&row.client_id, row.command_id).unwrap();
+        let sent = said.iter().find(|row| &*row.event == "SENT_TO_BROKER").unwrap();
+        assert!(sent.reason.as_deref().unwrap_or("").contains("asked to close 25, holds 10: capped to 10"), "{sent:?}");
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn nothing_held_is_no_position() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(2).await;
+        // Somebody else's, the wrong side, and the same again.
+        for leg in [exit("b", "SBIN-EQ"), exit("a", "INFY-EQ"), LegSide::buy(exit("a", "SBIN-EQ"))] {
+            let command = desk.order(leg).await;
+            assert_eq!((desk.row(command).status, desk.row(command).tag), (Status::Failed, Some(Tag::NoPosition)));
+        }
+        assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed);
+        assert_eq!(desk.row(desk.order(exit("a", "SBIN-EQ")).await).tag, Some(Tag::NoPosition));
+        desk.at_rest().await;
+    });
+}
+
+struct LegSide;
+
+impl LegSide {
+    fn buy(leg: ordergate_actors::order::LegDraft) -> ordergate_actors::order::LegDraft {
+        ordergate_actors::order::LegDraft { side: Some("BUY".into()), ..leg }
+    }
+}
+
+#[test]
+fn two_exits_at_once_close_it_once() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(2).await;
+        let answers = [desk.send(&[exit("a", "SBIN-EQ")]), desk.send(&[exit("a", "SBIN-EQ")]), desk.send(&[exit("a", "SBIN-EQ").of(4)])];
+        let mut filled = 0;
+        for answer in answers {
+            filled += desk.until_ended(answer.await.unwrap().unwrap().orders[0]).await.filled_quantity;
+        }
+        assert_eq!((filled, desk.net_at_broker(&sbin())), (10, 0));
+        desk.at_rest().await;
+    });
+}
+
+/// Several strategies hold the same instrument: an exit of one, still without a size, claims nothing of the others.
+#[test]
+fn exits_of_several_strategies_in_one_instrument_all_go() {
+    for in_one_basket in [false, true] {
+        scenario(Setup::polled(), async |desk| {
+            let strategies = ["a", "b", "c"];
+            for strategy in strategies {
+                desk.ended(buy(strategy, 10)).await;
+            }
+            desk.pass_secs(3).await;
+            let legs = strategies.map(|strategy| exit(strategy, "SBIN-EQ"));
+            let mut orders = Vec::new();
+            if in_one_basket {
+                orders = desk.alert(&legs).await;
+            } else {
+                for answer in legs.map(|leg| desk.send(&[leg.of(50)])) {
+                    orders.extend(answer.await.unwrap().unwrap().orders);
+                }
+            }
+            for command in orders {
+                let row = desk.until_ended(command).await;
+                assert_eq!((row.status, row.filled_quantity), (Status::Executed, 10), "{:?}", row.reason);
+            }
+            assert_eq!(desk.net_at_broker(&sbin()), 0);
+            desk.at_rest().await;
+        });
+    }
+}
+
+#[test]
+fn an_exit_takes_the_product_of_its_position_and_never_touches_another() {
+    scenario(Setup::default(), async |desk| {
+        let lot = 65;
+        let key = future();
+        let net = |desk: &Desk, product| {
+            let rows = desk.broker.broker.inner().exchange().positions(desk.clock_now(), &*desk.market);
+            rows.iter().filter(|row| row.holding.instrument == key && row.holding.product == product).map(|row| row.net).sum::<i64>()
+        };
+        desk.ended(buy("carry", lot).in_future().product("NRML")).await;
+        desk.ended(buy("day", lot).in_future().product("MIS")).await;
+        desk.pass_secs(2).await;
+        // Names the other product: nothing of that is held, and nothing is touched.
+        assert_eq!(desk.row(desk.order(exit("carry", "").in_future().product("MIS")).await).tag, Some(Tag::NoPosition));
+        let row = desk.ended(exit("day", "").in_future()).await;
+        assert_eq!((row.status, row.ask.product), (Status::Executed, Some(Product::Mis)));
+        assert_eq!((net(desk, Product::Mis), net(desk, Product::Nrml)), (0, lot));
+        let row = desk.ended(exit("carry", "").in_future()).await;
+        assert_eq!((row.status, row.ask.product), (Status::Executed, Some(Product::Nrml)));
+        assert_eq!((net(desk, Product::Mis), net(desk, Product::Nrml)), (0, 0));
+        desk.at_rest().await;
+    });
+}
+
+/// The position was closed by hand at the broker: an exit that comes before the guard has noticed opens nothing.
+#[test]
+fn an_exit_after_a_manual_close_opens_nothing_and_the_holding_goes() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        let by_hand = NewOrder {
+            instrument: sbin(),
+            terms: Terms {
+                side: Side::Sell,
+                quantity: Quantity::new(10).unwrap(),
+                product: Product::Mis,
+                order_type: OrderType::Market,
+                validity: Validity::Day,
+                price: None,
+                trigger_price: None,
+            },
+            tag: None,
+        };
+        desk.broker.broker.inner().place_foreign(&by_hand).unwrap().unwrap();
+        desk.pass(Duration::from_millis(1_100)).await;
+        assert_eq!(desk.held("a", &sbin()), 10, "one odd read erases nothing");
+        let out = desk.order(exit("a", "SBIN-EQ")).await;
+        assert_eq!(desk.until_ended(out).await.tag, Some(Tag::NoPosition));
+        desk.until("two reads do", |desk| desk.held("a", &sbin()) == 0).await;
+        assert_eq!((desk.net_at_broker(&sbin()), desk.texts("HOLDING_REDUCED").len()), (0, 1));
+        assert_eq!(desk.line().findings.read().foreign.len(), 1, "the foreign order is shown");
+    });
+}
+
+/// An exit that waits can be cancelled; it is gone at once and does not page for a position that nobody exits.
+#[test]
+fn a_waiting_exit_that_is_cancelled_leaves_the_line() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(2).await;
+        desk.always(CallKind::Positions, Fault::Unknown("502".into()));
+        desk.ended(buy("a", 5).kind("ADJUST")).await;
+        let out = desk.order(exit("a", "SBIN-EQ")).await;
+        assert_eq!(desk.row(out).status, Status::Created);
+        let client = desk.row(out).client_id;
+        assert!(desk.engine.cancel(&client, out, "me", "").await.unwrap().is_applied());
+        assert_eq!((desk.row(out).status, desk.row(out).tag), (Status::Failed, Some(Tag::CancelledByUser)));
+        desk.until_still().await;
+        desk.pass_secs(10).await;
+        assert!(!desk.has_alarm("ALARM_EXIT_WAITS"));
+        desk.heal();
+        desk.pass_secs(5).await;
+        assert_eq!((desk.placed(), desk.held("a", &sbin())), (2, 15), "and nothing of it was sent");
+        desk.at_rest().await;
+    });
+}
+
+/// What an order in doubt may have filled may have to be closed: a signal's exit waits until it is settled.
+#[test]
+fn an_exit_waits_for_the_doubt_about_its_own_entry() {
+    scenario(Setup::polled(), async |desk| {
+        desk.next(CallKind::Orders, Fault::Unknown("502".into()));
+        desk.next(CallKind::Place, Fault::LoseReply("reset".into()));
+        desk.order(sell("a", 10)).await;
+        let out = desk.order(exit("a", "SBIN-EQ")).await;
+        assert_eq!(desk.row(out).status, Status::Created, "not NO_POSITION: nobody knows yet");
+        assert_eq!(desk.until_ended(out).await.filled_quantity, 10);
+        desk.at_rest().await;
+    });
+}
