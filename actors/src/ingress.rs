@@ -153,7 +153,7 @@ impl Actor for IngressActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
     }
 }
 

@@ -4,6 +4,8 @@
 //! A failing seed prints itself and the command that repeats it:
 //! `ORDERGATE_SEED=17 cargo test --test simulation one_seed -- --nocapture`
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test: a surprise is a failure")]
+
 mod checks;
 mod crash;
 mod script;

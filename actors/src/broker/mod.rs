@@ -21,7 +21,7 @@ pub use lanes::{Item, Lane, Lanes, Stage, Work};
 
 use crate::guard::Admitted;
 use crate::line::{Desk, Line};
-use crate::order::{CommandId, GateVerdict, OrderFact, OrderRecord, Tag, TestMode};
+use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, TestMode};
 use crate::persistence::{Cargo, OrderUnit, Outcome, Posted, Ticket, Unit};
 use crate::ports::{BookRow, BrokerOrder, CallOutcome, Modification, PlaceOutcome, PositionRow, Prepared, Session, Snapshot, TradeRow};
 use crate::supervision::{Shell, at_hand, guarded, panic_words};
@@ -469,7 +469,7 @@ impl Actor for BrokerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
         self.lanes = Lanes::default();
         self.wanted.clear();
         // The timer of a call that holds the slot went down with the old context.
@@ -485,6 +485,9 @@ impl Shell for BrokerActor {
     const NAME: &'static str = "BrokerActor";
     fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+    fn client_id(&self) -> Option<&ClientId> {
+        Some(&self.desk.client_id)
     }
     fn drop_core(&mut self) {
         self.lanes = Lanes::default();

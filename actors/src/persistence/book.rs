@@ -366,7 +366,8 @@ impl Book {
     }
 
     /// Units that other exits of a holding claim: those at the broker, unconfirmed ones included, and those registered
-    /// before `me`. An exit for "all" whose size is not settled claims everything.
+    /// before `me`. An exit for "all" whose size is not settled claims all that its own strategy holds there: another
+    /// strategy's exit must not be refused because of it.
     #[must_use]
     pub fn exiting(&self, me: &OrderRecord, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
         self.open_in(&key.instrument)
@@ -374,7 +375,7 @@ impl Book {
             .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
             .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))
             .filter(|order| order.number < me.number || order.status.is_at_broker())
-            .map(|order| if order.quantity() == 0 { i64::from(u32::MAX) } else { order.unfilled() })
+            .map(|order| if order.quantity() == 0 { self.held(&order.ask.strategy, key).net.abs() } else { order.unfilled() })
             .fold(0, i64::saturating_add)
     }
 }

@@ -23,7 +23,7 @@ pub use rules::{Checked, Inputs};
 
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
-use crate::order::{GateVerdict, OrderFact, OrderRecord, Tag, Terms};
+use crate::order::{ClientId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
 use crate::persistence::{Cargo, Level, OrderUnit, Posted, Registered, Unit};
 use crate::supervision::{Shell, at_hand, guarded};
 
@@ -270,7 +270,7 @@ impl Actor for RiskActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
         self.waiting = Waiting::default();
         ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
@@ -284,6 +284,9 @@ impl Shell for RiskActor {
     const NAME: &'static str = "RiskActor";
     fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+    fn client_id(&self) -> Option<&ClientId> {
+        Some(&self.desk.client_id)
     }
     fn drop_core(&mut self) {
         self.waiting = Waiting::default();

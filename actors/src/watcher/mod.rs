@@ -22,7 +22,7 @@ pub use recovery::{Found as RecoveryFound, decide};
 use crate::broker::{CancelOrder, Found, Read, Reading};
 use crate::guard::PositionsRead;
 use crate::line::{Desk, Line, Phase};
-use crate::order::{BasketId, CommandId, OrderFact, OrderRecord, Tag};
+use crate::order::{BasketId, ClientId, CommandId, OrderFact, OrderRecord, Tag};
 use crate::persistence::{Cargo, ControlChange, Event, KillLevel, Level, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, PositionRow, Session, Snapshot, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -493,7 +493,7 @@ impl Actor for WatcherActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
         self.core = Core::default();
         self.desk.latch.forget_pending();
         tracing::info!(client_id = %self.desk.client_id, poll_ms = self.desk.settings.waits.poll.as_millis(), "watcher started");
@@ -513,6 +513,9 @@ impl Shell for WatcherActor {
     const NAME: &'static str = "WatcherActor";
     fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+    fn client_id(&self) -> Option<&ClientId> {
+        Some(&self.desk.client_id)
     }
     fn drop_core(&mut self) {
         self.core = Core::default();
