@@ -7,14 +7,14 @@
 //!
 //! The table of tags in `docs/invariants.md` is made from the code. After a change of `Tag`, write it anew with
 //! `ORDERGATE_BLESS=1 cargo test --test docs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail as tests do")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ordergate_actors::order::Tag;
 
-const DOCUMENTS: [&str; 5] =
-    ["docs/seeds.md", "docs/invariants.md", "docs/architecture.md", "docs/operations.md", "docs/runbook.md"];
+const DOCUMENTS: [&str; 5] = ["docs/seeds.md", "docs/invariants.md", "docs/architecture.md", "docs/operations.md", "docs/runbook.md"];
 /// What a path of the repository begins with.
 const ROOTS: [&str; 6] = ["actors/", "src/", "tests/", "docs/", "config/", "benches/"];
 /// What a row says instead of a test.
@@ -42,9 +42,8 @@ fn is_path(quote: &str) -> bool {
 
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].chars().next_back().is_some_and(is_part) && !text[at + word.len()..].chars().next().is_some_and(is_part)
-    })
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].chars().next_back().is_some_and(is_part) && !text[at + word.len()..].chars().next().is_some_and(is_part))
 }
 
 /// What is wrong with one quoted text.
