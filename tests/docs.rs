@@ -1,7 +1,7 @@
 //! The documents name paths, symbols and tests. This checks that they exist.
 //!
-//! In `docs/seeds.md`, `docs/invariants.md`, `docs/architecture.md`, `docs/operations.md` and `docs/runbook.md`:
-//! - a path of the repository in backticks exists;
+//! In every one of [`DOCUMENTS`]:
+//! - a path of the repository in backticks exists, and so does the file of a relative link;
 //! - in `path::name` the file has that name as a word; under a table's column `Test` it has `fn name`;
 //! - a row under a column `Test` names a test, or says `later:`, `compiler:`, `not built:` or `none yet`.
 //!
@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use ordergate_actors::order::Tag;
 
-const DOCUMENTS: [&str; 5] = ["docs/seeds.md", "docs/invariants.md", "docs/architecture.md", "docs/operations.md", "docs/runbook.md"];
+const DOCUMENTS: [&str; 6] =
+    ["docs/seeds.md", "docs/invariants.md", "docs/architecture.md", "docs/runtime-semantics.md", "docs/operations.md", "docs/runbook.md"];
 /// What a path of the repository begins with.
 const ROOTS: [&str; 6] = ["actors/", "src/", "tests/", "docs/", "config/", "benches/"];
 /// What a row says instead of a test.
@@ -33,6 +34,11 @@ fn text(path: &Path) -> String {
 /// The texts in backticks.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
+}
+
+/// The targets of links within the repository.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    line.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| !target.contains("://"))
 }
 
 fn is_path(quote: &str) -> bool {
@@ -88,6 +94,12 @@ fn check(document: &str) -> Vec<String> {
         for quote in quoted(line).filter(|quote| is_path(quote)) {
             let is_test = test_cell.is_some_and(|cell| cell.contains(quote)) && quote.contains("::");
             wrong(quote, is_test).into_iter().for_each(&mut say);
+        }
+        for target in links(line) {
+            let file = target.split('#').next().unwrap_or(target);
+            if !file.is_empty() && !root().join("docs").join(file).exists() {
+                say(format!("the link to {target} leads nowhere"));
+            }
         }
         let Some(cell) = test_cell.filter(|cell| *cell != "Test") else { continue };
         let is_shown = quoted(cell).any(|quote| is_path(quote) && quote.contains("::"));
