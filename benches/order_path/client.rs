@@ -48,7 +48,7 @@ impl Client {
     /// One alert of a strategy of its own; resting far from the market, or at the market.
     fn order(&mut self, until: Option<&str>, at_market: bool) -> Duration {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let price = if at_market { r#""order_type":"MARKET""# } else { r#""order_type":"LIMIT","price":"1000""# };
+        let price = if at_market { r#""order_type":"MARKET""# } else { r#""order_type":"LIMIT","price":"1290""# };
         let body = format!(
             r#"{{"secret_key":"bench-secret-0123456789","idempotency_key":"bench-{number}","execution_type":"ENTRY","strategy_name":"s{number}","exchange":"NSE","product_type":"MIS","legs":[{{"tradingsymbol":"RELIANCE-EQ","direction":"BUY","qty":1,{price}}}]}}"#
         );
