@@ -59,6 +59,8 @@ pub struct Desk {
     pub calls: Mutex<Calls>,
     /// Orders that were at hand when an actor panicked.
     pub suspects: Mutex<BTreeSet<CommandId>>,
+    /// Suspect exits that were driven once more; a second panic on one ends it.
+    pub second_drives: Mutex<BTreeSet<CommandId>>,
     /// Orders of the process before that had not ended; recovery decides about them, once.
     pub found_at_start: Mutex<BTreeSet<CommandId>>,
     /// What the watcher last found at the broker.
@@ -95,6 +97,7 @@ impl Desk {
             orphans,
             calls: Mutex::new(Calls::default()),
             suspects: Mutex::new(BTreeSet::new()),
+            second_drives: Mutex::new(BTreeSet::new()),
             found_at_start: Mutex::new(found_at_start),
             findings: RwLock::new(Findings::default()),
             phase: RwLock::new(Phase::Recovering),

@@ -42,7 +42,7 @@ fn nothing_lost(orders: &[OrderRecord], accepted: &[CommandId]) -> Result<(), St
 }
 
 /// INV-2: one broker order per tag.
-fn nothing_doubled(exchange: &Exchange) -> Result<(), String> {
+pub(crate) fn nothing_doubled(exchange: &Exchange) -> Result<(), String> {
     let mut tags: BTreeMap<String, u32> = BTreeMap::new();
     for row in exchange.orders() {
         if let Some(tag) = row.tag.as_deref().filter(|tag| read_tag(tag).is_some()) {
@@ -115,7 +115,7 @@ fn positions_agree(disk: &SimulatedDisk, exchange: &Exchange, market: &dyn Marke
 }
 
 /// INV-7: every chain is gapless and verifies, and the rows are what the journal says.
-fn journal_sound(store: &ReadStore) -> Result<(), String> {
+pub(crate) fn journal_sound(store: &ReadStore) -> Result<(), String> {
     for report in store.verify(VerifyFrom::Start).map_err(|error| error.to_string())? {
         if !report.is_sound() {
             return Err(format!("INV-7: {report:?}"));

@@ -8,7 +8,10 @@
 
 mod checks;
 mod crash;
+mod desk;
+mod faults;
 mod script;
+mod seeds_cases;
 mod witness;
 mod world;
 

@@ -17,9 +17,36 @@ pub(crate) struct Witness {
     pub(crate) broker: FaultyBroker<PaperBroker>,
     pub(crate) disk: SimulatedDisk,
     pub(crate) breaches: Arc<Mutex<Vec<String>>>,
+    /// The writes that were started, in order: `place SBIN-EQ BUY`.
+    started: Mutex<Vec<String>>,
+    /// How the broker's order book looks instead, if a test says so.
+    pub(crate) rewrite: Arc<Mutex<Option<Rewrite>>>,
+}
+
+/// A change of every order book that is read.
+pub(crate) struct Rewrite(pub(crate) Box<dyn Fn(Vec<Arc<BookRow>>) -> Snapshot<Arc<BookRow>> + Send>);
+
+impl std::fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rewrite")
+    }
 }
 
 impl Witness {
+    pub(crate) fn new(broker: FaultyBroker<PaperBroker>, disk: SimulatedDisk, breaches: Arc<Mutex<Vec<String>>>) -> Self {
+        Self { broker, disk, breaches, started: Mutex::default(), rewrite: Arc::default() }
+    }
+
+    /// How many of the writes that were started begin like this.
+    pub(crate) fn started(&self, prefix: &str) -> usize {
+        self.started.lock().iter().filter(|call| call.starts_with(prefix)).count()
+    }
+
+    /// The writes that were started, in order.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.started.lock().clone()
+    }
+
     /// A committed SENT_TO_BROKER row for exactly this request.
     fn look(&self, prepared: &Prepared) -> Result<(), String> {
         let command = prepared.order.command_id;
@@ -49,19 +76,28 @@ impl Broker for Witness {
         if let Err(what) = self.look(&prepared) {
             self.breaches.lock().push(format!("INV-1: {} was sent, but {what}", prepared.order.command_id));
         }
+        self.started.lock().push(format!("place {} {}", prepared.order.instrument.key.symbol, prepared.order.terms.side));
         self.broker.place(prepared)
     }
     fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
+        self.started.lock().push(format!("cancel {id}"));
         self.broker.cancel(id)
     }
     fn modify(&self, change: Modification) -> Call<CallOutcome> {
+        self.started.lock().push(format!("modify {}", change.broker_order_id));
         self.broker.modify(change)
     }
     fn session(&self) -> Call<Session> {
         self.broker.session()
     }
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
-        self.broker.orders()
+        let (read, rewrite) = (self.broker.orders(), Arc::clone(&self.rewrite));
+        Box::pin(async move {
+            match (read.await, &*rewrite.lock()) {
+                (Snapshot::Authoritative(rows, _), Some(rewrite)) => rewrite.0(rows),
+                (read, _) => read,
+            }
+        })
     }
     fn trades(&self) -> Call<Snapshot<Arc<TradeRow>>> {
         self.broker.trades()

@@ -154,7 +154,7 @@ pub(crate) fn client() -> ClientId {
     ClientId::parse("SIM1").unwrap()
 }
 
-fn account() -> AccountSettings {
+pub(crate) fn account() -> AccountSettings {
     AccountSettings {
         client_id: client(),
         limits: Limits {
@@ -170,7 +170,7 @@ fn account() -> AccountSettings {
     }
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         max_notional: Amount(Decimal::from(100_000_000)),
         entry_ttl: Duration::from_secs(30),
@@ -287,12 +287,11 @@ impl World {
         *self.market.stands_at.lock() = None;
         let halt = Arc::new(NotedHalt::default());
         let plan = plan(self.seed, self.starts);
-        let witness = Arc::new(Witness {
-            broker: FaultyBroker::new(self.broker(clock.clone()), plan)
-                .with_capabilities(|row| row.visibility_bound = Duration::from_secs(3)),
-            disk: self.disk.clone(),
-            breaches: Arc::clone(&self.breaches),
-        });
+        let witness = Arc::new(Witness::new(
+            FaultyBroker::new(self.broker(clock.clone()), plan).with_capabilities(|row| row.visibility_bound = Duration::from_secs(3)),
+            self.disk.clone(),
+            Arc::clone(&self.breaches),
+        ));
         witness.broker.set_lag(Duration::from_millis(Draw::new(self.seed ^ 0x1a6).below(3_000)));
         let engine = self.start(&clock, &halt, Arc::clone(&witness), crash);
         let process = |steps: Vec<Step>, finished, verdict| Process { finished, rest: steps, ended_at: clock.now(), verdict };

@@ -1,10 +1,11 @@
 //! The calls under way at one broker. They outlive a restart of BrokerActor: a call that went out is followed, whatever
 //! happens to the actor that made it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::order::{BrokerOrderId, CommandId};
 use crate::persistence::Ticket;
+use crate::ports::{CallOutcome, Modification, PlaceOutcome};
 
 /// What kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,11 +29,21 @@ pub struct CallKey {
     pub attempt: u64,
 }
 
-/// The write slot, the read slot, and what runs.
+/// What a call came to.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// A place call.
+    Placed(PlaceOutcome),
+    /// A cancel or modify call, with what it asked for.
+    Called(CallOutcome, Option<Modification>),
+}
+
+/// The write slot, the read slot, what runs, and the answers that nobody has taken yet.
 #[derive(Debug, Default)]
 pub struct Calls {
     slot: Option<CallKey>,
     running: BTreeMap<CallKey, Option<Ticket>>,
+    answers: VecDeque<(CallKey, Done)>,
     attempts: u64,
     is_reading: bool,
     high_water: Option<BrokerOrderId>,
@@ -57,6 +68,12 @@ impl Calls {
         self.running.keys().any(|key| key.command_id == command_id)
     }
 
+    /// Whether a cancel of the order runs.
+    #[must_use]
+    pub fn is_cancelling(&self, command_id: CommandId) -> bool {
+        self.running.keys().any(|key| key.command_id == command_id && key.kind == CallKind::Cancel)
+    }
+
     /// How many calls run.
     #[must_use]
     pub fn running(&self) -> usize {
@@ -79,6 +96,16 @@ impl Calls {
             self.slot = None;
         }
         held
+    }
+
+    /// An answer came. It waits here until it is taken: a wake-up may be lost with an actor, an answer may not.
+    pub(super) fn answered(&mut self, key: CallKey, outcome: Done) {
+        self.answers.push_back((key, outcome));
+    }
+
+    /// The answer that came first of those not taken.
+    pub(super) fn take_answer(&mut self) -> Option<(CallKey, Done)> {
+        self.answers.pop_front()
     }
 
     /// The call ended. `None` if it was not running (a second answer).

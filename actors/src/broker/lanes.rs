@@ -89,10 +89,17 @@ impl Lanes {
         None
     }
 
-    /// Items whose row is on disk or on the way there.
+    /// Orders and changes whose row is on disk or on the way there; cancels are not counted.
     #[must_use]
     pub fn ahead(&self) -> usize {
-        self.intended.len() + self.ready.len()
+        let counted = (Lane::Exit, 0, CallKind::Place)..;
+        self.intended.range(counted.clone()).count() + self.ready.range(counted).count()
+    }
+
+    /// The lane of the next item whose row should be written.
+    #[must_use]
+    pub fn next_lane(&self) -> Option<Lane> {
+        self.queued.first_key_value().map(|((lane, ..), _)| *lane)
     }
 
     /// The next item whose row is written: from now on it counts as on the way to the disk.
@@ -178,7 +185,7 @@ mod tests {
         assert!(lanes.take_ready().is_none());
         assert!(lanes.intend_next().is_some());
         assert!(lanes.take_ready().is_none());
-        assert_eq!(lanes.ahead(), 1);
+        assert_eq!(lanes.ahead(), 0, "a cancel takes no room in the window");
         assert!(lanes.make_ready(command(1), CallKind::Cancel));
         assert!(lanes.take_ready().is_some());
     }

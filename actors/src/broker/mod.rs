@@ -16,6 +16,7 @@ use actix::{Actor, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 
+use calls::Done;
 pub use calls::{CallKey, CallKind, Calls};
 pub use lanes::{Item, Lane, Lanes, Work};
 
@@ -106,19 +107,10 @@ pub enum Found {
     Positions(Snapshot<PositionRow>),
 }
 
-/// A call ended. Posted by its task.
+/// Calls ended; their answers are with the calls. Posted by their tasks.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct CallDone {
-    key: CallKey,
-    outcome: Done,
-}
-
-#[derive(Debug)]
-enum Done {
-    Placed(PlaceOutcome),
-    Called(CallOutcome, Option<Modification>),
-}
+struct CallDone;
 
 /// A call has held the slot long enough.
 #[derive(Debug, Message)]
@@ -218,15 +210,31 @@ impl BrokerActor {
         self.desk.broker.prepare(order, quote.as_ref()).map_err(|refusal| (Tag::RiskLimitsExceeded, refusal.reason))
     }
 
-    /// Writes intentions ahead, and starts the next call if the slot is free.
+    /// Writes intentions ahead, and starts the next call if the slot is free; what ends without a call makes room for
+    /// the next.
     fn pump(&mut self, now: DateTime<Utc>) {
+        loop {
+            self.write_ahead();
+            if !self.call_ready(now) {
+                return;
+            }
+        }
+    }
+
+    fn write_ahead(&mut self) {
         let mut posted = Vec::new();
         let window = self.desk.broker.capabilities().send_ahead.max(1);
         let high_water = self.desk.calls.lock().high_water().cloned();
         let mut ahead = self.lanes.ahead();
-        while ahead < window {
+        while let Some(lane) = self.lanes.next_lane() {
+            // The window bounds what may be sent; a cancel never waits behind orders for its own row.
+            if lane > Lane::Cancel {
+                if ahead >= window {
+                    break;
+                }
+                ahead += 1;
+            }
             let Some(item) = self.lanes.intend_next() else { break };
-            ahead += 1;
             let command_id = item.command_id;
             let (fact, cargo) = match &item.work {
                 Work::Place(admitted, prepared) => {
@@ -247,10 +255,17 @@ impl BrokerActor {
         if !posted.is_empty() {
             self.line.post(posted);
         }
+    }
+
+    /// Whether anything was taken out of the lanes.
+    fn call_ready(&mut self, now: DateTime<Utc>) -> bool {
+        let mut has_taken = false;
         while self.desk.calls.lock().is_slot_free() {
             let Some(item) = self.lanes.take_ready() else { break };
             self.call(item, now);
+            has_taken = true;
         }
+        has_taken
     }
 
     /// The last look, and the call.
@@ -292,6 +307,13 @@ impl BrokerActor {
                 self.change(command_id, CallKind::Cancel, self.desk.broker.cancel(id), None);
             }
             Work::Modify(change) => {
+                // A kill that came while it waited for its turn forbids it as it forbids the order itself.
+                let cancelled = record.cancel_wanted.map(|tag| tag.words().to_owned());
+                if let Some(reason) = cancelled.or_else(|| self.desk.latch.forbids(&record.ask.strategy, record.is_exit())) {
+                    let outcome = format!("not sent: {reason}");
+                    self.line.post_unit(self.unit(command_id, OrderFact::CallReplied { call: "MODIFY", outcome, terms: None }));
+                    return;
+                }
                 let future = self.desk.broker.modify((*change).clone());
                 self.change(command_id, CallKind::Modify, future, Some(*change));
             }
@@ -315,17 +337,18 @@ impl BrokerActor {
     /// Starts the task beside the actor: it survives the actor's restart, and so does its word that the slot was held
     /// long enough.
     fn run(&self, key: CallKey, task: impl Future<Output = Done> + 'static) {
-        let (line, client_id, patience) = (Arc::clone(&self.line), self.desk.client_id.clone(), self.desk.settings.waits.slot_deadline);
+        let (line, desk) = (Arc::clone(&self.line), Arc::clone(&self.desk));
         actix::spawn(async move {
             let mut task = std::pin::pin!(task);
-            let outcome = match tokio::time::timeout(patience, &mut task).await {
+            let outcome = match tokio::time::timeout(desk.settings.waits.slot_deadline, &mut task).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
-                    line.tell_broker(&client_id, SlotDeadline(key));
+                    line.tell_broker(&desk.client_id, SlotDeadline(key));
                     task.await
                 }
             };
-            line.tell_broker(&client_id, CallDone { key, outcome });
+            desk.calls.lock().answered(key, outcome);
+            line.tell_broker(&desk.client_id, CallDone);
         });
     }
 
@@ -351,8 +374,12 @@ impl BrokerActor {
         let SendCommitted { command_id, outcome } = message;
         at_hand(&self.desk.client_id, command_id);
         if outcome.is_applied() {
-            // Without its item the lanes were lost in a restart, and the token is on the orphan list.
-            let _is_ready = self.lanes.make_ready(command_id, CallKind::Place);
+            if !self.lanes.make_ready(command_id, CallKind::Place) {
+                // The lanes were lost in a restart. A call is made from its item and only after this message, so
+                // nothing left the machine; the token may have been drained before the intention was on disk.
+                let reason = "a fault inside ordergate between the commit and the call; nothing was sent".to_owned();
+                self.line.post_unit(self.unit(command_id, OrderFact::NotSent { tag: Tag::NotSent, reason }));
+            }
         } else if let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.take_intended(command_id, CallKind::Place) {
             admitted.into_ticket().settle(&outcome);
         }
@@ -370,8 +397,15 @@ impl BrokerActor {
         self.pump(now);
     }
 
-    fn call_done(&mut self, message: CallDone, now: DateTime<Utc>) {
-        let CallDone { key, outcome } = message;
+    /// Takes every answer that has come.
+    fn take_answers(&mut self, now: DateTime<Utc>) {
+        loop {
+            let Some((key, outcome)) = self.desk.calls.lock().take_answer() else { break };
+            self.call_done(key, outcome, now);
+        }
+    }
+
+    fn call_done(&mut self, key: CallKey, outcome: Done, now: DateTime<Utc>) {
         at_hand(&self.desk.client_id, key.command_id);
         let Some(ticket) = self.desk.calls.lock().end(key) else { return };
         let fact = match outcome {
@@ -420,14 +454,16 @@ impl BrokerActor {
             Reading::Trades => Box::pin(broker.trades().map(Found::Trades)),
             Reading::Positions => Box::pin(broker.positions().map(Found::Positions)),
         };
-        let (line, client_id, deadline) = (Arc::clone(&self.line), self.desk.client_id.clone(), self.desk.settings.waits.read_deadline);
+        let (line, desk, deadline) = (Arc::clone(&self.line), Arc::clone(&self.desk), self.desk.settings.waits.read_deadline);
         actix::spawn(async move {
             let found = match tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(read).catch_unwind()).await {
                 Ok(Ok(found)) => found,
                 Ok(Err(panic)) => nothing(reading, format!("a fault in the broker adapter: {}", panic_words(&*panic))),
                 Err(_) => nothing(reading, format!("no answer within {} ms", deadline.as_millis())),
             };
-            line.tell_broker(&client_id, ReadDone { found, began_seq });
+            // The slot is free from here on, even if the message is lost with the actor: the next poll reads again.
+            desk.calls.lock().end_read();
+            line.tell_broker(&desk.client_id, ReadDone { found, began_seq });
         });
     }
 }
@@ -498,7 +534,7 @@ impl Handler<CancelOrder> for BrokerActor {
         guarded(self, ctx, |actor, _, now| {
             let number =
                 actor.line.view.read(&actor.desk.client_id, |book| book.order(message.command_id).map(|order| order.number)).flatten();
-            let Some(number) = number.filter(|_| !actor.desk.calls.lock().is_running(message.command_id)) else { return };
+            let Some(number) = number.filter(|_| !actor.desk.calls.lock().is_cancelling(message.command_id)) else { return };
             let lane = if message.is_kill { Lane::Kill } else { Lane::Cancel };
             let _waits_already = actor.lanes.push(lane, number, message.command_id, Work::Cancel);
             actor.pump(now);
@@ -535,8 +571,8 @@ impl Handler<CallCommitted> for BrokerActor {
 
 impl Handler<CallDone> for BrokerActor {
     type Result = ();
-    fn handle(&mut self, message: CallDone, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| actor.call_done(message, now));
+    fn handle(&mut self, _: CallDone, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, now| actor.take_answers(now));
     }
 }
 
@@ -550,7 +586,9 @@ impl Handler<SlotDeadline> for BrokerActor {
 impl Handler<Read> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: Read, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, _| {
+        guarded(self, ctx, |actor, _, now| {
+            // Comes with every poll: picks up what a lost wake-up left behind.
+            actor.take_answers(now);
             actor.wanted.extend(message.0);
             actor.read_next();
         });
@@ -561,7 +599,6 @@ impl Handler<ReadDone> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: ReadDone, ctx: &mut Self::Context) {
         guarded(self, ctx, |actor, _, now| {
-            actor.desk.calls.lock().end_read();
             actor.line.tell_watcher(&actor.desk.client_id, BookRead { found: message.found, began_seq: message.began_seq, at: now });
             actor.read_next();
         });

@@ -170,11 +170,6 @@ impl Latch {
         }
     }
 
-    /// The commits' messages may have been lost with an actor: nothing is lowered until the next one comes.
-    pub fn forget_pending(&self) {
-        self.inner.write().pending.clear();
-    }
-
     fn follow(&self, inner: &mut Inner, control: &Control) {
         self.level.store(u8::from(control.level), Ordering::SeqCst);
         self.is_frozen.store(control.is_frozen, Ordering::SeqCst);

@@ -77,6 +77,17 @@ impl PersistenceActor {
         }
     }
 
+    /// Handles what was at hand once more if a panic came before it was handed on: facts and acknowledgements carry
+    /// the only word of what somebody waits for, and this actor keeps nothing that a panic could have spoiled.
+    fn again<M: Message<Result = ()> + Send + 'static>(&self, left: Option<M>)
+    where
+        Self: Handler<M>,
+    {
+        if let Some(message) = left.filter(|_| !self.line.halt.is_halted()) {
+            self.line.tell_persistence(message);
+        }
+    }
+
     /// Hands a round on: acknowledgements in commit order, then the changes to each account's watcher.
     fn deliver(&self, round: Round) {
         for ack in round.acks {
@@ -123,28 +134,38 @@ impl Shell for PersistenceActor {
 impl Handler<Post> for PersistenceActor {
     type Result = ();
     fn handle(&mut self, message: Post, ctx: &mut Self::Context) {
-        let jobs = message.0.into_iter().map(|posted| Job::Post(Box::new(posted))).collect();
-        guarded(self, ctx, |actor, _, _| actor.submit(jobs));
+        let mut at_hand = Some(message);
+        guarded(self, ctx, |actor, _, _| {
+            let posted = at_hand.take().map_or_else(Vec::new, |message| message.0);
+            actor.submit(posted.into_iter().map(|posted| Job::Post(Box::new(posted))).collect());
+        });
+        self.again(at_hand);
     }
 }
 
 impl Handler<Ask> for PersistenceActor {
     type Result = ();
     fn handle(&mut self, message: Ask, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, _| actor.submit(vec![Job::Read(message.0, message.1)]));
+        let mut at_hand = Some(message);
+        guarded(self, ctx, |actor, _, _| actor.submit(at_hand.take().map(|message| Job::Read(message.0, message.1)).into_iter().collect()));
+        self.again(at_hand);
     }
 }
 
 impl Handler<Written> for PersistenceActor {
     type Result = ();
     fn handle(&mut self, message: Written, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, _| actor.deliver(message.0));
+        let mut at_hand = Some(message);
+        guarded(self, ctx, |actor, _, _| actor.deliver(at_hand.take().map_or_else(Round::default, |message| message.0)));
+        self.again(at_hand);
     }
 }
 
 impl Handler<Close> for PersistenceActor {
     type Result = ();
     fn handle(&mut self, message: Close, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, _| actor.submit(vec![Job::Close(message.0)]));
+        let mut at_hand = Some(message);
+        guarded(self, ctx, |actor, _, _| actor.submit(at_hand.take().map(|message| Job::Close(message.0)).into_iter().collect()));
+        self.again(at_hand);
     }
 }

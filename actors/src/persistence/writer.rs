@@ -83,7 +83,13 @@ impl Writer {
                     sort(job, &mut round, &mut reads, &mut close);
                     open = open && close.is_none();
                 }
-                let result = ledger.round(round);
+                // As on the thread: after a panic nobody knows what the disk holds, and the ledger goes down with it.
+                let watched = std::panic::AssertUnwindSafe(|| ledger.round(round));
+                let Ok(result) = std::panic::catch_unwind(watched) else {
+                    halt.halt(EXIT_FAULT, "a panic in the writer");
+                    *self = Self::Thread(bounded(0).0);
+                    return None;
+                };
                 answer(ledger, reads);
                 if let Some(reply) = close {
                     let _gone = reply.send(ledger.close());

@@ -23,8 +23,8 @@ pub use rules::{Checked, Inputs};
 
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
-use crate::persistence::{Cargo, Level, OrderUnit, Posted, Registered, Unit};
+use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
+use crate::persistence::{Book, Cargo, Level, OrderUnit, Posted, Registered, Unit};
 use crate::supervision::{Shell, at_hand, guarded};
 
 /// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
@@ -146,11 +146,21 @@ impl RiskActor {
         })
     }
 
+    fn has_ended(&self, command_id: CommandId) -> bool {
+        let ended = |book: &Book| book.order(command_id).is_some_and(|order| order.status.is_terminal());
+        self.line.view.read(&self.desk.client_id, ended).unwrap_or(false)
+    }
+
     /// Judges a basket: its entries stand and fall together, its exits go on by themselves.
     fn assess(&mut self, group: Vec<Registered>, now: DateTime<Utc>, since: DateTime<Utc>, was_paged: bool) {
         let mut judged: Vec<(Registered, Judgement)> = Vec::with_capacity(group.len());
         for registered in group {
             at_hand(&self.desk.client_id, registered.record().command_id);
+            // A cancel may have overtaken an order that waits: it has ended, and nothing waits for it any more.
+            if self.has_ended(registered.record().command_id) {
+                registered.into_ticket().finish_ended();
+                continue;
+            }
             let judgement = self.judge_one(registered.record(), now);
             judged.push((registered, judgement));
         }

@@ -23,14 +23,14 @@ pub fn morning() -> DateTime<Utc> {
 #[derive(Debug)]
 pub struct ManualClock {
     now: RwLock<DateTime<Utc>>,
-    fault: Mutex<Option<&'static str>>,
+    fault: Fault,
 }
 
 impl ManualClock {
     /// A clock at this time.
     #[must_use]
     pub fn at(now: DateTime<Utc>) -> Arc<Self> {
-        Arc::new(Self { now: RwLock::new(now), fault: Mutex::new(None) })
+        Arc::new(Self { now: RwLock::new(now), fault: Fault::new(None) })
     }
 
     /// Moves it, either way.
@@ -40,7 +40,12 @@ impl ManualClock {
 
     /// The next look at the clock inside this actor panics, once.
     pub fn fail_in(&self, actor: &'static str) {
-        *self.fault.lock() = Some(actor);
+        self.fail_at(actor, 1);
+    }
+
+    /// The so-manieth look from now inside this actor panics, once; 1 is the next.
+    pub fn fail_at(&self, actor: &'static str, look: u32) {
+        *self.fault.lock() = Some((actor, look));
     }
 
     /// Whether the fault is still to come.
@@ -57,13 +62,20 @@ impl Clock for ManualClock {
     }
 }
 
+/// The actor that will panic, and at which of its looks at the clock.
+type Fault = Mutex<Option<(&'static str, u32)>>;
+
 #[expect(clippy::panic, reason = "injecting a fault is what it is for")]
-fn trip(fault: &Mutex<Option<&'static str>>) {
+fn trip(fault: &Fault) {
     let mut fault = fault.lock();
-    if fault.is_some_and(|actor| actor == current_actor()) {
-        *fault = None;
-        drop(fault);
-        panic!("injected by a test");
+    match &mut *fault {
+        Some((actor, look)) if *actor == current_actor() && *look > 1 => *look -= 1,
+        Some((actor, _)) if *actor == current_actor() => {
+            *fault = None;
+            drop(fault);
+            panic!("injected by a test");
+        }
+        _ => {}
     }
 }
 
@@ -73,14 +85,14 @@ pub struct TokioClock {
     start: DateTime<Utc>,
     zero: tokio::time::Instant,
     shift: RwLock<Duration>,
-    fault: Mutex<Option<&'static str>>,
+    fault: Fault,
 }
 
 impl TokioClock {
     /// A clock that shows `start` now. To be made inside the runtime.
     #[must_use]
     pub fn from(start: DateTime<Utc>) -> Arc<Self> {
-        Arc::new(Self { start, zero: tokio::time::Instant::now(), shift: RwLock::new(Duration::zero()), fault: Mutex::new(None) })
+        Arc::new(Self { start, zero: tokio::time::Instant::now(), shift: RwLock::new(Duration::zero()), fault: Fault::new(None) })
     }
 
     /// The wall clock jumps; the timers do not.
@@ -90,7 +102,17 @@ impl TokioClock {
 
     /// The next look at the clock inside this actor panics, once.
     pub fn fail_in(&self, actor: &'static str) {
-        *self.fault.lock() = Some(actor);
+        self.fail_at(actor, 1);
+    }
+
+    /// The so-manieth look from now inside this actor panics, once; 1 is the next.
+    pub fn fail_at(&self, actor: &'static str, look: u32) {
+        *self.fault.lock() = Some((actor, look));
+    }
+
+    /// The fault will not come.
+    pub fn disarm(&self) {
+        *self.fault.lock() = None;
     }
 
     /// Whether the fault is still to come.

@@ -22,7 +22,7 @@ pub use recovery::{Found as RecoveryFound, decide};
 use crate::broker::{CancelOrder, Found, Read, Reading};
 use crate::guard::PositionsRead;
 use crate::line::{Desk, Line, Phase};
-use crate::order::{BasketId, ClientId, CommandId, OrderFact, OrderRecord, Tag};
+use crate::order::{BasketId, ClientId, CommandId, OrderFact, OrderRecord, Status, Tag};
 use crate::persistence::{Cargo, ControlChange, Event, KillLevel, Level, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, PositionRow, Session, Snapshot, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -129,7 +129,9 @@ impl WatcherActor {
             }
             tracing::warn!(client_id = %self.desk.client_id, %command_id, status = %record.status, is_suspect, "an order lost its place in the line and is taken up again");
             metrics::counter!("ordergate_orphans_total").increment(1);
-            if is_suspect {
+            // A suspect exit is driven once more: its position is open.
+            let ends = is_suspect && !(record.is_exit() && record.sent_at.is_none() && self.desk.second_drives.lock().insert(command_id));
+            if ends {
                 let cause = "a fault inside ordergate while this order was being handled".to_owned();
                 posted.push(self.order_unit(command_id, OrderFact::Suspect { cause }));
             } else if record.sent_at.is_none() {
@@ -387,9 +389,9 @@ impl WatcherActor {
         let all = [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions];
         match self.desk.phase() {
             Phase::Recovering if all.iter().all(|reading| self.core.proven.contains(reading)) => {
+                self.decide_found(now);
                 self.desk.set_phase(Phase::ExitsOnly);
                 tracing::info!(client_id = %self.desk.client_id, "the broker's books are read; open for exits");
-                self.decide_found(now);
                 self.line.tell_risk(&self.desk.client_id, LookAgain);
                 self.core.proven.clear();
             }
@@ -439,8 +441,7 @@ impl WatcherActor {
         let mut wanted = BTreeSet::new();
         let mut asks_cancel = false;
         for event in events {
-            if let Some((change, control)) = event.control.as_deref() {
-                self.desk.latch.committed(change, control);
+            if event.control.is_some() {
                 self.core.squared_off_at = None;
                 self.enforce_kill(now);
             }
@@ -448,6 +449,16 @@ impl WatcherActor {
             asks_cancel |= record.cancel_wanted.is_some() && record.broker_order_id.is_some() && !record.status.is_terminal();
             if &*event.row.event == "FILL" {
                 wanted.insert(Reading::Positions);
+            }
+            if exit_failed(event.row.from, record) {
+                let reason = record.reason.as_deref().unwrap_or("");
+                let text = format!(
+                    "an exit of {} in {} failed ({}): {reason}; the position may be open, look at it",
+                    record.ask.strategy,
+                    record.ask.symbol,
+                    record.tag.map_or("", Tag::as_str)
+                );
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FAILED", Level::Page, Some(record.command_id), text);
             }
             if record.is_in_doubt() {
                 wanted.extend([Reading::Orders, Reading::Trades]);
@@ -489,13 +500,22 @@ impl WatcherActor {
     }
 }
 
+/// An exit that was on its way and ended without closing: nobody may have to find that out by looking at the position.
+fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
+    let is_news = record.status == Status::Failed && from.is_some_and(|from| from != Status::Failed);
+    let is_wanted_end = matches!(
+        record.tag,
+        Some(Tag::CancelledByUser | Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode)
+    );
+    is_news && record.is_exit() && !is_wanted_end
+}
+
 impl Actor for WatcherActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.line.enter(ctx);
         self.core = Core::default();
-        self.desk.latch.forget_pending();
         tracing::info!(client_id = %self.desk.client_id, poll_ms = self.desk.settings.waits.poll.as_millis(), "watcher started");
         ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
@@ -532,6 +552,10 @@ impl Handler<BookRead> for WatcherActor {
 impl Handler<Committed> for WatcherActor {
     type Result = ();
     fn handle(&mut self, message: Committed, ctx: &mut Self::Context) {
+        // Before anything that could panic: the latch follows the disk, or a kill could never be lifted again.
+        for (change, control) in message.events.iter().filter_map(|event| event.control.as_deref()) {
+            self.desk.latch.committed(change, control);
+        }
         guarded(self, ctx, |actor, _, now| actor.committed(&message.events, now));
     }
 }

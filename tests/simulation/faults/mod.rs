@@ -1,0 +1,10 @@
+//! One fault at a time, on a real engine with real SQL: what a trader would see, read from the disk.
+
+mod answers;
+mod baskets;
+mod books;
+mod exits;
+mod kill;
+mod limits;
+mod panics;
+mod recovery;
