@@ -1,0 +1,163 @@
+//! The documents name paths, symbols and tests. This checks that they exist.
+//!
+//! In every one of [`DOCUMENTS`]:
+//! - a path of the repository in backticks exists, and so does the file of a relative link;
+//! - in `path::name` the file has that name as a word; under a table's column `Test` it has `fn name`;
+//! - a row under a column `Test` names a test, or says `later:`, `compiler:`, `not built:` or `none yet`.
+//!
+//! The table of tags in `docs/invariants.md` is made from the code. After a change of `Tag`, write it anew with
+//! `ORDERGATE_BLESS=1 cargo test --test docs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail as tests do")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ordergate_actors::order::Tag;
+
+const DOCUMENTS: [&str; 6] =
+    ["docs/seeds.md", "docs/invariants.md", "docs/architecture.md", "docs/runtime-semantics.md", "docs/operations.md", "docs/runbook.md"];
+/// What a path of the repository begins with.
+const ROOTS: [&str; 6] = ["actors/", "src/", "tests/", "docs/", "config/", "benches/"];
+/// What a row says instead of a test.
+const INSTEAD: [&str; 4] = ["later:", "compiler:", "not built:", "none yet"];
+const BEGIN: &str = "<!-- tags: made by tests/docs.rs -->\n";
+const END: &str = "<!-- end of tags -->";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()))
+}
+
+/// The texts in backticks.
+fn quoted(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+/// The targets of links within the repository.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    line.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| !target.contains("://"))
+}
+
+fn is_path(quote: &str) -> bool {
+    let path = quote.split("::").next().unwrap_or(quote);
+    ROOTS.iter().any(|root| path.starts_with(root)) && !path.contains([' ', '*', '<', '{', '|'])
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].chars().next_back().is_some_and(is_part) && !text[at + word.len()..].chars().next().is_some_and(is_part))
+}
+
+/// What is wrong with one quoted text.
+fn wrong(quote: &str, is_test: bool) -> Option<String> {
+    let (path, name) = quote.split_once("::").map_or((quote, None), |(path, name)| (path, Some(name)));
+    let file = root().join(path);
+    if !file.exists() {
+        return Some(format!("`{path}` does not exist"));
+    }
+    let name = name?.rsplit("::").next()?;
+    let wanted = if is_test { format!("fn {name}") } else { name.to_owned() };
+    let is_there = file.is_file() && has_word(&text(&file), &wanted);
+    (!is_there).then(|| format!("`{path}` has no `{wanted}`"))
+}
+
+/// The cells of a table's row.
+fn cells(line: &str) -> Option<Vec<&str>> {
+    let inner = line.trim().strip_prefix('|')?.strip_suffix('|')?;
+    Some(inner.split(" | ").map(str::trim).collect())
+}
+
+fn check(document: &str) -> Vec<String> {
+    let content = text(&root().join(document));
+    let (mut found, mut is_fenced, mut column) = (Vec::new(), false, None);
+    for (number, line) in (1..).zip(content.lines()) {
+        if line.trim_start().starts_with("```") {
+            is_fenced = !is_fenced;
+        }
+        if is_fenced {
+            continue;
+        }
+        let mut say = |what: String| found.push(format!("{document}:{number}: {what}"));
+        if line.starts_with('|') && line.chars().all(|c| "|-: ".contains(c)) {
+            continue;
+        }
+        let row = cells(line);
+        match &row {
+            None => column = None,
+            Some(row) => column = column.or_else(|| row.iter().position(|cell| *cell == "Test")),
+        }
+        let test_cell = row.as_ref().zip(column).map(|(row, column)| row.get(column).copied().unwrap_or_default());
+        for quote in quoted(line).filter(|quote| is_path(quote)) {
+            let is_test = test_cell.is_some_and(|cell| cell.contains(quote)) && quote.contains("::");
+            wrong(quote, is_test).into_iter().for_each(&mut say);
+        }
+        for target in links(line) {
+            let file = target.split('#').next().unwrap_or(target);
+            if !file.is_empty() && !root().join("docs").join(file).exists() {
+                say(format!("the link to {target} leads nowhere"));
+            }
+        }
+        let Some(cell) = test_cell.filter(|cell| *cell != "Test") else { continue };
+        let is_shown = quoted(cell).any(|quote| is_path(quote) && quote.contains("::"));
+        if !is_shown && !INSTEAD.iter().any(|word| cell.starts_with(word)) {
+            say(format!("the row names no test: {line}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_path_and_every_test_that_the_documents_name_exists() {
+    let wrong: Vec<String> = DOCUMENTS.iter().flat_map(|document| check(document)).collect();
+    assert!(wrong.is_empty(), "{} references are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn table() -> String {
+    let mut table = String::from("| Tag | What people read | What to do |\n|---|---|---|\n");
+    for tag in Tag::ALL {
+        writeln!(table, "| `{tag}` | {} | {} |", tag.words(), tag.remedy()).unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_table_of_tags_is_the_code() {
+    let path = root().join("docs/invariants.md");
+    let content = text(&path);
+    let (before, rest) = content.split_once(BEGIN).expect("the table's beginning is marked");
+    let (found, after) = rest.split_once(END).expect("the table's end is marked");
+    if std::env::var_os("ORDERGATE_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
+        return;
+    }
+    assert_eq!(found, table(), "write it anew: ORDERGATE_BLESS=1 cargo test --test docs");
+}
+
+#[test]
+fn every_alarm_has_a_section_in_the_runbook() {
+    let runbook = text(&root().join("docs/runbook.md"));
+    let mut names = std::collections::BTreeSet::new();
+    for folder in ["actors/src", "src"] {
+        collect(&root().join(folder), &mut names);
+    }
+    let missing: Vec<&String> = names.iter().filter(|name| !runbook.contains(&format!("## {name}\n"))).collect();
+    assert!(names.len() > 10 && missing.is_empty(), "docs/runbook.md has no section for {missing:?}");
+}
+
+/// The names of alarms in quotes: what is raised, not what is talked about.
+fn collect(folder: &Path, names: &mut std::collections::BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = text(&path);
+            let found = source.match_indices("\"ALARM_").filter_map(|(at, _)| source[at + 1..].split('"').next());
+            names.extend(found.filter(|name| name.len() > "ALARM_".len()).map(str::to_owned));
+        }
+    }
+}
