@@ -1,1 +1,351 @@
-//! Every setting.
+//! Every setting, typed. `config/default.toml` says what each one means; a file and the environment may override it.
+//!
+//! All that is wrong is reported at once, each with its key, its value, the rule and where it was said.
+
+mod convert;
+mod layers;
+mod reader;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ordergate_actors::AccountSettings;
+use ordergate_actors::order::{Amount, ClientId};
+use secrecy::SecretString;
+
+pub use layers::Layer;
+
+/// Names the file when `--config` does not.
+pub const FILE_VARIABLE: &str = "ORDERGATE_CONFIG";
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// HTTP.
+    pub server: Server,
+    /// The data directory.
+    pub storage: Storage,
+    /// Alerts.
+    pub webhook: Webhook,
+    /// The dashboard API.
+    pub api: Api,
+    /// The accounts; at least one.
+    pub accounts: Vec<Account>,
+    /// The paper broker.
+    pub paper: Paper,
+    /// The comparison with the broker's books.
+    pub watcher: Watcher,
+    /// The line.
+    pub engine: Engine,
+    /// Logs.
+    pub log: Log,
+    /// Every value as it was said, for people; secrets as `[set]`.
+    pub effective: Vec<Setting>,
+}
+
+/// HTTP.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Threads.
+    pub workers: usize,
+    /// Larger bodies are refused.
+    pub body_limit_bytes: usize,
+    /// How long a body may take.
+    pub body_deadline: Duration,
+    /// How long an answer waits for the decision.
+    pub decision_deadline: Duration,
+    /// How long a lost answer is looked for.
+    pub lookup_deadline: Duration,
+}
+
+/// The data directory.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// Where it is.
+    pub directory: PathBuf,
+    /// Space kept back; 0 for none.
+    pub ballast_bytes: u64,
+    /// Entries stop below this much room.
+    pub min_free_bytes: u64,
+    /// Checkpoint while busy.
+    pub checkpoint_pages: u32,
+    /// Checkpoint while idle.
+    pub idle_checkpoint_pages: u32,
+    /// How long to wait for a foreign lock.
+    pub busy_timeout_ms: u32,
+}
+
+/// Alerts.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Of alerts without a source of their own; `None`: drawn at the first start.
+    pub secret: Option<SecretString>,
+    /// The one before, still taken.
+    pub previous_secret: Option<SecretString>,
+    /// Identical bodies within this time are one alert; 0: off.
+    pub replay_window_ms: u64,
+    /// Senders with secrets of their own.
+    pub sources: Vec<WebhookSource>,
+}
+
+/// A sender of alerts.
+#[derive(Debug, Clone)]
+pub struct WebhookSource {
+    /// Its name.
+    pub name: String,
+    /// Its secret.
+    pub secret: SecretString,
+    /// The one before, still taken.
+    pub previous: Option<SecretString>,
+    /// The accounts it may trade; empty: all.
+    pub accounts: Vec<ClientId>,
+    /// As [`Webhook::replay_window_ms`].
+    pub replay_window_ms: u64,
+    /// Overload is answered 503, because it resends on nothing else.
+    pub resends_on_5xx_only: bool,
+}
+
+/// The dashboard API.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// The bearer key; `None`: drawn at the first start.
+    pub key: Option<SecretString>,
+    /// More of them.
+    pub keys: Vec<ApiKey>,
+}
+
+/// A named key.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Whose.
+    pub name: String,
+    /// The key.
+    pub key: SecretString,
+}
+
+/// An account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its name.
+    pub client_id: ClientId,
+    /// Where it trades.
+    pub broker: BrokerKind,
+    /// What the engine needs to know of it.
+    pub settings: AccountSettings,
+}
+
+/// The brokers of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerKind {
+    /// No money moves.
+    Paper,
+}
+
+impl BrokerKind {
+    fn parse(text: &str) -> Option<Self> {
+        text.trim().eq_ignore_ascii_case("paper").then_some(Self::Paper)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+        }
+    }
+
+    /// Whether real money moves.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        match self {
+            Self::Paper => false,
+        }
+    }
+}
+
+/// The paper broker.
+#[derive(Debug, Clone)]
+pub struct Paper {
+    /// The market's seed.
+    pub seed: u64,
+}
+
+/// The comparison with the broker's books.
+#[derive(Debug, Clone)]
+pub struct Watcher {
+    /// How often they are read.
+    pub poll: Duration,
+}
+
+/// The line.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Older entries are stale.
+    pub entry_ttl: Duration,
+    /// How far in the future a signal may be.
+    pub future_tolerance: Duration,
+    /// Restarts borne within the window.
+    pub restarts: usize,
+    /// See [`Engine::restarts`].
+    pub restart_window: Duration,
+    /// Starts within the window that mean safe mode.
+    pub safe_mode_starts: usize,
+    /// See [`Engine::safe_mode_starts`].
+    pub safe_mode_window: Duration,
+    /// How long a clean stop may take.
+    pub drain_deadline: Duration,
+    /// Messages that a mailbox holds.
+    pub mailbox: usize,
+    /// No order may be worth more.
+    pub max_notional: Amount,
+}
+
+/// Logs.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// The filter.
+    pub level: String,
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// Where the files go.
+    pub directory: PathBuf,
+    /// Daily files kept.
+    pub keep_files: usize,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// One value, as it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key.
+    pub key: String,
+    /// Its value; `[set]` for a secret.
+    pub value: String,
+    /// Where it was said.
+    pub layer: Layer,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The key; empty for a layer that cannot be read at all.
+    pub key: String,
+    /// Its value; `None` when there is none.
+    pub value: Option<String>,
+    /// What it must be.
+    pub rule: String,
+    /// Where it was said, if that is known.
+    pub layer: Option<Layer>,
+}
+
+impl Violation {
+    fn of_layer(layer: Layer, rule: String) -> Self {
+        Self { key: String::new(), value: None, rule, layer: Some(layer) }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.layer, self.key.is_empty()) {
+            (Some(layer), true) => return write!(f, "{layer} {}", self.rule),
+            _ => f.write_str(&self.key)?,
+        }
+        if let Some(value) = &self.value {
+            write!(f, " = {value}")?;
+        }
+        if let Some(layer) = &self.layer {
+            write!(f, " ({layer})")?;
+        }
+        write!(f, " {}", self.rule)
+    }
+}
+
+/// Everything that is wrong with the configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    /// In the order of the sections.
+    pub violations: Vec<Violation>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} error(s):", self.violations.len())?;
+        self.violations.iter().try_for_each(|violation| write!(f, "\n  {violation}"))
+    }
+}
+
+impl Config {
+    /// Reads all layers: what is built in, the file (or the one that [`FILE_VARIABLE`] names), the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names everything that is wrong.
+    pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let env: Vec<_> = env.into_iter().collect();
+        let named = env.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty()).map(|(_, path)| PathBuf::from(path));
+        let mut violations = Vec::new();
+        let flat = layers::lay(file.or(named.as_deref()), env, &mut violations);
+        let mut reader = reader::Reader::new(flat, violations);
+        let server = sections::server(&mut reader);
+        let storage = sections::storage(&mut reader);
+        let watcher = sections::watcher(&mut reader);
+        let accounts = sections::accounts(&mut reader, watcher.poll);
+        let webhook = sections::webhook(&mut reader, &accounts);
+        let api = sections::api(&mut reader);
+        let paper = sections::paper(&mut reader);
+        let engine = sections::engine(&mut reader, &accounts);
+        let log = sections::log(&mut reader, &storage);
+        reader.finish("account");
+        let reader::Reader { violations, settings: effective, .. } = reader;
+        if !violations.is_empty() {
+            return Err(ConfigError { violations });
+        }
+        Ok(Self { server, storage, webhook, api, accounts, paper, watcher, engine, log, effective })
+    }
+
+    /// The environment of this process, for [`Config::load`].
+    pub fn process_env() -> impl Iterator<Item = (String, String)> {
+        std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+    }
+
+    /// What is allowed but unwise, for the log of the start.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        use secrecy::ExposeSecret;
+        let mut warnings = Vec::new();
+        if !self.server.listen.ip().is_loopback() {
+            warnings.push(format!(
+                "server.listen is {}: reachable from outside without TLS; put a reverse proxy in front of it",
+                self.server.listen
+            ));
+        }
+        let keys = [("webhook.secret", self.webhook.secret.as_ref()), ("api.key", self.api.key.as_ref())];
+        let sources = self.webhook.sources.iter().map(|source| (source.name.as_str(), Some(&source.secret)));
+        for (name, secret) in keys.into_iter().chain(sources) {
+            if secret.is_some_and(|secret| secret.expose_secret().len() < 16) {
+                warnings.push(format!("the secret of {name} is shorter than 16 characters: it can be guessed"));
+            }
+        }
+        warnings
+    }
+}
+
+/// Whether a key's value must never be shown.
+fn is_secret(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    ["secret", "previous", "key", "token", "password"].iter().any(|word| last.contains(word))
+}

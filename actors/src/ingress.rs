@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
-use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::line::{Line, Phase};
@@ -51,7 +50,7 @@ impl IngressActor {
         Self { line }
     }
 
-    fn submit(&mut self, message: Submit, now: DateTime<Utc>) {
+    fn submit(&mut self, message: Submit) {
         let Submit { draft, permits, reply } = message;
         let Some(desk) = self.line.desk(&draft.client_id) else {
             let _gone = reply.send(Err(NotRegistered::Closed(format!("there is no account {}", draft.client_id))));
@@ -73,7 +72,7 @@ impl IngressActor {
             replay_window_ms: draft.replay_window_ms,
             received_at: draft.received_at,
             // A signal ages from when it was made; without a word about that, from when it came.
-            signal_time: draft.signal_time.unwrap_or(draft.received_at).min(now.max(draft.received_at)),
+            signal_time: draft.signal_time.unwrap_or(draft.received_at),
             legs,
         };
         self.line.post(vec![Posted { unit: Unit::Register(Box::new(registration)), cargo: Cargo::Caller(reply) }]);
@@ -154,7 +153,7 @@ impl Actor for IngressActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
     }
 }
 
@@ -171,7 +170,7 @@ impl Shell for IngressActor {
 impl Handler<Submit> for IngressActor {
     type Result = ();
     fn handle(&mut self, message: Submit, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| actor.submit(message, now));
+        guarded(self, ctx, |actor, _, _| actor.submit(message));
     }
 }
 

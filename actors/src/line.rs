@@ -20,8 +20,11 @@ use crate::persistence::{Admission, Cargo, Latch, Level, Note, Orphans, Persiste
 use crate::ports::{Broker, Clock, Ids, Instruments, Quotes};
 use crate::risk::RiskActor;
 use crate::settings::{AccountSettings, Settings};
-use crate::supervision::{EXIT_FAULT, Halt, RestartBudget};
+use crate::supervision::{EXIT_FAULT, Halt, RestartBudget, Shell};
 use crate::watcher::{Findings, WatcherActor};
+
+/// How often an actor proves that it runs.
+const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How far an account has come since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -125,6 +128,8 @@ impl Desk {
     }
 }
 
+type Beats = BTreeMap<(&'static str, Option<ClientId>), DateTime<Utc>>;
+
 /// What all actors share.
 #[derive(Debug)]
 pub struct Line {
@@ -152,6 +157,7 @@ pub struct Line {
     ingress: OnceLock<Addr<IngressActor>>,
     persistence: OnceLock<Addr<PersistenceActor>>,
     back_off: Mutex<BTreeMap<&'static str, std::time::Duration>>,
+    beats: Mutex<Beats>,
 }
 
 /// The world, as the line needs it.
@@ -194,6 +200,7 @@ impl Line {
             ingress: OnceLock::new(),
             persistence: OnceLock::new(),
             back_off: Mutex::new(BTreeMap::new()),
+            beats: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -295,12 +302,23 @@ impl Line {
         }
     }
 
-    /// What every actor does first in `started()`: its mailbox, and the back-off after a panic.
-    pub(crate) fn enter<A: Actor<Context = Context<A>>>(&self, name: &'static str, ctx: &mut Context<A>) {
+    /// What every actor does first in `started()`: its mailbox, its heartbeat, and the back-off after a panic.
+    pub(crate) fn enter<A: Shell>(&self, ctx: &mut Context<A>) {
         ctx.set_mailbox_capacity(self.settings.mailbox);
-        if let Some(wait) = self.back_off.lock().remove(name) {
+        ctx.run_interval(HEARTBEAT, |actor, _| {
+            let key = (A::NAME, actor.client_id().cloned());
+            let line = actor.line();
+            line.beats.lock().insert(key, line.clock.now());
+        });
+        if let Some(wait) = self.back_off.lock().remove(A::NAME) {
             ctx.wait(actix::fut::wrap_future::<_, A>(tokio::time::sleep(wait)));
         }
+    }
+
+    /// When each actor last proved that it runs: people are told ages, not flags.
+    #[must_use]
+    pub fn heartbeats(&self) -> Vec<(&'static str, Option<ClientId>, DateTime<Utc>)> {
+        self.beats.lock().iter().map(|((name, client), at)| (*name, client.clone(), *at)).collect()
     }
 
     fn tell<A, M>(&self, address: Option<&Addr<A>>, message: M)

@@ -93,6 +93,10 @@ pub trait Shell: Actor<Context = Context<Self>> + Supervised {
     fn line(&self) -> &Arc<Line>;
     /// Throws the core away; `started()` makes a new one.
     fn drop_core(&mut self);
+    /// Its account; `None` for the actors of the process.
+    fn client_id(&self) -> Option<&ClientId> {
+        None
+    }
 }
 
 /// Runs a handler's core. It is given the time, read once. A panic inside restarts the actor and returns `None`.

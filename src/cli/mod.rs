@@ -1,1 +1,155 @@
-//! What people type.
+//! What people type. Every command but `serve` only reads, and may run beside the engine.
+//!
+//! Exit codes: 0 done and nothing to see to, 1 something needs a person, 70 a fault, 78 wrong command or settings.
+
+mod check;
+mod instruments;
+mod journal;
+mod print;
+mod status;
+mod trace;
+mod verify_orders;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED};
+
+use crate::config::{Config, ConfigError};
+use crate::secrets::SecretsError;
+use crate::store::{OpenError, ReadStore};
+use crate::telemetry::TelemetryError;
+use print::Page;
+
+/// Done, and nothing to see to.
+pub const EXIT_OK: i32 = 0;
+/// Something needs a person.
+pub const EXIT_ATTENTION: i32 = 1;
+
+/// Stands between trading signals and a broker: every order is written down, checked, sent exactly once, and followed
+/// until the broker's own books say how it ended.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ordergate",
+    version,
+    after_help = "Every setting can be said in the environment as ORDERGATE__SECTION__KEY; `ordergate config check` shows what is in force.\n\
+                  Exit codes: 0 done, 1 something needs a person, 70 a fault, 78 wrong command or settings."
+)]
+struct Cli {
+    /// A file with the settings that differ from the defaults (or ORDERGATE_CONFIG)
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the engine (the default)
+    Serve,
+    /// One screen: is it up, what waits for a person, the newest orders
+    Status,
+    /// Check the orders on disk; with --order, everything about one
+    VerifyOrders {
+        /// A command, basket or signal id, a broker's order number, or a broker tag
+        #[arg(long, value_name = "ID")]
+        order: Option<String>,
+    },
+    /// The journal: every event, hash-chained
+    #[command(subcommand)]
+    Journal(journal::Command),
+    /// What can be traded
+    Instruments {
+        /// Words that the symbol contains
+        search: Vec<String>,
+    },
+    /// The settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Copy the database into one new file, while the engine runs
+    Backup {
+        /// The file; must not exist
+        path: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Every value in force and where it was said; the paths of database, logs and risk state
+    Check,
+}
+
+/// Runs the command line; answers the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_asked_for = !error.use_stderr();
+            let _ = error.print();
+            return exit(if is_asked_for { EXIT_OK } else { EXIT_REFUSED });
+        }
+    };
+    match dispatch(cli) {
+        Ok(code) => exit(code),
+        Err(error) if is_closed_pipe(&error) => exit(EXIT_OK),
+        Err(error) => {
+            eprintln!("ordergate: {error:#}");
+            exit(code_of(&error))
+        }
+    }
+}
+
+fn exit(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// What cannot become better by starting again is a refusal; the rest is a fault.
+fn code_of(error: &anyhow::Error) -> i32 {
+    let refuses = error.is::<ConfigError>() || error.is::<SecretsError>() || error.is::<OpenError>() || error.is::<TelemetryError>();
+    if refuses { EXIT_REFUSED } else { EXIT_FAULT }
+}
+
+/// `ordergate ... | head` is no fault.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<i32> {
+    let config = Config::load(cli.config.as_deref(), Config::process_env())?;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => actix_web::rt::System::new().block_on(crate::app::serve(config)),
+        Command::Status => status::run(&config),
+        Command::VerifyOrders { order } => verify_orders::run(&config, order.as_deref()),
+        Command::Journal(command) => journal::run(&config, &command),
+        Command::Instruments { search } => instruments::run(&search.join(" ")),
+        Command::Config(ConfigCommand::Check) => check::run(&config),
+        Command::Backup { path } => {
+            ReadStore::open(&config.storage.directory)?.backup(&path)?;
+            Page::new().line(format!("copied to {}", path.display())).show()?;
+            Ok(EXIT_OK)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_fault() {
+        let refusal = anyhow::Error::from(ConfigError { violations: Vec::new() });
+        assert_eq!(code_of(&refusal), EXIT_REFUSED);
+        assert_eq!(code_of(&refusal.context("while starting")), EXIT_REFUSED);
+        assert_eq!(code_of(&anyhow::anyhow!("a fault")), EXIT_FAULT);
+        assert!(is_closed_pipe(&std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()));
+    }
+}

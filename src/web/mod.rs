@@ -1,1 +1,28 @@
-//! HTTP.
+//! HTTP: the webhook that signals come in by, and the JSON API of the dashboard.
+//!
+//! ```text
+//! POST /webhook…  ─▶ body ─▶ auth ─▶ json ─▶ formats ─▶ submission ─▶ Engine::submit ─▶ answer
+//! /dashboard/…    ─▶ bearer key ─▶ api ─▶ the committed view, or an Engine call
+//! ```
+//!
+//! *Invariant:* nothing here decides about an order. Once a row exists the answer is 2xx, and it tells what the row says.
+
+mod answer;
+mod api;
+pub mod auth;
+mod bearer;
+mod body;
+pub mod formats;
+mod health;
+pub mod json;
+mod problem;
+mod routes;
+mod settings;
+mod state;
+mod submission;
+mod webhook;
+
+pub use problem::Problem;
+pub use routes::{Guard, ROUTES, Route, configure};
+pub use settings::{Account, ApiKey, Source, WebSettings};
+pub use state::{Paths, Render, WebState};

@@ -24,17 +24,6 @@ pub enum Lane {
     Entry,
 }
 
-/// How far an item has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Waits for room in the window.
-    Queued,
-    /// Its row is on the way to the disk.
-    Intended,
-    /// On disk: may be called.
-    Ready,
-}
-
 /// What is called.
 #[derive(Debug)]
 pub enum Work {
@@ -63,76 +52,97 @@ pub struct Item {
     pub command_id: CommandId,
     /// What to do.
     pub work: Work,
-    /// How far it is.
-    pub stage: Stage,
 }
 
 type Key = (Lane, u64, CallKind);
 
-/// Everything that waits for the write slot.
+/// How far an item has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Waits for room in the window.
+    Queued,
+    /// Its row is on the way to the disk.
+    Intended,
+    /// On disk: may be called.
+    Ready,
+}
+
+/// Everything that waits for the write slot, by how far it has come.
 #[derive(Debug, Default)]
 pub struct Lanes {
-    items: BTreeMap<Key, Item>,
-    by_command: BTreeMap<(CommandId, CallKind), Key>,
+    queued: BTreeMap<Key, Item>,
+    intended: BTreeMap<Key, Item>,
+    ready: BTreeMap<Key, Item>,
+    places: BTreeMap<(CommandId, CallKind), (Key, Stage)>,
 }
 
 impl Lanes {
     /// Adds an item; one of the same kind for the same order that waits already stands, and the new one is handed back.
     pub fn push(&mut self, lane: Lane, number: u64, command_id: CommandId, work: Work) -> Option<Work> {
         let kind = work.kind();
-        if self.by_command.contains_key(&(command_id, kind)) {
+        if self.places.contains_key(&(command_id, kind)) {
             return Some(work);
         }
         let key = (lane, number, kind);
-        self.by_command.insert((command_id, kind), key);
-        self.items.insert(key, Item { command_id, work, stage: Stage::Queued });
+        self.places.insert((command_id, kind), (key, Stage::Queued));
+        self.queued.insert(key, Item { command_id, work });
         None
     }
 
     /// Orders and changes whose row is on disk or on the way there; cancels are not counted.
     #[must_use]
     pub fn ahead(&self) -> usize {
-        self.items.iter().filter(|((lane, ..), item)| *lane > Lane::Cancel && item.stage != Stage::Queued).count()
+        let counted = (Lane::Exit, 0, CallKind::Place)..;
+        self.intended.range(counted.clone()).count() + self.ready.range(counted).count()
     }
 
-    /// The next item whose row should be written.
-    pub fn next_queued(&mut self) -> Option<(Lane, &mut Item)> {
-        self.items.iter_mut().find(|(_, item)| item.stage == Stage::Queued).map(|((lane, ..), item)| (*lane, item))
+    /// The lane of the next item whose row should be written.
+    #[must_use]
+    pub fn next_lane(&self) -> Option<Lane> {
+        self.queued.first_key_value().map(|((lane, ..), _)| *lane)
+    }
+
+    /// The next item whose row is written: from now on it counts as on the way to the disk.
+    pub fn intend_next(&mut self) -> Option<&Item> {
+        let (key, item) = self.queued.pop_first()?;
+        self.places.insert((item.command_id, key.2), (key, Stage::Intended));
+        Some(self.intended.entry(key).or_insert(item))
+    }
+
+    /// The row of the item is on disk; answers whether there is such an item.
+    pub fn make_ready(&mut self, command_id: CommandId, kind: CallKind) -> bool {
+        let Some((key, stage @ Stage::Intended)) = self.places.get_mut(&(command_id, kind)) else { return false };
+        let Some(item) = self.intended.remove(key) else { return false };
+        *stage = Stage::Ready;
+        self.ready.insert(*key, item);
+        true
     }
 
     /// Takes the next item that may be called.
-    pub fn take_ready(&mut self) -> Option<(Lane, Item)> {
-        let key = *self.items.iter().find(|(_, item)| item.stage == Stage::Ready)?.0;
-        self.remove(key)
+    pub fn take_ready(&mut self) -> Option<Item> {
+        let (key, item) = self.ready.pop_first()?;
+        self.places.remove(&(item.command_id, key.2));
+        Some(item)
     }
 
-    /// Takes the item of this kind for this order.
-    pub fn take(&mut self, command_id: CommandId, kind: CallKind) -> Option<(Lane, Item)> {
-        let key = *self.by_command.get(&(command_id, kind))?;
-        self.remove(key)
-    }
-
-    /// The item of this kind for this order.
-    pub fn get_mut(&mut self, command_id: CommandId, kind: CallKind) -> Option<&mut Item> {
-        self.items.get_mut(self.by_command.get(&(command_id, kind))?)
+    /// Takes the item of this kind for this order whose row was on the way to the disk.
+    pub fn take_intended(&mut self, command_id: CommandId, kind: CallKind) -> Option<Item> {
+        let (key, Stage::Intended) = self.places.get(&(command_id, kind))? else { return None };
+        let item = self.intended.remove(key)?;
+        self.places.remove(&(command_id, kind));
+        Some(item)
     }
 
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.places.len()
     }
 
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    fn remove(&mut self, key: Key) -> Option<(Lane, Item)> {
-        let item = self.items.remove(&key)?;
-        self.by_command.remove(&(item.command_id, item.work.kind()));
-        Some((key.0, item))
+        self.places.is_empty()
     }
 }
 
@@ -151,11 +161,13 @@ mod tests {
         for (lane, number) in [(Lane::Cancel, 5), (Lane::Kill, 9), (Lane::Cancel, 3)] {
             assert!(lanes.push(lane, number, command(u128::from(number)), Work::Cancel).is_none());
         }
+        while lanes.intend_next().is_some() {}
         for number in [5, 9, 3] {
-            lanes.get_mut(command(number), CallKind::Cancel).unwrap().stage = Stage::Ready;
+            assert!(lanes.make_ready(command(number), CallKind::Cancel));
         }
-        let order: Vec<_> = std::iter::from_fn(|| lanes.take_ready().map(|(_, item)| item.command_id)).collect();
+        let order: Vec<_> = std::iter::from_fn(|| lanes.take_ready().map(|item| item.command_id)).collect();
         assert_eq!(order, [command(9), command(3), command(5)]);
+        assert!(lanes.is_empty());
     }
 
     #[test]
@@ -171,8 +183,10 @@ mod tests {
         let mut lanes = Lanes::default();
         let _none = lanes.push(Lane::Cancel, 1, command(1), Work::Cancel);
         assert!(lanes.take_ready().is_none());
-        lanes.next_queued().unwrap().1.stage = Stage::Intended;
+        assert!(lanes.intend_next().is_some());
         assert!(lanes.take_ready().is_none());
         assert_eq!(lanes.ahead(), 0, "a cancel takes no room in the window");
+        assert!(lanes.make_ready(command(1), CallKind::Cancel));
+        assert!(lanes.take_ready().is_some());
     }
 }

@@ -12,17 +12,17 @@ mod lanes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
+use actix::{Actor, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 
 use calls::Done;
 pub use calls::{CallKey, CallKind, Calls};
-pub use lanes::{Item, Lane, Lanes, Stage, Work};
+pub use lanes::{Item, Lane, Lanes, Work};
 
 use crate::guard::Admitted;
 use crate::line::{Desk, Line};
-use crate::order::{CommandId, GateVerdict, OrderFact, OrderRecord, Tag, TestMode};
+use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, TestMode};
 use crate::persistence::{Cargo, OrderUnit, Outcome, Posted, Ticket, Unit};
 use crate::ports::{BookRow, BrokerOrder, CallOutcome, Modification, PlaceOutcome, PositionRow, Prepared, Session, Snapshot, TradeRow};
 use crate::supervision::{Shell, at_hand, guarded, panic_words};
@@ -145,7 +145,7 @@ impl BrokerActor {
         Unit::Order(OrderUnit { client_id: self.desk.client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) })
     }
 
-    fn place(&mut self, group: Vec<Admitted>, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+    fn place(&mut self, group: Vec<Admitted>, now: DateTime<Utc>) {
         let prepared: Vec<_> = group
             .iter()
             .map(|admitted| {
@@ -167,7 +167,7 @@ impl BrokerActor {
             };
             self.enqueue(admitted, prepared);
         }
-        self.pump(now, ctx);
+        self.pump(now);
     }
 
     fn enqueue(&mut self, admitted: Admitted, prepared: Result<Prepared, (Tag, String)>) {
@@ -212,10 +212,10 @@ impl BrokerActor {
 
     /// Writes intentions ahead, and starts the next call if the slot is free; what ends without a call makes room for
     /// the next.
-    fn pump(&mut self, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+    fn pump(&mut self, now: DateTime<Utc>) {
         loop {
             self.write_ahead();
-            if !self.call_ready(now, ctx) {
+            if !self.call_ready(now) {
                 return;
             }
         }
@@ -226,7 +226,7 @@ impl BrokerActor {
         let window = self.desk.broker.capabilities().send_ahead.max(1);
         let high_water = self.desk.calls.lock().high_water().cloned();
         let mut ahead = self.lanes.ahead();
-        while let Some((lane, item)) = self.lanes.next_queued() {
+        while let Some(lane) = self.lanes.next_lane() {
             // The window bounds what may be sent; a cancel never waits behind orders for its own row.
             if lane > Lane::Cancel {
                 if ahead >= window {
@@ -234,7 +234,7 @@ impl BrokerActor {
                 }
                 ahead += 1;
             }
-            item.stage = Stage::Intended;
+            let Some(item) = self.lanes.intend_next() else { break };
             let command_id = item.command_id;
             let (fact, cargo) = match &item.work {
                 Work::Place(admitted, prepared) => {
@@ -258,18 +258,18 @@ impl BrokerActor {
     }
 
     /// Whether anything was taken out of the lanes.
-    fn call_ready(&mut self, now: DateTime<Utc>, ctx: &mut Context<Self>) -> bool {
+    fn call_ready(&mut self, now: DateTime<Utc>) -> bool {
         let mut has_taken = false;
         while self.desk.calls.lock().is_slot_free() {
-            let Some((_, item)) = self.lanes.take_ready() else { break };
-            self.call(item, now, ctx);
+            let Some(item) = self.lanes.take_ready() else { break };
+            self.call(item, now);
             has_taken = true;
         }
         has_taken
     }
 
     /// The last look, and the call.
-    fn call(&mut self, item: Item, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+    fn call(&mut self, item: Item, now: DateTime<Utc>) {
         let command_id = item.command_id;
         at_hand(&self.desk.client_id, command_id);
         let Some(record) = self.line.view.read(&self.desk.client_id, |book| book.order(command_id).cloned()).flatten() else {
@@ -291,7 +291,7 @@ impl BrokerActor {
                     let future = self.desk.broker.place(*prepared);
                     let key = self.desk.calls.lock().start(command_id, CallKind::Place, Some(admitted.into_ticket()));
                     let deadline = self.desk.settings.waits.call_deadline;
-                    self.run(key, ctx, async move {
+                    self.run(key, async move {
                         let answer = tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(future).catch_unwind()).await;
                         Done::Placed(match answer {
                             Ok(Ok(outcome)) => outcome,
@@ -304,7 +304,7 @@ impl BrokerActor {
             Work::Cancel | Work::Modify(_) if record.status.is_terminal() || record.broker_order_id.is_none() => {}
             Work::Cancel => {
                 let Some(id) = record.broker_order_id.clone() else { return };
-                self.change(command_id, CallKind::Cancel, self.desk.broker.cancel(id), None, ctx);
+                self.change(command_id, CallKind::Cancel, self.desk.broker.cancel(id), None);
             }
             Work::Modify(change) => {
                 // A kill that came while it waited for its turn forbids it as it forbids the order itself.
@@ -315,22 +315,15 @@ impl BrokerActor {
                     return;
                 }
                 let future = self.desk.broker.modify((*change).clone());
-                self.change(command_id, CallKind::Modify, future, Some(*change), ctx);
+                self.change(command_id, CallKind::Modify, future, Some(*change));
             }
         }
     }
 
-    fn change(
-        &mut self,
-        command_id: CommandId,
-        kind: CallKind,
-        future: crate::ports::Call<CallOutcome>,
-        change: Option<Modification>,
-        ctx: &mut Context<Self>,
-    ) {
+    fn change(&mut self, command_id: CommandId, kind: CallKind, future: crate::ports::Call<CallOutcome>, change: Option<Modification>) {
         let key = self.desk.calls.lock().start(command_id, kind, None);
         let deadline = self.desk.settings.waits.call_deadline;
-        self.run(key, ctx, async move {
+        self.run(key, async move {
             let answer = tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(future).catch_unwind()).await;
             let outcome = match answer {
                 Ok(Ok(outcome)) => outcome,
@@ -341,16 +334,22 @@ impl BrokerActor {
         });
     }
 
-    /// Starts the task beside the actor: it survives the actor's restart.
-    fn run(&self, key: CallKey, ctx: &mut Context<Self>, task: impl Future<Output = Done> + 'static) {
+    /// Starts the task beside the actor: it survives the actor's restart, and so does its word that the slot was held
+    /// long enough.
+    fn run(&self, key: CallKey, task: impl Future<Output = Done> + 'static) {
         let (line, desk) = (Arc::clone(&self.line), Arc::clone(&self.desk));
-        tracing::debug!(?key, "call starts");
         actix::spawn(async move {
-            let outcome = task.await;
+            let mut task = std::pin::pin!(task);
+            let outcome = match tokio::time::timeout(desk.settings.waits.slot_deadline, &mut task).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    line.tell_broker(&desk.client_id, SlotDeadline(key));
+                    task.await
+                }
+            };
             desk.calls.lock().answered(key, outcome);
             line.tell_broker(&desk.client_id, CallDone);
         });
-        ctx.notify_later(SlotDeadline(key), self.desk.settings.waits.slot_deadline);
     }
 
     /// Why an order whose row is on disk is not called after all.
@@ -371,46 +370,42 @@ impl BrokerActor {
         })
     }
 
-    fn send_committed(&mut self, message: SendCommitted, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+    fn send_committed(&mut self, message: SendCommitted, now: DateTime<Utc>) {
         let SendCommitted { command_id, outcome } = message;
         at_hand(&self.desk.client_id, command_id);
         if outcome.is_applied() {
-            if let Some(item) = self.lanes.get_mut(command_id, CallKind::Place) {
-                item.stage = Stage::Ready;
-            } else {
+            if !self.lanes.make_ready(command_id, CallKind::Place) {
                 // The lanes were lost in a restart. A call is made from its item and only after this message, so
                 // nothing left the machine; the token may have been drained before the intention was on disk.
                 let reason = "a fault inside ordergate between the commit and the call; nothing was sent".to_owned();
                 self.line.post_unit(self.unit(command_id, OrderFact::NotSent { tag: Tag::NotSent, reason }));
             }
-        } else if let Some((_, Item { work: Work::Place(admitted, _), .. })) = self.lanes.take(command_id, CallKind::Place) {
+        } else if let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.take_intended(command_id, CallKind::Place) {
             admitted.into_ticket().settle(&outcome);
         }
-        self.pump(now, ctx);
+        self.pump(now);
     }
 
-    fn call_committed(&mut self, message: CallCommitted, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+    fn call_committed(&mut self, message: CallCommitted, now: DateTime<Utc>) {
         for kind in [CallKind::Cancel, CallKind::Modify] {
             if message.outcome.is_applied() {
-                if let Some(item) = self.lanes.get_mut(message.command_id, kind).filter(|item| item.stage == Stage::Intended) {
-                    item.stage = Stage::Ready;
-                }
-            } else if self.lanes.get_mut(message.command_id, kind).is_some_and(|item| item.stage == Stage::Intended) {
-                let _ended = self.lanes.take(message.command_id, kind);
+                let _is_ready = self.lanes.make_ready(message.command_id, kind);
+            } else {
+                let _ended = self.lanes.take_intended(message.command_id, kind);
             }
         }
-        self.pump(now, ctx);
+        self.pump(now);
     }
 
     /// Takes every answer that has come.
-    fn take_answers(&mut self, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+    fn take_answers(&mut self, now: DateTime<Utc>) {
         loop {
             let Some((key, outcome)) = self.desk.calls.lock().take_answer() else { break };
-            self.call_done(key, outcome, now, ctx);
+            self.call_done(key, outcome, now);
         }
     }
 
-    fn call_done(&mut self, key: CallKey, outcome: Done, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+    fn call_done(&mut self, key: CallKey, outcome: Done, now: DateTime<Utc>) {
         at_hand(&self.desk.client_id, key.command_id);
         let Some(ticket) = self.desk.calls.lock().end(key) else { return };
         let fact = match outcome {
@@ -428,10 +423,10 @@ impl BrokerActor {
             }
         };
         self.line.post(vec![Posted { unit: self.unit(key.command_id, fact), cargo: ticket.map_or(Cargo::None, Cargo::Ticket) }]);
-        self.pump(now, ctx);
+        self.pump(now);
     }
 
-    fn slot_deadline(&mut self, key: CallKey, now: DateTime<Utc>, ctx: &mut Context<Self>) {
+    fn slot_deadline(&mut self, key: CallKey, now: DateTime<Utc>) {
         if !self.desk.calls.lock().release_slot(key) {
             return;
         }
@@ -441,7 +436,7 @@ impl BrokerActor {
             let fact = OrderFact::Unconfirmed { cause: format!("no answer within {waited} ms; looked for in the broker's books") };
             self.line.post_unit(self.unit(key.command_id, fact));
         }
-        self.pump(now, ctx);
+        self.pump(now);
     }
 
     /// Starts the next wanted read, one at a time.
@@ -504,13 +499,9 @@ impl Actor for BrokerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
         self.lanes = Lanes::default();
         self.wanted.clear();
-        // The timer of a call that holds the slot went down with the old context.
-        if let Some(key) = self.desk.calls.lock().slot() {
-            ctx.notify_later(SlotDeadline(key), self.desk.settings.waits.slot_deadline);
-        }
     }
 }
 
@@ -521,6 +512,9 @@ impl Shell for BrokerActor {
     fn line(&self) -> &Arc<Line> {
         &self.line
     }
+    fn client_id(&self) -> Option<&ClientId> {
+        Some(&self.desk.client_id)
+    }
     fn drop_core(&mut self) {
         self.lanes = Lanes::default();
         self.wanted.clear();
@@ -530,20 +524,20 @@ impl Shell for BrokerActor {
 impl Handler<Place> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: Place, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, ctx, now| actor.place(message.group, now, ctx));
+        guarded(self, ctx, |actor, _, now| actor.place(message.group, now));
     }
 }
 
 impl Handler<CancelOrder> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: CancelOrder, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, ctx, now| {
+        guarded(self, ctx, |actor, _, now| {
             let number =
                 actor.line.view.read(&actor.desk.client_id, |book| book.order(message.command_id).map(|order| order.number)).flatten();
             let Some(number) = number.filter(|_| !actor.desk.calls.lock().is_cancelling(message.command_id)) else { return };
             let lane = if message.is_kill { Lane::Kill } else { Lane::Cancel };
             let _waits_already = actor.lanes.push(lane, number, message.command_id, Work::Cancel);
-            actor.pump(now, ctx);
+            actor.pump(now);
         });
     }
 }
@@ -551,12 +545,12 @@ impl Handler<CancelOrder> for BrokerActor {
 impl Handler<ModifyOrder> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: ModifyOrder, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, ctx, now| {
+        guarded(self, ctx, |actor, _, now| {
             let number =
                 actor.line.view.read(&actor.desk.client_id, |book| book.order(message.command_id).map(|order| order.number)).flatten();
             let Some(number) = number else { return };
             let _waits_already = actor.lanes.push(Lane::Modify, number, message.command_id, Work::Modify(Box::new(message.change)));
-            actor.pump(now, ctx);
+            actor.pump(now);
         });
     }
 }
@@ -564,37 +558,37 @@ impl Handler<ModifyOrder> for BrokerActor {
 impl Handler<SendCommitted> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: SendCommitted, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, ctx, now| actor.send_committed(message, now, ctx));
+        guarded(self, ctx, |actor, _, now| actor.send_committed(message, now));
     }
 }
 
 impl Handler<CallCommitted> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: CallCommitted, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, ctx, now| actor.call_committed(message, now, ctx));
+        guarded(self, ctx, |actor, _, now| actor.call_committed(message, now));
     }
 }
 
 impl Handler<CallDone> for BrokerActor {
     type Result = ();
     fn handle(&mut self, _: CallDone, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, ctx, now| actor.take_answers(now, ctx));
+        guarded(self, ctx, |actor, _, now| actor.take_answers(now));
     }
 }
 
 impl Handler<SlotDeadline> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: SlotDeadline, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, ctx, now| actor.slot_deadline(message.0, now, ctx));
+        guarded(self, ctx, |actor, _, now| actor.slot_deadline(message.0, now));
     }
 }
 
 impl Handler<Read> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: Read, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, ctx, now| {
+        guarded(self, ctx, |actor, _, now| {
             // Comes with every poll: picks up what a lost wake-up left behind.
-            actor.take_answers(now, ctx);
+            actor.take_answers(now);
             actor.wanted.extend(message.0);
             actor.read_next();
         });

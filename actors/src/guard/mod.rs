@@ -17,7 +17,7 @@ pub use book::{Block, Candidate, GuardBook, Shrunk, reconcile_with_broker, reduc
 
 use crate::broker::{ModifyOrder, Place};
 use crate::line::{Desk, Line};
-use crate::order::{GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms};
+use crate::order::{ClientId, GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms};
 use crate::persistence::{Cargo, Level, Outcome, Posted, Unit};
 use crate::ports::Modification;
 use crate::risk::{Change, ChangeAnswer, RiskCleared, refusal};
@@ -296,7 +296,7 @@ impl Actor for GuardActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
         self.shrunk.clear();
     }
 }
@@ -307,6 +307,9 @@ impl Shell for GuardActor {
     const NAME: &'static str = "GuardActor";
     fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+    fn client_id(&self) -> Option<&ClientId> {
+        Some(&self.desk.client_id)
     }
     fn drop_core(&mut self) {
         self.shrunk.clear();

@@ -70,8 +70,11 @@ pub struct LegDraft {
     /// SUCCESS or FAILURE: a mock result.
     pub test_mode: Option<String>,
     /// The order that this one repeats or replaces.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CommandId>,
+    /// What the format could not read at all, one sentence a field: refuses the leg, so that a row is left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// Text fit for a row, a log line and a page: control characters become `?`, at most `max` characters.

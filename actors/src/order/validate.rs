@@ -56,6 +56,9 @@ pub fn named_instrument(leg: &LegDraft) -> Option<InstrumentKey> {
 #[must_use]
 pub fn read(leg: &LegDraft, instrument: Option<&Instrument>, bounds: &Bounds) -> Reading {
     let mut reader = Reader { violations: Vec::new() };
+    for message in &leg.unreadable {
+        reader.wrong("signal", clean(message, 200));
+    }
     let ask = reader.fields(leg);
     reader.required(leg, &ask);
     reader.against_instrument(&ask, instrument);

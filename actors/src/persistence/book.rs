@@ -366,7 +366,8 @@ impl Book {
     }
 
     /// Units that other exits of a holding claim: those at the broker, unconfirmed ones included, and those registered
-    /// before `me`. One whose size is not settled claims what was asked, at the most all that its strategy holds.
+    /// before `me`. One whose size is not settled claims what was asked, at the most all that its own strategy holds
+    /// there: another strategy's exit must not be refused because of it.
     #[must_use]
     pub fn exiting(&self, me: &OrderRecord, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
         self.open_in(&key.instrument)

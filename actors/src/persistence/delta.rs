@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use serde::Serialize;
 use serde_json::json;
 
 use super::chain::row_hash;
@@ -12,7 +14,8 @@ use super::ledger::signal_row;
 use super::ticket::Answer;
 use super::unit::{Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration};
 use crate::order::{
-    Amount, BrokerTag, ClientId, CommandId, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Status, Strategy, Tag, Transition,
+    Amount, BookState, BrokerOrderId, BrokerTag, ClientId, CommandId, Fill, GateVerdict, Holding, HoldingKey, OrderFact, OrderRecord,
+    Status, Strategy, Tag, Terms, Transition,
 };
 use crate::ports::{JournalRow, Write};
 
@@ -396,21 +399,58 @@ fn reason_of(fact: &OrderFact) -> Option<Arc<str>> {
     }
 }
 
+/// What a journal row keeps of a fact; written straight to text, because every order passes here three times.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Inputs<'a> {
+    Refused {
+        gates: &'a [GateVerdict],
+    },
+    Sent {
+        terms: &'a Terms,
+        request: &'a str,
+        gates: &'a [GateVerdict],
+        high_water: &'a Option<BrokerOrderId>,
+    },
+    Number {
+        broker_order_id: &'a BrokerOrderId,
+    },
+    Book {
+        broker_order_id: &'a BrokerOrderId,
+        state: BookState,
+        filled: i64,
+        average_price: Option<Decimal>,
+        quantity: i64,
+        reason: Option<&'a str>,
+    },
+    Fill(&'a Fill),
+    Call {
+        request: &'a str,
+    },
+    Terms {
+        terms: &'a Terms,
+    },
+}
+
 fn inputs_of(fact: &OrderFact) -> String {
-    match fact {
-        OrderFact::Refused { gates, .. } => json!({ "gates": gates }).to_string(),
-        OrderFact::SendIntended { terms, request, gates, high_water, .. } => {
-            json!({ "terms": terms, "request": request, "gates": gates, "high_water": high_water }).to_string()
-        }
-        OrderFact::Accepted { broker_order_id } => json!({ "broker_order_id": broker_order_id }).to_string(),
-        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, reason } => {
-            json!({ "broker_order_id": broker_order_id, "state": state, "filled": filled, "average_price": average_price, "quantity": quantity, "reason": reason }).to_string()
-        }
-        OrderFact::Fill(fill) => serde_json::to_string(fill).unwrap_or_else(|_| "{}".to_owned()),
-        OrderFact::CallIntended { request, .. } => json!({ "request": request }).to_string(),
-        OrderFact::CallReplied { terms: Some(terms), .. } => json!({ "terms": terms }).to_string(),
-        _ => "{}".to_owned(),
-    }
+    let inputs = match fact {
+        OrderFact::Refused { gates, .. } => Inputs::Refused { gates },
+        OrderFact::SendIntended { terms, request, gates, high_water, .. } => Inputs::Sent { terms, request, gates, high_water },
+        OrderFact::Accepted { broker_order_id } => Inputs::Number { broker_order_id },
+        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, reason } => Inputs::Book {
+            broker_order_id,
+            state: *state,
+            filled: *filled,
+            average_price: *average_price,
+            quantity: *quantity,
+            reason: reason.as_deref(),
+        },
+        OrderFact::Fill(fill) => Inputs::Fill(fill),
+        OrderFact::CallIntended { request, .. } => Inputs::Call { request },
+        OrderFact::CallReplied { terms: Some(terms), .. } => Inputs::Terms { terms },
+        _ => return "{}".to_owned(),
+    };
+    serde_json::to_string(&inputs).unwrap_or_else(|_| "{}".to_owned())
 }
 
 const TAG_DIGITS: usize = 7;

@@ -117,7 +117,7 @@ impl Actor for PersistenceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter("PersistenceActor", ctx);
+        self.line.enter(ctx);
     }
 }
 

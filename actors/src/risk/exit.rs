@@ -35,7 +35,7 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     let strategy = &order.ask.strategy;
     let unsettled = book
         .owed_in(instrument)
-        .chain(book.doubts_in(instrument))
+        .chain(book.doubts_in(instrument).filter(|other| !other.is_exit()))
         .find(|other| other.ask.strategy == *strategy && other.command_id != order.command_id);
     if let Some(other) = unsettled.filter(|_| order.source != Source::System) {
         return ExitSize::Wait(format!("what order {} of {strategy} filled is not settled yet", other.command_id));

@@ -23,7 +23,7 @@ pub use rules::{Checked, Inputs};
 
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
-use crate::order::{CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
+use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
 use crate::persistence::{Book, Cargo, Level, OrderUnit, Posted, Registered, Unit};
 use crate::supervision::{Shell, at_hand, guarded};
 
@@ -188,8 +188,11 @@ impl RiskActor {
                 (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
                 (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
                 (Judgement::Wait { reason }, _) => {
-                    // The caller hears that it is on disk and waits; the record says what for.
-                    tracing::info!(client_id = %self.desk.client_id, command_id = %registered.record().command_id, "order waits: {reason}");
+                    // The caller hears that it is on disk and waits; said once, not at every look.
+                    if since == now {
+                        let command_id = registered.record().command_id;
+                        tracing::info!(event = "order_waits", client_id = %self.desk.client_id, %command_id, "{reason}");
+                    }
                     registered.decided();
                     waiting.push(registered);
                 }
@@ -277,7 +280,7 @@ impl Actor for RiskActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
         self.waiting = Waiting::default();
         ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
@@ -291,6 +294,9 @@ impl Shell for RiskActor {
     const NAME: &'static str = "RiskActor";
     fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+    fn client_id(&self) -> Option<&ClientId> {
+        Some(&self.desk.client_id)
     }
     fn drop_core(&mut self) {
         self.waiting = Waiting::default();

@@ -22,7 +22,7 @@ pub use recovery::{Found as RecoveryFound, decide};
 use crate::broker::{CancelOrder, Found, Read, Reading};
 use crate::guard::PositionsRead;
 use crate::line::{Desk, Line, Phase};
-use crate::order::{BasketId, CommandId, OrderFact, OrderRecord, OrderType, Product, Source, Tag};
+use crate::order::{BasketId, ClientId, CommandId, OrderFact, OrderRecord, OrderType, Product, Source, Status, Tag};
 use crate::persistence::{Cargo, ControlChange, Event, KillLevel, Level, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, PositionRow, Session, Snapshot, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -458,6 +458,16 @@ impl WatcherActor {
             if &*event.row.event == "FILL" {
                 wanted.insert(Reading::Positions);
             }
+            if exit_failed(event.row.from, record) {
+                let reason = record.reason.as_deref().unwrap_or("");
+                let text = format!(
+                    "an exit of {} in {} failed ({}): {reason}; the position may be open, look at it",
+                    record.ask.strategy,
+                    record.ask.symbol,
+                    record.tag.map_or("", Tag::as_str)
+                );
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FAILED", Level::Page, Some(record.command_id), text);
+            }
             if record.is_in_doubt() {
                 wanted.extend([Reading::Orders, Reading::Trades]);
             }
@@ -498,17 +508,30 @@ impl WatcherActor {
     }
 }
 
+/// An exit that was on its way and ended without closing: nobody may have to find that out by looking at the position.
+fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
+    let is_news = record.status == Status::Failed && from.is_some_and(|from| from != Status::Failed);
+    let is_wanted_end = matches!(
+        record.tag,
+        Some(Tag::CancelledByUser | Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode)
+    );
+    is_news && record.is_exit() && !is_wanted_end
+}
+
 impl Actor for WatcherActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.line.enter(Self::NAME, ctx);
+        self.line.enter(ctx);
         self.core = Core::default();
         tracing::info!(client_id = %self.desk.client_id, poll_ms = self.desk.settings.waits.poll.as_millis(), "watcher started");
         ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
         });
-        guarded(self, ctx, |actor, _, now| actor.tick(now));
+        // Not in here: a panic in `started()` would restart the actor without its back-off.
+        ctx.run_later(std::time::Duration::ZERO, |actor, ctx| {
+            guarded(actor, ctx, |actor, _, now| actor.tick(now));
+        });
     }
 }
 
@@ -518,6 +541,9 @@ impl Shell for WatcherActor {
     const NAME: &'static str = "WatcherActor";
     fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+    fn client_id(&self) -> Option<&ClientId> {
+        Some(&self.desk.client_id)
     }
     fn drop_core(&mut self) {
         self.core = Core::default();

@@ -1,0 +1,264 @@
+//! Baseline R: the rows that the real ledger writes for one order, written by one thread with group commit.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use ordergate::store::{Options, SqliteStore};
+use ordergate_actors::order::{
+    Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, GateVerdict, Intent, OrderFact, OrderRecord, OrderType, Price,
+    Product, Quantity, Side, SignalId, Source, Strategy, Terms, Validity,
+};
+use ordergate_actors::persistence::{Admission, Cargo, Ledger, NewOrder, OrderUnit, Orphans, Posted, Registration, Seat, Unit};
+use ordergate_actors::ports::{Clock, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use ordergate_actors::testkit::ManualClock;
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::stats::Sample;
+
+const ROUND_MAX: usize = 256;
+
+/// A store that remembers what it is given.
+struct Recorder {
+    inner: SqliteStore,
+    units: Arc<Mutex<Vec<Vec<Write>>>>,
+}
+
+impl Store for Recorder {
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        self.inner.load()
+    }
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.inner.begin()
+    }
+    fn unit(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {
+        self.units.lock().push(writes.to_vec());
+        self.inner.unit(writes)
+    }
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.inner.commit()
+    }
+    fn idle(&mut self) -> Result<(), StoreError> {
+        self.inner.idle()
+    }
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.inner.close()
+    }
+    fn signal_by_key(&mut self, client: &ClientId, key: &str) -> Result<Option<SignalRow>, StoreError> {
+        self.inner.signal_by_key(client, key)
+    }
+    fn newest_signal_with_prefix(&mut self, client: &ClientId, prefix: &str) -> Result<Option<SignalRow>, StoreError> {
+        self.inner.newest_signal_with_prefix(client, prefix)
+    }
+    fn order(&mut self, client: &ClientId, command: CommandId) -> Result<Option<OrderRecord>, StoreError> {
+        self.inner.order(client, command)
+    }
+    fn order_by_broker_id(&mut self, client: &ClientId, date: NaiveDate, id: &BrokerOrderId) -> Result<Option<OrderRecord>, StoreError> {
+        self.inner.order_by_broker_id(client, date, id)
+    }
+    fn order_by_tag(&mut self, client: &ClientId, tag: &BrokerTag) -> Result<Option<OrderRecord>, StoreError> {
+        self.inner.order_by_tag(client, tag)
+    }
+    fn query(&mut self, query: &Query) -> Result<Rows, StoreError> {
+        self.inner.query(query)
+    }
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
+    fn release_ballast(&mut self) {}
+}
+
+fn client() -> ClientId {
+    ClientId::parse("PAPER1").unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_149_000, 0).unwrap()
+}
+
+/// The three units of each order, as the ledger writes them. (Written in the order in which they are recorded here; in
+/// the closed loop they interleave, which leaves journal numbers out of order but the work the same.)
+fn record(orders: usize) -> Vec<[Vec<Write>; 3]> {
+    let directory = tempfile::tempdir().unwrap();
+    let units = Arc::new(Mutex::new(Vec::new()));
+    let inner = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    let store = Recorder { inner, units: Arc::clone(&units) };
+    let clock: Arc<dyn Clock> = ManualClock::at(now());
+    let seat = Seat { admission: Admission::new(usize::MAX / 2, 0), orphans: Arc::new(Orphans::default()) };
+    let permits = Arc::clone(&seat.admission);
+    let mut ledger = Ledger::open(Box::new(store), clock, BTreeMap::from([(client(), seat)]), Vec::new()).unwrap().ledger;
+    for number in 1..=orders {
+        let command = CommandId(Uuid::from_u64_pair(1, u64::try_from(number).unwrap()));
+        for unit in units_of(number, command, permits.force()) {
+            let _acks = ledger.round(vec![Posted { unit, cargo: Cargo::None }]).unwrap();
+        }
+    }
+    drop(ledger);
+    let recorded = std::mem::take(&mut *units.lock());
+    let mut recorded = recorded.into_iter().filter(|writes| writes.len() > 1 || !matches!(writes.first(), Some(Write::Anchor(_))));
+    let mut next = || recorded.next().unwrap();
+    (0..orders).map(|_| [next(), next(), next()]).collect()
+}
+
+fn units_of(number: usize, command_id: CommandId, permit: ordergate_actors::persistence::Permit) -> [Unit; 3] {
+    let ask = Ask {
+        strategy: Strategy::parse(&format!("s{number}")).unwrap(),
+        intent: Some(Intent::Entry),
+        exchange: Some(Exchange::Nse),
+        symbol: Arc::from("RELIANCE-EQ"),
+        side: Some(Side::Buy),
+        quantity: Quantity::new(1),
+        product: Some(Product::Mis),
+        order_type: Some(OrderType::Limit),
+        validity: Validity::Day,
+        price: Price::parse("1000").ok(),
+        trigger_price: None,
+        stop_loss: None,
+        target: None,
+        trailing: None,
+        test_mode: None,
+    };
+    let terms = Terms {
+        side: Side::Buy,
+        quantity: Quantity::new(1).unwrap(),
+        product: Product::Mis,
+        order_type: OrderType::Limit,
+        validity: Validity::Day,
+        price: Price::parse("1000").ok(),
+        trigger_price: None,
+    };
+    let sent = format!(
+        r#"{{"strategy":"s{number}","execution_type":"ENTRY","exchange":"NSE","symbol":"RELIANCE-EQ","side":"BUY","quantity":"1","product":"MIS","order_type":"LIMIT","validity":null,"price":"1000","trigger_price":null,"stop_loss":null,"target":null,"trailing_type":null,"trailing_value":null,"test_mode":null}}"#
+    );
+    let gate = |gate: &str| GateVerdict {
+        gate: gate.into(),
+        passed: true,
+        input: "1 x 1000 = 1000 rupees".into(),
+        limit: "at most 1000000000 rupees".into(),
+    };
+    let gates = [
+        "basket",
+        "kill",
+        "stale_signal",
+        "clock",
+        "session",
+        "blind",
+        "disk",
+        "max_quantity",
+        "max_order_value",
+        "max_open_orders",
+        "daily_loss",
+        "in_doubt",
+        "guard",
+    ];
+    let order = |fact| Unit::Order(OrderUnit { client_id: client(), command_id, fact, who: Arc::from("BrokerActor") });
+    [
+        Unit::Register(Box::new(Registration {
+            client_id: client(),
+            signal_id: SignalId(Uuid::from_u64_pair(2, u64::try_from(number).unwrap())),
+            basket_id: BasketId(Uuid::from_u64_pair(3, u64::try_from(number).unwrap())),
+            source: Source::Webhook,
+            user: Arc::from("webhook"),
+            key: ordergate_actors::order::IdempotencyKey::parse(&format!("bench-{number}")).ok(),
+            body_hash: [7; 32],
+            replay_window_ms: 60_000,
+            received_at: now(),
+            signal_time: now(),
+            legs: vec![NewOrder { command_id, leg: 0, ask, refused: None, sent, parent: None, permit }],
+        })),
+        order(OrderFact::SendIntended {
+            terms,
+            request: r#"{"exchange":"NSE","symbol":"RELIANCE-EQ","side":"BUY","quantity":1,"product":"MIS","order_type":"LIMIT","validity":"DAY","price":"1000","trigger_price":null,"tag":"OGA1B20000001"}"#.into(),
+            gates: gates.iter().map(|name| gate(&format!("risk.{name}"))).collect(),
+            note: None,
+            high_water: BrokerOrderId::parse("26112000000001").ok(),
+        }),
+        order(OrderFact::Accepted { broker_order_id: BrokerOrderId::parse(&format!("261120{number:08}")).unwrap() }),
+    ]
+}
+
+type Job = (usize, Vec<Write>);
+/// An order under way: when it began, and what is still to be written.
+type Slot = Option<(Instant, std::array::IntoIter<Vec<Write>, 3>)>;
+
+/// The writer: drains what is queued into one transaction, then says who is through.
+fn writer(directory: &Path, jobs: &Receiver<Job>, done: &Sender<Vec<usize>>, commits: &Mutex<Vec<Duration>>) {
+    let mut store = SqliteStore::open(directory, Options { ballast_bytes: 0, ..Options::at(now()) }).unwrap();
+    while let Ok(first) = jobs.recv() {
+        let mut round = vec![first];
+        while round.len() < ROUND_MAX {
+            let Ok(job) = jobs.try_recv() else { break };
+            round.push(job);
+        }
+        let start = Instant::now();
+        store.begin().unwrap();
+        for (_, writes) in &round {
+            assert_eq!(store.unit(writes).unwrap(), Verdict::Done);
+        }
+        store.commit().unwrap();
+        commits.lock().push(start.elapsed());
+        if done.send(round.into_iter().map(|(slot, _)| slot).collect()).is_err() {
+            return;
+        }
+    }
+}
+
+/// A closed loop of so many orders at once.
+pub(crate) fn closed_loop(concurrency: usize, orders: usize) -> Sample {
+    drive(concurrency, orders, None)
+}
+
+/// One order at a time, with a pause before each.
+pub(crate) fn paced(orders: usize, pause: Duration) -> Sample {
+    drive(1, orders, Some(pause))
+}
+
+fn drive(concurrency: usize, orders: usize, pause: Option<Duration>) -> Sample {
+    let mut recorded = record(orders).into_iter();
+    let directory = tempfile::tempdir().unwrap();
+    let (send, jobs) = bounded::<Job>(4_096);
+    let (finished, done) = bounded(4_096);
+    let commits = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (jobs, finished) = (jobs, finished);
+            writer(directory.path(), &jobs, &finished, &commits);
+        });
+        let mut slots: Vec<Slot> = (0..concurrency).map(|_| None).collect();
+        let mut times = Vec::with_capacity(orders);
+        let mut begin = |slot: usize, slots: &mut Vec<Slot>| -> bool {
+            let Some(units) = recorded.next() else { return false };
+            if let Some(pause) = pause {
+                super::client::wait(pause);
+            }
+            let mut units = units.into_iter();
+            let start = Instant::now();
+            send.send((slot, units.next().unwrap())).unwrap();
+            slots[slot] = Some((start, units));
+            true
+        };
+        let start = Instant::now();
+        let mut running = (0..concurrency).filter(|slot| begin(*slot, &mut slots)).count();
+        while running > 0 {
+            for slot in done.recv().unwrap() {
+                let (began, mut units) = slots[slot].take().unwrap();
+                if let Some(writes) = units.next() {
+                    send.send((slot, writes)).unwrap();
+                    slots[slot] = Some((began, units));
+                } else {
+                    times.push(began.elapsed());
+                    if !begin(slot, &mut slots) {
+                        running -= 1;
+                    }
+                }
+            }
+        }
+        let wall = start.elapsed();
+        drop(send);
+        Sample { orders: times, commits: std::mem::take(&mut *commits.lock()), wall }
+    })
+}

@@ -1,0 +1,112 @@
+//! The release binary in a directory of its own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ordergate::store::ReadStore;
+
+const CONFIG: &str = r#"
+[account]
+permits = 4096
+permits_for_exits = 64
+[account.limits]
+max_quantity = 1000000
+max_order_value = 1000000000
+max_open_orders = 10000000
+daily_loss = 1000000000000
+[engine]
+mailbox = 32768
+[log]
+level = "error"
+"#;
+
+/// Kills the engine when dropped.
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+    directory: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("bench.toml");
+        std::fs::write(&config, CONFIG).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ordergate"))
+            .arg("--config")
+            .arg(&config)
+            .arg("serve")
+            .env("ORDERGATE__SERVER__LISTEN", "127.0.0.1:0")
+            .env("ORDERGATE__STORAGE__DIRECTORY", directory.path().join("data"))
+            .env("ORDERGATE__WEBHOOK__SECRET", "bench-secret-0123456789")
+            .env("ORDERGATE__API__KEY", "bench-key-0123456789")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.split("http://").nth(1)?.split_whitespace().next()?.parse().ok())
+            .expect("the engine said where it listens");
+        std::thread::spawn(move || lines.for_each(drop));
+        let server = Self { child, address, directory };
+        server.wait_for("/health/ready", "200");
+        server
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the path answers so.
+    fn wait_for(&self, path: &str, status: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if self.get(path).is_some_and(|answer| answer.starts_with(&format!("HTTP/1.1 {status}"))) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{path} did not answer {status}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer bench-key-0123456789\r\nConnection: close\r\n\r\n")
+            .ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// Waits until every order on disk has the broker's number or has ended; says how long that took.
+    pub(crate) fn drain(&self) -> Duration {
+        let start = Instant::now();
+        let store = ReadStore::open(&self.directory.path().join("data")).unwrap();
+        loop {
+            let created = store.count_by_status().unwrap().iter().any(|(status, count)| status == "CREATED" && *count > 0);
+            if !created && store.incomplete().unwrap().is_empty() {
+                return start.elapsed();
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "the orders did not drain");
+        }
+    }
+
+    /// Resident memory, MB.
+    pub(crate) fn resident_mb(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let kb = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u32>().ok());
+        kb.map_or(f64::NAN, |kb| f64::from(kb) / 1024.0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}

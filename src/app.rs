@@ -1,0 +1,307 @@
+//! The composition root: the only place that knows every concrete type.
+//!
+//! Threads: HTTP workers, one engine thread (all actors), one writer thread (the journal), and those of the logs.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer, web};
+use anyhow::{Context as _, anyhow};
+use ordergate_actors::order::{ClientId, trading_date};
+use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
+use ordergate_actors::ports::{Broker, Clock};
+use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED, Halt};
+use ordergate_actors::{Engine, Parts, World, WriteOn};
+use tokio::sync::oneshot;
+
+use crate::brokers::paper::{PaperBroker, PaperSettings};
+use crate::clock::{RandomIds, SystemClock};
+use crate::config::{BrokerKind, Config};
+use crate::files::private_directory;
+use crate::halt::ProcessHalt;
+use crate::instruments::{InstrumentTable, sample};
+use crate::intent_log::IntentLog;
+use crate::secrets::Secrets;
+use crate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
+use crate::starts::{self, StartMode};
+use crate::status_log::StatusLog;
+use crate::store::{Binding, Durability, Options, SqliteStore, VerifyFrom};
+use crate::telemetry;
+use crate::web::{ApiKey, Paths, Source, WebSettings, WebState};
+
+/// How often the probe looks at the actors' heartbeats, and how old the oldest may be before the process gives up.
+const PROBE: Duration = Duration::from_secs(5);
+const HEARTBEAT_LOST: Duration = Duration::from_secs(20);
+
+/// Runs the engine until it is told to stop (SIGTERM, Ctrl-C); answers the exit code: 0 after an orderly stop, 78 when
+/// it refuses to start. A fault ends the process with 70 from wherever it happens.
+///
+/// # Errors
+/// It could not start, for a reason that starting again may not have.
+pub async fn serve(config: Config) -> anyhow::Result<i32> {
+    std::fs::create_dir_all(&config.storage.directory)
+        .with_context(|| format!("the data directory {}", config.storage.directory.display()))?;
+    let secrets = match Secrets::load_or_draw(&config) {
+        Ok(secrets) => secrets,
+        Err(refusal) => return refused(&refusal),
+    };
+    let logs = telemetry::start(&config.log)?;
+    let halt = Arc::new(ProcessHalt::new());
+    let guards = logs.guards;
+    halt.flush_with(move || drop(guards));
+    for warning in config.warnings() {
+        tracing::warn!(event = "config_warning", "{warning}");
+    }
+    let clock = SystemClock;
+    let started_at = clock.now();
+    // The lock comes first: a second engine must not count as a start of this one.
+    let mut store = match SqliteStore::open(&config.storage.directory, store_options(&config, started_at)) {
+        Ok(store) => store,
+        Err(refusal) => return refused(&refusal),
+    };
+    if let Err(refusal) = store.bind(&binding(&config)) {
+        return refused(&refusal);
+    }
+    // The port too, before anything is started: a process that cannot be reached must not trade.
+    let listener = std::net::TcpListener::bind(config.server.listen)
+        .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
+    let concerns = look_at_the_start(&config, &store, started_at)?;
+    let (stop, stopped) = oneshot::channel();
+    let engine = start_engine(&config, store, Arc::clone(&halt), stopped).await?;
+    for (event, text) in concerns {
+        stop_entries(&engine, event, &text).await;
+    }
+    let metrics = logs.metrics;
+    let state = web::Data::new(web_state(&config, &secrets, engine.clone(), started_at, Arc::new(move || metrics.render())));
+    let journal_open = Arc::clone(&state.journal_open);
+    let settings = state.settings.clone();
+    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::configure))
+        .workers(config.server.workers)
+        .shutdown_timeout(config.engine.drain_deadline.as_secs().max(1))
+        .client_request_timeout(settings.body_deadline)
+        .listen(listener)?;
+    let address = server.addrs().first().copied().unwrap_or(config.server.listen);
+    let running = server.run();
+    announce(&config, &secrets, address);
+    let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
+    let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, config.watcher.poll)
+        .context("the thread of the risk state file")?;
+    let served = running.await;
+    // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
+    journal_open.store(false, Ordering::Release);
+    probe.abort();
+    drop(risk_state);
+    let left = engine.stop().await?;
+    let _engine_thread_ends = stop.send(());
+    starts::forget(&config.storage.directory).context("forgetting the starts")?;
+    tracing::info!(event = "stopped", orders_left = left, "stopped; {left} orders were left in the line (the next start recovers them)");
+    served.context("the HTTP server")?;
+    Ok(0)
+}
+
+/// Starting again changes nothing: says why, and answers the exit code for it.
+fn refused(refusal: &dyn std::error::Error) -> anyhow::Result<i32> {
+    tracing::error!(event = "refused_to_start", "{refusal}");
+    eprintln!("ordergate refuses to start: {refusal}");
+    Ok(EXIT_REFUSED)
+}
+
+fn store_options(config: &Config, now: chrono::DateTime<chrono::Utc>) -> Options {
+    Options {
+        durability: Durability::Full,
+        checkpoint_pages: config.storage.checkpoint_pages,
+        idle_checkpoint_pages: config.storage.idle_checkpoint_pages,
+        busy_timeout_ms: config.storage.busy_timeout_ms,
+        ballast_bytes: config.storage.ballast_bytes,
+        ..Options::at(now)
+    }
+}
+
+/// What the data directory is tied to for ever.
+fn binding(config: &Config) -> Binding {
+    let brokers: std::collections::BTreeSet<&str> = config.accounts.iter().map(|account| account.broker.as_str()).collect();
+    let is_live = config.accounts.iter().any(|account| account.broker.is_live());
+    Binding {
+        broker: brokers.into_iter().collect::<Vec<_>>().join("+"),
+        accounts: config.accounts.iter().map(|account| account.client_id.to_string()).collect(),
+        mode: if is_live { "LIVE" } else { "PAPER" }.to_owned(),
+    }
+}
+
+/// Too many starts, or a journal that does not verify: entries stay off until a person has looked.
+fn look_at_the_start(
+    config: &Config,
+    store: &SqliteStore,
+    now: chrono::DateTime<chrono::Utc>,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let mut concerns = Vec::new();
+    let mode = starts::remember(&config.storage.directory, now, config.engine.safe_mode_starts, config.engine.safe_mode_window);
+    if let StartMode::SafeMode { starts, since } = mode.context("remembering this start")? {
+        concerns.push(("ALARM_SAFE_MODE", format!("safe mode: {starts} starts since {since}; entries are stopped until a person re-arms")));
+    }
+    for report in store.verify(VerifyFrom::LastAnchor)? {
+        if let Some((seq, why)) = &report.first_broken {
+            let chain = report.chain.as_ref().map_or("the process", ClientId::as_str);
+            concerns.push((
+                "ALARM_JOURNAL_BROKEN",
+                format!("the journal of {chain} does not verify at row {seq}: {why}; entries are stopped until a person re-arms"),
+            ));
+        }
+    }
+    Ok(concerns)
+}
+
+async fn stop_entries(engine: &Engine, event: &'static str, text: &str) {
+    let line = engine.line();
+    for desk in line.desks() {
+        line.alarm(Some(&desk.client_id), event, Level::Page, None, text.to_owned());
+        let raised = engine.control(&desk.client_id, ControlChange::RaiseAccount(KillLevel::StopEntries), "ordergate", text).await;
+        if let Err(error) = raised {
+            tracing::error!(client_id = %desk.client_id, "entries are latched off, but that is not on disk: {error}");
+        }
+    }
+}
+
+/// Starts the engine thread: one arbiter, all actors, one order of events.
+async fn start_engine(
+    config: &Config,
+    store: SqliteStore,
+    halt: Arc<ProcessHalt>,
+    stopped: oneshot::Receiver<()>,
+) -> anyhow::Result<Engine> {
+    let (started, start) = oneshot::channel();
+    let config = config.clone();
+    std::thread::Builder::new().name("ordergate-engine".into()).spawn(move || {
+        let guard = Arc::clone(&halt);
+        let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = std::cell::RefCell::new(Some(runtime));
+            let system = actix::System::with_tokio_rt(move || {
+                // Called once. A second call would have no runtime to give, and a fresh one is as good.
+                runtime.borrow_mut().take().unwrap_or_else(fresh_runtime)
+            });
+            system.block_on(async move {
+                match parts(&config, store, halt).and_then(|parts| Ok(Engine::start(parts)?)) {
+                    Ok(engine) => {
+                        let _waits = started.send(Ok(engine));
+                        let _ended = stopped.await;
+                    }
+                    Err(error) => drop(started.send(Err(error))),
+                }
+            });
+            Ok::<(), std::io::Error>(())
+        }));
+        if !matches!(watched, Ok(Ok(()))) {
+            guard.halt(EXIT_FAULT, "the engine's thread ended by a fault");
+        }
+    })?;
+    start.await.map_err(|_| anyhow!("the engine's thread did not start"))?
+}
+
+#[expect(clippy::expect_used, reason = "start-up: without a runtime there is nothing to run")]
+fn fresh_runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// Every concrete type behind the engine's ports.
+fn parts(config: &Config, store: SqliteStore, halt: Arc<ProcessHalt>) -> anyhow::Result<Parts> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let rows = sample(trading_date(clock.now())).map_err(|error| anyhow!("the instrument sample: {error}"))?;
+    let instruments = Arc::new(InstrumentTable::new(rows));
+    let market: Arc<dyn Market> = Arc::new(SyntheticMarket::new(config.paper.seed, instruments.iter().map(AsRef::as_ref)));
+    let quotes = Arc::new(MarketQuotes::new(Arc::clone(&market), instruments.clone(), Arc::clone(&clock)));
+    let mut accounts: Vec<(_, Arc<dyn Broker>)> = Vec::with_capacity(config.accounts.len());
+    for account in &config.accounts {
+        let broker: Arc<dyn Broker> = match account.broker {
+            BrokerKind::Paper => {
+                let directory = config.storage.directory.join("paper").join(account.client_id.as_str());
+                private_directory(&directory).with_context(|| format!("the paper broker's directory {}", directory.display()))?;
+                let settings = PaperSettings { poll: account.settings.waits.poll, ..PaperSettings::new(directory) };
+                Arc::new(PaperBroker::open(&settings, instruments.clone(), Arc::clone(&market), Arc::clone(&clock))?)
+            }
+        };
+        accounts.push((account.settings.clone(), broker));
+    }
+    let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(StatusLog::default())];
+    match IntentLog::start(&config.log.directory, &config.storage.directory) {
+        Ok((log, _thread)) => listeners.push(Box::new(log)),
+        Err(error) => tracing::error!(event = "intent_log_off", "the intent log is not written: {error}; the journal has everything"),
+    }
+    Ok(Parts {
+        store: Box::new(store),
+        listeners,
+        world: World { clock, ids: Arc::new(RandomIds), instruments, quotes, halt },
+        settings: config.engine_settings(),
+        accounts,
+        write_on: WriteOn::Thread,
+    })
+}
+
+fn web_state(
+    config: &Config,
+    secrets: &Secrets,
+    engine: Engine,
+    started_at: chrono::DateTime<chrono::Utc>,
+    render: Arc<dyn Fn() -> String + Send + Sync>,
+) -> WebState {
+    let accounts = config
+        .accounts
+        .iter()
+        .map(|account| crate::web::Account { client_id: account.client_id.clone(), mode_is_live: account.broker.is_live() })
+        .collect();
+    let own = Source {
+        previous: config.webhook.previous_secret.clone(),
+        replay_window_ms: config.webhook.replay_window_ms,
+        ..Source::new("webhook", secrets.webhook_secret.clone())
+    };
+    let more = config.webhook.sources.iter().map(|source| Source {
+        name: source.name.clone(),
+        current: source.secret.clone(),
+        previous: source.previous.clone(),
+        accounts: (!source.accounts.is_empty()).then(|| source.accounts.clone()),
+        replay_window_ms: source.replay_window_ms,
+        resends_on_5xx_only: source.resends_on_5xx_only,
+    });
+    let key = ApiKey { name: "api".to_owned(), secret: secrets.api_key.clone() };
+    let more_keys = config.api.keys.iter().map(|key| ApiKey { name: key.name.clone(), secret: key.key.clone() });
+    let mut settings =
+        WebSettings::new(accounts, std::iter::once(own).chain(more).collect(), std::iter::once(key).chain(more_keys).collect());
+    settings.body_limit = config.server.body_limit_bytes;
+    settings.body_deadline = config.server.body_deadline;
+    settings.decision_deadline = config.server.decision_deadline;
+    settings.lookup_deadline = config.server.lookup_deadline;
+    let risk_state =
+        config.accounts.first().map(|account| crate::risk_state::path(&config.storage.directory, &account.client_id)).unwrap_or_default();
+    let paths = Paths { database: config.storage.directory.join("orders.db"), logs: config.log.directory.clone(), risk_state };
+    WebState::new(engine, settings, started_at, render, paths)
+}
+
+/// What a person sees at the start: once the secrets and the alert to paste, later where to look.
+fn announce(config: &Config, secrets: &Secrets, address: std::net::SocketAddr) {
+    let accounts: Vec<&str> = config.accounts.iter().map(|account| account.client_id.as_str()).collect();
+    tracing::info!(event = "serving", %address, directory = %config.storage.directory.display(), accounts = accounts.join(","), "serving");
+    println!("ordergate serves {} on http://{address} (data: {})", accounts.join(", "), config.storage.directory.display());
+    if secrets.is_first_start {
+        let mut shown = config.clone();
+        shown.server.listen = address;
+        println!("{}", secrets.welcome(&shown));
+    }
+}
+
+/// An actor that no longer proves that it runs is worse than a restart: the process ends and recovers.
+async fn probe(engine: Engine, halt: Arc<ProcessHalt>) {
+    let mut every = tokio::time::interval(PROBE);
+    loop {
+        every.tick().await;
+        let now = engine.line().clock.now();
+        let limit = chrono::Duration::from_std(HEARTBEAT_LOST).unwrap_or(chrono::Duration::MAX);
+        for (actor, client, at) in engine.line().heartbeats() {
+            let age = now.signed_duration_since(at);
+            if age > limit {
+                let account = client.map_or_else(String::new, |client| format!(" of {client}"));
+                halt.halt(EXIT_FAULT, &format!("{actor}{account} has not moved for {} s", age.num_seconds()));
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `ordergate status`: one screen, from the running engine, or from the disk when none answers.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use super::print::{ORDER, Page, order_row};
+use super::{Config, EXIT_ATTENTION, EXIT_OK};
+use crate::secrets::Secrets;
+use crate::store::ReadStore;
+
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) fn run(config: &Config) -> anyhow::Result<i32> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut page = Page::new();
+    let code = match runtime.block_on(ask(config)) {
+        Ok(answers) => running(&answers, &mut page),
+        Err(cause) => {
+            page.line(format!("no engine answers at {}: {cause}", config.server.listen));
+            at_rest(config, &mut page)?;
+            EXIT_ATTENTION
+        }
+    };
+    page.show()?;
+    Ok(code)
+}
+
+/// What the engine says of itself.
+struct Answers {
+    is_ready: bool,
+    ready: Value,
+    attention: Result<Value, String>,
+    book: Result<Value, String>,
+}
+
+async fn ask(config: &Config) -> Result<Answers, String> {
+    let mut to = config.server.listen;
+    if to.ip().is_unspecified() {
+        to.set_ip(if to.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+    }
+    // A proxy of the environment must not see the key.
+    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|cause| cause.to_string())?;
+    let key = match Secrets::load(config) {
+        Ok(Some(secrets)) => Ok(secrets.api_key),
+        Ok(None) => Err("there are no secrets yet".to_owned()),
+        Err(cause) => Err(cause.to_string()),
+    };
+    let get = async |path: &str| {
+        let mut request = client.get(format!("http://{to}{path}"));
+        if let Ok(key) = &key {
+            request = request.bearer_auth(key.expose_secret());
+        }
+        let answer = request.send().await.map_err(|cause| innermost(&cause))?;
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap_or(Value::Null);
+        Ok::<_, String>((status, body))
+    };
+    let (status, ready) = get("/health/ready").await?;
+    let page = async |path: &str| match (&key, get(path).await) {
+        (_, Ok((status, body))) if status.is_success() => Ok(body),
+        (Err(cause), _) => Err(cause.clone()),
+        (_, Ok((status, _))) => Err(format!("the engine answered {status}")),
+        (_, Err(cause)) => Err(cause),
+    };
+    Ok(Answers {
+        is_ready: status.is_success(),
+        ready,
+        attention: page("/dashboard/attention").await,
+        book: page("/dashboard/orderbook?limit=10").await,
+    })
+}
+
+/// The cause behind the client's own sentence.
+fn innermost(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
+
+fn running(answers: &Answers, page: &mut Page) -> i32 {
+    page.line(if answers.is_ready { "the engine is up and ready" } else { "the engine is up but NOT READY" });
+    facts(&answers.ready, "  ", page);
+    page.heading("Waits for a person");
+    let waiting = match &answers.attention {
+        Ok(attention) => {
+            let items = rows(attention, &["items", "attention"]);
+            for item in items {
+                page.line(format!("  {}", one_line(item)));
+            }
+            if items.is_empty() {
+                page.line("  nothing");
+            }
+            items.len()
+        }
+        Err(cause) => {
+            page.line(format!("  not known: {cause}"));
+            1
+        }
+    };
+    page.heading("Newest orders");
+    match &answers.book {
+        Ok(book) => {
+            let cell = |order: &Value, names: &[&str]| names.iter().find_map(|name| order.get(*name)).map(plain).unwrap_or_default();
+            let rows = rows(book, &["system_orders"]).iter().take(10).map(|order| {
+                vec![
+                    cell(order, &["created_at"]),
+                    cell(order, &["command_id"]),
+                    cell(order, &["client_id"]),
+                    cell(order, &["side"]) + " " + &cell(order, &["quantity"]) + " " + &cell(order, &["symbol"]),
+                    cell(order, &["status"]),
+                    cell(order, &["broker_order_id"]),
+                    cell(order, &["filled_quantity"]),
+                    cell(order, &["tag"]) + " " + &cell(order, &["reason"]),
+                ]
+            });
+            page.table(ORDER, rows);
+        }
+        Err(cause) => {
+            page.line(format!("  not known: {cause}"));
+        }
+    }
+    if answers.is_ready && waiting == 0 { EXIT_OK } else { EXIT_ATTENTION }
+}
+
+fn at_rest(config: &Config, page: &mut Page) -> anyhow::Result<()> {
+    let store = match ReadStore::open(&config.storage.directory) {
+        Ok(store) => store,
+        Err(cause) => {
+            page.line(format!("and the database cannot be read: {cause}"));
+            return Ok(());
+        }
+    };
+    page.line(format!("read from the disk instead ({}):", config.storage.directory.display()));
+    page.heading("By status")
+        .table(&["status", "orders"], store.count_by_status()?.into_iter().map(|(name, count)| vec![name, count.to_string()]));
+    page.heading("Newest orders").table(ORDER, store.last(10)?.iter().map(order_row));
+    Ok(())
+}
+
+fn rows<'a>(value: &'a Value, names: &[&str]) -> &'a [Value] {
+    let list = value.as_array().or_else(|| names.iter().find_map(|name| value.get(*name)?.as_array()));
+    list.map_or(&[], Vec::as_slice)
+}
+
+fn facts(value: &Value, indent: &str, page: &mut Page) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        page.line(format!("{indent}{name}: {}", ordergate_actors::order::clean(&plain(value), 300)));
+    }
+}
+
+fn one_line(value: &Value) -> String {
+    let words: Vec<String> = match value.as_object() {
+        Some(fields) => {
+            fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name}={}", plain(value))).collect()
+        }
+        None => vec![plain(value)],
+    };
+    ordergate_actors::order::clean(&words.join("  "), 400)
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

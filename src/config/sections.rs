@@ -1,0 +1,236 @@
+//! Reads each section. What a setting means is said in `config/default.toml`; which values it takes, here.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ordergate_actors::order::ClientId;
+use ordergate_actors::{AccountSettings, Limits, Waits};
+use secrecy::ExposeSecret;
+
+use super::reader::{Reader, Scope};
+use super::{Account, Api, ApiKey, BrokerKind, Engine, Log, LogFormat, Paper, Server, Storage, Watcher, Webhook, WebhookSource};
+
+pub(super) fn server(reader: &mut Reader) -> Server {
+    let mut scope = reader.section("server");
+    Server {
+        listen: scope
+            .text("listen", "must be an address and a port, for example 127.0.0.1:8080", |text| text.trim().parse().ok())
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+        workers: scope.count("workers", 1..=256),
+        body_limit_bytes: scope.count("body_limit_bytes", 1_024..=16_777_216),
+        body_deadline: scope.millis("body_deadline_ms"),
+        decision_deadline: scope.millis("decision_deadline_ms"),
+        lookup_deadline: scope.millis("lookup_deadline_ms"),
+    }
+}
+
+pub(super) fn storage(reader: &mut Reader) -> Storage {
+    let mut scope = reader.section("storage");
+    let directory = scope.path("directory");
+    let storage = Storage {
+        directory: directory.clone().unwrap_or_else(|| PathBuf::from("./data")),
+        ballast_bytes: scope.bytes_of_mb("ballast_mb"),
+        min_free_bytes: scope.bytes_of_mb("min_free_mb"),
+        checkpoint_pages: pages(&mut scope, "checkpoint_pages"),
+        idle_checkpoint_pages: pages(&mut scope, "idle_checkpoint_pages"),
+        busy_timeout_ms: u32::try_from(scope.number("busy_timeout_ms", 0..=60_000)).unwrap_or(u32::MAX),
+    };
+    if directory.is_none() {
+        reader.violate("storage.directory", "must be a path");
+    }
+    storage
+}
+
+fn pages(scope: &mut Scope<'_>, name: &str) -> u32 {
+    u32::try_from(scope.number(name, 100..=1_000_000)).unwrap_or(u32::MAX)
+}
+
+pub(super) fn webhook(reader: &mut Reader, accounts: &[Account]) -> Webhook {
+    let mut scope = reader.section("webhook");
+    let secret = scope.secret("secret");
+    let previous_secret = scope.secret("previous_secret");
+    let replay_window_ms = scope.number("replay_window_ms", 0..=86_400_000);
+    let mut sources: Vec<WebhookSource> = Vec::new();
+    for index in 0..reader.rows("webhook.sources") {
+        let source = source(reader, index, replay_window_ms, accounts);
+        let Some(source) = source else { continue };
+        let at = format!("webhook.sources.{index}");
+        if source.name == super::convert::COMMON_SOURCE || sources.iter().any(|other| other.name == source.name) {
+            reader.violate(&format!("{at}.name"), "is the name of another source too");
+        }
+        let is_same = |other: &secrecy::SecretString| other.expose_secret() == source.secret.expose_secret();
+        if sources.iter().any(|other| is_same(&other.secret)) || secret.as_ref().is_some_and(is_same) {
+            reader.violations.push(super::Violation {
+                key: format!("{at}.secret"),
+                value: Some("[set]".to_owned()),
+                rule: "is the secret of another source too: the two could not be told apart".to_owned(),
+                layer: None,
+            });
+        }
+        sources.push(source);
+    }
+    Webhook { secret, previous_secret, replay_window_ms, sources }
+}
+
+fn source(reader: &mut Reader, index: usize, replay_window_ms: u64, known: &[Account]) -> Option<WebhookSource> {
+    let mut scope = reader.row("webhook.sources", index, None);
+    let name = scope.text("name", "must be 1 to 32 of A-Z a-z 0-9 _ -", |text| ClientId::parse(text).ok());
+    let secret = scope.secret("secret");
+    let previous = scope.secret("previous");
+    let accounts: Vec<String> = scope.texts("accounts");
+    let replay_window_ms = scope.number_or("replay_window_ms", 0..=86_400_000, replay_window_ms);
+    let resends_on_5xx_only = scope.flag("resends_on_5xx_only", false);
+    let at = format!("webhook.sources.{index}");
+    if secret.is_none() {
+        reader.violate(&format!("{at}.secret"), "is missing: a source has a secret of its own");
+    }
+    let mut allowed = Vec::new();
+    for (row, account) in accounts.iter().enumerate() {
+        match known.iter().find(|other| other.client_id.as_str() == account) {
+            Some(found) => allowed.push(found.client_id.clone()),
+            None => reader.violate(&format!("{at}.accounts.{row}"), "is not one of the accounts"),
+        }
+    }
+    Some(WebhookSource { name: name?.to_string(), secret: secret?, previous, accounts: allowed, replay_window_ms, resends_on_5xx_only })
+}
+
+pub(super) fn api(reader: &mut Reader) -> Api {
+    let key = reader.section("api").secret("key");
+    let mut keys: Vec<ApiKey> = Vec::new();
+    for index in 0..reader.rows("api.keys") {
+        let mut scope = reader.row("api.keys", index, None);
+        let name = scope.text("name", "must be 1 to 32 of A-Z a-z 0-9 _ -", |text| ClientId::parse(text).ok());
+        let key = scope.secret("key");
+        match (name, key) {
+            (_, None) => reader.violate(&format!("api.keys.{index}.key"), "is missing"),
+            (Some(name), Some(key))
+                if name.as_str() != super::convert::COMMON_KEY && keys.iter().all(|other| other.name != name.as_str()) =>
+            {
+                keys.push(ApiKey { name: name.to_string(), key });
+            }
+            (Some(_), Some(_)) => reader.violate(&format!("api.keys.{index}.name"), "is the name of another key too"),
+            (None, Some(_)) => {}
+        }
+    }
+    Api { key, keys }
+}
+
+pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
+    let mut accounts = Vec::new();
+    let mut names = BTreeSet::new();
+    let rows = reader.rows("accounts");
+    if rows == 0 {
+        reader.violate("accounts", "must have at least one row");
+    }
+    for index in 0..rows {
+        let mut scope = reader.row("accounts", index, Some("account"));
+        let client_id = scope.text("name", "must be 1 to 32 of A-Z a-z 0-9 _ -", |text| ClientId::parse(text).ok());
+        let broker = scope.text("broker", "must be paper: the only broker of this version", BrokerKind::parse);
+        let permits = scope.count("permits", 1..=65_536);
+        let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
+        let limits = limits(&mut scope);
+        let waits = waits(&mut scope, poll);
+        if permits_for_exits >= permits {
+            let own = format!("accounts.{index}.permits_for_exits");
+            reader.violate(&own, format!("must be less than the account's permits ({permits}): entries need some too"));
+        }
+        if waits.call_deadline < waits.slot_deadline {
+            reader.violate(&format!("accounts.{index}.waits.call_deadline_ms"), "must not be shorter than slot_deadline_ms");
+        }
+        let (Some(client_id), Some(broker)) = (client_id, broker) else { continue };
+        // Files carry the name, and some file systems do not tell a from A.
+        if !names.insert(client_id.as_str().to_ascii_lowercase()) {
+            reader.violate(&format!("accounts.{index}.name"), "is the name of another account too");
+        }
+        let settings = AccountSettings {
+            client_id: client_id.clone(),
+            limits,
+            waits,
+            permits,
+            permits_for_exits,
+            takes_unenforced_exits: !broker.is_live(),
+        };
+        accounts.push(Account { client_id, broker, settings });
+    }
+    accounts
+}
+
+fn limits(scope: &mut Scope<'_>) -> Limits {
+    Limits {
+        max_quantity: i64::try_from(scope.number("limits.max_quantity", 1..=100_000_000)).unwrap_or(i64::MAX),
+        max_order_value: scope.rupees("limits.max_order_value"),
+        max_open_orders: scope.count("limits.max_open_orders", 1..=10_000_000),
+        daily_loss: scope.rupees("limits.daily_loss"),
+    }
+}
+
+fn waits(scope: &mut Scope<'_>, poll: Duration) -> Waits {
+    Waits {
+        slot_deadline: scope.millis("waits.slot_deadline_ms"),
+        call_deadline: scope.millis("waits.call_deadline_ms"),
+        read_deadline: scope.millis("waits.read_deadline_ms"),
+        poll,
+        blind_after: scope.millis("waits.blind_after_ms"),
+        quote_max_age: scope.millis("waits.quote_max_age_ms"),
+        quiet_period: scope.millis("waits.quiet_period_ms"),
+        absent_snapshots: u32::try_from(scope.number("waits.absent_snapshots", 1..=1_000)).unwrap_or(u32::MAX),
+        exit_wait_page: scope.millis("waits.exit_wait_page_ms"),
+        cancel_again: scope.millis("waits.cancel_again_ms"),
+        doubt_page: scope.millis("waits.doubt_page_ms"),
+    }
+}
+
+pub(super) fn paper(reader: &mut Reader) -> Paper {
+    Paper { seed: reader.section("paper").number("seed", 0..=u64::MAX) }
+}
+
+pub(super) fn watcher(reader: &mut Reader) -> Watcher {
+    Watcher { poll: reader.section("watcher").millis("poll_ms") }
+}
+
+pub(super) fn engine(reader: &mut Reader, accounts: &[Account]) -> Engine {
+    let mut scope = reader.section("engine");
+    let engine = Engine {
+        entry_ttl: scope.millis("entry_ttl_ms"),
+        future_tolerance: scope.millis("future_tolerance_ms"),
+        restarts: scope.count("restarts", 0..=1_000),
+        restart_window: scope.seconds("restart_window_s"),
+        safe_mode_starts: scope.count("safe_mode_starts", 2..=1_000),
+        safe_mode_window: scope.seconds("safe_mode_window_s"),
+        drain_deadline: scope.millis("drain_deadline_ms"),
+        mailbox: scope.count("mailbox", 256..=10_000_000),
+        max_notional: scope.rupees("max_notional"),
+    };
+    let needed = accounts.iter().map(|account| account.settings.permits).sum::<usize>() + 256;
+    if engine.mailbox < needed {
+        reader.violate("engine.mailbox", format!("must be at least {needed}: the permits of all accounts and 256"));
+    }
+    engine
+}
+
+pub(super) fn log(reader: &mut Reader, storage: &Storage) -> Log {
+    let mut scope = reader.section("log");
+    let level = scope.text("level", "must be error, warn, info, debug, trace, or a filter such as info,ordergate_actors=debug", |text| {
+        is_filter(text).then(|| text.to_owned())
+    });
+    let format = scope.text("format", "must be text or json", |text| match text.trim().to_ascii_lowercase().as_str() {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    });
+    Log {
+        level: level.unwrap_or_default(),
+        format: format.unwrap_or(LogFormat::Text),
+        directory: scope.path("directory").unwrap_or_else(|| storage.directory.join("logs")),
+        keep_files: scope.count("keep_files", 1..=10_000),
+    }
+}
+
+/// Stricter than the filter itself, which takes a misspelt level for a module's name and then logs nothing.
+fn is_filter(text: &str) -> bool {
+    let is_level = |word: &str| word.trim().parse::<tracing_subscriber::filter::LevelFilter>().is_ok_and(|_| !word.trim().is_empty());
+    text.split(',').all(|part| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level)))
+        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
+}

@@ -1,0 +1,125 @@
+//! `logs/intent_tracking.log`: one JSON line per committed step of an order, for people and their scripts.
+//!
+//! A listener hands committed rows over a bounded channel to a thread of its own. When the channel is full it drops
+//! them and counts; the thread sees the gap in the numbers and reads what is missing from the journal, as it does at
+//! the start with what an earlier process left out. So the log is late at worst, never wrong.
+
+mod file;
+mod line;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use ordergate_actors::persistence::{Event, Listener};
+use ordergate_actors::ports::{JournalRow, StoreError};
+
+use crate::files::private_directory;
+use crate::store::OpenError;
+use file::LogFile;
+
+pub use line::Stage;
+
+/// The log's name in the directory of the logs.
+pub const FILE: &str = "intent_tracking.log";
+/// Rows that may wait for the thread.
+const WAITING: usize = 8_192;
+
+/// Why the log cannot be written. The engine goes on without it.
+#[derive(Debug, thiserror::Error)]
+pub enum IntentLogError {
+    /// The file cannot be used.
+    #[error("the file of the log: {0}")]
+    File(#[from] io::Error),
+    /// The journal cannot be opened.
+    #[error("opening the journal: {0}")]
+    Open(#[from] OpenError),
+    /// The journal cannot be read.
+    #[error("reading the journal: {0}")]
+    Store(#[from] StoreError),
+    /// The journal is not open.
+    #[error("the journal is not open")]
+    NoJournal,
+}
+
+/// Where the log is.
+#[must_use]
+pub fn path(logs: &Path) -> PathBuf {
+    logs.join(FILE)
+}
+
+/// Hands committed rows to the log's thread; for [`ordergate_actors::Parts::listeners`].
+#[derive(Debug)]
+pub struct IntentLog {
+    rows: Sender<Arc<JournalRow>>,
+}
+
+/// The log's thread. It ends when the listener is gone and what waited is written.
+#[derive(Debug)]
+pub struct IntentLogThread {
+    thread: JoinHandle<()>,
+}
+
+impl IntentLogThread {
+    /// Waits until the last line is written. Drop the engine first: it holds the listener.
+    pub fn join(self) {
+        // A panic in there has been logged by the hook.
+        let _ = self.thread.join();
+    }
+}
+
+impl IntentLog {
+    /// Starts the thread. It first writes what the journal of the data directory has beyond the log; the database must
+    /// have been opened once.
+    ///
+    /// # Errors
+    /// The directory of the logs cannot be made, or there is no thread.
+    pub fn start(logs: &Path, directory: &Path) -> Result<(Self, IntentLogThread), IntentLogError> {
+        private_directory(logs)?;
+        let (rows, waiting) = bounded(WAITING);
+        let (path, directory) = (path(logs), directory.to_path_buf());
+        let thread = std::thread::Builder::new().name("intent-log".to_owned()).spawn(move || write(&path, &directory, &waiting))?;
+        Ok((Self { rows }, IntentLogThread { thread }))
+    }
+}
+
+impl Listener for IntentLog {
+    fn committed(&mut self, events: &[Event]) {
+        for event in events {
+            match self.rows.try_send(Arc::clone(&event.row)) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => metrics::counter!("ordergate_intent_log_late_total").increment(1),
+                Err(TrySendError::Disconnected(_)) => metrics::counter!("ordergate_intent_log_lost_total").increment(1),
+            }
+        }
+    }
+}
+
+fn write(path: &Path, directory: &Path, rows: &Receiver<Arc<JournalRow>>) {
+    let mut log = match LogFile::open(path, directory) {
+        Ok(log) => log,
+        Err(error) => {
+            tracing::error!(event = "intent_log_failed", path = %path.display(), "{error}; the journal has everything: ordergate journal rebuild-intent-log");
+            return;
+        }
+    };
+    while let Ok(first) = rows.recv() {
+        let written = std::iter::once(first).chain(rows.try_iter()).try_for_each(|row| log.append(&row));
+        if let Err(error) = written.and_then(|()| log.flush().map_err(IntentLogError::from)) {
+            tracing::error!(event = "intent_log_failed", path = %path.display(), "{error}; the journal has everything: ordergate journal rebuild-intent-log");
+            return;
+        }
+    }
+}
+
+/// Writes the whole log anew from the journal; answers how many lines it has. Not beside a running engine, which would
+/// go on writing to the old one.
+///
+/// # Errors
+/// The journal cannot be read, or the file cannot be written; the old log stays.
+pub fn rebuild(logs: &Path, directory: &Path) -> Result<u64, IntentLogError> {
+    private_directory(logs)?;
+    file::rebuild(&path(logs), directory)
+}

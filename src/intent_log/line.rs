@@ -1,0 +1,217 @@
+//! From journal rows to lines. A line is a function of its order's journal rows up to it and of nothing else: that is
+//! what makes the log rebuildable, byte for byte.
+
+use std::collections::HashMap;
+
+use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Side, Status, Tag};
+use ordergate_actors::persistence::chain::stored_time;
+use ordergate_actors::ports::JournalRow;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Orders kept in mind; older ones are read from the journal again when they come back.
+const REMEMBERED: usize = 5_000;
+
+/// The seeds' names for the steps of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Stage {
+    /// Registered.
+    IntentCreated,
+    /// Written down, without being one of the other steps (a partial fill, a wanted cancel).
+    DbWrite,
+    /// About to be sent.
+    SentToBroker,
+    /// The broker gave it a number.
+    BrokerConfirmed,
+    /// Filled whole.
+    Executed,
+    /// Ended otherwise.
+    Failed,
+    /// Something went wrong that is not its end: no clear answer, a fault, an alarm.
+    Error,
+}
+
+impl Stage {
+    /// The step that a row is; `None` for rows that are about no order.
+    #[must_use]
+    pub fn of(row: &JournalRow) -> Option<Self> {
+        row.command_id?;
+        let ends_as = |status: Status| row.to == Some(status) && row.from != Some(status);
+        Some(match &*row.event {
+            _ if ends_as(Status::Failed) => Self::Failed,
+            _ if ends_as(Status::Executed) => Self::Executed,
+            "INTENT_CREATED" => Self::IntentCreated,
+            "SENT_TO_BROKER" => Self::SentToBroker,
+            "BROKER_CONFIRMED" => Self::BrokerConfirmed,
+            "SEND_UNCONFIRMED" | "ENGINE_FAULT" => Self::Error,
+            event if event.starts_with("ALARM_") => Self::Error,
+            _ => Self::DbWrite,
+        })
+    }
+}
+
+/// One line of the log.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    command_id: CommandId,
+    timestamp: String,
+    client_id: Option<&'a ClientId>,
+    stage: Stage,
+    symbol: &'a str,
+    side: Option<Side>,
+    quantity: Option<Quantity>,
+    order_type: Option<OrderType>,
+    status: Option<Status>,
+    broker_order_id: Option<&'a str>,
+    filled_qty: i64,
+    avg_price: Option<Decimal>,
+    tag: Option<Tag>,
+    reason: Option<&'a str>,
+    step: &'a str,
+    seq: u64,
+}
+
+/// What an order's rows said so far.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    symbol: String,
+    side: Option<Side>,
+    quantity: Option<Quantity>,
+    order_type: Option<OrderType>,
+    status: Option<Status>,
+    broker_order_id: Option<String>,
+    filled: i64,
+    average: Option<Decimal>,
+    traded: i64,
+    traded_value: Amount,
+}
+
+/// What the rows' inputs may hold of interest; the rest is for people.
+#[derive(Debug, Default, Deserialize)]
+struct Inputs {
+    asked: Option<LegDraft>,
+    terms: Option<TermsHere>,
+    broker_order_id: Option<String>,
+    state: Option<String>,
+    filled: Option<i64>,
+    average_price: Option<Decimal>,
+    trade_id: Option<String>,
+    quantity: Option<serde_json::Value>,
+    price: Option<Price>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TermsHere {
+    side: Side,
+    quantity: Quantity,
+    order_type: OrderType,
+}
+
+impl Known {
+    fn take(&mut self, row: &JournalRow) {
+        // Rows of any version are read as far as they can be: a field that is not there says nothing.
+        let inputs: Inputs = serde_json::from_str(&row.inputs).unwrap_or_default();
+        if let Some(asked) = &inputs.asked {
+            self.ask(asked);
+        }
+        // The answer to a modify says what it asked for, and counts while the order works.
+        let counts = |status: Option<Status>| status.is_none_or(|status| !status.is_terminal());
+        if let Some(terms) = inputs.terms.as_ref().filter(|_| counts(row.to)) {
+            (self.side, self.quantity, self.order_type) = (Some(terms.side), Some(terms.quantity), Some(terms.order_type));
+        }
+        if self.broker_order_id.is_none() {
+            self.broker_order_id.clone_from(&inputs.broker_order_id);
+        }
+        match (&inputs.trade_id, inputs.filled) {
+            (Some(_), _) => self.fill(&inputs),
+            (None, Some(filled)) => self.book(filled, &inputs),
+            (None, None) => {}
+        }
+        self.status = row.to.or(self.status);
+    }
+
+    fn ask(&mut self, asked: &LegDraft) {
+        let text = |value: &Option<String>| value.as_deref().unwrap_or_default().trim().to_owned();
+        self.symbol = ordergate_actors::order::clean(&text(&asked.symbol), 64);
+        self.side = Side::parse(&text(&asked.side));
+        self.quantity = Quantity::parse(&text(&asked.quantity)).ok();
+        self.order_type = OrderType::parse(&text(&asked.order_type));
+    }
+
+    fn fill(&mut self, inputs: &Inputs) {
+        let quantity = inputs.quantity.as_ref().and_then(serde_json::Value::as_i64);
+        let (Some(quantity), Some(price)) = (quantity, inputs.price) else { return };
+        self.traded += quantity;
+        self.traded_value = self.traded_value.plus(price.times(quantity));
+        if self.traded >= self.filled {
+            self.filled = self.traded;
+            self.average = self.traded_value.per_unit(self.traded).or(self.average);
+        }
+    }
+
+    fn book(&mut self, filled: i64, inputs: &Inputs) {
+        if filled > self.filled {
+            self.filled = filled;
+            self.average = inputs.average_price.or(self.average);
+        }
+        let total = inputs.quantity.as_ref().and_then(serde_json::Value::as_i64).and_then(Quantity::new);
+        if inputs.state.as_deref() == Some("OPEN") && self.status != Some(Status::Executed) {
+            self.quantity = total.or(self.quantity);
+        }
+    }
+}
+
+/// Makes lines of rows, and knows the orders that it has seen lately.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    known: HashMap<CommandId, Known>,
+}
+
+impl Lines {
+    /// The row's line, without its end; `None` for rows that are about no order. `earlier` reads an order's rows: it is
+    /// asked for those of an order that is not in mind, and rows from this one on are not looked at.
+    pub(super) fn line(&mut self, row: &JournalRow, earlier: &mut dyn FnMut(&ClientId, CommandId) -> Vec<JournalRow>) -> Option<String> {
+        let (stage, command) = (Stage::of(row)?, row.command_id?);
+        if self.known.len() >= REMEMBERED {
+            self.known.retain(|_, known| known.status.is_none_or(|status| !status.is_terminal()));
+            if self.known.len() >= REMEMBERED {
+                self.known.clear();
+            }
+        }
+        let known = self.known.entry(command).or_insert_with(|| {
+            let mut known = Known::default();
+            if let (Some(client), false) = (&row.client_id, stage == Stage::IntentCreated) {
+                earlier(client, command).iter().filter(|before| before.seq < row.seq).for_each(|before| known.take(before));
+            }
+            known
+        });
+        known.take(row);
+        let line = Line {
+            command_id: command,
+            timestamp: stored_time(row.at),
+            client_id: row.client_id.as_ref(),
+            stage,
+            symbol: &known.symbol,
+            side: known.side,
+            quantity: known.quantity,
+            order_type: known.order_type,
+            status: known.status,
+            broker_order_id: known.broker_order_id.as_deref(),
+            filled_qty: known.filled,
+            avg_price: known.average,
+            tag: row.tag,
+            reason: row.reason.as_deref(),
+            step: &row.event,
+            seq: row.seq,
+        };
+        serde_json::to_string(&line).ok()
+    }
+}
+
+/// What must be read back of a line: where the log stands.
+#[derive(Debug, Deserialize)]
+pub(super) struct Mark {
+    pub(super) client_id: Option<ClientId>,
+    pub(super) seq: u64,
+}

@@ -1,0 +1,144 @@
+//! `GET /dashboard/attention`: everything that waits for a person, oldest first, with what can be done about it.
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use ordergate_actors::Desk;
+use ordergate_actors::order::{CommandId, OrderRecord, Status, trading_date};
+use ordergate_actors::persistence::{Alarm, Control, KillLevel};
+use ordergate_actors::ports::Session;
+use serde_json::{Value, json};
+
+use super::order::next_actions;
+use super::{Answer, age_ms};
+use crate::web::state::WebState;
+
+struct Item {
+    kind: &'static str,
+    text: String,
+    at: Option<DateTime<Utc>>,
+    command_id: Option<CommandId>,
+    actions: Vec<Value>,
+    more: Value,
+}
+
+impl Item {
+    fn new(kind: &'static str, text: impl Into<String>, at: Option<DateTime<Utc>>) -> Self {
+        Self { kind, text: text.into(), at, command_id: None, actions: Vec::new(), more: Value::Null }
+    }
+
+    fn of_order(kind: &'static str, order: &OrderRecord, text: String) -> Self {
+        Self { command_id: Some(order.command_id), actions: next_actions(order), ..Self::new(kind, text, Some(order.updated_at)) }
+    }
+
+    fn doing(mut self, label: &str, path: &str, body: Value) -> Self {
+        self.actions.push(json!({ "label": label, "method": "POST", "path": path, "body": body }));
+        self
+    }
+}
+
+/// What waits for a person.
+pub(in crate::web) async fn attention(state: Data<WebState>) -> Answer {
+    let now = state.now();
+    let mut items = Vec::new();
+    for desk in state.engine.line().desks() {
+        items.extend(of_desk(&state, desk, now).into_iter().map(|item| (desk.client_id.clone(), item)));
+    }
+    items.sort_by_key(|(_, item)| item.at);
+    let items: Vec<Value> = items
+        .into_iter()
+        .map(|(client_id, item)| {
+            json!({
+                "client_id": client_id,
+                "kind": item.kind,
+                "text": item.text,
+                "command_id": item.command_id,
+                "since": item.at,
+                "age_ms": item.at.map(|at| age_ms(now, at)),
+                "actions": item.actions,
+                "more": item.more,
+            })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "count": items.len(), "items": items, "as_of": now })))
+}
+
+fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> {
+    let seen = state.engine.read(&desk.client_id, |book| {
+        let open: Vec<Arc<OrderRecord>> = book.open_orders().cloned().collect();
+        (open, book.alarms().cloned().collect::<Vec<Alarm>>(), book.control().clone())
+    });
+    let Some((open, alarms, control)) = seen else { return Vec::new() };
+    let mut items: Vec<Item> = open.iter().filter_map(|order| of_order(desk, order, now)).collect();
+    items.extend(alarms.iter().map(|alarm| Item {
+        command_id: alarm.command_id,
+        more: json!({ "event": alarm.event, "level": alarm.level, "count": alarm.count }),
+        ..Item::new("alarm", &*alarm.text, Some(alarm.at))
+    }));
+    items.extend(of_control(desk, &control));
+    items.extend(of_findings(desk, now));
+    items
+}
+
+fn of_order(desk: &Desk, order: &OrderRecord, now: DateTime<Utc>) -> Option<Item> {
+    let name = format!("{} {}", order.ask.strategy, order.ask.symbol);
+    let waits = age_ms(now, order.updated_at);
+    if order.is_in_doubt() {
+        let why = order.reason.as_deref().unwrap_or("no clear answer");
+        return Some(Item::of_order("order_in_doubt", order, format!("{name}: checking with the broker ({why})")));
+    }
+    if order.cancel_wanted.is_some() {
+        return Some(Item::of_order("cancel_not_dead", order, format!("{name}: a cancel is wanted, and the order is {}", order.status)));
+    }
+    let patience = i64::try_from(desk.settings.waits.exit_wait_page.as_millis()).unwrap_or(i64::MAX);
+    (order.is_exit() && order.status == Status::Created && waits > patience)
+        .then(|| Item::of_order("exit_waiting", order, format!("{name}: an exit waits to be sent")))
+}
+
+fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {
+    let by = format!("by {}: {}", control.who, control.reason);
+    let mut items = Vec::new();
+    if control.level > KillLevel::None {
+        let text = format!("kill level {} is set, {by}", u8::from(control.level));
+        let body = json!({ "client_id": desk.client_id, "level": 0, "reason": "<why>" });
+        items.push(Item::new("kill_level", text, control.at).doing("arm again", "/dashboard/kill", body));
+    }
+    for (strategy, level) in &control.strategies {
+        let text = format!("kill level {} is set for {strategy}", u8::from(*level));
+        let body = json!({ "client_id": desk.client_id, "strategy": strategy, "level": 0, "reason": "<why>" });
+        items.push(Item::new("kill_level", text, control.at).doing("arm again", "/dashboard/kill", body));
+    }
+    if control.is_frozen {
+        let body = json!({ "client_id": desk.client_id, "frozen": false, "reason": "<why>" });
+        items.push(Item::new("exits_frozen", format!("exits are frozen, {by}"), control.at).doing("thaw", "/dashboard/freeze", body));
+    }
+    items
+}
+
+fn of_findings(desk: &Desk, now: DateTime<Utc>) -> Vec<Item> {
+    let findings = desk.findings.read().clone();
+    let mut items = Vec::new();
+    match &findings.session {
+        Some(Session::Ready) => {}
+        Some(Session::NotReady(why)) => items.push(Item::new("no_session", format!("no broker session: {why}"), None)),
+        None => items.push(Item::new("no_session", "the broker session was not read yet", None)),
+    }
+    if let Some(trouble) = &findings.trouble {
+        items.push(Item::new(
+            "books_unknown",
+            format!("the broker's books: {trouble}"),
+            findings.positions.as_ref().map(|positions| positions.at),
+        ));
+    }
+    items.extend(findings.foreign.iter().filter(|row| trading_date(row.at) == trading_date(now)).map(|row| Item {
+        more: json!(row),
+        ..Item::new("foreign_order", format!("order {} at the broker is not ours; it is never touched", row.broker_order_id), Some(row.at))
+    }));
+    items.extend(findings.unreadable.iter().map(|row| Item {
+        more: json!(row),
+        ..Item::new("unreadable_row", format!("a row of the broker's books cannot be read: {}", row.cause), None)
+    }));
+    items
+}

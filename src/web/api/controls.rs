@@ -1,0 +1,153 @@
+//! `POST /dashboard/kill`, `/freeze`, `/guard/force-clear`: the controls, by a person, with a reason.
+
+use std::collections::BTreeSet;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::future::join_all;
+use ordergate_actors::EngineError;
+use ordergate_actors::order::{ClientId, HoldingKey, Strategy};
+use ordergate_actors::persistence::{ControlChange, KillLevel, Level};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, who};
+use crate::web::body::{said, typed};
+use crate::web::problem::Problem;
+use crate::web::state::WebState;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KillBody {
+    client_id: Option<String>,
+    #[serde(alias = "strategy_name")]
+    strategy: Option<Strategy>,
+    level: KillLevel,
+    #[serde(deserialize_with = "said")]
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FreezeBody {
+    client_id: String,
+    frozen: bool,
+    open_positions: Option<usize>,
+    #[serde(deserialize_with = "said")]
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForceClearBody {
+    client_id: Option<String>,
+    #[serde(alias = "strategy_name")]
+    strategy: Strategy,
+    symbol: Option<String>,
+    #[serde(deserialize_with = "said")]
+    reason: String,
+}
+
+fn says(level: KillLevel) -> &'static str {
+    match level {
+        KillLevel::None => "armed again",
+        KillLevel::StopEntries => "entries are stopped",
+        KillLevel::CancelEntries => "entries are stopped, working entries are being cancelled",
+        KillLevel::SquareOff => "entries are stopped, working entries are being cancelled, positions are being squared off",
+    }
+}
+
+/// Sets a kill level: of a strategy, of an account, of all accounts at once.
+pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<KillBody>(payload, request.headers(), &state.settings).await?;
+    let clients = state.accounts(body.client_id.as_deref())?;
+    let who = who(&request);
+    let change =
+        body.strategy.as_ref().map_or(ControlChange::Account(body.level), |strategy| ControlChange::Strategy(strategy.clone(), body.level));
+    // Polled together, so that every latch is raised before anything waits for the disk.
+    let asked = clients.iter().map(|client| {
+        let commit = state.engine.control(client, change.clone(), &who, &body.reason);
+        tokio::time::timeout(state.settings.decision_deadline, commit)
+    });
+    let results = join_all(asked).await.into_iter().map(|result| result.unwrap_or(Err(EngineError::AnswerLost)));
+    let mut is_whole = true;
+    let accounts: Vec<Value> = clients
+        .iter()
+        .zip(results)
+        .map(|(client, result)| {
+            is_whole &= result.is_ok();
+            let committed = state.engine.read(client, |book| book.control().clone());
+            json!({
+                "client_id": client,
+                "level": committed.as_ref().map(|control| control.level),
+                "strategies": committed.as_ref().map(|control| control.strategies.clone()),
+                "error": result.err().map(|error| error.to_string()),
+            })
+        })
+        .collect();
+    tracing::warn!(
+        event = "kill",
+        level = u8::from(body.level),
+        strategy = body.strategy.as_ref().map(tracing::field::display),
+        who,
+        reason = body.reason,
+        "{}",
+        says(body.level)
+    );
+    if !is_whole {
+        return Err(Problem::unavailable(
+            "kill_not_confirmed",
+            "the level is latched in memory, but not every account confirmed it on disk",
+        )
+        .with("accounts", json!(accounts)));
+    }
+    Ok(HttpResponse::Ok().json(json!({ "done": says(body.level), "strategy": body.strategy, "who": who, "accounts": accounts })))
+}
+
+/// How many positions are open, here or at the broker.
+pub(super) fn open_positions(state: &WebState, client_id: &ClientId) -> usize {
+    let mut keys: BTreeSet<HoldingKey> =
+        state.engine.read(client_id, |book| book.held_keys().map(|(key, _)| key.clone()).collect()).unwrap_or_default();
+    if let Ok(desk) = state.engine.desk(client_id)
+        && let Some(positions) = &desk.findings.read().positions
+    {
+        keys.extend(positions.rows.iter().filter(|row| row.net != 0).map(|row| row.holding.clone()));
+    }
+    keys.len()
+}
+
+/// Freezes exits, or thaws them. Freezing wants the number of open positions typed back.
+pub(in crate::web) async fn freeze(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<FreezeBody>(payload, request.headers(), &state.settings).await?;
+    let client_id = state.account(Some(&body.client_id))?;
+    let open = open_positions(&state, &client_id);
+    if body.frozen && body.open_positions != Some(open) {
+        let detail = format!("{open} positions are open, and freezing leaves every one of them without an exit");
+        return Err(Problem::conflict("wrong_number", detail, format!("send open_positions: {open} if that is what you want"))
+            .with("open_positions", json!(open)));
+    }
+    let who = who(&request);
+    let outcome = state.engine.control(&client_id, ControlChange::Freeze(body.frozen), &who, &body.reason).await?;
+    if body.frozen {
+        let text = format!("{who} froze exits with {open} positions open: {}", body.reason);
+        state.engine.line().alarm(Some(&client_id), "ALARM_EXITS_FROZEN", Level::Page, None, text);
+    }
+    let words = if body.frozen { "exits are frozen: nothing closes a position until you thaw them" } else { "exits go again" };
+    Ok(HttpResponse::Ok()
+        .json(json!({ "done": words, "applied": outcome.is_applied(), "client_id": client_id, "open_positions": open, "who": who })))
+}
+
+/// Takes what a strategy holds out of our record. Nothing is sent.
+pub(in crate::web) async fn force_clear(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<ForceClearBody>(payload, request.headers(), &state.settings).await?;
+    let client_id = state.account(body.client_id.as_deref())?;
+    let who = who(&request);
+    let reason = format!("force-cleared by {who}: {}", body.reason);
+    let cleared = state.engine.force_clear(&client_id, body.strategy.clone(), body.symbol.clone(), reason).await?;
+    let words =
+        if cleared == 0 { "nothing: the strategy holds nothing there" } else { "taken out of our record; nothing was sent to the broker" };
+    let answer =
+        json!({ "done": words, "cleared": cleared, "client_id": client_id, "strategy": body.strategy, "symbol": body.symbol, "who": who });
+    Ok(HttpResponse::build(StatusCode::OK).json(answer))
+}

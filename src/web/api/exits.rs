@@ -1,0 +1,178 @@
+//! `POST /dashboard/positions/exit` and `/exit-all`: closing what strategies hold, at the market.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use ordergate_actors::engine::exit_leg;
+use ordergate_actors::order::{ClientId, Exchange, HoldingKey, IdempotencyKey, LegDraft, MAX_LEGS, Product, Quantity, Source, Strategy};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::intents::Asking;
+use super::{Answer, who};
+use crate::web::auth::body_hash;
+use crate::web::body::typed;
+use crate::web::problem::Problem;
+use crate::web::state::WebState;
+use crate::web::webhook::key;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExitBody {
+    client_id: Option<String>,
+    #[serde(alias = "strategy_name")]
+    strategy: Option<Strategy>,
+    #[serde(alias = "tradingsymbol")]
+    symbol: String,
+    exchange: Option<Exchange>,
+    #[serde(alias = "product_type")]
+    product: Option<Product>,
+    #[serde(alias = "qty")]
+    quantity: Option<Quantity>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExitAllBody {
+    client_id: Option<String>,
+    #[serde(alias = "strategy_name")]
+    strategy: Option<Strategy>,
+    idempotency_key: Option<String>,
+}
+
+/// Which holdings.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Filter {
+    pub strategy: Option<Strategy>,
+    pub symbol: Option<String>,
+    pub exchange: Option<Exchange>,
+    pub product: Option<Product>,
+    pub quantity: Option<Quantity>,
+}
+
+impl Filter {
+    fn eligible(&self, state: &WebState, client_id: &ClientId) -> Vec<(Strategy, HoldingKey)> {
+        let fits = |strategy: &Strategy, key: &HoldingKey| {
+            self.strategy.as_ref().is_none_or(|wanted| wanted == strategy)
+                && self.symbol.as_deref().is_none_or(|wanted| *wanted == *key.instrument.symbol)
+                && self.exchange.is_none_or(|wanted| wanted == key.instrument.exchange)
+                && self.product.is_none_or(|wanted| wanted == key.product)
+        };
+        let held = state.engine.read(client_id, |book| {
+            book.holdings()
+                .filter(|(strategy, key, _)| fits(strategy, key))
+                .map(|(strategy, key, _)| (strategy.clone(), key.clone()))
+                .collect()
+        });
+        held.unwrap_or_default()
+    }
+}
+
+/// Exits one symbol.
+pub(in crate::web) async fn exit(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, sent) = typed::<ExitBody>(payload, request.headers(), &state.settings).await?;
+    let filter = Filter {
+        strategy: body.strategy,
+        symbol: Some(body.symbol),
+        exchange: body.exchange,
+        product: body.product,
+        quantity: body.quantity,
+    };
+    let asking = Asking {
+        client_id: state.account(body.client_id.as_deref())?,
+        source: Source::Dashboard,
+        user: who(&request),
+        key: key(request.headers(), body.idempotency_key.as_deref())?,
+        body_hash: body_hash(&sent.canonical()),
+    };
+    if filter.quantity.is_some() {
+        let eligible = filter.eligible(&state, &asking.client_id);
+        if eligible.len() > 1 {
+            let which: Vec<Value> = eligible.iter().map(|(strategy, key)| json!({ "strategy": strategy, "holding": key })).collect();
+            return Err(Problem::bad_request(
+                "ambiguous",
+                format!("{} holdings fit, and a quantity can only be of one", eligible.len()),
+                "name the strategy, the exchange and the product, or leave the quantity out",
+            )
+            .with("holdings", json!(which)));
+        }
+    }
+    send(&state, &filter, vec![asking]).await
+}
+
+/// Exits everything: of a strategy, of an account, of all accounts.
+pub(in crate::web) async fn exit_all(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, sent) = typed::<ExitAllBody>(payload, request.headers(), &state.settings).await?;
+    let filter = Filter { strategy: body.strategy, ..Filter::default() };
+    let key = key(request.headers(), body.idempotency_key.as_deref())?;
+    let asking = state
+        .accounts(body.client_id.as_deref())?
+        .into_iter()
+        .map(|client_id| Asking {
+            client_id,
+            source: Source::Dashboard,
+            user: who(&request),
+            key: key.clone(),
+            body_hash: body_hash(&sent.canonical()),
+        })
+        .collect();
+    send(&state, &filter, asking).await
+}
+
+/// Sends an exit for every holding that fits, as many to a signal as one may have.
+pub(super) async fn send(state: &WebState, filter: &Filter, asking: Vec<Asking>) -> Answer {
+    let mut signals = Vec::new();
+    let mut orders = 0;
+    for asking in asking {
+        let legs: Vec<LegDraft> =
+            filter.eligible(state, &asking.client_id).iter().map(|(strategy, key)| exit_leg(strategy, key, filter.quantity)).collect();
+        orders += legs.len();
+        for (index, chunk) in legs.chunks(MAX_LEGS).enumerate() {
+            let asking = Asking { key: chunk_key(asking.key.as_ref(), index)?, ..asking.clone() };
+            signals.push(asking.send(state, chunk.to_vec()).await.map(|taken| taken.body(state, false)));
+        }
+    }
+    if orders == 0 {
+        tracing::info!(
+            event = "exit_without_eligible_positions",
+            strategy = filter.strategy.as_ref().map(tracing::field::display),
+            symbol = filter.symbol,
+            "EXIT: no eligible positions after filtering"
+        );
+        return Ok(HttpResponse::Ok().json(json!({
+            "status": "NO_POSITION",
+            "done": "nothing: there are no eligible positions",
+            "orders": [],
+        })));
+    }
+    if signals.len() == 1
+        && let Some(only) = signals.pop()
+    {
+        return only.map(|body| HttpResponse::Accepted().json(body));
+    }
+    Ok(HttpResponse::Accepted().json(together(signals)))
+}
+
+/// Several signals in one answer. One that was not taken does not hide the others: its problem stands among them.
+fn together(signals: Vec<Result<Value, Problem>>) -> Value {
+    let is_refused = signals.iter().any(Result::is_err);
+    let signals: Vec<Value> = signals.into_iter().map(|signal| signal.unwrap_or_else(|problem| problem.body())).collect();
+    let orders: Vec<&Value> = signals.iter().filter_map(|signal| signal.get("orders")).filter_map(Value::as_array).flatten().collect();
+    let failed = orders.iter().filter(|order| order.get("status") == Some(&json!("FAILED"))).count();
+    let status = match failed {
+        0 if !is_refused => "ACCEPTED",
+        _ if failed == orders.len() => "BLOCKED",
+        _ => "PARTIALLY_ACCEPTED",
+    };
+    json!({ "status": status, "orders": orders, "signals": signals })
+}
+
+fn chunk_key(key: Option<&IdempotencyKey>, index: usize) -> Result<Option<IdempotencyKey>, Problem> {
+    match (key, index) {
+        (None, _) => Ok(None),
+        (Some(key), 0) => Ok(Some(key.clone())),
+        (Some(key), index) => IdempotencyKey::parse(&format!("{key}#{}", index + 1))
+            .map(Some)
+            .map_err(|error| Problem::bad_request("bad_idempotency_key", error.to_string(), "send a shorter key")),
+    }
+}

@@ -1,0 +1,116 @@
+//! The JSON API of the dashboard. Reads come from the committed view; what people do goes through the engine's own
+//! doors, under the name of their key.
+
+pub(super) mod attention;
+pub(super) mod controls;
+pub(super) mod diagnostics;
+pub(super) mod exits;
+pub(super) mod intents;
+pub(super) mod order;
+pub(super) mod orderbook;
+pub(super) mod positions;
+pub(super) mod verdicts;
+
+use std::sync::Arc;
+
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::{CommandId, LegDraft, OrderRecord};
+use serde::Deserialize;
+
+use super::bearer::Caller;
+use super::body::text;
+use super::problem::Problem;
+use super::state::WebState;
+
+pub(super) type Answer = Result<HttpResponse, Problem>;
+
+/// Whose key the request came with.
+fn who(request: &HttpRequest) -> String {
+    request.extensions().get::<Caller>().map_or_else(|| "?".to_owned(), |caller| caller.0.clone())
+}
+
+/// The order that the address names, whichever account it is of.
+async fn named_order(state: &WebState, request: &HttpRequest) -> Result<Arc<OrderRecord>, Problem> {
+    let missing = || Problem::not_found("no_such_order", "there is no such order", "take the command_id from the order book");
+    let command_id: CommandId = request.match_info().get("command_id").and_then(|text| text.parse().ok()).ok_or_else(missing)?;
+    for desk in state.engine.line().desks() {
+        if let Some(order) = state.engine.order(&desk.client_id, command_id).await? {
+            return Ok(order);
+        }
+    }
+    Err(missing())
+}
+
+/// Seconds from then to now, with milliseconds as a text-free number.
+fn age_ms(now: DateTime<Utc>, then: DateTime<Utc>) -> i64 {
+    now.signed_duration_since(then).num_milliseconds().max(0)
+}
+
+/// An order as the API takes it: the engine's fields, and the seeds' names for them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OrderBody {
+    #[serde(alias = "strategy_name", deserialize_with = "text")]
+    strategy: Option<String>,
+    #[serde(deserialize_with = "text")]
+    execution_type: Option<String>,
+    #[serde(deserialize_with = "text")]
+    exchange: Option<String>,
+    #[serde(alias = "tradingsymbol", deserialize_with = "text")]
+    symbol: Option<String>,
+    #[serde(alias = "direction", deserialize_with = "text")]
+    side: Option<String>,
+    #[serde(alias = "qty", deserialize_with = "text")]
+    quantity: Option<String>,
+    #[serde(alias = "product_type", deserialize_with = "text")]
+    product: Option<String>,
+    #[serde(deserialize_with = "text")]
+    order_type: Option<String>,
+    #[serde(deserialize_with = "text")]
+    validity: Option<String>,
+    #[serde(deserialize_with = "text")]
+    price: Option<String>,
+    #[serde(alias = "trigger_value", deserialize_with = "text")]
+    trigger_price: Option<String>,
+    #[serde(alias = "stoploss", deserialize_with = "text")]
+    stop_loss: Option<String>,
+    #[serde(deserialize_with = "text")]
+    target: Option<String>,
+    #[serde(deserialize_with = "text")]
+    trailing_type: Option<String>,
+    #[serde(deserialize_with = "text")]
+    trailing_value: Option<String>,
+    #[serde(deserialize_with = "text")]
+    test_mode: Option<String>,
+}
+
+impl OrderBody {
+    fn into_leg(self) -> LegDraft {
+        self.over(LegDraft::default())
+    }
+
+    /// The draft with every field that is given here replaced.
+    fn over(self, leg: LegDraft) -> LegDraft {
+        LegDraft {
+            strategy: self.strategy.or(leg.strategy),
+            execution_type: self.execution_type.or(leg.execution_type),
+            exchange: self.exchange.or(leg.exchange),
+            symbol: self.symbol.or(leg.symbol),
+            side: self.side.or(leg.side),
+            quantity: self.quantity.or(leg.quantity),
+            product: self.product.or(leg.product),
+            order_type: self.order_type.or(leg.order_type),
+            validity: self.validity.or(leg.validity),
+            price: self.price.or(leg.price),
+            trigger_price: self.trigger_price.or(leg.trigger_price),
+            stop_loss: self.stop_loss.or(leg.stop_loss),
+            target: self.target.or(leg.target),
+            trailing_type: self.trailing_type.or(leg.trailing_type),
+            trailing_value: self.trailing_value.or(leg.trailing_value),
+            test_mode: self.test_mode.or(leg.test_mode),
+            parent: leg.parent,
+            unreadable: leg.unreadable,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `GET /dashboard/orders/{command_id}`: one order whole: its record, its trades, and every step with every gate.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use ordergate_actors::order::{OrderRecord, Status, Tag};
+use ordergate_actors::ports::{JournalRow, Query, Rows};
+use serde_json::{Value, json};
+
+use super::{Answer, named_order};
+use crate::web::answer::{OrderRow, status_url};
+use crate::web::state::WebState;
+
+/// The order, its fills and its journal.
+pub(in crate::web) async fn detail(request: HttpRequest, state: Data<WebState>) -> Answer {
+    let order = named_order(&state, &request).await?;
+    let key = (order.client_id.clone(), order.command_id);
+    let fills = match state.engine.query(Query::Fills(key.0.clone(), key.1)).await? {
+        Rows::Fills(fills) => fills,
+        _ => Vec::new(),
+    };
+    let rows = match state.engine.query(Query::OrderJournal(key.0, key.1)).await? {
+        Rows::Journal(rows) => rows,
+        _ => Vec::new(),
+    };
+    let journal: Vec<Value> = rows.iter().map(step).collect();
+    let gates: Vec<Value> = journal.iter().filter_map(|row| row.get("gates")).filter_map(Value::as_array).flatten().cloned().collect();
+    let row = OrderRow::for_sender(&state, &order, false);
+    Ok(HttpResponse::Ok().json(json!({
+        "words": row.words,
+        "remedy": row.remedy,
+        "order": row,
+        "fills": fills,
+        "gates": gates,
+        "journal": journal,
+        "next_actions": next_actions(&order),
+        "as_of": state.now(),
+    })))
+}
+
+/// A journal row; its gates carry the time of the row.
+fn step(row: &JournalRow) -> Value {
+    let mut inputs: Value = serde_json::from_str(&row.inputs).unwrap_or(Value::Null);
+    let mut gates = inputs.as_object_mut().and_then(|fields| fields.remove("gates")).unwrap_or_else(|| json!([]));
+    for gate in gates.as_array_mut().into_iter().flatten() {
+        if let Some(fields) = gate.as_object_mut() {
+            let verdict = if fields.get("passed") == Some(&json!(true)) { "PASSED" } else { "REFUSED" };
+            fields.insert("verdict".to_owned(), json!(verdict));
+            fields.insert("at".to_owned(), json!(row.at));
+        }
+    }
+    json!({
+        "seq": row.seq,
+        "at": row.at,
+        "event": row.event,
+        "from": row.from,
+        "to": row.to,
+        "tag": row.tag,
+        "reason": row.reason,
+        "who": row.who,
+        "gates": gates,
+        "inputs": inputs,
+    })
+}
+
+/// What a person may do with the order now.
+pub(super) fn next_actions(order: &OrderRecord) -> Vec<Value> {
+    let act = |label: &str, verb: &str, body: Value| json!({ "label": label, "method": "POST", "path": format!("{}/{verb}", status_url(order.command_id)), "body": body });
+    let mut actions = Vec::new();
+    if order.is_in_doubt() {
+        actions.push(act("it is at the broker", "resolve", json!({ "broker_order_id": "<number>", "reason": "<how you know>" })));
+        actions.push(act("it is not at the broker", "resolve", json!({ "absent": true, "reason": "<how you know>" })));
+    }
+    if !order.status.is_terminal() && order.cancel_wanted.is_none() {
+        actions.push(act("cancel", "cancel", json!({ "reason": "<why>" })));
+    }
+    if order.status.is_at_broker() && order.broker_order_id.is_some() && order.cancel_wanted.is_none() {
+        actions.push(act(
+            "change",
+            "modify",
+            json!({ "quantity": order.quantity(), "price": order.ask.price.map(|price| price.to_string()) }),
+        ));
+    }
+    let is_over = order.tag == Some(Tag::CancelledByUser) && order.unfilled() == 0;
+    if order.status == Status::Failed && !is_over {
+        actions.push(act("send again", "resubmit", json!({ "changes": {} })));
+    }
+    actions
+}

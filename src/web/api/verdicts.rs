@@ -1,0 +1,185 @@
+//! `POST /dashboard/orders/{command_id}/…`: what a person does with one order.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use ordergate_actors::order::{BrokerOrderId, IdempotencyKey, LegDraft, OrderRecord, Price, Quantity, Resolution, Source, Status};
+use ordergate_actors::persistence::Outcome;
+use ordergate_actors::risk::{Change, ChangeAnswer};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::intents::Asking;
+use super::{Answer, OrderBody, named_order, who};
+use crate::web::answer::OrderRow;
+use crate::web::auth::body_hash;
+use crate::web::body::{said, text, typed};
+use crate::web::problem::Problem;
+use crate::web::state::WebState;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CancelBody {
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ModifyBody {
+    #[serde(alias = "qty", deserialize_with = "text")]
+    quantity: Option<String>,
+    #[serde(deserialize_with = "text")]
+    price: Option<String>,
+    #[serde(deserialize_with = "text")]
+    trigger_price: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResolveBody {
+    broker_order_id: Option<BrokerOrderId>,
+    #[serde(default)]
+    absent: bool,
+    #[serde(deserialize_with = "said")]
+    reason: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ResubmitBody {
+    /// What is different this time.
+    changes: OrderBody,
+}
+
+fn done(words: &str, order: Option<&Arc<OrderRecord>>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "done": words, "order": order.map(|order| OrderRow::from(&**order)) }))
+}
+
+fn outcome(outcome: &Outcome, words: &str, code: &'static str, remedy: &'static str, before: &OrderRecord) -> Answer {
+    if outcome.is_applied() {
+        return Ok(done(words, outcome.record()));
+    }
+    let record = outcome.record().map_or(before, |record| record);
+    let cancelling = if record.cancel_wanted.is_some() { " and being cancelled" } else { "" };
+    Err(Problem::conflict(code, format!("the order is {}{cancelling}", record.status), remedy).with("order", json!(OrderRow::from(record))))
+}
+
+/// Cancels, at the broker if it is there.
+pub(in crate::web) async fn cancel(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<CancelBody>(payload, request.headers(), &state.settings).await?;
+    let order = named_order(&state, &request).await?;
+    let reason = ordergate_actors::order::clean(body.reason.trim(), 300);
+    let result = state.engine.cancel(&order.client_id, order.command_id, &who(&request), &reason).await?;
+    outcome(
+        &result,
+        "the cancel is written down and asked for; the broker's book tells when the order is dead",
+        "not_cancellable",
+        "nothing: see the order's status",
+        &order,
+    )
+}
+
+/// Changes a working order.
+pub(in crate::web) async fn modify(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<ModifyBody>(payload, request.headers(), &state.settings).await?;
+    let order = named_order(&state, &request).await?;
+    let bad = |error: ordergate_actors::order::BadNumber| {
+        Problem::bad_request("bad_request", error.to_string(), "correct the field named in the detail")
+    };
+    let price = |text: &Option<String>| text.as_deref().map(Price::parse).transpose();
+    let change = Change {
+        client_id: order.client_id.clone(),
+        command_id: order.command_id,
+        quantity: body.quantity.as_deref().map(Quantity::parse).transpose().map_err(bad)?,
+        price: price(&body.price).map_err(bad)?,
+        trigger_price: price(&body.trigger_price).map_err(bad)?,
+        who: who(&request),
+    };
+    if change.quantity.is_none() && change.price.is_none() && change.trigger_price.is_none() {
+        return Err(Problem::bad_request("nothing_to_change", "neither quantity nor price nor trigger_price", "send what shall change"));
+    }
+    match state.engine.modify(change).await? {
+        ChangeAnswer::Asked => Ok(HttpResponse::Accepted().json(json!({
+            "done": "the change is on its way to the broker; the order's record tells what became of it",
+            "order": OrderRow::from(&*order),
+        }))),
+        ChangeAnswer::Refused(reason) => {
+            Err(Problem::conflict("change_refused", reason, "correct what the detail names; or cancel it and send a new order"))
+        }
+    }
+}
+
+/// Settles an order in doubt, by a person who looked at the broker.
+pub(in crate::web) async fn resolve(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<ResolveBody>(payload, request.headers(), &state.settings).await?;
+    let order = named_order(&state, &request).await?;
+    let (verdict, words) = match (body.broker_order_id, body.absent) {
+        (Some(id), false) => (Resolution::AtBroker(id), "the order is followed under that number"),
+        (None, true) => (Resolution::Absent, "the order is ended as never arrived at the broker"),
+        _ => {
+            return Err(Problem::bad_request(
+                "which_verdict",
+                "exactly one of broker_order_id and absent: true",
+                "look the order up at the broker, then send the one or the other",
+            ));
+        }
+    };
+    let result = state.engine.resolve(&order.client_id, order.command_id, verdict, &who(&request), &body.reason).await?;
+    outcome(&result, words, "not_in_doubt", "nothing: only an order in doubt can be resolved", &order)
+}
+
+/// Sends a failed order again, as a new one that is linked to it. Once: what fails again is resubmitted itself.
+pub(in crate::web) async fn resubmit(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, sent) = typed::<ResubmitBody>(payload, request.headers(), &state.settings).await?;
+    let order = named_order(&state, &request).await?;
+    if order.status != Status::Failed {
+        let detail = format!("the order is {}; only a FAILED one can be sent again", order.status);
+        return Err(Problem::conflict("not_failed", detail, "nothing").with("order", json!(OrderRow::from(&*order))));
+    }
+    let key = IdempotencyKey::parse(&format!("resubmit:{}", order.command_id))
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string(), "report this"))?;
+    let asking = Asking {
+        client_id: order.client_id.clone(),
+        source: Source::Dashboard,
+        user: who(&request),
+        key: Some(key),
+        body_hash: body_hash(&sent.canonical()),
+    };
+    let leg = LegDraft { parent: Some(order.command_id), ..body.changes.over(again(&order)) };
+    let taken = asking.send(&state, vec![leg]).await?;
+    let mut answer = taken.body(&state, false);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("parent_command_id".to_owned(), json!(order.command_id));
+    }
+    Ok(HttpResponse::Accepted().json(answer))
+}
+
+/// What the order asked for, less what it filled.
+fn again(order: &OrderRecord) -> LegDraft {
+    let ask = &order.ask;
+    let text = |price: Option<Price>| price.map(|price| price.to_string());
+    let rest = if order.filled_quantity > 0 { Quantity::new(order.unfilled()) } else { ask.quantity };
+    LegDraft {
+        strategy: Some(ask.strategy.to_string()),
+        execution_type: ask.intent.map(|word| word.to_string()),
+        exchange: ask.exchange.map(|word| word.to_string()),
+        symbol: (!ask.symbol.is_empty()).then(|| ask.symbol.to_string()),
+        side: ask.side.map(|word| word.to_string()),
+        quantity: rest.map(|quantity| quantity.to_string()),
+        product: ask.product.map(|word| word.to_string()),
+        order_type: ask.order_type.map(|word| word.to_string()),
+        validity: Some(ask.validity.to_string()),
+        price: text(ask.price),
+        trigger_price: text(ask.trigger_price),
+        stop_loss: text(ask.stop_loss),
+        target: text(ask.target),
+        trailing_type: ask.trailing.map(|trailing| trailing.kind.to_string()),
+        trailing_value: ask.trailing.map(|trailing| trailing.value.to_string()),
+        test_mode: ask.test_mode.map(|word| word.to_string()),
+        parent: Some(order.command_id),
+        unreadable: Vec::new(),
+    }
+}

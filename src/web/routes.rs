@@ -1,0 +1,122 @@
+//! Every route, in one place. `ROUTES` says what protects each; a test asks for every one of them without credentials.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ALLOW;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, QueryConfig, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
+
+use super::api::{attention, controls, diagnostics, exits, intents, order, orderbook, positions, verdicts};
+use super::bearer::require_key;
+use super::problem::Problem;
+use super::{health, webhook};
+
+/// What protects a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Nothing: it tells no names and no amounts.
+    Nothing,
+    /// A source's secret.
+    Secret,
+    /// A bearer key.
+    Key,
+}
+
+/// One route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// GET or POST.
+    pub method: &'static str,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// What protects it.
+    pub guard: Guard,
+}
+
+const fn route(method: &'static str, path: &'static str, guard: Guard) -> Route {
+    Route { method, path, guard }
+}
+
+/// Every route that [`configure`] sets up.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/health/live", Guard::Nothing),
+    route("GET", "/health/ready", Guard::Nothing),
+    route("GET", "/metrics", Guard::Key),
+    route("POST", "/webhook", Guard::Secret),
+    route("POST", "/webhook/{client_id}", Guard::Secret),
+    route("POST", "/webhook/{client_id}/{token}", Guard::Secret),
+    route("GET", "/dashboard/orderbook", Guard::Key),
+    route("GET", "/dashboard/orders/{command_id}", Guard::Key),
+    route("GET", "/dashboard/positions", Guard::Key),
+    route("GET", "/dashboard/attention", Guard::Key),
+    route("GET", "/dashboard/diagnostics/orders", Guard::Key),
+    route("GET", "/dashboard/diagnostics/intent-verification", Guard::Key),
+    route("POST", "/dashboard/intent/generic", Guard::Key),
+    route("POST", "/dashboard/intent/basket", Guard::Key),
+    route("POST", "/dashboard/intent/strategy", Guard::Key),
+    route("POST", "/dashboard/orders/{command_id}/cancel", Guard::Key),
+    route("POST", "/dashboard/orders/{command_id}/modify", Guard::Key),
+    route("POST", "/dashboard/orders/{command_id}/resolve", Guard::Key),
+    route("POST", "/dashboard/orders/{command_id}/resubmit", Guard::Key),
+    route("POST", "/dashboard/positions/exit", Guard::Key),
+    route("POST", "/dashboard/positions/exit-all", Guard::Key),
+    route("POST", "/dashboard/kill", Guard::Key),
+    route("POST", "/dashboard/freeze", Guard::Key),
+    route("POST", "/dashboard/guard/force-clear", Guard::Key),
+];
+
+/// Sets up every route. The application data must hold a `Data<WebState>`.
+pub fn configure(cfg: &mut ServiceConfig) {
+    cfg.app_data(QueryConfig::default().error_handler(|error, _| {
+        Problem::bad_request("bad_query", error.to_string(), "correct the parameter named in the detail").into()
+    }));
+    cfg.service(at("/health/live", "GET").route(web::get().to(health::live)))
+        .service(at("/health/ready", "GET").route(web::get().to(health::ready)))
+        .service(at("/metrics", "GET").route(web::get().to(health::metrics)).wrap(from_fn(require_key)))
+        .service(at("/webhook", "POST").route(web::post().to(webhook::receive)))
+        .service(at("/webhook/{client_id}", "POST").route(web::post().to(webhook::receive)))
+        .service(at("/webhook/{client_id}/{token}", "POST").route(web::post().to(webhook::receive)))
+        .service(web::scope("/dashboard").wrap(from_fn(require_key)).configure(dashboard))
+        .default_service(web::to(not_found));
+}
+
+fn dashboard(cfg: &mut ServiceConfig) {
+    cfg.service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
+        .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
+        .service(at("/positions", "GET").route(web::get().to(positions::positions)))
+        .service(at("/attention", "GET").route(web::get().to(attention::attention)))
+        .service(at("/diagnostics/orders", "GET").route(web::get().to(diagnostics::orders)))
+        .service(at("/diagnostics/intent-verification", "GET").route(web::get().to(diagnostics::intent_verification)))
+        .service(at("/intent/generic", "POST").route(web::post().to(intents::generic)))
+        .service(at("/intent/basket", "POST").route(web::post().to(intents::basket)))
+        .service(at("/intent/strategy", "POST").route(web::post().to(intents::strategy)))
+        .service(at("/orders/{command_id}/cancel", "POST").route(web::post().to(verdicts::cancel)))
+        .service(at("/orders/{command_id}/modify", "POST").route(web::post().to(verdicts::modify)))
+        .service(at("/orders/{command_id}/resolve", "POST").route(web::post().to(verdicts::resolve)))
+        .service(at("/orders/{command_id}/resubmit", "POST").route(web::post().to(verdicts::resubmit)))
+        .service(at("/positions/exit", "POST").route(web::post().to(exits::exit)))
+        .service(at("/positions/exit-all", "POST").route(web::post().to(exits::exit_all)))
+        .service(at("/kill", "POST").route(web::post().to(controls::kill)))
+        .service(at("/freeze", "POST").route(web::post().to(controls::freeze)))
+        .service(at("/guard/force-clear", "POST").route(web::post().to(controls::force_clear)))
+        .default_service(web::to(not_found));
+}
+
+/// A resource that takes one method and says so.
+fn at(path: &str, method: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || async move {
+        let problem = Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            format!("only {method} is possible here"),
+            format!("send {method}"),
+        );
+        let mut response: HttpResponse = problem.error_response();
+        response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static(method));
+        response
+    }))
+}
+
+async fn not_found(_: HttpRequest) -> HttpResponse {
+    Problem::not_found("no_such_route", "there is nothing at this address", "see the routes in the README").error_response()
+}

@@ -1,0 +1,114 @@
+//! What the HTTP side is told when it is built: accounts, secrets, limits.
+
+use std::time::Duration;
+
+use ordergate_actors::order::ClientId;
+use secrecy::SecretString;
+
+/// An account, as the HTTP side needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The account.
+    pub client_id: ClientId,
+    /// Whether real money moves.
+    pub mode_is_live: bool,
+}
+
+/// One sender of alerts, with a secret of its own.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Shown to people as the order's user.
+    pub name: String,
+    /// The secret that it uses.
+    pub current: SecretString,
+    /// The secret that it used before; taken as well while the sender is being changed over.
+    pub previous: Option<SecretString>,
+    /// The accounts that it may send for; `None`: all of them.
+    pub accounts: Option<Vec<ClientId>>,
+    /// Identical bodies without a key within this many milliseconds are one signal; 0 turns that off.
+    pub replay_window_ms: u64,
+    /// Whether it sends again only after a 5xx (TradingView): overload is 503 for it instead of 429.
+    pub resends_on_5xx_only: bool,
+}
+
+impl Source {
+    /// A source for all accounts, with a replay window of a minute.
+    #[must_use]
+    pub fn new(name: impl Into<String>, secret: SecretString) -> Self {
+        Self { name: name.into(), current: secret, previous: None, accounts: None, replay_window_ms: 60_000, resends_on_5xx_only: false }
+    }
+
+    /// Whether it may send for the account.
+    #[must_use]
+    pub fn may_send_for(&self, client_id: &ClientId) -> bool {
+        self.accounts.as_ref().is_none_or(|accounts| accounts.contains(client_id))
+    }
+}
+
+/// A key of the dashboard API. Its name stands in the journal as who did it.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Who.
+    pub name: String,
+    /// The key.
+    pub secret: SecretString,
+}
+
+/// Settings of the HTTP side.
+#[derive(Debug, Clone)]
+pub struct WebSettings {
+    /// The accounts, in the order in which people named them.
+    pub accounts: Vec<Account>,
+    /// Who may send alerts.
+    pub sources: Vec<Source>,
+    /// Who may use the API.
+    pub keys: Vec<ApiKey>,
+    /// The largest body, bytes.
+    pub body_limit: usize,
+    /// The most bytes of all request headers together.
+    pub header_limit: usize,
+    /// The deepest JSON.
+    pub max_json_depth: usize,
+    /// The most keys in one JSON body.
+    pub max_json_keys: usize,
+    /// How long a sender may take for its body.
+    pub body_deadline: Duration,
+    /// How long the answer waits for the decision before it is read from the record instead.
+    pub decision_deadline: Duration,
+    /// How long a lost answer is looked for on disk.
+    pub lookup_deadline: Duration,
+}
+
+impl WebSettings {
+    /// The standard limits, for these accounts.
+    #[must_use]
+    pub fn new(accounts: Vec<Account>, sources: Vec<Source>, keys: Vec<ApiKey>) -> Self {
+        Self {
+            accounts,
+            sources,
+            keys,
+            body_limit: 64 * 1024,
+            header_limit: 16 * 1024,
+            max_json_depth: 16,
+            max_json_keys: 4_000,
+            body_deadline: Duration::from_secs(10),
+            decision_deadline: Duration::from_secs(5),
+            lookup_deadline: Duration::from_secs(2),
+        }
+    }
+
+    /// The account that is meant when none is named: the only one.
+    #[must_use]
+    pub fn default_account(&self) -> Option<&ClientId> {
+        match self.accounts.as_slice() {
+            [only] => Some(&only.client_id),
+            _ => None,
+        }
+    }
+
+    /// The accounts' names, for messages.
+    #[must_use]
+    pub fn account_names(&self) -> Vec<String> {
+        self.accounts.iter().map(|account| account.client_id.to_string()).collect()
+    }
+}

@@ -1,0 +1,101 @@
+//! What every handler shares.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::Engine;
+use ordergate_actors::order::ClientId;
+use serde::Serialize;
+
+use super::auth::{Authenticator, Keys};
+use super::problem::Problem;
+use super::settings::WebSettings;
+
+/// Renders the metrics as Prometheus text.
+pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Where things are, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Paths {
+    /// The database.
+    pub database: PathBuf,
+    /// The directory of the logs.
+    pub logs: PathBuf,
+    /// The risk state file.
+    pub risk_state: PathBuf,
+}
+
+/// What every handler shares.
+pub struct WebState {
+    /// The engine.
+    pub engine: Engine,
+    /// The settings.
+    pub settings: WebSettings,
+    /// When the process started.
+    pub started_at: DateTime<Utc>,
+    /// The metrics.
+    pub prometheus: Render,
+    /// Whether signals can be registered. Cleared by whoever closes the journal.
+    pub journal_open: Arc<AtomicBool>,
+    /// Where things are.
+    pub paths: Paths,
+    pub(super) sources: Authenticator,
+    pub(super) keys: Keys,
+}
+
+impl fmt::Debug for WebState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebState").field("settings", &self.settings).field("paths", &self.paths).finish_non_exhaustive()
+    }
+}
+
+impl WebState {
+    /// The state over a started engine, its journal open.
+    #[must_use]
+    pub fn new(engine: Engine, settings: WebSettings, started_at: DateTime<Utc>, prometheus: Render, paths: Paths) -> Self {
+        let sources = Authenticator::new(&settings.sources);
+        let keys = Keys::new(&settings.keys);
+        Self { engine, settings, started_at, prometheus, journal_open: Arc::new(AtomicBool::new(true)), paths, sources, keys }
+    }
+
+    /// The time, from the engine's clock.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.engine.line().clock.now()
+    }
+
+    /// Whether signals can be registered now.
+    #[must_use]
+    pub fn is_journal_open(&self) -> bool {
+        self.journal_open.load(Ordering::Acquire) && !self.engine.line().halt.is_halted()
+    }
+
+    /// The account that a request means: the one it names, or the only one.
+    ///
+    /// # Errors
+    /// 404 for an unknown account, 400 when none is named and there are several.
+    pub fn account(&self, named: Option<&str>) -> Result<ClientId, Problem> {
+        let Some(name) = named else {
+            return self.settings.default_account().cloned().ok_or_else(|| Problem::which_account(&self.settings.account_names()));
+        };
+        self.known(name).ok_or_else(Problem::no_account)
+    }
+
+    /// The account that a request names, or all of them.
+    ///
+    /// # Errors
+    /// 404 for an unknown account.
+    pub fn accounts(&self, named: Option<&str>) -> Result<Vec<ClientId>, Problem> {
+        match named {
+            Some(name) => self.known(name).map(|client| vec![client]).ok_or_else(Problem::no_account),
+            None => Ok(self.engine.line().desks().map(|desk| desk.client_id.clone()).collect()),
+        }
+    }
+
+    fn known(&self, name: &str) -> Option<ClientId> {
+        ClientId::parse(name).ok().filter(|client| self.engine.desk(client).is_ok())
+    }
+}

@@ -1,0 +1,132 @@
+//! One way into the engine, for alerts and for people: submit, hear the decision, and find a lost answer on disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordergate_actors::EngineError;
+use ordergate_actors::order::{BasketId, ClientId, CommandId, OrderRecord, SignalDraft, SignalId};
+use ordergate_actors::ports::{Query, Rows};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+
+use super::answer::{OrderRow, status_url, verdict};
+use super::problem::Problem;
+use super::state::WebState;
+
+/// What a caller that waits is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Every order has the broker's number, or has ended.
+    Broker,
+    /// Every order has ended.
+    End,
+}
+
+/// A signal on disk, with its orders as they stand.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub client_id: ClientId,
+    pub replayed: bool,
+    pub basket_id: BasketId,
+    pub orders: Vec<Arc<OrderRecord>>,
+    /// Orders on disk whose record could not be read just now.
+    unread: Vec<CommandId>,
+}
+
+/// Registers a signal and answers with the decision about every order.
+///
+/// # Errors
+/// Nothing is on disk.
+pub(super) async fn submit(state: &WebState, draft: SignalDraft) -> Result<Taken, Problem> {
+    if !state.is_journal_open() {
+        return Err(Problem::journal_closed());
+    }
+    let (client_id, signal_id) = (draft.client_id.clone(), draft.signal_id);
+    let decision = tokio::time::timeout(state.settings.decision_deadline, state.engine.submit(draft)).await;
+    let taken = match decision {
+        Ok(Ok(answer)) => gather(state, client_id, answer.replayed, answer.basket_id, answer.orders).await,
+        Ok(Err(EngineError::AnswerLost)) | Err(_) => look_up(state, client_id, signal_id).await?,
+        Ok(Err(error)) => return Err(error.into()),
+    };
+    Ok(taken)
+}
+
+async fn gather(state: &WebState, client_id: ClientId, replayed: bool, basket_id: BasketId, ids: Vec<CommandId>) -> Taken {
+    let mut taken = Taken { client_id, replayed, basket_id, orders: Vec::with_capacity(ids.len()), unread: Vec::new() };
+    for id in ids {
+        match state.engine.order(&taken.client_id, id).await {
+            Ok(Some(record)) => taken.orders.push(record),
+            Ok(None) | Err(_) => taken.unread.push(id),
+        }
+    }
+    taken.orders.sort_by_key(|order| order.leg);
+    taken
+}
+
+/// The answer was lost in a restart: the record tells whether there are orders.
+async fn look_up(state: &WebState, client_id: ClientId, signal_id: SignalId) -> Result<Taken, Problem> {
+    let deadline = Instant::now() + state.settings.lookup_deadline;
+    let mut commits = state.engine.line().view.commits();
+    loop {
+        let query = state.engine.query(Query::Signal(client_id.clone(), signal_id));
+        if let Ok(Ok(Rows::Orders(found))) = timeout_at(deadline, query).await
+            && let Some(first) = found.first()
+        {
+            let ids = found.iter().map(|order| order.command_id).collect();
+            return Ok(gather(state, client_id, false, first.basket_id, ids).await);
+        }
+        if !matches!(timeout_at(deadline, commits.changed()).await, Ok(Ok(()))) {
+            return Err(Problem::unavailable("answer_lost", "the answer was lost, and no order of this signal is on disk")
+                .with("signal_id", json!(signal_id)));
+        }
+    }
+}
+
+impl Taken {
+    /// Waits until every order is as far as the caller wants, or the time is up.
+    pub(super) async fn settle(&mut self, state: &WebState, until: Until, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut commits = state.engine.line().view.commits();
+        loop {
+            self.refresh(state);
+            let is_settled =
+                self.orders.iter().all(|order| order.status.is_terminal() || (until == Until::Broker && order.broker_order_id.is_some()));
+            if is_settled || !matches!(timeout_at(deadline, commits.changed()).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    fn refresh(&mut self, state: &WebState) {
+        let orders = &mut self.orders;
+        state.engine.read(&self.client_id, |book| {
+            for order in orders {
+                if let Some(now) = book.order(order.command_id) {
+                    *order = Arc::clone(now);
+                }
+            }
+        });
+    }
+
+    /// The answer's body.
+    pub(super) fn body(&self, state: &WebState, needs_secret: bool) -> Value {
+        let rows: Vec<OrderRow> = self.orders.iter().map(|order| OrderRow::for_sender(state, order, needs_secret)).collect();
+        let status = if rows.is_empty() { "ACCEPTED" } else { verdict(&rows) };
+        let mut orders: Vec<Value> = rows.iter().map(|row| json!(row)).collect();
+        orders.extend(self.unread.iter().map(|id| {
+            json!({
+                "command_id": id,
+                "status": null,
+                "reason": "on disk; its record could not be read just now",
+                "status_url": status_url(*id),
+            })
+        }));
+        json!({
+            "status": status,
+            "replayed": self.replayed,
+            "client_id": self.client_id,
+            "basket_id": self.basket_id,
+            "orders": orders,
+        })
+    }
+}

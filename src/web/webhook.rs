@@ -1,0 +1,187 @@
+//! `POST /webhook…`: an alert comes in, and the decision about it goes out.
+//!
+//! The handler may be dropped whenever its client goes away. So everything up to the hand-over runs without a pause once
+//! the body is there, and nothing after the hand-over matters to the orders.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderMap;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use ordergate_actors::order::{ClientId, IdempotencyKey, SignalDraft, SignalId, Source as Sender};
+use ordergate_actors::persistence::{Level, Note};
+use serde_json::json;
+
+use super::auth::{Presented, body_hash};
+use super::body::{self, check_content_type, check_headers};
+use super::formats::{self, Alert};
+use super::json::{Field, Json};
+use super::problem::Problem;
+use super::settings::Source;
+use super::state::WebState;
+use super::submission::{self, Taken, Until};
+
+const LONGEST_WAIT_S: u64 = 10;
+
+/// One alert.
+pub(super) async fn receive(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Result<HttpResponse, Problem> {
+    metrics::counter!("ordergate_webhook_requests_total").increment(1);
+    check_headers(request.headers(), state.settings.header_limit)?;
+    let body = match body::read(payload, &state.settings).await {
+        Ok(body) => body,
+        Err(problem) => return Err(unread(&state, &request, problem)),
+    };
+    let json = body::parse(&body, &state.settings);
+    let (source, by_secret) = authenticate(&state, &request, &body, json.as_ref().ok())?;
+    let client_id = account(&state, &request, source)?;
+    let refused = |problem: Problem| refuse(&state, Some(&client_id), source, problem);
+    let (draft, alert) = draft(&state, request.headers(), source, &client_id, json).map_err(refused)?;
+    let taken = submission::submit(&state, draft).await.map_err(|problem| overload(problem, source))?;
+    Ok(answer(&state, &request, taken, &alert, by_secret).await)
+}
+
+/// A body that could not be read. Its sender is known only if the address proves it.
+fn unread(state: &WebState, request: &HttpRequest, problem: Problem) -> Problem {
+    let presented = Presented { token: request.match_info().get("token"), ..Presented::default() };
+    match state.sources.source(&presented).and_then(|place| state.settings.sources.get(place)) {
+        Some(source) => refuse(state, None, source, problem),
+        None => problem,
+    }
+}
+
+/// The source for which every proof holds, and whether only the body's secret did.
+fn authenticate<'a>(state: &'a WebState, request: &HttpRequest, body: &[u8], json: Option<&Json>) -> Result<(&'a Source, bool), Problem> {
+    let secret = json.map(|json| json.field("secret_key")).and_then(|field| match field {
+        Field::Absent => None,
+        Field::Text(text) => Some(text),
+        Field::Wrong(_) => Some(String::new()),
+    });
+    // More than one signature is none that holds.
+    let mut signatures = request.headers().get_all("x-signature").map(actix_web::http::header::HeaderValue::as_bytes);
+    let signature = signatures.next().map(|first| if signatures.next().is_some() { &b""[..] } else { first });
+    let presented = Presented { secret: secret.as_deref(), signature, token: request.match_info().get("token"), body };
+    let by_secret = presented.signature.is_none() && presented.token.is_none();
+    match state.sources.source(&presented).and_then(|place| state.settings.sources.get(place)) {
+        Some(source) => Ok((source, by_secret)),
+        None => {
+            metrics::counter!("ordergate_unauthorized_total", "door" => "webhook").increment(1);
+            let peer = request.peer_addr().map(|peer| peer.ip().to_string());
+            tracing::warn!(event = "unauthorized", door = "webhook", proofs = %presented.kinds(), peer, "an alert without a valid secret; the secret is not shown");
+            Err(Problem::unauthorized(
+                "send the source's secret as secret_key in the body, as the last part of the address, or as X-Signature; all that is sent must hold",
+            ))
+        }
+    }
+}
+
+fn account(state: &WebState, request: &HttpRequest, source: &Source) -> Result<ClientId, Problem> {
+    let client_id = state.account(request.match_info().get("client_id")).map_err(|problem| refuse(state, None, source, problem))?;
+    if source.may_send_for(&client_id) { Ok(client_id) } else { Err(refuse(state, None, source, Problem::no_account())) }
+}
+
+/// A signal that was authenticated and leaves no order: one journal row tells of it.
+fn refuse(state: &WebState, client_id: Option<&ClientId>, source: &Source, problem: Problem) -> Problem {
+    metrics::counter!("ordergate_signals_refused_total", "code" => problem.code()).increment(1);
+    tracing::warn!(event = "signal_refused", source = %source.name, code = problem.code(), "{problem}");
+    state.engine.note(Note {
+        client_id: client_id.cloned(),
+        event: "SIGNAL_REFUSED",
+        level: Level::Info,
+        text: problem.to_string(),
+        command_id: None,
+        who: source.name.as_str().into(),
+        inputs: json!({ "code": problem.code() }).to_string(),
+    });
+    problem
+}
+
+fn draft(
+    state: &WebState,
+    headers: &HeaderMap,
+    source: &Source,
+    client_id: &ClientId,
+    json: Result<Json, Problem>,
+) -> Result<(SignalDraft, Alert), Problem> {
+    check_content_type(headers)?;
+    let json = json?;
+    let alert = formats::read(&json).map_err(|refusal| {
+        Problem::bad_request(
+            refusal.code(),
+            refusal.to_string(),
+            "send {\"execution_type\", \"strategy_name\", \"exchange\", \"legs\": [1 to 100 orders]}",
+        )
+    })?;
+    let idempotency_key = key(headers, alert.idempotency_key.as_deref())?;
+    let draft = SignalDraft {
+        client_id: client_id.clone(),
+        signal_id: SignalId(state.engine.line().ids.next()),
+        source: Sender::Webhook,
+        user: source.name.clone(),
+        idempotency_key,
+        body_hash: body_hash(&json.without("secret_key").canonical()),
+        replay_window_ms: source.replay_window_ms,
+        received_at: state.now(),
+        signal_time: alert.signal_time,
+        legs: alert.legs.clone(),
+    };
+    Ok((draft, alert))
+}
+
+/// The sender's key, from the header or from the body; from both only if they agree.
+///
+/// # Errors
+/// 400.
+pub(super) fn key(headers: &HeaderMap, in_body: Option<&str>) -> Result<Option<IdempotencyKey>, Problem> {
+    let bad = |detail: String| {
+        Problem::bad_request("bad_idempotency_key", detail, "send one key of 1 to 128 bytes, a new one for every new signal")
+    };
+    let mut in_header = None;
+    for value in headers.get_all("idempotency-key") {
+        let text = value.to_str().map_err(|_| bad("the Idempotency-Key header is no text".to_owned()))?.trim();
+        if in_header.is_some_and(|other| other != text) {
+            return Err(bad("there are two different Idempotency-Key headers".to_owned()));
+        }
+        in_header = Some(text);
+    }
+    if in_header.zip(in_body).is_some_and(|(header, body)| header != body) {
+        return Err(bad("the Idempotency-Key header and idempotency_key in the body differ".to_owned()));
+    }
+    let Some(text) = in_header.or(in_body) else { return Ok(None) };
+    IdempotencyKey::parse(text).map(Some).map_err(|error| bad(format!("the idempotency key must be {}", error.rule)))
+}
+
+fn overload(problem: Problem, source: &Source) -> Problem {
+    if problem.code() == "overloaded" && source.resends_on_5xx_only { problem.as_5xx() } else { problem }
+}
+
+async fn answer(state: &WebState, request: &HttpRequest, mut taken: Taken, alert: &Alert, by_secret: bool) -> HttpResponse {
+    let wait = preferred_wait(request.headers());
+    if let Some((seconds, until)) = wait {
+        taken.settle(state, until, Duration::from_secs(seconds)).await;
+    }
+    let mut body = taken.body(state, by_secret);
+    if let Some(fields) = body.as_object_mut().filter(|_| !alert.ignored.is_empty()) {
+        fields.insert("notes".to_owned(), json!([format!("not known and ignored: {}", alert.ignored.join(", "))]));
+    }
+    let mut response = HttpResponse::build(StatusCode::ACCEPTED);
+    if let Some((seconds, _)) = wait {
+        response.insert_header(("Preference-Applied", format!("wait={seconds}")));
+    }
+    response.json(body)
+}
+
+/// `Prefer: wait=N`, at most ten seconds, for the end of every order; with `until=broker` only for the broker's answer.
+/// What cannot be read is no preference (RFC 7240).
+fn preferred_wait(headers: &HeaderMap) -> Option<(u64, Until)> {
+    let wish = |name: &str| {
+        let wishes = headers.get_all("prefer").filter_map(|value| value.to_str().ok()).flat_map(|value| value.split([',', ';']));
+        wishes
+            .filter_map(|wish| wish.split_once('='))
+            .find(|(key, _)| key.trim().eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().trim_matches('"'))
+    };
+    let seconds: u64 = wish("wait")?.parse().ok()?;
+    let until = if wish("until").is_some_and(|value| value.eq_ignore_ascii_case("broker")) { Until::Broker } else { Until::End };
+    Some((seconds.min(LONGEST_WAIT_S), until))
+}

@@ -1,0 +1,133 @@
+//! Who may do what: every route without credentials, every way to prove oneself, and no secret anywhere.
+
+use hmac::{Hmac, KeyInit, Mac};
+use ordergate::web::{Guard, ROUTES};
+use serde_json::json;
+use sha2::Sha256;
+
+use crate::support::{House, KEY, Plan, SECRET, entry, resting, secret};
+
+fn sign(body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+fn filled(path: &str) -> String {
+    path.replace("{client_id}", "PAPER1").replace("{token}", "wrong").replace("{command_id}", "00000000-0000-0000-0000-000000000001")
+}
+
+#[actix_web::test]
+async fn every_route_without_credentials_is_401_except_health() {
+    let house = House::open().await;
+    for route in ROUTES {
+        let path = filled(route.path);
+        let reply = house.send(house.request(route.method, &path)).await;
+        match route.guard {
+            Guard::Nothing => assert_eq!(reply.status, 200, "{path}"),
+            Guard::Key | Guard::Secret => reply.is_problem(401, "unauthorized"),
+        }
+        let wrong = house.send(house.request(route.method, &path).bearer_auth("wrong")).await;
+        assert_eq!(wrong.status, if route.guard == Guard::Nothing { 200 } else { 401 }, "{path}");
+        if route.guard == Guard::Key {
+            let open = house.send(house.request(route.method, &path).bearer_auth(KEY)).await;
+            assert!(open.body["code"] != json!("no_such_route") && open.status != 401 && open.status != 405, "{path}: {open:?}");
+            let other = if route.method == "GET" { "DELETE" } else { "GET" };
+            let method = house.send(house.request(other, &path).bearer_auth(KEY)).await;
+            method.is_problem(405, "method_not_allowed");
+        }
+    }
+    house.send(house.request("GET", "/nothing")).await.is_problem(404, "no_such_route");
+    house.get("/dashboard/nothing").await.is_problem(404, "no_such_route");
+    house.send(house.request("GET", "/dashboard/nothing")).await.is_problem(401, "unauthorized");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn three_ways_to_prove_oneself_and_all_that_is_there_must_hold() {
+    let house = House::open().await;
+    let plain = resting("a").to_string();
+    let send = |path: String, body: String, signature: Option<String>| {
+        let request = house.request("POST", &path).body(body).header("content-type", "text/plain; charset=utf-8");
+        house.send(match signature {
+            Some(signature) => request.header("X-Signature", signature),
+            None => request,
+        })
+    };
+    let token = format!("/webhook/PAPER1/{SECRET}");
+    assert_eq!(send("/webhook".into(), plain.clone(), Some(sign(&plain))).await.status, 202);
+    assert_eq!(send(token.clone(), resting("b").to_string(), None).await.status, 202);
+    assert_eq!(send("/webhook/PAPER1".into(), secret(resting("c")).to_string(), None).await.status, 202);
+    let whole = secret(resting("d")).to_string();
+    assert_eq!(send(token.clone(), whole.clone(), Some(sign(&whole).to_lowercase())).await.status, 202);
+    send(token.clone(), plain.clone(), Some(sign("other"))).await.is_problem(401, "unauthorized");
+    send("/webhook/PAPER1/wrong".into(), whole.clone(), None).await.is_problem(401, "unauthorized");
+    let mut wrong = resting("e");
+    wrong["secret_key"] = json!("wrong");
+    send(token, wrong.to_string(), None).await.is_problem(401, "unauthorized");
+    send("/webhook".into(), plain, None).await.is_problem(401, "unauthorized");
+    house.until("four orders", || house.orders().len() == 4).await;
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_unknown_account_is_404_only_for_those_who_may_know() {
+    let house = House::with(Plan { accounts: vec!["PAPER1", "PAPER2"], ..Plan::default() }).await;
+    let ask = |path: &'static str, body: serde_json::Value| house.send(house.request("POST", path).json(&body));
+    ask("/webhook/NOBODY", entry("a")).await.is_problem(401, "unauthorized");
+    ask("/webhook/NOBODY", secret(entry("a"))).await.is_problem(404, "no_such_account");
+    let several = ask("/webhook", secret(entry("a"))).await;
+    several.is_problem(400, "which_account");
+    assert_eq!(several.body["accounts"], json!(["PAPER1", "PAPER2"]));
+    assert_eq!(ask("/webhook/PAPER2", secret(entry("a"))).await.status, 202);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_source_sends_only_for_its_accounts() {
+    let only_second = |web: &mut ordergate::web::WebSettings| {
+        let second = web.accounts[1].client_id.clone();
+        web.sources[0].accounts = Some(vec![second]);
+    };
+    let house = House::with(Plan { accounts: vec!["PAPER1", "PAPER2"], web: Box::new(only_second), ..Plan::default() }).await;
+    let ask = |path: &'static str| house.send(house.request("POST", path).json(&secret(entry("a"))));
+    ask("/webhook/PAPER1").await.is_problem(404, "no_such_account");
+    assert_eq!(ask("/webhook/PAPER2").await.status, 202);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn no_secret_reaches_a_row_or_an_answer() {
+    let house = House::open().await;
+    let mut body = secret(entry("a"));
+    body["legs"][0]["secret_key"] = json!(SECRET);
+    let taken = house.alert(body).await;
+    assert_eq!(taken.status, 202);
+    house.alert(json!({"secret_key": SECRET, "legs": []})).await.is_problem(400, "unknown_shape");
+    let broken = house
+        .request("POST", &format!("/webhook/PAPER1/{SECRET}"))
+        .body(format!("{{\"secret_key\":\"{SECRET}\","))
+        .header("content-type", "application/json");
+    let broken = house.send(broken).await;
+    broken.is_problem(400, "not_json");
+    house.until_ended().await;
+    let mut seen = format!("{}{}", taken.body, broken.body);
+    for chain in [None, Some(house.client())] {
+        seen += &format!("{:?}", house.events(chain.as_ref()).await);
+    }
+    let detail = house.get(taken.order(0)["status_url"].as_str().unwrap()).await;
+    seen += &detail.body.to_string();
+    assert!(seen.contains("SIGNAL_REFUSED") && !seen.contains(SECRET) && !seen.contains(KEY), "{seen}");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_stranger_leaves_no_row() {
+    let house = House::open().await;
+    let before = house.events(Some(&house.client())).await.len();
+    house.send(house.request("POST", "/webhook").json(&entry("a"))).await.is_problem(401, "unauthorized");
+    house.send(house.request("POST", "/webhook").body("{")).await.is_problem(401, "unauthorized");
+    assert!(house.orders().is_empty());
+    assert_eq!(house.events(Some(&house.client())).await.len(), before);
+    house.close().await;
+}

@@ -1,0 +1,13 @@
+//! The surfaces, from outside: real HTTP, real SQLite, the real paper broker.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail as tests do")]
+
+mod api;
+mod auth;
+mod book;
+mod cli;
+mod crash;
+mod intent_log;
+mod status_log;
+mod support;
+mod telemetry;
+mod webhook;

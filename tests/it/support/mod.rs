@@ -1,0 +1,313 @@
+//! A running engine with its HTTP side, in a directory of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use chrono::NaiveDate;
+use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
+use ordergate::brokers::paper::{PaperBroker, PaperSettings};
+use ordergate::instruments::{InstrumentTable, sample};
+use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
+use ordergate::store::SqliteStore;
+use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, configure};
+use ordergate_actors::order::{Amount, ClientId, Exchange, InstrumentKey, OrderRecord, Price, Status};
+use ordergate_actors::ports::{Broker, Clock, Instruments};
+use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
+use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, Waits, World, WriteOn};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+/// The source's secret in every test.
+pub(crate) const SECRET: &str = "a-secret-nobody-may-see";
+/// The API key in every test.
+pub(crate) const KEY: &str = "a-key-nobody-may-see";
+const LONG: Duration = Duration::from_secs(10);
+
+/// A log line that is first met on a thread without a subscriber is switched off for every thread, as long as there is
+/// only one subscriber. Tests that read their own log need this second one, which keeps nothing.
+pub(crate) fn listen_everywhere() {
+    static SECOND: std::sync::OnceLock<tracing::Dispatch> = std::sync::OnceLock::new();
+    SECOND.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+}
+
+/// What differs from test to test.
+pub(crate) struct Plan {
+    pub accounts: Vec<&'static str>,
+    pub permits: usize,
+    pub web: Box<dyn FnOnce(&mut WebSettings)>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { accounts: vec!["PAPER1"], permits: 256, web: Box::new(|_| {}) }
+    }
+}
+
+/// A running engine, and a client in front of it.
+pub(crate) struct House {
+    pub engine: Engine,
+    pub state: Data<WebState>,
+    pub market: Arc<ScriptedMarket>,
+    pub brokers: BTreeMap<ClientId, Arc<FaultyBroker<PaperBroker>>>,
+    pub address: std::net::SocketAddr,
+    pub clock: Arc<TokioClock>,
+    http: reqwest::Client,
+    server: actix_web::dev::ServerHandle,
+    _directory: tempfile::TempDir,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Reply {
+    /// The order at a place.
+    pub(crate) fn order(&self, place: usize) -> &Value {
+        &self.body["orders"][place]
+    }
+
+    /// Fails unless it is this problem.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{:#}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.body["status"], status);
+        for field in ["type", "title", "detail", "remedy"] {
+            assert!(self.body[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {:#}", self.body);
+        }
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        max_quantity: 100_000,
+        max_order_value: Amount(Decimal::from(1_000_000_000)),
+        max_open_orders: 1_000,
+        daily_loss: Amount(Decimal::from(100_000_000)),
+    }
+}
+
+fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
+    AccountSettings {
+        client_id: client_id.clone(),
+        limits: limits(),
+        waits: Waits::standard(Duration::from_millis(50)),
+        permits,
+        permits_for_exits: 1,
+        takes_unenforced_exits: true,
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        max_notional: Amount(Decimal::from(1_000_000_000)),
+        entry_ttl: Duration::from_secs(30),
+        future_tolerance: Duration::from_secs(5),
+        restarts_most: 5,
+        restarts_window: Duration::from_secs(60),
+        mailbox: 4_096,
+        min_free_bytes: 0,
+        drain_deadline: Duration::from_secs(2),
+    }
+}
+
+impl House {
+    /// The standard house: one account, open for entries.
+    pub(crate) async fn open() -> Self {
+        Self::with(Plan::default()).await
+    }
+
+    /// A house by plan.
+    pub(crate) async fn with(plan: Plan) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = TokioClock::from(morning());
+        let today: NaiveDate = ordergate_actors::order::trading_date(clock.now());
+        let table: Arc<dyn Instruments> = Arc::new(InstrumentTable::new(sample(today).unwrap()));
+        let market = Arc::new(ScriptedMarket::new());
+        for symbol in ["SBIN-EQ", "RELIANCE-EQ", "INFY-EQ"] {
+            quote(&market, symbol, "800.00", "800.50");
+        }
+        let store = SqliteStore::in_directory(directory.path(), clock.now()).unwrap();
+        let clients: Vec<ClientId> = plan.accounts.iter().map(|name| ClientId::parse(name).unwrap()).collect();
+        let brokers: BTreeMap<ClientId, Arc<FaultyBroker<PaperBroker>>> = clients
+            .iter()
+            .map(|client| {
+                let settings =
+                    PaperSettings { poll: Duration::from_millis(50), ..PaperSettings::new(directory.path().join(client.as_str())) };
+                std::fs::create_dir_all(&settings.directory).unwrap();
+                let paper = PaperBroker::open(&settings, Arc::clone(&table), market.clone(), clock.clone()).unwrap();
+                (client.clone(), Arc::new(FaultyBroker::new(paper, FaultPlan::none())))
+            })
+            .collect();
+        let world = World {
+            clock: clock.clone(),
+            ids: CountedIds::new(7),
+            quotes: Arc::new(MarketQuotes::new(market.clone(), Arc::clone(&table), clock.clone())),
+            instruments: table,
+            halt: Arc::new(NotedHalt::default()),
+        };
+        let accounts = brokers
+            .iter()
+            .map(|(client, broker)| (account_settings(client, plan.permits), Arc::clone(broker) as Arc<dyn Broker>))
+            .collect();
+        let parts =
+            Parts { store: Box::new(store), listeners: Vec::new(), world, settings: settings(), accounts, write_on: WriteOn::Thread };
+        let engine = Engine::start(parts).unwrap();
+        let mut web = WebSettings::new(
+            clients.iter().map(|client_id| Account { client_id: client_id.clone(), mode_is_live: false }).collect(),
+            vec![Source::new("tests", SECRET.into())],
+            vec![ApiKey { name: "asha".into(), secret: KEY.into() }],
+        );
+        (plan.web)(&mut web);
+        let render: ordergate::web::Render = Arc::new(|| "ordergate_up 1\n".to_owned());
+        let state = Data::new(WebState::new(engine.clone(), web, clock.now(), render, Paths::default()));
+        let shared = state.clone();
+        let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure))
+            .workers(1)
+            .disable_signals()
+            .bind(("127.0.0.1", 0))
+            .unwrap();
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        let house = Self { engine, state, market, brokers, address, clock, http, server: handle, _directory: directory };
+        house.until("every account is open", || house.engine.line().desks().all(|desk| desk.phase() == Phase::Open)).await;
+        house
+    }
+
+    /// Stops everything in order.
+    pub(crate) async fn close(self) {
+        self.server.stop(false).await;
+        self.engine.stop().await.unwrap();
+    }
+
+    /// Polls until it is so.
+    #[track_caller]
+    pub(crate) fn until<'a>(&'a self, what: &'a str, mut is_so: impl FnMut() -> bool + 'a) -> impl Future<Output = ()> + 'a {
+        let from = std::panic::Location::caller();
+        async move {
+            let deadline = tokio::time::Instant::now() + LONG;
+            while !is_so() {
+                assert!(tokio::time::Instant::now() < deadline, "not within {LONG:?}: {what} ({from})\n{:#?}", self.orders());
+                let _next_look = tokio::time::timeout(Duration::from_millis(5), self.engine.line().view.commits().changed()).await;
+            }
+        }
+    }
+
+    /// The first account.
+    pub(crate) fn client(&self) -> ClientId {
+        self.engine.line().desks().next().unwrap().client_id.clone()
+    }
+
+    /// What goes wrong with the next call of that kind.
+    pub(crate) fn next_fault(&self, kind: CallKind, fault: Fault) {
+        self.brokers[&self.client()].next(kind, Some(fault));
+    }
+
+    /// Every order of the first account, earliest first.
+    pub(crate) fn orders(&self) -> Vec<Arc<OrderRecord>> {
+        let mut orders: Vec<_> = self.engine.read(&self.client(), |book| book.newest().cloned().collect()).unwrap();
+        orders.reverse();
+        orders
+    }
+
+    /// Waits until a strategy holds so many units.
+    #[track_caller]
+    pub(crate) fn until_held<'a>(&'a self, strategy: &'a str, net: i64) -> impl Future<Output = ()> + 'a {
+        self.until("the strategy holds that", move || {
+            let held = self.engine.read(&self.client(), |book| {
+                book.holdings().filter(|(owner, _, _)| owner.as_str() == strategy).map(|(_, _, held)| held.net).sum::<i64>()
+            });
+            held == Some(net)
+        })
+    }
+
+    /// Waits until no order is under way.
+    #[track_caller]
+    pub(crate) fn until_ended(&self) -> impl Future<Output = ()> + '_ {
+        self.until("every order has ended", || self.orders().iter().all(|order| order.status.is_terminal()))
+    }
+
+    /// Waits until an order is somewhere.
+    #[track_caller]
+    pub(crate) fn until_status<'a>(&'a self, place: usize, status: Status) -> impl Future<Output = ()> + 'a {
+        self.until("the order is there", move || self.orders().get(place).is_some_and(|order| order.status == status))
+    }
+
+    /// A request in the making.
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method.parse().unwrap(), format!("http://{}{path}", self.address))
+    }
+
+    /// Sends it and reads the answer.
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    }
+
+    /// An alert, with the secret in its body.
+    pub(crate) async fn alert(&self, body: Value) -> Reply {
+        self.send(self.request("POST", "/webhook").json(&secret(body))).await
+    }
+
+    /// A read of the API.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(self.request("GET", path).bearer_auth(KEY)).await
+    }
+
+    /// An act through the API.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.send(self.request("POST", path).bearer_auth(KEY).json(&body)).await
+    }
+
+    /// The events of an account's journal.
+    pub(crate) async fn events(&self, client: Option<&ClientId>) -> Vec<(String, String)> {
+        let query = ordergate_actors::ports::Query::JournalAfter(client.cloned(), 0, 200);
+        match self.engine.query(query).await.unwrap() {
+            ordergate_actors::ports::Rows::Journal(rows) => {
+                rows.iter().map(|row| (row.event.to_string(), format!("{:?} {} {}", row.reason, row.inputs, row.who))).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Puts the touch of an NSE symbol.
+pub(crate) fn quote(market: &ScriptedMarket, symbol: &str, bid: &str, ask: &str) {
+    let key = InstrumentKey::new(Exchange::Nse, symbol);
+    let price = |text| Price::parse(text).unwrap();
+    market.set(&key, price(bid), price(ask), price(bid));
+}
+
+/// The body with the right secret.
+pub(crate) fn secret(mut body: Value) -> Value {
+    body["secret_key"] = json!(SECRET);
+    body
+}
+
+/// An entry that fills at once.
+pub(crate) fn entry(strategy: &str) -> Value {
+    json!({
+        "execution_type": "ENTRY", "strategy_name": strategy, "exchange": "NSE", "product_type": "I",
+        "legs": [{ "tradingsymbol": "SBIN-EQ", "direction": "BUY", "qty": 10, "order_type": "MARKET" }],
+    })
+}
+
+/// An entry that rests.
+pub(crate) fn resting(strategy: &str) -> Value {
+    json!({
+        "execution_type": "ENTRY", "strategy_name": strategy, "exchange": "NSE", "product_type": "I",
+        "legs": [{ "tradingsymbol": "SBIN-EQ", "direction": "BUY", "qty": 10, "order_type": "LIMIT", "price": "790.00" }],
+    })
+}
