@@ -2,6 +2,7 @@
 //!
 //! Threads: HTTP workers, one engine thread (all actors), one writer thread (the journal), and those of the logs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -66,9 +67,9 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     // The port too, before anything is started: a process that cannot be reached must not trade.
     let listener = std::net::TcpListener::bind(config.server.listen)
         .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
-    let concerns = look_at_the_start(&config, &store, started_at)?;
+    let Look { concerns, unsound } = look_at_the_start(&config, &store, started_at)?;
     let (stop, stopped) = oneshot::channel();
-    let engine = start_engine(&config, store, Arc::clone(&halt), stopped).await?;
+    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), stopped).await?;
     for (event, text) in concerns {
         stop_entries(&engine, event, &text).await;
     }
@@ -129,18 +130,29 @@ fn binding(config: &Config) -> Binding {
     }
 }
 
+/// What the start found.
+struct Look {
+    concerns: Vec<(&'static str, String)>,
+    unsound: BTreeSet<Option<ClientId>>,
+}
+
 /// Too many starts, or a journal that does not verify: entries stay off until a person has looked.
-fn look_at_the_start(
-    config: &Config,
-    store: &SqliteStore,
-    now: chrono::DateTime<chrono::Utc>,
-) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let mut concerns = Vec::new();
+fn look_at_the_start(config: &Config, store: &SqliteStore, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Look> {
+    let (mut concerns, mut unsound) = (Vec::new(), BTreeSet::new());
     let mode = starts::remember(&config.storage.directory, now, config.engine.safe_mode_starts, config.engine.safe_mode_window);
     if let StartMode::SafeMode { starts, since } = mode.context("remembering this start")? {
         concerns.push(("ALARM_SAFE_MODE", format!("safe mode: {starts} starts since {since}; entries are stopped until a person re-arms")));
     }
     for report in store.verify(VerifyFrom::LastAnchor)? {
+        if !report.is_sound() {
+            unsound.insert(report.chain.clone());
+        }
+        if let Some((command, why)) = report.mismatched.first() {
+            concerns.push((
+                "ALARM_JOURNAL_BROKEN",
+                format!("order {command} is not what the journal says: {why}; entries are stopped until a person re-arms"),
+            ));
+        }
         if let Some((seq, why)) = &report.first_broken {
             let chain = report.chain.as_ref().map_or("the process", ClientId::as_str);
             concerns.push((
@@ -149,7 +161,7 @@ fn look_at_the_start(
             ));
         }
     }
-    Ok(concerns)
+    Ok(Look { concerns, unsound })
 }
 
 async fn stop_entries(engine: &Engine, event: &'static str, text: &str) {
@@ -167,6 +179,7 @@ async fn stop_entries(engine: &Engine, event: &'static str, text: &str) {
 async fn start_engine(
     config: &Config,
     store: SqliteStore,
+    unsound: BTreeSet<Option<ClientId>>,
     halt: Arc<ProcessHalt>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<Engine> {
@@ -182,7 +195,7 @@ async fn start_engine(
                 runtime.borrow_mut().take().unwrap_or_else(fresh_runtime)
             });
             system.block_on(async move {
-                match parts(&config, store, halt).and_then(|parts| Ok(Engine::start(parts)?)) {
+                match parts(&config, store, unsound, halt).and_then(|parts| Ok(Engine::start(parts)?)) {
                     Ok(engine) => {
                         let _waits = started.send(Ok(engine));
                         let _ended = stopped.await;
@@ -205,7 +218,7 @@ fn fresh_runtime() -> tokio::runtime::Runtime {
 }
 
 /// Every concrete type behind the engine's ports.
-fn parts(config: &Config, store: SqliteStore, halt: Arc<ProcessHalt>) -> anyhow::Result<Parts> {
+fn parts(config: &Config, store: SqliteStore, unsound: BTreeSet<Option<ClientId>>, halt: Arc<ProcessHalt>) -> anyhow::Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rows = sample(trading_date(clock.now())).map_err(|error| anyhow!("the instrument sample: {error}"))?;
     let instruments = Arc::new(InstrumentTable::new(rows));
@@ -235,6 +248,7 @@ fn parts(config: &Config, store: SqliteStore, halt: Arc<ProcessHalt>) -> anyhow:
         settings: config.engine_settings(),
         accounts,
         write_on: WriteOn::Thread,
+        unsound,
     })
 }
 
@@ -294,13 +308,10 @@ async fn probe(engine: Engine, halt: Arc<ProcessHalt>) {
     let mut every = tokio::time::interval(PROBE);
     loop {
         every.tick().await;
-        let now = engine.line().clock.now();
-        let limit = chrono::Duration::from_std(HEARTBEAT_LOST).unwrap_or(chrono::Duration::MAX);
-        for (actor, client, at) in engine.line().heartbeats() {
-            let age = now.signed_duration_since(at);
-            if age > limit {
+        for (actor, client, age) in engine.line().heartbeats() {
+            if age > HEARTBEAT_LOST {
                 let account = client.map_or_else(String::new, |client| format!(" of {client}"));
-                halt.halt(EXIT_FAULT, &format!("{actor}{account} has not moved for {} s", age.num_seconds()));
+                halt.halt(EXIT_FAULT, &format!("{actor}{account} has not moved for {} s", age.as_secs()));
             }
         }
     }

@@ -1,10 +1,11 @@
 //! The engine as the application holds it: opened from a store, started on an arbiter, spoken to from any thread, and
 //! stopped in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::{Actor, Context, Supervisor};
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::broker::BrokerActor;
@@ -21,6 +22,7 @@ use crate::persistence::{
 use crate::ports::{Broker, Query, Rows, Store, StoreError, StreamEvent};
 use crate::risk::{Change, ChangeAnswer, RiskActor};
 use crate::settings::{AccountSettings, Settings};
+use crate::supervision::EXIT_FAULT;
 use crate::watcher::{Streamed, WatcherActor};
 
 /// Why a request was not taken. Nothing was written.
@@ -73,6 +75,8 @@ pub struct Parts {
     pub accounts: Vec<(AccountSettings, Arc<dyn Broker>)>,
     /// How the ledger is written.
     pub write_on: WriteOn,
+    /// Chains of the journal that did not verify.
+    pub unsound: BTreeSet<Option<ClientId>>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -94,7 +98,7 @@ impl Engine {
     /// # Errors
     /// The store could not be read.
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, listeners, world, settings, accounts, write_on } = parts;
+        let Parts { store, listeners, world, settings, accounts, write_on, unsound } = parts;
         let seats: BTreeMap<ClientId, Seat> = accounts
             .iter()
             .map(|(account, _)| {
@@ -105,6 +109,7 @@ impl Engine {
             .collect();
         let mut opened = Ledger::open(store, Arc::clone(&world.clock), seats.clone(), listeners)?;
         opened.ledger.set_low_water(settings.min_free_bytes);
+        opened.ledger.set_unsound(unsound);
         let desks = accounts
             .into_iter()
             .filter_map(|(account, broker)| {
@@ -292,6 +297,7 @@ impl Engine {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         let remaining = left();
+        self.line.close();
         let (reply, closed) = oneshot::channel();
         self.line.tell_persistence(Close(reply));
         match closed.await {
@@ -362,7 +368,13 @@ fn wire(line: &Arc<Line>, writer: Writer) {
         };
         desk.wire(risk, guard, broker, watcher);
         if let Some(stream) = desk.broker.stream() {
-            actix::spawn(follow_stream(Arc::clone(line), desk.client_id.clone(), stream));
+            let (line, client_id) = (Arc::clone(line), desk.client_id.clone());
+            actix::spawn(async move {
+                let followed = std::panic::AssertUnwindSafe(follow_stream(Arc::clone(&line), client_id, stream)).catch_unwind().await;
+                if followed.is_err() {
+                    line.halt.halt(EXIT_FAULT, "a panic while following the broker's stream");
+                }
+            });
         }
     }
 }

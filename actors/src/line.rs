@@ -4,6 +4,7 @@
 //! addresses live here and nowhere else, and `try_send` is the only verb.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix::dev::ToEnvelope;
@@ -128,7 +129,7 @@ impl Desk {
     }
 }
 
-type Beats = BTreeMap<(&'static str, Option<ClientId>), DateTime<Utc>>;
+type Beats = BTreeMap<(&'static str, Option<ClientId>), tokio::time::Instant>;
 
 /// What all actors share.
 #[derive(Debug)]
@@ -157,6 +158,7 @@ pub struct Line {
     ingress: OnceLock<Addr<IngressActor>>,
     persistence: OnceLock<Addr<PersistenceActor>>,
     back_off: Mutex<BTreeMap<&'static str, std::time::Duration>>,
+    is_closed: AtomicBool,
     beats: Mutex<Beats>,
 }
 
@@ -200,6 +202,7 @@ impl Line {
             ingress: OnceLock::new(),
             persistence: OnceLock::new(),
             back_off: Mutex::new(BTreeMap::new()),
+            is_closed: AtomicBool::new(false),
             beats: Mutex::new(BTreeMap::new()),
         }
     }
@@ -230,6 +233,17 @@ impl Line {
     #[must_use]
     pub fn disk_is_low(&self) -> Option<u64> {
         self.view.free_space().filter(|free| *free < self.settings.min_free_bytes)
+    }
+
+    /// The journal closes: from now on nothing is sent, because its answer could not be written down.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the journal is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
     }
 
     /// Posts units to the ledger.
@@ -308,17 +322,17 @@ impl Line {
         ctx.run_interval(HEARTBEAT, |actor, _| {
             let key = (A::NAME, actor.client_id().cloned());
             let line = actor.line();
-            line.beats.lock().insert(key, line.clock.now());
+            line.beats.lock().insert(key, tokio::time::Instant::now());
         });
         if let Some(wait) = self.back_off.lock().remove(A::NAME) {
             ctx.wait(actix::fut::wrap_future::<_, A>(tokio::time::sleep(wait)));
         }
     }
 
-    /// When each actor last proved that it runs: people are told ages, not flags.
+    /// How long ago each actor last proved that it runs: ages, not flags, and of a clock that does not jump.
     #[must_use]
-    pub fn heartbeats(&self) -> Vec<(&'static str, Option<ClientId>, DateTime<Utc>)> {
-        self.beats.lock().iter().map(|((name, client), at)| (*name, client.clone(), *at)).collect()
+    pub fn heartbeats(&self) -> Vec<(&'static str, Option<ClientId>, std::time::Duration)> {
+        self.beats.lock().iter().map(|((name, client), at)| (*name, client.clone(), at.elapsed())).collect()
     }
 
     fn tell<A, M>(&self, address: Option<&Addr<A>>, message: M)

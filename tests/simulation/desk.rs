@@ -595,6 +595,7 @@ fn start(
         settings: setup.settings.clone(),
         accounts: vec![(setup.account.clone(), broker.clone())],
         write_on: setup.write_on,
+        unsound: std::collections::BTreeSet::new(),
     };
     Engine::start(parts).unwrap()
 }

@@ -366,6 +366,7 @@ impl World {
             settings: settings(),
             accounts: vec![(account(), broker)],
             write_on: WriteOn::Caller,
+            unsound: std::collections::BTreeSet::new(),
         };
         Engine::start(parts).ok()
     }

@@ -248,7 +248,10 @@ impl BrokerActor {
                     (fact, Cargo::Send)
                 }
                 Work::Cancel => (OrderFact::CallIntended { call: "CANCEL", request: "cancel".to_owned() }, Cargo::Call),
-                Work::Modify(change) => (OrderFact::CallIntended { call: "MODIFY", request: format!("{:?}", change.terms) }, Cargo::Call),
+                Work::Modify(change) => (
+                    OrderFact::CallIntended { call: "MODIFY", request: serde_json::to_string(&change.terms).unwrap_or_default() },
+                    Cargo::Call,
+                ),
             };
             posted.push(Posted { unit: self.unit(command_id, fact), cargo });
         }
@@ -260,7 +263,7 @@ impl BrokerActor {
     /// Whether anything was taken out of the lanes.
     fn call_ready(&mut self, now: DateTime<Utc>) -> bool {
         let mut has_taken = false;
-        while self.desk.calls.lock().is_slot_free() {
+        while !self.line.is_closed() && self.desk.calls.lock().is_slot_free() {
             let Some(item) = self.lanes.take_ready() else { break };
             self.call(item, now);
             has_taken = true;

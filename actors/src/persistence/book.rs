@@ -209,7 +209,9 @@ impl Book {
     }
 
     pub(super) fn put_alarm(&mut self, alarm: Alarm) {
-        if let Some(same) = self.alarms.iter_mut().find(|held| held.event == alarm.event && held.command_id == alarm.command_id) {
+        if let Some(same) = self.alarms.iter_mut().find(|held| {
+            held.event == alarm.event && held.command_id == alarm.command_id && (alarm.command_id.is_some() || held.text == alarm.text)
+        }) {
             same.count = same.count.saturating_add(1);
             same.text = alarm.text;
             return;
@@ -366,7 +368,8 @@ impl Book {
     }
 
     /// Units that other exits of a holding claim: those at the broker, unconfirmed ones included, and those registered
-    /// before `me`. One whose size is not settled claims what was asked, at the most all that its strategy holds.
+    /// before `me`. One whose size is not settled claims what was asked, at the most all that its own strategy holds
+    /// there: another strategy's exit must not be refused because of it.
     #[must_use]
     pub fn exiting(&self, me: &OrderRecord, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
         self.open_in(&key.instrument)

@@ -1,7 +1,7 @@
 //! Where facts become states. The ledger owns the store; each round it applies the queued units to the committed rows,
 //! writes them in one transaction, and only after the commit moves the view and hands the acknowledgements back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -30,6 +30,7 @@ pub struct Ledger {
     staged: Staged,
     listeners: Vec<Box<dyn Listener>>,
     low_water: Option<u64>,
+    unsound: BTreeSet<Option<ClientId>>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -108,14 +109,28 @@ impl Ledger {
         let view = Arc::new(View::new(books.into_values().collect()));
         view.put_free_space(store.free_space());
         let tag_prefix = loaded.tag_prefix.clone();
-        let ledger =
-            Self { store, view: Arc::clone(&view), clock, tag_prefix: tag_prefix.clone(), seats, staged, listeners, low_water: None };
+        let ledger = Self {
+            store,
+            view: Arc::clone(&view),
+            clock,
+            tag_prefix: tag_prefix.clone(),
+            seats,
+            staged,
+            listeners,
+            low_water: None,
+            unsound: BTreeSet::new(),
+        };
         Ok(Opened { ledger, view, newest: loaded.newest, tag_prefix })
     }
 
     /// Below so many free bytes the ballast is given up (and, elsewhere, entries stop).
     pub fn set_low_water(&mut self, bytes: u64) {
         self.low_water = Some(bytes);
+    }
+
+    /// These chains did not verify: no anchor is written over what is wrong with them.
+    pub fn set_unsound(&mut self, chains: BTreeSet<Option<ClientId>>) {
+        self.unsound = chains;
     }
 
     /// Writes a round of units in one commit.
@@ -146,11 +161,16 @@ impl Ledger {
         self.store.query(query)
     }
 
-    /// Nothing is queued: look after the log and the free space.
+    /// Nothing is queued: look after the log.
     ///
     /// # Errors
     /// Halt.
     pub fn idle(&mut self) -> Result<(), StoreError> {
+        self.store.idle()
+    }
+
+    /// Measures the free space; below the low water the ballast is given up.
+    pub fn look_at_space(&mut self) {
         let free = self.store.free_space();
         self.view.put_free_space(free);
         if let (Some(free), Some(low)) = (free, self.low_water)
@@ -158,7 +178,6 @@ impl Ledger {
         {
             self.store.release_ballast();
         }
-        self.store.idle()
     }
 
     /// The clean end: anchors for every chain, everything into the main file.
@@ -167,7 +186,9 @@ impl Ledger {
     /// What was committed stays committed; the next start finds it in the log.
     pub fn close(&mut self) -> Result<(), StoreError> {
         let at = self.clock.now();
-        let anchors: Vec<Write> = self.staged.chains.iter().map(|(client, chain)| anchor(client, *chain, at)).collect();
+        // A chain that did not verify keeps its last good anchor, so that every start says so again.
+        let sound = self.staged.chains.iter().filter(|(client, _)| !self.unsound.contains(*client));
+        let anchors: Vec<Write> = sound.map(|(client, chain)| anchor(client, *chain, at)).collect();
         if !anchors.is_empty() {
             self.store.begin()?;
             self.store.unit(&anchors)?;
@@ -298,9 +319,18 @@ impl Ledger {
             let after = held.after(side, fill.quantity, fill.price).dated(record.signal_time);
             delta.fill(&record, key, after, fill, trading_date(fill.at));
         }
-        match self.settle(delta)? {
-            Outcome::Applied(_) => Ok(Outcome::Applied(Some(record))),
-            Outcome::NotApplied(_) => Ok(Outcome::NotApplied(Some(before))),
+        match (self.settle(delta)?, &unit.fact) {
+            (Outcome::Applied(_), _) => Ok(Outcome::Applied(Some(record))),
+            // The number stands at another order of the day: whose it is, the broker's books must tell.
+            (Outcome::NotApplied(_), OrderFact::Accepted { broker_order_id }) => {
+                let cause = format!("the broker answered with order number {broker_order_id}, which another order has");
+                let fact = OrderFact::Unconfirmed { cause };
+                self.order_outcome(
+                    &OrderUnit { client_id: unit.client_id.clone(), command_id: unit.command_id, fact, who: Arc::clone(&unit.who) },
+                    at,
+                )
+            }
+            (Outcome::NotApplied(_), _) => Ok(Outcome::NotApplied(Some(before))),
         }
     }
 

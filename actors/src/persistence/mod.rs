@@ -28,7 +28,7 @@ pub use registered::Registered;
 pub use ticket::{Admission, Answer, Orphans, Permit, Ticket, Waiter};
 pub use unit::{Ack, Cargo, Event, Level, Listener, NewOrder, NotRegistered, Note, OrderUnit, Outcome, Posted, Registration, Unit};
 pub use view::View;
-pub use writer::{Job, Writer};
+pub use writer::{Job, Queue, Writer};
 
 use crate::broker::{CallCommitted, SendCommitted};
 use crate::ingress::Start;
@@ -156,7 +156,10 @@ impl Handler<Written> for PersistenceActor {
     type Result = ();
     fn handle(&mut self, message: Written, ctx: &mut Self::Context) {
         let mut at_hand = Some(message);
-        guarded(self, ctx, |actor, _, _| actor.deliver(at_hand.take().map_or_else(Round::default, |message| message.0)));
+        guarded(self, ctx, |actor, _, _| {
+            actor.writer.flush(&*actor.line.halt);
+            actor.deliver(at_hand.take().map_or_else(Round::default, |message| message.0));
+        });
         self.again(at_hand);
     }
 }

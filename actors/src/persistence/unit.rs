@@ -213,6 +213,15 @@ pub struct Posted {
     pub cargo: Cargo,
 }
 
+impl Posted {
+    /// Whether the same fact comes again with the next poll of the broker's books, so that losing it loses nothing.
+    #[must_use]
+    pub fn comes_again(&self) -> bool {
+        let is_of_the_books = matches!(&self.unit, Unit::Order(unit) if matches!(unit.fact, OrderFact::Book { .. } | OrderFact::Fill(_) | OrderFact::Absent { .. }));
+        is_of_the_books && matches!(self.cargo, Cargo::None)
+    }
+}
+
 /// What the commit hands back, in commit order.
 #[derive(Debug)]
 pub enum Ack {

@@ -1,7 +1,8 @@
 //! The one thread that owns the ledger, and its stand-in for simulations that runs on the caller's.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
@@ -27,11 +28,71 @@ pub enum Job {
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
+/// The way to the writer's thread. What somebody waits for is never dropped: it stands in the backlog until there is
+/// room, and everything behind it waits too. The backlog is bounded by the permits, because only what holds a ticket, or
+/// a caller, is kept.
+#[derive(Debug)]
+pub struct Queue {
+    sender: Sender<Job>,
+    backlog: VecDeque<Job>,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn new(sender: Sender<Job>) -> Self {
+        Self { sender, backlog: VecDeque::new(), is_closed: false }
+    }
+
+    fn push(&mut self, job: Job, halt: &dyn Halt) {
+        if self.is_closed {
+            // The journal is closed: what comes now was not accepted, and nobody is told that it was.
+            return;
+        }
+        self.is_closed = matches!(job, Job::Close(_));
+        if self.backlog.is_empty() {
+            self.send(job, halt);
+        } else {
+            self.keep(job);
+        }
+    }
+
+    fn send(&mut self, job: Job, halt: &dyn Halt) {
+        match self.sender.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job)) => self.keep(job),
+            Err(TrySendError::Disconnected(_)) => halt.halt(EXIT_FAULT, "the writer's thread is gone"),
+        }
+    }
+
+    /// A fact of the broker's books comes again with the next poll; everything else is kept.
+    fn keep(&mut self, job: Job) {
+        let comes_again = matches!(&job, Job::Post(posted) if posted.comes_again());
+        if comes_again {
+            metrics::counter!("ordergate_writer_queue_full_total").increment(1);
+        } else {
+            self.backlog.push_back(job);
+        }
+    }
+
+    fn flush(&mut self, halt: &dyn Halt) {
+        while let Some(job) = self.backlog.pop_front() {
+            match self.sender.try_send(job) {
+                Ok(()) => {}
+                Err(TrySendError::Full(job)) => {
+                    self.backlog.push_front(job);
+                    return;
+                }
+                Err(TrySendError::Disconnected(_)) => return halt.halt(EXIT_FAULT, "the writer's thread is gone"),
+            }
+        }
+    }
+}
+
 /// Where jobs go.
 #[derive(Debug)]
 pub enum Writer {
     /// To the writer's thread.
-    Thread(Sender<Job>),
+    Thread(Queue),
     /// To the ledger itself, on the caller's thread.
     Inline(Box<Ledger>),
 }
@@ -55,23 +116,22 @@ impl Writer {
                 Err(_) => halt.halt(EXIT_FAULT, "a panic on the writer's thread"),
             }
         })?;
-        Ok(Self::Thread(sender))
+        Ok(Self::Thread(Queue::new(sender)))
+    }
+
+    /// The writer has room again, perhaps.
+    pub(super) fn flush(&mut self, halt: &dyn Halt) {
+        if let Self::Thread(queue) = self {
+            queue.flush(halt);
+        }
     }
 
     /// Hands a job over; an inline ledger answers at once.
     pub(super) fn submit(&mut self, jobs: Vec<Job>, halt: &dyn Halt) -> Option<Round> {
         match self {
-            Self::Thread(sender) => {
+            Self::Thread(queue) => {
                 for job in jobs {
-                    match sender.try_send(job) {
-                        Ok(()) => {}
-                        // Tickets inside the dropped job make its orders orphans; facts come again with the next poll.
-                        Err(TrySendError::Full(job)) => {
-                            tracing::error!(?job, "the writer's queue is full, which admission should have prevented");
-                            metrics::counter!("ordergate_writer_queue_full_total").increment(1);
-                        }
-                        Err(TrySendError::Disconnected(_)) => halt.halt(EXIT_FAULT, "the writer's thread is gone"),
-                    }
+                    queue.push(job, halt);
                 }
                 None
             }
@@ -87,7 +147,7 @@ impl Writer {
                 let watched = std::panic::AssertUnwindSafe(|| ledger.round(round));
                 let Ok(result) = std::panic::catch_unwind(watched) else {
                     halt.halt(EXIT_FAULT, "a panic in the writer");
-                    *self = Self::Thread(bounded(0).0);
+                    *self = Self::Thread(Queue::new(bounded(0).0));
                     return None;
                 };
                 answer(ledger, reads);
@@ -125,7 +185,13 @@ fn answer(ledger: &mut Ledger, reads: Reads) {
 
 /// Natural group commit: whatever is queued goes into one transaction; there is no timer to wait for more.
 fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Result<(), StoreError> {
+    let mut looked_at_space = Instant::now();
     loop {
+        // Under load there is no idle moment, and that is when a disk fills up.
+        if looked_at_space.elapsed() >= IDLE {
+            looked_at_space = Instant::now();
+            ledger.look_at_space();
+        }
         let first = match jobs.recv_timeout(IDLE) {
             Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {

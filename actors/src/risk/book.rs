@@ -5,6 +5,7 @@ use super::exit::{ExitSize, size};
 use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs};
 use crate::line::Phase;
 use crate::order::{GateVerdict, Intent, OrderRecord, Tag, Terms};
+use crate::ports::Session;
 
 /// What risk says about one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,13 +55,21 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
     if phase == Phase::ExitsOnly && !is_exit {
         return Judgement::Wait { reason: "entries wait until the doubts of the start are settled".to_owned() };
     }
+    if phase == Phase::Closing && x.findings.positions.is_none() {
+        return Judgement::Wait { reason: "stopping before the broker's books were read; the next start decides".to_owned() };
+    }
     let checked: Vec<Checked> = rules.iter().map(|rule| rule(x)).collect();
     if checked.iter().any(|checked| !checked.verdict.passed) {
         return refuse(checked);
     }
     let mut gates: Vec<GateVerdict> = checked.into_iter().map(|checked| checked.verdict).collect();
     if is_exit && !x.order.is_test() {
-        return exit(x, gates);
+        // An exit is not refused for want of a session: it waits, and RiskActor pages.
+        return match &x.findings.session {
+            Some(Session::Ready) => exit(x, gates),
+            Some(Session::NotReady(cause)) => Judgement::Wait { reason: format!("no broker session: {cause}") },
+            None => Judgement::Wait { reason: "the broker session is not proven yet".to_owned() },
+        };
     }
     match whole_terms(x.order) {
         Some(terms) => Judgement::Clear { terms, gates, note: None },
@@ -91,7 +100,7 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
         input: input.to_owned(),
         limit: "what is held, less what other exits claim".into(),
     };
-    match size(x.order, x.instrument, x.book, x.findings) {
+    match size(x.order, x.instrument, x.book, x.findings, x.largest) {
         ExitSize::Wait(reason) => Judgement::Wait { reason },
         ExitSize::Refuse(tag, reason) => {
             gates.push(gate(false, &reason));

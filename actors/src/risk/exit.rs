@@ -27,9 +27,9 @@ pub enum ExitSize {
     Wait(String),
 }
 
-/// Settles an exit's side, product and quantity.
+/// Settles an exit's side, product and quantity. `largest` is the most units that the exchange takes in one order.
 #[must_use]
-pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findings: &Findings) -> ExitSize {
+pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findings: &Findings, largest: Option<i64>) -> ExitSize {
     // A fill that is not recorded yet, or an entry that may be live, is a position that may have to be closed: the exit
     // waits for the truth instead of being told that there is nothing.
     let strategy = &order.ask.strategy;
@@ -79,12 +79,20 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     }
     let asked = order.ask.quantity.map(Quantity::value);
     let room = own_room.min(broker_room);
-    let Some(quantity) = Quantity::new(asked.map_or(room, |asked| asked.min(room))) else {
+    let wanted = asked.unwrap_or(room).min(room);
+    let sent = largest.map_or(wanted, |largest| wanted.min(largest));
+    let Some(quantity) = Quantity::new(sent) else {
         return ExitSize::Refuse(Tag::NoPosition, format!("nothing left to close in {key}"));
     };
     let note = asked
         .filter(|asked| *asked > quantity.value())
         .map(|asked| format!("asked to close {asked}, holds {}: capped to {quantity}", held.net.abs()));
+    let note = match (note, largest) {
+        (_, Some(largest)) if sent < wanted => {
+            Some(format!("to close {wanted}, but the exchange freezes orders above {largest}: sent {sent}, send another exit for the rest"))
+        }
+        (note, _) => note,
+    };
     let measure = format!("{strategy} holds {}, open exits claim {own_claims}, the broker shows {broker_net}", held.net);
     ExitSize::Close { side, product: key.product, quantity, note, measure }
 }

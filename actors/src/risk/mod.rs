@@ -127,6 +127,7 @@ impl RiskActor {
             let inputs = Inputs {
                 order,
                 instrument: &instrument,
+                largest: self.line.instruments.find(&instrument).and_then(|found| found.max_quantity()),
                 book,
                 findings: &findings,
                 account: &self.desk.settings,

@@ -53,6 +53,8 @@ pub struct Committed {
 #[rtype(result = "()")]
 pub struct Streamed(pub StreamEvent);
 
+/// Concerns that are remembered as said; then they are said anew. A broker's garbage must not fill the memory.
+const SAID_KEPT: usize = 2_000;
 /// How many polls between two proofs of the session.
 const SESSION_EVERY: u32 = 30;
 
@@ -71,6 +73,7 @@ struct Core {
     asked_to_cancel: BTreeMap<CommandId, DateTime<Utc>>,
     named_doubts: BTreeSet<CommandId>,
     said: BTreeSet<String>,
+    unreadable: BTreeMap<Reading, Vec<Unreadable>>,
     polls: u32,
     proven: BTreeSet<Reading>,
     has_decided: bool,
@@ -240,11 +243,17 @@ impl WatcherActor {
         }
     }
 
-    fn concern(&mut self, concern: Concern) {
+    /// Says it, unless it was said; answers whether it was news.
+    fn concern(&mut self, concern: Concern) -> bool {
         // The same concern comes with every poll; it is said once.
-        if self.core.said.insert(concern.text.clone()) {
+        if self.core.said.len() >= SAID_KEPT {
+            self.core.said.clear();
+        }
+        let is_news = self.core.said.insert(concern.text.clone());
+        if is_news {
             self.line.alarm(Some(&self.desk.client_id), concern.event, concern.level, concern.command_id, concern.text);
         }
+        is_news
     }
 
     fn book_read(&mut self, message: BookRead) {
@@ -286,7 +295,7 @@ impl WatcherActor {
         }
     }
 
-    fn quarantine(&mut self, rows: Vec<Unreadable>) {
+    fn quarantine(&mut self, reading: Reading, rows: Vec<Unreadable>) {
         for row in &rows {
             self.concern(Concern {
                 event: "ALARM_UNREADABLE_ROW",
@@ -295,14 +304,13 @@ impl WatcherActor {
                 command_id: None,
             });
         }
-        if !rows.is_empty() {
-            self.desk.findings.write().unreadable = rows;
-        }
+        self.core.unreadable.insert(reading, rows);
+        self.desk.findings.write().unreadable = self.core.unreadable.values().flatten().cloned().collect();
     }
 
     fn trades(&mut self, rows: &[Arc<TradeRow>], unreadable: Vec<Unreadable>, at: DateTime<Utc>) {
         let is_clean = unreadable.is_empty();
-        self.quarantine(unreadable);
+        self.quarantine(Reading::Trades, unreadable);
         let facts = self.line.view.read(&self.desk.client_id, |book| read_trades(book, rows)).unwrap_or_default();
         self.post_facts(facts);
         self.core.proven.insert(Reading::Trades);
@@ -317,7 +325,7 @@ impl WatcherActor {
 
     fn orders(&mut self, rows: Vec<Arc<BookRow>>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
         let is_clean = unreadable.is_empty();
-        self.quarantine(unreadable);
+        self.quarantine(Reading::Orders, unreadable);
         let Some(reading) =
             self.line.view.read(&self.desk.client_id, |book| read_orders(book, &rows, &self.line.tag_prefix, began_seq, at))
         else {
@@ -328,10 +336,12 @@ impl WatcherActor {
         }
         let changes_something = !reading.facts.is_empty();
         self.post_facts(reading.facts);
+        let mut is_news = false;
         for concern in reading.concerns {
-            self.concern(concern);
+            is_news |= self.concern(concern);
         }
-        if reading.strange_tag {
+        // Once per strange row: a person who has looked and re-armed is not overruled by the next poll.
+        if reading.strange_tag && is_news {
             self.stop_entries("the broker's book carries a tag that this data directory never wrote");
         }
         let tells_all = is_clean && reading.lacks.is_empty();
@@ -367,7 +377,7 @@ impl WatcherActor {
 
     fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
         let is_clean = unreadable.is_empty();
-        self.quarantine(unreadable);
+        self.quarantine(Reading::Positions, unreadable);
         if !is_clean {
             // A position that cannot be read is not a flat one: the last whole answer stands, and ages.
             return;
@@ -513,7 +523,7 @@ fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
     let is_news = record.status == Status::Failed && from.is_some_and(|from| from != Status::Failed);
     let is_wanted_end = matches!(
         record.tag,
-        Some(Tag::CancelledByUser | Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode)
+        Some(Tag::CancelledByUser | Tag::KillSwitch | Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode)
     );
     is_news && record.is_exit() && !is_wanted_end
 }

@@ -157,8 +157,15 @@ impl House {
             .iter()
             .map(|(client, broker)| (account_settings(client, plan.permits), Arc::clone(broker) as Arc<dyn Broker>))
             .collect();
-        let parts =
-            Parts { store: Box::new(store), listeners: Vec::new(), world, settings: settings(), accounts, write_on: WriteOn::Thread };
+        let parts = Parts {
+            store: Box::new(store),
+            listeners: Vec::new(),
+            world,
+            settings: settings(),
+            accounts,
+            write_on: WriteOn::Thread,
+            unsound: std::collections::BTreeSet::new(),
+        };
         let engine = Engine::start(parts).unwrap();
         let mut web = WebSettings::new(
             clients.iter().map(|client_id| Account { client_id: client_id.clone(), mode_is_live: false }).collect(),

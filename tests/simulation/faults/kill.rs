@@ -164,6 +164,25 @@ fn a_kill_holds_after_a_restart_of_the_process() {
     });
 }
 
+/// A cancel waits for the write slot only, not for room among the orders that are written ahead.
+#[test]
+fn a_cancel_goes_before_orders_that_fill_the_window() {
+    let setup = Setup { can: |row| row.send_ahead = 2, ..Setup::polled() };
+    scenario(setup, async |desk| {
+        let working = desk.order(buy("w", 1).at("790")).await;
+        let row = desk.until_at_broker(working).await;
+        let (_, behind) = hung(desk, Fault::HangAfter).await;
+        assert!(desk.engine.cancel(&row.client_id, working, "me", "").await.unwrap().is_applied());
+        assert_eq!(desk.until_ended(working).await.tag, Some(Tag::CancelledByUser));
+        for command in behind {
+            assert_eq!(desk.until_ended(command).await.status, Status::Executed);
+        }
+        let cancel = format!("cancel {}", row.broker_order_id.unwrap());
+        assert_eq!(desk.broker.writes()[..4], ["place SBIN-EQ BUY", "place INFY-EQ BUY", cancel.as_str(), "place RELIANCE-EQ BUY"]);
+        desk.at_rest().await;
+    });
+}
+
 /// A change that waits behind a hung call is forbidden by the kill as the order itself would be.
 #[test]
 fn a_modify_that_waits_for_its_turn_does_not_start_after_a_kill() {

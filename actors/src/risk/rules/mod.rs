@@ -33,6 +33,8 @@ pub struct Inputs<'a> {
     pub order: &'a OrderRecord,
     /// What it is for.
     pub instrument: &'a InstrumentKey,
+    /// The most units that the exchange takes in one order.
+    pub largest: Option<i64>,
     /// The account as committed.
     pub book: &'a Book,
     /// What the broker last proved.
