@@ -302,3 +302,7 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "validate_tests.rs"]
+mod tests;
