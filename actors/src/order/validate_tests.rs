@@ -289,6 +289,14 @@ fn the_trigger_of_a_stop_limit_reaches_its_limit() {
 }
 
 #[test]
+fn a_trigger_is_refused_where_the_order_type_has_none() {
+    for kind in ["MARKET", "LIMIT"] {
+        let leg = stop_order("BUY", kind, Some("800"), Some("0.05"));
+        wrong(&leg, &share(), "trigger_price", &format!("0.05 means nothing for a {kind} order"));
+    }
+}
+
+#[test]
 fn stop_and_target_stand_on_their_own_sides_of_the_price() {
     let protected = |side: &str, stop: &str, target: Option<&str>| {
         leg(|leg| (leg.side, leg.stop_loss, leg.target) = (some(side), some(stop), target.map(str::to_owned)))
@@ -468,7 +476,7 @@ proptest! {
             let kind = ask.order_type;
             prop_assert!(kind.is_some());
             prop_assert_eq!(ask.price.is_some(), kind.is_some_and(OrderType::has_price));
-            prop_assert!(ask.trigger_price.is_some() || !kind.is_some_and(OrderType::has_trigger));
+            prop_assert_eq!(ask.trigger_price.is_some(), kind.is_some_and(OrderType::has_trigger));
             prop_assert!(ask.target.is_none() || ask.stop_loss.is_some());
             prop_assert!(!is_exit || ask.stop_loss.is_none());
         }
