@@ -64,7 +64,10 @@ fn fine(leg: &LegDraft, instrument: &Instrument) {
 #[track_caller]
 fn wrong(leg: &LegDraft, instrument: &Instrument, field: &str, words: &str) {
     let found = wrongs(leg, instrument);
-    assert!(found.len() == 1 && found[0].0 == field && found[0].1.contains(words), "wanted {field}: ..{words}.., found {found:?} for {leg:?}");
+    assert!(
+        found.len() == 1 && found[0].0 == field && found[0].1.contains(words),
+        "wanted {field}: ..{words}.., found {found:?} for {leg:?}"
+    );
 }
 
 type Field = fn(&mut LegDraft) -> &mut Option<String>;
@@ -167,7 +170,9 @@ fn a_strategy_that_was_not_named_is_the_default_one_and_one_too_long_is_cut_and_
 
 #[test]
 fn a_quantity_is_a_plain_whole_number_above_zero() {
-    for text in ["NaN", "nan", "inf", "-inf", "Infinity", "0", "0.0", "-10", "1e2", "1E2", "10.5", "0x10", "1,000", "ten", "100000001", "1_0", "+"] {
+    for text in
+        ["NaN", "nan", "inf", "-inf", "Infinity", "0", "0.0", "-10", "1e2", "1E2", "10.5", "0x10", "1,000", "ten", "100000001", "1_0", "+"]
+    {
         wrong(&leg(|leg| leg.quantity = some(text)), &share(), "qty", "must be");
     }
     for text in ["10", "10.0", " 10 ", "+10", "0010"] {
@@ -195,7 +200,11 @@ fn a_price_is_a_plain_decimal_above_zero() {
 
 #[test]
 fn zero_is_no_price_where_the_order_type_has_none() {
-    let reading = read(&leg(|leg| (leg.order_type, leg.price, leg.trigger_price) = (some("MARKET"), some("0"), some("0.0"))), Some(&share()), &BOUNDS);
+    let reading = read(
+        &leg(|leg| (leg.order_type, leg.price, leg.trigger_price) = (some("MARKET"), some("0"), some("0.0"))),
+        Some(&share()),
+        &BOUNDS,
+    );
     assert_eq!((reading.ask.price, reading.ask.trigger_price, reading.violations), (None, None, vec![]));
     let seen = read(&leg(|leg| leg.order_type = some("MARKET")), Some(&share()), &BOUNDS);
     assert_eq!((seen.ask.price, seen.violations), (None, vec![]), "the price that the sender saw is no limit");
@@ -246,10 +255,9 @@ fn what_is_not_in_the_master_is_not_traded_and_neither_is_an_index() {
 #[test]
 fn the_product_fits_the_instrument() {
     for (product, in_shares, in_futures) in [("MIS", true, true), ("CNC", true, false), ("NRML", false, true)] {
-        for (draft, instrument, fits) in [
-            (leg(|leg| leg.product = some(product)), share(), in_shares),
-            (lot(|leg| leg.product = some(product)), future(), in_futures),
-        ] {
+        for (draft, instrument, fits) in
+            [(leg(|leg| leg.product = some(product)), share(), in_shares), (lot(|leg| leg.product = some(product)), future(), in_futures)]
+        {
             if fits {
                 fine(&draft, &instrument);
             } else {
@@ -275,9 +283,14 @@ fn a_word_that_is_none_is_refused_with_the_choices() {
 
 #[test]
 fn the_trigger_of_a_stop_limit_reaches_its_limit() {
-    for (side, trigger, reachable) in
-        [("BUY", "799", true), ("BUY", "800", true), ("BUY", "801", false), ("SELL", "801", true), ("SELL", "800", true), ("SELL", "799", false)]
-    {
+    for (side, trigger, reachable) in [
+        ("BUY", "799", true),
+        ("BUY", "800", true),
+        ("BUY", "801", false),
+        ("SELL", "801", true),
+        ("SELL", "800", true),
+        ("SELL", "799", false),
+    ] {
         let leg = stop_order(side, "SL", Some("800"), Some(trigger));
         if reachable {
             fine(&leg, &share());
@@ -397,8 +410,32 @@ fn any_text() -> impl proptest::strategy::Strategy<Value = Option<String>> {
         "[ -~]{0,20}".prop_map(Some),
         "[+-]?[0-9]{0,9}(\\.[0-9]{0,5})?".prop_map(Some),
         proptest::sample::select(vec![
-            "ENTRY", "EXIT", "ADJUST", "NSE", "NFO", "SBIN-EQ", "BUY", "SELL", "MIS", "NRML", "CNC", "MARKET", "LIMIT", "SL", "SLM", "IOC",
-            "POINTS", "PERCENT", "SUCCESS", "{{close}}", "NaN", "0", "75", "790", "800", "820",
+            "ENTRY",
+            "EXIT",
+            "ADJUST",
+            "NSE",
+            "NFO",
+            "SBIN-EQ",
+            "BUY",
+            "SELL",
+            "MIS",
+            "NRML",
+            "CNC",
+            "MARKET",
+            "LIMIT",
+            "SL",
+            "SLM",
+            "IOC",
+            "POINTS",
+            "PERCENT",
+            "SUCCESS",
+            "{{close}}",
+            "NaN",
+            "0",
+            "75",
+            "790",
+            "800",
+            "820",
         ])
         .prop_map(some),
     ]
