@@ -266,3 +266,7 @@ pub fn reductions(book: &Book, shrunk: &Shrunk) -> Vec<(Strategy, i64)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

@@ -220,6 +220,10 @@ impl Reader {
         if ask.order_type.is_some_and(OrderType::has_trigger) {
             missing("trigger_price", &leg.trigger_price);
         }
+        // It would go out at once although the sender thought of a trigger, and be valued at a price that it never pays.
+        if let (Some(order_type), Some(trigger)) = (ask.order_type.filter(|kind| !kind.has_trigger()), ask.trigger_price) {
+            self.wrong("trigger_price", format!("{trigger} means nothing for a {order_type} order; send SL or SLM, or leave it out"));
+        }
     }
 
     fn against_instrument(&mut self, ask: &Ask, instrument: Option<&Instrument>) {
@@ -302,3 +306,7 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "validate_tests.rs"]
+mod tests;

@@ -133,3 +133,7 @@ fn whole_terms(order: &OrderRecord) -> Option<Terms> {
         trigger_price: ask.trigger_price,
     })
 }
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

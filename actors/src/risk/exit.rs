@@ -54,8 +54,17 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
             format!("{strategy} holds {} {key}: a {} would add to it, only a {side} closes it", held.net, side.opposite()),
         );
     }
-    let own_claims = book.exiting(order, Some(strategy), &key);
+    // The engine's own exits do not wait for a fill to be recorded, but what an exit has filled is closed already.
+    let closed: i64 = book
+        .owed_in(instrument)
+        .filter(|other| other.is_exit() && other.ask.strategy == *strategy && other.ask.product == Some(key.product))
+        .map(|other| other.filled_quantity - other.traded_quantity)
+        .sum();
+    let own_claims = book.exiting(order, Some(strategy), &key).saturating_add(closed);
     let own_room = held.net.abs().saturating_sub(own_claims);
+    if own_room <= 0 && closed > 0 {
+        return ExitSize::Wait(format!("what exits of {strategy} filled in {key} is not settled yet"));
+    }
     if own_room <= 0 {
         return ExitSize::Refuse(
             Tag::DuplicateOrderBlocked,
@@ -114,3 +123,7 @@ fn position(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Res
     }
     Ok((key.clone(), *holding))
 }
+
+#[cfg(test)]
+#[path = "exit_tests.rs"]
+mod tests;

@@ -1,6 +1,9 @@
 //! Parts for tests: clocks that are set by hand or follow tokio's paused one, names from a counter, a halt that only
 //! remembers.
 
+#[cfg(test)]
+pub(crate) mod builders;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};

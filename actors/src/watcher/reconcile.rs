@@ -295,3 +295,7 @@ impl Search {
         self.missing.is_empty()
     }
 }
+
+#[cfg(test)]
+#[path = "reconcile_tests.rs"]
+mod tests;

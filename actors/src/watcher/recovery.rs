@@ -52,3 +52,7 @@ fn decide_one(book: &Book, order: &OrderRecord, ttl: Duration, now: DateTime<Utc
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;

@@ -1,0 +1,277 @@
+use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
+
+use super::*;
+use crate::order::{Product, Status};
+use crate::testkit::builders::{Build, SEQ, book_of, broker_shows, exit, nse, order, sbin_in, strategy, terms_of};
+
+const MIS: Product = Product::Mis;
+
+fn held(name: &'static str, net: i64) -> (&'static str, HoldingKey, i64) {
+    (name, sbin_in(MIS), net)
+}
+
+/// Judges `me` among others, all of them in the book, as a basket of its own.
+fn judged(me: &OrderRecord, others: &[OrderRecord], holdings: &[(&str, HoldingKey, i64)]) -> Option<Block> {
+    let book = book_of(others.iter().cloned().chain([me.clone()]), holdings);
+    let terms = terms_of(me);
+    GuardBook::new(&book).judge(Candidate { order: me, terms: &terms }, &me.instrument().unwrap(), &[])
+}
+
+#[track_caller]
+fn blocked(block: Option<Block>, tag: Tag, words: &str) {
+    match block {
+        Some(block) => assert!(block.tag == tag && block.reason.contains(words), "{} {}", block.tag, block.reason),
+        None => panic!("wanted {tag}: ..{words}.."),
+    }
+}
+
+fn sell(number: u64) -> OrderRecord {
+    order(number).side(Side::Sell)
+}
+
+fn adjust(number: u64) -> OrderRecord {
+    order(number).intent(Intent::Adjust)
+}
+
+#[test]
+fn a_flat_strategy_may_enter() {
+    assert_eq!(judged(&order(1), &[], &[]), None);
+    assert_eq!(judged(&order(1), &[], &[held("other", 10)]), None, "the same side of another strategy is no conflict");
+    assert!(verdict(None).passed);
+}
+
+#[test]
+fn a_strategy_that_holds_is_told_what_and_how_to_go_on() {
+    let block = judged(&order(1), &[], &[held("trend", 10)]);
+    assert!(block.as_ref().unwrap().by_holding);
+    let said = verdict(block.as_ref());
+    assert!(!said.passed && said.input.contains("trend holds 10 NSE:SBIN-EQ MIS already"));
+    blocked(block, Tag::ExecutionGuardBlocked, "exit it first, or send ADJUST");
+    blocked(judged(&order(1).of("INFY-EQ"), &[], &[held("trend", -10)]), Tag::ExecutionGuardBlocked, "trend holds -10 NSE:SBIN-EQ MIS");
+}
+
+#[test]
+fn an_open_order_for_the_symbol_makes_the_next_one_a_duplicate() {
+    for open in [order(1), order(1).working("B1"), order(1).doubted(), exit(1), sell(1)] {
+        blocked(judged(&order(2), &[open], &[]), Tag::DuplicateOrderBlocked, "open in NSE:SBIN-EQ");
+    }
+    assert_eq!(judged(&order(2), &[order(1).ended(Status::Failed, Some(Tag::KillSwitch))], &[]), None);
+    assert_eq!(judged(&order(2), &[order(9)], &[]), None, "a later one that was not sent does not count");
+    blocked(judged(&order(2), &[order(9).sent()], &[]), Tag::DuplicateOrderBlocked, "SENT_TO_BROKER");
+}
+
+#[test]
+fn a_strategy_that_enters_elsewhere_is_not_flat() {
+    blocked(judged(&order(2), &[order(1).of("INFY-EQ")], &[]), Tag::ExecutionGuardBlocked, "trend is entering INFY-EQ already");
+    assert_eq!(judged(&order(2), &[exit(1).of("INFY-EQ")], &[]), None, "an exit elsewhere is no entry");
+}
+
+#[test]
+fn orders_of_the_same_basket_are_no_rivals() {
+    let me = order(2).basket(50, 1).of("INFY-EQ");
+    for leg in [order(1).basket(50, 0), order(1).basket(50, 0).working("B1"), sell(1).basket(50, 0)] {
+        assert_eq!(judged(&me, &[leg], &[]), None);
+    }
+    let filled = order(1).basket(50, 0).working("B1").filled(10, 10);
+    assert_eq!(
+        judged(&me, std::slice::from_ref(&filled), &[held("trend", 10)]),
+        None,
+        "what a leg of the basket filled is no holding in the way"
+    );
+    blocked(judged(&me, &[filled], &[held("trend", 15)]), Tag::ExecutionGuardBlocked, "holds 15");
+}
+
+#[test]
+fn mock_orders_are_invisible_and_exits_pass() {
+    assert_eq!(judged(&order(2), &[order(1).test(), order(3).test().sent()], &[]), None);
+    assert_eq!(judged(&sell(2), &[order(1).by("other").test()], &[]), None);
+    assert_eq!(judged(&exit(2), &[order(1).working("B1"), sell(3).by("other").sent()], &[held("trend", 10), held("other", -10)]), None);
+}
+
+#[test]
+fn two_legs_of_a_basket_in_one_instrument_contradict_each_other() {
+    let legs = [order(1).basket(50, 0), sell(2).basket(50, 1).asks(4)];
+    let terms: Vec<Terms> = legs.iter().map(terms_of).collect();
+    let book = book_of(legs.clone(), &[]);
+    let judge = |legs: &[OrderRecord], me: usize| {
+        let basket: Vec<Candidate<'_>> = legs.iter().zip(&terms).map(|(order, terms)| Candidate { order, terms }).collect();
+        GuardBook::new(&book).judge(basket[me], &legs[me].instrument().unwrap(), &basket)
+    };
+    blocked(judge(&legs, 0), Tag::ExecutionGuardBlocked, "this basket asks for BUY 10 and SELL 4 of NSE:SBIN-EQ");
+    blocked(judge(&legs, 1), Tag::ExecutionGuardBlocked, "this basket asks for SELL 4 and BUY 10");
+    let [one, other] = legs;
+    assert_eq!(judge(&[one.clone(), other.clone().of("INFY-EQ")], 0), None);
+    assert_eq!(judge(&[one, other.intent(Intent::Exit)], 0), None, "an exit beside an entry is a turn, in order");
+}
+
+#[test]
+fn an_adjustment_never_turns_a_position_around() {
+    let reduce = |quantity| adjust(5).side(Side::Sell).asks(quantity);
+    let long = [held("trend", 10)];
+    assert_eq!(judged(&reduce(9), &[], &long), None);
+    assert_eq!(judged(&reduce(10), &[], &long), None);
+    blocked(judged(&reduce(11), &[], &long), Tag::ExecutionGuardBlocked, "SELL 11 (with 0 working) would turn it around");
+    assert_eq!(judged(&adjust(5).asks(100), &[], &long), None, "adding is no turn");
+    let working = adjust(1).side(Side::Sell).asks(6).working("B1").filled(2, 2);
+    assert_eq!(judged(&reduce(6), std::slice::from_ref(&working), &long), None);
+    blocked(judged(&reduce(7), &[working], &long), Tag::ExecutionGuardBlocked, "SELL 7 (with 4 working)");
+    let short = [held("trend", -10)];
+    blocked(judged(&adjust(5).asks(11), &[], &short), Tag::ExecutionGuardBlocked, "BUY 11");
+    assert_eq!(judged(&adjust(5).asks(10), &[], &short), None);
+}
+
+#[test]
+fn an_adjustment_of_nothing_is_an_entry_in_disguise() {
+    blocked(judged(&adjust(1), &[], &[held("other", 10)]), Tag::ExecutionGuardBlocked, "trend holds nothing that could be adjusted");
+}
+
+#[test]
+fn two_strategies_never_stand_on_opposite_sides() {
+    blocked(judged(&sell(1), &[], &[held("other", 10)]), Tag::ExecutionGuardBlocked, "another strategy holds 10 NSE:SBIN-EQ MIS");
+    blocked(judged(&order(1), &[], &[held("other", -10)]), Tag::ExecutionGuardBlocked, "another strategy holds -10");
+    blocked(judged(&sell(1), &[], &[("other", sbin_in(Product::Cnc), 10)]), Tag::ExecutionGuardBlocked, "CNC");
+    let open = order(1).by("other");
+    blocked(judged(&sell(2), std::slice::from_ref(&open), &[]), Tag::ExecutionGuardBlocked, "strategy other has a BUY open in NSE:SBIN-EQ");
+    assert_eq!(judged(&order(2), &[open], &[]), None);
+    assert_eq!(judged(&sell(1), &[order(2).by("other")], &[]), None, "the later one gives way");
+    blocked(judged(&sell(1), &[order(2).by("other").doubted()], &[]), Tag::ExecutionGuardBlocked, "strategy other");
+    assert_eq!(judged(&sell(2), &[exit(1).by("other").side(Side::Buy)], &[]), None, "an exit is not in the way");
+    let reduce = adjust(2).side(Side::Sell).asks(5);
+    assert_eq!(judged(&reduce, &[], &[held("trend", 10)]), None, "its own holding is not another's");
+    blocked(judged(&reduce, &[], &[held("trend", 10), held("other", 1)]), Tag::ExecutionGuardBlocked, "another strategy holds 1");
+}
+
+#[test]
+fn the_brokers_newest_positions_free_what_is_gone() {
+    let me = order(1);
+    let terms = terms_of(&me);
+    let book = book_of([me.clone()], &[held("trend", 10)]);
+    let candidate = Candidate { order: &me, terms: &terms };
+    let judge = |findings: &Findings| GuardBook::corrected_by(&book, findings).judge(candidate, &crate::testkit::builders::sbin(), &[]);
+    assert_eq!(judge(&broker_shows(&[])), None, "flat at the broker");
+    assert_eq!(judge(&broker_shows(&[(sbin_in(MIS), -5)])), None, "on the other side at the broker");
+    blocked(judge(&broker_shows(&[(sbin_in(MIS), 4)])), Tag::ExecutionGuardBlocked, "trend holds 4");
+    blocked(judge(&broker_shows(&[(sbin_in(MIS), 40)])), Tag::ExecutionGuardBlocked, "trend holds 10");
+    let mut old = broker_shows(&[]);
+    old.positions.as_mut().unwrap().began_seq = SEQ - 1;
+    blocked(judge(&old), Tag::ExecutionGuardBlocked, "trend holds 10");
+    blocked(judge(&Findings::default()), Tag::ExecutionGuardBlocked, "trend holds 10");
+    assert_eq!(GuardBook::new(&book).has_strategy(&strategy("trend")), Some((sbin_in(MIS), 10)));
+    assert_eq!(GuardBook::corrected_by(&book, &broker_shows(&[])).has_strategy(&strategy("trend")), None);
+}
+
+#[test]
+fn a_change_is_judged_without_its_own_row() {
+    let judge = |me: &OrderRecord, quantity: i64, others: &[OrderRecord], holdings: &[(&str, HoldingKey, i64)]| {
+        let book = book_of(others.iter().cloned().chain([me.clone()]), holdings);
+        let terms = terms_of(&me.clone().asks(quantity));
+        GuardBook::new(&book).judge_change(Candidate { order: me, terms: &terms }, &me.instrument().unwrap())
+    };
+    assert_eq!(judge(&order(1).working("B1").filled(4, 4), 20, &[], &[held("trend", 4)]), None);
+    blocked(judge(&sell(2).working("B2"), 20, &[], &[held("other", 4)]), Tag::ExecutionGuardBlocked, "another strategy holds 4");
+    blocked(judge(&adjust(1).side(Side::Sell).working("B1"), 11, &[], &[held("trend", 10)]), Tag::ExecutionGuardBlocked, "turn it around");
+    assert_eq!(judge(&exit(1).working("B1"), 20, &[], &[held("other", -4)]), None);
+}
+
+#[test]
+fn a_holding_is_smaller_at_the_broker_only_when_every_fill_is_known_there() {
+    let shrunk = |orders: &[OrderRecord], net: i64, shown: i64| {
+        reconcile_with_broker(&book_of(orders.iter().cloned(), &[held("trend", net)]), &broker_shows(&[(sbin_in(MIS), shown)]))
+    };
+    assert_eq!(shrunk(&[], 10, 4), [Shrunk { key: sbin_in(MIS), ours: 10, at_broker: 4 }]);
+    assert_eq!(shrunk(&[], -10, 0).len(), 1);
+    assert_eq!(shrunk(&[], 10, -10).len(), 1);
+    assert_eq!(shrunk(&[], 10, 10), []);
+    assert_eq!(shrunk(&[], 10, 25), [], "more at the broker is somebody else's");
+    assert_eq!(shrunk(&[order(1).working("B1")], 10, 4), [], "something of ours works there");
+    assert_eq!(shrunk(&[order(1).working("B1").filled(10, 0)], 10, 4), [], "a trade is outstanding there");
+    assert_eq!(shrunk(&[order(1).of("INFY-EQ").working("B1")], 10, 4).len(), 1);
+    let book = book_of([], &[held("trend", 10)]);
+    let mut old = broker_shows(&[]);
+    old.positions.as_mut().unwrap().began_seq = SEQ - 1;
+    assert_eq!(reconcile_with_broker(&book, &old), []);
+    assert_eq!(reconcile_with_broker(&book, &Findings::default()), []);
+}
+
+#[test]
+fn what_is_missing_is_taken_from_the_largest_first() {
+    let given_up = |holdings: &[(&str, HoldingKey, i64)], ours: i64, at_broker: i64| {
+        let shrunk = Shrunk { key: sbin_in(MIS), ours, at_broker };
+        let found = reductions(&book_of([], holdings), &shrunk);
+        found.into_iter().map(|(strategy, units)| (strategy.to_string(), units)).collect::<Vec<_>>()
+    };
+    let three = [held("a", 5), held("b", 20), held("c", 5)];
+    assert_eq!(given_up(&three, 30, 28), [("b".to_owned(), 2)]);
+    assert_eq!(given_up(&three, 30, 7), [("b".to_owned(), 20), ("a".to_owned(), 3)]);
+    assert_eq!(given_up(&three, 30, 0).iter().map(|(_, units)| units).sum::<i64>(), 30);
+    assert_eq!(given_up(&three, 30, -4).iter().map(|(_, units)| units).sum::<i64>(), 30, "on the other side: all of it is gone");
+    assert_eq!(given_up(&[held("a", -5), held("b", 3)], -2, 0), [("a".to_owned(), 2)], "nobody on the other side gives up anything");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Entries of one strategy that are registered at the same time: in whatever order they are judged, exactly the
+    /// earliest passes, whether or not those that passed were sent in between.
+    #[test]
+    fn prop_of_concurrent_entries_of_one_strategy_exactly_one_passes(
+        legs in proptest::collection::vec((any::<u32>(), 0usize..3, any::<bool>()), 2..8),
+        sends in any::<bool>(),
+    ) {
+        const SYMBOLS: [&str; 3] = ["SBIN-EQ", "INFY-EQ", "M&M-EQ"];
+        let mut orders: Vec<OrderRecord> = legs
+            .iter()
+            .zip(1u64..)
+            .map(|((_, symbol, buys), number)| order(number).of(SYMBOLS[*symbol]).side(if *buys { Side::Buy } else { Side::Sell }))
+            .collect();
+        let mut turns: Vec<usize> = (0..orders.len()).collect();
+        turns.sort_by_key(|i| legs[*i].0);
+        let mut passed = Vec::new();
+        for turn in turns {
+            let book = book_of(orders.clone(), &[]);
+            let me = orders[turn].clone();
+            let terms = terms_of(&me);
+            let block = GuardBook::new(&book).judge(Candidate { order: &me, terms: &terms }, &nse(SYMBOLS[legs[turn].1]), &[]);
+            match block {
+                Some(block) => orders[turn] = me.ended(Status::Failed, Some(block.tag)),
+                None => {
+                    passed.push(me.number);
+                    if sends {
+                        orders[turn] = me.sent();
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(passed, vec![1]);
+    }
+
+    /// The same for two strategies on opposite sides of one instrument.
+    #[test]
+    fn prop_of_two_strategies_on_opposite_sides_exactly_one_passes(later_first in any::<bool>(), sends in any::<bool>(), buys in any::<bool>()) {
+        let side = if buys { Side::Buy } else { Side::Sell };
+        let mut orders = [order(1).side(side), order(2).by("other").side(side.opposite())];
+        let mut passed = 0;
+        for turn in if later_first { [1, 0] } else { [0, 1] } {
+            if judged(&orders[turn].clone(), &orders, &[]).is_none() {
+                passed += 1;
+                if sends {
+                    orders[turn] = orders[turn].clone().sent();
+                }
+            } else {
+                orders[turn] = orders[turn].clone().ended(Status::Failed, Some(Tag::ExecutionGuardBlocked));
+            }
+        }
+        prop_assert_eq!(passed, 1);
+    }
+
+    #[test]
+    fn prop_reductions_give_up_exactly_what_is_missing(nets in proptest::collection::vec(1i64..50, 1..6), shown in -60i64..300) {
+        let names = ["a", "b", "c", "d", "e"];
+        let holdings: Vec<_> = names.iter().zip(&nets).map(|(name, net)| held(name, *net)).collect();
+        let book = book_of([], &holdings);
+        let ours: i64 = nets.iter().sum();
+        let found = reconcile_with_broker(&book, &broker_shows(&[(sbin_in(MIS), shown)]));
+        let given: i64 = found.iter().flat_map(|shrunk| reductions(&book, shrunk)).map(|(_, units)| units).sum();
+        prop_assert_eq!(given, (ours - shown.max(0)).max(0));
+    }
+}

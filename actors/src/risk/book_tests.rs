@@ -1,0 +1,363 @@
+use chrono::{DateTime, Duration, Utc};
+
+use super::*;
+use crate::order::{OrderType, Product, Side, Source, Status};
+use crate::persistence::Book;
+use crate::ports::{Quote, Session};
+use crate::settings::{AccountSettings, Settings};
+use crate::testkit::builders::{
+    Build, SEQ, account, at, book_of, broker_shows, command, exit, order, position, price, rupees, sbin, sbin_in, settings,
+};
+use crate::watcher::Findings;
+
+/// What a rule looks at, owned; nothing in it refuses the order.
+struct Case {
+    order: OrderRecord,
+    book: Book,
+    findings: Findings,
+    account: AccountSettings,
+    settings: Settings,
+    latched: Option<&'static str>,
+    quote: Option<Quote>,
+    low_disk: Option<u64>,
+    clock_behind: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+}
+
+impl Case {
+    fn of(order: OrderRecord) -> Self {
+        Self::among(order, &[], &[])
+    }
+
+    fn among(order: OrderRecord, others: &[OrderRecord], holdings: &[(&str, crate::order::HoldingKey, i64)]) -> Self {
+        Self {
+            book: book_of(others.iter().cloned().chain([order.clone()]), holdings),
+            findings: broker_shows(&holdings.iter().map(|(_, key, net)| (key.clone(), *net)).collect::<Vec<_>>()),
+            order,
+            account: account(),
+            settings: settings(),
+            latched: None,
+            quote: None,
+            low_disk: None,
+            clock_behind: None,
+            now: at(0),
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn judge(&self, phase: Phase) -> Judgement {
+        judge(
+            &Inputs {
+                order: &self.order,
+                instrument: &sbin(),
+                book: &self.book,
+                findings: &self.findings,
+                account: &self.account,
+                settings: &self.settings,
+                latched: self.latched,
+                quote: self.quote.as_ref(),
+                low_disk: self.low_disk,
+                clock_behind: self.clock_behind,
+                now: self.now,
+            },
+            phase,
+        )
+    }
+
+    #[track_caller]
+    fn passes(&self) -> (Terms, Vec<GateVerdict>) {
+        match self.judge(Phase::Open) {
+            Judgement::Clear { terms, gates, .. } => (terms, gates),
+            other => panic!("wanted it clear, got {other:?}"),
+        }
+    }
+
+    /// Refused with this tag, in words that hold all of these.
+    #[track_caller]
+    fn refused(&self, tag: Tag, words: &[&str]) {
+        match self.judge(Phase::Open) {
+            Judgement::Refuse { tag: found, reason, gates } => {
+                assert_eq!(found, tag, "{reason}");
+                for word in words {
+                    assert!(reason.contains(word), "{word:?} is not in {reason:?}");
+                }
+                assert!(gates.iter().any(|gate| !gate.passed), "the gate that refused is on the record");
+            }
+            other => panic!("wanted it refused, got {other:?}"),
+        }
+    }
+}
+
+fn seconds(count: i64) -> Duration {
+    Duration::seconds(count)
+}
+
+fn market(number: u64) -> OrderRecord {
+    order(number).market()
+}
+
+fn touch(bid: Option<&str>, ask: Option<&str>, last: &str) -> Quote {
+    Quote { bid: bid.map(price), ask: ask.map(price), last: price(last), at: at(0) }
+}
+
+#[test]
+fn an_entry_within_every_limit_goes_on_with_the_verdict_of_every_rule() {
+    let (terms, gates) = Case::of(order(1)).passes();
+    assert_eq!((terms.side, terms.quantity.value(), terms.product, terms.price), (Side::Buy, 10, Product::Mis, Some(price("800"))));
+    let names: Vec<&str> = gates.iter().map(|gate| gate.gate.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "risk.basket",
+            "risk.kill",
+            "risk.stale_signal",
+            "risk.clock",
+            "risk.session",
+            "risk.blind",
+            "risk.disk",
+            "risk.max_quantity",
+            "risk.max_order_value",
+            "risk.max_open_orders",
+            "risk.daily_loss",
+            "risk.in_doubt"
+        ]
+    );
+    assert!(gates.iter().all(|gate| gate.passed && !gate.input.is_empty() && !gate.limit.is_empty()));
+}
+
+#[test]
+fn max_quantity_takes_its_limit_and_refuses_one_more() {
+    let case = |quantity| Case::of(order(1).asks(quantity)).with(|case| case.account.limits.max_order_value = rupees(1_000_000));
+    case(99).passes();
+    case(100).passes();
+    case(101).refused(Tag::RiskLimitsExceeded, &["risk.max_quantity: 101 (limit: 100)"]);
+}
+
+#[test]
+fn max_order_value_takes_its_limit_and_refuses_a_paisa_more() {
+    let case = |text: &str| {
+        let mut order = order(1);
+        order.ask.price = Some(price(text));
+        Case::of(order)
+    };
+    case("4999.95").passes();
+    case("5000").passes();
+    case("5000.05").refused(Tag::RiskLimitsExceeded, &["risk.max_order_value: 10 x 5000.05 = 50000.50 rupees (limit: 50000 rupees)"]);
+}
+
+#[test]
+fn a_market_order_is_valued_at_the_touch_that_it_pays() {
+    let case = |side, quote: Option<Quote>| Case::of(market(1).side(side)).with(|case| case.quote = quote);
+    let wide = Some(touch(Some("4000"), Some("6000"), "4000"));
+    case(Side::Sell, wide).passes();
+    case(Side::Buy, wide).refused(Tag::RiskLimitsExceeded, &["10 x 6000 = 60000 rupees"]);
+    case(Side::Buy, Some(touch(Some("4000"), None, "6000"))).refused(Tag::RiskLimitsExceeded, &["10 x 6000"]);
+    case(Side::Buy, None).refused(Tag::RiskLimitsExceeded, &["no fresh quote for a market order"]);
+    let mut stop = market(1);
+    (stop.ask.order_type, stop.ask.trigger_price) = (Some(OrderType::StopMarket), Some(price("6000")));
+    Case::of(stop).refused(Tag::RiskLimitsExceeded, &["10 x 6000"]);
+}
+
+#[test]
+fn max_open_orders_counts_the_order_itself_and_those_before_it() {
+    let others = |count: u64| (1..=count).map(|number| order(number).by("other").of("INFY-EQ")).collect::<Vec<_>>();
+    Case::among(order(10), &others(1), &[]).passes();
+    Case::among(order(10), &others(2), &[]).passes();
+    Case::among(order(10), &others(3), &[]).refused(Tag::RiskLimitsExceeded, &["risk.max_open_orders: 4 (limit: 3)"]);
+    Case::among(order(10), &others(9), &[]).refused(Tag::RiskLimitsExceeded, &["risk.max_open_orders"]);
+    let later: Vec<_> = (11..=13).map(order).collect();
+    Case::among(order(10), &later, &[]).passes();
+    let later_but_sent: Vec<_> = (11..=13).map(|number| order(number).sent()).collect();
+    Case::among(order(10), &later_but_sent, &[]).refused(Tag::RiskLimitsExceeded, &["risk.max_open_orders: 4"]);
+    let mocks: Vec<_> = others(9).into_iter().map(Build::test).collect();
+    Case::among(order(10), &mocks, &[]).passes();
+    let ended: Vec<_> = others(9).into_iter().map(|order| order.ended(Status::Executed, None)).collect();
+    Case::among(order(10), &ended, &[]).passes();
+}
+
+#[test]
+fn of_many_concurrent_orders_exactly_the_limit_passes() {
+    let all: Vec<_> = (1..=8).map(|number| order(number).by(&format!("s{number}"))).collect();
+    let passed: Vec<u64> = all
+        .iter()
+        .filter(|order| matches!(Case::among((*order).clone(), &all, &[]).judge(Phase::Open), Judgement::Clear { .. }))
+        .map(|order| order.number)
+        .collect();
+    assert_eq!(passed, [1, 2, 3]);
+}
+
+#[test]
+fn the_daily_loss_stops_entries_at_its_limit() {
+    let case = |realised: i64, unrealised: i64, product| {
+        Case::of(order(1)).with(|case| {
+            let row =
+                crate::ports::PositionRow { realised: rupees(realised), unrealised: rupees(unrealised), ..position(sbin_in(product), 0) };
+            case.findings.positions.as_mut().unwrap().rows.push(row);
+        })
+    };
+    case(-500, -499, Product::Mis).passes();
+    case(-500, -500, Product::Mis)
+        .refused(Tag::RiskLimitsExceeded, &["risk.daily_loss: the day stands at -1000 rupees (limit: above -1000 rupees)"]);
+    case(-2_000, 999, Product::Nrml).refused(Tag::RiskLimitsExceeded, &["-1001"]);
+    case(-2_000, 1_001, Product::Nrml).passes();
+    case(0, -9_000, Product::Cnc).passes();
+}
+
+#[test]
+fn positions_older_than_the_limit_stop_entries() {
+    let case = |milliseconds| {
+        Case::of(order(1)).with(|case| case.findings.positions.as_mut().unwrap().at = at(0) - Duration::milliseconds(milliseconds))
+    };
+    case(9_999).passes();
+    case(10_000).passes();
+    case(10_001).refused(Tag::RiskLimitsExceeded, &["risk.blind: the broker's positions are 10001 ms old (limit: at most 10000 ms old)"]);
+    Case::of(order(1)).with(|case| case.findings.positions = None).refused(Tag::RiskLimitsExceeded, &["were never read", "10000 ms"]);
+}
+
+#[test]
+fn an_entry_lives_by_its_time_to_live() {
+    let case = |age: Duration| Case::of(order(1)).with(|case| case.order.signal_time = case.now - age);
+    case(seconds(29)).passes();
+    case(seconds(30)).passes();
+    case(Duration::milliseconds(30_001)).refused(Tag::StaleSignal, &["risk.stale_signal: 30.001 s old (limit: at most 30.000 s)"]);
+    case(seconds(-5)).passes();
+    case(Duration::milliseconds(-5_001)).refused(Tag::StaleSignal, &["made 5.001 s in the future", "at most 5.000 s ahead"]);
+}
+
+#[test]
+fn no_entry_without_a_session_a_true_clock_room_on_the_disk_or_with_a_latch() {
+    Case::of(order(1))
+        .with(|case| case.findings.session = Some(Session::NotReady("token expired".into())))
+        .refused(Tag::BrokerNotLoggedIn, &["risk.session: token expired (limit: proven by a read)"]);
+    Case::of(order(1)).with(|case| case.findings.session = None).refused(Tag::BrokerNotLoggedIn, &["not proven yet"]);
+    Case::of(order(1))
+        .with(|case| case.clock_behind = Some(at(7)))
+        .refused(Tag::RiskLimitsExceeded, &["risk.clock", "not behind the newest journal row of"]);
+    Case::of(order(1))
+        .with(|case| case.low_disk = Some(999))
+        .refused(Tag::RiskLimitsExceeded, &["risk.disk: 999 bytes free (limit: at least 1000 bytes free)"]);
+    Case::of(order(1)).with(|case| case.latched = Some("level 1")).refused(Tag::KillSwitch, &["risk.kill: level 1 (limit: armed)"]);
+}
+
+#[test]
+fn an_entry_waits_for_nothing_but_is_refused_while_the_symbol_is_in_doubt() {
+    let words = ["risk.in_doubt", "is being looked for at the broker", "no order of NSE:SBIN-EQ in doubt"];
+    Case::among(order(2), &[order(1).by("other").doubted()], &[]).refused(Tag::RiskLimitsExceeded, &words);
+    Case::among(order(2), &[order(1).by("other").of("INFY-EQ").doubted()], &[]).passes();
+}
+
+#[test]
+fn the_entries_of_a_basket_fall_together() {
+    let mut refused = order(1).basket(50, 0).ended(Status::Failed, Some(Tag::KillSwitch));
+    refused.reason = Some("level 1".into());
+    let second = order(2).of("INFY-EQ").basket(50, 1);
+    Case::among(second.clone(), std::slice::from_ref(&refused), &[])
+        .refused(Tag::KillSwitch, &["leg 1 of this basket was refused: level 1"]);
+    let mut rejected = refused.clone();
+    rejected.sent_at = Some(at(1));
+    Case::among(second.clone(), &[rejected], &[]).passes();
+    Case::among(second, &[order(1).ended(Status::Failed, Some(Tag::KillSwitch))], &[]).passes();
+}
+
+#[test]
+fn every_refusal_is_named_and_the_first_gives_the_tag() {
+    Case::of(order(1).asks(500))
+        .with(|case| case.latched = Some("level 2"))
+        .refused(Tag::KillSwitch, &["risk.kill: level 2", "; risk.max_quantity: 500 (limit: 100)", "; risk.max_order_value: 500 x 800"]);
+}
+
+#[test]
+fn an_exit_is_never_refused_for_a_limit() {
+    let mut large = exit(9).asks(1_000);
+    large.signal_time = at(-50);
+    let others: Vec<_> = (1..=8).map(|number| order(number).by("other").doubted()).collect();
+    let case = Case::among(large, &others, &[("trend", sbin_in(Product::Mis), 1_000)]).with(|case| {
+        case.findings.session = Some(Session::NotReady("logged out".into()));
+        let positions = case.findings.positions.as_mut().unwrap();
+        positions.at = at(-3_600);
+        positions.rows[0].unrealised = rupees(-1_000_000);
+        (case.low_disk, case.clock_behind) = (Some(0), Some(at(900)));
+    });
+    let (terms, gates) = case.passes();
+    assert_eq!((terms.side, terms.quantity.value(), terms.product), (Side::Sell, 1_000, Product::Mis));
+    let names: Vec<&str> = gates.iter().map(|gate| gate.gate.as_str()).collect();
+    assert_eq!(names, ["risk.kill", "risk.stale_signal", "risk.exit_size"]);
+}
+
+#[test]
+fn an_exit_is_refused_when_frozen_or_older_than_its_position() {
+    let held = [("trend", sbin_in(Product::Mis), 10)];
+    Case::among(exit(1), &[], &held).with(|case| case.latched = Some("exits are frozen")).refused(Tag::KillSwitch, &["exits are frozen"]);
+    let made = |second| Case::among(exit(1), &[], &held).with(|case| case.order.signal_time = at(second));
+    made(-60).passes();
+    made(-61).refused(Tag::StaleSignal, &["made at", "not before the position was opened at"]);
+    made(6).refused(Tag::StaleSignal, &["made 6.000 s in the future"]);
+    made(5).passes();
+}
+
+#[test]
+fn while_the_books_are_read_everything_waits_but_a_stale_entry_ends_at_once() {
+    assert!(matches!(Case::of(order(1)).judge(Phase::Recovering), Judgement::Wait { .. }));
+    let stale = Case::of(order(1)).with(|case| case.now = at(31));
+    match stale.judge(Phase::Recovering) {
+        Judgement::Refuse { tag, reason, gates } => {
+            assert_eq!((tag, gates.len()), (Tag::StaleSignal, 1));
+            assert!(reason.contains("31.000 s old"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let held = [("trend", sbin_in(Product::Mis), 10)];
+    let old_exit = Case::among(exit(1), &[], &held).with(|case| case.order.signal_time = at(-600));
+    assert!(matches!(old_exit.judge(Phase::Recovering), Judgement::Wait { .. }), "an exit waits, whatever its age");
+    let latched = Case::of(order(1)).with(|case| case.latched = Some("level 1"));
+    assert!(matches!(latched.judge(Phase::Recovering), Judgement::Wait { .. }));
+}
+
+#[test]
+fn exits_go_before_entries_do() {
+    let held = [("trend", sbin_in(Product::Mis), 10)];
+    assert!(matches!(Case::among(exit(1), &[], &held).judge(Phase::ExitsOnly), Judgement::Clear { .. }));
+    assert!(matches!(Case::of(order(1)).judge(Phase::ExitsOnly), Judgement::Wait { .. }));
+}
+
+#[test]
+fn an_exit_waits_for_positions_that_were_never_read_or_lack_our_last_fill() {
+    let held = [("trend", sbin_in(Product::Mis), 10)];
+    let never = Case::among(exit(1), &[], &held).with(|case| case.findings.positions = None);
+    assert!(matches!(never.judge(Phase::Open), Judgement::Wait { .. }));
+    let old = Case::among(exit(1), &[], &held).with(|case| case.findings.positions.as_mut().unwrap().began_seq = SEQ - 1);
+    assert!(matches!(old.judge(Phase::Open), Judgement::Wait { .. }));
+    old.with(|case| case.order.source = Source::System).passes();
+}
+
+#[test]
+fn a_mock_exit_needs_no_position() {
+    let (terms, _) = Case::of(exit(1).test()).passes();
+    assert_eq!((terms.side, terms.quantity.value(), terms.product), (Side::Sell, 1, Product::Mis));
+}
+
+#[test]
+fn an_order_that_is_not_whole_is_refused_and_not_guessed() {
+    let lacks: [fn(&mut OrderRecord); 3] =
+        [|order| order.ask.side = None, |order| order.ask.product = None, |order| order.ask.order_type = None];
+    for change in lacks {
+        let mut order = order(1);
+        change(&mut order);
+        Case::of(order).refused(Tag::ValidationFailed, &["must be given"]);
+    }
+    let mut untyped = exit(1);
+    untyped.ask.order_type = None;
+    let judged = Case::among(untyped, &[], &[("trend", sbin_in(Product::Mis), 10)]).judge(Phase::Open);
+    assert!(matches!(judged, Judgement::Refuse { tag: Tag::ValidationFailed, .. }), "{judged:?}");
+}
+
+#[test]
+fn the_doubt_of_the_order_itself_is_not_in_its_way() {
+    let me = order(1).doubted();
+    assert_eq!(me.command_id, command(1));
+    Case::of(me).passes();
+}

@@ -1,0 +1,247 @@
+use proptest::prelude::{Just, ProptestConfig, Strategy as _, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+
+use super::*;
+use crate::order::Status;
+use crate::testkit::builders::{Build, SEQ, book_of, broker_shows, exit, order, sbin, sbin_in, strategy};
+
+const MIS: Product = Product::Mis;
+
+fn sized(order: &OrderRecord, others: &[OrderRecord], holdings: &[(&str, HoldingKey, i64)], broker: &[(HoldingKey, i64)]) -> ExitSize {
+    size(order, &sbin(), &book_of(others.iter().cloned().chain([order.clone()]), holdings), &broker_shows(broker))
+}
+
+#[track_caller]
+fn closes(found: ExitSize) -> (Side, Product, i64, Option<String>) {
+    match found {
+        ExitSize::Close { side, product, quantity, note, .. } => (side, product, quantity.value(), note),
+        other => panic!("wanted it to close, got {other:?}"),
+    }
+}
+
+#[track_caller]
+fn refuses(found: ExitSize, tag: Tag, words: &str) {
+    match found {
+        ExitSize::Refuse(found, reason) => assert!(found == tag && reason.contains(words), "{found} {reason}"),
+        other => panic!("wanted {tag}, got {other:?}"),
+    }
+}
+
+#[track_caller]
+fn waits(found: ExitSize, words: &str) {
+    match found {
+        ExitSize::Wait(reason) => assert!(reason.contains(words), "{reason}"),
+        other => panic!("wanted it to wait, got {other:?}"),
+    }
+}
+
+#[test]
+fn an_exit_without_quantity_closes_all_on_the_closing_side() {
+    let long = [("trend", sbin_in(MIS), 10)];
+    assert_eq!(closes(sized(&exit(1), &[], &long, &[(sbin_in(MIS), 10)])), (Side::Sell, MIS, 10, None));
+    let short = [("trend", sbin_in(MIS), -10)];
+    assert_eq!(closes(sized(&exit(1), &[], &short, &[(sbin_in(MIS), -10)])), (Side::Buy, MIS, 10, None));
+    assert_eq!(closes(sized(&exit(1).asks(4), &[], &long, &[(sbin_in(MIS), 10)])).2, 4);
+}
+
+#[test]
+fn more_asked_than_held_is_capped_and_said() {
+    let long = [("trend", sbin_in(MIS), 10)];
+    let (_, _, quantity, note) = closes(sized(&exit(1).asks(25), &[], &long, &[(sbin_in(MIS), 10)]));
+    assert_eq!((quantity, note.as_deref()), (10, Some("asked to close 25, holds 10: capped to 10")));
+    let (_, _, quantity, note) = closes(sized(&exit(1).asks(10), &[], &long, &[(sbin_in(MIS), 3)]));
+    assert_eq!(quantity, 3, "the broker shows less than we hold");
+    assert!(note.unwrap().contains("capped to 3"));
+}
+
+#[test]
+fn nothing_held_is_no_position() {
+    refuses(sized(&exit(1), &[], &[], &[(sbin_in(MIS), 10)]), Tag::NoPosition, "trend holds nothing in NSE:SBIN-EQ");
+    let other = [("other", sbin_in(MIS), 10)];
+    refuses(sized(&exit(1), &[], &other, &[(sbin_in(MIS), 10)]), Tag::NoPosition, "trend holds nothing");
+    let long = [("trend", sbin_in(MIS), 10)];
+    refuses(sized(&exit(1), &[], &long, &[]), Tag::NoPosition, "the broker shows 0");
+    refuses(sized(&exit(1), &[], &long, &[(sbin_in(MIS), -10)]), Tag::NoPosition, "the broker shows -10");
+    refuses(
+        sized(&exit(1).side(Side::Buy), &[], &long, &[(sbin_in(MIS), 10)]),
+        Tag::NoPosition,
+        "a BUY would add to it, only a SELL closes it",
+    );
+}
+
+#[test]
+fn an_exit_of_one_product_never_touches_another() {
+    let both = [("trend", sbin_in(MIS), 10), ("trend", sbin_in(Product::Nrml), 20)];
+    let broker = [(sbin_in(MIS), 10), (sbin_in(Product::Nrml), 20)];
+    refuses(sized(&exit(1), &[], &both, &broker), Tag::ValidationFailed, "product_type");
+    assert_eq!(closes(sized(&exit(1).product(MIS), &[], &both, &broker)), (Side::Sell, MIS, 10, None));
+    assert_eq!(closes(sized(&exit(1).product(MIS).asks(30), &[], &both, &broker)).2, 10);
+    let carried = [("trend", sbin_in(Product::Nrml), 20)];
+    refuses(sized(&exit(1).product(MIS), &[], &carried, &broker), Tag::NoPosition, "holds nothing in NSE:SBIN-EQ MIS");
+    let mis = [("trend", sbin_in(MIS), 10)];
+    refuses(sized(&exit(1), &[], &mis, &[(sbin_in(Product::Nrml), 20)]), Tag::NoPosition, "the broker shows 0 in NSE:SBIN-EQ MIS");
+    let elsewhere = exit(1).product(Product::Nrml).side(Side::Sell).asks(20).working("B1");
+    assert_eq!(closes(sized(&exit(2).product(MIS), &[elsewhere], &both, &broker)).2, 10, "what works in NRML claims nothing of MIS");
+}
+
+#[test]
+fn earlier_working_and_unconfirmed_exits_claim_their_share() {
+    let long = [("trend", sbin_in(MIS), 10)];
+    let broker = [(sbin_in(MIS), 10)];
+    let settled = |number| exit(number).product(MIS).side(Side::Sell);
+    for other in [settled(1).asks(4), settled(1).asks(4).working("B1"), settled(1).asks(4).doubted(), settled(9).asks(4).sent()] {
+        assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&other), &long, &broker)).2, 6, "{other:?}");
+    }
+    assert_eq!(closes(sized(&exit(2), &[settled(9).asks(4)], &long, &broker)).2, 10, "a later one that was not sent waits for us");
+    assert_eq!(closes(sized(&exit(2), &[settled(1).asks(4).test()], &long, &broker)).2, 10, "a mock one claims nothing");
+    let partial = settled(1).asks(6).working("B1").filled(2, 2);
+    assert_eq!(closes(sized(&exit(2), &[partial], &long, &broker)).2, 6, "only what may still fill");
+    refuses(sized(&exit(2), &[exit(1)], &long, &broker), Tag::DuplicateOrderBlocked, "open exits cover all of the 10");
+}
+
+#[test]
+fn another_strategys_exits_claim_of_the_brokers_net_only() {
+    let both = [("trend", sbin_in(MIS), 10), ("other", sbin_in(MIS), 10)];
+    let theirs = exit(1).by("other").product(MIS).side(Side::Sell).asks(10).working("B1");
+    assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&theirs), &both, &[(sbin_in(MIS), 20)])).2, 10);
+    assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&theirs), &both, &[(sbin_in(MIS), 14)])).2, 4);
+    refuses(sized(&exit(2), &[theirs], &both, &[(sbin_in(MIS), 10)]), Tag::NoPosition, "other exits claim the rest");
+}
+
+#[test]
+fn an_exit_waits_for_fills_that_are_not_recorded_and_entries_that_may_be_live() {
+    let broker = [(sbin_in(MIS), 10)];
+    for other in [order(1).working("B1").filled(10, 0), order(1).doubted(), order(1).working("B1").filled(5, 0)] {
+        waits(sized(&exit(2), std::slice::from_ref(&other), &[], &broker), "is not settled yet");
+        refuses(sized(&exit(2).by("other"), &[other], &[], &broker), Tag::NoPosition, "other holds nothing");
+    }
+}
+
+#[test]
+fn a_signal_waits_for_positions_that_include_the_last_fill_and_the_engine_does_not() {
+    let long = [("trend", sbin_in(MIS), 10)];
+    let mut me = exit(1);
+    let mut findings = broker_shows(&[(sbin_in(MIS), 10)]);
+    findings.positions.as_mut().unwrap().began_seq = SEQ - 1;
+    let book = book_of([me.clone()], &long);
+    waits(size(&me, &sbin(), &book, &findings), "older than our last fill");
+    for source in [Source::Dashboard, Source::Strategy] {
+        me.source = source;
+        waits(size(&me, &sbin(), &book, &findings), "older than our last fill");
+    }
+    me.source = Source::System;
+    assert_eq!(closes(size(&me, &sbin(), &book, &findings)).2, 10);
+    findings.positions = None;
+    waits(size(&me, &sbin(), &book, &findings), "were not read yet");
+}
+
+/// What a fill has closed already, and is not recorded as a trade yet, cannot be closed once more.
+#[test]
+fn the_engine_does_not_wait_but_counts_what_an_exit_has_filled() {
+    let long = [("trend", sbin_in(MIS), 10)];
+    let mut kill = exit(2);
+    kill.source = Source::System;
+    let first = exit(1).product(MIS).side(Side::Sell).asks(10).working("B1");
+    let broker = [(sbin_in(MIS), 10)];
+    waits(sized(&kill, &[first.clone().filled(10, 0)], &long, &broker), "not settled");
+    waits(sized(&kill, &[first.clone().filled(4, 0)], &long, &broker), "not settled");
+    assert_eq!(closes(sized(&kill, &[first.clone().filled(4, 0).ended(Status::Failed, Some(Tag::BrokerCancelled))], &long, &broker)).2, 6);
+    let unsettled_entry = order(1).working("B1").filled(20, 10).ended(Status::Executed, None);
+    assert_eq!(closes(sized(&kill, &[unsettled_entry], &long, &broker)).2, 10, "an entry's fill does not hold a kill up");
+}
+
+/// One order of the account, as drawn: strategy, product, quantity asked (0: all), where it is.
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    trend: bool,
+    product: Option<Product>,
+    asked: i64,
+    place: u8,
+    filled: i64,
+    system: bool,
+}
+
+const NAMES: [&str; 2] = ["trend", "other"];
+
+impl Drawn {
+    fn order(self, number: u64) -> OrderRecord {
+        let mut order = exit(number).by(NAMES[usize::from(!self.trend)]);
+        order.ask.product = self.product;
+        if self.asked > 0 {
+            order = order.asks(self.asked);
+        }
+        if self.system {
+            order.source = Source::System;
+        }
+        if self.place > 0 {
+            // Sent orders are settled: a product and a quantity are on the row.
+            order = order.asks(self.asked.max(1)).product(self.product.unwrap_or(MIS));
+            order = if self.place == 1 { order.working(&format!("B{number}")) } else { order.doubted() };
+            let filled = self.filled.min(order.quantity() - 1);
+            order = order.filled(filled, filled);
+        }
+        order
+    }
+}
+
+fn drawn() -> impl proptest::strategy::Strategy<Value = Drawn> {
+    let product = prop_oneof![Just(None), Just(Some(MIS)), Just(Some(Product::Nrml))];
+    (any::<bool>(), product, 0i64..30, 0u8..3, 0i64..10, any::<bool>()).prop_map(|(trend, product, asked, place, filled, system)| Drawn {
+        trend,
+        product,
+        asked,
+        place,
+        filled,
+        system,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
+
+    /// INV-6: whatever is held, shown, working and asked for, and in whatever order the exits are judged: those that go
+    /// never close more than the strategy holds, nor more than the broker shows, per product, and always close.
+    #[test]
+    fn prop_exits_never_close_more_than_is_there(
+        draws in proptest::collection::vec((drawn(), any::<u32>()), 1..8),
+        held in proptest::array::uniform4(-30i64..30),
+        broker in proptest::array::uniform2(-60i64..60),
+    ) {
+        let keys = [sbin_in(MIS), sbin_in(Product::Nrml)];
+        let holdings: Vec<(&str, HoldingKey, i64)> = (0..4)
+            .map(|i| (NAMES[i / 2], keys[i % 2].clone(), held[i]))
+            .filter(|(_, _, net)| *net != 0)
+            .collect();
+        let findings = broker_shows(&[(keys[0].clone(), broker[0]), (keys[1].clone(), broker[1])]);
+        let mut orders: Vec<OrderRecord> = draws.iter().zip(1u64..).map(|((draw, _), number)| draw.order(number)).collect();
+        let mut turns: Vec<usize> = (0..orders.len()).filter(|i| orders[*i].status == Status::Created).collect();
+        turns.sort_by_key(|i| draws[*i].1);
+        for turn in turns {
+            let book = book_of(orders.clone(), &holdings);
+            let me = orders[turn].clone();
+            let ExitSize::Close { side, product, quantity, note, .. } = size(&me, &sbin(), &book, &findings) else {
+                orders[turn] = me.ended(Status::Failed, Some(Tag::NoPosition));
+                continue;
+            };
+            let key = sbin_in(product);
+            let net = book.held(&me.ask.strategy, &key).net;
+            let shown = findings.positions.as_ref().map_or(0, |positions| positions.net(&key));
+            prop_assert_eq!(Some(side.opposite()), Side::of_net(net), "it closes");
+            prop_assert_eq!(Some(side.opposite()), Side::of_net(shown), "at the broker too");
+            prop_assert!(me.ask.product.is_none_or(|asked| asked == product));
+            let asked = me.quantity();
+            prop_assert!(asked == 0 || quantity.value() <= asked);
+            prop_assert_eq!(note.is_some(), asked > quantity.value(), "what is capped is said, nothing else is");
+            orders[turn] = me.asks(quantity.value()).product(product).side(side).working(&format!("N{turn}"));
+            let at_broker = |owner: Option<&str>| -> i64 {
+                orders
+                    .iter()
+                    .filter(|order| order.status.is_at_broker() && order.ask.product == Some(product))
+                    .filter(|order| owner.is_none_or(|owner| order.ask.strategy == strategy(owner)))
+                    .map(OrderRecord::unfilled)
+                    .sum()
+            };
+            prop_assert!(at_broker(Some(orders[turn].ask.strategy.as_str())) <= net.abs(), "more than the strategy holds");
+            prop_assert!(at_broker(None) <= shown.abs(), "more than the broker shows");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Small builders for the tests of the pure cores: an order, a book, what the broker showed, what a rule looks at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::morning;
+use crate::order::{
+    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent,
+    Kind, OrderRecord, OrderType, Price, Product, Quantity, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, Validity,
+};
+use crate::persistence::{Book, Control};
+use crate::ports::{AccountHead, PositionRow, Session};
+use crate::settings::{AccountSettings, Limits, Settings, Waits};
+use crate::watcher::{Findings, Positions};
+
+pub(crate) fn at(second: i64) -> DateTime<Utc> {
+    morning() + chrono::Duration::seconds(second)
+}
+
+pub(crate) fn strategy(name: &str) -> Strategy {
+    Strategy::parse(name).unwrap()
+}
+
+pub(crate) fn price(text: &str) -> Price {
+    Price::parse(text).unwrap()
+}
+
+pub(crate) fn units(value: i64) -> Quantity {
+    Quantity::new(value).unwrap()
+}
+
+pub(crate) fn rupees(value: i64) -> Amount {
+    Amount(Decimal::from(value))
+}
+
+pub(crate) fn nse(symbol: &str) -> InstrumentKey {
+    InstrumentKey::new(Exchange::Nse, symbol)
+}
+
+/// What the orders of these tests are for unless a test says otherwise.
+pub(crate) fn sbin() -> InstrumentKey {
+    nse("SBIN-EQ")
+}
+
+pub(crate) fn sbin_in(product: Product) -> HoldingKey {
+    HoldingKey { instrument: sbin(), product }
+}
+
+pub(crate) fn broker_id(text: &str) -> BrokerOrderId {
+    BrokerOrderId::parse(text).unwrap()
+}
+
+pub(crate) fn command(number: u64) -> CommandId {
+    CommandId(Uuid::from_u128(u128::from(number)))
+}
+
+/// ENTRY BUY 10 SBIN-EQ MIS LIMIT 800 of "trend", CREATED in the morning, a basket of its own.
+pub(crate) fn order(number: u64) -> OrderRecord {
+    OrderRecord {
+        client_id: ClientId::parse("PAPER1").unwrap(),
+        command_id: command(number),
+        number,
+        signal_id: SignalId(Uuid::from_u128(u128::from(number))),
+        leg: 0,
+        basket_id: BasketId(Uuid::from_u128(u128::from(number))),
+        parent_command_id: None,
+        source: Source::Webhook,
+        user: Arc::from("test"),
+        ask: Ask {
+            strategy: strategy("trend"),
+            intent: Some(Intent::Entry),
+            exchange: Some(Exchange::Nse),
+            symbol: Arc::from("SBIN-EQ"),
+            side: Some(Side::Buy),
+            quantity: Quantity::new(10),
+            product: Some(Product::Mis),
+            order_type: Some(OrderType::Limit),
+            validity: Validity::Day,
+            price: Price::parse("800").ok(),
+            trigger_price: None,
+            stop_loss: None,
+            target: None,
+            trailing: None,
+            test_mode: None,
+        },
+        status: Status::Created,
+        tag: None,
+        reason: None,
+        broker_tag: BrokerTag::parse(&format!("OGA1B2{number:07}")).unwrap(),
+        broker_order_id: None,
+        filled_quantity: 0,
+        average_price: None,
+        traded_quantity: 0,
+        traded_value: Amount::ZERO,
+        cancel_wanted: None,
+        signal_time: at(0),
+        created_at: at(0),
+        updated_at: at(0),
+        sent_at: None,
+        seq: 1,
+    }
+}
+
+/// EXIT of all that "trend" holds in SBIN-EQ, at the market.
+pub(crate) fn exit(number: u64) -> OrderRecord {
+    let mut order = order(number).intent(Intent::Exit);
+    (order.ask.side, order.ask.quantity, order.ask.product) = (None, None, None);
+    (order.ask.order_type, order.ask.price) = (Some(OrderType::Market), None);
+    order
+}
+
+/// One word for each way in which the order of a test differs.
+pub(crate) trait Build {
+    fn by(self, name: &str) -> Self;
+    fn of(self, symbol: &str) -> Self;
+    fn intent(self, intent: Intent) -> Self;
+    fn side(self, side: Side) -> Self;
+    fn asks(self, quantity: i64) -> Self;
+    fn product(self, product: Product) -> Self;
+    fn market(self) -> Self;
+    fn basket(self, number: u64, leg: u16) -> Self;
+    fn test(self) -> Self;
+    fn sent(self) -> Self;
+    fn working(self, id: &str) -> Self;
+    fn doubted(self) -> Self;
+    fn filled(self, filled: i64, traded: i64) -> Self;
+    fn ended(self, status: Status, tag: Option<Tag>) -> Self;
+}
+
+impl Build for OrderRecord {
+    fn by(mut self, name: &str) -> Self {
+        self.ask.strategy = strategy(name);
+        self
+    }
+    fn of(mut self, symbol: &str) -> Self {
+        self.ask.symbol = Arc::from(symbol);
+        self
+    }
+    fn intent(mut self, intent: Intent) -> Self {
+        self.ask.intent = Some(intent);
+        self
+    }
+    fn side(mut self, side: Side) -> Self {
+        self.ask.side = Some(side);
+        self
+    }
+    fn asks(mut self, quantity: i64) -> Self {
+        self.ask.quantity = Some(units(quantity));
+        self
+    }
+    fn product(mut self, product: Product) -> Self {
+        self.ask.product = Some(product);
+        self
+    }
+    fn market(mut self) -> Self {
+        (self.ask.order_type, self.ask.price) = (Some(OrderType::Market), None);
+        self
+    }
+    fn basket(mut self, number: u64, leg: u16) -> Self {
+        self.basket_id = BasketId(Uuid::from_u128(u128::from(number)));
+        self.leg = leg;
+        self
+    }
+    fn test(mut self) -> Self {
+        self.ask.test_mode = Some(TestMode::Success);
+        self
+    }
+    fn sent(mut self) -> Self {
+        self.status = Status::SentToBroker;
+        self.sent_at = Some(at(1));
+        self
+    }
+    fn working(self, id: &str) -> Self {
+        let mut order = self.sent();
+        order.broker_order_id = Some(broker_id(id));
+        order
+    }
+    fn doubted(self) -> Self {
+        let mut order = self.sent();
+        order.tag = Some(Tag::SendUnconfirmed);
+        order
+    }
+    fn filled(mut self, filled: i64, traded: i64) -> Self {
+        (self.filled_quantity, self.traded_quantity) = (filled, traded);
+        if self.status.is_at_broker() && filled > 0 {
+            self.status = if filled < self.quantity() { Status::Partial } else { Status::Executed };
+        }
+        self
+    }
+    fn ended(mut self, status: Status, tag: Option<Tag>) -> Self {
+        (self.status, self.tag) = (status, tag);
+        self
+    }
+}
+
+/// The journal row up to which the books of these tests are true; every holding's last fill is at it.
+pub(crate) const SEQ: u64 = 100;
+
+/// A book of these orders and these holdings (strategy, key, net), opened before the morning.
+pub(crate) fn book_of(orders: impl IntoIterator<Item = OrderRecord>, holdings: &[(&str, HoldingKey, i64)]) -> Book {
+    let orders: Vec<OrderRecord> = orders.into_iter().collect();
+    let held = |net: i64| Holding { net, cost: rupees(net.abs() * 800), realised: Amount::ZERO, opened_at: Some(at(-60)) };
+    let head = AccountHead {
+        client_id: ClientId::parse("PAPER1").unwrap(),
+        last_number: orders.iter().map(|order| order.number).max().unwrap_or(0),
+        orders,
+        holdings: holdings.iter().map(|(name, key, net)| (strategy(name), key.clone(), held(*net))).collect(),
+        control: None,
+    };
+    Book::load(head, SEQ, Control::default())
+}
+
+pub(crate) fn position(key: HoldingKey, net: i64) -> PositionRow {
+    PositionRow { holding: key, net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO }
+}
+
+/// A proven session and these positions, read now, with every fill in them.
+pub(crate) fn broker_shows(positions: &[(HoldingKey, i64)]) -> Findings {
+    let rows = positions.iter().map(|(key, net)| position(key.clone(), *net)).collect();
+    Findings { session: Some(Session::Ready), positions: Some(Positions { rows, at: at(0), began_seq: SEQ }), ..Findings::default() }
+}
+
+pub(crate) fn terms_of(order: &OrderRecord) -> Terms {
+    Terms {
+        side: order.ask.side.unwrap_or(Side::Sell),
+        quantity: order.ask.quantity.unwrap_or(units(1)),
+        product: order.ask.product.unwrap_or(Product::Mis),
+        order_type: order.ask.order_type.unwrap_or(OrderType::Limit),
+        validity: order.ask.validity,
+        price: order.ask.price,
+        trigger_price: order.ask.trigger_price,
+    }
+}
+
+pub(crate) fn share() -> Instrument {
+    Instrument {
+        key: sbin(),
+        token: 3045,
+        underlying: Arc::from("SBIN"),
+        kind: Kind::Equity,
+        lot: units(1),
+        tick: price("0.05"),
+        freeze: None,
+        band: None,
+    }
+}
+
+/// Lots of 75, frozen above 1800.
+pub(crate) fn future() -> Instrument {
+    Instrument {
+        key: InstrumentKey::new(Exchange::Nfo, "NIFTY26NOVFUT"),
+        token: 35_000,
+        underlying: Arc::from("NIFTY"),
+        kind: Kind::Future { expiry: chrono::NaiveDate::from_ymd_opt(2026, 11, 24).unwrap() },
+        lot: units(75),
+        tick: price("0.05"),
+        freeze: Some(units(1800)),
+        band: None,
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        max_notional: rupees(100_000_000),
+        entry_ttl: Duration::from_secs(30),
+        future_tolerance: Duration::from_secs(5),
+        restarts_most: 5,
+        restarts_window: Duration::from_secs(60),
+        mailbox: 1_000,
+        min_free_bytes: 1_000,
+        drain_deadline: Duration::from_secs(5),
+    }
+}
+
+pub(crate) fn account() -> AccountSettings {
+    AccountSettings {
+        client_id: ClientId::parse("PAPER1").unwrap(),
+        limits: Limits { max_quantity: 100, max_order_value: rupees(50_000), max_open_orders: 3, daily_loss: rupees(1_000) },
+        waits: Waits::standard(Duration::from_secs(1)),
+        permits: 100,
+        permits_for_exits: 10,
+        takes_unenforced_exits: true,
+    }
+}

@@ -1,0 +1,350 @@
+use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
+
+use super::*;
+use crate::order::{Fill, OrderRecord, Product, Side, Tag, TradeId};
+use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, command, order, price, sbin, units};
+
+const PREFIX: &str = "A1B2";
+
+/// The row of a working BUY 10 SBIN-EQ, with the tag of our order of that number.
+fn row(id: &str, number: u64) -> BookRow {
+    tagged(id, Some(&format!("OG{PREFIX}{number:07}")))
+}
+
+fn tagged(id: &str, tag: Option<&str>) -> BookRow {
+    BookRow {
+        broker_order_id: broker_id(id),
+        tag: tag.map(Arc::from),
+        instrument: sbin(),
+        side: Side::Buy,
+        product: Product::Mis,
+        quantity: 10,
+        filled: 0,
+        average_price: None,
+        price: None,
+        state: BookState::Open,
+        reason: None,
+        at: at(2),
+    }
+}
+
+fn in_state(row: BookRow, state: BookState, filled: i64) -> BookRow {
+    BookRow { state, filled, ..row }
+}
+
+fn reading(book: &Book, rows: &[BookRow]) -> BookReading {
+    let rows: Vec<Arc<BookRow>> = rows.iter().cloned().map(Arc::new).collect();
+    read_orders(book, &rows, PREFIX, SEQ, at(10))
+}
+
+/// What the reading says of our orders: the order's number, the broker's number, the state.
+fn facts(reading: &BookReading) -> Vec<(CommandId, String, BookState, i64)> {
+    let told = |(command, fact): &(CommandId, OrderFact)| match fact {
+        OrderFact::Book { broker_order_id, state, filled, .. } => (*command, broker_order_id.to_string(), *state, *filled),
+        other => panic!("an order book states rows, not {other:?}"),
+    };
+    reading.facts.iter().map(told).collect()
+}
+
+fn events(reading: &BookReading) -> Vec<&'static str> {
+    reading.concerns.iter().map(|concern| concern.event).collect()
+}
+
+#[test]
+fn a_row_is_ours_by_its_number_and_then_by_its_tag() {
+    let book = book_of([order(1).working("B1"), order(2).doubted()], &[]);
+    let by_number = tagged("B1", None);
+    let by_tag = row("B2", 2);
+    let read = reading(&book, &[in_state(by_number, BookState::Complete, 10), by_tag]);
+    assert_eq!(facts(&read), [(command(1), "B1".to_owned(), BookState::Complete, 10), (command(2), "B2".to_owned(), BookState::Open, 0)]);
+    assert!(read.foreign.is_empty() && read.concerns.is_empty() && read.lacks.is_empty() && !read.strange_tag);
+    let strange_tag_on_our_number = reading(&book, &[in_state(tagged("B1", Some("OGZZZZ0000009")), BookState::Complete, 10), row("B2", 2)]);
+    assert_eq!(facts(&strange_tag_on_our_number).len(), 2, "the number comes first");
+}
+
+#[test]
+fn what_carries_no_tag_of_our_shape_is_foreign_and_never_touched() {
+    let book = book_of([order(1).working("B1")], &[]);
+    for tag in [None, Some(""), Some("my own"), Some("OGA1B2"), Some("oga1b20000001")] {
+        let read = reading(&book, &[tagged("X9", tag), row("B1", 1)]);
+        assert_eq!((read.foreign.len(), read.facts.len(), read.concerns.len(), read.strange_tag), (1, 0, 0, false), "{tag:?}");
+    }
+}
+
+#[test]
+fn a_tag_of_our_shape_with_another_prefix_is_a_second_engine() {
+    let book = book_of([order(1)], &[]);
+    let read = reading(&book, &[tagged("X9", Some("OGZZZZ0000001"))]);
+    assert_eq!((events(&read), read.strange_tag, read.foreign.len(), read.facts.len()), (vec!["ALARM_STRANGE_TAG"], true, 1, 0));
+    assert!(read.concerns[0].level == Level::Page && read.concerns[0].text.contains("a second engine"));
+}
+
+#[test]
+fn our_own_prefix_with_a_number_never_written_is_a_restored_backup() {
+    let read = reading(&book_of([order(1)], &[]), &[row("X9", 2)]);
+    assert_eq!((events(&read), read.strange_tag, read.facts.len()), (vec!["ALARM_STRANGE_TAG"], true, 0));
+    assert!(read.concerns[0].text.contains("a restored backup"));
+}
+
+#[test]
+fn an_order_that_ended_here_long_ago_pages_only_while_it_works() {
+    let book = book_of([order(9)], &[]);
+    let live = reading(&book, &[row("X9", 3)]);
+    assert_eq!((events(&live), live.strange_tag, live.facts.len()), (vec!["ALARM_OLD_ORDER_LIVE"], false, 0));
+    for state in [BookState::Complete, BookState::Rejected, BookState::Cancelled, BookState::Expired] {
+        assert_eq!(events(&reading(&book, &[in_state(row("X9", 3), state, 0)])), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn a_tag_on_the_wrong_instrument_or_side_is_not_adopted() {
+    let book = book_of([order(1).doubted()], &[]);
+    let elsewhere = BookRow { instrument: crate::testkit::builders::nse("INFY-EQ"), ..row("B1", 1) };
+    let other_side = BookRow { side: Side::Sell, ..row("B1", 1) };
+    for wrong in [elsewhere, other_side] {
+        let read = reading(&book, std::slice::from_ref(&wrong));
+        assert_eq!((events(&read), read.facts.len(), read.foreign.len()), (vec!["ALARM_TAG_MISMATCH"], 0, 1));
+        assert_eq!(read_row(&book, &wrong, PREFIX), None);
+    }
+}
+
+#[test]
+fn two_rows_of_one_order_are_said_whether_its_number_is_known_or_not() {
+    let known = reading(&book_of([order(1).working("B1")], &[]), &[row("B1", 1), row("B2", 1)]);
+    assert_eq!((events(&known), known.facts.len()), (vec!["ALARM_DOUBLE_ORDER"], 0), "the second one is not adopted");
+    assert!(known.concerns[0].text.contains("broker orders B2 and B1 both carry the tag"));
+    let in_doubt = reading(&book_of([order(1).doubted()], &[]), &[row("B1", 1), row("B2", 1)]);
+    assert_eq!((events(&in_doubt), in_doubt.concerns[0].command_id), (vec!["ALARM_DOUBLE_ORDER"], Some(command(1))));
+    assert!(in_doubt.concerns[0].text.contains("broker orders B1 and B2 are both order"));
+    let twice = reading(&book_of([order(1).doubted()], &[]), &[row("B1", 1), row("B1", 1)]);
+    assert!(twice.concerns.is_empty(), "the same row twice is one order");
+}
+
+#[test]
+fn a_book_that_misses_what_the_broker_has_proves_no_absence() {
+    let mut yesterday = order(3).working("B3");
+    yesterday.sent_at = Some(at(-86_400));
+    let mut young = order(4).working("B4");
+    young.seq = SEQ + 1;
+    let ended = order(5).working("B5").ended(Status::Executed, None);
+    let orders = [order(1).working("B1"), order(2).sent(), yesterday, young, ended];
+    assert_eq!(reading(&book_of(orders.clone(), &[]), &[]).lacks, [command(1)], "known there, sent today, older than the read");
+    assert_eq!(reading(&book_of(orders.clone(), &[]), &[row("B1", 1)]).lacks, []);
+    let looking = book_of(orders.into_iter().chain([order(6).doubted()]), &[]);
+    assert_eq!(reading(&looking, &[row("B1", 1)]).lacks, [command(5)], "while something is looked for the ended ones count too");
+}
+
+#[test]
+fn a_book_that_says_what_we_hold_says_nothing() {
+    let executed = order(3).working("B3").filled(10, 10);
+    let failed = order(4).working("B4").ended(Status::Failed, Some(Tag::BrokerRejected));
+    let book = book_of([order(1).working("B1"), order(2).working("B2").filled(4, 4), executed, failed], &[]);
+    let rows = [
+        row("B1", 1),
+        in_state(row("B2", 2), BookState::Open, 4),
+        in_state(row("B3", 3), BookState::Complete, 10),
+        in_state(row("B4", 4), BookState::Rejected, 0),
+    ];
+    assert_eq!(facts(&reading(&book, &rows)), vec![]);
+    let lagging = [in_state(row("B2", 2), BookState::Open, 1), in_state(row("B3", 3), BookState::Open, 4)];
+    assert_eq!(facts(&reading(&book, &lagging)), vec![], "a row that was true before our fills tells nothing");
+    let cancelled_after_all = in_state(row("B3", 3), BookState::Cancelled, 10);
+    assert_eq!(read_row(&book, &cancelled_after_all, PREFIX), None);
+}
+
+#[test]
+fn every_change_of_a_row_is_a_fact() {
+    let book = book_of([order(1).working("B1"), order(2).working("B2").ended(Status::Failed, Some(Tag::NotAtBroker))], &[]);
+    for (state, filled) in [
+        (BookState::Open, 4),
+        (BookState::Complete, 10),
+        (BookState::Rejected, 0),
+        (BookState::Cancelled, 0),
+        (BookState::Cancelled, 4),
+        (BookState::Expired, 0),
+    ] {
+        let (found, fact) = read_row(&book, &in_state(row("B1", 1), state, filled), PREFIX).unwrap();
+        assert_eq!(found, command(1));
+        assert!(matches!(fact, OrderFact::Book { state: told, filled: units, .. } if told == state && units == filled));
+    }
+    assert!(read_row(&book, &BookRow { quantity: 20, ..row("B1", 1) }, PREFIX).is_some(), "changed at the broker");
+    assert!(read_row(&book, &row("B2", 2), PREFIX).is_some(), "live after all: late truth");
+    assert_eq!(read_row(&book, &tagged("X9", None), PREFIX), None);
+}
+
+fn trade(id: &str, number: &str, quantity: i64) -> Arc<TradeRow> {
+    let fill = Fill {
+        trade_id: TradeId::parse(number).unwrap(),
+        broker_order_id: broker_id(id),
+        quantity: units(quantity),
+        price: price("800"),
+        at: at(3),
+    };
+    Arc::new(TradeRow { fill, exchange: crate::order::Exchange::Nse })
+}
+
+#[test]
+fn trades_are_handed_over_until_they_are_counted() {
+    let rows = [trade("B1", "T1", 4), trade("B1", "T2", 6), trade("X9", "T3", 5)];
+    let found = |order: OrderRecord| read_trades(&book_of([order], &[]), &rows).len();
+    assert_eq!(found(order(1).working("B1")), 2, "none of them is recorded");
+    assert_eq!(found(order(1).working("B1").filled(10, 0)), 2, "the order book was faster");
+    assert_eq!(found(order(1).working("B1").filled(10, 4)), 2, "one too many is harmless");
+    assert_eq!(found(order(1).working("B1").filled(10, 10)), 0);
+    assert_eq!(found(order(1).working("B1").filled(4, 4).ended(Status::Failed, Some(Tag::BrokerCancelled))), 2, "late truth");
+    assert_eq!(found(order(1).sent()), 0, "a trade finds its order by the broker's number only");
+    let mut mock = order(1).test();
+    mock.broker_order_id = Some(broker_id("B1"));
+    assert_eq!(found(mock), 0);
+    assert!(read_trades(&book_of([], &[]), &rows).is_empty());
+}
+
+const PATIENCE: Patience = Patience { quiet: Duration::seconds(5), books: 3 };
+
+fn looking(book: &Book) -> Search {
+    let mut search = Search::default();
+    search.follow(book, at(0), |_| false);
+    search
+}
+
+fn both(search: &mut Search, now: DateTime<Utc>) {
+    search.missed_orders(PATIENCE, now);
+    search.missed_trades(PATIENCE, now);
+}
+
+#[test]
+fn absence_is_proven_by_enough_books_in_a_row_after_the_quiet_period() {
+    let mut search = looking(&book_of([order(1).doubted()], &[]));
+    for second in [0, 1, 4] {
+        both(&mut search, at(second));
+    }
+    assert_eq!(search.proven(PATIENCE), vec![], "books within the quiet period count for nothing");
+    for second in [5, 6] {
+        both(&mut search, at(second));
+        assert_eq!(search.proven(PATIENCE), vec![]);
+    }
+    search.missed_orders(PATIENCE, at(7));
+    assert_eq!(search.proven(PATIENCE), vec![], "the trade book has its own word");
+    search.missed_trades(PATIENCE, at(7));
+    let proven = search.proven(PATIENCE);
+    assert_eq!(proven.len(), 1);
+    assert_eq!(proven[0].0, command(1));
+    assert!(matches!(&proven[0].1, OrderFact::Absent { evidence } if evidence.contains("3 order books and 3 trade books in a row")));
+}
+
+#[test]
+fn an_unknown_book_or_a_change_starts_the_counting_anew() {
+    let mut search = looking(&book_of([order(1).doubted()], &[]));
+    for second in [5, 6] {
+        both(&mut search, at(second));
+    }
+    search.start_over();
+    for second in [7, 8] {
+        both(&mut search, at(second));
+        assert_eq!(search.proven(PATIENCE), vec![]);
+    }
+    both(&mut search, at(9));
+    assert_eq!(search.proven(PATIENCE).len(), 1);
+}
+
+#[test]
+fn only_what_was_sent_unanswered_unfound_and_is_not_under_way_is_looked_for() {
+    let numbered = order(2).working("B2").doubted();
+    let mut filled = order(3).doubted();
+    filled.filled_quantity = 4;
+    let book = book_of([order(1).doubted(), numbered, filled, order(4).sent(), order(5)], &[]);
+    assert_eq!(looking(&book).len(), 1);
+    let mut search = Search::default();
+    search.follow(&book, at(0), |running| running == command(1));
+    assert!(search.is_empty(), "while its call runs nothing can be concluded");
+    search.follow(&book, at(10), |_| false);
+    both(&mut search, at(14));
+    both(&mut search, at(15));
+    assert_eq!((search.len(), search.proven(Patience { books: 1, ..PATIENCE }).len()), (1, 1), "quiet since the call ended");
+    search.follow(&book, at(16), |running| running == command(1));
+    search.follow(&book, at(17), |_| false);
+    assert_eq!(search.proven(Patience { books: 1, ..PATIENCE }), vec![], "a call in between starts it anew");
+    search.follow(&book_of([order(1).working("B1")], &[]), at(18), |_| false);
+    assert!(search.is_empty(), "found");
+}
+
+#[test]
+fn following_does_not_disturb_the_count() {
+    let book = book_of([order(1).doubted()], &[]);
+    let mut search = looking(&book);
+    for second in 5..8 {
+        both(&mut search, at(second));
+        search.follow(&book, at(second), |_| false);
+    }
+    assert_eq!(search.proven(PATIENCE).len(), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Applying the same book twice says nothing new the second time: every fact that a book states agrees with it once
+    /// it is applied.
+    #[test]
+    fn prop_a_book_applied_once_says_nothing_more(
+        states in proptest::collection::vec((0u8..5, 0i64..=10, 0u8..4, 0i64..10), 1..6),
+    ) {
+        let mut orders = Vec::new();
+        let mut rows = Vec::new();
+        for ((state, filled, place, before), number) in states.into_iter().zip(1u64..) {
+            let id = format!("B{number}");
+            orders.push(match place {
+                0 => order(number).sent(),
+                1 => order(number).doubted(),
+                2 => order(number).working(&id),
+                _ => order(number).working(&id).filled(before, before),
+            });
+            let (state, filled) = match state {
+                0 => (BookState::Open, filled.min(9)),
+                1 => (BookState::Complete, 10),
+                2 => (BookState::Rejected, 0),
+                3 => (BookState::Cancelled, filled),
+                _ => (BookState::Expired, filled),
+            };
+            rows.push(in_state(row(&id, number), state, filled));
+        }
+        for (found, fact) in reading(&book_of(orders.clone(), &[]), &rows).facts {
+            let me = orders.iter_mut().find(|order| order.command_id == found).unwrap();
+            if let Ok(transition) = crate::order::lifecycle::apply(me, &fact, at(9)) {
+                *me = transition.record;
+            }
+        }
+        let again = reading(&book_of(orders.clone(), &[]), &rows);
+        for (found, fact) in &again.facts {
+            let me = orders.iter().find(|order| order.command_id == *found).unwrap();
+            prop_assert!(crate::order::lifecycle::apply(me, fact, at(9)).is_err(), "{:?} after {:?}", fact, me);
+        }
+        prop_assert_eq!(again.lacks, vec![]);
+    }
+
+    /// No absence without enough authoritative books of both kinds in a row, all of them after the quiet period.
+    #[test]
+    fn prop_absence_needs_its_books(steps in proptest::collection::vec((0u8..3, 0i64..3), 0..30), books in 1u32..4) {
+        let patience = Patience { quiet: Duration::seconds(5), books };
+        let mut search = looking(&book_of([order(1).doubted()], &[]));
+        let (mut now, mut seen_orders, mut seen_trades) = (0, 0, 0);
+        for (what, passed) in steps {
+            now += passed;
+            let counts = u32::from(now >= 5);
+            match what {
+                0 => {
+                    search.missed_orders(patience, at(now));
+                    seen_orders += counts;
+                }
+                1 => {
+                    search.missed_trades(patience, at(now));
+                    seen_trades += counts;
+                }
+                _ => {
+                    search.start_over();
+                    (seen_orders, seen_trades) = (0, 0);
+                }
+            }
+            prop_assert_eq!(!search.proven(patience).is_empty(), seen_orders >= books && seen_trades >= books);
+        }
+    }
+}
