@@ -32,8 +32,8 @@ fn simulate(seed: u64, crash: Option<CrashAt>) -> Run {
     run
 }
 
-/// Without a crash every seed settles with the books equal; the first ones are then crashed at every single commit,
-/// before it and after it (the acknowledgement lost), the others at a few drawn from the seed.
+/// Without a crash every seed settles with the books equal; then it is run once for each of its commits, killed after
+/// that commit with the acknowledgement lost, and killed before some of them.
 #[test]
 fn no_order_is_lost_or_doubled_whatever_fails_and_whenever_it_crashes() {
     let (mut runs, mut sent, mut crashes) = (0u64, 0u64, 0u64);

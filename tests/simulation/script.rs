@@ -44,7 +44,7 @@ impl Alert {
     }
 }
 
-const SYMBOLS: [(&str, &str, u64); 3] = [("SBIN-EQ", "800", 1), ("RELIANCE-EQ", "1400", 1), ("INFY-EQ", "1500", 1)];
+const SYMBOLS: [(&str, &str); 3] = [("SBIN-EQ", "880"), ("RELIANCE-EQ", "1400"), ("INFY-EQ", "1500")];
 
 /// A number from two numbers: the finaliser of splitmix64.
 pub(crate) fn hash(seed: u64, index: u64) -> u64 {
@@ -98,12 +98,15 @@ pub(crate) fn write(seed: u64) -> Vec<Step> {
 
 fn legs(draw: &mut Draw) -> Vec<LegDraft> {
     let count = if draw.below(5) == 0 { 2 } else { 1 };
-    let strategy = format!("s{}", draw.below(3));
-    (0..count).map(|_| leg(draw, &strategy)).collect()
+    let strategy = draw.below(3);
+    (0..count).map(|_| leg(draw, strategy)).collect()
 }
 
-fn leg(draw: &mut Draw, strategy: &str) -> LegDraft {
-    let (symbol, price, _) = SYMBOLS[usize::try_from(draw.below(3)).unwrap()];
+/// A strategy mostly trades its own symbol, so that exits find something and entries collide.
+fn leg(draw: &mut Draw, strategy: u64) -> LegDraft {
+    let favourite = if draw.below(10) < 7 { strategy } else { draw.below(3) };
+    let (symbol, price) = SYMBOLS[usize::try_from(favourite).unwrap()];
+    let strategy = &format!("s{strategy}");
     let text = |text: &str| Some(text.to_owned());
     let is_exit = draw.below(3) == 0;
     let is_limit = draw.below(3) == 0;

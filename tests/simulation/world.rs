@@ -382,6 +382,7 @@ struct Process {
 /// Waits until nothing moves any more: open for entries, no order in the line, none in doubt, none on its way.
 async fn settle(engine: &Engine, halt: &Arc<NotedHalt>) -> Result<(), String> {
     let deadline = tokio::time::Instant::now() + SETTLE;
+    let mut was_still = false;
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         if halt.is_halted() {
@@ -398,15 +399,22 @@ async fn settle(engine: &Engine, halt: &Arc<NotedHalt>) -> Result<(), String> {
             .unwrap_or_default();
         let is_square =
             engine.read(&client(), |book| u8::from(book.control().level) < 3 || book.holdings().next().is_none()).unwrap_or(false);
+        let is_counted =
+            engine.read(&client(), |book| book.newest().all(|order| order.traded_quantity >= order.filled_quantity)).unwrap_or(false);
         let still = unsettled.is_empty()
             && is_square
+            && is_counted
             && desk.admission.used() == 0
             && desk.calls.lock().running() == 0
             && desk.phase() == Phase::Open;
-        if still {
-            // What was accepted last may stay out of the books for three seconds; then one more poll.
-            tokio::time::sleep(Duration::from_millis(5_500)).await;
+        if still && was_still {
             return Ok(());
+        }
+        was_still = still;
+        if still {
+            // What was accepted last may stay out of the books for three seconds; then one more poll, and look again.
+            tokio::time::sleep(Duration::from_millis(5_500)).await;
+            continue;
         }
         if tokio::time::Instant::now() > deadline {
             return Err(format!(

@@ -89,10 +89,10 @@ impl Lanes {
         None
     }
 
-    /// Orders and changes whose row is on disk or on the way there; cancels are not counted.
+    /// Entries and changes whose row is on disk or on the way there; cancels and exits are not counted.
     #[must_use]
     pub fn ahead(&self) -> usize {
-        let counted = (Lane::Exit, 0, CallKind::Place)..;
+        let counted = (Lane::Modify, 0, CallKind::Place)..;
         self.intended.range(counted.clone()).count() + self.ready.range(counted).count()
     }
 

@@ -22,7 +22,7 @@ pub use lanes::{Item, Lane, Lanes, Work};
 
 use crate::guard::Admitted;
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, TestMode};
+use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Status, Tag, TestMode};
 use crate::persistence::{Cargo, OrderUnit, Outcome, Posted, Ticket, Unit};
 use crate::ports::{BookRow, BrokerOrder, CallOutcome, Modification, PlaceOutcome, PositionRow, Prepared, Session, Snapshot, TradeRow};
 use crate::supervision::{Shell, at_hand, guarded, panic_words};
@@ -227,8 +227,8 @@ impl BrokerActor {
         let high_water = self.desk.calls.lock().high_water().cloned();
         let mut ahead = self.lanes.ahead();
         while let Some(lane) = self.lanes.next_lane() {
-            // The window bounds what may be sent; a cancel never waits behind orders for its own row.
-            if lane > Lane::Cancel {
+            // The window bounds entries and changes; a cancel or an exit never waits behind them for its own row.
+            if lane > Lane::Exit {
                 if ahead >= window {
                     break;
                 }
@@ -280,6 +280,13 @@ impl BrokerActor {
             return;
         };
         match item.work {
+            Work::Place(admitted, _)
+                if record.status != Status::SentToBroker || record.broker_order_id.is_some() || record.is_in_doubt() =>
+            {
+                // Settled, or looked for, by another way while it waited: a call now could be a second one.
+                tracing::warn!(%command_id, status = %record.status, "not called: the order is no longer waiting for its call");
+                admitted.into_ticket().settle(&Outcome::NotApplied(Some(record)));
+            }
             Work::Place(admitted, prepared) => {
                 if let Some((tag, reason)) = self.last_look(&record, now) {
                     let ticket = admitted.into_ticket();

@@ -299,12 +299,12 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             next.reason = Some(Arc::from(cause.as_str()));
         }
         OrderFact::TestEnded { success } if at_broker && record.is_test() => end_test(&mut next, *success),
-        OrderFact::Resolved { verdict: Resolution::AtBroker(id), .. } if sent && nameless => {
+        OrderFact::Resolved { verdict: Resolution::AtBroker(id), .. } if sent && nameless && (record.is_in_doubt() || !at_broker) => {
             next.broker_order_id = Some(id.clone());
             late_truth = reopen_if_failed(&mut next);
             clear_doubt(&mut next);
         }
-        OrderFact::Resolved { verdict: Resolution::Absent, reason } if at_broker && nameless && record.filled_quantity == 0 => {
+        OrderFact::Resolved { verdict: Resolution::Absent, reason } if record.is_in_doubt() && nameless && record.filled_quantity == 0 => {
             fail(&mut next, Tag::NotAtBroker, reason);
         }
         _ => return Err(unfit),

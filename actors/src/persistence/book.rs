@@ -306,6 +306,11 @@ impl Book {
         self.owed.range((key.clone(), 0)..).take_while(move |(held, _)| held == key).filter_map(|(_, number)| self.by_number.get(number))
     }
 
+    /// A strategy's orders whose trades are outstanding.
+    pub fn owed_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        self.owed.iter().filter_map(|(_, number)| self.by_number.get(number)).filter(move |order| order.ask.strategy == *strategy)
+    }
+
     /// Every order that is in doubt at the broker.
     pub fn doubts(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
         self.in_doubt.iter().filter_map(|(_, number)| self.by_number.get(number))
@@ -381,6 +386,16 @@ impl Book {
                 let asked = if order.quantity() == 0 { i64::MAX } else { order.unfilled() };
                 if order.status.is_at_broker() { asked } else { asked.min(self.held(&order.ask.strategy, key).net.abs()) }
             })
+            .fold(self.owed_by_exits(strategy, key), i64::saturating_add)
+    }
+
+    /// Units that exits have filled at the broker and that are not taken out of the holding yet: their trades are
+    /// outstanding. Nothing may close them a second time.
+    fn owed_by_exits(&self, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
+        self.owed_in(&key.instrument)
+            .filter(|order| order.is_exit() && order.ask.product == Some(key.product))
+            .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))
+            .map(|order| order.filled_quantity - order.traded_quantity)
             .fold(0, i64::saturating_add)
     }
 }

@@ -279,9 +279,9 @@ impl Ledger {
         } else if registration.replay_window_ms > 0 {
             let window = chrono::Duration::milliseconds(i64::try_from(registration.replay_window_ms).unwrap_or(i64::MAX));
             let prefix = body_prefix(registration);
-            self.store
-                .newest_signal_with_prefix(client, &prefix)?
-                .filter(|seen| registration.received_at.signed_duration_since(seen.received_at) < window)
+            self.store.newest_signal_with_prefix(client, &prefix)?.filter(|seen| {
+                (chrono::Duration::zero()..window).contains(&registration.received_at.signed_duration_since(seen.received_at))
+            })
         } else {
             None
         };
@@ -292,6 +292,10 @@ impl Ledger {
         }
         let Rows::Orders(orders) = self.store.query(&Query::Signal(client.clone(), seen.signal_id))? else { return Ok(None) };
         let Some(first) = orders.first() else { return Ok(None) };
+        // An exit that came to nothing then may be wanted now: only the sender's own key makes it the same signal.
+        if registration.key.is_none() && orders.iter().any(|order| order.is_exit() && order.status == Status::Failed) {
+            return Ok(None);
+        }
         Ok(Some(Ok(Answer { replayed: true, basket_id: first.basket_id, orders: orders.iter().map(|order| order.command_id).collect() })))
     }
 
@@ -316,7 +320,7 @@ impl Ledger {
                 return Ok(Outcome::NotApplied(Some(before)));
             };
             let held = self.holding(&unit.client_id, &record.ask.strategy, &key);
-            let after = held.after(side, fill.quantity, fill.price).dated(record.signal_time);
+            let after = held.after(side, fill.quantity, fill.price).dated(record.signal_time.min(record.created_at));
             delta.fill(&record, key, after, fill, trading_date(fill.at));
         }
         match (self.settle(delta)?, &unit.fact) {
@@ -502,6 +506,8 @@ pub(super) fn body_prefix(registration: &Registration) -> String {
     let mut prefix = String::with_capacity(80);
     prefix.push_str("b:");
     prefix.push_str(registration.source.as_str());
+    prefix.push('/');
+    prefix.push_str(&registration.user);
     prefix.push(':');
     for byte in registration.body_hash {
         // Writing to a String cannot fail.

@@ -214,11 +214,12 @@ pub struct Posted {
 }
 
 impl Posted {
-    /// Whether the same fact comes again with the next poll of the broker's books, so that losing it loses nothing.
+    /// Whether it may be dropped when there is no room: a fact that comes again with the next poll of the broker's books,
+    /// or a note (it is in the log too).
     #[must_use]
     pub fn comes_again(&self) -> bool {
         let is_of_the_books = matches!(&self.unit, Unit::Order(unit) if matches!(unit.fact, OrderFact::Book { .. } | OrderFact::Fill(_) | OrderFact::Absent { .. }));
-        is_of_the_books && matches!(self.cargo, Cargo::None)
+        (is_of_the_books || matches!(&self.unit, Unit::Note(_))) && matches!(self.cargo, Cargo::None)
     }
 }
 

@@ -64,7 +64,7 @@ impl Queue {
         }
     }
 
-    /// A fact of the broker's books comes again with the next poll; everything else is kept.
+    /// A fact of the broker's books comes again with the next poll, and a note is in the log; everything else is kept.
     fn keep(&mut self, job: Job) {
         let comes_again = matches!(&job, Job::Post(posted) if posted.comes_again());
         if comes_again {

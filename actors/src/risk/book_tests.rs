@@ -52,6 +52,7 @@ impl Case {
     fn judge(&self, phase: Phase) -> Judgement {
         judge(
             &Inputs {
+                largest: None,
                 order: &self.order,
                 instrument: &sbin(),
                 book: &self.book,
@@ -276,7 +277,6 @@ fn an_exit_is_never_refused_for_a_limit() {
     large.signal_time = at(-50);
     let others: Vec<_> = (1..=8).map(|number| order(number).by("other").doubted()).collect();
     let case = Case::among(large, &others, &[("trend", sbin_in(Product::Mis), 1_000)]).with(|case| {
-        case.findings.session = Some(Session::NotReady("logged out".into()));
         let positions = case.findings.positions.as_mut().unwrap();
         positions.at = at(-3_600);
         positions.rows[0].unrealised = rupees(-1_000_000);
@@ -286,6 +286,14 @@ fn an_exit_is_never_refused_for_a_limit() {
     assert_eq!((terms.side, terms.quantity.value(), terms.product), (Side::Sell, 1_000, Product::Mis));
     let names: Vec<&str> = gates.iter().map(|gate| gate.gate.as_str()).collect();
     assert_eq!(names, ["risk.kill", "risk.stale_signal", "risk.exit_size"]);
+}
+
+#[test]
+fn an_exit_waits_for_a_session_instead_of_being_refused() {
+    let held = [("trend", sbin_in(Product::Mis), 10)];
+    let case = Case::among(exit(1), &[], &held).with(|case| case.findings.session = Some(Session::NotReady("logged out".into())));
+    let Judgement::Wait { reason } = case.judge(Phase::Open) else { panic!("an exit must wait") };
+    assert_eq!(reason, "no broker session: logged out");
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
         .filter(|other| other.is_exit() && other.ask.strategy == *strategy && other.ask.product == Some(key.product))
         .map(|other| other.filled_quantity - other.traded_quantity)
         .sum();
-    let own_claims = book.exiting(order, Some(strategy), &key).saturating_add(closed);
+    let own_claims = book.exiting(order, Some(strategy), &key);
     let own_room = held.net.abs().saturating_sub(own_claims);
     if own_room <= 0 && closed > 0 {
         return ExitSize::Wait(format!("what exits of {strategy} filled in {key} is not settled yet"));
@@ -81,10 +81,16 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     }
     let broker_net = positions.net(&key);
     let broker_held = broker_net.saturating_mul(long_or_short.sign());
-    let broker_room = broker_held.saturating_sub(book.exiting(order, None, &key));
+    // Delivery leaves the position book when it settles: there only our own fills bound the exit.
+    let is_delivery = key.product == Product::Cnc;
+    let broker_room = if is_delivery { own_room } else { broker_held.saturating_sub(book.exiting(order, None, &key)) };
     if broker_room <= 0 {
-        let reason = format!("the broker shows {broker_net} in {key}, and other exits claim the rest; there is nothing left to close");
-        return ExitSize::Refuse(Tag::NoPosition, reason);
+        // Not NO_POSITION: the strategy holds it, and a person must hear that it cannot be closed like this.
+        let reason = format!(
+            "{strategy} holds {}, but the broker shows {broker_net} in {key}, and other exits claim the rest: an exit here would open a position",
+            held.net
+        );
+        return ExitSize::Refuse(Tag::RiskLimitsExceeded, reason);
     }
     let asked = order.ask.quantity.map(Quantity::value);
     let room = own_room.min(broker_room);

@@ -7,7 +7,7 @@ use crate::testkit::builders::{Build, SEQ, book_of, broker_shows, exit, order, s
 const MIS: Product = Product::Mis;
 
 fn sized(order: &OrderRecord, others: &[OrderRecord], holdings: &[(&str, HoldingKey, i64)], broker: &[(HoldingKey, i64)]) -> ExitSize {
-    size(order, &sbin(), &book_of(others.iter().cloned().chain([order.clone()]), holdings), &broker_shows(broker))
+    size(order, &sbin(), &book_of(others.iter().cloned().chain([order.clone()]), holdings), &broker_shows(broker), None)
 }
 
 #[track_caller]
@@ -59,8 +59,8 @@ fn nothing_held_is_no_position() {
     let other = [("other", sbin_in(MIS), 10)];
     refuses(sized(&exit(1), &[], &other, &[(sbin_in(MIS), 10)]), Tag::NoPosition, "trend holds nothing");
     let long = [("trend", sbin_in(MIS), 10)];
-    refuses(sized(&exit(1), &[], &long, &[]), Tag::NoPosition, "the broker shows 0");
-    refuses(sized(&exit(1), &[], &long, &[(sbin_in(MIS), -10)]), Tag::NoPosition, "the broker shows -10");
+    refuses(sized(&exit(1), &[], &long, &[]), Tag::RiskLimitsExceeded, "the broker shows 0");
+    refuses(sized(&exit(1), &[], &long, &[(sbin_in(MIS), -10)]), Tag::RiskLimitsExceeded, "the broker shows -10");
     refuses(
         sized(&exit(1).side(Side::Buy), &[], &long, &[(sbin_in(MIS), 10)]),
         Tag::NoPosition,
@@ -78,7 +78,7 @@ fn an_exit_of_one_product_never_touches_another() {
     let carried = [("trend", sbin_in(Product::Nrml), 20)];
     refuses(sized(&exit(1).product(MIS), &[], &carried, &broker), Tag::NoPosition, "holds nothing in NSE:SBIN-EQ MIS");
     let mis = [("trend", sbin_in(MIS), 10)];
-    refuses(sized(&exit(1), &[], &mis, &[(sbin_in(Product::Nrml), 20)]), Tag::NoPosition, "the broker shows 0 in NSE:SBIN-EQ MIS");
+    refuses(sized(&exit(1), &[], &mis, &[(sbin_in(Product::Nrml), 20)]), Tag::RiskLimitsExceeded, "the broker shows 0 in NSE:SBIN-EQ MIS");
     let elsewhere = exit(1).product(Product::Nrml).side(Side::Sell).asks(20).working("B1");
     assert_eq!(closes(sized(&exit(2).product(MIS), &[elsewhere], &both, &broker)).2, 10, "what works in NRML claims nothing of MIS");
 }
@@ -104,7 +104,7 @@ fn another_strategys_exits_claim_of_the_brokers_net_only() {
     let theirs = exit(1).by("other").product(MIS).side(Side::Sell).asks(10).working("B1");
     assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&theirs), &both, &[(sbin_in(MIS), 20)])).2, 10);
     assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&theirs), &both, &[(sbin_in(MIS), 14)])).2, 4);
-    refuses(sized(&exit(2), &[theirs], &both, &[(sbin_in(MIS), 10)]), Tag::NoPosition, "other exits claim the rest");
+    refuses(sized(&exit(2), &[theirs], &both, &[(sbin_in(MIS), 10)]), Tag::RiskLimitsExceeded, "other exits claim the rest");
 }
 
 #[test]
@@ -123,15 +123,15 @@ fn a_signal_waits_for_positions_that_include_the_last_fill_and_the_engine_does_n
     let mut findings = broker_shows(&[(sbin_in(MIS), 10)]);
     findings.positions.as_mut().unwrap().began_seq = SEQ - 1;
     let book = book_of([me.clone()], &long);
-    waits(size(&me, &sbin(), &book, &findings), "older than our last fill");
+    waits(size(&me, &sbin(), &book, &findings, None), "older than our last fill");
     for source in [Source::Dashboard, Source::Strategy] {
         me.source = source;
-        waits(size(&me, &sbin(), &book, &findings), "older than our last fill");
+        waits(size(&me, &sbin(), &book, &findings, None), "older than our last fill");
     }
     me.source = Source::System;
-    assert_eq!(closes(size(&me, &sbin(), &book, &findings)).2, 10);
+    assert_eq!(closes(size(&me, &sbin(), &book, &findings, None)).2, 10);
     findings.positions = None;
-    waits(size(&me, &sbin(), &book, &findings), "were not read yet");
+    waits(size(&me, &sbin(), &book, &findings, None), "were not read yet");
 }
 
 /// What a fill has closed already, and is not recorded as a trade yet, cannot be closed once more.
@@ -218,7 +218,7 @@ proptest! {
         for turn in turns {
             let book = book_of(orders.clone(), &holdings);
             let me = orders[turn].clone();
-            let ExitSize::Close { side, product, quantity, note, .. } = size(&me, &sbin(), &book, &findings) else {
+            let ExitSize::Close { side, product, quantity, note, .. } = size(&me, &sbin(), &book, &findings, None) else {
                 orders[turn] = me.ended(Status::Failed, Some(Tag::NoPosition));
                 continue;
             };

@@ -78,6 +78,7 @@ struct Core {
     proven: BTreeSet<Reading>,
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
+    squared_off_tries: u32,
 }
 
 impl WatcherActor {
@@ -236,10 +237,13 @@ impl WatcherActor {
                 .collect()
         });
         self.post_facts(cancels.unwrap_or_default());
-        let again = chrono::Duration::from_std(self.desk.settings.waits.cancel_again).unwrap_or(chrono::Duration::MAX);
+        // What the broker refuses is asked for again, ever more slowly; each time leaves rows and pages.
+        let again = self.desk.settings.waits.cancel_again.saturating_mul(1 << self.core.squared_off_tries.min(4));
+        let again = chrono::Duration::from_std(again).unwrap_or(chrono::Duration::MAX);
         if self.core.squared_off_at.is_none_or(|at| now.signed_duration_since(at) >= again) && square_off::fire(&self.line, &self.desk, now)
         {
             self.core.squared_off_at = Some(now);
+            self.core.squared_off_tries = self.core.squared_off_tries.saturating_add(1);
         }
     }
 
@@ -414,7 +418,9 @@ impl WatcherActor {
                 self.core.proven.clear();
             }
             // What the first books proved is committed by the time the second ones are in.
-            Phase::ExitsOnly if self.core.proven.contains(&Reading::Orders) && self.core.proven.contains(&Reading::Positions) => {
+            Phase::ExitsOnly
+                if [Reading::Trades, Reading::Orders, Reading::Positions].iter().all(|reading| self.core.proven.contains(reading)) =>
+            {
                 self.desk.set_phase(Phase::Open);
                 tracing::info!(client_id = %self.desk.client_id, "recovered; open for entries");
                 self.line.tell_risk(&self.desk.client_id, LookAgain);
@@ -459,12 +465,19 @@ impl WatcherActor {
         let mut wanted = BTreeSet::new();
         let mut asks_cancel = false;
         for event in events {
-            if event.control.is_some() {
-                self.core.squared_off_at = None;
+            if let Some((change, _)) = event.control.as_deref() {
+                if asks_square_off(change) {
+                    self.core.squared_off_at = None;
+                    self.core.squared_off_tries = 0;
+                }
                 self.enforce_kill(now);
             }
             let Some(record) = &event.record else { continue };
             asks_cancel |= record.cancel_wanted.is_some() && record.broker_order_id.is_some() && !record.status.is_terminal();
+            if record.filled_quantity > record.traded_quantity {
+                // The book has counted what we have no trade of: what is held is not known until it is read.
+                wanted.extend([Reading::Trades, Reading::Positions]);
+            }
             if &*event.row.event == "FILL" {
                 wanted.insert(Reading::Positions);
             }
@@ -516,6 +529,16 @@ impl WatcherActor {
         };
         self.post_facts(facts);
     }
+}
+
+/// Whether a person has just asked for a square-off.
+fn asks_square_off(change: &ControlChange) -> bool {
+    matches!(
+        change,
+        ControlChange::Account(KillLevel::SquareOff)
+            | ControlChange::RaiseAccount(KillLevel::SquareOff)
+            | ControlChange::Strategy(_, KillLevel::SquareOff)
+    )
 }
 
 /// An exit that was on its way and ended without closing: nobody may have to find that out by looking at the position.

@@ -23,7 +23,11 @@ pub(super) fn fire(line: &Arc<Line>, desk: &Arc<Desk>, now: DateTime<Utc>) -> bo
             book.holdings()
                 .filter(|(strategy, key, _)| key.product != Product::Cnc && control.level_for(strategy) == KillLevel::SquareOff)
                 .filter(|(strategy, key, _)| {
-                    !book.open_in(&key.instrument).any(|order| order.is_exit() && order.ask.strategy == **strategy)
+                    !book.open_in(&key.instrument).any(|order| {
+                        order.is_exit()
+                            && order.ask.strategy == **strategy
+                            && order.ask.product.is_none_or(|product| product == key.product)
+                    })
                 })
                 .map(|(strategy, key, _)| exit_leg(strategy, key, None))
                 .take(MAX_LEGS)

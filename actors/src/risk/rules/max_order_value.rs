@@ -14,7 +14,12 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
         };
         Some(far.unwrap_or(quote.last))
     };
-    let price: Option<Price> = x.order.ask.price.or(x.order.ask.trigger_price).or_else(touch);
+    let own = x.order.ask.price.or(x.order.ask.trigger_price);
+    // A sell below the market is paid the market's price, not its own.
+    let price: Option<Price> = match x.order.ask.side {
+        Some(Side::Sell) => own.max(touch()),
+        _ => own.or_else(touch),
+    };
     match price {
         Some(price) => {
             let value = price.times(x.order.quantity());

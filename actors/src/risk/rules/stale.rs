@@ -4,7 +4,7 @@
 use chrono::Duration;
 
 use super::{Checked, Inputs};
-use crate::order::Tag;
+use crate::order::{Source, Tag};
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let age = x.now.signed_duration_since(x.order.signal_time);
@@ -18,6 +18,9 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
             format!("made {} in the future", seconds(-age)),
             format!("at most {} ahead of our clock", seconds(future)),
         );
+    }
+    if x.order.is_exit() && x.order.source == Source::System {
+        return Checked::new("risk.stale_signal", Tag::StaleSignal, true, "made by ordergate itself", "no age");
     }
     if x.order.is_exit() {
         let opened = x
