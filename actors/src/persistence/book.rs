@@ -407,3 +407,7 @@ fn put<T: Ord>(set: &mut BTreeSet<T>, item: T, is_entering: bool) {
         set.remove(&item);
     }
 }
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

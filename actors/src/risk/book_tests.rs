@@ -163,6 +163,24 @@ fn a_market_order_is_valued_at_the_touch_that_it_pays() {
     Case::of(stop).refused(Tag::RiskLimitsExceeded, &["10 x 6000"]);
 }
 
+/// A sale far below the market trades at the market, and a trigger that has passed fires at once.
+#[test]
+fn a_price_beyond_the_market_does_not_hide_what_the_order_is_worth() {
+    let case = |side, kind: OrderType, quote: Option<Quote>| {
+        let mut order = order(1).side(side);
+        order.ask.order_type = Some(kind);
+        order.ask.price = kind.has_price().then(|| price("1"));
+        order.ask.trigger_price = kind.has_trigger().then(|| price("1"));
+        Case::of(order).with(|case| case.quote = quote)
+    };
+    let quote = Some(touch(Some("6000"), Some("6001"), "6000"));
+    case(Side::Sell, OrderType::Limit, quote).refused(Tag::RiskLimitsExceeded, &["10 x 6000 = 60000 rupees"]);
+    case(Side::Buy, OrderType::StopMarket, quote).refused(Tag::RiskLimitsExceeded, &["10 x 6001"]);
+    case(Side::Sell, OrderType::StopMarket, quote).refused(Tag::RiskLimitsExceeded, &["10 x 6000"]);
+    case(Side::Buy, OrderType::Limit, quote).passes();
+    case(Side::Sell, OrderType::Limit, None).passes();
+}
+
 #[test]
 fn max_open_orders_counts_the_order_itself_and_those_before_it() {
     let others = |count: u64| (1..=count).map(|number| order(number).by("other").of("INFY-EQ")).collect::<Vec<_>>();

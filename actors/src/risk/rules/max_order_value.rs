@@ -1,5 +1,6 @@
-//! Rupees of one order: at its own price, or (a market order) at the touch that it would pay. Without a fresh quote a
-//! market entry has no known value and is refused.
+//! Rupees of one order: a bought limit at its limit, anything else at its own price or at the touch, whichever is more,
+//! for a sale below the market trades at the market. Without a fresh quote a market entry has no known value and is
+//! refused.
 
 use super::{Checked, Inputs};
 use crate::order::{Price, Side, Tag};
@@ -14,11 +15,10 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
         };
         Some(far.unwrap_or(quote.last))
     };
-    let own = x.order.ask.price.or(x.order.ask.trigger_price);
-    // A sell below the market is paid the market's price, not its own.
-    let price: Option<Price> = match x.order.ask.side {
-        Some(Side::Sell) => own.max(touch()),
-        _ => own.or_else(touch),
+    let ask = &x.order.ask;
+    let price: Option<Price> = match (ask.side, ask.price) {
+        (Some(Side::Buy), Some(limit)) => Some(limit),
+        (_, limit) => limit.or(ask.trigger_price).max(touch()),
     };
     match price {
         Some(price) => {
