@@ -85,12 +85,14 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     let is_delivery = key.product == Product::Cnc;
     let broker_room = if is_delivery { own_room } else { broker_held.saturating_sub(book.exiting(order, None, &key)) };
     if broker_room <= 0 {
-        // Not NO_POSITION: the strategy holds it, and a person must hear that it cannot be closed like this.
         let reason = format!(
             "{strategy} holds {}, but the broker shows {broker_net} in {key}, and other exits claim the rest: an exit here would open a position",
             held.net
         );
-        return ExitSize::Refuse(Tag::RiskLimitsExceeded, reason);
+        // Closed elsewhere is nothing to exit. But where the books agree, other strategies hold the other side: the
+        // position is real, it cannot be closed like this, and a person must hear of it.
+        let is_offset = book.gross(&key).net() == broker_net;
+        return ExitSize::Refuse(if is_offset { Tag::RiskLimitsExceeded } else { Tag::NoPosition }, reason);
     }
     let asked = order.ask.quantity.map(Quantity::value);
     let room = own_room.min(broker_room);

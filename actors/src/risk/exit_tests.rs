@@ -59,13 +59,19 @@ fn nothing_held_is_no_position() {
     let other = [("other", sbin_in(MIS), 10)];
     refuses(sized(&exit(1), &[], &other, &[(sbin_in(MIS), 10)]), Tag::NoPosition, "trend holds nothing");
     let long = [("trend", sbin_in(MIS), 10)];
-    refuses(sized(&exit(1), &[], &long, &[]), Tag::RiskLimitsExceeded, "the broker shows 0");
-    refuses(sized(&exit(1), &[], &long, &[(sbin_in(MIS), -10)]), Tag::RiskLimitsExceeded, "the broker shows -10");
+    refuses(sized(&exit(1), &[], &long, &[]), Tag::NoPosition, "the broker shows 0");
+    refuses(sized(&exit(1), &[], &long, &[(sbin_in(MIS), -10)]), Tag::NoPosition, "the broker shows -10");
     refuses(
         sized(&exit(1).side(Side::Buy), &[], &long, &[(sbin_in(MIS), 10)]),
         Tag::NoPosition,
         "a BUY would add to it, only a SELL closes it",
     );
+}
+
+#[test]
+fn a_position_that_another_strategy_offsets_is_not_called_flat() {
+    let offset = [("trend", sbin_in(MIS), 10), ("other", sbin_in(MIS), -10)];
+    refuses(sized(&exit(1), &[], &offset, &[]), Tag::RiskLimitsExceeded, "trend holds 10, but the broker shows 0");
 }
 
 #[test]
@@ -78,7 +84,7 @@ fn an_exit_of_one_product_never_touches_another() {
     let carried = [("trend", sbin_in(Product::Nrml), 20)];
     refuses(sized(&exit(1).product(MIS), &[], &carried, &broker), Tag::NoPosition, "holds nothing in NSE:SBIN-EQ MIS");
     let mis = [("trend", sbin_in(MIS), 10)];
-    refuses(sized(&exit(1), &[], &mis, &[(sbin_in(Product::Nrml), 20)]), Tag::RiskLimitsExceeded, "the broker shows 0 in NSE:SBIN-EQ MIS");
+    refuses(sized(&exit(1), &[], &mis, &[(sbin_in(Product::Nrml), 20)]), Tag::NoPosition, "the broker shows 0 in NSE:SBIN-EQ MIS");
     let elsewhere = exit(1).product(Product::Nrml).side(Side::Sell).asks(20).working("B1");
     assert_eq!(closes(sized(&exit(2).product(MIS), &[elsewhere], &both, &broker)).2, 10, "what works in NRML claims nothing of MIS");
 }
@@ -104,7 +110,7 @@ fn another_strategys_exits_claim_of_the_brokers_net_only() {
     let theirs = exit(1).by("other").product(MIS).side(Side::Sell).asks(10).working("B1");
     assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&theirs), &both, &[(sbin_in(MIS), 20)])).2, 10);
     assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&theirs), &both, &[(sbin_in(MIS), 14)])).2, 4);
-    refuses(sized(&exit(2), &[theirs], &both, &[(sbin_in(MIS), 10)]), Tag::RiskLimitsExceeded, "other exits claim the rest");
+    refuses(sized(&exit(2), &[theirs], &both, &[(sbin_in(MIS), 10)]), Tag::NoPosition, "other exits claim the rest");
 }
 
 #[test]
