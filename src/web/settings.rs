@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ordergate_actors::order::ClientId;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// An account, as the HTTP side needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +104,13 @@ impl WebSettings {
             [only] => Some(&only.client_id),
             _ => None,
         }
+    }
+
+    /// Whether the text holds the secret of any source: such a text is never stored.
+    #[must_use]
+    pub fn holds_a_secret(&self, text: &str) -> bool {
+        let secrets = self.sources.iter().flat_map(|source| std::iter::once(&source.current).chain(&source.previous));
+        secrets.map(ExposeSecret::expose_secret).any(|secret| !secret.is_empty() && text.contains(secret))
     }
 
     /// The accounts' names, for messages.

@@ -68,9 +68,15 @@ fn authenticate<'a>(state: &'a WebState, request: &HttpRequest, body: &[u8], jso
             metrics::counter!("ordergate_unauthorized_total", "door" => "webhook").increment(1);
             let peer = request.peer_addr().map(|peer| peer.ip().to_string());
             tracing::warn!(event = "unauthorized", door = "webhook", proofs = %presented.kinds(), peer, "an alert without a valid secret; the secret is not shown");
-            Err(Problem::unauthorized(
-                "send the source's secret as secret_key in the body, as the last part of the address, or as X-Signature; all that is sent must hold",
-            ))
+            let remedy = "send the source's secret as secret_key in the body, as the last part of the address, or as X-Signature; all that is sent must hold";
+            // A body that cannot be read proves nobody; say so, or a stray comma is looked for in the secret.
+            Err(if by_secret && json.is_none() {
+                Problem::unauthorized(
+                    "the body is not JSON, so its secret_key could not be read: correct the JSON, or prove the source by the address or X-Signature",
+                )
+            } else {
+                Problem::unauthorized(remedy)
+            })
         }
     }
 }
@@ -105,6 +111,15 @@ fn draft(
 ) -> Result<(SignalDraft, Alert), Problem> {
     check_content_type(headers)?;
     let json = json?;
+    let without_secret = json.clone().without("secret_key").canonical();
+    if state.settings.holds_a_secret(&without_secret) {
+        let detail = "a source's secret stands outside of secret_key; it would be stored".to_owned();
+        return Err(Problem::bad_request(
+            "secret_in_the_open",
+            detail,
+            "send the secret as secret_key only; change it if this was sent before",
+        ));
+    }
     let alert = formats::read(&json).map_err(|refusal| {
         Problem::bad_request(
             refusal.code(),
@@ -119,7 +134,7 @@ fn draft(
         source: Sender::Webhook,
         user: source.name.clone(),
         idempotency_key,
-        body_hash: body_hash(&json.without("secret_key").canonical()),
+        body_hash: body_hash(&without_secret),
         replay_window_ms: source.replay_window_ms,
         received_at: state.now(),
         signal_time: alert.signal_time,

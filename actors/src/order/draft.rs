@@ -77,8 +77,14 @@ pub struct LegDraft {
     pub unreadable: Vec<String>,
 }
 
-/// Text fit for a row, a log line and a page: control characters become `?`, at most `max` characters.
+/// Text fit for a row, a log line and a page: unsafe characters become `?`, at most `max` characters.
 #[must_use]
 pub fn clean(text: &str, max: usize) -> String {
-    text.chars().take(max).map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars().take(max).map(|c| if is_unsafe(c) { '?' } else { c }).collect()
+}
+
+/// Control characters, and those that reorder or hide text: nothing that people read may hold them.
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

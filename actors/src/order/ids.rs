@@ -80,7 +80,7 @@ text_id!(
 text_id!(
     /// The owner of positions: an entry and its exit meet under this name.
     Strategy, "strategy", 64, "1 to 64 bytes without control characters",
-    |c| !c.is_control()
+    |c| !super::draft::is_unsafe(c)
 );
 text_id!(
     /// The broker's own order number (`norenordno`); opaque.
@@ -101,7 +101,7 @@ text_id!(
 text_id!(
     /// The sender's own key for one signal; the same key never makes a second order.
     IdempotencyKey, "idempotency key", 128, "1 to 128 bytes without control characters",
-    |c| !c.is_control()
+    |c| !super::draft::is_unsafe(c)
 );
 
 impl BrokerTag {

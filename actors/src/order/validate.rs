@@ -162,7 +162,7 @@ impl Reader {
 
     fn symbol(&mut self, leg: &LegDraft) -> Arc<str> {
         let Some(text) = self.text("tradingsymbol", leg.symbol.as_ref()) else { return Arc::from("") };
-        if text.len() > 64 || text.chars().any(char::is_control) {
+        if text.len() > 64 || text.chars().any(super::draft::is_unsafe) {
             self.wrong("tradingsymbol", "at most 64 bytes without control characters");
         }
         Arc::from(clean(text, 64))
