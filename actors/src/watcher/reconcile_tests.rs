@@ -153,6 +153,19 @@ fn a_book_that_says_what_we_hold_says_nothing() {
 }
 
 #[test]
+fn a_live_row_reopens_only_what_ended_before_the_read_began() {
+    let ended = |seq| {
+        let mut order = order(1).working("B1").ended(Status::Failed, Some(Tag::BrokerCancelled));
+        order.seq = seq;
+        book_of([order], &[])
+    };
+    assert_eq!(facts(&reading(&ended(SEQ), &[row("B1", 1)])).len(), 1, "late truth");
+    assert_eq!(facts(&reading(&ended(SEQ + 1), &[row("B1", 1)])), vec![], "it was cancelled while the book was under way");
+    let filled = in_state(row("B1", 1), BookState::Open, 4);
+    assert_eq!(facts(&reading(&ended(SEQ + 1), &[filled])).len(), 1, "a fill that we lack is always told");
+}
+
+#[test]
 fn every_change_of_a_row_is_a_fact() {
     let book = book_of([order(1).working("B1"), order(2).working("B2").ended(Status::Failed, Some(Tag::NotAtBroker))], &[]);
     for (state, filled) in [
