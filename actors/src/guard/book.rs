@@ -167,9 +167,11 @@ impl<'a> GuardBook<'a> {
         let reduces = Side::of_net(net).is_some_and(|side| side != me.terms.side);
         let working: i64 = self
             .earlier(me.order)
-            .filter(|open| open.is_for(instrument) && open.ask.side == Some(me.terms.side))
-            .map(OrderRecord::unfilled)
-            .sum();
+            .filter(|open| open.is_for(instrument) && open.ask.product.is_none_or(|product| product == me.terms.product))
+            .filter(|open| open.ask.side == Some(me.terms.side) || (reduces && open.is_exit() && open.ask.side.is_none()))
+            // An exit whose size is not settled yet may close all of it.
+            .map(|open| if open.is_exit() && open.quantity() == 0 { net.abs() } else { open.unfilled() })
+            .fold(0, i64::saturating_add);
         let owed: i64 = self
             .book
             .owed_of(&me.order.ask.strategy)

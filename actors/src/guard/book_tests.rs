@@ -115,6 +115,11 @@ fn an_adjustment_never_turns_a_position_around() {
     let working = adjust(1).side(Side::Sell).asks(6).working("B1").filled(2, 2);
     assert_eq!(judged(&reduce(6), std::slice::from_ref(&working), &long), None);
     blocked(judged(&reduce(7), &[working], &long), Tag::ExecutionGuardBlocked, "SELL 7 (with 4 working)");
+    blocked(judged(&reduce(1), &[exit(1)], &long), Tag::ExecutionGuardBlocked, "SELL 1 (with 10 working)");
+    assert_eq!(judged(&reduce(6), &[exit(1).asks(4)], &long), None);
+    blocked(judged(&reduce(7), &[exit(1).asks(4)], &long), Tag::ExecutionGuardBlocked, "SELL 7 (with 4 working)");
+    assert_eq!(judged(&reduce(10), &[exit(1).product(Product::Nrml)], &long), None, "an exit of another product");
+    assert_eq!(judged(&adjust(5), &[exit(1)], &long), None);
     let short = [held("trend", -10)];
     blocked(judged(&adjust(5).asks(11), &[], &short), Tag::ExecutionGuardBlocked, "BUY 11");
     assert_eq!(judged(&adjust(5).asks(10), &[], &short), None);

@@ -50,6 +50,12 @@ fn record(write: Write, is_readable: bool) -> OrderRecord {
     order
 }
 
+/// A number that the broker gave is never taken away.
+fn possible(place: u8, before: Option<&OrderRecord>) -> u8 {
+    let has_number = before.is_some_and(|order| order.broker_order_id.is_some());
+    if has_number && !(3..=5).contains(&place) { 3 } else { place }
+}
+
 fn write() -> impl proptest::strategy::Strategy<Value = Write> {
     (1u64..40, 0u8..7, 0i64..4, 0i64..4).prop_map(|(number, place, filled, traded)| Write { number, place, filled, traded })
 }
@@ -117,10 +123,7 @@ proptest! {
         let mut book = Book::new(ClientId::parse("PAPER1").unwrap());
         let mut all: BTreeMap<u64, OrderRecord> = BTreeMap::new();
         for mut write in writes {
-            // A number that the broker gave is never taken away.
-            if all.get(&write.number).is_some_and(|order| order.broker_order_id.is_some()) && !(3..=5).contains(&write.place) {
-                write.place = 3;
-            }
+            write.place = possible(write.place, all.get(&write.number));
             let order = record(write, write.number != unreadable);
             book.put_order(Arc::new(order.clone()));
             all.insert(write.number, order);
@@ -144,7 +147,8 @@ proptest! {
             last.insert(order.number, order);
         };
         for write in &writes {
-            put(&mut book, &mut last, record(*write, true));
+            let place = possible(write.place, last.get(&write.number));
+            put(&mut book, &mut last, record(Write { place, ..*write }, true));
         }
         // Numbers have no gaps: one order after the other pushes the oldest out.
         for number in NEWEST_KEPT..NEWEST_KEPT + jump {

@@ -69,6 +69,17 @@ fn nothing_held_is_no_position() {
 }
 
 #[test]
+fn an_adjustment_that_reduces_claims_its_part() {
+    let long = [("trend", sbin_in(MIS), 10)];
+    let mut adjust = order(1).product(MIS).side(Side::Sell).asks(4).working("B1");
+    adjust.ask.intent = Some(crate::order::Intent::Adjust);
+    let broker = [(sbin_in(MIS), 10)];
+    assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&adjust), &long, &broker)).2, 6);
+    adjust.ask.side = Some(Side::Buy);
+    assert_eq!(closes(sized(&exit(2), &[adjust], &long, &broker)).2, 10, "one that adds claims nothing");
+}
+
+#[test]
 fn a_position_that_another_strategy_offsets_is_not_called_flat() {
     let offset = [("trend", sbin_in(MIS), 10), ("other", sbin_in(MIS), -10)];
     refuses(sized(&exit(1), &[], &offset, &[]), Tag::RiskLimitsExceeded, "trend holds 10, but the broker shows 0");

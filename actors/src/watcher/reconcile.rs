@@ -61,7 +61,7 @@ pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_s
                 {
                     reading.concerns.push(double(order, twin, row));
                 }
-                if let Some(fact) = news(order, row) {
+                if let Some(fact) = news(order, row).filter(|_| !is_overtaken(order, row, began_seq)) {
                     reading.facts.push((order.command_id, fact));
                 }
             }
@@ -95,6 +95,11 @@ pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_s
         .map(|order| order.command_id)
         .collect();
     reading
+}
+
+/// Whether the order ended here after the read began: a live row may be from before that end, and the next book tells.
+fn is_overtaken(order: &OrderRecord, row: &BookRow, began_seq: u64) -> bool {
+    order.status == Status::Failed && order.seq > began_seq && row.state == BookState::Open && row.filled <= order.filled_quantity
 }
 
 /// One row on its own, from the stream: a hint, but what it proves is proven.
