@@ -6,5 +6,6 @@ mod books;
 mod exits;
 mod kill;
 mod limits;
+mod outstanding;
 mod panics;
 mod recovery;

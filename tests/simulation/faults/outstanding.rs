@@ -1,0 +1,107 @@
+//! The window between "the broker's book says filled" and "its trade is recorded": in it the strategy is not flat, and
+//! nothing may be opened, turned or closed a second time. Here the trade book is silent and the stream mute, so that the
+//! window stays open for as long as a scenario likes.
+
+use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate_actors::order::{SignalDraft, Status, Tag};
+use ordergate_actors::persistence::KillLevel;
+
+use crate::desk::{But, Desk, Setup, buy, entry, exit, sbin, scenario, sell};
+
+/// Filled by the order book, with no trade to show for it.
+async fn filled_without_trades(desk: &Desk, leg: ordergate_actors::order::LegDraft) -> ordergate_actors::order::CommandId {
+    desk.always(CallKind::Trades, Fault::Unknown("502".into()));
+    let command = desk.order(leg).await;
+    let row = desk.until_status(command, Status::Executed).await;
+    assert_eq!((row.status, row.traded_quantity), (Status::Executed, 0));
+    command
+}
+
+#[test]
+fn a_strategy_whose_fill_is_outstanding_is_not_flat() {
+    scenario(Setup::polled(), async |desk| {
+        filled_without_trades(desk, buy("a", 10)).await;
+        let again = desk.order(buy("a", 10)).await;
+        assert_eq!(desk.row(again).tag, Some(Tag::ExecutionGuardBlocked), "{}", desk.reason(again));
+        let elsewhere = desk.order(entry("a", "INFY-EQ", "BUY", 5)).await;
+        assert_eq!(desk.row(elsewhere).tag, Some(Tag::ExecutionGuardBlocked));
+        let against = desk.order(sell("b", 10)).await;
+        assert_eq!(desk.row(against).tag, Some(Tag::ExecutionGuardBlocked), "another strategy on the other side");
+        desk.heal();
+        desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 10).await;
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn an_adjustment_whose_fill_is_outstanding_is_not_made_twice() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 3)).await;
+        desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 3).await;
+        filled_without_trades(desk, sell("a", 3).kind("ADJUST")).await;
+        let again = desk.order(sell("a", 3).kind("ADJUST")).await;
+        assert_eq!(desk.row(again).status, Status::Failed, "{}", desk.trace());
+        desk.heal();
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        assert_eq!(desk.net_at_broker(&sbin()), 0);
+        desk.at_rest().await;
+    });
+}
+
+/// A person who is afraid presses the button more than once.
+#[test]
+fn a_square_off_asked_for_many_times_sells_once() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 11)).await;
+        desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 11).await;
+        desk.always(CallKind::Trades, Fault::Unknown("502".into()));
+        for _ in 0..7 {
+            desk.kill(KillLevel::SquareOff).await;
+            desk.pass_secs(2).await;
+        }
+        assert_eq!(desk.net_at_broker(&sbin()), 0, "{}", desk.trace());
+        desk.heal();
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        desk.pass_secs(30).await;
+        assert_eq!(desk.net_at_broker(&sbin()), 0);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_kill_right_after_an_exit_does_not_sell_again() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 1)).await;
+        desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 1).await;
+        desk.pass_secs(2).await;
+        filled_without_trades(desk, exit("a", "SBIN-EQ")).await;
+        desk.kill(KillLevel::SquareOff).await;
+        desk.pass_secs(20).await;
+        assert_eq!(desk.net_at_broker(&sbin()), 0, "{}", desk.trace());
+        desk.heal();
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        desk.at_rest().await;
+    });
+}
+
+/// Without a key, an exit that came to nothing is not the same signal as the one that is needed now.
+#[test]
+fn an_exit_that_failed_before_is_not_a_replay_when_it_is_needed() {
+    scenario(Setup::default(), async |desk| {
+        let keyless = async |leg| {
+            let draft = SignalDraft { idempotency_key: None, replay_window_ms: 60_000, ..desk.draft(&[leg]) };
+            let answer = desk.engine.submit(draft).await.unwrap();
+            (answer.replayed, *answer.orders.first().unwrap())
+        };
+        let (_, early) = keyless(exit("a", "SBIN-EQ")).await;
+        assert_eq!(desk.row(early).tag, Some(Tag::NoPosition));
+        desk.ended(buy("a", 10)).await;
+        desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 10).await;
+        let (replayed, needed) = keyless(exit("a", "SBIN-EQ")).await;
+        assert!(!replayed && needed != early);
+        assert_eq!((desk.until_ended(needed).await.status, desk.net_at_broker(&sbin())), (Status::Executed, 0));
+        let (replayed, same) = keyless(exit("a", "SBIN-EQ")).await;
+        assert!(replayed && same == needed, "one that went is a replay");
+        desk.at_rest().await;
+    });
+}
