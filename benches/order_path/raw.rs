@@ -209,15 +209,57 @@ fn writer(directory: &Path, jobs: &Receiver<Job>, done: &Sender<Vec<usize>>, com
 
 /// A closed loop of so many orders at once.
 pub(crate) fn closed_loop(concurrency: usize, orders: usize) -> Sample {
-    drive(concurrency, orders, None)
+    drive(concurrency, orders)
 }
 
-/// One order at a time, with a pause before each.
+/// One order at a time, with a pause before each; between the sender and the writer stand two threads that only hand
+/// on, as the HTTP worker and the engine do: an idle machine pays for every one of these wake-ups.
 pub(crate) fn paced(orders: usize, pause: Duration) -> Sample {
-    drive(1, orders, Some(pause))
+    let recorded = record(orders);
+    let directory = tempfile::tempdir().unwrap();
+    let (send, jobs) = bounded::<Job>(16);
+    let (finished, done) = bounded::<Vec<usize>>(16);
+    let (to_engine, at_engine) = bounded::<[Vec<Write>; 3]>(16);
+    let (to_worker, at_worker) = bounded::<[Vec<Write>; 3]>(16);
+    let (from_engine, back_at_worker) = bounded::<()>(16);
+    let (from_worker, back) = bounded::<()>(16);
+    let commits = Mutex::new(Vec::new());
+    let mut times = Vec::with_capacity(orders);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (jobs, finished) = (jobs, finished);
+            writer(directory.path(), &jobs, &finished, &commits);
+        });
+        scope.spawn(move || {
+            for units in at_engine {
+                for writes in units {
+                    send.send((0, writes)).unwrap();
+                    let _written = done.recv().unwrap();
+                }
+                from_engine.send(()).unwrap();
+            }
+        });
+        scope.spawn(move || {
+            for units in at_worker {
+                to_engine.send(units).unwrap();
+                back_at_worker.recv().unwrap();
+                from_worker.send(()).unwrap();
+            }
+        });
+        for units in recorded {
+            super::client::wait(pause);
+            let began = Instant::now();
+            to_worker.send(units).unwrap();
+            back.recv().unwrap();
+            times.push(began.elapsed());
+        }
+        drop(to_worker);
+    });
+    Sample { orders: times, commits: commits.into_inner(), wall: start.elapsed() }
 }
 
-fn drive(concurrency: usize, orders: usize, pause: Option<Duration>) -> Sample {
+fn drive(concurrency: usize, orders: usize) -> Sample {
     let mut recorded = record(orders).into_iter();
     let directory = tempfile::tempdir().unwrap();
     let (send, jobs) = bounded::<Job>(4_096);
@@ -232,9 +274,6 @@ fn drive(concurrency: usize, orders: usize, pause: Option<Duration>) -> Sample {
         let mut times = Vec::with_capacity(orders);
         let mut begin = |slot: usize, slots: &mut Vec<Slot>| -> bool {
             let Some(units) = recorded.next() else { return false };
-            if let Some(pause) = pause {
-                super::client::wait(pause);
-            }
             let mut units = units.into_iter();
             let start = Instant::now();
             send.send((slot, units.next().unwrap())).unwrap();
