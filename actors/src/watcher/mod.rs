@@ -22,7 +22,7 @@ pub use recovery::{Found as RecoveryFound, decide};
 use crate::broker::{CancelOrder, Found, Read, Reading};
 use crate::guard::PositionsRead;
 use crate::line::{Desk, Line, Phase};
-use crate::order::{BasketId, ClientId, CommandId, OrderFact, OrderRecord, OrderType, Product, Source, Status, Tag};
+use crate::order::{BasketId, BrokerOrderId, ClientId, CommandId, Fill, OrderFact, OrderRecord, OrderType, Product, Source, Status, Tag};
 use crate::persistence::{Cargo, ControlChange, Event, KillLevel, Level, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, PositionRow, Session, Snapshot, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -55,6 +55,8 @@ pub struct Streamed(pub StreamEvent);
 
 /// Concerns that are remembered as said; then they are said anew. A broker's garbage must not fill the memory.
 const SAID_KEPT: usize = 2_000;
+/// Orders whose streamed trades are kept until their number is known.
+const EARLY_KEPT: usize = 1_000;
 /// How many polls between two proofs of the session.
 const SESSION_EVERY: u32 = 30;
 
@@ -79,6 +81,22 @@ struct Core {
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
+    /// Trades that the stream brought before their order's number was known.
+    early_trades: BTreeMap<BrokerOrderId, Vec<Fill>>,
+    /// Books that commits have asked for, and when such were last read.
+    deferred: BTreeSet<Reading>,
+    read_at: Option<DateTime<Utc>>,
+}
+
+impl Core {
+    /// Keeps a streamed trade until its order's number is known. What there is no room for comes with the trade book.
+    fn keep_early(&mut self, fill: Fill) -> Option<(CommandId, OrderFact)> {
+        if self.early_trades.len() >= EARLY_KEPT {
+            self.early_trades.pop_first();
+        }
+        self.early_trades.entry(fill.broker_order_id.clone()).or_default().push(fill);
+        None
+    }
 }
 
 impl WatcherActor {
@@ -474,6 +492,11 @@ impl WatcherActor {
             }
             let Some(record) = &event.record else { continue };
             asks_cancel |= record.cancel_wanted.is_some() && record.broker_order_id.is_some() && !record.status.is_terminal();
+            if let Some(id) = &record.broker_order_id
+                && let Some(fills) = self.core.early_trades.remove(id)
+            {
+                self.post_facts(fills.into_iter().map(|fill| (record.command_id, OrderFact::Fill(fill))).collect());
+            }
             if record.filled_quantity > record.traded_quantity {
                 // The book has counted what we have no trade of: what is held is not known until it is read.
                 wanted.extend([Reading::Trades, Reading::Positions]);
@@ -498,9 +521,23 @@ impl WatcherActor {
         if asks_cancel {
             self.ask_for_cancels(now);
         }
-        if !wanted.is_empty() {
-            self.line.tell_broker(&self.desk.client_id, Read(wanted));
+        self.core.deferred.extend(wanted);
+        self.read_deferred(now);
+    }
+
+    /// Reads what commits have asked for: at once after a quiet moment, otherwise a quarter of a poll after the last
+    /// such read. Under load every commit asks, and a book of the whole day must not be read for each.
+    fn read_deferred(&mut self, now: DateTime<Utc>) {
+        let gap = chrono::Duration::from_std(self.read_gap()).unwrap_or(chrono::Duration::MAX);
+        let is_quiet = self.core.read_at.is_none_or(|at| now < at || now.signed_duration_since(at) >= gap);
+        if is_quiet && !self.core.deferred.is_empty() {
+            self.core.read_at = Some(now);
+            self.line.tell_broker(&self.desk.client_id, Read(std::mem::take(&mut self.core.deferred)));
         }
+    }
+
+    fn read_gap(&self) -> std::time::Duration {
+        self.desk.settings.waits.poll / 4
     }
 
     fn streamed(&mut self, event: StreamEvent) {
@@ -520,6 +557,7 @@ impl WatcherActor {
                         .map(|order| (order.command_id, OrderFact::Fill(trade.fill.clone())))
                 })
                 .flatten()
+                .or_else(|| self.core.keep_early(trade.fill))
                 .into_iter()
                 .collect(),
             StreamEvent::Reconnected => {
@@ -597,7 +635,16 @@ impl Handler<Committed> for WatcherActor {
         for (change, control) in message.events.iter().filter_map(|event| event.control.as_deref()) {
             self.desk.latch.committed(change, control);
         }
-        guarded(self, ctx, |actor, _, now| actor.committed(&message.events, now));
+        guarded(self, ctx, |actor, ctx, now| {
+            let was_empty = actor.core.deferred.is_empty();
+            actor.committed(&message.events, now);
+            // One timer for all that is asked for meanwhile.
+            if was_empty && !actor.core.deferred.is_empty() {
+                ctx.run_later(actor.read_gap(), |actor, ctx| {
+                    guarded(actor, ctx, |actor, _, now| actor.read_deferred(now));
+                });
+            }
+        });
     }
 }
 
