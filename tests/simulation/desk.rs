@@ -532,6 +532,11 @@ impl Desk {
         self.broker.broker.replan(FaultPlan::none().always(kind, fault));
     }
 
+    /// From now on every call of these kinds goes wrong, and none of the others.
+    pub(crate) fn always_all(&self, kinds: &[CallKind], fault: &Fault) {
+        self.broker.broker.replan(kinds.iter().fold(FaultPlan::none(), |plan, kind| plan.always(*kind, fault.clone())));
+    }
+
     pub(crate) fn heal(&self) {
         self.broker.broker.replan(FaultPlan::none());
     }
