@@ -127,7 +127,7 @@ impl Engine {
             WriteOn::Thread => {
                 let deliver = {
                     let line = Arc::clone(&line);
-                    move |round| line.tell_persistence(Written(round))
+                    move |round| line.tell_written(Written(round))
                 };
                 Writer::spawn(opened.ledger, capacity, Arc::clone(&line.halt), deliver)
                     .map_err(|error| StoreError { step: "start", cause: format!("no thread for the writer: {error}") })?

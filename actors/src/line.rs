@@ -17,7 +17,7 @@ use crate::broker::{BrokerActor, Calls};
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
 use crate::order::{ClientId, CommandId};
-use crate::persistence::{Admission, Cargo, Latch, Level, Note, Orphans, PersistenceActor, Post, Posted, Seat, Unit, View};
+use crate::persistence::{Admission, Cargo, Latch, Level, Note, Orphans, PersistenceActor, Post, Posted, Seat, Unit, View, Written};
 use crate::ports::{Broker, Clock, Ids, Instruments, Quotes};
 use crate::risk::RiskActor;
 use crate::settings::{AccountSettings, Settings};
@@ -371,6 +371,15 @@ impl Line {
         PersistenceActor: Handler<M>,
     {
         self.tell(self.persistence.get(), message);
+    }
+
+    /// A round that is on disk, to PersistenceActor. What it acknowledges is repeated by nobody: if there is no room for
+    /// it, the process ends and recovery reads what was written.
+    pub(crate) fn tell_written(&self, message: Written) {
+        let sent = self.persistence.get().map(|address| address.try_send(message));
+        if !matches!(sent, Some(Ok(()))) && !self.halt.is_halted() && !self.is_closed() {
+            self.halt.halt(EXIT_FAULT, "what was written cannot be handed on: PersistenceActor's mailbox is full, or it is gone");
+        }
     }
 
     /// To an account's RiskActor.

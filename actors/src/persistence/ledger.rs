@@ -292,8 +292,10 @@ impl Ledger {
         }
         let Rows::Orders(orders) = self.store.query(&Query::Signal(client.clone(), seen.signal_id))? else { return Ok(None) };
         let Some(first) = orders.first() else { return Ok(None) };
-        // An exit that came to nothing then may be wanted now: only the sender's own key makes it the same signal.
-        if registration.key.is_none() && orders.iter().any(|order| order.is_exit() && order.status == Status::Failed) {
+        // An exit that came to nothing then may be wanted now: only the sender's own key makes it the same signal. With an
+        // entry or an adjustment beside it, which may have gone, it stays the same: nothing may be opened twice.
+        let only_exits = orders.iter().all(|order| order.is_exit());
+        if registration.key.is_none() && only_exits && orders.iter().any(|order| order.status == Status::Failed) {
             return Ok(None);
         }
         Ok(Some(Ok(Answer { replayed: true, basket_id: first.basket_id, orders: orders.iter().map(|order| order.command_id).collect() })))

@@ -73,7 +73,7 @@ impl PersistenceActor {
 
     fn submit(&mut self, jobs: Vec<Job>) {
         if let Some(round) = self.writer.submit(jobs, &*self.line.halt) {
-            self.line.tell_persistence(Written(round));
+            self.line.tell_written(Written(round));
         }
     }
 

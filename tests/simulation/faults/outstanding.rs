@@ -106,6 +106,21 @@ fn an_exit_that_failed_before_is_not_a_replay_when_it_is_needed() {
         assert_eq!((desk.until_ended(needed).await.status, desk.net_at_broker(&sbin())), (Status::Executed, 0));
         let (replayed, same) = keyless(exit("a", "SBIN-EQ")).await;
         assert!(replayed && same == needed, "one that went is a replay");
+
+        // Beside an entry that went, a failed exit does not make the body a new signal.
+        let basket = [exit("b", "INFY-EQ"), entry("b", "RELIANCE-EQ", "BUY", 5)];
+        let twice = [desk.draft(&basket), desk.draft(&basket)].map(|draft| SignalDraft {
+            idempotency_key: None,
+            replay_window_ms: 60_000,
+            body_hash: [8; 32],
+            ..draft
+        });
+        let mut answers = Vec::new();
+        for draft in twice {
+            answers.push(desk.engine.submit(draft).await.unwrap());
+        }
+        assert_eq!(desk.row(answers[0].orders[0]).tag, Some(Tag::NoPosition));
+        assert!(answers[1].replayed && answers[0].orders == answers[1].orders, "{answers:?}");
         desk.at_rest().await;
     });
 }
