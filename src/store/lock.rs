@@ -31,7 +31,17 @@ pub enum LockError {
 /// The lock, held for as long as this lives. The system drops it with the process, however that ends; the file stays.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DirectoryLock {
+    /// Closing alone is not enough: a child process that is being started holds a copy of the file until its program
+    /// runs, and the lock with it.
+    fn drop(&mut self) {
+        if let Err(cause) = self.file.unlock() {
+            tracing::warn!(%cause, "the data directory's lock could not be given up; it goes with this process");
+        }
+    }
 }
 
 impl DirectoryLock {
@@ -53,7 +63,7 @@ impl DirectoryLock {
         }
         let text = format!("pid {}, started {}\n", std::process::id(), stored_time(now));
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes())).map_err(unusable)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -77,6 +87,8 @@ mod tests {
         let refusal = DirectoryLock::acquire(directory.path(), now).unwrap_err().to_string();
         assert!(refusal.contains(&format!("pid {}", std::process::id())), "{refusal}");
         assert!(refusal.contains("2026-11-20T04:00:00.000000Z"), "{refusal}");
+        // What a child process holds while it is being started.
+        let _copy = first.file.try_clone().unwrap();
         drop(first);
         DirectoryLock::acquire(directory.path(), now).unwrap();
     }
