@@ -12,10 +12,10 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ordergate_actors::order::BrokerOrderId;
+use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, Quote, Refusal,
-    Session, Snapshot, StreamEvent, TradeRow, Unreadable,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange,
+    Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -230,9 +230,17 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         self.order_call(CallKind::Cancel, reach, CallOutcome::Rejected, CallOutcome::NotSent, CallOutcome::Unconfirmed)
     }
 
-    fn modify(&self, change: Modification) -> Call<CallOutcome> {
+    fn prepare_change(&self, change: Modification, quote: Option<&Quote>) -> Result<PreparedChange, Refusal> {
+        self.inner.prepare_change(change, quote)
+    }
+
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>> {
+        self.inner.quote(instrument)
+    }
+
+    fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
         let inner = Arc::clone(&self.inner);
-        let reach = move || inner.modify(change.clone());
+        let reach = move || inner.modify(prepared.clone());
         self.order_call(CallKind::Modify, reach, CallOutcome::Rejected, CallOutcome::NotSent, CallOutcome::Unconfirmed)
     }
 

@@ -1,4 +1,5 @@
 //! Brokers behind the engine's port.
 
+pub mod connection;
 pub mod faulty;
 pub mod paper;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use ordergate::brokers::faulty::FaultyBroker;
 use ordergate::brokers::paper::PaperBroker;
 use ordergate::store::{ReadStore, SimulatedDisk};
-use ordergate_actors::order::{BrokerOrderId, Status};
+use ordergate_actors::order::{BrokerOrderId, Instrument, Status};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, Quote, Refusal,
-    Session, Snapshot, StreamEvent, TradeRow,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange,
+    Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 
@@ -85,9 +85,15 @@ impl Broker for Witness {
         self.started.lock().push(format!("cancel {id}"));
         self.broker.cancel(id)
     }
-    fn modify(&self, change: Modification) -> Call<CallOutcome> {
-        self.started.lock().push(format!("modify {}", change.broker_order_id));
-        self.broker.modify(change)
+    fn prepare_change(&self, change: Modification, quote: Option<&Quote>) -> Result<PreparedChange, Refusal> {
+        self.broker.prepare_change(change, quote)
+    }
+    fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
+        self.started.lock().push(format!("modify {}", prepared.change.broker_order_id));
+        self.broker.modify(prepared)
+    }
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>> {
+        self.broker.quote(instrument)
     }
     fn session(&self) -> Call<Session> {
         self.broker.session()

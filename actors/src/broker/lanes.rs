@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::guard::Admitted;
 use crate::order::CommandId;
-use crate::ports::{Modification, Prepared};
+use crate::ports::{Prepared, PreparedChange};
 
 use super::calls::CallKind;
 
@@ -32,7 +32,7 @@ pub enum Work {
     /// Cancel the order.
     Cancel,
     /// Change the order.
-    Modify(Box<Modification>),
+    Modify(Box<PreparedChange>),
 }
 
 impl Work {

@@ -24,7 +24,10 @@ use crate::guard::Admitted;
 use crate::line::{Desk, Line};
 use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Status, Tag, TestMode};
 use crate::persistence::{Cargo, OrderUnit, Outcome, Posted, Ticket, Unit};
-use crate::ports::{BookRow, BrokerOrder, CallOutcome, Modification, PlaceOutcome, PositionRow, Prepared, Session, Snapshot, TradeRow};
+use crate::ports::{
+    BookRow, BrokerOrder, CallOutcome, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange, Refusal, Session, Snapshot,
+    TradeRow,
+};
 use crate::supervision::{Shell, at_hand, guarded, panic_words};
 use crate::watcher::BookRead;
 
@@ -188,15 +191,27 @@ impl BrokerActor {
         }
     }
 
+    fn prepare_change(&self, change: Modification, now: DateTime<Utc>) -> Result<PreparedChange, Refusal> {
+        let quote =
+            self.line.quotes.quote(&change.instrument.key).filter(|quote| now.signed_duration_since(quote.at) <= self.quote_max_age());
+        self.desk.broker.prepare_change(change, quote.as_ref())
+    }
+
+    fn quote_max_age(&self) -> chrono::Duration {
+        chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX)
+    }
+
     /// The exact request. A mock order needs none: it never reaches the port.
     fn prepare(&self, admitted: &Admitted, now: DateTime<Utc>) -> Result<Prepared, (Tag, String)> {
         let record = admitted.record();
         let Some(instrument) = record.instrument().and_then(|key| self.line.instruments.find(&key)) else {
             return Err((Tag::ValidationFailed, format!("tradingsymbol: {} is no longer in the instrument master", record.ask.symbol)));
         };
-        let max_age = chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
-        let quote =
-            self.line.quotes.quote(&instrument.key).filter(|quote| record.is_exit() || now.signed_duration_since(quote.at) <= max_age);
+        let quote = self
+            .line
+            .quotes
+            .quote(&instrument.key)
+            .filter(|quote| record.is_exit() || now.signed_duration_since(quote.at) <= self.quote_max_age());
         let order = BrokerOrder {
             command_id: record.command_id,
             instrument,
@@ -248,10 +263,7 @@ impl BrokerActor {
                     (fact, Cargo::Send)
                 }
                 Work::Cancel => (OrderFact::CallIntended { call: "CANCEL", request: "cancel".to_owned() }, Cargo::Call),
-                Work::Modify(change) => (
-                    OrderFact::CallIntended { call: "MODIFY", request: serde_json::to_string(&change.terms).unwrap_or_default() },
-                    Cargo::Call,
-                ),
+                Work::Modify(prepared) => (OrderFact::CallIntended { call: "MODIFY", request: prepared.request.clone() }, Cargo::Call),
             };
             posted.push(Posted { unit: self.unit(command_id, fact), cargo });
         }
@@ -316,7 +328,7 @@ impl BrokerActor {
                 let Some(id) = record.broker_order_id.clone() else { return };
                 self.change(command_id, CallKind::Cancel, self.desk.broker.cancel(id), None);
             }
-            Work::Modify(change) => {
+            Work::Modify(prepared) => {
                 // A kill that came while it waited for its turn forbids it as it forbids the order itself.
                 let cancelled = record.cancel_wanted.map(|tag| tag.words().to_owned());
                 if let Some(reason) = cancelled.or_else(|| self.desk.latch.forbids(&record.ask.strategy, record.is_exit())) {
@@ -324,8 +336,8 @@ impl BrokerActor {
                     self.line.post_unit(self.unit(command_id, OrderFact::CallReplied { call: "MODIFY", outcome, terms: None }));
                     return;
                 }
-                let future = self.desk.broker.modify((*change).clone());
-                self.change(command_id, CallKind::Modify, future, Some(*change));
+                let change = prepared.change.clone();
+                self.change(command_id, CallKind::Modify, self.desk.broker.modify(*prepared), Some(change));
             }
         }
     }
@@ -559,8 +571,18 @@ impl Handler<ModifyOrder> for BrokerActor {
             let number =
                 actor.line.view.read(&actor.desk.client_id, |book| book.order(message.command_id).map(|order| order.number)).flatten();
             let Some(number) = number else { return };
-            let _waits_already = actor.lanes.push(Lane::Modify, number, message.command_id, Work::Modify(Box::new(message.change)));
-            actor.pump(now);
+            match actor.prepare_change(message.change, now) {
+                Ok(prepared) => {
+                    let work = Work::Modify(Box::new(prepared));
+                    let _waits_already = actor.lanes.push(Lane::Modify, number, message.command_id, work);
+                    actor.pump(now);
+                }
+                Err(refusal) => {
+                    let outcome = format!("not sent: {}", refusal.reason);
+                    let fact = OrderFact::CallReplied { call: "MODIFY", outcome, terms: None };
+                    actor.line.post_unit(actor.unit(message.command_id, fact));
+                }
+            }
         });
     }
 }

@@ -40,6 +40,8 @@ pub struct Capabilities {
     pub visibility_bound: Duration,
     /// How often the books are read.
     pub poll: Duration,
+    /// Whether it takes market orders. If not, they go out as limits through the touch, and need a fresh quote.
+    pub takes_market_orders: bool,
 }
 
 /// An order, whole, for [`Broker::prepare`].
@@ -108,6 +110,15 @@ pub struct Modification {
     pub instrument: Arc<Instrument>,
     /// The order as it shall be.
     pub terms: Terms,
+}
+
+/// A change that will go out, exactly. `request` is the text that is committed before the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedChange {
+    /// The change, as the broker takes it.
+    pub change: Modification,
+    /// The request, without secrets.
+    pub request: String,
 }
 
 /// What one read of a book proved.
@@ -218,8 +229,14 @@ pub trait Broker: Send + Sync + fmt::Debug + 'static {
     /// Asks for the order to be cancelled.
     fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome>;
 
-    /// Asks for the order to be changed.
-    fn modify(&self, change: Modification) -> Call<CallOutcome>;
+    /// Puts the change into the exact request that will go out. Pure: no clock, no I/O.
+    ///
+    /// # Errors
+    /// [`Refusal`] when this broker cannot take such a change.
+    fn prepare_change(&self, change: Modification, quote: Option<&Quote>) -> Result<PreparedChange, Refusal>;
+
+    /// Asks for the order to be changed, once.
+    fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome>;
 
     /// Proves the session by a read.
     fn session(&self) -> Call<Session>;
@@ -232,6 +249,9 @@ pub trait Broker: Send + Sync + fmt::Debug + 'static {
 
     /// All positions.
     fn positions(&self) -> Call<Snapshot<PositionRow>>;
+
+    /// The instrument's quote, asked for now; why there is none otherwise.
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>>;
 
     /// The pushed updates; taken once.
     fn stream(&self) -> Option<tokio::sync::mpsc::Receiver<StreamEvent>>;

@@ -7,8 +7,8 @@ mod market;
 mod store;
 
 pub use broker::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, Refusal, Session,
-    Snapshot, StreamEvent, TradeRow, Unreadable,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange,
+    Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
 };
 pub use clock::{Clock, Ids};
 pub use market::{Instruments, Quote, Quotes};

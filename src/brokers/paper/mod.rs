@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::BrokerOrderId;
+use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, Instruments, Modification, PlaceOutcome, PositionRow, Prepared,
-    Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -98,6 +98,7 @@ impl PaperBroker {
             send_ahead: 64,
             visibility_bound: Duration::ZERO,
             poll: settings.poll,
+            takes_market_orders: true,
         };
         let desk = Mutex::new(Desk { exchange: Exchange::with_book(instruments, book), log, publisher });
         Ok(Self { shared: Arc::new(Shared { capabilities, market, clock, desk, updates: Mutex::new(Some(updates)) }) })
@@ -202,8 +203,13 @@ impl Broker for PaperBroker {
     }
 
     fn prepare(&self, order: BrokerOrder, _quote: Option<&Quote>) -> Result<Prepared, Refusal> {
-        let request = request::text(&order).map_err(|cause| Refusal { reason: cause.to_string() })?;
+        let request = request::place(&order).map_err(|cause| Refusal { reason: cause.to_string() })?;
         Ok(Prepared { order, request })
+    }
+
+    fn prepare_change(&self, change: Modification, _quote: Option<&Quote>) -> Result<PreparedChange, Refusal> {
+        let request = request::change(&change).map_err(|cause| Refusal { reason: cause.to_string() })?;
+        Ok(PreparedChange { change, request })
     }
 
     fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
@@ -225,8 +231,8 @@ impl Broker for PaperBroker {
         Box::pin(async move { outcome(shared.act(|exchange, now, market| exchange.decide_cancel(&id, None, now, market))) })
     }
 
-    fn modify(&self, change: Modification) -> Call<CallOutcome> {
-        let shared = Arc::clone(&self.shared);
+    fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
+        let (shared, change) = (Arc::clone(&self.shared), prepared.change);
         Box::pin(async move {
             outcome(shared.act(|exchange, now, market| exchange.decide_modify(&change.broker_order_id, &change.terms, now, market)))
         })
@@ -255,6 +261,14 @@ impl Broker for PaperBroker {
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move { shared.snapshot(|exchange, now| exchange.positions(now, &*shared.market)) })
+    }
+
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let depth = shared.market.depth(&instrument, shared.clock.now());
+            depth.map(|depth| depth.quote()).ok_or_else(|| format!("the market has no price of {}", instrument.key))
+        })
     }
 
     fn stream(&self) -> Option<mpsc::Receiver<StreamEvent>> {

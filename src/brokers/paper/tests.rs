@@ -159,7 +159,7 @@ fn a_modification_is_of_the_total() {
     let modify = |total| {
         let instrument = world.table.find(&share()).unwrap();
         let change = Modification { broker_order_id: broker_order_id.clone(), instrument, terms: limit(Side::Buy, total, "874.50") };
-        broker.modify(change).now_or_never().unwrap()
+        broker.modify(broker.prepare_change(change, None).unwrap()).now_or_never().unwrap()
     };
     assert!(matches!(modify(2), CallOutcome::Rejected(_)));
     assert_eq!(modify(8), CallOutcome::Accepted);
@@ -308,7 +308,7 @@ fn take(world: &World, broker: &PaperBroker, step: &Step) {
             let side = broker.exchange().order(&broker_order_id).unwrap().row.side;
             let instrument = world.table.find(&share()).unwrap();
             let change = Modification { broker_order_id, instrument, terms: limit(side, *quantity, &at.to_string()) };
-            broker.modify(change).now_or_never();
+            broker.modify(broker.prepare_change(change, None).unwrap()).now_or_never();
         }
         Step::Market(at) => {
             let level = |at: i64| vec![Level { price: price(&at.to_string()), quantity: 9 }];

@@ -1,0 +1,71 @@
+//! What a broker account can say about its connection, and how a person logs it in. The engine does not see it: it asks
+//! [`Broker::session`](ordergate_actors::ports::Broker::session) and follows the books. The CLI, the dashboard API and
+//! the readiness report do.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::Amount;
+use ordergate_actors::ports::Call;
+use serde::Serialize;
+
+/// Money at the broker, rupees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Funds {
+    /// Cash at the start of the day.
+    pub cash: Amount,
+    /// Margin in use.
+    pub margin_used: Amount,
+    /// What new orders may use, by the broker's figures.
+    pub available: Amount,
+}
+
+/// How the connection stands. Each part is read anew; `Err` says why it could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConnectionReport {
+    /// Whether a read with the present token worked; the words of the broker, or why not.
+    pub session: Result<String, String>,
+    /// When the token ends, if known.
+    pub token_ends_at: Option<DateTime<Utc>>,
+    /// The broker's clock minus ours, ms, from its newest answer.
+    pub clock_skew_ms: Option<i64>,
+    /// The address that the broker's own answers name as ours, if they do.
+    pub address: Option<IpAddr>,
+    /// The account's money.
+    pub funds: Result<Funds, String>,
+    /// Age of the newest frame of the stream; `None`: no stream is up.
+    pub stream_age: Option<Duration>,
+    /// Where a person logs in, if a person must.
+    pub login_link: Option<String>,
+}
+
+/// Why a login did not work, and what follows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// Never tried again with the same words: a second wrong one may lock the account.
+    #[error("the broker refuses this login: {0}; check the account's credentials")]
+    Refused(String),
+    /// A person must sign in at the broker's page.
+    #[error("a person must sign in: open {0}")]
+    NeedsPerson(String),
+    /// Not now; trying again later may help.
+    #[error("the login did not come through: {0}")]
+    Later(String),
+    /// This broker has no login.
+    #[error("this broker has no login")]
+    None,
+}
+
+/// One account's connection to its broker.
+pub trait Connection: Send + Sync + fmt::Debug + 'static {
+    /// Reads how it stands. Takes part in the account's rate budget like any read.
+    fn report(&self) -> Call<ConnectionReport>;
+
+    /// Logs in with what is configured, if no kept token works.
+    fn login(&self) -> Call<Result<String, LoginError>>;
+
+    /// Finishes a login that a person began at the broker's page: the code that the redirect brought.
+    fn take_code(&self, code: String) -> Call<Result<String, LoginError>>;
+}
