@@ -222,7 +222,8 @@ fn parts(config: &Config, store: SqliteStore, unsound: BTreeSet<Option<ClientId>
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rows = sample(trading_date(clock.now())).map_err(|error| anyhow!("the instrument sample: {error}"))?;
     let instruments = Arc::new(InstrumentTable::new(rows));
-    let market: Arc<dyn Market> = Arc::new(SyntheticMarket::new(config.paper.seed, instruments.iter().map(AsRef::as_ref)));
+    let listed: Vec<_> = instruments.iter().collect();
+    let market: Arc<dyn Market> = Arc::new(SyntheticMarket::new(config.paper.seed, listed.iter().map(AsRef::as_ref)));
     let quotes = Arc::new(MarketQuotes::new(Arc::clone(&market), instruments.clone(), Arc::clone(&clock)));
     let mut accounts: Vec<(_, Arc<dyn Broker>)> = Vec::with_capacity(config.accounts.len());
     for account in &config.accounts {
