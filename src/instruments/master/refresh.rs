@@ -1,6 +1,7 @@
 //! Keeps the masters of the day in force while the engine runs: plans, fetches, loads, swaps.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,46 @@ pub enum News {
     },
     /// What is stored cannot be read; the table in force stays.
     Unreadable(LoadError),
+}
+
+impl News {
+    /// What a person must hear of it, if it is bad.
+    #[must_use]
+    pub fn alarm(&self) -> Option<String> {
+        match self {
+            Self::Failed { .. } | Self::Unreadable(_) => Some(self.to_string()),
+            Self::InForce { passed_over, .. } if !passed_over.is_empty() => Some(self.to_string()),
+            Self::Fetched(_) | Self::InForce { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetched(fetched) => {
+                let Fetched { exchange, day, rows, blank, skipped, bad_count, .. } = fetched;
+                write!(
+                    f,
+                    "fetched the master of {exchange} of {day}: {rows} instruments, {blank} blank rows, {skipped} not traded, {bad_count} not readable"
+                )
+            }
+            Self::Failed { exchange, error, as_of, next } => {
+                write!(f, "the master of {exchange} was not fetched: {error}; ")?;
+                match as_of {
+                    Some(day) => write!(f, "that of {day} stays")?,
+                    None => f.write_str("there is none")?,
+                }
+                write!(f, ", the next attempt is at {next}")
+            }
+            Self::InForce { rows, as_of, passed_over } => {
+                let day = as_of.map_or_else(|| "no day".to_owned(), |day| day.to_string());
+                write!(f, "{rows} instruments are in force, the oldest exchange is of {day}")?;
+                passed_over.iter().try_for_each(|file| write!(f, "; passed over {file}"))
+            }
+            Self::Unreadable(error) => write!(f, "the table in force stays: {error}"),
+        }
+    }
 }
 
 /// The downloads that failed so far.
