@@ -4,12 +4,17 @@
 //!
 //! *Invariant:* nothing is acknowledged before it is durable, and nothing that failed to commit is ever retried.
 
+mod acknowledge;
 mod book;
+mod broker_tag;
 pub mod chain;
 mod control;
 mod delta;
+mod inputs;
 mod ledger;
 mod registered;
+mod signal;
+mod staged;
 mod ticket;
 mod unit;
 mod view;
@@ -21,8 +26,8 @@ use actix::{Actor, Context, Handler, Message, Supervised};
 use tokio::sync::oneshot;
 
 pub use book::{Alarm, Book, Gross, NEWEST_KEPT};
+pub use broker_tag::read_tag;
 pub use control::{Control, ControlChange, KillLevel, Latch};
-pub use delta::read_tag;
 pub use ledger::{Ledger, Opened, Round, Seat};
 pub use registered::Registered;
 pub use ticket::{Admission, Answer, Orphans, Permit, Ticket, Waiter};
