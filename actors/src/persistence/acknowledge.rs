@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::book::Alarm;
 use super::ledger::{Ledger, Pending};
 use super::registered::Registered;
+use super::staged::Committed;
 use super::ticket::{Answer, Ticket, Waiter};
-use super::unit::{Ack, Cargo, Event, Level, NewOrder};
+use super::unit::{Ack, Cargo, Event, NewOrder};
 use crate::order::{BasketId, ClientId, CommandId, OrderRecord};
 
 impl Ledger {
     /// After the commit: the view moves, listeners hear.
     pub(super) fn publish(&mut self) -> Vec<Event> {
-        let (orders, holdings, controls, events) = self.staged.take_committed();
+        let Committed { orders, holdings, controls, alarms, events } = self.staged.take_committed();
         let chains = &self.staged.chains;
         self.view.write(|books| {
             for record in orders {
@@ -30,9 +30,14 @@ impl Ledger {
                     book.put_control(control);
                 }
             }
-            for event in events.iter().filter(|event| event.level > Level::Info) {
-                for book in books.values_mut().filter(|book| event.row.client_id.as_ref().is_none_or(|client| client == book.client_id())) {
-                    book.put_alarm(alarm(event));
+            for (chain, alarms) in alarms {
+                match chain {
+                    None => self.view.put_process_alarms(alarms),
+                    Some(client) => {
+                        if let Some(book) = books.get_mut(&client) {
+                            book.put_alarms(alarms);
+                        }
+                    }
                 }
             }
             for (client, book) in books.iter_mut() {
@@ -121,16 +126,5 @@ impl Ledger {
             registered.push(Registered::new(record, ticket));
         }
         (!registered.is_empty()).then_some(Ack::Registered(client_id, registered))
-    }
-}
-
-fn alarm(event: &Event) -> Alarm {
-    Alarm {
-        event: Arc::clone(&event.row.event),
-        level: event.level,
-        text: event.row.reason.clone().unwrap_or_else(|| Arc::from("")),
-        command_id: event.row.command_id,
-        at: event.row.at,
-        count: 1,
     }
 }

@@ -216,24 +216,3 @@ fn the_orders_of_one_strategy_are_not_those_of_another_whose_name_goes_on() {
     assert_eq!(numbers(book.open_of(&strategy("trend"))), [1]);
     assert_eq!(numbers(book.open_in(&sbin())), [1, 2, 3]);
 }
-
-#[test]
-fn an_alarm_said_again_is_counted() {
-    let mut book = Book::new(ClientId::parse("PAPER1").unwrap());
-    let alarm = |event: &str, number| Alarm {
-        event: Arc::from(event),
-        level: Level::Warn,
-        text: Arc::from(event),
-        command_id: Some(command(number)),
-        at: crate::testkit::morning(),
-        count: 1,
-    };
-    book.put_alarm(alarm("A", 1));
-    book.put_alarm(alarm("A", 1));
-    book.put_alarm(alarm("A", 2));
-    assert_eq!(book.alarms().map(|alarm| alarm.count).collect::<Vec<_>>(), [2, 1]);
-    for number in 0..500 {
-        book.put_alarm(alarm("B", number));
-    }
-    assert_eq!(book.alarms().count(), ALARMS_KEPT);
-}

@@ -5,19 +5,17 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 
+use super::alarms::{ACKNOWLEDGED, Alarm, AlarmChange, Alarms, with_level};
 use super::broker_tag::broker_tag;
 use super::chain::row_hash;
 use super::control::{Control, ControlChange};
-use super::inputs::{event_name, inputs_of, reason_of};
+use super::inputs::{CREATED, CreatedInputs, event_name, inputs_of, reason_of};
 use super::signal::signal_row;
 use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
 use super::unit::{Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration};
-use crate::order::{
-    Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord,
-    Status, Strategy, Tag, Transition,
-};
-use crate::ports::{JournalRow, Write};
+use crate::order::{Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Status, Strategy, Tag, Transition};
+use crate::ports::{JournalRow, SignalRow, Write};
 /// What one unit changes.
 #[derive(Debug)]
 pub(super) struct Delta {
@@ -29,6 +27,7 @@ pub(super) struct Delta {
     pub(super) events: Vec<Event>,
     chain_before: Option<(Option<ClientId>, Chain)>,
     number_before: Option<(ClientId, u64)>,
+    pub(super) alarms_before: Option<(Option<ClientId>, Alarms)>,
 }
 
 /// The part of a journal row that its unit knows.
@@ -52,6 +51,7 @@ impl Delta {
             events: Vec::new(),
             chain_before: None,
             number_before: None,
+            alarms_before: None,
         }
     }
 
@@ -62,6 +62,9 @@ impl Delta {
         }
         if let Some((client, number)) = self.number_before {
             staged.numbers.insert(client, number);
+        }
+        if let Some((chain, alarms)) = self.alarms_before {
+            staged.alarms.insert(chain, alarms);
         }
     }
 
@@ -84,7 +87,7 @@ impl Delta {
         let seq = self.next_seq(staged, &client);
         let chain = staged.chains.entry(client.clone()).or_default();
         let row = Arc::new(JournalRow {
-            client_id: client,
+            client_id: client.clone(),
             seq,
             prev_hash: chain.hash,
             at: self.at,
@@ -96,11 +99,50 @@ impl Delta {
             tag: record.and_then(|record| record.tag),
             reason: text.reason,
             who: text.who,
-            inputs: Arc::from(text.inputs),
+            inputs: Arc::from(with_level(text.inputs, text.level)),
         });
         *chain = Chain { seq, hash: row_hash(&row) };
         self.writes.push(Write::Journal(Arc::clone(&row)));
+        if let Some(alarm) = Alarm::of_row(&row, text.level) {
+            let changes = self.alarms(staged, &client).raise(alarm);
+            self.writes.extend(changes.into_iter().map(|change| match change {
+                AlarmChange::Put(alarm) => Write::Alarm(client.clone(), alarm),
+                AlarmChange::Gone(seq) => Write::AlarmGone(client.clone(), seq),
+            }));
+        }
         self.events.push(Event { row, record: record.cloned(), level: text.level, control: None });
+    }
+
+    /// A chain's open alarms, to be changed.
+    fn alarms<'a>(&mut self, staged: &'a mut Staged, chain: &Option<ClientId>) -> &'a mut Alarms {
+        let alarms = staged.alarms.entry(chain.clone()).or_default();
+        if self.alarms_before.is_none() {
+            self.alarms_before = Some((chain.clone(), alarms.clone()));
+        }
+        alarms
+    }
+
+    /// A person has seen an alarm; answers whether it was open.
+    pub(super) fn acknowledge(
+        &mut self,
+        staged: &mut Staged,
+        chain: Option<ClientId>,
+        seq: u64,
+        who: &Arc<str>,
+        reason: &Arc<str>,
+    ) -> bool {
+        let Some(alarm) = self.alarms(staged, &chain).acknowledge(seq) else { return false };
+        let text = RowText {
+            event: ACKNOWLEDGED,
+            from: None,
+            reason: Some(Arc::clone(reason)),
+            who: Arc::clone(who),
+            inputs: json!({ "alarm": seq, "event": alarm.event }).to_string(),
+            level: Level::Info,
+        };
+        self.row(staged, chain.clone(), (alarm.command_id, None), None, text);
+        self.writes.push(Write::AlarmGone(chain, seq));
+        true
     }
 
     /// A new signal with its orders; returns the orders as they will stand after the commit.
@@ -110,10 +152,12 @@ impl Delta {
         self.number_before = Some((client.clone(), *number));
         let first = *number + 1;
         *number += u64::try_from(registration.legs.len()).unwrap_or(0);
-        self.writes.push(Write::Signal(Arc::new(signal_row(registration))));
+        let signal = Arc::new(signal_row(registration));
+        self.writes.push(Write::Signal(Arc::clone(&signal)));
         let mut records = Vec::with_capacity(registration.legs.len());
         for (number, leg) in (first..).zip(&registration.legs) {
-            records.push(self.new_order(staged, registration, leg, number, tag_prefix));
+            let signal = (number == first).then_some(&*signal);
+            records.push(self.new_order(staged, registration, (leg, signal), number, tag_prefix));
         }
         records
     }
@@ -122,7 +166,7 @@ impl Delta {
         &mut self,
         staged: &mut Staged,
         registration: &Registration,
-        leg: &NewOrder,
+        (leg, signal): (&NewOrder, Option<&SignalRow>),
         number: u64,
         tag_prefix: &str,
     ) -> Arc<OrderRecord> {
@@ -156,11 +200,11 @@ impl Delta {
             seq,
         };
         let subject = (Some(leg.command_id), Some(registration.signal_id));
-        let inputs = format!("{{\"asked\":{},\"broker_tag\":\"{}\"}}", leg.sent, created.broker_tag);
+        let inputs = CreatedInputs::of(&created, signal).text(&leg.sent);
         let text =
             |event, from, reason, inputs| RowText { event, from, reason, who: Arc::clone(&registration.user), inputs, level: Level::Info };
         let created = Arc::new(created);
-        self.row(staged, client.clone(), subject, Some(&created), text("INTENT_CREATED", None, None, inputs));
+        self.row(staged, client.clone(), subject, Some(&created), text(CREATED, None, None, inputs));
         let record = match &leg.refused {
             None => created,
             Some((tag, reason)) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::alarms::Alarms;
 use super::book::Book;
 use super::chain::row_hash;
 use super::control::Control;
@@ -95,6 +96,9 @@ impl Ledger {
         for head in &loaded.heads {
             staged.chains.insert(head.client_id.clone(), Chain { seq: head.seq, hash: row_hash(head) });
         }
+        for (chain, alarms) in loaded.alarms {
+            staged.alarms.insert(chain, Alarms::load(alarms));
+        }
         let mut books: BTreeMap<ClientId, Book> = seats.keys().map(|id| (id.clone(), Book::new(id.clone()))).collect();
         for head in loaded.accounts {
             let control = match &head.control {
@@ -106,7 +110,13 @@ impl Ledger {
             staged.numbers.insert(head.client_id.clone(), head.last_number);
             books.insert(head.client_id.clone(), Book::load(head, seq, control));
         }
+        for (chain, alarms) in &staged.alarms {
+            if let Some(book) = chain.as_ref().and_then(|client| books.get_mut(client)) {
+                book.put_alarms(alarms.clone());
+            }
+        }
         let view = Arc::new(View::new(books.into_values().collect()));
+        view.put_process_alarms(staged.alarms.get(&None).cloned().unwrap_or_default());
         view.put_free_space(store.free_space());
         let tag_prefix = loaded.tag_prefix.clone();
         let ledger = Self {
@@ -226,6 +236,15 @@ impl Ledger {
                 }
                 Ok(Pending::Reissued { client_id, records })
             }
+            Unit::Acknowledge { client_id, alarm, who, reason } => {
+                let mut delta = Delta::new(at);
+                let outcome = if delta.acknowledge(&mut self.staged, client_id, alarm, &who, &reason) {
+                    self.settle(delta)?
+                } else {
+                    Outcome::NotApplied(None)
+                };
+                Ok(Pending::Other { outcome, cargo })
+            }
             Unit::Note(note) => {
                 let mut delta = Delta::new(at);
                 delta.note(&mut self.staged, &note);
@@ -292,7 +311,7 @@ impl Ledger {
                 return Ok(Outcome::NotApplied(Some(before)));
             };
             let held = self.holding(&unit.client_id, &record.ask.strategy, &key);
-            let after = held.after(side, fill.quantity, fill.price).dated(record.signal_time.min(record.created_at));
+            let after = held.filled_by(&record, side, fill);
             delta.fill(&record, key, after, fill, trading_date(fill.at));
         }
         match (self.settle(delta)?, &unit.fact) {

@@ -1,8 +1,9 @@
 //! What a round has changed so far, on top of the view.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::alarms::Alarms;
 use super::control::Control;
 use super::delta::Delta;
 use super::unit::Event;
@@ -16,7 +17,15 @@ pub(super) struct Chain {
 }
 
 pub(super) type HoldingSlot = (ClientId, Strategy, HoldingKey);
-pub(super) type Committed = (Vec<Arc<OrderRecord>>, BTreeMap<HoldingSlot, (Holding, u64)>, BTreeMap<ClientId, Control>, Vec<Event>);
+
+/// What a commit has changed.
+pub(super) struct Committed {
+    pub(super) orders: Vec<Arc<OrderRecord>>,
+    pub(super) holdings: BTreeMap<HoldingSlot, (Holding, u64)>,
+    pub(super) controls: BTreeMap<ClientId, Control>,
+    pub(super) alarms: Vec<(Option<ClientId>, Alarms)>,
+    pub(super) events: Vec<Event>,
+}
 
 /// What the round has changed so far, on top of the view.
 #[derive(Debug, Default)]
@@ -24,6 +33,9 @@ pub(super) struct Staged {
     pub(super) chains: BTreeMap<Option<ClientId>, Chain>,
     pub(super) numbers: BTreeMap<ClientId, u64>,
     pub(super) controls: BTreeMap<ClientId, Control>,
+    /// The open alarms of every chain.
+    pub(super) alarms: BTreeMap<Option<ClientId>, Alarms>,
+    alarms_changed: BTreeSet<Option<ClientId>>,
     orders: HashMap<CommandId, Arc<OrderRecord>>,
     sequence: Vec<CommandId>,
     holdings: BTreeMap<HoldingSlot, (Holding, u64)>,
@@ -51,6 +63,7 @@ impl Staged {
         self.holdings.extend(delta.holdings);
         self.controls.extend(delta.controls);
         self.events.extend(delta.events);
+        self.alarms_changed.extend(delta.alarms_before.into_iter().map(|(chain, _)| chain));
     }
 
     /// Chains that have grown past a multiple of `every` since their last anchor.
@@ -72,7 +85,10 @@ impl Staged {
 
     pub(super) fn take_committed(&mut self) -> Committed {
         let mut orders = std::mem::take(&mut self.orders);
-        let records = std::mem::take(&mut self.sequence).iter().filter_map(|command| orders.remove(command)).collect();
-        (records, std::mem::take(&mut self.holdings), std::mem::take(&mut self.controls), std::mem::take(&mut self.events))
+        let orders = std::mem::take(&mut self.sequence).iter().filter_map(|command| orders.remove(command)).collect();
+        let changed = std::mem::take(&mut self.alarms_changed);
+        let alarms = changed.into_iter().map(|chain| (chain.clone(), self.alarms.get(&chain).cloned().unwrap_or_default())).collect();
+        let holdings = std::mem::take(&mut self.holdings);
+        Committed { orders, holdings, controls: std::mem::take(&mut self.controls), alarms, events: std::mem::take(&mut self.events) }
     }
 }
