@@ -141,7 +141,7 @@ pub(super) fn with_level(inputs: String, level: Level) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::command;
+    use crate::testkit::builders::command;
 
     fn alarm(seq: u64, event: &str, number: u64) -> Alarm {
         let at = crate::testkit::morning();

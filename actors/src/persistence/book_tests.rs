@@ -5,7 +5,7 @@ use proptest::prelude::{ProptestConfig, Strategy as _, any, prop_assert, prop_as
 
 use super::*;
 use crate::order::{Amount, Intent, Product, Status, Tag};
-use crate::testkit::builders::{Build, book_of, broker_id, command, exit, nse, order, rupees, sbin, sbin_in, strategy};
+use crate::testkit::builders::{Build, book_of, broker_id, exit, nse, order, rupees, sbin, sbin_in, strategy};
 
 const NAMES: [&str; 3] = ["trend", "trend2", "other"];
 const SYMBOLS: [&str; 2] = ["SBIN-EQ", "INFY-EQ"];

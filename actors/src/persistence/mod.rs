@@ -18,6 +18,7 @@ mod replay;
 mod signal;
 mod staged;
 mod ticket;
+mod unclosed;
 mod unit;
 mod view;
 mod writer;
