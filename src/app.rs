@@ -156,10 +156,10 @@ fn look_at_the_start(config: &Config, store: &SqliteStore, now: chrono::DateTime
         if !report.is_sound() {
             unsound.insert(report.chain.clone());
         }
-        if let Some((command, why)) = report.mismatched.first() {
+        if let Some(difference) = report.differences.first() {
             concerns.push((
                 "ALARM_JOURNAL_BROKEN",
-                format!("order {command} is not what the journal says: {why}; entries are stopped until a person re-arms"),
+                format!("a table is not what the journal makes: {difference}; entries are stopped until a person re-arms"),
             ));
         }
         if let Some((seq, why)) = &report.first_broken {
