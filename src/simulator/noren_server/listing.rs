@@ -48,7 +48,7 @@ impl Listing {
     }
 
     pub(super) fn rows(&self) -> Vec<Arc<Instrument>> {
-        self.day.read().table.iter().cloned().collect()
+        self.day.read().table.iter().collect()
     }
 
     pub(super) fn by_token(&self, exchange: Exchange, token: u32) -> Option<Arc<Instrument>> {
@@ -63,13 +63,17 @@ impl Listing {
     /// The quoted row that an instrument's price follows.
     pub(super) fn underlying(&self, of: &Instrument) -> Option<Arc<Instrument>> {
         let day = self.day.read();
-        day.table.iter().find(|row| row.underlying == of.underlying && matches!(row.kind, Kind::Index | Kind::Equity)).cloned()
+        day.table.iter().find(|row| row.underlying == of.underlying && matches!(row.kind, Kind::Index | Kind::Equity))
     }
 }
 
 impl Instruments for Listing {
     fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
         self.day.read().table.find(key)
+    }
+
+    fn as_of(&self, _: Exchange) -> Option<NaiveDate> {
+        None
     }
 }
 
