@@ -105,3 +105,13 @@ fn an_access_token_needs_no_stat() {
     assert_eq!(session::access_token_reply(200, refused).class(), Some(ErrorClass::BadCredentials));
     assert!(matches!(session::access_token_reply(200, br#"{"access_token":" "}"#), ObjectReply::Garbled(_)));
 }
+
+#[test]
+fn deep_nesting_costs_no_stack() {
+    let deep = 200_000;
+    let nested = format!("{}{}", "[".repeat(deep), "]".repeat(deep));
+    let inside = format!("{{\"stat\":\"Ok\",\"a\":{nested}}}");
+    assert!(matches!(ObjectReply::read(200, inside.as_bytes()), ObjectReply::Ok(fields) if fields.text("a").is_none()));
+    assert!(matches!(ListReply::read(200, nested.as_bytes()), ListReply::Rows(rows, bad) if rows.is_empty() && bad.len() == 1));
+    assert!(matches!(ListReply::read(200, "[".repeat(deep).as_bytes()), ListReply::Garbled(_)));
+}
