@@ -151,9 +151,9 @@ fn what_is_not_one_instrument_is_said_with_the_names() {
 #[test]
 fn words_that_are_no_selector_are_named() {
     for (text, rule) in [
-        ("", "it has 0 words"),
-        ("NIFTY weekly", "it has 2 words"),
-        ("NIFTY weekly ATM CE now", "it has 5 words"),
+        ("", "and has 0"),
+        ("NIFTY weekly", "and has 2"),
+        ("NIFTY weekly ATM CE now", "and has 5"),
         ("NIFTY weekly ATM", "its last word \"ATM\" is not CE, PE or FUT"),
         ("NIFTY weekly CE", "an option needs a strike before CE"),
         ("NIFTY weekly ATM FUT", "a future has no strike, and it names \"ATM\""),
