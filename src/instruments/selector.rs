@@ -89,7 +89,7 @@ impl FromStr for Selector {
         let (underlying, expiry, strike, kind) = match words.as_slice() {
             [underlying, expiry, kind] => (underlying, expiry, None, kind),
             [underlying, expiry, strike, kind] => (underlying, expiry, Some(strike), kind),
-            other => return Err(bad(format!("it has {} words, and needs 3 (a future) or 4 (an option)", other.len()))),
+            other => return Err(bad(format!("it needs 3 words (a future) or 4 (an option), and has {}", other.len()))),
         };
         let right = match kind.as_str() {
             "CE" | "CALL" => Some(Right::Call),
