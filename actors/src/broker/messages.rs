@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::CallKey;
+use super::{CallKey, CallKind, Wish};
 use crate::guard::Admitted;
-use crate::order::CommandId;
+use crate::order::{CommandId, InstrumentKey};
 use crate::persistence::Outcome;
-use crate::ports::{BookRow, Modification, PositionRow, Session, Snapshot, TradeRow};
+use crate::ports::{BookRow, Modification, PositionRow, Quote, Session, Snapshot, TradeRow};
 
 /// Send these. Sent by GuardActor.
 #[derive(Debug, Message)]
@@ -33,8 +33,8 @@ pub struct CancelOrder {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct ModifyOrder {
-    /// The order.
-    pub command_id: CommandId,
+    /// Whoever asked was told that it is asked for: its end is written down, also when this message is lost.
+    pub wish: Wish,
     /// As it shall be.
     pub change: Modification,
 }
@@ -55,6 +55,8 @@ pub struct SendCommitted {
 pub struct CallCommitted {
     /// The order.
     pub command_id: CommandId,
+    /// Which of its calls.
+    pub kind: CallKind,
     /// Whether it may be called.
     pub outcome: Outcome,
 }
@@ -106,4 +108,12 @@ pub(super) struct SlotDeadline(pub(super) CallKey);
 pub(super) struct ReadDone {
     pub(super) found: Found,
     pub(super) began_seq: u64,
+}
+
+/// An instrument was asked for its quote, for orders that need one. Posted by the task that asked.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Quoted {
+    pub(super) key: InstrumentKey,
+    pub(super) quote: Result<Quote, String>,
 }

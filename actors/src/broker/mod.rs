@@ -4,33 +4,49 @@
 //! The commit is asked for ahead of the write slot, for a window of orders; the slot takes the highest ready one, looks
 //! once more at the kill latch, the age and the wish to cancel, and starts the call as a task beside the actor. After
 //! the slot's deadline the order is in doubt and the slot is free for others; the late answer is still taken.
-//! *Invariant:* no write is ever repeated by this actor.
+//!
+//! Every call takes a token of the account's rate budget, orders before their row is written. What the budget holds up
+//! keeps its place in the lanes; one timer wakes the actor when the next may go.
+//! *Invariant:* no order is ever placed twice by this actor, and no change is repeated.
 
 mod answers;
+mod budget;
 mod calls;
 mod change;
 mod lanes;
 mod last_look;
 mod messages;
 mod place;
+mod quotes;
 mod read;
+mod resting;
 mod slot;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix::{Actor, Context, Handler, Supervised};
+use actix::{Actor, AsyncContext, Context, Handler, Supervised};
+use chrono::{DateTime, Utc};
 
+pub use budget::{Decision, Meter, Usage};
 pub use calls::{CallKey, CallKind, Calls};
+pub use change::{Wish, worn_out};
 pub use lanes::{Item, Lane, Lanes, Work};
 pub use messages::{CallCommitted, CancelOrder, Found, ModifyOrder, Place, Read, Reading, SendCommitted};
-use messages::{CallDone, ReadDone, SlotDeadline};
+use messages::{CallDone, Quoted, ReadDone, SlotDeadline};
+use quotes::Unquoted;
+pub(crate) use resting::cancel_resting;
+pub use resting::{Resting, overdue};
 
+use crate::guard::Admitted;
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, CommandId, OrderFact};
+use crate::order::{ClientId, CommandId, Exchange, OrderFact, OrderRecord};
 use crate::persistence::{OrderUnit, Unit};
 use crate::supervision::{Shell, guarded};
-use crate::watcher::BookRead;
+
+/// The timer looks again after this at the latest: the clock may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// The broker's one caller.
 #[derive(Debug)]
@@ -38,18 +54,97 @@ pub struct BrokerActor {
     line: Arc<Line>,
     desk: Arc<Desk>,
     lanes: Lanes,
+    /// Baskets that wait for quotes.
+    unquoted: Unquoted<Vec<Admitted>>,
     wanted: BTreeSet<Reading>,
+    last_read: Option<Reading>,
+    /// When there is something to do that the budget, or a quote, holds up until then.
+    wake: Option<DateTime<Utc>>,
+    /// When the timer goes off that is armed.
+    armed: Option<DateTime<Utc>>,
 }
 
 impl BrokerActor {
     /// The actor of one account.
     #[must_use]
     pub fn new(line: Arc<Line>, desk: Arc<Desk>) -> Self {
-        Self { line, desk, lanes: Lanes::default(), wanted: BTreeSet::new() }
+        Self {
+            line,
+            desk,
+            lanes: Lanes::default(),
+            unquoted: Unquoted::default(),
+            wanted: BTreeSet::new(),
+            last_read: None,
+            wake: None,
+            armed: None,
+        }
     }
 
     fn unit(&self, command_id: CommandId, fact: OrderFact) -> Unit {
         Unit::Order(OrderUnit { client_id: self.desk.client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) })
+    }
+
+    /// The order's committed row.
+    fn record(&self, command_id: CommandId) -> Option<Arc<OrderRecord>> {
+        self.line.view.read(&self.desk.client_id, |book| book.order(command_id).cloned()).flatten()
+    }
+
+    /// Everything that a restart loses. Tickets in it make orphans, changes leave rows, tokens count as spent.
+    fn begin_anew(&mut self) {
+        self.lanes = Lanes::default();
+        self.unquoted = Unquoted::default();
+        self.wanted.clear();
+        (self.last_read, self.wake, self.armed) = (None, None, None);
+        self.desk.budget.lock().lose_held();
+    }
+
+    /// The token that was held for an order or a change is spent.
+    fn spend_held(&self, counts_at: Option<Exchange>, now: DateTime<Utc>) {
+        if counts_at.is_some() {
+            self.desk.budget.lock().called(counts_at, now);
+        }
+    }
+
+    /// There is something to do then.
+    fn wake_at(&mut self, at: DateTime<Utc>) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+
+    /// One turn of the actor: what came, and then the timer for what has to wait.
+    fn turn(&mut self, ctx: &mut Context<Self>, core: impl FnOnce(&mut Self, DateTime<Utc>)) {
+        guarded(self, ctx, |actor, ctx, now| {
+            core(actor, now);
+            actor.arm(ctx, now);
+        });
+    }
+
+    /// Arms the timer, unless one goes off early enough. It only wakes: what may go then is decided then.
+    fn arm(&mut self, ctx: &mut Context<Self>, now: DateTime<Utc>) {
+        let Some(wake) = self.wake.take() else { return };
+        if self.armed.is_some_and(|armed| armed > now && armed <= wake) {
+            return;
+        }
+        self.armed = Some(wake);
+        let wait = wake.signed_duration_since(now).to_std().unwrap_or_default().clamp(Duration::from_millis(1), LONGEST_SLEEP);
+        ctx.run_later(wait, move |actor, ctx| {
+            if actor.armed == Some(wake) {
+                actor.armed = None;
+            }
+            actor.turn(ctx, |actor, now| {
+                actor.pump(now);
+                actor.read_next(now);
+            });
+        });
+    }
+
+    /// Used and left of the budget, for whoever reads the metrics.
+    fn show_budget(&self, now: DateTime<Utc>) {
+        let Some(usage) = self.desk.budget.lock().usage(now) else { return };
+        for (window, used, left) in [("second", usage.second_used, usage.second_left), ("minute", usage.minute_used, usage.minute_left)] {
+            let client = self.desk.client_id.to_string();
+            metrics::gauge!("ordergate_rate_budget_used", "client_id" => client.clone(), "window" => window).set(f64::from(used));
+            metrics::gauge!("ordergate_rate_budget_left", "client_id" => client, "window" => window).set(f64::from(left));
+        }
     }
 
     fn quote_max_age(&self) -> chrono::Duration {
@@ -62,8 +157,7 @@ impl Actor for BrokerActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.line.enter(ctx);
-        self.lanes = Lanes::default();
-        self.wanted.clear();
+        self.begin_anew();
     }
 }
 
@@ -78,91 +172,77 @@ impl Shell for BrokerActor {
         Some(&self.desk.client_id)
     }
     fn drop_core(&mut self) {
-        self.lanes = Lanes::default();
-        self.wanted.clear();
+        self.begin_anew();
     }
 }
 
 impl Handler<Place> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: Place, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| actor.place(message.group, now));
+        self.turn(ctx, |actor, now| actor.place(message.group, now));
     }
 }
 
 impl Handler<CancelOrder> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: CancelOrder, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| {
-            let number =
-                actor.line.view.read(&actor.desk.client_id, |book| book.order(message.command_id).map(|order| order.number)).flatten();
-            let Some(number) = number.filter(|_| !actor.desk.calls.lock().is_cancelling(message.command_id)) else { return };
-            let lane = if message.is_kill { Lane::Kill } else { Lane::Cancel };
-            let _waits_already = actor.lanes.push(lane, number, message.command_id, Work::Cancel);
-            actor.pump(now);
-        });
+        self.turn(ctx, |actor, now| actor.cancel_order(&message, now));
     }
 }
 
 impl Handler<ModifyOrder> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: ModifyOrder, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| {
-            let number =
-                actor.line.view.read(&actor.desk.client_id, |book| book.order(message.command_id).map(|order| order.number)).flatten();
-            let Some(number) = number else { return };
-            match actor.prepare_change(message.change, now) {
-                Ok(prepared) => {
-                    let work = Work::Modify(Box::new(prepared));
-                    let _waits_already = actor.lanes.push(Lane::Modify, number, message.command_id, work);
-                    actor.pump(now);
-                }
-                Err(refusal) => {
-                    let outcome = format!("not sent: {}", refusal.reason);
-                    let fact = OrderFact::CallReplied { call: "MODIFY", outcome, terms: None };
-                    actor.line.post_unit(actor.unit(message.command_id, fact));
-                }
-            }
-        });
+        self.turn(ctx, |actor, now| actor.modify_order(message, now));
     }
 }
 
 impl Handler<SendCommitted> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: SendCommitted, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| actor.send_committed(message, now));
+        self.turn(ctx, |actor, now| actor.send_committed(message, now));
     }
 }
 
 impl Handler<CallCommitted> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: CallCommitted, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| actor.call_committed(message, now));
+        self.turn(ctx, |actor, now| actor.call_committed(message, now));
     }
 }
 
 impl Handler<CallDone> for BrokerActor {
     type Result = ();
     fn handle(&mut self, _: CallDone, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| actor.take_answers(now));
+        self.turn(ctx, |actor, now| actor.take_answers(now));
     }
 }
 
 impl Handler<SlotDeadline> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: SlotDeadline, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| actor.slot_deadline(message.0, now));
+        self.turn(ctx, |actor, now| actor.slot_deadline(message.0, now));
+    }
+}
+
+impl Handler<Quoted> for BrokerActor {
+    type Result = ();
+    fn handle(&mut self, message: Quoted, ctx: &mut Self::Context) {
+        self.turn(ctx, |actor, now| actor.quoted(message, now));
     }
 }
 
 impl Handler<Read> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: Read, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| {
-            // Comes with every poll: picks up what a lost wake-up left behind.
+        self.turn(ctx, |actor, now| {
+            // Comes with every poll: picks up what a lost message or a lost wake-up left behind.
             actor.take_answers(now);
+            actor.catch_up(now);
+            actor.pump(now);
             actor.wanted.extend(message.0);
-            actor.read_next();
+            actor.read_next(now);
+            actor.show_budget(now);
         });
     }
 }
@@ -170,9 +250,6 @@ impl Handler<Read> for BrokerActor {
 impl Handler<ReadDone> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: ReadDone, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| {
-            actor.line.tell_watcher(&actor.desk.client_id, BookRead { found: message.found, began_seq: message.began_seq, at: now });
-            actor.read_next();
-        });
+        self.turn(ctx, |actor, now| actor.read_done(message, now));
     }
 }

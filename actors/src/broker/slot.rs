@@ -5,40 +5,48 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 
+use super::budget::Decision;
 use super::calls::Done;
 use super::messages::{CallDone, SlotDeadline};
+use super::quotes::Found;
 use super::{BrokerActor, CallKey, CallKind, Item, Lane, Work};
-use crate::order::{OrderFact, Status, TestMode};
+use crate::guard::Admitted;
+use crate::order::{OrderFact, OrderRecord, OrderType, Status, TestMode};
 use crate::persistence::{Cargo, Outcome, Posted};
-use crate::ports::PlaceOutcome;
+use crate::ports::{PlaceOutcome, Prepared};
 use crate::supervision::{at_hand, panic_words};
 
 impl BrokerActor {
     /// Writes intentions ahead, and starts the next call if the slot is free; what ends without a call makes room for
     /// the next.
     pub(super) fn pump(&mut self, now: DateTime<Utc>) {
+        self.follow_quotes(now);
         loop {
-            self.write_ahead();
+            self.write_ahead(now);
             if !self.call_ready(now) {
                 return;
             }
         }
     }
 
-    pub(super) fn write_ahead(&mut self) {
+    fn write_ahead(&mut self, now: DateTime<Utc>) {
         let mut posted = Vec::new();
         let window = self.desk.broker.capabilities().send_ahead.max(1);
         let high_water = self.desk.calls.lock().high_water().cloned();
         let mut ahead = self.lanes.ahead();
-        while let Some(lane) = self.lanes.next_lane() {
+        while self.is_worth_a_token(now) {
+            let Some((lane, counts_at)) = self.lanes.next().map(|item| (item.lane, item.counts_at)) else { break };
             // The window bounds entries and changes; a cancel or an exit never waits behind them for its own row.
-            if lane > Lane::Exit {
-                if ahead >= window {
-                    break;
-                }
-                ahead += 1;
+            if lane > Lane::Exit && ahead >= window {
+                break;
             }
-            let Some(item) = self.lanes.intend_next() else { break };
+            let decision = counts_at.map_or(Decision::Go, |exchange| self.desk.budget.lock().hold(lane, Some(exchange), now));
+            if let Decision::WaitUntil(until) = decision {
+                self.wake_at(until);
+                break;
+            }
+            ahead += usize::from(lane > Lane::Exit);
+            let Some(item) = self.lanes.intend_next(now) else { break };
             let command_id = item.command_id;
             let (fact, cargo) = match &item.work {
                 Work::Place(admitted, prepared) => {
@@ -51,8 +59,10 @@ impl BrokerActor {
                     };
                     (fact, Cargo::Send)
                 }
-                Work::Cancel => (OrderFact::CallIntended { call: "CANCEL", request: "cancel".to_owned() }, Cargo::Call),
-                Work::Modify(prepared) => (OrderFact::CallIntended { call: "MODIFY", request: prepared.request.clone() }, Cargo::Call),
+                Work::Cancel => (OrderFact::CallIntended { call: "CANCEL", request: "cancel".to_owned() }, Cargo::Call(CallKind::Cancel)),
+                Work::Modify(prepared, _) => {
+                    (OrderFact::CallIntended { call: "MODIFY", request: prepared.request.clone() }, Cargo::Call(CallKind::Modify))
+                }
             };
             posted.push(Posted { unit: self.unit(command_id, fact), cargo });
         }
@@ -61,8 +71,50 @@ impl BrokerActor {
         }
     }
 
+    /// Looks at the next item before a token is taken for it: what ended while it waited ends here, and a market order
+    /// that waited long is priced anew. False when nothing is left.
+    fn is_worth_a_token(&mut self, now: DateTime<Utc>) -> bool {
+        loop {
+            let Some(item) = self.lanes.next() else { return false };
+            let (command_id, is_old) = (item.command_id, now.signed_duration_since(item.since));
+            let Work::Place(..) = &item.work else { return true };
+            at_hand(&self.desk.client_id, command_id);
+            let Some(record) = self.record(command_id) else { return true };
+            let has_ended = record.status.is_terminal();
+            let stale = self.last_look(&record, now);
+            if !has_ended && stale.is_none() {
+                if is_old > self.quote_max_age() {
+                    self.price_anew(now);
+                }
+                return true;
+            }
+            let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.take_next() else { return true };
+            match stale.filter(|_| !has_ended) {
+                Some((tag, reason)) => self.refuse(*admitted, tag, reason),
+                None => admitted.into_ticket().settle(&Outcome::NotApplied(Some(record))),
+            }
+        }
+    }
+
+    /// The next order waited for its turn: the limit that its market order became is of an old price. Without a fresh
+    /// one it stays as it is.
+    fn price_anew(&mut self, now: DateTime<Utc>) {
+        let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.next() else { return };
+        if self.desk.broker.capabilities().takes_market_orders || admitted.terms().order_type != OrderType::Market {
+            return;
+        }
+        let Some(mut item) = self.lanes.take_next() else { return };
+        if let Work::Place(admitted, prepared) = &mut item.work
+            && let Ok(fresh) = self.prepare(admitted, &Found::new(), now)
+        {
+            **prepared = fresh;
+        }
+        item.since = now;
+        let _none_waits_in_its_place = self.lanes.push(item);
+    }
+
     /// Whether anything was taken out of the lanes.
-    pub(super) fn call_ready(&mut self, now: DateTime<Utc>) -> bool {
+    fn call_ready(&mut self, now: DateTime<Utc>) -> bool {
         let mut has_taken = false;
         while !self.line.is_closed() && self.desk.calls.lock().is_slot_free() {
             let Some(item) = self.lanes.take_ready() else { break };
@@ -72,63 +124,51 @@ impl BrokerActor {
         has_taken
     }
 
-    /// The last look, and the call.
-    pub(super) fn call(&mut self, item: Item, now: DateTime<Utc>) {
+    /// The last look, and the call. Whatever becomes of it, its token is spent.
+    fn call(&mut self, item: Item, now: DateTime<Utc>) {
         let command_id = item.command_id;
         at_hand(&self.desk.client_id, command_id);
-        let Some(record) = self.line.view.read(&self.desk.client_id, |book| book.order(command_id).cloned()).flatten() else {
+        self.spend_held(item.counts_at, now);
+        let Some(record) = self.record(command_id) else {
             tracing::error!(%command_id, "an order in the lanes is not in the book");
             return;
         };
         match item.work {
-            Work::Place(admitted, _)
-                if record.status != Status::SentToBroker || record.broker_order_id.is_some() || record.is_in_doubt() =>
-            {
-                // Settled, or looked for, by another way while it waited: a call now could be a second one.
-                tracing::warn!(%command_id, status = %record.status, "not called: the order is no longer waiting for its call");
-                admitted.into_ticket().settle(&Outcome::NotApplied(Some(record)));
-            }
-            Work::Place(admitted, prepared) => {
-                if let Some((tag, reason)) = self.last_look(&record, now) {
-                    let ticket = admitted.into_ticket();
-                    self.line.post(vec![Posted {
-                        unit: self.unit(command_id, OrderFact::NotSent { tag, reason }),
-                        cargo: Cargo::Ticket(ticket),
-                    }]);
-                } else if let Some(mode) = record.ask.test_mode {
-                    let fact = OrderFact::TestEnded { success: mode == TestMode::Success };
-                    self.line.post(vec![Posted { unit: self.unit(command_id, fact), cargo: Cargo::Ticket(admitted.into_ticket()) }]);
-                } else {
-                    let future = self.desk.broker.place(*prepared);
-                    let key = self.desk.calls.lock().start(command_id, CallKind::Place, Some(admitted.into_ticket()));
-                    let deadline = self.desk.settings.waits.call_deadline;
-                    self.run(key, async move {
-                        let answer = tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(future).catch_unwind()).await;
-                        Done::Placed(match answer {
-                            Ok(Ok(outcome)) => outcome,
-                            Ok(Err(panic)) => PlaceOutcome::Unconfirmed(format!("a fault in the broker adapter: {}", panic_words(&*panic))),
-                            Err(_) => PlaceOutcome::Unconfirmed(format!("no answer within {} ms", deadline.as_millis())),
-                        })
-                    });
-                }
-            }
-            Work::Cancel | Work::Modify(_) if record.status.is_terminal() || record.broker_order_id.is_none() => {}
-            Work::Cancel => {
-                let Some(id) = record.broker_order_id.clone() else { return };
-                self.change(command_id, CallKind::Cancel, self.desk.broker.cancel(id), None);
-            }
-            Work::Modify(prepared) => {
-                // A kill that came while it waited for its turn forbids it as it forbids the order itself.
-                let cancelled = record.cancel_wanted.map(|tag| tag.words().to_owned());
-                if let Some(reason) = cancelled.or_else(|| self.desk.latch.forbids(&record.ask.strategy, record.is_exit())) {
-                    let outcome = format!("not sent: {reason}");
-                    self.line.post_unit(self.unit(command_id, OrderFact::CallReplied { call: "MODIFY", outcome, terms: None }));
-                    return;
-                }
-                let change = prepared.change.clone();
-                self.change(command_id, CallKind::Modify, self.desk.broker.modify(*prepared), Some(change));
-            }
+            Work::Place(admitted, prepared) => self.call_place(&record, *admitted, *prepared, now),
+            Work::Cancel => self.call_cancel(&record),
+            Work::Modify(prepared, wish) => self.call_modify(&record, *prepared, wish),
         }
+    }
+
+    fn call_place(&mut self, record: &Arc<OrderRecord>, admitted: Admitted, prepared: Prepared, now: DateTime<Utc>) {
+        let command_id = record.command_id;
+        let ticket = admitted.into_ticket();
+        if record.status != Status::SentToBroker || record.broker_order_id.is_some() || record.is_in_doubt() {
+            // Settled, or looked for, by another way while it waited: a call now could be a second one.
+            tracing::warn!(%command_id, status = %record.status, "not called: the order is no longer waiting for its call");
+            ticket.settle(&Outcome::NotApplied(Some(Arc::clone(record))));
+            return;
+        }
+        let ends = match (self.last_look(record, now), record.ask.test_mode) {
+            (Some((tag, reason)), _) => Some(OrderFact::NotSent { tag, reason }),
+            (None, Some(mode)) => Some(OrderFact::TestEnded { success: mode == TestMode::Success }),
+            (None, None) => None,
+        };
+        if let Some(fact) = ends {
+            self.line.post(vec![Posted { unit: self.unit(command_id, fact), cargo: Cargo::Ticket(ticket) }]);
+            return;
+        }
+        let future = self.desk.broker.place(prepared);
+        let key = self.desk.calls.lock().start(command_id, CallKind::Place, Some(ticket));
+        let deadline = self.desk.settings.waits.call_deadline;
+        self.run(key, async move {
+            let answer = tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(future).catch_unwind()).await;
+            Done::Placed(match answer {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(panic)) => PlaceOutcome::Unconfirmed(format!("a fault in the broker adapter: {}", panic_words(&*panic))),
+                Err(_) => PlaceOutcome::Unconfirmed(format!("no answer within {} ms", deadline.as_millis())),
+            })
+        });
     }
 
     /// Starts the task beside the actor: it survives the actor's restart, and so does its word that the slot was held
