@@ -212,7 +212,7 @@ pub enum InstrumentSource {
 /// The comparison with the broker's books.
 #[derive(Debug, Clone)]
 pub struct Watcher {
-    /// How often they are read.
+    /// How often they are read; zero: as often as the broker says.
     pub poll: Duration,
 }
 

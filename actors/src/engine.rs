@@ -96,7 +96,7 @@ impl Engine {
     /// from now on signals are registered and the kill control works.
     ///
     /// # Errors
-    /// The store could not be read.
+    /// The store could not be read, or an account's settings do not fit its broker.
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
         let Parts { store, listeners, world, settings, accounts, write_on, unsound } = parts;
         let seats: BTreeMap<ClientId, Seat> = accounts
@@ -107,16 +107,25 @@ impl Engine {
                 (account.client_id.clone(), seat)
             })
             .collect();
+        let accounts = accounts
+            .into_iter()
+            .map(|(account, broker)| {
+                let client_id = account.client_id.clone();
+                let fitted = account.fitted_to(broker.capabilities());
+                fitted.map(|fitted| (fitted, broker)).map_err(|cause| StoreError { step: "start", cause: format!("{client_id}: {cause}") })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let mut opened = Ledger::open(store, Arc::clone(&world.clock), seats.clone(), listeners)?;
         opened.ledger.set_low_water(settings.min_free_bytes);
         opened.ledger.set_unsound(unsound);
         let desks = accounts
             .into_iter()
             .filter_map(|(account, broker)| {
-                let seat = seats.get(&account.client_id)?.clone();
-                let (control, found) = opened.view.read(&account.client_id, |book| {
-                    (book.control().clone(), book.open_orders().map(|order| order.command_id).collect())
-                })?;
+                let client_id = &account.settings.client_id;
+                let seat = seats.get(client_id)?.clone();
+                let (control, found) = opened
+                    .view
+                    .read(client_id, |book| (book.control().clone(), book.open_orders().map(|order| order.command_id).collect()))?;
                 Some(Desk::new(account, broker, Latch::new(&control), seat, found))
             })
             .collect();
@@ -379,7 +388,7 @@ fn wire(line: &Arc<Line>, writer: Writer) {
             supervised(move || WatcherActor::new(line, desk))
         };
         desk.wire(risk, guard, broker, watcher);
-        if let Some(stream) = desk.broker.stream() {
+        if let Some(stream) = desk.broker.stream().filter(|_| desk.broker.capabilities().has_stream) {
             let (line, client_id) = (Arc::clone(line), desk.client_id.clone());
             actix::spawn(async move {
                 let followed = std::panic::AssertUnwindSafe(follow_stream(Arc::clone(&line), client_id, stream)).catch_unwind().await;

@@ -13,14 +13,14 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use chrono::{DateTime, Utc};
 use parking_lot::{Mutex, RwLock};
 
-use crate::broker::{BrokerActor, Calls};
+use crate::broker::{BrokerActor, Calls, Meter};
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
 use crate::order::{ClientId, CommandId};
 use crate::persistence::{Admission, Cargo, Latch, Level, Note, Orphans, PersistenceActor, Post, Posted, Seat, Unit, View, Written};
 use crate::ports::{Broker, Clock, Ids, Instruments, Quotes};
 use crate::risk::RiskActor;
-use crate::settings::{AccountSettings, Settings};
+use crate::settings::{AccountSettings, Fitted, Settings};
 use crate::supervision::{EXIT_FAULT, Halt, RestartBudget, Shell};
 use crate::watcher::{Findings, WatcherActor};
 
@@ -58,6 +58,8 @@ pub struct Desk {
     pub orphans: Arc<Orphans>,
     /// Calls under way.
     pub calls: Mutex<Calls>,
+    /// Its rate budget.
+    pub budget: Mutex<Meter>,
     /// Orders that were at hand when an actor panicked.
     pub suspects: Mutex<BTreeSet<CommandId>>,
     /// Suspect exits that were driven once more; a second panic on one ends it.
@@ -81,13 +83,8 @@ struct DeskAddresses {
 impl Desk {
     /// An account that is about to recover.
     #[must_use]
-    pub fn new(
-        settings: AccountSettings,
-        broker: Arc<dyn Broker>,
-        latch: Arc<Latch>,
-        seat: Seat,
-        found_at_start: BTreeSet<CommandId>,
-    ) -> Self {
+    pub fn new(fitted: Fitted, broker: Arc<dyn Broker>, latch: Arc<Latch>, seat: Seat, found_at_start: BTreeSet<CommandId>) -> Self {
+        let Fitted { settings, budget } = fitted;
         let Seat { admission, orphans } = seat;
         Self {
             client_id: settings.client_id.clone(),
@@ -97,6 +94,7 @@ impl Desk {
             admission,
             orphans,
             calls: Mutex::new(Calls::default()),
+            budget: Mutex::new(Meter::new(budget)),
             suspects: Mutex::new(BTreeSet::new()),
             second_drives: Mutex::new(BTreeSet::new()),
             found_at_start: Mutex::new(found_at_start),

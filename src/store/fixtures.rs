@@ -66,6 +66,7 @@ pub(super) fn order(number: u64) -> OrderRecord {
         traded_quantity: 0,
         traded_value: Amount::ZERO,
         cancel_wanted: None,
+        modifications: 0,
         signal_time: now(),
         created_at: now() + Duration::microseconds(i64::try_from(number).unwrap()),
         updated_at: now(),

@@ -49,6 +49,7 @@ fn created() -> OrderRecord {
         traded_quantity: 0,
         traded_value: Amount::ZERO,
         cancel_wanted: None,
+        modifications: 0,
         signal_time: at(0),
         created_at: at(0),
         updated_at: at(0),

@@ -97,6 +97,7 @@ pub(crate) fn order(number: u64) -> OrderRecord {
         traded_quantity: 0,
         traded_value: Amount::ZERO,
         cancel_wanted: None,
+        modifications: 0,
         signal_time: at(0),
         created_at: at(0),
         updated_at: at(0),
@@ -283,6 +284,7 @@ pub(crate) fn account() -> AccountSettings {
         waits: Waits::standard(Duration::from_secs(1)),
         permits: 100,
         permits_for_exits: 10,
+        budget: crate::ports::BudgetChange::default(),
         takes_unenforced_exits: true,
         quantity_units: Default::default(),
     }

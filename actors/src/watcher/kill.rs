@@ -30,7 +30,7 @@ impl WatcherActor {
                         && level == KillLevel::SquareOff
                         && !control.is_frozen
                         && order.source != Source::System
-                        && order.ask.order_type != Some(OrderType::Market)
+                        && order.working_type() != Some(OrderType::Market)
                         && order.ask.product != Some(Product::Cnc);
                     order.cancel_wanted.is_none() && (is_in_the_way || (!order.is_exit() && level >= KillLevel::CancelEntries))
                 })

@@ -135,6 +135,7 @@ impl WatcherActor {
         self.core.polls = self.core.polls.wrapping_add(1);
         self.line.tell_broker(&self.desk.client_id, Read(wanted));
         self.drain_orphans();
+        crate::broker::cancel_resting(&self.line, &self.desk, now);
         self.ask_for_cancels(now);
         self.follow_doubts(now);
         self.enforce_kill(now);
@@ -147,9 +148,11 @@ impl WatcherActor {
             Found::Trades(Snapshot::Authoritative(rows, unreadable)) => self.trades(&rows, unreadable, at),
             Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began_seq, at),
             Found::Positions(Snapshot::Authoritative(rows, unreadable)) => self.positions(rows, unreadable, began_seq, at),
-            Found::Trades(Snapshot::Unknown(cause)) => self.unknown(Reading::Trades, cause),
-            Found::Orders(Snapshot::Unknown(cause)) => self.unknown(Reading::Orders, cause),
-            Found::Positions(Snapshot::Unknown(cause)) => self.unknown(Reading::Positions, cause),
+            Found::Trades(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Trades, cause),
+            Found::Orders(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Orders, cause),
+            Found::Positions(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => {
+                self.unknown(Reading::Positions, cause)
+            }
         }
         self.advance_recovery(at);
     }

@@ -103,6 +103,7 @@ fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
         waits: Waits::standard(Duration::from_millis(50)),
         permits,
         permits_for_exits: 1,
+        budget: ordergate_actors::ports::BudgetChange::default(),
         takes_unenforced_exits: true,
         quantity_units: Default::default(),
     }

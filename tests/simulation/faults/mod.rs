@@ -3,9 +3,11 @@
 mod answers;
 mod baskets;
 mod books;
+mod budget;
 mod exits;
 mod kill;
 mod limits;
+mod market_orders;
 mod outstanding;
 mod panics;
 mod recovery;
