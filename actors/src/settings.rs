@@ -80,6 +80,10 @@ pub struct Waits {
     pub cancel_again: Duration,
     /// An order in doubt is named to people again after this.
     pub doubt_page: Duration,
+    /// An exit that never left this machine is sent again, as a new order, after this; each next time after twice as long.
+    pub resend_exit: Duration,
+    /// So often at most; then a person is paged.
+    pub resend_exit_most: u32,
 }
 
 impl Waits {
@@ -98,6 +102,8 @@ impl Waits {
             exit_wait_page: Duration::from_secs(5),
             cancel_again: Duration::from_secs(5),
             doubt_page: Duration::from_secs(30),
+            resend_exit: Duration::from_secs(1),
+            resend_exit_most: 3,
         }
     }
 }

@@ -179,6 +179,8 @@ fn waits(scope: &mut Scope<'_>, poll: Duration) -> Waits {
         exit_wait_page: scope.millis("waits.exit_wait_page_ms"),
         cancel_again: scope.millis("waits.cancel_again_ms"),
         doubt_page: scope.millis("waits.doubt_page_ms"),
+        resend_exit: scope.millis("waits.resend_exit_ms"),
+        resend_exit_most: u32::try_from(scope.number("waits.resend_exit_most", 0..=100)).unwrap_or(u32::MAX),
     }
 }
 

@@ -103,7 +103,7 @@ impl Book {
         self.seq = seq;
     }
 
-    pub(super) fn put_control(&mut self, control: Control) {
+    pub(crate) fn put_control(&mut self, control: Control) {
         self.control = control;
     }
 

@@ -10,6 +10,7 @@ mod follow;
 mod kill;
 mod reconcile;
 mod recovery;
+mod resend;
 mod square_off;
 mod take_up;
 
@@ -85,6 +86,8 @@ struct Core {
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
+    /// Exits that were sent again since this core was made.
+    resent: BTreeSet<CommandId>,
     /// Trades that the stream brought before their order's number was known.
     early_trades: BTreeMap<BrokerOrderId, Vec<Fill>>,
     /// Books that commits have asked for, and when such were last read.
@@ -138,6 +141,7 @@ impl WatcherActor {
         self.ask_for_cancels(now);
         self.follow_doubts(now);
         self.enforce_kill(now);
+        self.resend_exits(now);
     }
 
     fn book_read(&mut self, message: BookRead) {
@@ -182,13 +186,18 @@ impl WatcherActor {
             }
             if exit_failed(event.row.from, record) {
                 let reason = record.reason.as_deref().unwrap_or("");
+                let (level, what_next) = if self.will_resend(record) {
+                    (Level::Warn, "nothing was sent, so it goes again by itself as a new order")
+                } else {
+                    (Level::Page, "the position may be open, look at it")
+                };
                 let text = format!(
-                    "an exit of {} in {} failed ({}): {reason}; the position may be open, look at it",
+                    "an exit of {} in {} failed ({}): {reason}; {what_next}",
                     record.ask.strategy,
                     record.ask.symbol,
                     record.tag.map_or("", Tag::as_str)
                 );
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FAILED", Level::Page, Some(record.command_id), text);
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FAILED", level, Some(record.command_id), text);
             }
             if record.is_in_doubt() {
                 wanted.extend([Reading::Orders, Reading::Trades]);

@@ -9,3 +9,4 @@ mod limits;
 mod outstanding;
 mod panics;
 mod recovery;
+mod resend;
