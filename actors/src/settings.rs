@@ -64,8 +64,13 @@ pub struct Waits {
     pub call_deadline: Duration,
     /// A read without an answer is given up.
     pub read_deadline: Duration,
-    /// How often the books are read.
+    /// How often the order book is read while something is open, and every book while something is not known.
     pub poll: Duration,
+    /// How often the order book is read while nothing is open.
+    pub idle_poll: Duration,
+    /// How often trades and positions are read without a change that asks for them; never so slowly that the desk goes
+    /// blind ([`Waits::blind_after`]).
+    pub books_poll: Duration,
     /// Positions older than this make the desk blind: entries stop.
     pub blind_after: Duration,
     /// A quote older than this is none.
@@ -95,6 +100,8 @@ impl Waits {
             call_deadline: Duration::from_secs(10),
             read_deadline: Duration::from_secs(10),
             poll,
+            idle_poll: poll,
+            books_poll: poll,
             blind_after: Duration::from_secs(10),
             quote_max_age: Duration::from_secs(3),
             quiet_period: Duration::from_secs(5),

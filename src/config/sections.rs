@@ -117,7 +117,7 @@ pub(super) fn api(reader: &mut Reader) -> Api {
     Api { key, keys }
 }
 
-pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
+pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
     let mut accounts = Vec::new();
     let mut names = BTreeSet::new();
     let rows = reader.rows("accounts");
@@ -131,7 +131,8 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
         let permits = scope.count("permits", 1..=65_536);
         let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
         let limits = limits(&mut scope);
-        let waits = waits(&mut scope, poll);
+        let counts_requests = broker.is_some_and(BrokerKind::is_live);
+        let waits = waits(&mut scope, watcher, counts_requests);
         if permits_for_exits >= permits {
             let own = format!("accounts.{index}.permits_for_exits");
             reader.violate(&own, format!("must be less than the account's permits ({permits}): entries need some too"));
@@ -166,12 +167,16 @@ fn limits(scope: &mut Scope<'_>) -> Limits {
     }
 }
 
-fn waits(scope: &mut Scope<'_>, poll: Duration) -> Waits {
+fn waits(scope: &mut Scope<'_>, watcher: &Watcher, counts_requests: bool) -> Waits {
+    // The paper broker is in this process: asking it costs nothing.
+    let slow = |cadence: Duration| if counts_requests { cadence } else { watcher.poll };
     Waits {
         slot_deadline: scope.millis("waits.slot_deadline_ms"),
         call_deadline: scope.millis("waits.call_deadline_ms"),
         read_deadline: scope.millis("waits.read_deadline_ms"),
-        poll,
+        poll: watcher.poll,
+        idle_poll: slow(watcher.idle_poll),
+        books_poll: slow(watcher.books_poll),
         blind_after: scope.millis("waits.blind_after_ms"),
         quote_max_age: scope.millis("waits.quote_max_age_ms"),
         quiet_period: scope.millis("waits.quiet_period_ms"),
@@ -189,7 +194,8 @@ pub(super) fn paper(reader: &mut Reader) -> Paper {
 }
 
 pub(super) fn watcher(reader: &mut Reader) -> Watcher {
-    Watcher { poll: reader.section("watcher").millis("poll_ms") }
+    let mut scope = reader.section("watcher");
+    Watcher { poll: scope.millis("poll_ms"), idle_poll: scope.millis("idle_poll_ms"), books_poll: scope.millis("books_poll_ms") }
 }
 
 pub(super) fn engine(reader: &mut Reader, accounts: &[Account]) -> Engine {

@@ -274,6 +274,12 @@ impl Book {
         self.owed.range((key.clone(), 0)..).take_while(move |(held, _)| held == key).filter_map(|(_, number)| self.by_number.get(number))
     }
 
+    /// Whether trades of any order are outstanding.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
     /// A strategy's orders whose trades are outstanding.
     pub fn owed_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
         self.owed.iter().filter_map(|(_, number)| self.by_number.get(number)).filter(move |order| order.ask.strategy == *strategy)

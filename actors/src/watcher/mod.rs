@@ -8,6 +8,7 @@ mod books;
 mod findings;
 mod follow;
 mod kill;
+mod plan;
 mod reconcile;
 mod recovery;
 mod resend;
@@ -62,8 +63,6 @@ pub struct Streamed(pub StreamEvent);
 const SAID_KEPT: usize = 2_000;
 /// Orders whose streamed trades are kept until their number is known.
 const EARLY_KEPT: usize = 1_000;
-/// How many polls between two proofs of the session.
-const SESSION_EVERY: u32 = 30;
 
 /// The follower of one account's orders.
 #[derive(Debug)]
@@ -81,7 +80,8 @@ struct Core {
     named_doubts: BTreeSet<CommandId>,
     said: BTreeSet<String>,
     unreadable: BTreeMap<Reading, Vec<Unreadable>>,
-    polls: u32,
+    /// When each book was last asked for.
+    asked: BTreeMap<Reading, DateTime<Utc>>,
     proven: BTreeSet<Reading>,
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
@@ -131,17 +131,28 @@ impl WatcherActor {
     }
 
     fn tick(&mut self, now: DateTime<Utc>) {
-        let mut wanted = BTreeSet::from([Reading::Trades, Reading::Orders, Reading::Positions]);
-        if self.core.polls.is_multiple_of(SESSION_EVERY) || self.desk.phase() == Phase::Recovering {
-            wanted.insert(Reading::Session);
-        }
-        self.core.polls = self.core.polls.wrapping_add(1);
-        self.line.tell_broker(&self.desk.client_id, Read(wanted));
+        let wanted = match self.desk.phase() {
+            Phase::Recovering => BTreeSet::from([Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions]),
+            phase => {
+                let seen = self.line.view.read(&self.desk.client_id, plan::Activity::of);
+                // Recovery goes on with the next whole set of books.
+                let activity = seen.filter(|_| phase != Phase::ExitsOnly).unwrap_or(plan::Activity::Unclear);
+                plan::due(&self.desk.settings.waits, activity, &self.core.asked, now)
+            }
+        };
+        self.ask_for(wanted, now);
         self.drain_orphans();
         self.ask_for_cancels(now);
         self.follow_doubts(now);
         self.enforce_kill(now);
         self.resend_exits(now);
+    }
+
+    fn ask_for(&mut self, wanted: BTreeSet<Reading>, now: DateTime<Utc>) {
+        if !wanted.is_empty() {
+            self.core.asked.extend(wanted.iter().map(|reading| (*reading, now)));
+            self.line.tell_broker(&self.desk.client_id, Read(wanted));
+        }
     }
 
     fn book_read(&mut self, message: BookRead) {
