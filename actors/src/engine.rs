@@ -314,10 +314,19 @@ impl Engine {
         }
         let deadline = tokio::time::Instant::now() + self.line.settings.drain_deadline;
         let left = || self.line.desks().map(|desk| desk.admission.used() + desk.calls.lock().running()).sum::<usize>();
-        while left() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        let remaining = left();
+        let mut commits = self.line.view.commits();
+        let remaining = loop {
+            // Taken before the look, so that nothing that ends in between is missed.
+            let permits: Vec<_> = self.line.desks().map(|desk| Box::pin(desk.admission.given_back())).collect();
+            commits.mark_unchanged();
+            let remaining = left();
+            if remaining == 0 || tokio::time::Instant::now() >= deadline {
+                break remaining;
+            }
+            // A call without a permit, a cancel, ends with the commit of its answer.
+            let news = futures_util::future::select(futures_util::future::select_all(permits), Box::pin(commits.changed()));
+            let _in_time = tokio::time::timeout_at(deadline, news).await;
+        };
         self.line.close();
         let (reply, closed) = oneshot::channel();
         self.line.tell_persistence(Close(reply));

@@ -249,6 +249,23 @@ impl Line {
         self.tell_persistence(Post(posted));
     }
 
+    /// Posts units to the ledger, or gives them back when there is no room for them.
+    pub(crate) fn try_post(&self, posted: Vec<Posted>) -> Result<(), Vec<Posted>> {
+        match self.persistence.get().map(|address| address.try_send(Post(posted))) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(SendError::Full(Post(posted)))) => {
+                metrics::counter!("ordergate_mailbox_full_total").increment(1);
+                Err(posted)
+            }
+            Some(Err(SendError::Closed(_))) | None => {
+                if !self.halt.is_halted() {
+                    self.halt.halt(EXIT_FAULT, "PersistenceActor is gone");
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Posts one unit that nobody waits for.
     pub fn post_unit(&self, unit: Unit) {
         self.post(vec![Posted { unit, cargo: Cargo::None }]);

@@ -142,8 +142,14 @@ pub struct Waits {
     pub call_deadline: Duration,
     /// A read without an answer is given up.
     pub read_deadline: Duration,
-    /// How often the books are read; zero: as often as the broker says.
+    /// How often the order book is read while something is open, and every book while something is not known; zero: as
+    /// often as the broker says.
     pub poll: Duration,
+    /// How often the order book is read while nothing is open.
+    pub idle_poll: Duration,
+    /// How often trades and positions are read without a change that asks for them; never so slowly that the desk goes
+    /// blind ([`Waits::blind_after`]).
+    pub books_poll: Duration,
     /// Positions older than this make the desk blind: entries stop.
     pub blind_after: Duration,
     /// A quote older than this is none.
@@ -162,6 +168,10 @@ pub struct Waits {
     pub cancel_again: Duration,
     /// An order in doubt is named to people again after this.
     pub doubt_page: Duration,
+    /// An exit that never left this machine is sent again, as a new order, after this; each next time after twice as long.
+    pub resend_exit: Duration,
+    /// So often at most; then a person is paged.
+    pub resend_exit_most: u32,
 }
 
 impl Waits {
@@ -173,6 +183,8 @@ impl Waits {
             call_deadline: Duration::from_secs(10),
             read_deadline: Duration::from_secs(10),
             poll,
+            idle_poll: poll,
+            books_poll: poll,
             blind_after: Duration::from_secs(10),
             quote_max_age: Duration::from_secs(3),
             quote_wait: Duration::from_millis(800),
@@ -182,6 +194,8 @@ impl Waits {
             exit_wait_page: Duration::from_secs(5),
             cancel_again: Duration::from_secs(5),
             doubt_page: Duration::from_secs(30),
+            resend_exit: Duration::from_secs(1),
+            resend_exit_most: 3,
         }
     }
 }

@@ -118,7 +118,7 @@ pub(super) fn api(reader: &mut Reader) -> Api {
     Api { key, keys }
 }
 
-pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
+pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
     let mut accounts = Vec::new();
     let mut names = BTreeSet::new();
     let rows = reader.rows("accounts");
@@ -132,7 +132,8 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
         let permits = scope.count("permits", 1..=65_536);
         let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
         let limits = limits(&mut scope);
-        let waits = waits(&mut scope, poll);
+        let counts_requests = broker.is_some_and(BrokerKind::is_live);
+        let waits = waits(&mut scope, watcher, counts_requests);
         let quantity_units = QuantityUnits { mcx: quantity_unit(&mut scope, "mcx"), cds: quantity_unit(&mut scope, "cds") };
         let budget = budget(&mut scope);
         if permits_for_exits >= permits {
@@ -203,12 +204,16 @@ fn budget(scope: &mut Scope<'_>) -> BudgetChange {
     }
 }
 
-fn waits(scope: &mut Scope<'_>, poll: Duration) -> Waits {
+fn waits(scope: &mut Scope<'_>, watcher: &Watcher, counts_requests: bool) -> Waits {
+    // The paper broker is in this process: asking it costs nothing.
+    let slow = |cadence: Duration| if counts_requests { cadence } else { watcher.poll };
     Waits {
         slot_deadline: scope.millis("waits.slot_deadline_ms"),
         call_deadline: scope.millis("waits.call_deadline_ms"),
         read_deadline: scope.millis("waits.read_deadline_ms"),
-        poll,
+        poll: watcher.poll,
+        idle_poll: slow(watcher.idle_poll),
+        books_poll: slow(watcher.books_poll),
         blind_after: scope.millis("waits.blind_after_ms"),
         quote_max_age: scope.millis("waits.quote_max_age_ms"),
         quote_wait: scope.millis("waits.quote_wait_ms"),
@@ -218,6 +223,8 @@ fn waits(scope: &mut Scope<'_>, poll: Duration) -> Waits {
         exit_wait_page: scope.millis("waits.exit_wait_page_ms"),
         cancel_again: scope.millis("waits.cancel_again_ms"),
         doubt_page: scope.millis("waits.doubt_page_ms"),
+        resend_exit: scope.millis("waits.resend_exit_ms"),
+        resend_exit_most: u32::try_from(scope.number("waits.resend_exit_most", 0..=100)).unwrap_or(u32::MAX),
     }
 }
 
@@ -226,7 +233,12 @@ pub(super) fn paper(reader: &mut Reader) -> Paper {
 }
 
 pub(super) fn watcher(reader: &mut Reader) -> Watcher {
-    Watcher { poll: Duration::from_millis(reader.section("watcher").number("poll_ms", 0..=86_400_000)) }
+    let mut scope = reader.section("watcher");
+    Watcher {
+        poll: Duration::from_millis(scope.number("poll_ms", 0..=86_400_000)),
+        idle_poll: scope.millis("idle_poll_ms"),
+        books_poll: scope.millis("books_poll_ms"),
+    }
 }
 
 pub(super) fn engine(reader: &mut Reader, accounts: &[Account]) -> Engine {

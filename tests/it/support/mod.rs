@@ -196,7 +196,7 @@ impl House {
         let handle = server.handle();
         actix_web::rt::spawn(server);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        let house = Self { engine, state, market, brokers, address, clock, http, server: handle, directory: directory };
+        let house = Self { engine, state, market, brokers, address, clock, http, server: handle, directory };
         house.until("every account is open", || house.engine.line().desks().all(|desk| desk.phase() == Phase::Open)).await;
         house
     }

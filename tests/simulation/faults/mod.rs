@@ -11,3 +11,4 @@ mod market_orders;
 mod outstanding;
 mod panics;
 mod recovery;
+mod resend;
