@@ -59,11 +59,21 @@ impl Calendar {
     /// # Errors
     /// [`NoExpiry`]: there are no such contracts, or a day is in no calendar.
     pub fn expiry(&self, segment: Exchange, underlying: &str, cycle: Cycle, within: NaiveDate) -> Result<NaiveDate, NoExpiry> {
+        let nominal = self.nominal(segment, underlying, cycle, within)?;
+        match self.day(segment, nominal).is_full() {
+            Some(true) => Ok(nominal),
+            Some(false) => self.previous_full_day(segment, nominal).ok_or(NoExpiry::Unknown(nominal)),
+            None => Err(NoExpiry::Unknown(nominal)),
+        }
+    }
+
+    /// The weekday of the rule in that week or month, holiday or not.
+    fn nominal(&self, segment: Exchange, underlying: &str, cycle: Cycle, within: NaiveDate) -> Result<NaiveDate, NoExpiry> {
         let rule = self.rule(segment, underlying, cycle, within).ok_or(NoExpiry::NoSuchCycle)?;
         let nominal = match cycle {
             Cycle::Weekly => {
-                let week = within.week(Weekday::Mon);
-                week.first_day().checked_add_days(Days::new(u64::from(rule.weekday.num_days_from_monday())))
+                let monday = within.week(Weekday::Mon).first_day();
+                monday.checked_add_days(Days::new(u64::from(rule.weekday.num_days_from_monday())))
             }
             Cycle::Monthly => Cycle::month_after(within).and_then(|next| {
                 let last = next.pred_opt()?;
@@ -71,12 +81,7 @@ impl Calendar {
                 last.checked_sub_days(Days::new(u64::from(back)))
             }),
         };
-        let nominal = nominal.ok_or(NoExpiry::Unknown(within))?;
-        match self.day(segment, nominal).is_full() {
-            Some(true) => Ok(nominal),
-            Some(false) => self.previous_full_day(segment, nominal).ok_or(NoExpiry::Unknown(nominal)),
-            None => Err(NoExpiry::Unknown(nominal)),
-        }
+        nominal.ok_or(NoExpiry::Unknown(within))
     }
 
     /// The first expiry on that day or after it.
@@ -86,9 +91,12 @@ impl Calendar {
     pub fn next_expiry(&self, segment: Exchange, underlying: &str, cycle: Cycle, from: NaiveDate) -> Result<NaiveDate, NoExpiry> {
         let mut within = from;
         loop {
-            let expiry = self.expiry(segment, underlying, cycle, within)?;
-            if expiry >= from {
-                return Ok(expiry);
+            // It never moves to a later day, so one whose weekday has passed need not be known.
+            if self.nominal(segment, underlying, cycle, within)? >= from {
+                let expiry = self.expiry(segment, underlying, cycle, within)?;
+                if expiry >= from {
+                    return Ok(expiry);
+                }
             }
             let next = match cycle {
                 Cycle::Weekly => within.checked_add_days(Days::new(7)),

@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use chrono::{Days, Duration, NaiveDate, NaiveTime};
-use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::select;
 
 use super::super::{Cycle, SessionPhase, Step};
@@ -25,6 +25,9 @@ fn day() -> impl Strategy<Value = NaiveDate> {
 }
 
 proptest! {
+    // Each case walks minutes of days.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     #[test]
     fn prop_the_next_opening_is_ahead_open_and_the_first((segment, class) in market(), day in day(), second in 0i64..86_400) {
         let at = moment(day, NaiveTime::MIN) + Duration::seconds(second);
@@ -51,7 +54,7 @@ proptest! {
         prop_assert!(windows.windows(2).all(|pair| pair[0].until <= pair[1].from && pair[0].step != pair[1].step));
         for minute in 0..1_440 {
             let at = start + Duration::minutes(minute);
-            let time = (NaiveTime::MIN) + Duration::minutes(minute);
+            let time = NaiveTime::MIN + Duration::minutes(minute);
             let inside: Vec<_> = windows.iter().filter(|window| window.from <= time && time < window.until).collect();
             prop_assert!(inside.len() <= 1);
             let ends = |until: NaiveTime| moment(day, until);
@@ -73,7 +76,9 @@ proptest! {
             }
         }
     }
+}
 
+proptest! {
     #[test]
     fn prop_a_trading_day_has_hours_and_the_next_one_skips_none(segment in select(Exchange::ALL), day in day()) {
         let Some(next) = CALENDAR.next_trading_day(segment, day) else {
@@ -90,7 +95,8 @@ proptest! {
         let (segment, name) = if at_bse { (Exchange::Bfo, "SENSEX") } else { (Exchange::Nfo, "NIFTY") };
         let cycle = if weekly { Cycle::Weekly } else { Cycle::Monthly };
         let Ok(expiry) = CALENDAR.expiry(segment, name, cycle, day) else {
-            prop_assert!(day > date("2026-12-27"));
+            // The weekday lies in another year.
+            prop_assert!(day > date("2026-12-27") || day < date("2026-01-05"));
             return Ok(());
         };
         prop_assert_eq!(CALENDAR.day(segment, expiry).is_full(), Some(true));
@@ -98,7 +104,7 @@ proptest! {
             prop_assert_eq!(expiry.format("%Y-%m").to_string(), day.format("%Y-%m").to_string());
         }
         if let Ok(next) = CALENDAR.next_expiry(segment, name, cycle, day) {
-            prop_assert!(next >= day && next >= expiry.min(next));
+            prop_assert!(next >= day);
             prop_assert!(day.iter_days().take_while(|day| *day < next).all(|day| CALENDAR.expiry(segment, name, cycle, day) != Ok(day)));
         }
     }
