@@ -13,15 +13,16 @@ use ordergate_actors::order::{ClientId, trading_date};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
 use ordergate_actors::ports::{Broker, Clock};
 use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED, Halt};
-use ordergate_actors::{Engine, Parts, World, WriteOn};
+use ordergate_actors::{Engine, Line, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
 use crate::brokers::paper::{PaperBroker, PaperSettings};
 use crate::clock::{RandomIds, SystemClock};
-use crate::config::{BrokerKind, Config};
+use crate::config::{BrokerKind, Config, InstrumentSource};
 use crate::files::private_directory;
 use crate::halt::ProcessHalt;
-use crate::instruments::{InstrumentTable, sample};
+use crate::instruments::master::{self, Downloader, News, Refresh};
+use crate::instruments::{InstrumentTable, Masters, sample};
 use crate::intent_log::IntentLog;
 use crate::secrets::Secrets;
 use crate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
@@ -69,7 +70,8 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
         .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
     let Look { concerns, unsound } = look_at_the_start(&config, &store, started_at)?;
     let (stop, stopped) = oneshot::channel();
-    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), stopped).await?;
+    let (masters, refresh) = (Arc::new(in_force(&config, started_at)?), refresh(&config)?);
+    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), Arc::clone(&masters), stopped).await?;
     for (event, text) in concerns {
         stop_entries(&engine, event, &text).await;
     }
@@ -85,6 +87,10 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let address = server.addrs().first().copied().unwrap_or(config.server.listen);
     let running = server.run();
     announce(&config, &secrets, address);
+    let refresh = refresh.map(|refresh| {
+        let line = Arc::clone(engine.line());
+        actix_web::rt::spawn(master::keep_fresh(masters, refresh, Arc::new(SystemClock), move |news| tell_of_masters(&line, &news)))
+    });
     let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
     let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, config.watcher.poll)
         .context("the thread of the risk state file")?;
@@ -92,6 +98,9 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
     journal_open.store(false, Ordering::Release);
     probe.abort();
+    if let Some(refresh) = refresh {
+        refresh.abort();
+    }
     drop(risk_state);
     let left = engine.stop().await?;
     let _engine_thread_ends = stop.send(());
@@ -147,10 +156,10 @@ fn look_at_the_start(config: &Config, store: &SqliteStore, now: chrono::DateTime
         if !report.is_sound() {
             unsound.insert(report.chain.clone());
         }
-        if let Some((command, why)) = report.mismatched.first() {
+        if let Some(difference) = report.differences.first() {
             concerns.push((
                 "ALARM_JOURNAL_BROKEN",
-                format!("order {command} is not what the journal says: {why}; entries are stopped until a person re-arms"),
+                format!("a table is not what the journal makes: {difference}; entries are stopped until a person re-arms"),
             ));
         }
         if let Some((seq, why)) = &report.first_broken {
@@ -181,6 +190,7 @@ async fn start_engine(
     store: SqliteStore,
     unsound: BTreeSet<Option<ClientId>>,
     halt: Arc<ProcessHalt>,
+    masters: Arc<Masters>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<Engine> {
     let (started, start) = oneshot::channel();
@@ -195,7 +205,7 @@ async fn start_engine(
                 runtime.borrow_mut().take().unwrap_or_else(fresh_runtime)
             });
             system.block_on(async move {
-                match parts(&config, store, unsound, halt).and_then(|parts| Ok(Engine::start(parts)?)) {
+                match parts(&config, store, unsound, halt, masters).and_then(|parts| Ok(Engine::start(parts)?)) {
                     Ok(engine) => {
                         let _waits = started.send(Ok(engine));
                         let _ended = stopped.await;
@@ -217,12 +227,56 @@ fn fresh_runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
+/// What can be traded at the start: the sample, or the newest masters that are stored.
+fn in_force(config: &Config, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Masters> {
+    if config.instruments.source == InstrumentSource::Sample {
+        let rows = sample(trading_date(now)).map_err(|error| anyhow!("the instrument sample: {error}"))?;
+        return Ok(Masters::new(InstrumentTable::new(rows)));
+    }
+    let directory = master::store::directory(&config.storage.directory);
+    let loaded = master::store::load(&directory, &config.instruments.exchanges, config.instruments.equity_tick)?;
+    for passed_over in &loaded.passed_over {
+        tracing::error!(event = "master_passed_over", "{passed_over}");
+    }
+    let masters = Masters::of(config.instruments.exchanges.iter().copied(), loaded.table);
+    tracing::info!(event = "instruments", rows = masters.table().len(), freshness = ?masters.freshness(now), "the stored masters were read");
+    Ok(masters)
+}
+
+/// How each day's masters are fetched while the engine runs; `None` for the sample.
+fn refresh(config: &Config) -> anyhow::Result<Option<Refresh>> {
+    let settings = &config.instruments;
+    if settings.source == InstrumentSource::Sample {
+        return Ok(None);
+    }
+    let directory = master::store::directory(&config.storage.directory);
+    Ok(Some(Refresh {
+        downloader: Downloader::new(&settings.url, directory, settings.equity_tick)?,
+        exchanges: settings.exchanges.clone(),
+        keep_days: settings.keep_days,
+        from: settings.refresh_ist,
+    }))
+}
+
+/// Says what became of the masters: bad news on the attention list, the rest in the log.
+fn tell_of_masters(line: &Line, news: &News) {
+    match news.alarm() {
+        Some(text) => line.alarm(None, "ALARM_MASTER", Level::Warn, None, text),
+        None => tracing::info!(event = "instruments", "{news}"),
+    }
+}
+
 /// Every concrete type behind the engine's ports.
-fn parts(config: &Config, store: SqliteStore, unsound: BTreeSet<Option<ClientId>>, halt: Arc<ProcessHalt>) -> anyhow::Result<Parts> {
+fn parts(
+    config: &Config,
+    store: SqliteStore,
+    unsound: BTreeSet<Option<ClientId>>,
+    halt: Arc<ProcessHalt>,
+    instruments: Arc<Masters>,
+) -> anyhow::Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let rows = sample(trading_date(clock.now())).map_err(|error| anyhow!("the instrument sample: {error}"))?;
-    let instruments = Arc::new(InstrumentTable::new(rows));
-    let market: Arc<dyn Market> = Arc::new(SyntheticMarket::new(config.paper.seed, instruments.iter().map(AsRef::as_ref)));
+    let listed: Vec<_> = instruments.table().iter().collect();
+    let market: Arc<dyn Market> = Arc::new(SyntheticMarket::new(config.paper.seed, listed.iter().map(AsRef::as_ref)));
     let quotes = Arc::new(MarketQuotes::new(Arc::clone(&market), instruments.clone(), Arc::clone(&clock)));
     let mut accounts: Vec<(_, Arc<dyn Broker>)> = Vec::with_capacity(config.accounts.len());
     for account in &config.accounts {

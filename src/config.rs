@@ -3,6 +3,7 @@
 //! All that is wrong is reported at once, each with its key, its value, the rule and where it was said.
 
 mod convert;
+mod instruments;
 mod layers;
 mod reader;
 mod sections;
@@ -14,9 +15,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveTime;
 use ordergate_actors::AccountSettings;
-use ordergate_actors::order::{Amount, ClientId};
+use ordergate_actors::order::{Amount, ClientId, Exchange};
 use secrecy::SecretString;
+
+use crate::instruments::master::EquityTick;
 
 pub use layers::Layer;
 
@@ -38,6 +42,8 @@ pub struct Config {
     pub accounts: Vec<Account>,
     /// The paper broker.
     pub paper: Paper,
+    /// What can be traded.
+    pub instruments: Instruments,
     /// The comparison with the broker's books.
     pub watcher: Watcher,
     /// The line.
@@ -177,6 +183,32 @@ pub struct Paper {
     pub seed: u64,
 }
 
+/// What can be traded, and from where that is known.
+#[derive(Debug, Clone)]
+pub struct Instruments {
+    /// From where.
+    pub source: InstrumentSource,
+    /// The address of the masters.
+    pub url: String,
+    /// Whose masters.
+    pub exchanges: Vec<Exchange>,
+    /// From when on they are of the day, IST.
+    pub refresh_ist: NaiveTime,
+    /// Days of files kept.
+    pub keep_days: u64,
+    /// The unit of the price steps of shares.
+    pub equity_tick: EquityTick,
+}
+
+/// From where instruments are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstrumentSource {
+    /// The built-in sample.
+    Sample,
+    /// The masters of a Noren broker.
+    Noren,
+}
+
 /// The comparison with the broker's books.
 #[derive(Debug, Clone)]
 pub struct Watcher {
@@ -307,6 +339,7 @@ impl Config {
         let webhook = sections::webhook(&mut reader, &accounts);
         let api = sections::api(&mut reader);
         let paper = sections::paper(&mut reader);
+        let instruments = instruments::instruments(&mut reader);
         let engine = sections::engine(&mut reader, &accounts);
         let log = sections::log(&mut reader, &storage);
         reader.finish("account");
@@ -314,7 +347,7 @@ impl Config {
         if !violations.is_empty() {
             return Err(ConfigError { violations });
         }
-        Ok(Self { server, storage, webhook, api, accounts, paper, watcher, engine, log, effective })
+        Ok(Self { server, storage, webhook, api, accounts, paper, instruments, watcher, engine, log, effective })
     }
 
     /// The environment of this process, for [`Config::load`].

@@ -229,6 +229,18 @@ impl Engine {
         self.posted(unit).await
     }
 
+    /// A person has seen an alarm of an account, or of the process: durable once answered. `NotApplied` if it is not open.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn acknowledge(&self, client_id: Option<&ClientId>, alarm: u64, who: &str, reason: &str) -> Result<Outcome, EngineError> {
+        if let Some(client_id) = client_id {
+            self.desk(client_id)?;
+        }
+        let (who, reason) = (Arc::from(who), Arc::from(reason));
+        self.posted(Unit::Acknowledge { client_id: client_id.cloned(), alarm, who, reason }).await
+    }
+
     /// Takes what a strategy holds (in one symbol, or at all) out of our record. Nothing is sent.
     ///
     /// # Errors

@@ -35,4 +35,4 @@ pub mod watcher;
 
 pub use engine::{Engine, EngineError, Parts, WriteOn};
 pub use line::{Desk, Line, Phase, World};
-pub use settings::{AccountSettings, Limits, Settings, Waits};
+pub use settings::{AccountSettings, Limits, QuantityUnit, QuantityUnits, Settings, Waits};

@@ -1,5 +1,6 @@
 //! The engine's numbers. Every wait and every limit is here, and none is a constant elsewhere.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::order::{Amount, ClientId};
@@ -40,6 +41,49 @@ pub struct AccountSettings {
     pub permits_for_exits: usize,
     /// Whether stop, target and trailing stop may be taken from an order although nothing enforces them yet.
     pub takes_unenforced_exits: bool,
+    /// What a quantity counts where brokers differ.
+    pub quantity_units: QuantityUnits,
+}
+
+/// What a quantity counts at this account's broker, per exchange; `None` until somebody has found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QuantityUnits {
+    /// On MCX.
+    pub mcx: Option<QuantityUnit>,
+    /// On CDS.
+    pub cds: Option<QuantityUnit>,
+}
+
+/// What a broker's quantity counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuantityUnit {
+    /// Units of the instrument, as everywhere in ordergate.
+    Units,
+    /// Whole lots: the broker's adapter divides by the lot on the way out and multiplies on the way in.
+    Lots,
+}
+
+impl QuantityUnit {
+    /// Reads `units` or `lots`, in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Units, Self::Lots].into_iter().find(|unit| unit.as_str().eq_ignore_ascii_case(text.trim()))
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Units => "units",
+            Self::Lots => "lots",
+        }
+    }
+}
+
+impl fmt::Display for QuantityUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// What an account may do.

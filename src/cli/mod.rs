@@ -61,10 +61,7 @@ enum Command {
     #[command(subcommand)]
     Journal(journal::Command),
     /// What can be traded
-    Instruments {
-        /// Words that the symbol contains
-        search: Vec<String>,
-    },
+    Instruments(instruments::Args),
     /// The settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -123,7 +120,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Status => status::run(&config),
         Command::VerifyOrders { order } => verify_orders::run(&config, order.as_deref()),
         Command::Journal(command) => journal::run(&config, &command),
-        Command::Instruments { search } => instruments::run(&search.join(" ")),
+        Command::Instruments(args) => instruments::run(&config, &args),
         Command::Config(ConfigCommand::Check) => check::run(&config),
         Command::Backup { path } => {
             ReadStore::open(&config.storage.directory)?.backup(&path)?;

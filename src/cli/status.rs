@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ordergate_actors::order::clean;
+use ordergate_actors::persistence::chain::stored_time;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -133,6 +135,22 @@ fn at_rest(config: &Config, page: &mut Page) -> anyhow::Result<()> {
     page.line(format!("read from the disk instead ({}):", config.storage.directory.display()));
     page.heading("By status")
         .table(&["status", "orders"], store.count_by_status()?.into_iter().map(|(name, count)| vec![name, count.to_string()]));
+    page.heading("Alarms that nobody has acknowledged");
+    let alarms = store.alarms()?;
+    for (client_id, alarm) in &alarms {
+        page.line(format!(
+            "  {} {} {} ({} times since {}): {}",
+            alarm.level.as_str(),
+            client_id.as_ref().map_or("(process)", |client| client.as_str()),
+            alarm.event,
+            alarm.count,
+            stored_time(alarm.at),
+            clean(&alarm.text, 300)
+        ));
+    }
+    if alarms.is_empty() {
+        page.line("  none");
+    }
     page.heading("Newest orders").table(ORDER, store.last(10)?.iter().map(order_row));
     Ok(())
 }
@@ -144,7 +162,7 @@ fn rows<'a>(value: &'a Value, names: &[&str]) -> &'a [Value] {
 
 fn facts(value: &Value, indent: &str, page: &mut Page) {
     for (name, value) in value.as_object().into_iter().flatten() {
-        page.line(format!("{indent}{name}: {}", ordergate_actors::order::clean(&plain(value), 300)));
+        page.line(format!("{indent}{name}: {}", clean(&plain(value), 300)));
     }
 }
 
@@ -155,7 +173,7 @@ fn one_line(value: &Value) -> String {
         }
         None => vec![plain(value)],
     };
-    ordergate_actors::order::clean(&words.join("  "), 400)
+    clean(&words.join("  "), 400)
 }
 
 fn plain(value: &Value) -> String {

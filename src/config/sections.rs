@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ordergate_actors::order::ClientId;
-use ordergate_actors::{AccountSettings, Limits, Waits};
+use ordergate_actors::{AccountSettings, Limits, QuantityUnit, QuantityUnits, Waits};
 use secrecy::ExposeSecret;
 
 use super::reader::{Reader, Scope};
@@ -132,6 +132,7 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
         let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
         let limits = limits(&mut scope);
         let waits = waits(&mut scope, poll);
+        let quantity_units = QuantityUnits { mcx: quantity_unit(&mut scope, "mcx"), cds: quantity_unit(&mut scope, "cds") };
         if permits_for_exits >= permits {
             let own = format!("accounts.{index}.permits_for_exits");
             reader.violate(&own, format!("must be less than the account's permits ({permits}): entries need some too"));
@@ -151,6 +152,7 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
             permits,
             permits_for_exits,
             takes_unenforced_exits: !broker.is_live(),
+            quantity_units,
         };
         accounts.push(Account { client_id, broker, settings });
     }
@@ -164,6 +166,19 @@ fn limits(scope: &mut Scope<'_>) -> Limits {
         max_open_orders: scope.count("limits.max_open_orders", 1..=10_000_000),
         daily_loss: scope.rupees("limits.daily_loss"),
     }
+}
+
+/// Empty is not settled.
+fn quantity_unit(scope: &mut Scope<'_>, exchange: &str) -> Option<QuantityUnit> {
+    scope
+        .text(
+            &format!("quantity_unit.{exchange}"),
+            "must be units or lots, or empty until `ordergate conformance` has settled it",
+            |text| {
+                if text.trim().is_empty() { Some(None) } else { QuantityUnit::parse(text).map(Some) }
+            },
+        )
+        .flatten()
 }
 
 fn waits(scope: &mut Scope<'_>, poll: Duration) -> Waits {

@@ -1,5 +1,7 @@
 //! Rows for tests.
 
+pub(super) mod desk;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ordergate_actors::order::{ClientId, Holding, HoldingKey, OrderRecord, Strategy};
+use ordergate_actors::persistence::Alarm;
 use ordergate_actors::ports::{AccountHead, JournalRow, Loaded, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -20,7 +21,8 @@ pub(super) fn load(db: &Connection, tag_prefix: &str) -> Result<Loaded, StoreErr
     let accounts =
         accounts(db).and_then(|found| found.into_iter().map(|client| account(db, client)).collect()).map_err(failed("load: accounts"))?;
     let newest = heads.iter().map(|row| row.at).max();
-    Ok(Loaded { accounts, heads, tag_prefix: tag_prefix.to_owned(), newest })
+    let alarms = alarms(db).map_err(failed("load: alarms"))?;
+    Ok(Loaded { accounts, heads, alarms, tag_prefix: tag_prefix.to_owned(), newest })
 }
 
 /// The different first columns of a table, each found by one step into its index instead of by reading all rows.
@@ -67,6 +69,20 @@ fn account(db: &Connection, client_id: ClientId) -> rusqlite::Result<AccountHead
     let control = db.query_row("SELECT value FROM control WHERE client_id = ?1", [client], |row| row.get(0)).optional()?;
     let holdings = holdings(db, client)?;
     Ok(AccountHead { last_number: u64::try_from(last).unwrap_or(0), orders, holdings, control, client_id })
+}
+
+/// The open alarms, by chain.
+fn alarms(db: &Connection) -> rusqlite::Result<Vec<(Option<ClientId>, Vec<Alarm>)>> {
+    let sql = format!("SELECT {} FROM alarms ORDER BY client_id, id", rows::ALARM);
+    let mut found: Vec<(Option<ClientId>, Vec<Alarm>)> = Vec::new();
+    for row in db.prepare(&sql)?.query_map([], rows::alarm)? {
+        let (chain, alarm) = row?;
+        match found.last_mut() {
+            Some((last, alarms)) if *last == chain => alarms.push(alarm),
+            _ => found.push((chain, vec![alarm])),
+        }
+    }
+    Ok(found)
 }
 
 fn older_open_orders(db: &Connection, client: &str, before: i64) -> rusqlite::Result<Vec<OrderRecord>> {

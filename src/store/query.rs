@@ -96,6 +96,17 @@ pub(super) fn order_journal(db: &Connection, client: &ClientId, command: Command
     all(db, &sql, params![client.as_str(), command.to_string()], rows::journal)
 }
 
+/// All of an order's rows, however many.
+pub(super) fn whole_order_journal(
+    db: &Connection,
+    client: &ClientId,
+    command: CommandId,
+) -> Result<Vec<ordergate_actors::ports::JournalRow>> {
+    let sql =
+        format!("SELECT {} FROM journal INDEXED BY journal_of_order WHERE command_id = ?2 AND client_id = ?1 ORDER BY seq", rows::JOURNAL);
+    all(db, &sql, params![client.as_str(), command.to_string()], rows::journal)
+}
+
 pub(super) fn fills(db: &Connection, client: &ClientId, command: CommandId, most: u16) -> Result<Vec<ordergate_actors::order::Fill>> {
     let sql = format!(
         "SELECT {} FROM fills INDEXED BY fills_of_order WHERE client_id = ?1 AND command_id = ?2 ORDER BY at, trade_id LIMIT ?3",

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{ClientId, CommandId, Fill, OrderRecord};
+use ordergate_actors::persistence::Alarm;
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::ports::{JournalRow, StoreError};
 use rusqlite::config::DbConfig;
@@ -227,6 +228,15 @@ impl ReadStore {
     #[must_use]
     pub fn journal(&self, client: Option<&ClientId>, after: u64, up_to: u64) -> JournalRows<'_> {
         JournalRows::new(&self.db, write::chain(client), after, up_to)
+    }
+
+    /// The open alarms of every chain, as their rows stand.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn alarms(&self) -> Result<Vec<(Option<ClientId>, Alarm)>, StoreError> {
+        let sql = format!("SELECT {} FROM alarms ORDER BY at, client_id, id", rows::ALARM);
+        query::all(&self.db, &sql, [], rows::alarm).map_err(failed("reading alarms"))
     }
 
     /// Verifies every chain.

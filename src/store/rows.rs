@@ -9,6 +9,7 @@ use ordergate_actors::order::{
     Quantity, Side, SignalId, Source, Status, Strategy, Tag, TestMode, TradeId, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::persistence::chain::stored_time;
+use ordergate_actors::persistence::{Alarm, Level};
 use ordergate_actors::ports::{JournalRow, SignalRow};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
@@ -22,6 +23,7 @@ pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, b
 pub(super) const JOURNAL: &str =
     "client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
 pub(super) const SIGNAL: &str = "client_id, signal_id, idempotency_key, body_hash, source, user, received_at, legs";
+pub(super) const ALARM: &str = "client_id, id, event, level, text, command_id, at, last_at, count";
 pub(super) const FILL: &str = "trade_id, broker_order_id, quantity, price, at";
 
 type Result<T> = rusqlite::Result<T>;
@@ -39,7 +41,7 @@ macro_rules! spelled { ($($name:ident)+) => { word! { $($name: |text| $name::par
 macro_rules! parsed { ($($name:ident)+) => { word! { $($name: |text| $name::parse(text).ok();)+ } }; }
 macro_rules! uuids { ($($name:ident)+) => { word! { $($name: |text| uuid(text).map($name);)+ } }; }
 
-spelled! { Intent Side Product OrderType Validity Exchange Source TestMode TrailingType Status Tag }
+spelled! { Intent Side Product OrderType Validity Exchange Source TestMode TrailingType Status Tag Level }
 parsed! { ClientId Strategy BrokerOrderId BrokerTag TradeId Price }
 uuids! { CommandId SignalId BasketId }
 word! {
@@ -190,6 +192,23 @@ pub(super) fn journal(row: &Row<'_>) -> Result<JournalRow> {
         who: c.text()?,
         inputs: c.text()?,
     })
+}
+
+/// Reads the columns of [`ALARM`].
+pub(super) fn alarm(row: &Row<'_>) -> Result<(Option<ClientId>, Alarm)> {
+    let c = &mut Columns::of(row);
+    let of = chain(c)?;
+    let alarm = Alarm {
+        seq: c.integer()?,
+        event: c.text()?,
+        level: c.word()?,
+        text: c.text()?,
+        command_id: c.maybe()?,
+        at: c.time()?,
+        last_at: c.time()?,
+        count: c.integer()?,
+    };
+    Ok((of, alarm))
 }
 
 /// A chain's column: '' is the chain of events without an account.

@@ -1,7 +1,8 @@
-//! Whether the journal is what was written: gapless, linked by hashes, in agreement with its anchors, and with the
-//! orders that were projected from it.
+//! Whether the journal is what was written: gapless, linked by hashes, in agreement with its anchors; and whether the
+//! tables are what it makes.
 //!
-//! Rows are read a thousand at a time, so that a long verification beside a running engine holds no snapshot.
+//! Rows are read a thousand at a time, so that a long verification beside a running engine holds no snapshot. Only the
+//! comparison with the tables does, at the end, after the last rows were read within it.
 //! What a chain cannot tell: rows cut off, or changed, after the last anchor at its very end.
 
 use std::collections::{BTreeSet, HashMap};
@@ -9,22 +10,23 @@ use std::fmt::Write as _;
 
 use ordergate_actors::order::{ClientId, CommandId, Status};
 use ordergate_actors::persistence::chain::row_hash;
+use ordergate_actors::persistence::{Misfit, Replay};
 use ordergate_actors::ports::{JournalRow, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::pages::JournalRows;
+use super::projections::{self, Difference};
 use super::sqlite::failed;
 use super::{load, rows};
-
-/// The most orders named in a report.
-const NAMED: usize = 100;
 
 /// Where a verification starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerifyFrom {
-    /// The first row of each chain.
+    /// The first row of each chain. The orders' statuses are held against it.
     Start,
-    /// The last anchor of each chain: what a restart can afford.
+    /// The first row of each chain. Every projection is made anew from it and held against its table, column by column.
+    Full,
+    /// The last anchor of each chain: what a restart can afford. The orders that it touched since are made anew.
     LastAnchor,
 }
 
@@ -41,15 +43,15 @@ pub struct ChainReport {
     pub head_hash: String,
     /// The first row that does not, and why.
     pub first_broken: Option<(u64, String)>,
-    /// Orders whose status is not the one that the journal says; at most 100 are named.
-    pub mismatched: Vec<(CommandId, String)>,
+    /// Where the tables are not what the journal makes; at most 100 are named.
+    pub differences: Vec<Difference>,
 }
 
 impl ChainReport {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.first_broken.is_none() && self.mismatched.is_empty()
+        self.first_broken.is_none() && self.differences.is_empty()
     }
 }
 
@@ -77,6 +79,9 @@ struct Walk {
     rows: u64,
     anchors: HashMap<u64, [u8; 32]>,
     last_status: HashMap<CommandId, Status>,
+    /// The projections, as far as the walk has come; not made anew, or no longer, when `None`.
+    replay: Option<Replay>,
+    misfit: Option<Misfit>,
 }
 
 impl Walk {
@@ -102,6 +107,10 @@ impl Walk {
         if let (Some(command), Some(to)) = (row.command_id, row.to) {
             self.last_status.insert(command, to);
         }
+        if let Some(Err(misfit)) = self.replay.as_mut().map(|replay| replay.step(row)) {
+            self.misfit = Some(misfit);
+            self.replay = None;
+        }
         Ok(())
     }
 }
@@ -109,12 +118,46 @@ impl Walk {
 fn verify(db: &Connection, chain: &str, from: VerifyFrom) -> rusqlite::Result<ChainReport> {
     let anchors = anchors(db, chain)?;
     let start = match from {
-        VerifyFrom::Start => 0,
+        VerifyFrom::Start | VerifyFrom::Full => 0,
         VerifyFrom::LastAnchor => anchors.keys().max().copied().unwrap_or(0),
     };
-    let mut walk = Walk { seq: start.saturating_sub(1), hash: [0; 32], rows: 0, anchors, last_status: HashMap::new() };
+    let replay = (from == VerifyFrom::Full).then(Replay::default);
+    let mut walk =
+        Walk { seq: start.saturating_sub(1), hash: [0; 32], rows: 0, anchors, last_status: HashMap::new(), replay, misfit: None };
     walk.anchors.retain(|seq, _| *seq >= start);
-    let mut first_broken = None;
+    let mut first_broken = walk_on(db, chain, &mut walk, start)?;
+    // What is compared must stand still; the rows that came meanwhile are read within the same snapshot.
+    let still = db.is_autocommit().then(|| db.unchecked_transaction()).transpose()?;
+    if first_broken.is_none() {
+        first_broken = walk_on(db, chain, &mut walk, start)?;
+    }
+    if first_broken.is_none() {
+        let cut_off = walk.anchors.keys().min().copied();
+        first_broken = cut_off.map(|seq| (walk.seq + 1, format!("the rows up to {seq}, which an anchor wrote down, are missing")));
+    }
+    let differences = match (&first_broken, from) {
+        (_, VerifyFrom::Start) => statuses_differ(db, chain, &walk.last_status)?,
+        (_, VerifyFrom::LastAnchor) => projections::compare_orders(db, chain, walk.last_status.keys().copied().collect::<BTreeSet<_>>())?,
+        // A journal that was changed proves nothing about the tables.
+        (Some(_), VerifyFrom::Full) => Vec::new(),
+        (None, VerifyFrom::Full) => match (walk.replay, walk.misfit) {
+            (Some(replay), _) => projections::compare(db, chain, &replay.finish())?,
+            (None, misfit) => misfit.iter().map(|misfit| projections::misfits(misfit.seq.to_string(), &misfit.why)).collect(),
+        },
+    };
+    drop(still);
+    Ok(ChainReport {
+        chain: ClientId::parse(chain).ok(),
+        rows: walk.rows,
+        head_seq: walk.seq,
+        head_hash: hex(&walk.hash),
+        first_broken,
+        differences,
+    })
+}
+
+/// Walks to the chain's end; answers the first row that is wrong.
+fn walk_on(db: &Connection, chain: &str, walk: &mut Walk, start: u64) -> rusqlite::Result<Option<(u64, String)>> {
     let mut found = JournalRows::new(db, chain, walk.seq, u64::MAX);
     while let Some(row) = found.next_row() {
         let checked = match row {
@@ -124,23 +167,10 @@ fn verify(db: &Connection, chain: &str, from: VerifyFrom) -> rusqlite::Result<Ch
             Ok(row) => walk.step(&row),
         };
         if let Err(broken) = checked {
-            first_broken = Some(broken);
-            break;
+            return Ok(Some(broken));
         }
     }
-    if first_broken.is_none() {
-        let cut_off = walk.anchors.keys().min().copied();
-        first_broken = cut_off.map(|seq| (walk.seq + 1, format!("the rows up to {seq}, which an anchor wrote down, are missing")));
-    }
-    let mismatched = mismatches(db, chain, &walk.last_status)?;
-    Ok(ChainReport {
-        chain: ClientId::parse(chain).ok(),
-        rows: walk.rows,
-        head_seq: walk.seq,
-        head_hash: hex(&walk.hash),
-        first_broken,
-        mismatched,
-    })
+    Ok(None)
 }
 
 fn anchors(db: &Connection, chain: &str) -> rusqlite::Result<HashMap<u64, [u8; 32]>> {
@@ -149,29 +179,23 @@ fn anchors(db: &Connection, chain: &str) -> rusqlite::Result<HashMap<u64, [u8; 3
         .collect()
 }
 
-/// The orders that differ from the rows just read. A difference is looked at again in one statement, because the engine
-/// may have moved on in between.
-fn mismatches(db: &Connection, chain: &str, last: &HashMap<CommandId, Status>) -> rusqlite::Result<Vec<(CommandId, String)>> {
+/// The orders whose status is not the one of the rows just read.
+fn statuses_differ(db: &Connection, chain: &str, last: &HashMap<CommandId, Status>) -> rusqlite::Result<Vec<Difference>> {
     let mut projected = db.prepare("SELECT status FROM orders WHERE client_id = ?1 AND command_id = ?2")?;
-    let mut both = db.prepare(
-        "SELECT (SELECT status FROM orders WHERE client_id = ?1 AND command_id = ?2),
-                (SELECT to_status FROM journal INDEXED BY journal_of_order
-                 WHERE command_id = ?2 AND client_id = ?1 AND to_status IS NOT NULL ORDER BY seq DESC LIMIT 1)",
-    )?;
     let mut found = Vec::new();
     for (command, status) in last {
-        let key = params![chain, command.to_string()];
-        let now: Option<String> = projected.query_row(key, |row| row.get(0)).optional()?;
-        if now.as_deref() == Some(status.as_str()) {
-            continue;
-        }
-        let (order, journal): (Option<String>, Option<String>) = both.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if order != journal {
-            let word = |status: Option<String>| status.unwrap_or_else(|| "nothing".to_owned());
-            found.push((*command, format!("the order says {}, the journal {}", word(order), word(journal))));
+        let now: Option<String> = projected.query_row(params![chain, command.to_string()], |row| row.get(0)).optional()?;
+        if now.as_deref() != Some(status.as_str()) {
+            found.push(Difference {
+                table: "orders",
+                row: command.to_string(),
+                column: "status".to_owned(),
+                in_table: now.unwrap_or_else(|| "nothing".to_owned()),
+                in_journal: status.to_string(),
+            });
         }
     }
     found.sort();
-    found.truncate(NAMED);
+    found.truncate(projections::NAMED);
     Ok(found)
 }

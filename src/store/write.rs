@@ -1,6 +1,7 @@
 //! Values to rows: one [`Write`], one statement.
 
 use ordergate_actors::order::{ClientId, CommandId, Exchange, Fill, Holding, HoldingKey, OrderRecord, Strategy, trading_date};
+use ordergate_actors::persistence::Alarm;
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::ports::{Anchor, JournalRow, SignalRow, Write};
 use rusqlite::{Connection, Error, params};
@@ -16,6 +17,7 @@ pub(super) fn table(write: &Write) -> &'static str {
         Write::Fill { .. } => "fills",
         Write::Holding { .. } => "holdings",
         Write::Control { .. } => "control",
+        Write::Alarm(..) | Write::AlarmGone(..) => "alarms",
         Write::Journal(_) => "journal",
         Write::Anchor(_) => "anchors",
     }
@@ -40,6 +42,8 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result<Applied> {
         }
         Write::Holding { client_id, strategy, key, holding: held, at } => holding(db, client_id, strategy, key, held, &stored_time(*at)),
         Write::Control { client_id, value, at } => control(db, client_id, value, &stored_time(*at)),
+        Write::Alarm(chain, row) => alarm(db, chain.as_ref(), row),
+        Write::AlarmGone(chain, id) => alarm_gone(db, chain.as_ref(), *id),
         Write::Journal(row) => journal(db, row),
         Write::Anchor(row) => anchor(db, row),
     }?;
@@ -222,6 +226,28 @@ fn control(db: &Connection, client: &ClientId, value: &str, at: &str) -> Result<
          ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
     )?
     .execute(params![client.as_str(), value, at])
+}
+
+fn alarm(db: &Connection, of: Option<&ClientId>, row: &Alarm) -> Result<usize> {
+    db.prepare_cached(
+        "INSERT INTO alarms (client_id, id, event, level, text, command_id, at, last_at, count) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET level = excluded.level, text = excluded.text, last_at = excluded.last_at, count = excluded.count",
+    )?
+    .execute(params![
+        chain(of),
+        int(row.seq)?,
+        &*row.event,
+        row.level.as_str(),
+        &*row.text,
+        row.command_id.map(|id| id.to_string()),
+        stored_time(row.at),
+        stored_time(row.last_at),
+        row.count,
+    ])
+}
+
+fn alarm_gone(db: &Connection, of: Option<&ClientId>, id: u64) -> Result<usize> {
+    db.prepare_cached("DELETE FROM alarms WHERE client_id = ?1 AND id = ?2")?.execute(params![chain(of), int(id)?])
 }
 
 fn journal(db: &Connection, row: &JournalRow) -> Result<usize> {

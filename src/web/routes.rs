@@ -6,7 +6,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
-use super::api::{attention, controls, diagnostics, exits, intents, order, orderbook, positions, verdicts};
+use super::api::{alarms, attention, controls, diagnostics, exits, intents, order, orderbook, positions, verdicts};
 use super::bearer::require_key;
 use super::problem::Problem;
 use super::{health, webhook};
@@ -63,6 +63,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/kill", Guard::Key),
     route("POST", "/dashboard/freeze", Guard::Key),
     route("POST", "/dashboard/guard/force-clear", Guard::Key),
+    route("POST", "/dashboard/alarms/{id}/ack", Guard::Key),
 ];
 
 /// Sets up every route. The application data must hold a `Data<WebState>`.
@@ -99,6 +100,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/kill", "POST").route(web::post().to(controls::kill)))
         .service(at("/freeze", "POST").route(web::post().to(controls::freeze)))
         .service(at("/guard/force-clear", "POST").route(web::post().to(controls::force_clear)))
+        .service(at("/alarms/{id}/ack", "POST").route(web::post().to(alarms::acknowledge)))
         .default_service(web::to(not_found));
 }
 

@@ -1,6 +1,7 @@
 //! The surfaces, from outside: real HTTP, real SQLite, the real paper broker.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail as tests do")]
 
+mod alarms;
 mod api;
 mod auth;
 mod book;

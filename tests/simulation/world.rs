@@ -167,6 +167,7 @@ pub(crate) fn account() -> AccountSettings {
         permits: 64,
         permits_for_exits: 8,
         takes_unenforced_exits: true,
+        quantity_units: Default::default(),
     }
 }
 
@@ -219,7 +220,8 @@ impl World {
         let now = morning();
         let rows = sample(now.date_naive()).unwrap();
         let instruments = Arc::new(InstrumentTable::new(rows));
-        let market = SyntheticMarket::new(seed, instruments.iter().map(AsRef::as_ref));
+        let listed: Vec<_> = instruments.iter().collect();
+        let market = SyntheticMarket::new(seed, listed.iter().map(AsRef::as_ref));
         let market = Arc::new(Freezable { market, stands_at: Mutex::new(None) });
         Self {
             seed,

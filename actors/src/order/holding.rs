@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::lifecycle::Fill;
 use super::money::{Amount, Price, Quantity};
+use super::record::OrderRecord;
 use super::words::Side;
 
 /// A position of one strategy.
@@ -49,6 +51,13 @@ impl Holding {
             Some(opening) => Self { cost: Amount::ZERO, opened_at: None, ..rest }.after(side, opening, price),
             None => rest,
         }
+    }
+
+    /// The holding after a trade of an order on this side. A flat one starts anew: what was realised before is history.
+    #[must_use]
+    pub fn filled_by(self, order: &OrderRecord, side: Side, fill: &Fill) -> Self {
+        let standing = if self.net == 0 { Self::default() } else { self };
+        standing.after(side, fill.quantity, fill.price).dated(order.signal_time.min(order.created_at))
     }
 
     /// The holding with the time of its opening, if it was just opened: when the signal of the opening order was made.

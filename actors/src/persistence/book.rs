@@ -1,38 +1,16 @@
 //! One account as committed: its open orders, its newest orders, what its strategies hold, its controls.
 //! Written only after a commit, by the ledger; every gate judges against it, so a restarted actor has nothing to rebuild.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-
+use super::alarms::{Alarm, Alarms};
 use super::control::Control;
-use super::unit::Level;
 use crate::order::{BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord, Side, Strategy};
 use crate::ports::AccountHead;
 
 /// How many of the newest orders stay in memory, ended ones included.
 pub const NEWEST_KEPT: u64 = 10_000;
-const ALARMS_KEPT: usize = 200;
-
-/// An alarm as people see it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Alarm {
-    /// Stable name.
-    pub event: Arc<str>,
-    /// How loud.
-    pub level: Level,
-    /// What, with the numbers.
-    pub text: Arc<str>,
-    /// The order, if it is about one.
-    pub command_id: Option<CommandId>,
-    /// When it was first raised.
-    pub at: DateTime<Utc>,
-    /// How often since.
-    pub count: u32,
-}
-
 /// Units that an account's strategies hold in one instrument and product, by direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gross {
@@ -77,7 +55,7 @@ pub struct Book {
     gross: BTreeMap<HoldingKey, Gross>,
     last_fill: BTreeMap<HoldingKey, u64>,
     control: Control,
-    alarms: VecDeque<Alarm>,
+    alarms: Alarms,
 }
 
 impl Book {
@@ -101,7 +79,7 @@ impl Book {
             gross: BTreeMap::new(),
             last_fill: BTreeMap::new(),
             control: Control::default(),
-            alarms: VecDeque::new(),
+            alarms: Alarms::default(),
         }
     }
 
@@ -208,18 +186,8 @@ impl Book {
         }
     }
 
-    pub(super) fn put_alarm(&mut self, alarm: Alarm) {
-        if let Some(same) = self.alarms.iter_mut().find(|held| {
-            held.event == alarm.event && held.command_id == alarm.command_id && (alarm.command_id.is_some() || held.text == alarm.text)
-        }) {
-            same.count = same.count.saturating_add(1);
-            same.text = alarm.text;
-            return;
-        }
-        self.alarms.push_back(alarm);
-        if self.alarms.len() > ALARMS_KEPT {
-            self.alarms.pop_front();
-        }
+    pub(super) fn put_alarms(&mut self, alarms: Alarms) {
+        self.alarms = alarms;
     }
 
     /// The account.
@@ -367,7 +335,7 @@ impl Book {
         &self.control
     }
 
-    /// The alarms since the start, oldest first.
+    /// The open alarms, oldest first.
     pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
         self.alarms.iter()
     }

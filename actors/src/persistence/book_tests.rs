@@ -5,7 +5,7 @@ use proptest::prelude::{ProptestConfig, Strategy as _, any, prop_assert, prop_as
 
 use super::*;
 use crate::order::{Amount, Intent, Product, Status, Tag};
-use crate::testkit::builders::{Build, book_of, broker_id, command, exit, nse, order, rupees, sbin, sbin_in, strategy};
+use crate::testkit::builders::{Build, book_of, broker_id, exit, nse, order, rupees, sbin, sbin_in, strategy};
 
 const NAMES: [&str; 3] = ["trend", "trend2", "other"];
 const SYMBOLS: [&str; 2] = ["SBIN-EQ", "INFY-EQ"];
@@ -215,25 +215,4 @@ fn the_orders_of_one_strategy_are_not_those_of_another_whose_name_goes_on() {
     let book = book_of([order(1).by("trend"), order(2).by("trend2"), order(3).by("tren")], &[]);
     assert_eq!(numbers(book.open_of(&strategy("trend"))), [1]);
     assert_eq!(numbers(book.open_in(&sbin())), [1, 2, 3]);
-}
-
-#[test]
-fn an_alarm_said_again_is_counted() {
-    let mut book = Book::new(ClientId::parse("PAPER1").unwrap());
-    let alarm = |event: &str, number| Alarm {
-        event: Arc::from(event),
-        level: Level::Warn,
-        text: Arc::from(event),
-        command_id: Some(command(number)),
-        at: crate::testkit::morning(),
-        count: 1,
-    };
-    book.put_alarm(alarm("A", 1));
-    book.put_alarm(alarm("A", 1));
-    book.put_alarm(alarm("A", 2));
-    assert_eq!(book.alarms().map(|alarm| alarm.count).collect::<Vec<_>>(), [2, 1]);
-    for number in 0..500 {
-        book.put_alarm(alarm("B", number));
-    }
-    assert_eq!(book.alarms().count(), ALARMS_KEPT);
 }

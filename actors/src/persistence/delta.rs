@@ -1,104 +1,33 @@
-//! What one unit changes, before it is known whether the store takes it; and what a round has changed so far.
+//! What one unit changes, before it is known whether the store takes it.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use rust_decimal::Decimal;
-use serde::Serialize;
 use serde_json::json;
 
+use super::alarms::{ACKNOWLEDGED, Alarm, AlarmChange, Alarms, with_level};
+use super::broker_tag::broker_tag;
 use super::chain::row_hash;
 use super::control::{Control, ControlChange};
-use super::ledger::signal_row;
+use super::inputs::{CREATED, CreatedInputs, event_name, inputs_of, reason_of};
+use super::signal::signal_row;
+use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
 use super::unit::{Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration};
-use crate::order::{
-    Amount, BookState, BrokerOrderId, BrokerTag, ClientId, CommandId, Fill, GateVerdict, Holding, HoldingKey, OrderFact, OrderRecord,
-    Status, Strategy, Tag, Terms, Transition,
-};
-use crate::ports::{JournalRow, Write};
-
-/// The end of a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Chain {
-    pub(super) seq: u64,
-    pub(super) hash: [u8; 32],
-}
-
-type HoldingSlot = (ClientId, Strategy, HoldingKey);
-type Committed = (Vec<Arc<OrderRecord>>, BTreeMap<HoldingSlot, (Holding, u64)>, BTreeMap<ClientId, Control>, Vec<Event>);
-
-/// What the round has changed so far, on top of the view.
-#[derive(Debug, Default)]
-pub(super) struct Staged {
-    pub(super) chains: BTreeMap<Option<ClientId>, Chain>,
-    pub(super) numbers: BTreeMap<ClientId, u64>,
-    pub(super) controls: BTreeMap<ClientId, Control>,
-    orders: HashMap<CommandId, Arc<OrderRecord>>,
-    sequence: Vec<CommandId>,
-    holdings: BTreeMap<HoldingSlot, (Holding, u64)>,
-    events: Vec<Event>,
-    anchored: BTreeMap<Option<ClientId>, u64>,
-}
-
-impl Staged {
-    pub(super) fn order(&self, client: &ClientId, command: CommandId) -> Option<Arc<OrderRecord>> {
-        self.orders.get(&command).filter(|record| record.client_id == *client).cloned()
-    }
-
-    pub(super) fn holding(&self, client: &ClientId, strategy: &Strategy, key: &HoldingKey) -> Option<Holding> {
-        if self.holdings.is_empty() {
-            return None;
-        }
-        self.holdings.get(&(client.clone(), strategy.clone(), key.clone())).map(|(holding, _)| *holding)
-    }
-
-    pub(super) fn keep(&mut self, delta: Delta) {
-        for record in delta.orders {
-            self.sequence.push(record.command_id);
-            self.orders.insert(record.command_id, record);
-        }
-        self.holdings.extend(delta.holdings);
-        self.controls.extend(delta.controls);
-        self.events.extend(delta.events);
-    }
-
-    /// Chains that have grown past a multiple of `every` since their last anchor.
-    pub(super) fn chains_past(&mut self, every: u64) -> Vec<(Option<ClientId>, Chain)> {
-        let due: Vec<_> = self
-            .chains
-            .iter()
-            .filter(|(client, chain)| {
-                let anchored = self.anchored.get(*client).copied().unwrap_or(0);
-                chain.seq.checked_div(every) > anchored.checked_div(every)
-            })
-            .map(|(client, chain)| (client.clone(), *chain))
-            .collect();
-        for (client, chain) in &due {
-            self.anchored.insert(client.clone(), chain.seq);
-        }
-        due
-    }
-
-    pub(super) fn take_committed(&mut self) -> Committed {
-        let mut orders = std::mem::take(&mut self.orders);
-        let records = std::mem::take(&mut self.sequence).iter().filter_map(|command| orders.remove(command)).collect();
-        (records, std::mem::take(&mut self.holdings), std::mem::take(&mut self.controls), std::mem::take(&mut self.events))
-    }
-}
-
+use crate::order::{Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Status, Strategy, Tag, Transition};
+use crate::ports::{JournalRow, SignalRow, Write};
 /// What one unit changes.
 #[derive(Debug)]
 pub(super) struct Delta {
     at: DateTime<Utc>,
     pub(super) writes: Vec<Write>,
     pub(super) orders: Vec<Arc<OrderRecord>>,
-    holdings: Vec<(HoldingSlot, (Holding, u64))>,
-    controls: Vec<(ClientId, Control)>,
-    events: Vec<Event>,
+    pub(super) holdings: Vec<(HoldingSlot, (Holding, u64))>,
+    pub(super) controls: Vec<(ClientId, Control)>,
+    pub(super) events: Vec<Event>,
     chain_before: Option<(Option<ClientId>, Chain)>,
     number_before: Option<(ClientId, u64)>,
+    pub(super) alarms_before: Option<(Option<ClientId>, Alarms)>,
 }
 
 /// The part of a journal row that its unit knows.
@@ -122,6 +51,7 @@ impl Delta {
             events: Vec::new(),
             chain_before: None,
             number_before: None,
+            alarms_before: None,
         }
     }
 
@@ -132,6 +62,9 @@ impl Delta {
         }
         if let Some((client, number)) = self.number_before {
             staged.numbers.insert(client, number);
+        }
+        if let Some((chain, alarms)) = self.alarms_before {
+            staged.alarms.insert(chain, alarms);
         }
     }
 
@@ -154,7 +87,7 @@ impl Delta {
         let seq = self.next_seq(staged, &client);
         let chain = staged.chains.entry(client.clone()).or_default();
         let row = Arc::new(JournalRow {
-            client_id: client,
+            client_id: client.clone(),
             seq,
             prev_hash: chain.hash,
             at: self.at,
@@ -166,11 +99,50 @@ impl Delta {
             tag: record.and_then(|record| record.tag),
             reason: text.reason,
             who: text.who,
-            inputs: Arc::from(text.inputs),
+            inputs: Arc::from(with_level(text.inputs, text.level)),
         });
         *chain = Chain { seq, hash: row_hash(&row) };
         self.writes.push(Write::Journal(Arc::clone(&row)));
+        if let Some(alarm) = Alarm::of_row(&row, text.level) {
+            let changes = self.alarms(staged, &client).raise(alarm);
+            self.writes.extend(changes.into_iter().map(|change| match change {
+                AlarmChange::Put(alarm) => Write::Alarm(client.clone(), alarm),
+                AlarmChange::Gone(seq) => Write::AlarmGone(client.clone(), seq),
+            }));
+        }
         self.events.push(Event { row, record: record.cloned(), level: text.level, control: None });
+    }
+
+    /// A chain's open alarms, to be changed.
+    fn alarms<'a>(&mut self, staged: &'a mut Staged, chain: &Option<ClientId>) -> &'a mut Alarms {
+        let alarms = staged.alarms.entry(chain.clone()).or_default();
+        if self.alarms_before.is_none() {
+            self.alarms_before = Some((chain.clone(), alarms.clone()));
+        }
+        alarms
+    }
+
+    /// A person has seen an alarm; answers whether it was open.
+    pub(super) fn acknowledge(
+        &mut self,
+        staged: &mut Staged,
+        chain: Option<ClientId>,
+        seq: u64,
+        who: &Arc<str>,
+        reason: &Arc<str>,
+    ) -> bool {
+        let Some(alarm) = self.alarms(staged, &chain).acknowledge(seq) else { return false };
+        let text = RowText {
+            event: ACKNOWLEDGED,
+            from: None,
+            reason: Some(Arc::clone(reason)),
+            who: Arc::clone(who),
+            inputs: json!({ "alarm": seq, "event": alarm.event }).to_string(),
+            level: Level::Info,
+        };
+        self.row(staged, chain.clone(), (alarm.command_id, None), None, text);
+        self.writes.push(Write::AlarmGone(chain, seq));
+        true
     }
 
     /// A new signal with its orders; returns the orders as they will stand after the commit.
@@ -180,10 +152,12 @@ impl Delta {
         self.number_before = Some((client.clone(), *number));
         let first = *number + 1;
         *number += u64::try_from(registration.legs.len()).unwrap_or(0);
-        self.writes.push(Write::Signal(Arc::new(signal_row(registration))));
+        let signal = Arc::new(signal_row(registration));
+        self.writes.push(Write::Signal(Arc::clone(&signal)));
         let mut records = Vec::with_capacity(registration.legs.len());
         for (number, leg) in (first..).zip(&registration.legs) {
-            records.push(self.new_order(staged, registration, leg, number, tag_prefix));
+            let signal = (number == first).then_some(&*signal);
+            records.push(self.new_order(staged, registration, (leg, signal), number, tag_prefix));
         }
         records
     }
@@ -192,7 +166,7 @@ impl Delta {
         &mut self,
         staged: &mut Staged,
         registration: &Registration,
-        leg: &NewOrder,
+        (leg, signal): (&NewOrder, Option<&SignalRow>),
         number: u64,
         tag_prefix: &str,
     ) -> Arc<OrderRecord> {
@@ -226,11 +200,11 @@ impl Delta {
             seq,
         };
         let subject = (Some(leg.command_id), Some(registration.signal_id));
-        let inputs = format!("{{\"asked\":{},\"broker_tag\":\"{}\"}}", leg.sent, created.broker_tag);
+        let inputs = CreatedInputs::of(&created, signal).text(&leg.sent);
         let text =
             |event, from, reason, inputs| RowText { event, from, reason, who: Arc::clone(&registration.user), inputs, level: Level::Info };
         let created = Arc::new(created);
-        self.row(staged, client.clone(), subject, Some(&created), text("INTENT_CREATED", None, None, inputs));
+        self.row(staged, client.clone(), subject, Some(&created), text(CREATED, None, None, inputs));
         let record = match &leg.refused {
             None => created,
             Some((tag, reason)) => {
@@ -379,119 +353,5 @@ impl Delta {
             level,
         };
         self.row(staged, Some(registration.client_id.clone()), (None, Some(registration.signal_id)), None, text);
-    }
-}
-
-/// `EXECUTED` and `FAILED` are events of their own name, whatever fact brought them about.
-fn event_name(fact: &OrderFact, before: &OrderRecord, after: &OrderRecord) -> &'static str {
-    match (fact, after.status) {
-        (OrderFact::Book { .. }, Status::Executed) if before.status != Status::Executed => "EXECUTED",
-        (OrderFact::Book { .. }, Status::Failed) if before.status != Status::Failed => "FAILED",
-        _ => fact.event(),
-    }
-}
-
-fn reason_of(fact: &OrderFact) -> Option<Arc<str>> {
-    match fact {
-        OrderFact::CancelWanted { reason, .. } | OrderFact::Resolved { reason, .. } => Some(Arc::from(reason.as_str())),
-        OrderFact::CallReplied { outcome, .. } => Some(Arc::from(outcome.as_str())),
-        _ => None,
-    }
-}
-
-/// What a journal row keeps of a fact; written straight to text, because every order passes here three times.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Inputs<'a> {
-    Refused {
-        gates: &'a [GateVerdict],
-    },
-    Sent {
-        terms: &'a Terms,
-        request: &'a str,
-        gates: &'a [GateVerdict],
-        high_water: &'a Option<BrokerOrderId>,
-    },
-    Number {
-        broker_order_id: &'a BrokerOrderId,
-    },
-    Book {
-        broker_order_id: &'a BrokerOrderId,
-        state: BookState,
-        filled: i64,
-        average_price: Option<Decimal>,
-        quantity: i64,
-        reason: Option<&'a str>,
-    },
-    Fill(&'a Fill),
-    Call {
-        request: &'a str,
-    },
-    Terms {
-        terms: &'a Terms,
-    },
-}
-
-fn inputs_of(fact: &OrderFact) -> String {
-    let inputs = match fact {
-        OrderFact::Refused { gates, .. } => Inputs::Refused { gates },
-        OrderFact::SendIntended { terms, request, gates, high_water, .. } => Inputs::Sent { terms, request, gates, high_water },
-        OrderFact::Accepted { broker_order_id } => Inputs::Number { broker_order_id },
-        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, reason } => Inputs::Book {
-            broker_order_id,
-            state: *state,
-            filled: *filled,
-            average_price: *average_price,
-            quantity: *quantity,
-            reason: reason.as_deref(),
-        },
-        OrderFact::Fill(fill) => Inputs::Fill(fill),
-        OrderFact::CallIntended { request, .. } => Inputs::Call { request },
-        OrderFact::CallReplied { terms: Some(terms), .. } => Inputs::Terms { terms },
-        _ => return "{}".to_owned(),
-    };
-    serde_json::to_string(&inputs).unwrap_or_else(|_| "{}".to_owned())
-}
-
-const TAG_DIGITS: usize = 7;
-
-/// `OG`, the directory's prefix, and the order's number in base 36: 13 letters and digits.
-fn broker_tag(prefix: &str, number: u64) -> BrokerTag {
-    let mut digits = [b'0'; TAG_DIGITS];
-    let mut rest = number;
-    for slot in digits.iter_mut().rev() {
-        let digit = u8::try_from(rest % 36).unwrap_or(0);
-        *slot = if digit < 10 { b'0' + digit } else { b'A' + (digit - 10) };
-        rest /= 36;
-    }
-    let text = format!("OG{prefix}{}", String::from_utf8_lossy(&digits));
-    BrokerTag::parse(&text).unwrap_or_else(|_| BrokerTag::for_number(number))
-}
-
-/// Reads a tag of our shape: the prefix and the order's number.
-#[must_use]
-pub fn read_tag(text: &str) -> Option<(&str, u64)> {
-    let rest = text.strip_prefix("OG")?;
-    if rest.len() != 4 + TAG_DIGITS || !rest.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()) {
-        return None;
-    }
-    let (prefix, digits) = rest.split_at(4);
-    u64::from_str_radix(digits, 36).ok().map(|number| (prefix, number))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tag_reads_back() {
-        for number in [1, 35, 36, 1_000_000, 78_364_164_095] {
-            let tag = broker_tag("A1B2", number);
-            assert_eq!(tag.as_str().len(), 13);
-            assert_eq!(read_tag(tag.as_str()), Some(("A1B2", number)));
-        }
-        for foreign in ["", "OG", "hello", "OGA1B200000", "OGa1b20000001", "og_dash"] {
-            assert_eq!(read_tag(foreign), None, "{foreign}");
-        }
     }
 }

@@ -6,29 +6,30 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::book::{Alarm, Book};
+use super::alarms::Alarms;
+use super::book::Book;
 use super::chain::row_hash;
 use super::control::Control;
-use super::delta::{Chain, Delta, Staged};
-use super::registered::Registered;
-use super::ticket::{Admission, Answer, Orphans, Ticket, Waiter};
-use super::unit::{Ack, Cargo, Event, Level, Listener, NewOrder, NotRegistered, OrderUnit, Outcome, Posted, Registration, Unit};
+use super::delta::Delta;
+use super::staged::{Chain, Staged};
+use super::ticket::{Admission, Answer, Orphans};
+use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, OrderUnit, Outcome, Posted, Registration, Unit};
 use super::view::View;
 use crate::order::{BasketId, ClientId, CommandId, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date};
-use crate::ports::{Anchor, Clock, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use crate::ports::{Anchor, Clock, Query, Rows, Store, StoreError, Verdict, Write};
 
 /// Rows between two anchors of a chain.
 const ANCHOR_EVERY: u64 = 10_000;
 
 /// The single writer.
 pub struct Ledger {
-    store: Box<dyn Store>,
-    view: Arc<View>,
+    pub(super) store: Box<dyn Store>,
+    pub(super) view: Arc<View>,
     clock: Arc<dyn Clock>,
     tag_prefix: String,
-    seats: BTreeMap<ClientId, Seat>,
-    staged: Staged,
-    listeners: Vec<Box<dyn Listener>>,
+    pub(super) seats: BTreeMap<ClientId, Seat>,
+    pub(super) staged: Staged,
+    pub(super) listeners: Vec<Box<dyn Listener>>,
     low_water: Option<u64>,
     unsound: BTreeSet<Option<ClientId>>,
 }
@@ -71,7 +72,7 @@ pub struct Round {
 }
 
 /// What a posted unit is waiting for until the commit.
-enum Pending {
+pub(super) enum Pending {
     Registration { client_id: ClientId, basket_id: BasketId, records: Vec<Arc<OrderRecord>>, legs: Vec<NewOrder>, cargo: Cargo },
     Reissued { client_id: ClientId, records: Vec<Arc<OrderRecord>> },
     Replay { answer: Result<Answer, NotRegistered>, cargo: Cargo },
@@ -95,6 +96,9 @@ impl Ledger {
         for head in &loaded.heads {
             staged.chains.insert(head.client_id.clone(), Chain { seq: head.seq, hash: row_hash(head) });
         }
+        for (chain, alarms) in loaded.alarms {
+            staged.alarms.insert(chain, Alarms::load(alarms));
+        }
         let mut books: BTreeMap<ClientId, Book> = seats.keys().map(|id| (id.clone(), Book::new(id.clone()))).collect();
         for head in loaded.accounts {
             let control = match &head.control {
@@ -106,7 +110,13 @@ impl Ledger {
             staged.numbers.insert(head.client_id.clone(), head.last_number);
             books.insert(head.client_id.clone(), Book::load(head, seq, control));
         }
+        for (chain, alarms) in &staged.alarms {
+            if let Some(book) = chain.as_ref().and_then(|client| books.get_mut(client)) {
+                book.put_alarms(alarms.clone());
+            }
+        }
         let view = Arc::new(View::new(books.into_values().collect()));
+        view.put_process_alarms(staged.alarms.get(&None).cloned().unwrap_or_default());
         view.put_free_space(store.free_space());
         let tag_prefix = loaded.tag_prefix.clone();
         let ledger = Self {
@@ -226,6 +236,15 @@ impl Ledger {
                 }
                 Ok(Pending::Reissued { client_id, records })
             }
+            Unit::Acknowledge { client_id, alarm, who, reason } => {
+                let mut delta = Delta::new(at);
+                let outcome = if delta.acknowledge(&mut self.staged, client_id, alarm, &who, &reason) {
+                    self.settle(delta)?
+                } else {
+                    Outcome::NotApplied(None)
+                };
+                Ok(Pending::Other { outcome, cargo })
+            }
             Unit::Note(note) => {
                 let mut delta = Delta::new(at);
                 delta.note(&mut self.staged, &note);
@@ -271,36 +290,6 @@ impl Ledger {
         Ok(Pending::Registration { client_id, basket_id, records, legs, cargo })
     }
 
-    /// Whether this signal is on disk: by its key, or (without one) by an identical body within the window.
-    fn seen_before(&mut self, registration: &Registration) -> Result<Option<Result<Answer, NotRegistered>>, StoreError> {
-        let client = &registration.client_id;
-        let found = if let Some(key) = &registration.key {
-            self.store.signal_by_key(client, &format!("k:{key}"))?
-        } else if registration.replay_window_ms > 0 {
-            let window = chrono::Duration::milliseconds(i64::try_from(registration.replay_window_ms).unwrap_or(i64::MAX));
-            let prefix = body_prefix(registration);
-            self.store.newest_signal_with_prefix(client, &prefix)?.filter(|seen| {
-                (chrono::Duration::zero()..window).contains(&registration.received_at.signed_duration_since(seen.received_at))
-            })
-        } else {
-            None
-        };
-        let Some(seen) = found else { return Ok(None) };
-        if seen.body_hash != registration.body_hash {
-            let key = registration.key.as_ref().map_or_else(String::new, ToString::to_string);
-            return Ok(Some(Err(NotRegistered::Conflict { key, signal_id: seen.signal_id })));
-        }
-        let Rows::Orders(orders) = self.store.query(&Query::Signal(client.clone(), seen.signal_id))? else { return Ok(None) };
-        let Some(first) = orders.first() else { return Ok(None) };
-        // An exit that came to nothing then may be wanted now: only the sender's own key makes it the same signal. With an
-        // entry or an adjustment beside it, which may have gone, it stays the same: nothing may be opened twice.
-        let only_exits = orders.iter().all(|order| order.is_exit());
-        if registration.key.is_none() && only_exits && orders.iter().any(|order| order.status == Status::Failed) {
-            return Ok(None);
-        }
-        Ok(Some(Ok(Answer { replayed: true, basket_id: first.basket_id, orders: orders.iter().map(|order| order.command_id).collect() })))
-    }
-
     fn order(&mut self, unit: &OrderUnit, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
         let outcome = self.order_outcome(unit, at)?;
         Ok(Pending::Order { client_id: unit.client_id.clone(), command_id: unit.command_id, outcome, cargo })
@@ -322,7 +311,7 @@ impl Ledger {
                 return Ok(Outcome::NotApplied(Some(before)));
             };
             let held = self.holding(&unit.client_id, &record.ask.strategy, &key);
-            let after = held.after(side, fill.quantity, fill.price).dated(record.signal_time.min(record.created_at));
+            let after = held.filled_by(&record, side, fill);
             delta.fill(&record, key, after, fill, trading_date(fill.at));
         }
         match (self.settle(delta)?, &unit.fact) {
@@ -372,167 +361,8 @@ impl Ledger {
         }
         Ok(())
     }
-
-    /// After the commit: the view moves, listeners hear.
-    fn publish(&mut self) -> Vec<Event> {
-        let (orders, holdings, controls, events) = self.staged.take_committed();
-        let chains = &self.staged.chains;
-        self.view.write(|books| {
-            for record in orders {
-                if let Some(book) = books.get_mut(&record.client_id) {
-                    book.put_order(record);
-                }
-            }
-            for ((client, strategy, key), (holding, seq)) in holdings {
-                if let Some(book) = books.get_mut(&client) {
-                    book.put_holding(strategy, key, holding, seq);
-                }
-            }
-            for (client, control) in controls {
-                if let Some(book) = books.get_mut(&client) {
-                    book.put_control(control);
-                }
-            }
-            for event in events.iter().filter(|event| event.level > Level::Info) {
-                for book in books.values_mut().filter(|book| event.row.client_id.as_ref().is_none_or(|client| client == book.client_id())) {
-                    book.put_alarm(alarm(event));
-                }
-            }
-            for (client, book) in books.iter_mut() {
-                if let Some(chain) = chains.get(&Some(client.clone())) {
-                    book.put_seq(chain.seq);
-                }
-            }
-        });
-        for listener in &mut self.listeners {
-            listener.committed(&events);
-        }
-        events
-    }
-
-    fn acknowledge(&self, pending: Pending) -> Option<Ack> {
-        match pending {
-            Pending::Registration { client_id, basket_id, records, legs, cargo } => {
-                self.acknowledge_registration(client_id, basket_id, records, legs, cargo)
-            }
-            Pending::Reissued { client_id, records } => {
-                let seat = self.seats.get(&client_id)?;
-                let ticket = |record: &OrderRecord| Ticket::new(record.command_id, seat.admission.force(), Arc::clone(&seat.orphans));
-                let registered: Vec<Registered> = records
-                    .into_iter()
-                    .map(|record| {
-                        let ticket = ticket(&record);
-                        Registered::new(record, ticket)
-                    })
-                    .collect();
-                (!registered.is_empty()).then_some(Ack::Registered(client_id, registered))
-            }
-            Pending::Replay { answer, cargo } => {
-                if let Cargo::Caller(reply) = cargo {
-                    let _gone = reply.send(answer);
-                }
-                None
-            }
-            Pending::Order { client_id, command_id, outcome, cargo } => match cargo {
-                Cargo::Send => Some(Ack::SendCommitted(client_id, command_id, outcome)),
-                Cargo::Call => Some(Ack::CallCommitted(client_id, command_id, outcome)),
-                Cargo::Ticket(ticket) => {
-                    ticket.finish();
-                    None
-                }
-                Cargo::Done(reply) => {
-                    let _gone = reply.send(outcome);
-                    None
-                }
-                Cargo::None | Cargo::Caller(_) => None,
-            },
-            Pending::Other { outcome, cargo } => {
-                if let Cargo::Done(reply) = cargo {
-                    let _gone = reply.send(outcome);
-                }
-                None
-            }
-        }
-    }
-
-    fn acknowledge_registration(
-        &self,
-        client_id: ClientId,
-        basket_id: BasketId,
-        records: Vec<Arc<OrderRecord>>,
-        legs: Vec<NewOrder>,
-        cargo: Cargo,
-    ) -> Option<Ack> {
-        let seat = self.seats.get(&client_id)?;
-        let mut by_leg: Vec<(u16, CommandId)> = legs.iter().map(|leg| (leg.leg, leg.command_id)).collect();
-        by_leg.sort_unstable();
-        let answer = Answer { replayed: false, basket_id, orders: by_leg.into_iter().map(|(_, command)| command).collect() };
-        let undecided = legs.iter().filter(|leg| leg.refused.is_none()).count();
-        let waiter = match cargo {
-            Cargo::Caller(reply) => Some(Waiter::new(undecided, reply, answer)),
-            _ => None,
-        };
-        let mut registered = Vec::with_capacity(undecided);
-        for (leg, record) in legs.into_iter().zip(records) {
-            if leg.refused.is_some() {
-                continue;
-            }
-            let mut ticket = Ticket::new(leg.command_id, leg.permit, Arc::clone(&seat.orphans));
-            if let Some(waiter) = &waiter {
-                ticket.wait_with(Arc::clone(waiter));
-            }
-            registered.push(Registered::new(record, ticket));
-        }
-        (!registered.is_empty()).then_some(Ack::Registered(client_id, registered))
-    }
 }
 
 fn anchor(client: &Option<ClientId>, chain: Chain, at: DateTime<Utc>) -> Write {
     Write::Anchor(Anchor { client_id: client.clone(), seq: chain.seq, hash: chain.hash, at })
-}
-
-fn alarm(event: &Event) -> Alarm {
-    Alarm {
-        event: Arc::clone(&event.row.event),
-        level: event.level,
-        text: event.row.reason.clone().unwrap_or_else(|| Arc::from("")),
-        command_id: event.row.command_id,
-        at: event.row.at,
-        count: 1,
-    }
-}
-
-/// The key under which a body without a key of its own is stored, up to its time.
-pub(super) fn body_prefix(registration: &Registration) -> String {
-    use std::fmt::Write as _;
-    let mut prefix = String::with_capacity(80);
-    prefix.push_str("b:");
-    prefix.push_str(registration.source.as_str());
-    prefix.push('/');
-    prefix.push_str(&registration.user);
-    prefix.push(':');
-    for byte in registration.body_hash {
-        // Writing to a String cannot fail.
-        let _infallible = write!(prefix, "{byte:02x}");
-    }
-    prefix.push(':');
-    prefix
-}
-
-/// The row of a new signal.
-pub(super) fn signal_row(registration: &Registration) -> SignalRow {
-    let idempotency_key = match &registration.key {
-        Some(key) => format!("k:{key}"),
-        None => format!("{}{:020}:{}", body_prefix(registration), registration.received_at.timestamp_micros(), registration.signal_id),
-    };
-    SignalRow {
-        client_id: registration.client_id.clone(),
-        signal_id: registration.signal_id,
-        idempotency_key,
-        body_hash: registration.body_hash,
-        source: registration.source,
-        user: Arc::clone(&registration.user),
-        received_at: registration.received_at,
-        legs: u16::try_from(registration.legs.len()).unwrap_or(u16::MAX),
-    }
 }

@@ -4,13 +4,21 @@
 //!
 //! *Invariant:* nothing is acknowledged before it is durable, and nothing that failed to commit is ever retried.
 
+mod acknowledge;
+mod alarms;
 mod book;
+mod broker_tag;
 pub mod chain;
 mod control;
 mod delta;
+mod inputs;
 mod ledger;
 mod registered;
+mod replay;
+mod signal;
+mod staged;
 mod ticket;
+mod unclosed;
 mod unit;
 mod view;
 mod writer;
@@ -20,11 +28,13 @@ use std::sync::Arc;
 use actix::{Actor, Context, Handler, Message, Supervised};
 use tokio::sync::oneshot;
 
-pub use book::{Alarm, Book, Gross, NEWEST_KEPT};
+pub use alarms::{ALARMS_KEPT, Alarm, AlarmChange, Alarms};
+pub use book::{Book, Gross, NEWEST_KEPT};
+pub use broker_tag::read_tag;
 pub use control::{Control, ControlChange, KillLevel, Latch};
-pub use delta::read_tag;
 pub use ledger::{Ledger, Opened, Round, Seat};
 pub use registered::Registered;
+pub use replay::{Misfit, Projections, Replay, replay};
 pub use ticket::{Admission, Answer, Orphans, Permit, Ticket, Waiter};
 pub use unit::{Ack, Cargo, Event, Level, Listener, NewOrder, NotRegistered, Note, OrderUnit, Outcome, Posted, Registration, Unit};
 pub use view::View;

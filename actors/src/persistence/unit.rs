@@ -52,6 +52,17 @@ pub enum Unit {
         /// The orders.
         commands: Vec<CommandId>,
     },
+    /// A person has seen an alarm: it is open no longer.
+    Acknowledge {
+        /// The account; `None` for an alarm of the process.
+        client_id: Option<ClientId>,
+        /// The journal row that raised it.
+        alarm: u64,
+        /// Who.
+        who: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+    },
     /// A journal row that changes no order: an alarm, a bad signal.
     Note(Note),
 }
@@ -125,6 +136,24 @@ pub enum Level {
     Warn,
     /// Somebody must look now.
     Page,
+}
+
+impl Level {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Page => "PAGE",
+        }
+    }
+
+    /// Reads what [`Level::as_str`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Info, Self::Warn, Self::Page].into_iter().find(|level| level.as_str() == text)
+    }
 }
 
 /// A journal row that changes no order.

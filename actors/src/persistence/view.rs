@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::alarms::{Alarm, Alarms};
 use super::book::Book;
 use crate::order::ClientId;
 
@@ -15,6 +16,7 @@ pub struct View {
     books: RwLock<BTreeMap<ClientId, Book>>,
     commits: watch::Sender<u64>,
     free_space: RwLock<Option<u64>>,
+    process_alarms: RwLock<Alarms>,
 }
 
 impl View {
@@ -22,7 +24,12 @@ impl View {
     #[must_use]
     pub fn new(books: Vec<Book>) -> Self {
         let books = books.into_iter().map(|book| (book.client_id().clone(), book)).collect();
-        Self { books: RwLock::new(books), commits: watch::Sender::new(0), free_space: RwLock::new(None) }
+        Self {
+            books: RwLock::new(books),
+            commits: watch::Sender::new(0),
+            free_space: RwLock::new(None),
+            process_alarms: RwLock::new(Alarms::default()),
+        }
     }
 
     /// Looks at one account; `None` if there is no such account.
@@ -50,6 +57,16 @@ impl View {
 
     pub(super) fn put_free_space(&self, bytes: Option<u64>) {
         *self.free_space.write() = bytes;
+    }
+
+    /// The open alarms that are about no account.
+    #[must_use]
+    pub fn process_alarms(&self) -> Vec<Alarm> {
+        self.process_alarms.read().iter().cloned().collect()
+    }
+
+    pub(super) fn put_process_alarms(&self, alarms: Alarms) {
+        *self.process_alarms.write() = alarms;
     }
 
     pub(super) fn write(&self, change: impl FnOnce(&mut BTreeMap<ClientId, Book>)) {

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::order::{Instrument, InstrumentKey, Price};
+use crate::order::{Exchange, Instrument, InstrumentKey, Price};
 
 /// The instrument master of today.
 pub trait Instruments: Send + Sync + std::fmt::Debug + 'static {
     /// The instrument of that name.
     fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>>;
+
+    /// The trading day that the rows of this exchange are of; `None` for rows that do not age, as those of a sample.
+    fn as_of(&self, exchange: Exchange) -> Option<NaiveDate>;
 }
 
 /// The touch and the last trade of one instrument.

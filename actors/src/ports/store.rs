@@ -10,6 +10,7 @@ use crate::order::{
     BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Holding, HoldingKey, OrderRecord, SignalId, Source, Status, Strategy,
     Tag,
 };
+use crate::persistence::Alarm;
 
 /// The disk failed. Nothing is known about what was being written.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +132,10 @@ pub enum Write {
         /// When.
         at: DateTime<Utc>,
     },
+    /// An open alarm of a chain; written over.
+    Alarm(Option<ClientId>, Alarm),
+    /// An alarm that is open no longer.
+    AlarmGone(Option<ClientId>, u64),
     /// A journal row.
     Journal(Arc<JournalRow>),
     /// A chain's head.
@@ -168,6 +173,8 @@ pub struct Loaded {
     pub accounts: Vec<AccountHead>,
     /// The last row of each chain.
     pub heads: Vec<JournalRow>,
+    /// The open alarms of each chain, in order of their names.
+    pub alarms: Vec<(Option<ClientId>, Vec<Alarm>)>,
     /// Four letters or digits that no other data directory uses; starts our broker tags.
     pub tag_prefix: String,
     /// The time of the newest journal row.

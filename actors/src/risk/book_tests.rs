@@ -1,10 +1,10 @@
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::*;
-use crate::order::{OrderType, Product, Side, Source, Status};
+use crate::order::{Exchange, InstrumentKey, OrderType, Product, Side, Source, Status};
 use crate::persistence::Book;
 use crate::ports::{Quote, Session};
-use crate::settings::{AccountSettings, Settings};
+use crate::settings::{AccountSettings, QuantityUnit, Settings};
 use crate::testkit::builders::{
     Build, SEQ, account, at, book_of, broker_shows, command, exit, order, position, price, rupees, sbin, sbin_in, settings,
 };
@@ -21,6 +21,9 @@ struct Case {
     quote: Option<Quote>,
     low_disk: Option<u64>,
     clock_behind: Option<DateTime<Utc>>,
+    instrument: InstrumentKey,
+    master: Option<NaiveDate>,
+    is_live: bool,
     now: DateTime<Utc>,
 }
 
@@ -40,6 +43,9 @@ impl Case {
             quote: None,
             low_disk: None,
             clock_behind: None,
+            instrument: sbin(),
+            master: None,
+            is_live: false,
             now: at(0),
         }
     }
@@ -54,7 +60,7 @@ impl Case {
             &Inputs {
                 largest: None,
                 order: &self.order,
-                instrument: &sbin(),
+                instrument: &self.instrument,
                 book: &self.book,
                 findings: &self.findings,
                 account: &self.account,
@@ -63,6 +69,8 @@ impl Case {
                 quote: self.quote.as_ref(),
                 low_disk: self.low_disk,
                 clock_behind: self.clock_behind,
+                master: self.master,
+                is_live: self.is_live,
                 now: self.now,
             },
             phase,
@@ -118,6 +126,8 @@ fn an_entry_within_every_limit_goes_on_with_the_verdict_of_every_rule() {
             "risk.stale_signal",
             "risk.clock",
             "risk.session",
+            "risk.master",
+            "risk.quantity_unit",
             "risk.blind",
             "risk.disk",
             "risk.max_quantity",
@@ -262,6 +272,50 @@ fn no_entry_without_a_session_a_true_clock_room_on_the_disk_or_with_a_latch() {
     Case::of(order(1)).with(|case| case.latched = Some("level 1")).refused(Tag::KillSwitch, &["risk.kill: level 1 (limit: armed)"]);
 }
 
+/// Two in the morning in India is still the day before in UTC: the day is India's.
+#[test]
+fn a_master_that_is_not_of_today_stops_entries() {
+    let case = |as_of: &str, now: &str| {
+        Case::of(order(1)).with(|case| {
+            case.now = now.parse().unwrap();
+            case.order.signal_time = case.now;
+            case.findings.positions.as_mut().unwrap().at = case.now;
+            case.master = Some(as_of.parse().unwrap());
+        })
+    };
+    case("2026-11-20", "2026-11-20T04:00:00Z").passes();
+    case("2026-11-20", "2026-11-20T18:29:59Z").passes();
+    case("2026-11-21", "2026-11-20T04:00:00Z").passes();
+    case("2026-11-20", "2026-11-20T18:30:00Z")
+        .refused(Tag::RiskLimitsExceeded, &["risk.master: the instruments of NSE are of 2026-11-20 (limit: of 2026-11-21)"]);
+    case("2026-11-19", "2026-11-20T04:00:00Z").refused(Tag::RiskLimitsExceeded, &["are of 2026-11-19 (limit: of 2026-11-20)"]);
+}
+
+#[test]
+fn real_money_needs_a_settled_quantity_unit_on_mcx_and_cds() {
+    let case = |exchange| {
+        Case::of(order(1)).with(|case| {
+            case.instrument = InstrumentKey::new(exchange, "CRUDEOILM19AUG26");
+            case.is_live = true;
+        })
+    };
+    for exchange in [Exchange::Nse, Exchange::Bse, Exchange::Nfo, Exchange::Bfo] {
+        case(exchange).passes();
+    }
+    case(Exchange::Mcx).with(|case| case.is_live = false).passes();
+    case(Exchange::Mcx)
+        .refused(Tag::RiskLimitsExceeded, &["risk.quantity_unit", "MCX is not settled", "`ordergate conformance`", "quantity_unit.mcx"]);
+    case(Exchange::Cds).refused(Tag::RiskLimitsExceeded, &["CDS is not settled", "quantity_unit.cds"]);
+    let settled = |unit| {
+        move |case: &mut Case| {
+            case.account.quantity_units.mcx = Some(unit);
+        }
+    };
+    case(Exchange::Mcx).with(settled(QuantityUnit::Lots)).passes();
+    case(Exchange::Mcx).with(settled(QuantityUnit::Units)).passes();
+    case(Exchange::Cds).with(settled(QuantityUnit::Units)).refused(Tag::RiskLimitsExceeded, &["CDS is not settled"]);
+}
+
 #[test]
 fn an_entry_waits_for_nothing_but_is_refused_while_the_symbol_is_in_doubt() {
     let words = ["risk.in_doubt", "is being looked for at the broker", "no order of NSE:SBIN-EQ in doubt"];
@@ -299,6 +353,8 @@ fn an_exit_is_never_refused_for_a_limit() {
         positions.at = at(-3_600);
         positions.rows[0].unrealised = rupees(-1_000_000);
         (case.low_disk, case.clock_behind) = (Some(0), Some(at(900)));
+        (case.master, case.is_live) = (NaiveDate::from_ymd_opt(2020, 1, 1), true);
+        case.instrument = sbin();
     });
     let (terms, gates) = case.passes();
     assert_eq!((terms.side, terms.quantity.value(), terms.product), (Side::Sell, 1_000, Product::Mis));

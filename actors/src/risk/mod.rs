@@ -136,6 +136,8 @@ impl RiskActor {
                 quote: quote.as_ref(),
                 low_disk: self.line.disk_is_low(),
                 clock_behind: self.line.clock_is_behind(now),
+                master: self.line.instruments.as_of(instrument.exchange),
+                is_live: self.desk.broker.capabilities().is_live,
                 now,
             };
             judge(&inputs, self.desk.phase())

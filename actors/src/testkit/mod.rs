@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
-use crate::order::{Instrument, InstrumentKey};
+use crate::order::{Exchange, Instrument, InstrumentKey};
 use crate::ports::{Clock, Ids, Instruments, Quote, Quotes};
 use crate::supervision::{Halt, current_actor};
 
@@ -189,6 +189,10 @@ pub struct ListedInstruments(pub BTreeMap<InstrumentKey, Arc<Instrument>>);
 impl Instruments for ListedInstruments {
     fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
         self.0.get(key).cloned()
+    }
+
+    fn as_of(&self, _: Exchange) -> Option<NaiveDate> {
+        None
     }
 }
 

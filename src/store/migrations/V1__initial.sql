@@ -131,6 +131,20 @@ CREATE TABLE control (
     updated_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Alarms that nobody has acknowledged, by the journal row that raised each first; repeats are folded.
+CREATE TABLE alarms (
+    client_id  TEXT NOT NULL,
+    id         INTEGER NOT NULL,
+    event      TEXT NOT NULL,
+    level      TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    command_id TEXT,
+    at         TEXT NOT NULL,
+    last_at    TEXT NOT NULL,
+    count      INTEGER NOT NULL,
+    PRIMARY KEY (client_id, id)
+) STRICT, WITHOUT ROWID;
+
 -- Heads of chains, written down: a verification may start here, and a tail cut off before one is noticed.
 CREATE TABLE anchors (
     client_id TEXT NOT NULL,

@@ -3,6 +3,7 @@
 mod constraints;
 mod crash;
 mod directory;
+mod projections;
 mod reading;
 mod round_trip;
 mod scale;

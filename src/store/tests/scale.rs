@@ -86,7 +86,8 @@ fn a_million_orders() {
     let anchor = Anchor { client_id: head.client_id.clone(), seq: head.seq, hash: row_hash(&head), at: now() };
     round(&mut store, &[Write::Anchor(anchor)]);
     let begun = Instant::now();
-    assert!(store.verify(VerifyFrom::LastAnchor).unwrap()[0].is_sound());
+    // These rows were not made by the ledger: only their chain is to be measured.
+    assert_eq!(store.verify(VerifyFrom::LastAnchor).unwrap()[0].first_broken, None);
     took("verified from the last anchor", begun);
     let begun = Instant::now();
     let reports = store.verify(VerifyFrom::Start).unwrap();

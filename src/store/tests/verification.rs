@@ -1,17 +1,23 @@
 //! A chain that was tampered with is noticed, wherever it was touched.
 
+use ordergate_actors::order::{BookState, Side};
 use ordergate_actors::persistence::chain::row_hash;
-use ordergate_actors::ports::{Anchor, JournalRow, Store, Write};
+use ordergate_actors::ports::{JournalRow, Store, Write};
 
-use crate::store::fixtures::{client, day, journal_after, now, order, round};
-use crate::store::{ChainReport, SimulatedDisk, SqliteStore, VerifyFrom};
+use crate::store::fixtures::desk::{Desk, fact, sends, shows};
+use crate::store::fixtures::{client, journal_after, now, order, round};
+use crate::store::{ChainReport, JournalRows, SqliteStore, VerifyFrom};
 
+/// Orders that were each created, sent and executed: three rows an order.
 fn anchored(orders: u64) -> (SqliteStore, Vec<JournalRow>) {
-    let disk = SimulatedDisk::new("SIM1").unwrap();
-    let mut store = SqliteStore::simulated(&disk, now()).unwrap();
-    let rows = day(&mut store, orders);
-    let head = rows.last().unwrap();
-    round(&mut store, &[Write::Anchor(Anchor { client_id: Some(client()), seq: head.seq, hash: row_hash(head), at: now() })]);
+    let mut desk = Desk::new();
+    for number in 1..=orders {
+        let signal = desk.signal(&[number], |_| ());
+        let broker_id = format!("B{number}");
+        desk.round(vec![signal, sends(number, Side::Buy, 10), fact(number, shows(&broker_id, BookState::Complete, 10))]);
+    }
+    let store = SqliteStore::simulated(&desk.close(), now()).unwrap();
+    let rows = JournalRows::new(store.connection(), client().as_str(), 0, u64::MAX).collect::<Result<_, _>>().unwrap();
     (store, rows)
 }
 
@@ -102,7 +108,8 @@ fn a_rewritten_chain_contradicts_its_anchor() {
 fn an_order_that_differs_from_its_journal_is_named() {
     let (whole, _) = after("UPDATE orders SET status = 'FAILED' WHERE number = 2");
     assert!(whole.first_broken.is_none() && !whole.is_sound());
-    assert_eq!(whole.mismatched.len(), 1);
-    assert_eq!(whole.mismatched[0].0, order(2).command_id);
-    assert!(whole.mismatched[0].1.contains("FAILED") && whole.mismatched[0].1.contains("EXECUTED"));
+    assert_eq!(whole.differences.len(), 1);
+    let difference = &whole.differences[0];
+    assert_eq!((difference.row.as_str(), difference.column.as_str()), (order(2).command_id.to_string().as_str(), "status"));
+    assert_eq!((difference.in_table.as_str(), difference.in_journal.as_str()), ("FAILED", "EXECUTED"));
 }

@@ -6,13 +6,13 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use ordergate_actors::Desk;
-use ordergate_actors::order::{CommandId, OrderRecord, Status, trading_date};
+use ordergate_actors::order::{ClientId, CommandId, HoldingKey, OrderRecord, Status, Strategy, trading_date};
 use ordergate_actors::persistence::{Alarm, Control, KillLevel};
 use ordergate_actors::ports::Session;
 use serde_json::{Value, json};
 
 use super::order::next_actions;
-use super::{Answer, age_ms};
+use super::{Answer, age_ms, alarms};
 use crate::web::state::WebState;
 
 struct Item {
@@ -46,6 +46,8 @@ pub(in crate::web) async fn attention(state: Data<WebState>) -> Answer {
     for desk in state.engine.line().desks() {
         items.extend(of_desk(&state, desk, now).into_iter().map(|item| (desk.client_id.clone(), item)));
     }
+    let mut items: Vec<(Option<ClientId>, Item)> = items.into_iter().map(|(client_id, item)| (Some(client_id), item)).collect();
+    items.extend(state.engine.line().view.process_alarms().iter().map(|alarm| (None, of_alarm(None, alarm))));
     items.sort_by_key(|(_, item)| item.at);
     let items: Vec<Value> = items
         .into_iter()
@@ -68,18 +70,37 @@ pub(in crate::web) async fn attention(state: Data<WebState>) -> Answer {
 fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> {
     let seen = state.engine.read(&desk.client_id, |book| {
         let open: Vec<Arc<OrderRecord>> = book.open_orders().cloned().collect();
-        (open, book.alarms().cloned().collect::<Vec<Alarm>>(), book.control().clone())
+        let unclosed: Vec<Item> = book.unclosed().into_iter().map(|(strategy, key, exit)| of_unclosed(strategy, key, exit)).collect();
+        (open, unclosed, book.alarms().cloned().collect::<Vec<Alarm>>(), book.control().clone())
     });
-    let Some((open, alarms, control)) = seen else { return Vec::new() };
+    let Some((open, unclosed, alarms, control)) = seen else { return Vec::new() };
     let mut items: Vec<Item> = open.iter().filter_map(|order| of_order(desk, order, now)).collect();
-    items.extend(alarms.iter().map(|alarm| Item {
-        command_id: alarm.command_id,
-        more: json!({ "event": alarm.event, "level": alarm.level, "count": alarm.count }),
-        ..Item::new("alarm", &*alarm.text, Some(alarm.at))
-    }));
+    items.extend(unclosed);
+    items.extend(alarms.iter().map(|alarm| of_alarm(Some(&desk.client_id), alarm)));
     items.extend(of_control(desk, &control));
     items.extend(of_findings(desk, now));
     items
+}
+
+/// An alarm stands until somebody says that it was seen, across restarts.
+fn of_alarm(client_id: Option<&ClientId>, alarm: &Alarm) -> Item {
+    let id = alarms::name(client_id, alarm.seq);
+    let path = format!("/dashboard/alarms/{id}/ack");
+    let item = Item {
+        command_id: alarm.command_id,
+        more: json!({ "alarm_id": id, "event": alarm.event, "level": alarm.level, "count": alarm.count, "last_at": alarm.last_at }),
+        ..Item::new("alarm", &*alarm.text, Some(alarm.at))
+    };
+    item.doing("seen", &path, json!({ "reason": "<why>" }))
+}
+
+/// A position whose newest exit came to nothing.
+fn of_unclosed(strategy: &Strategy, key: &HoldingKey, exit: &OrderRecord) -> Item {
+    let why = exit.tag.map_or("failed", |tag| tag.words());
+    let reason = exit.reason.as_deref().unwrap_or("");
+    let text = format!("{strategy} still holds {key}: its newest exit came to nothing ({why}: {reason})");
+    let body = json!({ "client_id": exit.client_id, "strategy": strategy, "symbol": key.instrument.symbol, "product": key.product });
+    Item::of_order("exit_failed", exit, text).doing("exit it again", "/dashboard/positions/exit", body)
 }
 
 fn of_order(desk: &Desk, order: &OrderRecord, now: DateTime<Utc>) -> Option<Item> {

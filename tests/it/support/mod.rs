@@ -38,11 +38,13 @@ pub(crate) struct Plan {
     pub accounts: Vec<&'static str>,
     pub permits: usize,
     pub web: Box<dyn FnOnce(&mut WebSettings)>,
+    /// What a house before this one left; names are drawn anew.
+    pub after: Option<tempfile::TempDir>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { accounts: vec!["PAPER1"], permits: 256, web: Box::new(|_| {}) }
+        Self { accounts: vec!["PAPER1"], permits: 256, web: Box::new(|_| {}), after: None }
     }
 }
 
@@ -56,7 +58,7 @@ pub(crate) struct House {
     pub clock: Arc<TokioClock>,
     http: reqwest::Client,
     server: actix_web::dev::ServerHandle,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// An answer, read.
@@ -102,6 +104,7 @@ fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
         permits,
         permits_for_exits: 1,
         takes_unenforced_exits: true,
+        quantity_units: Default::default(),
     }
 }
 
@@ -126,8 +129,14 @@ impl House {
 
     /// A house by plan.
     pub(crate) async fn with(plan: Plan) -> Self {
+        let seed = if plan.after.is_some() { 8 } else { 7 };
         let directory = tempfile::tempdir().unwrap();
-        let clock = TokioClock::from(morning());
+        if let Some(before) = &plan.after {
+            // The actors of the house before live as long as the test, and so does their lock.
+            copy(before.path(), directory.path());
+        }
+        // A later process has a later clock.
+        let clock = TokioClock::from(morning() + chrono::Duration::hours(seed - 7));
         let today: NaiveDate = ordergate_actors::order::trading_date(clock.now());
         let table: Arc<dyn Instruments> = Arc::new(InstrumentTable::new(sample(today).unwrap()));
         let market = Arc::new(ScriptedMarket::new());
@@ -148,7 +157,7 @@ impl House {
             .collect();
         let world = World {
             clock: clock.clone(),
-            ids: CountedIds::new(7),
+            ids: CountedIds::new(seed.unsigned_abs()),
             quotes: Arc::new(MarketQuotes::new(market.clone(), Arc::clone(&table), clock.clone())),
             instruments: table,
             halt: Arc::new(NotedHalt::default()),
@@ -186,15 +195,16 @@ impl House {
         let handle = server.handle();
         actix_web::rt::spawn(server);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        let house = Self { engine, state, market, brokers, address, clock, http, server: handle, _directory: directory };
+        let house = Self { engine, state, market, brokers, address, clock, http, server: handle, directory: directory };
         house.until("every account is open", || house.engine.line().desks().all(|desk| desk.phase() == Phase::Open)).await;
         house
     }
 
-    /// Stops everything in order.
-    pub(crate) async fn close(self) {
+    /// Stops everything in order; what is left is the directory.
+    pub(crate) async fn close(self) -> tempfile::TempDir {
         self.server.stop(false).await;
         self.engine.stop().await.unwrap();
+        self.directory
     }
 
     /// Polls until it is so.
@@ -295,6 +305,18 @@ pub(crate) fn quote(market: &ScriptedMarket, symbol: &str, bid: &str, ask: &str)
     let key = InstrumentKey::new(Exchange::Nse, symbol);
     let price = |text| Price::parse(text).unwrap();
     market.set(&key, price(bid), price(ask), price(bid));
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// The body with the right secret.

@@ -8,9 +8,11 @@ mod daily_loss;
 mod disk;
 mod in_doubt;
 mod kill;
+mod master;
 mod max_open_orders;
 mod max_order_value;
 mod max_quantity;
+mod quantity_unit;
 mod session;
 mod stale;
 
@@ -18,7 +20,7 @@ pub use daily_loss::pnl as daily_pnl;
 
 use std::fmt::Display;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::order::{GateVerdict, InstrumentKey, OrderRecord, Tag};
 use crate::persistence::Book;
@@ -51,6 +53,10 @@ pub struct Inputs<'a> {
     pub low_disk: Option<u64>,
     /// The newest journal row found at the start, if the clock stands behind it.
     pub clock_behind: Option<DateTime<Utc>>,
+    /// The day of the instrument master of its exchange; `None` if that never ages.
+    pub master: Option<NaiveDate>,
+    /// Whether real money moves.
+    pub is_live: bool,
     /// The time.
     pub now: DateTime<Utc>,
 }
@@ -77,6 +83,8 @@ pub(super) const FOR_ENTRIES: &[fn(&Inputs<'_>) -> Checked] = &[
     stale::check,
     clock::check,
     session::check,
+    master::check,
+    quantity_unit::check,
     blind::check,
     disk::check,
     max_quantity::check,

@@ -1,0 +1,247 @@
+//! What a journal row keeps of a fact, and how the fact is read back: with the row's own columns it is the whole fact, so
+//! that every projection can be made anew from the journal alone.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::order::{
+    Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, OrderFact, OrderRecord, Resolution, Source, Status,
+    Tag, Terms,
+};
+use crate::ports::{JournalRow, SignalRow};
+
+/// The event of a new order.
+pub(super) const CREATED: &str = "INTENT_CREATED";
+
+/// `EXECUTED` and `FAILED` are events of their own name, whatever fact brought them about.
+pub(super) fn event_name(fact: &OrderFact, before: &OrderRecord, after: &OrderRecord) -> &'static str {
+    match (fact, after.status) {
+        (OrderFact::Book { .. }, Status::Executed) if before.status != Status::Executed => "EXECUTED",
+        (OrderFact::Book { .. }, Status::Failed) if before.status != Status::Failed => "FAILED",
+        _ => fact.event(),
+    }
+}
+
+pub(super) fn reason_of(fact: &OrderFact) -> Option<Arc<str>> {
+    match fact {
+        OrderFact::CancelWanted { reason, .. } | OrderFact::Resolved { reason, .. } => Some(Arc::from(reason.as_str())),
+        OrderFact::CallReplied { outcome, .. } => Some(Arc::from(outcome.as_str())),
+        _ => None,
+    }
+}
+
+/// A new order, as its first row keeps it. Its name, signal, user and time are columns of the row.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct NewOrderInputs {
+    pub(super) number: u64,
+    pub(super) leg: u16,
+    pub(super) basket_id: BasketId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parent_command_id: Option<CommandId>,
+    pub(super) source: Source,
+    pub(super) signal_time: DateTime<Utc>,
+    pub(super) ask: Ask,
+}
+
+/// The signal, kept with the first of its orders.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SignalInputs {
+    pub(super) key: String,
+    /// Hexadecimal.
+    pub(super) body_hash: String,
+    pub(super) received_at: DateTime<Utc>,
+    pub(super) legs: u16,
+}
+
+/// What an `INTENT_CREATED` row keeps; the leg as it was sent comes before it, as text.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CreatedInputs {
+    pub(super) broker_tag: BrokerTag,
+    pub(super) order: NewOrderInputs,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) signal: Option<SignalInputs>,
+}
+
+impl CreatedInputs {
+    /// Of an order as it is registered, with its signal if it is the first of it.
+    pub(super) fn of(order: &OrderRecord, signal: Option<&SignalRow>) -> Self {
+        Self {
+            broker_tag: order.broker_tag.clone(),
+            order: NewOrderInputs {
+                number: order.number,
+                leg: order.leg,
+                basket_id: order.basket_id,
+                parent_command_id: order.parent_command_id,
+                source: order.source,
+                signal_time: order.signal_time,
+                ask: order.ask.clone(),
+            },
+            signal: signal.map(|signal| SignalInputs {
+                key: signal.idempotency_key.clone(),
+                body_hash: hex(&signal.body_hash),
+                received_at: signal.received_at,
+                legs: signal.legs,
+            }),
+        }
+    }
+
+    /// With the leg as it was sent, which is JSON text already.
+    pub(super) fn text(&self, sent: &str) -> String {
+        match serde_json::to_string(self) {
+            Ok(own) => format!("{{\"asked\":{sent},{}", own.strip_prefix('{').unwrap_or("}")),
+            Err(_) => format!("{{\"asked\":{sent}}}"),
+        }
+    }
+}
+
+/// What a journal row keeps of a fact; written straight to text, because every order passes here three times.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Inputs<'a> {
+    Refused { gates: &'a [GateVerdict] },
+    Sent { terms: &'a Terms, request: &'a str, gates: &'a [GateVerdict], high_water: &'a Option<BrokerOrderId> },
+    Number { broker_order_id: &'a BrokerOrderId },
+    Book(BookInputs),
+    Fill(&'a Fill),
+    Call { request: &'a str },
+    Terms { terms: &'a Terms },
+    Cancel { wanted: Tag },
+    Resolved { at_broker: Option<&'a BrokerOrderId> },
+}
+
+#[derive(Serialize, Deserialize)]
+struct BookInputs {
+    broker_order_id: BrokerOrderId,
+    state: BookState,
+    filled: i64,
+    average_price: Option<Decimal>,
+    quantity: i64,
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct GateInputs {
+    gates: Vec<GateVerdict>,
+}
+
+#[derive(Deserialize)]
+struct SentInputs {
+    terms: Terms,
+    request: String,
+    gates: Vec<GateVerdict>,
+    high_water: Option<BrokerOrderId>,
+}
+
+#[derive(Deserialize)]
+struct NumberInputs {
+    broker_order_id: BrokerOrderId,
+}
+
+#[derive(Deserialize)]
+struct CallInputs {
+    request: String,
+}
+
+#[derive(Deserialize)]
+struct TermsInputs {
+    #[serde(default)]
+    terms: Option<Terms>,
+}
+
+#[derive(Deserialize)]
+struct CancelInputs {
+    wanted: Tag,
+}
+
+#[derive(Deserialize)]
+struct ResolvedInputs {
+    at_broker: Option<BrokerOrderId>,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+pub(super) fn inputs_of(fact: &OrderFact) -> String {
+    let inputs = match fact {
+        OrderFact::Refused { gates, .. } => Inputs::Refused { gates },
+        OrderFact::SendIntended { terms, request, gates, high_water, .. } => Inputs::Sent { terms, request, gates, high_water },
+        OrderFact::Accepted { broker_order_id } => Inputs::Number { broker_order_id },
+        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, reason } => Inputs::Book(BookInputs {
+            broker_order_id: broker_order_id.clone(),
+            state: *state,
+            filled: *filled,
+            average_price: *average_price,
+            quantity: *quantity,
+            reason: reason.clone(),
+        }),
+        OrderFact::Fill(fill) => Inputs::Fill(fill),
+        OrderFact::CallIntended { request, .. } => Inputs::Call { request },
+        OrderFact::CallReplied { terms: Some(terms), .. } => Inputs::Terms { terms },
+        OrderFact::CancelWanted { tag, .. } => Inputs::Cancel { wanted: *tag },
+        OrderFact::Resolved { verdict: Resolution::AtBroker(id), .. } => Inputs::Resolved { at_broker: Some(id) },
+        OrderFact::Resolved { verdict: Resolution::Absent, .. } => Inputs::Resolved { at_broker: None },
+        OrderFact::CallReplied { terms: None, .. }
+        | OrderFact::NotSent { .. }
+        | OrderFact::Rejected { .. }
+        | OrderFact::Unconfirmed { .. }
+        | OrderFact::Absent { .. }
+        | OrderFact::Suspect { .. }
+        | OrderFact::TestEnded { .. } => return "{}".to_owned(),
+    };
+    serde_json::to_string(&inputs).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// The fact that a row tells of: the inverse of [`inputs_of`], [`reason_of`] and [`event_name`].
+///
+/// # Errors
+/// The row does not hold what its event must hold; says what is wrong.
+pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
+    let reason = || row.reason.as_deref().unwrap_or("").to_owned();
+    let tag = || row.tag.ok_or_else(|| "it has no tag".to_owned());
+    Ok(match &*row.event {
+        "REFUSED" => {
+            let gates = if &*row.inputs == "{}" { Vec::new() } else { parsed::<GateInputs>(row)?.gates };
+            OrderFact::Refused { tag: tag()?, reason: reason(), gates }
+        }
+        "SENT_TO_BROKER" => {
+            let SentInputs { terms, request, gates, high_water } = parsed(row)?;
+            OrderFact::SendIntended { terms, request, gates, note: row.reason.as_deref().map(str::to_owned), high_water }
+        }
+        "NOT_SENT" => OrderFact::NotSent { tag: tag()?, reason: reason() },
+        "BROKER_CONFIRMED" => OrderFact::Accepted { broker_order_id: parsed::<NumberInputs>(row)?.broker_order_id },
+        "BROKER_REJECTED" => OrderFact::Rejected { reason: reason() },
+        "SEND_UNCONFIRMED" => OrderFact::Unconfirmed { cause: reason() },
+        "BROKER_BOOK" | "EXECUTED" | "FAILED" => {
+            let BookInputs { broker_order_id, state, filled, average_price, quantity, reason } = parsed(row)?;
+            OrderFact::Book { broker_order_id, state, filled, average_price, quantity, reason }
+        }
+        "FILL" => OrderFact::Fill(parsed(row)?),
+        "NOT_AT_BROKER" => OrderFact::Absent { evidence: reason() },
+        "CANCEL_WANTED" => OrderFact::CancelWanted { tag: parsed::<CancelInputs>(row)?.wanted, reason: reason() },
+        "MODIFY_SENT" => OrderFact::CallIntended { call: "MODIFY", request: parsed::<CallInputs>(row)?.request },
+        "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request },
+        "MODIFY_REPLIED" => OrderFact::CallReplied { call: "MODIFY", outcome: reason(), terms: parsed::<TermsInputs>(row)?.terms },
+        "CANCEL_REPLIED" => OrderFact::CallReplied { call: "CANCEL", outcome: reason(), terms: parsed::<TermsInputs>(row)?.terms },
+        "ENGINE_FAULT" => OrderFact::Suspect { cause: reason() },
+        "TEST_ENDED" => OrderFact::TestEnded { success: row.to == Some(Status::Executed) },
+        "RESOLVED" => {
+            let verdict = parsed::<ResolvedInputs>(row)?.at_broker.map_or(Resolution::Absent, Resolution::AtBroker);
+            OrderFact::Resolved { verdict, reason: reason() }
+        }
+        other => return Err(format!("{other} is no event that changes an order")),
+    })
+}
+
+/// The row's inputs, as its event has them.
+pub(super) fn parsed<T: for<'de> Deserialize<'de>>(row: &JournalRow) -> Result<T, String> {
+    serde_json::from_str(&row.inputs).map_err(|cause| format!("its inputs cannot be read: {cause}"))
+}

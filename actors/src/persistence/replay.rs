@@ -1,0 +1,250 @@
+//! The projections, made anew from the journal alone: what the tables must hold if the journal is the truth.
+//!
+//! Pure, and with the ledger's own rules: the same [`lifecycle::apply`], the same arithmetic of holdings, the same fold of
+//! alarms. A row that those rules would not have written is a [`Misfit`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::alarms::{ACKNOWLEDGED, Alarm, AlarmInputs, Alarms};
+use super::inputs::{CREATED, CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
+use super::unit::Level;
+use crate::order::{
+    Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date,
+};
+use crate::ports::{JournalRow, SignalRow, Write};
+
+/// A row that does not follow from the rows before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("row {seq}: {why}")]
+pub struct Misfit {
+    /// The row.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What the tables of one chain must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Projections {
+    /// Every order.
+    pub orders: BTreeMap<CommandId, Arc<OrderRecord>>,
+    /// Every trade, with its order, in journal order.
+    pub fills: Vec<(CommandId, Fill)>,
+    /// Every holding that there ever was, flat ones included, and when it last changed.
+    pub holdings: BTreeMap<(Strategy, HoldingKey), (Holding, DateTime<Utc>)>,
+    /// The controls as JSON text, and when they last changed.
+    pub control: Option<(Arc<str>, DateTime<Utc>)>,
+    /// Every signal.
+    pub signals: Vec<SignalRow>,
+    /// The open alarms.
+    pub alarms: Alarms,
+}
+
+impl Projections {
+    /// The rows of the tables, in an order in which they can be written to empty ones.
+    #[must_use]
+    pub fn writes(&self, chain: Option<&ClientId>) -> Vec<Write> {
+        let mut writes: Vec<Write> = self.alarms.iter().map(|alarm| Write::Alarm(chain.cloned(), alarm.clone())).collect();
+        let Some(client_id) = chain else { return writes };
+        writes.extend(self.signals.iter().map(|signal| Write::Signal(Arc::new(signal.clone()))));
+        writes.extend(self.orders.values().map(|order| Write::InsertOrder(Arc::clone(order))));
+        writes.extend(self.fills.iter().filter_map(|(command_id, fill)| {
+            Some(Write::Fill {
+                client_id: client_id.clone(),
+                command_id: *command_id,
+                trading_date: trading_date(fill.at),
+                exchange: self.orders.get(command_id)?.ask.exchange?,
+                fill: fill.clone(),
+            })
+        }));
+        writes.extend(self.holdings.iter().map(|((strategy, key), (holding, at))| Write::Holding {
+            client_id: client_id.clone(),
+            strategy: strategy.clone(),
+            key: key.clone(),
+            holding: *holding,
+            at: *at,
+        }));
+        writes.extend(self.control.iter().map(|(value, at)| Write::Control {
+            client_id: client_id.clone(),
+            value: Arc::clone(value),
+            at: *at,
+        }));
+        writes
+    }
+}
+
+/// A replay under way. It needs about a kilobyte of memory for each order.
+#[derive(Debug, Default)]
+pub struct Replay {
+    projections: Projections,
+}
+
+/// The projections of one chain's rows, given from the first on.
+///
+/// # Errors
+/// The first row that the ledger's rules would not have written.
+pub fn replay<'a>(rows: impl IntoIterator<Item = &'a JournalRow>) -> Result<Projections, Misfit> {
+    let mut replay = Replay::default();
+    for row in rows {
+        replay.step(row)?;
+    }
+    Ok(replay.finish())
+}
+
+impl Replay {
+    /// Takes the next row in.
+    ///
+    /// # Errors
+    /// The ledger's rules would not have written it.
+    pub fn step(&mut self, row: &JournalRow) -> Result<(), Misfit> {
+        let done = match (&*row.event, row.to) {
+            (CREATED, _) => self.created(row),
+            (_, Some(_)) => self.moved(row),
+            (_, None) => self.told(row),
+        };
+        done.map_err(|why| Misfit { seq: row.seq, why: format!("{}: {why}", row.event) })
+    }
+
+    /// What the tables must hold after the last row.
+    #[must_use]
+    pub fn finish(self) -> Projections {
+        self.projections
+    }
+
+    fn created(&mut self, row: &JournalRow) -> Result<(), String> {
+        let CreatedInputs { broker_tag, order, signal } = parsed(row)?;
+        let NewOrderInputs { number, leg, basket_id, parent_command_id, source, signal_time, ask } = order;
+        let client_id = row.client_id.clone().ok_or("it has no account")?;
+        let command_id = row.command_id.ok_or("it names no order")?;
+        let signal_id = row.signal_id.ok_or("it names no signal")?;
+        if let Some(SignalInputs { key, body_hash, received_at, legs }) = signal {
+            let body_hash = hash(&body_hash).ok_or("the body's hash is not 32 bytes")?;
+            let (client_id, user) = (client_id.clone(), Arc::clone(&row.who));
+            self.projections.signals.push(SignalRow {
+                client_id,
+                signal_id,
+                idempotency_key: key,
+                body_hash,
+                source,
+                user,
+                received_at,
+                legs,
+            });
+        }
+        let record = OrderRecord {
+            client_id,
+            command_id,
+            number,
+            signal_id,
+            leg,
+            basket_id,
+            parent_command_id,
+            source,
+            user: Arc::clone(&row.who),
+            ask,
+            status: Status::Created,
+            tag: None,
+            reason: None,
+            broker_tag,
+            broker_order_id: None,
+            filled_quantity: 0,
+            average_price: None,
+            traded_quantity: 0,
+            traded_value: Amount::ZERO,
+            cancel_wanted: None,
+            signal_time,
+            created_at: row.at,
+            updated_at: row.at,
+            sent_at: None,
+            seq: row.seq,
+        };
+        match self.projections.orders.insert(command_id, Arc::new(record)) {
+            None => Ok(()),
+            Some(_) => Err(format!("order {command_id} was created before")),
+        }
+    }
+
+    fn moved(&mut self, row: &JournalRow) -> Result<(), String> {
+        let command_id = row.command_id.ok_or("it names no order")?;
+        let before = self.projections.orders.get(&command_id).ok_or_else(|| format!("order {command_id} was never created"))?;
+        if row.from != Some(before.status) {
+            let from = row.from.map_or("nothing", Status::as_str);
+            return Err(format!("it takes order {command_id} from {from}, which stands {}", before.status));
+        }
+        let fact = fact_of(row)?;
+        let mut record = lifecycle::apply(before, &fact, row.at).map_err(|error| format!("it changes nothing: {error}"))?.record;
+        record.seq = row.seq;
+        if (row.to, row.tag) != (Some(record.status), record.tag) {
+            let told = format!("{} {:?}", row.to.map_or("", Status::as_str), row.tag);
+            return Err(format!("it says {told}, and its fact makes {} {:?} of order {command_id}", record.status, record.tag));
+        }
+        if let OrderFact::Fill(fill) = fact {
+            let (key, side) = record.holding().zip(record.ask.side).ok_or("a fill of an order without a side or an instrument")?;
+            let slot = (record.ask.strategy.clone(), key);
+            let held = self.projections.holdings.get(&slot).map_or_else(Holding::default, |(held, _)| *held);
+            let after = held.filled_by(&record, side, &fill);
+            self.projections.holdings.insert(slot, (after, row.at));
+            self.projections.fills.push((command_id, fill));
+        }
+        self.projections.orders.insert(command_id, Arc::new(record));
+        Ok(())
+    }
+
+    /// A row that moves no order.
+    fn told(&mut self, row: &JournalRow) -> Result<(), String> {
+        if &*row.event == "CONTROL" {
+            // Its inputs are the controls themselves, whose level is another.
+            self.projections.control = Some((Arc::clone(&row.inputs), row.at));
+            return Ok(());
+        }
+        let AlarmInputs { level, alarm } = parsed(row)?;
+        match &*row.event {
+            "HOLDING_REDUCED" => self.reduced(row)?,
+            ACKNOWLEDGED => {
+                let seq = alarm.ok_or("it names no alarm")?;
+                self.projections.alarms.acknowledge(seq).ok_or_else(|| format!("alarm {seq} was not open"))?;
+            }
+            _ => {}
+        }
+        if let Some(alarm) = Alarm::of_row(row, level.unwrap_or(Level::Info)) {
+            self.projections.alarms.raise(alarm);
+        }
+        Ok(())
+    }
+
+    fn reduced(&mut self, row: &JournalRow) -> Result<(), String> {
+        #[derive(serde::Deserialize)]
+        struct Reduced {
+            strategy: Strategy,
+            holding: HoldingKey,
+            net_before: i64,
+            net_after: i64,
+        }
+        let Reduced { strategy, holding, net_before, net_after } = parsed(row)?;
+        let (held, at) = self.projections.holdings.get_mut(&(strategy, holding)).ok_or("nothing was held there")?;
+        if held.net != net_before {
+            return Err(format!("it reduces {net_before}, and {} were held", held.net));
+        }
+        *held = held.reduced(net_before.abs() - net_after.abs());
+        *at = row.at;
+        if held.net == net_after { Ok(()) } else { Err(format!("it leaves {net_after}, and the rules leave {}", held.net)) }
+    }
+}
+
+fn hash(hex: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;

@@ -1,0 +1,177 @@
+//! What the broker's answers say: each book as it was read, and what its stream pushes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{Concern, Orders, Positions, WatcherActor, read_orders, read_row, read_trades};
+use crate::broker::{Read, Reading};
+use crate::guard::PositionsRead;
+use crate::order::{CommandId, OrderFact};
+use crate::persistence::Level;
+use crate::ports::{BookRow, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
+use crate::risk::LookAgain;
+
+impl WatcherActor {
+    pub(super) fn unknown(&mut self, reading: Reading, cause: String) {
+        self.core.search.start_over();
+        let text = format!("reading {reading:?} proved nothing: {cause}");
+        tracing::debug!(client_id = %self.desk.client_id, "{text}");
+        metrics::counter!("ordergate_reads_unknown_total").increment(1);
+        self.desk.findings.write().trouble = Some(text);
+    }
+
+    pub(super) fn session(&mut self, session: Session) {
+        if session == Session::Ready {
+            self.core.proven.insert(Reading::Session);
+        }
+        let before = self.desk.findings.write().session.replace(session.clone());
+        if before.as_ref() != Some(&session) {
+            match &session {
+                Session::Ready => tracing::info!(client_id = %self.desk.client_id, "broker session proven"),
+                Session::NotReady(cause) => {
+                    let text = format!("no broker session: {cause}; entries are refused, exits wait");
+                    self.line.alarm(Some(&self.desk.client_id), "ALARM_NO_SESSION", Level::Page, None, text);
+                }
+            }
+            self.line.tell_risk(&self.desk.client_id, LookAgain);
+        }
+    }
+
+    pub(super) fn quarantine(&mut self, reading: Reading, rows: Vec<Unreadable>) {
+        for row in &rows {
+            self.concern(Concern {
+                event: "ALARM_UNREADABLE_ROW",
+                level: Level::Warn,
+                text: format!("a row of the broker could not be read ({}): {}", row.cause, row.raw),
+                command_id: None,
+            });
+        }
+        self.core.unreadable.insert(reading, rows);
+        self.desk.findings.write().unreadable = self.core.unreadable.values().flatten().cloned().collect();
+    }
+
+    pub(super) fn trades(&mut self, rows: &[Arc<TradeRow>], unreadable: Vec<Unreadable>, at: DateTime<Utc>) {
+        let is_clean = unreadable.is_empty();
+        self.quarantine(Reading::Trades, unreadable);
+        let facts = self.line.view.read(&self.desk.client_id, |book| read_trades(book, rows)).unwrap_or_default();
+        self.post_facts(facts);
+        self.core.proven.insert(Reading::Trades);
+        self.desk.findings.write().trades_at = Some(at);
+        if is_clean {
+            self.core.search.missed_trades(self.patience(), at);
+            self.conclude_absence();
+        } else {
+            self.core.search.start_over();
+        }
+    }
+
+    pub(super) fn orders(&mut self, rows: Vec<Arc<BookRow>>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
+        let is_clean = unreadable.is_empty();
+        self.quarantine(Reading::Orders, unreadable);
+        let Some(reading) =
+            self.line.view.read(&self.desk.client_id, |book| read_orders(book, &rows, &self.line.tag_prefix, began_seq, at))
+        else {
+            return;
+        };
+        if let Some(highest) = rows.iter().map(|row| &row.broker_order_id).max_by_key(|id| (id.as_str().len(), (*id).clone())) {
+            self.desk.calls.lock().saw(highest);
+        }
+        let changes_something = !reading.facts.is_empty();
+        self.post_facts(reading.facts);
+        let mut is_news = false;
+        for concern in reading.concerns {
+            is_news |= self.concern(concern);
+        }
+        // Once per strange row: a person who has looked and re-armed is not overruled by the next poll.
+        if reading.strange_tag && is_news {
+            self.stop_entries("the broker's book carries a tag that this data directory never wrote");
+        }
+        let tells_all = is_clean && reading.lacks.is_empty();
+        if let Some(missing) = reading.lacks.first().copied() {
+            self.concern(Concern {
+                event: "ALARM_BOOK_INCOMPLETE",
+                level: Level::Warn,
+                text: format!(
+                    "the broker's order book lacks order {missing}, which the broker accepted today; nothing is concluded from such a book"
+                ),
+                command_id: Some(missing),
+            });
+        }
+        if tells_all {
+            self.core.proven.insert(Reading::Orders);
+            let mut findings = self.desk.findings.write();
+            findings.orders = Some(Orders { rows: Arc::from(rows), at });
+            findings.foreign = reading.foreign;
+            findings.trouble = None;
+        }
+        if tells_all && !changes_something {
+            self.core.search.missed_orders(self.patience(), at);
+            self.conclude_absence();
+        } else {
+            self.core.search.start_over();
+        }
+    }
+
+    pub(super) fn conclude_absence(&mut self) {
+        let proven = self.core.search.proven(self.patience());
+        self.post_facts(proven);
+    }
+
+    pub(super) fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
+        let is_clean = unreadable.is_empty();
+        self.quarantine(Reading::Positions, unreadable);
+        if !is_clean {
+            // A position that cannot be read is not a flat one: the last whole answer stands, and ages.
+            return;
+        }
+        self.core.proven.insert(Reading::Positions);
+        self.desk.findings.write().positions = Some(Positions { rows, at, began_seq });
+        self.line.tell_guard(&self.desk.client_id, PositionsRead);
+        self.line.tell_risk(&self.desk.client_id, LookAgain);
+    }
+
+    /// Reads what commits have asked for: at once after a quiet moment, otherwise a quarter of a poll after the last
+    /// such read. Under load every commit asks, and a book of the whole day must not be read for each.
+    pub(super) fn read_deferred(&mut self, now: DateTime<Utc>) {
+        let gap = chrono::Duration::from_std(self.read_gap()).unwrap_or(chrono::Duration::MAX);
+        let is_quiet = self.core.read_at.is_none_or(|at| now < at || now.signed_duration_since(at) >= gap);
+        if is_quiet && !self.core.deferred.is_empty() {
+            self.core.read_at = Some(now);
+            self.line.tell_broker(&self.desk.client_id, Read(std::mem::take(&mut self.core.deferred)));
+        }
+    }
+
+    pub(super) fn read_gap(&self) -> std::time::Duration {
+        self.desk.settings.waits.poll / 4
+    }
+
+    pub(super) fn streamed(&mut self, event: StreamEvent) {
+        let facts: Vec<(CommandId, OrderFact)> = match event {
+            StreamEvent::Order(row) => self
+                .line
+                .view
+                .read(&self.desk.client_id, |book| read_row(book, &row, &self.line.tag_prefix))
+                .flatten()
+                .into_iter()
+                .collect(),
+            StreamEvent::Trade(trade) => self
+                .line
+                .view
+                .read(&self.desk.client_id, |book| {
+                    book.order_by_broker_id(&trade.fill.broker_order_id)
+                        .map(|order| (order.command_id, OrderFact::Fill(trade.fill.clone())))
+                })
+                .flatten()
+                .or_else(|| self.core.keep_early(trade.fill))
+                .into_iter()
+                .collect(),
+            StreamEvent::Reconnected => {
+                self.line.tell_broker(&self.desk.client_id, Read(BTreeSet::from([Reading::Trades, Reading::Orders, Reading::Positions])));
+                Vec::new()
+            }
+        };
+        self.post_facts(facts);
+    }
+}

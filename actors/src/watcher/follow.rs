@@ -1,0 +1,86 @@
+//! What is followed until it is so: wanted cancels and orders in doubt; and what people are told of it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{Concern, SAID_KEPT, WatcherActor};
+use crate::broker::CancelOrder;
+use crate::order::{CommandId, OrderRecord, Status, Tag};
+use crate::persistence::Level;
+
+impl WatcherActor {
+    /// A wish to cancel is durable: it is asked for as soon as there is a number, and again until the order has ended.
+    pub(super) fn ask_for_cancels(&mut self, now: DateTime<Utc>) {
+        let again = chrono::Duration::from_std(self.desk.settings.waits.cancel_again).unwrap_or(chrono::Duration::MAX);
+        let due: Vec<(CommandId, bool)> = self
+            .line
+            .view
+            .read(&self.desk.client_id, |book| {
+                book.open_orders()
+                    .filter(|order| order.broker_order_id.is_some())
+                    .filter_map(|order| Some((order.command_id, order.cancel_wanted? == Tag::KillSwitch)))
+                    .filter(|(command, _)| {
+                        self.core.asked_to_cancel.get(command).is_none_or(|asked| now.signed_duration_since(*asked) >= again)
+                    })
+                    .collect()
+            })
+            .unwrap_or_default();
+        for (command_id, is_kill) in due {
+            self.core.asked_to_cancel.insert(command_id, now);
+            self.line.tell_broker(&self.desk.client_id, CancelOrder { command_id, is_kill });
+        }
+    }
+
+    pub(super) fn follow_doubts(&mut self, now: DateTime<Utc>) {
+        let patience = chrono::Duration::from_std(self.desk.settings.waits.doubt_page).unwrap_or(chrono::Duration::MAX);
+        let desk = Arc::clone(&self.desk);
+        let core = &mut self.core;
+        let overdue = self
+            .line
+            .view
+            .read(&self.desk.client_id, |book| {
+                core.search.follow(book, now, |command| desk.calls.lock().is_running(command));
+                let doubts: Vec<Arc<OrderRecord>> = book.doubts().cloned().collect();
+                core.named_doubts.retain(|command| doubts.iter().any(|order| order.command_id == *command));
+                core.asked_to_cancel.retain(|command, _| book.order(*command).is_some_and(|order| !order.status.is_terminal()));
+                doubts
+            })
+            .unwrap_or_default();
+        for order in overdue {
+            if now.signed_duration_since(order.updated_at) > patience && self.core.named_doubts.insert(order.command_id) {
+                let text = format!(
+                    "{} {} {} is in doubt at the broker since {}; look it up there and resolve it, or wait",
+                    order.ask.side.map_or("", crate::order::Side::as_str),
+                    order.quantity(),
+                    order.ask.symbol,
+                    order.updated_at
+                );
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_IN_DOUBT", Level::Page, Some(order.command_id), text);
+            }
+        }
+    }
+
+    /// Says it, unless it was said; answers whether it was news.
+    pub(super) fn concern(&mut self, concern: Concern) -> bool {
+        // The same concern comes with every poll; it is said once.
+        if self.core.said.len() >= SAID_KEPT {
+            self.core.said.clear();
+        }
+        let is_news = self.core.said.insert(concern.text.clone());
+        if is_news {
+            self.line.alarm(Some(&self.desk.client_id), concern.event, concern.level, concern.command_id, concern.text);
+        }
+        is_news
+    }
+}
+
+/// An exit that was on its way and ended without closing: nobody may have to find that out by looking at the position.
+pub(super) fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
+    let is_news = record.status == Status::Failed && from.is_some_and(|from| from != Status::Failed);
+    let is_wanted_end = matches!(
+        record.tag,
+        Some(Tag::CancelledByUser | Tag::KillSwitch | Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode)
+    );
+    is_news && record.is_exit() && !is_wanted_end
+}

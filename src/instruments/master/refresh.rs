@@ -1,0 +1,173 @@
+//! Keeps the masters of the day in force while the engine runs: plans, fetches, loads, swaps.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use ordergate_actors::order::Exchange;
+use ordergate_actors::ports::Clock;
+
+use super::download::{Downloader, FetchError, Fetched};
+use super::plan::{Failed, plan};
+use super::store::{self, LoadError};
+use crate::instruments::Masters;
+
+/// The plan is looked at at least so often: a machine may have slept meanwhile.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What is fetched, and when.
+#[derive(Debug, Clone)]
+pub struct Refresh {
+    /// From where to where.
+    pub downloader: Downloader,
+    /// Of which exchanges.
+    pub exchanges: Vec<Exchange>,
+    /// How many days of files stay.
+    pub keep_days: u64,
+    /// From when on (IST) the broker has the files of the day.
+    pub from: NaiveTime,
+}
+
+/// What happened, for people.
+#[derive(Debug)]
+pub enum News {
+    /// A master was fetched and stored.
+    Fetched(Fetched),
+    /// A master was not fetched; the one of `as_of` stays in force, and entries are refused once it is not of today.
+    Failed {
+        /// Of which exchange.
+        exchange: Exchange,
+        /// Why.
+        error: FetchError,
+        /// What stays in force.
+        as_of: Option<NaiveDate>,
+        /// When it is tried again.
+        next: DateTime<Utc>,
+    },
+    /// A new table is in force.
+    InForce {
+        /// Its rows.
+        rows: usize,
+        /// The day of its oldest exchange.
+        as_of: Option<NaiveDate>,
+        /// Files that were passed over, and why.
+        passed_over: Vec<String>,
+    },
+    /// What is stored cannot be read; the table in force stays.
+    Unreadable(LoadError),
+}
+
+impl News {
+    /// What a person must hear of it, if it is bad.
+    #[must_use]
+    pub fn alarm(&self) -> Option<String> {
+        match self {
+            Self::Failed { .. } | Self::Unreadable(_) => Some(self.to_string()),
+            Self::InForce { passed_over, .. } if !passed_over.is_empty() => Some(self.to_string()),
+            Self::Fetched(_) | Self::InForce { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetched(fetched) => {
+                let Fetched { exchange, day, rows, blank, skipped, bad_count, .. } = fetched;
+                write!(
+                    f,
+                    "fetched the master of {exchange} of {day}: {rows} instruments, {blank} blank rows, {skipped} not traded, {bad_count} not readable"
+                )
+            }
+            Self::Failed { exchange, error, as_of, next } => {
+                write!(f, "the master of {exchange} was not fetched: {error}; ")?;
+                match as_of {
+                    Some(day) => write!(f, "that of {day} stays")?,
+                    None => f.write_str("there is none")?,
+                }
+                write!(f, ", the next attempt is at {next}")
+            }
+            Self::InForce { rows, as_of, passed_over } => {
+                let day = as_of.map_or_else(|| "no day".to_owned(), |day| day.to_string());
+                write!(f, "{rows} instruments are in force, the oldest exchange is of {day}")?;
+                passed_over.iter().try_for_each(|file| write!(f, "; passed over {file}"))
+            }
+            Self::Unreadable(error) => write!(f, "the table in force stays: {error}"),
+        }
+    }
+}
+
+/// The downloads that failed so far.
+#[derive(Debug, Default)]
+pub struct Tried(BTreeMap<Exchange, Failed>);
+
+impl Refresh {
+    /// One round: fetches what is due, swaps the table if anything came. Answers when to look again.
+    pub async fn round(&self, masters: &Masters, tried: &mut Tried, clock: &dyn Clock, tell: &impl Fn(News)) -> DateTime<Utc> {
+        let directory = self.downloader.directory();
+        let stored = match store::newest(directory, &self.exchanges) {
+            Ok(stored) => stored,
+            Err(error) => {
+                tell(News::Unreadable(LoadError::Directory { directory: directory.clone(), error }));
+                return clock.now() + LOOK;
+            }
+        };
+        let due = plan(&self.exchanges, &stored, &tried.0, clock.now(), self.from);
+        let mut is_new = false;
+        for exchange in due.fetch {
+            match self.downloader.fetch(exchange, due.day).await {
+                Ok(fetched) => {
+                    tried.0.remove(&exchange);
+                    is_new = true;
+                    tell(News::Fetched(fetched));
+                }
+                Err(error) => {
+                    let times = tried.0.get(&exchange).map_or(1, |failed| failed.times.saturating_add(1));
+                    let failed = Failed { times, at: clock.now() };
+                    tried.0.insert(exchange, failed);
+                    tell(News::Failed { exchange, error, as_of: stored.get(&exchange).copied(), next: failed.next() });
+                }
+            }
+        }
+        if is_new {
+            self.put_in_force(masters, due.day, tell).await;
+        }
+        let stored = store::newest(directory, &self.exchanges).unwrap_or(stored);
+        plan(&self.exchanges, &stored, &tried.0, clock.now(), self.from).again
+    }
+
+    async fn put_in_force(&self, masters: &Masters, day: NaiveDate, tell: &impl Fn(News)) {
+        let this = self.clone();
+        let loaded = tokio::task::spawn_blocking(move || {
+            let directory = this.downloader.directory();
+            if let Err(error) = store::remove_old(directory, day, this.keep_days) {
+                tracing::warn!(event = "old_masters_stay", "old masters in {} cannot be removed: {error}", directory.display());
+            }
+            store::load(directory, &this.exchanges, this.downloader.tick())
+        });
+        match loaded.await {
+            Ok(Ok(loaded)) => {
+                let (rows, as_of) = (loaded.table.len(), loaded.table.as_of());
+                masters.swap(loaded.table);
+                tell(News::InForce { rows, as_of, passed_over: loaded.passed_over });
+            }
+            Ok(Err(error)) => tell(News::Unreadable(error)),
+            Err(error) => {
+                let directory = self.downloader.directory().clone();
+                tell(News::Unreadable(LoadError::Directory { directory, error: std::io::Error::other(error) }));
+            }
+        }
+    }
+}
+
+/// Runs until it is dropped.
+pub async fn keep_fresh(masters: Arc<Masters>, refresh: Refresh, clock: Arc<dyn Clock>, tell: impl Fn(News)) {
+    let mut tried = Tried::default();
+    loop {
+        let again = refresh.round(&masters, &mut tried, &*clock, &tell).await;
+        let wait = again.signed_duration_since(clock.now()).to_std().unwrap_or(Duration::from_secs(1));
+        tokio::time::sleep(wait.min(LOOK)).await;
+    }
+}

@@ -1,0 +1,257 @@
+//! Every table is what a replay of the journal makes, and a cell that is not is named.
+
+use std::sync::Arc;
+
+use ordergate_actors::order::{
+    BookState, BrokerOrderId, Exchange, HoldingKey, InstrumentKey, Intent, OrderFact, Product, Resolution, Side, Strategy, Tag,
+};
+use ordergate_actors::persistence::{ControlChange, KillLevel, Unit};
+use proptest::prelude::{Just, any, prop_oneof, proptest};
+use proptest::strategy::Strategy as _;
+
+use crate::store::fixtures::client;
+use crate::store::fixtures::desk::{Desk, fact, page, sends, shows, terms, trade};
+use crate::store::{Difference, SqliteStore, VerifyFrom};
+
+fn differences(store: &SqliteStore, from: VerifyFrom) -> Vec<Difference> {
+    let reports = store.verify(from).unwrap();
+    assert!(reports.iter().all(|report| report.first_broken.is_none()), "{reports:?}");
+    reports.into_iter().flat_map(|report| report.differences).collect()
+}
+
+fn accepted(number: &str) -> OrderFact {
+    OrderFact::Accepted { broker_order_id: BrokerOrderId::parse(number).unwrap() }
+}
+
+fn held() -> HoldingKey {
+    HoldingKey { instrument: InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ"), product: Product::Mis }
+}
+
+/// Every way into every table.
+fn a_day() -> Desk {
+    let mut desk = Desk::new();
+    let basket = desk.signal(&[1, 2], |_| ());
+    desk.round(vec![
+        basket,
+        sends(1, Side::Buy, 10),
+        fact(2, OrderFact::Refused { tag: Tag::NoPosition, reason: "flat".into(), gates: Vec::new() }),
+    ]);
+    desk.round(vec![fact(1, accepted("B1")), fact(1, OrderFact::Fill(trade("T1", "B1", 4, "1402.50")))]);
+    desk.round(vec![fact(1, OrderFact::Fill(trade("T2", "B1", 6, "1400"))), fact(1, shows("B1", BookState::Complete, 10))]);
+    let exit = desk.signal(&[3], |ask| ask.intent = Some(Intent::Exit));
+    desk.round(vec![exit, sends(3, Side::Sell, 7), fact(3, OrderFact::Unconfirmed { cause: "no answer".into() })]);
+    desk.round(vec![page(Some(3), "in doubt"), page(None, "look"), page(Some(3), "still in doubt")]);
+    let resolved = OrderFact::Resolved { verdict: Resolution::AtBroker(BrokerOrderId::parse("B3").unwrap()), reason: "asha saw it".into() };
+    desk.round(vec![fact(3, resolved), fact(3, OrderFact::Fill(trade("T3", "B3", 7, "1410.05")))]);
+    desk.round(vec![fact(3, OrderFact::CallReplied { call: "MODIFY", outcome: "late".into(), terms: Some(terms(Side::Sell, 7)) })]);
+    let stop = ControlChange::Account(KillLevel::StopEntries);
+    desk.round(vec![
+        Unit::Control { client_id: client(), change: stop, who: Arc::from("asha"), reason: Arc::from("lunch") },
+        Unit::Reduce {
+            client_id: client(),
+            strategy: Strategy::parse("trend").unwrap(),
+            key: held(),
+            units: 1,
+            reason: Arc::from("sold by hand"),
+        },
+    ]);
+    let late = desk.signal(&[4], |_| ());
+    desk.round(vec![late, sends(4, Side::Buy, 10), fact(4, OrderFact::Unconfirmed { cause: "no answer".into() })]);
+    desk.round(vec![fact(4, OrderFact::Absent { evidence: "3 books".into() }), fact(4, shows("B4", BookState::Open, 0))]);
+    desk.round(vec![
+        fact(4, OrderFact::CancelWanted { tag: Tag::KillSwitch, reason: "kill".into() }),
+        fact(4, shows("B4", BookState::Cancelled, 3)),
+    ]);
+    desk
+}
+
+#[test]
+fn every_table_is_what_the_journal_makes() {
+    let desk = a_day();
+    let store = desk.store();
+    for from in [VerifyFrom::Full, VerifyFrom::LastAnchor, VerifyFrom::Start] {
+        assert_eq!(differences(&store, from), []);
+    }
+    for table in ["signals", "orders", "fills", "holdings", "control", "alarms"] {
+        let rows: i64 = store.connection().query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+        assert!(rows > 0, "{table} is empty, so nothing was compared");
+    }
+}
+
+/// Each column of each table, in each of its rows that has one.
+#[test]
+fn a_changed_cell_of_any_table_is_named() {
+    let store = a_day().store();
+    let db = store.connection();
+    db.execute_batch("PRAGMA foreign_keys = 0").unwrap();
+    let mut cells = 0;
+    for table in ["signals", "orders", "fills", "holdings", "control", "alarms"] {
+        let columns: Vec<(String, String)> = db
+            .prepare("SELECT name, type FROM pragma_table_info(?1)")
+            .unwrap()
+            .query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        for (column, kind) in columns.into_iter().filter(|(column, _)| (table, column.as_str()) != ("orders", "id")) {
+            let changed = match kind.as_str() {
+                "INTEGER" => format!("COALESCE({column}, 0) + 1000"),
+                "BLOB" => "zeroblob(32)".to_owned(),
+                _ => format!("COALESCE({column}, '') || '7'"),
+            };
+            let row = if table == "orders" { "WHERE number = 1" } else { "" };
+            db.execute_batch(&format!("SAVEPOINT tamper; UPDATE {table} SET {column} = {changed} {row}")).unwrap();
+            let found = differences(&store, VerifyFrom::Full);
+            // A changed key is another row: one too many here, one too few there.
+            let is_named = found.iter().any(|found| found.table == table && (found.column == column || found.column.is_empty()));
+            // What is filed under another account is missing under its own.
+            assert!(is_named, "{table}.{column} went unnoticed: {found:?}");
+            db.execute_batch("ROLLBACK TO tamper; RELEASE tamper").unwrap();
+            cells += 1;
+        }
+    }
+    assert!(cells > 75, "only {cells} columns were tried");
+    assert_eq!(differences(&store, VerifyFrom::Full), []);
+}
+
+#[test]
+fn a_row_too_many_and_a_row_too_few_are_named() {
+    for (change, table, in_table) in [
+        ("DELETE FROM fills WHERE trade_id = 'T2'", "fills", "nothing"),
+        ("DELETE FROM alarms", "alarms", "nothing"),
+        ("DELETE FROM control", "control", "nothing"),
+        (
+            "INSERT INTO holdings SELECT client_id, 'another', exchange, symbol, product, net, cost, realised, opened_at, updated_at FROM holdings",
+            "holdings",
+            "a row",
+        ),
+    ] {
+        let store = a_day().store();
+        store.connection().execute_batch(change).unwrap();
+        let found = differences(&store, VerifyFrom::Full);
+        assert!(found.iter().any(|found| found.table == table && found.in_table == in_table), "{change}: {found:?}");
+    }
+}
+
+#[test]
+fn the_orders_touched_since_the_last_anchor_are_made_anew_at_a_start() {
+    let desk = a_day();
+    let disk = desk.close();
+    let mut desk = Desk::on(disk);
+    desk.round(vec![fact(1, OrderFact::CallReplied { call: "CANCEL", outcome: "too late".into(), terms: None })]);
+    let store = desk.store();
+    assert_eq!(differences(&store, VerifyFrom::LastAnchor), []);
+    store.connection().execute_batch("UPDATE orders SET traded_value = '1' WHERE number = 1").unwrap();
+    let found = differences(&store, VerifyFrom::LastAnchor);
+    assert_eq!(found.iter().map(|found| (found.table, found.column.as_str())).collect::<Vec<_>>(), [("orders", "traded_value")]);
+}
+
+#[test]
+fn a_journal_that_breaks_its_own_rules_is_named() {
+    let store = a_day().store();
+    let wrong = "UPDATE journal SET to_status = 'EXECUTED' WHERE event = 'BROKER_CONFIRMED'";
+    store.connection().execute_batch(wrong).unwrap();
+    let mut replay = ordergate_actors::persistence::Replay::default();
+    let misfit = crate::store::JournalRows::new(store.connection(), "PAPER1", 0, u64::MAX).find_map(|row| replay.step(&row.unwrap()).err());
+    assert!(misfit.unwrap().to_string().contains("BROKER_CONFIRMED"));
+}
+
+fn any_unit() -> impl proptest::strategy::Strategy<Value = Step> {
+    let state = prop_oneof![
+        Just(BookState::Open),
+        Just(BookState::Complete),
+        Just(BookState::Rejected),
+        Just(BookState::Cancelled),
+        Just(BookState::Expired)
+    ];
+    let fact = prop_oneof![
+        any::<bool>().prop_map(Fact::Sends),
+        Just(Fact::Of(OrderFact::NotSent { tag: Tag::NotSent, reason: "no".into() })),
+        Just(Fact::Accepted),
+        Just(Fact::Of(OrderFact::Rejected { reason: "no".into() })),
+        Just(Fact::Of(OrderFact::Unconfirmed { cause: "?".into() })),
+        Just(Fact::Of(OrderFact::Absent { evidence: "none".into() })),
+        Just(Fact::Of(OrderFact::CancelWanted { tag: Tag::CancelledByUser, reason: "asha".into() })),
+        Just(Fact::Of(OrderFact::Suspect { cause: "fault".into() })),
+        (state, 0i64..=10).prop_map(|(state, filled)| Fact::Shows(state, filled)),
+        (0u32..6, 1i64..=10, 1i64..200_000).prop_map(|(trade, quantity, price)| Fact::Trade(trade, quantity, price)),
+        Just(Fact::Of(OrderFact::CallIntended { call: "CANCEL", request: "cancel".into() })),
+    ];
+    prop_oneof![
+        8 => (1u64..=4, fact).prop_map(|(number, fact)| Step::Fact(number, fact)),
+        1 => (1u64..=4, any::<bool>()).prop_map(|(number, is_exit)| Step::Signal(number, is_exit)),
+        1 => (1i64..=5).prop_map(Step::Reduce),
+        1 => (1u64..=3).prop_map(Step::Alarm),
+        1 => (1u64..=60).prop_map(Step::Acknowledge),
+        1 => Just(Step::Restart),
+    ]
+}
+
+#[derive(Debug, Clone)]
+enum Fact {
+    Sends(bool),
+    Accepted,
+    Shows(BookState, i64),
+    Trade(u32, i64, i64),
+    Of(OrderFact),
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Signal(u64, bool),
+    Fact(u64, Fact),
+    Reduce(i64),
+    Alarm(u64),
+    Acknowledge(u64),
+    Restart,
+}
+
+fn unit(desk: &Desk, step: Step) -> Option<Unit> {
+    Some(match step {
+        Step::Signal(number, is_exit) => {
+            desk.signal(&[number], |ask| ask.intent = Some(if is_exit { Intent::Exit } else { Intent::Entry }))
+        }
+        Step::Fact(number, Fact::Sends(buys)) => sends(number, if buys { Side::Buy } else { Side::Sell }, 10),
+        Step::Fact(number, Fact::Accepted) => fact(number, accepted(&format!("B{number}"))),
+        Step::Fact(number, Fact::Shows(state, filled)) => fact(number, shows(&format!("B{number}"), state, filled)),
+        Step::Fact(number, Fact::Trade(id, quantity, paise)) => {
+            let price = rust_decimal::Decimal::new(paise, 2).to_string();
+            fact(number, OrderFact::Fill(trade(&format!("T{id}"), &format!("B{number}"), quantity, &price)))
+        }
+        Step::Fact(number, Fact::Of(of)) => fact(number, of),
+        Step::Reduce(units) => Unit::Reduce {
+            client_id: client(),
+            strategy: Strategy::parse("trend").unwrap(),
+            key: held(),
+            units,
+            reason: Arc::from("sold by hand"),
+        },
+        Step::Alarm(number) => page(Some(number), "look"),
+        Step::Acknowledge(alarm) => {
+            Unit::Acknowledge { client_id: Some(client()), alarm, who: Arc::from("asha"), reason: Arc::from("seen") }
+        }
+        Step::Restart => return None,
+    })
+}
+
+proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    /// Whatever comes, in whatever order and however it is grouped into commits: the tables are what the journal makes.
+    #[test]
+    fn prop_the_tables_are_a_replay_of_the_journal(rounds in proptest::collection::vec(proptest::collection::vec(any_unit(), 1..6), 1..16)) {
+        let mut desk = Desk::new();
+        let first: Vec<Unit> = (1..=2).map(|number| desk.signal(&[number], |_| ())).collect();
+        desk.round(first);
+        for round in rounds {
+            let is_restart = round.iter().any(|step| matches!(step, Step::Restart));
+            let units: Vec<Unit> = round.into_iter().filter_map(|step| unit(&desk, step)).collect();
+            desk.round(units);
+            if is_restart {
+                desk = Desk::on(desk.disk.clone());
+            }
+        }
+        let store = desk.store();
+        assert_eq!(differences(&store, VerifyFrom::Full), []);
+        assert_eq!(differences(&store, VerifyFrom::LastAnchor), []);
+    }
+}
