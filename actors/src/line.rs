@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::broker::{BrokerActor, Calls, Meter};
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
+use crate::order::calendar::Calendar;
 use crate::order::{ClientId, CommandId};
 use crate::persistence::{Admission, Cargo, Latch, Level, Note, Orphans, PersistenceActor, Post, Posted, Seat, Unit, View, Written};
 use crate::ports::{Broker, Clock, Ids, Instruments, Quotes};
@@ -140,6 +141,8 @@ pub struct Line {
     pub instruments: Arc<dyn Instruments>,
     /// The newest quotes.
     pub quotes: Arc<dyn Quotes>,
+    /// Which instrument trades when.
+    pub calendar: Arc<Calendar>,
     /// The end of the process.
     pub halt: Arc<dyn Halt>,
     /// The committed truth.
@@ -171,6 +174,8 @@ pub struct World {
     pub instruments: Arc<dyn Instruments>,
     /// The newest quotes.
     pub quotes: Arc<dyn Quotes>,
+    /// Which instrument trades when.
+    pub calendar: Arc<Calendar>,
     /// The end of the process.
     pub halt: Arc<dyn Halt>,
 }
@@ -184,12 +189,13 @@ impl Line {
         newest_at_start: Option<DateTime<Utc>>,
         desks: Vec<Desk>,
     ) -> Self {
-        let World { clock, ids, instruments, quotes, halt } = world;
+        let World { clock, ids, instruments, quotes, calendar, halt } = world;
         Self {
             clock,
             ids,
             instruments,
             quotes,
+            calendar,
             halt,
             view,
             budget: RestartBudget::new(settings.restarts_most, settings.restarts_window),

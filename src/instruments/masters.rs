@@ -116,6 +116,10 @@ impl Instruments for Masters {
     fn as_of(&self, exchange: Exchange) -> Option<NaiveDate> {
         Instruments::as_of(&**self.table.read(), exchange)
     }
+
+    fn has_derivatives(&self, underlying: &str) -> Option<bool> {
+        self.table.read().has_derivatives(underlying)
+    }
 }
 
 #[cfg(test)]

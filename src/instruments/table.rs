@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Price};
+use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Kind, Price};
 use ordergate_actors::ports::Instruments;
 
 use super::packed::Packed;
@@ -25,6 +25,8 @@ pub struct InstrumentTable {
     /// The few rows whose price band is known.
     bands: HashMap<u32, (Price, Price)>,
     days: BTreeMap<Exchange, NaiveDate>,
+    /// Underlyings of futures and options, if those of shares are among them.
+    with_derivatives: Option<HashSet<Arc<str>>>,
 }
 
 impl InstrumentTable {
@@ -40,11 +42,19 @@ impl InstrumentTable {
         let mut table = Self { days: days.into_iter().collect(), ..Self::default() };
         let mut known: HashSet<InstrumentKey> = HashSet::new();
         let mut places: HashMap<Arc<str>, u32> = HashMap::new();
+        let (mut shares, mut derivatives): (HashSet<Arc<str>>, HashSet<Arc<str>>) = Default::default();
         for row in rows {
             if known.insert(row.key.clone()) {
                 table.push(&row, &mut places);
+                match row.kind {
+                    Kind::Equity => drop(shares.insert(row.underlying)),
+                    Kind::Future { .. } | Kind::Option { .. } => drop(derivatives.insert(row.underlying)),
+                    Kind::Index => {}
+                }
             }
         }
+        // Without the derivatives of one single share, their master is not among the rows: they tell nothing.
+        table.with_derivatives = (!shares.is_disjoint(&derivatives)).then_some(derivatives);
         table.rows.shrink_to_fit();
         table.signatures.shrink_to_fit();
         table.text.shrink_to_fit();
@@ -172,6 +182,10 @@ impl Instruments for InstrumentTable {
 
     fn as_of(&self, exchange: Exchange) -> Option<NaiveDate> {
         self.days.get(&exchange).copied()
+    }
+
+    fn has_derivatives(&self, underlying: &str) -> Option<bool> {
+        self.with_derivatives.as_ref().map(|names| names.contains(underlying))
     }
 }
 

@@ -599,6 +599,7 @@ fn start(
     let instruments: Arc<dyn Instruments> = instruments.clone();
     let world = ordergate_actors::World {
         clock: clock.clone(),
+        calendar: ordergate_actors::order::calendar::Calendar::always_open(),
         ids: CountedIds::new(0xde5c_0000 + number),
         instruments,
         quotes: quotes.clone(),

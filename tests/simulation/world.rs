@@ -357,6 +357,7 @@ impl World {
         let quotes = Arc::new(MarketQuotes::new(self.market.clone(), instruments.clone(), clock.clone()));
         let world = ordergate_actors::World {
             clock: clock.clone(),
+            calendar: ordergate_actors::order::calendar::Calendar::always_open(),
             ids: CountedIds::new(self.seed.wrapping_mul(1_000) + self.starts),
             instruments,
             quotes,

@@ -3,6 +3,7 @@
 //! *Invariant:* nothing here reads a clock, draws a random number, or does I/O.
 
 pub mod basket;
+pub mod calendar;
 pub mod day;
 pub mod draft;
 pub mod holding;

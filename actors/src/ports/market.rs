@@ -13,6 +13,11 @@ pub trait Instruments: Send + Sync + std::fmt::Debug + 'static {
 
     /// The trading day that the rows of this exchange are of; `None` for rows that do not age, as those of a sample.
     fn as_of(&self, exchange: Exchange) -> Option<NaiveDate>;
+
+    /// Whether the underlying has live derivatives on any exchange; `None` if the master does not tell.
+    fn has_derivatives(&self, _underlying: &str) -> Option<bool> {
+        None
+    }
 }
 
 /// The touch and the last trade of one instrument.

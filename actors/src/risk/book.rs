@@ -64,6 +64,9 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
     }
     let mut gates: Vec<GateVerdict> = checked.into_iter().map(|checked| checked.verdict).collect();
     if is_exit && !x.order.is_test() {
+        if let Some(reason) = x.market.keeps_back(x.order) {
+            return Judgement::Wait { reason };
+        }
         // An exit is not refused for want of a session: it waits, and RiskActor pages.
         return match &x.findings.session {
             Some(Session::Ready) => exit(x, gates),

@@ -2,8 +2,10 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::*;
 use crate::order::{Exchange, InstrumentKey, OrderType, Product, Side, Source, Status};
+use crate::order::calendar::{AuctionStep, Missing, SessionPhase, Why};
 use crate::persistence::Book;
 use crate::ports::{Quote, Session};
+use crate::risk::Market;
 use crate::settings::{AccountSettings, QuantityUnit, Settings};
 use crate::testkit::builders::{
     Build, SEQ, account, at, book_of, broker_shows, command, exit, order, position, price, rupees, sbin, sbin_in, settings,
@@ -24,6 +26,7 @@ struct Case {
     instrument: InstrumentKey,
     master: Option<NaiveDate>,
     is_live: bool,
+    market: Market,
     now: DateTime<Utc>,
 }
 
@@ -46,6 +49,7 @@ impl Case {
             instrument: sbin(),
             master: None,
             is_live: false,
+            market: Market { phase: SessionPhase::Continuous { closes_at: at(3_600) }, is_held: true },
             now: at(0),
         }
     }
@@ -71,6 +75,7 @@ impl Case {
                 clock_behind: self.clock_behind,
                 master: self.master,
                 is_live: self.is_live,
+                market: &self.market,
                 now: self.now,
             },
             phase,
@@ -126,6 +131,7 @@ fn an_entry_within_every_limit_goes_on_with_the_verdict_of_every_rule() {
             "risk.stale_signal",
             "risk.clock",
             "risk.session",
+            "risk.calendar",
             "risk.master",
             "risk.quantity_unit",
             "risk.blind",
@@ -442,4 +448,55 @@ fn the_doubt_of_the_order_itself_is_not_in_its_way() {
     let me = order(1).doubted();
     assert_eq!(me.command_id, command(1));
     Case::of(me).passes();
+}
+
+fn closed() -> SessionPhase {
+    SessionPhase::Closed { why: Why::Holiday("Holi".into()), next_open: Some("2026-03-04T03:45:00Z".parse().unwrap()) }
+}
+
+#[test]
+fn an_entry_outside_the_session_of_its_instrument_is_refused() {
+    let reference = SessionPhase::ClosingAuction { step: AuctionStep::Reference, until: at(60) };
+    let auction = SessionPhase::ClosingAuction { step: AuctionStep::LimitAndMarket, until: at(60) };
+    let in_phase = |phase: SessionPhase| Case::of(order(1)).with(|case| case.market = Market { phase, is_held: true });
+    let words = ["risk.calendar: closed (Holi), opens Wed 4 Mar 2026 09:15 IST (limit: in continuous trading)"];
+    in_phase(closed()).refused(Tag::MarketClosed, &words);
+    in_phase(SessionPhase::Unknown(Missing::Day)).refused(Tag::MarketClosed, &["no calendar covers this day"]);
+    in_phase(SessionPhase::PreOpen { step: AuctionStep::LimitAndMarket, until: at(60) }).refused(Tag::MarketClosed, &["pre-open"]);
+    in_phase(reference).refused(Tag::MarketClosed, &["closing auction (reference price, no orders)"]);
+    in_phase(auction).refused(Tag::MarketClosed, &["closing auction (limit and market orders)"]);
+    in_phase(SessionPhase::PostClose { until: at(60) }).refused(Tag::MarketClosed, &["post-close"]);
+    in_phase(SessionPhase::Continuous { closes_at: at(1) }).passes();
+}
+
+#[test]
+fn an_account_that_is_not_held_to_the_calendar_trades_at_any_time_and_its_record_says_so() {
+    for phase in [closed(), SessionPhase::Unknown(Missing::Day)] {
+        let (_, gates) = Case::of(order(1)).with(|case| case.market = Market { phase, is_held: false }).passes();
+        let gate = gates.iter().find(|gate| gate.gate == "risk.calendar").unwrap();
+        assert_eq!(gate.limit, "not held to the calendar (calendar.enforce)");
+    }
+}
+
+#[test]
+fn an_exit_out_of_session_waits_and_is_not_refused() {
+    let holdings = [("trend", sbin_in(Product::Mis), 10)];
+    let in_phase = |phase: SessionPhase, is_held| {
+        let case = Case::among(exit(2), &[], &holdings).with(|case| case.market = Market { phase, is_held });
+        case.judge(Phase::Open)
+    };
+    let waits = |phase| matches!(in_phase(phase, true), Judgement::Wait { reason } if reason.starts_with("the market takes no orders: "));
+    assert!(waits(closed()));
+    assert!(waits(SessionPhase::PreOpen { step: AuctionStep::LimitAndMarket, until: at(60) }));
+    assert!(waits(SessionPhase::ClosingAuction { step: AuctionStep::Reference, until: at(60) }));
+    for phase in [
+        SessionPhase::Continuous { closes_at: at(60) },
+        SessionPhase::ClosingAuction { step: AuctionStep::LimitOnly, until: at(60) },
+        SessionPhase::PostClose { until: at(60) },
+        // A position must be closed: what the calendar does not know is left to the broker's answer.
+        SessionPhase::Unknown(Missing::Day),
+    ] {
+        assert!(matches!(in_phase(phase.clone(), true), Judgement::Clear { .. }), "{phase}");
+    }
+    assert!(matches!(in_phase(closed(), false), Judgement::Clear { .. }));
 }

@@ -19,7 +19,7 @@ pub use book::{Judgement, judge};
 pub use change::{Change, ChangeAnswer};
 pub use exit::{ExitSize, size};
 pub use rules::daily_pnl;
-pub use rules::{Checked, Inputs};
+pub use rules::{Checked, Inputs, Market};
 
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
@@ -122,6 +122,8 @@ impl RiskActor {
         let latched = self.desk.latch.forbids(&order.ask.strategy, order.is_exit());
         let max_age = chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
         let quote = self.line.quotes.quote(&instrument).filter(|quote| now.signed_duration_since(quote.at) <= max_age);
+        let is_live = self.desk.broker.capabilities().is_live;
+        let market = Market::of(&self.line.calendar, &*self.line.instruments, &instrument, is_live, now);
         let findings = self.desk.findings.read();
         let judged = self.line.view.read(&self.desk.client_id, |book| {
             let inputs = Inputs {
@@ -137,7 +139,8 @@ impl RiskActor {
                 low_disk: self.line.disk_is_low(),
                 clock_behind: self.line.clock_is_behind(now),
                 master: self.line.instruments.as_of(instrument.exchange),
-                is_live: self.desk.broker.capabilities().is_live,
+                is_live,
+                market: &market,
                 now,
             };
             judge(&inputs, self.desk.phase())
@@ -264,7 +267,7 @@ impl RiskActor {
         }
         for record in pages {
             let text = format!(
-                "an exit of {} in {} waits for the broker's positions since {}; the position is open",
+                "an exit of {} in {} waits since {}, for a broker session, its positions or the market; the position is open",
                 record.ask.strategy, record.ask.symbol, record.created_at
             );
             self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_WAITS", Level::Page, Some(record.command_id), text);

@@ -158,6 +158,7 @@ impl House {
             .collect();
         let world = World {
             clock: clock.clone(),
+            calendar: ordergate_actors::order::calendar::Calendar::always_open(),
             ids: CountedIds::new(seed.unsigned_abs()),
             quotes: Arc::new(MarketQuotes::new(market.clone(), Arc::clone(&table), clock.clone())),
             instruments: table,

@@ -3,6 +3,7 @@
 
 mod basket;
 mod blind;
+mod calendar;
 mod clock;
 mod daily_loss;
 mod disk;
@@ -16,6 +17,7 @@ mod quantity_unit;
 mod session;
 mod stale;
 
+pub use calendar::Market;
 pub use daily_loss::pnl as daily_pnl;
 
 use std::fmt::Display;
@@ -57,6 +59,8 @@ pub struct Inputs<'a> {
     pub master: Option<NaiveDate>,
     /// Whether real money moves.
     pub is_live: bool,
+    /// What the calendar says of the instrument's market.
+    pub market: &'a Market,
     /// The time.
     pub now: DateTime<Utc>,
 }
@@ -83,6 +87,7 @@ pub(super) const FOR_ENTRIES: &[fn(&Inputs<'_>) -> Checked] = &[
     stale::check,
     clock::check,
     session::check,
+    calendar::check,
     master::check,
     quantity_unit::check,
     blind::check,

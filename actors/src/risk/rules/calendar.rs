@@ -1,0 +1,43 @@
+//! No entry outside the session of its instrument. A day that no calendar covers is outside.
+
+use chrono::{DateTime, Utc};
+
+use super::{Checked, Inputs};
+use crate::order::Tag;
+use crate::order::calendar::{Calendar, Facts, Missing, SessionPhase};
+use crate::order::{InstrumentKey, OrderRecord};
+use crate::ports::Instruments;
+
+/// What the calendar says of the instrument's market, and whether the account is held to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Market {
+    /// What goes on there.
+    pub phase: SessionPhase,
+    /// Whether the account is held to it. A broker where no money moves is open always, unless the settings say otherwise.
+    pub is_held: bool,
+}
+
+impl Market {
+    /// The market of that instrument at that time. One that is not in the master has no known hours.
+    #[must_use]
+    pub fn of(calendar: &Calendar, instruments: &dyn Instruments, key: &InstrumentKey, is_live: bool, now: DateTime<Utc>) -> Self {
+        let phase = match instruments.find(key) {
+            Some(found) => calendar.session(&Facts::of(&found, instruments.has_derivatives(&found.underlying)), now),
+            None => SessionPhase::Unknown(Missing::Instrument),
+        };
+        Self { phase, is_held: calendar.holds(is_live) }
+    }
+
+    /// What an exit waits for, if it does. The broker refuses it now; a position that must be closed is closed as soon
+    /// as the exchange takes orders.
+    #[must_use]
+    pub fn keeps_back(&self, order: &OrderRecord) -> Option<String> {
+        (self.is_held && !order.is_test() && !self.phase.takes_exits()).then(|| format!("the market takes no orders: {}", self.phase))
+    }
+}
+
+pub(super) fn check(x: &Inputs<'_>) -> Checked {
+    let held = x.market.is_held;
+    let limit = if held { "in continuous trading" } else { "not held to the calendar (calendar.enforce)" };
+    Checked::new("risk.calendar", Tag::MarketClosed, !held || x.market.phase.takes_entries(), &x.market.phase, limit)
+}
