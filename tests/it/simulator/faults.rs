@@ -56,16 +56,40 @@ async fn an_accepted_and_a_refused_order_look_alike() {
 #[actix_web::test]
 async fn a_time_out_hangs_until_the_client_gives_up() {
     let bench = Bench::open().await;
-    bench.fault(json!({"route":"PlaceOrder","fault":"accept_then_timeout"}));
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(300)).build().unwrap();
-    let mut fields = order("T");
-    (fields["uid"], fields["actid"]) = ("FA00001".into(), "FA00001".into());
-    let request =
-        client.post(format!("{}/NorenWClientTP/PlaceOrder", bench.sim.url())).body(format!("jData={fields}&jKey={}", bench.token));
-    assert!(request.send().await.unwrap_err().is_timeout());
-    assert_eq!(bench.sim.accepted("T"), 1);
+    for what in ["accept", "refuse"] {
+        bench.fault(json!({"route":"PlaceOrder","fault":format!("{what}_then_timeout")}));
+        let fields = with(order(what), &[("uid", "FA00001"), ("actid", "FA00001")]);
+        let body = format!("jData={fields}&jKey={}", bench.token);
+        let sent = client.post(format!("{}/NorenWClientTP/PlaceOrder", bench.sim.url())).body(body).send().await;
+        assert!(sent.unwrap_err().is_timeout());
+    }
+    assert_eq!((bench.sim.accepted("accept"), bench.sim.accepted("refuse")), (1, 0));
     let number = bench.sim.orders()[0]["norenordno"].as_str().unwrap().to_owned();
     bench.until(&number, "OPEN").await;
+}
+
+#[actix_web::test]
+async fn a_cancel_and_a_change_behind_a_bad_answer() {
+    let bench = Bench::open().await;
+    let number = bench.place("T").await.number();
+    bench.until(&number, "OPEN").await;
+    let change = json!({"norenordno":number,"exch":"NSE","tsym":"SBIN-EQ","qty":"10","prctyp":"LMT","prc":"841.00","ret":"DAY"});
+    bench.fault(json!({"route":"ModifyOrder","fault":"refuse_then_empty"}));
+    bench.fault(json!({"route":"CancelOrder","fault":"refuse_then_502"}));
+    assert_eq!(bench.call("ModifyOrder", change.clone()).await.text, "");
+    assert_eq!(bench.call("CancelOrder", json!({"norenordno":number})).await.status, 502);
+    let untouched = bench.sim.orders().pop().unwrap();
+    assert_eq!(untouched["reports"], json!(["NewAck", "PendingNew", "New"]));
+    bench.fault(json!({"route":"ModifyOrder","fault":"accept_then_empty"}));
+    bench.fault(json!({"route":"CancelOrder","fault":"accept_then_502"}));
+    assert_eq!(bench.call("ModifyOrder", change).await.text, "");
+    let begun = std::time::Instant::now();
+    while bench.row(&number).await.unwrap()["prc"] != "841.00" {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
+    assert_eq!(bench.call("CancelOrder", json!({"norenordno":number})).await.status, 502);
+    bench.until(&number, "CANCELED").await;
 }
 
 #[actix_web::test]

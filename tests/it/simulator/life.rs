@@ -50,8 +50,12 @@ async fn after_a_restart_it_knows_what_it_had() {
     bench.until(&open, "OPEN").await;
     let token = bench.token.clone();
     bench.sim.stop();
+    // A kill in the middle of a line.
+    let path = directory.path().join("state.jsonl");
+    let kept = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{kept}[{{\"order\":")).unwrap();
 
-    let mut bench = Bench::with(settings).await;
+    let mut bench = Bench::with(settings.clone()).await;
     bench.token = token;
     let gone = bench.call("Limits", json!({})).await;
     assert_eq!(gone.status, 401, "the login of the new bench ended the old session");
@@ -63,6 +67,10 @@ async fn after_a_restart_it_knows_what_it_had() {
     let next = bench.place("C").await.number();
     assert!(next > open, "numbers go on: {next}");
     assert_eq!(bench.call("TradeBook", json!({})).await.rows().len(), 2);
+    bench.sim.stop();
+    std::fs::write(&path, "nonsense\n").unwrap();
+    let refused = Simulator::start(settings);
+    assert!(matches!(&refused, Err(StartError::State { .. })), "{refused:?}");
 }
 
 #[actix_web::test]

@@ -288,7 +288,9 @@ impl Desk {
         if let Some(reason) = reason {
             return self.follow(&number, standing, Kind::ReplaceRejected, at, Some(reason));
         }
-        self.follow(&number, Status::Pending, Kind::PendingReplace, at, None);
+        if !standing.is_over() {
+            self.follow(&number, Status::Pending, Kind::PendingReplace, at, None);
+        }
         let Some((side, product, key)) = self.orders.get(&number).map(|order| (order.side, order.product, order.key.clone())) else {
             return;
         };

@@ -1,7 +1,7 @@
 //! The broker without a wire: exact times, any input, any order of steps.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value, json};
 
 use super::*;
@@ -125,6 +125,8 @@ fn act() -> impl Strategy<Value = (u8, i64, i64)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn prop_no_body_breaks_it(body in "(jData=)?\\PC{0,80}", route in 0usize..19) {
         let mut desktop = desktop();
