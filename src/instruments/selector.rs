@@ -162,6 +162,9 @@ impl fmt::Display for Expiry {
             more => write!(f, "{word}+{more}"),
         };
         match self {
+            Self::Rank(0) => f.write_str("near"),
+            Self::Rank(1) => f.write_str("next"),
+            Self::Rank(2) => f.write_str("far"),
             Self::Rank(rank) => rank.fmt(f),
             Self::Weekly(count) => later(f, "weekly", *count),
             Self::Monthly(count) => later(f, "monthly", *count),
