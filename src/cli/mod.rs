@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done and nothing to see to, 1 something needs a person, 70 a fault, 78 wrong command or settings.
 
+mod calendar;
 mod check;
 mod instruments;
 mod journal;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED};
 
+use crate::calendar::CalendarError;
 use crate::config::{Config, ConfigError};
 use crate::secrets::SecretsError;
 use crate::store::{OpenError, ReadStore};
@@ -62,6 +64,8 @@ enum Command {
     Journal(journal::Command),
     /// What can be traded
     Instruments(instruments::Args),
+    /// When what trades: the sessions of a day
+    Calendar(calendar::Args),
     /// The settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -105,6 +109,7 @@ fn exit(code: i32) -> ExitCode {
 /// What cannot become better by starting again is a refusal; the rest is a fault.
 fn code_of(error: &anyhow::Error) -> i32 {
     let refuses = error.is::<ConfigError>() || error.is::<SecretsError>() || error.is::<OpenError>() || error.is::<TelemetryError>();
+    let refuses = refuses || error.is::<CalendarError>();
     if refuses { EXIT_REFUSED } else { EXIT_FAULT }
 }
 
@@ -121,6 +126,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::VerifyOrders { order } => verify_orders::run(&config, order.as_deref()),
         Command::Journal(command) => journal::run(&config, &command),
         Command::Instruments(args) => instruments::run(&config, &args),
+        Command::Calendar(args) => calendar::run(&config, &args),
         Command::Config(ConfigCommand::Check) => check::run(&config),
         Command::Backup { path } => {
             ReadStore::open(&config.storage.directory)?.backup(&path)?;
