@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context as _, anyhow};
+use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{ClientId, trading_date};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
 use ordergate_actors::ports::{Broker, Clock};
@@ -55,6 +56,10 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     for warning in config.warnings() {
         tracing::warn!(event = "config_warning", "{warning}");
     }
+    let calendar = match crate::calendar::load(&config.calendar) {
+        Ok(calendar) => Arc::new(calendar),
+        Err(refusal) => return refused(&refusal),
+    };
     let clock = SystemClock;
     let started_at = clock.now();
     // The lock comes first: a second engine must not count as a start of this one.
@@ -71,7 +76,8 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let Look { concerns, unsound } = look_at_the_start(&config, &store, started_at)?;
     let (stop, stopped) = oneshot::channel();
     let (masters, refresh) = (Arc::new(in_force(&config, started_at)?), refresh(&config)?);
-    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), Arc::clone(&masters), stopped).await?;
+    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), Arc::clone(&masters), calendar, stopped).await?;
+    crate::calendar::tell(engine.line(), trading_date(started_at));
     for (event, text) in concerns {
         stop_entries(&engine, event, &text).await;
     }
@@ -196,6 +202,7 @@ async fn start_engine(
     unsound: BTreeSet<Option<ClientId>>,
     halt: Arc<ProcessHalt>,
     masters: Arc<Masters>,
+    calendar: Arc<Calendar>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<Engine> {
     let (started, start) = oneshot::channel();
@@ -210,7 +217,7 @@ async fn start_engine(
                 runtime.borrow_mut().take().unwrap_or_else(fresh_runtime)
             });
             system.block_on(async move {
-                match parts(&config, store, unsound, halt, masters).and_then(|parts| Ok(Engine::start(parts)?)) {
+                match parts(&config, store, unsound, halt, masters, calendar).and_then(|parts| Ok(Engine::start(parts)?)) {
                     Ok(engine) => {
                         let _waits = started.send(Ok(engine));
                         let _ended = stopped.await;
@@ -278,6 +285,7 @@ fn parts(
     unsound: BTreeSet<Option<ClientId>>,
     halt: Arc<ProcessHalt>,
     instruments: Arc<Masters>,
+    calendar: Arc<Calendar>,
 ) -> anyhow::Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let listed: Vec<_> = instruments.table().iter().collect();
@@ -302,7 +310,7 @@ fn parts(
     Ok(Parts {
         store: Box::new(store),
         listeners,
-        world: World { clock, ids: Arc::new(RandomIds), instruments, quotes, halt },
+        world: World { clock, ids: Arc::new(RandomIds), instruments, quotes, calendar, halt },
         settings: config.engine_settings(),
         accounts,
         write_on: WriteOn::Thread,

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use chrono::NaiveTime;
 use ordergate_actors::AccountSettings;
+use ordergate_actors::order::calendar::Enforce;
 use ordergate_actors::order::{Amount, ClientId, Exchange};
 use secrecy::SecretString;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub paper: Paper,
     /// What can be traded.
     pub instruments: Instruments,
+    /// Which calendar, and who is held to it.
+    pub calendar: Calendar,
     /// The comparison with the broker's books.
     pub watcher: Watcher,
     /// The line.
@@ -209,6 +212,15 @@ pub enum InstrumentSource {
     Noren,
 }
 
+/// The session calendar.
+#[derive(Debug, Clone, Default)]
+pub struct Calendar {
+    /// Which accounts are held to it.
+    pub enforce: Enforce,
+    /// Files that add to what is built in, or take its place.
+    pub directory: Option<PathBuf>,
+}
+
 /// The comparison with the broker's books.
 #[derive(Debug, Clone)]
 pub struct Watcher {
@@ -344,6 +356,7 @@ impl Config {
         let api = sections::api(&mut reader);
         let paper = sections::paper(&mut reader);
         let instruments = instruments::instruments(&mut reader);
+        let calendar = sections::calendar(&mut reader);
         let engine = sections::engine(&mut reader, &accounts);
         let log = sections::log(&mut reader, &storage);
         reader.finish("account");
@@ -351,7 +364,7 @@ impl Config {
         if !violations.is_empty() {
             return Err(ConfigError { violations });
         }
-        Ok(Self { server, storage, webhook, api, accounts, paper, instruments, watcher, engine, log, effective })
+        Ok(Self { server, storage, webhook, api, accounts, paper, instruments, calendar, watcher, engine, log, effective })
     }
 
     /// The environment of this process, for [`Config::load`].

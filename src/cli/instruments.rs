@@ -72,7 +72,7 @@ pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<i32> {
 }
 
 /// The table that the engine would start with, and its name for people.
-fn table(config: &Config) -> anyhow::Result<(InstrumentTable, String)> {
+pub(super) fn table(config: &Config) -> anyhow::Result<(InstrumentTable, String)> {
     let today = trading_date(SystemClock.now());
     if config.instruments.source == InstrumentSource::Sample {
         return Ok((InstrumentTable::new(sample(today)?), "the sample (instruments.source = sample)".to_owned()));

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done and nothing to see to, 1 something needs a person, 70 a fault, 78 wrong command or settings.
 
+mod calendar;
 mod check;
 mod instruments;
 mod journal;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED};
 
+use crate::calendar::CalendarError;
 use crate::config::{Config, ConfigError};
 use crate::secrets::SecretsError;
 use crate::simulator::noren_server::StartError;
@@ -64,6 +66,8 @@ enum Command {
     Journal(journal::Command),
     /// What can be traded
     Instruments(instruments::Args),
+    /// When what trades: the sessions of a day
+    Calendar(calendar::Args),
     /// The settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -112,7 +116,8 @@ fn code_of(error: &anyhow::Error) -> i32 {
         || error.is::<SecretsError>()
         || error.is::<OpenError>()
         || error.is::<TelemetryError>()
-        || error.is::<StartError>();
+        || error.is::<StartError>()
+        || error.is::<CalendarError>();
     if refuses { EXIT_REFUSED } else { EXIT_FAULT }
 }
 
@@ -130,6 +135,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Journal(command) => journal::run(&config, &command),
         Command::Instruments(args) => instruments::run(&config, &args),
         Command::SimulateBroker(arguments) => simulate_broker::run(arguments),
+        Command::Calendar(args) => calendar::run(&config, &args),
         Command::Config(ConfigCommand::Check) => check::run(&config),
         Command::Backup { path } => {
             ReadStore::open(&config.storage.directory)?.backup(&path)?;

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ordergate_actors::order::ClientId;
+use ordergate_actors::order::calendar::Enforce;
 use ordergate_actors::ports::{Budget, BudgetChange};
 use ordergate_actors::{AccountSettings, Limits, QuantityUnit, QuantityUnits, Waits};
 use secrecy::ExposeSecret;
 
 use super::reader::{Reader, Scope};
-use super::{Account, Api, ApiKey, BrokerKind, Engine, Log, LogFormat, Paper, Server, Storage, Watcher, Webhook, WebhookSource};
+use super::{Account, Api, ApiKey, BrokerKind, Calendar, Engine, Log, LogFormat, Paper, Server, Storage, Watcher, Webhook, WebhookSource};
 
 pub(super) fn server(reader: &mut Reader) -> Server {
     let mut scope = reader.section("server");
@@ -230,6 +231,14 @@ fn waits(scope: &mut Scope<'_>, watcher: &Watcher, counts_requests: bool) -> Wai
 
 pub(super) fn paper(reader: &mut Reader) -> Paper {
     Paper { seed: reader.section("paper").number("seed", 0..=u64::MAX) }
+}
+
+pub(super) fn calendar(reader: &mut Reader) -> Calendar {
+    let mut scope = reader.section("calendar");
+    Calendar {
+        enforce: scope.text("enforce", "must be live, always or never", Enforce::parse).unwrap_or_default(),
+        directory: scope.path("directory"),
+    }
 }
 
 pub(super) fn watcher(reader: &mut Reader) -> Watcher {

@@ -4,7 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::Status;
+use ordergate_actors::order::calendar::Severity;
+use ordergate_actors::order::{Status, trading_date};
 use ordergate_actors::ports::Session;
 use ordergate_actors::{Desk, Phase};
 use serde_json::{Value, json};
@@ -37,6 +38,10 @@ pub(super) async fn ready(state: Data<WebState>) -> HttpResponse {
     if line.clock_is_behind(now).is_some() {
         why_not.push("clock_behind_journal".to_owned());
     }
+    let calendar = crate::calendar::concerns(line, trading_date(now));
+    if calendar.iter().any(|concern| concern.severity == Severity::Error) {
+        why_not.push("calendar_missing".to_owned());
+    }
     let accounts: Vec<Value> = line.desks().enumerate().map(|(index, desk)| desk_ready(desk, index, now, &mut why_not)).collect();
     let code = if why_not.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(code).json(json!({
@@ -47,6 +52,7 @@ pub(super) async fn ready(state: Data<WebState>) -> HttpResponse {
         "min_free_bytes": line.settings.min_free_bytes,
         "clock_behind_until": line.clock_is_behind(now),
         "actor_restarts": line.budget.total(),
+        "calendar": calendar.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "accounts": accounts,
         "as_of": now,
     }))
