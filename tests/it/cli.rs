@@ -47,7 +47,9 @@ fn help_names_every_command_and_the_exit_codes() {
     let help = run(here.path(), &["--help"]);
     assert_eq!(code(&help), 0);
     let words = out(&help);
-    for word in ["serve", "status", "verify-orders", "journal", "instruments", "calendar", "config", "backup", "--config", "78 wrong command"] {
+    for word in
+        ["serve", "status", "verify-orders", "journal", "instruments", "calendar", "config", "backup", "--config", "78 wrong command"]
+    {
         assert!(words.contains(word), "{word}: {words}");
     }
     let words = out(&run(here.path(), &["journal", "--help"]));

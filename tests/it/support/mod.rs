@@ -316,7 +316,11 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            // What belongs to an open connection only may go while it is looked at.
+            match std::fs::copy(entry.path(), target) {
+                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
+                copied => drop(copied.unwrap()),
+            }
         }
     }
 }
