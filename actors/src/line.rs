@@ -161,6 +161,9 @@ pub struct Line {
     back_off: Mutex<BTreeMap<&'static str, std::time::Duration>>,
     is_closed: AtomicBool,
     beats: Mutex<Beats>,
+    /// The next message whose name ends so is lost, as in a full mailbox: for tests.
+    #[cfg(feature = "testkit")]
+    pub lose_next: Mutex<Option<&'static str>>,
 }
 
 /// The world, as the line needs it.
@@ -208,6 +211,8 @@ impl Line {
             back_off: Mutex::new(BTreeMap::new()),
             is_closed: AtomicBool::new(false),
             beats: Mutex::new(BTreeMap::new()),
+            #[cfg(feature = "testkit")]
+            lose_next: Mutex::new(None),
         }
     }
 
@@ -363,6 +368,10 @@ impl Line {
         M: Message<Result = ()> + Send + 'static,
     {
         let what = std::any::type_name::<M>();
+        #[cfg(feature = "testkit")]
+        if self.lose_next.lock().take_if(|name| what.ends_with(*name)).is_some() {
+            return drop(message);
+        }
         match address.map(|address| address.try_send(message)) {
             Some(Ok(())) => {}
             // Tickets inside make their orders orphans, which are driven again; facts come again with the next poll.

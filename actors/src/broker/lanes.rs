@@ -109,7 +109,7 @@ impl Lanes {
     }
 
     /// The next item whose row should be written.
-    pub fn next(&mut self) -> Option<&mut Item> {
+    pub fn front(&mut self) -> Option<&mut Item> {
         self.queued.first_entry().map(|entry| entry.into_mut())
     }
 

@@ -133,7 +133,7 @@ impl BrokerActor {
         let Some(instrument) = record.instrument().and_then(|key| self.line.instruments.find(&key)) else {
             return Err((Tag::ValidationFailed, format!("tradingsymbol: {} is no longer in the instrument master", record.ask.symbol)));
         };
-        let quote = [self.line.quotes.quote(&instrument.key), found.get(&instrument.key).cloned()]
+        let quote = [self.line.quotes.quote(&instrument.key), found.get(&instrument.key).copied()]
             .into_iter()
             .flatten()
             .max_by_key(|quote| quote.at)

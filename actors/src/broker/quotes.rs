@@ -73,7 +73,7 @@ impl<T> Unquoted<T> {
             if basket.missing.remove(key)
                 && let Some(quote) = quote
             {
-                basket.found.insert(key.clone(), quote.clone());
+                basket.found.insert(key.clone(), *quote);
             }
         }
     }

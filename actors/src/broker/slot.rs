@@ -35,7 +35,7 @@ impl BrokerActor {
         let high_water = self.desk.calls.lock().high_water().cloned();
         let mut ahead = self.lanes.ahead();
         while self.is_worth_a_token(now) {
-            let Some((lane, counts_at)) = self.lanes.next().map(|item| (item.lane, item.counts_at)) else { break };
+            let Some((lane, counts_at)) = self.lanes.front().map(|item| (item.lane, item.counts_at)) else { break };
             // The window bounds entries and changes; a cancel or an exit never waits behind them for its own row.
             if lane > Lane::Exit && ahead >= window {
                 break;
@@ -75,7 +75,7 @@ impl BrokerActor {
     /// that waited long is priced anew. False when nothing is left.
     fn is_worth_a_token(&mut self, now: DateTime<Utc>) -> bool {
         loop {
-            let Some(item) = self.lanes.next() else { return false };
+            let Some(item) = self.lanes.front() else { return false };
             let (command_id, is_old) = (item.command_id, now.signed_duration_since(item.since));
             let Work::Place(..) = &item.work else { return true };
             at_hand(&self.desk.client_id, command_id);
@@ -99,7 +99,7 @@ impl BrokerActor {
     /// The next order waited for its turn: the limit that its market order became is of an old price. Without a fresh
     /// one it stays as it is.
     fn price_anew(&mut self, now: DateTime<Utc>) {
-        let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.next() else { return };
+        let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.front() else { return };
         if self.desk.broker.capabilities().takes_market_orders || admitted.terms().order_type != OrderType::Market {
             return;
         }

@@ -7,6 +7,7 @@ mod budget;
 mod exits;
 mod kill;
 mod limits;
+mod lost_messages;
 mod market_orders;
 mod outstanding;
 mod panics;
