@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::arming::ArmingSettings;
 use crate::order::{Amount, ClientId};
 
 /// Settings of the process.
@@ -40,6 +41,8 @@ pub struct AccountSettings {
     pub permits_for_exits: usize,
     /// Whether stop, target and trailing stop may be taken from an order although nothing enforces them yet.
     pub takes_unenforced_exits: bool,
+    /// Going live.
+    pub arming: ArmingSettings,
 }
 
 /// What an account may do.

@@ -130,6 +130,7 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
         let broker = scope.text("broker", "must be paper: the only broker of this version", BrokerKind::parse);
         let permits = scope.count("permits", 1..=65_536);
         let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
+        let (arming, registered_address) = super::going_live::account(&mut scope);
         let limits = limits(&mut scope);
         let waits = waits(&mut scope, poll);
         if permits_for_exits >= permits {
@@ -151,8 +152,9 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
             permits,
             permits_for_exits,
             takes_unenforced_exits: !broker.is_live(),
+            arming,
         };
-        accounts.push(Account { client_id, broker, settings });
+        accounts.push(Account { client_id, broker, registered_address, settings });
     }
     accounts
 }

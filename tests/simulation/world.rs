@@ -167,6 +167,7 @@ pub(crate) fn account() -> AccountSettings {
         permits: 64,
         permits_for_exits: 8,
         takes_unenforced_exits: true,
+        arming: ordergate_actors::arming::ArmingSettings::default(),
     }
 }
 

@@ -20,10 +20,11 @@ use calls::Done;
 pub use calls::{CallKey, CallKind, Calls};
 pub use lanes::{Item, Lane, Lanes, Work};
 
+use crate::arming;
 use crate::guard::Admitted;
 use crate::line::{Desk, Line};
 use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Status, Tag, TestMode};
-use crate::persistence::{Cargo, OrderUnit, Outcome, Posted, Ticket, Unit};
+use crate::persistence::{Cargo, Control, OrderUnit, Outcome, Posted, Ticket, Unit};
 use crate::ports::{
     BookRow, BrokerOrder, CallOutcome, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange, Refusal, Session, Snapshot,
     TradeRow,
@@ -331,7 +332,12 @@ impl BrokerActor {
             Work::Modify(prepared) => {
                 // A kill that came while it waited for its turn forbids it as it forbids the order itself.
                 let cancelled = record.cancel_wanted.map(|tag| tag.words().to_owned());
-                if let Some(reason) = cancelled.or_else(|| self.desk.latch.forbids(&record.ask.strategy, record.is_exit())) {
+                let forbidden = || self.desk.latch.forbids(&record.ask.strategy, record.is_exit());
+                let disarmed = || {
+                    let standing = self.desk.standing(now);
+                    (!record.is_exit() && standing.mode == arming::Mode::LiveDisarmed).then_some(standing.why)
+                };
+                if let Some(reason) = cancelled.or_else(forbidden).or_else(disarmed) {
                     let outcome = format!("not sent: {reason}");
                     self.line.post_unit(self.unit(command_id, OrderFact::CallReplied { call: "MODIFY", outcome, terms: None }));
                     return;
@@ -382,14 +388,28 @@ impl BrokerActor {
         if let Some(reason) = self.desk.latch.forbids(&record.ask.strategy, record.is_exit()) {
             return Some((Tag::KillSwitch, format!("{reason}; nothing was sent")));
         }
+        let (unarmed, price_time) = self.arming(record, now);
+        if let Some(reason) = unarmed {
+            return Some((Tag::NotArmed, format!("{reason}; nothing was sent")));
+        }
         let ttl = chrono::Duration::from_std(self.line.settings.entry_ttl).unwrap_or(chrono::Duration::MAX);
-        let age = now.signed_duration_since(record.signal_time);
+        let age = now.signed_duration_since(price_time);
         (!record.is_exit() && age > ttl).then(|| {
             (
                 Tag::StaleSignal,
                 format!("{} ms old when its turn came (limit: {} ms); nothing was sent", age.num_milliseconds(), ttl.num_milliseconds()),
             )
         })
+    }
+
+    /// Why the account's arming forbids the order, if it does, and from when its age counts.
+    fn arming(&self, record: &OrderRecord, now: DateTime<Utc>) -> (Option<String>, DateTime<Utc>) {
+        let standing = self.desk.standing(now);
+        let look = |control: &Control| (arming::forbids(&standing, control, record, now), arming::price_time(control, record));
+        self.line
+            .view
+            .read(&self.desk.client_id, |book| look(book.control()))
+            .unwrap_or_else(|| (Some("there is no book of the account".to_owned()), record.signal_time))
     }
 
     fn send_committed(&mut self, message: SendCommitted, now: DateTime<Utc>) {

@@ -284,5 +284,6 @@ pub(crate) fn account() -> AccountSettings {
         permits: 100,
         permits_for_exits: 10,
         takes_unenforced_exits: true,
+        arming: crate::arming::ArmingSettings::default(),
     }
 }

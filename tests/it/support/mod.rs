@@ -102,6 +102,7 @@ fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
         permits,
         permits_for_exits: 1,
         takes_unenforced_exits: true,
+        arming: ordergate_actors::arming::ArmingSettings::default(),
     }
 }
 
