@@ -6,6 +6,7 @@
 //! `web` is the webhook and the dashboard API. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
 //! engine leaves behind for people; `starts` remembers how often it began.
 
+pub mod alerts;
 pub mod app;
 pub mod brokers;
 pub mod cli;
