@@ -159,6 +159,17 @@ pub struct Readiness {
     pub max_master_age: Duration,
 }
 
+impl Default for Readiness {
+    fn default() -> Self {
+        Self {
+            push_at: chrono::NaiveTime::from_hms_opt(8, 45, 0).unwrap_or_default(),
+            repeat: Duration::from_secs(600),
+            max_clock_skew: Duration::from_secs(2),
+            max_master_age: Duration::from_secs(86_400),
+        }
+    }
+}
+
 /// An account.
 #[derive(Debug, Clone)]
 pub struct Account {

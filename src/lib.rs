@@ -16,6 +16,7 @@ mod files;
 pub mod halt;
 pub mod instruments;
 pub mod intent_log;
+pub mod readiness;
 pub mod risk_state;
 pub mod secrets;
 pub mod simulator;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::auth::{Authenticator, Keys};
 use super::problem::Problem;
 use super::settings::WebSettings;
+use crate::readiness::Site;
 
 /// Renders the metrics as Prometheus text.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
@@ -42,6 +43,8 @@ pub struct WebState {
     pub journal_open: Arc<AtomicBool>,
     /// Where things are.
     pub paths: Paths,
+    /// What going live needs; that of paper unless it is put in place.
+    pub site: Arc<Site>,
     pub(super) sources: Authenticator,
     pub(super) keys: Keys,
 }
@@ -58,7 +61,13 @@ impl WebState {
     pub fn new(engine: Engine, settings: WebSettings, started_at: DateTime<Utc>, prometheus: Render, paths: Paths) -> Self {
         let sources = Authenticator::new(&settings.sources);
         let keys = Keys::new(&settings.keys);
-        Self { engine, settings, started_at, prometheus, journal_open: Arc::new(AtomicBool::new(true)), paths, sources, keys }
+        Self { engine, settings, started_at, prometheus, journal_open: Arc::new(AtomicBool::new(true)), paths, site: Arc::default(), sources, keys }
+    }
+
+    /// The same state with what going live needs.
+    #[must_use]
+    pub fn with_site(self, site: Arc<Site>) -> Self {
+        Self { site, ..self }
     }
 
     /// The time, from the engine's clock.

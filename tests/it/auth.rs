@@ -25,6 +25,7 @@ async fn every_route_without_credentials_is_401_except_health() {
         let reply = house.send(house.request(route.method, &path)).await;
         match route.guard {
             Guard::Nothing => assert_eq!(reply.status, 200, "{path}"),
+            Guard::AwaitedLogin => reply.is_problem(409, "no_login_awaited"),
             Guard::Key | Guard::Secret => reply.is_problem(401, "unauthorized"),
         }
         let wrong = house.send(house.request(route.method, &path).bearer_auth("wrong")).await;

@@ -1,7 +1,10 @@
 //! The JSON API of the dashboard. Reads come from the committed view; what people do goes through the engine's own
 //! doors, under the name of their key.
 
+pub(super) mod approvals;
+pub(super) mod arming;
 pub(super) mod attention;
+pub(super) mod broker;
 pub(super) mod controls;
 pub(super) mod diagnostics;
 pub(super) mod exits;
