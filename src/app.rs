@@ -2,7 +2,7 @@
 //!
 //! Threads: HTTP workers, one engine thread (all actors), one writer thread (the journal), and those of the logs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED, Halt};
 use ordergate_actors::{Engine, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
+use crate::alerts::{Alerts, PageListener};
+use crate::brokers::connection::Connection;
 use crate::brokers::paper::{PaperBroker, PaperSettings};
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{BrokerKind, Config};
@@ -23,6 +25,7 @@ use crate::files::private_directory;
 use crate::halt::ProcessHalt;
 use crate::instruments::{InstrumentTable, sample};
 use crate::intent_log::IntentLog;
+use crate::readiness::Site;
 use crate::secrets::Secrets;
 use crate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
 use crate::starts::{self, StartMode};
@@ -69,12 +72,16 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
         .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
     let Look { concerns, unsound } = look_at_the_start(&config, &store, started_at)?;
     let (stop, stopped) = oneshot::channel();
-    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), stopped).await?;
+    let alerts = crate::alerts::start(&config, &secrets, Arc::new(SystemClock)).context("the thread of the alerts")?;
+    let connections = BTreeMap::new();
+    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), alerts.clone(), stopped).await?;
     for (event, text) in concerns {
         stop_entries(&engine, event, &text).await;
     }
     let metrics = logs.metrics;
-    let state = web::Data::new(web_state(&config, &secrets, engine.clone(), started_at, Arc::new(move || metrics.render())));
+    let site = Arc::new(site(&config, connections, alerts));
+    let state = web_state(&config, &secrets, engine.clone(), started_at, Arc::new(move || metrics.render()));
+    let state = web::Data::new(state.with_site(Arc::clone(&site)));
     let journal_open = Arc::clone(&state.journal_open);
     let settings = state.settings.clone();
     let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::configure))
@@ -86,12 +93,14 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let running = server.run();
     announce(&config, &secrets, address);
     let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
+    let readiness = actix_web::rt::spawn(crate::readiness::watch(engine.clone(), site));
     let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, config.watcher.poll)
         .context("the thread of the risk state file")?;
     let served = running.await;
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
     journal_open.store(false, Ordering::Release);
     probe.abort();
+    readiness.abort();
     drop(risk_state);
     let left = engine.stop().await?;
     let _engine_thread_ends = stop.send(());
@@ -181,6 +190,7 @@ async fn start_engine(
     store: SqliteStore,
     unsound: BTreeSet<Option<ClientId>>,
     halt: Arc<ProcessHalt>,
+    alerts: Option<Alerts>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<Engine> {
     let (started, start) = oneshot::channel();
@@ -195,7 +205,7 @@ async fn start_engine(
                 runtime.borrow_mut().take().unwrap_or_else(fresh_runtime)
             });
             system.block_on(async move {
-                match parts(&config, store, unsound, halt).and_then(|parts| Ok(Engine::start(parts)?)) {
+                match parts(&config, store, unsound, halt, alerts).and_then(|parts| Ok(Engine::start(parts)?)) {
                     Ok(engine) => {
                         let _waits = started.send(Ok(engine));
                         let _ended = stopped.await;
@@ -218,7 +228,13 @@ fn fresh_runtime() -> tokio::runtime::Runtime {
 }
 
 /// Every concrete type behind the engine's ports.
-fn parts(config: &Config, store: SqliteStore, unsound: BTreeSet<Option<ClientId>>, halt: Arc<ProcessHalt>) -> anyhow::Result<Parts> {
+fn parts(
+    config: &Config,
+    store: SqliteStore,
+    unsound: BTreeSet<Option<ClientId>>,
+    halt: Arc<ProcessHalt>,
+    alerts: Option<Alerts>,
+) -> anyhow::Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rows = sample(trading_date(clock.now())).map_err(|error| anyhow!("the instrument sample: {error}"))?;
     let instruments = Arc::new(InstrumentTable::new(rows));
@@ -237,6 +253,7 @@ fn parts(config: &Config, store: SqliteStore, unsound: BTreeSet<Option<ClientId>
         accounts.push((account.settings.clone(), broker));
     }
     let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(StatusLog::default())];
+    listeners.extend(alerts.map(|alerts| Box::new(PageListener(alerts)) as Box<dyn Listener>));
     match IntentLog::start(&config.log.directory, &config.storage.directory) {
         Ok((log, _thread)) => listeners.push(Box::new(log)),
         Err(error) => tracing::error!(event = "intent_log_off", "the intent log is not written: {error}; the journal has everything"),
@@ -250,6 +267,19 @@ fn parts(config: &Config, store: SqliteStore, unsound: BTreeSet<Option<ClientId>
         write_on: WriteOn::Thread,
         unsound,
     })
+}
+
+/// What going live needs beside the engine.
+fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Connection>>, alerts: Option<Alerts>) -> Site {
+    let registered = config.accounts.iter().filter_map(|account| Some((account.client_id.clone(), account.registered_address?))).collect();
+    Site {
+        directory: config.storage.directory.clone(),
+        connections,
+        readiness: config.readiness.clone(),
+        registered,
+        alerts,
+        ..Site::default()
+    }
 }
 
 fn web_state(
