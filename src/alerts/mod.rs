@@ -115,12 +115,22 @@ pub(crate) fn known_secrets(config: &Config, secrets: &Secrets) -> Vec<SecretStr
     let keys = config.api.keys.iter().map(|key| &key.key);
     let telegram = config.alerts.telegram.as_ref().map(|(token, _)| token);
     let own = [&secrets.webhook_secret, &secrets.api_key].into_iter();
-    own.chain(webhook).chain(keys).chain(&config.webhook.previous_secret).chain(telegram).chain(&config.alerts.webhook_url).cloned().collect()
+    own.chain(webhook)
+        .chain(keys)
+        .chain(&config.webhook.previous_secret)
+        .chain(telegram)
+        .chain(&config.alerts.webhook_url)
+        .cloned()
+        .collect()
 }
 
 /// The text with every known secret covered.
 fn redacted(text: &str, secrets: &[SecretString]) -> String {
-    secrets.iter().map(ExposeSecret::expose_secret).filter(|secret| secret.len() >= 4).fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
+    secrets
+        .iter()
+        .map(ExposeSecret::expose_secret)
+        .filter(|secret| secret.len() >= 4)
+        .fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
 }
 
 #[cfg(test)]

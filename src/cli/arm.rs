@@ -69,7 +69,8 @@ pub(super) fn arm(config: &Config, wish: &Arm) -> anyhow::Result<i32> {
         ArmAs::Live => "LIVE",
         ArmAs::Approve => "APPROVE",
     };
-    let mut body = json!({ "client_id": wish.account, "mode": mode, "reason": wish.reason, "duration_minutes": wish.minutes, "force": wish.force });
+    let mut body =
+        json!({ "client_id": wish.account, "mode": mode, "reason": wish.reason, "duration_minutes": wish.minutes, "force": wish.force });
     // The first answer is never an arming: it shows what must be seen.
     let first = match ask(config, "/dashboard/arm", Some(&body))? {
         Ok(said) => said,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use super::print::{ORDER, Page, order_row};
 use super::engine::{self, innermost};
+use super::print::{ORDER, Page, order_row};
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
 use crate::secrets::Secrets;
 use crate::store::ReadStore;

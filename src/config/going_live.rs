@@ -42,7 +42,8 @@ fn is_http(url: &str) -> bool {
 
 pub(super) fn readiness(reader: &mut Reader) -> Readiness {
     let mut scope = reader.section("readiness");
-    let push_at = scope.text("push_at", "must be a time of day, for example 08:45", |text| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok());
+    let push_at =
+        scope.text("push_at", "must be a time of day, for example 08:45", |text| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok());
     Readiness {
         push_at: push_at.unwrap_or_default(),
         repeat: Duration::from_secs(scope.number("repeat_min", 1..=1_440) * 60),

@@ -63,7 +63,12 @@ impl Reader {
     pub(super) fn violate_secret(&mut self, key: &str, rule: &str) {
         let given = self.flat.get(key);
         let value = given.map(|_| "[set]".to_owned());
-        self.violations.push(Violation { key: key.to_owned(), value, rule: rule.to_owned(), layer: given.map(|given| given.layer.clone()) });
+        self.violations.push(Violation {
+            key: key.to_owned(),
+            value,
+            rule: rule.to_owned(),
+            layer: given.map(|given| given.layer.clone()),
+        });
     }
 
     /// Marks the section of an account's defaults as known, whether or not an account fell back to it.

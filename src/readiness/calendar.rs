@@ -32,7 +32,9 @@ impl Calendar {
         let path = directory.join("calendar").join(format!("{}.toml", day.year()));
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Self::Unknown(format!("there is no calendar for {}", day.year())),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                return Self::Unknown(format!("there is no calendar for {}", day.year()));
+            }
             Err(cause) => return Self::Unknown(format!("{} cannot be read: {cause}", path.display())),
         };
         let parsed = config::Config::builder()

@@ -177,9 +177,11 @@ fn master(x: &Inputs) -> Check {
     let limit = x.max_master_age.as_secs() / 3_600;
     match x.master_age {
         None => check("master", Verdict::Unknown, "the age of the instrument master is not known"),
-        Some(age) => {
-            check("master", if_so(age <= x.max_master_age), format!("the instrument master is {} h old (limit: {limit} h)", age.as_secs() / 3_600))
-        }
+        Some(age) => check(
+            "master",
+            if_so(age <= x.max_master_age),
+            format!("the instrument master is {} h old (limit: {limit} h)", age.as_secs() / 3_600),
+        ),
     }
 }
 

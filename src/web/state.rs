@@ -61,7 +61,17 @@ impl WebState {
     pub fn new(engine: Engine, settings: WebSettings, started_at: DateTime<Utc>, prometheus: Render, paths: Paths) -> Self {
         let sources = Authenticator::new(&settings.sources);
         let keys = Keys::new(&settings.keys);
-        Self { engine, settings, started_at, prometheus, journal_open: Arc::new(AtomicBool::new(true)), paths, site: Arc::default(), sources, keys }
+        Self {
+            engine,
+            settings,
+            started_at,
+            prometheus,
+            journal_open: Arc::new(AtomicBool::new(true)),
+            paths,
+            site: Arc::default(),
+            sources,
+            keys,
+        }
     }
 
     /// The same state with what going live needs.

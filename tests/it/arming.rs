@@ -52,7 +52,10 @@ async fn entries_go_only_while_armed_and_exits_always_go() {
     let shown = house.post("/dashboard/arm", json!({ "mode": "LIVE", "reason": "x", "duration_minutes": 60 })).await;
     shown.is_problem(409, "confirm");
     let look = &shown.body["look"];
-    assert_eq!((&look["readiness"]["overall"], &look["conformance"], &look["alert_test"]), (&json!("GO"), &json!("never run"), &json!("never run")));
+    assert_eq!(
+        (&look["readiness"]["overall"], &look["conformance"], &look["alert_test"]),
+        (&json!("GO"), &json!("never run"), &json!("never run"))
+    );
     assert!(look["limits"]["daily_loss"].is_string() && look["changes_since_last_arming"].is_null(), "{look:#}");
     house.post("/dashboard/arm", json!({ "mode": "LIVE", "reason": "x", "confirm": "PAPER1" })).await.is_problem(400, "bad_request");
     house.alert(entry("s1")).await;

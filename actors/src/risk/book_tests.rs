@@ -410,7 +410,7 @@ fn a_disarmed_account_refuses_entries_and_lets_exits_and_tests_go() {
     test.ask.test_mode = Some(crate::order::TestMode::Success);
     Case::of(test).with(disarmed).passes();
     Case::of(order(1)).with(|case| case.standing = under(ArmMode::Live)).passes();
-    let held = Case::among(exit(2), &[], &[("trend", position(), 10)]).with(disarmed);
+    let held = Case::among(exit(2), &[], &[("trend", sbin_in(Product::Mis), 10)]).with(disarmed);
     assert!(!matches!(held.judge(Phase::Open), Judgement::Refuse { tag: Tag::NotArmed, .. }), "an exit is never refused for it");
 }
 

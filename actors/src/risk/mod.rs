@@ -177,8 +177,9 @@ impl RiskActor {
             )),
             _ => None,
         });
-        let entries_wait =
-            judged.iter().any(|(registered, judgement)| !registered.record().is_exit() && matches!(judgement, Judgement::Wait { .. } | Judgement::Ask { .. }));
+        let entries_wait = judged.iter().any(|(registered, judgement)| {
+            !registered.record().is_exit() && matches!(judgement, Judgement::Wait { .. } | Judgement::Ask { .. })
+        });
         if sibling.is_none() {
             self.ask_for_a_yes(&judged, now);
         }

@@ -44,7 +44,9 @@ pub(super) fn waiting(state: &WebState, desk: &Desk) -> Vec<Waiting> {
     let found = state.engine.read(&desk.client_id, |book| {
         let mut baskets: BTreeMap<BasketId, Waiting> = BTreeMap::new();
         for order in book.open_orders().filter(|order| order.status == Status::Created && !order.is_exit()) {
-            if let (Yes::Waiting(_), Some(approval)) = (yes(book.control(), order.basket_id, now), book.control().approvals.get(&order.basket_id)) {
+            if let (Yes::Waiting(_), Some(approval)) =
+                (yes(book.control(), order.basket_id, now), book.control().approvals.get(&order.basket_id))
+            {
                 let basket = baskets.entry(order.basket_id).or_insert_with(|| Waiting { approval: approval.clone(), orders: Vec::new() });
                 basket.orders.push(Arc::clone(order));
             }

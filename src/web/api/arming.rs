@@ -76,7 +76,9 @@ pub(in crate::web) async fn arm(request: HttpRequest, payload: Payload, state: D
     let arming = Arming { mode: body.mode, until, basis, who: who.clone(), from, reason: body.reason.clone(), at: Some(state.now()) };
     let reason = if body.force { format!("{} (forced)", body.reason) } else { body.reason.clone() };
     state.engine.control(&client_id, ControlChange::Arm(Box::new(arming)), &who, &reason).await?;
-    let standing = desk.standing(state.now());
+    // What is on disk, not the latch: that follows the commit a moment later.
+    let committed = state.engine.read(&client_id, |book| book.control().arming.clone()).unwrap_or_default();
+    let standing = ordergate_actors::arming::standing(desk.needs_arming(), &committed, &desk.settings.arming.basis, state.now());
     tracing::warn!(event = "armed", %client_id, mode = %standing.mode, who, reason, "{}", standing.why);
     Ok(HttpResponse::Ok().json(json!({ "client_id": client_id, "mode": standing.mode, "standing": standing, "who": who })))
 }
@@ -149,6 +151,11 @@ pub(in crate::web) async fn dismiss(request: HttpRequest, payload: Payload, stat
     for client_id in &clients {
         state.site.dismissed.lock().insert(client_id.clone(), today);
     }
-    tracing::info!(event = "readiness_dismissed", who = who(&request), reason = body.reason, "the readiness report of {today} is dismissed");
+    tracing::info!(
+        event = "readiness_dismissed",
+        who = who(&request),
+        reason = body.reason,
+        "the readiness report of {today} is dismissed"
+    );
     Ok(HttpResponse::Ok().json(json!({ "done": "it is not pushed again today", "accounts": clients, "day": today })))
 }

@@ -90,7 +90,11 @@ pub(in crate::web) async fn callback(request: HttpRequest, redirect: Query<Redir
     let named = request.match_info().get("client_id").and_then(|name| ClientId::parse(name).ok());
     let known = named.and_then(|client_id| Some((state.site.connections.get(&client_id)?, client_id)));
     let (connection, client_id) = known.ok_or_else(|| not_awaited("no login of this account is awaited"))?;
-    let code = redirect.code.as_deref().map(str::trim).filter(|code| (1..=512).contains(&code.len()) && code.chars().all(|c| c.is_ascii_graphic()));
+    let code = redirect
+        .code
+        .as_deref()
+        .map(str::trim)
+        .filter(|code| (1..=512).contains(&code.len()) && code.chars().all(|c| c.is_ascii_graphic()));
     let code = code.ok_or_else(|| Problem::bad_request("bad_request", "the redirect carries no code", "begin again: ordergate login"))?;
     state.site.logins.take(&client_id, redirect.state.as_deref(), state.now()).map_err(not_awaited)?;
     let words = match connection.take_code(code.to_owned()).await {
