@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
 use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::instruments::{InstrumentTable, sample};
+use ordergate::readiness::Site;
 use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::SqliteStore;
 use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, configure};
@@ -40,11 +41,20 @@ pub(crate) struct Plan {
     pub web: Box<dyn FnOnce(&mut WebSettings)>,
     /// What a house before this one left; names are drawn anew.
     pub after: Option<tempfile::TempDir>,
+    pub account: Box<dyn Fn(&mut AccountSettings)>,
+    pub site: Site,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { accounts: vec!["PAPER1"], permits: 256, web: Box::new(|_| {}), after: None }
+        Self {
+            accounts: vec!["PAPER1"],
+            permits: 256,
+            web: Box::new(|_| {}),
+            after: None,
+            account: Box::new(|_| {}),
+            site: Site::default(),
+        }
     }
 }
 
@@ -106,6 +116,7 @@ fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
         budget: ordergate_actors::ports::BudgetChange::default(),
         takes_unenforced_exits: true,
         quantity_units: Default::default(),
+        arming: ordergate_actors::arming::ArmingSettings::default(),
     }
 }
 
@@ -166,7 +177,11 @@ impl House {
         };
         let accounts = brokers
             .iter()
-            .map(|(client, broker)| (account_settings(client, plan.permits), Arc::clone(broker) as Arc<dyn Broker>))
+            .map(|(client, broker)| {
+                let mut settings = account_settings(client, plan.permits);
+                (plan.account)(&mut settings);
+                (settings, Arc::clone(broker) as Arc<dyn Broker>)
+            })
             .collect();
         let parts = Parts {
             store: Box::new(store),
@@ -185,7 +200,8 @@ impl House {
         );
         (plan.web)(&mut web);
         let render: ordergate::web::Render = Arc::new(|| "ordergate_up 1\n".to_owned());
-        let state = Data::new(WebState::new(engine.clone(), web, clock.now(), render, Paths::default()));
+        let state = WebState::new(engine.clone(), web, clock.now(), render, Paths::default()).with_site(Arc::new(plan.site));
+        let state = Data::new(state);
         let shared = state.clone();
         let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure))
             .workers(1)
