@@ -2,4 +2,5 @@
 
 pub mod connection;
 pub mod faulty;
+pub mod noren;
 pub mod paper;

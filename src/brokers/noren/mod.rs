@@ -1,0 +1,3 @@
+//! Brokers that speak the Noren protocol (Shoonya, Flattrade).
+
+pub mod wire;

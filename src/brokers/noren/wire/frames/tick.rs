@@ -1,0 +1,77 @@
+//! Price frames. The first of a subscription is whole, the others hold only what changed: what is absent is unchanged,
+//! and a zero takes no price back (Noren protocol reference, section 6.3).
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::Price;
+use ordergate_actors::ports::Quote;
+
+use super::super::order_row::{count, exchange};
+use super::super::quote::price;
+use super::super::scalar::{FieldError, Fields};
+use super::super::time;
+use super::Scrip;
+
+/// One price frame; `None` is "unchanged" in an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tick {
+    /// The instrument.
+    pub scrip: Scrip,
+    /// Whether it is the whole state and not a change.
+    pub is_whole: bool,
+    /// Last traded price.
+    pub last: Option<Price>,
+    /// The best buyer; `Some(None)` when the frame says that there is none.
+    pub bid: Option<Option<Price>>,
+    /// The best seller; `Some(None)` when the frame says that there is none.
+    pub ask: Option<Option<Price>>,
+    /// Units at the best buyer.
+    pub bid_quantity: Option<i64>,
+    /// Units at the best seller.
+    pub ask_quantity: Option<i64>,
+    /// When, by the feed's clock.
+    pub at: Option<DateTime<Utc>>,
+}
+
+impl Tick {
+    /// The quote after this frame. `before` is the quote so far, and `read_at` stands in for a frame without a time.
+    /// `None` until a last price is known.
+    #[must_use]
+    pub fn merge(&self, before: Option<Quote>, read_at: DateTime<Utc>) -> Option<Quote> {
+        let before = before.filter(|_| !self.is_whole);
+        let last = self.last.or(before.map(|quote| quote.last))?;
+        Some(Quote {
+            bid: self.bid.unwrap_or_else(|| before.and_then(|quote| quote.bid)),
+            ask: self.ask.unwrap_or_else(|| before.and_then(|quote| quote.ask)),
+            last,
+            at: self.at.unwrap_or(read_at),
+        })
+    }
+}
+
+/// Reads the frame.
+///
+/// # Errors
+/// [`FieldError`] when the instrument is missing or a figure is no number.
+pub(super) fn read(fields: &Fields, is_whole: bool) -> Result<Tick, FieldError> {
+    Ok(Tick {
+        scrip: scrip(fields)?,
+        is_whole,
+        last: price(fields, "lp")?,
+        bid: touch(fields, "bp1")?,
+        ask: touch(fields, "sp1")?,
+        bid_quantity: count(fields, "bq1")?,
+        ask_quantity: count(fields, "sq1")?,
+        at: time::first(fields, &["ft"]),
+    })
+}
+
+/// A side of the book can empty, so a zero there is news.
+fn touch(fields: &Fields, name: &'static str) -> Result<Option<Option<Price>>, FieldError> {
+    if fields.text(name).is_none() { Ok(None) } else { price(fields, name).map(Some) }
+}
+
+fn scrip(fields: &Fields) -> Result<Scrip, FieldError> {
+    let (exchange, token) = (exchange(fields, "e")?, fields.require("tk")?);
+    let token = token.parse().map_err(|_| FieldError::wrong("tk", &token, "a token number"))?;
+    Ok(Scrip { exchange, token })
+}

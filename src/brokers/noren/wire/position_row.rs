@@ -1,0 +1,42 @@
+//! What the account holds: a row of the position book (Noren protocol reference, section 4.6).
+
+use ordergate_actors::order::{Amount, HoldingKey};
+use ordergate_actors::ports::PositionRow;
+use rust_decimal::Decimal;
+
+use super::order_row::{instrument, product};
+use super::scalar::{FieldError, Fields};
+
+/// Reads a row. Squared-off rows stay in the book with a net of 0.
+///
+/// # Errors
+/// [`FieldError`] when the instrument, the product or the net quantity cannot be read, or when an open position tells
+/// neither its profit nor what it is made of.
+pub fn read(fields: &Fields) -> Result<PositionRow, FieldError> {
+    let net = fields.integer("netqty")?.ok_or(FieldError::Missing { field: "netqty" })?;
+    let average_price = if net == 0 { None } else { fields.non_zero("netavgprc")? };
+    Ok(PositionRow {
+        holding: HoldingKey { instrument: instrument(fields)?, product: product(fields)? },
+        net,
+        average_price,
+        // Absent when nothing was closed today.
+        realised: Amount(fields.decimal("rpnl")?.unwrap_or_default()),
+        unrealised: Amount(unrealised(fields, net, average_price)?),
+    })
+}
+
+/// The broker's figure, or what it is by its own formula: net times the way of the price, in the contract's units.
+fn unrealised(fields: &Fields, net: i64, average: Option<Decimal>) -> Result<Decimal, FieldError> {
+    if let Some(told) = fields.decimal("urmtom")? {
+        return Ok(told);
+    }
+    if net == 0 {
+        return Ok(Decimal::ZERO);
+    }
+    let missing = FieldError::Missing { field: "urmtom" };
+    let (Some(last), Some(average)) = (fields.decimal("lp")?, average) else { return Err(missing) };
+    let factor = |name| Ok::<_, FieldError>(fields.non_zero(name)?.unwrap_or(Decimal::ONE));
+    let (price_factor, multiplier) = (factor("prcftr")?, factor("mult")?);
+    let value = last.checked_sub(average).and_then(|way| way.checked_mul(Decimal::from(net)));
+    value.and_then(|value| value.checked_mul(price_factor)?.checked_mul(multiplier)).ok_or(missing)
+}

@@ -1,0 +1,205 @@
+//! What a reply proves. The body is read first, the HTTP status second: a refusal comes with 200 and with 400, and an
+//! empty book is an error object (Noren protocol reference, sections 1.5, 4.1 and 7.3).
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::ports::{Snapshot, Unreadable};
+use serde_json::value::RawValue;
+
+use super::class::ErrorClass;
+use super::redact;
+use super::scalar::{FieldError, Fields};
+use super::time;
+
+const SHOWN: usize = 160;
+
+/// A clear `Not_Ok`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotOk {
+    /// What the text means.
+    pub class: ErrorClass,
+    /// The text, on one line.
+    pub emsg: String,
+    /// The broker's clock, if it was told.
+    pub request_time: Option<DateTime<Utc>>,
+}
+
+/// Something that is no answer of the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("HTTP {status} without a readable answer: {snippet}")]
+pub struct Garbled {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body's beginning, without secrets.
+    pub snippet: String,
+}
+
+/// The reply to a call that answers with one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectReply {
+    /// The call was taken.
+    Ok(Fields),
+    /// The call was refused, in the broker's words.
+    NotOk(NotOk),
+    /// Proves nothing.
+    Garbled(Garbled),
+}
+
+/// The reply to a call that answers with an array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListReply {
+    /// The broker's whole answer, and what in it is no object.
+    Rows(Vec<Fields>, Vec<Unreadable>),
+    /// The broker says that there is nothing.
+    Empty,
+    /// An error; what the book holds is unknown.
+    NotOk(NotOk),
+    /// Proves nothing.
+    Garbled(Garbled),
+}
+
+impl ObjectReply {
+    /// Reads a reply that says `stat`.
+    #[must_use]
+    pub fn read(status: u16, body: &[u8]) -> Self {
+        Self::read_proven_by(status, body, "")
+    }
+
+    /// Reads a reply that may lack `stat` when it has the field that proves success (`access_token`).
+    #[must_use]
+    pub fn read_proven_by(status: u16, body: &[u8], proof: &str) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let Some(fields) = Fields::parse(text.trim()) else { return Self::Garbled(Garbled::new(status, &text)) };
+        match stat(&fields) {
+            Some(true) => Self::Ok(fields),
+            None if fields.text(proof).is_some() => Self::Ok(fields),
+            None if fields.text("emsg").is_none() => Self::Garbled(Garbled::new(status, &text)),
+            _ => Self::NotOk(NotOk::read(&fields)),
+        }
+    }
+
+    /// The broker's clock, if it was told.
+    #[must_use]
+    pub fn request_time(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Ok(fields) => time::first(fields, &["request_time"]),
+            Self::NotOk(refusal) => refusal.request_time,
+            Self::Garbled(_) => None,
+        }
+    }
+
+    /// The class of the error, if it is one that says so.
+    #[must_use]
+    pub fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Ok(_) => None,
+            Self::NotOk(refusal) => Some(refusal.class),
+            Self::Garbled(garbled) => garbled.class(),
+        }
+    }
+}
+
+impl ListReply {
+    /// Reads the reply of a book. Only a whole array, or an explicit "no data", proves what the book holds.
+    #[must_use]
+    pub fn read(status: u16, body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let trimmed = text.trim();
+        // A gateway in trouble may hand out what it kept of an earlier answer.
+        let proves = status < 500;
+        if let Ok(elements) = serde_json::from_str::<Vec<Box<RawValue>>>(trimmed) {
+            return if proves { rows(&elements) } else { Self::Garbled(Garbled::new(status, &text)) };
+        }
+        let Some(fields) = Fields::parse(trimmed) else { return Self::Garbled(Garbled::new(status, &text)) };
+        if stat(&fields) == Some(true) || fields.text("emsg").is_none() {
+            return Self::Garbled(Garbled::new(status, &text));
+        }
+        let refusal = NotOk::read(&fields);
+        match refusal.class {
+            ErrorClass::NoData if proves => Self::Empty,
+            _ => Self::NotOk(refusal),
+        }
+    }
+
+    /// The snapshot that it proves: rows that cannot be read stand beside the others.
+    #[must_use]
+    pub fn into_snapshot<T>(self, read: impl Fn(&Fields) -> Result<T, FieldError>) -> Snapshot<T> {
+        match self {
+            Self::Rows(fields, mut unreadable) => {
+                let mut good = Vec::with_capacity(fields.len());
+                for row in &fields {
+                    match read(row) {
+                        Ok(value) => good.push(value),
+                        Err(error) => unreadable.push(Unreadable { raw: row.summary(), cause: error.to_string() }),
+                    }
+                }
+                Snapshot::Authoritative(good, unreadable)
+            }
+            Self::Empty => Snapshot::Authoritative(Vec::new(), Vec::new()),
+            Self::NotOk(refusal) => Snapshot::Unknown(format!("the broker answered: {}", refusal.emsg)),
+            Self::Garbled(garbled) => Snapshot::Unknown(garbled.to_string()),
+        }
+    }
+
+    /// The class of the error, if it is one that says so.
+    #[must_use]
+    pub fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Rows(..) | Self::Empty => None,
+            Self::NotOk(refusal) => Some(refusal.class),
+            Self::Garbled(garbled) => garbled.class(),
+        }
+    }
+}
+
+impl NotOk {
+    fn read(fields: &Fields) -> Self {
+        let emsg = fields.text("emsg").unwrap_or_default();
+        let shown = if emsg.is_empty() { "Not_Ok without a message".to_owned() } else { redact::snippet(&emsg, SHOWN) };
+        Self { class: ErrorClass::of(&emsg), emsg: shown, request_time: time::first(fields, &["request_time"]) }
+    }
+}
+
+impl Garbled {
+    fn new(status: u16, text: &str) -> Self {
+        let shown = redact::snippet(text, SHOWN);
+        Self { status, snippet: if shown.is_empty() { "an empty body".to_owned() } else { shown } }
+    }
+
+    /// A gateway's 429 is a rate limit even without words; no other status says anything by itself.
+    #[must_use]
+    pub fn class(&self) -> Option<ErrorClass> {
+        (self.status == 429).then_some(ErrorClass::RateLimited { limit: None, period: None })
+    }
+
+    /// Whether a gateway in front of the broker refused the call, so that the broker never saw it: a page, not an answer,
+    /// under a status that only a gateway gives so.
+    #[must_use]
+    pub fn is_from_gateway(&self) -> bool {
+        matches!(self.status, 401 | 403 | 404 | 405) && self.snippet.starts_with('<')
+    }
+}
+
+/// `Some(true)` for `Ok`, `Some(false)` for anything else, `None` when it is not said.
+fn stat(fields: &Fields) -> Option<bool> {
+    fields.text("stat").map(|stat| stat.eq_ignore_ascii_case("Ok"))
+}
+
+/// A row that says it is not Ok makes the whole array no answer: what else it leaves out is not known. An element that
+/// is no object is one unreadable row.
+fn rows(elements: &[Box<RawValue>]) -> ListReply {
+    let mut good = Vec::with_capacity(elements.len());
+    let mut unreadable = Vec::new();
+    for element in elements {
+        let Some(fields) = Fields::parse(element.get()) else {
+            unreadable.push(Unreadable { raw: redact::snippet(element.get(), SHOWN), cause: "the row is no object".to_owned() });
+            continue;
+        };
+        if stat(&fields) == Some(false) {
+            let refusal = NotOk::read(&fields);
+            let class = if refusal.class == ErrorClass::NoData { ErrorClass::Unknown } else { refusal.class };
+            return ListReply::NotOk(NotOk { class, emsg: format!("a row of the list says: {}", refusal.emsg), ..refusal });
+        }
+        good.push(fields);
+    }
+    ListReply::Rows(good, unreadable)
+}
