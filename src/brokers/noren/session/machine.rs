@@ -149,6 +149,11 @@ impl Machine {
         Step::Login
     }
 
+    /// The step has ended with nothing else to say.
+    pub fn end_step(&mut self) {
+        self.is_busy = false;
+    }
+
     /// A step has begun.
     pub fn begin(&mut self) {
         self.is_busy = true;
@@ -208,7 +213,6 @@ impl Machine {
     /// The broker calls the token of that number dead. Answers whether it was ours and alive until now: a proven token
     /// that dies before its end was evicted by another login.
     pub fn dead(&mut self, number: u64, now: DateTime<Utc>) -> bool {
-        self.is_busy = false;
         if self.token.as_ref().is_none_or(|token| token.number != number) {
             return false;
         }
@@ -220,6 +224,13 @@ impl Machine {
             self.evicted(now);
         }
         was_evicted
+    }
+
+    /// Something refused the token of that number without saying that it is dead: it is proven again by a read.
+    pub fn suspect(&mut self, number: u64) {
+        if self.token.as_ref().is_some_and(|token| token.number == number) {
+            self.is_proven = false;
+        }
     }
 
     /// Two programs that log each other out help nobody.
