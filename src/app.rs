@@ -11,11 +11,12 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context as _, anyhow};
 use ordergate_actors::order::{ClientId, trading_date};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
-use ordergate_actors::ports::{Broker, Clock};
+use ordergate_actors::ports::{Broker, Clock, Quotes};
 use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED, Halt};
 use ordergate_actors::{Engine, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
+use crate::brokers::noren::{Io, NorenBroker, NorenSettings};
 use crate::brokers::paper::{PaperBroker, PaperSettings};
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{BrokerKind, Config};
@@ -223,10 +224,23 @@ fn parts(config: &Config, store: SqliteStore, unsound: BTreeSet<Option<ClientId>
     let rows = sample(trading_date(clock.now())).map_err(|error| anyhow!("the instrument sample: {error}"))?;
     let instruments = Arc::new(InstrumentTable::new(rows));
     let market: Arc<dyn Market> = Arc::new(SyntheticMarket::new(config.paper.seed, instruments.iter().map(AsRef::as_ref)));
-    let quotes = Arc::new(MarketQuotes::new(Arc::clone(&market), instruments.clone(), Arc::clone(&clock)));
+    let uses_noren = config.accounts.iter().any(|account| account.noren.is_some());
+    let io = uses_noren.then(Io::start).transpose().context("the thread of the broker's connections")?;
+    let mut quotes: Option<Arc<dyn Quotes>> = None;
     let mut accounts: Vec<(_, Arc<dyn Broker>)> = Vec::with_capacity(config.accounts.len());
     for account in &config.accounts {
         let broker: Arc<dyn Broker> = match account.broker {
+            BrokerKind::Noren { .. } => {
+                let (Some(noren), Some(io)) = (&account.noren, &io) else {
+                    return Err(anyhow!("the account {} has no settings of its broker", account.client_id));
+                };
+                let directory = config.storage.directory.join("noren").join(account.client_id.as_str());
+                private_directory(&directory).with_context(|| format!("the broker's directory {}", directory.display()))?;
+                let settings = NorenSettings { directory, ..noren.as_ref().clone() };
+                let broker = NorenBroker::start(settings, instruments.clone(), Arc::clone(&clock), io.clone())?;
+                quotes.get_or_insert_with(|| broker.board() as Arc<dyn Quotes>);
+                Arc::new(broker)
+            }
             BrokerKind::Paper => {
                 let directory = config.storage.directory.join("paper").join(account.client_id.as_str());
                 private_directory(&directory).with_context(|| format!("the paper broker's directory {}", directory.display()))?;
@@ -236,6 +250,7 @@ fn parts(config: &Config, store: SqliteStore, unsound: BTreeSet<Option<ClientId>
         };
         accounts.push((account.settings.clone(), broker));
     }
+    let quotes = quotes.unwrap_or_else(|| Arc::new(MarketQuotes::new(market, instruments.clone(), Arc::clone(&clock))));
     let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(StatusLog::default())];
     match IntentLog::start(&config.log.directory, &config.storage.directory) {
         Ok((log, _thread)) => listeners.push(Box::new(log)),

@@ -4,6 +4,7 @@
 
 mod convert;
 mod layers;
+mod noren;
 mod reader;
 mod sections;
 #[cfg(test)]
@@ -17,6 +18,8 @@ use std::time::Duration;
 use ordergate_actors::AccountSettings;
 use ordergate_actors::order::{Amount, ClientId};
 use secrecy::SecretString;
+
+use crate::brokers::noren::NorenSettings;
 
 pub use layers::Layer;
 
@@ -139,6 +142,8 @@ pub struct Account {
     pub broker: BrokerKind,
     /// What the engine needs to know of it.
     pub settings: AccountSettings,
+    /// Its broker's settings, if that is a Noren broker. The directory in them is set by who opens the account.
+    pub noren: Option<Box<NorenSettings>>,
 }
 
 /// The brokers of this version.
@@ -146,11 +151,20 @@ pub struct Account {
 pub enum BrokerKind {
     /// No money moves.
     Paper,
+    /// Shoonya, Flattrade.
+    Noren {
+        /// Whether real money moves; not with a simulator on this machine.
+        is_live: bool,
+    },
 }
 
 impl BrokerKind {
     fn parse(text: &str) -> Option<Self> {
-        text.trim().eq_ignore_ascii_case("paper").then_some(Self::Paper)
+        match text.trim().to_ascii_lowercase().as_str() {
+            "paper" => Some(Self::Paper),
+            "noren" => Some(Self::Noren { is_live: true }),
+            _ => None,
+        }
     }
 
     /// Its name.
@@ -158,6 +172,8 @@ impl BrokerKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Paper => "paper",
+            Self::Noren { is_live: true } => "noren",
+            Self::Noren { is_live: false } => "noren-simulator",
         }
     }
 
@@ -166,6 +182,7 @@ impl BrokerKind {
     pub fn is_live(self) -> bool {
         match self {
             Self::Paper => false,
+            Self::Noren { is_live } => is_live,
         }
     }
 }

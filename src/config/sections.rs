@@ -127,7 +127,7 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
     for index in 0..rows {
         let mut scope = reader.row("accounts", index, Some("account"));
         let client_id = scope.text("name", "must be 1 to 32 of A-Z a-z 0-9 _ -", |text| ClientId::parse(text).ok());
-        let broker = scope.text("broker", "must be paper: the only broker of this version", BrokerKind::parse);
+        let broker = scope.text("broker", "must be paper or noren", BrokerKind::parse);
         let permits = scope.count("permits", 1..=65_536);
         let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
         let limits = limits(&mut scope);
@@ -139,7 +139,17 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
         if waits.call_deadline < waits.slot_deadline {
             reader.violate(&format!("accounts.{index}.waits.call_deadline_ms"), "must not be shorter than slot_deadline_ms");
         }
+        let shown = reader.settings.len();
+        let is_noren = matches!(broker, Some(BrokerKind::Noren { .. }));
+        let noren = super::noren::noren(reader, index, is_noren, poll);
+        if !is_noren {
+            reader.settings.truncate(shown);
+        }
         let (Some(client_id), Some(broker)) = (client_id, broker) else { continue };
+        let broker = match broker {
+            BrokerKind::Noren { .. } => BrokerKind::Noren { is_live: noren.is_live },
+            BrokerKind::Paper => broker,
+        };
         // Files carry the name, and some file systems do not tell a from A.
         if !names.insert(client_id.as_str().to_ascii_lowercase()) {
             reader.violate(&format!("accounts.{index}.name"), "is the name of another account too");
@@ -152,7 +162,11 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
             permits_for_exits,
             takes_unenforced_exits: !broker.is_live(),
         };
-        accounts.push(Account { client_id, broker, settings });
+        accounts.push(Account { client_id, broker, settings, noren: is_noren.then(|| Box::new(noren)) });
+    }
+    let live = accounts.iter().filter(|account| account.broker.is_live()).count();
+    if live > 0 && live < accounts.len() {
+        reader.violate("accounts", "mixes real money with paper: they never share a data directory; run two engines");
     }
     accounts
 }

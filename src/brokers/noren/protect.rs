@@ -63,6 +63,12 @@ impl Slabs {
         Some(Self { below, above: above? })
     }
 
+    /// No buffer at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { below: Vec::new(), above: Decimal::ZERO }
+    }
+
     fn percent(&self, price: Decimal) -> Decimal {
         self.below.iter().find(|(upper, _)| price < *upper).map_or(self.above, |(_, percent)| *percent)
     }

@@ -15,7 +15,7 @@ pub fn install() {
 ///
 /// # Errors
 /// What the system says when it has no roots to trust.
-pub fn connector() -> Result<Connector, String> {
+pub(super) fn connector() -> Result<Connector, String> {
     install();
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
