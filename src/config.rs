@@ -5,6 +5,8 @@
 mod convert;
 mod layers;
 mod noren;
+#[cfg(test)]
+mod noren_tests;
 mod reader;
 mod sections;
 #[cfg(test)]

@@ -8,7 +8,9 @@ use serde::Deserialize;
 
 use super::reader::{Reader, Scope};
 use crate::brokers::noren::wire::Ampersand;
-use crate::brokers::noren::{AuthFlow, Backoff, Buffers, Credentials, NorenSettings, Protection, Slabs, StreamWaits, Timeouts, is_loopback};
+use crate::brokers::noren::{
+    AuthFlow, Backoff, Buffers, Credentials, NorenSettings, Protection, Slabs, StreamWaits, Timeouts, is_loopback,
+};
 
 /// The secrets of an account as its private file holds them.
 #[derive(Default, Deserialize)]
@@ -191,7 +193,13 @@ fn credentials(scope: &mut Scope<'_>) -> Credentials {
 /// The private file of the account's secrets; none when it is not named, or is wrong.
 fn kept(scope: &mut Scope<'_>) -> Kept {
     let rule = "must be a TOML file with password, totp_secret, api_key, client_secret, that only its owner can read (mode 600)";
-    scope.text("noren.credentials_file", rule, |path| if path.trim().is_empty() { Some(Kept::default()) } else { read(Path::new(path.trim())) }).unwrap_or_default()
+    scope
+        .text(
+            "noren.credentials_file",
+            rule,
+            |path| if path.trim().is_empty() { Some(Kept::default()) } else { read(Path::new(path.trim())) },
+        )
+        .unwrap_or_default()
 }
 
 fn read(path: &Path) -> Option<Kept> {

@@ -55,7 +55,7 @@ use sent::Sent;
 use stream::{Health, Stream};
 use wire::frames::Scrip;
 use wire::request::Account;
-use wire::{Answer, Body, Delivery, Encoder, EncodeError, outcome};
+use wire::{Answer, Body, Delivery, EncodeError, Encoder, outcome};
 
 /// A Noren account. Clones are the same account.
 #[derive(Clone)]
@@ -98,8 +98,7 @@ impl NorenBroker {
         let (updates, receiver) = updates::channel(settings.stream_capacity);
         let owner = Arc::clone(&session);
         io.spawn(async move { owner.run().await });
-        let stream =
-            Stream::new(Arc::clone(&settings), account, Arc::clone(&session), Arc::clone(&board), Arc::clone(&health), updates);
+        let stream = Stream::new(Arc::clone(&settings), account, Arc::clone(&session), Arc::clone(&board), Arc::clone(&health), updates);
         io.spawn(stream.run());
         let capabilities = Capabilities {
             name: "noren",
@@ -124,9 +123,15 @@ impl NorenBroker {
     }
 
     /// Hands the work over to the account's runtime. If that is gone, so is the answer.
-    fn on_io<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static, lost: impl FnOnce(String) -> T + Send + 'static) -> Call<T> {
+    fn on_io<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        lost: impl FnOnce(String) -> T + Send + 'static,
+    ) -> Call<T> {
         let io = self.shared.io.clone();
-        Box::pin(async move { io.spawn(work).await.unwrap_or_else(|error| lost(format!("the broker's runtime gave the call up: {error}"))) })
+        Box::pin(
+            async move { io.spawn(work).await.unwrap_or_else(|error| lost(format!("the broker's runtime gave the call up: {error}"))) },
+        )
     }
 
     fn order_call<T>(&self, body: Result<Body, String>, call: OrderCall<T>) -> Call<T>

@@ -187,7 +187,9 @@ mod tests {
         for url in ["http://127.0.0.1:9090", "http://localhost:1/x", "http://[::1]:9", "ws://127.8.0.1/"] {
             assert!(is_loopback(url), "{url}");
         }
-        for url in ["https://api.shoonya.com", "http://127.0.0.1.example.com", "http://localhost.example.com", "127.0.0.1", "http://10.0.0.1"] {
+        for url in
+            ["https://api.shoonya.com", "http://127.0.0.1.example.com", "http://localhost.example.com", "127.0.0.1", "http://10.0.0.1"]
+        {
             assert!(!is_loopback(url), "{url}");
         }
     }

@@ -275,12 +275,12 @@ async fn no_order_arrives_twice_however_sockets_are_closed() {
         ("PlaceOrder", 2) => Act::Cut,
         _ => well(arrived),
     });
-    let (mut accepted, mut not_sent) = (0, 0);
+    let mut accepted = 0;
     for n in 0..200 {
         match world.broker.place(world.prepared(&format!("OGTWICE{n:04}"))).await {
             PlaceOutcome::Accepted(_) => accepted += 1,
-            PlaceOutcome::NotSent(words) => panic!("a connection could be made: {words} ({not_sent})"),
-            PlaceOutcome::Unconfirmed(_) | PlaceOutcome::Rejected(_) => not_sent += 1,
+            PlaceOutcome::NotSent(words) => panic!("a connection could be made: {words}"),
+            PlaceOutcome::Unconfirmed(_) | PlaceOutcome::Rejected(_) => {}
         }
     }
     let arrived = world.server.arrived("PlaceOrder");
@@ -306,7 +306,13 @@ async fn books_are_whole_or_unknown() {
     let Snapshot::Authoritative(found, bad) = world.broker.orders().await else { panic!("an array is an answer") };
     assert_eq!((found.len(), bad.len()), (500, 0));
     assert_eq!(world.broker.report().await.address, Some("203.0.113.9".parse().unwrap()));
-    for act in [Act::Reply(200, book[..book.len() / 2].into()), Act::Reply(502, book.clone()), Act::Close, Act::Reply(200, String::new()), not_ok(400, "Server Timeout :  ")] {
+    for act in [
+        Act::Reply(200, book[..book.len() / 2].into()),
+        Act::Reply(502, book.clone()),
+        Act::Close,
+        Act::Reply(200, String::new()),
+        not_ok(400, "Server Timeout :  "),
+    ] {
         let scripted = act.clone();
         world.server.script(move |arrived, _| if arrived.route == "OrderBook" { scripted.clone() } else { well(arrived) });
         assert!(matches!(world.broker.orders().await, Snapshot::Unknown(_)));
@@ -340,10 +346,10 @@ async fn the_stream_tells_fills_once_and_comes_back_by_itself() {
     }
     assert!(matches!(event(&mut stream).await, StreamEvent::Trade(trade) if trade.fill.quantity.value() == 10));
     assert!(matches!(event(&mut stream).await, StreamEvent::Order(row) if row.filled == 10 && row.tag.as_deref() == Some("OG1")));
-    let subscribed = world.server.heard(r#"{"t":"o""#);
+    until("the subscription", || world.server.heard(r#"{"t":"o""#) == 1).await;
     world.server.push("close");
     assert_eq!(event(&mut stream).await, StreamEvent::Reconnected, "nothing but the fill was told before");
-    assert_eq!(world.server.heard(r#"{"t":"o""#), subscribed + 1);
+    until("the subscription again", || world.server.heard(r#"{"t":"o""#) == 2).await;
     assert!(world.broker.report().await.stream_age.is_some());
 }
 

@@ -79,7 +79,10 @@ impl Socket {
                     return Err(End::Refused);
                 }
                 let words = frame.map_or_else(String::new, |frame| redact::snippet(frame.reason.as_str(), 80));
-                Err(End::Closed(format!("the broker closed it ({}) {words}", code.map_or_else(|| "no code".to_owned(), |code| code.to_string()))))
+                Err(End::Closed(format!(
+                    "the broker closed it ({}) {words}",
+                    code.map_or_else(|| "no code".to_owned(), |code| code.to_string())
+                )))
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
             Some(Err(error)) => Err(closed(&error)),
