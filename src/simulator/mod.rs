@@ -3,3 +3,4 @@
 pub mod exchange;
 pub mod market;
 pub(crate) mod noise;
+pub mod noren_server;

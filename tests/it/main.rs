@@ -7,6 +7,7 @@ mod book;
 mod cli;
 mod crash;
 mod intent_log;
+mod simulator;
 mod status_log;
 mod support;
 mod telemetry;

@@ -27,6 +27,8 @@ mod protect_tests;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod simulator_tests;
+#[cfg(test)]
 mod wire_tests;
 
 use std::fmt;

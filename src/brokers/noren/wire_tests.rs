@@ -32,17 +32,17 @@ impl Clock for Hand {
     }
 }
 
-fn ms(value: u64) -> Duration {
+pub(super) fn ms(value: u64) -> Duration {
     Duration::from_millis(value)
 }
 
-fn settings(server: &Server, directory: &std::path::Path, auth: AuthFlow) -> NorenSettings {
+pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: AuthFlow) -> NorenSettings {
     let secret = |text: &str| Some(SecretString::from(text));
     let width = Protection::parse("40 min 20").unwrap();
     NorenSettings {
-        host: format!("http://127.0.0.1:{}", server.rest),
+        host: server.0.into(),
         rest_prefix: "/NorenWClientTP/".into(),
-        socket_url: format!("ws://127.0.0.1:{}/NorenWSTP/", server.socket),
+        socket_url: server.1.into(),
         login_page: "http://127.0.0.1/login?client_id={client_id}".into(),
         auth,
         content_type: "text/plain".into(),
@@ -124,12 +124,17 @@ impl World {
     }
 }
 
-fn start(server: &Server, directory: &std::path::Path, auth: AuthFlow, clock: &Arc<Hand>) -> NorenBroker {
-    let table = Arc::new(InstrumentTable::new([share()]));
-    NorenBroker::start(settings(server, directory, auth), table, Arc::clone(clock) as Arc<dyn Clock>, Io::current()).unwrap()
+fn addresses(server: &Server) -> (String, String) {
+    (format!("http://127.0.0.1:{}", server.rest), format!("ws://127.0.0.1:{}/NorenWSTP/", server.socket))
 }
 
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+fn start(server: &Server, directory: &std::path::Path, auth: AuthFlow, clock: &Arc<Hand>) -> NorenBroker {
+    let table = Arc::new(InstrumentTable::new([share()]));
+    let (rest, socket) = addresses(server);
+    NorenBroker::start(settings((&rest, &socket), directory, auth), table, Arc::clone(clock) as Arc<dyn Clock>, Io::current()).unwrap()
+}
+
+pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !is_so() {
         assert!(tokio::time::Instant::now() < deadline, "waited too long for {what}");
@@ -137,7 +142,7 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-async fn event(stream: &mut tokio::sync::mpsc::Receiver<StreamEvent>) -> StreamEvent {
+pub(super) async fn event(stream: &mut tokio::sync::mpsc::Receiver<StreamEvent>) -> StreamEvent {
     tokio::time::timeout(Duration::from_secs(20), stream.recv()).await.expect("an event in time").expect("a stream")
 }
 
@@ -257,8 +262,7 @@ async fn a_failed_connection_is_not_sent() {
     let world = World::new(AuthFlow::QuickAuth).await;
     world.ready().await;
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let mut elsewhere = settings(&world.server, world.directory.path(), AuthFlow::QuickAuth);
-    elsewhere.host = format!("http://127.0.0.1:{closed}");
+    let elsewhere = settings((&format!("http://127.0.0.1:{closed}"), "ws://127.0.0.1:1/"), world.directory.path(), AuthFlow::QuickAuth);
     let http = super::Http::new(&elsewhere).unwrap();
     let body = world.broker.shared.encoder.place(&order("OG1")).unwrap();
     assert!(matches!(http.post(&body, None, ms(2_000)).await, super::wire::Delivery::NotWritten(_)));

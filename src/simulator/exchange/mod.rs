@@ -30,6 +30,8 @@ use ordergate_actors::order::{Amount, BrokerOrderId, HoldingKey, Terms};
 use ordergate_actors::ports::{BookRow, Instruments, PositionRow, TradeRow};
 
 pub use book::Book;
+pub(in crate::simulator) use number::after as number_after;
+
 pub use event::{Decision, Entry, Event, NewOrder};
 pub use order::{Flow, Order, Position};
 pub use reject::{Impossible, Reject};

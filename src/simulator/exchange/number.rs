@@ -6,7 +6,7 @@ use ordergate_actors::order::{BrokerOrderId, TradeId};
 use super::reject::Impossible;
 
 /// The number after `last`, not below the day's first.
-pub(super) fn after(last: u64, date: NaiveDate) -> u64 {
+pub(in crate::simulator) fn after(last: u64, date: NaiveDate) -> u64 {
     let year = u64::from(date.year().rem_euclid(100).unsigned_abs());
     let day = (year * 100 + u64::from(date.month())) * 100 + u64::from(date.day());
     last.max(day * 100_000_000) + 1
