@@ -57,7 +57,7 @@ impl Shared {
                 tracing::warn!(event = "broker_row_doubt", order = %row.broker_order_id, "{doubt}");
                 if histories > 0 {
                     histories -= 1;
-                    row = self.from_history(&row.broker_order_id).await.unwrap_or(row);
+                    row = self.read_history(&row.broker_order_id).await.unwrap_or(row);
                 }
             }
             self.sent.complete(&mut row);
@@ -65,7 +65,7 @@ impl Shared {
         }
         for number in self.sent.missing(&rows, histories) {
             tracing::warn!(event = "broker_order_not_in_book", order = %number, "the broker gave this order a number and its book does not show it");
-            if let Some(mut row) = self.from_history(&number).await {
+            if let Some(mut row) = self.read_history(&number).await {
                 self.sent.complete(&mut row);
                 rows.push(Arc::new(row));
             }
@@ -74,7 +74,7 @@ impl Shared {
     }
 
     /// What the order's own history says of it, if that is clear.
-    async fn from_history(&self, number: &BrokerOrderId) -> Option<BookRow> {
+    async fn read_history(&self, number: &BrokerOrderId) -> Option<BookRow> {
         let now = self.session.now();
         let snapshot = self.book(self.encoder.order_history(number), |fields| Ok(fields.clone())).await;
         let Snapshot::Authoritative(rows, _) = snapshot else { return None };

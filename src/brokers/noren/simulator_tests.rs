@@ -92,7 +92,7 @@ async fn an_order_is_placed_filled_over_the_stream_and_another_cancelled() {
     let market = world.order("OGSIM000000001", OrderType::Market, "");
     assert!(world.broker.prepare(market.clone(), None).is_err());
     let prepared = world.broker.prepare(market, quote.as_ref()).unwrap();
-    assert_eq!(prepared.order.terms.price.unwrap().to_string(), "1407.15", "half a percent through 1400.10");
+    assert_eq!(prepared.order.terms.price.unwrap().to_string(), "1407.2", "half a percent through 1400.10, to the tick of 0.10");
     let outcome = world.broker.place(prepared).await;
     let PlaceOutcome::Accepted(number) = outcome else { panic!("{outcome:?}") };
     loop {
