@@ -2,6 +2,8 @@
 //!
 //! Threads: HTTP workers, one engine thread (all actors), one writer thread (the journal), and those of the logs.
 
+mod brokers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,27 +11,25 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context as _, anyhow};
-use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{ClientId, trading_date};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
-use ordergate_actors::ports::{Broker, Clock};
+use ordergate_actors::ports::Clock;
 use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED, Halt};
 use ordergate_actors::{Engine, Line, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
+use brokers::Brokers;
+
 use crate::alerts::{Alerts, PageListener};
 use crate::brokers::connection::Connection;
-use crate::brokers::paper::{PaperBroker, PaperSettings};
 use crate::clock::{RandomIds, SystemClock};
-use crate::config::{BrokerKind, Config, InstrumentSource};
-use crate::files::private_directory;
+use crate::config::{Config, InstrumentSource};
 use crate::halt::ProcessHalt;
 use crate::instruments::master::{self, Downloader, News, Refresh};
 use crate::instruments::{InstrumentTable, Masters, sample};
 use crate::intent_log::IntentLog;
 use crate::readiness::Site;
 use crate::secrets::Secrets;
-use crate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
 use crate::starts::{self, StartMode};
 use crate::status_log::StatusLog;
 use crate::store::{Binding, Durability, Options, SqliteStore, VerifyFrom};
@@ -80,8 +80,25 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let (stop, stopped) = oneshot::channel();
     let (masters, refresh) = (Arc::new(in_force(&config, started_at)?), refresh(&config)?);
     let alerts = crate::alerts::start(&config, &secrets, Arc::new(SystemClock)).context("the thread of the alerts")?;
-    let connections = BTreeMap::new();
-    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), Arc::clone(&masters), calendar, alerts.clone(), stopped).await?;
+    let Brokers { accounts, quotes, connections } = brokers::open(&config, &masters, &(Arc::new(clock) as Arc<dyn Clock>))?;
+    let world = World {
+        clock: Arc::new(clock),
+        ids: Arc::new(RandomIds),
+        instruments: Arc::clone(&masters) as _,
+        quotes,
+        calendar,
+        halt: Arc::clone(&halt) as _,
+    };
+    let parts = Parts {
+        store: Box::new(store),
+        listeners: listeners(&config, alerts.clone()),
+        world,
+        settings: config.engine_settings(),
+        accounts,
+        write_on: WriteOn::Thread,
+        unsound,
+    };
+    let engine = start_engine(parts, Arc::clone(&halt), stopped).await?;
     crate::calendar::tell(engine.line(), trading_date(started_at));
     for (event, text) in concerns {
         stop_entries(&engine, event, &text).await;
@@ -205,18 +222,8 @@ async fn stop_entries(engine: &Engine, event: &'static str, text: &str) {
 }
 
 /// Starts the engine thread: one arbiter, all actors, one order of events.
-async fn start_engine(
-    config: &Config,
-    store: SqliteStore,
-    unsound: BTreeSet<Option<ClientId>>,
-    halt: Arc<ProcessHalt>,
-    masters: Arc<Masters>,
-    calendar: Arc<Calendar>,
-    alerts: Option<Alerts>,
-    stopped: oneshot::Receiver<()>,
-) -> anyhow::Result<Engine> {
+async fn start_engine(parts: Parts, halt: Arc<ProcessHalt>, stopped: oneshot::Receiver<()>) -> anyhow::Result<Engine> {
     let (started, start) = oneshot::channel();
-    let config = config.clone();
     std::thread::Builder::new().name("ordergate-engine".into()).spawn(move || {
         let guard = Arc::clone(&halt);
         let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -227,12 +234,12 @@ async fn start_engine(
                 runtime.borrow_mut().take().unwrap_or_else(fresh_runtime)
             });
             system.block_on(async move {
-                match parts(&config, store, unsound, halt, masters, calendar, alerts).and_then(|parts| Ok(Engine::start(parts)?)) {
+                match Engine::start(parts) {
                     Ok(engine) => {
                         let _waits = started.send(Ok(engine));
                         let _ended = stopped.await;
                     }
-                    Err(error) => drop(started.send(Err(error))),
+                    Err(error) => drop(started.send(Err(error.into()))),
                 }
             });
             Ok::<(), std::io::Error>(())
@@ -288,46 +295,15 @@ fn tell_of_masters(line: &Line, news: &News) {
     }
 }
 
-/// Every concrete type behind the engine's ports.
-fn parts(
-    config: &Config,
-    store: SqliteStore,
-    unsound: BTreeSet<Option<ClientId>>,
-    halt: Arc<ProcessHalt>,
-    instruments: Arc<Masters>,
-    calendar: Arc<Calendar>,
-    alerts: Option<Alerts>,
-) -> anyhow::Result<Parts> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let listed: Vec<_> = instruments.table().iter().collect();
-    let market: Arc<dyn Market> = Arc::new(SyntheticMarket::new(config.paper.seed, listed.iter().map(AsRef::as_ref)));
-    let quotes = Arc::new(MarketQuotes::new(Arc::clone(&market), instruments.clone(), Arc::clone(&clock)));
-    let mut accounts: Vec<(_, Arc<dyn Broker>)> = Vec::with_capacity(config.accounts.len());
-    for account in &config.accounts {
-        let broker: Arc<dyn Broker> = match account.broker {
-            BrokerKind::Paper => {
-                let directory = config.storage.directory.join("paper").join(account.client_id.as_str());
-                private_directory(&directory).with_context(|| format!("the paper broker's directory {}", directory.display()))?;
-                Arc::new(PaperBroker::open(&PaperSettings::new(directory), instruments.clone(), Arc::clone(&market), Arc::clone(&clock))?)
-            }
-        };
-        accounts.push((account.settings.clone(), broker));
-    }
+/// Who hears of every commit.
+fn listeners(config: &Config, alerts: Option<Alerts>) -> Vec<Box<dyn Listener>> {
     let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(StatusLog::default())];
     listeners.extend(alerts.map(|alerts| Box::new(PageListener(alerts)) as Box<dyn Listener>));
     match IntentLog::start(&config.log.directory, &config.storage.directory) {
         Ok((log, _thread)) => listeners.push(Box::new(log)),
         Err(error) => tracing::error!(event = "intent_log_off", "the intent log is not written: {error}; the journal has everything"),
     }
-    Ok(Parts {
-        store: Box::new(store),
-        listeners,
-        world: World { clock, ids: Arc::new(RandomIds), instruments, quotes, calendar, halt },
-        settings: config.engine_settings(),
-        accounts,
-        write_on: WriteOn::Thread,
-        unsound,
-    })
+    listeners
 }
 
 /// What going live needs beside the engine.

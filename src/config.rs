@@ -6,6 +6,9 @@ mod convert;
 mod going_live;
 mod instruments;
 mod layers;
+mod noren;
+#[cfg(test)]
+mod noren_tests;
 mod reader;
 mod sections;
 #[cfg(test)]
@@ -22,6 +25,7 @@ use ordergate_actors::order::calendar::Enforce;
 use ordergate_actors::order::{Amount, ClientId, Exchange};
 use secrecy::SecretString;
 
+use crate::brokers::noren::NorenSettings;
 use crate::instruments::master::EquityTick;
 
 pub use layers::Layer;
@@ -190,6 +194,8 @@ pub struct Account {
     pub registered_address: Option<std::net::IpAddr>,
     /// What the engine needs to know of it.
     pub settings: AccountSettings,
+    /// Its broker's settings, if that is a Noren broker. The directory in them is set by who opens the account.
+    pub noren: Option<Box<NorenSettings>>,
 }
 
 /// The brokers of this version.
@@ -197,11 +203,20 @@ pub struct Account {
 pub enum BrokerKind {
     /// No money moves.
     Paper,
+    /// Shoonya, Flattrade.
+    Noren {
+        /// Whether real money moves; not with a simulator on this machine.
+        is_live: bool,
+    },
 }
 
 impl BrokerKind {
     fn parse(text: &str) -> Option<Self> {
-        text.trim().eq_ignore_ascii_case("paper").then_some(Self::Paper)
+        match text.trim().to_ascii_lowercase().as_str() {
+            "paper" => Some(Self::Paper),
+            "noren" => Some(Self::Noren { is_live: true }),
+            _ => None,
+        }
     }
 
     /// Its name.
@@ -209,6 +224,8 @@ impl BrokerKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Paper => "paper",
+            Self::Noren { is_live: true } => "noren",
+            Self::Noren { is_live: false } => "noren-simulator",
         }
     }
 
@@ -217,6 +234,7 @@ impl BrokerKind {
     pub fn is_live(self) -> bool {
         match self {
             Self::Paper => false,
+            Self::Noren { is_live } => is_live,
         }
     }
 }

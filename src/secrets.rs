@@ -162,6 +162,12 @@ fn read(path: &Path) -> Result<Option<Kept>, SecretsError> {
     Ok(Some(kept))
 }
 
+/// The bytes of a file that only its owner may read.
+pub(crate) fn read_private(path: &Path) -> io::Result<Vec<u8>> {
+    refuse_open(path, &std::fs::metadata(path)?).map_err(io::Error::other)?;
+    std::fs::read(path)
+}
+
 #[cfg(unix)]
 fn refuse_open(path: &Path, found: &std::fs::Metadata) -> Result<(), SecretsError> {
     use std::os::unix::fs::PermissionsExt;

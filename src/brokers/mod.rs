@@ -4,3 +4,4 @@ pub mod connection;
 pub mod faulty;
 pub mod noren;
 pub mod paper;
+mod updates;

@@ -48,6 +48,11 @@ impl Reader {
         (0..).take_while(|index| self.is_there(&format!("{list}.{index}"))).count()
     }
 
+    /// Whether this very key was said, not one that stands in for it.
+    pub(super) fn is_said(&self, key: &str) -> bool {
+        self.flat.contains_key(key)
+    }
+
     fn is_there(&self, key: &str) -> bool {
         let below = format!("{key}.");
         self.flat.contains_key(key) || self.flat.range(below.clone()..).next().is_some_and(|(known, _)| known.starts_with(&below))

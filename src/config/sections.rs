@@ -129,12 +129,12 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
     for index in 0..rows {
         let mut scope = reader.row("accounts", index, Some("account"));
         let client_id = scope.text("name", "must be 1 to 32 of A-Z a-z 0-9 _ -", |text| ClientId::parse(text).ok());
-        let broker = scope.text("broker", "must be paper: the only broker of this version", BrokerKind::parse);
+        let broker = scope.text("broker", "must be paper or noren", BrokerKind::parse);
         let permits = scope.count("permits", 1..=65_536);
         let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
         let (arming, registered_address) = super::going_live::account(&mut scope);
         let limits = limits(&mut scope);
-        let counts_requests = broker.is_some_and(BrokerKind::is_live);
+        let counts_requests = matches!(broker, Some(BrokerKind::Noren { .. }));
         let waits = waits(&mut scope, watcher, counts_requests);
         let quantity_units = QuantityUnits { mcx: quantity_unit(&mut scope, "mcx"), cds: quantity_unit(&mut scope, "cds") };
         let budget = budget(&mut scope);
@@ -151,7 +151,17 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
         if waits.call_deadline < waits.slot_deadline {
             reader.violate(&format!("accounts.{index}.waits.call_deadline_ms"), "must not be shorter than slot_deadline_ms");
         }
+        let shown = reader.settings.len();
+        let is_noren = matches!(broker, Some(BrokerKind::Noren { .. }));
+        let noren = super::noren::noren(reader, index, is_noren, watcher.poll);
+        if !is_noren {
+            reader.settings.truncate(shown);
+        }
         let (Some(client_id), Some(broker)) = (client_id, broker) else { continue };
+        let broker = match broker {
+            BrokerKind::Noren { .. } => BrokerKind::Noren { is_live: noren.is_live },
+            BrokerKind::Paper => broker,
+        };
         // Files carry the name, and some file systems do not tell a from A.
         if !names.insert(client_id.as_str().to_ascii_lowercase()) {
             reader.violate(&format!("accounts.{index}.name"), "is the name of another account too");
@@ -167,7 +177,11 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
             quantity_units,
             arming,
         };
-        accounts.push(Account { client_id, broker, registered_address, settings });
+        accounts.push(Account { client_id, broker, registered_address, settings, noren: is_noren.then(|| Box::new(noren)) });
+    }
+    let live = accounts.iter().filter(|account| account.broker.is_live()).count();
+    if live > 0 && live < accounts.len() {
+        reader.violate("accounts", "mixes real money with paper: they never share a data directory; run two engines");
     }
     accounts
 }

@@ -1,3 +1,272 @@
-//! Brokers that speak the Noren protocol (Shoonya, Flattrade).
+//! Brokers that speak the Noren protocol (Shoonya, Flattrade), behind the engine's port.
+//!
+//! Everything runs on a runtime of its own: a call is handed over when its future is first polled, and nothing of HTTP,
+//! TLS, sockets or parsing happens on the engine's thread.
+//!
+//! *Invariant:* an order call is made at most once, with a proven session, and is exactly the request that was prepared.
 
+mod board;
+mod books;
+mod connection;
+mod http;
+mod io;
+mod protect;
+pub mod sent;
+pub mod session;
+mod settings;
+pub mod stream;
+mod tls;
 pub mod wire;
+
+#[cfg(test)]
+mod board_tests;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod protect_tests;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod simulator_tests;
+#[cfg(test)]
+mod wire_tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use ordergate_actors::order::{BrokerOrderId, Instrument};
+use ordergate_actors::ports::{
+    BookRow, Broker, BrokerOrder, Budget, Call, CallOutcome, Capabilities, Clock, Instruments, Modification, PlaceOutcome, PositionRow,
+    Prepared, PreparedChange, Quote, Refusal, Session as SessionState, Snapshot, StreamEvent, TradeRow,
+};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+pub use board::{Board, Changes};
+pub use http::{Http, HttpError};
+pub use io::Io;
+pub use protect::{Buffers, Care, Protection, Slabs, protect};
+pub use session::Session;
+pub use session::machine::Standing;
+pub use session::otp;
+pub use settings::{AuthFlow, Backoff, Credentials, NorenSettings, StreamWaits, Timeouts, is_loopback};
+pub use tls::install as install_tls;
+
+use crate::brokers::updates;
+use sent::Sent;
+use stream::{Health, Stream};
+use wire::frames::Scrip;
+use wire::request::Account;
+use wire::{Answer, Body, Delivery, EncodeError, Encoder, outcome};
+
+/// Below the 25 at which some brokers of this protocol stop (Noren protocol reference, section 3.3).
+const MODIFICATIONS_MOST: u32 = 20;
+
+/// A Noren account. Clones are the same account.
+#[derive(Clone)]
+pub struct NorenBroker {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    capabilities: Capabilities,
+    settings: Arc<NorenSettings>,
+    encoder: Encoder,
+    http: Http,
+    session: Arc<Session>,
+    board: Arc<Board>,
+    health: Arc<Health>,
+    sent: Sent,
+    updates: Mutex<Option<mpsc::Receiver<StreamEvent>>>,
+    io: Io,
+}
+
+impl fmt::Debug for NorenBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NorenBroker").field("uid", &self.shared.settings.credentials.uid).finish_non_exhaustive()
+    }
+}
+
+impl NorenBroker {
+    /// Starts the account: its session, and its stream once there is a session.
+    ///
+    /// # Errors
+    /// [`HttpError`] when the HTTP client cannot be built.
+    pub fn start(settings: NorenSettings, instruments: Arc<dyn Instruments>, clock: Arc<dyn Clock>, io: Io) -> Result<Self, HttpError> {
+        let settings = Arc::new(settings);
+        let account = Account { uid: settings.credentials.uid.clone(), actid: settings.credentials.actid.clone() };
+        let encoder = Encoder::new(account.clone(), settings.ampersand);
+        let http = Http::new(&settings)?;
+        let session = Arc::new(Session::new(Arc::clone(&settings), http.clone(), encoder.clone(), clock));
+        let board = Arc::new(Board::new(instruments, settings.max_subscriptions));
+        let health = Arc::new(Health::default());
+        let (updates, receiver) = updates::channel(settings.stream_capacity);
+        let owner = Arc::clone(&session);
+        io.spawn(async move { owner.run().await });
+        let stream = Stream::new(Arc::clone(&settings), account, Arc::clone(&session), Arc::clone(&board), Arc::clone(&health), updates);
+        io.spawn(stream.run());
+        let capabilities = Capabilities {
+            name: "noren",
+            is_live: settings.is_live,
+            tag_length: 15,
+            can_modify: true,
+            has_stream: true,
+            send_ahead: 2,
+            visibility_bound: settings.visibility_bound,
+            poll: settings.poll,
+            takes_market_orders: false,
+            max_modifications: Some(MODIFICATIONS_MOST),
+            budget: Some(Budget::noren()),
+        };
+        let sent = Sent::new(settings.remarks_echo_min);
+        let updates = Mutex::new(Some(receiver));
+        Ok(Self { shared: Arc::new(Shared { capabilities, settings, encoder, http, session, board, health, sent, updates, io }) })
+    }
+
+    /// The quotes of the account's stream.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.shared.board)
+    }
+
+    /// Hands the work over to the account's runtime. If that is gone, so is the answer.
+    fn on_io<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        lost: impl FnOnce(String) -> T + Send + 'static,
+    ) -> Call<T> {
+        let io = self.shared.io.clone();
+        Box::pin(
+            async move { io.spawn(work).await.unwrap_or_else(|error| lost(format!("the broker's runtime gave the call up: {error}"))) },
+        )
+    }
+
+    fn order_call<T>(&self, body: Result<Body, String>, call: OrderCall<T>) -> Call<T>
+    where
+        T: Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        let lost = call.unconfirmed;
+        self.on_io(
+            async move {
+                let body = match body {
+                    Ok(body) => body,
+                    Err(words) => return (call.not_sent)(words),
+                };
+                // The flight is held to the end: no login happens while the broker may be acting on this call.
+                let (token, _flight) = match shared.session.take_off() {
+                    Ok(ready) => ready,
+                    Err(words) => return (call.not_sent)(words),
+                };
+                let asked_at = shared.session.now();
+                let delivery = shared.http.post(&body, Some(&token.text), shared.settings.timeouts.order).await;
+                let answer = (call.judge)(&delivery);
+                shared.session.learn(token.number, answer.class, answer.request_time, asked_at);
+                answer.outcome
+            },
+            lost,
+        )
+    }
+}
+
+/// The kinds of order call, told apart by their outcomes.
+struct OrderCall<T> {
+    judge: fn(&Delivery) -> Answer<T>,
+    not_sent: fn(String) -> T,
+    unconfirmed: fn(String) -> T,
+}
+
+const CHANGE: OrderCall<CallOutcome> =
+    OrderCall { judge: outcome::change, not_sent: CallOutcome::NotSent, unconfirmed: CallOutcome::Unconfirmed };
+const PLACE: OrderCall<PlaceOutcome> =
+    OrderCall { judge: outcome::place, not_sent: PlaceOutcome::NotSent, unconfirmed: PlaceOutcome::Unconfirmed };
+
+fn refused(error: &EncodeError) -> Refusal {
+    Refusal { reason: error.to_string() }
+}
+
+/// The body, if it is what was prepared and written down.
+fn exactly(body: Result<Body, EncodeError>, request: &str) -> Result<Body, String> {
+    let body = body.map_err(|error| error.to_string())?;
+    if body.redacted() == request { Ok(body) } else { Err("the request is not the one that was written down; it was not sent".to_owned()) }
+}
+
+impl Broker for NorenBroker {
+    fn capabilities(&self) -> &Capabilities {
+        &self.shared.capabilities
+    }
+
+    fn prepare(&self, order: BrokerOrder, quote: Option<&Quote>) -> Result<Prepared, Refusal> {
+        let care = if order.is_exit { Care::Exit } else { Care::Entry };
+        let terms = protect(&order.terms, &order.instrument, quote, care, &self.shared.settings.buffers)?;
+        let order = BrokerOrder { terms, ..order };
+        let request = self.shared.encoder.place(&order).map_err(|error| refused(&error))?.redacted().to_owned();
+        Ok(Prepared { order, request })
+    }
+
+    fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
+        let body = exactly(self.shared.encoder.place(&prepared.order), &prepared.request);
+        let call = self.order_call(body, PLACE);
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            shared.sent.goes_out(&prepared.order);
+            let outcome = call.await;
+            if let PlaceOutcome::Accepted(number) = &outcome {
+                shared.sent.numbered(&prepared.order.tag, number);
+            }
+            outcome
+        })
+    }
+
+    fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
+        let body = self.shared.encoder.cancel(&id).map_err(|error| error.to_string());
+        self.order_call(body, CHANGE)
+    }
+
+    fn prepare_change(&self, change: Modification, quote: Option<&Quote>) -> Result<PreparedChange, Refusal> {
+        let terms = protect(&change.terms, &change.instrument, quote, Care::Entry, &self.shared.settings.buffers)?;
+        let change = Modification { terms, ..change };
+        let tag = self.shared.sent.tag_of(&change.broker_order_id);
+        let request = self.shared.encoder.modify(&change, tag.as_ref()).map_err(|error| refused(&error))?.redacted().to_owned();
+        Ok(PreparedChange { change, request })
+    }
+
+    fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
+        let encoder = &self.shared.encoder;
+        // The order's number may have become known since: the request is the one that was written down.
+        let tag = self.shared.sent.tag_of(&prepared.change.broker_order_id);
+        let body = exactly(encoder.modify(&prepared.change, tag.as_ref()), &prepared.request)
+            .or_else(|_| exactly(encoder.modify(&prepared.change, None), &prepared.request));
+        self.order_call(body, CHANGE)
+    }
+
+    fn session(&self) -> Call<SessionState> {
+        let shared = Arc::clone(&self.shared);
+        self.on_io(async move { shared.prove().await.map_or_else(SessionState::NotReady, |_| SessionState::Ready) }, SessionState::NotReady)
+    }
+
+    fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
+        let shared = Arc::clone(&self.shared);
+        self.on_io(async move { shared.orders().await }, Snapshot::Unknown)
+    }
+
+    fn trades(&self) -> Call<Snapshot<Arc<TradeRow>>> {
+        let shared = Arc::clone(&self.shared);
+        self.on_io(async move { shared.trades().await }, Snapshot::Unknown)
+    }
+
+    fn positions(&self) -> Call<Snapshot<PositionRow>> {
+        let shared = Arc::clone(&self.shared);
+        self.on_io(async move { shared.positions().await }, Snapshot::Unknown)
+    }
+
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>> {
+        let shared = Arc::clone(&self.shared);
+        let scrip = Scrip { exchange: instrument.key.exchange, token: instrument.token };
+        self.on_io(async move { shared.quote(scrip).await }, Err)
+    }
+
+    fn stream(&self) -> Option<mpsc::Receiver<StreamEvent>> {
+        self.shared.updates.lock().take()
+    }
+}

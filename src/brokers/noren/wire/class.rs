@@ -1,6 +1,8 @@
 //! What an error text means. The HTTP status tells nothing reliable, the text does: blanks are collapsed, case is
 //! ignored (Noren protocol reference, sections 1.5, 3.6 and 7).
 
+use ordergate_actors::ports::RateWindow;
+
 /// The class of a `Not_Ok`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -11,7 +13,7 @@ pub enum ErrorClass {
         /// The allowed number, if the text names it.
         limit: Option<u32>,
         /// Of what, if the text names it.
-        period: Option<RatePeriod>,
+        period: Option<RateWindow>,
     },
     /// There is nothing to show.
     NoData,
@@ -33,15 +35,6 @@ pub enum ErrorClass {
     ServerTimeout,
     /// Anything else: proves nothing.
     Unknown,
-}
-
-/// What a rate limit counts in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RatePeriod {
-    /// A calendar second.
-    Second,
-    /// A calendar minute.
-    Minute,
 }
 
 /// Who refused.
@@ -93,6 +86,15 @@ impl ErrorClass {
     pub fn refuses_the_call(self) -> bool {
         !matches!(self, Self::ServerTimeout | Self::Unknown | Self::NoData)
     }
+
+    /// The window of calls that is full, if that is the class. A text that names none is taken for the longer one.
+    #[must_use]
+    pub fn window(self) -> Option<RateWindow> {
+        match self {
+            Self::RateLimited { period, .. } => Some(period.unwrap_or(RateWindow::Minute)),
+            _ => None,
+        }
+    }
 }
 
 impl RejectPrefix {
@@ -133,9 +135,9 @@ fn rate(text: &str) -> ErrorClass {
     let after = text.split_once("exceeds limit").map_or("", |(_, after)| after);
     let limit = after.split_whitespace().next().and_then(|number| number.parse().ok());
     let period = if text.contains("current second") {
-        Some(RatePeriod::Second)
+        Some(RateWindow::Second)
     } else if text.contains("current minute") {
-        Some(RatePeriod::Minute)
+        Some(RateWindow::Minute)
     } else {
         None
     };

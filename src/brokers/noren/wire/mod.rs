@@ -38,7 +38,7 @@ pub mod trade_row;
 #[cfg(test)]
 mod tests;
 
-pub use class::{ErrorClass, RatePeriod, RejectPrefix};
+pub use class::{ErrorClass, RejectPrefix};
 pub use encode::{Ampersand, Body, EncodeError};
 pub use outcome::{Answer, Delivery};
 pub use reject::RejectClass;

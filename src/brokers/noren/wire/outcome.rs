@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::BrokerOrderId;
-use ordergate_actors::ports::{CallOutcome, PlaceOutcome};
+use ordergate_actors::ports::{CallOutcome, PlaceOutcome, RateWindow};
 
 use super::class::ErrorClass;
 use super::reply::{Garbled, ObjectReply};
@@ -38,10 +38,11 @@ pub struct Answer<T> {
     pub request_time: Option<DateTime<Utc>>,
 }
 
-/// The three ends that both kinds of call share.
+/// The ends that both kinds of call share.
 enum End {
     Ok(Fields),
     Rejected(String),
+    RateLimited(RateWindow, String),
     NotSent(String),
     Unconfirmed(String),
 }
@@ -52,6 +53,7 @@ pub fn place(delivery: &Delivery) -> Answer<PlaceOutcome> {
     judge(delivery).map(|end| match end {
         End::Ok(fields) => numbered(&fields),
         End::Rejected(reason) => PlaceOutcome::Rejected(reason),
+        End::RateLimited(window, text) => PlaceOutcome::RateLimited { window, text },
         End::NotSent(cause) => PlaceOutcome::NotSent(cause),
         End::Unconfirmed(cause) => PlaceOutcome::Unconfirmed(cause),
     })
@@ -63,6 +65,7 @@ pub fn change(delivery: &Delivery) -> Answer<CallOutcome> {
     judge(delivery).map(|end| match end {
         End::Ok(_) => CallOutcome::Accepted,
         End::Rejected(reason) => CallOutcome::Rejected(reason),
+        End::RateLimited(window, text) => CallOutcome::RateLimited { window, text },
         End::NotSent(cause) => CallOutcome::NotSent(cause),
         End::Unconfirmed(cause) => CallOutcome::Unconfirmed(cause),
     })
@@ -89,7 +92,10 @@ fn judge(delivery: &Delivery) -> Answer<End> {
     let outcome = match reply {
         ObjectReply::Ok(fields) => End::Ok(fields),
         // A server in trouble says many things; only what it says when it is well proves a refusal.
-        ObjectReply::NotOk(refusal) if refusal.class.refuses_the_call() && status < 500 => End::Rejected(refusal.emsg),
+        ObjectReply::NotOk(refusal) if refusal.class.refuses_the_call() && status < 500 => match refusal.class.window() {
+            Some(window) => End::RateLimited(window, refusal.emsg),
+            None => End::Rejected(refusal.emsg),
+        },
         ObjectReply::NotOk(refusal) => End::Unconfirmed(format!("the broker answered (HTTP {status}): {}", refusal.emsg)),
         ObjectReply::Garbled(garbled) => unreadable(&garbled),
     };

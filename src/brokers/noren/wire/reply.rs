@@ -135,7 +135,10 @@ impl ListReply {
                 Snapshot::Authoritative(good, unreadable)
             }
             Self::Empty => Snapshot::Authoritative(Vec::new(), Vec::new()),
-            Self::NotOk(refusal) => Snapshot::Unknown(format!("the broker answered: {}", refusal.emsg)),
+            Self::NotOk(refusal) => match refusal.class.window() {
+                Some(window) => Snapshot::RateLimited { window, text: refusal.emsg },
+                None => Snapshot::Unknown(format!("the broker answered: {}", refusal.emsg)),
+            },
             Self::Garbled(garbled) => Snapshot::Unknown(garbled.to_string()),
         }
     }

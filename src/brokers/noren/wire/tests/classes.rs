@@ -1,9 +1,10 @@
-use super::super::class::{ErrorClass, RatePeriod, RejectPrefix};
+use super::super::class::{ErrorClass, RejectPrefix};
 use super::super::reject::RejectClass;
 use super::super::status;
 use ordergate_actors::order::BookState;
+use ordergate_actors::ports::RateWindow;
 
-fn rate(limit: u32, period: RatePeriod) -> ErrorClass {
+fn rate(limit: u32, period: RateWindow) -> ErrorClass {
     ErrorClass::RateLimited { limit: Some(limit), period: Some(period) }
 }
 
@@ -12,8 +13,8 @@ fn every_synchronous_text_has_its_class() {
     let table = [
         ("Session Expired :  Invalid Session Key", ErrorClass::SessionExpired),
         ("session expired : invalid session key", ErrorClass::SessionExpired),
-        ("Invalid Input :  Order Recieved 11 in a current second exceeds Limit 10 for user", rate(10, RatePeriod::Second)),
-        ("Invalid Input :  Order Recieved 121 in a current minute exceeds Limit 120 for user", rate(120, RatePeriod::Minute)),
+        ("Invalid Input :  Order Recieved 11 in a current second exceeds Limit 10 for user", rate(10, RateWindow::Second)),
+        ("Invalid Input :  Order Recieved 121 in a current minute exceeds Limit 120 for user", rate(120, RateWindow::Minute)),
         ("Throttle limit exceeded", ErrorClass::RateLimited { limit: None, period: None }),
         ("Error Occurred : 5 \"no data\"", ErrorClass::NoData),
         ("No Data :  ", ErrorClass::NoData),
@@ -55,7 +56,7 @@ fn only_clear_words_refuse_a_call() {
     for class in [ErrorClass::Unknown, ErrorClass::ServerTimeout, ErrorClass::NoData] {
         assert!(!class.refuses_the_call(), "{class:?}");
     }
-    for class in [ErrorClass::SessionExpired, ErrorClass::InvalidInput, ErrorClass::InvalidIp, rate(10, RatePeriod::Second)] {
+    for class in [ErrorClass::SessionExpired, ErrorClass::InvalidInput, ErrorClass::InvalidIp, rate(10, RateWindow::Second)] {
         assert!(class.refuses_the_call(), "{class:?}");
     }
 }

@@ -1,7 +1,8 @@
 use ordergate_actors::order::BrokerOrderId;
+use ordergate_actors::ports::RateWindow;
 use ordergate_actors::ports::{CallOutcome, PlaceOutcome};
 
-use super::super::class::{ErrorClass, RatePeriod, RejectPrefix};
+use super::super::class::{ErrorClass, RejectPrefix};
 use super::super::outcome::{Delivery, change, place};
 use super::super::redact;
 use super::utc;
@@ -31,7 +32,7 @@ fn clear_refusals_reject_and_tell_their_class() {
         (
             400,
             "Invalid Input :  Order Recieved 11 in a current second exceeds Limit 10 for user",
-            ErrorClass::RateLimited { limit: Some(10), period: Some(RatePeriod::Second) },
+            ErrorClass::RateLimited { limit: Some(10), period: Some(RateWindow::Second) },
         ),
         (200, "Session Expired :  Invalid Session Key", ErrorClass::SessionExpired),
         (401, "Session Expired :  Invalid Session Key", ErrorClass::SessionExpired),

@@ -1,0 +1,83 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ordergate_actors::order::Exchange;
+use ordergate_actors::ports::Quotes;
+
+use super::board::{Board, Changes};
+use super::fixtures::share;
+use super::wire::frames::{Frame, Scrip, Tick, read};
+use crate::instruments::InstrumentTable;
+
+fn now() -> DateTime<Utc> {
+    "2026-11-20T04:30:00Z".parse().unwrap()
+}
+
+fn board(most: usize) -> Board {
+    Board::new(Arc::new(InstrumentTable::new([share()])), most)
+}
+
+fn scrip(token: u32) -> Scrip {
+    Scrip { exchange: Exchange::Nse, token }
+}
+
+fn tick(fields: &str) -> Tick {
+    match read(&format!(r#"{{"e":"NSE","tk":"2885",{fields}}}"#), now()) {
+        Frame::Tick(tick) => *tick,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn frames_are_merged_and_their_age_is_never_in_the_future() {
+    let (board, key) = (board(2), share().key);
+    let whole = tick(r#""t":"tk","lp":"101.45","bp1":"101.40","sp1":"101.50""#);
+    assert!(!board.take(&whole, now()), "nobody asked");
+    assert_eq!(board.quote(&key), None);
+    assert!(board.take(&whole, now()));
+    let later = now() + TimeDelta::seconds(1);
+    board.take(&tick(r#""t":"tf","bp1":"0""#), later);
+    let quote = board.quote(&key).unwrap();
+    assert_eq!((quote.bid, quote.ask.map(|ask| ask.to_string()), quote.at), (None, Some("101.5".into()), later), "the bid went");
+    let ahead = (now() + TimeDelta::hours(1)).timestamp();
+    board.take(&tick(&format!(r#""t":"tf","lp":"102","ft":"{ahead}""#)), later);
+    assert_eq!(board.quote(&key).unwrap().at, later);
+    let yesterday = now() - TimeDelta::days(1);
+    board.take(&tick(&format!(r#""t":"tk","lp":"102","ft":"{}""#, yesterday.timestamp())), later);
+    assert_eq!(board.quote(&key).unwrap().at, yesterday, "a closed market's snapshot is old");
+}
+
+#[test]
+fn the_instrument_that_nobody_asked_for_longest_gives_way() {
+    let board = board(2);
+    for token in [1, 2, 1, 3] {
+        board.want(scrip(token));
+    }
+    assert_eq!(board.all(), [scrip(1), scrip(3)]);
+    board.want(scrip(4));
+    assert_eq!(board.take_changes(), Changes { subscribe: vec![scrip(4)], unsubscribe: vec![scrip(1)] });
+    assert_eq!(board.take_changes(), Changes::default());
+    board.want(scrip(4));
+    assert_eq!(board.take_changes(), Changes::default());
+}
+
+#[tokio::test]
+async fn a_change_is_told_even_if_it_came_before_the_question() {
+    let board = board(2);
+    board.want(scrip(7));
+    board.changed().await;
+    assert_eq!(board.take_changes().subscribe, [scrip(7)]);
+}
+
+#[test]
+fn an_older_quote_does_not_replace_a_newer_one() {
+    let (board, key) = (board(2), share().key);
+    board.want(scrip(2885));
+    board.take(&tick(r#""t":"tk","lp":"101.45""#), now());
+    let newest = board.quote(&key).unwrap();
+    board.put(scrip(2885), ordergate_actors::ports::Quote { at: now() - TimeDelta::seconds(1), bid: None, ..newest });
+    assert_eq!(board.quote(&key), Some(newest));
+    let newer = ordergate_actors::ports::Quote { at: now() + TimeDelta::seconds(1), ..newest };
+    board.put(scrip(2885), newer);
+    assert_eq!(board.quote(&key), Some(newer));
+}

@@ -1,0 +1,82 @@
+//! What the account says of its connection, and how a person logs it in.
+
+use std::sync::Arc;
+
+use ordergate_actors::order::Amount;
+use ordergate_actors::ports::Call;
+
+use super::session::machine::Standing;
+use super::wire::limits;
+use super::{NorenBroker, Shared};
+use crate::brokers::connection::{Connection, ConnectionReport, Funds, LoginError};
+
+impl Connection for NorenBroker {
+    fn report(&self) -> Call<ConnectionReport> {
+        let shared = Arc::clone(&self.shared);
+        let lost = |words: String| ConnectionReport {
+            session: Err(words.clone()),
+            token_ends_at: None,
+            clock_skew_ms: None,
+            address: None,
+            funds: Err(words),
+            stream_age: None,
+            login_link: None,
+        };
+        self.on_io(async move { shared.report().await }, lost)
+    }
+
+    fn login(&self) -> Call<Result<String, LoginError>> {
+        let shared = Arc::clone(&self.shared);
+        self.on_io(async move { shared.login().await }, |words| Err(LoginError::Later(words)))
+    }
+
+    fn take_code(&self, code: String) -> Call<Result<String, LoginError>> {
+        let shared = Arc::clone(&self.shared);
+        self.on_io(async move { shared.session.take_code(code).await }, |words| Err(LoginError::Later(words)))
+    }
+}
+
+impl Shared {
+    async fn report(&self) -> ConnectionReport {
+        let session = self.prove().await.map(|_| format!("{} is logged in; a read worked", self.settings().credentials.uid));
+        let funds = match &session {
+            Ok(_) => self.funds().await,
+            Err(words) => Err(words.clone()),
+        };
+        ConnectionReport {
+            login_link: if session.is_ok() { None } else { self.settings().login_link() },
+            session,
+            token_ends_at: self.session.ends_at(),
+            clock_skew_ms: self.session.skew_ms(),
+            address: self.session.address(),
+            funds,
+            stream_age: self.health.age(),
+        }
+    }
+
+    async fn funds(&self) -> Result<Funds, String> {
+        let body = self.encoder.limits().map_err(|error| error.to_string())?;
+        let fields = self.session.object(&body).await?;
+        let limits = limits::read(&fields).map_err(|error| error.to_string())?;
+        Ok(Funds { cash: Amount(limits.cash), margin_used: Amount(limits.used), available: Amount(limits.available) })
+    }
+
+    /// A token that works is kept. What was refused before is tried again, because a person asks.
+    async fn login(&self) -> Result<String, LoginError> {
+        if self.session.standing() != Standing::Ready {
+            self.session.ask();
+        }
+        let timeouts = self.settings().timeouts;
+        // A code near its end is waited out, and a kept token is tried first.
+        let patience = timeouts.login.saturating_add(timeouts.read).saturating_add(std::time::Duration::from_secs(4));
+        match self.session.settled(patience).await {
+            Standing::Ready => match self.prove().await {
+                Ok(_) => Ok(format!("{} is logged in", self.settings().credentials.uid)),
+                Err(words) => Err(LoginError::Later(words)),
+            },
+            Standing::NeedsPerson => Err(LoginError::NeedsPerson(self.settings().login_link().unwrap_or_default())),
+            Standing::Stopped(words) => Err(LoginError::Refused(words)),
+            Standing::Trying(words) => Err(LoginError::Later(words)),
+        }
+    }
+}

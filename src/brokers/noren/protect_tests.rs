@@ -1,0 +1,108 @@
+use chrono::DateTime;
+use ordergate_actors::order::{Instrument, Kind, OrderType, Price, Right, Side, Terms};
+use ordergate_actors::ports::Quote;
+use proptest::prelude::{any, prop_assert, prop_assume, proptest};
+
+use super::fixtures::{price, share, terms};
+use super::protect::{Buffers, Care, Protection, Slabs, protect};
+
+fn buffers() -> Buffers {
+    Buffers {
+        shares_and_futures: Slabs::parse("100: 2, 500: 1, above: 0.5").unwrap(),
+        options: Slabs::parse("10: 5, 100: 3, 500: 2, above: 1").unwrap(),
+        future_protection: Protection::parse("2 min 200").unwrap(),
+        option_protection: Protection::parse("40 min 20").unwrap(),
+    }
+}
+
+fn option(strike: &str) -> Instrument {
+    let kind = Kind::Option { expiry: "2026-11-24".parse().unwrap(), strike: price(strike), right: Right::Call };
+    Instrument { kind, ..share() }
+}
+
+fn quote(bid: &str, ask: &str, last: &str) -> Quote {
+    let side = |text: &str| (!text.is_empty()).then(|| price(text));
+    Quote { bid: side(bid), ask: side(ask), last: price(last), at: DateTime::UNIX_EPOCH }
+}
+
+fn sent(instrument: &Instrument, side: Side, quote: Option<Quote>, care: Care) -> Result<String, String> {
+    let order = Terms { side, ..terms(OrderType::Market) };
+    let protected = protect(&order, instrument, quote.as_ref(), care, &buffers()).map_err(|refusal| refusal.reason)?;
+    assert_eq!(protected.order_type, OrderType::Limit);
+    Ok(protected.price.unwrap().to_string())
+}
+
+#[test]
+fn each_class_and_price_has_its_buffer_rounded_through_the_touch() {
+    let at = |instrument: &Instrument, side, bid: &str, ask: &str| sent(instrument, side, Some(quote(bid, ask, ask)), Care::Entry).unwrap();
+    assert_eq!(at(&share(), Side::Buy, "101.40", "101.50"), "102.55", "1 % is 102.515");
+    assert_eq!(at(&share(), Side::Sell, "101.40", "101.50"), "100.35", "1 % is 100.386");
+    assert_eq!(at(&share(), Side::Buy, "99.90", "99.95"), "101.95", "2 % below 100");
+    assert_eq!(at(&share(), Side::Buy, "1000", "1000"), "1005", "0.5 % above 500");
+    assert_eq!(at(&option("25000"), Side::Sell, "8", "8.05"), "7.6", "5 % of an option below 10");
+    assert_eq!(at(&option("25000"), Side::Sell, "0.05", "0.10"), "0.05", "never below one tick");
+}
+
+#[test]
+fn bands_and_price_protection_hold_it() {
+    let banded = Instrument { band: Some((price("100.02"), price("102.03"))), ..share() };
+    let touch = quote("101.40", "101.50", "101.45");
+    assert_eq!(sent(&banded, Side::Buy, Some(touch), Care::Entry).unwrap(), "102");
+    assert_eq!(
+        sent(&Instrument { band: Some((price("101.01"), price("110"))), ..share() }, Side::Sell, Some(touch), Care::Entry).unwrap(),
+        "101.05"
+    );
+    // 40 % or 20 rupees around the last price: a touch beyond that cannot be reached.
+    let wild = quote("10", "40", "12");
+    assert!(sent(&option("25000"), Side::Buy, Some(wild), Care::Entry).unwrap_err().contains("outside the prices"));
+    assert_eq!(sent(&option("25000"), Side::Buy, Some(wild), Care::Exit).unwrap(), "32");
+}
+
+#[test]
+fn an_entry_needs_a_two_sided_quote_and_an_exit_the_last_price() {
+    for one in [quote("", "101.50", "101.45"), quote("101.40", "", "101.45"), quote("", "", "101.45"), quote("102", "101", "101.45")] {
+        assert!(sent(&share(), Side::Buy, Some(one), Care::Entry).unwrap_err().contains("two-sided"), "{one:?}");
+        assert!(sent(&share(), Side::Buy, Some(one), Care::Exit).is_ok(), "{one:?}");
+    }
+    for care in [Care::Entry, Care::Exit] {
+        assert!(sent(&share(), Side::Buy, None, care).unwrap_err().contains("no fresh quote"));
+    }
+    // An option whose quote is the underlying's price and an empty book.
+    assert!(sent(&option("25000"), Side::Buy, Some(quote("", "", "25100")), Care::Exit).unwrap_err().contains("underlying"));
+}
+
+#[test]
+fn a_stop_is_priced_off_its_trigger_and_limits_stay() {
+    let stop = Terms { side: Side::Sell, trigger_price: Some(price("90")), ..terms(OrderType::StopMarket) };
+    let protected = protect(&stop, &share(), None, Care::Entry, &buffers()).unwrap();
+    assert_eq!((protected.order_type, protected.price.unwrap()), (OrderType::StopLimit, price("88.2")));
+    assert_eq!(protected.trigger_price, stop.trigger_price);
+    for kind in [OrderType::Limit, OrderType::StopLimit] {
+        assert_eq!(protect(&terms(kind), &share(), None, Care::Entry, &buffers()).unwrap(), terms(kind));
+    }
+}
+
+#[test]
+fn slabs_and_widths_are_read_strictly() {
+    for bad in ["", "100: 2", "above: 0", "above: 50", "500: 1, 100: 2, above: 1", "above: 1, 100: 2", "x: 1, above: 1"] {
+        assert!(Slabs::parse(bad).is_none(), "{bad:?}");
+    }
+    for bad in ["", "40", "min 20", "100 min 20", "40 min 0"] {
+        assert!(Protection::parse(bad).is_none(), "{bad:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn prop_a_protected_limit_is_on_the_tick_and_reaches_the_touch(ask in 20_i64..2_000_000, spread in 0_i64..100, is_buy in any::<bool>()) {
+        prop_assume!(spread < ask);
+        let at = |paise: i64| Price::new(rust_decimal::Decimal::new(paise * 5, 2)).unwrap();
+        let touch = Quote { bid: Some(at(ask - spread)), ask: Some(at(ask)), last: at(ask), at: DateTime::UNIX_EPOCH };
+        let side = if is_buy { Side::Buy } else { Side::Sell };
+        let order = Terms { side, ..terms(OrderType::Market) };
+        let limit = protect(&order, &share(), Some(&touch), Care::Entry, &buffers()).unwrap().price.unwrap();
+        prop_assert!(limit.is_on_tick(share().tick));
+        let reaches = if is_buy { limit >= at(ask) } else { limit <= at(ask - spread) };
+        prop_assert!(reaches, "{limit}");
+    }
+}

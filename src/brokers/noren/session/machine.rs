@@ -1,0 +1,273 @@
+//! When to log in, and when not to. Pure: values and times in, one step out.
+//!
+//! ```text
+//!           ┌───────── kept token ─────────┐
+//! Empty ──▶ Untried ── read works ──▶ Ready ── dead by text, or its end has come ──▶ Empty
+//!             └─ read says dead ─▶ Empty ── QuickAuth ──▶ (login) ──▶ Ready
+//!                                        ├─ OAuth ──▶ a person ──▶ (code) ──▶ Ready
+//!                                        └─ refused, or evicted too often ──▶ Stopped, until a person asks
+//! ```
+//! *Invariant:* one login at a time; none while an order call runs; none with words that were refused once; a kept token
+//! is tried with a read first, and a read that proves nothing is repeated, not followed by a login.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use ordergate_actors::order::ist;
+use secrecy::SecretString;
+
+use crate::brokers::noren::settings::{AuthFlow, Backoff};
+
+/// Tokens die at this hour, Indian time (Noren protocol reference, section 2.3).
+const CUT: NaiveTime = match NaiveTime::from_hms_opt(3, 0, 0) {
+    Some(time) => time,
+    None => NaiveTime::MIN,
+};
+
+/// A token, and how it came to us.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The text.
+    pub text: SecretString,
+    /// When it ends.
+    pub ends_at: DateTime<Utc>,
+    /// Counts the tokens of this process: what is said of an old one does not touch a new one.
+    pub number: u64,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Prove the kept token by a read.
+    Prove,
+    /// Log in without a person.
+    Login,
+    /// Nothing before that time.
+    WaitUntil(DateTime<Utc>),
+    /// Nothing until something happens (an order call ends, a person logs in).
+    Wait,
+}
+
+/// How it stands, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// A token that a read has proven.
+    Ready,
+    /// Something is being tried.
+    Trying(String),
+    /// A person must sign in at the broker's page.
+    NeedsPerson,
+    /// Nothing is tried any more, for this reason.
+    Stopped(String),
+}
+
+/// The session of one account.
+#[derive(Debug)]
+pub struct Machine {
+    flow: AuthFlow,
+    backoff: Backoff,
+    evictions_most: usize,
+    eviction_window: TimeDelta,
+    token: Option<Token>,
+    is_proven: bool,
+    is_busy: bool,
+    stopped: Option<String>,
+    failures: u32,
+    not_before: Option<DateTime<Utc>>,
+    last_words: String,
+    evictions: VecDeque<DateTime<Utc>>,
+    numbers: u64,
+}
+
+impl Machine {
+    /// An account without a token.
+    #[must_use]
+    pub fn new(flow: AuthFlow, backoff: Backoff, evictions_most: usize, eviction_window: TimeDelta) -> Self {
+        Self {
+            flow,
+            backoff,
+            evictions_most,
+            eviction_window,
+            token: None,
+            is_proven: false,
+            is_busy: false,
+            stopped: None,
+            failures: 0,
+            not_before: None,
+            last_words: "not logged in yet".to_owned(),
+            evictions: VecDeque::new(),
+            numbers: 0,
+        }
+    }
+
+    /// The token that calls may use: one that is not known to be dead.
+    #[must_use]
+    pub fn token(&self, now: DateTime<Utc>) -> Option<&Token> {
+        self.token.as_ref().filter(|token| now < token.ends_at)
+    }
+
+    /// The token that order calls may use: proven by a read.
+    #[must_use]
+    pub fn proven(&self, now: DateTime<Utc>) -> Option<&Token> {
+        self.token(now).filter(|_| self.is_proven)
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self, now: DateTime<Utc>) -> Standing {
+        if self.proven(now).is_some() {
+            Standing::Ready
+        } else if let Some(why) = &self.stopped {
+            Standing::Stopped(why.clone())
+        } else if self.token(now).is_none() && self.flow == AuthFlow::OAuth && !self.is_busy {
+            Standing::NeedsPerson
+        } else {
+            Standing::Trying(self.last_words.clone())
+        }
+    }
+
+    /// What to do next, with so many order calls under way.
+    #[must_use]
+    pub fn next(&self, now: DateTime<Utc>, orders_under_way: usize) -> Step {
+        if self.is_busy {
+            return Step::Wait;
+        }
+        if let Some(token) = self.token(now)
+            && self.is_proven
+        {
+            return Step::WaitUntil(token.ends_at);
+        }
+        if let Some(at) = self.not_before.filter(|at| now < *at) {
+            return Step::WaitUntil(at);
+        }
+        if self.token(now).is_some() {
+            return Step::Prove;
+        }
+        if self.stopped.is_some() || self.flow == AuthFlow::OAuth || orders_under_way > 0 {
+            return Step::Wait;
+        }
+        Step::Login
+    }
+
+    /// The step has ended with nothing else to say.
+    pub fn end_step(&mut self) {
+        self.is_busy = false;
+    }
+
+    /// A step has begun.
+    pub fn begin(&mut self) {
+        self.is_busy = true;
+    }
+
+    /// A token from disk; not proven.
+    pub fn kept(&mut self, text: SecretString, ends_at: DateTime<Utc>) {
+        self.take(text, ends_at, false);
+    }
+
+    /// A login came through.
+    pub fn logged_in(&mut self, text: SecretString, ends_at: DateTime<Utc>) -> Token {
+        self.is_busy = false;
+        self.stopped = None;
+        self.settle();
+        self.take(text, ends_at, true)
+    }
+
+    fn take(&mut self, text: SecretString, ends_at: DateTime<Utc>, is_proven: bool) -> Token {
+        self.numbers += 1;
+        let token = Token { text, ends_at, number: self.numbers };
+        self.token = Some(token.clone());
+        self.is_proven = is_proven;
+        token
+    }
+
+    /// The token of that number worked.
+    pub fn proved(&mut self, number: u64) {
+        self.is_busy = false;
+        if self.token.as_ref().is_some_and(|token| token.number == number) {
+            self.is_proven = true;
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        self.failures = 0;
+        self.not_before = None;
+        self.last_words.clear();
+    }
+
+    /// The step proved nothing: again after the back-off.
+    pub fn failed(&mut self, now: DateTime<Utc>, words: String) {
+        self.is_busy = false;
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = TimeDelta::from_std(self.backoff.after(self.failures)).ok().and_then(|wait| now.checked_add_signed(wait));
+        self.last_words = words;
+    }
+
+    /// The login was refused: the same words are not said twice, a second wrong one may lock the account.
+    pub fn refused(&mut self, words: String) {
+        self.is_busy = false;
+        self.last_words.clone_from(&words);
+        self.stopped = Some(words);
+    }
+
+    /// The broker calls the token of that number dead. Answers whether it was ours and alive until now: a proven token
+    /// that dies before its end was evicted by another login.
+    pub fn dead(&mut self, number: u64, now: DateTime<Utc>) -> bool {
+        if self.token.as_ref().is_none_or(|token| token.number != number) {
+            return false;
+        }
+        let was_evicted = self.is_proven && self.token(now).is_some();
+        self.token = None;
+        self.is_proven = false;
+        self.last_words = "the broker ended the session".to_owned();
+        if was_evicted {
+            self.evicted(now);
+        }
+        was_evicted
+    }
+
+    /// Something refused the token of that number without saying that it is dead: it is proven again by a read.
+    pub fn suspect(&mut self, number: u64) {
+        if self.token.as_ref().is_some_and(|token| token.number == number) {
+            self.is_proven = false;
+        }
+    }
+
+    /// Two programs that log each other out help nobody.
+    fn evicted(&mut self, now: DateTime<Utc>) {
+        self.evictions.push_back(now);
+        while self.evictions.front().is_some_and(|at| now.signed_duration_since(*at) > self.eviction_window) {
+            self.evictions.pop_front();
+        }
+        if self.evictions.len() >= self.evictions_most {
+            self.stopped = Some(format!(
+                "the session was ended early {} times in {} min: another program logs in with this account; stop it, then log in again",
+                self.evictions.len(),
+                self.eviction_window.num_minutes()
+            ));
+        }
+    }
+
+    /// A person asks: what stopped is tried again, at once.
+    pub fn asked(&mut self) {
+        self.stopped = None;
+        self.evictions.clear();
+        self.failures = 0;
+        self.not_before = None;
+    }
+
+    /// Whether a step runs.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+}
+
+/// When a token of now ends: at the next 03:00 Indian time, or when the broker says, whichever is earlier.
+#[must_use]
+pub fn end_of_token(now: DateTime<Utc>, told: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    let wall = now.with_timezone(&ist());
+    let day = if wall.time() < CUT { Some(wall.date_naive()) } else { wall.date_naive().checked_add_days(Days::new(1)) };
+    let cut = day.and_then(|day| day.and_time(CUT).and_local_timezone(ist()).single()).map_or(now, |cut| cut.with_timezone(&Utc));
+    told.map_or(cut, |told| told.min(cut))
+}

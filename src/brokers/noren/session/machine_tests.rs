@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+
+use super::machine::{Machine, Standing, Step, end_of_token};
+use crate::brokers::noren::settings::{AuthFlow, Backoff};
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    at("2026-11-20T04:30:00Z")
+}
+
+fn end() -> DateTime<Utc> {
+    at("2026-11-20T21:30:00Z")
+}
+
+fn machine(flow: AuthFlow) -> Machine {
+    let backoff = Backoff { first: Duration::from_secs(5), last: Duration::from_secs(60) };
+    Machine::new(flow, backoff, 3, TimeDelta::minutes(15))
+}
+
+fn token() -> SecretString {
+    SecretString::from("t")
+}
+
+#[test]
+fn a_token_ends_at_three_in_the_morning_or_earlier_if_told() {
+    let cases = [
+        ("2026-11-20T04:30:00Z", None, "2026-11-20T21:30:00Z"),
+        ("2026-11-20T21:29:59Z", None, "2026-11-20T21:30:00Z"),
+        ("2026-11-20T21:30:00Z", None, "2026-11-21T21:30:00Z"),
+        ("2026-11-20T04:30:00Z", Some("2026-11-20T10:00:00Z"), "2026-11-20T10:00:00Z"),
+        ("2026-11-20T04:30:00Z", Some("2026-12-20T10:00:00Z"), "2026-11-20T21:30:00Z"),
+    ];
+    for (now, told, ends) in cases {
+        assert_eq!(end_of_token(at(now), told.map(at)), at(ends), "{now} {told:?}");
+    }
+}
+
+#[test]
+fn a_kept_token_is_tried_with_a_read_and_a_read_that_proves_nothing_is_repeated() {
+    let mut machine = machine(AuthFlow::QuickAuth);
+    machine.kept(token(), end());
+    assert_eq!(machine.next(now(), 0), Step::Prove);
+    assert!(machine.proven(now()).is_none());
+    machine.begin();
+    assert_eq!(machine.next(now(), 0), Step::Wait, "one step at a time");
+    machine.failed(now(), "no network".into());
+    let again = now() + TimeDelta::seconds(5);
+    assert_eq!(machine.next(now(), 0), Step::WaitUntil(again));
+    assert_eq!(machine.next(again, 0), Step::Prove);
+    machine.begin();
+    machine.proved(1);
+    assert_eq!(machine.next(again, 0), Step::WaitUntil(end()));
+    assert_eq!(machine.standing(again), Standing::Ready);
+}
+
+#[test]
+fn no_login_runs_beside_an_order_call() {
+    let machine = machine(AuthFlow::QuickAuth);
+    assert_eq!(machine.next(now(), 1), Step::Wait);
+    assert_eq!(machine.next(now(), 0), Step::Login);
+}
+
+#[test]
+fn what_was_refused_is_not_said_again_until_a_person_asks() {
+    let mut machine = machine(AuthFlow::QuickAuth);
+    machine.begin();
+    machine.refused("Invalid OTP".into());
+    assert_eq!(machine.next(now() + TimeDelta::days(1), 0), Step::Wait);
+    assert_eq!(machine.standing(now()), Standing::Stopped("Invalid OTP".into()));
+    machine.asked();
+    assert_eq!(machine.next(now(), 0), Step::Login);
+}
+
+#[test]
+fn oauth_waits_for_a_person() {
+    let mut machine = machine(AuthFlow::OAuth);
+    assert_eq!((machine.next(now(), 0), machine.standing(now())), (Step::Wait, Standing::NeedsPerson));
+    machine.begin();
+    machine.logged_in(token(), end());
+    assert_eq!(machine.standing(now()), Standing::Ready);
+    assert_eq!(machine.standing(end()), Standing::NeedsPerson, "the end is known ahead");
+    assert!(machine.token(end()).is_none());
+}
+
+#[test]
+fn words_about_an_old_token_do_not_touch_the_new_one() {
+    let mut machine = machine(AuthFlow::QuickAuth);
+    let first = machine.logged_in(token(), end());
+    assert!(machine.dead(first.number, now()));
+    let second = machine.logged_in(token(), end());
+    assert!(!machine.dead(first.number, now()));
+    machine.suspect(first.number);
+    assert_eq!(machine.proven(now()).unwrap().number, second.number);
+    machine.suspect(second.number);
+    assert_eq!(machine.next(now(), 5), Step::Prove, "a read is safe beside order calls");
+}
+
+#[test]
+fn two_programs_do_not_log_each_other_out_for_ever() {
+    let mut machine = machine(AuthFlow::QuickAuth);
+    for minute in [0, 20, 25, 30] {
+        let now = now() + TimeDelta::minutes(minute);
+        assert_eq!(machine.next(now, 0), Step::Login, "minute {minute}");
+        machine.begin();
+        let token = machine.logged_in(token(), end());
+        machine.dead(token.number, now);
+    }
+    assert!(matches!(machine.standing(now()), Standing::Stopped(words) if words.contains("another program")));
+    assert_eq!(machine.next(now() + TimeDelta::hours(2), 0), Step::Wait);
+}
+
+#[test]
+fn a_token_that_dies_at_its_end_was_not_evicted() {
+    let mut machine = machine(AuthFlow::QuickAuth);
+    for _ in 0..5 {
+        let token = machine.logged_in(token(), end());
+        assert!(!machine.dead(token.number, end()));
+    }
+    assert_eq!(machine.next(end(), 0), Step::Login);
+}

@@ -1,0 +1,226 @@
+//! The one task that proves tokens and logs in, and the code that a person brings.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+
+use super::machine::{Step, Token, end_of_token};
+use super::{Session, otp};
+use crate::brokers::connection::LoginError;
+use crate::brokers::noren::settings::AuthFlow;
+use crate::brokers::noren::wire::request::{OAuthLogin, QuickLogin};
+use crate::brokers::noren::wire::{Body, Delivery, ErrorClass, ObjectReply, session as replies};
+
+/// Clocks are set and machines sleep: a far end is looked at again after this.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What a login call came to.
+enum End {
+    In(replies::Login),
+    Refused(String),
+    Later(String),
+}
+
+impl Session {
+    /// Owns the session until the account's runtime ends.
+    pub async fn run(&self) {
+        self.load();
+        loop {
+            let step = self.next();
+            match step {
+                Step::Prove => self.prove().await,
+                Step::Login => self.quick().await,
+                Step::Wait => self.wake.notified().await,
+                Step::WaitUntil(at) => {
+                    let left = at.signed_duration_since(self.now()).to_std().unwrap_or_default();
+                    let _woken = tokio::time::timeout(left.min(LONGEST_SLEEP), self.wake.notified()).await;
+                }
+            }
+        }
+    }
+
+    /// Decides and begins in one step, so that no order call takes off in between.
+    fn next(&self) -> Step {
+        let mut machine = self.machine.lock();
+        let flights = self.orders_under_way.load(std::sync::atomic::Ordering::Acquire);
+        let step = machine.next(self.now(), flights);
+        if matches!(step, Step::Prove | Step::Login) {
+            machine.begin();
+        }
+        step
+    }
+
+    fn load(&self) {
+        match self.vault.load(self.now()) {
+            Ok(Some((text, ends_at))) => self.machine.lock().kept(text, ends_at),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(event = "kept_token_unusable", "the kept token of the broker cannot be used: {error}"),
+        }
+        self.announce();
+    }
+
+    /// One read with the token that we have. Only the broker's word makes it dead.
+    async fn prove(&self) {
+        let now = self.now();
+        let token = self.machine.lock().token(now).cloned();
+        let Some(token) = token else {
+            self.machine.lock().failed(now, "the token has ended".to_owned());
+            return;
+        };
+        let body = match self.encoder.user_details() {
+            Ok(body) => body,
+            Err(error) => return self.refused(error.to_string()),
+        };
+        let delivery = self.http.post(&body, Some(&token.text), self.settings.timeouts.read).await;
+        match delivery {
+            Delivery::Replied { status, body } => self.proof(&token, status, &body, now),
+            Delivery::NotWritten(words) | Delivery::Lost(words) => self.failed(words),
+        }
+    }
+
+    fn proof(&self, token: &Token, status: u16, body: &[u8], asked_at: DateTime<Utc>) {
+        let reply = ObjectReply::read(status, body);
+        self.learn(token.number, reply.class(), reply.request_time(), asked_at);
+        match reply {
+            ObjectReply::Ok(fields) => {
+                if let Some(address) = fields.text("ipaddr").and_then(|text| text.parse().ok()) {
+                    self.saw_address(address);
+                }
+                self.machine.lock().proved(token.number);
+                self.announce();
+            }
+            // `learn` has dealt with the token.
+            ObjectReply::NotOk(refusal) if refusal.class == ErrorClass::SessionExpired => self.machine.lock().end_step(),
+            ObjectReply::NotOk(refusal) => self.failed(refusal.emsg),
+            // A gateway's bare 401 says nothing but that the token is not taken.
+            ObjectReply::Garbled(garbled) if garbled.status == 401 => {
+                self.dead(token.number);
+                self.machine.lock().end_step();
+            }
+            ObjectReply::Garbled(garbled) => self.failed(garbled.to_string()),
+        }
+    }
+
+    fn failed(&self, words: String) {
+        tracing::warn!(event = "broker_login_later", uid = self.settings.credentials.uid, "no broker session yet: {words}");
+        let now = self.now();
+        self.machine.lock().failed(now, words);
+        self.announce();
+    }
+
+    fn refused(&self, words: String) {
+        tracing::error!(
+            event = "broker_login_refused",
+            uid = self.settings.credentials.uid,
+            "the broker refuses the login: {words}; it is not tried again until a person asks for it"
+        );
+        self.machine.lock().refused(words);
+        self.announce();
+    }
+
+    async fn quick(&self) {
+        match self.quick_body().await {
+            Ok(body) => self.finish(self.login_call(&body).await),
+            Err(words) => self.finish(End::Refused(words)),
+        }
+    }
+
+    async fn quick_body(&self) -> Result<Body, String> {
+        let credentials = &self.settings.credentials;
+        let missing = |name: &str| format!("the setting {name} is missing");
+        let password = credentials.password.clone().ok_or_else(|| missing("password"))?;
+        let api_key = credentials.api_key.clone().ok_or_else(|| missing("api_key"))?;
+        let seed = credentials.totp_secret.as_ref().ok_or_else(|| missing("totp_secret"))?;
+        let code = otp::code(seed, self.now()).map_err(|error| error.to_string())?;
+        tokio::time::sleep(code.wait).await;
+        let login =
+            QuickLogin { password, otp: code.text, vendor: credentials.vendor_code.clone(), api_key, imei: credentials.imei.clone() };
+        self.encoder.quick_auth(&login).map_err(|error| error.to_string())
+    }
+
+    async fn login_call(&self, body: &Body) -> End {
+        let asked_at = self.now();
+        let (status, text) = match self.http.post(body, None, self.settings.timeouts.login).await {
+            Delivery::Replied { status, body } => (status, body),
+            Delivery::NotWritten(words) | Delivery::Lost(words) => return End::Later(words),
+        };
+        let reply = match self.settings.auth {
+            AuthFlow::QuickAuth => ObjectReply::read(status, &text),
+            AuthFlow::OAuth => replies::access_token_reply(status, &text),
+        };
+        self.learn(0, None, reply.request_time(), asked_at);
+        match reply {
+            ObjectReply::Ok(fields) => {
+                let login = match self.settings.auth {
+                    AuthFlow::QuickAuth => replies::quick_auth(&fields),
+                    AuthFlow::OAuth => replies::access_token(&fields),
+                };
+                login.map_or_else(|error| End::Later(format!("the broker's answer to the login cannot be used: {error}")), End::In)
+            }
+            ObjectReply::NotOk(refusal) => match refusal.class {
+                ErrorClass::RateLimited { .. } | ErrorClass::ServerTimeout => End::Later(refusal.emsg),
+                // A refusal that we do not understand is a refusal: another try may lock the account.
+                _ => End::Refused(refusal.emsg),
+            },
+            ObjectReply::Garbled(garbled) => End::Later(garbled.to_string()),
+        }
+    }
+
+    fn finish(&self, end: End) {
+        match end {
+            End::In(login) if !login.uid.eq_ignore_ascii_case(&self.settings.credentials.uid) => {
+                self.refused(format!("the broker logged in {} instead of {}", login.uid, self.settings.credentials.uid));
+            }
+            End::In(login) => self.logged_in(&login.token, login.expires_at, login.must_change_password),
+            End::Refused(words) => self.refused(words),
+            End::Later(words) => self.failed(words),
+        }
+    }
+
+    fn logged_in(&self, token: &SecretString, told: Option<DateTime<Utc>>, must_change_password: bool) {
+        let ends_at = end_of_token(self.now(), told);
+        if let Err(error) = self.vault.keep(token, ends_at) {
+            tracing::warn!(event = "token_not_kept", "the broker's token could not be kept ({error}); a restart has to log in again");
+        }
+        self.machine.lock().logged_in(token.clone(), ends_at);
+        tracing::info!(event = "broker_logged_in", uid = self.settings.credentials.uid, %ends_at, "logged in to the broker");
+        if must_change_password {
+            tracing::warn!(event = "broker_password_due", "the broker wants the password changed soon");
+        }
+        self.announce();
+    }
+
+    /// Finishes a login that a person began: exchanges the code of the redirect. A code is tried once.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn take_code(&self, code: String) -> Result<String, LoginError> {
+        let credentials = &self.settings.credentials;
+        if self.settings.auth != AuthFlow::OAuth {
+            return Err(LoginError::Refused("this account logs in with a password and takes no code".to_owned()));
+        }
+        let secret = credentials.client_secret.clone().ok_or_else(|| LoginError::Refused("client_secret is missing".to_owned()))?;
+        let login = OAuthLogin { client_id: credentials.client_id.clone(), secret, code: SecretString::from(code.trim()) };
+        let body = self.encoder.access_token(&login).map_err(|error| LoginError::Refused(error.to_string()))?;
+        {
+            let mut machine = self.machine.lock();
+            if machine.is_busy() || self.orders_under_way.load(std::sync::atomic::Ordering::Acquire) > 0 {
+                return Err(LoginError::Later("an order call or another login is under way; sign in again in a moment".to_owned()));
+            }
+            machine.begin();
+        }
+        let end = self.login_call(&body).await;
+        let answer = match &end {
+            End::In(login) => Ok(format!("logged in as {}", login.uid)),
+            End::Refused(words) => Err(LoginError::Refused(words.clone())),
+            End::Later(words) => Err(LoginError::Later(words.clone())),
+        };
+        match end {
+            // The next code may be right, and a token that works goes on working.
+            End::Refused(words) | End::Later(words) => self.failed(words),
+            end @ End::In(_) => self.finish(end),
+        }
+        answer
+    }
+}

@@ -1,0 +1,136 @@
+//! The adapter against the simulated broker: real HTTP, a real websocket, the same exchange as the paper broker.
+
+use std::sync::Arc;
+
+use ordergate_actors::order::{BookState, BrokerTag, CommandId, Exchange, InstrumentKey, OrderType, Price, Side, Terms, trading_date};
+use ordergate_actors::ports::{
+    Broker, BrokerOrder, CallOutcome, Clock, Instruments, PlaceOutcome, Quotes, Session as SessionState, Snapshot, StreamEvent,
+};
+use secrecy::SecretString;
+
+use super::fixtures::terms;
+use super::settings::{AuthFlow, Credentials, NorenSettings};
+use super::wire_tests::{event, ms, settings, until};
+use super::{Io, NorenBroker};
+use crate::clock::SystemClock;
+use crate::instruments::{InstrumentTable, sample};
+use crate::simulator::noren_server::{PriceSetting, Prices, Settings, Simulator};
+
+struct World {
+    simulator: Simulator,
+    broker: NorenBroker,
+    table: Arc<InstrumentTable>,
+    key: InstrumentKey,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let simulator =
+            Simulator::start(Settings { per_second: 0, per_minute: 0, prices: Prices::Scripted, ..Settings::default() }).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let socket = format!("ws://{}/NorenWSTP/", simulator.address);
+        let secret = |text: &str| Some(SecretString::from(text));
+        let base = settings((&simulator.url(), &socket), directory.path(), AuthFlow::QuickAuth);
+        let credentials = Credentials {
+            password: secret("sim-password"),
+            api_key: secret("sim-key"),
+            totp_secret: secret("JBSWY3DPEHPK3PXP"),
+            client_secret: secret("sim-secret"),
+            ..base.credentials.clone()
+        };
+        let mut settings = NorenSettings { credentials, ..base };
+        settings.timeouts.order = ms(10_000);
+        let table = Arc::new(InstrumentTable::new(sample(trading_date(SystemClock.now())).unwrap()));
+        let broker = NorenBroker::start(settings, table.clone(), Arc::new(SystemClock), Io::current()).unwrap();
+        let world = Self { simulator, broker, table, key: InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ"), _directory: directory };
+        world.price("1400.00", "1400.10");
+        world
+    }
+
+    fn price(&self, bid: &str, ask: &str) {
+        let (bid, ask) = (Some(bid.parse().unwrap()), Some(ask.parse().unwrap()));
+        let (exch, tsym) = ("NSE".to_owned(), self.key.symbol.to_string());
+        self.simulator.set_price(&PriceSetting { exch, tsym, bid, ask, ..PriceSetting::default() }).unwrap();
+    }
+
+    fn order(&self, tag: &str, order_type: OrderType, at: &str) -> BrokerOrder {
+        BrokerOrder {
+            command_id: CommandId(uuid::Uuid::nil()),
+            instrument: self.table.find(&self.key).unwrap(),
+            terms: Terms { side: Side::Buy, price: Price::parse(at).ok(), ..terms(order_type) },
+            tag: BrokerTag::parse(tag).unwrap(),
+            is_exit: false,
+        }
+    }
+
+    async fn state_of(&self, tag: &str) -> Option<(BookState, i64)> {
+        let Snapshot::Authoritative(rows, unreadable) = self.broker.orders().await else { return None };
+        assert_eq!(unreadable, []);
+        rows.iter().find(|row| row.tag.as_deref() == Some(tag)).map(|row| (row.state, row.filled))
+    }
+}
+
+async fn becomes(world: &World, tag: &str, wanted: (BookState, i64)) {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while world.state_of(tag).await != Some(wanted) {
+        assert!(tokio::time::Instant::now() < deadline, "{tag} did not become {wanted:?}");
+        tokio::time::sleep(ms(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_placed_filled_over_the_stream_and_another_cancelled() {
+    let world = World::new();
+    let mut stream = world.broker.stream().unwrap();
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+    assert_eq!(event(&mut stream).await, StreamEvent::Reconnected);
+    // The board gets its quote from the stream, and a market order its price from the board.
+    let board = world.broker.board();
+    until("a quote", || board.quote(&world.key).is_some_and(|quote| quote.ask.is_some())).await;
+    let quote = board.quote(&world.key);
+    let market = world.order("OGSIM000000001", OrderType::Market, "");
+    assert!(world.broker.prepare(market.clone(), None).is_err());
+    let prepared = world.broker.prepare(market, quote.as_ref()).unwrap();
+    assert_eq!(prepared.order.terms.price.unwrap().to_string(), "1407.2", "half a percent through 1400.10, to the tick of 0.10");
+    let outcome = world.broker.place(prepared).await;
+    let PlaceOutcome::Accepted(number) = outcome else { panic!("{outcome:?}") };
+    loop {
+        if let StreamEvent::Trade(trade) = event(&mut stream).await {
+            assert_eq!((trade.fill.broker_order_id, trade.fill.quantity.value()), (number, 10));
+            break;
+        }
+    }
+    becomes(&world, "OGSIM000000001", (BookState::Complete, 10)).await;
+    let Snapshot::Authoritative(trades, _) = world.broker.trades().await else { panic!("the trade book") };
+    assert_eq!(trades.iter().map(|trade| trade.fill.quantity.value()).sum::<i64>(), 10);
+    let Snapshot::Authoritative(positions, _) = world.broker.positions().await else { panic!("the positions") };
+    assert_eq!(positions.iter().map(|position| position.net).sum::<i64>(), 10);
+
+    let resting = world.broker.prepare(world.order("OGSIM000000002", OrderType::Limit, "1390"), None).unwrap();
+    let PlaceOutcome::Accepted(number) = world.broker.place(resting).await else { panic!("it rests") };
+    becomes(&world, "OGSIM000000002", (BookState::Open, 0)).await;
+    assert_eq!(world.broker.cancel(number).await, CallOutcome::Accepted);
+    becomes(&world, "OGSIM000000002", (BookState::Cancelled, 0)).await;
+    assert_eq!(world.simulator.accepted("OGSIM000000001"), 1);
+}
+
+#[tokio::test]
+async fn an_ended_session_and_a_broken_socket_come_back_by_themselves() {
+    let world = World::new();
+    let mut stream = world.broker.stream().unwrap();
+    assert_eq!(event(&mut stream).await, StreamEvent::Reconnected);
+    world.simulator.kill_sockets();
+    assert_eq!(event(&mut stream).await, StreamEvent::Reconnected);
+    world.simulator.expire_sessions();
+    // The first read hears of it; the login that follows makes the next one work.
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    let _first = world.broker.orders().await;
+    while !matches!(world.broker.orders().await, Snapshot::Authoritative(..)) {
+        assert!(tokio::time::Instant::now() < deadline, "no session came back");
+        tokio::time::sleep(ms(10)).await;
+    }
+    while event(&mut stream).await != StreamEvent::Reconnected {}
+    let quote = world.broker.quote(world.table.find(&world.key).unwrap()).await.unwrap();
+    assert_eq!(quote.bid.unwrap().to_string(), "1400");
+}

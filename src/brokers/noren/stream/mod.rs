@@ -1,0 +1,245 @@
+//! One socket for order updates and quotes. It is a hint: whatever it tells or loses, the books are the truth.
+//!
+//! ```text
+//! session ready ─▶ connect ─▶ handshake ─▶ subscribe orders and scrips ─▶ "reconnected" ─▶ frames …
+//!      ▲              └────────── refused, silent, closed ──────────┘                        │
+//!      └── token proven again by a read ◀── refused          back-off ◀── closed, silent ◀───┘
+//! ```
+
+pub mod merge;
+#[cfg(test)]
+mod merge_tests;
+mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike, Timelike, Utc, Weekday};
+use ordergate_actors::order::ist;
+use ordergate_actors::ports::StreamEvent;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::board::Board;
+use super::session::Session;
+use super::settings::NorenSettings;
+use super::wire::frames::{self, Frame};
+use super::wire::request::Account;
+use crate::brokers::updates::Updates;
+use merge::Merge;
+use socket::{End, Socket};
+
+/// How many times longer a silence is borne outside market hours, when nothing moves.
+const QUIET_HOURS: u32 = 4;
+
+/// The stream of one account.
+#[derive(Debug)]
+pub struct Stream {
+    settings: Arc<NorenSettings>,
+    account: Account,
+    session: Arc<Session>,
+    board: Arc<Board>,
+    health: Arc<Health>,
+    updates: Updates,
+    merge: Merge,
+    token: u64,
+}
+
+/// What others may know of the stream.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<Option<Instant>>);
+
+impl Health {
+    /// The age of the newest frame; `None` when no stream is up.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.0.lock().map(|at| at.elapsed())
+    }
+}
+
+impl Stream {
+    /// A stream that is not connected yet. `run` does it.
+    #[must_use]
+    pub(crate) fn new(
+        settings: Arc<NorenSettings>,
+        account: Account,
+        session: Arc<Session>,
+        board: Arc<Board>,
+        health: Arc<Health>,
+        updates: Updates,
+    ) -> Self {
+        Self { settings, account, session, board, health, updates, merge: Merge::default(), token: 0 }
+    }
+
+    /// Keeps a socket up until the account's runtime ends.
+    pub async fn run(mut self) {
+        let mut failures = 0_u32;
+        let mut changes = self.session.watch();
+        loop {
+            let Ok(token) = self.session.token() else {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            if self.token != token.number {
+                self.token = token.number;
+                self.merge.forget();
+            }
+            let started = Instant::now();
+            let end = self.connection(&token.text).await;
+            *self.health.0.lock() = None;
+            match &end {
+                End::Refused => {
+                    tracing::warn!(event = "broker_stream_refused", "the broker refuses the stream's login; the session is proven again");
+                    self.session.suspect(token.number);
+                }
+                End::Closed(words) => tracing::warn!(event = "broker_stream_down", "the broker's stream is down: {words}"),
+            }
+            // A socket that lived is no failure; one that is closed at once again and again is.
+            failures = if started.elapsed() >= self.settings.reconnect.last { 1 } else { failures.saturating_add(1) };
+            tokio::time::sleep(jittered(self.settings.reconnect.after(failures))).await;
+        }
+    }
+
+    /// One connection, from its beginning to its end.
+    async fn connection(&mut self, token: &secrecy::SecretString) -> End {
+        let mut socket = match Socket::open(&self.settings, &self.account, token).await {
+            Ok(socket) => socket,
+            Err(end) => return end,
+        };
+        self.heard();
+        if let Err(end) = self.subscribe(&mut socket).await {
+            return end;
+        }
+        // No replay exists: whatever happened in between is in the books alone.
+        self.updates.push(StreamEvent::Reconnected);
+        tracing::info!(event = "broker_stream_up", "the broker's stream is up");
+        self.live(&mut socket).await
+    }
+
+    async fn subscribe(&self, socket: &mut Socket) -> Result<(), End> {
+        socket.send(frames::subscribe_orders(&self.account)).await?;
+        self.send_all(socket, frames::subscribe(frames::Feed::Touchline, &self.board.all())).await
+    }
+
+    async fn send_all(&self, socket: &mut Socket, frames: Vec<String>) -> Result<(), End> {
+        for (place, frame) in frames.into_iter().enumerate() {
+            if place > 0 {
+                tokio::time::sleep(self.settings.stream.chunk_gap).await;
+            }
+            socket.send(frame).await?;
+        }
+        Ok(())
+    }
+
+    async fn live(&mut self, socket: &mut Socket) -> End {
+        let waits = self.settings.stream;
+        let board = Arc::clone(&self.board);
+        let mut changes = self.session.watch();
+        let mut beat = tokio::time::interval(waits.heartbeat);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut last = Instant::now();
+        loop {
+            let patience = if is_market_time(self.session.now()) { waits.silence } else { waits.silence.saturating_mul(QUIET_HOURS) };
+            tokio::select! {
+                frame = socket.next() => {
+                    match frame {
+                        Ok(Some(text)) => self.take(&text),
+                        Ok(None) => {}
+                        Err(end) => return end,
+                    }
+                    last = Instant::now();
+                    self.heard();
+                }
+                _ = beat.tick() => {
+                    self.updates.catch_up();
+                    if let Err(end) = socket.beat().await {
+                        return end;
+                    }
+                }
+                () = board.changed() => {
+                    let changes = board.take_changes();
+                    let touch = frames::Feed::Touchline;
+                    let frames = [frames::unsubscribe(touch, &changes.unsubscribe), frames::subscribe(touch, &changes.subscribe)].concat();
+                    if let Err(end) = self.send_all(socket, frames).await {
+                        return end;
+                    }
+                }
+                _ = changes.changed() => {
+                    if self.session.token().is_ok_and(|token| token.number != self.token) {
+                        return End::Closed("the session is a new one".to_owned());
+                    }
+                }
+                () = tokio::time::sleep_until(last + patience) => {
+                    return End::Closed(format!("nothing was heard for {} ms", patience.as_millis()));
+                }
+            }
+        }
+    }
+
+    fn heard(&self) {
+        *self.health.0.lock() = Some(Instant::now());
+    }
+
+    fn take(&mut self, text: &str) {
+        let now = self.session.now();
+        match frames::read(text, now) {
+            Frame::Tick(tick) => {
+                self.board.take(&tick, now);
+            }
+            Frame::Order(update) => {
+                let merged = self.merge.take(*update);
+                for event in merged.events {
+                    self.updates.push(event);
+                }
+                if let Some(words) = merged.doubt {
+                    tracing::warn!(event = "broker_stream_doubt", "{words}; the books are read");
+                    self.updates.push(StreamEvent::Reconnected);
+                }
+            }
+            Frame::Unreadable { cause, raw } => {
+                tracing::warn!(event = "broker_frame_unreadable", raw, "a frame of the broker's stream cannot be read: {cause}");
+                // It may have been about an order.
+                self.updates.push(StreamEvent::Reconnected);
+            }
+            Frame::Unknown(raw) => tracing::debug!(event = "broker_frame_unknown", raw, "a frame of no known kind"),
+            Frame::Connected { .. } | Frame::Heartbeat | Frame::OrdersSubscribed | Frame::Unsubscribed => {}
+        }
+    }
+}
+
+/// When prices move somewhere: Monday to Friday from 9:00 to midnight, Indian time. Only the patience with a silent
+/// socket hangs on it, so that holidays need not be known.
+fn is_market_time(now: DateTime<Utc>) -> bool {
+    let wall = now.with_timezone(&ist());
+    !matches!(wall.weekday(), Weekday::Sat | Weekday::Sun) && wall.hour() >= 9
+}
+
+/// Up to a quarter more, so that many clients of one server do not come back together.
+fn jittered(wait: Duration) -> Duration {
+    let mut byte = [0_u8; 1];
+    // Without random numbers the wait is as long as it is.
+    let _ = getrandom::fill(&mut byte);
+    wait.saturating_add(wait.saturating_mul(u32::from(byte[0])).checked_div(1_024).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_move_on_weekdays_from_nine() {
+        let at = |text: &str| is_market_time(text.parse().unwrap());
+        assert!(at("2026-11-20T03:30:00Z") && at("2026-11-20T18:29:00Z"));
+        assert!(!at("2026-11-20T03:29:00Z") && !at("2026-11-20T18:30:00Z") && !at("2026-11-22T06:00:00Z"));
+    }
+
+    #[test]
+    fn jitter_adds_up_to_a_quarter() {
+        for _ in 0..50 {
+            let wait = jittered(Duration::from_secs(1));
+            assert!(wait >= Duration::from_secs(1) && wait <= Duration::from_millis(1_250));
+        }
+    }
+}

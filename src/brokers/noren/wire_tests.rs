@@ -1,0 +1,419 @@
+//! The adapter over real sockets against a scripted broker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::{BrokerOrderId, OrderType};
+use ordergate_actors::ports::{
+    Broker, BrokerOrder, CallOutcome, Clock, Modification, PlaceOutcome, Prepared, Quotes, Session as SessionState, Snapshot, StreamEvent,
+};
+use parking_lot::Mutex;
+use secrecy::SecretString;
+
+use super::fixtures::{order, share, terms};
+use super::server::{Act, Arrived, Server, not_ok, ok};
+use super::settings::{AuthFlow, Backoff, Credentials, NorenSettings, StreamWaits, Timeouts};
+use super::wire::Ampersand;
+use super::{Buffers, Io, NorenBroker, Protection, Slabs};
+use crate::brokers::connection::{Connection, LoginError};
+use crate::instruments::InstrumentTable;
+
+const PASSWORD: &str = "Passw0rd-hunter2";
+const SEED: &str = "JBSWY3DPEHPK3PXP";
+const TOKEN: &str = "aaaabbbbccccddddeeeeffff0000111122223333444455556666777788889999";
+
+#[derive(Debug)]
+struct Hand(Mutex<DateTime<Utc>>);
+
+impl Clock for Hand {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock()
+    }
+}
+
+pub(super) fn ms(value: u64) -> Duration {
+    Duration::from_millis(value)
+}
+
+pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: AuthFlow) -> NorenSettings {
+    let secret = |text: &str| Some(SecretString::from(text));
+    let width = Protection::parse("40 min 20").unwrap();
+    NorenSettings {
+        host: server.0.into(),
+        rest_prefix: "/NorenWClientTP/".into(),
+        socket_url: server.1.into(),
+        login_page: "http://127.0.0.1/login?client_id={client_id}".into(),
+        auth,
+        content_type: "text/plain".into(),
+        ampersand: Ampersand::Escape,
+        credentials: Credentials {
+            uid: "FA00001".into(),
+            actid: "FA00001".into(),
+            vendor_code: "FA00001_U".into(),
+            client_id: "FA00001_U".into(),
+            imei: "x".into(),
+            password: secret(PASSWORD),
+            totp_secret: secret(SEED),
+            api_key: secret("api-key-hunter2"),
+            client_secret: secret("client-secret-hunter2"),
+        },
+        is_live: false,
+        timeouts: Timeouts { connect: ms(2_000), order: ms(500), read: ms(5_000), book: ms(5_000), login: ms(5_000), idle: ms(5_000) },
+        stream: StreamWaits { heartbeat: ms(100), silence: ms(20_000), handshake: ms(2_000), chunk_gap: ms(1) },
+        reconnect: Backoff { first: ms(10), last: ms(100) },
+        login_backoff: Backoff { first: ms(10), last: ms(50) },
+        evictions_most: 3,
+        eviction_window: Duration::from_secs(900),
+        visibility_bound: ms(600),
+        poll: ms(20),
+        remarks_echo_min: 12,
+        max_subscriptions: 2,
+        stream_capacity: 64,
+        buffers: Buffers {
+            shares_and_futures: Slabs::parse("100: 2, 500: 1, above: 0.5").unwrap(),
+            options: Slabs::parse("10: 5, 100: 3, 500: 2, above: 1").unwrap(),
+            future_protection: width,
+            option_protection: width,
+        },
+        directory: directory.to_owned(),
+    }
+}
+
+struct World {
+    server: Server,
+    directory: tempfile::TempDir,
+    clock: Arc<Hand>,
+    broker: NorenBroker,
+}
+
+/// Answers of a broker that is well: logins, proofs, and nothing in the books.
+fn well(arrived: &Arrived) -> Act {
+    match arrived.route.as_str() {
+        "QuickAuth" => ok(&format!(r#","susertoken":"{TOKEN}","uid":"FA00001","actid":"FA00001""#)),
+        "GenAcsTok" => ok(&format!(r#","access_token":"{TOKEN}","uid":"FA00001","actid":"FA00001""#)),
+        "UserDetails" => ok(""),
+        "PlaceOrder" => ok(r#","norenordno":"26112000000001""#),
+        "CancelOrder" | "ModifyOrder" => ok(r#","result":"26112000000001""#),
+        "Limits" => ok(r#","cash":"1000.50","marginused":"0.50""#),
+        "GetQuotes" => ok(r#","exch":"NSE","token":"2885","lp":"101.45","bp1":"101.40","bq1":"10","sp1":"101.50","sq1":"5""#),
+        _ => not_ok(200, "Error Occurred : 5 \"no data\""),
+    }
+}
+
+impl World {
+    async fn new(auth: AuthFlow) -> Self {
+        Self::with(auth, |arrived, _| well(arrived)).await
+    }
+
+    async fn with(auth: AuthFlow, script: impl Fn(&Arrived, usize) -> Act + Send + Sync + 'static) -> Self {
+        let server = Server::start(script).await;
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hand(Mutex::new("2026-11-20T04:30:00Z".parse().unwrap())));
+        let broker = start(&server, directory.path(), auth, &clock);
+        Self { server, directory, clock, broker }
+    }
+
+    async fn ready(&self) {
+        until("the session", || self.broker.shared.session.token().is_ok()).await;
+    }
+
+    fn prepared(&self, tag: &str) -> Prepared {
+        self.broker.prepare(order(tag), None).unwrap()
+    }
+}
+
+fn addresses(server: &Server) -> (String, String) {
+    (format!("http://127.0.0.1:{}", server.rest), format!("ws://127.0.0.1:{}/NorenWSTP/", server.socket))
+}
+
+fn start(server: &Server, directory: &std::path::Path, auth: AuthFlow, clock: &Arc<Hand>) -> NorenBroker {
+    let table = Arc::new(InstrumentTable::new([share()]));
+    let (rest, socket) = addresses(server);
+    NorenBroker::start(settings((&rest, &socket), directory, auth), table, Arc::clone(clock) as Arc<dyn Clock>, Io::current()).unwrap()
+}
+
+pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(tokio::time::Instant::now() < deadline, "waited too long for {what}");
+        tokio::time::sleep(ms(5)).await;
+    }
+}
+
+pub(super) async fn event(stream: &mut tokio::sync::mpsc::Receiver<StreamEvent>) -> StreamEvent {
+    tokio::time::timeout(Duration::from_secs(20), stream.recv()).await.expect("an event in time").expect("a stream")
+}
+
+#[tokio::test]
+async fn logs_in_places_changes_and_cancels() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+    let number = BrokerOrderId::parse("26112000000001").unwrap();
+    assert_eq!(world.broker.place(world.prepared("OG00000000001")).await, PlaceOutcome::Accepted(number.clone()));
+    let change = Modification { broker_order_id: number.clone(), instrument: Arc::new(share()), terms: terms(OrderType::Limit) };
+    assert_eq!(world.broker.modify(world.broker.prepare_change(change, None).unwrap()).await, CallOutcome::Accepted);
+    assert_eq!(world.broker.cancel(number).await, CallOutcome::Accepted);
+    let placed = world.server.arrived("PlaceOrder");
+    assert_eq!(placed.len(), 1);
+    assert!(placed[0].body.contains(r#""remarks":"OG00000000001""#) && placed[0].body.ends_with(&format!("&jKey={TOKEN}")));
+    assert!(world.server.arrived("ModifyOrder")[0].body.contains(r#""remarks":"OG00000000001""#), "the tag is named again");
+    assert_eq!(world.server.arrived("QuickAuth").len(), 1);
+}
+
+#[tokio::test]
+async fn a_person_signs_in_with_oauth() {
+    let world = World::new(AuthFlow::OAuth).await;
+    assert!(matches!(world.broker.login().await, Err(LoginError::NeedsPerson(link)) if link.contains("client_id=FA00001_U")));
+    assert!(matches!(world.broker.place(world.prepared("OG1")).await, PlaceOutcome::NotSent(_)));
+    world.broker.take_code("one-time-code".into()).await.unwrap();
+    let report = world.broker.report().await;
+    assert!(report.session.is_ok(), "{report:?}");
+    assert_eq!(report.funds.unwrap().available.to_string(), "1000.00");
+    assert_eq!(report.token_ends_at.unwrap().to_rfc3339(), "2026-11-20T21:30:00+00:00");
+    assert_eq!(report.clock_skew_ms, Some(500), "the broker's second is 10:00:00 Indian time, ours too");
+    world.broker.place(world.prepared("OG2")).await;
+    let placed = world.server.arrived("PlaceOrder");
+    assert_eq!((placed.len(), placed[0].bearer.as_deref()), (1, Some(format!("Bearer {TOKEN}").as_str())));
+}
+
+#[tokio::test]
+async fn a_restart_uses_the_kept_token_and_logs_in_only_when_it_is_dead() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let second = start(&world.server, world.directory.path(), AuthFlow::QuickAuth, &world.clock);
+    until("the kept token", || second.shared.session.token().is_ok()).await;
+    assert_eq!(world.server.arrived("QuickAuth").len(), 1, "a read proved it");
+    world.server.script(|arrived, _| match arrived.route.as_str() {
+        "UserDetails" => not_ok(401, "Session Expired :  Invalid Session Key"),
+        _ => well(arrived),
+    });
+    let third = start(&world.server, world.directory.path(), AuthFlow::QuickAuth, &world.clock);
+    until("a login", || world.server.arrived("QuickAuth").len() == 2).await;
+    until("the session", || third.shared.session.token().is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_repeated_until_a_person_asks() {
+    let world = World::with(AuthFlow::QuickAuth, |arrived, _| match arrived.route.as_str() {
+        "QuickAuth" => not_ok(200, "Invalid Input : Invalid OTP"),
+        _ => well(arrived),
+    })
+    .await;
+    assert!(matches!(world.broker.session().await, SessionState::NotReady(words) if words.contains("Invalid OTP")));
+    // Many times the back-off of a login that may be repeated.
+    tokio::time::sleep(ms(300)).await;
+    assert_eq!(world.server.arrived("QuickAuth").len(), 1);
+    world.server.script(|arrived, _| well(arrived));
+    assert!(world.broker.login().await.is_ok());
+    assert_eq!(world.server.arrived("QuickAuth").len(), 2);
+}
+
+#[tokio::test]
+async fn a_dead_token_leads_to_one_login_and_never_beside_an_order_call() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let (token, flight) = world.broker.shared.session.take_off().unwrap();
+    let dead = super::wire::ErrorClass::SessionExpired;
+    for _ in 0..5 {
+        world.broker.shared.session.learn(token.number, Some(dead), None, world.clock.now());
+    }
+    tokio::time::sleep(ms(100)).await;
+    assert_eq!(world.server.arrived("QuickAuth").len(), 1, "an order call is under way");
+    drop(flight);
+    world.ready().await;
+    assert_eq!(world.server.arrived("QuickAuth").len(), 2);
+    world.broker.shared.session.learn(token.number, Some(dead), None, world.clock.now());
+    assert!(world.broker.shared.session.token().is_ok(), "what is said of an old token does not touch the new one");
+}
+
+#[tokio::test]
+async fn what_became_of_an_order_call_is_never_guessed() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let acts = [
+        (Act::Close, "unconfirmed"),
+        (Act::Cut, "unconfirmed"),
+        (Act::Hang, "unconfirmed"),
+        (Act::Reply(502, "<html>Bad Gateway</html>".into()), "unconfirmed"),
+        (Act::Reply(200, String::new()), "unconfirmed"),
+        (ok(""), "unconfirmed"),
+        (not_ok(200, "Rejected : ALGO_CHK: Invalid IP"), "rejected"),
+        (Act::Reply(302, String::new()), "unconfirmed"),
+    ];
+    for (n, (act, expected)) in acts.into_iter().enumerate() {
+        let scripted = act.clone();
+        world.server.script(move |arrived, _| if arrived.route == "PlaceOrder" { scripted.clone() } else { well(arrived) });
+        let tag = format!("OGFATE{n}");
+        let outcome = match world.broker.place(world.prepared(&tag)).await {
+            PlaceOutcome::Accepted(_) => "accepted",
+            PlaceOutcome::Rejected(_) => "rejected",
+            PlaceOutcome::RateLimited { .. } => "rate limited",
+            PlaceOutcome::NotSent(_) => "not sent",
+            PlaceOutcome::Unconfirmed(_) => "unconfirmed",
+        };
+        assert_eq!(outcome, expected, "{act:?}");
+        assert_eq!(world.server.arrived("PlaceOrder").iter().filter(|arrived| arrived.body.contains(&tag)).count(), 1, "{act:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_connection_is_not_sent() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let elsewhere = settings((&format!("http://127.0.0.1:{closed}"), "ws://127.0.0.1:1/"), world.directory.path(), AuthFlow::QuickAuth);
+    let http = super::Http::new(&elsewhere).unwrap();
+    let body = world.broker.shared.encoder.place(&order("OG1")).unwrap();
+    assert!(matches!(http.post(&body, None, ms(2_000)).await, super::wire::Delivery::NotWritten(_)));
+}
+
+#[tokio::test]
+async fn no_order_arrives_twice_however_sockets_are_closed() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    // Kept-alive sockets end right after a reply, on a request, in the middle of a reply, or not at all.
+    world.server.script(|arrived, count| match (arrived.route.as_str(), count % 4) {
+        ("PlaceOrder", 0) => Act::Close,
+        ("PlaceOrder", 1) => Act::ReplyAndClose(200, r#"{"stat":"Ok","norenordno":"26112000000001"}"#.into()),
+        ("PlaceOrder", 2) => Act::Cut,
+        _ => well(arrived),
+    });
+    let mut accepted = 0;
+    for n in 0..200 {
+        match world.broker.place(world.prepared(&format!("OGTWICE{n:04}"))).await {
+            PlaceOutcome::Accepted(_) => accepted += 1,
+            PlaceOutcome::NotSent(words) => panic!("a connection could be made: {words}"),
+            PlaceOutcome::Unconfirmed(_) | PlaceOutcome::Rejected(_) | PlaceOutcome::RateLimited { .. } => {}
+        }
+    }
+    let arrived = world.server.arrived("PlaceOrder");
+    for n in 0..200 {
+        let tag = format!("OGTWICE{n:04}");
+        let times = arrived.iter().filter(|arrived| arrived.body.contains(&tag)).count();
+        assert!(times <= 1, "{tag} arrived {times} times");
+    }
+    assert!(accepted >= 50 && arrived.len() <= 200, "{accepted} accepted, {} arrived", arrived.len());
+}
+
+#[tokio::test]
+async fn books_are_whole_or_unknown() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    assert_eq!(world.broker.orders().await, Snapshot::Authoritative(Vec::new(), Vec::new()));
+    let row = r#"{"stat":"Ok","norenordno":"26112000000009","exch":"NSE","tsym":"RELIANCE-EQ","qty":"10","trantype":"B","prctyp":"LMT","ret":"DAY","prd":"I","prc":"1.00","status":"OPEN","norentm":"10:00:00 20-11-2026","ordersource":"API","ipaddr":"203.0.113.9"}"#;
+    // Large enough to be parsed beside the stream.
+    let rows: Vec<String> = (0..500).map(|n| row.replace("26112000000009", &format!("261120000{n:05}"))).collect();
+    let book = format!("[{}]", rows.join(","));
+    let whole = book.clone();
+    world.server.script(move |arrived, _| if arrived.route == "OrderBook" { Act::Reply(200, whole.clone()) } else { well(arrived) });
+    let Snapshot::Authoritative(found, bad) = world.broker.orders().await else { panic!("an array is an answer") };
+    assert_eq!((found.len(), bad.len()), (500, 0));
+    assert_eq!(world.broker.report().await.address, Some("203.0.113.9".parse().unwrap()));
+    for act in [
+        Act::Reply(200, book[..book.len() / 2].into()),
+        Act::Reply(502, book.clone()),
+        Act::Close,
+        Act::Reply(200, String::new()),
+        not_ok(400, "Server Timeout :  "),
+    ] {
+        let scripted = act.clone();
+        world.server.script(move |arrived, _| if arrived.route == "OrderBook" { scripted.clone() } else { well(arrived) });
+        assert!(matches!(world.broker.orders().await, Snapshot::Unknown(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_numbered_order_that_the_book_hides_is_looked_for_by_its_number() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    world.server.script(|arrived, _| match arrived.route.as_str() {
+        "SingleOrdHist" => Act::Reply(200, r#"[{"stat":"Ok","norenordno":"26112000000001","exch":"NSE","tsym":"RELIANCE-EQ","qty":"10","trantype":"B","prctyp":"LMT","ret":"DAY","prd":"I","prc":"101.50","status":"OPEN","rpt":"New","norentm":"10:00:00 20-11-2026","remarks":"OGHIDDEN00001"}]"#.into()),
+        _ => well(arrived),
+    });
+    world.broker.place(world.prepared("OGHIDDEN00001")).await;
+    let Snapshot::Authoritative(rows, _) = world.broker.orders().await else { panic!("no data is an answer") };
+    assert_eq!((rows.len(), rows[0].tag.as_deref()), (1, Some("OGHIDDEN00001")));
+}
+
+#[tokio::test]
+async fn the_stream_tells_fills_once_and_comes_back_by_itself() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    let mut stream = world.broker.stream().unwrap();
+    assert!(world.broker.stream().is_none());
+    assert_eq!(event(&mut stream).await, StreamEvent::Reconnected);
+    let sparse = r#"{"t":"om","norenordno":"26112000000001","exch":"NSE","tsym":"RELIANCE-EQ","trantype":"B","status":"PENDING","reporttype":"NewAck","pcode":"I"}"#;
+    let fill = r#"{"t":"om","norenordno":"26112000000001","exch":"NSE","tsym":"RELIANCE-EQ","qty":"10","prc":"101.50","pcode":"I","remarks":"OG1","status":"COMPLETE","reporttype":"Fill","trantype":"B","prctyp":"LMT","ret":"DAY","fillshares":"10","avgprc":"101.45","flid":"380225664","flqty":"10","flprc":"101.45","fltm":"20-11-2026 10:00:00"}"#;
+    let late = fill.replace("COMPLETE", "OPEN").replace("\"Fill\"", "\"New\"").replace(r#""fillshares":"10","#, "");
+    for frame in [sparse, fill, fill, &late, sparse] {
+        world.server.push(frame);
+    }
+    assert!(matches!(event(&mut stream).await, StreamEvent::Trade(trade) if trade.fill.quantity.value() == 10));
+    assert!(matches!(event(&mut stream).await, StreamEvent::Order(row) if row.filled == 10 && row.tag.as_deref() == Some("OG1")));
+    until("the subscription", || world.server.heard(r#"{"t":"o""#) == 1).await;
+    world.server.push("close");
+    assert_eq!(event(&mut stream).await, StreamEvent::Reconnected, "nothing but the fill was told before");
+    until("the subscription again", || world.server.heard(r#"{"t":"o""#) == 2).await;
+    assert!(world.broker.report().await.stream_age.is_some());
+}
+
+#[tokio::test]
+async fn asking_for_a_quote_subscribes_it_and_frames_fill_it_in() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    let mut stream = world.broker.stream().unwrap();
+    event(&mut stream).await;
+    let (board, key) = (world.broker.board(), share().key);
+    assert_eq!(board.quote(&key), None);
+    until("the subscription", || world.server.heard(r#"{"t":"t","k":"NSE|2885"}"#) == 1).await;
+    world.server.push(r#"{"t":"tk","e":"NSE","tk":"2885","lp":"101.45","bp1":"101.40","sp1":"101.50"}"#);
+    world.server.push(r#"{"t":"tf","e":"NSE","tk":"2885","bp1":"101.45"}"#);
+    let bid = || board.quote(&key).and_then(|quote| quote.bid).map(|bid| bid.to_string());
+    until("the frames", || bid().as_deref() == Some("101.45")).await;
+    assert_eq!(board.quote(&key).unwrap().ask.unwrap().to_string(), "101.5");
+    world.server.push("close");
+    until("the subscription again", || world.server.heard(r#"{"t":"t","k":"NSE|2885"}"#) == 2).await;
+    assert_eq!(world.broker.quote(Arc::new(share())).await.unwrap().bid.unwrap().to_string(), "101.4");
+}
+
+#[tokio::test]
+async fn a_refused_socket_proves_the_session_by_a_read_and_backs_off() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.server.take_sockets(false);
+    let mut stream = world.broker.stream().unwrap();
+    until("refusals", || world.server.heard(r#"{"t":"c""#) >= 3).await;
+    assert_eq!(world.server.arrived("QuickAuth").len(), 1, "the token works: no login follows");
+    assert!(!world.server.arrived("UserDetails").is_empty());
+    world.server.take_sockets(true);
+    while event(&mut stream).await != StreamEvent::Reconnected {}
+}
+
+#[tokio::test]
+async fn secrets_show_nowhere() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let broker = &world.broker;
+    let sending: BrokerOrder = order("OGSECRET00001");
+    let prepared = broker.prepare(sending, None).unwrap();
+    let mut shown = vec![
+        prepared.request.clone(),
+        format!("{prepared:?} {broker:?} {:?} {:?} {:?}", broker.shared.settings, broker.shared.session, broker.shared.http),
+        format!("{:?}", broker.report().await),
+    ];
+    for act in [Act::Close, not_ok(400, &format!("Invalid Input : {TOKEN}")), Act::Reply(502, format!("<html>jKey={TOKEN}</html>"))] {
+        world.server.script(move |_, _| act.clone());
+        shown.push(format!("{:?}", broker.place(prepared.clone()).await));
+        shown.push(format!("{:?} {:?}", broker.orders().await, broker.session().await));
+    }
+    let code: Vec<String> = world.server.arrived("QuickAuth").iter().map(|arrived| arrived.body.clone()).collect();
+    assert!(code[0].contains("\"factor2\":\""), "the login itself carries them");
+    for text in shown {
+        for secret in [PASSWORD, SEED, TOKEN, "hunter2"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+    assert!(!world.server.everything().iter().any(|arrived| arrived.body.contains(PASSWORD)), "the password itself never leaves");
+    for file in std::fs::read_dir(world.directory.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains(TOKEN));
+    }
+}

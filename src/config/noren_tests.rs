@@ -1,0 +1,120 @@
+//! The settings of Noren accounts: what starts, and what does not.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+
+use super::{BrokerKind, Config, ConfigError};
+
+const SECRET: (&str, &str) = ("ORDERGATE__ACCOUNTS__0__NOREN__CLIENT_SECRET", "hunter2-secret");
+
+fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mine.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(Some(&path), env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+fn keys(error: &ConfigError) -> Vec<&str> {
+    error.violations.iter().map(|violation| violation.key.as_str()).collect()
+}
+
+const SIMULATOR: &str = r#"
+[[accounts]]
+name = "SIM"
+broker = "noren"
+noren = { uid = "fa00001", auth = "quickauth", host = "http://127.0.0.1:9090", socket_url = "ws://127.0.0.1:9090/NorenWSTP/", password = "p-hunter2", api_key = "k-hunter2", totp_secret = "t-hunter2" }
+"#;
+
+#[test]
+fn the_files_of_both_brokers_load_once_the_secret_is_there() {
+    for name in ["shoonya", "flattrade"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("config/{name}.toml"));
+        let env = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+        let config = Config::load(Some(&path), env(&[SECRET])).unwrap();
+        let account = &config.accounts[0];
+        assert_eq!(account.broker, BrokerKind::Noren { is_live: true });
+        assert!(!account.settings.takes_unenforced_exits);
+        let noren = account.noren.as_ref().unwrap();
+        assert_eq!(noren.credentials.client_secret.as_ref().unwrap().expose_secret(), SECRET.1);
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let error = Config::load(Some(&path), env(&[])).unwrap_err();
+        assert_eq!(keys(&error), ["accounts.0.noren.client_secret"]);
+    }
+}
+
+#[test]
+fn a_simulator_on_this_machine_counts_as_paper() {
+    let config = load(SIMULATOR, &[]).unwrap();
+    let account = &config.accounts[0];
+    assert_eq!((account.broker, account.broker.as_str()), (BrokerKind::Noren { is_live: false }, "noren-simulator"));
+    let noren = account.noren.as_ref().unwrap();
+    assert_eq!((noren.credentials.uid.as_str(), noren.credentials.vendor_code.as_str()), ("FA00001", "FA00001_U"));
+    assert!(!config.effective.iter().any(|setting| setting.value.contains("hunter2")));
+}
+
+#[test]
+fn real_money_states_its_limits_and_is_never_beside_paper() {
+    let live = r#"
+[[accounts]]
+name = "A"
+broker = "noren"
+limits = { daily_loss = 100 }
+noren = { uid = "FA1", host = "http://api.example.com", socket_url = "ws://api.example.com/" }
+[[accounts]]
+name = "B"
+[account.limits]
+max_quantity = 5
+"#;
+    let error = load(live, &[SECRET]).unwrap_err();
+    let expected = [
+        "accounts.0.noren.host",
+        "accounts.0.noren.socket_url",
+        "accounts.0.limits.max_order_value",
+        "accounts.0.limits.max_quantity",
+        "accounts",
+    ];
+    assert_eq!(keys(&error), expected);
+    // Either address elsewhere is enough for real money.
+    let half = SIMULATOR.replace("ws://127.0.0.1:9090/NorenWSTP/", "wss://api.example.com/");
+    assert!(keys(&load(&half, &[]).unwrap_err()).contains(&"accounts.0.limits.daily_loss"));
+}
+
+#[test]
+fn wrong_values_are_named_with_their_keys() {
+    let error = load(
+        "[account.noren]\nauth = \"magic\"\nampersand = \"&\"\nbuffer_options = \"100\"\nsilence_ms = 10\nrest_prefix = \"x\"\nhots = \"y\"\n",
+        &[],
+    )
+    .unwrap_err();
+    for key in [
+        "account.noren.auth",
+        "account.noren.ampersand",
+        "account.noren.buffer_options",
+        "accounts.0.noren.silence_ms",
+        "account.noren.rest_prefix",
+        "account.noren.hots",
+    ] {
+        assert!(keys(&error).contains(&key), "{key} in {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_secrets_must_be_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secrets.toml");
+    std::fs::write(&path, "client_secret = \"hunter2\"\n").unwrap();
+    let text = format!(
+        "[[accounts]]\nname = \"S\"\nbroker = \"noren\"\nnoren = {{ uid = \"FA1\", host = \"http://127.0.0.1:1\", socket_url = \"ws://127.0.0.1:1/\", credentials_file = {:?} }}\n",
+        path.display().to_string()
+    );
+    let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let error = load(&text, &[]).unwrap_err();
+    assert!(keys(&error).contains(&"accounts.0.noren.credentials_file") && !error.to_string().contains("hunter2"), "{error}");
+    mode(0o600);
+    let config = load(&text, &[]).unwrap();
+    assert_eq!(config.accounts[0].noren.as_ref().unwrap().credentials.client_secret.as_ref().unwrap().expose_secret(), "hunter2");
+}
