@@ -83,17 +83,17 @@ fn segment_rows(calendar: &Calendar, segment: Exchange, date: NaiveDate) -> Vec<
     let day = day_words(&calendar.day(segment, date));
     let row = |class: &str, words: String| vec![segment.to_string(), day.clone(), class.to_owned(), words];
     let windows = |class: Class| calendar.windows(segment, class, date).unwrap_or_default();
-    let rows: Vec<_> = Class::ALL
-        .iter()
-        .flat_map(|(class, name)| windows(*class).into_iter().map(|window| row(name, window_words(&window))))
-        .collect();
+    let rows: Vec<_> =
+        Class::ALL.iter().flat_map(|(class, name)| windows(*class).into_iter().map(|window| row(name, window_words(&window)))).collect();
     if rows.is_empty() { vec![row("", String::new())] } else { rows }
 }
 
 fn one(config: &Config, calendar: &Calendar, symbol: &str, date: NaiveDate, now: DateTime<Utc>) -> anyhow::Result<i32> {
     let (table, name) = instruments::table(config)?;
     let found: Vec<_> = match symbol.split_once(':') {
-        Some((exchange, symbol)) => Exchange::parse(exchange).and_then(|at| table.find(&InstrumentKey::new(at, symbol))).into_iter().collect(),
+        Some((exchange, symbol)) => {
+            Exchange::parse(exchange).and_then(|at| table.find(&InstrumentKey::new(at, symbol))).into_iter().collect()
+        }
         None => Exchange::ALL.iter().filter_map(|at| table.find(&InstrumentKey::new(*at, symbol))).collect(),
     };
     if found.is_empty() {

@@ -5,6 +5,7 @@ mod alarms;
 mod api;
 mod auth;
 mod book;
+mod calendar;
 mod cli;
 mod crash;
 mod intent_log;

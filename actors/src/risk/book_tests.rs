@@ -1,8 +1,8 @@
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::*;
-use crate::order::{Exchange, InstrumentKey, OrderType, Product, Side, Source, Status};
 use crate::order::calendar::{AuctionStep, Missing, SessionPhase, Why};
+use crate::order::{Exchange, InstrumentKey, OrderType, Product, Side, Source, Status};
 use crate::persistence::Book;
 use crate::ports::{Quote, Session};
 use crate::risk::Market;

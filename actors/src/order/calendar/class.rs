@@ -110,7 +110,8 @@ impl Calendar {
             return true;
         }
         let is_next = Cycle::month_after(current).is_some_and(|next| Cycle::month_of(expiry) == Cycle::month_of(next));
-        let days_left = date.iter_days().take_while(|day| *day <= current).filter(|day| self.is_trading_day(facts.segment, *day) == Some(true));
+        let days_left =
+            date.iter_days().take_while(|day| *day <= current).filter(|day| self.is_trading_day(facts.segment, *day) == Some(true));
         is_next && days_left.take(ROLL_DAYS + 1).count() <= ROLL_DAYS
     }
 }

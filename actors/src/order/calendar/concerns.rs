@@ -78,7 +78,10 @@ impl Calendar {
             if !vague.is_empty() {
                 concerns.push(Concern {
                     severity: Severity::Warn,
-                    text: format!("the times of the special session of {} on {date} are missing: entries are refused that day; {what}", vague.join(", ")),
+                    text: format!(
+                        "the times of the special session of {} on {date} are missing: entries are refused that day; {what}",
+                        vague.join(", ")
+                    ),
                 });
             }
         }

@@ -87,7 +87,8 @@ impl Calendar {
     /// Whether a file says that its list is complete for that day.
     #[must_use]
     pub fn covers(&self, segment: Exchange, date: NaiveDate) -> bool {
-        self.is_always_open || self.covers.get(&segment).is_some_and(|spans| spans.iter().any(|(from, until)| (*from..=*until).contains(&date)))
+        self.is_always_open
+            || self.covers.get(&segment).is_some_and(|spans| spans.iter().any(|(from, until)| (*from..=*until).contains(&date)))
     }
 
     /// Whether the segment has a session that day, be it for an hour; `None` if that is not known.

@@ -203,7 +203,8 @@ impl Calendar {
 
 /// Whether two rules name an expiry for the same contracts at the same time.
 fn contradict(a: &ExpiryRule, b: &ExpiryRule) -> bool {
-    let same = if a.underlyings.is_empty() { b.underlyings.is_empty() } else { a.underlyings.iter().any(|name| b.underlyings.contains(name)) };
+    let same =
+        if a.underlyings.is_empty() { b.underlyings.is_empty() } else { a.underlyings.iter().any(|name| b.underlyings.contains(name)) };
     same && a.segment == b.segment && a.cycle == b.cycle && a.from <= b.until && b.from <= a.until
 }
 

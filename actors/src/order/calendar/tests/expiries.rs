@@ -21,12 +21,9 @@ fn weekly_expiries_that_fall_on_a_holiday_move_to_the_trading_day_before() {
         assert_eq!(date(tuesday).format("%a").to_string(), "Tue");
         expires(Exchange::Nfo, "NIFTY", Cycle::Weekly, tuesday, moved);
     }
-    for (thursday, moved) in [
-        ("2026-01-15", "2026-01-14"),
-        ("2026-03-26", "2026-03-25"),
-        ("2026-05-28", "2026-05-27"),
-        ("2026-11-26", "2026-11-26"),
-    ] {
+    for (thursday, moved) in
+        [("2026-01-15", "2026-01-14"), ("2026-03-26", "2026-03-25"), ("2026-05-28", "2026-05-27"), ("2026-11-26", "2026-11-26")]
+    {
         assert_eq!(date(thursday).format("%a").to_string(), "Thu");
         expires(Exchange::Bfo, "SENSEX", Cycle::Weekly, thursday, moved);
     }

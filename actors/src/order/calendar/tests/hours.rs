@@ -75,7 +75,9 @@ fn futures_have_a_pre_open_since_8_december_2025() {
 #[test]
 fn currency_and_commodities_by_date() {
     hours_of(&[Exchange::Cds], Class::Future, "2026-11-20", &[&["09:00-17:00 continuous"]]);
-    for (day, close) in [("2026-03-06", "23:55"), ("2026-03-09", "23:30"), ("2026-10-30", "23:30"), ("2026-11-02", "23:55"), ("2026-12-31", "23:55")] {
+    for (day, close) in
+        [("2026-03-06", "23:55"), ("2026-03-09", "23:30"), ("2026-10-30", "23:30"), ("2026-11-02", "23:55"), ("2026-12-31", "23:55")]
+    {
         for class in [Class::Future, Class::Option] {
             hours_of(&[Exchange::Mcx], class, day, &[&[&*format!("09:00-{close} continuous")]]);
         }

@@ -94,7 +94,8 @@ fn facts_that_contradict_each_other_are_a_problem_and_repeated_ones_are_not() {
 fn a_day_declared_in_the_middle_of_the_year_is_one_row_and_so_is_one_that_is_taken_back() {
     let closed = "[[holiday]]\non = \"Wed 2026-12-02\"\nname = \"declared\"\nclosed = [\"EQUITY\"]\nsource = \"s\"\n";
     assert_eq!(with(closed).unwrap().is_trading_day(Exchange::Nse, date("2026-12-02")), Some(false));
-    let opened = "[[special]]\non = \"Tue 2026-11-24\"\nname = \"taken back\"\nsegments = [\"EQUITY\"]\nhours = \"NORMAL\"\nsource = \"s\"\n";
+    let opened =
+        "[[special]]\non = \"Tue 2026-11-24\"\nname = \"taken back\"\nsegments = [\"EQUITY\"]\nhours = \"NORMAL\"\nsource = \"s\"\n";
     let calendar = with(opened).unwrap();
     assert_eq!(calendar.is_trading_day(Exchange::Nfo, date("2026-11-24")), Some(true));
     assert_eq!(calendar.is_trading_day(Exchange::Cds, date("2026-11-24")), Some(false));
