@@ -98,7 +98,7 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
         actix_web::rt::spawn(master::keep_fresh(masters, refresh, Arc::new(SystemClock), move |news| tell_of_masters(&line, &news)))
     });
     let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
-    let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, config.watcher.poll)
+    let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, risk_state_every(&engine))
         .context("the thread of the risk state file")?;
     let served = running.await;
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
@@ -114,6 +114,11 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     tracing::info!(event = "stopped", orders_left = left, "stopped; {left} orders were left in the line (the next start recovers them)");
     served.context("the HTTP server")?;
     Ok(0)
+}
+
+/// The risk state is written as often as the books are read that it shows.
+fn risk_state_every(engine: &Engine) -> std::time::Duration {
+    engine.line().desks().map(|desk| desk.settings.waits.poll).min().unwrap_or(std::time::Duration::from_secs(1))
 }
 
 /// Starting again changes nothing: says why, and answers the exit code for it.
@@ -292,8 +297,7 @@ fn parts(
             BrokerKind::Paper => {
                 let directory = config.storage.directory.join("paper").join(account.client_id.as_str());
                 private_directory(&directory).with_context(|| format!("the paper broker's directory {}", directory.display()))?;
-                let settings = PaperSettings { poll: account.settings.waits.poll, ..PaperSettings::new(directory) };
-                Arc::new(PaperBroker::open(&settings, instruments.clone(), Arc::clone(&market), Arc::clone(&clock))?)
+                Arc::new(PaperBroker::open(&PaperSettings::new(directory), instruments.clone(), Arc::clone(&market), Arc::clone(&clock))?)
             }
         };
         accounts.push((account.settings.clone(), broker));

@@ -224,8 +224,12 @@ pub struct Calendar {
 /// The comparison with the broker's books.
 #[derive(Debug, Clone)]
 pub struct Watcher {
-    /// How often they are read.
+    /// How often they are read while something is going on; zero: as often as the broker says.
     pub poll: Duration,
+    /// How often the order book is read while nothing is open, of a broker that counts requests.
+    pub idle_poll: Duration,
+    /// How often trades and positions are read without a cause, of such a broker.
+    pub books_poll: Duration,
 }
 
 /// The line.
@@ -347,7 +351,7 @@ impl Config {
         let server = sections::server(&mut reader);
         let storage = sections::storage(&mut reader);
         let watcher = sections::watcher(&mut reader);
-        let accounts = sections::accounts(&mut reader, watcher.poll);
+        let accounts = sections::accounts(&mut reader, &watcher);
         let webhook = sections::webhook(&mut reader, &accounts);
         let api = sections::api(&mut reader);
         let paper = sections::paper(&mut reader);

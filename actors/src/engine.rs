@@ -96,7 +96,7 @@ impl Engine {
     /// from now on signals are registered and the kill control works.
     ///
     /// # Errors
-    /// The store could not be read.
+    /// The store could not be read, or an account's settings do not fit its broker.
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
         let Parts { store, listeners, world, settings, accounts, write_on, unsound } = parts;
         let seats: BTreeMap<ClientId, Seat> = accounts
@@ -107,16 +107,25 @@ impl Engine {
                 (account.client_id.clone(), seat)
             })
             .collect();
+        let accounts = accounts
+            .into_iter()
+            .map(|(account, broker)| {
+                let client_id = account.client_id.clone();
+                let fitted = account.fitted_to(broker.capabilities());
+                fitted.map(|fitted| (fitted, broker)).map_err(|cause| StoreError { step: "start", cause: format!("{client_id}: {cause}") })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let mut opened = Ledger::open(store, Arc::clone(&world.clock), seats.clone(), listeners)?;
         opened.ledger.set_low_water(settings.min_free_bytes);
         opened.ledger.set_unsound(unsound);
         let desks = accounts
             .into_iter()
             .filter_map(|(account, broker)| {
-                let seat = seats.get(&account.client_id)?.clone();
-                let (control, found) = opened.view.read(&account.client_id, |book| {
-                    (book.control().clone(), book.open_orders().map(|order| order.command_id).collect())
-                })?;
+                let client_id = &account.settings.client_id;
+                let seat = seats.get(client_id)?.clone();
+                let (control, found) = opened
+                    .view
+                    .read(client_id, |book| (book.control().clone(), book.open_orders().map(|order| order.command_id).collect()))?;
                 Some(Desk::new(account, broker, Latch::new(&control), seat, found))
             })
             .collect();
@@ -305,10 +314,19 @@ impl Engine {
         }
         let deadline = tokio::time::Instant::now() + self.line.settings.drain_deadline;
         let left = || self.line.desks().map(|desk| desk.admission.used() + desk.calls.lock().running()).sum::<usize>();
-        while left() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        let remaining = left();
+        let mut commits = self.line.view.commits();
+        let remaining = loop {
+            // Taken before the look, so that nothing that ends in between is missed.
+            let permits: Vec<_> = self.line.desks().map(|desk| Box::pin(desk.admission.given_back())).collect();
+            commits.mark_unchanged();
+            let remaining = left();
+            if remaining == 0 || tokio::time::Instant::now() >= deadline {
+                break remaining;
+            }
+            // A call without a permit, a cancel, ends with the commit of its answer.
+            let news = futures_util::future::select(futures_util::future::select_all(permits), Box::pin(commits.changed()));
+            let _in_time = tokio::time::timeout_at(deadline, news).await;
+        };
         self.line.close();
         let (reply, closed) = oneshot::channel();
         self.line.tell_persistence(Close(reply));
@@ -379,7 +397,7 @@ fn wire(line: &Arc<Line>, writer: Writer) {
             supervised(move || WatcherActor::new(line, desk))
         };
         desk.wire(risk, guard, broker, watcher);
-        if let Some(stream) = desk.broker.stream() {
+        if let Some(stream) = desk.broker.stream().filter(|_| desk.broker.capabilities().has_stream) {
             let (line, client_id) = (Arc::clone(line), desk.client_id.clone());
             actix::spawn(async move {
                 let followed = std::panic::AssertUnwindSafe(follow_stream(Arc::clone(&line), client_id, stream)).catch_unwind().await;

@@ -13,7 +13,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use chrono::{DateTime, Utc};
 use parking_lot::{Mutex, RwLock};
 
-use crate::broker::{BrokerActor, Calls};
+use crate::broker::{BrokerActor, Calls, Meter};
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
 use crate::order::calendar::Calendar;
@@ -21,7 +21,7 @@ use crate::order::{ClientId, CommandId};
 use crate::persistence::{Admission, Cargo, Latch, Level, Note, Orphans, PersistenceActor, Post, Posted, Seat, Unit, View, Written};
 use crate::ports::{Broker, Clock, Ids, Instruments, Quotes};
 use crate::risk::RiskActor;
-use crate::settings::{AccountSettings, Settings};
+use crate::settings::{AccountSettings, Fitted, Settings};
 use crate::supervision::{EXIT_FAULT, Halt, RestartBudget, Shell};
 use crate::watcher::{Findings, WatcherActor};
 
@@ -59,6 +59,8 @@ pub struct Desk {
     pub orphans: Arc<Orphans>,
     /// Calls under way.
     pub calls: Mutex<Calls>,
+    /// Its rate budget.
+    pub budget: Mutex<Meter>,
     /// Orders that were at hand when an actor panicked.
     pub suspects: Mutex<BTreeSet<CommandId>>,
     /// Suspect exits that were driven once more; a second panic on one ends it.
@@ -82,13 +84,8 @@ struct DeskAddresses {
 impl Desk {
     /// An account that is about to recover.
     #[must_use]
-    pub fn new(
-        settings: AccountSettings,
-        broker: Arc<dyn Broker>,
-        latch: Arc<Latch>,
-        seat: Seat,
-        found_at_start: BTreeSet<CommandId>,
-    ) -> Self {
+    pub fn new(fitted: Fitted, broker: Arc<dyn Broker>, latch: Arc<Latch>, seat: Seat, found_at_start: BTreeSet<CommandId>) -> Self {
+        let Fitted { settings, budget } = fitted;
         let Seat { admission, orphans } = seat;
         Self {
             client_id: settings.client_id.clone(),
@@ -98,6 +95,7 @@ impl Desk {
             admission,
             orphans,
             calls: Mutex::new(Calls::default()),
+            budget: Mutex::new(Meter::new(budget)),
             suspects: Mutex::new(BTreeSet::new()),
             second_drives: Mutex::new(BTreeSet::new()),
             found_at_start: Mutex::new(found_at_start),
@@ -163,6 +161,9 @@ pub struct Line {
     back_off: Mutex<BTreeMap<&'static str, std::time::Duration>>,
     is_closed: AtomicBool,
     beats: Mutex<Beats>,
+    /// The next message whose name ends so is lost, as in a full mailbox: for tests.
+    #[cfg(feature = "testkit")]
+    pub lose_next: Mutex<Option<&'static str>>,
 }
 
 /// The world, as the line needs it.
@@ -210,6 +211,8 @@ impl Line {
             back_off: Mutex::new(BTreeMap::new()),
             is_closed: AtomicBool::new(false),
             beats: Mutex::new(BTreeMap::new()),
+            #[cfg(feature = "testkit")]
+            lose_next: Mutex::new(None),
         }
     }
 
@@ -255,6 +258,23 @@ impl Line {
     /// Posts units to the ledger.
     pub fn post(&self, posted: Vec<Posted>) {
         self.tell_persistence(Post(posted));
+    }
+
+    /// Posts units to the ledger, or gives them back when there is no room for them.
+    pub(crate) fn try_post(&self, posted: Vec<Posted>) -> Result<(), Vec<Posted>> {
+        match self.persistence.get().map(|address| address.try_send(Post(posted))) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(SendError::Full(Post(posted)))) => {
+                metrics::counter!("ordergate_mailbox_full_total").increment(1);
+                Err(posted)
+            }
+            Some(Err(SendError::Closed(_))) | None => {
+                if !self.halt.is_halted() {
+                    self.halt.halt(EXIT_FAULT, "PersistenceActor is gone");
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Posts one unit that nobody waits for.
@@ -348,6 +368,10 @@ impl Line {
         M: Message<Result = ()> + Send + 'static,
     {
         let what = std::any::type_name::<M>();
+        #[cfg(feature = "testkit")]
+        if self.lose_next.lock().take_if(|name| what.ends_with(*name)).is_some() {
+            return drop(message);
+        }
         match address.map(|address| address.try_send(message)) {
             Some(Ok(())) => {}
             // Tickets inside make their orders orphans, which are driven again; facts come again with the next poll.

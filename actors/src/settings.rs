@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::order::{Amount, ClientId};
+use crate::order::{Amount, BrokerTag, ClientId};
+use crate::ports::{Budget, BudgetChange, Capabilities};
 
 /// Settings of the process.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct AccountSettings {
     pub permits: usize,
     /// Of which so many are for exits only.
     pub permits_for_exits: usize,
+    /// How its rate budget differs from its broker's.
+    pub budget: BudgetChange,
     /// Whether stop, target and trailing stop may be taken from an order although nothing enforces them yet.
     pub takes_unenforced_exits: bool,
     /// What a quantity counts where brokers differ.
@@ -86,6 +89,37 @@ impl fmt::Display for QuantityUnit {
     }
 }
 
+/// An account's settings as its broker lets them be.
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    /// With the broker's own cadence where none was set.
+    pub settings: AccountSettings,
+    /// The broker's, as the account wants it; `None`: no limit.
+    pub budget: Option<Budget>,
+}
+
+impl AccountSettings {
+    /// Puts the settings and the broker's row of capabilities together.
+    ///
+    /// # Errors
+    /// What does not fit, with the numbers.
+    pub fn fitted_to(mut self, broker: &Capabilities) -> Result<Fitted, String> {
+        if broker.tag_length < BrokerTag::LENGTH {
+            return Err(format!(
+                "broker {} keeps {} characters of an order's tag, and ours have {}: an order in doubt could never be found again",
+                broker.name,
+                broker.tag_length,
+                BrokerTag::LENGTH
+            ));
+        }
+        if self.waits.poll.is_zero() {
+            self.waits.poll = broker.poll;
+        }
+        let budget = Budget::changed(broker.budget, self.budget).map_err(|cause| format!("budget: {cause}"))?;
+        Ok(Fitted { settings: self, budget })
+    }
+}
+
 /// What an account may do.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -108,12 +142,22 @@ pub struct Waits {
     pub call_deadline: Duration,
     /// A read without an answer is given up.
     pub read_deadline: Duration,
-    /// How often the books are read.
+    /// How often the order book is read while something is open, and every book while something is not known; zero: as
+    /// often as the broker says.
     pub poll: Duration,
+    /// How often the order book is read while nothing is open.
+    pub idle_poll: Duration,
+    /// How often trades and positions are read without a change that asks for them; never so slowly that the desk goes
+    /// blind ([`Waits::blind_after`]).
+    pub books_poll: Duration,
     /// Positions older than this make the desk blind: entries stop.
     pub blind_after: Duration,
     /// A quote older than this is none.
     pub quote_max_age: Duration,
+    /// How long a market order waits for a quote that it needs, at a broker that takes no market orders.
+    pub quote_wait: Duration,
+    /// An entry that came as a market order and still rests as a limit is cancelled after this.
+    pub entry_market_timeout: Duration,
     /// Absence is concluded no earlier than this after the call, beyond the broker's visibility bound.
     pub quiet_period: Duration,
     /// Authoritative order and trade books in a row that must miss an order before it counts as absent.
@@ -124,6 +168,10 @@ pub struct Waits {
     pub cancel_again: Duration,
     /// An order in doubt is named to people again after this.
     pub doubt_page: Duration,
+    /// An exit that never left this machine is sent again, as a new order, after this; each next time after twice as long.
+    pub resend_exit: Duration,
+    /// So often at most; then a person is paged.
+    pub resend_exit_most: u32,
 }
 
 impl Waits {
@@ -135,13 +183,19 @@ impl Waits {
             call_deadline: Duration::from_secs(10),
             read_deadline: Duration::from_secs(10),
             poll,
+            idle_poll: poll,
+            books_poll: poll,
             blind_after: Duration::from_secs(10),
             quote_max_age: Duration::from_secs(3),
+            quote_wait: Duration::from_millis(800),
+            entry_market_timeout: Duration::from_secs(10),
             quiet_period: Duration::from_secs(5),
             absent_snapshots: 3,
             exit_wait_page: Duration::from_secs(5),
             cancel_again: Duration::from_secs(5),
             doubt_page: Duration::from_secs(30),
+            resend_exit: Duration::from_secs(1),
+            resend_exit_most: 3,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange,
-    Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
+    Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -106,6 +106,7 @@ impl<B: Broker> FaultyBroker<B> {
         kind: CallKind,
         reach: impl Fn() -> Call<T> + Send + 'static,
         refused: fn(String) -> T,
+        limited: fn(RateWindow, String) -> T,
         not_sent: fn(String) -> T,
         unconfirmed: fn(String) -> T,
     ) -> Call<T> {
@@ -127,6 +128,7 @@ impl<B: Broker> FaultyBroker<B> {
                     reach().await
                 }
                 Some(Fault::Refuse(cause)) => refused(cause),
+                Some(Fault::RateLimited(window)) => limited(window, too_many(window)),
                 Some(Fault::NotSent(cause)) => not_sent(cause),
                 Some(Fault::LoseRequest(cause)) => unconfirmed(cause),
                 Some(Fault::LoseReply(cause)) => {
@@ -158,6 +160,7 @@ impl<B: Broker> FaultyBroker<B> {
                 Some(Fault::Hang | Fault::HangAfter) => return pending().await,
                 Some(Fault::Refuse(cause) | Fault::NotSent(cause) | Fault::Unknown(cause)) => return Snapshot::Unknown(cause.clone()),
                 Some(Fault::LoseRequest(cause) | Fault::LoseReply(cause)) => return Snapshot::Unknown(cause.clone()),
+                Some(Fault::RateLimited(window)) => return Snapshot::RateLimited { window: *window, text: too_many(*window) },
                 Some(Fault::Empty) => return Snapshot::Authoritative(Vec::new(), Vec::new()),
                 Some(Fault::Stale) => return Snapshot::Authoritative(kept(&mut state.lock()).clone(), Vec::new()),
                 Some(Fault::Slow(time)) => sleep(*time).await,
@@ -165,7 +168,7 @@ impl<B: Broker> FaultyBroker<B> {
             }
             let (mut rows, mut bad) = match look(&inner).await {
                 Snapshot::Authoritative(rows, bad) => (rows, bad),
-                unknown @ Snapshot::Unknown(_) => return unknown,
+                unproven @ (Snapshot::Unknown(_) | Snapshot::RateLimited { .. }) => return unproven,
             };
             {
                 let mut state = state.lock();
@@ -221,13 +224,14 @@ impl<B: Broker> Broker for FaultyBroker<B> {
                 outcome
             })
         };
-        self.order_call(CallKind::Place, reach, PlaceOutcome::Rejected, PlaceOutcome::NotSent, PlaceOutcome::Unconfirmed)
+        let limited = |window, text| PlaceOutcome::RateLimited { window, text };
+        self.order_call(CallKind::Place, reach, PlaceOutcome::Rejected, limited, PlaceOutcome::NotSent, PlaceOutcome::Unconfirmed)
     }
 
     fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.cancel(id.clone());
-        self.order_call(CallKind::Cancel, reach, CallOutcome::Rejected, CallOutcome::NotSent, CallOutcome::Unconfirmed)
+        self.order_call(CallKind::Cancel, reach, CallOutcome::Rejected, limited_call, CallOutcome::NotSent, CallOutcome::Unconfirmed)
     }
 
     fn prepare_change(&self, change: Modification, quote: Option<&Quote>) -> Result<PreparedChange, Refusal> {
@@ -235,19 +239,23 @@ impl<B: Broker> Broker for FaultyBroker<B> {
     }
 
     fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>> {
-        self.inner.quote(instrument)
+        let inner = Arc::clone(&self.inner);
+        let reach = move || inner.quote(Arc::clone(&instrument));
+        self.order_call(CallKind::Quote, reach, Err, |_, text| Err(text), Err, Err)
     }
 
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.modify(prepared.clone());
-        self.order_call(CallKind::Modify, reach, CallOutcome::Rejected, CallOutcome::NotSent, CallOutcome::Unconfirmed)
+        self.order_call(CallKind::Modify, reach, CallOutcome::Rejected, limited_call, CallOutcome::NotSent, CallOutcome::Unconfirmed)
     }
 
     fn session(&self) -> Call<Session> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.session();
-        self.order_call(CallKind::Session, reach, Session::NotReady, Session::NotReady, Session::NotReady)
+        // A broker counts the calls of those it knows.
+        let limited = |_, _| Session::Ready;
+        self.order_call(CallKind::Session, reach, Session::NotReady, limited, Session::NotReady, Session::NotReady)
     }
 
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
@@ -276,6 +284,19 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         let faults = self.state.lock().plan.stream;
         Some(if faults == StreamFaults::default() { events } else { spoiled(events, faults) })
     }
+}
+
+fn limited_call(window: RateWindow, text: String) -> CallOutcome {
+    CallOutcome::RateLimited { window, text }
+}
+
+/// As a Noren broker words it (Noren protocol reference, section 7.1).
+fn too_many(window: RateWindow) -> String {
+    let (count, name, limit) = match window {
+        RateWindow::Second => (11, "second", 10),
+        RateWindow::Minute => (121, "minute", 120),
+    };
+    format!("Invalid Input :  Order Recieved {count} in a current {name} exceeds Limit {limit} for user")
 }
 
 /// The stream through its faults. Needs a tokio runtime around the call.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clap::{Args as ClapArgs, Subcommand};
 use ordergate_actors::order::{Exchange, Instrument, Kind, Price, trading_date};
 use ordergate_actors::ports::Clock;
+use ordergate_actors::supervision::EXIT_REFUSED;
 
 use super::print::Page;
 use super::{EXIT_ATTENTION, EXIT_OK};
@@ -141,7 +142,13 @@ fn fetch(config: &Config, from: Option<&str>, exchanges: &[Exchange]) -> anyhow:
     let settings = &config.instruments;
     let exchanges = if exchanges.is_empty() { &settings.exchanges } else { exchanges };
     let directory = store::directory(&config.storage.directory);
-    let downloader = Downloader::new(from.unwrap_or(&settings.url), directory.clone(), settings.equity_tick)?;
+    let downloader = match Downloader::new(from.unwrap_or(&settings.url), directory.clone(), settings.equity_tick) {
+        Ok(downloader) => downloader,
+        Err(error) => {
+            eprintln!("ordergate: {error}");
+            return Ok(EXIT_REFUSED);
+        }
+    };
     let now = SystemClock.now();
     let day = master_day(now, settings.refresh_ist);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -7,6 +7,7 @@ mod check;
 mod instruments;
 mod journal;
 mod print;
+mod simulate_broker;
 mod status;
 mod trace;
 mod verify_orders;
@@ -21,6 +22,7 @@ use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED};
 use crate::calendar::CalendarError;
 use crate::config::{Config, ConfigError};
 use crate::secrets::SecretsError;
+use crate::simulator::noren_server::StartError;
 use crate::store::{OpenError, ReadStore};
 use crate::telemetry::TelemetryError;
 use print::Page;
@@ -74,6 +76,8 @@ enum Command {
         /// The file; must not exist
         path: PathBuf,
     },
+    /// Run a simulated broker on this machine that speaks the Noren protocol; no money moves
+    SimulateBroker(simulate_broker::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,8 +112,12 @@ fn exit(code: i32) -> ExitCode {
 
 /// What cannot become better by starting again is a refusal; the rest is a fault.
 fn code_of(error: &anyhow::Error) -> i32 {
-    let refuses = error.is::<ConfigError>() || error.is::<SecretsError>() || error.is::<OpenError>() || error.is::<TelemetryError>();
-    let refuses = refuses || error.is::<CalendarError>();
+    let refuses = error.is::<ConfigError>()
+        || error.is::<SecretsError>()
+        || error.is::<OpenError>()
+        || error.is::<TelemetryError>()
+        || error.is::<StartError>()
+        || error.is::<CalendarError>();
     if refuses { EXIT_REFUSED } else { EXIT_FAULT }
 }
 
@@ -126,6 +134,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::VerifyOrders { order } => verify_orders::run(&config, order.as_deref()),
         Command::Journal(command) => journal::run(&config, &command),
         Command::Instruments(args) => instruments::run(&config, &args),
+        Command::SimulateBroker(arguments) => simulate_broker::run(arguments),
         Command::Calendar(args) => calendar::run(&config, &args),
         Command::Config(ConfigCommand::Check) => check::run(&config),
         Command::Backup { path } => {

@@ -65,11 +65,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_key() {
         for (key, value, rule) in [
-            (
-                "INSTRUMENTS__SOURCE",
-                "nse",
-                "instruments.source = \"nse\" (environment ORDERGATE__INSTRUMENTS__SOURCE) must be sample or noren",
-            ),
+            ("INSTRUMENTS__SOURCE", "nse", "instruments.source = \"nse\" (env ORDERGATE__INSTRUMENTS__SOURCE) must be sample or noren"),
             ("INSTRUMENTS__URL", "api.shoonya.com", "must be an address such as https://"),
             ("INSTRUMENTS__REFRESH_IST", "25:00", "must be a time of day such as 08:30"),
             ("INSTRUMENTS__EQUITY_TICK_UNIT", "cents", "must be paise or rupees"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ordergate_actors::order::ClientId;
 use ordergate_actors::order::calendar::Enforce;
+use ordergate_actors::ports::{Budget, BudgetChange};
 use ordergate_actors::{AccountSettings, Limits, QuantityUnit, QuantityUnits, Waits};
 use secrecy::ExposeSecret;
 
@@ -118,7 +119,7 @@ pub(super) fn api(reader: &mut Reader) -> Api {
     Api { key, keys }
 }
 
-pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
+pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
     let mut accounts = Vec::new();
     let mut names = BTreeSet::new();
     let rows = reader.rows("accounts");
@@ -132,11 +133,19 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
         let permits = scope.count("permits", 1..=65_536);
         let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
         let limits = limits(&mut scope);
-        let waits = waits(&mut scope, poll);
+        let counts_requests = broker.is_some_and(BrokerKind::is_live);
+        let waits = waits(&mut scope, watcher, counts_requests);
         let quantity_units = QuantityUnits { mcx: quantity_unit(&mut scope, "mcx"), cds: quantity_unit(&mut scope, "cds") };
+        let budget = budget(&mut scope);
         if permits_for_exits >= permits {
             let own = format!("accounts.{index}.permits_for_exits");
             reader.violate(&own, format!("must be less than the account's permits ({permits}): entries need some too"));
+        }
+        // What the broker has of its own is not known here; what the account says must fit by itself.
+        if budget.per_second.or(budget.per_minute).is_some()
+            && let Err(cause) = Budget::changed(None, budget)
+        {
+            reader.violate(&format!("accounts.{index}.budget"), format!("does not fit together: {cause}"));
         }
         if waits.call_deadline < waits.slot_deadline {
             reader.violate(&format!("accounts.{index}.waits.call_deadline_ms"), "must not be shorter than slot_deadline_ms");
@@ -152,6 +161,7 @@ pub(super) fn accounts(reader: &mut Reader, poll: Duration) -> Vec<Account> {
             waits,
             permits,
             permits_for_exits,
+            budget,
             takes_unenforced_exits: !broker.is_live(),
             quantity_units,
         };
@@ -182,19 +192,40 @@ fn quantity_unit(scope: &mut Scope<'_>, exchange: &str) -> Option<QuantityUnit> 
         .flatten()
 }
 
-fn waits(scope: &mut Scope<'_>, poll: Duration) -> Waits {
+/// 0 says nothing: the broker's own, or what follows from the rest.
+fn budget(scope: &mut Scope<'_>) -> BudgetChange {
+    let mut said = |name: &str| u32::try_from(scope.number(name, 0..=10_000)).ok().filter(|number| *number > 0);
+    BudgetChange {
+        per_second: said("budget.per_second"),
+        per_minute: said("budget.per_minute"),
+        reserved_per_second: said("budget.reserved_per_second"),
+        reserved_per_minute: said("budget.reserved_per_minute"),
+        reads_per_second: said("budget.reads_per_second"),
+        reads_per_minute: said("budget.reads_per_minute"),
+    }
+}
+
+fn waits(scope: &mut Scope<'_>, watcher: &Watcher, counts_requests: bool) -> Waits {
+    // The paper broker is in this process: asking it costs nothing.
+    let slow = |cadence: Duration| if counts_requests { cadence } else { watcher.poll };
     Waits {
         slot_deadline: scope.millis("waits.slot_deadline_ms"),
         call_deadline: scope.millis("waits.call_deadline_ms"),
         read_deadline: scope.millis("waits.read_deadline_ms"),
-        poll,
+        poll: watcher.poll,
+        idle_poll: slow(watcher.idle_poll),
+        books_poll: slow(watcher.books_poll),
         blind_after: scope.millis("waits.blind_after_ms"),
         quote_max_age: scope.millis("waits.quote_max_age_ms"),
+        quote_wait: scope.millis("waits.quote_wait_ms"),
+        entry_market_timeout: scope.millis("waits.entry_market_timeout_ms"),
         quiet_period: scope.millis("waits.quiet_period_ms"),
         absent_snapshots: u32::try_from(scope.number("waits.absent_snapshots", 1..=1_000)).unwrap_or(u32::MAX),
         exit_wait_page: scope.millis("waits.exit_wait_page_ms"),
         cancel_again: scope.millis("waits.cancel_again_ms"),
         doubt_page: scope.millis("waits.doubt_page_ms"),
+        resend_exit: scope.millis("waits.resend_exit_ms"),
+        resend_exit_most: u32::try_from(scope.number("waits.resend_exit_most", 0..=100)).unwrap_or(u32::MAX),
     }
 }
 
@@ -211,7 +242,12 @@ pub(super) fn calendar(reader: &mut Reader) -> Calendar {
 }
 
 pub(super) fn watcher(reader: &mut Reader) -> Watcher {
-    Watcher { poll: reader.section("watcher").millis("poll_ms") }
+    let mut scope = reader.section("watcher");
+    Watcher {
+        poll: Duration::from_millis(scope.number("poll_ms", 0..=86_400_000)),
+        idle_poll: scope.millis("idle_poll_ms"),
+        books_poll: scope.millis("books_poll_ms"),
+    }
 }
 
 pub(super) fn engine(reader: &mut Reader, accounts: &[Account]) -> Engine {

@@ -39,8 +39,21 @@ fn the_defaults_run_as_they_are() {
 #[test]
 fn the_default_waits_are_the_engines_standard() {
     let config = load(&[]).unwrap();
-    let standard = ordergate_actors::Waits::standard(Duration::from_secs(1));
+    // Read as often as the broker says.
+    let standard = ordergate_actors::Waits::standard(Duration::ZERO);
     assert_eq!(format!("{:?}", config.accounts[0].settings.waits), format!("{standard:?}"));
+}
+
+#[test]
+fn an_account_may_have_a_budget_of_its_own_and_one_that_leaves_nothing_for_entries_is_named() {
+    let config = load(&[("ORDERGATE__ACCOUNTS__0__BUDGET__PER_SECOND", "4"), ("ORDERGATE__ACCOUNT__BUDGET__PER_MINUTE", "50")]).unwrap();
+    let budget = config.accounts[0].settings.budget;
+    assert_eq!((budget.per_second, budget.per_minute, budget.reserved_per_second), (Some(4), Some(50), None));
+    assert_eq!(load(&[]).unwrap().accounts[0].settings.budget, ordergate_actors::ports::BudgetChange::default());
+    let wrong = load(&[("ORDERGATE__ACCOUNT__BUDGET__PER_SECOND", "4"), ("ORDERGATE__ACCOUNT__BUDGET__RESERVED_PER_SECOND", "4")]);
+    let error = wrong.unwrap_err();
+    assert_eq!(keys(&error), ["accounts.0.budget"]);
+    assert!(error.to_string().contains("4 calls in a second leave nothing for entries"), "{error}");
 }
 
 #[test]
@@ -98,7 +111,7 @@ fn everything_wrong_is_named_at_once_with_its_layer() {
     let error = load_file(
         "[server]\nlisten = \"nowhere\"\nwokers = 3\n[account.limits]\ndaily_loss = 1.5\n",
         &[
-            ("ORDERGATE__WATCHER__POLL_MS", "0"),
+            ("ORDERGATE__WATCHER__POLL_MS", "often"),
             ("ORDERGATE__ENGINE__ENTRY_TTL_MS", "soon"),
             ("ORDERGATE__LOG__FORMAT", "xml"),
             ("ORDERGATE__ACCOUNTS__0__BROKER", "shoonya"),
@@ -121,7 +134,7 @@ fn everything_wrong_is_named_at_once_with_its_layer() {
     assert_eq!(found, wanted);
     let words = error.to_string();
     assert!(words.contains("has 8 error(s)"), "{words}");
-    assert!(words.contains("watcher.poll_ms = \"0\" (env ORDERGATE__WATCHER__POLL_MS) must be a whole number from 1"), "{words}");
+    assert!(words.contains("watcher.poll_ms = \"often\" (env ORDERGATE__WATCHER__POLL_MS) must be a whole number from 0"), "{words}");
     assert!(words.contains("mine.toml) must be an address and a port"), "{words}");
 }
 

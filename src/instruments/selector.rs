@@ -89,7 +89,7 @@ impl FromStr for Selector {
         let (underlying, expiry, strike, kind) = match words.as_slice() {
             [underlying, expiry, kind] => (underlying, expiry, None, kind),
             [underlying, expiry, strike, kind] => (underlying, expiry, Some(strike), kind),
-            other => return Err(bad(format!("it has {} words, and needs 3 (a future) or 4 (an option)", other.len()))),
+            other => return Err(bad(format!("it needs 3 words (a future) or 4 (an option), and has {}", other.len()))),
         };
         let right = match kind.as_str() {
             "CE" | "CALL" => Some(Right::Call),
@@ -162,6 +162,9 @@ impl fmt::Display for Expiry {
             more => write!(f, "{word}+{more}"),
         };
         match self {
+            Self::Rank(0) => f.write_str("near"),
+            Self::Rank(1) => f.write_str("next"),
+            Self::Rank(2) => f.write_str("far"),
             Self::Rank(rank) => rank.fmt(f),
             Self::Weekly(count) => later(f, "weekly", *count),
             Self::Monthly(count) => later(f, "monthly", *count),

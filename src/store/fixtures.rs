@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Intent, OrderRecord, OrderType, Price, Product,
-    Quantity, Side, SignalId, Source, Status, Strategy, TradeId, Validity,
+    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, OrderRecord, Price, Quantity, SignalId, Source,
+    Status, TradeId,
 };
 use ordergate_actors::persistence::chain::row_hash;
 use ordergate_actors::ports::{JournalRow, SignalRow, Store, Verdict, Write};
@@ -28,49 +28,28 @@ pub(super) fn command(number: u64) -> CommandId {
     CommandId(Uuid::from_u128(0x1000_0000_0000 + u128::from(number)))
 }
 
+/// The order of tests, as this store's tests know it.
 pub(super) fn order(number: u64) -> OrderRecord {
+    let standard = ordergate_actors::testkit::order(number);
+    let ask = Ask {
+        symbol: Arc::from("RELIANCE-EQ"),
+        price: Price::parse("1402.55").ok(),
+        stop_loss: Price::parse("1390").ok(),
+        ..standard.ask.clone()
+    };
     OrderRecord {
         client_id: client(),
         command_id: command(number),
-        number,
         signal_id: SignalId(Uuid::from_u128(0x2000_0000_0000 + u128::from(number))),
-        leg: 0,
         basket_id: BasketId(Uuid::from_u128(0x3000_0000_0000 + u128::from(number))),
-        parent_command_id: None,
-        source: Source::Webhook,
         user: Arc::from("tv"),
-        ask: Ask {
-            strategy: Strategy::parse("trend").unwrap(),
-            intent: Some(Intent::Entry),
-            exchange: Some(Exchange::Nse),
-            symbol: Arc::from("RELIANCE-EQ"),
-            side: Some(Side::Buy),
-            quantity: Quantity::new(10),
-            product: Some(Product::Mis),
-            order_type: Some(OrderType::Limit),
-            validity: Validity::Day,
-            price: Price::parse("1402.55").ok(),
-            trigger_price: None,
-            stop_loss: Price::parse("1390").ok(),
-            target: None,
-            trailing: None,
-            test_mode: None,
-        },
-        status: Status::Created,
-        tag: None,
-        reason: None,
+        ask,
         broker_tag: BrokerTag::parse(&format!("AB12{number:011}")).unwrap(),
-        broker_order_id: None,
-        filled_quantity: 0,
-        average_price: None,
-        traded_quantity: 0,
-        traded_value: Amount::ZERO,
-        cancel_wanted: None,
         signal_time: now(),
         created_at: now() + Duration::microseconds(i64::try_from(number).unwrap()),
         updated_at: now(),
-        sent_at: None,
         seq: number,
+        ..standard
     }
 }
 

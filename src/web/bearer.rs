@@ -29,7 +29,9 @@ pub(super) async fn require_key(
     }
     let Some(caller) = bearer(request.headers()).and_then(|key| state.keys.owner(key)).map(|name| Caller(name.to_owned())) else {
         metrics::counter!("ordergate_unauthorized_total", "door" => "dashboard").increment(1);
-        tracing::warn!(event = "unauthorized", door = "dashboard", path = %ordergate_actors::order::clean(request.path(), 100), "a request without a valid key");
+        if let Some(untold) = state.refusals.one_more("dashboard", state.now()) {
+            tracing::warn!(event = "unauthorized", door = "dashboard", untold, path = %ordergate_actors::order::clean(request.path(), 100), "a request without a valid key");
+        }
         return Ok(request.into_response(unauthorized()).map_into_right_body());
     };
     request.extensions_mut().insert(caller);

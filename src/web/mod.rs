@@ -20,6 +20,7 @@ mod routes;
 mod settings;
 mod state;
 mod submission;
+mod unauthorized;
 mod webhook;
 
 pub use problem::Problem;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::auth::{Authenticator, Keys};
 use super::problem::Problem;
 use super::settings::WebSettings;
+use super::unauthorized::Refusals;
 
 /// Renders the metrics as Prometheus text.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
@@ -44,6 +45,7 @@ pub struct WebState {
     pub paths: Paths,
     pub(super) sources: Authenticator,
     pub(super) keys: Keys,
+    pub(super) refusals: Refusals,
 }
 
 impl fmt::Debug for WebState {
@@ -58,7 +60,17 @@ impl WebState {
     pub fn new(engine: Engine, settings: WebSettings, started_at: DateTime<Utc>, prometheus: Render, paths: Paths) -> Self {
         let sources = Authenticator::new(&settings.sources);
         let keys = Keys::new(&settings.keys);
-        Self { engine, settings, started_at, prometheus, journal_open: Arc::new(AtomicBool::new(true)), paths, sources, keys }
+        Self {
+            engine,
+            settings,
+            started_at,
+            prometheus,
+            journal_open: Arc::new(AtomicBool::new(true)),
+            paths,
+            sources,
+            keys,
+            refusals: Refusals::default(),
+        }
     }
 
     /// The time, from the engine's clock.

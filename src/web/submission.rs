@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate_actors::EngineError;
-use ordergate_actors::order::{BasketId, ClientId, CommandId, OrderRecord, SignalDraft, SignalId};
+use ordergate_actors::order::{BasketId, ClientId, CommandId, OrderRecord, SignalDraft, SignalId, clean};
+use ordergate_actors::persistence::{Level, NotRegistered};
 use ordergate_actors::ports::{Query, Rows};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -42,11 +43,19 @@ pub(super) async fn submit(state: &WebState, draft: SignalDraft) -> Result<Taken
         return Err(Problem::journal_closed());
     }
     let (client_id, signal_id) = (draft.client_id.clone(), draft.signal_id);
+    let exit = draft.legs.iter().find(|leg| leg.execution_type.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("EXIT")));
+    let exit = exit.map(|leg| (draft.user.clone(), leg.strategy.clone().unwrap_or_default(), leg.symbol.clone().unwrap_or_default()));
     let decision = tokio::time::timeout(state.settings.decision_deadline, state.engine.submit(draft)).await;
     let taken = match decision {
         Ok(Ok(answer)) => gather(state, client_id, answer.replayed, answer.basket_id, answer.orders).await,
         Ok(Err(EngineError::AnswerLost)) | Err(_) => look_up(state, client_id, signal_id).await?,
-        Ok(Err(error)) => return Err(error.into()),
+        Ok(Err(error)) => {
+            if let (EngineError::NotRegistered(NotRegistered::Conflict { .. }), Some((user, strategy, symbol))) = (&error, exit) {
+                let text = clean(&format!("an exit of {strategy} in {symbol} from {user} was not taken: {error}"), 400);
+                state.engine.line().alarm(Some(&client_id), "ALARM_EXIT_CONFLICT", Level::Page, None, text);
+            }
+            return Err(error.into());
+        }
     };
     Ok(taken)
 }

@@ -67,7 +67,9 @@ fn authenticate<'a>(state: &'a WebState, request: &HttpRequest, body: &[u8], jso
         None => {
             metrics::counter!("ordergate_unauthorized_total", "door" => "webhook").increment(1);
             let peer = request.peer_addr().map(|peer| peer.ip().to_string());
-            tracing::warn!(event = "unauthorized", door = "webhook", proofs = %presented.kinds(), peer, "an alert without a valid secret; the secret is not shown");
+            if let Some(untold) = state.refusals.one_more("webhook", state.now()) {
+                tracing::warn!(event = "unauthorized", door = "webhook", untold, proofs = %presented.kinds(), peer, "an alert without a valid secret; the secret is not shown");
+            }
             let remedy = "send the source's secret as secret_key in the body, as the last part of the address, or as X-Signature; all that is sent must hold";
             // A body that cannot be read proves nobody; say so, or a stray comma is looked for in the secret.
             Err(if by_secret && json.is_none() {

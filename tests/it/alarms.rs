@@ -76,3 +76,29 @@ async fn a_position_whose_exit_failed_stands_on_the_list_also_when_its_alarm_was
     assert_eq!(items(&house, "exit_failed").await.len(), 0);
     house.close().await;
 }
+
+#[actix_web::test]
+async fn an_exit_that_meets_a_key_of_somebody_else_pages() {
+    let house = House::open().await;
+    let mut first = entry("a");
+    first["idempotency_key"] = json!("mine");
+    assert_eq!(house.alert(first).await.status, 202);
+    house.until_held("a", 10).await;
+    assert_eq!(items(&house, "alarm").await.len(), 0);
+    let mut taken = entry("b");
+    taken["idempotency_key"] = json!("mine");
+    house.alert(taken.clone()).await.is_problem(409, "idempotency_conflict");
+    let paged = |items: &[Value]| items.iter().any(|item| item["more"]["event"] == "ALARM_EXIT_CONFLICT");
+    assert!(!paged(&items(&house, "alarm").await), "an entry does not page");
+    taken["execution_type"] = json!("EXIT");
+    taken["strategy_name"] = json!("a");
+    taken["legs"][0]["direction"] = json!("SELL");
+    house.alert(taken).await.is_problem(409, "idempotency_conflict");
+    house
+        .until("it pages", || {
+            house.engine.read(&house.client(), |book| book.alarms().any(|alarm| &*alarm.event == "ALARM_EXIT_CONFLICT")) == Some(true)
+        })
+        .await;
+    assert!(paged(&items(&house, "alarm").await));
+    house.close().await;
+}

@@ -350,3 +350,17 @@ fn a_calendar_that_is_wrong_is_refused_with_its_line() {
         }
     }
 }
+
+#[test]
+fn a_relative_wish_is_resolved_and_what_cannot_be_is_said() {
+    let here = tempfile::tempdir().unwrap();
+    let output = run(here.path(), &["instruments", "resolve", "NIFTY near ATM+1 CE", "--spot", "25712.35"]);
+    assert_eq!(code(&output), 0, "{}", out(&output));
+    assert!(out(&output).contains("C25750") && out(&output).contains("NIFTY near ATM+1 CE, by the sample"), "{}", out(&output));
+    let output = run(here.path(), &["instruments", "resolve", "NIFTY", "near", "ATM", "CE"]);
+    assert_eq!(code(&output), 1);
+    assert!(out(&output).contains("ATM needs the price of NIFTY"), "{}", out(&output));
+    let output = run(here.path(), &["instruments", "nifty", "ce", "--exchange", "NFO", "--limit", "2"]);
+    assert!(out(&output).contains("the first 2 of 42 found among 91 instruments"), "{}", out(&output));
+    assert_eq!(code(&run(here.path(), &["instruments", "fetch", "--from", "nowhere"])), 78);
+}

@@ -9,6 +9,7 @@ mod calendar;
 mod cli;
 mod crash;
 mod intent_log;
+mod simulator;
 mod status_log;
 mod support;
 mod telemetry;

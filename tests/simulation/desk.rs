@@ -182,6 +182,8 @@ impl Store for DrilledStore {
 pub(crate) struct TrappedQuotes {
     inner: MarketQuotes,
     trap: Mutex<Option<(&'static str, String)>>,
+    /// What BrokerActor sees instead: this price, so old.
+    board: Mutex<Option<(Price, Duration)>>,
 }
 
 impl Quotes for TrappedQuotes {
@@ -192,7 +194,11 @@ impl Quotes for TrappedQuotes {
             drop(trap);
             panic!("injected by a test");
         }
-        self.inner.quote(key)
+        let quote = self.inner.quote(key)?;
+        match self.board.lock().filter(|_| current_actor() == "BrokerActor") {
+            Some((price, age)) => Some(Quote { bid: Some(price), ask: Some(price), last: price, at: quote.at - age }),
+            None => Some(quote),
+        }
     }
 }
 
@@ -255,7 +261,7 @@ impl Desk {
         let broker = FaultyBroker::new(paper, FaultPlan::none().stream(setup.stream)).with_capabilities(setup.can);
         let broker = Arc::new(Witness::new(broker, disk.clone(), Arc::default()));
         let inner = MarketQuotes::new(market.clone(), instruments.clone(), clock.clone());
-        let quotes = Arc::new(TrappedQuotes { inner, trap: Mutex::new(None) });
+        let quotes = Arc::new(TrappedQuotes { inner, trap: Mutex::new(None), board: Mutex::new(None) });
         let (halt, disk_fault, steps) = (Arc::new(NotedHalt::default()), Arc::new(DiskFault::default()), Arc::default());
         let engine = start(&setup, &disk, &instruments, &clock, &quotes, &broker, &halt, &disk_fault, &steps, 1);
         Self {
@@ -564,6 +570,11 @@ impl Desk {
     /// This actor panics when it next asks for this quote, with the order at hand.
     pub(crate) fn trap(&self, actor: &'static str, symbol: &str) {
         *self.quotes.trap.lock() = Some((actor, symbol.to_owned()));
+    }
+
+    /// The quote board shows BrokerActor this price of everything, so old.
+    pub(crate) fn board(&self, text: &str, age: Duration) {
+        *self.quotes.board.lock() = Some((price(text), age));
     }
 
     pub(crate) fn restarts(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ordergate::brokers::faulty::FaultyBroker;
 use ordergate::brokers::paper::PaperBroker;
 use ordergate::store::{ReadStore, SimulatedDisk};
-use ordergate_actors::order::{BrokerOrderId, Instrument, Status};
+use ordergate_actors::order::{BrokerOrderId, Instrument, OrderType, Side, Status};
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange,
     Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
@@ -71,7 +71,13 @@ impl Broker for Witness {
     fn capabilities(&self) -> &Capabilities {
         self.broker.capabilities()
     }
-    fn prepare(&self, order: BrokerOrder, quote: Option<&Quote>) -> Result<Prepared, Refusal> {
+    /// Where market orders are not taken, one goes out as a limit at the touch.
+    fn prepare(&self, mut order: BrokerOrder, quote: Option<&Quote>) -> Result<Prepared, Refusal> {
+        if !self.capabilities().takes_market_orders && order.terms.order_type == OrderType::Market {
+            let quote = quote.ok_or_else(|| Refusal { reason: "no fresh quote".to_owned() })?;
+            order.terms.order_type = OrderType::Limit;
+            order.terms.price = if order.terms.side == Side::Buy { quote.ask } else { quote.bid };
+        }
         self.broker.prepare(order, quote)
     }
     fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {

@@ -166,6 +166,7 @@ pub(crate) fn account() -> AccountSettings {
         waits: Waits::standard(Duration::from_secs(1)),
         permits: 64,
         permits_for_exits: 8,
+        budget: ordergate_actors::ports::BudgetChange::default(),
         takes_unenforced_exits: true,
         quantity_units: Default::default(),
     }

@@ -1,7 +1,7 @@
 //! The calls under way at one broker. They outlive a restart of BrokerActor: a call that went out is followed, whatever
 //! happens to the actor that made it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::order::{BrokerOrderId, CommandId};
 use crate::persistence::Ticket;
@@ -46,6 +46,7 @@ pub struct Calls {
     answers: VecDeque<(CallKey, Done)>,
     attempts: u64,
     is_reading: bool,
+    went_on: BTreeSet<CommandId>,
     high_water: Option<BrokerOrderId>,
 }
 
@@ -114,8 +115,22 @@ impl Calls {
         self.running.remove(&key)
     }
 
-    pub(super) fn begin_read(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_reading, true)
+    /// The order goes on without the word of its commit, which seems to be lost; should it come late, it is no news.
+    pub(super) fn go_on(&mut self, command_id: CommandId) {
+        self.went_on.insert(command_id);
+    }
+
+    /// See [`Calls::go_on`].
+    pub(super) fn went_on(&self, command_id: CommandId) -> bool {
+        self.went_on.contains(&command_id)
+    }
+
+    pub(super) fn is_reading(&self) -> bool {
+        self.is_reading
+    }
+
+    pub(super) fn begin_read(&mut self) {
+        self.is_reading = true;
     }
 
     pub(super) fn end_read(&mut self) {

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::guard::Admitted;
-use crate::order::CommandId;
-use crate::ports::{Prepared, PreparedChange};
+use chrono::{DateTime, Utc};
 
 use super::calls::CallKind;
+use super::change::Wish;
+use crate::guard::Admitted;
+use crate::order::{CommandId, Exchange};
+use crate::ports::{Prepared, PreparedChange};
 
 /// The lanes, in the order in which they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +22,10 @@ pub enum Lane {
     Exit,
     /// Changes of working orders.
     Modify,
-    /// Everything else.
+    /// Everything else that is sent.
     Entry,
+    /// Reads of the broker's books. They wait for no slot of the others, only for room in the budget.
+    Read,
 }
 
 /// What is called.
@@ -32,7 +36,7 @@ pub enum Work {
     /// Cancel the order.
     Cancel,
     /// Change the order.
-    Modify(Box<PreparedChange>),
+    Modify(Box<PreparedChange>, Wish),
 }
 
 impl Work {
@@ -40,7 +44,7 @@ impl Work {
         match self {
             Self::Place(..) => CallKind::Place,
             Self::Cancel => CallKind::Cancel,
-            Self::Modify(_) => CallKind::Modify,
+            Self::Modify(..) => CallKind::Modify,
         }
     }
 }
@@ -50,6 +54,14 @@ impl Work {
 pub struct Item {
     /// The order.
     pub command_id: CommandId,
+    /// The lane that it waits in.
+    pub lane: Lane,
+    /// The order's number: within a lane the lowest goes first.
+    pub number: u64,
+    /// Where it is for, if a token of the budget is taken for it; a mock order needs none.
+    pub counts_at: Option<Exchange>,
+    /// When it came to where it waits now.
+    pub since: DateTime<Utc>,
     /// What to do.
     pub work: Work,
 }
@@ -78,14 +90,14 @@ pub struct Lanes {
 
 impl Lanes {
     /// Adds an item; one of the same kind for the same order that waits already stands, and the new one is handed back.
-    pub fn push(&mut self, lane: Lane, number: u64, command_id: CommandId, work: Work) -> Option<Work> {
-        let kind = work.kind();
-        if self.places.contains_key(&(command_id, kind)) {
-            return Some(work);
+    pub fn push(&mut self, item: Item) -> Option<Work> {
+        let kind = item.work.kind();
+        if self.places.contains_key(&(item.command_id, kind)) {
+            return Some(item.work);
         }
-        let key = (lane, number, kind);
-        self.places.insert((command_id, kind), (key, Stage::Queued));
-        self.queued.insert(key, Item { command_id, work });
+        let key = (item.lane, item.number, kind);
+        self.places.insert((item.command_id, kind), (key, Stage::Queued));
+        self.queued.insert(key, item);
         None
     }
 
@@ -96,15 +108,22 @@ impl Lanes {
         self.intended.range(counted.clone()).count() + self.ready.range(counted).count()
     }
 
-    /// The lane of the next item whose row should be written.
-    #[must_use]
-    pub fn next_lane(&self) -> Option<Lane> {
-        self.queued.first_key_value().map(|((lane, ..), _)| *lane)
+    /// The next item whose row should be written.
+    pub fn front(&mut self) -> Option<&mut Item> {
+        self.queued.first_entry().map(|entry| entry.into_mut())
     }
 
-    /// The next item whose row is written: from now on it counts as on the way to the disk.
-    pub fn intend_next(&mut self) -> Option<&Item> {
+    /// Takes the next item out: it has ended before its row was written.
+    pub fn take_next(&mut self) -> Option<Item> {
         let (key, item) = self.queued.pop_first()?;
+        self.places.remove(&(item.command_id, key.2));
+        Some(item)
+    }
+
+    /// The row of the next item is written: from now on it counts as on the way to the disk.
+    pub fn intend_next(&mut self, now: DateTime<Utc>) -> Option<&Item> {
+        let (key, mut item) = self.queued.pop_first()?;
+        item.since = now;
         self.places.insert((item.command_id, key.2), (key, Stage::Intended));
         Some(self.intended.entry(key).or_insert(item))
     }
@@ -133,6 +152,12 @@ impl Lanes {
         Some(item)
     }
 
+    /// What has been on the way to the disk since before then: the word of its commit may be lost.
+    #[must_use]
+    pub fn overdue(&self, before: DateTime<Utc>) -> Vec<(CommandId, CallKind)> {
+        self.intended.iter().filter(|(_, item)| item.since < before).map(|(key, item)| (item.command_id, key.2)).collect()
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -155,13 +180,31 @@ mod tests {
         CommandId(Uuid::from_u128(n))
     }
 
+    fn cancel(lane: Lane, number: u64) -> Item {
+        let command_id = command(u128::from(number));
+        Item { command_id, lane, number, counts_at: Some(Exchange::Nse), since: DateTime::UNIX_EPOCH, work: Work::Cancel }
+    }
+
+    #[test]
+    fn what_is_on_the_way_for_too_long_is_named() {
+        let at = |second| DateTime::UNIX_EPOCH + chrono::Duration::seconds(second);
+        let mut lanes = Lanes::default();
+        for number in [1, 2, 3] {
+            assert!(lanes.push(cancel(Lane::Cancel, number)).is_none());
+        }
+        assert!(lanes.intend_next(at(10)).is_some() && lanes.intend_next(at(20)).is_some());
+        assert_eq!(lanes.overdue(at(15)), [(command(1), CallKind::Cancel)], "2 is young, 3 was not written");
+        assert!(lanes.make_ready(command(1), CallKind::Cancel));
+        assert!(lanes.overdue(at(15)).is_empty());
+    }
+
     #[test]
     fn kill_goes_before_cancel_and_first_before_second() {
         let mut lanes = Lanes::default();
         for (lane, number) in [(Lane::Cancel, 5), (Lane::Kill, 9), (Lane::Cancel, 3)] {
-            assert!(lanes.push(lane, number, command(u128::from(number)), Work::Cancel).is_none());
+            assert!(lanes.push(cancel(lane, number)).is_none());
         }
-        while lanes.intend_next().is_some() {}
+        while lanes.intend_next(DateTime::UNIX_EPOCH).is_some() {}
         for number in [5, 9, 3] {
             assert!(lanes.make_ready(command(number), CallKind::Cancel));
         }
@@ -173,17 +216,17 @@ mod tests {
     #[test]
     fn a_cancel_is_asked_for_once_at_a_time() {
         let mut lanes = Lanes::default();
-        assert!(lanes.push(Lane::Cancel, 1, command(1), Work::Cancel).is_none());
-        assert!(lanes.push(Lane::Cancel, 1, command(1), Work::Cancel).is_some());
+        assert!(lanes.push(cancel(Lane::Cancel, 1)).is_none());
+        assert!(lanes.push(cancel(Lane::Cancel, 1)).is_some());
         assert_eq!(lanes.len(), 1);
     }
 
     #[test]
     fn what_is_not_on_disk_is_not_called() {
         let mut lanes = Lanes::default();
-        let _none = lanes.push(Lane::Cancel, 1, command(1), Work::Cancel);
+        let _none = lanes.push(cancel(Lane::Cancel, 1));
         assert!(lanes.take_ready().is_none());
-        assert!(lanes.intend_next().is_some());
+        assert!(lanes.intend_next(DateTime::UNIX_EPOCH).is_some());
         assert!(lanes.take_ready().is_none());
         assert_eq!(lanes.ahead(), 0, "a cancel takes no room in the window");
         assert!(lanes.make_ready(command(1), CallKind::Cancel));

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 pub use book::{Block, Candidate, GuardBook, Shrunk, reconcile_with_broker, reductions, verdict};
 
-use crate::broker::{ModifyOrder, Place};
+use crate::broker::{ModifyOrder, Place, Wish};
 use crate::line::{Desk, Line};
 use crate::order::{ClientId, GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms};
 use crate::persistence::{Cargo, Level, Outcome, Posted, Unit};
@@ -218,7 +218,8 @@ impl GuardActor {
         let answer = match block.flatten() {
             Some(block) => ChangeAnswer::Refused(block.reason),
             None => {
-                self.line.tell_broker(&self.desk.client_id, ModifyOrder { command_id: change.command_id, change: modification });
+                let wish = Wish::new(Arc::clone(&self.line), self.desk.client_id.clone(), change.command_id);
+                self.line.tell_broker(&self.desk.client_id, ModifyOrder { wish, change: modification });
                 ChangeAnswer::Asked
             }
         };

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ids::{ClientId, CommandId, IdempotencyKey, SignalId};
+use super::ids::{BadId, ClientId, CommandId, IdempotencyKey, SignalId};
+use super::money::{Price, Quantity};
+use super::record::OrderRecord;
 use super::words::Source;
 
 /// The most orders that one signal may ask for.
@@ -75,6 +77,44 @@ pub struct LegDraft {
     /// What the format could not read at all, one sentence a field: refuses the leg, so that a row is left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
+}
+
+impl LegDraft {
+    /// An order once more, as a new one that is linked to it: what it asked for, less what it filled.
+    #[must_use]
+    pub fn again(order: &OrderRecord) -> Self {
+        let ask = &order.ask;
+        let text = |price: Option<Price>| price.map(|price| price.to_string());
+        let rest = if order.filled_quantity > 0 { Quantity::new(order.unfilled()) } else { ask.quantity };
+        Self {
+            strategy: Some(ask.strategy.to_string()),
+            execution_type: ask.intent.map(|word| word.to_string()),
+            exchange: ask.exchange.map(|word| word.to_string()),
+            symbol: (!ask.symbol.is_empty()).then(|| ask.symbol.to_string()),
+            side: ask.side.map(|word| word.to_string()),
+            quantity: rest.map(|quantity| quantity.to_string()),
+            product: ask.product.map(|word| word.to_string()),
+            order_type: ask.order_type.map(|word| word.to_string()),
+            validity: Some(ask.validity.to_string()),
+            price: text(ask.price),
+            trigger_price: text(ask.trigger_price),
+            stop_loss: text(ask.stop_loss),
+            target: text(ask.target),
+            trailing_type: ask.trailing.map(|trailing| trailing.kind.to_string()),
+            trailing_value: ask.trailing.map(|trailing| trailing.value.to_string()),
+            test_mode: ask.test_mode.map(|word| word.to_string()),
+            parent: Some(order.command_id),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+/// The key under which an order is sent again: by whomever, it is sent again once.
+///
+/// # Errors
+/// Never for an id of ours; a key has its rules.
+pub fn again_key(order: CommandId) -> Result<IdempotencyKey, BadId> {
+    IdempotencyKey::parse(&format!("resubmit:{order}"))
 }
 
 /// Text fit for a row, a log line and a page: unsafe characters become `?`, at most `max` characters.

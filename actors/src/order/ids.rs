@@ -105,6 +105,9 @@ text_id!(
 );
 
 impl BrokerTag {
+    /// Characters of every tag that we send: `OG`, 4 of the data directory, 7 of the order's number.
+    pub const LENGTH: usize = 13;
+
     /// A tag from the number alone, for a prefix that is no tag text.
     pub(crate) fn for_number(number: u64) -> Self {
         Self(Arc::from(format!("OG{number}")))

@@ -137,7 +137,7 @@ pub enum OrderFact {
     },
     /// Somebody wants it gone.
     CancelWanted {
-        /// [`Tag::CancelledByUser`] or [`Tag::KillSwitch`].
+        /// [`Tag::CancelledByUser`], [`Tag::MarketTimeout`] or [`Tag::KillSwitch`].
         tag: Tag,
         /// Who and why.
         reason: String,
@@ -287,6 +287,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         }
         OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
         OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
+        OrderFact::CallIntended { call: "MODIFY", .. } if at_broker => next.modifications = record.modifications.saturating_add(1),
         OrderFact::CallIntended { .. } if at_broker => {}
         OrderFact::CallReplied { terms, .. } if sent => {
             if let Some(terms) = terms.as_ref().filter(|_| at_broker) {
@@ -329,11 +330,18 @@ fn fail(next: &mut OrderRecord, tag: Tag, reason: &str) {
     next.reason = Some(Arc::from(reason));
 }
 
+/// The order as it is sent. One that came as a market order stays one, also where it goes out as a limit because the
+/// broker takes no other; it carries that limit's price.
 fn settle(next: &mut OrderRecord, terms: &Terms) {
+    let came_as_market = next.ask.order_type.is_some_and(|asked| !asked.has_price());
+    let is_priced_by_a_person = next.ask.price.is_some() && next.ask.price != terms.price;
+    let stays_as_asked = came_as_market && terms.order_type.has_price() && !is_priced_by_a_person;
     next.ask.side = Some(terms.side);
     next.ask.quantity = Some(terms.quantity);
     next.ask.product = Some(terms.product);
-    next.ask.order_type = Some(terms.order_type);
+    if !stays_as_asked {
+        next.ask.order_type = Some(terms.order_type);
+    }
     next.ask.validity = terms.validity;
     next.ask.price = terms.price;
     next.ask.trigger_price = terms.trigger_price;
@@ -374,7 +382,14 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
         // Ends that we know and the book repeats are no news; a live row, or a fill that we did not have, is.
         let ended_here = matches!(
             next.tag,
-            Some(Tag::BrokerCancelled | Tag::BrokerExpired | Tag::BrokerRejected | Tag::CancelledByUser | Tag::KillSwitch)
+            Some(
+                Tag::BrokerCancelled
+                    | Tag::BrokerExpired
+                    | Tag::BrokerRejected
+                    | Tag::CancelledByUser
+                    | Tag::MarketTimeout
+                    | Tag::KillSwitch
+            )
         );
         if ended_here && !is_live && !news {
             return false;

@@ -1,60 +1,14 @@
 use proptest::prelude::{Just, Strategy as _, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
-use uuid::Uuid;
 
 use super::*;
-use crate::order::ids::{BasketId, BrokerTag, ClientId, CommandId, SignalId, Strategy};
-use crate::order::money::Amount;
-use crate::order::record::Ask;
-use crate::order::words::{Exchange, Intent, Source, TestMode};
+use crate::order::words::TestMode;
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_149_000 + second, 0).unwrap()
 }
 
 fn created() -> OrderRecord {
-    OrderRecord {
-        client_id: ClientId::parse("PAPER1").unwrap(),
-        command_id: CommandId(Uuid::from_u128(1)),
-        number: 1,
-        signal_id: SignalId(Uuid::from_u128(2)),
-        leg: 0,
-        basket_id: BasketId(Uuid::from_u128(3)),
-        parent_command_id: None,
-        source: Source::Webhook,
-        user: Arc::from("test"),
-        ask: Ask {
-            strategy: Strategy::parse("trend").unwrap(),
-            intent: Some(Intent::Entry),
-            exchange: Some(Exchange::Nse),
-            symbol: Arc::from("SBIN-EQ"),
-            side: Some(Side::Buy),
-            quantity: Quantity::new(10),
-            product: Some(Product::Mis),
-            order_type: Some(OrderType::Limit),
-            validity: Validity::Day,
-            price: Price::parse("800").ok(),
-            trigger_price: None,
-            stop_loss: None,
-            target: None,
-            trailing: None,
-            test_mode: None,
-        },
-        status: Status::Created,
-        tag: None,
-        reason: None,
-        broker_tag: BrokerTag::parse("OGA1B20000001").unwrap(),
-        broker_order_id: None,
-        filled_quantity: 0,
-        average_price: None,
-        traded_quantity: 0,
-        traded_value: Amount::ZERO,
-        cancel_wanted: None,
-        signal_time: at(0),
-        created_at: at(0),
-        updated_at: at(0),
-        sent_at: None,
-        seq: 1,
-    }
+    crate::testkit::order(1)
 }
 
 fn id(text: &str) -> BrokerOrderId {

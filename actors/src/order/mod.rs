@@ -17,7 +17,7 @@ pub mod validate;
 pub mod words;
 
 pub use day::{ist, trading_date};
-pub use draft::{LegDraft, MAX_LEGS, SignalDraft, clean};
+pub use draft::{LegDraft, MAX_LEGS, SignalDraft, again_key, clean};
 pub use holding::Holding;
 pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};
 pub use instrument::{HoldingKey, Instrument, InstrumentKey, Kind, Right};

@@ -100,6 +100,8 @@ pub struct OrderRecord {
     pub traded_value: Amount,
     /// Set once somebody wants it gone; durable, so that it is cancelled the moment it can be.
     pub cancel_wanted: Option<Tag>,
+    /// Changes that were asked of the broker, whatever became of them.
+    pub modifications: u32,
     /// When the signal was made: what its age is measured from.
     pub signal_time: DateTime<Utc>,
     /// When it was registered.
@@ -147,6 +149,22 @@ impl OrderRecord {
     #[must_use]
     pub fn quantity(&self) -> i64 {
         self.ask.quantity.map_or(0, Quantity::value)
+    }
+
+    /// Whether it came as a market order and went out as a limit, because its broker takes no other.
+    #[must_use]
+    pub fn is_protected_market(&self) -> bool {
+        self.ask.order_type.is_some_and(|asked| !asked.has_price()) && self.sent_at.is_some() && self.ask.price.is_some()
+    }
+
+    /// The type with which it works at the broker: a market order that went out as a limit works as one.
+    #[must_use]
+    pub fn working_type(&self) -> Option<OrderType> {
+        match self.ask.order_type {
+            Some(OrderType::Market) if self.is_protected_market() => Some(OrderType::Limit),
+            Some(OrderType::StopMarket) if self.is_protected_market() => Some(OrderType::StopLimit),
+            asked => asked,
+        }
     }
 
     /// Units that may still fill.

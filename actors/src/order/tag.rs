@@ -30,6 +30,8 @@ pub enum Tag {
     NotSent,
     /// A person cancelled it.
     CancelledByUser,
+    /// It came as a market order, rested as a limit, and its time was up.
+    MarketTimeout,
     /// A kill level refused or cancelled it.
     KillSwitch,
     /// A fault inside the engine while this order was being handled.
@@ -64,6 +66,7 @@ impl Tag {
         Self::NoPosition,
         Self::NotSent,
         Self::CancelledByUser,
+        Self::MarketTimeout,
         Self::KillSwitch,
         Self::EngineFault,
         Self::BrokerRejected,
@@ -90,6 +93,7 @@ impl Tag {
             Self::NoPosition => "NO_POSITION",
             Self::NotSent => "NOT_SENT",
             Self::CancelledByUser => "CANCELLED_BY_USER",
+            Self::MarketTimeout => "MARKET_TIMEOUT",
             Self::KillSwitch => "KILL_SWITCH",
             Self::EngineFault => "ENGINE_FAULT",
             Self::BrokerRejected => "BROKER_REJECTED",
@@ -117,6 +121,7 @@ impl Tag {
             Self::NoPosition => "refused by ordergate: nothing to exit",
             Self::NotSent => "not sent: the call to the broker was never made",
             Self::CancelledByUser => "cancelled by you",
+            Self::MarketTimeout => "cancelled: a market order that found nobody in time",
             Self::KillSwitch => "stopped by the kill switch",
             Self::EngineFault => "stopped by a fault inside ordergate",
             Self::BrokerRejected => "rejected by the broker",
@@ -144,6 +149,7 @@ impl Tag {
             Self::NoPosition => "nothing: the strategy is flat there",
             Self::NotSent => "send it again if it is still wanted",
             Self::CancelledByUser => "nothing",
+            Self::MarketTimeout => "look at the price; send it again if it is still wanted",
             Self::KillSwitch => "re-arm when the cause is gone, then send it again",
             Self::EngineFault => "see the log of this time, then send it again",
             Self::BrokerRejected => "read the broker's reason; correct and send it again",

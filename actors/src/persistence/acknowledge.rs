@@ -77,7 +77,7 @@ impl Ledger {
             }
             Pending::Order { client_id, command_id, outcome, cargo } => match cargo {
                 Cargo::Send => Some(Ack::SendCommitted(client_id, command_id, outcome)),
-                Cargo::Call => Some(Ack::CallCommitted(client_id, command_id, outcome)),
+                Cargo::Call(kind) => Some(Ack::CallCommitted(client_id, command_id, kind, outcome)),
                 Cargo::Ticket(ticket) => {
                     ticket.finish();
                     None

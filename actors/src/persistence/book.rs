@@ -103,7 +103,7 @@ impl Book {
         self.seq = seq;
     }
 
-    pub(super) fn put_control(&mut self, control: Control) {
+    pub(crate) fn put_control(&mut self, control: Control) {
         self.control = control;
     }
 
@@ -272,6 +272,12 @@ impl Book {
     /// until they are, what we hold there is not the whole truth.
     pub fn owed_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
         self.owed.range((key.clone(), 0)..).take_while(move |(held, _)| held == key).filter_map(|(_, number)| self.by_number.get(number))
+    }
+
+    /// Whether trades of any order are outstanding.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        !self.owed.is_empty()
     }
 
     /// A strategy's orders whose trades are outstanding.

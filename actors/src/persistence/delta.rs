@@ -193,6 +193,7 @@ impl Delta {
             traded_quantity: 0,
             traded_value: Amount::ZERO,
             cancel_wanted: None,
+            modifications: 0,
             signal_time: registration.signal_time,
             created_at: self.at,
             updated_at: self.at,

@@ -106,8 +106,8 @@ impl PersistenceActor {
                 Ack::SendCommitted(client_id, command_id, outcome) => {
                     self.line.tell_broker(&client_id, SendCommitted { command_id, outcome })
                 }
-                Ack::CallCommitted(client_id, command_id, outcome) => {
-                    self.line.tell_broker(&client_id, CallCommitted { command_id, outcome })
+                Ack::CallCommitted(client_id, command_id, kind, outcome) => {
+                    self.line.tell_broker(&client_id, CallCommitted { command_id, kind, outcome })
                 }
             }
         }

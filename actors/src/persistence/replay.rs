@@ -155,6 +155,7 @@ impl Replay {
             traded_quantity: 0,
             traded_value: Amount::ZERO,
             cancel_wanted: None,
+            modifications: 0,
             signal_time,
             created_at: row.at,
             updated_at: row.at,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, oneshot};
 
 use crate::order::{BasketId, CommandId};
 
@@ -17,13 +18,14 @@ pub struct Admission {
     used: AtomicUsize,
     capacity: usize,
     reserved: usize,
+    given_back: Notify,
 }
 
 impl Admission {
     /// A counter for `capacity` orders, of which the last `reserved` are for exits only.
     #[must_use]
     pub fn new(capacity: usize, reserved: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), capacity, reserved: reserved.min(capacity) })
+        Arc::new(Self { used: AtomicUsize::new(0), capacity, reserved: reserved.min(capacity), given_back: Notify::new() })
     }
 
     /// Takes `count` permits at once, or none.
@@ -41,6 +43,11 @@ impl Admission {
     pub fn force(self: &Arc<Self>) -> Permit {
         self.used.fetch_add(1, Ordering::AcqRel);
         Permit(Arc::clone(self))
+    }
+
+    /// Ends when a permit is given back after this call.
+    pub(crate) fn given_back(&self) -> Notified<'_> {
+        self.given_back.notified()
     }
 
     /// Orders in the line now.
@@ -63,6 +70,7 @@ pub struct Permit(Arc<Admission>);
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.used.fetch_sub(1, Ordering::AcqRel);
+        self.0.given_back.notify_waiters();
     }
 }
 
@@ -113,7 +121,8 @@ impl Waiter {
 pub struct Orphans(Mutex<VecDeque<CommandId>>);
 
 impl Orphans {
-    fn push(&self, command_id: CommandId) {
+    /// One more order that has no ticket.
+    pub(crate) fn push(&self, command_id: CommandId) {
         self.0.lock().push_back(command_id);
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::control::{Control, ControlChange};
 use super::registered::Registered;
 use super::ticket::{Answer, Permit, Ticket};
+use crate::broker::CallKind;
 use crate::order::{
     Ask, BasketId, ClientId, CommandId, HoldingKey, IdempotencyKey, OrderFact, OrderRecord, SignalId, Source, Strategy, Tag,
 };
@@ -187,7 +188,7 @@ pub enum Cargo {
     /// A send intention: BrokerActor may call when it is on disk.
     Send,
     /// A cancel or modify call: BrokerActor may call when it is on disk.
-    Call,
+    Call(CallKind),
     /// A control: whoever asked for it.
     Done(oneshot::Sender<Outcome>),
 }
@@ -260,7 +261,7 @@ pub enum Ack {
     /// The send intention of an order.
     SendCommitted(ClientId, CommandId, Outcome),
     /// The call intention of an order.
-    CallCommitted(ClientId, CommandId, Outcome),
+    CallCommitted(ClientId, CommandId, CallKind, Outcome),
 }
 
 /// One committed journal row with the order's row after it: what listeners see.

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use super::budget::Budget;
 use super::market::Quote;
 use crate::order::{
     Amount, BookState, BrokerOrderId, BrokerTag, CommandId, Exchange, Fill, HoldingKey, Instrument, InstrumentKey, Product, Side, Terms,
@@ -38,10 +39,14 @@ pub struct Capabilities {
     pub send_ahead: usize,
     /// How long an accepted order may stay invisible in its books (assumption BV of the design).
     pub visibility_bound: Duration,
-    /// How often the books are read.
+    /// How often the books are read, unless the account says otherwise.
     pub poll: Duration,
     /// Whether it takes market orders. If not, they go out as limits through the touch, and need a fresh quote.
     pub takes_market_orders: bool,
+    /// How often one order may be changed; `None`: as often as one likes.
+    pub max_modifications: Option<u32>,
+    /// How many calls it takes; `None`: as many as one likes.
+    pub budget: Option<Budget>,
 }
 
 /// An order, whole, for [`Broker::prepare`].
@@ -75,6 +80,15 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// Which count a broker says is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum RateWindow {
+    /// Calls of the current second.
+    Second,
+    /// Calls of the current minute.
+    Minute,
+}
+
 /// What became of a place call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaceOutcome {
@@ -82,6 +96,13 @@ pub enum PlaceOutcome {
     Accepted(BrokerOrderId),
     /// The broker said no, clearly.
     Rejected(String),
+    /// The broker said no, clearly, because too many calls came: it took none of it.
+    RateLimited {
+        /// Which count is full.
+        window: RateWindow,
+        /// The broker's words.
+        text: String,
+    },
     /// Nothing left this machine.
     NotSent(String),
     /// Anything else. The order may be live.
@@ -95,6 +116,13 @@ pub enum CallOutcome {
     Accepted,
     /// The broker said no, clearly.
     Rejected(String),
+    /// The broker said no, clearly, because too many calls came.
+    RateLimited {
+        /// Which count is full.
+        window: RateWindow,
+        /// The broker's words.
+        text: String,
+    },
     /// Nothing left this machine.
     NotSent(String),
     /// Anything else.
@@ -128,6 +156,13 @@ pub enum Snapshot<T> {
     Authoritative(Vec<T>, Vec<Unreadable>),
     /// No answer that proves anything.
     Unknown(String),
+    /// No answer, because too many calls came.
+    RateLimited {
+        /// Which count is full.
+        window: RateWindow,
+        /// The broker's words.
+        text: String,
+    },
 }
 
 /// A row that could not be read. It stands as an alarm and stops nothing else.
@@ -238,7 +273,7 @@ pub trait Broker: Send + Sync + fmt::Debug + 'static {
     /// Asks for the order to be changed, once.
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome>;
 
-    /// Proves the session by a read.
+    /// Proves the session by a read. A refusal for too many calls proves it too: a broker counts calls of those it knows.
     fn session(&self) -> Call<Session>;
 
     /// All orders of today.

@@ -2,14 +2,16 @@
 //! scripted in the testkit.
 
 mod broker;
+mod budget;
 mod clock;
 mod market;
 mod store;
 
 pub use broker::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange,
-    Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
+    RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
 };
+pub use budget::{Budget, BudgetChange};
 pub use clock::{Clock, Ids};
 pub use market::{Instruments, Quote, Quotes};
 pub use store::{AccountHead, Anchor, JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};

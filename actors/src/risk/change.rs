@@ -49,7 +49,7 @@ pub(super) fn modification(
     }
     let Some(instrument) = instrument else { return Err(format!("{} is not in today's instrument master", record.ask.symbol)) };
     let ask = &record.ask;
-    let (Some(side), Some(product), Some(order_type)) = (ask.side, ask.product, ask.order_type) else {
+    let (Some(side), Some(product), Some(order_type)) = (ask.side, ask.product, record.working_type()) else {
         return Err("the order is not complete".to_owned());
     };
     let Some(quantity) = change.quantity.or(ask.quantity) else { return Err("the order has no quantity".to_owned()) };

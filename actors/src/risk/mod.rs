@@ -223,6 +223,9 @@ impl RiskActor {
         let Some(record) = record else { return Err("there is no such open order".to_owned()) };
         let instrument = record.instrument().and_then(|key| self.line.instruments.find(&key));
         let modification = change::modification(&record, instrument, change, self.desk.broker.capabilities().can_modify)?;
+        if let Some(reason) = crate::broker::worn_out(&record, self.desk.broker.capabilities().max_modifications) {
+            return Err(reason);
+        }
         let grows = modification.terms.quantity.value() > record.quantity();
         if record.is_exit() && grows {
             return Err("an exit can be made smaller, not larger; send another exit for more".to_owned());

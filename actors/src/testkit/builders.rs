@@ -8,9 +8,10 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::morning;
+pub(crate) use super::order::order;
 use crate::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent,
-    Kind, OrderRecord, OrderType, Price, Product, Quantity, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, Validity,
+    Amount, BasketId, BrokerOrderId, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent, Kind,
+    OrderRecord, OrderType, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, TestMode,
 };
 use crate::persistence::{Book, Control};
 use crate::ports::{AccountHead, PositionRow, Session};
@@ -56,53 +57,6 @@ pub(crate) fn broker_id(text: &str) -> BrokerOrderId {
 
 pub(crate) fn command(number: u64) -> CommandId {
     CommandId(Uuid::from_u128(u128::from(number)))
-}
-
-/// ENTRY BUY 10 SBIN-EQ MIS LIMIT 800 of "trend", CREATED in the morning, a basket of its own.
-pub(crate) fn order(number: u64) -> OrderRecord {
-    OrderRecord {
-        client_id: ClientId::parse("PAPER1").unwrap(),
-        command_id: command(number),
-        number,
-        signal_id: SignalId(Uuid::from_u128(u128::from(number))),
-        leg: 0,
-        basket_id: BasketId(Uuid::from_u128(u128::from(number))),
-        parent_command_id: None,
-        source: Source::Webhook,
-        user: Arc::from("test"),
-        ask: Ask {
-            strategy: strategy("trend"),
-            intent: Some(Intent::Entry),
-            exchange: Some(Exchange::Nse),
-            symbol: Arc::from("SBIN-EQ"),
-            side: Some(Side::Buy),
-            quantity: Quantity::new(10),
-            product: Some(Product::Mis),
-            order_type: Some(OrderType::Limit),
-            validity: Validity::Day,
-            price: Price::parse("800").ok(),
-            trigger_price: None,
-            stop_loss: None,
-            target: None,
-            trailing: None,
-            test_mode: None,
-        },
-        status: Status::Created,
-        tag: None,
-        reason: None,
-        broker_tag: BrokerTag::parse(&format!("OGA1B2{number:07}")).unwrap(),
-        broker_order_id: None,
-        filled_quantity: 0,
-        average_price: None,
-        traded_quantity: 0,
-        traded_value: Amount::ZERO,
-        cancel_wanted: None,
-        signal_time: at(0),
-        created_at: at(0),
-        updated_at: at(0),
-        sent_at: None,
-        seq: 1,
-    }
 }
 
 /// EXIT of all that "trend" holds in SBIN-EQ, at the market.
@@ -283,6 +237,7 @@ pub(crate) fn account() -> AccountSettings {
         waits: Waits::standard(Duration::from_secs(1)),
         permits: 100,
         permits_for_exits: 10,
+        budget: crate::ports::BudgetChange::default(),
         takes_unenforced_exits: true,
         quantity_units: Default::default(),
     }

@@ -3,6 +3,9 @@
 
 #[cfg(test)]
 pub(crate) mod builders;
+mod order;
+
+pub use self::order::order;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -16,6 +16,8 @@ use crate::risk::LookAgain;
 impl WatcherActor {
     pub(super) fn unknown(&mut self, reading: Reading, cause: String) {
         self.core.search.start_over();
+        // What proved nothing is due again with the next poll.
+        self.core.asked.remove(&reading);
         let text = format!("reading {reading:?} proved nothing: {cause}");
         tracing::debug!(client_id = %self.desk.client_id, "{text}");
         metrics::counter!("ordergate_reads_unknown_total").increment(1);
@@ -139,7 +141,8 @@ impl WatcherActor {
         let is_quiet = self.core.read_at.is_none_or(|at| now < at || now.signed_duration_since(at) >= gap);
         if is_quiet && !self.core.deferred.is_empty() {
             self.core.read_at = Some(now);
-            self.line.tell_broker(&self.desk.client_id, Read(std::mem::take(&mut self.core.deferred)));
+            let wanted = std::mem::take(&mut self.core.deferred);
+            self.ask_for(wanted, now);
         }
     }
 

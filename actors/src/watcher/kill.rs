@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{WatcherActor, square_off};
 use crate::line::Phase;
-use crate::order::{OrderFact, OrderType, Product, Source, Tag};
+use crate::order::{OrderFact, OrderType, Product, Source, Status, Tag};
 use crate::persistence::{ControlChange, KillLevel, Unit};
 use crate::supervision::Shell;
 
@@ -30,7 +30,8 @@ impl WatcherActor {
                         && level == KillLevel::SquareOff
                         && !control.is_frozen
                         && order.source != Source::System
-                        && order.ask.order_type != Some(OrderType::Market)
+                        // One that waits for truth waits no longer: the square-off goes on what is known.
+                        && (order.working_type() != Some(OrderType::Market) || order.status == Status::Created)
                         && order.ask.product != Some(Product::Cnc);
                     order.cancel_wanted.is_none() && (is_in_the_way || (!order.is_exit() && level >= KillLevel::CancelEntries))
                 })

@@ -8,8 +8,10 @@ mod books;
 mod findings;
 mod follow;
 mod kill;
+mod plan;
 mod reconcile;
 mod recovery;
+mod resend;
 mod square_off;
 mod take_up;
 
@@ -61,8 +63,6 @@ pub struct Streamed(pub StreamEvent);
 const SAID_KEPT: usize = 2_000;
 /// Orders whose streamed trades are kept until their number is known.
 const EARLY_KEPT: usize = 1_000;
-/// How many polls between two proofs of the session.
-const SESSION_EVERY: u32 = 30;
 
 /// The follower of one account's orders.
 #[derive(Debug)]
@@ -80,11 +80,14 @@ struct Core {
     named_doubts: BTreeSet<CommandId>,
     said: BTreeSet<String>,
     unreadable: BTreeMap<Reading, Vec<Unreadable>>,
-    polls: u32,
+    /// When each book was last asked for.
+    asked: BTreeMap<Reading, DateTime<Utc>>,
     proven: BTreeSet<Reading>,
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
+    /// Exits that were sent again since this core was made.
+    resent: BTreeSet<CommandId>,
     /// Trades that the stream brought before their order's number was known.
     early_trades: BTreeMap<BrokerOrderId, Vec<Fill>>,
     /// Books that commits have asked for, and when such were last read.
@@ -128,16 +131,29 @@ impl WatcherActor {
     }
 
     fn tick(&mut self, now: DateTime<Utc>) {
-        let mut wanted = BTreeSet::from([Reading::Trades, Reading::Orders, Reading::Positions]);
-        if self.core.polls.is_multiple_of(SESSION_EVERY) || self.desk.phase() == Phase::Recovering {
-            wanted.insert(Reading::Session);
-        }
-        self.core.polls = self.core.polls.wrapping_add(1);
-        self.line.tell_broker(&self.desk.client_id, Read(wanted));
+        let wanted = match self.desk.phase() {
+            Phase::Recovering => BTreeSet::from([Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions]),
+            phase => {
+                let seen = self.line.view.read(&self.desk.client_id, plan::Activity::of);
+                // Recovery goes on with the next whole set of books.
+                let activity = seen.filter(|_| phase != Phase::ExitsOnly).unwrap_or(plan::Activity::Unclear);
+                plan::due(&self.desk.settings.waits, activity, &self.core.asked, now)
+            }
+        };
+        self.ask_for(wanted, now);
         self.drain_orphans();
+        crate::broker::cancel_resting(&self.line, &self.desk, now);
         self.ask_for_cancels(now);
         self.follow_doubts(now);
         self.enforce_kill(now);
+        self.resend_exits(now);
+    }
+
+    fn ask_for(&mut self, wanted: BTreeSet<Reading>, now: DateTime<Utc>) {
+        if !wanted.is_empty() {
+            self.core.asked.extend(wanted.iter().map(|reading| (*reading, now)));
+            self.line.tell_broker(&self.desk.client_id, Read(wanted));
+        }
     }
 
     fn book_read(&mut self, message: BookRead) {
@@ -147,9 +163,11 @@ impl WatcherActor {
             Found::Trades(Snapshot::Authoritative(rows, unreadable)) => self.trades(&rows, unreadable, at),
             Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began_seq, at),
             Found::Positions(Snapshot::Authoritative(rows, unreadable)) => self.positions(rows, unreadable, began_seq, at),
-            Found::Trades(Snapshot::Unknown(cause)) => self.unknown(Reading::Trades, cause),
-            Found::Orders(Snapshot::Unknown(cause)) => self.unknown(Reading::Orders, cause),
-            Found::Positions(Snapshot::Unknown(cause)) => self.unknown(Reading::Positions, cause),
+            Found::Trades(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Trades, cause),
+            Found::Orders(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Orders, cause),
+            Found::Positions(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => {
+                self.unknown(Reading::Positions, cause)
+            }
         }
         self.advance_recovery(at);
     }
@@ -182,13 +200,18 @@ impl WatcherActor {
             }
             if exit_failed(event.row.from, record) {
                 let reason = record.reason.as_deref().unwrap_or("");
+                let (level, what_next) = if self.will_resend(record) {
+                    (Level::Warn, "nothing was sent, so it goes again by itself as a new order")
+                } else {
+                    (Level::Page, "the position may be open, look at it")
+                };
                 let text = format!(
-                    "an exit of {} in {} failed ({}): {reason}; the position may be open, look at it",
+                    "an exit of {} in {} failed ({}): {reason}; {what_next}",
                     record.ask.strategy,
                     record.ask.symbol,
                     record.tag.map_or("", Tag::as_str)
                 );
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FAILED", Level::Page, Some(record.command_id), text);
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FAILED", level, Some(record.command_id), text);
             }
             if record.is_in_doubt() {
                 wanted.extend([Reading::Orders, Reading::Trades]);

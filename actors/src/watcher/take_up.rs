@@ -41,8 +41,26 @@ impl WatcherActor {
             }
         }
         posted.extend(lost.into_values().map(|commands| self.reissue(commands)));
-        if !posted.is_empty() {
-            self.line.post(posted);
+        if !posted.is_empty()
+            && let Err(back) = self.line.try_post(posted)
+        {
+            self.keep_lost(&back);
+        }
+    }
+
+    /// There was no room for these: the next poll takes them up again.
+    fn keep_lost(&self, back: &[Posted]) {
+        for posted in back {
+            match &posted.unit {
+                Unit::Reissue { commands, .. } => commands.iter().for_each(|command| self.desk.orphans.push(*command)),
+                Unit::Order(unit) => {
+                    if matches!(unit.fact, OrderFact::Suspect { .. }) {
+                        self.desk.suspects.lock().insert(unit.command_id);
+                    }
+                    self.desk.orphans.push(unit.command_id);
+                }
+                _ => {}
+            }
         }
     }
 
@@ -99,8 +117,10 @@ impl WatcherActor {
             }
         }
         posted.extend(lost.into_values().map(|commands| self.reissue(commands)));
-        if !posted.is_empty() {
-            self.line.post(posted);
+        if !posted.is_empty()
+            && let Err(back) = self.line.try_post(posted)
+        {
+            self.keep_lost(&back);
         }
         self.desk.found_at_start.lock().clear();
     }

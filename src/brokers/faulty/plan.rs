@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use ordergate_actors::ports::RateWindow;
+
 use crate::simulator::noise;
 
 /// Which call of the port.
@@ -22,6 +24,8 @@ pub enum CallKind {
     Trades,
     /// `positions`
     Positions,
+    /// `quote`
+    Quote,
 }
 
 /// One thing that goes wrong with one call. Where a fault makes no sense for the call, the call goes well.
@@ -37,6 +41,8 @@ pub enum Fault {
     Slow(Duration),
     /// Never reaches the broker; a clear no. A read proves nothing, a session is not ready.
     Refuse(String),
+    /// Never reaches the broker: it says that too many calls came in this window.
+    RateLimited(RateWindow),
     /// Never leaves the machine, and that is known. A read proves nothing, a session is not ready.
     NotSent(String),
     /// Never reaches the broker, and nobody knows.

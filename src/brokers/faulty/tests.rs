@@ -67,11 +67,11 @@ impl World {
     async fn seen(&self) -> (usize, usize) {
         let count = |snapshot| match snapshot {
             Snapshot::Authoritative(rows, _) => rows,
-            Snapshot::Unknown(cause) => panic!("{cause}"),
+            Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. } => panic!("{cause}"),
         };
         let trades = match self.broker.trades().await {
             Snapshot::Authoritative(rows, _) => rows.len(),
-            Snapshot::Unknown(cause) => panic!("{cause}"),
+            Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. } => panic!("{cause}"),
         };
         let orders: Vec<Arc<BookRow>> = count(self.broker.orders().await);
         (orders.len(), trades)

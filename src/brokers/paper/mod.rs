@@ -99,6 +99,8 @@ impl PaperBroker {
             visibility_bound: Duration::ZERO,
             poll: settings.poll,
             takes_market_orders: true,
+            max_modifications: None,
+            budget: None,
         };
         let desk = Mutex::new(Desk { exchange: Exchange::with_book(instruments, book), log, publisher });
         Ok(Self { shared: Arc::new(Shared { capabilities, market, clock, desk, updates: Mutex::new(Some(updates)) }) })

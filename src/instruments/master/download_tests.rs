@@ -159,3 +159,34 @@ async fn a_day_is_fetched_once_swapped_in_and_a_failure_keeps_yesterdays() {
     assert_eq!(std::mem::take(&mut *news.lock()), ["fetched 2026-11-20", "3 rows of 2026-11-20"]);
     assert_eq!(masters.freshness(clock.now()), Freshness::Fresh);
 }
+
+/// `ordergate instruments fetch` beside a running engine, and a file that the disk has spoilt.
+#[actix_web::test]
+async fn files_that_somebody_else_stored_are_taken_and_spoilt_ones_fetched_again() {
+    let (base, served) = serve();
+    let here = tempfile::tempdir().unwrap();
+    let refresh = Refresh {
+        downloader: Downloader::new(&base, here.path().to_owned(), EquityTick::Paise).unwrap(),
+        exchanges: vec![Exchange::Nfo],
+        keep_days: 5,
+        from: NaiveTime::from_hms_opt(8, 30, 0).unwrap(),
+    };
+    let masters = Masters::of([Exchange::Nfo], crate::instruments::InstrumentTable::default());
+    let clock = SetClock(Mutex::new("2026-11-20T03:00:00Z".parse().unwrap()));
+    let (news, mut tried) = (Mutex::new(Vec::new()), Tried::default());
+    let tell = |item: News| news.lock().push(item.to_string());
+    refresh.round(&masters, &mut tried, &clock, &tell).await;
+    assert!(news.lock()[0].contains("answered 404; there is none, the next attempt is at"), "{:?}", news.lock());
+    store::write(here.path(), day("2026-11-20"), Exchange::Nfo, format!("{NFO}{}", row(7)).as_bytes()).unwrap();
+    refresh.round(&masters, &mut tried, &clock, &tell).await;
+    assert!(masters.find(&InstrumentKey::new(Exchange::Nfo, "NIFTY7")).is_some());
+    assert_eq!((masters.freshness(clock.now()), served.asked.lock().len()), (Freshness::Fresh, 1));
+
+    let masters = Masters::of([Exchange::Nfo], crate::instruments::InstrumentTable::default());
+    store::write(here.path(), day("2026-11-20"), Exchange::Nfo, b"spoilt").unwrap();
+    served.put("NFO_symbols.txt.zip", 200, master(2));
+    news.lock().clear();
+    refresh.round(&masters, &mut Tried::default(), &clock, &tell).await;
+    assert!(news.lock()[0].contains("passed over"), "{:?}", news.lock());
+    assert_eq!((masters.freshness(clock.now()), masters.table().len()), (Freshness::Fresh, 2));
+}

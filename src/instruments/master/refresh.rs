@@ -99,53 +99,91 @@ impl fmt::Display for News {
     }
 }
 
-/// The downloads that failed so far.
+/// What was tried and seen so far.
 #[derive(Debug, Default)]
-pub struct Tried(BTreeMap<Exchange, Failed>);
+pub struct Tried {
+    failed: BTreeMap<Exchange, Failed>,
+    /// The newest file of each exchange when the files were last read.
+    seen: BTreeMap<Exchange, NaiveDate>,
+}
+
+impl Tried {
+    fn fails(&mut self, exchange: Exchange, at: DateTime<Utc>) -> Failed {
+        let times = self.failed.get(&exchange).map_or(1, |failed| failed.times.saturating_add(1));
+        let failed = Failed { times, at };
+        self.failed.insert(exchange, failed);
+        failed
+    }
+}
+
+/// The day that is in force of each exchange.
+fn in_force(masters: &Masters) -> BTreeMap<Exchange, NaiveDate> {
+    masters.table().days().collect()
+}
 
 impl Refresh {
-    /// One round: fetches what is due, swaps the table if anything came. Answers when to look again.
+    /// One round: takes files that somebody else put there, fetches what is due, swaps the table if anything came.
+    /// Answers when to look again.
     pub async fn round(&self, masters: &Masters, tried: &mut Tried, clock: &dyn Clock, tell: &impl Fn(News)) -> DateTime<Utc> {
-        let directory = self.downloader.directory();
-        let stored = match store::newest(directory, &self.exchanges) {
-            Ok(stored) => stored,
-            Err(error) => {
-                tell(News::Unreadable(LoadError::Directory { directory: directory.clone(), error }));
-                return clock.now() + LOOK;
-            }
-        };
-        let due = plan(&self.exchanges, &stored, &tried.0, clock.now(), self.from);
-        let mut is_new = false;
+        if let Err(error) = self.take_stored(masters, tried, tell).await {
+            tell(News::Unreadable(LoadError::Directory { directory: self.downloader.directory().clone(), error }));
+            return clock.now() + LOOK;
+        }
+        let known = in_force(masters);
+        let due = plan(&self.exchanges, &known, &tried.failed, clock.now(), self.from);
+        let mut fetched = Vec::new();
         for exchange in due.fetch {
             match self.downloader.fetch(exchange, due.day).await {
-                Ok(fetched) => {
-                    tried.0.remove(&exchange);
-                    is_new = true;
-                    tell(News::Fetched(fetched));
+                Ok(whole) => {
+                    fetched.push(exchange);
+                    tell(News::Fetched(whole));
                 }
                 Err(error) => {
-                    let times = tried.0.get(&exchange).map_or(1, |failed| failed.times.saturating_add(1));
-                    let failed = Failed { times, at: clock.now() };
-                    tried.0.insert(exchange, failed);
-                    tell(News::Failed { exchange, error, as_of: stored.get(&exchange).copied(), next: failed.next() });
+                    let next = tried.fails(exchange, clock.now()).next();
+                    tell(News::Failed { exchange, error, as_of: known.get(&exchange).copied(), next });
                 }
             }
         }
-        if is_new {
-            self.put_in_force(masters, due.day, tell).await;
+        if !fetched.is_empty() {
+            self.put_in_force(masters, tell).await;
         }
-        let stored = store::newest(directory, &self.exchanges).unwrap_or(stored);
-        plan(&self.exchanges, &stored, &tried.0, clock.now(), self.from).again
+        let known = in_force(masters);
+        for exchange in fetched {
+            // A file that was stored and yet is not in force was told of; it is not fetched again at once.
+            if known.get(&exchange).is_some_and(|day| *day >= due.day) {
+                tried.failed.remove(&exchange);
+            } else {
+                tried.fails(exchange, clock.now());
+            }
+        }
+        plan(&self.exchanges, &known, &tried.failed, clock.now(), self.from).again
     }
 
-    async fn put_in_force(&self, masters: &Masters, day: NaiveDate, tell: &impl Fn(News)) {
+    /// Reads the files again if there are newer ones than those in force, as after `ordergate instruments fetch`.
+    async fn take_stored(&self, masters: &Masters, tried: &mut Tried, tell: &impl Fn(News)) -> std::io::Result<()> {
+        let stored = store::newest(self.downloader.directory(), &self.exchanges)?;
+        if stored == tried.seen {
+            return Ok(());
+        }
+        let known = in_force(masters);
+        let is_newer = stored.iter().any(|(exchange, day)| known.get(exchange).is_none_or(|known| known < day));
+        tried.seen = stored;
+        if is_newer {
+            self.put_in_force(masters, tell).await;
+        }
+        Ok(())
+    }
+
+    async fn put_in_force(&self, masters: &Masters, tell: &impl Fn(News)) {
         let this = self.clone();
         let loaded = tokio::task::spawn_blocking(move || {
             let directory = this.downloader.directory();
-            if let Err(error) = store::remove_old(directory, day, this.keep_days) {
+            let loaded = store::load(directory, &this.exchanges, this.downloader.tick())?;
+            let newest = loaded.table.days().map(|(_, day)| day).max();
+            if let Some(Err(error)) = newest.map(|day| store::remove_old(directory, day, this.keep_days)) {
                 tracing::warn!(event = "old_masters_stay", "old masters in {} cannot be removed: {error}", directory.display());
             }
-            store::load(directory, &this.exchanges, this.downloader.tick())
+            Ok(loaded)
         });
         match loaded.await {
             Ok(Ok(loaded)) => {

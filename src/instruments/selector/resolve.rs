@@ -10,6 +10,8 @@ use super::{Contract, Expiry, Selector, Strike};
 use crate::instruments::InstrumentTable;
 use crate::instruments::packed::{Packed, Sort, fixed, price};
 
+/// Monthly expiries are 28 days apart or more, less a few when a holiday moves one.
+const FEWEST_DAYS_OF_A_MONTH: i64 = 20;
 /// Names that an error lists.
 const NAMED: usize = 5;
 
@@ -92,6 +94,27 @@ fn did_you_mean(near: &[Arc<str>]) -> String {
     if near.is_empty() { String::new() } else { format!("; the likest names are {}", list(near)) }
 }
 
+/// Each day once, in order.
+fn days(numbers: impl Iterator<Item = i32>) -> Vec<NaiveDate> {
+    let numbers: BTreeSet<i32> = numbers.collect();
+    numbers.into_iter().filter_map(NaiveDate::from_num_days_from_ce_opt).collect()
+}
+
+/// The monthly ones of these expiries. Futures of an underlying expire once a month, so in a month that has a future it
+/// is that day, listed or not; in later months, and without futures, the last of the month that is listed.
+fn monthly(table: &InstrumentTable, rows: &[(u32, &Packed)], known: &[NaiveDate], today: NaiveDate) -> Vec<NaiveDate> {
+    let month = |day: &NaiveDate| (day.year(), day.month());
+    let is_own = |row: &Packed| rows.first().is_some_and(|(_, own)| (own.exchange, own.underlying) == (row.exchange, row.underlying));
+    let futures = days(
+        table
+            .places()
+            .filter(|(_, row)| row.sort == Sort::Future && row.expiry >= today.num_days_from_ce() && is_own(row))
+            .map(|(_, row)| row.expiry),
+    );
+    let by_month: BTreeMap<(i32, u32), NaiveDate> = known.iter().chain(&futures).map(|day| (month(day), *day)).collect();
+    by_month.into_values().collect()
+}
+
 impl Selector {
     /// The one instrument that is meant. `spot` is the price of the underlying, in rupees; only `ATM` needs it. `today`
     /// is the trading day: a contract counts up to and including its last day. Of two strikes as near to the spot price
@@ -101,7 +124,7 @@ impl Selector {
     /// [`Unresolved`] names what does not exist, or all that could be meant.
     pub fn resolve(&self, table: &InstrumentTable, spot: Option<Price>, today: NaiveDate) -> Result<Arc<Instrument>, Unresolved> {
         let rows = self.contracts(table, today)?;
-        let expiry = self.expiry_among(&rows)?;
+        let expiry = self.expiry_among(table, &rows, today)?;
         let rows: Vec<(u32, &Packed)> = rows.into_iter().filter(|(_, row)| row.expiry == expiry.num_days_from_ce()).collect();
         let (rows, wish) = match self.contract {
             Contract::Future => (rows, format!("{} {expiry} FUT", self.underlying)),
@@ -144,18 +167,15 @@ impl Selector {
         }
     }
 
-    fn expiry_among(&self, rows: &[(u32, &Packed)]) -> Result<NaiveDate, Unresolved> {
-        let days: BTreeSet<i32> = rows.iter().map(|(_, row)| row.expiry).collect();
-        let known: Vec<NaiveDate> = days.into_iter().filter_map(NaiveDate::from_num_days_from_ce_opt).collect();
-        let mut by_month: BTreeMap<(i32, u32), Vec<NaiveDate>> = BTreeMap::new();
-        for day in &known {
-            by_month.entry((day.year(), day.month())).or_default().push(*day);
-        }
+    fn expiry_among(&self, table: &InstrumentTable, rows: &[(u32, &Packed)], today: NaiveDate) -> Result<NaiveDate, Unresolved> {
+        let known = days(rows.iter().map(|(_, row)| row.expiry));
+        let months = monthly(table, rows, &known, today);
+        let has_weeks = known.iter().zip(known.iter().skip(1)).any(|(one, next)| (*next - *one).num_days() < FEWEST_DAYS_OF_A_MONTH);
         let (found, why) = match self.expiry {
             Expiry::Rank(rank) => (known.get(rank), "there are not so many"),
-            Expiry::Monthly(count) => (by_month.values().nth(count).and_then(|days| days.last()), "there are not so many months"),
-            // Months with one expiry each are no weeks: the nearest would be weeks away, and nobody asked for that.
-            Expiry::Weekly(_) if by_month.values().all(|days| days.len() == 1) => (None, "it expires once a month; say monthly"),
+            Expiry::Monthly(count) => (months.get(count).filter(|day| known.contains(day)), "no contract of that month's expiry is listed"),
+            // Of an underlying without weeks the nearest expiry may be weeks away, and nobody asked for that.
+            Expiry::Weekly(_) if !has_weeks => (None, "it expires once a month; say monthly"),
             Expiry::Weekly(count) => (known.get(count), "there are not so many"),
             Expiry::On(day) => (known.iter().find(|known| **known == day), "nothing expires then, or it has expired"),
         };

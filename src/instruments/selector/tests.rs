@@ -127,6 +127,25 @@ fn strikes_are_those_of_the_rows_also_fractions_and_uneven_steps() {
     assert_eq!(resolve("WIPRO near ATM PE", "", "2026-11-20"), "ATM needs the price of WIPRO, and none is known");
 }
 
+/// A list that ends before the month does has no monthly expiry yet; weeks may lie in two months.
+#[test]
+fn the_futures_say_which_expiry_is_the_monthly_one() {
+    let mut rows = Vec::new();
+    options(Exchange::Nfo, "X", &["2026-11-24", "2026-12-01", "2026-12-08", "2027-03-23", "2027-03-30"], &["100"], &mut rows);
+    futures(Exchange::Nfo, "X", &["2026-11-24", "2026-12-29"], &mut rows);
+    let table = InstrumentTable::new(rows);
+    let resolve =
+        |words: &str, today| words.parse::<Selector>().unwrap().resolve(&table, None, day(today)).map(|row| row.key.symbol.to_string());
+    assert_eq!(resolve("X monthly 100 CE", "2026-11-20").unwrap(), "X-2026-11-24-C100");
+    assert_eq!(resolve("X monthly+2 100 CE", "2026-11-20").unwrap(), "X-2027-03-30-C100");
+    for (words, today) in [("X monthly+1 100 CE", "2026-11-20"), ("X monthly 100 CE", "2026-12-02")] {
+        assert!(resolve(words, today).unwrap_err().to_string().contains("no contract of that month's expiry is listed"));
+    }
+    assert_eq!(resolve("X monthly 100 CE", "2026-11-24").unwrap(), "X-2026-11-24-C100");
+    assert_eq!(resolve("X weekly+1 100 CE", "2026-11-20").unwrap(), "X-2026-12-01-C100");
+    assert!(resolve("X weekly FUT", "2026-11-20").unwrap_err().to_string().contains("it expires once a month"));
+}
+
 #[test]
 fn what_is_not_one_instrument_is_said_with_the_names() {
     assert_eq!(resolve("GOLD near FUT", "", "2026-11-20"), "GOLD is traded on several exchanges: name one (MCX:GOLD or CDS:GOLD)");
@@ -151,9 +170,9 @@ fn what_is_not_one_instrument_is_said_with_the_names() {
 #[test]
 fn words_that_are_no_selector_are_named() {
     for (text, rule) in [
-        ("", "it has 0 words"),
-        ("NIFTY weekly", "it has 2 words"),
-        ("NIFTY weekly ATM CE now", "it has 5 words"),
+        ("", "and has 0"),
+        ("NIFTY weekly", "and has 2"),
+        ("NIFTY weekly ATM CE now", "and has 5"),
         ("NIFTY weekly ATM", "its last word \"ATM\" is not CE, PE or FUT"),
         ("NIFTY weekly CE", "an option needs a strike before CE"),
         ("NIFTY weekly ATM FUT", "a future has no strike, and it names \"ATM\""),

@@ -7,6 +7,7 @@
 mod clock;
 mod control;
 mod core;
+mod fault_file;
 mod http;
 mod listing;
 mod market;
@@ -18,5 +19,6 @@ mod socket;
 
 pub use clock::SimClock;
 pub use core::{BadControl, Fault, FaultRule, ForeignOrder, LogRow, PriceSetting, Route, Symptom};
+pub use fault_file::read_faults;
 pub use settings::{Delays, Prices, Settings, TestUser, TimeSettings};
 pub use simulator::{Simulator, StartError};

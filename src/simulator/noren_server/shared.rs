@@ -54,12 +54,15 @@ impl Shared {
         let mut state = None;
         if let Some(path) = &settings.state {
             let bad = |cause: String| StartError::State { path: path.clone(), cause };
-            match std::fs::read_to_string(path) {
-                Ok(text) => core.restore(&text, now).map_err(bad)?,
-                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
-                Err(cause) => return Err(bad(cause.to_string())),
+            let file = OpenOptions::new().create(true).append(true).open(path).map_err(|cause| bad(cause.to_string()))?;
+            let text = std::fs::read_to_string(path).map_err(|cause| bad(cause.to_string()))?;
+            core.restore(&text, now).map_err(bad)?;
+            // What a kill tore off must not lead the next line.
+            let whole = text.rfind('\n').map_or(0, |end| end + 1);
+            if whole < text.len() {
+                file.set_len(u64::try_from(whole).unwrap_or(0)).map_err(|cause| bad(cause.to_string()))?;
             }
-            state = Some(OpenOptions::new().create(true).append(true).open(path).map_err(|cause| bad(cause.to_string()))?);
+            state = Some(file);
         }
         let inner = Inner { core, senders: HashMap::new(), state, starts: 0 };
         Ok(Self { clock, settings, listing, inner: Mutex::new(inner), changed: Notify::new(), sockets: AtomicU64::new(0) })
@@ -128,12 +131,10 @@ impl Inner {
         match &mut self.state {
             None => self.core.forget_unsaved(),
             Some(file) => {
-                let lines = self.core.take_unsaved();
-                if !lines.is_empty() {
-                    let text = lines.join("\n") + "\n";
-                    if let Err(cause) = file.write_all(text.as_bytes()) {
-                        eprintln!("simulate-broker: the state file cannot be written: {cause}; the next start will not know what happened");
-                    }
+                if let Some(line) = self.core.take_unsaved()
+                    && let Err(cause) = file.write_all(format!("{line}\n").as_bytes())
+                {
+                    eprintln!("simulate-broker: the state file cannot be written: {cause}; the next start will not know what happened");
                 }
             }
         }

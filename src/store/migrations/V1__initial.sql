@@ -58,6 +58,7 @@ CREATE TABLE orders (
     traded_quantity   INTEGER NOT NULL,
     traded_value      TEXT NOT NULL,
     cancel_wanted     TEXT,
+    modifications     INTEGER NOT NULL,   -- changes asked of the broker: it takes so many of one order
     signal_time       TEXT NOT NULL,
     seq               INTEGER NOT NULL,   -- the journal row of its last change
     trading_date      TEXT,               -- the IST date of sent_at: brokers' numbers are unique within a day

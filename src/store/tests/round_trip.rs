@@ -67,7 +67,7 @@ fn record() -> impl Gen<Value = OrderRecord> {
     let ids = (id(), 1u64..1_000_000, id(), any::<u16>(), id(), of(id()));
     let origin = (select(Source::ALL), text(), ask());
     let place = (select(Status::ALL), of(select(Tag::ALL)), of(text()), of("[!-~]{1,64}"), of(select(Tag::ALL)));
-    let numbers = (0i64..1_000_000_000, of(decimal()), 0i64..1_000_000_000, decimal(), 0u64..1_000_000_000);
+    let numbers = (0i64..1_000_000_000, of(decimal()), 0i64..1_000_000_000, decimal(), 0u64..1_000_000_000, any::<u32>());
     let times = (time(), time(), time(), of(time()));
     (ids, origin, place, numbers, times).prop_map(|(ids, (source, user, ask), place, numbers, times)| OrderRecord {
         client_id: client(),
@@ -90,6 +90,7 @@ fn record() -> impl Gen<Value = OrderRecord> {
         traded_quantity: numbers.2,
         traded_value: Amount(numbers.3),
         cancel_wanted: place.4,
+        modifications: numbers.5,
         signal_time: times.0,
         created_at: times.1,
         updated_at: times.2,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{BrokerOrderId, IdempotencyKey, LegDraft, OrderRecord, Price, Quantity, Resolution, Source, Status};
+use ordergate_actors::order::{BrokerOrderId, LegDraft, OrderRecord, Price, Quantity, Resolution, Source, Status, again_key};
 use ordergate_actors::persistence::Outcome;
 use ordergate_actors::risk::{Change, ChangeAnswer};
 use serde::Deserialize;
@@ -139,7 +139,7 @@ pub(in crate::web) async fn resubmit(request: HttpRequest, payload: Payload, sta
         let detail = format!("the order is {}; only a FAILED one can be sent again", order.status);
         return Err(Problem::conflict("not_failed", detail, "nothing").with("order", json!(OrderRow::from(&*order))));
     }
-    let key = IdempotencyKey::parse(&format!("resubmit:{}", order.command_id))
+    let key = again_key(order.command_id)
         .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string(), "report this"))?;
     let asking = Asking {
         client_id: order.client_id.clone(),
@@ -148,38 +148,11 @@ pub(in crate::web) async fn resubmit(request: HttpRequest, payload: Payload, sta
         key: Some(key),
         body_hash: body_hash(&sent.canonical()),
     };
-    let leg = LegDraft { parent: Some(order.command_id), ..body.changes.over(again(&order)) };
+    let leg = LegDraft { parent: Some(order.command_id), ..body.changes.over(LegDraft::again(&order)) };
     let taken = asking.send(&state, vec![leg]).await?;
     let mut answer = taken.body(&state, false);
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("parent_command_id".to_owned(), json!(order.command_id));
     }
     Ok(HttpResponse::Accepted().json(answer))
-}
-
-/// What the order asked for, less what it filled.
-fn again(order: &OrderRecord) -> LegDraft {
-    let ask = &order.ask;
-    let text = |price: Option<Price>| price.map(|price| price.to_string());
-    let rest = if order.filled_quantity > 0 { Quantity::new(order.unfilled()) } else { ask.quantity };
-    LegDraft {
-        strategy: Some(ask.strategy.to_string()),
-        execution_type: ask.intent.map(|word| word.to_string()),
-        exchange: ask.exchange.map(|word| word.to_string()),
-        symbol: (!ask.symbol.is_empty()).then(|| ask.symbol.to_string()),
-        side: ask.side.map(|word| word.to_string()),
-        quantity: rest.map(|quantity| quantity.to_string()),
-        product: ask.product.map(|word| word.to_string()),
-        order_type: ask.order_type.map(|word| word.to_string()),
-        validity: Some(ask.validity.to_string()),
-        price: text(ask.price),
-        trigger_price: text(ask.trigger_price),
-        stop_loss: text(ask.stop_loss),
-        target: text(ask.target),
-        trailing_type: ask.trailing.map(|trailing| trailing.kind.to_string()),
-        trailing_value: ask.trailing.map(|trailing| trailing.value.to_string()),
-        test_mode: ask.test_mode.map(|word| word.to_string()),
-        parent: Some(order.command_id),
-        unreadable: Vec::new(),
-    }
 }

@@ -106,6 +106,7 @@ fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
         waits: Waits::standard(Duration::from_millis(50)),
         permits,
         permits_for_exits: 1,
+        budget: ordergate_actors::ports::BudgetChange::default(),
         takes_unenforced_exits: true,
         quantity_units: Default::default(),
     }
@@ -199,7 +200,7 @@ impl House {
         let handle = server.handle();
         actix_web::rt::spawn(server);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        let house = Self { engine, state, market, brokers, address, clock, http, server: handle, directory: directory };
+        let house = Self { engine, state, market, brokers, address, clock, http, server: handle, directory };
         house.until("every account is open", || house.engine.line().desks().all(|desk| desk.phase() == Phase::Open)).await;
         house
     }
@@ -318,7 +319,11 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            // What belongs to an open connection only may go while it is looked at.
+            match std::fs::copy(entry.path(), target) {
+                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
+                copied => drop(copied.unwrap()),
+            }
         }
     }
 }

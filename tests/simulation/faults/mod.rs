@@ -3,9 +3,13 @@
 mod answers;
 mod baskets;
 mod books;
+mod budget;
 mod exits;
 mod kill;
 mod limits;
+mod lost_messages;
+mod market_orders;
 mod outstanding;
 mod panics;
 mod recovery;
+mod resend;

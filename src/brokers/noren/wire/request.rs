@@ -65,6 +65,3 @@ fn text(value: impl ToString) -> Value {
 fn symbol(value: &str) -> Value {
     Value::Symbol(value.to_owned())
 }
-
-#[cfg(test)]
-mod tests;

@@ -185,7 +185,7 @@ fn scaled(field: &'static str, digits: &str, power: &str) -> Option<Decimal> {
     for _ in 0..power {
         value = value.checked_mul(Decimal::TEN)?;
     }
-    let scale = value.scale().checked_add(u32::try_from(power.min(0).unsigned_abs()).ok()?)?;
+    let scale = value.scale().checked_add(power.min(0).unsigned_abs())?;
     value.set_scale(scale).ok()?;
     Some(value)
 }

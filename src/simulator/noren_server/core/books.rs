@@ -128,7 +128,7 @@ pub(super) fn trades(desk: &Desk, now: DateTime<Utc>, view: View) -> Vec<Value> 
         .flat_map(|order| order.reports.iter().map(move |report| (report.at, order, report)))
         .filter(|(at, _, report)| report.fill.is_some() && view.sees(*at))
         .collect();
-    rows.sort_by(|a, b| b.0.cmp(&a.0));
+    rows.sort_by_key(|(at, _, report)| std::cmp::Reverse((*at, report.fill.as_ref().map(|fill| fill.id.clone()))));
     let copies = if view.trades_twice { 2 } else { 1 };
     rows.into_iter().flat_map(|(_, order, report)| std::iter::repeat_n(trade_row(desk, order, report, view), copies)).collect()
 }

@@ -69,7 +69,7 @@ pub(super) struct Desk {
     pub(super) listing: Arc<Listing>,
     pub(super) settings: Settings,
     pub(super) orders: BTreeMap<String, Order>,
-    by_exchange: BTreeMap<BrokerOrderId, String>,
+    pub(super) by_exchange: BTreeMap<BrokerOrderId, String>,
     steps: BTreeMap<(DateTime<Utc>, u64), Step>,
     sequence: u64,
     last_number: u64,
@@ -288,7 +288,9 @@ impl Desk {
         if let Some(reason) = reason {
             return self.follow(&number, standing, Kind::ReplaceRejected, at, Some(reason));
         }
-        self.follow(&number, Status::Pending, Kind::PendingReplace, at, None);
+        if !standing.is_over() {
+            self.follow(&number, Status::Pending, Kind::PendingReplace, at, None);
+        }
         let Some((side, product, key)) = self.orders.get(&number).map(|order| (order.side, order.product, order.key.clone())) else {
             return;
         };
@@ -353,63 +355,9 @@ impl Desk {
     }
 
     /// A new day: the book begins empty.
-    fn begin_day(&mut self, date: NaiveDate) {
+    pub(super) fn begin_day(&mut self, date: NaiveDate) {
         self.orders.retain(|_, order| order.reports.first().is_some_and(|first| trading_date(first.at) == date));
         let orders = &self.orders;
         self.by_exchange.retain(|_, number| orders.contains_key(number));
-    }
-}
-
-/// Reports.
-impl Desk {
-    fn absorb(&mut self, events: Vec<Event>) {
-        for event in &events {
-            self.one_event(event);
-        }
-        self.unsaved_events.extend(events);
-    }
-
-    fn one_event(&mut self, event: &Event) {
-        if let Event::Rolled { date, .. } = event {
-            return self.begin_day(*date);
-        }
-        if let Event::Accepted { entry, .. } = event
-            && let Some(number) = entry.tag.as_ref().map(ToString::to_string)
-        {
-            self.by_exchange.insert(entry.id.clone(), number.clone());
-            if let Some(order) = self.orders.get_mut(&number) {
-                order.exchange_id = Some(entry.id.clone());
-            }
-        }
-        let Some(number) = event.order().and_then(|id| self.by_exchange.get(id)).cloned() else { return };
-        let Some(order) = self.orders.get(&number) else { return };
-        if let Some(report) = super::reports::of(event, order) {
-            self.report(&number, report);
-        }
-    }
-
-    /// Adds a report like the newest one, with that state, kind and reason.
-    fn follow(&mut self, number: &str, status: Status, kind: Kind, at: DateTime<Utc>, reason: Option<String>) {
-        let Some(report) = self.orders.get(number).and_then(|order| order.next(status, kind, at)) else { return };
-        let by = reason.as_ref().filter(|_| status == Status::Rejected).map(|reason| risk::rejected_by(reason));
-        self.report(number, Report { reason, rejected_by: by, ..report });
-    }
-
-    fn report(&mut self, number: &str, report: Report) {
-        let Some(order) = self.orders.get_mut(number) else { return };
-        // A change or a cancel on its way does not alter what the order is.
-        if !matches!(report.kind, Kind::ModAck | Kind::PendingReplace | Kind::CanAck | Kind::PendingCancel) {
-            order.standing = report.status;
-        }
-        order.reports.push(report.clone());
-        self.unsaved.insert(number.to_owned());
-        self.notices.push(Notice { number: number.to_owned(), report });
-    }
-
-    /// A message that rejects a request and looks as if it rejected the order. It is in no book.
-    fn shape_saf(&mut self, number: &str, reason: &str, at: DateTime<Utc>) {
-        let Some(report) = self.orders.get(number).and_then(|order| order.next(Status::Rejected, Kind::Rejected, at)) else { return };
-        let report = Report { reason: Some(reason.to_owned()), ..report };
-        self.notices.push(Notice { number: number.to_owned(), report });
     }
 }

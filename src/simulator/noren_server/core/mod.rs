@@ -163,7 +163,7 @@ impl Core {
                     self.stream.schedule(at, frame.clone());
                 }
             }
-            if order.standing.is_over() {
+            if notice.report.status.is_over() {
                 self.stream.release(&notice.number, at);
             }
         }

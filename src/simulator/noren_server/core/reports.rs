@@ -1,10 +1,67 @@
-//! What an event of the exchange says about an order.
+//! Reports: what an event of the exchange says about an order, and how the desk writes it down.
 
+use chrono::{DateTime, Utc};
 use ordergate_actors::order::Terms;
 use rust_decimal::Decimal;
 
+use super::desk::{Desk, Notice};
 use super::order::{Asked, Fill, Kind, Order, Report, Status};
+use super::risk;
 use crate::simulator::exchange::Event;
+
+impl Desk {
+    /// Takes what happened at the exchange: reports on the orders, and a new day.
+    pub(super) fn absorb(&mut self, events: Vec<Event>) {
+        for event in &events {
+            self.one_event(event);
+        }
+        self.unsaved_events.extend(events);
+    }
+
+    fn one_event(&mut self, event: &Event) {
+        if let Event::Rolled { date, .. } = event {
+            return self.begin_day(*date);
+        }
+        if let Event::Accepted { entry, .. } = event
+            && let Some(number) = entry.tag.as_ref().map(ToString::to_string)
+        {
+            self.by_exchange.insert(entry.id.clone(), number.clone());
+            if let Some(order) = self.orders.get_mut(&number) {
+                order.exchange_id = Some(entry.id.clone());
+            }
+        }
+        let Some(number) = event.order().and_then(|id| self.by_exchange.get(id)).cloned() else { return };
+        let Some(order) = self.orders.get(&number) else { return };
+        if let Some(report) = of(event, order) {
+            self.report(&number, report);
+        }
+    }
+
+    /// Adds a report like the newest one, with that state, kind and reason.
+    pub(super) fn follow(&mut self, number: &str, status: Status, kind: Kind, at: DateTime<Utc>, reason: Option<String>) {
+        let Some(report) = self.orders.get(number).and_then(|order| order.next(status, kind, at)) else { return };
+        let by = reason.as_ref().filter(|_| status == Status::Rejected).map(|reason| risk::rejected_by(reason));
+        self.report(number, Report { reason, rejected_by: by, ..report });
+    }
+
+    pub(super) fn report(&mut self, number: &str, report: Report) {
+        let Some(order) = self.orders.get_mut(number) else { return };
+        // A change or a cancel on its way does not alter what the order is.
+        if !matches!(report.kind, Kind::ModAck | Kind::PendingReplace | Kind::CanAck | Kind::PendingCancel) {
+            order.standing = report.status;
+        }
+        order.reports.push(report.clone());
+        self.unsaved.insert(number.to_owned());
+        self.notices.push(Notice { number: number.to_owned(), report });
+    }
+
+    /// A message that rejects a request and looks as if it rejected the order. It is in no book.
+    pub(super) fn shape_saf(&mut self, number: &str, reason: &str, at: DateTime<Utc>) {
+        let Some(report) = self.orders.get(number).and_then(|order| order.next(Status::Rejected, Kind::Rejected, at)) else { return };
+        let report = Report { reason: Some(reason.to_owned()), ..report };
+        self.notices.push(Notice { number: number.to_owned(), report });
+    }
+}
 
 /// The report that follows on the order's newest one; `None` when the event says nothing about it.
 pub(super) fn of(event: &Event, order: &Order) -> Option<Report> {

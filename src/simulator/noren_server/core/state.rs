@@ -13,15 +13,15 @@ use super::sessions::Token;
 use super::wire::fixed;
 use crate::simulator::exchange::{Book, Event, Exchange};
 
-/// One line of the state file.
+/// One thing in the state file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    /// An order as it is now; the last line of a number counts.
+    /// An order as it is now; the last one of a number counts.
     Order(Box<Order>),
     /// An event of the exchange.
     Exchange(Event),
-    /// The live sessions; the last line counts.
+    /// The live sessions; the last ones count.
     Sessions(Vec<Token>, u64),
 }
 
@@ -89,8 +89,9 @@ impl Core {
         })
     }
 
-    /// The lines that the state file does not have yet.
-    pub(crate) fn take_unsaved(&mut self) -> Vec<String> {
+    /// The line that the state file does not have yet. What happened together is in one line, so that a kill keeps it whole
+    /// or not at all.
+    pub(crate) fn take_unsaved(&mut self) -> Option<String> {
         let mut lines: Vec<Line> = Vec::new();
         for number in std::mem::take(&mut self.desk.unsaved) {
             if let Some(order) = self.desk.orders.get(&number) {
@@ -101,7 +102,7 @@ impl Core {
         if std::mem::take(&mut self.is_unsaved) {
             lines.push(Line::Sessions(self.sessions.live().to_vec(), self.sessions.issued()));
         }
-        lines.iter().filter_map(|line| serde_json::to_string(line).ok()).collect()
+        if lines.is_empty() { None } else { serde_json::to_string(&lines).ok() }
     }
 
     /// Nobody keeps a state file.
@@ -120,12 +121,15 @@ impl Core {
         let mut exchange = Exchange::with_book(Arc::clone(&self.desk.listing) as Arc<_>, Book::default());
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         for (number, line) in (1..).zip(whole.lines()) {
-            match serde_json::from_str(line).map_err(|bad| format!("line {number}: {bad}"))? {
-                Line::Order(order) => {
-                    orders.insert(order.number.clone(), *order);
+            let lines: Vec<Line> = serde_json::from_str(line).map_err(|bad| format!("line {number}: {bad}"))?;
+            for line in lines {
+                match line {
+                    Line::Order(order) => {
+                        orders.insert(order.number.clone(), *order);
+                    }
+                    Line::Exchange(event) => exchange.apply(&[event]).map_err(|bad| format!("line {number}: {bad}"))?,
+                    Line::Sessions(live, issued) => self.sessions.restore(live, issued),
                 }
-                Line::Exchange(event) => exchange.apply(&[event]).map_err(|bad| format!("line {number}: {bad}"))?,
-                Line::Sessions(live, issued) => self.sessions.restore(live, issued),
             }
         }
         self.desk.restore(orders.into_values().collect(), exchange, now);

@@ -1,0 +1,102 @@
+//! The reads of the broker's books: one at a time, in a slot of their own.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+
+use super::budget::Decision;
+use super::messages::ReadDone;
+use super::{BrokerActor, Found, Lane, Reading};
+use crate::ports::{Session, Snapshot};
+use crate::supervision::panic_words;
+use crate::watcher::BookRead;
+
+/// Whose turn it is: books that are wanted again and again while reads have to wait must not starve those after them.
+fn next_in_turn(wanted: &BTreeSet<Reading>, last: Option<Reading>) -> Option<Reading> {
+    let after = last.and_then(|last| wanted.range((Bound::Excluded(last), Bound::Unbounded)).next());
+    after.or_else(|| wanted.first()).copied()
+}
+
+impl BrokerActor {
+    /// A read came back. One that the broker refused for too many calls proved nothing and is wanted again.
+    pub(super) fn read_done(&mut self, message: ReadDone, now: DateTime<Utc>) {
+        let limited = match &message.found {
+            Found::Orders(Snapshot::RateLimited { window, text }) => Some((Reading::Orders, *window, text.clone())),
+            Found::Trades(Snapshot::RateLimited { window, text }) => Some((Reading::Trades, *window, text.clone())),
+            Found::Positions(Snapshot::RateLimited { window, text }) => Some((Reading::Positions, *window, text.clone())),
+            Found::Session(_) | Found::Orders(_) | Found::Trades(_) | Found::Positions(_) => None,
+        };
+        if let Some((reading, window, text)) = limited {
+            self.breached(window, &text, now);
+            self.wanted.insert(reading);
+        }
+        self.line.tell_watcher(&self.desk.client_id, BookRead { found: message.found, began_seq: message.began_seq, at: now });
+        self.read_next(now);
+    }
+
+    /// Starts the next wanted read, one at a time, as the budget allows.
+    pub(super) fn read_next(&mut self, now: DateTime<Utc>) {
+        let Some(reading) = next_in_turn(&self.wanted, self.last_read) else { return };
+        if self.desk.calls.lock().is_reading() {
+            return;
+        }
+        let decision = self.desk.budget.lock().spend(Lane::Read, None, now);
+        if let Decision::WaitUntil(until) = decision {
+            self.wake_at(until);
+            return;
+        }
+        self.desk.calls.lock().begin_read();
+        self.last_read = Some(reading);
+        self.wanted.remove(&reading);
+        let began_seq = self.line.view.read(&self.desk.client_id, |book| book.seq()).unwrap_or(0);
+        let broker = &self.desk.broker;
+        let read: crate::ports::Call<Found> = match reading {
+            Reading::Session => Box::pin(broker.session().map(Found::Session)),
+            Reading::Orders => Box::pin(broker.orders().map(Found::Orders)),
+            Reading::Trades => Box::pin(broker.trades().map(Found::Trades)),
+            Reading::Positions => Box::pin(broker.positions().map(Found::Positions)),
+        };
+        let (line, desk, deadline) = (Arc::clone(&self.line), Arc::clone(&self.desk), self.desk.settings.waits.read_deadline);
+        actix::spawn(async move {
+            let found = match tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(read).catch_unwind()).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(panic)) => nothing(reading, format!("a fault in the broker adapter: {}", panic_words(&*panic))),
+                Err(_) => nothing(reading, format!("no answer within {} ms", deadline.as_millis())),
+            };
+            // The slot is free from here on, even if the message is lost with the actor: the next poll reads again.
+            desk.calls.lock().end_read();
+            line.tell_broker(&desk.client_id, ReadDone { found, began_seq });
+        });
+    }
+}
+
+fn nothing(reading: Reading, cause: String) -> Found {
+    match reading {
+        Reading::Session => Found::Session(Session::NotReady(cause)),
+        Reading::Orders => Found::Orders(Snapshot::Unknown(cause)),
+        Reading::Trades => Found::Trades(Snapshot::Unknown(cause)),
+        Reading::Positions => Found::Positions(Snapshot::Unknown(cause)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wanted_book_has_its_turn() {
+        let all = BTreeSet::from([Reading::Trades, Reading::Orders, Reading::Positions]);
+        let mut last = None;
+        let mut turns = Vec::new();
+        for _ in 0..4 {
+            last = next_in_turn(&all, last);
+            turns.extend(last);
+        }
+        assert_eq!(turns, [Reading::Trades, Reading::Orders, Reading::Positions, Reading::Trades]);
+        assert_eq!(next_in_turn(&BTreeSet::from([Reading::Session]), last), Some(Reading::Session));
+        assert_eq!(next_in_turn(&BTreeSet::new(), last), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! An exit that came to nothing by our own fault, and is known never to have left this machine, goes again: as a new order
+//! with a tag of its own, down the whole line, a few times and ever more slowly. An entry never does.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::WatcherActor;
+use crate::ingress::Submit;
+use crate::line::Phase;
+use crate::order::{LegDraft, OrderRecord, Product, SignalDraft, SignalId, Status, Tag, again_key};
+use crate::persistence::{Book, KillLevel};
+
+/// How often, and how slowly.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    pub(super) wait: Duration,
+    pub(super) most: u32,
+}
+
+/// Whether the end of an order proves that nothing of it left this machine, and it may go through another time.
+fn never_left(tag: Option<Tag>) -> bool {
+    tag == Some(Tag::NotSent)
+}
+
+/// How many orders before this one, each the parent of the next, never left this machine either.
+pub(super) fn attempts(book: &Book, order: &OrderRecord) -> u32 {
+    let mut count = 0;
+    let mut parent = order.parent_command_id;
+    while let Some(before) = parent.and_then(|id| book.order(id)).filter(|before| never_left(before.tag)) {
+        count += 1;
+        parent = before.parent_command_id;
+    }
+    count
+}
+
+/// Whether a failed exit will go again by itself.
+pub(super) fn goes_again(book: &Book, order: &OrderRecord, most: u32) -> bool {
+    order.is_exit() && !order.is_test() && order.status == Status::Failed && never_left(order.tag) && attempts(book, order) < most
+}
+
+/// The exits that go again now. Each is the newest of its position and no other is on its way there, so nothing of it can
+/// be live; a position that a kill squares off has its exits from there, and a person's freeze holds.
+pub(super) fn due(book: &Book, pace: Pace, now: DateTime<Utc>) -> Vec<Arc<OrderRecord>> {
+    let control = book.control();
+    if control.is_frozen {
+        return Vec::new();
+    }
+    book.unclosed()
+        .into_iter()
+        .filter(|(strategy, key, _)| control.level_for(strategy) < KillLevel::SquareOff || key.product == Product::Cnc)
+        .filter(|(_, _, order)| goes_again(book, order, pace.most))
+        .filter(|(_, _, order)| {
+            let wait = pace.wait.checked_mul(1 << attempts(book, order).min(16)).unwrap_or(Duration::MAX);
+            now.signed_duration_since(order.updated_at) >= wait
+        })
+        .map(|(_, _, order)| Arc::clone(order))
+        .collect()
+}
+
+impl WatcherActor {
+    fn pace(&self) -> Pace {
+        let waits = &self.desk.settings.waits;
+        Pace { wait: Duration::from_std(waits.resend_exit).unwrap_or(Duration::MAX), most: waits.resend_exit_most }
+    }
+
+    /// Sends again what is due. Derived from the book at every poll, so a restart forgets none; the key makes it once.
+    pub(super) fn resend_exits(&mut self, now: DateTime<Utc>) {
+        if !matches!(self.desk.phase(), Phase::ExitsOnly | Phase::Open) {
+            return;
+        }
+        let due = self.line.view.read(&self.desk.client_id, |book| due(book, self.pace(), now)).unwrap_or_default();
+        for order in due {
+            let Ok(key) = again_key(order.command_id) else { continue };
+            if !self.core.resent.insert(order.command_id) {
+                continue;
+            }
+            tracing::warn!(client_id = %self.desk.client_id, command_id = %order.command_id, "an exit that never left this machine goes again as a new order");
+            metrics::counter!("ordergate_exits_resent_total").increment(1);
+            let draft = SignalDraft {
+                client_id: self.desk.client_id.clone(),
+                signal_id: SignalId(self.line.ids.next()),
+                source: order.source,
+                user: order.user.to_string(),
+                idempotency_key: Some(key),
+                body_hash: [0; 32],
+                replay_window_ms: 0,
+                received_at: now,
+                // As old as the first: it must not close a position that was opened since.
+                signal_time: Some(order.signal_time),
+                legs: vec![LegDraft::again(&order)],
+            };
+            let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
+            self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], reply });
+        }
+    }
+
+    /// Whether an exit that has just failed is taken care of.
+    pub(super) fn will_resend(&self, order: &OrderRecord) -> bool {
+        self.line
+            .view
+            .read(&self.desk.client_id, |book| goes_again(book, order, self.desk.settings.waits.resend_exit_most))
+            .unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::Control;
+    use crate::testkit::builders::{Build, at, book_of, command, exit, order, sbin_in};
+
+    const PACE: Pace = Pace { wait: Duration::seconds(2), most: 2 };
+
+    fn failed(number: u64, parent: Option<u64>) -> OrderRecord {
+        OrderRecord { parent_command_id: parent.map(command), updated_at: at(0), ..exit(number).ended(Status::Failed, Some(Tag::NotSent)) }
+    }
+
+    fn numbers(orders: Vec<OrderRecord>, second: i64) -> Vec<u64> {
+        let book = book_of(orders, &[("trend", sbin_in(Product::Mis), 10)]);
+        due(&book, PACE, at(second)).iter().map(|order| order.number).collect()
+    }
+
+    #[test]
+    fn an_exit_that_never_left_goes_again_ever_more_slowly_and_not_for_ever() {
+        assert_eq!(numbers(vec![failed(2, None)], 1), Vec::<u64>::new(), "not at once");
+        assert_eq!(numbers(vec![failed(2, None)], 2), [2]);
+        assert_eq!(numbers(vec![failed(2, None), failed(3, Some(2))], 3), Vec::<u64>::new());
+        assert_eq!(numbers(vec![failed(2, None), failed(3, Some(2))], 4), [3]);
+        assert_eq!(numbers(vec![failed(2, None), failed(3, Some(2)), failed(4, Some(3))], 60), Vec::<u64>::new(), "twice is enough");
+    }
+
+    #[test]
+    fn nothing_else_goes_again() {
+        let ended = |tag| exit(2).ended(Status::Failed, Some(tag));
+        for tag in [Tag::BrokerRejected, Tag::NotAtBroker, Tag::CancelledByUser, Tag::KillSwitch, Tag::EngineFault] {
+            assert_eq!(numbers(vec![ended(tag)], 60), Vec::<u64>::new(), "{tag}");
+        }
+        let entry = order(2).ended(Status::Failed, Some(Tag::NotSent));
+        assert_eq!(numbers(vec![entry], 60), Vec::<u64>::new(), "an entry never does");
+        assert_eq!(numbers(vec![failed(2, None), exit(3)], 60), Vec::<u64>::new(), "another exit is on its way");
+        let flat = book_of([failed(2, None)], &[]);
+        assert!(due(&flat, PACE, at(60)).is_empty(), "nothing is held");
+    }
+
+    #[test]
+    fn a_freeze_and_a_square_off_hold_it_back() {
+        let mut book = book_of([failed(2, None)], &[("trend", sbin_in(Product::Mis), 10)]);
+        book.put_control(Control { is_frozen: true, ..Control::default() });
+        assert!(due(&book, PACE, at(60)).is_empty());
+        book.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
+        assert!(due(&book, PACE, at(60)).is_empty());
+        book.put_control(Control { level: KillLevel::CancelEntries, ..Control::default() });
+        assert_eq!(due(&book, PACE, at(60)).len(), 1);
+    }
+}

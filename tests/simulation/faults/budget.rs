@@ -1,0 +1,163 @@
+//! The rate budget at work: waits, lanes, breaches.
+
+use std::time::Duration;
+
+use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate_actors::order::{Status, Tag};
+use ordergate_actors::persistence::KillLevel;
+use ordergate_actors::ports::{Budget, RateWindow};
+
+use crate::desk::{But, Setup, buy, entry, exit, scenario};
+
+/// 4 calls in a second, of which 1 for exits and 1 for reads.
+fn small() -> Setup {
+    Setup { can: |row| row.budget = Some(Budget { reads_per_second: 1, ..Budget::of(4, 600) }), ..Setup::polled() }
+}
+
+#[test]
+fn entries_wait_for_the_budget_keep_their_order_and_go_all() {
+    scenario(small(), async |desk| {
+        let began = desk.clock_now();
+        let answers: Vec<_> = (0..12).map(|n| desk.send(&[buy(&format!("s{n}"), 1)])).collect();
+        let mut commands = Vec::new();
+        for answer in answers {
+            commands.push(answer.await.unwrap().unwrap().orders[0]);
+        }
+        let mut sent = Vec::new();
+        for command in &commands {
+            desk.until_at_broker(*command).await;
+            sent.push(desk.row(*command).sent_at.unwrap());
+        }
+        assert!(sent.is_sorted(), "first registered goes first");
+        assert!((desk.clock_now() - began).num_milliseconds() >= 3_000, "three in a second, less what reads took");
+        let usage = desk.line().budget.lock().usage(desk.clock_now()).unwrap();
+        assert!(usage.second_used <= 4 && usage.minute_used >= 12, "{usage:?}");
+        assert_eq!(desk.placed(), 12);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn an_exit_and_a_kill_pass_the_entries_that_wait() {
+    scenario(small(), async |desk| {
+        desk.ended(buy("held", 5)).await;
+        let resting = desk.order(entry("rests", "INFY-EQ", "BUY", 1).at("1490")).await;
+        desk.until_at_broker(resting).await;
+        desk.pass_secs(5).await;
+        let answers: Vec<_> = (0..20).map(|n| desk.send(&[entry(&format!("s{n}"), "RELIANCE-EQ", "BUY", 1)])).collect();
+        desk.pass(Duration::from_millis(300)).await;
+        let out = desk.order(exit("held", "SBIN-EQ")).await;
+        let row = desk.until_ended(out).await;
+        assert_eq!(row.status, Status::Executed);
+        let waiting = desk.rows().iter().filter(|row| row.status == Status::Created).count();
+        assert!(waiting >= 10, "{waiting} entries still wait for their turn");
+        desk.kill(KillLevel::CancelEntries).await;
+        assert_eq!(desk.until_ended(resting).await.tag, Some(Tag::KillSwitch));
+        for answer in answers {
+            let command = answer.await.unwrap().unwrap().orders[0];
+            desk.until_ended(command).await;
+        }
+        assert!(desk.placed() < 20, "what waited was not sent after the kill");
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn an_entry_that_waits_for_longer_than_it_lives_ends_stale_and_takes_no_token() {
+    let mut setup = small();
+    setup.settings.entry_ttl = Duration::from_secs(2);
+    scenario(setup, async |desk| {
+        let answers: Vec<_> = (0..20).map(|n| desk.send(&[buy(&format!("s{n}"), 1)])).collect();
+        let mut stale = 0;
+        for answer in answers {
+            let command = answer.await.unwrap().unwrap().orders[0];
+            let row = desk.until_ended(command).await;
+            if row.tag == Some(Tag::StaleSignal) {
+                stale += 1;
+                assert_eq!(row.sent_at, None, "no row was written for a call that could not come");
+            }
+        }
+        assert!((5..20).contains(&stale), "{stale}");
+        assert_eq!(desk.placed(), 20 - stale);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_breach_ends_its_entry_closes_the_window_and_the_others_keep_their_place() {
+    scenario(small(), async |desk| {
+        desk.next(CallKind::Place, Fault::RateLimited(RateWindow::Second));
+        let first = desk.send(&[buy("a", 1)]);
+        let second = desk.send(&[entry("b", "INFY-EQ", "BUY", 1)]);
+        let first = first.await.unwrap().unwrap().orders[0];
+        let row = desk.until_ended(first).await;
+        assert_eq!((row.status, row.tag), (Status::Failed, Some(Tag::BrokerRejected)));
+        assert!(desk.reason(first).contains("exceeds Limit 10"), "{}", desk.reason(first));
+        let second = second.await.unwrap().unwrap().orders[0];
+        assert_eq!(desk.until_ended(second).await.status, Status::Executed);
+        assert!(desk.row(second).updated_at - row.updated_at >= chrono::Duration::milliseconds(900), "the window was closed for all");
+        assert_eq!(desk.placed(), 2, "nothing is sent twice");
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_cancel_that_the_broker_has_no_room_for_goes_again_by_itself() {
+    let setup = Setup { can: |row| row.budget = Some(Budget::noren()), ..Setup::polled() };
+    scenario(setup, async |desk| {
+        let command = desk.order(buy("a", 1).at("790")).await;
+        let client = desk.until_at_broker(command).await.client_id;
+        desk.next(CallKind::Cancel, Fault::RateLimited(RateWindow::Second));
+        let asked = desk.clock_now();
+        assert!(desk.engine.cancel(&client, command, "me", "").await.unwrap().is_applied());
+        assert_eq!(desk.until_ended(command).await.tag, Some(Tag::CancelledByUser));
+        assert!((desk.clock_now() - asked).num_milliseconds() < 4_500, "before the watcher asks again");
+        assert_eq!(desk.broker.started("cancel"), 2);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_read_that_the_broker_has_no_room_for_proves_nothing_and_comes_again() {
+    let setup = Setup { can: |row| row.budget = Some(Budget::noren()), ..Setup::polled() };
+    scenario(setup, async |desk| {
+        desk.next(CallKind::Place, Fault::LoseReply("reset".into()));
+        let command = desk.order(buy("a", 10)).await;
+        for _ in 0..3 {
+            desk.next(CallKind::Orders, Fault::RateLimited(RateWindow::Second));
+        }
+        assert_eq!(desk.until_ended(command).await.status, Status::Executed, "found in the book as soon as it can be read");
+        desk.at_rest().await;
+    });
+}
+
+/// Reads are the lowest lane and are not starved: an order in doubt is found while entries come faster than they may go.
+#[test]
+fn an_order_in_doubt_is_found_under_a_flood_of_entries() {
+    scenario(small(), async |desk| {
+        desk.next(CallKind::Place, Fault::LoseReply("reset".into()));
+        let command = desk.order(entry("doubt", "INFY-EQ", "BUY", 1)).await;
+        let _answers: Vec<_> = (0..40).map(|n| desk.send(&[buy(&format!("s{n}"), 1)])).collect();
+        desk.until_tag(command, Tag::SendUnconfirmed).await;
+        let row = desk.until_ended(command).await;
+        assert_eq!(row.status, Status::Executed);
+        assert!(desk.rows().iter().any(|row| row.status == Status::Created), "entries still wait");
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_restart_of_the_actor_loses_neither_orders_nor_the_count() {
+    scenario(small(), async |desk| {
+        let answers: Vec<_> = (0..10).map(|n| desk.send(&[buy(&format!("s{n}"), 1)])).collect();
+        desk.pass(Duration::from_millis(200)).await;
+        desk.panic_in("BrokerActor").await;
+        let usage = desk.line().budget.lock().usage(desk.clock_now()).unwrap();
+        assert!(usage.minute_used > 0, "{usage:?}");
+        for answer in answers {
+            let command = answer.await.unwrap().unwrap().orders[0];
+            desk.until_ended(command).await;
+        }
+        desk.at_rest().await;
+    });
+}

@@ -1,0 +1,109 @@
+//! An exit that never left this machine goes again as a new order; an entry does not.
+
+use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate_actors::order::{OrderRecord, Status, Tag};
+use ordergate_actors::persistence::ControlChange;
+
+use crate::desk::{Desk, Setup, buy, exit, sbin, scenario};
+
+fn refused() -> Fault {
+    Fault::NotSent("connection refused".into())
+}
+
+fn exits(desk: &Desk) -> Vec<OrderRecord> {
+    desk.rows().into_iter().filter(OrderRecord::is_exit).collect()
+}
+
+async fn holding(desk: &Desk) {
+    desk.ended(buy("a", 10)).await;
+    desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 10).await;
+    desk.pass_secs(2).await;
+}
+
+#[test]
+fn an_exit_that_never_left_goes_again_under_a_tag_of_its_own_and_closes_once() {
+    scenario(Setup::default(), async |desk| {
+        holding(desk).await;
+        desk.next(CallKind::Place, refused());
+        desk.order(exit("a", "SBIN-EQ")).await;
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        let rows = exits(desk);
+        assert_eq!(rows.len(), 2, "{}", desk.trace());
+        assert_eq!((rows[0].status, rows[0].tag), (Status::Failed, Some(Tag::NotSent)));
+        assert_eq!((rows[1].status, rows[1].parent_command_id), (Status::Executed, Some(rows[0].command_id)));
+        assert_ne!(rows[0].broker_tag, rows[1].broker_tag);
+        assert_eq!(rows[1].signal_time, rows[0].signal_time, "as old as the first");
+        desk.pass_secs(30).await;
+        assert_eq!((exits(desk).len(), desk.net_at_broker(&sbin())), (2, 0));
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn after_a_few_times_a_person_is_asked() {
+    scenario(Setup::default(), async |desk| {
+        holding(desk).await;
+        desk.always(CallKind::Place, refused());
+        desk.order(exit("a", "SBIN-EQ")).await;
+        desk.pass_secs(120).await;
+        let rows = exits(desk);
+        assert_eq!(rows.len(), 4, "the first and three more\n{}", desk.trace());
+        let waits: Vec<i64> = rows.windows(2).map(|pair| (pair[1].created_at - pair[0].updated_at).num_seconds()).collect();
+        assert!(waits[0] >= 1 && waits[1] >= 2 && waits[2] >= 4, "{waits:?}");
+        let levels = desk.engine.read(&rows[0].client_id, |book| {
+            let of_exits = book.alarms().filter(|alarm| &*alarm.event == "ALARM_EXIT_FAILED");
+            of_exits.map(|alarm| alarm.level.as_str()).collect::<Vec<_>>()
+        });
+        assert_eq!(levels.unwrap(), ["WARN", "WARN", "WARN", "PAGE"]);
+        let unclosed =
+            desk.engine.read(&rows[0].client_id, |book| book.unclosed().iter().map(|(_, _, exit)| exit.command_id).collect::<Vec<_>>());
+        assert_eq!(unclosed.unwrap(), [rows[3].command_id], "and it stands on the list");
+        desk.heal();
+        desk.pass_secs(30).await;
+        assert_eq!(exits(desk).len(), 4);
+        assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn an_entry_that_never_left_does_not_go_again() {
+    scenario(Setup::default(), async |desk| {
+        desk.next(CallKind::Place, refused());
+        let entered = desk.ended(buy("a", 10)).await;
+        assert_eq!(entered.tag, Some(Tag::NotSent));
+        desk.pass_secs(60).await;
+        assert_eq!(desk.rows().len(), 1);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_restart_in_between_forgets_it_not() {
+    scenario(Setup::default(), async |desk| {
+        holding(desk).await;
+        desk.next(CallKind::Place, refused());
+        desk.ended(exit("a", "SBIN-EQ")).await;
+        desk.start_again();
+        desk.until_open().await;
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        assert_eq!(exits(desk).len(), 2, "{}", desk.trace());
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_freeze_holds_it_back_until_it_is_lifted() {
+    scenario(Setup::default(), async |desk| {
+        holding(desk).await;
+        desk.next(CallKind::Place, refused());
+        let row = desk.ended(exit("a", "SBIN-EQ")).await;
+        desk.engine.control(&row.client_id, ControlChange::Freeze(true), "asha", "drill").await.unwrap();
+        desk.pass_secs(30).await;
+        assert_eq!(exits(desk).len(), 1);
+        desk.engine.control(&row.client_id, ControlChange::Freeze(false), "asha", "over").await.unwrap();
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        assert_eq!(exits(desk).len(), 2);
+        desk.at_rest().await;
+    });
+}
