@@ -2,7 +2,7 @@
 //!
 //! Threads: HTTP workers, one engine thread (all actors), one writer thread (the journal), and those of the logs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED, Halt};
 use ordergate_actors::{Engine, Line, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
+use crate::alerts::{Alerts, PageListener};
+use crate::brokers::connection::Connection;
 use crate::brokers::paper::{PaperBroker, PaperSettings};
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{BrokerKind, Config, InstrumentSource};
@@ -25,6 +27,7 @@ use crate::halt::ProcessHalt;
 use crate::instruments::master::{self, Downloader, News, Refresh};
 use crate::instruments::{InstrumentTable, Masters, sample};
 use crate::intent_log::IntentLog;
+use crate::readiness::Site;
 use crate::secrets::Secrets;
 use crate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
 use crate::starts::{self, StartMode};
@@ -76,13 +79,17 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let Look { concerns, unsound } = look_at_the_start(&config, &store, started_at)?;
     let (stop, stopped) = oneshot::channel();
     let (masters, refresh) = (Arc::new(in_force(&config, started_at)?), refresh(&config)?);
-    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), Arc::clone(&masters), calendar, stopped).await?;
+    let alerts = crate::alerts::start(&config, &secrets, Arc::new(SystemClock)).context("the thread of the alerts")?;
+    let connections = BTreeMap::new();
+    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), Arc::clone(&masters), calendar, alerts.clone(), stopped).await?;
     crate::calendar::tell(engine.line(), trading_date(started_at));
     for (event, text) in concerns {
         stop_entries(&engine, event, &text).await;
     }
     let metrics = logs.metrics;
-    let state = web::Data::new(web_state(&config, &secrets, engine.clone(), started_at, Arc::new(move || metrics.render())));
+    let site = Arc::new(site(&config, connections, alerts));
+    let state = web_state(&config, &secrets, engine.clone(), started_at, Arc::new(move || metrics.render()));
+    let state = web::Data::new(state.with_site(Arc::clone(&site)));
     let journal_open = Arc::clone(&state.journal_open);
     let settings = state.settings.clone();
     let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::configure))
@@ -98,6 +105,7 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
         actix_web::rt::spawn(master::keep_fresh(masters, refresh, Arc::new(SystemClock), move |news| tell_of_masters(&line, &news)))
     });
     let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
+    let readiness = actix_web::rt::spawn(crate::readiness::watch(engine.clone(), site));
     let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, risk_state_every(&engine))
         .context("the thread of the risk state file")?;
     let served = running.await;
@@ -107,6 +115,7 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     if let Some(refresh) = refresh {
         refresh.abort();
     }
+    readiness.abort();
     drop(risk_state);
     let left = engine.stop().await?;
     let _engine_thread_ends = stop.send(());
@@ -203,6 +212,7 @@ async fn start_engine(
     halt: Arc<ProcessHalt>,
     masters: Arc<Masters>,
     calendar: Arc<Calendar>,
+    alerts: Option<Alerts>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<Engine> {
     let (started, start) = oneshot::channel();
@@ -217,7 +227,7 @@ async fn start_engine(
                 runtime.borrow_mut().take().unwrap_or_else(fresh_runtime)
             });
             system.block_on(async move {
-                match parts(&config, store, unsound, halt, masters, calendar).and_then(|parts| Ok(Engine::start(parts)?)) {
+                match parts(&config, store, unsound, halt, masters, calendar, alerts).and_then(|parts| Ok(Engine::start(parts)?)) {
                     Ok(engine) => {
                         let _waits = started.send(Ok(engine));
                         let _ended = stopped.await;
@@ -286,6 +296,7 @@ fn parts(
     halt: Arc<ProcessHalt>,
     instruments: Arc<Masters>,
     calendar: Arc<Calendar>,
+    alerts: Option<Alerts>,
 ) -> anyhow::Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let listed: Vec<_> = instruments.table().iter().collect();
@@ -303,6 +314,7 @@ fn parts(
         accounts.push((account.settings.clone(), broker));
     }
     let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(StatusLog::default())];
+    listeners.extend(alerts.map(|alerts| Box::new(PageListener(alerts)) as Box<dyn Listener>));
     match IntentLog::start(&config.log.directory, &config.storage.directory) {
         Ok((log, _thread)) => listeners.push(Box::new(log)),
         Err(error) => tracing::error!(event = "intent_log_off", "the intent log is not written: {error}; the journal has everything"),
@@ -316,6 +328,19 @@ fn parts(
         write_on: WriteOn::Thread,
         unsound,
     })
+}
+
+/// What going live needs beside the engine.
+fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Connection>>, alerts: Option<Alerts>) -> Site {
+    let registered = config.accounts.iter().filter_map(|account| Some((account.client_id.clone(), account.registered_address?))).collect();
+    Site {
+        directory: config.storage.directory.clone(),
+        connections,
+        readiness: config.readiness.clone(),
+        registered,
+        alerts,
+        ..Site::default()
+    }
 }
 
 fn web_state(

@@ -3,6 +3,7 @@
 //! All that is wrong is reported at once, each with its key, its value, the rule and where it was said.
 
 mod convert;
+mod going_live;
 mod instruments;
 mod layers;
 mod reader;
@@ -39,6 +40,10 @@ pub struct Config {
     pub webhook: Webhook,
     /// The dashboard API.
     pub api: Api,
+    /// What goes to a phone.
+    pub alerts: Alerts,
+    /// The report of the morning.
+    pub readiness: Readiness,
     /// The accounts; at least one.
     pub accounts: Vec<Account>,
     /// The paper broker.
@@ -139,6 +144,41 @@ pub struct ApiKey {
     pub key: SecretString,
 }
 
+/// What goes to a phone.
+#[derive(Debug, Clone, Default)]
+pub struct Alerts {
+    /// Where each alert is posted; it may carry a token, so it is a secret.
+    pub webhook_url: Option<SecretString>,
+    /// The Telegram bot and its chat.
+    pub telegram: Option<(SecretString, String)>,
+    /// Repeats within this time are one message.
+    pub fold: Duration,
+}
+
+/// The report of the morning.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    /// When it goes out, India time.
+    pub push_at: chrono::NaiveTime,
+    /// How often it is repeated until it is green or dismissed.
+    pub repeat: Duration,
+    /// How far the broker's clock may be from ours.
+    pub max_clock_skew: Duration,
+    /// How old an instrument master may be.
+    pub max_master_age: Duration,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self {
+            push_at: chrono::NaiveTime::from_hms_opt(8, 45, 0).unwrap_or_default(),
+            repeat: Duration::from_secs(600),
+            max_clock_skew: Duration::from_secs(2),
+            max_master_age: Duration::from_secs(86_400),
+        }
+    }
+}
+
 /// An account.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -146,6 +186,8 @@ pub struct Account {
     pub client_id: ClientId,
     /// Where it trades.
     pub broker: BrokerKind,
+    /// The address that the broker knows this machine by.
+    pub registered_address: Option<std::net::IpAddr>,
     /// What the engine needs to know of it.
     pub settings: AccountSettings,
 }
@@ -351,9 +393,11 @@ impl Config {
         let server = sections::server(&mut reader);
         let storage = sections::storage(&mut reader);
         let watcher = sections::watcher(&mut reader);
-        let accounts = sections::accounts(&mut reader, &watcher);
+        let mut accounts = sections::accounts(&mut reader, &watcher);
         let webhook = sections::webhook(&mut reader, &accounts);
         let api = sections::api(&mut reader);
+        let alerts = going_live::alerts(&mut reader);
+        let readiness = going_live::readiness(&mut reader);
         let paper = sections::paper(&mut reader);
         let instruments = instruments::instruments(&mut reader);
         let calendar = sections::calendar(&mut reader);
@@ -364,7 +408,25 @@ impl Config {
         if !violations.is_empty() {
             return Err(ConfigError { violations });
         }
-        Ok(Self { server, storage, webhook, api, accounts, paper, instruments, calendar, watcher, engine, log, effective })
+        for (index, account) in accounts.iter_mut().enumerate() {
+            account.settings.arming.basis = going_live::basis(index, &effective);
+        }
+        Ok(Self {
+            server,
+            storage,
+            webhook,
+            api,
+            alerts,
+            readiness,
+            accounts,
+            paper,
+            instruments,
+            calendar,
+            watcher,
+            engine,
+            log,
+            effective,
+        })
     }
 
     /// The environment of this process, for [`Config::load`].
@@ -397,5 +459,5 @@ impl Config {
 /// Whether a key's value must never be shown.
 fn is_secret(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key);
-    ["secret", "previous", "key", "token", "password"].iter().any(|word| last.contains(word))
+    ["secret", "previous", "key", "token", "password", "webhook_url"].iter().any(|word| last.contains(word))
 }

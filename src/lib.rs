@@ -6,6 +6,7 @@
 //! `web` is the webhook and the dashboard API. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
 //! engine leaves behind for people; `starts` remembers how often it began.
 
+pub mod alerts;
 pub mod app;
 pub mod brokers;
 pub mod calendar;
@@ -16,6 +17,7 @@ mod files;
 pub mod halt;
 pub mod instruments;
 pub mod intent_log;
+pub mod readiness;
 pub mod risk_state;
 pub mod secrets;
 pub mod simulator;

@@ -174,7 +174,11 @@ fn refuse_open(_path: &Path, _found: &std::fs::Metadata) -> Result<(), SecretsEr
     Ok(())
 }
 
-fn draw() -> Result<SecretString, SecretsError> {
+/// A new secret: 24 random bytes as hex.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub(crate) fn draw() -> Result<SecretString, SecretsError> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|cause| SecretsError::Random(cause.to_string()))?;
     let text = bytes.iter().fold(String::with_capacity(2 * BYTES), |mut text, byte| {

@@ -18,6 +18,7 @@
 //! Read next: [`order::lifecycle`] (what may happen to an order), [`persistence`] (how facts become states),
 //! [`risk`] and [`guard`] (the gates), [`broker`] (sending exactly once), [`watcher`] (the broker's truth).
 
+pub mod arming;
 pub mod broker;
 pub mod engine;
 pub mod guard;

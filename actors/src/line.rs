@@ -13,6 +13,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use chrono::{DateTime, Utc};
 use parking_lot::{Mutex, RwLock};
 
+use crate::arming::{self, Standing};
 use crate::broker::{BrokerActor, Calls, Meter};
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
@@ -103,6 +104,18 @@ impl Desk {
             phase: RwLock::new(Phase::Recovering),
             addresses: DeskAddresses::default(),
         }
+    }
+
+    /// Whether entries need a person to arm the account: real money moves, or the settings want a drill.
+    #[must_use]
+    pub fn needs_arming(&self) -> bool {
+        self.settings.arming.is_required || self.broker.capabilities().is_live
+    }
+
+    /// Whether the account is armed now.
+    #[must_use]
+    pub fn standing(&self, now: DateTime<Utc>) -> Standing {
+        self.latch.with_arming(|arming| arming::standing(self.needs_arming(), arming, &self.settings.arming.basis, now))
     }
 
     /// How far it has come.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::arming::ArmingSettings;
 use crate::order::{Amount, BrokerTag, ClientId};
 use crate::ports::{Budget, BudgetChange, Capabilities};
 
@@ -44,6 +45,8 @@ pub struct AccountSettings {
     pub budget: BudgetChange,
     /// Whether stop, target and trailing stop may be taken from an order although nothing enforces them yet.
     pub takes_unenforced_exits: bool,
+    /// Going live.
+    pub arming: ArmingSettings,
     /// What a quantity counts where brokers differ.
     pub quantity_units: QuantityUnits,
 }

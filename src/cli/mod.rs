@@ -2,11 +2,16 @@
 //!
 //! Exit codes: 0 done and nothing to see to, 1 something needs a person, 70 a fault, 78 wrong command or settings.
 
+mod alerts;
+mod arm;
 mod calendar;
 mod check;
+mod engine;
 mod instruments;
 mod journal;
+mod login;
 mod print;
+mod readiness;
 mod simulate_broker;
 mod status;
 mod trace;
@@ -64,6 +69,25 @@ enum Command {
     /// The journal: every event, hash-chained
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Let entries of a live account out, for a time
+    Arm(arm::Arm),
+    /// Stop entries of a live account; exits go on
+    Disarm(arm::Disarm),
+    /// GO or NO GO: whether the accounts are ready to trade
+    Readiness {
+        /// One account only
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
+    },
+    /// Log an account in at its broker
+    Login {
+        /// The account; may be left out if there is one
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
+    },
+    /// What goes to the phone
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// What can be traded
     Instruments(instruments::Args),
     /// When what trades: the sessions of a day
@@ -78,6 +102,12 @@ enum Command {
     },
     /// Run a simulated broker on this machine that speaks the Noren protocol; no money moves
     SimulateBroker(simulate_broker::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum AlertsCommand {
+    /// Send one alert to every channel, and write down whether it arrived
+    Test,
 }
 
 #[derive(Debug, Subcommand)]
@@ -133,6 +163,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Status => status::run(&config),
         Command::VerifyOrders { order } => verify_orders::run(&config, order.as_deref()),
         Command::Journal(command) => journal::run(&config, &command),
+        Command::Arm(wish) => arm::arm(&config, &wish),
+        Command::Disarm(wish) => arm::disarm(&config, &wish),
+        Command::Readiness { account } => readiness::run(&config, account.as_deref()),
+        Command::Login { account } => login::run(&config, account.as_deref()),
+        Command::Alerts(AlertsCommand::Test) => alerts::test(&config),
         Command::Instruments(args) => instruments::run(&config, &args),
         Command::SimulateBroker(arguments) => simulate_broker::run(arguments),
         Command::Calendar(args) => calendar::run(&config, &args),

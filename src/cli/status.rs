@@ -7,6 +7,7 @@ use ordergate_actors::persistence::chain::stored_time;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
+use super::engine::{self, innermost};
 use super::print::{ORDER, Page, order_row};
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
 use crate::secrets::Secrets;
@@ -38,12 +39,8 @@ struct Answers {
 }
 
 async fn ask(config: &Config) -> Result<Answers, String> {
-    let mut to = config.server.listen;
-    if to.ip().is_unspecified() {
-        to.set_ip(if to.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
-    }
-    // A proxy of the environment must not see the key.
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|cause| cause.to_string())?;
+    let to = engine::address(config);
+    let client = engine::client(PATIENCE)?;
     let key = match Secrets::load(config) {
         Ok(Some(secrets)) => Ok(secrets.api_key),
         Ok(None) => Err("there are no secrets yet".to_owned()),
@@ -72,11 +69,6 @@ async fn ask(config: &Config) -> Result<Answers, String> {
         attention: page("/dashboard/attention").await,
         book: page("/dashboard/orderbook?limit=10").await,
     })
-}
-
-/// The cause behind the client's own sentence.
-fn innermost(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 fn running(answers: &Answers, page: &mut Page) -> i32 {

@@ -59,6 +59,18 @@ impl Reader {
         self.violations.push(Violation { key: key.to_owned(), value, rule: rule.into(), layer: given.map(|given| given.layer.clone()) });
     }
 
+    /// As [`Reader::violate`], for a value that must not be shown.
+    pub(super) fn violate_secret(&mut self, key: &str, rule: &str) {
+        let given = self.flat.get(key);
+        let value = given.map(|_| "[set]".to_owned());
+        self.violations.push(Violation {
+            key: key.to_owned(),
+            value,
+            rule: rule.to_owned(),
+            layer: given.map(|given| given.layer.clone()),
+        });
+    }
+
     /// Marks the section of an account's defaults as known, whether or not an account fell back to it.
     pub(super) fn finish(&mut self, defaults: &str) {
         let below = format!("{defaults}.");

@@ -132,6 +132,7 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
         let broker = scope.text("broker", "must be paper: the only broker of this version", BrokerKind::parse);
         let permits = scope.count("permits", 1..=65_536);
         let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
+        let (arming, registered_address) = super::going_live::account(&mut scope);
         let limits = limits(&mut scope);
         let counts_requests = broker.is_some_and(BrokerKind::is_live);
         let waits = waits(&mut scope, watcher, counts_requests);
@@ -164,8 +165,9 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
             budget,
             takes_unenforced_exits: !broker.is_live(),
             quantity_units,
+            arming,
         };
-        accounts.push(Account { client_id, broker, settings });
+        accounts.push(Account { client_id, broker, registered_address, settings });
     }
     accounts
 }

@@ -6,7 +6,9 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
-use super::api::{alarms, attention, controls, diagnostics, exits, intents, order, orderbook, positions, verdicts};
+use super::api::{
+    alarms, approvals, arming, attention, broker, controls, diagnostics, exits, intents, order, orderbook, positions, verdicts,
+};
 use super::bearer::require_key;
 use super::problem::Problem;
 use super::{health, webhook};
@@ -20,6 +22,8 @@ pub enum Guard {
     Secret,
     /// A bearer key.
     Key,
+    /// A login that is awaited: the broker's page redirects a person's browser here, without a key.
+    AwaitedLogin,
 }
 
 /// One route.
@@ -45,6 +49,14 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/webhook", Guard::Secret),
     route("POST", "/webhook/{client_id}", Guard::Secret),
     route("POST", "/webhook/{client_id}/{token}", Guard::Secret),
+    route("GET", "/broker/callback/{client_id}", Guard::AwaitedLogin),
+    route("GET", "/dashboard/approvals", Guard::Key),
+    route("POST", "/dashboard/approvals/{command_id}", Guard::Key),
+    route("POST", "/dashboard/arm", Guard::Key),
+    route("GET", "/dashboard/readiness", Guard::Key),
+    route("POST", "/dashboard/readiness/dismiss", Guard::Key),
+    route("GET", "/dashboard/broker", Guard::Key),
+    route("POST", "/dashboard/broker/login", Guard::Key),
     route("GET", "/dashboard/orderbook", Guard::Key),
     route("GET", "/dashboard/orders/{command_id}", Guard::Key),
     route("GET", "/dashboard/positions", Guard::Key),
@@ -77,12 +89,20 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(at("/webhook", "POST").route(web::post().to(webhook::receive)))
         .service(at("/webhook/{client_id}", "POST").route(web::post().to(webhook::receive)))
         .service(at("/webhook/{client_id}/{token}", "POST").route(web::post().to(webhook::receive)))
+        .service(at("/broker/callback/{client_id}", "GET").route(web::get().to(broker::callback)))
         .service(web::scope("/dashboard").wrap(from_fn(require_key)).configure(dashboard))
         .default_service(web::to(not_found));
 }
 
 fn dashboard(cfg: &mut ServiceConfig) {
-    cfg.service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
+    cfg.service(at("/approvals", "GET").route(web::get().to(approvals::list)))
+        .service(at("/approvals/{command_id}", "POST").route(web::post().to(approvals::decide)))
+        .service(at("/arm", "POST").route(web::post().to(arming::arm)))
+        .service(at("/readiness", "GET").route(web::get().to(arming::readiness)))
+        .service(at("/readiness/dismiss", "POST").route(web::post().to(arming::dismiss)))
+        .service(at("/broker", "GET").route(web::get().to(broker::connections)))
+        .service(at("/broker/login", "POST").route(web::post().to(broker::login)))
+        .service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))

@@ -14,6 +14,7 @@ use super::auth::{Authenticator, Keys};
 use super::problem::Problem;
 use super::settings::WebSettings;
 use super::unauthorized::Refusals;
+use crate::readiness::Site;
 
 /// Renders the metrics as Prometheus text.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
@@ -43,6 +44,8 @@ pub struct WebState {
     pub journal_open: Arc<AtomicBool>,
     /// Where things are.
     pub paths: Paths,
+    /// What going live needs; that of paper unless it is put in place.
+    pub site: Arc<Site>,
     pub(super) sources: Authenticator,
     pub(super) keys: Keys,
     pub(super) refusals: Refusals,
@@ -67,10 +70,17 @@ impl WebState {
             prometheus,
             journal_open: Arc::new(AtomicBool::new(true)),
             paths,
+            site: Arc::default(),
             sources,
             keys,
             refusals: Refusals::default(),
         }
+    }
+
+    /// The same state with what going live needs.
+    #[must_use]
+    pub fn with_site(self, site: Arc<Site>) -> Self {
+        Self { site, ..self }
     }
 
     /// The time, from the engine's clock.

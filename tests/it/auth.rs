@@ -25,10 +25,16 @@ async fn every_route_without_credentials_is_401_except_health() {
         let reply = house.send(house.request(route.method, &path)).await;
         match route.guard {
             Guard::Nothing => assert_eq!(reply.status, 200, "{path}"),
+            Guard::AwaitedLogin => reply.is_problem(409, "no_login_awaited"),
             Guard::Key | Guard::Secret => reply.is_problem(401, "unauthorized"),
         }
         let wrong = house.send(house.request(route.method, &path).bearer_auth("wrong")).await;
-        assert_eq!(wrong.status, if route.guard == Guard::Nothing { 200 } else { 401 }, "{path}");
+        let without_a_key = match route.guard {
+            Guard::Nothing => 200,
+            Guard::AwaitedLogin => 409,
+            Guard::Key | Guard::Secret => 401,
+        };
+        assert_eq!(wrong.status, without_a_key, "{path}");
         if route.guard == Guard::Key {
             let open = house.send(house.request(route.method, &path).bearer_auth(KEY)).await;
             assert!(open.body["code"] != json!("no_such_route") && open.status != 401 && open.status != 405, "{path}: {open:?}");

@@ -3,6 +3,7 @@
 
 mod alarms;
 mod api;
+mod arming;
 mod auth;
 mod book;
 mod calendar;

@@ -169,6 +169,7 @@ pub(crate) fn account() -> AccountSettings {
         budget: ordergate_actors::ports::BudgetChange::default(),
         takes_unenforced_exits: true,
         quantity_units: Default::default(),
+        arming: ordergate_actors::arming::ArmingSettings::default(),
     }
 }
 

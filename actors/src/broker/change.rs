@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 
 use super::calls::Done;
 use super::{BrokerActor, CallCommitted, CallKind, CancelOrder, Item, Lane, ModifyOrder, Work};
+use crate::arming;
 use crate::line::Line;
 use crate::order::{ClientId, CommandId, OrderFact, OrderRecord};
 use crate::persistence::{OrderUnit, Unit};
@@ -123,13 +124,18 @@ impl BrokerActor {
         }
     }
 
-    pub(super) fn call_modify(&mut self, record: &OrderRecord, prepared: PreparedChange, wish: Wish) {
+    pub(super) fn call_modify(&mut self, record: &OrderRecord, prepared: PreparedChange, wish: Wish, now: DateTime<Utc>) {
         if record.status.is_terminal() {
             return wish.refuse(&format!("the order is {}", record.status));
         }
         // A kill that came while it waited for its turn forbids it as it forbids the order itself.
         let cancelled = record.cancel_wanted.map(|tag| tag.words().to_owned());
-        if let Some(reason) = cancelled.or_else(|| self.desk.latch.forbids(&record.ask.strategy, record.is_exit())) {
+        let forbidden = || self.desk.latch.forbids(&record.ask.strategy, record.is_exit());
+        let disarmed = || {
+            let standing = self.desk.standing(now);
+            (!record.is_exit() && standing.mode == arming::Mode::LiveDisarmed).then_some(standing.why)
+        };
+        if let Some(reason) = cancelled.or_else(forbidden).or_else(disarmed) {
             return wish.refuse(&reason);
         }
         let change = prepared.change.clone();

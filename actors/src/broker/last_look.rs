@@ -3,7 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::BrokerActor;
+use crate::arming;
 use crate::order::{OrderRecord, Tag};
+use crate::persistence::Control;
 
 impl BrokerActor {
     /// Why an order is not called after all.
@@ -14,14 +16,28 @@ impl BrokerActor {
         if let Some(reason) = self.desk.latch.forbids(&record.ask.strategy, record.is_exit()) {
             return Some((Tag::KillSwitch, format!("{reason}; nothing was sent")));
         }
+        let (unarmed, price_time) = self.arming(record, now);
+        if let Some(reason) = unarmed {
+            return Some((Tag::NotArmed, format!("{reason}; nothing was sent")));
+        }
         let ttl = self.entry_ttl();
-        let age = now.signed_duration_since(record.signal_time);
+        let age = now.signed_duration_since(price_time);
         (!record.is_exit() && age > ttl).then(|| {
             (
                 Tag::StaleSignal,
                 format!("{} ms old when its turn came (limit: {} ms); nothing was sent", age.num_milliseconds(), ttl.num_milliseconds()),
             )
         })
+    }
+
+    /// Why the account's arming forbids the order, if it does, and from when its age counts.
+    pub(super) fn arming(&self, record: &OrderRecord, now: DateTime<Utc>) -> (Option<String>, DateTime<Utc>) {
+        let standing = self.desk.standing(now);
+        let look = |control: &Control| (arming::forbids(&standing, control, record, now), arming::price_time(control, record));
+        self.line
+            .view
+            .read(&self.desk.client_id, |book| look(book.control()))
+            .unwrap_or_else(|| (Some("there is no book of the account".to_owned()), record.signal_time))
     }
 
     pub(super) fn entry_ttl(&self) -> TimeDelta {

@@ -24,7 +24,7 @@ impl BrokerActor {
             self.prepare_all(group, &Found::new(), now);
         } else {
             let lane = group.iter().map(lane_of).min().unwrap_or(Lane::Entry);
-            let oldest = group.iter().map(|admitted| admitted.record().signal_time).min().unwrap_or(now);
+            let oldest = group.iter().map(|admitted| self.arming(admitted.record(), now).1).min().unwrap_or(now);
             let stale_at = oldest + self.entry_ttl() + TimeDelta::milliseconds(1);
             self.unquoted.push(first, group, lane, missing, now, stale_at);
         }

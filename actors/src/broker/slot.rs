@@ -136,7 +136,7 @@ impl BrokerActor {
         match item.work {
             Work::Place(admitted, prepared) => self.call_place(&record, *admitted, *prepared, now),
             Work::Cancel => self.call_cancel(&record),
-            Work::Modify(prepared, wish) => self.call_modify(&record, *prepared, wish),
+            Work::Modify(prepared, wish) => self.call_modify(&record, *prepared, wish, now),
         }
     }
 

@@ -8,7 +8,11 @@ use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
-use crate::order::Strategy;
+use crate::arming::{Approval, Arming};
+use crate::order::{BasketId, Strategy};
+
+/// An approval that is over is forgotten after this: its orders have ended long before.
+const APPROVAL_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
 /// How much is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -60,13 +64,19 @@ pub struct Control {
     /// Whether exits are frozen too.
     #[serde(default)]
     pub is_frozen: bool,
-    /// Why, of the last change.
+    /// Whether entries may go at all, in an account that needs arming.
+    #[serde(default)]
+    pub arming: Arming,
+    /// Baskets that wait for a person's yes, or got it.
+    #[serde(default)]
+    pub approvals: BTreeMap<BasketId, Approval>,
+    /// Why, of the last change of level or freeze.
     #[serde(default)]
     pub reason: String,
-    /// Who, of the last change.
+    /// Who, of that change.
     #[serde(default)]
     pub who: String,
-    /// When, of the last change.
+    /// When, of that change.
     pub at: Option<DateTime<Utc>>,
 }
 
@@ -81,6 +91,20 @@ pub enum ControlChange {
     Strategy(Strategy, KillLevel),
     /// Freeze or thaw exits.
     Freeze(bool),
+    /// Arm or disarm.
+    Arm(Box<Arming>),
+    /// A basket waits for a person's yes until then.
+    AskApproval {
+        /// The basket.
+        basket: BasketId,
+        /// The end of its patience.
+        until: DateTime<Utc>,
+    },
+    /// A person says yes to a basket that waits. Too late, or for one that does not wait, it changes nothing.
+    Approve {
+        /// The basket.
+        basket: BasketId,
+    },
 }
 
 impl Control {
@@ -98,6 +122,24 @@ impl Control {
                 next.strategies.insert(strategy.clone(), *level);
             }
             ControlChange::Freeze(frozen) => next.is_frozen = *frozen,
+            ControlChange::Arm(arming) => {
+                next.arming = (**arming).clone();
+                return next;
+            }
+            ControlChange::AskApproval { basket, until } => {
+                next.approvals.retain(|_, approval| at.signed_duration_since(approval.until) < APPROVAL_KEPT);
+                let asked = Approval { asked_at: at, until: *until, given_at: None, who: String::new(), reason: String::new() };
+                next.approvals.entry(*basket).or_insert(asked);
+                return next;
+            }
+            ControlChange::Approve { basket } => {
+                if let Some(approval) = next.approvals.get_mut(basket).filter(|held| held.given_at.is_none() && at <= held.until) {
+                    approval.given_at = Some(at);
+                    approval.who = who.to_owned();
+                    approval.reason = reason.to_owned();
+                }
+                return next;
+            }
         }
         next.who = who.to_owned();
         next.reason = reason.to_owned();
@@ -124,6 +166,7 @@ pub struct Latch {
 #[derive(Debug, Default)]
 struct Inner {
     strategies: BTreeMap<Strategy, KillLevel>,
+    arming: Arming,
     /// Raises whose commit has not come back: they hold whatever is committed meanwhile.
     pending: Vec<ControlChange>,
 }
@@ -154,7 +197,9 @@ impl Latch {
                 *held = (*held).max(*level);
             }
             ControlChange::Freeze(true) => self.is_frozen.store(true, Ordering::SeqCst),
-            ControlChange::Freeze(false) => {}
+            // Less than is committed holds at once, more waits for its commit.
+            ControlChange::Arm(arming) => inner.arming.mode = inner.arming.mode.min(arming.mode),
+            ControlChange::Freeze(false) | ControlChange::AskApproval { .. } | ControlChange::Approve { .. } => {}
         }
     }
 
@@ -174,6 +219,12 @@ impl Latch {
         self.level.store(u8::from(control.level), Ordering::SeqCst);
         self.is_frozen.store(control.is_frozen, Ordering::SeqCst);
         inner.strategies.clone_from(&control.strategies);
+        inner.arming.clone_from(&control.arming);
+    }
+
+    /// Looks at the arming that holds.
+    pub fn with_arming<R>(&self, look: impl FnOnce(&Arming) -> R) -> R {
+        look(&self.inner.read().arming)
     }
 
     /// Why an order may not go now, if so.

@@ -313,8 +313,15 @@ impl Delta {
     }
 
     /// New controls.
-    pub(super) fn control(&mut self, staged: &mut Staged, client: ClientId, change: ControlChange, control: &Control, reason: &Arc<str>) {
-        let who: Arc<str> = Arc::from(control.who.as_str());
+    pub(super) fn control(
+        &mut self,
+        staged: &mut Staged,
+        client: ClientId,
+        change: ControlChange,
+        control: &Control,
+        (who, reason): (&Arc<str>, &Arc<str>),
+    ) {
+        let who = Arc::clone(who);
         let value = serde_json::to_string(control).unwrap_or_else(|_| "{}".to_owned());
         let text =
             RowText { event: "CONTROL", from: None, reason: Some(Arc::clone(reason)), who, inputs: value.clone(), level: Level::Info };

@@ -214,7 +214,7 @@ impl Ledger {
             Unit::Control { client_id, change, who, reason } => {
                 let control = self.control(&client_id).after(&change, &who, &reason, at);
                 let mut delta = Delta::new(at);
-                delta.control(&mut self.staged, client_id, change, &control, &reason);
+                delta.control(&mut self.staged, client_id, change, &control, (&who, &reason));
                 let outcome = self.settle(delta)?;
                 Ok(Pending::Other { outcome, cargo })
             }

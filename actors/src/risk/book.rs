@@ -3,6 +3,7 @@
 
 use super::exit::{ExitSize, size};
 use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs};
+use crate::arming::{Mode, Yes, yes};
 use crate::line::Phase;
 use crate::order::{GateVerdict, Intent, OrderRecord, Tag, Terms};
 use crate::ports::Session;
@@ -30,6 +31,11 @@ pub enum Judgement {
     },
     /// It cannot be judged yet.
     Wait {
+        /// What it waits for.
+        reason: String,
+    },
+    /// It may, once a person has said yes to its basket.
+    Ask {
         /// What it waits for.
         reason: String,
     },
@@ -75,6 +81,7 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
         };
     }
     match whole_terms(x.order) {
+        Some(_) if needs_a_yes(x) => Judgement::Ask { reason: "waits for a person's yes (LIVE-APPROVE)".to_owned() },
         Some(terms) => Judgement::Clear { terms, gates, note: None },
         None => {
             gates.push(GateVerdict {
@@ -86,6 +93,14 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
             Judgement::Refuse { tag: Tag::ValidationFailed, reason: "side, quantity, product and order type must be given".into(), gates }
         }
     }
+}
+
+/// Only an entry that everything else lets through is shown to a person.
+fn needs_a_yes(x: &Inputs<'_>) -> bool {
+    x.standing.mode == Mode::LiveApprove
+        && !x.order.is_exit()
+        && !x.order.is_test()
+        && !matches!(yes(x.book.control(), x.order.basket_id, x.now), Yes::Given(_))
 }
 
 fn refuse(checked: Vec<Checked>) -> Judgement {

@@ -1,6 +1,7 @@
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::*;
+use crate::arming::{Arming, Basis, Standing, standing};
 use crate::order::calendar::{AuctionStep, Missing, SessionPhase, Why};
 use crate::order::{Exchange, InstrumentKey, OrderType, Product, Side, Source, Status};
 use crate::persistence::Book;
@@ -20,6 +21,7 @@ struct Case {
     account: AccountSettings,
     settings: Settings,
     latched: Option<&'static str>,
+    standing: Standing,
     quote: Option<Quote>,
     low_disk: Option<u64>,
     clock_behind: Option<DateTime<Utc>>,
@@ -43,6 +45,7 @@ impl Case {
             account: account(),
             settings: settings(),
             latched: None,
+            standing: standing(false, &Arming::default(), &Basis::default(), at(0)),
             quote: None,
             low_disk: None,
             clock_behind: None,
@@ -70,6 +73,7 @@ impl Case {
                 account: &self.account,
                 settings: &self.settings,
                 latched: self.latched,
+                standing: &self.standing,
                 quote: self.quote.as_ref(),
                 low_disk: self.low_disk,
                 clock_behind: self.clock_behind,
@@ -128,6 +132,7 @@ fn an_entry_within_every_limit_goes_on_with_the_verdict_of_every_rule() {
         [
             "risk.basket",
             "risk.kill",
+            "risk.armed",
             "risk.stale_signal",
             "risk.clock",
             "risk.session",
@@ -499,4 +504,33 @@ fn an_exit_out_of_session_waits_and_is_not_refused() {
         assert!(matches!(in_phase(phase.clone(), true), Judgement::Clear { .. }), "{phase}");
     }
     assert!(matches!(in_phase(closed(), false), Judgement::Clear { .. }));
+}
+
+fn under(mode: crate::arming::ArmMode) -> Standing {
+    let arming = Arming { mode, until: Some(at(0) + seconds(60)), at: Some(at(0)), ..Arming::default() };
+    standing(true, &arming, &Basis::default(), at(0))
+}
+
+#[test]
+fn a_disarmed_account_refuses_entries_and_lets_exits_and_tests_go() {
+    use crate::arming::ArmMode;
+    let disarmed = |case: &mut Case| case.standing = under(ArmMode::Disarmed);
+    Case::of(order(1)).with(disarmed).refused(Tag::NotArmed, &["risk.armed", "LIVE-DISARMED"]);
+    let mut adjust = order(1);
+    adjust.ask.intent = Some(Intent::Adjust);
+    Case::of(adjust).with(disarmed).refused(Tag::NotArmed, &["risk.armed"]);
+    let mut test = order(1);
+    test.ask.test_mode = Some(crate::order::TestMode::Success);
+    Case::of(test).with(disarmed).passes();
+    Case::of(order(1)).with(|case| case.standing = under(ArmMode::Live)).passes();
+    let held = Case::among(exit(2), &[], &[("trend", sbin_in(Product::Mis), 10)]).with(disarmed);
+    assert!(!matches!(held.judge(Phase::Open), Judgement::Refuse { tag: Tag::NotArmed, .. }), "an exit is never refused for it");
+}
+
+#[test]
+fn in_approve_only_what_passes_everything_else_is_put_before_a_person() {
+    use crate::arming::ArmMode;
+    let approve = |case: &mut Case| case.standing = under(ArmMode::Approve);
+    assert!(matches!(Case::of(order(1)).with(approve).judge(Phase::Open), Judgement::Ask { .. }));
+    Case::of(order(1)).with(approve).with(|case| case.latched = Some("kill level 1")).refused(Tag::KillSwitch, &["kill level 1"]);
 }

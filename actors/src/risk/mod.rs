@@ -21,10 +21,11 @@ pub use exit::{ExitSize, size};
 pub use rules::daily_pnl;
 pub use rules::{Checked, Inputs, Market};
 
+use crate::arming::{ArmMode, Mode};
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
 use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
-use crate::persistence::{Book, Cargo, Level, OrderUnit, Posted, Registered, Unit};
+use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
 use crate::supervision::{Shell, at_hand, guarded};
 
 /// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
@@ -106,13 +107,14 @@ pub struct RiskActor {
     line: Arc<Line>,
     desk: Arc<Desk>,
     waiting: Waiting,
+    was_armed: bool,
 }
 
 impl RiskActor {
     /// The actor of one account.
     #[must_use]
     pub fn new(line: Arc<Line>, desk: Arc<Desk>) -> Self {
-        Self { line, desk, waiting: Waiting::default() }
+        Self { line, desk, waiting: Waiting::default(), was_armed: true }
     }
 
     fn judge_one(&self, order: &OrderRecord, now: DateTime<Utc>) -> Judgement {
@@ -120,6 +122,7 @@ impl RiskActor {
             return Judgement::Refuse { tag: Tag::ValidationFailed, reason: "exchange must be given".into(), gates: Vec::new() };
         };
         let latched = self.desk.latch.forbids(&order.ask.strategy, order.is_exit());
+        let standing = self.desk.standing(now);
         let max_age = chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
         let quote = self.line.quotes.quote(&instrument).filter(|quote| now.signed_duration_since(quote.at) <= max_age);
         let is_live = self.desk.broker.capabilities().is_live;
@@ -135,6 +138,7 @@ impl RiskActor {
                 account: &self.desk.settings,
                 settings: &self.line.settings,
                 latched: latched.as_deref(),
+                standing: &standing,
                 quote: quote.as_ref(),
                 low_disk: self.line.disk_is_low(),
                 clock_behind: self.line.clock_is_behind(now),
@@ -178,8 +182,12 @@ impl RiskActor {
             )),
             _ => None,
         });
-        let entries_wait =
-            judged.iter().any(|(registered, judgement)| !registered.record().is_exit() && matches!(judgement, Judgement::Wait { .. }));
+        let entries_wait = judged.iter().any(|(registered, judgement)| {
+            !registered.record().is_exit() && matches!(judgement, Judgement::Wait { .. } | Judgement::Ask { .. })
+        });
+        if sibling.is_none() {
+            self.ask_for_a_yes(&judged, now);
+        }
         let (mut cleared, mut waiting, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (mut registered, judgement) in judged {
             let is_entry = !registered.record().is_exit();
@@ -188,12 +196,12 @@ impl RiskActor {
                 (Judgement::Clear { gates, .. }, Some((_, tag, reason))) if is_entry => {
                     refused.push(refusal(registered, *tag, reason.clone(), gates))
                 }
-                (Judgement::Wait { .. }, Some((_, tag, reason))) if is_entry => {
+                (Judgement::Wait { .. } | Judgement::Ask { .. }, Some((_, tag, reason))) if is_entry => {
                     refused.push(refusal(registered, *tag, reason.clone(), Vec::new()))
                 }
                 (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
                 (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
-                (Judgement::Wait { reason }, _) => {
+                (Judgement::Wait { reason } | Judgement::Ask { reason }, _) => {
                     // The caller hears that it is on disk and waits; said once, not at every look.
                     if since == now {
                         let command_id = registered.record().command_id;
@@ -213,6 +221,40 @@ impl RiskActor {
         if let Some(first) = waiting.first() {
             let number = first.record().number;
             self.waiting.groups.insert(number, (waiting, since, was_paged));
+        }
+    }
+
+    /// A basket whose every entry could go, but for a person's yes, is put before a person: durably, and once.
+    fn ask_for_a_yes(&self, judged: &[(Registered, Judgement)], now: DateTime<Utc>) {
+        let mut entries = judged.iter().filter(|(registered, _)| !registered.record().is_exit()).peekable();
+        let Some((first, _)) = entries.peek() else { return };
+        let record = Arc::clone(first.record());
+        // A leg that waits for something else keeps the whole basket from being shown: it may yet be refused.
+        let are_all_judged = entries.all(|(_, judgement)| !matches!(judgement, Judgement::Wait { .. }));
+        let is_asked = judged.iter().any(|(_, judgement)| matches!(judgement, Judgement::Ask { .. }));
+        let was_asked =
+            self.line.view.read(&self.desk.client_id, |book| book.control().approvals.contains_key(&record.basket_id)).unwrap_or(true);
+        if !are_all_judged || !is_asked || was_asked {
+            return;
+        }
+        let limit = chrono::Duration::from_std(self.desk.settings.arming.approval_limit).unwrap_or(chrono::Duration::MAX);
+        let until = now.checked_add_signed(limit).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        self.line.post_unit(Unit::Control {
+            client_id: self.desk.client_id.clone(),
+            change: ControlChange::AskApproval { basket: record.basket_id, until },
+            who: Arc::from(Self::NAME),
+            reason: Arc::from(format!("{} {} waits for a yes", record.ask.strategy, record.ask.symbol)),
+        });
+    }
+
+    /// Said once: an account that was armed, and is not any more, without a person having disarmed it.
+    fn watch_the_arming(&mut self, now: DateTime<Utc>) {
+        let standing = self.desk.standing(now);
+        let is_armed = standing.mode != Mode::LiveDisarmed;
+        let was_asked_for = self.desk.latch.with_arming(|arming| arming.mode != ArmMode::Disarmed);
+        if std::mem::replace(&mut self.was_armed, is_armed) && !is_armed && was_asked_for {
+            let text = format!("entries are refused from now on: {}; exits go on", standing.why);
+            self.line.alarm(Some(&self.desk.client_id), "ALARM_DISARMED", Level::Warn, None, text);
         }
     }
 
@@ -243,7 +285,8 @@ impl RiskActor {
             };
         }
         match self.judge_one(&would_be, now) {
-            Judgement::Clear { .. } => Ok(modification),
+            // A change is made by a person: that is the yes.
+            Judgement::Clear { .. } | Judgement::Ask { .. } => Ok(modification),
             Judgement::Refuse { reason, .. } | Judgement::Wait { reason } => Err(reason),
         }
     }
@@ -255,6 +298,7 @@ impl RiskActor {
     }
 
     fn tick(&mut self, now: DateTime<Utc>) {
+        self.watch_the_arming(now);
         self.look_again(now);
         let patience = chrono::Duration::from_std(self.desk.settings.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
         let mut pages = Vec::new();

@@ -240,5 +240,6 @@ pub(crate) fn account() -> AccountSettings {
         budget: crate::ports::BudgetChange::default(),
         takes_unenforced_exits: true,
         quantity_units: Default::default(),
+        arming: crate::arming::ArmingSettings::default(),
     }
 }

@@ -30,8 +30,9 @@ use self::kill::asks_square_off;
 use crate::broker::{Found, Read, Reading};
 use crate::line::{Desk, Line, Phase};
 use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Tag};
-use crate::persistence::{Cargo, Event, Level, OrderUnit, Posted, Unit};
+use crate::persistence::{Cargo, ControlChange, Event, Level, OrderUnit, Posted, Unit};
 use crate::ports::{Snapshot, StreamEvent, Unreadable};
+use crate::risk::LookAgain;
 use crate::supervision::{Shell, guarded};
 
 /// What BrokerActor read. `began_seq` is the account's newest journal row when the request went out.
@@ -270,6 +271,9 @@ impl Handler<Committed> for WatcherActor {
         // Before anything that could panic: the latch follows the disk, or a kill could never be lifted again.
         for (change, control) in message.events.iter().filter_map(|event| event.control.as_deref()) {
             self.desk.latch.committed(change, control);
+            if matches!(change, ControlChange::Arm(_) | ControlChange::Approve { .. }) {
+                self.line.tell_risk(&self.desk.client_id, LookAgain);
+            }
         }
         guarded(self, ctx, |actor, ctx, now| {
             let was_empty = actor.core.deferred.is_empty();

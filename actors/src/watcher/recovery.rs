@@ -27,7 +27,8 @@ fn decide_one(book: &Book, order: &OrderRecord, ttl: Duration, now: DateTime<Utc
         Status::Created if order.is_exit() => Some(Found::Drive(order.basket_id, command)),
         Status::Created => {
             let age = now.signed_duration_since(order.signal_time);
-            if age <= ttl {
+            // A basket that a person was asked about is judged by risk: it waits, or its age counts from the yes.
+            if age <= ttl || book.control().approvals.contains_key(&order.basket_id) {
                 return Some(Found::Drive(order.basket_id, command));
             }
             let is_half_sent = book.newest().any(|other| other.basket_id == order.basket_id && other.sent_at.is_some());

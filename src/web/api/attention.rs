@@ -12,7 +12,7 @@ use ordergate_actors::ports::Session;
 use serde_json::{Value, json};
 
 use super::order::next_actions;
-use super::{Answer, age_ms, alarms};
+use super::{Answer, age_ms, alarms, approvals};
 use crate::web::state::WebState;
 
 struct Item {
@@ -78,6 +78,7 @@ fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> 
     items.extend(unclosed);
     items.extend(alarms.iter().map(|alarm| of_alarm(Some(&desk.client_id), alarm)));
     items.extend(of_control(desk, &control));
+    items.extend(approvals::waiting(state, desk).iter().filter_map(of_approval));
     items.extend(of_findings(desk, now));
     items
 }
@@ -116,6 +117,21 @@ fn of_order(desk: &Desk, order: &OrderRecord, now: DateTime<Utc>) -> Option<Item
     let patience = i64::try_from(desk.settings.waits.exit_wait_page.as_millis()).unwrap_or(i64::MAX);
     (order.is_exit() && order.status == Status::Created && waits > patience)
         .then(|| Item::of_order("exit_waiting", order, format!("{name}: an exit waits to be sent")))
+}
+
+fn of_approval(basket: &approvals::Waiting) -> Option<Item> {
+    let first = basket.orders.first()?;
+    let text = format!(
+        "{} {}: {} order(s) wait for a yes until {}",
+        first.ask.strategy,
+        first.ask.symbol,
+        basket.orders.len(),
+        basket.approval.until.format("%H:%M:%S UTC")
+    );
+    let path = format!("/dashboard/approvals/{}", first.command_id);
+    let item = Item { command_id: Some(first.command_id), ..Item::new("approval", text, Some(basket.approval.asked_at)) };
+    let body = |decision: &str| json!({ "decision": decision, "reason": "<why>" });
+    Some(item.doing("approve", &path, body("approve")).doing("reject", &path, body("reject")))
 }
 
 fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {

@@ -2,7 +2,10 @@
 //! doors, under the name of their key.
 
 pub(super) mod alarms;
+pub(super) mod approvals;
+pub(super) mod arming;
 pub(super) mod attention;
+pub(super) mod broker;
 pub(super) mod controls;
 pub(super) mod diagnostics;
 pub(super) mod exits;

@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
 use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::instruments::{InstrumentTable, sample};
+use ordergate::readiness::Site;
 use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::SqliteStore;
 use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, configure};
@@ -43,11 +44,21 @@ pub(crate) struct Plan {
     pub after: Option<tempfile::TempDir>,
     /// When what trades.
     pub calendar: Arc<Calendar>,
+    pub account: Box<dyn Fn(&mut AccountSettings)>,
+    pub site: Site,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { accounts: vec!["PAPER1"], permits: 256, web: Box::new(|_| {}), after: None, calendar: Calendar::always_open() }
+        Self {
+            accounts: vec!["PAPER1"],
+            permits: 256,
+            web: Box::new(|_| {}),
+            after: None,
+            calendar: Calendar::always_open(),
+            account: Box::new(|_| {}),
+            site: Site::default(),
+        }
     }
 }
 
@@ -109,6 +120,7 @@ fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
         budget: ordergate_actors::ports::BudgetChange::default(),
         takes_unenforced_exits: true,
         quantity_units: Default::default(),
+        arming: ordergate_actors::arming::ArmingSettings::default(),
     }
 }
 
@@ -169,7 +181,11 @@ impl House {
         };
         let accounts = brokers
             .iter()
-            .map(|(client, broker)| (account_settings(client, plan.permits), Arc::clone(broker) as Arc<dyn Broker>))
+            .map(|(client, broker)| {
+                let mut settings = account_settings(client, plan.permits);
+                (plan.account)(&mut settings);
+                (settings, Arc::clone(broker) as Arc<dyn Broker>)
+            })
             .collect();
         let parts = Parts {
             store: Box::new(store),
@@ -188,7 +204,8 @@ impl House {
         );
         (plan.web)(&mut web);
         let render: ordergate::web::Render = Arc::new(|| "ordergate_up 1\n".to_owned());
-        let state = Data::new(WebState::new(engine.clone(), web, clock.now(), render, Paths::default()));
+        let state = WebState::new(engine.clone(), web, clock.now(), render, Paths::default()).with_site(Arc::new(plan.site));
+        let state = Data::new(state);
         let shared = state.clone();
         let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure))
             .workers(1)

@@ -1,6 +1,7 @@
 //! One rule, one file. A rule is a pure function of the order, the committed book and what the broker last proved; it
 //! always says what it saw and what it compared that with, whether it passes or not.
 
+mod armed;
 mod basket;
 mod blind;
 mod calendar;
@@ -24,6 +25,7 @@ use std::fmt::Display;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::arming::Standing;
 use crate::order::{GateVerdict, InstrumentKey, OrderRecord, Tag};
 use crate::persistence::Book;
 use crate::ports::Quote;
@@ -49,6 +51,8 @@ pub struct Inputs<'a> {
     pub settings: &'a Settings,
     /// Why the kill latch forbids it, if it does.
     pub latched: Option<&'a str>,
+    /// Whether the account is armed.
+    pub standing: &'a Standing,
     /// The newest quote, if it is fresh.
     pub quote: Option<&'a Quote>,
     /// Free bytes, if they are below the watermark.
@@ -84,6 +88,7 @@ impl Checked {
 pub(super) const FOR_ENTRIES: &[fn(&Inputs<'_>) -> Checked] = &[
     basket::check,
     kill::check,
+    armed::check,
     stale::check,
     clock::check,
     session::check,

@@ -4,6 +4,7 @@
 use chrono::Duration;
 
 use super::{Checked, Inputs};
+use crate::arming::{Mode, Yes, price_time, yes};
 use crate::order::{Source, Tag};
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
@@ -33,6 +34,14 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
         let limit = opened.map_or_else(|| "nothing is held".to_owned(), |at| format!("not before the position was opened at {at}"));
         return Checked::new("risk.stale_signal", Tag::StaleSignal, !older, format!("made at {}", x.order.signal_time), limit);
     }
+    let control = x.book.control();
+    if x.standing.mode == Mode::LiveApprove
+        && let Yes::Waiting(until) | Yes::TooLate(until) = yes(control, x.order.basket_id, x.now)
+    {
+        // While a person is asked the time to live is theirs; `risk.armed` ends it.
+        return Checked::new("risk.stale_signal", Tag::StaleSignal, true, "waits for a person's yes", format!("until {until}"));
+    }
+    let age = x.now.signed_duration_since(price_time(control, x.order));
     let ttl = Duration::from_std(x.settings.entry_ttl).unwrap_or(Duration::MAX);
     Checked::new("risk.stale_signal", Tag::StaleSignal, age <= ttl, format!("{} old", seconds(age)), format!("at most {}", seconds(ttl)))
 }

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::*;
+
+/// A server that keeps what it gets, and answers its first calls with 503.
+struct Phone {
+    address: std::net::SocketAddr,
+    got: Arc<Mutex<Vec<(String, Value)>>>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Phone {
+    fn answering(failures: usize, then: u16) -> Self {
+        let (got, calls) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let (kept, counted) = (Arc::clone(&got), Arc::clone(&calls));
+        let server = HttpServer::new(move || {
+            let (kept, counted) = (Arc::clone(&kept), Arc::clone(&counted));
+            App::new().default_service(web::to(move |request: HttpRequest, body: web::Json<Value>| {
+                let is_down = counted.fetch_add(1, Ordering::SeqCst) < failures;
+                if !is_down {
+                    kept.lock().push((request.path().to_owned(), body.into_inner()));
+                }
+                let status = if is_down { 503 } else { then };
+                async move { HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).finish() }
+            }))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))
+        .unwrap();
+        let address = server.addrs()[0];
+        actix_web::rt::spawn(server.run());
+        Self { address, got, calls }
+    }
+
+    fn channels(&self, with_telegram: bool) -> Channels {
+        let mut env = vec![
+            ("ORDERGATE__ALERTS__WEBHOOK_URL".to_owned(), format!("http://{}/hook", self.address)),
+            ("ORDERGATE__API__KEY".to_owned(), "the-key-of-the-api".to_owned()),
+            ("ORDERGATE__WEBHOOK__SECRET".to_owned(), "the-secret-of-the-hook".to_owned()),
+        ];
+        if with_telegram {
+            env.push(("ORDERGATE__ALERTS__TELEGRAM_TOKEN".to_owned(), "12:abc".to_owned()));
+            env.push(("ORDERGATE__ALERTS__TELEGRAM_CHAT".to_owned(), "42".to_owned()));
+        }
+        let directory = tempfile::tempdir().unwrap();
+        env.push(("ORDERGATE__STORAGE__DIRECTORY".to_owned(), directory.path().display().to_string()));
+        let config = Config::load(None, env).unwrap();
+        let secrets = Secrets::load(&config).unwrap().unwrap();
+        Channels::from(&config, &secrets).unwrap().unwrap().against(&format!("http://{}", self.address), Duration::from_millis(1))
+    }
+}
+
+fn alert(event: &str, text: &str) -> Alert {
+    let at = "2026-11-20T03:15:00Z".parse().unwrap();
+    Alert { level: Level::Page, event: event.into(), text: text.into(), client_id: ClientId::parse("LIVE1").ok(), at }
+}
+
+#[actix_web::test]
+async fn an_alert_arrives_in_both_channels_after_a_fault_and_without_secrets() {
+    let phone = Phone::answering(2, 200);
+    let delivered = phone.channels(true).deliver(&alert("ALARM_IN_DOUBT", "look: the-key-of-the-api was seen")).await;
+    assert!(delivered.len() == 2 && delivered.iter().all(|one| one.result.is_ok()), "{delivered:?}");
+    let mut got = phone.got.lock().clone();
+    got.sort_by(|a, b| a.0.cmp(&b.0));
+    let (telegram, hook) = (&got[0], &got[1]);
+    assert_eq!((telegram.0.as_str(), &telegram.1["chat_id"]), ("/bot12:abc/sendMessage", &serde_json::json!("42")));
+    assert!(telegram.1["text"].as_str().unwrap().contains("ALARM_IN_DOUBT"));
+    assert_eq!(
+        hook.1,
+        serde_json::json!({ "level": "PAGE", "event": "ALARM_IN_DOUBT", "text": "look: [secret] was seen", "client_id": "LIVE1",
+            "at": "2026-11-20T03:15:00Z" })
+    );
+}
+
+#[actix_web::test]
+async fn a_refusal_is_not_repeated_and_a_dead_channel_is_given_up() {
+    let phone = Phone::answering(0, 403);
+    let delivered = phone.channels(false).deliver(&alert("X", "x")).await;
+    assert_eq!(delivered[0].result, Err(SendError::Refused("webhook", 403)));
+    assert_eq!(phone.calls.load(Ordering::SeqCst), 1);
+    let down = Phone::answering(usize::MAX, 200);
+    let delivered = down.channels(false).deliver(&alert("X", "x")).await;
+    assert_eq!(delivered[0].result, Err(SendError::Later("webhook", 503)));
+    assert_eq!(down.calls.load(Ordering::SeqCst), 5);
+}
+
+#[actix_web::test]
+async fn what_cannot_be_reached_says_so_without_the_token() {
+    let phone = Phone::answering(0, 200);
+    let channels = phone.channels(true).against("http://127.0.0.1:1", Duration::from_millis(1));
+    let delivered = channels.deliver(&alert("X", "x")).await;
+    let telegram = delivered.iter().find(|one| one.channel == "telegram").unwrap();
+    let words = telegram.result.clone().unwrap_err().to_string();
+    assert!(words.contains("not reached") && !words.contains("12:abc"), "{words}");
+}
+
+#[test]
+fn a_full_queue_drops_and_does_not_wait() {
+    let (queue, mut taken) = mpsc::channel(1);
+    let alerts = Alerts { queue };
+    alerts.raise(alert("A", ""));
+    alerts.raise(alert("B", ""));
+    assert_eq!(taken.try_recv().unwrap().event, "A");
+    assert!(taken.try_recv().is_err());
+}
+
+#[test]
+fn repeats_are_folded_and_told_at_the_end_of_the_window() {
+    let at = |seconds: i64| alert("A", "").at + chrono::Duration::seconds(seconds);
+    let mut folder = Folder::new(chrono::Duration::seconds(60));
+    assert!(folder.take(alert("A", "first"), at(0)).is_some());
+    assert!(folder.take(alert("A", "second"), at(1)).is_none());
+    assert!(folder.take(alert("A", "third"), at(2)).is_none());
+    assert!(folder.take(alert("B", "other"), at(2)).is_some(), "another event is not a repeat");
+    assert!(folder.due(at(59)).is_empty());
+    let due = folder.due(at(60));
+    assert_eq!(due.len(), 1);
+    assert!(due[0].text.starts_with("third (2 times"), "{}", due[0].text);
+    assert!(folder.due(at(121)).is_empty(), "nothing more came");
+    assert!(folder.take(alert("A", "again"), at(122)).is_some());
+}

@@ -1,0 +1,247 @@
+//! The judgement: GO or NO GO, check by check. Pure.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ordergate_actors::Limits;
+use ordergate_actors::arming::Standing;
+use serde::Serialize;
+
+use super::calendar::Calendar;
+use crate::brokers::connection::Funds;
+
+/// What one check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It cannot be known here. It stops nothing.
+    Unknown,
+    /// Unwise. It stops nothing.
+    Warn,
+    /// Not ready.
+    Fail,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Stable name.
+    pub name: &'static str,
+    /// What it says.
+    pub verdict: Verdict,
+    /// What was seen, and what it was compared with.
+    pub text: String,
+}
+
+/// The whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Overall {
+    /// Ready.
+    #[serde(rename = "GO")]
+    Go,
+    /// Not ready.
+    #[serde(rename = "NO GO")]
+    NoGo,
+}
+
+impl Overall {
+    /// For people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Go => "GO",
+            Self::NoGo => "NO GO",
+        }
+    }
+}
+
+/// The report of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// GO, or NO GO if any check fails.
+    pub overall: Overall,
+    /// Every check.
+    pub checks: Vec<Check>,
+}
+
+impl Report {
+    /// The checks that fail.
+    pub fn failed(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.verdict == Verdict::Fail)
+    }
+}
+
+/// Everything that is looked at.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Whether real money moves here, or a drill asks for the same care.
+    pub needs_arming: bool,
+    /// Whether a read with the present session worked.
+    pub session: Result<String, String>,
+    /// The broker's clock minus ours.
+    pub clock_skew_ms: Option<i64>,
+    /// The most that it may differ.
+    pub max_clock_skew: Duration,
+    /// Our address as the broker sees it.
+    pub address: Option<IpAddr>,
+    /// Our address as the broker was told.
+    pub registered: Option<IpAddr>,
+    /// Age of the instrument master.
+    pub master_age: Option<Duration>,
+    /// The most that it may be.
+    pub max_master_age: Duration,
+    /// The account's limits.
+    pub limits: Limits,
+    /// The account's money; `None`: this broker has no connection to ask.
+    pub funds: Option<Result<Funds, String>>,
+    /// Free bytes at the journal, and the least.
+    pub disk: (Option<u64>, u64),
+    /// Today.
+    pub calendar: Calendar,
+    /// The version that runs.
+    pub version: String,
+    /// What is wrong with the journal's chain.
+    pub journal: Option<String>,
+    /// Whether alerts have a channel.
+    pub has_alerts: bool,
+    /// The account's kill level.
+    pub kill_level: u8,
+    /// Whether exits are frozen.
+    pub is_frozen: bool,
+    /// Whether it is armed; for people, and no check.
+    pub standing: Standing,
+}
+
+/// Judges it all.
+#[must_use]
+pub fn judge(x: &Inputs) -> Report {
+    let checks = vec![
+        session(x),
+        clock(x),
+        address(x),
+        master(x),
+        limits(x),
+        funds(x),
+        disk(x),
+        calendar(x),
+        check("version", Verdict::Ok, x.version.clone()),
+        journal(x),
+        alerts(x),
+        kill(x),
+        check("arming", Verdict::Ok, format!("{}: {}", x.standing.mode, x.standing.why)),
+    ];
+    let fails = checks.iter().any(|check| check.verdict == Verdict::Fail);
+    Report { overall: if fails { Overall::NoGo } else { Overall::Go }, checks }
+}
+
+fn check(name: &'static str, verdict: Verdict, text: impl Into<String>) -> Check {
+    Check { name, verdict, text: text.into() }
+}
+
+fn if_so(is_fine: bool) -> Verdict {
+    if is_fine { Verdict::Ok } else { Verdict::Fail }
+}
+
+fn session(x: &Inputs) -> Check {
+    match &x.session {
+        Ok(words) => check("session", Verdict::Ok, words.as_str()),
+        Err(cause) => check("session", Verdict::Fail, format!("no broker session: {cause}")),
+    }
+}
+
+fn clock(x: &Inputs) -> Check {
+    let limit = x.max_clock_skew.as_millis();
+    match x.clock_skew_ms {
+        None => check("clock", Verdict::Unknown, "the broker has not told its time"),
+        Some(skew) => {
+            let is_fine = u128::from(skew.unsigned_abs()) <= limit;
+            check("clock", if_so(is_fine), format!("the broker's clock is {skew} ms from ours (limit: {limit} ms)"))
+        }
+    }
+}
+
+fn address(x: &Inputs) -> Check {
+    match (x.address, x.registered) {
+        (Some(seen), Some(registered)) => {
+            check("address", if_so(seen == registered), format!("orders leave from {seen}; registered at the broker is {registered}"))
+        }
+        (Some(seen), None) => check("address", Verdict::Unknown, format!("orders leave from {seen}; no registered address is set")),
+        (None, Some(registered)) => check("address", Verdict::Unknown, format!("registered is {registered}; the broker does not say ours")),
+        (None, None) => check("address", Verdict::Unknown, "neither known nor registered"),
+    }
+}
+
+fn master(x: &Inputs) -> Check {
+    let limit = x.max_master_age.as_secs() / 3_600;
+    match x.master_age {
+        None => check("master", Verdict::Unknown, "the age of the instrument master is not known"),
+        Some(age) => check(
+            "master",
+            if_so(age <= x.max_master_age),
+            format!("the instrument master is {} h old (limit: {limit} h)", age.as_secs() / 3_600),
+        ),
+    }
+}
+
+fn limits(x: &Inputs) -> Check {
+    let zero = ordergate_actors::order::Amount::ZERO;
+    let limits = &x.limits;
+    let is_fine = limits.daily_loss > zero && limits.max_order_value > zero && limits.max_quantity > 0 && limits.max_open_orders > 0;
+    let text = format!(
+        "daily loss ₹{}, order ₹{} and {} units, {} open orders",
+        limits.daily_loss, limits.max_order_value, limits.max_quantity, limits.max_open_orders
+    );
+    check("limits", if_so(is_fine), text)
+}
+
+fn funds(x: &Inputs) -> Check {
+    match &x.funds {
+        None if x.needs_arming => check("funds", Verdict::Unknown, "this account has no connection to ask"),
+        None => check("funds", Verdict::Ok, "paper"),
+        Some(Ok(funds)) => check("funds", Verdict::Ok, format!("₹{} available, ₹{} in use", funds.available, funds.margin_used)),
+        Some(Err(cause)) => check("funds", Verdict::Fail, format!("not read: {cause}")),
+    }
+}
+
+fn disk(x: &Inputs) -> Check {
+    let mb = |bytes: u64| bytes / 1_048_576;
+    match x.disk {
+        (None, _) => check("disk", Verdict::Unknown, "the free space is not known"),
+        (Some(free), least) => check("disk", if_so(free >= least), format!("{} MB free (least: {} MB)", mb(free), mb(least))),
+    }
+}
+
+fn calendar(x: &Inputs) -> Check {
+    match &x.calendar {
+        Calendar::Trades => check("calendar", Verdict::Ok, "today trades"),
+        Calendar::Closed(why) => check("calendar", Verdict::Fail, format!("today does not trade: {why}")),
+        Calendar::Unknown(why) => check("calendar", Verdict::Unknown, why.as_str()),
+    }
+}
+
+fn journal(x: &Inputs) -> Check {
+    match &x.journal {
+        None => check("journal", Verdict::Ok, "the chain verified at the start"),
+        Some(wrong) => check("journal", Verdict::Fail, wrong.as_str()),
+    }
+}
+
+fn alerts(x: &Inputs) -> Check {
+    let verdict = if x.has_alerts { Verdict::Ok } else { Verdict::Warn };
+    check("alerts", verdict, if x.has_alerts { "a channel is set" } else { "no channel is set in [alerts]: nobody hears a page" })
+}
+
+fn kill(x: &Inputs) -> Check {
+    let text = match (x.kill_level, x.is_frozen) {
+        (0, false) => "none".to_owned(),
+        (level, false) => format!("kill level {level} stops entries"),
+        (level, true) => format!("kill level {level}, and exits are frozen"),
+    };
+    check("kill", if_so(x.kill_level == 0 && !x.is_frozen), text)
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

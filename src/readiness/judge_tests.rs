@@ -1,0 +1,79 @@
+use ordergate_actors::arming::Mode;
+use ordergate_actors::order::Amount;
+use rust_decimal::Decimal;
+
+use super::*;
+
+fn fine() -> Inputs {
+    let rupees = |value: i64| Amount(Decimal::from(value));
+    Inputs {
+        needs_arming: true,
+        session: Ok("limits read".into()),
+        clock_skew_ms: Some(-2_000),
+        max_clock_skew: Duration::from_secs(2),
+        address: "10.0.0.1".parse().ok(),
+        registered: "10.0.0.1".parse().ok(),
+        master_age: Some(Duration::from_secs(3_600)),
+        max_master_age: Duration::from_secs(86_400),
+        limits: Limits { max_quantity: 1, max_order_value: rupees(1), max_open_orders: 1, daily_loss: rupees(1) },
+        funds: Some(Ok(Funds { cash: rupees(5), margin_used: rupees(1), available: rupees(4) })),
+        disk: (Some(1_000_000_000), 1_000_000),
+        calendar: Calendar::Trades,
+        version: "1".into(),
+        journal: None,
+        has_alerts: true,
+        kill_level: 0,
+        is_frozen: false,
+        standing: Standing { mode: Mode::LiveDisarmed, why: "it was never armed".into(), until: None },
+    }
+}
+
+#[test]
+fn a_fine_account_is_go_although_it_is_not_armed_yet() {
+    let report = judge(&fine());
+    assert_eq!(report.overall, Overall::Go, "{report:#?}");
+    assert!(report.checks.iter().all(|check| check.verdict == Verdict::Ok), "{report:#?}");
+}
+
+#[test]
+fn each_failure_alone_is_no_go_and_is_named() {
+    type Break = fn(&mut Inputs);
+    let cases: [(&str, Break); 11] = [
+        ("session", |x| x.session = Err("expired".into())),
+        ("clock", |x| x.clock_skew_ms = Some(2_001)),
+        ("clock", |x| x.clock_skew_ms = Some(i64::MIN)),
+        ("address", |x| x.address = "10.0.0.2".parse().ok()),
+        ("master", |x| x.master_age = Some(Duration::from_secs(86_401))),
+        ("limits", |x| x.limits.daily_loss = Amount::ZERO),
+        ("funds", |x| x.funds = Some(Err("no answer".into()))),
+        ("disk", |x| x.disk = (Some(1), 2)),
+        ("calendar", |x| x.calendar = Calendar::Closed("Saturday".into())),
+        ("journal", |x| x.journal = Some("row 7".into())),
+        ("kill", |x| x.is_frozen = true),
+    ];
+    for (name, spoil) in cases {
+        let mut inputs = fine();
+        spoil(&mut inputs);
+        let report = judge(&inputs);
+        assert_eq!(report.overall, Overall::NoGo, "{name}");
+        assert_eq!(report.failed().map(|check| check.name).collect::<Vec<_>>(), [name]);
+    }
+}
+
+#[test]
+fn what_is_not_known_stops_nothing_and_is_said() {
+    let unknown = Inputs {
+        clock_skew_ms: None,
+        address: None,
+        master_age: None,
+        calendar: Calendar::Unknown("no file".into()),
+        disk: (None, 1),
+        has_alerts: false,
+        ..fine()
+    };
+    let report = judge(&unknown);
+    assert_eq!(report.overall, Overall::Go);
+    let of = |verdict| report.checks.iter().filter(|check| check.verdict == verdict).map(|check| check.name).collect::<Vec<_>>();
+    assert_eq!(of(Verdict::Unknown), ["clock", "address", "master", "disk", "calendar"]);
+    assert_eq!(of(Verdict::Warn), ["alerts"]);
+}

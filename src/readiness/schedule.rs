@@ -1,0 +1,135 @@
+//! When the report goes to the phone, and when a position stands without a session: pure, with a thin shell.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use ordergate_actors::order::{ClientId, ist, trading_date};
+use ordergate_actors::persistence::Level;
+use ordergate_actors::ports::Session;
+use ordergate_actors::{Desk, Engine};
+
+use super::calendar::Calendar;
+use super::gather::gather;
+use super::judge::{Overall, Report, judge};
+use super::site::Site;
+use crate::alerts::Alert;
+
+/// How often the shell looks.
+const LOOK: Duration = Duration::from_secs(5);
+/// A position without a session is said again after this.
+const SAY_AGAIN: TimeDelta = TimeDelta::minutes(10);
+/// How long a session may be away before a person must hear: a re-login takes a moment.
+const GRACE: TimeDelta = TimeDelta::seconds(30);
+
+/// What was pushed for an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Due {
+    /// The newest push.
+    pub pushed_at: Option<DateTime<Utc>>,
+    /// The day whose report was green.
+    pub green_on: Option<NaiveDate>,
+}
+
+/// Whether the report is due: from `push_at` India time on, on a day that may trade, again and again until it is green or
+/// dismissed.
+#[must_use]
+pub fn due(state: Due, dismissed_on: Option<NaiveDate>, may_trade: bool, push_at: NaiveTime, repeat: Duration, now: DateTime<Utc>) -> bool {
+    let today = trading_date(now);
+    if !may_trade || state.green_on == Some(today) || dismissed_on == Some(today) || now.with_timezone(&ist()).time() < push_at {
+        return false;
+    }
+    let repeat = TimeDelta::from_std(repeat).unwrap_or(TimeDelta::MAX);
+    state.pushed_at.is_none_or(|at| trading_date(at) != today || now.signed_duration_since(at) >= repeat)
+}
+
+/// An account whose positions nobody can close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unattended {
+    since: Option<DateTime<Utc>>,
+    said_at: Option<DateTime<Utc>>,
+}
+
+impl Unattended {
+    /// Takes what was seen; answers whether it must be said now.
+    pub fn see(&mut self, has_positions: bool, has_session: bool, now: DateTime<Utc>) -> bool {
+        if !has_positions || has_session {
+            *self = Self::default();
+            return false;
+        }
+        let since = *self.since.get_or_insert(now);
+        let is_due = now.signed_duration_since(since) >= GRACE && self.said_at.is_none_or(|at| now.signed_duration_since(at) >= SAY_AGAIN);
+        if is_due {
+            self.said_at = Some(now);
+        }
+        is_due
+    }
+}
+
+/// The shell: looks at every account for as long as it is polled.
+pub async fn watch(engine: Engine, site: Arc<Site>) {
+    let mut states: BTreeMap<ClientId, (Due, Unattended)> = BTreeMap::new();
+    let mut every = tokio::time::interval(LOOK);
+    loop {
+        every.tick().await;
+        for desk in engine.line().desks() {
+            let state = states.entry(desk.client_id.clone()).or_default();
+            attend(&engine, &site, desk, &mut state.1);
+            push(&engine, &site, desk, &mut state.0).await;
+        }
+    }
+}
+
+fn attend(engine: &Engine, site: &Site, desk: &Desk, state: &mut Unattended) {
+    let has_session = matches!(desk.findings.read().session, Some(Session::Ready));
+    let open = open_positions(engine, desk);
+    if state.see(open > 0, has_session, engine.line().clock.now()) {
+        let how = if site.connections.contains_key(&desk.client_id) { "ordergate login" } else { "look at the broker" };
+        let text = format!("{open} positions are open and there is no broker session: nothing can close them ({how})");
+        engine.line().alarm(Some(&desk.client_id), "ALARM_POSITIONS_WITHOUT_SESSION", Level::Page, None, text);
+    }
+}
+
+/// Positions by our fills, or by the broker's newest book, whichever is more.
+fn open_positions(engine: &Engine, desk: &Desk) -> usize {
+    let ours = engine.read(&desk.client_id, |book| book.held_keys().count()).unwrap_or(0);
+    let theirs = desk.findings.read().positions.as_ref().map_or(0, |positions| positions.rows.iter().filter(|row| row.net != 0).count());
+    ours.max(theirs)
+}
+
+async fn push(engine: &Engine, site: &Site, desk: &Desk, state: &mut Due) {
+    let Some(alerts) = &site.alerts else { return };
+    let now = engine.line().clock.now();
+    let dismissed = site.dismissed.lock().get(&desk.client_id).copied();
+    let settings = &site.readiness;
+    let may_trade = Calendar::of(&site.directory, trading_date(now)).may_trade();
+    if !due(*state, dismissed, may_trade, settings.push_at, settings.repeat, now) {
+        return;
+    }
+    let Ok((inputs, connected)) = gather(engine, site, &desk.client_id).await else { return };
+    let report = judge(&inputs);
+    if report.overall == Overall::Go {
+        state.green_on = Some(trading_date(now));
+    }
+    state.pushed_at = Some(now);
+    let link = connected.and_then(|report| report.login_link);
+    alerts.raise(Alert {
+        level: if report.overall == Overall::Go { Level::Info } else { Level::Page },
+        event: format!("READINESS {}", report.overall.words()),
+        text: words(&report, link.as_deref()),
+        client_id: Some(desk.client_id.clone()),
+        at: now,
+    });
+}
+
+/// The report in one message: what fails, and where to log in.
+fn words(report: &Report, link: Option<&str>) -> String {
+    let failed: Vec<String> = report.failed().map(|check| format!("{}: {}", check.name, check.text)).collect();
+    let what = if failed.is_empty() { "ready to trade".to_owned() } else { failed.join("\n") };
+    link.map_or_else(|| what.clone(), |link| format!("{what}\nlog in: {link}"))
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

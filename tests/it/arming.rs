@@ -1,0 +1,212 @@
+//! Going live over real HTTP, drilled on the paper broker: arming, approvals, readiness, login.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordergate::brokers::connection::{Connection, ConnectionReport, Funds, LoginError};
+use ordergate::readiness::Site;
+use ordergate_actors::arming::{ArmingSettings, Basis};
+use ordergate_actors::order::{Amount, ClientId, Status, Tag};
+use ordergate_actors::ports::Call;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::support::{House, Plan, Reply, entry};
+
+/// A house whose account needs arming.
+async fn drill(approval_limit: Duration, site: Site) -> House {
+    let arming = ArmingSettings { is_required: true, approval_limit, basis: Basis { version: "1".into(), ..Basis::default() } };
+    let account = move |settings: &mut ordergate_actors::AccountSettings| settings.arming = arming.clone();
+    House::with(Plan { account: Box::new(account), site, ..Plan::default() }).await
+}
+
+async fn arm(house: &House, mode: &str) -> Reply {
+    house.post("/dashboard/arm", json!({ "mode": mode, "reason": "the open", "duration_minutes": 60, "confirm": "PAPER1" })).await
+}
+
+fn tag(house: &House, place: usize) -> Option<Tag> {
+    house.orders()[place].tag
+}
+
+/// Waits until one basket waits for a yes; answers it.
+async fn one_waiting(house: &House) -> Value {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let list = house.get("/dashboard/approvals").await;
+        if list.body["count"] == 1 {
+            return list.body["approvals"][0].clone();
+        }
+        assert!(tokio::time::Instant::now() < deadline, "nothing waits: {:#}", list.body);
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix_web::test]
+async fn entries_go_only_while_armed_and_exits_always_go() {
+    let house = drill(Duration::from_secs(60), Site::default()).await;
+    house.alert(entry("s0")).await;
+    house.until_ended().await;
+    assert_eq!(tag(&house, 0), Some(Tag::NotArmed), "it starts disarmed");
+    assert!(house.orders()[0].reason.as_deref().is_some_and(|reason| reason.contains("never armed")));
+
+    let shown = house.post("/dashboard/arm", json!({ "mode": "LIVE", "reason": "x", "duration_minutes": 60 })).await;
+    shown.is_problem(409, "confirm");
+    let look = &shown.body["look"];
+    assert_eq!(
+        (&look["readiness"]["overall"], &look["conformance"], &look["alert_test"]),
+        (&json!("GO"), &json!("never run"), &json!("never run"))
+    );
+    assert!(look["limits"]["daily_loss"].is_string() && look["changes_since_last_arming"].is_null(), "{look:#}");
+    house.post("/dashboard/arm", json!({ "mode": "LIVE", "reason": "x", "confirm": "PAPER1" })).await.is_problem(400, "bad_request");
+    house.alert(entry("s1")).await;
+    house.until_ended().await;
+    assert_eq!(tag(&house, 1), Some(Tag::NotArmed), "looking arms nothing");
+
+    let armed = arm(&house, "LIVE").await;
+    assert_eq!((armed.status, &armed.body["mode"]), (200, &json!("LIVE")), "{:#}", armed.body);
+    house.alert(entry("s2")).await;
+    house.until_held("s2", 10).await;
+
+    let off = house.post("/dashboard/arm", json!({ "mode": "DISARMED", "reason": "enough" })).await;
+    assert_eq!((off.status, &off.body["mode"]), (200, &json!("LIVE-DISARMED")));
+    house.alert(entry("s3")).await;
+    house.until_ended().await;
+    assert_eq!(tag(&house, 3), Some(Tag::NotArmed));
+    let exit = house.post("/dashboard/positions/exit", json!({ "strategy": "s2", "exchange": "NSE", "symbol": "SBIN-EQ" })).await;
+    assert!(exit.status < 300, "{:#}", exit.body);
+    house.until_held("s2", 0).await;
+    let journal = house.events(Some(&house.client())).await;
+    let control: Vec<&String> = journal.iter().filter(|(event, _)| event == "CONTROL").map(|(_, words)| words).collect();
+    assert!(control.len() == 2 && control[0].contains("asha") && control[0].contains("127.0.0.1"), "{control:?}");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_entry_waits_for_a_yes_and_a_no_ends_it() {
+    let house = drill(Duration::from_secs(60), Site::default()).await;
+    assert_eq!(arm(&house, "APPROVE").await.body["mode"], "LIVE-APPROVE");
+    house.alert(entry("yes")).await;
+    let waiting = one_waiting(&house).await;
+    assert_eq!(house.orders()[0].status, Status::Created);
+    let attention = house.get("/dashboard/attention").await;
+    assert!(attention.body["items"].as_array().unwrap().iter().any(|item| item["kind"] == "approval"), "{:#}", attention.body);
+    let path = format!("/dashboard/approvals/{}", waiting["command_id"].as_str().unwrap());
+    let given = house.post(&path, json!({ "decision": "approve", "reason": "looked" })).await;
+    assert_eq!(given.status, 200, "{:#}", given.body);
+    house.until_held("yes", 10).await;
+    house.post(&path, json!({ "decision": "approve", "reason": "again" })).await.is_problem(409, "not_waiting");
+
+    house.alert(entry("no")).await;
+    let waiting = one_waiting(&house).await;
+    let path = format!("/dashboard/approvals/{}", waiting["command_id"].as_str().unwrap());
+    assert_eq!(house.post(&path, json!({ "decision": "reject", "reason": "news" })).await.status, 200);
+    house.until_ended().await;
+    assert_eq!(tag(&house, 1), Some(Tag::CancelledByUser));
+    assert!(house.orders()[1].reason.as_deref().is_some_and(|reason| reason.contains("rejected: news")));
+
+    house.alert(entry("kill")).await;
+    one_waiting(&house).await;
+    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "level": 1, "reason": "stop" })).await;
+    house.until_ended().await;
+    assert_eq!(tag(&house, 2), Some(Tag::KillSwitch));
+    assert_eq!(house.brokers[&house.client()].reached().len(), 1, "only the approved one went");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_entry_that_nobody_approves_in_time_is_refused() {
+    let house = drill(Duration::from_millis(50), Site::default()).await;
+    arm(&house, "APPROVE").await;
+    house.alert(entry("slow")).await;
+    house.until_ended().await;
+    assert_eq!(tag(&house, 0), Some(Tag::NotArmed));
+    assert!(house.orders()[0].reason.as_deref().is_some_and(|reason| reason.contains("nobody said yes")), "{:?}", house.orders()[0].reason);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn no_go_refuses_an_arming_unless_it_is_forced_and_paper_has_nothing_to_arm() {
+    let house = drill(Duration::from_secs(60), Site::default()).await;
+    assert_eq!(house.get("/dashboard/readiness").await.body["overall"], "GO");
+    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "level": 1, "reason": "stop" })).await;
+    let report = house.get("/dashboard/readiness").await;
+    assert_eq!(report.body["overall"], "NO GO", "{:#}", report.body);
+    let refused = arm(&house, "LIVE").await;
+    refused.is_problem(409, "not_ready");
+    assert!(refused.body["detail"].as_str().unwrap().contains("kill level 1"));
+    let forced = json!({ "mode": "LIVE", "reason": "drill", "duration_minutes": 5, "confirm": "PAPER1", "force": true });
+    assert_eq!(house.post("/dashboard/arm", forced).await.status, 200);
+    assert_eq!(house.post("/dashboard/readiness/dismiss", json!({ "reason": "seen" })).await.status, 200);
+    house.close().await;
+    let paper = House::open().await;
+    arm(&paper, "LIVE").await.is_problem(409, "paper_account");
+    paper.close().await;
+}
+
+/// A connection that needs a person, and takes one code.
+#[derive(Debug, Default)]
+struct Scripted {
+    is_in: Arc<Mutex<bool>>,
+}
+
+impl Connection for Scripted {
+    fn report(&self) -> Call<ConnectionReport> {
+        let is_in = *self.is_in.lock();
+        let rupees = Amount(rust_decimal::Decimal::from(1_000));
+        Box::pin(async move {
+            ConnectionReport {
+                session: if is_in { Ok("limits read".into()) } else { Err("Session Expired".into()) },
+                token_ends_at: None,
+                clock_skew_ms: Some(12),
+                address: None,
+                funds: Ok(Funds { cash: rupees, margin_used: Amount::ZERO, available: rupees }),
+                stream_age: None,
+                login_link: (!is_in).then(|| "http://broker.test/login?api_key=k".to_owned()),
+            }
+        })
+    }
+
+    fn login(&self) -> Call<Result<String, LoginError>> {
+        Box::pin(async { Err(LoginError::NeedsPerson("http://broker.test/login?api_key=k".into())) })
+    }
+
+    fn take_code(&self, code: String) -> Call<Result<String, LoginError>> {
+        let is_in = Arc::clone(&self.is_in);
+        Box::pin(async move {
+            if code != "the-code" {
+                return Err(LoginError::Refused("bad code".into()));
+            }
+            *is_in.lock() = true;
+            Ok("logged in".into())
+        })
+    }
+}
+
+#[actix_web::test]
+async fn a_person_logs_in_by_the_redirect_and_nobody_else_can() {
+    let client = ClientId::parse("PAPER1").unwrap();
+    let connection: Arc<dyn Connection> = Arc::new(Scripted::default());
+    let site = Site { connections: [(client, connection)].into(), ..Site::default() };
+    let house = drill(Duration::from_secs(60), site).await;
+    let callback = async |query: &str| house.send(house.request("GET", &format!("/broker/callback/PAPER1?{query}"))).await;
+    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], false);
+    assert_eq!(house.get("/dashboard/readiness").await.body["accounts"][0]["login_link"], "http://broker.test/login?api_key=k");
+    callback("code=the-code").await.is_problem(409, "no_login_awaited");
+
+    let begun = house.post("/dashboard/broker/login", json!({})).await;
+    let link = begun.body["login_link"].as_str().unwrap().to_owned();
+    let state = link.split("&state=").nth(1).unwrap();
+    callback("code=the-code&state=another").await.is_problem(409, "no_login_awaited");
+    callback(&format!("state={state}")).await.is_problem(400, "bad_request");
+    assert_eq!(callback(&format!("code=the-code&state={state}")).await.status, 200);
+    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], true);
+    callback(&format!("code=the-code&state={state}")).await.is_problem(409, "no_login_awaited");
+
+    house.post("/dashboard/broker/login", json!({})).await;
+    callback("code=wrong").await.is_problem(409, "login_refused");
+    callback("code=the-code").await.is_problem(409, "no_login_awaited");
+    let journal = house.events(Some(&house.client())).await;
+    assert!(journal.iter().any(|(event, _)| event == "BROKER_LOGIN") && journal.iter().any(|(event, _)| event == "BROKER_LOGIN_FAILED"));
+    assert!(!journal.iter().any(|(_, words)| words.contains("the-code")), "a code is a secret");
+    house.close().await;
+}
