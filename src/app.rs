@@ -81,7 +81,8 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let (masters, refresh) = (Arc::new(in_force(&config, started_at)?), refresh(&config)?);
     let alerts = crate::alerts::start(&config, &secrets, Arc::new(SystemClock)).context("the thread of the alerts")?;
     let connections = BTreeMap::new();
-    let engine = start_engine(&config, store, unsound, Arc::clone(&halt), Arc::clone(&masters), calendar, alerts.clone(), stopped).await?;
+    let engine =
+        start_engine(&config, store, unsound, Arc::clone(&halt), (Arc::clone(&masters), calendar), alerts.clone(), stopped).await?;
     crate::calendar::tell(engine.line(), trading_date(started_at));
     for (event, text) in concerns {
         stop_entries(&engine, event, &text).await;
@@ -204,14 +205,16 @@ async fn stop_entries(engine: &Engine, event: &'static str, text: &str) {
     }
 }
 
+/// What can be traded, and when.
+type Tradable = (Arc<Masters>, Arc<Calendar>);
+
 /// Starts the engine thread: one arbiter, all actors, one order of events.
 async fn start_engine(
     config: &Config,
     store: SqliteStore,
     unsound: BTreeSet<Option<ClientId>>,
     halt: Arc<ProcessHalt>,
-    masters: Arc<Masters>,
-    calendar: Arc<Calendar>,
+    tradable: Tradable,
     alerts: Option<Alerts>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<Engine> {
@@ -227,7 +230,7 @@ async fn start_engine(
                 runtime.borrow_mut().take().unwrap_or_else(fresh_runtime)
             });
             system.block_on(async move {
-                match parts(&config, store, unsound, halt, masters, calendar, alerts).and_then(|parts| Ok(Engine::start(parts)?)) {
+                match parts(&config, store, unsound, halt, tradable, alerts).and_then(|parts| Ok(Engine::start(parts)?)) {
                     Ok(engine) => {
                         let _waits = started.send(Ok(engine));
                         let _ended = stopped.await;
@@ -294,8 +297,7 @@ fn parts(
     store: SqliteStore,
     unsound: BTreeSet<Option<ClientId>>,
     halt: Arc<ProcessHalt>,
-    instruments: Arc<Masters>,
-    calendar: Arc<Calendar>,
+    (instruments, calendar): Tradable,
     alerts: Option<Alerts>,
 ) -> anyhow::Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
