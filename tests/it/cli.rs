@@ -306,6 +306,52 @@ fn status_asks_the_running_engine_with_the_key() {
 }
 
 #[test]
+fn calendar_prints_the_sessions_of_a_day() {
+    let here = directory();
+    let output = run(here.path(), &["calendar", "--date", "2026-11-24"]);
+    let words = out(&output);
+    assert_eq!(code(&output), 0, "{words}");
+    for word in
+        ["Tuesday, 24 November 2026", "closed: Prakash Gurpurb Sri Guru Nanak Dev", "morning closed", "17:00-23:55 continuous", "CDS"]
+    {
+        assert!(words.contains(word), "{word}: {words}");
+    }
+    let output = run(here.path(), &["calendar", "--date=2026-11-20", "--symbol=NSE:SBIN-EQ"]);
+    let words = out(&output);
+    for word in ["NSE:SBIN-EQ on Fri 20 Nov 2026", "AUCTION_SHARE", "15:15-15:20 closing auction", "ends Fri 20 Nov 2026 15:15 IST"] {
+        assert!(words.contains(word), "{word}: {words}");
+    }
+    assert_eq!(code(&run(here.path(), &["calendar", "--date=2028-02-29"])), 1, "no calendar for that day");
+    assert!(err(&run(here.path(), &["calendar", "--symbol=NOBODY"])).contains("NOBODY is not in the sample"));
+}
+
+#[test]
+fn calendar_check_tells_from_december_that_the_next_year_is_missing() {
+    let here = directory();
+    let check = |date: &str| run(here.path(), &["calendar", "check", "--date", date]);
+    let quiet = check("2026-11-20");
+    assert_eq!(code(&quiet), 0, "{}", out(&quiet));
+    assert!(out(&quiet).contains("read: built-in 2026.toml") && out(&quiet).contains("(calendar.enforce): none"), "{}", out(&quiet));
+    let loud = check("2026-12-01");
+    assert_eq!(code(&loud), 1);
+    assert!(out(&loud).contains("the list of 2027 is missing"), "{}", out(&loud));
+}
+
+#[test]
+fn a_calendar_that_is_wrong_is_refused_with_its_line() {
+    let here = directory();
+    std::fs::write(here.path().join("own.toml"), "[[holiday]]\non = \"Mon 2026-12-02\"\nname = \"n\"\nclosed = [\"NSE\"]\n").unwrap();
+    let env = [("ORDERGATE__CALENDAR__DIRECTORY", here.path().to_str().unwrap())];
+    for args in [&["calendar", "check"][..], &["serve"]] {
+        let output = run_with(here.path(), &env, args);
+        assert_eq!(code(&output), 78, "{}", err(&output));
+        for word in ["own.toml:2: on: 2026-12-02 is a Wed, not a Mon", "own.toml:1: source is missing"] {
+            assert!(err(&output).contains(word), "{word}: {}", err(&output));
+        }
+    }
+}
+
+#[test]
 fn a_relative_wish_is_resolved_and_what_cannot_be_is_said() {
     let here = tempfile::tempdir().unwrap();
     let output = run(here.path(), &["instruments", "resolve", "NIFTY near ATM+1 CE", "--spot", "25712.35"]);

@@ -6,6 +6,7 @@ mod api;
 mod arming;
 mod auth;
 mod book;
+mod calendar;
 mod cli;
 mod crash;
 mod intent_log;

@@ -14,6 +14,7 @@ use ordergate::readiness::Site;
 use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::SqliteStore;
 use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, configure};
+use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{Amount, ClientId, Exchange, InstrumentKey, OrderRecord, Price, Status};
 use ordergate_actors::ports::{Broker, Clock, Instruments};
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
@@ -41,6 +42,8 @@ pub(crate) struct Plan {
     pub web: Box<dyn FnOnce(&mut WebSettings)>,
     /// What a house before this one left; names are drawn anew.
     pub after: Option<tempfile::TempDir>,
+    /// When what trades.
+    pub calendar: Arc<Calendar>,
     pub account: Box<dyn Fn(&mut AccountSettings)>,
     pub site: Site,
 }
@@ -52,6 +55,7 @@ impl Default for Plan {
             permits: 256,
             web: Box::new(|_| {}),
             after: None,
+            calendar: Calendar::always_open(),
             account: Box::new(|_| {}),
             site: Site::default(),
         }
@@ -169,7 +173,7 @@ impl House {
             .collect();
         let world = World {
             clock: clock.clone(),
-            calendar: ordergate_actors::order::calendar::Calendar::always_open(),
+            calendar: plan.calendar,
             ids: CountedIds::new(seed.unsigned_abs()),
             quotes: Arc::new(MarketQuotes::new(market.clone(), Arc::clone(&table), clock.clone())),
             instruments: table,

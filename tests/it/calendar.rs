@@ -1,0 +1,90 @@
+//! The session calendar in the whole engine: entries outside the session are refused, exits wait. The clock is the test's.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::Status;
+use ordergate_actors::order::calendar::{Calendar, Enforce};
+use ordergate_actors::ports::Clock;
+use serde_json::json;
+
+use crate::support::{House, Plan, entry, quote};
+
+/// The built-in calendar, and who is held to it.
+fn plan(enforce: Enforce) -> Plan {
+    let settings = ordergate::config::Calendar { enforce, directory: None };
+    let calendar: Arc<Calendar> = Arc::new(ordergate::calendar::load(&settings).unwrap());
+    Plan { calendar, ..Plan::default() }
+}
+
+/// Moves the wall clock; the market's quotes and the broker's books are of the new time soon after.
+async fn at(house: &House, time: &str) {
+    let time: DateTime<Utc> = time.parse().unwrap();
+    house.clock.jump(time - house.clock.now());
+    quote(&house.market, "SBIN-EQ", "800.00", "800.50");
+    let is_fresh = || {
+        let desk = house.engine.desk(&house.client()).unwrap();
+        desk.findings.read().positions.as_ref().is_some_and(|positions| positions.at >= time)
+    };
+    house.until("the books are of the new time", is_fresh).await;
+}
+
+#[actix_web::test]
+async fn out_of_session_an_entry_is_refused_and_an_exit_waits_for_the_next_opening() {
+    // Friday 20 November 2026, 09:30 in India.
+    let house = House::with(plan(Enforce::Always)).await;
+    assert_eq!(house.alert(entry("a")).await.status, 202);
+    house.until_held("a", 10).await;
+
+    // 15:16: nobody knows whether SBIN has derivatives, so its continuous trading has ended.
+    at(&house, "2026-11-20T09:46:00Z").await;
+    let refused = house.alert(entry("b")).await;
+    let order = refused.order(0);
+    assert_eq!((&order["status"], &order["tag"]), (&json!("FAILED"), &json!("MARKET_CLOSED")), "{:#}", refused.body);
+    let reason = order["reason"].as_str().unwrap();
+    assert!(reason.contains("risk.calendar: closing auction (reference price, no orders) until Fri 20 Nov 2026 15:20 IST"), "{reason}");
+
+    // 16:30: the exit waits, and a person is paged.
+    at(&house, "2026-11-20T11:00:00Z").await;
+    house.post("/dashboard/positions/exit", json!({ "strategy": "a", "symbol": "SBIN-EQ" })).await;
+    house.until("the exit is there", || house.orders().iter().any(|order| order.is_exit())).await;
+    at(&house, "2026-11-20T11:00:30Z").await;
+    house.until("it pages", || house.engine.read(&house.client(), |book| book.alarms().count() > 0) == Some(true)).await;
+    let exit = house.orders().into_iter().find(|order| order.is_exit()).unwrap();
+    assert_eq!(exit.status, Status::Created, "{exit:?}");
+
+    // Monday 09:14, the pre-open, then 09:15.
+    at(&house, "2026-11-23T03:44:00Z").await;
+    assert_eq!(house.orders().iter().find(|order| order.is_exit()).unwrap().status, Status::Created);
+    at(&house, "2026-11-23T03:45:00Z").await;
+    house.until_held("a", 0).await;
+    assert_eq!(house.alert(entry("b")).await.status, 202);
+    house.until_held("b", 10).await;
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn by_default_the_paper_market_is_open_at_midnight_and_in_a_year_without_a_calendar() {
+    let house = House::with(plan(Enforce::Live)).await;
+    at(&house, "2031-06-01T18:45:00Z").await;
+    assert_eq!(house.alert(entry("a")).await.status, 202);
+    house.until_held("a", 10).await;
+    let ready = house.send(house.request("GET", "/health/ready")).await;
+    assert_eq!((ready.status, &ready.body["calendar"]), (200, &json!([])), "{:#}", ready.body);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_day_without_a_calendar_is_not_ready_and_takes_no_entry() {
+    let house = House::with(plan(Enforce::Always)).await;
+    at(&house, "2026-12-10T06:00:00Z").await;
+    let ready = house.send(house.request("GET", "/health/ready")).await;
+    assert_eq!((ready.status, ready.body["calendar"].as_array().unwrap().len()), (200, 1), "a warning: {:#}", ready.body);
+
+    at(&house, "2028-02-29T06:00:00Z").await;
+    let ready = house.send(house.request("GET", "/health/ready")).await;
+    assert_eq!((ready.status, &ready.body["why_not"]), (503, &json!(["calendar_missing"])), "{:#}", ready.body);
+    let refused = house.alert(entry("a")).await;
+    assert_eq!(refused.order(0)["tag"], "MARKET_CLOSED", "{:#}", refused.body);
+    house.close().await;
+}
