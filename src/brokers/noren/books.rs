@@ -42,13 +42,10 @@ impl Shared {
     pub(super) async fn orders(&self) -> Snapshot<Arc<BookRow>> {
         let now = self.session.now();
         let read = move |fields: &Fields| order_row::read(fields, now);
-        let snapshot = self.book(self.encoder.order_book(), read).await;
-        let Snapshot::Authoritative(found, unreadable) = snapshot else {
-            return match snapshot {
-                Snapshot::Unknown(words) => Snapshot::Unknown(words),
-                Snapshot::RateLimited { window, text } => Snapshot::RateLimited { window, text },
-                Snapshot::Authoritative(..) => Snapshot::Unknown(String::new()),
-            };
+        let (found, unreadable) = match self.book(self.encoder.order_book(), read).await {
+            Snapshot::Authoritative(found, unreadable) => (found, unreadable),
+            Snapshot::Unknown(words) => return Snapshot::Unknown(words),
+            Snapshot::RateLimited { window, text } => return Snapshot::RateLimited { window, text },
         };
         let mut histories = HISTORIES;
         let mut rows = Vec::with_capacity(found.len());

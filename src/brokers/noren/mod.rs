@@ -29,6 +29,8 @@ mod server;
 #[cfg(test)]
 mod simulator_tests;
 #[cfg(test)]
+mod stream_tests;
+#[cfg(test)]
 mod wire_tests;
 
 use std::fmt;

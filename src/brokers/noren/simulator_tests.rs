@@ -41,6 +41,7 @@ impl World {
         };
         let mut settings = NorenSettings { credentials, ..base };
         settings.timeouts.order = ms(10_000);
+        settings.stream.silence = ms(500);
         let table = Arc::new(InstrumentTable::new(sample(trading_date(SystemClock.now())).unwrap()));
         let broker = NorenBroker::start(settings, table.clone(), Arc::new(SystemClock), Io::current()).unwrap();
         let world = Self { simulator, broker, table, key: InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ"), _directory: directory };
@@ -116,12 +117,15 @@ async fn an_order_is_placed_filled_over_the_stream_and_another_cancelled() {
 }
 
 #[tokio::test]
-async fn an_ended_session_and_a_broken_socket_come_back_by_themselves() {
+async fn an_ended_session_and_a_broken_or_silent_socket_come_back_by_themselves() {
     let world = World::new();
     let mut stream = world.broker.stream().unwrap();
     assert_eq!(event(&mut stream).await, StreamEvent::Reconnected);
     world.simulator.kill_sockets();
     assert_eq!(event(&mut stream).await, StreamEvent::Reconnected);
+    until("an answer to a heartbeat", || world.broker.shared.health.answers_heartbeats()).await;
+    world.simulator.silence_sockets();
+    while event(&mut stream).await != StreamEvent::Reconnected {}
     world.simulator.expire_sessions();
     // The first read hears of it; the login that follows makes the next one work.
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);

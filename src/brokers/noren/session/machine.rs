@@ -48,6 +48,15 @@ pub enum Step {
     Wait,
 }
 
+/// Which step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    /// A read that proves the token.
+    Proof,
+    /// A login.
+    Login,
+}
+
 /// How it stands, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -70,7 +79,8 @@ pub struct Machine {
     eviction_window: TimeDelta,
     token: Option<Token>,
     is_proven: bool,
-    is_busy: bool,
+    wants_proof: bool,
+    busy: Option<Busy>,
     stopped: Option<String>,
     failures: u32,
     not_before: Option<DateTime<Utc>>,
@@ -90,7 +100,8 @@ impl Machine {
             eviction_window,
             token: None,
             is_proven: false,
-            is_busy: false,
+            wants_proof: false,
+            busy: None,
             stopped: None,
             failures: 0,
             not_before: None,
@@ -119,7 +130,7 @@ impl Machine {
             Standing::Ready
         } else if let Some(why) = &self.stopped {
             Standing::Stopped(why.clone())
-        } else if self.token(now).is_none() && self.flow == AuthFlow::OAuth && !self.is_busy {
+        } else if self.token(now).is_none() && self.flow == AuthFlow::OAuth && self.busy.is_none() {
             Standing::NeedsPerson
         } else {
             Standing::Trying(self.last_words.clone())
@@ -129,11 +140,12 @@ impl Machine {
     /// What to do next, with so many order calls under way.
     #[must_use]
     pub fn next(&self, now: DateTime<Utc>, orders_under_way: usize) -> Step {
-        if self.is_busy {
+        if self.busy.is_some() {
             return Step::Wait;
         }
         if let Some(token) = self.token(now)
             && self.is_proven
+            && !self.wants_proof
         {
             return Step::WaitUntil(token.ends_at);
         }
@@ -151,12 +163,12 @@ impl Machine {
 
     /// The step has ended with nothing else to say.
     pub fn end_step(&mut self) {
-        self.is_busy = false;
+        self.busy = None;
     }
 
     /// A step has begun.
-    pub fn begin(&mut self) {
-        self.is_busy = true;
+    pub fn begin(&mut self, step: Busy) {
+        self.busy = Some(step);
     }
 
     /// A token from disk; not proven.
@@ -166,7 +178,7 @@ impl Machine {
 
     /// A login came through.
     pub fn logged_in(&mut self, text: SecretString, ends_at: DateTime<Utc>) -> Token {
-        self.is_busy = false;
+        self.busy = None;
         self.stopped = None;
         self.settle();
         self.take(text, ends_at, true)
@@ -177,14 +189,16 @@ impl Machine {
         let token = Token { text, ends_at, number: self.numbers };
         self.token = Some(token.clone());
         self.is_proven = is_proven;
+        self.wants_proof = false;
         token
     }
 
     /// The token of that number worked.
     pub fn proved(&mut self, number: u64) {
-        self.is_busy = false;
+        self.busy = None;
         if self.token.as_ref().is_some_and(|token| token.number == number) {
             self.is_proven = true;
+            self.wants_proof = false;
             self.settle();
         }
     }
@@ -197,7 +211,7 @@ impl Machine {
 
     /// The step proved nothing: again after the back-off.
     pub fn failed(&mut self, now: DateTime<Utc>, words: String) {
-        self.is_busy = false;
+        self.busy = None;
         self.failures = self.failures.saturating_add(1);
         self.not_before = TimeDelta::from_std(self.backoff.after(self.failures)).ok().and_then(|wait| now.checked_add_signed(wait));
         self.last_words = words;
@@ -205,7 +219,7 @@ impl Machine {
 
     /// The login was refused: the same words are not said twice, a second wrong one may lock the account.
     pub fn refused(&mut self, words: String) {
-        self.is_busy = false;
+        self.busy = None;
         self.last_words.clone_from(&words);
         self.stopped = Some(words);
     }
@@ -226,10 +240,11 @@ impl Machine {
         was_evicted
     }
 
-    /// Something refused the token of that number without saying that it is dead: it is proven again by a read.
+    /// Something refused the token of that number without saying that it is dead: it is proven again by a read, and goes
+    /// on being used until the broker calls it dead.
     pub fn suspect(&mut self, number: u64) {
         if self.token.as_ref().is_some_and(|token| token.number == number) {
-            self.is_proven = false;
+            self.wants_proof = true;
         }
     }
 
@@ -259,7 +274,13 @@ impl Machine {
     /// Whether a step runs.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.is_busy
+        self.busy.is_some()
+    }
+
+    /// Whether a login runs: no order call may start beside it.
+    #[must_use]
+    pub fn is_logging_in(&self) -> bool {
+        self.busy == Some(Busy::Login)
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use super::machine::{Machine, Standing, Step, end_of_token};
+use super::machine::{Busy, Machine, Standing, Step, end_of_token};
 use crate::brokers::noren::settings::{AuthFlow, Backoff};
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -47,13 +47,13 @@ fn a_kept_token_is_tried_with_a_read_and_a_read_that_proves_nothing_is_repeated(
     machine.kept(token(), end());
     assert_eq!(machine.next(now(), 0), Step::Prove);
     assert!(machine.proven(now()).is_none());
-    machine.begin();
+    machine.begin(Busy::Login);
     assert_eq!(machine.next(now(), 0), Step::Wait, "one step at a time");
     machine.failed(now(), "no network".into());
     let again = now() + TimeDelta::seconds(5);
     assert_eq!(machine.next(now(), 0), Step::WaitUntil(again));
     assert_eq!(machine.next(again, 0), Step::Prove);
-    machine.begin();
+    machine.begin(Busy::Login);
     machine.proved(1);
     assert_eq!(machine.next(again, 0), Step::WaitUntil(end()));
     assert_eq!(machine.standing(again), Standing::Ready);
@@ -69,7 +69,7 @@ fn no_login_runs_beside_an_order_call() {
 #[test]
 fn what_was_refused_is_not_said_again_until_a_person_asks() {
     let mut machine = machine(AuthFlow::QuickAuth);
-    machine.begin();
+    machine.begin(Busy::Login);
     machine.refused("Invalid OTP".into());
     assert_eq!(machine.next(now() + TimeDelta::days(1), 0), Step::Wait);
     assert_eq!(machine.standing(now()), Standing::Stopped("Invalid OTP".into()));
@@ -81,7 +81,7 @@ fn what_was_refused_is_not_said_again_until_a_person_asks() {
 fn oauth_waits_for_a_person() {
     let mut machine = machine(AuthFlow::OAuth);
     assert_eq!((machine.next(now(), 0), machine.standing(now())), (Step::Wait, Standing::NeedsPerson));
-    machine.begin();
+    machine.begin(Busy::Login);
     machine.logged_in(token(), end());
     assert_eq!(machine.standing(now()), Standing::Ready);
     assert_eq!(machine.standing(end()), Standing::NeedsPerson, "the end is known ahead");
@@ -99,6 +99,10 @@ fn words_about_an_old_token_do_not_touch_the_new_one() {
     assert_eq!(machine.proven(now()).unwrap().number, second.number);
     machine.suspect(second.number);
     assert_eq!(machine.next(now(), 5), Step::Prove, "a read is safe beside order calls");
+    machine.begin(Busy::Proof);
+    assert!(machine.proven(now()).is_some() && !machine.is_logging_in(), "orders go on meanwhile");
+    machine.proved(second.number);
+    assert_eq!(machine.next(now(), 5), Step::WaitUntil(end()));
 }
 
 #[test]
@@ -107,7 +111,7 @@ fn two_programs_do_not_log_each_other_out_for_ever() {
     for minute in [0, 20, 25, 30] {
         let now = now() + TimeDelta::minutes(minute);
         assert_eq!(machine.next(now, 0), Step::Login, "minute {minute}");
-        machine.begin();
+        machine.begin(Busy::Login);
         let token = machine.logged_in(token(), end());
         machine.dead(token.number, now);
     }

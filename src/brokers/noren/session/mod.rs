@@ -107,7 +107,7 @@ impl Session {
         let machine = self.machine.lock();
         let now = self.now();
         match machine.proven(now) {
-            Some(token) if !machine.is_busy() => {
+            Some(token) if !machine.is_logging_in() => {
                 self.orders_under_way.fetch_add(1, Ordering::AcqRel);
                 Ok((token.clone(), Flight(Arc::clone(self))))
             }

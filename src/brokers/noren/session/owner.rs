@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-use super::machine::{Step, Token, end_of_token};
+use super::machine::{Busy, Step, Token, end_of_token};
 use super::{Session, otp};
 use crate::brokers::connection::LoginError;
 use crate::brokers::noren::settings::AuthFlow;
@@ -45,8 +45,10 @@ impl Session {
         let mut machine = self.machine.lock();
         let flights = self.orders_under_way.load(std::sync::atomic::Ordering::Acquire);
         let step = machine.next(self.now(), flights);
-        if matches!(step, Step::Prove | Step::Login) {
-            machine.begin();
+        match step {
+            Step::Prove => machine.begin(Busy::Proof),
+            Step::Login => machine.begin(Busy::Login),
+            Step::Wait | Step::WaitUntil(_) => {}
         }
         step
     }
@@ -208,7 +210,7 @@ impl Session {
             if machine.is_busy() || self.orders_under_way.load(std::sync::atomic::Ordering::Acquire) > 0 {
                 return Err(LoginError::Later("an order call or another login is under way; sign in again in a moment".to_owned()));
             }
-            machine.begin();
+            machine.begin(Busy::Login);
         }
         let end = self.login_call(&body).await;
         let answer = match &end {

@@ -12,6 +12,7 @@ mod merge_tests;
 mod socket;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Timelike, Utc, Weekday};
@@ -47,13 +48,22 @@ pub struct Stream {
 
 /// What others may know of the stream.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Option<Instant>>);
+pub struct Health {
+    newest: Mutex<Option<Instant>>,
+    answers_heartbeats: AtomicBool,
+}
 
 impl Health {
+    /// Whether this broker was ever heard to answer a heartbeat.
+    #[must_use]
+    pub fn answers_heartbeats(&self) -> bool {
+        self.answers_heartbeats.load(Ordering::Relaxed)
+    }
+
     /// The age of the newest frame; `None` when no stream is up.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        self.0.lock().map(|at| at.elapsed())
+        self.newest.lock().map(|at| at.elapsed())
     }
 }
 
@@ -88,7 +98,7 @@ impl Stream {
             }
             let started = Instant::now();
             let end = self.connection(&token.text).await;
-            *self.health.0.lock() = None;
+            *self.health.newest.lock() = None;
             match &end {
                 End::Refused => {
                     tracing::warn!(event = "broker_stream_refused", "the broker refuses the stream's login; the session is proven again");
@@ -144,13 +154,20 @@ impl Stream {
             let patience = if is_market_time(self.session.now()) { waits.silence } else { waits.silence.saturating_mul(QUIET_HOURS) };
             tokio::select! {
                 frame = socket.next() => {
-                    match frame {
-                        Ok(Some(text)) => self.take(&text),
-                        Ok(None) => {}
+                    // A pong comes from whatever keeps the connection up. Once the broker itself has answered a heartbeat,
+                    // only it counts as alive.
+                    let is_alive = match frame {
+                        Ok(Some(text)) => {
+                            self.take(&text);
+                            true
+                        }
+                        Ok(None) => !self.health.answers_heartbeats(),
                         Err(end) => return end,
+                    };
+                    if is_alive {
+                        last = Instant::now();
+                        self.heard();
                     }
-                    last = Instant::now();
-                    self.heard();
                 }
                 _ = beat.tick() => {
                     self.updates.catch_up();
@@ -179,7 +196,7 @@ impl Stream {
     }
 
     fn heard(&self) {
-        *self.health.0.lock() = Some(Instant::now());
+        *self.health.newest.lock() = Some(Instant::now());
     }
 
     fn take(&mut self, text: &str) {
@@ -204,7 +221,8 @@ impl Stream {
                 self.updates.push(StreamEvent::Reconnected);
             }
             Frame::Unknown(raw) => tracing::debug!(event = "broker_frame_unknown", raw, "a frame of no known kind"),
-            Frame::Connected { .. } | Frame::Heartbeat | Frame::OrdersSubscribed | Frame::Unsubscribed => {}
+            Frame::Heartbeat => self.health.answers_heartbeats.store(true, Ordering::Relaxed),
+            Frame::Connected { .. } | Frame::OrdersSubscribed | Frame::Unsubscribed => {}
         }
     }
 }
