@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Concern, Orders, Positions, WatcherActor, read_orders, read_row, read_trades};
+use super::{Concern, Orders, Positions, WatcherActor, read_row};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
 use crate::order::{CommandId, OrderFact};
-use crate::persistence::Level;
+use crate::persistence::{Book, Level};
 use crate::ports::{BookRow, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
 
@@ -57,7 +57,8 @@ impl WatcherActor {
     pub(super) fn trades(&mut self, rows: &[Arc<TradeRow>], unreadable: Vec<Unreadable>, at: DateTime<Utc>) {
         let is_clean = unreadable.is_empty();
         self.quarantine(Reading::Trades, unreadable);
-        let facts = self.line.view.read(&self.desk.client_id, |book| read_trades(book, rows)).unwrap_or_default();
+        let last = &mut self.core.last_trades;
+        let facts = self.line.view.read(&self.desk.client_id, |book| last.read(book, rows)).unwrap_or_default();
         self.post_facts(facts);
         self.core.proven.insert(Reading::Trades);
         self.desk.findings.write().trades_at = Some(at);
@@ -72,12 +73,11 @@ impl WatcherActor {
     pub(super) fn orders(&mut self, rows: Vec<Arc<BookRow>>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
         let is_clean = unreadable.is_empty();
         self.quarantine(Reading::Orders, unreadable);
-        let Some(reading) =
-            self.line.view.read(&self.desk.client_id, |book| read_orders(book, &rows, &self.line.tag_prefix, began_seq, at))
-        else {
-            return;
-        };
-        if let Some(highest) = rows.iter().map(|row| &row.broker_order_id).max_by_key(|id| (id.as_str().len(), (*id).clone())) {
+        let rows: Arc<[Arc<BookRow>]> = Arc::from(rows);
+        let (last, line) = (&mut self.core.last_orders, &self.line);
+        let compare = |book: &Book| last.read(book, &rows, &line.tag_prefix, began_seq, at);
+        let Some(reading) = line.view.read(&self.desk.client_id, compare) else { return };
+        if let Some(highest) = &reading.highest {
             self.desk.calls.lock().saw(highest);
         }
         let changes_something = !reading.facts.is_empty();
@@ -104,7 +104,7 @@ impl WatcherActor {
         if tells_all {
             self.core.proven.insert(Reading::Orders);
             let mut findings = self.desk.findings.write();
-            findings.orders = Some(Orders { rows: Arc::from(rows), at });
+            findings.orders = Some(Orders { rows, at });
             findings.foreign = reading.foreign;
             findings.trouble = None;
         }

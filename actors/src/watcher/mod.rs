@@ -8,6 +8,7 @@ mod books;
 mod findings;
 mod follow;
 mod kill;
+mod last;
 mod plan;
 mod reconcile;
 mod recovery;
@@ -22,6 +23,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 
 pub use findings::{Findings, Orders, Positions};
+pub use last::Last;
 pub use reconcile::{BookReading, Concern, Patience, Search, read_orders, read_row, read_trades};
 pub use recovery::{Found as RecoveryFound, decide};
 
@@ -31,7 +33,7 @@ use crate::broker::{Found, Read, Reading};
 use crate::line::{Desk, Line, Phase};
 use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Tag};
 use crate::persistence::{Cargo, ControlChange, Event, Level, OrderUnit, Posted, Unit};
-use crate::ports::{Snapshot, StreamEvent, Unreadable};
+use crate::ports::{BookRow, Snapshot, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
 use crate::supervision::{Shell, guarded};
 
@@ -81,6 +83,9 @@ struct Core {
     named_doubts: BTreeSet<CommandId>,
     said: BTreeSet<String>,
     unreadable: BTreeMap<Reading, Vec<Unreadable>>,
+    /// The books as last compared.
+    last_orders: Last<BookRow>,
+    last_trades: Last<TradeRow>,
     /// When each book was last asked for.
     asked: BTreeMap<Reading, DateTime<Utc>>,
     proven: BTreeSet<Reading>,

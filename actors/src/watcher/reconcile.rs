@@ -36,6 +36,11 @@ pub struct BookReading {
     pub lacks: Vec<CommandId>,
     /// A tag of our shape that this data directory never wrote: another engine, or a restored backup.
     pub strange_tag: bool,
+    /// The rows that must be compared again with the next book, changed or not. Of the others both sides agree that the
+    /// order has ended.
+    pub unsettled: Vec<Arc<BookRow>>,
+    /// The highest number among the rows that were compared.
+    pub highest: Option<BrokerOrderId>,
 }
 
 /// Whose a row is.
@@ -51,8 +56,26 @@ enum Owner<'a> {
 #[must_use]
 pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_seq: u64, now: DateTime<Utc>) -> BookReading {
     let mut reading = BookReading::default();
+    compare_rows(book, rows.iter(), tag_prefix, began_seq, &mut reading);
+    let shown: HashSet<&BrokerOrderId> = rows.iter().map(|row| &row.broker_order_id).collect();
+    reading.lacks = lacking(book, &shown, began_seq, now);
+    reading
+}
+
+/// Compares rows with our orders, one by one.
+pub(super) fn compare_rows<'a>(
+    book: &Book,
+    rows: impl Iterator<Item = &'a Arc<BookRow>>,
+    tag_prefix: &str,
+    began_seq: u64,
+    reading: &mut BookReading,
+) {
     let mut seen: HashMap<CommandId, &BookRow> = HashMap::with_capacity(book.open_count());
     for row in rows {
+        if reading.highest.as_ref().is_none_or(|highest| rank(&row.broker_order_id) > rank(highest)) {
+            reading.highest = Some(row.broker_order_id.clone());
+        }
+        let mut is_settled = false;
         match owner(book, row, tag_prefix) {
             Owner::Ours(order) => {
                 if !order.status.is_terminal()
@@ -61,7 +84,9 @@ pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_s
                 {
                     reading.concerns.push(double(order, twin, row));
                 }
-                if let Some(fact) = news(order, row).filter(|_| !is_overtaken(order, row, began_seq)) {
+                let news = news(order, row);
+                is_settled = news.is_none() && order.status.is_terminal() && row.state != BookState::Open;
+                if let Some(fact) = news.filter(|_| !is_overtaken(order, row, began_seq)) {
                     reading.facts.push((order.command_id, fact));
                 }
             }
@@ -74,7 +99,7 @@ pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_s
                 ),
                 command_id: None,
             }),
-            Owner::OursEnded => {}
+            Owner::OursEnded => is_settled = true,
             Owner::Strange(concern) => {
                 reading.strange_tag |= concern.event == "ALARM_STRANGE_TAG";
                 reading.concerns.push(concern);
@@ -82,19 +107,28 @@ pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_s
             }
             Owner::Foreign => reading.foreign.push(Arc::clone(row)),
         }
+        if !is_settled {
+            reading.unsettled.push(Arc::clone(row));
+        }
     }
+}
+
+/// Numbers are counted up; a longer one is later.
+fn rank(id: &BrokerOrderId) -> (usize, &str) {
+    (id.as_str().len(), id.as_str())
+}
+
+/// The orders of today that we know the broker has and that are not among those shown. While something is being looked
+/// for, the orders that have ended count too: a book without them tells nothing.
+fn lacking(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: DateTime<Utc>) -> Vec<CommandId> {
     let today = trading_date(now);
-    let shown: HashSet<&BrokerOrderId> = rows.iter().map(|row| &row.broker_order_id).collect();
-    // While something is being looked for, the orders that have ended count too: a book without them tells nothing.
     let ended = book.newest().filter(|order| order.status.is_terminal()).take(if book.doubts().next().is_some() { usize::MAX } else { 0 });
-    reading.lacks = book
-        .open_orders()
+    book.open_orders()
         .chain(ended)
         .filter(|order| order.seq <= began_seq && order.broker_order_id.as_ref().is_some_and(|id| !shown.contains(id)))
         .filter(|order| order.sent_at.is_some_and(|sent| trading_date(sent) == today))
         .map(|order| order.command_id)
-        .collect();
-    reading
+        .collect()
 }
 
 /// Whether the order ended here after the read began: a live row may be from before that end, and the next book tells.
@@ -187,14 +221,16 @@ fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
     })
 }
 
+/// Whether an order has ended and every trade of it is recorded.
+pub(super) fn is_whole(order: &OrderRecord) -> bool {
+    order.status.is_terminal() && order.traded_quantity >= order.filled_quantity && order.traded_quantity >= order.quantity()
+}
+
 /// The trades of a complete trade book that we do not hold. A trade that we do hold is refused by its key on disk, so
 /// handing over one too many is harmless.
 #[must_use]
 pub fn read_trades(book: &Book, rows: &[Arc<TradeRow>]) -> Vec<(CommandId, OrderFact)> {
     let ours = |row: &TradeRow| book.order_by_broker_id(&row.fill.broker_order_id).filter(|order| !order.is_test());
-    let is_whole = |order: &OrderRecord| {
-        order.status.is_terminal() && order.traded_quantity >= order.filled_quantity && order.traded_quantity >= order.quantity()
-    };
     let mut sums: HashMap<CommandId, i64> = HashMap::new();
     for row in rows {
         if let Some(order) = ours(row).filter(|order| !is_whole(order)) {

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::BrokerOrderId;
 use ordergate_actors::ports::{BookRow, PositionRow, Quote, Snapshot, TradeRow};
+use parking_lot::Mutex;
 
 use super::session::machine::Standing;
 use super::wire::frames::Scrip;
-use super::wire::{Body, Delivery, EncodeError, ErrorClass, FieldError, Fields, ListReply};
+use super::wire::{Body, Delivery, EncodeError, ErrorClass, FieldError, Fields, Kept};
 use super::wire::{history, order_row, position_row, quote, trade_row};
 use super::{NorenSettings, Shared};
 
@@ -20,6 +21,39 @@ use super::{NorenSettings, Shared};
 const SMALL: usize = 32 * 1024;
 /// Orders whose history is read beside one order book, at most: each read counts against the rate limit.
 const HISTORIES: usize = 2;
+
+/// The books as they were read last.
+#[derive(Debug, Default)]
+pub(super) struct LastBooks {
+    orders: Arc<Mutex<Kept<FoundOrder>>>,
+    trades: Arc<Mutex<Kept<Arc<TradeRow>>>>,
+}
+
+/// A row of the order book.
+#[derive(Debug, Clone)]
+struct FoundOrder {
+    row: Arc<BookRow>,
+    /// Why its state is a careful guess.
+    doubt: Option<String>,
+}
+
+impl From<order_row::OrderRow> for FoundOrder {
+    fn from(order: order_row::OrderRow) -> Self {
+        Self { row: Arc::new(order.row), doubt: order.doubt }
+    }
+}
+
+/// Where a book's rows are kept until it is read again, and which.
+struct Keeping<T> {
+    kept: Arc<Mutex<Kept<T>>>,
+    keeps: fn(&T) -> bool,
+}
+
+impl<T> Keeping<T> {
+    fn nothing() -> Self {
+        Self { kept: Arc::default(), keeps: |_| false }
+    }
+}
 
 /// What parsing a book gives beside its rows.
 struct Parsed<T> {
@@ -41,8 +75,10 @@ impl Shared {
 
     pub(super) async fn orders(&self) -> Snapshot<Arc<BookRow>> {
         let now = self.session.now();
-        let read = move |fields: &Fields| order_row::read(fields, now);
-        let (found, unreadable) = match self.book(self.encoder.order_book(), read).await {
+        let read = move |fields: &Fields| order_row::read(fields, now).map(FoundOrder::from);
+        // A doubt is looked into anew each time.
+        let kept = Keeping { kept: Arc::clone(&self.books.orders), keeps: |order: &FoundOrder| order.doubt.is_none() };
+        let (found, unreadable) = match self.book(self.encoder.order_book(), kept, read).await {
             Snapshot::Authoritative(found, unreadable) => (found, unreadable),
             Snapshot::Unknown(words) => return Snapshot::Unknown(words),
             Snapshot::RateLimited { window, text } => return Snapshot::RateLimited { window, text },
@@ -55,17 +91,17 @@ impl Shared {
                 tracing::warn!(event = "broker_row_doubt", order = %row.broker_order_id, "{doubt}");
                 if histories > 0 {
                     histories -= 1;
-                    row = self.read_history(&row.broker_order_id).await.unwrap_or(row);
+                    row = self.read_history(&row.broker_order_id).await.map_or(row, Arc::new);
                 }
             }
             self.sent.complete(&mut row);
-            rows.push(Arc::new(row));
+            rows.push(row);
         }
         for number in self.sent.missing(&rows, histories) {
             tracing::warn!(event = "broker_order_not_in_book", order = %number, "the broker gave this order a number and its book does not show it");
-            if let Some(mut row) = self.read_history(&number).await {
+            if let Some(mut row) = self.read_history(&number).await.map(Arc::new) {
                 self.sent.complete(&mut row);
-                rows.push(Arc::new(row));
+                rows.push(row);
             }
         }
         Snapshot::Authoritative(rows, unreadable)
@@ -74,7 +110,7 @@ impl Shared {
     /// What the order's own history says of it, if that is clear.
     async fn read_history(&self, number: &BrokerOrderId) -> Option<BookRow> {
         let now = self.session.now();
-        let snapshot = self.book(self.encoder.order_history(number), |fields| Ok(fields.clone())).await;
+        let snapshot = self.book(self.encoder.order_history(number), Keeping::nothing(), |fields| Ok(fields.clone())).await;
         let Snapshot::Authoritative(rows, _) = snapshot else { return None };
         // Newest first.
         let newest = history::read(&rows, number, now).ok()?.into_iter().next()?;
@@ -83,16 +119,18 @@ impl Shared {
 
     pub(super) async fn trades(&self) -> Snapshot<Arc<TradeRow>> {
         let now = self.session.now();
-        self.book(self.encoder.trade_book(), move |fields| trade_row::read(fields, now).map(Arc::new)).await
+        let kept = Keeping { kept: Arc::clone(&self.books.trades), keeps: |_: &Arc<TradeRow>| true };
+        self.book(self.encoder.trade_book(), kept, move |fields| trade_row::read(fields, now).map(Arc::new)).await
     }
 
     pub(super) async fn positions(&self) -> Snapshot<PositionRow> {
-        self.book(self.encoder.position_book(), position_row::read).await
+        self.book(self.encoder.position_book(), Keeping::nothing(), position_row::read).await
     }
 
-    async fn book<T: Send + 'static>(
+    async fn book<T: Clone + Send + 'static>(
         &self,
         body: Result<Body, EncodeError>,
+        kept: Keeping<T>,
         read: impl Fn(&Fields) -> Result<T, FieldError> + Send + 'static,
     ) -> Snapshot<T> {
         let body = match body {
@@ -108,9 +146,9 @@ impl Shared {
             Delivery::NotWritten(words) | Delivery::Lost(words) => return Snapshot::Unknown(words),
         };
         let parsed = if text.len() <= SMALL {
-            parse(status, &text, read)
+            parse(status, &text, &kept, read)
         } else {
-            match tokio::task::spawn_blocking(move || parse(status, &text, read)).await {
+            match tokio::task::spawn_blocking(move || parse(status, &text, &kept, read)).await {
                 Ok(parsed) => parsed,
                 Err(error) => return Snapshot::Unknown(format!("the book could not be parsed: {error}")),
             }
@@ -140,14 +178,11 @@ impl Shared {
     }
 }
 
-fn parse<T>(status: u16, body: &[u8], read: impl Fn(&Fields) -> Result<T, FieldError>) -> Parsed<T> {
-    let reply = ListReply::read(status, body);
-    let class = reply.class();
-    let address = match &reply {
-        ListReply::Rows(rows, _) => rows.iter().find_map(own_address),
-        _ => None,
-    };
-    Parsed { snapshot: reply.into_snapshot(read), class, address }
+fn parse<T: Clone>(status: u16, body: &[u8], kept: &Keeping<T>, read: impl Fn(&Fields) -> Result<T, FieldError>) -> Parsed<T> {
+    let mut address = None;
+    let (snapshot, class) =
+        kept.kept.lock().read(status, body, read, kept.keeps, |fields| address = address.or_else(|| own_address(fields)));
+    Parsed { snapshot, class, address }
 }
 
 /// The address that an order of ours was placed from, if its row names it.

@@ -79,6 +79,7 @@ struct Shared {
     board: Arc<Board>,
     health: Arc<Health>,
     sent: Sent,
+    books: books::LastBooks,
     updates: Mutex<Option<mpsc::Receiver<StreamEvent>>>,
     io: Io,
 }
@@ -122,7 +123,8 @@ impl NorenBroker {
         };
         let sent = Sent::new(settings.remarks_echo_min);
         let updates = Mutex::new(Some(receiver));
-        Ok(Self { shared: Arc::new(Shared { capabilities, settings, encoder, http, session, board, health, sent, updates, io }) })
+        let books = books::LastBooks::default();
+        Ok(Self { shared: Arc::new(Shared { capabilities, settings, encoder, http, session, board, health, sent, books, updates, io }) })
     }
 
     /// The quotes of the account's stream.

@@ -1,7 +1,7 @@
 //! The orders that this process sent: to recognise a tag that came back cut short, and an order that has a number and is
 //! missing from the book.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ordergate_actors::order::{BrokerOrderId, BrokerTag, InstrumentKey, Product, Side};
@@ -14,7 +14,7 @@ const MOST: usize = 50_000;
 /// What was sent under each tag.
 #[derive(Debug)]
 pub struct Sent {
-    orders: Mutex<HashMap<BrokerTag, Order>>,
+    orders: Mutex<BTreeMap<BrokerTag, Order>>,
     echo_min: usize,
 }
 
@@ -66,22 +66,26 @@ impl Sent {
     }
 
     /// Whole tags in place of those cut short: only where instrument, side and product agree and one order alone fits.
-    pub fn complete(&self, row: &mut BookRow) {
-        let Some(text) = row.tag.clone() else { return };
+    pub fn complete(&self, row: &mut Arc<BookRow>) {
+        let Some(start) = row.tag.as_deref().filter(|text| text.len() >= self.echo_min).and_then(|text| BrokerTag::parse(text).ok()) else {
+            return;
+        };
         let orders = self.orders.lock();
-        if text.len() < self.echo_min || orders.keys().any(|tag| tag.as_str() == &*text) {
+        if orders.contains_key(&start) {
             return;
         }
-        let fits = |tag: &BrokerTag, order: &Order| {
-            tag.as_str().starts_with(&*text)
-                && order.instrument == row.instrument
+        let fits = |order: &Order| {
+            order.instrument == row.instrument
                 && order.side == row.side
                 && order.product == row.product
                 && order.number.as_ref().is_none_or(|number| *number == row.broker_order_id)
         };
-        let mut found = orders.iter().filter(|(tag, order)| fits(tag, order));
+        // Tags that start so stand together.
+        let begun = orders.range(&start..).take_while(|(tag, _)| tag.as_str().starts_with(start.as_str()));
+        let mut found = begun.filter(|(_, order)| fits(order));
         if let (Some((tag, _)), None) = (found.next(), found.next()) {
-            row.tag = Some(Arc::from(tag.as_str()));
+            let whole = Arc::from(tag.as_str());
+            Arc::make_mut(row).tag = Some(whole);
         }
     }
 
@@ -120,15 +124,15 @@ mod tests {
         let sent = Sent::new(12);
         sent.goes_out(&order("ABCDEFGHIJKL001"));
         let cut = |tag: &str| {
-            let mut row = book_row("26112000000001", tag);
+            let mut row = Arc::new(book_row("26112000000001", tag));
             sent.complete(&mut row);
-            row.tag.unwrap().to_string()
+            row.tag.as_deref().unwrap().to_owned()
         };
         assert_eq!(cut("ABCDEFGHIJKL0"), "ABCDEFGHIJKL001");
         assert_eq!(cut("ABCDEFGHIJK"), "ABCDEFGHIJK");
         assert_eq!(cut("ABCDEFGHIJKX"), "ABCDEFGHIJKX");
-        let mut other_side = book_row("26112000000001", "ABCDEFGHIJKL0");
-        other_side.side = other_side.side.opposite();
+        let mut other_side = Arc::new(book_row("26112000000001", "ABCDEFGHIJKL0"));
+        Arc::make_mut(&mut other_side).side = Side::Sell;
         sent.complete(&mut other_side);
         assert_eq!(other_side.tag.as_deref(), Some("ABCDEFGHIJKL0"));
         sent.goes_out(&order("ABCDEFGHIJKL002"));

@@ -17,6 +17,7 @@ pub mod encode;
 pub mod frames;
 pub mod history;
 pub mod holdings;
+pub mod kept;
 pub mod limits;
 pub mod margin;
 pub mod order_row;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use class::{ErrorClass, RejectPrefix};
 pub use encode::{Ampersand, Body, EncodeError};
+pub use kept::Kept;
 pub use outcome::{Answer, Delivery};
 pub use reject::RejectClass;
 pub use reply::{Garbled, ListReply, NotOk, ObjectReply};

@@ -187,17 +187,29 @@ fn stat(fields: &Fields) -> Option<bool> {
     fields.text("stat").map(|stat| stat.eq_ignore_ascii_case("Ok"))
 }
 
-/// A row that says it is not Ok makes the whole array no answer: what else it leaves out is not known. An element that
-/// is no object is one unreadable row.
+/// The fields of one row; an element that is no object is one unreadable row.
+pub(super) fn row(text: &str) -> Result<Fields, Unreadable> {
+    Fields::parse(text).ok_or_else(|| Unreadable { raw: redact::snippet(text, SHOWN), cause: "the row is no object".to_owned() })
+}
+
+/// Whether a row says that it is not Ok.
+pub(super) fn is_refusal(fields: &Fields) -> bool {
+    stat(fields) == Some(false)
+}
+
+/// A row that says it is not Ok makes the whole array no answer: what else it leaves out is not known.
 fn rows(elements: &[Box<RawValue>]) -> ListReply {
     let mut good = Vec::with_capacity(elements.len());
     let mut unreadable = Vec::new();
     for element in elements {
-        let Some(fields) = Fields::parse(element.get()) else {
-            unreadable.push(Unreadable { raw: redact::snippet(element.get(), SHOWN), cause: "the row is no object".to_owned() });
-            continue;
+        let fields = match row(element.get()) {
+            Ok(fields) => fields,
+            Err(row) => {
+                unreadable.push(row);
+                continue;
+            }
         };
-        if stat(&fields) == Some(false) {
+        if is_refusal(&fields) {
             let refusal = NotOk::read(&fields);
             let class = if refusal.class == ErrorClass::NoData { ErrorClass::Unknown } else { refusal.class };
             return ListReply::NotOk(NotOk { class, emsg: format!("a row of the list says: {}", refusal.emsg), ..refusal });

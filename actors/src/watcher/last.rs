@@ -1,0 +1,96 @@
+//! The broker's books as last compared, so that the next one costs what is new in it.
+//!
+//! An adapter hands an unchanged row over as the same `Arc`. Such a row is not looked at again once it is settled: both
+//! sides agree that its order has ended. Whatever could speak against that is looked for on our side first, among the few
+//! orders that are open or owed, and then the whole book is compared.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::reconcile::{BookReading, compare_rows, is_whole, read_orders, read_trades};
+use crate::order::{BrokerOrderId, CommandId, OrderFact};
+use crate::persistence::Book;
+use crate::ports::{BookRow, TradeRow};
+
+/// A book as last compared.
+#[derive(Debug)]
+pub struct Last<T> {
+    rows: Arc<[Arc<T>]>,
+    /// Those of the rows that must be compared again.
+    unsettled: Vec<Arc<T>>,
+}
+
+impl<T> Default for Last<T> {
+    fn default() -> Self {
+        Self { rows: Arc::from([]), unsettled: Vec::new() }
+    }
+}
+
+impl<T> Last<T> {
+    /// The rows of the new book that are not in the last one, or not settled.
+    fn news(&self, rows: &[Arc<T>]) -> Vec<Arc<T>> {
+        let (old, new) = (&*self.rows, rows);
+        let gone: HashSet<*const T> = others(old, new).map(Arc::as_ptr).collect();
+        let kept = self.unsettled.iter().filter(|row| !gone.contains(&Arc::as_ptr(row)));
+        kept.chain(others(new, old)).cloned().collect()
+    }
+}
+
+/// The rows that do not stand in the same place of the other book, counted from its beginning or from its end: books
+/// grow at one of the two.
+fn others<'a, T>(rows: &'a [Arc<T>], other: &'a [Arc<T>]) -> impl Iterator<Item = &'a Arc<T>> {
+    let from_end = move |place: usize| (place + other.len()).checked_sub(rows.len());
+    let stands = move |row: &Arc<T>, place: Option<usize>| place.and_then(|place| other.get(place)).is_some_and(|one| Arc::ptr_eq(one, row));
+    rows.iter()
+        .enumerate()
+        .filter(move |(place, row)| !stands(row, Some(*place)) && !stands(row, from_end(*place)))
+        .map(|(_, row)| row)
+}
+
+impl Last<BookRow> {
+    /// As [`read_orders`], for the book that follows the last one: the same facts, at the cost of what is not settled.
+    pub fn read(
+        &mut self,
+        book: &Book,
+        rows: &Arc<[Arc<BookRow>]>,
+        tag_prefix: &str,
+        began_seq: u64,
+        now: DateTime<Utc>,
+    ) -> BookReading {
+        let news = self.news(rows);
+        let mut reading = BookReading::default();
+        compare_rows(book, news.iter(), tag_prefix, began_seq, &mut reading);
+        let shown = news.iter().map(|row| &row.broker_order_id).collect();
+        // One that is open and not there is missing, or was settled and is open again. While something is being looked
+        // for, the orders that have ended count too.
+        if book.doubts().next().is_some() || is_open_elsewhere(book, &shown, began_seq) {
+            reading = read_orders(book, rows, tag_prefix, began_seq, now);
+        }
+        *self = Self { rows: Arc::clone(rows), unsettled: reading.unsettled.clone() };
+        reading
+    }
+}
+
+/// Whether an order that the broker has numbered is open, and its row is not among those shown.
+fn is_open_elsewhere(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64) -> bool {
+    let mut known = book.open_orders().filter(|order| order.seq <= began_seq);
+    known.any(|order| order.broker_order_id.as_ref().is_some_and(|id| !shown.contains(id)))
+}
+
+impl Last<TradeRow> {
+    /// As [`read_trades`], for the book that follows the last one.
+    pub fn read(&mut self, book: &Book, rows: &[Arc<TradeRow>]) -> Vec<(CommandId, OrderFact)> {
+        let news = self.news(rows);
+        // While a trade is owed, an order that was whole may not be.
+        let facts = read_trades(book, if book.owes() { rows } else { &news });
+        let is_settled = |row: &TradeRow| book.order_by_broker_id(&row.fill.broker_order_id).is_some_and(|order| is_whole(order));
+        *self = Self { rows: Arc::from(rows), unsettled: news.into_iter().filter(|row| !is_settled(row)).collect() };
+        facts
+    }
+}
+
+#[cfg(test)]
+#[path = "last_tests.rs"]
+mod tests;

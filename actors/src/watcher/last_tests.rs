@@ -1,0 +1,197 @@
+use proptest::collection::vec;
+use proptest::prelude::{Just, ProptestConfig, Strategy, prop_assert_eq, prop_oneof, proptest};
+
+use super::*;
+use crate::order::{BookState, Fill, OrderRecord, Product, Side, Status, TradeId};
+use crate::ports::BookRow;
+use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, order, price, sbin, units};
+
+const PREFIX: &str = "A1B2";
+const ORDERS: usize = 5;
+
+fn working_row(number: usize) -> BookRow {
+    BookRow {
+        broker_order_id: broker_id(&format!("B{number}")),
+        tag: Some(Arc::from(format!("OG{PREFIX}{number:07}"))),
+        instrument: sbin(),
+        side: Side::Buy,
+        product: Product::Mis,
+        quantity: 10,
+        filled: 0,
+        average_price: None,
+        price: None,
+        state: BookState::Open,
+        reason: None,
+        at: at(2),
+    }
+}
+
+fn ended(number: usize) -> OrderRecord {
+    order(u64::try_from(number).unwrap()).working(&format!("B{number}")).filled(10, 10)
+}
+
+/// What happens between two books, to the order of that number.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    TheyFill(i64),
+    TheyEnd(BookState),
+    WeFill(i64),
+    WeFail,
+    WeReopen,
+    TheyHide,
+    TheyShow,
+    Stranger,
+    Copied,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (1..10_i64).prop_map(Step::TheyFill),
+        Just(Step::TheyEnd(BookState::Complete)),
+        Just(Step::TheyEnd(BookState::Cancelled)),
+        Just(Step::TheyEnd(BookState::Rejected)),
+        (1..=10_i64).prop_map(Step::WeFill),
+        Just(Step::WeFail),
+        Just(Step::WeReopen),
+        Just(Step::TheyHide),
+        Just(Step::TheyShow),
+        Just(Step::Stranger),
+        Just(Step::Copied),
+    ]
+}
+
+/// Both sides of five orders.
+struct World {
+    ours: Vec<OrderRecord>,
+    theirs: Vec<Arc<BookRow>>,
+    hidden: Vec<bool>,
+    strangers: Vec<Arc<BookRow>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let ours = (1..=ORDERS).map(|number| order(u64::try_from(number).unwrap()).working(&format!("B{number}"))).collect();
+        let theirs = (1..=ORDERS).map(|number| Arc::new(working_row(number))).collect();
+        Self { ours, theirs, hidden: vec![false; ORDERS], strangers: Vec::new() }
+    }
+
+    /// As an order's life allows it: filled units never shrink, and what is executed stays so.
+    fn take(&mut self, place: usize, step: Step) {
+        let (ours, theirs) = (&mut self.ours[place], &mut self.theirs[place]);
+        match step {
+            Step::TheyFill(filled) if theirs.state == BookState::Open && filled > theirs.filled => Arc::make_mut(theirs).filled = filled,
+            Step::TheyEnd(state) if theirs.state == BookState::Open => {
+                let row = Arc::make_mut(theirs);
+                row.state = state;
+                row.filled = if state == BookState::Complete { 10 } else { row.filled };
+            }
+            Step::WeFill(filled) if filled > ours.filled_quantity && ours.status != Status::Failed => {
+                *ours = ours.clone().filled(filled, filled);
+            }
+            Step::WeFail if !ours.status.is_terminal() => ours.status = Status::Failed,
+            Step::WeReopen if ours.status == Status::Failed => {
+                ours.status = if ours.filled_quantity > 0 { Status::Partial } else { Status::SentToBroker };
+            }
+            Step::TheyHide => self.hidden[place] = true,
+            Step::TheyShow => self.hidden[place] = false,
+            Step::Stranger => {
+                let row = BookRow { tag: None, broker_order_id: broker_id(&format!("X{}", self.strangers.len())), ..working_row(1) };
+                self.strangers.push(Arc::new(row));
+            }
+            // The same row, handed over as another value.
+            Step::Copied => *theirs = Arc::new(BookRow::clone(theirs)),
+            _ => {}
+        }
+    }
+
+    fn rows(&self, newest_first: bool) -> Arc<[Arc<BookRow>]> {
+        let shown = self.theirs.iter().zip(&self.hidden).filter(|(_, hidden)| !**hidden).map(|(row, _)| row);
+        let rows = shown.chain(&self.strangers).cloned();
+        let mut rows: Vec<_> = rows.collect();
+        if newest_first {
+            rows.reverse();
+        }
+        Arc::from(rows)
+    }
+}
+
+/// What a reading says, in an order of its own.
+fn said(reading: &BookReading) -> (Vec<String>, Vec<String>, Vec<String>, Vec<CommandId>, bool) {
+    let sorted = |mut all: Vec<String>| {
+        all.sort();
+        all
+    };
+    (
+        sorted(reading.facts.iter().map(|fact| format!("{fact:?}")).collect()),
+        sorted(reading.concerns.iter().map(|concern| format!("{concern:?}")).collect()),
+        sorted(reading.foreign.iter().map(|row| row.broker_order_id.to_string()).collect()),
+        reading.lacks.clone(),
+        reading.strange_tag,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn a_book_after_another_says_what_it_says_alone(
+        newest_first: bool,
+        books in vec(vec((0..ORDERS, step()), 0..4), 1..12),
+    ) {
+        let (mut world, mut last) = (World::new(), Last::<BookRow>::default());
+        for steps in books {
+            for (place, step) in steps {
+                world.take(place, step);
+            }
+            let book = book_of(world.ours.clone(), &[]);
+            let rows = world.rows(newest_first);
+            let after = last.read(&book, &rows, PREFIX, SEQ, at(10));
+            let alone = read_orders(&book, &rows, PREFIX, SEQ, at(10));
+            prop_assert_eq!(said(&after), said(&alone));
+        }
+    }
+}
+
+#[test]
+fn an_unchanged_book_of_ended_orders_is_not_compared_again_and_a_changed_row_is() {
+    let book = book_of((1..=200).map(ended), &[]);
+    let row = |number| Arc::new(BookRow { state: BookState::Complete, filled: 10, ..working_row(number) });
+    let mut rows: Vec<_> = (1..=200).map(row).collect();
+    let mut last = Last::<BookRow>::default();
+    let _first = last.read(&book, &Arc::from(rows.clone()), PREFIX, SEQ, at(10));
+    assert!(last.unsettled.is_empty() && last.news(&rows).is_empty());
+    Arc::make_mut(&mut rows[77]).filled = 11;
+    rows.insert(0, Arc::new(working_row(900)));
+    assert_eq!(last.news(&rows).len(), 2);
+    let read = last.read(&book, &Arc::from(rows), PREFIX, SEQ, at(11));
+    assert_eq!((read.facts.len(), read.foreign.len()), (1, 1), "the row that fills more than it could, and a tag that nobody wrote");
+}
+
+fn trade(number: usize, id: &str, quantity: i64) -> Arc<TradeRow> {
+    let fill = Fill {
+        trade_id: TradeId::parse(id).unwrap(),
+        broker_order_id: broker_id(&format!("B{number}")),
+        quantity: units(quantity),
+        price: price("800"),
+        at: at(3),
+    };
+    Arc::new(TradeRow { fill, exchange: crate::order::Exchange::Nse })
+}
+
+#[test]
+fn trades_of_whole_orders_are_settled_until_more_is_owed() {
+    let mut last = Last::<TradeRow>::default();
+    let mut rows = vec![trade(1, "T1", 10), trade(2, "T2", 4)];
+    let partial = order(2).working("B2").filled(4, 4);
+    assert!(last.read(&book_of([ended(1), partial.clone()], &[]), &rows).is_empty());
+    assert_eq!(last.unsettled.len(), 1, "the second order goes on");
+    // Its next trade is news although the first is an old row.
+    rows.push(trade(2, "T3", 6));
+    assert_eq!(last.read(&book_of([ended(1), partial], &[]), &rows).len(), 2);
+    let both = book_of([ended(1), ended(2)], &[]);
+    assert!(last.read(&both, &rows).is_empty() && last.unsettled.is_empty());
+    // A third trade of an order that was whole: it counts once the broker's book owes it.
+    rows.insert(0, trade(1, "T4", 5));
+    assert!(last.read(&both, &rows).is_empty());
+    let owed = book_of([order(1).working("B1").filled(15, 10), ended(2)], &[]);
+    assert_eq!(last.read(&owed, &rows).len(), 2);
+}
