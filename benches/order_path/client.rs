@@ -27,6 +27,11 @@ impl Client {
         let _warm = self.run(orders, None);
     }
 
+    /// So many orders that the broker has: the first finds everything cold.
+    pub(crate) fn warm_up_to_the_broker(&mut self, orders: usize) {
+        let _warm = self.run(orders, Some("until=broker"));
+    }
+
     /// So many orders, one after the other.
     pub(crate) fn run(&mut self, orders: usize, until: Option<&str>) -> Sample {
         let start = Instant::now();

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::stats::Sample;
 
-const ROUND_MAX: usize = 256;
+pub(super) const ROUND_MAX: usize = 256;
 
 /// A store that remembers what it is given.
 struct Recorder {
@@ -72,7 +72,7 @@ impl Store for Recorder {
     fn release_ballast(&mut self) {}
 }
 
-fn client() -> ClientId {
+pub(super) fn client() -> ClientId {
     ClientId::parse("PAPER1").unwrap()
 }
 
@@ -93,7 +93,7 @@ fn record(orders: usize) -> Vec<[Vec<Write>; 3]> {
     let mut ledger = Ledger::open(Box::new(store), clock, BTreeMap::from([(client(), seat)]), Vec::new()).unwrap().ledger;
     for number in 1..=orders {
         let command = CommandId(Uuid::from_u64_pair(1, u64::try_from(number).unwrap()));
-        for unit in units_of(number, command, permits.force()) {
+        for unit in units_of(number, command, permits.force(), now()) {
             let _acks = ledger.round(vec![Posted { unit, cargo: Cargo::None }]).unwrap();
         }
     }
@@ -104,7 +104,7 @@ fn record(orders: usize) -> Vec<[Vec<Write>; 3]> {
     (0..orders).map(|_| [next(), next(), next()]).collect()
 }
 
-fn units_of(number: usize, command_id: CommandId, permit: ordergate_actors::persistence::Permit) -> [Unit; 3] {
+pub(super) fn units_of(number: usize, command_id: CommandId, permit: ordergate_actors::persistence::Permit, at: DateTime<Utc>) -> [Unit; 3] {
     let ask = Ask {
         strategy: Strategy::parse(&format!("s{number}")).unwrap(),
         intent: Some(Intent::Entry),
@@ -166,8 +166,8 @@ fn units_of(number: usize, command_id: CommandId, permit: ordergate_actors::pers
             key: ordergate_actors::order::IdempotencyKey::parse(&format!("bench-{number}")).ok(),
             body_hash: [7; 32],
             replay_window_ms: 60_000,
-            received_at: now(),
-            signal_time: now(),
+            received_at: at,
+            signal_time: at,
             legs: vec![NewOrder { command_id, leg: 0, ask, refused: None, sent, parent: None, permit }],
         })),
         order(OrderFact::SendIntended {

@@ -3,9 +3,11 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ordergate::store::ReadStore;
+use tempfile::TempDir;
 
 const CONFIG: &str = r#"
 [account]
@@ -26,14 +28,21 @@ level = "error"
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
-    directory: tempfile::TempDir,
+    directory: Arc<TempDir>,
+    /// From the process's beginning until it was ready.
+    started_in: Duration,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::on(Arc::new(tempfile::tempdir().unwrap()), "")
+    }
+
+    /// On a directory that may have been used before, with more configuration.
+    pub(crate) fn on(directory: Arc<TempDir>, more: &str) -> Self {
         let config = directory.path().join("bench.toml");
-        std::fs::write(&config, CONFIG).unwrap();
+        std::fs::write(&config, format!("{CONFIG}{more}")).unwrap();
+        let began = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_ordergate"))
             .arg("--config")
             .arg(&config)
@@ -53,13 +62,19 @@ impl Server {
             .find_map(|line| line.split("http://").nth(1)?.split_whitespace().next()?.parse().ok())
             .expect("the engine said where it listens");
         std::thread::spawn(move || lines.for_each(drop));
-        let server = Self { child, address, directory };
+        let mut server = Self { child, address, directory, started_in: Duration::ZERO };
         server.wait_for("/health/ready", "200");
+        server.started_in = began.elapsed();
         server
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How long it took to become ready.
+    pub(crate) fn started_in(&self) -> Duration {
+        self.started_in
     }
 
     /// Waits until the path answers so.

@@ -35,7 +35,7 @@ impl Sample {
     }
 }
 
-fn at(values: &[Duration], percentile: f64) -> f64 {
+pub(crate) fn at(values: &[Duration], percentile: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
     let index = (count(sorted.len().saturating_sub(1)) * percentile / 100.0).round();
@@ -45,6 +45,12 @@ fn at(values: &[Duration], percentile: f64) -> f64 {
     sorted.get(index).map_or(f64::NAN, |value| value.as_secs_f64() * 1e6)
 }
 
-fn count(n: usize) -> f64 {
+pub(crate) fn count(n: usize) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+/// Prints one line: what was measured, what was asked for, and whether it was met.
+pub(crate) fn verdict(what: &str, value: f64, relation: &str, bound: f64) {
+    let is_met = if relation == "<=" { value <= bound } else { value >= bound };
+    println!("{what:<62} {value:>9.2}  {relation} {bound:<8.2} {}", if is_met { "met" } else { "NOT MET" });
 }

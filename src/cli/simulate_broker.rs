@@ -32,6 +32,12 @@ pub(super) struct Arguments {
     /// Simulated milliseconds in a real second; 0 stands still until /sim/time moves it
     #[arg(long, default_value_t = 1_000)]
     speed: u32,
+    /// Calls in one calendar second; 0: no limit
+    #[arg(long, value_name = "CALLS")]
+    per_second: Option<u32>,
+    /// Calls in one calendar minute; 0: no limit
+    #[arg(long, value_name = "CALLS")]
+    per_minute: Option<u32>,
     /// From when on (IST) new intraday orders are refused, for example 15:15
     #[arg(long, value_name = "HH:MM", value_parser = clock_time)]
     square_off: Option<NaiveTime>,
@@ -53,15 +59,18 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<i32> {
     if let Some(redirect) = arguments.redirect {
         user.redirect_url = redirect;
     }
+    let usual = Settings::default();
     let settings = Settings {
         listen: arguments.listen,
+        per_second: arguments.per_second.unwrap_or(usual.per_second),
+        per_minute: arguments.per_minute.unwrap_or(usual.per_minute),
         seed: arguments.seed,
         faults,
         state: arguments.state,
         time: TimeSettings { start: arguments.time, speed: arguments.speed },
         square_off: arguments.square_off,
         user: user.clone(),
-        ..Settings::default()
+        ..usual
     };
     let simulator = Simulator::start(settings)?;
     announce(&simulator, &user)?;
