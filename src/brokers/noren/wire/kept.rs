@@ -56,9 +56,10 @@ impl<T: Clone> Kept<T> {
         let (mut good, mut unreadable) = (Vec::with_capacity(elements.len()), Vec::new());
         for element in elements {
             let digest: [u8; 32] = Sha256::digest(element.get()).into();
-            if let Some(value) = self.rows.get(&digest) {
-                rows.insert(digest, value.clone());
+            // Taken out: of two rows with one text, each is a value of its own.
+            if let Some(value) = self.rows.remove(&digest) {
                 good.push(value.clone());
+                rows.insert(digest, value);
                 continue;
             }
             let fields = match reply::row(element.get()) {
