@@ -129,7 +129,8 @@ fn sign_in(shared: &Shared, request: &HttpRequest, body: &Bytes) -> HttpResponse
     }
     let back = field("redirect_uri").unwrap_or_else(|| shared.settings.user.redirect_url.clone());
     let (Some(password), Some(otp)) = (field("password"), field("totp")) else {
-        return HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page(&client, field("redirect_uri").as_deref(), ""));
+        let hint = shared.act(|core, now| core.sign_in_hint(now));
+        return HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page(&fields, &hint));
     };
     let times = shared.times();
     match shared.act(|core, _| core.authorize(&password, &otp, times)) {
@@ -139,20 +140,23 @@ fn sign_in(shared: &Shared, request: &HttpRequest, body: &Bytes) -> HttpResponse
             HttpResponse::Found().insert_header((header::LOCATION, format!("{back}{joint}code={code}{state}"))).finish()
         }
         None => {
-            let page = page(&client, field("redirect_uri").as_deref(), "<p>Wrong password or code.</p>");
+            let page = page(&fields, "Wrong password or code.");
             HttpResponse::Unauthorized().content_type("text/html; charset=utf-8").body(page)
         }
     }
 }
 
-fn page(client: &str, back: Option<&str>, note: &str) -> String {
-    let hide = |name: &str, value: &str| format!("<input type=hidden name={name} value=\"{}\">", escaped(value));
-    let back = back.map(|back| hide("redirect_uri", back)).unwrap_or_default();
+/// What the link carried goes with the form: who signs in, and where the browser goes then, with what.
+fn page(fields: &HashMap<String, String>, note: &str) -> String {
+    let hidden: String = ["client_id", "api_key", "redirect_uri", "state"]
+        .into_iter()
+        .filter_map(|name| fields.get(name).map(|value| format!("<input type=hidden name={name} value=\"{}\">", escaped(value))))
+        .collect();
     format!(
-        "<!doctype html><title>Simulated broker</title><h1>Simulated broker</h1>{note}<form method=get>{}{back}\
+        "<!doctype html><title>Simulated broker</title><h1>Simulated broker</h1><p>{}</p><form method=get>{hidden}\
          <label>Password <input type=password name=password></label> <label>Code <input name=totp autocomplete=off></label> \
          <button>Sign in</button></form>",
-        hide("client_id", client)
+        escaped(note)
     )
 }
 

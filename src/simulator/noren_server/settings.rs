@@ -36,7 +36,7 @@ impl Default for TestUser {
             vendor: "FA00001_U".to_owned(),
             client_secret: "sim-secret".to_owned(),
             totp_seed: "JBSWY3DPEHPK3PXP".to_owned(),
-            redirect_url: "http://127.0.0.1:8080/broker/callback".to_owned(),
+            redirect_url: "http://127.0.0.1:8080/broker/callback/SIM1".to_owned(),
         }
     }
 }

@@ -39,7 +39,12 @@ fn id() -> impl Gen<Value = Uuid> {
 
 fn ask() -> impl Gen<Value = Ask> {
     let trailing = (select(TrailingType::ALL), decimal()).prop_map(|(kind, value)| Trailing { kind, value });
-    let names = ("\\PC{1,16}".prop_map(|name| Strategy::parse(&name).unwrap()), of(select(Intent::ALL)), of(select(Exchange::ALL)), text());
+    let names = (
+        "\\PC{1,16}".prop_filter_map("a name as it may come", |name| Strategy::parse(&name).ok()),
+        of(select(Intent::ALL)),
+        of(select(Exchange::ALL)),
+        text(),
+    );
     let size =
         (of(select(Side::ALL)), of((1i64..=Quantity::MAX).prop_map(|units| Quantity::new(units).unwrap())), of(select(Product::ALL)));
     let kind = (of(select(OrderType::ALL)), select(Validity::ALL), of(select(TestMode::ALL)));

@@ -64,6 +64,10 @@ async fn a_sign_in_gives_a_code_and_the_code_a_token() {
     let mut bench = Bench::open().await;
     let page = bench.get("NorenWClientAPI/OAuthlogin/authorize/oauth?client_id=FA00001_U").await.text().await.unwrap();
     assert!(page.contains("<form") && page.contains("name=totp"), "{page}");
+    // Who has no authenticator reads the code there; what the link carried comes back with the form.
+    assert!(page.contains(&otp(&bench.sim)) && !page.contains("name=state"), "{page}");
+    let page = bench.get("NorenWClientAPI/authorize?client_id=FA00001_U&state=a%22b").await.text().await.unwrap();
+    assert!(page.contains("name=state value=\"a&quot;b\""), "{page}");
     assert_eq!(bench.get("NorenWClientAPI/authorize?client_id=OTHER").await.status(), 400);
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let url =

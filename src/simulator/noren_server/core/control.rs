@@ -154,6 +154,11 @@ impl Core {
         self.second_login();
     }
 
+    /// What the sign-in page says.
+    pub(crate) fn sign_in_hint(&self, now: DateTime<Utc>) -> String {
+        self.sessions.hint(now)
+    }
+
     /// The code for the browser after a sign-in; `None` when password or one-time code are wrong.
     pub(crate) fn authorize(&mut self, password: &str, otp: &str, times: super::Times) -> Option<String> {
         self.sessions.authorize(password, otp, times.now, &[times.now, times.machine])

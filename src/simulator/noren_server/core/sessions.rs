@@ -127,6 +127,15 @@ impl Sessions {
         sha256_hex(&format!("{what} {} {}", self.seed, self.issued))
     }
 
+    /// What the sign-in page tells a person who has no authenticator at hand.
+    pub(super) fn hint(&self, now: DateTime<Utc>) -> String {
+        let code = totp_rs::Secret::try_from_base32(&self.user.totp_seed).ok().zip(u64::try_from(now.timestamp()).ok());
+        let code = code.map_or_else(String::new, |(secret, seconds)| {
+            totp_rs::Builder::new().with_secret(secret).build_noncompliant().generate(seconds).to_string()
+        });
+        format!("No money moves here: the password is {}, and the code of now is {code}.", self.user.password)
+    }
+
     /// A code of the step before or after counts, as with most servers.
     fn code_is_right(&self, code: &str, instants: &[DateTime<Utc>]) -> bool {
         let Ok(secret) = totp_rs::Secret::try_from_base32(&self.user.totp_seed) else { return false };

@@ -25,15 +25,26 @@ fn an_order_with_a_number_is_accepted() {
 }
 
 #[test]
+fn a_full_window_refuses_and_says_which() {
+    for (period, window) in [("second", RateWindow::Second), ("minute", RateWindow::Minute)] {
+        let words = format!("Invalid Input :  Order Recieved 11 in a current {period} exceeds Limit 10 for user");
+        let reply = replied(400, &format!(r#"{{"stat":"Not_Ok","emsg":"{words}"}}"#));
+        let answer = place(&reply);
+        let text = redact::line(&words);
+        assert_eq!(answer.outcome, PlaceOutcome::RateLimited { window, text: text.clone() });
+        assert_eq!(answer.class, Some(ErrorClass::RateLimited { limit: Some(10), period: Some(window) }));
+        assert_eq!(change(&reply).outcome, CallOutcome::RateLimited { window, text });
+        // A server in trouble proves nothing with the same words.
+        let body = format!(r#"{{"stat":"Not_Ok","emsg":"{words}"}}"#);
+        assert!(matches!(place(&replied(502, &body)).outcome, PlaceOutcome::Unconfirmed(_)));
+    }
+}
+
+#[test]
 fn clear_refusals_reject_and_tell_their_class() {
     let table = [
         (200, "Rejected : ALGO_CHK: MKT Order type not allowed for API order", ErrorClass::Rejected(RejectPrefix::AlgoCheck)),
         (400, "Error Occurred : 2 \\\"invalid input\\\"", ErrorClass::InvalidInput),
-        (
-            400,
-            "Invalid Input :  Order Recieved 11 in a current second exceeds Limit 10 for user",
-            ErrorClass::RateLimited { limit: Some(10), period: Some(RateWindow::Second) },
-        ),
         (200, "Session Expired :  Invalid Session Key", ErrorClass::SessionExpired),
         (401, "Session Expired :  Invalid Session Key", ErrorClass::SessionExpired),
         (403, "Session Expired : Invalid Session Key", ErrorClass::SessionExpired),

@@ -22,9 +22,8 @@ fn an_array_is_a_snapshot_and_no_data_is_an_empty_one() {
 
 #[test]
 fn nothing_else_is_an_empty_book() {
-    let others: [(u16, &str); 12] = [
+    let others: [(u16, &str); 11] = [
         (200, r#"{"stat":"Not_Ok","emsg":"Session Expired :  Invalid Session Key"}"#),
-        (400, r#"{"stat":"Not_Ok","emsg":"Invalid Input :  Order Recieved 11 in a current second exceeds Limit 10 for user"}"#),
         (200, r#"{"stat":"Not_Ok","emsg":"Server Timeout :  "}"#),
         (200, r#"{"stat":"Not_Ok"}"#),
         (200, r#"{"stat":"Ok"}"#),
@@ -42,6 +41,13 @@ fn nothing_else_is_an_empty_book() {
         let snapshot = reply.into_snapshot(|_| Ok::<_, FieldError>(()));
         assert!(matches!(snapshot, Snapshot::Unknown(_)), "{status} {body}");
     }
+}
+
+#[test]
+fn a_full_window_is_no_answer_and_says_which() {
+    let body = r#"{"stat":"Not_Ok","emsg":"Invalid Input :  Order Recieved 11 in a current second exceeds Limit 10 for user"}"#;
+    let snapshot = ListReply::read(400, body.as_bytes()).into_snapshot(|_| Ok::<_, FieldError>(()));
+    assert!(matches!(snapshot, Snapshot::RateLimited { window: ordergate_actors::ports::RateWindow::Second, .. }), "{snapshot:?}");
 }
 
 #[test]
