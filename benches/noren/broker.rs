@@ -43,7 +43,7 @@ impl Simulator {
 [[accounts]]
 name = "PAPER1"
 broker = "noren"
-budget = {{ per_second = 10000, per_minute = 10000 }}
+budget = {{ per_second = 10000, per_minute = 10000, per_exchange_second = 10000 }}
 [accounts.noren]
 uid = "FA00001"
 vendor_code = "FA00001_U"

@@ -55,7 +55,7 @@ impl Client {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let price = if at_market { r#""order_type":"MARKET""# } else { r#""order_type":"LIMIT","price":"1290""# };
         let body = format!(
-            r#"{{"secret_key":"bench-secret-0123456789","idempotency_key":"bench-{number}","execution_type":"ENTRY","strategy_name":"s{number}","exchange":"NSE","product_type":"MIS","legs":[{{"tradingsymbol":"RELIANCE-EQ","direction":"BUY","qty":1,{price}}}]}}"#
+            r#"{{"secret_key":"bench-secret-0123456789","idempotency_key":"alert-{number}","execution_type":"ENTRY","strategy_name":"s{number}","exchange":"NSE","product_type":"MIS","legs":[{{"tradingsymbol":"RELIANCE-EQ","direction":"BUY","qty":1,{price}}}]}}"#
         );
         let prefer = until.map_or_else(String::new, |until| format!("Prefer: wait=10, {until}\r\n"));
         let request = format!(

@@ -218,6 +218,7 @@ fn budget(scope: &mut Scope<'_>) -> BudgetChange {
         reserved_per_minute: said("budget.reserved_per_minute"),
         reads_per_second: said("budget.reads_per_second"),
         reads_per_minute: said("budget.reads_per_minute"),
+        per_exchange_second: said("budget.per_exchange_second"),
     }
 }
 

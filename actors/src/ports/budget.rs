@@ -38,6 +38,8 @@ pub struct BudgetChange {
     pub reads_per_second: Option<u32>,
     /// See [`Budget::reads_per_minute`].
     pub reads_per_minute: Option<u32>,
+    /// See [`Budget::per_exchange_second`].
+    pub per_exchange_second: Option<u32>,
 }
 
 impl Budget {
@@ -85,7 +87,9 @@ impl Budget {
             reserved_per_minute: change.reserved_per_minute.unwrap_or(derived.reserved_per_minute),
             reads_per_second: change.reads_per_second.unwrap_or(derived.reads_per_second),
             reads_per_minute: change.reads_per_minute.unwrap_or(derived.reads_per_minute),
-            per_exchange_second: broker.map_or(derived.per_exchange_second, |budget| budget.per_exchange_second),
+            per_exchange_second: change
+                .per_exchange_second
+                .or_else(|| broker.map_or(derived.per_exchange_second, |budget| budget.per_exchange_second)),
             ..derived
         };
         budget.check().map(|()| Some(budget))
@@ -130,6 +134,8 @@ mod tests {
         assert_eq!(Budget::changed(None, change), Ok(Some(Budget::of(4, 240))));
         let change = BudgetChange { reserved_per_minute: Some(50), ..BudgetChange::default() };
         assert_eq!(Budget::changed(noren, change).unwrap().unwrap().reserved_per_minute, 50);
+        let change = BudgetChange { per_exchange_second: Some(40), ..BudgetChange::default() };
+        assert_eq!(Budget::changed(noren, change).unwrap().unwrap().per_exchange_second, Some(40));
     }
 
     #[test]
