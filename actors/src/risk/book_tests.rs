@@ -6,7 +6,7 @@ use crate::order::calendar::{AuctionStep, Missing, SessionPhase, Why};
 use crate::order::{Exchange, InstrumentKey, OrderType, Product, Side, Source, Status};
 use crate::persistence::Book;
 use crate::ports::{Quote, Session};
-use crate::risk::Market;
+use crate::risk::{Market, Unquoted};
 use crate::settings::{AccountSettings, QuantityUnit, Settings};
 use crate::testkit::builders::{
     Build, SEQ, account, at, book_of, broker_shows, command, exit, order, position, price, rupees, sbin, sbin_in, settings,
@@ -23,6 +23,7 @@ struct Case {
     latched: Option<&'static str>,
     standing: Standing,
     quote: Option<Quote>,
+    unquoted: Unquoted<'static>,
     low_disk: Option<u64>,
     clock_behind: Option<DateTime<Utc>>,
     instrument: InstrumentKey,
@@ -47,6 +48,7 @@ impl Case {
             latched: None,
             standing: standing(false, &Arming::default(), &Basis::default(), at(0)),
             quote: None,
+            unquoted: Unquoted::Refuse,
             low_disk: None,
             clock_behind: None,
             instrument: sbin(),
@@ -75,6 +77,7 @@ impl Case {
                 latched: self.latched,
                 standing: &self.standing,
                 quote: self.quote.as_ref(),
+                unquoted: self.unquoted,
                 low_disk: self.low_disk,
                 clock_behind: self.clock_behind,
                 master: self.master,

@@ -170,6 +170,10 @@ impl WatcherActor {
                 .or_else(|| self.core.keep_early(trade.fill))
                 .into_iter()
                 .collect(),
+            StreamEvent::Notice { level, event, text } => {
+                self.concern(Concern { event, level, text, command_id: None });
+                Vec::new()
+            }
             StreamEvent::Reconnected => {
                 self.line.tell_broker(&self.desk.client_id, Read(BTreeSet::from([Reading::Trades, Reading::Orders, Reading::Positions])));
                 Vec::new()
