@@ -14,13 +14,13 @@ use chrono::{DateTime, Utc};
 use parking_lot::{Mutex, RwLock};
 
 use crate::arming::{self, Standing};
-use crate::broker::{BrokerActor, Calls, Meter};
+use crate::broker::{Answered, BrokerActor, Calls, Meter};
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
 use crate::order::calendar::Calendar;
-use crate::order::{ClientId, CommandId};
+use crate::order::{ClientId, CommandId, InstrumentKey};
 use crate::persistence::{Admission, Cargo, Latch, Level, Note, Orphans, PersistenceActor, Post, Posted, Seat, Unit, View, Written};
-use crate::ports::{Broker, Clock, Ids, Instruments, Quotes};
+use crate::ports::{Broker, Clock, Ids, Instruments, Quote, Quotes};
 use crate::risk::RiskActor;
 use crate::settings::{AccountSettings, Fitted, Settings};
 use crate::supervision::{EXIT_FAULT, Halt, RestartBudget, Shell};
@@ -62,6 +62,8 @@ pub struct Desk {
     pub calls: Mutex<Calls>,
     /// Its rate budget.
     pub budget: Mutex<Meter>,
+    /// Quotes that were asked for by themselves.
+    pub answered: Mutex<Answered>,
     /// Orders that were at hand when an actor panicked.
     pub suspects: Mutex<BTreeSet<CommandId>>,
     /// Suspect exits that were driven once more; a second panic on one ends it.
@@ -97,6 +99,7 @@ impl Desk {
             orphans,
             calls: Mutex::new(Calls::default()),
             budget: Mutex::new(Meter::new(budget)),
+            answered: Mutex::new(Answered::default()),
             suspects: Mutex::new(BTreeSet::new()),
             second_drives: Mutex::new(BTreeSet::new()),
             found_at_start: Mutex::new(found_at_start),
@@ -243,6 +246,12 @@ impl Line {
     /// Every desk, in order.
     pub fn desks(&self) -> impl Iterator<Item = &Arc<Desk>> {
         self.desks.values()
+    }
+
+    /// The newest quote that the account may use, pushed or asked for, whatever its age.
+    #[must_use]
+    pub fn newest_quote(&self, desk: &Desk, key: &InstrumentKey) -> Option<Quote> {
+        desk.answered.lock().or_newer(key, self.quotes.quote(key))
     }
 
     /// Whether the clock stands behind what is already written: ages cannot be trusted then.

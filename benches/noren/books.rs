@@ -94,7 +94,11 @@ fn ours() -> Book {
     };
     let orders: Vec<OrderRecord> = (1..=ROWS).map(record).collect();
     let client_id = ClientId::parse("PAPER1").unwrap();
-    Book::load(AccountHead { client_id, last_number: u64::try_from(ROWS).unwrap(), orders, holdings: Vec::new(), control: None }, 1, Control::default())
+    Book::load(
+        AccountHead { client_id, last_number: u64::try_from(ROWS).unwrap(), orders, holdings: Vec::new(), control: None },
+        1,
+        Control::default(),
+    )
 }
 
 fn time<T>(times: &mut Vec<Duration>, run: impl FnOnce() -> T) -> T {

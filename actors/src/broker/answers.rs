@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::calls::Done;
 use super::change::words;
-use super::{BrokerActor, CallKey, CallKind, Item, SendCommitted, Work};
+use super::{BrokerActor, CallKey, CallKind, Item, Reading, SendCommitted, Work};
 use crate::order::{CommandId, OrderFact, Tag};
 use crate::persistence::{Cargo, Outcome, Posted, Ticket};
 use crate::ports::{CallOutcome, PlaceOutcome, RateWindow};
@@ -73,13 +73,22 @@ impl BrokerActor {
                 self.desk.calls.lock().saw(&broker_order_id);
                 OrderFact::Accepted { broker_order_id }
             }
-            Done::Placed(PlaceOutcome::Rejected(reason)) => OrderFact::Rejected { reason },
-            // Not live, and known not to be. A second attempt would be a second call for one row.
+            Done::Placed(PlaceOutcome::Rejected(reason)) => OrderFact::Rejected { tag: Tag::BrokerRejected, reason },
+            // Not live, and known not to be. A second attempt would be a second call for one row: an exit goes again as a
+            // new order.
             Done::Placed(PlaceOutcome::RateLimited { window, text }) => {
                 self.breached(window, &text, now);
-                OrderFact::Rejected { reason: text }
+                OrderFact::Rejected { tag: Tag::RateLimited, reason: text }
             }
-            Done::Placed(PlaceOutcome::NotSent(reason)) => OrderFact::NotSent { tag: Tag::NotSent, reason },
+            Done::Placed(PlaceOutcome::NoSession(reason)) => {
+                self.wanted.insert(Reading::Session);
+                OrderFact::Rejected { tag: Tag::BrokerNotLoggedIn, reason }
+            }
+            Done::Placed(PlaceOutcome::NotSent(reason)) => {
+                // If that was for want of a session, what follows waits for one and is not used up.
+                self.wanted.insert(Reading::Session);
+                OrderFact::NotSent { tag: Tag::NotSent, reason }
+            }
             Done::Placed(PlaceOutcome::Unconfirmed(cause)) => OrderFact::Unconfirmed { cause },
             Done::Called(outcome, change) => {
                 let call = if key.kind == CallKind::Modify { "MODIFY" } else { "CANCEL" };
@@ -93,6 +102,7 @@ impl BrokerActor {
         };
         self.line.post(vec![Posted { unit: self.unit(key.command_id, fact), cargo: ticket.map_or(Cargo::None, Cargo::Ticket) }]);
         self.pump(now);
+        self.read_next(now);
     }
 
     /// The broker takes no more calls in this window: nobody's, and whoever waits keeps its place.

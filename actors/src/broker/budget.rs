@@ -170,6 +170,14 @@ impl Meter {
         decision
     }
 
+    /// Calls that went out without being asked for here: reads that count, whether there was room for them or not.
+    pub fn made(&mut self, calls: u32, now: DateTime<Utc>) {
+        self.settle(now);
+        if self.budget.is_some() {
+            self.spent.extend((0..calls).map(|_| (now, Token { venue: None, is_read: true })));
+        }
+    }
+
     /// The lanes were lost: their tokens count as spent.
     pub fn lose_held(&mut self) {
         self.lost.append(&mut self.held);

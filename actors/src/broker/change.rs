@@ -113,8 +113,7 @@ impl BrokerActor {
     }
 
     fn prepare_change(&self, change: Modification, now: DateTime<Utc>) -> Result<PreparedChange, Refusal> {
-        let quote =
-            self.line.quotes.quote(&change.instrument.key).filter(|quote| now.signed_duration_since(quote.at) <= self.quote_max_age());
+        let quote = self.fresh_quote(&change.instrument.key, now);
         self.desk.broker.prepare_change(change, quote.as_ref())
     }
 

@@ -9,7 +9,7 @@ use super::{CallKey, CallKind, Wish};
 use crate::guard::Admitted;
 use crate::order::{CommandId, InstrumentKey};
 use crate::persistence::Outcome;
-use crate::ports::{BookRow, Modification, PositionRow, Quote, Session, Snapshot, TradeRow};
+use crate::ports::{BookRow, Modification, NoQuote, PositionRow, Quote, Session, Snapshot, TradeRow};
 
 /// Send these. Sent by GuardActor.
 #[derive(Debug, Message)]
@@ -110,10 +110,16 @@ pub(super) struct ReadDone {
     pub(super) began_seq: u64,
 }
 
+/// These instruments need a fresh quote, each for the order of that number. Sent by RiskActor, again with every look while it
+/// waits; the answer is [`crate::risk::QuoteCame`].
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct WantQuotes(pub Vec<(InstrumentKey, u64)>);
+
 /// An instrument was asked for its quote, for orders that need one. Posted by the task that asked.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Quoted {
     pub(super) key: InstrumentKey,
-    pub(super) quote: Result<Quote, String>,
+    pub(super) quote: Result<Quote, NoQuote>,
 }

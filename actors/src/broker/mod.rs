@@ -9,6 +9,7 @@
 //! keeps its place in the lanes; one timer wakes the actor when the next may go.
 //! *Invariant:* no order is ever placed twice by this actor, and no change is repeated.
 
+mod answered;
 mod answers;
 mod budget;
 mod calls;
@@ -29,11 +30,12 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Supervised};
 use chrono::{DateTime, Utc};
 
+pub use answered::Answered;
 pub use budget::{Decision, Meter, Usage};
 pub use calls::{CallKey, CallKind, Calls};
 pub use change::{Wish, worn_out};
 pub use lanes::{Item, Lane, Lanes, Work};
-pub use messages::{CallCommitted, CancelOrder, Found, ModifyOrder, Place, Read, Reading, SendCommitted};
+pub use messages::{CallCommitted, CancelOrder, Found, ModifyOrder, Place, Read, Reading, SendCommitted, WantQuotes};
 use messages::{CallDone, Quoted, ReadDone, SlotDeadline};
 use quotes::Unquoted;
 pub(crate) use resting::cancel_resting;
@@ -41,8 +43,9 @@ pub use resting::{Resting, overdue};
 
 use crate::guard::Admitted;
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, CommandId, Exchange, OrderFact, OrderRecord};
+use crate::order::{ClientId, CommandId, Exchange, InstrumentKey, OrderFact, OrderRecord};
 use crate::persistence::{OrderUnit, Unit};
+use crate::ports::{Aside, Quote};
 use crate::supervision::{Shell, guarded};
 
 /// The timer looks again after this at the latest: the clock may be set meanwhile.
@@ -113,9 +116,21 @@ impl BrokerActor {
     /// One turn of the actor: what came, and then the timer for what has to wait.
     fn turn(&mut self, ctx: &mut Context<Self>, core: impl FnOnce(&mut Self, DateTime<Utc>)) {
         guarded(self, ctx, |actor, ctx, now| {
+            actor.take_aside(now);
             core(actor, now);
             actor.arm(ctx, now);
         });
+    }
+
+    /// What the adapter did by itself counts too, and what the broker said to that holds for all.
+    fn take_aside(&self, now: DateTime<Utc>) {
+        let Aside { calls, limited } = self.desk.broker.aside();
+        if calls > 0 {
+            self.desk.budget.lock().made(calls, now);
+        }
+        if let Some((window, text)) = limited {
+            self.breached(window, &text, now);
+        }
     }
 
     /// Arms the timer, unless one goes off early enough. It only wakes: what may go then is decided then.
@@ -149,6 +164,11 @@ impl BrokerActor {
 
     fn quote_max_age(&self) -> chrono::Duration {
         chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX)
+    }
+
+    /// The newest quote, if it is fresh.
+    fn fresh_quote(&self, key: &InstrumentKey, now: DateTime<Utc>) -> Option<Quote> {
+        self.line.newest_quote(&self.desk, key).filter(|quote| now.signed_duration_since(quote.at) <= self.quote_max_age())
     }
 }
 
@@ -232,6 +252,13 @@ impl Handler<Quoted> for BrokerActor {
     }
 }
 
+impl Handler<WantQuotes> for BrokerActor {
+    type Result = ();
+    fn handle(&mut self, message: WantQuotes, ctx: &mut Self::Context) {
+        self.turn(ctx, |actor, now| actor.want_quotes(message, now));
+    }
+}
+
 impl Handler<Read> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: Read, ctx: &mut Self::Context) {
@@ -241,6 +268,7 @@ impl Handler<Read> for BrokerActor {
             actor.catch_up(now);
             actor.pump(now);
             actor.wanted.extend(message.0);
+            actor.mind_the_session();
             actor.read_next(now);
             actor.show_budget(now);
         });

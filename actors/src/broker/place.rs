@@ -7,12 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 
 use super::budget::Decision;
-use super::messages::Quoted;
-use super::quotes::Found;
+use super::messages::{Quoted, WantQuotes};
 use super::{BrokerActor, Item, Lane, Work};
 use crate::guard::Admitted;
 use crate::order::{GateVerdict, InstrumentKey, Tag};
-use crate::ports::{BrokerOrder, Prepared, Quote};
+use crate::ports::{BrokerOrder, NoQuote, Prepared};
+use crate::risk::QuoteCame;
 use crate::supervision::{at_hand, panic_words};
 
 impl BrokerActor {
@@ -21,7 +21,7 @@ impl BrokerActor {
         let missing: BTreeSet<InstrumentKey> = group.iter().filter_map(|admitted| self.lacks_quote(admitted, now)).collect();
         let first = group.first().map_or(0, |admitted| admitted.record().number);
         if missing.is_empty() {
-            self.prepare_all(group, &Found::new(), now);
+            self.prepare_all(group, now);
         } else {
             let lane = group.iter().map(lane_of).min().unwrap_or(Lane::Entry);
             let oldest = group.iter().map(|admitted| self.arming(admitted.record(), now).1).min().unwrap_or(now);
@@ -38,15 +38,26 @@ impl BrokerActor {
             return None;
         }
         let key = admitted.record().instrument()?;
-        let is_fresh = |quote: Quote| now.signed_duration_since(quote.at) <= self.quote_max_age();
-        (!self.line.quotes.quote(&key).is_some_and(is_fresh)).then_some(key)
+        self.fresh_quote(&key, now).is_none().then_some(key)
+    }
+
+    /// RiskActor cannot judge without these.
+    pub(super) fn want_quotes(&mut self, message: WantQuotes, now: DateTime<Utc>) {
+        for (key, number) in message.0 {
+            self.unquoted.look_for(key, number, now, self.quote_wait());
+        }
+        self.pump(now);
+    }
+
+    fn quote_wait(&self) -> TimeDelta {
+        TimeDelta::from_std(self.desk.settings.waits.quote_wait).unwrap_or(TimeDelta::MAX)
     }
 
     /// Asks for quotes that are waited for, as the budget allows, and lets those baskets go that have waited enough.
     pub(super) fn follow_quotes(&mut self, now: DateTime<Utc>) {
         while let Some((lane, key)) = self.unquoted.next_to_ask() {
             let Some(instrument) = self.line.instruments.find(&key) else {
-                self.unquoted.answered(&key, None);
+                self.no_quote(key, "it is not in today's instrument master".to_owned());
                 continue;
             };
             let decision = self.desk.budget.lock().spend(lane, None, now);
@@ -61,16 +72,16 @@ impl BrokerActor {
                 let deadline = desk.settings.waits.quote_wait;
                 let quote = match tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(call).catch_unwind()).await {
                     Ok(Ok(quote)) => quote,
-                    Ok(Err(panic)) => Err(format!("a fault in the broker adapter: {}", panic_words(&*panic))),
-                    Err(_) => Err(format!("no answer within {} ms", deadline.as_millis())),
+                    Ok(Err(panic)) => Err(NoQuote::None(format!("a fault in the broker adapter: {}", panic_words(&*panic)))),
+                    Err(_) => Err(NoQuote::None(format!("no answer within {} ms", deadline.as_millis()))),
                 };
-                // Lost with a restart or a full mailbox: whoever waits for it goes on when its time is up.
+                // Lost with a restart or a full mailbox: a basket here goes on when its time is up, RiskActor asks again.
                 line.tell_broker(&desk.client_id, Quoted { key, quote });
             });
         }
-        let patience = TimeDelta::from_std(self.desk.settings.waits.quote_wait).unwrap_or(TimeDelta::MAX);
-        for (group, found) in self.unquoted.take_due(now, patience) {
-            self.prepare_all(group, &found, now);
+        let patience = self.quote_wait();
+        for group in self.unquoted.take_due(now, patience) {
+            self.prepare_all(group, now);
         }
         if let Some(due) = self.unquoted.next_due(patience) {
             self.wake_at(due);
@@ -78,19 +89,34 @@ impl BrokerActor {
     }
 
     pub(super) fn quoted(&mut self, message: Quoted, now: DateTime<Utc>) {
-        if let Err(cause) = &message.quote {
-            tracing::warn!(client_id = %self.desk.client_id, instrument = %message.key, "no quote: {cause}");
+        let Quoted { key, quote } = message;
+        match quote {
+            Ok(quote) => {
+                self.desk.answered.lock().put(key.clone(), quote, now);
+                self.unquoted.answered(&key);
+                self.line.tell_risk(&self.desk.client_id, QuoteCame { key, missing: None });
+            }
+            Err(NoQuote::RateLimited { window, text }) => {
+                self.breached(window, &text, now);
+                self.unquoted.again(&key);
+            }
+            Err(NoQuote::None(cause)) => self.no_quote(key, cause),
         }
-        self.unquoted.answered(&message.key, message.quote.as_ref().ok());
         self.pump(now);
     }
 
-    fn prepare_all(&mut self, group: Vec<Admitted>, found: &Found, now: DateTime<Utc>) {
+    fn no_quote(&mut self, key: InstrumentKey, cause: String) {
+        tracing::warn!(client_id = %self.desk.client_id, instrument = %key, "no quote: {cause}");
+        self.unquoted.answered(&key);
+        self.line.tell_risk(&self.desk.client_id, QuoteCame { key, missing: Some(cause) });
+    }
+
+    fn prepare_all(&mut self, group: Vec<Admitted>, now: DateTime<Utc>) {
         let prepared: Vec<_> = group
             .iter()
             .map(|admitted| {
                 at_hand(&self.desk.client_id, admitted.record().command_id);
-                self.prepare(admitted, found, now)
+                self.prepare(admitted, now)
             })
             .collect();
         // Entries of a basket stand and fall together here as at every gate before.
@@ -128,15 +154,14 @@ impl BrokerActor {
 
     /// The exact request, with the newest quote there is: for an entry none but a fresh one, for an exit the last known.
     /// A mock order needs none: it never reaches the port.
-    pub(super) fn prepare(&self, admitted: &Admitted, found: &Found, now: DateTime<Utc>) -> Result<Prepared, (Tag, String)> {
+    pub(super) fn prepare(&self, admitted: &Admitted, now: DateTime<Utc>) -> Result<Prepared, (Tag, String)> {
         let record = admitted.record();
         let Some(instrument) = record.instrument().and_then(|key| self.line.instruments.find(&key)) else {
             return Err((Tag::ValidationFailed, format!("tradingsymbol: {} is no longer in the instrument master", record.ask.symbol)));
         };
-        let quote = [self.line.quotes.quote(&instrument.key), found.get(&instrument.key).copied()]
-            .into_iter()
-            .flatten()
-            .max_by_key(|quote| quote.at)
+        let quote = self
+            .line
+            .newest_quote(&self.desk, &instrument.key)
             .filter(|quote| record.is_exit() || now.signed_duration_since(quote.at) <= self.quote_max_age());
         let order = BrokerOrder {
             command_id: record.command_id,

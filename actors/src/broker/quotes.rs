@@ -1,6 +1,7 @@
 //! The pure core of waiting for quotes: at a broker that takes no market orders, one goes out as a limit through the
 //! touch, and needs a price that is fresh. Baskets wait here until every quote that they need has come, or for as long as
-//! they may; the rest of the line goes on meanwhile.
+//! they may; the rest of the line goes on meanwhile. RiskActor looks for quotes here too, for baskets that it cannot judge
+//! without one. Each instrument is asked for once, however many want it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +9,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::lanes::Lane;
 use crate::order::InstrumentKey;
-use crate::ports::Quote;
-
-/// The quotes that came for a basket.
-pub(super) type Found = BTreeMap<InstrumentKey, Quote>;
 
 /// One basket that waits.
 #[derive(Debug)]
@@ -19,7 +16,6 @@ struct Basket<T> {
     orders: T,
     lane: Lane,
     missing: BTreeSet<InstrumentKey>,
-    found: Found,
     since: DateTime<Utc>,
     stale_at: DateTime<Utc>,
 }
@@ -28,13 +24,15 @@ struct Basket<T> {
 #[derive(Debug)]
 pub(super) struct Unquoted<T> {
     baskets: BTreeMap<u64, Basket<T>>,
+    /// What RiskActor waits for, and the number of the first order that it waits with.
+    looked_for: BTreeMap<InstrumentKey, u64>,
     /// Asked for and not answered: since when.
     asked: BTreeMap<InstrumentKey, DateTime<Utc>>,
 }
 
 impl<T> Default for Unquoted<T> {
     fn default() -> Self {
-        Self { baskets: BTreeMap::new(), asked: BTreeMap::new() }
+        Self { baskets: BTreeMap::new(), looked_for: BTreeMap::new(), asked: BTreeMap::new() }
     }
 }
 
@@ -49,7 +47,16 @@ impl<T> Unquoted<T> {
         since: DateTime<Utc>,
         stale_at: DateTime<Utc>,
     ) {
-        self.baskets.insert(number, Basket { orders, lane, missing, found: Found::new(), since, stale_at });
+        self.baskets.insert(number, Basket { orders, lane, missing, since, stale_at });
+    }
+
+    /// RiskActor waits for it; said again with every look. A question that should have ended by now got lost.
+    pub(super) fn look_for(&mut self, key: InstrumentKey, number: u64, now: DateTime<Utc>, patience: TimeDelta) {
+        if self.asked.get(&key).is_some_and(|since| now < *since || now.signed_duration_since(*since) > patience) {
+            self.asked.remove(&key);
+        }
+        let first = self.looked_for.entry(key).or_insert(number);
+        *first = number.min(*first);
     }
 
     /// What is to be asked for next, and for which lane: exits first, then whoever came first.
@@ -58,7 +65,9 @@ impl<T> Unquoted<T> {
             let missing = basket.missing.iter().filter(|key| !self.asked.contains_key(*key));
             missing.map(|key| (basket.lane, *number, key.clone()))
         });
-        open.min().map(|(lane, _, key)| (lane, key))
+        let looked_for = self.looked_for.iter().filter(|(key, _)| !self.asked.contains_key(*key));
+        let looked_for = looked_for.map(|(key, number)| (Lane::Entry, *number, key.clone()));
+        open.chain(looked_for).min().map(|(lane, _, key)| (lane, key))
     }
 
     /// The instrument is asked for now.
@@ -66,24 +75,27 @@ impl<T> Unquoted<T> {
         self.asked.insert(key, now);
     }
 
-    /// The answer; `None`: there is no quote to be had.
-    pub(super) fn answered(&mut self, key: &InstrumentKey, quote: Option<&Quote>) {
+    /// It was answered, with a quote or with the word that there is none to be had.
+    pub(super) fn answered(&mut self, key: &InstrumentKey) {
         self.asked.remove(key);
+        self.looked_for.remove(key);
         for basket in self.baskets.values_mut() {
-            if basket.missing.remove(key)
-                && let Some(quote) = quote
-            {
-                basket.found.insert(key.clone(), *quote);
-            }
+            basket.missing.remove(key);
         }
     }
 
+    /// The question was not taken: it is asked again.
+    pub(super) fn again(&mut self, key: &InstrumentKey) {
+        self.asked.remove(key);
+    }
+
     /// Takes the baskets that have what they need, and those that have waited as long as they may.
-    pub(super) fn take_due(&mut self, now: DateTime<Utc>, patience: TimeDelta) -> Vec<(T, Found)> {
+    pub(super) fn take_due(&mut self, now: DateTime<Utc>, patience: TimeDelta) -> Vec<T> {
         let due: Vec<u64> =
             self.baskets.iter().filter(|(_, basket)| self.due_at(basket, patience) <= now).map(|(number, _)| *number).collect();
-        let taken = due.iter().filter_map(|number| self.baskets.remove(number)).map(|basket| (basket.orders, basket.found)).collect();
-        let missing: BTreeSet<&InstrumentKey> = self.baskets.values().flat_map(|basket| &basket.missing).collect();
+        let taken = due.iter().filter_map(|number| self.baskets.remove(number)).map(|basket| basket.orders).collect();
+        let missing: BTreeSet<&InstrumentKey> =
+            self.baskets.values().flat_map(|basket| &basket.missing).chain(self.looked_for.keys()).collect();
         self.asked.retain(|key, _| missing.contains(key));
         taken
     }
@@ -110,7 +122,7 @@ impl<T> Unquoted<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{Exchange, Price};
+    use crate::order::Exchange;
 
     const PATIENCE: TimeDelta = TimeDelta::milliseconds(800);
 
@@ -122,11 +134,6 @@ mod tests {
         InstrumentKey::new(Exchange::Nse, symbol)
     }
 
-    fn quote() -> Quote {
-        let price = Price::parse("100").unwrap();
-        Quote { last: price, bid: Some(price), ask: Some(price), at: at(0) }
-    }
-
     fn waiting(lanes: &[(u64, Lane, &[&str])]) -> Unquoted<u64> {
         let mut unquoted = Unquoted::default();
         for (number, lane, symbols) in lanes {
@@ -136,7 +143,7 @@ mod tests {
     }
 
     fn due(unquoted: &mut Unquoted<u64>, ms: i64) -> Vec<u64> {
-        unquoted.take_due(at(ms), PATIENCE).into_iter().map(|(number, _)| number).collect()
+        unquoted.take_due(at(ms), PATIENCE)
     }
 
     #[test]
@@ -145,11 +152,10 @@ mod tests {
         while let Some((_, key)) = unquoted.next_to_ask() {
             unquoted.asked(key, at(0));
         }
-        unquoted.answered(&key("B"), Some(&quote()));
+        unquoted.answered(&key("B"));
         assert_eq!(due(&mut unquoted, 10), [2], "one answer serves all");
-        unquoted.answered(&key("A"), Some(&quote()));
-        let taken = unquoted.take_due(at(20), PATIENCE);
-        assert_eq!(taken.iter().map(|(number, found)| (*number, found.len())).collect::<Vec<_>>(), [(1, 2)]);
+        unquoted.answered(&key("A"));
+        assert_eq!(due(&mut unquoted, 20), [1]);
         assert_eq!(unquoted.next_due(PATIENCE), None);
     }
 
@@ -185,7 +191,38 @@ mod tests {
     fn no_quote_to_be_had_ends_the_wait_too() {
         let mut unquoted = waiting(&[(1, Lane::Entry, &["A"])]);
         unquoted.asked(key("A"), at(0));
-        unquoted.answered(&key("A"), None);
+        unquoted.answered(&key("A"));
         assert_eq!(due(&mut unquoted, 1), [1]);
+    }
+
+    #[test]
+    fn what_risk_looks_for_is_asked_for_once_and_after_exits() {
+        let mut unquoted = waiting(&[(5, Lane::Exit, &["B"])]);
+        for number in [3, 1, 2] {
+            unquoted.look_for(key("A"), number, at(0), PATIENCE);
+        }
+        let mut asked = Vec::new();
+        while let Some((lane, key)) = unquoted.next_to_ask() {
+            asked.push((lane, key.symbol.to_string()));
+            unquoted.asked(key, at(0));
+        }
+        assert_eq!(asked, [(Lane::Exit, "B".to_owned()), (Lane::Entry, "A".to_owned())]);
+        assert_eq!(due(&mut unquoted, 800), [5], "the basket goes, the question stands");
+        unquoted.look_for(key("A"), 1, at(800), PATIENCE);
+        assert_eq!(unquoted.next_to_ask(), None, "its answer is still awaited");
+        unquoted.answered(&key("A"));
+        assert_eq!(unquoted.next_to_ask(), None);
+    }
+
+    #[test]
+    fn a_question_that_was_not_taken_or_got_lost_is_asked_again() {
+        let mut unquoted = waiting(&[]);
+        unquoted.look_for(key("A"), 1, at(0), PATIENCE);
+        unquoted.asked(key("A"), at(0));
+        unquoted.again(&key("A"));
+        assert_eq!(unquoted.next_to_ask(), Some((Lane::Entry, key("A"))));
+        unquoted.asked(key("A"), at(100));
+        unquoted.look_for(key("A"), 1, at(901), PATIENCE);
+        assert_eq!(unquoted.next_to_ask(), Some((Lane::Entry, key("A"))), "no answer came in its time");
     }
 }

@@ -10,9 +10,10 @@ use futures_util::FutureExt;
 use super::budget::Decision;
 use super::messages::ReadDone;
 use super::{BrokerActor, Found, Lane, Reading};
+use crate::persistence::Book;
 use crate::ports::{Session, Snapshot};
 use crate::supervision::panic_words;
-use crate::watcher::BookRead;
+use crate::watcher::{BookRead, Positions};
 
 /// Whose turn it is: books that are wanted again and again while reads have to wait must not starve those after them.
 fn next_in_turn(wanted: &BTreeSet<Reading>, last: Option<Reading>) -> Option<Reading> {
@@ -35,6 +36,22 @@ impl BrokerActor {
         }
         self.line.tell_watcher(&self.desk.client_id, BookRead { found: message.found, began_seq: message.began_seq, at: now });
         self.read_next(now);
+    }
+
+    /// Tells the adapter whether a session is worth having now, and asks after one that is missing with every poll: exits
+    /// wait for it.
+    pub(super) fn mind_the_session(&mut self) {
+        let findings = self.desk.findings.read();
+        let shows = |positions: &Positions| positions.rows.iter().any(|row| row.net != 0);
+        let is_held = findings.positions.as_ref().is_some_and(shows);
+        let is_missing = matches!(findings.session, Some(Session::NotReady(_) | Session::Resting(_)));
+        drop(findings);
+        let ours = |book: &Book| book.open_count() > 0 || book.owes() || book.holdings().any(|(_, _, held)| held.net != 0);
+        let is_in_use = is_held || self.line.view.read(&self.desk.client_id, ours).unwrap_or(true);
+        self.desk.broker.in_use(is_in_use);
+        if is_missing {
+            self.wanted.insert(Reading::Session);
+        }
     }
 
     /// Starts the next wanted read, one at a time, as the budget allows.

@@ -8,7 +8,6 @@ use futures_util::FutureExt;
 use super::budget::Decision;
 use super::calls::Done;
 use super::messages::{CallDone, SlotDeadline};
-use super::quotes::Found;
 use super::{BrokerActor, CallKey, CallKind, Item, Lane, Work};
 use crate::guard::Admitted;
 use crate::order::{OrderFact, OrderRecord, OrderType, Status, TestMode};
@@ -105,7 +104,7 @@ impl BrokerActor {
         }
         let Some(mut item) = self.lanes.take_next() else { return };
         if let Work::Place(admitted, prepared) = &mut item.work
-            && let Ok(fresh) = self.prepare(admitted, &Found::new(), now)
+            && let Ok(fresh) = self.prepare(admitted, now)
         {
             **prepared = fresh;
         }

@@ -105,6 +105,9 @@ pub enum OrderFact {
     },
     /// The broker said no.
     Rejected {
+        /// [`Tag::BrokerRejected`]; [`Tag::RateLimited`] or [`Tag::BrokerNotLoggedIn`] where the call was refused and not
+        /// the order.
+        tag: Tag,
         /// The broker's words.
         reason: String,
     },
@@ -273,9 +276,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             late_truth = reopen_if_failed(&mut next);
             clear_doubt(&mut next);
         }
-        OrderFact::Rejected { reason } if at_broker && nameless && record.filled_quantity == 0 => {
-            fail(&mut next, Tag::BrokerRejected, reason)
-        }
+        OrderFact::Rejected { tag, reason } if at_broker && nameless && record.filled_quantity == 0 => fail(&mut next, *tag, reason),
         OrderFact::Unconfirmed { cause } if at_broker && nameless && !record.is_in_doubt() => {
             next.tag = Some(Tag::SendUnconfirmed);
             next.reason = Some(Arc::from(cause.as_str()));
@@ -386,6 +387,8 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
                 Tag::BrokerCancelled
                     | Tag::BrokerExpired
                     | Tag::BrokerRejected
+                    | Tag::RateLimited
+                    | Tag::BrokerNotLoggedIn
                     | Tag::CancelledByUser
                     | Tag::MarketTimeout
                     | Tag::KillSwitch
@@ -453,7 +456,10 @@ fn filled(next: &mut OrderRecord, fill: &Fill) -> bool {
         next.filled_quantity = next.traded_quantity;
         next.average_price = next.traded_value.per_unit(next.traded_quantity).or(next.average_price);
     }
-    let proves_us_wrong = matches!(next.tag, Some(Tag::NotAtBroker | Tag::NotSent | Tag::BrokerRejected | Tag::EngineFault));
+    let proves_us_wrong = matches!(
+        next.tag,
+        Some(Tag::NotAtBroker | Tag::NotSent | Tag::BrokerRejected | Tag::RateLimited | Tag::BrokerNotLoggedIn | Tag::EngineFault)
+    );
     let reopened = next.status == Status::Failed && proves_us_wrong && reopen_if_failed(next);
     clear_doubt(next);
     let whole = next.quantity() > 0 && next.filled_quantity >= next.quantity();

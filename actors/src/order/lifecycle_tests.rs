@@ -83,7 +83,7 @@ fn the_seeds_table_of_state_transitions_holds() {
         ("EXECUTED", None, number.clone()),
         "T0+6: polling found COMPLETE"
     );
-    let said_no = OrderFact::Rejected { reason: "Quantity exceeds limit".into() };
+    let said_no = OrderFact::Rejected { tag: Tag::BrokerRejected, reason: "Quantity exceeds limit".into() };
     assert_eq!(row(&[sent(), said_no]), ("FAILED", Some("BROKER_REJECTED"), None), "T0+6: broker rejected");
     assert_eq!(
         row(&[sent(), accepted(), book(BookState::Rejected, 0)]),
@@ -183,7 +183,7 @@ fn any_fact() -> impl proptest::strategy::Strategy<Value = OrderFact> {
         Just(sent()),
         Just(accepted()),
         Just(OrderFact::NotSent { tag: Tag::NotSent, reason: "no".into() }),
-        Just(OrderFact::Rejected { reason: "no".into() }),
+        Just(OrderFact::Rejected { tag: Tag::RateLimited, reason: "no".into() }),
         Just(OrderFact::Unconfirmed { cause: "?".into() }),
         Just(OrderFact::Absent { evidence: "none".into() }),
         Just(OrderFact::CancelWanted { tag: Tag::KillSwitch, reason: "kill".into() }),

@@ -20,7 +20,7 @@ pub enum Tag {
     StaleSignal,
     /// Outside the instrument's session.
     MarketClosed,
-    /// No proven broker session.
+    /// No proven broker session, or one that had ended when the order came: the broker took none of it.
     BrokerNotLoggedIn,
     /// The account is not armed for live orders.
     NotArmed,
@@ -38,6 +38,8 @@ pub enum Tag {
     EngineFault,
     /// The broker said no.
     BrokerRejected,
+    /// The broker said no because too many calls came; it took none of it.
+    RateLimited,
     /// The broker or the exchange cancelled it.
     BrokerCancelled,
     /// It expired at the broker.
@@ -70,6 +72,7 @@ impl Tag {
         Self::KillSwitch,
         Self::EngineFault,
         Self::BrokerRejected,
+        Self::RateLimited,
         Self::BrokerCancelled,
         Self::BrokerExpired,
         Self::SendUnconfirmed,
@@ -97,6 +100,7 @@ impl Tag {
             Self::KillSwitch => "KILL_SWITCH",
             Self::EngineFault => "ENGINE_FAULT",
             Self::BrokerRejected => "BROKER_REJECTED",
+            Self::RateLimited => "RATE_LIMITED",
             Self::BrokerCancelled => "BROKER_CANCELLED",
             Self::BrokerExpired => "BROKER_EXPIRED",
             Self::SendUnconfirmed => "SEND_UNCONFIRMED",
@@ -116,7 +120,7 @@ impl Tag {
             Self::DuplicateOrderBlocked => "refused by ordergate: an order for this symbol is already open",
             Self::StaleSignal => "refused by ordergate: the signal is too old",
             Self::MarketClosed => "refused by ordergate: the market is closed",
-            Self::BrokerNotLoggedIn => "refused by ordergate: no broker session",
+            Self::BrokerNotLoggedIn => "refused: no broker session",
             Self::NotArmed => "refused by ordergate: the account is not armed",
             Self::NoPosition => "refused by ordergate: nothing to exit",
             Self::NotSent => "not sent: the call to the broker was never made",
@@ -125,6 +129,7 @@ impl Tag {
             Self::KillSwitch => "stopped by the kill switch",
             Self::EngineFault => "stopped by a fault inside ordergate",
             Self::BrokerRejected => "rejected by the broker",
+            Self::RateLimited => "refused by the broker: too many calls",
             Self::BrokerCancelled => "cancelled at the broker",
             Self::BrokerExpired => "expired at the broker",
             Self::SendUnconfirmed => "checking with the broker",
@@ -153,6 +158,7 @@ impl Tag {
             Self::KillSwitch => "re-arm when the cause is gone, then send it again",
             Self::EngineFault => "see the log of this time, then send it again",
             Self::BrokerRejected => "read the broker's reason; correct and send it again",
+            Self::RateLimited => "send it again if it is still wanted; an exit goes again by itself",
             Self::BrokerCancelled => "see the broker's order book for who cancelled it",
             Self::BrokerExpired => "send it again if it is still wanted",
             Self::SendUnconfirmed => "wait; or look it up at the broker and resolve it by hand",

@@ -218,7 +218,7 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         }
         "NOT_SENT" => OrderFact::NotSent { tag: tag()?, reason: reason() },
         "BROKER_CONFIRMED" => OrderFact::Accepted { broker_order_id: parsed::<NumberInputs>(row)?.broker_order_id },
-        "BROKER_REJECTED" => OrderFact::Rejected { reason: reason() },
+        "BROKER_REJECTED" => OrderFact::Rejected { tag: tag()?, reason: reason() },
         "SEND_UNCONFIRMED" => OrderFact::Unconfirmed { cause: reason() },
         "BROKER_BOOK" | "EXECUTED" | "FAILED" => {
             let BookInputs { broker_order_id, state, filled, average_price, quantity, reason } = parsed(row)?;

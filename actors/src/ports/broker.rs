@@ -18,6 +18,7 @@ use super::market::Quote;
 use crate::order::{
     Amount, BookState, BrokerOrderId, BrokerTag, CommandId, Exchange, Fill, HoldingKey, Instrument, InstrumentKey, Product, Side, Terms,
 };
+use crate::persistence::Level;
 
 /// A call to the broker, under way.
 pub type Call<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -103,6 +104,8 @@ pub enum PlaceOutcome {
         /// The broker's words.
         text: String,
     },
+    /// The broker said no, clearly, because the session has ended: it took none of it.
+    NoSession(String),
     /// Nothing left this machine.
     NotSent(String),
     /// Anything else. The order may be live.
@@ -163,6 +166,30 @@ pub enum Snapshot<T> {
         /// The broker's words.
         text: String,
     },
+}
+
+/// Why there is no quote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoQuote {
+    /// Too many calls came: asked for again when the window has ended.
+    RateLimited {
+        /// Which count is full.
+        window: RateWindow,
+        /// The broker's words.
+        text: String,
+    },
+    /// Anything else, in words.
+    None(String),
+}
+
+/// What an adapter did beside the calls that it was asked for, since it was last asked. Such calls count in the same
+/// budget, and what the broker said to them holds for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// Calls that it made by itself: logins, proofs, an order's history, the funds.
+    pub calls: u32,
+    /// That the broker has no room for more, if it said so to one whose answer has no place for it.
+    pub limited: Option<(RateWindow, String)>,
 }
 
 /// A row that could not be read. It stands as an alarm and stops nothing else.
@@ -234,11 +261,22 @@ pub enum Session {
     Ready,
     /// Not logged in; a person may be needed.
     NotReady(String),
+    /// Not logged in on purpose, while nothing needs it; no person is needed.
+    Resting(String),
 }
 
 /// A pushed update: a hint that is applied at once, never the truth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamEvent {
+    /// Something that a person should hear of; the same text is said once.
+    Notice {
+        /// How loudly.
+        level: Level,
+        /// The alarm (`ALARM_…`).
+        event: &'static str,
+        /// What happened, and what to do.
+        text: String,
+    },
     /// An order changed.
     Order(Box<BookRow>),
     /// A trade happened.
@@ -286,7 +324,17 @@ pub trait Broker: Send + Sync + fmt::Debug + 'static {
     fn positions(&self) -> Call<Snapshot<PositionRow>>;
 
     /// The instrument's quote, asked for now; why there is none otherwise.
-    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>>;
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>>;
+
+    /// What was done beside the calls that were asked for, since this was last asked. BrokerActor asks in every turn and
+    /// spends it in its budget.
+    fn aside(&self) -> Aside {
+        Aside::default()
+    }
+
+    /// Whether orders are open or in doubt, or something is held: then a session is worth having at any hour. Told with
+    /// every poll; until it is told an adapter takes it to be so.
+    fn in_use(&self, _is_in_use: bool) {}
 
     /// The pushed updates; taken once.
     fn stream(&self) -> Option<tokio::sync::mpsc::Receiver<StreamEvent>>;

@@ -2,7 +2,7 @@
 //! terms), no (with the reason), or not yet.
 
 use super::exit::{ExitSize, size};
-use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs};
+use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote};
 use crate::arming::{Mode, Yes, yes};
 use crate::line::Phase;
 use crate::order::{GateVerdict, Intent, OrderRecord, Tag, Terms};
@@ -34,6 +34,8 @@ pub enum Judgement {
         /// What it waits for.
         reason: String,
     },
+    /// Nothing but a fresh quote is missing, and one can be asked for.
+    Quote,
     /// It may, once a person has said yes to its basket.
     Ask {
         /// What it waits for.
@@ -65,6 +67,10 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
         return Judgement::Wait { reason: "stopping before the broker's books were read; the next start decides".to_owned() };
     }
     let checked: Vec<Checked> = rules.iter().map(|rule| rule(x)).collect();
+    if waits_for_a_quote(x, &checked) {
+        // A person takes minutes: nothing is asked for until the yes is there.
+        return if is_before_a_person(x) { ask() } else { Judgement::Quote };
+    }
     if checked.iter().any(|checked| !checked.verdict.passed) {
         return refuse(checked);
     }
@@ -76,12 +82,12 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
         // An exit is not refused for want of a session: it waits, and RiskActor pages.
         return match &x.findings.session {
             Some(Session::Ready) => exit(x, gates),
-            Some(Session::NotReady(cause)) => Judgement::Wait { reason: format!("no broker session: {cause}") },
+            Some(Session::NotReady(cause) | Session::Resting(cause)) => Judgement::Wait { reason: format!("no broker session: {cause}") },
             None => Judgement::Wait { reason: "the broker session is not proven yet".to_owned() },
         };
     }
     match whole_terms(x.order) {
-        Some(_) if needs_a_yes(x) => Judgement::Ask { reason: "waits for a person's yes (LIVE-APPROVE)".to_owned() },
+        Some(_) if needs_a_yes(x) => ask(),
         Some(terms) => Judgement::Clear { terms, gates, note: None },
         None => {
             gates.push(GateVerdict {
@@ -93,6 +99,22 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
             Judgement::Refuse { tag: Tag::ValidationFailed, reason: "side, quantity, product and order type must be given".into(), gates }
         }
     }
+}
+
+fn ask() -> Judgement {
+    Judgement::Ask { reason: "waits for a person's yes (LIVE-APPROVE)".to_owned() }
+}
+
+/// The value of the order is all that is not known.
+fn waits_for_a_quote(x: &Inputs<'_>, checked: &[Checked]) -> bool {
+    let mut failed = checked.iter().filter(|checked| !checked.verdict.passed);
+    let is_value = failed.next().is_some_and(|checked| checked.verdict.gate == "risk.max_order_value");
+    !x.order.is_exit() && is_value && failed.next().is_none() && x.unquoted == Unquoted::Ask && lacks_quote(x)
+}
+
+/// Everything was judged before, the basket was shown, and the answer is awaited.
+fn is_before_a_person(x: &Inputs<'_>) -> bool {
+    needs_a_yes(x) && matches!(yes(x.book.control(), x.order.basket_id, x.now), Yes::Waiting(_))
 }
 
 /// Only an entry that everything else lets through is shown to a person.

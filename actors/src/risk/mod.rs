@@ -1,7 +1,7 @@
 //! RiskActor: may we? Limits, kill level, age, session, blindness; and how much an exit may close.
 //!
 //! It judges against the committed book, so it keeps nothing but the orders that wait: an exit until the broker's
-//! positions include our last fill, everything while the desk recovers. *Invariant:* an exit is never refused for a limit.
+//! positions include our last fill, a market entry until a quote was asked for where the broker takes no market orders, everything while the desk recovers. *Invariant:* an exit is never refused for a limit.
 
 mod book;
 mod change;
@@ -19,12 +19,13 @@ pub use book::{Judgement, judge};
 pub use change::{Change, ChangeAnswer};
 pub use exit::{ExitSize, size};
 pub use rules::daily_pnl;
-pub use rules::{Checked, Inputs, Market};
+pub use rules::{Checked, Inputs, Market, Unquoted};
 
 use crate::arming::{ArmMode, Mode};
+use crate::broker::WantQuotes;
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
+use crate::order::{ClientId, CommandId, GateVerdict, InstrumentKey, OrderFact, OrderRecord, Tag, Terms};
 use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
 use crate::supervision::{Shell, at_hand, guarded};
 
@@ -50,6 +51,16 @@ pub struct AssessChange {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct LookAgain;
+
+/// The instrument's quote was asked for. Sent by BrokerActor; a quote is on the desk.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct QuoteCame {
+    /// The instrument.
+    pub key: InstrumentKey,
+    /// Why there is no quote, if there is none.
+    pub missing: Option<String>,
+}
 
 /// An order that risk has cleared, with the terms that it settled. Made here and nowhere else.
 #[derive(Debug)]
@@ -117,14 +128,20 @@ impl RiskActor {
         Self { line, desk, waiting: Waiting::default(), was_armed: true }
     }
 
-    fn judge_one(&self, order: &OrderRecord, now: DateTime<Utc>) -> Judgement {
+    fn judge_one(&self, order: &OrderRecord, now: DateTime<Utc>, missing: Option<&QuoteCame>) -> Judgement {
         let Some(instrument) = order.instrument() else {
             return Judgement::Refuse { tag: Tag::ValidationFailed, reason: "exchange must be given".into(), gates: Vec::new() };
         };
         let latched = self.desk.latch.forbids(&order.ask.strategy, order.is_exit());
         let standing = self.desk.standing(now);
         let max_age = chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
-        let quote = self.line.quotes.quote(&instrument).filter(|quote| now.signed_duration_since(quote.at) <= max_age);
+        let newest = self.line.newest_quote(&self.desk, &instrument);
+        let quote = newest.filter(|quote| now.signed_duration_since(quote.at) <= max_age);
+        let unquoted = match missing.filter(|came| came.key == instrument) {
+            _ if self.desk.broker.capabilities().takes_market_orders => Unquoted::Refuse,
+            Some(came) => Unquoted::Missing(came.missing.as_deref().unwrap_or("the one that came is too old")),
+            None => Unquoted::Ask,
+        };
         let is_live = self.desk.broker.capabilities().is_live;
         let market = Market::of(&self.line.calendar, &*self.line.instruments, &instrument, is_live, now);
         let findings = self.desk.findings.read();
@@ -140,6 +157,7 @@ impl RiskActor {
                 latched: latched.as_deref(),
                 standing: &standing,
                 quote: quote.as_ref(),
+                unquoted,
                 low_disk: self.line.disk_is_low(),
                 clock_behind: self.line.clock_is_behind(now),
                 master: self.line.instruments.as_of(instrument.exchange),
@@ -162,7 +180,8 @@ impl RiskActor {
     }
 
     /// Judges a basket: its entries stand and fall together, its exits go on by themselves.
-    fn assess(&mut self, group: Vec<Registered>, now: DateTime<Utc>, since: DateTime<Utc>, was_paged: bool) {
+    /// `missing`: the quote that was asked for just now, should it be wanting.
+    fn assess(&mut self, group: Vec<Registered>, now: DateTime<Utc>, since: DateTime<Utc>, was_paged: bool, missing: Option<&QuoteCame>) {
         let mut judged: Vec<(Registered, Judgement)> = Vec::with_capacity(group.len());
         for registered in group {
             at_hand(&self.desk.client_id, registered.record().command_id);
@@ -171,7 +190,7 @@ impl RiskActor {
                 registered.into_ticket().finish_ended();
                 continue;
             }
-            let judgement = self.judge_one(registered.record(), now);
+            let judgement = self.judge_one(registered.record(), now, missing);
             judged.push((registered, judgement));
         }
         let sibling = judged.iter().find_map(|(registered, judgement)| match judgement {
@@ -183,10 +202,11 @@ impl RiskActor {
             _ => None,
         });
         let entries_wait = judged.iter().any(|(registered, judgement)| {
-            !registered.record().is_exit() && matches!(judgement, Judgement::Wait { .. } | Judgement::Ask { .. })
+            !registered.record().is_exit() && matches!(judgement, Judgement::Wait { .. } | Judgement::Quote | Judgement::Ask { .. })
         });
         if sibling.is_none() {
             self.ask_for_a_yes(&judged, now);
+            self.ask_for_quotes(&judged);
         }
         let (mut cleared, mut waiting, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (mut registered, judgement) in judged {
@@ -196,11 +216,13 @@ impl RiskActor {
                 (Judgement::Clear { gates, .. }, Some((_, tag, reason))) if is_entry => {
                     refused.push(refusal(registered, *tag, reason.clone(), gates))
                 }
-                (Judgement::Wait { .. } | Judgement::Ask { .. }, Some((_, tag, reason))) if is_entry => {
+                (Judgement::Wait { .. } | Judgement::Quote | Judgement::Ask { .. }, Some((_, tag, reason))) if is_entry => {
                     refused.push(refusal(registered, *tag, reason.clone(), Vec::new()))
                 }
                 (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
                 (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
+                // Its caller goes on waiting: a quote comes within a moment, or does not.
+                (Judgement::Quote, _) => waiting.push(registered),
                 (Judgement::Wait { reason } | Judgement::Ask { reason }, _) => {
                     // The caller hears that it is on disk and waits; said once, not at every look.
                     if since == now {
@@ -230,7 +252,7 @@ impl RiskActor {
         let Some((first, _)) = entries.peek() else { return };
         let record = Arc::clone(first.record());
         // A leg that waits for something else keeps the whole basket from being shown: it may yet be refused.
-        let are_all_judged = entries.all(|(_, judgement)| !matches!(judgement, Judgement::Wait { .. }));
+        let are_all_judged = entries.all(|(_, judgement)| !matches!(judgement, Judgement::Wait { .. } | Judgement::Quote));
         let is_asked = judged.iter().any(|(_, judgement)| matches!(judgement, Judgement::Ask { .. }));
         let was_asked =
             self.line.view.read(&self.desk.client_id, |book| book.control().approvals.contains_key(&record.basket_id)).unwrap_or(true);
@@ -245,6 +267,27 @@ impl RiskActor {
             who: Arc::from(Self::NAME),
             reason: Arc::from(format!("{} {} waits for a yes", record.ask.strategy, record.ask.symbol)),
         });
+    }
+
+    /// Asks for the quotes that a basket lacks: at every look, so that a restart of BrokerActor forgets none.
+    fn ask_for_quotes(&self, judged: &[(Registered, Judgement)]) {
+        let lacking = judged.iter().filter(|(_, judgement)| *judgement == Judgement::Quote);
+        let wanted: Vec<_> =
+            lacking.filter_map(|(registered, _)| Some((registered.record().instrument()?, registered.record().number))).collect();
+        if !wanted.is_empty() {
+            self.line.tell_broker(&self.desk.client_id, WantQuotes(wanted));
+        }
+    }
+
+    /// The baskets that wait with this instrument are judged again; without a quote they are refused now.
+    fn quote_came(&mut self, came: &QuoteCame, now: DateTime<Utc>) {
+        let is_in = |group: &[Registered]| group.iter().any(|one| one.record().instrument().as_ref() == Some(&came.key));
+        let waiting = std::mem::take(&mut self.waiting.groups);
+        let (concerned, others): (BTreeMap<_, _>, BTreeMap<_, _>) = waiting.into_iter().partition(|(_, (group, ..))| is_in(group));
+        self.waiting.groups = others;
+        for (_, (group, since, was_paged)) in concerned {
+            self.assess(group, now, since, was_paged, Some(came));
+        }
     }
 
     /// Said once: an account that was armed, and is not any more, without a person having disarmed it.
@@ -284,16 +327,17 @@ impl RiskActor {
                 None => Ok(modification),
             };
         }
-        match self.judge_one(&would_be, now) {
+        match self.judge_one(&would_be, now, None) {
             // A change is made by a person: that is the yes.
             Judgement::Clear { .. } | Judgement::Ask { .. } => Ok(modification),
             Judgement::Refuse { reason, .. } | Judgement::Wait { reason } => Err(reason),
+            Judgement::Quote => Err("there is no fresh quote to judge its value by; ask again".to_owned()),
         }
     }
 
     fn look_again(&mut self, now: DateTime<Utc>) {
         for (_, (group, since, was_paged)) in std::mem::take(&mut self.waiting.groups) {
-            self.assess(group, now, since, was_paged);
+            self.assess(group, now, since, was_paged, None);
         }
     }
 
@@ -359,7 +403,7 @@ impl Shell for RiskActor {
 impl Handler<Assess> for RiskActor {
     type Result = ();
     fn handle(&mut self, message: Assess, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| actor.assess(message.group, now, now, false));
+        guarded(self, ctx, |actor, _, now| actor.assess(message.group, now, now, false, None));
     }
 }
 
@@ -367,6 +411,13 @@ impl Handler<LookAgain> for RiskActor {
     type Result = ();
     fn handle(&mut self, _: LookAgain, ctx: &mut Self::Context) {
         guarded(self, ctx, |actor, _, now| actor.look_again(now));
+    }
+}
+
+impl Handler<QuoteCame> for RiskActor {
+    type Result = ();
+    fn handle(&mut self, message: QuoteCame, ctx: &mut Self::Context) {
+        guarded(self, ctx, |actor, _, now| actor.quote_came(&message, now));
     }
 }
 

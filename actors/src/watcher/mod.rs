@@ -207,7 +207,7 @@ impl WatcherActor {
             if exit_failed(event.row.from, record) {
                 let reason = record.reason.as_deref().unwrap_or("");
                 let (level, what_next) = if self.will_resend(record) {
-                    (Level::Warn, "nothing was sent, so it goes again by itself as a new order")
+                    (Level::Warn, "the broker took none of it, so it goes again by itself as a new order")
                 } else {
                     (Level::Page, "the position may be open, look at it")
                 };

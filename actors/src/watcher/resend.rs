@@ -1,5 +1,6 @@
-//! An exit that came to nothing by our own fault, and is known never to have left this machine, goes again: as a new order
-//! with a tag of its own, down the whole line, a few times and ever more slowly. An entry never does.
+//! An exit of which the broker is known to have taken nothing, because it never left this machine or its call was refused
+//! unread, goes again: as a new order with a tag of its own, down the whole line, a few times and ever more slowly. An entry
+//! never does. The tag that failed stays known: should the broker show it after all, that is late truth.
 
 use std::sync::Arc;
 
@@ -18,12 +19,14 @@ pub(super) struct Pace {
     pub(super) most: u32,
 }
 
-/// Whether the end of an order proves that nothing of it left this machine, and it may go through another time.
+/// Whether the end of an order proves that the broker took none of it, and it may go through another time: nothing left
+/// this machine, or the call was refused, and not the order, for too many calls or for want of a session. The next one
+/// waits for the window to open, or for a session, where it waits for its turn anyway.
 fn never_left(tag: Option<Tag>) -> bool {
-    tag == Some(Tag::NotSent)
+    matches!(tag, Some(Tag::NotSent | Tag::RateLimited | Tag::BrokerNotLoggedIn))
 }
 
-/// How many orders before this one, each the parent of the next, never left this machine either.
+/// How many orders before this one, each the parent of the next, came to nothing in the same way.
 pub(super) fn attempts(book: &Book, order: &OrderRecord) -> u32 {
     let mut count = 0;
     let mut parent = order.parent_command_id;
@@ -75,7 +78,7 @@ impl WatcherActor {
             if !self.core.resent.insert(order.command_id) {
                 continue;
             }
-            tracing::warn!(client_id = %self.desk.client_id, command_id = %order.command_id, "an exit that never left this machine goes again as a new order");
+            tracing::warn!(client_id = %self.desk.client_id, command_id = %order.command_id, "an exit of which the broker took nothing goes again as a new order");
             metrics::counter!("ordergate_exits_resent_total").increment(1);
             let draft = SignalDraft {
                 client_id: self.desk.client_id.clone(),
@@ -128,6 +131,17 @@ mod tests {
         assert_eq!(numbers(vec![failed(2, None), failed(3, Some(2))], 3), Vec::<u64>::new());
         assert_eq!(numbers(vec![failed(2, None), failed(3, Some(2))], 4), [3]);
         assert_eq!(numbers(vec![failed(2, None), failed(3, Some(2)), failed(4, Some(3))], 60), Vec::<u64>::new(), "twice is enough");
+    }
+
+    #[test]
+    fn a_call_that_was_refused_unread_counts_like_one_that_never_left() {
+        for tag in [Tag::RateLimited, Tag::BrokerNotLoggedIn] {
+            let refused = |number, parent| OrderRecord { tag: Some(tag), ..failed(number, parent) };
+            assert_eq!(numbers(vec![refused(2, None)], 2), [2], "{tag}");
+            assert_eq!(numbers(vec![failed(2, None), refused(3, Some(2)), refused(4, Some(3))], 60), Vec::<u64>::new(), "{tag}: bounded");
+            let entry = order(2).ended(Status::Failed, Some(tag));
+            assert_eq!(numbers(vec![entry], 60), Vec::<u64>::new(), "an entry never does");
+        }
     }
 
     #[test]

@@ -168,7 +168,7 @@ fn any_unit() -> impl proptest::strategy::Strategy<Value = Step> {
         any::<bool>().prop_map(Fact::Sends),
         Just(Fact::Of(OrderFact::NotSent { tag: Tag::NotSent, reason: "no".into() })),
         Just(Fact::Accepted),
-        Just(Fact::Of(OrderFact::Rejected { reason: "no".into() })),
+        Just(Fact::Of(OrderFact::Rejected { tag: Tag::RateLimited, reason: "no".into() })),
         Just(Fact::Of(OrderFact::Unconfirmed { cause: "?".into() })),
         Just(Fact::Of(OrderFact::Absent { evidence: "none".into() })),
         Just(Fact::Of(OrderFact::CancelWanted { tag: Tag::CancelledByUser, reason: "asha".into() })),

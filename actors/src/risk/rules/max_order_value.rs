@@ -1,9 +1,16 @@
 //! Rupees of one order: a bought limit at its limit, anything else at its own price or at the touch, whichever is more,
-//! for a sale below the market trades at the market. Without a fresh quote a market entry has no known value and is
-//! refused.
+//! for a sale below the market trades at the market. Without a fresh quote a market entry has no known value: it is refused,
+//! or waits for a quote where one can be asked for. There a stop-market entry needs one too: its trigger may lie far from
+//! where it trades.
 
-use super::{Checked, Inputs};
+use super::{Checked, Inputs, Unquoted};
 use crate::order::{Price, Side, Tag};
+
+/// Whether the order goes out as a limit whose price only a fresh quote gives, and there is none.
+pub(in crate::risk) fn lacks_quote(x: &Inputs<'_>) -> bool {
+    let has_no_limit = x.order.ask.price.is_none() && x.order.ask.order_type.is_some_and(|asked| !asked.has_price());
+    x.unquoted != Unquoted::Refuse && has_no_limit && x.quote.is_none()
+}
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let limit = x.account.limits.max_order_value;
@@ -17,6 +24,7 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
     };
     let ask = &x.order.ask;
     let price: Option<Price> = match (ask.side, ask.price) {
+        _ if lacks_quote(x) => None,
         (Some(Side::Buy), Some(limit)) => Some(limit),
         (_, limit) => limit.or(ask.trigger_price).max(touch()),
     };
@@ -31,12 +39,15 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
                 format!("{limit} rupees"),
             )
         }
-        None => Checked::new(
-            "risk.max_order_value",
-            Tag::RiskLimitsExceeded,
-            false,
-            "no fresh quote for a market order",
-            format!("{limit} rupees"),
-        ),
+        None => {
+            let cause = if let Unquoted::Missing(cause) = x.unquoted { format!(": {cause}") } else { String::new() };
+            Checked::new(
+                "risk.max_order_value",
+                Tag::RiskLimitsExceeded,
+                false,
+                format!("no fresh quote for a market order{cause}"),
+                format!("{limit} rupees"),
+            )
+        }
     }
 }

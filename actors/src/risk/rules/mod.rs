@@ -20,6 +20,7 @@ mod stale;
 
 pub use calendar::Market;
 pub use daily_loss::pnl as daily_pnl;
+pub(super) use max_order_value::lacks_quote;
 
 use std::fmt::Display;
 
@@ -31,6 +32,17 @@ use crate::persistence::Book;
 use crate::ports::Quote;
 use crate::settings::{AccountSettings, Settings};
 use crate::watcher::Findings;
+
+/// What becomes of a market entry while there is no fresh quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unquoted<'a> {
+    /// It is refused: the broker takes market orders, and quotes come by themselves.
+    Refuse,
+    /// It waits: a quote is asked for.
+    Ask,
+    /// A quote was asked for, and there is none for this reason.
+    Missing(&'a str),
+}
 
 /// Everything that a rule may look at.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +67,8 @@ pub struct Inputs<'a> {
     pub standing: &'a Standing,
     /// The newest quote, if it is fresh.
     pub quote: Option<&'a Quote>,
+    /// What follows if there is none.
+    pub unquoted: Unquoted<'a>,
     /// Free bytes, if they are below the watermark.
     pub low_disk: Option<u64>,
     /// The newest journal row found at the start, if the clock stands behind it.

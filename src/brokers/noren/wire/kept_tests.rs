@@ -69,5 +69,8 @@ fn what_is_no_whole_array_proves_what_it_did() {
         assert!(matches!(snapshot, Snapshot::Unknown(_)), "{body}: {snapshot:?}");
         assert_eq!(snapshot, ListReply::read(status, body.as_bytes()).into_snapshot(read));
     }
-    assert_eq!(parse(&mut kept, 200, r#"{"stat":"Not_Ok","emsg":"Error Occurred : 5 \"no data\""}"#), Snapshot::Authoritative(vec![], vec![]));
+    assert_eq!(
+        parse(&mut kept, 200, r#"{"stat":"Not_Ok","emsg":"Error Occurred : 5 \"no data\""}"#),
+        Snapshot::Authoritative(vec![], vec![])
+    );
 }
