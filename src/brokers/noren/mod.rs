@@ -10,6 +10,7 @@ mod books;
 mod connection;
 mod http;
 mod io;
+pub mod probe;
 mod protect;
 pub mod sent;
 pub mod session;
