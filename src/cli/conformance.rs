@@ -17,6 +17,9 @@ use crate::conformance::{MasterSource, NotRecorded, Plan, Report, Verdict, run a
 use crate::files::private_directory;
 use crate::store::DirectoryLock;
 
+/// Characters of a cell before it goes on below.
+const WIDTH: usize = 90;
+
 #[derive(Debug, Args)]
 pub(super) struct Conformance {
     /// The account; may be left out if there is one at a real broker or its simulator
@@ -131,10 +134,10 @@ fn is_typed(account: &ClientId, symbol: &InstrumentKey) -> anyhow::Result<bool> 
 fn show(report: &Report, not_recorded: Option<NotRecorded>) -> anyhow::Result<()> {
     let mut page = Page::new();
     page.line(format!("{} with {}, ordergate {}", report.account, report.symbol, report.version));
-    let rows = report.lines.iter().map(|line| vec![line.name.to_owned(), line.verdict.words().to_owned(), line.seen.clone()]);
+    let rows = report.lines.iter().flat_map(|line| wrapped([line.name, line.verdict.words()], &line.seen));
     page.table(&["case", "", "seen"], rows);
     page.heading("Open questions of the protocol");
-    let rows = report.questions.iter().map(|one| vec![one.number.to_string(), one.question.to_owned(), one.answer.clone()]);
+    let rows = report.questions.iter().flat_map(|one| wrapped([&one.number.to_string(), one.question], &one.answer));
     page.table(&["", "question", "answer"], rows);
     let count = |verdict| report.count(verdict);
     let (passed, failed, rest) = (count(Verdict::Passed), count(Verdict::Failed), count(Verdict::NotTried));
@@ -150,9 +153,40 @@ fn show(report: &Report, not_recorded: Option<NotRecorded>) -> anyhow::Result<()
     Ok(())
 }
 
+/// A row whose long last cell goes on in rows below: nothing that was seen is cut off.
+fn wrapped(first: [&str; 2], text: &str) -> Vec<Vec<String>> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    let [name, verdict] = first.map(str::to_owned);
+    let mut first = Some((name, verdict));
+    let row = |line| {
+        let (name, verdict) = first.take().unwrap_or_default();
+        vec![name, verdict, line]
+    };
+    lines.into_iter().map(row).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_cell_goes_on_below_and_loses_no_word() {
+        let text = "word ".repeat(60);
+        let rows = wrapped(["a", "b"], text.trim());
+        assert!(rows.len() > 2 && rows[0][0] == "a" && rows[1][..2] == ["", ""]);
+        assert!(rows.iter().all(|row| row[2].chars().count() <= WIDTH));
+        assert_eq!(rows.iter().map(|row| row[2].clone()).collect::<Vec<_>>().join(" "), text.trim());
+        assert_eq!(wrapped(["a", "b"], ""), [["a", "b", ""]]);
+    }
 
     #[test]
     fn a_symbol_has_its_exchange() {

@@ -7,7 +7,7 @@ use ordergate_actors::Limits;
 use ordergate_actors::order::{
     BrokerOrderId, BrokerTag, CommandId, Exchange, Instrument, Kind, OrderType, Price, Product, Quantity, Side, Terms, Validity,
 };
-use ordergate_actors::ports::{BrokerOrder, Call, CallOutcome, Clock, Instruments, PlaceOutcome};
+use ordergate_actors::ports::{BrokerOrder, Call, CallOutcome, Clock, Instruments, PlaceOutcome, StreamEvent};
 use parking_lot::Mutex;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -46,6 +46,8 @@ pub(super) struct Bench {
     /// Frames about orders, as they come.
     pub(super) frames: tokio::sync::Mutex<Option<mpsc::Receiver<Heard>>>,
     pub(super) heard: Mutex<Vec<Heard>>,
+    /// What the adapter's stream tells; only that it came back is used here.
+    pub(super) updates: tokio::sync::Mutex<Option<mpsc::Receiver<StreamEvent>>>,
     pub(super) ours: Mutex<Vec<Ours>>,
     /// The beginning of every free text of this run.
     pub(super) run: String,
@@ -162,6 +164,29 @@ impl Bench {
         }
     }
 
+    /// Forgets what the stream told so far.
+    pub(super) async fn forget_updates(&self) {
+        if let Some(receiver) = self.updates.lock().await.as_mut() {
+            while receiver.try_recv().is_ok() {}
+        }
+    }
+
+    /// Waits until the stream has come back, or for that long.
+    pub(super) async fn stream_is_back(&self, within: Duration) -> bool {
+        let mut updates = self.updates.lock().await;
+        let Some(receiver) = updates.as_mut() else { return false };
+        let back = async {
+            loop {
+                match receiver.recv().await {
+                    Some(StreamEvent::Reconnected) => return true,
+                    Some(_) => {}
+                    None => return false,
+                }
+            }
+        };
+        tokio::time::timeout(within, back).await.unwrap_or(false)
+    }
+
     /// The order as the adapter takes it. The tag of a raw order is only a name; its free text goes beside.
     pub(super) fn order(&self, instrument: &Arc<Instrument>, tag: &str, quantity: i64, price: Price) -> Found<BrokerOrder> {
         let short: String = tag.chars().take(15).collect();
@@ -232,4 +257,63 @@ pub(super) fn tick_up(instrument: &Instrument, price: Price) -> Price {
 /// Milliseconds, for people.
 pub(super) fn ms(wait: Duration) -> u64 {
     wait.as_millis().to_u64().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use ordergate_actors::order::InstrumentKey;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::brokers::noren::wire::quote::Level;
+
+    fn share(tick: &str) -> Instrument {
+        Instrument {
+            key: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"),
+            token: 3_045,
+            underlying: Arc::from("SBIN"),
+            kind: Kind::Equity,
+            lot: Quantity::new(1).unwrap(),
+            tick: Price::parse(tick).unwrap(),
+            freeze: None,
+            band: None,
+        }
+    }
+
+    fn market(last: Decimal, band: Option<(Decimal, Decimal)>) -> Market {
+        let level = |price: Decimal| Level { price: Price::new(price).unwrap(), quantity: 1, orders: None };
+        Market {
+            last: Price::new(last).unwrap(),
+            bids: vec![level(last)],
+            asks: vec![level(last + Decimal::new(5, 2))],
+            band: band.map(|(low, high)| (Price::new(low).unwrap(), Price::new(high).unwrap())),
+            at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_far_price_is_on_the_tick_in_the_band_and_cannot_fill(paise in 500_i64..5_000_000, percent in 80_i64..100) {
+            let last = Decimal::new(paise / 5 * 5, 2);
+            let low = (last * Decimal::new(percent, 2)).round_dp(2);
+            let (instrument, market) = (share("0.05"), market(last, Some((low, last * Decimal::TWO))));
+            if let Ok(price) = far_below(&instrument, &market) {
+                prop_assert!(price.is_on_tick(instrument.tick) && price.value() >= low);
+                prop_assert!(price.value() < last * Decimal::new(98, 2));
+            } else {
+                // Only a market near its band has no such price.
+                prop_assert!(low + Decimal::new(5, 2) >= last * Decimal::new(98, 2));
+            }
+            if let Ok(price) = far_above(&instrument, &market) {
+                prop_assert!(price.is_on_tick(instrument.tick) && price > market.last && price.value() <= last * Decimal::TWO);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_text_counts_from_twelve_characters_on() {
+        assert!(is_cut_of("CF0000000SMALL1", "CF0000000SMALL1") && is_cut_of("CF0000000SMA", "CF0000000SMALL1"));
+        assert!(!is_cut_of("CF0000000SM", "CF0000000SMALL1") && !is_cut_of("CF0000000LON", "CF0000000SMALL1") && !is_cut_of("", "CF"));
+    }
 }

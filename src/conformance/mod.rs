@@ -197,6 +197,7 @@ pub async fn run(plan: &Plan) -> Result<Report, Unready> {
     let probe = broker.probe();
     let bench = Bench {
         frames: tokio::sync::Mutex::new(probe.frames()),
+        updates: tokio::sync::Mutex::new(broker.stream()),
         probe,
         broker,
         instruments: Arc::clone(&plan.instruments),

@@ -108,6 +108,7 @@ pub(super) async fn second_login(plan: &Plan, bench: &Bench) -> Tried<SecondLogi
     if settings.is_live {
         tokio::time::sleep(NEXT_CODE).await;
     }
+    bench.forget_updates().await;
     let io = Io::start().map_err(|error| format!("needs another thread: {error}"))?;
     let second = started(bench, NorenSettings { directory: directory.clone(), ..settings.clone() }, &io)?;
     bench.pace.turn(None).await;
@@ -119,5 +120,9 @@ pub(super) async fn second_login(plan: &Plan, bench: &Bench) -> Tried<SecondLogi
     }
     let first_token = bench.object(bench.probe.encoder(None).user_details()).await.map(|_| ());
     let came_back = proven(bench).await.is_ok();
+    if first_token.is_err() && came_back {
+        // Orders are followed over the new session's stream.
+        let _late = bench.stream_is_back(SOCKET).await;
+    }
     Ok(SecondLogin { login, first_token, came_back })
 }
