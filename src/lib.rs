@@ -13,6 +13,7 @@ pub mod calendar;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod conformance;
 mod files;
 pub mod halt;
 pub mod instruments;

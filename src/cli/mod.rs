@@ -6,6 +6,7 @@ mod alerts;
 mod arm;
 mod calendar;
 mod check;
+mod conformance;
 mod engine;
 mod instruments;
 mod journal;
@@ -85,6 +86,8 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         account: Option<String>,
     },
+    /// Try what a broker adapter must do on one account, while no engine runs
+    Conformance(conformance::Conformance),
     /// What goes to the phone
     #[command(subcommand)]
     Alerts(AlertsCommand),
@@ -167,6 +170,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Disarm(wish) => arm::disarm(&config, &wish),
         Command::Readiness { account } => readiness::run(&config, account.as_deref()),
         Command::Login { account } => login::run(&config, account.as_deref()),
+        Command::Conformance(args) => conformance::run(&config, &args),
         Command::Alerts(AlertsCommand::Test) => alerts::test(&config),
         Command::Instruments(args) => instruments::run(&config, &args),
         Command::SimulateBroker(arguments) => simulate_broker::run(arguments),

@@ -8,6 +8,7 @@ mod auth;
 mod book;
 mod calendar;
 mod cli;
+mod conformance;
 mod crash;
 mod intent_log;
 mod simulator;

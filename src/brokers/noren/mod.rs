@@ -11,6 +11,7 @@ mod connection;
 mod http;
 mod io;
 mod lots;
+pub mod probe;
 mod protect;
 pub mod sent;
 pub mod session;

@@ -11,7 +11,7 @@ pub mod merge;
 mod merge_tests;
 mod socket;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -19,10 +19,12 @@ use chrono::{DateTime, Datelike, Timelike, Utc, Weekday};
 use ordergate_actors::order::ist;
 use ordergate_actors::ports::StreamEvent;
 use parking_lot::Mutex;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::board::Board;
 use super::lots::Lots;
+use super::probe::Heard;
 use super::session::Session;
 use super::settings::NorenSettings;
 use super::wire::frames::{self, Frame};
@@ -53,6 +55,8 @@ pub struct Stream {
 pub struct Health {
     newest: Mutex<Option<Instant>>,
     answers_heartbeats: AtomicBool,
+    acknowledges_orders: AtomicBool,
+    listener: OnceLock<mpsc::Sender<Heard>>,
 }
 
 impl Health {
@@ -60,6 +64,24 @@ impl Health {
     #[must_use]
     pub fn answers_heartbeats(&self) -> bool {
         self.answers_heartbeats.load(Ordering::Relaxed)
+    }
+
+    /// Whether this broker was ever heard to acknowledge the subscription of order updates.
+    #[must_use]
+    pub fn acknowledges_orders(&self) -> bool {
+        self.acknowledges_orders.load(Ordering::Relaxed)
+    }
+
+    /// Frames about orders go there too, as they come; whether nobody was told of them before.
+    pub(crate) fn tell(&self, listener: mpsc::Sender<Heard>) -> bool {
+        self.listener.set(listener).is_ok()
+    }
+
+    /// A listener that is full or gone misses the frame.
+    fn repeat(&self, text: &str) {
+        if let Some(listener) = self.listener.get() {
+            let _missed = listener.try_send(Heard { at: Instant::now(), text: text.to_owned() });
+        }
     }
 
     /// The age of the newest frame; `None` when no stream is up.
@@ -209,6 +231,7 @@ impl Stream {
                 self.board.take(&tick, now);
             }
             Frame::Order(update) => {
+                self.health.repeat(text);
                 let merged = self.lots.update(*update).map(|update| self.merge.take(update));
                 let (events, doubt) = match merged {
                     Ok(merged) => (merged.events, merged.doubt),
@@ -223,13 +246,15 @@ impl Stream {
                 }
             }
             Frame::Unreadable { cause, raw } => {
+                self.health.repeat(text);
                 tracing::warn!(event = "broker_frame_unreadable", raw, "a frame of the broker's stream cannot be read: {cause}");
                 // It may have been about an order.
                 self.updates.push(StreamEvent::Reconnected);
             }
             Frame::Unknown(raw) => tracing::debug!(event = "broker_frame_unknown", raw, "a frame of no known kind"),
             Frame::Heartbeat => self.health.answers_heartbeats.store(true, Ordering::Relaxed),
-            Frame::Connected { .. } | Frame::OrdersSubscribed | Frame::Unsubscribed => {}
+            Frame::OrdersSubscribed => self.health.acknowledges_orders.store(true, Ordering::Relaxed),
+            Frame::Connected { .. } | Frame::Unsubscribed => {}
         }
     }
 }

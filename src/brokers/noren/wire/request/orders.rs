@@ -22,6 +22,14 @@ impl Encoder {
     /// # Errors
     /// [`EncodeError`] when the order lacks a price or a trigger that its type needs.
     pub fn place(&self, order: &BrokerOrder) -> Result<Body, EncodeError> {
+        self.place_as(order, order.tag.as_str())
+    }
+
+    /// `PlaceOrder` with another free text than the order's tag.
+    ///
+    /// # Errors
+    /// As [`Encoder::place`].
+    pub fn place_as(&self, order: &BrokerOrder, remarks: &str) -> Result<Body, EncodeError> {
         let terms = &order.terms;
         let mut pairs = vec![
             source(),
@@ -40,7 +48,7 @@ impl Encoder {
             ("prctyp", text(type_code(terms.order_type))),
             ("mkt_protection", text("0")),
             ("ret", text(terms.validity)),
-            ("remarks", text(&order.tag)),
+            ("remarks", text(remarks)),
         ]);
         self.body("PlaceOrder", &pairs)
     }
