@@ -21,13 +21,20 @@ pub(crate) struct Excuse {
 
 /// Waits until the world rests, and fails with what is not true if it does not come to rest.
 pub(crate) async fn at_rest(house: &House, excuse: Excuse) -> Result<(), String> {
+    match settle(house, excuse).await {
+        Ok(()) => Ok(()),
+        Err(why) => Err(format!("{why}\n{}{}", house.told(), house.journals().await)),
+    }
+}
+
+async fn settle(house: &House, excuse: Excuse) -> Result<(), String> {
     let deadline = tokio::time::Instant::now() + LONG;
     let mut calm = 0;
     loop {
         never(house, excuse)?;
         match truth(house, excuse) {
             Ok(()) => calm += 1,
-            Err(why) if tokio::time::Instant::now() > deadline => return Err(format!("{why}\n{}", house.told())),
+            Err(why) if tokio::time::Instant::now() > deadline => return Err(why),
             Err(_) => calm = 0,
         }
         // Several polls of the engine lie between the looks.
@@ -61,13 +68,13 @@ fn never(house: &House, excuse: Excuse) -> Result<(), String> {
     for order in house.orders() {
         let (tag, command) = (order.broker_tag.as_str(), order.command_id);
         if house.sim().accepted(tag) > 1 {
-            return Err(format!("INV-2: the broker accepted order {command} more than once\n{}", house.told()));
+            return Err(format!("INV-2: the broker accepted order {command} more than once"));
         }
     }
     let bad = ["ALARM_DOUBLE_ORDER", "ALARM_STRANGE_TAG", "ALARM_TAG_MISMATCH", "ALARM_ACTOR_RESTARTED", "ALARM_JOURNAL_BROKEN"];
     let is_bad = |event: &str| bad.contains(&event) || (event == "ALARM_LATE_TRUTH" && !excuse.late);
     match house.alarms().iter().find(|alarm| is_bad(&alarm.event)) {
-        Some(alarm) => Err(format!("{}: {}\n{}", alarm.event, alarm.text, house.told())),
+        Some(alarm) => Err(format!("{}: {}", alarm.event, alarm.text)),
         None => Ok(()),
     }
 }
@@ -145,7 +152,7 @@ async fn one_end(house: &House, order: &OrderRecord, excuse: Excuse) -> Result<(
             && before != after
             && !excuse.late
         {
-            return Err(format!("order {} was {before} and then {after} ({})\n{}", order.command_id, row.event, house.told()));
+            return Err(format!("order {} was {before} and then {after} ({})", order.command_id, row.event));
         }
         end = row.to.filter(|status| status.is_terminal()).or(end);
     }

@@ -323,6 +323,19 @@ impl House {
         }
     }
 
+    /// The journal of every order, for a failure.
+    pub(crate) async fn journals(&self) -> String {
+        let mut text = String::new();
+        for order in self.orders() {
+            for row in self.journal(order.command_id).await {
+                let inputs: String = row.inputs.chars().take(200).collect();
+                let line = format!("journal {} {} {} {:?} {:?} {inputs}\n", row.seq, row.at.format("%T%.3f"), row.event, row.to, row.reason);
+                text.push_str(&line);
+            }
+        }
+        text
+    }
+
     /// Everything, for a failure.
     pub(crate) fn told(&self) -> String {
         let mut text = String::new();

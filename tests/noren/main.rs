@@ -5,3 +5,4 @@
 mod checks;
 mod house;
 mod matrix;
+mod menu;
