@@ -84,7 +84,8 @@ fn truth(house: &House, excuse: Excuse) -> Result<(), String> {
     let theirs = house.sim().orders();
     for order in house.orders() {
         let row = theirs.iter().find(|row| row["tag"] == order.broker_tag.as_str());
-        agrees(house, &order, row, excuse).map_err(|what| format!("order {} ({} {:?}): {what}", order.command_id, order.status, order.tag))?;
+        agrees(house, &order, row, excuse)
+            .map_err(|what| format!("order {} ({} {:?}): {what}", order.command_id, order.status, order.tag))?;
     }
     let symbols: std::collections::BTreeSet<&str> = theirs.iter().filter_map(|row| row["tsym"].as_str()).collect();
     for symbol in symbols {

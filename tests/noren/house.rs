@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use ordergate::brokers::connection::Connection as _;
 use ordergate::brokers::noren::wire::Ampersand;
 use ordergate::brokers::noren::{
     AuthFlow, Backoff, Buffers, Credentials, Io, NorenBroker, NorenSettings, Protection, Slabs, StreamWaits, Timeouts,
 };
 use ordergate::instruments::{InstrumentTable, sample};
-use ordergate::simulator::noren_server::{FaultRule, PriceSetting, Prices, Simulator, TimeSettings, Settings as SimSettings};
+use ordergate::simulator::noren_server::{FaultRule, PriceSetting, Prices, Settings as SimSettings, Simulator, TimeSettings};
 use ordergate::store::SqliteStore;
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderRecord, SignalDraft, SignalId, Source, trading_date};
 use ordergate_actors::persistence::Alarm;
-use ordergate_actors::ports::{Broker, BudgetChange, Clock, Ids, Instruments, Query, Rows};
+use ordergate_actors::ports::{Broker, BudgetChange, Clock, Ids, Instruments, Query, Rows, Session};
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
 use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, Waits, World, WriteOn};
 use rust_decimal::Decimal;
@@ -59,6 +59,7 @@ impl Default for Plan {
 /// The engine's thread.
 struct Process {
     engine: Engine,
+    broker: Arc<NorenBroker>,
     halt: Arc<NotedHalt>,
     end: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -117,8 +118,7 @@ impl House {
         // The place stays the same over a restart.
         sim_settings.listen = sim.address;
         let directory = tempfile::tempdir().unwrap();
-        let mut house =
-            Self { process: None, sim: Some(sim), clock, directory, plan, sim_settings, lives: 0, signals: AtomicU64::new(1) };
+        let mut house = Self { process: None, sim: Some(sim), clock, directory, plan, sim_settings, lives: 0, signals: AtomicU64::new(1) };
         house.prices();
         house.start();
         house.until_open().await;
@@ -138,12 +138,13 @@ impl House {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let halt = Arc::new(NotedHalt::default());
-                ready.send((engine(&directory, noren, account, clock, Arc::clone(&halt), seed), halt)).unwrap();
+                let (engine, broker) = engine(&directory, noren, account, clock, Arc::clone(&halt), seed);
+                ready.send((engine, broker, halt)).unwrap();
                 let _gone = ended.await;
             });
         });
-        let (engine, halt) = started.recv().expect("the engine starts");
-        self.process = Some(Process { engine, halt, end: Some(end), thread: Some(thread) });
+        let (engine, broker, halt) = started.recv().expect("the engine starts");
+        self.process = Some(Process { engine, broker, halt, end: Some(end), thread: Some(thread) });
     }
 
     /// Ends the engine as a kill does: no stop, no drain.
@@ -185,6 +186,26 @@ impl House {
     /// The engine.
     pub(crate) fn engine(&self) -> &Engine {
         &self.process.as_ref().expect("the engine runs").engine
+    }
+
+    /// The adapter.
+    pub(crate) fn broker(&self) -> &Arc<NorenBroker> {
+        &self.process.as_ref().expect("the engine runs").broker
+    }
+
+    /// No fault is left; and a person logs in again, if the engine has given that up.
+    pub(crate) async fn heal(&self) {
+        self.sim().clear_faults();
+        let broker = Arc::clone(self.broker());
+        let deadline = tokio::time::Instant::now() + LONG;
+        loop {
+            match broker.session().await {
+                Session::Ready => return,
+                Session::NotReady(why) if why.contains("log in again") => drop(broker.login().await),
+                Session::NotReady(why) => assert!(tokio::time::Instant::now() < deadline, "{why}\n{}", self.told()),
+            }
+            pass(Duration::from_millis(20)).await;
+        }
     }
 
     /// The cause for which the process should have ended, if any.
@@ -329,7 +350,8 @@ impl House {
         for order in self.orders() {
             for row in self.journal(order.command_id).await {
                 let inputs: String = row.inputs.chars().take(200).collect();
-                let line = format!("journal {} {} {} {:?} {:?} {inputs}\n", row.seq, row.at.format("%T%.3f"), row.event, row.to, row.reason);
+                let line =
+                    format!("journal {} {} {} {:?} {:?} {inputs}\n", row.seq, row.at.format("%T%.3f"), row.event, row.to, row.reason);
                 text.push_str(&line);
             }
         }
@@ -430,7 +452,7 @@ fn engine(
     clock: Arc<TokioClock>,
     halt: Arc<NotedHalt>,
     seed: u64,
-) -> Engine {
+) -> (Engine, Arc<NorenBroker>) {
     let today = trading_date(clock.now());
     let table: Arc<dyn Instruments> = Arc::new(InstrumentTable::new(sample(today).unwrap()));
     let broker = Arc::new(NorenBroker::start(noren, Arc::clone(&table), Arc::clone(&clock) as Arc<dyn Clock>, Io::current()).unwrap());
@@ -441,11 +463,11 @@ fn engine(
         listeners: Vec::new(),
         world,
         settings: settings(),
-        accounts: vec![(account, broker as Arc<dyn Broker>)],
+        accounts: vec![(account, Arc::clone(&broker) as Arc<dyn Broker>)],
         write_on: WriteOn::Thread,
         unsound: std::collections::BTreeSet::new(),
     };
-    Engine::start(parts).unwrap()
+    (Engine::start(parts).unwrap(), broker)
 }
 
 fn settings() -> Settings {
@@ -556,9 +578,4 @@ fn noren_settings(sim: &Simulator, directory: &Path) -> NorenSettings {
         },
         directory: private,
     }
-}
-
-/// The broker's time.
-pub(crate) fn now(house: &House) -> DateTime<Utc> {
-    house.sim().now()
 }

@@ -58,7 +58,7 @@ async fn play(row: &Row, leg: Leg, when: When) -> Result<(), String> {
         Meets::Reads(places, fault) => while_it_lasts(&house, &always(places, fault), leg, when).await,
         Meets::Act(act) => around(&house, *act, leg, when).await,
     }
-    house.sim().clear_faults();
+    house.heal().await;
     at_rest(&house, row.excuse).await?;
     house.kill();
     journal_sound(&house)
@@ -139,7 +139,11 @@ async fn around(house: &House, act: fn(&House), leg: Leg, when: When) {
         When::During => {
             house.fault(FaultRule::next("PlaceOrder", Fault::Slow { ms: sim_ms(6) }));
             let command = house.submit_soon(leg.at_once()).await;
-            house.until("the broker has it, or it is refused", || house.accepted(command) == 1 || house.order(command).status == Status::Failed).await;
+            house
+                .until("the broker has it, or it is refused", || {
+                    house.accepted(command) == 1 || house.order(command).status == Status::Failed
+                })
+                .await;
             act(house);
         }
         When::After => {
@@ -162,7 +166,7 @@ async fn all(rows: Vec<Row>) {
     }
     cases.retain(|(row, leg, when)| format!("{} / {leg:?} / {when:?}", row.name).contains(&only));
     let count = cases.len();
-    let failed: Vec<String> = stream::iter(cases)
+    let played: Vec<Option<String>> = stream::iter(cases)
         .map(|(row, leg, when)| async move {
             let played = AssertUnwindSafe(play(row, leg, when)).catch_unwind().await;
             let why = match played {
@@ -173,9 +177,9 @@ async fn all(rows: Vec<Row>) {
             Some(format!("== {} / {leg:?} / {when:?}: {why}", row.name))
         })
         .buffer_unordered(AT_ONCE)
-        .filter_map(async |failure| failure)
         .collect()
         .await;
+    let failed: Vec<String> = played.into_iter().flatten().collect();
     assert!(failed.is_empty(), "{} of {count} cases:\n{}", failed.len(), failed.join("\n"));
 }
 
