@@ -183,7 +183,7 @@ fn a_holding_is_smaller_at_the_broker_only_when_every_fill_is_known_there() {
     let shrunk = |orders: &[OrderRecord], net: i64, shown: i64| {
         reconcile_with_broker(&book_of(orders.iter().cloned(), &[held("trend", net)]), &broker_shows(&[(sbin_in(MIS), shown)]))
     };
-    assert_eq!(shrunk(&[], 10, 4), [Shrunk { key: sbin_in(MIS), ours: 10, at_broker: 4 }]);
+    assert_eq!(shrunk(&[], 10, 4), [Shrunk { key: sbin_in(MIS), ours: 10, at_broker: 4, is_told: true }]);
     assert_eq!(shrunk(&[], -10, 0).len(), 1);
     assert_eq!(shrunk(&[], 10, -10).len(), 1);
     assert_eq!(shrunk(&[], 10, 10), []);
@@ -199,9 +199,22 @@ fn a_holding_is_smaller_at_the_broker_only_when_every_fill_is_known_there() {
 }
 
 #[test]
+fn a_position_of_today_without_a_row_is_not_told_to_be_closed() {
+    let is_told = |orders: &[OrderRecord], shown: &[(HoldingKey, i64)]| {
+        let found = reconcile_with_broker(&book_of(orders.iter().cloned(), &[held("trend", 10)]), &broker_shows(shown));
+        found.into_iter().map(|shrunk| shrunk.is_told).collect::<Vec<_>>()
+    };
+    let bought = [order(1).working("B1").filled(10, 10)];
+    assert_eq!(is_told(&bought, &[]), [false]);
+    assert_eq!(is_told(&bought, &[(sbin_in(MIS), 0)]), [true], "a row says so");
+    assert_eq!(is_told(&[], &[]), [true], "carried from another day: it may have settled");
+    assert_eq!(is_told(&[order(1).of("INFY-EQ").working("B1").filled(10, 10)], &[]), [true]);
+}
+
+#[test]
 fn what_is_missing_is_taken_from_the_largest_first() {
     let given_up = |holdings: &[(&str, HoldingKey, i64)], ours: i64, at_broker: i64| {
-        let shrunk = Shrunk { key: sbin_in(MIS), ours, at_broker };
+        let shrunk = Shrunk { key: sbin_in(MIS), ours, at_broker, is_told: true };
         let found = reductions(&book_of([], holdings), &shrunk);
         found.into_iter().map(|(strategy, units)| (strategy.to_string(), units)).collect::<Vec<_>>()
     };

@@ -228,12 +228,22 @@ impl GuardActor {
 
     fn reconcile(&mut self) {
         let findings = self.desk.findings.read();
-        let (mut seen, mut posted, mut said) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (mut seen, mut posted, mut said, mut lies) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
         self.line.view.read(&self.desk.client_id, |book| {
             for shrunk in reconcile_with_broker(book, &findings) {
                 let reads = self.shrunk.get(&shrunk.key).copied().unwrap_or(0) + 1;
                 if reads < SHRUNK_READS {
                     seen.insert(shrunk.key.clone(), reads);
+                    continue;
+                }
+                if !shrunk.is_told {
+                    seen.insert(shrunk.key.clone(), reads);
+                    if reads == SHRUNK_READS {
+                        lies.push(format!(
+                            "our fills of today say {} in {}, and the broker's positions have no row for it, not even a closed one; the holding stays: look at the broker",
+                            shrunk.ours, shrunk.key
+                        ));
+                    }
                     continue;
                 }
                 let reason = format!(
@@ -260,6 +270,9 @@ impl GuardActor {
         }
         for reason in said {
             self.line.alarm(Some(&self.desk.client_id), "ALARM_HOLDING_REDUCED", Level::Page, None, reason);
+        }
+        for lie in lies {
+            self.line.alarm(Some(&self.desk.client_id), "ALARM_BOOK_INCOMPLETE", Level::Warn, None, lie);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Concern, Orders, Positions, WatcherActor, read_row};
+use super::{Concern, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
 use crate::order::{CommandId, OrderFact};
@@ -111,6 +111,7 @@ impl WatcherActor {
         }
         if tells_all && !changes_something {
             self.core.search.missed_orders(self.patience(), at);
+            self.core.search.start_over_for(&reading.twins);
             self.conclude_absence();
         } else {
             self.core.search.start_over();
@@ -153,13 +154,18 @@ impl WatcherActor {
 
     pub(super) fn streamed(&mut self, event: StreamEvent) {
         let facts: Vec<(CommandId, OrderFact)> = match event {
-            StreamEvent::Order(row) => self
-                .line
-                .view
-                .read(&self.desk.client_id, |book| read_row(book, &row, &self.line.tag_prefix))
-                .flatten()
-                .into_iter()
-                .collect(),
+            StreamEvent::Order(row) => {
+                let prefix = &self.line.tag_prefix;
+                let (fact, is_behind) = self
+                    .line
+                    .view
+                    .read(&self.desk.client_id, |book| (read_row(book, &row, prefix), speaks_against_an_end(book, &row, prefix)))
+                    .unwrap_or_default();
+                if is_behind {
+                    self.line.tell_broker(&self.desk.client_id, Read(BTreeSet::from([Reading::Orders])));
+                }
+                fact.into_iter().collect()
+            }
             StreamEvent::Trade(trade) => self
                 .line
                 .view

@@ -24,7 +24,7 @@ use chrono::{DateTime, Utc};
 
 pub use findings::{Findings, Orders, Positions};
 pub use last::Last;
-pub use reconcile::{BookReading, Concern, Patience, Search, read_orders, read_row, read_trades};
+pub use reconcile::{BookReading, Concern, Patience, Search, read_orders, read_row, read_trades, speaks_against_an_end};
 pub use recovery::{Found as RecoveryFound, decide};
 
 use self::follow::exit_failed;

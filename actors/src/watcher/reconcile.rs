@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, trading_date};
+use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, Tag, trading_date};
 use crate::persistence::{Book, Level, read_tag};
 use crate::ports::{BookRow, TradeRow};
+
+/// The broker tells whole seconds by a clock of its own.
+const CLOCKS_APART: Duration = Duration::minutes(1);
 
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct BookReading {
     pub concerns: Vec<Concern>,
     /// Orders that we know the broker has and this book lacks: nothing may be concluded from absence in it.
     pub lacks: Vec<CommandId>,
+    /// Orders in doubt that a row without our tag could be: their absence is not proven by this book.
+    pub twins: Vec<CommandId>,
     /// A tag of our shape that this data directory never wrote: another engine, or a restored backup.
     pub strange_tag: bool,
     /// The rows that must be compared again with the next book, changed or not. Of the others both sides agree that the
@@ -57,6 +62,10 @@ enum Owner<'a> {
 pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_seq: u64, now: DateTime<Utc>) -> BookReading {
     let mut reading = BookReading::default();
     compare_rows(book, rows.iter(), tag_prefix, began_seq, &mut reading);
+    for (order, row) in twins(book, &reading.foreign) {
+        reading.twins.push(order.command_id);
+        reading.concerns.push(twin(order, row));
+    }
     let shown: HashSet<&BrokerOrderId> = rows.iter().map(|row| &row.broker_order_id).collect();
     reading.lacks = lacking(book, &shown, began_seq, now);
     reading
@@ -140,8 +149,50 @@ fn is_overtaken(order: &OrderRecord, row: &BookRow, began_seq: u64) -> bool {
 #[must_use]
 pub fn read_row(book: &Book, row: &BookRow, tag_prefix: &str) -> Option<(CommandId, OrderFact)> {
     match owner(book, row, tag_prefix) {
-        Owner::Ours(order) => news(order, row).map(|fact| (order.command_id, fact)),
+        Owner::Ours(order) if !is_behind(order, row) => news(order, row).map(|fact| (order.command_id, fact)),
         _ => None,
+    }
+}
+
+/// Whether a pushed row says that an order works which ended here by the broker's own word. Messages may be slower than
+/// the books: only a book that is asked for now can tell.
+#[must_use]
+pub fn speaks_against_an_end(book: &Book, row: &BookRow, tag_prefix: &str) -> bool {
+    matches!(owner(book, row, tag_prefix), Owner::Ours(order) if is_behind(order, row))
+}
+
+fn is_behind(order: &OrderRecord, row: &BookRow) -> bool {
+    order.status == Status::Failed
+        && order.tag != Some(Tag::NotAtBroker)
+        && order.broker_order_id.as_ref() == Some(&row.broker_order_id)
+        && row.state == BookState::Open
+        && row.filled <= order.filled_quantity
+}
+
+/// Orders in doubt, each with a row that carries no tag and could be it: an order whose tag was lost on its way looks so.
+fn twins<'a>(book: &'a Book, foreign: &'a [Arc<BookRow>]) -> Vec<(&'a OrderRecord, &'a BookRow)> {
+    let could_be = |order: &OrderRecord, row: &BookRow| {
+        row.tag.as_deref().and_then(read_tag).is_none()
+            && order.is_for(&row.instrument)
+            && order.ask.side == Some(row.side)
+            && row.quantity == order.quantity()
+            && order.sent_at.is_some_and(|sent| row.at > sent - CLOCKS_APART)
+    };
+    book.doubts()
+        .filter(|order| order.broker_order_id.is_none())
+        .filter_map(|order| foreign.iter().find(|row| could_be(order, row)).map(|row| (order.as_ref(), row.as_ref())))
+        .collect()
+}
+
+fn twin(order: &OrderRecord, row: &BookRow) -> Concern {
+    Concern {
+        event: "ALARM_IN_DOUBT",
+        level: Level::Page,
+        text: format!(
+            "order {} got no clear answer, and broker order {} ({} {} {}) has no tag and could be it; it is not adopted: look at it at the broker and resolve the order",
+            order.command_id, row.broker_order_id, row.side, row.quantity, row.instrument
+        ),
+        command_id: Some(order.command_id),
     }
 }
 
@@ -297,6 +348,13 @@ impl Search {
     pub fn missed_trades(&mut self, patience: Patience, now: DateTime<Utc>) {
         for missing in self.missing.values_mut().filter(|missing| now.signed_duration_since(missing.quiet_since) >= patience.quiet) {
             missing.trade_books = missing.trade_books.saturating_add(1);
+        }
+    }
+
+    /// For these the counting starts anew: a row of the book could be theirs.
+    pub fn start_over_for(&mut self, orders: &[CommandId]) {
+        for (_, missing) in self.missing.iter_mut().filter(|(command, _)| orders.contains(command)) {
+            (missing.order_books, missing.trade_books) = (0, 0);
         }
     }
 

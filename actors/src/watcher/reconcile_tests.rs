@@ -166,6 +166,46 @@ fn a_live_row_reopens_only_what_ended_before_the_read_began() {
 }
 
 #[test]
+fn a_pushed_row_that_is_behind_reopens_nothing_and_asks_for_the_book() {
+    let ended = |tag| book_of([order(1).working("B1").ended(Status::Failed, Some(tag))], &[]);
+    let cancelled = ended(Tag::BrokerCancelled);
+    assert_eq!(read_row(&cancelled, &row("B1", 1), PREFIX), None);
+    assert!(speaks_against_an_end(&cancelled, &row("B1", 1), PREFIX));
+    let filled = in_state(row("B1", 1), BookState::Open, 4);
+    assert!(read_row(&cancelled, &filled, PREFIX).is_some(), "a fill that we lack is always told");
+    let absent = ended(Tag::NotAtBroker);
+    assert!(read_row(&absent, &row("B1", 1), PREFIX).is_some() && !speaks_against_an_end(&absent, &row("B1", 1), PREFIX));
+}
+
+#[test]
+fn an_order_in_doubt_is_not_absent_while_a_row_without_a_tag_could_be_it() {
+    let book = book_of([order(1).doubted()], &[]);
+    let twins = |row: BookRow| {
+        let reading = reading(&book, &[row]);
+        assert!(reading.facts.is_empty(), "never adopted");
+        assert_eq!(reading.twins.is_empty(), !events(&reading).contains(&"ALARM_IN_DOUBT"));
+        reading.twins
+    };
+    let bare = tagged("B1", None);
+    assert_eq!(twins(bare.clone()), [command(1)]);
+    assert_eq!(twins(tagged("B1", Some("OGA1"))), [command(1)], "what is left of a tag is no tag");
+    for other in [
+        BookRow { side: Side::Sell, ..bare.clone() },
+        BookRow { quantity: 9, ..bare.clone() },
+        BookRow { at: at(-3_600), ..bare.clone() },
+        tagged("B1", Some("OGZZZZ0000001")),
+    ] {
+        assert_eq!(twins(other), []);
+    }
+    let mut search = looking(&book);
+    for second in 5..12 {
+        both(&mut search, at(second));
+        search.start_over_for(&[command(1)]);
+    }
+    assert_eq!(search.proven(PATIENCE), vec![]);
+}
+
+#[test]
 fn every_change_of_a_row_is_a_fact() {
     let book = book_of([order(1).working("B1"), order(2).working("B2").ended(Status::Failed, Some(Tag::NotAtBroker))], &[]);
     for (state, filled) in [

@@ -1,0 +1,581 @@
+//! A whole engine with one Noren account, and the simulated broker that it trades at.
+//!
+//! The engine lives on a thread of its own and is steered from outside, so that it can be ended as a kill ends it: its
+//! calls, its sockets and its actors are gone at once, and nothing is closed.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ordergate::brokers::connection::Connection as _;
+use ordergate::brokers::noren::wire::Ampersand;
+use ordergate::brokers::noren::{
+    AuthFlow, Backoff, Buffers, Credentials, Io, NorenBroker, NorenSettings, Protection, Slabs, StreamWaits, Timeouts,
+};
+use ordergate::instruments::{InstrumentTable, sample};
+use ordergate::simulator::noren_server::{FaultRule, PriceSetting, Prices, Settings as SimSettings, Simulator, TimeSettings};
+use ordergate::store::SqliteStore;
+use ordergate_actors::order::calendar::Calendar;
+use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderRecord, SignalDraft, SignalId, Source, trading_date};
+use ordergate_actors::persistence::Alarm;
+use ordergate_actors::ports::{Broker, BudgetChange, Clock, Ids, Instruments, Query, Rows, Session};
+use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
+use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, Waits, World, WriteOn};
+use rust_decimal::Decimal;
+use secrecy::SecretString;
+use tempfile::TempDir;
+
+/// How long anything may take; it takes milliseconds.
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+/// The account.
+pub(crate) const CLIENT: &str = "NOREN1";
+/// What is traded unless a test says otherwise.
+pub(crate) const SBIN: &str = "SBIN-EQ";
+
+/// So many simulated seconds at a fiftieth.
+pub(crate) const fn secs(seconds: u64) -> Duration {
+    Duration::from_millis(seconds * 20)
+}
+
+/// The same in the simulator's milliseconds.
+pub(crate) fn sim_ms(seconds: u32) -> u32 {
+    seconds * 20
+}
+
+/// What differs from test to test.
+pub(crate) struct Plan {
+    pub sim: Box<dyn Fn(&mut SimSettings) + Send>,
+    pub noren: Arc<dyn Fn(&mut NorenSettings) + Send + Sync>,
+    pub account: Arc<dyn Fn(&mut AccountSettings) + Send + Sync>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { sim: Box::new(|_| {}), noren: Arc::new(|_| {}), account: Arc::new(|_| {}) }
+    }
+}
+
+/// The engine's thread.
+struct Process {
+    engine: Engine,
+    broker: Arc<NorenBroker>,
+    halt: Arc<NotedHalt>,
+    end: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Process {
+    /// Ends the thread with everything on it. The files stay as they are.
+    fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The engine and its broker.
+pub(crate) struct House {
+    process: Option<Process>,
+    sim: Option<Simulator>,
+    pub clock: Arc<TokioClock>,
+    pub directory: TempDir,
+    plan: Plan,
+    sim_settings: SimSettings,
+    lives: u64,
+    signals: AtomicU64,
+}
+
+impl House {
+    /// The standard house, open for entries.
+    pub(crate) async fn open() -> Self {
+        Self::with(Plan::default()).await
+    }
+
+    /// A house by plan.
+    pub(crate) async fn with(plan: Plan) -> Self {
+        let clock = TokioClock::from(morning());
+        let mut sim_settings = SimSettings {
+            per_second: 0,
+            per_minute: 0,
+            prices: Prices::Scripted,
+            time: TimeSettings { start: Some(clock.now()), speed: 1_000 },
+            ..SimSettings::default()
+        };
+        (plan.sim)(&mut sim_settings);
+        let sim = Simulator::start(sim_settings.clone()).unwrap();
+        // The place stays the same over a restart.
+        sim_settings.listen = sim.address;
+        let directory = tempfile::tempdir().unwrap();
+        let mut house = Self { process: None, sim: Some(sim), clock, directory, plan, sim_settings, lives: 0, signals: AtomicU64::new(1) };
+        house.prices();
+        house.start();
+        house.until_open().await;
+        house
+    }
+
+    /// Starts the engine on the directory.
+    pub(crate) fn start(&mut self) {
+        self.lives += 1;
+        let (ready, started) = std::sync::mpsc::channel();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let mut noren = noren_settings(self.sim(), self.directory.path());
+        (self.plan.noren)(&mut noren);
+        let mut account = account_settings();
+        (self.plan.account)(&mut account);
+        let (directory, clock, seed) = (self.directory.path().to_owned(), Arc::clone(&self.clock), self.lives);
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let halt = Arc::new(NotedHalt::default());
+                let (engine, broker) = engine(&directory, noren, account, clock, Arc::clone(&halt), seed);
+                ready.send((engine, broker, halt)).unwrap();
+                let _gone = ended.await;
+            });
+        });
+        let (engine, broker, halt) = started.recv().expect("the engine starts");
+        self.process = Some(Process { engine, broker, halt, end: Some(end), thread: Some(thread) });
+    }
+
+    /// Ends the engine as a kill does: no stop, no drain.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("it runs").kill();
+    }
+
+    /// Stops the simulator; what it keeps is its state file.
+    pub(crate) fn kill_simulator(&mut self) {
+        self.sim.take().expect("it runs").stop();
+    }
+
+    /// Starts it again at its place.
+    pub(crate) fn start_simulator(&mut self) {
+        let settings = SimSettings { time: TimeSettings { start: Some(self.clock.now()), speed: 1_000 }, ..self.sim_settings.clone() };
+        let begun = std::time::Instant::now();
+        let sim = loop {
+            match Simulator::start(settings.clone()) {
+                Ok(sim) => break sim,
+                Err(cause) => assert!(begun.elapsed() < LONG, "{cause}"),
+            }
+            std::thread::yield_now();
+        };
+        self.sim = Some(sim);
+        self.prices();
+    }
+
+    fn prices(&self) {
+        self.price(SBIN, "850.00", "850.10");
+        self.price("INFY-EQ", "1500.00", "1500.10");
+        self.price("M&M-EQ", "3000.00", "3000.10");
+    }
+
+    /// The broker.
+    pub(crate) fn sim(&self) -> &Simulator {
+        self.sim.as_ref().expect("the simulator runs")
+    }
+
+    /// The engine.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.process.as_ref().expect("the engine runs").engine
+    }
+
+    /// The adapter.
+    pub(crate) fn broker(&self) -> &Arc<NorenBroker> {
+        &self.process.as_ref().expect("the engine runs").broker
+    }
+
+    /// No fault is left; and a person logs in again, if the engine has given that up.
+    pub(crate) async fn heal(&self) {
+        self.sim().clear_faults();
+        let broker = Arc::clone(self.broker());
+        let deadline = tokio::time::Instant::now() + LONG;
+        loop {
+            match broker.session().await {
+                Session::Ready => return,
+                Session::NotReady(why) if why.contains("log in again") => drop(broker.login().await),
+                Session::NotReady(why) => assert!(tokio::time::Instant::now() < deadline, "{why}\n{}", self.told()),
+            }
+            pass(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The cause for which the process should have ended, if any.
+    pub(crate) fn halted(&self) -> Option<(i32, String)> {
+        self.process.as_ref().and_then(|process| process.halt.halted())
+    }
+
+    /// Puts the touch of an NSE symbol; resting orders fill that it reaches.
+    pub(crate) fn price(&self, symbol: &str, bid: &str, ask: &str) {
+        let (bid, ask) = (Some(bid.parse().unwrap()), Some(ask.parse().unwrap()));
+        self.sim()
+            .set_price(&PriceSetting { exch: "NSE".to_owned(), tsym: symbol.to_owned(), bid, ask, ..PriceSetting::default() })
+            .unwrap();
+    }
+
+    /// A fault to come.
+    pub(crate) fn fault(&self, rule: FaultRule) {
+        self.sim().add_fault(rule);
+    }
+
+    /// Waits until the account takes entries.
+    pub(crate) async fn until_open(&self) {
+        self.until("the account is open", || self.engine().line().desks().all(|desk| desk.phase() == Phase::Open)).await;
+    }
+
+    /// Polls until it is so.
+    #[track_caller]
+    pub(crate) fn until<'a>(&'a self, what: &'a str, mut is_so: impl FnMut() -> bool + 'a) -> impl Future<Output = ()> + 'a {
+        let from = std::panic::Location::caller();
+        async move {
+            let deadline = tokio::time::Instant::now() + LONG;
+            while !is_so() {
+                assert!(tokio::time::Instant::now() < deadline, "not within {LONG:?}: {what} ({from})\n{}", self.told());
+                pass(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    /// Waits until an order is like that; the order.
+    #[track_caller]
+    pub(crate) fn until_order<'a>(
+        &'a self,
+        what: &'a str,
+        command: CommandId,
+        is_so: impl Fn(&OrderRecord) -> bool + 'a,
+    ) -> impl Future<Output = Arc<OrderRecord>> + 'a {
+        let waiting = self.until(what, move || is_so(&self.order(command)));
+        async move {
+            waiting.await;
+            self.order(command)
+        }
+    }
+
+    /// Waits until an alarm of that name is open.
+    #[track_caller]
+    pub(crate) fn until_alarm<'a>(&'a self, event: &'a str) -> impl Future<Output = ()> + 'a {
+        self.until(event, move || self.has_alarm(event))
+    }
+
+    /// Whether an alarm of that name is open.
+    pub(crate) fn has_alarm(&self, event: &str) -> bool {
+        self.alarms().iter().any(|alarm| &*alarm.event == event)
+    }
+
+    /// The open alarms.
+    pub(crate) fn alarms(&self) -> Vec<Alarm> {
+        self.engine().read(&client(), |book| book.alarms().cloned().collect()).unwrap()
+    }
+
+    /// Every order, earliest first.
+    pub(crate) fn orders(&self) -> Vec<Arc<OrderRecord>> {
+        let mut orders: Vec<_> = self.engine().read(&client(), |book| book.newest().cloned().collect()).unwrap();
+        orders.reverse();
+        orders
+    }
+
+    /// An order.
+    pub(crate) fn order(&self, command: CommandId) -> Arc<OrderRecord> {
+        self.engine().read(&client(), |book| book.order(command).cloned()).flatten().expect("a known order")
+    }
+
+    /// How often the broker gave an order of ours a number.
+    pub(crate) fn accepted(&self, command: CommandId) -> u64 {
+        self.sim().accepted(self.order(command).broker_tag.as_str())
+    }
+
+    /// What the strategies hold of a symbol.
+    pub(crate) fn held(&self, symbol: &str) -> i64 {
+        self.engine()
+            .read(&client(), |book| {
+                book.holdings().filter(|(_, key, _)| &*key.instrument.symbol == symbol).map(|(_, _, held)| held.net).sum()
+            })
+            .unwrap()
+    }
+
+    /// The events of an order's journal, with the status after each.
+    pub(crate) async fn journal(&self, command: CommandId) -> Vec<ordergate_actors::ports::JournalRow> {
+        match self.engine().query(Query::OrderJournal(client(), command)).await.unwrap() {
+            Rows::Journal(rows) => rows,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Hands an order in without waiting; it is on disk when this returns.
+    pub(crate) async fn submit(&self, leg: LegDraft) -> CommandId {
+        self.submit_all(vec![leg]).await[0]
+    }
+
+    /// Hands a signal in; its orders when they are decided.
+    pub(crate) async fn submit_all(&self, legs: Vec<LegDraft>) -> Vec<CommandId> {
+        let answer = self.engine().submit(self.draft(legs));
+        tokio::time::timeout(LONG, answer).await.expect("an answer in time").unwrap().orders
+    }
+
+    /// Hands an order in that shall wait in the line; its row is there when this returns.
+    pub(crate) async fn submit_soon(&self, leg: LegDraft) -> CommandId {
+        let before = self.orders().len();
+        drop(self.engine().submit_now(self.draft(vec![leg])).unwrap());
+        self.until("the order is registered", || self.orders().len() > before).await;
+        self.orders().last().unwrap().command_id
+    }
+
+    fn draft(&self, legs: Vec<LegDraft>) -> SignalDraft {
+        let number = self.signals.fetch_add(1, Ordering::SeqCst);
+        SignalDraft {
+            client_id: client(),
+            signal_id: SignalId(uuid::Uuid::from_u64_pair(99, number)),
+            source: Source::Webhook,
+            user: "tests".to_owned(),
+            idempotency_key: None,
+            body_hash: [0; 32],
+            replay_window_ms: 0,
+            received_at: self.clock.now(),
+            signal_time: None,
+            legs,
+        }
+    }
+
+    /// The journal of every order, for a failure.
+    pub(crate) async fn journals(&self) -> String {
+        let mut text = String::new();
+        for order in self.orders() {
+            for row in self.journal(order.command_id).await {
+                let inputs: String = row.inputs.chars().take(200).collect();
+                let line =
+                    format!("journal {} {} {} {:?} {:?} {inputs}\n", row.seq, row.at.format("%T%.3f"), row.event, row.to, row.reason);
+                text.push_str(&line);
+            }
+        }
+        text
+    }
+
+    /// Everything, for a failure.
+    pub(crate) fn told(&self) -> String {
+        let mut text = String::new();
+        let mut say = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        if self.process.is_some() {
+            for order in self.orders() {
+                say(format!(
+                    "ours {} {:?} {} {:?} number {:?} filled {} traded {} reason {:?}",
+                    order.broker_tag.as_str(),
+                    order.ask.side,
+                    order.status,
+                    order.tag,
+                    order.broker_order_id,
+                    order.filled_quantity,
+                    order.traded_quantity,
+                    order.reason
+                ));
+            }
+            for alarm in self.alarms() {
+                say(format!("alarm {} ({}): {}", alarm.event, alarm.count, alarm.text));
+            }
+            for desk in self.engine().line().desks() {
+                say(format!("desk {:?} {:?} trouble {:?}", desk.phase(), desk.findings.read().session, desk.findings.read().trouble));
+            }
+        }
+        if let Some(sim) = &self.sim {
+            for row in sim.orders() {
+                say(format!("theirs {row}"));
+            }
+            for row in sim.log().iter().rev().take(12).rev() {
+                say(format!("call {} {} {:?} {} {}", row.at.format("%T%.3f"), row.route, row.tag, row.done, row.status));
+            }
+        }
+        text
+    }
+}
+
+/// Lets real time pass between two looks.
+pub(crate) async fn pass(span: Duration) {
+    tokio::time::sleep(span).await;
+}
+
+/// The account.
+pub(crate) fn client() -> ClientId {
+    ClientId::parse(CLIENT).unwrap()
+}
+
+/// An order with a limit.
+pub(crate) fn leg(kind: &str, side: &str, quantity: i64, price: &str) -> LegDraft {
+    let text = |text: &str| Some(text.to_owned());
+    LegDraft {
+        strategy: text("a"),
+        execution_type: text(kind),
+        exchange: text("NSE"),
+        symbol: text(SBIN),
+        side: text(side),
+        quantity: text(&quantity.to_string()),
+        product: text("MIS"),
+        order_type: text("LIMIT"),
+        price: text(price),
+        ..LegDraft::default()
+    }
+}
+
+/// An entry that fills at once.
+pub(crate) fn entry() -> LegDraft {
+    leg("ENTRY", "BUY", 10, "850.50")
+}
+
+/// An entry that rests until the price falls.
+pub(crate) fn resting_entry() -> LegDraft {
+    leg("ENTRY", "BUY", 10, "849.00")
+}
+
+/// An exit that fills at once.
+pub(crate) fn exit() -> LegDraft {
+    leg("EXIT", "SELL", 10, "849.50")
+}
+
+/// An exit that rests until the price rises.
+pub(crate) fn resting_exit() -> LegDraft {
+    leg("EXIT", "SELL", 10, "852.00")
+}
+
+fn engine(
+    directory: &Path,
+    noren: NorenSettings,
+    account: AccountSettings,
+    clock: Arc<TokioClock>,
+    halt: Arc<NotedHalt>,
+    seed: u64,
+) -> (Engine, Arc<NorenBroker>) {
+    let today = trading_date(clock.now());
+    let table: Arc<dyn Instruments> = Arc::new(InstrumentTable::new(sample(today).unwrap()));
+    let broker = Arc::new(NorenBroker::start(noren, Arc::clone(&table), Arc::clone(&clock) as Arc<dyn Clock>, Io::current()).unwrap());
+    let ids: Arc<dyn Ids> = CountedIds::new(seed);
+    let world = World { calendar: Calendar::always_open(), ids, quotes: broker.board(), instruments: table, halt, clock: clock.clone() };
+    let parts = Parts {
+        store: Box::new(SqliteStore::in_directory(directory, clock.now()).unwrap()),
+        listeners: Vec::new(),
+        world,
+        settings: settings(),
+        accounts: vec![(account, Arc::clone(&broker) as Arc<dyn Broker>)],
+        write_on: WriteOn::Thread,
+        unsound: std::collections::BTreeSet::new(),
+    };
+    (Engine::start(parts).unwrap(), broker)
+}
+
+fn settings() -> Settings {
+    Settings {
+        max_notional: Amount(Decimal::from(1_000_000_000)),
+        // Not divided: a busy machine would make every signal stale.
+        entry_ttl: Duration::from_secs(30),
+        future_tolerance: Duration::from_secs(5),
+        restarts_most: 5,
+        restarts_window: Duration::from_secs(60),
+        mailbox: 4_096,
+        min_free_bytes: 0,
+        drain_deadline: Duration::from_secs(2),
+    }
+}
+
+fn account_settings() -> AccountSettings {
+    let ordinary = Waits::standard(secs(1));
+    AccountSettings {
+        client_id: client(),
+        limits: Limits {
+            max_quantity: 100_000,
+            max_order_value: Amount(Decimal::from(1_000_000_000)),
+            max_open_orders: 1_000,
+            daily_loss: Amount(Decimal::from(100_000_000)),
+        },
+        waits: Waits {
+            slot_deadline: secs(2),
+            call_deadline: secs(10),
+            read_deadline: secs(10),
+            idle_poll: secs(5),
+            books_poll: secs(15),
+            // Not divided: what a busy machine reads late is not old.
+            blind_after: Duration::from_secs(10),
+            quote_max_age: Duration::from_secs(3),
+            quote_wait: Duration::from_millis(800),
+            entry_market_timeout: secs(10),
+            quiet_period: secs(5),
+            exit_wait_page: secs(5),
+            cancel_again: secs(5),
+            doubt_page: secs(30),
+            resend_exit: secs(1),
+            ..ordinary
+        },
+        permits: 256,
+        permits_for_exits: 1,
+        // The broker counts no calls here unless a test wants it to.
+        budget: BudgetChange {
+            per_second: Some(100_000),
+            per_minute: Some(1_000_000),
+            reserved_per_second: Some(2),
+            ..BudgetChange::default()
+        },
+        takes_unenforced_exits: true,
+        quantity_units: Default::default(),
+        arming: ordergate_actors::arming::ArmingSettings::default(),
+    }
+}
+
+fn noren_settings(sim: &Simulator, directory: &Path) -> NorenSettings {
+    let secret = |text: &str| Some(SecretString::from(text));
+    let width = Protection::parse("40 min 20").unwrap();
+    let private = directory.join("noren");
+    std::fs::create_dir_all(&private).unwrap();
+    NorenSettings {
+        host: sim.url(),
+        rest_prefix: "/NorenWClientTP/".into(),
+        socket_url: format!("{}/NorenWSTP/", sim.socket_url()),
+        login_page: "http://127.0.0.1/login?client_id={client_id}".into(),
+        auth: AuthFlow::QuickAuth,
+        content_type: "text/plain".into(),
+        ampersand: Ampersand::Escape,
+        credentials: Credentials {
+            uid: "FA00001".into(),
+            actid: "FA00001".into(),
+            vendor_code: "FA00001_U".into(),
+            client_id: "FA00001_U".into(),
+            imei: "tests".into(),
+            password: secret("sim-password"),
+            totp_secret: secret("JBSWY3DPEHPK3PXP"),
+            api_key: secret("sim-key"),
+            client_secret: secret("sim-secret"),
+        },
+        is_live: false,
+        timeouts: Timeouts {
+            connect: Duration::from_secs(3),
+            order: secs(8),
+            read: secs(50),
+            book: secs(10),
+            login: Duration::from_secs(10),
+            idle: secs(20),
+        },
+        stream: StreamWaits { heartbeat: secs(5), silence: secs(45), handshake: secs(50), chunk_gap: secs(0) },
+        reconnect: Backoff { first: secs(1), last: secs(30) },
+        login_backoff: Backoff { first: secs(5), last: secs(50) },
+        evictions_most: 3,
+        eviction_window: Duration::from_secs(18),
+        visibility_bound: secs(30),
+        poll: secs(1),
+        remarks_echo_min: 12,
+        max_subscriptions: 10,
+        stream_capacity: 4_096,
+        buffers: Buffers {
+            shares_and_futures: Slabs::parse("100: 2, 500: 1, above: 0.5").unwrap(),
+            options: Slabs::parse("10: 5, 100: 3, 500: 2, above: 1").unwrap(),
+            future_protection: width,
+            option_protection: width,
+        },
+        directory: private,
+    }
+}

@@ -1,0 +1,8 @@
+//! The whole engine against the simulated Noren broker, over real sockets, at a fiftieth of real time: what must stay true
+//! whatever goes wrong between them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail as tests do")]
+
+mod checks;
+mod house;
+mod matrix;
+mod menu;
