@@ -19,10 +19,10 @@ pub mod words;
 
 pub use day::{ist, trading_date};
 pub use draft::{LegDraft, MAX_LEGS, SignalDraft, again_key, clean};
+pub use fact::{BookState, Fill, GateVerdict, OrderFact, Resolution, Terms, recorded_type};
 pub use holding::Holding;
 pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};
 pub use instrument::{HoldingKey, Instrument, InstrumentKey, Kind, Right};
-pub use fact::{BookState, Fill, GateVerdict, OrderFact, Resolution, Terms, recorded_type};
 pub use lifecycle::{NotApplied, Transition};
 pub use money::{Amount, BadNumber, Price, Quantity};
 pub use record::{Ask, OrderRecord, Trailing};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::reconcile::trade_owner;
 use super::{Concern, Orders, Positions, WatcherActor, read_orders, read_row, read_trades};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
@@ -80,6 +81,7 @@ impl WatcherActor {
         if let Some(highest) = rows.iter().map(|row| &row.broker_order_id).max_by_key(|id| (id.as_str().len(), (*id).clone())) {
             self.desk.calls.lock().saw(highest);
         }
+        self.look_up_old(reading.old, began_seq);
         let changes_something = !reading.facts.is_empty();
         self.post_facts(reading.facts);
         let mut is_news = false;
@@ -163,8 +165,7 @@ impl WatcherActor {
                 .line
                 .view
                 .read(&self.desk.client_id, |book| {
-                    book.order_by_broker_id(&trade.fill.broker_order_id)
-                        .map(|order| (order.command_id, OrderFact::Fill(trade.fill.clone())))
+                    trade_owner(book, &trade).map(|order| (order.command_id, OrderFact::Fill(trade.fill.clone())))
                 })
                 .flatten()
                 .or_else(|| self.core.keep_early(trade.fill))
