@@ -1,11 +1,16 @@
 //! The release binary in a directory of its own.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ordergate::store::ReadStore;
+
+#[path = "../../tests/it/support/process.rs"]
+mod process;
+
+use process::Process;
 
 const CONFIG: &str = r#"
 [account]
@@ -22,10 +27,9 @@ mailbox = 32768
 level = "error"
 "#;
 
-/// Kills the engine when dropped.
+/// The engine; killed when dropped.
 pub(crate) struct Server {
-    child: Child,
-    address: SocketAddr,
+    process: Process,
     directory: tempfile::TempDir,
 }
 
@@ -34,32 +38,20 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("bench.toml");
         std::fs::write(&config, CONFIG).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ordergate"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
+        command
             .arg("--config")
             .arg(&config)
-            .arg("serve")
-            .env("ORDERGATE__SERVER__LISTEN", "127.0.0.1:0")
             .env("ORDERGATE__STORAGE__DIRECTORY", directory.path().join("data"))
             .env("ORDERGATE__WEBHOOK__SECRET", "bench-secret-0123456789")
-            .env("ORDERGATE__API__KEY", "bench-key-0123456789")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.split("http://").nth(1)?.split_whitespace().next()?.parse().ok())
-            .expect("the engine said where it listens");
-        std::thread::spawn(move || lines.for_each(drop));
-        let server = Self { child, address, directory };
+            .env("ORDERGATE__API__KEY", "bench-key-0123456789");
+        let server = Self { process: Process::serve(command), directory };
         server.wait_for("/health/ready", "200");
         server
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.process.address
     }
 
     /// Waits until the path answers so.
@@ -75,7 +67,7 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
+        let mut stream = TcpStream::connect(self.process.address).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer bench-key-0123456789\r\nConnection: close\r\n\r\n")
             .ok()?;
         let mut text = String::new();
@@ -98,15 +90,8 @@ impl Server {
 
     /// Resident memory, MB.
     pub(crate) fn resident_mb(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
         let kb = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u32>().ok());
         kb.map_or(f64::NAN, |kb| f64::from(kb) / 1024.0)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
     }
 }
