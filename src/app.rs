@@ -312,9 +312,11 @@ fn listeners(config: &Config, alerts: Option<Alerts>) -> Vec<Box<dyn Listener>> 
 /// What going live needs beside the engine.
 fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Connection>>, alerts: Option<Alerts>) -> Site {
     let registered = config.accounts.iter().filter_map(|account| Some((account.client_id.clone(), account.registered_address?))).collect();
+    let exchanges = if config.instruments.source == InstrumentSource::Sample { Vec::new() } else { config.instruments.exchanges.clone() };
     Site {
         directory: config.storage.directory.clone(),
         connections,
+        exchanges,
         readiness: config.readiness.clone(),
         registered,
         alerts,

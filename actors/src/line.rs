@@ -177,7 +177,8 @@ pub struct Line {
     back_off: Mutex<BTreeMap<&'static str, std::time::Duration>>,
     is_closed: AtomicBool,
     beats: Mutex<Beats>,
-    /// The next message whose name ends so is lost, as in a full mailbox: for tests.
+    /// The next message whose name ends so is lost, as in a full mailbox; `try_post`: the next post that asks whether there is
+    /// room hears that there is none. For tests.
     #[cfg(feature = "testkit")]
     pub lose_next: Mutex<Option<&'static str>>,
 }
@@ -284,6 +285,10 @@ impl Line {
 
     /// Posts units to the ledger, or gives them back when there is no room for them.
     pub(crate) fn try_post(&self, posted: Vec<Posted>) -> Result<(), Vec<Posted>> {
+        #[cfg(feature = "testkit")]
+        if self.lose_next.lock().take_if(|name| *name == "try_post").is_some() {
+            return Err(posted);
+        }
         match self.persistence.get().map(|address| address.try_send(Post(posted))) {
             Some(Ok(())) => Ok(()),
             Some(Err(SendError::Full(Post(posted)))) => {

@@ -114,9 +114,12 @@ pub(crate) fn known_secrets(config: &Config, secrets: &Secrets) -> Vec<SecretStr
     let webhook = config.webhook.sources.iter().flat_map(|source| std::iter::once(&source.secret).chain(&source.previous));
     let keys = config.api.keys.iter().map(|key| &key.key);
     let telegram = config.alerts.telegram.as_ref().map(|(token, _)| token);
+    let credentials = config.accounts.iter().filter_map(|account| account.noren.as_ref()).map(|noren| &noren.credentials);
+    let brokers = credentials.flat_map(|with| [&with.password, &with.totp_secret, &with.api_key, &with.client_secret]).flatten();
     let own = [&secrets.webhook_secret, &secrets.api_key].into_iter();
     own.chain(webhook)
         .chain(keys)
+        .chain(brokers)
         .chain(&config.webhook.previous_secret)
         .chain(telegram)
         .chain(&config.alerts.webhook_url)
@@ -126,11 +129,10 @@ pub(crate) fn known_secrets(config: &Config, secrets: &Secrets) -> Vec<SecretStr
 
 /// The text with every known secret covered.
 fn redacted(text: &str, secrets: &[SecretString]) -> String {
-    secrets
-        .iter()
-        .map(ExposeSecret::expose_secret)
-        .filter(|secret| secret.len() >= 4)
-        .fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
+    let mut known: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).filter(|secret| secret.len() >= 4).collect();
+    // One that holds another is covered whole.
+    known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    known.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
 }
 
 #[cfg(test)]

@@ -40,6 +40,11 @@ impl Phone {
     }
 
     fn channels(&self, with_telegram: bool) -> Channels {
+        let (config, secrets) = self.settings(with_telegram);
+        Channels::from(&config, &secrets).unwrap().unwrap().against(&format!("http://{}", self.address), Duration::from_millis(1))
+    }
+
+    fn settings(&self, with_telegram: bool) -> (Config, Secrets) {
         let mut env = vec![
             ("ORDERGATE__ALERTS__WEBHOOK_URL".to_owned(), format!("http://{}/hook", self.address)),
             ("ORDERGATE__API__KEY".to_owned(), "the-key-of-the-api".to_owned()),
@@ -53,7 +58,7 @@ impl Phone {
         env.push(("ORDERGATE__STORAGE__DIRECTORY".to_owned(), directory.path().display().to_string()));
         let config = Config::load(None, env).unwrap();
         let secrets = Secrets::load(&config).unwrap().unwrap();
-        Channels::from(&config, &secrets).unwrap().unwrap().against(&format!("http://{}", self.address), Duration::from_millis(1))
+        (config, secrets)
     }
 }
 
@@ -125,4 +130,60 @@ fn repeats_are_folded_and_told_at_the_end_of_the_window() {
     assert!(due[0].text.starts_with("third (2 times"), "{}", due[0].text);
     assert!(folder.due(at(121)).is_empty(), "nothing more came");
     assert!(folder.take(alert("A", "again"), at(122)).is_some());
+}
+
+/// What a commit tells its listeners.
+fn event(level: Level, text: &str) -> Event {
+    let row = ordergate_actors::ports::JournalRow {
+        client_id: ClientId::parse("LIVE1").ok(),
+        seq: 1,
+        prev_hash: [0; 32],
+        at: "2026-11-20T03:15:00Z".parse().unwrap(),
+        event: "ALARM_IN_DOUBT".into(),
+        command_id: None,
+        signal_id: None,
+        from: None,
+        to: None,
+        tag: None,
+        reason: Some(text.into()),
+        who: "WatcherActor".into(),
+        inputs: "{}".into(),
+    };
+    Event { row: Arc::new(row), record: None, level, control: None }
+}
+
+#[actix_web::test]
+async fn a_committed_page_reaches_the_phone_through_the_thread_and_nothing_quieter_does() {
+    let phone = Phone::answering(0, 200);
+    let (config, secrets) = phone.settings(false);
+    let clock = ordergate_actors::testkit::ManualClock::at("2026-11-20T03:15:00Z".parse().unwrap());
+    let alerts = start(&config, &secrets, clock).unwrap().unwrap();
+    let mut listener = PageListener(alerts);
+    listener.committed(&[event(Level::Warn, "a warning"), event(Level::Info, "a word"), event(Level::Page, "look: the-key-of-the-api")]);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while phone.got.lock().is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "nothing arrived");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let got = phone.got.lock().clone();
+    assert_eq!(got.len(), 1, "{got:#?}");
+    assert_eq!((&got[0].1["event"], &got[0].1["text"]), (&serde_json::json!("ALARM_IN_DOUBT"), &serde_json::json!("look: [secret]")));
+}
+
+#[test]
+fn the_credentials_of_a_broker_never_leave_in_a_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("mine.toml");
+    let noren = r#"{ uid = "fa00001", auth = "quickauth", host = "http://127.0.0.1:9090", socket_url = "ws://127.0.0.1:9090/NorenWSTP/", password = "p-hunter", api_key = "p-hunter2-api", totp_secret = "t-hunter2" }"#;
+    std::fs::write(&file, format!("[[accounts]]\nname = \"SIM\"\nbroker = \"noren\"\nnoren = {noren}\n")).unwrap();
+    let env = [
+        ("ORDERGATE__STORAGE__DIRECTORY", directory.path().display().to_string()),
+        ("ORDERGATE__API__KEY", "the-key-of-the-api".to_owned()),
+        ("ORDERGATE__WEBHOOK__SECRET", "the-secret-of-the-hook".to_owned()),
+        ("ORDERGATE__ACCOUNTS__0__NOREN__CLIENT_SECRET", "c-hunter2".to_owned()),
+    ];
+    let config = Config::load(Some(&file), env.map(|(name, value)| (name.to_owned(), value))).unwrap();
+    let known = known_secrets(&config, &Secrets::load(&config).unwrap().unwrap());
+    let text = redacted("p-hunter, p-hunter2-api, t-hunter2, c-hunter2, the-key-of-the-api", &known);
+    assert_eq!(text, "[secret], [secret], [secret], [secret], [secret]", "one that begins like another is covered whole");
 }

@@ -142,7 +142,9 @@ impl Bench {
         if let Some(ours) = self.ours.lock().iter_mut().find(|ours| ours.tag == tag) {
             match &outcome {
                 PlaceOutcome::Accepted(number) => ours.number = Some(number.clone()),
-                PlaceOutcome::Rejected(_) | PlaceOutcome::RateLimited { .. } | PlaceOutcome::NotSent(_) => ours.may_live = false,
+                PlaceOutcome::Rejected(_) | PlaceOutcome::RateLimited { .. } | PlaceOutcome::NoSession(_) | PlaceOutcome::NotSent(_) => {
+                    ours.may_live = false;
+                }
                 PlaceOutcome::Unconfirmed(_) => {}
             }
         }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Side, Status, Tag};
+use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Side, Status, Tag, recorded_type};
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::ports::JournalRow;
 use rust_decimal::Decimal;
@@ -79,6 +79,7 @@ struct Known {
     side: Option<Side>,
     quantity: Option<Quantity>,
     order_type: Option<OrderType>,
+    price: Option<Price>,
     status: Option<Status>,
     broker_order_id: Option<String>,
     filled: i64,
@@ -106,6 +107,8 @@ struct TermsHere {
     side: Side,
     quantity: Quantity,
     order_type: OrderType,
+    #[serde(default)]
+    price: Option<Price>,
 }
 
 impl Known {
@@ -118,7 +121,8 @@ impl Known {
         // The answer to a modify says what it asked for, and counts while the order works.
         let counts = |status: Option<Status>| status.is_none_or(|status| !status.is_terminal());
         if let Some(terms) = inputs.terms.as_ref().filter(|_| counts(row.to)) {
-            (self.side, self.quantity, self.order_type) = (Some(terms.side), Some(terms.quantity), Some(terms.order_type));
+            self.order_type = Some(recorded_type((self.order_type, self.price), (terms.order_type, terms.price)));
+            (self.side, self.quantity, self.price) = (Some(terms.side), Some(terms.quantity), terms.price);
         }
         if self.broker_order_id.is_none() {
             self.broker_order_id.clone_from(&inputs.broker_order_id);
@@ -137,6 +141,7 @@ impl Known {
         self.side = Side::parse(&text(&asked.side));
         self.quantity = Quantity::parse(&text(&asked.quantity)).ok();
         self.order_type = OrderType::parse(&text(&asked.order_type));
+        self.price = Price::parse(&text(&asked.price)).ok().filter(|_| self.order_type.is_none_or(OrderType::has_price));
     }
 
     fn fill(&mut self, inputs: &Inputs) {

@@ -1,20 +1,24 @@
 //! The shell of the report: asks the connection, the engine and the disk, and judges nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ordergate_actors::order::{ClientId, trading_date};
 use ordergate_actors::persistence::Control;
 use ordergate_actors::ports::Session;
-use ordergate_actors::{Desk, Engine, EngineError};
+use ordergate_actors::{Desk, Engine, EngineError, Line};
 use serde::{Deserialize, Serialize};
 
-use super::calendar::Calendar;
 use super::judge::Inputs;
 use super::site::Site;
-use crate::brokers::connection::ConnectionReport;
+use super::today::{Today, master_age};
+use crate::brokers::connection::{Connection, ConnectionReport};
 
 /// The alarm of a start that found the journal broken.
 const BROKEN: &str = "ALARM_JOURNAL_BROKEN";
+
+/// How long a connection may take to report. Then the account is not ready, and the others do not wait.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a command left behind about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,17 +33,49 @@ pub struct Recorded {
     pub text: String,
 }
 
-/// What a command left behind, in words for people: passed, failed, or never run.
-#[must_use]
-pub fn recorded(directory: &Path, file: &str) -> String {
-    let read = std::fs::read(directory.join(file)).ok().and_then(|bytes| serde_json::from_slice::<Recorded>(&bytes).ok());
-    read.map_or_else(
-        || "never run".to_owned(),
-        |found| {
-            let words = if found.passed { "passed" } else { "FAILED" };
-            found.at.map_or_else(|| words.to_owned(), |at| format!("{words} at {}", at.format("%Y-%m-%d %H:%M UTC")))
-        },
-    )
+impl Recorded {
+    /// What a command left behind; `None`: it never ran.
+    #[must_use]
+    pub fn read(directory: &Path, file: &str) -> Option<Self> {
+        std::fs::read(directory.join(file)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+    }
+
+    /// In words for people: passed, failed, or never run.
+    #[must_use]
+    pub fn words(read: Option<&Self>) -> String {
+        read.map_or_else(
+            || "never run".to_owned(),
+            |found| {
+                let words = if found.passed { "passed" } else { "FAILED" };
+                found.at.map_or_else(|| words.to_owned(), |at| format!("{words} at {}", at.format("%Y-%m-%d %H:%M UTC")))
+            },
+        )
+    }
+}
+
+/// Asks the connection, for so long.
+async fn ask(connection: &dyn Connection) -> ConnectionReport {
+    match tokio::time::timeout(PATIENCE, connection.report()).await {
+        Ok(report) => report,
+        Err(_) => {
+            let words = format!("the connection did not report within {} s", PATIENCE.as_secs());
+            ConnectionReport {
+                session: Err(words.clone()),
+                token_ends_at: None,
+                clock_skew_ms: None,
+                address: None,
+                funds: Err(words),
+                stream_age: None,
+                login_link: None,
+            }
+        }
+    }
+}
+
+/// What the calendar says of today, for one account.
+pub(super) fn today(line: &Line, site: &Site, desk: &Desk) -> Today {
+    let is_held = line.calendar.holds(desk.broker.capabilities().is_live);
+    Today::of(&line.calendar, &site.exchanges, is_held, trading_date(line.clock.now()))
 }
 
 /// Gathers what the report of one account looks at; with the connection's own report, if there is one.
@@ -48,7 +84,7 @@ pub fn recorded(directory: &Path, file: &str) -> String {
 /// There is no such account.
 pub async fn gather(engine: &Engine, site: &Site, client_id: &ClientId) -> Result<(Inputs, Option<ConnectionReport>), EngineError> {
     let connected = match site.connections.get(client_id) {
-        Some(connection) => Some(connection.report().await),
+        Some(connection) => Some(ask(&**connection).await),
         None => None,
     };
     let desk = engine.desk(client_id)?;
@@ -60,6 +96,7 @@ pub async fn gather(engine: &Engine, site: &Site, client_id: &ClientId) -> Resul
             (book.control().clone(), broken)
         })
         .unwrap_or((Control::default(), Some("there is no book of the account".to_owned())));
+    let age = |exchange| line.instruments.as_of(exchange).and_then(|as_of| master_age(as_of, now));
     let inputs = Inputs {
         needs_arming: desk.needs_arming(),
         session: connected.as_ref().map_or_else(|| session_of(desk), |report| report.session.clone()),
@@ -67,12 +104,12 @@ pub async fn gather(engine: &Engine, site: &Site, client_id: &ClientId) -> Resul
         max_clock_skew: site.readiness.max_clock_skew,
         address: connected.as_ref().and_then(|report| report.address),
         registered: site.registered.get(client_id).copied(),
-        master_age: None,
+        masters: site.exchanges.iter().map(|exchange| (*exchange, age(*exchange))).collect(),
         max_master_age: site.readiness.max_master_age,
         limits: desk.settings.limits.clone(),
         funds: connected.as_ref().map(|report| report.funds.clone()),
         disk: (line.view.free_space(), line.settings.min_free_bytes),
-        calendar: Calendar::of(&site.directory, trading_date(now)),
+        calendar: today(line, site, desk),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         journal,
         has_alerts: site.alerts.is_some(),
@@ -89,5 +126,36 @@ fn session_of(desk: &Desk) -> Result<String, String> {
         Some(Session::Ready) => Ok("proven by a read of the engine".to_owned()),
         Some(Session::NotReady(cause) | Session::Resting(cause)) => Err(cause.clone()),
         None => Err("it was not read yet".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ordergate_actors::ports::Call;
+
+    use super::*;
+    use crate::brokers::connection::LoginError;
+
+    /// A connection that never answers.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Connection for Silent {
+        fn report(&self) -> Call<ConnectionReport> {
+            Box::pin(std::future::pending())
+        }
+        fn login(&self) -> Call<Result<String, LoginError>> {
+            Box::pin(std::future::pending())
+        }
+        fn take_code(&self, _: String) -> Call<Result<String, LoginError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_is_not_ready() {
+        let report = ask(&Silent).await;
+        assert_eq!(report.session, Err("the connection did not report within 10 s".to_owned()));
+        assert!(report.funds.is_err());
     }
 }

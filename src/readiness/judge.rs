@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use ordergate_actors::Limits;
 use ordergate_actors::arming::Standing;
+use ordergate_actors::order::Exchange;
 use serde::Serialize;
 
-use super::calendar::Calendar;
+use super::today::Today;
 use crate::brokers::connection::Funds;
 
 /// What one check says.
@@ -88,8 +89,9 @@ pub struct Inputs {
     pub address: Option<IpAddr>,
     /// Our address as the broker was told.
     pub registered: Option<IpAddr>,
-    /// Age of the instrument master.
-    pub master_age: Option<Duration>,
+    /// The exchanges whose masters are wanted, and how old each is; `None`: there is none. Empty: the built-in sample,
+    /// which does not age.
+    pub masters: Vec<(Exchange, Option<Duration>)>,
     /// The most that it may be.
     pub max_master_age: Duration,
     /// The account's limits.
@@ -99,7 +101,7 @@ pub struct Inputs {
     /// Free bytes at the journal, and the least.
     pub disk: (Option<u64>, u64),
     /// Today.
-    pub calendar: Calendar,
+    pub calendar: Today,
     /// The version that runs.
     pub version: String,
     /// What is wrong with the journal's chain.
@@ -175,14 +177,18 @@ fn address(x: &Inputs) -> Check {
 
 fn master(x: &Inputs) -> Check {
     let limit = x.max_master_age.as_secs() / 3_600;
-    match x.master_age {
-        None => check("master", Verdict::Unknown, "the age of the instrument master is not known"),
-        Some(age) => check(
-            "master",
-            if_so(age <= x.max_master_age),
-            format!("the instrument master is {} h old (limit: {limit} h)", age.as_secs() / 3_600),
-        ),
+    if x.masters.is_empty() {
+        let text = "the built-in sample, which does not age (instruments.source)";
+        return check("master", if x.needs_arming { Verdict::Warn } else { Verdict::Ok }, text);
     }
+    let missing: Vec<&str> = x.masters.iter().filter(|(_, age)| age.is_none()).map(|(exchange, _)| exchange.as_str()).collect();
+    if !missing.is_empty() {
+        return check("master", Verdict::Fail, format!("there is no instrument master of {}", missing.join(", ")));
+    }
+    let oldest = x.masters.iter().filter_map(|(exchange, age)| Some(((*age)?, exchange))).max();
+    let Some((age, exchange)) = oldest else { return check("master", Verdict::Unknown, "the age of the masters is not known") };
+    let text = format!("the oldest instrument master, that of {exchange}, is {} h old (limit: {limit} h)", age.as_secs() / 3_600);
+    check("master", if_so(age <= x.max_master_age), text)
 }
 
 fn limits(x: &Inputs) -> Check {
@@ -214,11 +220,28 @@ fn disk(x: &Inputs) -> Check {
 }
 
 fn calendar(x: &Inputs) -> Check {
-    match &x.calendar {
-        Calendar::Trades => check("calendar", Verdict::Ok, "today trades"),
-        Calendar::Closed(why) => check("calendar", Verdict::Fail, format!("today does not trade: {why}")),
-        Calendar::Unknown(why) => check("calendar", Verdict::Unknown, why.as_str()),
+    let Today { open, closed, unknown, is_held, concerns } = &x.calendar;
+    let names = |exchanges: &[Exchange]| exchanges.iter().map(|exchange| exchange.as_str()).collect::<Vec<_>>().join(", ");
+    let mut words = Vec::new();
+    if !open.is_empty() {
+        words.push(format!("today trades: {}", names(open)));
     }
+    if !unknown.is_empty() {
+        words.push(format!("there is no calendar for today: {}", names(unknown)));
+    }
+    words.extend(closed.iter().map(|(exchange, why)| format!("{exchange} does not trade today ({why})")));
+    words.extend(concerns.iter().cloned());
+    let verdict = match (open.is_empty(), is_held) {
+        (false, _) if !concerns.is_empty() || (*is_held && !unknown.is_empty()) => Verdict::Warn,
+        (false, _) => Verdict::Ok,
+        // Entries would be refused all day.
+        (true, true) => Verdict::Fail,
+        (true, false) => Verdict::Unknown,
+    };
+    if !is_held && open.is_empty() {
+        words.push("the account is not held to the calendar".to_owned());
+    }
+    check("calendar", verdict, words.join("; "))
 }
 
 fn journal(x: &Inputs) -> Check {

@@ -13,12 +13,12 @@ fn fine() -> Inputs {
         max_clock_skew: Duration::from_secs(2),
         address: "10.0.0.1".parse().ok(),
         registered: "10.0.0.1".parse().ok(),
-        master_age: Some(Duration::from_secs(3_600)),
+        masters: vec![(Exchange::Nse, Some(Duration::from_secs(3_600)))],
         max_master_age: Duration::from_secs(86_400),
         limits: Limits { max_quantity: 1, max_order_value: rupees(1), max_open_orders: 1, daily_loss: rupees(1) },
         funds: Some(Ok(Funds { cash: rupees(5), margin_used: rupees(1), available: rupees(4) })),
         disk: (Some(1_000_000_000), 1_000_000),
-        calendar: Calendar::Trades,
+        calendar: Today { open: vec![Exchange::Nse], is_held: true, ..Today::default() },
         version: "1".into(),
         journal: None,
         has_alerts: true,
@@ -26,6 +26,10 @@ fn fine() -> Inputs {
         is_frozen: false,
         standing: Standing { mode: Mode::LiveDisarmed, why: "it was never armed".into(), until: None },
     }
+}
+
+fn closed(is_held: bool) -> Today {
+    Today { closed: vec![(Exchange::Nse, "the weekend".into())], is_held, ..Today::default() }
 }
 
 #[test]
@@ -38,16 +42,19 @@ fn a_fine_account_is_go_although_it_is_not_armed_yet() {
 #[test]
 fn each_failure_alone_is_no_go_and_is_named() {
     type Break = fn(&mut Inputs);
-    let cases: [(&str, Break); 11] = [
+    let cases: [(&str, Break); 14] = [
         ("session", |x| x.session = Err("expired".into())),
         ("clock", |x| x.clock_skew_ms = Some(2_001)),
         ("clock", |x| x.clock_skew_ms = Some(i64::MIN)),
         ("address", |x| x.address = "10.0.0.2".parse().ok()),
-        ("master", |x| x.master_age = Some(Duration::from_secs(86_401))),
+        ("master", |x| x.masters.push((Exchange::Nfo, Some(Duration::from_secs(86_401))))),
+        ("master", |x| x.masters.push((Exchange::Nfo, None))),
         ("limits", |x| x.limits.daily_loss = Amount::ZERO),
         ("funds", |x| x.funds = Some(Err("no answer".into()))),
         ("disk", |x| x.disk = (Some(1), 2)),
-        ("calendar", |x| x.calendar = Calendar::Closed("Saturday".into())),
+        ("calendar", |x| x.calendar = closed(true)),
+        ("calendar", |x| x.calendar = Today { unknown: vec![Exchange::Nse], is_held: true, ..Today::default() }),
+        ("kill", |x| x.kill_level = 1),
         ("journal", |x| x.journal = Some("row 7".into())),
         ("kill", |x| x.is_frozen = true),
     ];
@@ -65,8 +72,7 @@ fn what_is_not_known_stops_nothing_and_is_said() {
     let unknown = Inputs {
         clock_skew_ms: None,
         address: None,
-        master_age: None,
-        calendar: Calendar::Unknown("no file".into()),
+        calendar: Today { unknown: vec![Exchange::Nse], ..Today::default() },
         disk: (None, 1),
         has_alerts: false,
         ..fine()
@@ -74,6 +80,29 @@ fn what_is_not_known_stops_nothing_and_is_said() {
     let report = judge(&unknown);
     assert_eq!(report.overall, Overall::Go);
     let of = |verdict| report.checks.iter().filter(|check| check.verdict == verdict).map(|check| check.name).collect::<Vec<_>>();
-    assert_eq!(of(Verdict::Unknown), ["clock", "address", "master", "disk", "calendar"]);
+    assert_eq!(of(Verdict::Unknown), ["clock", "address", "disk", "calendar"]);
     assert_eq!(of(Verdict::Warn), ["alerts"]);
+}
+
+#[test]
+fn a_closed_day_stops_only_whom_the_calendar_holds_and_what_it_lacks_is_a_warning() {
+    let told = |calendar: Today| {
+        let report = judge(&Inputs { calendar, ..fine() });
+        let check = report.checks.iter().find(|check| check.name == "calendar").unwrap();
+        (check.verdict, check.text.clone())
+    };
+    assert_eq!(told(closed(false)).0, Verdict::Unknown);
+    assert!(told(closed(true)).1.contains("NSE does not trade today (the weekend)"));
+    let ends = Today { open: vec![Exchange::Nse], is_held: true, concerns: vec!["the list of 2027 is missing".into()], ..Today::default() };
+    assert_eq!(told(ends), (Verdict::Warn, "today trades: NSE; the list of 2027 is missing".into()));
+}
+
+#[test]
+fn the_sample_never_ages_and_is_a_warning_where_real_money_moves() {
+    let verdict = |needs_arming| {
+        let report = judge(&Inputs { masters: vec![], needs_arming, ..fine() });
+        (report.overall, report.checks.into_iter().find(|check| check.name == "master").map(|check| check.verdict))
+    };
+    assert_eq!(verdict(true), (Overall::Go, Some(Verdict::Warn)));
+    assert_eq!(verdict(false), (Overall::Go, Some(Verdict::Ok)));
 }

@@ -1,16 +1,18 @@
 //! Is the account ready to trade? A pure judgement over what a shell has gathered; pushed every morning.
 
-mod calendar;
 mod gather;
 mod judge;
+mod record;
 mod schedule;
 mod site;
+mod today;
 
-pub use calendar::Calendar;
-pub use gather::{Recorded, gather, recorded};
+pub use gather::{Recorded, gather};
 pub use judge::{Check, Inputs, Overall, Report, Verdict, judge};
+pub use record::{Told, note_dismissal};
 pub use schedule::{Due, Unattended, due, watch};
 pub use site::{Logins, Site};
+pub use today::Today;
 
 /// Where `ordergate alerts test` writes that it worked, in the data directory.
 pub const ALERT_TEST: &str = "alerts/test.json";

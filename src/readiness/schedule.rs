@@ -1,6 +1,5 @@
 //! When the report goes to the phone, and when a position stands without a session: pure, with a thin shell.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use ordergate_actors::persistence::Level;
 use ordergate_actors::ports::Session;
 use ordergate_actors::{Desk, Engine};
 
-use super::calendar::Calendar;
-use super::gather::gather;
+use super::gather::{gather, today};
 use super::judge::{Overall, Report, judge};
+use super::record::{Told, note_push};
 use super::site::Site;
 use crate::alerts::Alert;
 
@@ -67,16 +66,36 @@ impl Unattended {
     }
 }
 
-/// The shell: looks at every account for as long as it is polled.
+/// The shell: looks at every account for as long as it is polled, each by itself, so that none waits for another's broker.
 pub async fn watch(engine: Engine, site: Arc<Site>) {
-    let mut states: BTreeMap<ClientId, (Due, Unattended)> = BTreeMap::new();
+    let desks: Vec<Arc<Desk>> = engine.line().desks().cloned().collect();
+    futures_util::future::join_all(desks.iter().map(|desk| watch_one(&engine, &site, desk))).await;
+}
+
+async fn watch_one(engine: &Engine, site: &Site, desk: &Desk) {
+    let mut unattended = Unattended::default();
+    let mut pushed = remembered(engine, site, &desk.client_id).await;
     let mut every = tokio::time::interval(LOOK);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        for desk in engine.line().desks() {
-            let state = states.entry(desk.client_id.clone()).or_default();
-            attend(&engine, &site, desk, &mut state.1);
-            push(&engine, &site, desk, &mut state.0).await;
+        attend(engine, site, desk, &mut unattended);
+        push(engine, site, desk, &mut pushed).await;
+    }
+}
+
+/// What an earlier process has pushed today, and whether a person has dismissed it.
+async fn remembered(engine: &Engine, site: &Site, client_id: &ClientId) -> Due {
+    match Told::read(engine, client_id, trading_date(engine.line().clock.now())).await {
+        Ok(told) => {
+            if let Some(day) = told.dismissed_on {
+                site.dismissed.lock().entry(client_id.clone()).or_insert(day);
+            }
+            told.due
+        }
+        Err(error) => {
+            tracing::warn!(event = "readiness_not_remembered", %client_id, "what was pushed today cannot be read: {error}");
+            Due::default()
         }
     }
 }
@@ -103,7 +122,7 @@ async fn push(engine: &Engine, site: &Site, desk: &Desk, state: &mut Due) {
     let now = engine.line().clock.now();
     let dismissed = site.dismissed.lock().get(&desk.client_id).copied();
     let settings = &site.readiness;
-    let may_trade = Calendar::of(&site.directory, trading_date(now)).may_trade();
+    let may_trade = today(engine.line(), site, desk).may_trade();
     if !due(*state, dismissed, may_trade, settings.push_at, settings.repeat, now) {
         return;
     }
@@ -114,6 +133,8 @@ async fn push(engine: &Engine, site: &Site, desk: &Desk, state: &mut Due) {
     }
     state.pushed_at = Some(now);
     let link = connected.and_then(|report| report.login_link);
+    let failed: Vec<&str> = report.failed().map(|check| check.name).collect();
+    note_push(engine, &desk.client_id, report.overall, &failed.join(", "));
     alerts.raise(Alert {
         level: if report.overall == Overall::Go { Level::Info } else { Level::Page },
         event: format!("READINESS {}", report.overall.words()),

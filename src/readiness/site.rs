@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use ordergate_actors::order::ClientId;
+use ordergate_actors::order::{ClientId, Exchange};
 use parking_lot::Mutex;
 
 use crate::alerts::Alerts;
@@ -23,6 +23,8 @@ pub struct Site {
     pub directory: PathBuf,
     /// The accounts that have a connection to report on and to log in by.
     pub connections: BTreeMap<ClientId, Arc<dyn Connection>>,
+    /// The exchanges whose masters are wanted; empty: the built-in sample.
+    pub exchanges: Vec<Exchange>,
     /// The report's settings.
     pub readiness: Readiness,
     /// The addresses that the brokers know this machine by.

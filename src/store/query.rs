@@ -69,6 +69,13 @@ pub(super) fn order_by_tag(db: &Connection, client: &ClientId, tag: &BrokerTag) 
 pub(super) fn answer(db: &Connection, asked: &Query) -> Result<Rows> {
     match asked {
         Query::Order(client, command) => order(db, client, *command).map(|found| Rows::Orders(found.into_iter().collect())),
+        Query::OrderAtBroker { client_id, day, broker_order_id, broker_tag } => {
+            let mut found = order_by_broker_id(db, client_id, *day, broker_order_id)?;
+            if let (None, Some(tag)) = (&found, broker_tag) {
+                found = order_by_tag(db, client_id, tag)?;
+            }
+            Ok(Rows::Orders(found.into_iter().collect()))
+        }
         Query::Signal(client, signal) => {
             let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND signal_id = ?2 ORDER BY leg LIMIT {MOST}", rows::ORDER);
             all(db, &sql, params![client.as_str(), signal.to_string()], rows::order).map(Rows::Orders)

@@ -95,12 +95,12 @@ impl Taken {
     /// Waits until every order is as far as the caller wants, or the time is up.
     pub(super) async fn settle(&mut self, state: &WebState, until: Until, patience: Duration) {
         let deadline = Instant::now() + patience;
-        let mut commits = state.engine.line().view.commits();
+        let mut changes = state.engine.line().view.changes_of(self.orders.iter().map(|order| order.command_id));
         loop {
             self.refresh(state);
             let is_settled =
                 self.orders.iter().all(|order| order.status.is_terminal() || (until == Until::Broker && order.broker_order_id.is_some()));
-            if is_settled || !matches!(timeout_at(deadline, commits.changed()).await, Ok(Ok(()))) {
+            if is_settled || timeout_at(deadline, changes.next()).await.is_err() {
                 return;
             }
         }

@@ -17,7 +17,7 @@ use crate::support::{House, Plan, Reply, entry};
 async fn drill(approval_limit: Duration, site: Site) -> House {
     let arming = ArmingSettings { is_required: true, approval_limit, basis: Basis { version: "1".into(), ..Basis::default() } };
     let account = move |settings: &mut ordergate_actors::AccountSettings| settings.arming = arming.clone();
-    House::with(Plan { account: Box::new(account), site, ..Plan::default() }).await
+    House::with(Plan { account: Box::new(account), site: Arc::new(site), ..Plan::default() }).await
 }
 
 async fn arm(house: &House, mode: &str) -> Reply {
@@ -141,6 +141,36 @@ async fn no_go_refuses_an_arming_unless_it_is_forced_and_paper_has_nothing_to_ar
     let paper = House::open().await;
     arm(&paper, "LIVE").await.is_problem(409, "paper_account");
     paper.close().await;
+}
+
+#[actix_web::test]
+async fn real_money_is_armed_only_after_the_proofs_unless_it_is_forced() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site { directory: directory.path().to_owned(), ..Site::default() };
+    let house = House::with(Plan { site: Arc::new(site), is_live: true, ..Plan::default() }).await;
+    let said = |file: &str, passed: bool| {
+        let path = directory.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, json!({ "passed": passed, "at": "2026-11-20T03:15:00Z" }).to_string()).unwrap();
+    };
+    let refused = async || {
+        let refused = arm(&house, "LIVE").await;
+        refused.is_problem(409, "not_proven");
+        assert!(refused.body["look"]["conformance"].is_string());
+        refused.body["detail"].as_str().unwrap().to_owned()
+    };
+    let detail = refused().await;
+    assert!(detail.contains("conformance: never run") && detail.contains("the alert test: never run"), "{detail}");
+    said("conformance/PAPER1.json", true);
+    let detail = refused().await;
+    assert!(!detail.contains("conformance") && detail.contains("the alert test: never run"), "{detail}");
+    said("alerts/test.json", false);
+    assert!(refused().await.contains("the alert test: FAILED at 2026-11-20 03:15 UTC"));
+    let forced = json!({ "mode": "LIVE", "reason": "drill", "duration_minutes": 5, "confirm": "PAPER1", "force": true });
+    assert_eq!(house.post("/dashboard/arm", forced).await.body["mode"], "LIVE");
+    said("alerts/test.json", true);
+    assert_eq!(arm(&house, "APPROVE").await.body["mode"], "LIVE-APPROVE");
+    house.close().await;
 }
 
 /// A connection that needs a person, and takes one code.

@@ -69,7 +69,24 @@ impl Book {
 
     /// Registers one order; `None` for the side: an exit whose size is not settled.
     pub(crate) fn create(&mut self, symbol: &str, side: Option<Side>, refused: Option<(Tag, &str)>) -> CommandId {
-        let command_id = CommandId(self.ids.next());
+        let leg = self.leg(0, symbol, side, refused);
+        let command_id = leg.command_id;
+        let unit = self.registration(vec![leg]);
+        self.round(unit);
+        command_id
+    }
+
+    /// So many signals of a hundred orders each, all refused as they are registered; in one commit.
+    pub(crate) fn refuse_hundreds(&mut self, signals: u16) {
+        let units = (0..signals).map(|_| {
+            let legs = (0..100).map(|leg| self.leg(leg, "NOPE", Some(Side::Buy), Some((Tag::ValidationFailed, "not known")))).collect();
+            Posted { unit: self.registration(legs), cargo: Cargo::None }
+        });
+        let posted = units.collect();
+        self.ledger.round(posted).unwrap();
+    }
+
+    fn leg(&self, leg: u16, symbol: &str, side: Option<Side>, refused: Option<(Tag, &str)>) -> NewOrder {
         let quantity = side.and_then(|_| Quantity::new(10));
         let intent = if side.is_some() { Intent::Entry } else { Intent::Exit };
         let ask = Ask {
@@ -98,17 +115,20 @@ impl Book {
             order_type: Some("MKT".to_owned()),
             ..LegDraft::default()
         };
-        let leg = NewOrder {
-            command_id,
-            leg: 0,
+        NewOrder {
+            command_id: CommandId(self.ids.next()),
+            leg,
             ask,
             refused: refused.map(|(tag, reason)| (tag, reason.to_owned())),
             sent: serde_json::to_string(&sent).unwrap(),
             parent: None,
-            permit: self.admission.take(1, true).unwrap().remove(0),
-        };
+            permit: self.admission.force(),
+        }
+    }
+
+    fn registration(&self, legs: Vec<NewOrder>) -> Unit {
         let now = ordergate_actors::ports::Clock::now(&*self.clock);
-        self.round(Unit::Register(Box::new(Registration {
+        Unit::Register(Box::new(Registration {
             client_id: client(),
             signal_id: SignalId(self.ids.next()),
             basket_id: BasketId(self.ids.next()),
@@ -119,9 +139,8 @@ impl Book {
             replay_window_ms: 0,
             received_at: now,
             signal_time: now,
-            legs: vec![leg],
-        })));
-        command_id
+            legs,
+        }))
     }
 
     pub(crate) fn fact(&mut self, command_id: CommandId, fact: OrderFact) {

@@ -1,52 +1,34 @@
 //! The real binary, killed with SIGKILL in the middle of a burst, and started again.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::process::Process;
+
 const SECRET: &str = "crash-secret-0123456789";
 const KEY: &str = "crash-key-0123456789";
 const ALERTS: usize = 200;
 
-struct Engine {
-    child: Child,
-    address: SocketAddr,
-}
+struct Engine(Process);
 
 impl Engine {
     fn start(directory: &Path) -> Self {
-        let mut child = command(directory)
-            .arg("serve")
-            .env("ORDERGATE__SERVER__LISTEN", "127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.split("http://").nth(1)?.split_whitespace().next()?.parse().ok())
-            .expect("the engine says where it listens");
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        Self(Process::serve(command(directory)))
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("http://{}{path}", self.0.address)
     }
 
     /// SIGKILL: nothing is flushed, nothing is closed.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    fn kill(self) {
+        drop(self.0);
     }
 }
 
@@ -181,7 +163,7 @@ async fn a_second_engine_on_the_same_directory_refuses_and_names_the_holder() {
     let second = command(directory.path()).arg("serve").env("ORDERGATE__SERVER__LISTEN", "127.0.0.1:0").output().unwrap();
     assert_eq!(second.status.code(), Some(78));
     let words = String::from_utf8_lossy(&second.stderr);
-    assert!(words.contains(&first.child.id().to_string()), "does not name the holder: {words}");
+    assert!(words.contains(&first.0.id().to_string()), "does not name the holder: {words}");
     first.kill();
     // The lock dies with its holder.
     Engine::start(directory.path()).kill();

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::Fill;
+use super::fact::Fill;
 use super::money::{Amount, Price, Quantity};
 use super::record::OrderRecord;
 use super::words::Side;

@@ -9,226 +9,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
-use super::ids::{BrokerOrderId, TradeId};
-use super::money::{Price, Quantity};
+use super::fact::{BookState, Fill, OrderFact, Resolution, Terms, recorded_type};
+use super::money::Quantity;
 use super::record::OrderRecord;
 use super::tag::Tag;
-use super::words::{OrderType, Product, Side, Status, Validity};
-
-/// What is sent, whole: every open question of the order is settled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
-    /// BUY or SELL.
-    pub side: Side,
-    /// Units.
-    pub quantity: Quantity,
-    /// MIS, NRML or CNC.
-    pub product: Product,
-    /// MARKET, LIMIT, SL or SLM.
-    pub order_type: OrderType,
-    /// DAY or IOC.
-    pub validity: Validity,
-    /// Limit price.
-    pub price: Option<Price>,
-    /// Trigger price.
-    pub trigger_price: Option<Price>,
-}
-
-/// What one gate looked at and said; recorded for every order, passed or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GateVerdict {
-    /// Stable name of the gate (`risk.max_quantity`).
-    pub gate: String,
-    /// Whether the order may go on.
-    pub passed: bool,
-    /// What it saw.
-    pub input: String,
-    /// What it compared that with.
-    pub limit: String,
-}
-
-/// How the broker's book describes an order of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum BookState {
-    /// Working, possibly partly filled; also trigger pending.
-    Open,
-    /// Filled whole.
-    Complete,
-    /// Refused by the broker or the exchange.
-    Rejected,
-    /// Cancelled, possibly after a partial fill.
-    Cancelled,
-    /// Expired, possibly after a partial fill.
-    Expired,
-}
-
-/// One thing that happened to one order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OrderFact {
-    /// A gate refused it before anything was sent.
-    Refused {
-        /// Why, as a code.
-        tag: Tag,
-        /// Why, with the numbers.
-        reason: String,
-        /// What every gate said so far.
-        gates: Vec<GateVerdict>,
-    },
-    /// It is about to be sent, as exactly this request.
-    SendIntended {
-        /// The settled order.
-        terms: Terms,
-        /// The request, as it will go out.
-        request: String,
-        /// What every gate said.
-        gates: Vec<GateVerdict>,
-        /// What a person should hear (an exit was capped).
-        note: Option<String>,
-        /// The highest order number known at the broker before it.
-        high_water: Option<BrokerOrderId>,
-    },
-    /// Nothing left this machine, and we know it.
-    NotSent {
-        /// Why, as a code.
-        tag: Tag,
-        /// Why, with the numbers.
-        reason: String,
-    },
-    /// The broker gave it a number.
-    Accepted {
-        /// The number.
-        broker_order_id: BrokerOrderId,
-    },
-    /// The broker said no.
-    Rejected {
-        /// [`Tag::BrokerRejected`]; [`Tag::RateLimited`] or [`Tag::BrokerNotLoggedIn`] where the call was refused and not
-        /// the order.
-        tag: Tag,
-        /// The broker's words.
-        reason: String,
-    },
-    /// A call went out, or may have, and no clear answer came.
-    Unconfirmed {
-        /// What came instead.
-        cause: String,
-    },
-    /// A row of the broker's order book.
-    Book {
-        /// The broker's number.
-        broker_order_id: BrokerOrderId,
-        /// Its state there.
-        state: BookState,
-        /// Units filled so far.
-        filled: i64,
-        /// Average price of those.
-        average_price: Option<Decimal>,
-        /// The total quantity there (a modify changes it).
-        quantity: i64,
-        /// The broker's words.
-        reason: Option<String>,
-    },
-    /// A trade of this order, seen for the first time.
-    Fill(Fill),
-    /// Proven absent from the broker's books.
-    Absent {
-        /// What proves it.
-        evidence: String,
-    },
-    /// Somebody wants it gone.
-    CancelWanted {
-        /// [`Tag::CancelledByUser`], [`Tag::MarketTimeout`] or [`Tag::KillSwitch`].
-        tag: Tag,
-        /// Who and why.
-        reason: String,
-    },
-    /// A cancel or modify call is about to go out, as exactly this request.
-    CallIntended {
-        /// `CANCEL` or `MODIFY`.
-        call: &'static str,
-        /// The request.
-        request: String,
-    },
-    /// What came back from a cancel or modify call.
-    CallReplied {
-        /// `CANCEL` or `MODIFY`.
-        call: &'static str,
-        /// The answer in words.
-        outcome: String,
-        /// The terms that an accepted modify asks for.
-        terms: Option<Terms>,
-    },
-    /// A fault of ours happened while this order was being handled.
-    Suspect {
-        /// Where.
-        cause: String,
-    },
-    /// A mock order came to its end.
-    TestEnded {
-        /// Whether SUCCESS or FAILURE was asked for.
-        success: bool,
-    },
-    /// A person settled an order in doubt.
-    Resolved {
-        /// The broker's number, or proof of absence by that person.
-        verdict: Resolution,
-        /// Who and why.
-        reason: String,
-    },
-}
-
-/// One trade at the exchange.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fill {
-    /// The exchange's number.
-    pub trade_id: TradeId,
-    /// The broker's order number.
-    pub broker_order_id: BrokerOrderId,
-    /// Units.
-    pub quantity: Quantity,
-    /// Price.
-    pub price: Price,
-    /// When, by the exchange's clock.
-    pub at: DateTime<Utc>,
-}
-
-/// A person's verdict on an order in doubt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolution {
-    /// It is this order at the broker.
-    AtBroker(BrokerOrderId),
-    /// It is not at the broker.
-    Absent,
-}
-
-impl OrderFact {
-    /// The stable name of the journal row that it makes.
-    #[must_use]
-    pub fn event(&self) -> &'static str {
-        match self {
-            Self::Refused { .. } => "REFUSED",
-            Self::SendIntended { .. } => "SENT_TO_BROKER",
-            Self::NotSent { .. } => "NOT_SENT",
-            Self::Accepted { .. } => "BROKER_CONFIRMED",
-            Self::Rejected { .. } => "BROKER_REJECTED",
-            Self::Unconfirmed { .. } => "SEND_UNCONFIRMED",
-            Self::Book { .. } => "BROKER_BOOK",
-            Self::Fill(_) => "FILL",
-            Self::Absent { .. } => "NOT_AT_BROKER",
-            Self::CancelWanted { .. } => "CANCEL_WANTED",
-            Self::CallIntended { call: "MODIFY", .. } => "MODIFY_SENT",
-            Self::CallIntended { .. } => "CANCEL_SENT",
-            Self::CallReplied { call: "MODIFY", .. } => "MODIFY_REPLIED",
-            Self::CallReplied { .. } => "CANCEL_REPLIED",
-            Self::Suspect { .. } => "ENGINE_FAULT",
-            Self::TestEnded { .. } => "TEST_ENDED",
-            Self::Resolved { .. } => "RESOLVED",
-        }
-    }
-}
+use super::words::Status;
 
 /// Why a fact changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -331,18 +117,12 @@ fn fail(next: &mut OrderRecord, tag: Tag, reason: &str) {
     next.reason = Some(Arc::from(reason));
 }
 
-/// The order as it is sent. One that came as a market order stays one, also where it goes out as a limit because the
-/// broker takes no other; it carries that limit's price.
+/// The order as it is sent; it carries the price of its limit, also where it stays a market order in the record.
 fn settle(next: &mut OrderRecord, terms: &Terms) {
-    let came_as_market = next.ask.order_type.is_some_and(|asked| !asked.has_price());
-    let is_priced_by_a_person = next.ask.price.is_some() && next.ask.price != terms.price;
-    let stays_as_asked = came_as_market && terms.order_type.has_price() && !is_priced_by_a_person;
+    next.ask.order_type = Some(recorded_type((next.ask.order_type, next.ask.price), (terms.order_type, terms.price)));
     next.ask.side = Some(terms.side);
     next.ask.quantity = Some(terms.quantity);
     next.ask.product = Some(terms.product);
-    if !stays_as_asked {
-        next.ask.order_type = Some(terms.order_type);
-    }
     next.ask.validity = terms.validity;
     next.ask.price = terms.price;
     next.ask.trigger_price = terms.trigger_price;

@@ -1,7 +1,8 @@
 use proptest::prelude::{Just, Strategy as _, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
-use crate::order::words::TestMode;
+use crate::order::words::{OrderType, Product, Side, TestMode, Validity};
+use crate::order::{BrokerOrderId, Price, TradeId};
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_149_000 + second, 0).unwrap()

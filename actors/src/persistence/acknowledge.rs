@@ -14,7 +14,8 @@ impl Ledger {
     pub(super) fn publish(&mut self) -> Vec<Event> {
         let Committed { orders, holdings, controls, alarms, events } = self.staged.take_committed();
         let chains = &self.staged.chains;
-        self.view.write(|books| {
+        let changed: Vec<CommandId> = orders.iter().map(|record| record.command_id).collect();
+        self.view.write(&changed, |books| {
             for record in orders {
                 if let Some(book) = books.get_mut(&record.client_id) {
                     book.put_order(record);

@@ -4,37 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use super::alarms::{Alarm, Alarms};
 use super::control::Control;
-use crate::order::{BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord, Side, Strategy};
+use super::gross::Gross;
+use crate::order::{
+    BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord, Side, Strategy, trading_date,
+};
 use crate::ports::AccountHead;
 
 /// How many of the newest orders stay in memory, ended ones included.
 pub const NEWEST_KEPT: u64 = 10_000;
-/// Units that an account's strategies hold in one instrument and product, by direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Gross {
-    /// Sum of the long holdings.
-    pub long: i64,
-    /// Sum of the short holdings, as a positive number.
-    pub short: i64,
-}
-
-impl Gross {
-    fn add(&mut self, net: i64, sign: i64) {
-        if net > 0 {
-            self.long += sign * net;
-        } else {
-            self.short -= sign * net;
-        }
-    }
-
-    /// Long minus short: what the broker's net should be.
-    #[must_use]
-    pub fn net(self) -> i64 {
-        self.long - self.short
-    }
-}
 
 /// One account as committed.
 #[derive(Debug, Clone)]
@@ -44,7 +25,8 @@ pub struct Book {
     last_number: u64,
     by_number: BTreeMap<u64, Arc<OrderRecord>>,
     number_of: HashMap<CommandId, u64>,
-    by_broker_id: HashMap<BrokerOrderId, u64>,
+    /// The orders with that number, by the day on which they were sent: brokers begin anew.
+    by_broker_id: HashMap<BrokerOrderId, Vec<(NaiveDate, u64)>>,
     open: BTreeSet<u64>,
     open_by_strategy: BTreeSet<(Strategy, u64)>,
     open_by_instrument: BTreeSet<(InstrumentKey, u64)>,
@@ -115,7 +97,11 @@ impl Book {
         }
         self.index(&record, true);
         if let Some(id) = &record.broker_order_id {
-            self.by_broker_id.insert(id.clone(), number);
+            let dated = self.by_broker_id.entry(id.clone()).or_default();
+            let slot = (day_of(&record), number);
+            if !dated.contains(&slot) {
+                dated.push(slot);
+            }
         }
         self.number_of.insert(record.command_id, number);
         self.by_number.insert(number, record);
@@ -162,8 +148,13 @@ impl Book {
             }
             if let Some(record) = self.by_number.remove(&candidate) {
                 self.number_of.remove(&record.command_id);
-                if let Some(id) = &record.broker_order_id {
-                    self.by_broker_id.remove(id);
+                if let Some(id) = &record.broker_order_id
+                    && let Some(dated) = self.by_broker_id.get_mut(id)
+                {
+                    dated.retain(|(_, number)| *number != candidate);
+                    if dated.is_empty() {
+                        self.by_broker_id.remove(id);
+                    }
                 }
             }
         }
@@ -220,10 +211,27 @@ impl Book {
         self.by_number.get(&number)
     }
 
-    /// An order by the broker's number, open or among the newest.
+    /// The order that was sent on that day (India) and got that number from the broker, open or among the newest. Brokers
+    /// use a number again on another day.
     #[must_use]
-    pub fn order_by_broker_id(&self, id: &BrokerOrderId) -> Option<&Arc<OrderRecord>> {
-        self.by_number.get(self.by_broker_id.get(id)?)
+    pub fn order_by_broker_id(&self, id: &BrokerOrderId, day: NaiveDate) -> Option<&Arc<OrderRecord>> {
+        let (_, number) = self.by_broker_id.get(id)?.iter().find(|(sent_on, _)| *sent_on == day)?;
+        self.by_number.get(number)
+    }
+
+    /// The newest order with that number that waits for news of the broker, whatever the day: it has not ended, or its
+    /// trades are outstanding. What was sent before midnight may be told after it.
+    #[must_use]
+    pub fn unfinished_by_broker_id(&self, id: &BrokerOrderId) -> Option<&Arc<OrderRecord>> {
+        let dated = self.by_broker_id.get(id)?;
+        let orders = dated.iter().rev().filter_map(|(_, number)| self.by_number.get(number));
+        orders.into_iter().find(|order| !order.status.is_terminal() || order.filled_quantity > order.traded_quantity)
+    }
+
+    /// Whether orders have ended so long ago that they are on disk only.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        self.last_number > NEWEST_KEPT
     }
 
     /// Every order that has not ended, earliest first.
@@ -378,6 +386,11 @@ impl Book {
             .map(|order| order.filled_quantity - order.traded_quantity)
             .fold(0, i64::saturating_add)
     }
+}
+
+/// The day of an order at its broker: that on which it was sent.
+fn day_of(record: &OrderRecord) -> NaiveDate {
+    trading_date(record.sent_at.unwrap_or(record.created_at))
 }
 
 fn put<T: Ord>(set: &mut BTreeSet<T>, item: T, is_entering: bool) {

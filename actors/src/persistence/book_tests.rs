@@ -5,7 +5,7 @@ use proptest::prelude::{ProptestConfig, Strategy as _, any, prop_assert, prop_as
 
 use super::*;
 use crate::order::{Amount, Intent, Product, Status, Tag};
-use crate::testkit::builders::{Build, book_of, broker_id, exit, nse, order, rupees, sbin, sbin_in, strategy};
+use crate::testkit::builders::{Build, at, book_of, broker_id, exit, nse, order, rupees, sbin, sbin_in, strategy};
 
 const NAMES: [&str; 3] = ["trend", "trend2", "other"];
 const SYMBOLS: [&str; 2] = ["SBIN-EQ", "INFY-EQ"];
@@ -92,7 +92,9 @@ fn check(book: &Book, all: &BTreeMap<u64, OrderRecord>) -> Result<(), proptest::
     for order in all.values() {
         prop_assert_eq!(book.order(order.command_id).map(|held| &**held), Some(order));
         if let Some(id) = &order.broker_order_id {
-            prop_assert_eq!(book.order_by_broker_id(id).map(|held| held.number), Some(order.number));
+            prop_assert_eq!(book.order_by_broker_id(id, trading_date(at(0))).map(|held| held.number), Some(order.number));
+            let waits = !order.status.is_terminal() || order.filled_quantity > order.traded_quantity;
+            prop_assert_eq!(book.unfinished_by_broker_id(id).map(|held| held.number), waits.then_some(order.number));
         }
     }
     prop_assert_eq!(numbers(book.newest()), all.keys().rev().copied().collect::<Vec<_>>());
@@ -165,7 +167,7 @@ proptest! {
             prop_assert_eq!(book.order_by_number(order.number).is_some(), stays);
             if !stays {
                 let id = broker_id(&format!("B{}", order.number));
-                prop_assert!(book.order_by_broker_id(&id).is_none());
+                prop_assert!(book.order_by_broker_id(&id, trading_date(at(0))).is_none());
             }
         }
         let open: Vec<u64> = last.values().filter(|order| !order.status.is_terminal()).map(|order| order.number).collect();
@@ -215,4 +217,22 @@ fn the_orders_of_one_strategy_are_not_those_of_another_whose_name_goes_on() {
     let book = book_of([order(1).by("trend"), order(2).by("trend2"), order(3).by("tren")], &[]);
     assert_eq!(numbers(book.open_of(&strategy("trend"))), [1]);
     assert_eq!(numbers(book.open_in(&sbin())), [1, 2, 3]);
+}
+
+#[test]
+fn a_number_that_the_broker_uses_again_is_another_order() {
+    let on = |day: i64| trading_date(at(day * 86_400));
+    let id = broker_id("B1");
+    let sent_on = |number, day: i64, status| {
+        let order = order(number).working("B1").ended(status, None);
+        OrderRecord { sent_at: Some(at(day * 86_400)), ..order }
+    };
+    let found = |book: &Book, day| book.order_by_broker_id(&id, on(day)).map(|order| order.number);
+    let mut book = book_of([sent_on(1, 0, Status::Executed), sent_on(2, 1, Status::Executed)], &[]);
+    assert_eq!((found(&book, 0), found(&book, 1), found(&book, 2)), (Some(1), Some(2), None));
+    assert_eq!(book.unfinished_by_broker_id(&id).map(|order| order.number), None, "both have ended");
+    book.put_order(Arc::new(sent_on(3, 2, Status::SentToBroker)));
+    assert_eq!(book.unfinished_by_broker_id(&id).map(|order| order.number), Some(3));
+    book.put_order(Arc::new(OrderRecord { filled_quantity: 4, ..sent_on(4, 3, Status::Executed) }));
+    assert_eq!(book.unfinished_by_broker_id(&id).map(|order| order.number), Some(4), "its trades are outstanding");
 }

@@ -11,6 +11,7 @@ mod broker_tag;
 pub mod chain;
 mod control;
 mod delta;
+mod gross;
 mod inputs;
 mod ledger;
 mod registered;
@@ -21,6 +22,7 @@ mod ticket;
 mod unclosed;
 mod unit;
 mod view;
+mod waiting;
 mod writer;
 
 use std::sync::Arc;
@@ -29,15 +31,17 @@ use actix::{Actor, Context, Handler, Message, Supervised};
 use tokio::sync::oneshot;
 
 pub use alarms::{ALARMS_KEPT, Alarm, AlarmChange, Alarms};
-pub use book::{Book, Gross, NEWEST_KEPT};
+pub use book::{Book, NEWEST_KEPT};
 pub use broker_tag::read_tag;
 pub use control::{Control, ControlChange, KillLevel, Latch};
+pub use gross::Gross;
 pub use ledger::{Ledger, Opened, Round, Seat};
 pub use registered::Registered;
 pub use replay::{Misfit, Projections, Replay, replay};
 pub use ticket::{Admission, Answer, Orphans, Permit, Ticket, Waiter};
 pub use unit::{Ack, Cargo, Event, Level, Listener, NewOrder, NotRegistered, Note, OrderUnit, Outcome, Posted, Registration, Unit};
 pub use view::View;
+pub use waiting::Changes;
 pub use writer::{Job, Queue, Writer};
 
 use crate::broker::{CallCommitted, SendCommitted};

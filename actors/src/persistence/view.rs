@@ -2,13 +2,15 @@
 //! `Arc`s, never across serialisation or an await.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use super::alarms::{Alarm, Alarms};
 use super::book::Book;
-use crate::order::ClientId;
+use super::waiting::{Changes, Waiting};
+use crate::order::{ClientId, CommandId};
 
 /// Every account as committed.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub struct View {
     commits: watch::Sender<u64>,
     free_space: RwLock<Option<u64>>,
     process_alarms: RwLock<Alarms>,
+    waiting: Arc<Waiting>,
 }
 
 impl View {
@@ -29,6 +32,7 @@ impl View {
             commits: watch::Sender::new(0),
             free_space: RwLock::new(None),
             process_alarms: RwLock::new(Alarms::default()),
+            waiting: Arc::default(),
         }
     }
 
@@ -69,8 +73,16 @@ impl View {
         *self.process_alarms.write() = alarms;
     }
 
-    pub(super) fn write(&self, change: impl FnOnce(&mut BTreeMap<ClientId, Book>)) {
+    /// Waits for these orders to change, and for nothing else. Taken before the first look, so that no change is missed.
+    #[must_use]
+    pub fn changes_of(&self, orders: impl IntoIterator<Item = CommandId>) -> Changes {
+        Changes::new(Arc::clone(&self.waiting), orders)
+    }
+
+    /// A commit is visible; `changed` are the orders whose rows it wrote.
+    pub(super) fn write(&self, changed: &[CommandId], change: impl FnOnce(&mut BTreeMap<ClientId, Book>)) {
         change(&mut self.books.write());
         self.commits.send_modify(|count| *count += 1);
+        self.waiting.wake(changed);
     }
 }

@@ -186,6 +186,18 @@ pub struct Loaded {
 pub enum Query {
     /// One order.
     Order(ClientId, CommandId),
+    /// The order that a row of the broker's book is about: the one that was sent on that IST date and got that number, or
+    /// else the one with that tag.
+    OrderAtBroker {
+        /// The account.
+        client_id: ClientId,
+        /// The row's day.
+        day: NaiveDate,
+        /// The broker's number.
+        broker_order_id: BrokerOrderId,
+        /// The tag that came back, if it is one of ours.
+        broker_tag: Option<BrokerTag>,
+    },
     /// The orders of a signal, by leg.
     Signal(ClientId, SignalId),
     /// The orders below a number, newest first.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::reconcile::trade_owner;
 use super::{Concern, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
@@ -81,6 +82,7 @@ impl WatcherActor {
         if let Some(highest) = &reading.highest {
             self.desk.calls.lock().saw(highest);
         }
+        self.look_up_old(reading.old, began_seq);
         let changes_something = !reading.facts.is_empty();
         self.post_facts(reading.facts);
         let mut is_news = false;
@@ -170,8 +172,7 @@ impl WatcherActor {
                 .line
                 .view
                 .read(&self.desk.client_id, |book| {
-                    book.order_by_broker_id(&trade.fill.broker_order_id)
-                        .map(|order| (order.command_id, OrderFact::Fill(trade.fill.clone())))
+                    trade_owner(book, &trade).map(|order| (order.command_id, OrderFact::Fill(trade.fill.clone())))
                 })
                 .flatten()
                 .or_else(|| self.core.keep_early(trade.fill))

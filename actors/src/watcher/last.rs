@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::reconcile::{BookReading, compare_rows, is_whole, read_orders, read_trades};
+use super::reconcile::{BookReading, compare_rows, is_whole, read_orders, read_trades, trade_owner};
 use crate::order::{BrokerOrderId, CommandId, OrderFact};
 use crate::persistence::Book;
 use crate::ports::{BookRow, TradeRow};
@@ -76,7 +76,7 @@ impl Last<TradeRow> {
         let news = self.news(rows);
         // While a trade is owed, an order that was whole may not be.
         let facts = read_trades(book, if book.owes() { rows } else { &news });
-        let is_settled = |row: &TradeRow| book.order_by_broker_id(&row.fill.broker_order_id).is_some_and(|order| is_whole(order));
+        let is_settled = |row: &TradeRow| trade_owner(book, row).is_some_and(|order| is_whole(order));
         *self = Self { rows: Arc::from(rows), unsettled: news.into_iter().filter(|row| !is_settled(row)).collect() };
         facts
     }

@@ -9,14 +9,16 @@ mod findings;
 mod follow;
 mod kill;
 mod last;
+mod old;
 mod plan;
 mod reconcile;
 mod recovery;
 mod resend;
+mod search;
 mod square_off;
 mod take_up;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
@@ -24,14 +26,15 @@ use chrono::{DateTime, Utc};
 
 pub use findings::{Findings, Orders, Positions};
 pub use last::Last;
-pub use reconcile::{BookReading, Concern, Patience, Search, read_orders, read_row, read_trades, speaks_against_an_end};
+pub use reconcile::{BookReading, Concern, read_orders, read_row, read_trades, speaks_against_an_end};
 pub use recovery::{Found as RecoveryFound, decide};
+pub use search::{Patience, Search};
 
 use self::follow::exit_failed;
 use self::kill::asks_square_off;
 use crate::broker::{Found, Read, Reading};
 use crate::line::{Desk, Line, Phase};
-use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Tag};
+use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Tag, trading_date};
 use crate::persistence::{Cargo, ControlChange, Event, Level, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, Snapshot, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -99,6 +102,8 @@ struct Core {
     /// Books that commits have asked for, and when such were last read.
     deferred: BTreeSet<Reading>,
     read_at: Option<DateTime<Utc>>,
+    /// Rows that the disk was asked about, and what they said.
+    looked_up: HashMap<BrokerOrderId, old::Said>,
 }
 
 impl Core {
@@ -195,7 +200,10 @@ impl WatcherActor {
             if let Some(id) = &record.broker_order_id
                 && let Some(fills) = self.core.early_trades.remove(id)
             {
-                self.post_facts(fills.into_iter().map(|fill| (record.command_id, OrderFact::Fill(fill))).collect());
+                // A trade of a day before is one of another order with this number.
+                let is_its_own = |fill: &Fill| record.sent_at.is_some_and(|sent| trading_date(fill.at) >= trading_date(sent));
+                let fills = fills.into_iter().filter(is_its_own);
+                self.post_facts(fills.map(|fill| (record.command_id, OrderFact::Fill(fill))).collect());
             }
             if record.filled_quantity > record.traded_quantity {
                 // The book has counted what we have no trade of: what is held is not known until it is read.

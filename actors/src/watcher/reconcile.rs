@@ -1,17 +1,17 @@
 //! The comparison of our book with the broker's: pure. What a row proves becomes a fact; what a book does not prove
 //! changes nothing. Applying the same book twice says nothing new.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, Tag, trading_date};
 use crate::persistence::{Book, Level, read_tag};
 use crate::ports::{BookRow, TradeRow};
 
 /// The broker tells whole seconds by a clock of its own.
-const CLOCKS_APART: Duration = Duration::minutes(1);
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct BookReading {
     pub lacks: Vec<CommandId>,
     /// Orders in doubt that a row without our tag could be: their absence is not proven by this book.
     pub twins: Vec<CommandId>,
+    /// Rows that may be about orders which ended here so long ago that only the disk knows them.
+    pub old: Vec<Arc<BookRow>>,
     /// A tag of our shape that this data directory never wrote: another engine, or a restored backup.
     pub strange_tag: bool,
     /// The rows that must be compared again with the next book, changed or not. Of the others both sides agree that the
@@ -99,22 +101,19 @@ pub(super) fn compare_rows<'a>(
                     reading.facts.push((order.command_id, fact));
                 }
             }
-            Owner::OursEnded if row.state == BookState::Open => reading.concerns.push(Concern {
-                event: "ALARM_OLD_ORDER_LIVE",
-                level: Level::Page,
-                text: format!(
-                    "broker order {} ({} {} {}) carries our tag and is working, but it ended here long ago; cancel it at the broker",
-                    row.broker_order_id, row.side, row.quantity, row.instrument
-                ),
-                command_id: None,
-            }),
-            Owner::OursEnded => is_settled = true,
+            Owner::OursEnded => reading.old.push(Arc::clone(row)),
             Owner::Strange(concern) => {
                 reading.strange_tag |= concern.event == "ALARM_STRANGE_TAG";
                 reading.concerns.push(concern);
                 reading.foreign.push(Arc::clone(row));
             }
-            Owner::Foreign => reading.foreign.push(Arc::clone(row)),
+            Owner::Foreign => {
+                // A broker that does not give tags back shows our old orders as it shows anybody's.
+                if row.tag.is_none() && book.has_forgotten() {
+                    reading.old.push(Arc::clone(row));
+                }
+                reading.foreign.push(Arc::clone(row));
+            }
         }
         if !is_settled {
             reading.unsettled.push(Arc::clone(row));
@@ -141,7 +140,7 @@ fn lacking(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: Da
 }
 
 /// Whether the order ended here after the read began: a live row may be from before that end, and the next book tells.
-fn is_overtaken(order: &OrderRecord, row: &BookRow, began_seq: u64) -> bool {
+pub(super) fn is_overtaken(order: &OrderRecord, row: &BookRow, began_seq: u64) -> bool {
     order.status == Status::Failed && order.seq > began_seq && row.state == BookState::Open && row.filled <= order.filled_quantity
 }
 
@@ -197,46 +196,53 @@ fn twin(order: &OrderRecord, row: &BookRow) -> Concern {
 }
 
 fn owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Owner<'a> {
-    if let Some(order) = book.order_by_broker_id(&row.broker_order_id) {
+    if let Some(order) = book.order_by_broker_id(&row.broker_order_id, trading_date(row.at)) {
+        return Owner::Ours(order);
+    }
+    // The number of another day: only of an order that waits for news, and only if the row can be it.
+    let unfinished = book.unfinished_by_broker_id(&row.broker_order_id).filter(|order| is_of(order, row));
+    if let Some(order) = unfinished {
         return Owner::Ours(order);
     }
     let Some((prefix, number)) = row.tag.as_deref().and_then(read_tag) else { return Owner::Foreign };
-    let strange = |event, text| Owner::Strange(Concern { event, level: Level::Page, text, command_id: None });
+    let strange = |text| Owner::Strange(Concern { event: "ALARM_STRANGE_TAG", level: Level::Page, text, command_id: None });
     if prefix != tag_prefix {
-        return strange(
-            "ALARM_STRANGE_TAG",
-            format!(
-                "broker order {} carries the tag of another ordergate ({prefix}, ours is {tag_prefix}): a second engine trades this account",
-                row.broker_order_id
-            ),
-        );
+        return strange(format!(
+            "broker order {} carries the tag of another ordergate ({prefix}, ours is {tag_prefix}): a second engine trades this account",
+            row.broker_order_id
+        ));
     }
     match book.order_by_number(number) {
-        Some(order) if order.broker_order_id.as_ref().is_some_and(|id| *id != row.broker_order_id) => strange(
+        Some(order) => misfit(order, row).map_or(Owner::Ours(order), Owner::Strange),
+        None if number <= book.last_number() => Owner::OursEnded,
+        None => strange(format!(
+            "broker order {} carries our tag number {number}, which this journal never wrote: a restored backup, or a second copy of this data directory",
+            row.broker_order_id,
+        )),
+    }
+}
+
+/// Whether the row is for what the order is for.
+fn is_of(order: &OrderRecord, row: &BookRow) -> bool {
+    order.is_for(&row.instrument) && order.ask.side == Some(row.side)
+}
+
+/// Why a row that carries the order's tag is not the order all the same.
+pub(super) fn misfit(order: &OrderRecord, row: &BookRow) -> Option<Concern> {
+    let concern = |event, text| Some(Concern { event, level: Level::Page, text, command_id: None });
+    match &order.broker_order_id {
+        Some(id) if *id != row.broker_order_id => concern(
             "ALARM_DOUBLE_ORDER",
-            format!(
-                "broker orders {} and {} both carry the tag of order {}",
-                row.broker_order_id,
-                order.broker_order_id.as_ref().map_or("", |id| id.as_str()),
-                order.command_id
-            ),
+            format!("broker orders {} and {id} both carry the tag of order {}", row.broker_order_id, order.command_id),
         ),
-        Some(order) if !order.is_for(&row.instrument) || order.ask.side != Some(row.side) => strange(
+        _ if !is_of(order, row) => concern(
             "ALARM_TAG_MISMATCH",
             format!(
                 "broker order {} carries the tag of order {} but is {} {} there; not adopted, look at it",
                 row.broker_order_id, order.command_id, row.side, row.instrument
             ),
         ),
-        Some(order) => Owner::Ours(order),
-        None if number <= book.last_number() => Owner::OursEnded,
-        None => strange(
-            "ALARM_STRANGE_TAG",
-            format!(
-                "broker order {} carries our tag number {number}, which this journal never wrote: a restored backup, or a second copy of this data directory",
-                row.broker_order_id,
-            ),
-        ),
+        _ => None,
     }
 }
 
@@ -250,7 +256,7 @@ fn double(order: &OrderRecord, one: &BookRow, other: &BookRow) -> Concern {
 }
 
 /// The fact that a row states, if it states anything that we do not hold.
-fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
+pub(super) fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
     let agrees = order.broker_order_id.as_ref() == Some(&row.broker_order_id)
         && row.filled <= order.filled_quantity
         && match (row.state, order.status) {
@@ -277,11 +283,18 @@ pub(super) fn is_whole(order: &OrderRecord) -> bool {
     order.status.is_terminal() && order.traded_quantity >= order.filled_quantity && order.traded_quantity >= order.quantity()
 }
 
+/// Whose a trade is: it finds its order by the broker's number only.
+pub(super) fn trade_owner<'a>(book: &'a Book, row: &TradeRow) -> Option<&'a Arc<OrderRecord>> {
+    let id = &row.fill.broker_order_id;
+    let unfinished = || book.unfinished_by_broker_id(id).filter(|order| order.ask.exchange == Some(row.exchange));
+    book.order_by_broker_id(id, trading_date(row.fill.at)).or_else(unfinished).filter(|order| !order.is_test())
+}
+
 /// The trades of a complete trade book that we do not hold. A trade that we do hold is refused by its key on disk, so
 /// handing over one too many is harmless.
 #[must_use]
 pub fn read_trades(book: &Book, rows: &[Arc<TradeRow>]) -> Vec<(CommandId, OrderFact)> {
-    let ours = |row: &TradeRow| book.order_by_broker_id(&row.fill.broker_order_id).filter(|order| !order.is_test());
+    let ours = |row: &TradeRow| trade_owner(book, row);
     let mut sums: HashMap<CommandId, i64> = HashMap::new();
     for row in rows {
         if let Some(order) = ours(row).filter(|order| !is_whole(order)) {
@@ -298,101 +311,6 @@ pub fn read_trades(book: &Book, rows: &[Arc<TradeRow>]) -> Vec<(CommandId, Order
             (sum > order.traded_quantity).then(|| (order.command_id, OrderFact::Fill(row.fill.clone())))
         })
         .collect()
-}
-
-/// The orders that are being looked for: sent, unanswered, not found. Absence is concluded only from several
-/// authoritative books in a row, after a quiet period in which no call for the order ran.
-#[derive(Debug, Default)]
-pub struct Search {
-    missing: BTreeMap<CommandId, Missing>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Missing {
-    quiet_since: DateTime<Utc>,
-    order_books: u32,
-    trade_books: u32,
-}
-
-/// How long and how often to look.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// The quiet period, and the broker's visibility bound on top.
-    pub quiet: Duration,
-    /// Books in a row.
-    pub books: u32,
-}
-
-impl Search {
-    /// Brings the list in line with the book: `is_running` tells whether a call for the order still runs.
-    pub fn follow(&mut self, book: &Book, now: DateTime<Utc>, is_running: impl Fn(CommandId) -> bool) {
-        let doubts: BTreeMap<CommandId, ()> = book
-            .doubts()
-            .filter(|order| order.broker_order_id.is_none() && order.filled_quantity == 0 && !is_running(order.command_id))
-            .map(|order| (order.command_id, ()))
-            .collect();
-        self.missing.retain(|command, _| doubts.contains_key(command));
-        for command in doubts.into_keys() {
-            self.missing.entry(command).or_insert(Missing { quiet_since: now, order_books: 0, trade_books: 0 });
-        }
-    }
-
-    /// An authoritative order book without these orders was read.
-    pub fn missed_orders(&mut self, patience: Patience, now: DateTime<Utc>) {
-        for missing in self.missing.values_mut().filter(|missing| now.signed_duration_since(missing.quiet_since) >= patience.quiet) {
-            missing.order_books = missing.order_books.saturating_add(1);
-        }
-    }
-
-    /// An authoritative trade book was read.
-    pub fn missed_trades(&mut self, patience: Patience, now: DateTime<Utc>) {
-        for missing in self.missing.values_mut().filter(|missing| now.signed_duration_since(missing.quiet_since) >= patience.quiet) {
-            missing.trade_books = missing.trade_books.saturating_add(1);
-        }
-    }
-
-    /// For these the counting starts anew: a row of the book could be theirs.
-    pub fn start_over_for(&mut self, orders: &[CommandId]) {
-        for (_, missing) in self.missing.iter_mut().filter(|(command, _)| orders.contains(command)) {
-            (missing.order_books, missing.trade_books) = (0, 0);
-        }
-    }
-
-    /// A book that proves nothing was read, or something changed: the counting starts anew.
-    pub fn start_over(&mut self) {
-        for missing in self.missing.values_mut() {
-            missing.order_books = 0;
-            missing.trade_books = 0;
-        }
-    }
-
-    /// The orders whose absence is proven now.
-    #[must_use]
-    pub fn proven(&self, patience: Patience) -> Vec<(CommandId, OrderFact)> {
-        self.missing
-            .iter()
-            .filter(|(_, missing)| missing.order_books >= patience.books && missing.trade_books >= patience.books)
-            .map(|(command, missing)| {
-                let evidence = format!(
-                    "{} order books and {} trade books in a row without it, quiet since {}",
-                    missing.order_books, missing.trade_books, missing.quiet_since
-                );
-                (*command, OrderFact::Absent { evidence })
-            })
-            .collect()
-    }
-
-    /// How many orders are being looked for.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.missing.len()
-    }
-
-    /// Whether nothing is being looked for.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.missing.is_empty()
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
+use chrono::Duration;
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
 use super::*;
 use crate::order::{Fill, OrderRecord, Product, Side, Tag, TradeId};
 use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, command, order, price, sbin, units};
+use crate::watcher::{Patience, Search};
 
 const PREFIX: &str = "A1B2";
 
@@ -87,13 +89,35 @@ fn our_own_prefix_with_a_number_never_written_is_a_restored_backup() {
 }
 
 #[test]
-fn an_order_that_ended_here_long_ago_pages_only_while_it_works() {
+fn an_order_that_ended_here_long_ago_is_looked_up_on_disk() {
     let book = book_of([order(9)], &[]);
-    let live = reading(&book, &[row("X9", 3)]);
-    assert_eq!((events(&live), live.strange_tag, live.facts.len()), (vec!["ALARM_OLD_ORDER_LIVE"], false, 0));
-    for state in [BookState::Complete, BookState::Rejected, BookState::Cancelled, BookState::Expired] {
-        assert_eq!(events(&reading(&book, &[in_state(row("X9", 3), state, 0)])), Vec::<&str>::new());
-    }
+    let read = reading(&book, &[row("X9", 3), tagged("X8", None)]);
+    assert_eq!((events(&read), read.strange_tag, read.facts.len()), (vec![], false, 0));
+    assert_eq!(numbers(&read.old), ["X9"], "nothing was forgotten yet: a row without a tag is foreign");
+    let long = book_of([order(crate::persistence::NEWEST_KEPT + 1)], &[]);
+    let read = reading(&long, &[row("X9", 3), tagged("X8", None), tagged("X7", Some("my own"))]);
+    assert_eq!((numbers(&read.old), numbers(&read.foreign)), (vec!["X9", "X8"], vec!["X8", "X7"]));
+}
+
+fn numbers(rows: &[Arc<BookRow>]) -> Vec<&str> {
+    rows.iter().map(|row| row.broker_order_id.as_str()).collect()
+}
+
+#[test]
+fn a_number_of_another_day_is_ours_only_while_it_waits_for_news_and_fits() {
+    let yesterday = |number, status| OrderRecord { sent_at: Some(at(-86_400)), ..order(number).working("B1").ended(status, None) };
+    let ended = book_of([yesterday(1, Status::Executed)], &[]);
+    let read = reading(&ended, &[tagged("B1", None)]);
+    assert_eq!((read.facts.len(), read.foreign.len()), (0, 1), "the broker uses the number again");
+    let trades = [trade("B1", "T1", 4)];
+    assert!(read_trades(&ended, &trades).is_empty());
+    let again = book_of([yesterday(1, Status::Executed), order(2).working("B1")], &[]);
+    assert_eq!(facts(&reading(&again, &[in_state(tagged("B1", None), BookState::Complete, 10)]))[0].0, command(2));
+    let open = book_of([yesterday(1, Status::SentToBroker)], &[]);
+    assert_eq!(facts(&reading(&open, &[in_state(tagged("B1", None), BookState::Complete, 10)])).len(), 1, "sent before midnight");
+    assert_eq!(read_trades(&open, &trades).len(), 1);
+    let other_side = BookRow { side: Side::Sell, ..tagged("B1", None) };
+    assert_eq!(reading(&open, &[other_side]).foreign.len(), 1);
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(in crate::conformance) fn placed(outcome: &PlaceOutcome) -> String {
     match outcome {
         PlaceOutcome::Accepted(number) => format!("number {number}"),
         PlaceOutcome::Rejected(words) => format!("refused: {words}"),
-        PlaceOutcome::RateLimited { text, .. } => format!("refused: {text}"),
+        PlaceOutcome::RateLimited { text, .. } | PlaceOutcome::NoSession(text) => format!("refused: {text}"),
         PlaceOutcome::NotSent(words) => format!("not sent: {words}"),
         PlaceOutcome::Unconfirmed(words) => format!("unconfirmed: {words}"),
     }

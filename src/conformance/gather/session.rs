@@ -55,7 +55,7 @@ pub(super) async fn reuse(bench: &Bench) -> Tried<Reuse> {
     bench.pace.turn(None).await;
     let same_token = match second.session().await {
         Session::Ready => Ok(bench.probe.has_same_token(&second.probe())),
-        Session::NotReady(words) => Err(words),
+        Session::NotReady(words) | Session::Resting(words) => Err(words),
     };
     let evicted_stream = if has_stream && same_token == Ok(true) {
         let is_up = until(SOCKET, || second.probe().stream().age.is_some()).await;

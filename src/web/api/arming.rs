@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, who};
-use crate::readiness::{ALERT_TEST, Overall, Report, gather, judge, recorded};
+use crate::readiness::{ALERT_TEST, Overall, Recorded, Report, gather, judge, note_dismissal};
 use crate::web::body::{said, typed};
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -93,6 +93,12 @@ async fn look_first(state: &WebState, desk: &Desk, body: &ArmBody) -> Result<(),
         let detail = format!("{client_id} is not ready: {}", failed.join("; "));
         return Err(Problem::conflict("not_ready", detail, "correct what fails, or send force: true with the reason").with("look", shown));
     }
+    let unproven = unproven(state, desk);
+    if !unproven.is_empty() && !body.force {
+        let detail = format!("{client_id} moves real money, and this was not proven: {}", unproven.join("; "));
+        let remedy = "run what is named until it passes, or send force: true with the reason";
+        return Err(Problem::conflict("not_proven", detail, remedy).with("look", shown));
+    }
     if body.confirm.as_deref() != Some(client_id.as_str()) {
         let detail = format!("arming {client_id} lets real orders out; look at the report, the limits and the changes first");
         let remedy = format!("send confirm: \"{client_id}\" if that is what you want");
@@ -101,12 +107,30 @@ async fn look_first(state: &WebState, desk: &Desk, body: &ArmBody) -> Result<(),
     Ok(())
 }
 
+/// The proofs that an account needs before real money moves, and that did not pass.
+fn unproven(state: &WebState, desk: &Desk) -> Vec<String> {
+    if !desk.broker.capabilities().is_live {
+        return Vec::new();
+    }
+    let proofs = [("conformance", conformance(&desk.client_id)), ("the alert test", ALERT_TEST.to_owned())];
+    let read = proofs.map(|(name, file)| (name, Recorded::read(&state.site.directory, &file)));
+    read.iter()
+        .filter(|(_, found)| found.as_ref().is_none_or(|found| !found.passed))
+        .map(|(name, found)| format!("{name}: {}", Recorded::words(found.as_ref())))
+        .collect()
+}
+
+/// Where the conformance of an account's broker is written, in the data directory.
+fn conformance(client_id: &ClientId) -> String {
+    format!("conformance/{client_id}.json")
+}
+
 fn preview(state: &WebState, desk: &Desk, report: &Report) -> Value {
     let limits = &desk.settings.limits;
     let before = state.engine.read(&desk.client_id, |book| book.control().arming.clone()).unwrap_or_default();
     let was_armed = !before.basis.version.is_empty();
     let changes = was_armed.then(|| desk.settings.arming.basis.differences(&before.basis));
-    let conformance = recorded(&state.site.directory, &format!("conformance/{}.json", desk.client_id));
+    let recorded = |file: &str| Recorded::words(Recorded::read(&state.site.directory, file).as_ref());
     json!({
         "readiness": report,
         "limits": {
@@ -116,8 +140,8 @@ fn preview(state: &WebState, desk: &Desk, report: &Report) -> Value {
             "max_open_orders": limits.max_open_orders,
         },
         "changes_since_last_arming": changes,
-        "conformance": conformance,
-        "alert_test": recorded(&state.site.directory, ALERT_TEST),
+        "conformance": recorded(&conformance(&desk.client_id)),
+        "alert_test": recorded(ALERT_TEST),
     })
 }
 
@@ -148,14 +172,11 @@ pub(in crate::web) async fn dismiss(request: HttpRequest, payload: Payload, stat
     let (body, _) = typed::<DismissBody>(payload, request.headers(), &state.settings).await?;
     let clients = state.accounts(body.client_id.as_deref())?;
     let today = trading_date(state.now());
+    let who = who(&request);
     for client_id in &clients {
         state.site.dismissed.lock().insert(client_id.clone(), today);
+        note_dismissal(&state.engine, client_id, &who, &body.reason);
     }
-    tracing::info!(
-        event = "readiness_dismissed",
-        who = who(&request),
-        reason = body.reason,
-        "the readiness report of {today} is dismissed"
-    );
+    tracing::info!(event = "readiness_dismissed", who, reason = body.reason, "the readiness report of {today} is dismissed");
     Ok(HttpResponse::Ok().json(json!({ "done": "it is not pushed again today", "accounts": clients, "day": today })))
 }

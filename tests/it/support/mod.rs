@@ -22,6 +22,8 @@ use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+pub(crate) mod process;
+
 /// The source's secret in every test.
 pub(crate) const SECRET: &str = "a-secret-nobody-may-see";
 /// The API key in every test.
@@ -45,7 +47,9 @@ pub(crate) struct Plan {
     /// When what trades.
     pub calendar: Arc<Calendar>,
     pub account: Box<dyn Fn(&mut AccountSettings)>,
-    pub site: Site,
+    pub site: Arc<Site>,
+    /// Whether the broker says that real money moves.
+    pub is_live: bool,
 }
 
 impl Default for Plan {
@@ -57,7 +61,8 @@ impl Default for Plan {
             after: None,
             calendar: Calendar::always_open(),
             account: Box::new(|_| {}),
-            site: Site::default(),
+            site: Arc::default(),
+            is_live: false,
         }
     }
 }
@@ -168,7 +173,8 @@ impl House {
                     PaperSettings { poll: Duration::from_millis(50), ..PaperSettings::new(directory.path().join(client.as_str())) };
                 std::fs::create_dir_all(&settings.directory).unwrap();
                 let paper = PaperBroker::open(&settings, Arc::clone(&table), market.clone(), clock.clone()).unwrap();
-                (client.clone(), Arc::new(FaultyBroker::new(paper, FaultPlan::none())))
+                let broker = FaultyBroker::new(paper, FaultPlan::none()).with_capabilities(|row| row.is_live = plan.is_live);
+                (client.clone(), Arc::new(broker))
             })
             .collect();
         let world = World {
@@ -204,7 +210,7 @@ impl House {
         );
         (plan.web)(&mut web);
         let render: ordergate::web::Render = Arc::new(|| "ordergate_up 1\n".to_owned());
-        let state = WebState::new(engine.clone(), web, clock.now(), render, Paths::default()).with_site(Arc::new(plan.site));
+        let state = WebState::new(engine.clone(), web, clock.now(), render, Paths::default()).with_site(plan.site);
         let state = Data::new(state);
         let shared = state.clone();
         let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure))

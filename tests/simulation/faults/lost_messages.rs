@@ -32,6 +32,27 @@ fn an_order_goes_on_whichever_message_about_it_is_lost() {
     }
 }
 
+/// The ticket of an order is lost, and PersistenceActor has no room when it is to go down the line again.
+#[test]
+fn a_lost_order_is_driven_by_a_later_poll_when_there_is_no_room_for_it() {
+    for name in ["::Assess", "::Admit", "::Place"] {
+        scenario(Setup::polled(), async |desk| {
+            lose(desk, name);
+            let answer = desk.send(&[buy("a", 10), buy("a2", 5)]);
+            until_lost(desk).await;
+            lose(desk, "try_post");
+            until_lost(desk).await;
+            let commands = answer.await.unwrap().unwrap().orders;
+            for command in &commands {
+                let row = desk.until_ended(*command).await;
+                assert_eq!((row.status, row.tag), (Status::Executed, None), "{name}");
+            }
+            assert_eq!((commands.len(), desk.placed()), (2, 2), "{name}");
+            desk.at_rest().await;
+        });
+    }
+}
+
 #[test]
 fn a_slot_is_free_again_when_its_deadline_is_lost() {
     scenario(Setup::polled(), async |desk| {

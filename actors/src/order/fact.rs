@@ -1,0 +1,232 @@
+//! What can be said of an order: facts, never states. What a fact does to the committed row is decided in
+//! [`lifecycle`](super::lifecycle).
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{BrokerOrderId, TradeId};
+use super::money::{Price, Quantity};
+use super::tag::Tag;
+use super::words::{OrderType, Product, Side, Validity};
+
+/// What is sent, whole: every open question of the order is settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// BUY or SELL.
+    pub side: Side,
+    /// Units.
+    pub quantity: Quantity,
+    /// MIS, NRML or CNC.
+    pub product: Product,
+    /// MARKET, LIMIT, SL or SLM.
+    pub order_type: OrderType,
+    /// DAY or IOC.
+    pub validity: Validity,
+    /// Limit price.
+    pub price: Option<Price>,
+    /// Trigger price.
+    pub trigger_price: Option<Price>,
+}
+
+/// The type that an order's record shows once it is sent, or changed, to these terms; each pair is a type and its limit. One
+/// that came as a market order stays one, also where it goes out as a limit because the broker takes no other. A limit
+/// that a person set by a change makes it a limit order.
+#[must_use]
+pub fn recorded_type(before: (Option<OrderType>, Option<Price>), sent: (OrderType, Option<Price>)) -> OrderType {
+    let is_priced_by_a_person = before.1.is_some() && before.1 != sent.1;
+    before.0.filter(|asked| !asked.has_price() && sent.0.has_price() && !is_priced_by_a_person).unwrap_or(sent.0)
+}
+
+/// What one gate looked at and said; recorded for every order, passed or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateVerdict {
+    /// Stable name of the gate (`risk.max_quantity`).
+    pub gate: String,
+    /// Whether the order may go on.
+    pub passed: bool,
+    /// What it saw.
+    pub input: String,
+    /// What it compared that with.
+    pub limit: String,
+}
+
+/// How the broker's book describes an order of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum BookState {
+    /// Working, possibly partly filled; also trigger pending.
+    Open,
+    /// Filled whole.
+    Complete,
+    /// Refused by the broker or the exchange.
+    Rejected,
+    /// Cancelled, possibly after a partial fill.
+    Cancelled,
+    /// Expired, possibly after a partial fill.
+    Expired,
+}
+
+/// One thing that happened to one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderFact {
+    /// A gate refused it before anything was sent.
+    Refused {
+        /// Why, as a code.
+        tag: Tag,
+        /// Why, with the numbers.
+        reason: String,
+        /// What every gate said so far.
+        gates: Vec<GateVerdict>,
+    },
+    /// It is about to be sent, as exactly this request.
+    SendIntended {
+        /// The settled order.
+        terms: Terms,
+        /// The request, as it will go out.
+        request: String,
+        /// What every gate said.
+        gates: Vec<GateVerdict>,
+        /// What a person should hear (an exit was capped).
+        note: Option<String>,
+        /// The highest order number known at the broker before it.
+        high_water: Option<BrokerOrderId>,
+    },
+    /// Nothing left this machine, and we know it.
+    NotSent {
+        /// Why, as a code.
+        tag: Tag,
+        /// Why, with the numbers.
+        reason: String,
+    },
+    /// The broker gave it a number.
+    Accepted {
+        /// The number.
+        broker_order_id: BrokerOrderId,
+    },
+    /// The broker said no.
+    Rejected {
+        /// [`Tag::BrokerRejected`]; [`Tag::RateLimited`] or [`Tag::BrokerNotLoggedIn`] where the call was refused and not
+        /// the order.
+        tag: Tag,
+        /// The broker's words.
+        reason: String,
+    },
+    /// A call went out, or may have, and no clear answer came.
+    Unconfirmed {
+        /// What came instead.
+        cause: String,
+    },
+    /// A row of the broker's order book.
+    Book {
+        /// The broker's number.
+        broker_order_id: BrokerOrderId,
+        /// Its state there.
+        state: BookState,
+        /// Units filled so far.
+        filled: i64,
+        /// Average price of those.
+        average_price: Option<Decimal>,
+        /// The total quantity there (a modify changes it).
+        quantity: i64,
+        /// The broker's words.
+        reason: Option<String>,
+    },
+    /// A trade of this order, seen for the first time.
+    Fill(Fill),
+    /// Proven absent from the broker's books.
+    Absent {
+        /// What proves it.
+        evidence: String,
+    },
+    /// Somebody wants it gone.
+    CancelWanted {
+        /// [`Tag::CancelledByUser`], [`Tag::MarketTimeout`] or [`Tag::KillSwitch`].
+        tag: Tag,
+        /// Who and why.
+        reason: String,
+    },
+    /// A cancel or modify call is about to go out, as exactly this request.
+    CallIntended {
+        /// `CANCEL` or `MODIFY`.
+        call: &'static str,
+        /// The request.
+        request: String,
+    },
+    /// What came back from a cancel or modify call.
+    CallReplied {
+        /// `CANCEL` or `MODIFY`.
+        call: &'static str,
+        /// The answer in words.
+        outcome: String,
+        /// The terms that an accepted modify asks for.
+        terms: Option<Terms>,
+    },
+    /// A fault of ours happened while this order was being handled.
+    Suspect {
+        /// Where.
+        cause: String,
+    },
+    /// A mock order came to its end.
+    TestEnded {
+        /// Whether SUCCESS or FAILURE was asked for.
+        success: bool,
+    },
+    /// A person settled an order in doubt.
+    Resolved {
+        /// The broker's number, or proof of absence by that person.
+        verdict: Resolution,
+        /// Who and why.
+        reason: String,
+    },
+}
+
+/// One trade at the exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fill {
+    /// The exchange's number.
+    pub trade_id: TradeId,
+    /// The broker's order number.
+    pub broker_order_id: BrokerOrderId,
+    /// Units.
+    pub quantity: Quantity,
+    /// Price.
+    pub price: Price,
+    /// When, by the exchange's clock.
+    pub at: DateTime<Utc>,
+}
+
+/// A person's verdict on an order in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// It is this order at the broker.
+    AtBroker(BrokerOrderId),
+    /// It is not at the broker.
+    Absent,
+}
+
+impl OrderFact {
+    /// The stable name of the journal row that it makes.
+    #[must_use]
+    pub fn event(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "REFUSED",
+            Self::SendIntended { .. } => "SENT_TO_BROKER",
+            Self::NotSent { .. } => "NOT_SENT",
+            Self::Accepted { .. } => "BROKER_CONFIRMED",
+            Self::Rejected { .. } => "BROKER_REJECTED",
+            Self::Unconfirmed { .. } => "SEND_UNCONFIRMED",
+            Self::Book { .. } => "BROKER_BOOK",
+            Self::Fill(_) => "FILL",
+            Self::Absent { .. } => "NOT_AT_BROKER",
+            Self::CancelWanted { .. } => "CANCEL_WANTED",
+            Self::CallIntended { call: "MODIFY", .. } => "MODIFY_SENT",
+            Self::CallIntended { .. } => "CANCEL_SENT",
+            Self::CallReplied { call: "MODIFY", .. } => "MODIFY_REPLIED",
+            Self::CallReplied { .. } => "CANCEL_REPLIED",
+            Self::Suspect { .. } => "ENGINE_FAULT",
+            Self::TestEnded { .. } => "TEST_ENDED",
+            Self::Resolved { .. } => "RESOLVED",
+        }
+    }
+}

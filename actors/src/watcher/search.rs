@@ -1,0 +1,103 @@
+//! Proof of absence: pure. What no book shows is concluded from several of them, never from one.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::order::{CommandId, OrderFact};
+use crate::persistence::Book;
+
+/// The orders that are being looked for: sent, unanswered, not found. Absence is concluded only from several
+/// authoritative books in a row, after a quiet period in which no call for the order ran.
+#[derive(Debug, Default)]
+pub struct Search {
+    missing: BTreeMap<CommandId, Missing>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Missing {
+    quiet_since: DateTime<Utc>,
+    order_books: u32,
+    trade_books: u32,
+}
+
+/// How long and how often to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// The quiet period, and the broker's visibility bound on top.
+    pub quiet: Duration,
+    /// Books in a row.
+    pub books: u32,
+}
+
+impl Search {
+    /// Brings the list in line with the book: `is_running` tells whether a call for the order still runs.
+    pub fn follow(&mut self, book: &Book, now: DateTime<Utc>, is_running: impl Fn(CommandId) -> bool) {
+        let doubts: BTreeMap<CommandId, ()> = book
+            .doubts()
+            .filter(|order| order.broker_order_id.is_none() && order.filled_quantity == 0 && !is_running(order.command_id))
+            .map(|order| (order.command_id, ()))
+            .collect();
+        self.missing.retain(|command, _| doubts.contains_key(command));
+        for command in doubts.into_keys() {
+            self.missing.entry(command).or_insert(Missing { quiet_since: now, order_books: 0, trade_books: 0 });
+        }
+    }
+
+    /// An authoritative order book without these orders was read.
+    pub fn missed_orders(&mut self, patience: Patience, now: DateTime<Utc>) {
+        for missing in self.missing.values_mut().filter(|missing| now.signed_duration_since(missing.quiet_since) >= patience.quiet) {
+            missing.order_books = missing.order_books.saturating_add(1);
+        }
+    }
+
+    /// An authoritative trade book was read.
+    pub fn missed_trades(&mut self, patience: Patience, now: DateTime<Utc>) {
+        for missing in self.missing.values_mut().filter(|missing| now.signed_duration_since(missing.quiet_since) >= patience.quiet) {
+            missing.trade_books = missing.trade_books.saturating_add(1);
+        }
+    }
+
+    /// For these the counting starts anew: a row of the book could be theirs.
+    pub fn start_over_for(&mut self, orders: &[CommandId]) {
+        for (_, missing) in self.missing.iter_mut().filter(|(command, _)| orders.contains(command)) {
+            (missing.order_books, missing.trade_books) = (0, 0);
+        }
+    }
+
+    /// A book that proves nothing was read, or something changed: the counting starts anew.
+    pub fn start_over(&mut self) {
+        for missing in self.missing.values_mut() {
+            missing.order_books = 0;
+            missing.trade_books = 0;
+        }
+    }
+
+    /// The orders whose absence is proven now.
+    #[must_use]
+    pub fn proven(&self, patience: Patience) -> Vec<(CommandId, OrderFact)> {
+        self.missing
+            .iter()
+            .filter(|(_, missing)| missing.order_books >= patience.books && missing.trade_books >= patience.books)
+            .map(|(command, missing)| {
+                let evidence = format!(
+                    "{} order books and {} trade books in a row without it, quiet since {}",
+                    missing.order_books, missing.trade_books, missing.quiet_since
+                );
+                (*command, OrderFact::Absent { evidence })
+            })
+            .collect()
+    }
+
+    /// How many orders are being looked for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.missing.len()
+    }
+
+    /// Whether nothing is being looked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty()
+    }
+}

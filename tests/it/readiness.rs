@@ -1,0 +1,89 @@
+//! The report of the morning is pushed once, also across a restart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use ordergate::alerts::{self, Alerts};
+use ordergate::config::Config;
+use ordergate::readiness::{Site, watch};
+use ordergate::secrets::Secrets;
+use ordergate_actors::testkit::{ManualClock, morning};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::support::{House, Plan};
+
+type Got = Arc<Mutex<Vec<Value>>>;
+
+/// A phone that keeps what it gets, and the way to it.
+fn phone(directory: &std::path::Path) -> (Alerts, Got) {
+    let got = Got::default();
+    let kept = Arc::clone(&got);
+    let server = HttpServer::new(move || {
+        let kept = Arc::clone(&kept);
+        App::new().default_service(web::to(move |body: web::Json<Value>| {
+            kept.lock().push(body.into_inner());
+            async { HttpResponse::Ok().finish() }
+        }))
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(("127.0.0.1", 0))
+    .unwrap();
+    let env = [
+        ("ORDERGATE__ALERTS__WEBHOOK_URL", format!("http://{}/hook", server.addrs()[0])),
+        ("ORDERGATE__STORAGE__DIRECTORY", directory.display().to_string()),
+        ("ORDERGATE__API__KEY", "a-key-nobody-may-see".to_owned()),
+        ("ORDERGATE__WEBHOOK__SECRET", "a-secret-nobody-may-see".to_owned()),
+    ];
+    actix_web::rt::spawn(server.run());
+    let config = Config::load(None, env.map(|(name, value)| (name.to_owned(), value))).unwrap();
+    let secrets = Secrets::load_or_draw(&config).unwrap();
+    (alerts::start(&config, &secrets, ManualClock::at(morning())).unwrap().unwrap(), got)
+}
+
+async fn house(accounts: Vec<&'static str>, alerts: &Alerts, after: Option<tempfile::TempDir>) -> (House, tokio::task::JoinHandle<()>) {
+    let site = Arc::new(Site { alerts: Some(alerts.clone()), ..Site::default() });
+    let house = House::with(Plan { accounts, site: Arc::clone(&site), after, ..Plan::default() }).await;
+    house.post("/dashboard/kill", json!({ "client_id": "RED", "level": 1, "reason": "stop" })).await;
+    let watching = actix_web::rt::spawn(watch(house.engine.clone(), site));
+    (house, watching)
+}
+
+/// Waits until the phone has the report of an account.
+async fn until_pushed(got: &Got, account: &str) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while count(got, account) == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "{account}: {:#?}", got.lock());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn count(got: &Got, account: &str) -> usize {
+    got.lock().iter().filter(|alert| alert["client_id"] == account && alert["event"].as_str().unwrap().starts_with("READINESS")).count()
+}
+
+#[actix_web::test]
+async fn a_restart_pushes_neither_what_was_green_nor_what_was_dismissed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (alerts, got) = phone(directory.path());
+    let (first, watching) = house(vec!["GREEN", "RED"], &alerts, None).await;
+    until_pushed(&got, "GREEN").await;
+    until_pushed(&got, "RED").await;
+    assert_eq!(first.post("/dashboard/readiness/dismiss", json!({ "client_id": "RED", "reason": "heard" })).await.status, 200);
+    let journal = async |account: &str| first.events(Some(&ordergate_actors::order::ClientId::parse(account).unwrap())).await;
+    let pushed = journal("GREEN").await;
+    assert!(pushed.iter().any(|(event, words)| event == "READINESS_REPORT" && words.contains("GO")), "{pushed:?}");
+    let dismissed = journal("RED").await;
+    assert!(dismissed.iter().any(|(event, words)| event == "READINESS_DISMISSED" && words.contains("heard")), "{dismissed:?}");
+    watching.abort();
+    let left = first.close().await;
+
+    // An account that was not there before shows that the second process does push.
+    let (second, watching) = house(vec!["GREEN", "NEW", "RED"], &alerts, Some(left)).await;
+    until_pushed(&got, "NEW").await;
+    watching.abort();
+    assert_eq!((count(&got, "GREEN"), count(&got, "RED"), count(&got, "NEW")), (1, 1, 1), "{:#?}", got.lock());
+    second.close().await;
+}
