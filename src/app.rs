@@ -81,6 +81,9 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let (masters, refresh) = (Arc::new(in_force(&config, started_at)?), refresh(&config)?);
     let alerts = crate::alerts::start(&config, &secrets, Arc::new(SystemClock)).context("the thread of the alerts")?;
     let Brokers { accounts, quotes, connections } = brokers::open(&config, &masters, &(Arc::new(clock) as Arc<dyn Clock>))?;
+    if let Some(misfit) = brokers::misfit(&accounts) {
+        return refused(&misfit);
+    }
     let world = World {
         clock: Arc::new(clock),
         ids: Arc::new(RandomIds),

@@ -109,7 +109,7 @@ impl AccountSettings {
     pub fn fitted_to(mut self, broker: &Capabilities) -> Result<Fitted, String> {
         if broker.tag_length < BrokerTag::LENGTH {
             return Err(format!(
-                "broker {} keeps {} characters of an order's tag, and ours have {}: an order in doubt could never be found again",
+                "broker: {} keeps {} characters of an order's tag, and ours have {}: an order in doubt could never be found again",
                 broker.name,
                 broker.tag_length,
                 BrokerTag::LENGTH

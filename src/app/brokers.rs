@@ -26,6 +26,22 @@ pub(super) struct Brokers {
     pub(super) connections: BTreeMap<ClientId, Arc<dyn Connection>>,
 }
 
+/// An account whose settings do not fit its broker: starting again changes nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings of the account {client_id} do not fit its broker: account.{cause}")]
+pub(super) struct Misfit {
+    client_id: ClientId,
+    cause: String,
+}
+
+/// The first account that does not fit, if any.
+pub(super) fn misfit(accounts: &[(AccountSettings, Arc<dyn Broker>)]) -> Option<Misfit> {
+    accounts.iter().find_map(|(account, broker)| {
+        let client_id = account.client_id.clone();
+        account.clone().fitted_to(broker.capabilities()).err().map(|cause| Misfit { client_id, cause })
+    })
+}
+
 /// Opens the accounts of the configuration.
 pub(super) fn open(config: &Config, instruments: &Arc<Masters>, clock: &Arc<dyn Clock>) -> anyhow::Result<Brokers> {
     let listed: Vec<_> = instruments.table().iter().collect();
@@ -60,6 +76,31 @@ fn noren(config: &Config, account: &Account, instruments: &Arc<Masters>, clock: 
     let settings = account.noren.as_ref().ok_or_else(|| anyhow!("the account {} has no settings of its broker", account.client_id))?;
     let directory = config.storage.directory.join("noren").join(account.client_id.as_str());
     private_directory(&directory).with_context(|| format!("the broker's directory {}", directory.display()))?;
-    let settings = NorenSettings { directory, ..settings.as_ref().clone() };
+    let quantity_units = account.settings.quantity_units;
+    let settings = NorenSettings { directory, quantity_units, ..settings.as_ref().clone() };
     Ok(NorenBroker::start(settings, Arc::clone(instruments) as _, Arc::clone(clock), io.clone())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use ordergate_actors::ports::BudgetChange;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn an_account_that_does_not_fit_its_broker_is_named_with_the_setting() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let masters = Arc::new(Masters::new(crate::instruments::InstrumentTable::new(Vec::new())));
+        let market: Arc<dyn Market> = Arc::new(SyntheticMarket::new(1, std::iter::empty()));
+        let paper = PaperBroker::open(&PaperSettings::new(directory.path()), masters as _, market, clock).unwrap();
+        let broker: Arc<dyn Broker> = Arc::new(paper);
+        let fits = crate::config::Config::load(None, Vec::new()).unwrap().accounts.remove(0).settings;
+        assert!(misfit(&[(fits.clone(), Arc::clone(&broker))]).is_none());
+        let narrow = BudgetChange { per_second: Some(2), reserved_per_second: Some(2), ..BudgetChange::default() };
+        let misfit = misfit(&[(fits.clone(), Arc::clone(&broker)), (AccountSettings { budget: narrow, ..fits.clone() }, broker)]);
+        let text = misfit.unwrap().to_string();
+        assert!(text.contains(fits.client_id.as_str()) && text.contains("account.budget: 2 calls in a second"), "{text}");
+    }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange,
-    Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
+    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, NoQuote, PlaceOutcome, PositionRow, Prepared,
+    PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -238,10 +238,19 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         self.inner.prepare_change(change, quote)
     }
 
-    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>> {
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.quote(Arc::clone(&instrument));
-        self.order_call(CallKind::Quote, reach, Err, |_, text| Err(text), Err, Err)
+        let none = |text| Err(NoQuote::None(text));
+        self.order_call(CallKind::Quote, reach, none, |window, text| Err(NoQuote::RateLimited { window, text }), none, none)
+    }
+
+    fn aside(&self) -> Aside {
+        self.inner.aside()
+    }
+
+    fn in_use(&self, is_in_use: bool) {
+        self.inner.in_use(is_in_use);
     }
 
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {

@@ -1,5 +1,6 @@
 //! The pushed updates: hints. A full channel drops them and says so later; nobody is ever waited for.
 
+use ordergate_actors::persistence::Level;
 use ordergate_actors::ports::StreamEvent;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -17,7 +18,25 @@ pub(crate) fn channel(capacity: usize) -> (Updates, mpsc::Receiver<StreamEvent>)
     (Updates { sender, has_lost: false }, receiver)
 }
 
+/// Says what a person should hear, by the same way. A full channel loses it; it is in the log as well.
+#[derive(Debug, Clone)]
+pub(crate) struct Notices {
+    sender: mpsc::Sender<StreamEvent>,
+}
+
+impl Notices {
+    /// Says it.
+    pub(crate) fn say(&self, level: Level, event: &'static str, text: String) {
+        let _full_or_gone = self.sender.try_send(StreamEvent::Notice { level, event, text });
+    }
+}
+
 impl Updates {
+    /// A way for notices beside the updates.
+    pub(crate) fn notices(&self) -> Notices {
+        Notices { sender: self.sender.clone() }
+    }
+
     /// Sends the update, or loses it and says so when there is room.
     pub(crate) fn push(&mut self, event: StreamEvent) {
         self.catch_up();

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::NaiveTime;
+use ordergate_actors::settings::QuantityUnits;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -55,6 +57,8 @@ pub(super) fn noren(reader: &mut Reader, index: usize, uses: bool, poll: Duratio
         },
         reconnect: backoff(&mut scope, "noren.reconnect_first_ms", "noren.reconnect_last_ms"),
         login_backoff: backoff(&mut scope, "noren.login_again_first_ms", "noren.login_again_last_ms"),
+        login_at: scope.text("noren.login_at", "must be a time of the day, for example 08:00", time).unwrap_or_default(),
+        quantity_units: QuantityUnits::default(),
         evictions_most: scope.count("noren.evictions", 1..=1_000),
         eviction_window: scope.seconds("noren.eviction_window_s"),
         visibility_bound: scope.millis("noren.visibility_bound_ms"),
@@ -126,6 +130,10 @@ fn url(scope: &mut Scope<'_>, name: &str, schemes: &[&str]) -> String {
         (is_whole && schemes.iter().any(|scheme| text.starts_with(scheme))).then(|| text.to_owned())
     };
     scope.text(name, &rule, read).unwrap_or_default()
+}
+
+fn time(text: &str) -> Option<NaiveTime> {
+    NaiveTime::parse_from_str(text.trim(), "%H:%M").ok()
 }
 
 fn ampersand(text: &str) -> Option<Ampersand> {

@@ -87,7 +87,7 @@ pub async fn gather(engine: &Engine, site: &Site, client_id: &ClientId) -> Resul
 fn session_of(desk: &Desk) -> Result<String, String> {
     match &desk.findings.read().session {
         Some(Session::Ready) => Ok("proven by a read of the engine".to_owned()),
-        Some(Session::NotReady(cause)) => Err(cause.clone()),
+        Some(Session::NotReady(cause) | Session::Resting(cause)) => Err(cause.clone()),
         None => Err("it was not read yet".to_owned()),
     }
 }

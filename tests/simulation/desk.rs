@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -184,6 +184,8 @@ pub(crate) struct TrappedQuotes {
     trap: Mutex<Option<(&'static str, String)>>,
     /// What BrokerActor sees instead: this price, so old.
     board: Mutex<Option<(Price, Duration)>>,
+    /// Nothing is pushed to anybody: a price is only what was asked for.
+    is_dark: AtomicBool,
 }
 
 impl Quotes for TrappedQuotes {
@@ -194,7 +196,7 @@ impl Quotes for TrappedQuotes {
             drop(trap);
             panic!("injected by a test");
         }
-        let quote = self.inner.quote(key)?;
+        let quote = self.inner.quote(key).filter(|_| !self.is_dark.load(Ordering::SeqCst))?;
         match self.board.lock().filter(|_| current_actor() == "BrokerActor") {
             Some((price, age)) => Some(Quote { bid: Some(price), ask: Some(price), last: price, at: quote.at - age }),
             None => Some(quote),
@@ -261,7 +263,7 @@ impl Desk {
         let broker = FaultyBroker::new(paper, FaultPlan::none().stream(setup.stream)).with_capabilities(setup.can);
         let broker = Arc::new(Witness::new(broker, disk.clone(), Arc::default()));
         let inner = MarketQuotes::new(market.clone(), instruments.clone(), clock.clone());
-        let quotes = Arc::new(TrappedQuotes { inner, trap: Mutex::new(None), board: Mutex::new(None) });
+        let quotes = Arc::new(TrappedQuotes { inner, trap: Mutex::new(None), board: Mutex::new(None), is_dark: AtomicBool::new(false) });
         let (halt, disk_fault, steps) = (Arc::new(NotedHalt::default()), Arc::new(DiskFault::default()), Arc::default());
         let engine = start(&setup, &disk, &instruments, &clock, &quotes, &broker, &halt, &disk_fault, &steps, 1);
         Self {
@@ -575,6 +577,11 @@ impl Desk {
     /// The quote board shows BrokerActor this price of everything, so old.
     pub(crate) fn board(&self, text: &str, age: Duration) {
         *self.quotes.board.lock() = Some((price(text), age));
+    }
+
+    /// No quote is pushed any more: the first alert of the day.
+    pub(crate) fn dark(&self) {
+        self.quotes.is_dark.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn restarts(&self) -> u64 {

@@ -7,8 +7,8 @@ use ordergate::brokers::paper::PaperBroker;
 use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::order::{BrokerOrderId, Instrument, OrderType, Side, Status};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, PlaceOutcome, PositionRow, Prepared, PreparedChange,
-    Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, NoQuote, PlaceOutcome, PositionRow, Prepared,
+    PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 
@@ -98,7 +98,7 @@ impl Broker for Witness {
         self.started.lock().push(format!("modify {}", prepared.change.broker_order_id));
         self.broker.modify(prepared)
     }
-    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>> {
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {
         self.broker.quote(instrument)
     }
     fn session(&self) -> Call<Session> {

@@ -10,9 +10,9 @@ use futures_util::FutureExt;
 use super::budget::Decision;
 use super::messages::ReadDone;
 use super::{BrokerActor, Found, Lane, Reading};
+use crate::persistence::Book;
 use crate::ports::{Session, Snapshot};
 use crate::supervision::panic_words;
-use crate::persistence::Book;
 use crate::watcher::{BookRead, Positions};
 
 /// Whose turn it is: books that are wanted again and again while reads have to wait must not starve those after them.
@@ -44,7 +44,7 @@ impl BrokerActor {
         let findings = self.desk.findings.read();
         let shows = |positions: &Positions| positions.rows.iter().any(|row| row.net != 0);
         let is_held = findings.positions.as_ref().is_some_and(shows);
-        let is_missing = matches!(findings.session, Some(Session::NotReady(_)));
+        let is_missing = matches!(findings.session, Some(Session::NotReady(_) | Session::Resting(_)));
         drop(findings);
         let ours = |book: &Book| book.open_count() > 0 || book.owes() || book.holdings().any(|(_, _, held)| held.net != 0);
         let is_in_use = is_held || self.line.view.read(&self.desk.client_id, ours).unwrap_or(true);

@@ -458,9 +458,7 @@ fn filled(next: &mut OrderRecord, fill: &Fill) -> bool {
     }
     let proves_us_wrong = matches!(
         next.tag,
-        Some(
-            Tag::NotAtBroker | Tag::NotSent | Tag::BrokerRejected | Tag::RateLimited | Tag::BrokerNotLoggedIn | Tag::EngineFault
-        )
+        Some(Tag::NotAtBroker | Tag::NotSent | Tag::BrokerRejected | Tag::RateLimited | Tag::BrokerNotLoggedIn | Tag::EngineFault)
     );
     let reopened = next.status == Status::Failed && proves_us_wrong && reopen_if_failed(next);
     clear_doubt(next);

@@ -15,10 +15,10 @@ use serde::Serialize;
 
 use super::budget::Budget;
 use super::market::Quote;
-use crate::persistence::Level;
 use crate::order::{
     Amount, BookState, BrokerOrderId, BrokerTag, CommandId, Exchange, Fill, HoldingKey, Instrument, InstrumentKey, Product, Side, Terms,
 };
+use crate::persistence::Level;
 
 /// A call to the broker, under way.
 pub type Call<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -261,6 +261,8 @@ pub enum Session {
     Ready,
     /// Not logged in; a person may be needed.
     NotReady(String),
+    /// Not logged in on purpose, while nothing needs it; no person is needed.
+    Resting(String),
 }
 
 /// A pushed update: a hint that is applied at once, never the truth.

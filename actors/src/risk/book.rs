@@ -82,7 +82,7 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
         // An exit is not refused for want of a session: it waits, and RiskActor pages.
         return match &x.findings.session {
             Some(Session::Ready) => exit(x, gates),
-            Some(Session::NotReady(cause)) => Judgement::Wait { reason: format!("no broker session: {cause}") },
+            Some(Session::NotReady(cause) | Session::Resting(cause)) => Judgement::Wait { reason: format!("no broker session: {cause}") },
             None => Judgement::Wait { reason: "the broker session is not proven yet".to_owned() },
         };
     }

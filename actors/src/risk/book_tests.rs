@@ -537,3 +537,38 @@ fn in_approve_only_what_passes_everything_else_is_put_before_a_person() {
     assert!(matches!(Case::of(order(1)).with(approve).judge(Phase::Open), Judgement::Ask { .. }));
     Case::of(order(1)).with(approve).with(|case| case.latched = Some("kill level 1")).refused(Tag::KillSwitch, &["kill level 1"]);
 }
+
+fn stop_market(number: u64) -> OrderRecord {
+    let mut stop = market(number);
+    (stop.ask.order_type, stop.ask.trigger_price) = (Some(OrderType::StopMarket), Some(price("800")));
+    stop
+}
+
+/// Where a quote can be asked for, a market entry that lacks nothing else waits for it.
+#[test]
+fn an_entry_that_lacks_only_a_quote_waits_for_one_where_one_can_be_asked_for() {
+    let asks = |case: &mut Case| case.unquoted = Unquoted::Ask;
+    for order in [market(1), stop_market(1)] {
+        assert_eq!(Case::of(order.clone()).with(asks).judge(Phase::Open), Judgement::Quote);
+        let quote = Some(touch(Some("800"), Some("801"), "800"));
+        Case::of(order.clone()).with(asks).with(|case| case.quote = quote).passes();
+        let gone = |case: &mut Case| case.unquoted = Unquoted::Missing("no answer within 800 ms");
+        Case::of(order.clone())
+            .with(gone)
+            .refused(Tag::RiskLimitsExceeded, &["no fresh quote for a market order: no answer within 800 ms"]);
+        Case::of(order.clone()).with(asks).with(|case| case.latched = Some("kill level 1")).refused(Tag::KillSwitch, &["kill level 1"]);
+        Case::of(order).with(asks).with(|case| case.now = at(40)).refused(Tag::StaleSignal, &["old"]);
+    }
+    Case::of(stop_market(1)).passes();
+    Case::of(order(1)).with(asks).passes();
+    let held = Case::among(exit(2), &[], &[("trend", sbin_in(Product::Mis), 10)]).with(asks);
+    assert!(matches!(held.judge(Phase::Open), Judgement::Clear { .. }), "an exit is not valued");
+}
+
+/// What a person sees was judged with a quote; while the person thinks none is asked for.
+#[test]
+fn a_basket_that_waits_for_a_yes_asks_for_no_quotes_meanwhile() {
+    use crate::arming::ArmMode;
+    let case = Case::of(market(1)).with(|case| (case.standing, case.unquoted) = (under(ArmMode::Approve), Unquoted::Ask));
+    assert_eq!(case.judge(Phase::Open), Judgement::Quote, "before it is shown");
+}

@@ -32,6 +32,7 @@ impl WatcherActor {
         if before.as_ref() != Some(&session) {
             match &session {
                 Session::Ready => tracing::info!(client_id = %self.desk.client_id, "broker session proven"),
+                Session::Resting(cause) => tracing::info!(client_id = %self.desk.client_id, "no broker session: {cause}"),
                 Session::NotReady(cause) => {
                     let text = format!("no broker session: {cause}; entries are refused, exits wait");
                     self.line.alarm(Some(&self.desk.client_id), "ALARM_NO_SESSION", Level::Page, None, text);

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::BrokerOrderId;
-use ordergate_actors::ports::{BookRow, PositionRow, Quote, Snapshot, TradeRow};
+use ordergate_actors::persistence::Level;
+use ordergate_actors::ports::{BookRow, NoQuote, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow};
 
+use super::session::Unread;
 use super::session::machine::Standing;
 use super::wire::frames::Scrip;
+use super::wire::order_row::OrderRow;
 use super::wire::{Body, Delivery, EncodeError, ErrorClass, FieldError, Fields, ListReply};
 use super::wire::{history, order_row, position_row, quote, trade_row};
 use super::{NorenSettings, Shared};
@@ -30,18 +33,47 @@ struct Parsed<T> {
 
 impl Shared {
     /// Proves the session by a read; waits for a login that is under way.
-    pub(super) async fn prove(&self) -> Result<Fields, String> {
+    pub(super) async fn prove(&self) -> Result<Fields, Unread> {
         let standing = self.session.settled(self.settings.timeouts.read).await;
         if standing != Standing::Ready {
-            return Err(self.session.words(&standing));
+            return Err(Unread::Other(self.session.words(&standing)));
         }
-        let body = self.encoder.user_details().map_err(|error| error.to_string())?;
+        let body = self.encoder.user_details().map_err(|error| Unread::Other(error.to_string()))?;
         self.session.object(&body).await
+    }
+
+    /// Whether orders can be sent. A read that the broker had no room for says nothing against it: it counts the calls of
+    /// those it knows.
+    pub(super) async fn session_state(&self) -> SessionState {
+        if let Some(until) = self.session.rests() {
+            return SessionState::Resting(format!("nothing is open or held; the next login is at {until}"));
+        }
+        match self.prove().await {
+            Ok(_) => SessionState::Ready,
+            Err(unread @ Unread::RateLimited { .. }) => {
+                let _words = self.heard(unread);
+                SessionState::Ready
+            }
+            Err(Unread::Other(words)) => SessionState::NotReady(words),
+        }
+    }
+
+    /// The words of it; what it tells of the budget is kept for the engine.
+    pub(super) fn heard(&self, unread: Unread) -> String {
+        let words = unread.to_string();
+        if let Unread::RateLimited { window, text } = unread {
+            self.session.limited(window, text);
+        }
+        words
     }
 
     pub(super) async fn orders(&self) -> Snapshot<Arc<BookRow>> {
         let now = self.session.now();
-        let read = move |fields: &Fields| order_row::read(fields, now);
+        let lots = Arc::clone(&self.lots);
+        let read = move |fields: &Fields| {
+            let found = order_row::read(fields, now)?;
+            Ok(OrderRow { row: lots.order(found.row)?, ..found })
+        };
         let (found, unreadable) = match self.book(self.encoder.order_book(), read).await {
             Snapshot::Authoritative(found, unreadable) => (found, unreadable),
             Snapshot::Unknown(words) => return Snapshot::Unknown(words),
@@ -52,7 +84,8 @@ impl Shared {
         for order in found {
             let mut row = order.row;
             if let Some(doubt) = order.doubt {
-                tracing::warn!(event = "broker_row_doubt", order = %row.broker_order_id, "{doubt}");
+                let text = format!("the row of order {} in the broker's book is in doubt: {doubt}", row.broker_order_id);
+                self.session.notices().say(Level::Warn, "ALARM_BROKER_ROW_DOUBT", text);
                 if histories > 0 {
                     histories -= 1;
                     row = self.read_history(&row.broker_order_id).await.unwrap_or(row);
@@ -62,7 +95,8 @@ impl Shared {
             rows.push(Arc::new(row));
         }
         for number in self.sent.missing(&rows, histories) {
-            tracing::warn!(event = "broker_order_not_in_book", order = %number, "the broker gave this order a number and its book does not show it");
+            let text = format!("the broker gave an order the number {number}, and its book does not show it; its history is read");
+            self.session.notices().say(Level::Warn, "ALARM_ORDER_NOT_IN_BOOK", text);
             if let Some(mut row) = self.read_history(&number).await {
                 self.sent.complete(&mut row);
                 rows.push(Arc::new(row));
@@ -74,20 +108,35 @@ impl Shared {
     /// What the order's own history says of it, if that is clear.
     async fn read_history(&self, number: &BrokerOrderId) -> Option<BookRow> {
         let now = self.session.now();
-        let snapshot = self.book(self.encoder.order_history(number), |fields| Ok(fields.clone())).await;
-        let Snapshot::Authoritative(rows, _) = snapshot else { return None };
+        self.session.goes_aside();
+        let rows = match self.book(self.encoder.order_history(number), |fields| Ok(fields.clone())).await {
+            Snapshot::Authoritative(rows, _) => rows,
+            Snapshot::RateLimited { window, text } => {
+                self.session.limited(window, text);
+                return None;
+            }
+            Snapshot::Unknown(_) => return None,
+        };
         // Newest first.
         let newest = history::read(&rows, number, now).ok()?.into_iter().next()?;
-        newest.doubt.is_none().then_some(newest.row)
+        newest.doubt.is_none().then(|| self.lots.order(newest.row).ok()).flatten()
     }
 
     pub(super) async fn trades(&self) -> Snapshot<Arc<TradeRow>> {
         let now = self.session.now();
-        self.book(self.encoder.trade_book(), move |fields| trade_row::read(fields, now).map(Arc::new)).await
+        let lots = Arc::clone(&self.lots);
+        let read = move |fields: &Fields| {
+            let row = trade_row::read(fields, now)?;
+            // Where units are counted a trade may lack its symbol.
+            let key = order_row::instrument(fields);
+            lots.trade_of(key, row).map(Arc::new)
+        };
+        self.book(self.encoder.trade_book(), read).await
     }
 
     pub(super) async fn positions(&self) -> Snapshot<PositionRow> {
-        self.book(self.encoder.position_book(), position_row::read).await
+        let lots = Arc::clone(&self.lots);
+        self.book(self.encoder.position_book(), move |fields| lots.position(position_row::read(fields)?)).await
     }
 
     async fn book<T: Send + 'static>(
@@ -123,12 +172,12 @@ impl Shared {
     }
 
     /// The instrument's quote now; it goes onto the board too.
-    pub(super) async fn quote(&self, scrip: Scrip) -> Result<Quote, String> {
+    pub(super) async fn quote(&self, scrip: Scrip) -> Result<Quote, NoQuote> {
         self.board.want(scrip);
-        let body = self.encoder.quote(scrip.exchange, scrip.token).map_err(|error| error.to_string())?;
+        let body = self.encoder.quote(scrip.exchange, scrip.token).map_err(|error| NoQuote::None(error.to_string()))?;
         let asked_at: DateTime<Utc> = self.session.now();
         let fields = self.session.object(&body).await?;
-        let market = quote::read(&fields, scrip.exchange, scrip.token, asked_at).map_err(|error| error.to_string())?;
+        let market = quote::read(&fields, scrip.exchange, scrip.token, asked_at).map_err(|error| NoQuote::None(error.to_string()))?;
         // By our clock, and as old as the question: the broker's tells whole seconds.
         let quote = Quote { at: asked_at, ..market.quote() };
         self.board.put(scrip, quote);

@@ -38,7 +38,11 @@ impl Connection for NorenBroker {
 
 impl Shared {
     async fn report(&self) -> ConnectionReport {
-        let session = self.prove().await.map(|_| format!("{} is logged in; a read worked", self.settings().credentials.uid));
+        self.session.goes_aside();
+        let session = match self.prove().await {
+            Ok(_) => Ok(format!("{} is logged in; a read worked", self.settings().credentials.uid)),
+            Err(unread) => Err(self.heard(unread)),
+        };
         let funds = match &session {
             Ok(_) => self.funds().await,
             Err(words) => Err(words.clone()),
@@ -56,7 +60,8 @@ impl Shared {
 
     async fn funds(&self) -> Result<Funds, String> {
         let body = self.encoder.limits().map_err(|error| error.to_string())?;
-        let fields = self.session.object(&body).await?;
+        self.session.goes_aside();
+        let fields = self.session.object(&body).await.map_err(|unread| self.heard(unread))?;
         let limits = limits::read(&fields).map_err(|error| error.to_string())?;
         Ok(Funds { cash: Amount(limits.cash), margin_used: Amount(limits.used), available: Amount(limits.available) })
     }
@@ -70,10 +75,13 @@ impl Shared {
         // A code near its end is waited out, and a kept token is tried first.
         let patience = timeouts.login.saturating_add(timeouts.read).saturating_add(std::time::Duration::from_secs(4));
         match self.session.settled(patience).await {
-            Standing::Ready => match self.prove().await {
-                Ok(_) => Ok(format!("{} is logged in", self.settings().credentials.uid)),
-                Err(words) => Err(LoginError::Later(words)),
-            },
+            Standing::Ready => {
+                self.session.goes_aside();
+                match self.prove().await {
+                    Ok(_) => Ok(format!("{} is logged in", self.settings().credentials.uid)),
+                    Err(unread) => Err(LoginError::Later(self.heard(unread))),
+                }
+            }
             Standing::NeedsPerson => Err(LoginError::NeedsPerson(self.settings().login_link().unwrap_or_default())),
             Standing::Stopped(words) => Err(LoginError::Refused(words)),
             Standing::Trying(words) => Err(LoginError::Later(words)),

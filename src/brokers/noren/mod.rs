@@ -10,6 +10,7 @@ mod books;
 mod connection;
 mod http;
 mod io;
+mod lots;
 mod protect;
 pub mod sent;
 pub mod session;
@@ -22,6 +23,8 @@ pub mod wire;
 mod board_tests;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod lots_tests;
 #[cfg(test)]
 mod protect_tests;
 #[cfg(test)]
@@ -38,8 +41,8 @@ use std::sync::Arc;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Budget, Call, CallOutcome, Capabilities, Clock, Instruments, Modification, PlaceOutcome, PositionRow,
-    Prepared, PreparedChange, Quote, Refusal, Session as SessionState, Snapshot, StreamEvent, TradeRow,
+    Aside, BookRow, Broker, BrokerOrder, Budget, Call, CallOutcome, Capabilities, Clock, Instruments, Modification, NoQuote, PlaceOutcome,
+    PositionRow, Prepared, PreparedChange, Quote, Refusal, Session as SessionState, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -47,6 +50,7 @@ use tokio::sync::mpsc;
 pub use board::{Board, Changes};
 pub use http::{Http, HttpError};
 pub use io::Io;
+pub use lots::Lots;
 pub use protect::{Buffers, Care, Protection, Slabs, protect};
 pub use session::Session;
 pub use session::machine::Standing;
@@ -77,6 +81,7 @@ struct Shared {
     http: Http,
     session: Arc<Session>,
     board: Arc<Board>,
+    lots: Arc<Lots>,
     health: Arc<Health>,
     sent: Sent,
     updates: Mutex<Option<mpsc::Receiver<StreamEvent>>>,
@@ -99,13 +104,15 @@ impl NorenBroker {
         let account = Account { uid: settings.credentials.uid.clone(), actid: settings.credentials.actid.clone() };
         let encoder = Encoder::new(account.clone(), settings.ampersand);
         let http = Http::new(&settings)?;
-        let session = Arc::new(Session::new(Arc::clone(&settings), http.clone(), encoder.clone(), clock));
+        let (updates, receiver) = updates::channel(settings.stream_capacity);
+        let session = Arc::new(Session::new(Arc::clone(&settings), http.clone(), encoder.clone(), clock, updates.notices()));
+        let lots = Arc::new(Lots::new(Arc::clone(&instruments), settings.quantity_units, settings.is_live));
         let board = Arc::new(Board::new(instruments, settings.max_subscriptions));
         let health = Arc::new(Health::default());
-        let (updates, receiver) = updates::channel(settings.stream_capacity);
         let owner = Arc::clone(&session);
         io.spawn(async move { owner.run().await });
-        let stream = Stream::new(Arc::clone(&settings), account, Arc::clone(&session), Arc::clone(&board), Arc::clone(&health), updates);
+        let (watched, prices, counted) = (Arc::clone(&session), Arc::clone(&board), Arc::clone(&lots));
+        let stream = Stream::new(Arc::clone(&settings), account, watched, prices, Arc::clone(&health), updates, counted);
         io.spawn(stream.run());
         let capabilities = Capabilities {
             name: "noren",
@@ -122,7 +129,7 @@ impl NorenBroker {
         };
         let sent = Sent::new(settings.remarks_echo_min);
         let updates = Mutex::new(Some(receiver));
-        Ok(Self { shared: Arc::new(Shared { capabilities, settings, encoder, http, session, board, health, sent, updates, io }) })
+        Ok(Self { shared: Arc::new(Shared { capabilities, settings, encoder, http, session, board, lots, health, sent, updates, io }) })
     }
 
     /// The quotes of the account's stream.
@@ -141,6 +148,18 @@ impl NorenBroker {
         Box::pin(
             async move { io.spawn(work).await.unwrap_or_else(|error| lost(format!("the broker's runtime gave the call up: {error}"))) },
         )
+    }
+
+    /// The order as the broker counts it.
+    fn counted(&self, order: &BrokerOrder) -> Result<BrokerOrder, Refusal> {
+        let terms = self.shared.lots.outward(&order.instrument, &order.terms)?;
+        Ok(BrokerOrder { terms, ..order.clone() })
+    }
+
+    /// The change as the broker counts it.
+    fn counted_change(&self, change: &Modification) -> Result<Modification, Refusal> {
+        let terms = self.shared.lots.outward(&change.instrument, &change.terms)?;
+        Ok(Modification { terms, ..change.clone() })
     }
 
     fn order_call<T>(&self, body: Result<Body, String>, call: OrderCall<T>) -> Call<T>
@@ -202,12 +221,13 @@ impl Broker for NorenBroker {
         let care = if order.is_exit { Care::Exit } else { Care::Entry };
         let terms = protect(&order.terms, &order.instrument, quote, care, &self.shared.settings.buffers)?;
         let order = BrokerOrder { terms, ..order };
-        let request = self.shared.encoder.place(&order).map_err(|error| refused(&error))?.redacted().to_owned();
-        Ok(Prepared { order, request })
+        let request = self.counted(&order).and_then(|order| self.shared.encoder.place(&order).map_err(|error| refused(&error)));
+        Ok(Prepared { request: request?.redacted().to_owned(), order })
     }
 
     fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
-        let body = exactly(self.shared.encoder.place(&prepared.order), &prepared.request);
+        let counted = self.counted(&prepared.order).map_err(|refusal| refusal.reason);
+        let body = counted.and_then(|order| exactly(self.shared.encoder.place(&order), &prepared.request));
         let call = self.order_call(body, PLACE);
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
@@ -229,7 +249,13 @@ impl Broker for NorenBroker {
         let terms = protect(&change.terms, &change.instrument, quote, Care::Entry, &self.shared.settings.buffers)?;
         let change = Modification { terms, ..change };
         let tag = self.shared.sent.tag_of(&change.broker_order_id);
-        let request = self.shared.encoder.modify(&change, tag.as_ref()).map_err(|error| refused(&error))?.redacted().to_owned();
+        let request = self
+            .shared
+            .encoder
+            .modify(&self.counted_change(&change)?, tag.as_ref())
+            .map_err(|error| refused(&error))?
+            .redacted()
+            .to_owned();
         Ok(PreparedChange { change, request })
     }
 
@@ -237,14 +263,16 @@ impl Broker for NorenBroker {
         let encoder = &self.shared.encoder;
         // The order's number may have become known since: the request is the one that was written down.
         let tag = self.shared.sent.tag_of(&prepared.change.broker_order_id);
-        let body = exactly(encoder.modify(&prepared.change, tag.as_ref()), &prepared.request)
-            .or_else(|_| exactly(encoder.modify(&prepared.change, None), &prepared.request));
+        let body = self.counted_change(&prepared.change).map_err(|refusal| refusal.reason).and_then(|change| {
+            exactly(encoder.modify(&change, tag.as_ref()), &prepared.request)
+                .or_else(|_| exactly(encoder.modify(&change, None), &prepared.request))
+        });
         self.order_call(body, CHANGE)
     }
 
     fn session(&self) -> Call<SessionState> {
         let shared = Arc::clone(&self.shared);
-        self.on_io(async move { shared.prove().await.map_or_else(SessionState::NotReady, |_| SessionState::Ready) }, SessionState::NotReady)
+        self.on_io(async move { shared.session_state().await }, SessionState::NotReady)
     }
 
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
@@ -262,10 +290,18 @@ impl Broker for NorenBroker {
         self.on_io(async move { shared.positions().await }, Snapshot::Unknown)
     }
 
-    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>> {
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {
         let shared = Arc::clone(&self.shared);
         let scrip = Scrip { exchange: instrument.key.exchange, token: instrument.token };
-        self.on_io(async move { shared.quote(scrip).await }, Err)
+        self.on_io(async move { shared.quote(scrip).await }, |words| Err(NoQuote::None(words)))
+    }
+
+    fn aside(&self) -> Aside {
+        self.shared.session.take_aside()
+    }
+
+    fn in_use(&self, is_in_use: bool) {
+        self.shared.session.in_use(is_in_use);
     }
 
     fn stream(&self) -> Option<mpsc::Receiver<StreamEvent>> {

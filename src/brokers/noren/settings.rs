@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::NaiveTime;
+use ordergate_actors::settings::QuantityUnits;
 use secrecy::SecretString;
 
 use super::protect::Buffers;
@@ -128,6 +130,10 @@ pub struct NorenSettings {
     pub stream: StreamWaits,
     /// Between attempts to connect the socket.
     pub reconnect: Backoff,
+    /// The hour, Indian time, before which a login at night waits while nothing is open or held.
+    pub login_at: NaiveTime,
+    /// What quantities count on MCX and CDS; set by who opens the account.
+    pub quantity_units: QuantityUnits,
     /// Between attempts to log in.
     pub login_backoff: Backoff,
     /// So many evictions by another login within [`Self::eviction_window`] and we stop logging in again.

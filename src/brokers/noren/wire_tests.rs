@@ -63,6 +63,8 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
         stream: StreamWaits { heartbeat: ms(100), silence: ms(20_000), handshake: ms(2_000), chunk_gap: ms(1) },
         reconnect: Backoff { first: ms(10), last: ms(100) },
         login_backoff: Backoff { first: ms(10), last: ms(50) },
+        login_at: chrono::NaiveTime::MIN,
+        quantity_units: ordergate_actors::settings::QuantityUnits::default(),
         evictions_most: 3,
         eviction_window: Duration::from_secs(900),
         visibility_bound: ms(600),
@@ -249,6 +251,7 @@ async fn what_became_of_an_order_call_is_never_guessed() {
             PlaceOutcome::Accepted(_) => "accepted",
             PlaceOutcome::Rejected(_) => "rejected",
             PlaceOutcome::RateLimited { .. } => "rate limited",
+            PlaceOutcome::NoSession(_) => "no session",
             PlaceOutcome::NotSent(_) => "not sent",
             PlaceOutcome::Unconfirmed(_) => "unconfirmed",
         };
@@ -284,6 +287,7 @@ async fn no_order_arrives_twice_however_sockets_are_closed() {
         match world.broker.place(world.prepared(&format!("OGTWICE{n:04}"))).await {
             PlaceOutcome::Accepted(_) => accepted += 1,
             PlaceOutcome::NotSent(words) => panic!("a connection could be made: {words}"),
+            PlaceOutcome::NoSession(words) => panic!("there is a session: {words}"),
             PlaceOutcome::Unconfirmed(_) | PlaceOutcome::Rejected(_) | PlaceOutcome::RateLimited { .. } => {}
         }
     }

@@ -18,8 +18,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, Instruments, Modification, PlaceOutcome, PositionRow, Prepared,
-    PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, Instruments, Modification, NoQuote, PlaceOutcome, PositionRow,
+    Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -265,11 +265,11 @@ impl Broker for PaperBroker {
         Box::pin(async move { shared.snapshot(|exchange, now| exchange.positions(now, &*shared.market)) })
     }
 
-    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, String>> {
+    fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let depth = shared.market.depth(&instrument, shared.clock.now());
-            depth.map(|depth| depth.quote()).ok_or_else(|| format!("the market has no price of {}", instrument.key))
+            depth.map(|depth| depth.quote()).ok_or_else(|| NoQuote::None(format!("the market has no price of {}", instrument.key)))
         })
     }
 

@@ -158,7 +158,7 @@ fn of_findings(desk: &Desk, now: DateTime<Utc>) -> Vec<Item> {
     let findings = desk.findings.read().clone();
     let mut items = Vec::new();
     match &findings.session {
-        Some(Session::Ready) => {}
+        Some(Session::Ready | Session::Resting(_)) => {}
         Some(Session::NotReady(why)) => items.push(Item::new("no_session", format!("no broker session: {why}"), None)),
         None => items.push(Item::new("no_session", "the broker session was not read yet", None)),
     }

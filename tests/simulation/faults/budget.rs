@@ -91,7 +91,7 @@ fn a_breach_ends_its_entry_closes_the_window_and_the_others_keep_their_place() {
         let second = desk.send(&[entry("b", "INFY-EQ", "BUY", 1)]);
         let first = first.await.unwrap().unwrap().orders[0];
         let row = desk.until_ended(first).await;
-        assert_eq!((row.status, row.tag), (Status::Failed, Some(Tag::BrokerRejected)));
+        assert_eq!((row.status, row.tag), (Status::Failed, Some(Tag::RateLimited)));
         assert!(desk.reason(first).contains("exceeds Limit 10"), "{}", desk.reason(first));
         let second = second.await.unwrap().unwrap().orders[0];
         assert_eq!(desk.until_ended(second).await.status, Status::Executed);
@@ -158,6 +158,46 @@ fn a_restart_of_the_actor_loses_neither_orders_nor_the_count() {
             let command = answer.await.unwrap().unwrap().orders[0];
             desk.until_ended(command).await;
         }
+        desk.at_rest().await;
+    });
+}
+
+/// The broker took none of it, so it goes again under a tag of its own, as soon as the window is open; the first tag stays
+/// known.
+#[test]
+fn an_exit_that_the_broker_has_no_room_for_goes_again_as_a_new_order() {
+    let setup = Setup { can: |row| row.budget = Some(Budget::noren()), ..Setup::polled() };
+    scenario(setup, async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        desk.next(CallKind::Place, Fault::RateLimited(RateWindow::Minute));
+        let first = desk.ended(exit("a", "SBIN-EQ")).await;
+        assert_eq!((first.status, first.tag), (Status::Failed, Some(Tag::RateLimited)));
+        desk.until("it is flat", |desk| desk.held("a", &crate::desk::sbin()) == 0).await;
+        let again = desk.rows().into_iter().rfind(|row| row.is_exit()).unwrap();
+        assert_eq!((again.status, again.parent_command_id), (Status::Executed, Some(first.command_id)));
+        assert_ne!(again.broker_tag, first.broker_tag);
+        let next_minute = first.updated_at.timestamp() / 60 + 1;
+        assert!(again.sent_at.unwrap().timestamp() / 60 >= next_minute, "not before the window had ended");
+        assert!(desk.texts("ALARM_EXIT_FAILED")[0].contains("goes again by itself"), "{:?}", desk.texts("ALARM_EXIT_FAILED"));
+        assert_eq!(desk.net_at_broker(&crate::desk::sbin()), 0);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn an_exit_is_not_sent_again_for_ever_at_a_broker_without_room() {
+    scenario(small(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        desk.always(CallKind::Place, Fault::RateLimited(RateWindow::Second));
+        desk.order(exit("a", "SBIN-EQ")).await;
+        desk.pass_secs(60).await;
+        let exits: Vec<_> = desk.rows().into_iter().filter(|row| row.is_exit()).collect();
+        assert_eq!(exits.len(), 4, "the first and three more");
+        assert!(exits.iter().all(|row| row.tag == Some(Tag::RateLimited)));
+        desk.heal();
+        assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed);
         desk.at_rest().await;
     });
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate_actors::order::{OrderType, Price, Status, Tag};
+use ordergate_actors::order::{LegDraft, OrderType, Price, Status, Tag};
+use ordergate_actors::persistence::KillLevel;
+use ordergate_actors::ports::{Budget, RateWindow};
 use ordergate_actors::risk::{Change, ChangeAnswer};
 
 use crate::desk::{But, Desk, Setup, buy, entry, exit, price, sbin, scenario};
@@ -158,4 +160,138 @@ fn a_change_that_a_restart_loses_leaves_a_row() {
             desk.at_rest().await;
         });
     }
+}
+
+fn stop_market(strategy: &str) -> LegDraft {
+    LegDraft { order_type: Some("SLM".into()), trigger_price: Some("810".into()), ..buy(strategy, 1) }
+}
+
+#[test]
+fn the_first_alert_of_the_day_asks_for_a_quote_and_goes() {
+    scenario(setup(), async |desk| {
+        desk.dark();
+        desk.next(CallKind::Quote, Fault::Slow(Duration::from_millis(300)));
+        let mut waits = desk.send(&[buy("a", 10)]);
+        desk.pass(Duration::from_millis(200)).await;
+        assert!(waits.try_recv().is_err(), "the caller hears the decision, not that it waits");
+        let command = waits.await.unwrap().unwrap().orders[0];
+        let row = desk.until_ended(command).await;
+        assert_eq!((row.status, row.ask.order_type, row.ask.price), (Status::Executed, Some(OrderType::Market), Some(price("800.05"))));
+        assert_eq!(quotes_asked(desk), 1, "BrokerActor needs no other");
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn each_instrument_is_asked_for_once_however_many_wait() {
+    scenario(setup(), async |desk| {
+        desk.dark();
+        desk.next(CallKind::Quote, Fault::Slow(Duration::from_millis(400)));
+        let mut answers: Vec<_> = (0..5).map(|n| desk.send(&[buy(&format!("s{n}"), 1)])).collect();
+        answers.push(desk.send(&[buy("b", 1), entry("b", "INFY-EQ", "BUY", 1)]));
+        desk.pass(Duration::from_millis(100)).await;
+        assert_eq!((quotes_asked(desk), desk.placed()), (2, 0));
+        for answer in answers {
+            for command in answer.await.unwrap().unwrap().orders {
+                assert_eq!(desk.until_ended(command).await.status, Status::Executed);
+            }
+        }
+        assert_eq!(quotes_asked(desk), 2);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn without_an_answer_in_time_the_entry_is_refused_with_the_numbers() {
+    scenario(setup(), async |desk| {
+        desk.dark();
+        for (leg, fault, words) in [
+            (buy("a", 1), Fault::Hang, "no answer within 800 ms"),
+            (stop_market("a"), Fault::Hang, "no answer within 800 ms"),
+            (buy("a", 1), Fault::Refuse("no such symbol".into()), "no such symbol"),
+        ] {
+            desk.next(CallKind::Quote, fault);
+            let began = desk.clock_now();
+            let row = desk.ended(leg).await;
+            assert_eq!((row.status, row.tag, row.sent_at), (Status::Failed, Some(Tag::RiskLimitsExceeded), None));
+            assert!(desk.reason(row.command_id).contains(words), "{}", desk.reason(row.command_id));
+            assert!((desk.clock_now() - began).num_milliseconds() < 1_500);
+        }
+        assert_eq!(desk.ended(buy("a", 1)).await.status, Status::Executed, "the next alert asks anew");
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_restart_of_either_actor_while_risk_waits_for_a_quote_loses_nothing() {
+    for actor in ["RiskActor", "BrokerActor"] {
+        scenario(setup(), async |desk| {
+            desk.dark();
+            desk.next(CallKind::Quote, Fault::Slow(Duration::from_millis(700)));
+            let waits = desk.send(&[buy("a", 10)]);
+            desk.pass(Duration::from_millis(50)).await;
+            desk.panic_in(actor).await;
+            let command = waits.await.unwrap().unwrap().orders[0];
+            assert_eq!(desk.until_ended(command).await.status, Status::Executed, "{actor}");
+            assert_eq!(desk.placed(), 1);
+            desk.at_rest().await;
+        });
+    }
+}
+
+#[test]
+fn a_lost_question_or_a_lost_answer_is_asked_for_again() {
+    for message in ["WantQuotes", "Quoted", "QuoteCame"] {
+        scenario(setup(), async |desk| {
+            desk.dark();
+            *desk.engine.line().lose_next.lock() = Some(message);
+            assert_eq!(desk.ended(buy("a", 10)).await.status, Status::Executed, "{message}");
+            assert_eq!(*desk.engine.line().lose_next.lock(), None, "{message} was lost");
+            desk.at_rest().await;
+        });
+    }
+}
+
+#[test]
+fn a_kill_and_the_time_to_live_act_while_a_quote_is_awaited() {
+    let setup = Setup { can: |row| (row.takes_market_orders, row.budget) = (false, Some(Budget::noren())), ..Setup::default() };
+    scenario(setup, async |desk| {
+        desk.dark();
+        desk.always(CallKind::Quote, Fault::RateLimited(RateWindow::Minute));
+        let killed = desk.send(&[buy("a", 1)]);
+        desk.pass_secs(2).await;
+        desk.kill(KillLevel::StopEntries).await;
+        let command = killed.await.unwrap().unwrap().orders[0];
+        assert_eq!(desk.until_ended(command).await.tag, Some(Tag::KillSwitch));
+        desk.kill(KillLevel::None).await;
+        let stale = desk.ended(buy("b", 1)).await;
+        assert_eq!((stale.tag, stale.sent_at), (Some(Tag::StaleSignal), None));
+        assert!(quotes_asked(desk) <= 3, "a full window is asked once in each minute: {}", quotes_asked(desk));
+        desk.heal();
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn a_quote_that_the_broker_has_no_room_for_is_asked_for_again_when_the_window_opens() {
+    let setup = Setup { can: |row| (row.takes_market_orders, row.budget) = (false, Some(Budget::noren())), ..Setup::default() };
+    scenario(setup, async |desk| {
+        desk.dark();
+        desk.next(CallKind::Quote, Fault::RateLimited(RateWindow::Second));
+        let row = desk.ended(buy("a", 10)).await;
+        assert_eq!(row.status, Status::Executed);
+        assert!((row.sent_at.unwrap() - row.created_at).num_milliseconds() >= 900);
+        assert_eq!(quotes_asked(desk), 2);
+        desk.at_rest().await;
+    });
+}
+
+#[test]
+fn where_market_orders_are_taken_nothing_is_asked_for() {
+    scenario(Setup::default(), async |desk| {
+        desk.dark();
+        let row = desk.ended(buy("a", 10)).await;
+        assert_eq!((row.tag, quotes_asked(desk)), (Some(Tag::RiskLimitsExceeded), 0));
+        assert!(desk.reason(row.command_id).contains("no fresh quote for a market order"));
+    });
 }

@@ -278,3 +278,18 @@ fn used_and_left_are_told_per_window() {
     let usage = meter.usage(at(2_000)).unwrap();
     assert_eq!((usage.second_used, usage.minute_used), (0, 2));
 }
+
+#[test]
+fn calls_that_the_adapter_made_by_itself_count_as_reads() {
+    let mut meter = Meter::new(Some(Budget::of(8, 100)));
+    meter.made(5, at(0));
+    assert_eq!(meter.usage(at(0)).unwrap().second_used, 5);
+    assert_eq!(meter.decide(Lane::Read, None, at(0)), Decision::WaitUntil(at(1_000)), "more than the reads' share");
+    assert_eq!(meter.decide(Lane::Exit, Some(Exchange::Nse), at(0)), Decision::Go);
+    meter.made(9, at(0));
+    assert!(matches!(meter.decide(Lane::Exit, Some(Exchange::Nse), at(0)), Decision::WaitUntil(_)), "what went out went out");
+    assert_eq!(meter.decide(Lane::Exit, Some(Exchange::Nse), at(1_000)), Decision::Go);
+    let mut unlimited = Meter::new(None);
+    unlimited.made(5, at(0));
+    assert_eq!(unlimited.usage(at(0)), None);
+}

@@ -87,6 +87,8 @@ pub struct Machine {
     last_words: String,
     evictions: VecDeque<DateTime<Utc>>,
     numbers: u64,
+    /// The end of the newest login's token, and how many logins had that end.
+    logins: Option<(DateTime<Utc>, u32)>,
 }
 
 impl Machine {
@@ -108,6 +110,7 @@ impl Machine {
             last_words: "not logged in yet".to_owned(),
             evictions: VecDeque::new(),
             numbers: 0,
+            logins: None,
         }
     }
 
@@ -182,6 +185,14 @@ impl Machine {
         self.stopped = None;
         self.settle();
         self.take(text, ends_at, true)
+    }
+
+    /// How many logins of this process gave a token of that end, with the newest.
+    pub fn logins_today(&mut self, ends_at: DateTime<Utc>) -> u32 {
+        let before = self.logins.filter(|(end, _)| *end == ends_at).map_or(0, |(_, count)| count);
+        let count = before.saturating_add(1);
+        self.logins = Some((ends_at, count));
+        count
     }
 
     fn take(&mut self, text: SecretString, ends_at: DateTime<Utc>, is_proven: bool) -> Token {
@@ -282,6 +293,15 @@ impl Machine {
     pub fn is_logging_in(&self) -> bool {
         self.busy == Some(Busy::Login)
     }
+}
+
+/// Between the hour at which tokens die and `login_at`, Indian time: until then. Otherwise nothing is put off.
+#[must_use]
+pub fn rests_until(now: DateTime<Utc>, login_at: NaiveTime) -> Option<DateTime<Utc>> {
+    let wall = now.with_timezone(&ist());
+    let is_night = (CUT..login_at).contains(&wall.time());
+    let at = wall.date_naive().and_time(login_at).and_local_timezone(ist()).single()?;
+    is_night.then(|| at.with_timezone(&Utc))
 }
 
 /// When a token of now ends: at the next 03:00 Indian time, or when the broker says, whichever is earlier.

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use super::machine::{Busy, Machine, Standing, Step, end_of_token};
+use super::machine::{Busy, Machine, Standing, Step, end_of_token, rests_until};
 use crate::brokers::noren::settings::{AuthFlow, Backoff};
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -127,4 +127,27 @@ fn a_token_that_dies_at_its_end_was_not_evicted() {
         assert!(!machine.dead(token.number, end()));
     }
     assert_eq!(machine.next(end(), 0), Step::Login);
+}
+
+#[test]
+fn between_three_and_the_hour_of_the_login_it_may_rest() {
+    let eight = NaiveTime::from_hms_opt(8, 0, 0).unwrap();
+    let until = Some(at("2026-11-20T02:30:00Z"));
+    for (time, expected) in [
+        ("2026-11-19T21:29:59Z", None),
+        ("2026-11-19T21:30:00Z", until),
+        ("2026-11-20T02:29:59Z", until),
+        ("2026-11-20T02:30:00Z", None),
+        ("2026-11-20T12:00:00Z", None),
+    ] {
+        assert_eq!(rests_until(at(time), eight), expected, "{time}");
+    }
+    assert_eq!(rests_until(at("2026-11-19T22:00:00Z"), NaiveTime::MIN), None, "an hour before three puts nothing off");
+}
+
+#[test]
+fn logins_of_one_token_day_are_counted() {
+    let mut machine = machine(AuthFlow::QuickAuth);
+    let next = end() + TimeDelta::days(1);
+    assert_eq!([end(), end(), next].map(|end| machine.logins_today(end)), [1, 2, 1]);
 }

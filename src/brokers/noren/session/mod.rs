@@ -9,18 +9,20 @@ pub mod vault;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ordergate_actors::ports::Clock;
+use ordergate_actors::persistence::Level;
+use ordergate_actors::ports::{Aside, Clock, NoQuote, RateWindow};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::http::Http;
-use super::settings::NorenSettings;
+use super::settings::{AuthFlow, NorenSettings};
 use super::wire::{Body, Delivery, Encoder, ErrorClass, ObjectReply};
-use machine::{Machine, Standing, Token};
+use crate::brokers::updates::Notices;
+use machine::{Machine, Standing, Step, Token, rests_until};
 use vault::Vault;
 
 /// The session, shared by all calls of the account.
@@ -36,6 +38,12 @@ pub struct Session {
     wake: Notify,
     changed: watch::Sender<u64>,
     facts: Mutex<Facts>,
+    aside: Mutex<Aside>,
+    /// Something is open or held, or nobody has said that it is not.
+    is_in_use: AtomicBool,
+    /// A person asked for a login that has not come yet.
+    is_asked_for: AtomicBool,
+    notices: Notices,
 }
 
 /// What the broker's answers told beside their content.
@@ -59,7 +67,7 @@ impl Drop for Flight {
 impl Session {
     /// The session as it is before anything was tried. `run` does the trying.
     #[must_use]
-    pub fn new(settings: Arc<NorenSettings>, http: Http, encoder: Encoder, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(settings: Arc<NorenSettings>, http: Http, encoder: Encoder, clock: Arc<dyn Clock>, notices: Notices) -> Self {
         let vault = Vault::new(&settings.directory, &settings.host, &settings.credentials);
         let window = TimeDelta::from_std(settings.eviction_window).unwrap_or(TimeDelta::MAX);
         let machine = Machine::new(settings.auth, settings.login_backoff, settings.evictions_most, window);
@@ -74,6 +82,10 @@ impl Session {
             wake: Notify::new(),
             changed: watch::Sender::new(0),
             facts: Mutex::default(),
+            aside: Mutex::default(),
+            is_in_use: AtomicBool::new(true),
+            is_asked_for: AtomicBool::new(false),
+            notices,
         }
     }
 
@@ -157,6 +169,11 @@ impl Session {
                 uid = self.settings.credentials.uid,
                 "the broker ended the session before its time; another login of this account does that"
             );
+            let (level, follows) = match self.standing() {
+                Standing::Stopped(words) => (Level::Page, words),
+                _ => (Level::Warn, "another login of this account does that; stop the other program".to_owned()),
+            };
+            self.notices.say(level, "ALARM_SESSION_EVICTED", format!("the broker ended the session at {now}, before its time: {follows}"));
         }
         self.announce();
     }
@@ -195,7 +212,50 @@ impl Session {
     /// A person asks for a login.
     pub fn ask(&self) {
         self.machine.lock().asked();
+        self.is_asked_for.store(true, Ordering::Release);
         self.wake.notify_one();
+    }
+
+    /// Whether something is open or held.
+    pub fn in_use(&self, is_in_use: bool) {
+        if is_in_use != self.is_in_use.swap(is_in_use, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Until when no login is tried that nobody needs: the token ends at night, and one of the morning serves the day.
+    fn no_login_before(&self) -> Option<DateTime<Utc>> {
+        let is_needed = self.is_in_use.load(Ordering::Acquire) || self.is_asked_for.load(Ordering::Acquire);
+        if is_needed { None } else { rests_until(self.now(), self.settings.login_at) }
+    }
+
+    /// Until when it rests, if it does: nothing else would keep a login back.
+    #[must_use]
+    pub fn rests(&self) -> Option<DateTime<Utc>> {
+        let is_due = self.settings.auth == AuthFlow::QuickAuth && self.machine.lock().next(self.now(), 0) == Step::Login;
+        self.no_login_before().filter(|_| is_due)
+    }
+
+    /// A call that nobody asked for goes out.
+    pub fn goes_aside(&self) {
+        let mut aside = self.aside.lock();
+        aside.calls = aside.calls.saturating_add(1);
+    }
+
+    /// The broker had no room for a call whose answer cannot say so.
+    pub fn limited(&self, window: RateWindow, text: String) {
+        self.aside.lock().limited = Some((window, text));
+    }
+
+    /// What was done aside since this was last asked.
+    #[must_use]
+    pub fn take_aside(&self) -> Aside {
+        std::mem::take(&mut *self.aside.lock())
+    }
+
+    /// For a person.
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// When the token ends.
@@ -236,18 +296,51 @@ impl Session {
     ///
     /// # Errors
     /// Why there is no answer, or the broker's refusal.
-    pub async fn object(&self, body: &Body) -> Result<super::wire::Fields, String> {
-        let (token, asked_at, delivery) = self.read(body, self.settings.timeouts.read).await?;
+    pub async fn object(&self, body: &Body) -> Result<super::wire::Fields, Unread> {
+        let (token, asked_at, delivery) = self.read(body, self.settings.timeouts.read).await.map_err(Unread::Other)?;
         let (status, text) = match delivery {
             Delivery::Replied { status, body } => (status, body),
-            Delivery::NotWritten(words) | Delivery::Lost(words) => return Err(words),
+            Delivery::NotWritten(words) | Delivery::Lost(words) => return Err(Unread::Other(words)),
         };
         let reply = ObjectReply::read(status, &text);
         self.learn(token.number, reply.class(), reply.request_time(), asked_at);
-        match reply {
-            ObjectReply::Ok(fields) => Ok(fields),
-            ObjectReply::NotOk(refusal) => Err(format!("the broker answered: {}", refusal.emsg)),
-            ObjectReply::Garbled(garbled) => Err(garbled.to_string()),
+        match (reply.class().and_then(ErrorClass::window), reply) {
+            (_, ObjectReply::Ok(fields)) => Ok(fields),
+            (Some(window), ObjectReply::NotOk(refusal)) => Err(Unread::RateLimited { window, text: refusal.emsg }),
+            (None, ObjectReply::NotOk(refusal)) => Err(Unread::Other(format!("the broker answered: {}", refusal.emsg))),
+            (Some(window), ObjectReply::Garbled(garbled)) => Err(Unread::RateLimited { window, text: garbled.to_string() }),
+            (None, ObjectReply::Garbled(garbled)) => {
+                // A gateway's bare 401 says nothing but that the token is not taken: it is proven again.
+                if garbled.status == 401 {
+                    self.suspect(token.number);
+                }
+                Err(Unread::Other(garbled.to_string()))
+            }
+        }
+    }
+}
+
+/// Why a small read brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// Too many calls came: proves nothing of what was asked, and nothing against the session.
+    #[error("the broker answered: {text}")]
+    RateLimited {
+        /// Which count is full.
+        window: RateWindow,
+        /// The broker's words.
+        text: String,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<Unread> for NoQuote {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::RateLimited { window, text } => Self::RateLimited { window, text },
+            Unread::Other(words) => Self::None(words),
         }
     }
 }

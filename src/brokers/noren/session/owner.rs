@@ -1,5 +1,6 @@
 //! The one task that proves tokens and logs in, and the code that a person brings.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +12,7 @@ use crate::brokers::connection::LoginError;
 use crate::brokers::noren::settings::AuthFlow;
 use crate::brokers::noren::wire::request::{OAuthLogin, QuickLogin};
 use crate::brokers::noren::wire::{Body, Delivery, ErrorClass, ObjectReply, session as replies};
+use ordergate_actors::persistence::Level;
 
 /// Clocks are set and machines sleep: a far end is looked at again after this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -44,7 +46,10 @@ impl Session {
     fn next(&self) -> Step {
         let mut machine = self.machine.lock();
         let flights = self.orders_under_way.load(std::sync::atomic::Ordering::Acquire);
-        let step = machine.next(self.now(), flights);
+        let step = match (machine.next(self.now(), flights), self.no_login_before()) {
+            (Step::Login, Some(at)) => Step::WaitUntil(at),
+            (step, _) => step,
+        };
         match step {
             Step::Prove => machine.begin(Busy::Proof),
             Step::Login => machine.begin(Busy::Login),
@@ -74,6 +79,7 @@ impl Session {
             Ok(body) => body,
             Err(error) => return self.refused(error.to_string()),
         };
+        self.goes_aside();
         let delivery = self.http.post(&body, Some(&token.text), self.settings.timeouts.read).await;
         match delivery {
             Delivery::Replied { status, body } => self.proof(&token, status, &body, now),
@@ -117,6 +123,9 @@ impl Session {
             uid = self.settings.credentials.uid,
             "the broker refuses the login: {words}; it is not tried again until a person asks for it"
         );
+        let text = format!("the broker refuses the login ({words}); it is not tried again until a person logs in");
+        self.notices().say(Level::Page, "ALARM_LOGIN_REFUSED", text);
+        self.is_asked_for.store(false, Ordering::Release);
         self.machine.lock().refused(words);
         self.announce();
     }
@@ -143,6 +152,7 @@ impl Session {
 
     async fn login_call(&self, body: &Body) -> End {
         let asked_at = self.now();
+        self.goes_aside();
         let (status, text) = match self.http.post(body, None, self.settings.timeouts.login).await {
             Delivery::Replied { status, body } => (status, body),
             Delivery::NotWritten(words) | Delivery::Lost(words) => return End::Later(words),
@@ -185,7 +195,16 @@ impl Session {
         if let Err(error) = self.vault.keep(token, ends_at) {
             tracing::warn!(event = "token_not_kept", "the broker's token could not be kept ({error}); a restart has to log in again");
         }
-        self.machine.lock().logged_in(token.clone(), ends_at);
+        self.is_asked_for.store(false, Ordering::Release);
+        let count = {
+            let mut machine = self.machine.lock();
+            machine.logged_in(token.clone(), ends_at);
+            machine.logins_today(ends_at)
+        };
+        if count > 1 {
+            let text = format!("login number {count} of the token day that ends at {ends_at}: one is enough if no other program logs in");
+            self.notices().say(Level::Warn, "ALARM_EXTRA_LOGIN", text);
+        }
         tracing::info!(event = "broker_logged_in", uid = self.settings.credentials.uid, %ends_at, "logged in to the broker");
         if must_change_password {
             tracing::warn!(event = "broker_password_due", "the broker wants the password changed soon");

@@ -25,7 +25,7 @@ fn open(filled: u32) -> String {
 fn states(events: &[StreamEvent]) -> Vec<(BookState, i64)> {
     let row = |event: &StreamEvent| match event {
         StreamEvent::Order(row) => Some((row.state, row.filled)),
-        StreamEvent::Trade(_) | StreamEvent::Reconnected => None,
+        StreamEvent::Trade(_) | StreamEvent::Reconnected | StreamEvent::Notice { .. } => None,
     };
     events.iter().filter_map(row).collect()
 }

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::board::Board;
+use super::lots::Lots;
 use super::session::Session;
 use super::settings::NorenSettings;
 use super::wire::frames::{self, Frame};
@@ -43,6 +44,7 @@ pub struct Stream {
     health: Arc<Health>,
     updates: Updates,
     merge: Merge,
+    lots: Arc<Lots>,
     token: u64,
 }
 
@@ -77,8 +79,9 @@ impl Stream {
         board: Arc<Board>,
         health: Arc<Health>,
         updates: Updates,
+        lots: Arc<Lots>,
     ) -> Self {
-        Self { settings, account, session, board, health, updates, merge: Merge::default(), token: 0 }
+        Self { settings, account, session, board, health, updates, merge: Merge::default(), lots, token: 0 }
     }
 
     /// Keeps a socket up until the account's runtime ends.
@@ -206,11 +209,15 @@ impl Stream {
                 self.board.take(&tick, now);
             }
             Frame::Order(update) => {
-                let merged = self.merge.take(*update);
-                for event in merged.events {
+                let merged = self.lots.update(*update).map(|update| self.merge.take(update));
+                let (events, doubt) = match merged {
+                    Ok(merged) => (merged.events, merged.doubt),
+                    Err(error) => (Vec::new(), Some(error.to_string())),
+                };
+                for event in events {
                     self.updates.push(event);
                 }
-                if let Some(words) = merged.doubt {
+                if let Some(words) = doubt {
                     tracing::warn!(event = "broker_stream_doubt", "{words}; the books are read");
                     self.updates.push(StreamEvent::Reconnected);
                 }

@@ -89,7 +89,7 @@ pub(super) fn exchange(fields: &Fields, name: &'static str) -> Result<Exchange, 
 }
 
 /// The instrument, `exch` and `tsym`. A symbol that was sent percent-coded may come back so.
-pub(super) fn instrument(fields: &Fields) -> Result<InstrumentKey, FieldError> {
+pub(in crate::brokers::noren) fn instrument(fields: &Fields) -> Result<InstrumentKey, FieldError> {
     let symbol = fields.require("tsym")?.replace("%26", "&");
     Ok(InstrumentKey::new(exchange(fields, "exch")?, &symbol))
 }

@@ -43,6 +43,7 @@ enum End {
     Ok(Fields),
     Rejected(String),
     RateLimited(RateWindow, String),
+    NoSession(String),
     NotSent(String),
     Unconfirmed(String),
 }
@@ -54,6 +55,7 @@ pub fn place(delivery: &Delivery) -> Answer<PlaceOutcome> {
         End::Ok(fields) => numbered(&fields),
         End::Rejected(reason) => PlaceOutcome::Rejected(reason),
         End::RateLimited(window, text) => PlaceOutcome::RateLimited { window, text },
+        End::NoSession(text) => PlaceOutcome::NoSession(text),
         End::NotSent(cause) => PlaceOutcome::NotSent(cause),
         End::Unconfirmed(cause) => PlaceOutcome::Unconfirmed(cause),
     })
@@ -64,7 +66,7 @@ pub fn place(delivery: &Delivery) -> Answer<PlaceOutcome> {
 pub fn change(delivery: &Delivery) -> Answer<CallOutcome> {
     judge(delivery).map(|end| match end {
         End::Ok(_) => CallOutcome::Accepted,
-        End::Rejected(reason) => CallOutcome::Rejected(reason),
+        End::Rejected(reason) | End::NoSession(reason) => CallOutcome::Rejected(reason),
         End::RateLimited(window, text) => CallOutcome::RateLimited { window, text },
         End::NotSent(cause) => CallOutcome::NotSent(cause),
         End::Unconfirmed(cause) => CallOutcome::Unconfirmed(cause),
@@ -94,6 +96,7 @@ fn judge(delivery: &Delivery) -> Answer<End> {
         // A server in trouble says many things; only what it says when it is well proves a refusal.
         ObjectReply::NotOk(refusal) if refusal.class.refuses_the_call() && status < 500 => match refusal.class.window() {
             Some(window) => End::RateLimited(window, refusal.emsg),
+            None if refusal.class == ErrorClass::SessionExpired => End::NoSession(refusal.emsg),
             None => End::Rejected(refusal.emsg),
         },
         ObjectReply::NotOk(refusal) => End::Unconfirmed(format!("the broker answered (HTTP {status}): {}", refusal.emsg)),

@@ -43,7 +43,12 @@ fn clear_refusals_reject_and_tell_their_class() {
         let body = format!(r#"{{"stat":"Not_Ok","request_time":"20:40:01 19-05-2026","emsg":"{emsg}"}}"#);
         let answer = place(&replied(status, &body));
         let words = redact::line(&emsg.replace('\\', ""));
-        assert_eq!(answer.outcome, PlaceOutcome::Rejected(words), "{emsg}");
+        let outcome = match class {
+            ErrorClass::RateLimited { .. } => PlaceOutcome::RateLimited { window: RateWindow::Second, text: words },
+            ErrorClass::SessionExpired => PlaceOutcome::NoSession(words),
+            _ => PlaceOutcome::Rejected(words),
+        };
+        assert_eq!(answer.outcome, outcome, "{emsg}");
         assert_eq!(answer.class, Some(class), "{emsg}");
         assert_eq!(answer.request_time, Some(utc("2026-05-19T15:10:01Z")));
         assert!(matches!(change(&replied(status, &body)).outcome, CallOutcome::Rejected(_)), "{emsg}");
