@@ -31,14 +31,19 @@ pub enum Decision {
 
 /// Where orders are counted by regulation: the exchange of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Venue {
+pub enum Venue {
+    /// Shares, derivatives and currencies at NSE.
     Nse,
+    /// Shares and derivatives at BSE.
     Bse,
+    /// Commodities.
     Mcx,
 }
 
 impl Venue {
-    fn of(exchange: Exchange) -> Self {
+    /// The exchange of a segment.
+    #[must_use]
+    pub fn of(exchange: Exchange) -> Self {
         match exchange {
             Exchange::Nse | Exchange::Nfo | Exchange::Cds => Self::Nse,
             Exchange::Bse | Exchange::Bfo => Self::Bse,

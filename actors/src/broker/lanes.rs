@@ -1,14 +1,15 @@
 //! The pure core of BrokerActor: who goes next. Kill before cancel before exit before modify before entry; within a
 //! lane, first registered first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::budget::Venue;
 use super::calls::CallKind;
 use super::change::Wish;
 use crate::guard::Admitted;
-use crate::order::{CommandId, Exchange};
+use crate::order::{BasketId, CommandId, Exchange};
 use crate::ports::{Prepared, PreparedChange};
 
 /// The lanes, in the order in which they go.
@@ -66,7 +67,18 @@ pub struct Item {
     pub work: Work,
 }
 
-type Key = (Lane, u64, CallKind);
+/// Where an item waits.
+pub(super) type Key = (Lane, u64, CallKind);
+
+impl Item {
+    /// The basket of an order that is to be placed.
+    fn basket(&self) -> Option<BasketId> {
+        match &self.work {
+            Work::Place(admitted, _) => Some(admitted.record().basket_id),
+            Work::Cancel | Work::Modify(..) => None,
+        }
+    }
+}
 
 /// How far an item has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,21 +120,40 @@ impl Lanes {
         self.intended.range(counted.clone()).count() + self.ready.range(counted).count()
     }
 
-    /// The next item whose row should be written.
-    pub fn front(&mut self) -> Option<&mut Item> {
-        self.queued.first_entry().map(|entry| entry.into_mut())
+    /// The next item whose row should be written: the first, or, while the counts of some exchanges are full, the first of
+    /// its lane that is for another one. A basket keeps its order: none of it passes another of it.
+    #[must_use]
+    pub fn next(&self, full: &[Venue]) -> Option<Key> {
+        let ((lane, ..), _) = self.queued.first_key_value()?;
+        let mut held: BTreeSet<BasketId> = BTreeSet::new();
+        let mut of_lane = self.queued.iter().take_while(|(key, _)| key.0 == *lane);
+        let found = of_lane.find(|(_, item)| {
+            let is_full = item.counts_at.is_some_and(|exchange| full.contains(&Venue::of(exchange)));
+            let stays = is_full || item.basket().is_some_and(|basket| held.contains(&basket));
+            if stays {
+                held.extend(item.basket());
+            }
+            !stays
+        });
+        found.map(|(key, _)| *key)
     }
 
-    /// Takes the next item out: it has ended before its row was written.
-    pub fn take_next(&mut self) -> Option<Item> {
-        let (key, item) = self.queued.pop_first()?;
+    /// An item whose row is not written yet.
+    #[must_use]
+    pub fn queued(&self, key: Key) -> Option<&Item> {
+        self.queued.get(&key)
+    }
+
+    /// Takes an item out whose row is not written yet.
+    pub fn take_queued(&mut self, key: Key) -> Option<Item> {
+        let item = self.queued.remove(&key)?;
         self.places.remove(&(item.command_id, key.2));
         Some(item)
     }
 
-    /// The row of the next item is written: from now on it counts as on the way to the disk.
-    pub fn intend_next(&mut self, now: DateTime<Utc>) -> Option<&Item> {
-        let (key, mut item) = self.queued.pop_first()?;
+    /// The row of the item is written: from now on it counts as on the way to the disk.
+    pub fn intend(&mut self, key: Key, now: DateTime<Utc>) -> Option<&Item> {
+        let mut item = self.queued.remove(&key)?;
         item.since = now;
         self.places.insert((item.command_id, key.2), (key, Stage::Intended));
         Some(self.intended.entry(key).or_insert(item))
@@ -185,6 +216,27 @@ mod tests {
         Item { command_id, lane, number, counts_at: Some(Exchange::Nse), since: DateTime::UNIX_EPOCH, work: Work::Cancel }
     }
 
+    fn intend_next(lanes: &mut Lanes, now: DateTime<Utc>) -> bool {
+        lanes.next(&[]).is_some_and(|key| lanes.intend(key, now).is_some())
+    }
+
+    #[test]
+    fn what_one_exchange_holds_up_does_not_hold_up_the_lane() {
+        let mut lanes = Lanes::default();
+        let at = |exchange, number| Item { counts_at: Some(exchange), ..cancel(Lane::Cancel, number) };
+        let (nfo, mcx) = (Exchange::Nfo, Exchange::Mcx);
+        let kill = Item { counts_at: Some(nfo), ..cancel(Lane::Kill, 9) };
+        for item in [at(nfo, 1), at(Exchange::Nse, 2), at(mcx, 3), kill] {
+            assert!(lanes.push(item).is_none());
+        }
+        let number = |lanes: &Lanes, full: &[Venue]| lanes.next(full).map(|(_, number, _)| number);
+        assert_eq!(number(&lanes, &[Venue::Nse]), None, "no other lane passes a kill");
+        assert!(intend_next(&mut lanes, DateTime::UNIX_EPOCH));
+        assert_eq!(number(&lanes, &[]), Some(1));
+        assert_eq!(number(&lanes, &[Venue::Nse]), Some(3), "both NSE and NFO are counted there");
+        assert_eq!(number(&lanes, &[Venue::Nse, Venue::Mcx]), None);
+    }
+
     #[test]
     fn what_is_on_the_way_for_too_long_is_named() {
         let at = |second| DateTime::UNIX_EPOCH + chrono::Duration::seconds(second);
@@ -192,7 +244,7 @@ mod tests {
         for number in [1, 2, 3] {
             assert!(lanes.push(cancel(Lane::Cancel, number)).is_none());
         }
-        assert!(lanes.intend_next(at(10)).is_some() && lanes.intend_next(at(20)).is_some());
+        assert!(intend_next(&mut lanes, at(10)) && intend_next(&mut lanes, at(20)));
         assert_eq!(lanes.overdue(at(15)), [(command(1), CallKind::Cancel)], "2 is young, 3 was not written");
         assert!(lanes.make_ready(command(1), CallKind::Cancel));
         assert!(lanes.overdue(at(15)).is_empty());
@@ -204,7 +256,7 @@ mod tests {
         for (lane, number) in [(Lane::Cancel, 5), (Lane::Kill, 9), (Lane::Cancel, 3)] {
             assert!(lanes.push(cancel(lane, number)).is_none());
         }
-        while lanes.intend_next(DateTime::UNIX_EPOCH).is_some() {}
+        while intend_next(&mut lanes, DateTime::UNIX_EPOCH) {}
         for number in [5, 9, 3] {
             assert!(lanes.make_ready(command(number), CallKind::Cancel));
         }
@@ -226,7 +278,7 @@ mod tests {
         let mut lanes = Lanes::default();
         let _none = lanes.push(cancel(Lane::Cancel, 1));
         assert!(lanes.take_ready().is_none());
-        assert!(lanes.intend_next(DateTime::UNIX_EPOCH).is_some());
+        assert!(intend_next(&mut lanes, DateTime::UNIX_EPOCH));
         assert!(lanes.take_ready().is_none());
         assert_eq!(lanes.ahead(), 0, "a cancel takes no room in the window");
         assert!(lanes.make_ready(command(1), CallKind::Cancel));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 
-use super::budget::Decision;
+use super::budget::{Decision, Venue};
 use super::calls::Done;
+use super::lanes::Key;
 use super::messages::{CallDone, SlotDeadline};
 use super::{BrokerActor, CallKey, CallKind, Item, Lane, Work};
 use crate::guard::Admitted;
@@ -33,8 +34,9 @@ impl BrokerActor {
         let window = self.desk.broker.capabilities().send_ahead.max(1);
         let high_water = self.desk.calls.lock().high_water().cloned();
         let mut ahead = self.lanes.ahead();
-        while self.is_worth_a_token(now) {
-            let Some((lane, counts_at)) = self.lanes.front().map(|item| (item.lane, item.counts_at)) else { break };
+        let mut full = Vec::new();
+        while let Some(key) = self.next_worth_a_token(&full, now) {
+            let Some((lane, counts_at)) = self.lanes.queued(key).map(|item| (item.lane, item.counts_at)) else { break };
             // The window bounds entries and changes; a cancel or an exit never waits behind them for its own row.
             if lane > Lane::Exit && ahead >= window {
                 break;
@@ -42,10 +44,16 @@ impl BrokerActor {
             let decision = counts_at.map_or(Decision::Go, |exchange| self.desk.budget.lock().hold(lane, Some(exchange), now));
             if let Decision::WaitUntil(until) = decision {
                 self.wake_at(until);
-                break;
+                // If its exchange alone is full, others of its lane may go.
+                let has_room = self.desk.budget.lock().decide(lane, None, now) == Decision::Go;
+                match counts_at.map(Venue::of).filter(|venue| has_room && !full.contains(venue)) {
+                    Some(venue) => full.push(venue),
+                    None => break,
+                }
+                continue;
             }
             ahead += usize::from(lane > Lane::Exit);
-            let Some(item) = self.lanes.intend_next(now) else { break };
+            let Some(item) = self.lanes.intend(key, now) else { break };
             let command_id = item.command_id;
             let (fact, cargo) = match &item.work {
                 Work::Place(admitted, prepared) => {
@@ -71,23 +79,24 @@ impl BrokerActor {
     }
 
     /// Looks at the next item before a token is taken for it: what ended while it waited ends here, and a market order
-    /// that waited long is priced anew. False when nothing is left.
-    fn is_worth_a_token(&mut self, now: DateTime<Utc>) -> bool {
+    /// that waited long is priced anew. `None` when nothing is left that may go while those exchanges are full.
+    fn next_worth_a_token(&mut self, full: &[Venue], now: DateTime<Utc>) -> Option<Key> {
         loop {
-            let Some(item) = self.lanes.front() else { return false };
+            let key = self.lanes.next(full)?;
+            let item = self.lanes.queued(key)?;
             let (command_id, is_old) = (item.command_id, now.signed_duration_since(item.since));
-            let Work::Place(..) = &item.work else { return true };
+            let Work::Place(..) = &item.work else { return Some(key) };
             at_hand(&self.desk.client_id, command_id);
-            let Some(record) = self.record(command_id) else { return true };
+            let Some(record) = self.record(command_id) else { return Some(key) };
             let has_ended = record.status.is_terminal();
             let stale = self.last_look(&record, now);
             if !has_ended && stale.is_none() {
                 if is_old > self.quote_max_age() {
-                    self.price_anew(now);
+                    self.price_anew(key, now);
                 }
-                return true;
+                return Some(key);
             }
-            let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.take_next() else { return true };
+            let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.take_queued(key) else { return Some(key) };
             match stale.filter(|_| !has_ended) {
                 Some((tag, reason)) => self.refuse(*admitted, tag, reason),
                 None => admitted.into_ticket().settle(&Outcome::NotApplied(Some(record))),
@@ -97,12 +106,12 @@ impl BrokerActor {
 
     /// The next order waited for its turn: the limit that its market order became is of an old price. Without a fresh
     /// one it stays as it is.
-    fn price_anew(&mut self, now: DateTime<Utc>) {
-        let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.front() else { return };
+    fn price_anew(&mut self, key: Key, now: DateTime<Utc>) {
+        let Some(Item { work: Work::Place(admitted, _), .. }) = self.lanes.queued(key) else { return };
         if self.desk.broker.capabilities().takes_market_orders || admitted.terms().order_type != OrderType::Market {
             return;
         }
-        let Some(mut item) = self.lanes.take_next() else { return };
+        let Some(mut item) = self.lanes.take_queued(key) else { return };
         if let Work::Place(admitted, prepared) = &mut item.work
             && let Ok(fresh) = self.prepare(admitted, now)
         {

@@ -6,6 +6,7 @@
 mod book;
 mod change;
 mod exit;
+mod quotes;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -18,14 +19,14 @@ use tokio::sync::oneshot;
 pub use book::{Judgement, judge};
 pub use change::{Change, ChangeAnswer};
 pub use exit::{ExitSize, size};
+pub use quotes::QuoteCame;
 pub use rules::daily_pnl;
 pub use rules::{Checked, Inputs, Market, Unquoted};
 
 use crate::arming::{ArmMode, Mode};
-use crate::broker::WantQuotes;
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, CommandId, GateVerdict, InstrumentKey, OrderFact, OrderRecord, Tag, Terms};
+use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
 use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
 use crate::supervision::{Shell, at_hand, guarded};
 
@@ -51,16 +52,6 @@ pub struct AssessChange {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct LookAgain;
-
-/// The instrument's quote was asked for. Sent by BrokerActor; a quote is on the desk.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct QuoteCame {
-    /// The instrument.
-    pub key: InstrumentKey,
-    /// Why there is no quote, if there is none.
-    pub missing: Option<String>,
-}
 
 /// An order that risk has cleared, with the terms that it settled. Made here and nowhere else.
 #[derive(Debug)]
@@ -269,27 +260,6 @@ impl RiskActor {
         });
     }
 
-    /// Asks for the quotes that a basket lacks: at every look, so that a restart of BrokerActor forgets none.
-    fn ask_for_quotes(&self, judged: &[(Registered, Judgement)]) {
-        let lacking = judged.iter().filter(|(_, judgement)| *judgement == Judgement::Quote);
-        let wanted: Vec<_> =
-            lacking.filter_map(|(registered, _)| Some((registered.record().instrument()?, registered.record().number))).collect();
-        if !wanted.is_empty() {
-            self.line.tell_broker(&self.desk.client_id, WantQuotes(wanted));
-        }
-    }
-
-    /// The baskets that wait with this instrument are judged again; without a quote they are refused now.
-    fn quote_came(&mut self, came: &QuoteCame, now: DateTime<Utc>) {
-        let is_in = |group: &[Registered]| group.iter().any(|one| one.record().instrument().as_ref() == Some(&came.key));
-        let waiting = std::mem::take(&mut self.waiting.groups);
-        let (concerned, others): (BTreeMap<_, _>, BTreeMap<_, _>) = waiting.into_iter().partition(|(_, (group, ..))| is_in(group));
-        self.waiting.groups = others;
-        for (_, (group, since, was_paged)) in concerned {
-            self.assess(group, now, since, was_paged, Some(came));
-        }
-    }
-
     /// Said once: an account that was armed, and is not any more, without a person having disarmed it.
     fn watch_the_arming(&mut self, now: DateTime<Utc>) {
         let standing = self.desk.standing(now);
@@ -411,13 +381,6 @@ impl Handler<LookAgain> for RiskActor {
     type Result = ();
     fn handle(&mut self, _: LookAgain, ctx: &mut Self::Context) {
         guarded(self, ctx, |actor, _, now| actor.look_again(now));
-    }
-}
-
-impl Handler<QuoteCame> for RiskActor {
-    type Result = ();
-    fn handle(&mut self, message: QuoteCame, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, now| actor.quote_came(&message, now));
     }
 }
 

@@ -70,7 +70,7 @@ fn unit() -> impl Strategy<Value = QuantityUnit> {
 proptest! {
     #[test]
     fn prop_what_goes_out_comes_back_as_the_same_units(
-        count in 1_i64..100_000, lot in 1_i64..5_000, unit in unit(), is_mcx in any::<bool>(), is_short in any::<bool>(),
+        count in 1_i64..1_000, lot in 1_i64..1_000, unit in unit(), is_mcx in any::<bool>(), is_short in any::<bool>(),
     ) {
         let instrument = future(if is_mcx { Exchange::Mcx } else { Exchange::Cds }, lot);
         let lots = lots(&instrument, Some(unit), true);

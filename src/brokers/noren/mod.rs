@@ -21,6 +21,8 @@ mod tls;
 pub mod wire;
 
 #[cfg(test)]
+mod aside_tests;
+#[cfg(test)]
 mod board_tests;
 #[cfg(test)]
 mod fixtures;

@@ -24,7 +24,7 @@ const SEED: &str = "JBSWY3DPEHPK3PXP";
 const TOKEN: &str = "aaaabbbbccccddddeeeeffff0000111122223333444455556666777788889999";
 
 #[derive(Debug)]
-struct Hand(Mutex<DateTime<Utc>>);
+pub(super) struct Hand(Mutex<DateTime<Utc>>);
 
 impl Clock for Hand {
     fn now(&self) -> DateTime<Utc> {
@@ -90,7 +90,7 @@ pub(super) struct World {
 }
 
 /// Answers of a broker that is well: logins, proofs, and nothing in the books.
-fn well(arrived: &Arrived) -> Act {
+pub(super) fn well(arrived: &Arrived) -> Act {
     match arrived.route.as_str() {
         "QuickAuth" => ok(&format!(r#","susertoken":"{TOKEN}","uid":"FA00001","actid":"FA00001""#)),
         "GenAcsTok" => ok(&format!(r#","access_token":"{TOKEN}","uid":"FA00001","actid":"FA00001""#)),
@@ -108,7 +108,7 @@ impl World {
         Self::with(auth, |arrived, _| well(arrived)).await
     }
 
-    async fn with(auth: AuthFlow, script: impl Fn(&Arrived, usize) -> Act + Send + Sync + 'static) -> Self {
+    pub(super) async fn with(auth: AuthFlow, script: impl Fn(&Arrived, usize) -> Act + Send + Sync + 'static) -> Self {
         let server = Server::start(script).await;
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hand(Mutex::new("2026-11-20T04:30:00Z".parse().unwrap())));
@@ -116,11 +116,23 @@ impl World {
         Self { server, directory, clock, broker }
     }
 
-    async fn ready(&self) {
+    pub(super) async fn ready(&self) {
         until("the session", || self.broker.shared.session.token().is_ok()).await;
     }
 
-    fn prepared(&self, tag: &str) -> Prepared {
+    pub(super) fn addresses(&self) -> (String, String) {
+        addresses(&self.server)
+    }
+
+    pub(super) fn clock(&self) -> Arc<Hand> {
+        Arc::clone(&self.clock)
+    }
+
+    pub(super) fn set_clock(&self, text: &str) {
+        *self.clock.0.lock() = text.parse().unwrap();
+    }
+
+    pub(super) fn prepared(&self, tag: &str) -> Prepared {
         self.broker.prepare(order(tag), None).unwrap()
     }
 }

@@ -62,7 +62,10 @@ fn clear_refusals_reject_and_tell_their_class() {
         assert_eq!(answer.outcome, outcome, "{emsg}");
         assert_eq!(answer.class, Some(class), "{emsg}");
         assert_eq!(answer.request_time, Some(utc("2026-05-19T15:10:01Z")));
-        assert!(matches!(change(&replied(status, &body)).outcome, CallOutcome::Rejected(_)), "{emsg}");
+        let changed = change(&replied(status, &body)).outcome;
+        let is_limited = matches!(class, ErrorClass::RateLimited { .. });
+        assert_eq!(matches!(changed, CallOutcome::RateLimited { .. }), is_limited, "{emsg}");
+        assert_eq!(matches!(changed, CallOutcome::Rejected(_)), !is_limited, "{emsg}");
     }
 }
 

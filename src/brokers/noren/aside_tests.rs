@@ -1,0 +1,98 @@
+//! What the adapter does and hears beside the calls that it is asked for.
+
+use std::sync::Arc;
+
+use chrono::NaiveTime;
+use ordergate_actors::ports::{Broker, Clock, NoQuote, PlaceOutcome, RateWindow, Session as SessionState, StreamEvent};
+
+use super::fixtures::share;
+use super::server::{Act, Arrived, not_ok};
+use super::wire_tests::{World, event, settings, until, well};
+use super::{AuthFlow, Io, NorenBroker, NorenSettings};
+use crate::brokers::connection::Connection;
+use crate::instruments::InstrumentTable;
+
+const FULL: &str = "Invalid Input :  Order Recieved 11 in a current second exceeds Limit 10 for user";
+
+/// Every call of these routes is refused for too many calls.
+fn limited(routes: &'static [&'static str]) -> impl Fn(&Arrived, usize) -> Act {
+    move |arrived, _| if routes.contains(&arrived.route.as_str()) { not_ok(400, FULL) } else { well(arrived) }
+}
+
+#[tokio::test]
+async fn a_read_without_room_says_nothing_against_the_session_and_closes_the_window() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let _at_the_start = world.broker.aside();
+    world.server.script(limited(&["UserDetails"]));
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+    let aside = world.broker.aside();
+    assert_eq!((aside.calls, aside.limited.map(|(window, _)| window)), (0, Some(RateWindow::Second)), "the read itself was asked for");
+    assert_eq!(world.broker.aside().limited, None, "told once");
+}
+
+#[tokio::test]
+async fn a_quote_without_room_is_told_as_such() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    world.server.script(limited(&["GetQuotes"]));
+    let answer = world.broker.quote(Arc::new(share())).await;
+    assert!(matches!(answer, Err(NoQuote::RateLimited { window: RateWindow::Second, .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn calls_that_nobody_asked_for_are_counted() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    assert_eq!(world.broker.aside().calls, 1, "the login");
+    let report = world.broker.report().await;
+    assert!(report.funds.is_ok(), "{report:?}");
+    assert_eq!(world.broker.aside().calls, 2, "the proof and the funds");
+    let _book = world.broker.orders().await;
+    assert_eq!(world.broker.aside().calls, 0);
+}
+
+#[tokio::test]
+async fn an_order_that_finds_the_session_ended_is_refused_for_that() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    world.server.script(|arrived, _| match arrived.route.as_str() {
+        "PlaceOrder" => not_ok(401, "Session Expired :  Invalid Session Key"),
+        _ => well(arrived),
+    });
+    assert!(matches!(world.broker.place(world.prepared("OG1")).await, PlaceOutcome::NoSession(_)));
+}
+
+#[tokio::test]
+async fn a_person_hears_of_a_refused_login() {
+    let world = World::with(AuthFlow::QuickAuth, |arrived, _| match arrived.route.as_str() {
+        "QuickAuth" => not_ok(200, "Invalid Input : Invalid OTP"),
+        _ => well(arrived),
+    })
+    .await;
+    let mut stream = world.broker.stream().unwrap();
+    let StreamEvent::Notice { event, text, .. } = event(&mut stream).await else { panic!("a notice comes first") };
+    assert!(event == "ALARM_LOGIN_REFUSED" && text.contains("Invalid OTP"), "{event}: {text}");
+}
+
+#[tokio::test]
+async fn at_night_it_rests_while_nothing_needs_a_session() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (rest, socket) = world.addresses();
+    let login_at = NaiveTime::from_hms_opt(8, 0, 0).unwrap();
+    let settings = NorenSettings { login_at, ..settings((&rest, &socket), directory.path(), AuthFlow::QuickAuth) };
+    let table = Arc::new(InstrumentTable::new([share()]));
+    let broker = NorenBroker::start(settings, table, world.clock() as Arc<dyn Clock>, Io::current()).unwrap();
+    until("the session", || broker.shared.session.token().is_ok()).await;
+    let before = world.server.arrived("QuickAuth").len();
+    world.set_clock("2026-11-20T21:35:00Z");
+    broker.in_use(false);
+    let SessionState::Resting(words) = broker.session().await else { panic!("it is 03:05 and nothing is held") };
+    assert!(words.contains("2026-11-21 02:30:00 UTC"), "{words}");
+    assert_eq!(world.server.arrived("QuickAuth").len(), before);
+    broker.in_use(true);
+    until("a login at once", || world.server.arrived("QuickAuth").len() > before).await;
+    until("the session", || broker.shared.session.token().is_ok()).await;
+    assert_eq!(broker.session().await, SessionState::Ready);
+}
