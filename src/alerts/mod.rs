@@ -132,9 +132,7 @@ fn redacted(text: &str, secrets: &[SecretString]) -> String {
     let mut known: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).filter(|secret| secret.len() >= 4).collect();
     // One that holds another is covered whole.
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    known
-        .into_iter()
-        .fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
+    known.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
 }
 
 #[cfg(test)]

@@ -2,15 +2,15 @@
 
 mod gather;
 mod judge;
-mod schedule;
 mod record;
+mod schedule;
 mod site;
 mod today;
 
 pub use gather::{Recorded, gather};
 pub use judge::{Check, Inputs, Overall, Report, Verdict, judge};
-pub use schedule::{Due, Unattended, due, watch};
 pub use record::{Told, note_dismissal};
+pub use schedule::{Due, Unattended, due, watch};
 pub use site::{Logins, Site};
 pub use today::Today;
 

@@ -177,11 +177,6 @@ pub(in crate::web) async fn dismiss(request: HttpRequest, payload: Payload, stat
         state.site.dismissed.lock().insert(client_id.clone(), today);
         note_dismissal(&state.engine, client_id, &who, &body.reason);
     }
-    tracing::info!(
-        event = "readiness_dismissed",
-        who,
-        reason = body.reason,
-        "the readiness report of {today} is dismissed"
-    );
+    tracing::info!(event = "readiness_dismissed", who, reason = body.reason, "the readiness report of {today} is dismissed");
     Ok(HttpResponse::Ok().json(json!({ "done": "it is not pushed again today", "accounts": clients, "day": today })))
 }
