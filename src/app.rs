@@ -3,8 +3,9 @@
 //! Threads: HTTP workers, one engine thread (all actors), one writer thread (the journal), and those of the logs.
 
 mod brokers;
+mod surface;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,22 +20,20 @@ use ordergate_actors::{Engine, Line, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
 use brokers::Brokers;
+use surface::{announce, site, web_state};
 
 use crate::alerts::{Alerts, PageListener};
-use crate::brokers::connection::Connection;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, InstrumentSource};
 use crate::halt::ProcessHalt;
 use crate::instruments::master::{self, Downloader, News, Refresh};
 use crate::instruments::{InstrumentTable, Masters, sample};
 use crate::intent_log::IntentLog;
-use crate::readiness::Site;
 use crate::secrets::Secrets;
 use crate::starts::{self, StartMode};
 use crate::status_log::StatusLog;
 use crate::store::{Binding, Durability, Options, SqliteStore, VerifyFrom};
 use crate::telemetry;
-use crate::web::{ApiKey, Paths, Source, WebSettings, WebState};
 
 /// How often the probe looks at the actors' heartbeats, and how old the oldest may be before the process gives up.
 const PROBE: Duration = Duration::from_secs(5);
@@ -307,72 +306,6 @@ fn listeners(config: &Config, alerts: Option<Alerts>) -> Vec<Box<dyn Listener>> 
         Err(error) => tracing::error!(event = "intent_log_off", "the intent log is not written: {error}; the journal has everything"),
     }
     listeners
-}
-
-/// What going live needs beside the engine.
-fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Connection>>, alerts: Option<Alerts>) -> Site {
-    let registered = config.accounts.iter().filter_map(|account| Some((account.client_id.clone(), account.registered_address?))).collect();
-    let exchanges = if config.instruments.source == InstrumentSource::Sample { Vec::new() } else { config.instruments.exchanges.clone() };
-    Site {
-        directory: config.storage.directory.clone(),
-        connections,
-        exchanges,
-        readiness: config.readiness.clone(),
-        registered,
-        alerts,
-        ..Site::default()
-    }
-}
-
-fn web_state(
-    config: &Config,
-    secrets: &Secrets,
-    engine: Engine,
-    started_at: chrono::DateTime<chrono::Utc>,
-    render: Arc<dyn Fn() -> String + Send + Sync>,
-) -> WebState {
-    let accounts = config
-        .accounts
-        .iter()
-        .map(|account| crate::web::Account { client_id: account.client_id.clone(), mode_is_live: account.broker.is_live() })
-        .collect();
-    let own = Source {
-        previous: config.webhook.previous_secret.clone(),
-        replay_window_ms: config.webhook.replay_window_ms,
-        ..Source::new("webhook", secrets.webhook_secret.clone())
-    };
-    let more = config.webhook.sources.iter().map(|source| Source {
-        name: source.name.clone(),
-        current: source.secret.clone(),
-        previous: source.previous.clone(),
-        accounts: (!source.accounts.is_empty()).then(|| source.accounts.clone()),
-        replay_window_ms: source.replay_window_ms,
-        resends_on_5xx_only: source.resends_on_5xx_only,
-    });
-    let key = ApiKey { name: "api".to_owned(), secret: secrets.api_key.clone() };
-    let more_keys = config.api.keys.iter().map(|key| ApiKey { name: key.name.clone(), secret: key.key.clone() });
-    let mut settings =
-        WebSettings::new(accounts, std::iter::once(own).chain(more).collect(), std::iter::once(key).chain(more_keys).collect());
-    settings.body_limit = config.server.body_limit_bytes;
-    settings.body_deadline = config.server.body_deadline;
-    settings.decision_deadline = config.server.decision_deadline;
-    settings.lookup_deadline = config.server.lookup_deadline;
-    let risk_state =
-        config.accounts.first().map(|account| crate::risk_state::path(&config.storage.directory, &account.client_id)).unwrap_or_default();
-    let paths = Paths { database: config.storage.directory.join("orders.db"), logs: config.log.directory.clone(), risk_state };
-    WebState::new(engine, settings, started_at, render, paths)
-}
-
-/// What a person sees at the start: once the secrets and the alert to paste, later where to look.
-fn announce(config: &Config, secrets: &Secrets, address: std::net::SocketAddr) {
-    let accounts: Vec<&str> = config.accounts.iter().map(|account| account.client_id.as_str()).collect();
-    tracing::info!(event = "serving", %address, directory = %config.storage.directory.display(), accounts = accounts.join(","), "serving");
-    println!("ordergate serves {} on http://{address} (data: {})", accounts.join(", "), config.storage.directory.display());
-    if secrets.is_first_start {
-        let mut shown = config.clone();
-        shown.server.listen = address;
-        println!("{}", secrets.welcome(&shown));
-    }
 }
 
 /// An actor that no longer proves that it runs is worse than a restart: the process ends and recovers.

@@ -2,6 +2,7 @@
 //!
 //! All that is wrong is reported at once, each with its key, its value, the rule and where it was said.
 
+mod account;
 mod convert;
 mod going_live;
 mod instruments;
@@ -13,22 +14,22 @@ mod reader;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod violation;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::NaiveTime;
-use ordergate_actors::AccountSettings;
 use ordergate_actors::order::calendar::Enforce;
 use ordergate_actors::order::{Amount, ClientId, Exchange};
 use secrecy::SecretString;
 
-use crate::brokers::noren::NorenSettings;
 use crate::instruments::master::EquityTick;
 
+pub use account::{Account, BrokerKind};
 pub use layers::Layer;
+pub use violation::{ConfigError, Violation};
 
 /// Names the file when `--config` does not.
 pub const FILE_VARIABLE: &str = "ORDERGATE_CONFIG";
@@ -183,62 +184,6 @@ impl Default for Readiness {
     }
 }
 
-/// An account.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// Its name.
-    pub client_id: ClientId,
-    /// Where it trades.
-    pub broker: BrokerKind,
-    /// The address that the broker knows this machine by.
-    pub registered_address: Option<std::net::IpAddr>,
-    /// What the engine needs to know of it.
-    pub settings: AccountSettings,
-    /// Its broker's settings, if that is a Noren broker. The directory in them is set by who opens the account.
-    pub noren: Option<Box<NorenSettings>>,
-}
-
-/// The brokers of this version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BrokerKind {
-    /// No money moves.
-    Paper,
-    /// Shoonya, Flattrade.
-    Noren {
-        /// Whether real money moves; not with a simulator on this machine.
-        is_live: bool,
-    },
-}
-
-impl BrokerKind {
-    fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "paper" => Some(Self::Paper),
-            "noren" => Some(Self::Noren { is_live: true }),
-            _ => None,
-        }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Paper => "paper",
-            Self::Noren { is_live: true } => "noren",
-            Self::Noren { is_live: false } => "noren-simulator",
-        }
-    }
-
-    /// Whether real money moves.
-    #[must_use]
-    pub fn is_live(self) -> bool {
-        match self {
-            Self::Paper => false,
-            Self::Noren { is_live } => is_live,
-        }
-    }
-}
-
 /// The paper broker.
 #[derive(Debug, Clone)]
 pub struct Paper {
@@ -346,55 +291,6 @@ pub struct Setting {
     pub value: String,
     /// Where it was said.
     pub layer: Layer,
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The key; empty for a layer that cannot be read at all.
-    pub key: String,
-    /// Its value; `None` when there is none.
-    pub value: Option<String>,
-    /// What it must be.
-    pub rule: String,
-    /// Where it was said, if that is known.
-    pub layer: Option<Layer>,
-}
-
-impl Violation {
-    fn of_layer(layer: Layer, rule: String) -> Self {
-        Self { key: String::new(), value: None, rule, layer: Some(layer) }
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.layer, self.key.is_empty()) {
-            (Some(layer), true) => return write!(f, "{layer} {}", self.rule),
-            _ => f.write_str(&self.key)?,
-        }
-        if let Some(value) = &self.value {
-            write!(f, " = {value}")?;
-        }
-        if let Some(layer) = &self.layer {
-            write!(f, " ({layer})")?;
-        }
-        write!(f, " {}", self.rule)
-    }
-}
-
-/// Everything that is wrong with the configuration; never empty.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigError {
-    /// In the order of the sections.
-    pub violations: Vec<Violation>,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration has {} error(s):", self.violations.len())?;
-        self.violations.iter().try_for_each(|violation| write!(f, "\n  {violation}"))
-    }
 }
 
 impl Config {

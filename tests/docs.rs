@@ -14,8 +14,15 @@ use std::path::{Path, PathBuf};
 
 use ordergate_actors::order::Tag;
 
-const DOCUMENTS: [&str; 6] =
-    ["docs/seeds.md", "docs/invariants.md", "docs/architecture.md", "docs/runtime-semantics.md", "docs/operations.md", "docs/runbook.md"];
+const DOCUMENTS: [&str; 7] = [
+    "docs/seeds.md",
+    "docs/invariants.md",
+    "docs/architecture.md",
+    "docs/runtime-semantics.md",
+    "docs/operations.md",
+    "docs/runbook.md",
+    "docs/simulator.md",
+];
 /// What a path of the repository begins with.
 const ROOTS: [&str; 6] = ["actors/", "src/", "tests/", "docs/", "config/", "benches/"];
 /// What a row says instead of a test.

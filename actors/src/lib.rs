@@ -20,6 +20,7 @@
 
 pub mod arming;
 pub mod broker;
+pub mod desk;
 pub mod engine;
 pub mod guard;
 pub mod ingress;
@@ -29,11 +30,13 @@ pub mod persistence;
 pub mod ports;
 pub mod risk;
 pub mod settings;
+pub mod start;
 pub mod supervision;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod watcher;
 
-pub use engine::{Engine, EngineError, Parts, WriteOn};
+pub use engine::{Engine, EngineError};
 pub use line::{Desk, Line, Phase, World};
 pub use settings::{AccountSettings, Limits, QuantityUnit, QuantityUnits, Settings, Waits};
+pub use start::{Parts, WriteOn};

@@ -3,7 +3,7 @@
 //! A mailbox is bounded only for `try_send` on one kept address (clones of it each have a slot of their own), so the
 //! addresses live here and nowhere else, and `try_send` is the only verb.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -11,138 +11,23 @@ use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use chrono::{DateTime, Utc};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
-use crate::arming::{self, Standing};
-use crate::broker::{Answered, BrokerActor, Calls, Meter};
+use crate::broker::BrokerActor;
+pub use crate::desk::{Desk, Phase};
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
 use crate::order::calendar::Calendar;
 use crate::order::{ClientId, CommandId, InstrumentKey};
-use crate::persistence::{Admission, Cargo, Latch, Level, Note, Orphans, PersistenceActor, Post, Posted, Seat, Unit, View, Written};
-use crate::ports::{Broker, Clock, Ids, Instruments, Quote, Quotes};
+use crate::persistence::{Cargo, Level, Note, PersistenceActor, Post, Posted, Unit, View, Written};
+use crate::ports::{Clock, Ids, Instruments, Quote, Quotes};
 use crate::risk::RiskActor;
-use crate::settings::{AccountSettings, Fitted, Settings};
+use crate::settings::Settings;
 use crate::supervision::{EXIT_FAULT, Halt, RestartBudget, Shell};
-use crate::watcher::{Findings, WatcherActor};
+use crate::watcher::WatcherActor;
 
 /// How often an actor proves that it runs.
 const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// How far an account has come since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Phase {
-    /// The broker's books are being read; signals are registered and wait.
-    Recovering,
-    /// Exits go; entries wait for the last doubts of the start.
-    ExitsOnly,
-    /// Everything goes.
-    Open,
-    /// Stopping: nothing new is taken.
-    Closing,
-}
-
-/// One account's own things, surviving the restart of any of its actors.
-#[derive(Debug)]
-pub struct Desk {
-    /// The account.
-    pub client_id: ClientId,
-    /// Its limits and waits.
-    pub settings: AccountSettings,
-    /// Its broker; called by BrokerActor only.
-    pub broker: Arc<dyn Broker>,
-    /// The kill latch.
-    pub latch: Arc<Latch>,
-    /// Permits.
-    pub admission: Arc<Admission>,
-    /// Lost tickets.
-    pub orphans: Arc<Orphans>,
-    /// Calls under way.
-    pub calls: Mutex<Calls>,
-    /// Its rate budget.
-    pub budget: Mutex<Meter>,
-    /// Quotes that were asked for by themselves.
-    pub answered: Mutex<Answered>,
-    /// Orders that were at hand when an actor panicked.
-    pub suspects: Mutex<BTreeSet<CommandId>>,
-    /// Suspect exits that were driven once more; a second panic on one ends it.
-    pub second_drives: Mutex<BTreeSet<CommandId>>,
-    /// Orders of the process before that had not ended; recovery decides about them, once.
-    pub found_at_start: Mutex<BTreeSet<CommandId>>,
-    /// What the watcher last found at the broker.
-    pub findings: RwLock<Findings>,
-    phase: RwLock<Phase>,
-    addresses: DeskAddresses,
-}
-
-#[derive(Debug, Default)]
-struct DeskAddresses {
-    risk: OnceLock<Addr<RiskActor>>,
-    guard: OnceLock<Addr<GuardActor>>,
-    broker: OnceLock<Addr<BrokerActor>>,
-    watcher: OnceLock<Addr<WatcherActor>>,
-}
-
-impl Desk {
-    /// An account that is about to recover.
-    #[must_use]
-    pub fn new(fitted: Fitted, broker: Arc<dyn Broker>, latch: Arc<Latch>, seat: Seat, found_at_start: BTreeSet<CommandId>) -> Self {
-        let Fitted { settings, budget } = fitted;
-        let Seat { admission, orphans } = seat;
-        Self {
-            client_id: settings.client_id.clone(),
-            settings,
-            broker,
-            latch,
-            admission,
-            orphans,
-            calls: Mutex::new(Calls::default()),
-            budget: Mutex::new(Meter::new(budget)),
-            answered: Mutex::new(Answered::default()),
-            suspects: Mutex::new(BTreeSet::new()),
-            second_drives: Mutex::new(BTreeSet::new()),
-            found_at_start: Mutex::new(found_at_start),
-            findings: RwLock::new(Findings::default()),
-            phase: RwLock::new(Phase::Recovering),
-            addresses: DeskAddresses::default(),
-        }
-    }
-
-    /// Whether entries need a person to arm the account: real money moves, or the settings want a drill.
-    #[must_use]
-    pub fn needs_arming(&self) -> bool {
-        self.settings.arming.is_required || self.broker.capabilities().is_live
-    }
-
-    /// Whether the account is armed now.
-    #[must_use]
-    pub fn standing(&self, now: DateTime<Utc>) -> Standing {
-        self.latch.with_arming(|arming| arming::standing(self.needs_arming(), arming, &self.settings.arming.basis, now))
-    }
-
-    /// How far it has come.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        *self.phase.read()
-    }
-
-    /// Moves on; a closing desk stays closing.
-    pub fn set_phase(&self, next: Phase) {
-        let mut phase = self.phase.write();
-        if *phase != Phase::Closing {
-            *phase = next;
-        }
-    }
-
-    pub(crate) fn wire(&self, risk: Addr<RiskActor>, guard: Addr<GuardActor>, broker: Addr<BrokerActor>, watcher: Addr<WatcherActor>) {
-        let fresh = self.addresses.risk.set(risk).is_ok()
-            & self.addresses.guard.set(guard).is_ok()
-            & self.addresses.broker.set(broker).is_ok()
-            & self.addresses.watcher.set(watcher).is_ok();
-        debug_assert!(fresh, "a desk is wired once");
-    }
-}
 
 type Beats = BTreeMap<(&'static str, Option<ClientId>), tokio::time::Instant>;
 

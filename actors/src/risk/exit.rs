@@ -83,7 +83,15 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     let broker_held = broker_net.saturating_mul(long_or_short.sign());
     // Delivery leaves the position book when it settles: there only our own fills bound the exit.
     let is_delivery = key.product == Product::Cnc;
-    let broker_room = if is_delivery { own_room } else { broker_held.saturating_sub(book.exiting(order, None, &key)) };
+    let claims = if is_delivery { 0 } else { book.exiting(order, None, &key) };
+    let broker_room = if is_delivery { own_room } else { broker_held.saturating_sub(claims) };
+    // What the broker shows less than we hold may be what exits under way have filled and we have not heard of yet: then
+    // they are counted twice here, and the next read tells.
+    let unheard = book.gross(&key).net().saturating_sub(broker_net).saturating_mul(long_or_short.sign());
+    let may_be_counted_twice = broker_held > 0 && unheard > 0 && unheard <= claims;
+    if broker_room <= 0 && may_be_counted_twice && order.source != Source::System {
+        return ExitSize::Wait(format!("the broker shows {broker_net} in {key} while other exits there are under way"));
+    }
     if broker_room <= 0 {
         let reason = format!(
             "{strategy} holds {}, but the broker shows {broker_net} in {key}, and other exits claim the rest: an exit here would open a position",

@@ -121,7 +121,10 @@ fn another_strategys_exits_claim_of_the_brokers_net_only() {
     let theirs = exit(1).by("other").product(MIS).side(Side::Sell).asks(10).working("B1");
     assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&theirs), &both, &[(sbin_in(MIS), 20)])).2, 10);
     assert_eq!(closes(sized(&exit(2), std::slice::from_ref(&theirs), &both, &[(sbin_in(MIS), 14)])).2, 4);
-    refuses(sized(&exit(2), &[theirs], &both, &[(sbin_in(MIS), 10)]), Tag::NoPosition, "other exits claim the rest");
+    let shown = |net| sized(&exit(2), std::slice::from_ref(&theirs), &both, &[(sbin_in(MIS), net)]);
+    waits(shown(10), "other exits there are under way");
+    refuses(shown(9), Tag::NoPosition, "other exits claim the rest");
+    refuses(shown(0), Tag::NoPosition, "other exits claim the rest");
 }
 
 #[test]

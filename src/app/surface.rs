@@ -1,0 +1,81 @@
+//! What the surfaces get: the handlers' state, what going live needs, and the words of the start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ordergate_actors::Engine;
+use ordergate_actors::order::ClientId;
+
+use crate::alerts::Alerts;
+use crate::brokers::connection::Connection;
+use crate::config::{Config, InstrumentSource};
+use crate::readiness::Site;
+use crate::secrets::Secrets;
+use crate::web::{ApiKey, Paths, Source, WebSettings, WebState};
+
+/// What going live needs beside the engine.
+pub(super) fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Connection>>, alerts: Option<Alerts>) -> Site {
+    let registered = config.accounts.iter().filter_map(|account| Some((account.client_id.clone(), account.registered_address?))).collect();
+    let exchanges = if config.instruments.source == InstrumentSource::Sample { Vec::new() } else { config.instruments.exchanges.clone() };
+    Site {
+        directory: config.storage.directory.clone(),
+        connections,
+        exchanges,
+        readiness: config.readiness.clone(),
+        registered,
+        alerts,
+        ..Site::default()
+    }
+}
+
+/// What every handler shares, from the settings.
+pub(super) fn web_state(
+    config: &Config,
+    secrets: &Secrets,
+    engine: Engine,
+    started_at: chrono::DateTime<chrono::Utc>,
+    render: Arc<dyn Fn() -> String + Send + Sync>,
+) -> WebState {
+    let accounts = config
+        .accounts
+        .iter()
+        .map(|account| crate::web::Account { client_id: account.client_id.clone(), mode_is_live: account.broker.is_live() })
+        .collect();
+    let own = Source {
+        previous: config.webhook.previous_secret.clone(),
+        replay_window_ms: config.webhook.replay_window_ms,
+        ..Source::new("webhook", secrets.webhook_secret.clone())
+    };
+    let more = config.webhook.sources.iter().map(|source| Source {
+        name: source.name.clone(),
+        current: source.secret.clone(),
+        previous: source.previous.clone(),
+        accounts: (!source.accounts.is_empty()).then(|| source.accounts.clone()),
+        replay_window_ms: source.replay_window_ms,
+        resends_on_5xx_only: source.resends_on_5xx_only,
+    });
+    let key = ApiKey { name: "api".to_owned(), secret: secrets.api_key.clone() };
+    let more_keys = config.api.keys.iter().map(|key| ApiKey { name: key.name.clone(), secret: key.key.clone() });
+    let mut settings =
+        WebSettings::new(accounts, std::iter::once(own).chain(more).collect(), std::iter::once(key).chain(more_keys).collect());
+    settings.body_limit = config.server.body_limit_bytes;
+    settings.body_deadline = config.server.body_deadline;
+    settings.decision_deadline = config.server.decision_deadline;
+    settings.lookup_deadline = config.server.lookup_deadline;
+    let risk_state =
+        config.accounts.first().map(|account| crate::risk_state::path(&config.storage.directory, &account.client_id)).unwrap_or_default();
+    let paths = Paths { database: config.storage.directory.join("orders.db"), logs: config.log.directory.clone(), risk_state };
+    WebState::new(engine, settings, started_at, render, paths)
+}
+
+/// What a person sees at the start: once the secrets and the alert to paste, later where to look.
+pub(super) fn announce(config: &Config, secrets: &Secrets, address: std::net::SocketAddr) {
+    let accounts: Vec<&str> = config.accounts.iter().map(|account| account.client_id.as_str()).collect();
+    tracing::info!(event = "serving", %address, directory = %config.storage.directory.display(), accounts = accounts.join(","), "serving");
+    println!("ordergate serves {} on http://{address} (data: {})", accounts.join(", "), config.storage.directory.display());
+    if secrets.is_first_start {
+        let mut shown = config.clone();
+        shown.server.listen = address;
+        println!("{}", secrets.welcome(&shown));
+    }
+}
