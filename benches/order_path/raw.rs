@@ -104,7 +104,12 @@ fn record(orders: usize) -> Vec<[Vec<Write>; 3]> {
     (0..orders).map(|_| [next(), next(), next()]).collect()
 }
 
-pub(super) fn units_of(number: usize, command_id: CommandId, permit: ordergate_actors::persistence::Permit, at: DateTime<Utc>) -> [Unit; 3] {
+pub(super) fn units_of(
+    number: usize,
+    command_id: CommandId,
+    permit: ordergate_actors::persistence::Permit,
+    at: DateTime<Utc>,
+) -> [Unit; 3] {
     let ask = Ask {
         strategy: Strategy::parse(&format!("s{number}")).unwrap(),
         intent: Some(Intent::Entry),

@@ -42,23 +42,14 @@ impl<T> Last<T> {
 /// grow at one of the two.
 fn others<'a, T>(rows: &'a [Arc<T>], other: &'a [Arc<T>]) -> impl Iterator<Item = &'a Arc<T>> {
     let from_end = move |place: usize| (place + other.len()).checked_sub(rows.len());
-    let stands = move |row: &Arc<T>, place: Option<usize>| place.and_then(|place| other.get(place)).is_some_and(|one| Arc::ptr_eq(one, row));
-    rows.iter()
-        .enumerate()
-        .filter(move |(place, row)| !stands(row, Some(*place)) && !stands(row, from_end(*place)))
-        .map(|(_, row)| row)
+    let stands =
+        move |row: &Arc<T>, place: Option<usize>| place.and_then(|place| other.get(place)).is_some_and(|one| Arc::ptr_eq(one, row));
+    rows.iter().enumerate().filter(move |(place, row)| !stands(row, Some(*place)) && !stands(row, from_end(*place))).map(|(_, row)| row)
 }
 
 impl Last<BookRow> {
     /// As [`read_orders`], for the book that follows the last one: the same facts, at the cost of what is not settled.
-    pub fn read(
-        &mut self,
-        book: &Book,
-        rows: &Arc<[Arc<BookRow>]>,
-        tag_prefix: &str,
-        began_seq: u64,
-        now: DateTime<Utc>,
-    ) -> BookReading {
+    pub fn read(&mut self, book: &Book, rows: &Arc<[Arc<BookRow>]>, tag_prefix: &str, began_seq: u64, now: DateTime<Utc>) -> BookReading {
         let news = self.news(rows);
         let mut reading = BookReading::default();
         compare_rows(book, news.iter(), tag_prefix, began_seq, &mut reading);
