@@ -10,13 +10,14 @@ use ordergate_actors::ports::TradeRow;
 use super::event::{Entry, Event};
 use super::number;
 use super::order::{Order, Position};
+use super::orders::Orders;
 use super::reject::Impossible;
 
 /// Orders, trades and positions of one account on one day. Everything is ordered by number or name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Book {
     pub(super) date: Option<NaiveDate>,
-    pub(super) orders: BTreeMap<BrokerOrderId, Order>,
+    pub(super) orders: Orders,
     pub(super) open: BTreeSet<BrokerOrderId>,
     pub(super) trades: Vec<Arc<TradeRow>>,
     pub(super) positions: BTreeMap<HoldingKey, Position>,
@@ -85,7 +86,7 @@ impl Book {
             cost: position.holding.cost,
             expiry: position.expiry,
         });
-        let kept = self.orders.values().map(|order| Event::Kept {
+        let kept = self.orders.iter().map(|order| Event::Kept {
             entry: order.entry(),
             state: order.row.state,
             triggered: order.triggered,
@@ -114,7 +115,7 @@ impl Book {
                     order.fill(*filled, *value, *at);
                 }
                 order.end(*state, reason.clone(), *at);
-                self.orders.insert(entry.id.clone(), order);
+                self.orders.insert(order);
             }
             other => return Err(Impossible(format!("{other:?} begins no book"))),
         }
@@ -124,8 +125,8 @@ impl Book {
     fn roll(&mut self, date: NaiveDate, at: DateTime<Utc>) {
         let expired = std::mem::take(&mut self.open);
         // What was open stays to be seen for one more day; the rest of the old day goes.
-        self.orders.retain(|id, _| expired.contains(id));
-        for order in self.orders.values_mut() {
+        self.orders.retain(|order| expired.contains(&order.row.broker_order_id));
+        for order in self.orders.iter_mut() {
             order.end(BookState::Expired, Some(Arc::from("expired at the end of the day")), at);
         }
         self.trades.clear();
@@ -143,7 +144,7 @@ impl Book {
         if order.is_open() {
             self.open.insert(entry.id.clone());
         }
-        self.orders.insert(entry.id.clone(), order);
+        self.orders.insert(order);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ mod event;
 mod matching;
 mod number;
 mod order;
+mod orders;
 #[cfg(test)]
 mod properties;
 mod reject;
@@ -34,6 +35,7 @@ pub(in crate::simulator) use number::after as number_after;
 
 pub use event::{Decision, Entry, Event, NewOrder};
 pub use order::{Flow, Order, Position};
+pub use orders::Orders;
 pub use reject::{Impossible, Reject};
 
 use super::market::Market;
@@ -117,12 +119,12 @@ impl Exchange {
     /// The orders of today, oldest first. Cheap: the rows are shared.
     #[must_use]
     pub fn orders(&self) -> Vec<Arc<BookRow>> {
-        self.book.orders.values().map(|order| Arc::clone(&order.row)).collect()
+        self.book.orders.iter().map(|order| Arc::clone(&order.row)).collect()
     }
 
     /// The orders of today with what only the exchange knows of them, oldest first.
     pub fn order_details(&self) -> impl Iterator<Item = &Order> {
-        self.book.orders.values()
+        self.book.orders.iter()
     }
 
     /// The trades of today, oldest first. Cheap: the rows are shared.

@@ -108,12 +108,12 @@ fn check_book(desk: &Desk) -> Result<(), TestCaseError> {
         let sum = traded.entry(trade.fill.broker_order_id.clone()).or_default();
         sum.0 += trade.fill.quantity.value();
         sum.1 += trade.fill.price.times(trade.fill.quantity.value()).0;
-        let row = &book.orders[&trade.fill.broker_order_id].row;
+        let row = &book.orders.get(&trade.fill.broker_order_id).unwrap().row;
         let key = HoldingKey { instrument: row.instrument.clone(), product: row.product };
         *flows.entry(key).or_default() += row.side.sign() * trade.fill.quantity.value();
     }
-    for (id, order) in &book.orders {
-        let row = &order.row;
+    for order in book.orders.iter() {
+        let (row, id) = (&order.row, &order.row.broker_order_id);
         prop_assert!((0..=row.quantity).contains(&row.filled));
         prop_assert_eq!(book.open.contains(id), row.state == BookState::Open);
         if row.state != BookState::Expired {
