@@ -219,7 +219,15 @@ impl Bench {
 pub(super) fn terms(instrument: &Instrument, quantity: i64, price: Price) -> Found<Terms> {
     let product = if instrument.kind == Kind::Equity { Product::Cnc } else { Product::Nrml };
     let quantity = Quantity::new(quantity).ok_or_else(|| format!("{quantity} is no quantity"))?;
-    Ok(Terms { side: Side::Buy, quantity, product, order_type: OrderType::Limit, validity: Validity::Day, price: Some(price), trigger_price: None })
+    Ok(Terms {
+        side: Side::Buy,
+        quantity,
+        product,
+        order_type: OrderType::Limit,
+        validity: Validity::Day,
+        price: Some(price),
+        trigger_price: None,
+    })
 }
 
 /// A price that is far below the market and still taken: the day's lower band, or a tenth below the last trade where no

@@ -15,7 +15,9 @@ const QUESTIONS: &[(&str, fn(&Facts) -> Answered)] = &[
     ("Does a synchronous refusal leave a row?", refusal),
     ("How late is an order visible after an HTTP failure, at worst?", visibility),
     ("How long does a token live, and does a second login end it?", token),
-    ("When does the broker stop MIS and AMO orders?", |_| Err("needs orders at the end of a session; set it from the broker's circulars".to_owned())),
+    ("When does the broker stop MIS and AMO orders?", |_| {
+        Err("needs orders at the end of a session; set it from the broker's circulars".to_owned())
+    }),
     ("Does a second websocket end the first?", sockets),
     ("What do fillshares, MCX quantities and the payout's sign mean?", quantities),
     ("Which statuses stand around a cancel?", statuses),

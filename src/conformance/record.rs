@@ -38,7 +38,8 @@ pub fn write(data: &Path, report: &Report) -> io::Result<Result<(), NotRecorded>
 
 fn summary(report: &Report) -> String {
     let failed: Vec<&str> = report.lines.iter().filter(|line| line.verdict == Verdict::Failed).map(|line| line.name).collect();
-    let counts = format!("{} passed, {} failed, {} not tried", report.count(Verdict::Passed), failed.len(), report.count(Verdict::NotTried));
+    let counts =
+        format!("{} passed, {} failed, {} not tried", report.count(Verdict::Passed), failed.len(), report.count(Verdict::NotTried));
     let failed = if failed.is_empty() { String::new() } else { format!("; failed: {}", failed.join(", ")) };
     format!("ordergate {} with {}: {counts}{failed}", report.version, report.symbol)
 }

@@ -107,7 +107,8 @@ fn words(text: &str) -> String {
         }
         is_number = c.is_ascii_digit();
     }
-    let masked = masked.replace("#.#", "#").replace(" -#", " #").replace("# of # frames came before the reply", "every frame came after the reply");
+    let masked =
+        masked.replace("#.#", "#").replace(" -#", " #").replace("# of # frames came before the reply", "every frame came after the reply");
     masked.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -257,8 +258,12 @@ fn it_is_refused_beside_an_engine_and_for_paper() {
 fn real_money_needs_the_flag_and_the_typed_name() {
     let bench = Bench::new();
     let path = bench.here.path().join("mine.toml");
-    let live = std::fs::read_to_string(&path).unwrap().replace("http://127.0.0.1", "https://broker.invalid").replace("ws://127.0.0.1", "wss://broker.invalid");
-    let live = live.replace("[accounts.budget]", "limits = { daily_loss = 100, max_order_value = 1000, max_quantity = 1 }\n[accounts.budget]");
+    let live = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("http://127.0.0.1", "https://broker.invalid")
+        .replace("ws://127.0.0.1", "wss://broker.invalid");
+    let live =
+        live.replace("[accounts.budget]", "limits = { daily_loss = 100, max_order_value = 1000, max_quantity = 1 }\n[accounts.budget]");
     std::fs::write(&path, live + "login_ms = 500\nread_ms = 500\n").unwrap();
     let (code, text) = bench.run(&["--live-small-order"]);
     assert!(code == 78 && text.contains("the name was not typed") && text.contains("Type the account's name (SIM)"), "{code} {text}");

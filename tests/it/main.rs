@@ -11,6 +11,7 @@ mod cli;
 mod conformance;
 mod crash;
 mod intent_log;
+mod paper_quotes;
 mod simulator;
 mod status_log;
 mod support;

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::order::BrokerOrderId;
 use ordergate_actors::ports::{BookRow, PositionRow, Quote, Snapshot, TradeRow};
 
+use super::board::Sizes;
 use super::session::machine::Standing;
 use super::wire::frames::Scrip;
 use super::wire::{Body, Delivery, EncodeError, ErrorClass, FieldError, Fields, ListReply};
@@ -131,7 +132,8 @@ impl Shared {
         let market = quote::read(&fields, scrip.exchange, scrip.token, asked_at).map_err(|error| error.to_string())?;
         // By our clock, and as old as the question: the broker's tells whole seconds.
         let quote = Quote { at: asked_at, ..market.quote() };
-        self.board.put(scrip, quote);
+        let size = |levels: &[quote::Level]| levels.first().map(|level| level.quantity);
+        self.board.put(scrip, quote, Sizes { bid: size(&market.bids), ask: size(&market.asks) });
         Ok(quote)
     }
 

@@ -140,7 +140,11 @@ pub(super) fn order_number(facts: &Facts) -> Seen {
 
 fn changed(change: &Changed) -> Seen {
     let text = format!("to {} at {}: {}", change.asked.1, change.asked.0, called(&change.outcome));
-    if change.is_shown { passed(format!("{text}, and the book shows it")) } else { failed(format!("{text}, and the book does not show it")) }
+    if change.is_shown {
+        passed(format!("{text}, and the book shows it"))
+    } else {
+        failed(format!("{text}, and the book does not show it"))
+    }
 }
 
 pub(super) fn modify(facts: &Facts) -> Seen {

@@ -52,10 +52,9 @@ pub(super) fn clock(facts: &Facts) -> Seen {
     let limit = facts.max_skew.as_millis();
     match tried!(facts.skew_ms) {
         None => failed("the broker does not tell its time"),
-        Some(skew) => if_so(
-            u128::from(skew.unsigned_abs()) <= limit,
-            format!("the broker's clock is {skew} ms from ours (limit: {limit} ms)"),
-        ),
+        Some(skew) => {
+            if_so(u128::from(skew.unsigned_abs()) <= limit, format!("the broker's clock is {skew} ms from ours (limit: {limit} ms)"))
+        }
     }
 }
 
@@ -194,7 +193,9 @@ pub(super) fn second_login(facts: &Facts) -> Seen {
     };
     match &second.login {
         Err(words) => failed(format!("the second login did not work: {words}")),
-        Ok(()) => if_so(second.came_back, format!("{first}; the account {}", if second.came_back { "came back" } else { "did not come back" })),
+        Ok(()) => {
+            if_so(second.came_back, format!("{first}; the account {}", if second.came_back { "came back" } else { "did not come back" }))
+        }
     }
 }
 

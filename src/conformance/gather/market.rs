@@ -62,7 +62,8 @@ pub(super) async fn security(bench: &Bench, instrument: &Instrument) -> Found<Co
     let fields = bench.object(bench.probe.encoder(None).security_info(instrument.key.exchange, instrument.token)).await?;
     let told = of_security::read(&fields).map_err(|error| error.to_string())?;
     let text = |value: Option<String>| value;
-    let same = |name, ours: Option<String>, theirs: Option<String>| Figure { is_fine: theirs.is_none() || ours == theirs, name, ours, theirs };
+    let same =
+        |name, ours: Option<String>, theirs: Option<String>| Figure { is_fine: theirs.is_none() || ours == theirs, name, ours, theirs };
     let band = |band: Option<(Price, Price)>| band.map(|(low, high)| format!("{low} to {high}"));
     let freeze = (instrument.freeze.map(|it| it.value()), told.freeze.map(|it| it.value()));
     let is_frozen_alike = match freeze {

@@ -88,12 +88,7 @@ pub(super) async fn stream(bench: &Bench, instrument: &Instrument) -> Streaming 
     until(ANSWER, || bench.probe.stream().acknowledges_orders).await;
     until(beat, || bench.probe.stream().answers_heartbeats).await;
     let seen = bench.probe.stream();
-    Streaming {
-        is_up,
-        acknowledges_orders: seen.acknowledges_orders,
-        answers_heartbeats: seen.answers_heartbeats,
-        tick: tick(),
-    }
+    Streaming { is_up, acknowledges_orders: seen.acknowledges_orders, answers_heartbeats: seen.answers_heartbeats, tick: tick() }
 }
 
 /// A login that knows nothing of the first, and what it does to that.

@@ -113,8 +113,8 @@ fn frames_of(bench: &Bench, tag: &str, number: Option<&BrokerOrderId>, replied: 
     let read = heard.iter().filter_map(|frame| {
         let fields = Fields::parse(&frame.text)?;
         let named = fields.first(&["norenordno", "norenoordno"]);
-        let is_ours = named.as_deref() == number.map(BrokerOrderId::as_str)
-            || fields.text("remarks").is_some_and(|remarks| is_cut_of(&remarks, tag));
+        let is_ours =
+            named.as_deref() == number.map(BrokerOrderId::as_str) || fields.text("remarks").is_some_and(|remarks| is_cut_of(&remarks, tag));
         let event = event(&fields, "reporttype");
         is_ours.then(|| FrameSeen { before_reply: frame.at < replied, is_sparse: fields.text("qty").is_none(), event })
     });
@@ -190,7 +190,8 @@ async fn ends(bench: &Bench, instrument: &Arc<Instrument>, small: &mut SmallOrde
 
 /// Whether the row is at its end.
 pub(super) fn is_over(row: &Fields) -> bool {
-    is_cancelled(row) || row.text("status").is_some_and(|status| ["REJECTED", "REJECT", "COMPLETE"].contains(&status.to_uppercase().as_str()))
+    is_cancelled(row)
+        || row.text("status").is_some_and(|status| ["REJECTED", "REJECT", "COMPLETE"].contains(&status.to_uppercase().as_str()))
 }
 
 fn is_cancelled(row: &Fields) -> bool {

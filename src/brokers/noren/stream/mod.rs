@@ -11,8 +11,8 @@ pub mod merge;
 mod merge_tests;
 mod socket;
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Timelike, Utc, Weekday};
