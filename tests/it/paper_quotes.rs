@@ -122,9 +122,13 @@ totp_secret = "JBSWY3DPEHPK3PXP"
 /// Waits for the account's session: before there is one, there is no price and every order is refused.
 async fn ready(world: &World) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    let order = world.order("OGREADY000000", OrderType::Limit, Some("1000"));
-    while !matches!(world.place(order.clone()).await, PlaceOutcome::Accepted(_)) {
-        assert!(Instant::now() < deadline, "no quote came");
+    let order = world.order("OGREADY000000", OrderType::Limit, Some("1300"));
+    loop {
+        let outcome = world.place(order.clone()).await;
+        if matches!(outcome, PlaceOutcome::Accepted(_)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no quote came: {outcome:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -139,7 +143,7 @@ async fn a_paper_order_fills_at_the_live_price_and_a_resting_one_when_it_comes()
     assert!(matches!(world.place(world.order("OGLIVE0000002", OrderType::Limit, Some("1390"))).await, PlaceOutcome::Accepted(_)));
     assert_eq!(world.becomes("OGLIVE0000002", BookState::Open).await, None);
     world.price("1389.00", "1389.50");
-    assert_eq!(world.becomes("OGLIVE0000002", BookState::Complete).await.as_deref(), Some("1389.5"));
+    assert_eq!(world.becomes("OGLIVE0000002", BookState::Complete).await.as_deref(), Some("1390"), "what rests fills at its own limit");
     let routes: Vec<String> = world.simulator.log().iter().map(|row| row.route.to_string()).collect();
     assert!(!routes.iter().any(|route| route.contains("Order")), "only quotes are asked for: {routes:?}");
     assert!(world.simulator.orders().is_empty());
@@ -165,5 +169,5 @@ async fn a_stale_quote_is_no_price_until_it_is_fresh_again() {
     let outcome = world.place(world.order("OGLIVE0000004", OrderType::Market, None)).await;
     assert!(matches!(&outcome, PlaceOutcome::Rejected(words) if words.contains(KEY)), "{outcome:?}");
     world.clock.0.store(0, Ordering::Relaxed);
-    assert_eq!(world.becomes("OGLIVE0000003", BookState::Complete).await.as_deref(), Some("1380.05"));
+    assert_eq!(world.becomes("OGLIVE0000003", BookState::Complete).await.as_deref(), Some("1390"));
 }
