@@ -91,7 +91,8 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
 /// Whether the account's prices are nobody's. Those of a real broker are real, and so are those that a paper account takes
 /// from one; those of a simulated broker are not.
 fn is_synthetic(broker: &Capabilities, has_live_quotes: bool) -> bool {
-    !broker.is_live && !(has_live_quotes && broker.name == "paper")
+    let is_real = broker.is_live || (has_live_quotes && broker.name == "paper");
+    !is_real
 }
 
 fn priced(quote: &Quote, is_synthetic: bool, age_ms: i64) -> Value {
