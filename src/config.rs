@@ -25,6 +25,7 @@ use ordergate_actors::order::calendar::Enforce;
 use ordergate_actors::order::{Amount, ClientId, Exchange};
 use secrecy::SecretString;
 
+use crate::brokers::noren::NorenSettings;
 use crate::instruments::master::EquityTick;
 
 pub use account::{Account, BrokerKind};
@@ -189,6 +190,11 @@ impl Default for Readiness {
 pub struct Paper {
     /// The market's seed.
     pub seed: u64,
+    /// The real account whose quotes it fills against; `None`: the synthetic market. The directory in them is set by who
+    /// opens it.
+    pub quotes: Option<Box<NorenSettings>>,
+    /// A live quote older than this is no price.
+    pub stale_after: Duration,
 }
 
 /// What can be traded, and from where that is known.
@@ -312,7 +318,7 @@ impl Config {
         let api = sections::api(&mut reader);
         let alerts = going_live::alerts(&mut reader);
         let readiness = going_live::readiness(&mut reader);
-        let paper = sections::paper(&mut reader);
+        let paper = sections::paper(&mut reader, watcher.poll);
         let instruments = instruments::instruments(&mut reader);
         let calendar = sections::calendar(&mut reader);
         let engine = sections::engine(&mut reader, &accounts);

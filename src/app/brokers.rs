@@ -10,7 +10,7 @@ use ordergate_actors::ports::{Broker, Clock, Quotes};
 
 use crate::brokers::connection::Connection;
 use crate::brokers::noren::{Io, NorenBroker, NorenSettings};
-use crate::brokers::paper::{PaperBroker, PaperSettings};
+use crate::brokers::paper::{LiveMarket, PaperBroker, PaperSettings};
 use crate::config::{Account, BrokerKind, Config};
 use crate::files::private_directory;
 use crate::instruments::Masters;
@@ -45,10 +45,17 @@ pub(super) fn misfit(accounts: &[(AccountSettings, Arc<dyn Broker>)]) -> Option<
 /// Opens the accounts of the configuration.
 pub(super) fn open(config: &Config, instruments: &Arc<Masters>, clock: &Arc<dyn Clock>) -> anyhow::Result<Brokers> {
     let listed: Vec<_> = instruments.table().iter().collect();
-    let market: Arc<dyn Market> = Arc::new(SyntheticMarket::new(config.paper.seed, listed.iter().map(AsRef::as_ref)));
-    let uses_noren = config.accounts.iter().any(|account| account.noren.is_some());
+    let uses_noren = config.paper.quotes.is_some() || config.accounts.iter().any(|account| account.noren.is_some());
     let io = uses_noren.then(Io::start).transpose().context("the thread of the broker's connections")?;
     let (mut accounts, mut connections) = (Vec::with_capacity(config.accounts.len()), BTreeMap::new());
+    let quoting = match (&config.paper.quotes, &io) {
+        (Some(settings), Some(io)) => Some(quoting(config, settings, instruments, clock, io)?),
+        _ => None,
+    };
+    let market: Arc<dyn Market> = match &quoting {
+        Some(account) => Arc::new(LiveMarket::new(account.clone(), Arc::clone(clock), config.paper.stale_after)),
+        None => Arc::new(SyntheticMarket::new(config.paper.seed, listed.iter().map(AsRef::as_ref))),
+    };
     let mut quotes: Option<Arc<dyn Quotes>> = None;
     for account in &config.accounts {
         let broker: Arc<dyn Broker> = match (account.broker, &io) {
@@ -63,11 +70,16 @@ pub(super) fn open(config: &Config, instruments: &Arc<Masters>, clock: &Arc<dyn 
                 let directory = config.storage.directory.join("paper").join(account.client_id.as_str());
                 private_directory(&directory).with_context(|| format!("the paper broker's directory {}", directory.display()))?;
                 let settings = PaperSettings::new(directory);
+                if let Some(quoting) = &quoting {
+                    // Who trades on paper logs in for the quotes.
+                    connections.insert(account.client_id.clone(), Arc::new(quoting.clone()) as Arc<dyn Connection>);
+                }
                 Arc::new(PaperBroker::open(&settings, Arc::clone(instruments) as _, Arc::clone(&market), Arc::clone(clock))?)
             }
         };
         accounts.push((account.settings.clone(), broker));
     }
+    let quotes = quotes.or_else(|| quoting.map(|account| account.board() as Arc<dyn Quotes>));
     let quotes = quotes.unwrap_or_else(|| Arc::new(MarketQuotes::new(market, Arc::clone(instruments) as _, Arc::clone(clock))));
     Ok(Brokers { accounts, quotes, connections })
 }
@@ -78,6 +90,20 @@ fn noren(config: &Config, account: &Account, instruments: &Arc<Masters>, clock: 
     private_directory(&directory).with_context(|| format!("the broker's directory {}", directory.display()))?;
     let quantity_units = account.settings.quantity_units;
     let settings = NorenSettings { directory, quantity_units, ..settings.as_ref().clone() };
+    Ok(NorenBroker::start(settings, Arc::clone(instruments) as _, Arc::clone(clock), io.clone())?)
+}
+
+/// The account whose quotes the paper broker fills against. Nothing trades there: only its quotes are handed on.
+fn quoting(
+    config: &Config,
+    settings: &NorenSettings,
+    instruments: &Arc<Masters>,
+    clock: &Arc<dyn Clock>,
+    io: &Io,
+) -> anyhow::Result<NorenBroker> {
+    let directory = config.storage.directory.join("quotes");
+    private_directory(&directory).with_context(|| format!("the directory of the account that quotes, {}", directory.display()))?;
+    let settings = NorenSettings { directory, ..settings.clone() };
     Ok(NorenBroker::start(settings, Arc::clone(instruments) as _, Arc::clone(clock), io.clone())?)
 }
 

@@ -24,6 +24,8 @@ pub(super) fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Conn
         readiness: config.readiness.clone(),
         registered,
         alerts,
+        // A simulator's prices are nobody's, whoever passes them on.
+        has_live_quotes: config.paper.quotes.as_ref().is_some_and(|quotes| quotes.is_live),
         ..Site::default()
     }
 }

@@ -27,12 +27,37 @@ struct Kept {
     client_secret: Option<SecretString>,
 }
 
-/// The settings of the account in that row. They are read for every account, so that a wrong default is found before
+/// Whose settings they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Of {
+    /// The account in that row, which trades there.
+    Account(usize),
+    /// The account whose quotes the paper broker fills against. It never trades.
+    Paper,
+}
+
+impl Of {
+    fn at(self) -> String {
+        match self {
+            Self::Account(index) => format!("accounts.{index}"),
+            Self::Paper => "paper".to_owned(),
+        }
+    }
+
+    fn scope(self, reader: &mut Reader) -> Scope<'_> {
+        match self {
+            Self::Account(index) => reader.row("accounts", index, Some("account")),
+            Self::Paper => reader.section_over("paper", "account"),
+        }
+    }
+}
+
+/// The settings of that account. They are read for every account, so that a wrong default is found before
 /// anybody needs it; what must be there is asked only of an account that `uses` them. The directory is set by who opens
 /// the account.
-pub(super) fn noren(reader: &mut Reader, index: usize, uses: bool, poll: Duration) -> NorenSettings {
-    let at = |name: &str| format!("accounts.{index}.noren.{name}");
-    let mut scope = reader.row("accounts", index, Some("account"));
+pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> NorenSettings {
+    let at = |name: &str| format!("{}.noren.{name}", of.at());
+    let mut scope = of.scope(reader);
     let host = url(&mut scope, "noren.host", &["https://", "http://"]);
     let host = host.trim_end_matches('/').to_owned();
     let rest_prefix = scope.text("noren.rest_prefix", "must be a path with a slash at both ends, for example /NorenWClientAPI/", |text| {
@@ -77,14 +102,14 @@ pub(super) fn noren(reader: &mut Reader, index: usize, uses: bool, poll: Duratio
         reader.violate(&at("silence_ms"), "must be longer than heartbeat_ms");
     }
     if uses {
-        needed(reader, index, &settings);
+        needed(reader, of, &settings);
     }
     settings
 }
 
 /// What an account that trades there cannot do without.
-fn needed(reader: &mut Reader, index: usize, settings: &NorenSettings) {
-    let at = |name: &str| format!("accounts.{index}.noren.{name}");
+fn needed(reader: &mut Reader, of: Of, settings: &NorenSettings) {
+    let at = |name: &str| format!("{}.noren.{name}", of.at());
     let who = &settings.credentials;
     if who.uid.is_empty() {
         reader.violate(&at("uid"), "must be the user at the broker, for example FA12345");
@@ -105,6 +130,7 @@ fn needed(reader: &mut Reader, index: usize, settings: &NorenSettings) {
     if !settings.socket_url.starts_with("wss://") {
         reader.violate(&at("socket_url"), "must be wss: a broker that is not on this machine");
     }
+    let Of::Account(index) = of else { return };
     for name in ["daily_loss", "max_order_value", "max_quantity"] {
         let key = format!("accounts.{index}.limits.{name}");
         if !reader.is_said(&key) {

@@ -118,3 +118,18 @@ fn a_file_of_secrets_must_be_private() {
     let config = load(&text, &[]).unwrap();
     assert_eq!(config.accounts[0].noren.as_ref().unwrap().credentials.client_secret.as_ref().unwrap().expose_secret(), "hunter2");
 }
+
+#[test]
+fn paper_takes_quotes_from_an_account_that_states_no_limits_and_stays_paper() {
+    assert!(load("", &[]).unwrap().paper.quotes.is_none());
+    let text = "[paper]\nquotes = \"noren\"\n[paper.noren]\nuid = \"fa1\"\n";
+    let secret = ("ORDERGATE__PAPER__NOREN__CLIENT_SECRET", "hunter2-secret");
+    let config = load(text, &[secret]).unwrap();
+    let quotes = config.paper.quotes.as_ref().unwrap();
+    assert_eq!((quotes.credentials.uid.as_str(), quotes.is_live, config.accounts[0].broker), ("FA1", true, BrokerKind::Paper));
+    assert!(quotes.host.starts_with("https://") && !format!("{config:?}").contains("hunter2"));
+    assert_eq!(keys(&load("[paper]\nquotes = \"noren\"\n", &[]).unwrap_err()), ["paper.noren.uid", "paper.noren.client_secret"]);
+    assert_eq!(keys(&load("[paper]\nquotes = \"live\"\n", &[]).unwrap_err()), ["paper.quotes"]);
+    let plain = format!("{text}host = \"http://api.example.com\"\n");
+    assert_eq!(keys(&load(&plain, &[secret]).unwrap_err()), ["paper.noren.host"]);
+}

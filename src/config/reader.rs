@@ -38,6 +38,11 @@ impl Reader {
         Scope { reader: self, at: name.to_owned(), defaults: None }
     }
 
+    /// A section whose missing keys are looked up in another.
+    pub(super) fn section_over(&mut self, name: &str, defaults: &'static str) -> Scope<'_> {
+        Scope { reader: self, at: name.to_owned(), defaults: Some(defaults) }
+    }
+
     /// A row of a list, whose missing keys are looked up in another section.
     pub(super) fn row(&mut self, list: &str, index: usize, defaults: Option<&'static str>) -> Scope<'_> {
         Scope { reader: self, at: format!("{list}.{index}"), defaults }

@@ -153,7 +153,7 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
         }
         let shown = reader.settings.len();
         let is_noren = matches!(broker, Some(BrokerKind::Noren { .. }));
-        let noren = super::noren::noren(reader, index, is_noren, watcher.poll);
+        let noren = super::noren::noren(reader, super::noren::Of::Account(index), is_noren, watcher.poll);
         if !is_noren {
             reader.settings.truncate(shown);
         }
@@ -246,8 +246,18 @@ fn waits(scope: &mut Scope<'_>, watcher: &Watcher, counts_requests: bool) -> Wai
     }
 }
 
-pub(super) fn paper(reader: &mut Reader) -> Paper {
-    Paper { seed: reader.section("paper").number("seed", 0..=u64::MAX) }
+pub(super) fn paper(reader: &mut Reader, poll: Duration) -> Paper {
+    let mut scope = reader.section("paper");
+    let seed = scope.number("seed", 0..=u64::MAX);
+    let stale_after = scope.millis("stale_after_ms");
+    let is_live = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
+        "synthetic" => Some(false),
+        "noren" => Some(true),
+        _ => None,
+    };
+    let is_live = scope.text("quotes", "must be synthetic or noren", is_live).unwrap_or(false);
+    let quotes = is_live.then(|| Box::new(super::noren::noren(reader, super::noren::Of::Paper, true, poll)));
+    Paper { seed, quotes, stale_after }
 }
 
 pub(super) fn calendar(reader: &mut Reader) -> Calendar {

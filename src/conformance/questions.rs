@@ -9,7 +9,10 @@ use super::facts::{Facts, Fillshares, SmallOrder};
 
 type Answered = Result<String, String>;
 
-const QUESTIONS: &[(&str, fn(&Facts) -> Answered)] = &[
+/// A question, and what the facts say to it; `Err`: what an answer needs.
+type Question = (&'static str, fn(&Facts) -> Answered);
+
+const QUESTIONS: &[Question] = &[
     ("Do remarks come back, how long, and after a change?", remarks),
     ("How does PlaceOrder take M&M?", ampersand),
     ("Does a synchronous refusal leave a row?", refusal),
@@ -28,7 +31,7 @@ const QUESTIONS: &[(&str, fn(&Facts) -> Answered)] = &[
 
 /// Each question with its answer.
 pub(super) fn answers(facts: &Facts) -> Vec<Answer> {
-    let answer = |(number, (question, answer)): (u8, &(&'static str, fn(&Facts) -> Answered))| Answer {
+    let answer = |(number, (question, answer)): (u8, &Question)| Answer {
         number,
         question,
         answer: answer(facts).unwrap_or_else(|needs| format!("not tried: {needs}")),

@@ -33,6 +33,8 @@ pub struct Site {
     pub alerts: Option<Alerts>,
     /// Logins that a person began.
     pub logins: Logins,
+    /// Whether paper orders fill against quotes of a real account.
+    pub has_live_quotes: bool,
     /// The days whose report a person has dismissed.
     pub dismissed: Mutex<BTreeMap<ClientId, NaiveDate>>,
 }

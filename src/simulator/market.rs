@@ -1,7 +1,8 @@
 //! What the market shows: the displayed depth of an instrument at a time. Either synthetic, drawn from a seed, or set
 //! by hand.
 //!
-//! *Invariant:* a market is a pure function of the instrument and the time; it knows nothing of anybody's orders.
+//! *Invariant:* a market knows nothing of anybody's orders; a synthetic or scripted one is a pure function of the
+//! instrument and the time.
 
 mod option;
 mod quotes;
@@ -9,10 +10,11 @@ mod scripted;
 mod synthetic;
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{Instrument, Price, Side};
-use ordergate_actors::ports::Quote;
+use ordergate_actors::ports::{Call, Quote};
 
 pub use quotes::MarketQuotes;
 pub use scripted::ScriptedMarket;
@@ -71,4 +73,9 @@ impl Depth {
 pub trait Market: Send + Sync + fmt::Debug + 'static {
     /// The displayed book at that time; `None` when this market does not know the instrument.
     fn depth(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Depth>;
+
+    /// Makes the instrument's book known, where that takes a question; then `depth` shows it, if it could be had.
+    fn warm(&self, _instrument: &Arc<Instrument>) -> Call<()> {
+        Box::pin(std::future::ready(()))
+    }
 }

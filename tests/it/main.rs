@@ -14,6 +14,7 @@ mod exits;
 mod intent_log;
 mod live;
 mod long_day;
+mod paper_quotes;
 mod readiness;
 mod simulator;
 mod status_log;

@@ -36,11 +36,43 @@ pub struct Board {
     most: usize,
 }
 
+/// Units at the touch, as far as they are known.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// At the best buyer.
+    pub bid: Option<i64>,
+    /// At the best seller.
+    pub ask: Option<i64>,
+}
+
+/// A quote with what stands at its touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    /// The quote.
+    pub quote: Quote,
+    /// The units there.
+    pub sizes: Sizes,
+    /// Grows whenever the touch is another, in price or in units.
+    pub version: u64,
+}
+
 #[derive(Debug, Default)]
 struct Slot {
     quote: Option<Quote>,
+    sizes: Sizes,
+    version: u64,
     /// The number of the last question for it.
     asked: AtomicU64,
+}
+
+impl Slot {
+    fn set(&mut self, quote: Option<Quote>, sizes: Sizes) {
+        let touch = |quote: Option<Quote>| quote.map(|quote| (quote.bid, quote.ask));
+        if (touch(self.quote), self.sizes) != (touch(quote), sizes) {
+            self.version = self.version.wrapping_add(1);
+        }
+        (self.quote, self.sizes) = (quote, sizes);
+    }
 }
 
 impl fmt::Debug for Board {
@@ -67,17 +99,30 @@ impl Board {
     pub fn take(&self, tick: &Tick, now: DateTime<Utc>) -> bool {
         let mut slots = self.slots.write();
         let Some(slot) = slots.get_mut(&tick.scrip) else { return false };
-        slot.quote = tick.merge(slot.quote, now).map(|quote| Quote { at: quote.at.min(now), ..quote });
+        let quote = tick.merge(slot.quote, now).map(|quote| Quote { at: quote.at.min(now), ..quote });
+        let before = if tick.is_whole { Sizes::default() } else { slot.sizes };
+        slot.set(quote, Sizes { bid: tick.bid_quantity.or(before.bid), ask: tick.ask_quantity.or(before.ask) });
         true
     }
 
     /// Takes a quote that was read by itself, unless the board has a newer one.
-    pub fn put(&self, scrip: Scrip, quote: Quote) {
+    pub fn put(&self, scrip: Scrip, quote: Quote, sizes: Sizes) {
         if let Some(slot) = self.slots.write().get_mut(&scrip)
             && slot.quote.is_none_or(|known| known.at <= quote.at)
         {
-            slot.quote = Some(quote);
+            slot.set(Some(quote), sizes);
         }
+    }
+
+    /// The newest quote with its sizes. Asking is subscribing, as with [`Quotes::quote`].
+    #[must_use]
+    pub fn touch(&self, key: &InstrumentKey) -> Option<Touch> {
+        let instrument = self.instruments.find(key)?;
+        let scrip = Scrip { exchange: key.exchange, token: instrument.token };
+        self.want(scrip);
+        let slots = self.slots.read();
+        let slot = slots.get(&scrip)?;
+        slot.quote.map(|quote| Touch { quote, sizes: slot.sizes, version: slot.version })
     }
 
     /// All that shall be subscribed: for a new connection. Changes up to now are in it.
@@ -128,7 +173,7 @@ impl Board {
             changes.subscribe.retain(|other| *other != oldest);
             changes.unsubscribe.push(oldest);
         }
-        slots.insert(scrip, Slot { quote: None, asked: AtomicU64::new(number) });
+        slots.insert(scrip, Slot { asked: AtomicU64::new(number), ..Slot::default() });
         changes.unsubscribe.retain(|other| *other != scrip);
         changes.subscribe.push(scrip);
         drop((slots, changes));
@@ -138,9 +183,6 @@ impl Board {
 
 impl Quotes for Board {
     fn quote(&self, key: &InstrumentKey) -> Option<Quote> {
-        let instrument = self.instruments.find(key)?;
-        let scrip = Scrip { exchange: key.exchange, token: instrument.token };
-        self.want(scrip);
-        self.slots.read().get(&scrip).and_then(|slot| slot.quote)
+        self.touch(key).map(|touch| touch.quote)
     }
 }

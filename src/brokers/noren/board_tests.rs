@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ordergate_actors::order::Exchange;
 use ordergate_actors::ports::Quotes;
 
-use super::board::{Board, Changes};
+use super::board::{Board, Changes, Sizes};
 use super::fixtures::share;
 use super::wire::frames::{Frame, Scrip, Tick, read};
 use crate::instruments::InstrumentTable;
@@ -75,9 +75,28 @@ fn an_older_quote_does_not_replace_a_newer_one() {
     board.want(scrip(2885));
     board.take(&tick(r#""t":"tk","lp":"101.45""#), now());
     let newest = board.quote(&key).unwrap();
-    board.put(scrip(2885), ordergate_actors::ports::Quote { at: now() - TimeDelta::seconds(1), bid: None, ..newest });
+    board.put(scrip(2885), ordergate_actors::ports::Quote { at: now() - TimeDelta::seconds(1), bid: None, ..newest }, Sizes::default());
     assert_eq!(board.quote(&key), Some(newest));
     let newer = ordergate_actors::ports::Quote { at: now() + TimeDelta::seconds(1), ..newest };
-    board.put(scrip(2885), newer);
+    board.put(scrip(2885), newer, Sizes::default());
     assert_eq!(board.quote(&key), Some(newer));
+}
+
+#[test]
+fn sizes_are_merged_and_every_other_touch_is_another_version() {
+    let (board, key) = (board(2), share().key);
+    assert_eq!(board.touch(&key), None);
+    board.take(&tick(r#""t":"tk","lp":"101.45","bp1":"101.40","sp1":"101.50","bq1":"10","sq1":"20""#), now());
+    let first = board.touch(&key).unwrap();
+    assert_eq!(first.sizes, Sizes { bid: Some(10), ask: Some(20) });
+    board.take(&tick(r#""t":"tf","lp":"101.50""#), now());
+    assert_eq!(board.touch(&key).unwrap().version, first.version, "a trade alone leaves the touch as it is");
+    board.take(&tick(r#""t":"tf","sq1":"5""#), now());
+    let second = board.touch(&key).unwrap();
+    assert_eq!(second.sizes, Sizes { bid: Some(10), ask: Some(5) });
+    board.take(&tick(r#""t":"tf","sq1":"20""#), now());
+    let third = board.touch(&key).unwrap();
+    assert!(first.version < second.version && second.version < third.version, "the same book again is a new one");
+    board.take(&tick(r#""t":"tk","lp":"101.45","bp1":"101.40","sp1":"101.50""#), now());
+    assert_eq!(board.touch(&key).unwrap().sizes, Sizes::default(), "a whole frame without sizes knows none");
 }

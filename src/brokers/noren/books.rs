@@ -12,6 +12,7 @@ use ordergate_actors::persistence::Level;
 use ordergate_actors::ports::{BookRow, NoQuote, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow};
 use parking_lot::Mutex;
 
+use super::board::Sizes;
 use super::session::Unread;
 use super::session::machine::Standing;
 use super::wire::frames::Scrip;
@@ -211,7 +212,8 @@ impl Shared {
         let market = quote::read(&fields, scrip.exchange, scrip.token, asked_at).map_err(|error| NoQuote::None(error.to_string()))?;
         // By our clock, and as old as the question: the broker's tells whole seconds.
         let quote = Quote { at: asked_at, ..market.quote() };
-        self.board.put(scrip, quote);
+        let size = |levels: &[quote::Level]| levels.first().map(|level| level.quantity);
+        self.board.put(scrip, quote, Sizes { bid: size(&market.bids), ask: size(&market.asks) });
         Ok(quote)
     }
 

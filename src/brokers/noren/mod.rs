@@ -50,7 +50,7 @@ use ordergate_actors::ports::{
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-pub use board::{Board, Changes};
+pub use board::{Board, Changes, Sizes, Touch};
 pub use http::{Http, HttpError};
 pub use io::Io;
 pub use lots::Lots;

@@ -1,9 +1,10 @@
 //! The paper broker: the engine's Broker port on the pure exchange. It is a broker of its own: its book lives in its own
 //! file, survives a kill, and owes nothing to the engine's database.
 //!
-//! *Invariant:* what happened is in the file before anybody is told. No lock is held across an await; every future is
-//! ready at once and does its work when it is first polled.
+//! *Invariant:* what happened is in the file before anybody is told. No lock is held across an await; every future does
+//! its work when it is first polled, and is ready at once unless a live market has to be asked for a quote first.
 
+mod live;
 mod log;
 mod request;
 mod stream;
@@ -24,6 +25,7 @@ use ordergate_actors::ports::{
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+pub use live::LiveMarket;
 pub use log::{FILE_NAME, LogFailure, PaperError};
 
 use crate::simulator::exchange::{Decision, Event, Exchange, NewOrder, Reject};
@@ -219,6 +221,7 @@ impl Broker for PaperBroker {
         Box::pin(async move {
             let BrokerOrder { instrument, terms, tag, .. } = prepared.order;
             let order = NewOrder { instrument: instrument.key.clone(), terms, tag: Some(Arc::from(tag.as_str())) };
+            shared.market.warm(&instrument).await;
             match shared.act(|exchange, now, market| exchange.decide_place(&order, now, market)) {
                 Ok(Ok(id)) => PlaceOutcome::Accepted(id),
                 Ok(Err(reject)) => PlaceOutcome::Rejected(reject.to_string()),
@@ -268,6 +271,7 @@ impl Broker for PaperBroker {
     fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
+            shared.market.warm(&instrument).await;
             let depth = shared.market.depth(&instrument, shared.clock.now());
             depth.map(|depth| depth.quote()).ok_or_else(|| NoQuote::None(format!("the market has no price of {}", instrument.key)))
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Query as Parameters};
 use ordergate_actors::order::{ClientId, Holding, HoldingKey, Strategy};
-use ordergate_actors::ports::{PositionRow, Quote};
+use ordergate_actors::ports::{Capabilities, PositionRow, Quote};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
     let holdings = state
         .engine
         .read(client_id, |book| book.holdings().map(|(strategy, key, held)| (strategy.clone(), key.clone(), *held)).collect::<Vec<_>>())?;
-    let is_synthetic = !desk.broker.capabilities().is_live;
+    let is_synthetic = is_synthetic(desk.broker.capabilities(), state.site.has_live_quotes);
     let now = state.now();
     let positions: Vec<Value> = by_key(holdings, rows)
         .into_iter()
@@ -88,6 +88,13 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
     }))
 }
 
+/// Whether the account's prices are nobody's. Those of a real broker are real, and so are those that a paper account takes
+/// from one; those of a simulated broker are not.
+fn is_synthetic(broker: &Capabilities, has_live_quotes: bool) -> bool {
+    let is_real = broker.is_live || (has_live_quotes && broker.name == "paper");
+    !is_real
+}
+
 fn priced(quote: &Quote, is_synthetic: bool, age_ms: i64) -> Value {
     json!({
         "last": quote.last.to_string(),
@@ -97,4 +104,29 @@ fn priced(quote: &Quote, is_synthetic: bool, age_ms: i64) -> Value {
         "age_ms": age_ms,
         "source": if is_synthetic { "SYNTHETIC" } else { "BROKER" },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_real_only_where_a_real_broker_told_them() {
+        let broker = |name, is_live| Capabilities {
+            name,
+            is_live,
+            tag_length: 15,
+            can_modify: true,
+            has_stream: true,
+            send_ahead: 1,
+            visibility_bound: std::time::Duration::ZERO,
+            poll: std::time::Duration::ZERO,
+            takes_market_orders: true,
+            max_modifications: None,
+            budget: None,
+        };
+        assert!(is_synthetic(&broker("paper", false), false) && !is_synthetic(&broker("paper", false), true));
+        assert!(is_synthetic(&broker("noren", false), true), "a simulated broker fills against its own market");
+        assert!(!is_synthetic(&broker("noren", true), false));
+    }
 }
