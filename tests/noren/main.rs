@@ -4,5 +4,8 @@
 
 mod checks;
 mod house;
+mod kill;
 mod matrix;
 mod menu;
+mod named;
+mod secrets;

@@ -61,12 +61,24 @@ impl WatcherActor {
         self.post_facts(facts);
         self.core.proven.insert(Reading::Trades);
         self.desk.findings.write().trades_at = Some(at);
-        if is_clean {
+        if is_clean && !self.has_unexplained(rows) {
             self.core.search.missed_trades(self.patience(), at);
             self.conclude_absence();
         } else {
             self.core.search.start_over();
         }
+    }
+
+    /// Whether there is a trade of an order that neither we nor the newest order book know: one of the two books lies.
+    fn has_unexplained(&self, rows: &[Arc<TradeRow>]) -> bool {
+        let findings = self.desk.findings.read();
+        let shown = findings.orders.as_ref().map_or(&[][..], |orders| &*orders.rows);
+        let is_ours = |id| self.line.view.read(&self.desk.client_id, |book| book.order_by_broker_id(id).is_some()).unwrap_or(false);
+        !self.core.search.is_empty()
+            && rows
+                .iter()
+                .map(|row| &row.fill.broker_order_id)
+                .any(|id| !shown.iter().any(|row| row.broker_order_id == *id) && !is_ours(id))
     }
 
     pub(super) fn orders(&mut self, rows: Vec<Arc<BookRow>>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
@@ -101,6 +113,7 @@ impl WatcherActor {
                 command_id: Some(missing),
             });
         }
+        self.name_lost(&reading.lacks, at);
         if tells_all {
             self.core.proven.insert(Reading::Orders);
             let mut findings = self.desk.findings.write();

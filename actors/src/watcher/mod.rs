@@ -79,6 +79,8 @@ struct Core {
     search: Search,
     asked_to_cancel: BTreeMap<CommandId, DateTime<Utc>>,
     named_doubts: BTreeSet<CommandId>,
+    /// Working orders that the broker's order book lacks, and since when.
+    lost: BTreeMap<CommandId, DateTime<Utc>>,
     said: BTreeSet<String>,
     unreadable: BTreeMap<Reading, Vec<Unreadable>>,
     /// When each book was last asked for.
