@@ -175,7 +175,7 @@ impl House {
     fn prices(&self) {
         self.price(SBIN, "850.00", "850.10");
         self.price("INFY-EQ", "1500.00", "1500.10");
-        self.price("M&M-EQ", "3000.00", "3000.10");
+        self.price("M&M-EQ", "3340.00", "3340.10");
     }
 
     /// The broker.

@@ -84,6 +84,9 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     // Delivery leaves the position book when it settles: there only our own fills bound the exit.
     let is_delivery = key.product == Product::Cnc;
     let broker_room = if is_delivery { own_room } else { broker_held.saturating_sub(book.exiting(order, None, &key)) };
+    if broker_room <= 0 && !positions.tells_of(&key, book) {
+        return ExitSize::Wait(format!("the broker's positions have no row for {key}, which was traded today: they are read again"));
+    }
     if broker_room <= 0 {
         let reason = format!(
             "{strategy} holds {}, but the broker shows {broker_net} in {key}, and other exits claim the rest: an exit here would open a position",

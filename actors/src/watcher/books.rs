@@ -114,6 +114,7 @@ impl WatcherActor {
             });
         }
         self.name_lost(&reading.lacks, at);
+        self.core.twins = reading.twins.iter().copied().collect();
         if tells_all {
             self.core.proven.insert(Reading::Orders);
             let mut findings = self.desk.findings.write();

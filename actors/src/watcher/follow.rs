@@ -48,6 +48,10 @@ impl WatcherActor {
             })
             .unwrap_or_default();
         for order in overdue {
+            // The page that names the order without a tag says more.
+            if self.core.twins.contains(&order.command_id) {
+                continue;
+            }
             if now.signed_duration_since(order.updated_at) > patience && self.core.named_doubts.insert(order.command_id) {
                 let text = format!(
                     "{} {} {} is in doubt at the broker since {}; look it up there and resolve it, or wait",
