@@ -96,7 +96,10 @@ pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_s
     let shown: HashSet<&BrokerOrderId> = rows.iter().map(|row| &row.broker_order_id).collect();
     // While something is being looked for, the orders that have ended count too: a book without them tells nothing.
     // What a person found not to be there is not asked of the book.
-    let ended = book.newest().filter(|order| order.status.is_terminal() && order.tag != Some(Tag::NotAtBroker)).take(if book.doubts().next().is_some() { usize::MAX } else { 0 });
+    let ended = book
+        .newest()
+        .filter(|order| order.status.is_terminal() && order.tag != Some(Tag::NotAtBroker))
+        .take(if book.doubts().next().is_some() { usize::MAX } else { 0 });
     reading.lacks = book
         .open_orders()
         .chain(ended)

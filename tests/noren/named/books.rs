@@ -95,8 +95,7 @@ async fn a_session_that_expires_in_the_middle_of_a_burst() {
         for command in legs {
             let row = house.order(command);
             executed += i32::from(row.status == Status::Executed);
-            let is_told =
-                matches!(row.tag, None | Some(Tag::BrokerNotLoggedIn | Tag::BrokerRejected | Tag::NotSent));
+            let is_told = matches!(row.tag, None | Some(Tag::BrokerNotLoggedIn | Tag::BrokerRejected | Tag::NotSent));
             assert!(row.status.is_terminal() && is_told, "{status}: {row:?}");
         }
         assert!(executed >= 2, "those before it went out");

@@ -122,10 +122,15 @@ async fn a_change_that_is_taken_and_then_refused_leaves_the_order_as_it_was() {
     };
     house.fault(FaultRule::next("ModifyOrder", Fault::ReplaceRejected));
     assert_eq!(house.engine().modify(change("848.50")).await.unwrap(), ChangeAnswer::Asked);
-    house.until("it was refused", || {
-        house.sim().orders().iter().any(|row| row["reports"].as_array().is_some_and(|all| all.iter().any(|one| one == "ReplaceRejected")))
-    })
-    .await;
+    house
+        .until("it was refused", || {
+            house
+                .sim()
+                .orders()
+                .iter()
+                .any(|row| row["reports"].as_array().is_some_and(|all| all.iter().any(|one| one == "ReplaceRejected")))
+        })
+        .await;
     rests(&house).await;
     let row = house.order(command);
     assert_eq!((row.status, row.tag), (Status::SentToBroker, None));
@@ -147,11 +152,12 @@ async fn a_second_login_evicts_the_socket_and_both_come_back() {
     house.sim().second_login();
     house.price(SBIN, "848.00", "848.10");
     house.until_order("the fill is found", command, |order| order.status == Status::Executed).await;
-    house.until("a socket is back", || {
-        let state = house.sim().state();
-        state["sockets"].as_array().unwrap().iter().any(|socket| socket["logged_in"] == true && socket["orders"] == true)
-    })
-    .await;
+    house
+        .until("a socket is back", || {
+            let state = house.sim().state();
+            state["sockets"].as_array().unwrap().iter().any(|socket| socket["logged_in"] == true && socket["orders"] == true)
+        })
+        .await;
     assert_eq!(house.sim().state()["logins"].as_u64().unwrap(), logins + 1, "one login, not a fight");
     never_failed(&house, command).await;
     rests(&house).await;
