@@ -8,4 +8,5 @@ mod kill;
 mod matrix;
 mod menu;
 mod named;
+mod parts;
 mod secrets;
