@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule};
 use ordergate_actors::order::{LegDraft, Status, Tag};
-use ordergate_actors::ports::BudgetChange;
+use ordergate_actors::ports::{BudgetChange, Clock as _};
 
 use super::rests;
-use crate::house::{House, Plan, entry, exit, pass, secs};
+use crate::house::{House, Plan, client, entry, exit, pass, secs};
 
 #[tokio::test]
 async fn an_entry_that_was_one_too_many_in_its_second_fails_in_the_brokers_words() {
@@ -54,6 +54,9 @@ async fn a_minute_that_is_full_holds_every_call_until_it_has_passed() {
     house.sim().advance_time(minute);
     house.until("it was decided", || house.order(command).status.is_terminal()).await;
     assert!(house.accepted(command) <= 1);
+    let jumped = house.clock.now() - chrono::Duration::seconds(5);
+    let positions_at = || house.engine().desk(&client()).unwrap().findings.read().positions.as_ref().map(|positions| positions.at);
+    house.until("the positions are read again", || positions_at().is_some_and(|at| at > jumped)).await;
     let next = house.submit(LegDraft { strategy: Some("n".into()), ..entry() }).await;
     house.until_order("the next one fills", next, |order| order.status == Status::Executed).await;
     rests(&house).await;
