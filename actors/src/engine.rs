@@ -106,7 +106,7 @@ impl Engine {
         self.fact(client_id, command_id, OrderFact::CancelWanted { tag: Tag::CancelledByUser, reason }, who).await
     }
 
-    /// A person's verdict on an order in doubt. `NotApplied` if it is not in doubt.
+    /// A person's verdict on an order in doubt, or on one that the broker numbered and does not show. `NotApplied` to others.
     ///
     /// # Errors
     /// No account, or the answer was lost.

@@ -65,9 +65,11 @@ fn never(house: &House, excuse: Excuse) -> Result<(), String> {
     if let Some(halt) = house.halted() {
         return Err(format!("the engine halted: {halt:?}"));
     }
+    let theirs = house.sim().orders();
     for order in house.orders() {
         let (tag, command) = (order.broker_tag.as_str(), order.command_id);
-        if house.sim().accepted(tag) > 1 {
+        let rows = theirs.iter().filter(|row| row["tag"] == tag).count();
+        if rows > 1 || house.sim().accepted(tag) > 1 {
             return Err(format!("INV-2: the broker accepted order {command} more than once"));
         }
     }

@@ -3,28 +3,22 @@
 //! The engine lives on a thread of its own and is steered from outside, so that it can be ended as a kill ends it: its
 //! calls, its sockets and its actors are gone at once, and nothing is closed.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ordergate::brokers::connection::Connection as _;
-use ordergate::brokers::noren::wire::Ampersand;
-use ordergate::brokers::noren::{
-    AuthFlow, Backoff, Buffers, Credentials, Io, NorenBroker, NorenSettings, Protection, Slabs, StreamWaits, Timeouts,
-};
-use ordergate::instruments::{InstrumentTable, sample};
+use ordergate::brokers::noren::{NorenBroker, NorenSettings};
 use ordergate::simulator::noren_server::{FaultRule, PriceSetting, Prices, Settings as SimSettings, Simulator, TimeSettings};
-use ordergate::store::SqliteStore;
-use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderRecord, SignalDraft, SignalId, Source, trading_date};
+use ordergate_actors::order::{CommandId, LegDraft, OrderRecord, SignalDraft, SignalId, Source};
 use ordergate_actors::persistence::Alarm;
-use ordergate_actors::ports::{Broker, BudgetChange, Clock, Ids, Instruments, Query, Rows, Session};
-use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
-use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, Waits, World, WriteOn};
-use rust_decimal::Decimal;
-use secrecy::SecretString;
+use ordergate_actors::ports::{Broker as _, Clock as _, Query, Rows, Session};
+use ordergate_actors::testkit::{NotedHalt, TokioClock, morning};
+use ordergate_actors::{AccountSettings, Engine, Phase};
 use tempfile::TempDir;
+
+use crate::parts::{account_settings, engine, noren_settings};
+pub(crate) use crate::parts::{client, entry, exit, leg, resting_entry, resting_exit};
 
 /// How long anything may take; it takes milliseconds.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -175,7 +169,7 @@ impl House {
     fn prices(&self) {
         self.price(SBIN, "850.00", "850.10");
         self.price("INFY-EQ", "1500.00", "1500.10");
-        self.price("M&M-EQ", "3000.00", "3000.10");
+        self.price("M&M-EQ", "3340.00", "3340.10");
     }
 
     /// The broker.
@@ -202,7 +196,7 @@ impl House {
             match broker.session().await {
                 Session::Ready => return,
                 Session::NotReady(why) if why.contains("log in again") => drop(broker.login().await),
-                Session::NotReady(why) => assert!(tokio::time::Instant::now() < deadline, "{why}\n{}", self.told()),
+                Session::NotReady(why) | Session::Resting(why) => assert!(tokio::time::Instant::now() < deadline, "{why}\n{}", self.told()),
             }
             pass(Duration::from_millis(20)).await;
         }
@@ -401,181 +395,4 @@ impl House {
 /// Lets real time pass between two looks.
 pub(crate) async fn pass(span: Duration) {
     tokio::time::sleep(span).await;
-}
-
-/// The account.
-pub(crate) fn client() -> ClientId {
-    ClientId::parse(CLIENT).unwrap()
-}
-
-/// An order with a limit.
-pub(crate) fn leg(kind: &str, side: &str, quantity: i64, price: &str) -> LegDraft {
-    let text = |text: &str| Some(text.to_owned());
-    LegDraft {
-        strategy: text("a"),
-        execution_type: text(kind),
-        exchange: text("NSE"),
-        symbol: text(SBIN),
-        side: text(side),
-        quantity: text(&quantity.to_string()),
-        product: text("MIS"),
-        order_type: text("LIMIT"),
-        price: text(price),
-        ..LegDraft::default()
-    }
-}
-
-/// An entry that fills at once.
-pub(crate) fn entry() -> LegDraft {
-    leg("ENTRY", "BUY", 10, "850.50")
-}
-
-/// An entry that rests until the price falls.
-pub(crate) fn resting_entry() -> LegDraft {
-    leg("ENTRY", "BUY", 10, "849.00")
-}
-
-/// An exit that fills at once.
-pub(crate) fn exit() -> LegDraft {
-    leg("EXIT", "SELL", 10, "849.50")
-}
-
-/// An exit that rests until the price rises.
-pub(crate) fn resting_exit() -> LegDraft {
-    leg("EXIT", "SELL", 10, "852.00")
-}
-
-fn engine(
-    directory: &Path,
-    noren: NorenSettings,
-    account: AccountSettings,
-    clock: Arc<TokioClock>,
-    halt: Arc<NotedHalt>,
-    seed: u64,
-) -> (Engine, Arc<NorenBroker>) {
-    let today = trading_date(clock.now());
-    let table: Arc<dyn Instruments> = Arc::new(InstrumentTable::new(sample(today).unwrap()));
-    let broker = Arc::new(NorenBroker::start(noren, Arc::clone(&table), Arc::clone(&clock) as Arc<dyn Clock>, Io::current()).unwrap());
-    let ids: Arc<dyn Ids> = CountedIds::new(seed);
-    let world = World { calendar: Calendar::always_open(), ids, quotes: broker.board(), instruments: table, halt, clock: clock.clone() };
-    let parts = Parts {
-        store: Box::new(SqliteStore::in_directory(directory, clock.now()).unwrap()),
-        listeners: Vec::new(),
-        world,
-        settings: settings(),
-        accounts: vec![(account, Arc::clone(&broker) as Arc<dyn Broker>)],
-        write_on: WriteOn::Thread,
-        unsound: std::collections::BTreeSet::new(),
-    };
-    (Engine::start(parts).unwrap(), broker)
-}
-
-fn settings() -> Settings {
-    Settings {
-        max_notional: Amount(Decimal::from(1_000_000_000)),
-        // Not divided: a busy machine would make every signal stale.
-        entry_ttl: Duration::from_secs(30),
-        future_tolerance: Duration::from_secs(5),
-        restarts_most: 5,
-        restarts_window: Duration::from_secs(60),
-        mailbox: 4_096,
-        min_free_bytes: 0,
-        drain_deadline: Duration::from_secs(2),
-    }
-}
-
-fn account_settings() -> AccountSettings {
-    let ordinary = Waits::standard(secs(1));
-    AccountSettings {
-        client_id: client(),
-        limits: Limits {
-            max_quantity: 100_000,
-            max_order_value: Amount(Decimal::from(1_000_000_000)),
-            max_open_orders: 1_000,
-            daily_loss: Amount(Decimal::from(100_000_000)),
-        },
-        waits: Waits {
-            slot_deadline: secs(2),
-            call_deadline: secs(10),
-            read_deadline: secs(10),
-            idle_poll: secs(5),
-            books_poll: secs(15),
-            // Not divided: what a busy machine reads late is not old.
-            blind_after: Duration::from_secs(10),
-            quote_max_age: Duration::from_secs(3),
-            quote_wait: Duration::from_millis(800),
-            entry_market_timeout: secs(10),
-            quiet_period: secs(5),
-            exit_wait_page: secs(5),
-            cancel_again: secs(5),
-            doubt_page: secs(30),
-            resend_exit: secs(1),
-            ..ordinary
-        },
-        permits: 256,
-        permits_for_exits: 1,
-        // The broker counts no calls here unless a test wants it to.
-        budget: BudgetChange {
-            per_second: Some(100_000),
-            per_minute: Some(1_000_000),
-            reserved_per_second: Some(2),
-            ..BudgetChange::default()
-        },
-        takes_unenforced_exits: true,
-        quantity_units: Default::default(),
-        arming: ordergate_actors::arming::ArmingSettings::default(),
-    }
-}
-
-fn noren_settings(sim: &Simulator, directory: &Path) -> NorenSettings {
-    let secret = |text: &str| Some(SecretString::from(text));
-    let width = Protection::parse("40 min 20").unwrap();
-    let private = directory.join("noren");
-    std::fs::create_dir_all(&private).unwrap();
-    NorenSettings {
-        host: sim.url(),
-        rest_prefix: "/NorenWClientTP/".into(),
-        socket_url: format!("{}/NorenWSTP/", sim.socket_url()),
-        login_page: "http://127.0.0.1/login?client_id={client_id}".into(),
-        auth: AuthFlow::QuickAuth,
-        content_type: "text/plain".into(),
-        ampersand: Ampersand::Escape,
-        credentials: Credentials {
-            uid: "FA00001".into(),
-            actid: "FA00001".into(),
-            vendor_code: "FA00001_U".into(),
-            client_id: "FA00001_U".into(),
-            imei: "tests".into(),
-            password: secret("sim-password"),
-            totp_secret: secret("JBSWY3DPEHPK3PXP"),
-            api_key: secret("sim-key"),
-            client_secret: secret("sim-secret"),
-        },
-        is_live: false,
-        timeouts: Timeouts {
-            connect: Duration::from_secs(3),
-            order: secs(8),
-            read: secs(50),
-            book: secs(10),
-            login: Duration::from_secs(10),
-            idle: secs(20),
-        },
-        stream: StreamWaits { heartbeat: secs(5), silence: secs(45), handshake: secs(50), chunk_gap: secs(0) },
-        reconnect: Backoff { first: secs(1), last: secs(30) },
-        login_backoff: Backoff { first: secs(5), last: secs(50) },
-        evictions_most: 3,
-        eviction_window: Duration::from_secs(18),
-        visibility_bound: secs(30),
-        poll: secs(1),
-        remarks_echo_min: 12,
-        max_subscriptions: 10,
-        stream_capacity: 4_096,
-        buffers: Buffers {
-            shares_and_futures: Slabs::parse("100: 2, 500: 1, above: 0.5").unwrap(),
-            options: Slabs::parse("10: 5, 100: 3, 500: 2, above: 1").unwrap(),
-            future_protection: width,
-            option_protection: width,
-        },
-        directory: private,
-    }
 }

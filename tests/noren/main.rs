@@ -4,5 +4,9 @@
 
 mod checks;
 mod house;
+mod kill;
 mod matrix;
 mod menu;
+mod named;
+mod parts;
+mod secrets;

@@ -2,9 +2,7 @@
 //! reservations from rows. An earlier-registered order that has not ended *is* the reservation, so nothing volatile is
 //! needed and two concurrent entries of one strategy have exactly one winner.
 
-use chrono::NaiveDate;
-
-use crate::order::{GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Side, Strategy, Tag, Terms, trading_date};
+use crate::order::{GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Side, Strategy, Tag, Terms};
 use crate::persistence::Book;
 use crate::watcher::Findings;
 
@@ -273,16 +271,9 @@ pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
         .filter_map(|(key, gross)| {
             let (ours, at_broker) = (gross.net(), positions.net(key));
             let missing = at_broker.signum() != ours.signum() || at_broker.abs() < ours.abs();
-            let is_told = || positions.rows.iter().any(|row| row.holding == *key) || !traded_on(book, key, trading_date(positions.at));
-            (ours != 0 && missing).then(|| Shrunk { key: key.clone(), ours, at_broker, is_told: is_told() })
+            (ours != 0 && missing).then(|| Shrunk { key: key.clone(), ours, at_broker, is_told: positions.tells_of(key, book) })
         })
         .collect()
-}
-
-fn traded_on(book: &Book, key: &HoldingKey, day: NaiveDate) -> bool {
-    book.newest().any(|order| {
-        order.filled_quantity > 0 && order.sent_at.is_some_and(|sent| trading_date(sent) == day) && order.holding().as_ref() == Some(key)
-    })
 }
 
 /// Which strategies give up how many units so that the holdings match the broker again: the largest first, by name

@@ -92,7 +92,10 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             late_truth = reopen_if_failed(&mut next);
             clear_doubt(&mut next);
         }
-        OrderFact::Resolved { verdict: Resolution::Absent, reason } if record.is_in_doubt() && nameless && record.filled_quantity == 0 => {
+        // With a number too: a broker can take an order and lose it. If it shows it after all, that is late truth.
+        OrderFact::Resolved { verdict: Resolution::Absent, reason }
+            if at_broker && (record.is_in_doubt() || !nameless) && record.filled_quantity == 0 =>
+        {
             fail(&mut next, Tag::NotAtBroker, reason);
         }
         _ => return Err(unfit),

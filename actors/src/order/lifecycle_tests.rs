@@ -114,6 +114,17 @@ fn an_unclear_send_stays_sent_until_proof() {
 }
 
 #[test]
+fn a_person_may_end_what_the_broker_numbered_and_lost() {
+    let verdict = || OrderFact::Resolved { verdict: Resolution::Absent, reason: "not there".into() };
+    let lost = after(&[sent(), accepted(), verdict()]);
+    assert_eq!((lost.status, lost.tag), (Status::Failed, Some(Tag::NotAtBroker)));
+    let found = apply(&lost, &book(BookState::Complete, 10), at(9)).unwrap();
+    assert!(found.late_truth && found.record.status == Status::Executed);
+    let filled = after(&[sent(), accepted(), book(BookState::Open, 4)]);
+    assert!(apply(&filled, &verdict(), at(9)).is_err(), "what has filled is there");
+}
+
+#[test]
 fn late_truth_reopens_only_what_was_sent() {
     let absent = after(&[sent(), OrderFact::Unconfirmed { cause: "?".into() }, OrderFact::Absent { evidence: "none".into() }]);
     let reopened = apply(&absent, &book(BookState::Open, 0), at(9)).unwrap();

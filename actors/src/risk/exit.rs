@@ -85,6 +85,9 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     let is_delivery = key.product == Product::Cnc;
     let claims = if is_delivery { 0 } else { book.exiting(order, None, &key) };
     let broker_room = if is_delivery { own_room } else { broker_held.saturating_sub(claims) };
+    if broker_room <= 0 && !positions.tells_of(&key, book) {
+        return ExitSize::Wait(format!("the broker's positions have no row for {key}, which was traded today: they are read again"));
+    }
     // What the broker shows less than we hold may be what exits under way have filled and we have not heard of yet: then
     // they are counted twice here, and the next read tells.
     let unheard = book.gross(&key).net().saturating_sub(broker_net).saturating_mul(long_or_short.sign());

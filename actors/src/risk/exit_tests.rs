@@ -54,6 +54,14 @@ fn more_asked_than_held_is_capped_and_said() {
 }
 
 #[test]
+fn positions_without_a_row_for_what_was_traded_today_make_it_wait() {
+    let long = [("trend", sbin_in(MIS), 10)];
+    let bought = [order(2).working("B2").filled(10, 10)];
+    waits(sized(&exit(1), &bought, &long, &[]), "have no row");
+    refuses(sized(&exit(1), &bought, &long, &[(sbin_in(MIS), 0)]), Tag::NoPosition, "the broker shows 0");
+}
+
+#[test]
 fn nothing_held_is_no_position() {
     refuses(sized(&exit(1), &[], &[], &[(sbin_in(MIS), 10)]), Tag::NoPosition, "trend holds nothing in NSE:SBIN-EQ");
     let other = [("other", sbin_in(MIS), 10)];

@@ -1,6 +1,6 @@
 //! What the broker's answers say: each book as it was read, and what its stream pushes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -9,7 +9,7 @@ use super::reconcile::trade_owner;
 use super::{Concern, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
-use crate::order::{CommandId, OrderFact};
+use crate::order::{BrokerOrderId, CommandId, OrderFact};
 use crate::persistence::{Book, Level};
 use crate::ports::{BookRow, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -64,12 +64,24 @@ impl WatcherActor {
         self.post_facts(facts);
         self.core.proven.insert(Reading::Trades);
         self.desk.findings.write().trades_at = Some(at);
-        if is_clean {
+        if is_clean && !self.has_unexplained(rows) {
             self.core.search.missed_trades(self.patience(), at);
             self.conclude_absence();
         } else {
             self.core.search.start_over();
         }
+    }
+
+    /// Whether there is a trade of an order that neither we nor the newest order book know: one of the two books lies.
+    fn has_unexplained(&self, rows: &[Arc<TradeRow>]) -> bool {
+        if self.core.search.is_empty() {
+            return false;
+        }
+        let findings = self.desk.findings.read();
+        let shown: HashSet<&BrokerOrderId> =
+            findings.orders.as_ref().map_or(&[][..], |orders| &*orders.rows).iter().map(|row| &row.broker_order_id).collect();
+        let strange = |book: &Book| rows.iter().any(|row| !shown.contains(&row.fill.broker_order_id) && trade_owner(book, row).is_none());
+        self.line.view.read(&self.desk.client_id, strange).unwrap_or(false)
     }
 
     pub(super) fn orders(&mut self, rows: Vec<Arc<BookRow>>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
@@ -104,6 +116,8 @@ impl WatcherActor {
                 command_id: Some(missing),
             });
         }
+        self.name_lost(&reading.lacks, at);
+        self.core.twins = reading.twins.iter().copied().collect();
         if tells_all {
             self.core.proven.insert(Reading::Orders);
             let mut findings = self.desk.findings.write();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::order::HoldingKey;
+use crate::order::{HoldingKey, OrderRecord, trading_date};
+use crate::persistence::Book;
 use crate::ports::{BookRow, PositionRow, Session, Unreadable};
 
 /// The broker's position book, as last proven.
@@ -23,6 +24,18 @@ impl Positions {
     #[must_use]
     pub fn net(&self, key: &HoldingKey) -> i64 {
         self.rows.iter().filter(|row| row.holding == *key).map(|row| row.net).sum()
+    }
+
+    /// Whether a missing row means flat. What was traded today keeps its row when it is closed: a book without one lies.
+    #[must_use]
+    pub fn tells_of(&self, key: &HoldingKey, book: &Book) -> bool {
+        let today = trading_date(self.at);
+        let is_traded = |order: &OrderRecord| {
+            order.filled_quantity > 0
+                && order.sent_at.is_some_and(|sent| trading_date(sent) == today)
+                && order.holding().as_ref() == Some(key)
+        };
+        self.rows.iter().any(|row| row.holding == *key) || !book.newest().any(|order| is_traded(order))
     }
 }
 

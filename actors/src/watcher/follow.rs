@@ -48,6 +48,10 @@ impl WatcherActor {
             })
             .unwrap_or_default();
         for order in overdue {
+            // The page that names the order without a tag says more.
+            if self.core.twins.contains(&order.command_id) {
+                continue;
+            }
             if now.signed_duration_since(order.updated_at) > patience && self.core.named_doubts.insert(order.command_id) {
                 let text = format!(
                     "{} {} {} is in doubt at the broker since {}; look it up there and resolve it, or wait",
@@ -58,6 +62,34 @@ impl WatcherActor {
                 );
                 self.line.alarm(Some(&self.desk.client_id), "ALARM_IN_DOUBT", Level::Page, Some(order.command_id), text);
             }
+        }
+    }
+
+    /// An order that the broker gave a number and does not show: nobody but a person can find out what became of it.
+    pub(super) fn name_lost(&mut self, lacks: &[CommandId], at: DateTime<Utc>) {
+        let patience = self.desk.settings.waits.doubt_page.max(self.desk.broker.capabilities().visibility_bound);
+        let patience = chrono::Duration::from_std(patience).unwrap_or(chrono::Duration::MAX);
+        self.core.lost.retain(|command, _| lacks.contains(command));
+        for command in lacks {
+            self.core.lost.entry(*command).or_insert(at);
+        }
+        let overdue: Vec<Arc<OrderRecord>> = self
+            .line
+            .view
+            .read(&self.desk.client_id, |book| {
+                let due = self.core.lost.iter().filter(|(_, since)| at.signed_duration_since(**since) > patience);
+                due.filter_map(|(command, _)| book.order(*command).filter(|order| order.status.is_at_broker()).cloned()).collect()
+            })
+            .unwrap_or_default();
+        for order in overdue {
+            let text = format!(
+                "the broker took {} {} {} as {} and does not show it in its order book; look it up there, and resolve it if it is not there",
+                order.ask.side.map_or("", crate::order::Side::as_str),
+                order.quantity(),
+                order.ask.symbol,
+                order.broker_order_id.as_ref().map_or("", |id| id.as_str())
+            );
+            self.concern(Concern { event: "ALARM_IN_DOUBT", level: Level::Page, text, command_id: Some(order.command_id) });
         }
     }
 

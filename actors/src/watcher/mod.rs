@@ -84,6 +84,10 @@ struct Core {
     search: Search,
     asked_to_cancel: BTreeMap<CommandId, DateTime<Utc>>,
     named_doubts: BTreeSet<CommandId>,
+    /// Orders in doubt that a row without a tag could be: people were told which.
+    twins: BTreeSet<CommandId>,
+    /// Working orders that the broker's order book lacks, and since when.
+    lost: BTreeMap<CommandId, DateTime<Utc>>,
     said: BTreeSet<String>,
     unreadable: BTreeMap<Reading, Vec<Unreadable>>,
     /// The books as last compared.

@@ -130,7 +130,11 @@ fn rank(id: &BrokerOrderId) -> (usize, &str) {
 /// for, the orders that have ended count too: a book without them tells nothing.
 fn lacking(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: DateTime<Utc>) -> Vec<CommandId> {
     let today = trading_date(now);
-    let ended = book.newest().filter(|order| order.status.is_terminal()).take(if book.doubts().next().is_some() { usize::MAX } else { 0 });
+    // What a person found not to be there is not asked of the book.
+    let ended = book
+        .newest()
+        .filter(|order| order.status.is_terminal() && order.tag != Some(Tag::NotAtBroker))
+        .take(if book.doubts().next().is_some() { usize::MAX } else { 0 });
     book.open_orders()
         .chain(ended)
         .filter(|order| order.seq <= began_seq && order.broker_order_id.as_ref().is_some_and(|id| !shown.contains(id)))

@@ -1,0 +1,123 @@
+//! Books that lie or are gone.
+
+use std::sync::Arc;
+
+use ordergate::simulator::noren_server::{Fault, FaultRule, Symptom};
+use ordergate_actors::order::{LegDraft, Status, Tag};
+
+use super::{never_failed, rests};
+use crate::house::{House, Plan, entry, leg, pass, resting_entry, secs};
+use crate::menu::always;
+
+fn of(strategy: &str, leg: LegDraft) -> LegDraft {
+    LegDraft { strategy: Some(strategy.to_owned()), ..leg }
+}
+
+#[tokio::test]
+async fn an_order_book_that_says_it_is_empty_ends_nothing() {
+    let house = House::open().await;
+    let command = house.submit(resting_entry()).await;
+    house.until_order("it has a number", command, |order| order.broker_order_id.is_some()).await;
+    pass(secs(3)).await;
+    house.fault(FaultRule::always("OrderBook", Fault::LyingEmpty));
+    house.until_alarm("ALARM_BOOK_INCOMPLETE").await;
+    pass(secs(60)).await;
+    let row = house.order(command);
+    assert_eq!((row.status, row.tag), (Status::SentToBroker, None));
+    house.heal().await;
+    house.price("SBIN-EQ", "848.00", "848.10");
+    house.until_order("it fills", command, |order| order.status == Status::Executed).await;
+    never_failed(&house, command).await;
+    rests(&house).await;
+}
+
+#[tokio::test]
+async fn an_order_book_without_the_order_of_a_trade_proves_no_absence() {
+    let house = House::open().await;
+    house.fault(FaultRule::always("OrderBook", Fault::LyingEmpty));
+    house.fault(FaultRule::always("om", Fault::StreamLost));
+    house.fault(FaultRule::next("PlaceOrder", Fault::Accept { then: Symptom::Drop }));
+    let command = house.submit(entry()).await;
+    house.until_order("it is in doubt", command, |order| order.tag == Some(Tag::SendUnconfirmed)).await;
+    pass(secs(90)).await;
+    assert_eq!(house.order(command).tag, Some(Tag::SendUnconfirmed), "{}", house.told());
+    house.heal().await;
+    house.until_order("it is found", command, |order| order.status == Status::Executed).await;
+    never_failed(&house, command).await;
+    rests(&house).await;
+}
+
+#[tokio::test]
+async fn orders_fill_while_the_order_book_is_down_for_a_minute() {
+    // Over the stream, and without it.
+    for is_heard in [true, false] {
+        let house = House::open().await;
+        let mut commands = Vec::new();
+        for strategy in ["a", "b", "c"] {
+            commands.push(house.submit(of(strategy, resting_entry())).await);
+        }
+        for command in &commands {
+            house.until_order("it has a number", *command, |order| order.broker_order_id.is_some()).await;
+        }
+        pass(secs(3)).await;
+        house.fault(FaultRule::always("OrderBook", Fault::Refuse { then: Symptom::BadGateway }));
+        if !is_heard {
+            house.fault(FaultRule::always("om", Fault::StreamLost));
+        }
+        house.price("SBIN-EQ", "848.00", "848.10");
+        if is_heard {
+            for command in &commands {
+                house.until_order("the stream tells it", *command, |order| order.status == Status::Executed).await;
+            }
+        }
+        pass(secs(60)).await;
+        assert!(commands.iter().all(|command| house.order(*command).tag.is_none()), "{}", house.told());
+        house.heal().await;
+        for command in commands {
+            house.until_order("it is executed", command, |order| order.status == Status::Executed).await;
+            never_failed(&house, command).await;
+        }
+        rests(&house).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_expires_in_the_middle_of_a_burst() {
+    for status in [200, 401, 403] {
+        let house = House::open().await;
+        house.fault(FaultRule::nth("PlaceOrder", 3, Fault::SessionExpired { status, kill: true }));
+        let mut legs = Vec::new();
+        for strategy in ["a", "b", "c", "d", "e", "f", "g"] {
+            legs.push(house.submit(of(strategy, entry())).await);
+        }
+        rests(&house).await;
+        let mut executed = 0;
+        for command in legs {
+            let row = house.order(command);
+            executed += i32::from(row.status == Status::Executed);
+            let is_told = matches!(row.tag, None | Some(Tag::BrokerNotLoggedIn | Tag::BrokerRejected | Tag::NotSent));
+            assert!(row.status.is_terminal() && is_told, "{status}: {row:?}");
+        }
+        assert!(executed >= 2, "those before it went out");
+        house.heal().await;
+        // By itself: no person had to log in.
+        let after = house.submit(of("z", leg("ENTRY", "BUY", 1, "850.50"))).await;
+        house.until_order("the next one fills", after, |order| order.status == Status::Executed).await;
+        rests(&house).await;
+    }
+}
+
+#[tokio::test]
+async fn positions_that_say_they_are_empty_take_no_holding_away() {
+    let house = House::with(Plan { account: Arc::new(|account| account.waits.books_poll = secs(2)), ..Plan::default() }).await;
+    let command = house.submit(entry()).await;
+    house.until_order("it fills", command, |order| order.status == Status::Executed).await;
+    rests(&house).await;
+    always(&["PositionBook"], &Fault::LyingEmpty).into_iter().for_each(|rule| house.fault(rule));
+    house.until_alarm("ALARM_BOOK_INCOMPLETE").await;
+    assert_eq!(house.held("SBIN-EQ"), 10);
+    house.heal().await;
+    let out = house.submit(crate::house::exit()).await;
+    house.until_order("it closes", out, |order| order.status == Status::Executed).await;
+    rests(&house).await;
+}

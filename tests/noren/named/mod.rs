@@ -1,0 +1,23 @@
+//! Faults that each have a story of their own: what the order's row, its tag and the alarms say on the way.
+
+mod answers;
+mod books;
+mod others;
+mod rates;
+mod stream;
+
+use ordergate_actors::order::{CommandId, Status};
+
+use crate::checks::{Excuse, at_rest};
+use crate::house::House;
+
+/// The world rests, and all is true.
+async fn rests(house: &House) {
+    at_rest(house, Excuse::default()).await.unwrap();
+}
+
+/// The order never ended otherwise than it did at last.
+async fn never_failed(house: &House, command: CommandId) {
+    let rows = house.journal(command).await;
+    assert!(rows.iter().all(|row| row.to != Some(Status::Failed)), "{rows:#?}");
+}
