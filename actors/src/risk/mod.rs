@@ -19,7 +19,7 @@ pub use book::{Judgement, judge};
 pub use change::{Change, ChangeAnswer};
 pub use exit::{ExitSize, size};
 pub use rules::daily_pnl;
-pub use rules::{Checked, Inputs, Market};
+pub use rules::{Checked, Inputs, Market, is_master_fresh};
 
 use crate::arming::{ArmMode, Mode};
 use crate::guard::{Admit, AdmitChange};
