@@ -147,13 +147,20 @@ async fn no_go_refuses_an_arming_unless_it_is_forced_and_paper_has_nothing_to_ar
 #[derive(Debug, Default)]
 struct Scripted {
     is_in: Arc<Mutex<bool>>,
+    /// A report waits while this is held.
+    gate: Arc<tokio::sync::Mutex<()>>,
+    /// How many reports were asked for.
+    asked: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Connection for Scripted {
     fn report(&self) -> Call<ConnectionReport> {
         let is_in = *self.is_in.lock();
         let rupees = Amount(rust_decimal::Decimal::from(1_000));
+        let gate = Arc::clone(&self.gate);
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Box::pin(async move {
+            let _open = gate.lock().await;
             ConnectionReport {
                 session: if is_in { Ok("limits read".into()) } else { Err("Session Expired".into()) },
                 token_ends_at: None,
@@ -208,5 +215,32 @@ async fn a_person_logs_in_by_the_redirect_and_nobody_else_can() {
     let journal = house.events(Some(&house.client())).await;
     assert!(journal.iter().any(|(event, _)| event == "BROKER_LOGIN") && journal.iter().any(|(event, _)| event == "BROKER_LOGIN_FAILED"));
     assert!(!journal.iter().any(|(_, words)| words.contains("the-code")), "a code is a secret");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_disarming_wins_over_an_arming_that_is_under_way() {
+    let client = ClientId::parse("PAPER1").unwrap();
+    let scripted = Arc::new(Scripted { is_in: Arc::new(Mutex::new(true)), ..Scripted::default() });
+    let connection: Arc<dyn Connection> = Arc::clone(&scripted) as _;
+    let house = drill(Duration::from_secs(60), Site { connections: [(client, connection)].into(), ..Site::default() }).await;
+    assert_eq!(arm(&house, "LIVE").await.status, 200);
+    // The report of a second arming takes its time, and meanwhile somebody disarms.
+    let before = scripted.asked.load(std::sync::atomic::Ordering::SeqCst);
+    let held = Arc::clone(&scripted.gate).lock_owned().await;
+    let disarm = async {
+        let is_asked = || scripted.asked.load(std::sync::atomic::Ordering::SeqCst) > before;
+        house.until("the report is being read", is_asked).await;
+        let off = house.post("/dashboard/arm", json!({ "mode": "DISARMED", "reason": "stop" })).await;
+        assert_eq!((off.status, &off.body["mode"]), (200, &json!("LIVE-DISARMED")), "{:#}", off.body);
+        drop(held);
+    };
+    let (late, ()) = tokio::join!(arm(&house, "LIVE"), disarm);
+    late.is_problem(409, "arming_overtaken");
+    assert!(late.body["detail"].as_str().unwrap().contains("asha set it to DISARMED meanwhile (stop)"), "{:#}", late.body);
+    house.alert(entry("s0")).await;
+    house.until_ended().await;
+    assert_eq!(tag(&house, 0), Some(Tag::NotArmed));
+    assert_eq!(arm(&house, "LIVE").await.status, 200, "who looks again may arm");
     house.close().await;
 }

@@ -212,7 +212,11 @@ impl Ledger {
             Unit::Register(registration) => self.register(*registration, cargo, at),
             Unit::Order(unit) => self.order(&unit, cargo, at),
             Unit::Control { client_id, change, who, reason } => {
-                let control = self.control(&client_id).after(&change, &who, &reason, at);
+                let before = self.control(&client_id);
+                if before.refuses(&change) {
+                    return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
+                }
+                let control = before.after(&change, &who, &reason, at);
                 let mut delta = Delta::new(at);
                 delta.control(&mut self.staged, client_id, change, &control, (&who, &reason));
                 let outcome = self.settle(delta)?;
