@@ -316,12 +316,15 @@ fn listeners(config: &Config, alerts: Option<Alerts>) -> Vec<Box<dyn Listener>> 
 
 /// What going live needs beside the engine.
 fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Connection>>, alerts: Option<Alerts>) -> Site {
+    let listen = config.server.listen;
+    let own = || (!listen.ip().is_unspecified() && listen.port() != 0).then(|| format!("http://{listen}"));
     let registered = config.accounts.iter().filter_map(|account| Some((account.client_id.clone(), account.registered_address?))).collect();
     Site {
         directory: config.storage.directory.clone(),
         connections,
         readiness: config.readiness.clone(),
         registered,
+        base_url: config.server.public_url.clone().or_else(own),
         alerts,
         ..Site::default()
     }

@@ -3,14 +3,16 @@
 mod calendar;
 mod gather;
 mod judge;
+mod logins;
 mod schedule;
 mod site;
 
 pub use calendar::Calendar;
 pub use gather::{Recorded, gather, recorded};
 pub use judge::{Check, Inputs, Overall, Report, Verdict, judge};
+pub use logins::Logins;
 pub use schedule::{Due, Unattended, due, watch};
-pub use site::{Logins, Site};
+pub use site::Site;
 
 /// Where `ordergate alerts test` writes that it worked, in the data directory.
 pub const ALERT_TEST: &str = "alerts/test.json";

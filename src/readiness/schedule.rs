@@ -113,7 +113,10 @@ async fn push(engine: &Engine, site: &Site, desk: &Desk, state: &mut Due) {
         state.green_on = Some(trading_date(now));
     }
     state.pushed_at = Some(now);
-    let link = connected.and_then(|report| report.login_link);
+    let link = connected.and_then(|report| report.login_link).map(|_| {
+        // The broker's own page is a dead end by itself: its redirect is taken only while we await it.
+        site.login_link(&desk.client_id, now).unwrap_or_else(|| format!("ordergate login --account {}", desk.client_id))
+    });
     alerts.raise(Alert {
         level: if report.overall == Overall::Go { Level::Info } else { Level::Page },
         event: format!("READINESS {}", report.overall.words()),

@@ -189,32 +189,91 @@ impl Connection for Scripted {
     }
 }
 
-#[actix_web::test]
-async fn a_person_logs_in_by_the_redirect_and_nobody_else_can() {
+/// A house whose broker needs a person.
+async fn signing_in() -> House {
     let client = ClientId::parse("PAPER1").unwrap();
     let connection: Arc<dyn Connection> = Arc::new(Scripted::default());
-    let site = Site { connections: [(client, connection)].into(), ..Site::default() };
-    let house = drill(Duration::from_secs(60), site).await;
-    let callback = async |query: &str| house.send(house.request("GET", &format!("/broker/callback/PAPER1?{query}"))).await;
-    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], false);
-    assert_eq!(house.get("/dashboard/readiness").await.body["accounts"][0]["login_link"], "http://broker.test/login?api_key=k");
-    callback("code=the-code").await.is_problem(409, "no_login_awaited");
+    let base_url = Some("http://gate.test".to_owned());
+    drill(Duration::from_secs(60), Site { connections: [(client, connection)].into(), base_url, ..Site::default() }).await
+}
 
+async fn callback(house: &House, query: &str) -> Reply {
+    house.send(house.request("GET", &format!("/broker/callback/PAPER1?{query}"))).await
+}
+
+/// Begins a login; answers the state that goes out with it.
+async fn begun(house: &House) -> String {
     let begun = house.post("/dashboard/broker/login", json!({})).await;
-    let link = begun.body["login_link"].as_str().unwrap().to_owned();
-    let state = link.split("&state=").nth(1).unwrap();
-    callback("code=the-code&state=another").await.is_problem(409, "no_login_awaited");
-    callback(&format!("state={state}")).await.is_problem(400, "bad_request");
-    assert_eq!(callback(&format!("code=the-code&state={state}")).await.status, 200);
-    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], true);
-    callback(&format!("code=the-code&state={state}")).await.is_problem(409, "no_login_awaited");
+    begun.body["login_link"].as_str().unwrap().split("&state=").nth(1).unwrap().to_owned()
+}
 
-    house.post("/dashboard/broker/login", json!({})).await;
-    callback("code=wrong").await.is_problem(409, "login_refused");
-    callback("code=the-code").await.is_problem(409, "no_login_awaited");
+#[actix_web::test]
+async fn a_person_logs_in_by_the_redirect_and_nobody_else_can() {
+    let house = signing_in().await;
+    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], false);
+    callback(&house, "code=the-code").await.is_problem(409, "no_login_awaited");
+
+    let state = begun(&house).await;
+    callback(&house, "code=the-code&state=another").await.is_problem(409, "no_login_awaited");
+    callback(&house, &format!("state={state}")).await.is_problem(400, "bad_request");
+    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200);
+    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], true);
+    callback(&house, &format!("code=the-code&state={state}")).await.is_problem(409, "no_login_awaited");
+
+    let state = begun(&house).await;
+    callback(&house, "code=the-code").await.is_problem(409, "no_login_awaited");
+    callback(&house, &format!("code=wrong&state={state}")).await.is_problem(409, "login_refused");
+    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200, "a wrong code is not the end of it");
     let journal = house.events(Some(&house.client())).await;
     assert!(journal.iter().any(|(event, _)| event == "BROKER_LOGIN") && journal.iter().any(|(event, _)| event == "BROKER_LOGIN_FAILED"));
     assert!(!journal.iter().any(|(_, words)| words.contains("the-code")), "a code is a secret");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_broker_that_gives_no_state_back_gets_a_few_tries_and_a_key_opens_another_way() {
+    let house = signing_in().await;
+    begun(&house).await;
+    callback(&house, "code=wrong").await.is_problem(409, "login_refused");
+    assert_eq!(callback(&house, "code=the-code").await.status, 200);
+    house.clock.jump(chrono::TimeDelta::seconds(20));
+    let state = begun(&house).await;
+    for _ in 0..2 {
+        callback(&house, "code=wrong").await.is_problem(409, "login_refused");
+    }
+    for _ in 0..10 {
+        let _junk = callback(&house, "code=wrong").await;
+    }
+    let journal = house.events(Some(&house.client())).await;
+    let failed = journal.iter().filter(|(event, _)| event == "BROKER_LOGIN_FAILED").count();
+    assert!(failed <= 6, "{failed} codes of anybody's went to the broker");
+    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200, "the person is not locked out");
+
+    house.post("/dashboard/broker/code", json!({ "client_id": "PAPER1", "code": "wrong" })).await.is_problem(409, "login_refused");
+    house.post("/dashboard/broker/code", json!({ "client_id": "PAPER1", "code": "" })).await.is_problem(400, "bad_request");
+    let by_hand = house.post("/dashboard/broker/code", json!({ "client_id": "PAPER1", "code": "the-code" })).await;
+    assert_eq!((by_hand.status, &by_hand.body["is_logged_in"]), (200, &json!(true)), "{:#}", by_hand.body);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn the_link_that_is_pushed_begins_the_login_once() {
+    let house = signing_in().await;
+    let account = house.get("/dashboard/readiness").await.body["accounts"][0].clone();
+    let link = account["login_link"].as_str().unwrap().to_owned();
+    let path = link.strip_prefix("http://gate.test").unwrap_or_else(|| panic!("{link}")).to_owned();
+    assert!(path.starts_with("/broker/login/PAPER1?ticket="), "{path}");
+    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["login_link"], link.as_str(), "asking again is no new link");
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let open = async |path: &str| browser.get(format!("http://{}{path}", house.address)).send().await.unwrap();
+    assert_eq!(open("/broker/login/PAPER1?ticket=wrong").await.status(), 409);
+    let sent_on = open(&path).await;
+    assert_eq!((sent_on.status().as_u16(), &sent_on.headers()["cache-control"]), (302, &"no-store".parse().unwrap()));
+    let page = sent_on.headers()["location"].to_str().unwrap().to_owned();
+    let state = page.strip_prefix("http://broker.test/login?api_key=k&state=").unwrap_or_else(|| panic!("{page}"));
+    assert_eq!(open(&path).await.status(), 409, "once");
+    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200);
+    assert!(house.get("/dashboard/readiness").await.body["accounts"][0]["login_link"].is_null(), "nobody is to log in");
     house.close().await;
 }
 

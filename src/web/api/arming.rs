@@ -135,7 +135,7 @@ fn preview(state: &WebState, desk: &Desk, report: &Report) -> Value {
 
 async fn report(state: &WebState, client_id: &ClientId) -> Result<(Report, Value), Problem> {
     let (inputs, connected) = gather(&state.engine, &state.site, client_id).await?;
-    let link = connected.and_then(|report| report.login_link);
+    let link = connected.and_then(|report| report.login_link).and_then(|_| state.site.login_link(client_id, state.now()));
     Ok((judge(&inputs), json!({ "login_link": link, "standing": inputs.standing })))
 }
 
