@@ -102,8 +102,8 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     };
     let engine = start_engine(parts, Arc::clone(&halt), stopped).await?;
     crate::calendar::tell(engine.line(), trading_date(started_at));
-    for (event, text) in concerns {
-        stop_entries(&engine, event, &text).await;
+    for Concern { event, text, account } in concerns {
+        stop_entries(&engine, event, &text, account.as_ref()).await;
     }
     let metrics = logs.metrics;
     let site = Arc::new(site(&config, connections, alerts));
@@ -156,7 +156,8 @@ fn refused(refusal: &dyn std::error::Error) -> anyhow::Result<i32> {
     Ok(EXIT_REFUSED)
 }
 
-fn store_options(config: &Config, now: chrono::DateTime<chrono::Utc>) -> Options {
+/// How the store of these settings is opened.
+pub(crate) fn store_options(config: &Config, now: chrono::DateTime<chrono::Utc>) -> Options {
     Options {
         durability: Durability::Full,
         checkpoint_pages: config.storage.checkpoint_pages,
@@ -180,41 +181,48 @@ fn binding(config: &Config) -> Binding {
 
 /// What the start found.
 struct Look {
-    concerns: Vec<(&'static str, String)>,
+    concerns: Vec<Concern>,
     unsound: BTreeSet<Option<ClientId>>,
 }
 
-/// Too many starts, or a journal that does not verify: entries stay off until a person has looked.
+/// Why entries stay off.
+struct Concern {
+    event: &'static str,
+    text: String,
+    /// The account that it is about; `None`: every account.
+    account: Option<ClientId>,
+}
+
+/// Too many starts, or a journal that does not verify: entries stay off until a person has looked. What is wrong with
+/// one account's journal stops that account.
 fn look_at_the_start(config: &Config, store: &SqliteStore, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Look> {
     let (mut concerns, mut unsound) = (Vec::new(), BTreeSet::new());
     let mode = starts::remember(&config.storage.directory, now, config.engine.safe_mode_starts, config.engine.safe_mode_window);
     if let StartMode::SafeMode { starts, since } = mode.context("remembering this start")? {
-        concerns.push(("ALARM_SAFE_MODE", format!("safe mode: {starts} starts since {since}; entries are stopped until a person re-arms")));
+        let text = format!("safe mode: {starts} starts since {since}; entries are stopped until a person re-arms");
+        concerns.push(Concern { event: "ALARM_SAFE_MODE", text, account: None });
     }
     for report in store.verify(VerifyFrom::LastAnchor)? {
         if !report.is_sound() {
             unsound.insert(report.chain.clone());
         }
+        let broken = |text| Concern { event: "ALARM_JOURNAL_BROKEN", text, account: report.chain.clone() };
         if let Some(difference) = report.differences.first() {
-            concerns.push((
-                "ALARM_JOURNAL_BROKEN",
-                format!("a table is not what the journal makes: {difference}; entries are stopped until a person re-arms"),
-            ));
+            let text = format!("a table is not what the journal makes: {difference}; entries are stopped until a person re-arms");
+            concerns.push(broken(text));
         }
         if let Some((seq, why)) = &report.first_broken {
             let chain = report.chain.as_ref().map_or("the process", ClientId::as_str);
-            concerns.push((
-                "ALARM_JOURNAL_BROKEN",
-                format!("the journal of {chain} does not verify at row {seq}: {why}; entries are stopped until a person re-arms"),
-            ));
+            let text = format!("the journal of {chain} does not verify at row {seq}: {why}; entries are stopped until a person re-arms");
+            concerns.push(broken(text));
         }
     }
     Ok(Look { concerns, unsound })
 }
 
-async fn stop_entries(engine: &Engine, event: &'static str, text: &str) {
+async fn stop_entries(engine: &Engine, event: &'static str, text: &str, account: Option<&ClientId>) {
     let line = engine.line();
-    for desk in line.desks() {
+    for desk in line.desks().filter(|desk| account.is_none_or(|account| *account == desk.client_id)) {
         line.alarm(Some(&desk.client_id), event, Level::Page, None, text.to_owned());
         let raised = engine.control(&desk.client_id, ControlChange::RaiseAccount(KillLevel::StopEntries), "ordergate", text).await;
         if let Err(error) = raised {

@@ -73,6 +73,8 @@ pub struct Config {
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Where a person's browser reaches it; without a slash at the end.
+    pub public_url: Option<String>,
     /// Threads.
     pub workers: usize,
     /// Larger bodies are refused.

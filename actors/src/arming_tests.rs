@@ -63,6 +63,22 @@ fn a_changed_setting_or_version_disarms_and_is_named() {
     assert_eq!(standing(true, &arming, &newer, at(0)).mode, Mode::LiveDisarmed);
 }
 
+/// An arming that expects nothing.
+fn arm(arming: Arming) -> ControlChange {
+    ControlChange::Arm { arming: Box::new(arming), expected: None }
+}
+
+#[test]
+fn an_arming_that_was_decided_before_a_disarming_changes_nothing() {
+    let live = armed(ArmMode::Live, 0, 60);
+    let under_way = ControlChange::Arm { arming: Box::new(armed(ArmMode::Live, 2, 60)), expected: Some(Box::new(live.clone())) };
+    let control = Control::default().after(&arm(live), "asha", "open", at(0));
+    assert!(!control.refuses(&under_way));
+    let off = control.after(&arm(armed(ArmMode::Disarmed, 1, 0)), "ben", "stop", after(1));
+    assert!(off.refuses(&under_way));
+    assert_eq!(off.after(&under_way, "asha", "open", after(2)), off);
+}
+
 #[test]
 fn a_yes_counts_once_in_time_and_from_then_on_the_price_ages() {
     let entry = order(1);
@@ -84,7 +100,7 @@ fn a_yes_counts_once_in_time_and_from_then_on_the_price_ages() {
 #[test]
 fn a_yes_leaves_who_set_the_kill_level_alone() {
     let killed = Control::default().after(&ControlChange::Account(KillLevel::StopEntries), "ben", "news", at(0));
-    let next = killed.after(&ControlChange::Arm(Box::new(armed(ArmMode::Live, 0, 60))), "asha", "open", after(1));
+    let next = killed.after(&arm(armed(ArmMode::Live, 0, 60)), "asha", "open", after(1));
     assert_eq!((next.who.as_str(), next.level), ("ben", KillLevel::StopEntries));
 }
 
@@ -101,7 +117,7 @@ fn the_last_look_lets_exits_go_and_holds_an_entry_without_its_yes() {
 
 #[test]
 fn the_committed_form_reads_back_and_older_rows_read_as_disarmed() {
-    let control = Control::default().after(&ControlChange::Arm(Box::new(armed(ArmMode::Approve, 0, 60))), "asha", "open", at(0));
+    let control = Control::default().after(&arm(armed(ArmMode::Approve, 0, 60)), "asha", "open", at(0));
     let ask = ControlChange::AskApproval { basket: order(1).basket_id, until: after(60) };
     let control = control.after(&ask, "RiskActor", "", after(1));
     let text = serde_json::to_string(&control).unwrap();
@@ -113,6 +129,7 @@ fn the_committed_form_reads_back_and_older_rows_read_as_disarmed() {
 /// What may happen to an account.
 #[derive(Debug, Clone)]
 enum Act {
+    Look,
     Ask(ArmMode, i64),
     Commit,
     Restart,
@@ -123,6 +140,7 @@ enum Act {
 fn act() -> impl proptest::strategy::Strategy<Value = Act> {
     let mode = prop_oneof![proptest::strategy::Just(ArmMode::Disarmed), proptest::strategy::Just(ArmMode::Live)];
     prop_oneof![
+        3 => proptest::strategy::Just(Act::Look),
         4 => (mode, 1..100_i64).prop_map(|(mode, seconds)| Act::Ask(mode, seconds)),
         4 => any::<bool>().prop_map(|_| Act::Commit),
         1 => any::<bool>().prop_map(|_| Act::Restart),
@@ -133,7 +151,8 @@ fn act() -> impl proptest::strategy::Strategy<Value = Act> {
 
 proptest! {
     /// Whatever the order of asking, committing, waiting, restarting and upgrading: an entry passes only under an arming that
-    /// is committed, not over, given for this version, and not followed by a wish to disarm.
+    /// is committed, not over, given for this version, decided upon what stood when it was committed, and not followed by a
+    /// wish to disarm.
     #[test]
     fn no_interleaving_lets_an_entry_pass_while_disarmed(acts in prop::collection::vec(act(), 0..60)) {
         let (mut control, mut seconds, mut version) = (Control::default(), 0_i64, 1_u32);
@@ -141,20 +160,33 @@ proptest! {
         let mut queue = std::collections::VecDeque::new();
         // The model: the newest committed arming as (live?, until, version).
         let mut committed: Option<(bool, i64, u32)> = None;
+        // What the person who arms has looked at, and how many armings had been committed by then.
+        let (mut seen, mut looked_at, mut count, mut serial) = (control.arming.clone(), 0_u32, 0_u32, 0_u32);
         let entry = order(1);
         for act in acts {
             match act {
+                Act::Look => (seen, looked_at) = (control.arming.clone(), count),
                 Act::Ask(mode, length) => {
                     let basis = Basis { version: version.to_string(), ..Basis::default() };
-                    let arming = Arming { basis, ..armed(mode, seconds, length) };
-                    let change = ControlChange::Arm(Box::new(arming));
+                    serial += 1;
+                    // Each is another, also in one and the same second.
+                    let arming = Arming { basis, from: serial.to_string(), ..armed(mode, seconds, length) };
+                    // An arming looks first, as a person does; a disarming just comes.
+                    let expected = (mode == ArmMode::Live).then(|| Box::new(seen.clone()));
+                    let change = ControlChange::Arm { arming: Box::new(arming), expected };
                     latch.raise(&change);
-                    queue.push_back((change, mode == ArmMode::Live, seconds + length, version));
+                    queue.push_back((change, mode == ArmMode::Live, seconds + length, version, looked_at));
                 }
-                Act::Commit => if let Some((change, is_live, until, given_for)) = queue.pop_front() {
-                    control = control.after(&change, "asha", "", after(seconds));
-                    latch.committed(&change, &control);
-                    committed = Some((is_live, until, given_for));
+                Act::Commit => if let Some((change, is_live, until, given_for, looked_at)) = queue.pop_front() {
+                    // The ledger writes no row, and nobody hears of a commit, for what the controls refuse.
+                    let is_refused = control.refuses(&change);
+                    prop_assert_eq!(is_refused, is_live && looked_at != count);
+                    if !is_refused {
+                        control = control.after(&change, "asha", "", after(seconds));
+                        latch.committed(&change, &control);
+                        committed = Some((is_live, until, given_for));
+                        count += 1;
+                    }
                 },
                 Act::Restart => {
                     queue.clear();
@@ -171,7 +203,7 @@ proptest! {
             let now = latch.with_arming(|arming| standing(true, arming, &basis, after(seconds)));
             let passes = forbids(&now, &control, &entry, after(seconds)).is_none();
             let may = committed.is_some_and(|(is_live, until, given_for)| is_live && seconds < until && given_for == version);
-            let wants_off = queue.iter().any(|(_, is_live, _, _)| !is_live);
+            let wants_off = queue.iter().any(|(_, is_live, ..)| !is_live);
             prop_assert_eq!(passes, may && !wants_off);
             prop_assert!(forbids(&now, &control, &exit(2), after(seconds)).is_none());
         }

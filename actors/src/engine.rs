@@ -134,7 +134,8 @@ impl Engine {
         answer.await.map_err(|_| EngineError::AnswerLost)
     }
 
-    /// Changes the controls: latched at once, then committed, then answered.
+    /// Changes the controls: latched at once, then committed, then answered. `NotApplied`: an arming that was decided upon
+    /// another arming than the one that stands; nothing was changed. It alone is not latched before its commit.
     ///
     /// # Errors
     /// No account, or the answer was lost.

@@ -17,12 +17,15 @@ use crate::web::{ApiKey, Paths, Source, WebSettings, WebState};
 pub(super) fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Connection>>, alerts: Option<Alerts>) -> Site {
     let registered = config.accounts.iter().filter_map(|account| Some((account.client_id.clone(), account.registered_address?))).collect();
     let exchanges = if config.instruments.source == InstrumentSource::Sample { Vec::new() } else { config.instruments.exchanges.clone() };
+    let listen = config.server.listen;
+    let own = || (!listen.ip().is_unspecified() && listen.port() != 0).then(|| format!("http://{listen}"));
     Site {
         directory: config.storage.directory.clone(),
         connections,
         exchanges,
         readiness: config.readiness.clone(),
         registered,
+        base_url: config.server.public_url.clone().or_else(own),
         alerts,
         // A simulator's prices are nobody's, whoever passes them on.
         has_live_quotes: config.paper.quotes.as_ref().is_some_and(|quotes| quotes.is_live),

@@ -37,7 +37,9 @@ pub struct ConnectionReport {
     pub funds: Result<Funds, String>,
     /// Age of the newest frame of the stream; `None`: no stream is up.
     pub stream_age: Option<Duration>,
-    /// Where a person logs in, if a person must.
+    /// The broker's page where a person signs in, if a person must. Its redirect is taken only while a login is awaited,
+    /// so this is never shown by itself.
+    #[serde(skip)]
     pub login_link: Option<String>,
 }
 
@@ -47,8 +49,8 @@ pub enum LoginError {
     /// Never tried again with the same words: a second wrong one may lock the account.
     #[error("the broker refuses this login: {0}; check the account's credentials")]
     Refused(String),
-    /// A person must sign in at the broker's page.
-    #[error("a person must sign in: open {0}")]
+    /// A person must sign in at the broker's page, which is this, while the redirect is awaited.
+    #[error("a person must sign in (ordergate login)")]
     NeedsPerson(String),
     /// Not now; trying again later may help.
     #[error("the login did not come through: {0}")]

@@ -10,6 +10,7 @@ use ordergate_actors::persistence::chain::{row_hash, stored_time};
 use ordergate_actors::ports::{Clock, JournalRow};
 use serde::Serialize;
 
+use super::accept::Accept;
 use super::print::Page;
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
 use crate::clock::SystemClock;
@@ -47,6 +48,8 @@ pub(super) enum Command {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Go on with tables that are not what the journal makes, after you have looked (not while the engine runs)
+    Accept(Accept),
     /// Write logs/intent_tracking.log anew from the journal (not while the engine runs)
     RebuildIntentLog,
 }
@@ -66,6 +69,7 @@ pub(super) fn run(config: &Config, command: &Command) -> anyhow::Result<i32> {
         }
         Command::Export { from, to, format } => export(&ReadStore::open(&config.storage.directory)?, (*from, *to), *format),
         Command::Tail { lines, follow } => tail(&ReadStore::open(&config.storage.directory)?, *lines, *follow),
+        Command::Accept(wish) => super::accept::run(config, wish),
         Command::RebuildIntentLog => rebuild(config),
     }
 }

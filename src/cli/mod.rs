@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done and nothing to see to, 1 something needs a person, 70 a fault, 78 wrong command or settings.
 
+mod accept;
 mod alerts;
 mod arm;
 mod calendar;

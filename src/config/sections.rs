@@ -20,12 +20,26 @@ pub(super) fn server(reader: &mut Reader) -> Server {
         listen: scope
             .text("listen", "must be an address and a port, for example 127.0.0.1:8080", |text| text.trim().parse().ok())
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+        public_url: scope
+            .text("public_url", "must be a web address without a path, for example https://trade.example.com, or empty", public_url)
+            .flatten(),
         workers: scope.count("workers", 1..=256),
         body_limit_bytes: scope.count("body_limit_bytes", 1_024..=16_777_216),
         body_deadline: scope.millis("body_deadline_ms"),
         decision_deadline: scope.millis("decision_deadline_ms"),
         lookup_deadline: scope.millis("lookup_deadline_ms"),
     }
+}
+
+/// The root of a web address; `Some(None)` for an empty text.
+fn public_url(text: &str) -> Option<Option<String>> {
+    let text = text.trim().trim_end_matches('/');
+    if text.is_empty() {
+        return Some(None);
+    }
+    let url = reqwest::Url::parse(text).ok()?;
+    let is_root = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && is_root).then(|| Some(text.to_owned()))
 }
 
 pub(super) fn storage(reader: &mut Reader) -> Storage {

@@ -139,6 +139,16 @@ fn everything_wrong_is_named_at_once_with_its_layer() {
 }
 
 #[test]
+fn a_public_address_is_a_root_or_nothing() {
+    let of = |text: &str| load(&[("ORDERGATE__SERVER__PUBLIC_URL", text)]).map(|config| config.server.public_url);
+    assert_eq!(of("").unwrap(), None);
+    assert_eq!(of("https://trade.example.com/").unwrap().as_deref(), Some("https://trade.example.com"));
+    for wrong in ["trade.example.com", "ftp://trade.example.com", "https://trade.example.com/a", "https://a@trade.example.com"] {
+        assert_eq!(keys(&of(wrong).unwrap_err()), ["server.public_url"], "{wrong}");
+    }
+}
+
+#[test]
 fn a_file_that_is_missing_or_no_toml_is_a_violation() {
     let words = Config::load(Some(Path::new("/no/such/file.toml")), Vec::new()).unwrap_err().to_string();
     assert!(words.contains("file /no/such/file.toml cannot be read"), "{words}");

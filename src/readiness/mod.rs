@@ -2,6 +2,7 @@
 
 mod gather;
 mod judge;
+mod logins;
 mod record;
 mod schedule;
 mod site;
@@ -9,9 +10,10 @@ mod today;
 
 pub use gather::{Recorded, gather};
 pub use judge::{Check, Inputs, Overall, Report, Verdict, judge};
+pub use logins::Logins;
 pub use record::{Told, note_dismissal};
 pub use schedule::{Due, Unattended, due, watch};
-pub use site::{Logins, Site};
+pub use site::Site;
 pub use today::Today;
 
 /// Where `ordergate alerts test` writes that it worked, in the data directory.

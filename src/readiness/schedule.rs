@@ -132,7 +132,10 @@ async fn push(engine: &Engine, site: &Site, desk: &Desk, state: &mut Due) {
         state.green_on = Some(trading_date(now));
     }
     state.pushed_at = Some(now);
-    let link = connected.and_then(|report| report.login_link);
+    let link = connected.and_then(|report| report.login_link).map(|_| {
+        // The broker's own page is a dead end by itself: its redirect is taken only while we await it.
+        site.login_link(&desk.client_id, now).unwrap_or_else(|| format!("ordergate login --account {}", desk.client_id))
+    });
     let failed: Vec<&str> = report.failed().map(|check| check.name).collect();
     note_push(engine, &desk.client_id, report.overall, &failed.join(", "));
     alerts.raise(Alert {

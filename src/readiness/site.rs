@@ -5,16 +5,15 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{ClientId, Exchange};
 use parking_lot::Mutex;
+use secrecy::ExposeSecret;
 
+use super::logins::Logins;
 use crate::alerts::Alerts;
 use crate::brokers::connection::Connection;
 use crate::config::Readiness;
-
-/// How long a person has to sign in at the broker's page.
-const LOGIN_PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// What going live needs beside the engine. The default is that of paper: no connections, no alerts.
 #[derive(Debug, Default)]
@@ -31,6 +30,8 @@ pub struct Site {
     pub registered: BTreeMap<ClientId, IpAddr>,
     /// Where pages go, if anywhere.
     pub alerts: Option<Alerts>,
+    /// Where a person's browser reaches this process, if it does: `https://name` or `http://address:port`.
+    pub base_url: Option<String>,
     /// Logins that a person began.
     pub logins: Logins,
     /// Whether paper orders fill against quotes of a real account.
@@ -39,55 +40,19 @@ pub struct Site {
     pub dismissed: Mutex<BTreeMap<ClientId, NaiveDate>>,
 }
 
-/// Logins that wait for their redirect. A code that nobody waits for is not taken: it may be another's.
-#[derive(Debug, Default)]
-pub struct Logins {
-    awaited: Mutex<BTreeMap<ClientId, (String, DateTime<Utc>)>>,
-}
-
-impl Logins {
-    /// A login begins; the newest counts.
-    pub fn begin(&self, client_id: &ClientId, nonce: String, now: DateTime<Utc>) {
-        let until = now.checked_add_signed(LOGIN_PATIENCE).unwrap_or(now);
-        self.awaited.lock().insert(client_id.clone(), (nonce, until));
-    }
-
-    /// Takes the login that a redirect belongs to; it is used up. A state that came back must be the one that went out.
-    ///
-    /// # Errors
-    /// Why the redirect is not taken.
-    pub fn take(&self, client_id: &ClientId, state: Option<&str>, now: DateTime<Utc>) -> Result<(), &'static str> {
-        let mut awaited = self.awaited.lock();
-        let Some((nonce, until)) = awaited.get(client_id) else { return Err("no login of this account is awaited") };
-        if now > *until {
-            awaited.remove(client_id);
-            return Err("the login was begun too long ago");
+impl Site {
+    /// A link of our own that begins a login once, for a person who is not at the command line. Nothing if this machine
+    /// cannot be reached by one: then `ordergate login` it is.
+    #[must_use]
+    pub fn login_link(&self, client_id: &ClientId, now: DateTime<Utc>) -> Option<String> {
+        let base = self.base_url.as_ref()?;
+        let draw = || crate::secrets::draw().map(|text| text.expose_secret().to_owned());
+        match self.logins.link(client_id, now, draw) {
+            Ok(ticket) => Some(format!("{}/broker/login/{client_id}?ticket={ticket}", base.trim_end_matches('/'))),
+            Err(cause) => {
+                tracing::warn!(event = "no_login_link", %client_id, "no link to log in by: {cause}");
+                None
+            }
         }
-        if state.is_some_and(|state| !bool::from(subtle::ConstantTimeEq::ct_eq(state.as_bytes(), nonce.as_bytes()))) {
-            return Err("the redirect belongs to another login");
-        }
-        awaited.remove(client_id);
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_redirect_is_taken_once_in_time_and_for_its_own_login() {
-        let client = ClientId::parse("LIVE1").unwrap();
-        let now: DateTime<Utc> = "2026-11-20T03:15:00Z".parse().unwrap();
-        let logins = Logins::default();
-        assert!(logins.take(&client, None, now).is_err(), "nobody waits for it");
-        logins.begin(&client, "abc".into(), now);
-        assert!(logins.take(&client, Some("xyz"), now).is_err());
-        assert_eq!(logins.take(&client, Some("abc"), now), Ok(()));
-        assert!(logins.take(&client, Some("abc"), now).is_err(), "used up");
-        logins.begin(&client, "abc".into(), now);
-        assert!(logins.take(&client, None, now + TimeDelta::minutes(11)).is_err());
-        logins.begin(&client, "abc".into(), now);
-        assert_eq!(logins.take(&client, None, now), Ok(()), "some brokers do not give the state back");
     }
 }

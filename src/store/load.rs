@@ -22,7 +22,8 @@ pub(super) fn load(db: &Connection, tag_prefix: &str) -> Result<Loaded, StoreErr
         accounts(db).and_then(|found| found.into_iter().map(|client| account(db, client)).collect()).map_err(failed("load: accounts"))?;
     let newest = heads.iter().map(|row| row.at).max();
     let alarms = alarms(db).map_err(failed("load: alarms"))?;
-    Ok(Loaded { accounts, heads, alarms, tag_prefix: tag_prefix.to_owned(), newest })
+    let anchors = last_anchors(db).map_err(failed("load: anchors"))?;
+    Ok(Loaded { accounts, heads, anchors, alarms, tag_prefix: tag_prefix.to_owned(), newest })
 }
 
 /// The different first columns of a table, each found by one step into its index instead of by reading all rows.
@@ -42,6 +43,16 @@ pub(super) fn heads(db: &Connection) -> rusqlite::Result<Vec<JournalRow>> {
     let sql = format!("SELECT {} FROM journal WHERE client_id = ?1 ORDER BY seq DESC LIMIT 1", rows::JOURNAL);
     let mut statement = db.prepare(&sql)?;
     clients_of(db, "journal")?.into_iter().map(|chain| statement.query_row([chain], rows::journal)).collect()
+}
+
+/// The last anchor of each chain.
+fn last_anchors(db: &Connection) -> rusqlite::Result<Vec<(Option<ClientId>, u64)>> {
+    let mut statement = db.prepare("SELECT MAX(seq) FROM anchors WHERE client_id = ?1")?;
+    let last = |chain: String| {
+        let seq: i64 = statement.query_row([&chain], |row| row.get(0))?;
+        Ok((ClientId::parse(&chain).ok(), seq.unsigned_abs()))
+    };
+    clients_of(db, "anchors")?.into_iter().map(last).collect()
 }
 
 fn accounts(db: &Connection) -> rusqlite::Result<Vec<ClientId>> {

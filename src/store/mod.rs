@@ -10,6 +10,7 @@
 //!
 //! *Invariant:* one connection writes and checkpoints; every other one is read-only and never checkpoints.
 
+mod accept;
 mod backup;
 mod ballast;
 mod load;
@@ -32,6 +33,7 @@ mod fixtures;
 #[cfg(test)]
 mod tests;
 
+pub use accept::{AcceptError, accept};
 pub use ballast::free_space;
 pub use lock::{DirectoryLock, LockError};
 pub use meta::Binding;

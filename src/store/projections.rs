@@ -85,6 +85,11 @@ pub(super) fn compare_orders(
     for command in commands {
         let mut replay = Replay::default();
         for row in query::whole_order_journal(db, &client, command)? {
+            // Alarms, and what people say to them, move no order, and depend on rows that are not this order's: one that
+            // gave way to newer ones is raised anew under another name.
+            if row.to.is_none() {
+                continue;
+            }
             if let Err(misfit) = replay.step(&row) {
                 found.push(misfits(format!("{command}"), &misfit.to_string()));
             }

@@ -22,7 +22,7 @@ pub enum Guard {
     Secret,
     /// A bearer key.
     Key,
-    /// A login that is awaited: the broker's page redirects a person's browser here, without a key.
+    /// A login that is awaited, or a one-time link to begin one: a person's browser comes here without a key.
     AwaitedLogin,
 }
 
@@ -49,6 +49,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/webhook", Guard::Secret),
     route("POST", "/webhook/{client_id}", Guard::Secret),
     route("POST", "/webhook/{client_id}/{token}", Guard::Secret),
+    route("GET", "/broker/login/{client_id}", Guard::AwaitedLogin),
     route("GET", "/broker/callback/{client_id}", Guard::AwaitedLogin),
     route("GET", "/dashboard/approvals", Guard::Key),
     route("POST", "/dashboard/approvals/{command_id}", Guard::Key),
@@ -57,6 +58,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/readiness/dismiss", Guard::Key),
     route("GET", "/dashboard/broker", Guard::Key),
     route("POST", "/dashboard/broker/login", Guard::Key),
+    route("POST", "/dashboard/broker/code", Guard::Key),
     route("GET", "/dashboard/orderbook", Guard::Key),
     route("GET", "/dashboard/orders/{command_id}", Guard::Key),
     route("GET", "/dashboard/positions", Guard::Key),
@@ -89,6 +91,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(at("/webhook", "POST").route(web::post().to(webhook::receive)))
         .service(at("/webhook/{client_id}", "POST").route(web::post().to(webhook::receive)))
         .service(at("/webhook/{client_id}/{token}", "POST").route(web::post().to(webhook::receive)))
+        .service(at("/broker/login/{client_id}", "GET").route(web::get().to(broker::open)))
         .service(at("/broker/callback/{client_id}", "GET").route(web::get().to(broker::callback)))
         .service(web::scope("/dashboard").wrap(from_fn(require_key)).configure(dashboard))
         .default_service(web::to(not_found));
@@ -102,6 +105,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/readiness/dismiss", "POST").route(web::post().to(arming::dismiss)))
         .service(at("/broker", "GET").route(web::get().to(broker::connections)))
         .service(at("/broker/login", "POST").route(web::post().to(broker::login)))
+        .service(at("/broker/code", "POST").route(web::post().to(broker::code)))
         .service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))

@@ -177,13 +177,20 @@ async fn real_money_is_armed_only_after_the_proofs_unless_it_is_forced() {
 #[derive(Debug, Default)]
 struct Scripted {
     is_in: Arc<Mutex<bool>>,
+    /// A report waits while this is held.
+    gate: Arc<tokio::sync::Mutex<()>>,
+    /// How many reports were asked for.
+    asked: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Connection for Scripted {
     fn report(&self) -> Call<ConnectionReport> {
         let is_in = *self.is_in.lock();
         let rupees = Amount(rust_decimal::Decimal::from(1_000));
+        let gate = Arc::clone(&self.gate);
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Box::pin(async move {
+            let _open = gate.lock().await;
             ConnectionReport {
                 session: if is_in { Ok("limits read".into()) } else { Err("Session Expired".into()) },
                 token_ends_at: None,
@@ -212,31 +219,117 @@ impl Connection for Scripted {
     }
 }
 
-#[actix_web::test]
-async fn a_person_logs_in_by_the_redirect_and_nobody_else_can() {
+/// A house whose broker needs a person.
+async fn signing_in() -> House {
     let client = ClientId::parse("PAPER1").unwrap();
     let connection: Arc<dyn Connection> = Arc::new(Scripted::default());
-    let site = Site { connections: [(client, connection)].into(), ..Site::default() };
-    let house = drill(Duration::from_secs(60), site).await;
-    let callback = async |query: &str| house.send(house.request("GET", &format!("/broker/callback/PAPER1?{query}"))).await;
-    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], false);
-    assert_eq!(house.get("/dashboard/readiness").await.body["accounts"][0]["login_link"], "http://broker.test/login?api_key=k");
-    callback("code=the-code").await.is_problem(409, "no_login_awaited");
+    let base_url = Some("http://gate.test".to_owned());
+    drill(Duration::from_secs(60), Site { connections: [(client, connection)].into(), base_url, ..Site::default() }).await
+}
 
+async fn callback(house: &House, query: &str) -> Reply {
+    house.send(house.request("GET", &format!("/broker/callback/PAPER1?{query}"))).await
+}
+
+/// Begins a login; answers the state that goes out with it.
+async fn begun(house: &House) -> String {
     let begun = house.post("/dashboard/broker/login", json!({})).await;
-    let link = begun.body["login_link"].as_str().unwrap().to_owned();
-    let state = link.split("&state=").nth(1).unwrap();
-    callback("code=the-code&state=another").await.is_problem(409, "no_login_awaited");
-    callback(&format!("state={state}")).await.is_problem(400, "bad_request");
-    assert_eq!(callback(&format!("code=the-code&state={state}")).await.status, 200);
-    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], true);
-    callback(&format!("code=the-code&state={state}")).await.is_problem(409, "no_login_awaited");
+    begun.body["login_link"].as_str().unwrap().split("&state=").nth(1).unwrap().to_owned()
+}
 
-    house.post("/dashboard/broker/login", json!({})).await;
-    callback("code=wrong").await.is_problem(409, "login_refused");
-    callback("code=the-code").await.is_problem(409, "no_login_awaited");
+#[actix_web::test]
+async fn a_person_logs_in_by_the_redirect_and_nobody_else_can() {
+    let house = signing_in().await;
+    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], false);
+    callback(&house, "code=the-code").await.is_problem(409, "no_login_awaited");
+
+    let state = begun(&house).await;
+    callback(&house, "code=the-code&state=another").await.is_problem(409, "no_login_awaited");
+    callback(&house, &format!("state={state}")).await.is_problem(400, "bad_request");
+    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200);
+    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], true);
+    callback(&house, &format!("code=the-code&state={state}")).await.is_problem(409, "no_login_awaited");
+
+    let state = begun(&house).await;
+    callback(&house, "code=the-code").await.is_problem(409, "no_login_awaited");
+    callback(&house, &format!("code=wrong&state={state}")).await.is_problem(409, "login_refused");
+    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200, "a wrong code is not the end of it");
     let journal = house.events(Some(&house.client())).await;
     assert!(journal.iter().any(|(event, _)| event == "BROKER_LOGIN") && journal.iter().any(|(event, _)| event == "BROKER_LOGIN_FAILED"));
     assert!(!journal.iter().any(|(_, words)| words.contains("the-code")), "a code is a secret");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_broker_that_gives_no_state_back_gets_a_few_tries_and_a_key_opens_another_way() {
+    let house = signing_in().await;
+    begun(&house).await;
+    callback(&house, "code=wrong").await.is_problem(409, "login_refused");
+    assert_eq!(callback(&house, "code=the-code").await.status, 200);
+    house.clock.jump(chrono::TimeDelta::seconds(20));
+    let state = begun(&house).await;
+    for _ in 0..2 {
+        callback(&house, "code=wrong").await.is_problem(409, "login_refused");
+    }
+    for _ in 0..10 {
+        let _junk = callback(&house, "code=wrong").await;
+    }
+    let journal = house.events(Some(&house.client())).await;
+    let failed = journal.iter().filter(|(event, _)| event == "BROKER_LOGIN_FAILED").count();
+    assert!(failed <= 6, "{failed} codes of anybody's went to the broker");
+    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200, "the person is not locked out");
+
+    house.post("/dashboard/broker/code", json!({ "client_id": "PAPER1", "code": "wrong" })).await.is_problem(409, "login_refused");
+    house.post("/dashboard/broker/code", json!({ "client_id": "PAPER1", "code": "" })).await.is_problem(400, "bad_request");
+    let by_hand = house.post("/dashboard/broker/code", json!({ "client_id": "PAPER1", "code": "the-code" })).await;
+    assert_eq!((by_hand.status, &by_hand.body["is_logged_in"]), (200, &json!(true)), "{:#}", by_hand.body);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn the_link_that_is_pushed_begins_the_login_once() {
+    let house = signing_in().await;
+    let account = house.get("/dashboard/readiness").await.body["accounts"][0].clone();
+    let link = account["login_link"].as_str().unwrap().to_owned();
+    let path = link.strip_prefix("http://gate.test").unwrap_or_else(|| panic!("{link}")).to_owned();
+    assert!(path.starts_with("/broker/login/PAPER1?ticket="), "{path}");
+    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["login_link"], link.as_str(), "asking again is no new link");
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let open = async |path: &str| browser.get(format!("http://{}{path}", house.address)).send().await.unwrap();
+    assert_eq!(open("/broker/login/PAPER1?ticket=wrong").await.status(), 409);
+    let sent_on = open(&path).await;
+    assert_eq!((sent_on.status().as_u16(), &sent_on.headers()["cache-control"]), (302, &"no-store".parse().unwrap()));
+    let page = sent_on.headers()["location"].to_str().unwrap().to_owned();
+    let state = page.strip_prefix("http://broker.test/login?api_key=k&state=").unwrap_or_else(|| panic!("{page}"));
+    assert_eq!(open(&path).await.status(), 409, "once");
+    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200);
+    assert!(house.get("/dashboard/readiness").await.body["accounts"][0]["login_link"].is_null(), "nobody is to log in");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_disarming_wins_over_an_arming_that_is_under_way() {
+    let client = ClientId::parse("PAPER1").unwrap();
+    let scripted = Arc::new(Scripted { is_in: Arc::new(Mutex::new(true)), ..Scripted::default() });
+    let connection: Arc<dyn Connection> = Arc::clone(&scripted) as _;
+    let house = drill(Duration::from_secs(60), Site { connections: [(client, connection)].into(), ..Site::default() }).await;
+    assert_eq!(arm(&house, "LIVE").await.status, 200);
+    // The report of a second arming takes its time, and meanwhile somebody disarms.
+    let before = scripted.asked.load(std::sync::atomic::Ordering::SeqCst);
+    let held = Arc::clone(&scripted.gate).lock_owned().await;
+    let disarm = async {
+        let is_asked = || scripted.asked.load(std::sync::atomic::Ordering::SeqCst) > before;
+        house.until("the report is being read", is_asked).await;
+        let off = house.post("/dashboard/arm", json!({ "mode": "DISARMED", "reason": "stop" })).await;
+        assert_eq!((off.status, &off.body["mode"]), (200, &json!("LIVE-DISARMED")), "{:#}", off.body);
+        drop(held);
+    };
+    let (late, ()) = tokio::join!(arm(&house, "LIVE"), disarm);
+    late.is_problem(409, "arming_overtaken");
+    assert!(late.body["detail"].as_str().unwrap().contains("asha set it to DISARMED meanwhile (stop)"), "{:#}", late.body);
+    house.alert(entry("s0")).await;
+    house.until_ended().await;
+    assert_eq!(tag(&house, 0), Some(Tag::NotArmed));
+    assert_eq!(arm(&house, "LIVE").await.status, 200, "who looks again may arm");
     house.close().await;
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use ordergate_actors::order::Status;
+use chrono::{DateTime, TimeDelta, Utc};
+use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::calendar::{Calendar, Enforce};
+use ordergate_actors::order::{Status, Tag};
 use ordergate_actors::ports::Clock;
 use serde_json::json;
 
@@ -60,6 +61,23 @@ async fn out_of_session_an_entry_is_refused_and_an_exit_waits_for_the_next_openi
     house.until_held("a", 0).await;
     assert_eq!(house.alert(entry("b")).await.status, 202);
     house.until_held("b", 10).await;
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_entry_that_waited_for_its_turn_beyond_the_close_is_not_sent() {
+    let house = House::with(plan(Enforce::Always)).await;
+    // 15:14:50, ten seconds before the end. The first order's call hangs, and the second waits behind it.
+    at(&house, "2026-11-20T09:44:50Z").await;
+    house.next_fault(CallKind::Place, Fault::Hang);
+    house.alert(entry("a")).await;
+    assert_eq!(house.alert(entry("b")).await.status, 202, "it is judged in time");
+    house.clock.jump(TimeDelta::seconds(20));
+    let late = || house.orders()[1].clone();
+    house.until("it has ended", || late().status.is_terminal()).await;
+    assert_eq!((late().status, late().tag), (Status::Failed, Some(Tag::MarketClosed)), "{:?}", late());
+    assert!(late().reason.as_deref().is_some_and(|reason| reason.contains("nothing was sent")), "{:?}", late());
+    assert_eq!(house.brokers[&house.client()].reached().len(), 0);
     house.close().await;
 }
 

@@ -53,7 +53,7 @@ fn help_names_every_command_and_the_exit_codes() {
         assert!(words.contains(word), "{word}: {words}");
     }
     let words = out(&run(here.path(), &["journal", "--help"]));
-    for word in ["verify", "export", "tail", "rebuild-intent-log"] {
+    for word in ["verify", "export", "tail", "accept", "rebuild-intent-log"] {
         assert!(words.contains(word), "{word}: {words}");
     }
     assert_eq!(out(&run(here.path(), &["--version"])).trim(), concat!("ordergate ", env!("CARGO_PKG_VERSION")));

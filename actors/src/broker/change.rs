@@ -134,7 +134,8 @@ impl BrokerActor {
             let standing = self.desk.standing(now);
             (!record.is_exit() && standing.mode == arming::Mode::LiveDisarmed).then_some(standing.why)
         };
-        if let Some(reason) = cancelled.or_else(forbidden).or_else(disarmed) {
+        let closed = || self.out_of_session(record, now).map(|(_, reason)| reason);
+        if let Some(reason) = cancelled.or_else(forbidden).or_else(disarmed).or_else(closed) {
             return wish.refuse(&reason);
         }
         let change = prepared.change.clone();

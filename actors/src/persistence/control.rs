@@ -92,7 +92,13 @@ pub enum ControlChange {
     /// Freeze or thaw exits.
     Freeze(bool),
     /// Arm or disarm.
-    Arm(Box<Arming>),
+    Arm {
+        /// What is to stand.
+        arming: Box<Arming>,
+        /// The arming that the person looked at: when another stands at the commit, nothing changes. A disarming expects
+        /// nothing and always counts.
+        expected: Option<Box<Arming>>,
+    },
     /// A basket waits for a person's yes until then.
     AskApproval {
         /// The basket.
@@ -108,7 +114,13 @@ pub enum ControlChange {
 }
 
 impl Control {
-    /// The controls after a change.
+    /// Whether a change does not count: it was decided upon an arming that no longer stands.
+    #[must_use]
+    pub fn refuses(&self, change: &ControlChange) -> bool {
+        matches!(change, ControlChange::Arm { expected: Some(expected), .. } if **expected != self.arming)
+    }
+
+    /// The controls after a change; unchanged by one that they refuse.
     #[must_use]
     pub fn after(&self, change: &ControlChange, who: &str, reason: &str, at: DateTime<Utc>) -> Self {
         let mut next = self.clone();
@@ -122,8 +134,10 @@ impl Control {
                 next.strategies.insert(strategy.clone(), *level);
             }
             ControlChange::Freeze(frozen) => next.is_frozen = *frozen,
-            ControlChange::Arm(arming) => {
-                next.arming = (**arming).clone();
+            ControlChange::Arm { arming, .. } => {
+                if !self.refuses(change) {
+                    next.arming = (**arming).clone();
+                }
                 return next;
             }
             ControlChange::AskApproval { basket, until } => {
@@ -182,6 +196,10 @@ impl Latch {
 
     /// Raises the latch at once, until [`Latch::committed`] takes over.
     pub fn raise(&self, change: &ControlChange) {
+        // Whether it counts is known at the commit only, and one that does not must hold nothing.
+        if matches!(change, ControlChange::Arm { expected: Some(_), .. }) {
+            return;
+        }
         let mut inner = self.inner.write();
         inner.pending.push(change.clone());
         self.hold(&mut inner, change);
@@ -198,7 +216,7 @@ impl Latch {
             }
             ControlChange::Freeze(true) => self.is_frozen.store(true, Ordering::SeqCst),
             // Less than is committed holds at once, more waits for its commit.
-            ControlChange::Arm(arming) => inner.arming.mode = inner.arming.mode.min(arming.mode),
+            ControlChange::Arm { arming, .. } => inner.arming.mode = inner.arming.mode.min(arming.mode),
             ControlChange::Freeze(false) | ControlChange::AskApproval { .. } | ControlChange::Approve { .. } => {}
         }
     }

@@ -96,6 +96,7 @@ impl Ledger {
         for head in &loaded.heads {
             staged.chains.insert(head.client_id.clone(), Chain { seq: head.seq, hash: row_hash(head) });
         }
+        staged.anchored.extend(loaded.anchors);
         for (chain, alarms) in loaded.alarms {
             staged.alarms.insert(chain, Alarms::load(alarms));
         }
@@ -212,7 +213,11 @@ impl Ledger {
             Unit::Register(registration) => self.register(*registration, cargo, at),
             Unit::Order(unit) => self.order(&unit, cargo, at),
             Unit::Control { client_id, change, who, reason } => {
-                let control = self.control(&client_id).after(&change, &who, &reason, at);
+                let before = self.control(&client_id);
+                if before.refuses(&change) {
+                    return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
+                }
+                let control = before.after(&change, &who, &reason, at);
                 let mut delta = Delta::new(at);
                 delta.control(&mut self.staged, client_id, change, &control, (&who, &reason));
                 let outcome = self.settle(delta)?;
@@ -355,7 +360,9 @@ impl Ledger {
 
     fn write_anchors(&mut self) -> Result<(), StoreError> {
         let at = self.clock.now();
-        let due: Vec<Write> = self.staged.chains_past(ANCHOR_EVERY).into_iter().map(|(client, chain)| anchor(&client, chain, at)).collect();
+        // A chain that did not verify keeps its last good anchor, so that every start says so again.
+        let due = self.staged.chains_past(ANCHOR_EVERY).into_iter().filter(|(client, _)| !self.unsound.contains(client));
+        let due: Vec<Write> = due.map(|(client, chain)| anchor(&client, chain, at)).collect();
         if !due.is_empty() {
             self.store.unit(&due)?;
         }

@@ -40,7 +40,8 @@ pub(super) struct Staged {
     sequence: Vec<CommandId>,
     holdings: BTreeMap<HoldingSlot, (Holding, u64)>,
     events: Vec<Event>,
-    anchored: BTreeMap<Option<ClientId>, u64>,
+    /// The last row of each chain that an anchor wrote down, also by the processes before.
+    pub(super) anchored: BTreeMap<Option<ClientId>, u64>,
 }
 
 impl Staged {

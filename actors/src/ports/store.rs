@@ -173,6 +173,8 @@ pub struct Loaded {
     pub accounts: Vec<AccountHead>,
     /// The last row of each chain.
     pub heads: Vec<JournalRow>,
+    /// The last row of each chain that an anchor wrote down.
+    pub anchors: Vec<(Option<ClientId>, u64)>,
     /// The open alarms of each chain, in order of their names.
     pub alarms: Vec<(Option<ClientId>, Vec<Alarm>)>,
     /// Four letters or digits that no other data directory uses; starts our broker tags.

@@ -21,7 +21,7 @@ pub use change::{Change, ChangeAnswer};
 pub use exit::{ExitSize, size};
 pub use quotes::QuoteCame;
 pub use rules::daily_pnl;
-pub use rules::{Checked, Inputs, Market, Unquoted};
+pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
 
 use crate::arming::{ArmMode, Mode};
 use crate::guard::{Admit, AdmitChange};

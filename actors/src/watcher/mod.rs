@@ -288,7 +288,7 @@ impl Handler<Committed> for WatcherActor {
         // Before anything that could panic: the latch follows the disk, or a kill could never be lifted again.
         for (change, control) in message.events.iter().filter_map(|event| event.control.as_deref()) {
             self.desk.latch.committed(change, control);
-            if matches!(change, ControlChange::Arm(_) | ControlChange::Approve { .. }) {
+            if matches!(change, ControlChange::Arm { .. } | ControlChange::Approve { .. }) {
                 self.line.tell_risk(&self.desk.client_id, LookAgain);
             }
         }

@@ -192,6 +192,31 @@ async fn a_person_signs_in_with_oauth() {
 }
 
 #[tokio::test]
+async fn a_code_of_another_user_is_refused_and_the_right_one_may_still_come() {
+    let world = World::with(AuthFlow::OAuth, |arrived, _| match arrived.route.as_str() {
+        "GenAcsTok" => ok(&format!(r#","access_token":"{TOKEN}","uid":"FA00002","actid":"FA00002""#)),
+        _ => well(arrived),
+    })
+    .await;
+    let answer = world.broker.take_code("of-another".into()).await;
+    assert!(matches!(&answer, Err(LoginError::Refused(words)) if words.contains("FA00002 instead of FA00001")), "{answer:?}");
+    assert!(matches!(world.broker.session().await, SessionState::NotReady(_)));
+    world.server.script(|arrived, _| well(arrived));
+    world.broker.take_code("one-time-code".into()).await.unwrap();
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+}
+
+#[tokio::test]
+async fn a_session_that_works_is_not_put_aside_for_a_code() {
+    let world = World::new(AuthFlow::OAuth).await;
+    world.broker.take_code("one-time-code".into()).await.unwrap();
+    let answer = world.broker.take_code("junk".into()).await.unwrap();
+    assert!(answer.contains("logged in already"), "{answer}");
+    assert_eq!(world.server.arrived("GenAcsTok").len(), 1, "our secret goes nowhere for it");
+    assert!(matches!(world.broker.place(world.prepared("OG1")).await, PlaceOutcome::Accepted(_)));
+}
+
+#[tokio::test]
 async fn a_restart_uses_the_kept_token_and_logs_in_only_when_it_is_dead() {
     let world = World::new(AuthFlow::QuickAuth).await;
     world.ready().await;

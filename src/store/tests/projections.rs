@@ -255,3 +255,27 @@ proptest! {
         assert_eq!(differences(&store, VerifyFrom::LastAnchor), []);
     }
 }
+
+/// Raised, given way to 250 others, raised again under a new name and acknowledged: each alarm is about an order.
+#[test]
+fn alarms_that_gave_way_to_newer_ones_break_no_start() {
+    let mut desk = Desk::new();
+    let numbers: Vec<u64> = (1..=250).collect();
+    for number in &numbers {
+        let signal = desk.signal(&[*number], |_| ());
+        desk.round(vec![signal, sends(*number, Side::Buy, 10), page(Some(*number), "in doubt")]);
+    }
+    desk.round(numbers.iter().map(|number| page(Some(*number), "still in doubt")).collect());
+    let open: Vec<u64> = {
+        let store = desk.store();
+        let mut ids = store.connection().prepare("SELECT id FROM alarms ORDER BY id").unwrap();
+        ids.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(|id| id.unwrap().unsigned_abs()).collect()
+    };
+    assert_eq!(open.len(), 200);
+    let seen = |alarm: u64| Unit::Acknowledge { client_id: Some(client()), alarm, who: Arc::from("asha"), reason: Arc::from("seen") };
+    desk.round(open.into_iter().map(seen).collect());
+    let store = desk.store();
+    for from in [VerifyFrom::LastAnchor, VerifyFrom::Full] {
+        assert_eq!(differences(&store, from), [], "{from:?}");
+    }
+}

@@ -3,10 +3,11 @@
 use ordergate_actors::order::{BookState, Side};
 use ordergate_actors::persistence::chain::row_hash;
 use ordergate_actors::ports::{JournalRow, Store, Write};
+use ordergate_actors::testkit::ManualClock;
 
-use crate::store::fixtures::desk::{Desk, fact, sends, shows};
+use crate::store::fixtures::desk::{Desk, fact, page, sends, shows};
 use crate::store::fixtures::{client, journal_after, now, order, round};
-use crate::store::{ChainReport, JournalRows, SqliteStore, VerifyFrom};
+use crate::store::{AcceptError, ChainReport, JournalRows, SqliteStore, VerifyFrom, accept};
 
 /// Orders that were each created, sent and executed: three rows an order.
 fn anchored(orders: u64) -> (SqliteStore, Vec<JournalRow>) {
@@ -112,4 +113,61 @@ fn an_order_that_differs_from_its_journal_is_named() {
     let difference = &whole.differences[0];
     assert_eq!((difference.row.as_str(), difference.column.as_str()), (order(2).command_id.to_string().as_str(), "status"));
     assert_eq!((difference.in_table.as_str(), difference.in_journal.as_str()), ("FAILED", "EXECUTED"));
+}
+
+/// How many anchors there are, and the last row that one wrote down.
+fn anchors(store: &SqliteStore) -> (i64, i64) {
+    let sql = "SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM anchors";
+    store.connection().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[test]
+fn a_long_chain_is_anchored_at_each_ten_thousand_rows_and_not_anew_by_each_process() {
+    let mut desk = Desk::new();
+    desk.round((0..10_000).map(|number| page(None, &format!("page {number}"))).collect());
+    assert_eq!(anchors(&desk.store()), (1, 10_000));
+    let mut next = Desk::on(desk.crash());
+    next.round(vec![page(None, "one more")]);
+    assert_eq!(anchors(&next.store()), (1, 10_000), "the process before has anchored it");
+}
+
+#[test]
+fn a_long_chain_that_did_not_verify_is_not_anchored_over() {
+    let mut desk = Desk::new();
+    desk.round((0..9_999).map(|number| page(None, &format!("page {number}"))).collect());
+    let mut next = Desk::on(desk.crash());
+    next.unsound();
+    next.round(vec![page(None, "row 10,000")]);
+    assert_eq!(anchors(&next.store()), (0, 0));
+    assert_eq!(anchors(&SqliteStore::simulated(&next.close(), now()).unwrap()), (0, 0), "at the end neither");
+}
+
+#[test]
+fn a_person_accepts_what_differs_and_the_next_start_is_sound() {
+    let mut desk = Desk::new();
+    let signal = desk.signal(&[1], |_| ());
+    desk.round(vec![signal, sends(1, Side::Buy, 10)]);
+    let disk = desk.crash();
+    let open = || SqliteStore::simulated(&disk, now()).unwrap();
+    let accepts = || accept(open(), ManualClock::at(now()), Some(&client()), "asha", "looked at the broker's book");
+    assert!(matches!(accepts(), Err(AcceptError::Sound(_))), "nothing differs");
+    open().connection().execute_batch("UPDATE orders SET status = 'FAILED' WHERE number = 1").unwrap();
+    assert!(!verify(&open(), VerifyFrom::LastAnchor).is_sound());
+
+    let accepted = accepts().unwrap();
+    assert!(accepted.len() == 1 && accepted[0].contains("FAILED"), "{accepted:?}");
+    let mut store = open();
+    assert!(verify(&store, VerifyFrom::LastAnchor).is_sound());
+    assert!(!verify(&store, VerifyFrom::Full).is_sound(), "it is not forgotten");
+    let row = store.load().unwrap().heads.remove(0);
+    assert_eq!((&*row.event, &*row.who, row.reason.as_deref()), ("JOURNAL_ACCEPTED", "asha", Some("looked at the broker's book")));
+    assert_eq!(anchors(&store), (1, i64::try_from(row.seq).unwrap()));
+}
+
+#[test]
+fn a_changed_row_cannot_be_accepted() {
+    let (store, _) = anchored(2);
+    store.connection().execute_batch("UPDATE journal SET reason = 'another' WHERE seq = 6").unwrap();
+    let refused = accept(store, ManualClock::at(now()), Some(&client()), "asha", "never mind");
+    assert!(matches!(refused, Err(AcceptError::Broken { seq: 6, .. })), "{refused:?}");
 }

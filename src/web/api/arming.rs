@@ -58,6 +58,8 @@ pub(in crate::web) async fn arm(request: HttpRequest, payload: Payload, state: D
         let detail = format!("{client_id} is PAPER: no real money moves, and nothing is to be armed");
         return Err(Problem::conflict("paper_account", detail, "set arming = \"required\" for the account to drill it"));
     }
+    // What stands now is what the person decides upon: a disarming that comes while the report is read wins.
+    let before = state.engine.read(&client_id, |book| book.control().arming.clone()).unwrap_or_default();
     let until = match body.mode {
         ArmMode::Disarmed => None,
         ArmMode::Approve | ArmMode::Live => {
@@ -70,17 +72,27 @@ pub(in crate::web) async fn arm(request: HttpRequest, payload: Payload, state: D
         }
     };
     let who = who(&request);
-    let before = state.engine.read(&client_id, |book| book.control().arming.clone()).unwrap_or_default();
-    let basis = if body.mode == ArmMode::Disarmed { before.basis } else { desk.settings.arming.basis.clone() };
+    let is_off = body.mode == ArmMode::Disarmed;
+    let basis = if is_off { before.basis.clone() } else { desk.settings.arming.basis.clone() };
     let from = request.peer_addr().map_or_else(|| "unknown".to_owned(), |address| address.ip().to_string());
     let arming = Arming { mode: body.mode, until, basis, who: who.clone(), from, reason: body.reason.clone(), at: Some(state.now()) };
     let reason = if body.force { format!("{} (forced)", body.reason) } else { body.reason.clone() };
-    state.engine.control(&client_id, ControlChange::Arm(Box::new(arming)), &who, &reason).await?;
+    let change = ControlChange::Arm { arming: Box::new(arming), expected: (!is_off).then(|| Box::new(before)) };
+    if !state.engine.control(&client_id, change, &who, &reason).await?.is_applied() {
+        return Err(overtaken(&state, &client_id));
+    }
     // What is on disk, not the latch: that follows the commit a moment later.
     let committed = state.engine.read(&client_id, |book| book.control().arming.clone()).unwrap_or_default();
     let standing = ordergate_actors::arming::standing(desk.needs_arming(), &committed, &desk.settings.arming.basis, state.now());
     tracing::warn!(event = "armed", %client_id, mode = %standing.mode, who, reason, "{}", standing.why);
     Ok(HttpResponse::Ok().json(json!({ "client_id": client_id, "mode": standing.mode, "standing": standing, "who": who })))
+}
+
+/// Somebody else armed or disarmed while the report was read.
+fn overtaken(state: &WebState, client_id: &ClientId) -> Problem {
+    let now = state.engine.read(client_id, |book| book.control().arming.clone()).unwrap_or_default();
+    let detail = format!("{client_id} was not armed: {} set it to {} meanwhile ({})", now.who, now.mode, now.reason);
+    Problem::conflict("arming_overtaken", detail, "ask why, look again, and arm again if that is still what you want")
 }
 
 /// What stands between a wish to arm and the arming: the report, and the account's name typed back.
@@ -147,7 +159,7 @@ fn preview(state: &WebState, desk: &Desk, report: &Report) -> Value {
 
 async fn report(state: &WebState, client_id: &ClientId) -> Result<(Report, Value), Problem> {
     let (inputs, connected) = gather(&state.engine, &state.site, client_id).await?;
-    let link = connected.and_then(|report| report.login_link);
+    let link = connected.and_then(|report| report.login_link).and_then(|_| state.site.login_link(client_id, state.now()));
     Ok((judge(&inputs), json!({ "login_link": link, "standing": inputs.standing })))
 }
 

@@ -1,4 +1,7 @@
-//! `GET /dashboard/broker`, `POST /dashboard/broker/login`, and the redirect of a broker's login page.
+//! `GET /dashboard/broker`, `POST /dashboard/broker/login` and `/code`, the one-time link that begins a login, and the redirect
+//! of a broker's login page.
+
+use std::sync::Arc;
 
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Answer, who};
-use crate::brokers::connection::LoginError;
+use crate::brokers::connection::{Connection, LoginError};
 use crate::web::body::typed;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -24,6 +27,19 @@ pub(in crate::web) struct Which {
 #[serde(deny_unknown_fields)]
 struct LoginBody {
     client_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CodeBody {
+    client_id: Option<String>,
+    code: String,
+}
+
+/// What a link of ours carries. Those who pass it on add fields of their own.
+#[derive(Deserialize)]
+pub(in crate::web) struct Link {
+    ticket: Option<String>,
 }
 
 /// What the redirect brings. Brokers add fields of their own.
@@ -49,6 +65,7 @@ pub(in crate::web) async fn connections(which: Query<Which>, state: Data<WebStat
             "mode": desk.standing(state.now()).mode,
             "has_login": report.is_some(),
             "is_logged_in": report.as_ref().map(|report| report.session.is_ok()),
+            "login_link": report.as_ref().and_then(|report| report.login_link.as_ref()).and_then(|_| state.site.login_link(&client_id, state.now())),
             "connection": report,
         }));
     }
@@ -59,54 +76,128 @@ pub(in crate::web) async fn connections(which: Query<Which>, state: Data<WebStat
 pub(in crate::web) async fn login(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<LoginBody>(payload, request.headers(), &state.settings).await?;
     let client_id = state.account(body.client_id.as_deref())?;
-    let no_login = || Problem::conflict("no_login", format!("the broker of {client_id} has no login"), "nothing is to be done");
-    let connection = state.site.connections.get(&client_id).ok_or_else(no_login)?;
-    let who = who(&request);
+    Ok(match begin(&state, &client_id, &who(&request)).await? {
+        Begun::In(words) => HttpResponse::Ok().json(json!({ "client_id": client_id, "is_logged_in": true, "session": words })),
+        Begun::At(page) => HttpResponse::Accepted().json(json!({ "client_id": client_id, "is_logged_in": false, "login_link": page })),
+    })
+}
+
+/// How a login began.
+enum Begun {
+    /// It needs no person.
+    In(String),
+    /// A person must sign in at this page, and its redirect is awaited.
+    At(String),
+}
+
+fn no_login(client_id: &ClientId) -> Problem {
+    Problem::conflict("no_login", format!("the broker of {client_id} has no login"), "nothing is to be done")
+}
+
+fn not_awaited(why: &str) -> Problem {
+    Problem::conflict("no_login_awaited", why, "begin again: ordergate login")
+}
+
+async fn begin(state: &WebState, client_id: &ClientId, who: &str) -> Result<Begun, Problem> {
+    let connection = state.site.connections.get(client_id).ok_or_else(|| no_login(client_id))?;
     match connection.login().await {
         Ok(words) => {
-            note(&state, &client_id, "BROKER_LOGIN", &who, &words);
-            Ok(HttpResponse::Ok().json(json!({ "client_id": client_id, "is_logged_in": true, "session": words })))
+            note(state, client_id, "BROKER_LOGIN", who, &words);
+            Ok(Begun::In(words))
         }
         Err(LoginError::NeedsPerson(link)) => {
             let nonce = crate::secrets::draw().map_err(|cause| Problem::unavailable("no_random_numbers", cause.to_string()))?;
-            state.site.logins.begin(&client_id, nonce.expose_secret().to_owned(), state.now());
+            state.site.logins.begin(client_id, nonce.expose_secret().to_owned(), state.now());
             // Brokers that do not know `state` leave it out of the redirect; those that do must bring it back.
             let joint = if link.contains('?') { '&' } else { '?' };
-            let link = format!("{link}{joint}state={}", nonce.expose_secret());
-            Ok(HttpResponse::Accepted().json(json!({ "client_id": client_id, "is_logged_in": false, "login_link": link })))
+            Ok(Begun::At(format!("{link}{joint}state={}", nonce.expose_secret())))
         }
-        Err(LoginError::None) => Err(no_login()),
+        Err(LoginError::None) => Err(no_login(client_id)),
         Err(error @ LoginError::Refused(_)) => {
-            note(&state, &client_id, "BROKER_LOGIN_FAILED", &who, &error.to_string());
+            note(state, client_id, "BROKER_LOGIN_FAILED", who, &error.to_string());
             Err(Problem::conflict("login_refused", error.to_string(), "correct the credentials before you try again"))
         }
         Err(error @ LoginError::Later(_)) => Err(Problem::unavailable("login_later", error.to_string())),
     }
 }
 
-/// The redirect of the broker's page. It carries no key: it counts only while a login of this account is awaited.
-pub(in crate::web) async fn callback(request: HttpRequest, redirect: Query<Redirect>, state: Data<WebState>) -> Answer {
-    let not_awaited = |why: &str| Problem::conflict("no_login_awaited", why, "begin again: ordergate login");
+/// The account that an address names, and its connection; to whoever has no key an unknown one looks like one that
+/// nobody logs in.
+fn named<'a>(request: &HttpRequest, state: &'a WebState) -> Result<(ClientId, &'a Arc<dyn Connection>), Problem> {
     let named = request.match_info().get("client_id").and_then(|name| ClientId::parse(name).ok());
     let known = named.and_then(|client_id| Some((state.site.connections.get(&client_id)?, client_id)));
     let (connection, client_id) = known.ok_or_else(|| not_awaited("no login of this account is awaited"))?;
-    let code = redirect
-        .code
-        .as_deref()
-        .map(str::trim)
-        .filter(|code| (1..=512).contains(&code.len()) && code.chars().all(|c| c.is_ascii_graphic()));
-    let code = code.ok_or_else(|| Problem::bad_request("bad_request", "the redirect carries no code", "begin again: ordergate login"))?;
-    state.site.logins.take(&client_id, redirect.state.as_deref(), state.now()).map_err(not_awaited)?;
-    let words = match connection.take_code(code.to_owned()).await {
-        Ok(words) => words,
-        Err(error) => {
-            note(&state, &client_id, "BROKER_LOGIN_FAILED", "redirect", &error.to_string());
-            return Err(Problem::conflict("login_refused", error.to_string(), "begin again: ordergate login"));
+    Ok((client_id, connection))
+}
+
+/// The link that was pushed to a person: begins the login, once, and goes on to the broker's page. It carries no key.
+pub(in crate::web) async fn open(request: HttpRequest, link: Query<Link>, state: Data<WebState>) -> Answer {
+    let (client_id, _) = named(&request, &state)?;
+    let ticket = link.ticket.as_deref().unwrap_or_default();
+    state.site.logins.follow(&client_id, ticket, state.now()).map_err(not_awaited)?;
+    Ok(match begin(&state, &client_id, "link").await? {
+        Begun::In(_) => page(&client_id),
+        Begun::At(page) => HttpResponse::Found()
+            .insert_header(("Location", page))
+            .insert_header(("Cache-Control", "no-store"))
+            .insert_header(("Referrer-Policy", "no-referrer"))
+            .finish(),
+    })
+}
+
+/// The redirect of the broker's page. It carries no key: it counts only while a login of this account is awaited.
+pub(in crate::web) async fn callback(request: HttpRequest, redirect: Query<Redirect>, state: Data<WebState>) -> Answer {
+    let (client_id, connection) = named(&request, &state)?;
+    let code = usable(redirect.code.as_deref())?;
+    state.site.logins.admit(&client_id, redirect.state.as_deref(), state.now()).map_err(not_awaited)?;
+    exchange(&state, &client_id, connection, code, "redirect").await?;
+    Ok(page(&client_id))
+}
+
+/// The code by hand, from a person with a key: where the broker's page cannot redirect to this machine.
+pub(in crate::web) async fn code(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<CodeBody>(payload, request.headers(), &state.settings).await?;
+    let client_id = state.account(body.client_id.as_deref())?;
+    let connection = state.site.connections.get(&client_id).ok_or_else(|| no_login(&client_id))?;
+    let code = usable(Some(&body.code))?;
+    let words = exchange(&state, &client_id, connection, code, &who(&request)).await?;
+    Ok(HttpResponse::Ok().json(json!({ "client_id": client_id, "is_logged_in": true, "session": words })))
+}
+
+fn usable(code: Option<&str>) -> Result<String, Problem> {
+    let code = code.map(str::trim).filter(|code| (1..=512).contains(&code.len()) && code.chars().all(|c| c.is_ascii_graphic()));
+    let code = code.ok_or_else(|| Problem::bad_request("bad_request", "there is no code", "begin again: ordergate login"))?;
+    Ok(code.to_owned())
+}
+
+/// Tries a code; the login is awaited until one is taken.
+async fn exchange(
+    state: &WebState,
+    client_id: &ClientId,
+    connection: &Arc<dyn Connection>,
+    code: String,
+    who: &str,
+) -> Result<String, Problem> {
+    match connection.take_code(code).await {
+        Ok(words) => {
+            state.site.logins.succeeded(client_id);
+            note(state, client_id, "BROKER_LOGIN", who, &words);
+            Ok(words)
         }
-    };
-    note(&state, &client_id, "BROKER_LOGIN", "redirect", &words);
+        Err(error) => {
+            note(state, client_id, "BROKER_LOGIN_FAILED", who, &error.to_string());
+            Err(Problem::conflict(
+                "login_refused",
+                error.to_string(),
+                "sign in at the broker's page again, or begin again: ordergate login",
+            ))
+        }
+    }
+}
+
+fn page(client_id: &ClientId) -> HttpResponse {
     let text = format!("{client_id} is logged in. You can close this page.\n");
-    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header(("Cache-Control", "no-store")).body(text))
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header(("Cache-Control", "no-store")).body(text)
 }
 
 fn note(state: &WebState, client_id: &ClientId, event: &'static str, who: &str, text: &str) {

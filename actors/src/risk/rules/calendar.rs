@@ -34,6 +34,13 @@ impl Market {
     pub fn keeps_back(&self, order: &OrderRecord) -> Option<String> {
         (self.is_held && !order.is_test() && !self.phase.takes_exits()).then(|| format!("the market takes no orders: {}", self.phase))
     }
+
+    /// Why an entry that was judged before may not go any more: the session ended while it waited for its turn.
+    #[must_use]
+    pub fn keeps_out(&self, order: &OrderRecord) -> Option<String> {
+        let is_open = !self.is_held || order.is_exit() || order.is_test() || self.phase.takes_entries();
+        (!is_open).then(|| format!("the market takes no entries: {}", self.phase))
+    }
 }
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {

@@ -20,6 +20,7 @@ mod stale;
 
 pub use calendar::Market;
 pub use daily_loss::pnl as daily_pnl;
+pub use master::is_fresh as is_master_fresh;
 pub(super) use max_order_value::lacks_quote;
 
 use std::fmt::Display;

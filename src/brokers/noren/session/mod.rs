@@ -134,9 +134,7 @@ impl Session {
         match standing {
             Standing::Ready => "logged in".to_owned(),
             Standing::Trying(words) => format!("not logged in: {words}"),
-            Standing::NeedsPerson => {
-                format!("not logged in: a person must sign in at {}", self.settings.login_link().unwrap_or_default())
-            }
+            Standing::NeedsPerson => "not logged in: a person must sign in (ordergate login)".to_owned(),
             Standing::Stopped(words) => format!("not logged in: {words}"),
         }
     }

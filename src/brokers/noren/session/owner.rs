@@ -168,7 +168,13 @@ impl Session {
                     AuthFlow::QuickAuth => replies::quick_auth(&fields),
                     AuthFlow::OAuth => replies::access_token(&fields),
                 };
-                login.map_or_else(|error| End::Later(format!("the broker's answer to the login cannot be used: {error}")), End::In)
+                match login {
+                    Ok(login) if !login.uid.eq_ignore_ascii_case(&self.settings.credentials.uid) => {
+                        End::Refused(format!("the broker logged in {} instead of {}", login.uid, self.settings.credentials.uid))
+                    }
+                    Ok(login) => End::In(login),
+                    Err(error) => End::Later(format!("the broker's answer to the login cannot be used: {error}")),
+                }
             }
             ObjectReply::NotOk(refusal) => match refusal.class {
                 ErrorClass::RateLimited { .. } | ErrorClass::ServerTimeout => End::Later(refusal.emsg),
@@ -181,9 +187,6 @@ impl Session {
 
     fn finish(&self, end: End) {
         match end {
-            End::In(login) if !login.uid.eq_ignore_ascii_case(&self.settings.credentials.uid) => {
-                self.refused(format!("the broker logged in {} instead of {}", login.uid, self.settings.credentials.uid));
-            }
             End::In(login) => self.logged_in(&login.token, login.expires_at, login.must_change_password),
             End::Refused(words) => self.refused(words),
             End::Later(words) => self.failed(words),
@@ -226,22 +229,31 @@ impl Session {
         let body = self.encoder.access_token(&login).map_err(|error| LoginError::Refused(error.to_string()))?;
         {
             let mut machine = self.machine.lock();
+            // Order calls are held back while a login runs: a session that works is not put aside for a code that may be junk.
+            if machine.proven(self.now()).is_some() {
+                return Ok(format!("{} is logged in already; the code was not needed", credentials.uid));
+            }
             if machine.is_busy() || self.orders_under_way.load(std::sync::atomic::Ordering::Acquire) > 0 {
                 return Err(LoginError::Later("an order call or another login is under way; sign in again in a moment".to_owned()));
             }
             machine.begin(Busy::Login);
         }
-        let end = self.login_call(&body).await;
-        let answer = match &end {
-            End::In(login) => Ok(format!("logged in as {}", login.uid)),
-            End::Refused(words) => Err(LoginError::Refused(words.clone())),
-            End::Later(words) => Err(LoginError::Later(words.clone())),
-        };
-        match end {
-            // The next code may be right, and a token that works goes on working.
-            End::Refused(words) | End::Later(words) => self.failed(words),
-            end @ End::In(_) => self.finish(end),
+        match self.login_call(&body).await {
+            End::In(login) => {
+                let words = format!("logged in as {}", login.uid);
+                self.finish(End::In(login));
+                Ok(words)
+            }
+            End::Refused(words) => Err(LoginError::Refused(self.not_taken(words))),
+            End::Later(words) => Err(LoginError::Later(self.not_taken(words))),
         }
-        answer
+    }
+
+    /// The next code may be right, and a kept token is proven as if nobody had come.
+    fn not_taken(&self, words: String) -> String {
+        tracing::warn!(event = "broker_code_refused", uid = self.settings.credentials.uid, "a login code was not taken: {words}");
+        self.machine.lock().end_step();
+        self.announce();
+        words
     }
 }
