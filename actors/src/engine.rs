@@ -118,6 +118,12 @@ impl Engine {
         who: &str,
         reason: &str,
     ) -> Result<Outcome, EngineError> {
+        let desk = self.desk(client_id)?;
+        let numbered = self.line.view.read(client_id, |book| book.order(command_id).cloned()).flatten();
+        let numbered = numbered.filter(|order| order.broker_order_id.is_some() && !order.is_in_doubt());
+        if numbered.is_some() && verdict == Resolution::Absent && !desk.findings.read().lost.contains(&command_id) {
+            return Ok(Outcome::NotApplied(numbered));
+        }
         let reason = format!("resolved by {who}: {reason}");
         self.fact(client_id, command_id, OrderFact::Resolved { verdict, reason }, who).await
     }

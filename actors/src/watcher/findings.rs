@@ -1,10 +1,11 @@
 //! What the watcher last found at the broker. Kept outside of the journal: it is read anew after every start.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::order::{HoldingKey, OrderRecord, trading_date};
+use crate::order::{CommandId, HoldingKey, OrderRecord, trading_date};
 use crate::persistence::Book;
 use crate::ports::{BookRow, PositionRow, Session, Unreadable};
 
@@ -51,6 +52,8 @@ pub struct Orders {
 /// What is known of the broker's side of one account.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
+    /// Orders that the broker numbered and has not shown for so long that a person was paged.
+    pub lost: BTreeSet<CommandId>,
     /// Whether orders can be sent; `None` before the first read.
     pub session: Option<Session>,
     /// The positions; `None` before the first proof.

@@ -81,6 +81,7 @@ impl WatcherActor {
                 due.filter_map(|(command, _)| book.order(*command).filter(|order| order.status.is_at_broker()).cloned()).collect()
             })
             .unwrap_or_default();
+        self.desk.findings.write().lost = overdue.iter().map(|order| order.command_id).collect();
         for order in overdue {
             let text = format!(
                 "the broker took {} {} {} as {} and does not show it in its order book; look it up there, and resolve it if it is not there",
