@@ -205,7 +205,7 @@ pub enum BrokerKind {
     Paper,
     /// Shoonya, Flattrade.
     Noren {
-        /// Whether real money moves; not with a simulator on this machine.
+        /// Whether real money moves; not with what is said to be a simulator, and is on this machine.
         is_live: bool,
     },
 }
@@ -417,7 +417,7 @@ impl Config {
         let alerts = going_live::alerts(&mut reader);
         let readiness = going_live::readiness(&mut reader);
         let paper = sections::paper(&mut reader);
-        let instruments = instruments::instruments(&mut reader);
+        let instruments = instruments::instruments(&mut reader, &accounts);
         let calendar = sections::calendar(&mut reader);
         let engine = sections::engine(&mut reader, &accounts);
         let log = sections::log(&mut reader, &storage);
