@@ -5,6 +5,7 @@
 mod binding;
 mod brokers;
 mod ending;
+mod held;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context as _, anyhow};
 use ordergate_actors::order::{ClientId, trading_date};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
-use ordergate_actors::ports::Clock;
+use ordergate_actors::ports::{Clock, Store as _};
 use ordergate_actors::supervision::{EXIT_FAULT, Halt};
 use ordergate_actors::{Engine, Line, Parts, World, WriteOn};
 use tokio::sync::oneshot;
@@ -106,6 +107,7 @@ async fn run(
     let Look { concerns, unsound } = look_at_the_start(config, &store, started_at)?;
     let (stop, stopped) = oneshot::channel();
     let (masters, refresh) = (Arc::new(in_force(config, started_at)?), refresh(config)?);
+    let lacking = held::carry(config, &masters, &store.load()?)?;
     if let Some(alerts) = &alerts {
         alerts.catch_up(&crate::store::ReadStore::open(&config.storage.directory)?.alarms()?, started_at);
     }
@@ -128,6 +130,7 @@ async fn run(
         unsound,
     };
     let engine = start_engine(parts, Arc::clone(&halt), stopped).await?;
+    held::keep(&masters, engine.line(), lacking);
     crate::calendar::tell(engine.line(), trading_date(started_at));
     for (event, text) in concerns {
         stop_entries(&engine, event, &text).await;
