@@ -244,7 +244,7 @@ mod tests {
         };
         // Of the same day, and of the next: a row that is missing is never one of today.
         for day in ["2026-11-20", "2026-11-23"] {
-            assert_eq!(masters.swap(without(day)), [held.clone()]);
+            assert_eq!(masters.swap(without(day)), std::slice::from_ref(&held));
             assert_eq!((masters.find(&held), masters.find(&gone)), (Some(Arc::clone(&old)), None));
             assert_eq!(masters.by_token(Exchange::Nse, old.token), Some(Arc::clone(&old)));
             assert!(masters.as_of_row(&held) < masters.as_of(Exchange::Nse));
