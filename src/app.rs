@@ -2,7 +2,10 @@
 //!
 //! Threads: HTTP workers, one engine thread (all actors), one writer thread (the journal), and those of the logs.
 
+mod binding;
 mod brokers;
+mod ending;
+mod held;
 mod surface;
 
 use std::collections::BTreeSet;
@@ -14,12 +17,14 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context as _, anyhow};
 use ordergate_actors::order::{ClientId, trading_date};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
-use ordergate_actors::ports::Clock;
-use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED, Halt};
+use ordergate_actors::ports::{Clock, Store as _};
+use ordergate_actors::supervision::{EXIT_FAULT, Halt};
 use ordergate_actors::{Engine, Line, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
+use binding::binding;
 use brokers::Brokers;
+use ending::{last_page, page_at_a_halt, refused};
 use surface::{announce, site, web_state};
 
 use crate::alerts::{Alerts, PageListener};
@@ -32,7 +37,7 @@ use crate::intent_log::IntentLog;
 use crate::secrets::Secrets;
 use crate::starts::{self, StartMode};
 use crate::status_log::StatusLog;
-use crate::store::{Binding, Durability, Options, SqliteStore, VerifyFrom};
+use crate::store::{Durability, Options, SqliteStore, VerifyFrom};
 use crate::telemetry;
 
 /// How often the probe looks at the actors' heartbeats, and how old the oldest may be before the process gives up.
@@ -49,39 +54,65 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
         .with_context(|| format!("the data directory {}", config.storage.directory.display()))?;
     let secrets = match Secrets::load_or_draw(&config) {
         Ok(secrets) => secrets,
-        Err(refusal) => return refused(&refusal),
+        Err(refusal) => return refused(&refusal, None),
     };
     let logs = telemetry::start(&config.log)?;
     let halt = Arc::new(ProcessHalt::new());
     let guards = logs.guards;
-    halt.flush_with(move || drop(guards));
+    halt.flush_with(move |_, _| drop(guards));
+    let alerts = crate::alerts::start(&config, &secrets, Arc::new(SystemClock)).context("the thread of the alerts")?;
+    if let Some(alerts) = alerts.clone() {
+        page_at_a_halt(&halt, alerts);
+    }
+    let metrics = logs.metrics;
+    let ended = run(&config, &secrets, halt, alerts.clone(), Arc::new(move || metrics.render())).await;
+    if let Some(alerts) = &alerts {
+        if let Err(error) = &ended {
+            last_page(alerts, "ENGINE ENDED", format!("the process ends: {error:#}"));
+        }
+        alerts.close(ending::PATIENCE);
+    }
+    ended
+}
+
+/// Starts everything, serves, and stops in order.
+async fn run(
+    config: &Config,
+    secrets: &Secrets,
+    halt: Arc<ProcessHalt>,
+    alerts: Option<Alerts>,
+    render: Arc<dyn Fn() -> String + Send + Sync>,
+) -> anyhow::Result<i32> {
     for warning in config.warnings() {
         tracing::warn!(event = "config_warning", "{warning}");
     }
     let calendar = match crate::calendar::load(&config.calendar) {
         Ok(calendar) => Arc::new(calendar),
-        Err(refusal) => return refused(&refusal),
+        Err(refusal) => return refused(&refusal, alerts.as_ref()),
     };
     let clock = SystemClock;
     let started_at = clock.now();
     // The lock comes first: a second engine must not count as a start of this one.
-    let mut store = match SqliteStore::open(&config.storage.directory, store_options(&config, started_at)) {
+    let mut store = match SqliteStore::open(&config.storage.directory, store_options(config, started_at)) {
         Ok(store) => store,
-        Err(refusal) => return refused(&refusal),
+        Err(refusal) => return refused(&refusal, alerts.as_ref()),
     };
-    if let Err(refusal) = store.bind(&binding(&config)) {
-        return refused(&refusal);
+    if let Err(refusal) = store.bind(&binding(config)) {
+        return refused(&refusal, alerts.as_ref());
     }
     // The port too, before anything is started: a process that cannot be reached must not trade.
     let listener = std::net::TcpListener::bind(config.server.listen)
         .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
-    let Look { concerns, unsound } = look_at_the_start(&config, &store, started_at)?;
+    let Look { concerns, unsound } = look_at_the_start(config, &store, started_at)?;
     let (stop, stopped) = oneshot::channel();
-    let (masters, refresh) = (Arc::new(in_force(&config, started_at)?), refresh(&config)?);
-    let alerts = crate::alerts::start(&config, &secrets, Arc::new(SystemClock)).context("the thread of the alerts")?;
-    let Brokers { accounts, quotes, connections } = brokers::open(&config, &masters, &(Arc::new(clock) as Arc<dyn Clock>))?;
+    let (masters, refresh) = (Arc::new(in_force(config, started_at)?), refresh(config)?);
+    let lacking = held::carry(config, &masters, &store.load()?)?;
+    if let Some(alerts) = &alerts {
+        alerts.catch_up(&crate::store::ReadStore::open(&config.storage.directory)?.alarms()?, started_at);
+    }
+    let Brokers { accounts, quotes, connections } = brokers::open(config, &masters, &(Arc::new(clock) as Arc<dyn Clock>))?;
     if let Some(misfit) = brokers::misfit(&accounts) {
-        return refused(&misfit);
+        return refused(&misfit, alerts.as_ref());
     }
     let world = World {
         clock: Arc::new(clock),
@@ -93,7 +124,7 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     };
     let parts = Parts {
         store: Box::new(store),
-        listeners: listeners(&config, alerts.clone()),
+        listeners: listeners(config, alerts.clone()),
         world,
         settings: config.engine_settings(),
         accounts,
@@ -101,13 +132,13 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
         unsound,
     };
     let engine = start_engine(parts, Arc::clone(&halt), stopped).await?;
+    held::keep(&masters, engine.line(), lacking);
     crate::calendar::tell(engine.line(), trading_date(started_at));
     for Concern { event, text, account } in concerns {
         stop_entries(&engine, event, &text, account.as_ref()).await;
     }
-    let metrics = logs.metrics;
-    let site = Arc::new(site(&config, connections, alerts));
-    let state = web_state(&config, &secrets, engine.clone(), started_at, Arc::new(move || metrics.render()));
+    let site = Arc::new(site(config, connections, alerts));
+    let state = web_state(config, secrets, engine.clone(), started_at, render);
     let state = web::Data::new(state.with_site(Arc::clone(&site)));
     let journal_open = Arc::clone(&state.journal_open);
     let settings = state.settings.clone();
@@ -118,7 +149,7 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
         .listen(listener)?;
     let address = server.addrs().first().copied().unwrap_or(config.server.listen);
     let running = server.run();
-    announce(&config, &secrets, address);
+    announce(config, secrets, address);
     let refresh = refresh.map(|refresh| {
         let line = Arc::clone(engine.line());
         actix_web::rt::spawn(master::keep_fresh(masters, refresh, Arc::new(SystemClock), move |news| tell_of_masters(&line, &news)))
@@ -149,13 +180,6 @@ fn risk_state_every(engine: &Engine) -> std::time::Duration {
     engine.line().desks().map(|desk| desk.settings.waits.poll).min().unwrap_or(std::time::Duration::from_secs(1))
 }
 
-/// Starting again changes nothing: says why, and answers the exit code for it.
-fn refused(refusal: &dyn std::error::Error) -> anyhow::Result<i32> {
-    tracing::error!(event = "refused_to_start", "{refusal}");
-    eprintln!("ordergate refuses to start: {refusal}");
-    Ok(EXIT_REFUSED)
-}
-
 /// How the store of these settings is opened.
 pub(crate) fn store_options(config: &Config, now: chrono::DateTime<chrono::Utc>) -> Options {
     Options {
@@ -165,17 +189,6 @@ pub(crate) fn store_options(config: &Config, now: chrono::DateTime<chrono::Utc>)
         busy_timeout_ms: config.storage.busy_timeout_ms,
         ballast_bytes: config.storage.ballast_bytes,
         ..Options::at(now)
-    }
-}
-
-/// What the data directory is tied to for ever.
-fn binding(config: &Config) -> Binding {
-    let brokers: std::collections::BTreeSet<&str> = config.accounts.iter().map(|account| account.broker.as_str()).collect();
-    let is_live = config.accounts.iter().any(|account| account.broker.is_live());
-    Binding {
-        broker: brokers.into_iter().collect::<Vec<_>>().join("+"),
-        accounts: config.accounts.iter().map(|account| account.client_id.to_string()).collect(),
-        mode: if is_live { "LIVE" } else { "PAPER" }.to_owned(),
     }
 }
 

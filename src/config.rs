@@ -321,7 +321,7 @@ impl Config {
         let alerts = going_live::alerts(&mut reader);
         let readiness = going_live::readiness(&mut reader);
         let paper = sections::paper(&mut reader, watcher.poll);
-        let instruments = instruments::instruments(&mut reader);
+        let instruments = instruments::instruments(&mut reader, &accounts);
         let calendar = sections::calendar(&mut reader);
         let engine = sections::engine(&mut reader, &accounts);
         let log = sections::log(&mut reader, &storage);

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ordergate_actors::supervision::Halt;
 use parking_lot::Mutex;
 
-type Flush = Box<dyn FnOnce() + Send>;
+type Flush = Box<dyn FnOnce(i32, &str) + Send>;
 type Exit = Box<dyn Fn(i32) + Send + Sync>;
 
 /// Ends the process. The first call counts; later ones return and change nothing.
 pub struct ProcessHalt {
     is_halted: AtomicBool,
-    flush: Mutex<Option<Flush>>,
+    flush: Mutex<Vec<Flush>>,
     exit: Exit,
 }
 
@@ -36,12 +36,13 @@ impl ProcessHalt {
     }
 
     fn with_exit(exit: Exit) -> Self {
-        Self { is_halted: AtomicBool::new(false), flush: Mutex::new(None), exit }
+        Self { is_halted: AtomicBool::new(false), flush: Mutex::new(Vec::new()), exit }
     }
 
-    /// What to do before the end (drop the log's guards, so that its last lines are written). Replaces an earlier one.
-    pub fn flush_with(&self, flush: impl FnOnce() + Send + 'static) {
-        *self.flush.lock() = Some(Box::new(flush));
+    /// What to do before the end, with its code and cause (send the last page; drop the log's guards, so that its last
+    /// lines are written). What was added last is done first. It must end soon.
+    pub fn flush_with(&self, flush: impl FnOnce(i32, &str) + Send + 'static) {
+        self.flush.lock().push(Box::new(flush));
     }
 }
 
@@ -53,10 +54,10 @@ impl Halt for ProcessHalt {
         tracing::error!(event = "engine_halted", exit_code = code, "the process ends: {cause}");
         // The log may be what is broken.
         eprintln!("ordergate: the process ends with code {code}: {cause}");
-        let flush = self.flush.lock().take();
-        if let Some(flush) = flush {
+        let flushes = std::mem::take(&mut *self.flush.lock());
+        for flush in flushes.into_iter().rev() {
             // A panic in here must not keep the process alive.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(flush));
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| flush(code, cause)));
         }
         (self.exit)(code);
     }
@@ -79,11 +80,17 @@ mod tests {
             let codes = Arc::clone(&codes);
             Box::new(move |code| codes.lock().push(code))
         });
-        halt.flush_with(|| panic!("the disk is gone"));
+        let told = Arc::new(Mutex::new(Vec::new()));
+        for name in ["logs", "alerts"] {
+            let told = Arc::clone(&told);
+            halt.flush_with(move |code, cause| told.lock().push(format!("{name}: {code} {cause}")));
+        }
+        halt.flush_with(|_, _| panic!("the disk is gone"));
         assert!(!halt.is_halted());
         halt.halt(70, "a fault");
         halt.halt(78, "another");
         assert!(halt.is_halted());
         assert_eq!(*codes.lock(), [70]);
+        assert_eq!(*told.lock(), ["alerts: 70 a fault", "logs: 70 a fault"], "the last is done first");
     }
 }

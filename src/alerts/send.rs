@@ -1,9 +1,11 @@
 //! The channels: a webhook of one's own, Telegram. Each is tried by itself, a few times, with a growing pause.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::{Alert, known_secrets, redacted};
 use crate::config::Config;
@@ -44,16 +46,24 @@ pub struct Delivery {
     pub result: Result<(), SendError>,
 }
 
-/// Where alerts go.
+/// One place that alerts go to.
 #[derive(Debug, Clone)]
-pub struct Channels {
+pub(super) struct Channel {
     client: reqwest::Client,
-    webhook: Option<SecretString>,
-    telegram: Option<(SecretString, String)>,
-    telegram_base: String,
-    secrets: Vec<SecretString>,
+    to: To,
+    secrets: Arc<[SecretString]>,
     first_pause: Duration,
 }
+
+#[derive(Debug, Clone)]
+enum To {
+    Webhook(SecretString),
+    Telegram { token: SecretString, chat: String, base: String },
+}
+
+/// Where alerts go.
+#[derive(Debug, Clone)]
+pub struct Channels(Vec<Channel>);
 
 impl Channels {
     /// The channels that are set; `None` without any.
@@ -61,7 +71,10 @@ impl Channels {
     /// # Errors
     /// [`SendError::NoClient`].
     pub fn from(config: &Config, secrets: &Secrets) -> Result<Option<Self>, SendError> {
-        if config.alerts.webhook_url.is_none() && config.alerts.telegram.is_none() {
+        let webhook = config.alerts.webhook_url.clone().map(To::Webhook);
+        let telegram = config.alerts.telegram.clone().map(|(token, chat)| To::Telegram { token, chat, base: TELEGRAM.to_owned() });
+        let places: Vec<To> = webhook.into_iter().chain(telegram).collect();
+        if places.is_empty() {
             return Ok(None);
         }
         let client = reqwest::Client::builder()
@@ -69,69 +82,90 @@ impl Channels {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|cause| SendError::NoClient(cause.to_string()))?;
-        Ok(Some(Self {
-            client,
-            webhook: config.alerts.webhook_url.clone(),
-            telegram: config.alerts.telegram.clone(),
-            telegram_base: TELEGRAM.to_owned(),
-            secrets: known_secrets(config, secrets),
-            first_pause: FIRST_PAUSE,
-        }))
+        let secrets: Arc<[SecretString]> = known_secrets(config, secrets).into();
+        let channel = |to| Channel { client: client.clone(), to, secrets: Arc::clone(&secrets), first_pause: FIRST_PAUSE };
+        Ok(Some(Self(places.into_iter().map(channel).collect())))
     }
 
     /// For tests: another server in Telegram's place, and short pauses.
     #[cfg(test)]
     pub(super) fn against(mut self, telegram_base: &str, first_pause: Duration) -> Self {
-        telegram_base.clone_into(&mut self.telegram_base);
-        self.first_pause = first_pause;
+        for channel in &mut self.0 {
+            if let To::Telegram { base, .. } = &mut channel.to {
+                telegram_base.clone_into(base);
+            }
+            channel.first_pause = first_pause;
+        }
         self
+    }
+
+    /// One by one, for a task each.
+    pub(super) fn into_each(self) -> Vec<Channel> {
+        self.0
     }
 
     /// Sends to every channel, with retries; says in the log what did not arrive.
     pub async fn deliver(&self, alert: &Alert) -> Vec<Delivery> {
-        let (webhook, telegram) = futures_util::join!(self.insist("webhook", alert), self.insist("telegram", alert));
-        let deliveries: Vec<Delivery> = webhook.into_iter().chain(telegram).collect();
-        for Delivery { channel, result } in &deliveries {
-            match result {
-                Ok(()) => metrics::counter!("ordergate_alerts_sent_total", "channel" => *channel).increment(1),
-                Err(error) => {
-                    metrics::counter!("ordergate_alerts_failed_total", "channel" => *channel).increment(1);
-                    tracing::error!(event = "alert_failed", channel, alert = alert.event, "an alert did not arrive: {error}");
-                }
-            }
+        let (_open, never) = watch::channel(false);
+        let each = self.0.iter().map(|channel| {
+            let mut never = never.clone();
+            async move { channel.insist(alert, &mut never).await }
+        });
+        futures_util::future::join_all(each).await
+    }
+}
+
+impl Channel {
+    /// `webhook` or `telegram`.
+    pub(super) fn name(&self) -> &'static str {
+        match self.to {
+            To::Webhook(_) => "webhook",
+            To::Telegram { .. } => "telegram",
         }
-        deliveries
     }
 
-    async fn insist(&self, channel: &'static str, alert: &Alert) -> Option<Delivery> {
+    /// Sends with retries; once it is closing, only the one try. Says in the log what did not arrive.
+    pub(super) async fn insist(&self, alert: &Alert, closing: &mut watch::Receiver<bool>) -> Delivery {
+        let (channel, result) = (self.name(), self.tries(alert, closing).await);
+        match &result {
+            Ok(()) => metrics::counter!("ordergate_alerts_sent_total", "channel" => channel).increment(1),
+            Err(error) => {
+                metrics::counter!("ordergate_alerts_failed_total", "channel" => channel).increment(1);
+                tracing::error!(event = "alert_failed", channel, alert = alert.event, "an alert did not arrive: {error}");
+            }
+        }
+        Delivery { channel, result }
+    }
+
+    async fn tries(&self, alert: &Alert, closing: &mut watch::Receiver<bool>) -> Result<(), SendError> {
         let mut pause = self.first_pause;
         let mut tries = 1;
         loop {
-            let result = self.once(channel, alert).await?;
-            let is_final = matches!(result, Ok(()) | Err(SendError::Refused(..) | SendError::NoClient(_))) || tries == TRIES;
-            if is_final {
-                return Some(Delivery { channel, result });
+            let is_last = tries == TRIES || *closing.borrow();
+            let result = self.once(alert).await;
+            if is_last || matches!(result, Ok(()) | Err(SendError::Refused(..) | SendError::NoClient(_))) {
+                return result;
             }
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = closing.wait_for(|is_closing| *is_closing) => {}
+            }
             (pause, tries) = (pause.saturating_mul(2), tries + 1);
         }
     }
 
-    /// One try; `None` if the channel is not set.
-    async fn once(&self, channel: &'static str, alert: &Alert) -> Option<Result<(), SendError>> {
-        let text = redacted(&alert.text, &self.secrets);
-        let request = if channel == "webhook" {
-            let url = self.webhook.as_ref()?;
-            let body = Alert { text, ..alert.clone() };
-            self.client.post(url.expose_secret()).json(&body)
-        } else {
-            let (token, chat) = self.telegram.as_ref()?;
-            let account = alert.client_id.as_ref().map_or_else(String::new, |client| format!(" {client}"));
-            let text = format!("ordergate{account}: {}\n{text}", alert.event);
-            let url = format!("{}/bot{}/sendMessage", self.telegram_base, token.expose_secret());
-            self.client.post(url).json(&json!({ "chat_id": chat, "text": text }))
+    async fn once(&self, alert: &Alert) -> Result<(), SendError> {
+        let (channel, text) = (self.name(), redacted(&alert.text, &self.secrets));
+        let request = match &self.to {
+            To::Webhook(url) => self.client.post(url.expose_secret()).json(&Alert { text, ..alert.clone() }),
+            To::Telegram { token, chat, base } => {
+                let account = alert.client_id.as_ref().map_or_else(String::new, |client| format!(" {client}"));
+                let text = format!("ordergate{account}: {}\n{text}", alert.event);
+                let url = format!("{base}/bot{}/sendMessage", token.expose_secret());
+                self.client.post(url).json(&json!({ "chat_id": chat, "text": text }))
+            }
         };
-        Some(match request.send().await {
+        match request.send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) if answer.status().is_server_error() || matches!(answer.status().as_u16(), 408 | 429) => {
                 Err(SendError::Later(channel, answer.status().as_u16()))
@@ -139,6 +173,6 @@ impl Channels {
             Ok(answer) => Err(SendError::Refused(channel, answer.status().as_u16())),
             // The client's own words hold the address, and with it the token.
             Err(error) => Err(SendError::NotReached(channel, redacted(&error.without_url().to_string(), &self.secrets))),
-        })
+        }
     }
 }

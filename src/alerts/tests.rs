@@ -64,7 +64,15 @@ impl Phone {
 
 fn alert(event: &str, text: &str) -> Alert {
     let at = "2026-11-20T03:15:00Z".parse().unwrap();
-    Alert { level: Level::Page, event: event.into(), text: text.into(), client_id: ClientId::parse("LIVE1").ok(), at }
+    Alert {
+        level: Level::Page,
+        event: event.into(),
+        text: text.into(),
+        client_id: ClientId::parse("LIVE1").ok(),
+        command_id: None,
+        seq: None,
+        at,
+    }
 }
 
 #[actix_web::test]
@@ -108,8 +116,10 @@ async fn what_cannot_be_reached_says_so_without_the_token() {
 
 #[test]
 fn a_full_queue_drops_and_does_not_wait() {
-    let (queue, mut taken) = mpsc::channel(1);
-    let alerts = Alerts { queue };
+    let (alerts, mut taken) = mpsc::channel(1);
+    let here = tempfile::tempdir().unwrap();
+    let queue = Queue { alerts, marks: Arc::new(Marks::load(here.path(), "webhook")) };
+    let alerts = Alerts { queues: vec![queue], closing: Arc::new(watch::channel(false).0), ended: crossbeam_channel::never() };
     alerts.raise(alert("A", ""));
     alerts.raise(alert("B", ""));
     assert_eq!(taken.try_recv().unwrap().event, "A");
@@ -121,15 +131,115 @@ fn repeats_are_folded_and_told_at_the_end_of_the_window() {
     let at = |seconds: i64| alert("A", "").at + chrono::Duration::seconds(seconds);
     let mut folder = Folder::new(chrono::Duration::seconds(60));
     assert!(folder.take(alert("A", "first"), at(0)).is_some());
-    assert!(folder.take(alert("A", "second"), at(1)).is_none());
-    assert!(folder.take(alert("A", "third"), at(2)).is_none());
+    assert!(folder.take(alert("A", "first"), at(1)).is_none());
+    assert!(folder.take(alert("A", "first"), at(2)).is_none());
     assert!(folder.take(alert("B", "other"), at(2)).is_some(), "another event is not a repeat");
     assert!(folder.due(at(59)).is_empty());
     let due = folder.due(at(60));
     assert_eq!(due.len(), 1);
-    assert!(due[0].text.starts_with("third (2 times"), "{}", due[0].text);
+    assert!(due[0].text.starts_with("first (2 times"), "{}", due[0].text);
     assert!(folder.due(at(121)).is_empty(), "nothing more came");
-    assert!(folder.take(alert("A", "again"), at(122)).is_some());
+    assert!(folder.take(alert("A", "first"), at(122)).is_some());
+}
+
+/// Two orders in doubt are two things to look at, whatever the event is called.
+#[test]
+fn alerts_of_different_orders_or_in_different_words_are_no_repeats() {
+    let at = alert("A", "").at;
+    let of = |number: u128, text: &str| Alert {
+        command_id: Some(format!("01900000-0000-7000-8000-{number:012}").parse::<CommandId>().unwrap()),
+        ..alert("ALARM_IN_DOUBT", text)
+    };
+    let mut folder = Folder::new(chrono::Duration::seconds(60));
+    assert!(folder.take(of(1, "order 1"), at).is_some());
+    assert!(folder.take(of(2, "order 2"), at).is_some(), "another order");
+    assert!(folder.take(of(1, "order 1, said anew"), at).is_none(), "the same order in other words");
+    assert!(folder.take(alert("ALARM_FOREIGN", "10 of SBIN"), at).is_some());
+    assert!(folder.take(alert("ALARM_FOREIGN", "20 of INFY"), at).is_some(), "another position");
+    let rest = folder.close();
+    assert!(rest.len() == 1 && rest[0].text.starts_with("order 1, said anew (1 times"), "{rest:?}");
+    assert!(folder.close().is_empty());
+}
+
+fn started(phone: &Phone, telegram: &str, data: &Path) -> Alerts {
+    let channels = phone.channels(true).against(telegram, Duration::from_secs(3_600));
+    start_with(channels.into_each(), Duration::from_secs(300), data, Arc::new(crate::clock::SystemClock)).unwrap()
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Blocks as the end of a process does, while the phone goes on answering.
+async fn close(alerts: &Alerts) {
+    let alerts = alerts.clone();
+    tokio::task::spawn_blocking(move || alerts.close(Duration::from_secs(20))).await.unwrap();
+}
+
+fn texts(phone: &Phone) -> Vec<String> {
+    phone.got.lock().iter().map(|(_, body)| body["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[actix_web::test]
+async fn a_dead_channel_holds_up_no_other_and_what_is_folded_goes_out_at_the_end() {
+    let (phone, here) = (Phone::answering(0, 200), tempfile::tempdir().unwrap());
+    // Nothing listens there, and its pause is an hour.
+    let alerts = started(&phone, "http://127.0.0.1:1", here.path());
+    for text in ["one", "two", "two", "three"] {
+        alerts.raise(alert("X", text));
+    }
+    until("the webhook has what is not folded", || texts(&phone).len() == 3).await;
+    assert_eq!(texts(&phone), ["one", "two", "three"]);
+    close(&alerts).await;
+    let last = texts(&phone).pop().unwrap();
+    assert!(last.starts_with("two (1 times"), "{last}");
+}
+
+#[actix_web::test]
+async fn pages_that_did_not_arrive_go_out_after_the_start_in_the_channel_that_lacks_them() {
+    let (phone, here) = (Phone::answering(0, 200), tempfile::tempdir().unwrap());
+    let page = |seq: u64, level: Level| {
+        let row = alert("X", "");
+        let alarm = Alarm {
+            seq,
+            event: Arc::from("ALARM_X"),
+            level,
+            text: Arc::from(format!("page {seq}")),
+            command_id: None,
+            at: row.at,
+            last_at: row.at + chrono::Duration::seconds(i64::try_from(seq).unwrap()),
+            count: 1,
+        };
+        (row.client_id, alarm)
+    };
+    let alerts = started(&phone, "http://127.0.0.1:1", here.path());
+    let (client_id, first) = page(1, Level::Page);
+    alerts.raise(Alert { seq: Some(1), at: first.last_at, client_id, ..alert("ALARM_X", "page 1") });
+    close(&alerts).await;
+    assert_eq!(texts(&phone), ["page 1"]);
+    // Telegram lacks both, the webhook only the second.
+    let open = [page(1, Level::Page), page(2, Level::Page), page(3, Level::Warn)];
+    let alerts = started(&phone, &format!("http://{}", phone.address), here.path());
+    alerts.catch_up(&open, first.at);
+    close(&alerts).await;
+    let mut after: Vec<_> =
+        phone.got.lock()[1..].iter().map(|(path, body)| format!("{path} {}", body["text"].as_str().unwrap().replace('\n', " "))).collect();
+    after.sort_unstable();
+    let words = "(open since before the start)";
+    let telegram = |n: u8| format!("/bot12:abc/sendMessage ordergate LIVE1: ALARM_X page {n} {words}");
+    assert_eq!(after, [telegram(1), telegram(2), format!("/hook page 2 {words}")]);
+    // Now nobody lacks anything; of very many, the older ones are a count.
+    let alerts = started(&phone, &format!("http://{}", phone.address), here.path());
+    alerts.catch_up(&open, first.at);
+    alerts.catch_up(&(3..=30).map(|seq| page(seq, Level::Page)).collect::<Vec<_>>(), first.at);
+    close(&alerts).await;
+    let hook: Vec<_> = phone.got.lock()[4..].iter().filter(|(path, _)| path == "/hook").map(|(_, body)| body["text"].clone()).collect();
+    assert_eq!(hook.len(), 21);
+    assert!(hook[0].as_str().unwrap().starts_with("8 older pages"), "{hook:?}");
 }
 
 /// What a commit tells its listeners.

@@ -18,8 +18,8 @@ pub(super) fn test(config: &Config) -> anyhow::Result<i32> {
         return Ok(EXIT_ATTENTION);
     };
     let at = SystemClock.now();
-    let alert =
-        Alert { level: Level::Info, event: "ALERT TEST".into(), text: "this is a test of ordergate's alerts".into(), client_id: None, at };
+    let text = "this is a test of ordergate's alerts".to_owned();
+    let alert = Alert { level: Level::Info, event: "ALERT TEST".into(), text, client_id: None, command_id: None, seq: None, at };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let deliveries = runtime.block_on(channels.deliver(&alert));
     let words: Vec<String> = deliveries

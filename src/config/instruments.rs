@@ -4,10 +4,11 @@ use chrono::NaiveTime;
 use ordergate_actors::order::Exchange;
 
 use super::reader::Reader;
-use super::{InstrumentSource, Instruments};
+use super::{Account, InstrumentSource, Instruments};
 use crate::instruments::master::EquityTick;
 
-pub(super) fn instruments(reader: &mut Reader) -> Instruments {
+/// Reads the section; the accounts decide whether the sample will do.
+pub(super) fn instruments(reader: &mut Reader, accounts: &[Account]) -> Instruments {
     let mut scope = reader.section("instruments");
     let source = scope.text("source", "must be sample or noren", |text| match text.trim().to_ascii_lowercase().as_str() {
         "sample" => Some(InstrumentSource::Sample),
@@ -33,6 +34,12 @@ pub(super) fn instruments(reader: &mut Reader) -> Instruments {
     }
     if exchanges.is_empty() {
         reader.violate("instruments.exchanges", "must name at least one exchange");
+    }
+    let live = accounts.iter().find(|account| account.broker.is_live());
+    if let (Some(InstrumentSource::Sample), Some(account)) = (source, live) {
+        let rule =
+            format!("must be noren: {} trades with real money, and lots, ticks and expiries of the sample are made up", account.client_id);
+        reader.violate("instruments.source", rule);
     }
     Instruments {
         source: source.unwrap_or(InstrumentSource::Sample),

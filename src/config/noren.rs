@@ -65,7 +65,10 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
         (text.starts_with('/') && text.ends_with('/')).then(|| text.to_owned())
     });
     let socket_url = url(&mut scope, "noren.socket_url", &["wss://", "ws://"]);
-    let is_live = !(is_loopback(&host) && is_loopback(&socket_url));
+    // An address on this machine alone proves nothing: a tunnel to the broker has one too.
+    let is_simulator = scope.flag("noren.simulator", false);
+    let is_elsewhere = !(is_loopback(&host) && is_loopback(&socket_url));
+    let is_live = !is_simulator || is_elsewhere;
     let auth = scope.text("noren.auth", "must be oauth or quickauth", AuthFlow::parse);
     let settings = NorenSettings {
         login_page: word(&mut scope, "noren.login_page"),
@@ -101,6 +104,9 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
     if settings.stream.silence <= settings.stream.heartbeat {
         reader.violate(&at("silence_ms"), "must be longer than heartbeat_ms");
     }
+    if uses && is_simulator && is_elsewhere {
+        reader.violate(&at("simulator"), "is for a broker on a loopback address; host and socket_url must both be on this machine");
+    }
     if uses {
         needed(reader, of, &settings);
     }
@@ -125,10 +131,10 @@ fn needed(reader: &mut Reader, of: Of, settings: &NorenSettings) {
         return;
     }
     if !settings.host.starts_with("https://") {
-        reader.violate(&at("host"), "must be https: a broker that is not on this machine");
+        reader.violate(&at("host"), "must be https: real money moves there (for a simulator on this machine, say simulator = true)");
     }
     if !settings.socket_url.starts_with("wss://") {
-        reader.violate(&at("socket_url"), "must be wss: a broker that is not on this machine");
+        reader.violate(&at("socket_url"), "must be wss: real money moves there (for a simulator on this machine, say simulator = true)");
     }
     let Of::Account(index) = of else { return };
     for name in ["daily_loss", "max_order_value", "max_quantity"] {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::{BrokerKind, Config, ConfigError};
+use super::{BrokerKind, Config, ConfigError, InstrumentSource};
 
 const SECRET: (&str, &str) = ("ORDERGATE__ACCOUNTS__0__NOREN__CLIENT_SECRET", "hunter2-secret");
 
@@ -23,7 +23,7 @@ const SIMULATOR: &str = r#"
 [[accounts]]
 name = "SIM"
 broker = "noren"
-noren = { uid = "fa00001", auth = "quickauth", host = "http://127.0.0.1:9090", socket_url = "ws://127.0.0.1:9090/NorenWSTP/", password = "p-hunter2", api_key = "k-hunter2", totp_secret = "t-hunter2" }
+noren = { simulator = true, uid = "fa00001", auth = "quickauth", host = "http://127.0.0.1:9090", socket_url = "ws://127.0.0.1:9090/NorenWSTP/", password = "p-hunter2", api_key = "k-hunter2", totp_secret = "t-hunter2" }
 "#;
 
 #[test]
@@ -34,6 +34,7 @@ fn the_files_of_both_brokers_load_once_the_secret_is_there() {
         let config = Config::load(Some(&path), env(&[SECRET])).unwrap();
         let account = &config.accounts[0];
         assert_eq!(account.broker, BrokerKind::Noren { is_live: true });
+        assert_eq!(config.instruments.source, InstrumentSource::Noren);
         assert!(!account.settings.takes_unenforced_exits);
         let noren = account.noren.as_ref().unwrap();
         assert_eq!(noren.credentials.client_secret.as_ref().unwrap().expose_secret(), SECRET.1);
@@ -73,11 +74,37 @@ max_quantity = 5
         "accounts.0.limits.max_order_value",
         "accounts.0.limits.max_quantity",
         "accounts",
+        "instruments.source",
     ];
     assert_eq!(keys(&error), expected);
     // Either address elsewhere is enough for real money.
     let half = SIMULATOR.replace("ws://127.0.0.1:9090/NorenWSTP/", "wss://api.example.com/");
-    assert!(keys(&load(&half, &[]).unwrap_err()).contains(&"accounts.0.limits.daily_loss"));
+    let error = load(&half, &[]).unwrap_err();
+    assert!(keys(&error).contains(&"accounts.0.limits.daily_loss"));
+    assert!(keys(&error).contains(&"accounts.0.noren.simulator"), "a simulator is on this machine: {error}");
+}
+
+/// A tunnel to the broker ends on this machine too.
+#[test]
+fn a_loopback_address_alone_is_real_money() {
+    let tunnel = SIMULATOR.replace("simulator = true, ", "");
+    let error = load(&tunnel, &[]).unwrap_err();
+    assert!(keys(&error).contains(&"accounts.0.noren.host") && error.to_string().contains("simulator = true"), "{error}");
+    let limits = "limits = { daily_loss = 100, max_order_value = 1000, max_quantity = 5 }\n";
+    let tls = tunnel.replace("http://", "https://").replace("ws://", "wss://");
+    let whole = format!("{tls}{limits}\n[instruments]\nsource = \"noren\"\n");
+    assert_eq!(load(&whole, &[]).unwrap().accounts[0].broker, BrokerKind::Noren { is_live: true });
+}
+
+#[test]
+fn no_account_with_real_money_runs_on_the_sample() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/shoonya.toml");
+    let sample = ("ORDERGATE__INSTRUMENTS__SOURCE", "sample");
+    let env = [SECRET, sample].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let error = Config::load(Some(&path), env).unwrap_err();
+    assert_eq!(keys(&error), ["instruments.source"]);
+    assert!(error.to_string().contains("SHOONYA trades with real money"), "{error}");
+    assert_eq!(load(SIMULATOR, &[]).unwrap().instruments.source, InstrumentSource::Sample);
 }
 
 #[test]
@@ -107,7 +134,7 @@ fn a_file_of_secrets_must_be_private() {
     let path = directory.path().join("secrets.toml");
     std::fs::write(&path, "client_secret = \"hunter2\"\n").unwrap();
     let text = format!(
-        "[[accounts]]\nname = \"S\"\nbroker = \"noren\"\nnoren = {{ uid = \"FA1\", host = \"http://127.0.0.1:1\", socket_url = \"ws://127.0.0.1:1/\", credentials_file = {:?} }}\n",
+        "[[accounts]]\nname = \"S\"\nbroker = \"noren\"\nnoren = {{ simulator = true, uid = \"FA1\", host = \"http://127.0.0.1:1\", socket_url = \"ws://127.0.0.1:1/\", credentials_file = {:?} }}\n",
         path.display().to_string()
     );
     let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();

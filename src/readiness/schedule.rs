@@ -143,6 +143,8 @@ async fn push(engine: &Engine, site: &Site, desk: &Desk, state: &mut Due) {
         event: format!("READINESS {}", report.overall.words()),
         text: words(&report, link.as_deref()),
         client_id: Some(desk.client_id.clone()),
+        command_id: None,
+        seq: None,
         at: now,
     });
 }

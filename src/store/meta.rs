@@ -1,5 +1,6 @@
 //! The data directory's own facts.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -20,19 +21,29 @@ pub struct Binding {
     pub accounts: Vec<String>,
     /// `paper` or `live`.
     pub mode: String,
+    /// Of accounts with real money: the user and the broker's host, by account. A directory from before this was written
+    /// down has none, and takes those that it is opened with.
+    #[serde(default)]
+    pub traders: BTreeMap<String, String>,
 }
 
 impl fmt::Display for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ({})", self.mode, self.broker, self.accounts.join(", "))
+        let named = |account: &String| match self.traders.get(account) {
+            Some(trader) => format!("{account}: {trader}"),
+            None => account.clone(),
+        };
+        write!(f, "{} {} ({})", self.mode, self.broker, self.accounts.iter().map(named).collect::<Vec<_>>().join(", "))
     }
 }
 
 impl Binding {
-    /// Whether a directory bound to `self` may be opened as `wanted`: the same broker and mode, and no account of the
-    /// directory left without an engine. Accounts may be added.
+    /// Whether a directory bound to `self` may be opened as `wanted`: the same broker and mode, no account of the
+    /// directory left without an engine, and each with the same user at the same host. Accounts may be added.
     fn admits(&self, wanted: &Self) -> bool {
-        self.broker == wanted.broker && self.mode == wanted.mode && self.accounts.iter().all(|account| wanted.accounts.contains(account))
+        let has_all = self.accounts.iter().all(|account| wanted.accounts.contains(account));
+        let has_same = self.traders.iter().all(|(account, trader)| wanted.traders.get(account) == Some(trader));
+        self.broker == wanted.broker && self.mode == wanted.mode && has_all && has_same
     }
 }
 

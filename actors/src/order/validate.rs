@@ -228,7 +228,8 @@ impl Reader {
 
     fn against_instrument(&mut self, ask: &Ask, instrument: Option<&Instrument>) {
         let Some(instrument) = instrument else {
-            if ask.exchange.is_some() && !ask.symbol.is_empty() {
+            // What is held must be closed, whatever today's master says: an exit is measured against its position instead.
+            if ask.exchange.is_some() && !ask.symbol.is_empty() && ask.intent != Some(Intent::Exit) {
                 self.wrong(
                     "tradingsymbol",
                     format!("{} is not in today's instrument master of {}", ask.symbol, ask.exchange.map_or("", Exchange::as_str)),

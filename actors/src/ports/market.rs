@@ -14,6 +14,12 @@ pub trait Instruments: Send + Sync + std::fmt::Debug + 'static {
     /// The trading day that the rows of this exchange are of; `None` for rows that do not age, as those of a sample.
     fn as_of(&self, exchange: Exchange) -> Option<NaiveDate>;
 
+    /// The trading day that the row of this instrument is of: that of its exchange, or an earlier one for a row that is
+    /// kept only because something is held in it. Entries go by it.
+    fn as_of_row(&self, key: &InstrumentKey) -> Option<NaiveDate> {
+        self.as_of(key.exchange)
+    }
+
     /// Whether the underlying has live derivatives on any exchange; `None` if the master does not tell.
     fn has_derivatives(&self, _underlying: &str) -> Option<bool> {
         None

@@ -303,6 +303,10 @@ fn a_master_that_is_not_of_today_stops_entries() {
     case("2026-11-20", "2026-11-20T18:30:00Z")
         .refused(Tag::RiskLimitsExceeded, &["risk.master: the instruments of NSE are of 2026-11-20 (limit: of 2026-11-21)"]);
     case("2026-11-19", "2026-11-20T04:00:00Z").refused(Tag::RiskLimitsExceeded, &["are of 2026-11-19 (limit: of 2026-11-20)"]);
+    // Rows without a day are a sample: for practice, not for real money.
+    let undated = |is_live| case("2026-11-20", "2026-11-20T04:00:00Z").with(|case| (case.master, case.is_live) = (None, is_live));
+    undated(false).passes();
+    undated(true).refused(Tag::RiskLimitsExceeded, &["risk.master: undated (limit: of 2026-11-20)"]);
 }
 
 #[test]
@@ -311,6 +315,7 @@ fn real_money_needs_a_settled_quantity_unit_on_mcx_and_cds() {
         Case::of(order(1)).with(|case| {
             case.instrument = InstrumentKey::new(exchange, "CRUDEOILM19AUG26");
             case.is_live = true;
+            case.master = Some(crate::order::trading_date(case.now));
         })
     };
     for exchange in [Exchange::Nse, Exchange::Bse, Exchange::Nfo, Exchange::Bfo] {

@@ -136,11 +136,12 @@ impl RiskActor {
         let is_live = self.desk.broker.capabilities().is_live;
         let market = Market::of(&self.line.calendar, &*self.line.instruments, &instrument, is_live, now);
         let findings = self.desk.findings.read();
+        let found = self.line.instruments.find(&instrument);
         let judged = self.line.view.read(&self.desk.client_id, |book| {
             let inputs = Inputs {
                 order,
                 instrument: &instrument,
-                largest: self.line.instruments.find(&instrument).and_then(|found| found.max_quantity()),
+                largest: found.as_ref().and_then(|found| found.max_quantity()),
                 book,
                 findings: &findings,
                 account: &self.desk.settings,
@@ -151,13 +152,17 @@ impl RiskActor {
                 unquoted,
                 low_disk: self.line.disk_is_low(),
                 clock_behind: self.line.clock_is_behind(now),
-                master: self.line.instruments.as_of(instrument.exchange),
+                master: self.line.instruments.as_of_row(&instrument),
                 is_live,
                 market: &market,
                 now,
             };
             judge(&inputs, self.desk.phase())
         });
+        // What is held must be closed: without the broker's number of the instrument it cannot be, until a master has it.
+        if matches!(judged, Some(Judgement::Clear { .. })) && found.is_none() && order.is_exit() && !order.is_test() {
+            return Judgement::Wait { reason: format!("{instrument} is held, but it is not in today's instrument master") };
+        }
         judged.unwrap_or_else(|| Judgement::Refuse {
             tag: Tag::EngineFault,
             reason: format!("there is no book for {}", self.desk.client_id),
@@ -325,7 +330,7 @@ impl RiskActor {
         }
         for record in pages {
             let text = format!(
-                "an exit of {} in {} waits since {}, for a broker session, its positions or the market; the position is open",
+                "an exit of {} in {} waits since {}, for a broker session, its positions, its instrument master or the market; the position is open",
                 record.ask.strategy, record.ask.symbol, record.created_at
             );
             self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_WAITS", Level::Page, Some(record.command_id), text);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use ordergate_actors::order::Exchange;
+use ordergate_actors::order::{Exchange, InstrumentKey};
 use ordergate_actors::ports::Clock;
 
 use super::download::{Downloader, FetchError, Fetched};
@@ -54,6 +54,8 @@ pub enum News {
         as_of: Option<NaiveDate>,
         /// Files that were passed over, and why.
         passed_over: Vec<String>,
+        /// What is held and is not in it.
+        carried: Vec<InstrumentKey>,
     },
     /// What is stored cannot be read; the table in force stays.
     Unreadable(LoadError),
@@ -65,7 +67,7 @@ impl News {
     pub fn alarm(&self) -> Option<String> {
         match self {
             Self::Failed { .. } | Self::Unreadable(_) => Some(self.to_string()),
-            Self::InForce { passed_over, .. } if !passed_over.is_empty() => Some(self.to_string()),
+            Self::InForce { passed_over, carried, .. } if !passed_over.is_empty() || !carried.is_empty() => Some(self.to_string()),
             Self::Fetched(_) | Self::InForce { .. } => None,
         }
     }
@@ -89,10 +91,11 @@ impl fmt::Display for News {
                 }
                 write!(f, ", the next attempt is at {next}")
             }
-            Self::InForce { rows, as_of, passed_over } => {
+            Self::InForce { rows, as_of, passed_over, carried } => {
                 let day = as_of.map_or_else(|| "no day".to_owned(), |day| day.to_string());
                 write!(f, "{rows} instruments are in force, the oldest exchange is of {day}")?;
-                passed_over.iter().try_for_each(|file| write!(f, "; passed over {file}"))
+                passed_over.iter().try_for_each(|file| write!(f, "; passed over {file}"))?;
+                carried.iter().try_for_each(|key| write!(f, "; {key} is held and not in it: exits go by its old row"))
             }
             Self::Unreadable(error) => write!(f, "the table in force stays: {error}"),
         }
@@ -188,8 +191,8 @@ impl Refresh {
         match loaded.await {
             Ok(Ok(loaded)) => {
                 let (rows, as_of) = (loaded.table.len(), loaded.table.as_of());
-                masters.swap(loaded.table);
-                tell(News::InForce { rows, as_of, passed_over: loaded.passed_over });
+                let carried = masters.swap(loaded.table);
+                tell(News::InForce { rows, as_of, passed_over: loaded.passed_over, carried });
             }
             Ok(Err(error)) => tell(News::Unreadable(error)),
             Err(error) => {

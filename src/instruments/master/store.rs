@@ -1,12 +1,12 @@
 //! The masters on disk: `masters/2026-11-20/NFO.txt`, a directory per day. The newest file of each exchange that reads
 //! is the one in force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{Days, NaiveDate};
-use ordergate_actors::order::Exchange;
+use ordergate_actors::order::{Exchange, Instrument, InstrumentKey};
 
 use super::{EquityTick, Facts, Parsed, parse, plausible};
 use crate::files::{Mode, write_whole};
@@ -141,6 +141,29 @@ pub fn load(directory: &Path, exchanges: &[Exchange], tick: EquityTick) -> Resul
     Ok(Loaded { table: InstrumentTable::dated(dated, rows), read, passed_over })
 }
 
+/// The rows of these instruments from the newest stored master that has them; what none has is left out.
+///
+/// # Errors
+/// [`LoadError`], as [`load`].
+pub fn older_rows(directory: &Path, wanted: &BTreeSet<InstrumentKey>, tick: EquityTick) -> Result<Vec<Instrument>, LoadError> {
+    let (facts, freeze) = (Facts::built_in()?, FreezeTable::built_in()?);
+    let days = days(directory).map_err(|error| LoadError::Directory { directory: directory.to_owned(), error })?;
+    let (mut missing, mut found) = (wanted.clone(), Vec::new());
+    for (day, exchange) in days.iter().flat_map(|day| Exchange::ALL.iter().map(move |exchange| (*day, *exchange))) {
+        let path = file(directory, day, exchange);
+        if !missing.iter().any(|key| key.exchange == exchange) || !path.is_file() {
+            continue;
+        }
+        let Ok(mut parsed) = read_one(&path, exchange, tick, &facts) else { continue };
+        facts.complete(exchange, &mut parsed.rows);
+        for mut row in parsed.rows.into_iter().filter(|row| missing.remove(&row.key)) {
+            freeze.apply(&mut row, day);
+            found.push(row);
+        }
+    }
+    Ok(found)
+}
+
 fn read_one(path: &Path, exchange: Exchange, tick: EquityTick, facts: &Facts) -> Result<Parsed, String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     let parsed = parse(&bytes, exchange, tick, facts).map_err(|refused| refused.to_string())?;
@@ -160,7 +183,6 @@ pub(super) fn rows_before(directory: &Path, exchange: Exchange, day: NaiveDate, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ordergate_actors::order::InstrumentKey;
     use ordergate_actors::ports::Instruments;
 
     const NFO: &[u8] = b"Exchange,Token,LotSize,Symbol,TradingSymbol,Expiry,Instrument,OptionType,StrikePrice,TickSize,\n\
@@ -187,6 +209,19 @@ mod tests {
         assert_eq!(future.max_quantity(), Some(1755));
         assert_eq!(&*loaded.table.by_token(Exchange::Nse, 26000).unwrap().underlying, "NIFTY");
         assert_eq!(newest(here.path(), &BOTH).unwrap()[&Exchange::Nfo], day("2026-11-20"));
+    }
+
+    #[test]
+    fn what_todays_file_lacks_is_found_in_the_newest_that_has_it() {
+        let here = tempfile::tempdir().unwrap();
+        let with_lot = |lot: &str| String::from_utf8(NFO.to_vec()).unwrap().replace(",65,", &format!(",{lot},"));
+        write(here.path(), day("2026-11-17"), Exchange::Nfo, with_lot("50").as_bytes()).unwrap();
+        write(here.path(), day("2026-11-18"), Exchange::Nfo, NFO).unwrap();
+        let other = with_lot("75").replace("NIFTY24NOV26F", "NIFTY29DEC26F");
+        write(here.path(), day("2026-11-20"), Exchange::Nfo, other.as_bytes()).unwrap();
+        let wanted = ["NIFTY24NOV26F", "NOSUCH"].map(|symbol| InstrumentKey::new(Exchange::Nfo, symbol));
+        let rows = older_rows(here.path(), &BTreeSet::from(wanted), EquityTick::Paise).unwrap();
+        assert_eq!(rows.iter().map(|row| (&*row.key.symbol, row.lot.value())).collect::<Vec<_>>(), [("NIFTY24NOV26F", 65)]);
     }
 
     #[test]

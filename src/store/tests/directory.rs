@@ -60,6 +60,7 @@ fn a_directory_belongs_to_its_broker_accounts_and_mode() {
         broker: broker.to_owned(),
         accounts: accounts.iter().map(|&name| name.to_owned()).collect(),
         mode: mode.to_owned(),
+        traders: std::collections::BTreeMap::new(),
     };
     store.bind(&of("paper", &["A"], "paper")).unwrap();
     store.bind(&of("paper", &["A"], "paper")).unwrap();
@@ -69,6 +70,26 @@ fn a_directory_belongs_to_its_broker_accounts_and_mode() {
     store.bind(&of("paper", &["B", "A"], "paper")).unwrap();
     assert!(store.bind(&of("paper", &["A"], "paper")).is_err());
     assert_eq!(ReadStore::open(directory.path()).unwrap().binding().unwrap(), Some(of("paper", &["B", "A"], "paper")));
+}
+
+#[test]
+fn a_live_directory_belongs_to_its_user_at_its_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    let of = |traders: &[(&str, &str)]| Binding {
+        broker: "noren".to_owned(),
+        accounts: vec!["A".to_owned()],
+        mode: "LIVE".to_owned(),
+        traders: traders.iter().map(|&(account, trader)| (account.to_owned(), trader.to_owned())).collect(),
+    };
+    // From before the users were written down: it takes the first that it sees.
+    store.bind(&of(&[])).unwrap();
+    store.bind(&of(&[("A", "FA1 at api.one.example")])).unwrap();
+    store.bind(&of(&[("A", "FA1 at api.one.example")])).unwrap();
+    for other in ["FA2 at api.one.example", "FA1 at api.two.example"] {
+        let refusal = store.bind(&of(&[("A", other)])).unwrap_err().to_string();
+        assert!(refusal.contains("bound to LIVE noren (A: FA1 at api.one.example)") && refusal.contains(other), "{refusal}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Lots, ticks and expiries are true for one day: an instrument master that is not of today stops entries in its
-//! exchange.
+//! exchange. One without a day is a sample, and no real money is traded by it.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -16,5 +16,7 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let today = trading_date(x.now);
     let exchange = x.instrument.exchange;
     let input = x.master.map_or_else(|| "undated".to_owned(), |as_of| format!("the instruments of {exchange} are of {as_of}"));
-    Checked::new("risk.master", Tag::RiskLimitsExceeded, is_fresh(x.master, x.now), input, format!("of {today}"))
+    // Undated instruments are a sample: nothing to move real money by.
+    let is_fresh = is_fresh(x.master, x.now) && (x.master.is_some() || !x.is_live);
+    Checked::new("risk.master", Tag::RiskLimitsExceeded, is_fresh, input, format!("of {today}"))
 }

@@ -1,0 +1,40 @@
+//! How the process says that it ends: the last pages, which no journal holds.
+
+use std::time::Duration;
+
+use ordergate_actors::persistence::Level;
+use ordergate_actors::ports::Clock;
+use ordergate_actors::supervision::EXIT_REFUSED;
+
+use crate::alerts::{Alert, Alerts};
+use crate::clock::SystemClock;
+use crate::halt::ProcessHalt;
+
+/// How long an orderly end waits for its last alerts.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// And a fault: nothing may keep such a process alive for longer.
+const PATIENCE_AT_A_FAULT: Duration = Duration::from_secs(2);
+
+/// A page that no journal holds: the process says how it ends.
+pub(super) fn last_page(alerts: &Alerts, event: &str, text: String) {
+    let at = SystemClock.now();
+    alerts.raise(Alert { level: Level::Page, event: event.to_owned(), text, client_id: None, command_id: None, seq: None, at });
+}
+
+/// A halt pages before the process is gone.
+pub(super) fn page_at_a_halt(halt: &ProcessHalt, alerts: Alerts) {
+    halt.flush_with(move |code, cause| {
+        last_page(&alerts, "ENGINE HALTED", format!("the process ends with code {code}: {cause}"));
+        alerts.close(PATIENCE_AT_A_FAULT);
+    });
+}
+
+/// Starting again changes nothing: says why, and answers the exit code for it.
+pub(super) fn refused(refusal: &dyn std::error::Error, alerts: Option<&Alerts>) -> anyhow::Result<i32> {
+    tracing::error!(event = "refused_to_start", "{refusal}");
+    eprintln!("ordergate refuses to start: {refusal}");
+    if let Some(alerts) = alerts {
+        last_page(alerts, "REFUSED TO START", format!("ordergate refuses to start: {refusal}"));
+    }
+    Ok(EXIT_REFUSED)
+}
