@@ -53,6 +53,7 @@ totp_secret = "JBSWY3DPEHPK3PXP"
 api_key = "sim-key"
 host = "http://{}"
 rest_prefix = "/NorenWClientTP/"
+simulator = true
 socket_url = "{socket}"
 "#,
             self.address

@@ -154,8 +154,8 @@ fn alerts_of_different_orders_or_in_different_words_are_no_repeats() {
     assert!(folder.take(of(1, "order 1"), at).is_some());
     assert!(folder.take(of(2, "order 2"), at).is_some(), "another order");
     assert!(folder.take(of(1, "order 1, said anew"), at).is_none(), "the same order in other words");
-    assert!(folder.take(alert("ALARM_FOREIGN", "10 of SBIN"), at).is_some());
-    assert!(folder.take(alert("ALARM_FOREIGN", "20 of INFY"), at).is_some(), "another position");
+    assert!(folder.take(alert("ALARM_UNKNOWN_POSITION", "10 of SBIN"), at).is_some());
+    assert!(folder.take(alert("ALARM_UNKNOWN_POSITION", "20 of INFY"), at).is_some(), "another position");
     let rest = folder.close();
     assert!(rest.len() == 1 && rest[0].text.starts_with("order 1, said anew (1 times"), "{rest:?}");
     assert!(folder.close().is_empty());
@@ -206,7 +206,7 @@ async fn pages_that_did_not_arrive_go_out_after_the_start_in_the_channel_that_la
         let row = alert("X", "");
         let alarm = Alarm {
             seq,
-            event: Arc::from("ALARM_X"),
+            event: Arc::from("ALARM_IN_DOUBT"),
             level,
             text: Arc::from(format!("page {seq}")),
             command_id: None,
@@ -218,7 +218,7 @@ async fn pages_that_did_not_arrive_go_out_after_the_start_in_the_channel_that_la
     };
     let alerts = started(&phone, "http://127.0.0.1:1", here.path());
     let (client_id, first) = page(1, Level::Page);
-    alerts.raise(Alert { seq: Some(1), at: first.last_at, client_id, ..alert("ALARM_X", "page 1") });
+    alerts.raise(Alert { seq: Some(1), at: first.last_at, client_id, ..alert("ALARM_IN_DOUBT", "page 1") });
     close(&alerts).await;
     assert_eq!(texts(&phone), ["page 1"]);
     // Telegram lacks both, the webhook only the second.
@@ -284,7 +284,7 @@ async fn a_committed_page_reaches_the_phone_through_the_thread_and_nothing_quiet
 fn the_credentials_of_a_broker_never_leave_in_a_text() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("mine.toml");
-    let noren = r#"{ uid = "fa00001", auth = "quickauth", host = "http://127.0.0.1:9090", socket_url = "ws://127.0.0.1:9090/NorenWSTP/", password = "p-hunter", api_key = "p-hunter2-api", totp_secret = "t-hunter2" }"#;
+    let noren = r#"{ uid = "fa00001", auth = "quickauth", simulator = true, host = "http://127.0.0.1:9090", socket_url = "ws://127.0.0.1:9090/NorenWSTP/", password = "p-hunter", api_key = "p-hunter2-api", totp_secret = "t-hunter2" }"#;
     std::fs::write(&file, format!("[[accounts]]\nname = \"SIM\"\nbroker = \"noren\"\nnoren = {noren}\n")).unwrap();
     let env = [
         ("ORDERGATE__STORAGE__DIRECTORY", directory.path().display().to_string()),

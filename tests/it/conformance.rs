@@ -34,6 +34,7 @@ uid = "FA00001"
 auth = "quickauth"
 host = "{}"
 rest_prefix = "/NorenWClientTP/"
+simulator = true
 socket_url = "{}/NorenWSTP/"
 password = "sim-password"
 api_key = "sim-key"

@@ -15,7 +15,7 @@ async fn an_entry_that_was_one_too_many_in_its_second_fails_in_the_brokers_words
     house.fault(FaultRule::next("PlaceOrder", Fault::RateSecond));
     let command = house.submit(entry()).await;
     let row = house.until_order("it ends", command, |order| order.status.is_terminal()).await;
-    assert_eq!((row.status, row.tag, house.accepted(command)), (Status::Failed, Some(Tag::BrokerRejected), 0));
+    assert_eq!((row.status, row.tag, house.accepted(command)), (Status::Failed, Some(Tag::RateLimited), 0));
     assert!(row.reason.as_deref().is_some_and(|reason| reason.contains("second")), "{:?}", row.reason);
     // The window passes, and the next one goes.
     let next = house.submit(entry()).await;
@@ -33,8 +33,8 @@ async fn an_exit_that_was_one_too_many_is_not_forgotten() {
     let out = house.submit(exit()).await;
     house.until_order("it is refused", out, |order| order.status.is_terminal()).await;
     assert_eq!(house.accepted(out), 0);
-    // A person is told, or the position is closed by a new order.
-    house.until("it is told or closed", || house.has_alarm("ALARM_EXIT_FAILED") || house.held("SBIN-EQ") == 0).await;
+    // The call was refused, not the order: it goes again as a new one, and the position is closed.
+    house.until("it is closed", || house.held("SBIN-EQ") == 0).await;
     rests(&house).await;
 }
 
