@@ -222,6 +222,8 @@ pub struct BookRow {
     pub average_price: Option<Decimal>,
     /// Limit price, if it has one.
     pub price: Option<Decimal>,
+    /// Trigger price, if it has one and the broker tells it.
+    pub trigger_price: Option<Decimal>,
     /// Its state.
     pub state: BookState,
     /// The broker's words for a refusal or a cancel.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::reconcile::trade_owner;
+use super::reconcile::{trade_owner, trade_twins};
 use super::{Concern, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
@@ -64,8 +64,14 @@ impl WatcherActor {
         self.post_facts(facts);
         self.core.proven.insert(Reading::Trades);
         self.desk.findings.write().trades_at = Some(at);
+        let twins = {
+            let findings = self.desk.findings.read();
+            let orders = findings.orders.as_ref().map_or(&[][..], |orders| &*orders.rows);
+            self.line.view.read(&self.desk.client_id, |book| trade_twins(book, rows, orders)).unwrap_or_default()
+        };
         if is_clean {
             self.core.search.missed_trades(self.patience(), at);
+            self.core.search.start_over_for(&twins);
             self.conclude_absence();
         } else {
             self.core.search.start_over();

@@ -4,14 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, Tag, trading_date};
-use crate::persistence::{Book, Level, read_tag};
+use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, Tag, Terms, trading_date};
+use crate::persistence::{Book, Level, cut_tag, read_tag};
 use crate::ports::{BookRow, TradeRow};
-
-/// The broker tells whole seconds by a clock of its own.
-const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +138,9 @@ fn lacking(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: Da
 
 /// Whether the order ended here after the read began: a live row may be from before that end, and the next book tells.
 pub(super) fn is_overtaken(order: &OrderRecord, row: &BookRow, began_seq: u64) -> bool {
-    order.status == Status::Failed && order.seq > began_seq && row.state == BookState::Open && row.filled <= order.filled_quantity
+    order.seq > began_seq
+        && (has_remainder(order, row)
+            || (order.status == Status::Failed && row.state == BookState::Open && row.filled <= order.filled_quantity))
 }
 
 /// One row on its own, from the stream: a hint, but what it proves is proven.
@@ -161,26 +160,36 @@ pub fn speaks_against_an_end(book: &Book, row: &BookRow, tag_prefix: &str) -> bo
 }
 
 fn is_behind(order: &OrderRecord, row: &BookRow) -> bool {
-    order.status == Status::Failed
+    let was_ended = order.status == Status::Failed
         && order.tag != Some(Tag::NotAtBroker)
-        && order.broker_order_id.as_ref() == Some(&row.broker_order_id)
         && row.state == BookState::Open
-        && row.filled <= order.filled_quantity
+        && row.filled <= order.filled_quantity;
+    order.broker_order_id.as_ref() == Some(&row.broker_order_id) && (was_ended || has_remainder(order, row))
 }
 
-/// Orders in doubt, each with a row that carries no tag and could be it: an order whose tag was lost on its way looks so.
+/// Orders in doubt, each with a row that no order owns and that could be it: an order whose tag was lost or cut on its
+/// way looks so.
 fn twins<'a>(book: &'a Book, foreign: &'a [Arc<BookRow>]) -> Vec<(&'a OrderRecord, &'a BookRow)> {
-    let could_be = |order: &OrderRecord, row: &BookRow| {
-        row.tag.as_deref().and_then(read_tag).is_none()
-            && order.is_for(&row.instrument)
-            && order.ask.side == Some(row.side)
-            && row.quantity == order.quantity()
-            && order.sent_at.is_some_and(|sent| row.at > sent - CLOCKS_APART)
-    };
     book.doubts()
         .filter(|order| order.broker_order_id.is_none())
         .filter_map(|order| foreign.iter().find(|row| could_be(order, row)).map(|row| (order.as_ref(), row.as_ref())))
         .collect()
+}
+
+/// Whether the row could be the order, whose number is not known: its own number is above all that were known when the
+/// order was sent, and it carries the beginning of the order's tag, or no tag of our shape and the order's quantity.
+fn could_be(order: &OrderRecord, row: &BookRow) -> bool {
+    is_after(order, &row.broker_order_id)
+        && is_of(order, row)
+        && match row.tag.as_deref() {
+            Some(tag) if cut_tag(tag).is_some() => order.broker_tag.as_str().starts_with(tag) && order.ask.product == Some(row.product),
+            tag => tag.and_then(read_tag).is_none() && row.quantity == order.quantity(),
+        }
+}
+
+/// Whether the broker gave the number after the order was sent.
+fn is_after(order: &OrderRecord, id: &BrokerOrderId) -> bool {
+    order.high_water.as_ref().is_none_or(|high| rank(id) > rank(high))
 }
 
 fn twin(order: &OrderRecord, row: &BookRow) -> Concern {
@@ -188,10 +197,44 @@ fn twin(order: &OrderRecord, row: &BookRow) -> Concern {
         event: "ALARM_IN_DOUBT",
         level: Level::Page,
         text: format!(
-            "order {} got no clear answer, and broker order {} ({} {} {}) has no tag and could be it; it is not adopted: look at it at the broker and resolve the order",
+            "order {} got no clear answer, and broker order {} ({} {} {}) has no whole tag and could be it; it is not adopted: look at it at the broker and resolve the order",
             order.command_id, row.broker_order_id, row.side, row.quantity, row.instrument
         ),
         command_id: Some(order.command_id),
+    }
+}
+
+/// Orders in doubt that a trade of no known order could belong to: their absence is not proven by this trade book. `rows`
+/// is the order book as last read; it tells what the number of a trade is for, and a number that it lacks may be
+/// anything.
+pub(super) fn trade_twins(book: &Book, trades: &[Arc<TradeRow>], rows: &[Arc<BookRow>]) -> Vec<CommandId> {
+    let doubts: Vec<_> = book.doubts().filter(|order| order.broker_order_id.is_none()).collect();
+    if doubts.is_empty() {
+        return Vec::new();
+    }
+    let known: HashMap<&BrokerOrderId, &Arc<BookRow>> = rows.iter().map(|row| (&row.broker_order_id, row)).collect();
+    let could_be_of = |order: &OrderRecord, trade: &TradeRow| {
+        let id = &trade.fill.broker_order_id;
+        order.ask.exchange == Some(trade.exchange)
+            && trade.fill.quantity.value() <= order.quantity()
+            && is_after(order, id)
+            && known.get(id).is_none_or(|row| could_be(order, row))
+            && trade_owner(book, trade).is_none()
+    };
+    let held = doubts.into_iter().filter(|order| trades.iter().any(|trade| could_be_of(order, trade)));
+    held.map(|order| order.command_id).collect()
+}
+
+/// The order that a row with a cut tag is: of those whose tags begin so, the only one without a number that agrees in all
+/// that was sent. Nothing is guessed among several.
+fn cut_owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Option<&'a Arc<OrderRecord>> {
+    let (_, numbers) = row.tag.as_deref().and_then(cut_tag).filter(|(prefix, _)| *prefix == tag_prefix)?;
+    let fits =
+        |order: &&Arc<OrderRecord>| order.broker_order_id.is_none() && order.sent_at.is_some() && !order.is_test() && could_be(order, row);
+    let mut found = numbers.filter_map(|number| book.order_by_number(number)).filter(fits);
+    match (found.next(), found.next()) {
+        (Some(order), None) if row.quantity == order.quantity() => Some(order),
+        _ => None,
     }
 }
 
@@ -204,7 +247,9 @@ fn owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Owner<'a> {
     if let Some(order) = unfinished {
         return Owner::Ours(order);
     }
-    let Some((prefix, number)) = row.tag.as_deref().and_then(read_tag) else { return Owner::Foreign };
+    let Some((prefix, number)) = row.tag.as_deref().and_then(read_tag) else {
+        return cut_owner(book, row, tag_prefix).map_or(Owner::Foreign, Owner::Ours);
+    };
     let strange = |text| Owner::Strange(Concern { event: "ALARM_STRANGE_TAG", level: Level::Page, text, command_id: None });
     if prefix != tag_prefix {
         return strange(format!(
@@ -255,6 +300,11 @@ fn double(order: &OrderRecord, one: &BookRow, other: &BookRow) -> Concern {
     }
 }
 
+/// Whether an order that was executed here works on at the broker, for more units than it was executed for.
+fn has_remainder(order: &OrderRecord, row: &BookRow) -> bool {
+    order.status == Status::Executed && row.state == BookState::Open && row.quantity > order.quantity().max(order.filled_quantity)
+}
+
 /// The fact that a row states, if it states anything that we do not hold.
 pub(super) fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
     let agrees = order.broker_order_id.as_ref() == Some(&row.broker_order_id)
@@ -265,15 +315,19 @@ pub(super) fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
             (BookState::Complete, Status::Executed)
             | (BookState::Rejected | BookState::Cancelled | BookState::Expired, Status::Failed | Status::Executed) => true,
             // A book that lags behind: the order ended after this row was true.
-            (BookState::Open, Status::Executed) => true,
+            (BookState::Open, Status::Executed) => !has_remainder(order, row),
             _ => false,
         };
-    (!agrees).then(|| OrderFact::Book {
+    let is_shown = |terms: &Terms| terms.is_shown_by(row.quantity, row.price, row.trigger_price);
+    let settles = !order.status.is_terminal() && order.pending.as_ref().is_some_and(is_shown);
+    (settles || !agrees).then(|| OrderFact::Book {
         broker_order_id: row.broker_order_id.clone(),
         state: row.state,
         filled: row.filled,
         average_price: row.average_price,
         quantity: row.quantity,
+        price: row.price,
+        trigger_price: row.trigger_price,
         reason: row.reason.as_deref().map(str::to_owned),
     })
 }

@@ -22,6 +22,7 @@ fn strange(id: &str, tag: Option<&str>) -> BookRow {
         filled: 0,
         average_price: None,
         price: None,
+        trigger_price: None,
         state: BookState::Open,
         reason: None,
         at: ordergate_actors::testkit::morning(),
