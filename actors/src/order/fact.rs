@@ -153,6 +153,11 @@ pub enum OrderFact {
         /// What proves it.
         evidence: String,
     },
+    /// The broker gave it a number, and its books do not show that number.
+    Unseen {
+        /// What was looked at.
+        evidence: String,
+    },
     /// Somebody wants it gone.
     CancelWanted {
         /// [`Tag::CancelledByUser`], [`Tag::MarketTimeout`] or [`Tag::KillSwitch`].
@@ -233,6 +238,7 @@ impl OrderFact {
             Self::Book { .. } => "BROKER_BOOK",
             Self::Fill(_) => "FILL",
             Self::Absent { .. } => "NOT_AT_BROKER",
+            Self::Unseen { .. } => "NOT_IN_BOOKS",
             Self::CancelWanted { .. } => "CANCEL_WANTED",
             Self::CallIntended { call: "MODIFY", .. } => "MODIFY_SENT",
             Self::CallIntended { .. } => "CANCEL_SENT",

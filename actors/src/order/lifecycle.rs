@@ -73,6 +73,10 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         OrderFact::Absent { evidence } if at_broker && nameless && record.filled_quantity == 0 => {
             fail(&mut next, Tag::NotAtBroker, evidence)
         }
+        OrderFact::Unseen { evidence } if at_broker && !nameless && record.filled_quantity == 0 && !record.is_in_doubt() => {
+            next.tag = Some(Tag::SendUnconfirmed);
+            next.reason = Some(Arc::from(evidence.as_str()));
+        }
         OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
         OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
         OrderFact::CallIntended { call: "MODIFY", .. } if at_broker => next.modifications = record.modifications.saturating_add(1),
@@ -94,7 +98,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             late_truth = reopen_if_failed(&mut next);
             clear_doubt(&mut next);
         }
-        OrderFact::Resolved { verdict: Resolution::Absent, reason } if record.is_in_doubt() && nameless && record.filled_quantity == 0 => {
+        OrderFact::Resolved { verdict: Resolution::Absent, reason } if record.is_in_doubt() && record.filled_quantity == 0 => {
             fail(&mut next, Tag::NotAtBroker, reason);
         }
         _ => return Err(unfit),

@@ -209,6 +209,21 @@ fn a_working_row_for_more_units_reopens_an_executed_order() {
 }
 
 #[test]
+fn an_order_whose_number_no_book_shows_is_in_doubt_until_the_book_or_a_person_tells() {
+    let unseen = OrderFact::Unseen { evidence: "3 books".into() };
+    let doubt = after(&[sent(), accepted(), unseen.clone()]);
+    assert!(doubt.is_in_doubt() && doubt.broker_order_id.is_some());
+    assert!(apply(&doubt, &unseen, at(9)).is_err() && apply(&after(&[sent()]), &unseen, at(9)).is_err());
+    assert!(apply(&doubt, &OrderFact::Absent { evidence: "3 books".into() }, at(9)).is_err(), "never by itself");
+    assert_eq!(apply(&doubt, &book(BookState::Open, 0), at(9)).unwrap().record.tag, None);
+    let verdict = OrderFact::Resolved { verdict: crate::order::Resolution::Absent, reason: "asha".into() };
+    let resolved = apply(&doubt, &verdict, at(9)).unwrap().record;
+    assert_eq!((resolved.status, resolved.tag), (Status::Failed, Some(Tag::NotAtBroker)));
+    assert!(apply(&resolved, &book(BookState::Open, 0), at(9)).unwrap().late_truth);
+    assert!(apply(&after(&[sent(), accepted()]), &verdict, at(9)).is_err(), "only in doubt");
+}
+
+#[test]
 fn a_mock_order_ends_before_the_port() {
     let mut mock = created();
     mock.ask.test_mode = Some(TestMode::Success);

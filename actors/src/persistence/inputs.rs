@@ -202,6 +202,7 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
         | OrderFact::Rejected { .. }
         | OrderFact::Unconfirmed { .. }
         | OrderFact::Absent { .. }
+        | OrderFact::Unseen { .. }
         | OrderFact::Suspect { .. }
         | OrderFact::TestEnded { .. } => return "{}".to_owned(),
     };
@@ -234,6 +235,7 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         }
         "FILL" => OrderFact::Fill(parsed(row)?),
         "NOT_AT_BROKER" => OrderFact::Absent { evidence: reason() },
+        "NOT_IN_BOOKS" => OrderFact::Unseen { evidence: reason() },
         "CANCEL_WANTED" => OrderFact::CancelWanted { tag: parsed::<CancelInputs>(row)?.wanted, reason: reason() },
         "MODIFY_SENT" => OrderFact::CallIntended { call: "MODIFY", request: parsed::<CallInputs>(row)?.request },
         "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request },

@@ -199,6 +199,8 @@ pub struct Unreadable {
     pub raw: String,
     /// What is wrong with it.
     pub cause: String,
+    /// It is for a product or an exchange that ordergate never sends: it cannot be ours, and the rest of the book is whole.
+    pub is_foreign: bool,
 }
 
 /// One row of the broker's order book.

@@ -82,6 +82,8 @@ pub struct WatcherActor {
 #[derive(Debug, Default)]
 struct Core {
     search: Search,
+    /// Open orders with a number that no book showed, and how many books in a row did not.
+    unseen: BTreeMap<CommandId, u32>,
     asked_to_cancel: BTreeMap<CommandId, DateTime<Utc>>,
     named_doubts: BTreeSet<CommandId>,
     said: BTreeSet<String>,

@@ -34,6 +34,8 @@ pub struct BookReading {
     pub concerns: Vec<Concern>,
     /// Orders that we know the broker has and this book lacks: nothing may be concluded from absence in it.
     pub lacks: Vec<CommandId>,
+    /// The book is empty, though orders got a number today: absence is not concluded from it.
+    pub is_blank: bool,
     /// Orders in doubt that a row without our tag could be: their absence is not proven by this book.
     pub twins: Vec<CommandId>,
     /// Rows that may be about orders which ended here so long ago that only the disk knows them.
@@ -67,6 +69,7 @@ pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_s
     }
     let shown: HashSet<&BrokerOrderId> = rows.iter().map(|row| &row.broker_order_id).collect();
     reading.lacks = lacking(book, &shown, began_seq, now);
+    reading.is_blank = is_blank(book, &shown, began_seq, now);
     reading
 }
 
@@ -132,8 +135,22 @@ fn lacking(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: Da
         .chain(ended)
         .filter(|order| order.seq <= began_seq && order.broker_order_id.as_ref().is_some_and(|id| !shown.contains(id)))
         .filter(|order| order.sent_at.is_some_and(|sent| trading_date(sent) == today))
+        // Known to be missing, or said by a person not to be there.
+        .filter(|order| !order.is_in_doubt() && order.tag != Some(Tag::NotAtBroker))
         .map(|order| order.command_id)
         .collect()
+}
+
+/// Whether the book is empty, though orders got a number today. Nobody but a person can tell such a book from a lie.
+fn is_blank(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: DateTime<Utc>) -> bool {
+    let today = trading_date(now);
+    shown.is_empty()
+        && book.newest().any(|order| {
+            order.seq <= began_seq
+                && order.broker_order_id.is_some()
+                && order.tag != Some(Tag::NotAtBroker)
+                && order.sent_at.is_some_and(|sent| trading_date(sent) == today)
+        })
 }
 
 /// Whether the order ended here after the read began: a live row may be from before that end, and the next book tells.
@@ -308,6 +325,7 @@ fn has_remainder(order: &OrderRecord, row: &BookRow) -> bool {
 /// The fact that a row states, if it states anything that we do not hold.
 pub(super) fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
     let agrees = order.broker_order_id.as_ref() == Some(&row.broker_order_id)
+        && !order.is_in_doubt()
         && row.filled <= order.filled_quantity
         && match (row.state, order.status) {
             (BookState::Open, Status::SentToBroker) => row.filled == 0 && row.quantity == order.quantity(),

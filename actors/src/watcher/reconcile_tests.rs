@@ -215,6 +215,18 @@ fn a_row_that_shows_a_pending_change_is_news() {
 }
 
 #[test]
+fn a_number_that_is_known_to_be_missing_holds_nothing_back_and_a_blank_book_proves_no_absence() {
+    let lost = || order(1).working("B1");
+    assert_eq!(reading(&book_of([lost()], &[]), &[]).lacks, [command(1)]);
+    let book = book_of([OrderRecord { tag: Some(Tag::SendUnconfirmed), ..lost() }, order(2).doubted()], &[]);
+    let blank = reading(&book, &[]);
+    assert_eq!((blank.lacks, blank.is_blank), (vec![], true));
+    let other = BookRow { side: Side::Sell, ..tagged("X1", None) };
+    assert!(!reading(&book, &[other]).is_blank);
+    assert_eq!(facts(&reading(&book, &[row("B1", 1)])).len(), 1, "there after all");
+}
+
+#[test]
 fn a_pushed_row_that_is_behind_reopens_nothing_and_asks_for_the_book() {
     let ended = |tag| book_of([order(1).working("B1").ended(Status::Failed, Some(tag))], &[]);
     let cancelled = ended(Tag::BrokerCancelled);
