@@ -158,6 +158,11 @@ pub enum OrderFact {
         /// What was looked at.
         evidence: String,
     },
+    /// Sent for a day that is over: today's books do not show it, and what is held agrees with the fills that we know.
+    Lapsed {
+        /// What was looked at.
+        evidence: String,
+    },
     /// Somebody wants it gone.
     CancelWanted {
         /// [`Tag::CancelledByUser`], [`Tag::MarketTimeout`] or [`Tag::KillSwitch`].
@@ -239,6 +244,7 @@ impl OrderFact {
             Self::Fill(_) => "FILL",
             Self::Absent { .. } => "NOT_AT_BROKER",
             Self::Unseen { .. } => "NOT_IN_BOOKS",
+            Self::Lapsed { .. } => "LAPSED",
             Self::CancelWanted { .. } => "CANCEL_WANTED",
             Self::CallIntended { call: "MODIFY", .. } => "MODIFY_SENT",
             Self::CallIntended { .. } => "CANCEL_SENT",

@@ -77,6 +77,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             next.tag = Some(Tag::SendUnconfirmed);
             next.reason = Some(Arc::from(evidence.as_str()));
         }
+        OrderFact::Lapsed { evidence } if at_broker && !nameless => fail(&mut next, Tag::BrokerExpired, evidence),
         OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
         OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
         OrderFact::CallIntended { call: "MODIFY", .. } if at_broker => next.modifications = record.modifications.saturating_add(1),

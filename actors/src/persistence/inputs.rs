@@ -203,6 +203,7 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
         | OrderFact::Unconfirmed { .. }
         | OrderFact::Absent { .. }
         | OrderFact::Unseen { .. }
+        | OrderFact::Lapsed { .. }
         | OrderFact::Suspect { .. }
         | OrderFact::TestEnded { .. } => return "{}".to_owned(),
     };
@@ -236,6 +237,7 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         "FILL" => OrderFact::Fill(parsed(row)?),
         "NOT_AT_BROKER" => OrderFact::Absent { evidence: reason() },
         "NOT_IN_BOOKS" => OrderFact::Unseen { evidence: reason() },
+        "LAPSED" => OrderFact::Lapsed { evidence: reason() },
         "CANCEL_WANTED" => OrderFact::CancelWanted { tag: parsed::<CancelInputs>(row)?.wanted, reason: reason() },
         "MODIFY_SENT" => OrderFact::CallIntended { call: "MODIFY", request: parsed::<CallInputs>(row)?.request },
         "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request },

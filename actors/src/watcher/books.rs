@@ -118,7 +118,7 @@ impl WatcherActor {
             findings.trouble = None;
         }
         if is_clean {
-            self.count_unseen(&reading.lacks, at);
+            self.count_unseen(&reading.lacks, &reading.past, at);
         }
         if tells_all && !changes_something && !reading.is_blank {
             self.core.search.missed_orders(self.patience(), at);
@@ -127,47 +127,6 @@ impl WatcherActor {
         } else {
             self.core.search.start_over();
         }
-    }
-
-    /// An order whose number no book ever showed is in doubt after as many books as prove absence: it is for a person to
-    /// say what it is, and it holds back nothing else. One that the last whole book showed is not that: this book is at
-    /// fault.
-    fn count_unseen(&mut self, lacks: &[CommandId], at: DateTime<Utc>) {
-        let patience = self.patience();
-        self.core.unseen.retain(|command, _| lacks.contains(command));
-        let mut unseen = Vec::new();
-        for command in lacks {
-            let Some(order) = self.line.view.read(&self.desk.client_id, |book| book.order(*command).cloned()).flatten() else { continue };
-            let was_shown = self
-                .desk
-                .findings
-                .read()
-                .orders
-                .as_ref()
-                .is_some_and(|orders| orders.rows.iter().any(|row| order.broker_order_id.as_ref() == Some(&row.broker_order_id)));
-            let is_quiet = order.sent_at.is_some_and(|sent| at.signed_duration_since(sent) >= patience.quiet);
-            if was_shown || !is_quiet || order.status.is_terminal() || order.filled_quantity > 0 {
-                continue;
-            }
-            let count = self.core.unseen.entry(*command).or_default();
-            *count = count.saturating_add(1);
-            if *count >= patience.books {
-                unseen.push((order, *count));
-            }
-        }
-        let mut facts = Vec::with_capacity(unseen.len());
-        for (order, count) in unseen {
-            let number = order.broker_order_id.as_ref().map_or("", |id| id.as_str());
-            let evidence = format!("the broker gave it the number {number}, and {count} whole order books in a row do not show it");
-            self.concern(Concern {
-                event: "ALARM_IN_DOUBT",
-                level: Level::Page,
-                text: format!("order {}: {evidence}; look it up at the broker and resolve the order", order.command_id),
-                command_id: Some(order.command_id),
-            });
-            facts.push((order.command_id, OrderFact::Unseen { evidence }));
-        }
-        self.post_facts(facts);
     }
 
     pub(super) fn conclude_absence(&mut self) {

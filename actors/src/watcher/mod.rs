@@ -17,6 +17,7 @@ mod resend;
 mod search;
 mod square_off;
 mod take_up;
+mod unseen;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

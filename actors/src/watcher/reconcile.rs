@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, Tag, Terms, trading_date};
 use crate::persistence::{Book, Level, cut_tag, read_tag};
 use crate::ports::{BookRow, TradeRow};
+use crate::watcher::Positions;
 
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct BookReading {
     pub concerns: Vec<Concern>,
     /// Orders that we know the broker has and this book lacks: nothing may be concluded from absence in it.
     pub lacks: Vec<CommandId>,
+    /// Open orders of earlier days with a number, which the book of today does not show.
+    pub past: Vec<CommandId>,
     /// The book is empty, though orders got a number today: absence is not concluded from it.
     pub is_blank: bool,
     /// Orders in doubt that a row without our tag could be: their absence is not proven by this book.
@@ -69,6 +72,7 @@ pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_s
     }
     let shown: HashSet<&BrokerOrderId> = rows.iter().map(|row| &row.broker_order_id).collect();
     reading.lacks = lacking(book, &shown, began_seq, now);
+    reading.past = past(book, &shown, began_seq, now);
     reading.is_blank = is_blank(book, &shown, began_seq, now);
     reading
 }
@@ -139,6 +143,33 @@ fn lacking(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: Da
         .filter(|order| !order.is_in_doubt() && order.tag != Some(Tag::NotAtBroker))
         .map(|order| order.command_id)
         .collect()
+}
+
+/// Open orders with a number that were sent on an earlier day, and that are not among those shown.
+fn past(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: DateTime<Utc>) -> Vec<CommandId> {
+    let today = trading_date(now);
+    book.open_orders()
+        .filter(|order| order.seq <= began_seq && !order.is_in_doubt())
+        .filter(|order| order.broker_order_id.as_ref().is_some_and(|id| !shown.contains(id)))
+        .filter(|order| order.sent_at.is_some_and(|sent| trading_date(sent) < today))
+        .map(|order| order.command_id)
+        .collect()
+}
+
+/// What becomes of an order of an earlier day that today's books do not show. It was for that day only, so it is over; it
+/// has lapsed if the broker's net of what it would be held in is what we hold there. Otherwise it may have filled unseen.
+pub(super) fn lapse(book: &Book, order: &OrderRecord, positions: Option<&Positions>) -> OrderFact {
+    let sent = order.sent_at.map_or_else(String::new, |at| trading_date(at).to_string());
+    let agrees = order.holding().zip(positions).is_some_and(|(key, positions)| {
+        let gross = book.gross(&key);
+        positions.began_seq >= order.seq.max(book.last_fill_seq(&key)) && positions.net(&key) == gross.long - gross.short
+    });
+    if agrees && order.filled_quantity == order.traded_quantity {
+        let evidence = format!("sent for {sent} and not in today's books; the broker's position is what its known fills leave");
+        return OrderFact::Lapsed { evidence };
+    }
+    let evidence = format!("sent for {sent} and not in today's books; whether it filled after it was last seen is not known");
+    OrderFact::Unseen { evidence }
 }
 
 /// Whether the book is empty, though orders got a number today. Nobody but a person can tell such a book from a lie.

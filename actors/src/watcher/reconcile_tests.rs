@@ -227,6 +227,33 @@ fn a_number_that_is_known_to_be_missing_holds_nothing_back_and_a_blank_book_prov
 }
 
 #[test]
+fn an_order_of_an_earlier_day_lapses_only_when_what_is_held_agrees() {
+    let old = || OrderRecord { sent_at: Some(at(-86_400)), ..order(1).working("B1") };
+    let read = reading(&book_of([old(), order(2).working("B2")], &[]), &[row("B2", 2)]);
+    assert_eq!((read.past, read.lacks), (vec![command(1)], vec![]));
+    let end = |held: i64, net: i64| {
+        let key = crate::testkit::builders::sbin_in(Product::Mis);
+        let holdings = if held == 0 { vec![] } else { vec![("trend", key.clone(), held)] };
+        let findings = crate::testkit::builders::broker_shows(&[(key, net)]);
+        lapse(&book_of([old()], &holdings), &old(), findings.positions.as_ref())
+    };
+    assert!(matches!(end(0, 0), OrderFact::Lapsed { .. }) && matches!(end(5, 5), OrderFact::Lapsed { .. }));
+    assert!(matches!(end(0, 10), OrderFact::Unseen { .. }), "it may have filled unseen");
+    assert!(matches!(lapse(&book_of([old()], &[]), &old(), None), OrderFact::Unseen { .. }), "no positions at hand");
+    let lapsed = crate::order::lifecycle::apply(&old(), &end(0, 0), at(9)).unwrap().record;
+    assert_eq!((lapsed.status, lapsed.tag), (Status::Failed, Some(Tag::BrokerExpired)));
+}
+
+#[test]
+fn absence_of_an_order_of_an_earlier_day_is_never_concluded() {
+    let mut search = looking(&book_of([OrderRecord { sent_at: Some(at(-86_400)), ..order(1).doubted() }], &[]));
+    for second in 5..12 {
+        both(&mut search, at(second));
+    }
+    assert_eq!((search.len(), search.proven(PATIENCE)), (0, vec![]));
+}
+
+#[test]
 fn a_pushed_row_that_is_behind_reopens_nothing_and_asks_for_the_book() {
     let ended = |tag| book_of([order(1).working("B1").ended(Status::Failed, Some(tag))], &[]);
     let cancelled = ended(Tag::BrokerCancelled);
