@@ -180,9 +180,11 @@ impl<B: Broker> FaultyBroker<B> {
                 Some(Fault::Duplicate) => rows = rows.iter().flat_map(|row| [row.clone(), row.clone()]).collect(),
                 Some(Fault::Unreadable(count)) => {
                     let spoiled = rows.drain(..count.min(rows.len()));
-                    bad.extend(
-                        spoiled.map(|row| Unreadable { raw: format!("{row:?}").chars().take(200).collect(), cause: "a drill".into() }),
-                    );
+                    bad.extend(spoiled.map(|row| Unreadable {
+                        raw: format!("{row:?}").chars().take(200).collect(),
+                        cause: "a drill".into(),
+                        is_foreign: false,
+                    }));
                 }
                 _ => {}
             }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Side, Status, Tag, recorded_type};
+use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Side, Status, Tag, Terms, recorded_type};
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::ports::JournalRow;
 use rust_decimal::Decimal;
@@ -80,6 +80,8 @@ struct Known {
     quantity: Option<Quantity>,
     order_type: Option<OrderType>,
     price: Option<Price>,
+    /// A change that the book does not show yet.
+    pending: Option<Terms>,
     status: Option<Status>,
     broker_order_id: Option<String>,
     filled: i64,
@@ -92,7 +94,7 @@ struct Known {
 #[derive(Debug, Default, Deserialize)]
 struct Inputs {
     asked: Option<LegDraft>,
-    terms: Option<TermsHere>,
+    terms: Option<Terms>,
     broker_order_id: Option<String>,
     state: Option<String>,
     filled: Option<i64>,
@@ -100,15 +102,7 @@ struct Inputs {
     trade_id: Option<String>,
     quantity: Option<serde_json::Value>,
     price: Option<Price>,
-}
-
-#[derive(Debug, Deserialize)]
-struct TermsHere {
-    side: Side,
-    quantity: Quantity,
-    order_type: OrderType,
-    #[serde(default)]
-    price: Option<Price>,
+    trigger_price: Option<Price>,
 }
 
 impl Known {
@@ -118,11 +112,14 @@ impl Known {
         if let Some(asked) = &inputs.asked {
             self.ask(asked);
         }
-        // The answer to a modify says what it asked for, and counts while the order works.
+        // The answer to a modify says what it asked for; it counts once the book shows it.
         let counts = |status: Option<Status>| status.is_none_or(|status| !status.is_terminal());
         if let Some(terms) = inputs.terms.as_ref().filter(|_| counts(row.to)) {
-            self.order_type = Some(recorded_type((self.order_type, self.price), (terms.order_type, terms.price)));
-            (self.side, self.quantity, self.price) = (Some(terms.side), Some(terms.quantity), terms.price);
+            if &*row.event == "MODIFY_REPLIED" {
+                self.pending = Some(terms.clone());
+            } else {
+                self.settle(terms);
+            }
         }
         if self.broker_order_id.is_none() {
             self.broker_order_id.clone_from(&inputs.broker_order_id);
@@ -133,6 +130,14 @@ impl Known {
             (None, None) => {}
         }
         self.status = row.to.or(self.status);
+        if !counts(self.status) {
+            self.pending = None;
+        }
+    }
+
+    fn settle(&mut self, terms: &Terms) {
+        self.order_type = Some(recorded_type((self.order_type, self.price), (terms.order_type, terms.price)));
+        (self.side, self.quantity, self.price) = (Some(terms.side), Some(terms.quantity), terms.price);
     }
 
     fn ask(&mut self, asked: &LegDraft) {
@@ -161,8 +166,18 @@ impl Known {
             self.average = inputs.average_price.or(self.average);
         }
         let total = inputs.quantity.as_ref().and_then(serde_json::Value::as_i64).and_then(Quantity::new);
-        if inputs.state.as_deref() == Some("OPEN") && self.status != Some(Status::Executed) {
+        let is_open = inputs.state.as_deref() == Some("OPEN");
+        let is_more = is_open && total.map_or(0, Quantity::value) > self.quantity.map_or(0, Quantity::value).max(self.filled);
+        if self.status == Some(Status::Executed) && !is_more {
+            return;
+        }
+        if is_open || self.pending.is_some() {
             self.quantity = total.or(self.quantity);
+        }
+        let (price, trigger) = (inputs.price.map(Price::value), inputs.trigger_price.map(Price::value));
+        let is_shown = |terms: &mut Terms| terms.is_shown_by(total.map_or(0, Quantity::value), price, trigger);
+        if let Some(terms) = self.pending.take_if(is_shown) {
+            self.settle(&terms);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
     Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Intent, OrderRecord, OrderType, Price, Product,
-    Quantity, Side, SignalId, Source, Status, Strategy, Tag, TestMode, TradeId, Trailing, TrailingType, Validity,
+    Quantity, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, TradeId, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::persistence::{Alarm, Level};
@@ -19,7 +19,7 @@ use uuid::Uuid;
 pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, \
     strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, stop_loss, \
     target, trailing_type, trailing_value, test_mode, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
-    average_price, traded_quantity, traded_value, cancel_wanted, modifications, signal_time, created_at, updated_at, sent_at, seq";
+    average_price, traded_quantity, traded_value, cancel_wanted, modifications, high_water, pending, signal_time, created_at, updated_at, sent_at, seq";
 pub(super) const JOURNAL: &str =
     "client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
 pub(super) const SIGNAL: &str = "client_id, signal_id, idempotency_key, body_hash, source, user, received_at, legs";
@@ -140,12 +140,19 @@ pub(super) fn order(row: &Row<'_>) -> Result<OrderRecord> {
         traded_value: Amount(c.word()?),
         cancel_wanted: c.maybe()?,
         modifications: c.integer()?,
+        high_water: c.maybe()?,
+        pending: terms(c)?,
         signal_time: c.time()?,
         created_at: c.time()?,
         updated_at: c.time()?,
         sent_at: c.maybe::<Time>()?.map(|time| time.0),
         seq: c.integer()?,
     })
+}
+
+fn terms(c: &mut Columns<'_, '_>) -> Result<Option<Terms>> {
+    let Some(text) = c.maybe_text()? else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|_| c.unreadable(text))
 }
 
 fn ask(c: &mut Columns<'_, '_>) -> Result<Ask> {

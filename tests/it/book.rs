@@ -179,7 +179,10 @@ impl Book {
     pub(crate) fn book(&mut self, command_id: CommandId, number: &str, state: BookState, filled: i64, price: Option<&str>) {
         let average_price = price.map(|price| Price::parse(price).unwrap().value());
         let broker_order_id = BrokerOrderId::parse(number).unwrap();
-        self.fact(command_id, OrderFact::Book { broker_order_id, state, filled, average_price, quantity: 10, reason: None });
+        self.fact(
+            command_id,
+            OrderFact::Book { broker_order_id, state, filled, average_price, quantity: 10, price: None, trigger_price: None, reason: None },
+        );
     }
 
     pub(crate) fn alarm(&mut self, command_id: Option<CommandId>) {

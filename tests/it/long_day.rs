@@ -39,6 +39,7 @@ fn row(order: &OrderRecord, id: &str, tag: Option<&str>, state: BookState, fille
         filled,
         average_price: None,
         price: None,
+        trigger_price: None,
         state,
         reason: None,
         at: order.sent_at.unwrap(),

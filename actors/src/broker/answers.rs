@@ -96,7 +96,9 @@ impl BrokerActor {
                     self.breached(*window, text, now);
                     self.cancel_again(key, now);
                 }
-                let terms = change.filter(|_| outcome == CallOutcome::Accepted).map(|change| change.terms);
+                // Without a clear answer it may be in force.
+                let terms =
+                    change.filter(|_| matches!(outcome, CallOutcome::Accepted | CallOutcome::Unconfirmed(_))).map(|change| change.terms);
                 OrderFact::CallReplied { call, outcome: words(&outcome), terms }
             }
         };

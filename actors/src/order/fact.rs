@@ -29,6 +29,16 @@ pub struct Terms {
     pub trigger_price: Option<Price>,
 }
 
+impl Terms {
+    /// Whether an order that the book shows like this works to these terms. A book that tells no trigger is asked for none.
+    #[must_use]
+    pub fn is_shown_by(&self, quantity: i64, price: Option<Decimal>, trigger_price: Option<Decimal>) -> bool {
+        self.quantity.value() == quantity
+            && self.price.is_none_or(|limit| price == Some(limit.value()))
+            && self.trigger_price.is_none_or(|trigger| trigger_price.is_none_or(|shown| shown == trigger.value()))
+    }
+}
+
 /// The type that an order's record shows once it is sent, or changed, to these terms; each pair is a type and its limit. One
 /// that came as a market order stays one, also where it goes out as a limit because the broker takes no other. A limit
 /// that a person set by a change makes it a limit order.
@@ -129,6 +139,10 @@ pub enum OrderFact {
         average_price: Option<Decimal>,
         /// The total quantity there (a modify changes it).
         quantity: i64,
+        /// Its limit there, if it has one.
+        price: Option<Decimal>,
+        /// Its trigger there, if it has one and the book tells it.
+        trigger_price: Option<Decimal>,
         /// The broker's words.
         reason: Option<String>,
     },
@@ -137,6 +151,16 @@ pub enum OrderFact {
     /// Proven absent from the broker's books.
     Absent {
         /// What proves it.
+        evidence: String,
+    },
+    /// The broker gave it a number, and its books do not show that number.
+    Unseen {
+        /// What was looked at.
+        evidence: String,
+    },
+    /// Sent for a day that is over: today's books do not show it, and what is held agrees with the fills that we know.
+    Lapsed {
+        /// What was looked at.
         evidence: String,
     },
     /// Somebody wants it gone.
@@ -159,7 +183,7 @@ pub enum OrderFact {
         call: &'static str,
         /// The answer in words.
         outcome: String,
-        /// The terms that an accepted modify asks for.
+        /// The terms that a modify asks for which was taken, or may have been.
         terms: Option<Terms>,
     },
     /// A fault of ours happened while this order was being handled.
@@ -219,6 +243,8 @@ impl OrderFact {
             Self::Book { .. } => "BROKER_BOOK",
             Self::Fill(_) => "FILL",
             Self::Absent { .. } => "NOT_AT_BROKER",
+            Self::Unseen { .. } => "NOT_IN_BOOKS",
+            Self::Lapsed { .. } => "LAPSED",
             Self::CancelWanted { .. } => "CANCEL_WANTED",
             Self::CallIntended { call: "MODIFY", .. } => "MODIFY_SENT",
             Self::CallIntended { .. } => "CANCEL_SENT",

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! CREATED ─▶ SENT_TO_BROKER ─▶ PARTIAL ─▶ EXECUTED
-//!    └──────────────┴─────────────┴─────▶ FAILED ─(late truth)▶ back to where the broker proves it
+//!    └──────────────┴─────────────┴─────▶ FAILED ─(late truth)▶ back to where the broker proves it; so EXECUTED
 //! ```
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct NotApplied {
 pub struct Transition {
     /// The row after it.
     pub record: OrderRecord,
-    /// Whether the broker proved us wrong about an order that we held FAILED: a person is paged.
+    /// Whether the broker proved us wrong about an order that had ended here: a person is paged.
     pub late_truth: bool,
 }
 
@@ -49,10 +49,11 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
 
     match fact {
         OrderFact::Refused { tag, reason, .. } if created => fail(&mut next, *tag, reason),
-        OrderFact::SendIntended { terms, note, .. } if created => {
+        OrderFact::SendIntended { terms, note, high_water, .. } if created => {
             settle(&mut next, terms);
             next.status = Status::SentToBroker;
             next.sent_at = Some(at);
+            next.high_water.clone_from(high_water);
             next.tag = None;
             next.reason = note.as_deref().map(Arc::from);
         }
@@ -72,13 +73,19 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         OrderFact::Absent { evidence } if at_broker && nameless && record.filled_quantity == 0 => {
             fail(&mut next, Tag::NotAtBroker, evidence)
         }
+        OrderFact::Unseen { evidence } if at_broker && !nameless && record.filled_quantity == 0 && !record.is_in_doubt() => {
+            next.tag = Some(Tag::SendUnconfirmed);
+            next.reason = Some(Arc::from(evidence.as_str()));
+        }
+        OrderFact::Lapsed { evidence } if at_broker && !nameless => fail(&mut next, Tag::BrokerExpired, evidence),
         OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
         OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
         OrderFact::CallIntended { call: "MODIFY", .. } if at_broker => next.modifications = record.modifications.saturating_add(1),
         OrderFact::CallIntended { .. } if at_broker => {}
         OrderFact::CallReplied { terms, .. } if sent => {
             if let Some(terms) = terms.as_ref().filter(|_| at_broker) {
-                settle(&mut next, terms);
+                // An "Ok" only acknowledges: the book settles the change, and until then both quantities count.
+                next.pending = Some(terms.clone());
             }
         }
         OrderFact::Suspect { cause } if created => fail(&mut next, Tag::EngineFault, cause),
@@ -116,6 +123,7 @@ fn same(before: &OrderRecord, after: &OrderRecord) -> bool {
 
 fn fail(next: &mut OrderRecord, tag: Tag, reason: &str) {
     next.status = Status::Failed;
+    next.pending = None;
     next.tag = Some(tag);
     next.reason = Some(Arc::from(reason));
 }
@@ -138,7 +146,8 @@ fn clear_doubt(next: &mut OrderRecord) {
     }
 }
 
-/// The one way out of a terminal state: the broker proves that an order we held FAILED is live or filled.
+/// The way out of FAILED: the broker proves that the order is live or filled. Out of EXECUTED leads only a working row for
+/// more units than it was executed for.
 fn reopen_if_failed(next: &mut OrderRecord) -> bool {
     if next.status != Status::Failed {
         return false;
@@ -151,7 +160,9 @@ fn reopen_if_failed(next: &mut OrderRecord) -> bool {
 
 /// Returns whether late truth re-opened the order.
 fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
-    let OrderFact::Book { broker_order_id, state, filled, average_price, quantity, reason } = fact else { return false };
+    let OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, reason } = fact else {
+        return false;
+    };
     if next.broker_order_id.is_none() {
         next.broker_order_id = Some(broker_order_id.clone());
     }
@@ -189,10 +200,17 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
     }
     clear_doubt(next);
     if next.status == Status::Executed {
-        return reopened;
+        let has_remainder = *state == BookState::Open && *quantity > next.quantity().max(next.filled_quantity);
+        if !has_remainder {
+            return reopened;
+        }
+        reopened = true;
     }
-    if let Some(quantity) = Quantity::new(*quantity).filter(|_| *state == BookState::Open) {
+    if let Some(quantity) = Quantity::new(*quantity).filter(|_| *state == BookState::Open || next.pending.is_some()) {
         next.ask.quantity = Some(quantity);
+    }
+    if let Some(terms) = next.pending.take_if(|terms| terms.is_shown_by(*quantity, *price, *trigger_price)) {
+        settle(next, &terms);
     }
     match state {
         BookState::Open if next.filled_quantity > 0 => next.status = Status::Partial,
@@ -210,6 +228,7 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
 
 fn execute(next: &mut OrderRecord) {
     next.status = Status::Executed;
+    next.pending = None;
     next.tag = None;
     next.reason = None;
 }
@@ -245,7 +264,7 @@ fn filled(next: &mut OrderRecord, fill: &Fill) -> bool {
     );
     let reopened = next.status == Status::Failed && proves_us_wrong && reopen_if_failed(next);
     clear_doubt(next);
-    let whole = next.quantity() > 0 && next.filled_quantity >= next.quantity();
+    let whole = next.quantity() > 0 && next.filled_quantity >= next.quantity_most();
     match next.status {
         Status::Executed => {}
         _ if whole => execute(next),

@@ -43,6 +43,8 @@ fn book(state: BookState, filled: i64) -> OrderFact {
         filled,
         average_price: None,
         quantity: 10,
+        price: None,
+        trigger_price: None,
         reason: Some("the broker says so".into()),
     }
 }
@@ -169,6 +171,69 @@ fn the_same_fact_twice_says_nothing_new() {
     }
 }
 
+fn shown(state: BookState, filled: i64, quantity: i64, limit: &str) -> OrderFact {
+    OrderFact::Book {
+        broker_order_id: id("123456789"),
+        state,
+        filled,
+        average_price: None,
+        quantity,
+        price: Price::parse(limit).ok().map(Price::value),
+        trigger_price: None,
+        reason: None,
+    }
+}
+
+fn replied(quantity: i64, limit: &str) -> OrderFact {
+    let terms = Terms { quantity: Quantity::new(quantity).unwrap(), price: Price::parse(limit).ok(), ..terms() };
+    OrderFact::CallReplied { call: "MODIFY", outcome: "accepted".into(), terms: Some(terms) }
+}
+
+#[test]
+fn a_change_is_settled_by_the_book_and_until_then_the_larger_quantity_counts() {
+    let of = |record: &OrderRecord| (record.quantity(), record.ask.price, record.unfilled());
+    let limit = |text: &str| Price::parse(text).ok();
+    let larger = after(&[sent(), accepted(), replied(20, "801")]);
+    assert_eq!(of(&larger), (10, limit("800"), 20), "an Ok only acknowledges");
+    let smaller = after(&[sent(), accepted(), replied(5, "801")]);
+    assert_eq!(of(&smaller), (10, limit("800"), 10));
+    let half = apply(&larger, &shown(BookState::Open, 0, 20, "800"), at(9)).unwrap().record;
+    assert!(of(&half) == (20, limit("800"), 20) && half.pending.is_some(), "the price is not there yet");
+    let settled = apply(&larger, &shown(BookState::Open, 0, 20, "801"), at(9)).unwrap().record;
+    assert_eq!((of(&settled), settled.pending), ((20, limit("801"), 20), None));
+    let filled = apply(&larger, &fill("1", 10), at(9)).unwrap().record;
+    assert_eq!(filled.status, Status::Partial, "ten more may come");
+    let whole = apply(&larger, &shown(BookState::Complete, 20, 20, "801"), at(9)).unwrap().record;
+    assert_eq!((whole.status, of(&whole), whole.pending), (Status::Executed, (20, limit("801"), 0), None));
+    let ended = apply(&larger, &book(BookState::Cancelled, 0), at(9)).unwrap().record;
+    assert_eq!((ended.status, ended.quantity(), ended.pending), (Status::Failed, 10, None), "it was never changed");
+}
+
+#[test]
+fn a_working_row_for_more_units_reopens_an_executed_order() {
+    let executed = after(&[sent(), accepted(), fill("1", 10)]);
+    assert_eq!(executed.status, Status::Executed);
+    assert!(apply(&executed, &shown(BookState::Open, 4, 10, "800"), at(9)).is_err(), "a book that lags behind");
+    let reopened = apply(&executed, &shown(BookState::Open, 10, 20, "800"), at(9)).unwrap();
+    assert!(reopened.late_truth);
+    assert_eq!((reopened.record.status, reopened.record.unfilled()), (Status::Partial, 10));
+}
+
+#[test]
+fn an_order_whose_number_no_book_shows_is_in_doubt_until_the_book_or_a_person_tells() {
+    let unseen = OrderFact::Unseen { evidence: "3 books".into() };
+    let doubt = after(&[sent(), accepted(), unseen.clone()]);
+    assert!(doubt.is_in_doubt() && doubt.broker_order_id.is_some());
+    assert!(apply(&doubt, &unseen, at(9)).is_err() && apply(&after(&[sent()]), &unseen, at(9)).is_err());
+    assert!(apply(&doubt, &OrderFact::Absent { evidence: "3 books".into() }, at(9)).is_err(), "never by itself");
+    assert_eq!(apply(&doubt, &book(BookState::Open, 0), at(9)).unwrap().record.tag, None);
+    let verdict = OrderFact::Resolved { verdict: crate::order::Resolution::Absent, reason: "asha".into() };
+    let resolved = apply(&doubt, &verdict, at(9)).unwrap().record;
+    assert_eq!((resolved.status, resolved.tag), (Status::Failed, Some(Tag::NotAtBroker)));
+    assert!(apply(&resolved, &book(BookState::Open, 0), at(9)).unwrap().late_truth);
+    assert!(apply(&after(&[sent(), accepted()]), &verdict, at(9)).is_err(), "only in doubt");
+}
+
 #[test]
 fn a_mock_order_ends_before_the_port() {
     let mut mock = created();
@@ -221,7 +286,7 @@ proptest! {
             if record.status.is_terminal() && !next.status.is_terminal() {
                 prop_assert!(transition.late_truth, "left {:?} without late truth", record.status);
             }
-            prop_assert!(record.status != Status::Executed || next.status == Status::Executed, "EXECUTED is final");
+            prop_assert!(record.status != Status::Executed || next.status == Status::Executed, "EXECUTED is final unless the broker works on more");
             prop_assert!(next.status != Status::Failed || next.tag.is_some(), "never a bare FAILED");
             if next.status == Status::Partial {
                 prop_assert!(next.filled_quantity > 0);

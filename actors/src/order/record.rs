@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::fact::Terms;
 use super::ids::{BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, SignalId, Strategy};
 use super::instrument::{HoldingKey, InstrumentKey};
 use super::money::{Amount, Price, Quantity};
@@ -102,6 +103,10 @@ pub struct OrderRecord {
     pub cancel_wanted: Option<Tag>,
     /// Changes that were asked of the broker, whatever became of them.
     pub modifications: u32,
+    /// The highest order number that was known at the broker when it was sent: its own, if it has one, is above.
+    pub high_water: Option<BrokerOrderId>,
+    /// A change that the broker took or may have taken, until its book shows it: an "Ok" only acknowledges.
+    pub pending: Option<Terms>,
     /// When the signal was made: what its age is measured from.
     pub signal_time: DateTime<Utc>,
     /// When it was registered.
@@ -167,10 +172,16 @@ impl OrderRecord {
         }
     }
 
+    /// The most units that it may be for: while a change is not settled, the larger of the two quantities.
+    #[must_use]
+    pub fn quantity_most(&self) -> i64 {
+        self.pending.as_ref().map_or(0, |terms| terms.quantity.value()).max(self.quantity())
+    }
+
     /// Units that may still fill.
     #[must_use]
     pub fn unfilled(&self) -> i64 {
-        (self.quantity() - self.filled_quantity).max(0)
+        (self.quantity_most() - self.filled_quantity).max(0)
     }
 
     /// Whether a call went out, or may have gone out, without the broker's number being known.

@@ -28,9 +28,32 @@ pub fn read_tag(text: &str) -> Option<(&str, u64)> {
     u64::from_str_radix(digits, 36).ok().map(|number| (prefix, number))
 }
 
+/// Reads a tag of our shape that has lost its last character on its way: the prefix, and the numbers that it may have had.
+/// A shorter one tells too little (Noren protocol reference, section 9.2).
+#[must_use]
+pub fn cut_tag(text: &str) -> Option<(&str, std::ops::Range<u64>)> {
+    let rest = text.strip_prefix("OG")?;
+    if rest.len() != 4 + TAG_DIGITS - 1 || !rest.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()) {
+        return None;
+    }
+    let (prefix, digits) = rest.split_at(4);
+    let first = u64::from_str_radix(digits, 36).ok()? * 36;
+    Some((prefix, first..first + 36))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_that_lost_one_character_names_the_numbers_that_it_may_have_had() {
+        for number in [1, 35, 36, 1_000_000] {
+            let tag = broker_tag("A1B2", number);
+            let (prefix, numbers) = cut_tag(&tag.as_str()[..12]).unwrap();
+            assert!(prefix == "A1B2" && numbers.contains(&number));
+        }
+        assert_eq!((cut_tag("OGA1B20000001"), cut_tag("OGA1B200000"), cut_tag("my own note.")), (None, None, None));
+    }
 
     #[test]
     fn a_tag_reads_back() {

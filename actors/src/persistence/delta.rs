@@ -194,6 +194,8 @@ impl Delta {
             traded_value: Amount::ZERO,
             cancel_wanted: None,
             modifications: 0,
+            high_water: None,
+            pending: None,
             signal_time: registration.signal_time,
             created_at: self.at,
             updated_at: self.at,

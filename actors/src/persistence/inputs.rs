@@ -119,6 +119,10 @@ struct BookInputs {
     filled: i64,
     average_price: Option<Decimal>,
     quantity: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    price: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trigger_price: Option<Decimal>,
     reason: Option<String>,
 }
 
@@ -175,14 +179,18 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
         OrderFact::Refused { gates, .. } => Inputs::Refused { gates },
         OrderFact::SendIntended { terms, request, gates, high_water, .. } => Inputs::Sent { terms, request, gates, high_water },
         OrderFact::Accepted { broker_order_id } => Inputs::Number { broker_order_id },
-        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, reason } => Inputs::Book(BookInputs {
-            broker_order_id: broker_order_id.clone(),
-            state: *state,
-            filled: *filled,
-            average_price: *average_price,
-            quantity: *quantity,
-            reason: reason.clone(),
-        }),
+        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, reason } => {
+            Inputs::Book(BookInputs {
+                broker_order_id: broker_order_id.clone(),
+                state: *state,
+                filled: *filled,
+                average_price: *average_price,
+                quantity: *quantity,
+                price: *price,
+                trigger_price: *trigger_price,
+                reason: reason.clone(),
+            })
+        }
         OrderFact::Fill(fill) => Inputs::Fill(fill),
         OrderFact::CallIntended { request, .. } => Inputs::Call { request },
         OrderFact::CallReplied { terms: Some(terms), .. } => Inputs::Terms { terms },
@@ -194,6 +202,8 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
         | OrderFact::Rejected { .. }
         | OrderFact::Unconfirmed { .. }
         | OrderFact::Absent { .. }
+        | OrderFact::Unseen { .. }
+        | OrderFact::Lapsed { .. }
         | OrderFact::Suspect { .. }
         | OrderFact::TestEnded { .. } => return "{}".to_owned(),
     };
@@ -221,11 +231,13 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         "BROKER_REJECTED" => OrderFact::Rejected { tag: tag()?, reason: reason() },
         "SEND_UNCONFIRMED" => OrderFact::Unconfirmed { cause: reason() },
         "BROKER_BOOK" | "EXECUTED" | "FAILED" => {
-            let BookInputs { broker_order_id, state, filled, average_price, quantity, reason } = parsed(row)?;
-            OrderFact::Book { broker_order_id, state, filled, average_price, quantity, reason }
+            let BookInputs { broker_order_id, state, filled, average_price, quantity, price, trigger_price, reason } = parsed(row)?;
+            OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, reason }
         }
         "FILL" => OrderFact::Fill(parsed(row)?),
         "NOT_AT_BROKER" => OrderFact::Absent { evidence: reason() },
+        "NOT_IN_BOOKS" => OrderFact::Unseen { evidence: reason() },
+        "LAPSED" => OrderFact::Lapsed { evidence: reason() },
         "CANCEL_WANTED" => OrderFact::CancelWanted { tag: parsed::<CancelInputs>(row)?.wanted, reason: reason() },
         "MODIFY_SENT" => OrderFact::CallIntended { call: "MODIFY", request: parsed::<CallInputs>(row)?.request },
         "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request },

@@ -156,6 +156,8 @@ impl Replay {
             traded_value: Amount::ZERO,
             cancel_wanted: None,
             modifications: 0,
+            high_water: None,
+            pending: None,
             signal_time,
             created_at: row.at,
             updated_at: row.at,

@@ -199,6 +199,8 @@ pub struct Unreadable {
     pub raw: String,
     /// What is wrong with it.
     pub cause: String,
+    /// It is for a product or an exchange that ordergate never sends: it cannot be ours, and the rest of the book is whole.
+    pub is_foreign: bool,
 }
 
 /// One row of the broker's order book.
@@ -222,6 +224,8 @@ pub struct BookRow {
     pub average_price: Option<Decimal>,
     /// Limit price, if it has one.
     pub price: Option<Decimal>,
+    /// Trigger price, if it has one and the broker tells it.
+    pub trigger_price: Option<Decimal>,
     /// Its state.
     pub state: BookState,
     /// The broker's words for a refusal or a cancel.

@@ -52,7 +52,11 @@ pub(super) fn modification(
     let (Some(side), Some(product), Some(order_type)) = (ask.side, ask.product, record.working_type()) else {
         return Err("the order is not complete".to_owned());
     };
-    let Some(quantity) = change.quantity.or(ask.quantity) else { return Err("the order has no quantity".to_owned()) };
+    // A change that the book does not show yet is the base of the next one, which must not take it back.
+    let pending = record.pending.as_ref();
+    let Some(quantity) = change.quantity.or(pending.map(|terms| terms.quantity)).or(ask.quantity) else {
+        return Err("the order has no quantity".to_owned());
+    };
     if quantity.value() <= record.filled_quantity {
         return Err(format!("{} are filled already; the new total must be more", record.filled_quantity));
     }
@@ -74,8 +78,8 @@ pub(super) fn modification(
         product,
         order_type,
         validity: ask.validity,
-        price: change.price.or(ask.price),
-        trigger_price: change.trigger_price.or(ask.trigger_price),
+        price: change.price.or(pending.map_or(ask.price, |terms| terms.price)),
+        trigger_price: change.trigger_price.or(pending.map_or(ask.trigger_price, |terms| terms.trigger_price)),
     };
     Ok(Modification { broker_order_id, instrument, terms })
 }

@@ -52,6 +52,8 @@ pub fn order(number: u64) -> OrderRecord {
         traded_value: Amount::ZERO,
         cancel_wanted: None,
         modifications: 0,
+        high_water: None,
+        pending: None,
         signal_time: morning(),
         created_at: morning(),
         updated_at: morning(),

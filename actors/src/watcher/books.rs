@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::reconcile::trade_owner;
+use super::reconcile::{trade_owner, trade_twins};
 use super::{Concern, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
@@ -44,7 +44,7 @@ impl WatcherActor {
     }
 
     pub(super) fn quarantine(&mut self, reading: Reading, rows: Vec<Unreadable>) {
-        for row in &rows {
+        for row in rows.iter().filter(|row| !row.is_foreign) {
             self.concern(Concern {
                 event: "ALARM_UNREADABLE_ROW",
                 level: Level::Warn,
@@ -57,15 +57,21 @@ impl WatcherActor {
     }
 
     pub(super) fn trades(&mut self, rows: &[Arc<TradeRow>], unreadable: Vec<Unreadable>, at: DateTime<Utc>) {
-        let is_clean = unreadable.is_empty();
+        let is_clean = unreadable.iter().all(|row| row.is_foreign);
         self.quarantine(Reading::Trades, unreadable);
         let last = &mut self.core.last_trades;
         let facts = self.line.view.read(&self.desk.client_id, |book| last.read(book, rows)).unwrap_or_default();
         self.post_facts(facts);
         self.core.proven.insert(Reading::Trades);
         self.desk.findings.write().trades_at = Some(at);
+        let twins = {
+            let findings = self.desk.findings.read();
+            let orders = findings.orders.as_ref().map_or(&[][..], |orders| &*orders.rows);
+            self.line.view.read(&self.desk.client_id, |book| trade_twins(book, rows, orders)).unwrap_or_default()
+        };
         if is_clean && !self.has_unexplained(rows) {
             self.core.search.missed_trades(self.patience(), at);
+            self.core.search.start_over_for(&twins);
             self.conclude_absence();
         } else {
             self.core.search.start_over();
@@ -85,7 +91,7 @@ impl WatcherActor {
     }
 
     pub(super) fn orders(&mut self, rows: Vec<Arc<BookRow>>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
-        let is_clean = unreadable.is_empty();
+        let is_clean = unreadable.iter().all(|row| row.is_foreign);
         self.quarantine(Reading::Orders, unreadable);
         let rows: Arc<[Arc<BookRow>]> = Arc::from(rows);
         let (last, line) = (&mut self.core.last_orders, &self.line);
@@ -125,7 +131,10 @@ impl WatcherActor {
             findings.foreign = reading.foreign;
             findings.trouble = None;
         }
-        if tells_all && !changes_something {
+        if is_clean {
+            self.count_unseen(&reading.lacks, &reading.past, at);
+        }
+        if tells_all && !changes_something && !reading.is_blank {
             self.core.search.missed_orders(self.patience(), at);
             self.core.search.start_over_for(&reading.twins);
             self.conclude_absence();
@@ -140,7 +149,7 @@ impl WatcherActor {
     }
 
     pub(super) fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
-        let is_clean = unreadable.is_empty();
+        let is_clean = unreadable.iter().all(|row| row.is_foreign);
         self.quarantine(Reading::Positions, unreadable);
         if !is_clean {
             // A position that cannot be read is not a flat one: the last whole answer stands, and ages.

@@ -20,6 +20,7 @@ fn working_row(number: usize) -> BookRow {
         filled: 0,
         average_price: None,
         price: None,
+        trigger_price: None,
         state: BookState::Open,
         reason: None,
         at: at(2),

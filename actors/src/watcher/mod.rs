@@ -17,6 +17,7 @@ mod resend;
 mod search;
 mod square_off;
 mod take_up;
+mod unseen;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -82,6 +83,8 @@ pub struct WatcherActor {
 #[derive(Debug, Default)]
 struct Core {
     search: Search,
+    /// Open orders with a number that no book showed, and how many books in a row did not.
+    unseen: BTreeMap<CommandId, u32>,
     asked_to_cancel: BTreeMap<CommandId, DateTime<Utc>>,
     named_doubts: BTreeSet<CommandId>,
     /// Orders in doubt that a row without a tag could be: people were told which.

@@ -15,6 +15,7 @@ fn row(id: &str, tag: Option<&str>, state: BookState, filled: i64) -> BookRow {
         filled,
         average_price: None,
         price: None,
+        trigger_price: None,
         state,
         reason: None,
         at: at(2),

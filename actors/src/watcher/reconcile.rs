@@ -4,14 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, Tag, trading_date};
-use crate::persistence::{Book, Level, read_tag};
+use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, Tag, Terms, trading_date};
+use crate::persistence::{Book, Level, cut_tag, read_tag};
 use crate::ports::{BookRow, TradeRow};
-
-/// The broker tells whole seconds by a clock of its own.
-const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
+use crate::watcher::Positions;
 
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +35,10 @@ pub struct BookReading {
     pub concerns: Vec<Concern>,
     /// Orders that we know the broker has and this book lacks: nothing may be concluded from absence in it.
     pub lacks: Vec<CommandId>,
+    /// Open orders of earlier days with a number, which the book of today does not show.
+    pub past: Vec<CommandId>,
+    /// The book is empty, though orders got a number today: absence is not concluded from it.
+    pub is_blank: bool,
     /// Orders in doubt that a row without our tag could be: their absence is not proven by this book.
     pub twins: Vec<CommandId>,
     /// Rows that may be about orders which ended here so long ago that only the disk knows them.
@@ -70,6 +72,8 @@ pub fn read_orders(book: &Book, rows: &[Arc<BookRow>], tag_prefix: &str, began_s
     }
     let shown: HashSet<&BrokerOrderId> = rows.iter().map(|row| &row.broker_order_id).collect();
     reading.lacks = lacking(book, &shown, began_seq, now);
+    reading.past = past(book, &shown, began_seq, now);
+    reading.is_blank = is_blank(book, &shown, began_seq, now);
     reading
 }
 
@@ -139,13 +143,56 @@ fn lacking(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: Da
         .chain(ended)
         .filter(|order| order.seq <= began_seq && order.broker_order_id.as_ref().is_some_and(|id| !shown.contains(id)))
         .filter(|order| order.sent_at.is_some_and(|sent| trading_date(sent) == today))
+        // Known to be missing, or said by a person not to be there.
+        .filter(|order| !order.is_in_doubt() && order.tag != Some(Tag::NotAtBroker))
         .map(|order| order.command_id)
         .collect()
 }
 
+/// Open orders with a number that were sent on an earlier day, and that are not among those shown.
+fn past(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: DateTime<Utc>) -> Vec<CommandId> {
+    let today = trading_date(now);
+    book.open_orders()
+        .filter(|order| order.seq <= began_seq && !order.is_in_doubt())
+        .filter(|order| order.broker_order_id.as_ref().is_some_and(|id| !shown.contains(id)))
+        .filter(|order| order.sent_at.is_some_and(|sent| trading_date(sent) < today))
+        .map(|order| order.command_id)
+        .collect()
+}
+
+/// What becomes of an order of an earlier day that today's books do not show. It was for that day only, so it is over; it
+/// has lapsed if the broker's net of what it would be held in is what we hold there. Otherwise it may have filled unseen.
+pub(super) fn lapse(book: &Book, order: &OrderRecord, positions: Option<&Positions>) -> OrderFact {
+    let sent = order.sent_at.map_or_else(String::new, |at| trading_date(at).to_string());
+    let agrees = order.holding().zip(positions).is_some_and(|(key, positions)| {
+        let gross = book.gross(&key);
+        positions.began_seq >= order.seq.max(book.last_fill_seq(&key)) && positions.net(&key) == gross.long - gross.short
+    });
+    if agrees && order.filled_quantity == order.traded_quantity {
+        let evidence = format!("sent for {sent} and not in today's books; the broker's position is what its known fills leave");
+        return OrderFact::Lapsed { evidence };
+    }
+    let evidence = format!("sent for {sent} and not in today's books; whether it filled after it was last seen is not known");
+    OrderFact::Unseen { evidence }
+}
+
+/// Whether the book is empty, though orders got a number today. Nobody but a person can tell such a book from a lie.
+fn is_blank(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: DateTime<Utc>) -> bool {
+    let today = trading_date(now);
+    shown.is_empty()
+        && book.newest().any(|order| {
+            order.seq <= began_seq
+                && order.broker_order_id.is_some()
+                && order.tag != Some(Tag::NotAtBroker)
+                && order.sent_at.is_some_and(|sent| trading_date(sent) == today)
+        })
+}
+
 /// Whether the order ended here after the read began: a live row may be from before that end, and the next book tells.
 pub(super) fn is_overtaken(order: &OrderRecord, row: &BookRow, began_seq: u64) -> bool {
-    order.status == Status::Failed && order.seq > began_seq && row.state == BookState::Open && row.filled <= order.filled_quantity
+    order.seq > began_seq
+        && (has_remainder(order, row)
+            || (order.status == Status::Failed && row.state == BookState::Open && row.filled <= order.filled_quantity))
 }
 
 /// One row on its own, from the stream: a hint, but what it proves is proven.
@@ -165,26 +212,36 @@ pub fn speaks_against_an_end(book: &Book, row: &BookRow, tag_prefix: &str) -> bo
 }
 
 fn is_behind(order: &OrderRecord, row: &BookRow) -> bool {
-    order.status == Status::Failed
+    let was_ended = order.status == Status::Failed
         && order.tag != Some(Tag::NotAtBroker)
-        && order.broker_order_id.as_ref() == Some(&row.broker_order_id)
         && row.state == BookState::Open
-        && row.filled <= order.filled_quantity
+        && row.filled <= order.filled_quantity;
+    order.broker_order_id.as_ref() == Some(&row.broker_order_id) && (was_ended || has_remainder(order, row))
 }
 
-/// Orders in doubt, each with a row that carries no tag and could be it: an order whose tag was lost on its way looks so.
+/// Orders in doubt, each with a row that no order owns and that could be it: an order whose tag was lost or cut on its
+/// way looks so.
 fn twins<'a>(book: &'a Book, foreign: &'a [Arc<BookRow>]) -> Vec<(&'a OrderRecord, &'a BookRow)> {
-    let could_be = |order: &OrderRecord, row: &BookRow| {
-        row.tag.as_deref().and_then(read_tag).is_none()
-            && order.is_for(&row.instrument)
-            && order.ask.side == Some(row.side)
-            && row.quantity == order.quantity()
-            && order.sent_at.is_some_and(|sent| row.at > sent - CLOCKS_APART)
-    };
     book.doubts()
         .filter(|order| order.broker_order_id.is_none())
         .filter_map(|order| foreign.iter().find(|row| could_be(order, row)).map(|row| (order.as_ref(), row.as_ref())))
         .collect()
+}
+
+/// Whether the row could be the order, whose number is not known: its own number is above all that were known when the
+/// order was sent, and it carries the beginning of the order's tag, or no tag of our shape and the order's quantity.
+fn could_be(order: &OrderRecord, row: &BookRow) -> bool {
+    is_after(order, &row.broker_order_id)
+        && is_of(order, row)
+        && match row.tag.as_deref() {
+            Some(tag) if cut_tag(tag).is_some() => order.broker_tag.as_str().starts_with(tag) && order.ask.product == Some(row.product),
+            tag => tag.and_then(read_tag).is_none() && row.quantity == order.quantity(),
+        }
+}
+
+/// Whether the broker gave the number after the order was sent.
+fn is_after(order: &OrderRecord, id: &BrokerOrderId) -> bool {
+    order.high_water.as_ref().is_none_or(|high| rank(id) > rank(high))
 }
 
 fn twin(order: &OrderRecord, row: &BookRow) -> Concern {
@@ -192,10 +249,44 @@ fn twin(order: &OrderRecord, row: &BookRow) -> Concern {
         event: "ALARM_IN_DOUBT",
         level: Level::Page,
         text: format!(
-            "order {} got no clear answer, and broker order {} ({} {} {}) has no tag and could be it; it is not adopted: look at it at the broker and resolve the order",
+            "order {} got no clear answer, and broker order {} ({} {} {}) has no whole tag and could be it; it is not adopted: look at it at the broker and resolve the order",
             order.command_id, row.broker_order_id, row.side, row.quantity, row.instrument
         ),
         command_id: Some(order.command_id),
+    }
+}
+
+/// Orders in doubt that a trade of no known order could belong to: their absence is not proven by this trade book. `rows`
+/// is the order book as last read; it tells what the number of a trade is for, and a number that it lacks may be
+/// anything.
+pub(super) fn trade_twins(book: &Book, trades: &[Arc<TradeRow>], rows: &[Arc<BookRow>]) -> Vec<CommandId> {
+    let doubts: Vec<_> = book.doubts().filter(|order| order.broker_order_id.is_none()).collect();
+    if doubts.is_empty() {
+        return Vec::new();
+    }
+    let known: HashMap<&BrokerOrderId, &Arc<BookRow>> = rows.iter().map(|row| (&row.broker_order_id, row)).collect();
+    let could_be_of = |order: &OrderRecord, trade: &TradeRow| {
+        let id = &trade.fill.broker_order_id;
+        order.ask.exchange == Some(trade.exchange)
+            && trade.fill.quantity.value() <= order.quantity()
+            && is_after(order, id)
+            && known.get(id).is_none_or(|row| could_be(order, row))
+            && trade_owner(book, trade).is_none()
+    };
+    let held = doubts.into_iter().filter(|order| trades.iter().any(|trade| could_be_of(order, trade)));
+    held.map(|order| order.command_id).collect()
+}
+
+/// The order that a row with a cut tag is: of those whose tags begin so, the only one without a number that agrees in all
+/// that was sent. Nothing is guessed among several.
+fn cut_owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Option<&'a Arc<OrderRecord>> {
+    let (_, numbers) = row.tag.as_deref().and_then(cut_tag).filter(|(prefix, _)| *prefix == tag_prefix)?;
+    let fits =
+        |order: &&Arc<OrderRecord>| order.broker_order_id.is_none() && order.sent_at.is_some() && !order.is_test() && could_be(order, row);
+    let mut found = numbers.filter_map(|number| book.order_by_number(number)).filter(fits);
+    match (found.next(), found.next()) {
+        (Some(order), None) if row.quantity == order.quantity() => Some(order),
+        _ => None,
     }
 }
 
@@ -208,7 +299,9 @@ fn owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Owner<'a> {
     if let Some(order) = unfinished {
         return Owner::Ours(order);
     }
-    let Some((prefix, number)) = row.tag.as_deref().and_then(read_tag) else { return Owner::Foreign };
+    let Some((prefix, number)) = row.tag.as_deref().and_then(read_tag) else {
+        return cut_owner(book, row, tag_prefix).map_or(Owner::Foreign, Owner::Ours);
+    };
     let strange = |text| Owner::Strange(Concern { event: "ALARM_STRANGE_TAG", level: Level::Page, text, command_id: None });
     if prefix != tag_prefix {
         return strange(format!(
@@ -259,9 +352,15 @@ fn double(order: &OrderRecord, one: &BookRow, other: &BookRow) -> Concern {
     }
 }
 
+/// Whether an order that was executed here works on at the broker, for more units than it was executed for.
+fn has_remainder(order: &OrderRecord, row: &BookRow) -> bool {
+    order.status == Status::Executed && row.state == BookState::Open && row.quantity > order.quantity().max(order.filled_quantity)
+}
+
 /// The fact that a row states, if it states anything that we do not hold.
 pub(super) fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
     let agrees = order.broker_order_id.as_ref() == Some(&row.broker_order_id)
+        && !order.is_in_doubt()
         && row.filled <= order.filled_quantity
         && match (row.state, order.status) {
             (BookState::Open, Status::SentToBroker) => row.filled == 0 && row.quantity == order.quantity(),
@@ -269,15 +368,19 @@ pub(super) fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
             (BookState::Complete, Status::Executed)
             | (BookState::Rejected | BookState::Cancelled | BookState::Expired, Status::Failed | Status::Executed) => true,
             // A book that lags behind: the order ended after this row was true.
-            (BookState::Open, Status::Executed) => true,
+            (BookState::Open, Status::Executed) => !has_remainder(order, row),
             _ => false,
         };
-    (!agrees).then(|| OrderFact::Book {
+    let is_shown = |terms: &Terms| terms.is_shown_by(row.quantity, row.price, row.trigger_price);
+    let settles = !order.status.is_terminal() && order.pending.as_ref().is_some_and(is_shown);
+    (settles || !agrees).then(|| OrderFact::Book {
         broker_order_id: row.broker_order_id.clone(),
         state: row.state,
         filled: row.filled,
         average_price: row.average_price,
         quantity: row.quantity,
+        price: row.price,
+        trigger_price: row.trigger_price,
         reason: row.reason.as_deref().map(str::to_owned),
     })
 }

@@ -24,6 +24,7 @@ fn tagged(id: &str, tag: Option<&str>) -> BookRow {
         filled: 0,
         average_price: None,
         price: None,
+        trigger_price: None,
         state: BookState::Open,
         reason: None,
         at: at(2),
@@ -190,6 +191,69 @@ fn a_live_row_reopens_only_what_ended_before_the_read_began() {
 }
 
 #[test]
+fn a_working_row_for_more_units_is_late_truth_about_an_executed_order() {
+    let executed = |seq| {
+        let mut order = order(1).working("B1").filled(10, 10);
+        order.seq = seq;
+        book_of([order], &[])
+    };
+    let more = BookRow { quantity: 20, filled: 10, ..row("B1", 1) };
+    assert_eq!(facts(&reading(&executed(SEQ), std::slice::from_ref(&more))).len(), 1);
+    assert_eq!(facts(&reading(&executed(SEQ + 1), std::slice::from_ref(&more))), vec![], "the book was under way");
+    assert!(read_row(&executed(SEQ), &more, PREFIX).is_none() && speaks_against_an_end(&executed(SEQ), &more, PREFIX));
+}
+
+#[test]
+fn a_row_that_shows_a_pending_change_is_news() {
+    let mut changed = order(1).working("B1");
+    let terms = Terms { price: crate::order::Price::parse("801").ok(), ..crate::testkit::builders::terms_of(&changed) };
+    changed.pending = Some(terms);
+    let book = book_of([changed], &[]);
+    let priced = |text: &str| BookRow { price: Some(price(text).value()), ..row("B1", 1) };
+    assert_eq!(facts(&reading(&book, &[priced("800")])), vec![]);
+    assert_eq!(facts(&reading(&book, &[priced("801")])).len(), 1);
+}
+
+#[test]
+fn a_number_that_is_known_to_be_missing_holds_nothing_back_and_a_blank_book_proves_no_absence() {
+    let lost = || order(1).working("B1");
+    assert_eq!(reading(&book_of([lost()], &[]), &[]).lacks, [command(1)]);
+    let book = book_of([OrderRecord { tag: Some(Tag::SendUnconfirmed), ..lost() }, order(2).doubted()], &[]);
+    let blank = reading(&book, &[]);
+    assert_eq!((blank.lacks, blank.is_blank), (vec![], true));
+    let other = BookRow { side: Side::Sell, ..tagged("X1", None) };
+    assert!(!reading(&book, &[other]).is_blank);
+    assert_eq!(facts(&reading(&book, &[row("B1", 1)])).len(), 1, "there after all");
+}
+
+#[test]
+fn an_order_of_an_earlier_day_lapses_only_when_what_is_held_agrees() {
+    let old = || OrderRecord { sent_at: Some(at(-86_400)), ..order(1).working("B1") };
+    let read = reading(&book_of([old(), order(2).working("B2")], &[]), &[row("B2", 2)]);
+    assert_eq!((read.past, read.lacks), (vec![command(1)], vec![]));
+    let end = |held: i64, net: i64| {
+        let key = crate::testkit::builders::sbin_in(Product::Mis);
+        let holdings = if held == 0 { vec![] } else { vec![("trend", key.clone(), held)] };
+        let findings = crate::testkit::builders::broker_shows(&[(key, net)]);
+        lapse(&book_of([old()], &holdings), &old(), findings.positions.as_ref())
+    };
+    assert!(matches!(end(0, 0), OrderFact::Lapsed { .. }) && matches!(end(5, 5), OrderFact::Lapsed { .. }));
+    assert!(matches!(end(0, 10), OrderFact::Unseen { .. }), "it may have filled unseen");
+    assert!(matches!(lapse(&book_of([old()], &[]), &old(), None), OrderFact::Unseen { .. }), "no positions at hand");
+    let lapsed = crate::order::lifecycle::apply(&old(), &end(0, 0), at(9)).unwrap().record;
+    assert_eq!((lapsed.status, lapsed.tag), (Status::Failed, Some(Tag::BrokerExpired)));
+}
+
+#[test]
+fn absence_of_an_order_of_an_earlier_day_is_never_concluded() {
+    let mut search = looking(&book_of([OrderRecord { sent_at: Some(at(-86_400)), ..order(1).doubted() }], &[]));
+    for second in 5..12 {
+        both(&mut search, at(second));
+    }
+    assert_eq!((search.len(), search.proven(PATIENCE)), (0, vec![]));
+}
+
+#[test]
 fn a_pushed_row_that_is_behind_reopens_nothing_and_asks_for_the_book() {
     let ended = |tag| book_of([order(1).working("B1").ended(Status::Failed, Some(tag))], &[]);
     let cancelled = ended(Tag::BrokerCancelled);
@@ -213,12 +277,9 @@ fn an_order_in_doubt_is_not_absent_while_a_row_without_a_tag_could_be_it() {
     let bare = tagged("B1", None);
     assert_eq!(twins(bare.clone()), [command(1)]);
     assert_eq!(twins(tagged("B1", Some("OGA1"))), [command(1)], "what is left of a tag is no tag");
-    for other in [
-        BookRow { side: Side::Sell, ..bare.clone() },
-        BookRow { quantity: 9, ..bare.clone() },
-        BookRow { at: at(-3_600), ..bare.clone() },
-        tagged("B1", Some("OGZZZZ0000001")),
-    ] {
+    for other in
+        [BookRow { side: Side::Sell, ..bare.clone() }, BookRow { quantity: 9, ..bare.clone() }, tagged("B1", Some("OGZZZZ0000001"))]
+    {
         assert_eq!(twins(other), []);
     }
     let mut search = looking(&book);
@@ -227,6 +288,61 @@ fn an_order_in_doubt_is_not_absent_while_a_row_without_a_tag_could_be_it() {
         search.start_over_for(&[command(1)]);
     }
     assert_eq!(search.proven(PATIENCE), vec![]);
+}
+
+/// An order in doubt whose tag is that of its number; "B5" was the highest number when it was sent.
+fn doubt(number: u64) -> OrderRecord {
+    let broker_tag = crate::order::BrokerTag::parse(&format!("OG{PREFIX}{number:07}")).unwrap();
+    OrderRecord { broker_tag, high_water: Some(broker_id("B5")), ..order(number).doubted() }
+}
+
+#[test]
+fn a_row_that_was_there_before_the_order_was_sent_is_not_it() {
+    let book = book_of([doubt(1)], &[]);
+    for (id, twins) in [("B4", 0), ("B5", 0), ("B6", 1), ("B10", 1)] {
+        assert_eq!(reading(&book, &[tagged(id, None)]).twins.len(), twins, "{id}");
+    }
+}
+
+#[test]
+fn a_cut_tag_is_adopted_only_when_one_order_alone_fits_and_holds_absence_back_otherwise() {
+    let cut = |id| tagged(id, Some("OGA1B2000000"));
+    let one = book_of([doubt(1)], &[]);
+    assert_eq!(facts(&reading(&one, &[cut("B6")])), [(command(1), "B6".to_owned(), BookState::Open, 0)]);
+    let after_all = book_of([doubt(1).ended(Status::Failed, Some(Tag::NotAtBroker))], &[]);
+    assert_eq!(facts(&reading(&after_all, &[cut("B6")])).len(), 1, "late truth");
+    let two = book_of([doubt(1), doubt(2)], &[]);
+    let read = reading(&two, &[cut("B6")]);
+    assert_eq!((facts(&read), read.twins), (vec![], vec![command(1), command(2)]), "nothing is guessed");
+    let changed = reading(&one, &[BookRow { quantity: 9, ..cut("B6") }]);
+    assert_eq!((facts(&changed), changed.twins), (vec![], vec![command(1)]), "it may have been changed there");
+    for other in [
+        cut("B4"),
+        tagged("B6", Some("OGA1B2000001")),
+        BookRow { side: Side::Sell, ..cut("B6") },
+        BookRow { product: Product::Cnc, ..cut("B6") },
+    ] {
+        let read = reading(&one, &[other]);
+        assert_eq!((read.facts.len(), read.twins.len(), read.foreign.len()), (0, 0, 1));
+    }
+    let known = book_of([OrderRecord { broker_order_id: Some(broker_id("B6")), ..doubt(1) }], &[]);
+    assert_eq!(reading(&known, &[cut("B7"), row("B6", 1)]).foreign.len(), 1, "it has its number");
+}
+
+#[test]
+fn a_trade_that_nobody_owns_holds_absence_back() {
+    let book = book_of([doubt(1), order(2).working("B7")], &[]);
+    let twins = |trade: Arc<TradeRow>, rows: &[BookRow]| {
+        let rows: Vec<Arc<BookRow>> = rows.iter().cloned().map(Arc::new).collect();
+        trade_twins(&book, &[trade], &rows)
+    };
+    assert_eq!(twins(trade("B6", "T1", 4), &[]), [command(1)], "no row tells what it is for");
+    assert_eq!(twins(trade("B6", "T1", 4), &[tagged("B6", None)]), [command(1)]);
+    let elsewhere = BookRow { side: Side::Sell, ..tagged("B6", None) };
+    assert_eq!(twins(trade("B6", "T1", 4), &[elsewhere]), [], "its row is for something else");
+    assert_eq!(twins(trade("B5", "T1", 4), &[]), [], "it was there before");
+    assert_eq!(twins(trade("B6", "T1", 11), &[]), [], "it is more than was sent");
+    assert_eq!(twins(trade("B7", "T1", 4), &[]), [], "another order's");
 }
 
 #[test]

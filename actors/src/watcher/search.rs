@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::order::{CommandId, OrderFact};
+use crate::order::{CommandId, OrderFact, trading_date};
 use crate::persistence::Book;
 
 /// The orders that are being looked for: sent, unanswered, not found. Absence is concluded only from several
@@ -36,6 +36,8 @@ impl Search {
         let doubts: BTreeMap<CommandId, ()> = book
             .doubts()
             .filter(|order| order.broker_order_id.is_none() && order.filled_quantity == 0 && !is_running(order.command_id))
+            // The books hold one day: what was sent on another is not in them either way, and only a person can tell.
+            .filter(|order| order.sent_at.is_some_and(|sent| trading_date(sent) == trading_date(now)))
             .map(|order| (order.command_id, ()))
             .collect();
         self.missing.retain(|command, _| doubts.contains_key(command));

@@ -59,6 +59,7 @@ pub(super) fn book_row(number: &str, tag: &str) -> BookRow {
         filled: 0,
         average_price: None,
         price: None,
+        trigger_price: None,
         state: BookState::Open,
         reason: None,
         at: DateTime::UNIX_EPOCH,

@@ -37,6 +37,7 @@ impl Order {
             filled: 0,
             average_price: None,
             price: limit(&entry.terms),
+            trigger_price: trigger(&entry.terms),
             state,
             reason: None,
             at,
@@ -97,6 +98,7 @@ impl Order {
         let row = self.change(at);
         row.quantity = terms.quantity.value();
         row.price = limit(terms);
+        row.trigger_price = trigger(terms);
         if row.filled == row.quantity {
             row.state = BookState::Complete;
         }
@@ -105,6 +107,10 @@ impl Order {
 
 fn limit(terms: &Terms) -> Option<rust_decimal::Decimal> {
     terms.price.filter(|_| terms.order_type.has_price()).map(Price::value)
+}
+
+fn trigger(terms: &Terms) -> Option<rust_decimal::Decimal> {
+    terms.trigger_price.filter(|_| terms.order_type.has_trigger()).map(Price::value)
 }
 
 /// Units and rupees of one direction.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
     Amount, Ask, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord,
-    OrderType, Price, Product, Quantity, Side, SignalId, Source, Status, Strategy, Tag, TestMode, Trailing, TrailingType, Validity,
+    OrderType, Price, Product, Quantity, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::ports::{Store, Verdict, Write};
 use proptest::option::of;
@@ -73,8 +73,9 @@ fn record() -> impl Gen<Value = OrderRecord> {
     let origin = (select(Source::ALL), text(), ask());
     let place = (select(Status::ALL), of(select(Tag::ALL)), of(text()), of("[!-~]{1,64}"), of(select(Tag::ALL)));
     let numbers = (0i64..1_000_000_000, of(decimal()), 0i64..1_000_000_000, decimal(), 0u64..1_000_000_000, any::<u32>());
+    let change = (of((select(Side::ALL), 1i64..=Quantity::MAX, select(Product::ALL), of(price()))), of("[!-~]{1,64}"));
     let times = (time(), time(), time(), of(time()));
-    (ids, origin, place, numbers, times).prop_map(|(ids, (source, user, ask), place, numbers, times)| OrderRecord {
+    (ids, origin, place, numbers, times, change).prop_map(|(ids, (source, user, ask), place, numbers, times, change)| OrderRecord {
         client_id: client(),
         command_id: CommandId(ids.0),
         number: ids.1,
@@ -96,6 +97,16 @@ fn record() -> impl Gen<Value = OrderRecord> {
         traded_value: Amount(numbers.3),
         cancel_wanted: place.4,
         modifications: numbers.5,
+        high_water: change.1.map(|id| BrokerOrderId::parse(&id).unwrap()),
+        pending: change.0.map(|(side, units, product, price)| Terms {
+            side,
+            quantity: Quantity::new(units).unwrap(),
+            product,
+            order_type: OrderType::Limit,
+            validity: Validity::Day,
+            price,
+            trigger_price: price,
+        }),
         signal_time: times.0,
         created_at: times.1,
         updated_at: times.2,

@@ -22,6 +22,7 @@ fn strange(id: &str, tag: Option<&str>) -> BookRow {
         filled: 0,
         average_price: None,
         price: None,
+        trigger_price: None,
         state: BookState::Open,
         reason: None,
         at: ordergate_actors::testkit::morning(),
@@ -64,7 +65,8 @@ fn a_lying_empty_order_book_concludes_nothing() {
 fn an_unreadable_row_is_quarantined_and_stops_nothing_else() {
     scenario(Setup::polled(), async |desk| {
         rewrite(desk, |rows| {
-            let bad = Unreadable { raw: "{\"norenordno\":\"x\",\"qty\":\"ten\"}".into(), cause: "qty is no number".into() };
+            let bad =
+                Unreadable { raw: "{\"norenordno\":\"x\",\"qty\":\"ten\"}".into(), cause: "qty is no number".into(), is_foreign: false };
             Snapshot::Authoritative(rows, vec![bad])
         });
         let row = desk.ended(buy("a", 10)).await;
@@ -119,6 +121,48 @@ fn a_tag_of_another_ordergate_stops_entries_and_pages() {
             assert_eq!(desk.row(desk.order(buy("b", 1)).await).tag, Some(Tag::KillSwitch), "it is on disk");
         });
     }
+}
+
+/// An "Ok" with a number that no book shows: a person is asked, it is never ended by itself, and nothing else waits for it.
+#[test]
+fn a_number_that_no_book_shows_is_in_doubt_and_for_a_person() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(2).await;
+        rewrite(desk, |rows| {
+            let hidden = rows.into_iter().filter(|row| &*row.instrument.symbol != "RELIANCE-EQ");
+            Snapshot::Authoritative(hidden.collect(), Vec::new())
+        });
+        let command = desk.order(entry("w", "RELIANCE-EQ", "BUY", 1).at("1390")).await;
+        desk.until_tag(command, Tag::SendUnconfirmed).await;
+        desk.until_alarm("ALARM_IN_DOUBT").await;
+        assert!(desk.row(command).broker_order_id.is_some());
+        desk.start_again();
+        desk.until_open().await;
+        assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed, "recovery and exits go on");
+        desk.pass_secs(60).await;
+        assert_eq!(desk.row(command).status, Status::SentToBroker, "never by itself");
+        *desk.broker.rewrite.lock() = None;
+        desk.until("the book shows it", |desk| desk.row(command).tag.is_none()).await;
+    });
+}
+
+/// A row for what is not traded here cannot be ours: the book is whole without it.
+#[test]
+fn a_foreign_row_that_cannot_be_read_stops_nothing() {
+    scenario(Setup::polled(), async |desk| {
+        rewrite(desk, |rows| {
+            let row = Unreadable { raw: "prd=H".into(), cause: "prd \"H\" is not a product".into(), is_foreign: true };
+            Snapshot::Authoritative(rows, vec![row])
+        });
+        desk.start_again();
+        desk.until_open().await;
+        assert_eq!(desk.line().findings.read().unreadable.len(), 1, "shown");
+        assert!(desk.alarms().iter().all(|alarm| alarm != "ALARM_UNREADABLE_ROW"));
+        desk.next(CallKind::Place, Fault::LoseRequest("reset".into()));
+        let doubted = desk.order(buy("a", 10)).await;
+        assert_eq!(desk.until_ended(doubted).await.tag, Some(Tag::NotAtBroker), "absence is proven");
+    });
 }
 
 /// The broker took one call twice: one row is ours, the other is named, and nothing is hidden.

@@ -107,7 +107,7 @@ fn a_change_says_that_it_was_lost_and_the_next_one_goes() {
             assert_eq!(desk.broker.started("modify"), 0, "{name}");
             assert_eq!(change(desk, command, "792").await, ChangeAnswer::Asked);
             desk.until("the next one is answered", |desk| replies(desk) == 2).await;
-            assert_eq!(desk.row(command).ask.price, Some(price("792")), "{name}");
+            desk.until("the book shows it", |desk| desk.row(command).ask.price == Some(price("792"))).await;
             desk.at_rest().await;
         });
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use ordergate_actors::ports::{Snapshot, Unreadable};
+use ordergate_actors::ports::Snapshot;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -78,7 +78,7 @@ impl<T: Clone> Kept<T> {
                     }
                     good.push(value);
                 }
-                Err(error) => unreadable.push(Unreadable { raw: fields.summary(), cause: error.to_string() }),
+                Err(error) => unreadable.push(reply::unreadable(&fields, &error)),
             }
         }
         self.rows = rows;

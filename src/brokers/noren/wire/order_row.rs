@@ -50,6 +50,7 @@ pub fn read(fields: &Fields, read_at: DateTime<Utc>) -> Result<OrderRow, FieldEr
         filled,
         average_price: if filled > 0 { fields.non_zero("avgprc")? } else { None },
         price: fields.non_zero("prc")?,
+        trigger_price: fields.non_zero("trgprc")?,
         state,
         reason: reason.as_deref().map(Arc::from),
         at: time::first(fields, &["norentm", "ordenttm", "exch_tm", "tm"]).unwrap_or(read_at),

@@ -129,7 +129,7 @@ impl ListReply {
                 for row in &fields {
                     match read(row) {
                         Ok(value) => good.push(value),
-                        Err(error) => unreadable.push(Unreadable { raw: row.summary(), cause: error.to_string() }),
+                        Err(error) => unreadable.push(self::unreadable(&row, &error)),
                     }
                 }
                 Snapshot::Authoritative(good, unreadable)
@@ -187,9 +187,21 @@ fn stat(fields: &Fields) -> Option<bool> {
     fields.text("stat").map(|stat| stat.eq_ignore_ascii_case("Ok"))
 }
 
+/// A row that could not be read. One for a product or an exchange that is not traded here cannot be ours, unless it carries
+/// what begins like a tag of ours.
+pub(super) fn unreadable(fields: &Fields, error: &FieldError) -> Unreadable {
+    let is_of_another_kind = matches!(error, FieldError::Wrong { field: "exch" | "prd", .. });
+    let is_foreign = is_of_another_kind && !fields.text("remarks").is_some_and(|tag| tag.starts_with("OG"));
+    Unreadable { raw: fields.summary(), cause: error.to_string(), is_foreign }
+}
+
 /// The fields of one row; an element that is no object is one unreadable row.
 pub(super) fn row(text: &str) -> Result<Fields, Unreadable> {
-    Fields::parse(text).ok_or_else(|| Unreadable { raw: redact::snippet(text, SHOWN), cause: "the row is no object".to_owned() })
+    Fields::parse(text).ok_or_else(|| Unreadable {
+        raw: redact::snippet(text, SHOWN),
+        cause: "the row is no object".to_owned(),
+        is_foreign: false,
+    })
 }
 
 /// Whether a row says that it is not Ok.
