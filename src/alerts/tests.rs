@@ -154,8 +154,8 @@ fn alerts_of_different_orders_or_in_different_words_are_no_repeats() {
     assert!(folder.take(of(1, "order 1"), at).is_some());
     assert!(folder.take(of(2, "order 2"), at).is_some(), "another order");
     assert!(folder.take(of(1, "order 1, said anew"), at).is_none(), "the same order in other words");
-    assert!(folder.take(alert("ALARM_UNKNOWN_POSITION", "10 of SBIN"), at).is_some());
-    assert!(folder.take(alert("ALARM_UNKNOWN_POSITION", "20 of INFY"), at).is_some(), "another position");
+    assert!(folder.take(alert("ALARM_HOLDING_REDUCED", "10 of SBIN"), at).is_some());
+    assert!(folder.take(alert("ALARM_HOLDING_REDUCED", "20 of INFY"), at).is_some(), "another position");
     let rest = folder.close();
     assert!(rest.len() == 1 && rest[0].text.starts_with("order 1, said anew (1 times"), "{rest:?}");
     assert!(folder.close().is_empty());

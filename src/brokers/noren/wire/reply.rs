@@ -129,7 +129,7 @@ impl ListReply {
                 for row in &fields {
                     match read(row) {
                         Ok(value) => good.push(value),
-                        Err(error) => unreadable.push(self::unreadable(&row, &error)),
+                        Err(error) => unreadable.push(self::unreadable(row, &error)),
                     }
                 }
                 Snapshot::Authoritative(good, unreadable)
