@@ -54,7 +54,7 @@ pub use board::{Board, Changes, Sizes, Touch};
 pub use http::{Http, HttpError};
 pub use io::Io;
 pub use lots::Lots;
-pub use protect::{Buffers, Care, Protection, Slabs, protect};
+pub use protect::{Buffers, Care, Protected, Protection, Slabs, protect};
 pub use session::Session;
 pub use session::machine::Standing;
 pub use session::otp;
@@ -226,7 +226,10 @@ impl Broker for NorenBroker {
 
     fn prepare(&self, order: BrokerOrder, quote: Option<&Quote>) -> Result<Prepared, Refusal> {
         let care = if order.is_exit { Care::Exit } else { Care::Entry };
-        let terms = protect(&order.terms, &order.instrument, quote, care, &self.shared.settings.buffers)?;
+        let Protected { terms, note } = protect(&order.terms, &order.instrument, quote, care, &self.shared.settings.buffers)?;
+        if let Some(note) = note {
+            tracing::warn!(event = "band_passed_over", command_id = %order.command_id, instrument = %order.instrument.key, "{note}");
+        }
         let order = BrokerOrder { terms, ..order };
         let request = self.counted(&order).and_then(|order| self.shared.encoder.place(&order).map_err(|error| refused(&error)));
         Ok(Prepared { request: request?.redacted().to_owned(), order })
@@ -253,7 +256,7 @@ impl Broker for NorenBroker {
     }
 
     fn prepare_change(&self, change: Modification, quote: Option<&Quote>) -> Result<PreparedChange, Refusal> {
-        let terms = protect(&change.terms, &change.instrument, quote, Care::Entry, &self.shared.settings.buffers)?;
+        let Protected { terms, .. } = protect(&change.terms, &change.instrument, quote, Care::Entry, &self.shared.settings.buffers)?;
         let change = Modification { terms, ..change };
         let tag = self.shared.sent.tag_of(&change.broker_order_id);
         let request = self

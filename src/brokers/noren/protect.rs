@@ -2,7 +2,9 @@
 //! (Noren protocol reference, section 8).
 //!
 //! *Invariant:* the limit is on the tick, inside the day's band and the price protection of the class, and never on the
-//! passive side of its reference. Pure: whether the quote is fresh is judged by who passes it.
+//! passive side of its reference. A band that the market itself trades outside of is stale or wrong: an entry is refused,
+//! an exit passes it over, because a limit that does not reach the touch would rest while the position stays open. Pure:
+//! whether the quote is fresh is judged by who passes it.
 
 use ordergate_actors::order::{Instrument, Kind, OrderType, Price, Side, Terms};
 use ordergate_actors::ports::{Quote, Refusal};
@@ -108,13 +110,22 @@ pub enum Care {
     Exit,
 }
 
+/// What goes out instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protected {
+    /// The terms.
+    pub terms: Terms,
+    /// What a person should know of how the price came about.
+    pub note: Option<String>,
+}
+
 /// The terms as they go out: MARKET becomes LIMIT, SLM becomes SL, anything else stays as it is.
 ///
 /// # Errors
 /// [`Refusal`] when no price can be justified.
-pub fn protect(terms: &Terms, instrument: &Instrument, quote: Option<&Quote>, care: Care, buffers: &Buffers) -> Result<Terms, Refusal> {
+pub fn protect(terms: &Terms, instrument: &Instrument, quote: Option<&Quote>, care: Care, buffers: &Buffers) -> Result<Protected, Refusal> {
     let (order_type, reference, touch) = match terms.order_type {
-        OrderType::Limit | OrderType::StopLimit => return Ok(terms.clone()),
+        OrderType::Limit | OrderType::StopLimit => return Ok(Protected { terms: terms.clone(), note: None }),
         OrderType::StopMarket => {
             let trigger = terms.trigger_price.ok_or_else(|| refusal(instrument, "has no trigger price"))?;
             (OrderType::StopLimit, trigger, None)
@@ -128,7 +139,16 @@ pub fn protect(terms: &Terms, instrument: &Instrument, quote: Option<&Quote>, ca
         (OrderType::Market, Some(quote)) if is_believed(quote.last, instrument) => quote.last.value(),
         _ => reference.value(),
     };
-    let price = limit(terms.side, instrument, reference.value(), centre, buffers)
+    let disproved =
+        instrument.band.filter(|(lowest, highest)| order_type == OrderType::Limit && !(*lowest..=*highest).contains(&reference));
+    let note = disproved.map(|(lowest, highest)| {
+        format!("the market is at {reference}, outside the band {lowest} to {highest} that is known for today: the band is stale or wrong")
+    });
+    if let Some(note) = note.as_ref().filter(|_| care == Care::Entry) {
+        return Err(refusal(instrument, note));
+    }
+    let band = instrument.band.filter(|_| disproved.is_none());
+    let price = limit(terms.side, instrument, band, (reference.value(), centre), buffers)
         .ok_or_else(|| refusal(instrument, &format!("no price on the tick inside its bands near {reference}")))?;
     let misses = |touch: Price| match terms.side {
         Side::Buy => price < touch,
@@ -137,7 +157,8 @@ pub fn protect(terms: &Terms, instrument: &Instrument, quote: Option<&Quote>, ca
     if let Some(touch) = touch.filter(|touch| care == Care::Entry && misses(*touch)) {
         return Err(refusal(instrument, &format!("the touch {touch} is outside the prices that the exchange takes (up to {price})")));
     }
-    Ok(Terms { order_type, price: Some(price), ..terms.clone() })
+    let note = note.map(|note| format!("{note}; the exit goes through it at {price}"));
+    Ok(Protected { terms: Terms { order_type, price: Some(price), ..terms.clone() }, note })
 }
 
 fn refusal(instrument: &Instrument, why: &str) -> Refusal {
@@ -173,8 +194,15 @@ fn is_believed(last: Price, instrument: &Instrument) -> bool {
     }
 }
 
-/// The reference plus or minus the buffer, to the tick in the aggressive direction, inside all bands.
-fn limit(side: Side, instrument: &Instrument, reference: Decimal, centre: Decimal, buffers: &Buffers) -> Option<Price> {
+/// The reference plus or minus the buffer, to the tick in the aggressive direction, inside all bands. The width of the
+/// price protection is measured from the centre.
+fn limit(
+    side: Side,
+    instrument: &Instrument,
+    band: Option<(Price, Price)>,
+    (reference, centre): (Decimal, Decimal),
+    buffers: &Buffers,
+) -> Option<Price> {
     let is_option = matches!(instrument.kind, Kind::Option { .. });
     let slabs = if is_option { &buffers.options } else { &buffers.shares_and_futures };
     let protection = match instrument.kind {
@@ -188,12 +216,12 @@ fn limit(side: Side, instrument: &Instrument, reference: Decimal, centre: Decima
     let value = match side {
         Side::Buy => {
             let wanted = on_tick(reference.checked_add(buffer)?, tick, Rounding::Up)?;
-            let bounds = [width.and_then(|width| centre.checked_add(width)), instrument.band.map(|(_, highest)| highest.value())];
+            let bounds = [width.and_then(|width| centre.checked_add(width)), band.map(|(_, highest)| highest.value())];
             bounds.into_iter().flatten().try_fold(wanted, |price, bound| Some(price.min(on_tick(bound, tick, Rounding::Down)?)))?
         }
         Side::Sell => {
             let wanted = on_tick(reference.checked_sub(buffer)?, tick, Rounding::Down)?.max(tick);
-            let bounds = [width.and_then(|width| centre.checked_sub(width)), instrument.band.map(|(lowest, _)| lowest.value())];
+            let bounds = [width.and_then(|width| centre.checked_sub(width)), band.map(|(lowest, _)| lowest.value())];
             bounds.into_iter().flatten().try_fold(wanted, |price, bound| Some(price.max(on_tick(bound, tick, Rounding::Up)?)))?
         }
     };

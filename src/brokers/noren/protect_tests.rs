@@ -27,7 +27,7 @@ fn quote(bid: &str, ask: &str, last: &str) -> Quote {
 
 fn sent(instrument: &Instrument, side: Side, quote: Option<Quote>, care: Care) -> Result<String, String> {
     let order = Terms { side, ..terms(OrderType::Market) };
-    let protected = protect(&order, instrument, quote.as_ref(), care, &buffers()).map_err(|refusal| refusal.reason)?;
+    let protected = protect(&order, instrument, quote.as_ref(), care, &buffers()).map_err(|refusal| refusal.reason)?.terms;
     assert_eq!(protected.order_type, OrderType::Limit);
     Ok(protected.price.unwrap().to_string())
 }
@@ -58,6 +58,27 @@ fn bands_and_price_protection_hold_it() {
     assert_eq!(sent(&option("25000"), Side::Buy, Some(wild), Care::Exit).unwrap(), "32");
 }
 
+/// Yesterday's band after a fall: an exit inside it would rest above the market for ever.
+#[test]
+fn a_band_that_the_market_is_outside_of_refuses_entries_and_holds_no_exit() {
+    let banded = Instrument { band: Some((price("110"), price("120"))), ..share() };
+    let touch = quote("101.40", "101.50", "101.45");
+    for side in [Side::Buy, Side::Sell] {
+        let refusal = sent(&banded, side, Some(touch), Care::Entry).unwrap_err();
+        assert!(refusal.contains("outside the band 110 to 120"), "{refusal}");
+    }
+    let exit = |side, quote: Quote| {
+        let order = Terms { side, ..terms(OrderType::Market) };
+        let protected = protect(&order, &banded, Some(&quote), Care::Exit, &buffers()).unwrap();
+        (protected.terms.price.unwrap().to_string(), protected.note.unwrap_or_default())
+    };
+    let (limit, note) = exit(Side::Sell, touch);
+    assert!(limit == "100.35" && note.contains("101.4, outside the band 110 to 120") && note.contains("at 100.35"), "{limit}: {note}");
+    assert_eq!(exit(Side::Buy, quote("129", "130", "129.5")).0, "131.3", "above it as well");
+    assert_eq!(exit(Side::Sell, quote("", "", "101.45")).0, "100.4", "without a touch the last price disproves it");
+    assert_eq!(exit(Side::Sell, quote("110.10", "110.20", "110.15")), ("110".to_owned(), String::new()), "a band that may be true holds");
+}
+
 #[test]
 fn an_entry_needs_a_two_sided_quote_and_an_exit_the_last_price() {
     for one in [quote("", "101.50", "101.45"), quote("101.40", "", "101.45"), quote("", "", "101.45"), quote("102", "101", "101.45")] {
@@ -74,11 +95,11 @@ fn an_entry_needs_a_two_sided_quote_and_an_exit_the_last_price() {
 #[test]
 fn a_stop_is_priced_off_its_trigger_and_limits_stay() {
     let stop = Terms { side: Side::Sell, trigger_price: Some(price("90")), ..terms(OrderType::StopMarket) };
-    let protected = protect(&stop, &share(), None, Care::Entry, &buffers()).unwrap();
+    let protected = protect(&stop, &share(), None, Care::Entry, &buffers()).unwrap().terms;
     assert_eq!((protected.order_type, protected.price.unwrap()), (OrderType::StopLimit, price("88.2")));
     assert_eq!(protected.trigger_price, stop.trigger_price);
     for kind in [OrderType::Limit, OrderType::StopLimit] {
-        assert_eq!(protect(&terms(kind), &share(), None, Care::Entry, &buffers()).unwrap(), terms(kind));
+        assert_eq!(protect(&terms(kind), &share(), None, Care::Entry, &buffers()).unwrap().terms, terms(kind));
     }
 }
 
@@ -100,7 +121,7 @@ proptest! {
         let touch = Quote { bid: Some(at(ask - spread)), ask: Some(at(ask)), last: at(ask), at: DateTime::UNIX_EPOCH };
         let side = if is_buy { Side::Buy } else { Side::Sell };
         let order = Terms { side, ..terms(OrderType::Market) };
-        let limit = protect(&order, &share(), Some(&touch), Care::Entry, &buffers()).unwrap().price.unwrap();
+        let limit = protect(&order, &share(), Some(&touch), Care::Entry, &buffers()).unwrap().terms.price.unwrap();
         prop_assert!(limit.is_on_tick(share().tick));
         let reaches = if is_buy { limit >= at(ask) } else { limit <= at(ask - spread) };
         prop_assert!(reaches, "{limit}");
