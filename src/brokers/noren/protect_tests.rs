@@ -22,7 +22,7 @@ fn option(strike: &str) -> Instrument {
 
 fn quote(bid: &str, ask: &str, last: &str) -> Quote {
     let side = |text: &str| (!text.is_empty()).then(|| price(text));
-    Quote { bid: side(bid), ask: side(ask), last: price(last), at: DateTime::UNIX_EPOCH }
+    Quote { bid: side(bid), ask: side(ask), last: price(last), band: None, at: DateTime::UNIX_EPOCH }
 }
 
 fn sent(instrument: &Instrument, side: Side, quote: Option<Quote>, care: Care) -> Result<String, String> {
@@ -56,6 +56,21 @@ fn bands_and_price_protection_hold_it() {
     let wild = quote("10", "40", "12");
     assert!(sent(&option("25000"), Side::Buy, Some(wild), Care::Entry).unwrap_err().contains("outside the prices"));
     assert_eq!(sent(&option("25000"), Side::Buy, Some(wild), Care::Exit).unwrap(), "32");
+}
+
+/// At the upper circuit a limit above it is refused by the exchange, and the short stays open.
+#[test]
+fn the_band_of_the_quote_holds_it_and_counts_before_that_of_the_master() {
+    let banded = |quote: Quote| Quote { band: Some((price("80"), price("100"))), ..quote };
+    let touch = quote("98.95", "99", "99");
+    assert_eq!(sent(&share(), Side::Buy, Some(touch), Care::Exit).unwrap(), "101", "nobody told of a band");
+    assert_eq!(sent(&share(), Side::Buy, Some(banded(touch)), Care::Exit).unwrap(), "100");
+    let locked = banded(quote("100", "", "100"));
+    assert_eq!(sent(&share(), Side::Buy, Some(locked), Care::Exit).unwrap(), "100", "no seller at the circuit");
+    for of_master in [("90", "99.5"), ("70", "120")] {
+        let instrument = Instrument { band: Some((price(of_master.0), price(of_master.1))), ..share() };
+        assert_eq!(sent(&instrument, Side::Buy, Some(banded(touch)), Care::Exit).unwrap(), "100");
+    }
 }
 
 /// Yesterday's band after a fall: an exit inside it would rest above the market for ever.
@@ -118,7 +133,7 @@ proptest! {
     fn prop_a_protected_limit_is_on_the_tick_and_reaches_the_touch(ask in 20_i64..2_000_000, spread in 0_i64..100, is_buy in any::<bool>()) {
         prop_assume!(spread < ask);
         let at = |paise: i64| Price::new(rust_decimal::Decimal::new(paise * 5, 2)).unwrap();
-        let touch = Quote { bid: Some(at(ask - spread)), ask: Some(at(ask)), last: at(ask), at: DateTime::UNIX_EPOCH };
+        let touch = Quote { bid: Some(at(ask - spread)), ask: Some(at(ask)), last: at(ask), band: None, at: DateTime::UNIX_EPOCH };
         let side = if is_buy { Side::Buy } else { Side::Sell };
         let order = Terms { side, ..terms(OrderType::Market) };
         let limit = protect(&order, &share(), Some(&touch), Care::Entry, &buffers()).unwrap().terms.price.unwrap();
