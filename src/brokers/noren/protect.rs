@@ -138,7 +138,7 @@ pub fn protect(terms: &Terms, instrument: &Instrument, quote: Option<&Quote>, ca
         }
     };
     let centre = match (terms.order_type, quote) {
-        (OrderType::Market, Some(quote)) if is_believed(quote.last, instrument, band) => quote.last.value(),
+        (OrderType::Market, Some(quote)) => centre(reference, quote, instrument, care, band).value(),
         _ => reference.value(),
     };
     let disproved = band.filter(|(lowest, highest)| order_type == OrderType::Limit && !(*lowest..=*highest).contains(&reference));
@@ -188,6 +188,24 @@ fn reference(
         (Care::Exit, Some(touch)) => Ok((touch, Some(touch))),
         (Care::Exit, None) if is_believed(quote.last, instrument, band) => Ok((quote.last, None)),
         (Care::Exit, None) => Err(refusal(instrument, &format!("its last price {} looks like the underlying's", quote.last))),
+    }
+}
+
+/// What the width of the price protection is measured from. The last trade may lie far from a book that has moved on, so
+/// a two-sided book counts before it. An exit is measured from its touch. An entry must find something near its touch:
+/// the other side of the book, or the last trade.
+fn centre(reference: Price, quote: &Quote, instrument: &Instrument, care: Care, band: Option<(Price, Price)>) -> Price {
+    let last = is_believed(quote.last, instrument, band).then_some(quote.last);
+    let distance = |price: &Price| (price.value() - reference.value()).abs();
+    match (quote.bid, quote.ask) {
+        (Some(bid), Some(ask)) if bid <= ask => match care {
+            Care::Exit => reference,
+            Care::Entry => {
+                let other = if reference == bid { ask } else { bid };
+                last.into_iter().chain([other]).min_by_key(distance).unwrap_or(reference)
+            }
+        },
+        _ => last.unwrap_or(reference),
     }
 }
 

@@ -52,10 +52,23 @@ fn bands_and_price_protection_hold_it() {
         sent(&Instrument { band: Some((price("101.01"), price("110"))), ..share() }, Side::Sell, Some(touch), Care::Entry).unwrap(),
         "101.05"
     );
-    // 40 % or 20 rupees around the last price: a touch beyond that cannot be reached.
+    // 40 % or 20 rupees around the last price and the other side: an entry does not go to a touch beyond both.
     let wild = quote("10", "40", "12");
     assert!(sent(&option("25000"), Side::Buy, Some(wild), Care::Entry).unwrap_err().contains("outside the prices"));
-    assert_eq!(sent(&option("25000"), Side::Buy, Some(wild), Care::Exit).unwrap(), "32");
+    assert_eq!(sent(&option("25000"), Side::Buy, Some(wild), Care::Exit).unwrap(), "41.2", "an exit reaches the touch");
+    assert_eq!(sent(&option("25000"), Side::Buy, Some(quote("", "40", "12")), Care::Exit).unwrap(), "32", "half a book proves less");
+}
+
+#[test]
+fn a_last_trade_far_from_a_two_sided_book_does_not_hold_the_limit() {
+    for care in [Care::Entry, Care::Exit] {
+        let fallen = quote("30", "31", "100");
+        assert_eq!(sent(&option("25000"), Side::Sell, Some(fallen), care).unwrap(), "29.1", "3 % of 30, not 40 % below 100");
+        let risen = quote("100", "101", "30");
+        assert_eq!(sent(&option("25000"), Side::Buy, Some(risen), care).unwrap(), "103.05");
+    }
+    let wide = quote("10", "40", "39");
+    assert_eq!(sent(&option("25000"), Side::Buy, Some(wide), Care::Entry).unwrap(), "41.2", "the last trade was near the touch");
 }
 
 /// At the upper circuit a limit above it is refused by the exchange, and the short stays open.
