@@ -52,6 +52,8 @@ pub struct Desk {
     pub budget: Mutex<Meter>,
     /// Quotes that were asked for by themselves.
     pub answered: Mutex<Answered>,
+    /// The exits that rest at their limit and of which a person was told.
+    pub rests_paged: Mutex<std::collections::BTreeSet<crate::order::CommandId>>,
     /// Orders that were at hand when an actor panicked.
     pub suspects: Mutex<BTreeSet<CommandId>>,
     /// Suspect exits that were driven once more; a second panic on one ends it.
@@ -89,6 +91,7 @@ impl Desk {
             calls: Mutex::new(Calls::default()),
             budget: Mutex::new(Meter::new(budget)),
             answered: Mutex::new(Answered::default()),
+            rests_paged: Mutex::default(),
             suspects: Mutex::new(BTreeSet::new()),
             second_drives: Mutex::new(BTreeSet::new()),
             found_at_start: Mutex::new(found_at_start),

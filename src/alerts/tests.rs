@@ -230,7 +230,7 @@ async fn pages_that_did_not_arrive_go_out_after_the_start_in_the_channel_that_la
         phone.got.lock()[1..].iter().map(|(path, body)| format!("{path} {}", body["text"].as_str().unwrap().replace('\n', " "))).collect();
     after.sort_unstable();
     let words = "(open since before the start)";
-    let telegram = |n: u8| format!("/bot12:abc/sendMessage ordergate LIVE1: ALARM_X page {n} {words}");
+    let telegram = |n: u8| format!("/bot12:abc/sendMessage ordergate LIVE1: ALARM_IN_DOUBT page {n} {words}");
     assert_eq!(after, [telegram(1), telegram(2), format!("/hook page 2 {words}")]);
     // Now nobody lacks anything; of very many, the older ones are a count.
     let alerts = started(&phone, &format!("http://{}", phone.address), here.path());

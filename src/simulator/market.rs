@@ -64,6 +64,7 @@ impl Depth {
             bid: self.bids.first().map(|level| level.price),
             ask: self.asks.first().map(|level| level.price),
             last: self.last,
+            band: None,
             at: self.at,
         }
     }

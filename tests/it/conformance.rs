@@ -263,7 +263,8 @@ fn real_money_needs_the_flag_and_the_typed_name() {
     let live = std::fs::read_to_string(&path)
         .unwrap()
         .replace("http://127.0.0.1", "https://broker.invalid")
-        .replace("ws://127.0.0.1", "wss://broker.invalid");
+        .replace("ws://127.0.0.1", "wss://broker.invalid")
+        .replace("simulator = true\n", "");
     let live =
         live.replace("[accounts.budget]", "limits = { daily_loss = 100, max_order_value = 1000, max_quantity = 1 }\n[accounts.budget]");
     std::fs::write(&path, live + "login_ms = 500\nread_ms = 500\n").unwrap();

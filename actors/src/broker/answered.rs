@@ -37,7 +37,7 @@ mod tests {
     use crate::testkit::builders::{at, price, sbin};
 
     fn quote(second: i64) -> Quote {
-        Quote { bid: None, ask: None, last: price("800"), at: at(second) }
+        Quote { bid: None, ask: None, last: price("800"), band: None, at: at(second) }
     }
 
     #[test]

@@ -100,9 +100,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             clear_doubt(&mut next);
         }
         // With a number too: a broker can take an order and lose it. If it shows it after all, that is late truth.
-        OrderFact::Resolved { verdict: Resolution::Absent, reason }
-            if at_broker && (record.is_in_doubt() || !nameless) && record.filled_quantity == 0 =>
-        {
+        OrderFact::Resolved { verdict: Resolution::Absent, reason } if record.is_in_doubt() && record.filled_quantity == 0 => {
             fail(&mut next, Tag::NotAtBroker, reason);
         }
         _ => return Err(unfit),

@@ -35,6 +35,8 @@ pub struct Quote {
     pub ask: Option<Price>,
     /// Last traded price.
     pub last: Price,
+    /// The lowest and the highest price that the exchange takes today; `None` where the market does not tell.
+    pub band: Option<(Price, Price)>,
     /// When it was true.
     pub at: DateTime<Utc>,
 }

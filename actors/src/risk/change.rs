@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::order::{ClientId, CommandId, OrderRecord, Price, Quantity, Terms};
+use crate::order::{ClientId, CommandId, OrderRecord, OrderType, Price, Quantity, Side, Terms};
 use crate::ports::Modification;
 
 /// What to change in a working order. What is `None` stays as it is.
@@ -72,14 +72,78 @@ pub(super) fn modification(
     if [change.price, change.trigger_price].into_iter().flatten().any(|price| !price.is_on_tick(instrument.tick)) {
         return Err(format!("the price is no multiple of the tick {}", instrument.tick));
     }
+    // Its limit was made from the old trigger: it goes as it came, and is priced off the trigger that it will have.
+    let is_priced_anew = ask.order_type == Some(OrderType::StopMarket) && change.price.is_none();
+    let order_type = if is_priced_anew { OrderType::StopMarket } else { order_type };
     let terms = Terms {
         side,
         quantity,
         product,
         order_type,
         validity: ask.validity,
-        price: change.price.or(pending.map_or(ask.price, |terms| terms.price)),
+        price: change.price.or(pending.map_or(ask.price, |terms| terms.price)).filter(|_| !is_priced_anew),
         trigger_price: change.trigger_price.or(pending.map_or(ask.trigger_price, |terms| terms.trigger_price)),
     };
+    if let Some(reason) = crossed(&terms) {
+        return Err(reason);
+    }
     Ok(Modification { broker_order_id, instrument, terms })
+}
+
+/// Why trigger and limit of a stop contradict each other, if they do: the limit must be reachable once the trigger is.
+fn crossed(terms: &Terms) -> Option<String> {
+    let (trigger, price) = terms.trigger_price.zip(terms.price).filter(|_| terms.order_type == OrderType::StopLimit)?;
+    let is_crossed = match terms.side {
+        Side::Buy => trigger > price,
+        Side::Sell => trigger < price,
+    };
+    is_crossed.then(|| format!("the trigger {trigger} is on the wrong side of the limit {price} for a {}; change both", terms.side))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Status;
+    use crate::testkit::builders::{at, broker_id, order, price, share};
+
+    /// A stop to sell at the broker, its limit 2 below its trigger of 790.
+    fn stop(order_type: OrderType) -> Arc<OrderRecord> {
+        let mut order = order(1);
+        order.ask.order_type = Some(order_type);
+        order.ask.side = Some(Side::Sell);
+        (order.ask.trigger_price, order.ask.price) = (Some(price("790")), Some(price("788")));
+        order.status = Status::Partial;
+        order.sent_at = Some(at(0));
+        order.broker_order_id = Some(broker_id("1"));
+        Arc::new(order)
+    }
+
+    fn changed(record: &Arc<OrderRecord>, trigger: Option<&str>, limit: Option<&str>) -> Result<Terms, String> {
+        let change = Change {
+            client_id: record.client_id.clone(),
+            command_id: record.command_id,
+            quantity: None,
+            price: limit.map(price),
+            trigger_price: trigger.map(price),
+            who: "a test".to_owned(),
+        };
+        modification(record, Some(Arc::new(share())), &change, true).map(|change| change.terms)
+    }
+
+    #[test]
+    fn a_protected_stop_is_priced_off_its_new_trigger() {
+        let terms = changed(&stop(OrderType::StopMarket), Some("700"), None).unwrap();
+        assert_eq!((terms.order_type, terms.trigger_price, terms.price), (OrderType::StopMarket, Some(price("700")), None));
+        let terms = changed(&stop(OrderType::StopMarket), Some("700"), Some("690")).unwrap();
+        assert_eq!((terms.order_type, terms.price), (OrderType::StopLimit, Some(price("690"))), "a limit that was asked for stays");
+    }
+
+    #[test]
+    fn a_limit_that_contradicts_the_trigger_is_refused() {
+        let wrong = |result: Result<Terms, String>| result.unwrap_err().contains("wrong side of the limit");
+        assert!(wrong(changed(&stop(OrderType::StopLimit), Some("700"), None)), "the limit of before is above it");
+        assert!(wrong(changed(&stop(OrderType::StopLimit), None, Some("791"))));
+        assert!(wrong(changed(&stop(OrderType::StopMarket), Some("700"), Some("701"))));
+        assert!(changed(&stop(OrderType::StopLimit), Some("700"), Some("700")).is_ok());
+    }
 }

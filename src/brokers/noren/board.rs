@@ -15,7 +15,7 @@ use ordergate_actors::ports::{Instruments, Quote, Quotes};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use super::wire::frames::{Scrip, Tick};
+use super::wire::frames::{Scrip, Tick, known_band};
 
 /// What the stream shall ask for, and no longer ask for.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -105,12 +105,17 @@ impl Board {
         true
     }
 
-    /// Takes a quote that was read by itself, unless the board has a newer one.
+    /// Takes a quote that was read by itself, unless the board has a newer one; of an older one it takes the day's band if it
+    /// has none.
     pub fn put(&self, scrip: Scrip, quote: Quote, sizes: Sizes) {
-        if let Some(slot) = self.slots.write().get_mut(&scrip)
-            && slot.quote.is_none_or(|known| known.at <= quote.at)
-        {
-            slot.set(Some(quote), sizes);
+        let mut slots = self.slots.write();
+        let Some(slot) = slots.get_mut(&scrip) else { return };
+        match &mut slot.quote {
+            Some(known) if known.at > quote.at => known.band = known.band.or_else(|| known_band(Some(quote), known.at)),
+            known => {
+                let band = quote.band.or_else(|| known_band(*known, quote.at));
+                slot.set(Some(Quote { band, ..quote }), sizes);
+            }
         }
     }
 

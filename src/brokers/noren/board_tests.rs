@@ -83,6 +83,24 @@ fn an_older_quote_does_not_replace_a_newer_one() {
 }
 
 #[test]
+fn the_band_of_an_older_quote_is_kept_and_a_newer_quote_without_one_takes_none_away() {
+    let (board, key) = (board(2), share().key);
+    board.want(scrip(2885));
+    board.take(&tick(r#""t":"tk","lp":"101.45""#), now());
+    let newest = board.quote(&key).unwrap();
+    let band = Some((newest.last, newest.last));
+    let put = |seconds| {
+        let quote =
+            ordergate_actors::ports::Quote { at: now() + TimeDelta::seconds(seconds), band: band.filter(|_| seconds < 0), ..newest };
+        board.put(scrip(2885), quote, Sizes::default());
+    };
+    put(-1);
+    assert_eq!(board.quote(&key), Some(ordergate_actors::ports::Quote { band, ..newest }));
+    put(1);
+    assert_eq!(board.quote(&key).unwrap().band, band);
+}
+
+#[test]
 fn sizes_are_merged_and_every_other_touch_is_another_version() {
     let (board, key) = (board(2), share().key);
     assert_eq!(board.touch(&key), None);

@@ -119,11 +119,13 @@ pub struct Protected {
     pub note: Option<String>,
 }
 
-/// The terms as they go out: MARKET becomes LIMIT, SLM becomes SL, anything else stays as it is.
+/// The terms as they go out: MARKET becomes LIMIT, SLM becomes SL, anything else stays as it is. The band of the quote counts
+/// before that of the instrument master.
 ///
 /// # Errors
 /// [`Refusal`] when no price can be justified.
 pub fn protect(terms: &Terms, instrument: &Instrument, quote: Option<&Quote>, care: Care, buffers: &Buffers) -> Result<Protected, Refusal> {
+    let band = quote.and_then(|quote| quote.band).or(instrument.band);
     let (order_type, reference, touch) = match terms.order_type {
         OrderType::Limit | OrderType::StopLimit => return Ok(Protected { terms: terms.clone(), note: None }),
         OrderType::StopMarket => {
@@ -131,23 +133,22 @@ pub fn protect(terms: &Terms, instrument: &Instrument, quote: Option<&Quote>, ca
             (OrderType::StopLimit, trigger, None)
         }
         OrderType::Market => {
-            let (reference, touch) = reference(terms.side, instrument, quote, care)?;
+            let (reference, touch) = reference(terms.side, instrument, quote, care, band)?;
             (OrderType::Limit, reference, touch)
         }
     };
     let centre = match (terms.order_type, quote) {
-        (OrderType::Market, Some(quote)) if is_believed(quote.last, instrument) => quote.last.value(),
+        (OrderType::Market, Some(quote)) => centre(reference, quote, instrument, care, band).value(),
         _ => reference.value(),
     };
-    let disproved =
-        instrument.band.filter(|(lowest, highest)| order_type == OrderType::Limit && !(*lowest..=*highest).contains(&reference));
+    let disproved = band.filter(|(lowest, highest)| order_type == OrderType::Limit && !(*lowest..=*highest).contains(&reference));
     let note = disproved.map(|(lowest, highest)| {
         format!("the market is at {reference}, outside the band {lowest} to {highest} that is known for today: the band is stale or wrong")
     });
     if let Some(note) = note.as_ref().filter(|_| care == Care::Entry) {
         return Err(refusal(instrument, note));
     }
-    let band = instrument.band.filter(|_| disproved.is_none());
+    let band = band.filter(|_| disproved.is_none());
     let price = limit(terms.side, instrument, band, (reference.value(), centre), buffers)
         .ok_or_else(|| refusal(instrument, &format!("no price on the tick inside its bands near {reference}")))?;
     let misses = |touch: Price| match terms.side {
@@ -166,7 +167,13 @@ fn refusal(instrument: &Instrument, why: &str) -> Refusal {
 }
 
 /// Where the price starts from, and the touch that it must reach if there is one.
-fn reference(side: Side, instrument: &Instrument, quote: Option<&Quote>, care: Care) -> Result<(Price, Option<Price>), Refusal> {
+fn reference(
+    side: Side,
+    instrument: &Instrument,
+    quote: Option<&Quote>,
+    care: Care,
+    band: Option<(Price, Price)>,
+) -> Result<(Price, Option<Price>), Refusal> {
     let Some(quote) = quote else {
         return Err(refusal(instrument, "there is no fresh quote"));
     };
@@ -179,15 +186,33 @@ fn reference(side: Side, instrument: &Instrument, quote: Option<&Quote>, care: C
         (_, Some(touch)) if is_two_sided => Ok((touch, Some(touch))),
         (Care::Entry, _) => Err(refusal(instrument, "its quote is not two-sided")),
         (Care::Exit, Some(touch)) => Ok((touch, Some(touch))),
-        (Care::Exit, None) if is_believed(quote.last, instrument) => Ok((quote.last, None)),
+        (Care::Exit, None) if is_believed(quote.last, instrument, band) => Ok((quote.last, None)),
         (Care::Exit, None) => Err(refusal(instrument, &format!("its last price {} looks like the underlying's", quote.last))),
+    }
+}
+
+/// What the width of the price protection is measured from. The last trade may lie far from a book that has moved on, so
+/// a two-sided book counts before it. An exit is measured from its touch. An entry must find something near its touch:
+/// the other side of the book, or the last trade.
+fn centre(reference: Price, quote: &Quote, instrument: &Instrument, care: Care, band: Option<(Price, Price)>) -> Price {
+    let last = is_believed(quote.last, instrument, band).then_some(quote.last);
+    let distance = |price: &Price| (price.value() - reference.value()).abs();
+    match (quote.bid, quote.ask) {
+        (Some(bid), Some(ask)) if bid <= ask => match care {
+            Care::Exit => reference,
+            Care::Entry => {
+                let other = if reference == bid { ask } else { bid };
+                last.into_iter().chain([other]).min_by_key(distance).unwrap_or(reference)
+            }
+        },
+        _ => last.unwrap_or(reference),
     }
 }
 
 /// Quotes of options were seen with the price of the underlying as their last price (Noren protocol reference, section
 /// 5.1). A premium beyond the band, or of half the strike and more, is taken for that.
-fn is_believed(last: Price, instrument: &Instrument) -> bool {
-    match (&instrument.kind, instrument.band) {
+fn is_believed(last: Price, instrument: &Instrument, band: Option<(Price, Price)>) -> bool {
+    match (&instrument.kind, band) {
         (Kind::Option { .. }, Some((lowest, highest))) => (lowest..=highest).contains(&last),
         (Kind::Option { strike, .. }, None) => last.value().checked_add(last.value()).is_some_and(|double| double < strike.value()),
         _ => true,

@@ -22,7 +22,7 @@ fn option(strike: &str) -> Instrument {
 
 fn quote(bid: &str, ask: &str, last: &str) -> Quote {
     let side = |text: &str| (!text.is_empty()).then(|| price(text));
-    Quote { bid: side(bid), ask: side(ask), last: price(last), at: DateTime::UNIX_EPOCH }
+    Quote { bid: side(bid), ask: side(ask), last: price(last), band: None, at: DateTime::UNIX_EPOCH }
 }
 
 fn sent(instrument: &Instrument, side: Side, quote: Option<Quote>, care: Care) -> Result<String, String> {
@@ -52,10 +52,38 @@ fn bands_and_price_protection_hold_it() {
         sent(&Instrument { band: Some((price("101.01"), price("110"))), ..share() }, Side::Sell, Some(touch), Care::Entry).unwrap(),
         "101.05"
     );
-    // 40 % or 20 rupees around the last price: a touch beyond that cannot be reached.
+    // 40 % or 20 rupees around the last price and the other side: an entry does not go to a touch beyond both.
     let wild = quote("10", "40", "12");
     assert!(sent(&option("25000"), Side::Buy, Some(wild), Care::Entry).unwrap_err().contains("outside the prices"));
-    assert_eq!(sent(&option("25000"), Side::Buy, Some(wild), Care::Exit).unwrap(), "32");
+    assert_eq!(sent(&option("25000"), Side::Buy, Some(wild), Care::Exit).unwrap(), "41.2", "an exit reaches the touch");
+    assert_eq!(sent(&option("25000"), Side::Buy, Some(quote("", "40", "12")), Care::Exit).unwrap(), "32", "half a book proves less");
+}
+
+#[test]
+fn a_last_trade_far_from_a_two_sided_book_does_not_hold_the_limit() {
+    for care in [Care::Entry, Care::Exit] {
+        let fallen = quote("30", "31", "100");
+        assert_eq!(sent(&option("25000"), Side::Sell, Some(fallen), care).unwrap(), "29.1", "3 % of 30, not 40 % below 100");
+        let risen = quote("100", "101", "30");
+        assert_eq!(sent(&option("25000"), Side::Buy, Some(risen), care).unwrap(), "103.05");
+    }
+    let wide = quote("10", "40", "39");
+    assert_eq!(sent(&option("25000"), Side::Buy, Some(wide), Care::Entry).unwrap(), "41.2", "the last trade was near the touch");
+}
+
+/// At the upper circuit a limit above it is refused by the exchange, and the short stays open.
+#[test]
+fn the_band_of_the_quote_holds_it_and_counts_before_that_of_the_master() {
+    let banded = |quote: Quote| Quote { band: Some((price("80"), price("100"))), ..quote };
+    let touch = quote("98.95", "99", "99");
+    assert_eq!(sent(&share(), Side::Buy, Some(touch), Care::Exit).unwrap(), "101", "nobody told of a band");
+    assert_eq!(sent(&share(), Side::Buy, Some(banded(touch)), Care::Exit).unwrap(), "100");
+    let locked = banded(quote("100", "", "100"));
+    assert_eq!(sent(&share(), Side::Buy, Some(locked), Care::Exit).unwrap(), "100", "no seller at the circuit");
+    for of_master in [("90", "99.5"), ("70", "120")] {
+        let instrument = Instrument { band: Some((price(of_master.0), price(of_master.1))), ..share() };
+        assert_eq!(sent(&instrument, Side::Buy, Some(banded(touch)), Care::Exit).unwrap(), "100");
+    }
 }
 
 /// Yesterday's band after a fall: an exit inside it would rest above the market for ever.
@@ -79,6 +107,7 @@ fn a_band_that_the_market_is_outside_of_refuses_entries_and_holds_no_exit() {
     assert_eq!(exit(Side::Sell, quote("110.10", "110.20", "110.15")), ("110".to_owned(), String::new()), "a band that may be true holds");
 }
 
+/// Yesterday's band after a fall: an exit inside it would rest above the market for ever.
 #[test]
 fn an_entry_needs_a_two_sided_quote_and_an_exit_the_last_price() {
     for one in [quote("", "101.50", "101.45"), quote("101.40", "", "101.45"), quote("", "", "101.45"), quote("102", "101", "101.45")] {
@@ -118,7 +147,7 @@ proptest! {
     fn prop_a_protected_limit_is_on_the_tick_and_reaches_the_touch(ask in 20_i64..2_000_000, spread in 0_i64..100, is_buy in any::<bool>()) {
         prop_assume!(spread < ask);
         let at = |paise: i64| Price::new(rust_decimal::Decimal::new(paise * 5, 2)).unwrap();
-        let touch = Quote { bid: Some(at(ask - spread)), ask: Some(at(ask)), last: at(ask), at: DateTime::UNIX_EPOCH };
+        let touch = Quote { bid: Some(at(ask - spread)), ask: Some(at(ask)), last: at(ask), band: None, at: DateTime::UNIX_EPOCH };
         let side = if is_buy { Side::Buy } else { Side::Sell };
         let order = Terms { side, ..terms(OrderType::Market) };
         let limit = protect(&order, &share(), Some(&touch), Care::Entry, &buffers()).unwrap().terms.price.unwrap();

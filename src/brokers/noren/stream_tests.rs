@@ -37,14 +37,14 @@ async fn asking_for_a_quote_subscribes_it_and_frames_fill_it_in() {
     event(&mut stream).await;
     let (board, key) = (world.broker.board(), share().key);
     assert_eq!(board.quote(&key), None);
-    until("the subscription", || world.server.heard(r#"{"t":"t","k":"NSE|2885"}"#) == 1).await;
+    until("the subscription", || world.server.heard(r#"{"t":"d","k":"NSE|2885"}"#) == 1).await;
     world.server.push(r#"{"t":"tk","e":"NSE","tk":"2885","lp":"101.45","bp1":"101.40","sp1":"101.50"}"#);
     world.server.push(r#"{"t":"tf","e":"NSE","tk":"2885","bp1":"101.45"}"#);
     let bid = || board.quote(&key).and_then(|quote| quote.bid).map(|bid| bid.to_string());
     until("the frames", || bid().as_deref() == Some("101.45")).await;
     assert_eq!(board.quote(&key).unwrap().ask.unwrap().to_string(), "101.5");
     world.server.push("close");
-    until("the subscription again", || world.server.heard(r#"{"t":"t","k":"NSE|2885"}"#) == 2).await;
+    until("the subscription again", || world.server.heard(r#"{"t":"d","k":"NSE|2885"}"#) == 2).await;
     assert_eq!(world.broker.quote(Arc::new(share())).await.unwrap().bid.unwrap().to_string(), "101.4");
 }
 

@@ -59,6 +59,8 @@ CREATE TABLE orders (
     traded_value      TEXT NOT NULL,
     cancel_wanted     TEXT,
     modifications     INTEGER NOT NULL,   -- changes asked of the broker: it takes so many of one order
+    high_water        TEXT,               -- the highest order number known at the broker when it was sent
+    pending           TEXT,               -- the terms of a change that may hold at the broker, as JSON, until its book shows them
     signal_time       TEXT NOT NULL,
     seq               INTEGER NOT NULL,   -- the journal row of its last change
     trading_date      TEXT,               -- the IST date of sent_at: brokers' numbers are unique within a day

@@ -35,6 +35,8 @@ use socket::{End, Socket};
 
 /// How many times longer a silence is borne outside market hours, when nothing moves.
 const QUIET_HOURS: u32 = 4;
+/// Depth, because the frames of the touchline do not name the day's price band (Noren protocol reference, section 6.3).
+const FEED: frames::Feed = frames::Feed::Depth;
 
 /// The stream of one account.
 #[derive(Debug)]
@@ -155,7 +157,7 @@ impl Stream {
 
     async fn subscribe(&self, socket: &mut Socket) -> Result<(), End> {
         socket.send(frames::subscribe_orders(&self.account)).await?;
-        self.send_all(socket, frames::subscribe(frames::Feed::Touchline, &self.board.all())).await
+        self.send_all(socket, frames::subscribe(FEED, &self.board.all())).await
     }
 
     async fn send_all(&self, socket: &mut Socket, frames: Vec<String>) -> Result<(), End> {
@@ -202,8 +204,7 @@ impl Stream {
                 }
                 () = board.changed() => {
                     let changes = board.take_changes();
-                    let touch = frames::Feed::Touchline;
-                    let frames = [frames::unsubscribe(touch, &changes.unsubscribe), frames::subscribe(touch, &changes.subscribe)].concat();
+                    let frames = [frames::unsubscribe(FEED, &changes.unsubscribe), frames::subscribe(FEED, &changes.subscribe)].concat();
                     if let Err(end) = self.send_all(socket, frames).await {
                         return end;
                     }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 pub use outgoing::{Era, Feed, Scrip, connect, heartbeat, subscribe, subscribe_orders, unsubscribe, unsubscribe_orders};
 pub use tick::Tick;
+pub(in crate::brokers::noren) use tick::known_band;
 pub use update::{OrderUpdate, Shape};
 
 use super::redact;

@@ -43,11 +43,11 @@ impl Market {
         matches!((self.bids.first(), self.asks.first()), (Some(bid), Some(ask)) if bid.price <= ask.price)
     }
 
-    /// The touch, for the engine.
+    /// The touch and the day's band, for the engine.
     #[must_use]
     pub fn quote(&self) -> Quote {
         let touch = |levels: &[Level]| levels.first().map(|level| level.price);
-        Quote { bid: touch(&self.bids), ask: touch(&self.asks), last: self.last, at: self.at }
+        Quote { bid: touch(&self.bids), ask: touch(&self.asks), last: self.last, band: self.band, at: self.at }
     }
 }
 

@@ -145,6 +145,10 @@ impl Core {
         let seen = Self::day(&mut self.days, row, &depth, now);
         let levels = if kind == FeedKind::Touch { 1 } else { 5 };
         let mut fields = data::prices(row.key.exchange, &depth, &seen, levels).map();
+        if let Some((lowest, highest)) = row.band.filter(|_| kind == FeedKind::Depth) {
+            fields.insert("lc".to_owned(), fixed(lowest.value(), 2).into());
+            fields.insert("uc".to_owned(), fixed(highest.value(), 2).into());
+        }
         if let Some(change) = percent(&seen, &depth) {
             fields.insert("pc".to_owned(), change.into());
         }

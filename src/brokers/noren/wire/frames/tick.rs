@@ -2,7 +2,7 @@
 //! and a zero takes no price back (Noren protocol reference, section 6.3).
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::Price;
+use ordergate_actors::order::{Price, trading_date};
 use ordergate_actors::ports::Quote;
 
 use super::super::order_row::{count, exchange};
@@ -28,22 +28,31 @@ pub struct Tick {
     pub bid_quantity: Option<i64>,
     /// Units at the best seller.
     pub ask_quantity: Option<i64>,
+    /// The lowest price of the day; frames of the touchline have none.
+    pub lowest: Option<Price>,
+    /// The highest price of the day; frames of the touchline have none.
+    pub highest: Option<Price>,
     /// When, by the feed's clock.
     pub at: Option<DateTime<Utc>>,
 }
 
 impl Tick {
     /// The quote after this frame. `before` is the quote so far, and `read_at` stands in for a frame without a time.
-    /// `None` until a last price is known.
+    /// `None` until a last price is known. The day's band goes with no whole frame of the touchline: it has no fields for it.
     #[must_use]
     pub fn merge(&self, before: Option<Quote>, read_at: DateTime<Utc>) -> Option<Quote> {
+        let at = self.at.unwrap_or(read_at);
+        let known = known_band(before, at);
+        let lowest = self.lowest.or(known.map(|(lowest, _)| lowest));
+        let band = lowest.zip(self.highest.or(known.map(|(_, highest)| highest))).filter(|(lowest, highest)| lowest <= highest);
         let before = before.filter(|_| !self.is_whole);
         let last = self.last.or(before.map(|quote| quote.last))?;
         Some(Quote {
             bid: self.bid.unwrap_or_else(|| before.and_then(|quote| quote.bid)),
             ask: self.ask.unwrap_or_else(|| before.and_then(|quote| quote.ask)),
             last,
-            at: self.at.unwrap_or(read_at),
+            band,
+            at,
         })
     }
 }
@@ -61,8 +70,15 @@ pub(super) fn read(fields: &Fields, is_whole: bool) -> Result<Tick, FieldError> 
         ask: touch(fields, "sp1")?,
         bid_quantity: count(fields, "bq1")?,
         ask_quantity: count(fields, "sq1")?,
+        lowest: price(fields, "lc")?,
+        highest: price(fields, "uc")?,
         at: time::first(fields, &["ft"]),
     })
+}
+
+/// The band that was known, on the day that it is of.
+pub(in crate::brokers::noren) fn known_band(before: Option<Quote>, at: DateTime<Utc>) -> Option<(Price, Price)> {
+    before.filter(|quote| trading_date(quote.at) == trading_date(at))?.band
 }
 
 /// A side of the book can empty, so a zero there is news.

@@ -94,6 +94,18 @@ fn price_updates_merge_into_the_snapshot() {
     assert!(matches!(read(r#"{"t":"tk","e":"NFO"}"#, read_at()), Frame::Unreadable { .. }));
 }
 
+#[test]
+fn the_band_of_the_day_comes_with_depth_and_stays_for_the_day() {
+    let depth = tick(r#"{"t":"dk","e":"NFO","tk":"43210","lp":"101.45","lc":"0.05","uc":"310.00","ft":"1786507445"}"#);
+    let quote = depth.merge(None, read_at());
+    let band = |low: &str, high: &str| Some((price(low), price(high)));
+    assert_eq!(quote.unwrap().band, band("0.05", "310"));
+    let after = |text: &str| tick(text).merge(quote, read_at()).unwrap().band;
+    assert_eq!(after(r#"{"t":"df","e":"NFO","tk":"43210","uc":"330.00","ft":"1786507446"}"#), band("0.05", "330"), "it was widened");
+    assert_eq!(after(r#"{"t":"tk","e":"NFO","tk":"43210","lp":"101.45","ft":"1786507446"}"#), band("0.05", "310"));
+    assert_eq!(after(r#"{"t":"tf","e":"NFO","tk":"43210","lp":"101.45","ft":"1786593845"}"#), None, "the band of the day before");
+}
+
 const FILL: &str = r#"{"t":"om","norenordno":"26081200012345","uid":"FA12345","actid":"FA12345","exch":"NFO","tsym":"NIFTY25AUG26C25000","qty":"65","prc":"101.50","pcode":"M","remarks":"X7K2-000123-1","rejreason":" ","status":"COMPLETE","reporttype":"Fill","trantype":"B","prctyp":"LMT","ret":"DAY","exchordid":"1500000079566637","fillshares":"65","avgprc":"101.45","flid":"380225664","flqty":"65","flprc":"101.45","fltm":"12-08-2026 10:14:05","exch_tm":"12-08-2026 10:14:05"}"#;
 
 fn update(text: &str) -> OrderUpdate {

@@ -175,6 +175,7 @@ fn a_quote_is_for_what_was_asked_and_two_sided_or_not() {
     let touch = market.quote();
     assert_eq!((touch.bid, touch.ask, touch.last), (Some(price("101.40")), Some(price("101.50")), price("101.45")));
     assert_eq!(touch.at, utc("2026-08-12T04:50:00Z"));
+    assert_eq!(touch.band, Some((price("0.05"), price("310"))));
     let one_sided = read(&with(&with(QUOTE, "sp1", Some("\"0.00\"")), "sq1", Some("\"0\""))).unwrap();
     assert!(!one_sided.is_two_sided() && one_sided.quote().ask.is_none());
     assert!(!read(&with(QUOTE, "bp1", Some("\"102\""))).unwrap().is_two_sided(), "a crossed book");
