@@ -262,15 +262,16 @@ fn real_money_needs_the_flag_and_the_typed_name() {
     let path = bench.here.path().join("mine.toml");
     let live = std::fs::read_to_string(&path)
         .unwrap()
-        .replace("http://127.0.0.1", "https://broker.invalid")
-        .replace("ws://127.0.0.1", "wss://broker.invalid")
+        .replace("http://127.0.0.1", "https://127.0.0.1")
+        .replace("ws://127.0.0.1", "wss://127.0.0.1")
         .replace("simulator = true\n", "");
     let live =
         live.replace("[accounts.budget]", "limits = { daily_loss = 100, max_order_value = 1000, max_quantity = 1 }\n[accounts.budget]");
-    std::fs::write(&path, live + "login_ms = 500\nread_ms = 500\n").unwrap();
+    let live = live + "login_ms = 500\nread_ms = 500\n[instruments]\nsource = \"noren\"\nurl = \"https://127.0.0.1:9\"\n";
+    std::fs::write(&path, live).unwrap();
     let (code, text) = bench.run(&["--live-small-order"]);
     assert!(code == 78 && text.contains("the name was not typed") && text.contains("Type the account's name (SIM)"), "{code} {text}");
     let (code, text) = bench.run(&[]);
-    assert_eq!((code, bench.lines("failed")), (1, vec!["session".to_owned()]), "{text}");
+    assert_eq!((code, bench.lines("failed")), (1, vec!["session".to_owned(), "masters".to_owned()]), "{text}");
     assert!(bench.lines("not_tried").contains(&"place".to_owned()));
 }

@@ -118,7 +118,8 @@ fn an_unclear_send_stays_sent_until_proof() {
 #[test]
 fn a_person_may_end_what_the_broker_numbered_and_lost() {
     let verdict = || OrderFact::Resolved { verdict: Resolution::Absent, reason: "not there".into() };
-    let lost = after(&[sent(), accepted(), verdict()]);
+    let unseen = OrderFact::Unseen { evidence: "3 books".into() };
+    let lost = after(&[sent(), accepted(), unseen, verdict()]);
     assert_eq!((lost.status, lost.tag), (Status::Failed, Some(Tag::NotAtBroker)));
     let found = apply(&lost, &book(BookState::Complete, 10), at(9)).unwrap();
     assert!(found.late_truth && found.record.status == Status::Executed);

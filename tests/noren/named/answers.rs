@@ -81,8 +81,8 @@ async fn an_ok_and_then_nothing_for_ever_pages_and_fails_only_by_a_person() {
     let command = house.submit(entry()).await;
     house.until_alarm("ALARM_BOOK_INCOMPLETE").await;
     house.until_alarm("ALARM_IN_DOUBT").await;
-    let row = house.order(command);
-    assert_eq!((row.status, row.tag), (Status::SentToBroker, None));
+    let row = house.until_order("it is in doubt", command, |order| order.is_in_doubt()).await;
+    assert_eq!((row.status, row.tag), (Status::SentToBroker, Some(Tag::SendUnconfirmed)));
     assert!(row.broker_order_id.is_some(), "the broker's number is kept");
     never_failed(&house, command).await;
     let result = house.engine().resolve(&client(), command, Resolution::Absent, "asha", "the broker says so").await.unwrap();
