@@ -6,7 +6,7 @@ use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::{CommandId, Status, Tag};
 use ordergate_actors::risk::{Change, ChangeAnswer};
 
-use crate::desk::{But, Desk, Setup, buy, price, scenario};
+use crate::desk::{But, Desk, Setup, buy, entry, price, scenario};
 
 /// The next message of the name is lost.
 fn lose(desk: &Desk, name: &'static str) {
@@ -38,7 +38,7 @@ fn a_lost_order_is_driven_by_a_later_poll_when_there_is_no_room_for_it() {
     for name in ["::Assess", "::Admit", "::Place"] {
         scenario(Setup::polled(), async |desk| {
             lose(desk, name);
-            let answer = desk.send(&[buy("a", 10), buy("a2", 5)]);
+            let answer = desk.send(&[buy("a", 10), entry("a2", "INFY-EQ", "BUY", 5)]);
             until_lost(desk).await;
             lose(desk, "try_post");
             until_lost(desk).await;
@@ -49,7 +49,7 @@ fn a_lost_order_is_driven_by_a_later_poll_when_there_is_no_room_for_it() {
             let commands = desk.engine.read(&client, newest).unwrap();
             for command in &commands {
                 let row = desk.until_ended(*command).await;
-                assert_eq!((row.status, row.tag), (Status::Executed, None), "{name}");
+                assert_eq!((row.status, row.tag), (Status::Executed, None), "{name}: {:?}", row.reason);
             }
             assert_eq!((commands.len(), desk.placed()), (2, 2), "{name}");
             desk.at_rest().await;
