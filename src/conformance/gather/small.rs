@@ -158,7 +158,7 @@ async fn changes(bench: &Bench, instrument: &Arc<Instrument>, small: &mut SmallO
 async fn ends(bench: &Bench, instrument: &Arc<Instrument>, small: &mut SmallOrder, number: &BrokerOrderId) {
     let exchange = instrument.key.exchange;
     let asked = Instant::now();
-    let events_before = history(bench, number).await.map_or(0, |events| events.len());
+    let before = history(bench, number).await.unwrap_or_default();
     let each = bench.patience() / 3;
     for _ in 0..CANCELS {
         let outcome = bench.change(exchange, bench.broker.cancel(number.clone())).await;
@@ -173,19 +173,25 @@ async fn ends(bench: &Bench, instrument: &Arc<Instrument>, small: &mut SmallOrde
     bench.listen().await;
     let mut statuses: Vec<String> = Vec::new();
     let mut note = |event: &Event| {
-        let words = format!("{}/{}", event.status, event.report);
+        let words = words(event);
         if !statuses.contains(&words) {
             statuses.push(words);
         }
     };
     if let Ok(events) = &small.history_after {
-        let new = events.len().saturating_sub(events_before);
+        let new = events.len().saturating_sub(before.len());
         events.iter().take(new).rev().for_each(&mut note);
     }
+    // A frame about the change may still be under way when the cancel is asked for: the history tells it from the cancel's.
+    let is_of_the_change = |event: &Event| before.iter().any(|old| words(old) == words(event));
     let later = frames_of(bench, &small.tag, Some(number), asked);
-    later.iter().filter(|frame| !frame.before_reply).for_each(|frame| note(&frame.event));
+    later.iter().filter(|frame| !frame.before_reply && !is_of_the_change(&frame.event)).for_each(|frame| note(&frame.event));
     small.cancel_statuses = statuses;
     small.cancel_again = Some(bench.change(exchange, bench.broker.cancel(number.clone())).await);
+}
+
+fn words(event: &Event) -> String {
+    format!("{}/{}", event.status, event.report)
 }
 
 /// Whether the row is at its end.
