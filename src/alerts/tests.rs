@@ -259,7 +259,7 @@ fn event(level: Level, text: &str) -> Event {
         who: "WatcherActor".into(),
         inputs: "{}".into(),
     };
-    Event { row: Arc::new(row), record: None, level, control: None }
+    Event { row: Arc::new(row), record: None, level, control: None, kept: None }
 }
 
 #[actix_web::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ordergate_actors::order::{ClientId, Holding, HoldingKey, OrderRecord, Strategy};
-use ordergate_actors::persistence::Alarm;
+use ordergate_actors::persistence::{Alarm, KeptStates};
 use ordergate_actors::ports::{AccountHead, JournalRow, Loaded, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -23,7 +23,8 @@ pub(super) fn load(db: &Connection, tag_prefix: &str) -> Result<Loaded, StoreErr
     let newest = heads.iter().map(|row| row.at).max();
     let alarms = alarms(db).map_err(failed("load: alarms"))?;
     let anchors = last_anchors(db).map_err(failed("load: anchors"))?;
-    Ok(Loaded { accounts, heads, anchors, alarms, tag_prefix: tag_prefix.to_owned(), newest })
+    let kept = kept(db).map_err(failed("load: states"))?;
+    Ok(Loaded { accounts, heads, anchors, alarms, kept, tag_prefix: tag_prefix.to_owned(), newest })
 }
 
 /// The different first columns of a table, each found by one step into its index instead of by reading all rows.
@@ -91,6 +92,20 @@ fn alarms(db: &Connection) -> rusqlite::Result<Vec<(Option<ClientId>, Vec<Alarm>
         match found.last_mut() {
             Some((last, alarms)) if *last == chain => alarms.push(alarm),
             _ => found.push((chain, vec![alarm])),
+        }
+    }
+    Ok(found)
+}
+
+/// The states beside the orders, by chain.
+fn kept(db: &Connection) -> rusqlite::Result<Vec<(Option<ClientId>, KeptStates)>> {
+    let sql = format!("SELECT {} FROM states ORDER BY client_id, topic, key", rows::KEPT);
+    let mut found: Vec<(Option<ClientId>, KeptStates)> = Vec::new();
+    for row in db.prepare(&sql)?.query_map([], rows::kept)? {
+        let (chain, slot, state) = row?;
+        match found.last_mut() {
+            Some((last, states)) if *last == chain => drop(states.insert(slot, state)),
+            _ => found.push((chain, KeptStates::from([(slot, state)]))),
         }
     }
     Ok(found)

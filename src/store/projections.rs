@@ -46,13 +46,14 @@ struct Table {
     key: &'static [&'static str],
 }
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 7] = [
     Table { name: "signals", key: &["signal_id"] },
     Table { name: "orders", key: &["command_id"] },
     Table { name: "fills", key: &["trading_date", "exchange", "broker_order_id", "trade_id"] },
     Table { name: "holdings", key: &["strategy_name", "exchange", "symbol", "product"] },
     Table { name: "control", key: &["client_id"] },
     Table { name: "alarms", key: &["id"] },
+    Table { name: "states", key: &["topic", "key"] },
 ];
 
 /// Counts a file's rows, means nothing and is in no journal.

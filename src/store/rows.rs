@@ -9,7 +9,7 @@ use ordergate_actors::order::{
     Quantity, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, TradeId, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::persistence::chain::stored_time;
-use ordergate_actors::persistence::{Alarm, Level};
+use ordergate_actors::persistence::{Alarm, Kept, Level, Slot, Topic};
 use ordergate_actors::ports::{JournalRow, SignalRow};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
@@ -24,6 +24,7 @@ pub(super) const JOURNAL: &str =
     "client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
 pub(super) const SIGNAL: &str = "client_id, signal_id, idempotency_key, body_hash, source, user, received_at, legs";
 pub(super) const ALARM: &str = "client_id, id, event, level, text, command_id, at, last_at, count";
+pub(super) const KEPT: &str = "client_id, topic, key, value, seq, updated_at";
 pub(super) const FILL: &str = "trade_id, broker_order_id, quantity, price, at";
 
 type Result<T> = rusqlite::Result<T>;
@@ -41,7 +42,7 @@ macro_rules! spelled { ($($name:ident)+) => { word! { $($name: |text| $name::par
 macro_rules! parsed { ($($name:ident)+) => { word! { $($name: |text| $name::parse(text).ok();)+ } }; }
 macro_rules! uuids { ($($name:ident)+) => { word! { $($name: |text| uuid(text).map($name);)+ } }; }
 
-spelled! { Intent Side Product OrderType Validity Exchange Source TestMode TrailingType Status Tag Level }
+spelled! { Intent Side Product OrderType Validity Exchange Source TestMode TrailingType Status Tag Level Topic }
 parsed! { ClientId Strategy BrokerOrderId BrokerTag TradeId Price }
 uuids! { CommandId SignalId BasketId }
 word! {
@@ -200,6 +201,14 @@ pub(super) fn journal(row: &Row<'_>) -> Result<JournalRow> {
         who: c.text()?,
         inputs: c.text()?,
     })
+}
+
+/// Reads the columns of [`KEPT`].
+pub(super) fn kept(row: &Row<'_>) -> Result<(Option<ClientId>, Slot, Kept)> {
+    let c = &mut Columns::of(row);
+    let of = chain(c)?;
+    let slot = Slot { topic: c.word()?, key: c.text()? };
+    Ok((of, slot, Kept { value: c.text()?, seq: c.integer()?, at: c.time()? }))
 }
 
 /// Reads the columns of [`ALARM`].

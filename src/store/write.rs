@@ -1,8 +1,8 @@
 //! Values to rows: one [`Write`], one statement.
 
 use ordergate_actors::order::{ClientId, CommandId, Exchange, Fill, Holding, HoldingKey, OrderRecord, Strategy, trading_date};
-use ordergate_actors::persistence::Alarm;
 use ordergate_actors::persistence::chain::stored_time;
+use ordergate_actors::persistence::{Alarm, Kept, Slot};
 use ordergate_actors::ports::{Anchor, JournalRow, SignalRow, Write};
 use rusqlite::{Connection, Error, params};
 use rust_decimal::Decimal;
@@ -18,6 +18,7 @@ pub(super) fn table(write: &Write) -> &'static str {
         Write::Holding { .. } => "holdings",
         Write::Control { .. } => "control",
         Write::Alarm(..) | Write::AlarmGone(..) => "alarms",
+        Write::Kept(..) | Write::KeptGone(..) => "states",
         Write::Journal(_) => "journal",
         Write::Anchor(_) => "anchors",
     }
@@ -44,6 +45,8 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result<Applied> {
         Write::Control { client_id, value, at } => control(db, client_id, value, &stored_time(*at)),
         Write::Alarm(chain, row) => alarm(db, chain.as_ref(), row),
         Write::AlarmGone(chain, id) => alarm_gone(db, chain.as_ref(), *id),
+        Write::Kept(chain, slot, state) => kept(db, chain.as_ref(), slot, state),
+        Write::KeptGone(chain, slot) => kept_gone(db, chain.as_ref(), slot),
         Write::Journal(row) => journal(db, row),
         Write::Anchor(row) => anchor(db, row),
     }?;
@@ -260,6 +263,22 @@ fn alarm(db: &Connection, of: Option<&ClientId>, row: &Alarm) -> Result<usize> {
 
 fn alarm_gone(db: &Connection, of: Option<&ClientId>, id: u64) -> Result<usize> {
     db.prepare_cached("DELETE FROM alarms WHERE client_id = ?1 AND id = ?2")?.execute(params![chain(of), int(id)?])
+}
+
+fn kept(db: &Connection, of: Option<&ClientId>, slot: &Slot, state: &Kept) -> Result<usize> {
+    db.prepare_cached(
+        "INSERT INTO states (client_id, topic, key, value, seq, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET value = excluded.value, seq = excluded.seq, updated_at = excluded.updated_at",
+    )?
+    .execute(params![chain(of), slot.topic.as_str(), &*slot.key, &*state.value, int(state.seq)?, stored_time(state.at)])
+}
+
+fn kept_gone(db: &Connection, of: Option<&ClientId>, slot: &Slot) -> Result<usize> {
+    db.prepare_cached("DELETE FROM states WHERE client_id = ?1 AND topic = ?2 AND key = ?3")?.execute(params![
+        chain(of),
+        slot.topic.as_str(),
+        &*slot.key
+    ])
 }
 
 fn journal(db: &Connection, row: &JournalRow) -> Result<usize> {

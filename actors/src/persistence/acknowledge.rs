@@ -12,7 +12,7 @@ use crate::order::{BasketId, ClientId, CommandId, OrderRecord};
 impl Ledger {
     /// After the commit: the view moves, listeners hear.
     pub(super) fn publish(&mut self) -> Vec<Event> {
-        let Committed { orders, holdings, controls, alarms, events } = self.staged.take_committed();
+        let Committed { orders, holdings, controls, alarms, kept, events } = self.staged.take_committed();
         let chains = &self.staged.chains;
         let changed: Vec<CommandId> = orders.iter().map(|record| record.command_id).collect();
         self.view.write(&changed, |books| {
@@ -37,6 +37,16 @@ impl Ledger {
                     Some(client) => {
                         if let Some(book) = books.get_mut(&client) {
                             book.put_alarms(alarms);
+                        }
+                    }
+                }
+            }
+            for (chain, change) in kept {
+                match chain {
+                    None => self.view.put_process_kept(change),
+                    Some(client) => {
+                        if let Some(book) = books.get_mut(&client) {
+                            book.put_kept(change);
                         }
                     }
                 }

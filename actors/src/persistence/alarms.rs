@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::kept::KeptInputs;
 use super::unit::Level;
 use crate::order::CommandId;
 use crate::ports::JournalRow;
@@ -121,6 +122,9 @@ pub(super) struct AlarmInputs {
     /// The alarm that is acknowledged.
     #[serde(default)]
     pub(super) alarm: Option<u64>,
+    /// The state beside the orders that the row writes.
+    #[serde(default)]
+    pub(super) kept: Option<KeptInputs>,
 }
 
 /// The event of an acknowledgement.

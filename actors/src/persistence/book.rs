@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use super::alarms::{Alarm, Alarms};
 use super::control::Control;
 use super::gross::Gross;
+use super::kept::{Kept, KeptChange, KeptStates, Slot, Topic};
 use crate::order::{
     BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord, Side, Strategy, trading_date,
 };
@@ -38,6 +39,7 @@ pub struct Book {
     last_fill: BTreeMap<HoldingKey, u64>,
     control: Control,
     alarms: Alarms,
+    kept: KeptStates,
 }
 
 impl Book {
@@ -62,6 +64,7 @@ impl Book {
             last_fill: BTreeMap::new(),
             control: Control::default(),
             alarms: Alarms::default(),
+            kept: KeptStates::new(),
         }
     }
 
@@ -179,6 +182,13 @@ impl Book {
 
     pub(super) fn put_alarms(&mut self, alarms: Alarms) {
         self.alarms = alarms;
+    }
+
+    pub(crate) fn put_kept(&mut self, change: KeptChange) {
+        match change.now {
+            Some(now) => self.kept.insert(change.slot, now),
+            None => self.kept.remove(&change.slot),
+        };
     }
 
     /// The account.
@@ -352,6 +362,18 @@ impl Book {
     /// The open alarms, oldest first.
     pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
         self.alarms.iter()
+    }
+
+    /// A state beside the orders.
+    #[must_use]
+    pub fn kept(&self, slot: &Slot) -> Option<&Kept> {
+        self.kept.get(slot)
+    }
+
+    /// The states of a topic, in order of their keys.
+    pub fn kept_of(&self, topic: Topic) -> impl Iterator<Item = (&Slot, &Kept)> {
+        let from = Slot::new(topic, "");
+        self.kept.range(from..).take_while(move |(slot, _)| slot.topic == topic)
     }
 
     /// Units that other exits of a holding (and adjustments that reduce it) claim: those at the broker, unconfirmed ones included, and those registered

@@ -10,6 +10,7 @@ use super::broker_tag::broker_tag;
 use super::chain::row_hash;
 use super::control::{Control, ControlChange};
 use super::inputs::{CREATED, CreatedInputs, event_name, inputs_of, reason_of};
+use super::kept::{self, Keep, Kept, KeptChange};
 use super::signal::signal_row;
 use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
@@ -24,6 +25,7 @@ pub(super) struct Delta {
     pub(super) orders: Vec<Arc<OrderRecord>>,
     pub(super) holdings: Vec<(HoldingSlot, (Holding, u64))>,
     pub(super) controls: Vec<(ClientId, Control)>,
+    pub(super) kept: Vec<(Option<ClientId>, KeptChange)>,
     pub(super) events: Vec<Event>,
     chain_before: Option<(Option<ClientId>, Chain)>,
     number_before: Option<(ClientId, u64)>,
@@ -48,6 +50,7 @@ impl Delta {
             orders: Vec::new(),
             holdings: Vec::new(),
             controls: Vec::new(),
+            kept: Vec::new(),
             events: Vec::new(),
             chain_before: None,
             number_before: None,
@@ -110,7 +113,7 @@ impl Delta {
                 AlarmChange::Gone(seq) => Write::AlarmGone(client.clone(), seq),
             }));
         }
-        self.events.push(Event { row, record: record.cloned(), level: text.level, control: None });
+        self.events.push(Event { row, record: record.cloned(), level: text.level, control: None, kept: None });
     }
 
     /// A chain's open alarms, to be changed.
@@ -333,6 +336,38 @@ impl Delta {
         }
         self.writes.push(Write::Control { client_id: client.clone(), value: Arc::from(value), at: self.at });
         self.controls.push((client, control.clone()));
+    }
+
+    /// A state beside the orders; says whether it could be written at all.
+    pub(super) fn keep(&mut self, staged: &mut Staged, keep: &Keep) -> bool {
+        let inputs = match kept::inputs(&keep.slot, keep.value.as_ref()) {
+            Ok(inputs) => inputs,
+            Err(cause) => {
+                tracing::error!(topic = keep.slot.topic.as_str(), key = &*keep.slot.key, "a state that is no JSON is not written: {cause}");
+                return false;
+            }
+        };
+        let text = RowText {
+            event: keep.event,
+            from: None,
+            reason: Some(Arc::clone(&keep.reason)),
+            who: Arc::clone(&keep.who),
+            inputs,
+            level: keep.level,
+        };
+        let seq = self.next_seq(staged, &keep.client_id);
+        self.row(staged, keep.client_id.clone(), (keep.command_id, None), None, text);
+        let now = keep.value.clone().map(|value| Kept { value, seq, at: self.at });
+        self.writes.push(match &now {
+            Some(now) => Write::Kept(keep.client_id.clone(), keep.slot.clone(), now.clone()),
+            None => Write::KeptGone(keep.client_id.clone(), keep.slot.clone()),
+        });
+        let change = KeptChange { slot: keep.slot.clone(), now };
+        if let Some(event) = self.events.last_mut() {
+            event.kept = Some(Arc::new(change.clone()));
+        }
+        self.kept.push((keep.client_id.clone(), change));
+        true
     }
 
     /// A row that changes no order.

@@ -11,6 +11,7 @@ use super::book::Book;
 use super::chain::row_hash;
 use super::control::Control;
 use super::delta::Delta;
+use super::kept::KeptChange;
 use super::staged::{Chain, Staged};
 use super::ticket::{Admission, Answer, Orphans};
 use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, OrderUnit, Outcome, Posted, Registration, Unit};
@@ -111,6 +112,14 @@ impl Ledger {
             staged.numbers.insert(head.client_id.clone(), head.last_number);
             books.insert(head.client_id.clone(), Book::load(head, seq, control));
         }
+        for (chain, states) in loaded.kept {
+            for (slot, now) in &states {
+                if let Some(book) = chain.as_ref().and_then(|client| books.get_mut(client)) {
+                    book.put_kept(KeptChange { slot: slot.clone(), now: Some(now.clone()) });
+                }
+            }
+            staged.kept.insert(chain, states);
+        }
         for (chain, alarms) in &staged.alarms {
             if let Some(book) = chain.as_ref().and_then(|client| books.get_mut(client)) {
                 book.put_alarms(alarms.clone());
@@ -118,6 +127,9 @@ impl Ledger {
         }
         let view = Arc::new(View::new(books.into_values().collect()));
         view.put_process_alarms(staged.alarms.get(&None).cloned().unwrap_or_default());
+        for (slot, now) in staged.kept.get(&None).into_iter().flatten() {
+            view.put_process_kept(KeptChange { slot: slot.clone(), now: Some(now.clone()) });
+        }
         view.put_free_space(store.free_space());
         let tag_prefix = loaded.tag_prefix.clone();
         let ledger = Self {
@@ -247,6 +259,18 @@ impl Ledger {
                     self.settle(delta)?
                 } else {
                     Outcome::NotApplied(None)
+                };
+                Ok(Pending::Other { outcome, cargo })
+            }
+            Unit::Keep(keep) => {
+                let stands = self.staged.kept.get(&keep.client_id).and_then(|states| states.get(&keep.slot));
+                let is_other = keep.basis.is_some_and(|basis| basis != stands.map_or(0, |kept| kept.seq));
+                let is_gone_already = keep.value.is_none() && stands.is_none();
+                let mut delta = Delta::new(at);
+                let outcome = if is_other || is_gone_already || !delta.keep(&mut self.staged, &keep) {
+                    Outcome::NotApplied(None)
+                } else {
+                    self.settle(delta)?
                 };
                 Ok(Pending::Other { outcome, cargo })
             }

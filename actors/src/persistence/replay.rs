@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmInputs, Alarms};
 use super::inputs::{CREATED, CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
+use super::kept::{Kept, KeptInputs, KeptStates};
 use super::unit::Level;
 use crate::order::{
     Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date,
@@ -41,6 +42,8 @@ pub struct Projections {
     pub signals: Vec<SignalRow>,
     /// The open alarms.
     pub alarms: Alarms,
+    /// The states beside the orders.
+    pub kept: KeptStates,
 }
 
 impl Projections {
@@ -48,6 +51,7 @@ impl Projections {
     #[must_use]
     pub fn writes(&self, chain: Option<&ClientId>) -> Vec<Write> {
         let mut writes: Vec<Write> = self.alarms.iter().map(|alarm| Write::Alarm(chain.cloned(), alarm.clone())).collect();
+        writes.extend(self.kept.iter().map(|(slot, kept)| Write::Kept(chain.cloned(), slot.clone(), kept.clone())));
         let Some(client_id) = chain else { return writes };
         writes.extend(self.signals.iter().map(|signal| Write::Signal(Arc::new(signal.clone()))));
         writes.extend(self.orders.values().map(|order| Write::InsertOrder(Arc::clone(order))));
@@ -203,7 +207,18 @@ impl Replay {
             self.projections.control = Some((Arc::clone(&row.inputs), row.at));
             return Ok(());
         }
-        let AlarmInputs { level, alarm } = parsed(row)?;
+        let AlarmInputs { level, alarm, kept } = parsed(row)?;
+        if let Some(KeptInputs { slot, value }) = kept {
+            match value {
+                Some(value) => {
+                    let kept = Kept { value: Arc::from(value.get()), seq: row.seq, at: row.at };
+                    self.projections.kept.insert(slot, kept);
+                }
+                None => {
+                    self.projections.kept.remove(&slot).ok_or_else(|| format!("there was no {} {}", slot.topic.as_str(), slot.key))?;
+                }
+            }
+        }
         match &*row.event {
             "HOLDING_REDUCED" => self.reduced(row)?,
             ACKNOWLEDGED => {

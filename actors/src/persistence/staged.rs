@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::alarms::Alarms;
 use super::control::Control;
 use super::delta::Delta;
+use super::kept::{KeptChange, KeptStates};
 use super::unit::Event;
 use crate::order::{ClientId, CommandId, Holding, HoldingKey, OrderRecord, Strategy};
 
@@ -24,6 +25,8 @@ pub(super) struct Committed {
     pub(super) holdings: BTreeMap<HoldingSlot, (Holding, u64)>,
     pub(super) controls: BTreeMap<ClientId, Control>,
     pub(super) alarms: Vec<(Option<ClientId>, Alarms)>,
+    /// In commit order.
+    pub(super) kept: Vec<(Option<ClientId>, KeptChange)>,
     pub(super) events: Vec<Event>,
 }
 
@@ -36,6 +39,9 @@ pub(super) struct Staged {
     /// The open alarms of every chain.
     pub(super) alarms: BTreeMap<Option<ClientId>, Alarms>,
     alarms_changed: BTreeSet<Option<ClientId>>,
+    /// The states beside the orders, of every chain.
+    pub(super) kept: BTreeMap<Option<ClientId>, KeptStates>,
+    kept_changed: Vec<(Option<ClientId>, KeptChange)>,
     orders: HashMap<CommandId, Arc<OrderRecord>>,
     sequence: Vec<CommandId>,
     holdings: BTreeMap<HoldingSlot, (Holding, u64)>,
@@ -64,6 +70,14 @@ impl Staged {
         self.holdings.extend(delta.holdings);
         self.controls.extend(delta.controls);
         self.events.extend(delta.events);
+        for (chain, change) in delta.kept {
+            let states = self.kept.entry(chain.clone()).or_default();
+            match &change.now {
+                Some(now) => states.insert(change.slot.clone(), now.clone()),
+                None => states.remove(&change.slot),
+            };
+            self.kept_changed.push((chain, change));
+        }
         self.alarms_changed.extend(delta.alarms_before.into_iter().map(|(chain, _)| chain));
     }
 
@@ -90,6 +104,13 @@ impl Staged {
         let changed = std::mem::take(&mut self.alarms_changed);
         let alarms = changed.into_iter().map(|chain| (chain.clone(), self.alarms.get(&chain).cloned().unwrap_or_default())).collect();
         let holdings = std::mem::take(&mut self.holdings);
-        Committed { orders, holdings, controls: std::mem::take(&mut self.controls), alarms, events: std::mem::take(&mut self.events) }
+        Committed {
+            orders,
+            holdings,
+            controls: std::mem::take(&mut self.controls),
+            alarms,
+            kept: std::mem::take(&mut self.kept_changed),
+            events: std::mem::take(&mut self.events),
+        }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::control::{Control, ControlChange};
+use super::kept::{Keep, KeptChange};
 use super::registered::Registered;
 use super::ticket::{Answer, Permit, Ticket};
 use crate::broker::CallKind;
@@ -64,6 +65,8 @@ pub enum Unit {
         /// Why.
         reason: Arc<str>,
     },
+    /// A small state beside the orders.
+    Keep(Keep),
     /// A journal row that changes no order: an alarm, a bad signal.
     Note(Note),
 }
@@ -275,6 +278,8 @@ pub struct Event {
     pub level: Level,
     /// The change of the controls, if it was one.
     pub control: Option<Arc<(ControlChange, Control)>>,
+    /// The change of a state beside the orders, if it was one.
+    pub kept: Option<Arc<KeptChange>>,
 }
 
 /// Told of every commit, after it, on the writer's thread: must not block.

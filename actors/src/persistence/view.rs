@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::alarms::{Alarm, Alarms};
 use super::book::Book;
+use super::kept::{Kept, KeptChange, KeptStates, Slot, Topic};
 use super::waiting::{Changes, Waiting};
 use crate::order::{ClientId, CommandId};
 
@@ -19,6 +20,7 @@ pub struct View {
     commits: watch::Sender<u64>,
     free_space: RwLock<Option<u64>>,
     process_alarms: RwLock<Alarms>,
+    process_kept: RwLock<KeptStates>,
     waiting: Arc<Waiting>,
 }
 
@@ -32,6 +34,7 @@ impl View {
             commits: watch::Sender::new(0),
             free_space: RwLock::new(None),
             process_alarms: RwLock::new(Alarms::default()),
+            process_kept: RwLock::default(),
             waiting: Arc::default(),
         }
     }
@@ -71,6 +74,21 @@ impl View {
 
     pub(super) fn put_process_alarms(&self, alarms: Alarms) {
         *self.process_alarms.write() = alarms;
+    }
+
+    /// The states of a topic that are about no account.
+    #[must_use]
+    pub fn process_kept(&self, topic: Topic) -> Vec<(Slot, Kept)> {
+        let states = self.process_kept.read();
+        states.iter().filter(|(slot, _)| slot.topic == topic).map(|(slot, kept)| (slot.clone(), kept.clone())).collect()
+    }
+
+    pub(super) fn put_process_kept(&self, change: KeptChange) {
+        let mut states = self.process_kept.write();
+        match change.now {
+            Some(now) => states.insert(change.slot, now),
+            None => states.remove(&change.slot),
+        };
     }
 
     /// Waits for these orders to change, and for nothing else. Taken before the first look, so that no change is missed.

@@ -10,7 +10,7 @@ use crate::order::{
     BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Holding, HoldingKey, OrderRecord, SignalId, Source, Status, Strategy,
     Tag,
 };
-use crate::persistence::Alarm;
+use crate::persistence::{Alarm, Kept, KeptStates, Slot};
 
 /// The disk failed. Nothing is known about what was being written.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +136,10 @@ pub enum Write {
     Alarm(Option<ClientId>, Alarm),
     /// An alarm that is open no longer.
     AlarmGone(Option<ClientId>, u64),
+    /// A state beside the orders; written over.
+    Kept(Option<ClientId>, Slot, Kept),
+    /// A state that has ended.
+    KeptGone(Option<ClientId>, Slot),
     /// A journal row.
     Journal(Arc<JournalRow>),
     /// A chain's head.
@@ -177,6 +181,8 @@ pub struct Loaded {
     pub anchors: Vec<(Option<ClientId>, u64)>,
     /// The open alarms of each chain, in order of their names.
     pub alarms: Vec<(Option<ClientId>, Vec<Alarm>)>,
+    /// The states beside the orders of each chain, in order of their names.
+    pub kept: Vec<(Option<ClientId>, KeptStates)>,
     /// Four letters or digits that no other data directory uses; starts our broker tags.
     pub tag_prefix: String,
     /// The time of the newest journal row.

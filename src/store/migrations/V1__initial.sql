@@ -148,6 +148,18 @@ CREATE TABLE alarms (
     PRIMARY KEY (client_id, id)
 ) STRICT, WITHOUT ROWID;
 
+-- Small states beside the orders (exit rules, the day's risk, overrides, routes), as their owners' JSON, by the journal
+-- row that wrote each.
+CREATE TABLE states (
+    client_id  TEXT NOT NULL,
+    topic      TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    value      TEXT NOT NULL,
+    seq        INTEGER NOT NULL,
+    updated_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, topic, key)
+) STRICT, WITHOUT ROWID;
+
 -- Heads of chains, written down: a verification may start here, and a tail cut off before one is noticed.
 CREATE TABLE anchors (
     client_id TEXT NOT NULL,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ordergate_actors::order::{
     BookState, BrokerOrderId, Exchange, HoldingKey, InstrumentKey, Intent, OrderFact, Product, Resolution, Side, Strategy, Tag,
 };
-use ordergate_actors::persistence::{ControlChange, KillLevel, Unit};
+use ordergate_actors::persistence::{Book, ControlChange, Keep, KillLevel, Level, Slot, Topic, Unit};
 use proptest::prelude::{Just, any, prop_oneof, proptest};
 use proptest::strategy::Strategy as _;
 
@@ -25,6 +25,20 @@ fn accepted(number: &str) -> OrderFact {
 
 fn held() -> HoldingKey {
     HoldingKey { instrument: InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ"), product: Product::Mis }
+}
+
+fn keep(key: &str, value: Option<&str>, basis: Option<u64>) -> Unit {
+    Unit::Keep(Keep {
+        client_id: Some(client()),
+        slot: Slot::new(Topic::ExitRule, key),
+        value: value.map(Arc::from),
+        basis,
+        event: "EXIT_RULE_SET",
+        level: Level::Info,
+        reason: Arc::from("set by hand"),
+        who: Arc::from("asha"),
+        command_id: None,
+    })
 }
 
 /// Every way into every table.
@@ -55,6 +69,12 @@ fn a_day() -> Desk {
             reason: Arc::from("sold by hand"),
         },
     ]);
+    desk.round(vec![
+        keep("a", Some(r#"{"stop": "1390.50"}"#), None),
+        keep("b", Some("[1]"), Some(0)),
+        keep("a", Some(r#"{"stop": "1395.00"}"#), None),
+    ]);
+    desk.round(vec![keep("b", None, None), keep("c", Some("true"), None)]);
     let late = desk.signal(&[4], |_| ());
     desk.round(vec![late, sends(4, Side::Buy, 10), fact(4, OrderFact::Unconfirmed { cause: "no answer".into() })]);
     desk.round(vec![fact(4, OrderFact::Absent { evidence: "3 books".into() }), fact(4, shows("B4", BookState::Open, 0))]);
@@ -72,7 +92,7 @@ fn every_table_is_what_the_journal_makes() {
     for from in [VerifyFrom::Full, VerifyFrom::LastAnchor, VerifyFrom::Start] {
         assert_eq!(differences(&store, from), []);
     }
-    for table in ["signals", "orders", "fills", "holdings", "control", "alarms"] {
+    for table in ["signals", "orders", "fills", "holdings", "control", "alarms", "states"] {
         let rows: i64 = store.connection().query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0)).unwrap();
         assert!(rows > 0, "{table} is empty, so nothing was compared");
     }
@@ -85,7 +105,7 @@ fn a_changed_cell_of_any_table_is_named() {
     let db = store.connection();
     db.execute_batch("PRAGMA foreign_keys = 0").unwrap();
     let mut cells = 0;
-    for table in ["signals", "orders", "fills", "holdings", "control", "alarms"] {
+    for table in ["signals", "orders", "fills", "holdings", "control", "alarms", "states"] {
         let columns: Vec<(String, String)> = db
             .prepare("SELECT name, type FROM pragma_table_info(?1)")
             .unwrap()
@@ -112,6 +132,33 @@ fn a_changed_cell_of_any_table_is_named() {
     }
     assert!(cells > 75, "only {cells} columns were tried");
     assert_eq!(differences(&store, VerifyFrom::Full), []);
+}
+
+fn rows_of(desk: &Desk) -> i64 {
+    desk.store().connection().query_row("SELECT COUNT(*) FROM journal", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_state_is_read_again_and_one_that_was_decided_upon_another_is_not_written() {
+    let desk = a_day();
+    let kept = |desk: &Desk| -> Vec<(String, String, u64)> {
+        let states = |book: &Book| -> Vec<_> {
+            book.kept_of(Topic::ExitRule).map(|(slot, kept)| (slot.key.to_string(), kept.value.to_string(), kept.seq)).collect()
+        };
+        desk.view.read(&client(), states).unwrap()
+    };
+    let before = kept(&desk);
+    assert_eq!(
+        before.iter().map(|(key, value, _)| (key.as_str(), value.as_str())).collect::<Vec<_>>(),
+        [("a", r#"{"stop": "1395.00"}"#), ("c", "true")]
+    );
+    let mut desk = Desk::on(desk.close());
+    assert_eq!(kept(&desk), before, "a restart has the same states");
+    let (basis, rows) = (before[0].2, rows_of(&desk));
+    desk.round(vec![keep("a", Some("1"), Some(basis - 1)), keep("c", Some("2"), Some(0)), keep("gone", None, None)]);
+    assert_eq!((kept(&desk), rows_of(&desk)), (before, rows), "what was decided upon another state leaves no row");
+    desk.round(vec![keep("a", Some("1"), Some(basis)), keep("a", Some("2"), Some(basis))]);
+    assert_eq!(kept(&desk)[0].1, "1", "the second of one round saw an older one");
 }
 
 #[test]
