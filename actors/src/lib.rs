@@ -29,6 +29,7 @@ pub mod order;
 pub mod persistence;
 pub mod ports;
 pub mod risk;
+pub mod routes;
 pub mod settings;
 pub mod start;
 pub mod supervision;

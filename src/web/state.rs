@@ -46,6 +46,8 @@ pub struct WebState {
     pub paths: Paths,
     /// What going live needs; that of paper unless it is put in place.
     pub site: Arc<Site>,
+    /// Alerts that stand in a chain, or are numbered, go one after the other.
+    pub(super) chain: tokio::sync::Mutex<()>,
     pub(super) sources: Authenticator,
     pub(super) keys: Keys,
     pub(super) refusals: Refusals,
@@ -71,6 +73,7 @@ impl WebState {
             journal_open: Arc::new(AtomicBool::new(true)),
             paths,
             site: Arc::default(),
+            chain: tokio::sync::Mutex::default(),
             sources,
             keys,
             refusals: Refusals::default(),
