@@ -99,6 +99,7 @@ impl IngressActor {
                     let held_nothing = named.refused.filter(|(tag, _)| *tag == Tag::NoPosition);
                     held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
                 });
+                refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
                 if refused.is_none()
                     && !takes_unenforced_exits
                     && (reading.ask.stop_loss.is_some() || reading.ask.target.is_some() || reading.ask.trailing.is_some())
