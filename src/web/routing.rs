@@ -121,12 +121,11 @@ fn expected(state: &WebState, client_id: &ClientId, strategy: &Strategy, key: &I
         let owed = book.owed_of(strategy).filter(|order| order.is_for(key) && is_one(order.ask.product));
         net += owed.map(|order| order.ask.side.map_or(0, Side::sign) * (order.filled_quantity - order.traded_quantity)).sum::<i64>();
         for order in book.open_of(strategy).filter(|order| order.is_for(key) && is_one(order.ask.product) && !order.is_test()) {
-            match (order.ask.side, order.ask.target_position.filter(|_| order.is_unaimed())) {
-                (_, Some(target)) => net = target,
-                (None, None) if order.is_exit() && order.quantity() == 0 => net = 0,
-                (None, None) => net -= net.signum() * order.unfilled(),
-                (Some(side), None) if order.is_exit() && order.quantity() == 0 => net = if side.sign() == net.signum() { net } else { 0 },
-                (Some(side), None) => net += side.sign() * order.unfilled(),
+            match order.ask.side {
+                None if order.is_exit() && order.quantity() == 0 => net = 0,
+                None => net -= net.signum() * order.unfilled(),
+                Some(side) if order.is_exit() && order.quantity() == 0 => net = if side.sign() == net.signum() { net } else { 0 },
+                Some(side) => net += side.sign() * order.unfilled(),
             }
         }
         net

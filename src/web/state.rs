@@ -14,10 +14,14 @@ use super::auth::{Authenticator, Keys};
 use super::problem::Problem;
 use super::settings::WebSettings;
 use super::unauthorized::Refusals;
+use crate::instruments::InstrumentTable;
 use crate::readiness::Site;
 
 /// Renders the metrics as Prometheus text.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Today's table of instruments, for people who search it.
+pub type Tables = Arc<dyn Fn() -> Arc<InstrumentTable> + Send + Sync>;
 
 /// Where things are, for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -48,6 +52,8 @@ pub struct WebState {
     pub site: Arc<Site>,
     /// Alerts that stand in a chain, or are numbered, go one after the other.
     pub(super) chain: tokio::sync::Mutex<()>,
+    /// What can be traded; an empty table unless it is put in place.
+    pub tables: Tables,
     pub(super) sources: Authenticator,
     pub(super) keys: Keys,
     pub(super) refusals: Refusals,
@@ -74,6 +80,7 @@ impl WebState {
             paths,
             site: Arc::default(),
             chain: tokio::sync::Mutex::default(),
+            tables: Arc::new(Arc::default),
             sources,
             keys,
             refusals: Refusals::default(),
@@ -84,6 +91,12 @@ impl WebState {
     #[must_use]
     pub fn with_site(self, site: Arc<Site>) -> Self {
         Self { site, ..self }
+    }
+
+    /// The same state with the instruments that can be searched.
+    #[must_use]
+    pub fn with_tables(self, tables: Tables) -> Self {
+        Self { tables, ..self }
     }
 
     /// The time, from the engine's clock.

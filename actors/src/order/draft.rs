@@ -72,6 +72,10 @@ pub struct LegDraft {
     pub trailing_value: Option<String>,
     /// SUCCESS or FAILURE: a mock result.
     pub test_mode: Option<String>,
+    /// Of a TARGET: the units that the strategy shall hold, signed (`-75` is short, `0` is flat). It takes the place of
+    /// side and quantity, and of the product too where it is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_position: Option<String>,
     /// The order that this one repeats or replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CommandId>,
@@ -110,6 +114,7 @@ impl LegDraft {
             trailing_type: ask.trailing.map(|trailing| trailing.kind.to_string()),
             trailing_value: ask.trailing.map(|trailing| trailing.value.to_string()),
             test_mode: ask.test_mode.map(|word| word.to_string()),
+            target_position: None,
             parent: Some(order.command_id),
             route: ask.route.as_deref().cloned(),
             blocked: None,

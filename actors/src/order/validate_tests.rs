@@ -490,6 +490,7 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             trailing_type,
             trailing_value,
             test_mode,
+            target_position: None,
             parent: None,
             route: None,
             blocked: None,

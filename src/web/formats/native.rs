@@ -113,6 +113,7 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         trailing_type: fields.text("trailing_type"),
         trailing_value: fields.text("trailing_value"),
         test_mode: common.test_mode.clone(),
+        target_position: None,
         parent: None,
         route: common.route.clone(),
         blocked: None,
