@@ -11,6 +11,7 @@ mod noren;
 #[cfg(test)]
 mod noren_tests;
 mod reader;
+mod routes;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,8 @@ pub struct Config {
     pub storage: Storage,
     /// Alerts.
     pub webhook: Webhook,
+    /// What alerts become, by account.
+    pub routes: Vec<(ClientId, ordergate_actors::routes::Route)>,
     /// The dashboard API.
     pub api: Api,
     /// What goes to a phone.
@@ -320,6 +323,7 @@ impl Config {
         let watcher = sections::watcher(&mut reader);
         let mut accounts = sections::accounts(&mut reader, &watcher);
         let webhook = sections::webhook(&mut reader, &accounts);
+        let routes = routes::routes(&mut reader, &accounts);
         let api = sections::api(&mut reader);
         let alerts = going_live::alerts(&mut reader);
         let readiness = going_live::readiness(&mut reader);
@@ -340,6 +344,7 @@ impl Config {
             server,
             storage,
             webhook,
+            routes,
             api,
             alerts,
             readiness,

@@ -13,6 +13,7 @@ pub mod auth;
 mod bearer;
 mod body;
 mod chain;
+pub mod connect;
 pub mod formats;
 mod health;
 pub mod json;

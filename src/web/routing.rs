@@ -146,7 +146,7 @@ fn price(
     let desk = line.desk(client_id)?;
     let most = chrono::Duration::from_std(desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
     let quote = line.newest_quote(desk, &instrument.key).filter(|quote| now.signed_duration_since(quote.at) <= most);
-    let own = || reading.price.as_deref().filter(|_| route.instrument.is_none()).and_then(|text| text.trim().parse().ok());
+    let own = || reading.price.as_deref().filter(|_| route.instrument.is_none()).and_then(|text| ordergate_actors::order::Price::parse(text.trim()).ok());
     quote.map(|quote| quote.last).or_else(own)
 }
 

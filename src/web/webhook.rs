@@ -185,8 +185,8 @@ async fn answer(state: &WebState, request: &HttpRequest, done: Done, alert: &Rea
     }
     let mut body = submission::body(state, &taken, by_secret);
     let ignored = match alert {
-        Read::Orders(alert) => &alert.ignored,
-        Read::Readings(readings) => readings.first().map_or(&Vec::new(), |reading| &reading.ignored),
+        Read::Orders(alert) => alert.ignored.as_slice(),
+        Read::Readings(readings) => readings.first().map_or(&[][..], |reading| reading.ignored.as_slice()),
     };
     if !ignored.is_empty() {
         notes.push(format!("not known and ignored: {}", ignored.join(", ")));

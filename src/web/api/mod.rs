@@ -2,10 +2,12 @@
 //! doors, under the name of their key.
 
 pub(super) mod alarms;
+pub(super) mod alert_routes;
 pub(super) mod approvals;
 pub(super) mod arming;
 pub(super) mod attention;
 pub(super) mod broker;
+pub(super) mod connect;
 pub(super) mod controls;
 pub(super) mod diagnostics;
 pub(super) mod exits;
