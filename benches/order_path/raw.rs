@@ -126,6 +126,8 @@ pub(super) fn units_of(
         target: None,
         trailing: None,
         test_mode: None,
+        target_position: None,
+        cancel_after_s: None,
     };
     let terms = Terms {
         side: Side::Buy,

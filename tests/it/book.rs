@@ -105,6 +105,8 @@ impl Book {
             target: None,
             trailing: None,
             test_mode: None,
+            target_position: None,
+            cancel_after_s: None,
         };
         let sent = LegDraft {
             execution_type: Some(intent.to_string()),

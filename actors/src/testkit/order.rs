@@ -40,6 +40,8 @@ pub fn order(number: u64) -> OrderRecord {
             target: None,
             trailing: None,
             test_mode: None,
+            target_position: None,
+            cancel_after_s: None,
         },
         status: Status::Created,
         tag: None,

@@ -45,6 +45,8 @@ const LEG: &[&str] = &[
     "target",
     "trailing_type",
     "trailing_value",
+    "target_position",
+    "cancel_after_s",
     "comment",
 ];
 
@@ -103,6 +105,8 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         trailing_type: fields.text("trailing_type"),
         trailing_value: fields.text("trailing_value"),
         test_mode: common.test_mode.clone(),
+        target_position: fields.text("target_position"),
+        cancel_after_s: fields.text("cancel_after_s"),
         parent: None,
         unreadable: Vec::new(),
     };
