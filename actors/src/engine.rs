@@ -86,8 +86,7 @@ impl Engine {
     pub fn submit_now(&self, draft: SignalDraft) -> Result<oneshot::Receiver<Result<Answer, NotRegistered>>, EngineError> {
         let desk = self.desk(&draft.client_id)?;
         // One entry among the legs makes the whole basket an entry for admission.
-        let is_exit =
-            draft.legs.iter().all(|leg| leg.execution_type.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("EXIT")));
+        let is_exit = draft.legs.iter().all(LegDraft::only_closes);
         let permits = desk.admission.take(draft.legs.len(), is_exit).ok_or_else(|| {
             metrics::counter!("ordergate_overloaded_total").increment(1);
             EngineError::Overloaded { client_id: draft.client_id.clone(), used: desk.admission.used(), capacity: desk.admission.capacity() }

@@ -123,7 +123,10 @@ impl IngressActor {
             })
             .collect();
         refuse_siblings(&mut legs);
-        legs.sort_by_key(|leg| basket::rank(leg.ask.intent, leg.ask.side.or_else(|| self.closing_side(&draft.client_id, leg))));
+        legs.sort_by_key(|leg| {
+            let intent = if leg.ask.is_exit() { Some(Intent::Exit) } else { leg.ask.intent };
+            basket::rank(intent, leg.ask.leaning().or_else(|| self.closing_side(&draft.client_id, leg)))
+        });
         legs
     }
 
@@ -143,10 +146,10 @@ impl IngressActor {
 }
 
 fn refuse_siblings(legs: &mut [NewOrder]) {
-    let Some(cause) = legs.iter().find(|leg| leg.refused.is_some() && leg.ask.intent != Some(Intent::Exit)).map(|leg| leg.leg) else {
+    let Some(cause) = legs.iter().find(|leg| leg.refused.is_some() && !leg.ask.is_exit()).map(|leg| leg.leg) else {
         return;
     };
-    for leg in legs.iter_mut().filter(|leg| leg.refused.is_none() && leg.ask.intent != Some(Intent::Exit)) {
+    for leg in legs.iter_mut().filter(|leg| leg.refused.is_none() && !leg.ask.is_exit()) {
         leg.refused =
             Some((Tag::ValidationFailed, format!("leg {} of this basket is not valid, and entries of a basket go together", cause + 1)));
     }

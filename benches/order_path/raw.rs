@@ -127,6 +127,8 @@ pub(super) fn units_of(
         trailing: None,
         test_mode: None,
         route: None,
+        target_position: None,
+        cancel_after_s: None,
     };
     let terms = Terms {
         side: Side::Buy,

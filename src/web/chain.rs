@@ -152,7 +152,7 @@ async fn of_reading(
             words = Some(words.map_or_else(|| more.clone(), |words| format!("{words}; {more}")));
         }
         if let Step::Overtaken(words) = &link.step {
-            leg.blocked = Some(Blocked { tag: Tag::StaleSignal, reason: words.clone() });
+            leg.blocked = Some(Blocked { tag: Tag::Superseded, reason: words.clone() });
         }
         if let Some(words) = &words {
             done.notes.push(format!("an alert was missed: {words}"));

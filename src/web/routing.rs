@@ -121,11 +121,12 @@ fn expected(state: &WebState, client_id: &ClientId, strategy: &Strategy, key: &I
         let owed = book.owed_of(strategy).filter(|order| order.is_for(key) && is_one(order.ask.product));
         net += owed.map(|order| order.ask.side.map_or(0, Side::sign) * (order.filled_quantity - order.traded_quantity)).sum::<i64>();
         for order in book.open_of(strategy).filter(|order| order.is_for(key) && is_one(order.ask.product) && !order.is_test()) {
-            match order.ask.side {
-                None if order.is_exit() && order.quantity() == 0 => net = 0,
-                None => net -= net.signum() * order.unfilled(),
-                Some(side) if order.is_exit() && order.quantity() == 0 => net = if side.sign() == net.signum() { net } else { 0 },
-                Some(side) => net += side.sign() * order.unfilled(),
+            match (order.ask.side, order.ask.target_position.filter(|_| order.is_unaimed())) {
+                (_, Some(target)) => net = target,
+                (None, None) if order.is_exit() && order.quantity() == 0 => net = 0,
+                (None, None) => net -= net.signum() * order.unfilled(),
+                (Some(side), None) if order.is_exit() && order.quantity() == 0 => net = if side.sign() == net.signum() { net } else { 0 },
+                (Some(side), None) => net += side.sign() * order.unfilled(),
             }
         }
         net
@@ -146,7 +147,13 @@ fn price(
     let desk = line.desk(client_id)?;
     let most = chrono::Duration::from_std(desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
     let quote = line.newest_quote(desk, &instrument.key).filter(|quote| now.signed_duration_since(quote.at) <= most);
-    let own = || reading.price.as_deref().filter(|_| route.instrument.is_none()).and_then(|text| ordergate_actors::order::Price::parse(text.trim()).ok());
+    let own = || {
+        reading
+            .price
+            .as_deref()
+            .filter(|_| route.instrument.is_none())
+            .and_then(|text| ordergate_actors::order::Price::parse(text.trim()).ok())
+    };
     quote.map(|quote| quote.last).or_else(own)
 }
 

@@ -62,7 +62,7 @@ pub(super) fn hand_over(state: &WebState, draft: SignalDraft) -> Result<Handed, 
         return Err(Problem::journal_closed());
     }
     let (client_id, signal_id) = (draft.client_id.clone(), draft.signal_id);
-    let exit = draft.legs.iter().find(|leg| leg.execution_type.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("EXIT")));
+    let exit = draft.legs.iter().find(|leg| leg.only_closes());
     let exit = exit.map(|leg| (draft.user.clone(), leg.strategy.clone().unwrap_or_default(), leg.symbol.clone().unwrap_or_default()));
     let answer = state.engine.submit_now(draft)?;
     Ok(Handed { client_id, signal_id, exit, answer })

@@ -106,6 +106,8 @@ impl Book {
             trailing: None,
             test_mode: None,
             route: None,
+            target_position: None,
+            cancel_after_s: None,
         };
         let sent = LegDraft {
             execution_type: Some(intent.to_string()),

@@ -45,7 +45,8 @@ pub fn name<'a>(line: &Line, client_id: &ClientId, leg: &'a LegDraft, now: DateT
     let closable = Closable { held: &held, entering: &entering };
     let purpose = match leg.execution_type.as_deref().and_then(|word| Intent::parse(word.trim())) {
         Some(Intent::Exit) => Purpose::Close(closable),
-        Some(Intent::Adjust) => Purpose::Change(closable),
+        // A target is measured from what is held; flat, it means what it means today.
+        Some(Intent::Adjust | Intent::Target) => Purpose::Change(closable),
         Some(Intent::Entry) | None => Purpose::Open,
     };
     let spot = |key: &InstrumentKey| {

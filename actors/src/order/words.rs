@@ -65,6 +65,8 @@ words!(
         Exit = "EXIT",
         /// Changes a position that the strategy holds.
         Adjust = "ADJUST",
+        /// Says how large the position shall be; the line works out the order that leads there.
+        Target = "TARGET",
     }
 );
 words!(

@@ -6,6 +6,7 @@ use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quot
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
 use crate::order::{GateVerdict, Intent, OrderRecord, Tag, Terms};
+use crate::plan::{Aim, Plan, aim, only_reduces, reduction};
 use crate::ports::Session;
 
 /// What risk says about one order.
@@ -34,6 +35,15 @@ pub enum Judgement {
         /// What it waits for.
         reason: String,
     },
+    /// It is not what will be sent yet: this comes first.
+    Step(Aim),
+    /// It ends here without having failed: nothing is to do for it.
+    End {
+        /// Why, as a code.
+        tag: Tag,
+        /// Why, with the numbers.
+        reason: String,
+    },
     /// Nothing but a fresh quote is missing, and one can be asked for.
     Quote,
     /// It may, once a person has said yes to its basket.
@@ -59,6 +69,12 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
             Some(checked) => refuse(vec![checked]),
             None => Judgement::Wait { reason: "the broker's books are being read after the start".to_owned() },
         };
+    }
+    if x.order.is_unaimed() {
+        return unaimed(x);
+    }
+    if let Some(shot) = reduction(x.order, x.instrument, x.book) {
+        return Judgement::Step(Aim::Go(shot));
     }
     if phase == Phase::ExitsOnly && !is_exit {
         return Judgement::Wait { reason: "entries wait until the doubts of the start are settled".to_owned() };
@@ -97,6 +113,26 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
                 limit: "side, quantity, product and type".into(),
             });
             Judgement::Refuse { tag: Tag::ValidationFailed, reason: "side, quantity, product and order type must be given".into(), gates }
+        }
+    }
+}
+
+/// A TARGET is no order yet: what leads to it is worked out first, and then judged as what it is.
+fn unaimed(x: &Inputs<'_>) -> Judgement {
+    let reversal = Plan::reversal(x.book, x.order.command_id);
+    match aim(x.order, x.instrument, x.book, x.findings, reversal.as_ref()) {
+        Aim::End(Tag::ValidationFailed, reason) => Judgement::Refuse { tag: Tag::ValidationFailed, reason, gates: Vec::new() },
+        Aim::End(tag, reason) => Judgement::End { tag, reason },
+        shot @ Aim::Go(_) => Judgement::Step(shot),
+        waits => {
+            let checked: Vec<Checked> = FOR_EXITS.iter().map(|rule| rule(x)).collect();
+            if !only_reduces(x.order, x.instrument, x.book) && checked.iter().any(|checked| !checked.verdict.passed) {
+                return refuse(checked);
+            }
+            match waits {
+                Aim::Wait(reason) => Judgement::Wait { reason },
+                step => Judgement::Step(step),
+            }
         }
     }
 }

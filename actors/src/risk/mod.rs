@@ -28,6 +28,7 @@ use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
 use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
 use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
+use crate::plan::{Aim, Plan, Shot};
 use crate::supervision::{Shell, at_hand, guarded};
 
 /// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
@@ -175,6 +176,43 @@ impl RiskActor {
         self.line.view.read(&self.desk.client_id, ended).unwrap_or(false)
     }
 
+    /// The row as it stands: what it is for may have been settled since its token was made.
+    fn renewed(&self, mut registered: Registered) -> Registered {
+        let command_id = registered.record().command_id;
+        if let Some(newest) = self.line.view.read(&self.desk.client_id, |book| book.order(command_id).cloned()).flatten() {
+            registered.renew(&newest);
+        }
+        registered
+    }
+
+    fn aimed(&self, order: &OrderRecord, shot: Shot) -> Unit {
+        let Shot { intent, side, quantity, product, reason } = shot;
+        let fact = OrderFact::Aimed { intent, side, quantity, product, reason };
+        self.fact(order.command_id, fact)
+    }
+
+    fn fact(&self, command_id: CommandId, fact: OrderFact) -> Unit {
+        Unit::Order(OrderUnit { client_id: self.desk.client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) })
+    }
+
+    /// What comes before an order can be aimed. Each look asks for it again until it is so; the second time changes nothing.
+    fn take_step(&self, order: &OrderRecord, step: Aim) {
+        match step {
+            Aim::Clear(orders, why) => {
+                for command_id in orders {
+                    let reason = format!("{why}; order {} wants another position", order.command_id);
+                    self.line.post_unit(self.fact(command_id, OrderFact::CancelWanted { tag: Tag::Superseded, reason }));
+                }
+            }
+            Aim::Reverse(reverse, reason) => {
+                let slot = Plan::slot_of(order.command_id);
+                let unit = Plan::Reverse(reverse).begin(&self.desk.client_id, slot, order.command_id, Self::NAME, reason);
+                unit.into_iter().for_each(|unit| self.line.post_unit(unit));
+            }
+            Aim::Go(_) | Aim::End(..) | Aim::Wait(_) => {}
+        }
+    }
+
     /// Judges a basket: its entries stand and fall together, its exits go on by themselves.
     /// `missing`: the quote that was asked for just now, should it be wanting.
     fn assess(&mut self, group: Vec<Registered>, now: DateTime<Utc>, since: DateTime<Utc>, was_paged: bool, missing: Option<&QuoteCame>) {
@@ -186,6 +224,7 @@ impl RiskActor {
                 registered.into_ticket().finish_ended();
                 continue;
             }
+            let registered = self.renewed(registered);
             let judgement = self.judge_one(registered.record(), now, missing);
             judged.push((registered, judgement));
         }
@@ -198,7 +237,8 @@ impl RiskActor {
             _ => None,
         });
         let entries_wait = judged.iter().any(|(registered, judgement)| {
-            !registered.record().is_exit() && matches!(judgement, Judgement::Wait { .. } | Judgement::Quote | Judgement::Ask { .. })
+            !registered.record().is_exit()
+                && matches!(judgement, Judgement::Wait { .. } | Judgement::Step(_) | Judgement::Quote | Judgement::Ask { .. })
         });
         if sibling.is_none() {
             self.ask_for_a_yes(&judged, now);
@@ -212,8 +252,21 @@ impl RiskActor {
                 (Judgement::Clear { gates, .. }, Some((_, tag, reason))) if is_entry => {
                     refused.push(refusal(registered, *tag, reason.clone(), gates))
                 }
-                (Judgement::Wait { .. } | Judgement::Quote | Judgement::Ask { .. }, Some((_, tag, reason))) if is_entry => {
+                (Judgement::End { tag, reason }, _) => refused.push(refusal(registered, tag, reason, Vec::new())),
+                (Judgement::Wait { .. } | Judgement::Step(_) | Judgement::Quote | Judgement::Ask { .. }, Some((_, tag, reason)))
+                    if is_entry =>
+                {
                     refused.push(refusal(registered, *tag, reason.clone(), Vec::new()))
+                }
+                // What it becomes is on disk within a moment, and then it is judged: its caller goes on waiting for that.
+                (Judgement::Step(Aim::Go(shot)), _) => {
+                    self.line.post_unit(self.aimed(registered.record(), shot));
+                    waiting.push(registered);
+                }
+                (Judgement::Step(step), _) => {
+                    self.take_step(registered.record(), step);
+                    registered.decided();
+                    waiting.push(registered);
                 }
                 (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
                 (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
@@ -248,7 +301,8 @@ impl RiskActor {
         let Some((first, _)) = entries.peek() else { return };
         let record = Arc::clone(first.record());
         // A leg that waits for something else keeps the whole basket from being shown: it may yet be refused.
-        let are_all_judged = entries.all(|(_, judgement)| !matches!(judgement, Judgement::Wait { .. } | Judgement::Quote));
+        let are_all_judged =
+            entries.all(|(_, judgement)| !matches!(judgement, Judgement::Wait { .. } | Judgement::Step(_) | Judgement::Quote));
         let is_asked = judged.iter().any(|(_, judgement)| matches!(judgement, Judgement::Ask { .. }));
         let was_asked =
             self.line.view.read(&self.desk.client_id, |book| book.control().approvals.contains_key(&record.basket_id)).unwrap_or(true);
@@ -306,6 +360,7 @@ impl RiskActor {
             // A change is made by a person: that is the yes.
             Judgement::Clear { .. } | Judgement::Ask { .. } => Ok(modification),
             Judgement::Refuse { reason, .. } | Judgement::Wait { reason } => Err(reason),
+            Judgement::Step(_) | Judgement::End { .. } => Err("it is not settled yet what will be sent for it".to_owned()),
             Judgement::Quote => Err("there is no fresh quote to judge its value by; ask again".to_owned()),
         }
     }

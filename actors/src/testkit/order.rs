@@ -41,6 +41,8 @@ pub fn order(number: u64) -> OrderRecord {
             trailing: None,
             test_mode: None,
             route: None,
+            target_position: None,
+            cancel_after_s: None,
         },
         status: Status::Created,
         tag: None,

@@ -48,7 +48,14 @@ fn ask() -> impl Gen<Value = Ask> {
     );
     let size =
         (of(select(Side::ALL)), of((1i64..=Quantity::MAX).prop_map(|units| Quantity::new(units).unwrap())), of(select(Product::ALL)));
-    let kind = (of(select(OrderType::ALL)), select(Validity::ALL), of(select(TestMode::ALL)), of(routed()));
+    let kind = (
+        of(select(OrderType::ALL)),
+        select(Validity::ALL),
+        of(select(TestMode::ALL)),
+        of(-Quantity::MAX..=Quantity::MAX),
+        of(any::<u32>()),
+        of(routed()),
+    );
     let prices = (of(price()), of(price()), of(price()), of(price()), of(trailing));
     (names, size, kind, prices).prop_map(|((strategy, intent, exchange, symbol), (side, quantity, product), kind, prices)| Ask {
         strategy,
@@ -66,7 +73,9 @@ fn ask() -> impl Gen<Value = Ask> {
         target: prices.3,
         trailing: prices.4,
         test_mode: kind.2,
-        route: kind.3.map(Arc::new),
+        target_position: kind.3,
+        cancel_after_s: kind.4,
+        route: kind.5.map(Arc::new),
     })
 }
 
@@ -133,11 +142,12 @@ proptest! {
         // Everything changes but what an order is called and where it came from.
         let ask = Ask {
             strategy: first.ask.strategy.clone(),
-            intent: first.ask.intent,
             exchange: first.ask.exchange,
             symbol: first.ask.symbol.clone(),
             test_mode: first.ask.test_mode,
             route: first.ask.route.clone(),
+            target_position: first.ask.target_position,
+            cancel_after_s: first.ask.cancel_after_s,
             ..then.ask
         };
         let moved = OrderRecord {

@@ -90,6 +90,10 @@ pub(super) struct OrderBody {
     trailing_value: Option<String>,
     #[serde(deserialize_with = "text")]
     test_mode: Option<String>,
+    #[serde(deserialize_with = "text")]
+    target_position: Option<String>,
+    #[serde(deserialize_with = "text")]
+    cancel_after_s: Option<String>,
 }
 
 impl OrderBody {
@@ -116,7 +120,8 @@ impl OrderBody {
             trailing_type: self.trailing_type.or(leg.trailing_type),
             trailing_value: self.trailing_value.or(leg.trailing_value),
             test_mode: self.test_mode.or(leg.test_mode),
-            target_position: leg.target_position,
+            target_position: self.target_position.or(leg.target_position),
+            cancel_after_s: self.cancel_after_s.or(leg.cancel_after_s),
             parent: leg.parent,
             route: leg.route,
             blocked: leg.blocked,

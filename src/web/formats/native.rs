@@ -47,6 +47,8 @@ const LEG: &[&str] = &[
     "target",
     "trailing_type",
     "trailing_value",
+    "target_position",
+    "cancel_after_s",
     "comment",
 ];
 
@@ -113,7 +115,8 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         trailing_type: fields.text("trailing_type"),
         trailing_value: fields.text("trailing_value"),
         test_mode: common.test_mode.clone(),
-        target_position: None,
+        target_position: fields.text("target_position"),
+        cancel_after_s: fields.text("cancel_after_s"),
         parent: None,
         route: common.route.clone(),
         blocked: None,
@@ -126,6 +129,7 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
 mod tests {
     use super::*;
     use crate::web::json::Bounds;
+    use chrono::{DateTime, Utc};
     use ordergate_actors::order::Amount;
     use ordergate_actors::order::validate::{self, Bounds as Most};
     use proptest::prelude::{any, prop_assert, proptest};

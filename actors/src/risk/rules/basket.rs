@@ -4,7 +4,11 @@ use super::{Checked, Inputs};
 use crate::order::{Status, Tag};
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
-    let refused = x.book.siblings(x.order).find(|order| !order.is_exit() && order.status == Status::Failed && order.sent_at.is_none());
+    let refused = x.book.siblings(x.order).find(|order| {
+        // One for which nothing was to do has not failed.
+        let is_done = matches!(order.tag, Some(Tag::AtTarget | Tag::Superseded));
+        !order.is_exit() && order.status == Status::Failed && order.sent_at.is_none() && !is_done
+    });
     let tag = refused.and_then(|order| order.tag).unwrap_or(Tag::RiskLimitsExceeded);
     let input = refused.map_or_else(
         || "no leg of the basket was refused".to_owned(),
