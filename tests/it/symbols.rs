@@ -51,6 +51,8 @@ async fn an_exit_of_the_front_month_closes_the_month_that_is_held_over_the_roll(
     let means = |act: &str| format!("/dashboard/symbols/resolve?symbol=NIFTY1!&exchange=NSE&strategy=chart&execution_type={act}");
     let today = house.get(&means("ENTRY")).await;
     assert_eq!(today.body["instrument"]["symbol"], "NIFTY29DEC26F", "the roll has passed: {:#}", today.body);
+    let adding = house.get(&format!("{}&direction=BUY", means("ADJUST"))).await;
+    assert_eq!(adding.body["instrument"]["symbol"], "NIFTY24NOV26F", "what is added to is what is held: {:#}", adding.body);
     let held = house.get(&means("EXIT")).await;
     assert_eq!((held.body["instrument"]["symbol"].as_str(), held.body["rule"].as_str()), (Some("NIFTY24NOV26F"), Some("HELD")));
 

@@ -41,9 +41,10 @@ pub fn name<'a>(line: &Line, client_id: &ClientId, leg: &'a LegDraft, now: DateT
         return Named { instrument: Some(found), ..as_sent(None) };
     }
     let (Some(symbol), exchange) = (readable(leg.symbol.as_ref()), readable(leg.exchange.as_ref())) else { return as_sent(None) };
-    let (held, entering) = line.view.read(client_id, |book| closable(book, leg)).unwrap_or_default();
+    let intent = leg.execution_type.as_deref().and_then(|word| Intent::parse(word.trim()));
+    let (held, entering) = line.view.read(client_id, |book| closable(book, leg, intent)).unwrap_or_default();
     let closable = Closable { held: &held, entering: &entering };
-    let purpose = match leg.execution_type.as_deref().and_then(|word| Intent::parse(word.trim())) {
+    let purpose = match intent {
         Some(Intent::Exit) => Purpose::Close(closable),
         // A target is measured from what is held; flat, it means what it means today.
         Some(Intent::Adjust | Intent::Target) => Purpose::Change(closable),
@@ -85,13 +86,14 @@ fn readable(text: Option<&String>) -> Option<&str> {
     (!text.is_empty() && text.len() <= LONGEST && !text.contains("{{") && !text.contains("}}")).then_some(text)
 }
 
-/// What the leg could close: what its strategy holds, and what its open entries are for, in the product and against the side
-/// that the leg names, if it does.
-fn closable(book: &Book, leg: &LegDraft) -> (Vec<InstrumentKey>, Vec<InstrumentKey>) {
+/// What the leg could be about: what its strategy holds, and what its open entries are for, in the product that the leg names, if
+/// it does. An exit that names its side is about what that side closes; a change may add as well.
+fn closable(book: &Book, leg: &LegDraft, intent: Option<Intent>) -> (Vec<InstrumentKey>, Vec<InstrumentKey>) {
     let owner = leg.strategy.as_deref().map(str::trim).filter(|name| !name.is_empty());
     let Ok(strategy) = Strategy::parse(owner.unwrap_or("default")) else { return Default::default() };
     let product = leg.product.as_deref().and_then(|word| Product::parse(word.trim()));
-    let opened_by = leg.side.as_deref().and_then(|word| Side::parse(word.trim())).map(Side::opposite);
+    let side = leg.side.as_deref().filter(|_| intent == Some(Intent::Exit));
+    let opened_by = side.and_then(|word| Side::parse(word.trim())).map(Side::opposite);
     let held: BTreeSet<InstrumentKey> = book
         .holdings_of(&strategy)
         .filter(|(key, _)| product.is_none_or(|product| product == key.product))
