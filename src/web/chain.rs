@@ -2,6 +2,7 @@
 //! alert is read only when these are on disk. So two alerts of one second are judged in the order in which they came, and a
 //! restart between them forgets nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::web::Data;
@@ -66,20 +67,29 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
         legs: Vec::new(),
     };
     let mut handed = Vec::new();
+    // Of a list each share goes for itself: one that finds no route must not keep the others.
+    let mut lost: Option<Problem> = None;
     match read {
         Read::Orders(alert) => handed.push(hand_over(&state, of_alert(alert, &source.name, base))?),
         Read::Readings(readings) => {
             let several = readings.len() > 1;
-            let mut made: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
+            let mut made: BTreeMap<String, u32> = BTreeMap::new();
             for reading in readings {
-                let routing = routing::route(&state, &client_id, &source.name, &reading, counted.as_ref())?;
+                let routing = match routing::route(&state, &client_id, &source.name, &reading, counted.as_ref()) {
+                    Ok(routing) => routing,
+                    Err(problem) => {
+                        done.notes.push(format!("{}: not taken, {}", reading.called(), problem.detail()));
+                        lost = lost.or(Some(problem));
+                        continue;
+                    }
+                };
                 let orders = made.entry(routing.route.name.clone()).or_default();
                 if *orders >= routing.route.max_orders {
                     done.notes.push(format!("{}: not taken, route {} takes {orders} of one alert", reading.called(), routing.route.name));
                     continue;
                 }
                 *orders += 1;
-                let draft = SignalDraft { signal_id: SignalId(state.engine.line().ids.next()), legs: Vec::new(), ..base.clone() };
+                let draft = SignalDraft { signal_id: SignalId(state.engine.line().ids.next()), ..base.clone() };
                 let one = of_reading(&state, &source.name, &reading, routing, draft, several, &mut done).await?;
                 if turn.is_some() {
                     registered(&state, &client_id, one.signal_id()).await;
@@ -89,11 +99,27 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
         }
     }
     drop(turn);
-    tell_untaken(&state, &client_id, &source.name, &done.notes);
-    for one in handed {
-        done.taken.push(one.decided(&state).await?);
+    if handed.is_empty()
+        && let Some(problem) = lost
+    {
+        return Err(problem);
     }
-    Ok(done)
+    tell_untaken(&state, &client_id, &source.name, &done.notes);
+    let mut failed = None;
+    for one in handed {
+        match one.decided(&state).await {
+            Ok(taken) => done.taken.push(taken),
+            Err(problem) => {
+                done.notes.push(problem.to_string());
+                failed = failed.or(Some(problem));
+            }
+        }
+    }
+    // Once a row of it exists the answer tells of that row.
+    match failed.filter(|_| done.taken.is_empty()) {
+        Some(problem) => Err(problem),
+        None => Ok(done),
+    }
 }
 
 /// What an alert left out for its bound stands in the journal: its sender never reads our answer.
