@@ -128,6 +128,7 @@ pub(super) fn units_of(
         test_mode: None,
         target_position: None,
         cancel_after_s: None,
+        route: None,
     };
     let terms = Terms {
         side: Side::Buy,

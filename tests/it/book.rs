@@ -107,6 +107,7 @@ impl Book {
             test_mode: None,
             target_position: None,
             cancel_after_s: None,
+            route: None,
         };
         let sent = LegDraft {
             execution_type: Some(intent.to_string()),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{BadId, ClientId, CommandId, IdempotencyKey, SignalId};
 use super::money::{Price, Quantity, decimal};
 use super::record::OrderRecord;
+use super::routed::{Blocked, Routed};
 use super::words::{Intent, Source};
 
 /// The most orders that one signal may ask for.
@@ -81,6 +82,12 @@ pub struct LegDraft {
     /// The order that this one repeats or replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CommandId>,
+    /// The terms of the route that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Routed>,
+    /// Why it is refused although its fields may read well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Blocked>,
     /// What the format could not read at all, one sentence a field: refuses the leg, so that a row is left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
@@ -124,6 +131,8 @@ impl LegDraft {
             target_position: target.map(|units| units.to_string()),
             cancel_after_s: ask.cancel_after_s.map(|seconds| seconds.to_string()),
             parent: Some(order.command_id),
+            route: ask.route.as_deref().cloned(),
+            blocked: None,
             unreadable: Vec::new(),
         }
     }

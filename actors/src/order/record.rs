@@ -10,6 +10,7 @@ use super::fact::Terms;
 use super::ids::{BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, SignalId, Strategy};
 use super::instrument::{HoldingKey, InstrumentKey};
 use super::money::{Amount, Price, Quantity};
+use super::routed::Routed;
 use super::tag::Tag;
 use super::words::{Exchange, Intent, OrderType, Product, Side, Source, Status, TestMode, TrailingType, Validity};
 
@@ -54,6 +55,9 @@ pub struct Ask {
     /// What has not filled so many seconds after it was sent is cancelled; `None` keeps it. Entries only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_after_s: Option<u32>,
+    /// The terms of the route that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Arc<Routed>>,
 }
 
 impl Ask {

@@ -151,6 +151,7 @@ impl Reader {
             test_mode: self.word("test_mode", leg.test_mode.as_ref(), TestMode::parse, TestMode::choices),
             target_position: self.target_position(leg),
             cancel_after_s: self.cancel_after(leg),
+            route: leg.route.clone().map(Arc::new),
         }
     }
 

@@ -508,6 +508,8 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             target_position,
             cancel_after_s,
             parent: None,
+            route: None,
+            blocked: None,
             unreadable,
         }
     })

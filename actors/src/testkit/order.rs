@@ -42,6 +42,7 @@ pub fn order(number: u64) -> OrderRecord {
             test_mode: None,
             target_position: None,
             cancel_after_s: None,
+            route: None,
         },
         status: Status::Created,
         tag: None,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
     Amount, Ask, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord,
-    OrderType, Price, Product, Quantity, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, Trailing, TrailingType, Validity,
+    OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, Trailing, TrailingType,
+    Validity,
 };
 use ordergate_actors::ports::{Store, Verdict, Write};
 use proptest::option::of;
@@ -53,6 +54,7 @@ fn ask() -> impl Gen<Value = Ask> {
         of(select(TestMode::ALL)),
         of(-Quantity::MAX..=Quantity::MAX),
         of(any::<u32>()),
+        of(routed()),
     );
     let prices = (of(price()), of(price()), of(price()), of(price()), of(trailing));
     (names, size, kind, prices).prop_map(|((strategy, intent, exchange, symbol), (side, quantity, product), kind, prices)| Ask {
@@ -73,7 +75,13 @@ fn ask() -> impl Gen<Value = Ask> {
         test_mode: kind.2,
         target_position: kind.3,
         cancel_after_s: kind.4,
+        route: kind.5.map(Arc::new),
     })
+}
+
+fn routed() -> impl Gen<Value = Routed> {
+    (text(), 0u64..1_000_000, any::<u32>(), of(any::<u32>()), any::<bool>())
+        .prop_map(|(route, version, adds, trades_per_day, approval)| Routed { route, version, adds, trades_per_day, approval })
 }
 
 fn record() -> impl Gen<Value = OrderRecord> {
@@ -139,6 +147,7 @@ proptest! {
             test_mode: first.ask.test_mode,
             target_position: first.ask.target_position,
             cancel_after_s: first.ask.cancel_after_s,
+            route: first.ask.route.clone(),
             ..then.ask
         };
         let moved = OrderRecord {

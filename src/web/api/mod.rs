@@ -120,6 +120,8 @@ impl OrderBody {
             target_position: self.target_position.or(leg.target_position),
             cancel_after_s: self.cancel_after_s.or(leg.cancel_after_s),
             parent: leg.parent,
+            route: leg.route,
+            blocked: leg.blocked,
             unreadable: leg.unreadable,
         }
     }

@@ -108,6 +108,8 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         target_position: fields.text("target_position"),
         cancel_after_s: fields.text("cancel_after_s"),
         parent: None,
+        route: None,
+        blocked: None,
         unreadable: Vec::new(),
     };
     LegDraft { unreadable: fields.unreadable, ..draft }
