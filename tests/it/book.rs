@@ -105,9 +105,9 @@ impl Book {
             target: None,
             trailing: None,
             test_mode: None,
-            route: None,
             target_position: None,
             cancel_after_s: None,
+            route: None,
         };
         let sent = LegDraft {
             execution_type: Some(intent.to_string()),
@@ -124,7 +124,6 @@ impl Book {
             ask,
             refused: refused.map(|(tag, reason)| (tag, reason.to_owned())),
             sent: serde_json::to_string(&sent).unwrap(),
-            naming: None,
             parent: None,
             permit: self.admission.force(),
         }

@@ -48,9 +48,6 @@ pub struct Ask {
     pub trailing: Option<Trailing>,
     /// A mock result.
     pub test_mode: Option<TestMode>,
-    /// The terms of the route that made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub route: Option<Arc<Routed>>,
     /// The units that a TARGET wants its strategy to hold: positive long, negative short, 0 flat. It stays when the order
     /// was aimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +55,9 @@ pub struct Ask {
     /// What has not filled so many seconds after it was sent is cancelled; `None` keeps it. Entries only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_after_s: Option<u32>,
+    /// The terms of the route that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Arc<Routed>>,
 }
 
 impl Ask {

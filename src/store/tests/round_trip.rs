@@ -145,9 +145,9 @@ proptest! {
             exchange: first.ask.exchange,
             symbol: first.ask.symbol.clone(),
             test_mode: first.ask.test_mode,
-            route: first.ask.route.clone(),
             target_position: first.ask.target_position,
             cancel_after_s: first.ask.cancel_after_s,
+            route: first.ask.route.clone(),
             ..then.ask
         };
         let moved = OrderRecord {
