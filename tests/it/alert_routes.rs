@@ -336,7 +336,8 @@ async fn a_route_has_a_window_a_bound_of_trades_and_may_want_a_yes() {
     let mut alert = house.plain("buy", 10, "e");
     alert["ticker"] = json!("INFY");
     house.alert(alert).await;
-    house.until("a person is asked", || house.orders().last().is_some_and(|order| order.status == Status::Created)).await;
+    let is_asked = || house.engine.read(&house.client(), |book| !book.control().approvals.is_empty()) == Some(true);
+    house.until("a person is asked", is_asked).await;
     let approvals = house.get("/dashboard/approvals").await;
     assert_eq!(approvals.body["count"], 1, "{:#}", approvals.body);
     let command = approvals.body["approvals"][0]["command_id"].as_str().unwrap().to_owned();
