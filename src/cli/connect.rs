@@ -318,19 +318,9 @@ fn read(config: &Config, account: Option<&str>, args: &SampleArgs) -> Done {
         for note in becomes["notes"].as_array().into_iter().flatten() {
             page.line(format!("  note: {}", plain(note)));
         }
-        explained(&becomes["explained"], &mut page);
     }
     page.show()?;
     Ok(Ok(if is_good { EXIT_OK } else { EXIT_ATTENTION }))
-}
-
-/// Every gate's verdict and the exact request.
-fn explained(explained: &Value, page: &mut Page) {
-    if explained.is_null() {
-        return;
-    }
-    page.heading("What the gates would say");
-    fields(explained, page);
 }
 
 fn test(config: &Config, account: Option<&str>, args: &SampleArgs) -> Done {
@@ -340,7 +330,30 @@ fn test(config: &Config, account: Option<&str>, args: &SampleArgs) -> Done {
     };
     let body = json!({ "client_id": account, "source": args.source, "sample": sample });
     let said = said!(ask(config, "/dashboard/connect/test", Some(&body)));
-    orders(&said, "a test: nothing reached the broker")
+    let code = orders(&said, "a test: nothing reached the broker")?;
+    for order in said.body["orders"].as_array().into_iter().flatten() {
+        let Some(path) = order["status_url"].as_str() else { continue };
+        let detail = said!(ask(config, path, None));
+        verdicts(&detail.body)?;
+    }
+    Ok(code)
+}
+
+/// What every gate said about a test, and the exact request that would have gone out.
+fn verdicts(order: &Value) -> anyhow::Result<()> {
+    let mut page = Page::new();
+    let rows = order["gates"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|gate| ["gate", "verdict", "input", "limit"].iter().map(|name| plain(&gate[*name])).collect());
+    page.heading("The gates").table(&["gate", "verdict", "saw", "limit"], rows);
+    let request = order["journal"].as_array().into_iter().flatten().find_map(|row| row["inputs"]["request"].as_str());
+    if let Some(request) = request {
+        page.heading("The request to the broker").line(format!("  {}", clean(request, 2_000)));
+    }
+    page.show()?;
+    Ok(())
 }
 
 fn send(config: &Config, account: Option<&str>, args: &SampleArgs) -> Done {
