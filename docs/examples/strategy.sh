@@ -28,6 +28,14 @@ call --header "Idempotency-Key: $strategy:$run:entry" --data @- "$url/dashboard/
  "quantity": $quantity, "product": "$product", "order_type": "MARKET"}]}
 BODY
 
+echo "until it is filled:"
+tries=0
+until call "$url/dashboard/orderbook?limit=1" | grep '"status":"EXECUTED"'; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 30 ] || exit 1
+    sleep 1
+done
+
 echo "what is held:"
 call "$url/dashboard/positions"
 
