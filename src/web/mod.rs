@@ -20,6 +20,7 @@ pub mod json;
 mod problem;
 mod routes;
 mod routing;
+pub mod scheduled;
 mod settings;
 mod state;
 mod submission;
@@ -28,5 +29,5 @@ mod webhook;
 
 pub use problem::Problem;
 pub use routes::{Guard, ROUTES, Route, configure};
-pub use settings::{Account, ApiKey, Source, WebSettings};
+pub use settings::{Account, ApiKey, Scope, Source, WebSettings};
 pub use state::{Paths, Render, Tables, WebState};
