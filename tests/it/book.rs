@@ -143,6 +143,7 @@ impl Book {
             received_at: now,
             signal_time: now,
             legs,
+            plan: None,
         }))
     }
 
