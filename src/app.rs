@@ -7,6 +7,7 @@ mod brokers;
 mod ending;
 mod held;
 mod surface;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -139,8 +140,10 @@ async fn run(
     }
     let site = Arc::new(site(config, connections, alerts));
     let state = web_state(config, secrets, engine.clone(), started_at, render);
-    let state = web::Data::new(state.with_site(Arc::clone(&site)));
+    let tables = Arc::clone(&masters);
+    let state = web::Data::new(state.with_site(Arc::clone(&site)).with_tables(Arc::new(move || tables.table())));
     let journal_open = Arc::clone(&state.journal_open);
+    let scheduled = state.clone();
     let settings = state.settings.clone();
     let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::configure))
         .workers(config.server.workers)
@@ -155,6 +158,8 @@ async fn run(
         actix_web::rt::spawn(master::keep_fresh(masters, refresh, Arc::new(SystemClock), move |news| tell_of_masters(&line, &news)))
     });
     let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
+    let watched = actix_web::rt::spawn(watched::keep_watched(Arc::clone(engine.line()), config.instruments.watch.clone()));
+    let schedule = actix_web::rt::spawn(crate::web::scheduled::keep_schedule(scheduled));
     let readiness = actix_web::rt::spawn(crate::readiness::watch(engine.clone(), site));
     let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, risk_state_every(&engine))
         .context("the thread of the risk state file")?;
@@ -166,6 +171,8 @@ async fn run(
         refresh.abort();
     }
     readiness.abort();
+    schedule.abort();
+    watched.abort();
     drop(risk_state);
     let left = engine.stop().await?;
     let _engine_thread_ends = stop.send(());
@@ -283,14 +290,14 @@ fn fresh_runtime() -> tokio::runtime::Runtime {
 fn in_force(config: &Config, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Masters> {
     if config.instruments.source == InstrumentSource::Sample {
         let rows = sample(trading_date(now)).map_err(|error| anyhow!("the instrument sample: {error}"))?;
-        return Ok(Masters::new(InstrumentTable::new(rows)));
+        return Ok(Masters::new(InstrumentTable::new(rows)).rolled(config.instruments.rolls.clone()));
     }
     let directory = master::store::directory(&config.storage.directory);
     let loaded = master::store::load(&directory, &config.instruments.exchanges, config.instruments.equity_tick)?;
     for passed_over in &loaded.passed_over {
         tracing::error!(event = "master_passed_over", "{passed_over}");
     }
-    let masters = Masters::of(config.instruments.exchanges.iter().copied(), loaded.table);
+    let masters = Masters::of(config.instruments.exchanges.iter().copied(), loaded.table).rolled(config.instruments.rolls.clone());
     tracing::info!(event = "instruments", rows = masters.table().len(), freshness = ?masters.freshness(now), "the stored masters were read");
     Ok(masters)
 }

@@ -11,6 +11,7 @@ use super::ids::Strategy;
 use super::instrument::{Instrument, InstrumentKey};
 use super::money::{Amount, Price, Quantity, decimal};
 use super::record::{Ask, Trailing};
+use super::tag::Tag;
 use super::words::{Exchange, Intent, OrderType, Policy, Product, Side, TestMode, TrailingType, Validity};
 
 /// The longest time after which what has not filled is cancelled, seconds: a day ends within it.
@@ -64,6 +65,12 @@ pub fn policy(leg: &LegDraft) -> Option<Policy> {
 /// Reads one leg against the instrument found for it (`None`: the symbol is not in today's master).
 #[must_use]
 pub fn read(leg: &LegDraft, instrument: Option<&Instrument>, bounds: &Bounds) -> Reading {
+    read_named(leg, instrument, None, bounds)
+}
+
+/// As [`read`]; `refused` says why the symbol is no instrument, where more is known about that than its absence.
+#[must_use]
+pub fn read_named(leg: &LegDraft, instrument: Option<&Instrument>, refused: Option<&(Tag, String)>, bounds: &Bounds) -> Reading {
     let mut reader = Reader { violations: Vec::new() };
     for message in &leg.unreadable {
         reader.wrong("signal", clean(message, 200));
@@ -73,7 +80,10 @@ pub fn read(leg: &LegDraft, instrument: Option<&Instrument>, bounds: &Bounds) ->
     reader.target(leg, &ask);
     // What it is for is the whole signal's business; here it is only a word.
     let _known = reader.word("policy", leg.policy.as_ref(), Policy::parse, Policy::choices);
-    reader.against_instrument(&ask, instrument);
+    match refused {
+        Some((_, why)) => reader.wrong("tradingsymbol", why.as_str()),
+        None => reader.against_instrument(&ask, instrument),
+    }
     reader.prices(&ask, reference_price(leg, &ask));
     reader.protection(leg, &ask);
     let most = ask.quantity.or_else(|| Quantity::new(ask.target_position?.abs()));
