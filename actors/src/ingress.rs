@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 use crate::line::{Line, Phase};
 use crate::order::validate::{self, Bounds};
-use crate::order::{BasketId, ClientId, CommandId, Intent, LegDraft, Side, SignalDraft, Tag, basket};
-use crate::persistence::{Answer, Cargo, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
+use crate::order::{BasketId, ClientId, CommandId, Intent, LegDraft, Policy, Side, SignalDraft, Tag, basket};
+use crate::persistence::{Answer, Cargo, Keep, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
+use crate::plan::{BasketPlan, Plan};
 use crate::risk::Assess;
 use crate::supervision::{Shell, guarded};
 
@@ -63,10 +64,12 @@ impl IngressActor {
             return;
         }
         let legs = self.read_legs(&draft, permits, desk.settings.takes_unenforced_exits);
+        let basket_id = BasketId(self.line.ids.next());
+        let plan = plan(&draft, basket_id, &legs);
         let registration = Registration {
             client_id: draft.client_id,
             signal_id: draft.signal_id,
-            basket_id: BasketId(self.line.ids.next()),
+            basket_id,
             source: draft.source,
             user: Arc::from(draft.user),
             key: draft.idempotency_key,
@@ -76,6 +79,7 @@ impl IngressActor {
             // A signal ages from when it was made; without a word about that, from when it came.
             signal_time: draft.signal_time.unwrap_or(draft.received_at),
             legs,
+            plan,
         };
         self.line.post(vec![Posted { unit: Unit::Register(Box::new(registration)), cargo: Cargo::Caller(reply) }]);
     }
@@ -122,7 +126,15 @@ impl IngressActor {
                 }
             })
             .collect();
-        refuse_siblings(&mut legs);
+        let policies: Vec<Option<Policy>> = draft.legs.iter().map(validate::policy).collect();
+        if policies.windows(2).any(|pair| pair[0] != pair[1]) {
+            for leg in legs.iter_mut().filter(|leg| leg.refused.is_none()) {
+                leg.refused = Some((Tag::ValidationFailed, "policy: the legs of one signal have one policy".to_owned()));
+            }
+        }
+        if policies.first().copied().flatten() != Some(Policy::BestEffort) {
+            refuse_siblings(&mut legs);
+        }
         legs.sort_by_key(|leg| {
             let intent = if leg.ask.is_exit() { Some(Intent::Exit) } else { leg.ask.intent };
             basket::rank(intent, leg.ask.leaning().or_else(|| self.closing_side(&draft.client_id, leg)))
@@ -143,6 +155,15 @@ impl IngressActor {
             })
             .flatten()
     }
+}
+
+/// The plan of a basket with a policy, unless none of it goes anywhere.
+fn plan(draft: &SignalDraft, basket_id: BasketId, legs: &[NewOrder]) -> Option<Keep> {
+    let policy = draft.legs.iter().find_map(validate::policy)?;
+    let member = legs.iter().find(|leg| leg.refused.is_none())?.command_id;
+    let reason = format!("a basket of {} legs goes by {policy}", legs.len());
+    let plan = Plan::Basket(BasketPlan { policy, member });
+    plan.begin(&draft.client_id, Plan::slot_of_basket(basket_id), member, &draft.user, reason)
 }
 
 fn refuse_siblings(legs: &mut [NewOrder]) {

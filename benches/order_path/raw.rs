@@ -177,6 +177,7 @@ pub(super) fn units_of(
             received_at: at,
             signal_time: at,
             legs: vec![NewOrder { command_id, leg: 0, ask, refused: None, sent, naming: None, parent: None, permit }],
+            plan: None,
         })),
         order(OrderFact::SendIntended {
             terms,

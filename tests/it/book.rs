@@ -144,6 +144,7 @@ impl Book {
             received_at: now,
             signal_time: now,
             legs,
+            plan: None,
         }))
     }
 

@@ -120,8 +120,9 @@ impl BrokerActor {
             })
             .collect();
         // Entries of a basket stand and fall together here as at every gate before.
+        let stands_alone = group.first().is_some_and(|admitted| self.line.stands_alone(admitted.record()));
         let sibling = group.iter().zip(&prepared).find_map(|(admitted, prepared)| match prepared {
-            Err((tag, reason)) if !admitted.record().is_exit() => {
+            Err((tag, reason)) if !admitted.record().is_exit() && !stands_alone => {
                 Some((*tag, format!("leg {} of this basket was refused: {reason}", admitted.record().leg + 1)))
             }
             _ => None,

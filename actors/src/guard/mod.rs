@@ -132,13 +132,13 @@ impl GuardActor {
 
     fn admit(&mut self, group: Vec<RiskCleared>, now: DateTime<Utc>) {
         let blocks = self.judge(&group, now);
-        let sibling = group.iter().zip(&blocks).find(|(cleared, block)| block.is_some() && !cleared.record().is_exit()).and_then(
-            |(cleared, block)| {
-                block
-                    .as_ref()
-                    .map(|block| (block.tag, format!("leg {} of this basket was refused: {}", cleared.record().leg + 1, block.reason)))
-            },
-        );
+        let stands_alone = group.first().is_some_and(|cleared| self.line.stands_alone(cleared.record()));
+        let is_cause = |cleared: &RiskCleared, block: &Option<Block>| block.is_some() && !cleared.record().is_exit() && !stands_alone;
+        let sibling = group.iter().zip(&blocks).find(|(cleared, block)| is_cause(cleared, block)).and_then(|(cleared, block)| {
+            block
+                .as_ref()
+                .map(|block| (block.tag, format!("leg {} of this basket was refused: {}", cleared.record().leg + 1, block.reason)))
+        });
         let (mut refused, mut admitted) = (Vec::new(), Vec::new());
         for (mut cleared, block) in group.into_iter().zip(blocks) {
             let verdict = verdict(block.as_ref());

@@ -79,6 +79,10 @@ pub struct LegDraft {
     /// Seconds after which what has not filled is cancelled; absent, it rests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_after_s: Option<String>,
+    /// How the legs of its signal depend on each other; the same for all of them. Absent: they stand and fall together at the
+    /// gates, and go by themselves from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// The order that this one repeats or replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CommandId>,
@@ -130,6 +134,7 @@ impl LegDraft {
             test_mode: ask.test_mode.map(|word| word.to_string()),
             target_position: target.map(|units| units.to_string()),
             cancel_after_s: ask.cancel_after_s.map(|seconds| seconds.to_string()),
+            policy: None,
             parent: Some(order.command_id),
             route: ask.route.as_deref().cloned(),
             blocked: None,

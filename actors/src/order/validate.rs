@@ -12,7 +12,7 @@ use super::instrument::{Instrument, InstrumentKey};
 use super::money::{Amount, Price, Quantity, decimal};
 use super::record::{Ask, Trailing};
 use super::tag::Tag;
-use super::words::{Exchange, Intent, OrderType, Product, Side, TestMode, TrailingType, Validity};
+use super::words::{Exchange, Intent, OrderType, Policy, Product, Side, TestMode, TrailingType, Validity};
 
 /// The longest time after which what has not filled is cancelled, seconds: a day ends within it.
 const CANCEL_AFTER_MOST_S: u32 = 86_400;
@@ -56,6 +56,12 @@ pub fn named_instrument(leg: &LegDraft) -> Option<InstrumentKey> {
     (!symbol.is_empty() && symbol.len() <= 64).then(|| InstrumentKey::new(exchange, symbol))
 }
 
+/// The policy that the leg's signal asks for, if it can be read.
+#[must_use]
+pub fn policy(leg: &LegDraft) -> Option<Policy> {
+    Policy::parse(leg.policy.as_deref()?.trim())
+}
+
 /// Reads one leg against the instrument found for it (`None`: the symbol is not in today's master).
 #[must_use]
 pub fn read(leg: &LegDraft, instrument: Option<&Instrument>, bounds: &Bounds) -> Reading {
@@ -72,6 +78,8 @@ pub fn read_named(leg: &LegDraft, instrument: Option<&Instrument>, refused: Opti
     let ask = reader.fields(leg);
     reader.required(leg, &ask);
     reader.target(leg, &ask);
+    // What it is for is the whole signal's business; here it is only a word.
+    let _known = reader.word("policy", leg.policy.as_ref(), Policy::parse, Policy::choices);
     match refused {
         Some((_, why)) => reader.wrong("tradingsymbol", why.as_str()),
         None => reader.against_instrument(&ask, instrument),

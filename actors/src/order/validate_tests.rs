@@ -91,6 +91,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("trailing_value", |leg| &mut leg.trailing_value),
     ("test_mode", |leg| &mut leg.test_mode),
     ("cancel_after_s", |leg| &mut leg.cancel_after_s),
+    ("policy", |leg| &mut leg.policy),
 ];
 
 /// A leg that carries every field there is, all of them right.
@@ -100,7 +101,7 @@ fn full() -> LegDraft {
         (leg.stop_loss, leg.target) = (some("790"), some("820"));
         (leg.trailing_type, leg.trailing_value) = (some("POINTS"), some("5"));
         (leg.validity, leg.test_mode) = (some("DAY"), some("SUCCESS"));
-        leg.cancel_after_s = some("30");
+        (leg.cancel_after_s, leg.policy) = (some("30"), some("ALL_OR_UNWIND"));
     })
 }
 
@@ -507,6 +508,7 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             test_mode,
             target_position,
             cancel_after_s,
+            policy: None,
             parent: None,
             route: None,
             blocked: None,

@@ -5,6 +5,7 @@
 //! order or a cancel of its own, down the same line.
 
 mod adjust;
+mod basket;
 mod rest;
 mod reverse;
 mod target;
@@ -14,11 +15,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use adjust::reduction;
+pub use basket::{BasketPlan, Move, Turn, turn};
 pub use rest::{Overdue, overdue};
 pub use reverse::{Next, Reverse, is_flat};
 pub use target::{Aim, Shot, aim, only_reduces};
 
-use crate::order::{ClientId, CommandId};
+use crate::order::{BasketId, ClientId, CommandId, Policy};
 use crate::persistence::{Book, Keep, Level, Slot, Topic, Unit};
 
 /// A plan as it is kept.
@@ -27,6 +29,8 @@ use crate::persistence::{Book, Keep, Level, Slot, Topic, Unit};
 pub enum Plan {
     /// Out of a position, and then into its opposite.
     Reverse(Reverse),
+    /// A basket with a policy.
+    Basket(BasketPlan),
 }
 
 impl Plan {
@@ -41,6 +45,22 @@ impl Plan {
     pub fn reversal(book: &Book, order: CommandId) -> Option<Reverse> {
         match book.kept(&Self::slot_of(order))?.read().ok()? {
             Self::Reverse(reverse) => Some(reverse),
+            Self::Basket(_) => None,
+        }
+    }
+
+    /// The plan of a basket.
+    #[must_use]
+    pub fn slot_of_basket(basket: BasketId) -> Slot {
+        Slot::new(Topic::Plan, basket.to_string())
+    }
+
+    /// The policy that a basket goes by, if it has one.
+    #[must_use]
+    pub fn policy(book: &Book, basket: BasketId) -> Option<Policy> {
+        match book.kept(&Self::slot_of_basket(basket))?.read().ok()? {
+            Self::Basket(plan) => Some(plan.policy),
+            Self::Reverse(_) => None,
         }
     }
 
@@ -53,7 +73,7 @@ impl Plan {
 
     /// The row that writes it down, where none stands yet. `None` never happens: it is all text and numbers.
     #[must_use]
-    pub fn begin(&self, client_id: &ClientId, slot: Slot, order: CommandId, who: &str, reason: String) -> Option<Unit> {
+    pub fn begin(&self, client_id: &ClientId, slot: Slot, order: CommandId, who: &str, reason: String) -> Option<Keep> {
         let keep = Keep {
             client_id: Some(client_id.clone()),
             slot,
@@ -65,7 +85,7 @@ impl Plan {
             who: Arc::from(who),
             command_id: Some(order),
         };
-        keep.with(self).ok().map(Unit::Keep)
+        keep.with(self).ok()
     }
 
     /// The row that ends it: a page if a person must hear how.

@@ -8,8 +8,8 @@ use crate::order::{CommandId, HoldingKey, OrderRecord, Status, Strategy, Tag};
 use crate::persistence::Book;
 use crate::watcher::{Findings, exit_goes_again};
 
-/// The most exits that one reversal sends: an exit may be cut to what the exchange takes in one order.
-const EXITS_MOST: usize = 20;
+/// The most exits that one plan sends for one position: an exit may be cut to what the exchange takes in one order.
+pub(super) const EXITS_MOST: usize = 20;
 
 /// A reversal as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

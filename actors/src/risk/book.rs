@@ -6,7 +6,7 @@ use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quot
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
 use crate::order::{GateVerdict, Intent, OrderRecord, Tag, Terms};
-use crate::plan::{Aim, Plan, aim, only_reduces, reduction};
+use crate::plan::{Aim, Plan, Turn, aim, only_reduces, reduction, turn};
 use crate::ports::Session;
 
 /// What risk says about one order.
@@ -42,6 +42,11 @@ pub enum Judgement {
         /// Why, as a code.
         tag: Tag,
         /// Why, with the numbers.
+        reason: String,
+    },
+    /// It may, when its basket's plan says that it is its turn; it keeps no other leg waiting.
+    Held {
+        /// What it waits for.
         reason: String,
     },
     /// Nothing but a fresh quote is missing, and one can be asked for.
@@ -104,7 +109,11 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
     }
     match whole_terms(x.order) {
         Some(_) if needs_a_yes(x) => ask(),
-        Some(terms) => Judgement::Clear { terms, gates, note: None },
+        Some(terms) => match Plan::policy(x.book, x.order.basket_id).map_or(Turn::Go, |policy| turn(policy, x.order, x.book, x.findings)) {
+            Turn::Go => Judgement::Clear { terms, gates, note: None },
+            Turn::Wait(reason) => Judgement::Held { reason },
+            Turn::Never(reason) => Judgement::Refuse { tag: Tag::PlanStopped, reason, gates },
+        },
         None => {
             gates.push(GateVerdict {
                 gate: "risk.terms".into(),

@@ -207,7 +207,7 @@ impl RiskActor {
             Aim::Reverse(reverse, reason) => {
                 let slot = Plan::slot_of(order.command_id);
                 let unit = Plan::Reverse(reverse).begin(&self.desk.client_id, slot, order.command_id, Self::NAME, reason);
-                unit.into_iter().for_each(|unit| self.line.post_unit(unit));
+                unit.into_iter().for_each(|keep| self.line.post_unit(Unit::Keep(keep)));
             }
             Aim::Go(_) | Aim::End(..) | Aim::Wait(_) => {}
         }
@@ -228,8 +228,9 @@ impl RiskActor {
             let judgement = self.judge_one(registered.record(), now, missing);
             judged.push((registered, judgement));
         }
+        let stands_alone = judged.first().is_some_and(|(registered, _)| self.line.stands_alone(registered.record()));
         let sibling = judged.iter().find_map(|(registered, judgement)| match judgement {
-            Judgement::Refuse { tag, reason, .. } if !registered.record().is_exit() => Some((
+            Judgement::Refuse { tag, reason, .. } if !registered.record().is_exit() && !stands_alone => Some((
                 registered.record().command_id,
                 *tag,
                 format!("leg {} of this basket was refused: {reason}", registered.record().leg + 1),
@@ -238,6 +239,7 @@ impl RiskActor {
         });
         let entries_wait = judged.iter().any(|(registered, judgement)| {
             !registered.record().is_exit()
+                && !stands_alone
                 && matches!(judgement, Judgement::Wait { .. } | Judgement::Step(_) | Judgement::Quote | Judgement::Ask { .. })
         });
         if sibling.is_none() {
@@ -253,11 +255,10 @@ impl RiskActor {
                     refused.push(refusal(registered, *tag, reason.clone(), gates))
                 }
                 (Judgement::End { tag, reason }, _) => refused.push(refusal(registered, tag, reason, Vec::new())),
-                (Judgement::Wait { .. } | Judgement::Step(_) | Judgement::Quote | Judgement::Ask { .. }, Some((_, tag, reason)))
-                    if is_entry =>
-                {
-                    refused.push(refusal(registered, *tag, reason.clone(), Vec::new()))
-                }
+                (
+                    Judgement::Wait { .. } | Judgement::Held { .. } | Judgement::Step(_) | Judgement::Quote | Judgement::Ask { .. },
+                    Some((_, tag, reason)),
+                ) if is_entry => refused.push(refusal(registered, *tag, reason.clone(), Vec::new())),
                 // What it becomes is on disk within a moment, and then it is judged: its caller goes on waiting for that.
                 (Judgement::Step(Aim::Go(shot)), _) => {
                     self.line.post_unit(self.aimed(registered.record(), shot));
@@ -272,7 +273,7 @@ impl RiskActor {
                 (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
                 // Its caller goes on waiting: a quote comes within a moment, or does not.
                 (Judgement::Quote, _) => waiting.push(registered),
-                (Judgement::Wait { reason } | Judgement::Ask { reason }, _) => {
+                (Judgement::Wait { reason } | Judgement::Held { reason } | Judgement::Ask { reason }, _) => {
                     // The caller hears that it is on disk and waits; said once, not at every look.
                     if since == now {
                         let command_id = registered.record().command_id;
@@ -359,7 +360,7 @@ impl RiskActor {
         match self.judge_one(&would_be, now, None) {
             // A change is made by a person: that is the yes.
             Judgement::Clear { .. } | Judgement::Ask { .. } => Ok(modification),
-            Judgement::Refuse { reason, .. } | Judgement::Wait { reason } => Err(reason),
+            Judgement::Refuse { reason, .. } | Judgement::Wait { reason } | Judgement::Held { reason } => Err(reason),
             Judgement::Step(_) | Judgement::End { .. } => Err("it is not settled yet what will be sent for it".to_owned()),
             Judgement::Quote => Err("there is no fresh quote to judge its value by; ask again".to_owned()),
         }

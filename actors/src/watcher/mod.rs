@@ -107,8 +107,8 @@ struct Core {
     squared_off_tries: u32,
     /// Exits that were sent again since this core was made.
     resent: BTreeSet<CommandId>,
-    /// Exits that plans have asked for since this core was made: the plan's order, and which of its exits.
-    planned: BTreeSet<(CommandId, usize)>,
+    /// Exits that plans have asked for, and when: the plan's order, and which of its exits.
+    planned: BTreeMap<(CommandId, usize), DateTime<Utc>>,
     /// Trades that the stream brought before their order's number was known.
     early_trades: BTreeMap<BrokerOrderId, Vec<Fill>>,
     /// Books that commits have asked for, and when such were last read.
@@ -199,6 +199,7 @@ impl WatcherActor {
     /// What a commit sets in motion.
     fn committed(&mut self, events: &[Event], now: DateTime<Utc>) {
         let mut wanted = BTreeSet::new();
+        let has_plans = self.has_plans();
         let (mut asks_cancel, mut touches_plans) = (false, false);
         for event in events {
             if let Some((change, _)) = event.control.as_deref() {
@@ -208,7 +209,7 @@ impl WatcherActor {
                 }
                 self.enforce_kill(now);
             }
-            touches_plans |= concerns_plans(event);
+            touches_plans |= concerns_plans(event, has_plans);
             let Some(record) = &event.record else { continue };
             asks_cancel |= record.cancel_wanted.is_some() && record.broker_order_id.is_some() && !record.status.is_terminal();
             if let Some(id) = &record.broker_order_id

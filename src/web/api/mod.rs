@@ -140,6 +140,7 @@ impl OrderBody {
             test_mode: self.test_mode.or(leg.test_mode),
             target_position: self.target_position.or(leg.target_position),
             cancel_after_s: self.cancel_after_s.or(leg.cancel_after_s),
+            policy: leg.policy,
             parent: leg.parent,
             route: leg.route,
             blocked: leg.blocked,

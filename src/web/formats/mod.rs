@@ -65,6 +65,18 @@ impl Refusal {
     }
 }
 
+/// Reads an alert that names its orders itself: one that is stored has no route.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn orders(body: &Json) -> Result<Alert, Refusal> {
+    match body {
+        Json::Object(fields) if fields.contains_key("legs") => native::read(body),
+        Json::Object(_) => Err(Refusal::UnknownShape("there is no \"legs\"")),
+        _ => Err(Refusal::UnknownShape("the body is no object")),
+    }
+}
+
 /// Reads an alert, whatever its format. `received_at` dates what says no day.
 ///
 /// # Errors

@@ -27,6 +27,7 @@ const TOP: &[&str] = &[
     "seq",
     "repeat",
     "validity",
+    "policy",
     "legs",
     "underlying",
     "expiry",
@@ -75,6 +76,7 @@ pub(super) fn read(body: &Json) -> Result<Alert, Refusal> {
         product: whole.text("product_type"),
         validity: whole.text("validity"),
         test_mode: whole.text("test_mode"),
+        policy: whole.text("policy"),
         ..LegDraft::default()
     };
     let idempotency_key = whole.filled_in("idempotency_key");
@@ -117,6 +119,7 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         test_mode: common.test_mode.clone(),
         target_position: fields.text("target_position"),
         cancel_after_s: fields.text("cancel_after_s"),
+        policy: common.policy.clone(),
         parent: None,
         route: common.route.clone(),
         blocked: None,

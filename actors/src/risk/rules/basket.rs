@@ -1,9 +1,13 @@
 //! Entries of one basket stand and fall together: when one was refused, before a stop say, the others are refused too.
 
 use super::{Checked, Inputs};
-use crate::order::{Status, Tag};
+use crate::order::{Policy, Status, Tag};
+use crate::plan::Plan;
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
+    if Plan::policy(x.book, x.order.basket_id) == Some(Policy::BestEffort) {
+        return Checked::new("risk.basket", Tag::RiskLimitsExceeded, true, "every leg goes by itself (BEST_EFFORT)", "none");
+    }
     let refused = x.book.siblings(x.order).find(|order| {
         // One for which nothing was to do has not failed.
         let is_done = matches!(order.tag, Some(Tag::AtTarget | Tag::Superseded));
