@@ -9,6 +9,7 @@ pub(super) mod broker;
 pub(super) mod controls;
 pub(super) mod diagnostics;
 pub(super) mod exits;
+pub(super) mod explain;
 pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
