@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::explain::Explained;
 use crate::guard::ForceClear;
 use crate::ingress::Submit;
 use crate::line::{Desk, Line, Phase};
@@ -94,6 +95,15 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         self.line.tell_ingress(Submit { draft, permits, reply });
         Ok(answer)
+    }
+
+    /// What the gates would say of a signal now, and what would be sent for it. Nothing is written, and nothing is sent.
+    ///
+    /// # Errors
+    /// No account.
+    pub fn explain(&self, draft: &SignalDraft) -> Result<Vec<Explained>, EngineError> {
+        let desk = self.desk(&draft.client_id)?;
+        Ok(crate::explain::explain(&self.line, desk, draft, self.line.clock.now()))
     }
 
     /// Asks for an order to be cancelled; durable once answered. `NotApplied` if it has ended or is being cancelled.

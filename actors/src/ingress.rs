@@ -7,13 +7,15 @@ pub mod naming;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
+use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::line::{Line, Phase};
 use crate::order::validate::{self, Bounds};
-use crate::order::{BasketId, ClientId, CommandId, Intent, LegDraft, Policy, Side, SignalDraft, Tag, basket};
+use crate::order::{Ask, BasketId, ClientId, CommandId, Intent, LegDraft, Policy, Side, SignalDraft, Tag, basket};
 use crate::persistence::{Answer, Cargo, Keep, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
 use crate::plan::{BasketPlan, Plan};
+use crate::ports::Naming;
 use crate::risk::Assess;
 use crate::supervision::{Shell, guarded};
 
@@ -87,7 +89,6 @@ impl IngressActor {
     /// Reads every leg, in the order in which they will go, and decides those that are not valid. A basket's entries
     /// stand and fall together: a hedge that cannot be read must not leave its short alone.
     fn read_legs(&self, draft: &SignalDraft, permits: Vec<Permit>, takes_unenforced_exits: bool) -> Vec<NewOrder> {
-        let bounds = Bounds { max_notional: self.line.settings.max_notional };
         let now = self.line.clock.now();
         let mut legs: Vec<NewOrder> = draft
             .legs
@@ -95,32 +96,14 @@ impl IngressActor {
             .zip(permits)
             .enumerate()
             .map(|(index, (leg, permit))| {
-                let named = naming::name(&self.line, &draft.client_id, leg, now);
-                let reading = validate::read_named(&named.leg, named.instrument.as_deref(), named.refused.as_ref(), &bounds);
-                let mut refused = (!reading.violations.is_empty()).then(|| {
-                    let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
-                    // That nothing is held says all there is to say about an exit.
-                    let held_nothing = named.refused.filter(|(tag, _)| *tag == Tag::NoPosition);
-                    held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
-                });
-                refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
-                if refused.is_none()
-                    && !takes_unenforced_exits
-                    && (reading.ask.stop_loss.is_some() || reading.ask.target.is_some() || reading.ask.trailing.is_some())
-                {
-                    refused = Some((
-                        Tag::ValidationFailed,
-                        "stop_loss: stop, target and trailing are not enforced yet, so they are refused on a live account; leave them out"
-                            .to_owned(),
-                    ));
-                }
+                let ReadLeg { ask, refused, naming } = read_leg(&self.line, &draft.client_id, leg, takes_unenforced_exits, now);
                 NewOrder {
                     command_id: CommandId(self.line.ids.next()),
                     leg: u16::try_from(index).unwrap_or(u16::MAX),
-                    ask: reading.ask,
+                    ask,
                     refused,
                     sent: sent_text(leg),
-                    naming: named.naming,
+                    naming,
                     parent: leg.parent,
                     permit,
                 }
@@ -155,6 +138,41 @@ impl IngressActor {
             })
             .flatten()
     }
+}
+
+/// A leg as it was read.
+#[derive(Debug)]
+pub(crate) struct ReadLeg {
+    /// What could be read of it.
+    pub ask: Ask,
+    /// Why it goes no further, if so.
+    pub refused: Option<(Tag, String)>,
+    /// How its instrument's name was read, where it was not the broker's own.
+    pub naming: Option<Naming>,
+}
+
+/// Reads one leg against today's instruments: for a registration, and for an explanation of what one would do.
+pub(crate) fn read_leg(line: &Line, client_id: &ClientId, leg: &LegDraft, takes_unenforced_exits: bool, now: DateTime<Utc>) -> ReadLeg {
+    let bounds = Bounds { max_notional: line.settings.max_notional };
+    let named = naming::name(line, client_id, leg, now);
+    let reading = validate::read_named(&named.leg, named.instrument.as_deref(), named.refused.as_ref(), &bounds);
+    let mut refused = (!reading.violations.is_empty()).then(|| {
+        let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
+        // That nothing is held says all there is to say about an exit.
+        let held_nothing = named.refused.filter(|(tag, _)| *tag == Tag::NoPosition);
+        held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
+    });
+    refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
+    if refused.is_none()
+        && !takes_unenforced_exits
+        && (reading.ask.stop_loss.is_some() || reading.ask.target.is_some() || reading.ask.trailing.is_some())
+    {
+        refused = Some((
+            Tag::ValidationFailed,
+            "stop_loss: stop, target and trailing are not enforced yet, so they are refused on a live account; leave them out".to_owned(),
+        ));
+    }
+    ReadLeg { ask: reading.ask, refused, naming: named.naming }
 }
 
 /// The plan of a basket with a policy, unless none of it goes anywhere.

@@ -7,7 +7,7 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, exits, intents, order, orderbook,
+    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, exits, explain, intents, order, orderbook,
     positions, schedule, symbols, verdicts,
 };
 use super::bearer::require_key;
@@ -67,6 +67,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/positions", Guard::Trade),
     route("GET", "/dashboard/attention", Guard::Key),
     route("GET", "/dashboard/schedule", Guard::Trade),
+    route("POST", "/dashboard/explain", Guard::Trade),
     route("GET", "/dashboard/symbols/search", Guard::Trade),
     route("GET", "/dashboard/symbols/expiries", Guard::Trade),
     route("GET", "/dashboard/symbols/contracts", Guard::Trade),
@@ -136,6 +137,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
         .service(at("/schedule", "GET").route(web::get().to(schedule::list)))
+        .service(at("/explain", "POST").route(web::post().to(explain::explain)))
         .service(at("/symbols/search", "GET").route(web::get().to(symbols::search)))
         .service(at("/symbols/expiries", "GET").route(web::get().to(symbols::expiries)))
         .service(at("/symbols/contracts", "GET").route(web::get().to(symbols::contracts)))

@@ -12,6 +12,7 @@ mod cli;
 mod conformance;
 mod crash;
 mod exits;
+mod explain;
 mod intent_log;
 mod live;
 mod long_day;

@@ -146,6 +146,13 @@ fn unaimed(x: &Inputs<'_>) -> Judgement {
     }
 }
 
+/// What every rule for an order of its kind says, whatever comes of it.
+#[must_use]
+pub fn verdicts(x: &Inputs<'_>) -> Vec<GateVerdict> {
+    let rules = if x.order.is_exit() { FOR_EXITS } else { FOR_ENTRIES };
+    rules.iter().map(|rule| rule(x).verdict).collect()
+}
+
 fn ask() -> Judgement {
     Judgement::Ask { reason: "waits for a person's yes (LIVE-APPROVE)".to_owned() }
 }
@@ -205,7 +212,7 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
 }
 
 /// The terms of an order that leaves nothing open. A mock exit may lack what a position would settle.
-fn whole_terms(order: &OrderRecord) -> Option<Terms> {
+pub(crate) fn whole_terms(order: &OrderRecord) -> Option<Terms> {
     let ask = &order.ask;
     let mock = order.is_test() && ask.intent == Some(Intent::Exit);
     Some(Terms {

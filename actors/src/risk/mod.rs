@@ -16,7 +16,8 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-pub use book::{Judgement, judge};
+pub(crate) use book::whole_terms;
+pub use book::{Judgement, judge, verdicts};
 pub use change::{Change, ChangeAnswer};
 pub use exit::{ExitSize, size};
 pub use quotes::QuoteCame;
@@ -26,7 +27,7 @@ pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
 use crate::arming::{ArmMode, Mode};
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
+use crate::order::{ClientId, CommandId, GateVerdict, InstrumentKey, OrderFact, OrderRecord, Tag, Terms};
 use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
 use crate::plan::{Aim, Plan, Shot};
 use crate::supervision::{Shell, at_hand, guarded};
@@ -120,28 +121,56 @@ impl RiskActor {
         Self { line, desk, waiting: Waiting::default(), was_armed: true }
     }
 
-    fn judge_one(&self, order: &OrderRecord, now: DateTime<Utc>, missing: Option<&QuoteCame>) -> Judgement {
+    pub(crate) fn judge_one(&self, order: &OrderRecord, now: DateTime<Utc>, missing: Option<&QuoteCame>) -> Judgement {
         let Some(instrument) = order.instrument() else {
             return Judgement::Refuse { tag: Tag::ValidationFailed, reason: "exchange must be given".into(), gates: Vec::new() };
         };
+        let judged = self.look(order, &instrument, now, missing, |inputs| judge(inputs, self.desk.phase()));
+        // What is held must be closed: without the broker's number of the instrument it cannot be, until a master has it.
+        let is_unknown = || self.line.instruments.find(&instrument).is_none();
+        if matches!(judged, Some(Judgement::Clear { .. })) && order.is_exit() && !order.is_test() && is_unknown() {
+            return Judgement::Wait { reason: format!("{instrument} is held, but it is not in today's instrument master") };
+        }
+        judged.unwrap_or_else(|| Judgement::Refuse {
+            tag: Tag::EngineFault,
+            reason: format!("there is no book for {}", self.desk.client_id),
+            gates: Vec::new(),
+        })
+    }
+
+    /// What every rule says of an order, whatever comes of it.
+    pub(crate) fn verdicts(&self, order: &OrderRecord, now: DateTime<Utc>) -> Vec<GateVerdict> {
+        let Some(instrument) = order.instrument() else { return Vec::new() };
+        self.look(order, &instrument, now, None, verdicts).unwrap_or_default()
+    }
+
+    /// Looks at everything that a rule may look at.
+    fn look<R>(
+        &self,
+        order: &OrderRecord,
+        instrument: &InstrumentKey,
+        now: DateTime<Utc>,
+        missing: Option<&QuoteCame>,
+        look: impl FnOnce(&Inputs<'_>) -> R,
+    ) -> Option<R> {
         let latched = self.desk.latch.forbids(&order.ask.strategy, order.is_exit());
         let standing = self.desk.standing(now);
         let max_age = chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
-        let newest = self.line.newest_quote(&self.desk, &instrument);
+        let newest = self.line.newest_quote(&self.desk, instrument);
         let quote = newest.filter(|quote| now.signed_duration_since(quote.at) <= max_age);
-        let unquoted = match missing.filter(|came| came.key == instrument) {
+        let unquoted = match missing.filter(|came| came.key == *instrument) {
             _ if self.desk.broker.capabilities().takes_market_orders => Unquoted::Refuse,
             Some(came) => Unquoted::Missing(came.missing.as_deref().unwrap_or("the one that came is too old")),
             None => Unquoted::Ask,
         };
         let is_live = self.desk.broker.capabilities().is_live;
-        let market = Market::of(&self.line.calendar, &*self.line.instruments, &instrument, is_live, now);
+        let market = Market::of(&self.line.calendar, &*self.line.instruments, instrument, is_live, now);
         let findings = self.desk.findings.read();
-        let found = self.line.instruments.find(&instrument);
-        let judged = self.line.view.read(&self.desk.client_id, |book| {
+        let found = self.line.instruments.find(instrument);
+        self.line.view.read(&self.desk.client_id, |book| {
             let inputs = Inputs {
                 order,
-                instrument: &instrument,
+                instrument,
                 largest: found.as_ref().and_then(|found| found.max_quantity()),
                 book,
                 findings: &findings,
@@ -153,21 +182,12 @@ impl RiskActor {
                 unquoted,
                 low_disk: self.line.disk_is_low(),
                 clock_behind: self.line.clock_is_behind(now),
-                master: self.line.instruments.as_of_row(&instrument),
+                master: self.line.instruments.as_of_row(instrument),
                 is_live,
                 market: &market,
                 now,
             };
-            judge(&inputs, self.desk.phase())
-        });
-        // What is held must be closed: without the broker's number of the instrument it cannot be, until a master has it.
-        if matches!(judged, Some(Judgement::Clear { .. })) && found.is_none() && order.is_exit() && !order.is_test() {
-            return Judgement::Wait { reason: format!("{instrument} is held, but it is not in today's instrument master") };
-        }
-        judged.unwrap_or_else(|| Judgement::Refuse {
-            tag: Tag::EngineFault,
-            reason: format!("there is no book for {}", self.desk.client_id),
-            gates: Vec::new(),
+            look(&inputs)
         })
     }
 

@@ -11,6 +11,7 @@ pub(super) mod connect;
 pub(super) mod controls;
 pub(super) mod diagnostics;
 pub(super) mod exits;
+pub(super) mod explain;
 pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
