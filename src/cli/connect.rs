@@ -318,6 +318,18 @@ fn read(config: &Config, account: Option<&str>, args: &SampleArgs) -> Done {
         for note in becomes["notes"].as_array().into_iter().flatten() {
             page.line(format!("  note: {}", plain(note)));
         }
+        page.line(format!("  chain: {}", plain(&becomes["chain"])));
+        page.heading("What would happen now");
+        let explained = &becomes["explained"];
+        let rest: Map<String, Value> = explained
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| *name != "gates")
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        fields(&Value::Object(rest), &mut page);
+        gates(&explained["gates"], &mut page);
     }
     page.show()?;
     Ok(Ok(if is_good { EXIT_OK } else { EXIT_ATTENTION }))
@@ -337,6 +349,14 @@ fn test(config: &Config, account: Option<&str>, args: &SampleArgs) -> Done {
         verdicts(&detail.body)?;
     }
     Ok(code)
+}
+
+fn gates(gates: &Value, page: &mut Page) {
+    let rows = gates.as_array().into_iter().flatten().map(|gate| {
+        let passed = if gate["passed"] == true { "PASSED" } else { "REFUSED" };
+        vec![plain(&gate["gate"]), passed.to_owned(), plain(&gate["input"]), plain(&gate["limit"])]
+    });
+    page.heading("The gates").table(&["gate", "verdict", "saw", "limit"], rows);
 }
 
 /// What every gate said about a test, and the exact request that would have gone out.

@@ -361,6 +361,9 @@ async fn connect_says_what_to_copy_what_it_becomes_and_tests_it() {
     let read = house.post("/dashboard/connect/read", json!({ "sample": recipe["sample"] })).await;
     let becomes = &read.body["alerts"][0]["becomes"];
     assert_eq!((&becomes["instrument"], &becomes["order"]["execution_type"]), (&json!("NSE:SBIN-EQ"), &json!("ENTRY")), "{:#}", read.body);
+    let explained = &becomes["explained"];
+    assert!(explained["gates"].as_array().is_some_and(|gates| gates.iter().all(|gate| gate["passed"] == true)), "{explained:#}");
+    assert!(explained["request"].to_string().contains("SBIN-EQ"), "the exact request: {explained:#}");
     let lost = house.post("/dashboard/connect/read", json!({ "sample": { "ticker": "{{ticker}}", "action": "buy" } })).await;
     assert!(lost.body["alerts"][0]["reading"]["wrong"].to_string().contains("placeholder"), "{:#}", lost.body);
     assert_eq!(house.events(None).await.len() + house.events(Some(&house.client())).await.len(), before, "reading writes nothing");

@@ -4,17 +4,18 @@
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::order::ClientId;
-use ordergate_actors::routes::Route;
+use ordergate_actors::routes::{Reading, Route, Step};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Answer;
 use super::alert_routes::shown;
+use super::explain::explanation;
 use crate::web::auth::body_hash;
 use crate::web::body::{self, typed};
 use crate::web::chain::{self, Incoming};
 use crate::web::connect::{Sender, recipe};
-use crate::web::formats::{self, Read};
+use crate::web::formats::{self, Alert, Read};
 use crate::web::json::Json;
 use crate::web::problem::Problem;
 use crate::web::routing::{self, routes_of};
@@ -89,24 +90,54 @@ pub(in crate::web) async fn read(request: HttpRequest, payload: Payload, state: 
             "POST /dashboard/explain",
         ));
     };
+    Ok(HttpResponse::Ok().json(becomes(&state, &client_id, &source, &readings)?))
+}
+
+/// What readings would become, each by itself: its route, its order, its place in its chain, and what the gates and the
+/// broker's adapter would make of it. Nothing is written.
+///
+/// # Errors
+/// No such account.
+pub(super) fn becomes(state: &WebState, client_id: &ClientId, source: &Source, readings: &[Reading]) -> Result<Value, Problem> {
     let mut items = Vec::new();
-    for reading in &readings {
-        let routed = match routing::route(&state, &client_id, &source.name, reading, None) {
-            Ok(routing) => json!({
-                "route": routing.route.name,
-                "version": routing.version,
-                "instrument": routing.instrument.map(|key| key.to_string()),
-                "held": routing.held,
-                "order": routing.planned.leg,
-                "notes": routing.planned.notes,
-                "key": routing.key,
-                "chain": routing.place.map(|link| format!("{:?}", link.step)),
-            }),
+    for reading in readings {
+        let becomes = match routing::route(state, client_id, &source.name, reading, None) {
+            Ok(routing) => {
+                let alert = Alert {
+                    format: reading.format.as_str(),
+                    legs: vec![routing.planned.leg.clone()],
+                    idempotency_key: None,
+                    signal_time: reading.made_at,
+                    seq: None,
+                    repeat: reading.repeat,
+                    ignored: Vec::new(),
+                };
+                json!({
+                    "route": routing.route.name,
+                    "version": routing.version,
+                    "instrument": routing.instrument.map(|key| key.to_string()),
+                    "held": routing.held,
+                    "order": routing.planned.leg,
+                    "notes": routing.planned.notes,
+                    "key": routing.key,
+                    "chain": routing.place.map(|link| chain_words(&link.step)),
+                    "explained": explanation(state, client_id, &alert)?["legs"][0],
+                })
+            }
             Err(problem) => problem.body(),
         };
-        items.push(json!({ "reading": reading, "becomes": routed }));
+        items.push(json!({ "reading": reading, "becomes": becomes }));
     }
-    Ok(HttpResponse::Ok().json(json!({ "client_id": client_id, "source": source.name, "alerts": items })))
+    Ok(json!({ "client_id": client_id, "source": source.name, "alerts": items, "done": "nothing was written, and nothing was sent" }))
+}
+
+fn chain_words(step: &Step) -> String {
+    match step {
+        Step::Next => "it goes on where the last alert ended, or is the first".to_owned(),
+        Step::Same => "it is the last alert again".to_owned(),
+        Step::Overtaken(words) => format!("too late: {words}"),
+        Step::Missed(words) => format!("an alert was missed: {words}"),
+    }
 }
 
 /// Sends a sample as a test: it walks the whole line, leaves its record, and ends before the broker. It stands in no chain.
@@ -142,15 +173,7 @@ pub(in crate::web) async fn test(request: HttpRequest, payload: Payload, state: 
 async fn sample(request: &HttpRequest, payload: Payload, state: &WebState) -> Result<(ClientId, Source, Read, Option<String>), Problem> {
     let (body, sent) = typed::<SampleBody>(payload, request.headers(), &state.settings).await?;
     let client_id = state.account(body.client_id.as_deref())?;
-    let source = match &body.source {
-        Some(name) => state.settings.sources.iter().find(|source| source.name == *name),
-        None => state.settings.sources.first(),
-    };
-    let source =
-        source.ok_or_else(|| Problem::not_found("no_such_source", "there is no such source", "GET /dashboard/connect lists them"))?;
-    if !source.may_send_for(&client_id) {
-        return Err(Problem::no_account());
-    }
+    let source = source(state, &client_id, body.source.as_deref())?;
     // Numbers keep their text: the sample is read as it was sent, not as the fields were.
     let json = match (&body.sample, sent.get("sample")) {
         (Value::String(text), _) => body::parse(text.as_bytes(), &state.settings)?,
@@ -160,6 +183,17 @@ async fn sample(request: &HttpRequest, payload: Payload, state: &WebState) -> Re
     let read = formats::read(&json, state.now())
         .map_err(|refusal| Problem::bad_request(refusal.code(), refusal.to_string(), "see docs/connect.md for the formats"))?;
     Ok((client_id, source.clone(), read, body.result))
+}
+
+/// The source that is named, or the first.
+///
+/// # Errors
+/// 404.
+pub(super) fn source<'a>(state: &'a WebState, client_id: &ClientId, name: Option<&str>) -> Result<&'a Source, Problem> {
+    let found = state.settings.sources.iter().find(|source| name.is_none_or(|name| source.name == name));
+    let source =
+        found.ok_or_else(|| Problem::not_found("no_such_source", "there is no such source", "GET /dashboard/connect lists them"))?;
+    if source.may_send_for(client_id) { Ok(source) } else { Err(Problem::no_account()) }
 }
 
 fn named(state: &WebState, client_id: &ClientId, name: &str) -> Result<Route, Problem> {

@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::connect::{becomes, source};
 use super::{Answer, who};
 use crate::web::bearer::scope;
 use crate::web::body;
-use crate::web::formats::{self, Alert};
+use crate::web::formats::{self, Alert, Read};
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
 
@@ -18,6 +19,8 @@ use crate::web::state::WebState;
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct For {
     client_id: Option<String>,
+    /// Whose alert it would be, where a route decides; absent: the first source.
+    source: Option<String>,
 }
 
 /// What would become of the alert in the body, if it came now, for the account that the address names.
@@ -27,10 +30,16 @@ pub(in crate::web) async fn explain(request: HttpRequest, payload: Payload, stat
         return Err(Problem::not_for_this_key(&who(&request)));
     }
     let json = body::json(payload, request.headers(), &state.settings).await?.without("secret_key");
-    let alert = formats::read(&json).map_err(|refusal| {
+    let read = formats::read(&json, state.now()).map_err(|refusal| {
         Problem::bad_request(refusal.code(), refusal.to_string(), "paste the alert as its sender would send it; a secret in it is not read")
     })?;
-    Ok(HttpResponse::Ok().json(explanation(&state, &client_id, &alert)?))
+    match read {
+        Read::Orders(alert) => Ok(HttpResponse::Ok().json(explanation(&state, &client_id, &alert)?)),
+        Read::Readings(readings) => {
+            let source = source(&state, &client_id, asked.source.as_deref())?;
+            Ok(HttpResponse::Ok().json(becomes(&state, &client_id, source, &readings)?))
+        }
+    }
 }
 
 /// The same for an alert that was read already.
