@@ -159,10 +159,11 @@ pub(crate) fn read_leg(line: &Line, client_id: &ClientId, leg: &LegDraft, takes_
     let mut refused = (!reading.violations.is_empty()).then(|| {
         let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
         // That nothing is held says all there is to say about an exit.
-        let held_nothing = named.refused.filter(|(tag, _)| *tag == Tag::NoPosition);
+        let held_nothing = named.refused.filter(|(tag, _)| matches!(tag, Tag::NoPosition | Tag::AtTarget));
         held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
     });
-    refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
+    // What was decided before says more than what is wrong with the fields.
+    refused = leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())).or(refused);
     if refused.is_none()
         && !takes_unenforced_exits
         && (reading.ask.stop_loss.is_some() || reading.ask.target.is_some() || reading.ask.trailing.is_some())

@@ -77,6 +77,8 @@ pub fn name<'a>(line: &Line, client_id: &ClientId, leg: &'a LegDraft, now: DateT
 fn refusal(leg: &LegDraft, trouble: &Unresolved) -> Option<(Tag, String)> {
     let is_exit = leg.only_closes();
     match trouble.why {
+        // Of a position that shall be flat nothing is to do then; an exit is told that it closes nothing.
+        Why::NothingHeld if leg.target_position.is_some() => Some((Tag::AtTarget, trouble.to_string())),
         Why::NothingHeld => Some((Tag::NoPosition, trouble.to_string())),
         Why::Unknown if is_exit && validate::named_instrument(leg).is_some() => None,
         Why::Unknown | Why::Ambiguous | Why::NoPrice => Some((Tag::ValidationFailed, trouble.to_string())),
