@@ -492,6 +492,7 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             test_mode,
             parent: None,
             unreadable,
+            ..LegDraft::default()
         }
     })
 }

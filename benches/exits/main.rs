@@ -1,0 +1,76 @@
+//! From a quote to the exit order handed to the broker: 500 watched positions, 20,000 quotes a second, and every now and
+//! then one of them reaches its stop. Beside it the same commits of a raw ledger, of the same run.
+//!
+//! `cargo bench --bench exits`. `-- --short` fires fifty stops instead of all.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::float_arithmetic,
+    reason = "a benchmark: it may stop at the first surprise, and it counts time"
+)]
+
+#[path = "../order_path/raw.rs"]
+#[expect(dead_code, reason = "the other bench needs more of it")]
+mod raw;
+#[path = "../order_path/stats.rs"]
+#[expect(dead_code, reason = "the other bench needs more of it")]
+mod stats;
+mod world;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stats::{Sample, at, verdict};
+use world::{QUOTES_PER_SECOND, WATCHED, World};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.iter().any(|argument| argument == "--test") {
+        return;
+    }
+    let stops = if arguments.iter().any(|argument| argument == "--short") { 50 } else { WATCHED };
+    println!("exits: {WATCHED} watched positions, {QUOTES_PER_SECOND} quotes/s, {stops} stops\n");
+    let before = raw::closed_loop(1, 1_000);
+    let times = run(stops);
+    let raw = Sample::pooled(&[before, raw::closed_loop(1, 1_000)]);
+    let (commit, p50, p99) = (raw.commit_us(99.0), at(&times, 50.0), at(&times, 99.0));
+    println!("one raw commit p50 {:.0} us, p99 {commit:.0} us; quote to order p50 {p50:.0} us, p99 {p99:.0} us", raw.commit_us(50.0));
+    verdict("quote to order handed over, p99 (us), against 3 commits + 300 us", p99, "<=", 3.0f64.mul_add(commit, 300.0));
+}
+
+/// Fires so many stops, one after the other, under the load of all quotes; how long each took.
+fn run(stops: usize) -> Vec<Duration> {
+    let world = Arc::new(World::new());
+    let engine = Arc::clone(&world);
+    std::thread::spawn(move || {
+        actix::System::new().block_on(async move {
+            let running = engine.start();
+            engine.enter(&running).await;
+            std::future::pending::<()>().await;
+        });
+    });
+    world.wait_until("every position is watched", |world| world.is_ready());
+    let load = Arc::clone(&world);
+    std::thread::spawn(move || {
+        let (start, mut number) = (Instant::now(), 0u32);
+        loop {
+            // In ticks of a millisecond, as a stream's frames come.
+            for _ in 0..QUOTES_PER_SECOND / 1_000 {
+                load.calm(number as usize % WATCHED);
+                number = number.wrapping_add(1);
+            }
+            let due = Duration::from_millis(u64::from(number / (QUOTES_PER_SECOND / 1_000)));
+            std::thread::park_timeout(due.saturating_sub(start.elapsed()));
+        }
+    });
+    let mut times = Vec::with_capacity(stops);
+    for place in 0..stops {
+        std::thread::park_timeout(Duration::from_millis(5));
+        let quoted = world.crash(place);
+        world.wait_until("its exit is placed", |world| world.placed_at(place).is_some());
+        times.push(world.placed_at(place).unwrap().duration_since(quoted));
+    }
+    times
+}
