@@ -148,6 +148,7 @@ impl IngressActor {
                     let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
                     (Tag::ValidationFailed, words.join("; "))
                 });
+                let refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
                 NewOrder {
                     command_id: CommandId(self.line.ids.next()),
                     leg: u16::try_from(index).unwrap_or(u16::MAX),

@@ -127,6 +127,7 @@ pub(super) fn units_of(
         trailing: None,
         exits: Default::default(),
         test_mode: None,
+        route: None,
     };
     let terms = Terms {
         side: Side::Buy,

@@ -150,6 +150,7 @@ impl Reader {
             trailing: self.trailing(leg),
             exits: self.exits(leg),
             test_mode: self.word("test_mode", leg.test_mode.as_ref(), TestMode::parse, TestMode::choices),
+            route: leg.route.clone().map(Arc::new),
         }
     }
 

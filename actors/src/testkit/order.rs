@@ -41,6 +41,7 @@ pub fn order(number: u64) -> OrderRecord {
             trailing: None,
             exits: Default::default(),
             test_mode: None,
+            route: None,
         },
         status: Status::Created,
         tag: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
     Amount, Ask, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey,
-    InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Side, SignalId, Source, Status, Strategy, Tag, Terms,
+    InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms,
     TestMode, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::ports::{Store, Verdict, Write};
@@ -56,7 +56,7 @@ fn ask() -> impl Gen<Value = Ask> {
     );
     let size =
         (of(select(Side::ALL)), of((1i64..=Quantity::MAX).prop_map(|units| Quantity::new(units).unwrap())), of(select(Product::ALL)));
-    let kind = (of(select(OrderType::ALL)), select(Validity::ALL), of(select(TestMode::ALL)));
+    let kind = (of(select(OrderType::ALL)), select(Validity::ALL), of(select(TestMode::ALL)), of(routed()));
     let exits = (of(exit_at()), of(exit_at()), of(0u32..1_440)).prop_map(|(trailing_step, break_even, minutes)| ExitExtras {
         trailing_step,
         break_even,
@@ -81,7 +81,13 @@ fn ask() -> impl Gen<Value = Ask> {
         trailing: prices.4,
         exits: prices.5,
         test_mode: kind.2,
+        route: kind.3.map(Arc::new),
     })
+}
+
+fn routed() -> impl Gen<Value = Routed> {
+    (text(), 0u64..1_000_000, any::<u32>(), of(any::<u32>()), any::<bool>())
+        .prop_map(|(route, version, adds, trades_per_day, approval)| Routed { route, version, adds, trades_per_day, approval })
 }
 
 fn record() -> impl Gen<Value = OrderRecord> {
@@ -146,6 +152,7 @@ proptest! {
             exchange: first.ask.exchange,
             symbol: first.ask.symbol.clone(),
             test_mode: first.ask.test_mode,
+            route: first.ask.route.clone(),
             ..then.ask
         };
         let moved = OrderRecord {

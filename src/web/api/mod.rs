@@ -127,6 +127,8 @@ impl OrderBody {
             exit_at: self.exit_at.or(leg.exit_at),
             test_mode: self.test_mode.or(leg.test_mode),
             parent: leg.parent,
+            route: leg.route,
+            blocked: leg.blocked,
             unreadable: leg.unreadable,
         }
     }

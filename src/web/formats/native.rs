@@ -112,6 +112,8 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         exit_at: fields.text("exit_at"),
         test_mode: common.test_mode.clone(),
         parent: None,
+        route: None,
+        blocked: None,
         unreadable: Vec::new(),
     };
     LegDraft { unreadable: fields.unreadable, ..draft }
