@@ -59,8 +59,6 @@ pub enum Halted {
     OneSided,
     /// The touch is beyond the cost cap.
     Cap(Price),
-    /// The touch is beyond the exchange's band.
-    Band(Price),
     /// Its limit reaches the touch, and it rests all the same.
     Rests,
 }
@@ -71,7 +69,6 @@ impl fmt::Display for Halted {
             Self::NoQuote => f.write_str("there is no fresh quote"),
             Self::OneSided => f.write_str("nobody stands on the other side of the book, which is not chased into"),
             Self::Cap(price) => write!(f, "the touch is beyond the cost cap at {price}"),
-            Self::Band(price) => write!(f, "the touch is beyond the exchange's band, which ends at {price}"),
             Self::Rests => f.write_str("its limit reaches the touch and it still rests"),
         }
     }
@@ -137,9 +134,13 @@ pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc
     let rung = usize::try_from(ladder.steps).unwrap_or(usize::MAX).min(last);
     let through = rungs.through.get(rung).copied().unwrap_or(Decimal::ZERO);
     let wanted = shifted(touch, share(touch, through).max(instrument.tick.value()), side);
-    let (bound, halted) = bound(climb, ladder, rungs, quote);
+    // A band that the market trades outside of is stale or wrong: nothing is held to it.
+    let band = quote.band.or(instrument.band).filter(|(low, high)| (low.value()..=high.value()).contains(&touch));
+    let cap = cap(ladder, rungs, side).max(instrument.tick.value());
+    let halted = Halted::Cap(instrument.round_to_tick(cap, side).unwrap_or(instrument.tick));
+    let edge = band.map(|(low, high)| if side == Side::Buy { high.value() } else { low.value() });
+    let bound = edge.filter(|edge| is_as_willing(cap, *edge, side)).unwrap_or(cap);
     let wanted = if is_as_willing(wanted, bound, side) { bound } else { wanted };
-    let band = quote.band.or(instrument.band);
     // Where even the cap lies on the passive side of the band the exchange takes no price that the cap allows.
     let price = instrument.round_to_tick(wanted, side).filter(|price| band.is_none_or(|(low, high)| (low..=high).contains(price)));
     let Some(price) = price else { return Step::Halt(halted) };
@@ -155,21 +156,6 @@ pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc
             }
         }
         _ => Step::Reprice(price),
-    }
-}
-
-/// The farthest price of all bounds, and which one it is.
-fn bound(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, quote: &Quote) -> (Decimal, Halted) {
-    let side = climb.side;
-    let cap = cap(ladder, rungs, side).max(climb.instrument.tick.value());
-    let named = |price: Decimal| climb.instrument.round_to_tick(price, side).unwrap_or(climb.instrument.tick);
-    let band = quote.band.or(climb.instrument.band).map(|(low, high)| match side {
-        Side::Buy => high.value(),
-        Side::Sell => low.value(),
-    });
-    match band.filter(|band| is_as_willing(cap, *band, side)) {
-        Some(band) => (band, Halted::Band(named(band))),
-        None => (cap, Halted::Cap(named(cap))),
     }
 }
 

@@ -61,11 +61,12 @@ fn the_cap_holds_from_the_trigger_and_a_person_may_widen_it() {
 }
 
 #[test]
-fn the_band_ends_it_and_an_empty_side_is_not_chased() {
-    let mut falling = quote(Some("97"), Some("97.5"));
+fn the_band_holds_it_while_the_market_is_inside_and_an_empty_side_is_not_chased() {
+    let mut falling = quote(Some("98.2"), Some("98.5"));
     falling.band = Some((price("98"), price("110")));
     assert_eq!(step(Side::Sell, Some("99"), Some(&falling), &ladder("100"), &rungs(), 1), Step::Reprice(price("98")));
-    assert_eq!(step(Side::Sell, Some("98"), Some(&falling), &ladder("100"), &rungs(), 2), Step::Halt(Halted::Band(price("98"))));
+    falling.bid = Some(price("97"));
+    assert_eq!(step(Side::Sell, Some("98"), Some(&falling), &ladder("100"), &rungs(), 2), Step::Reprice(price("96.55")), "it is stale");
     let no_bid = quote(None, Some("100"));
     assert_eq!(step(Side::Sell, Some("99"), Some(&no_bid), &ladder("100"), &rungs(), 1), Step::Halt(Halted::OneSided));
     assert_eq!(step(Side::Sell, Some("99"), None, &ladder("100"), &rungs(), 1), Step::Halt(Halted::NoQuote));
@@ -87,7 +88,7 @@ proptest! {
     ) {
         let side = if is_buy { Side::Buy } else { Side::Sell };
         let on_tick = |ticks: i64| Price::new(Decimal::new(ticks * 5, 2)).unwrap();
-        let band = band.map(|width| (on_tick((bid - width).max(1)), on_tick(bid + width)));
+        let band = band.map(|width| (on_tick((bid - width).max(1)), on_tick(bid + spread + width)));
         let quote = Quote { bid: Some(on_tick(bid)), ask: Some(on_tick(bid + spread)), last: on_tick(bid), band, at: at(0) };
         let ladder = Ladder { steps, granted, ..ladder(&on_tick(trigger).to_string()) };
         let instrument = sbin();

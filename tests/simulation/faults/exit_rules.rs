@@ -15,14 +15,14 @@ use ordergate_actors::order::{
 use ordergate_actors::persistence::{Keep, Topic};
 use ordergate_actors::watcher::ladder_slot;
 
-use crate::desk::{But, Desk, Setup, buy, exit, price, rupees, sbin, scenario, sell};
+use crate::desk::{But, Desk, Setup, buy, exit, price, rupees, sbin, sell};
 use crate::world::client;
 
 fn said(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// A buy of 10 at 800.05 with these exits.
+/// A buy of 10 at 860.05 with these exits.
 fn guarded(stop: &str, target: Option<&str>) -> LegDraft {
     LegDraft { stop_loss: said(stop), target: target.map(str::to_owned), ..buy("a", 10) }
 }
@@ -35,6 +35,14 @@ fn trailing(leg: LegDraft, kind: &str, value: &str) -> LegDraft {
 fn trade(desk: &Desk, bid: &str) {
     let ask = Price::new(price(bid).value() + price("0.05").value()).unwrap();
     desk.market.set(&sbin(), price(bid), ask, price(bid));
+}
+
+/// A scenario in which it trades at 860, well inside the day's band.
+fn scenario(setup: Setup, live: impl AsyncFnOnce(&mut Desk)) {
+    crate::desk::scenario(setup, async |desk| {
+        trade(desk, "860");
+        live(desk).await;
+    });
 }
 
 /// The bid shows so many units only.
@@ -63,9 +71,9 @@ async fn until_flat(desk: &Desk) {
 #[test]
 fn a_stop_fires_once_long_or_short_and_a_gap_through_it_fires_at_once() {
     for (leg, calm, beyond) in [
-        (guarded("10 points", None), "790.10", "790.05"),
-        (LegDraft { stop_loss: said("1%"), ..sell("a", 10) }, "807.90", "808.00"),
-        (guarded("795", Some("820")), "795.05", "740"),
+        (guarded("10 points", None), "850.10", "850.05"),
+        (LegDraft { stop_loss: said("1%"), ..sell("a", 10) }, "867.90", "868.00"),
+        (guarded("855", Some("880")), "855.05", "800"),
     ] {
         scenario(Setup::default(), async |desk| {
             let entry = desk.ended(leg.clone()).await;
@@ -92,9 +100,9 @@ fn one_odd_print_fires_nothing() {
         desk.ended(guarded("10 points", None)).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
         // The look is four times a second: this print is there for one of them.
-        desk.market.set(&sbin(), price("800"), price("800.05"), price("700"));
+        desk.market.set(&sbin(), price("860"), price("860.05"), price("760"));
         desk.pass(Duration::from_millis(250)).await;
-        trade(desk, "800");
+        trade(desk, "860");
         desk.pass_secs(3).await;
         assert!(fired(desk).is_empty());
         assert_eq!(desk.held("a", &sbin()), 10);
@@ -105,17 +113,17 @@ fn one_odd_print_fires_nothing() {
 #[test]
 fn a_target_is_a_limit_at_its_target_and_is_never_chased_but_gives_way_to_the_stop() {
     scenario(Setup::default(), async |desk| {
-        desk.ended(guarded("790", Some("820"))).await;
+        desk.ended(guarded("850", Some("880"))).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
-        thin(desk, "820", 4);
+        thin(desk, "880", 4);
         desk.until("a part of the target traded", |desk| desk.held("a", &sbin()) == 6).await;
-        trade(desk, "810");
+        trade(desk, "870");
         desk.pass_secs(15).await;
         let target = fired(desk).pop().unwrap();
-        assert_eq!((target.ask.price, target.ask.order_type, target.modifications), (Some(price("820")), Some(OrderType::Limit), 0));
+        assert_eq!((target.ask.price, target.ask.order_type, target.modifications), (Some(price("880")), Some(OrderType::Limit), 0));
         assert_eq!(target.status, Status::Partial, "it rests");
         // The stop takes the resting order over: no second one goes out.
-        trade(desk, "785");
+        trade(desk, "845");
         until_flat(desk).await;
         let exits = fired(desk);
         assert_eq!((exits.len(), exits[0].status, exits[0].filled_quantity), (1, Status::Executed, 10));
@@ -129,18 +137,18 @@ fn a_trailed_stop_survives_a_restart_and_fires_there() {
     scenario(Setup::default(), async |desk| {
         desk.ended(trailing(guarded("10 points", None), "ABSOLUTE", "5")).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
-        for bid in ["803", "806", "812.50", "809"] {
+        for bid in ["863", "866", "872.50", "869"] {
             trade(desk, bid);
             desk.pass_secs(2).await;
         }
-        desk.until("the trail is on disk", |desk| rule(desk).is_some_and(|rule| rule.stop == Some(price("807.50").value()))).await;
+        desk.until("the trail is on disk", |desk| rule(desk).is_some_and(|rule| rule.stop == Some(price("867.50").value()))).await;
         assert_eq!(desk.texts("EXIT_RULE_MOVED").len(), 3, "one row a step");
         desk.start_again();
         desk.until_open().await;
-        trade(desk, "807.55");
+        trade(desk, "867.55");
         desk.pass_secs(2).await;
         assert!(fired(desk).is_empty());
-        trade(desk, "807.45");
+        trade(desk, "867.45");
         until_flat(desk).await;
         assert_eq!(&*fired(desk)[0].user, "trailing stop of a");
         desk.at_rest().await;
@@ -151,16 +159,16 @@ fn a_trailed_stop_survives_a_restart_and_fires_there() {
 fn an_entry_cancelled_after_a_part_filled_is_protected_and_trails_for_what_it_holds() {
     scenario(Setup::default(), async |desk| {
         let level = |price, quantity| vec![Level { price, quantity }];
-        desk.market.set_depth(&sbin(), level(price("799"), 1_000), level(price("800"), 4), price("800"));
-        let leg = trailing(guarded("10 points", None), "POINTS", "5").at("800");
+        desk.market.set_depth(&sbin(), level(price("859"), 1_000), level(price("860"), 4), price("860"));
+        let leg = trailing(guarded("10 points", None), "POINTS", "5").at("860");
         let entry = desk.order(leg).await;
         desk.until("a part is held", |desk| desk.held("a", &sbin()) == 4).await;
         desk.engine.cancel(&client(), entry, "a test", "").await.unwrap();
         let entry = desk.until_ended(entry).await;
         assert_eq!((entry.status, entry.filled_quantity), (Status::Failed, 4));
-        trade(desk, "806");
-        desk.until("the stop has trailed", |desk| rule(desk).is_some_and(|rule| rule.stop == Some(price("795").value()))).await;
-        trade(desk, "794");
+        trade(desk, "866");
+        desk.until("the stop has trailed", |desk| rule(desk).is_some_and(|rule| rule.stop == Some(price("855").value()))).await;
+        trade(desk, "854");
         until_flat(desk).await;
         assert_eq!(fired(desk)[0].filled_quantity, 4);
         desk.at_rest().await;
@@ -175,7 +183,7 @@ fn a_muted_feed_at_the_stop_pages_and_the_positions_tell_the_price() {
         desk.dark();
         desk.until_alarm("ALARM_EXIT_FEED_MUTED").await;
         assert!(fired(desk).is_empty());
-        trade(desk, "785");
+        trade(desk, "845");
         until_flat(desk).await;
         desk.at_rest().await;
     });
@@ -188,7 +196,7 @@ fn a_restart_between_the_firing_and_the_fill_sends_no_second_exit() {
             desk.ended(guarded("10 points", None)).await;
             desk.until("the rule stands", |desk| rule(desk).is_some()).await;
             desk.next(CallKind::Place, fault.clone());
-            trade(desk, "785");
+            trade(desk, "845");
             desk.until("its exit is on disk", |desk| !fired(desk).is_empty()).await;
             desk.start_again();
             desk.until_open().await;
@@ -205,18 +213,18 @@ fn an_urgent_exit_is_repriced_down_a_falling_market_until_it_is_flat() {
     scenario(Setup::default(), async |desk| {
         desk.ended(guarded("10 points", None)).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
-        thin(desk, "789.50", 3);
+        thin(desk, "849.50", 3);
         desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
-        thin(desk, "788", 2);
+        thin(desk, "848", 2);
         desk.until("another part is out", |desk| desk.held("a", &sbin()) == 5).await;
         // A step that is refused in the middle changes nothing: the next one comes.
         desk.next(CallKind::Modify, Fault::Refuse("16387: Trading Suspended".into()));
-        thin(desk, "786", 1);
+        thin(desk, "846", 1);
         desk.pass_secs(3).await;
         // And a process that dies in the middle of the ladder goes on with it.
         desk.start_again();
         desk.until_open().await;
-        trade(desk, "784.50");
+        trade(desk, "844.50");
         until_flat(desk).await;
         let exits = fired(desk);
         assert_eq!((exits.len(), exits[0].filled_quantity), (1, 10), "one order, changed: {:?}", exits[0].modifications);
@@ -231,9 +239,9 @@ fn a_broker_that_takes_no_changes_gets_a_new_order_after_the_proof_that_the_old_
     scenario(setup, async |desk| {
         desk.ended(guarded("10 points", None)).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
-        thin(desk, "789.50", 3);
+        thin(desk, "849.50", 3);
         desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
-        trade(desk, "786");
+        trade(desk, "846");
         until_flat(desk).await;
         let exits = fired(desk);
         assert_eq!((exits[0].status, exits[0].tag, exits[0].filled_quantity), (Status::Failed, Some(Tag::Replaced), 3));
@@ -250,14 +258,14 @@ fn beyond_the_cost_cap_a_person_is_paged_and_lets_it_go_on() {
     scenario(Setup::default(), async |desk| {
         desk.ended(guarded("10 points", None)).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
-        thin(desk, "789.50", 3);
+        thin(desk, "849.50", 3);
         desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
-        // Two percent of 789.50 are the cap; this is beyond it.
-        trade(desk, "770");
+        // Two percent of 849.50 are the cap; this is beyond it.
+        trade(desk, "830");
         desk.until_alarm("ALARM_NOT_FLAT").await;
         assert_eq!(desk.held("a", &sbin()), 7, "not beyond the cap by itself");
         let text = desk.texts("ALARM_NOT_FLAT").pop().unwrap();
-        assert!(text.contains("NOT FLAT: 7 of 10") && text.contains("bid 770, ask 770.05, spread 0.05"), "{text}");
+        assert!(text.contains("NOT FLAT: 7 of 10") && text.contains("bid 830, ask 830.05, spread 0.05"), "{text}");
         go_on(desk, fired(desk)[0].command_id).await;
         until_flat(desk).await;
         assert_eq!(desk.texts("ALARM_NOT_FLAT").len(), 1);
@@ -292,12 +300,12 @@ fn a_book_with_nobody_in_it_is_not_chased_and_pages() {
     scenario(Setup::default(), async |desk| {
         desk.ended(guarded("10 points", None)).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
-        let asks = vec![Level { price: price("789"), quantity: 100 }];
-        desk.market.set_depth(&sbin(), Vec::new(), asks, price("788"));
+        let asks = vec![Level { price: price("849"), quantity: 100 }];
+        desk.market.set_depth(&sbin(), Vec::new(), asks, price("848"));
         desk.until_alarm("ALARM_NOT_FLAT").await;
         assert!(desk.texts("ALARM_NOT_FLAT")[0].contains("nobody stands on the other side"));
         assert_eq!(fired(desk)[0].modifications, 0);
-        trade(desk, "787.80");
+        trade(desk, "847.80");
         until_flat(desk).await;
         desk.at_rest().await;
     });
@@ -310,7 +318,7 @@ fn a_rejected_exit_goes_again_by_its_cause() {
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
         desk.next(CallKind::Place, Fault::Refuse("the order price is out of the current execution range".into()));
         desk.next(CallKind::Place, Fault::Refuse("quantity is above the freeze quantity".into()));
-        trade(desk, "785");
+        trade(desk, "845");
         until_flat(desk).await;
         let exits = fired(desk);
         assert_eq!(exits.iter().filter(|row| row.tag == Some(Tag::BrokerRejected)).count(), 2);
@@ -324,9 +332,9 @@ fn a_resting_exit_of_a_person_makes_way_for_the_stop() {
     scenario(Setup::default(), async |desk| {
         desk.ended(guarded("10 points", None)).await;
         desk.pass_secs(2).await;
-        let resting = desk.order(exit("a", "SBIN-EQ").at("830")).await;
+        let resting = desk.order(exit("a", "SBIN-EQ").at("890")).await;
         desk.until_at_broker(resting).await;
-        trade(desk, "785");
+        trade(desk, "845");
         until_flat(desk).await;
         assert_eq!((desk.row(resting).status, desk.row(resting).tag), (Status::Failed, Some(Tag::Replaced)));
         desk.at_rest().await;
@@ -336,16 +344,16 @@ fn a_resting_exit_of_a_person_makes_way_for_the_stop() {
 #[test]
 fn a_close_at_the_broker_by_hand_ends_the_rule_and_takes_its_resting_exit_away() {
     scenario(Setup::default(), async |desk| {
-        desk.ended(guarded("790", Some("820"))).await;
+        desk.ended(guarded("850", Some("880"))).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
         let ended = desk.ended(exit("a", "SBIN-EQ")).await;
         assert_eq!(ended.status, Status::Executed);
         until_flat(desk).await;
-        trade(desk, "700");
+        trade(desk, "760");
         desk.pass_secs(3).await;
         assert!(fired(desk).is_empty(), "nothing is left to stop");
         // A new position brings its own.
-        trade(desk, "800");
+        trade(desk, "860");
         desk.ended(buy("a", 5)).await;
         desk.pass_secs(32).await;
         assert!(rule(desk).is_none(), "the old order's rule was for the old position");
@@ -367,10 +375,10 @@ fn the_positions_of_a_strategy_leave_together_at_their_common_loss() {
         };
         let keep = keep(Combined::slot(&combined.strategy), Some(0)).with(&combined).unwrap();
         assert!(desk.engine.keep(keep).await.unwrap().is_applied());
-        trade(desk, "792");
+        trade(desk, "852");
         desk.pass_secs(3).await;
         assert!(fired(desk).is_empty());
-        trade(desk, "789");
+        trade(desk, "849");
         until_flat(desk).await;
         assert_eq!(&*fired(desk)[0].user, "combined exit of a");
         desk.until("armed anew", |desk| {
