@@ -2,6 +2,8 @@
 //!
 //! What arrives is on disk before anybody acts on it. A leg that is not valid is registered as well, as FAILED.
 
+pub mod naming;
+
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
@@ -103,17 +105,18 @@ impl IngressActor {
     /// The orders that an exit becomes; empty where it is one.
     fn slices_of(&self, client_id: &ClientId, leg: &LegDraft) -> Vec<Quantity> {
         let intent = leg.execution_type.as_deref().and_then(|text| Intent::parse(text.trim()));
-        let key = validate::named_instrument(leg).filter(|_| intent == Some(Intent::Exit) && leg.unreadable.is_empty());
-        let Some((key, largest)) =
-            key.and_then(|key| self.line.instruments.find(&key).and_then(|found| found.max_quantity()).map(|largest| (key, largest)))
-        else {
+        if intent != Some(Intent::Exit) || !leg.unreadable.is_empty() {
+            return Vec::new();
+        }
+        let named = naming::name(&self.line, client_id, leg, self.line.clock.now());
+        let Some((found, largest)) = named.instrument.and_then(|found| found.max_quantity().map(|largest| (found, largest))) else {
             return Vec::new();
         };
         let asked = leg.quantity.as_deref().map(str::trim).filter(|text| !text.is_empty());
         let units = match asked.map(Quantity::parse) {
             Some(Ok(asked)) => asked.value(),
             Some(Err(_)) => return Vec::new(),
-            None => self.held(client_id, leg, &key),
+            None => self.held(client_id, leg, &found.key),
         };
         if units > largest { slices(units, Some(largest)) } else { Vec::new() }
     }
@@ -136,17 +139,20 @@ impl IngressActor {
     /// stand and fall together: a hedge that cannot be read must not leave its short alone.
     fn read_legs(&self, draft: &SignalDraft, permits: Vec<Permit>) -> Vec<NewOrder> {
         let bounds = Bounds { max_notional: self.line.settings.max_notional };
+        let now = self.line.clock.now();
         let mut legs: Vec<NewOrder> = draft
             .legs
             .iter()
             .zip(permits)
             .enumerate()
             .map(|(index, (leg, permit))| {
-                let instrument = validate::named_instrument(leg).and_then(|key| self.line.instruments.find(&key));
-                let reading = validate::read(leg, instrument.as_deref(), &bounds);
+                let named = naming::name(&self.line, &draft.client_id, leg, now);
+                let reading = validate::read_named(&named.leg, named.instrument.as_deref(), named.refused.as_ref(), &bounds);
                 let refused = (!reading.violations.is_empty()).then(|| {
                     let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
-                    (Tag::ValidationFailed, words.join("; "))
+                    // That nothing is held says all there is to say about an exit.
+                    let held_nothing = named.refused.filter(|(tag, _)| *tag == Tag::NoPosition);
+                    held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
                 });
                 let refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
                 NewOrder {
@@ -155,6 +161,7 @@ impl IngressActor {
                     ask: reading.ask,
                     refused,
                     sent: sent_text(leg),
+                    naming: named.naming,
                     parent: leg.parent,
                     permit,
                 }
