@@ -107,7 +107,7 @@ async fn a_person_sets_changes_and_switches_off() {
     assert!(at_once.body["detail"].as_str().unwrap().contains("would fire at once"));
 
     let stands = set(json!({ "strategy": "trend", "symbol": "SBIN-EQ", "stop_loss": "1%", "exit_at": "15:10", "reason": "sleep" })).await;
-    assert_eq!((stands.status, &stands.body["rule"]["stop"]["price"]), (200, &json!("852.5")), "{:#}", stands.body);
+    assert_eq!((stands.status, &stands.body["rule"]["stop"]["price"]), (200, &json!("851.9")), "{:#}", stands.body);
     let changed = set(of_sbin("stop_loss", "845")).await;
     assert_eq!(
         (changed.status, &changed.body["rule"]["stop"]["price"], &changed.body["rule"]["set_by"]),

@@ -72,7 +72,7 @@ async fn until_flat(desk: &Desk) {
 fn a_stop_fires_once_long_or_short_and_a_gap_through_it_fires_at_once() {
     for (leg, calm, beyond) in [
         (guarded("10 points", None), "850.10", "850.05"),
-        (LegDraft { stop_loss: said("1%"), ..sell("a", 10) }, "867.90", "868.00"),
+        (LegDraft { stop_loss: said("1%"), ..sell("a", 10) }, "868.50", "868.60"),
         (guarded("855", Some("880")), "855.05", "800"),
     ] {
         scenario(Setup::default(), async |desk| {
