@@ -5,8 +5,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     clippy::float_arithmetic,
     reason = "a benchmark: it may stop at the first surprise, and it counts time"
 )]
