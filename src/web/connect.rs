@@ -119,7 +119,7 @@ pub fn recipe(sender: Sender, base: &str, client_id: &str, route: &Route, symbol
         ),
         Sender::Openalgo => (
             OPENALGO
-                .replace("NAME", strategy.unwrap_or("any"))
+                .replace("\"NAME\"", &serde_json::Value::from(strategy.unwrap_or("any")).to_string())
                 .replace("SYMBOL", name)
                 .replace("EXCHANGE", exchange)
                 .replace("PRODUCT", product),

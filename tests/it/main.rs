@@ -11,6 +11,7 @@ mod calendar;
 mod cli;
 mod conformance;
 mod crash;
+mod exit_rules;
 mod exits;
 mod explain;
 mod intent_log;
