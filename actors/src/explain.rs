@@ -66,7 +66,7 @@ pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: Dat
     let mut legs: Vec<(OrderRecord, Explained)> = (0u16..)
         .zip(&draft.legs)
         .map(|(leg, sent)| {
-            let ReadLeg { ask, refused, .. } = read_leg(line, &draft.client_id, sent, desk.settings.takes_unenforced_exits, now);
+            let ReadLeg { ask, refused, .. } = read_leg(line, &draft.client_id, sent, now);
             let order = as_registered(line, draft, leg, ask, now);
             let mut explained = begin(&order, refused.as_ref());
             match refused {

@@ -104,6 +104,7 @@ impl Book {
             stop_loss: None,
             target: None,
             trailing: None,
+            exits: Default::default(),
             test_mode: None,
             target_position: None,
             cancel_after_s: None,

@@ -513,6 +513,7 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             route: None,
             blocked: None,
             unreadable,
+            ..LegDraft::default()
         }
     })
 }

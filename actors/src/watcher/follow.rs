@@ -115,6 +115,7 @@ pub(super) fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
         record.tag,
         Some(
             Tag::CancelledByUser
+                | Tag::Replaced
                 | Tag::KillSwitch
                 | Tag::NoPosition
                 | Tag::DuplicateOrderBlocked
