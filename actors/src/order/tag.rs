@@ -105,6 +105,7 @@ impl Tag {
         matches!(
             self,
             Self::CancelledByUser
+                | Self::Replaced
                 | Self::MarketTimeout
                 | Self::Replaced
                 | Self::KillSwitch

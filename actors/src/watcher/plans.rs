@@ -103,7 +103,7 @@ impl WatcherActor {
         for step in steps.unwrap_or_default() {
             match step {
                 Step::Cancel(order, tag, reason) => self.post_facts(vec![(order, OrderFact::CancelWanted { tag, reason })]),
-                Step::Exit(leaving) => self.leave(*leaving, now),
+                Step::Exit(leaving) => self.send_leaving(*leaving, now),
                 Step::End(name, order, how) => {
                     if how.0 {
                         tracing::error!(client_id = %self.desk.client_id, command_id = %order, page = true, "{}", how.1);
@@ -118,7 +118,7 @@ impl WatcherActor {
     }
 
     /// Sends an exit for a plan: an order of its own, linked to the one that it is for.
-    fn leave(&mut self, leaving: Leaving, now: DateTime<Utc>) {
+    fn send_leaving(&mut self, leaving: Leaving, now: DateTime<Utc>) {
         let Leaving { order, leg, kind, count, signal_time, reason } = leaving;
         let Ok(key) = IdempotencyKey::parse(&format!("{kind}:{}:{count}", order.command_id)) else { return };
         // Lost on the way it is asked for again; the key makes it one.

@@ -189,21 +189,48 @@ fn a_crash_between_the_two_ends_in_one_of_two_honest_states() {
     }
 }
 
-/// Killed when nothing but the plan is on disk: the exit goes once all the same.
+/// Killed at each of the commits of a reversal: the exit goes once, and the entry after it.
 #[test]
-fn a_crash_before_the_exit_is_registered_sends_it_once() {
+fn a_crash_at_any_commit_of_a_reversal_sends_each_of_the_two_once() {
+    // Its row, the plan, the word about the step, the exit's row.
+    for commit in 1..=4 {
+        scenario(Setup::polled(), async |desk| {
+            desk.ended(target("a", 10)).await;
+            desk.pass_secs(3).await;
+            *desk.disk_fault.fail_commit.lock() = Some((commit, true));
+            let _lost = desk.send(&[target("a", -10)]);
+            desk.until("killed", |desk| desk.halt.halted().is_some()).await;
+            desk.start_again();
+            desk.until_open().await;
+            let turned = desk.rows().into_iter().find(|row| row.ask.target_position == Some(-10)).unwrap().command_id;
+            let row = desk.until_ended(turned).await;
+            let exits = exits_of(desk, turned);
+            assert_eq!((row.status, exits.len(), desk.net_at_broker(&sbin())), (Status::Executed, 1, -10), "{commit} {}", desk.trace());
+            desk.until("the plan is over", |desk| plans(desk) == 0).await;
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// Killed while the exit's call is under way, which then never reaches the broker: proven absent it is not sent again, the
+/// other side is not entered, and a person hears of it.
+#[test]
+fn an_exit_that_is_lost_with_the_process_stops_the_reversal_and_pages() {
     scenario(Setup::polled(), async |desk| {
         desk.ended(target("a", 10)).await;
         desk.pass_secs(3).await;
         desk.next(CallKind::Place, Fault::Slow(Duration::from_secs(60)));
         let turned = desk.order(target("a", -10)).await;
-        desk.until("the plan is on disk", |desk| plans(desk) == 1).await;
+        desk.until("the exit is on its way", |desk| exits_of(desk, turned).iter().any(|exit| exit.sent_at.is_some())).await;
         desk.kill_process();
         desk.heal();
         desk.start_again();
         desk.until_open().await;
         let row = desk.until_ended(turned).await;
-        assert_eq!((row.status, exits_of(desk, turned).len(), desk.net_at_broker(&sbin())), (Status::Executed, 1, -10), "{}", desk.trace());
+        desk.until_alarm("ALARM_PLAN_STOPPED").await;
+        let exits: Vec<_> = exits_of(desk, turned).iter().map(|exit| exit.tag).collect();
+        assert_eq!((row.sent_at, row.tag, exits), (None, Some(Tag::PlanStopped), vec![Some(Tag::NotAtBroker)]), "{}", desk.trace());
+        assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (10, 10));
         desk.at_rest().await;
     });
 }
