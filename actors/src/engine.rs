@@ -184,14 +184,6 @@ impl Engine {
         self.posted(Unit::Acknowledge { client_id: client_id.cloned(), alarm, who, reason }).await
     }
 
-    /// Writes a small state beside the orders; durable once answered. `NotApplied`: another stands than it was decided upon.
-    ///
-    /// # Errors
-    /// The answer was lost.
-    pub async fn keep(&self, keep: Keep) -> Result<Outcome, EngineError> {
-        self.posted(Unit::Keep(keep)).await
-    }
-
     /// Takes what a strategy holds (in one symbol, or at all) out of our record. Nothing is sent.
     ///
     /// # Errors

@@ -218,7 +218,8 @@ pub(crate) fn read_leg(line: &Line, client_id: &ClientId, leg: &LegDraft, now: D
         let held_nothing = named.refused.filter(|(tag, _)| matches!(tag, Tag::NoPosition | Tag::AtTarget));
         held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
     });
-    let refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
+    // What was decided before says more than what is wrong with the fields.
+    let refused = leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())).or(refused);
     ReadLeg { ask: reading.ask, refused, naming: named.naming }
 }
 

@@ -49,7 +49,6 @@ pub fn name<'a>(line: &Line, client_id: &ClientId, leg: &'a LegDraft, now: DateT
     let purpose = match intent {
         Some(Intent::Exit) => Purpose::Close(closable),
         Some(Intent::Target) if leg.only_closes() => Purpose::Close(closable),
-        // A target is measured from what is held; flat, it means what it means today.
         Some(Intent::Adjust | Intent::Target) => Purpose::Change(closable),
         Some(Intent::Entry) | None => Purpose::Open,
     };

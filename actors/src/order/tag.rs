@@ -107,7 +107,6 @@ impl Tag {
             Self::CancelledByUser
                 | Self::Replaced
                 | Self::MarketTimeout
-                | Self::Replaced
                 | Self::KillSwitch
                 | Self::Superseded
                 | Self::FillTimeout
