@@ -7,8 +7,8 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, approvals, arming, attention, broker, controls, diagnostics, exit_rules, exits, explain, intents, order, orderbook, positions,
-    schedule, symbols, verdicts,
+    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, exit_rules, exits, explain, intents, order,
+    orderbook, positions, schedule, symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
