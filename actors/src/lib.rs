@@ -27,6 +27,7 @@ pub mod ingress;
 pub mod line;
 pub mod order;
 pub mod persistence;
+pub mod pnl;
 pub mod ports;
 pub mod risk;
 pub mod settings;

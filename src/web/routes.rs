@@ -7,7 +7,8 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, approvals, arming, attention, broker, controls, diagnostics, exits, intents, order, orderbook, positions, verdicts,
+    alarms, approvals, arming, attention, broker, controls, diagnostics, differences, exits, intents, order, orderbook, pnl, positions,
+    verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -62,6 +63,9 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/orderbook", Guard::Key),
     route("GET", "/dashboard/orders/{command_id}", Guard::Key),
     route("GET", "/dashboard/positions", Guard::Key),
+    route("GET", "/dashboard/pnl", Guard::Key),
+    route("POST", "/dashboard/differences/adopt", Guard::Key),
+    route("POST", "/dashboard/differences/ignore", Guard::Key),
     route("GET", "/dashboard/attention", Guard::Key),
     route("GET", "/dashboard/diagnostics/orders", Guard::Key),
     route("GET", "/dashboard/diagnostics/intent-verification", Guard::Key),
@@ -109,6 +113,9 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
+        .service(at("/pnl", "GET").route(web::get().to(pnl::pnl)))
+        .service(at("/differences/adopt", "POST").route(web::post().to(differences::adopt)))
+        .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
         .service(at("/diagnostics/orders", "GET").route(web::get().to(diagnostics::orders)))
         .service(at("/diagnostics/intent-verification", "GET").route(web::get().to(diagnostics::intent_verification)))

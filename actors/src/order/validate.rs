@@ -59,10 +59,11 @@ pub fn read(leg: &LegDraft, instrument: Option<&Instrument>, bounds: &Bounds) ->
     for message in &leg.unreadable {
         reader.wrong("signal", clean(message, 200));
     }
-    let ask = reader.fields(leg);
+    let mut ask = reader.fields(leg);
+    ask.seen_price = reference_price(leg, &ask);
     reader.required(leg, &ask);
     reader.against_instrument(&ask, instrument);
-    reader.prices(&ask, reference_price(leg, &ask));
+    reader.prices(&ask, ask.seen_price);
     reader.protection(leg, &ask);
     if let (Some(price), Some(quantity)) = (ask.price, ask.quantity) {
         let notional = price.times(quantity.value());
@@ -140,6 +141,7 @@ impl Reader {
             validity: self.word("validity", leg.validity.as_ref(), Validity::parse, Validity::choices).unwrap_or(Validity::Day),
             price: price.filter(|_| order_type.is_none_or(OrderType::has_price)),
             trigger_price: trigger,
+            seen_price: None,
             stop_loss: self.price("stop_loss", leg.stop_loss.as_ref()),
             target: self.price("target", leg.target.as_ref()),
             trailing: self.trailing(leg),

@@ -45,4 +45,9 @@ pub struct Quote {
 pub trait Quotes: Send + Sync + std::fmt::Debug + 'static {
     /// The newest quote, whatever its age; the reader judges that.
     fn quote(&self, key: &InstrumentKey) -> Option<Quote>;
+
+    /// The close of the trading day before, as the market tells it.
+    fn previous_close(&self, _key: &InstrumentKey) -> Option<Price> {
+        None
+    }
 }

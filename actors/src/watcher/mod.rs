@@ -25,7 +25,7 @@ use std::sync::Arc;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 
-pub use findings::{Findings, Orders, Positions};
+pub use findings::{Delivered, Findings, Orders, Positions};
 pub use last::Last;
 pub use reconcile::{BookReading, Concern, read_orders, read_row, read_trades, speaks_against_an_end};
 pub use recovery::{Found as RecoveryFound, decide};
@@ -185,6 +185,12 @@ impl WatcherActor {
             Found::Orders(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Orders, cause),
             Found::Positions(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => {
                 self.unknown(Reading::Positions, cause)
+            }
+            Found::Holdings(Snapshot::Authoritative(rows, unreadable)) => self.holdings(rows, unreadable, at),
+            Found::Holdings(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => {
+                // What was read last stands, and nothing else waits for it.
+                self.core.asked.remove(&Reading::Holdings);
+                tracing::debug!(client_id = %self.desk.client_id, "reading what is held for delivery proved nothing: {cause}");
             }
         }
         self.advance_recovery(at);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::BrokerOrderId;
 use ordergate_actors::persistence::Level;
-use ordergate_actors::ports::{BookRow, NoQuote, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow};
+use ordergate_actors::ports::{BookRow, DeliveryRow, NoQuote, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow};
 use parking_lot::Mutex;
 
 use super::board::Sizes;
@@ -17,7 +17,7 @@ use super::session::Unread;
 use super::session::machine::Standing;
 use super::wire::frames::Scrip;
 use super::wire::{Body, Delivery, EncodeError, ErrorClass, FieldError, Fields, Kept};
-use super::wire::{history, order_row, position_row, quote, trade_row};
+use super::wire::{history, holding_row, order_row, position_row, quote, trade_row};
 use super::{NorenSettings, Shared};
 
 /// Bodies up to this size are parsed where they arrive.
@@ -168,6 +168,10 @@ impl Shared {
     pub(super) async fn positions(&self) -> Snapshot<PositionRow> {
         let lots = Arc::clone(&self.lots);
         self.book(self.encoder.position_book(), Keeping::nothing(), move |fields| lots.position(position_row::read(fields)?)).await
+    }
+
+    pub(super) async fn holdings(&self) -> Snapshot<DeliveryRow> {
+        self.book(self.encoder.holdings(), Keeping::nothing(), holding_row::read).await
     }
 
     async fn book<T: Clone + Send + 'static>(

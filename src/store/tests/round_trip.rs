@@ -48,7 +48,7 @@ fn ask() -> impl Gen<Value = Ask> {
     let size =
         (of(select(Side::ALL)), of((1i64..=Quantity::MAX).prop_map(|units| Quantity::new(units).unwrap())), of(select(Product::ALL)));
     let kind = (of(select(OrderType::ALL)), select(Validity::ALL), of(select(TestMode::ALL)));
-    let prices = (of(price()), of(price()), of(price()), of(price()), of(trailing));
+    let prices = (of(price()), of(price()), of(price()), of(price()), of(price()), of(trailing));
     (names, size, kind, prices).prop_map(|((strategy, intent, exchange, symbol), (side, quantity, product), kind, prices)| Ask {
         strategy,
         intent,
@@ -63,7 +63,8 @@ fn ask() -> impl Gen<Value = Ask> {
         trigger_price: prices.1,
         stop_loss: prices.2,
         target: prices.3,
-        trailing: prices.4,
+        seen_price: prices.4,
+        trailing: prices.5,
         test_mode: kind.2,
     })
 }
@@ -130,6 +131,7 @@ proptest! {
             exchange: first.ask.exchange,
             symbol: first.ask.symbol.clone(),
             test_mode: first.ask.test_mode,
+            seen_price: first.ask.seen_price,
             ..then.ask
         };
         let moved = OrderRecord {

@@ -8,10 +8,12 @@ pub(super) mod attention;
 pub(super) mod broker;
 pub(super) mod controls;
 pub(super) mod diagnostics;
+pub(super) mod differences;
 pub(super) mod exits;
 pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
+pub(super) mod pnl;
 pub(super) mod positions;
 pub(super) mod verdicts;
 
