@@ -15,6 +15,7 @@ mod intent_log;
 mod live;
 mod long_day;
 mod paper_quotes;
+mod pnl;
 mod readiness;
 mod simulator;
 mod status_log;

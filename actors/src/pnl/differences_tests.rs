@@ -143,7 +143,7 @@ fn shares_of_earlier_days_count_for_delivery_once_and_only_when_read_today() {
     assert_eq!(found(&book, &sold), []);
     // Nobody's: named once, at its first listing.
     let all = differences(&book_of([], &[]), &with(25, at(0)), at(1)).unwrap();
-    assert_eq!(all.iter().map(|found| found.key.instrument.clone()).collect::<Vec<_>>(), [bse.clone()]);
+    assert_eq!(all.iter().map(|found| &found.key.instrument).collect::<Vec<_>>(), [&bse]);
     assert_eq!(all[0].price(), Some(price("700")));
 }
 

@@ -217,6 +217,7 @@ impl Shared {
         // By our clock, and as old as the question: the broker's tells whole seconds.
         let quote = Quote { at: asked_at, ..market.quote() };
         let size = |levels: &[quote::Level]| levels.first().map(|level| level.quantity);
+        self.board.put_close(scrip, market.previous_close, asked_at);
         self.board.put(scrip, quote, Sizes { bid: size(&market.bids), ask: size(&market.asks) });
         Ok(quote)
     }
