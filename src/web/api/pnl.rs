@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::order::{Amount, ClientId, HoldingKey, Strategy, trading_date};
 use ordergate_actors::pnl::charges::Costs;
 use ordergate_actors::pnl::{Day, Line, Statistics, Sums, Total};
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::RoundingStrategy;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -138,22 +138,21 @@ fn word(charge: ordergate_actors::pnl::charges::Charge) -> String {
 }
 
 fn statistics(of: &Statistics) -> Value {
-    let fixed = |value: Option<Decimal>| value.map(|value| value.to_string());
     json!({
         "trades": of.trades(),
         "wins": of.trips.wins,
         "losses": of.trips.losses,
         "even": of.trips.even,
         "unknown": of.trips.unknown,
-        "average_win": fixed(of.average_win()),
-        "average_loss": fixed(of.average_loss()),
+        "average_win": of.average_win().map(|rupees| money(Amount(rupees))),
+        "average_loss": of.average_loss().map(|rupees| money(Amount(rupees))),
         "bought": sums(of.bought),
         "sold": sums(of.sold),
         "orders": of.orders,
         "slippage": {
             "units": of.slippage.quantity,
             "rupees": money(of.slippage.cost),
-            "per_unit": fixed(of.slippage_per_unit()),
+            "per_unit": of.slippage_per_unit().map(|rupees| rupees.to_string()),
         },
         "high_water": money(of.curve.high_water),
         "max_drawdown": money(of.curve.drawdown),
@@ -168,5 +167,6 @@ fn sums(of: Sums) -> Value {
 pub(super) fn money(amount: Amount) -> String {
     let mut rupees = amount.0.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero);
     rupees.rescale(2);
-    rupees.to_string()
+    // There is no debt of nothing.
+    if rupees.is_zero() { "0.00".to_owned() } else { rupees.to_string() }
 }
