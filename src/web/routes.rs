@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
     alarms, approvals, arming, attention, broker, controls, diagnostics, differences, exits, intents, order, orderbook, pnl, positions,
-    verdicts,
+    symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -67,6 +67,10 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/differences/adopt", Guard::Key),
     route("POST", "/dashboard/differences/ignore", Guard::Key),
     route("GET", "/dashboard/attention", Guard::Key),
+    route("GET", "/dashboard/symbols/search", Guard::Key),
+    route("GET", "/dashboard/symbols/expiries", Guard::Key),
+    route("GET", "/dashboard/symbols/contracts", Guard::Key),
+    route("GET", "/dashboard/symbols/resolve", Guard::Key),
     route("GET", "/dashboard/diagnostics/orders", Guard::Key),
     route("GET", "/dashboard/diagnostics/intent-verification", Guard::Key),
     route("POST", "/dashboard/intent/generic", Guard::Key),
@@ -117,6 +121,10 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/differences/adopt", "POST").route(web::post().to(differences::adopt)))
         .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
+        .service(at("/symbols/search", "GET").route(web::get().to(symbols::search)))
+        .service(at("/symbols/expiries", "GET").route(web::get().to(symbols::expiries)))
+        .service(at("/symbols/contracts", "GET").route(web::get().to(symbols::contracts)))
+        .service(at("/symbols/resolve", "GET").route(web::get().to(symbols::resolve)))
         .service(at("/diagnostics/orders", "GET").route(web::get().to(diagnostics::orders)))
         .service(at("/diagnostics/intent-verification", "GET").route(web::get().to(diagnostics::intent_verification)))
         .service(at("/intent/generic", "POST").route(web::post().to(intents::generic)))

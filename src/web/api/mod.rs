@@ -15,6 +15,7 @@ pub(super) mod order;
 pub(super) mod orderbook;
 pub(super) mod pnl;
 pub(super) mod positions;
+pub(super) mod symbols;
 pub(super) mod verdicts;
 
 use std::sync::Arc;
