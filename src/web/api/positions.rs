@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Query as Parameters};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{ClientId, HoldingKey, Product};
 use ordergate_actors::pnl::{Day, Difference};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::pnl::{self, money, of_line};
-use super::{Answer, age_ms};
+use super::{Answer, accounts, age_ms};
 use crate::web::state::WebState;
 
 #[derive(Debug, Deserialize)]
@@ -23,8 +23,8 @@ pub(in crate::web) struct Asked {
 }
 
 /// Every account's positions.
-pub(in crate::web) async fn positions(asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
-    let clients = state.accounts(asked.client_id.as_deref())?;
+pub(in crate::web) async fn positions(request: HttpRequest, asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
+    let clients = accounts(&state, &request, asked.client_id.as_deref())?;
     let accounts: Vec<Value> = clients.iter().filter_map(|client| account(&state, client)).collect();
     Ok(HttpResponse::Ok().json(json!({ "accounts": accounts, "as_of": state.now() })))
 }
