@@ -152,6 +152,17 @@ impl Engine {
         self.posted(unit).await
     }
 
+    /// Writes a small state down; durable once answered. `NotApplied`: another stands than the one that it was decided upon.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn keep(&self, keep: Keep) -> Result<Outcome, EngineError> {
+        if let Some(client_id) = &keep.client_id {
+            self.desk(client_id)?;
+        }
+        self.posted(Unit::Keep(keep)).await
+    }
+
     /// A person has seen an alarm of an account, or of the process: durable once answered. `NotApplied` if it is not open.
     ///
     /// # Errors
@@ -171,17 +182,6 @@ impl Engine {
     pub async fn adopt(&self, adopted: Adopted) -> Result<Outcome, EngineError> {
         self.desk(&adopted.client_id)?;
         self.posted(Unit::Adopt(adopted)).await
-    }
-
-    /// Writes a state beside the orders; durable once answered. `NotApplied` if it was decided upon another one.
-    ///
-    /// # Errors
-    /// No account, or the answer was lost.
-    pub async fn keep(&self, keep: Keep) -> Result<Outcome, EngineError> {
-        if let Some(client_id) = &keep.client_id {
-            self.desk(client_id)?;
-        }
-        self.posted(Unit::Keep(keep)).await
     }
 
     /// Takes what a strategy holds (in one symbol, or at all) out of our record. Nothing is sent.

@@ -69,6 +69,7 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
         (findings.positions.clone(), findings.holdings.clone())
     };
     let rows: &[PositionRow] = found.as_ref().map_or(&[], |found| &found.rows);
+    let rules = super::exit_rules::of_account(state, client_id);
     let is_synthetic = is_synthetic(desk.broker.capabilities(), state.site.has_live_quotes);
     let now = state.now();
     let day = pnl::today(state, client_id, now)?;
@@ -85,6 +86,7 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
                 "symbol": key.instrument.symbol,
                 "product": key.product,
                 "strategies": strategies,
+                "exit_rules": rules.iter().filter(|(holding, _)| *holding == key).map(|(_, rule)| rule).collect::<Vec<_>>(),
                 "ours": net,
                 "broker": at_broker,
                 "delivered": delivered.as_ref().filter(|_| key.product == Product::Cnc).map(|held| held.quantity(&key.instrument)),

@@ -5,6 +5,7 @@ mod baskets;
 mod books;
 mod budget;
 mod differences;
+mod exit_rules;
 mod exits;
 mod kill;
 mod limits;
