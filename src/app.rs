@@ -92,6 +92,10 @@ async fn run(
         Ok(calendar) => Arc::new(calendar),
         Err(refusal) => return refused(&refusal, alerts.as_ref()),
     };
+    let charges = match crate::charges::Charges::load(config) {
+        Ok(charges) => charges,
+        Err(refusal) => return refused(&refusal, alerts.as_ref()),
+    };
     let clock = SystemClock;
     let started_at = clock.now();
     // The lock comes first: a second engine must not count as a start of this one.
@@ -140,7 +144,7 @@ async fn run(
     for Concern { event, text, account } in concerns {
         stop_entries(&engine, event, &text, account.as_ref()).await;
     }
-    let site = Arc::new(site(config, connections, alerts));
+    let site = Arc::new(site(config, connections, charges, alerts));
     let state = web_state(config, secrets, engine.clone(), started_at, render);
     let tables = Arc::clone(&masters);
     let state = web::Data::new(state.with_site(Arc::clone(&site)).with_tables(Arc::new(move || tables.table())));

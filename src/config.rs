@@ -68,6 +68,8 @@ pub struct Config {
     pub instruments: Instruments,
     /// Which calendar, and who is held to it.
     pub calendar: Calendar,
+    /// Charge files that add to what is built in, or take its place.
+    pub charges_directory: Option<PathBuf>,
     /// The comparison with the broker's books.
     pub watcher: Watcher,
     /// The line.
@@ -341,6 +343,7 @@ impl Config {
         let paper = sections::paper(&mut reader, watcher.poll);
         let instruments = instruments::instruments(&mut reader, &accounts);
         let calendar = sections::calendar(&mut reader);
+        let charges_directory = reader.section("charges").path("directory");
         let engine = sections::engine(&mut reader, &accounts);
         let log = sections::log(&mut reader, &storage);
         reader.finish("account");
@@ -364,6 +367,7 @@ impl Config {
             paper,
             instruments,
             calendar,
+            charges_directory,
             watcher,
             engine,
             log,

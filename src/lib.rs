@@ -2,7 +2,7 @@
 //!
 //! `app` composes; `cli` is what people type. `config` is every setting, `secrets` what is drawn at the first start.
 //! `store` is SQLite behind the engine's Store port; `brokers` stand behind its Broker port, `clock` behind Clock and Ids,
-//! `halt` behind Halt; `instruments` is what can be traded today, `calendar` when; `simulator` is the market that the paper broker trades.
+//! `halt` behind Halt; `instruments` is what can be traded today, `calendar` when, `charges` what trading costs; `simulator` is the market that the paper broker trades.
 //! `conformance` tries a broker's adapter without the engine.
 //! `web` is the webhook and the dashboard API; `schedule` says when a stored alert is due. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
 //! engine leaves behind for people; `starts` remembers how often it began.
@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod app;
 pub mod brokers;
 pub mod calendar;
+pub mod charges;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -11,7 +11,7 @@ use crate::line::{Desk, Line, Phase};
 use crate::order::{
     ClientId, CommandId, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
 };
-use crate::persistence::{Answer, Ask, Book, Cargo, Close, ControlChange, Keep, NotRegistered, OrderUnit, Outcome, Posted, Unit};
+use crate::persistence::{Adopted, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, NotRegistered, OrderUnit, Outcome, Posted, Unit};
 use crate::ports::{Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};
 
@@ -182,6 +182,15 @@ impl Engine {
         }
         let (who, reason) = (Arc::from(who), Arc::from(reason));
         self.posted(Unit::Acknowledge { client_id: client_id.cloned(), alarm, who, reason }).await
+    }
+
+    /// A strategy takes units over that came about elsewhere. `NotApplied` if it holds something else by now.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn adopt(&self, adopted: Adopted) -> Result<Outcome, EngineError> {
+        self.desk(&adopted.client_id)?;
+        self.posted(Unit::Adopt(adopted)).await
     }
 
     /// Takes what a strategy holds (in one symbol, or at all) out of our record. Nothing is sent.

@@ -30,6 +30,7 @@ pub mod line;
 pub mod order;
 pub mod persistence;
 pub mod plan;
+pub mod pnl;
 pub mod ports;
 pub mod risk;
 pub mod routes;

@@ -13,6 +13,7 @@ use ordergate_actors::order::{
     Product, Quantity, Side, SignalId, Source, Strategy, Terms, Validity,
 };
 use ordergate_actors::persistence::{Admission, Cargo, Ledger, NewOrder, OrderUnit, Orphans, Posted, Registration, Seat, Unit};
+use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{Clock, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 use ordergate_actors::testkit::ManualClock;
 use parking_lot::Mutex;
@@ -31,6 +32,9 @@ struct Recorder {
 impl Store for Recorder {
     fn load(&mut self) -> Result<Loaded, StoreError> {
         self.inner.load()
+    }
+    fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
+        self.inner.day(client, from)
     }
     fn begin(&mut self) -> Result<(), StoreError> {
         self.inner.begin()
@@ -122,6 +126,7 @@ pub(super) fn units_of(
         validity: Validity::Day,
         price: Price::parse("1000").ok(),
         trigger_price: None,
+        seen_price: None,
         stop_loss: None,
         target: None,
         trailing: None,

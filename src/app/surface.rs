@@ -8,13 +8,19 @@ use ordergate_actors::order::ClientId;
 
 use crate::alerts::Alerts;
 use crate::brokers::connection::Connection;
+use crate::charges::Charges;
 use crate::config::{Config, InstrumentSource};
 use crate::readiness::Site;
 use crate::secrets::Secrets;
 use crate::web::{ApiKey, Paths, Scope, Source, WebSettings, WebState};
 
 /// What going live needs beside the engine.
-pub(super) fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Connection>>, alerts: Option<Alerts>) -> Site {
+pub(super) fn site(
+    config: &Config,
+    connections: BTreeMap<ClientId, Arc<dyn Connection>>,
+    charges: Charges,
+    alerts: Option<Alerts>,
+) -> Site {
     let registered = config.accounts.iter().filter_map(|account| Some((account.client_id.clone(), account.registered_address?))).collect();
     let exchanges = if config.instruments.source == InstrumentSource::Sample { Vec::new() } else { config.instruments.exchanges.clone() };
     let listen = config.server.listen;
@@ -27,6 +33,7 @@ pub(super) fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Conn
         registered,
         base_url: config.server.public_url.clone().or_else(own),
         alerts,
+        charges,
         // A simulator's prices are nobody's, whoever passes them on.
         has_live_quotes: config.paper.quotes.as_ref().is_some_and(|quotes| quotes.is_live),
         ..Site::default()

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, NoQuote, PlaceOutcome, PositionRow, Prepared,
-    PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
+    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Modification, NoQuote, PlaceOutcome, PositionRow,
+    Prepared, PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -288,6 +288,10 @@ impl<B: Broker> Broker for FaultyBroker<B> {
 
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
         self.read_call(CallKind::Positions, B::positions, |_, _| (), |state| &mut state.positions)
+    }
+
+    fn holdings(&self) -> Call<Snapshot<DeliveryRow>> {
+        self.inner.holdings()
     }
 
     fn stream(&self) -> Option<mpsc::Receiver<StreamEvent>> {

@@ -14,6 +14,8 @@ pub struct Account {
     pub broker: BrokerKind,
     /// The address that the broker knows this machine by.
     pub registered_address: Option<std::net::IpAddr>,
+    /// Whose charges it pays beside taxes and exchange charges; `None`: it is not said.
+    pub charges_plan: Option<String>,
     /// What the engine needs to know of it.
     pub settings: AccountSettings,
     /// Its broker's settings, if that is a Noren broker. The directory in them is set by who opens the account.

@@ -148,6 +148,9 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
         let permits = scope.count("permits", 1..=65_536);
         let permits_for_exits = scope.count("permits_for_exits", 0..=65_536);
         let (arming, registered_address) = super::going_live::account(&mut scope);
+        let plan =
+            scope.text("charges_plan", "must be the name of a plan in the charge files, or empty", |text| Some(text.trim().to_owned()));
+        let charges_plan = plan.filter(|plan| !plan.is_empty());
         let limits = limits(&mut scope);
         let counts_requests = matches!(broker, Some(BrokerKind::Noren { .. }));
         let waits = waits(&mut scope, watcher, counts_requests);
@@ -193,7 +196,7 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
             quantity_units,
             arming,
         };
-        accounts.push(Account { client_id, broker, registered_address, settings, noren: is_noren.then(|| Box::new(noren)) });
+        accounts.push(Account { client_id, broker, registered_address, charges_plan, settings, noren: is_noren.then(|| Box::new(noren)) });
     }
     let live = accounts.iter().filter(|account| account.broker.is_live()).count();
     if live > 0 && live < accounts.len() {

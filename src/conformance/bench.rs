@@ -298,6 +298,7 @@ mod tests {
             bids: vec![level(last)],
             asks: vec![level(last + Decimal::new(5, 2))],
             band: band.map(|(low, high)| (Price::new(low).unwrap(), Price::new(high).unwrap())),
+            previous_close: None,
             at: DateTime::UNIX_EPOCH,
         }
     }

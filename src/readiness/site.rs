@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 use super::logins::Logins;
 use crate::alerts::Alerts;
 use crate::brokers::connection::Connection;
+use crate::charges::Charges;
 use crate::config::Readiness;
 
 /// What going live needs beside the engine. The default is that of paper: no connections, no alerts.
@@ -36,6 +37,8 @@ pub struct Site {
     pub logins: Logins,
     /// Whether paper orders fill against quotes of a real account.
     pub has_live_quotes: bool,
+    /// What trading costs.
+    pub charges: Charges,
     /// The days whose report a person has dismissed.
     pub dismissed: Mutex<BTreeMap<ClientId, NaiveDate>>,
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, OrderRecord, Price, Quantity, SignalId, Source,
-    Status, TradeId,
+    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Holding, OrderRecord, Price, Quantity, SignalId,
+    Source, Status, TradeId,
 };
 use ordergate_actors::persistence::chain::row_hash;
 use ordergate_actors::ports::{JournalRow, SignalRow, Store, Verdict, Write};
@@ -95,6 +95,8 @@ pub(super) fn fill(order: &OrderRecord, trade: &str) -> Write {
             price: Price::parse("1402.5").unwrap(),
             at: now(),
         },
+        seq: order.seq,
+        before: Holding::default(),
     }
 }
 

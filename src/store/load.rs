@@ -1,9 +1,12 @@
-//! What a restart starts from. Its cost depends on what is open, not on how many orders there ever were.
+//! What a restart starts from. Its cost depends on what is open and on the trades of the day, not on how many orders there
+//! ever were.
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use ordergate_actors::order::{ClientId, Holding, HoldingKey, OrderRecord, Strategy};
 use ordergate_actors::persistence::{Alarm, KeptStates};
+use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{AccountHead, JournalRow, Loaded, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -81,6 +84,23 @@ fn account(db: &Connection, client_id: ClientId) -> rusqlite::Result<AccountHead
     let control = db.query_row("SELECT value FROM control WHERE client_id = ?1", [client], |row| row.get(0)).optional()?;
     let holdings = holdings(db, client)?;
     Ok(AccountHead { last_number: u64::try_from(last).unwrap_or(0), orders, holdings, control, client_id })
+}
+
+/// What has changed in an account's holdings since that day began, in journal order: the day's trades, and what was none.
+pub(super) fn day(db: &Connection, client: &ClientId, from: NaiveDate) -> rusqlite::Result<Vec<DayChange>> {
+    let with = params![client.as_str(), from.to_string()];
+    let trades = format!(
+        "SELECT {} FROM fills f JOIN orders o ON o.client_id = f.client_id AND o.command_id = f.command_id
+         WHERE f.client_id = ?1 AND f.trading_date >= ?2",
+        rows::TRADED
+    );
+    let corrections = format!("SELECT {} FROM corrections WHERE client_id = ?1 AND trading_date >= ?2", rows::CORRECTION);
+    let mut changes: Vec<DayChange> = db.prepare(&trades)?.query_map(with, rows::traded)?.collect::<rusqlite::Result<_>>()?;
+    for correction in db.prepare(&corrections)?.query_map(with, rows::correction)? {
+        changes.push(correction?);
+    }
+    changes.sort_unstable_by_key(|change| change.seq);
+    Ok(changes)
 }
 
 /// The open alarms, by chain.

@@ -46,10 +46,11 @@ struct Table {
     key: &'static [&'static str],
 }
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 8] = [
     Table { name: "signals", key: &["signal_id"] },
     Table { name: "orders", key: &["command_id"] },
     Table { name: "fills", key: &["trading_date", "exchange", "broker_order_id", "trade_id"] },
+    Table { name: "corrections", key: &["trading_date", "seq"] },
     Table { name: "holdings", key: &["strategy_name", "exchange", "symbol", "product"] },
     Table { name: "control", key: &["client_id"] },
     Table { name: "alarms", key: &["id"] },
@@ -58,6 +59,9 @@ const TABLES: [Table; 7] = [
 
 /// Counts a file's rows, means nothing and is in no journal.
 const UNTOLD: [&str; 1] = ["id"];
+
+/// What the trades of one order alone cannot tell: what its strategy held before each.
+const OF_OTHERS: [&str; 3] = ["before_net", "before_cost", "before_realised"];
 
 /// Every difference between the tables of a chain and its projections; at most 100 are named.
 pub(super) fn compare(db: &Connection, chain: &str, projections: &Projections) -> rusqlite::Result<Vec<Difference>> {
@@ -68,7 +72,7 @@ pub(super) fn compare(db: &Connection, chain: &str, projections: &Projections) -
     }
     for table in &TABLES {
         let sql = |columns: &str| format!("SELECT {columns} FROM {} WHERE client_id = ?1 ORDER BY {}", table.name, table.key.join(", "));
-        rows_differ(db, &made, table, sql, [chain], &mut found)?;
+        rows_differ((db, &made), table, &UNTOLD, sql, [chain], &mut found)?;
     }
     Ok(found)
 }
@@ -104,7 +108,8 @@ pub(super) fn compare_orders(
             let sql = |columns: &str| {
                 format!("SELECT {columns} FROM {} WHERE client_id = ?1 AND command_id = ?2 ORDER BY {}", table.name, table.key.join(", "))
             };
-            rows_differ(db, &made, table, sql, params![chain, command.to_string()], &mut found)?;
+            let untold = [&UNTOLD[..], &OF_OTHERS[..]].concat();
+            rows_differ((db, &made), table, &untold, sql, params![chain, command.to_string()], &mut found)?;
         }
         if found.len() >= NAMED {
             break;
@@ -142,22 +147,22 @@ fn scratch() -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-fn columns(db: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
+fn columns(db: &Connection, table: &Table, untold: &[&str]) -> rusqlite::Result<Vec<String>> {
     let mut statement = db.prepare("SELECT name FROM pragma_table_info(?1)")?;
     let names = statement.query_map([table.name], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(names.into_iter().filter(|name| table.key.contains(&name.as_str()) || !UNTOLD.contains(&name.as_str())).collect())
+    Ok(names.into_iter().filter(|name| table.key.contains(&name.as_str()) || !untold.contains(&name.as_str())).collect())
 }
 
 /// Walks both sides in the order of their keys.
 fn rows_differ(
-    db: &Connection,
-    made: &Connection,
+    (db, made): (&Connection, &Connection),
     table: &Table,
+    untold: &[&str],
     sql: impl Fn(&str) -> String,
     with: impl Params + Clone,
     found: &mut Vec<Difference>,
 ) -> rusqlite::Result<()> {
-    let names = columns(made, table)?;
+    let names = columns(made, table, untold)?;
     let key: Vec<usize> = table.key.iter().filter_map(|key| names.iter().position(|name| name == key)).collect();
     let sql = sql(&names.join(", "));
     let (mut ours, mut theirs) = (db.prepare(&sql)?, made.prepare(&sql)?);

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, ExitAt, ExitExtras, Fill, Intent, OrderRecord,
-    OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, TradeId, Trailing,
-    TrailingType, Validity,
+    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, ExitAt, ExitExtras, Fill, Holding, HoldingKey,
+    InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms,
+    TestMode, TradeId, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::persistence::{Alarm, Kept, Level, Slot, Topic};
+use ordergate_actors::pnl::{DayChange, Move};
 use ordergate_actors::ports::{JournalRow, SignalRow};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
@@ -18,7 +19,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, \
-    strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, stop_loss, \
+    strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, seen_price, stop_loss, \
     target, trailing_type, trailing_value, exits, test_mode, target_position, cancel_after_s, route, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
     average_price, traded_quantity, traded_value, cancel_wanted, modifications, high_water, pending, signal_time, created_at, updated_at, sent_at, seq";
 pub(super) const JOURNAL: &str =
@@ -48,6 +49,7 @@ parsed! { ClientId Strategy BrokerOrderId BrokerTag TradeId Price }
 word! { Routed: |text| Routed::read(text).ok(); }
 uuids! { CommandId SignalId BasketId }
 word! {
+    NaiveDate: |text| text.parse::<NaiveDate>().ok().filter(|date| date.to_string() == text);
     Decimal: |text| Decimal::from_str_exact(text).ok();
     ExitAt: |text| text.parse::<ExitAt>().ok();
     Time: |text| text.parse::<DateTime<Utc>>().ok().filter(|at| stored_time(*at) == text).map(Time);
@@ -180,6 +182,7 @@ fn ask(c: &mut Columns<'_, '_>) -> Result<Ask> {
         validity: c.word()?,
         price: c.maybe()?,
         trigger_price: c.maybe()?,
+        seen_price: c.maybe()?,
         stop_loss: c.maybe()?,
         target: c.maybe()?,
         trailing: match (c.maybe()?, c.maybe()?) {
@@ -273,9 +276,43 @@ pub(super) fn fill(row: &Row<'_>) -> Result<Fill> {
     Ok(Fill { trade_id: c.word()?, broker_order_id: c.word()?, quantity: c.integer()?, price: c.word()?, at: c.time()? })
 }
 
+/// The columns of a trade with its order, as [`traded`] reads them; `f` and `o`.
+pub(super) const TRADED: &str = "f.seq, f.trading_date, o.strategy_name, f.exchange, o.symbol, o.product, f.before_net, f.before_cost, \
+    f.before_realised, o.number, o.side, f.quantity, f.price, o.seen_price";
+pub(super) const CORRECTION: &str = "seq, trading_date, strategy_name, exchange, symbol, product, before_net, before_cost, \
+    before_realised, kind, side, quantity, price";
+
+/// Reads the columns of [`TRADED`].
+pub(super) fn traded(row: &Row<'_>) -> Result<DayChange> {
+    let c = &mut Columns::of(row);
+    changed(c, |c| Ok(Move::Traded { order: c.integer()?, side: c.word()?, quantity: c.integer()?, price: c.word()?, seen: c.maybe()? }))
+}
+
+/// Reads the columns of [`CORRECTION`].
+pub(super) fn correction(row: &Row<'_>) -> Result<DayChange> {
+    let c = &mut Columns::of(row);
+    changed(c, |c| {
+        let kind = c.text()?;
+        let (side, units, price) = (c.maybe()?, c.raw::<i64>()?, c.maybe()?);
+        match (&*kind, side, Quantity::new(units), price) {
+            ("LEFT", None, _, None) => Ok(Move::Left { units }),
+            ("TAKEN", Some(side), Some(quantity), Some(price)) => Ok(Move::Taken { side, quantity, price }),
+            ("TOLD_LATE", Some(side), Some(quantity), Some(price)) => Ok(Move::ToldLate { side, quantity, price }),
+            _ => Err(c.unreadable(&kind)),
+        }
+    })
+}
+
+fn changed(c: &mut Columns<'_, '_>, what: impl FnOnce(&mut Columns<'_, '_>) -> Result<Move>) -> Result<DayChange> {
+    let (seq, day, strategy) = (c.integer()?, c.word()?, c.word()?);
+    let instrument = InstrumentKey { exchange: c.word()?, symbol: c.text()? };
+    let key = HoldingKey { instrument, product: c.word()? };
+    let before = Holding { net: c.raw()?, cost: Amount(c.word()?), realised: Amount(c.word()?), opened_at: None };
+    Ok(DayChange { seq, day, strategy, key, before, what: what(c)? })
+}
+
 /// Reads `strategy_name, exchange, symbol, product, net, cost, realised, opened_at`.
 pub(super) fn holding(row: &Row<'_>) -> Result<super::load::HeldRow> {
-    use ordergate_actors::order::{Holding, HoldingKey, InstrumentKey};
     let c = &mut Columns::of(row);
     let strategy = c.word()?;
     let instrument = InstrumentKey { exchange: c.word()?, symbol: c.text()? };

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
+use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 use rusqlite::{Connection, ErrorCode};
 
@@ -195,6 +196,10 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn load(&mut self) -> Result<Loaded, StoreError> {
         load::load(&self.db, &self.tag_prefix)
+    }
+
+    fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
+        load::day(&self.db, client, from).map_err(failed("load: the day"))
     }
 
     /// The watermark is looked at here, not after the commit: the answers of the round before are out by now.

@@ -1,8 +1,9 @@
 //! Values to rows: one [`Write`], one statement.
 
-use ordergate_actors::order::{ClientId, CommandId, Exchange, Fill, Holding, HoldingKey, OrderRecord, Strategy, trading_date};
+use ordergate_actors::order::{ClientId, CommandId, Exchange, Fill, Holding, HoldingKey, OrderRecord, Side, Strategy, trading_date};
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::persistence::{Alarm, Kept, Slot};
+use ordergate_actors::pnl::{DayChange, Move};
 use ordergate_actors::ports::{Anchor, JournalRow, SignalRow, Write};
 use rusqlite::{Connection, Error, params};
 use rust_decimal::Decimal;
@@ -15,6 +16,7 @@ pub(super) fn table(write: &Write) -> &'static str {
         Write::Signal(_) => "signals",
         Write::InsertOrder(_) | Write::UpdateOrder(_) => "orders",
         Write::Fill { .. } => "fills",
+        Write::Correction { .. } => "corrections",
         Write::Holding { .. } => "holdings",
         Write::Control { .. } => "control",
         Write::Alarm(..) | Write::AlarmGone(..) => "alarms",
@@ -38,9 +40,10 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result<Applied> {
         Write::Signal(row) => signal(db, row),
         Write::InsertOrder(order) => insert_order(db, order),
         Write::UpdateOrder(order) => update_order(db, order),
-        Write::Fill { client_id, command_id, trading_date, exchange, fill: trade } => {
-            fill(db, client_id, *command_id, &trading_date.to_string(), *exchange, trade)
+        Write::Fill { client_id, command_id, trading_date, exchange, fill: trade, seq, before } => {
+            fill(db, (client_id, *command_id), (&trading_date.to_string(), *exchange), trade, (*seq, before))
         }
+        Write::Correction { client_id, change, at } => correction(db, client_id, change, &stored_time(*at)),
         Write::Holding { client_id, strategy, key, holding: held, at } => holding(db, client_id, strategy, key, held, &stored_time(*at)),
         Write::Control { client_id, value, at } => control(db, client_id, value, &stored_time(*at)),
         Write::Alarm(chain, row) => alarm(db, chain.as_ref(), row),
@@ -95,9 +98,9 @@ fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
              signal_time, created_at, strategy_name, execution_type, exchange, symbol, test_mode, side, quantity, product, order_type,
              validity, price, trigger_price, stop_loss, target, trailing_type, trailing_value, status, tag, reason, broker_order_id,
              filled_quantity, average_price, traded_quantity, traded_value, cancel_wanted, updated_at, sent_at, trading_date, seq,
-             modifications, high_water, pending, target_position, cancel_after_s, exits, route)
+             modifications, high_water, pending, seen_price, target_position, cancel_after_s, exits, route)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-             ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48)",
+             ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49)",
     )?
     .execute(params![
         order.client_id.as_str(),
@@ -144,6 +147,7 @@ fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
         order.modifications,
         order.high_water.as_ref().map(|id| id.as_str()),
         pending(order)?,
+        text(ask.seen_price),
         ask.target_position,
         ask.cancel_after_s,
         exits(order)?,
@@ -161,7 +165,7 @@ fn exits(order: &OrderRecord) -> Result<Option<String>> {
 }
 
 /// Writes all that can change. What an order is called and where it came from (its ids, number, leg, basket, parent,
-/// source, user, broker tag, signal and creation time, strategy, instrument, test mode, target) is written once: an
+/// source, user, broker tag, signal and creation time, strategy, instrument, test mode, target, the price it saw) is written once: an
 /// index whose columns are not named here costs an update nothing.
 fn update_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
     let ask = &order.ask;
@@ -208,10 +212,17 @@ fn update_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
     ])
 }
 
-fn fill(db: &Connection, client: &ClientId, command: CommandId, date: &str, exchange: Exchange, fill: &Fill) -> Result<usize> {
+fn fill(
+    db: &Connection,
+    (client, command): (&ClientId, CommandId),
+    (date, exchange): (&str, Exchange),
+    fill: &Fill,
+    (seq, before): (u64, &Holding),
+) -> Result<usize> {
     db.prepare_cached(
-        "INSERT INTO fills (client_id, trading_date, exchange, broker_order_id, trade_id, command_id, quantity, price, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO fills (client_id, trading_date, exchange, broker_order_id, trade_id, command_id, quantity, price, at, seq,
+             before_net, before_cost, before_realised)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         client.as_str(),
@@ -223,6 +234,42 @@ fn fill(db: &Connection, client: &ClientId, command: CommandId, date: &str, exch
         fill.quantity.value(),
         fill.price.to_string(),
         stored_time(fill.at),
+        int(seq)?,
+        before.net,
+        before.cost.0.to_string(),
+        before.realised.0.to_string(),
+    ])
+}
+
+fn correction(db: &Connection, client: &ClientId, change: &DayChange, at: &str) -> Result<usize> {
+    let (kind, side, quantity, price) = match change.what {
+        Move::Left { units } => ("LEFT", None, units, None),
+        Move::Taken { side, quantity, price } => ("TAKEN", Some(side), quantity.value(), Some(price)),
+        Move::ToldLate { side, quantity, price } => ("TOLD_LATE", Some(side), quantity.value(), Some(price)),
+        // It is in the table of trades.
+        Move::Traded { .. } => return Err(Error::InvalidParameterName("a trade of the day is no correction".to_owned())),
+    };
+    db.prepare_cached(
+        "INSERT INTO corrections (client_id, trading_date, seq, kind, strategy_name, exchange, symbol, product, side, quantity, price, at,
+             before_net, before_cost, before_realised)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?
+    .execute(params![
+        client.as_str(),
+        change.day.to_string(),
+        int(change.seq)?,
+        kind,
+        change.strategy.as_str(),
+        change.key.instrument.exchange.as_str(),
+        &*change.key.instrument.symbol,
+        change.key.product.as_str(),
+        side.map(Side::as_str),
+        quantity,
+        text(price),
+        at,
+        change.before.net,
+        change.before.cost.0.to_string(),
+        change.before.realised.0.to_string(),
     ])
 }
 

@@ -7,8 +7,8 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, exit_rules, exits, explain, intents, order,
-    orderbook, positions, schedule, symbols, verdicts,
+    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, differences, exit_rules, exits, explain,
+    intents, order, orderbook, pnl, positions, schedule, symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -65,6 +65,9 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/orderbook", Guard::Trade),
     route("GET", "/dashboard/orders/{command_id}", Guard::Trade),
     route("GET", "/dashboard/positions", Guard::Trade),
+    route("GET", "/dashboard/pnl", Guard::Key),
+    route("POST", "/dashboard/differences/adopt", Guard::Key),
+    route("POST", "/dashboard/differences/ignore", Guard::Key),
     route("GET", "/dashboard/attention", Guard::Key),
     route("GET", "/dashboard/schedule", Guard::Trade),
     route("POST", "/dashboard/explain", Guard::Trade),
@@ -139,6 +142,9 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
+        .service(at("/pnl", "GET").route(web::get().to(pnl::pnl)))
+        .service(at("/differences/adopt", "POST").route(web::post().to(differences::adopt)))
+        .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
         .service(at("/schedule", "GET").route(web::get().to(schedule::list)))
         .service(at("/explain", "POST").route(web::post().to(explain::explain)))

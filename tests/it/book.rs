@@ -101,6 +101,7 @@ impl Book {
             validity: Validity::Day,
             price: None,
             trigger_price: None,
+            seen_price: None,
             stop_loss: None,
             target: None,
             trailing: None,

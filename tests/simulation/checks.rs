@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use ordergate::simulator::exchange::Exchange;
 use ordergate::simulator::market::Market;
 use ordergate::store::{ReadStore, SimulatedDisk, VerifyFrom};
-use ordergate_actors::order::{BookState, CommandId, HoldingKey, OrderRecord, Status};
+use ordergate_actors::Engine;
+use ordergate_actors::order::{BookState, CommandId, HoldingKey, OrderRecord, Status, trading_date};
 use ordergate_actors::persistence::read_tag;
 
 use super::world::client;
@@ -150,4 +151,22 @@ pub(crate) fn trace(disk: &SimulatedDisk) -> (String, u64) {
         );
     }
     (text, sent)
+}
+
+/// The day that the engine has in memory is the one that a restart would read from the disk.
+pub(crate) fn day_agrees(disk: &SimulatedDisk, engine: &Engine, now: DateTime<Utc>) -> Result<(), String> {
+    use ordergate_actors::pnl::Day;
+    use ordergate_actors::ports::Store as _;
+    let mut store = ordergate::store::SqliteStore::simulated(disk, now).map_err(|error| error.to_string())?;
+    let (loaded, today) = (store.load().map_err(|error| error.to_string())?, trading_date(now));
+    for account in &loaded.accounts {
+        let changes = store.day(&account.client_id, today).map_err(|error| error.to_string())?;
+        let held = account.holdings.iter().map(|(strategy, key, held)| (strategy, key, held));
+        let on_disk = Day::load(today, held, &changes);
+        let in_memory = engine.read(&account.client_id, |book| book.day(today).into_owned());
+        if in_memory.as_ref() != Some(&on_disk) {
+            return Err(format!("the day in memory is not the one on disk: {in_memory:?} against {on_disk:?}"));
+        }
+    }
+    Ok(())
 }

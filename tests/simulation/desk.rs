@@ -18,6 +18,7 @@ use ordergate_actors::order::{
     SignalDraft, SignalId, Source, Status, Tag,
 };
 use ordergate_actors::persistence::{Answer, Book, ControlChange, Event, KillLevel, Listener, NotRegistered};
+use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{
     Capabilities, Clock, Instruments, Loaded, Query, Quote, Quotes, Rows, SignalRow, Store, StoreError, Verdict, Write,
 };
@@ -125,6 +126,9 @@ impl DrilledStore {
 impl Store for DrilledStore {
     fn load(&mut self) -> Result<Loaded, StoreError> {
         self.live()?.load()
+    }
+    fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
+        self.live()?.day(client, from)
     }
     fn begin(&mut self) -> Result<(), StoreError> {
         self.live()?.begin()
@@ -458,6 +462,9 @@ impl Desk {
         assert_eq!(self.broker.breaches.lock().first(), None, "{}", self.trace());
         checks::nothing_doubled(&self.broker.broker.inner().exchange()).unwrap();
         checks::journal_sound(&self.store()).unwrap();
+        if self.halt.halted().is_none() {
+            checks::day_agrees(&self.disk, &self.engine, self.clock.now()).unwrap();
+        }
     }
 
     pub(crate) fn line(&self) -> Arc<ordergate_actors::Desk> {

@@ -7,7 +7,7 @@ use ordergate::brokers::paper::PaperBroker;
 use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::order::{BrokerOrderId, Instrument, OrderType, Side, Status};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, NoQuote, PlaceOutcome, PositionRow, Prepared,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Modification, NoQuote, PlaceOutcome, PositionRow, Prepared,
     PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
@@ -120,6 +120,9 @@ impl Broker for Witness {
     }
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
         self.broker.positions()
+    }
+    fn holdings(&self) -> Call<Snapshot<DeliveryRow>> {
+        self.broker.holdings()
     }
     fn stream(&self) -> Option<tokio::sync::mpsc::Receiver<StreamEvent>> {
         self.broker.stream()

@@ -14,6 +14,7 @@ use ordergate::simulator::market::{Depth, Market, MarketQuotes, SyntheticMarket}
 use ordergate::store::{SimulatedDisk, SqliteStore};
 use ordergate_actors::order::{Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, Instrument, OrderRecord, Status};
 use ordergate_actors::persistence::ControlChange;
+use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{Clock, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
@@ -71,6 +72,9 @@ struct DyingStore {
 impl Store for DyingStore {
     fn load(&mut self) -> Result<Loaded, StoreError> {
         self.inner.load()
+    }
+    fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
+        self.inner.day(client, from)
     }
     fn begin(&mut self) -> Result<(), StoreError> {
         self.inner.begin()

@@ -19,8 +19,9 @@ pub use book::{Block, Candidate, GuardBook, Shrunk, reconcile_with_broker, reduc
 
 use crate::broker::{ModifyOrder, Place, Wish};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms};
+use crate::order::{ClientId, GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms, trading_date};
 use crate::persistence::{Cargo, Level, Outcome, Posted, Unit};
+use crate::pnl::differences::traces;
 use crate::ports::Modification;
 use crate::risk::{Change, ChangeAnswer, RiskCleared, refusal};
 use crate::supervision::{Shell, at_hand, guarded};
@@ -252,8 +253,10 @@ impl GuardActor {
                     }
                     continue;
                 }
+                let traces = findings.positions.as_ref().map_or_else(Vec::new, |read| traces(&findings, &shrunk.key, trading_date(read.at)));
+                let by = if traces.is_empty() { "no order of today's books shows who did it".to_owned() } else { traces.join("; ") };
                 let reason = format!(
-                    "our fills say {} in {}, the broker shows {}: closed or reduced elsewhere",
+                    "our fills say {} in {}, the broker shows {}: closed or reduced elsewhere ({by}); what it realised is not known",
                     shrunk.ours, shrunk.key, shrunk.at_broker
                 );
                 for (strategy, units) in reductions(book, &shrunk) {

@@ -139,7 +139,7 @@ impl LegDraft {
             product: ask.product.map(|word| word.to_string()),
             order_type: ask.order_type.map(|word| word.to_string()),
             validity: Some(ask.validity.to_string()),
-            price: text(ask.price),
+            price: text(if ask.order_type.is_some_and(|kind| !kind.has_price()) { ask.seen_price } else { ask.price }),
             trigger_price: text(ask.trigger_price),
             stop_loss: exit_at(ask.stop_loss),
             target: exit_at(ask.target),

@@ -60,6 +60,13 @@ impl Holding {
         standing.after(side, fill.quantity, fill.price).dated(order.signal_time.min(order.created_at))
     }
 
+    /// The holding after units came from elsewhere at a stated price, at `at`.
+    #[must_use]
+    pub fn adopting(self, side: Side, quantity: Quantity, price: Price, at: DateTime<Utc>) -> Self {
+        let standing = if self.net == 0 { Self::default() } else { self };
+        standing.after(side, quantity, price).dated(at)
+    }
+
     /// The holding with the time of its opening, if it was just opened: when the signal of the opening order was made.
     #[must_use]
     pub fn dated(self, signal_time: DateTime<Utc>) -> Self {

@@ -41,6 +41,9 @@ pub struct Ask {
     pub price: Option<Price>,
     /// Trigger price.
     pub trigger_price: Option<Price>,
+    /// The price that the sender of the signal saw: its limit or trigger, or what it said with a market order. Fills are
+    /// held against it; nothing is sent at it.
+    pub seen_price: Option<Price>,
     /// Stop of the position that this opens.
     pub stop_loss: Option<ExitAt>,
     /// Target of the position that this opens.

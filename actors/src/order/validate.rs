@@ -76,7 +76,8 @@ pub fn read_named(leg: &LegDraft, instrument: Option<&Instrument>, refused: Opti
     for message in &leg.unreadable {
         reader.wrong("signal", clean(message, 200));
     }
-    let ask = reader.fields(leg);
+    let mut ask = reader.fields(leg);
+    ask.seen_price = reference_price(leg, &ask);
     reader.required(leg, &ask);
     reader.target(leg, &ask);
     // What it is for is the whole signal's business; here it is only a word.
@@ -85,7 +86,7 @@ pub fn read_named(leg: &LegDraft, instrument: Option<&Instrument>, refused: Opti
         Some((_, why)) => reader.wrong("tradingsymbol", why.as_str()),
         None => reader.against_instrument(&ask, instrument),
     }
-    reader.prices(&ask, reference_price(leg, &ask));
+    reader.prices(&ask, ask.seen_price);
     reader.protection(leg, &ask);
     let most = ask.quantity.or_else(|| Quantity::new(ask.target_position?.abs()));
     if let (Some(price), Some(quantity)) = (ask.price, most) {
@@ -168,6 +169,7 @@ impl Reader {
             validity: self.word("validity", leg.validity.as_ref(), Validity::parse, Validity::choices).unwrap_or(Validity::Day),
             price: price.filter(|_| order_type.is_none_or(OrderType::has_price)),
             trigger_price: trigger,
+            seen_price: None,
             stop_loss: self.exit_at("stop_loss", leg.stop_loss.as_ref()),
             target: self.exit_at("target", leg.target.as_ref()),
             trailing: self.trailing(leg),

@@ -12,7 +12,7 @@ use crate::order::{BasketId, ClientId, CommandId, OrderRecord};
 impl Ledger {
     /// After the commit: the view moves, listeners hear.
     pub(super) fn publish(&mut self) -> Vec<Event> {
-        let Committed { orders, holdings, controls, alarms, kept, events } = self.staged.take_committed();
+        let Committed { orders, holdings, day, controls, alarms, kept, events } = self.staged.take_committed();
         let chains = &self.staged.chains;
         let changed: Vec<CommandId> = orders.iter().map(|record| record.command_id).collect();
         self.view.write(&changed, |books| {
@@ -24,6 +24,11 @@ impl Ledger {
             for ((client, strategy, key), (holding, seq)) in holdings {
                 if let Some(book) = books.get_mut(&client) {
                     book.put_holding(strategy, key, holding, seq);
+                }
+            }
+            for (client, change) in day {
+                if let Some(book) = books.get_mut(&client) {
+                    book.put_day(&change);
                 }
             }
             for (client, control) in controls {

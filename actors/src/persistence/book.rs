@@ -1,6 +1,7 @@
 //! One account as committed: its open orders, its newest orders, what its strategies hold, its controls.
 //! Written only after a commit, by the ledger; every gate judges against it, so a restarted actor has nothing to rebuild.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::kept::{Kept, KeptChange, KeptStates, Slot, Topic};
 use crate::order::{
     BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord, Side, Strategy, trading_date,
 };
+use crate::pnl::{Day, DayChange};
 use crate::ports::AccountHead;
 
 /// How many of the newest orders stay in memory, ended ones included.
@@ -40,6 +42,7 @@ pub struct Book {
     control: Control,
     alarms: Alarms,
     kept: KeptStates,
+    day: Day,
 }
 
 impl Book {
@@ -65,6 +68,7 @@ impl Book {
             control: Control::default(),
             alarms: Alarms::default(),
             kept: KeptStates::new(),
+            day: Day::default(),
         }
     }
 
@@ -82,6 +86,15 @@ impl Book {
             book.put_holding(strategy, key, holding, seq);
         }
         book
+    }
+
+    /// Begins the day with what is held and what has changed on it so far, in the order of the journal.
+    pub(crate) fn begin_day(&mut self, date: NaiveDate, changes: &[DayChange]) {
+        self.day = Day::load(date, self.holdings.iter().map(|((strategy, key), held)| (strategy, key, held)), changes);
+    }
+
+    pub(crate) fn put_day(&mut self, change: &DayChange) {
+        self.day.apply(change);
     }
 
     pub(super) fn put_seq(&mut self, seq: u64) {
@@ -356,6 +369,13 @@ impl Book {
     #[must_use]
     pub fn last_fill_seq(&self, key: &HoldingKey) -> u64 {
         self.last_fill.get(key).copied().unwrap_or(0)
+    }
+
+    /// What the fills of that day (India) came to: today's, if today is what is asked for. Whoever reads a limit from it
+    /// hands in the date of its own clock, because a day rolls although nothing is traded.
+    #[must_use]
+    pub fn day(&self, date: NaiveDate) -> Cow<'_, Day> {
+        self.day.on(date)
     }
 
     /// The controls.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmChange, Alarms, with_level};
@@ -14,8 +14,11 @@ use super::kept::{self, Keep, Kept, KeptChange};
 use super::signal::signal_row;
 use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
-use super::unit::{Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration};
-use crate::order::{Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Source, Status, Strategy, Tag, Transition};
+use super::unit::{ADOPTED, Adopted, Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration};
+use crate::order::{
+    Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Source, Status, Strategy, Tag, Transition, trading_date,
+};
+use crate::pnl::{DayChange, Move};
 use crate::ports::{JournalRow, SignalRow, Write};
 /// What one unit changes.
 #[derive(Debug)]
@@ -24,6 +27,7 @@ pub(super) struct Delta {
     pub(super) writes: Vec<Write>,
     pub(super) orders: Vec<Arc<OrderRecord>>,
     pub(super) holdings: Vec<(HoldingSlot, (Holding, u64))>,
+    pub(super) day: Vec<(ClientId, DayChange)>,
     pub(super) controls: Vec<(ClientId, Control)>,
     pub(super) kept: Vec<(Option<ClientId>, KeptChange)>,
     pub(super) events: Vec<Event>,
@@ -49,6 +53,7 @@ impl Delta {
             writes: Vec::with_capacity(4),
             orders: Vec::new(),
             holdings: Vec::new(),
+            day: Vec::new(),
             controls: Vec::new(),
             kept: Vec::new(),
             events: Vec::new(),
@@ -285,15 +290,29 @@ impl Delta {
     }
 
     /// The trade of a transition, and what the strategy holds after it.
-    pub(super) fn fill(&mut self, record: &OrderRecord, key: HoldingKey, after: Holding, fill: &Fill, trading_date: NaiveDate) {
+    pub(super) fn fill(&mut self, record: &OrderRecord, change: DayChange, after: Holding, fill: &Fill) {
+        let client = &record.client_id;
         self.writes.push(Write::Fill {
-            client_id: record.client_id.clone(),
+            client_id: client.clone(),
             command_id: record.command_id,
-            trading_date,
-            exchange: key.instrument.exchange,
+            trading_date: trading_date(fill.at),
+            exchange: change.key.instrument.exchange,
             fill: fill.clone(),
+            seq: change.seq,
+            before: change.before,
         });
-        self.put_holding(&record.client_id, &record.ask.strategy, &key, after, record.seq);
+        if matches!(change.what, Move::ToldLate { .. }) {
+            self.writes.push(Write::Correction { client_id: client.clone(), change: change.clone(), at: self.at });
+        }
+        self.put_holding(client, &change.strategy, &change.key, after, change.seq);
+        self.day.push((client.clone(), change));
+    }
+
+    /// What a strategy holds has changed by no trade of ours.
+    fn corrected(&mut self, client: &ClientId, change: DayChange, after: Holding) {
+        self.writes.push(Write::Correction { client_id: client.clone(), change: change.clone(), at: self.at });
+        self.put_holding(client, &change.strategy, &change.key, after, change.seq);
+        self.day.push((client.clone(), change));
     }
 
     fn put_holding(&mut self, client: &ClientId, strategy: &Strategy, key: &HoldingKey, holding: Holding, seq: u64) {
@@ -315,7 +334,31 @@ impl Delta {
             level: Level::Warn,
         };
         self.row(staged, Some(client.clone()), (None, None), None, text);
-        self.put_holding(client, strategy, key, after, seq);
+        let what = Move::Left { units: before.net.abs() - after.net.abs() };
+        let change = DayChange::corrected(seq, self.at, (strategy.clone(), key.clone()), before, what);
+        self.corrected(client, change, after);
+    }
+
+    /// A strategy takes units over that came about elsewhere.
+    pub(super) fn adopt(&mut self, staged: &mut Staged, adopted: &Adopted, before: Holding, after: Holding) {
+        let Adopted { client_id, strategy, key, side, quantity, price, net_before: _, who, reason } = adopted;
+        let seq = self.next_seq(staged, &Some(client_id.clone()));
+        let inputs = json!({
+            "strategy": strategy, "holding": key, "side": side, "quantity": quantity, "price": price,
+            "net_before": before.net, "net_after": after.net,
+        });
+        let text = RowText {
+            event: ADOPTED,
+            from: None,
+            reason: Some(Arc::clone(reason)),
+            who: Arc::clone(who),
+            inputs: inputs.to_string(),
+            level: Level::Warn,
+        };
+        self.row(staged, Some(client_id.clone()), (None, None), None, text);
+        let what = Move::Taken { side: *side, quantity: *quantity, price: *price };
+        let change = DayChange::corrected(seq, self.at, (strategy.clone(), key.clone()), before, what);
+        self.corrected(client_id, change, after);
     }
 
     /// New controls.

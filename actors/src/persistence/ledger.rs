@@ -17,6 +17,7 @@ use super::ticket::{Admission, Answer, Orphans};
 use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, OrderUnit, Outcome, Posted, Registration, Unit};
 use super::view::View;
 use crate::order::{BasketId, ClientId, CommandId, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date};
+use crate::pnl::DayChange;
 use crate::ports::{Anchor, Clock, Query, Rows, Store, StoreError, Verdict, Write};
 
 /// Rows between two anchors of a chain.
@@ -111,6 +112,10 @@ impl Ledger {
             let seq = staged.chains.get(&Some(head.client_id.clone())).map_or(0, |chain| chain.seq);
             staged.numbers.insert(head.client_id.clone(), head.last_number);
             books.insert(head.client_id.clone(), Book::load(head, seq, control));
+        }
+        let today = trading_date(clock.now());
+        for (client, book) in &mut books {
+            book.begin_day(today, &store.day(client, today)?);
         }
         for (chain, states) in loaded.kept {
             for (slot, now) in &states {
@@ -246,6 +251,17 @@ impl Ledger {
                 let outcome = self.settle(delta)?;
                 Ok(Pending::Other { outcome, cargo })
             }
+            Unit::Adopt(adopted) => {
+                let held = self.holding(&adopted.client_id, &adopted.strategy, &adopted.key);
+                if held.net != adopted.net_before {
+                    return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
+                }
+                let after = held.adopting(adopted.side, adopted.quantity, adopted.price, at);
+                let mut delta = Delta::new(at);
+                delta.adopt(&mut self.staged, &adopted, held, after);
+                let outcome = self.settle(delta)?;
+                Ok(Pending::Other { outcome, cargo })
+            }
             Unit::Reissue { client_id, commands } => {
                 let mut records = Vec::with_capacity(commands.len());
                 for command in commands {
@@ -344,7 +360,7 @@ impl Ledger {
             };
             let held = self.holding(&unit.client_id, &record.ask.strategy, &key);
             let after = held.filled_by(&record, side, fill);
-            delta.fill(&record, key, after, fill, trading_date(fill.at));
+            delta.fill(&record, DayChange::of_fill(&record, (key, side), held, fill, at), after, fill);
         }
         match (self.settle(delta)?, &unit.fact) {
             (Outcome::Applied(_), _) => Ok(Outcome::Applied(Some(record))),

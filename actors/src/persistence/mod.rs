@@ -42,7 +42,9 @@ pub use ledger::{Ledger, Opened, Round, Seat};
 pub use registered::Registered;
 pub use replay::{Misfit, Projections, Replay, replay};
 pub use ticket::{Admission, Answer, Orphans, Permit, Ticket, Waiter};
-pub use unit::{Ack, Cargo, Event, Level, Listener, NewOrder, NotRegistered, Note, OrderUnit, Outcome, Posted, Registration, Unit};
+pub use unit::{
+    Ack, Adopted, Cargo, Event, Level, Listener, NewOrder, NotRegistered, Note, OrderUnit, Outcome, Posted, Registration, Unit,
+};
 pub use view::View;
 pub use waiting::Changes;
 pub use writer::{Job, Queue, Writer};

@@ -11,10 +11,12 @@ use chrono::{DateTime, Utc};
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmInputs, Alarms};
 use super::inputs::{CREATED, CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
 use super::kept::{Kept, KeptInputs, KeptStates};
-use super::unit::Level;
+use super::unit::{ADOPTED, Level};
 use crate::order::{
-    Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date,
+    Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Price, Quantity, Side, Status, Strategy, lifecycle,
+    trading_date,
 };
+use crate::pnl::{DayChange, Move};
 use crate::ports::{JournalRow, SignalRow, Write};
 
 /// A row that does not follow from the rows before it.
@@ -33,7 +35,9 @@ pub struct Projections {
     /// Every order.
     pub orders: BTreeMap<CommandId, Arc<OrderRecord>>,
     /// Every trade, with its order, in journal order.
-    pub fills: Vec<(CommandId, Fill)>,
+    pub fills: Vec<(CommandId, Fill, DayChange)>,
+    /// Every change of a holding that was no trade of its day, and when it was recorded, in journal order.
+    pub corrections: Vec<(DayChange, DateTime<Utc>)>,
     /// Every holding that there ever was, flat ones included, and when it last changed.
     pub holdings: BTreeMap<(Strategy, HoldingKey), (Holding, DateTime<Utc>)>,
     /// The controls as JSON text, and when they last changed.
@@ -47,6 +51,16 @@ pub struct Projections {
 }
 
 impl Projections {
+    /// What changed in the account's holdings since that IST day began, in the order of the journal rows.
+    #[must_use]
+    pub fn day(&self, from: chrono::NaiveDate) -> Vec<DayChange> {
+        let traded = self.fills.iter().map(|(_, _, change)| change).filter(|change| matches!(change.what, Move::Traded { .. }));
+        let mut changes: Vec<DayChange> =
+            traded.chain(self.corrections.iter().map(|(change, _)| change)).filter(|change| change.day >= from).cloned().collect();
+        changes.sort_unstable_by_key(|change| change.seq);
+        changes
+    }
+
     /// The rows of the tables, in an order in which they can be written to empty ones.
     #[must_use]
     pub fn writes(&self, chain: Option<&ClientId>) -> Vec<Write> {
@@ -55,14 +69,21 @@ impl Projections {
         let Some(client_id) = chain else { return writes };
         writes.extend(self.signals.iter().map(|signal| Write::Signal(Arc::new(signal.clone()))));
         writes.extend(self.orders.values().map(|order| Write::InsertOrder(Arc::clone(order))));
-        writes.extend(self.fills.iter().filter_map(|(command_id, fill)| {
+        writes.extend(self.fills.iter().filter_map(|(command_id, fill, change)| {
             Some(Write::Fill {
                 client_id: client_id.clone(),
                 command_id: *command_id,
                 trading_date: trading_date(fill.at),
                 exchange: self.orders.get(command_id)?.ask.exchange?,
                 fill: fill.clone(),
+                seq: change.seq,
+                before: change.before,
             })
+        }));
+        writes.extend(self.corrections.iter().map(|(change, at)| Write::Correction {
+            client_id: client_id.clone(),
+            change: change.clone(),
+            at: *at,
         }));
         writes.extend(self.holdings.iter().map(|((strategy, key), (holding, at))| Write::Holding {
             client_id: client_id.clone(),
@@ -193,8 +214,12 @@ impl Replay {
             let slot = (record.ask.strategy.clone(), key);
             let held = self.projections.holdings.get(&slot).map_or_else(Holding::default, |(held, _)| *held);
             let after = held.filled_by(&record, side, &fill);
+            let change = DayChange::of_fill(&record, (slot.1.clone(), side), held, &fill, row.at);
             self.projections.holdings.insert(slot, (after, row.at));
-            self.projections.fills.push((command_id, fill));
+            if matches!(change.what, Move::ToldLate { .. }) {
+                self.projections.corrections.push((change.clone(), row.at));
+            }
+            self.projections.fills.push((command_id, fill, change));
         }
         self.projections.orders.insert(command_id, Arc::new(record));
         Ok(())
@@ -221,6 +246,7 @@ impl Replay {
         }
         match &*row.event {
             "HOLDING_REDUCED" => self.reduced(row)?,
+            ADOPTED => self.adopted(row)?,
             ACKNOWLEDGED => {
                 let seq = alarm.ok_or("it names no alarm")?;
                 self.projections.alarms.acknowledge(seq).ok_or_else(|| format!("alarm {seq} was not open"))?;
@@ -242,13 +268,44 @@ impl Replay {
             net_after: i64,
         }
         let Reduced { strategy, holding, net_before, net_after } = parsed(row)?;
-        let (held, at) = self.projections.holdings.get_mut(&(strategy, holding)).ok_or("nothing was held there")?;
+        let slot = (strategy, holding);
+        let (held, at) = self.projections.holdings.get_mut(&slot).ok_or("nothing was held there")?;
         if held.net != net_before {
             return Err(format!("it reduces {net_before}, and {} were held", held.net));
         }
-        *held = held.reduced(net_before.abs() - net_after.abs());
+        let (before, units) = (*held, net_before.abs() - net_after.abs());
+        *held = before.reduced(units);
         *at = row.at;
-        if held.net == net_after { Ok(()) } else { Err(format!("it leaves {net_after}, and the rules leave {}", held.net)) }
+        if held.net != net_after {
+            return Err(format!("it leaves {net_after}, and the rules leave {}", held.net));
+        }
+        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::Left { units });
+        self.projections.corrections.push((change, row.at));
+        Ok(())
+    }
+
+    fn adopted(&mut self, row: &JournalRow) -> Result<(), String> {
+        #[derive(serde::Deserialize)]
+        struct Taken {
+            strategy: Strategy,
+            holding: HoldingKey,
+            side: Side,
+            quantity: Quantity,
+            price: Price,
+            net_before: i64,
+            net_after: i64,
+        }
+        let Taken { strategy, holding, side, quantity, price, net_before, net_after } = parsed(row)?;
+        let slot = (strategy, holding);
+        let before = self.projections.holdings.get(&slot).map_or_else(Holding::default, |(held, _)| *held);
+        let after = before.adopting(side, quantity, price, row.at);
+        if (before.net, after.net) != (net_before, net_after) {
+            return Err(format!("it takes {net_before} to {net_after}, and the rules take {} to {}", before.net, after.net));
+        }
+        self.projections.holdings.insert(slot.clone(), (after, row.at));
+        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::Taken { side, quantity, price });
+        self.projections.corrections.push((change, row.at));
+        Ok(())
     }
 }
 

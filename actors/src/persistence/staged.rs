@@ -9,6 +9,7 @@ use super::delta::Delta;
 use super::kept::{KeptChange, KeptStates};
 use super::unit::Event;
 use crate::order::{ClientId, CommandId, Holding, HoldingKey, OrderRecord, Strategy};
+use crate::pnl::DayChange;
 
 /// The end of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +24,8 @@ pub(super) type HoldingSlot = (ClientId, Strategy, HoldingKey);
 pub(super) struct Committed {
     pub(super) orders: Vec<Arc<OrderRecord>>,
     pub(super) holdings: BTreeMap<HoldingSlot, (Holding, u64)>,
+    /// In commit order.
+    pub(super) day: Vec<(ClientId, DayChange)>,
     pub(super) controls: BTreeMap<ClientId, Control>,
     pub(super) alarms: Vec<(Option<ClientId>, Alarms)>,
     /// In commit order.
@@ -45,6 +48,7 @@ pub(super) struct Staged {
     orders: HashMap<CommandId, Arc<OrderRecord>>,
     sequence: Vec<CommandId>,
     holdings: BTreeMap<HoldingSlot, (Holding, u64)>,
+    day: Vec<(ClientId, DayChange)>,
     events: Vec<Event>,
     /// The last row of each chain that an anchor wrote down, also by the processes before.
     pub(super) anchored: BTreeMap<Option<ClientId>, u64>,
@@ -68,6 +72,7 @@ impl Staged {
             self.orders.insert(record.command_id, record);
         }
         self.holdings.extend(delta.holdings);
+        self.day.extend(delta.day);
         self.controls.extend(delta.controls);
         self.events.extend(delta.events);
         for (chain, change) in delta.kept {
@@ -107,6 +112,7 @@ impl Staged {
         Committed {
             orders,
             holdings,
+            day: std::mem::take(&mut self.day),
             controls: std::mem::take(&mut self.controls),
             alarms,
             kept: std::mem::take(&mut self.kept_changed),

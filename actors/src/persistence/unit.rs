@@ -12,7 +12,8 @@ use super::registered::Registered;
 use super::ticket::{Answer, Permit, Ticket};
 use crate::broker::CallKind;
 use crate::order::{
-    Ask, BasketId, ClientId, CommandId, HoldingKey, IdempotencyKey, OrderFact, OrderRecord, SignalId, Source, Strategy, Tag,
+    Ask, BasketId, ClientId, CommandId, HoldingKey, IdempotencyKey, OrderFact, OrderRecord, Price, Quantity, Side, SignalId, Source,
+    Strategy, Tag,
 };
 use crate::ports::{JournalRow, Naming};
 
@@ -47,6 +48,8 @@ pub enum Unit {
         /// What shows it.
         reason: Arc<str>,
     },
+    /// A strategy takes units over that the broker shows and none of our fills brought.
+    Adopt(Adopted),
     /// CREATED orders of one basket whose tickets were lost ask for new tokens.
     Reissue {
         /// The account.
@@ -69,6 +72,34 @@ pub enum Unit {
     Keep(Keep),
     /// A journal row that changes no order: an alarm, a bad signal.
     Note(Note),
+}
+
+/// The event of units that a strategy took over.
+pub(super) const ADOPTED: &str = "HOLDING_ADOPTED";
+
+/// Units that a strategy takes over from elsewhere, at a price that is stated. On the side of what it holds they add to it,
+/// on the other they close it at that price.
+#[derive(Debug, Clone)]
+pub struct Adopted {
+    /// The account.
+    pub client_id: ClientId,
+    /// The new owner.
+    pub strategy: Strategy,
+    /// In what.
+    pub key: HoldingKey,
+    /// The side that brought them.
+    pub side: Side,
+    /// How many.
+    pub quantity: Quantity,
+    /// Rupees per unit.
+    pub price: Price,
+    /// What the strategy held when this was decided: when it holds something else at the commit, nothing changes and the
+    /// answer is `NotApplied`.
+    pub net_before: i64,
+    /// Who took them.
+    pub who: Arc<str>,
+    /// Why, with what showed them.
+    pub reason: Arc<str>,
 }
 
 /// A fact about one order.

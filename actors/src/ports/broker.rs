@@ -258,6 +258,17 @@ pub struct PositionRow {
     pub unrealised: Amount,
 }
 
+/// Shares that the account holds for delivery from earlier days: they are in no row of the position book.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryRow {
+    /// Where they can be sold; the same shares are listed at several exchanges.
+    pub listings: Vec<InstrumentKey>,
+    /// Units that could be sold when the day began. What was sold of them today is in the position book, as a short.
+    pub quantity: i64,
+    /// What they cost on average, if the broker tells.
+    pub average_price: Option<Decimal>,
+}
+
 /// Whether orders can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Session {
@@ -326,6 +337,9 @@ pub trait Broker: Send + Sync + fmt::Debug + 'static {
 
     /// All positions.
     fn positions(&self) -> Call<Snapshot<PositionRow>>;
+
+    /// Shares held for delivery from earlier days.
+    fn holdings(&self) -> Call<Snapshot<DeliveryRow>>;
 
     /// The instrument's quote, asked for now; why there is none otherwise.
     fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>>;

@@ -66,6 +66,11 @@ pub trait Quotes: Send + Sync + std::fmt::Debug + 'static {
     /// The newest quote, whatever its age; the reader judges that.
     fn quote(&self, key: &InstrumentKey) -> Option<Quote>;
 
+    /// The close of the trading day before, as the market tells it.
+    fn previous_close(&self, _key: &InstrumentKey) -> Option<Price> {
+        None
+    }
+
     /// Rings this bell from now on whenever a quote comes in. A source that is not pushed to has none to ring: whoever
     /// waits looks by himself now and then.
     fn ring(&self, _bell: &Arc<QuoteBell>) {}

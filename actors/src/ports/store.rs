@@ -11,6 +11,7 @@ use crate::order::{
     Tag,
 };
 use crate::persistence::{Alarm, Kept, KeptStates, Slot};
+use crate::pnl::DayChange;
 
 /// The disk failed. Nothing is known about what was being written.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +110,19 @@ pub enum Write {
         exchange: Exchange,
         /// The trade.
         fill: Fill,
+        /// The journal row that tells of it.
+        seq: u64,
+        /// What its strategy held there before it.
+        before: Holding,
+    },
+    /// A change of what a strategy holds that was no trade of the day: taken over, closed elsewhere, told late.
+    Correction {
+        /// The account.
+        client_id: ClientId,
+        /// What changed.
+        change: DayChange,
+        /// When.
+        at: DateTime<Utc>,
     },
     /// What a strategy holds now; written over.
     Holding {
@@ -236,6 +250,12 @@ pub trait Store: Send {
     /// # Errors
     /// The disk failed; the process must not start.
     fn load(&mut self) -> Result<Loaded, StoreError>;
+
+    /// What has changed in an account's holdings since that IST day began, in the order of the journal rows.
+    ///
+    /// # Errors
+    /// The disk failed; the process must not start.
+    fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError>;
 
     /// Opens the round's transaction.
     ///

@@ -79,12 +79,13 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     if is_stale && order.source != Source::System {
         return ExitSize::Wait(format!("the broker's positions are older than our last fill in {key}"));
     }
-    let broker_net = positions.net(&key);
+    // Delivery leaves the position book when it settles: until the holdings of today are read, only our own fills bound
+    // the exit there, and the broker checks for itself what may be sold.
+    let known = findings.net(&key);
+    let broker_net = known.unwrap_or_else(|| positions.net(&key));
     let broker_held = broker_net.saturating_mul(long_or_short.sign());
-    // Delivery leaves the position book when it settles: there only our own fills bound the exit.
-    let is_delivery = key.product == Product::Cnc;
-    let claims = if is_delivery { 0 } else { book.exiting(order, None, &key) };
-    let broker_room = if is_delivery { own_room } else { broker_held.saturating_sub(claims) };
+    let claims = if known.is_some() { book.exiting(order, None, &key) } else { 0 };
+    let broker_room = if known.is_some() { broker_held.saturating_sub(claims) } else { own_room };
     if broker_room <= 0 && !positions.tells_of(&key, book) {
         return ExitSize::Wait(format!("the broker's positions have no row for {key}, which was traded today: they are read again"));
     }
@@ -121,7 +122,12 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
         }
         (note, _) => note,
     };
-    let measure = format!("{strategy} holds {}, open exits claim {own_claims}, the broker shows {broker_net}", held.net);
+    let shown = match (key.product, known) {
+        (Product::Cnc, Some(net)) => format!("the broker has {net}, shares of earlier days included"),
+        (_, Some(net)) => format!("the broker shows {net}"),
+        (_, None) => "what the broker holds for delivery was not read today".to_owned(),
+    };
+    let measure = format!("{strategy} holds {}, open exits claim {own_claims}, {shown}", held.net);
     ExitSize::Close { side, product: key.product, quantity, note, measure }
 }
 

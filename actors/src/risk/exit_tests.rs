@@ -273,3 +273,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_exit_of_delivery_is_bounded_by_what_the_broker_has_of_it() {
+    let cnc = sbin_in(Product::Cnc);
+    use crate::ports::DeliveryRow;
+    use crate::testkit::builders::{at, position};
+    use crate::watcher::Delivered;
+    let asked = exit(1);
+    let sized = |book: &Book, findings: &Findings| match size(&asked, &sbin(), book, findings, None) {
+        ExitSize::Close { quantity, .. } => Ok(quantity.value()),
+        ExitSize::Refuse(_, reason) | ExitSize::Wait(reason) => Err(reason),
+    };
+    let book = book_of([], &[("trend", cnc.clone(), 10)]);
+    let mut findings = broker_shows(&[]);
+    assert_eq!(sized(&book, &findings), Ok(10), "until the holdings are read, our own fills bound it");
+    for (quantity, closes) in [(4, Some(4)), (10, Some(10)), (50, Some(10)), (0, None)] {
+        findings.holdings =
+            Some(Delivered { rows: vec![DeliveryRow { listings: vec![sbin()], quantity, average_price: None }], at: at(0) });
+        assert_eq!(sized(&book, &findings).ok(), closes, "{quantity} at the broker");
+    }
+    // What another strategy's exit claims is gone for this one.
+    findings.holdings =
+        Some(Delivered { rows: vec![DeliveryRow { listings: vec![sbin()], quantity: 15, average_price: None }], at: at(0) });
+    let other = exit(9).by("other").side(Side::Sell).asks(10).product(Product::Cnc).working("B9");
+    let book = book_of([other], &[("trend", cnc.clone(), 10), ("other", cnc.clone(), 10)]);
+    assert_eq!(sized(&book, &findings), Ok(5));
+    // Sold today already: in the positions, as a short.
+    findings.positions.as_mut().unwrap().rows.push(position(cnc.clone(), -8));
+    let book = book_of([], &[("trend", cnc, 10)]);
+    assert_eq!(sized(&book, &findings), Ok(7));
+}

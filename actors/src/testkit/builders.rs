@@ -11,7 +11,7 @@ use super::morning;
 pub(crate) use super::order::order;
 use crate::order::{
     Amount, BasketId, BrokerOrderId, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent, Kind,
-    OrderRecord, OrderType, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, TestMode,
+    OrderRecord, OrderType, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, TestMode, trading_date,
 };
 use crate::persistence::{Book, Control};
 use crate::ports::{AccountHead, PositionRow, Session};
@@ -165,7 +165,9 @@ pub(crate) fn book_of(orders: impl IntoIterator<Item = OrderRecord>, holdings: &
         holdings: holdings.iter().map(|(name, key, net)| (strategy(name), key.clone(), held(*net))).collect(),
         control: None,
     };
-    Book::load(head, SEQ, Control::default())
+    let mut book = Book::load(head, SEQ, Control::default());
+    book.begin_day(trading_date(at(0)), &[]);
+    book
 }
 
 pub(crate) fn position(key: HoldingKey, net: i64) -> PositionRow {

@@ -36,6 +36,7 @@ pub fn order(number: u64) -> OrderRecord {
             validity: Validity::Day,
             price: Price::parse("800").ok(),
             trigger_price: None,
+            seen_price: None,
             stop_loss: None,
             target: None,
             trailing: None,

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::reconcile::{trade_owner, trade_twins};
-use super::{Concern, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
+use super::{Concern, Delivered, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
 use crate::order::{BrokerOrderId, CommandId, OrderFact};
 use crate::persistence::{Book, Level};
-use crate::ports::{BookRow, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
+use crate::ports::{BookRow, DeliveryRow, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
 
 impl WatcherActor {
@@ -159,6 +159,15 @@ impl WatcherActor {
         self.desk.findings.write().positions = Some(Positions { rows, at, began_seq });
         self.line.tell_guard(&self.desk.client_id, PositionsRead);
         self.line.tell_risk(&self.desk.client_id, LookAgain);
+    }
+
+    pub(super) fn holdings(&mut self, rows: Vec<DeliveryRow>, unreadable: Vec<Unreadable>, at: DateTime<Utc>) {
+        let is_clean = unreadable.iter().all(|row| row.is_foreign);
+        self.quarantine(Reading::Holdings, unreadable);
+        // Shares that cannot be read are not shares that are gone.
+        if is_clean {
+            self.desk.findings.write().holdings = Some(Delivered { rows, at });
+        }
     }
 
     /// Reads what commits have asked for: at once after a quiet moment, otherwise a quarter of a poll after the last

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::order::{CommandId, HoldingKey, OrderRecord, trading_date};
+use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, trading_date};
 use crate::persistence::Book;
-use crate::ports::{BookRow, PositionRow, Session, Unreadable};
+use crate::ports::{BookRow, DeliveryRow, PositionRow, Session, Unreadable};
 
 /// The broker's position book, as last proven.
 #[derive(Debug, Clone)]
@@ -40,6 +40,23 @@ impl Positions {
     }
 }
 
+/// Shares held for delivery from earlier days, as last proven.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    /// Its rows.
+    pub rows: Vec<DeliveryRow>,
+    /// When the answer came.
+    pub at: DateTime<Utc>,
+}
+
+impl Delivered {
+    /// Units that could be sold there when the day began.
+    #[must_use]
+    pub fn quantity(&self, key: &InstrumentKey) -> i64 {
+        self.rows.iter().filter(|row| row.listings.contains(key)).map(|row| row.quantity).sum()
+    }
+}
+
 /// The broker's order book, as last proven.
 #[derive(Debug, Clone)]
 pub struct Orders {
@@ -58,6 +75,8 @@ pub struct Findings {
     pub session: Option<Session>,
     /// The positions; `None` before the first proof.
     pub positions: Option<Positions>,
+    /// What is held for delivery; `None` before the first proof.
+    pub holdings: Option<Delivered>,
     /// The order book as last proven, and when.
     pub orders: Option<Orders>,
     /// When the trade book was last proven.
@@ -68,4 +87,18 @@ pub struct Findings {
     pub unreadable: Vec<Unreadable>,
     /// Why the last read of each book proved nothing, if so.
     pub trouble: Option<String>,
+}
+
+impl Findings {
+    /// What the broker has in an instrument and product, shares held for delivery included; `None` while that is not known:
+    /// before the first read, or when the newest reads are of different days, because shares move overnight.
+    #[must_use]
+    pub fn net(&self, key: &HoldingKey) -> Option<i64> {
+        let positions = self.positions.as_ref()?;
+        if key.product != Product::Cnc {
+            return Some(positions.net(key));
+        }
+        let held = self.holdings.as_ref().filter(|held| trading_date(held.at) == trading_date(positions.at))?;
+        Some(positions.net(key).saturating_add(held.quantity(&key.instrument)))
+    }
 }

@@ -29,7 +29,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supe
 use chrono::{DateTime, Utc};
 
 pub use climb::ladder_slot;
-pub use findings::{Findings, Orders, Positions};
+pub use findings::{Delivered, Findings, Orders, Positions};
 pub use last::Last;
 pub use reconcile::{BookReading, Concern, read_orders, read_row, read_trades, speaks_against_an_end};
 pub use recovery::{Found as RecoveryFound, decide};
@@ -196,6 +196,12 @@ impl WatcherActor {
             Found::Orders(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Orders, cause),
             Found::Positions(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => {
                 self.unknown(Reading::Positions, cause)
+            }
+            Found::Holdings(Snapshot::Authoritative(rows, unreadable)) => self.holdings(rows, unreadable, at),
+            Found::Holdings(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => {
+                // What was read last stands, and nothing else waits for it.
+                self.core.asked.remove(&Reading::Holdings);
+                tracing::debug!(client_id = %self.desk.client_id, "reading what is held for delivery proved nothing: {cause}");
             }
         }
         self.advance_recovery(at);

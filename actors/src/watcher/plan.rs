@@ -35,6 +35,9 @@ impl Activity {
 /// Polls between two proofs of the session.
 const SESSION_EVERY: u32 = 30;
 
+/// Polls between two reads of what is held for delivery: it changes overnight.
+const HOLDINGS_EVERY: u32 = 300;
+
 /// The books to be read now; `asked` tells when each was last asked for. The timer is the fast cadence, so anything due
 /// within half of it is due now.
 pub(super) fn due(waits: &Waits, activity: Activity, asked: &BTreeMap<Reading, DateTime<Utc>>, now: DateTime<Utc>) -> BTreeSet<Reading> {
@@ -42,6 +45,7 @@ pub(super) fn due(waits: &Waits, activity: Activity, asked: &BTreeMap<Reading, D
     let books = waits.books_poll.min(waits.blind_after / 2).max(waits.poll);
     let cadence = |reading: Reading| match (reading, activity) {
         (Reading::Session, _) => waits.poll.saturating_mul(SESSION_EVERY),
+        (Reading::Holdings, _) => waits.poll.saturating_mul(HOLDINGS_EVERY),
         (_, Activity::Unclear) | (Reading::Orders, Activity::Working) => waits.poll,
         (Reading::Orders, Activity::Idle) => waits.idle_poll.max(waits.poll),
         (Reading::Trades | Reading::Positions, _) => books,
@@ -52,7 +56,7 @@ pub(super) fn due(waits: &Waits, activity: Activity, asked: &BTreeMap<Reading, D
         // A clock that went back must not silence the reads.
         asked.get(reading).is_none_or(|at| now < *at || now.signed_duration_since(*at) >= every - slack)
     };
-    [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions].into_iter().filter(is_due).collect()
+    [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions, Reading::Holdings].into_iter().filter(is_due).collect()
 }
 
 #[cfg(test)]
@@ -86,15 +90,16 @@ mod tests {
 
     #[test]
     fn a_broker_that_counts_is_asked_fast_only_when_something_goes_on() {
-        let each = |count: [usize; 4]| {
-            BTreeMap::from_iter([Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions].into_iter().zip(count))
+        let each = |count: [usize; 5]| {
+            let books = [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions, Reading::Holdings];
+            BTreeMap::from_iter(books.into_iter().zip(count))
         };
-        assert_eq!(reads(&counted(), Activity::Idle), each([2, 4, 12, 4]));
-        assert_eq!(reads(&counted(), Activity::Working), each([2, 4, 60, 4]));
-        assert_eq!(reads(&counted(), Activity::Unclear), each([2, 60, 60, 60]));
+        assert_eq!(reads(&counted(), Activity::Idle), each([2, 4, 12, 4, 1]));
+        assert_eq!(reads(&counted(), Activity::Working), each([2, 4, 60, 4, 1]));
+        assert_eq!(reads(&counted(), Activity::Unclear), each([2, 60, 60, 60, 1]));
         assert_eq!(
             reads(&Waits::standard(Wait::from_secs(1)), Activity::Idle),
-            each([2, 60, 60, 60]),
+            each([2, 60, 60, 60, 1]),
             "one that does not is read each poll"
         );
     }

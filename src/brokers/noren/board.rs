@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{DateTime, Utc};
-use ordergate_actors::order::InstrumentKey;
+use chrono::{DateTime, NaiveDate, Utc};
+use ordergate_actors::order::{InstrumentKey, Price, trading_date};
 use ordergate_actors::ports::{Instruments, Quote, QuoteBell, Quotes};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
@@ -62,6 +62,9 @@ struct Slot {
     quote: Option<Quote>,
     sizes: Sizes,
     version: u64,
+    /// The close of the trading day before, and the day on which it was told: the first that is told on a day stands, because
+    /// after the session the same field may hold the close of the day itself.
+    previous_close: Option<(Price, NaiveDate)>,
     /// The number of the last question for it.
     asked: AtomicU64,
     /// Its name, once somebody asked for it by that.
@@ -75,6 +78,12 @@ impl Slot {
             self.version = self.version.wrapping_add(1);
         }
         (self.quote, self.sizes) = (quote, sizes);
+    }
+
+    fn close(&mut self, told: Option<Price>, on: NaiveDate) {
+        if self.previous_close.is_none_or(|(_, known)| known < on) {
+            self.previous_close = told.map(|price| (price, on)).or(self.previous_close);
+        }
     }
 }
 
@@ -106,12 +115,20 @@ impl Board {
         let quote = tick.merge(slot.quote, now).map(|quote| Quote { at: quote.at.min(now), ..quote });
         let before = if tick.is_whole { Sizes::default() } else { slot.sizes };
         slot.set(quote, Sizes { bid: tick.bid_quantity.or(before.bid), ask: tick.ask_quantity.or(before.ask) });
+        slot.close(tick.previous_close, trading_date(now));
         let key = slot.key.clone();
         drop(slots);
         if let Some(key) = key {
             self.bells.read().iter().for_each(|bell| bell.strike(&key));
         }
         true
+    }
+
+    /// Takes the close of the trading day before, as it was told beside a quote.
+    pub fn put_close(&self, scrip: Scrip, told: Option<Price>, now: DateTime<Utc>) {
+        if let Some(slot) = self.slots.write().get_mut(&scrip) {
+            slot.close(told, trading_date(now));
+        }
     }
 
     /// Takes a quote that was read by itself, unless the board has a newer one; of an older one it takes the day's band if it
@@ -208,6 +225,15 @@ impl Board {
 impl Quotes for Board {
     fn quote(&self, key: &InstrumentKey) -> Option<Quote> {
         self.touch(key).map(|touch| touch.quote)
+    }
+
+    /// Only on the day on which it was told: the next day's is another.
+    fn previous_close(&self, key: &InstrumentKey) -> Option<Price> {
+        let scrip = Scrip { exchange: key.exchange, token: self.instruments.find(key)?.token };
+        let slots = self.slots.read();
+        let slot = slots.get(&scrip)?;
+        let (price, on) = slot.previous_close?;
+        (trading_date(slot.quote?.at) == on).then_some(price)
     }
 
     fn ring(&self, bell: &Arc<QuoteBell>) {

@@ -118,3 +118,21 @@ fn sizes_are_merged_and_every_other_touch_is_another_version() {
     board.take(&tick(r#""t":"tk","lp":"101.45","bp1":"101.40","sp1":"101.50""#), now());
     assert_eq!(board.touch(&key).unwrap().sizes, Sizes::default(), "a whole frame without sizes knows none");
 }
+
+#[test]
+fn the_previous_close_is_the_first_of_a_day_and_of_that_day_only() {
+    let (board, key) = (board(2), share().key);
+    let (two, three) = (Some("98.4".to_owned()), Some("99".to_owned()));
+    let close = |board: &Board| board.previous_close(&key).map(|price| price.to_string());
+    assert_eq!(board.quote(&key), None);
+    board.take(&tick(r#""t":"tk","lp":"101.45""#), now());
+    assert_eq!(close(&board), None, "the feed did not say");
+    board.put_close(scrip(2885), ordergate_actors::order::Price::parse("98.40").ok(), now());
+    assert_eq!(close(&board), two);
+    board.take(&tick(r#""t":"tk","lp":"101.45","c":"101.45""#), now() + TimeDelta::hours(8));
+    assert_eq!(close(&board), two, "after the session it may be the close of the day itself");
+    board.take(&tick(r#""t":"tf","lp":"102""#), now() + TimeDelta::days(1));
+    assert_eq!(close(&board), None, "the next day's was not told yet");
+    board.take(&tick(r#""t":"tk","lp":"102","c":"99""#), now() + TimeDelta::days(1));
+    assert_eq!(close(&board), three);
+}

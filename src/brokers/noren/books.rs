@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::BrokerOrderId;
 use ordergate_actors::persistence::Level;
-use ordergate_actors::ports::{BookRow, NoQuote, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow};
+use ordergate_actors::ports::{BookRow, DeliveryRow, NoQuote, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow};
 use parking_lot::Mutex;
 
 use super::board::Sizes;
@@ -17,7 +17,7 @@ use super::session::Unread;
 use super::session::machine::Standing;
 use super::wire::frames::Scrip;
 use super::wire::{Body, Delivery, EncodeError, ErrorClass, FieldError, Fields, Kept};
-use super::wire::{history, order_row, position_row, quote, trade_row};
+use super::wire::{history, holding_row, order_row, position_row, quote, trade_row};
 use super::{NorenSettings, Shared};
 
 /// Bodies up to this size are parsed where they arrive.
@@ -170,6 +170,10 @@ impl Shared {
         self.book(self.encoder.position_book(), Keeping::nothing(), move |fields| lots.position(position_row::read(fields)?)).await
     }
 
+    pub(super) async fn holdings(&self) -> Snapshot<DeliveryRow> {
+        self.book(self.encoder.holdings(), Keeping::nothing(), holding_row::read).await
+    }
+
     async fn book<T: Clone + Send + 'static>(
         &self,
         body: Result<Body, EncodeError>,
@@ -213,6 +217,7 @@ impl Shared {
         // By our clock, and as old as the question: the broker's tells whole seconds.
         let quote = Quote { at: asked_at, ..market.quote() };
         let size = |levels: &[quote::Level]| levels.first().map(|level| level.quantity);
+        self.board.put_close(scrip, market.previous_close, asked_at);
         self.board.put(scrip, quote, Sizes { bid: size(&market.bids), ask: size(&market.asks) });
         Ok(quote)
     }

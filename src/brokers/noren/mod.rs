@@ -44,8 +44,8 @@ use std::sync::Arc;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    Aside, BookRow, Broker, BrokerOrder, Budget, Call, CallOutcome, Capabilities, Clock, Instruments, Modification, NoQuote, PlaceOutcome,
-    PositionRow, Prepared, PreparedChange, Quote, Refusal, Session as SessionState, Snapshot, StreamEvent, TradeRow,
+    Aside, BookRow, Broker, BrokerOrder, Budget, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Instruments, Modification, NoQuote,
+    PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session as SessionState, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -298,6 +298,11 @@ impl Broker for NorenBroker {
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
         let shared = Arc::clone(&self.shared);
         self.on_io(async move { shared.positions().await }, Snapshot::Unknown)
+    }
+
+    fn holdings(&self) -> Call<Snapshot<DeliveryRow>> {
+        let shared = Arc::clone(&self.shared);
+        self.on_io(async move { shared.holdings().await }, Snapshot::Unknown)
     }
 
     fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {

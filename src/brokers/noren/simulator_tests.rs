@@ -107,6 +107,8 @@ async fn an_order_is_placed_filled_over_the_stream_and_another_cancelled() {
     assert_eq!(trades.iter().map(|trade| trade.fill.quantity.value()).sum::<i64>(), 10);
     let Snapshot::Authoritative(positions, _) = world.broker.positions().await else { panic!("the positions") };
     assert_eq!(positions.iter().map(|position| position.net).sum::<i64>(), 10);
+    let nothing = Snapshot::Authoritative(Vec::new(), Vec::new());
+    assert_eq!(world.broker.holdings().await, nothing, "shares of today are positions; of earlier days there are none");
 
     let resting = world.broker.prepare(world.order("OGSIM000000002", OrderType::Limit, "1390"), None).unwrap();
     let PlaceOutcome::Accepted(number) = world.broker.place(resting).await else { panic!("it rests") };

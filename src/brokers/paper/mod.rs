@@ -19,8 +19,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, Instruments, Modification, NoQuote, PlaceOutcome, PositionRow,
-    Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Instruments, Modification, NoQuote, PlaceOutcome,
+    PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -266,6 +266,12 @@ impl Broker for PaperBroker {
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move { shared.snapshot(|exchange, now| exchange.positions(now, &*shared.market)) })
+    }
+
+    /// Its positions carry shares too, so that none is held beside them.
+    fn holdings(&self) -> Call<Snapshot<DeliveryRow>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { shared.snapshot(|_, _| Vec::new()) })
     }
 
     fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {

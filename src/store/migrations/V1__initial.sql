@@ -32,6 +32,7 @@ CREATE TABLE orders (
     product           TEXT,
     order_type        TEXT,
     price             TEXT,
+    seen_price        TEXT,               -- what the sender of the signal saw; fills are held against it
     stop_loss         TEXT,
     target            TEXT,
     trailing_type     TEXT,
@@ -110,6 +111,10 @@ CREATE TABLE fills (
     quantity        INTEGER NOT NULL,
     price           TEXT NOT NULL,
     at              TEXT NOT NULL,
+    seq             INTEGER NOT NULL,   -- the journal row that tells of it
+    before_net      INTEGER NOT NULL,   -- what its strategy held before it: the first of a day tells what was carried into the day
+    before_cost     TEXT NOT NULL,
+    before_realised TEXT NOT NULL,
     PRIMARY KEY (client_id, trading_date, exchange, broker_order_id, trade_id),
     FOREIGN KEY (client_id, command_id) REFERENCES orders (client_id, command_id)
 ) STRICT, WITHOUT ROWID;
@@ -129,6 +134,26 @@ CREATE TABLE holdings (
     opened_at     TEXT,
     updated_at    TEXT NOT NULL,
     PRIMARY KEY (client_id, strategy_name, exchange, symbol, product)
+) STRICT, WITHOUT ROWID;
+
+-- What changed in a holding on a day and was no trade of that day: closed elsewhere, taken over, told late.
+CREATE TABLE corrections (
+    client_id       TEXT NOT NULL,
+    trading_date    TEXT NOT NULL,      -- the IST date on which it was recorded
+    seq             INTEGER NOT NULL,   -- the journal row that tells of it
+    kind            TEXT NOT NULL,      -- LEFT, TAKEN or TOLD_LATE
+    strategy_name   TEXT NOT NULL,
+    exchange        TEXT NOT NULL,
+    symbol          TEXT NOT NULL,
+    product         TEXT NOT NULL,
+    side            TEXT,               -- none where units left without a price
+    quantity        INTEGER NOT NULL,
+    price           TEXT,
+    at              TEXT NOT NULL,
+    before_net      INTEGER NOT NULL,
+    before_cost     TEXT NOT NULL,
+    before_realised TEXT NOT NULL,
+    PRIMARY KEY (client_id, trading_date, seq)
 ) STRICT, WITHOUT ROWID;
 
 -- Kill level and freezes, as the engine's JSON.

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use ordergate_actors::order::{
-    BookState, BrokerOrderId, Exchange, HoldingKey, InstrumentKey, Intent, OrderFact, Product, Resolution, Side, Strategy, Tag,
+    BookState, BrokerOrderId, Exchange, Fill, HoldingKey, InstrumentKey, Intent, OrderFact, Price, Product, Quantity, Resolution, Side,
+    Strategy, Tag, trading_date,
 };
-use ordergate_actors::persistence::{Book, ControlChange, Keep, KillLevel, Level, Slot, Topic, Unit};
-use proptest::prelude::{Just, any, prop_oneof, proptest};
+use ordergate_actors::persistence::{Adopted, Book, ControlChange, Keep, KillLevel, Level, Slot, Topic, Unit, replay};
+use ordergate_actors::pnl::Day;
+use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as _;
 
-use crate::store::fixtures::client;
 use crate::store::fixtures::desk::{Desk, fact, page, sends, shows, terms, trade};
+use crate::store::fixtures::{client, now};
 use crate::store::{Difference, SqliteStore, VerifyFrom};
 
 fn differences(store: &SqliteStore, from: VerifyFrom) -> Vec<Difference> {
@@ -25,6 +27,22 @@ fn accepted(number: &str) -> OrderFact {
 
 fn held() -> HoldingKey {
     HoldingKey { instrument: InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ"), product: Product::Mis }
+}
+
+fn adopts(desk: &Desk, side: Side, units: i64, price: &str) -> Unit {
+    let trend = Strategy::parse("trend").unwrap();
+    let net_before = desk.view.read(&client(), |book| book.held(&trend, &held()).net).unwrap();
+    Unit::Adopt(Adopted {
+        client_id: client(),
+        strategy: trend,
+        key: held(),
+        side,
+        quantity: Quantity::new(units).unwrap(),
+        price: Price::parse(price).unwrap(),
+        net_before,
+        who: Arc::from("asha"),
+        reason: Arc::from("bought by hand"),
+    })
 }
 
 fn keep(key: &str, value: Option<&str>, basis: Option<u64>) -> Unit {
@@ -69,6 +87,10 @@ fn a_day() -> Desk {
             reason: Arc::from("sold by hand"),
         },
     ]);
+    let adopted = adopts(&desk, Side::Buy, 3, "1405");
+    desk.round(vec![adopted]);
+    let early = Fill { at: now() - chrono::Duration::days(1), ..trade("T0", "B1", 1, "1401") };
+    desk.round(vec![fact(1, OrderFact::Fill(early))]);
     desk.round(vec![
         keep("a", Some(r#"{"stop": "1390.50"}"#), None),
         keep("b", Some("[1]"), Some(0)),
@@ -92,7 +114,7 @@ fn every_table_is_what_the_journal_makes() {
     for from in [VerifyFrom::Full, VerifyFrom::LastAnchor, VerifyFrom::Start] {
         assert_eq!(differences(&store, from), []);
     }
-    for table in ["signals", "orders", "fills", "holdings", "control", "alarms", "states"] {
+    for table in ["signals", "orders", "fills", "corrections", "holdings", "control", "alarms", "states"] {
         let rows: i64 = store.connection().query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0)).unwrap();
         assert!(rows > 0, "{table} is empty, so nothing was compared");
     }
@@ -105,7 +127,7 @@ fn a_changed_cell_of_any_table_is_named() {
     let db = store.connection();
     db.execute_batch("PRAGMA foreign_keys = 0").unwrap();
     let mut cells = 0;
-    for table in ["signals", "orders", "fills", "holdings", "control", "alarms", "states"] {
+    for table in ["signals", "orders", "fills", "corrections", "holdings", "control", "alarms", "states"] {
         let columns: Vec<(String, String)> = db
             .prepare("SELECT name, type FROM pragma_table_info(?1)")
             .unwrap()
@@ -221,13 +243,20 @@ fn any_unit() -> impl proptest::strategy::Strategy<Value = Step> {
         Just(Fact::Of(OrderFact::CancelWanted { tag: Tag::CancelledByUser, reason: "asha".into() })),
         Just(Fact::Of(OrderFact::Suspect { cause: "fault".into() })),
         (state, 0i64..=10).prop_map(|(state, filled)| Fact::Shows(state, filled)),
-        (0u32..6, 1i64..=10, 1i64..200_000).prop_map(|(trade, quantity, price)| Fact::Trade(trade, quantity, price)),
+        (0u32..6, 1i64..=10, 1i64..200_000, any::<bool>()).prop_map(|(trade, quantity, price, is_of_today)| Fact::Trade(
+            trade,
+            quantity,
+            price,
+            is_of_today
+        )),
         Just(Fact::Of(OrderFact::CallIntended { call: "CANCEL", request: "cancel".into() })),
     ];
     prop_oneof![
         8 => (1u64..=4, fact).prop_map(|(number, fact)| Step::Fact(number, fact)),
         1 => (1u64..=4, any::<bool>()).prop_map(|(number, is_exit)| Step::Signal(number, is_exit)),
         1 => (1i64..=5).prop_map(Step::Reduce),
+        1 => (any::<bool>(), 1i64..=5, 1i64..200_000).prop_map(|(buys, units, paise)| Step::Adopt(buys, units, paise)),
+        1 => Just(Step::NextDay),
         1 => (1u64..=3).prop_map(Step::Alarm),
         1 => (1u64..=60).prop_map(Step::Acknowledge),
         1 => Just(Step::Restart),
@@ -239,7 +268,7 @@ enum Fact {
     Sends(bool),
     Accepted,
     Shows(BookState, i64),
-    Trade(u32, i64, i64),
+    Trade(u32, i64, i64, bool),
     Of(OrderFact),
 }
 
@@ -248,9 +277,22 @@ enum Step {
     Signal(u64, bool),
     Fact(u64, Fact),
     Reduce(i64),
+    Adopt(bool, i64, i64),
+    NextDay,
     Alarm(u64),
     Acknowledge(u64),
     Restart,
+}
+
+fn rupees(paise: i64) -> String {
+    rust_decimal::Decimal::new(paise, 2).to_string()
+}
+
+/// The day as the journal alone makes it.
+fn replayed(store: &SqliteStore, date: chrono::NaiveDate) -> Day {
+    let rows: Vec<_> = crate::store::JournalRows::new(store.connection(), "PAPER1", 0, u64::MAX).collect::<Result<_, _>>().unwrap();
+    let made = replay(&rows).unwrap();
+    Day::load(date, made.holdings.iter().map(|((strategy, key), (held, _))| (strategy, key, held)), &made.day(date))
 }
 
 fn unit(desk: &Desk, step: Step) -> Option<Unit> {
@@ -261,9 +303,10 @@ fn unit(desk: &Desk, step: Step) -> Option<Unit> {
         Step::Fact(number, Fact::Sends(buys)) => sends(number, if buys { Side::Buy } else { Side::Sell }, 10),
         Step::Fact(number, Fact::Accepted) => fact(number, accepted(&format!("B{number}"))),
         Step::Fact(number, Fact::Shows(state, filled)) => fact(number, shows(&format!("B{number}"), state, filled)),
-        Step::Fact(number, Fact::Trade(id, quantity, paise)) => {
-            let price = rust_decimal::Decimal::new(paise, 2).to_string();
-            fact(number, OrderFact::Fill(trade(&format!("T{id}"), &format!("B{number}"), quantity, &price)))
+        Step::Fact(number, Fact::Trade(id, quantity, paise, is_of_today)) => {
+            let traded = trade(&format!("T{id}"), &format!("B{number}"), quantity, &rupees(paise));
+            let at = if is_of_today { desk.at() } else { now() };
+            fact(number, OrderFact::Fill(Fill { at, ..traded }))
         }
         Step::Fact(number, Fact::Of(of)) => fact(number, of),
         Step::Reduce(units) => Unit::Reduce {
@@ -273,11 +316,16 @@ fn unit(desk: &Desk, step: Step) -> Option<Unit> {
             units,
             reason: Arc::from("sold by hand"),
         },
+        Step::Adopt(buys, units, paise) => adopts(desk, if buys { Side::Buy } else { Side::Sell }, units, &rupees(paise)),
         Step::Alarm(number) => page(Some(number), "look"),
         Step::Acknowledge(alarm) => {
             Unit::Acknowledge { client_id: Some(client()), alarm, who: Arc::from("asha"), reason: Arc::from("seen") }
         }
         Step::Restart => return None,
+        Step::NextDay => {
+            desk.sleep_a_day();
+            return None;
+        }
     })
 }
 
@@ -294,9 +342,16 @@ proptest! {
             let units: Vec<Unit> = round.into_iter().filter_map(|step| unit(&desk, step)).collect();
             desk.round(units);
             if is_restart {
-                desk = Desk::on(desk.disk.clone());
+                desk = desk.restarted();
             }
+            let (day, date) = (desk.day(), trading_date(desk.at()));
+            prop_assert_eq!(&day, &replayed(&desk.store(), date), "the day is not what the journal makes");
+            let held: Vec<_> = desk.view.read(&client(), |book| book.holdings().map(|(_, _, held)| (held.net, held.cost)).collect()).unwrap();
+            let lines: Vec<_> = day.lines().filter(|(.., line)| line.held.net != 0).map(|(.., line)| (line.held.net, line.held.cost)).collect();
+            prop_assert_eq!(lines, held, "the day holds what the strategies hold");
         }
+        let (before, desk) = (desk.day(), desk.restarted());
+        prop_assert_eq!(before, desk.day(), "a restart has the same day");
         let store = desk.store();
         assert_eq!(differences(&store, VerifyFrom::Full), []);
         assert_eq!(differences(&store, VerifyFrom::LastAnchor), []);

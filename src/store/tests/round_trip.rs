@@ -70,7 +70,7 @@ fn ask() -> impl Gen<Value = Ask> {
         times: ExitTimes { minutes: minutes.filter(|minutes| *minutes > 0), ..ExitTimes::default() },
         ..ExitExtras::default()
     });
-    let prices = (of(price()), of(price()), of(exit_at()), of(exit_at()), of(trailing), exits);
+    let prices = (of(price()), of(price()), of(exit_at()), of(exit_at()), of(price()), of(trailing), exits);
     (names, size, kind, prices).prop_map(|((strategy, intent, exchange, symbol), (side, quantity, product), kind, prices)| Ask {
         strategy,
         intent,
@@ -85,8 +85,9 @@ fn ask() -> impl Gen<Value = Ask> {
         trigger_price: prices.1,
         stop_loss: prices.2,
         target: prices.3,
-        trailing: prices.4,
-        exits: prices.5,
+        seen_price: prices.4,
+        trailing: prices.5,
+        exits: prices.6,
         test_mode: kind.2,
         target_position: kind.3,
         cancel_after_s: kind.4,
@@ -162,6 +163,7 @@ proptest! {
             test_mode: first.ask.test_mode,
             target_position: first.ask.target_position,
             cancel_after_s: first.ask.cancel_after_s,
+            seen_price: first.ask.seen_price,
             route: first.ask.route.clone(),
             ..then.ask
         };

@@ -8,11 +8,12 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::Desk;
 use ordergate_actors::order::{ClientId, CommandId, HoldingKey, OrderRecord, Status, Strategy, trading_date};
 use ordergate_actors::persistence::{Alarm, Control, KillLevel};
+use ordergate_actors::pnl::{Cause, Difference};
 use ordergate_actors::ports::Session;
 use serde_json::{Value, json};
 
 use super::order::next_actions;
-use super::{Answer, age_ms, alarms, approvals};
+use super::{Answer, age_ms, alarms, approvals, differences};
 use crate::web::state::WebState;
 
 struct Item {
@@ -85,8 +86,35 @@ fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> 
     items.extend(alarms.iter().map(|alarm| of_alarm(Some(&desk.client_id), alarm)));
     items.extend(of_control(desk, &control));
     items.extend(approvals::waiting(state, desk).iter().filter_map(of_approval));
+    items.extend(differences::of_account(state, &desk.client_id).unwrap_or_default().iter().filter_map(|found| of_difference(desk, found)));
     items.extend(of_findings(desk, now));
     items
+}
+
+/// What the broker shows otherwise than our strategies hold, unless it settles by itself, was said to be left alone, or is
+/// only what somebody holds for delivery beside us.
+fn of_difference(desk: &Desk, found: &Difference) -> Option<Item> {
+    let is_quiet = found.is_settling() || found.ignored.is_some() || found.parts.iter().all(|part| part.cause == Cause::HeldForDelivery);
+    if is_quiet {
+        return None;
+    }
+    let (key, units) = (&found.key, found.units());
+    let text = format!("the broker shows {} in {key}, our strategies hold {}", found.at_broker, found.ours);
+    let named = json!({
+        "client_id": desk.client_id, "exchange": key.instrument.exchange, "symbol": key.instrument.symbol, "product": key.product,
+        "difference": units, "reason": "<why>",
+    });
+    let mut adopting = named.clone();
+    if let Some(body) = adopting.as_object_mut() {
+        body.insert("strategy".to_owned(), json!("<which>"));
+        body.insert("price".to_owned(), json!(found.price().map_or_else(|| "<rupees>".to_owned(), |price| price.to_string())));
+    }
+    let item = Item { more: differences::shown(found), ..Item::new("difference", text, None) };
+    Some(item.doing("a strategy takes it over", "/dashboard/differences/adopt", adopting).doing(
+        "leave it alone",
+        "/dashboard/differences/ignore",
+        named,
+    ))
 }
 
 /// An alarm stands until somebody says that it was seen, across restarts.

@@ -1,14 +1,18 @@
-//! `GET /dashboard/positions`: what our strategies hold, beside what the broker shows.
+//! `GET /dashboard/positions`: the two books side by side, what our strategies hold and what the broker shows, with every
+//! difference taken apart.
 
 use std::collections::BTreeMap;
 
 use actix_web::web::{Data, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{ClientId, Holding, HoldingKey, Strategy};
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::{ClientId, HoldingKey, Product};
+use ordergate_actors::pnl::{Day, Difference};
 use ordergate_actors::ports::{Capabilities, PositionRow, Quote};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::pnl::{self, money, of_line};
 use super::{Answer, accounts, age_ms};
 use crate::web::state::WebState;
 
@@ -32,38 +36,51 @@ struct Held {
     strategies: Vec<Value>,
 }
 
-/// By key: everything that is held here, and every key that the broker shows.
-fn by_key(holdings: Vec<(Strategy, HoldingKey, Holding)>, rows: &[PositionRow]) -> BTreeMap<HoldingKey, Held> {
+/// By key: everything that is held here or was traded today, and every key that the broker shows.
+fn by_key(state: &WebState, client_id: &ClientId, rows: &[PositionRow], day: &Day, now: DateTime<Utc>) -> BTreeMap<HoldingKey, Held> {
     let mut keys: BTreeMap<HoldingKey, Held> = rows.iter().map(|row| (row.holding.clone(), Held::default())).collect();
-    for (strategy, key, holding) in holdings {
-        let held = keys.entry(key).or_default();
-        held.net += holding.net;
-        held.strategies.push(json!({
-            "strategy": strategy,
-            "net": holding.net,
-            "average_price": holding.average().map(|price| price.to_string()),
-            "realised": holding.realised.to_string(),
-            "opened_at": holding.opened_at,
-        }));
+    let opened = state.engine.read(client_id, |book| {
+        book.holdings()
+            .map(|(strategy, key, held)| ((strategy.clone(), key.clone()), (held.opened_at, held.realised)))
+            .collect::<BTreeMap<_, _>>()
+    });
+    for (strategy, key, line) in day.lines() {
+        let since_flat = opened.as_ref().and_then(|opened| opened.get(&(strategy.clone(), key.clone())));
+        let held = keys.entry(key.clone()).or_default();
+        held.net += line.held.net;
+        let mut shown = of_line(state, client_id, day, (key, line), now);
+        if let Some(shown) = shown.as_object_mut() {
+            for name in ["exchange", "symbol", "product"] {
+                shown.remove(name);
+            }
+            shown.insert("strategy".to_owned(), json!(strategy));
+            shown.insert("opened_at".to_owned(), json!(since_flat.and_then(|(opened_at, _)| *opened_at)));
+            shown.insert("realised_since_flat".to_owned(), json!(since_flat.map(|(_, realised)| money(*realised))));
+        }
+        held.strategies.push(shown);
     }
     keys
 }
 
 fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
     let desk = state.engine.desk(client_id).ok()?;
-    let found = desk.findings.read().positions.clone();
+    let (found, delivered) = {
+        let findings = desk.findings.read();
+        (findings.positions.clone(), findings.holdings.clone())
+    };
     let rows: &[PositionRow] = found.as_ref().map_or(&[], |found| &found.rows);
-    let holdings = state
-        .engine
-        .read(client_id, |book| book.holdings().map(|(strategy, key, held)| (strategy.clone(), key.clone(), *held)).collect::<Vec<_>>())?;
     let rules = super::exit_rules::of_account(state, client_id);
     let is_synthetic = is_synthetic(desk.broker.capabilities(), state.site.has_live_quotes);
     let now = state.now();
-    let positions: Vec<Value> = by_key(holdings, rows)
+    let day = pnl::today(state, client_id, now)?;
+    let differences = super::differences::of_account(state, client_id);
+    let difference = |key: &HoldingKey| differences.as_ref().and_then(|all| all.iter().find(|found| found.key == *key));
+    let positions: Vec<Value> = by_key(state, client_id, rows, &day, now)
         .into_iter()
         .map(|(key, Held { net, strategies })| {
             let row = rows.iter().find(|row| row.holding == key);
             let at_broker = found.as_ref().map(|found| found.net(&key));
+            let quote = state.engine.line().quotes.quote(&key.instrument);
             json!({
                 "exchange": key.instrument.exchange,
                 "symbol": key.instrument.symbol,
@@ -72,21 +89,27 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
                 "exit_rules": rules.iter().filter(|(holding, _)| *holding == key).map(|(_, rule)| rule).collect::<Vec<_>>(),
                 "ours": net,
                 "broker": at_broker,
-                "difference": at_broker.map(|at_broker| at_broker - net),
+                "delivered": delivered.as_ref().filter(|_| key.product == Product::Cnc).map(|held| held.quantity(&key.instrument)),
+                "difference": differences.as_ref().map(|_| difference(&key).map_or(0, Difference::units)),
                 "broker_average_price": row.and_then(|row| row.average_price).map(|price| price.to_string()),
                 "realised": row.map(|row| row.realised.to_string()),
                 "unrealised": row.map(|row| row.unrealised.to_string()),
-                "quote": state.engine.line().quotes.quote(&key.instrument).map(|quote| priced(&quote, is_synthetic, age_ms(now, quote.at))),
+                "quote": quote.map(|quote| priced(&quote, is_synthetic, age_ms(now, quote.at))),
             })
         })
         .collect();
+    let costs = pnl::costs(state, client_id, &day, None);
     Some(json!({
         "client_id": client_id,
         "broker": desk.broker.capabilities().name,
         "prices": if is_synthetic { "SYNTHETIC" } else { "BROKER" },
         "read_at": found.as_ref().map(|found| found.at),
         "age_ms": found.as_ref().map(|found| age_ms(now, found.at)),
+        "delivered_read_at": delivered.as_ref().map(|held| held.at),
+        "date": day.date(),
+        "result": pnl::result(&pnl::total(state, &day, None), &costs, now),
         "positions": positions,
+        "differences": differences.as_ref().map(|all| all.iter().map(super::differences::shown).collect::<Vec<_>>()),
     }))
 }
 

@@ -4,6 +4,7 @@ mod answers;
 mod baskets;
 mod books;
 mod budget;
+mod differences;
 mod exit_rules;
 mod exits;
 mod kill;

@@ -16,6 +16,7 @@ pub mod class;
 pub mod encode;
 pub mod frames;
 pub mod history;
+pub mod holding_row;
 pub mod holdings;
 pub mod kept;
 pub mod limits;

@@ -32,6 +32,8 @@ pub struct Market {
     pub asks: Vec<Level>,
     /// The lowest and the highest price that the exchange takes today.
     pub band: Option<(Price, Price)>,
+    /// The close of the trading day before.
+    pub previous_close: Option<Price>,
     /// When it was true, by the broker's clock.
     pub at: DateTime<Utc>,
 }
@@ -77,7 +79,8 @@ pub fn read(fields: &Fields, asked: Exchange, token: u32, read_at: DateTime<Utc>
         return Err(FieldError::wrong("lp", &last.to_string(), "within the day's price band"));
     }
     let at = time::first(fields, &["request_time"]).unwrap_or(read_at);
-    Ok(Market { last, bids: levels(fields, &BIDS)?, asks: levels(fields, &ASKS)?, band, at })
+    let previous_close = price(fields, "c")?;
+    Ok(Market { last, bids: levels(fields, &BIDS)?, asks: levels(fields, &ASKS)?, band, previous_close, at })
 }
 
 /// A price; absent and zero both mean that there is none.

@@ -32,6 +32,8 @@ pub struct Tick {
     pub lowest: Option<Price>,
     /// The highest price of the day; frames of the touchline have none.
     pub highest: Option<Price>,
+    /// The close of the trading day before.
+    pub previous_close: Option<Price>,
     /// When, by the feed's clock.
     pub at: Option<DateTime<Utc>>,
 }
@@ -72,6 +74,7 @@ pub(super) fn read(fields: &Fields, is_whole: bool) -> Result<Tick, FieldError> 
         ask_quantity: count(fields, "sq1")?,
         lowest: price(fields, "lc")?,
         highest: price(fields, "uc")?,
+        previous_close: price(fields, "c")?,
         at: time::first(fields, &["ft"]),
     })
 }

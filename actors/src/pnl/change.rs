@@ -1,0 +1,104 @@
+//! One thing that changed what a strategy holds, as the day's result takes it in.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::order::{Fill, Holding, HoldingKey, OrderRecord, Price, Quantity, Side, Strategy, trading_date};
+
+/// A change of what a strategy holds in one instrument and product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayChange {
+    /// The journal row that tells of it.
+    pub seq: u64,
+    /// The IST day to which it belongs.
+    pub day: NaiveDate,
+    /// The owner.
+    pub strategy: Strategy,
+    /// In what.
+    pub key: HoldingKey,
+    /// What was held before it; nothing at all when flat.
+    pub before: Holding,
+    /// What happened.
+    pub what: Move,
+}
+
+/// How a holding changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// A trade of an order of ours.
+    Traded {
+        /// The order's number.
+        order: u64,
+        /// Its side.
+        side: Side,
+        /// Units.
+        quantity: Quantity,
+        /// Rupees per unit.
+        price: Price,
+        /// The price that the sender of the signal saw, if it said so.
+        seen: Option<Price>,
+    },
+    /// A trade of an earlier day that was told only on this one: what was carried was another quantity.
+    ToldLate {
+        /// Its side.
+        side: Side,
+        /// Units.
+        quantity: Quantity,
+        /// Rupees per unit.
+        price: Price,
+    },
+    /// Units that left without a price: closed elsewhere.
+    Left {
+        /// How many.
+        units: i64,
+    },
+    /// Units that a strategy took over from elsewhere, at a price that a person stated.
+    Taken {
+        /// The side that brings them.
+        side: Side,
+        /// How many.
+        quantity: Quantity,
+        /// Rupees per unit.
+        price: Price,
+    },
+}
+
+impl Move {
+    /// The change of the net position, in units.
+    #[must_use]
+    pub fn net(self, before: i64) -> i64 {
+        match self {
+            Self::Traded { side, quantity, .. } | Self::ToldLate { side, quantity, .. } | Self::Taken { side, quantity, .. } => {
+                side.sign() * quantity.value()
+            }
+            Self::Left { units } => -before.signum() * units,
+        }
+    }
+}
+
+/// What counts of a holding before a change: a flat one starts anew, and the time of its opening says nothing of money.
+#[must_use]
+pub(crate) fn standing(held: Holding) -> Holding {
+    if held.net == 0 { Holding::default() } else { Holding { opened_at: None, ..held } }
+}
+
+impl DayChange {
+    /// A trade of an order of ours that was recorded at `at`; `held` is what its strategy held before it. It belongs to
+    /// the day on which it happened, unless that day is over.
+    #[must_use]
+    pub fn of_fill(order: &OrderRecord, (key, side): (HoldingKey, Side), held: Holding, fill: &Fill, at: DateTime<Utc>) -> Self {
+        let (quantity, price) = (fill.quantity, fill.price);
+        let (traded_on, recorded_on) = (trading_date(fill.at), trading_date(at));
+        let what = if traded_on < recorded_on {
+            Move::ToldLate { side, quantity, price }
+        } else {
+            Move::Traded { order: order.number, side, quantity, price, seen: order.ask.seen_price }
+        };
+        Self { seq: order.seq, day: traded_on.max(recorded_on), strategy: order.ask.strategy.clone(), key, before: standing(held), what }
+    }
+
+    /// Units that left without a price, or came at one, recorded at `at` by that journal row.
+    #[must_use]
+    pub fn corrected(seq: u64, at: DateTime<Utc>, (strategy, key): (Strategy, HoldingKey), held: Holding, what: Move) -> Self {
+        Self { seq, day: trading_date(at), strategy, key, before: standing(held), what }
+    }
+}

@@ -1,0 +1,253 @@
+//! The day of one strategy in one instrument and product.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::change::{DayChange, Move, standing};
+use super::curve::Curve;
+use crate::order::{Amount, Holding, Price, Quantity, Side};
+
+/// Orders of one line that are kept one by one, for charges that are counted by the order.
+const ORDERS_KEPT: usize = 1_000;
+
+/// The trades of one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// How many.
+    pub trades: u64,
+    /// Units.
+    pub quantity: i64,
+    /// Rupees.
+    pub value: Amount,
+}
+
+impl Sums {
+    fn add(&mut self, quantity: i64, value: Amount) {
+        self.trades += 1;
+        self.quantity += quantity;
+        self.value = self.value.plus(value);
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self { trades: self.trades + other.trades, quantity: self.quantity + other.quantity, value: self.value.plus(other.value) }
+    }
+}
+
+/// What one order traded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turnover {
+    /// Its side.
+    pub side: Side,
+    /// Units.
+    pub quantity: i64,
+    /// Rupees.
+    pub value: Amount,
+}
+
+/// The orders that traded: the newest one by one, older ones as a sum.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Executed {
+    newest: BTreeMap<u64, Turnover>,
+    older: u64,
+    older_value: Amount,
+}
+
+impl Executed {
+    fn add(&mut self, order: u64, side: Side, quantity: i64, value: Amount) {
+        let sum = self.newest.entry(order).or_insert(Turnover { side, quantity: 0, value: Amount::ZERO });
+        sum.quantity += quantity;
+        sum.value = sum.value.plus(value);
+        if self.newest.len() > ORDERS_KEPT
+            && let Some((_, first)) = self.newest.pop_first()
+        {
+            self.older += 1;
+            self.older_value = self.older_value.plus(first.value);
+        }
+    }
+
+    /// How many orders traded.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.older + u64::try_from(self.newest.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The newest orders, each with what it traded.
+    pub fn each(&self) -> impl Iterator<Item = &Turnover> {
+        self.newest.values()
+    }
+
+    /// Orders that are not kept one by one any more, and the rupees that they traded together.
+    #[must_use]
+    pub fn older(&self) -> (u64, Amount) {
+        (self.older, self.older_value)
+    }
+}
+
+/// How round trips ended. A trip begins when a strategy leaves flat and ends when it is flat again, or turned around; it
+/// counts on the day on which it ends, with all that it realised since it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trips {
+    /// With a profit.
+    pub wins: u64,
+    /// Their profits together.
+    pub won: Amount,
+    /// With a loss.
+    pub losses: u64,
+    /// Their losses together, as a negative number.
+    pub lost: Amount,
+    /// With neither.
+    pub even: u64,
+    /// Of which a part was closed elsewhere, at a price that nobody told.
+    pub unknown: u64,
+}
+
+impl Trips {
+    /// Both together.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            wins: self.wins + other.wins,
+            won: self.won.plus(other.won),
+            losses: self.losses + other.losses,
+            lost: self.lost.plus(other.lost),
+            even: self.even + other.even,
+            unknown: self.unknown + other.unknown,
+        }
+    }
+
+    fn ended(&mut self, result: Option<Amount>) {
+        match result {
+            None => self.unknown += 1,
+            Some(result) if result > Amount::ZERO => {
+                self.wins += 1;
+                self.won = self.won.plus(result);
+            }
+            Some(result) if result < Amount::ZERO => {
+                self.losses += 1;
+                self.lost = self.lost.plus(result);
+            }
+            Some(_) => self.even += 1,
+        }
+    }
+}
+
+/// What trades cost against the price that the sender of each signal saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slippage {
+    /// Units whose sender said a price.
+    pub quantity: i64,
+    /// Rupees that they cost beyond it; negative where they were had for less.
+    pub cost: Amount,
+}
+
+/// One strategy's day in one instrument and product.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Line {
+    /// What was held when the day began.
+    pub carried: Holding,
+    /// What is held now; `realised` counts since it was last flat.
+    pub held: Holding,
+    /// Gross rupees realised today, against the average cost of what was closed, whichever day it was bought on.
+    pub curve: Curve,
+    /// Bought today.
+    pub bought: Sums,
+    /// Sold today.
+    pub sold: Sums,
+    /// Units that left today without a price: what they realised is not known.
+    pub left: i64,
+    /// The change of the net position today that was no trade of ours, in units: taken over, closed elsewhere.
+    pub corrected: i64,
+    /// Round trips that ended today.
+    pub trips: Trips,
+    /// Against the prices that senders saw.
+    pub slippage: Slippage,
+    /// The orders that traded today.
+    pub executed: Executed,
+    /// What the trip under way had realised when the last one ended, in the count of `held.realised`.
+    trip_from: Amount,
+    /// Whether a part of the trip under way left without a price.
+    trip_unknown: bool,
+}
+
+impl Line {
+    /// A line that begins its day with what is held.
+    #[must_use]
+    pub fn carrying(held: Holding) -> Self {
+        let held = standing(held);
+        Self { carried: held, held, ..Self::default() }
+    }
+
+    /// Takes a change of this day in; answers what it realised.
+    pub(super) fn take(&mut self, change: &DayChange) -> Amount {
+        match change.what {
+            Move::Traded { order, side, quantity, price, seen } => {
+                let value = price.times(quantity.value());
+                let sums = if side == Side::Buy { &mut self.bought } else { &mut self.sold };
+                sums.add(quantity.value(), value);
+                self.executed.add(order, side, quantity.value(), value);
+                self.slipped(side, quantity, price, seen);
+                self.traded(side, quantity, price)
+            }
+            Move::ToldLate { side, quantity, price } => {
+                self.carried = after(self.carried, side, quantity, price);
+                self.held = after(self.held, side, quantity, price);
+                self.begin_trip_if_flat();
+                Amount::ZERO
+            }
+            Move::Taken { side, quantity, price } => {
+                self.corrected += side.sign() * quantity.value();
+                self.traded(side, quantity, price)
+            }
+            Move::Left { units } => {
+                let before = self.held.net;
+                self.held = self.held.reduced(units);
+                self.left += (before - self.held.net).abs();
+                self.corrected += self.held.net - before;
+                self.trip_unknown |= self.held.net != before;
+                if self.held.net == 0 && before != 0 {
+                    self.trips.ended(None);
+                    self.begin_trip_if_flat();
+                }
+                Amount::ZERO
+            }
+        }
+    }
+
+    fn traded(&mut self, side: Side, quantity: Quantity, price: Price) -> Amount {
+        let before = standing(self.held);
+        self.held = after(before, side, quantity, price);
+        let realised = self.held.realised.plus(before.realised.negated());
+        self.curve = self.curve.after(realised);
+        if before.net != 0 && self.held.net.signum() != before.net.signum() {
+            let result = self.held.realised.plus(self.trip_from.negated());
+            self.trips.ended((!self.trip_unknown).then_some(result));
+            self.trip_from = self.held.realised;
+            self.trip_unknown = false;
+        }
+        self.begin_trip_if_flat();
+        realised
+    }
+
+    /// A flat holding starts anew with its next trade, and so does what its trip realised.
+    fn begin_trip_if_flat(&mut self) {
+        if self.held.net == 0 {
+            (self.held, self.trip_from, self.trip_unknown) = (Holding::default(), Amount::ZERO, false);
+        }
+    }
+
+    fn slipped(&mut self, side: Side, quantity: Quantity, price: Price, seen: Option<Price>) {
+        let Some(seen) = seen else { return };
+        let worse =
+            Amount(Decimal::from(side.sign()).saturating_mul(price.times(quantity.value()).plus(seen.times(quantity.value()).negated()).0));
+        self.slippage.quantity += quantity.value();
+        self.slippage.cost = self.slippage.cost.plus(worse);
+    }
+}
+
+/// As the ledger's holding changes by a trade.
+fn after(held: Holding, side: Side, quantity: Quantity, price: Price) -> Holding {
+    standing(held).after(side, quantity, price)
+}

@@ -1,0 +1,172 @@
+//! The day's results and the two books side by side, over real HTTP.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ordergate::charges::Charges;
+use ordergate::readiness::Site;
+use ordergate::simulator::exchange::NewOrder;
+use ordergate_actors::order::{Exchange, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity};
+use serde_json::{Value, json};
+
+use crate::support::{House, Plan, Reply, entry, quote};
+
+fn with_charges(plan: Option<&str>) -> Plan {
+    let client = ordergate_actors::order::ClientId::parse("PAPER1").unwrap();
+    let plans = plan.map(|plan| (client, Arc::from(plan)));
+    let site = Site { charges: Charges::built_in(BTreeMap::from_iter(plans)).unwrap(), ..Site::default() };
+    Plan { site: Arc::new(site), ..Plan::default() }
+}
+
+/// A round trip that wins 9.50 a unit, entered 0.50 above what the sender saw.
+async fn round_trip(house: &House) {
+    let mut alert = entry("trend");
+    alert["legs"][0]["price"] = json!("800.00");
+    house.alert(alert).await;
+    house.until_held("trend", 10).await;
+    quote(&house.market, "SBIN-EQ", "810.00", "810.50");
+    house.post("/dashboard/positions/exit", json!({ "strategy": "trend", "symbol": "SBIN-EQ" })).await;
+    house.until_held("trend", 0).await;
+    house.until_ended().await;
+}
+
+#[actix_web::test]
+async fn the_day_is_shown_gross_and_net_with_every_charge_and_the_statistics() {
+    let house = House::with(with_charges(Some("zero"))).await;
+    round_trip(&house).await;
+    let reply = house.get("/dashboard/pnl").await;
+    let account = &reply.body["accounts"][0];
+    let result = &account["result"];
+    assert_eq!((reply.status, &result["realised"], &result["gross"]), (200, &json!("95.00"), &json!("95.00")), "{account:#}");
+    // Bought for 8,005, sold for 8,100.
+    let each = json!({ "BROKERAGE": "0.00", "STT": "2.00", "EXCHANGE": "0.49", "SEBI": "0.02", "STAMP": "0.24", "GST": "0.09" });
+    assert_eq!((&account["charges"]["each"], &account["charges"]["total"]), (&each, &json!("2.84")));
+    assert_eq!((&result["charges"], &result["net"]), (&json!("2.84"), &json!("92.16")));
+    let statistics = &account["statistics"];
+    assert_eq!((&statistics["trades"], &statistics["wins"], &statistics["losses"]), (&json!(1), &json!(1), &json!(0)));
+    assert_eq!((&statistics["average_win"], &statistics["average_loss"]), (&json!("95.00"), &Value::Null));
+    assert_eq!(statistics["slippage"], json!({ "units": 10, "rupees": "5.00", "per_unit": "0.5" }));
+    assert_eq!((&statistics["high_water"], &statistics["max_drawdown"]), (&json!("95.00"), &json!("0.00")));
+    let strategy = &account["strategies"][0];
+    let line = &strategy["instruments"][0];
+    assert_eq!((&strategy["strategy"], &line["symbol"], &line["net"]), (&json!("trend"), &json!("SBIN-EQ"), &json!(0)));
+    assert_eq!(line["bought"], json!({ "trades": 1, "quantity": 10, "value": "8005.00" }));
+    assert_eq!((&line["net_result"], &line["carried_marked_from"]), (&json!("92.16"), &json!("NOTHING")));
+
+    // The next process has the same day.
+    let before = reply.body["accounts"].clone();
+    let house = House::with(Plan { after: Some(house.close().await), ..with_charges(Some("zero")) }).await;
+    assert_eq!(house.get("/dashboard/pnl").await.body["accounts"][0]["statistics"], before[0]["statistics"]);
+    assert_eq!(house.get("/dashboard/pnl").await.body["accounts"][0]["charges"], before[0]["charges"]);
+    house.get("/dashboard/pnl?client_id=NOBODY").await.is_problem(404, "no_such_account");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn without_a_plan_the_brokerage_and_so_the_net_result_are_unknown() {
+    let house = House::with(with_charges(None)).await;
+    round_trip(&house).await;
+    let account = house.get("/dashboard/pnl").await.body["accounts"][0].clone();
+    assert_eq!((&account["result"]["gross"], &account["result"]["net"]), (&json!("95.00"), &Value::Null), "{account:#}");
+    assert_eq!(account["charges"]["without_a_rate"], json!(["BROKERAGE"]));
+    assert_eq!((&account["charges"]["total"], &account["charges"]["as_far_as_known"]), (&Value::Null, &json!("2.84")));
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_open_position_is_valued_at_a_quote_whose_age_is_told() {
+    let house = House::with(with_charges(Some("zero"))).await;
+    house.alert(entry("trend")).await;
+    house.until_held("trend", 10).await;
+    quote(&house.market, "SBIN-EQ", "790.00", "790.50");
+    let account = house.get("/dashboard/positions").await.body["accounts"][0].clone();
+    let line = &account["positions"][0]["strategies"][0];
+    assert_eq!((&line["strategy"], &line["net"], &line["average_price"]), (&json!("trend"), &json!(10), &json!("800.5")));
+    assert_eq!((&line["unrealised"], &line["gross"], &line["realised"]), (&json!("-105.00"), &json!("-105.00"), &json!("0.00")));
+    assert!(line["quote_age_ms"].is_i64() && line["opened_at"].is_string(), "{line:#}");
+    assert_eq!((&account["result"]["unrealised"], &account["result"]["without_a_price"]), (&json!("-105.00"), &json!([])));
+    house.close().await;
+}
+
+fn elsewhere(house: &House, side: Side, quantity: i64, tag: Option<&str>) {
+    let terms = Terms {
+        side,
+        quantity: Quantity::new(quantity).unwrap(),
+        product: Product::Mis,
+        order_type: OrderType::Market,
+        validity: Validity::Day,
+        price: None,
+        trigger_price: None,
+    };
+    let order = NewOrder { instrument: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"), terms, tag: tag.map(Arc::from) };
+    house.brokers[&house.client()].inner().place_foreign(&order).unwrap().unwrap();
+}
+
+/// The only difference there is, once it is so many units with that cause.
+async fn until_differs(house: &House, units: i64, cause: &str) -> Value {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        let found = house.get("/dashboard/positions").await.body["accounts"][0]["differences"].clone();
+        let is_so = found[0]["difference"] == units && found[0]["parts"][0]["cause"] == cause;
+        if is_so && found.as_array().is_some_and(|all| all.len() == 1) {
+            return found[0].clone();
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no difference of {units}: {found:#}");
+    }
+}
+
+async fn says(house: &House, verdict: &str, more: Value) -> Reply {
+    let mut body = json!({ "exchange": "NSE", "symbol": "SBIN-EQ", "product": "MIS", "reason": "mine" });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    house.post(&format!("/dashboard/differences/{verdict}"), body).await
+}
+
+#[actix_web::test]
+async fn a_difference_is_shown_with_its_cause_and_taken_over_by_a_strategy() {
+    let house = House::open().await;
+    says(&house, "adopt", json!({ "strategy": "b" })).await.is_problem(404, "no_difference");
+    elsewhere(&house, Side::Buy, 5, Some("robo-7"));
+    let found = until_differs(&house, 5, "FOREIGN_ORDER").await;
+    assert_eq!((&found["ours"], &found["broker"], &found["price"]), (&json!(0), &json!(5), &json!("800.5")), "{found:#}");
+    assert!(found["parts"][0]["evidence"][0].as_str().unwrap().contains("BUY 5 at 800.5"), "{found:#}");
+    let attention = house.get("/dashboard/attention").await;
+    let item = attention.body["items"].as_array().unwrap().iter().find(|item| item["kind"] == "difference").unwrap().clone();
+    assert_eq!((&item["actions"][0]["body"]["difference"], &item["actions"][0]["body"]["price"]), (&json!(5), &json!("800.5")));
+
+    says(&house, "adopt", json!({ "strategy": "b", "difference": 4 })).await.is_problem(409, "difference_changed");
+    says(&house, "adopt", json!({ "strategy": "b", "quantity": 6 })).await.is_problem(400, "too_much");
+    says(&house, "adopt", json!({ "strategy": "b", "price": "cheap" })).await.is_problem(400, "bad_price");
+    says(&house, "adopt", json!({ "strategy": "b", "reason": " " })).await.is_problem(400, "bad_request");
+    let part = says(&house, "adopt", json!({ "strategy": "b", "difference": 5, "quantity": 2 })).await;
+    assert_eq!((part.status, &part.body["net"], &part.body["price"]), (200, &json!(2), &json!("800.5")), "{:#}", part.body);
+    // Once the books were read again, what is left has no price of its own any more: a person states it.
+    until_differs(&house, 3, "FOREIGN_ORDER").await;
+    says(&house, "adopt", json!({ "strategy": "b" })).await.is_problem(400, "price_missing");
+    let rest = says(&house, "adopt", json!({ "strategy": "b", "price": 801 })).await;
+    assert_eq!((rest.status, &rest.body["quantity"], &rest.body["net"]), (200, &json!(3), &json!(5)), "{:#}", rest.body);
+    let account = house.get("/dashboard/positions").await.body["accounts"][0].clone();
+    assert_eq!((&account["differences"], &account["positions"][0]["difference"]), (&json!([]), &json!(0)));
+    assert_eq!(account["positions"][0]["strategies"][0]["average_price"], "800.8");
+    let told = house.events(Some(&house.client())).await;
+    assert_eq!(told.iter().filter(|(event, text)| event == "HOLDING_ADOPTED" && text.contains("asha")).count(), 2, "{told:#?}");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_difference_is_left_alone_until_it_changes() {
+    let house = House::open().await;
+    elsewhere(&house, Side::Sell, 4, None);
+    until_differs(&house, -4, "MANUAL_TRADE").await;
+    let said = says(&house, "ignore", json!({ "difference": -4 })).await;
+    assert_eq!((said.status, &said.body["difference"]["ignored"]["who"]), (200, &json!("asha")), "{:#}", said.body);
+    let kinds = |body: &Value| body["items"].as_array().unwrap().iter().filter(|item| item["kind"] == "difference").count();
+    assert_eq!(kinds(&house.get("/dashboard/attention").await.body), 0);
+
+    let house = House::with(Plan { after: Some(house.close().await), ..Plan::default() }).await;
+    let found = until_differs(&house, -4, "MANUAL_TRADE").await;
+    assert_eq!(found["ignored"]["reason"], "mine");
+    elsewhere(&house, Side::Sell, 1, None);
+    let found = until_differs(&house, -5, "MANUAL_TRADE").await;
+    assert_eq!((&found["ignored"], kinds(&house.get("/dashboard/attention").await.body)), (&Value::Null, 1));
+    house.close().await;
+}

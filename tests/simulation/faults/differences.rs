@@ -1,0 +1,177 @@
+//! Where our books and the broker's differ: whose doing it was, and what a person says about it.
+
+use std::sync::Arc;
+
+use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate::simulator::exchange::NewOrder;
+use ordergate_actors::order::{HoldingKey, OrderType, Price, Product, Quantity, Side, Status, Strategy, Terms, Validity, trading_date};
+use ordergate_actors::persistence::{Adopted, Keep, Level};
+use ordergate_actors::pnl::differences::slot;
+use ordergate_actors::pnl::{Cause, Day, Difference, Ignored, differences};
+
+use crate::desk::{Desk, Setup, buy, exit, price, rupees, sbin, scenario};
+use crate::world::client;
+
+fn key() -> HoldingKey {
+    HoldingKey { instrument: sbin(), product: Product::Mis }
+}
+
+/// A trade that does not come from us.
+fn elsewhere(desk: &Desk, side: Side, quantity: i64, tag: Option<&str>) {
+    let terms = Terms {
+        side,
+        quantity: Quantity::new(quantity).unwrap(),
+        product: Product::Mis,
+        order_type: OrderType::Market,
+        validity: Validity::Day,
+        price: None,
+        trigger_price: None,
+    };
+    let order = NewOrder { instrument: sbin(), terms, tag: tag.map(Arc::from) };
+    desk.broker.broker.inner().place_foreign(&order).unwrap().unwrap();
+}
+
+fn now(desk: &Desk) -> Vec<Difference> {
+    let findings = desk.line().findings.read().clone();
+    desk.engine.read(&client(), |book| differences(book, &findings, desk.clock_now())).unwrap().unwrap_or_default()
+}
+
+fn causes(desk: &Desk) -> Vec<(Cause, i64)> {
+    now(desk).iter().flat_map(|found| found.parts.iter().map(|part| (part.cause, part.units))).collect()
+}
+
+fn day(desk: &Desk) -> Day {
+    desk.engine.read(&client(), |book| book.day(trading_date(desk.clock_now())).into_owned()).unwrap()
+}
+
+async fn adopt(desk: &Desk, strategy: &str, side: Side, quantity: i64, at: Price) -> bool {
+    let strategy = Strategy::parse(strategy).unwrap();
+    let net_before = desk.engine.read(&client(), |book| book.held(&strategy, &key()).net).unwrap();
+    let adopted = Adopted {
+        client_id: client(),
+        strategy,
+        key: key(),
+        side,
+        quantity: Quantity::new(quantity).unwrap(),
+        price: at,
+        net_before,
+        who: Arc::from("asha"),
+        reason: Arc::from("mine now"),
+    };
+    desk.engine.adopt(adopted).await.unwrap().is_applied()
+}
+
+#[test]
+fn a_manual_close_is_named_shrinks_the_holding_and_its_result_is_not_known() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        elsewhere(desk, Side::Sell, 10, None);
+        desk.until("it is seen before anything follows", |desk| causes(desk) == [(Cause::ManualTrade, -10)]).await;
+        assert!(now(desk)[0].parts[0].evidence[0].contains("SELL 10 at"), "{:?}", now(desk));
+        desk.until("the holding follows the broker", |desk| desk.held("a", &sbin()) == 0).await;
+        assert_eq!(causes(desk), [], "what was given up is no difference any more");
+        desk.until_alarm("ALARM_HOLDING_REDUCED").await;
+        let said = desk.texts("ALARM_HOLDING_REDUCED");
+        assert!(said[0].contains("SELL 10 at") && said[0].contains("what it realised is not known"), "{said:?}");
+        let before = day(desk);
+        let line = before.line(&Strategy::parse("a").unwrap(), &key()).unwrap();
+        assert_eq!((line.left, line.trips.unknown, line.curve.realised), (10, 1, rupees(0)));
+        desk.start_again();
+        desk.until_open().await;
+        desk.pass_secs(3).await;
+        assert_eq!((causes(desk), day(desk)), (vec![], before), "nor after a restart");
+        // A second trade by hand is only itself.
+        elsewhere(desk, Side::Buy, 3, None);
+        desk.until("it is seen", |desk| causes(desk) == [(Cause::ManualTrade, 3)]).await;
+    });
+}
+
+#[test]
+fn the_position_of_another_program_is_adopted_at_a_price_and_is_ours_after_a_restart() {
+    scenario(Setup::polled(), async |desk| {
+        desk.pass_secs(2).await;
+        elsewhere(desk, Side::Buy, 5, Some("robo-7"));
+        desk.until("it is seen", |desk| causes(desk) == [(Cause::ForeignOrder, 5)]).await;
+        let at = now(desk)[0].price().unwrap();
+        assert!(adopt(desk, "b", Side::Buy, 5, at).await);
+        assert!(desk.texts("HOLDING_ADOPTED")[0].contains("mine now"), "{:?}", desk.texts("HOLDING_ADOPTED"));
+        assert_eq!((desk.held("b", &sbin()), causes(desk)), (5, vec![]), "the two books agree");
+        let before = day(desk);
+        desk.start_again();
+        desk.until_open().await;
+        desk.pass_secs(3).await;
+        assert_eq!((desk.held("b", &sbin()), causes(desk), day(desk)), (5, vec![], before));
+        // It is closed as any other, and counts from the stated price.
+        let out = desk.ended(exit("b", "SBIN-EQ")).await;
+        assert_eq!((out.status, out.filled_quantity, desk.net_at_broker(&sbin())), (Status::Executed, 5, 0));
+        let realised = day(desk).curve_of(&Strategy::parse("b").unwrap()).realised;
+        let difference = out.average_price.unwrap() - at.value();
+        assert_eq!(realised.0, difference * rust_decimal::Decimal::from(5));
+        // Decided upon what no longer stands: nothing.
+        let stale = Adopted {
+            client_id: client(),
+            strategy: Strategy::parse("b").unwrap(),
+            key: key(),
+            side: Side::Buy,
+            quantity: Quantity::new(5).unwrap(),
+            price: price("800"),
+            net_before: 5,
+            who: Arc::from("asha"),
+            reason: Arc::from("a second click"),
+        };
+        assert!(!desk.engine.adopt(stale).await.unwrap().is_applied());
+        assert_eq!(desk.held("b", &sbin()), 0);
+    });
+}
+
+#[test]
+fn a_difference_is_ignored_over_a_restart_until_it_changes() {
+    scenario(Setup::polled(), async |desk| {
+        desk.pass_secs(2).await;
+        elsewhere(desk, Side::Buy, 7, None);
+        desk.until("it is seen", |desk| causes(desk) == [(Cause::ManualTrade, 7)]).await;
+        let said = Ignored { units: 7, who: Arc::from("asha"), reason: Arc::from("my own"), at: desk.clock_now() };
+        let keep = Keep {
+            client_id: Some(client()),
+            slot: slot(&key()),
+            value: None,
+            basis: None,
+            event: "DIFFERENCE_IGNORED",
+            level: Level::Info,
+            reason: Arc::from("my own"),
+            who: Arc::from("asha"),
+            command_id: None,
+        };
+        assert!(desk.engine.keep(keep.with(&said).unwrap()).await.unwrap().is_applied());
+        assert_eq!(now(desk)[0].ignored, Some(said.clone()));
+        desk.start_again();
+        desk.until_open().await;
+        desk.pass_secs(3).await;
+        assert_eq!((causes(desk), now(desk)[0].ignored.clone()), (vec![(Cause::ManualTrade, 7)], Some(said)));
+        elsewhere(desk, Side::Buy, 1, None);
+        desk.until("it has changed", |desk| causes(desk) == [(Cause::ManualTrade, 8)]).await;
+        assert_eq!(now(desk)[0].ignored, None, "a person is asked again");
+    });
+}
+
+#[test]
+fn a_fill_that_is_told_late_is_no_foreign_position() {
+    scenario(Setup::polled(), async |desk| {
+        desk.pass_secs(2).await;
+        desk.always(CallKind::Trades, Fault::Unknown("502".into()));
+        let command = desk.order(buy("a", 10)).await;
+        desk.until("the book counts it", |desk| desk.row(command).filled_quantity == 10).await;
+        desk.pass_secs(5).await;
+        assert_eq!(desk.held("a", &sbin()), 0, "its trades were not told");
+        assert_eq!(causes(desk), [(Cause::LateFill, 10)]);
+        assert!(now(desk)[0].is_settling());
+        desk.start_again();
+        desk.heal();
+        desk.until_open().await;
+        desk.until_ended(command).await;
+        desk.pass_secs(3).await;
+        assert_eq!((desk.held("a", &sbin()), causes(desk)), (10, vec![]), "it went away by itself");
+        desk.at_rest().await;
+    });
+}
