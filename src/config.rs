@@ -7,6 +7,7 @@ mod convert;
 mod going_live;
 mod instruments;
 mod layers;
+mod limits;
 mod noren;
 #[cfg(test)]
 mod noren_tests;

@@ -9,7 +9,7 @@ use super::{CallKey, CallKind, Wish};
 use crate::guard::Admitted;
 use crate::order::{CommandId, InstrumentKey};
 use crate::persistence::Outcome;
-use crate::ports::{BookRow, Modification, NoQuote, PositionRow, Quote, Session, Snapshot, TradeRow};
+use crate::ports::{BookRow, Funds, Modification, NoFunds, NoQuote, PositionRow, Quote, Session, Snapshot, TradeRow};
 
 /// Send these. Sent by GuardActor.
 #[derive(Debug, Message)]
@@ -77,6 +77,8 @@ pub enum Reading {
     Orders,
     /// The positions.
     Positions,
+    /// The account's money, of a broker that tells it.
+    Funds,
 }
 
 /// What a read brought.
@@ -90,6 +92,8 @@ pub enum Found {
     Trades(Snapshot<Arc<TradeRow>>),
     /// The positions.
     Positions(Snapshot<PositionRow>),
+    /// The account's money.
+    Funds(Result<Funds, NoFunds>),
 }
 
 /// Calls ended; their answers are with the calls. Posted by their tasks.

@@ -11,7 +11,7 @@ use super::budget::Decision;
 use super::messages::ReadDone;
 use super::{BrokerActor, Found, Lane, Reading};
 use crate::persistence::Book;
-use crate::ports::{Session, Snapshot};
+use crate::ports::{NoFunds, Session, Snapshot};
 use crate::supervision::panic_words;
 use crate::watcher::{BookRead, Positions};
 
@@ -28,7 +28,8 @@ impl BrokerActor {
             Found::Orders(Snapshot::RateLimited { window, text }) => Some((Reading::Orders, *window, text.clone())),
             Found::Trades(Snapshot::RateLimited { window, text }) => Some((Reading::Trades, *window, text.clone())),
             Found::Positions(Snapshot::RateLimited { window, text }) => Some((Reading::Positions, *window, text.clone())),
-            Found::Session(_) | Found::Orders(_) | Found::Trades(_) | Found::Positions(_) => None,
+            Found::Funds(Err(NoFunds::RateLimited { window, text })) => Some((Reading::Funds, *window, text.clone())),
+            Found::Session(_) | Found::Orders(_) | Found::Trades(_) | Found::Positions(_) | Found::Funds(_) => None,
         };
         if let Some((reading, window, text)) = limited {
             self.breached(window, &text, now);
@@ -75,6 +76,7 @@ impl BrokerActor {
             Reading::Orders => Box::pin(broker.orders().map(Found::Orders)),
             Reading::Trades => Box::pin(broker.trades().map(Found::Trades)),
             Reading::Positions => Box::pin(broker.positions().map(Found::Positions)),
+            Reading::Funds => Box::pin(broker.funds().map(Found::Funds)),
         };
         let (line, desk, deadline) = (Arc::clone(&self.line), Arc::clone(&self.desk), self.desk.settings.waits.read_deadline);
         actix::spawn(async move {
@@ -96,6 +98,7 @@ fn nothing(reading: Reading, cause: String) -> Found {
         Reading::Orders => Found::Orders(Snapshot::Unknown(cause)),
         Reading::Trades => Found::Trades(Snapshot::Unknown(cause)),
         Reading::Positions => Found::Positions(Snapshot::Unknown(cause)),
+        Reading::Funds => Found::Funds(Err(NoFunds::Unknown(cause))),
     }
 }
 

@@ -8,8 +8,8 @@ mod market;
 mod store;
 
 pub use broker::{
-    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Modification, NoQuote, PlaceOutcome, PositionRow, Prepared,
-    PreparedChange, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
+    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Funds, Modification, NoFunds, NoQuote, PlaceOutcome, PositionRow,
+    Prepared, PreparedChange, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
 };
 pub use budget::{Budget, BudgetChange};
 pub use clock::{Clock, Ids};

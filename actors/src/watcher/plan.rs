@@ -32,7 +32,7 @@ impl Activity {
     }
 }
 
-/// Polls between two proofs of the session.
+/// Polls between two proofs of the session, and between two looks at the money.
 const SESSION_EVERY: u32 = 30;
 
 /// The books to be read now; `asked` tells when each was last asked for. The timer is the fast cadence, so anything due
@@ -41,7 +41,7 @@ pub(super) fn due(waits: &Waits, activity: Activity, asked: &BTreeMap<Reading, D
     // Positions as old as `blind_after` stop entries: two reads must fit in.
     let books = waits.books_poll.min(waits.blind_after / 2).max(waits.poll);
     let cadence = |reading: Reading| match (reading, activity) {
-        (Reading::Session, _) => waits.poll.saturating_mul(SESSION_EVERY),
+        (Reading::Session | Reading::Funds, _) => waits.poll.saturating_mul(SESSION_EVERY),
         (_, Activity::Unclear) | (Reading::Orders, Activity::Working) => waits.poll,
         (Reading::Orders, Activity::Idle) => waits.idle_poll.max(waits.poll),
         (Reading::Trades | Reading::Positions, _) => books,
@@ -52,7 +52,7 @@ pub(super) fn due(waits: &Waits, activity: Activity, asked: &BTreeMap<Reading, D
         // A clock that went back must not silence the reads.
         asked.get(reading).is_none_or(|at| now < *at || now.signed_duration_since(*at) >= every - slack)
     };
-    [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions].into_iter().filter(is_due).collect()
+    [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions, Reading::Funds].into_iter().filter(is_due).collect()
 }
 
 #[cfg(test)]
@@ -86,15 +86,14 @@ mod tests {
 
     #[test]
     fn a_broker_that_counts_is_asked_fast_only_when_something_goes_on() {
-        let each = |count: [usize; 4]| {
-            BTreeMap::from_iter([Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions].into_iter().zip(count))
-        };
-        assert_eq!(reads(&counted(), Activity::Idle), each([2, 4, 12, 4]));
-        assert_eq!(reads(&counted(), Activity::Working), each([2, 4, 60, 4]));
-        assert_eq!(reads(&counted(), Activity::Unclear), each([2, 60, 60, 60]));
+        let all = [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions, Reading::Funds];
+        let each = |count: [usize; 5]| BTreeMap::from_iter(all.into_iter().zip(count));
+        assert_eq!(reads(&counted(), Activity::Idle), each([2, 4, 12, 4, 2]));
+        assert_eq!(reads(&counted(), Activity::Working), each([2, 4, 60, 4, 2]));
+        assert_eq!(reads(&counted(), Activity::Unclear), each([2, 60, 60, 60, 2]));
         assert_eq!(
             reads(&Waits::standard(Wait::from_secs(1)), Activity::Idle),
-            each([2, 60, 60, 60]),
+            each([2, 60, 60, 60, 2]),
             "one that does not is read each poll"
         );
     }
