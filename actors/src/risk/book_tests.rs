@@ -195,6 +195,7 @@ fn an_entry_within_every_limit_goes_on_with_the_verdict_of_every_rule() {
             "risk.max_short_option_lots",
             "risk.margin",
             "risk.trades_per_day",
+            "risk.route_trades",
             "risk.messages",
             "risk.repeats",
             "risk.self_trade",
@@ -694,7 +695,8 @@ fn a_price_far_beyond_the_touch_is_refused_and_a_patient_one_is_not() {
         }
         Case::of(me).with(|case| (case.quote, case.account.limits.collar_percent) = (quote, 10.into()))
     };
-    let quote = Some(touch(Some("799"), Some("800"), "799.50"));
+    let seen = touch(Some("799"), Some("800"), "799.50");
+    let quote = Some(seen);
     case(Side::Buy, "880", None, quote).passes();
     case(Side::Buy, "880.05", None, quote)
         .refused(Tag::RiskLimitsExceeded, &["risk.price_collar: BUY at 880.05, from 800 (limit: at most 880: 10 % beyond)"]);
@@ -705,7 +707,7 @@ fn a_price_far_beyond_the_touch_is_refused_and_a_patient_one_is_not() {
     case(Side::Buy, "8000", None, None).passes();
     case(Side::Buy, "1100", Some("1000"), quote).passes();
     case(Side::Buy, "1101", Some("1000"), quote).refused(Tag::RiskLimitsExceeded, &["risk.price_collar: BUY at 1101, from 1000"]);
-    let banded = Some(Quote { band: Some((price("720"), price("870"))), ..quote.unwrap() });
+    let banded = Some(Quote { band: Some((price("720"), price("870"))), ..seen });
     case(Side::Buy, "870.05", None, banded).refused(Tag::RiskLimitsExceeded, &["870.05 (limit: inside the day's band of 720 to 870)"]);
     case(Side::Buy, "719.95", None, banded).refused(Tag::RiskLimitsExceeded, &["inside the day's band"]);
 }
@@ -845,7 +847,7 @@ fn a_halted_strategy_enters_nothing_until_it_is_re_armed() {
 #[test]
 fn what_must_be_paid_in_full_is_not_more_than_the_broker_has_left() {
     let funds = |available: i64| crate::ports::Funds { cash: rupees(9_000), margin_used: rupees(0), available: rupees(available) };
-    let case = |product, available, reserve, age| {
+    let case = |product, available, reserve, age: i64| {
         Case::among(order(2).product(product), &[], &[]).with(|case| {
             case.findings.funds = Some((funds(available), at(-age)));
             case.account.limits.capital_reserve = rupees(reserve);
@@ -862,4 +864,40 @@ fn what_must_be_paid_in_full_is_not_more_than_the_broker_has_left() {
     let newer = order(1).by("other").product(Product::Cnc).asks(1);
     let among = Case::among(order(2).product(Product::Cnc), &[newer], &[]);
     among.with(|case| case.findings.funds = Some((funds(8_799), at(-1)))).refused(Tag::RiskLimitsExceeded, &["takes 8800 in full"]);
+}
+
+fn routed(mut order: OrderRecord, change: impl FnOnce(&mut crate::order::Routed)) -> OrderRecord {
+    let mut terms = crate::order::Routed { route: "tv".into(), version: 1, adds: 0, trades_per_day: None, approval: false };
+    change(&mut terms);
+    order.ask.route = Some(std::sync::Arc::new(terms));
+    order
+}
+
+#[test]
+fn a_route_bounds_its_trades_of_one_day() {
+    let two = |number| routed(order(number).by(&format!("s{number}")), |terms| terms.trades_per_day = Some(2));
+    let mut yesterday = two(1).ended(Status::Executed, None);
+    yesterday.created_at = at(0) - Duration::days(1);
+    let refused = two(2).ended(Status::Failed, Some(Tag::KillSwitch));
+    let mut cancelled = two(3).sent().ended(Status::Failed, Some(Tag::BrokerCancelled));
+    cancelled.sent_at = Some(at(0));
+    Case::among(two(5), &[yesterday.clone(), refused.clone(), cancelled.clone()], &[]).passes();
+    let words = ["route tv has traded 2 times today", "2 trades of route tv"];
+    Case::among(two(5), &[yesterday, refused, cancelled, two(4).working("B4")], &[]).refused(Tag::RiskLimitsExceeded, &words);
+    Case::among(two(5), &[two(6).working("B6"), two(7).working("B7")], &[]).passes();
+    Case::among(order(5), &[two(3).working("B3"), two(4).working("B4")], &[]).passes();
+}
+
+#[test]
+fn a_route_may_want_a_persons_yes_where_the_account_wants_none() {
+    let asks = routed(order(1), |terms| terms.approval = true);
+    assert!(matches!(Case::of(asks.clone()).judge(Phase::Open), Judgement::Ask { .. }), "on paper");
+    let live = |case: &mut Case| case.standing = under(crate::arming::ArmMode::Live);
+    assert!(matches!(Case::of(asks.clone()).with(live).judge(Phase::Open), Judgement::Ask { .. }));
+    let disarmed = |case: &mut Case| case.standing = under(crate::arming::ArmMode::Disarmed);
+    Case::of(asks).with(disarmed).refused(Tag::NotArmed, &["LIVE-DISARMED"]);
+    let mut leaves = routed(exit(2), |terms| terms.approval = true);
+    leaves.number = 2;
+    let held = Case::among(leaves, &[], &[("trend", sbin_in(Product::Mis), 10)]);
+    assert!(matches!(held.judge(Phase::Open), Judgement::Clear { .. }), "an exit asks nobody");
 }

@@ -25,6 +25,7 @@ mod max_underlying;
 mod messages;
 mod quantity_unit;
 pub(super) mod repeats;
+mod route_trades;
 pub(super) mod self_trade;
 mod session;
 mod short_options;
@@ -154,6 +155,7 @@ pub(super) const FOR_ENTRIES: &[fn(&Inputs<'_>) -> Checked] = &[
     short_options::check,
     margin::check,
     trades_per_day::check,
+    route_trades::check,
     messages::check,
     repeats::check,
     self_trade::check,
