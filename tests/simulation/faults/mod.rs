@@ -13,3 +13,4 @@ mod outstanding;
 mod panics;
 mod recovery;
 mod resend;
+mod risk;
