@@ -14,6 +14,7 @@ pub(super) mod order;
 pub(super) mod orderbook;
 pub(super) mod positions;
 pub(super) mod risk;
+pub(super) mod symbols;
 pub(super) mod verdicts;
 
 use std::sync::Arc;
