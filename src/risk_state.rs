@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_tells_the_day_in_the_words_of_the_seeds() {
+    fn the_day_is_kept_and_the_next_one_starts_anew() {
         let directory = tempfile::tempdir().unwrap();
         let client = ClientId::parse("PAPER1").unwrap();
         let mut file = RiskStateFile::new(directory.path(), client.clone());

@@ -187,13 +187,15 @@ impl SquareOff<'_> {
             price: None,
             trigger_price: None,
         };
-        let tag = self.tag(number);
-        let order = BrokerOrder { command_id: CommandId(uuid::Uuid::nil()), instrument: Arc::clone(instrument), terms, tag, is_exit: true };
-        let prepared = match self.broker.prepare(order, quote.as_ref()) {
+        let instrument = Arc::clone(instrument);
+        let order =
+            self.tag(number).map(|tag| BrokerOrder { command_id: CommandId(uuid::Uuid::nil()), instrument, terms, tag, is_exit: true });
+        let prepared = order.and_then(|order| self.broker.prepare(order, quote.as_ref()).map_err(|refusal| refusal.reason));
+        let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(refusal) => {
-                log.write(json!({ "event": "NOT_SENT", "instrument": close.holding.to_string(), "cause": refusal.reason }))?;
-                return Ok(PlaceOutcome::NotSent(refusal.reason));
+            Err(cause) => {
+                log.write(json!({ "event": "NOT_SENT", "instrument": close.holding.to_string(), "cause": cause }))?;
+                return Ok(PlaceOutcome::NotSent(cause));
             }
         };
         let tag = prepared.order.tag.to_string();
@@ -204,9 +206,9 @@ impl SquareOff<'_> {
     }
 
     /// No tag of an engine's: the next start takes these orders for somebody else's, which they are.
-    fn tag(&self, number: u64) -> BrokerTag {
+    fn tag(&self, number: u64) -> Result<BrokerTag, String> {
         let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0).wrapping_add(number) % 10_000_000_000_000;
-        BrokerTag::parse(&format!("SQ{millis:013}")).unwrap_or_else(|_| BrokerTag::for_number(number))
+        BrokerTag::parse(&format!("SQ{millis:013}")).map_err(|cause| cause.to_string())
     }
 
     async fn wait_until_flat(&self) {

@@ -16,6 +16,7 @@ mod live;
 mod long_day;
 mod paper_quotes;
 mod readiness;
+mod risk;
 mod simulator;
 mod status_log;
 mod support;
