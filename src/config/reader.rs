@@ -222,8 +222,12 @@ impl Scope<'_> {
     }
 
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
-        let list = format!("{}.{name}", self.at);
-        (0..self.reader.rows(&list))
+        let common = self.defaults.map(|section| format!("{section}.{name}"));
+        let common_rows = common.as_deref().map_or(0, |list| self.reader.rows(list));
+        // A list of the row's own replaces the common one whole, and so what it leaves out of it is known all the same.
+        self.reader.used.extend(common.iter().flat_map(|list| (0..common_rows).map(move |index| format!("{list}.{index}"))));
+        let own = self.reader.rows(&format!("{}.{name}", self.at));
+        (0..if own == 0 { common_rows } else { own })
             .filter_map(|index| self.text(&format!("{name}.{index}"), "must be text", |text| Some(text.to_owned())))
             .collect()
     }
