@@ -725,9 +725,9 @@ fn too_many_orders_in_a_minute_stop_entries() {
 }
 
 #[test]
-fn an_entry_that_could_meet_an_order_of_ours_is_refused() {
+fn an_entry_that_could_meet_an_exit_of_ours_is_refused() {
     let rests = |side, text: &str| {
-        let mut other = order(1).by("other").side(side).working("1");
+        let mut other = order(1).by("other").intent(crate::order::Intent::Exit).side(side).working("1");
         other.ask.price = Some(price(text));
         other
     };
@@ -740,6 +740,7 @@ fn an_entry_that_could_meet_an_order_of_ours_is_refused() {
     case(order(2).side(Side::Sell), rests(Side::Buy, "799.95")).passes();
     case(order(2).market(), rests(Side::Sell, "900")).refused(Tag::SelfTrade, &["risk.self_trade"]);
     case(order(2), rests(Side::Buy, "800")).passes();
+    case(order(2), order(1).by("other").side(Side::Sell).working("1")).passes();
     case(order(2), rests(Side::Sell, "800").test()).passes();
     case(order(2), rests(Side::Sell, "800").ended(Status::Executed, None)).passes();
     let mut stop = rests(Side::Sell, "780");

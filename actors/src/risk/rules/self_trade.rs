@@ -1,5 +1,6 @@
 //! An entry that could trade against an order of our own is refused: wash trades are forbidden, and cost two commissions.
-//! A stop rests nowhere until it is triggered, and two prices that do not meet never trade with each other.
+//! A stop rests nowhere until it is triggered, and two prices that do not meet never trade with each other. Here an entry is
+//! held against our exits; against our other entries the guard holds it, whatever their prices.
 
 use std::sync::Arc;
 
@@ -35,13 +36,14 @@ pub(in crate::risk) fn against<'a>(
 }
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
-    let found = x.order.ask.side.filter(|_| rests(x.order)).and_then(|side| against(x.order, x.instrument, side, x.book).next());
+    let exits = |side| against(x.order, x.instrument, side, x.book).find(|other| other.is_exit());
+    let found = x.order.ask.side.filter(|_| rests(x.order)).and_then(exits);
     let input = found.map_or_else(
-        || "no order of ours on the other side".to_owned(),
+        || "no exit of ours on the other side".to_owned(),
         |other| {
             let price = other.ask.price.map_or_else(|| "the market".to_owned(), |price| price.to_string());
             format!("order {} of {} would meet it: {} at {price}", other.command_id, other.ask.strategy, other.quantity())
         },
     );
-    Checked::new("risk.self_trade", Tag::SelfTrade, found.is_none(), input, format!("no order of ours to meet in {}", x.instrument))
+    Checked::new("risk.self_trade", Tag::SelfTrade, found.is_none(), input, format!("no exit of ours to meet in {}", x.instrument))
 }
