@@ -79,7 +79,9 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
         return Ok(EXIT_OK);
     }
     let words = plan.words();
-    words.iter().for_each(|line| drop(page.line(line)));
+    for line in &words {
+        page.line(line);
+    }
     if !plan.left_alone.is_empty() {
         page.line(format!("left alone: {} delivery holdings", plan.left_alone.len()));
     }
@@ -92,15 +94,15 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     let end = work.run(log).await?;
     log.write(json!({ "event": "ENDED", "end": format!("{end:?}") }))?;
     let code = if matches!(end, End::Flat | End::Nothing) { EXIT_OK } else { EXIT_ATTENTION };
-    match end {
-        End::Nothing => page.line(format!("{client}: no eligible positions")),
-        End::Flat => page.line(format!("{client}: flat, by the broker's books")),
-        End::NotFlat(left) => {
-            page.line(format!("{client}: NOT FLAT; close these at the broker:"));
-            left.iter().fold(&mut page, |page, line| page.line(line))
-        }
-        End::Unknown(words) => page.line(format!("{client}: {words}; look at the broker's own terminal")),
+    let lines = match end {
+        End::Nothing => vec![format!("{client}: no eligible positions")],
+        End::Flat => vec![format!("{client}: flat, by the broker's books")],
+        End::NotFlat(left) => [format!("{client}: NOT FLAT; close these at the broker:")].into_iter().chain(left).collect(),
+        End::Unknown(words) => vec![format!("{client}: {words}; look at the broker's own terminal")],
     };
+    for line in lines {
+        page.line(line);
+    }
     page.show()?;
     Ok(code)
 }

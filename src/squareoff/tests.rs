@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate_actors::order::{
-    BookState, BrokerTag, ClientId, CommandId, Exchange, InstrumentKey, OrderType, Price, Product, Quantity, Side, Terms, Validity,
+    BookState, BrokerTag, ClientId, CommandId, Exchange, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity,
 };
 use ordergate_actors::ports::{Broker, BrokerOrder, Clock, Instruments, PlaceOutcome, Snapshot};
 use ordergate_actors::testkit::{ManualClock, morning};
@@ -34,9 +34,12 @@ impl Bench {
         Self { broker: FaultyBroker::new(paper, FaultPlan::default()), table, clock, directory }
     }
 
-    async fn place(&self, symbol: &str, side: Side, quantity: i64, product: Product, price: Option<&str>) {
+    /// At the market; or resting, three percent away from it.
+    async fn place(&self, symbol: &str, side: Side, quantity: i64, product: Product, rests: bool) {
         let instrument = self.table.find(&InstrumentKey::new(Exchange::Nse, symbol)).unwrap();
-        let price = price.map(|text| Price::parse(text).unwrap());
+        let quote = self.broker.inner().quote(Arc::clone(&instrument)).await.unwrap();
+        let away = quote.last.value() * rust_decimal::Decimal::new(97, 2);
+        let price = if rests { instrument.round_to_tick(away, Side::Buy) } else { None };
         let order_type = if price.is_some() { OrderType::Limit } else { OrderType::Market };
         let quantity = Quantity::new(quantity).unwrap();
         let terms = Terms { side, quantity, product, order_type, validity: Validity::Day, price, trigger_price: None };
@@ -76,10 +79,10 @@ impl Bench {
 #[tokio::test(start_paused = true)]
 async fn everything_is_cancelled_and_closed_shorts_first_and_delivery_stays() {
     let bench = Bench::new();
-    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, None).await;
-    bench.place("INFY-EQ", Side::Sell, 4, Product::Mis, None).await;
-    bench.place("RELIANCE-EQ", Side::Buy, 2, Product::Cnc, None).await;
-    bench.place("SBIN-EQ", Side::Buy, 1, Product::Mis, Some("1")).await;
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.place("INFY-EQ", Side::Sell, 4, Product::Mis, false).await;
+    bench.place("RELIANCE-EQ", Side::Buy, 2, Product::Cnc, false).await;
+    bench.place("SBIN-EQ", Side::Buy, 1, Product::Mis, true).await;
     assert_eq!(bench.run().await, End::Flat);
     assert_eq!(bench.nets().await, [("NSE:RELIANCE-EQ CNC".to_owned(), 2)]);
     let events: Vec<String> = bench.log().iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
@@ -99,10 +102,10 @@ async fn nothing_is_said_only_when_the_broker_has_said_it() {
 #[tokio::test(start_paused = true)]
 async fn what_is_rejected_is_tried_again_and_what_stays_open_is_named() {
     let bench = Bench::new();
-    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, None).await;
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
     bench.broker.next(CallKind::Place, Some(Fault::Refuse("margin".into())));
     assert_eq!(bench.run().await, End::Flat, "the second attempt goes");
-    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, None).await;
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
     for _ in 0..PACE.attempts {
         bench.broker.next(CallKind::Place, Some(Fault::Refuse("margin".into())));
     }
@@ -113,7 +116,7 @@ async fn what_is_rejected_is_tried_again_and_what_stays_open_is_named() {
 #[tokio::test(start_paused = true)]
 async fn an_exit_in_doubt_closes_once() {
     let bench = Bench::new();
-    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, None).await;
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
     bench.broker.next(CallKind::Place, Some(Fault::LoseReply("reset".into())));
     assert_eq!(bench.run().await, End::Flat);
     assert_eq!(bench.nets().await, []);

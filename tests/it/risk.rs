@@ -73,7 +73,7 @@ socket_url = "{}/NorenWSTP/"
 password = "sim-password"
 api_key = "sim-key"
 totp_secret = "JBSWY3DPEHPK3PXP"
-visibility_bound_ms = 1000
+visibility_bound_ms = 4000
 "#,
             simulator.url(),
             simulator.socket_url(),
@@ -92,15 +92,10 @@ visibility_bound_ms = 1000
     }
 }
 
-/// Somebody has bought by hand, and has an order resting.
+/// Somebody has bought by hand.
 fn trade(simulator: &Simulator) {
-    let order = |quantity: &str, price: &str, kind: &str| {
-        let fields =
-            json!({ "exch": "NSE", "tsym": "SBIN-EQ", "qty": quantity, "prc": price, "prd": "I", "trantype": "B", "prctyp": kind });
-        simulator.foreign_order(&ForeignOrder { fields: fields.as_object().unwrap().clone() }).unwrap();
-    };
-    order("7", "0", "MKT");
-    order("3", "1", "LMT");
+    let fields = json!({ "exch": "NSE", "tsym": "SBIN-EQ", "qty": "7", "prc": "0", "prd": "I", "trantype": "B", "prctyp": "MKT" });
+    simulator.foreign_order(&ForeignOrder { fields: fields.as_object().unwrap().clone() }).unwrap();
 }
 
 fn words(output: &Output) -> String {

@@ -166,10 +166,17 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
         let detail = format!("value {:?} is no value of {limit}", body.value);
         Problem::bad_request("bad_value", detail, "send a number above 0 as text; whole where the limit counts")
     })?;
-    let minutes = body.minutes.map(Duration::minutes).filter(|span| *span > Duration::zero() && *span <= LONGEST);
+    let minutes = body.minutes.and_then(Duration::try_minutes).filter(|span| *span > Duration::zero() && *span <= LONGEST);
     let span = minutes
         .ok_or_else(|| Problem::bad_request("bad_time", "an override ends by itself, and must say when", "send minutes, from 1 to 1440"))?;
-    let set = Override { limit, value, who: who.clone(), reason: body.reason.clone(), from: now, until: now + span };
+    let set = Override {
+        limit,
+        value,
+        who: who.clone(),
+        reason: body.reason.clone(),
+        from: now,
+        until: now.checked_add_signed(span).unwrap_or(now),
+    };
     let reason = format!("{who} set {limit} to {value} until {}: {}", set.until, body.reason);
     let keep = Keep { event: "OVERRIDE_SET", level: Level::Warn, reason: reason.into(), ..keep };
     let keep = keep.with(&set).map_err(|cause| Problem::bad_request("bad_value", cause.to_string(), "send another value"))?;
