@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::float_arithmetic,
     clippy::indexing_slicing,
     reason = "a benchmark: it may stop at the first surprise, and it counts time"
