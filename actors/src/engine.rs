@@ -152,6 +152,17 @@ impl Engine {
         self.posted(unit).await
     }
 
+    /// Writes a small state down; durable once answered. `NotApplied`: another stands than the one that it was decided upon.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn keep(&self, keep: Keep) -> Result<Outcome, EngineError> {
+        if let Some(client_id) = &keep.client_id {
+            self.desk(client_id)?;
+        }
+        self.posted(Unit::Keep(keep)).await
+    }
+
     /// A person has seen an alarm of an account, or of the process: durable once answered. `NotApplied` if it is not open.
     ///
     /// # Errors

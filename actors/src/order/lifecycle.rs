@@ -184,6 +184,7 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
                     | Tag::CancelledByUser
                     | Tag::MarketTimeout
                     | Tag::SelfTrade
+                    | Tag::Replaced
                     | Tag::KillSwitch
             )
         );

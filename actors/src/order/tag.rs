@@ -34,6 +34,8 @@ pub enum Tag {
     MarketTimeout,
     /// It could trade against another order of the account: refused, or cancelled to let an exit pass.
     SelfTrade,
+    /// Another exit of the same position takes its place.
+    Replaced,
     /// A kill level refused or cancelled it.
     KillSwitch,
     /// A fault inside the engine while this order was being handled.
@@ -72,6 +74,7 @@ impl Tag {
         Self::CancelledByUser,
         Self::MarketTimeout,
         Self::SelfTrade,
+        Self::Replaced,
         Self::KillSwitch,
         Self::EngineFault,
         Self::BrokerRejected,
@@ -101,6 +104,7 @@ impl Tag {
             Self::CancelledByUser => "CANCELLED_BY_USER",
             Self::MarketTimeout => "MARKET_TIMEOUT",
             Self::SelfTrade => "SELF_TRADE",
+            Self::Replaced => "REPLACED",
             Self::KillSwitch => "KILL_SWITCH",
             Self::EngineFault => "ENGINE_FAULT",
             Self::BrokerRejected => "BROKER_REJECTED",
@@ -131,6 +135,7 @@ impl Tag {
             Self::CancelledByUser => "cancelled by you",
             Self::MarketTimeout => "cancelled: a market order that found nobody in time",
             Self::SelfTrade => "stopped: it would trade against an order of your own",
+            Self::Replaced => "cancelled: another exit takes its place",
             Self::KillSwitch => "stopped by the kill switch",
             Self::EngineFault => "stopped by a fault inside ordergate",
             Self::BrokerRejected => "rejected by the broker",
@@ -161,6 +166,7 @@ impl Tag {
             Self::CancelledByUser => "nothing",
             Self::MarketTimeout => "look at the price; send it again if it is still wanted",
             Self::SelfTrade => "wait until the other order has ended, or cancel it; then send it again",
+            Self::Replaced => "nothing: the exit that takes its place is under way",
             Self::KillSwitch => "re-arm when the cause is gone, then send it again",
             Self::EngineFault => "see the log of this time, then send it again",
             Self::BrokerRejected => "read the broker's reason; correct and send it again",
