@@ -175,18 +175,6 @@ impl Engine {
         self.posted(Unit::Acknowledge { client_id: client_id.cloned(), alarm, who, reason }).await
     }
 
-    /// Writes a small state beside the orders down: durable once answered. `NotApplied`: another stands than the one that it
-    /// was decided upon, or there was none to end.
-    ///
-    /// # Errors
-    /// No account, or the answer was lost.
-    pub async fn keep(&self, keep: Keep) -> Result<Outcome, EngineError> {
-        if let Some(client_id) = &keep.client_id {
-            self.desk(client_id)?;
-        }
-        self.posted(Unit::Keep(keep)).await
-    }
-
     /// Takes what a strategy holds (in one symbol, or at all) out of our record. Nothing is sent.
     ///
     /// # Errors

@@ -123,6 +123,7 @@ fn limits() -> Limits {
         messages_per_minute: 10_000,
         repeats: 100_000,
         rejections: 100_000,
+        intraday_cutoff: Duration::ZERO,
         ..Limits::standard()
     }
 }
