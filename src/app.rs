@@ -292,6 +292,14 @@ fn fresh_runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
+/// The broker of the first account and today's instruments, without an engine: for what a person does while none runs.
+pub(crate) fn alone(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Arc<dyn ordergate_actors::ports::Broker>, Arc<Masters>)> {
+    let masters = Arc::new(in_force(config, clock.now())?);
+    let Brokers { accounts, .. } = brokers::open(config, &masters, clock)?;
+    let (_, broker) = accounts.into_iter().next().ok_or_else(|| anyhow!("there is no account"))?;
+    Ok((broker, masters))
+}
+
 /// What can be traded at the start: the sample, or the newest masters that are stored.
 fn in_force(config: &Config, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Masters> {
     if config.instruments.source == InstrumentSource::Sample {

@@ -8,6 +8,7 @@ mod exits;
 mod going_live;
 mod instruments;
 mod layers;
+mod limits;
 mod noren;
 #[cfg(test)]
 mod noren_tests;

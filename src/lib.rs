@@ -3,7 +3,7 @@
 //! `app` composes; `cli` is what people type. `config` is every setting, `secrets` what is drawn at the first start.
 //! `store` is SQLite behind the engine's Store port; `brokers` stand behind its Broker port, `clock` behind Clock and Ids,
 //! `halt` behind Halt; `instruments` is what can be traded today, `calendar` when, `charges` what trading costs; `simulator` is the market that the paper broker trades.
-//! `conformance` tries a broker's adapter without the engine.
+//! `conformance` tries a broker's adapter without the engine, `squareoff` closes without it what a broker shows open.
 //! `web` is the webhook and the dashboard API; `schedule` says when a stored alert is due. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
 //! engine leaves behind for people; `starts` remembers how often it began.
 
@@ -25,6 +25,7 @@ pub mod risk_state;
 pub mod schedule;
 pub mod secrets;
 pub mod simulator;
+pub mod squareoff;
 pub mod starts;
 pub mod status_log;
 pub mod store;

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use ordergate_actors::Line;
-use ordergate_actors::order::{Amount, ClientId, trading_date};
+use ordergate_actors::order::{Amount, ClientId, Product, trading_date};
+use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::persistence::chain::stored_time;
-use ordergate_actors::risk::daily_pnl;
+use ordergate_actors::risk::{Known, RiskDay};
+use ordergate_actors::{Desk, Limits, Line};
 use serde::Serialize;
 
 use crate::files::{Mode, write_whole};
@@ -20,29 +21,50 @@ use crate::files::{Mode, write_whole};
 pub struct RiskStateFile {
     path: PathBuf,
     client_id: ClientId,
-    max_loss: Amount,
-    day: Option<Day>,
-    written: Option<(NaiveDate, Option<Amount>)>,
+    highest: Option<(NaiveDate, Amount)>,
+    written: Option<Content>,
 }
 
-/// What is remembered of a day.
-#[derive(Debug, Clone, Copy)]
-struct Day {
-    date: NaiveDate,
-    highest_profit: Amount,
-    daily_loss_hit: bool,
+/// Where an account stands.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The trading day as it is kept.
+    pub day: RiskDay,
+    /// The limits in force.
+    pub limits: Limits,
+    /// The day's result; `None` while it is not known.
+    pub pnl: Option<Amount>,
+    /// Strategies that are halted.
+    pub halted: Vec<String>,
+    /// Whether squaring off after a breach is under way: something is held still.
+    pub force_exit_in_progress: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Content<'a> {
-    client_id: &'a ClientId,
+/// In the words of the seeds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Content {
+    client_id: ClientId,
     date: NaiveDate,
     /// `null` while the positions are not known.
     daily_pnl: Option<Amount>,
     /// Negative, as the seeds write it: entries stop at this result.
     max_loss: Amount,
+    /// The same with which the day began.
+    base_max_loss: Amount,
     highest_profit: Amount,
     daily_loss_hit: bool,
+    warning_sent: bool,
+    force_exit_in_progress: bool,
+    /// Days in a row, before this one, on which the loss was hit.
+    failed_days: usize,
+    cooldown_until: Option<NaiveDate>,
+    halted_strategies: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Dated<'a> {
+    #[serde(flatten)]
+    content: &'a Content,
     updated_at: String,
 }
 
@@ -53,43 +75,65 @@ pub fn path(directory: &Path, client_id: &ClientId) -> PathBuf {
 }
 
 impl RiskStateFile {
-    /// The file of an account with this daily loss limit (a positive number).
+    /// The file of an account.
     #[must_use]
-    pub fn new(directory: &Path, client_id: ClientId, daily_loss: Amount) -> Self {
-        Self { path: path(directory, &client_id), client_id, max_loss: daily_loss.negated(), day: None, written: None }
+    pub fn new(directory: &Path, client_id: ClientId) -> Self {
+        Self { path: path(directory, &client_id), client_id, highest: None, written: None }
     }
 
-    /// Writes where the account stands, if that is news. `None`: the positions are not known.
+    /// Writes where the account stands, if that is news.
     ///
     /// # Errors
     /// The file cannot be written; the one before it stays.
-    pub fn update(&mut self, now: DateTime<Utc>, daily_pnl: Option<Amount>) -> io::Result<()> {
+    pub fn update(&mut self, now: DateTime<Utc>, standing: &Standing) -> io::Result<()> {
         let date = trading_date(now);
-        let fresh = Day { date, highest_profit: Amount::ZERO, daily_loss_hit: false };
-        let mut day = self.day.filter(|day| day.date == date).unwrap_or(fresh);
-        if let Some(pnl) = daily_pnl {
-            day.highest_profit = day.highest_profit.max(pnl);
-            day.daily_loss_hit |= pnl <= self.max_loss;
-        }
-        self.day = Some(day);
-        if self.written == Some((date, daily_pnl)) {
+        // The floor has seen at least this profit; beyond it this process remembers.
+        let seen = self.highest.filter(|(day, _)| *day == date).map_or(Amount::ZERO, |(_, profit)| profit);
+        let highest = seen.max(standing.day.gained).max(standing.pnl.unwrap_or(Amount::ZERO));
+        self.highest = Some((date, highest));
+        let content = Content {
+            client_id: self.client_id.clone(),
+            date,
+            daily_pnl: standing.pnl,
+            max_loss: standing.day.floor(standing.limits.daily_loss),
+            base_max_loss: standing.limits.daily_loss.negated(),
+            highest_profit: highest,
+            daily_loss_hit: standing.day.hit.is_some(),
+            warning_sent: standing.day.warned_at.is_some(),
+            force_exit_in_progress: standing.force_exit_in_progress,
+            failed_days: standing.day.loss_days,
+            cooldown_until: standing.day.cooldown_until,
+            halted_strategies: standing.halted.clone(),
+        };
+        if self.written.as_ref() == Some(&content) {
             return Ok(());
         }
-        let content = Content {
-            client_id: &self.client_id,
-            date,
-            daily_pnl,
-            max_loss: self.max_loss,
-            highest_profit: day.highest_profit,
-            daily_loss_hit: day.daily_loss_hit,
-            updated_at: stored_time(now),
-        };
-        let mut text = serde_json::to_string_pretty(&content)?;
+        let mut text = serde_json::to_string_pretty(&Dated { content: &content, updated_at: stored_time(now) })?;
         text.push('\n');
         write_whole(&self.path, text.as_bytes(), Mode::Shared)?;
-        self.written = Some((date, daily_pnl));
+        self.written = Some(content);
         Ok(())
     }
+}
+
+/// Where the account of a desk stands now.
+fn standing(line: &Line, desk: &Desk) -> Option<Standing> {
+    let now = line.clock.now();
+    let findings = desk.findings.read();
+    let settings = &desk.settings.limits;
+    line.view.read(&desk.client_id, |book| {
+        let mut known = Known::of(book, settings, now);
+        let day = known.day(settings, now);
+        let is_squaring_off = book.control().day.as_ref().is_some_and(|halt| halt.level == KillLevel::SquareOff);
+        let is_held = book.holdings().any(|(_, key, held)| held.net != 0 && key.product != Product::Cnc);
+        Standing {
+            limits: known.limits(settings, now),
+            pnl: known.result(book, &findings, now).pnl(),
+            halted: known.halts().filter(|(_, halt)| halt.stands()).map(|(_, halt)| halt.strategy.to_string()).collect(),
+            force_exit_in_progress: is_squaring_off && is_held,
+            day,
+        }
+    })
 }
 
 /// Keeps the files of all accounts up to date; its drop ends that.
@@ -107,15 +151,15 @@ pub fn start(line: Arc<Line>, directory: &Path, every: Duration) -> io::Result<R
     let mut files: Vec<_> = line
         .desks()
         .map(|desk| {
-            let file = RiskStateFile::new(directory, desk.client_id.clone(), desk.settings.limits.daily_loss);
+            let file = RiskStateFile::new(directory, desk.client_id.clone());
             (Arc::clone(desk), file, false)
         })
         .collect();
     let keep = move || {
         while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
             for (desk, file, is_failing) in &mut files {
-                let pnl = desk.findings.read().positions.as_ref().map(|positions| daily_pnl(&positions.rows));
-                let written = file.update(line.clock.now(), pnl);
+                let Some(standing) = standing(&line, desk) else { continue };
+                let written = file.update(line.clock.now(), &standing);
                 // Said once, not every second.
                 if let (Err(cause), false) = (&written, *is_failing) {
                     tracing::warn!(event = "risk_state_failed", client_id = %desk.client_id, %cause, "the risk state file cannot be written");
@@ -135,26 +179,42 @@ mod tests {
 
     use super::*;
 
+    fn rupees(rupees: i64) -> Amount {
+        Amount(Decimal::from(rupees))
+    }
+
+    /// A day with a daily loss of 500 in steps of 100, as it stands after these results.
+    fn after(date: NaiveDate, results: &[i64], pnl: Option<i64>) -> Standing {
+        let limits = Limits { daily_loss: rupees(500), loss_step: rupees(100), ..Limits::standard() };
+        let mut day = RiskDay::on(None, date, &limits);
+        for result in results {
+            day.see(rupees(*result), &limits, "2026-11-20T04:00:00Z".parse().unwrap());
+        }
+        Standing { day, limits, pnl: pnl.map(rupees), halted: vec!["scalp".to_owned()], force_exit_in_progress: false }
+    }
+
     #[test]
     fn the_day_is_kept_and_the_next_one_starts_anew() {
         let directory = tempfile::tempdir().unwrap();
         let client = ClientId::parse("PAPER1").unwrap();
-        let mut file = RiskStateFile::new(directory.path(), client.clone(), Amount(Decimal::from(500)));
+        let mut file = RiskStateFile::new(directory.path(), client.clone());
         let read = || -> Value { serde_json::from_slice(&std::fs::read(path(directory.path(), &client)).unwrap()).unwrap() };
-        let rupees = |rupees: i64| Some(Amount(Decimal::from(rupees)));
         let morning: DateTime<Utc> = "2026-11-20T04:00:00Z".parse().unwrap();
+        let date = trading_date(morning);
 
-        file.update(morning, rupees(120)).unwrap();
-        file.update(morning, rupees(-500)).unwrap();
-        file.update(morning, rupees(-20)).unwrap();
+        file.update(morning, &after(date, &[120], Some(120))).unwrap();
+        file.update(morning, &after(date, &[120, -400], Some(-20))).unwrap();
         let seen = read();
         assert_eq!(seen["highest_profit"], json!("120"));
         assert_eq!(seen["daily_loss_hit"], json!(true), "once hit, hit for the day");
-        assert_eq!((&seen["daily_pnl"], &seen["max_loss"], &seen["date"]), (&json!("-20"), &json!("-500"), &json!("2026-11-20")));
-        file.update(morning, None).unwrap();
+        assert_eq!((&seen["daily_pnl"], &seen["max_loss"], &seen["base_max_loss"]), (&json!("-20"), &json!("-400"), &json!("-500")));
+        assert_eq!((&seen["date"], &seen["failed_days"], &seen["cooldown_until"]), (&json!("2026-11-20"), &json!(0), &Value::Null));
+        assert_eq!(seen["halted_strategies"], json!(["scalp"]));
+        file.update(morning, &after(date, &[120, -400], None)).unwrap();
         assert_eq!(read()["daily_pnl"], Value::Null, "unknown is not zero");
 
-        file.update(morning + chrono::Duration::days(1), rupees(0)).unwrap();
+        let tomorrow = morning + chrono::Duration::days(1);
+        file.update(tomorrow, &after(trading_date(tomorrow), &[], Some(0))).unwrap();
         assert_eq!((&read()["highest_profit"], &read()["daily_loss_hit"]), (&json!("0"), &json!(false)));
     }
 
@@ -162,11 +222,11 @@ mod tests {
     fn what_is_no_news_is_not_written_again() {
         let directory = tempfile::tempdir().unwrap();
         let client = ClientId::parse("PAPER1").unwrap();
-        let mut file = RiskStateFile::new(directory.path(), client.clone(), Amount(Decimal::from(500)));
+        let mut file = RiskStateFile::new(directory.path(), client.clone());
         let now: DateTime<Utc> = "2026-11-20T04:00:00Z".parse().unwrap();
-        file.update(now, None).unwrap();
+        file.update(now, &after(trading_date(now), &[], None)).unwrap();
         std::fs::remove_file(path(directory.path(), &client)).unwrap();
-        file.update(now + chrono::Duration::seconds(1), None).unwrap();
+        file.update(now + chrono::Duration::seconds(1), &after(trading_date(now), &[], None)).unwrap();
         assert!(!path(directory.path(), &client).exists());
     }
 }

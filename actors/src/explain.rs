@@ -62,7 +62,7 @@ impl Explained {
 /// Explains every leg of a signal, as if it came now.
 #[must_use]
 pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: DateTime<Utc>) -> Vec<Explained> {
-    let (risk, guard) = (RiskActor::new(Arc::clone(line), Arc::clone(desk)), GuardActor::new(Arc::clone(line), Arc::clone(desk)));
+    let (mut risk, guard) = (RiskActor::new(Arc::clone(line), Arc::clone(desk)), GuardActor::new(Arc::clone(line), Arc::clone(desk)));
     let mut legs: Vec<(OrderRecord, Explained)> = (0u16..)
         .zip(&draft.legs)
         .map(|(leg, sent)| {
@@ -71,7 +71,7 @@ pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: Dat
             let mut explained = begin(&order, refused.as_ref());
             match refused {
                 Some((tag, reason)) => explained.ends(Fate::Refused, Some(tag), reason),
-                None => return judged(&risk, order, explained, now),
+                None => return judged(&mut risk, order, explained, now),
             }
             (order, explained)
         })
@@ -155,7 +155,7 @@ fn begin(order: &OrderRecord, refused: Option<&(Tag, String)>) -> Explained {
 }
 
 /// What risk says. What has to be worked out first is worked out, and judged as what it becomes.
-fn judged(risk: &RiskActor, mut order: OrderRecord, mut leg: Explained, now: DateTime<Utc>) -> (OrderRecord, Explained) {
+fn judged(risk: &mut RiskActor, mut order: OrderRecord, mut leg: Explained, now: DateTime<Utc>) -> (OrderRecord, Explained) {
     let mut judgement = risk.judge_one(&order, now, None);
     if let Judgement::Step(Aim::Go(shot)) = judgement {
         leg.gates.push(GateVerdict {
@@ -179,6 +179,10 @@ fn judged(risk: &RiskActor, mut order: OrderRecord, mut leg: Explained, now: Dat
         Judgement::Refuse { tag, reason, .. } => leg.ends(Fate::Refused, Some(tag), reason),
         Judgement::End { tag, reason } => leg.ends(Fate::NothingToDo, Some(tag), reason),
         Judgement::Wait { reason } => leg.ends(Fate::WouldWait, None, reason),
+        Judgement::MakeWay { orders, reason } => {
+            leg.unknown.push(format!("{} orders of our own on the other side would be cancelled first, and may fill meanwhile", orders.len()));
+            leg.ends(Fate::WouldWait, None, reason);
+        }
         Judgement::Held { reason } | Judgement::Ask { reason } => {
             leg.terms = whole_terms(&order);
             leg.ends(Fate::WouldWait, None, reason);

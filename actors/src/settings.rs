@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use rust_decimal::Decimal;
+
 use crate::arming::ArmingSettings;
 use crate::exits::ExitSettings;
 use crate::order::{Amount, BrokerTag, ClientId};
@@ -124,8 +126,8 @@ impl AccountSettings {
     }
 }
 
-/// What an account may do.
-#[derive(Debug, Clone)]
+/// What an account may do. The numbers that tighten and loosen by the day are named by [`crate::risk::LimitName`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Units of one order.
     pub max_quantity: i64,
@@ -133,8 +135,78 @@ pub struct Limits {
     pub max_order_value: Amount,
     /// Orders that have not ended.
     pub max_open_orders: usize,
-    /// Loss of the day, rupees, as a positive number: entries stop when the broker's positions show it.
+    /// Rupees of all open orders that open or change a position.
+    pub max_open_value: Amount,
+    /// Units of one instrument, long or short, with everything that may still fill counted as filled.
+    pub max_position: i64,
+    /// Units of all instruments of one underlying, counted the same way, long and short added.
+    pub max_position_underlying: i64,
+    /// Lots of options that the account may be short, counted the same way.
+    pub max_short_option_lots: i64,
+    /// Rupees at the broker that no entry may use.
+    pub capital_reserve: Amount,
+    /// Entries sent in a trading day.
+    pub trades_per_day: usize,
+    /// How far beyond the touch a limit price may reach, percent.
+    pub collar_percent: Decimal,
+    /// Orders of the account in any minute, exits counted and never refused.
+    pub messages_per_minute: usize,
+    /// Loss of the day, rupees, as a positive number: at this result the day is over.
     pub daily_loss: Amount,
+    /// How much of the daily loss is used when people are warned, percent.
+    pub loss_warning_percent: u32,
+    /// Profit by which the day's floor rises a step, rupees; zero: it stays where it is.
+    pub loss_step: Amount,
+    /// Days in a row on which the daily loss was hit, until the account rests to the end of the week.
+    pub loss_days: usize,
+    /// Entries of one strategy in one instrument that are alike, or that go to and fro, within [`Limits::repeats_window`].
+    pub repeats: usize,
+    /// Rejections of a strategy's orders by the broker within [`Limits::repeats_window`].
+    pub rejections: usize,
+    /// See [`Limits::repeats`].
+    pub repeats_window: Duration,
+    /// No intraday entry in the last so long of a session.
+    pub intraday_cutoff: Duration,
+    /// The same on MCX.
+    pub intraday_cutoff_mcx: Duration,
+    /// What may be traded; empty: everything.
+    pub allow: Vec<String>,
+    /// What may not be traded, whatever is allowed.
+    pub ban: Vec<String>,
+    /// Attempts to square off after a breach or a kill before a person is paged.
+    pub square_off_tries: u32,
+}
+
+impl Limits {
+    /// Those of `config/default.toml`.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self {
+            max_quantity: 10_000,
+            max_order_value: Amount(Decimal::from(1_000_000)),
+            max_open_orders: 200,
+            max_open_value: Amount(Decimal::from(5_000_000)),
+            max_position: 20_000,
+            max_position_underlying: 50_000,
+            max_short_option_lots: 50,
+            capital_reserve: Amount::ZERO,
+            trades_per_day: 500,
+            collar_percent: Decimal::from(20),
+            messages_per_minute: 300,
+            daily_loss: Amount(Decimal::from(50_000)),
+            loss_warning_percent: 80,
+            loss_step: Amount(Decimal::from(5_000)),
+            loss_days: 3,
+            repeats: 8,
+            rejections: 5,
+            repeats_window: Duration::from_secs(60),
+            intraday_cutoff: Duration::from_secs(15 * 60),
+            intraday_cutoff_mcx: Duration::from_secs(30 * 60),
+            allow: Vec::new(),
+            ban: Vec::new(),
+            square_off_tries: 5,
+        }
+    }
 }
 
 /// How long an account's desk waits for what.

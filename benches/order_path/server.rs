@@ -17,6 +17,14 @@ permits_for_exits = 64
 max_quantity = 1000000
 max_order_value = 1000000000
 max_open_orders = 10000000
+max_open_value = 1000000000000
+max_position = 100000000
+max_position_underlying = 100000000
+max_short_option_lots = 100000000
+trades_per_day = 10000000
+messages_per_minute = 10000000
+repeats = 100000
+rejections = 100000
 daily_loss = 1000000000000
 [engine]
 mailbox = 32768

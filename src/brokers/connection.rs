@@ -7,20 +7,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::Amount;
 use ordergate_actors::ports::Call;
+pub use ordergate_actors::ports::Funds;
 use serde::Serialize;
-
-/// Money at the broker, rupees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Funds {
-    /// Cash at the start of the day.
-    pub cash: Amount,
-    /// Margin in use.
-    pub margin_used: Amount,
-    /// What new orders may use, by the broker's figures.
-    pub available: Amount,
-}
 
 /// How the connection stands. Each part is read anew; `Err` says why it could not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Modification, NoQuote, PlaceOutcome, PositionRow,
-    Prepared, PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
+    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
+    PositionRow, Prepared, PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -33,6 +33,8 @@ pub struct FaultyBroker<B> {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The money that it tells, whatever the broker inside does.
+    funds: Option<Funds>,
     plan: FaultPlan,
     lag: Duration,
     hidden: BTreeMap<BrokerOrderId, Instant>,
@@ -77,6 +79,11 @@ impl<B: Broker> FaultyBroker<B> {
     /// Orders placed from now on stay out of the order book and the trade book for that long.
     pub fn set_lag(&self, lag: Duration) {
         self.state.lock().lag = lag;
+    }
+
+    /// It tells this money from now on.
+    pub fn show_funds(&self, funds: Funds) {
+        self.state.lock().funds = Some(funds);
     }
 
     /// A row that is in the order book from now on and that the broker behind knows nothing of.
@@ -245,6 +252,17 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         let reach = move || inner.quote(Arc::clone(&instrument));
         let none = |text| Err(NoQuote::None(text));
         self.order_call(CallKind::Quote, reach, none, |window, text| Err(NoQuote::RateLimited { window, text }), none, none)
+    }
+
+    fn tells_funds(&self) -> bool {
+        self.inner.tells_funds() || self.state.lock().funds.is_some()
+    }
+
+    fn funds(&self) -> Call<Result<Funds, NoFunds>> {
+        match self.state.lock().funds.clone() {
+            Some(funds) => Box::pin(std::future::ready(Ok(funds))),
+            None => self.inner.funds(),
+        }
     }
 
     fn aside(&self) -> Aside {

@@ -16,6 +16,7 @@ mod login;
 mod print;
 mod readiness;
 mod simulate_broker;
+mod squareoff;
 mod status;
 mod trace;
 mod verify_orders;
@@ -107,6 +108,8 @@ enum Command {
         /// The file; must not exist
         path: PathBuf,
     },
+    /// Close what the broker shows open, while no engine runs; shows what it would do unless --yes is given
+    Squareoff(squareoff::Arguments),
     /// Run a simulated broker on this machine that speaks the Noren protocol; no money moves
     SimulateBroker(simulate_broker::Arguments),
 }
@@ -178,6 +181,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Connect(wish) => connect::run(&config, &wish),
         Command::Alerts(AlertsCommand::Test) => alerts::test(&config),
         Command::Instruments(args) => instruments::run(&config, &args),
+        Command::Squareoff(arguments) => squareoff::run(&config, &arguments),
         Command::SimulateBroker(arguments) => simulate_broker::run(arguments),
         Command::Calendar(args) => calendar::run(&config, &args),
         Command::Config(ConfigCommand::Check) => check::run(&config),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ordergate_actors::order::{Amount, money};
+use rust_decimal::Decimal;
 use secrecy::SecretString;
 
 use super::layers::{Flat, Given, Scalar};
@@ -176,13 +177,22 @@ impl Scope<'_> {
 
     pub(super) fn rupees(&mut self, name: &str) -> Amount {
         let rule = "must be rupees above 0: a whole number, or text with a point (\"50000.50\")";
+        self.rupees_that(name, rule, |amount| !amount.is_zero())
+    }
+
+    /// Rupees, of which there may be none.
+    pub(super) fn rupees_or_none(&mut self, name: &str) -> Amount {
+        self.rupees_that(name, "must be rupees, 0 or more: a whole number, or text with a point (\"50000.50\")", |_| true)
+    }
+
+    fn rupees_that(&mut self, name: &str, rule: &str, are_taken: impl Fn(&Decimal) -> bool) -> Amount {
         self.take(name, rule, |value| {
             let text = match value {
                 Scalar::Int(number) => number.to_string(),
                 Scalar::Text(text) => text.trim().to_owned(),
                 Scalar::Bool(_) | Scalar::Other(_) => return None,
             };
-            money::decimal("amount", &text).ok().filter(|amount| amount.is_sign_positive() && !amount.is_zero()).map(Amount)
+            money::decimal("amount", &text).ok().filter(|amount| !amount.is_sign_negative() && are_taken(amount)).map(Amount)
         })
         .unwrap_or(Amount::ZERO)
     }
@@ -212,8 +222,12 @@ impl Scope<'_> {
     }
 
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
-        let list = format!("{}.{name}", self.at);
-        (0..self.reader.rows(&list))
+        let common = self.defaults.map(|section| format!("{section}.{name}"));
+        let common_rows = common.as_deref().map_or(0, |list| self.reader.rows(list));
+        // A list of the row's own replaces the common one whole, and so what it leaves out of it is known all the same.
+        self.reader.used.extend(common.iter().flat_map(|list| (0..common_rows).map(move |index| format!("{list}.{index}"))));
+        let own = self.reader.rows(&format!("{}.{name}", self.at));
+        (0..if own == 0 { common_rows } else { own })
             .filter_map(|index| self.text(&format!("{name}.{index}"), "must be text", |text| Some(text.to_owned())))
             .collect()
     }

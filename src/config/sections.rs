@@ -8,7 +8,7 @@ use std::time::Duration;
 use ordergate_actors::order::ClientId;
 use ordergate_actors::order::calendar::Enforce;
 use ordergate_actors::ports::{Budget, BudgetChange};
-use ordergate_actors::{AccountSettings, Limits, QuantityUnit, QuantityUnits, Waits};
+use ordergate_actors::{AccountSettings, QuantityUnit, QuantityUnits, Waits};
 use secrecy::ExposeSecret;
 
 use super::reader::{Reader, Scope};
@@ -151,7 +151,7 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
         let plan =
             scope.text("charges_plan", "must be the name of a plan in the charge files, or empty", |text| Some(text.trim().to_owned()));
         let charges_plan = plan.filter(|plan| !plan.is_empty());
-        let limits = limits(&mut scope);
+        let limits = super::limits::limits(&mut scope);
         let counts_requests = matches!(broker, Some(BrokerKind::Noren { .. }));
         let waits = waits(&mut scope, watcher, counts_requests);
         let quantity_units = QuantityUnits { mcx: quantity_unit(&mut scope, "mcx"), cds: quantity_unit(&mut scope, "cds") };
@@ -203,15 +203,6 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
         reader.violate("accounts", "mixes real money with paper: they never share a data directory; run two engines");
     }
     accounts
-}
-
-fn limits(scope: &mut Scope<'_>) -> Limits {
-    Limits {
-        max_quantity: i64::try_from(scope.number("limits.max_quantity", 1..=100_000_000)).unwrap_or(i64::MAX),
-        max_order_value: scope.rupees("limits.max_order_value"),
-        max_open_orders: scope.count("limits.max_open_orders", 1..=10_000_000),
-        daily_loss: scope.rupees("limits.daily_loss"),
-    }
 }
 
 /// Empty is not settled.

@@ -277,3 +277,14 @@ fn routes_are_read_whole_and_every_flaw_is_named() {
         assert!(wrong.contains(&key), "{key}: {error}");
     }
 }
+
+#[test]
+fn the_limits_of_the_defaults_are_the_standard_ones_and_lists_are_the_accounts_own() {
+    let config = load(&[]).unwrap();
+    assert_eq!(config.accounts[0].settings.limits, ordergate_actors::Limits::standard());
+    let text = "[account.limits]\nban = [\"SBIN\", \"INFY\"]\n[[accounts]]\nname = \"A\"\n[[accounts]]\nname = \"B\"\nlimits = { ban = [\"M&M\"], allow = [\"NIFTY*\"] }\n";
+    let config = load_file(text, &[]).unwrap();
+    let of = |index: usize| (config.accounts[index].settings.limits.allow.clone(), config.accounts[index].settings.limits.ban.clone());
+    assert_eq!(of(0), (Vec::new(), vec!["SBIN".to_owned(), "INFY".to_owned()]));
+    assert_eq!(of(1), (vec!["NIFTY*".to_owned()], vec!["M&M".to_owned()]));
+}

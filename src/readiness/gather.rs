@@ -113,7 +113,7 @@ pub async fn gather(engine: &Engine, site: &Site, client_id: &ClientId) -> Resul
         version: env!("CARGO_PKG_VERSION").to_owned(),
         journal,
         has_alerts: site.alerts.is_some(),
-        kill_level: u8::from(control.level),
+        kill_level: u8::from(control.account_level()),
         is_frozen: control.is_frozen,
         standing: desk.standing(now),
     };

@@ -15,7 +15,7 @@ fn fine() -> Inputs {
         registered: "10.0.0.1".parse().ok(),
         masters: vec![(Exchange::Nse, Some(Duration::from_secs(3_600)))],
         max_master_age: Duration::from_secs(86_400),
-        limits: Limits { max_quantity: 1, max_order_value: rupees(1), max_open_orders: 1, daily_loss: rupees(1) },
+        limits: Limits { max_quantity: 1, max_order_value: rupees(1), max_open_orders: 1, daily_loss: rupees(1), ..Limits::standard() },
         funds: Some(Ok(Funds { cash: rupees(5), margin_used: rupees(1), available: rupees(4) })),
         disk: (Some(1_000_000_000), 1_000_000),
         calendar: Today { open: vec![Exchange::Nse], is_held: true, ..Today::default() },

@@ -102,7 +102,7 @@ fn gauges(state: &WebState) {
         metrics::gauge!("ordergate_phase", &[label()]).set(f64::from(desk.phase() as u8));
         let counted = line.view.read(&desk.client_id, |book| {
             let waiting = book.open_orders().filter(|order| order.status == Status::Created).map(|order| order.created_at).min();
-            (book.open_count(), book.doubts().count(), waiting, book.alarms().count(), book.seq(), u8::from(book.control().level))
+            (book.open_count(), book.doubts().count(), waiting, book.alarms().count(), book.seq(), u8::from(book.control().account_level()))
         });
         if let Some((open, doubts, waiting, alarms, seq, level)) = counted {
             metrics::gauge!("ordergate_open_orders", &[label()]).set(open as f64);

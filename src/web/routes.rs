@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
     alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, differences, exit_rules, exits, explain,
-    intents, order, orderbook, pnl, positions, schedule, symbols, verdicts,
+    intents, order, orderbook, pnl, positions, risk, schedule, symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -93,6 +93,9 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/kill", Guard::Key),
     route("POST", "/dashboard/freeze", Guard::Key),
     route("POST", "/dashboard/guard/force-clear", Guard::Key),
+    route("GET", "/dashboard/risk", Guard::Key),
+    route("POST", "/dashboard/risk/override", Guard::Key),
+    route("POST", "/dashboard/risk/rearm", Guard::Key),
     route("POST", "/dashboard/alarms/{id}/ack", Guard::Key),
     route("GET", "/dashboard/routes", Guard::Key),
     route("PUT", "/dashboard/routes", Guard::Key),
@@ -172,6 +175,9 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/positions/exit-all", "POST").route(web::post().to(exits::exit_all)))
         .service(at("/kill", "POST").route(web::post().to(controls::kill)))
         .service(at("/freeze", "POST").route(web::post().to(controls::freeze)))
+        .service(at("/risk", "GET").route(web::get().to(risk::look)))
+        .service(at("/risk/override", "POST").route(web::post().to(risk::set)))
+        .service(at("/risk/rearm", "POST").route(web::post().to(risk::rearm)))
         .service(at("/guard/force-clear", "POST").route(web::post().to(controls::force_clear)))
         .service(at("/alarms/{id}/ack", "POST").route(web::post().to(alarms::acknowledge)))
         .service(

@@ -20,6 +20,7 @@ mod long_day;
 mod paper_quotes;
 mod pnl;
 mod readiness;
+mod risk;
 mod schedule;
 mod simulator;
 mod status_log;

@@ -113,6 +113,15 @@ pub(crate) fn account_settings() -> AccountSettings {
             max_order_value: Amount(Decimal::from(1_000_000_000)),
             max_open_orders: 1_000,
             daily_loss: Amount(Decimal::from(100_000_000)),
+            max_open_value: Amount(Decimal::from(1_000_000_000)),
+            max_position: 1_000_000,
+            max_position_underlying: 10_000_000,
+            max_short_option_lots: 10_000,
+            trades_per_day: 1_000_000,
+            messages_per_minute: 10_000,
+            repeats: 100_000,
+            rejections: 100_000,
+            ..Limits::standard()
         },
         waits: Waits {
             slot_deadline: secs(2),

@@ -7,8 +7,8 @@ use ordergate::brokers::paper::PaperBroker;
 use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::order::{BrokerOrderId, Instrument, OrderType, Side, Status};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Modification, NoQuote, PlaceOutcome, PositionRow, Prepared,
-    PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
+    PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 
@@ -102,6 +102,12 @@ impl Broker for Witness {
     }
     fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {
         self.broker.quote(instrument)
+    }
+    fn tells_funds(&self) -> bool {
+        self.broker.tells_funds()
+    }
+    fn funds(&self) -> Call<Result<Funds, NoFunds>> {
+        self.broker.funds()
     }
     fn session(&self) -> Call<Session> {
         self.broker.session()

@@ -9,7 +9,7 @@ use super::{CallKey, CallKind, Wish};
 use crate::guard::Admitted;
 use crate::order::{CommandId, InstrumentKey};
 use crate::persistence::Outcome;
-use crate::ports::{BookRow, DeliveryRow, Modification, NoQuote, PositionRow, Quote, Session, Snapshot, TradeRow};
+use crate::ports::{BookRow, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PositionRow, Quote, Session, Snapshot, TradeRow};
 
 /// Send these. Sent by GuardActor.
 #[derive(Debug, Message)]
@@ -79,6 +79,8 @@ pub enum Reading {
     Positions,
     /// Shares held for delivery from earlier days.
     Holdings,
+    /// The account's money, of a broker that tells it.
+    Funds,
 }
 
 /// What a read brought.
@@ -94,6 +96,8 @@ pub enum Found {
     Positions(Snapshot<PositionRow>),
     /// Shares held for delivery from earlier days.
     Holdings(Snapshot<DeliveryRow>),
+    /// The account's money.
+    Funds(Result<Funds, NoFunds>),
 }
 
 /// Calls ended; their answers are with the calls. Posted by their tasks.

@@ -11,7 +11,7 @@ use super::budget::Decision;
 use super::messages::ReadDone;
 use super::{BrokerActor, Found, Lane, Reading};
 use crate::persistence::Book;
-use crate::ports::{Session, Snapshot};
+use crate::ports::{NoFunds, Session, Snapshot};
 use crate::supervision::panic_words;
 use crate::watcher::{BookRead, Positions};
 
@@ -29,7 +29,8 @@ impl BrokerActor {
             Found::Trades(Snapshot::RateLimited { window, text }) => Some((Reading::Trades, *window, text.clone())),
             Found::Positions(Snapshot::RateLimited { window, text }) => Some((Reading::Positions, *window, text.clone())),
             Found::Holdings(Snapshot::RateLimited { window, text }) => Some((Reading::Holdings, *window, text.clone())),
-            Found::Session(_) | Found::Orders(_) | Found::Trades(_) | Found::Positions(_) | Found::Holdings(_) => None,
+            Found::Funds(Err(NoFunds::RateLimited { window, text })) => Some((Reading::Funds, *window, text.clone())),
+            Found::Session(_) | Found::Orders(_) | Found::Trades(_) | Found::Positions(_) | Found::Holdings(_) | Found::Funds(_) => None,
         };
         if let Some((reading, window, text)) = limited {
             self.breached(window, &text, now);
@@ -77,6 +78,7 @@ impl BrokerActor {
             Reading::Trades => Box::pin(broker.trades().map(Found::Trades)),
             Reading::Positions => Box::pin(broker.positions().map(Found::Positions)),
             Reading::Holdings => Box::pin(broker.holdings().map(Found::Holdings)),
+            Reading::Funds => Box::pin(broker.funds().map(Found::Funds)),
         };
         let (line, desk, deadline) = (Arc::clone(&self.line), Arc::clone(&self.desk), self.desk.settings.waits.read_deadline);
         actix::spawn(async move {
@@ -99,6 +101,7 @@ fn nothing(reading: Reading, cause: String) -> Found {
         Reading::Trades => Found::Trades(Snapshot::Unknown(cause)),
         Reading::Positions => Found::Positions(Snapshot::Unknown(cause)),
         Reading::Holdings => Found::Holdings(Snapshot::Unknown(cause)),
+        Reading::Funds => Found::Funds(Err(NoFunds::Unknown(cause))),
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Tag {
     CancelledByUser,
     /// It came as a market order, rested as a limit, and its time was up.
     MarketTimeout,
+    /// It could trade against another order of the account: refused, or cancelled to let an exit pass.
+    SelfTrade,
     /// Another exit of the same position takes its place.
     Replaced,
     /// A kill level refused or cancelled it.
@@ -81,6 +83,7 @@ impl Tag {
         Self::NotSent,
         Self::CancelledByUser,
         Self::MarketTimeout,
+        Self::SelfTrade,
         Self::Replaced,
         Self::KillSwitch,
         Self::EngineFault,
@@ -131,6 +134,7 @@ impl Tag {
             Self::NotSent => "NOT_SENT",
             Self::CancelledByUser => "CANCELLED_BY_USER",
             Self::MarketTimeout => "MARKET_TIMEOUT",
+            Self::SelfTrade => "SELF_TRADE",
             Self::Replaced => "REPLACED",
             Self::KillSwitch => "KILL_SWITCH",
             Self::EngineFault => "ENGINE_FAULT",
@@ -166,6 +170,7 @@ impl Tag {
             Self::NotSent => "not sent: the call to the broker was never made",
             Self::CancelledByUser => "cancelled by you",
             Self::MarketTimeout => "cancelled: a market order that found nobody in time",
+            Self::SelfTrade => "stopped: it would trade against an order of your own",
             Self::Replaced => "cancelled: another exit takes its place",
             Self::KillSwitch => "stopped by the kill switch",
             Self::EngineFault => "stopped by a fault inside ordergate",
@@ -201,6 +206,7 @@ impl Tag {
             Self::NotSent => "send it again if it is still wanted",
             Self::CancelledByUser => "nothing",
             Self::MarketTimeout => "look at the price; send it again if it is still wanted",
+            Self::SelfTrade => "wait until the other order has ended, or cancel it; then send it again",
             Self::Replaced => "nothing: the exit that takes its place is under way",
             Self::KillSwitch => "re-arm when the cause is gone, then send it again",
             Self::EngineFault => "see the log of this time, then send it again",

@@ -9,10 +9,11 @@ use chrono::NaiveDate;
 
 use super::alarms::{Alarm, Alarms};
 use super::control::Control;
+use super::exposure::{Exposure, Sums};
 use super::gross::Gross;
 use super::kept::{Kept, KeptChange, KeptStates, Slot, Topic};
 use crate::order::{
-    BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord, Side, Strategy, trading_date,
+    Amount, BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord, Side, Strategy, trading_date,
 };
 use crate::pnl::{Day, DayChange};
 use crate::ports::AccountHead;
@@ -39,6 +40,9 @@ pub struct Book {
     holdings: BTreeMap<(Strategy, HoldingKey), Holding>,
     gross: BTreeMap<HoldingKey, Gross>,
     last_fill: BTreeMap<HoldingKey, u64>,
+    sums: Sums,
+    /// Every order in memory by its strategy.
+    by_strategy: BTreeSet<(Strategy, u64)>,
     control: Control,
     alarms: Alarms,
     kept: KeptStates,
@@ -65,6 +69,8 @@ impl Book {
             holdings: BTreeMap::new(),
             gross: BTreeMap::new(),
             last_fill: BTreeMap::new(),
+            sums: Sums::default(),
+            by_strategy: BTreeSet::new(),
             control: Control::default(),
             alarms: Alarms::default(),
             kept: KeptStates::new(),
@@ -120,6 +126,7 @@ impl Book {
             }
         }
         self.number_of.insert(record.command_id, number);
+        self.by_strategy.insert((record.ask.strategy.clone(), number));
         self.by_number.insert(number, record);
         self.forget_old(number);
     }
@@ -127,6 +134,7 @@ impl Book {
     /// Enters an order into every index that it belongs to, or takes it out.
     fn index(&mut self, record: &OrderRecord, is_entering: bool) {
         let number = record.number;
+        self.sums.count(record, is_entering);
         if record.filled_quantity > record.traded_quantity
             && let Some(key) = record.instrument()
         {
@@ -164,6 +172,7 @@ impl Book {
             }
             if let Some(record) = self.by_number.remove(&candidate) {
                 self.number_of.remove(&record.command_id);
+                self.by_strategy.remove(&(record.ask.strategy.clone(), candidate));
                 if let Some(id) = &record.broker_order_id
                     && let Some(dated) = self.by_broker_id.get_mut(id)
                 {
@@ -185,6 +194,7 @@ impl Book {
         if *gross == Gross::default() {
             self.gross.remove(&slot.1);
         }
+        self.sums.hold(&slot.1.instrument, before, holding.net);
         self.last_fill.insert(slot.1.clone(), seq);
         if holding.net == 0 {
             self.holdings.remove(&slot);
@@ -376,6 +386,62 @@ impl Book {
     #[must_use]
     pub fn day(&self, date: NaiveDate) -> Cow<'_, Day> {
         self.day.on(date)
+    }
+
+    /// What is held and may still be bought or sold of an instrument; `None`: nothing.
+    #[must_use]
+    pub fn exposure(&self, key: &InstrumentKey) -> Option<&Exposure> {
+        self.sums.of(key)
+    }
+
+    /// Every instrument in which something is held or may still be bought or sold.
+    pub fn exposures(&self) -> impl Iterator<Item = (&InstrumentKey, &Exposure)> {
+        self.sums.all()
+    }
+
+    /// Rupees of all open entries and adjustments that have a price of their own.
+    #[must_use]
+    pub fn open_value(&self) -> Amount {
+        self.sums.priced()
+    }
+
+    /// The open entries and adjustments that go at the market.
+    pub fn unpriced(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
+        self.sums.unpriced().filter_map(|number| self.by_number.get(&number))
+    }
+
+    /// How many entries were registered before that number and are not sent.
+    #[must_use]
+    pub fn unsent_before(&self, number: u64) -> usize {
+        self.sums.unsent_before(number)
+    }
+
+    /// The entries that were registered after that number and are not sent: they do not stand before it.
+    pub fn later(&self, number: u64) -> impl Iterator<Item = &Arc<OrderRecord>> {
+        self.sums.unsent_after(number).filter_map(|number| self.by_number.get(&number))
+    }
+
+    /// How many entries were sent on that day (India).
+    #[must_use]
+    pub fn sent_on(&self, day: NaiveDate) -> usize {
+        self.sums.sent_on(day)
+    }
+
+    /// The newest day (India) on which a trade of ours was recorded.
+    #[must_use]
+    pub fn traded_on(&self) -> Option<NaiveDate> {
+        self.sums.traded_on()
+    }
+
+    /// A strategy's orders in memory, newest first, ended ones included.
+    pub fn newest_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        let all = (strategy.clone(), 0)..=(strategy.clone(), u64::MAX);
+        self.by_strategy.range(all).rev().filter_map(|(_, number)| self.by_number.get(number))
+    }
+
+    /// Every instrument and product in which a trade of ours was recorded since the start, or in which something was held then.
+    pub fn traded_keys(&self) -> impl Iterator<Item = &HoldingKey> {
+        self.last_fill.keys()
     }
 
     /// The controls.

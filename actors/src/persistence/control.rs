@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,19 @@ impl TryFrom<u8> for KillLevel {
     }
 }
 
+/// What a breach of the day's limits stops. It is not a person's kill: it ends with its trading day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayHalt {
+    /// The trading day (India).
+    pub date: NaiveDate,
+    /// How much is stopped.
+    pub level: KillLevel,
+    /// What was breached, with the numbers.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// An account's controls, as committed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Control {
@@ -61,6 +74,9 @@ pub struct Control {
     /// Levels of single strategies; absent means armed.
     #[serde(default)]
     pub strategies: BTreeMap<Strategy, KillLevel>,
+    /// What a breach of the day's limits stops; `None`: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<DayHalt>,
     /// Whether exits are frozen too.
     #[serde(default)]
     pub is_frozen: bool,
@@ -87,6 +103,10 @@ pub enum ControlChange {
     Account(KillLevel),
     /// The account's level, raised to at least this; never lowered.
     RaiseAccount(KillLevel),
+    /// A breach of the limits of that day stops at least this much until the day ends.
+    HaltDay(NaiveDate, KillLevel),
+    /// The halt of that day ends; one of another day stays.
+    EndDay(NaiveDate),
     /// One strategy's level.
     Strategy(Strategy, KillLevel),
     /// Freeze or thaw exits.
@@ -127,6 +147,16 @@ impl Control {
         match change {
             ControlChange::Account(level) => next.level = *level,
             ControlChange::RaiseAccount(level) => next.level = next.level.max(*level),
+            ControlChange::HaltDay(date, level) => {
+                let standing = next.day.take().filter(|day| day.date == *date);
+                let level = standing.as_ref().map_or(*level, |day| day.level.max(*level));
+                next.day = Some(DayHalt { date: *date, level, reason: reason.to_owned(), at });
+                return next;
+            }
+            ControlChange::EndDay(date) => {
+                next.day = next.day.take().filter(|day| day.date != *date);
+                return next;
+            }
             ControlChange::Strategy(strategy, KillLevel::None) => {
                 next.strategies.remove(strategy);
             }
@@ -161,10 +191,25 @@ impl Control {
         next
     }
 
+    /// The level that holds for the whole account: a person's, or the day's.
+    #[must_use]
+    pub fn account_level(&self) -> KillLevel {
+        self.level.max(self.day.as_ref().map_or(KillLevel::None, |day| day.level))
+    }
+
+    /// Why the account's level stands, for people.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match &self.day {
+            Some(day) if day.level > self.level => &day.reason,
+            _ => &self.reason,
+        }
+    }
+
     /// The level that holds for a strategy.
     #[must_use]
     pub fn level_for(&self, strategy: &Strategy) -> KillLevel {
-        self.level.max(self.strategies.get(strategy).copied().unwrap_or_default())
+        self.account_level().max(self.strategies.get(strategy).copied().unwrap_or_default())
     }
 }
 
@@ -173,6 +218,7 @@ impl Control {
 #[derive(Debug, Default)]
 pub struct Latch {
     level: AtomicU8,
+    day: AtomicU8,
     is_frozen: AtomicBool,
     inner: RwLock<Inner>,
 }
@@ -210,6 +256,9 @@ impl Latch {
             ControlChange::Account(level) | ControlChange::RaiseAccount(level) => {
                 self.level.fetch_max(u8::from(*level), Ordering::SeqCst);
             }
+            ControlChange::HaltDay(_, level) => {
+                self.day.fetch_max(u8::from(*level), Ordering::SeqCst);
+            }
             ControlChange::Strategy(strategy, level) => {
                 let held = inner.strategies.entry(strategy.clone()).or_default();
                 *held = (*held).max(*level);
@@ -217,7 +266,8 @@ impl Latch {
             ControlChange::Freeze(true) => self.is_frozen.store(true, Ordering::SeqCst),
             // Less than is committed holds at once, more waits for its commit.
             ControlChange::Arm { arming, .. } => inner.arming.mode = inner.arming.mode.min(arming.mode),
-            ControlChange::Freeze(false) | ControlChange::AskApproval { .. } | ControlChange::Approve { .. } => {}
+            ControlChange::Freeze(false) | ControlChange::EndDay(_) | ControlChange::AskApproval { .. } | ControlChange::Approve { .. } => {
+            }
         }
     }
 
@@ -235,6 +285,7 @@ impl Latch {
 
     fn follow(&self, inner: &mut Inner, control: &Control) {
         self.level.store(u8::from(control.level), Ordering::SeqCst);
+        self.day.store(control.day.as_ref().map_or(0, |day| u8::from(day.level)), Ordering::SeqCst);
         self.is_frozen.store(control.is_frozen, Ordering::SeqCst);
         inner.strategies.clone_from(&control.strategies);
         inner.arming.clone_from(&control.arming);
@@ -254,6 +305,9 @@ impl Latch {
         let account = self.level.load(Ordering::SeqCst);
         if account > 0 {
             return Some(format!("kill level {account} is set for the account; entries are stopped"));
+        }
+        if self.day.load(Ordering::SeqCst) > 0 {
+            return Some("the day's limits were breached; entries are stopped until the next trading day".to_owned());
         }
         let own = self.inner.read().strategies.get(strategy).copied().unwrap_or_default();
         (own > KillLevel::None).then(|| format!("kill level {} is set for strategy {strategy}; its entries are stopped", u8::from(own)))
@@ -294,6 +348,30 @@ mod tests {
         latch.raise(&ControlChange::Strategy(a.clone(), KillLevel::StopEntries));
         assert!(latch.forbids(&a, false).is_some());
         assert!(latch.forbids(&b, false).is_none());
+    }
+
+    #[test]
+    fn the_halt_of_a_day_is_no_kill_of_a_person_and_ends_alone() {
+        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
+        let (today, tomorrow) = (NaiveDate::from_ymd_opt(2026, 11, 20).unwrap(), NaiveDate::from_ymd_opt(2026, 11, 23).unwrap());
+        let halt = ControlChange::HaltDay(today, KillLevel::SquareOff);
+        let killed = Control::default().after(&ControlChange::Account(KillLevel::StopEntries), "asha", "news", at);
+        let halted = killed.after(&halt, "RiskActor", "the day's loss", at);
+        assert_eq!((halted.account_level(), halted.why()), (KillLevel::SquareOff, "the day's loss"));
+        let weaker = halted.after(&ControlChange::HaltDay(today, KillLevel::StopEntries), "RiskActor", "margin", at);
+        assert_eq!(weaker.account_level(), KillLevel::SquareOff, "never lowered within its day");
+        assert_eq!(halted.after(&ControlChange::EndDay(tomorrow), "RiskActor", "", at), halted, "of another day");
+        let ended = halted.after(&ControlChange::EndDay(today), "RiskActor", "", at);
+        assert_eq!((ended.account_level(), ended.who.as_str()), (KillLevel::StopEntries, "asha"), "a person's kill stays");
+        assert_eq!(halted.after(&ControlChange::Account(KillLevel::None), "asha", "", at).account_level(), KillLevel::SquareOff);
+
+        let (latch, trend) = (Latch::new(&Control::default()), Strategy::parse("trend").unwrap());
+        latch.raise(&halt);
+        assert!(latch.forbids(&trend, false).is_some() && latch.forbids(&trend, true).is_none());
+        latch.committed(&halt, &halted);
+        assert!(latch.forbids(&trend, false).is_some());
+        latch.committed(&ControlChange::EndDay(today), &Control::default());
+        assert!(latch.forbids(&trend, false).is_none());
     }
 
     #[test]

@@ -182,6 +182,33 @@ pub enum NoQuote {
     None(String),
 }
 
+/// Money at the broker, rupees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Funds {
+    /// Cash at the start of the day.
+    pub cash: Amount,
+    /// Margin in use.
+    pub margin_used: Amount,
+    /// What new orders may use, by the broker's figures.
+    pub available: Amount,
+}
+
+/// Why the account's money is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoFunds {
+    /// This broker does not tell.
+    NotTold,
+    /// Too many calls came.
+    RateLimited {
+        /// Which count is full.
+        window: RateWindow,
+        /// The broker's words.
+        text: String,
+    },
+    /// Anything else, in words.
+    Unknown(String),
+}
+
 /// What an adapter did beside the calls that it was asked for, since it was last asked. Such calls count in the same
 /// budget, and what the broker said to them holds for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -343,6 +370,16 @@ pub trait Broker: Send + Sync + fmt::Debug + 'static {
 
     /// The instrument's quote, asked for now; why there is none otherwise.
     fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>>;
+
+    /// Whether it tells the account's money at all.
+    fn tells_funds(&self) -> bool {
+        false
+    }
+
+    /// The account's money.
+    fn funds(&self) -> Call<Result<Funds, NoFunds>> {
+        Box::pin(std::future::ready(Err(NoFunds::NotTold)))
+    }
 
     /// What was done beside the calls that were asked for, since this was last asked. BrokerActor asks in every turn and
     /// spends it in its budget.

@@ -2,10 +2,10 @@
 //! terms), no (with the reason), or not yet.
 
 use super::exit::{ExitSize, size};
-use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote};
+use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade};
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
-use crate::order::{GateVerdict, Intent, OrderRecord, Tag, Terms};
+use crate::order::{CommandId, GateVerdict, Intent, OrderRecord, Side, Tag, Terms};
 use crate::plan::{Aim, Plan, Turn, aim, only_reduces, reduction, turn};
 use crate::ports::Session;
 
@@ -51,6 +51,13 @@ pub enum Judgement {
     },
     /// Nothing but a fresh quote is missing, and one can be asked for.
     Quote,
+    /// An exit that could trade against orders of our own: they are cancelled first, and it goes when they are proven gone.
+    MakeWay {
+        /// Those orders.
+        orders: Vec<CommandId>,
+        /// What it waits for.
+        reason: String,
+    },
     /// It may, once a person has said yes to its basket.
     Ask {
         /// What it waits for.
@@ -200,6 +207,11 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
         }
         ExitSize::Close { side, product, quantity, note, measure } => {
             gates.push(gate(true, &measure));
+            let (is_free, in_the_way) = way(x, side);
+            if !is_free.passed && !in_the_way.is_empty() {
+                return Judgement::MakeWay { orders: in_the_way, reason: is_free.input };
+            }
+            gates.push(is_free);
             let Some(order_type) = x.order.ask.order_type else {
                 return Judgement::Refuse { tag: Tag::ValidationFailed, reason: "order_type must be given".into(), gates };
             };
@@ -209,6 +221,26 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
             Judgement::Clear { terms, gates, note }
         }
     }
+}
+
+/// Whether an exit may go without trading against an entry of our own, and the orders that are in its way. It is never
+/// refused for them, and does not wait for their end for ever: a position that must be closed is closed.
+fn way(x: &Inputs<'_>, side: Side) -> (GateVerdict, Vec<CommandId>) {
+    let orders: Vec<CommandId> = self_trade::against(x.order, x.instrument, side, x.book)
+        .filter(|other| !other.is_exit() && !other.is_in_doubt())
+        .map(|other| other.command_id)
+        .collect();
+    let patience = chrono::Duration::from_std(x.account.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
+    let is_late = x.now.signed_duration_since(x.order.created_at) > patience;
+    let input = match orders.first() {
+        None => "no order of ours on the other side".to_owned(),
+        Some(first) if is_late => format!("order {first} could meet it, and its cancel is not proven: waited long enough"),
+        Some(first) => format!("order {first} could meet it and is cancelled first"),
+    };
+    let passed = orders.is_empty() || is_late;
+    let gate =
+        GateVerdict { gate: "risk.self_trade".into(), passed, input, limit: format!("no entry of ours to meet in {}", x.instrument) };
+    (gate, if is_late { Vec::new() } else { orders })
 }
 
 /// The terms of an order that leaves nothing open. A mock exit may lack what a position would settle.

@@ -3,15 +3,28 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use super::*;
 use crate::arming::{Arming, Basis, Standing, standing};
 use crate::order::calendar::{AuctionStep, Missing, SessionPhase, Why};
-use crate::order::{Exchange, InstrumentKey, OrderType, Product, Side, Source, Status};
+use crate::order::{Exchange, Instrument, InstrumentKey, OrderType, Product, Side, Source, Status};
 use crate::persistence::Book;
-use crate::ports::{Quote, Session};
-use crate::risk::{Market, Unquoted};
+use crate::ports::{Instruments, Quote, Session};
+use crate::risk::{Known, Market, Scene, Unquoted, project};
 use crate::settings::{AccountSettings, QuantityUnit, Settings};
 use crate::testkit::builders::{
-    Build, SEQ, account, at, book_of, broker_shows, command, exit, order, position, price, rupees, sbin, sbin_in, settings,
+    Build, SEQ, account, at, book_of, broker_shows, command, exit, order, position, price, rupees, sbin, sbin_in, settings, share,
 };
 use crate::watcher::Findings;
+
+/// One instrument, and every other a share.
+#[derive(Debug)]
+struct Table(Instrument);
+
+impl Instruments for Table {
+    fn find(&self, key: &InstrumentKey) -> Option<std::sync::Arc<Instrument>> {
+        Some(std::sync::Arc::new(if *key == self.0.key { self.0.clone() } else { Instrument { key: key.clone(), ..share() } }))
+    }
+    fn as_of(&self, _: Exchange) -> Option<NaiveDate> {
+        None
+    }
+}
 
 /// What a rule looks at, owned; nothing in it refuses the order.
 struct Case {
@@ -27,6 +40,7 @@ struct Case {
     low_disk: Option<u64>,
     clock_behind: Option<DateTime<Utc>>,
     instrument: InstrumentKey,
+    found: Instrument,
     master: Option<NaiveDate>,
     is_live: bool,
     market: Market,
@@ -52,6 +66,7 @@ impl Case {
             low_disk: None,
             clock_behind: None,
             instrument: sbin(),
+            found: share(),
             master: None,
             is_live: false,
             market: Market { phase: SessionPhase::Continuous { closes_at: at(3_600) }, is_held: true },
@@ -65,9 +80,31 @@ impl Case {
     }
 
     fn judge(&self, phase: Phase) -> Judgement {
+        let mut known = Known::of(&self.book, &self.account.limits, self.now);
+        let found = Instrument { key: self.instrument.clone(), ..self.found.clone() };
+        let touch =
+            |_: &InstrumentKey, side| self.quote.map(|quote| if side == Side::Buy { quote.ask } else { quote.bid }.unwrap_or(quote.last));
+        let limits = known.limits(&self.account.limits, self.now);
+        let scene = Scene {
+            order: &self.order,
+            instrument: &self.instrument,
+            found: Some(&found),
+            book: &self.book,
+            findings: &self.findings,
+            instruments: &Table(found.clone()),
+            touch: &touch,
+            unknown_value: limits.max_order_value,
+            now: self.now,
+        };
         judge(
             &Inputs {
                 largest: None,
+                found: Some(&found),
+                limits: &limits,
+                day: &known.day(&self.account.limits, self.now),
+                result: known.result(&self.book, &self.findings, self.now),
+                projected: &project(&scene),
+                halt: known.halt(&self.order.ask.strategy),
                 order: &self.order,
                 instrument: &self.instrument,
                 book: &self.book,
@@ -144,11 +181,24 @@ fn an_entry_within_every_limit_goes_on_with_the_verdict_of_every_rule() {
             "risk.quantity_unit",
             "risk.blind",
             "risk.disk",
+            "risk.listed",
+            "risk.intraday_cutoff",
+            "risk.loss_days",
+            "risk.daily_loss",
             "risk.max_quantity",
             "risk.max_order_value",
+            "risk.price_collar",
             "risk.max_open_orders",
+            "risk.max_open_value",
+            "risk.max_position",
+            "risk.max_position_underlying",
+            "risk.max_short_option_lots",
+            "risk.margin",
+            "risk.trades_per_day",
             "risk.route_trades",
-            "risk.daily_loss",
+            "risk.messages",
+            "risk.repeats",
+            "risk.self_trade",
             "risk.in_doubt"
         ]
     );
@@ -244,8 +294,10 @@ fn the_daily_loss_stops_entries_at_its_limit() {
         })
     };
     case(-500, -499, Product::Mis).passes();
-    case(-500, -500, Product::Mis)
-        .refused(Tag::RiskLimitsExceeded, &["risk.daily_loss: the day stands at -1000 rupees (limit: above -1000 rupees)"]);
+    case(-500, -500, Product::Mis).refused(
+        Tag::RiskLimitsExceeded,
+        &["risk.daily_loss: the day stands at -1000 rupees by the broker's positions (limit: above -1000 rupees)"],
+    );
     case(-2_000, 999, Product::Nrml).refused(Tag::RiskLimitsExceeded, &["-1001"]);
     case(-2_000, 1_001, Product::Nrml).passes();
     case(0, -9_000, Product::Cnc).passes();
@@ -296,6 +348,7 @@ fn a_master_that_is_not_of_today_stops_entries() {
             case.order.signal_time = case.now;
             case.findings.positions.as_mut().unwrap().at = case.now;
             case.master = Some(as_of.parse().unwrap());
+            case.market.phase = SessionPhase::Continuous { closes_at: case.now + seconds(3_600) };
         })
     };
     case("2026-11-20", "2026-11-20T04:00:00Z").passes();
@@ -379,7 +432,7 @@ fn an_exit_is_never_refused_for_a_limit() {
     let (terms, gates) = case.passes();
     assert_eq!((terms.side, terms.quantity.value(), terms.product), (Side::Sell, 1_000, Product::Mis));
     let names: Vec<&str> = gates.iter().map(|gate| gate.gate.as_str()).collect();
-    assert_eq!(names, ["risk.kill", "risk.stale_signal", "risk.exit_size"]);
+    assert_eq!(names, ["risk.kill", "risk.stale_signal", "risk.exit_size", "risk.self_trade"]);
 }
 
 #[test]
@@ -472,7 +525,12 @@ fn closed() -> SessionPhase {
 fn an_entry_outside_the_session_of_its_instrument_is_refused() {
     let reference = SessionPhase::ClosingAuction { step: AuctionStep::Reference, until: at(60) };
     let auction = SessionPhase::ClosingAuction { step: AuctionStep::LimitAndMarket, until: at(60) };
-    let in_phase = |phase: SessionPhase| Case::of(order(1)).with(|case| case.market = Market { phase, is_held: true });
+    let in_phase = |phase: SessionPhase| {
+        Case::of(order(1)).with(|case| {
+            case.market = Market { phase, is_held: true };
+            case.account.limits.intraday_cutoff = std::time::Duration::ZERO;
+        })
+    };
     let words = ["risk.calendar: closed (Holi), opens Wed 4 Mar 2026 09:15 IST (limit: in continuous trading)"];
     in_phase(closed()).refused(Tag::MarketClosed, &words);
     in_phase(SessionPhase::Unknown(Missing::Day)).refused(Tag::MarketClosed, &["no calendar covers this day"]);
@@ -577,6 +635,236 @@ fn a_basket_that_waits_for_a_yes_asks_for_no_quotes_meanwhile() {
     use crate::arming::ArmMode;
     let case = Case::of(market(1)).with(|case| (case.standing, case.unquoted) = (under(ArmMode::Approve), Unquoted::Ask));
     assert_eq!(case.judge(Phase::Open), Judgement::Quote, "before it is shown");
+}
+
+#[test]
+fn a_sale_is_measured_like_a_purchase() {
+    for side in [Side::Buy, Side::Sell] {
+        let case = |quantity| Case::of(order(1).asks(quantity).side(side)).with(|case| case.account.limits.max_position = 50);
+        case(50).passes();
+        case(51).refused(Tag::RiskLimitsExceeded, &["risk.max_position: 51 NSE:SBIN-EQ at the worst (limit: 50)"]);
+        case(101).refused(Tag::RiskLimitsExceeded, &["risk.max_quantity: 101", "risk.max_order_value: 101 x 800 = 80800"]);
+    }
+}
+
+#[test]
+fn open_value_underlying_and_trades_are_bounded() {
+    let others = || vec![order(1).by("a").asks(10).sent(), order(2).by("b").asks(10).sent()];
+    let case = |change: fn(&mut crate::settings::Limits)| {
+        Case::among(order(10).asks(10), &others(), &[]).with(|case| change(&mut case.account.limits))
+    };
+    case(|limits| limits.max_open_value = rupees(24_000)).passes();
+    case(|limits| limits.max_open_value = rupees(23_999))
+        .refused(Tag::RiskLimitsExceeded, &["risk.max_open_value: 24000 rupees (limit: 23999 rupees)"]);
+    case(|limits| limits.max_position_underlying = 30).passes();
+    case(|limits| limits.max_position_underlying = 29)
+        .refused(Tag::RiskLimitsExceeded, &["risk.max_position_underlying: 30 units of SBIN at the worst (limit: 29)"]);
+    case(|limits| limits.trades_per_day = 3).passes();
+    case(|limits| limits.trades_per_day = 2).refused(Tag::RiskLimitsExceeded, &["risk.trades_per_day: 3 (limit: 2)"]);
+}
+
+fn option_case(side: Side, held: i64, limit: i64) -> Case {
+    let key = InstrumentKey::new(Exchange::Nfo, "NIFTY26D0124000CE");
+    let mut me = order(1).of(&key.symbol).side(side).asks(75);
+    (me.ask.exchange, me.ask.price) = (Some(Exchange::Nfo), Some(price("100")));
+    let holding = crate::order::HoldingKey { instrument: key.clone(), product: Product::Nrml };
+    Case::among(me, &[], &[("other", holding, held)]).with(|case| {
+        let expiry = NaiveDate::from_ymd_opt(2026, 12, 1).unwrap();
+        let kind = crate::order::Kind::Option { expiry, strike: price("24000"), right: crate::order::Right::Call };
+        case.found = Instrument { kind, lot: crate::testkit::builders::units(75), underlying: "NIFTY".into(), ..share() };
+        case.instrument = key;
+        case.account.limits.max_short_option_lots = limit;
+    })
+}
+
+#[test]
+fn short_options_are_bounded_in_lots_and_bought_ones_are_not() {
+    option_case(Side::Sell, 0, 1).passes();
+    option_case(Side::Sell, 0, 0)
+        .refused(Tag::RiskLimitsExceeded, &["risk.max_short_option_lots: 1 lots of short options at the worst (limit: 0)"]);
+    option_case(Side::Buy, 0, 0).passes();
+}
+
+#[test]
+fn a_price_far_beyond_the_touch_is_refused_and_a_patient_one_is_not() {
+    let case = |side, text: &str, trigger: Option<&str>, quote: Option<Quote>| {
+        let mut me = order(1).side(side).asks(1);
+        me.ask.price = Some(price(text));
+        if let Some(trigger) = trigger {
+            (me.ask.order_type, me.ask.trigger_price) = (Some(OrderType::StopLimit), Some(price(trigger)));
+        }
+        Case::of(me).with(|case| (case.quote, case.account.limits.collar_percent) = (quote, 10.into()))
+    };
+    let seen = touch(Some("799"), Some("800"), "799.50");
+    let quote = Some(seen);
+    case(Side::Buy, "880", None, quote).passes();
+    case(Side::Buy, "880.05", None, quote)
+        .refused(Tag::RiskLimitsExceeded, &["risk.price_collar: BUY at 880.05, from 800 (limit: at most 880: 10 % beyond)"]);
+    case(Side::Buy, "8", None, quote).passes();
+    case(Side::Sell, "719.10", None, quote).passes();
+    case(Side::Sell, "719.05", None, quote).refused(Tag::RiskLimitsExceeded, &["at least 719.1"]);
+    case(Side::Sell, "8000", None, quote).passes();
+    case(Side::Buy, "8000", None, None).passes();
+    case(Side::Buy, "1100", Some("1000"), quote).passes();
+    case(Side::Buy, "1101", Some("1000"), quote).refused(Tag::RiskLimitsExceeded, &["risk.price_collar: BUY at 1101, from 1000"]);
+    let banded = Some(Quote { band: Some((price("720"), price("870"))), ..seen });
+    case(Side::Buy, "870.05", None, banded).refused(Tag::RiskLimitsExceeded, &["870.05 (limit: inside the day's band of 720 to 870)"]);
+    case(Side::Buy, "719.95", None, banded).refused(Tag::RiskLimitsExceeded, &["inside the day's band"]);
+}
+
+#[test]
+fn too_many_orders_in_a_minute_stop_entries() {
+    let others = |second| {
+        let created_at = at(second);
+        (1..=3).map(|number| OrderRecord { created_at, ..exit(number).ended(Status::Executed, None) }).collect::<Vec<_>>()
+    };
+    let case = |second, limit| Case::among(order(4), &others(second), &[]).with(|case| case.account.limits.messages_per_minute = limit);
+    case(-59, 4).passes();
+    case(-59, 3).refused(Tag::RiskLimitsExceeded, &["risk.messages: more than 3 orders in a minute"]);
+    case(-60, 3).passes();
+}
+
+#[test]
+fn an_entry_that_could_meet_an_exit_of_ours_is_refused() {
+    let rests = |side, text: &str| {
+        let mut other = order(1).by("other").intent(crate::order::Intent::Exit).side(side).working("1");
+        other.ask.price = Some(price(text));
+        other
+    };
+    let case = |me: OrderRecord, other: OrderRecord| {
+        Case::among(me, &[other], &[]).with(|case| case.quote = Some(touch(Some("800"), Some("800"), "800")))
+    };
+    case(order(2), rests(Side::Sell, "800")).refused(Tag::SelfTrade, &["risk.self_trade: order", "of other would meet it: 10 at 800"]);
+    case(order(2), rests(Side::Sell, "800.05")).passes();
+    case(order(2).side(Side::Sell), rests(Side::Buy, "800")).refused(Tag::SelfTrade, &["risk.self_trade"]);
+    case(order(2).side(Side::Sell), rests(Side::Buy, "799.95")).passes();
+    case(order(2).market(), rests(Side::Sell, "900")).refused(Tag::SelfTrade, &["risk.self_trade"]);
+    case(order(2), rests(Side::Buy, "800")).passes();
+    case(order(2), order(1).by("other").side(Side::Sell).working("1")).passes();
+    case(order(2), rests(Side::Sell, "800").test()).passes();
+    case(order(2), rests(Side::Sell, "800").ended(Status::Executed, None)).passes();
+    let mut stop = rests(Side::Sell, "780");
+    (stop.ask.order_type, stop.ask.trigger_price) = (Some(OrderType::StopLimit), Some(price("785")));
+    case(order(2), stop).passes();
+}
+
+#[test]
+fn an_exit_clears_its_way_first_and_is_never_refused_for_it() {
+    let holdings = [("trend", sbin_in(Product::Mis), 10)];
+    let case = |other: OrderRecord| Case::among(exit(2), &[other], &holdings);
+    let buys = || order(1).by("other").working("1");
+    match case(buys()).judge(Phase::Open) {
+        Judgement::MakeWay { orders, .. } => assert_eq!(orders, [command(1)]),
+        other => panic!("wanted its way cleared, got {other:?}"),
+    }
+    case(buys().ended(Status::Failed, Some(Tag::SelfTrade))).passes();
+    case(buys().side(Side::Sell)).passes();
+    case(order(1).by("other").doubted()).passes();
+    let (_, gates) = case(buys()).with(|case| case.order.created_at = at(-6)).passes();
+    assert!(gates.iter().any(|gate| gate.gate == "risk.self_trade" && gate.input.contains("waited long enough")), "{gates:?}");
+    let mut target = exit(2);
+    (target.ask.order_type, target.ask.price) = (Some(OrderType::Limit), Some(price("900")));
+    Case::among(target, &[buys()], &holdings).passes();
+}
+
+#[test]
+fn what_is_banned_or_not_on_the_list_is_refused() {
+    let case = |allow: &[&str], ban: &[&str]| {
+        let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
+        Case::of(order(1)).with(|case| (case.account.limits.allow, case.account.limits.ban) = (words(allow), words(ban)))
+    };
+    for word in ["NSE:SBIN-EQ", "sbin-eq", "SBIN", "SB*", "nse:*"] {
+        case(&[word], &[]).passes();
+        case(&[], &[word]).refused(Tag::RiskLimitsExceeded, &["risk.listed: NSE:SBIN-EQ is banned by"]);
+    }
+    case(&["INFY", "BSE:*"], &[]).refused(Tag::RiskLimitsExceeded, &["risk.listed: NSE:SBIN-EQ is not among what is allowed"]);
+    case(&["SBIN"], &["SBIN"]).refused(Tag::RiskLimitsExceeded, &["banned"]);
+    case(&[], &["INFY"]).passes();
+}
+
+#[test]
+fn no_intraday_entry_shortly_before_the_session_ends() {
+    let case = |product, left_s: i64| {
+        Case::of(order(1).product(product)).with(|case| case.market.phase = SessionPhase::Continuous { closes_at: at(left_s) })
+    };
+    case(Product::Mis, 15 * 60 + 1).passes();
+    case(Product::Mis, 15 * 60).refused(Tag::MarketClosed, &["risk.intraday_cutoff: intraday, the session ends"]);
+    case(Product::Cnc, 60).passes();
+    case(Product::Mis, 60).with(|case| case.market.is_held = false).passes();
+}
+
+/// A state of risk, put into the book as committed.
+fn keep(case: &mut Case, topic: crate::persistence::Topic, key: &str, state: &impl serde::Serialize) {
+    let now = crate::persistence::Kept { value: serde_json::to_string(state).unwrap().into(), seq: SEQ, at: at(0) };
+    case.book.put_kept(crate::persistence::KeptChange { slot: crate::persistence::Slot::new(topic, key), now: Some(now) });
+}
+
+#[test]
+fn the_day_that_is_kept_is_the_day_that_counts() {
+    use crate::persistence::Topic;
+    use crate::risk::{Hit, LimitName, Override, RiskDay, day_slot};
+    let kept = |change: fn(&mut RiskDay)| {
+        Case::of(order(1)).with(|case| {
+            let mut day = RiskDay::on(None, crate::order::trading_date(at(0)), &case.account.limits);
+            change(&mut day);
+            keep(case, Topic::RiskDay, &day_slot().key, &day);
+        })
+    };
+    kept(|_| ()).passes();
+    kept(|day| day.gained = rupees(1_000)).refused(
+        Tag::RiskLimitsExceeded,
+        &["risk.daily_loss: the day stands at 0 rupees by the broker's positions (limit: above 0 rupees)"],
+    );
+    let hit = |day: &mut RiskDay| day.hit = Some(Hit { at: at(-60), pnl: rupees(-1_100), floor: rupees(-1_000), lifted_at: None });
+    kept(hit).refused(Tag::RiskLimitsExceeded, &["it was over at 2026-11-20 04:29:00 UTC with -1100"]);
+    kept(|day| (day.loss_days, day.cooldown_until) = (3, NaiveDate::from_ymd_opt(2026, 11, 23)))
+        .refused(Tag::RiskLimitsExceeded, &["risk.loss_days: 3 days of loss in a row: no entries before 2026-11-23"]);
+    // Yesterday's breach is over.
+    kept(|day| day.date = day.date.pred_opt().unwrap()).passes();
+    // A limit of this morning that the settings have loosened since.
+    let tight = |day: &mut RiskDay| {
+        day.limits.numbers.insert(LimitName::MaxQuantity, 5.into());
+    };
+    kept(tight).refused(Tag::RiskLimitsExceeded, &["risk.max_quantity: 10 (limit: 5)"]);
+    let set =
+        Override { limit: LimitName::MaxQuantity, value: 10.into(), who: "asha".into(), reason: "test".into(), from: at(-1), until: at(1) };
+    kept(tight).with(|case| keep(case, Topic::Override, "max_quantity", &set)).passes();
+    let ended = Override { until: at(0), ..set };
+    kept(tight).with(|case| keep(case, Topic::Override, "max_quantity", &ended)).refused(Tag::RiskLimitsExceeded, &["risk.max_quantity"]);
+}
+
+#[test]
+fn a_halted_strategy_enters_nothing_until_it_is_re_armed() {
+    use crate::persistence::Topic;
+    use crate::risk::{Halt, Rearmed};
+    let halt = |rearmed| Halt { strategy: crate::testkit::builders::strategy("trend"), reason: "8 times".into(), at: at(-5), rearmed };
+    let case = |halt| Case::of(order(1)).with(|case| keep(case, Topic::Halt, "trend", &halt));
+    case(halt(None)).refused(Tag::RiskLimitsExceeded, &["risk.repeats: trend is halted since", "8 times; re-arm it"]);
+    case(halt(Some(Rearmed { at: at(-1), who: "asha".into(), reason: "looked".into() }))).passes();
+    let out = Case::among(exit(2), &[], &[("trend", sbin_in(Product::Mis), 10)]);
+    out.with(|case| keep(case, Topic::Halt, "trend", &halt(None))).passes();
+}
+
+#[test]
+fn what_must_be_paid_in_full_is_not_more_than_the_broker_has_left() {
+    let funds = |available: i64| crate::ports::Funds { cash: rupees(9_000), margin_used: rupees(0), available: rupees(available) };
+    let case = |product, available, reserve, age: i64| {
+        Case::among(order(2).product(product), &[], &[]).with(|case| {
+            case.findings.funds = Some((funds(available), at(-age)));
+            case.account.limits.capital_reserve = rupees(reserve);
+        })
+    };
+    case(Product::Cnc, 8_000, 0, 0).passes();
+    case(Product::Cnc, 7_999, 0, 0)
+        .refused(Tag::RiskLimitsExceeded, &["risk.margin: 7999 rupees available at the broker, this order takes 8000 in full"]);
+    case(Product::Cnc, 8_500, 501, 0).refused(Tag::RiskLimitsExceeded, &["(limit: 501 rupees left untouched)"]);
+    case(Product::Mis, 100, 0, 0).passes();
+    case(Product::Mis, 100, 101, 0).refused(Tag::RiskLimitsExceeded, &["risk.margin"]);
+    case(Product::Mis, 0, 0, 0).refused(Tag::RiskLimitsExceeded, &["risk.margin: 0 rupees available"]);
+    case(Product::Cnc, 1, 0, 121).passes();
+    let newer = order(1).by("other").product(Product::Cnc).asks(1);
+    let among = Case::among(order(2).product(Product::Cnc), &[newer], &[]);
+    among.with(|case| case.findings.funds = Some((funds(8_799), at(-1)))).refused(Tag::RiskLimitsExceeded, &["takes 8800 in full"]);
 }
 
 fn routed(mut order: OrderRecord, change: impl FnOnce(&mut crate::order::Routed)) -> OrderRecord {

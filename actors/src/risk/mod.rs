@@ -3,13 +3,22 @@
 //! It judges against the committed book, so it keeps nothing but the orders that wait: an exit until the broker's
 //! positions include our last fill, a market entry until a quote was asked for where the broker takes no market orders, everything while the desk recovers. *Invariant:* an exit is never refused for a limit.
 
+mod act;
 mod book;
 mod change;
+mod day;
+mod excess;
 mod exit;
+mod halt;
+mod known;
+mod limits;
+mod projected;
 mod quotes;
+mod result;
 mod rules;
+mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
@@ -19,15 +28,20 @@ use tokio::sync::oneshot;
 pub(crate) use book::whole_terms;
 pub use book::{Judgement, judge, verdicts};
 pub use change::{Change, ChangeAnswer};
+pub use day::{Happening, Hit, RiskDay};
 pub use exit::{ExitSize, size};
+pub use halt::{Halt, Rearmed};
+pub use known::{Known, day_slot};
+pub use limits::{DayLimits, LimitName, Override};
+pub use projected::{Projected, Scene, project};
 pub use quotes::QuoteCame;
-pub use rules::daily_pnl;
+pub use result::{DayResult, broker_pnl};
 pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
 
 use crate::arming::{ArmMode, Mode};
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, CommandId, GateVerdict, InstrumentKey, OrderFact, OrderRecord, Tag, Terms};
+use crate::order::{BrokerOrderId, ClientId, CommandId, GateVerdict, HoldingKey, InstrumentKey, OrderFact, OrderRecord, Side, Tag, Terms};
 use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
 use crate::plan::{Aim, Plan, Shot};
 use crate::supervision::{Shell, at_hand, guarded};
@@ -99,6 +113,9 @@ impl RiskCleared {
     }
 }
 
+/// The day's result and the positions are held against their limits at least so often, also when no order moves.
+const DAY_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The orders that wait, by the basket that they came with.
 #[derive(Debug, Default)]
 struct Waiting {
@@ -112,20 +129,35 @@ pub struct RiskActor {
     desk: Arc<Desk>,
     waiting: Waiting,
     was_armed: bool,
+    /// What is kept of risk, as last read from the book; made anew after a restart.
+    known: Known,
+    /// Positions over their limit: how often they were made smaller, and when they may be again.
+    over: BTreeMap<HoldingKey, (u32, DateTime<Utc>)>,
+    /// Orders of others after a breach, that people were told of.
+    manual: BTreeSet<BrokerOrderId>,
 }
 
 impl RiskActor {
     /// The actor of one account.
     #[must_use]
     pub fn new(line: Arc<Line>, desk: Arc<Desk>) -> Self {
-        Self { line, desk, waiting: Waiting::default(), was_armed: true }
+        Self {
+            line,
+            desk,
+            waiting: Waiting::default(),
+            was_armed: true,
+            known: Known::default(),
+            over: BTreeMap::new(),
+            manual: BTreeSet::new(),
+        }
     }
 
-    pub(crate) fn judge_one(&self, order: &OrderRecord, now: DateTime<Utc>, missing: Option<&QuoteCame>) -> Judgement {
+    pub(crate) fn judge_one(&mut self, order: &OrderRecord, now: DateTime<Utc>, missing: Option<&QuoteCame>) -> Judgement {
         let Some(instrument) = order.instrument() else {
             return Judgement::Refuse { tag: Tag::ValidationFailed, reason: "exchange must be given".into(), gates: Vec::new() };
         };
-        let judged = self.look(order, &instrument, now, missing, |inputs| judge(inputs, self.desk.phase()));
+        let phase = self.desk.phase();
+        let judged = self.look(order, &instrument, now, missing, |inputs| judge(inputs, phase));
         // What is held must be closed: without the broker's number of the instrument it cannot be, until a master has it.
         let is_unknown = || self.line.instruments.find(&instrument).is_none();
         if matches!(judged, Some(Judgement::Clear { .. })) && order.is_exit() && !order.is_test() && is_unknown() {
@@ -139,14 +171,14 @@ impl RiskActor {
     }
 
     /// What every rule says of an order, whatever comes of it.
-    pub(crate) fn verdicts(&self, order: &OrderRecord, now: DateTime<Utc>) -> Vec<GateVerdict> {
+    pub(crate) fn verdicts(&mut self, order: &OrderRecord, now: DateTime<Utc>) -> Vec<GateVerdict> {
         let Some(instrument) = order.instrument() else { return Vec::new() };
         self.look(order, &instrument, now, None, verdicts).unwrap_or_default()
     }
 
     /// Looks at everything that a rule may look at.
     fn look<R>(
-        &self,
+        &mut self,
         order: &OrderRecord,
         instrument: &InstrumentKey,
         now: DateTime<Utc>,
@@ -167,22 +199,48 @@ impl RiskActor {
         let market = Market::of(&self.line.calendar, &*self.line.instruments, instrument, is_live, now);
         let findings = self.desk.findings.read();
         let found = self.line.instruments.find(instrument);
-        self.line.view.read(&self.desk.client_id, |book| {
+        let (line, desk, known) = (&self.line, &self.desk, &mut self.known);
+        let settings = &desk.settings.limits;
+        let touch = |key: &InstrumentKey, side: Side| {
+            let quote = line.newest_quote(desk, key)?;
+            Some(if side == Side::Buy { quote.ask } else { quote.bid }.unwrap_or(quote.last))
+        };
+        line.view.read(&desk.client_id, |book| {
+            known.follow(book, settings, now);
+            let limits = known.limits(settings, now);
+            let result = known.result(book, &findings, now);
+            let scene = Scene {
+                order,
+                instrument,
+                found: found.as_deref(),
+                book,
+                findings: &findings,
+                instruments: &*line.instruments,
+                touch: &touch,
+                unknown_value: limits.max_order_value,
+                now,
+            };
             let inputs = Inputs {
                 order,
                 instrument,
                 largest: found.as_ref().and_then(|found| found.max_quantity()),
                 book,
                 findings: &findings,
-                account: &self.desk.settings,
-                settings: &self.line.settings,
+                found: found.as_deref(),
+                account: &desk.settings,
+                limits: &limits,
+                day: &known.day(settings, now),
+                result,
+                projected: &project(&scene),
+                halt: known.halt(&order.ask.strategy),
+                settings: &line.settings,
                 latched: latched.as_deref(),
                 standing: &standing,
                 quote: quote.as_ref(),
                 unquoted,
-                low_disk: self.line.disk_is_low(),
-                clock_behind: self.line.clock_is_behind(now),
-                master: self.line.instruments.as_of_row(instrument),
+                low_disk: line.disk_is_low(),
+                clock_behind: line.clock_is_behind(now),
+                master: line.instruments.as_of_row(instrument),
                 is_live,
                 market: &market,
                 now,
@@ -248,6 +306,8 @@ impl RiskActor {
             let judgement = self.judge_one(registered.record(), now, missing);
             judged.push((registered, judgement));
         }
+        self.make_way(&judged);
+        self.halt_who_storms(&judged, now);
         let stands_alone = judged.first().is_some_and(|(registered, _)| self.line.stands_alone(registered.record()));
         let sibling = judged.iter().find_map(|(registered, judgement)| match judgement {
             Judgement::Refuse { tag, reason, .. } if !registered.record().is_exit() && !stands_alone => Some((
@@ -293,7 +353,10 @@ impl RiskActor {
                 (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
                 // Its caller goes on waiting: a quote comes within a moment, or does not.
                 (Judgement::Quote, _) => waiting.push(registered),
-                (Judgement::Wait { reason } | Judgement::Held { reason } | Judgement::Ask { reason }, _) => {
+                (
+                    Judgement::Wait { reason } | Judgement::Held { reason } | Judgement::MakeWay { reason, .. } | Judgement::Ask { reason },
+                    _,
+                ) => {
                     // The caller hears that it is on disk and waits; said once, not at every look.
                     if since == now {
                         let command_id = registered.record().command_id;
@@ -352,7 +415,7 @@ impl RiskActor {
     }
 
     /// A change is judged as the order would be with its new terms; what an exit may close bounds its new quantity.
-    fn assess_change(&self, change: &Change, now: DateTime<Utc>) -> Result<crate::ports::Modification, String> {
+    fn assess_change(&mut self, change: &Change, now: DateTime<Utc>) -> Result<crate::ports::Modification, String> {
         at_hand(&self.desk.client_id, change.command_id);
         let record = self.line.view.read(&self.desk.client_id, |book| book.order(change.command_id).cloned()).flatten();
         let Some(record) = record else { return Err("there is no such open order".to_owned()) };
@@ -380,7 +443,10 @@ impl RiskActor {
         match self.judge_one(&would_be, now, None) {
             // A change is made by a person: that is the yes.
             Judgement::Clear { .. } | Judgement::Ask { .. } => Ok(modification),
-            Judgement::Refuse { reason, .. } | Judgement::Wait { reason } | Judgement::Held { reason } => Err(reason),
+            Judgement::Refuse { reason, .. }
+            | Judgement::Wait { reason }
+            | Judgement::Held { reason }
+            | Judgement::MakeWay { reason, .. } => Err(reason),
             Judgement::Step(_) | Judgement::End { .. } => Err("it is not settled yet what will be sent for it".to_owned()),
             Judgement::Quote => Err("there is no fresh quote to judge its value by; ask again".to_owned()),
         }
@@ -394,6 +460,7 @@ impl RiskActor {
 
     fn tick(&mut self, now: DateTime<Utc>) {
         self.watch_the_arming(now);
+        self.look_after_the_day(now);
         self.look_again(now);
         let patience = chrono::Duration::from_std(self.desk.settings.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
         let mut pages = Vec::new();
@@ -430,7 +497,9 @@ impl Actor for RiskActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.line.enter(ctx);
         self.waiting = Waiting::default();
-        ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
+        self.known = Known::default();
+        // The day is looked after also when the books are read rarely.
+        ctx.run_interval(self.desk.settings.waits.poll.min(DAY_EVERY), |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
         });
     }
@@ -448,6 +517,7 @@ impl Shell for RiskActor {
     }
     fn drop_core(&mut self) {
         self.waiting = Waiting::default();
+        self.known = Known::default();
     }
 }
 

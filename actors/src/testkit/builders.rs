@@ -235,7 +235,13 @@ pub(crate) fn settings() -> Settings {
 pub(crate) fn account() -> AccountSettings {
     AccountSettings {
         client_id: ClientId::parse("PAPER1").unwrap(),
-        limits: Limits { max_quantity: 100, max_order_value: rupees(50_000), max_open_orders: 3, daily_loss: rupees(1_000) },
+        limits: Limits {
+            max_quantity: 100,
+            max_order_value: rupees(50_000),
+            max_open_orders: 3,
+            daily_loss: rupees(1_000),
+            ..Limits::standard()
+        },
         waits: Waits::standard(Duration::from_secs(1)),
         permits: 100,
         permits_for_exits: 10,

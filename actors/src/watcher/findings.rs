@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, trading_date};
+use crate::order::{Amount, CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, trading_date};
 use crate::persistence::Book;
-use crate::ports::{BookRow, DeliveryRow, PositionRow, Session, Unreadable};
+use crate::ports::{BookRow, DeliveryRow, Funds, PositionRow, Session, Unreadable};
 
 /// The broker's position book, as last proven.
 #[derive(Debug, Clone)]
@@ -66,6 +66,22 @@ pub struct Orders {
     pub at: DateTime<Utc>,
 }
 
+/// So many answers in a row must show a shortfall: one may be of a moment in which the broker moves figures.
+const SHORT_READS: u32 = 2;
+
+impl Findings {
+    /// Whether the margin at the broker falls short.
+    #[must_use]
+    pub fn falls_short(&self) -> bool {
+        self.short_reads >= SHORT_READS
+    }
+
+    pub(super) fn take_funds(&mut self, funds: Funds, at: DateTime<Utc>) {
+        self.short_reads = if funds.available < Amount::ZERO { self.short_reads.saturating_add(1) } else { 0 };
+        self.funds = Some((funds, at));
+    }
+}
+
 /// What is known of the broker's side of one account.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
@@ -85,6 +101,10 @@ pub struct Findings {
     pub foreign: Vec<Arc<BookRow>>,
     /// Rows that could not be read.
     pub unreadable: Vec<Unreadable>,
+    /// The account's money, and when the answer came; `None`: the broker does not tell, or was not asked yet.
+    pub funds: Option<(Funds, DateTime<Utc>)>,
+    /// How many answers in a row showed less than nothing to be left.
+    pub short_reads: u32,
     /// Why the last read of each book proved nothing, if so.
     pub trouble: Option<String>,
 }

@@ -19,7 +19,7 @@ impl WatcherActor {
         }
         let cancels = self.line.view.read(&self.desk.client_id, |book| {
             let control = book.control();
-            if control.level < KillLevel::CancelEntries && control.strategies.is_empty() {
+            if control.account_level() < KillLevel::CancelEntries && control.strategies.is_empty() {
                 return Vec::new();
             }
             book.open_orders()
@@ -36,7 +36,7 @@ impl WatcherActor {
                     order.cancel_wanted.is_none() && (is_in_the_way || (!order.is_exit() && level >= KillLevel::CancelEntries))
                 })
                 .map(|order| {
-                    let reason = format!("kill level {}: {}", u8::from(control.level_for(&order.ask.strategy)), control.reason);
+                    let reason = format!("kill level {}: {}", u8::from(control.level_for(&order.ask.strategy)), control.why());
                     (order.command_id, OrderFact::CancelWanted { tag: Tag::KillSwitch, reason })
                 })
                 .collect()
@@ -72,6 +72,7 @@ pub(super) fn asks_square_off(change: &ControlChange) -> bool {
         change,
         ControlChange::Account(KillLevel::SquareOff)
             | ControlChange::RaiseAccount(KillLevel::SquareOff)
+            | ControlChange::HaltDay(_, KillLevel::SquareOff)
             | ControlChange::Strategy(_, KillLevel::SquareOff)
     )
 }

@@ -8,6 +8,7 @@ mod books;
 mod climb;
 mod exits;
 mod findings;
+mod flat;
 mod follow;
 mod kill;
 mod last;
@@ -108,6 +109,9 @@ struct Core {
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
+    /// Whether people were told that all is flat, and that it is not.
+    flat_told: bool,
+    not_flat_paged: bool,
     /// The exit rules.
     rules: exits::Rules,
     /// Exits that were sent again since this core was made.
@@ -168,12 +172,15 @@ impl WatcherActor {
                 plan::due(&self.desk.settings.waits, activity, &self.core.asked, now)
             }
         };
+        let tells_funds = self.desk.broker.tells_funds();
+        let wanted = wanted.into_iter().filter(|reading| tells_funds || *reading != Reading::Funds).collect();
         self.ask_for(wanted, now);
         self.drain_orphans();
         crate::broker::cancel_resting(&self.line, &self.desk, now);
         self.ask_for_cancels(now);
         self.follow_doubts(now);
         self.enforce_kill(now);
+        self.tell_flat(now);
         self.resend_exits(now);
         self.follow_plans(now);
     }
@@ -203,6 +210,9 @@ impl WatcherActor {
                 self.core.asked.remove(&Reading::Holdings);
                 tracing::debug!(client_id = %self.desk.client_id, "reading what is held for delivery proved nothing: {cause}");
             }
+            Found::Funds(Ok(funds)) => self.desk.findings.write().take_funds(funds, at),
+            // What was known ages; the next look is due in its time.
+            Found::Funds(Err(_)) => {}
         }
         self.advance_recovery(at);
     }
@@ -218,6 +228,7 @@ impl WatcherActor {
                 if asks_square_off(change) {
                     self.core.squared_off_at = None;
                     self.core.squared_off_tries = 0;
+                    (self.core.flat_told, self.core.not_flat_paged) = (false, false);
                 }
                 self.enforce_kill(now);
             }

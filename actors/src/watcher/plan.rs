@@ -32,7 +32,7 @@ impl Activity {
     }
 }
 
-/// Polls between two proofs of the session.
+/// Polls between two proofs of the session, and between two looks at the money.
 const SESSION_EVERY: u32 = 30;
 
 /// Polls between two reads of what is held for delivery: it changes overnight.
@@ -44,7 +44,7 @@ pub(super) fn due(waits: &Waits, activity: Activity, asked: &BTreeMap<Reading, D
     // Positions as old as `blind_after` stop entries: two reads must fit in.
     let books = waits.books_poll.min(waits.blind_after / 2).max(waits.poll);
     let cadence = |reading: Reading| match (reading, activity) {
-        (Reading::Session, _) => waits.poll.saturating_mul(SESSION_EVERY),
+        (Reading::Session | Reading::Funds, _) => waits.poll.saturating_mul(SESSION_EVERY),
         (Reading::Holdings, _) => waits.poll.saturating_mul(HOLDINGS_EVERY),
         (_, Activity::Unclear) | (Reading::Orders, Activity::Working) => waits.poll,
         (Reading::Orders, Activity::Idle) => waits.idle_poll.max(waits.poll),
@@ -56,7 +56,10 @@ pub(super) fn due(waits: &Waits, activity: Activity, asked: &BTreeMap<Reading, D
         // A clock that went back must not silence the reads.
         asked.get(reading).is_none_or(|at| now < *at || now.signed_duration_since(*at) >= every - slack)
     };
-    [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions, Reading::Holdings].into_iter().filter(is_due).collect()
+    [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions, Reading::Holdings, Reading::Funds]
+        .into_iter()
+        .filter(is_due)
+        .collect()
 }
 
 #[cfg(test)]
@@ -90,16 +93,14 @@ mod tests {
 
     #[test]
     fn a_broker_that_counts_is_asked_fast_only_when_something_goes_on() {
-        let each = |count: [usize; 5]| {
-            let books = [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions, Reading::Holdings];
-            BTreeMap::from_iter(books.into_iter().zip(count))
-        };
-        assert_eq!(reads(&counted(), Activity::Idle), each([2, 4, 12, 4, 1]));
-        assert_eq!(reads(&counted(), Activity::Working), each([2, 4, 60, 4, 1]));
-        assert_eq!(reads(&counted(), Activity::Unclear), each([2, 60, 60, 60, 1]));
+        let all = [Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions, Reading::Holdings, Reading::Funds];
+        let each = |count: [usize; 6]| BTreeMap::from_iter(all.into_iter().zip(count));
+        assert_eq!(reads(&counted(), Activity::Idle), each([2, 4, 12, 4, 1, 2]));
+        assert_eq!(reads(&counted(), Activity::Working), each([2, 4, 60, 4, 1, 2]));
+        assert_eq!(reads(&counted(), Activity::Unclear), each([2, 60, 60, 60, 1, 2]));
         assert_eq!(
             reads(&Waits::standard(Wait::from_secs(1)), Activity::Idle),
-            each([2, 60, 60, 60, 1]),
+            each([2, 60, 60, 60, 1, 2]),
             "one that does not is read each poll"
         );
     }

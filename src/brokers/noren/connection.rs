@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ordergate_actors::order::Amount;
 use ordergate_actors::ports::Call;
 
+use super::session::Unread;
 use super::session::machine::Standing;
 use super::wire::limits;
 use super::{NorenBroker, Shared};
@@ -58,11 +59,17 @@ impl Shared {
         }
     }
 
+    /// A person's look at the money, beside the calls that the engine asks for.
     async fn funds(&self) -> Result<Funds, String> {
-        let body = self.encoder.limits().map_err(|error| error.to_string())?;
         self.session.goes_aside();
-        let fields = self.session.object(&body).await.map_err(|unread| self.heard(unread))?;
-        let limits = limits::read(&fields).map_err(|error| error.to_string())?;
+        self.read_funds().await.map_err(|unread| self.heard(unread))
+    }
+
+    /// The account's money, in one call.
+    pub(super) async fn read_funds(&self) -> Result<Funds, Unread> {
+        let body = self.encoder.limits().map_err(|error| Unread::Other(error.to_string()))?;
+        let fields = self.session.object(&body).await?;
+        let limits = limits::read(&fields).map_err(|error| Unread::Other(error.to_string()))?;
         Ok(Funds { cash: Amount(limits.cash), margin_used: Amount(limits.used), available: Amount(limits.available) })
     }
 

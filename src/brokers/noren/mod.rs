@@ -44,8 +44,9 @@ use std::sync::Arc;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    Aside, BookRow, Broker, BrokerOrder, Budget, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Instruments, Modification, NoQuote,
-    PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session as SessionState, Snapshot, StreamEvent, TradeRow,
+    Aside, BookRow, Broker, BrokerOrder, Budget, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Instruments, Modification,
+    NoFunds, NoQuote, PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session as SessionState, Snapshot, StreamEvent,
+    TradeRow,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -309,6 +310,21 @@ impl Broker for NorenBroker {
         let shared = Arc::clone(&self.shared);
         let scrip = Scrip { exchange: instrument.key.exchange, token: instrument.token };
         self.on_io(async move { shared.quote(scrip).await }, |words| Err(NoQuote::None(words)))
+    }
+
+    fn tells_funds(&self) -> bool {
+        true
+    }
+
+    fn funds(&self) -> Call<Result<Funds, NoFunds>> {
+        let shared = Arc::clone(&self.shared);
+        let read = async move {
+            shared.read_funds().await.map_err(|unread| match unread {
+                session::Unread::RateLimited { window, text } => NoFunds::RateLimited { window, text },
+                session::Unread::Other(words) => NoFunds::Unknown(words),
+            })
+        };
+        self.on_io(read, |words| Err(NoFunds::Unknown(words)))
     }
 
     fn aside(&self) -> Aside {

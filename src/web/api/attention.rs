@@ -182,6 +182,10 @@ fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {
         let body = json!({ "client_id": desk.client_id, "level": 0, "reason": "<why>" });
         items.push(Item::new("kill_level", text, control.at).doing("arm again", "/dashboard/kill", body));
     }
+    if let Some(day) = &control.day {
+        let text = format!("entries are stopped until the next trading day: {}", day.reason);
+        items.push(Item::new("halt_of_the_day", text, Some(day.at)));
+    }
     for (strategy, level) in &control.strategies {
         let text = format!("kill level {} is set for {strategy}", u8::from(*level));
         let body = json!({ "client_id": desk.client_id, "strategy": strategy, "level": 0, "reason": "<why>" });

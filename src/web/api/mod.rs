@@ -19,6 +19,7 @@ pub(super) mod order;
 pub(super) mod orderbook;
 pub(super) mod pnl;
 pub(super) mod positions;
+pub(super) mod risk;
 pub(super) mod schedule;
 pub(super) mod symbols;
 pub(super) mod verdicts;

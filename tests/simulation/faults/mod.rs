@@ -16,4 +16,5 @@ mod panics;
 mod policies;
 mod recovery;
 mod resend;
+mod risk;
 mod targets;

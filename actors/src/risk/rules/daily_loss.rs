@@ -1,23 +1,21 @@
-//! The day's result as the broker's own position rows show it, delivery holdings aside.
+//! The day is over when its result meets the floor: the base, raised by whole steps of the highest profit. Once met, it is
+//! over for the trading day, whatever the result does.
 
 use super::{Checked, Inputs};
-use crate::order::{Amount, Product, Tag};
-use crate::ports::PositionRow;
-
-/// Realised and unrealised rupees of the day.
-#[must_use]
-pub fn pnl(rows: &[PositionRow]) -> Amount {
-    rows.iter().filter(|row| row.holding.product != Product::Cnc).fold(Amount::ZERO, |sum, row| sum.plus(row.realised).plus(row.unrealised))
-}
+use crate::order::Tag;
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
-    let limit = x.account.limits.daily_loss;
-    let pnl = x.findings.positions.as_ref().map_or(Amount::ZERO, |positions| pnl(&positions.rows));
-    Checked::new(
-        "risk.daily_loss",
-        Tag::RiskLimitsExceeded,
-        pnl > limit.negated(),
-        format!("the day stands at {pnl} rupees"),
-        format!("above -{limit} rupees"),
-    )
+    let floor = x.day.floor(x.limits.daily_loss);
+    let says = |passed, input| Checked::new("risk.daily_loss", Tag::RiskLimitsExceeded, passed, input, format!("above {floor} rupees"));
+    let Some(pnl) = x.result.pnl() else {
+        // `risk.blind` refuses it.
+        return says(!x.day.is_hit(), "the day's result is not known: the positions were never read".to_owned());
+    };
+    let source = x.result.source();
+    match &x.day.hit {
+        Some(hit) if x.day.is_hit() => {
+            says(false, format!("the day stands at {pnl} rupees by {source}; it was over at {} with {}", hit.at, hit.pnl))
+        }
+        _ => says(pnl > floor, format!("the day stands at {pnl} rupees by {source}")),
+    }
 }

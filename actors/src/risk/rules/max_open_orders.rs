@@ -4,7 +4,7 @@ use super::{Checked, Inputs};
 use crate::order::Tag;
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
-    let limit = x.account.limits.max_open_orders;
+    let limit = x.limits.max_open_orders;
     let open = x.book.open_count();
     if open <= limit {
         // The order itself is among them, so all of them together are within the limit: no need to walk them.

@@ -13,7 +13,7 @@ pub(in crate::risk) fn lacks_quote(x: &Inputs<'_>) -> bool {
 }
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
-    let limit = x.account.limits.max_order_value;
+    let limit = x.limits.max_order_value;
     let touch = || {
         let quote = x.quote?;
         let far = match x.order.ask.side? {

@@ -6,21 +6,33 @@ mod basket;
 mod blind;
 mod calendar;
 mod clock;
+mod collar;
+mod cooldown;
+mod cutoff;
 mod daily_loss;
 mod disk;
 mod in_doubt;
 mod kill;
+mod listed;
+mod margin;
 mod master;
 mod max_open_orders;
+mod max_open_value;
 mod max_order_value;
+mod max_position;
 mod max_quantity;
+mod max_underlying;
+mod messages;
 mod quantity_unit;
+pub(super) mod repeats;
 mod route_trades;
+pub(super) mod self_trade;
 mod session;
+mod short_options;
 mod stale;
+mod trades_per_day;
 
 pub use calendar::Market;
-pub use daily_loss::pnl as daily_pnl;
 pub use master::is_fresh as is_master_fresh;
 pub(super) use max_order_value::lacks_quote;
 
@@ -28,11 +40,15 @@ use std::fmt::Display;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::day::RiskDay;
+use super::halt::Halt;
+use super::projected::Projected;
+use super::result::DayResult;
 use crate::arming::Standing;
-use crate::order::{GateVerdict, InstrumentKey, OrderRecord, Tag};
+use crate::order::{GateVerdict, Instrument, InstrumentKey, OrderRecord, Tag};
 use crate::persistence::Book;
 use crate::ports::Quote;
-use crate::settings::{AccountSettings, Settings};
+use crate::settings::{AccountSettings, Limits, Settings};
 use crate::watcher::Findings;
 
 /// What becomes of a market entry while there is no fresh quote.
@@ -59,8 +75,20 @@ pub struct Inputs<'a> {
     pub book: &'a Book,
     /// What the broker last proved.
     pub findings: &'a Findings,
-    /// The account's limits and waits.
+    /// The instrument as today's master has it.
+    pub found: Option<&'a Instrument>,
+    /// The account's settings. Its limits are [`Inputs::limits`].
     pub account: &'a AccountSettings,
+    /// The limits in force.
+    pub limits: &'a Limits,
+    /// The trading day.
+    pub day: &'a RiskDay,
+    /// Its result.
+    pub result: DayResult,
+    /// What is held and owed at the worst, with this order.
+    pub projected: &'a Projected,
+    /// What is kept about its strategy.
+    pub halt: Option<&'a Halt>,
     /// The process's settings.
     pub settings: &'a Settings,
     /// Why the kill latch forbids it, if it does.
@@ -113,11 +141,24 @@ pub(super) const FOR_ENTRIES: &[fn(&Inputs<'_>) -> Checked] = &[
     quantity_unit::check,
     blind::check,
     disk::check,
+    listed::check,
+    cutoff::check,
+    cooldown::check,
+    daily_loss::check,
     max_quantity::check,
     max_order_value::check,
+    collar::check,
     max_open_orders::check,
+    max_open_value::check,
+    max_position::check,
+    max_underlying::check,
+    short_options::check,
+    margin::check,
+    trades_per_day::check,
     route_trades::check,
-    daily_loss::check,
+    messages::check,
+    repeats::check,
+    self_trade::check,
     in_doubt::check,
 ];
 

@@ -1,0 +1,171 @@
+//! What risk remembers of a trading day and of the days before: its limits, the floor that only rises, the breach, the
+//! days of loss in a row. Pure; kept as one small state, so that a restart and a midnight change nothing.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::limits::DayLimits;
+use crate::order::Amount;
+use crate::settings::Limits;
+
+/// The breach of a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The day's result then, rupees.
+    pub pnl: Amount,
+    /// The floor that it met, rupees.
+    pub floor: Amount,
+    /// Set when a person has moved the floor below the result since: the day goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifted_at: Option<DateTime<Utc>>,
+}
+
+/// A trading day (India), and what it inherits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RiskDay {
+    /// The day.
+    pub date: NaiveDate,
+    /// Its limits.
+    pub limits: DayLimits,
+    /// How far the floor has risen above the base, rupees: whole steps of the highest profit.
+    pub gained: Amount,
+    /// The rise at which people were warned last; `None`: they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warned_at: Option<Amount>,
+    /// The breach, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hit: Option<Hit>,
+    /// Whether the margin at the broker fell short on this day.
+    #[serde(default)]
+    pub fell_short: bool,
+    /// Whether anything of ours was traded on it.
+    #[serde(default)]
+    pub traded: bool,
+    /// Days of loss in a row before this one; days without a trade count for nothing.
+    pub loss_days: usize,
+    /// No entries before this day, after too many days of loss in a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown_until: Option<NaiveDate>,
+}
+
+/// What a look at the day's result has brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happening {
+    /// The floor rose.
+    Raised,
+    /// Little is left above the floor.
+    Warned,
+    /// The floor is met: the day is over.
+    Hit,
+    /// A person has moved the floor below the result: the day goes on.
+    Lifted,
+}
+
+impl RiskDay {
+    /// The day as it stands under these settings: the one that is kept, made tighter, or the one that follows it.
+    #[must_use]
+    pub fn on(kept: Option<&Self>, today: NaiveDate, settings: &Limits) -> Self {
+        match kept {
+            // A clock that went back does not begin a day again.
+            Some(kept) if kept.date >= today => Self { limits: kept.limits.tightened(settings), ..kept.clone() },
+            Some(kept) => kept.followed_by(today, settings),
+            None => Self::fresh(today, settings),
+        }
+    }
+
+    fn fresh(date: NaiveDate, settings: &Limits) -> Self {
+        Self {
+            date,
+            limits: DayLimits::of(settings),
+            gained: Amount::ZERO,
+            warned_at: None,
+            hit: None,
+            fell_short: false,
+            traded: false,
+            loss_days: 0,
+            cooldown_until: None,
+        }
+    }
+
+    fn followed_by(&self, today: NaiveDate, settings: &Limits) -> Self {
+        let loss_days = match (&self.hit, self.traded) {
+            (Some(_), _) => self.loss_days + 1,
+            (None, true) => 0,
+            (None, false) => self.loss_days,
+        };
+        let begun = self.hit.is_some() && loss_days >= settings.loss_days;
+        let cooldown = if begun { Some(monday_after(self.date)) } else { self.cooldown_until };
+        match cooldown {
+            Some(until) if today < until => Self { loss_days, cooldown_until: cooldown, ..Self::fresh(today, settings) },
+            // It is over: counting begins anew.
+            Some(_) => Self::fresh(today, settings),
+            None => Self { loss_days, ..Self::fresh(today, settings) },
+        }
+    }
+
+    /// The result at which the day is over, rupees, for this daily loss (a positive number).
+    #[must_use]
+    pub fn floor(&self, daily_loss: Amount) -> Amount {
+        self.gained.plus(daily_loss.negated())
+    }
+
+    /// Whether its entries are over.
+    #[must_use]
+    pub fn is_hit(&self) -> bool {
+        self.hit.as_ref().is_some_and(|hit| hit.lifted_at.is_none())
+    }
+
+    /// Takes a result in. `limits` are those in force. The floor follows the highest profit in whole steps and never falls;
+    /// the warning comes once for each place of the floor.
+    pub fn see(&mut self, pnl: Amount, limits: &Limits, now: DateTime<Utc>) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        let gained = Amount(steps(pnl.0, limits.loss_step.0));
+        if gained > self.gained {
+            self.gained = gained;
+            happened.push(Happening::Raised);
+        }
+        let floor = self.floor(limits.daily_loss);
+        if pnl <= floor {
+            if !self.is_hit() {
+                self.hit = Some(Hit { at: now, pnl, floor, lifted_at: None });
+                happened.push(Happening::Hit);
+            }
+            return happened;
+        }
+        // Only a floor that a person has moved can lie below what it was met at.
+        if let Some(hit) = self.hit.as_mut().filter(|hit| hit.lifted_at.is_none() && floor < hit.floor) {
+            hit.lifted_at = Some(now);
+            happened.push(Happening::Lifted);
+        }
+        let left = pnl.0 - floor.0;
+        let unused = Decimal::from(100u32.saturating_sub(limits.loss_warning_percent)) / Decimal::ONE_HUNDRED;
+        let is_near = limits.daily_loss.0.checked_mul(unused).is_some_and(|margin| left <= margin);
+        if is_near && self.warned_at != Some(self.gained) && !self.is_hit() {
+            self.warned_at = Some(self.gained);
+            happened.push(Happening::Warned);
+        }
+        happened
+    }
+}
+
+/// Whole steps of a profit, rupees; nothing for a loss or without a step.
+fn steps(profit: Decimal, step: Decimal) -> Decimal {
+    if step <= Decimal::ZERO || profit <= Decimal::ZERO {
+        return Decimal::ZERO;
+    }
+    let count = profit.checked_div(step).map_or(Decimal::ZERO, |steps| steps.floor());
+    count.checked_mul(step).unwrap_or(Decimal::ZERO).normalize()
+}
+
+/// The Monday of the week after that day's.
+fn monday_after(date: NaiveDate) -> NaiveDate {
+    let days = 7 - u64::from(date.weekday().num_days_from_monday());
+    date.checked_add_days(Days::new(days)).unwrap_or(date)
+}
+
+#[cfg(test)]
+#[path = "day_tests.rs"]
+mod tests;

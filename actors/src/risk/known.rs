@@ -1,0 +1,130 @@
+//! The small states of risk, read once for each change: a look at them costs nothing while they stand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+
+use super::day::RiskDay;
+use super::halt::Halt;
+use super::limits::Override;
+use super::result::{DayResult, broker_pnl};
+use crate::order::{Amount, Strategy, trading_date};
+use crate::persistence::{Book, Kept, Slot, Topic};
+use crate::settings::Limits;
+use crate::watcher::Findings;
+
+/// Where the day of an account is kept.
+#[must_use]
+pub fn day_slot() -> Slot {
+    Slot::new(Topic::RiskDay, "day")
+}
+
+/// What is kept of risk, as committed.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    day: Option<(u64, RiskDay)>,
+    overrides: BTreeMap<Arc<str>, (u64, Override)>,
+    halts: BTreeMap<Arc<str>, (u64, Halt)>,
+    /// The day as it stands, for as long as neither the state nor the date is another.
+    today: Option<RiskDay>,
+    /// The broker's result, and the read that it is of.
+    broker: Option<(DateTime<Utc>, Amount)>,
+}
+
+/// Reads a state; one of a shape that this version does not know is said, and counts as none.
+fn read<T: DeserializeOwned>(slot: &Slot, kept: &Kept) -> Option<T> {
+    match kept.read() {
+        Ok(state) => Some(state),
+        Err(cause) => {
+            tracing::error!(topic = slot.topic.as_str(), key = &*slot.key, "a state of risk cannot be read: {cause}");
+            None
+        }
+    }
+}
+
+fn follow<T: DeserializeOwned>(states: &mut BTreeMap<Arc<str>, (u64, T)>, book: &Book, topic: Topic) {
+    let is_same = states.len() == book.kept_of(topic).count()
+        && book.kept_of(topic).all(|(slot, kept)| states.get(&slot.key).is_some_and(|(seq, _)| *seq == kept.seq));
+    if !is_same {
+        let found = book.kept_of(topic).filter_map(|(slot, kept)| Some((Arc::clone(&slot.key), (kept.seq, read(slot, kept)?))));
+        *states = found.collect();
+    }
+}
+
+impl Known {
+    /// What this book holds.
+    #[must_use]
+    pub fn of(book: &Book, settings: &Limits, now: DateTime<Utc>) -> Self {
+        let mut known = Self::default();
+        known.follow(book, settings, now);
+        known
+    }
+
+    /// Takes in what has changed since the last look.
+    pub fn follow(&mut self, book: &Book, settings: &Limits, now: DateTime<Utc>) {
+        let slot = day_slot();
+        let kept = book.kept(&slot);
+        if self.day.as_ref().map(|(seq, _)| *seq) != kept.map(|kept| kept.seq) {
+            self.day = kept.and_then(|kept| Some((kept.seq, read(&slot, kept)?)));
+            self.today = None;
+        }
+        let today = trading_date(now);
+        if self.today.as_ref().is_none_or(|day| day.date < today) {
+            self.today = Some(RiskDay::on(self.day.as_ref().map(|(_, day)| day), today, settings));
+        }
+        follow(&mut self.overrides, book, Topic::Override);
+        follow(&mut self.halts, book, Topic::Halt);
+    }
+
+    /// The day as it stands; before the first look, that of a new account.
+    #[must_use]
+    pub fn day(&self, settings: &Limits, now: DateTime<Utc>) -> RiskDay {
+        self.today.clone().unwrap_or_else(|| RiskDay::on(None, trading_date(now), settings))
+    }
+
+    /// The journal row of the day that is kept, 0 for none, and the day as it is kept.
+    #[must_use]
+    pub fn kept_day(&self) -> (u64, Option<&RiskDay>) {
+        self.day.as_ref().map_or((0, None), |(seq, day)| (*seq, Some(day)))
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self, settings: &Limits, now: DateTime<Utc>) -> Limits {
+        match &self.today {
+            Some(day) => day.limits.in_force(settings, self.overrides.values().map(|(_, standing)| standing), now),
+            None => settings.clone(),
+        }
+    }
+
+    /// What people have set otherwise, by its key: those that have ended too, until they are taken away.
+    pub fn overrides(&self) -> impl Iterator<Item = (&Arc<str>, u64, &Override)> {
+        self.overrides.iter().map(|(key, (seq, standing))| (key, *seq, standing))
+    }
+
+    /// The strategies that were halted: those that may trade again too, until they are forgotten.
+    pub fn halts(&self) -> impl Iterator<Item = (u64, &Halt)> {
+        self.halts.values().map(|(seq, halt)| (*seq, halt))
+    }
+
+    /// What is kept about a strategy.
+    #[must_use]
+    pub fn halt(&self, strategy: &Strategy) -> Option<&Halt> {
+        self.halts.get(strategy.as_str()).map(|(_, halt)| halt)
+    }
+
+    /// The day's result.
+    pub fn result(&mut self, book: &Book, findings: &Findings, now: DateTime<Utc>) -> DayResult {
+        let broker = findings.positions.as_ref().map(|positions| match self.broker {
+            Some((at, pnl)) if at == positions.at => pnl,
+            _ => {
+                let pnl = broker_pnl(&positions.rows);
+                self.broker = Some((positions.at, pnl));
+                pnl
+            }
+        });
+        DayResult::of(broker, book, now)
+    }
+}

@@ -1,0 +1,175 @@
+//! What an account would hold and owe at the worst, this order included: every order that stands before it, and every one
+//! whose fate is not known, counted as filled. Pure.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::order::{Amount, Instrument, InstrumentKey, Intent, Kind, OrderRecord, Price, Side, trading_date};
+use crate::persistence::{Book, Contract, Exposure, outstanding, own_price};
+use crate::ports::Instruments;
+use crate::watcher::Findings;
+
+/// The worst, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Projected {
+    /// Units that the order itself adds; 0 if it only takes away.
+    pub adds: i64,
+    /// Units of the instrument on the side to which the order adds.
+    pub position: i64,
+    /// The underlying; `None`: no master has the instrument.
+    pub underlying: Option<Arc<str>>,
+    /// Units of all instruments of the underlying, long and short added.
+    pub underlying_units: i64,
+    /// Lots of options that are short, whatever the underlying.
+    pub short_option_lots: i64,
+    /// Rupees of all open orders that open or change a position, this one included if its value is known.
+    pub open_value: Amount,
+    /// Entries sent today, with those that stand before this one, and itself.
+    pub trades_today: usize,
+}
+
+/// What the projection looks at.
+#[allow(missing_debug_implementations, reason = "it holds a look-up")]
+pub struct Scene<'a> {
+    /// The order, as it is to be.
+    pub order: &'a OrderRecord,
+    /// What it is for.
+    pub instrument: &'a InstrumentKey,
+    /// The same, as today's master has it.
+    pub found: Option<&'a Instrument>,
+    /// The account as committed.
+    pub book: &'a Book,
+    /// What the broker last proved.
+    pub findings: &'a Findings,
+    /// The master of today.
+    pub instruments: &'a dyn Instruments,
+    /// The price at which an order without one of its own is valued, by instrument and side; `None`: not known.
+    pub touch: &'a dyn Fn(&InstrumentKey, Side) -> Option<Price>,
+    /// What an order is worth whose price is not known: it has passed the limit of one order.
+    pub unknown_value: Amount,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// Units that come off the sums: of orders that do not stand before this one, and of its own row.
+type Off = Vec<(InstrumentKey, Side, i64)>;
+
+/// The projection.
+#[must_use]
+pub fn project(x: &Scene<'_>) -> Projected {
+    let own_row = x.book.order(x.order.command_id).filter(|row| !row.status.is_terminal());
+    let not_before: Vec<&Arc<OrderRecord>> = x.book.later(x.order.number).chain(own_row).collect();
+    let units = |order: &&Arc<OrderRecord>| Some((order.instrument()?, order.ask.side?, outstanding(order)));
+    let off: Off = not_before.iter().filter_map(units).filter(|(_, _, units)| *units > 0).collect();
+    let adds = adds(x);
+    let side = x.order.ask.side.unwrap_or(Side::Buy);
+    let (long, short) = worst(x.book.exposure(x.instrument), x.instrument, &off);
+    let (broker_long, broker_short) = beyond(x);
+    let position = match side {
+        Side::Buy => (long + broker_long).saturating_add(adds),
+        Side::Sell => (short + broker_short).saturating_add(adds),
+    };
+    let own = x.found.map(contract);
+    let mut projected = Projected {
+        adds,
+        position,
+        underlying: own.as_ref().map(|own| Arc::clone(&own.underlying)),
+        underlying_units: 0,
+        short_option_lots: 0,
+        open_value: open_value(x, &not_before),
+        trades_today: trades_today(x),
+    };
+    let mut is_counted = false;
+    for (key, exposure) in x.book.exposures() {
+        let is_own = key == x.instrument;
+        is_counted |= is_own;
+        let (mut long, mut short) = worst(Some(exposure), key, &off);
+        if is_own {
+            match side {
+                Side::Buy => long = long.saturating_add(adds),
+                Side::Sell => short = short.saturating_add(adds),
+            }
+        }
+        projected.take(exposure.contract(key, x.instruments), long, short);
+    }
+    if !is_counted {
+        let (long, short) = if side == Side::Buy { (adds, 0) } else { (0, adds) };
+        projected.take(own.as_ref(), long, short);
+    }
+    projected
+}
+
+impl Projected {
+    fn take(&mut self, contract: Option<&Contract>, long: i64, short: i64) {
+        let Some(contract) = contract else { return };
+        if self.underlying.as_ref() == Some(&contract.underlying) {
+            self.underlying_units = self.underlying_units.saturating_add(long.max(short));
+        }
+        if let Some(lot) = contract.option_lot.filter(|_| short > 0) {
+            self.short_option_lots = self.short_option_lots.saturating_add(lots(short, lot));
+        }
+    }
+}
+
+/// Whole lots that so many units begin, of a number that is not negative.
+fn lots(units: i64, lot: i64) -> i64 {
+    units.checked_div(lot).unwrap_or(units) + i64::from(units.checked_rem(lot).unwrap_or(0) != 0)
+}
+
+fn contract(found: &Instrument) -> Contract {
+    let option_lot = matches!(found.kind, Kind::Option { .. }).then(|| found.lot.value());
+    Contract { underlying: Arc::clone(&found.underlying), option_lot }
+}
+
+/// Long and short at the worst, without what does not stand before.
+fn worst(exposure: Option<&Exposure>, key: &InstrumentKey, off: &Off) -> (i64, i64) {
+    let Some(exposure) = exposure else { return (0, 0) };
+    let of = |side| off.iter().filter(|(other, taken, _)| *taken == side && other == key).map(|(_, _, units)| units).sum::<i64>();
+    (exposure.worst_long() - of(Side::Buy), exposure.worst_short() - of(Side::Sell))
+}
+
+/// Units that the order adds on its side: an adjustment first closes what its strategy holds on the other.
+fn adds(x: &Scene<'_>) -> i64 {
+    if x.order.is_exit() || x.order.is_test() {
+        return 0;
+    }
+    let asked = outstanding(x.order);
+    let held = match (x.order.ask.intent, x.order.holding(), x.order.ask.side) {
+        (Some(Intent::Adjust), Some(key), Some(side)) => (x.book.held(&x.order.ask.strategy, &key).net * -side.sign()).max(0),
+        _ => 0,
+    };
+    (asked - held).max(0)
+}
+
+/// What the broker shows in the instrument beyond our own holdings, long and short: bought or sold elsewhere.
+fn beyond(x: &Scene<'_>) -> (i64, i64) {
+    let rows = x.findings.positions.as_ref().map_or(&[][..], |positions| &positions.rows);
+    let net: i64 = rows.iter().filter(|row| row.holding.instrument == *x.instrument).map(|row| row.net).sum();
+    let held = x.book.exposure(x.instrument).map_or((0, 0), |exposure| (exposure.long, exposure.short));
+    ((net - held.0).max(0), (-net - held.1).max(0))
+}
+
+/// Its own price, or the touch that it would trade at; a sale below the market trades at the market.
+fn value(x: &Scene<'_>, order: &OrderRecord) -> Option<Amount> {
+    let touch = || (x.touch)(&order.instrument()?, order.ask.side?);
+    Some(own_price(order).or_else(touch)?.times(order.unfilled()))
+}
+
+fn open_value(x: &Scene<'_>, not_before: &[&Arc<OrderRecord>]) -> Amount {
+    let stands = |order: &Arc<OrderRecord>| !not_before.iter().any(|other| other.number == order.number);
+    let priced_off = not_before.iter().filter(|order| own_price(order).is_some() && !order.is_exit() && !order.is_test());
+    let off = priced_off.filter_map(|order| value(x, order)).fold(Amount::ZERO, Amount::plus);
+    let unpriced = x.book.unpriced().filter(|order| stands(order)).map(|order| value(x, order).unwrap_or(x.unknown_value));
+    let others = unpriced.fold(x.book.open_value().plus(off.negated()), Amount::plus);
+    others.plus(value(x, x.order).unwrap_or(Amount::ZERO))
+}
+
+fn trades_today(x: &Scene<'_>) -> usize {
+    let sent = x.book.sent_on(trading_date(x.now)) + x.book.unsent_before(x.order.number);
+    sent + usize::from(x.order.sent_at.is_none())
+}
+
+#[cfg(test)]
+#[path = "projected_tests.rs"]
+mod tests;

@@ -1,0 +1,241 @@
+use proptest::prelude::{Strategy as _, any, prop_assert, proptest};
+
+use super::*;
+use crate::order::{Exchange, HoldingKey, Product, Right, Status, Tag};
+use crate::persistence::Book;
+use crate::testkit::builders::{Build, at, book_of, broker_shows, order, price, rupees, sbin_in, units};
+
+/// Shares of their own name, and NIFTY options in lots of 75.
+#[derive(Debug)]
+struct Master;
+
+impl Instruments for Master {
+    fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
+        let share = crate::testkit::builders::share();
+        Some(Arc::new(match key.symbol.strip_prefix("NIFTY") {
+            Some(rest) => {
+                let right = if rest.contains('C') { Right::Call } else { Right::Put };
+                let expiry = chrono::NaiveDate::from_ymd_opt(2026, 12, 1).unwrap();
+                let kind = Kind::Option { expiry, strike: price("24000"), right };
+                Instrument { key: key.clone(), underlying: Arc::from("NIFTY"), kind, lot: units(75), ..share }
+            }
+            None => Instrument { key: key.clone(), underlying: key.symbol.trim_end_matches("-EQ").into(), ..share },
+        }))
+    }
+    fn as_of(&self, _: Exchange) -> Option<chrono::NaiveDate> {
+        None
+    }
+}
+
+fn projected(order: &OrderRecord, book: &Book, findings: &Findings) -> Projected {
+    let instrument = order.instrument().unwrap();
+    let found = Master.find(&instrument);
+    project(&Scene {
+        order,
+        instrument: &instrument,
+        found: found.as_deref(),
+        book,
+        findings,
+        instruments: &Master,
+        touch: &|_, _| None,
+        unknown_value: rupees(50_000),
+        now: at(0),
+    })
+}
+
+fn of(me: OrderRecord, others: Vec<OrderRecord>, holdings: &[(&str, HoldingKey, i64)]) -> Projected {
+    let shown: Vec<_> = holdings.iter().map(|(_, key, net)| (key.clone(), *net)).collect();
+    projected(&me, &book_of(others.into_iter().chain([me.clone()]), holdings), &broker_shows(&shown))
+}
+
+fn option(name: &str) -> HoldingKey {
+    HoldingKey { instrument: InstrumentKey::new(Exchange::Nfo, name), product: Product::Nrml }
+}
+
+fn in_option(order: OrderRecord, name: &str) -> OrderRecord {
+    let mut order = order.of(name);
+    order.ask.exchange = Some(Exchange::Nfo);
+    order
+}
+
+#[test]
+fn what_stands_before_counts_as_filled_and_what_comes_after_does_not() {
+    let me = || order(10).asks(10);
+    assert_eq!(of(me(), vec![], &[]).position, 10);
+    assert_eq!(of(me(), vec![order(1).asks(5), order(11).asks(7)], &[]).position, 15);
+    assert_eq!(of(me(), vec![order(11).asks(7).sent()], &[]).position, 17, "it is out already");
+    assert_eq!(of(me(), vec![order(1).asks(5).doubted()], &[]).position, 15);
+    assert_eq!(of(me(), vec![order(1).asks(5).working("1").filled(3, 1)], &[("a", sbin_in(Product::Mis), 1)]).position, 15);
+    assert_eq!(of(me(), vec![order(1).asks(5).side(Side::Sell)], &[]).position, 10, "a sale takes nothing off");
+    assert_eq!(of(me(), vec![order(1).asks(5).test()], &[]).position, 10);
+}
+
+#[test]
+fn a_position_counts_on_the_side_that_the_order_adds_to() {
+    let held = [("a", sbin_in(Product::Mis), 30), ("b", sbin_in(Product::Cnc), 5)];
+    assert_eq!(of(order(10).asks(10), vec![], &held).position, 45, "all strategies and products");
+    assert_eq!(of(order(10).asks(10).side(Side::Sell), vec![], &held).position, 10);
+    let adjust = |quantity| order(10).by("a").intent(Intent::Adjust).asks(quantity).side(Side::Sell);
+    assert_eq!(of(adjust(30), vec![], &held).adds, 0, "it only takes away");
+    assert_eq!(of(adjust(40), vec![], &held).position, 10);
+}
+
+#[test]
+fn what_was_bought_elsewhere_counts_too() {
+    let me = order(10).asks(10);
+    let book = book_of([me.clone()], &[("a", sbin_in(Product::Mis), 5)]);
+    assert_eq!(projected(&me, &book, &broker_shows(&[(sbin_in(Product::Mis), 25)])).position, 35);
+    assert_eq!(projected(&me, &book, &broker_shows(&[(sbin_in(Product::Mis), 3)])).position, 15, "less is not trusted");
+}
+
+#[test]
+fn an_underlying_is_all_of_its_instruments_and_short_options_count_in_lots() {
+    let held = [("a", option("NIFTY24000C"), -150), ("b", option("NIFTY24000P"), -75), ("c", sbin_in(Product::Mis), 10)];
+    let me = in_option(order(10).asks(75), "NIFTY24500C").side(Side::Sell);
+    let seen = of(me.clone(), vec![], &held);
+    assert_eq!((seen.underlying.as_deref(), seen.underlying_units, seen.short_option_lots), (Some("NIFTY"), 300, 4));
+    let buys = of(me.side(Side::Buy), vec![], &held);
+    assert_eq!((buys.underlying_units, buys.short_option_lots), (300, 3));
+    let more = of(in_option(order(10).asks(75), "NIFTY24000C").side(Side::Sell), vec![], &held);
+    assert_eq!((more.position, more.underlying_units, more.short_option_lots), (225, 300, 4));
+    assert_eq!(of(order(10).asks(1), vec![], &held).underlying.as_deref(), Some("SBIN"));
+}
+
+#[test]
+fn open_value_counts_what_has_no_price_at_the_most_that_it_may_be() {
+    let me = || order(10).asks(10);
+    assert_eq!(of(me(), vec![], &[]).open_value, rupees(8_000));
+    assert_eq!(of(me(), vec![order(1).asks(10), order(12).asks(10)], &[]).open_value, rupees(16_000));
+    assert_eq!(of(me(), vec![order(1).market(), order(12).market()], &[]).open_value, rupees(58_000));
+    assert_eq!(of(me().market(), vec![], &[]).open_value, Amount::ZERO, "its own value is another rule's");
+}
+
+#[test]
+fn a_changed_order_counts_as_it_is_to_be() {
+    let row = order(1).asks(10).working("1");
+    let book = book_of([row.clone(), order(2).asks(5).sent()], &[]);
+    let changed = row.asks(30);
+    let seen = projected(&changed, &book, &broker_shows(&[]));
+    assert_eq!((seen.position, seen.open_value), (35, rupees(28_000)));
+}
+
+#[test]
+fn entries_of_the_day_are_counted_with_those_on_their_way() {
+    let yesterday = OrderRecord { sent_at: Some(at(-86_400)), ..order(1).sent() };
+    let others =
+        vec![yesterday, order(2).sent(), order(3).sent().ended(Status::Executed, None), order(4), order(11), order(5).test().sent()];
+    assert_eq!(of(order(10), others, &[]).trades_today, 4);
+}
+
+/// One step of the world: which order, and what becomes of it.
+#[derive(Debug, Clone)]
+enum Step {
+    Register { buys: bool, quantity: i64, which: usize },
+    Judge(usize),
+    Doubt(usize),
+    Fill(usize, i64),
+    Record(usize),
+    Cancel(usize),
+    Grow(usize, i64),
+}
+
+fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
+    let index = 0usize..12;
+    let step = proptest::prop_oneof![
+        3 => (any::<bool>(), 1i64..60, 0usize..2).prop_map(|(buys, quantity, which)| Step::Register { buys, quantity, which }),
+        4 => index.clone().prop_map(Step::Judge),
+        1 => index.clone().prop_map(Step::Doubt),
+        3 => (index.clone(), 1i64..60).prop_map(|(at, units)| Step::Fill(at, units)),
+        2 => index.clone().prop_map(Step::Record),
+        1 => index.clone().prop_map(Step::Cancel),
+        1 => (index, 1i64..60).prop_map(|(at, quantity)| Step::Grow(at, quantity)),
+    ];
+    proptest::collection::vec(step, 1..80)
+}
+
+const LIMIT: i64 = 100;
+const VALUE: i64 = 100_000;
+
+/// What could be held if everything that is out filled.
+fn at_the_worst(orders: &[OrderRecord], symbol: &str, side: Side) -> i64 {
+    let mine = orders.iter().filter(|order| *order.ask.symbol == *symbol && order.ask.side == Some(side));
+    mine.map(|order| if order.status.is_at_broker() { order.quantity_most() } else { order.filled_quantity }).sum()
+}
+
+proptest! {
+    /// INV-5: whatever orders do and in whatever order they are judged, no entry goes out that could carry the account past a
+    /// limit, those in doubt and those whose trades are not recorded counted as filled.
+    #[test]
+    fn prop_no_interleaving_carries_the_account_past_a_limit(steps in steps()) {
+        let symbols = ["SBIN-EQ", "INFY-EQ"];
+        let mut orders: Vec<OrderRecord> = Vec::new();
+        for step in steps {
+            let held: Vec<(String, HoldingKey, i64)> = orders
+                .iter()
+                .filter(|order| order.traded_quantity > 0)
+                .map(|order| {
+                    let net = order.ask.side.unwrap().sign() * order.traded_quantity;
+                    (format!("s{}", order.number), order.holding().unwrap(), net)
+                })
+                .collect();
+            let named: Vec<(&str, HoldingKey, i64)> = held.iter().map(|(name, key, net)| (name.as_str(), key.clone(), *net)).collect();
+            let book = book_of(orders.iter().cloned(), &named);
+            let passes = |order: &OrderRecord| {
+                let seen = projected(order, &book, &broker_shows(&[]));
+                seen.position <= LIMIT && seen.open_value <= rupees(VALUE) && seen.underlying_units <= LIMIT
+            };
+            let count = orders.len() as u64;
+            let at_broker = |order: &OrderRecord| order.status.is_at_broker();
+            match step {
+                Step::Register { buys, quantity, which } => {
+                    let number = count + 1;
+                    let side = if buys { Side::Buy } else { Side::Sell };
+                    let name = format!("s{number}");
+                    orders.push(order(number).by(&name).of(symbols[which]).side(side).asks(quantity));
+                }
+                Step::Judge(at) => {
+                    let Some(order) = orders.get(at).filter(|order| order.status == Status::Created).cloned() else { continue };
+                    orders[at] = if passes(&order) {
+                        order.sent()
+                    } else {
+                        order.ended(Status::Failed, Some(Tag::RiskLimitsExceeded))
+                    };
+                }
+                Step::Grow(at, quantity) => {
+                    let Some(order) = orders.get(at).filter(|order| at_broker(order)).cloned() else { continue };
+                    let would_be = order.asks(quantity.max(orders[at].filled_quantity + 1));
+                    if passes(&would_be) {
+                        orders[at] = would_be;
+                    }
+                }
+                Step::Doubt(at) => {
+                    if let Some(order) = orders.get_mut(at).filter(|order| order.status == Status::SentToBroker) {
+                        order.tag = Some(Tag::SendUnconfirmed);
+                    }
+                }
+                Step::Fill(at, units) => {
+                    if let Some(order) = orders.get_mut(at).filter(|order| at_broker(order)) {
+                        order.filled_quantity = (order.filled_quantity + units).min(order.quantity());
+                        order.status = if order.filled_quantity == order.quantity() { Status::Executed } else { Status::Partial };
+                    }
+                }
+                Step::Record(at) => {
+                    if let Some(order) = orders.get_mut(at) {
+                        order.traded_quantity = order.filled_quantity;
+                    }
+                }
+                Step::Cancel(at) => {
+                    if let Some(order) = orders.get_mut(at).filter(|order| at_broker(order)) {
+                        (order.status, order.tag) = (Status::Failed, Some(Tag::BrokerCancelled));
+                    }
+                }
+            }
+            for symbol in symbols {
+                let (long, short) = (at_the_worst(&orders, symbol, Side::Buy), at_the_worst(&orders, symbol, Side::Sell));
+                prop_assert!(long <= LIMIT && short <= LIMIT, "{} could be long {} and short {}", symbol, long, short);
+            }
+            let out: i64 = orders.iter().filter(|order| at_broker(order)).map(|order| order.unfilled() * 800).sum();
+            prop_assert!(out <= VALUE, "{} rupees are out", out);
+        }
+    }
+}

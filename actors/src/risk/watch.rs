@@ -1,0 +1,141 @@
+//! What risk looks after by itself, also when no order moves: the day turns, its floor rises, its breach stops and squares
+//! off what is open, a position over its limit is made smaller, what a person has allowed for a time ends.
+//!
+//! It decides from the committed book at every look, so a look that is lost, or done twice, changes nothing.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::day::{Happening, RiskDay};
+use super::{Halt, RiskActor, day_slot};
+use crate::line::Phase;
+use crate::order::trading_date;
+use crate::persistence::{Cargo, ControlChange, Keep, KillLevel, Level, Posted, Slot, Topic, Unit};
+use crate::settings::Limits;
+use crate::supervision::Shell;
+
+/// What a day's row is called, and how loud it is: the loudest thing that it tells.
+fn row(happened: &[Happening], is_new: bool) -> (&'static str, Level) {
+    let has = |what| happened.contains(&what);
+    match () {
+        () if has(Happening::Hit) => ("ALARM_RISK_BREACH", Level::Page),
+        () if has(Happening::Lifted) => ("RISK_BREACH_LIFTED", Level::Warn),
+        () if has(Happening::Warned) => ("ALARM_RISK_WARNING", Level::Warn),
+        () if has(Happening::Raised) => ("RISK_FLOOR_RAISED", Level::Info),
+        () if is_new => ("RISK_DAY_BEGAN", Level::Info),
+        () => ("RISK_DAY_CHANGED", Level::Info),
+    }
+}
+
+impl RiskActor {
+    /// A look at the day.
+    pub(super) fn look_after_the_day(&mut self, now: DateTime<Utc>) {
+        if !matches!(self.desk.phase(), Phase::ExitsOnly | Phase::Open) {
+            return;
+        }
+        let settings = &self.desk.settings.limits;
+        let findings = self.desk.findings.read();
+        let known = &mut self.known;
+        let seen = self.line.view.read(&self.desk.client_id, |book| {
+            known.follow(book, settings, now);
+            let traded = book.traded_on() == Some(trading_date(now));
+            (known.result(book, &findings, now), traded, book.control().day.clone())
+        });
+        let is_short = findings.falls_short();
+        drop(findings);
+        let Some((result, traded, halted)) = seen else { return };
+        let limits = self.known.limits(settings, now);
+        let mut day = self.known.day(settings, now);
+        day.traded |= traded;
+        day.fell_short |= is_short;
+        let happened = result.pnl().filter(|_| result.is_of_today).map_or_else(Vec::new, |pnl| day.see(pnl, &limits, now));
+        let mut units = Vec::new();
+        units.extend(self.day_unit(&day, &happened, &limits, result.source()));
+        units.extend(self.halt_units(&day, &limits, halted.as_ref()));
+        units.extend(self.over_units(now));
+        if !units.is_empty() {
+            self.line.post(units.into_iter().map(|unit| Posted { unit, cargo: Cargo::None }).collect());
+        }
+        self.reduce_what_is_over(&limits, now);
+        self.watch_for_manual_trades(&day);
+    }
+
+    /// The day's row, if the day is another than the one that is kept.
+    fn day_unit(&self, day: &RiskDay, happened: &[Happening], limits: &Limits, source: &str) -> Option<Unit> {
+        let (seq, kept) = self.known.kept_day();
+        if kept == Some(day) {
+            return None;
+        }
+        let (event, level) = row(happened, kept.is_none_or(|kept| kept.date != day.date));
+        let floor = day.floor(limits.daily_loss);
+        let reason = match (&day.hit, event) {
+            (Some(hit), "ALARM_RISK_BREACH") => format!(
+                "the day stands at {} rupees by {source}, its floor is {}: entries stop, working ones are cancelled, positions are squared off, until the next trading day",
+                hit.pnl, hit.floor
+            ),
+            _ => format!("trading day {}: it is over at {floor} rupees, {} days of loss in a row before it", day.date, day.loss_days),
+        };
+        let keep = Keep {
+            client_id: Some(self.desk.client_id.clone()),
+            slot: day_slot(),
+            value: None,
+            basis: Some(seq),
+            event,
+            level,
+            reason: Arc::from(reason),
+            who: Arc::from(Self::NAME),
+            command_id: None,
+        };
+        keep.with(day).map(Unit::Keep).inspect_err(|cause| tracing::error!(%cause, "the day cannot be written down")).ok()
+    }
+
+    /// The halt of the day, raised or ended. It is latched before it is committed.
+    fn halt_units(&self, day: &RiskDay, limits: &Limits, halted: Option<&crate::persistence::DayHalt>) -> Option<Unit> {
+        let reason = match &day.hit {
+            Some(hit) if day.is_hit() => {
+                Some(format!("the day's loss: {} rupees, its floor was {} (daily loss {})", hit.pnl, hit.floor, limits.daily_loss))
+            }
+            _ => day.fell_short.then(|| "the margin at the broker fell short".to_owned()),
+        };
+        let (change, reason) = match (reason, halted) {
+            (Some(_), Some(halted)) if halted.date == day.date => return None,
+            (Some(reason), _) => (ControlChange::HaltDay(day.date, KillLevel::SquareOff), reason),
+            (None, Some(halted)) => {
+                let why = if halted.date == day.date { "a person has loosened the limit" } else { "its trading day is over" };
+                (ControlChange::EndDay(halted.date), why.to_owned())
+            }
+            (None, None) => return None,
+        };
+        self.desk.latch.raise(&change);
+        Some(Unit::Control { client_id: self.desk.client_id.clone(), change, who: Arc::from(Self::NAME), reason: Arc::from(reason) })
+    }
+
+    /// What has ended is taken away: overrides whose time is over, re-armed strategies that nothing is counted of any more.
+    fn over_units(&self, now: DateTime<Utc>) -> Vec<Unit> {
+        let window = chrono::Duration::from_std(self.desk.settings.limits.repeats_window).unwrap_or(chrono::Duration::MAX);
+        let is_old = |halt: &Halt| halt.rearmed.as_ref().is_some_and(|rearmed| now.signed_duration_since(rearmed.at) > window);
+        let gone = |slot, basis, event, reason: String| {
+            Unit::Keep(Keep {
+                client_id: Some(self.desk.client_id.clone()),
+                slot,
+                value: None,
+                basis: Some(basis),
+                event,
+                level: Level::Info,
+                reason: Arc::from(reason),
+                who: Arc::from(Self::NAME),
+                command_id: None,
+            })
+        };
+        let overrides = self.known.overrides().filter(|(_, _, set)| now >= set.until).map(|(key, seq, set)| {
+            let reason = format!("the override of {} to {} by {} is over", set.limit, set.value, set.who);
+            gone(Slot::new(Topic::Override, Arc::clone(key)), seq, "OVERRIDE_ENDED", reason)
+        });
+        let halts = self.known.halts().filter(|(_, halt)| is_old(halt)).map(|(seq, halt)| {
+            let reason = format!("{} trades again", halt.strategy);
+            gone(Slot::new(Topic::Halt, halt.strategy.as_str()), seq, "HALT_FORGOTTEN", reason)
+        });
+        overrides.chain(halts).collect()
+    }
+}

@@ -1,0 +1,66 @@
+//! What is to be done, from what the broker shows: pure.
+
+use std::sync::Arc;
+
+use ordergate_actors::order::{BookState, HoldingKey, Product, Side};
+use ordergate_actors::ports::{BookRow, PositionRow};
+
+/// One position to close.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    /// In what.
+    pub holding: HoldingKey,
+    /// The side that closes it.
+    pub side: Side,
+    /// Units.
+    pub units: i64,
+}
+
+/// Everything that is to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Orders that work at the broker.
+    pub cancels: Vec<Arc<BookRow>>,
+    /// Positions to close, shorts first.
+    pub closes: Vec<Close>,
+    /// Delivery holdings, which are left alone.
+    pub left_alone: Vec<HoldingKey>,
+}
+
+impl Plan {
+    /// Whether an order works in the instrument and product: it may be closing the position already.
+    #[must_use]
+    pub fn is_open_in(&self, close: &Close) -> bool {
+        self.cancels.iter().any(|row| row.instrument == close.holding.instrument && row.product == close.holding.product)
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let cancels = self.cancels.iter().map(|row| {
+            let left = row.quantity - row.filled;
+            format!("order {} works: {} {left} {} {}", row.broker_order_id, row.side, row.instrument, row.product)
+        });
+        let closes = self.closes.iter().map(|close| format!("open: {} {} closes it, {}", close.side, close.units, close.holding));
+        cancels.chain(closes).collect()
+    }
+}
+
+/// The plan for these books.
+#[must_use]
+pub fn plan(orders: &[Arc<BookRow>], positions: &[PositionRow]) -> Plan {
+    let cancels = orders.iter().filter(|row| row.state == BookState::Open).map(Arc::clone).collect();
+    let mut open: Vec<&PositionRow> = positions.iter().filter(|row| row.net != 0).collect();
+    // Shorts are bought back before longs are sold: a long may be what covers them.
+    open.sort_by_key(|row| (row.net > 0, row.holding.clone()));
+    let (delivery, closed): (Vec<_>, Vec<_>) = open.into_iter().partition(|row| row.holding.product == Product::Cnc);
+    let close = |row: &PositionRow| {
+        let side = Side::of_net(row.net)?.opposite();
+        Some(Close { holding: row.holding.clone(), side, units: row.net.checked_abs()? })
+    };
+    Plan {
+        cancels,
+        closes: closed.into_iter().filter_map(close).collect(),
+        left_alone: delivery.into_iter().map(|row| row.holding.clone()).collect(),
+    }
+}

@@ -1,0 +1,152 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordergate_actors::order::{
+    BookState, BrokerTag, ClientId, CommandId, Exchange, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity,
+};
+use ordergate_actors::ports::{Broker, BrokerOrder, Clock, Instruments, PlaceOutcome, Snapshot};
+use ordergate_actors::testkit::{ManualClock, morning};
+
+use super::*;
+use crate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
+use crate::brokers::paper::{PaperBroker, PaperSettings};
+use crate::instruments::{InstrumentTable, sample};
+use crate::simulator::market::SyntheticMarket;
+
+const PACE: Pace = Pace { between: Duration::ZERO, look: Duration::from_secs(1), patience: Duration::from_secs(5), attempts: 3 };
+
+struct Bench {
+    broker: FaultyBroker<PaperBroker>,
+    table: Arc<InstrumentTable>,
+    clock: Arc<ManualClock>,
+    directory: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(morning());
+        let table = Arc::new(InstrumentTable::new(sample(ordergate_actors::order::trading_date(morning())).unwrap()));
+        let listed: Vec<_> = table.iter().collect();
+        let market = Arc::new(SyntheticMarket::new(1, listed.iter().map(AsRef::as_ref)));
+        let paper =
+            PaperBroker::open(&PaperSettings::new(directory.path()), Arc::clone(&table) as _, market, Arc::clone(&clock) as _).unwrap();
+        Self { broker: FaultyBroker::new(paper, FaultPlan::default()), table, clock, directory }
+    }
+
+    /// At the market; or resting, three percent away from it.
+    async fn place(&self, symbol: &str, side: Side, quantity: i64, product: Product, rests: bool) {
+        let instrument = self.table.find(&InstrumentKey::new(Exchange::Nse, symbol)).unwrap();
+        let quote = self.broker.inner().quote(Arc::clone(&instrument)).await.unwrap();
+        let away = quote.last.value() * rust_decimal::Decimal::new(97, 2);
+        let price = if rests { instrument.round_to_tick(away, Side::Buy) } else { None };
+        let order_type = if price.is_some() { OrderType::Limit } else { OrderType::Market };
+        let quantity = Quantity::new(quantity).unwrap();
+        let terms = Terms { side, quantity, product, order_type, validity: Validity::Day, price, trigger_price: None };
+        let order = BrokerOrder {
+            command_id: CommandId(uuid::Uuid::nil()),
+            instrument,
+            terms,
+            tag: BrokerTag::parse("OGTEST0000001").unwrap(),
+            is_exit: false,
+        };
+        let prepared = self.broker.inner().prepare(order, None).unwrap();
+        assert!(matches!(self.broker.inner().place(prepared).await, PlaceOutcome::Accepted(_)));
+    }
+
+    async fn run(&self) -> End {
+        let mut log =
+            SquareOffLog::open(self.directory.path(), ClientId::parse("PAPER1").unwrap(), Arc::clone(&self.clock) as Arc<dyn Clock>)
+                .unwrap();
+        self.work().run(&mut log).await.unwrap()
+    }
+
+    fn work(&self) -> SquareOff<'_> {
+        SquareOff { broker: &self.broker, instruments: &*self.table, clock: &*self.clock, pace: PACE }
+    }
+
+    fn log(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.directory.path().join(SquareOffLog::FILE_NAME)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    async fn nets(&self) -> Vec<(String, i64)> {
+        let Snapshot::Authoritative(rows, _) = self.broker.inner().positions().await else { panic!("the paper broker has positions") };
+        rows.iter().filter(|row| row.net != 0).map(|row| (row.holding.to_string(), row.net)).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_cancelled_and_closed_shorts_first_and_delivery_stays() {
+    let bench = Bench::new();
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.place("INFY-EQ", Side::Sell, 4, Product::Mis, false).await;
+    bench.place("RELIANCE-EQ", Side::Buy, 2, Product::Cnc, false).await;
+    bench.place("SBIN-EQ", Side::Buy, 1, Product::Mis, true).await;
+    assert_eq!(bench.run().await, End::Flat);
+    assert_eq!(bench.nets().await, [("NSE:RELIANCE-EQ CNC".to_owned(), 2)]);
+    let events: Vec<String> = bench.log().iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(events, ["CANCEL", "CANCEL_ANSWER", "EXIT", "EXIT_ANSWER", "EXIT", "EXIT_ANSWER", "FLAT"]);
+    let requests: Vec<String> = bench.log().iter().filter(|line| line["event"] == "EXIT").map(|line| line["request"].to_string()).collect();
+    assert!(requests[0].contains("INFY-EQ") && requests[1].contains("SBIN-EQ"), "{requests:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_only_when_the_broker_has_said_it() {
+    let bench = Bench::new();
+    assert_eq!(bench.run().await, End::Nothing);
+    bench.broker.next(CallKind::Positions, Some(Fault::Unknown("502".into())));
+    assert!(matches!(bench.run().await, End::Unknown(words) if words.contains("the positions could not be read: 502")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_rejected_is_tried_again_and_what_stays_open_is_named() {
+    let bench = Bench::new();
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.broker.next(CallKind::Place, Some(Fault::Refuse("margin".into())));
+    assert_eq!(bench.run().await, End::Flat, "the second attempt goes");
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    for _ in 0..PACE.attempts {
+        bench.broker.next(CallKind::Place, Some(Fault::Refuse("margin".into())));
+    }
+    assert!(matches!(bench.run().await, End::NotFlat(left) if left.len() == 1 && left[0].contains("SELL 10")), "said, and not hidden");
+}
+
+/// A lost reply is not repeated before the order could show; then the books tell that it is done.
+#[tokio::test(start_paused = true)]
+async fn an_exit_in_doubt_closes_once() {
+    let bench = Bench::new();
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.broker.next(CallKind::Place, Some(Fault::LoseReply("reset".into())));
+    assert_eq!(bench.run().await, End::Flat);
+    assert_eq!(bench.nets().await, []);
+    assert_eq!(bench.log().iter().filter(|line| line["event"] == "EXIT").count(), 1);
+}
+
+#[test]
+fn a_position_with_an_order_that_still_works_is_not_closed_twice() {
+    let bench_row = |state| {
+        Arc::new(ordergate_actors::ports::BookRow {
+            broker_order_id: ordergate_actors::order::BrokerOrderId::parse("1").unwrap(),
+            tag: None,
+            instrument: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"),
+            side: Side::Sell,
+            product: Product::Mis,
+            quantity: 10,
+            filled: 0,
+            average_price: None,
+            price: None,
+            trigger_price: None,
+            state,
+            reason: None,
+            at: morning(),
+        })
+    };
+    let holding = ordergate_actors::order::HoldingKey { instrument: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"), product: Product::Mis };
+    let zero = ordergate_actors::order::Amount::ZERO;
+    let position = ordergate_actors::ports::PositionRow { holding, net: 10, average_price: None, realised: zero, unrealised: zero };
+    let open = plan(&[bench_row(BookState::Open)], std::slice::from_ref(&position));
+    assert!(open.is_open_in(&open.closes[0]));
+    let ended = plan(&[bench_row(BookState::Cancelled)], &[position]);
+    assert!(!ended.is_open_in(&ended.closes[0]));
+}

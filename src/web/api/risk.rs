@@ -1,0 +1,236 @@
+//! `GET /dashboard/risk`: every limit with its use today, and what moved it. `POST /dashboard/risk/override`: a limit set
+//! otherwise for a while, by a named person. `POST /dashboard/risk/rearm`: a halted strategy trades again.
+
+use actix_web::web::{Data, Payload, Query as Parameters};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Duration, Utc};
+use ordergate_actors::Desk;
+use ordergate_actors::order::{Amount, ClientId, Strategy, money, trading_date};
+use ordergate_actors::persistence::{Book, Keep, Level, Slot, Topic};
+use ordergate_actors::ports::{Query, Rows};
+use ordergate_actors::risk::{Halt, Known, LimitName, Override, Rearmed};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, age_ms, who};
+use crate::web::body::{said, text, typed};
+use crate::web::problem::Problem;
+use crate::web::state::WebState;
+
+/// An override holds at most so long: it is for a day, not for ever.
+const LONGEST: Duration = Duration::hours(24);
+
+/// Journal rows that are looked through for what moved a limit.
+const LOOKED_THROUGH: u16 = 200;
+
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct Of {
+    client_id: Option<String>,
+}
+
+/// Where an account's limits stand.
+pub(in crate::web) async fn look(state: Data<WebState>, of: Parameters<Of>) -> Answer {
+    let clients = state.accounts(of.client_id.as_deref())?;
+    let mut accounts = Vec::with_capacity(clients.len());
+    for client_id in &clients {
+        let desk = state.engine.desk(client_id)?.clone();
+        let now = state.engine.line().clock.now();
+        let findings = desk.findings.read().clone();
+        let Some(mut account) = state.engine.read(client_id, |book| account(&desk, book, &findings, now)) else { continue };
+        account["events"] = events(&state, client_id).await?;
+        accounts.push(account);
+    }
+    Ok(HttpResponse::Ok().json(json!({ "accounts": accounts })))
+}
+
+fn account(desk: &Desk, book: &Book, findings: &ordergate_actors::watcher::Findings, now: DateTime<Utc>) -> Value {
+    let settings = &desk.settings.limits;
+    let mut known = Known::of(book, settings, now);
+    let result = known.result(book, findings, now);
+    let (day, limits) = (known.day(settings, now), known.limits(settings, now));
+    let floor = day.floor(limits.daily_loss);
+    let pnl = result.pnl();
+    let rows: Vec<Value> = LimitName::ALL
+        .into_iter()
+        .map(|name| {
+            let in_force = name.get(&limits);
+            json!({
+                "limit": name,
+                "in_force": in_force.normalize(),
+                "in_settings": name.get(settings).normalize(),
+                "used": used(name, book, findings, pnl, now),
+            })
+        })
+        .collect();
+    json!({
+        "client_id": desk.client_id,
+        "date": day.date,
+        "limits": rows,
+        "day": {
+            "pnl": pnl, "source": result.source(), "floor": floor, "floor_raised_by": day.gained,
+            "left": pnl.map(|pnl| pnl.plus(floor.negated())),
+            "warned": day.warned_at.is_some(), "hit": day.hit, "is_over": day.is_hit(),
+            "margin_fell_short": day.fell_short,
+            "loss_days": day.loss_days, "cooldown_until": day.cooldown_until,
+        },
+        "halt_of_the_day": book.control().day,
+        "allowed": day.limits.allow, "banned": day.limits.ban,
+        "funds": findings.funds.as_ref().map(|(funds, at)| json!({ "available": funds.available, "cash": funds.cash,
+            "margin_used": funds.margin_used, "age_ms": age_ms(now, *at) })),
+        "overrides": known.overrides().map(|(_, _, set)| set).collect::<Vec<_>>(),
+        "halted": known.halts().filter(|(_, halt)| halt.stands()).map(|(_, halt)| halt).collect::<Vec<_>>(),
+    })
+}
+
+/// How much of a limit is used, as far as it is one of the account and not of an order.
+fn used(name: LimitName, book: &Book, findings: &ordergate_actors::watcher::Findings, pnl: Option<Amount>, now: DateTime<Utc>) -> Value {
+    match name {
+        LimitName::MaxOpenOrders => json!(book.open_count()),
+        LimitName::MaxOpenValue => json!(book.open_value()),
+        LimitName::MaxPosition => {
+            let worst = book.exposures().map(|(key, held)| (held.worst_long().max(held.worst_short()), key)).max();
+            worst.map_or(Value::Null, |(units, key)| json!({ "units": units, "instrument": key.to_string() }))
+        }
+        LimitName::TradesPerDay => json!(book.sent_on(trading_date(now))),
+        LimitName::DailyLoss => json!(pnl.map(|pnl| Amount(pnl.0.min(Decimal::ZERO)).negated())),
+        LimitName::CapitalReserve => findings.funds.as_ref().map_or(Value::Null, |(funds, _)| json!(funds.available)),
+        LimitName::MaxQuantity
+        | LimitName::MaxOrderValue
+        | LimitName::MaxPositionUnderlying
+        | LimitName::MaxShortOptionLots
+        | LimitName::CollarPercent
+        | LimitName::MessagesPerMinute
+        | LimitName::LossDays => Value::Null,
+    }
+}
+
+/// The newest journal rows that moved a limit or the day.
+async fn events(state: &WebState, client_id: &ClientId) -> Result<Value, Problem> {
+    let after = state.engine.read(client_id, Book::seq).unwrap_or(0).saturating_sub(u64::from(LOOKED_THROUGH));
+    let query = Query::JournalAfter(Some(client_id.clone()), after, LOOKED_THROUGH);
+    let Rows::Journal(rows) = state.engine.query(query).await? else { return Ok(json!([])) };
+    let moved = |event: &str| {
+        event.starts_with("RISK_")
+            || event.starts_with("OVERRIDE_")
+            || matches!(
+                event,
+                "ALARM_RISK_BREACH" | "ALARM_RISK_WARNING" | "ALARM_STRATEGY_HALTED" | "STRATEGY_REARMED" | "ALARM_POSITION_OVER_LIMIT"
+            )
+    };
+    let rows = rows.iter().filter(|row| moved(&row.event));
+    Ok(rows.map(|row| json!({ "seq": row.seq, "at": row.at, "event": row.event, "who": row.who, "reason": row.reason })).collect())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct OverrideBody {
+    client_id: Option<String>,
+    limit: String,
+    #[serde(default, deserialize_with = "text")]
+    value: Option<String>,
+    #[serde(default)]
+    minutes: Option<i64>,
+    #[serde(default)]
+    end: bool,
+    #[serde(deserialize_with = "said")]
+    reason: String,
+}
+
+/// Sets a limit otherwise for a while, or ends that.
+pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<OverrideBody>(payload, request.headers(), &state.settings).await?;
+    let client_id = state.account(body.client_id.as_deref())?;
+    let limit = LimitName::parse(&body.limit).ok_or_else(|| {
+        let names = LimitName::ALL.map(LimitName::as_str).join(", ");
+        Problem::bad_request("no_such_limit", format!("{:?} is no limit", body.limit), format!("send one of {names}"))
+    })?;
+    let now = state.engine.line().clock.now();
+    let who = who(&request);
+    let keep = Keep {
+        client_id: Some(client_id.clone()),
+        slot: Slot::new(Topic::Override, limit.as_str()),
+        value: None,
+        basis: None,
+        event: "OVERRIDE_ENDED",
+        level: Level::Info,
+        reason: format!("{who} ended the override of {limit}: {}", body.reason).into(),
+        who: who.as_str().into(),
+        command_id: None,
+    };
+    if body.end {
+        let outcome = state.engine.keep(keep).await?;
+        return Ok(HttpResponse::Ok().json(json!({ "done": "the override is over", "applied": outcome.is_applied(), "who": who })));
+    }
+    let value = body.value.as_deref().and_then(|value| limit_value(limit, value)).ok_or_else(|| {
+        let detail = format!("value {:?} is no value of {limit}", body.value);
+        Problem::bad_request("bad_value", detail, "send a number above 0 as text; whole where the limit counts")
+    })?;
+    let minutes = body.minutes.and_then(Duration::try_minutes).filter(|span| *span > Duration::zero() && *span <= LONGEST);
+    let span = minutes
+        .ok_or_else(|| Problem::bad_request("bad_time", "an override ends by itself, and must say when", "send minutes, from 1 to 1440"))?;
+    let set = Override {
+        limit,
+        value,
+        who: who.clone(),
+        reason: body.reason.clone(),
+        from: now,
+        until: now.checked_add_signed(span).unwrap_or(now),
+    };
+    let reason = format!("{who} set {limit} to {value} until {}: {}", set.until, body.reason);
+    let keep = Keep { event: "OVERRIDE_SET", level: Level::Warn, reason: reason.into(), ..keep };
+    let keep = keep.with(&set).map_err(|cause| Problem::bad_request("bad_value", cause.to_string(), "send another value"))?;
+    let outcome = state.engine.keep(keep).await?;
+    Ok(HttpResponse::Ok().json(json!({ "done": "the limit is set otherwise for that time", "applied": outcome.is_applied(),
+        "client_id": client_id, "override": set })))
+}
+
+fn limit_value(limit: LimitName, value: &str) -> Option<Decimal> {
+    let value = money::decimal("value", value.trim()).ok()?;
+    let is_whole = limit.takes_fractions() || value.fract().is_zero();
+    let is_positive = value > Decimal::ZERO || (value.is_zero() && limit == LimitName::CapitalReserve);
+    (is_whole && is_positive).then(|| value.normalize())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct RearmBody {
+    client_id: Option<String>,
+    #[serde(alias = "strategy_name")]
+    strategy: Strategy,
+    #[serde(deserialize_with = "said")]
+    reason: String,
+}
+
+/// Lets a halted strategy trade again. What it did before counts no longer.
+pub(in crate::web) async fn rearm(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<RearmBody>(payload, request.headers(), &state.settings).await?;
+    let client_id = state.account(body.client_id.as_deref())?;
+    let now = state.engine.line().clock.now();
+    let who = who(&request);
+    let slot = Slot::new(Topic::Halt, body.strategy.as_str());
+    let standing = state.engine.read(&client_id, |book| {
+        let kept = book.kept(&slot)?;
+        Some((kept.seq, kept.read::<Halt>().ok()?))
+    });
+    let Some((seq, halt)) = standing.flatten().filter(|(_, halt)| halt.stands()) else {
+        let detail = format!("{} is not halted", body.strategy);
+        return Err(Problem::not_found("not_halted", detail, "look at GET /dashboard/risk for what is halted"));
+    };
+    let halt = Halt { rearmed: Some(Rearmed { at: now, who: who.clone(), reason: body.reason.clone() }), ..halt };
+    let keep = Keep {
+        client_id: Some(client_id.clone()),
+        slot,
+        value: None,
+        basis: Some(seq),
+        event: "STRATEGY_REARMED",
+        level: Level::Info,
+        reason: format!("{who} re-armed {}: {}", body.strategy, body.reason).into(),
+        who: who.as_str().into(),
+        command_id: None,
+    };
+    let keep = keep.with(&halt).map_err(|cause| Problem::bad_request("bad_reason", cause.to_string(), "send another reason"))?;
+    let outcome = state.engine.keep(keep).await?;
+    Ok(HttpResponse::Ok().json(json!({ "done": "it trades again", "applied": outcome.is_applied(), "client_id": client_id,
+        "strategy": body.strategy, "who": who })))
+}

@@ -1,0 +1,129 @@
+//! Limits as a person sees and moves them, and the square-off without the engine as the program itself.
+
+use std::process::{Command, Output, Stdio};
+
+use ordergate::simulator::noren_server::{ForeignOrder, Settings, Simulator};
+use ordergate::store::DirectoryLock;
+use ordergate_actors::ports::Clock;
+use serde_json::{Value, json};
+
+use crate::support::{House, Plan};
+
+fn limit<'a>(look: &'a Value, name: &str) -> &'a Value {
+    look["accounts"][0]["limits"].as_array().unwrap().iter().find(|row| row["limit"] == name).unwrap()
+}
+
+#[actix_web::test]
+async fn every_limit_is_shown_and_an_override_is_named_journaled_and_ends() {
+    let house = House::with(Plan::default()).await;
+    house
+        .until("the day has begun", || {
+            house.engine.read(&house.client(), |book| book.kept_of(ordergate_actors::persistence::Topic::RiskDay).count()) == Some(1)
+        })
+        .await;
+    let look = house.get("/dashboard/risk").await.body;
+    assert_eq!(limit(&look, "max_quantity")["in_force"], "100000", "{look:#}");
+    assert_eq!(look["accounts"][0]["day"]["is_over"], false);
+    assert!(look["accounts"][0]["events"].as_array().unwrap().iter().any(|event| event["event"] == "RISK_DAY_BEGAN"), "{look:#}");
+
+    let set = |body: Value| house.post("/dashboard/risk/override", body);
+    set(json!({ "limit": "max_speed", "value": "1", "minutes": 5, "reason": "x" })).await.is_problem(400, "no_such_limit");
+    set(json!({ "limit": "max_quantity", "value": "0", "minutes": 5, "reason": "x" })).await.is_problem(400, "bad_value");
+    set(json!({ "limit": "max_quantity", "value": "1.5", "minutes": 5, "reason": "x" })).await.is_problem(400, "bad_value");
+    set(json!({ "limit": "max_quantity", "value": "5", "reason": "x" })).await.is_problem(400, "bad_time");
+    set(json!({ "limit": "max_quantity", "value": "5", "minutes": 1441, "reason": "x" })).await.is_problem(400, "bad_time");
+    let done = set(json!({ "limit": "max_quantity", "value": "5", "minutes": 30, "reason": "a quiet day" })).await;
+    assert_eq!((done.status, &done.body["applied"]), (200, &json!(true)), "{:#}", done.body);
+
+    let look = house.get("/dashboard/risk").await.body;
+    let row = limit(&look, "max_quantity");
+    assert_eq!((&row["in_force"], &row["in_settings"]), (&json!("5"), &json!("100000")));
+    assert_eq!(look["accounts"][0]["overrides"][0]["reason"], "a quiet day");
+    let order = json!({ "strategy": "s", "symbol": "SBIN-EQ", "exchange": "NSE", "side": "BUY", "quantity": "6", "product": "MIS",
+        "order_type": "LIMIT", "price": "1", "execution_type": "ENTRY" });
+    let refused = house.post("/dashboard/intent/generic", order).await;
+    assert!(refused.order(0)["reason"].as_str().unwrap().contains("risk.max_quantity: 6 (limit: 5)"), "{:#}", refused.body);
+    assert_eq!(set(json!({ "limit": "max_quantity", "end": true, "reason": "done" })).await.body["applied"], true);
+    assert_eq!(limit(&house.get("/dashboard/risk").await.body, "max_quantity")["in_force"], "100000");
+    house.post("/dashboard/risk/rearm", json!({ "strategy": "s", "reason": "x" })).await.is_problem(404, "not_halted");
+}
+
+/// A simulated broker, and a directory with an account there.
+struct Bench {
+    simulator: Simulator,
+    here: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let simulator = Simulator::start(Settings { per_second: 0, per_minute: 0, ..Settings::default() }).unwrap();
+        let here = tempfile::tempdir().unwrap();
+        let config = format!(
+            r#"
+[[accounts]]
+name = "SIM"
+broker = "noren"
+[accounts.noren]
+uid = "FA00001"
+auth = "quickauth"
+host = "{}"
+rest_prefix = "/NorenWClientTP/"
+simulator = true
+socket_url = "{}/NorenWSTP/"
+password = "sim-password"
+api_key = "sim-key"
+totp_secret = "JBSWY3DPEHPK3PXP"
+visibility_bound_ms = 4000
+"#,
+            simulator.url(),
+            simulator.socket_url(),
+        );
+        std::fs::write(here.path().join("mine.toml"), config).unwrap();
+        Self { simulator, here }
+    }
+
+    fn ordergate(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
+        command.args(args).args(["--config", "mine.toml"]).current_dir(self.here.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ORDERGATE")) {
+            command.env_remove(name);
+        }
+        command.output().unwrap()
+    }
+}
+
+/// Somebody has bought by hand.
+fn trade(simulator: &Simulator) {
+    let fields = json!({ "exch": "NSE", "tsym": "SBIN-EQ", "qty": "7", "prc": "0", "prd": "I", "trantype": "B", "prctyp": "MKT" });
+    simulator.foreign_order(&ForeignOrder { fields: fields.as_object().unwrap().clone() }).unwrap();
+}
+
+fn words(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_square_off_without_the_engine_shows_first_acts_with_yes_and_is_refused_beside_an_engine() {
+    let bench = Bench::new();
+    let nothing = bench.ordergate(&["squareoff"]);
+    assert_eq!(nothing.status.code(), Some(0), "{}", words(&nothing));
+    assert!(words(&nothing).contains("no eligible positions"), "{}", words(&nothing));
+
+    trade(&bench.simulator);
+    let shown = bench.ordergate(&["squareoff"]);
+    assert_eq!(shown.status.code(), Some(1), "{}", words(&shown));
+    assert!(words(&shown).contains("SELL 7") && words(&shown).contains("nothing was done"), "{}", words(&shown));
+
+    let done = bench.ordergate(&["squareoff", "--yes"]);
+    assert_eq!(done.status.code(), Some(0), "{}", words(&done));
+    assert!(words(&done).contains("flat, by the broker's books"), "{}", words(&done));
+    let log = std::fs::read_to_string(bench.here.path().join("data/logs/squareoff.log")).unwrap();
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].clone()).collect();
+    assert!(events.contains(&json!("EXIT")) && events.last() == Some(&json!("ENDED")), "{log}");
+    assert!(!log.contains("sim-password") && !log.contains("sim-key"));
+
+    let held = DirectoryLock::acquire(&bench.here.path().join("data"), ordergate::clock::SystemClock.now()).unwrap();
+    let refused = bench.ordergate(&["squareoff", "--yes"]);
+    assert_eq!(refused.status.code(), Some(78), "{}", words(&refused));
+    drop(held);
+}
