@@ -7,8 +7,8 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, approvals, arming, attention, broker, controls, diagnostics, differences, exit_rules, exits, intents, order, orderbook, pnl,
-    positions, schedule, symbols, verdicts,
+    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, differences, exit_rules, exits, explain,
+    intents, order, orderbook, pnl, positions, schedule, symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -70,6 +70,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/differences/ignore", Guard::Key),
     route("GET", "/dashboard/attention", Guard::Key),
     route("GET", "/dashboard/schedule", Guard::Trade),
+    route("POST", "/dashboard/explain", Guard::Trade),
     route("GET", "/dashboard/symbols/search", Guard::Trade),
     route("GET", "/dashboard/symbols/expiries", Guard::Trade),
     route("GET", "/dashboard/symbols/contracts", Guard::Trade),
@@ -93,6 +94,14 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/freeze", Guard::Key),
     route("POST", "/dashboard/guard/force-clear", Guard::Key),
     route("POST", "/dashboard/alarms/{id}/ack", Guard::Key),
+    route("GET", "/dashboard/routes", Guard::Key),
+    route("PUT", "/dashboard/routes", Guard::Key),
+    route("DELETE", "/dashboard/routes", Guard::Key),
+    route("POST", "/dashboard/sources/forgive", Guard::Key),
+    route("GET", "/dashboard/connect", Guard::Key),
+    route("GET", "/dashboard/connect/message", Guard::Key),
+    route("POST", "/dashboard/connect/read", Guard::Key),
+    route("POST", "/dashboard/connect/test", Guard::Key),
 ];
 
 /// What protects the route that this request is for.
@@ -138,6 +147,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
         .service(at("/schedule", "GET").route(web::get().to(schedule::list)))
+        .service(at("/explain", "POST").route(web::post().to(explain::explain)))
         .service(at("/symbols/search", "GET").route(web::get().to(symbols::search)))
         .service(at("/symbols/expiries", "GET").route(web::get().to(symbols::expiries)))
         .service(at("/symbols/contracts", "GET").route(web::get().to(symbols::contracts)))
@@ -164,6 +174,17 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/freeze", "POST").route(web::post().to(controls::freeze)))
         .service(at("/guard/force-clear", "POST").route(web::post().to(controls::force_clear)))
         .service(at("/alarms/{id}/ack", "POST").route(web::post().to(alarms::acknowledge)))
+        .service(
+            at("/routes", "GET, PUT, DELETE")
+                .route(web::get().to(alert_routes::list))
+                .route(web::put().to(alert_routes::put))
+                .route(web::delete().to(alert_routes::delete)),
+        )
+        .service(at("/sources/forgive", "POST").route(web::post().to(alert_routes::forgive)))
+        .service(at("/connect", "GET").route(web::get().to(connect::overview)))
+        .service(at("/connect/message", "GET").route(web::get().to(connect::message)))
+        .service(at("/connect/read", "POST").route(web::post().to(connect::read)))
+        .service(at("/connect/test", "POST").route(web::post().to(connect::test)))
         .default_service(web::to(not_found));
 }
 

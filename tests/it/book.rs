@@ -107,6 +107,8 @@ impl Book {
             trailing: None,
             exits: Default::default(),
             test_mode: None,
+            target_position: None,
+            cancel_after_s: None,
             route: None,
         };
         let sent = LegDraft {
@@ -144,6 +146,7 @@ impl Book {
             received_at: now,
             signal_time: now,
             legs,
+            plan: None,
         }))
     }
 

@@ -13,5 +13,7 @@ mod lost_messages;
 mod market_orders;
 mod outstanding;
 mod panics;
+mod policies;
 mod recovery;
 mod resend;
+mod targets;
