@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ordergate_actors::order::Amount;
 use ordergate_actors::ports::Call;
 
+use super::session::By;
 use super::session::machine::Standing;
 use super::wire::limits;
 use super::{NorenBroker, Shared};
@@ -38,8 +39,7 @@ impl Connection for NorenBroker {
 
 impl Shared {
     async fn report(&self) -> ConnectionReport {
-        self.session.goes_aside();
-        let session = match self.prove().await {
+        let session = match self.prove(By::Itself).await {
             Ok(_) => Ok(format!("{} is logged in; a read worked", self.settings().credentials.uid)),
             Err(unread) => Err(self.heard(unread)),
         };
@@ -60,8 +60,7 @@ impl Shared {
 
     async fn funds(&self) -> Result<Funds, String> {
         let body = self.encoder.limits().map_err(|error| error.to_string())?;
-        self.session.goes_aside();
-        let fields = self.session.object(&body).await.map_err(|unread| self.heard(unread))?;
+        let fields = self.session.object(&body, By::Itself).await.map_err(|unread| self.heard(unread))?;
         let limits = limits::read(&fields).map_err(|error| error.to_string())?;
         Ok(Funds { cash: Amount(limits.cash), margin_used: Amount(limits.used), available: Amount(limits.available) })
     }
@@ -75,13 +74,10 @@ impl Shared {
         // A code near its end is waited out, and a kept token is tried first.
         let patience = timeouts.login.saturating_add(timeouts.read).saturating_add(std::time::Duration::from_secs(4));
         match self.session.settled(patience).await {
-            Standing::Ready => {
-                self.session.goes_aside();
-                match self.prove().await {
-                    Ok(_) => Ok(format!("{} is logged in", self.settings().credentials.uid)),
-                    Err(unread) => Err(LoginError::Later(self.heard(unread))),
-                }
-            }
+            Standing::Ready => match self.prove(By::Itself).await {
+                Ok(_) => Ok(format!("{} is logged in", self.settings().credentials.uid)),
+                Err(unread) => Err(LoginError::Later(self.heard(unread))),
+            },
             Standing::NeedsPerson => Err(LoginError::NeedsPerson(self.settings().login_link().unwrap_or_default())),
             Standing::Stopped(words) => Err(LoginError::Refused(words)),
             Standing::Trying(words) => Err(LoginError::Later(words)),
