@@ -27,6 +27,8 @@ pub(super) enum Act {
     ReplyAndClose(u16, String),
     /// Close without a word.
     Close,
+    /// These bytes are the answer, head and all.
+    Raw(String),
     /// Half an answer, then close.
     Cut,
     /// Say nothing.
@@ -133,6 +135,12 @@ impl Server {
                 Act::Reply(status, body) => (status, body, false),
                 Act::ReplyAndClose(status, body) => (status, body, true),
                 Act::Close => return,
+                Act::Raw(bytes) => {
+                    if stream.write_all(bytes.as_bytes()).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 Act::Cut => {
                     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"stat\":\"Ok\",\"noren").await;
                     return;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ordergate::simulator::noren_server::{Fault, FaultRule, Symptom};
+use ordergate::simulator::noren_server::{Fault, FaultRule, ForeignOrder, Symptom};
 use ordergate_actors::order::{LegDraft, Status, Tag};
 
 use super::{never_failed, rests};
@@ -44,6 +44,22 @@ async fn an_order_book_without_the_order_of_a_trade_proves_no_absence() {
     house.heal().await;
     house.until_order("it is found", command, |order| order.status == Status::Executed).await;
     never_failed(&house, command).await;
+    rests(&house).await;
+}
+
+#[tokio::test]
+async fn an_order_book_without_the_order_of_anybodys_trade_proves_no_absence() {
+    let house = House::open().await;
+    let fields = serde_json::json!({"exch":"NSE","tsym":"INFY-EQ","qty":"3","prc":"0","prd":"I","trantype":"B","prctyp":"MKT"});
+    house.sim().foreign_order(&ForeignOrder { fields: fields.as_object().unwrap().clone() }).unwrap();
+    house.fault(FaultRule::always("OrderBook", Fault::LyingEmpty));
+    house.fault(FaultRule::next("PlaceOrder", Fault::Refuse { then: Symptom::Drop }));
+    let command = house.submit(entry()).await;
+    house.until_order("it is in doubt", command, |order| order.tag == Some(Tag::SendUnconfirmed)).await;
+    pass(secs(90)).await;
+    assert_eq!(house.order(command).tag, Some(Tag::SendUnconfirmed), "{}", house.told());
+    house.heal().await;
+    house.until_order("it is proven absent", command, |order| order.tag == Some(Tag::NotAtBroker)).await;
     rests(&house).await;
 }
 
