@@ -105,6 +105,7 @@ impl Book {
             target: None,
             trailing: None,
             test_mode: None,
+            route: None,
         };
         let sent = LegDraft {
             execution_type: Some(intent.to_string()),
@@ -121,6 +122,7 @@ impl Book {
             ask,
             refused: refused.map(|(tag, reason)| (tag, reason.to_owned())),
             sent: serde_json::to_string(&sent).unwrap(),
+            naming: None,
             parent: None,
             permit: self.admission.force(),
         }

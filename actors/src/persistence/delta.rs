@@ -15,7 +15,7 @@ use super::signal::signal_row;
 use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
 use super::unit::{Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration};
-use crate::order::{Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Status, Strategy, Tag, Transition};
+use crate::order::{Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Source, Status, Strategy, Tag, Transition};
 use crate::ports::{JournalRow, SignalRow, Write};
 /// What one unit changes.
 #[derive(Debug)]
@@ -206,11 +206,12 @@ impl Delta {
             seq,
         };
         let subject = (Some(leg.command_id), Some(registration.signal_id));
-        let inputs = CreatedInputs::of(&created, signal).text(&leg.sent);
+        let inputs = CreatedInputs::of(&created, leg.naming.as_ref(), signal).text(&leg.sent);
+        let naming = leg.naming.as_ref().map(|naming| Arc::from(naming.to_string()));
         let text =
             |event, from, reason, inputs| RowText { event, from, reason, who: Arc::clone(&registration.user), inputs, level: Level::Info };
         let created = Arc::new(created);
-        self.row(staged, client.clone(), subject, Some(&created), text(CREATED, None, None, inputs));
+        self.row(staged, client.clone(), subject, Some(&created), text(CREATED, None, naming, inputs));
         let record = match &leg.refused {
             None => created,
             Some((tag, reason)) => {
@@ -386,7 +387,12 @@ impl Delta {
     /// A signal that had been here before.
     pub(super) fn replay(&mut self, staged: &mut Staged, registration: &Registration, answer: &Result<Answer, NotRegistered>) {
         let (event, words, level) = match answer {
-            Ok(answer) => ("SIGNAL_REPLAYED", format!("the same signal again; basket {} stands", answer.basket_id), Level::Info),
+            // A sender of alerts never reads our answer: a person hears of it instead.
+            Ok(answer) => {
+                let level = if registration.source == Source::Webhook { Level::Warn } else { Level::Info };
+                let words = format!("the same signal again from {}; basket {} stands", registration.user, answer.basket_id);
+                ("SIGNAL_REPLAYED", words, level)
+            }
             Err(error) => ("SIGNAL_CONFLICT", error.to_string(), Level::Warn),
         };
         let text = RowText {

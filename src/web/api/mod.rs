@@ -13,6 +13,7 @@ pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
 pub(super) mod positions;
+pub(super) mod symbols;
 pub(super) mod verdicts;
 
 use std::sync::Arc;
@@ -114,6 +115,8 @@ impl OrderBody {
             trailing_value: self.trailing_value.or(leg.trailing_value),
             test_mode: self.test_mode.or(leg.test_mode),
             parent: leg.parent,
+            route: leg.route,
+            blocked: leg.blocked,
             unreadable: leg.unreadable,
         }
     }
