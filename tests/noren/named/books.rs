@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, ForeignOrder, Symptom};
-use ordergate_actors::order::{LegDraft, Status, Tag};
+use ordergate_actors::order::{Exchange, InstrumentKey, LegDraft, Status, Tag};
+use ordergate_actors::ports::Quotes as _;
 
 use super::{never_failed, rests};
 use crate::house::{House, Plan, entry, leg, pass, resting_entry, secs};
@@ -146,6 +147,11 @@ async fn a_quote_without_a_book_prices_no_entry_and_still_lets_an_exit_out() {
     rests(&house).await;
     let market = |leg: LegDraft| LegDraft { order_type: Some("MARKET".into()), price: None, ..leg };
     always(&["feed", "GetQuotes"], &Fault::ZeroBook).into_iter().for_each(|rule| house.fault(rule));
+    // The feed tells of a change, and the change is that nobody buys or sells any more.
+    house.price("SBIN-EQ", "850.00", "850.15");
+    let key = InstrumentKey::new(Exchange::Nse, "SBIN-EQ");
+    let board = house.broker().board();
+    house.until("the book is gone", || board.quote(&key).is_none_or(|quote| quote.bid.is_none() && quote.ask.is_none())).await;
     let refused = house.submit(of("b", market(entry()))).await;
     let row = house.until_order("it is refused", refused, |order| order.status.is_terminal()).await;
     assert_eq!((row.status, house.accepted(refused)), (Status::Failed, 0), "{row:?}");
