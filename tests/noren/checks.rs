@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ordergate::store::{ReadStore, VerifyFrom};
 use ordergate_actors::order::{OrderRecord, Status};
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::house::{House, LONG, client, pass};
@@ -93,12 +94,22 @@ fn truth(house: &House, excuse: Excuse) -> Result<(), String> {
     for symbol in symbols {
         let (ours, net) = (house.held(symbol), house.sim().net("NSE", symbol));
         let others: i64 = theirs.iter().filter(|row| row["tag"].is_null() && row["tsym"] == symbol).map(signed).sum();
-        let is_equal = ours == net - others || (excuse.foreign && ours == net);
+        let of_doubts: i64 = theirs.iter().filter(|row| row["tsym"] == symbol && is_doubted(house, row)).map(signed).sum();
+        let is_equal =
+            ours == net - others || (excuse.foreign && ours == net) || (excuse.doubt && of_doubts != 0 && ours == net - others - of_doubts);
         if !is_equal {
             return Err(format!("INV-4: we hold {ours} {symbol}, the broker {net}, of which {others} are others'"));
         }
     }
     Ok(())
+}
+
+/// Whether the row is that of an order of ours that has no number here.
+fn is_doubted(house: &House, row: &Value) -> bool {
+    house
+        .orders()
+        .iter()
+        .any(|order| row["tag"] == order.broker_tag.as_str() && !order.status.is_terminal() && order.broker_order_id.is_none())
 }
 
 /// Units of a row that were filled, bought ones positive.
@@ -140,6 +151,10 @@ fn agrees(house: &House, order: &OrderRecord, row: Option<&Value>, excuse: Excus
     };
     if !fits {
         return Err(format!("INV-4: the broker says {status} with {filled} filled"));
+    }
+    let limit = |text: &Value| text.as_str().and_then(|text| text.parse::<Decimal>().ok());
+    if status == "OPEN" && order.ask.price.map(|price| price.value()) != limit(&row["prc"]) {
+        return Err(format!("INV-4: its limit is {:?}, at the broker {}", order.ask.price, row["prc"]));
     }
     if order.filled_quantity != filled || order.traded_quantity != filled {
         return Err(format!("INV-4: {} filled and {} traded, at the broker {filled}", order.filled_quantity, order.traded_quantity));

@@ -50,6 +50,17 @@ impl Default for Plan {
     }
 }
 
+impl Plan {
+    /// However busy the machine is, no order call is given up: for stories in which no answer is late.
+    pub(crate) fn patient() -> Self {
+        Self {
+            noren: Arc::new(|noren| noren.timeouts.order = LONG),
+            account: Arc::new(|account| (account.waits.slot_deadline, account.waits.call_deadline) = (LONG, LONG)),
+            ..Self::default()
+        }
+    }
+}
+
 /// The engine's thread.
 struct Process {
     engine: Engine,
@@ -200,6 +211,13 @@ impl House {
             }
             pass(Duration::from_millis(20)).await;
         }
+    }
+
+    /// A calendar minute passes at once, here and at the broker.
+    pub(crate) fn a_minute_passes(&self) {
+        let minute = chrono::Duration::seconds(61);
+        self.clock.jump(minute);
+        self.sim().advance_time(minute);
     }
 
     /// The cause for which the process should have ended, if any.

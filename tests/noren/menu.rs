@@ -15,6 +15,8 @@ pub(crate) enum Meets {
     Placing(Fault),
     /// Only a call for an order that works: a cancel.
     Change(Fault),
+    /// A change of the price of an order that works.
+    Changing(Fault),
     /// Every call of these places for a while; around the call its answer is lost too.
     Reads(&'static [&'static str], Fault),
     /// Something happens at the broker, once.
@@ -27,18 +29,24 @@ pub(crate) struct Row {
     pub name: &'static str,
     pub meets: Meets,
     pub excuse: Excuse,
+    /// The broker's minute is full: nothing goes before it has passed.
+    pub fills_the_minute: bool,
 }
 
 fn row(name: &'static str, meets: Meets) -> Row {
-    Row { name, meets, excuse: Excuse::default() }
+    Row { name, meets, excuse: Excuse::default(), fills_the_minute: false }
 }
 
 fn foreign(name: &'static str, meets: Meets) -> Row {
-    Row { name, meets, excuse: Excuse { foreign: true, ..Excuse::default() } }
+    Row { excuse: Excuse { foreign: true, ..Excuse::default() }, ..row(name, meets) }
 }
 
 fn doubt(name: &'static str, meets: Meets) -> Row {
-    Row { name, meets, excuse: Excuse { doubt: true, ..Excuse::default() } }
+    Row { excuse: Excuse { doubt: true, ..Excuse::default() }, ..row(name, meets) }
+}
+
+fn minute(name: &'static str, meets: Meets) -> Row {
+    Row { fills_the_minute: true, ..row(name, meets) }
 }
 
 const BOOKS: &[&str] = &["OrderBook"];
@@ -90,6 +98,7 @@ pub(crate) fn calls() -> Vec<Row> {
         row("6 rejected, 200", reject("Rejected : ORA:AMO is stopped", 200)),
         row("6 rejected in unknown words, 400", reject("Something nobody has seen", 400)),
         row("7 too many in a second", Meets::Call(Fault::RateSecond)),
+        minute("7 too many in a minute", Meets::Call(Fault::RateMinute)),
         row("8 answered after 6 s", Meets::Call(Fault::Slow { ms: sim_ms(6) })),
         row("8 answered after 12 s", Meets::Call(Fault::Slow { ms: sim_ms(12) })),
         row("8 done and answered after 6 s", Meets::Call(Fault::Late { ms: sim_ms(6) })),
@@ -104,10 +113,33 @@ pub(crate) fn calls() -> Vec<Row> {
         foreign("14 the same order by hand", Meets::Placing(Fault::ForeignTwin)),
         row("14 the exchange cancels it", Meets::Placing(Fault::UnsolicitedCancel { ms: sim_ms(2) })),
         row("15 remarks cut to 12", Meets::Placing(Fault::RemarksTruncated { length: 12 })),
-        row("15 remarks cut to 5", Meets::Placing(Fault::RemarksTruncated { length: 5 })),
-        row("15 remarks gone", Meets::Placing(Fault::RemarksMissing)),
+        // Where the answer is lost too, as on a machine that is busy, only a person can tell.
+        doubt("15 remarks cut to 5", Meets::Placing(Fault::RemarksTruncated { length: 5 })),
+        doubt("15 remarks gone", Meets::Placing(Fault::RemarksMissing)),
         row("16 times an hour behind", Meets::Call(Fault::ClockSkew { ms: -3_600_000 })),
     ]
+}
+
+/// 1, 2, 6 to 8, 11, 17: what the call that changes an order can meet.
+pub(crate) fn changes() -> Vec<Row> {
+    let changing = |meets| match meets {
+        Meets::Call(fault) => Meets::Changing(fault),
+        other => other,
+    };
+    let lost = answers().into_iter().map(|row| Row { meets: changing(row.meets), ..row });
+    let others = [
+        row("6 session expired, 200", Meets::Changing(Fault::SessionExpired { status: 200, kill: true })),
+        row("6 session expired, 401", Meets::Changing(Fault::SessionExpired { status: 401, kill: true })),
+        row("6 second login at the change", Meets::Changing(Fault::SecondLogin)),
+        row("6 rejected", Meets::Changing(Fault::Reject { text: "Rejected : ORA:Order not found".to_owned(), status: 200 })),
+        row("7 too many in a second", Meets::Changing(Fault::RateSecond)),
+        minute("7 too many in a minute", Meets::Changing(Fault::RateMinute)),
+        row("8 answered after 12 s", Meets::Changing(Fault::Slow { ms: sim_ms(12) })),
+        row("8 done and answered after 12 s", Meets::Changing(Fault::Late { ms: sim_ms(12) })),
+        row("11 a refusal of a change that looks like the order's", Meets::Changing(Fault::SafRejected)),
+        row("17 a change is taken, then refused", Meets::Changing(Fault::ReplaceRejected)),
+    ];
+    lost.chain(others).collect()
 }
 
 /// 5, 7, 9, 10, 16: books that lie, lag or fail.

@@ -2,7 +2,9 @@
 //!
 //! A token is taken before the row of a call is written, and counts as held until the call starts; from then on it
 //! counts for a second and for a minute. A held token counts in every window: however late its call starts, no window
-//! that it falls into was promised to somebody else. What was taken and not used is spent all the same.
+//! that it falls into was promised to somebody else. What was taken and not used is spent all the same, but for a read
+//! of which the adapter knows that nothing left this machine: reads are repeated until they tell something, and a session
+//! that is missing for a while must not use up what the first reads after the login need.
 //!
 //! Every window here is a rolling one. A calendar second or minute of any clock lies within a rolling one, so it cannot
 //! hold more calls: the broker may count by its own calendar (Noren protocol reference, section 7.1).
@@ -180,6 +182,17 @@ impl Meter {
         self.settle(now);
         if self.budget.is_some() {
             self.spent.extend((0..calls).map(|_| (now, Token { venue: None, is_read: true })));
+        }
+    }
+
+    /// A read or a quote that was asked for then never left after all: its token comes back.
+    pub fn unmade(&mut self, asked_at: DateTime<Utc>, now: DateTime<Utc>) {
+        self.settle(now);
+        // What a minute has forgotten is not taken out of somebody else's calls.
+        if asked_at > now - length(RateWindow::Minute)
+            && let Some(place) = self.spent.iter().rposition(|(at, token)| token.venue.is_none() && *at <= asked_at)
+        {
+            self.spent.remove(place);
         }
     }
 

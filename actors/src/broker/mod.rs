@@ -124,9 +124,11 @@ impl BrokerActor {
 
     /// What the adapter did by itself counts too, and what the broker said to that holds for all.
     fn take_aside(&self, now: DateTime<Utc>) {
-        let Aside { calls, limited } = self.desk.broker.aside();
-        if calls > 0 {
-            self.desk.budget.lock().made(calls, now);
+        let Aside { calls, unmade, limited } = self.desk.broker.aside();
+        if calls > 0 || !unmade.is_empty() {
+            let mut budget = self.desk.budget.lock();
+            unmade.into_iter().for_each(|asked_at| budget.unmade(asked_at, now));
+            budget.made(calls, now);
         }
         if let Some((window, text)) = limited {
             self.breached(window, &text, now);

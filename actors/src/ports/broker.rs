@@ -215,6 +215,9 @@ pub enum NoFunds {
 pub struct Aside {
     /// Calls that it made by itself: logins, proofs, an order's history, the funds.
     pub calls: u32,
+    /// When each call was asked for that never left after all, because there is no session or no connection: it does not
+    /// count.
+    pub unmade: Vec<DateTime<Utc>>,
     /// That the broker has no room for more, if it said so to one whose answer has no place for it.
     pub limited: Option<(RateWindow, String)>,
 }

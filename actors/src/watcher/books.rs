@@ -14,6 +14,11 @@ use crate::persistence::{Book, Level};
 use crate::ports::{BookRow, DeliveryRow, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
 
+/// Rows of one book that could not be read which have an alarm each.
+const ROWS_NAMED: usize = 20;
+/// Such rows that are kept for people, of each book.
+const ROWS_KEPT: usize = 200;
+
 impl WatcherActor {
     pub(super) fn unknown(&mut self, reading: Reading, cause: String) {
         self.core.search.start_over();
@@ -43,8 +48,9 @@ impl WatcherActor {
         }
     }
 
-    pub(super) fn quarantine(&mut self, reading: Reading, rows: Vec<Unreadable>) {
-        for row in rows.iter().filter(|row| !row.is_foreign) {
+    pub(super) fn quarantine(&mut self, reading: Reading, mut rows: Vec<Unreadable>) {
+        let ours: Vec<&Unreadable> = rows.iter().filter(|row| !row.is_foreign).collect();
+        for row in ours.iter().take(ROWS_NAMED) {
             self.concern(Concern {
                 event: "ALARM_UNREADABLE_ROW",
                 level: Level::Warn,
@@ -52,6 +58,14 @@ impl WatcherActor {
                 command_id: None,
             });
         }
+        // A broker that changed its format breaks every row: their number says it, and not an alarm for each.
+        if ours.len() > ROWS_NAMED && self.core.crowds.insert(reading) {
+            let text = format!("{} rows of the broker's {reading:?} could not be read; the first {ROWS_NAMED} are named", ours.len());
+            self.line.alarm(Some(&self.desk.client_id), "ALARM_UNREADABLE_ROW", Level::Page, None, text);
+        } else if ours.is_empty() {
+            self.core.crowds.remove(&reading);
+        }
+        rows.truncate(ROWS_KEPT);
         self.core.unreadable.insert(reading, rows);
         self.desk.findings.write().unreadable = self.core.unreadable.values().flatten().cloned().collect();
     }

@@ -100,6 +100,8 @@ struct Core {
     lost: BTreeMap<CommandId, DateTime<Utc>>,
     said: BTreeSet<String>,
     unreadable: BTreeMap<Reading, Vec<Unreadable>>,
+    /// The books of which so many rows could not be read that people were told the number.
+    crowds: BTreeSet<Reading>,
     /// The books as last compared.
     last_orders: Last<BookRow>,
     last_trades: Last<TradeRow>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::NaiveTime;
-use ordergate_actors::ports::{Broker, Clock, NoQuote, PlaceOutcome, RateWindow, Session as SessionState, StreamEvent};
+use ordergate_actors::ports::{Broker, Clock, NoQuote, PlaceOutcome, RateWindow, Session as SessionState, Snapshot, StreamEvent};
 
 use super::fixtures::share;
 use super::server::{Act, Arrived, not_ok};
@@ -50,6 +50,40 @@ async fn calls_that_nobody_asked_for_are_counted() {
     assert_eq!(world.broker.aside().calls, 2, "the proof and the funds");
     let _book = world.broker.orders().await;
     assert_eq!(world.broker.aside().calls, 0);
+}
+
+#[tokio::test]
+async fn a_read_that_never_leaves_does_not_count() {
+    let world = World::new(AuthFlow::OAuth).await;
+    let _at_the_start = world.broker.aside();
+    // Nobody is logged in: every question of the engine stays at home, and so does a report for people.
+    assert!(matches!(world.broker.session().await, SessionState::NotReady(_)));
+    assert!(matches!(world.broker.orders().await, Snapshot::Unknown(_)));
+    assert!(matches!(world.broker.positions().await, Snapshot::Unknown(_)));
+    assert!(world.broker.quote(Arc::new(share())).await.is_err());
+    assert!(world.broker.report().await.session.is_err());
+    let aside = world.broker.aside();
+    assert_eq!((aside.calls, aside.unmade.len()), (0, 4), "{aside:?}");
+    assert!(aside.unmade.iter().all(|at| *at == world.clock().now()));
+    assert!(world.server.everything().is_empty(), "and nothing left");
+    // From the login on they count.
+    world.broker.take_code("one-time-code".into()).await.unwrap();
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+    assert!(matches!(world.broker.orders().await, Snapshot::Authoritative(..)));
+    let aside = world.broker.aside();
+    assert_eq!((aside.calls, aside.unmade), (1, Vec::new()), "the login");
+}
+
+#[tokio::test]
+async fn a_read_without_a_connection_does_not_count() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    world.server.script(|_, _| Act::ReplyAndClose(200, r#"{"stat":"Not_Ok","emsg":"Error Occurred : 5 \"no data\""}"#.into()));
+    assert!(matches!(world.broker.trades().await, Snapshot::Authoritative(..)), "and no connection is kept alive");
+    let _at_the_start = world.broker.aside();
+    world.server.close().await;
+    assert!(matches!(world.broker.trades().await, Snapshot::Unknown(_)));
+    assert_eq!(world.broker.aside().unmade.len(), 1);
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use ordergate_actors::ports::{BookRow, DeliveryRow, NoQuote, PositionRow, Quote,
 use parking_lot::Mutex;
 
 use super::board::Sizes;
-use super::session::Unread;
 use super::session::machine::Standing;
+use super::session::{By, Unread};
 use super::wire::frames::Scrip;
 use super::wire::{Body, Delivery, EncodeError, ErrorClass, FieldError, Fields, Kept};
 use super::wire::{history, holding_row, order_row, position_row, quote, trade_row};
@@ -61,22 +61,27 @@ struct Parsed<T> {
 
 impl Shared {
     /// Proves the session by a read; waits for a login that is under way.
-    pub(super) async fn prove(&self) -> Result<Fields, Unread> {
+    pub(super) async fn prove(&self, by: By) -> Result<Fields, Unread> {
+        let asked_at = self.session.now();
         let standing = self.session.settled(self.settings.timeouts.read).await;
         if standing != Standing::Ready {
+            if by == By::Engine {
+                self.session.stays(asked_at);
+            }
             return Err(Unread::Other(self.session.words(&standing)));
         }
         let body = self.encoder.user_details().map_err(|error| Unread::Other(error.to_string()))?;
-        self.session.object(&body).await
+        self.session.object(&body, by).await
     }
 
     /// Whether orders can be sent. A read that the broker had no room for says nothing against it: it counts the calls of
     /// those it knows.
     pub(super) async fn session_state(&self) -> SessionState {
         if let Some(until) = self.session.rests() {
+            self.session.stays(self.session.now());
             return SessionState::Resting(format!("nothing is open or held; the next login is at {until}"));
         }
-        match self.prove().await {
+        match self.prove(By::Engine).await {
             Ok(_) => SessionState::Ready,
             Err(unread @ Unread::RateLimited { .. }) => {
                 let _words = self.heard(unread);
@@ -138,8 +143,8 @@ impl Shared {
     /// What the order's own history says of it, if that is clear.
     async fn read_history(&self, number: &BrokerOrderId) -> Option<BookRow> {
         let now = self.session.now();
-        self.session.goes_aside();
-        let rows = match self.book(self.encoder.order_history(number), Keeping::nothing(), |fields| Ok(fields.clone())).await {
+        let history = self.encoder.order_history(number);
+        let rows = match self.book_for(By::Itself, history, Keeping::nothing(), |fields| Ok(fields.clone())).await {
             Snapshot::Authoritative(rows, _) => rows,
             Snapshot::RateLimited { window, text } => {
                 self.session.limited(window, text);
@@ -180,11 +185,21 @@ impl Shared {
         kept: Keeping<T>,
         read: impl Fn(&Fields) -> Result<T, FieldError> + Send + 'static,
     ) -> Snapshot<T> {
+        self.book_for(By::Engine, body, kept, read).await
+    }
+
+    async fn book_for<T: Clone + Send + 'static>(
+        &self,
+        by: By,
+        body: Result<Body, EncodeError>,
+        kept: Keeping<T>,
+        read: impl Fn(&Fields) -> Result<T, FieldError> + Send + 'static,
+    ) -> Snapshot<T> {
         let body = match body {
             Ok(body) => body,
             Err(error) => return Snapshot::Unknown(error.to_string()),
         };
-        let (token, asked_at, delivery) = match self.session.read(&body, self.settings.timeouts.book).await {
+        let (token, asked_at, delivery) = match self.session.read(&body, self.settings.timeouts.book, by).await {
             Ok(delivered) => delivered,
             Err(words) => return Snapshot::Unknown(words),
         };
@@ -212,7 +227,7 @@ impl Shared {
         self.board.want(scrip);
         let body = self.encoder.quote(scrip.exchange, scrip.token).map_err(|error| NoQuote::None(error.to_string()))?;
         let asked_at: DateTime<Utc> = self.session.now();
-        let fields = self.session.object(&body).await?;
+        let fields = self.session.object(&body, By::Engine).await?;
         let market = quote::read(&fields, scrip.exchange, scrip.token, asked_at).map_err(|error| NoQuote::None(error.to_string()))?;
         // By our clock, and as old as the question: the broker's tells whole seconds.
         let quote = Quote { at: asked_at, ..market.quote() };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ordergate_actors::order::Amount;
 use ordergate_actors::ports::Call;
 
-use super::session::Unread;
 use super::session::machine::Standing;
+use super::session::{By, Unread};
 use super::wire::limits;
 use super::{NorenBroker, Shared};
 use crate::brokers::connection::{Connection, ConnectionReport, Funds, LoginError};
@@ -39,8 +39,7 @@ impl Connection for NorenBroker {
 
 impl Shared {
     async fn report(&self) -> ConnectionReport {
-        self.session.goes_aside();
-        let session = match self.prove().await {
+        let session = match self.prove(By::Itself).await {
             Ok(_) => Ok(format!("{} is logged in; a read worked", self.settings().credentials.uid)),
             Err(unread) => Err(self.heard(unread)),
         };
@@ -61,14 +60,13 @@ impl Shared {
 
     /// A person's look at the money, beside the calls that the engine asks for.
     async fn funds(&self) -> Result<Funds, String> {
-        self.session.goes_aside();
-        self.read_funds().await.map_err(|unread| self.heard(unread))
+        self.read_funds(By::Itself).await.map_err(|unread| self.heard(unread))
     }
 
     /// The account's money, in one call.
-    pub(super) async fn read_funds(&self) -> Result<Funds, Unread> {
+    pub(super) async fn read_funds(&self, by: By) -> Result<Funds, Unread> {
         let body = self.encoder.limits().map_err(|error| Unread::Other(error.to_string()))?;
-        let fields = self.session.object(&body).await?;
+        let fields = self.session.object(&body, by).await?;
         let limits = limits::read(&fields).map_err(|error| Unread::Other(error.to_string()))?;
         Ok(Funds { cash: Amount(limits.cash), margin_used: Amount(limits.used), available: Amount(limits.available) })
     }
@@ -82,13 +80,10 @@ impl Shared {
         // A code near its end is waited out, and a kept token is tried first.
         let patience = timeouts.login.saturating_add(timeouts.read).saturating_add(std::time::Duration::from_secs(4));
         match self.session.settled(patience).await {
-            Standing::Ready => {
-                self.session.goes_aside();
-                match self.prove().await {
-                    Ok(_) => Ok(format!("{} is logged in", self.settings().credentials.uid)),
-                    Err(unread) => Err(LoginError::Later(self.heard(unread))),
-                }
-            }
+            Standing::Ready => match self.prove(By::Itself).await {
+                Ok(_) => Ok(format!("{} is logged in", self.settings().credentials.uid)),
+                Err(unread) => Err(LoginError::Later(self.heard(unread))),
+            },
             Standing::NeedsPerson => Err(LoginError::NeedsPerson(self.settings().login_link().unwrap_or_default())),
             Standing::Stopped(words) => Err(LoginError::Refused(words)),
             Standing::Trying(words) => Err(LoginError::Later(words)),

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::session::{By, Flight};
 use super::settings::NorenSettings;
 use super::wire::class::ErrorClass;
 use super::wire::{Ampersand, Body, Delivery, EncodeError, Encoder, ObjectReply};
@@ -80,7 +81,7 @@ impl Probe {
         let shared = Arc::clone(&self.broker.shared);
         let work = async move {
             let body = body.map_err(|error| error.to_string())?;
-            let (token, asked_at, delivery) = shared.session.read(&body, shared.settings.timeouts.book).await?;
+            let (token, asked_at, delivery) = shared.session.read(&body, shared.settings.timeouts.book, By::Itself).await?;
             match delivery {
                 Delivery::Replied { status, body } => {
                     let class = ObjectReply::read(status, &body).class().filter(|class| *class == ErrorClass::SessionExpired);
@@ -111,6 +112,14 @@ impl Probe {
             (Ok(a), Ok(b)) => bool::from(a.text.expose_secret().as_bytes().ct_eq(b.text.expose_secret().as_bytes())),
             _ => false,
         }
+    }
+
+    /// While it is held the account does not log in by itself, as while an order call is under way.
+    ///
+    /// # Errors
+    /// There is no session, or a login is under way.
+    pub fn hold_logins(&self) -> Result<Flight, String> {
+        self.broker.shared.session.take_off().map(|(_, flight)| flight)
     }
 
     /// How the stream stands.

@@ -27,6 +27,8 @@ pub(super) enum Act {
     ReplyAndClose(u16, String),
     /// Close without a word.
     Close,
+    /// These bytes are the answer, head and all.
+    Raw(String),
     /// Half an answer, then close.
     Cut,
     /// Say nothing.
@@ -46,6 +48,8 @@ pub(super) struct Server {
     /// Frames from every socket.
     heard: Arc<Mutex<Vec<String>>>,
     takes_sockets: Arc<Mutex<bool>>,
+    /// The task that takes connections for calls.
+    listening: Arc<Mutex<Option<tokio::task::JoinHandle<()>>>>,
 }
 
 pub(super) fn ok(fields: &str) -> Act {
@@ -67,13 +71,15 @@ impl Server {
             push: broadcast::channel(1_024).0,
             heard: Arc::default(),
             takes_sockets: Arc::new(Mutex::new(true)),
+            listening: Arc::default(),
         };
         let (http, sockets) = (server.clone(), server.clone());
-        tokio::spawn(async move {
+        let listening = tokio::spawn(async move {
             while let Ok((stream, _)) = rest.accept().await {
                 tokio::spawn(http.clone().serve(stream));
             }
         });
+        *server.listening.lock() = Some(listening);
         tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
                 tokio::spawn(sockets.clone().serve_socket(stream));
@@ -84,6 +90,14 @@ impl Server {
 
     pub(super) fn script(&self, script: impl Fn(&Arrived, usize) -> Act + Send + Sync + 'static) {
         *self.script.lock() = Arc::new(script);
+    }
+
+    /// From now on no connection for a call can be made. One that is kept alive stays.
+    pub(super) async fn close(&self) {
+        let listening = self.listening.lock().take().expect("it listens");
+        listening.abort();
+        // The port is free when the task is gone.
+        let _aborted = listening.await;
     }
 
     /// Whether logins of the socket are taken.
@@ -121,6 +135,12 @@ impl Server {
                 Act::Reply(status, body) => (status, body, false),
                 Act::ReplyAndClose(status, body) => (status, body, true),
                 Act::Close => return,
+                Act::Raw(bytes) => {
+                    if stream.write_all(bytes.as_bytes()).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 Act::Cut => {
                     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"stat\":\"Ok\",\"noren").await;
                     return;

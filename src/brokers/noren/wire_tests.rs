@@ -298,6 +298,42 @@ async fn what_became_of_an_order_call_is_never_guessed() {
 }
 
 #[tokio::test]
+async fn what_goes_out_is_what_was_written_down_or_nothing() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let mut prepared = world.prepared("OGOTHER00001");
+    prepared.request = world.prepared("OGOTHER00002").request;
+    let outcome = world.broker.place(prepared).await;
+    assert!(matches!(&outcome, PlaceOutcome::NotSent(words) if words.contains("not the one that was written down")), "{outcome:?}");
+    let number = BrokerOrderId::parse("26112000000001").unwrap();
+    let change = Modification { broker_order_id: number, instrument: Arc::new(share()), terms: terms(OrderType::Limit) };
+    let mut prepared = world.broker.prepare_change(change, None).unwrap();
+    prepared.request.push(' ');
+    assert!(matches!(world.broker.modify(prepared).await, CallOutcome::NotSent(_)));
+    assert!(world.server.arrived("PlaceOrder").is_empty() && world.server.arrived("ModifyOrder").is_empty());
+}
+
+#[tokio::test]
+async fn nothing_follows_an_answer_to_another_host_or_unpacks_it() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let other = Server::start(|arrived, _| well(arrived)).await;
+    let elsewhere = |status: u16| {
+        format!("HTTP/1.1 {status} X\r\nLocation: http://127.0.0.1:{}/PlaceOrder\r\nContent-Length: 2\r\n\r\n{{}}", other.rest)
+    };
+    let packed = "HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd".to_owned();
+    for (n, answer) in [301, 302, 303, 307, 308].map(elsewhere).into_iter().chain([packed]).enumerate() {
+        let scripted = answer.clone();
+        world.server.script(move |arrived, _| if arrived.route == "QuickAuth" { well(arrived) } else { Act::Raw(scripted.clone()) });
+        let outcome = world.broker.place(world.prepared(&format!("OGELSE{n}"))).await;
+        assert!(matches!(outcome, PlaceOutcome::Unconfirmed(_)), "{answer}: {outcome:?}");
+        assert!(matches!(world.broker.orders().await, Snapshot::Unknown(_)), "{answer}");
+    }
+    assert_eq!(world.server.arrived("PlaceOrder").len(), 6);
+    assert!(other.everything().is_empty(), "the token goes to no other host");
+}
+
+#[tokio::test]
 async fn a_failed_connection_is_not_sent() {
     let world = World::new(AuthFlow::QuickAuth).await;
     world.ready().await;

@@ -269,6 +269,21 @@ async fn quotes_of_the_wrong_thing() {
     let empty = bench.call("GetQuotes", ask.clone()).await.body;
     assert_eq!((&empty["bp1"], &empty["sq1"]), (&json!("0.00"), &json!("0")));
     assert_ne!(bench.call("GetQuotes", ask).await.body["bp1"], "0.00");
+
+    // The feed lies as well, from its first frame on, and comes back to the truth with the next change.
+    let key = format!("NFO|{}", option["token"].as_str().unwrap());
+    let mut socket = bench.listening().await;
+    bench.fault(json!({"route":"feed","fault":"underlying_price"}));
+    socket.send(json!({"t":"d","k":key})).await;
+    let odd = socket.find(|frame| frame["t"] == "dk").await;
+    assert!(odd["lp"].as_str().unwrap().parse::<f64>().unwrap() > 20_000.0 && odd["bp1"] == "0.00" && odd["sq5"] == "0", "{odd}");
+    bench.price("NFO", option["tsym"].as_str().unwrap(), "101.00", "101.50");
+    let part = socket.find(|frame| frame["t"] == "df" && frame["bp1"] == "101.00").await;
+    assert_eq!((&part["sp1"], part["lp"].as_str().is_some_and(|last| last.len() < 8)), (&json!("101.50"), true), "{part}");
+    bench.fault(json!({"route":"feed","fault":"zero_book"}));
+    bench.price("NFO", option["tsym"].as_str().unwrap(), "101.00", "101.45");
+    let part = socket.find(|frame| frame["t"] == "df" && frame["bp1"] == "0.00").await;
+    assert_eq!((&part["sp1"], &part["sq1"]), (&json!("0.00"), &json!("0")), "{part}");
 }
 
 #[actix_web::test]

@@ -5,7 +5,7 @@ use ordergate_actors::order::{BrokerOrderId, Resolution, Status, Tag};
 
 use super::{never_failed, rests};
 use crate::checks::{Excuse, at_rest};
-use crate::house::{House, LONG, client, entry, pass, resting_entry, secs, sim_ms};
+use crate::house::{House, LONG, Plan, client, entry, pass, resting_entry, secs, sim_ms};
 use crate::menu::always;
 
 /// Nothing but the answer can tell: the books are closed and the order's messages lost.
@@ -18,7 +18,7 @@ fn blind(house: &House) {
 
 #[tokio::test]
 async fn a_bad_gateway_after_acceptance_is_a_doubt_and_then_the_fill() {
-    let house = House::open().await;
+    let house = House::with(Plan::patient()).await;
     blind(&house);
     house.fault(FaultRule::next("PlaceOrder", Fault::Accept { then: Symptom::BadGateway }));
     let command = house.submit(entry()).await;
@@ -64,7 +64,7 @@ async fn an_ok_without_a_number_is_a_doubt_until_the_book_names_it() {
 
 #[tokio::test]
 async fn an_ok_without_a_number_that_was_never_taken_is_proven_absent() {
-    let house = House::open().await;
+    let house = House::with(Plan::patient()).await;
     house.fault(FaultRule::next("PlaceOrder", Fault::Refuse { then: Symptom::OkWithoutNumber }));
     let command = house.submit(entry()).await;
     let row = house.until_order("it is proven absent", command, |order| order.status == Status::Failed).await;
@@ -76,7 +76,7 @@ async fn an_ok_without_a_number_that_was_never_taken_is_proven_absent() {
 
 #[tokio::test]
 async fn an_ok_and_then_nothing_for_ever_pages_and_fails_only_by_a_person() {
-    let house = House::open().await;
+    let house = House::with(Plan::patient()).await;
     house.fault(FaultRule::next("PlaceOrder", Fault::SilentlyDropped));
     let command = house.submit(entry()).await;
     house.until_alarm("ALARM_BOOK_INCOMPLETE").await;
@@ -129,7 +129,7 @@ async fn remarks_that_lost_a_letter_are_still_ours() {
 
 #[tokio::test]
 async fn an_ampersand_goes_out_and_comes_back() {
-    let house = House::open().await;
+    let house = House::with(Plan::patient()).await;
     let named = |leg: ordergate_actors::order::LegDraft, price: &str| ordergate_actors::order::LegDraft {
         symbol: Some("M&M-EQ".into()),
         price: Some(price.into()),

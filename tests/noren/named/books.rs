@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use ordergate::simulator::noren_server::{Fault, FaultRule, Symptom};
-use ordergate_actors::order::{LegDraft, Status, Tag};
+use ordergate::simulator::noren_server::{Fault, FaultRule, ForeignOrder, Symptom};
+use ordergate_actors::order::{Exchange, InstrumentKey, LegDraft, Status, Tag};
+use ordergate_actors::ports::Quotes as _;
 
 use super::{never_failed, rests};
 use crate::house::{House, Plan, entry, leg, pass, resting_entry, secs};
@@ -48,10 +49,26 @@ async fn an_order_book_without_the_order_of_a_trade_proves_no_absence() {
 }
 
 #[tokio::test]
+async fn an_order_book_without_the_order_of_anybodys_trade_proves_no_absence() {
+    let house = House::open().await;
+    let fields = serde_json::json!({"exch":"NSE","tsym":"INFY-EQ","qty":"3","prc":"0","prd":"I","trantype":"B","prctyp":"MKT"});
+    house.sim().foreign_order(&ForeignOrder { fields: fields.as_object().unwrap().clone() }).unwrap();
+    house.fault(FaultRule::always("OrderBook", Fault::LyingEmpty));
+    house.fault(FaultRule::next("PlaceOrder", Fault::Refuse { then: Symptom::Drop }));
+    let command = house.submit(entry()).await;
+    house.until_order("it is in doubt", command, |order| order.tag == Some(Tag::SendUnconfirmed)).await;
+    pass(secs(90)).await;
+    assert_eq!(house.order(command).tag, Some(Tag::SendUnconfirmed), "{}", house.told());
+    house.heal().await;
+    house.until_order("it is proven absent", command, |order| order.tag == Some(Tag::NotAtBroker)).await;
+    rests(&house).await;
+}
+
+#[tokio::test]
 async fn orders_fill_while_the_order_book_is_down_for_a_minute() {
     // Over the stream, and without it.
     for is_heard in [true, false] {
-        let house = House::open().await;
+        let house = House::with(Plan::patient()).await;
         let mut commands = Vec::new();
         for strategy in ["a", "b", "c"] {
             commands.push(house.submit(of(strategy, resting_entry())).await);
@@ -84,7 +101,7 @@ async fn orders_fill_while_the_order_book_is_down_for_a_minute() {
 #[tokio::test]
 async fn a_session_that_expires_in_the_middle_of_a_burst() {
     for status in [200, 401, 403] {
-        let house = House::open().await;
+        let house = House::with(Plan::patient()).await;
         house.fault(FaultRule::nth("PlaceOrder", 3, Fault::SessionExpired { status, kill: true }));
         let mut legs = Vec::new();
         for strategy in ["a", "b", "c", "d", "e", "f", "g"] {
@@ -119,5 +136,30 @@ async fn positions_that_say_they_are_empty_take_no_holding_away() {
     house.heal().await;
     let out = house.submit(crate::house::exit()).await;
     house.until_order("it closes", out, |order| order.status == Status::Executed).await;
+    rests(&house).await;
+}
+
+#[tokio::test]
+async fn a_quote_without_a_book_prices_no_entry_and_still_lets_an_exit_out() {
+    let house = House::with(Plan::patient()).await;
+    let held = house.submit(entry()).await;
+    house.until_order("it fills", held, |order| order.status == Status::Executed).await;
+    rests(&house).await;
+    let market = |leg: LegDraft| LegDraft { order_type: Some("MARKET".into()), price: None, ..leg };
+    always(&["feed", "GetQuotes"], &Fault::ZeroBook).into_iter().for_each(|rule| house.fault(rule));
+    // The feed tells of a change, and the change is that nobody buys or sells any more.
+    house.price("SBIN-EQ", "850.00", "850.15");
+    let key = InstrumentKey::new(Exchange::Nse, "SBIN-EQ");
+    let board = house.broker().board();
+    house.until("the book is gone", || board.quote(&key).is_none_or(|quote| quote.bid.is_none() && quote.ask.is_none())).await;
+    let refused = house.submit(of("b", market(entry()))).await;
+    let row = house.until_order("it is refused", refused, |order| order.status.is_terminal()).await;
+    assert_eq!((row.status, house.accepted(refused)), (Status::Failed, 0), "{row:?}");
+    assert!(row.reason.as_deref().is_some_and(|reason| reason.contains("two-sided")), "{:?}", row.reason);
+    // The last price will do.
+    let out = house.submit(market(crate::house::exit())).await;
+    house.until_order("it closes", out, |order| order.status == Status::Executed).await;
+    assert_eq!((house.held("SBIN-EQ"), house.sim().net("NSE", "SBIN-EQ")), (0, 0));
+    house.heal().await;
     rests(&house).await;
 }

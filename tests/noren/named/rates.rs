@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use ordergate::brokers::connection::Connection as _;
 use ordergate::simulator::noren_server::{Fault, FaultRule};
 use ordergate_actors::order::{LegDraft, Status, Tag};
 use ordergate_actors::ports::{BudgetChange, Clock as _};
 
 use super::rests;
-use crate::house::{House, Plan, client, entry, exit, pass, secs};
+use crate::house::{House, LONG, Plan, client, entry, exit, pass, secs};
 
 #[tokio::test]
 async fn an_entry_that_was_one_too_many_in_its_second_fails_in_the_brokers_words() {
-    let house = House::open().await;
+    let house = House::with(Plan::patient()).await;
     house.fault(FaultRule::next("PlaceOrder", Fault::RateSecond));
     let command = house.submit(entry()).await;
     let row = house.until_order("it ends", command, |order| order.status.is_terminal()).await;
@@ -25,7 +26,7 @@ async fn an_entry_that_was_one_too_many_in_its_second_fails_in_the_brokers_words
 
 #[tokio::test]
 async fn an_exit_that_was_one_too_many_is_not_forgotten() {
-    let house = House::open().await;
+    let house = House::with(Plan::patient()).await;
     let held = house.submit(entry()).await;
     house.until_order("it fills", held, |order| order.status == Status::Executed).await;
     rests(&house).await;
@@ -49,9 +50,7 @@ async fn a_minute_that_is_full_holds_every_call_until_it_has_passed() {
     pass(secs(30)).await;
     assert_eq!(house.sim().log().len(), calls, "nothing goes out");
     assert_eq!(house.order(command).sent_at, None, "no row for a call that may not go");
-    let minute = chrono::Duration::seconds(61);
-    house.clock.jump(minute);
-    house.sim().advance_time(minute);
+    house.a_minute_passes();
     house.until("it was decided", || house.order(command).status.is_terminal()).await;
     assert!(house.accepted(command) <= 1);
     let jumped = house.clock.now() - chrono::Duration::seconds(5);
@@ -66,8 +65,11 @@ async fn a_minute_that_is_full_holds_every_call_until_it_has_passed() {
 async fn with_its_own_budget_a_burst_never_breaks_the_brokers_limit() {
     let counted = Plan {
         sim: Box::new(|sim| (sim.per_second, sim.per_minute) = (10, 120)),
-        account: Arc::new(|account| account.budget = BudgetChange::default()),
-        ..Plan::default()
+        account: Arc::new(|account| {
+            account.budget = BudgetChange::default();
+            (account.waits.slot_deadline, account.waits.call_deadline) = (LONG, LONG);
+        }),
+        ..Plan::patient()
     };
     let house = House::with(counted).await;
     let mut commands = Vec::new();
@@ -79,5 +81,30 @@ async fn with_its_own_budget_a_burst_never_breaks_the_brokers_limit() {
     }
     let breach = house.sim().log().into_iter().find(|row| row.done.contains("exceeds Limit"));
     assert_eq!(breach, None);
+    rests(&house).await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_missing_for_a_minute_has_used_up_nothing() {
+    let counted = Plan { account: Arc::new(|account| account.budget = BudgetChange::default()), ..Plan::default() };
+    let mut house = House::with(counted).await;
+    house.kill();
+    house.sim().expire_sessions();
+    // The login waits for a person, and the books are asked for all the time.
+    house.fault(FaultRule::always("QuickAuth", Fault::Reject { text: "Invalid Input : Invalid OTP".into(), status: 200 }));
+    house.start();
+    // A quarter of a minute, second by second, at the pace at which reads may go.
+    for _ in 0..15 {
+        let second = chrono::Duration::seconds(1);
+        house.clock.jump(second);
+        house.sim().advance_time(second);
+        pass(secs(5)).await;
+    }
+    house.sim().clear_faults();
+    // Much sooner than the rest of the minute: `until_open` has half of one.
+    house.broker().login().await.unwrap();
+    house.until_open().await;
+    let command = house.submit(entry()).await;
+    house.until_order("it fills", command, |order| order.status == Status::Executed).await;
     rests(&house).await;
 }

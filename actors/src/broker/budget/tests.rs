@@ -293,3 +293,37 @@ fn calls_that_the_adapter_made_by_itself_count_as_reads() {
     unlimited.made(5, at(0));
     assert_eq!(unlimited.usage(at(0)), None);
 }
+
+#[test]
+fn reads_that_never_left_leave_room_for_those_that_do() {
+    let mut meter = Meter::new(Some(Budget::noren()));
+    // A session is missing for a minute: every poll asks, and nothing leaves.
+    for second in 0..60 {
+        for ms in [0, 10, 20, 30] {
+            let now = at(second * 1_000 + ms);
+            assert_eq!(meter.spend(Lane::Read, None, now), Decision::Go, "second {second}");
+            meter.unmade(now, now);
+        }
+    }
+    assert_eq!(meter.usage(at(60_000)).unwrap().minute_used, 0);
+}
+
+#[test]
+fn only_the_call_that_never_left_is_taken_back() {
+    let mut meter = Meter::new(Some(Budget::of(8, 100)));
+    assert_eq!(meter.spend(Lane::Read, None, at(0)), Decision::Go);
+    assert_eq!(meter.spend(Lane::Exit, Some(Exchange::Nse), at(100)), Decision::Go);
+    assert_eq!(meter.spend(Lane::Read, None, at(300)), Decision::Go);
+    // Known only later, when the connection had failed.
+    meter.unmade(at(200), at(900));
+    let used = |meter: &Meter, ms| meter.usage(at(ms)).unwrap().second_used;
+    assert_eq!(
+        (used(&meter, 900), used(&meter, 1_050), used(&meter, 1_200)),
+        (2, 2, 1),
+        "the first read is gone, the order and the other count"
+    );
+    meter.unmade(at(200), at(900));
+    assert_eq!(used(&meter, 900), 2, "an order's token is nobody's read");
+    meter.unmade(at(400), at(61_000));
+    assert_eq!(meter.usage(at(61_000)).unwrap().minute_used, 0);
+}

@@ -25,6 +25,18 @@ use crate::brokers::updates::Notices;
 use machine::{Machine, Standing, Step, Token, rests_until};
 use vault::Vault;
 
+/// Calls that stayed at home which are remembered until somebody asks; far more than there are between two questions.
+const STAYED_MOST: usize = 256;
+
+/// Who wants a read: its place in the rate budget hangs on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The engine asked, and has spent a token on it.
+    Engine,
+    /// The adapter does it by itself; it is counted when it goes out.
+    Itself,
+}
+
 /// The session, shared by all calls of the account.
 #[derive(Debug)]
 pub struct Session {
@@ -240,6 +252,15 @@ impl Session {
         aside.calls = aside.calls.saturating_add(1);
     }
 
+    /// A call that was asked for then stays at home: not one byte of it leaves.
+    pub fn stays(&self, asked_at: DateTime<Utc>) {
+        let mut aside = self.aside.lock();
+        // One that is not told counts as made.
+        if aside.unmade.len() < STAYED_MOST {
+            aside.unmade.push(asked_at);
+        }
+    }
+
     /// The broker had no room for a call whose answer cannot say so.
     pub fn limited(&self, window: RateWindow, text: String) {
         self.aside.lock().limited = Some((window, text));
@@ -279,23 +300,37 @@ impl Session {
         self.facts.lock().address = Some(address);
     }
 
-    /// A read with the session's token; what it heard is learnt.
+    /// A read with the session's token.
     ///
     /// # Errors
     /// Why it could not be asked.
-    pub async fn read(&self, body: &Body, within: Duration) -> Result<(Token, DateTime<Utc>, Delivery), String> {
-        let token = self.token()?;
+    pub async fn read(&self, body: &Body, within: Duration, by: By) -> Result<(Token, DateTime<Utc>, Delivery), String> {
         let asked_at = self.now();
+        let token = match (self.token(), by) {
+            (Ok(token), By::Engine) => token,
+            (Ok(token), By::Itself) => {
+                self.goes_aside();
+                token
+            }
+            (Err(words), By::Engine) => {
+                self.stays(asked_at);
+                return Err(words);
+            }
+            (Err(words), By::Itself) => return Err(words),
+        };
         let delivery = self.http.post(body, Some(&token.text), within).await;
+        if by == By::Engine && matches!(delivery, Delivery::NotWritten(_)) {
+            self.stays(asked_at);
+        }
         Ok((token, asked_at, delivery))
     }
 
-    /// A read that answers with one object.
+    /// A read that answers with one object; what it heard is learnt.
     ///
     /// # Errors
     /// Why there is no answer, or the broker's refusal.
-    pub async fn object(&self, body: &Body) -> Result<super::wire::Fields, Unread> {
-        let (token, asked_at, delivery) = self.read(body, self.settings.timeouts.read).await.map_err(Unread::Other)?;
+    pub async fn object(&self, body: &Body, by: By) -> Result<super::wire::Fields, Unread> {
+        let (token, asked_at, delivery) = self.read(body, self.settings.timeouts.read, by).await.map_err(Unread::Other)?;
         let (status, text) = match delivery {
             Delivery::Replied { status, body } => (status, body),
             Delivery::NotWritten(words) | Delivery::Lost(words) => return Err(Unread::Other(words)),

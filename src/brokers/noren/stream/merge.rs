@@ -10,6 +10,9 @@ use ordergate_actors::ports::{BookRow, StreamEvent, TradeRow};
 
 use crate::brokers::noren::wire::frames::{OrderUpdate, Shape};
 
+/// More orders, and more trades, than a day of one account has: what is beyond must not fill the memory.
+const MOST: usize = 50_000;
+
 /// What was told of the orders so far, for one day's stream.
 #[derive(Debug, Default)]
 pub struct Merge {
@@ -30,6 +33,10 @@ impl Merge {
     /// Takes a frame.
     pub fn take(&mut self, update: OrderUpdate) -> Merged {
         let mut merged = Merged::default();
+        if self.orders.len() >= MOST || self.trades.len() >= MOST {
+            self.forget();
+            merged.doubt = Some(format!("more than {MOST} orders or trades were told of; what was told before is forgotten"));
+        }
         match update.trade {
             Some(Ok(trade)) => merged.events.extend(self.trade(trade)),
             Some(Err(error)) => merged.doubt = Some(format!("a fill of {} cannot be read: {error}", update.broker_order_id)),

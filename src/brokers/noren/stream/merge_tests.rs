@@ -70,6 +70,16 @@ fn a_refused_cancel_does_not_end_the_order() {
     assert!(doubt && states(&events).iter().all(|(state, _)| *state == BookState::Open), "{events:?}");
 }
 
+#[test]
+fn a_flood_of_orders_is_forgotten_and_the_books_are_read() {
+    let mut merge = Merge::default();
+    let of = |number: usize| open(0).replace("26112000000001", &format!("261120{number:08}"));
+    assert!((0..50_000).all(|number| !take(&mut merge, &of(number)).1));
+    let (events, doubt) = take(&mut merge, &of(50_000));
+    assert!(doubt && events.len() == 1);
+    assert!(!take(&mut merge, &of(50_001)).1, "and it begins anew");
+}
+
 proptest! {
     #[test]
     fn prop_fills_never_shrink_and_nothing_works_after_an_end(frames in proptest::collection::vec(prop_oneof![

@@ -1,5 +1,7 @@
 //! The websocket: opening it, its login, frames in and out.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
@@ -29,6 +31,8 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// How long the broker may take to let a frame go.
+    patience: Duration,
 }
 
 impl Socket {
@@ -42,7 +46,7 @@ impl Socket {
             .await
             .map_err(|_| End::Closed("the socket did not open in time".to_owned()))?
             .map_err(|error| closed(&error))?;
-        let mut socket = Self { stream };
+        let mut socket = Self { stream, patience: settings.stream.handshake };
         let era = match settings.auth {
             AuthFlow::QuickAuth => Era::Legacy,
             AuthFlow::OAuth => Era::OAuth,
@@ -90,18 +94,73 @@ impl Socket {
         }
     }
 
+    /// Sends a frame. A broker that talks and no longer listens must not hold us up for ever.
     pub(super) async fn send(&mut self, text: String) -> Result<(), End> {
-        self.stream.send(Message::text(text)).await.map_err(|error| closed(&error))
+        self.put(&[Message::text(text)]).await
     }
 
     /// The text heartbeat, and a ping of the websocket beside it.
     pub(super) async fn beat(&mut self) -> Result<(), End> {
-        self.stream.feed(Message::Ping(Vec::new().into())).await.map_err(|error| closed(&error))?;
-        self.send(frames::heartbeat()).await
+        self.put(&[Message::Ping(Vec::new().into()), Message::text(frames::heartbeat())]).await
+    }
+
+    async fn put(&mut self, messages: &[Message]) -> Result<(), End> {
+        let stream = &mut self.stream;
+        let sending = async {
+            for message in messages {
+                stream.feed(message.clone()).await?;
+            }
+            stream.flush().await
+        };
+        match timeout(self.patience, sending).await {
+            Ok(sent) => sent.map_err(|error| closed(&error)),
+            Err(_) => Err(End::Closed(format!("the broker took no frame for {} ms", self.patience.as_millis()))),
+        }
     }
 }
 
 /// The error without the address, which some servers want the token in.
 fn closed(error: &Error) -> End {
     End::Closed(redact::snippet(&error.to_string(), 160))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::brokers::noren::AuthFlow;
+    use crate::brokers::noren::wire_tests::settings;
+
+    #[tokio::test]
+    async fn a_broker_that_no_longer_listens_does_not_hold_us_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/NorenWSTP/", listener.local_addr().unwrap());
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let broker = tokio::spawn(async move {
+            let mut socket = tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap();
+            let _login = socket.next().await;
+            socket.send(Message::text(r#"{"t":"ck","s":"OK"}"#)).await.unwrap();
+            // It reads nothing more, and does not hang up.
+            let _ended = stopped.await;
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let mut settings = settings(("http://127.0.0.1:1", &url), directory.path(), AuthFlow::QuickAuth);
+        settings.stream.handshake = Duration::from_millis(300);
+        let account = Account { uid: "FA00001".into(), actid: "FA00001".into() };
+        let mut socket = Socket::open(&settings, &account, &SecretString::from("token")).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(60), async {
+            loop {
+                if let Err(end) = socket.send("x".repeat(500_000)).await {
+                    return end;
+                }
+            }
+        });
+        let End::Closed(words) = ended.await.expect("it gives up") else { panic!("nothing was refused") };
+        assert!(words.contains("took no frame for 300 ms"), "{words}");
+        drop(stop);
+        broker.await.unwrap();
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::class::ErrorClass;
-use super::reply::{self, ListReply};
+use super::reply::{self, Elements, ListReply};
 use super::scalar::{FieldError, Fields};
 
 /// Values by the SHA-256 of their row's text: a tenth of what the texts would take, and as good as they.
@@ -51,7 +51,7 @@ impl<T: Clone> Kept<T> {
         keeps: impl Fn(&T) -> bool,
         mut fresh: impl FnMut(&Fields),
     ) -> Option<Snapshot<T>> {
-        let elements: Vec<&RawValue> = if status < 500 { serde_json::from_slice(body).ok()? } else { return None };
+        let Elements(elements): Elements<&RawValue> = if status < 500 { serde_json::from_slice(body).ok()? } else { return None };
         let mut rows = HashMap::with_capacity(elements.len());
         let (mut good, mut unreadable) = (Vec::with_capacity(elements.len()), Vec::new());
         for element in elements {

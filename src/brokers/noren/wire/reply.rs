@@ -1,8 +1,13 @@
 //! What a reply proves. The body is read first, the HTTP status second: a refusal comes with 200 and with 400, and an
 //! empty book is an error object (Noren protocol reference, sections 1.5, 4.1 and 7.3).
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use chrono::{DateTime, Utc};
 use ordergate_actors::ports::{Snapshot, Unreadable};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::class::ErrorClass;
@@ -42,6 +47,37 @@ pub enum ObjectReply {
     NotOk(NotOk),
     /// Proves nothing.
     Garbled(Garbled),
+}
+
+/// Far more rows than a day of one account has. A list of more proves nothing: it would only fill the memory.
+pub(super) const ROWS_MOST: usize = 200_000;
+
+/// The elements of an array that is not longer than any honest one.
+pub(super) struct Elements<T>(pub(super) Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Elements<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counted<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Counted<T> {
+            type Value = Elements<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "an array of at most {ROWS_MOST} rows")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Self::Value, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = rows.next_element()? {
+                    if elements.len() == ROWS_MOST {
+                        return Err(A::Error::invalid_length(ROWS_MOST, &self));
+                    }
+                    elements.push(element);
+                }
+                Ok(Elements(elements))
+            }
+        }
+        deserializer.deserialize_seq(Counted(PhantomData))
+    }
 }
 
 /// The reply to a call that answers with an array.
@@ -106,7 +142,7 @@ impl ListReply {
         let trimmed = text.trim();
         // A gateway in trouble may hand out what it kept of an earlier answer.
         let proves = status < 500;
-        if let Ok(elements) = serde_json::from_str::<Vec<Box<RawValue>>>(trimmed) {
+        if let Ok(Elements(elements)) = serde_json::from_str::<Elements<Box<RawValue>>>(trimmed) {
             return if proves { rows(&elements) } else { Self::Garbled(Garbled::new(status, &text)) };
         }
         let Some(fields) = Fields::parse(trimmed) else { return Self::Garbled(Garbled::new(status, &text)) };

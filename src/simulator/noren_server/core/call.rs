@@ -185,10 +185,7 @@ impl Core {
             Route::GetOrderMargin => data::order_margin(request, &self.desk, said).map(Handled::answered),
             Route::GetBasketMargin => data::basket_margin(request, &self.desk, said).map(Handled::answered),
             Route::GetQuotes => {
-                let faults = QuoteFaults {
-                    of_underlying: arrival.faults.contains(&Fault::UnderlyingPrice),
-                    zero_book: arrival.faults.contains(&Fault::ZeroBook),
-                };
+                let faults = QuoteFaults::of(&arrival.faults);
                 let days = &mut self.days;
                 let mut day = |row: &_, depth: &_| Self::day(days, row, depth, now);
                 data::quotes(request, &self.desk, faults, &mut day, said).map(Handled::answered)

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::books::exchange;
 use super::desk::Desk;
 use super::entry;
+use super::faults::Fault;
 use super::order::{Asked, Report, Status};
 use super::request::Request;
 use super::risk;
@@ -287,8 +288,32 @@ fn level_fields(fields: Fields, side: &str, place: usize, level: &Level, places:
 /// What can be odd about a quote.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct QuoteFaults {
-    pub(super) of_underlying: bool,
-    pub(super) zero_book: bool,
+    of_underlying: bool,
+    zero_book: bool,
+}
+
+impl QuoteFaults {
+    pub(super) fn of(faults: &[Fault]) -> Self {
+        Self { of_underlying: faults.contains(&Fault::UnderlyingPrice), zero_book: faults.contains(&Fault::ZeroBook) }
+    }
+
+    /// The quote as it goes out: with the price of the underlying, or without bids and asks. Both were seen together (Noren
+    /// protocol reference, section 5.1).
+    pub(super) fn bend(self, mut fields: Fields, desk: &Desk, row: &Instrument, levels: usize, now: DateTime<Utc>) -> Fields {
+        if self.of_underlying
+            && let Some(under) = desk.listing.underlying(row)
+            && let Some(depth) = desk.market.depth(&under, now)
+        {
+            fields = fields.with("lp", fixed(depth.last.value(), 2));
+        }
+        if self.zero_book || self.of_underlying {
+            for (side, place) in ["b", "s"].into_iter().flat_map(|side| (1..=levels).map(move |place| (side, place))) {
+                fields = fields.with(&format!("{side}p{place}"), "0.00").with(&format!("{side}q{place}"), 0);
+                fields = if levels > 1 { fields.with(&format!("{side}o{place}"), 0) } else { fields };
+            }
+        }
+        fields
+    }
 }
 
 /// `GetQuotes`
@@ -305,7 +330,7 @@ pub(super) fn quotes(
     };
     let seen = day(&row, &depth);
     let sum = |levels: &[Level]| levels.iter().map(|level| level.quantity).sum::<i64>();
-    let mut fields = Fields::ok(now)
+    let fields = Fields::ok(now)
         .and(described(&row))
         .with("mult", multiplier(row.key.exchange))
         .with("prcftr_d", "(1 / 1 ) * (1 / 1)")
@@ -315,17 +340,5 @@ pub(super) fn quotes(
         .with("tbq", sum(&depth.bids))
         .with("tsq", sum(&depth.asks))
         .and(prices(row.key.exchange, &depth, &seen, 5));
-    if faults.of_underlying
-        && let Some(under) = desk.listing.underlying(&row)
-        && let Some(depth) = desk.market.depth(&under, now)
-    {
-        fields = fields.with("lp", fixed(depth.last.value(), 2));
-    }
-    if faults.zero_book || faults.of_underlying {
-        for (side, place) in ["b", "s"].into_iter().flat_map(|side| (1..=5).map(move |place| (side, place))) {
-            fields =
-                fields.with(&format!("{side}p{place}"), "0.00").with(&format!("{side}q{place}"), 0).with(&format!("{side}o{place}"), 0);
-        }
-    }
-    Ok(fields.value())
+    Ok(faults.bend(fields, desk, &row, 5, now).value())
 }

@@ -5,9 +5,9 @@ use ordergate_actors::order::{Instrument, InstrumentKey};
 use ordergate_actors::ports::Instruments as _;
 use serde_json::{Map, Value, json};
 
-use super::data::{self, DaySeen};
+use super::data::{self, DaySeen, QuoteFaults};
 use super::stream::{self, FeedKind, Seen, SocketId};
-use super::wire::{epoch, fixed};
+use super::wire::{Fields, epoch, fixed};
 use super::{Core, Fault};
 use crate::simulator::market::{Depth, Market as _};
 use crate::simulator::noren_server::listing::precision;
@@ -89,16 +89,19 @@ impl Core {
         for (exchange, token) in stream::subscribed(keys) {
             let Some(row) = self.desk.listing.by_token(exchange, token) else { continue };
             let fields = self.feed_fields(feed, &row, now);
+            let faults = self.plan.take("feed", None);
+            let told = self.told(feed, &row, &fields, &faults, now);
             let mut frame = head(ack, &row);
             frame.insert("ts".to_owned(), (*row.key.symbol).into());
             frame.insert("pp".to_owned(), precision(row.key.exchange).to_string().into());
             frame.insert("ls".to_owned(), row.lot.to_string().into());
             frame.insert("ti".to_owned(), fixed(row.tick.value(), precision(row.key.exchange)).into());
             frame.insert("ft".to_owned(), epoch(now).into());
-            frame.extend(fields.clone());
+            frame.extend(told.clone());
             if let Some(socket) = self.stream.sockets.get_mut(&id) {
-                socket.feeds.insert((feed, row.key.clone()), Seen { fields });
+                socket.feeds.insert((feed, row.key.clone()), Seen { fields, told });
             }
+            self.misbehave(id, &faults);
             self.stream.send(id, &Value::Object(frame));
         }
     }
@@ -125,19 +128,34 @@ impl Core {
         for (id, kind, key) in wanted {
             let Some(row) = self.desk.listing.find(&key) else { continue };
             let fields = self.feed_fields(kind, &row, now);
-            let Some(seen) = self.stream.sockets.get_mut(&id).and_then(|socket| socket.feeds.get_mut(&(kind, key))) else { continue };
-            let changed = stream::changed(&seen.fields, &fields);
-            if changed.is_empty() {
+            let feed = (kind, key);
+            let seen = self.stream.sockets.get(&id).and_then(|socket| socket.feeds.get(&feed));
+            if seen.is_none_or(|seen| stream::changed(&seen.fields, &fields).is_empty()) {
                 continue;
             }
-            seen.fields = fields;
+            let faults = self.plan.take("feed", None);
+            let told = self.told(kind, &row, &fields, &faults, now);
+            let Some(seen) = self.stream.sockets.get_mut(&id).and_then(|socket| socket.feeds.get_mut(&feed)) else { continue };
             let mut frame = head(if kind == FeedKind::Touch { "tf" } else { "df" }, &row);
             frame.insert("ft".to_owned(), epoch(now).into());
-            frame.extend(changed);
-            let faults = self.plan.take("feed", None);
+            frame.extend(stream::changed(&seen.told, &told));
+            *seen = Seen { fields, told };
             self.misbehave(id, &faults);
             self.stream.send(id, &Value::Object(frame));
         }
+    }
+
+    /// The fields as they are told under these faults.
+    fn told(
+        &self,
+        kind: FeedKind,
+        row: &Instrument,
+        fields: &Map<String, Value>,
+        faults: &[Fault],
+        now: DateTime<Utc>,
+    ) -> Map<String, Value> {
+        let levels = if kind == FeedKind::Touch { 1 } else { 5 };
+        QuoteFaults::of(faults).bend(Fields::from(fields.clone()), &self.desk, row, levels, now).map()
     }
 
     fn feed_fields(&mut self, kind: FeedKind, row: &Instrument, now: DateTime<Utc>) -> Map<String, Value> {

@@ -32,10 +32,13 @@ pub(super) enum FeedKind {
     Depth,
 }
 
-/// One instrument as a socket last saw it.
+/// One instrument as a socket last heard of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
+    /// As it was.
     pub(super) fields: Map<String, Value>,
+    /// As it was told, which a fault can bend.
+    pub(super) told: Map<String, Value>,
 }
 
 /// One connection.

@@ -71,6 +71,10 @@ impl Fields {
         self
     }
 
+    pub(super) fn from(map: Map<String, Value>) -> Self {
+        Self(map)
+    }
+
     pub(super) fn map(self) -> Map<String, Value> {
         self.0
     }

@@ -1,10 +1,11 @@
 use ordergate_actors::ports::Snapshot;
 
 use super::super::class::ErrorClass;
-use super::super::reply::{ListReply, ObjectReply};
-use super::super::scalar::FieldError;
-use super::super::session;
-use super::utc;
+use super::super::kept::Kept;
+use super::super::reply::{ListReply, ObjectReply, ROWS_MOST};
+use super::super::scalar::{FieldError, Fields};
+use super::super::{order_row, session};
+use super::{read_at, utc};
 use secrecy::ExposeSecret;
 
 const NO_DATA: &str = r#"{"stat":"Not_Ok","request_time":"09:02:11 16-03-2026","emsg":"Error Occurred : 5 \"no data\""}"#;
@@ -120,4 +121,15 @@ fn deep_nesting_costs_no_stack() {
     assert!(matches!(ObjectReply::read(200, inside.as_bytes()), ObjectReply::Ok(fields) if fields.text("a").is_none()));
     assert!(matches!(ListReply::read(200, nested.as_bytes()), ListReply::Rows(rows, bad) if rows.is_empty() && bad.len() == 1));
     assert!(matches!(ListReply::read(200, "[".repeat(deep).as_bytes()), ListReply::Garbled(_)));
+}
+
+#[test]
+fn an_endless_list_proves_nothing() {
+    let book = |rows: usize| format!("[{}]", vec!["{}"; rows].join(","));
+    assert!(matches!(ListReply::read(200, book(ROWS_MOST).as_bytes()), ListReply::Rows(rows, _) if rows.len() == ROWS_MOST));
+    assert!(matches!(ListReply::read(200, book(ROWS_MOST + 1).as_bytes()), ListReply::Garbled(_)));
+    let mut kept = Kept::default();
+    let read = |fields: &Fields| order_row::read(fields, read_at());
+    let (snapshot, _) = kept.read(200, book(ROWS_MOST + 1).as_bytes(), read, |_| true, |_| {});
+    assert!(matches!(snapshot, Snapshot::Unknown(_)));
 }
