@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate_actors::EngineError;
-use ordergate_actors::order::{BasketId, ClientId, CommandId, OrderRecord, SignalDraft, SignalId, clean};
+use ordergate_actors::order::{BasketId, ClientId, CommandId, OrderRecord, SignalDraft, SignalId, Status, clean};
 use ordergate_actors::persistence::{Level, NotRegistered};
 use ordergate_actors::ports::{Query, Rows};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
@@ -118,24 +119,42 @@ impl Taken {
     }
 
     /// The answer's body.
-    pub(super) fn body(&self, state: &WebState, needs_secret: bool) -> Value {
+    pub(super) fn answer(&self, state: &WebState, needs_secret: bool) -> Body<'_> {
         let rows: Vec<OrderRow> = self.orders.iter().map(|order| OrderRow::for_sender(state, order, needs_secret)).collect();
         let status = if rows.is_empty() { "ACCEPTED" } else { verdict(&rows) };
-        let mut orders: Vec<Value> = rows.iter().map(|row| json!(row)).collect();
-        orders.extend(self.unread.iter().map(|id| {
-            json!({
-                "command_id": id,
-                "status": null,
-                "reason": "on disk; its record could not be read just now",
-                "status_url": status_url(*id),
-            })
-        }));
-        json!({
-            "status": status,
-            "replayed": self.replayed,
-            "client_id": self.client_id,
-            "basket_id": self.basket_id,
-            "orders": orders,
-        })
+        let unread = self.unread.iter().map(|id| BodyOrder::Unread {
+            command_id: *id,
+            status: None,
+            reason: "on disk; its record could not be read just now",
+            status_url: status_url(*id),
+        });
+        let orders = rows.into_iter().map(|row| BodyOrder::Row(Box::new(row))).chain(unread).collect();
+        Body { status, replayed: self.replayed, client_id: &self.client_id, basket_id: self.basket_id, orders, notes: Vec::new() }
     }
+
+    /// The same as a value, for an answer that holds more.
+    pub(super) fn body(&self, state: &WebState, needs_secret: bool) -> Value {
+        json!(self.answer(state, needs_secret))
+    }
+}
+
+/// What a sender hears of its signal.
+#[derive(Debug, Serialize)]
+pub(super) struct Body<'a> {
+    status: &'static str,
+    replayed: bool,
+    client_id: &'a ClientId,
+    basket_id: BasketId,
+    orders: Vec<BodyOrder>,
+    /// What people should know of the signal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// An order in the answer.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum BodyOrder {
+    Row(Box<OrderRow>),
+    Unread { command_id: CommandId, status: Option<Status>, reason: &'static str, status_url: String },
 }

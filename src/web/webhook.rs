@@ -113,7 +113,7 @@ fn draft(
 ) -> Result<(SignalDraft, Alert), Problem> {
     check_content_type(headers)?;
     let json = json?;
-    let without_secret = json.clone().without("secret_key").canonical();
+    let without_secret = json.canonical_without("secret_key");
     if state.settings.holds_a_secret(&without_secret) {
         let detail = "a source's secret stands outside of secret_key; it would be stored".to_owned();
         return Err(Problem::bad_request(
@@ -122,7 +122,7 @@ fn draft(
             "send the secret as secret_key only; change it if this was sent before",
         ));
     }
-    let alert = formats::read(&json).map_err(|refusal| {
+    let mut alert = formats::read(&json).map_err(|refusal| {
         Problem::bad_request(
             refusal.code(),
             refusal.to_string(),
@@ -140,7 +140,7 @@ fn draft(
         replay_window_ms: source.replay_window_ms,
         received_at: state.now(),
         signal_time: alert.signal_time,
-        legs: alert.legs.clone(),
+        legs: std::mem::take(&mut alert.legs),
     };
     Ok((draft, alert))
 }
@@ -177,9 +177,9 @@ async fn answer(state: &WebState, request: &HttpRequest, mut taken: Taken, alert
     if let Some((seconds, until)) = wait {
         taken.settle(state, until, Duration::from_secs(seconds)).await;
     }
-    let mut body = taken.body(state, by_secret);
-    if let Some(fields) = body.as_object_mut().filter(|_| !alert.ignored.is_empty()) {
-        fields.insert("notes".to_owned(), json!([format!("not known and ignored: {}", alert.ignored.join(", "))]));
+    let mut body = taken.answer(state, by_secret);
+    if !alert.ignored.is_empty() {
+        body.notes.push(format!("not known and ignored: {}", alert.ignored.join(", ")));
     }
     let mut response = HttpResponse::build(StatusCode::ACCEPTED);
     if let Some((seconds, _)) = wait {

@@ -103,7 +103,7 @@ fn asking(
 }
 
 fn taken(state: &WebState, taken: &Taken) -> HttpResponse {
-    HttpResponse::Accepted().json(taken.body(state, false))
+    HttpResponse::Accepted().json(taken.answer(state, false))
 }
 
 /// One order; its fields stand beside `client_id` and `idempotency_key`.
