@@ -114,7 +114,8 @@ fn draft(
     check_content_type(headers)?;
     let json = json?;
     let without_secret = json.canonical_without("secret_key");
-    if state.settings.holds_a_secret(&without_secret) {
+    let in_a_header = headers.get_all("idempotency-key").any(|value| state.settings.holds_a_secret(&format!("{value:?}")));
+    if in_a_header || state.settings.holds_a_secret(&without_secret) {
         let detail = "a source's secret stands outside of secret_key; it would be stored".to_owned();
         return Err(Problem::bad_request(
             "secret_in_the_open",
