@@ -228,6 +228,16 @@ pub fn price_time(control: &Control, order: &OrderRecord) -> DateTime<Utc> {
     given.map_or(order.signal_time, |at| at.max(order.signal_time))
 }
 
+/// Whether an entry waits for a person's yes: because its account does, or because its route says so.
+#[must_use]
+pub fn asks_a_person(standing: &Standing, order: &OrderRecord) -> bool {
+    match standing.mode {
+        Mode::LiveApprove => true,
+        Mode::LiveDisarmed => false,
+        Mode::Paper | Mode::Live => order.ask.route.as_deref().is_some_and(|route| route.approval),
+    }
+}
+
 /// Why an order may not be sent now, if so: the last look before the call. Exits always go.
 #[must_use]
 pub fn forbids(standing: &Standing, control: &Control, order: &OrderRecord, now: DateTime<Utc>) -> Option<String> {
@@ -235,9 +245,9 @@ pub fn forbids(standing: &Standing, control: &Control, order: &OrderRecord, now:
         return None;
     }
     match standing.mode {
-        Mode::Paper | Mode::Live => None,
+        Mode::Paper | Mode::Live if !asks_a_person(standing, order) => None,
         Mode::LiveDisarmed => Some(format!("the account is not armed: {}", standing.why)),
-        Mode::LiveApprove => match yes(control, order.basket_id, now) {
+        Mode::Paper | Mode::Live | Mode::LiveApprove => match yes(control, order.basket_id, now) {
             Yes::Given(_) => None,
             Yes::NotAsked | Yes::Waiting(_) => Some("a person must say yes to this basket first".to_owned()),
             Yes::TooLate(until) => Some(format!("nobody said yes to this basket until {until}")),

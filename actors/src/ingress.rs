@@ -94,6 +94,7 @@ impl IngressActor {
                     let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
                     (Tag::ValidationFailed, words.join("; "))
                 });
+                refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
                 if refused.is_none()
                     && !takes_unenforced_exits
                     && (reading.ask.stop_loss.is_some() || reading.ask.target.is_some() || reading.ask.trailing.is_some())

@@ -126,6 +126,7 @@ pub(super) fn units_of(
         target: None,
         trailing: None,
         test_mode: None,
+        route: None,
     };
     let terms = Terms {
         side: Side::Buy,

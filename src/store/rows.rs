@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
     Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Intent, OrderRecord, OrderType, Price, Product,
-    Quantity, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, TradeId, Trailing, TrailingType, Validity,
+    Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, TradeId, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::persistence::{Alarm, Kept, Level, Slot, Topic};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, \
     strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, stop_loss, \
-    target, trailing_type, trailing_value, test_mode, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
+    target, trailing_type, trailing_value, test_mode, route, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
     average_price, traded_quantity, traded_value, cancel_wanted, modifications, high_water, pending, signal_time, created_at, updated_at, sent_at, seq";
 pub(super) const JOURNAL: &str =
     "client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
@@ -44,6 +44,7 @@ macro_rules! uuids { ($($name:ident)+) => { word! { $($name: |text| uuid(text).m
 
 spelled! { Intent Side Product OrderType Validity Exchange Source TestMode TrailingType Status Tag Level Topic }
 parsed! { ClientId Strategy BrokerOrderId BrokerTag TradeId Price }
+word! { Routed: |text| Routed::read(text).ok(); }
 uuids! { CommandId SignalId BasketId }
 word! {
     Decimal: |text| Decimal::from_str_exact(text).ok();
@@ -180,6 +181,7 @@ fn ask(c: &mut Columns<'_, '_>) -> Result<Ask> {
             _ => return Err(c.unreadable("half of a trailing stop")),
         },
         test_mode: c.maybe()?,
+        route: c.maybe::<Routed>()?.map(Arc::new),
     })
 }
 

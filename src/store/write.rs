@@ -95,9 +95,9 @@ fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
              signal_time, created_at, strategy_name, execution_type, exchange, symbol, test_mode, side, quantity, product, order_type,
              validity, price, trigger_price, stop_loss, target, trailing_type, trailing_value, status, tag, reason, broker_order_id,
              filled_quantity, average_price, traded_quantity, traded_value, cancel_wanted, updated_at, sent_at, trading_date, seq,
-             modifications, high_water, pending)
+             modifications, high_water, pending, route)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-             ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44)",
+             ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45)",
     )?
     .execute(params![
         order.client_id.as_str(),
@@ -144,6 +144,7 @@ fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
         order.modifications,
         order.high_water.as_ref().map(|id| id.as_str()),
         pending(order)?,
+        ask.route.as_deref().map(serde_json::to_string).transpose().map_err(|cause| Error::ToSqlConversionFailure(cause.into()))?,
     ])
 }
 

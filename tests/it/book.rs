@@ -105,6 +105,7 @@ impl Book {
             target: None,
             trailing: None,
             test_mode: None,
+            route: None,
         };
         let sent = LegDraft {
             execution_type: Some(intent.to_string()),

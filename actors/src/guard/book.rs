@@ -2,6 +2,7 @@
 //! reservations from rows. An earlier-registered order that has not ended *is* the reservation, so nothing volatile is
 //! needed and two concurrent entries of one strategy have exactly one winner.
 
+use super::adds::{self, Adding};
 use crate::order::{GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Side, Strategy, Tag, Terms};
 use crate::persistence::Book;
 use crate::watcher::Findings;
@@ -77,12 +78,16 @@ impl<'a> GuardBook<'a> {
         match order.ask.intent {
             Some(Intent::Exit) => None,
             Some(Intent::Adjust) => self.conflicting_quantity(me, instrument, basket).or_else(|| self.cross_strategy(me, instrument)),
-            _ => self
-                .strategy_holds(order)
-                .or_else(|| self.duplicate(order, instrument))
-                .or_else(|| self.strategy_enters(order))
-                .or_else(|| self.conflicting_quantity(me, instrument, basket))
-                .or_else(|| self.cross_strategy(me, instrument)),
+            _ => {
+                let stands = match adds::judge(self.book, order, me.terms, instrument, |other| stands_before(other, order)) {
+                    Adding::Yes => None,
+                    Adding::Never(block) => Some(block),
+                    Adding::No => {
+                        self.strategy_holds(order).or_else(|| self.duplicate(order, instrument)).or_else(|| self.strategy_enters(order))
+                    }
+                };
+                stands.or_else(|| self.conflicting_quantity(me, instrument, basket)).or_else(|| self.cross_strategy(me, instrument))
+            }
         }
     }
 

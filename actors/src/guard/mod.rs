@@ -4,6 +4,7 @@
 //! It judges against the committed book; the only thing it remembers is how often in a row the broker showed less than
 //! our fills, because one odd read must not erase a holding.
 
+mod adds;
 mod book;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use actix::{Actor, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
+pub(crate) use adds::counts_as_trade;
 pub use book::{Block, Candidate, GuardBook, Shrunk, reconcile_with_broker, reductions, verdict};
 
 use crate::broker::{ModifyOrder, Place, Wish};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{BadId, ClientId, CommandId, IdempotencyKey, SignalId};
 use super::money::{Price, Quantity};
 use super::record::OrderRecord;
+use super::routed::{Blocked, Routed};
 use super::words::Source;
 
 /// The most orders that one signal may ask for.
@@ -74,6 +75,12 @@ pub struct LegDraft {
     /// The order that this one repeats or replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CommandId>,
+    /// The terms of the route that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Routed>,
+    /// Why it is refused although its fields may read well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Blocked>,
     /// What the format could not read at all, one sentence a field: refuses the leg, so that a row is left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
@@ -104,6 +111,8 @@ impl LegDraft {
             trailing_value: ask.trailing.map(|trailing| trailing.value.to_string()),
             test_mode: ask.test_mode.map(|word| word.to_string()),
             parent: Some(order.command_id),
+            route: ask.route.as_deref().cloned(),
+            blocked: None,
             unreadable: Vec::new(),
         }
     }

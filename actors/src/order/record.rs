@@ -10,6 +10,7 @@ use super::fact::Terms;
 use super::ids::{BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, SignalId, Strategy};
 use super::instrument::{HoldingKey, InstrumentKey};
 use super::money::{Amount, Price, Quantity};
+use super::routed::Routed;
 use super::tag::Tag;
 use super::words::{Exchange, Intent, OrderType, Product, Side, Source, Status, TestMode, TrailingType, Validity};
 
@@ -47,6 +48,9 @@ pub struct Ask {
     pub trailing: Option<Trailing>,
     /// A mock result.
     pub test_mode: Option<TestMode>,
+    /// The terms of the route that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Arc<Routed>>,
 }
 
 /// How a stop follows the price.

@@ -144,6 +144,7 @@ impl Reader {
             target: self.price("target", leg.target.as_ref()),
             trailing: self.trailing(leg),
             test_mode: self.word("test_mode", leg.test_mode.as_ref(), TestMode::parse, TestMode::choices),
+            route: leg.route.clone().map(Arc::new),
         }
     }
 

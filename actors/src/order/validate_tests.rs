@@ -491,6 +491,8 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             trailing_value,
             test_mode,
             parent: None,
+            route: None,
+            blocked: None,
             unreadable,
         }
     })

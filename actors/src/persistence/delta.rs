@@ -15,7 +15,7 @@ use super::signal::signal_row;
 use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
 use super::unit::{Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration};
-use crate::order::{Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Status, Strategy, Tag, Transition};
+use crate::order::{Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Source, Status, Strategy, Tag, Transition};
 use crate::ports::{JournalRow, SignalRow, Write};
 /// What one unit changes.
 #[derive(Debug)]
@@ -386,7 +386,12 @@ impl Delta {
     /// A signal that had been here before.
     pub(super) fn replay(&mut self, staged: &mut Staged, registration: &Registration, answer: &Result<Answer, NotRegistered>) {
         let (event, words, level) = match answer {
-            Ok(answer) => ("SIGNAL_REPLAYED", format!("the same signal again; basket {} stands", answer.basket_id), Level::Info),
+            // A sender of alerts never reads our answer: a person hears of it instead.
+            Ok(answer) => {
+                let level = if registration.source == Source::Webhook { Level::Warn } else { Level::Info };
+                let words = format!("the same signal again from {}; basket {} stands", registration.user, answer.basket_id);
+                ("SIGNAL_REPLAYED", words, level)
+            }
             Err(error) => ("SIGNAL_CONFLICT", error.to_string(), Level::Warn),
         };
         let text = RowText {

@@ -3,7 +3,7 @@
 
 use super::exit::{ExitSize, size};
 use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote};
-use crate::arming::{Mode, Yes, yes};
+use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
 use crate::order::{GateVerdict, Intent, OrderRecord, Tag, Terms};
 use crate::ports::Session;
@@ -119,7 +119,7 @@ fn is_before_a_person(x: &Inputs<'_>) -> bool {
 
 /// Only an entry that everything else lets through is shown to a person.
 fn needs_a_yes(x: &Inputs<'_>) -> bool {
-    x.standing.mode == Mode::LiveApprove
+    asks_a_person(x.standing, x.order)
         && !x.order.is_exit()
         && !x.order.is_test()
         && !matches!(yes(x.book.control(), x.order.basket_id, x.now), Yes::Given(_))

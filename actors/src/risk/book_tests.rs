@@ -147,6 +147,7 @@ fn an_entry_within_every_limit_goes_on_with_the_verdict_of_every_rule() {
             "risk.max_quantity",
             "risk.max_order_value",
             "risk.max_open_orders",
+            "risk.route_trades",
             "risk.daily_loss",
             "risk.in_doubt"
         ]
@@ -576,4 +577,40 @@ fn a_basket_that_waits_for_a_yes_asks_for_no_quotes_meanwhile() {
     use crate::arming::ArmMode;
     let case = Case::of(market(1)).with(|case| (case.standing, case.unquoted) = (under(ArmMode::Approve), Unquoted::Ask));
     assert_eq!(case.judge(Phase::Open), Judgement::Quote, "before it is shown");
+}
+
+fn routed(mut order: OrderRecord, change: impl FnOnce(&mut crate::order::Routed)) -> OrderRecord {
+    let mut terms = crate::order::Routed { route: "tv".into(), version: 1, adds: 0, trades_per_day: None, approval: false };
+    change(&mut terms);
+    order.ask.route = Some(std::sync::Arc::new(terms));
+    order
+}
+
+#[test]
+fn a_route_bounds_its_trades_of_one_day() {
+    let two = |number| routed(order(number).by(&format!("s{number}")), |terms| terms.trades_per_day = Some(2));
+    let mut yesterday = two(1).ended(Status::Executed, None);
+    yesterday.created_at = at(0) - Duration::days(1);
+    let refused = two(2).ended(Status::Failed, Some(Tag::KillSwitch));
+    let mut cancelled = two(3).sent().ended(Status::Failed, Some(Tag::BrokerCancelled));
+    cancelled.sent_at = Some(at(0));
+    Case::among(two(5), &[yesterday.clone(), refused.clone(), cancelled.clone()], &[]).passes();
+    let words = ["route tv has traded 2 times today", "2 trades of route tv"];
+    Case::among(two(5), &[yesterday, refused, cancelled, two(4).working("B4")], &[]).refused(Tag::RiskLimitsExceeded, &words);
+    Case::among(two(5), &[two(6).working("B6"), two(7).working("B7")], &[]).passes();
+    Case::among(order(5), &[two(3).working("B3"), two(4).working("B4")], &[]).passes();
+}
+
+#[test]
+fn a_route_may_want_a_persons_yes_where_the_account_wants_none() {
+    let asks = routed(order(1), |terms| terms.approval = true);
+    assert!(matches!(Case::of(asks.clone()).judge(Phase::Open), Judgement::Ask { .. }), "on paper");
+    let live = |case: &mut Case| case.standing = under(crate::arming::ArmMode::Live);
+    assert!(matches!(Case::of(asks.clone()).with(live).judge(Phase::Open), Judgement::Ask { .. }));
+    let disarmed = |case: &mut Case| case.standing = under(crate::arming::ArmMode::Disarmed);
+    Case::of(asks).with(disarmed).refused(Tag::NotArmed, &["LIVE-DISARMED"]);
+    let mut leaves = routed(exit(2), |terms| terms.approval = true);
+    leaves.number = 2;
+    let held = Case::among(leaves, &[], &[("trend", sbin_in(Product::Mis), 10)]);
+    assert!(matches!(held.judge(Phase::Open), Judgement::Clear { .. }), "an exit asks nobody");
 }

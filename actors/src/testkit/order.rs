@@ -40,6 +40,7 @@ pub fn order(number: u64) -> OrderRecord {
             target: None,
             trailing: None,
             test_mode: None,
+            route: None,
         },
         status: Status::Created,
         tag: None,

@@ -63,6 +63,7 @@ CREATE TABLE orders (
     pending           TEXT,               -- the terms of a change that may hold at the broker, as JSON, until its book shows them
     signal_time       TEXT NOT NULL,
     seq               INTEGER NOT NULL,   -- the journal row of its last change
+    route             TEXT,               -- the terms of the route that made it, as JSON
     trading_date      TEXT,               -- the IST date of sent_at: brokers' numbers are unique within a day
     UNIQUE (client_id, command_id),
     UNIQUE (client_id, number),

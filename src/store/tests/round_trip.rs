@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
     Amount, Ask, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord,
-    OrderType, Price, Product, Quantity, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, Trailing, TrailingType, Validity,
+    OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, Trailing, TrailingType,
+    Validity,
 };
 use ordergate_actors::ports::{Store, Verdict, Write};
 use proptest::option::of;
@@ -47,7 +48,7 @@ fn ask() -> impl Gen<Value = Ask> {
     );
     let size =
         (of(select(Side::ALL)), of((1i64..=Quantity::MAX).prop_map(|units| Quantity::new(units).unwrap())), of(select(Product::ALL)));
-    let kind = (of(select(OrderType::ALL)), select(Validity::ALL), of(select(TestMode::ALL)));
+    let kind = (of(select(OrderType::ALL)), select(Validity::ALL), of(select(TestMode::ALL)), of(routed()));
     let prices = (of(price()), of(price()), of(price()), of(price()), of(trailing));
     (names, size, kind, prices).prop_map(|((strategy, intent, exchange, symbol), (side, quantity, product), kind, prices)| Ask {
         strategy,
@@ -65,7 +66,13 @@ fn ask() -> impl Gen<Value = Ask> {
         target: prices.3,
         trailing: prices.4,
         test_mode: kind.2,
+        route: kind.3.map(Arc::new),
     })
+}
+
+fn routed() -> impl Gen<Value = Routed> {
+    (text(), 0u64..1_000_000, any::<u32>(), of(any::<u32>()), any::<bool>())
+        .prop_map(|(route, version, adds, trades_per_day, approval)| Routed { route, version, adds, trades_per_day, approval })
 }
 
 fn record() -> impl Gen<Value = OrderRecord> {
@@ -130,6 +137,7 @@ proptest! {
             exchange: first.ask.exchange,
             symbol: first.ask.symbol.clone(),
             test_mode: first.ask.test_mode,
+            route: first.ask.route.clone(),
             ..then.ask
         };
         let moved = OrderRecord {

@@ -114,6 +114,8 @@ impl OrderBody {
             trailing_value: self.trailing_value.or(leg.trailing_value),
             test_mode: self.test_mode.or(leg.test_mode),
             parent: leg.parent,
+            route: leg.route,
+            blocked: leg.blocked,
             unreadable: leg.unreadable,
         }
     }

@@ -104,6 +104,8 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         trailing_value: fields.text("trailing_value"),
         test_mode: common.test_mode.clone(),
         parent: None,
+        route: None,
+        blocked: None,
         unreadable: Vec::new(),
     };
     LegDraft { unreadable: fields.unreadable, ..draft }

@@ -1,7 +1,7 @@
 //! An account that real money moves in takes entries only while a person has armed it; in APPROVE each basket needs a yes.
 
 use super::{Checked, Inputs};
-use crate::arming::{Mode, Yes, yes};
+use crate::arming::{Mode, Yes, asks_a_person, yes};
 use crate::order::Tag;
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
@@ -13,11 +13,16 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let input = format!("{}: {}", standing.mode, standing.why);
     match standing.mode {
         Mode::LiveDisarmed => says(false, input),
-        Mode::Paper | Mode::Live => says(true, input),
-        Mode::LiveApprove => match yes(x.book.control(), x.order.basket_id, x.now) {
-            Yes::TooLate(until) => says(false, format!("LIVE-APPROVE: nobody said yes until {until}")),
-            Yes::Given(at) => says(true, format!("LIVE-APPROVE: a person said yes at {at}")),
+        Mode::Paper | Mode::Live if !asks_a_person(standing, x.order) => says(true, input),
+        Mode::Paper | Mode::Live | Mode::LiveApprove => match yes(x.book.control(), x.order.basket_id, x.now) {
+            Yes::TooLate(until) => says(false, format!("{}: nobody said yes until {until}", approves(standing.mode))),
+            Yes::Given(at) => says(true, format!("{}: a person said yes at {at}", approves(standing.mode))),
             Yes::NotAsked | Yes::Waiting(_) => says(true, input),
         },
     }
+}
+
+/// Who wants the yes.
+fn approves(mode: Mode) -> &'static str {
+    if mode == Mode::LiveApprove { "LIVE-APPROVE" } else { "the route" }
 }

@@ -15,6 +15,7 @@ mod max_open_orders;
 mod max_order_value;
 mod max_quantity;
 mod quantity_unit;
+mod route_trades;
 mod session;
 mod stale;
 
@@ -115,6 +116,7 @@ pub(super) const FOR_ENTRIES: &[fn(&Inputs<'_>) -> Checked] = &[
     max_quantity::check,
     max_order_value::check,
     max_open_orders::check,
+    route_trades::check,
     daily_loss::check,
     in_doubt::check,
 ];

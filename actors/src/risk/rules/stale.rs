@@ -4,7 +4,7 @@
 use chrono::Duration;
 
 use super::{Checked, Inputs};
-use crate::arming::{Mode, Yes, price_time, yes};
+use crate::arming::{Yes, asks_a_person, price_time, yes};
 use crate::order::{Source, Tag};
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
@@ -35,7 +35,7 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
         return Checked::new("risk.stale_signal", Tag::StaleSignal, !older, format!("made at {}", x.order.signal_time), limit);
     }
     let control = x.book.control();
-    if x.standing.mode == Mode::LiveApprove
+    if asks_a_person(x.standing, x.order)
         && let Yes::Waiting(until) | Yes::TooLate(until) = yes(control, x.order.basket_id, x.now)
     {
         // While a person is asked the time to live is theirs; `risk.armed` ends it.
