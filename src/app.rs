@@ -139,7 +139,8 @@ async fn run(
     }
     let site = Arc::new(site(config, connections, alerts));
     let state = web_state(config, secrets, engine.clone(), started_at, render);
-    let state = web::Data::new(state.with_site(Arc::clone(&site)));
+    let tables = Arc::clone(&masters);
+    let state = web::Data::new(state.with_site(Arc::clone(&site)).with_tables(Arc::new(move || tables.table())));
     let journal_open = Arc::clone(&state.journal_open);
     let settings = state.settings.clone();
     let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::configure))
@@ -283,14 +284,14 @@ fn fresh_runtime() -> tokio::runtime::Runtime {
 fn in_force(config: &Config, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Masters> {
     if config.instruments.source == InstrumentSource::Sample {
         let rows = sample(trading_date(now)).map_err(|error| anyhow!("the instrument sample: {error}"))?;
-        return Ok(Masters::new(InstrumentTable::new(rows)));
+        return Ok(Masters::new(InstrumentTable::new(rows)).rolled(config.instruments.rolls.clone()));
     }
     let directory = master::store::directory(&config.storage.directory);
     let loaded = master::store::load(&directory, &config.instruments.exchanges, config.instruments.equity_tick)?;
     for passed_over in &loaded.passed_over {
         tracing::error!(event = "master_passed_over", "{passed_over}");
     }
-    let masters = Masters::of(config.instruments.exchanges.iter().copied(), loaded.table);
+    let masters = Masters::of(config.instruments.exchanges.iter().copied(), loaded.table).rolled(config.instruments.rolls.clone());
     tracing::info!(event = "instruments", rows = masters.table().len(), freshness = ?masters.freshness(now), "the stored masters were read");
     Ok(masters)
 }

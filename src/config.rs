@@ -26,6 +26,7 @@ use ordergate_actors::order::{Amount, ClientId, Exchange};
 use secrecy::SecretString;
 
 use crate::brokers::noren::NorenSettings;
+use crate::instruments::Rolls;
 use crate::instruments::master::EquityTick;
 
 pub use account::{Account, BrokerKind};
@@ -214,6 +215,8 @@ pub struct Instruments {
     pub keep_days: u64,
     /// The unit of the price steps of shares.
     pub equity_tick: EquityTick,
+    /// When continuous futures (`NIFTY1!`) go over to the next month.
+    pub rolls: Rolls,
 }
 
 /// From where instruments are known.

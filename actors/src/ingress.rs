@@ -2,6 +2,8 @@
 //!
 //! What arrives is on disk before anybody acts on it. A leg that is not valid is registered as well, as FAILED.
 
+pub mod naming;
+
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
@@ -82,17 +84,20 @@ impl IngressActor {
     /// stand and fall together: a hedge that cannot be read must not leave its short alone.
     fn read_legs(&self, draft: &SignalDraft, permits: Vec<Permit>, takes_unenforced_exits: bool) -> Vec<NewOrder> {
         let bounds = Bounds { max_notional: self.line.settings.max_notional };
+        let now = self.line.clock.now();
         let mut legs: Vec<NewOrder> = draft
             .legs
             .iter()
             .zip(permits)
             .enumerate()
             .map(|(index, (leg, permit))| {
-                let instrument = validate::named_instrument(leg).and_then(|key| self.line.instruments.find(&key));
-                let reading = validate::read(leg, instrument.as_deref(), &bounds);
+                let named = naming::name(&self.line, &draft.client_id, leg, now);
+                let reading = validate::read_named(&named.leg, named.instrument.as_deref(), named.refused.as_ref(), &bounds);
                 let mut refused = (!reading.violations.is_empty()).then(|| {
                     let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
-                    (Tag::ValidationFailed, words.join("; "))
+                    // That nothing is held says all there is to say about an exit.
+                    let held_nothing = named.refused.filter(|(tag, _)| *tag == Tag::NoPosition);
+                    held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
                 });
                 refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
                 if refused.is_none()
@@ -111,6 +116,7 @@ impl IngressActor {
                     ask: reading.ask,
                     refused,
                     sent: sent_text(leg),
+                    naming: named.naming,
                     parent: leg.parent,
                     permit,
                 }

@@ -174,7 +174,7 @@ pub(super) fn units_of(
             replay_window_ms: 60_000,
             received_at: at,
             signal_time: at,
-            legs: vec![NewOrder { command_id, leg: 0, ask, refused: None, sent, parent: None, permit }],
+            legs: vec![NewOrder { command_id, leg: 0, ask, refused: None, sent, naming: None, parent: None, permit }],
         })),
         order(OrderFact::SendIntended {
             terms,

@@ -1,10 +1,10 @@
-//! `ordergate instruments`: what an alert may name today; fetching the broker's masters; resolving a relative wish.
+//! `ordergate instruments`: what an alert may name today; fetching the broker's masters; which one a name means.
 
 use std::collections::BTreeSet;
 
 use clap::{Args as ClapArgs, Subcommand};
 use ordergate_actors::order::{Exchange, Instrument, Kind, Price, trading_date};
-use ordergate_actors::ports::Clock;
+use ordergate_actors::ports::{Clock, Instruments as _, Purpose, Spelling};
 use ordergate_actors::supervision::EXIT_REFUSED;
 
 use super::print::Page;
@@ -13,8 +13,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, InstrumentSource};
 use crate::instruments::master::plan::master_day;
 use crate::instruments::master::{Downloader, EquityTick, FetchError, Fetched, store};
-use crate::instruments::selector::Selector;
-use crate::instruments::{InstrumentTable, sample};
+use crate::instruments::{InstrumentTable, Masters, sample};
 
 /// Rows that cannot be read are listed up to here.
 const BAD_ROWS_SHOWN: usize = 5;
@@ -45,10 +44,13 @@ enum Command {
         #[arg(long, value_delimiter = ',', value_parser = exchange)]
         exchanges: Vec<Exchange>,
     },
-    /// The one instrument that is meant by words such as "NIFTY weekly ATM+1 CE"
+    /// The one instrument that is meant by RELIANCE, NIFTY1!, NIFTY260929C25000, "NIFTY weekly ATM+1 CE"…
     Resolve {
-        /// Underlying, expiry, strike for an option, and CE, PE or FUT
-        selector: Vec<String>,
+        /// What a chart, a tool or you call it
+        name: Vec<String>,
+        /// The exchange that stands beside it
+        #[arg(long, value_parser = exchange)]
+        at: Option<Exchange>,
         /// The price of the underlying, rupees; needed for ATM
         #[arg(long, value_parser = price)]
         spot: Option<Price>,
@@ -66,7 +68,7 @@ fn price(text: &str) -> Result<Price, String> {
 pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<i32> {
     match &args.command {
         Some(Command::Fetch { from, exchanges }) => fetch(config, from.as_deref(), exchanges),
-        Some(Command::Resolve { selector, spot }) => resolve(config, &selector.join(" "), *spot),
+        Some(Command::Resolve { name, at, spot }) => resolve(config, &name.join(" "), *at, *spot),
         None => search(config, args),
     }
 }
@@ -116,23 +118,19 @@ fn search(config: &Config, args: &Args) -> anyhow::Result<i32> {
     Ok(EXIT_OK)
 }
 
-fn resolve(config: &Config, words: &str, spot: Option<Price>) -> anyhow::Result<i32> {
+fn resolve(config: &Config, words: &str, exchange: Option<Exchange>, spot: Option<Price>) -> anyhow::Result<i32> {
     let mut page = Page::new();
-    let selector: Selector = match words.parse() {
-        Ok(selector) => selector,
-        Err(error) => {
-            page.line(format!("{error}")).show()?;
-            return Ok(EXIT_ATTENTION);
-        }
-    };
     let (table, name) = table(config)?;
-    match selector.resolve(&table, spot, trading_date(SystemClock.now())) {
-        Ok(found) => {
-            page.table(HEADER, [row(&found)]).line(format!("{selector}, by {name}")).show()?;
+    let masters = Masters::new(table).rolled(config.instruments.rolls.clone());
+    let exchange = exchange.map(Exchange::as_str);
+    let spelling = Spelling { exchange, symbol: words.trim(), purpose: Purpose::Open, today: trading_date(SystemClock.now()) };
+    match masters.resolve(&spelling, &|_| spot) {
+        Ok(read) => {
+            page.table(HEADER, [row(&read.instrument)]).line(format!("read by {}; {name}", read.words)).show()?;
             Ok(EXIT_OK)
         }
-        Err(error) => {
-            page.line(format!("{error}")).line(format!("looked up in {name}")).show()?;
+        Err(trouble) => {
+            page.line(trouble.to_string()).line(format!("looked up in {name}")).show()?;
             Ok(EXIT_ATTENTION)
         }
     }

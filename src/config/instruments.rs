@@ -5,6 +5,7 @@ use ordergate_actors::order::Exchange;
 
 use super::reader::Reader;
 use super::{Account, InstrumentSource, Instruments};
+use crate::instruments::Rolls;
 use crate::instruments::master::EquityTick;
 
 /// Reads the section; the accounts decide whether the sample will do.
@@ -23,6 +24,8 @@ pub(super) fn instruments(reader: &mut Reader, accounts: &[Account]) -> Instrume
         scope.text("refresh_ist", "must be a time of day such as 08:30", |text| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok());
     let keep_days = scope.number("keep_days", 1..=3_650);
     let equity_tick = scope.text("equity_tick_unit", "must be paise or rupees", EquityTick::parse);
+    let rolls = [("nfo", Exchange::Nfo), ("bfo", Exchange::Bfo), ("mcx", Exchange::Mcx), ("cds", Exchange::Cds)];
+    let rolls = Rolls::new(rolls.map(|(name, exchange)| (exchange, scope.number(&format!("roll_days.{name}"), 0..=30))));
     let names = scope.texts("exchanges");
     let mut exchanges = Vec::new();
     for (row, name) in names.iter().enumerate() {
@@ -48,6 +51,7 @@ pub(super) fn instruments(reader: &mut Reader, accounts: &[Account]) -> Instrume
         refresh_ist: refresh_ist.unwrap_or_default(),
         keep_days,
         equity_tick: equity_tick.unwrap_or_default(),
+        rolls,
     }
 }
 
@@ -66,6 +70,8 @@ mod tests {
         let instruments = Config::load(None, []).unwrap().instruments;
         assert_eq!((instruments.source, instruments.equity_tick), (InstrumentSource::Sample, EquityTick::Paise));
         assert_eq!(instruments.exchanges, [Exchange::Nse, Exchange::Nfo]);
+        assert_eq!(instruments.rolls.days(Exchange::Mcx), 0);
+        assert_eq!(load("INSTRUMENTS__ROLL_DAYS__MCX", "5").unwrap().instruments.rolls.days(Exchange::Mcx), 5);
         assert_eq!((instruments.refresh_ist.to_string(), instruments.keep_days), ("08:30:00".to_owned(), 10));
     }
 
@@ -78,6 +84,7 @@ mod tests {
             ("INSTRUMENTS__EQUITY_TICK_UNIT", "cents", "must be paise or rupees"),
             ("INSTRUMENTS__EXCHANGES__0", "NCX", "must be one of NSE, BSE, NFO, BFO, MCX, CDS"),
             ("INSTRUMENTS__EXCHANGES__0", "NFO", "instruments.exchanges.1 = "),
+            ("INSTRUMENTS__ROLL_DAYS__MCX", "31", "instruments.roll_days.mcx = "),
             ("ACCOUNT__QUANTITY_UNIT__MCX", "kilos", "account.quantity_unit.mcx = "),
         ] {
             let error = load(key, value).unwrap_err().to_string();

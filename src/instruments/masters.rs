@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Price, Quantity, trading_date};
-use ordergate_actors::ports::Instruments;
+use ordergate_actors::ports::{Instruments, ReadAs, Spelling, Spot, Unresolved};
 use parking_lot::RwLock;
 
 use super::InstrumentTable;
+use super::resolve::{Resolver, Rolls};
 
 /// Whether what can be traded is known for today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,7 @@ pub struct Masters {
     carried: RwLock<HashMap<InstrumentKey, Carried>>,
     needed: RwLock<Needed>,
     wanted: Vec<Exchange>,
+    rolls: Rolls,
 }
 
 impl Masters {
@@ -77,6 +79,12 @@ impl Masters {
     #[must_use]
     pub fn of(wanted: impl IntoIterator<Item = Exchange>, table: InstrumentTable) -> Self {
         Self { table: RwLock::new(Arc::new(table)), wanted: wanted.into_iter().collect(), ..Self::default() }
+    }
+
+    /// With these days before a future's last one on which continuous names go over to the next.
+    #[must_use]
+    pub fn rolled(self, rolls: Rolls) -> Self {
+        Self { rolls, ..self }
     }
 
     /// The table in force. It stays whole for whoever holds it, also after a swap.
@@ -185,6 +193,13 @@ impl Instruments for Masters {
 
     fn has_derivatives(&self, underlying: &str) -> Option<bool> {
         self.table.read().has_derivatives(underlying)
+    }
+
+    fn resolve(&self, spelling: &Spelling<'_>, spot: &Spot<'_>) -> Result<ReadAs, Unresolved> {
+        let table = self.table();
+        let row = |key: &InstrumentKey| Instruments::find(self, key);
+        let read = Resolver { table: &table, rolls: &self.rolls, row: &row }.read(spelling, spot)?;
+        Ok(ReadAs { instrument: self.with_learned(read.instrument), ..read })
     }
 }
 

@@ -138,15 +138,6 @@ impl InstrumentTable {
         let keys = near.into_iter().take(count).filter_map(|(.., at)| self.at(at));
         keys.map(|row| row.key.clone()).collect()
     }
-
-    /// The underlyings most like this name, the likest first.
-    #[must_use]
-    pub fn nearest_underlyings(&self, name: &str, count: usize) -> Vec<Arc<str>> {
-        let upper = name.to_ascii_uppercase();
-        let mut near: Vec<(usize, &Arc<str>)> = self.underlyings.iter().map(|other| (distance(&upper, other), other)).collect();
-        near.sort_unstable();
-        near.into_iter().take(count).map(|(_, name)| Arc::clone(name)).collect()
-    }
 }
 
 fn common_start(a: &str, b: &str) -> usize {
@@ -154,7 +145,7 @@ fn common_start(a: &str, b: &str) -> usize {
 }
 
 /// How many letters must be put in, taken out or changed to make one of the other.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<u8> = b.bytes().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (line, letter) in a.bytes().enumerate() {

@@ -3,7 +3,8 @@
 //!
 //! - the underlying, with its exchange before it if it is traded in several;
 //! - the expiry: `near`, `next`, `far` or a number from 0 (the rank among all expiries), `weekly`, `weekly+1`, `monthly`,
-//!   `monthly+1`, or a date (`2026-11-24`, `24NOV26`);
+//!   `monthly+1`, `1!` or `2!` (the monthly ones as charts roll them), a month (`2026-11`) or a date (`2026-11-24`,
+//!   `24NOV26`);
 //! - for an option the strike: `ATM`, `ATM+2`, `ATM-1` (strikes up and down the list, whichever the right), or a price;
 //! - `CE`, `PE` or `FUT`.
 //!
@@ -16,10 +17,10 @@ mod tests;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use ordergate_actors::order::{Exchange, Price, Right};
 
-pub use resolve::Unresolved;
+pub use resolve::{Centre, Settled, Unresolved};
 
 /// A relative wish, read from its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,10 @@ pub enum Expiry {
     Weekly(usize),
     /// The so-manieth last expiry of a calendar month.
     Monthly(usize),
+    /// As `Monthly`, from 1 on, and the nearest gives way so many days before its last one as the settings say.
+    Continuous(usize),
+    /// The last expiry of this year and month.
+    InMonth(i32, u32),
     /// This day.
     On(NaiveDate),
 }
@@ -129,6 +134,14 @@ fn read_strike(word: &str) -> Result<Strike, String> {
     }
 }
 
+/// `2026-11`
+fn month(word: &str) -> Option<Expiry> {
+    let (year, month) = word.split_once('-')?;
+    let is_whole = year.len() == 4 && month.len() == 2 && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let first = NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1).filter(|_| is_whole)?;
+    Some(Expiry::InMonth(first.year(), first.month()))
+}
+
 fn read_expiry(word: &str) -> Result<Expiry, String> {
     let later = |rest: &str| match rest {
         "" => Some(0),
@@ -143,11 +156,12 @@ fn read_expiry(word: &str) -> Result<Expiry, String> {
         "NEAR" => Some(Expiry::Rank(0)),
         "NEXT" => Some(Expiry::Rank(1)),
         "FAR" => Some(Expiry::Rank(2)),
+        "1!" | "2!" | "3!" | "4!" | "5!" | "6!" | "7!" | "8!" | "9!" => word.trim_end_matches('!').parse().ok().map(Expiry::Continuous),
         _ if word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit()) => word.parse().ok().map(Expiry::Rank),
         _ => match (word.strip_prefix("WEEKLY"), word.strip_prefix("MONTHLY")) {
             (Some(rest), _) => later(rest).map(Expiry::Weekly),
             (_, Some(rest)) => later(rest).map(Expiry::Monthly),
-            _ => date(word).ok().map(Expiry::On),
+            _ => date(word).ok().map(Expiry::On).or_else(|| month(word)),
         },
     };
     found.ok_or_else(|| {
@@ -168,6 +182,8 @@ impl fmt::Display for Expiry {
             Self::Rank(rank) => rank.fmt(f),
             Self::Weekly(count) => later(f, "weekly", *count),
             Self::Monthly(count) => later(f, "monthly", *count),
+            Self::Continuous(month) => write!(f, "{month}!"),
+            Self::InMonth(year, month) => write!(f, "{year:04}-{month:02}"),
             Self::On(day) => day.fmt(f),
         }
     }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Kind, Price};
-use ordergate_actors::ports::Instruments;
+use ordergate_actors::ports::{Instruments, ReadAs, Spelling, Spot, Unresolved};
 
+use super::index::Index;
 use super::packed::Packed;
+use super::resolve::{Resolver, Rolls};
 use super::search;
 
 /// The instrument master of one day.
@@ -22,6 +24,7 @@ pub struct InstrumentTable {
     pub(super) signatures: Vec<u64>,
     by_symbol: Vec<u32>,
     by_token: Vec<u32>,
+    pub(super) index: Index,
     /// The few rows whose price band is known.
     bands: HashMap<u32, (Price, Price)>,
     days: BTreeMap<Exchange, NaiveDate>,
@@ -86,6 +89,7 @@ impl InstrumentTable {
         // Of two rows with one token the first counts.
         by_token.sort_by_key(|at| self.number(*at));
         (self.by_symbol, self.by_token) = (by_symbol, by_token);
+        self.index = self.indexed();
     }
 
     fn name(&self, at: u32) -> Option<(Exchange, &str)> {
@@ -168,16 +172,24 @@ impl InstrumentTable {
             + self.text.capacity()
             + self.signatures.capacity() * size_of::<u64>()
             + (self.by_symbol.capacity() + self.by_token.capacity()) * size_of::<u32>()
+            + self.index.heap_bytes()
             + underlyings
             + self.bands.capacity() * (size_of::<(u32, (Price, Price))>() + 1)
     }
 }
 
-impl Instruments for InstrumentTable {
-    fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
-        let wanted = Some((key.exchange, &*key.symbol));
+impl InstrumentTable {
+    /// The instrument of that name at that exchange.
+    pub(super) fn named(&self, exchange: Exchange, symbol: &str) -> Option<Arc<Instrument>> {
+        let wanted = Some((exchange, symbol));
         let place = self.by_symbol.binary_search_by(|at| self.name(*at).cmp(&wanted)).ok()?;
         self.at(*self.by_symbol.get(place)?)
+    }
+}
+
+impl Instruments for InstrumentTable {
+    fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
+        self.named(key.exchange, &key.symbol)
     }
 
     fn as_of(&self, exchange: Exchange) -> Option<NaiveDate> {
@@ -186,6 +198,10 @@ impl Instruments for InstrumentTable {
 
     fn has_derivatives(&self, underlying: &str) -> Option<bool> {
         self.with_derivatives.as_ref().map(|names| names.contains(underlying))
+    }
+
+    fn resolve(&self, spelling: &Spelling<'_>, spot: &Spot<'_>) -> Result<ReadAs, Unresolved> {
+        Resolver { table: self, rolls: &Rolls::default(), row: &|key| Instruments::find(self, key) }.read(spelling, spot)
     }
 }
 

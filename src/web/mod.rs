@@ -26,4 +26,4 @@ mod webhook;
 pub use problem::Problem;
 pub use routes::{Guard, ROUTES, Route, configure};
 pub use settings::{Account, ApiKey, Source, WebSettings};
-pub use state::{Paths, Render, WebState};
+pub use state::{Paths, Render, Tables, WebState};

@@ -7,7 +7,7 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, approvals, arming, attention, broker, controls, diagnostics, exits, intents, order, orderbook, positions, verdicts,
+    alarms, approvals, arming, attention, broker, controls, diagnostics, exits, intents, order, orderbook, positions, symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -63,6 +63,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/orders/{command_id}", Guard::Key),
     route("GET", "/dashboard/positions", Guard::Key),
     route("GET", "/dashboard/attention", Guard::Key),
+    route("GET", "/dashboard/symbols/search", Guard::Key),
+    route("GET", "/dashboard/symbols/expiries", Guard::Key),
+    route("GET", "/dashboard/symbols/contracts", Guard::Key),
+    route("GET", "/dashboard/symbols/resolve", Guard::Key),
     route("GET", "/dashboard/diagnostics/orders", Guard::Key),
     route("GET", "/dashboard/diagnostics/intent-verification", Guard::Key),
     route("POST", "/dashboard/intent/generic", Guard::Key),
@@ -110,6 +114,10 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
+        .service(at("/symbols/search", "GET").route(web::get().to(symbols::search)))
+        .service(at("/symbols/expiries", "GET").route(web::get().to(symbols::expiries)))
+        .service(at("/symbols/contracts", "GET").route(web::get().to(symbols::contracts)))
+        .service(at("/symbols/resolve", "GET").route(web::get().to(symbols::resolve)))
         .service(at("/diagnostics/orders", "GET").route(web::get().to(diagnostics::orders)))
         .service(at("/diagnostics/intent-verification", "GET").route(web::get().to(diagnostics::intent_verification)))
         .service(at("/intent/generic", "POST").route(web::post().to(intents::generic)))

@@ -14,10 +14,14 @@ use super::auth::{Authenticator, Keys};
 use super::problem::Problem;
 use super::settings::WebSettings;
 use super::unauthorized::Refusals;
+use crate::instruments::InstrumentTable;
 use crate::readiness::Site;
 
 /// Renders the metrics as Prometheus text.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Today's table of instruments, for people who search it.
+pub type Tables = Arc<dyn Fn() -> Arc<InstrumentTable> + Send + Sync>;
 
 /// Where things are, for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -46,6 +50,8 @@ pub struct WebState {
     pub paths: Paths,
     /// What going live needs; that of paper unless it is put in place.
     pub site: Arc<Site>,
+    /// What can be traded; an empty table unless it is put in place.
+    pub tables: Tables,
     pub(super) sources: Authenticator,
     pub(super) keys: Keys,
     pub(super) refusals: Refusals,
@@ -71,6 +77,7 @@ impl WebState {
             journal_open: Arc::new(AtomicBool::new(true)),
             paths,
             site: Arc::default(),
+            tables: Arc::new(Arc::default),
             sources,
             keys,
             refusals: Refusals::default(),
@@ -81,6 +88,12 @@ impl WebState {
     #[must_use]
     pub fn with_site(self, site: Arc<Site>) -> Self {
         Self { site, ..self }
+    }
+
+    /// The same state with the instruments that can be searched.
+    #[must_use]
+    pub fn with_tables(self, tables: Tables) -> Self {
+        Self { tables, ..self }
     }
 
     /// The time, from the engine's clock.

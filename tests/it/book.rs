@@ -122,6 +122,7 @@ impl Book {
             ask,
             refused: refused.map(|(tag, reason)| (tag, reason.to_owned())),
             sent: serde_json::to_string(&sent).unwrap(),
+            naming: None,
             parent: None,
             permit: self.admission.force(),
         }

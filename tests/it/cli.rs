@@ -356,7 +356,7 @@ fn a_relative_wish_is_resolved_and_what_cannot_be_is_said() {
     let here = tempfile::tempdir().unwrap();
     let output = run(here.path(), &["instruments", "resolve", "NIFTY near ATM+1 CE", "--spot", "25712.35"]);
     assert_eq!(code(&output), 0, "{}", out(&output));
-    assert!(out(&output).contains("C25750") && out(&output).contains("NIFTY near ATM+1 CE, by the sample"), "{}", out(&output));
+    assert!(out(&output).contains("C25750") && out(&output).contains("read by the wish NIFTY near ATM+1 CE, last day"), "{}", out(&output));
     let output = run(here.path(), &["instruments", "resolve", "NIFTY", "near", "ATM", "CE"]);
     assert_eq!(code(&output), 1);
     assert!(out(&output).contains("ATM needs the price of NIFTY"), "{}", out(&output));

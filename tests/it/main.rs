@@ -19,5 +19,6 @@ mod readiness;
 mod simulator;
 mod status_log;
 mod support;
+mod symbols;
 mod telemetry;
 mod webhook;

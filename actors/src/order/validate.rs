@@ -11,6 +11,7 @@ use super::ids::Strategy;
 use super::instrument::{Instrument, InstrumentKey};
 use super::money::{Amount, Price, Quantity, decimal};
 use super::record::{Ask, Trailing};
+use super::tag::Tag;
 use super::words::{Exchange, Intent, OrderType, Product, Side, TestMode, TrailingType, Validity};
 
 /// One thing wrong with one field.
@@ -55,13 +56,22 @@ pub fn named_instrument(leg: &LegDraft) -> Option<InstrumentKey> {
 /// Reads one leg against the instrument found for it (`None`: the symbol is not in today's master).
 #[must_use]
 pub fn read(leg: &LegDraft, instrument: Option<&Instrument>, bounds: &Bounds) -> Reading {
+    read_named(leg, instrument, None, bounds)
+}
+
+/// As [`read`]; `refused` says why the symbol is no instrument, where more is known about that than its absence.
+#[must_use]
+pub fn read_named(leg: &LegDraft, instrument: Option<&Instrument>, refused: Option<&(Tag, String)>, bounds: &Bounds) -> Reading {
     let mut reader = Reader { violations: Vec::new() };
     for message in &leg.unreadable {
         reader.wrong("signal", clean(message, 200));
     }
     let ask = reader.fields(leg);
     reader.required(leg, &ask);
-    reader.against_instrument(&ask, instrument);
+    match refused {
+        Some((_, why)) => reader.wrong("tradingsymbol", why.as_str()),
+        None => reader.against_instrument(&ask, instrument),
+    }
     reader.prices(&ask, reference_price(leg, &ask));
     reader.protection(leg, &ask);
     if let (Some(price), Some(quantity)) = (ask.price, ask.quantity) {

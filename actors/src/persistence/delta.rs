@@ -206,11 +206,12 @@ impl Delta {
             seq,
         };
         let subject = (Some(leg.command_id), Some(registration.signal_id));
-        let inputs = CreatedInputs::of(&created, signal).text(&leg.sent);
+        let inputs = CreatedInputs::of(&created, leg.naming.as_ref(), signal).text(&leg.sent);
+        let naming = leg.naming.as_ref().map(|naming| Arc::from(naming.to_string()));
         let text =
             |event, from, reason, inputs| RowText { event, from, reason, who: Arc::clone(&registration.user), inputs, level: Level::Info };
         let created = Arc::new(created);
-        self.row(staged, client.clone(), subject, Some(&created), text(CREATED, None, None, inputs));
+        self.row(staged, client.clone(), subject, Some(&created), text(CREATED, None, naming, inputs));
         let record = match &leg.refused {
             None => created,
             Some((tag, reason)) => {

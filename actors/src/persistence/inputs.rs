@@ -11,7 +11,7 @@ use crate::order::{
     Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, OrderFact, OrderRecord, Resolution, Source, Status,
     Tag, Terms,
 };
-use crate::ports::{JournalRow, SignalRow};
+use crate::ports::{JournalRow, Naming, SignalRow};
 
 /// The event of a new order.
 pub(super) const CREATED: &str = "INTENT_CREATED";
@@ -61,15 +61,19 @@ pub(super) struct SignalInputs {
 pub(super) struct CreatedInputs {
     pub(super) broker_tag: BrokerTag,
     pub(super) order: NewOrderInputs,
+    /// How its instrument was read. A replay takes the order's own symbol: what a name meant that day is not asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) naming: Option<Naming>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) signal: Option<SignalInputs>,
 }
 
 impl CreatedInputs {
     /// Of an order as it is registered, with its signal if it is the first of it.
-    pub(super) fn of(order: &OrderRecord, signal: Option<&SignalRow>) -> Self {
+    pub(super) fn of(order: &OrderRecord, naming: Option<&Naming>, signal: Option<&SignalRow>) -> Self {
         Self {
             broker_tag: order.broker_tag.clone(),
+            naming: naming.cloned(),
             order: NewOrderInputs {
                 number: order.number,
                 leg: order.leg,

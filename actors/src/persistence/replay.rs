@@ -119,7 +119,7 @@ impl Replay {
     }
 
     fn created(&mut self, row: &JournalRow) -> Result<(), String> {
-        let CreatedInputs { broker_tag, order, signal } = parsed(row)?;
+        let CreatedInputs { broker_tag, order, signal, .. } = parsed(row)?;
         let NewOrderInputs { number, leg, basket_id, parent_command_id, source, signal_time, ask } = order;
         let client_id = row.client_id.clone().ok_or("it has no account")?;
         let command_id = row.command_id.ok_or("it names no order")?;

@@ -14,7 +14,7 @@ use crate::broker::CallKind;
 use crate::order::{
     Ask, BasketId, ClientId, CommandId, HoldingKey, IdempotencyKey, OrderFact, OrderRecord, SignalId, Source, Strategy, Tag,
 };
-use crate::ports::JournalRow;
+use crate::ports::{JournalRow, Naming};
 
 /// One thing to write down.
 #[derive(Debug)]
@@ -124,6 +124,8 @@ pub struct NewOrder {
     pub refused: Option<(Tag, String)>,
     /// The leg as it was sent, as JSON text.
     pub sent: String,
+    /// How its instrument was read, where it was not sent under its own name.
+    pub naming: Option<Naming>,
     /// The order that it repeats or replaces.
     pub parent: Option<CommandId>,
     /// Its right to be in the line.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::spelling::{ReadAs, Rule, Spelling, Spot, Unresolved, Why};
 use crate::order::{Exchange, Instrument, InstrumentKey, Price};
 
 /// The instrument master of today.
@@ -23,6 +24,22 @@ pub trait Instruments: Send + Sync + std::fmt::Debug + 'static {
     /// Whether the underlying has live derivatives on any exchange; `None` if the master does not tell.
     fn has_derivatives(&self, _underlying: &str) -> Option<bool> {
         None
+    }
+
+    /// The one instrument that a spelling means, and by which rule. A list of instruments knows their own names only.
+    ///
+    /// # Errors
+    /// [`Unresolved`] when it means none, or several; never a choice between two.
+    fn resolve(&self, spelling: &Spelling<'_>, _spot: &Spot<'_>) -> Result<ReadAs, Unresolved> {
+        let key = spelling.exchange.and_then(Exchange::parse).map(|exchange| InstrumentKey::new(exchange, spelling.symbol));
+        match key.and_then(|key| self.find(&key)) {
+            Some(instrument) => Ok(ReadAs { instrument, rule: Rule::BrokerSymbol, words: "the broker's own symbol".to_owned() }),
+            None => {
+                let beside = spelling.exchange.map_or_else(String::new, |exchange| format!(" of {exchange}"));
+                let text = format!("{} is not in today's instrument master{beside}", spelling.symbol);
+                Err(Unresolved { why: Why::Unknown, text, near: Vec::new() })
+            }
+        }
     }
 }
 

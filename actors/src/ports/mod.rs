@@ -5,6 +5,7 @@ mod broker;
 mod budget;
 mod clock;
 mod market;
+mod spelling;
 mod store;
 
 pub use broker::{
@@ -14,4 +15,5 @@ pub use broker::{
 pub use budget::{Budget, BudgetChange};
 pub use clock::{Clock, Ids};
 pub use market::{Instruments, Quote, Quotes};
+pub use spelling::{Closable, Naming, Purpose, ReadAs, Rule, Spelling, Spot, Unresolved, Why};
 pub use store::{AccountHead, Anchor, JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};

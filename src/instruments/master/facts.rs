@@ -20,6 +20,14 @@ pub struct BadFacts(#[from] config::ConfigError);
 pub struct Facts {
     index: Vec<Index>,
     alias: Vec<Alias>,
+    called: Vec<Called>,
+}
+
+/// What charts and tools call an underlying.
+#[derive(Debug, Clone, Deserialize)]
+struct Called {
+    name: String,
+    underlying: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -60,6 +68,11 @@ impl Facts {
     /// The underlying's own name.
     pub(super) fn underlying<'a>(&'a self, exchange: Exchange, symbol: &'a str) -> &'a str {
         self.alias.iter().find(|row| row.exchange == exchange && row.symbol == symbol).map_or(symbol, |row| row.underlying.as_str())
+    }
+
+    /// What charts and other tools call some underlyings, and their own names.
+    pub(in crate::instruments) fn called(self) -> Vec<(String, String)> {
+        self.called.into_iter().map(|row| (row.name, row.underlying)).collect()
     }
 
     /// Adds the indices of this exchange that the rows lack.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::instruments::InstrumentTable;
+use crate::instruments::{InstrumentTable, Rolls};
 use ordergate_actors::order::{Instrument, InstrumentKey, Kind, Quantity};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -53,12 +53,17 @@ fn table() -> InstrumentTable {
     InstrumentTable::new(rows)
 }
 
+fn named(words: &str, table: &InstrumentTable, today: &str) -> Result<Arc<Instrument>, Unresolved> {
+    let selector: Selector = words.parse().unwrap();
+    selector.resolve(table, &Centre::Said(None), day(today), &Rolls::default()).map(|settled| settled.instrument)
+}
+
 fn resolve(text: &str, spot: &str, today: &str) -> String {
     let spot = (!spot.is_empty()).then(|| Price::parse(spot).unwrap());
     match text.parse::<Selector>() {
         Err(error) => error.to_string(),
-        Ok(selector) => match selector.resolve(&table(), spot, day(today)) {
-            Ok(found) => found.key.symbol.to_string(),
+        Ok(selector) => match selector.resolve(&table(), &Centre::Said(spot), day(today), &Rolls::default()) {
+            Ok(found) => found.instrument.key.symbol.to_string(),
             Err(error) => error.to_string(),
         },
     }
@@ -134,8 +139,7 @@ fn the_futures_say_which_expiry_is_the_monthly_one() {
     options(Exchange::Nfo, "X", &["2026-11-24", "2026-12-01", "2026-12-08", "2027-03-23", "2027-03-30"], &["100"], &mut rows);
     futures(Exchange::Nfo, "X", &["2026-11-24", "2026-12-29"], &mut rows);
     let table = InstrumentTable::new(rows);
-    let resolve =
-        |words: &str, today| words.parse::<Selector>().unwrap().resolve(&table, None, day(today)).map(|row| row.key.symbol.to_string());
+    let resolve = |words: &str, today| named(words, &table, today).map(|row| row.key.symbol.to_string());
     assert_eq!(resolve("X monthly 100 CE", "2026-11-20").unwrap(), "X-2026-11-24-C100");
     assert_eq!(resolve("X monthly+2 100 CE", "2026-11-20").unwrap(), "X-2027-03-30-C100");
     for (words, today) in [("X monthly+1 100 CE", "2026-11-20"), ("X monthly 100 CE", "2026-12-02")] {
@@ -158,12 +162,12 @@ fn what_is_not_one_instrument_is_said_with_the_names() {
     let mut rows = Vec::new();
     futures(Exchange::Nfo, "X", &["2026-11-23"], &mut rows);
     rows.push(Instrument { key: InstrumentKey::new(Exchange::Nfo, "X-MINI"), ..rows[0].clone() });
-    let error = "X near FUT".parse::<Selector>().unwrap().resolve(&InstrumentTable::new(rows), None, day("2026-11-20")).unwrap_err();
+    let error = named("X near FUT", &InstrumentTable::new(rows), "2026-11-20").unwrap_err();
     assert_eq!(error.to_string(), "X 2026-11-23 FUT is not one instrument: NFO:X-2026-11-23-F, NFO:X-MINI");
     let mut rows = Vec::new();
     options(Exchange::Nfo, "X", &["2026-11-23"], &["100"], &mut rows);
     rows.truncate(1);
-    let error = "X near 100 PE".parse::<Selector>().unwrap().resolve(&InstrumentTable::new(rows), None, day("2026-11-20")).unwrap_err();
+    let error = named("X near 100 PE", &InstrumentTable::new(rows), "2026-11-20").unwrap_err();
     assert_eq!(error.to_string(), "X 2026-11-23 100 PE is not listed");
 }
 
@@ -197,6 +201,7 @@ proptest! {
         underlying in "[A-Z&-]{1,12}",
         expiry in prop_oneof![
             (0_usize..100).prop_map(Expiry::Rank), (0_usize..=255).prop_map(Expiry::Weekly), (0_usize..=255).prop_map(Expiry::Monthly),
+            (1_usize..=9).prop_map(Expiry::Continuous), (1_i32..9_999, 1_u32..=12).prop_map(|(year, month)| Expiry::InMonth(year, month)),
             (0_u64..20_000).prop_map(|n| Expiry::On(NaiveDate::default() + chrono::Days::new(n))),
         ],
         contract in prop_oneof![

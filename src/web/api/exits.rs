@@ -1,9 +1,14 @@
 //! `POST /dashboard/positions/exit` and `/exit-all`: closing what strategies hold, at the market.
 
+use std::collections::BTreeSet;
+
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::engine::exit_leg;
-use ordergate_actors::order::{ClientId, Exchange, HoldingKey, IdempotencyKey, LegDraft, MAX_LEGS, Product, Quantity, Source, Strategy};
+use ordergate_actors::order::{
+    ClientId, Exchange, HoldingKey, IdempotencyKey, InstrumentKey, LegDraft, MAX_LEGS, Product, Quantity, Source, Strategy, trading_date,
+};
+use ordergate_actors::ports::{Closable, Purpose, Spelling, Why};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -51,6 +56,30 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    /// This filter for a symbol; for a name that is none, for the one of what is held that it means.
+    fn of_symbol(self, state: &WebState, client_id: &ClientId, symbol: String, exchange: Option<Exchange>) -> Result<Self, Problem> {
+        let exact = Self { symbol: Some(symbol.clone()), exchange, ..self.clone() };
+        if !exact.eligible(state, client_id).is_empty() {
+            return Ok(exact);
+        }
+        let held: BTreeSet<InstrumentKey> = self.eligible(state, client_id).into_iter().map(|(_, key)| key.instrument).collect();
+        let held: Vec<InstrumentKey> = held.into_iter().collect();
+        let purpose = Purpose::Close(Closable { held: &held, entering: &[] });
+        let spelling =
+            Spelling { exchange: exchange.map(Exchange::as_str), symbol: symbol.trim(), purpose, today: trading_date(state.now()) };
+        match state.engine.line().instruments.resolve(&spelling, &|_| None) {
+            Ok(read) => {
+                let key = &read.instrument.key;
+                Ok(Self { symbol: Some(key.symbol.to_string()), exchange: Some(key.exchange), ..self })
+            }
+            Err(trouble) if trouble.why == Why::Ambiguous => {
+                let remedy = "name one by its symbol, or name the strategy and the exchange";
+                Err(Problem::bad_request("ambiguous", trouble.to_string(), remedy).with("holdings", json!(trouble.near)))
+            }
+            Err(_) => Ok(exact),
+        }
+    }
+
     fn eligible(&self, state: &WebState, client_id: &ClientId) -> Vec<(Strategy, HoldingKey)> {
         let fits = |strategy: &Strategy, key: &HoldingKey| {
             self.strategy.as_ref().is_none_or(|wanted| wanted == strategy)
@@ -71,15 +100,11 @@ impl Filter {
 /// Exits one symbol.
 pub(in crate::web) async fn exit(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, sent) = typed::<ExitBody>(payload, request.headers(), &state.settings).await?;
-    let filter = Filter {
-        strategy: body.strategy,
-        symbol: Some(body.symbol),
-        exchange: body.exchange,
-        product: body.product,
-        quantity: body.quantity,
-    };
+    let client_id = state.account(body.client_id.as_deref())?;
+    let named = Filter { strategy: body.strategy, symbol: None, exchange: None, product: body.product, quantity: body.quantity };
+    let filter = named.of_symbol(&state, &client_id, body.symbol, body.exchange)?;
     let asking = Asking {
-        client_id: state.account(body.client_id.as_deref())?,
+        client_id,
         source: Source::Dashboard,
         user: who(&request),
         key: key(request.headers(), body.idempotency_key.as_deref())?,

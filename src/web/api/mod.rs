@@ -13,6 +13,7 @@ pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
 pub(super) mod positions;
+pub(super) mod symbols;
 pub(super) mod verdicts;
 
 use std::sync::Arc;

@@ -25,10 +25,12 @@ pub(in crate::web) async fn detail(request: HttpRequest, state: Data<WebState>) 
     let journal: Vec<Value> = rows.iter().map(step).collect();
     let gates: Vec<Value> = journal.iter().filter_map(|row| row.get("gates")).filter_map(Value::as_array).flatten().cloned().collect();
     let row = OrderRow::for_sender(&state, &order, false);
+    let naming = journal.iter().find_map(|row| row.get("inputs")?.get("naming")).cloned();
     Ok(HttpResponse::Ok().json(json!({
         "words": row.words,
         "remedy": row.remedy,
         "order": row,
+        "naming": naming,
         "fills": fills,
         "gates": gates,
         "journal": journal,

@@ -9,7 +9,7 @@ use actix_web::{App, HttpServer};
 use chrono::NaiveDate;
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
 use ordergate::brokers::paper::{PaperBroker, PaperSettings};
-use ordergate::instruments::{InstrumentTable, sample};
+use ordergate::instruments::{InstrumentTable, Masters, Rolls, sample};
 use ordergate::readiness::Site;
 use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::SqliteStore;
@@ -50,6 +50,8 @@ pub(crate) struct Plan {
     pub site: Arc<Site>,
     /// Whether the broker says that real money moves.
     pub is_live: bool,
+    /// When continuous futures go over to the next month.
+    pub rolls: Rolls,
 }
 
 impl Default for Plan {
@@ -63,6 +65,7 @@ impl Default for Plan {
             account: Box::new(|_| {}),
             site: Arc::default(),
             is_live: false,
+            rolls: Rolls::default(),
         }
     }
 }
@@ -159,7 +162,8 @@ impl House {
         // A later process has a later clock.
         let clock = TokioClock::from(morning() + chrono::Duration::hours(seed - 7));
         let today: NaiveDate = ordergate_actors::order::trading_date(clock.now());
-        let table: Arc<dyn Instruments> = Arc::new(InstrumentTable::new(sample(today).unwrap()));
+        let masters = Arc::new(Masters::new(InstrumentTable::new(sample(today).unwrap())).rolled(plan.rolls));
+        let table: Arc<dyn Instruments> = Arc::clone(&masters) as _;
         let market = Arc::new(ScriptedMarket::new());
         for symbol in ["SBIN-EQ", "RELIANCE-EQ", "INFY-EQ"] {
             quote(&market, symbol, "800.00", "800.50");
@@ -210,7 +214,9 @@ impl House {
         );
         (plan.web)(&mut web);
         let render: ordergate::web::Render = Arc::new(|| "ordergate_up 1\n".to_owned());
-        let state = WebState::new(engine.clone(), web, clock.now(), render, Paths::default()).with_site(plan.site);
+        let state = WebState::new(engine.clone(), web, clock.now(), render, Paths::default())
+            .with_site(plan.site)
+            .with_tables(Arc::new(move || masters.table()));
         let state = Data::new(state);
         let shared = state.clone();
         let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure))
