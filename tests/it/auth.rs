@@ -130,12 +130,12 @@ async fn no_secret_reaches_a_row_or_an_answer() {
 /// Wherever a source's secret stands in the open, it would be stored with the order.
 #[actix_web::test]
 async fn a_secret_outside_of_its_field_is_refused_and_never_stored() {
-    let quoted = "quo\"ted\\secret";
+    const QUOTED: &str = "quo\"ted\\secret";
     let also_quoted = |web: &mut ordergate::web::WebSettings| {
-        web.sources[0].previous = Some(secrecy::SecretString::from(quoted));
+        web.sources[0].previous = Some(secrecy::SecretString::from(QUOTED));
     };
     let house = House::with(Plan { web: Box::new(also_quoted), ..Plan::default() }).await;
-    for leaked in [SECRET, quoted] {
+    for leaked in [SECRET, QUOTED] {
         for field in ["strategy_name", "comment", "something_else", "idempotency_key"] {
             let mut body = secret(entry("a"));
             body[field] = json!(format!("it is {leaked}"));
