@@ -1,5 +1,5 @@
-//! The instrument table with 200,000 rows: search beside a plain linear scan of the same symbols, reading a master
-//! beside splitting its text, and what a row takes. `cargo bench --bench instruments`.
+//! The instrument table with 200,000 rows: search beside a plain linear scan of the same symbols, which instrument a name
+//! means, reading a master beside splitting its text, and what a row takes. `cargo bench --bench instruments`.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use chrono::{Days, NaiveDate};
 use ordergate::instruments::InstrumentTable;
 use ordergate::instruments::master::{EquityTick, Facts, parse, render};
 use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Kind, Price, Quantity, Right};
-use ordergate_actors::ports::Instruments;
+use ordergate_actors::ports::{Closable, Instruments, Purpose, Spelling};
 
 const ROWS: u32 = 200_000;
 const ROUNDS: usize = 200;
@@ -44,6 +44,90 @@ fn rows() -> Vec<Instrument> {
         }
     };
     (0..ROWS).map(row).collect()
+}
+
+/// The same with what names are read against beside options: futures, an index, shares of two exchanges.
+fn with_shares(mut rows: Vec<Instrument>) -> Vec<Instrument> {
+    let first = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
+    let like = |exchange, symbol: &str, underlying: &str, kind, row: &Instrument, token| Instrument {
+        key: InstrumentKey::new(exchange, symbol),
+        underlying: Arc::from(underlying),
+        kind,
+        token,
+        ..row.clone()
+    };
+    let mut more = Vec::new();
+    let mut add = |exchange, symbol: String, underlying: &str, kind| {
+        let token = ROWS + u32::try_from(more.len()).unwrap();
+        more.push(like(exchange, &symbol, underlying, kind, &rows[0], token));
+    };
+    for number in 0..200 {
+        let name = if number == 17 { "NIFTY".to_owned() } else { format!("STOCK{number:03}") };
+        for expiry in [first, first + Days::new(35), first + Days::new(63)] {
+            add(Exchange::Nfo, format!("{name}{}F", expiry.format("%d%b%y").to_string().to_uppercase()), &name, Kind::Future { expiry });
+        }
+        let own = if number == 17 {
+            (Exchange::Nse, "Nifty 50".to_owned(), Kind::Index)
+        } else {
+            (Exchange::Nse, format!("{name}-EQ"), Kind::Equity)
+        };
+        add(own.0, own.1, &name, own.2);
+    }
+    for number in 0..7_000 {
+        let name = format!("B{}&CO", number * 7_919 % 100_003);
+        add(
+            if number % 3 == 0 { Exchange::Nse } else { Exchange::Bse },
+            if number % 3 == 0 { format!("{name}-EQ") } else { name.clone() },
+            &name,
+            Kind::Equity,
+        );
+    }
+    rows.extend(more);
+    rows
+}
+
+/// Which instrument each kind of name means, and how long that takes; those that mean none are refused with three names.
+fn names(table: &InstrumentTable) {
+    let today = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
+    let spot = |_: &InstrumentKey| Price::parse("21512.35").ok();
+    let held: Vec<InstrumentKey> = ["NIFTY24NOV26F", "NIFTY24NOV26C21500", "STOCK100-EQ"]
+        .iter()
+        .map(|symbol| InstrumentKey::new(if symbol.ends_with("EQ") { Exchange::Nse } else { Exchange::Nfo }, symbol))
+        .collect();
+    let close = Purpose::Close(Closable { held: &held, entering: &[] });
+    let mut worst = Duration::ZERO;
+    println!("\nwhich instrument a name means ({} rows)", table.len());
+    for (exchange, symbol, purpose) in [
+        (Some("NFO"), "NIFTY24NOV26C22500", Purpose::Open),
+        (None, "NIFTY24NOV26C22500", Purpose::Open),
+        (Some("NSE"), "STOCK100", Purpose::Open),
+        (Some("NSE"), "B7919_CO", Purpose::Open),
+        (Some("NSE"), "NIFTY1!", Purpose::Open),
+        (None, "NSE_DLY:STOCK199_DLY", Purpose::Open),
+        (Some("NSE"), "NIFTYZ2026", Purpose::Open),
+        (Some("NSE"), "NIFTY261124C22500", Purpose::Open),
+        (Some("NFO"), "STOCK10024NOV2622500PE", Purpose::Open),
+        (Some("NSE_INDEX"), "NIFTY", Purpose::Open),
+        (None, "NIFTY weekly ATM+1 CE", Purpose::Open),
+        (None, "STOCK199 monthly ATM-2 PE", Purpose::Open),
+        (None, "NIFTY1!", close),
+        (None, "NIFTY weekly ATM CE", close),
+        (Some("NSE"), "STOCK100", close),
+        (Some("NSE"), "STOK100", Purpose::Open),
+        (None, "NIFTI1!", Purpose::Open),
+        (None, "NIFTY261124C22505", Purpose::Open),
+        (None, "NIFTY250925C22500", Purpose::Open),
+        (None, "no such name at all", Purpose::Open),
+    ] {
+        let wish = Spelling { exchange, symbol, purpose, today };
+        let (p50, p99) = measure(20 * ROUNDS, || drop(black_box(table.resolve(&wish, &spot))));
+        worst = worst.max(p99);
+        let meant = table
+            .resolve(&wish, &spot)
+            .map_or_else(|trouble| format!("{:?}", trouble.why), |read| format!("{} {:?}", read.instrument.key, read.rule));
+        println!("{symbol:<28} p50 {:>7.1} us  p99 {:>7.1} us  {meant}", p50.as_secs_f64() * 1e6, p99.as_secs_f64() * 1e6);
+    }
+    println!("the slowest p99: {:.1} us", worst.as_secs_f64() * 1e6);
 }
 
 /// The median and the 99th percentile of that many runs.
@@ -86,6 +170,7 @@ fn main() {
     let key = InstrumentKey::new(Exchange::Nfo, "NIFTY24NOV26C22500");
     let find = measure(ROUNDS, || drop(black_box(table.find(&key))));
     println!("nearest three names p50 {:?}, find by name p50 {:?}", unknown.0, find.0);
+    names(&InstrumentTable::new(with_shares(table.iter().map(|row| (*row).clone()).collect())));
     println!("\nreading; the baseline is splitting the text into lines and fields");
     let split = measure(5, || {
         black_box(text.lines().map(|line| line.split(',').map(str::len).sum::<usize>()).sum::<usize>());

@@ -7,6 +7,7 @@ mod brokers;
 mod ending;
 mod held;
 mod surface;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -142,6 +143,7 @@ async fn run(
     let tables = Arc::clone(&masters);
     let state = web::Data::new(state.with_site(Arc::clone(&site)).with_tables(Arc::new(move || tables.table())));
     let journal_open = Arc::clone(&state.journal_open);
+    let scheduled = state.clone();
     let settings = state.settings.clone();
     let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::configure))
         .workers(config.server.workers)
@@ -156,6 +158,8 @@ async fn run(
         actix_web::rt::spawn(master::keep_fresh(masters, refresh, Arc::new(SystemClock), move |news| tell_of_masters(&line, &news)))
     });
     let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
+    let watched = actix_web::rt::spawn(watched::keep_watched(Arc::clone(engine.line()), config.instruments.watch.clone()));
+    let schedule = actix_web::rt::spawn(crate::web::scheduled::keep_schedule(scheduled));
     let readiness = actix_web::rt::spawn(crate::readiness::watch(engine.clone(), site));
     let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, risk_state_every(&engine))
         .context("the thread of the risk state file")?;
@@ -167,6 +171,8 @@ async fn run(
         refresh.abort();
     }
     readiness.abort();
+    schedule.abort();
+    watched.abort();
     drop(risk_state);
     let left = engine.stop().await?;
     let _engine_thread_ends = stop.send(());

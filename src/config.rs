@@ -11,6 +11,7 @@ mod noren;
 #[cfg(test)]
 mod noren_tests;
 mod reader;
+mod schedule;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,8 @@ use secrecy::SecretString;
 use crate::brokers::noren::NorenSettings;
 use crate::instruments::Rolls;
 use crate::instruments::master::EquityTick;
+use crate::schedule::Scheduled;
+use crate::web::Scope;
 
 pub use account::{Account, BrokerKind};
 pub use layers::Layer;
@@ -53,6 +56,8 @@ pub struct Config {
     pub readiness: Readiness,
     /// The accounts; at least one.
     pub accounts: Vec<Account>,
+    /// Stored alerts that fire at a time of day.
+    pub schedule: Vec<Scheduled>,
     /// The paper broker.
     pub paper: Paper,
     /// What can be traded.
@@ -151,6 +156,8 @@ pub struct ApiKey {
     pub name: String,
     /// The key.
     pub key: SecretString,
+    /// For whom it may act.
+    pub scope: Scope,
 }
 
 /// What goes to a phone.
@@ -215,6 +222,8 @@ pub struct Instruments {
     pub keep_days: u64,
     /// The unit of the price steps of shares.
     pub equity_tick: EquityTick,
+    /// Underlyings whose quotes are kept at hand.
+    pub watch: Vec<String>,
     /// When continuous futures (`NIFTY1!`) go over to the next month.
     pub rolls: Rolls,
 }
@@ -320,7 +329,8 @@ impl Config {
         let watcher = sections::watcher(&mut reader);
         let mut accounts = sections::accounts(&mut reader, &watcher);
         let webhook = sections::webhook(&mut reader, &accounts);
-        let api = sections::api(&mut reader);
+        let api = sections::api(&mut reader, &accounts);
+        let schedule = schedule::schedule(&mut reader, &accounts);
         let alerts = going_live::alerts(&mut reader);
         let readiness = going_live::readiness(&mut reader);
         let paper = sections::paper(&mut reader, watcher.poll);
@@ -344,6 +354,7 @@ impl Config {
             alerts,
             readiness,
             accounts,
+            schedule,
             paper,
             instruments,
             calendar,

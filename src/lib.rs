@@ -4,7 +4,7 @@
 //! `store` is SQLite behind the engine's Store port; `brokers` stand behind its Broker port, `clock` behind Clock and Ids,
 //! `halt` behind Halt; `instruments` is what can be traded today, `calendar` when; `simulator` is the market that the paper broker trades.
 //! `conformance` tries a broker's adapter without the engine.
-//! `web` is the webhook and the dashboard API. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
+//! `web` is the webhook and the dashboard API; `schedule` says when a stored alert is due. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
 //! engine leaves behind for people; `starts` remembers how often it began.
 
 pub mod alerts;
@@ -21,6 +21,7 @@ pub mod instruments;
 pub mod intent_log;
 pub mod readiness;
 pub mod risk_state;
+pub mod schedule;
 pub mod secrets;
 pub mod simulator;
 pub mod starts;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use ordergate_actors::order::Tag;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "docs/seeds.md",
     "docs/invariants.md",
     "docs/architecture.md",
@@ -22,6 +22,7 @@ const DOCUMENTS: [&str; 7] = [
     "docs/operations.md",
     "docs/runbook.md",
     "docs/simulator.md",
+    "docs/strategy.md",
 ];
 /// What a path of the repository begins with.
 const ROOTS: [&str; 6] = ["actors/", "src/", "tests/", "docs/", "config/", "benches/"];

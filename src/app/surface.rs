@@ -11,7 +11,7 @@ use crate::brokers::connection::Connection;
 use crate::config::{Config, InstrumentSource};
 use crate::readiness::Site;
 use crate::secrets::Secrets;
-use crate::web::{ApiKey, Paths, Source, WebSettings, WebState};
+use crate::web::{ApiKey, Paths, Scope, Source, WebSettings, WebState};
 
 /// What going live needs beside the engine.
 pub(super) fn site(config: &Config, connections: BTreeMap<ClientId, Arc<dyn Connection>>, alerts: Option<Alerts>) -> Site {
@@ -59,10 +59,11 @@ pub(super) fn web_state(
         replay_window_ms: source.replay_window_ms,
         resends_on_5xx_only: source.resends_on_5xx_only,
     });
-    let key = ApiKey { name: "api".to_owned(), secret: secrets.api_key.clone() };
-    let more_keys = config.api.keys.iter().map(|key| ApiKey { name: key.name.clone(), secret: key.key.clone() });
+    let key = ApiKey { name: "api".to_owned(), secret: secrets.api_key.clone(), scope: Scope::default() };
+    let more_keys = config.api.keys.iter().map(|key| ApiKey { name: key.name.clone(), secret: key.key.clone(), scope: key.scope.clone() });
     let mut settings =
         WebSettings::new(accounts, std::iter::once(own).chain(more).collect(), std::iter::once(key).chain(more_keys).collect());
+    settings.schedule.clone_from(&config.schedule);
     settings.body_limit = config.server.body_limit_bytes;
     settings.body_deadline = config.server.body_deadline;
     settings.decision_deadline = config.server.decision_deadline;

@@ -26,6 +26,7 @@ pub(super) fn instruments(reader: &mut Reader, accounts: &[Account]) -> Instrume
     let equity_tick = scope.text("equity_tick_unit", "must be paise or rupees", EquityTick::parse);
     let rolls = [("nfo", Exchange::Nfo), ("bfo", Exchange::Bfo), ("mcx", Exchange::Mcx), ("cds", Exchange::Cds)];
     let rolls = Rolls::new(rolls.map(|(name, exchange)| (exchange, scope.number(&format!("roll_days.{name}"), 0..=30))));
+    let watch = scope.texts("watch");
     let names = scope.texts("exchanges");
     let mut exchanges = Vec::new();
     for (row, name) in names.iter().enumerate() {
@@ -51,6 +52,7 @@ pub(super) fn instruments(reader: &mut Reader, accounts: &[Account]) -> Instrume
         refresh_ist: refresh_ist.unwrap_or_default(),
         keep_days,
         equity_tick: equity_tick.unwrap_or_default(),
+        watch,
         rolls,
     }
 }

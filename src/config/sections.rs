@@ -112,19 +112,20 @@ fn source(reader: &mut Reader, index: usize, replay_window_ms: u64, known: &[Acc
     Some(WebhookSource { name: name?.to_string(), secret: secret?, previous, accounts: allowed, replay_window_ms, resends_on_5xx_only })
 }
 
-pub(super) fn api(reader: &mut Reader) -> Api {
+pub(super) fn api(reader: &mut Reader, accounts: &[Account]) -> Api {
     let key = reader.section("api").secret("key");
     let mut keys: Vec<ApiKey> = Vec::new();
     for index in 0..reader.rows("api.keys") {
         let mut scope = reader.row("api.keys", index, None);
         let name = scope.text("name", "must be 1 to 32 of A-Z a-z 0-9 _ -", |text| ClientId::parse(text).ok());
         let key = scope.secret("key");
+        let scope = super::schedule::scope(reader, index, accounts);
         match (name, key) {
             (_, None) => reader.violate(&format!("api.keys.{index}.key"), "is missing"),
             (Some(name), Some(key))
                 if name.as_str() != super::convert::COMMON_KEY && keys.iter().all(|other| other.name != name.as_str()) =>
             {
-                keys.push(ApiKey { name: name.to_string(), key });
+                keys.push(ApiKey { name: name.to_string(), key, scope });
             }
             (Some(_), Some(_)) => reader.violate(&format!("api.keys.{index}.name"), "is the name of another key too"),
             (None, Some(_)) => {}

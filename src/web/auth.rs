@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::settings::{ApiKey, Source};
+use super::settings::{ApiKey, Scope, Source};
 
 /// What an alert brought along to prove itself. Never printed.
 #[derive(Clone, Copy, Default)]
@@ -150,11 +150,14 @@ fn from_hex(text: &[u8]) -> Option<[u8; 32]> {
 }
 
 /// The keys of the dashboard API.
-pub struct Keys(Vec<(String, [u8; 32])>);
+pub struct Keys(Vec<(Owner, [u8; 32])>);
+
+/// Whose key it is, and for whom it may act.
+type Owner = (String, Scope);
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.0.iter().map(|((name, _), _)| name)).finish()
     }
 }
 
@@ -163,15 +166,15 @@ impl Keys {
     #[must_use]
     pub fn new(keys: &[ApiKey]) -> Self {
         let usable = keys.iter().filter(|key| !key.secret.expose_secret().is_empty());
-        Self(usable.map(|key| (key.name.clone(), digest(key.secret.expose_secret().as_bytes()))).collect())
+        Self(usable.map(|key| ((key.name.clone(), key.scope.clone()), digest(key.secret.expose_secret().as_bytes()))).collect())
     }
 
-    /// Whose key it is.
+    /// Whose key it is, and for whom it may act.
     #[must_use]
-    pub fn owner(&self, key: &str) -> Option<&str> {
+    pub fn owner(&self, key: &str) -> Option<(&str, &Scope)> {
         let given = digest(key.as_bytes());
         let verdicts: Vec<bool> = self.0.iter().map(|(_, digest)| digest.ct_eq(&given).into()).collect();
-        self.0.iter().zip(verdicts).find(|(_, fits)| *fits).map(|((name, _), _)| name.as_str())
+        self.0.iter().zip(verdicts).find(|(_, fits)| *fits).map(|(((name, scope), _), _)| (name.as_str(), scope))
     }
 }
 
@@ -246,10 +249,10 @@ mod tests {
     #[test]
     fn keys_have_owners() {
         let keys = Keys::new(&[
-            ApiKey { name: "asha".into(), secret: SecretString::from("k1") },
-            ApiKey { name: "nobody".into(), secret: SecretString::from("") },
+            ApiKey { name: "asha".into(), secret: SecretString::from("k1"), scope: Scope::default() },
+            ApiKey { name: "nobody".into(), secret: SecretString::from(""), scope: Scope::default() },
         ]);
-        assert_eq!(keys.owner("k1"), Some("asha"));
+        assert_eq!(keys.owner("k1").map(|(name, _)| name), Some("asha"));
         assert_eq!(keys.owner("k2"), None);
         assert_eq!(keys.owner(""), None);
     }

@@ -17,6 +17,7 @@ mod health;
 pub mod json;
 mod problem;
 mod routes;
+pub mod scheduled;
 mod settings;
 mod state;
 mod submission;
@@ -25,5 +26,5 @@ mod webhook;
 
 pub use problem::Problem;
 pub use routes::{Guard, ROUTES, Route, configure};
-pub use settings::{Account, ApiKey, Source, WebSettings};
+pub use settings::{Account, ApiKey, Scope, Source, WebSettings};
 pub use state::{Paths, Render, Tables, WebState};

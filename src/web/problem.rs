@@ -59,6 +59,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "the credentials are missing or wrong", remedy)
     }
 
+    /// 403: the key may not do that.
+    #[must_use]
+    pub fn not_for_this_key(name: &str) -> Self {
+        let detail = format!("the key {name} may trade for the accounts and strategies that its settings name, and nothing else");
+        Self::new(StatusCode::FORBIDDEN, "not_for_this_key", detail, "use a key without accounts and strategies (api.keys in the settings)")
+    }
+
     /// 404 for an account.
     #[must_use]
     pub fn no_account() -> Self {

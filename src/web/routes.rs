@@ -7,7 +7,8 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, approvals, arming, attention, broker, controls, diagnostics, exits, intents, order, orderbook, positions, symbols, verdicts,
+    alarms, approvals, arming, attention, broker, controls, diagnostics, exits, intents, order, orderbook, positions, schedule, symbols,
+    verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -20,8 +21,10 @@ pub enum Guard {
     Nothing,
     /// A source's secret.
     Secret,
-    /// A bearer key.
+    /// A bearer key of everybody's.
     Key,
+    /// A bearer key; one that may only trade for named strategies will do.
+    Trade,
     /// A login that is awaited, or a one-time link to begin one: a person's browser comes here without a key.
     AwaitedLogin,
 }
@@ -59,30 +62,40 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/broker", Guard::Key),
     route("POST", "/dashboard/broker/login", Guard::Key),
     route("POST", "/dashboard/broker/code", Guard::Key),
-    route("GET", "/dashboard/orderbook", Guard::Key),
-    route("GET", "/dashboard/orders/{command_id}", Guard::Key),
-    route("GET", "/dashboard/positions", Guard::Key),
+    route("GET", "/dashboard/orderbook", Guard::Trade),
+    route("GET", "/dashboard/orders/{command_id}", Guard::Trade),
+    route("GET", "/dashboard/positions", Guard::Trade),
     route("GET", "/dashboard/attention", Guard::Key),
-    route("GET", "/dashboard/symbols/search", Guard::Key),
-    route("GET", "/dashboard/symbols/expiries", Guard::Key),
-    route("GET", "/dashboard/symbols/contracts", Guard::Key),
-    route("GET", "/dashboard/symbols/resolve", Guard::Key),
+    route("GET", "/dashboard/schedule", Guard::Trade),
+    route("GET", "/dashboard/symbols/search", Guard::Trade),
+    route("GET", "/dashboard/symbols/expiries", Guard::Trade),
+    route("GET", "/dashboard/symbols/contracts", Guard::Trade),
+    route("GET", "/dashboard/symbols/resolve", Guard::Trade),
     route("GET", "/dashboard/diagnostics/orders", Guard::Key),
     route("GET", "/dashboard/diagnostics/intent-verification", Guard::Key),
-    route("POST", "/dashboard/intent/generic", Guard::Key),
-    route("POST", "/dashboard/intent/basket", Guard::Key),
-    route("POST", "/dashboard/intent/strategy", Guard::Key),
-    route("POST", "/dashboard/orders/{command_id}/cancel", Guard::Key),
-    route("POST", "/dashboard/orders/{command_id}/modify", Guard::Key),
+    route("POST", "/dashboard/intent/generic", Guard::Trade),
+    route("POST", "/dashboard/intent/basket", Guard::Trade),
+    route("POST", "/dashboard/intent/strategy", Guard::Trade),
+    route("POST", "/dashboard/orders/{command_id}/cancel", Guard::Trade),
+    route("POST", "/dashboard/orders/{command_id}/modify", Guard::Trade),
     route("POST", "/dashboard/orders/{command_id}/resolve", Guard::Key),
-    route("POST", "/dashboard/orders/{command_id}/resubmit", Guard::Key),
-    route("POST", "/dashboard/positions/exit", Guard::Key),
-    route("POST", "/dashboard/positions/exit-all", Guard::Key),
+    route("POST", "/dashboard/orders/{command_id}/resubmit", Guard::Trade),
+    route("POST", "/dashboard/positions/exit", Guard::Trade),
+    route("POST", "/dashboard/positions/exit-all", Guard::Trade),
     route("POST", "/dashboard/kill", Guard::Key),
     route("POST", "/dashboard/freeze", Guard::Key),
     route("POST", "/dashboard/guard/force-clear", Guard::Key),
     route("POST", "/dashboard/alarms/{id}/ack", Guard::Key),
 ];
+
+/// What protects the route that this request is for.
+pub(super) fn guard_of(method: &str, path: &str) -> Option<Guard> {
+    let fits = |pattern: &str| {
+        let mut parts = path.split('/');
+        pattern.split('/').all(|own| parts.next().is_some_and(|part| own == part || own.starts_with('{'))) && parts.next().is_none()
+    };
+    ROUTES.iter().find(|route| route.method == method && fits(route.path)).map(|route| route.guard)
+}
 
 /// Sets up every route. The application data must hold a `Data<WebState>`.
 pub fn configure(cfg: &mut ServiceConfig) {
@@ -114,6 +127,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
+        .service(at("/schedule", "GET").route(web::get().to(schedule::list)))
         .service(at("/symbols/search", "GET").route(web::get().to(symbols::search)))
         .service(at("/symbols/expiries", "GET").route(web::get().to(symbols::expiries)))
         .service(at("/symbols/contracts", "GET").route(web::get().to(symbols::contracts)))

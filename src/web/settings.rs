@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use ordergate_actors::order::ClientId;
+use ordergate_actors::order::{ClientId, Strategy};
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::schedule::Scheduled;
 
 /// An account, as the HTTP side needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,39 @@ pub struct ApiKey {
     pub name: String,
     /// The key.
     pub secret: SecretString,
+    /// For whom it may act.
+    pub scope: Scope,
+}
+
+/// For whom a key may act. One that names accounts or strategies trades for these, reads what is of these accounts, and does
+/// nothing else: no kill, no arming, no verdicts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The accounts; `None`: all.
+    pub accounts: Option<Vec<ClientId>>,
+    /// The strategies; `None`: all.
+    pub strategies: Option<Vec<Strategy>>,
+}
+
+impl Scope {
+    /// Whether it is everybody's and may do everything.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.accounts.is_none() && self.strategies.is_none()
+    }
+
+    /// Whether it may see what is of the account.
+    #[must_use]
+    pub fn sees(&self, client_id: &ClientId) -> bool {
+        self.accounts.as_ref().is_none_or(|accounts| accounts.contains(client_id))
+    }
+
+    /// Whether it may trade for that strategy of the account. `strategy` as it was sent: none is the strategy `default`.
+    #[must_use]
+    pub fn trades(&self, client_id: &ClientId, strategy: Option<&str>) -> bool {
+        let owner = strategy.map(str::trim).filter(|name| !name.is_empty()).unwrap_or("default");
+        self.sees(client_id) && self.strategies.as_ref().is_none_or(|all| all.iter().any(|own| own.as_str() == owner))
+    }
 }
 
 /// Settings of the HTTP side.
@@ -63,6 +98,8 @@ pub struct WebSettings {
     pub sources: Vec<Source>,
     /// Who may use the API.
     pub keys: Vec<ApiKey>,
+    /// Stored alerts that fire at a time of day.
+    pub schedule: Vec<Scheduled>,
     /// The largest body, bytes.
     pub body_limit: usize,
     /// The most bytes of all request headers together.
@@ -87,6 +124,7 @@ impl WebSettings {
             accounts,
             sources,
             keys,
+            schedule: Vec::new(),
             body_limit: 64 * 1024,
             header_limit: 16 * 1024,
             max_json_depth: 16,

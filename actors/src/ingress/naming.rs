@@ -42,7 +42,9 @@ pub fn name<'a>(line: &Line, client_id: &ClientId, leg: &'a LegDraft, now: DateT
     }
     let (Some(symbol), exchange) = (readable(leg.symbol.as_ref()), readable(leg.exchange.as_ref())) else { return as_sent(None) };
     let intent = leg.execution_type.as_deref().and_then(|word| Intent::parse(word.trim()));
-    let (held, entering) = line.view.read(client_id, |book| closable(book, leg, intent)).unwrap_or_default();
+    let is_about_a_position = matches!(intent, Some(Intent::Exit | Intent::Adjust));
+    let read = || line.view.read(client_id, |book| closable(book, leg, intent)).unwrap_or_default();
+    let (held, entering) = if is_about_a_position { read() } else { Default::default() };
     let closable = Closable { held: &held, entering: &entering };
     let purpose = match intent {
         Some(Intent::Exit) => Purpose::Close(closable),

@@ -13,8 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::intents::Asking;
-use super::{Answer, who};
+use super::{Answer, accounts, who};
 use crate::web::auth::body_hash;
+use crate::web::bearer::scope;
 use crate::web::body::typed;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -109,6 +110,7 @@ pub(in crate::web) async fn exit(request: HttpRequest, payload: Payload, state: 
         user: who(&request),
         key: key(request.headers(), body.idempotency_key.as_deref())?,
         body_hash: body_hash(&sent.canonical()),
+        scope: scope(&request),
     };
     if filter.quantity.is_some() {
         let eligible = filter.eligible(&state, &asking.client_id);
@@ -130,8 +132,7 @@ pub(in crate::web) async fn exit_all(request: HttpRequest, payload: Payload, sta
     let (body, sent) = typed::<ExitAllBody>(payload, request.headers(), &state.settings).await?;
     let filter = Filter { strategy: body.strategy, ..Filter::default() };
     let key = key(request.headers(), body.idempotency_key.as_deref())?;
-    let asking = state
-        .accounts(body.client_id.as_deref())?
+    let asking = accounts(&state, &request, body.client_id.as_deref())?
         .into_iter()
         .map(|client_id| Asking {
             client_id,
@@ -139,6 +140,7 @@ pub(in crate::web) async fn exit_all(request: HttpRequest, payload: Payload, sta
             user: who(&request),
             key: key.clone(),
             body_hash: body_hash(&sent.canonical()),
+            scope: scope(&request),
         })
         .collect();
     send(&state, &filter, asking).await

@@ -3,13 +3,16 @@
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{ClientId, IdempotencyKey, LegDraft, MAX_LEGS, SignalDraft, SignalId, Source, Strategy};
+use ordergate_actors::order::{ClientId, IdempotencyKey, LegDraft, MAX_LEGS, SignalDraft, SignalId, Source, Strategy, clean};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{Answer, OrderBody, exits, who};
 use crate::web::auth::body_hash;
+use crate::web::bearer::scope;
 use crate::web::body::{fields, json, typed};
 use crate::web::problem::Problem;
+use crate::web::settings::Scope;
 use crate::web::state::WebState;
 use crate::web::submission::{Taken, submit};
 use crate::web::webhook::key;
@@ -22,11 +25,17 @@ pub(super) struct Asking {
     pub user: String,
     pub key: Option<IdempotencyKey>,
     pub body_hash: [u8; 32],
+    /// For whom the key may act.
+    pub scope: Scope,
 }
 
 impl Asking {
-    /// Sends the orders down the line as one signal.
+    /// Sends the orders down the line as one signal, if the key may trade for the strategy of every one of them.
     pub(super) async fn send(self, state: &WebState, legs: Vec<LegDraft>) -> Result<Taken, Problem> {
+        if let Some(leg) = legs.iter().find(|leg| !self.scope.trades(&self.client_id, leg.strategy.as_deref())) {
+            let strategy = clean(leg.strategy.as_deref().unwrap_or("default"), 64);
+            return Err(Problem::not_for_this_key(&self.user).with("strategy", json!(strategy)));
+        }
         if legs.len() > MAX_LEGS {
             let detail = format!("{} orders; one signal may have at most {MAX_LEGS}", legs.len());
             return Err(Problem::bad_request("too_many_legs", detail, "send several baskets"));
@@ -99,6 +108,7 @@ fn asking(
         user: who(request),
         key: key(headers, in_body)?,
         body_hash: body_hash(canonical),
+        scope: scope(request),
     })
 }
 

@@ -13,17 +13,19 @@ pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
 pub(super) mod positions;
+pub(super) mod schedule;
 pub(super) mod symbols;
 pub(super) mod verdicts;
 
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{CommandId, LegDraft, OrderRecord};
+use ordergate_actors::order::{ClientId, CommandId, LegDraft, OrderRecord};
 use serde::Deserialize;
 
-use super::bearer::Caller;
+use super::bearer::{Caller, scope};
 use super::body::text;
 use super::problem::Problem;
 use super::state::WebState;
@@ -41,10 +43,26 @@ async fn named_order(state: &WebState, request: &HttpRequest) -> Result<Arc<Orde
     let command_id: CommandId = request.match_info().get("command_id").and_then(|text| text.parse().ok()).ok_or_else(missing)?;
     for desk in state.engine.line().desks() {
         if let Some(order) = state.engine.order(&desk.client_id, command_id).await? {
-            return Ok(order);
+            return allowed(request, order);
         }
     }
     Err(missing())
+}
+
+/// Whether the request's key may see the order, or act on it.
+fn allowed(request: &HttpRequest, order: Arc<OrderRecord>) -> Result<Arc<OrderRecord>, Problem> {
+    let scope = scope(request);
+    let strategy = Some(order.ask.strategy.as_str());
+    let may = if request.method() == Method::GET { scope.sees(&order.client_id) } else { scope.trades(&order.client_id, strategy) };
+    if may { Ok(order) } else { Err(Problem::not_for_this_key(&who(request))) }
+}
+
+/// The accounts that a request names, or all that its key may see.
+fn accounts(state: &WebState, request: &HttpRequest, named: Option<&str>) -> Result<Vec<ClientId>, Problem> {
+    let scope = scope(request);
+    let mut accounts = state.accounts(named)?;
+    accounts.retain(|client_id| scope.sees(client_id));
+    if accounts.is_empty() { Err(Problem::not_for_this_key(&who(request))) } else { Ok(accounts) }
 }
 
 /// Seconds from then to now, with milliseconds as a text-free number.

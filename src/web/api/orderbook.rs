@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Query as Parameters};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{BrokerOrderId, ClientId, OrderRecord};
 use ordergate_actors::persistence::NEWEST_KEPT;
@@ -12,7 +12,7 @@ use ordergate_actors::ports::{BookRow, Query, Rows};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, age_ms};
+use super::{Answer, accounts, age_ms};
 use crate::web::answer::OrderRow;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -32,12 +32,12 @@ pub(in crate::web) struct Asked {
 }
 
 /// The newest orders, or a page of older ones.
-pub(in crate::web) async fn orderbook(asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
+pub(in crate::web) async fn orderbook(request: HttpRequest, asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
     let limit = asked.limit.unwrap_or(STANDARD);
     if limit == 0 || limit > MOST {
         return Err(Problem::bad_request("bad_limit", format!("limit is {limit}"), format!("send a limit from 1 to {MOST}")));
     }
-    let clients = state.accounts(asked.client_id.as_deref())?;
+    let clients = accounts(&state, &request, asked.client_id.as_deref())?;
     if asked.before.is_some() && clients.len() > 1 {
         return Err(Problem::which_account(&state.settings.account_names()));
     }

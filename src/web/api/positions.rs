@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Query as Parameters};
+use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::order::{ClientId, Holding, HoldingKey, Strategy};
 use ordergate_actors::ports::{Capabilities, PositionRow, Quote};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, age_ms};
+use super::{Answer, accounts, age_ms};
 use crate::web::state::WebState;
 
 #[derive(Debug, Deserialize)]
@@ -19,8 +19,8 @@ pub(in crate::web) struct Asked {
 }
 
 /// Every account's positions.
-pub(in crate::web) async fn positions(asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
-    let clients = state.accounts(asked.client_id.as_deref())?;
+pub(in crate::web) async fn positions(request: HttpRequest, asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
+    let clients = accounts(&state, &request, asked.client_id.as_deref())?;
     let accounts: Vec<Value> = clients.iter().filter_map(|client| account(&state, client)).collect();
     Ok(HttpResponse::Ok().json(json!({ "accounts": accounts, "as_of": state.now() })))
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query as Parameters};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
 use ordergate_actors::ingress::naming::{self, Named};
 use ordergate_actors::order::{Exchange, Instrument, Intent, Kind, LegDraft, trading_date};
@@ -12,7 +12,8 @@ use ordergate_actors::ports::{Rule, Why};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answer;
+use super::{Answer, accounts, who};
+use crate::web::bearer::scope;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
 
@@ -90,7 +91,7 @@ fn no_contracts(state: &WebState, asked: &Of) -> Problem {
 }
 
 /// The one instrument that a name means, read as an order of it would be.
-pub(in crate::web) async fn resolve(asked: Parameters<Wanted>, state: Data<WebState>) -> Answer {
+pub(in crate::web) async fn resolve(request: HttpRequest, asked: Parameters<Wanted>, state: Data<WebState>) -> Answer {
     let asked = asked.into_inner();
     let intent = asked.execution_type.unwrap_or(Intent::Entry);
     let leg = LegDraft {
@@ -104,9 +105,12 @@ pub(in crate::web) async fn resolve(asked: Parameters<Wanted>, state: Data<WebSt
     };
     // Names mean the same in every account; positions do not.
     let client_id = match (intent, asked.client_id) {
-        (Intent::Entry, None) => state.accounts(None)?.into_iter().next().ok_or_else(Problem::no_account)?,
+        (Intent::Entry, None) => accounts(&state, &request, None)?.into_iter().next().ok_or_else(Problem::no_account)?,
         (_, named) => state.account(named.as_deref())?,
     };
+    if !scope(&request).sees(&client_id) {
+        return Err(Problem::not_for_this_key(&who(&request)));
+    }
     let named = naming::name(state.engine.line(), &client_id, &leg, state.now());
     answer(&state, &named)
 }

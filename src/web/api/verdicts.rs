@@ -15,6 +15,7 @@ use super::intents::Asking;
 use super::{Answer, OrderBody, named_order, who};
 use crate::web::answer::OrderRow;
 use crate::web::auth::body_hash;
+use crate::web::bearer::scope;
 use crate::web::body::{said, text, typed};
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -147,6 +148,7 @@ pub(in crate::web) async fn resubmit(request: HttpRequest, payload: Payload, sta
         user: who(&request),
         key: Some(key),
         body_hash: body_hash(&sent.canonical()),
+        scope: scope(&request),
     };
     let leg = LegDraft { parent: Some(order.command_id), ..body.changes.over(LegDraft::again(&order)) };
     let taken = asking.send(&state, vec![leg]).await?;

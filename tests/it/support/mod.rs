@@ -13,7 +13,7 @@ use ordergate::instruments::{InstrumentTable, Masters, Rolls, sample};
 use ordergate::readiness::Site;
 use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::SqliteStore;
-use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, configure};
+use ordergate::web::{Account, ApiKey, Paths, Scope, Source, WebSettings, WebState, configure};
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{Amount, ClientId, Exchange, InstrumentKey, OrderRecord, Price, Status};
 use ordergate_actors::ports::{Broker, Clock, Instruments};
@@ -210,7 +210,7 @@ impl House {
         let mut web = WebSettings::new(
             clients.iter().map(|client_id| Account { client_id: client_id.clone(), mode_is_live: false }).collect(),
             vec![Source::new("tests", SECRET.into())],
-            vec![ApiKey { name: "asha".into(), secret: KEY.into() }],
+            vec![ApiKey { name: "asha".into(), secret: KEY.into(), scope: Scope::default() }],
         );
         (plan.web)(&mut web);
         let render: ordergate::web::Render = Arc::new(|| "ordergate_up 1\n".to_owned());
