@@ -4,6 +4,7 @@
 
 mod account;
 mod convert;
+mod exits;
 mod going_live;
 mod instruments;
 mod layers;

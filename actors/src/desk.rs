@@ -12,7 +12,7 @@ use crate::broker::{Answered, BrokerActor, Calls, Meter};
 use crate::guard::GuardActor;
 use crate::order::{ClientId, CommandId};
 use crate::persistence::{Admission, Latch, Orphans, Seat};
-use crate::ports::Broker;
+use crate::ports::{Broker, QuoteBell};
 use crate::risk::RiskActor;
 use crate::settings::{AccountSettings, Fitted};
 use crate::watcher::{Findings, WatcherActor};
@@ -52,8 +52,8 @@ pub struct Desk {
     pub budget: Mutex<Meter>,
     /// Quotes that were asked for by themselves.
     pub answered: Mutex<Answered>,
-    /// The exits that rest at their limit and of which a person was told.
-    pub rests_paged: Mutex<std::collections::BTreeSet<crate::order::CommandId>>,
+    /// Rung by quotes of what its exit rules watch.
+    pub bell: Arc<QuoteBell>,
     /// Orders that were at hand when an actor panicked.
     pub suspects: Mutex<BTreeSet<CommandId>>,
     /// Suspect exits that were driven once more; a second panic on one ends it.
@@ -91,7 +91,7 @@ impl Desk {
             calls: Mutex::new(Calls::default()),
             budget: Mutex::new(Meter::new(budget)),
             answered: Mutex::new(Answered::default()),
-            rests_paged: Mutex::default(),
+            bell: Arc::default(),
             suspects: Mutex::new(BTreeSet::new()),
             second_drives: Mutex::new(BTreeSet::new()),
             found_at_start: Mutex::new(found_at_start),

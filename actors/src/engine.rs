@@ -10,7 +10,7 @@ use crate::line::{Desk, Line, Phase};
 use crate::order::{
     ClientId, CommandId, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
 };
-use crate::persistence::{Answer, Ask, Book, Cargo, Close, ControlChange, NotRegistered, OrderUnit, Outcome, Posted, Unit};
+use crate::persistence::{Answer, Ask, Book, Cargo, Close, ControlChange, Keep, NotRegistered, OrderUnit, Outcome, Posted, Unit};
 use crate::ports::{Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};
 
@@ -150,6 +150,17 @@ impl Engine {
         desk.latch.raise(&change);
         let unit = Unit::Control { client_id: client_id.clone(), change, who: Arc::from(who), reason: Arc::from(reason) };
         self.posted(unit).await
+    }
+
+    /// Writes a small state down; durable once answered. `NotApplied`: another stands than the one that it was decided upon.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn keep(&self, keep: Keep) -> Result<Outcome, EngineError> {
+        if let Some(client_id) = &keep.client_id {
+            self.desk(client_id)?;
+        }
+        self.posted(Unit::Keep(keep)).await
     }
 
     /// A person has seen an alarm of an account, or of the process: durable once answered. `NotApplied` if it is not open.

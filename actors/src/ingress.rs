@@ -9,9 +9,12 @@ use std::sync::Arc;
 use actix::{Actor, Context, Handler, Message, Supervised};
 use tokio::sync::oneshot;
 
-use crate::line::{Line, Phase};
+use crate::exits::slices;
+use crate::line::{Desk, Line, Phase};
 use crate::order::validate::{self, Bounds};
-use crate::order::{BasketId, ClientId, CommandId, Intent, LegDraft, Side, SignalDraft, Tag, basket};
+use crate::order::{
+    BasketId, ClientId, CommandId, InstrumentKey, Intent, LegDraft, MAX_LEGS, Product, Quantity, Side, SignalDraft, Strategy, Tag, basket,
+};
 use crate::persistence::{Answer, Cargo, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
 use crate::risk::Assess;
 use crate::supervision::{Shell, guarded};
@@ -62,7 +65,8 @@ impl IngressActor {
             let _gone = reply.send(Err(NotRegistered::Closed("ordergate is stopping".to_owned())));
             return;
         }
-        let legs = self.read_legs(&draft, permits, desk.settings.takes_unenforced_exits);
+        let (draft, permits) = self.sliced(draft, permits, desk);
+        let legs = self.read_legs(&draft, permits);
         let registration = Registration {
             client_id: draft.client_id,
             signal_id: draft.signal_id,
@@ -80,9 +84,60 @@ impl IngressActor {
         self.line.post(vec![Posted { unit: Unit::Register(Box::new(registration)), cargo: Cargo::Caller(reply) }]);
     }
 
+    /// An exit that is larger than the exchange takes in one order becomes several: the first in its leg's place, the others
+    /// behind all legs, so that every leg keeps its number.
+    fn sliced(&self, mut draft: SignalDraft, mut permits: Vec<Permit>, desk: &Desk) -> (SignalDraft, Vec<Permit>) {
+        let mut more = Vec::new();
+        for leg in &mut draft.legs {
+            let mut orders = self.slices_of(&draft.client_id, leg).into_iter();
+            let Some(first) = orders.next() else { continue };
+            let room = MAX_LEGS.saturating_sub(permits.len());
+            for quantity in orders.take(room) {
+                more.push(LegDraft { quantity: Some(quantity.to_string()), ..leg.clone() });
+                permits.push(desk.admission.force());
+            }
+            leg.quantity = Some(first.to_string());
+        }
+        draft.legs.extend(more);
+        (draft, permits)
+    }
+
+    /// The orders that an exit becomes; empty where it is one.
+    fn slices_of(&self, client_id: &ClientId, leg: &LegDraft) -> Vec<Quantity> {
+        let intent = leg.execution_type.as_deref().and_then(|text| Intent::parse(text.trim()));
+        if intent != Some(Intent::Exit) || !leg.unreadable.is_empty() {
+            return Vec::new();
+        }
+        let named = naming::name(&self.line, client_id, leg, self.line.clock.now());
+        let Some((found, largest)) = named.instrument.and_then(|found| found.max_quantity().map(|largest| (found, largest))) else {
+            return Vec::new();
+        };
+        let asked = leg.quantity.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let units = match asked.map(Quantity::parse) {
+            Some(Ok(asked)) => asked.value(),
+            Some(Err(_)) => return Vec::new(),
+            None => self.held(client_id, leg, &found.key),
+        };
+        if units > largest { slices(units, Some(largest)) } else { Vec::new() }
+    }
+
+    /// What the strategy of an exit holds there; 0 where the exit does not say which of several positions it means.
+    fn held(&self, client_id: &ClientId, leg: &LegDraft, key: &InstrumentKey) -> i64 {
+        let strategy = leg.strategy.as_deref().map(str::trim).filter(|text| !text.is_empty()).unwrap_or("default");
+        let Ok(strategy) = Strategy::parse(strategy) else { return 0 };
+        let product = leg.product.as_deref().and_then(|text| Product::parse(text.trim()));
+        let held = self.line.view.read(client_id, |book| {
+            let fits = book.holdings_of(&strategy).filter(|(held, _)| held.instrument == *key);
+            let nets: Vec<i64> =
+                fits.filter(|(held, _)| product.is_none_or(|product| product == held.product)).map(|(_, held)| held.net.abs()).collect();
+            if let [only] = nets[..] { only } else { 0 }
+        });
+        held.unwrap_or(0)
+    }
+
     /// Reads every leg, in the order in which they will go, and decides those that are not valid. A basket's entries
     /// stand and fall together: a hedge that cannot be read must not leave its short alone.
-    fn read_legs(&self, draft: &SignalDraft, permits: Vec<Permit>, takes_unenforced_exits: bool) -> Vec<NewOrder> {
+    fn read_legs(&self, draft: &SignalDraft, permits: Vec<Permit>) -> Vec<NewOrder> {
         let bounds = Bounds { max_notional: self.line.settings.max_notional };
         let now = self.line.clock.now();
         let mut legs: Vec<NewOrder> = draft
@@ -93,23 +148,13 @@ impl IngressActor {
             .map(|(index, (leg, permit))| {
                 let named = naming::name(&self.line, &draft.client_id, leg, now);
                 let reading = validate::read_named(&named.leg, named.instrument.as_deref(), named.refused.as_ref(), &bounds);
-                let mut refused = (!reading.violations.is_empty()).then(|| {
+                let refused = (!reading.violations.is_empty()).then(|| {
                     let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
                     // That nothing is held says all there is to say about an exit.
                     let held_nothing = named.refused.filter(|(tag, _)| *tag == Tag::NoPosition);
                     held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
                 });
-                refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
-                if refused.is_none()
-                    && !takes_unenforced_exits
-                    && (reading.ask.stop_loss.is_some() || reading.ask.target.is_some() || reading.ask.trailing.is_some())
-                {
-                    refused = Some((
-                        Tag::ValidationFailed,
-                        "stop_loss: stop, target and trailing are not enforced yet, so they are refused on a live account; leave them out"
-                            .to_owned(),
-                    ));
-                }
+                let refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
                 NewOrder {
                     command_id: CommandId(self.line.ids.next()),
                     leg: u16::try_from(index).unwrap_or(u16::MAX),

@@ -22,6 +22,7 @@ pub mod arming;
 pub mod broker;
 pub mod desk;
 pub mod engine;
+pub mod exits;
 pub mod guard;
 pub mod ingress;
 pub mod line;

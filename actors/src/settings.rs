@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::arming::ArmingSettings;
+use crate::exits::ExitSettings;
 use crate::order::{Amount, BrokerTag, ClientId};
 use crate::ports::{Budget, BudgetChange, Capabilities};
 
@@ -43,8 +44,8 @@ pub struct AccountSettings {
     pub permits_for_exits: usize,
     /// How its rate budget differs from its broker's.
     pub budget: BudgetChange,
-    /// Whether stop, target and trailing stop may be taken from an order although nothing enforces them yet.
-    pub takes_unenforced_exits: bool,
+    /// How positions are left by rule.
+    pub exits: ExitSettings,
     /// Going live.
     pub arming: ArmingSettings,
     /// What a quantity counts where brokers differ.

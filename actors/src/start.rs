@@ -137,6 +137,7 @@ fn wire(line: &Arc<Line>, writer: Writer) {
             supervised(move || WatcherActor::new(line, desk))
         };
         desk.wire(risk, guard, broker, watcher);
+        line.quotes.ring(&desk.bell);
         if let Some(stream) = desk.broker.stream().filter(|_| desk.broker.capabilities().has_stream) {
             let (line, client_id) = (Arc::clone(line), desk.client_id.clone());
             actix::spawn(async move {

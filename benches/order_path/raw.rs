@@ -125,6 +125,7 @@ pub(super) fn units_of(
         stop_loss: None,
         target: None,
         trailing: None,
+        exits: Default::default(),
         test_mode: None,
         route: None,
     };

@@ -35,7 +35,6 @@ fn the_files_of_both_brokers_load_once_the_secret_is_there() {
         let account = &config.accounts[0];
         assert_eq!(account.broker, BrokerKind::Noren { is_live: true });
         assert_eq!(config.instruments.source, InstrumentSource::Noren);
-        assert!(!account.settings.takes_unenforced_exits);
         let noren = account.noren.as_ref().unwrap();
         assert_eq!(noren.credentials.client_secret.as_ref().unwrap().expose_secret(), SECRET.1);
         assert!(!format!("{config:?}").contains("hunter2"));

@@ -152,6 +152,7 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
         let counts_requests = matches!(broker, Some(BrokerKind::Noren { .. }));
         let waits = waits(&mut scope, watcher, counts_requests);
         let quantity_units = QuantityUnits { mcx: quantity_unit(&mut scope, "mcx"), cds: quantity_unit(&mut scope, "cds") };
+        let exits = super::exits::exits(&mut scope);
         let budget = budget(&mut scope);
         if permits_for_exits >= permits {
             let own = format!("accounts.{index}.permits_for_exits");
@@ -188,7 +189,7 @@ pub(super) fn accounts(reader: &mut Reader, watcher: &Watcher) -> Vec<Account> {
             permits,
             permits_for_exits,
             budget,
-            takes_unenforced_exits: !broker.is_live(),
+            exits,
             quantity_units,
             arming,
         };

@@ -29,7 +29,7 @@ fn the_defaults_run_as_they_are() {
     assert_eq!(config.log.directory, Path::new("./data/logs"));
     let account = &config.accounts[0];
     assert_eq!((config.accounts.len(), account.client_id.as_str(), account.broker), (1, "PAPER1", BrokerKind::Paper));
-    assert!(account.settings.takes_unenforced_exits, "nothing enforces them on paper either, and no money is at stake");
+    assert_eq!(account.settings.exits, ordergate_actors::exits::ExitSettings::default(), "the file and the code say the same");
     assert_eq!(account.settings.limits.max_quantity, 10_000);
     assert_eq!(config.engine_settings().min_free_bytes, 64 * 1024 * 1024);
     assert!(config.webhook.secret.is_none() && config.api.key.is_none());

@@ -34,7 +34,7 @@ pub(super) fn order(number: u64) -> OrderRecord {
     let ask = Ask {
         symbol: Arc::from("RELIANCE-EQ"),
         price: Price::parse("1402.55").ok(),
-        stop_loss: Price::parse("1390").ok(),
+        stop_loss: "1390".parse().ok(),
         ..standard.ask.clone()
     };
     OrderRecord {

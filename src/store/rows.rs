@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Intent, OrderRecord, OrderType, Price, Product,
-    Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, TradeId, Trailing, TrailingType, Validity,
+    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, ExitAt, ExitExtras, Fill, Intent, OrderRecord,
+    OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, TradeId, Trailing,
+    TrailingType, Validity,
 };
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::persistence::{Alarm, Kept, Level, Slot, Topic};
@@ -18,7 +19,7 @@ use uuid::Uuid;
 
 pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, \
     strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, stop_loss, \
-    target, trailing_type, trailing_value, test_mode, route, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
+    target, trailing_type, trailing_value, exits, test_mode, route, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
     average_price, traded_quantity, traded_value, cancel_wanted, modifications, high_water, pending, signal_time, created_at, updated_at, sent_at, seq";
 pub(super) const JOURNAL: &str =
     "client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
@@ -48,6 +49,7 @@ word! { Routed: |text| Routed::read(text).ok(); }
 uuids! { CommandId SignalId BasketId }
 word! {
     Decimal: |text| Decimal::from_str_exact(text).ok();
+    ExitAt: |text| text.parse::<ExitAt>().ok();
     Time: |text| text.parse::<DateTime<Utc>>().ok().filter(|at| stored_time(*at) == text).map(Time);
 }
 
@@ -157,6 +159,11 @@ fn terms(c: &mut Columns<'_, '_>) -> Result<Option<Terms>> {
     serde_json::from_str(text).map(Some).map_err(|_| c.unreadable(text))
 }
 
+fn exits(c: &mut Columns<'_, '_>) -> Result<ExitExtras> {
+    let Some(text) = c.maybe_text()? else { return Ok(ExitExtras::default()) };
+    serde_json::from_str(text).map_err(|_| c.unreadable(text))
+}
+
 fn ask(c: &mut Columns<'_, '_>) -> Result<Ask> {
     Ok(Ask {
         strategy: c.word()?,
@@ -180,6 +187,7 @@ fn ask(c: &mut Columns<'_, '_>) -> Result<Ask> {
             (None, None) => None,
             _ => return Err(c.unreadable("half of a trailing stop")),
         },
+        exits: exits(c)?,
         test_mode: c.maybe()?,
         route: c.maybe::<Routed>()?.map(Arc::new),
     })

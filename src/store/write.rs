@@ -95,9 +95,9 @@ fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
              signal_time, created_at, strategy_name, execution_type, exchange, symbol, test_mode, side, quantity, product, order_type,
              validity, price, trigger_price, stop_loss, target, trailing_type, trailing_value, status, tag, reason, broker_order_id,
              filled_quantity, average_price, traded_quantity, traded_value, cancel_wanted, updated_at, sent_at, trading_date, seq,
-             modifications, high_water, pending, route)
+             modifications, high_water, pending, exits, route)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-             ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45)",
+             ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46)",
     )?
     .execute(params![
         order.client_id.as_str(),
@@ -124,8 +124,8 @@ fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
         ask.validity.as_str(),
         text(ask.price),
         text(ask.trigger_price),
-        text(ask.stop_loss),
-        text(ask.target),
+        ask.stop_loss.map(|at| at.to_string()),
+        ask.target.map(|at| at.to_string()),
         ask.trailing.map(|trailing| trailing.kind.as_str()),
         text(ask.trailing.map(|trailing| trailing.value)),
         order.status.as_str(),
@@ -144,12 +144,18 @@ fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
         order.modifications,
         order.high_water.as_ref().map(|id| id.as_str()),
         pending(order)?,
+        exits(order)?,
         ask.route.as_deref().map(serde_json::to_string).transpose().map_err(|cause| Error::ToSqlConversionFailure(cause.into()))?,
     ])
 }
 
 fn pending(order: &OrderRecord) -> Result<Option<String>> {
     order.pending.as_ref().map(serde_json::to_string).transpose().map_err(|cause| Error::ToSqlConversionFailure(cause.into()))
+}
+
+fn exits(order: &OrderRecord) -> Result<Option<String>> {
+    let said = Some(&order.ask.exits).filter(|exits| !exits.is_empty());
+    said.map(serde_json::to_string).transpose().map_err(|cause| Error::ToSqlConversionFailure(cause.into()))
 }
 
 /// Writes all that can change. What an order is called and where it came from (its ids, number, leg, basket, parent,
@@ -162,7 +168,7 @@ fn update_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
              stop_loss = ?10, target = ?11, trailing_type = ?12, trailing_value = ?13, status = ?14, tag = ?15, reason = ?16,
              broker_order_id = ?17, filled_quantity = ?18, average_price = ?19, traded_quantity = ?20, traded_value = ?21,
              cancel_wanted = ?22, updated_at = ?23, sent_at = ?24, trading_date = ?25, seq = ?26,
-             modifications = ?27, high_water = ?28, pending = ?29
+             modifications = ?27, high_water = ?28, pending = ?29, exits = ?30
          WHERE client_id = ?1 AND command_id = ?2",
     )?
     .execute(params![
@@ -175,8 +181,8 @@ fn update_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
         ask.validity.as_str(),
         text(ask.price),
         text(ask.trigger_price),
-        text(ask.stop_loss),
-        text(ask.target),
+        ask.stop_loss.map(|at| at.to_string()),
+        ask.target.map(|at| at.to_string()),
         ask.trailing.map(|trailing| trailing.kind.as_str()),
         text(ask.trailing.map(|trailing| trailing.value)),
         order.status.as_str(),
@@ -195,6 +201,7 @@ fn update_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
         order.modifications,
         order.high_water.as_ref().map(|id| id.as_str()),
         pending(order)?,
+        exits(order)?,
     ])
 }
 

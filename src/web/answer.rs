@@ -135,7 +135,7 @@ fn notes(order: &OrderRecord) -> Vec<String> {
     [("stop_loss", ask.stop_loss.is_some()), ("target", ask.target.is_some()), ("trailing", ask.trailing.is_some())]
         .into_iter()
         .filter(|(_, is_there)| *is_there)
-        .map(|(field, _)| format!("{field} is stored but not enforced yet"))
+        .map(|(field, _)| format!("{field} stands from the first fill, in the engine"))
         .collect()
 }
 

@@ -7,8 +7,8 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, approvals, arming, attention, broker, controls, diagnostics, exits, intents, order, orderbook, positions, schedule, symbols,
-    verdicts,
+    alarms, approvals, arming, attention, broker, controls, diagnostics, exit_rules, exits, intents, order, orderbook, positions, schedule,
+    symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -32,7 +32,7 @@ pub enum Guard {
 /// One route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// GET or POST.
+    /// GET, POST or DELETE.
     pub method: &'static str,
     /// The path, with its parameters in braces.
     pub path: &'static str,
@@ -79,6 +79,10 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/orders/{command_id}/cancel", Guard::Trade),
     route("POST", "/dashboard/orders/{command_id}/modify", Guard::Trade),
     route("POST", "/dashboard/orders/{command_id}/resolve", Guard::Key),
+    route("GET", "/dashboard/exit-rules", Guard::Key),
+    route("POST", "/dashboard/exit-rules", Guard::Key),
+    route("DELETE", "/dashboard/exit-rules", Guard::Key),
+    route("POST", "/dashboard/exit-rules/go-on", Guard::Key),
     route("POST", "/dashboard/orders/{command_id}/resubmit", Guard::Trade),
     route("POST", "/dashboard/positions/exit", Guard::Trade),
     route("POST", "/dashboard/positions/exit-all", Guard::Trade),
@@ -141,6 +145,13 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/orders/{command_id}/modify", "POST").route(web::post().to(verdicts::modify)))
         .service(at("/orders/{command_id}/resolve", "POST").route(web::post().to(verdicts::resolve)))
         .service(at("/orders/{command_id}/resubmit", "POST").route(web::post().to(verdicts::resubmit)))
+        .service(
+            at("/exit-rules", "GET, POST, DELETE")
+                .route(web::get().to(exit_rules::list))
+                .route(web::post().to(exit_rules::set))
+                .route(web::delete().to(exit_rules::off)),
+        )
+        .service(at("/exit-rules/go-on", "POST").route(web::post().to(exit_rules::go_on)))
         .service(at("/positions/exit", "POST").route(web::post().to(exits::exit)))
         .service(at("/positions/exit-all", "POST").route(web::post().to(exits::exit_all)))
         .service(at("/kill", "POST").route(web::post().to(controls::kill)))
@@ -150,7 +161,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .default_service(web::to(not_found));
 }
 
-/// A resource that takes one method and says so.
+/// A resource that takes these methods and says so.
 fn at(path: &str, method: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move || async move {
         let problem = Problem::new(

@@ -104,6 +104,7 @@ impl Book {
             stop_loss: None,
             target: None,
             trailing: None,
+            exits: Default::default(),
             test_mode: None,
             route: None,
         };

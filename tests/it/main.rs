@@ -10,6 +10,7 @@ mod calendar;
 mod cli;
 mod conformance;
 mod crash;
+mod exit_rules;
 mod exits;
 mod intent_log;
 mod live;

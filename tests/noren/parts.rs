@@ -141,7 +141,7 @@ pub(crate) fn account_settings() -> AccountSettings {
             reserved_per_second: Some(2),
             ..BudgetChange::default()
         },
-        takes_unenforced_exits: true,
+        exits: Default::default(),
         quantity_units: Default::default(),
         arming: ordergate_actors::arming::ArmingSettings::default(),
     }

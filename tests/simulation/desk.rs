@@ -12,6 +12,7 @@ use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::instruments::{InstrumentTable, sample};
 use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::{ReadStore, SimulatedDisk, SqliteStore};
+use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
     Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, IdempotencyKey, InstrumentKey, LegDraft, OrderRecord, Price,
     SignalDraft, SignalId, Source, Status, Tag,
@@ -42,11 +43,21 @@ pub(crate) struct Setup {
     pub(crate) stream: StreamFaults,
     pub(crate) can: fn(&mut Capabilities),
     pub(crate) write_on: WriteOn,
+    pub(crate) starts_at: DateTime<Utc>,
+    pub(crate) calendar: fn() -> Arc<Calendar>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { account: account(), settings: settings(), stream: StreamFaults::default(), can: |_| {}, write_on: WriteOn::Caller }
+        Self {
+            account: account(),
+            settings: settings(),
+            stream: StreamFaults::default(),
+            can: |_| {},
+            write_on: WriteOn::Caller,
+            starts_at: morning(),
+            calendar: Calendar::always_open,
+        }
     }
 }
 
@@ -244,10 +255,10 @@ impl Desk {
     }
 
     fn open(setup: Setup) -> Self {
-        let clock = TokioClock::from(morning());
+        let clock = TokioClock::from(setup.starts_at);
         let disk = SimulatedDisk::new("SIM1").unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let instruments = Arc::new(InstrumentTable::new(sample(morning().date_naive()).unwrap()));
+        let instruments = Arc::new(InstrumentTable::new(sample(setup.starts_at.date_naive()).unwrap()));
         let market = Arc::new(ScriptedMarket::new());
         for (symbol, bid, ask) in [
             ("SBIN-EQ", "800", "800.05"),
@@ -606,7 +617,7 @@ fn start(
     let instruments: Arc<dyn Instruments> = instruments.clone();
     let world = ordergate_actors::World {
         clock: clock.clone(),
-        calendar: ordergate_actors::order::calendar::Calendar::always_open(),
+        calendar: (setup.calendar)(),
         ids: CountedIds::new(0xde5c_0000 + number),
         instruments,
         quotes: quotes.clone(),

@@ -167,7 +167,7 @@ pub(crate) fn account() -> AccountSettings {
         permits: 64,
         permits_for_exits: 8,
         budget: ordergate_actors::ports::BudgetChange::default(),
-        takes_unenforced_exits: true,
+        exits: Default::default(),
         quantity_units: Default::default(),
         arming: ordergate_actors::arming::ArmingSettings::default(),
     }

@@ -1,15 +1,14 @@
 //! Orders that came as market orders and rest. At a broker that takes no market orders they went out as limits through
 //! the touch; an entry that is still there when its time is up must not fill an hour later at a price that nobody wanted.
-//! An entry is cancelled; an exit stays, and a person is paged.
+//! An entry is cancelled; an exit is repriced instead (`actors/src/exits/ladder.rs`).
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::line::{Desk, Line};
-use crate::order::{CommandId, OrderFact, OrderRecord, OrderType, Price, Tag};
+use crate::order::{CommandId, OrderFact, OrderRecord, OrderType, Tag};
 use crate::persistence::{Book, Level, OrderUnit, Unit};
-use crate::ports::Quote;
 use crate::supervision::current_actor;
 
 /// An entry whose time is up.
@@ -21,13 +20,12 @@ pub struct Resting {
     pub text: String,
 }
 
-/// Asks for the cancels of entries and says so: once for each order, because the wish is on disk from then on. Pages exits.
+/// Asks for the cancels of entries and says so: once for each order, because the wish is on disk from then on.
 pub(crate) fn cancel_resting(line: &Line, desk: &Desk, now: DateTime<Utc>) {
     if desk.broker.capabilities().takes_market_orders {
         return;
     }
     let timeout = TimeDelta::from_std(desk.settings.waits.entry_market_timeout).unwrap_or(TimeDelta::MAX);
-    page_exits(line, desk, timeout, now);
     let resting = line.view.read(&desk.client_id, |book| overdue(book, timeout, now)).unwrap_or_default();
     for Resting { command_id, text } in resting {
         let fact = OrderFact::CancelWanted { tag: Tag::MarketTimeout, reason: text.clone() };
@@ -35,44 +33,6 @@ pub(crate) fn cancel_resting(line: &Line, desk: &Desk, now: DateTime<Utc>) {
         line.post_unit(Unit::Order(unit));
         line.alarm(Some(&desk.client_id), "ALARM_MARKET_ENTRY_RESTS", Level::Warn, Some(command_id), text);
     }
-}
-
-/// An exit is not cancelled: its position is open, and a resting exit may still fill. A person is told, once for each
-/// order and process.
-fn page_exits(line: &Line, desk: &Desk, timeout: TimeDelta, now: DateTime<Utc>) {
-    let late = line.view.read(&desk.client_id, |book| overdue_exits(book, timeout, now)).unwrap_or_default();
-    for order in late {
-        if !desk.rests_paged.lock().insert(order.command_id) {
-            continue;
-        }
-        let quote = order.instrument().and_then(|key| line.newest_quote(desk, &key));
-        let text = exit_text(&order, quote.as_ref(), now);
-        line.alarm(Some(&desk.client_id), "ALARM_EXIT_RESTS", Level::Page, Some(order.command_id), text);
-    }
-}
-
-/// The exits of the book that came as market orders and have rested as limits for `timeout` or longer.
-fn overdue_exits(book: &Book, timeout: TimeDelta, now: DateTime<Utc>) -> Vec<Arc<OrderRecord>> {
-    let is_late = |order: &OrderRecord| order.sent_at.is_some_and(|sent| now.signed_duration_since(sent) >= timeout);
-    book.open_orders().filter(|order| order.is_exit() && rests(order) && is_late(order)).cloned().collect()
-}
-
-fn exit_text(order: &OrderRecord, quote: Option<&Quote>, now: DateTime<Utc>) -> String {
-    let shown = |price: Option<Price>| price.map_or_else(|| "none".to_owned(), |price| price.to_string());
-    let touch = quote.map_or_else(
-        || "unknown".to_owned(),
-        |quote| {
-            let age = now.signed_duration_since(quote.at).num_seconds();
-            format!("bid {}, ask {}, last {}, {age} s old", shown(quote.bid), shown(quote.ask), quote.last)
-        },
-    );
-    format!(
-        "the exit came as a market order, went out as a limit at {}, and {} of {} units rest; the market: {touch}. The position is \
-         open: change the limit so that it reaches the market, or close the position at the broker",
-        shown(order.ask.price),
-        order.unfilled(),
-        order.quantity()
-    )
 }
 
 /// Whether it came as MARKET and works at the broker as a limit that nobody has cancelled.
@@ -110,7 +70,7 @@ fn is_overdue(order: &Arc<OrderRecord>, timeout: TimeDelta, now: DateTime<Utc>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{Intent, Status};
+    use crate::order::{Price, Status};
     use crate::testkit::builders::{at, book_of, broker_id, command, order};
 
     const TIMEOUT: TimeDelta = TimeDelta::seconds(10);
@@ -140,21 +100,6 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].command_id, command(1));
         assert!(found[0].text.contains("801.5") && found[0].text.contains("6 of 10 rest after 10 s"), "{}", found[0].text);
-    }
-
-    #[test]
-    fn an_exit_that_rests_is_named_with_its_limit_and_the_touch_and_not_cancelled() {
-        let mut exit = resting(1);
-        exit.ask.intent = Some(Intent::Exit);
-        let book = book_of([exit, resting(2)], &[]);
-        assert!(overdue_exits(&book, TIMEOUT, at(9)).is_empty());
-        let late = overdue_exits(&book, TIMEOUT, at(10));
-        assert_eq!(late.iter().map(|order| order.command_id).collect::<Vec<_>>(), [command(1)]);
-        assert!(overdue(&book, TIMEOUT, at(10)).iter().all(|resting| resting.command_id != command(1)));
-        let price = |text| Price::parse(text).unwrap();
-        let quote = Quote { bid: None, ask: Some(price("810")), last: price("809"), band: None, at: at(8) };
-        let text = exit_text(&late[0], Some(&quote), at(10));
-        assert!(text.contains("801.5, and 6 of 10") && text.contains("bid none, ask 810, last 809, 2 s old"), "{text}");
     }
 
     #[test]

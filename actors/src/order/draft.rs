@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::exit_at::ExitAt;
 use super::ids::{BadId, ClientId, CommandId, IdempotencyKey, SignalId};
 use super::money::{Price, Quantity};
 use super::record::OrderRecord;
@@ -62,14 +63,26 @@ pub struct LegDraft {
     pub price: Option<String>,
     /// Trigger of SL and SLM.
     pub trigger_price: Option<String>,
-    /// Stop for the position that this entry opens.
+    /// Stop for the position that this entry opens: a price, `12 points` or `1.5%` from the fill.
     pub stop_loss: Option<String>,
-    /// Target for the position that this entry opens.
+    /// Target for the position that this entry opens; forms as for the stop.
     pub target: Option<String>,
     /// POINTS, PERCENT or ABSOLUTE.
     pub trailing_type: Option<String>,
     /// How far the stop trails.
     pub trailing_value: Option<String>,
+    /// The favourable move for each step of the trailing stop: `5 points` or `0.5%`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trailing_step: Option<String>,
+    /// The favourable move after which the stop begins to trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trailing_after: Option<String>,
+    /// The favourable move after which the stop moves to the fill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_even: Option<String>,
+    /// When the position is left whatever its price: `15:10`, `30 minutes`, `EOD`, `EXPIRY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_at: Option<String>,
     /// SUCCESS or FAILURE: a mock result.
     pub test_mode: Option<String>,
     /// The order that this one repeats or replaces.
@@ -92,6 +105,7 @@ impl LegDraft {
     pub fn again(order: &OrderRecord) -> Self {
         let ask = &order.ask;
         let text = |price: Option<Price>| price.map(|price| price.to_string());
+        let exit_at = |at: Option<ExitAt>| at.map(|at| at.to_string());
         let rest = if order.filled_quantity > 0 { Quantity::new(order.unfilled()) } else { ask.quantity };
         Self {
             strategy: Some(ask.strategy.to_string()),
@@ -105,10 +119,14 @@ impl LegDraft {
             validity: Some(ask.validity.to_string()),
             price: text(ask.price),
             trigger_price: text(ask.trigger_price),
-            stop_loss: text(ask.stop_loss),
-            target: text(ask.target),
+            stop_loss: exit_at(ask.stop_loss),
+            target: exit_at(ask.target),
             trailing_type: ask.trailing.map(|trailing| trailing.kind.to_string()),
             trailing_value: ask.trailing.map(|trailing| trailing.value.to_string()),
+            trailing_step: exit_at(ask.exits.trailing_step),
+            trailing_after: exit_at(ask.exits.trailing_after),
+            break_even: exit_at(ask.exits.break_even),
+            exit_at: (!ask.exits.times.is_empty()).then(|| ask.exits.times.to_string()),
             test_mode: ask.test_mode.map(|word| word.to_string()),
             parent: Some(order.command_id),
             route: ask.route.as_deref().cloned(),

@@ -165,7 +165,7 @@ pub enum OrderFact {
     },
     /// Somebody wants it gone.
     CancelWanted {
-        /// [`Tag::CancelledByUser`], [`Tag::MarketTimeout`] or [`Tag::KillSwitch`].
+        /// [`Tag::CancelledByUser`], [`Tag::MarketTimeout`], [`Tag::Replaced`] or [`Tag::KillSwitch`].
         tag: Tag,
         /// Who and why.
         reason: String,

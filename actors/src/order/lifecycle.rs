@@ -183,6 +183,7 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
                     | Tag::BrokerNotLoggedIn
                     | Tag::CancelledByUser
                     | Tag::MarketTimeout
+                    | Tag::Replaced
                     | Tag::KillSwitch
             )
         );

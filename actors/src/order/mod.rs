@@ -6,6 +6,7 @@ pub mod basket;
 pub mod calendar;
 pub mod day;
 pub mod draft;
+pub mod exit_at;
 pub mod fact;
 pub mod holding;
 pub mod ids;
@@ -20,6 +21,7 @@ pub mod words;
 
 pub use day::{ist, trading_date};
 pub use draft::{LegDraft, MAX_LEGS, SignalDraft, again_key, clean};
+pub use exit_at::{ExitAt, ExitExtras, ExitTimes};
 pub use fact::{BookState, Fill, GateVerdict, OrderFact, Resolution, Terms, recorded_type};
 pub use holding::Holding;
 pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::exit_at::{ExitAt, ExitExtras};
 use super::fact::Terms;
 use super::ids::{BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, SignalId, Strategy};
 use super::instrument::{HoldingKey, InstrumentKey};
@@ -41,11 +42,14 @@ pub struct Ask {
     /// Trigger price.
     pub trigger_price: Option<Price>,
     /// Stop of the position that this opens.
-    pub stop_loss: Option<Price>,
+    pub stop_loss: Option<ExitAt>,
     /// Target of the position that this opens.
-    pub target: Option<Price>,
+    pub target: Option<ExitAt>,
     /// How the stop trails.
     pub trailing: Option<Trailing>,
+    /// What else it says about leaving that position.
+    #[serde(default, skip_serializing_if = "ExitExtras::is_empty")]
+    pub exits: ExitExtras,
     /// A mock result.
     pub test_mode: Option<TestMode>,
     /// The terms of the route that made it.

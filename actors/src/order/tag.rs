@@ -32,6 +32,8 @@ pub enum Tag {
     CancelledByUser,
     /// It came as a market order, rested as a limit, and its time was up.
     MarketTimeout,
+    /// Another exit of the same position takes its place.
+    Replaced,
     /// A kill level refused or cancelled it.
     KillSwitch,
     /// A fault inside the engine while this order was being handled.
@@ -69,6 +71,7 @@ impl Tag {
         Self::NotSent,
         Self::CancelledByUser,
         Self::MarketTimeout,
+        Self::Replaced,
         Self::KillSwitch,
         Self::EngineFault,
         Self::BrokerRejected,
@@ -97,6 +100,7 @@ impl Tag {
             Self::NotSent => "NOT_SENT",
             Self::CancelledByUser => "CANCELLED_BY_USER",
             Self::MarketTimeout => "MARKET_TIMEOUT",
+            Self::Replaced => "REPLACED",
             Self::KillSwitch => "KILL_SWITCH",
             Self::EngineFault => "ENGINE_FAULT",
             Self::BrokerRejected => "BROKER_REJECTED",
@@ -126,6 +130,7 @@ impl Tag {
             Self::NotSent => "not sent: the call to the broker was never made",
             Self::CancelledByUser => "cancelled by you",
             Self::MarketTimeout => "cancelled: a market order that found nobody in time",
+            Self::Replaced => "cancelled: another exit takes its place",
             Self::KillSwitch => "stopped by the kill switch",
             Self::EngineFault => "stopped by a fault inside ordergate",
             Self::BrokerRejected => "rejected by the broker",
@@ -155,6 +160,7 @@ impl Tag {
             Self::NotSent => "send it again if it is still wanted",
             Self::CancelledByUser => "nothing",
             Self::MarketTimeout => "look at the price; send it again if it is still wanted",
+            Self::Replaced => "nothing: the exit that takes its place is under way",
             Self::KillSwitch => "re-arm when the cause is gone, then send it again",
             Self::EngineFault => "see the log of this time, then send it again",
             Self::BrokerRejected => "read the broker's reason; correct and send it again",

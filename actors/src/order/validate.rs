@@ -7,9 +7,10 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::draft::{LegDraft, clean};
+use super::exit_at::{ExitAt, ExitExtras, ExitTimes};
 use super::ids::Strategy;
 use super::instrument::{Instrument, InstrumentKey};
-use super::money::{Amount, Price, Quantity, decimal};
+use super::money::{Amount, BadNumber, Price, Quantity, decimal};
 use super::record::{Ask, Trailing};
 use super::tag::Tag;
 use super::words::{Exchange, Intent, OrderType, Product, Side, TestMode, TrailingType, Validity};
@@ -93,6 +94,10 @@ fn reference_price(leg: &LegDraft, ask: &Ask) -> Option<Price> {
         .or_else(|| leg.price.as_deref().and_then(|text| Price::parse(text.trim()).ok()))
 }
 
+fn price_of(at: Option<ExitAt>) -> Option<Price> {
+    at.and_then(ExitAt::price)
+}
+
 struct Reader {
     violations: Vec<Violation>,
 }
@@ -150,11 +155,40 @@ impl Reader {
             validity: self.word("validity", leg.validity.as_ref(), Validity::parse, Validity::choices).unwrap_or(Validity::Day),
             price: price.filter(|_| order_type.is_none_or(OrderType::has_price)),
             trigger_price: trigger,
-            stop_loss: self.price("stop_loss", leg.stop_loss.as_ref()),
-            target: self.price("target", leg.target.as_ref()),
+            stop_loss: self.exit_at("stop_loss", leg.stop_loss.as_ref()),
+            target: self.exit_at("target", leg.target.as_ref()),
             trailing: self.trailing(leg),
+            exits: self.exits(leg),
             test_mode: self.word("test_mode", leg.test_mode.as_ref(), TestMode::parse, TestMode::choices),
             route: leg.route.clone().map(Arc::new),
+        }
+    }
+
+    fn exit_at(&mut self, field: &'static str, value: Option<&String>) -> Option<ExitAt> {
+        let text = self.text(field, value)?;
+        text.parse().map_err(|error: BadNumber| self.wrong(field, format!("{:?} must be {}", clean(text, 40), error.rule))).ok()
+    }
+
+    /// A distance from the fill: what a price would mean here nobody knows.
+    fn distance(&mut self, field: &'static str, value: Option<&String>) -> Option<ExitAt> {
+        let at = self.exit_at(field, value)?;
+        if at.price().is_some() {
+            self.wrong(field, format!("{at} must be a distance from the fill, 12 points or 1.5%"));
+            return None;
+        }
+        Some(at)
+    }
+
+    fn exits(&mut self, leg: &LegDraft) -> ExitExtras {
+        let times = self.text("exit_at", leg.exit_at.as_ref()).map(str::to_owned);
+        let times = times.and_then(|text| {
+            text.parse::<ExitTimes>().map_err(|error| self.wrong("exit_at", format!("{:?} must be {}", clean(&text, 60), error.rule))).ok()
+        });
+        ExitExtras {
+            trailing_step: self.distance("trailing_step", leg.trailing_step.as_ref()),
+            trailing_after: self.distance("trailing_after", leg.trailing_after.as_ref()),
+            break_even: self.distance("break_even", leg.break_even.as_ref()),
+            times: times.unwrap_or_default(),
         }
     }
 
@@ -257,9 +291,12 @@ impl Reader {
         if let Some(quantity) = ask.quantity {
             self.lot_and_freeze(quantity, instrument);
         }
-        for (field, price) in
-            [("price", ask.price), ("trigger_price", ask.trigger_price), ("stop_loss", ask.stop_loss), ("target", ask.target)]
-        {
+        for (field, price) in [
+            ("price", ask.price),
+            ("trigger_price", ask.trigger_price),
+            ("stop_loss", price_of(ask.stop_loss)),
+            ("target", price_of(ask.target)),
+        ] {
             if let Some(price) = price.filter(|price| !price.is_on_tick(instrument.tick)) {
                 self.wrong(field, format!("{price} is no multiple of the tick {} of {}", instrument.tick, instrument.key));
             }
@@ -294,13 +331,22 @@ impl Reader {
             Side::Buy => lower < upper,
             Side::Sell => lower > upper,
         };
-        if let Some((stop, reference)) = ask.stop_loss.zip(reference).filter(|(stop, reference)| !below(*stop, *reference)) {
+        // A distance becomes a price at the fill; against what the sender saw it must leave a price at all.
+        for (field, at) in [("stop_loss", ask.stop_loss), ("target", ask.target)] {
+            let Some((at, reference)) = at.filter(|at| at.price().is_none()).zip(reference) else { continue };
+            let price = if field == "stop_loss" { at.below(reference.value(), side) } else { at.above(reference.value(), side) };
+            if price.is_none_or(|price| price <= Decimal::ZERO || price > Price::MAX) {
+                self.wrong(field, format!("{at} from {reference} is no price for a {side}"));
+            }
+        }
+        let (stop_loss, target) = (price_of(ask.stop_loss), price_of(ask.target));
+        if let Some((stop, reference)) = stop_loss.zip(reference).filter(|(stop, reference)| !below(*stop, *reference)) {
             self.wrong("stop_loss", format!("{stop} is on the wrong side of {reference} for a {side}"));
         }
-        if let Some((target, reference)) = ask.target.zip(reference).filter(|(target, reference)| !below(*reference, *target)) {
+        if let Some((target, reference)) = target.zip(reference).filter(|(target, reference)| !below(*reference, *target)) {
             self.wrong("target", format!("{target} is on the wrong side of {reference} for a {side}"));
         }
-        if let Some((stop, target)) = ask.stop_loss.zip(ask.target).filter(|(stop, target)| !below(*stop, *target)) {
+        if let Some((stop, target)) = stop_loss.zip(target).filter(|(stop, target)| !below(*stop, *target)) {
             self.wrong("target", format!("{target} and stop_loss {stop} are on the wrong sides of each other for a {side}"));
         }
     }
@@ -313,7 +359,21 @@ impl Reader {
         if ask.trailing.is_some() && !given(&leg.stop_loss) {
             self.wrong("trailing_type", "a trailing stop needs a stop_loss");
         }
-        if ask.intent == Some(Intent::Exit) && (given(&leg.stop_loss) || given(&leg.target) || ask.trailing.is_some()) {
+        if (ask.exits.trailing_step.is_some() || ask.exits.trailing_after.is_some()) && ask.trailing.is_none() {
+            self.wrong("trailing_type", "trailing_step and trailing_after need a trailing stop");
+        }
+        if given(&leg.break_even) && !given(&leg.stop_loss) {
+            self.wrong("break_even", "a move to break-even needs a stop_loss");
+        }
+        if let (Some(Trailing { kind: TrailingType::Points, value }), Some(ExitAt::Points(step))) = (ask.trailing, ask.exits.trailing_step)
+            && value > step
+        {
+            self.wrong("trailing_step", format!("the stop would move {value} for every {step} of the price and overtake it"));
+        }
+        let times = !ask.exits.times.is_empty();
+        if ask.intent == Some(Intent::Exit)
+            && (given(&leg.stop_loss) || given(&leg.target) || ask.trailing.is_some() || given(&leg.break_even) || times)
+        {
             self.wrong("stop_loss", "an EXIT opens nothing that a stop or target could protect");
         }
     }

@@ -494,6 +494,7 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             route: None,
             blocked: None,
             unreadable,
+            ..LegDraft::default()
         }
     })
 }

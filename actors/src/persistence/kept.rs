@@ -20,6 +20,8 @@ use crate::order::{ClientId, CommandId};
 pub enum Topic {
     /// How a position is left: stop, target, trail, time, and where an exit of it stands.
     ExitRule,
+    /// How far an exit that rests was repriced.
+    Ladder,
     /// What risk remembers of the day and of the days before.
     RiskDay,
     /// A limit that a person has loosened for a while.
@@ -40,8 +42,9 @@ pub enum Topic {
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ExitRule,
+        Self::Ladder,
         Self::RiskDay,
         Self::Override,
         Self::Halt,
@@ -57,6 +60,7 @@ impl Topic {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ExitRule => "EXIT_RULE",
+            Self::Ladder => "LADDER",
             Self::RiskDay => "RISK_DAY",
             Self::Override => "OVERRIDE",
             Self::Halt => "HALT",

@@ -1,8 +1,11 @@
 //! What is tradable today, and what it costs now.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 use super::spelling::{ReadAs, Rule, Spelling, Spot, Unresolved, Why};
 use crate::order::{Exchange, Instrument, InstrumentKey, Price};
@@ -62,4 +65,57 @@ pub struct Quote {
 pub trait Quotes: Send + Sync + std::fmt::Debug + 'static {
     /// The newest quote, whatever its age; the reader judges that.
     fn quote(&self, key: &InstrumentKey) -> Option<Quote>;
+
+    /// Rings this bell from now on whenever a quote comes in. A source that is not pushed to has none to ring: whoever
+    /// waits looks by himself now and then.
+    fn ring(&self, _bell: &Arc<QuoteBell>) {}
+}
+
+/// Wakes one reader when a quote of an instrument that it watches came in. However many come, each instrument is named
+/// once until the reader has looked: a burst queues nowhere.
+#[derive(Debug, Default)]
+pub struct QuoteBell {
+    watched: RwLock<HashSet<InstrumentKey>>,
+    rung: Mutex<BTreeSet<InstrumentKey>>,
+    notify: Notify,
+}
+
+impl QuoteBell {
+    /// Watches these, and nothing else.
+    pub fn watch(&self, keys: HashSet<InstrumentKey>) {
+        *self.watched.write() = keys;
+    }
+
+    /// A quote of this instrument came in.
+    pub fn strike(&self, key: &InstrumentKey) {
+        if !self.watched.read().contains(key) {
+            return;
+        }
+        let mut rung = self.rung.lock();
+        if !rung.contains(key) {
+            let was_silent = rung.is_empty();
+            rung.insert(key.clone());
+            drop(rung);
+            if was_silent {
+                self.notify.notify_one();
+            }
+        }
+    }
+
+    /// Waits until something came in. Loses nothing when dropped.
+    pub async fn rung(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if !self.rung.lock().is_empty() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// What came in since the last look.
+    #[must_use]
+    pub fn take(&self) -> BTreeSet<InstrumentKey> {
+        std::mem::take(&mut *self.rung.lock())
+    }
 }

@@ -14,6 +14,6 @@ pub use broker::{
 };
 pub use budget::{Budget, BudgetChange};
 pub use clock::{Clock, Ids};
-pub use market::{Instruments, Quote, Quotes};
+pub use market::{Instruments, Quote, QuoteBell, Quotes};
 pub use spelling::{Closable, Naming, Purpose, ReadAs, Rule, Spelling, Spot, Unresolved, Why};
 pub use store::{AccountHead, Anchor, JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};

@@ -238,7 +238,7 @@ pub(crate) fn account() -> AccountSettings {
         permits: 100,
         permits_for_exits: 10,
         budget: crate::ports::BudgetChange::default(),
-        takes_unenforced_exits: true,
+        exits: Default::default(),
         quantity_units: Default::default(),
         arming: crate::arming::ArmingSettings::default(),
     }

@@ -39,6 +39,7 @@ pub fn order(number: u64) -> OrderRecord {
             stop_loss: None,
             target: None,
             trailing: None,
+            exits: Default::default(),
             test_mode: None,
             route: None,
         },

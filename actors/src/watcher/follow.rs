@@ -113,7 +113,15 @@ pub(super) fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
     let is_news = record.status == Status::Failed && from.is_some_and(|from| from != Status::Failed);
     let is_wanted_end = matches!(
         record.tag,
-        Some(Tag::CancelledByUser | Tag::KillSwitch | Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode)
+        Some(
+            Tag::CancelledByUser
+                | Tag::Replaced
+                | Tag::KillSwitch
+                | Tag::NoPosition
+                | Tag::DuplicateOrderBlocked
+                | Tag::ValidationFailed
+                | Tag::TestMode
+        )
     );
     is_news && record.is_exit() && !is_wanted_end
 }

@@ -5,6 +5,8 @@
 //! cannot be read stands as an alarm and stops nothing else.
 
 mod books;
+mod climb;
+mod exits;
 mod findings;
 mod follow;
 mod kill;
@@ -22,9 +24,10 @@ mod unseen;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 
+pub use climb::ladder_slot;
 pub use findings::{Findings, Orders, Positions};
 pub use last::Last;
 pub use reconcile::{BookReading, Concern, read_orders, read_row, read_trades, speaks_against_an_end};
@@ -102,6 +105,8 @@ struct Core {
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
+    /// The exit rules.
+    rules: exits::Rules,
     /// Exits that were sent again since this core was made.
     resent: BTreeSet<CommandId>,
     /// Trades that the stream brought before their order's number was known.
@@ -192,6 +197,7 @@ impl WatcherActor {
 
     /// What a commit sets in motion.
     fn committed(&mut self, events: &[Event], now: DateTime<Utc>) {
+        self.rules_committed(events, now);
         let mut wanted = BTreeSet::new();
         let mut asks_cancel = false;
         for event in events {
@@ -257,11 +263,25 @@ impl Actor for WatcherActor {
         ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
         });
+        ctx.run_interval(self.desk.settings.exits.look, |actor, ctx| {
+            guarded(actor, ctx, |actor, _, now| actor.exit_tick(now));
+        });
+        await_bell(self, ctx);
         // Not in here: a panic in `started()` would restart the actor without its back-off.
         ctx.run_later(std::time::Duration::ZERO, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
         });
     }
+}
+
+/// One wait at a time: while it is not awaited, whatever comes in is one ring.
+fn await_bell(actor: &WatcherActor, ctx: &mut Context<WatcherActor>) {
+    let bell = Arc::clone(&actor.desk.bell);
+    let rung = actix::fut::wrap_future::<_, WatcherActor>(async move { bell.rung().await });
+    ctx.spawn(rung.map(|(), actor, ctx| {
+        guarded(actor, ctx, |actor, _, now| actor.bell_rang(now));
+        await_bell(actor, ctx);
+    }));
 }
 
 impl Supervised for WatcherActor {}

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::InstrumentKey;
-use ordergate_actors::ports::{Instruments, Quote, Quotes};
+use ordergate_actors::ports::{Instruments, Quote, QuoteBell, Quotes};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
@@ -34,6 +34,7 @@ pub struct Board {
     changed: Notify,
     questions: AtomicU64,
     most: usize,
+    bells: RwLock<Vec<Arc<QuoteBell>>>,
 }
 
 /// Units at the touch, as far as they are known.
@@ -63,6 +64,8 @@ struct Slot {
     version: u64,
     /// The number of the last question for it.
     asked: AtomicU64,
+    /// Its name, once somebody asked for it by that.
+    key: Option<InstrumentKey>,
 }
 
 impl Slot {
@@ -92,6 +95,7 @@ impl Board {
             changed: Notify::new(),
             questions: AtomicU64::new(0),
             most: most.max(1),
+            bells: RwLock::default(),
         }
     }
 
@@ -102,6 +106,11 @@ impl Board {
         let quote = tick.merge(slot.quote, now).map(|quote| Quote { at: quote.at.min(now), ..quote });
         let before = if tick.is_whole { Sizes::default() } else { slot.sizes };
         slot.set(quote, Sizes { bid: tick.bid_quantity.or(before.bid), ask: tick.ask_quantity.or(before.ask) });
+        let key = slot.key.clone();
+        drop(slots);
+        if let Some(key) = key {
+            self.bells.read().iter().for_each(|bell| bell.strike(&key));
+        }
         true
     }
 
@@ -125,9 +134,19 @@ impl Board {
         let instrument = self.instruments.find(key)?;
         let scrip = Scrip { exchange: key.exchange, token: instrument.token };
         self.want(scrip);
+        self.name(scrip, key);
         let slots = self.slots.read();
         let slot = slots.get(&scrip)?;
         slot.quote.map(|quote| Touch { quote, sizes: slot.sizes, version: slot.version })
+    }
+
+    /// Remembers what the instrument is called, for the bells.
+    fn name(&self, scrip: Scrip, key: &InstrumentKey) {
+        if self.slots.read().get(&scrip).is_some_and(|slot| slot.key.is_none())
+            && let Some(slot) = self.slots.write().get_mut(&scrip)
+        {
+            slot.key = Some(key.clone());
+        }
     }
 
     /// All that shall be subscribed: for a new connection. Changes up to now are in it.
@@ -189,5 +208,9 @@ impl Board {
 impl Quotes for Board {
     fn quote(&self, key: &InstrumentKey) -> Option<Quote> {
         self.touch(key).map(|touch| touch.quote)
+    }
+
+    fn ring(&self, bell: &Arc<QuoteBell>) {
+        self.bells.write().push(Arc::clone(bell));
     }
 }

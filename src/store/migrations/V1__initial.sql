@@ -36,6 +36,7 @@ CREATE TABLE orders (
     target            TEXT,
     trailing_type     TEXT,
     trailing_value    TEXT,
+    exits             TEXT,               -- what else is said about leaving the position, as JSON
     broker_order_id   TEXT,               -- NULL until the broker answers or its books tell
     execution_type    TEXT,
     status            TEXT NOT NULL,

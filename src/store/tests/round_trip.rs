@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord,
-    OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms, TestMode, Trailing, TrailingType,
-    Validity,
+    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey,
+    InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms,
+    TestMode, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::ports::{Store, Verdict, Write};
 use proptest::option::of;
@@ -38,6 +38,14 @@ fn id() -> impl Gen<Value = Uuid> {
     any::<u128>().prop_map(Uuid::from_u128)
 }
 
+fn exit_at() -> impl Gen<Value = ExitAt> {
+    (1i64..990_000, 0u8..3).prop_map(|(value, kind)| match kind {
+        0 => ExitAt::Price(Price::new(Decimal::new(value, 2)).unwrap()),
+        1 => ExitAt::Points(Decimal::new(value, 2).normalize()),
+        _ => ExitAt::Percent(Decimal::new(value, 4).normalize()),
+    })
+}
+
 fn ask() -> impl Gen<Value = Ask> {
     let trailing = (select(TrailingType::ALL), decimal()).prop_map(|(kind, value)| Trailing { kind, value });
     let names = (
@@ -49,7 +57,13 @@ fn ask() -> impl Gen<Value = Ask> {
     let size =
         (of(select(Side::ALL)), of((1i64..=Quantity::MAX).prop_map(|units| Quantity::new(units).unwrap())), of(select(Product::ALL)));
     let kind = (of(select(OrderType::ALL)), select(Validity::ALL), of(select(TestMode::ALL)), of(routed()));
-    let prices = (of(price()), of(price()), of(price()), of(price()), of(trailing));
+    let exits = (of(exit_at()), of(exit_at()), of(0u32..1_440)).prop_map(|(trailing_step, break_even, minutes)| ExitExtras {
+        trailing_step,
+        break_even,
+        times: ExitTimes { minutes: minutes.filter(|minutes| *minutes > 0), ..ExitTimes::default() },
+        ..ExitExtras::default()
+    });
+    let prices = (of(price()), of(price()), of(exit_at()), of(exit_at()), of(trailing), exits);
     (names, size, kind, prices).prop_map(|((strategy, intent, exchange, symbol), (side, quantity, product), kind, prices)| Ask {
         strategy,
         intent,
@@ -65,6 +79,7 @@ fn ask() -> impl Gen<Value = Ask> {
         stop_loss: prices.2,
         target: prices.3,
         trailing: prices.4,
+        exits: prices.5,
         test_mode: kind.2,
         route: kind.3.map(Arc::new),
     })

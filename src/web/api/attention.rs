@@ -71,7 +71,13 @@ fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> 
     let seen = state.engine.read(&desk.client_id, |book| {
         let open: Vec<Arc<OrderRecord>> = book.open_orders().cloned().collect();
         let unclosed: Vec<Item> = book.unclosed().into_iter().map(|(strategy, key, exit)| of_unclosed(strategy, key, exit)).collect();
-        (open, unclosed, book.alarms().cloned().collect::<Vec<Alarm>>(), book.control().clone())
+        let not_flat: Vec<Item> = super::exit_rules::not_flat(book).map(|(order, text)| of_not_flat(&order, text)).collect();
+        (
+            open,
+            unclosed.into_iter().chain(not_flat).collect::<Vec<Item>>(),
+            book.alarms().cloned().collect::<Vec<Alarm>>(),
+            book.control().clone(),
+        )
     });
     let Some((open, unclosed, alarms, control)) = seen else { return Vec::new() };
     let mut items: Vec<Item> = open.iter().filter_map(|order| of_order(desk, order, now)).collect();
@@ -102,6 +108,12 @@ fn of_unclosed(strategy: &Strategy, key: &HoldingKey, exit: &OrderRecord) -> Ite
     let text = format!("{strategy} still holds {key}: its newest exit came to nothing ({why}: {reason})");
     let body = json!({ "client_id": exit.client_id, "strategy": strategy, "symbol": key.instrument.symbol, "product": key.product });
     Item::of_order("exit_failed", exit, text).doing("exit it again", "/dashboard/positions/exit", body)
+}
+
+/// An exit that the ladder could not make flat, with the word that lets it go on.
+fn of_not_flat(order: &OrderRecord, text: String) -> Item {
+    let body = json!({ "command_id": order.command_id, "reason": "<why>" });
+    Item::of_order("not_flat", order, text).doing("go on", "/dashboard/exit-rules/go-on", body)
 }
 
 fn of_order(desk: &Desk, order: &OrderRecord, now: DateTime<Utc>) -> Option<Item> {

@@ -8,6 +8,7 @@ pub(super) mod attention;
 pub(super) mod broker;
 pub(super) mod controls;
 pub(super) mod diagnostics;
+pub(super) mod exit_rules;
 pub(super) mod exits;
 pub(super) mod intents;
 pub(super) mod order;
@@ -105,6 +106,14 @@ pub(super) struct OrderBody {
     #[serde(deserialize_with = "text")]
     trailing_value: Option<String>,
     #[serde(deserialize_with = "text")]
+    trailing_step: Option<String>,
+    #[serde(deserialize_with = "text")]
+    trailing_after: Option<String>,
+    #[serde(deserialize_with = "text")]
+    break_even: Option<String>,
+    #[serde(deserialize_with = "text")]
+    exit_at: Option<String>,
+    #[serde(deserialize_with = "text")]
     test_mode: Option<String>,
 }
 
@@ -131,6 +140,10 @@ impl OrderBody {
             target: self.target.or(leg.target),
             trailing_type: self.trailing_type.or(leg.trailing_type),
             trailing_value: self.trailing_value.or(leg.trailing_value),
+            trailing_step: self.trailing_step.or(leg.trailing_step),
+            trailing_after: self.trailing_after.or(leg.trailing_after),
+            break_even: self.break_even.or(leg.break_even),
+            exit_at: self.exit_at.or(leg.exit_at),
             test_mode: self.test_mode.or(leg.test_mode),
             parent: leg.parent,
             route: leg.route,

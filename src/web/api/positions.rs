@@ -56,6 +56,7 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
     let holdings = state
         .engine
         .read(client_id, |book| book.holdings().map(|(strategy, key, held)| (strategy.clone(), key.clone(), *held)).collect::<Vec<_>>())?;
+    let rules = super::exit_rules::of_account(state, client_id);
     let is_synthetic = is_synthetic(desk.broker.capabilities(), state.site.has_live_quotes);
     let now = state.now();
     let positions: Vec<Value> = by_key(holdings, rows)
@@ -68,6 +69,7 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
                 "symbol": key.instrument.symbol,
                 "product": key.product,
                 "strategies": strategies,
+                "exit_rules": rules.iter().filter(|(holding, _)| *holding == key).map(|(_, rule)| rule).collect::<Vec<_>>(),
                 "ours": net,
                 "broker": at_broker,
                 "difference": at_broker.map(|at_broker| at_broker - net),

@@ -45,6 +45,10 @@ const LEG: &[&str] = &[
     "target",
     "trailing_type",
     "trailing_value",
+    "trailing_step",
+    "trailing_after",
+    "break_even",
+    "exit_at",
     "comment",
 ];
 
@@ -102,6 +106,10 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         target: fields.text("target"),
         trailing_type: fields.text("trailing_type"),
         trailing_value: fields.text("trailing_value"),
+        trailing_step: fields.text("trailing_step"),
+        trailing_after: fields.text("trailing_after"),
+        break_even: fields.text("break_even"),
+        exit_at: fields.text("exit_at"),
         test_mode: common.test_mode.clone(),
         parent: None,
         route: None,

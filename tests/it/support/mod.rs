@@ -126,7 +126,7 @@ fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
         permits,
         permits_for_exits: 1,
         budget: ordergate_actors::ports::BudgetChange::default(),
-        takes_unenforced_exits: true,
+        exits: Default::default(),
         quantity_units: Default::default(),
         arming: ordergate_actors::arming::ArmingSettings::default(),
     }

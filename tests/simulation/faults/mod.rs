@@ -4,6 +4,7 @@ mod answers;
 mod baskets;
 mod books;
 mod budget;
+mod exit_rules;
 mod exits;
 mod kill;
 mod limits;

@@ -1,0 +1,106 @@
+//! The positions of one strategy together: a loss or a profit in rupees at which all of them are left.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::order::{Amount, Holding, Strategy};
+use crate::persistence::{Slot, Topic};
+
+/// How a strategy's positions are left together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Combined {
+    /// The strategy.
+    pub strategy: Strategy,
+    /// The most that it may lose, rupees, as a positive number.
+    pub stop: Option<Amount>,
+    /// What it shall win, rupees.
+    pub target: Option<Amount>,
+    /// When it fired; it is armed anew when the strategy is flat.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fired_at: Option<DateTime<Utc>>,
+    /// Who set it.
+    pub who: String,
+}
+
+/// What a strategy's open positions stand at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Together {
+    /// Rupees: what the open units would bring, and what was realised in these positions since they were opened.
+    pub pnl: Amount,
+    /// Positions without a price: nothing can be said of the sum.
+    pub unpriced: usize,
+}
+
+impl Together {
+    /// With one more position at that price.
+    #[must_use]
+    pub fn with(self, held: &Holding, price: Option<Decimal>) -> Self {
+        let Some(price) = price else { return Self { unpriced: self.unpriced + 1, ..self } };
+        let worth = price.checked_mul(Decimal::from(held.net)).unwrap_or(Decimal::ZERO);
+        let paid = if held.net > 0 { held.cost.negated() } else { held.cost };
+        Self { pnl: self.pnl.plus(Amount(worth)).plus(paid).plus(held.realised), ..self }
+    }
+}
+
+impl Combined {
+    /// The name of its state. No instrument begins with a star.
+    #[must_use]
+    pub fn slot(strategy: &Strategy) -> Slot {
+        Slot::new(Topic::ExitRule, Arc::from(format!("*|*|{strategy}")))
+    }
+
+    /// Why everything is left, if so. `before` is the look before: one odd sum fires nothing.
+    #[must_use]
+    pub fn fires(&self, before: Together, now: Together) -> Option<String> {
+        if self.fired_at.is_some() || before.unpriced + now.unpriced > 0 {
+            return None;
+        }
+        let is_lost = |pnl: Amount| self.stop.is_some_and(|stop| pnl <= stop.negated());
+        let is_won = |pnl: Amount| self.target.is_some_and(|target| pnl >= target);
+        if is_lost(before.pnl) && is_lost(now.pnl) {
+            let stop = self.stop.unwrap_or_default();
+            return Some(format!("{} stands at {} rupees together, its stop is a loss of {stop}", self.strategy, now.pnl));
+        }
+        (is_won(before.pnl) && is_won(now.pnl)).then(|| {
+            let target = self.target.unwrap_or_default();
+            format!("{} stands at {} rupees together, its target is {target}", self.strategy, now.pnl)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::builders::{at, rupees, strategy};
+
+    fn rule() -> Combined {
+        Combined { strategy: strategy("trend"), stop: Some(rupees(500)), target: Some(rupees(800)), fired_at: None, who: "a test".into() }
+    }
+
+    fn at_pnl(pnl: i64) -> Together {
+        Together { pnl: rupees(pnl), unpriced: 0 }
+    }
+
+    #[test]
+    fn long_and_short_and_what_was_realised_are_summed() {
+        let long = Holding { net: 10, cost: rupees(1000), realised: rupees(20), opened_at: None };
+        let short = Holding { net: -5, cost: rupees(1000), realised: Amount::ZERO, opened_at: None };
+        let sum = Together::default().with(&long, Some(90.into())).with(&short, Some(210.into()));
+        assert_eq!(sum, at_pnl(-100 + 20 - 50));
+        assert_eq!(sum.with(&long, None).unpriced, 1);
+    }
+
+    #[test]
+    fn it_fires_when_two_looks_in_a_row_agree_and_once() {
+        let fires = |before: i64, now: i64| rule().fires(at_pnl(before), at_pnl(now)).is_some();
+        assert!(fires(-500, -501) && fires(800, 900));
+        assert!(!fires(0, -5_000) && !fires(-499, -500) && !fires(900, 700));
+        assert!(rule().fires(at_pnl(-900), Together { unpriced: 1, ..at_pnl(-900) }).is_none(), "a price is missing");
+        let fired = Combined { fired_at: Some(at(0)), ..rule() };
+        assert!(fired.fires(at_pnl(-900), at_pnl(-900)).is_none());
+    }
+}

@@ -1,0 +1,166 @@
+//! What becomes of a rule that has fired: its exit is sent once, sent again if it came to nothing, and never beside
+//! another. Derived from the committed book, so a restart at any moment changes nothing.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::reject::{Rejection, classify};
+use super::rule::ExitRule;
+use crate::order::{CommandId, OrderRecord, OrderType, Product, Source, Tag};
+use crate::persistence::Book;
+
+/// What to do about a fired rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: its exit is under way, or its time has not come.
+    Wait,
+    /// Its exit is not on disk: the same signal goes once more, which is the same signal to the ledger.
+    Again,
+    /// Its exit came to nothing: another, in parts of so many units at most where that was the cause.
+    Anew(Option<i64>),
+    /// Its target did not trade and the exit has ended: it stands as before.
+    Rearm,
+    /// These exits rest at their prices and claim what must go now.
+    Cancel(Vec<CommandId>),
+    /// It does not go by itself: a person must look.
+    Stuck(Rejection),
+}
+
+/// A message that was lost shows by this.
+const LOST_AFTER: Duration = Duration::seconds(3);
+/// The longest wait between two tries.
+const LONGEST: Duration = Duration::seconds(60);
+/// The wait after an end for want of margin or of a session.
+const SLOW: Duration = Duration::seconds(30);
+
+/// See [`Next`]. `goes_again`: a failed exit that is sent again by itself, as one that never left this machine is.
+#[must_use]
+pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) -> bool, now: DateTime<Utc>) -> Next {
+    let Some(fired) = rule.fired.filter(|_| !book.control().is_frozen) else { return Next::Wait };
+    let covers = |order: &OrderRecord| {
+        order.is_exit()
+            && !order.is_test()
+            && order.ask.strategy == rule.strategy
+            && order.ask.product.is_none_or(|product| product == rule.holding.product)
+    };
+    let open: Vec<&Arc<OrderRecord>> = book.open_in(&rule.holding.instrument).filter(|order| covers(order)).collect();
+    if !open.is_empty() {
+        let is_in_the_way = |order: &OrderRecord| {
+            order.source != Source::System && order.cancel_wanted.is_none() && order.working_type() != Some(OrderType::Market) && {
+                // One that came as a market order is on the ladder itself.
+                !order.is_protected_market()
+            }
+        };
+        let resting: Vec<CommandId> = open.iter().filter(|order| is_in_the_way(order)).map(|order| order.command_id).collect();
+        return if fired.cause.is_urgent() && !resting.is_empty() { Next::Cancel(resting) } else { Next::Wait };
+    }
+    let ended = book.newest().find(|order| order.signal_id == fired.signal);
+    let Some(ended) = ended else {
+        return if now.signed_duration_since(fired.at) >= LOST_AFTER { Next::Again } else { Next::Wait };
+    };
+    // The newest exit of the position tells more than the first of the rule: a resend is a child of it.
+    let newest = book.newest().find(|order| covers(order) && order.is_for(&rule.holding.instrument)).unwrap_or(ended);
+    if goes_again(newest) {
+        return Next::Wait;
+    }
+    let waited = now.signed_duration_since(newest.updated_at);
+    if !fired.cause.is_urgent() {
+        return if waited >= LOST_AFTER { Next::Rearm } else { Next::Wait };
+    }
+    let rejection = match newest.tag {
+        Some(Tag::BrokerRejected) => classify(newest.reason.as_deref().unwrap_or("")),
+        Some(Tag::MarketClosed) => Rejection::Session,
+        _ => Rejection::Other,
+    };
+    let backed_off = Duration::seconds(1).checked_mul(1 << rule.attempt.min(6)).unwrap_or(LONGEST).min(LONGEST);
+    match rejection {
+        Rejection::Cutoff => Next::Stuck(rejection),
+        Rejection::Margin | Rejection::Session if waited < SLOW => Next::Wait,
+        _ if waited < backed_off => Next::Wait,
+        Rejection::Freeze => Next::Anew(Some((newest.quantity() / 2).max(1))),
+        _ => Next::Anew(None),
+    }
+}
+
+impl ExitRule {
+    /// Whether a square-off of everything takes care of the position.
+    #[must_use]
+    pub fn is_squared_off(&self, book: &Book) -> bool {
+        self.holding.product != Product::Cnc
+            && book.control().level_for(&self.strategy) >= crate::persistence::KillLevel::SquareOff
+            && !book.control().is_frozen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exits::{Cause, Fired, Terms};
+    use crate::order::{Holding, SignalId, Status};
+    use crate::persistence::Control;
+    use crate::testkit::builders::{Build, at, book_of, command, exit, rupees, sbin_in, strategy};
+
+    fn rule(cause: Cause, attempt: u32) -> ExitRule {
+        let held = Holding { net: 10, cost: rupees(8000), realised: rupees(0), opened_at: Some(at(0)) };
+        let terms = Terms { stop_loss: Some("790".parse().unwrap()), ..Terms::default() };
+        let rule = ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held, terms, 1.into(), "a test".into(), at(0)).unwrap();
+        let fired = Fired { cause, at: at(0), price: None, signal: SignalId(uuid::Uuid::from_u128(2)) };
+        ExitRule { fired: Some(fired), attempt, ..rule }
+    }
+
+    fn next(rule: &ExitRule, orders: Vec<OrderRecord>, second: i64) -> Next {
+        let book = book_of(orders, &[("trend", sbin_in(Product::Mis), 10)]);
+        follow(rule, &book, |order| order.tag == Some(Tag::NotSent), at(second))
+    }
+
+    fn ours(order: OrderRecord) -> OrderRecord {
+        OrderRecord { source: Source::System, ..order }
+    }
+
+    fn failed(tag: Tag, reason: &str) -> OrderRecord {
+        let order = ours(exit(2)).asks(10).ended(Status::Failed, Some(tag));
+        OrderRecord { reason: Some(Arc::from(reason)), updated_at: at(0), ..order }
+    }
+
+    #[test]
+    fn an_exit_that_is_not_on_disk_goes_again_as_the_same_signal() {
+        let stop = rule(Cause::Stop, 0);
+        assert_eq!((next(&stop, vec![], 1), next(&stop, vec![], 3)), (Next::Wait, Next::Again));
+        assert_eq!(next(&stop, vec![ours(exit(2))], 60), Next::Wait, "under way");
+    }
+
+    #[test]
+    fn what_came_to_nothing_goes_anew_ever_more_slowly_and_by_its_cause() {
+        let stop = |attempt| rule(Cause::Stop, attempt);
+        let cancelled = || vec![failed(Tag::BrokerCancelled, "")];
+        assert_eq!((next(&stop(0), cancelled(), 0), next(&stop(0), cancelled(), 1)), (Next::Wait, Next::Anew(None)));
+        assert_eq!((next(&stop(3), cancelled(), 7), next(&stop(3), cancelled(), 8)), (Next::Wait, Next::Anew(None)));
+        let rejected = |words: &str, second| next(&stop(0), vec![failed(Tag::BrokerRejected, words)], second);
+        assert_eq!(rejected("above the freeze quantity 5", 1), Next::Anew(Some(5)));
+        assert_eq!((rejected("margin shortfall", 29), rejected("margin shortfall", 30)), (Next::Wait, Next::Anew(None)));
+        assert_eq!(rejected("not allowed after square off time", 90), Next::Stuck(Rejection::Cutoff));
+        assert_eq!(next(&stop(0), vec![failed(Tag::NotSent, "")], 60), Next::Wait, "it is sent again by itself");
+    }
+
+    #[test]
+    fn a_target_that_did_not_trade_stands_as_before() {
+        assert_eq!(next(&rule(Cause::Target, 0), vec![failed(Tag::BrokerExpired, "")], 60), Next::Rearm);
+        assert_eq!(next(&rule(Cause::Target, 0), vec![ours(exit(2)).working("1")], 60), Next::Wait);
+    }
+
+    #[test]
+    fn a_resting_exit_of_somebody_else_makes_way_for_a_stop_only() {
+        let mut limit = exit(3).asks(10).working("1");
+        (limit.ask.order_type, limit.ask.price) = (Some(OrderType::Limit), crate::order::Price::parse("900").ok());
+        assert_eq!(next(&rule(Cause::Stop, 0), vec![limit.clone()], 60), Next::Cancel(vec![command(3)]));
+        assert_eq!(next(&rule(Cause::Target, 0), vec![limit], 60), Next::Wait);
+    }
+
+    #[test]
+    fn a_freeze_holds_everything() {
+        let mut book = book_of([], &[("trend", sbin_in(Product::Mis), 10)]);
+        book.put_control(Control { is_frozen: true, ..Control::default() });
+        assert_eq!(follow(&rule(Cause::Stop, 0), &book, |_| false, at(60)), Next::Wait);
+    }
+}

@@ -1,0 +1,164 @@
+//! The ladder: an urgent exit that rests as a limit is repriced through the touch, step by step, inside the exchange's
+//! bands and inside a cost cap, until it is flat or a person is told what going on would cost.
+//!
+//! *Invariant:* a step only makes the limit more willing. No step goes beyond the cap or the band, and none is made into
+//! a book that shows nobody to trade with.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::settings::Rungs;
+use crate::order::{Instrument, Price, Side};
+use crate::ports::Quote;
+
+/// Where an exit stands on its ladder: a kept state, one for each exit that was repriced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ladder {
+    /// The market's price when the exit was decided upon, rupees: what the cost is counted from.
+    pub trigger: Decimal,
+    /// The spread then, rupees, if there was one.
+    pub spread: Option<Decimal>,
+    /// Steps made.
+    pub steps: u32,
+    /// When the last one was asked for; at first, when the exit was seen to rest.
+    pub stepped_at: DateTime<Utc>,
+    /// How often a person said "go on": each time the cap grows by itself.
+    pub granted: u32,
+    /// A person was told that it is not flat.
+    pub is_paged: bool,
+    /// It is cancelled and goes again as a new order, because it cannot be changed any more.
+    #[serde(default)]
+    pub is_replaced: bool,
+}
+
+/// An exit on its ladder.
+#[derive(Debug, Clone, Copy)]
+pub struct Climb<'a> {
+    /// The exit's side.
+    pub side: Side,
+    /// Its limit now; `None`: it was not sent yet.
+    pub limit: Option<Price>,
+    /// What it is for.
+    pub instrument: &'a Instrument,
+    /// The market, if a fresh quote tells.
+    pub quote: Option<&'a Quote>,
+    /// The least time between two steps, whatever the rungs say: the share of the minute's budget.
+    pub pace: chrono::Duration,
+}
+
+/// Why an exit is not repriced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halted {
+    /// No quote is fresh enough.
+    NoQuote,
+    /// Nobody stands on the side that it would trade with.
+    OneSided,
+    /// The touch is beyond the cost cap.
+    Cap(Price),
+    /// Its limit reaches the touch, and it rests all the same.
+    Rests,
+}
+
+impl fmt::Display for Halted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoQuote => f.write_str("there is no fresh quote"),
+            Self::OneSided => f.write_str("nobody stands on the other side of the book, which is not chased into"),
+            Self::Cap(price) => write!(f, "the touch is beyond the cost cap at {price}"),
+            Self::Rests => f.write_str("its limit reaches the touch and it still rests"),
+        }
+    }
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing yet.
+    Wait,
+    /// Change the limit to this.
+    Reprice(Price),
+    /// It cannot go further by itself.
+    Halt(Halted),
+}
+
+/// The farthest price that the cost cap allows, rupees.
+#[must_use]
+pub fn cap(ladder: &Ladder, rungs: &Rungs, side: Side) -> Decimal {
+    let percent = share(ladder.trigger, rungs.cap_percent);
+    let spreads = rungs.cap_spreads.zip(ladder.spread.filter(|spread| *spread > Decimal::ZERO));
+    let spreads = spreads.and_then(|(count, spread)| count.checked_mul(spread));
+    let width = spreads.map_or(percent, |spreads| spreads.min(percent));
+    let width = width.checked_mul(Decimal::from(ladder.granted + 1)).unwrap_or(Decimal::MAX);
+    shifted(ladder.trigger, width, side)
+}
+
+/// So many rupees in the direction in which a limit of that side becomes more willing.
+fn shifted(price: Decimal, by: Decimal, side: Side) -> Decimal {
+    match side {
+        Side::Buy => price.checked_add(by).unwrap_or(Decimal::MAX),
+        Side::Sell => price.checked_sub(by).unwrap_or(Decimal::ZERO),
+    }
+}
+
+fn share(value: Decimal, percent: Decimal) -> Decimal {
+    value.checked_mul(percent).and_then(|product| product.checked_div(Decimal::ONE_HUNDRED)).unwrap_or(Decimal::MAX)
+}
+
+/// Whether a limit at `a` is at least as willing to trade as one at `b`.
+fn is_as_willing(a: Decimal, b: Decimal, side: Side) -> bool {
+    match side {
+        Side::Buy => a >= b,
+        Side::Sell => a <= b,
+    }
+}
+
+/// The next step.
+#[must_use]
+pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc>) -> Step {
+    let every = chrono::Duration::from_std(rungs.every).unwrap_or(chrono::Duration::MAX).max(climb.pace);
+    let Climb { side, limit, instrument, quote, .. } = *climb;
+    if limit.is_some() && now.signed_duration_since(ladder.stepped_at) < every {
+        return Step::Wait;
+    }
+    let Some(quote) = quote else { return Step::Halt(Halted::NoQuote) };
+    let touch = match side {
+        Side::Buy => quote.ask,
+        Side::Sell => quote.bid,
+    };
+    let Some(touch) = touch.map(Price::value) else { return Step::Halt(Halted::OneSided) };
+    let last = rungs.through.len().saturating_sub(1);
+    let rung = usize::try_from(ladder.steps).unwrap_or(usize::MAX).min(last);
+    let through = rungs.through.get(rung).copied().unwrap_or(Decimal::ZERO);
+    let wanted = shifted(touch, share(touch, through).max(instrument.tick.value()), side);
+    // A band that the market trades outside of is stale or wrong: nothing is held to it.
+    let band = quote.band.or(instrument.band).filter(|(low, high)| (low.value()..=high.value()).contains(&touch));
+    let cap = cap(ladder, rungs, side).max(instrument.tick.value());
+    let halted = Halted::Cap(instrument.round_to_tick(cap, side).unwrap_or(instrument.tick));
+    let edge = band.map(|(low, high)| if side == Side::Buy { high.value() } else { low.value() });
+    let bound = edge.filter(|edge| is_as_willing(cap, *edge, side)).unwrap_or(cap);
+    let wanted = if is_as_willing(wanted, bound, side) { bound } else { wanted };
+    // Where even the cap lies on the passive side of the band the exchange takes no price that the cap allows.
+    let price = instrument.round_to_tick(wanted, side).filter(|price| band.is_none_or(|(low, high)| (low..=high).contains(price)));
+    let Some(price) = price else { return Step::Halt(halted) };
+    match limit.map(Price::value) {
+        Some(limit) if is_as_willing(limit, price.value(), side) => {
+            let reaches = is_as_willing(limit, touch, side);
+            if !reaches {
+                Step::Halt(halted)
+            } else if ladder.steps as usize >= rungs.through.len() || is_as_willing(limit, bound, side) {
+                Step::Halt(Halted::Rests)
+            } else {
+                Step::Wait
+            }
+        }
+        _ => Step::Reprice(price),
+    }
+}
+
+#[cfg(test)]
+#[path = "ladder_tests.rs"]
+mod tests;

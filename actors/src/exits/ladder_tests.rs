@@ -1,0 +1,104 @@
+use proptest::prelude::{any, prop_assert, proptest};
+
+use super::*;
+use crate::testkit::builders::{at, price, share as sbin};
+
+fn d(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+fn rungs() -> Rungs {
+    Rungs { every: std::time::Duration::from_secs(1), through: vec![d("0.5"), d("1"), d("2")], cap_percent: d("4"), cap_spreads: None }
+}
+
+fn ladder(trigger: &str) -> Ladder {
+    Ladder { trigger: d(trigger), spread: None, steps: 0, stepped_at: at(0), granted: 0, is_paged: false, is_replaced: false }
+}
+
+fn quote(bid: Option<&str>, ask: Option<&str>) -> Quote {
+    Quote { bid: bid.map(price), ask: ask.map(price), last: price("100"), band: None, at: at(0) }
+}
+
+fn step(side: Side, limit: Option<&str>, quote: Option<&Quote>, ladder: &Ladder, rungs: &Rungs, second: i64) -> Step {
+    let instrument = sbin();
+    let climb = Climb { side, limit: limit.map(price), instrument: &instrument, quote, pace: chrono::Duration::zero() };
+    plan(&climb, ladder, rungs, at(second))
+}
+
+#[test]
+fn each_step_goes_further_through_the_touch() {
+    let quote = quote(Some("100"), Some("100.2"));
+    let at_step = |steps: u32, limit: Option<&str>| step(Side::Sell, limit, Some(&quote), &Ladder { steps, ..ladder("100") }, &rungs(), 1);
+    assert_eq!(at_step(0, None), Step::Reprice(price("99.5")));
+    assert_eq!(at_step(1, Some("101")), Step::Reprice(price("99")));
+    assert_eq!(at_step(2, Some("101")), Step::Reprice(price("98")));
+    assert_eq!(at_step(9, Some("101")), Step::Reprice(price("98")), "the last rung goes on following");
+    let buy = step(Side::Buy, Some("100"), Some(&quote), &ladder("100.2"), &rungs(), 1);
+    assert_eq!(buy, Step::Reprice(price("100.7")));
+}
+
+#[test]
+fn the_schedule_and_the_budget_hold_it_back() {
+    let quote = quote(Some("90"), Some("90.2"));
+    assert_eq!(step(Side::Sell, Some("91"), Some(&quote), &ladder("90"), &rungs(), 0), Step::Wait);
+    let instrument = sbin();
+    let pace = chrono::Duration::seconds(5);
+    let climb = Climb { side: Side::Sell, limit: Some(price("91")), instrument: &instrument, quote: Some(&quote), pace };
+    assert_eq!(plan(&climb, &ladder("90"), &rungs(), at(4)), Step::Wait);
+    assert!(matches!(plan(&climb, &ladder("90"), &rungs(), at(5)), Step::Reprice(_)));
+}
+
+#[test]
+fn the_cap_holds_from_the_trigger_and_a_person_may_widen_it() {
+    let gone = quote(Some("90"), Some("91"));
+    let sell = |limit: &str, ladder: &Ladder, rungs: &Rungs| step(Side::Sell, Some(limit), Some(&gone), ladder, rungs, 1);
+    assert_eq!(sell("99", &ladder("100"), &rungs()), Step::Reprice(price("96")), "as far as the cap");
+    assert_eq!(sell("96", &ladder("100"), &rungs()), Step::Halt(Halted::Cap(price("96"))));
+    assert_eq!(sell("96", &Ladder { granted: 1, ..ladder("100") }, &rungs()), Step::Reprice(price("92")));
+    let narrow = Rungs { cap_spreads: Some(d("5")), ..rungs() };
+    let with_spread = Ladder { spread: Some(d("0.2")), ..ladder("100") };
+    assert_eq!(sell("99.9", &with_spread, &narrow), Step::Reprice(price("99")), "five spreads are less than four percent");
+}
+
+#[test]
+fn the_band_holds_it_while_the_market_is_inside_and_an_empty_side_is_not_chased() {
+    let mut falling = quote(Some("98.2"), Some("98.5"));
+    falling.band = Some((price("98"), price("110")));
+    assert_eq!(step(Side::Sell, Some("99"), Some(&falling), &ladder("100"), &rungs(), 1), Step::Reprice(price("98")));
+    falling.bid = Some(price("97"));
+    assert_eq!(step(Side::Sell, Some("98"), Some(&falling), &ladder("100"), &rungs(), 2), Step::Reprice(price("96.55")), "it is stale");
+    let no_bid = quote(None, Some("100"));
+    assert_eq!(step(Side::Sell, Some("99"), Some(&no_bid), &ladder("100"), &rungs(), 1), Step::Halt(Halted::OneSided));
+    assert_eq!(step(Side::Sell, Some("99"), None, &ladder("100"), &rungs(), 1), Step::Halt(Halted::NoQuote));
+}
+
+#[test]
+fn a_limit_that_reaches_the_touch_is_left_alone_until_the_steps_are_used_up() {
+    let quote = quote(Some("100"), Some("100.2"));
+    let rests = |steps: u32| step(Side::Sell, Some("97"), Some(&quote), &Ladder { steps, ..ladder("100") }, &rungs(), 1);
+    assert_eq!(rests(1), Step::Wait);
+    assert_eq!(rests(3), Step::Halt(Halted::Rests));
+}
+
+proptest! {
+    #[test]
+    fn prop_no_step_is_less_willing_or_beyond_a_bound(
+        bid in 1_000i64..20_000, spread in 0i64..500, trigger in 1_000i64..20_000, limit in 1_000i64..20_000, steps in 0u32..6,
+        granted in 0u32..3, is_buy in any::<bool>(), band in proptest::option::of(500i64..3_000),
+    ) {
+        let side = if is_buy { Side::Buy } else { Side::Sell };
+        let on_tick = |ticks: i64| Price::new(Decimal::new(ticks * 5, 2)).unwrap();
+        let band = band.map(|width| (on_tick((bid - width).max(1)), on_tick(bid + spread + width)));
+        let quote = Quote { bid: Some(on_tick(bid)), ask: Some(on_tick(bid + spread)), last: on_tick(bid), band, at: at(0) };
+        let ladder = Ladder { steps, granted, ..ladder(&on_tick(trigger).to_string()) };
+        let instrument = sbin();
+        let limit = on_tick(limit);
+        let climb = Climb { side, limit: Some(limit), instrument: &instrument, quote: Some(&quote), pace: chrono::Duration::zero() };
+        if let Step::Reprice(price) = plan(&climb, &ladder, &rungs(), at(1)) {
+            prop_assert!(is_as_willing(price.value(), limit.value(), side) && price != limit);
+            prop_assert!(is_as_willing(cap(&ladder, &rungs(), side), price.value(), side), "{} beyond the cap", price);
+            prop_assert!(band.is_none_or(|(low, high)| low <= price && price <= high));
+            prop_assert!(price.is_on_tick(instrument.tick));
+        }
+    }
+}

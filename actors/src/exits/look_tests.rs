@@ -1,0 +1,204 @@
+use proptest::prelude::{Strategy as _, any, prop_assert, proptest};
+use proptest::sample::select;
+
+use super::*;
+use crate::exits::Terms;
+use crate::order::{Amount, ExitExtras, Holding, Product, Trailing};
+use crate::testkit::builders::{at, sbin_in, strategy};
+
+fn d(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+/// A rule of 10 units at 100, tick 0.05.
+fn rule(position: Side, terms: Terms) -> ExitRule {
+    let held = Holding { net: position.sign() * 10, cost: Amount(d("1000")), realised: Amount::ZERO, opened_at: Some(at(0)) };
+    ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held, terms, d("0.05"), "a test".into(), at(0)).unwrap()
+}
+
+fn stop_of(text: &str) -> Terms {
+    Terms { stop_loss: Some(text.parse().unwrap()), ..Terms::default() }
+}
+
+fn trailing(kind: TrailingType, value: &str) -> Option<Trailing> {
+    Some(Trailing { kind, value: d(value) })
+}
+
+/// A trade at that price, the touch around it.
+fn around(last: Decimal, second: i64) -> Tick {
+    Tick { last, bid: Some(last - d("0.05")), ask: Some(last + d("0.05")), at: at(second) }
+}
+
+/// Seen from the other side of 100: what a short sees where a long sees `price`.
+fn mirrored(price: Decimal) -> Decimal {
+    d("200") - price
+}
+
+/// Rows of (price, stop after it), for a long; the short must see the mirror image of each.
+fn golden(terms: Terms, rows: &[(&str, &str)]) {
+    for position in [Side::Buy, Side::Sell] {
+        let seen = |price: &str| if position == Side::Buy { d(price) } else { mirrored(d(price)) };
+        let mut rule = rule(position, terms);
+        let mut before = None;
+        for (number, (price, stop)) in rows.iter().enumerate() {
+            let tick = around(seen(price), i64::try_from(number).unwrap());
+            let looked = rule.look(before.as_ref(), &tick);
+            assert_eq!(rule.stop, Some(seen(stop)), "{position}: row {number}, price {price}");
+            assert_eq!(looked.fires, None, "{position}: row {number}");
+            before = Some(tick);
+        }
+    }
+}
+
+#[test]
+fn points_trail_in_steps() {
+    let terms = Terms { trailing: trailing(TrailingType::Points, "2"), ..stop_of("5 points") };
+    golden(terms, &[("100", "95"), ("101.95", "95"), ("102", "97"), ("103.95", "97"), ("104", "99"), ("99.5", "99"), ("110", "105")]);
+}
+
+#[test]
+fn points_with_a_step_and_an_activation() {
+    let exits = ExitExtras {
+        trailing_step: Some("4 points".parse().unwrap()),
+        trailing_after: Some("8 points".parse().unwrap()),
+        ..ExitExtras::default()
+    };
+    let terms = Terms { trailing: trailing(TrailingType::Points, "3"), exits, ..stop_of("5 points") };
+    golden(terms, &[("104", "95"), ("107.95", "95"), ("108", "101"), ("111.95", "101"), ("112", "104"), ("105", "104")]);
+}
+
+#[test]
+fn absolute_follows_the_best_price_at_a_distance() {
+    let terms = Terms { trailing: trailing(TrailingType::Absolute, "3"), ..stop_of("5 points") };
+    golden(terms, &[("100", "95"), ("101", "98"), ("100.2", "98"), ("101.5", "98.5"), ("98.6", "98.5"), ("120", "117")]);
+    let exits = ExitExtras { trailing_step: Some("2 points".parse().unwrap()), ..ExitExtras::default() };
+    golden(Terms { exits, ..terms }, &[("101", "98"), ("102.95", "98"), ("103", "100"), ("104.9", "100"), ("105", "102")]);
+}
+
+#[test]
+fn percent_follows_the_best_price() {
+    let long = Terms { trailing: trailing(TrailingType::Percent, "2"), ..stop_of("5 points") };
+    let mut rule = rule(Side::Buy, long);
+    for (second, (price, stop)) in
+        [("100", "95"), ("101", "99"), ("105", "102.9"), ("103", "102.9"), ("110.05", "107.85")].iter().enumerate()
+    {
+        let _ = rule.look(None, &around(d(price), i64::try_from(second).unwrap()));
+        assert_eq!(rule.stop, Some(d(stop)), "{price}");
+    }
+    let mut short = super::tests::rule(Side::Sell, long);
+    for (second, (price, stop)) in [("100", "105"), ("98", "99.95"), ("99", "99.95"), ("90", "91.8")].iter().enumerate() {
+        let _ = short.look(None, &around(d(price), i64::try_from(second).unwrap()));
+        assert_eq!(short.stop, Some(d(stop)), "{price}");
+    }
+}
+
+#[test]
+fn break_even_moves_the_stop_to_the_fill_once_and_not_back() {
+    let exits = ExitExtras { break_even: Some("4 points".parse().unwrap()), ..ExitExtras::default() };
+    let terms = Terms { exits, ..stop_of("5 points") };
+    golden(terms, &[("103.95", "95"), ("104", "100"), ("101", "100"), ("120", "100")]);
+    let both = Terms { trailing: trailing(TrailingType::Absolute, "3"), ..terms };
+    golden(both, &[("103", "100"), ("104", "101"), ("101.5", "101")]);
+}
+
+#[test]
+fn stop_before_target_and_each_by_its_name() {
+    let terms = Terms { target: Some("10 points".parse().unwrap()), ..stop_of("5 points") };
+    for (position, lost, won) in [(Side::Buy, "95", "110"), (Side::Sell, "105", "90")] {
+        let fires = |price: &str| rule(position, terms).look(None, &around(d(price), 1)).fires;
+        assert_eq!((fires(lost), fires("100")), (Some(Cause::Stop), None));
+        // A touch on the far side alone does not pay the target: the tick before must have been there too.
+        let far = Tick { last: d(won), bid: None, ask: None, at: at(2) };
+        assert_eq!(rule(position, terms).look(None, &far).fires, None);
+        assert_eq!(rule(position, terms).look(Some(&far), &Tick { at: at(3), ..far }).fires, Some(Cause::Target));
+        let mut moved = rule(position, terms);
+        moved.stop = Some(d("100"));
+        assert_eq!(moved.look(None, &around(d(lost), 1)).fires, Some(Cause::Trail));
+        // Both at once: the stop stands where the target is.
+        let mut both = rule(position, terms);
+        (both.stop, both.target) = (Some(d(won)), Some(d(won)));
+        assert_eq!(both.look(Some(&around(d(won), 1)), &around(d(won), 2)).fires, Some(Cause::Trail));
+    }
+}
+
+#[test]
+fn one_odd_tick_fires_nothing_and_moves_nothing() {
+    let terms = Terms { trailing: trailing(TrailingType::Absolute, "3"), target: Some("110".parse().unwrap()), ..stop_of("95") };
+    let touch = |last: &str, second: i64| Tick { last: d(last), bid: Some(d("99.9")), ask: Some(d("100.1")), at: at(second) };
+    for odd in ["50", "150"] {
+        let mut rule = rule(Side::Buy, terms);
+        let calm = touch("100", 0);
+        assert_eq!(rule.look(None, &calm), Looked::default());
+        assert_eq!(rule.look(Some(&calm), &touch(odd, 1)), Looked::default(), "{odd}");
+        assert_eq!(rule.look(Some(&touch(odd, 1)), &touch("100", 2)), Looked::default(), "{odd}");
+    }
+    assert_eq!(rule(Side::Buy, terms).look(Some(&touch("94", 1)), &touch("93", 2)).fires, Some(Cause::Stop), "a second one supports it");
+    let untraded = Tick { last: d("100"), bid: Some(d("90")), ask: Some(d("91")), at: at(1) };
+    assert_eq!(rule(Side::Buy, terms).look(None, &untraded).fires, None);
+    let again = Tick { at: at(2), ..untraded };
+    assert_eq!(rule(Side::Buy, terms).look(Some(&untraded), &again).fires, Some(Cause::Stop), "nobody trades, the book is through");
+}
+
+#[test]
+fn a_gap_through_the_stop_fires_at_once() {
+    assert_eq!(rule(Side::Buy, stop_of("95")).look(None, &around(d("60"), 1)).fires, Some(Cause::Stop));
+    assert_eq!(rule(Side::Sell, stop_of("105")).look(None, &around(d("160"), 1)).fires, Some(Cause::Stop));
+}
+
+#[test]
+fn what_fired_or_is_off_does_nothing_and_a_resting_target_keeps_its_stop() {
+    let terms = Terms { target: Some("110".parse().unwrap()), ..stop_of("95") };
+    let mut off = rule(Side::Buy, terms);
+    off.is_on = false;
+    assert_eq!(off.look(None, &around(d("90"), 1)), Looked::default());
+    let fired = |cause| crate::exits::Fired { cause, at: at(0), price: None, signal: crate::order::SignalId(uuid::Uuid::nil()) };
+    let mut stopped = rule(Side::Buy, terms);
+    stopped.fired = Some(fired(Cause::Stop));
+    assert_eq!(stopped.look(None, &around(d("90"), 1)), Looked::default());
+    let mut resting = rule(Side::Buy, terms);
+    resting.fired = Some(fired(Cause::Target));
+    assert_eq!(resting.look(None, &around(d("110"), 1)).fires, None, "its exit rests there");
+    assert_eq!(resting.look(None, &around(d("94"), 2)).fires, Some(Cause::Stop));
+}
+
+proptest! {
+    /// Whatever the prices: the stop never moves away from the market, never reaches it by itself, and nothing fires on its wrong side.
+    #[test]
+    fn prop_a_stop_only_ratchets(
+        prices in proptest::collection::vec(5_000i64..15_000, 1..60),
+        is_long in any::<bool>(),
+        kind in select(TrailingType::ALL),
+        value in 1i64..90,
+        step in proptest::option::of(1i64..20),
+        break_even in proptest::option::of(1i64..20),
+        touch in proptest::collection::vec((0i64..200, 0i64..200).prop_map(|(below, above)| (below, above)), 60),
+    ) {
+        let position = if is_long { Side::Buy } else { Side::Sell };
+        let points = |points: i64| ExitAt::Points(Decimal::from(points));
+        let exits = ExitExtras { trailing_step: step.map(points), break_even: break_even.map(points), ..ExitExtras::default() };
+        let terms = Terms {
+            trailing: Some(Trailing { kind, value: Decimal::from(value) }),
+            exits,
+            target: Some(points(40)),
+            ..stop_of("30 points")
+        };
+        let mut rule = rule(position, terms);
+        let mut before: Option<Tick> = None;
+        for (number, price) in prices.iter().enumerate() {
+            let last = Decimal::new(*price, 2);
+            let (below, above) = touch[number];
+            let tick = Tick { last, bid: Some(last - Decimal::new(below, 2)), ask: Some(last + Decimal::new(above, 2)), at: at(number as i64) };
+            let stop = rule.stop.unwrap();
+            let looked = rule.look(before.as_ref(), &tick);
+            let next = rule.stop.unwrap();
+            prop_assert!(rule.is_as_good(next, stop), "{} to {}", stop, next);
+            prop_assert!(!rule.is_as_good(next, rule.best) || next == stop, "a stop at {} with the best price {}", next, rule.best);
+            match looked.fires {
+                Some(Cause::Target) => prop_assert!(rule.is_as_good(last, rule.target.unwrap())),
+                Some(_) => prop_assert!(rule.is_as_good(stop, last) || rule.is_as_good(stop, tick.ask.unwrap()), "{} at {}", stop, last),
+                None => {}
+            }
+            before = Some(tick);
+        }
+    }
+}

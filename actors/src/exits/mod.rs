@@ -1,0 +1,28 @@
+//! Exit rules: how the position of a strategy is left by itself. Pure: values and the time in, decisions out.
+//!
+//! A rule belongs to what one strategy holds in one instrument and product, long or short. It is a kept state
+//! ([`Topic::ExitRule`](crate::persistence::Topic::ExitRule)): attached at the first fill of an entry that says how its
+//! position is left, set or changed by a person, and ended with the position. What must outlive a restart is in it: where
+//! the stop stands, the best price seen, and that it has fired. WatcherActor looks at it with every quote.
+//!
+//! *Invariant:* a stop only ratchets. It is tested before the target. One odd tick fires nothing and moves nothing.
+
+mod combined;
+mod follow;
+mod ladder;
+mod look;
+mod reject;
+mod rule;
+mod settings;
+mod slices;
+mod times;
+
+pub use combined::{Combined, Together};
+pub use follow::{Next, follow};
+pub use ladder::{Climb, Halted, Ladder, Step, cap, plan};
+pub use look::{Looked, Tick};
+pub use reject::{Rejection, classify};
+pub use rule::{Cause, ExitRule, Fired, Terms, slot};
+pub use settings::{ExitSettings, Ladders, Rungs};
+pub use slices::slices;
+pub use times::{Hours, is_near_expiry};

@@ -1,0 +1,69 @@
+//! What a broker's refusal of an exit means for the next try. Brokers speak in words; the words are those seen in the
+//! field, and what is in none of these groups is tried again, ever more slowly.
+
+use serde::Serialize;
+
+/// Why an exit was rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Rejection {
+    /// Its price was outside of what the exchange takes: priced anew.
+    Circuit,
+    /// The account lacks margin: a person must bring some, it is tried slowly.
+    Margin,
+    /// It was larger than the exchange takes: sent in smaller parts.
+    Freeze,
+    /// The market takes no orders now: tried when it does.
+    Session,
+    /// The broker takes no more orders of this product today: it squares off itself, and a person must look.
+    Cutoff,
+    /// Anything else.
+    Other,
+}
+
+const WORDS: [(Rejection, &[&str]); 5] = [
+    (Rejection::Freeze, &["freeze", "max order quantity", "maximum order qty", "quantity exceeds"]),
+    (Rejection::Margin, &["margin", "shortfall", "insufficient", "funds"]),
+    (Rejection::Cutoff, &["square off", "squareoff", "square-off", "cut off", "cutoff", "cut-off", "mis blocked", "intraday orders are"]),
+    (Rejection::Circuit, &["circuit", "price band", "outside the band", "price range", "lpp", "dpr", "execution range"]),
+    (Rejection::Session, &["market is closed", "market closed", "session", "trading hours", "amo", "after market", "exchange is closed"]),
+];
+
+/// Reads the broker's words.
+#[must_use]
+pub fn classify(words: &str) -> Rejection {
+    let words = words.to_ascii_lowercase();
+    let found = WORDS.iter().find(|(_, parts)| parts.iter().any(|part| has_word(&words, part)));
+    found.map_or(Rejection::Other, |(rejection, _)| *rejection)
+}
+
+/// Whether the part stands there as words of its own: "amo" is not in "among".
+fn has_word(text: &str, part: &str) -> bool {
+    let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.match_indices(part).any(|(at, _)| {
+        let before = text.get(..at).and_then(|text| text.chars().next_back());
+        let after = text.get(at + part.len()..).and_then(|text| text.chars().next());
+        !is_letter(before) && !is_letter(after)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_brokers() {
+        for (words, rejection) in [
+            ("RED:Margin Shortfall:INR 1200 Available", Rejection::Margin),
+            ("The order price is out of the current execution range", Rejection::Circuit),
+            ("price 90 is outside the band 95 to 105", Rejection::Circuit),
+            ("quantity 4000 is above the freeze quantity 1800", Rejection::Freeze),
+            ("Market is closed", Rejection::Session),
+            ("MIS orders are not allowed after Square off time", Rejection::Cutoff),
+            ("one among many", Rejection::Other),
+            ("", Rejection::Other),
+        ] {
+            assert_eq!(classify(words), rejection, "{words}");
+        }
+    }
+}

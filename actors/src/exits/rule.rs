@@ -1,0 +1,358 @@
+//! The rule of one position: what it is, how it comes to be, and how it changes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::order::{CommandId, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Side, SignalId, Strategy, Trailing};
+use crate::persistence::{Slot, Topic};
+
+/// Why a position is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Cause {
+    /// Its stop was reached.
+    Stop,
+    /// Its stop was reached, which had trailed or moved to break-even.
+    Trail,
+    /// Its target was reached.
+    Target,
+    /// Its time is up.
+    Time,
+    /// The strategy's positions together lost or won what they may.
+    Combined,
+}
+
+impl Cause {
+    /// Whether the position must be flat soon at a price that the market pays; a target is a limit and is never chased.
+    #[must_use]
+    pub fn is_urgent(self) -> bool {
+        self != Self::Target
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stop => "stop",
+            Self::Trail => "trailing stop",
+            Self::Target => "target",
+            Self::Time => "time exit",
+            Self::Combined => "combined exit",
+        })
+    }
+}
+
+/// That a rule has fired: an exit is on its way, under this signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fired {
+    /// Why.
+    pub cause: Cause,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The market's price then, rupees; `None`: there was none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub price: Option<Decimal>,
+    /// The signal of its exit.
+    pub signal: SignalId,
+}
+
+/// What a rule shall be, in a person's or an order's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Terms {
+    /// The stop.
+    pub stop_loss: Option<ExitAt>,
+    /// The target.
+    pub target: Option<ExitAt>,
+    /// How the stop trails.
+    pub trailing: Option<Trailing>,
+    /// What else.
+    pub exits: ExitExtras,
+}
+
+impl Terms {
+    /// What an order carries; `None`: nothing.
+    #[must_use]
+    pub fn of(order: &OrderRecord) -> Option<Self> {
+        let ask = &order.ask;
+        let terms = Self { stop_loss: ask.stop_loss, target: ask.target, trailing: ask.trailing, exits: ask.exits };
+        (terms != Self::default()).then_some(terms)
+    }
+}
+
+/// How one position is left. Prices are rupees, on the tick.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExitRule {
+    /// The owner.
+    pub strategy: Strategy,
+    /// The position.
+    pub holding: HoldingKey,
+    /// `Buy` for a long position, `Sell` for a short one.
+    pub position: Side,
+    /// What distances are measured from: the average price of the fills.
+    pub fill: Decimal,
+    /// When the position was opened.
+    pub opened_at: DateTime<Utc>,
+    /// As asked for.
+    pub terms: Terms,
+    /// The smallest price step of the instrument.
+    pub tick: Decimal,
+    /// Where the stop began.
+    pub first_stop: Option<Decimal>,
+    /// Where the stop stands.
+    pub stop: Option<Decimal>,
+    /// Where the target stands.
+    pub target: Option<Decimal>,
+    /// The best price seen: what the stop trails from.
+    pub best: Decimal,
+    /// Whether it acts; a rule that a person switched off stays, so that nothing attaches it anew.
+    pub is_on: bool,
+    /// The order that it came with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub order: Option<CommandId>,
+    /// Who set it last.
+    pub who: String,
+    /// The exit under way.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fired: Option<Fired>,
+    /// Exits that came to nothing before.
+    #[serde(default)]
+    pub attempt: u32,
+}
+
+/// The name of the rule of a position.
+#[must_use]
+pub fn slot(strategy: &Strategy, holding: &HoldingKey) -> Slot {
+    Slot::new(Topic::ExitRule, Arc::from(format!("{}|{}|{strategy}", holding.instrument, holding.product)))
+}
+
+impl ExitRule {
+    /// A rule with these terms for what is held. `None`: nothing is held, or the terms give no price.
+    #[must_use]
+    pub fn new(
+        strategy: Strategy,
+        holding: HoldingKey,
+        held: &Holding,
+        terms: Terms,
+        tick: Decimal,
+        who: String,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let (position, fill) = (Side::of_net(held.net)?, held.average()?);
+        let mut rule = Self {
+            strategy,
+            holding,
+            position,
+            fill,
+            opened_at: held.opened_at.unwrap_or(now),
+            terms,
+            tick,
+            first_stop: None,
+            stop: None,
+            target: None,
+            best: fill,
+            is_on: true,
+            order: None,
+            who,
+            fired: None,
+            attempt: 0,
+        };
+        rule.place();
+        let is_whole = rule.stop.is_some() == terms.stop_loss.is_some() && rule.target.is_some() == terms.target.is_some();
+        is_whole.then_some(rule)
+    }
+
+    /// The rule that a filled order brings. `None`: it carries none, it closes, or it does not stand for what is held.
+    #[must_use]
+    pub fn from_order(order: &OrderRecord, held: &Holding, tick: Decimal, now: DateTime<Utc>) -> Option<Self> {
+        let terms = Terms::of(order)?;
+        if order.is_exit() || order.is_test() || order.ask.side != Side::of_net(held.net) {
+            return None;
+        }
+        let rule = Self::new(order.ask.strategy.clone(), order.holding()?, held, terms, tick, order.user.to_string(), now)?;
+        Some(Self { order: Some(order.command_id), ..rule })
+    }
+
+    /// Puts stop and target where the terms say, measured from the fill.
+    fn place(&mut self) {
+        let on_tick = |price: Option<Decimal>| {
+            let price = price.and_then(|price| self.on_tick(price));
+            price.filter(|price| *price > Decimal::ZERO)
+        };
+        let stop = self.terms.stop_loss.and_then(|at| on_tick(at.below(self.fill, self.position)));
+        let target = self.terms.target.and_then(|at| on_tick(at.above(self.fill, self.position)));
+        (self.first_stop, self.target) = (stop, target);
+        self.stop = self.first_stop;
+    }
+
+    /// Measured from another fill price: more of the same order came in. A stop that has moved stays.
+    #[must_use]
+    pub fn rebased(&self, fill: Decimal) -> Self {
+        let mut next = Self { fill, ..self.clone() };
+        next.place();
+        if self.stop != self.first_stop {
+            (next.stop, next.first_stop) = (self.stop, self.first_stop);
+        }
+        next.best = if self.best == self.fill { fill } else { self.best };
+        next
+    }
+
+    /// On the tick: a stop nearer to the fill, a target farther from it.
+    pub(super) fn on_tick(&self, price: Decimal) -> Option<Decimal> {
+        let steps = price.checked_div(self.tick)?;
+        let steps = match self.position {
+            Side::Buy => steps.ceil(),
+            Side::Sell => steps.floor(),
+        };
+        steps.checked_mul(self.tick).map(|price| price.normalize())
+    }
+
+    /// The side that closes the position.
+    #[must_use]
+    pub fn exit_side(&self) -> Side {
+        self.position.opposite()
+    }
+
+    /// Rupees per unit that the position has gained at that price; negative for a loss.
+    #[must_use]
+    pub fn gain(&self, price: Decimal) -> Decimal {
+        let move_ = price.checked_sub(self.fill).unwrap_or(Decimal::ZERO);
+        match self.position {
+            Side::Buy => move_,
+            Side::Sell => -move_,
+        }
+    }
+
+    /// Whether that price is as good for the position as the other, or better.
+    #[must_use]
+    pub fn is_as_good(&self, price: Decimal, other: Decimal) -> bool {
+        match self.position {
+            Side::Buy => price >= other,
+            Side::Sell => price <= other,
+        }
+    }
+
+    /// Whether the position that it was made for is the one that is held.
+    #[must_use]
+    pub fn is_for(&self, held: &Holding) -> bool {
+        Side::of_net(held.net) == Some(self.position)
+    }
+
+    /// The name of its state.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        slot(&self.strategy, &self.holding)
+    }
+
+    /// The key of its exit: whoever sends it, and however often, it is one signal.
+    #[must_use]
+    pub fn exit_key(&self) -> Option<String> {
+        self.fired.as_ref().map(|fired| format!("exit-rule:{}", fired.signal))
+    }
+
+    /// Takes the tighter stop and the better price of a rule that was ahead of what is on disk.
+    pub fn catch_up(&mut self, ahead: &Self) {
+        if self.order != ahead.order || self.terms != ahead.terms || self.position != ahead.position {
+            return;
+        }
+        if let (Some(stop), Some(tighter)) = (self.stop, ahead.stop)
+            && self.is_as_good(tighter, stop)
+        {
+            self.stop = Some(tighter);
+        }
+        if self.is_as_good(ahead.best, self.best) {
+            self.best = ahead.best;
+        }
+    }
+
+    /// In a sentence.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut parts = Vec::new();
+        parts.extend(self.stop.map(|stop| format!("stop {stop}")));
+        parts.extend(self.target.map(|target| format!("target {target}")));
+        parts.extend(self.terms.trailing.map(|trailing| format!("trailing {} {}", trailing.kind, trailing.value)));
+        parts.extend(self.terms.exits.break_even.map(|after| format!("break-even after {after}")));
+        parts.extend(Some(self.terms.exits.times).filter(|times: &ExitTimes| !times.is_empty()).map(|times| format!("out at {times}")));
+        let words = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
+        format!("{} {}: {words}, from {}", self.strategy, self.holding, self.fill)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{Amount, Product, Status};
+    use crate::testkit::builders::{Build, at, order, sbin_in, strategy};
+
+    pub(super) fn d(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn held(net: i64, average: &str) -> Holding {
+        Holding { net, cost: Amount(d(average) * Decimal::from(net.abs())), realised: Amount::ZERO, opened_at: Some(at(0)) }
+    }
+
+    fn rule(net: i64, stop: &str, target: &str) -> ExitRule {
+        let terms = Terms { stop_loss: Some(stop.parse().unwrap()), target: Some(target.parse().unwrap()), ..Terms::default() };
+        ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held(net, "800"), terms, d("0.05"), "a test".into(), at(1)).unwrap()
+    }
+
+    #[test]
+    fn distances_become_prices_on_the_tick_on_both_sides() {
+        let long = rule(10, "10 points", "1.111%");
+        assert_eq!((long.stop, long.target), (Some(d("790")), Some(d("808.9"))));
+        let short = rule(-10, "10 points", "1.111%");
+        assert_eq!((short.stop, short.target), (Some(d("810")), Some(d("791.1"))));
+        assert_eq!((short.exit_side(), short.gain(d("790"))), (Side::Buy, d("10")));
+    }
+
+    #[test]
+    fn an_order_brings_its_rule_with_its_first_fill_also_when_it_failed() {
+        let mut record = order(3).filled(4, 4).ended(Status::Failed, Some(crate::order::Tag::BrokerCancelled));
+        assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1)), None, "it says nothing");
+        record.ask.stop_loss = Some("12 points".parse().unwrap());
+        let rule = ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1)).unwrap();
+        assert_eq!((rule.stop, rule.order), (Some(d("788")), Some(record.command_id)));
+        assert_eq!(ExitRule::from_order(&record, &held(-4, "800"), d("0.05"), at(1)), None, "what is held is the other side");
+        record.ask.stop_loss = Some("900 points".parse().unwrap());
+        assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1)), None, "no price");
+    }
+
+    #[test]
+    fn further_fills_move_what_has_not_moved_by_itself() {
+        let first = rule(10, "10 points", "20 points");
+        let second = first.rebased(d("801"));
+        assert_eq!((second.stop, second.target, second.best), (Some(d("791")), Some(d("821")), d("801")));
+        let trailed = ExitRule { stop: Some(d("799")), best: d("815"), ..first };
+        assert_eq!(trailed.rebased(d("801")).stop, Some(d("799")));
+    }
+
+    #[test]
+    fn what_was_ahead_of_the_disk_is_taken_over_only_if_it_is_tighter() {
+        let disk = rule(10, "10 points", "20 points");
+        let ahead = ExitRule { stop: Some(d("795")), best: d("812"), ..disk.clone() };
+        let mut loaded = disk.clone();
+        loaded.catch_up(&ahead);
+        assert_eq!((loaded.stop, loaded.best), (Some(d("795")), d("812")));
+        loaded.catch_up(&disk);
+        assert_eq!(loaded.stop, Some(d("795")), "never back");
+        let mut changed = ExitRule { terms: Terms { target: None, ..disk.terms }, ..disk.clone() };
+        changed.catch_up(&ahead);
+        assert_eq!(changed.stop, disk.stop, "a person has changed it meanwhile");
+    }
+
+    #[test]
+    fn a_rule_is_read_back_as_written() {
+        let fired = Fired { cause: Cause::Trail, at: at(3), price: Some(d("799.5")), signal: SignalId(uuid::Uuid::from_u128(7)) };
+        let rule = ExitRule { fired: Some(fired), ..rule(-10, "1%", "780") };
+        assert_eq!(serde_json::from_str::<ExitRule>(&serde_json::to_string(&rule).unwrap()).unwrap(), rule);
+        assert_eq!(&*rule.slot().key, "NSE:SBIN-EQ|MIS|trend");
+    }
+}

@@ -1,0 +1,309 @@
+//! The shell of the ladder: urgent exits that rest are repriced, and a person hears when that does not make them flat.
+//!
+//! Where an exit stands is a kept state, written before each step is asked for: a restart in the middle goes on from the
+//! step that was last written. What the step does to the order goes the way of every change, through risk and guard.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use rust_decimal::Decimal;
+
+use super::WatcherActor;
+use crate::broker::{WantQuotes, worn_out};
+use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Rungs, Step, Tick, cap, plan, slices};
+use crate::ingress::Submit;
+use crate::order::{
+    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalDraft, Source, Status,
+    Tag, again_key,
+};
+use crate::persistence::{Book, Keep, KillLevel, Level, Slot, Topic, Unit};
+use crate::ports::Quote;
+use crate::risk::{AssessChange, Change, Market};
+use crate::supervision::Shell;
+
+/// The name of an exit's ladder.
+#[must_use]
+pub fn ladder_slot(order: CommandId) -> Slot {
+    Slot::new(Topic::Ladder, Arc::from(order.to_string()))
+}
+
+/// Whether an exit works at the broker as a limit that a step could change.
+fn rests(order: &OrderRecord) -> bool {
+    order.is_exit()
+        && !order.is_test()
+        && order.status.is_at_broker()
+        && order.broker_order_id.is_some()
+        && !order.is_in_doubt()
+        && order.cancel_wanted.is_none()
+        && order.pending.is_none()
+        && order.unfilled() > 0
+        && order.working_type() == Some(OrderType::Limit)
+}
+
+impl WatcherActor {
+    /// One look at every exit that rests and must not.
+    pub(super) fn climb(&mut self, now: DateTime<Utc>) {
+        let Some((resting, ladders)) = self.line.view.read(&self.desk.client_id, |book| {
+            let resting = book.open_orders().filter(|order| rests(order) && self.is_urgent(order, book)).cloned().collect::<Vec<_>>();
+            let ladders = book.kept_of(Topic::Ladder).filter_map(|(slot, kept)| {
+                let order = slot.key.parse().ok().and_then(|id: CommandId| book.order(id).cloned());
+                Some((slot.clone(), order, kept.read::<Ladder>().ok()?))
+            });
+            (resting, ladders.collect::<Vec<_>>())
+        }) else {
+            return;
+        };
+        for (slot, order, ladder) in &ladders {
+            if order.as_ref().is_none_or(|order| order.status.is_terminal()) {
+                self.leave(slot, order.as_deref(), ladder, now);
+            }
+        }
+        let pace = self.pace_of(resting.len());
+        for order in resting {
+            let known = ladders.iter().find(|(slot, ..)| *slot == ladder_slot(order.command_id)).map(|(_, _, ladder)| *ladder);
+            self.step(&order, known, pace, now);
+        }
+    }
+
+    /// Whether the exit must be flat soon: the engine's own, but for a target at its limit, and what came as a market order.
+    fn is_urgent(&self, order: &OrderRecord, book: &Book) -> bool {
+        if self.core.rules.firing(order).is_some_and(|rule| rule.fired.is_some_and(|fired| fired.cause == Cause::Target)) {
+            return book.control().level_for(&order.ask.strategy) >= KillLevel::SquareOff;
+        }
+        order.source == Source::System || order.is_protected_market()
+    }
+
+    /// The steps of all legs together stay within half of a minute's calls.
+    fn pace_of(&self, legs: usize) -> Duration {
+        let Some(budget) = self.desk.broker.capabilities().budget else { return Duration::zero() };
+        let share = i64::from((budget.per_minute / 2).max(1));
+        Duration::milliseconds(60_000 * i64::try_from(legs).unwrap_or(i64::MAX / 60_000) / share)
+    }
+
+    fn step(&mut self, order: &Arc<OrderRecord>, known: Option<Ladder>, pace: Duration, now: DateTime<Utc>) {
+        let instrument = order.instrument().and_then(|key| self.line.instruments.find(&key));
+        let (Some(instrument), Some(side), Some(limit)) = (instrument, order.ask.side, order.ask.price) else { return };
+        // Between continuous trading and the auction nothing is taken: it stands where it is.
+        let is_live = self.desk.broker.capabilities().is_live;
+        let market = Market::of(&self.line.calendar, &*self.line.instruments, &instrument.key, is_live, now);
+        if market.keeps_back(order).is_some() {
+            return;
+        }
+        let newest = self.line.newest_quote(&self.desk, &instrument.key);
+        let max_age = Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(Duration::MAX);
+        let quote = newest.filter(|quote| now.signed_duration_since(quote.at) <= max_age);
+        let rungs = self.desk.settings.exits.ladder.of(&instrument.kind).clone();
+        let ladder = known.unwrap_or_else(|| self.begin(order, limit, quote.as_ref(), now));
+        let climb = Climb { side, limit: Some(limit), instrument: &instrument, quote: quote.as_ref(), pace };
+        match plan(&climb, &ladder, &rungs, now) {
+            Step::Wait => {}
+            Step::Reprice(price) => self.reprice(order, ladder, price, now),
+            Step::Halt(halted) => {
+                if halted == Halted::NoQuote {
+                    self.line.tell_broker(&self.desk.client_id, WantQuotes(vec![(instrument.key.clone(), order.number)]));
+                }
+                let patience = Duration::from_std(self.desk.settings.exits.ladder.not_flat_after).unwrap_or(Duration::MAX);
+                if !ladder.is_paged && now.signed_duration_since(ladder.stepped_at) >= patience {
+                    self.page_not_flat(order, side, &ladder, &rungs, quote.as_ref(), halted);
+                }
+            }
+        }
+    }
+
+    /// The ladder of an exit that was not on one: its cost counts from where its rule fired, else from where it went out.
+    fn begin(&self, order: &OrderRecord, limit: Price, quote: Option<&Quote>, now: DateTime<Utc>) -> Ladder {
+        let fired = self.core.rules.trigger_of(order);
+        let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
+        Ladder {
+            trigger: fired.unwrap_or(limit.value()),
+            spread,
+            steps: 0,
+            stepped_at: order.sent_at.unwrap_or(now),
+            granted: 0,
+            is_paged: false,
+            is_replaced: false,
+        }
+    }
+
+    fn reprice(&mut self, order: &Arc<OrderRecord>, ladder: Ladder, price: Price, now: DateTime<Utc>) {
+        let broker = self.desk.broker.capabilities();
+        let wears_out = worn_out(order, broker.max_modifications).is_some() || !broker.can_modify;
+        let next = Ladder { steps: ladder.steps.saturating_add(1), stepped_at: now, is_replaced: wears_out, ..ladder };
+        let limit = order.ask.price.map_or(Decimal::ZERO, Price::value);
+        let reason = format!("step {}: the exit rests at {limit}, its limit becomes {price}", next.steps);
+        self.keep_ladder(order.command_id, Some(&next), Level::Info, &reason);
+        metrics::counter!("ordergate_exit_steps_total").increment(1);
+        if wears_out {
+            // Proof that it is dead comes first; then a new order with the rest goes.
+            let reason = format!("{reason}; it cannot be changed any more and goes again as a new order");
+            self.post_facts(vec![(order.command_id, OrderFact::CancelWanted { tag: Tag::Replaced, reason })]);
+            return;
+        }
+        let change = Change {
+            client_id: self.desk.client_id.clone(),
+            command_id: order.command_id,
+            quantity: None,
+            price: Some(price),
+            trigger_price: None,
+            who: format!("ladder of {}", order.ask.strategy),
+        };
+        let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
+        self.line.tell_risk(&self.desk.client_id, AssessChange { change, reply });
+    }
+
+    fn page_not_flat(&self, order: &OrderRecord, side: Side, ladder: &Ladder, rungs: &Rungs, quote: Option<&Quote>, halted: Halted) {
+        let shown = |price: Option<Price>| price.map_or_else(|| "none".to_owned(), |price| price.to_string());
+        let (bid, ask) = quote.map_or((None, None), |quote| (quote.bid, quote.ask));
+        let spread = bid.zip(ask).map_or_else(|| "unknown".to_owned(), |(bid, ask)| (ask.value() - bid.value()).to_string());
+        let touch = if side == Side::Sell { bid } else { ask };
+        let units = Decimal::from(order.unfilled());
+        let cost = |price: Decimal| (ladder.trigger - price).abs().checked_mul(units).unwrap_or(Decimal::MAX);
+        let going_on = touch.map_or_else(
+            || "what going on would cost nobody knows".to_owned(),
+            |touch| format!("trading at the touch costs {} rupees from the trigger at {}", cost(touch.value()), ladder.trigger),
+        );
+        let wider = Ladder { granted: ladder.granted + 1, ..*ladder };
+        let text = format!(
+            "NOT FLAT: {} of {} units of {} {} rest at {} after {} steps, because {halted}; bid {}, ask {}, spread {spread}; {going_on}; \
+             \"go on\" lets it go as far as {}, at most {} rupees",
+            order.unfilled(),
+            order.quantity(),
+            order.ask.strategy,
+            order.ask.symbol,
+            shown(order.ask.price),
+            ladder.steps,
+            shown(bid),
+            shown(ask),
+            cap(&wider, rungs, side),
+            cost(cap(&wider, rungs, side)),
+        );
+        let next = Ladder { is_paged: true, ..*ladder };
+        self.keep_ladder(order.command_id, Some(&next), Level::Info, "a person was told that it is not flat");
+        self.line.alarm(Some(&self.desk.client_id), "ALARM_NOT_FLAT", Level::Page, Some(order.command_id), text);
+    }
+
+    /// The exit has ended: its ladder does too, and what was to be replaced goes again.
+    fn leave(&self, slot: &Slot, order: Option<&OrderRecord>, ladder: &Ladder, now: DateTime<Utc>) {
+        if let Some(order) = order.filter(|order| ladder.is_replaced && order.status == Status::Failed && order.unfilled() > 0)
+            && let Ok(key) = again_key(order.command_id)
+        {
+            let leg = LegDraft { price: self.next_price(order, ladder, now), ..LegDraft::again(order) };
+            self.submit(vec![leg], Some(key), crate::order::SignalId(self.line.ids.next()), order.user.to_string(), now);
+        }
+        self.keep_ladder_at(slot.clone(), None, order.map(|order| order.command_id), Level::Info, "the exit has ended");
+    }
+
+    fn next_price(&self, order: &OrderRecord, ladder: &Ladder, now: DateTime<Utc>) -> Option<String> {
+        let instrument = order.instrument().and_then(|key| self.line.instruments.find(&key))?;
+        let quote = self.line.newest_quote(&self.desk, &instrument.key);
+        let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
+        let climb = Climb { side: order.ask.side?, limit: None, instrument: &instrument, quote: quote.as_ref(), pace: Duration::zero() };
+        match plan(&climb, ladder, rungs, now) {
+            Step::Reprice(price) => Some(price.to_string()),
+            Step::Wait | Step::Halt(_) => order.ask.price.map(|price| price.to_string()),
+        }
+    }
+
+    fn keep_ladder(&self, order: CommandId, ladder: Option<&Ladder>, level: Level, reason: &str) {
+        self.keep_ladder_at(ladder_slot(order), ladder, Some(order), level, reason);
+    }
+
+    fn keep_ladder_at(&self, slot: Slot, ladder: Option<&Ladder>, command_id: Option<CommandId>, level: Level, reason: &str) {
+        let keep = Keep {
+            client_id: Some(self.desk.client_id.clone()),
+            slot,
+            value: None,
+            basis: None,
+            event: if ladder.is_some() { "EXIT_STEP" } else { "EXIT_STEPS_ENDED" },
+            level,
+            reason: Arc::from(reason),
+            who: Arc::from(Self::NAME),
+            command_id,
+        };
+        let keep = match ladder.map(|ladder| keep.clone().with(ladder)) {
+            Some(Ok(keep)) => keep,
+            None => keep,
+            // Numbers only: always JSON.
+            Some(Err(_)) => return,
+        };
+        self.line.post_unit(Unit::Keep(keep));
+    }
+
+    /// Sends the exit of a fired rule, in as many orders as the exchange wants it in. A target is a limit at its target; an
+    /// urgent one is a limit through the touch, and a market order only where nobody knows a price.
+    pub(super) fn submit_exit(&self, rule: &ExitRule, before: Option<Tick>, largest: Option<i64>, now: DateTime<Utc>) {
+        let (Some(fired), Some(key)) = (rule.fired, rule.exit_key()) else { return };
+        let instrument = self.line.instruments.find(&rule.holding.instrument);
+        let held = self.line.view.read(&self.desk.client_id, |book| book.held(&rule.strategy, &rule.holding).net.abs()).unwrap_or(0);
+        let freeze = instrument.as_ref().and_then(|instrument| instrument.max_quantity());
+        let largest = match (freeze, largest.zip(instrument.as_ref())) {
+            (freeze, Some((asked, instrument))) => {
+                let lots = (asked - asked.checked_rem(instrument.lot.value()).unwrap_or(0)).max(instrument.lot.value());
+                Some(freeze.map_or(lots, |freeze| freeze.min(lots)))
+            }
+            (freeze, None) => freeze,
+        };
+        let price = match (fired.cause, &instrument) {
+            (Cause::Target, _) => rule.target.map(|target| target.to_string()),
+            (_, Some(instrument)) => self.first_limit(rule, instrument, before, now).map(|price| price.to_string()),
+            (_, None) => None,
+        };
+        let orders = slices(held, largest);
+        let is_one = orders.len() <= 1;
+        let leg = |quantity: Option<Quantity>| LegDraft {
+            order_type: Some(if price.is_some() { OrderType::Limit } else { OrderType::Market }.to_string()),
+            price: price.clone(),
+            ..crate::engine::exit_leg(&rule.strategy, &rule.holding, quantity)
+        };
+        // One order takes all that is held when its turn comes, also what fills meanwhile.
+        let legs = if is_one { vec![leg(None)] } else { orders.into_iter().map(|quantity| leg(Some(quantity))).collect() };
+        let user = format!("{} of {}", fired.cause, rule.strategy);
+        self.submit(legs, IdempotencyKey::parse(&key).ok(), fired.signal, user, now);
+    }
+
+    /// The limit with which an urgent exit begins.
+    fn first_limit(&self, rule: &ExitRule, instrument: &Instrument, before: Option<Tick>, now: DateTime<Utc>) -> Option<Price> {
+        let muted_after = Duration::from_std(self.desk.settings.exits.muted_after).unwrap_or(Duration::MAX);
+        let quote = self.line.newest_quote(&self.desk, &instrument.key).filter(|quote| now.signed_duration_since(quote.at) <= muted_after);
+        let side = rule.exit_side();
+        let trigger = before.map(|tick| tick.last).or(quote.map(|quote| quote.last.value()))?;
+        let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
+        let ladder = Ladder { trigger, spread, steps: 0, stepped_at: now, granted: 0, is_paged: false, is_replaced: false };
+        let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
+        let climb = Climb { side, limit: None, instrument, quote: quote.as_ref(), pace: Duration::zero() };
+        match plan(&climb, &ladder, rungs, now) {
+            Step::Reprice(price) => Some(price),
+            // Nobody to trade with now: it stands at the last price and climbs when somebody comes.
+            Step::Wait | Step::Halt(_) => {
+                let last = instrument.round_to_tick(trigger, side)?;
+                let band = quote.and_then(|quote| quote.band).or(instrument.band);
+                Some(band.map_or(last, |(low, high)| last.clamp(low, high.max(low))))
+            }
+        }
+    }
+
+    fn submit(
+        &self,
+        legs: Vec<LegDraft>,
+        key: Option<IdempotencyKey>,
+        signal_id: crate::order::SignalId,
+        user: String,
+        now: DateTime<Utc>,
+    ) {
+        let permits = legs.iter().map(|_| self.desk.admission.force()).collect();
+        let draft = SignalDraft {
+            client_id: self.desk.client_id.clone(),
+            signal_id,
+            source: Source::System,
+            user,
+            idempotency_key: key,
+            body_hash: [0; 32],
+            replay_window_ms: 0,
+            received_at: now,
+            signal_time: None,
+            legs,
+        };
+        let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
+        self.line.tell_ingress(Submit { draft, permits, reply });
+    }
+}

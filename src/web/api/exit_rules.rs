@@ -1,0 +1,385 @@
+//! `/dashboard/exit-rules`: how positions are left by rule. Seen with their distance in points and in money, set, changed
+//! and switched off by a person; and the "go on" for an exit that its cost cap has stopped.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, Payload, Query as Parameters};
+use actix_web::{HttpRequest, HttpResponse};
+use ordergate_actors::exits::{Combined, ExitRule, Ladder, Terms, Tick, slot};
+use ordergate_actors::order::{
+    Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Product, Strategy, Trailing,
+    TrailingType, money,
+};
+use ordergate_actors::persistence::{Book, Keep, Level, Outcome, Slot, Topic};
+use ordergate_actors::watcher::ladder_slot;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, age_ms, who};
+use crate::web::body::{said, text, typed};
+use crate::web::problem::Problem;
+use crate::web::state::WebState;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Asked {
+    client_id: Option<String>,
+}
+
+/// Which position, or, without a symbol, which strategy as a whole.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Named {
+    client_id: Option<String>,
+    #[serde(alias = "strategy_name")]
+    strategy: Strategy,
+    #[serde(alias = "tradingsymbol")]
+    symbol: Option<String>,
+    exchange: Option<Exchange>,
+    #[serde(alias = "product_type")]
+    product: Option<Product>,
+}
+
+/// A rule as a person sets it: what is not said is not part of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetBody {
+    client_id: Option<String>,
+    #[serde(alias = "strategy_name")]
+    strategy: Strategy,
+    #[serde(alias = "tradingsymbol")]
+    symbol: Option<String>,
+    exchange: Option<Exchange>,
+    #[serde(alias = "product_type")]
+    product: Option<Product>,
+    #[serde(default, deserialize_with = "text")]
+    stop_loss: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    target: Option<String>,
+    trailing_type: Option<TrailingType>,
+    #[serde(default, deserialize_with = "text")]
+    trailing_value: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    trailing_step: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    trailing_after: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    break_even: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    exit_at: Option<String>,
+    /// Rupees that all positions of the strategy together may lose; without a symbol.
+    #[serde(default, deserialize_with = "text")]
+    combined_stop: Option<String>,
+    /// Rupees that they shall win together; without a symbol.
+    #[serde(default, deserialize_with = "text")]
+    combined_target: Option<String>,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GoOnBody {
+    command_id: CommandId,
+    #[serde(deserialize_with = "said")]
+    reason: String,
+}
+
+/// Every rule of every account.
+pub(in crate::web) async fn list(asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
+    let clients = state.accounts(asked.client_id.as_deref())?;
+    let accounts: Vec<Value> = clients
+        .iter()
+        .map(|client| {
+            let rules: Vec<Value> = of_account(&state, client).into_iter().map(|(_, rule)| rule).collect();
+            json!({ "client_id": client, "rules": rules, "combined": combined(&state, client) })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "accounts": accounts, "as_of": state.now() })))
+}
+
+/// The rules of an account, by position, as people see them.
+pub(super) fn of_account(state: &WebState, client_id: &ClientId) -> Vec<(HoldingKey, Value)> {
+    let rules = state.engine.read(client_id, |book| {
+        let kept = book.kept_of(Topic::ExitRule).filter(|(slot, _)| !slot.key.starts_with("*|"));
+        let rules = kept.filter_map(|(_, kept)| kept.read::<ExitRule>().ok());
+        rules.map(|rule| (book.held(&rule.strategy, &rule.holding), rule)).collect::<Vec<_>>()
+    });
+    rules.unwrap_or_default().into_iter().map(|(held, rule)| (rule.holding.clone(), shown(state, client_id, &held, &rule))).collect()
+}
+
+fn shown(state: &WebState, client_id: &ClientId, held: &Holding, rule: &ExitRule) -> Value {
+    let quote = state.engine.desk(client_id).ok().and_then(|desk| state.engine.line().newest_quote(desk, &rule.holding.instrument));
+    let last = quote.map(|quote| quote.last.value());
+    // How far the price has to go, and what the position would have made then.
+    let distance = |level: Option<Decimal>| {
+        let level = level?;
+        let points = last.map(|last| (rule.gain(level) - rule.gain(last)).normalize().to_string());
+        let money = rule.gain(level).checked_mul(Decimal::from(held.net.abs())).map(|money| money.normalize().to_string());
+        Some(json!({ "price": level.to_string(), "points_away": points, "rupees_then": money }))
+    };
+    json!({
+        "strategy": rule.strategy,
+        "exchange": rule.holding.instrument.exchange,
+        "symbol": rule.holding.instrument.symbol,
+        "product": rule.holding.product,
+        "position": rule.position,
+        "net": held.net,
+        "fill": rule.fill.to_string(),
+        "is_on": rule.is_on,
+        "lives": "engine",
+        "stop": distance(rule.stop),
+        "first_stop": rule.first_stop.map(|stop| stop.to_string()),
+        "target": distance(rule.target),
+        "best_price": rule.best.to_string(),
+        "asked": rule.terms,
+        "fired": rule.fired,
+        "order": rule.order,
+        "set_by": rule.who,
+        "quote": quote.map(|quote| json!({ "last": quote.last.to_string(), "age_ms": age_ms(state.now(), quote.at) })),
+    })
+}
+
+fn combined(state: &WebState, client_id: &ClientId) -> Vec<Combined> {
+    let rules = state.engine.read(client_id, |book| {
+        let kept = book.kept_of(Topic::ExitRule).filter(|(slot, _)| slot.key.starts_with("*|"));
+        kept.filter_map(|(_, kept)| kept.read::<Combined>().ok()).collect()
+    });
+    rules.unwrap_or_default()
+}
+
+/// Exits that rest, and of which a person was told that they are not flat.
+pub(super) fn not_flat(book: &Book) -> impl Iterator<Item = (Arc<OrderRecord>, String)> {
+    book.kept_of(Topic::Ladder).filter_map(|(slot, kept)| {
+        let ladder = kept.read::<Ladder>().ok().filter(|ladder| ladder.is_paged)?;
+        let order = slot.key.parse().ok().and_then(|id: CommandId| book.order(id).cloned()).filter(|order| !order.status.is_terminal())?;
+        let text = format!(
+            "{} {}: {} of {} units rest at {} after {} steps; the cost is counted from {}",
+            order.ask.strategy,
+            order.ask.symbol,
+            order.unfilled(),
+            order.quantity(),
+            order.ask.price.map_or_else(|| "the market".to_owned(), |price| price.to_string()),
+            ladder.steps,
+            ladder.trigger
+        );
+        Some((order, text))
+    })
+}
+
+fn wrong(field: &str, detail: impl std::fmt::Display) -> Problem {
+    Problem::bad_request("bad_exit_rule", format!("{field}: {detail}"), "correct the field named in the detail")
+}
+
+impl SetBody {
+    fn terms(&self) -> Result<Terms, Problem> {
+        let at = |field: &str, text: &Option<String>| -> Result<Option<ExitAt>, Problem> {
+            text.as_deref().map(|text| text.parse().map_err(|error| wrong(field, error))).transpose()
+        };
+        let distance = |field: &str, text: &Option<String>| {
+            let at = at(field, text)?;
+            if at.is_some_and(|at| at.price().is_some()) { Err(wrong(field, "must be a distance, 12 points or 1.5%")) } else { Ok(at) }
+        };
+        let value = self
+            .trailing_value
+            .as_deref()
+            .map(|text| money::decimal("trailing_value", text).map_err(|error| wrong("trailing_value", error)));
+        let trailing = match (self.trailing_type, value.transpose()?) {
+            (Some(kind), Some(value)) if value > Decimal::ZERO && (kind != TrailingType::Percent || value < Decimal::ONE_HUNDRED) => {
+                Some(Trailing { kind, value })
+            }
+            (None, None) => None,
+            _ => return Err(wrong("trailing_value", "trailing_type and a trailing_value above 0 go together")),
+        };
+        let times = self.exit_at.as_deref().map(|text| text.parse::<ExitTimes>().map_err(|error| wrong("exit_at", error)));
+        let exits = ExitExtras {
+            trailing_step: distance("trailing_step", &self.trailing_step)?,
+            trailing_after: distance("trailing_after", &self.trailing_after)?,
+            break_even: distance("break_even", &self.break_even)?,
+            times: times.transpose()?.unwrap_or_default(),
+        };
+        let terms = Terms { stop_loss: at("stop_loss", &self.stop_loss)?, target: at("target", &self.target)?, trailing, exits };
+        if (trailing.is_some() || exits.break_even.is_some()) && terms.stop_loss.is_none() {
+            return Err(wrong("stop_loss", "a stop that moves must begin somewhere"));
+        }
+        Ok(terms)
+    }
+}
+
+/// The position that is meant; what it holds.
+fn position(state: &WebState, client_id: &ClientId, named: &Named) -> Result<(HoldingKey, Holding), Problem> {
+    let fits = |key: &HoldingKey| {
+        named.symbol.as_deref().is_none_or(|symbol| *symbol == *key.instrument.symbol)
+            && named.exchange.is_none_or(|exchange| exchange == key.instrument.exchange)
+            && named.product.is_none_or(|product| product == key.product)
+    };
+    let held = state.engine.read(client_id, |book| {
+        book.holdings_of(&named.strategy).filter(|(key, _)| fits(key)).map(|(key, held)| (key.clone(), *held)).collect::<Vec<_>>()
+    });
+    let mut held = held.unwrap_or_default();
+    match (held.pop(), held.pop()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => {
+            Err(Problem::not_found("no_position", format!("{} holds nothing there", named.strategy), "see GET /dashboard/positions"))
+        }
+        (Some(_), Some(_)) => {
+            Err(Problem::bad_request("ambiguous", "several positions fit", "name the symbol, the exchange and the product"))
+        }
+    }
+}
+
+/// Sets the rule of a position, or changes it: the new one stands instead of the old.
+pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<SetBody>(payload, request.headers(), &state.settings).await?;
+    let client_id = state.account(body.client_id.as_deref())?;
+    let who = who(&request);
+    if body.combined_stop.is_some() || body.combined_target.is_some() {
+        return set_combined(&state, client_id, &body, who).await;
+    }
+    let terms = body.terms()?;
+    if terms == Terms::default() {
+        return Err(wrong("stop_loss", "nothing is said; to switch a rule off send DELETE"));
+    }
+    let named = Named {
+        client_id: None,
+        strategy: body.strategy.clone(),
+        symbol: body.symbol.clone(),
+        exchange: body.exchange,
+        product: body.product,
+    };
+    let (key, held) = position(&state, &client_id, &named)?;
+    let instrument = state.engine.line().instruments.find(&key.instrument);
+    let Some(instrument) = instrument else { return Err(wrong("symbol", "it is not in today's instrument master")) };
+    let off_tick =
+        [terms.stop_loss, terms.target].into_iter().flatten().filter_map(ExitAt::price).find(|price| !price.is_on_tick(instrument.tick));
+    if let Some(price) = off_tick {
+        return Err(wrong("stop_loss", format!("{price} is no multiple of the tick {}", instrument.tick)));
+    }
+    let rule = ExitRule::new(body.strategy.clone(), key.clone(), &held, terms, instrument.tick.value(), who.clone(), state.now());
+    let Some(mut rule) = rule else { return Err(wrong("stop_loss", "the distances give no price from the fill")) };
+    let slot = slot(&body.strategy, &key);
+    let standing = state.engine.read(&client_id, |book| book.kept(&slot).cloned()).flatten();
+    let before: Option<ExitRule> = standing.as_ref().and_then(|kept| kept.read().ok());
+    if before.as_ref().is_some_and(|before| before.fired.is_some_and(|fired| fired.cause.is_urgent())) {
+        return Err(Problem::conflict(
+            "already_firing",
+            "its exit is under way",
+            "nothing: see the order; cancel it first to keep the position",
+        ));
+    }
+    if let Some(before) = &before {
+        (rule.order, rule.fired, rule.attempt) = (before.order, before.fired, before.attempt);
+    }
+    // What would fire this moment was meant otherwise.
+    let quote = state.engine.desk(&client_id).ok().and_then(|desk| state.engine.line().newest_quote(desk, &key.instrument));
+    if let Some(quote) = quote {
+        let tick = Tick::from(&quote);
+        if rule.clone().look(Some(&tick), &Tick { at: state.now(), ..tick }).fires.is_some() {
+            return Err(wrong("stop_loss", format!("it would fire at once, the price is {}; to leave now send an exit", quote.last)));
+        }
+    }
+    let reason = format!("set by {who}: {} {}", rule.words(), ordergate_actors::order::clean(body.reason.trim(), 300));
+    let keep = keep(&client_id, slot, standing.map_or(0, |kept| kept.seq), rule.order, "EXIT_RULE_SET", &reason, &who);
+    applied(&state, keep.with(&rule)).await?;
+    Ok(HttpResponse::Ok().json(json!({ "done": "the rule stands", "rule": shown(&state, &client_id, &held, &rule) })))
+}
+
+async fn set_combined(state: &WebState, client_id: ClientId, body: &SetBody, who: String) -> Answer {
+    let rupees = |field: &'static str, text: &Option<String>| -> Result<Option<Amount>, Problem> {
+        let Some(text) = text else { return Ok(None) };
+        let value = money::decimal(field, text).map_err(|error| wrong(field, error))?;
+        if value > Decimal::ZERO { Ok(Some(Amount(value))) } else { Err(wrong(field, "must be above 0, in rupees")) }
+    };
+    if body.symbol.is_some() || body.terms()? != Terms::default() {
+        return Err(wrong("combined_stop", "it is about the strategy as a whole: leave the symbol and the other exits out"));
+    }
+    let rule = Combined {
+        strategy: body.strategy.clone(),
+        stop: rupees("combined_stop", &body.combined_stop)?,
+        target: rupees("combined_target", &body.combined_target)?,
+        fired_at: None,
+        who: who.clone(),
+    };
+    let slot = Combined::slot(&body.strategy);
+    let standing = state.engine.read(&client_id, |book| book.kept(&slot).map_or(0, |kept| kept.seq)).unwrap_or(0);
+    let reason = format!("combined exit of {} set by {who}", body.strategy);
+    applied(state, keep(&client_id, slot, standing, None, "EXIT_RULE_SET", &reason, &who).with(&rule)).await?;
+    Ok(HttpResponse::Ok().json(json!({ "done": "the rule stands", "rule": rule })))
+}
+
+/// Switches the rule of a position off, or, without a symbol, the combined one of a strategy.
+pub(in crate::web) async fn off(request: HttpRequest, named: Parameters<Named>, state: Data<WebState>) -> Answer {
+    let client_id = state.account(named.client_id.as_deref())?;
+    let who = who(&request);
+    let missing = || Problem::not_found("no_exit_rule", "there is no such rule", "see GET /dashboard/exit-rules");
+    if named.symbol.is_none() {
+        let slot = Combined::slot(&named.strategy);
+        let seq = state.engine.read(&client_id, |book| book.kept(&slot).map(|kept| kept.seq)).flatten().ok_or_else(missing)?;
+        let reason = format!("combined exit of {} switched off by {who}", named.strategy);
+        applied(&state, Ok(keep(&client_id, slot, seq, None, "EXIT_RULE_OFF", &reason, &who))).await?;
+        return Ok(HttpResponse::Ok().json(json!({ "done": "the rule is off" })));
+    }
+    let (key, held) = position(&state, &client_id, &named)?;
+    let slot = slot(&named.strategy, &key);
+    let kept = state.engine.read(&client_id, |book| book.kept(&slot).cloned()).flatten().ok_or_else(missing)?;
+    let rule: ExitRule = kept.read().map_err(|error| Problem::conflict("unreadable_rule", error.to_string(), "set the rule anew"))?;
+    let rule = ExitRule { is_on: false, who: who.clone(), ..rule };
+    let reason = format!("switched off by {who}: nothing but a person leaves {} {key} now", named.strategy);
+    let keep = Keep { level: Level::Warn, ..keep(&client_id, slot, kept.seq, rule.order, "EXIT_RULE_OFF", &reason, &who) };
+    applied(&state, keep.with(&rule)).await?;
+    let under_way = rule.fired.map(|_| "an exit that it had sent goes on; cancel it to keep the position");
+    Ok(HttpResponse::Ok().json(json!({
+        "done": "the rule is off: nothing protects the position now",
+        "note": under_way,
+        "rule": shown(&state, &client_id, &held, &rule),
+    })))
+}
+
+/// Lets an exit go on beyond its cost cap: as far again as it has gone.
+pub(in crate::web) async fn go_on(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<GoOnBody>(payload, request.headers(), &state.settings).await?;
+    let slot = ladder_slot(body.command_id);
+    let found = state.engine.line().desks().find_map(|desk| {
+        let kept = state.engine.read(&desk.client_id, |book| book.kept(&slot).cloned()).flatten()?;
+        Some((desk.client_id.clone(), kept))
+    });
+    let Some((client_id, kept)) = found else {
+        return Err(Problem::not_found("not_on_the_ladder", "no exit of that id waits for a word", "see GET /dashboard/attention"));
+    };
+    let ladder: Ladder =
+        kept.read().map_err(|error| Problem::conflict("unreadable_ladder", error.to_string(), "change the order's limit"))?;
+    if !ladder.is_paged {
+        return Err(Problem::conflict("not_halted", "the exit goes on by itself", "nothing"));
+    }
+    let next = Ladder { granted: ladder.granted.saturating_add(1), is_paged: false, stepped_at: state.now(), ..ladder };
+    let who = who(&request);
+    let reason = format!("\"go on\" by {who}: {}", body.reason);
+    let keep = keep(&client_id, slot, kept.seq, Some(body.command_id), "EXIT_GO_ON", &reason, &who);
+    applied(&state, Keep { level: Level::Info, ..keep }.with(&next)).await?;
+    Ok(HttpResponse::Accepted().json(json!({ "done": "the exit goes on, as far again beyond its cap", "command_id": body.command_id })))
+}
+
+fn keep(client_id: &ClientId, slot: Slot, basis: u64, order: Option<CommandId>, event: &'static str, reason: &str, who: &str) -> Keep {
+    Keep {
+        client_id: Some(client_id.clone()),
+        slot,
+        value: None,
+        basis: Some(basis),
+        event,
+        level: Level::Info,
+        reason: Arc::from(reason),
+        who: Arc::from(who),
+        command_id: order,
+    }
+}
+
+async fn applied(state: &WebState, keep: Result<Keep, serde_json::Error>) -> Result<(), Problem> {
+    let keep = keep.map_err(|error| Problem::bad_request("bad_exit_rule", error.to_string(), "report this"))?;
+    match state.engine.keep(keep).await? {
+        Outcome::Applied(_) => Ok(()),
+        Outcome::NotApplied(_) => {
+            Err(Problem::conflict("changed_meanwhile", "the rule has changed meanwhile", "look at it and send it again"))
+        }
+    }
+}

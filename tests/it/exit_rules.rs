@@ -1,0 +1,166 @@
+//! A position that leaves by itself, over real HTTP: one alert brings stop, target and trail; the market does the rest.
+
+use ordergate::simulator::market::Level;
+use ordergate_actors::order::{Exchange, InstrumentKey, Price};
+use serde_json::{Value, json};
+
+use crate::support::{House, KEY, Reply, entry, quote};
+
+/// The bid of SBIN-EQ shows so many units only.
+fn thin(house: &House, bid: &str, ask: &str, units: i64) {
+    let price = |text| Price::parse(text).unwrap();
+    let level = |price, quantity| vec![Level { price, quantity }];
+    let key = InstrumentKey::new(Exchange::Nse, "SBIN-EQ");
+    house.market.set_depth(&key, level(price(bid), units), level(price(ask), 1_000), price(bid));
+}
+
+fn guarded(strategy: &str) -> Value {
+    let mut alert = entry(strategy);
+    let leg = &mut alert["legs"][0];
+    leg["stop_loss"] = json!("10 points");
+    leg["target"] = json!("5%");
+    leg["trailing_type"] = json!("ABSOLUTE");
+    leg["trailing_value"] = json!(6);
+    alert
+}
+
+async fn rule(house: &House) -> Value {
+    house.get("/dashboard/exit-rules").await.body["accounts"][0]["rules"][0].clone()
+}
+
+async fn until_rule(house: &House, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let rule = rule(house).await;
+        if is_so(&rule) {
+            return rule;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "not so: {what}; {rule:#}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+fn events(detail: &Reply) -> Vec<&str> {
+    detail.body["journal"].as_array().unwrap().iter().map(|row| row["event"].as_str().unwrap()).collect()
+}
+
+#[actix_web::test]
+async fn one_alert_brings_stop_target_and_trail_the_stop_moves_fires_and_reprices_until_flat() {
+    let house = House::open().await;
+    quote(&house.market, "SBIN-EQ", "860.00", "860.50");
+    let reply = house.alert(guarded("trend")).await;
+    assert_eq!(reply.status, 202, "{:#}", reply.body);
+    let command = reply.order(0)["command_id"].as_str().unwrap().to_owned();
+    house.until_held("trend", 10).await;
+    let seen = until_rule(&house, "the rule stands from the first fill", |rule| rule["stop"]["price"] == "850.5").await;
+    assert_eq!((&seen["target"]["price"], &seen["position"], &seen["lives"]), (&json!("903.55"), &json!("BUY"), &json!("engine")));
+    assert_eq!((&seen["stop"]["points_away"], &seen["stop"]["rupees_then"]), (&json!("-9.5"), &json!("-100")));
+
+    quote(&house.market, "SBIN-EQ", "880.00", "880.50");
+    until_rule(&house, "the stop has trailed", |rule| rule["stop"]["price"] == "874").await;
+    let positions = house.get("/dashboard/positions").await;
+    let held = positions.body["accounts"][0]["positions"].as_array().unwrap().iter().find(|row| row["symbol"] == "SBIN-EQ").unwrap();
+    assert_eq!(held["exit_rules"][0]["stop"]["price"], "874");
+
+    // It falls, and shows less and less: the exit is repriced after it.
+    thin(&house, "873.50", "874.00", 4);
+    house.until_held("trend", 6).await;
+    thin(&house, "871.00", "871.50", 5);
+    house.until_held("trend", 1).await;
+    quote(&house.market, "SBIN-EQ", "869.00", "869.50");
+    house.until_held("trend", 0).await;
+    house.until_ended().await;
+    until_rule(&house, "the rule ends with the position", Value::is_null).await;
+
+    let orders = house.orders();
+    assert_eq!(orders.len(), 2, "one entry and one exit");
+    let exit = orders.iter().find(|order| order.is_exit()).unwrap();
+    assert_eq!((exit.source.as_str(), &*exit.user, exit.filled_quantity), ("SYSTEM", "trailing stop of trend", 10));
+    let entry = house.get(&format!("/dashboard/orders/{command}")).await;
+    let story = events(&entry);
+    for event in ["INTENT_CREATED", "FILL", "EXIT_RULE_SET", "EXIT_RULE_MOVED", "EXIT_RULE_FIRED"] {
+        assert!(story.contains(&event), "{event} in {story:?}");
+    }
+    let out = house.get(&format!("/dashboard/orders/{}", exit.command_id)).await;
+    let story = events(&out);
+    for event in ["SENT_TO_BROKER", "EXIT_STEP", "MODIFY_SENT", "FILL", "EXIT_STEPS_ENDED"] {
+        assert!(story.contains(&event), "{event} in {story:?}");
+    }
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_person_sets_changes_and_switches_off() {
+    let house = House::open().await;
+    quote(&house.market, "SBIN-EQ", "860.00", "860.50");
+    house.alert(entry("trend")).await;
+    house.until_held("trend", 10).await;
+    let set = async |body: Value| house.post("/dashboard/exit-rules", body).await;
+    let of_sbin = |field: &str, value: &str| json!({ "strategy": "trend", "symbol": "SBIN-EQ", field: value });
+
+    set(json!({ "strategy": "trend", "symbol": "INFY-EQ", "stop_loss": "850" })).await.is_problem(404, "no_position");
+    set(json!({ "strategy": "trend", "symbol": "SBIN-EQ" })).await.is_problem(400, "bad_exit_rule");
+    set(of_sbin("stop_loss", "850.01")).await.is_problem(400, "bad_exit_rule");
+    set(of_sbin("trailing_step", "850")).await.is_problem(400, "bad_exit_rule");
+    let at_once = set(of_sbin("stop_loss", "865")).await;
+    at_once.is_problem(400, "bad_exit_rule");
+    assert!(at_once.body["detail"].as_str().unwrap().contains("would fire at once"));
+
+    let stands = set(json!({ "strategy": "trend", "symbol": "SBIN-EQ", "stop_loss": "1%", "exit_at": "15:10", "reason": "sleep" })).await;
+    assert_eq!((stands.status, &stands.body["rule"]["stop"]["price"]), (200, &json!("851.9")), "{:#}", stands.body);
+    let changed = set(of_sbin("stop_loss", "845")).await;
+    assert_eq!(
+        (changed.status, &changed.body["rule"]["stop"]["price"], &changed.body["rule"]["set_by"]),
+        (200, &json!("845"), &json!("asha"))
+    );
+    assert_eq!(rule(&house).await["stop"]["price"], "845");
+
+    let off = house.send(house.request("DELETE", "/dashboard/exit-rules?strategy=trend&symbol=SBIN-EQ").bearer_auth(KEY)).await;
+    assert_eq!((off.status, &off.body["rule"]["is_on"]), (200, &json!(false)), "{:#}", off.body);
+    quote(&house.market, "SBIN-EQ", "760.00", "760.50");
+    tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+    assert_eq!(house.orders().iter().filter(|order| order.is_exit()).count(), 0, "off is off");
+    let missing = house.send(house.request("DELETE", "/dashboard/exit-rules?strategy=trend").bearer_auth(KEY)).await;
+    missing.is_problem(404, "no_exit_rule");
+
+    let together = set(json!({ "strategy": "trend", "combined_target": "5000" })).await;
+    assert_eq!(together.status, 200, "{:#}", together.body);
+    assert_eq!(house.get("/dashboard/exit-rules").await.body["accounts"][0]["combined"][0]["target"], "5000");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_exit_beyond_its_cost_cap_waits_on_the_attention_list_for_the_word_to_go_on() {
+    let house = House::open().await;
+    quote(&house.market, "SBIN-EQ", "860.00", "860.50");
+    house.alert(guarded("trend")).await;
+    house.until_held("trend", 10).await;
+    until_rule(&house, "the rule stands", |rule| !rule.is_null()).await;
+    thin(&house, "849.50", "850.00", 3);
+    house.until_held("trend", 7).await;
+    quote(&house.market, "SBIN-EQ", "830.00", "830.50");
+    let item = async || {
+        let attention = house.get("/dashboard/attention").await;
+        attention.body["items"].as_array().unwrap().iter().find(|item| item["kind"] == "not_flat").cloned()
+    };
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    let found = loop {
+        if let Some(found) = item().await {
+            break found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "not on the list");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let action = found["actions"].as_array().unwrap().iter().find(|action| action["label"] == "go on").unwrap().clone();
+    assert_eq!(action["path"], "/dashboard/exit-rules/go-on");
+    let stranger = json!({ "command_id": "00000000-0000-0000-0000-000000000001", "reason": "no" });
+    house.post("/dashboard/exit-rules/go-on", stranger).await.is_problem(404, "not_on_the_ladder");
+    let mut body = action["body"].clone();
+    body["reason"] = json!("out");
+    let answer = house.post("/dashboard/exit-rules/go-on", body).await;
+    assert_eq!(answer.status, 202, "{:#}", answer.body);
+    house.until_held("trend", 0).await;
+    house.until_ended().await;
+    assert!(item().await.is_none());
+    house.close().await;
+}
