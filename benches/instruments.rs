@@ -1,5 +1,6 @@
 //! The instrument table with 200,000 rows: search beside a plain linear scan of the same symbols, which instrument a name
-//! means, reading a master beside splitting its text, and what a row takes. `cargo bench --bench instruments`.
+//! means, reading a master beside splitting its text, and what a row takes. `cargo bench --bench instruments`, with `-- names`
+//! for the names alone.
 
 #![expect(
     clippy::unwrap_used,
@@ -153,6 +154,9 @@ fn main() {
         return;
     }
     let rows = rows();
+    if std::env::args().any(|argument| argument == "names") {
+        return names(&InstrumentTable::new(with_shares(rows)));
+    }
     let facts = Facts::built_in().unwrap();
     let text = render(Exchange::Nfo, &rows, EquityTick::Paise, &facts);
     let symbols: Vec<String> = rows.iter().map(|row| row.key.symbol.to_string()).collect();

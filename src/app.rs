@@ -2,6 +2,7 @@
 //!
 //! Threads: HTTP workers, one engine thread (all actors), one writer thread (the journal), and those of the logs.
 
+mod alert_routes;
 mod binding;
 mod brokers;
 mod ending;
@@ -134,6 +135,7 @@ async fn run(
     };
     let engine = start_engine(parts, Arc::clone(&halt), stopped).await?;
     held::keep(&masters, engine.line(), lacking);
+    alert_routes::install(&engine, &config.routes).await.context("putting the routes in place")?;
     crate::calendar::tell(engine.line(), trading_date(started_at));
     for Concern { event, text, account } in concerns {
         stop_entries(&engine, event, &text, account.as_ref()).await;

@@ -12,6 +12,7 @@ mod noren;
 #[cfg(test)]
 mod noren_tests;
 mod reader;
+mod routes;
 mod schedule;
 mod sections;
 #[cfg(test)]
@@ -49,6 +50,8 @@ pub struct Config {
     pub storage: Storage,
     /// Alerts.
     pub webhook: Webhook,
+    /// What alerts become, by account.
+    pub routes: Vec<(ClientId, ordergate_actors::routes::Route)>,
     /// The dashboard API.
     pub api: Api,
     /// What goes to a phone.
@@ -330,6 +333,7 @@ impl Config {
         let watcher = sections::watcher(&mut reader);
         let mut accounts = sections::accounts(&mut reader, &watcher);
         let webhook = sections::webhook(&mut reader, &accounts);
+        let routes = routes::routes(&mut reader, &accounts);
         let api = sections::api(&mut reader, &accounts);
         let schedule = schedule::schedule(&mut reader, &accounts);
         let alerts = going_live::alerts(&mut reader);
@@ -351,6 +355,7 @@ impl Config {
             server,
             storage,
             webhook,
+            routes,
             api,
             alerts,
             readiness,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::explain::Explained;
 use crate::guard::ForceClear;
 use crate::ingress::Submit;
 use crate::line::{Desk, Line, Phase};
@@ -86,8 +87,7 @@ impl Engine {
     pub fn submit_now(&self, draft: SignalDraft) -> Result<oneshot::Receiver<Result<Answer, NotRegistered>>, EngineError> {
         let desk = self.desk(&draft.client_id)?;
         // One entry among the legs makes the whole basket an entry for admission.
-        let is_exit =
-            draft.legs.iter().all(|leg| leg.execution_type.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("EXIT")));
+        let is_exit = draft.legs.iter().all(LegDraft::only_closes);
         let permits = desk.admission.take(draft.legs.len(), is_exit).ok_or_else(|| {
             metrics::counter!("ordergate_overloaded_total").increment(1);
             EngineError::Overloaded { client_id: draft.client_id.clone(), used: desk.admission.used(), capacity: desk.admission.capacity() }
@@ -95,6 +95,15 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         self.line.tell_ingress(Submit { draft, permits, reply });
         Ok(answer)
+    }
+
+    /// What the gates would say of a signal now, and what would be sent for it. Nothing is written, and nothing is sent.
+    ///
+    /// # Errors
+    /// No account.
+    pub fn explain(&self, draft: &SignalDraft) -> Result<Vec<Explained>, EngineError> {
+        let desk = self.desk(&draft.client_id)?;
+        Ok(crate::explain::explain(&self.line, desk, draft, self.line.clock.now()))
     }
 
     /// Asks for an order to be cancelled; durable once answered. `NotApplied` if it has ended or is being cancelled.

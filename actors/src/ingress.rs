@@ -7,15 +7,19 @@ pub mod naming;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
+use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::exits::slices;
 use crate::line::{Desk, Line, Phase};
 use crate::order::validate::{self, Bounds};
 use crate::order::{
-    BasketId, ClientId, CommandId, InstrumentKey, Intent, LegDraft, MAX_LEGS, Product, Quantity, Side, SignalDraft, Strategy, Tag, basket,
+    Ask, BasketId, ClientId, CommandId, InstrumentKey, Intent, LegDraft, MAX_LEGS, Policy, Product, Quantity, Side, SignalDraft, Strategy,
+    Tag, basket,
 };
-use crate::persistence::{Answer, Cargo, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
+use crate::persistence::{Answer, Cargo, Keep, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
+use crate::plan::{BasketPlan, Plan};
+use crate::ports::Naming;
 use crate::risk::Assess;
 use crate::supervision::{Shell, guarded};
 
@@ -67,10 +71,12 @@ impl IngressActor {
         }
         let (draft, permits) = self.sliced(draft, permits, desk);
         let legs = self.read_legs(&draft, permits);
+        let basket_id = BasketId(self.line.ids.next());
+        let plan = plan(&draft, basket_id, &legs);
         let registration = Registration {
             client_id: draft.client_id,
             signal_id: draft.signal_id,
-            basket_id: BasketId(self.line.ids.next()),
+            basket_id,
             source: draft.source,
             user: Arc::from(draft.user),
             key: draft.idempotency_key,
@@ -80,6 +86,7 @@ impl IngressActor {
             // A signal ages from when it was made; without a word about that, from when it came.
             signal_time: draft.signal_time.unwrap_or(draft.received_at),
             legs,
+            plan,
         };
         self.line.post(vec![Posted { unit: Unit::Register(Box::new(registration)), cargo: Cargo::Caller(reply) }]);
     }
@@ -138,7 +145,6 @@ impl IngressActor {
     /// Reads every leg, in the order in which they will go, and decides those that are not valid. A basket's entries
     /// stand and fall together: a hedge that cannot be read must not leave its short alone.
     fn read_legs(&self, draft: &SignalDraft, permits: Vec<Permit>) -> Vec<NewOrder> {
-        let bounds = Bounds { max_notional: self.line.settings.max_notional };
         let now = self.line.clock.now();
         let mut legs: Vec<NewOrder> = draft
             .legs
@@ -146,29 +152,32 @@ impl IngressActor {
             .zip(permits)
             .enumerate()
             .map(|(index, (leg, permit))| {
-                let named = naming::name(&self.line, &draft.client_id, leg, now);
-                let reading = validate::read_named(&named.leg, named.instrument.as_deref(), named.refused.as_ref(), &bounds);
-                let refused = (!reading.violations.is_empty()).then(|| {
-                    let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
-                    // That nothing is held says all there is to say about an exit.
-                    let held_nothing = named.refused.filter(|(tag, _)| *tag == Tag::NoPosition);
-                    held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
-                });
-                let refused = refused.or_else(|| leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())));
+                let ReadLeg { ask, refused, naming } = read_leg(&self.line, &draft.client_id, leg, now);
                 NewOrder {
                     command_id: CommandId(self.line.ids.next()),
                     leg: u16::try_from(index).unwrap_or(u16::MAX),
-                    ask: reading.ask,
+                    ask,
                     refused,
                     sent: sent_text(leg),
-                    naming: named.naming,
+                    naming,
                     parent: leg.parent,
                     permit,
                 }
             })
             .collect();
-        refuse_siblings(&mut legs);
-        legs.sort_by_key(|leg| basket::rank(leg.ask.intent, leg.ask.side.or_else(|| self.closing_side(&draft.client_id, leg))));
+        let policies: Vec<Option<Policy>> = draft.legs.iter().map(validate::policy).collect();
+        if policies.windows(2).any(|pair| pair[0] != pair[1]) {
+            for leg in legs.iter_mut().filter(|leg| leg.refused.is_none()) {
+                leg.refused = Some((Tag::ValidationFailed, "policy: the legs of one signal have one policy".to_owned()));
+            }
+        }
+        if policies.first().copied().flatten() != Some(Policy::BestEffort) {
+            refuse_siblings(&mut legs);
+        }
+        legs.sort_by_key(|leg| {
+            let intent = if leg.ask.is_exit() { Some(Intent::Exit) } else { leg.ask.intent };
+            basket::rank(intent, leg.ask.leaning().or_else(|| self.closing_side(&draft.client_id, leg)))
+        });
         legs
     }
 
@@ -187,11 +196,47 @@ impl IngressActor {
     }
 }
 
+/// A leg as it was read.
+#[derive(Debug)]
+pub(crate) struct ReadLeg {
+    /// What could be read of it.
+    pub ask: Ask,
+    /// Why it goes no further, if so.
+    pub refused: Option<(Tag, String)>,
+    /// How its instrument's name was read, where it was not the broker's own.
+    pub naming: Option<Naming>,
+}
+
+/// Reads one leg against today's instruments: for a registration, and for an explanation of what one would do.
+pub(crate) fn read_leg(line: &Line, client_id: &ClientId, leg: &LegDraft, now: DateTime<Utc>) -> ReadLeg {
+    let bounds = Bounds { max_notional: line.settings.max_notional };
+    let named = naming::name(line, client_id, leg, now);
+    let reading = validate::read_named(&named.leg, named.instrument.as_deref(), named.refused.as_ref(), &bounds);
+    let refused = (!reading.violations.is_empty()).then(|| {
+        let words: Vec<String> = reading.violations.iter().map(ToString::to_string).collect();
+        // That nothing is held says all there is to say about an exit.
+        let held_nothing = named.refused.filter(|(tag, _)| matches!(tag, Tag::NoPosition | Tag::AtTarget));
+        held_nothing.unwrap_or_else(|| (Tag::ValidationFailed, words.join("; ")))
+    });
+    // What was decided before says more than what is wrong with the fields.
+    let refused = leg.blocked.as_ref().map(|blocked| (blocked.tag, blocked.reason.clone())).or(refused);
+    ReadLeg { ask: reading.ask, refused, naming: named.naming }
+}
+
+/// The plan of a basket with a policy, unless none of it goes anywhere.
+fn plan(draft: &SignalDraft, basket_id: BasketId, legs: &[NewOrder]) -> Option<Keep> {
+    let policy = draft.legs.iter().find_map(validate::policy)?;
+    let member = legs.iter().find(|leg| leg.refused.is_none())?.command_id;
+    let reason = format!("a basket of {} legs goes by {policy}", legs.len());
+    let plan = Plan::Basket(BasketPlan { policy, member });
+    plan.begin(&draft.client_id, Plan::slot_of_basket(basket_id), member, &draft.user, reason)
+}
+
 fn refuse_siblings(legs: &mut [NewOrder]) {
-    let Some(cause) = legs.iter().find(|leg| leg.refused.is_some() && leg.ask.intent != Some(Intent::Exit)).map(|leg| leg.leg) else {
+    let Some(cause) = legs.iter().find(|leg| leg.refused.is_some() && !leg.ask.is_exit()).map(|leg| leg.leg) else {
         return;
     };
-    for leg in legs.iter_mut().filter(|leg| leg.refused.is_none() && leg.ask.intent != Some(Intent::Exit)) {
+    for leg in legs.iter_mut().filter(|leg| leg.refused.is_none() && !leg.ask.is_exit()) {
         leg.refused =
             Some((Tag::ValidationFailed, format!("leg {} of this basket is not valid, and entries of a basket go together", cause + 1)));
     }

@@ -18,8 +18,9 @@ pub use crate::desk::{Desk, Phase};
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
 use crate::order::calendar::Calendar;
-use crate::order::{ClientId, CommandId, InstrumentKey};
-use crate::persistence::{Cargo, Level, Note, PersistenceActor, Post, Posted, Unit, View, Written};
+use crate::order::{ClientId, CommandId, InstrumentKey, OrderRecord, Policy};
+use crate::persistence::{Book, Cargo, Level, Note, PersistenceActor, Post, Posted, Unit, View, Written};
+use crate::plan::Plan;
 use crate::ports::{Clock, Ids, Instruments, Quote, Quotes};
 use crate::risk::RiskActor;
 use crate::settings::Settings;
@@ -161,6 +162,13 @@ impl Line {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::SeqCst)
+    }
+
+    /// Whether the order's basket lets each of its legs go by itself.
+    #[must_use]
+    pub fn stands_alone(&self, order: &OrderRecord) -> bool {
+        let is_alone = |book: &Book| Plan::policy(book, order.basket_id) == Some(Policy::BestEffort);
+        self.view.read(&order.client_id, is_alone).unwrap_or(false)
     }
 
     /// Posts units to the ledger.

@@ -127,6 +127,8 @@ pub(super) fn units_of(
         trailing: None,
         exits: Default::default(),
         test_mode: None,
+        target_position: None,
+        cancel_after_s: None,
         route: None,
     };
     let terms = Terms {
@@ -176,6 +178,7 @@ pub(super) fn units_of(
             received_at: at,
             signal_time: at,
             legs: vec![NewOrder { command_id, leg: 0, ask, refused: None, sent, naming: None, parent: None, permit }],
+            plan: None,
         })),
         order(OrderFact::SendIntended {
             terms,

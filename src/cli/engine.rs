@@ -58,18 +58,46 @@ pub(super) fn innermost(error: &dyn std::error::Error) -> String {
 /// # Errors
 /// No engine answers, in words.
 pub(super) fn ask(config: &Config, path: &str, body: Option<&Value>) -> anyhow::Result<Result<Said, String>> {
-    let key = Secrets::load(config)?.map(|secrets| secrets.api_key);
+    ask_with(config, if body.is_some() { "POST" } else { "GET" }, path, body)
+}
+
+/// Asks the running engine with that method.
+///
+/// # Errors
+/// No engine answers, in words.
+pub(super) fn ask_with(config: &Config, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Result<Said, String>> {
+    let Some(key) = Secrets::load(config)?.map(|secrets| secrets.api_key) else {
+        return Ok(Err("there are no secrets yet: no engine has run on this directory".to_owned()));
+    };
+    let method = method.parse::<reqwest::Method>()?;
+    send(config, |client| {
+        let request = client.request(method, format!("http://{}{path}", address(config)));
+        let request = request.bearer_auth(key.expose_secret());
+        body.into_iter().fold(request, |request, body| request.json(body))
+    })
+}
+
+/// Sends an alert to the running engine's webhook, as its sender would, and waits for its end.
+///
+/// # Errors
+/// No engine answers, in words.
+pub(super) fn post_alert(config: &Config, account: Option<&str>, secret: &str, alert: &str) -> anyhow::Result<Result<Said, String>> {
+    let account = account.map(str::to_owned).or_else(|| config.accounts.first().map(|account| account.client_id.to_string()));
+    let path = format!("/webhook/{}/{secret}", account.unwrap_or_default());
+    let alert = alert.to_owned();
+    send(config, |client| {
+        let request = client.post(format!("http://{}{path}", address(config)));
+        request.header("content-type", "application/json").header("prefer", "wait=10").body(alert)
+    })
+}
+
+fn send(config: &Config, request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder) -> anyhow::Result<Result<Said, String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(async {
-        let key = key.ok_or_else(|| "there are no secrets yet: no engine has run on this directory".to_owned())?;
-        let url = format!("http://{}{path}", address(config));
         let client = client(PATIENCE)?;
-        let request = match body {
-            Some(body) => client.post(url).json(body),
-            None => client.get(url),
-        };
-        let sent = request.bearer_auth(key.expose_secret()).send().await;
-        let answer = sent.map_err(|cause| format!("no engine answers at {}: {}", address(config), innermost(&cause)))?;
+        let sent = request(&client).send().await;
+        // The address may hold a secret: only its root is shown.
+        let answer = sent.map_err(|cause| format!("no engine answers at {}: {}", address(config), innermost(&cause.without_url())))?;
         Ok(Said { status: answer.status().as_u16(), body: answer.json().await.unwrap_or(Value::Null) })
     }))
 }

@@ -8,6 +8,7 @@ mod arm;
 mod calendar;
 mod check;
 mod conformance;
+mod connect;
 mod engine;
 mod instruments;
 mod journal;
@@ -89,6 +90,8 @@ enum Command {
     },
     /// Try what a broker adapter must do on one account, while no engine runs
     Conformance(conformance::Conformance),
+    /// From a chart's alert to an order: routes, what to copy where, samples and tests
+    Connect(connect::Connect),
     /// What goes to the phone
     #[command(subcommand)]
     Alerts(AlertsCommand),
@@ -172,6 +175,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Readiness { account } => readiness::run(&config, account.as_deref()),
         Command::Login { account } => login::run(&config, account.as_deref()),
         Command::Conformance(args) => conformance::run(&config, &args),
+        Command::Connect(wish) => connect::run(&config, &wish),
         Command::Alerts(AlertsCommand::Test) => alerts::test(&config),
         Command::Instruments(args) => instruments::run(&config, &args),
         Command::SimulateBroker(arguments) => simulate_broker::run(arguments),

@@ -219,3 +219,61 @@ fn every_key_of_the_default_file_has_a_comment_above_it() {
         assert!(!is_key || is_said, "line {}: {line}", index + 1);
     }
 }
+
+#[test]
+fn routes_are_read_whole_and_every_flaw_is_named() {
+    let full = r#"
+        [[routes]]
+        name = "trend"
+        source = "tradingview"
+        alert_strategy = "Supertrend"
+        ticker = "NSE:NIFTY"
+        strategy = "trend"
+        instrument = "NIFTY weekly ATM CE"
+        product = "NRML"
+        order_type = "MARKET"
+        size = "2 lots"
+        qty_unit = "lots"
+        action = "buy"
+        direction = "long"
+        adds = 2
+        entries_from = "09:20"
+        entries_until = "14:45"
+        trades_per_day = 5
+        stop_loss = "1.5%"
+        target = "30 points"
+        trailing = "10 points"
+        approval = true
+        max_orders = 3
+        on_gap = "block"
+    "#;
+    let routes = load_file(full, &[]).unwrap().routes;
+    let (account, route) = routes.first().unwrap();
+    assert_eq!((routes.len(), account.as_str(), route.adds, route.max_orders), (1, "PAPER1", 2, 3));
+    assert_eq!((route.trades_per_day, route.approval, route.flaws().len()), (Some(5), true, 0));
+    assert_eq!((route.on_gap, route.origin), (ordergate_actors::routes::OnGap::Block, ordergate_actors::routes::Origin::Config));
+
+    let bad = r#"
+        [[routes]]
+        name = "a"
+        account = "NOBODY"
+        strategy = "s"
+        direction = "sideways"
+        [[routes]]
+        name = "b"
+        strategy = "s"
+        direction = "long"
+        size = "2 kilos"
+        target = "5%"
+        colour = "red"
+        [[routes]]
+        name = "b"
+        strategy = "s"
+        direction = "short"
+    "#;
+    let error = load_file(bad, &[]).unwrap_err();
+    let wrong = keys(&error);
+    for key in ["routes.0.account", "routes.0.direction", "routes.1.size", "routes.1.stop_loss", "routes.1.colour", "routes.2.name"] {
+        assert!(wrong.contains(&key), "{key}: {error}");
+    }
+}

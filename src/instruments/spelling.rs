@@ -126,7 +126,7 @@ pub(super) fn read<'a>(exchange: Option<&str>, symbol: &'a str) -> Result<Read<'
     let at = beside
         .and(before)
         .ok_or_else(|| format!("{symbol} names another exchange than the {} that stands beside it", exchange.unwrap_or_default()))?;
-    let name = name.trim();
+    let name = without_delay(name.trim());
     if name.contains(':') {
         return Err(format!("{symbol} names two exchanges"));
     }
@@ -151,7 +151,7 @@ fn contract(name: &str, at: At) -> Result<Option<(Selector, Rule)>, String> {
             Err(_) => Ok(None),
         };
     }
-    let upper = without_delay(name).to_ascii_uppercase();
+    let upper = name.to_ascii_uppercase();
     let selector = |(underlying, expiry, contract): (&str, Expiry, Contract), rule| {
         (Selector { exchange, underlying: underlying.to_owned(), expiry, contract }, rule)
     };
@@ -280,6 +280,7 @@ mod tests {
             ("", "RELIANCE", "Anywhere RELIANCE"),
             ("NSE_DLY", "RELIANCE", "Exchange(Nse) RELIANCE"),
             ("NSE", "NSE:RELIANCE", "Exchange(Nse) RELIANCE"),
+            ("", "NSE_DLY:RELIANCE_DL", "Exchange(Nse) RELIANCE"),
             ("NFO", "NSE:RELIANCE", "Exchange(Nfo) RELIANCE"),
             ("NSE", "CDS:RELIANCE", "Exchange(Cds) RELIANCE"),
             ("NSE_INDEX", "Nifty 50", "Indices(Nse) Nifty 50"),

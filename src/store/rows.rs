@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, \
     strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, stop_loss, \
-    target, trailing_type, trailing_value, exits, test_mode, route, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
+    target, trailing_type, trailing_value, exits, test_mode, target_position, cancel_after_s, route, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
     average_price, traded_quantity, traded_value, cancel_wanted, modifications, high_water, pending, signal_time, created_at, updated_at, sent_at, seq";
 pub(super) const JOURNAL: &str =
     "client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
@@ -189,6 +189,11 @@ fn ask(c: &mut Columns<'_, '_>) -> Result<Ask> {
         },
         exits: exits(c)?,
         test_mode: c.maybe()?,
+        target_position: c.raw()?,
+        cancel_after_s: match c.raw::<Option<i64>>()? {
+            None => None,
+            Some(seconds) => Some(u32::try_from(seconds).map_err(|_| c.unreadable(&seconds.to_string()))?),
+        },
         route: c.maybe::<Routed>()?.map(Arc::new),
     })
 }

@@ -38,6 +38,10 @@ pub(super) struct OrderRow {
     pub trailing_type: Option<&'static str>,
     pub trailing_value: Option<String>,
     pub test_mode: Option<TestMode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_position: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_after_s: Option<u32>,
     pub status: Status,
     pub tag: Option<Tag>,
     pub reason: Option<String>,
@@ -88,6 +92,8 @@ impl From<&OrderRecord> for OrderRow {
             trailing_type: ask.trailing.map(|trailing| trailing.kind.as_str()),
             trailing_value: text(ask.trailing.map(|trailing| trailing.value)),
             test_mode: ask.test_mode,
+            target_position: ask.target_position,
+            cancel_after_s: ask.cancel_after_s,
             status: order.status,
             tag: order.tag,
             reason: text(order.reason.as_deref()),
@@ -177,7 +183,9 @@ fn next(state: &WebState, order: &OrderRecord, needs_secret: bool) -> Option<Val
 
 /// What became of a signal as a whole.
 pub(super) fn verdict(orders: &[OrderRow]) -> &'static str {
-    let failed = orders.iter().filter(|order| order.status == Status::Failed).count();
+    // A target that is reached already is no refusal.
+    let has_failed = |order: &&OrderRow| order.status == Status::Failed && order.tag != Some(Tag::AtTarget);
+    let failed = orders.iter().filter(has_failed).count();
     match failed {
         0 => "ACCEPTED",
         _ if failed == orders.len() => "BLOCKED",

@@ -106,45 +106,36 @@ impl Json {
     /// The one spelling of this value: no blanks, keys lower case and sorted, numbers as they were written.
     #[must_use]
     pub fn canonical(&self) -> String {
-        let mut text = String::with_capacity(512);
-        self.write(None, &mut text);
+        let mut text = String::new();
+        self.write(&mut text);
         text
     }
 
-    /// The same spelling of this value [`without`](Self::without) a key.
-    #[must_use]
-    pub fn canonical_without(&self, key: &str) -> String {
-        let mut text = String::with_capacity(512);
-        self.write(Some(key), &mut text);
-        text
-    }
-
-    fn write(&self, left_out: Option<&str>, out: &mut String) {
+    fn write(&self, out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
             Self::Number(text) => out.push_str(text),
-            Self::Text(text) => quote(text, out),
+            Self::Text(text) => out.push_str(&Value::from(text.as_str()).to_string()),
             Self::List(items) => {
                 out.push('[');
                 for (index, item) in items.iter().enumerate() {
                     if index > 0 {
                         out.push(',');
                     }
-                    item.write(left_out, out);
+                    item.write(out);
                 }
                 out.push(']');
             }
             Self::Object(fields) => {
                 out.push('{');
-                let kept = fields.iter().filter(|(name, _)| left_out != Some(name.as_str()));
-                for (index, (name, value)) in kept.enumerate() {
+                for (index, (name, value)) in fields.iter().enumerate() {
                     if index > 0 {
                         out.push(',');
                     }
-                    quote(name, out);
+                    out.push_str(&Value::from(name.as_str()).to_string());
                     out.push(':');
-                    value.write(left_out, out);
+                    value.write(out);
                 }
                 out.push('}');
             }
@@ -162,17 +153,6 @@ impl Json {
             Self::List(items) => Value::Array(items.into_iter().map(Self::into_value).collect()),
             Self::Object(fields) => Value::Object(fields.into_iter().map(|(name, value)| (name, value.into_value())).collect()),
         }
-    }
-}
-
-/// A text in quotes, as `serde_json` writes it.
-fn quote(text: &str, out: &mut String) {
-    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-        out.push_str(&Value::from(text).to_string());
-    } else {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
     }
 }
 
@@ -334,7 +314,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
     const WIDE: Bounds = Bounds { depth: 200, keys: 10_000 };
 
@@ -369,20 +349,13 @@ mod tests {
     #[test]
     fn a_key_is_taken_out_at_every_level() {
         let value = read(r#"{"SECRET_KEY":"x","legs":[{"Secret_Key":"y","q":1}]}"#).unwrap();
-        assert_eq!(value.canonical_without("secret_key"), r#"{"legs":[{"q":1}]}"#);
         assert_eq!(value.without("secret_key").canonical(), r#"{"legs":[{"q":1}]}"#);
     }
 
     proptest! {
         #[test]
-        fn prop_a_text_is_quoted_as_serde_json_does(text in any::<String>()) {
-            prop_assert_eq!(Json::Text(text.clone()).canonical(), Value::from(text).to_string());
-        }
-
-        #[test]
         fn prop_no_text_panics_and_what_is_taken_reads_back(text in "\\PC*") {
             if let Ok(value) = Json::parse(&text, WIDE) {
-                prop_assert_eq!(value.canonical_without("a"), value.clone().without("a").canonical());
                 prop_assert_eq!(Json::parse(&value.canonical(), WIDE), Ok(value));
             }
         }

@@ -1,7 +1,7 @@
 //! HTTP: the webhook that signals come in by, and the JSON API of the dashboard.
 //!
 //! ```text
-//! POST /webhook…  ─▶ body ─▶ auth ─▶ json ─▶ formats ─▶ submission ─▶ Engine::submit ─▶ answer
+//! POST /webhook…  ─▶ body ─▶ auth ─▶ json ─▶ formats ─▶ routing ─▶ chain ─▶ submission ─▶ Engine::submit ─▶ answer
 //! /dashboard/…    ─▶ bearer key ─▶ api ─▶ the committed view, or an Engine call
 //! ```
 //!
@@ -12,11 +12,14 @@ mod api;
 pub mod auth;
 mod bearer;
 mod body;
+mod chain;
+pub mod connect;
 pub mod formats;
 mod health;
 pub mod json;
 mod problem;
 mod routes;
+mod routing;
 pub mod scheduled;
 mod settings;
 mod state;

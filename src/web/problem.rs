@@ -106,6 +106,12 @@ impl Problem {
         self.code
     }
 
+    /// Whether it lies in what was sent: sending the same again cannot help, and a person should hear of it.
+    #[must_use]
+    pub fn is_of_the_alert(&self) -> bool {
+        matches!(self.code, "no_route" | "two_routes")
+    }
+
     /// What is wrong.
     #[must_use]
     pub fn detail(&self) -> &str {

@@ -7,8 +7,8 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, approvals, arming, attention, broker, controls, diagnostics, exit_rules, exits, intents, order, orderbook, positions, schedule,
-    symbols, verdicts,
+    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, exit_rules, exits, explain, intents, order,
+    orderbook, positions, schedule, symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -67,6 +67,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/positions", Guard::Trade),
     route("GET", "/dashboard/attention", Guard::Key),
     route("GET", "/dashboard/schedule", Guard::Trade),
+    route("POST", "/dashboard/explain", Guard::Trade),
     route("GET", "/dashboard/symbols/search", Guard::Trade),
     route("GET", "/dashboard/symbols/expiries", Guard::Trade),
     route("GET", "/dashboard/symbols/contracts", Guard::Trade),
@@ -90,6 +91,14 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/freeze", Guard::Key),
     route("POST", "/dashboard/guard/force-clear", Guard::Key),
     route("POST", "/dashboard/alarms/{id}/ack", Guard::Key),
+    route("GET", "/dashboard/routes", Guard::Key),
+    route("PUT", "/dashboard/routes", Guard::Key),
+    route("DELETE", "/dashboard/routes", Guard::Key),
+    route("POST", "/dashboard/sources/forgive", Guard::Key),
+    route("GET", "/dashboard/connect", Guard::Key),
+    route("GET", "/dashboard/connect/message", Guard::Key),
+    route("POST", "/dashboard/connect/read", Guard::Key),
+    route("POST", "/dashboard/connect/test", Guard::Key),
 ];
 
 /// What protects the route that this request is for.
@@ -132,6 +141,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
         .service(at("/schedule", "GET").route(web::get().to(schedule::list)))
+        .service(at("/explain", "POST").route(web::post().to(explain::explain)))
         .service(at("/symbols/search", "GET").route(web::get().to(symbols::search)))
         .service(at("/symbols/expiries", "GET").route(web::get().to(symbols::expiries)))
         .service(at("/symbols/contracts", "GET").route(web::get().to(symbols::contracts)))
@@ -158,6 +168,17 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/freeze", "POST").route(web::post().to(controls::freeze)))
         .service(at("/guard/force-clear", "POST").route(web::post().to(controls::force_clear)))
         .service(at("/alarms/{id}/ack", "POST").route(web::post().to(alarms::acknowledge)))
+        .service(
+            at("/routes", "GET, PUT, DELETE")
+                .route(web::get().to(alert_routes::list))
+                .route(web::put().to(alert_routes::put))
+                .route(web::delete().to(alert_routes::delete)),
+        )
+        .service(at("/sources/forgive", "POST").route(web::post().to(alert_routes::forgive)))
+        .service(at("/connect", "GET").route(web::get().to(connect::overview)))
+        .service(at("/connect/message", "GET").route(web::get().to(connect::message)))
+        .service(at("/connect/read", "POST").route(web::post().to(connect::read)))
+        .service(at("/connect/test", "POST").route(web::post().to(connect::test)))
         .default_service(web::to(not_found));
 }
 

@@ -34,7 +34,7 @@ pub fn orders_of(alert: &str) -> Result<(Vec<LegDraft>, [u8; 32]), String> {
         return Err("holds a secret_key; a stored alert needs none, and it would be shown".to_owned());
     }
     let hash = body_hash(&json.canonical());
-    formats::read(&json).map(|alert| (alert.legs, hash)).map_err(|refusal| format!("is no alert: {refusal}"))
+    formats::orders(&json).map(|alert| (alert.legs, hash)).map_err(|refusal| format!("is no alert: {refusal}"))
 }
 
 /// Fires what is due for as long as it is polled; each stored alert by itself, so that none waits for another.

@@ -50,6 +50,8 @@ pub struct WebState {
     pub paths: Paths,
     /// What going live needs; that of paper unless it is put in place.
     pub site: Arc<Site>,
+    /// Alerts that stand in a chain, or are numbered, go one after the other.
+    pub(super) chain: tokio::sync::Mutex<()>,
     /// What can be traded; an empty table unless it is put in place.
     pub tables: Tables,
     pub(super) sources: Authenticator,
@@ -77,6 +79,7 @@ impl WebState {
             journal_open: Arc::new(AtomicBool::new(true)),
             paths,
             site: Arc::default(),
+            chain: tokio::sync::Mutex::default(),
             tables: Arc::new(Arc::default),
             sources,
             keys,

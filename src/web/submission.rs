@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate_actors::EngineError;
-use ordergate_actors::order::{BasketId, ClientId, CommandId, OrderRecord, SignalDraft, SignalId, Status, clean};
-use ordergate_actors::persistence::{Level, NotRegistered};
+use ordergate_actors::order::{BasketId, ClientId, CommandId, OrderRecord, SignalDraft, SignalId, clean};
+use ordergate_actors::persistence::{Answer, Level, NotRegistered};
 use ordergate_actors::ports::{Query, Rows};
-use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{OrderRow, status_url, verdict};
@@ -35,30 +35,63 @@ pub(super) struct Taken {
     unread: Vec<CommandId>,
 }
 
+/// A signal in the line, whose decision is awaited. Dropping it changes nothing for its orders.
+#[derive(Debug)]
+pub(super) struct Handed {
+    client_id: ClientId,
+    signal_id: SignalId,
+    /// Who wants an exit, of which strategy and symbol: said if it is not taken.
+    exit: Option<(String, String, String)>,
+    answer: oneshot::Receiver<Result<Answer, NotRegistered>>,
+}
+
 /// Registers a signal and answers with the decision about every order.
 ///
 /// # Errors
 /// Nothing is on disk.
 pub(super) async fn submit(state: &WebState, draft: SignalDraft) -> Result<Taken, Problem> {
+    hand_over(state, draft)?.decided(state).await
+}
+
+/// Hands a signal to the line, without a pause.
+///
+/// # Errors
+/// The journal is not open, no account, no permits.
+pub(super) fn hand_over(state: &WebState, draft: SignalDraft) -> Result<Handed, Problem> {
     if !state.is_journal_open() {
         return Err(Problem::journal_closed());
     }
     let (client_id, signal_id) = (draft.client_id.clone(), draft.signal_id);
-    let exit = draft.legs.iter().find(|leg| leg.execution_type.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("EXIT")));
+    let exit = draft.legs.iter().find(|leg| leg.only_closes());
     let exit = exit.map(|leg| (draft.user.clone(), leg.strategy.clone().unwrap_or_default(), leg.symbol.clone().unwrap_or_default()));
-    let decision = tokio::time::timeout(state.settings.decision_deadline, state.engine.submit(draft)).await;
-    let taken = match decision {
-        Ok(Ok(answer)) => gather(state, client_id, answer.replayed, answer.basket_id, answer.orders).await,
-        Ok(Err(EngineError::AnswerLost)) | Err(_) => look_up(state, client_id, signal_id).await?,
-        Ok(Err(error)) => {
-            if let (EngineError::NotRegistered(NotRegistered::Conflict { .. }), Some((user, strategy, symbol))) = (&error, exit) {
-                let text = clean(&format!("an exit of {strategy} in {symbol} from {user} was not taken: {error}"), 400);
-                state.engine.line().alarm(Some(&client_id), "ALARM_EXIT_CONFLICT", Level::Page, None, text);
+    let answer = state.engine.submit_now(draft)?;
+    Ok(Handed { client_id, signal_id, exit, answer })
+}
+
+impl Handed {
+    /// The signal.
+    pub(super) fn signal_id(&self) -> SignalId {
+        self.signal_id
+    }
+
+    /// The decision about every order.
+    ///
+    /// # Errors
+    /// Nothing is on disk.
+    pub(super) async fn decided(self, state: &WebState) -> Result<Taken, Problem> {
+        let Self { client_id, signal_id, exit, answer } = self;
+        match tokio::time::timeout(state.settings.decision_deadline, answer).await {
+            Ok(Ok(Ok(answer))) => Ok(gather(state, client_id, answer.replayed, answer.basket_id, answer.orders).await),
+            Ok(Err(_)) | Err(_) => look_up(state, client_id, signal_id).await,
+            Ok(Ok(Err(error))) => {
+                if let (NotRegistered::Conflict { .. }, Some((user, strategy, symbol))) = (&error, exit) {
+                    let text = clean(&format!("an exit of {strategy} in {symbol} from {user} was not taken: {error}"), 400);
+                    state.engine.line().alarm(Some(&client_id), "ALARM_EXIT_CONFLICT", Level::Page, None, text);
+                }
+                Err(EngineError::from(error).into())
             }
-            return Err(error.into());
         }
-    };
-    Ok(taken)
+    }
 }
 
 async fn gather(state: &WebState, client_id: ClientId, replayed: bool, basket_id: BasketId, ids: Vec<CommandId>) -> Taken {
@@ -119,42 +152,31 @@ impl Taken {
     }
 
     /// The answer's body.
-    pub(super) fn answer(&self, state: &WebState, needs_secret: bool) -> Body<'_> {
-        let rows: Vec<OrderRow> = self.orders.iter().map(|order| OrderRow::for_sender(state, order, needs_secret)).collect();
-        let status = if rows.is_empty() { "ACCEPTED" } else { verdict(&rows) };
-        let unread = self.unread.iter().map(|id| BodyOrder::Unread {
-            command_id: *id,
-            status: None,
-            reason: "on disk; its record could not be read just now",
-            status_url: status_url(*id),
-        });
-        let orders = rows.into_iter().map(|row| BodyOrder::Row(Box::new(row))).chain(unread).collect();
-        Body { status, replayed: self.replayed, client_id: &self.client_id, basket_id: self.basket_id, orders, notes: Vec::new() }
-    }
-
-    /// The same as a value, for an answer that holds more.
     pub(super) fn body(&self, state: &WebState, needs_secret: bool) -> Value {
-        json!(self.answer(state, needs_secret))
+        body(state, std::slice::from_ref(self), needs_secret)
     }
 }
 
-/// What a sender hears of its signal.
-#[derive(Debug, Serialize)]
-pub(super) struct Body<'a> {
-    status: &'static str,
-    replayed: bool,
-    client_id: &'a ClientId,
-    basket_id: BasketId,
-    orders: Vec<BodyOrder>,
-    /// What people should know of the signal.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-}
-
-/// An order in the answer.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum BodyOrder {
-    Row(Box<OrderRow>),
-    Unread { command_id: CommandId, status: Option<Status>, reason: &'static str, status_url: String },
+/// The answer's body about one signal, or several of one alert.
+pub(super) fn body(state: &WebState, all: &[Taken], needs_secret: bool) -> Value {
+    let rows: Vec<OrderRow> =
+        all.iter().flat_map(|taken| &taken.orders).map(|order| OrderRow::for_sender(state, order, needs_secret)).collect();
+    let status = if rows.is_empty() { "ACCEPTED" } else { verdict(&rows) };
+    let mut orders: Vec<Value> = rows.iter().map(|row| json!(row)).collect();
+    orders.extend(all.iter().flat_map(|taken| &taken.unread).map(|id| {
+        json!({
+            "command_id": id,
+            "status": null,
+            "reason": "on disk; its record could not be read just now",
+            "status_url": status_url(*id),
+        })
+    }));
+    let first = all.first();
+    json!({
+        "status": status,
+        "replayed": !all.is_empty() && all.iter().all(|taken| taken.replayed),
+        "client_id": first.map(|taken| &taken.client_id),
+        "basket_id": first.map(|taken| taken.basket_id),
+        "orders": orders,
+    })
 }

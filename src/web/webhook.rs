@@ -9,18 +9,19 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{ClientId, IdempotencyKey, SignalDraft, SignalId, Source as Sender};
+use ordergate_actors::order::{ClientId, IdempotencyKey};
 use ordergate_actors::persistence::{Level, Note};
 use serde_json::json;
 
 use super::auth::{Presented, body_hash};
 use super::body::{self, check_content_type, check_headers};
-use super::formats::{self, Alert};
+use super::chain::{self, Done, Incoming};
+use super::formats::{self, Read};
 use super::json::{Field, Json};
 use super::problem::Problem;
 use super::settings::Source;
 use super::state::WebState;
-use super::submission::{self, Taken, Until};
+use super::submission::{self, Until};
 
 const LONGEST_WAIT_S: u64 = 10;
 
@@ -36,9 +37,14 @@ pub(super) async fn receive(request: HttpRequest, payload: Payload, state: Data<
     let (source, by_secret) = authenticate(&state, &request, &body, json.as_ref().ok())?;
     let client_id = account(&state, &request, source)?;
     let refused = |problem: Problem| refuse(&state, Some(&client_id), source, problem);
-    let (draft, alert) = draft(&state, request.headers(), source, &client_id, json).map_err(refused)?;
-    let taken = submission::submit(&state, draft).await.map_err(|problem| overload(problem, source))?;
-    Ok(answer(&state, &request, taken, &alert, by_secret).await)
+    let incoming = incoming(&state, request.headers(), source, &client_id, json).map_err(refused)?;
+    let alert = incoming.read.clone();
+    // The handler may be dropped while it waits: what was begun goes on beside it.
+    let taking = actix_web::rt::spawn(chain::take(state.clone(), incoming));
+    let done =
+        taking.await.map_err(|_| Problem::unavailable("answer_lost", "the answer was lost; look at the record before asking again"))?;
+    let done = done.map_err(|problem| if problem.is_of_the_alert() { refused(problem) } else { overload(problem, source) })?;
+    Ok(answer(&state, &request, done, &alert, by_secret).await)
 }
 
 /// A body that could not be read. Its sender is known only if the address proves it.
@@ -52,11 +58,16 @@ fn unread(state: &WebState, request: &HttpRequest, problem: Problem) -> Problem 
 
 /// The source for which every proof holds, and whether only the body's secret did.
 fn authenticate<'a>(state: &'a WebState, request: &HttpRequest, body: &[u8], json: Option<&Json>) -> Result<(&'a Source, bool), Problem> {
-    let secret = json.map(|json| json.field("secret_key")).and_then(|field| match field {
-        Field::Absent => None,
-        Field::Text(text) => Some(text),
-        Field::Wrong(_) => Some(String::new()),
-    });
+    let proof = |key: &str| {
+        json.map(|json| json.field(key)).and_then(|field| match field {
+            Field::Absent => None,
+            Field::Text(text) => Some(text),
+            Field::Wrong(_) => Some(String::new()),
+        })
+    };
+    // OpenAlgo's clients call it apikey; beside another proof theirs may be a key of OpenAlgo's own.
+    let is_proven = request.match_info().get("token").is_some() || request.headers().contains_key("x-signature");
+    let secret = proof("secret_key").or_else(|| proof("apikey").filter(|_| !is_proven));
     // More than one signature is none that holds.
     let mut signatures = request.headers().get_all("x-signature").map(actix_web::http::header::HeaderValue::as_bytes);
     let signature = signatures.next().map(|first| if signatures.next().is_some() { &b""[..] } else { first });
@@ -104,19 +115,18 @@ fn refuse(state: &WebState, client_id: Option<&ClientId>, source: &Source, probl
     problem
 }
 
-fn draft(
+fn incoming(
     state: &WebState,
     headers: &HeaderMap,
     source: &Source,
     client_id: &ClientId,
     json: Result<Json, Problem>,
-) -> Result<(SignalDraft, Alert), Problem> {
+) -> Result<Incoming, Problem> {
     check_content_type(headers)?;
     let json = json?;
-    let without_secret = json.canonical_without("secret_key");
-    let mut keys = headers.get_all("idempotency-key").filter_map(|value| value.to_str().ok());
-    let in_a_header = keys.any(|key| state.settings.holds_a_secret(&json!(key).to_string()));
-    if in_a_header || state.settings.holds_a_secret(&without_secret) {
+    // OpenAlgo's own field for a secret: whatever stands there is never stored.
+    let without_secret = json.clone().without("secret_key").without("apikey").canonical();
+    if state.settings.holds_a_secret(&without_secret) {
         let detail = "a source's secret stands outside of secret_key; it would be stored".to_owned();
         return Err(Problem::bad_request(
             "secret_in_the_open",
@@ -124,27 +134,19 @@ fn draft(
             "send the secret as secret_key only; change it if this was sent before",
         ));
     }
-    let mut alert = formats::read(&json).map_err(|refusal| {
+    let read = formats::read(&json, state.now()).map_err(|refusal| {
         Problem::bad_request(
             refusal.code(),
             refusal.to_string(),
-            "send {\"execution_type\", \"strategy_name\", \"exchange\", \"legs\": [1 to 100 orders]}",
+            "send {\"execution_type\", \"strategy_name\", \"exchange\", \"legs\": [1 to 100 orders]}, or an alert that a route takes: see docs/connect.md",
         )
     })?;
-    let idempotency_key = key(headers, alert.idempotency_key.as_deref())?;
-    let draft = SignalDraft {
-        client_id: client_id.clone(),
-        signal_id: SignalId(state.engine.line().ids.next()),
-        source: Sender::Webhook,
-        user: source.name.clone(),
-        idempotency_key,
-        body_hash: body_hash(&without_secret),
-        replay_window_ms: source.replay_window_ms,
-        received_at: state.now(),
-        signal_time: alert.signal_time,
-        legs: std::mem::take(&mut alert.legs),
+    let own = match &read {
+        Read::Orders(alert) => alert.idempotency_key.as_deref(),
+        Read::Readings(readings) => readings.first().and_then(|reading| reading.key.as_deref()),
     };
-    Ok((draft, alert))
+    let key = key(headers, own)?;
+    Ok(Incoming { client_id: client_id.clone(), source: source.clone(), read, key, body_hash: body_hash(&without_secret) })
 }
 
 /// The sender's key, from the header or from the body; from both only if they agree.
@@ -174,14 +176,28 @@ fn overload(problem: Problem, source: &Source) -> Problem {
     if problem.code() == "overloaded" && source.resends_on_5xx_only { problem.as_5xx() } else { problem }
 }
 
-async fn answer(state: &WebState, request: &HttpRequest, mut taken: Taken, alert: &Alert, by_secret: bool) -> HttpResponse {
+async fn answer(state: &WebState, request: &HttpRequest, done: Done, alert: &Read, by_secret: bool) -> HttpResponse {
+    let Done { mut taken, mut notes, routes } = done;
     let wait = preferred_wait(request.headers());
     if let Some((seconds, until)) = wait {
-        taken.settle(state, until, Duration::from_secs(seconds)).await;
+        let patience = Duration::from_secs(seconds);
+        futures_util::future::join_all(taken.iter_mut().map(|taken| taken.settle(state, until, patience))).await;
     }
-    let mut body = taken.answer(state, by_secret);
-    if !alert.ignored.is_empty() {
-        body.notes.push(format!("not known and ignored: {}", alert.ignored.join(", ")));
+    let mut body = submission::body(state, &taken, by_secret);
+    let ignored = match alert {
+        Read::Orders(alert) => alert.ignored.as_slice(),
+        Read::Readings(readings) => readings.first().map_or(&[][..], |reading| reading.ignored.as_slice()),
+    };
+    if !ignored.is_empty() {
+        notes.push(format!("not known and ignored: {}", ignored.join(", ")));
+    }
+    if let Some(fields) = body.as_object_mut() {
+        if !notes.is_empty() {
+            fields.insert("notes".to_owned(), json!(notes));
+        }
+        if let Some(route) = routes.first() {
+            fields.insert("route".to_owned(), json!(route));
+        }
     }
     let mut response = HttpResponse::build(StatusCode::ACCEPTED);
     if let Some((seconds, _)) = wait {

@@ -106,6 +106,8 @@ impl Book {
             trailing: None,
             exits: Default::default(),
             test_mode: None,
+            target_position: None,
+            cancel_after_s: None,
             route: None,
         };
         let sent = LegDraft {
@@ -143,6 +145,7 @@ impl Book {
             received_at: now,
             signal_time: now,
             legs,
+            plan: None,
         }))
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail as tests do")]
 
 mod alarms;
+mod alert_routes;
 mod api;
 mod arming;
 mod auth;
@@ -12,6 +13,7 @@ mod conformance;
 mod crash;
 mod exit_rules;
 mod exits;
+mod explain;
 mod intent_log;
 mod live;
 mod long_day;

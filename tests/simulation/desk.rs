@@ -88,7 +88,7 @@ impl Listener for Recorder {
         let store = ReadStore::simulated(&self.disk).unwrap();
         for event in events {
             let (Some(command), Some(_)) = (event.row.command_id, &event.record) else { continue };
-            let row = store.find(&command.to_string()).unwrap().pop().unwrap();
+            let row = store.find(&command.to_string()).unwrap().into_iter().find(|row| row.command_id == command).unwrap();
             self.steps.lock().entry(command).or_default().push(Step {
                 event: event.row.event.to_string(),
                 status: row.status,
@@ -693,6 +693,11 @@ pub(crate) fn buy(strategy: &str, quantity: i64) -> LegDraft {
 
 pub(crate) fn sell(strategy: &str, quantity: i64) -> LegDraft {
     entry(strategy, "SBIN-EQ", "SELL", quantity)
+}
+
+/// What the strategy shall hold in SBIN, at the market.
+pub(crate) fn target(strategy: &str, position: i64) -> LegDraft {
+    LegDraft { side: None, quantity: None, target_position: text(position), ..buy(strategy, 1).kind("TARGET") }
 }
 
 /// Words that change a leg.

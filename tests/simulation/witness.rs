@@ -53,7 +53,9 @@ impl Witness {
     fn look(&self, prepared: &Prepared) -> Result<(), String> {
         let command = prepared.order.command_id;
         let store = ReadStore::simulated(&self.disk).map_err(|error| error.to_string())?;
-        let row = store.find(&command.to_string()).map_err(|error| error.to_string())?.pop().ok_or("no row on disk")?;
+        let found = store.find(&command.to_string()).map_err(|error| error.to_string())?;
+        // Its children are found by its name too.
+        let row = found.into_iter().find(|row| row.command_id == command).ok_or("no row on disk")?;
         if row.status != Status::SentToBroker || row.broker_tag != prepared.order.tag {
             return Err(format!("the row on disk is {} with tag {}", row.status, row.broker_tag));
         }

@@ -17,7 +17,7 @@ mod change;
 mod lanes;
 mod last_look;
 mod messages;
-mod place;
+pub(crate) mod place;
 mod quotes;
 mod read;
 mod resting;

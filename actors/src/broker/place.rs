@@ -10,7 +10,8 @@ use super::budget::Decision;
 use super::messages::{Quoted, WantQuotes};
 use super::{BrokerActor, Item, Lane, Work};
 use crate::guard::Admitted;
-use crate::order::{GateVerdict, InstrumentKey, Tag};
+use crate::line::{Desk, Line};
+use crate::order::{GateVerdict, InstrumentKey, OrderRecord, Tag, Terms};
 use crate::ports::{BrokerOrder, NoQuote, Prepared};
 use crate::risk::QuoteCame;
 use crate::supervision::{at_hand, panic_words};
@@ -120,8 +121,9 @@ impl BrokerActor {
             })
             .collect();
         // Entries of a basket stand and fall together here as at every gate before.
+        let stands_alone = group.first().is_some_and(|admitted| self.line.stands_alone(admitted.record()));
         let sibling = group.iter().zip(&prepared).find_map(|(admitted, prepared)| match prepared {
-            Err((tag, reason)) if !admitted.record().is_exit() => {
+            Err((tag, reason)) if !admitted.record().is_exit() && !stands_alone => {
                 Some((*tag, format!("leg {} of this basket was refused: {reason}", admitted.record().leg + 1)))
             }
             _ => None,
@@ -155,26 +157,34 @@ impl BrokerActor {
     /// The exact request, with the newest quote there is: for an entry none but a fresh one, for an exit the last known.
     /// A mock order needs none: it never reaches the port.
     pub(super) fn prepare(&self, admitted: &Admitted, now: DateTime<Utc>) -> Result<Prepared, (Tag, String)> {
-        let record = admitted.record();
-        let Some(instrument) = record.instrument().and_then(|key| self.line.instruments.find(&key)) else {
-            return Err((Tag::ValidationFailed, format!("tradingsymbol: {} is no longer in the instrument master", record.ask.symbol)));
-        };
-        let quote = self
-            .line
-            .newest_quote(&self.desk, &instrument.key)
-            .filter(|quote| record.is_exit() || now.signed_duration_since(quote.at) <= self.quote_max_age());
-        let order = BrokerOrder {
-            command_id: record.command_id,
-            instrument,
-            terms: admitted.terms().clone(),
-            tag: record.broker_tag.clone(),
-            is_exit: record.is_exit(),
-        };
-        if record.is_test() {
-            return Ok(Prepared { order, request: "TEST_MODE: nothing is sent".to_owned() });
-        }
-        self.desk.broker.prepare(order, quote.as_ref()).map_err(|refusal| (Tag::RiskLimitsExceeded, refusal.reason))
+        prepare(&self.line, &self.desk, (admitted.record(), admitted.terms()), self.quote_max_age(), now)
     }
+}
+
+/// The exact request for these terms, as it would go out now. A pure question to the adapter.
+pub(crate) fn prepare(
+    line: &Line,
+    desk: &Desk,
+    (record, terms): (&OrderRecord, &Terms),
+    quote_max_age: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<Prepared, (Tag, String)> {
+    let Some(instrument) = record.instrument().and_then(|key| line.instruments.find(&key)) else {
+        return Err((Tag::ValidationFailed, format!("tradingsymbol: {} is no longer in the instrument master", record.ask.symbol)));
+    };
+    let quote =
+        line.newest_quote(desk, &instrument.key).filter(|quote| record.is_exit() || now.signed_duration_since(quote.at) <= quote_max_age);
+    let order = BrokerOrder {
+        command_id: record.command_id,
+        instrument,
+        terms: terms.clone(),
+        tag: record.broker_tag.clone(),
+        is_exit: record.is_exit(),
+    };
+    if record.is_test() {
+        return Ok(Prepared { order, request: "TEST_MODE: nothing is sent".to_owned() });
+    }
+    desk.broker.prepare(order, quote.as_ref()).map_err(|refusal| (Tag::RiskLimitsExceeded, refusal.reason))
 }
 
 fn lane_of(admitted: &Admitted) -> Lane {

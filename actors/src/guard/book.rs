@@ -77,6 +77,10 @@ impl<'a> GuardBook<'a> {
         let order = me.order;
         match order.ask.intent {
             Some(Intent::Exit) => None,
+            // A target has counted what its strategy holds and has working: that is no collision.
+            _ if order.ask.target_position.is_some() => {
+                self.conflicting_quantity(me, instrument, basket).or_else(|| self.cross_strategy(me, instrument))
+            }
             Some(Intent::Adjust) => self.conflicting_quantity(me, instrument, basket).or_else(|| self.cross_strategy(me, instrument)),
             _ => {
                 let stands = match adds::judge(self.book, order, me.terms, instrument, |other| stands_before(other, order)) {
@@ -164,7 +168,7 @@ impl<'a> GuardBook<'a> {
         if me.order.ask.intent != Some(Intent::Adjust) {
             return None;
         }
-        if self.has_strategy(&me.order.ask.strategy).is_none() {
+        if me.order.ask.target_position.is_none() && self.has_strategy(&me.order.ask.strategy).is_none() {
             let reason = format!("{} holds nothing that could be adjusted; send ENTRY", me.order.ask.strategy);
             return Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: false });
         }

@@ -132,13 +132,13 @@ impl GuardActor {
 
     fn admit(&mut self, group: Vec<RiskCleared>, now: DateTime<Utc>) {
         let blocks = self.judge(&group, now);
-        let sibling = group.iter().zip(&blocks).find(|(cleared, block)| block.is_some() && !cleared.record().is_exit()).and_then(
-            |(cleared, block)| {
-                block
-                    .as_ref()
-                    .map(|block| (block.tag, format!("leg {} of this basket was refused: {}", cleared.record().leg + 1, block.reason)))
-            },
-        );
+        let stands_alone = group.first().is_some_and(|cleared| self.line.stands_alone(cleared.record()));
+        let is_cause = |cleared: &RiskCleared, block: &Option<Block>| block.is_some() && !cleared.record().is_exit() && !stands_alone;
+        let sibling = group.iter().zip(&blocks).find(|(cleared, block)| is_cause(cleared, block)).and_then(|(cleared, block)| {
+            block
+                .as_ref()
+                .map(|block| (block.tag, format!("leg {} of this basket was refused: {}", cleared.record().leg + 1, block.reason)))
+        });
         let (mut refused, mut admitted) = (Vec::new(), Vec::new());
         for (mut cleared, block) in group.into_iter().zip(blocks) {
             let verdict = verdict(block.as_ref());
@@ -172,6 +172,10 @@ impl GuardActor {
     fn judge(&self, group: &[RiskCleared], now: DateTime<Utc>) -> Vec<Option<Block>> {
         let basket: Vec<Candidate<'_>> =
             group.iter().map(|cleared| Candidate { order: cleared.record(), terms: cleared.terms() }).collect();
+        self.judge_basket(&basket, now)
+    }
+
+    pub(crate) fn judge_basket(&self, basket: &[Candidate<'_>], now: DateTime<Utc>) -> Vec<Option<Block>> {
         let findings = self.desk.findings.read();
         let two_polls = chrono::Duration::from_std(self.desk.settings.waits.poll.saturating_mul(2)).unwrap_or(chrono::Duration::MAX);
         let is_young = findings.positions.as_ref().is_some_and(|positions| now.signed_duration_since(positions.at) <= two_polls);
@@ -189,10 +193,10 @@ impl GuardActor {
                     if let Some(reason) = self.desk.latch.forbids(&candidate.order.ask.strategy, candidate.order.is_exit()) {
                         return Some(Block { tag: Tag::KillSwitch, reason, by_holding: false });
                     }
-                    let first = GuardBook::new(book).judge(*candidate, &instrument, &basket);
+                    let first = GuardBook::new(book).judge(*candidate, &instrument, basket);
                     match first {
                         Some(block) if block.by_holding && is_young => {
-                            GuardBook::corrected_by(book, &findings).judge(*candidate, &instrument, &basket)
+                            GuardBook::corrected_by(book, &findings).judge(*candidate, &instrument, basket)
                         }
                         other => other,
                     }
@@ -200,7 +204,7 @@ impl GuardActor {
                 .collect()
         });
         judged.unwrap_or_else(|| {
-            group
+            basket
                 .iter()
                 .map(|_| Some(Block { tag: Tag::EngineFault, reason: "there is no book for this account".to_owned(), by_holding: false }))
                 .collect()

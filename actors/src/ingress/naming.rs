@@ -42,13 +42,14 @@ pub fn name<'a>(line: &Line, client_id: &ClientId, leg: &'a LegDraft, now: DateT
     }
     let (Some(symbol), exchange) = (readable(leg.symbol.as_ref()), readable(leg.exchange.as_ref())) else { return as_sent(None) };
     let intent = leg.execution_type.as_deref().and_then(|word| Intent::parse(word.trim()));
-    let is_about_a_position = matches!(intent, Some(Intent::Exit | Intent::Adjust));
+    let is_about_a_position = matches!(intent, Some(Intent::Exit | Intent::Adjust | Intent::Target));
     let read = || line.view.read(client_id, |book| closable(book, leg, intent)).unwrap_or_default();
     let (held, entering) = if is_about_a_position { read() } else { Default::default() };
     let closable = Closable { held: &held, entering: &entering };
     let purpose = match intent {
         Some(Intent::Exit) => Purpose::Close(closable),
-        Some(Intent::Adjust) => Purpose::Change(closable),
+        Some(Intent::Target) if leg.only_closes() => Purpose::Close(closable),
+        Some(Intent::Adjust | Intent::Target) => Purpose::Change(closable),
         Some(Intent::Entry) | None => Purpose::Open,
     };
     let spot = |key: &InstrumentKey| {
@@ -73,8 +74,10 @@ pub fn name<'a>(line: &Line, client_id: &ClientId, leg: &'a LegDraft, now: DateT
 /// A name that nobody knows today may still be held: an exit of it is measured against its position. All else that is no
 /// instrument refuses the leg.
 fn refusal(leg: &LegDraft, trouble: &Unresolved) -> Option<(Tag, String)> {
-    let is_exit = leg.execution_type.as_deref().and_then(|word| Intent::parse(word.trim())) == Some(Intent::Exit);
+    let is_exit = leg.only_closes();
     match trouble.why {
+        // Of a position that shall be flat nothing is to do then; an exit is told that it closes nothing.
+        Why::NothingHeld if leg.target_position.is_some() => Some((Tag::AtTarget, trouble.to_string())),
         Why::NothingHeld => Some((Tag::NoPosition, trouble.to_string())),
         Why::Unknown if is_exit && validate::named_instrument(leg).is_some() => None,
         Why::Unknown | Why::Ambiguous | Why::NoPrice => Some((Tag::ValidationFailed, trouble.to_string())),

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::exit_at::ExitAt;
 use super::ids::{BadId, ClientId, CommandId, IdempotencyKey, SignalId};
-use super::money::{Price, Quantity};
+use super::money::{Price, Quantity, decimal};
 use super::record::OrderRecord;
 use super::routed::{Blocked, Routed};
-use super::words::Source;
+use super::words::{Intent, Source};
 
 /// The most orders that one signal may ask for.
 pub const MAX_LEGS: usize = 100;
@@ -43,7 +43,7 @@ pub struct SignalDraft {
 pub struct LegDraft {
     /// The owner of the position.
     pub strategy: Option<String>,
-    /// ENTRY, EXIT or ADJUST.
+    /// ENTRY, EXIT, ADJUST or TARGET.
     pub execution_type: Option<String>,
     /// Exchange segment.
     pub exchange: Option<String>,
@@ -85,6 +85,17 @@ pub struct LegDraft {
     pub exit_at: Option<String>,
     /// SUCCESS or FAILURE: a mock result.
     pub test_mode: Option<String>,
+    /// Of a TARGET: the units that the strategy shall hold, signed (`-75` is short, `0` is flat). It takes the place of
+    /// side and quantity, and of the product too where it is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_position: Option<String>,
+    /// Seconds after which what has not filled is cancelled; absent, it rests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_after_s: Option<String>,
+    /// How the legs of its signal depend on each other; the same for all of them. Absent: they stand and fall together at the
+    /// gates, and go by themselves from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// The order that this one repeats or replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CommandId>,
@@ -100,6 +111,14 @@ pub struct LegDraft {
 }
 
 impl LegDraft {
+    /// Whether it can only take out of a position: an EXIT, or a TARGET of 0.
+    #[must_use]
+    pub fn only_closes(&self) -> bool {
+        let intent = self.execution_type.as_deref().and_then(|text| Intent::parse(text.trim()));
+        let is_flat = || self.target_position.as_deref().and_then(|text| signed_units(text.trim())) == Some(0);
+        intent == Some(Intent::Exit) || (intent == Some(Intent::Target) && is_flat())
+    }
+
     /// An order once more, as a new one that is linked to it: what it asked for, less what it filled.
     #[must_use]
     pub fn again(order: &OrderRecord) -> Self {
@@ -107,13 +126,16 @@ impl LegDraft {
         let text = |price: Option<Price>| price.map(|price| price.to_string());
         let exit_at = |at: Option<ExitAt>| at.map(|at| at.to_string());
         let rest = if order.filled_quantity > 0 { Quantity::new(order.unfilled()) } else { ask.quantity };
+        // The position that was wanted is wanted still, wherever the strategy stands by now. An exit goes again as it was sized.
+        let target = ask.target_position.filter(|_| ask.intent != Some(Intent::Exit));
+        let sized = |text: Option<String>| text.filter(|_| target.is_none());
         Self {
             strategy: Some(ask.strategy.to_string()),
-            execution_type: ask.intent.map(|word| word.to_string()),
+            execution_type: target.map(|_| Intent::Target).or(ask.intent).map(|word| word.to_string()),
             exchange: ask.exchange.map(|word| word.to_string()),
             symbol: (!ask.symbol.is_empty()).then(|| ask.symbol.to_string()),
-            side: ask.side.map(|word| word.to_string()),
-            quantity: rest.map(|quantity| quantity.to_string()),
+            side: sized(ask.side.map(|word| word.to_string())),
+            quantity: sized(rest.map(|quantity| quantity.to_string())),
             product: ask.product.map(|word| word.to_string()),
             order_type: ask.order_type.map(|word| word.to_string()),
             validity: Some(ask.validity.to_string()),
@@ -128,12 +150,28 @@ impl LegDraft {
             break_even: exit_at(ask.exits.break_even),
             exit_at: (!ask.exits.times.is_empty()).then(|| ask.exits.times.to_string()),
             test_mode: ask.test_mode.map(|word| word.to_string()),
+            target_position: target.map(|units| units.to_string()),
+            cancel_after_s: ask.cancel_after_s.map(|seconds| seconds.to_string()),
+            policy: None,
             parent: Some(order.command_id),
             route: ask.route.as_deref().cloned(),
             blocked: None,
             unreadable: Vec::new(),
         }
     }
+}
+
+/// Reads signed units: `75`, `-75`, `+75`, `0`, `-75.0`. `None`: it is no whole number within the bounds of a quantity.
+#[must_use]
+pub fn signed_units(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if decimal("target_position", digits).is_ok_and(|number| number.is_zero()) {
+        return Some(0);
+    }
+    Quantity::parse(digits).ok().map(|units| sign * units.value())
 }
 
 /// The key under which an order is sent again: by whomever, it is sent again once.

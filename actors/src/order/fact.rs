@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{BrokerOrderId, TradeId};
 use super::money::{Price, Quantity};
 use super::tag::Tag;
-use super::words::{OrderType, Product, Side, Validity};
+use super::words::{Intent, OrderType, Product, Side, Validity};
 
 /// What is sent, whole: every open question of the order is settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +89,19 @@ pub enum OrderFact {
         /// What every gate said so far.
         gates: Vec<GateVerdict>,
     },
+    /// What is to be sent for it was worked out from what its strategy holds and has working.
+    Aimed {
+        /// ENTRY, ADJUST or EXIT.
+        intent: Intent,
+        /// BUY or SELL.
+        side: Side,
+        /// Units.
+        quantity: Quantity,
+        /// MIS, NRML or CNC.
+        product: Product,
+        /// From which numbers.
+        reason: String,
+    },
     /// It is about to be sent, as exactly this request.
     SendIntended {
         /// The settled order.
@@ -165,7 +178,7 @@ pub enum OrderFact {
     },
     /// Somebody wants it gone.
     CancelWanted {
-        /// [`Tag::CancelledByUser`], [`Tag::MarketTimeout`], [`Tag::Replaced`] or [`Tag::KillSwitch`].
+        /// Who or what wants it: [`Tag::is_cancel`].
         tag: Tag,
         /// Who and why.
         reason: String,
@@ -235,6 +248,7 @@ impl OrderFact {
     pub fn event(&self) -> &'static str {
         match self {
             Self::Refused { .. } => "REFUSED",
+            Self::Aimed { .. } => "AIMED",
             Self::SendIntended { .. } => "SENT_TO_BROKER",
             Self::NotSent { .. } => "NOT_SENT",
             Self::Accepted { .. } => "BROKER_CONFIRMED",

@@ -14,7 +14,7 @@ use super::fact::{BookState, Fill, OrderFact, Resolution, Terms, recorded_type};
 use super::money::Quantity;
 use super::record::OrderRecord;
 use super::tag::Tag;
-use super::words::Status;
+use super::words::{Intent, Status};
 
 /// Why a fact changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +49,12 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
 
     match fact {
         OrderFact::Refused { tag, reason, .. } if created => fail(&mut next, *tag, reason),
+        // Once: what it was worked out from may have moved on, and what it is now was judged.
+        OrderFact::Aimed { intent, side, quantity, product, reason } if created && can_be_aimed(record) => {
+            next.ask.intent = Some(*intent);
+            (next.ask.side, next.ask.quantity, next.ask.product) = (Some(*side), Some(*quantity), Some(*product));
+            next.reason = Some(Arc::from(reason.as_str()));
+        }
         OrderFact::SendIntended { terms, note, high_water, .. } if created => {
             settle(&mut next, terms);
             next.status = Status::SentToBroker;
@@ -113,6 +119,10 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
     Ok(Transition { record: next, late_truth })
 }
 
+fn can_be_aimed(record: &OrderRecord) -> bool {
+    record.is_unaimed() || (record.ask.intent == Some(Intent::Adjust) && record.ask.target_position.is_none())
+}
+
 fn same(before: &OrderRecord, after: &OrderRecord) -> bool {
     let mut after = after.clone();
     after.updated_at = before.updated_at;
@@ -175,18 +185,8 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
         // Ends that we know and the book repeats are no news; a live row, or a fill that we did not have, is.
         let ended_here = matches!(
             next.tag,
-            Some(
-                Tag::BrokerCancelled
-                    | Tag::BrokerExpired
-                    | Tag::BrokerRejected
-                    | Tag::RateLimited
-                    | Tag::BrokerNotLoggedIn
-                    | Tag::CancelledByUser
-                    | Tag::MarketTimeout
-                    | Tag::Replaced
-                    | Tag::KillSwitch
-            )
-        );
+            Some(Tag::BrokerCancelled | Tag::BrokerExpired | Tag::BrokerRejected | Tag::RateLimited | Tag::BrokerNotLoggedIn)
+        ) || next.tag.is_some_and(Tag::is_cancel);
         if ended_here && !is_live && !news {
             return false;
         }

@@ -31,4 +31,4 @@ pub use money::{Amount, BadNumber, Price, Quantity};
 pub use record::{Ask, OrderRecord, Trailing};
 pub use routed::{Blocked, Routed};
 pub use tag::Tag;
-pub use words::{Exchange, Intent, OrderType, Product, Side, Source, Status, TestMode, TrailingType, Validity};
+pub use words::{Exchange, Intent, OrderType, Policy, Product, Side, Source, Status, TestMode, TrailingType, Validity};

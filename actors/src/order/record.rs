@@ -21,7 +21,7 @@ use super::words::{Exchange, Intent, OrderType, Product, Side, Source, Status, T
 pub struct Ask {
     /// The owner of the position.
     pub strategy: Strategy,
-    /// ENTRY, EXIT or ADJUST.
+    /// ENTRY, EXIT, ADJUST or TARGET. A TARGET becomes one of the others once it is aimed.
     pub intent: Option<Intent>,
     /// Exchange segment.
     pub exchange: Option<Exchange>,
@@ -52,9 +52,30 @@ pub struct Ask {
     pub exits: ExitExtras,
     /// A mock result.
     pub test_mode: Option<TestMode>,
+    /// The units that a TARGET wants its strategy to hold: positive long, negative short, 0 flat. It stays when the order
+    /// was aimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_position: Option<i64>,
+    /// What has not filled so many seconds after it was sent is cancelled; `None` keeps it. Entries only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_after_s: Option<u32>,
     /// The terms of the route that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Arc<Routed>>,
+}
+
+impl Ask {
+    /// Whether it can only take out of a position: an EXIT, or a TARGET that wants to be flat.
+    #[must_use]
+    pub fn is_exit(&self) -> bool {
+        self.intent == Some(Intent::Exit) || (self.intent == Some(Intent::Target) && self.target_position == Some(0))
+    }
+
+    /// The side of the order as far as it is known: its own, or that of the position which it wants.
+    #[must_use]
+    pub fn leaning(&self) -> Option<Side> {
+        self.side.or_else(|| self.target_position.and_then(Side::of_net))
+    }
 }
 
 /// How a stop follows the price.
@@ -149,7 +170,13 @@ impl OrderRecord {
     /// Whether it closes a position.
     #[must_use]
     pub fn is_exit(&self) -> bool {
-        self.ask.intent == Some(Intent::Exit)
+        self.ask.is_exit()
+    }
+
+    /// Whether it is a TARGET of which nobody has worked out yet what is to be sent for it.
+    #[must_use]
+    pub fn is_unaimed(&self) -> bool {
+        self.ask.intent == Some(Intent::Target)
     }
 
     /// Whether it never reaches the broker and moves no position.

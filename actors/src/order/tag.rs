@@ -54,6 +54,16 @@ pub enum Tag {
     AbandonedAtRecovery,
     /// A mock result asked for by the sender.
     TestMode,
+    /// A TARGET whose strategy is there already, or will be when what works has filled.
+    AtTarget,
+    /// A newer signal for the same position took its place.
+    Superseded,
+    /// It was not filled in the time that it was given.
+    FillTimeout,
+    /// A step before it, of the same basket or reversal, did not come to its end.
+    PlanStopped,
+    /// Its basket failed, and what it had open was taken back.
+    BasketUnwound,
 }
 
 impl Tag {
@@ -82,7 +92,28 @@ impl Tag {
         Self::NotAtBroker,
         Self::AbandonedAtRecovery,
         Self::TestMode,
+        Self::AtTarget,
+        Self::Superseded,
+        Self::FillTimeout,
+        Self::PlanStopped,
+        Self::BasketUnwound,
     ];
+
+    /// Whether it stands for a wish to cancel: an order that ended by it was cancelled for us.
+    #[must_use]
+    pub fn is_cancel(self) -> bool {
+        matches!(
+            self,
+            Self::CancelledByUser
+                | Self::Replaced
+                | Self::MarketTimeout
+                | Self::KillSwitch
+                | Self::Superseded
+                | Self::FillTimeout
+                | Self::PlanStopped
+                | Self::BasketUnwound
+        )
+    }
 
     /// The code on disk and in JSON.
     #[must_use]
@@ -111,6 +142,11 @@ impl Tag {
             Self::NotAtBroker => "NOT_AT_BROKER",
             Self::AbandonedAtRecovery => "ABANDONED_AT_RECOVERY",
             Self::TestMode => "TEST_MODE",
+            Self::AtTarget => "AT_TARGET",
+            Self::Superseded => "SUPERSEDED",
+            Self::FillTimeout => "FILL_TIMEOUT",
+            Self::PlanStopped => "PLAN_STOPPED",
+            Self::BasketUnwound => "BASKET_UNWOUND",
         }
     }
 
@@ -141,6 +177,11 @@ impl Tag {
             Self::NotAtBroker => "never arrived at the broker",
             Self::AbandonedAtRecovery => "given up at restart: too old to send",
             Self::TestMode => "a test: never sent to the broker",
+            Self::AtTarget => "nothing was to do: the position is there already",
+            Self::Superseded => "a newer signal took its place",
+            Self::FillTimeout => "cancelled: not filled in the time it was given",
+            Self::PlanStopped => "not sent: a step before it did not come to its end",
+            Self::BasketUnwound => "cancelled: its basket was unwound",
         }
     }
 
@@ -171,6 +212,11 @@ impl Tag {
             Self::NotAtBroker => "send it again if it is still wanted",
             Self::AbandonedAtRecovery => "send it again if it is still wanted",
             Self::TestMode => "nothing",
+            Self::AtTarget => "nothing",
+            Self::Superseded => "nothing: the newer signal stands",
+            Self::FillTimeout => "look at the price; send it again if it is still wanted",
+            Self::PlanStopped => "see the order named in the reason; send the rest again if it is still wanted",
+            Self::BasketUnwound => "see the leg named in the reason; send the basket again if it is still wanted",
         }
     }
 

@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use super::draft::{LegDraft, clean};
+use super::draft::{LegDraft, clean, signed_units};
 use super::exit_at::{ExitAt, ExitExtras, ExitTimes};
 use super::ids::Strategy;
 use super::instrument::{Instrument, InstrumentKey};
 use super::money::{Amount, BadNumber, Price, Quantity, decimal};
 use super::record::{Ask, Trailing};
 use super::tag::Tag;
-use super::words::{Exchange, Intent, OrderType, Product, Side, TestMode, TrailingType, Validity};
+use super::words::{Exchange, Intent, OrderType, Policy, Product, Side, TestMode, TrailingType, Validity};
+
+/// The longest time after which what has not filled is cancelled, seconds: a day ends within it.
+const CANCEL_AFTER_MOST_S: u32 = 86_400;
 
 /// One thing wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +57,12 @@ pub fn named_instrument(leg: &LegDraft) -> Option<InstrumentKey> {
     (!symbol.is_empty() && symbol.len() <= 64).then(|| InstrumentKey::new(exchange, symbol))
 }
 
+/// The policy that the leg's signal asks for, if it can be read.
+#[must_use]
+pub fn policy(leg: &LegDraft) -> Option<Policy> {
+    Policy::parse(leg.policy.as_deref()?.trim())
+}
+
 /// Reads one leg against the instrument found for it (`None`: the symbol is not in today's master).
 #[must_use]
 pub fn read(leg: &LegDraft, instrument: Option<&Instrument>, bounds: &Bounds) -> Reading {
@@ -69,13 +78,17 @@ pub fn read_named(leg: &LegDraft, instrument: Option<&Instrument>, refused: Opti
     }
     let ask = reader.fields(leg);
     reader.required(leg, &ask);
+    reader.target(leg, &ask);
+    // What it is for is the whole signal's business; here it is only a word.
+    let _known = reader.word("policy", leg.policy.as_ref(), Policy::parse, Policy::choices);
     match refused {
         Some((_, why)) => reader.wrong("tradingsymbol", why.as_str()),
         None => reader.against_instrument(&ask, instrument),
     }
     reader.prices(&ask, reference_price(leg, &ask));
     reader.protection(leg, &ask);
-    if let (Some(price), Some(quantity)) = (ask.price, ask.quantity) {
+    let most = ask.quantity.or_else(|| Quantity::new(ask.target_position?.abs()));
+    if let (Some(price), Some(quantity)) = (ask.price, most) {
         let notional = price.times(quantity.value());
         if notional > bounds.max_notional {
             reader.wrong(
@@ -161,6 +174,8 @@ impl Reader {
             exits: self.exits(leg),
             test_mode: self.word("test_mode", leg.test_mode.as_ref(), TestMode::parse, TestMode::choices),
             route: leg.route.clone().map(Arc::new),
+            target_position: self.target_position(leg),
+            cancel_after_s: self.cancel_after(leg),
         }
     }
 
@@ -218,6 +233,50 @@ impl Reader {
         Quantity::parse(text).map_err(|error| self.wrong("qty", format!("{:?} must be {}", clean(text, 40), error.rule))).ok()
     }
 
+    fn target_position(&mut self, leg: &LegDraft) -> Option<i64> {
+        let text = self.text("target_position", leg.target_position.as_ref())?;
+        let units = signed_units(text);
+        if units.is_none() {
+            let most = Quantity::MAX;
+            self.wrong(
+                "target_position",
+                format!("{:?} must be a whole number of units from -{most} to {most}; 0 is flat", clean(text, 40)),
+            );
+        }
+        units
+    }
+
+    fn cancel_after(&mut self, leg: &LegDraft) -> Option<u32> {
+        let text = self.text("cancel_after_s", leg.cancel_after_s.as_ref())?;
+        let seconds = text.parse::<u32>().ok().filter(|seconds| (1..=CANCEL_AFTER_MOST_S).contains(seconds));
+        if seconds.is_none() {
+            self.wrong("cancel_after_s", format!("{:?} must be whole seconds from 1 to {CANCEL_AFTER_MOST_S}", clean(text, 40)));
+        }
+        seconds
+    }
+
+    /// A TARGET says where to, and not by which order; what only it has means nothing for the others.
+    fn target(&mut self, leg: &LegDraft, ask: &Ask) {
+        let given = |value: &Option<String>| value.as_deref().is_some_and(|text| !text.trim().is_empty());
+        if ask.intent != Some(Intent::Target) {
+            if ask.intent.is_some() && given(&leg.target_position) {
+                self.wrong("target_position", "only a TARGET has one; send execution_type TARGET, or leave it out");
+            }
+            return;
+        }
+        for (field, value) in [("direction", &leg.side), ("qty", &leg.quantity)] {
+            if given(value) {
+                self.wrong(field, "a TARGET has none: target_position says where to, and the line works out the order; leave it out");
+            }
+        }
+        if let Some(order_type) = ask.order_type.filter(|kind| kind.has_trigger()) {
+            self.wrong(
+                "order_type",
+                format!("a TARGET is MARKET or LIMIT, not {order_type}: which side its trigger is on is not known yet"),
+            );
+        }
+    }
+
     fn trailing(&mut self, leg: &LegDraft) -> Option<Trailing> {
         if leg.trailing_type.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("NONE")) {
             return None;
@@ -244,7 +303,8 @@ impl Reader {
     /// Nothing that defines an order is assumed. An exit may leave out what its position settles.
     fn required(&mut self, leg: &LegDraft, ask: &Ask) {
         let sent = |value: &Option<String>| value.as_deref().is_some_and(|text| !text.trim().is_empty());
-        let is_exit = ask.intent == Some(Intent::Exit);
+        let is_target = ask.intent == Some(Intent::Target);
+        let is_exit = ask.is_exit();
         let mut missing = |field: &'static str, value: &Option<String>| {
             if !sent(value) {
                 self.violations.push(Violation { field, message: "missing; nothing is assumed for it".into() });
@@ -254,9 +314,13 @@ impl Reader {
         missing("exchange", &leg.exchange);
         missing("tradingsymbol", &leg.symbol);
         missing("order_type", &leg.order_type);
-        if !is_exit {
+        if is_target {
+            missing("target_position", &leg.target_position);
+        } else if !is_exit {
             missing("direction", &leg.side);
             missing("qty", &leg.quantity);
+        }
+        if !is_exit {
             missing("product_type", &leg.product);
         }
         if ask.order_type.is_some_and(OrderType::has_price) {
@@ -274,7 +338,7 @@ impl Reader {
     fn against_instrument(&mut self, ask: &Ask, instrument: Option<&Instrument>) {
         let Some(instrument) = instrument else {
             // What is held must be closed, whatever today's master says: an exit is measured against its position instead.
-            if ask.exchange.is_some() && !ask.symbol.is_empty() && ask.intent != Some(Intent::Exit) {
+            if ask.exchange.is_some() && !ask.symbol.is_empty() && !ask.is_exit() {
                 self.wrong(
                     "tradingsymbol",
                     format!("{} is not in today's instrument master of {}", ask.symbol, ask.exchange.map_or("", Exchange::as_str)),
@@ -290,6 +354,10 @@ impl Reader {
         }
         if let Some(quantity) = ask.quantity {
             self.lot_and_freeze(quantity, instrument);
+        }
+        let target = ask.target_position.and_then(|units| Quantity::new(units.abs()));
+        if let Some(units) = target.filter(|units| !units.is_whole_lots(instrument.lot)) {
+            self.wrong("target_position", format!("{units} is no multiple of the lot {} of {}", instrument.lot, instrument.key));
         }
         for (field, price) in [
             ("price", ask.price),
@@ -317,7 +385,7 @@ impl Reader {
 
     /// A stop order's limit must be reachable from its trigger; stop and target stand on their own sides of the price.
     fn prices(&mut self, ask: &Ask, reference: Option<Price>) {
-        let Some(side) = ask.side else { return };
+        let Some(side) = ask.leaning() else { return };
         if let (Some(OrderType::StopLimit), Some(price), Some(trigger)) = (ask.order_type, ask.price, ask.trigger_price) {
             let reachable = match side {
                 Side::Buy => trigger <= price,
@@ -359,6 +427,9 @@ impl Reader {
         if ask.trailing.is_some() && !given(&leg.stop_loss) {
             self.wrong("trailing_type", "a trailing stop needs a stop_loss");
         }
+        if ask.is_exit() && given(&leg.cancel_after_s) {
+            self.wrong("cancel_after_s", "an EXIT is not cancelled for its age: its position is open");
+        }
         if (ask.exits.trailing_step.is_some() || ask.exits.trailing_after.is_some()) && ask.trailing.is_none() {
             self.wrong("trailing_type", "trailing_step and trailing_after need a trailing stop");
         }
@@ -371,9 +442,7 @@ impl Reader {
             self.wrong("trailing_step", format!("the stop would move {value} for every {step} of the price and overtake it"));
         }
         let times = !ask.exits.times.is_empty();
-        if ask.intent == Some(Intent::Exit)
-            && (given(&leg.stop_loss) || given(&leg.target) || ask.trailing.is_some() || given(&leg.break_even) || times)
-        {
+        if ask.is_exit() && (given(&leg.stop_loss) || given(&leg.target) || ask.trailing.is_some() || given(&leg.break_even) || times) {
             self.wrong("stop_loss", "an EXIT opens nothing that a stop or target could protect");
         }
     }

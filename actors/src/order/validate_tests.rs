@@ -90,6 +90,8 @@ const FIELDS: &[(&str, Field)] = &[
     ("trailing_type", |leg| &mut leg.trailing_type),
     ("trailing_value", |leg| &mut leg.trailing_value),
     ("test_mode", |leg| &mut leg.test_mode),
+    ("cancel_after_s", |leg| &mut leg.cancel_after_s),
+    ("policy", |leg| &mut leg.policy),
 ];
 
 /// A leg that carries every field there is, all of them right.
@@ -99,6 +101,7 @@ fn full() -> LegDraft {
         (leg.stop_loss, leg.target) = (some("790"), some("820"));
         (leg.trailing_type, leg.trailing_value) = (some("POINTS"), some("5"));
         (leg.validity, leg.test_mode) = (some("DAY"), some("SUCCESS"));
+        (leg.cancel_after_s, leg.policy) = (some("30"), some("ALL_OR_UNWIND"));
     })
 }
 
@@ -470,9 +473,22 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
         maybe(),
         maybe(),
         proptest::collection::vec("[ -~]{0,9}", 0..1),
+        prop_oneof![2 => Just(None), 2 => mostly(&["75", "-10", "0", "+5"])],
+        prop_oneof![4 => Just(None), 1 => mostly(&["30", "0"])],
     );
     (words, numbers).prop_map(|((strategy, execution_type, exchange, symbol, side, quantity, product, order_type), numbers)| {
-        let (price, trigger_price, stop_loss, target, trailing_type, trailing_value, test_mode, unreadable) = numbers;
+        let (
+            price,
+            trigger_price,
+            stop_loss,
+            target,
+            trailing_type,
+            trailing_value,
+            test_mode,
+            unreadable,
+            target_position,
+            cancel_after_s,
+        ) = numbers;
         LegDraft {
             strategy,
             execution_type,
@@ -490,6 +506,9 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             trailing_type,
             trailing_value,
             test_mode,
+            target_position,
+            cancel_after_s,
+            policy: None,
             parent: None,
             route: None,
             blocked: None,
@@ -512,14 +531,18 @@ proptest! {
             prop_assert!(!wrong.to_string().contains(char::is_control), "{wrong}");
         }
         if violations.is_empty() {
-            let is_exit = ask.intent == Some(Intent::Exit);
+            let is_exit = ask.is_exit();
+            let is_target = ask.intent == Some(Intent::Target);
             let is_the_share = ask.exchange == Some(Exchange::Nse) && *ask.symbol == *instrument.key.symbol;
             // An exit may name what no master has, but it names something.
             let names_something = ask.exchange.is_some() && !ask.symbol.is_empty();
             let is_named = if found.is_some() { is_the_share } else { is_exit && names_something };
             prop_assert!(is_named, "{ask:?}");
             prop_assert!(ask.intent.is_some());
-            prop_assert!(is_exit || (ask.side.is_some() && ask.quantity.is_some() && ask.product.is_some()));
+            let is_sized = if is_target { ask.target_position.is_some() } else { ask.side.is_some() && ask.quantity.is_some() };
+            prop_assert!(is_exit || (is_sized && ask.product.is_some()));
+            prop_assert!(!is_target || (ask.target_position.is_some() && ask.side.is_none() && ask.quantity.is_none()));
+            prop_assert!(is_target || ask.target_position.is_none());
             let kind = ask.order_type;
             prop_assert!(kind.is_some());
             prop_assert_eq!(ask.price.is_some(), kind.is_some_and(OrderType::has_price));

@@ -65,6 +65,23 @@ words!(
         Exit = "EXIT",
         /// Changes a position that the strategy holds.
         Adjust = "ADJUST",
+        /// Says how large the position shall be; the line works out the order that leads there.
+        Target = "TARGET",
+    }
+);
+words!(
+    /// How the legs of one signal depend on each other once every gate lets them through.
+    Policy, "policy" {
+        /// On nothing: each is judged and goes by itself.
+        BestEffort = "BEST_EFFORT",
+        /// All of them, or nothing is left of any: what filled is taken back when one fails.
+        AllOrUnwind = "ALL_OR_UNWIND",
+        /// What is bought is filled before anything is sold.
+        HedgeFirst = "HEDGE_FIRST",
+        /// Each is filled before the next one goes.
+        WaitForFill = "WAIT_FOR_FILL",
+        /// The exits are filled, and the broker's positions show it, before anything is entered.
+        ExitThenEnter = "EXIT_THEN_ENTER",
     }
 );
 words!(

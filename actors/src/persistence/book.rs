@@ -270,6 +270,11 @@ impl Book {
             .filter_map(|(_, number)| self.by_number.get(number))
     }
 
+    /// The orders registered after that one, as far as they are in memory, earliest first.
+    pub fn after(&self, number: u64) -> impl Iterator<Item = &Arc<OrderRecord>> {
+        self.by_number.range(number.saturating_add(1)..).map(|(_, order)| order)
+    }
+
     /// The other orders of an order's basket, as far as they are in memory. A basket's numbers are consecutive.
     pub fn siblings<'a>(&'a self, me: &'a OrderRecord) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
         let before = self.by_number.range(..me.number).rev().map(|(_, order)| order).take_while(|order| order.basket_id == me.basket_id);

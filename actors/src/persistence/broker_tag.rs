@@ -5,7 +5,7 @@ use crate::order::BrokerTag;
 const TAG_DIGITS: usize = 7;
 
 /// `OG`, the directory's prefix, and the order's number in base 36: 13 letters and digits.
-pub(super) fn broker_tag(prefix: &str, number: u64) -> BrokerTag {
+pub(crate) fn broker_tag(prefix: &str, number: u64) -> BrokerTag {
     let mut digits = [b'0'; TAG_DIGITS];
     let mut rest = number;
     for slot in digits.iter_mut().rev() {

@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::order::{
-    Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, OrderFact, OrderRecord, Resolution, Source, Status,
-    Tag, Terms,
+    Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, Intent, OrderFact, OrderRecord, Product, Quantity,
+    Resolution, Side, Source, Status, Tag, Terms,
 };
 use crate::ports::{JournalRow, Naming, SignalRow};
 
@@ -106,6 +106,7 @@ impl CreatedInputs {
 #[serde(untagged)]
 enum Inputs<'a> {
     Refused { gates: &'a [GateVerdict] },
+    Aimed { aimed: AimedInputs },
     Sent { terms: &'a Terms, request: &'a str, gates: &'a [GateVerdict], high_water: &'a Option<BrokerOrderId> },
     Number { broker_order_id: &'a BrokerOrderId },
     Book(BookInputs),
@@ -128,6 +129,19 @@ struct BookInputs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trigger_price: Option<Decimal>,
     reason: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AimedInputs {
+    intent: Intent,
+    side: Side,
+    quantity: Quantity,
+    product: Product,
+}
+
+#[derive(Deserialize)]
+struct AimedRow {
+    aimed: AimedInputs,
 }
 
 #[derive(Deserialize)]
@@ -181,6 +195,9 @@ fn hex(bytes: &[u8]) -> String {
 pub(super) fn inputs_of(fact: &OrderFact) -> String {
     let inputs = match fact {
         OrderFact::Refused { gates, .. } => Inputs::Refused { gates },
+        OrderFact::Aimed { intent, side, quantity, product, .. } => {
+            Inputs::Aimed { aimed: AimedInputs { intent: *intent, side: *side, quantity: *quantity, product: *product } }
+        }
         OrderFact::SendIntended { terms, request, gates, high_water, .. } => Inputs::Sent { terms, request, gates, high_water },
         OrderFact::Accepted { broker_order_id } => Inputs::Number { broker_order_id },
         OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, reason } => {
@@ -225,6 +242,10 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         "REFUSED" => {
             let gates = if &*row.inputs == "{}" { Vec::new() } else { parsed::<GateInputs>(row)?.gates };
             OrderFact::Refused { tag: tag()?, reason: reason(), gates }
+        }
+        "AIMED" => {
+            let AimedInputs { intent, side, quantity, product } = parsed::<AimedRow>(row)?.aimed;
+            OrderFact::Aimed { intent, side, quantity, product, reason: reason() }
         }
         "SENT_TO_BROKER" => {
             let SentInputs { terms, request, gates, high_water } = parsed(row)?;

@@ -320,6 +320,9 @@ impl Ledger {
         }
         let mut delta = Delta::new(at);
         let records = delta.registration(&mut self.staged, &registration, &self.tag_prefix);
+        if let Some(plan) = &registration.plan {
+            delta.keep(&mut self.staged, plan);
+        }
         let outcome = self.settle(delta)?;
         let Registration { client_id, basket_id, legs, signal_id, .. } = registration;
         if !outcome.is_applied() {

@@ -33,6 +33,7 @@ use tokio::sync::oneshot;
 
 pub use alarms::{ALARMS_KEPT, Alarm, AlarmChange, Alarms};
 pub use book::{Book, NEWEST_KEPT};
+pub(crate) use broker_tag::broker_tag;
 pub use broker_tag::{cut_tag, read_tag};
 pub use control::{Control, ControlChange, KillLevel, Latch};
 pub use gross::Gross;

@@ -24,6 +24,13 @@ impl Registered {
         &self.record
     }
 
+    /// Takes the newer row of the same order, after a commit that settled what it is.
+    pub(crate) fn renew(&mut self, record: &Arc<OrderRecord>) {
+        if record.command_id == self.record.command_id {
+            self.record = Arc::clone(record);
+        }
+    }
+
     /// Gives the ticket up for a refusal, or for the broker's answer.
     pub(crate) fn into_ticket(self) -> Ticket {
         self.ticket

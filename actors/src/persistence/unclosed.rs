@@ -36,7 +36,10 @@ impl Book {
 }
 
 fn counts(order: &OrderRecord) -> bool {
-    !matches!(order.tag, Some(Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode))
+    !matches!(
+        order.tag,
+        Some(Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode | Tag::AtTarget | Tag::Superseded)
+    )
 }
 
 #[cfg(test)]

@@ -109,6 +109,8 @@ pub struct Registration {
     pub signal_time: DateTime<Utc>,
     /// Its orders, in the order in which they go down the line.
     pub legs: Vec<NewOrder>,
+    /// What its basket still has to do, written down with it.
+    pub plan: Option<Keep>,
 }
 
 /// One order of a registration.

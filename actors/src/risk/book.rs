@@ -6,6 +6,7 @@ use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quot
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
 use crate::order::{GateVerdict, Intent, OrderRecord, Tag, Terms};
+use crate::plan::{Aim, Plan, Turn, aim, only_reduces, reduction, turn};
 use crate::ports::Session;
 
 /// What risk says about one order.
@@ -31,6 +32,20 @@ pub enum Judgement {
     },
     /// It cannot be judged yet.
     Wait {
+        /// What it waits for.
+        reason: String,
+    },
+    /// It is not what will be sent yet: this comes first.
+    Step(Aim),
+    /// It ends here without having failed: nothing is to do for it.
+    End {
+        /// Why, as a code.
+        tag: Tag,
+        /// Why, with the numbers.
+        reason: String,
+    },
+    /// It may, when its basket's plan says that it is its turn; it keeps no other leg waiting.
+    Held {
         /// What it waits for.
         reason: String,
     },
@@ -60,6 +75,12 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
             None => Judgement::Wait { reason: "the broker's books are being read after the start".to_owned() },
         };
     }
+    if x.order.is_unaimed() {
+        return unaimed(x);
+    }
+    if let Some(shot) = reduction(x.order, x.instrument, x.book) {
+        return Judgement::Step(Aim::Go(shot));
+    }
     if phase == Phase::ExitsOnly && !is_exit {
         return Judgement::Wait { reason: "entries wait until the doubts of the start are settled".to_owned() };
     }
@@ -88,7 +109,11 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
     }
     match whole_terms(x.order) {
         Some(_) if needs_a_yes(x) => ask(),
-        Some(terms) => Judgement::Clear { terms, gates, note: None },
+        Some(terms) => match Plan::policy(x.book, x.order.basket_id).map_or(Turn::Go, |policy| turn(policy, x.order, x.book, x.findings)) {
+            Turn::Go => Judgement::Clear { terms, gates, note: None },
+            Turn::Wait(reason) => Judgement::Held { reason },
+            Turn::Never(reason) => Judgement::Refuse { tag: Tag::PlanStopped, reason, gates },
+        },
         None => {
             gates.push(GateVerdict {
                 gate: "risk.terms".into(),
@@ -99,6 +124,33 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
             Judgement::Refuse { tag: Tag::ValidationFailed, reason: "side, quantity, product and order type must be given".into(), gates }
         }
     }
+}
+
+/// A TARGET is no order yet: what leads to it is worked out first, and then judged as what it is.
+fn unaimed(x: &Inputs<'_>) -> Judgement {
+    let reversal = Plan::reversal(x.book, x.order.command_id);
+    match aim(x.order, x.instrument, x.book, x.findings, reversal.as_ref()) {
+        Aim::End(Tag::ValidationFailed, reason) => Judgement::Refuse { tag: Tag::ValidationFailed, reason, gates: Vec::new() },
+        Aim::End(tag, reason) => Judgement::End { tag, reason },
+        shot @ Aim::Go(_) => Judgement::Step(shot),
+        waits => {
+            let checked: Vec<Checked> = FOR_EXITS.iter().map(|rule| rule(x)).collect();
+            if !only_reduces(x.order, x.instrument, x.book) && checked.iter().any(|checked| !checked.verdict.passed) {
+                return refuse(checked);
+            }
+            match waits {
+                Aim::Wait(reason) => Judgement::Wait { reason },
+                step => Judgement::Step(step),
+            }
+        }
+    }
+}
+
+/// What every rule for an order of its kind says, whatever comes of it.
+#[must_use]
+pub fn verdicts(x: &Inputs<'_>) -> Vec<GateVerdict> {
+    let rules = if x.order.is_exit() { FOR_EXITS } else { FOR_ENTRIES };
+    rules.iter().map(|rule| rule(x).verdict).collect()
 }
 
 fn ask() -> Judgement {
@@ -160,7 +212,7 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
 }
 
 /// The terms of an order that leaves nothing open. A mock exit may lack what a position would settle.
-fn whole_terms(order: &OrderRecord) -> Option<Terms> {
+pub(crate) fn whole_terms(order: &OrderRecord) -> Option<Terms> {
     let ask = &order.ask;
     let mock = order.is_test() && ask.intent == Some(Intent::Exit);
     Some(Terms {

@@ -16,7 +16,8 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-pub use book::{Judgement, judge};
+pub(crate) use book::whole_terms;
+pub use book::{Judgement, judge, verdicts};
 pub use change::{Change, ChangeAnswer};
 pub use exit::{ExitSize, size};
 pub use quotes::QuoteCame;
@@ -26,8 +27,9 @@ pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
 use crate::arming::{ArmMode, Mode};
 use crate::guard::{Admit, AdmitChange};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
+use crate::order::{ClientId, CommandId, GateVerdict, InstrumentKey, OrderFact, OrderRecord, Tag, Terms};
 use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
+use crate::plan::{Aim, Plan, Shot};
 use crate::supervision::{Shell, at_hand, guarded};
 
 /// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
@@ -119,28 +121,56 @@ impl RiskActor {
         Self { line, desk, waiting: Waiting::default(), was_armed: true }
     }
 
-    fn judge_one(&self, order: &OrderRecord, now: DateTime<Utc>, missing: Option<&QuoteCame>) -> Judgement {
+    pub(crate) fn judge_one(&self, order: &OrderRecord, now: DateTime<Utc>, missing: Option<&QuoteCame>) -> Judgement {
         let Some(instrument) = order.instrument() else {
             return Judgement::Refuse { tag: Tag::ValidationFailed, reason: "exchange must be given".into(), gates: Vec::new() };
         };
+        let judged = self.look(order, &instrument, now, missing, |inputs| judge(inputs, self.desk.phase()));
+        // What is held must be closed: without the broker's number of the instrument it cannot be, until a master has it.
+        let is_unknown = || self.line.instruments.find(&instrument).is_none();
+        if matches!(judged, Some(Judgement::Clear { .. })) && order.is_exit() && !order.is_test() && is_unknown() {
+            return Judgement::Wait { reason: format!("{instrument} is held, but it is not in today's instrument master") };
+        }
+        judged.unwrap_or_else(|| Judgement::Refuse {
+            tag: Tag::EngineFault,
+            reason: format!("there is no book for {}", self.desk.client_id),
+            gates: Vec::new(),
+        })
+    }
+
+    /// What every rule says of an order, whatever comes of it.
+    pub(crate) fn verdicts(&self, order: &OrderRecord, now: DateTime<Utc>) -> Vec<GateVerdict> {
+        let Some(instrument) = order.instrument() else { return Vec::new() };
+        self.look(order, &instrument, now, None, verdicts).unwrap_or_default()
+    }
+
+    /// Looks at everything that a rule may look at.
+    fn look<R>(
+        &self,
+        order: &OrderRecord,
+        instrument: &InstrumentKey,
+        now: DateTime<Utc>,
+        missing: Option<&QuoteCame>,
+        look: impl FnOnce(&Inputs<'_>) -> R,
+    ) -> Option<R> {
         let latched = self.desk.latch.forbids(&order.ask.strategy, order.is_exit());
         let standing = self.desk.standing(now);
         let max_age = chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
-        let newest = self.line.newest_quote(&self.desk, &instrument);
+        let newest = self.line.newest_quote(&self.desk, instrument);
         let quote = newest.filter(|quote| now.signed_duration_since(quote.at) <= max_age);
-        let unquoted = match missing.filter(|came| came.key == instrument) {
+        let unquoted = match missing.filter(|came| came.key == *instrument) {
             _ if self.desk.broker.capabilities().takes_market_orders => Unquoted::Refuse,
             Some(came) => Unquoted::Missing(came.missing.as_deref().unwrap_or("the one that came is too old")),
             None => Unquoted::Ask,
         };
         let is_live = self.desk.broker.capabilities().is_live;
-        let market = Market::of(&self.line.calendar, &*self.line.instruments, &instrument, is_live, now);
+        let market = Market::of(&self.line.calendar, &*self.line.instruments, instrument, is_live, now);
         let findings = self.desk.findings.read();
-        let found = self.line.instruments.find(&instrument);
-        let judged = self.line.view.read(&self.desk.client_id, |book| {
+        let found = self.line.instruments.find(instrument);
+        self.line.view.read(&self.desk.client_id, |book| {
             let inputs = Inputs {
                 order,
-                instrument: &instrument,
+                instrument,
                 largest: found.as_ref().and_then(|found| found.max_quantity()),
                 book,
                 findings: &findings,
@@ -152,27 +182,55 @@ impl RiskActor {
                 unquoted,
                 low_disk: self.line.disk_is_low(),
                 clock_behind: self.line.clock_is_behind(now),
-                master: self.line.instruments.as_of_row(&instrument),
+                master: self.line.instruments.as_of_row(instrument),
                 is_live,
                 market: &market,
                 now,
             };
-            judge(&inputs, self.desk.phase())
-        });
-        // What is held must be closed: without the broker's number of the instrument it cannot be, until a master has it.
-        if matches!(judged, Some(Judgement::Clear { .. })) && found.is_none() && order.is_exit() && !order.is_test() {
-            return Judgement::Wait { reason: format!("{instrument} is held, but it is not in today's instrument master") };
-        }
-        judged.unwrap_or_else(|| Judgement::Refuse {
-            tag: Tag::EngineFault,
-            reason: format!("there is no book for {}", self.desk.client_id),
-            gates: Vec::new(),
+            look(&inputs)
         })
     }
 
     fn has_ended(&self, command_id: CommandId) -> bool {
         let ended = |book: &Book| book.order(command_id).is_some_and(|order| order.status.is_terminal());
         self.line.view.read(&self.desk.client_id, ended).unwrap_or(false)
+    }
+
+    /// The row as it stands: what it is for may have been settled since its token was made.
+    fn renewed(&self, mut registered: Registered) -> Registered {
+        let command_id = registered.record().command_id;
+        if let Some(newest) = self.line.view.read(&self.desk.client_id, |book| book.order(command_id).cloned()).flatten() {
+            registered.renew(&newest);
+        }
+        registered
+    }
+
+    fn aimed(&self, order: &OrderRecord, shot: Shot) -> Unit {
+        let Shot { intent, side, quantity, product, reason } = shot;
+        let fact = OrderFact::Aimed { intent, side, quantity, product, reason };
+        self.fact(order.command_id, fact)
+    }
+
+    fn fact(&self, command_id: CommandId, fact: OrderFact) -> Unit {
+        Unit::Order(OrderUnit { client_id: self.desk.client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) })
+    }
+
+    /// What comes before an order can be aimed. Each look asks for it again until it is so; the second time changes nothing.
+    fn take_step(&self, order: &OrderRecord, step: Aim) {
+        match step {
+            Aim::Clear(orders, why) => {
+                for command_id in orders {
+                    let reason = format!("{why}; order {} wants another position", order.command_id);
+                    self.line.post_unit(self.fact(command_id, OrderFact::CancelWanted { tag: Tag::Superseded, reason }));
+                }
+            }
+            Aim::Reverse(reverse, reason) => {
+                let slot = Plan::slot_of(order.command_id);
+                let unit = Plan::Reverse(reverse).begin(&self.desk.client_id, slot, order.command_id, Self::NAME, reason);
+                unit.into_iter().for_each(|keep| self.line.post_unit(Unit::Keep(keep)));
+            }
+            Aim::Go(_) | Aim::End(..) | Aim::Wait(_) => {}
+        }
     }
 
     /// Judges a basket: its entries stand and fall together, its exits go on by themselves.
@@ -186,11 +244,13 @@ impl RiskActor {
                 registered.into_ticket().finish_ended();
                 continue;
             }
+            let registered = self.renewed(registered);
             let judgement = self.judge_one(registered.record(), now, missing);
             judged.push((registered, judgement));
         }
+        let stands_alone = judged.first().is_some_and(|(registered, _)| self.line.stands_alone(registered.record()));
         let sibling = judged.iter().find_map(|(registered, judgement)| match judgement {
-            Judgement::Refuse { tag, reason, .. } if !registered.record().is_exit() => Some((
+            Judgement::Refuse { tag, reason, .. } if !registered.record().is_exit() && !stands_alone => Some((
                 registered.record().command_id,
                 *tag,
                 format!("leg {} of this basket was refused: {reason}", registered.record().leg + 1),
@@ -198,7 +258,9 @@ impl RiskActor {
             _ => None,
         });
         let entries_wait = judged.iter().any(|(registered, judgement)| {
-            !registered.record().is_exit() && matches!(judgement, Judgement::Wait { .. } | Judgement::Quote | Judgement::Ask { .. })
+            !registered.record().is_exit()
+                && !stands_alone
+                && matches!(judgement, Judgement::Wait { .. } | Judgement::Step(_) | Judgement::Quote | Judgement::Ask { .. })
         });
         if sibling.is_none() {
             self.ask_for_a_yes(&judged, now);
@@ -212,14 +274,26 @@ impl RiskActor {
                 (Judgement::Clear { gates, .. }, Some((_, tag, reason))) if is_entry => {
                     refused.push(refusal(registered, *tag, reason.clone(), gates))
                 }
-                (Judgement::Wait { .. } | Judgement::Quote | Judgement::Ask { .. }, Some((_, tag, reason))) if is_entry => {
-                    refused.push(refusal(registered, *tag, reason.clone(), Vec::new()))
+                (Judgement::End { tag, reason }, _) => refused.push(refusal(registered, tag, reason, Vec::new())),
+                (
+                    Judgement::Wait { .. } | Judgement::Held { .. } | Judgement::Step(_) | Judgement::Quote | Judgement::Ask { .. },
+                    Some((_, tag, reason)),
+                ) if is_entry => refused.push(refusal(registered, *tag, reason.clone(), Vec::new())),
+                // What it becomes is on disk within a moment, and then it is judged: its caller goes on waiting for that.
+                (Judgement::Step(Aim::Go(shot)), _) => {
+                    self.line.post_unit(self.aimed(registered.record(), shot));
+                    waiting.push(registered);
+                }
+                (Judgement::Step(step), _) => {
+                    self.take_step(registered.record(), step);
+                    registered.decided();
+                    waiting.push(registered);
                 }
                 (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
                 (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
                 // Its caller goes on waiting: a quote comes within a moment, or does not.
                 (Judgement::Quote, _) => waiting.push(registered),
-                (Judgement::Wait { reason } | Judgement::Ask { reason }, _) => {
+                (Judgement::Wait { reason } | Judgement::Held { reason } | Judgement::Ask { reason }, _) => {
                     // The caller hears that it is on disk and waits; said once, not at every look.
                     if since == now {
                         let command_id = registered.record().command_id;
@@ -248,7 +322,8 @@ impl RiskActor {
         let Some((first, _)) = entries.peek() else { return };
         let record = Arc::clone(first.record());
         // A leg that waits for something else keeps the whole basket from being shown: it may yet be refused.
-        let are_all_judged = entries.all(|(_, judgement)| !matches!(judgement, Judgement::Wait { .. } | Judgement::Quote));
+        let are_all_judged =
+            entries.all(|(_, judgement)| !matches!(judgement, Judgement::Wait { .. } | Judgement::Step(_) | Judgement::Quote));
         let is_asked = judged.iter().any(|(_, judgement)| matches!(judgement, Judgement::Ask { .. }));
         let was_asked =
             self.line.view.read(&self.desk.client_id, |book| book.control().approvals.contains_key(&record.basket_id)).unwrap_or(true);
@@ -305,7 +380,8 @@ impl RiskActor {
         match self.judge_one(&would_be, now, None) {
             // A change is made by a person: that is the yes.
             Judgement::Clear { .. } | Judgement::Ask { .. } => Ok(modification),
-            Judgement::Refuse { reason, .. } | Judgement::Wait { reason } => Err(reason),
+            Judgement::Refuse { reason, .. } | Judgement::Wait { reason } | Judgement::Held { reason } => Err(reason),
+            Judgement::Step(_) | Judgement::End { .. } => Err("it is not settled yet what will be sent for it".to_owned()),
             Judgement::Quote => Err("there is no fresh quote to judge its value by; ask again".to_owned()),
         }
     }

@@ -41,6 +41,8 @@ pub fn order(number: u64) -> OrderRecord {
             trailing: None,
             exits: Default::default(),
             test_mode: None,
+            target_position: None,
+            cancel_after_s: None,
             route: None,
         },
         status: Status::Created,

@@ -121,6 +121,8 @@ pub(super) fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
                 | Tag::DuplicateOrderBlocked
                 | Tag::ValidationFailed
                 | Tag::TestMode
+                | Tag::AtTarget
+                | Tag::Superseded
         )
     );
     is_news && record.is_exit() && !is_wanted_end

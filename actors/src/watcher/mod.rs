@@ -13,6 +13,7 @@ mod kill;
 mod last;
 mod old;
 mod plan;
+mod plans;
 mod reconcile;
 mod recovery;
 mod resend;
@@ -32,10 +33,12 @@ pub use findings::{Findings, Orders, Positions};
 pub use last::Last;
 pub use reconcile::{BookReading, Concern, read_orders, read_row, read_trades, speaks_against_an_end};
 pub use recovery::{Found as RecoveryFound, decide};
+pub use resend::goes_again as exit_goes_again;
 pub use search::{Patience, Search};
 
 use self::follow::exit_failed;
 use self::kill::asks_square_off;
+use self::plans::concerns_plans;
 use crate::broker::{Found, Read, Reading};
 use crate::line::{Desk, Line, Phase};
 use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Tag, trading_date};
@@ -109,6 +112,8 @@ struct Core {
     rules: exits::Rules,
     /// Exits that were sent again since this core was made.
     resent: BTreeSet<CommandId>,
+    /// Exits that plans have asked for, and when: the plan's order, and which of its exits.
+    planned: BTreeMap<(CommandId, usize), DateTime<Utc>>,
     /// Trades that the stream brought before their order's number was known.
     early_trades: BTreeMap<BrokerOrderId, Vec<Fill>>,
     /// Books that commits have asked for, and when such were last read.
@@ -170,6 +175,7 @@ impl WatcherActor {
         self.follow_doubts(now);
         self.enforce_kill(now);
         self.resend_exits(now);
+        self.follow_plans(now);
     }
 
     fn ask_for(&mut self, wanted: BTreeSet<Reading>, now: DateTime<Utc>) {
@@ -199,7 +205,8 @@ impl WatcherActor {
     fn committed(&mut self, events: &[Event], now: DateTime<Utc>) {
         self.rules_committed(events, now);
         let mut wanted = BTreeSet::new();
-        let mut asks_cancel = false;
+        let has_plans = self.has_plans();
+        let (mut asks_cancel, mut touches_plans) = (false, false);
         for event in events {
             if let Some((change, _)) = event.control.as_deref() {
                 if asks_square_off(change) {
@@ -208,6 +215,7 @@ impl WatcherActor {
                 }
                 self.enforce_kill(now);
             }
+            touches_plans |= concerns_plans(event, has_plans);
             let Some(record) = &event.record else { continue };
             asks_cancel |= record.cancel_wanted.is_some() && record.broker_order_id.is_some() && !record.status.is_terminal();
             if let Some(id) = &record.broker_order_id
@@ -246,6 +254,10 @@ impl WatcherActor {
         }
         if asks_cancel {
             self.ask_for_cancels(now);
+        }
+        if touches_plans {
+            self.follow_plans(now);
+            self.line.tell_risk(&self.desk.client_id, LookAgain);
         }
         self.core.deferred.extend(wanted);
         self.read_deferred(now);

@@ -24,7 +24,8 @@ pub fn decide(book: &Book, ttl: Duration, now: DateTime<Utc>) -> Vec<Found> {
 fn decide_one(book: &Book, order: &OrderRecord, ttl: Duration, now: DateTime<Utc>) -> Option<Found> {
     let command = order.command_id;
     match order.status {
-        Status::Created if order.is_exit() => Some(Found::Drive(order.basket_id, command)),
+        // What a target comes to, and whether it is too old for that, is for risk to say.
+        Status::Created if order.is_exit() || order.is_unaimed() => Some(Found::Drive(order.basket_id, command)),
         Status::Created => {
             let age = now.signed_duration_since(order.signal_time);
             // A basket that a person was asked about is judged by risk: it waits, or its age counts from the yes.

@@ -38,7 +38,8 @@ pub(super) fn attempts(book: &Book, order: &OrderRecord) -> u32 {
 }
 
 /// Whether a failed exit will go again by itself.
-pub(super) fn goes_again(book: &Book, order: &OrderRecord, most: u32) -> bool {
+#[must_use]
+pub fn goes_again(book: &Book, order: &OrderRecord, most: u32) -> bool {
     order.is_exit() && !order.is_test() && order.status == Status::Failed && never_left(order.tag) && attempts(book, order) < most
 }
 

@@ -121,6 +121,8 @@ NSE | NIFTYBEES | NSE:NIFTYBEES-EQ Share
 NSE_DLY | TCS | NSE:TCS-EQ Share
 NSE_DL | TCS | NSE:TCS-EQ Share
 - | NSE_DLY:TCS | NSE:TCS-EQ Share
+- | NSE:TCS_DLY | NSE:TCS-EQ Share
+NSE | M_M_DL | NSE:M&M-EQ Share
 nse | tcs | NSE:TCS-EQ Share
 BSE | M_M | BSE:M&M Share
 BSE_DLY | KOTAK_CO | BSE:KOTAK&CO Share

@@ -54,6 +54,8 @@ CREATE TABLE orders (
     parent_command_id TEXT,
     sent_at           TEXT,
     test_mode         TEXT,
+    target_position   INTEGER,            -- units that a TARGET wants held: negative is short, 0 is flat
+    cancel_after_s    INTEGER,            -- what has not filled by then is cancelled; NULL keeps it
     number            INTEGER NOT NULL,   -- gapless from 1 within the account
     validity          TEXT NOT NULL,
     traded_quantity   INTEGER NOT NULL,

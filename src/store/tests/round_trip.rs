@@ -56,7 +56,14 @@ fn ask() -> impl Gen<Value = Ask> {
     );
     let size =
         (of(select(Side::ALL)), of((1i64..=Quantity::MAX).prop_map(|units| Quantity::new(units).unwrap())), of(select(Product::ALL)));
-    let kind = (of(select(OrderType::ALL)), select(Validity::ALL), of(select(TestMode::ALL)), of(routed()));
+    let kind = (
+        of(select(OrderType::ALL)),
+        select(Validity::ALL),
+        of(select(TestMode::ALL)),
+        of(-Quantity::MAX..=Quantity::MAX),
+        of(any::<u32>()),
+        of(routed()),
+    );
     let exits = (of(exit_at()), of(exit_at()), of(0u32..1_440)).prop_map(|(trailing_step, break_even, minutes)| ExitExtras {
         trailing_step,
         break_even,
@@ -81,7 +88,9 @@ fn ask() -> impl Gen<Value = Ask> {
         trailing: prices.4,
         exits: prices.5,
         test_mode: kind.2,
-        route: kind.3.map(Arc::new),
+        target_position: kind.3,
+        cancel_after_s: kind.4,
+        route: kind.5.map(Arc::new),
     })
 }
 
@@ -148,10 +157,11 @@ proptest! {
         // Everything changes but what an order is called and where it came from.
         let ask = Ask {
             strategy: first.ask.strategy.clone(),
-            intent: first.ask.intent,
             exchange: first.ask.exchange,
             symbol: first.ask.symbol.clone(),
             test_mode: first.ask.test_mode,
+            target_position: first.ask.target_position,
+            cancel_after_s: first.ask.cancel_after_s,
             route: first.ask.route.clone(),
             ..then.ask
         };

@@ -62,6 +62,7 @@ impl Asking {
 struct Basket {
     client_id: Option<String>,
     idempotency_key: Option<String>,
+    policy: Option<String>,
     orders: Vec<OrderBody>,
 }
 
@@ -113,7 +114,7 @@ fn asking(
 }
 
 fn taken(state: &WebState, taken: &Taken) -> HttpResponse {
-    HttpResponse::Accepted().json(taken.answer(state, false))
+    HttpResponse::Accepted().json(taken.body(state, false))
 }
 
 /// One order; its fields stand beside `client_id` and `idempotency_key`.
@@ -134,7 +135,9 @@ pub(in crate::web) async fn basket(request: HttpRequest, payload: Payload, state
     }
     let asking =
         asking(&state, &request, Source::Dashboard, body.client_id.as_deref(), body.idempotency_key.as_deref(), &json.canonical())?;
-    Ok(taken(&state, &asking.send(&state, body.orders.into_iter().map(OrderBody::into_leg).collect()).await?))
+    let policy = body.policy;
+    let legs = body.orders.into_iter().map(|order| LegDraft { policy: policy.clone(), ..order.into_leg() });
+    Ok(taken(&state, &asking.send(&state, legs.collect()).await?))
 }
 
 /// A strategy's act by name. EXIT without orders, and FORCE_EXIT, close everything that it holds, at the market.

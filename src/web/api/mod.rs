@@ -2,14 +2,17 @@
 //! doors, under the name of their key.
 
 pub(super) mod alarms;
+pub(super) mod alert_routes;
 pub(super) mod approvals;
 pub(super) mod arming;
 pub(super) mod attention;
 pub(super) mod broker;
+pub(super) mod connect;
 pub(super) mod controls;
 pub(super) mod diagnostics;
 pub(super) mod exit_rules;
 pub(super) mod exits;
+pub(super) mod explain;
 pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
@@ -115,6 +118,10 @@ pub(super) struct OrderBody {
     exit_at: Option<String>,
     #[serde(deserialize_with = "text")]
     test_mode: Option<String>,
+    #[serde(deserialize_with = "text")]
+    target_position: Option<String>,
+    #[serde(deserialize_with = "text")]
+    cancel_after_s: Option<String>,
 }
 
 impl OrderBody {
@@ -145,6 +152,9 @@ impl OrderBody {
             break_even: self.break_even.or(leg.break_even),
             exit_at: self.exit_at.or(leg.exit_at),
             test_mode: self.test_mode.or(leg.test_mode),
+            target_position: self.target_position.or(leg.target_position),
+            cancel_after_s: self.cancel_after_s.or(leg.cancel_after_s),
+            policy: leg.policy,
             parent: leg.parent,
             route: leg.route,
             blocked: leg.blocked,

@@ -8,11 +8,11 @@
 //! Nothing is judged here. `null` and `""` mean absent; a list or an object where a text was meant becomes a sentence
 //! that refuses the leg, so that a row tells of it. Numbers keep their text (see [`crate::web::json`]).
 
-use chrono::{DateTime, Utc};
-use ordergate_actors::order::{LegDraft, MAX_LEGS, clean};
+use ordergate_actors::order::{LegDraft, MAX_LEGS, Routed};
 
+use super::fields::{Fields, unknown};
 use super::{Alert, Refusal};
-use crate::web::json::{Field, Json};
+use crate::web::json::Json;
 
 /// Fields of the whole alert; the last ones only tell people something.
 const TOP: &[&str] = &[
@@ -24,7 +24,10 @@ const TOP: &[&str] = &[
     "test_mode",
     "idempotency_key",
     "signal_time",
+    "seq",
+    "repeat",
     "validity",
+    "policy",
     "legs",
     "underlying",
     "expiry",
@@ -45,12 +48,17 @@ const LEG: &[&str] = &[
     "target",
     "trailing_type",
     "trailing_value",
+    "target_position",
+    "cancel_after_s",
     "trailing_step",
     "trailing_after",
     "break_even",
     "exit_at",
     "comment",
 ];
+
+/// How often a strategy that sends `repeat` may add to one position.
+const MOST_ADDS: u32 = 100;
 
 /// Reads an alert of this format.
 ///
@@ -64,7 +72,7 @@ pub(super) fn read(body: &Json) -> Result<Alert, Refusal> {
     if legs.len() > MAX_LEGS {
         return Err(Refusal::TooManyLegs(legs.len()));
     }
-    let mut whole = Reading { json: body, unreadable: Vec::new() };
+    let mut whole = Fields::of(body);
     let common = LegDraft {
         strategy: whole.text("strategy_name"),
         execution_type: whole.text("execution_type"),
@@ -72,21 +80,27 @@ pub(super) fn read(body: &Json) -> Result<Alert, Refusal> {
         product: whole.text("product_type"),
         validity: whole.text("validity"),
         test_mode: whole.text("test_mode"),
+        policy: whole.text("policy"),
         ..LegDraft::default()
     };
     let idempotency_key = whole.filled_in("idempotency_key");
     let signal_time = whole.time("signal_time");
+    let (seq, repeat) = (whole.count("seq"), whole.flag("repeat"));
     let mut ignored = unknown(body, TOP, "");
     for (index, leg) in legs.iter().enumerate() {
         ignored.extend(unknown(leg, LEG, &format!("legs[{index}].")));
     }
     ignored.truncate(20);
-    let common = LegDraft { unreadable: whole.unreadable, ..common };
-    Ok(Alert { format: "native", legs: legs.iter().map(|json| leg(json, &common)).collect(), idempotency_key, signal_time, ignored })
+    // Whoever says that it is meant again may add; how much, the limits say.
+    let route = repeat.then(|| Routed { route: "".into(), version: 0, adds: MOST_ADDS, trades_per_day: None, approval: false });
+    let common = LegDraft { unreadable: whole.unreadable, route, ..common };
+    let legs = legs.iter().map(|json| leg(json, &common)).collect();
+    Ok(Alert { format: "native", legs, idempotency_key, signal_time, seq, repeat, ignored })
 }
 
 fn leg(json: &Json, common: &LegDraft) -> LegDraft {
-    let mut fields = Reading { json, unreadable: common.unreadable.clone() };
+    let mut fields = Fields::of(json);
+    fields.unreadable.clone_from(&common.unreadable);
     if !matches!(json, Json::Object(_)) {
         fields.unreadable.push("a leg is no object".to_owned());
     }
@@ -111,74 +125,22 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         break_even: fields.text("break_even"),
         exit_at: fields.text("exit_at"),
         test_mode: common.test_mode.clone(),
+        target_position: fields.text("target_position"),
+        cancel_after_s: fields.text("cancel_after_s"),
+        policy: common.policy.clone(),
         parent: None,
-        route: None,
+        route: common.route.clone(),
         blocked: None,
         unreadable: Vec::new(),
     };
     LegDraft { unreadable: fields.unreadable, ..draft }
 }
 
-fn unknown(json: &Json, known: &[&str], at: &str) -> Vec<String> {
-    let Json::Object(fields) = json else { return Vec::new() };
-    fields.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("{at}{}", clean(key, 40))).collect()
-}
-
-struct Reading<'a> {
-    json: &'a Json,
-    unreadable: Vec<String>,
-}
-
-impl Reading<'_> {
-    fn text(&mut self, key: &'static str) -> Option<String> {
-        match self.json.field(key) {
-            Field::Absent => None,
-            Field::Text(text) => Some(text),
-            Field::Wrong(kind) => {
-                self.unreadable.push(format!("{key} is {kind}; a text or a number is needed"));
-                None
-            }
-        }
-    }
-
-    /// A text that must not be an unresolved placeholder: it would be the same for every alert.
-    fn filled_in(&mut self, key: &'static str) -> Option<String> {
-        let text = self.text(key)?;
-        if text.contains("{{") || text.contains("}}") {
-            self.unreadable.push(format!("{key} is the unresolved placeholder {:?}", clean(&text, 60)));
-            return None;
-        }
-        Some(text.trim().to_owned())
-    }
-
-    fn time(&mut self, key: &'static str) -> Option<DateTime<Utc>> {
-        let text = self.filled_in(key)?;
-        let time = time(&text);
-        if time.is_none() {
-            self.unreadable.push(format!("{key} {:?} is neither RFC 3339 nor seconds or milliseconds since 1970", clean(&text, 40)));
-        }
-        time
-    }
-}
-
-/// From here on a number counts milliseconds: as seconds it would be the year 5138.
-const MILLIS_FROM: i64 = 100_000_000_000;
-
-fn time(text: &str) -> Option<DateTime<Utc>> {
-    if let Ok(number) = text.parse::<i64>() {
-        return match number {
-            1..MILLIS_FROM => DateTime::from_timestamp(number, 0),
-            MILLIS_FROM.. => DateTime::from_timestamp_millis(number),
-            _ => None,
-        };
-    }
-    DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::web::json::Bounds;
+    use chrono::{DateTime, Utc};
     use ordergate_actors::order::Amount;
     use ordergate_actors::order::validate::{self, Bounds as Most};
     use proptest::prelude::{any, prop_assert, proptest};
@@ -188,7 +150,10 @@ mod tests {
     }
 
     fn alert(text: &str) -> Alert {
-        super::super::read(&json(text)).unwrap()
+        match super::super::read(&json(text), super::super::tests::now()).unwrap() {
+            super::super::Read::Orders(alert) => alert,
+            other @ super::super::Read::Readings(_) => panic!("{other:?}"),
+        }
     }
 
     fn violations(leg: &LegDraft) -> String {
@@ -246,10 +211,10 @@ mod tests {
     #[test]
     fn shapes_that_are_not_known() {
         for text in ["[]", "5", "{}", r#"{"legs":{}}"#, r#"{"legs":[]}"#, r#"{"legs":null}"#] {
-            assert_eq!(super::super::read(&json(text)).unwrap_err().code(), "unknown_shape", "{text}");
+            assert_eq!(super::super::read(&json(text), super::super::tests::now()).unwrap_err().code(), "unknown_shape", "{text}");
         }
         let many = format!(r#"{{"legs":[{}]}}"#, vec!["{}"; 101].join(","));
-        assert_eq!(super::super::read(&json(&many)), Err(Refusal::TooManyLegs(101)));
+        assert_eq!(super::super::read(&json(&many), super::super::tests::now()), Err(Refusal::TooManyLegs(101)));
     }
 
     #[test]
@@ -261,7 +226,7 @@ mod tests {
         #[test]
         fn prop_no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             if let Some(json) = std::str::from_utf8(&bytes).ok().and_then(|text| Json::parse(text, Bounds { depth: 8, keys: 50 }).ok()) {
-                let _any = super::super::read(&json);
+                let _any = super::super::read(&json, super::super::tests::now());
             }
         }
 

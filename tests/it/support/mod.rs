@@ -80,7 +80,7 @@ pub(crate) struct House {
     pub clock: Arc<TokioClock>,
     http: reqwest::Client,
     server: actix_web::dev::ServerHandle,
-    directory: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
 }
 
 /// An answer, read.

@@ -12,5 +12,7 @@ mod lost_messages;
 mod market_orders;
 mod outstanding;
 mod panics;
+mod policies;
 mod recovery;
 mod resend;
+mod targets;

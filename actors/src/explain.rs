@@ -1,0 +1,231 @@
+//! What would become of a signal, by the very functions that judge real ones: the reading, risk, the guard, and the adapter's
+//! request. Nothing is written and nothing is sent. What it cannot know it says.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::broker::place::prepare;
+use crate::guard::{Candidate, GuardActor, verdict};
+use crate::ingress::{ReadLeg, read_leg};
+use crate::line::{Desk, Line};
+use crate::order::{Amount, Ask, BasketId, CommandId, GateVerdict, OrderRecord, Policy, SignalDraft, Status, Tag, Terms, validate};
+use crate::persistence::broker_tag;
+use crate::plan::Aim;
+use crate::risk::{Judgement, RiskActor, whole_terms};
+
+/// What would become of a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Fate {
+    /// It would be sent.
+    WouldGo,
+    /// It would wait.
+    WouldWait,
+    /// It would be refused.
+    Refused,
+    /// Nothing would be to do for it.
+    NothingToDo,
+}
+
+/// One leg, explained.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explained {
+    /// Which one, from 0.
+    pub leg: u16,
+    /// What would become of it.
+    pub fate: Fate,
+    /// Why, as a code.
+    pub tag: Option<Tag>,
+    /// Why, with the numbers.
+    pub reason: Option<String>,
+    /// What was read of it, as it would stand in its row.
+    pub ask: Ask,
+    /// Every gate that was asked, in order.
+    pub gates: Vec<GateVerdict>,
+    /// What would be sent.
+    pub terms: Option<Terms>,
+    /// The exact request, as the adapter would send it now.
+    pub request: Option<String>,
+    /// What cannot be known before it comes.
+    pub unknown: Vec<String>,
+}
+
+impl Explained {
+    fn ends(&mut self, fate: Fate, tag: Option<Tag>, reason: String) {
+        (self.fate, self.tag, self.reason) = (fate, tag, Some(reason));
+    }
+}
+
+/// Explains every leg of a signal, as if it came now.
+#[must_use]
+pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: DateTime<Utc>) -> Vec<Explained> {
+    let (risk, guard) = (RiskActor::new(Arc::clone(line), Arc::clone(desk)), GuardActor::new(Arc::clone(line), Arc::clone(desk)));
+    let mut legs: Vec<(OrderRecord, Explained)> = (0u16..)
+        .zip(&draft.legs)
+        .map(|(leg, sent)| {
+            let ReadLeg { ask, refused, .. } = read_leg(line, &draft.client_id, sent, now);
+            let order = as_registered(line, draft, leg, ask, now);
+            let mut explained = begin(&order, refused.as_ref());
+            match refused {
+                Some((tag, reason)) => explained.ends(Fate::Refused, Some(tag), reason),
+                None => return judged(&risk, order, explained, now),
+            }
+            (order, explained)
+        })
+        .collect();
+    ask_the_guard(&guard, &mut legs, now);
+    for (order, explained) in &mut legs {
+        let Some(terms) = explained.terms.clone().filter(|_| explained.fate != Fate::Refused) else { continue };
+        let max_age = chrono::TimeDelta::from_std(desk.settings.waits.quote_max_age).unwrap_or(chrono::TimeDelta::MAX);
+        match prepare(line, desk, (order, &terms), max_age, now) {
+            Ok(prepared) => explained.request = Some(prepared.request),
+            Err((tag, reason)) => explained.ends(Fate::Refused, Some(tag), reason),
+        }
+    }
+    let policy = draft.legs.iter().find_map(validate::policy);
+    if policy != Some(Policy::BestEffort) {
+        fall_together(&mut legs);
+    }
+    if let Some(policy) = policy.filter(|policy| *policy != Policy::BestEffort) {
+        legs.iter_mut().for_each(|(_, leg)| leg.unknown.push(format!("{policy}: when it is its turn depends on what the others fill")));
+    }
+    legs.into_iter().map(|(_, explained)| explained).collect()
+}
+
+/// The row that the leg would have, if it came next.
+fn as_registered(line: &Line, draft: &SignalDraft, leg: u16, ask: Ask, now: DateTime<Utc>) -> OrderRecord {
+    let (last, seq) = line.view.read(&draft.client_id, |book| (book.last_number(), book.seq())).unwrap_or_default();
+    let number = last + 1 + u64::from(leg);
+    OrderRecord {
+        client_id: draft.client_id.clone(),
+        // No order has it: names are drawn from the end where time stands in front.
+        command_id: CommandId(Uuid::from_u128(u128::from(leg))),
+        number,
+        signal_id: draft.signal_id,
+        leg,
+        basket_id: BasketId(draft.signal_id.0),
+        parent_command_id: draft.legs.get(usize::from(leg)).and_then(|leg| leg.parent),
+        source: draft.source,
+        user: Arc::from(draft.user.as_str()),
+        ask,
+        status: Status::Created,
+        tag: None,
+        reason: None,
+        broker_tag: broker_tag(&line.tag_prefix, number),
+        broker_order_id: None,
+        filled_quantity: 0,
+        average_price: None,
+        traded_quantity: 0,
+        traded_value: Amount::ZERO,
+        cancel_wanted: None,
+        modifications: 0,
+        high_water: None,
+        pending: None,
+        signal_time: draft.signal_time.unwrap_or(draft.received_at),
+        created_at: now,
+        updated_at: now,
+        sent_at: None,
+        seq,
+    }
+}
+
+fn begin(order: &OrderRecord, refused: Option<&(Tag, String)>) -> Explained {
+    let reading = GateVerdict {
+        gate: "ingress.validation".to_owned(),
+        passed: refused.is_none(),
+        input: refused.map_or_else(|| "every field could be read".to_owned(), |(_, reason)| reason.clone()),
+        limit: "complete, valid, and an instrument of today".to_owned(),
+    };
+    Explained {
+        leg: order.leg,
+        fate: Fate::WouldGo,
+        tag: None,
+        reason: None,
+        ask: order.ask.clone(),
+        gates: vec![reading],
+        terms: None,
+        request: None,
+        unknown: vec![
+            "whether this very signal was here before is looked up when it comes; the broker tag counts the orders until then".to_owned(),
+        ],
+    }
+}
+
+/// What risk says. What has to be worked out first is worked out, and judged as what it becomes.
+fn judged(risk: &RiskActor, mut order: OrderRecord, mut leg: Explained, now: DateTime<Utc>) -> (OrderRecord, Explained) {
+    let mut judgement = risk.judge_one(&order, now, None);
+    if let Judgement::Step(Aim::Go(shot)) = judgement {
+        leg.gates.push(GateVerdict {
+            gate: "plan.target".to_owned(),
+            passed: true,
+            input: shot.reason.clone(),
+            limit: format!("{} {} {}", shot.intent, shot.side, shot.quantity),
+        });
+        order.ask.intent = Some(shot.intent);
+        (order.ask.side, order.ask.quantity, order.ask.product) = (Some(shot.side), Some(shot.quantity), Some(shot.product));
+        leg.ask = order.ask.clone();
+        judgement = risk.judge_one(&order, now, None);
+    }
+    let said = match &judgement {
+        Judgement::Clear { gates, .. } | Judgement::Refuse { gates, .. } if !gates.is_empty() => gates.clone(),
+        _ => risk.verdicts(&order, now),
+    };
+    leg.gates.extend(said);
+    match judgement {
+        Judgement::Clear { terms, note, .. } => (leg.terms, leg.reason) = (Some(terms), note),
+        Judgement::Refuse { tag, reason, .. } => leg.ends(Fate::Refused, Some(tag), reason),
+        Judgement::End { tag, reason } => leg.ends(Fate::NothingToDo, Some(tag), reason),
+        Judgement::Wait { reason } => leg.ends(Fate::WouldWait, None, reason),
+        Judgement::Held { reason } | Judgement::Ask { reason } => {
+            leg.terms = whole_terms(&order);
+            leg.ends(Fate::WouldWait, None, reason);
+        }
+        Judgement::Quote => {
+            leg.terms = whole_terms(&order);
+            leg.unknown
+                .push("its value: a fresh quote would be asked for first, and the limit on an order's value judged with it".to_owned());
+            leg.ends(Fate::WouldWait, None, "a fresh quote would be asked for first".to_owned());
+        }
+        Judgement::Step(step) => {
+            let words = match step {
+                Aim::Reverse(_, reason) => format!("{reason}; it waits for the proof that the position is flat"),
+                Aim::Clear(orders, reason) => format!("{reason}: {} orders of the strategy would be cancelled first", orders.len()),
+                Aim::Wait(reason) | Aim::End(_, reason) => reason,
+                Aim::Go(shot) => shot.reason,
+            };
+            leg.unknown.push("what it comes to then depends on what fills meanwhile".to_owned());
+            leg.ends(Fate::WouldWait, None, words);
+        }
+    }
+    (order, leg)
+}
+
+/// What the guard says of all that risk would let through, together.
+fn ask_the_guard(guard: &GuardActor, legs: &mut [(OrderRecord, Explained)], now: DateTime<Utc>) {
+    let blocks = {
+        let cleared = legs.iter().filter_map(|(order, leg)| Some(Candidate { order, terms: leg.terms.as_ref()? }));
+        guard.judge_basket(&cleared.collect::<Vec<_>>(), now)
+    };
+    let cleared = legs.iter_mut().map(|(_, leg)| leg).filter(|leg| leg.terms.is_some());
+    for (leg, block) in cleared.zip(blocks) {
+        leg.gates.push(verdict(block.as_ref()));
+        if let Some(block) = block {
+            leg.ends(Fate::Refused, Some(block.tag), block.reason);
+        }
+    }
+}
+
+/// Entries of a basket stand and fall together at every gate.
+fn fall_together(legs: &mut [(OrderRecord, Explained)]) {
+    let cause = legs.iter().find(|(order, leg)| leg.fate == Fate::Refused && !order.is_exit());
+    let Some((number, tag, reason)) = cause.map(|(order, leg)| (order.leg + 1, leg.tag, leg.reason.clone().unwrap_or_default())) else {
+        return;
+    };
+    for (_, leg) in legs.iter_mut().filter(|(order, leg)| leg.fate != Fate::Refused && !order.is_exit()) {
+        (leg.request, leg.terms) = (None, None);
+        leg.ends(Fate::Refused, tag, format!("leg {number} of this basket would be refused: {reason}"));
+    }
+}

@@ -1,0 +1,217 @@
+//! What a TARGET comes to: the one order that leads from what its strategy holds and has working to the position that it
+//! names. Pure.
+//!
+//! Everything that may still fill counts as filled, so that the same target twice never overshoots. What works in the wrong
+//! direction is out of the way before anything is sent. Nothing is sent on a guess: while an order is in doubt, or its trades
+//! are outstanding, the target waits.
+
+use super::reverse::{Reverse, is_flat};
+use crate::order::{CommandId, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Source, Tag};
+use crate::persistence::Book;
+use crate::watcher::Findings;
+
+/// The order that leads to a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shot {
+    /// ENTRY from flat, ADJUST to add, EXIT to take out.
+    pub intent: Intent,
+    /// BUY or SELL.
+    pub side: Side,
+    /// Units.
+    pub quantity: Quantity,
+    /// MIS, NRML or CNC.
+    pub product: Product,
+    /// From which numbers.
+    pub reason: String,
+}
+
+/// What is to be done for a target now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    /// The order itself becomes this.
+    Go(Shot),
+    /// It ends here: nothing is to do, or not by this order.
+    End(Tag, String),
+    /// Nothing yet.
+    Wait(String),
+    /// Entries of the same strategy work the other way: they are cancelled first.
+    Clear(Vec<CommandId>, String),
+    /// The position is left first, and the order waits for the proof that it is flat.
+    Reverse(Reverse, String),
+}
+
+/// One order of the strategy that may still fill here.
+struct Working<'a> {
+    order: &'a OrderRecord,
+    /// What it would add to the position.
+    adds: i64,
+}
+
+impl Working<'_> {
+    /// Whether it is sent, and nobody has asked for its end: it fills, or rests.
+    fn is_decided(&self) -> bool {
+        self.order.status.is_at_broker() && self.order.cancel_wanted.is_none()
+    }
+}
+
+/// Works it out. `reversal` is the plan that the order waits for, if it has one.
+#[must_use]
+pub fn aim(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findings: &Findings, reversal: Option<&Reverse>) -> Aim {
+    let Some(target) = order.ask.target_position else {
+        return Aim::End(Tag::ValidationFailed, "target_position must be given".to_owned());
+    };
+    if let Some(newer) = newer_signal(order, instrument, book) {
+        return Aim::End(Tag::Superseded, format!("order {} is newer and speaks of the same position", newer.command_id));
+    }
+    let strategy = &order.ask.strategy;
+    let key = match key(order, instrument, book) {
+        Ok(Some(key)) => key,
+        Ok(None) => return Aim::End(Tag::AtTarget, format!("{strategy} holds nothing in {instrument} and has nothing working there")),
+        Err(reason) => return Aim::End(Tag::ValidationFailed, reason),
+    };
+    let held = book.held(strategy, &key).net;
+    if order.is_test() {
+        return mock(order, &key, target, held);
+    }
+    if let Some(owed) = book.owed_in(instrument).find(|owed| owed.ask.strategy == *strategy) {
+        return Aim::Wait(format!("what order {} of {strategy} filled is not settled yet", owed.command_id));
+    }
+    let working = match working(order, &key, book) {
+        Ok(working) => working,
+        Err(reason) => return Aim::Wait(reason),
+    };
+    let projected = working.iter().map(|open| open.adds).fold(held, i64::saturating_add);
+    let Some(want) = Side::of_net(target.saturating_sub(projected)) else {
+        return there(strategy.as_str(), &key, held, target, &working);
+    };
+    if let Some(aim) = out_of_the_way(&working, want) {
+        return aim;
+    }
+    if let Some(open) = working.iter().find(|open| !open.is_decided() || open.order.is_in_doubt()) {
+        return Aim::Wait(format!("order {} of {strategy} there is not settled yet", open.order.command_id));
+    }
+    let numbers = format!("{strategy} holds {held} {key}, {} are working, the target is {target}", projected - held);
+    let shot = |intent| match Quantity::new(target.abs_diff(projected).try_into().unwrap_or(i64::MAX)) {
+        Some(quantity) => Aim::Go(Shot { intent, side: want, quantity, product: key.product, reason: numbers.clone() }),
+        None => Aim::End(Tag::RiskLimitsExceeded, format!("{numbers}: more than one order can be for")),
+    };
+    if held.signum() != -want.sign() {
+        if let Some(reason) = reversal.and_then(|reversal| is_flat(reversal, book, findings).err()) {
+            return Aim::Wait(reason);
+        }
+        return shot(if projected == 0 { Intent::Entry } else { Intent::Adjust });
+    }
+    if target == 0 || target.signum() == held.signum() {
+        return shot(Intent::Exit);
+    }
+    if reversal.is_some() || projected == 0 {
+        return Aim::Wait(format!("{held} {key} are being left first"));
+    }
+    let reverse = Reverse::of(order, key, held, book, findings);
+    Aim::Reverse(reverse, format!("{numbers}: out of {held} first, and then to {target}"))
+}
+
+/// Whether a TARGET only takes out of what its strategy holds: like an exit, it has no time to live.
+#[must_use]
+pub fn only_reduces(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> bool {
+    let Some((target, product)) = order.ask.target_position.zip(order.ask.product) else { return order.is_exit() };
+    let held = book.held(&order.ask.strategy, &HoldingKey { instrument: instrument.clone(), product }).net;
+    order.is_exit() || (target.signum() == held.signum() && target.abs() < held.abs())
+}
+
+/// A later signal for the same position: what it says is what is wanted now. The engine's own exits say nothing of that.
+fn newer_signal<'a>(order: &OrderRecord, instrument: &InstrumentKey, book: &'a Book) -> Option<&'a OrderRecord> {
+    let speaks = |later: &&std::sync::Arc<OrderRecord>| {
+        (later.is_exit() || later.ask.target_position.is_some())
+            && later.ask.strategy == order.ask.strategy
+            && later.is_for(instrument)
+            && later.ask.product.zip(order.ask.product).is_none_or(|(theirs, mine)| theirs == mine)
+            && later.basket_id != order.basket_id
+            && later.source != Source::System
+            && later.parent_command_id.is_none()
+            && later.is_test() == order.is_test()
+            && later.tag != Some(Tag::ValidationFailed)
+    };
+    book.after(order.number).find(speaks).map(|order| &**order)
+}
+
+/// The position that is meant. A TARGET of 0 may leave the product to what is held, or works.
+fn key(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Result<Option<HoldingKey>, String> {
+    let strategy = &order.ask.strategy;
+    let of = |product| HoldingKey { instrument: instrument.clone(), product };
+    if let Some(product) = order.ask.product {
+        return Ok(Some(of(product)));
+    }
+    let held = book.holdings_of(strategy).filter(|(key, _)| key.instrument == *instrument).map(|(key, _)| key.product);
+    let working = book.open_of(strategy).filter(|open| open.command_id != order.command_id && open.is_for(instrument));
+    let mut products: Vec<Product> = held.chain(working.filter_map(|open| open.ask.product)).collect();
+    products.sort_unstable();
+    products.dedup();
+    match products.as_slice() {
+        [] => Ok(None),
+        [product] => Ok(Some(of(*product))),
+        _ => Err(format!("product_type: {strategy} is in {instrument} in more than one product; name the one that shall be flat")),
+    }
+}
+
+/// The strategy's other orders there: those at the broker, and those that stand before this one.
+fn working<'a>(order: &'a OrderRecord, key: &HoldingKey, book: &'a Book) -> Result<Vec<Working<'a>>, String> {
+    let mut found = Vec::new();
+    for open in book.open_of(&order.ask.strategy) {
+        let is_other_product = open.ask.product.is_some_and(|product| product != key.product);
+        if open.command_id == order.command_id || open.is_test() || !open.is_for(&key.instrument) || is_other_product {
+            continue;
+        }
+        // A later one waits for this one, but for an exit.
+        let waits_for_me = !open.status.is_at_broker() && open.number > order.number;
+        if waits_for_me && (!open.is_exit() || open.is_unaimed()) {
+            continue;
+        }
+        // What it is for is not known yet: an exit without a size, a target that nobody has aimed.
+        let (Some(side), Some(_)) = (open.ask.side, open.ask.quantity) else {
+            return Err(format!("order {} of {} there is not decided yet", open.command_id, order.ask.strategy));
+        };
+        found.push(Working { order: open, adds: side.sign() * open.unfilled() });
+    }
+    Ok(found)
+}
+
+fn there(strategy: &str, key: &HoldingKey, held: i64, target: i64, working: &[Working<'_>]) -> Aim {
+    if let Some(open) = working.iter().find(|open| !open.is_decided()) {
+        return Aim::Wait(format!("order {} of {strategy} there is not settled yet", open.order.command_id));
+    }
+    let words = match working.first() {
+        None => format!("{strategy} holds {held} {key}, and that is the target"),
+        Some(open) => format!("{strategy} holds {held} {key}, and order {} works for the rest to {target}", open.order.command_id),
+    };
+    Aim::End(Tag::AtTarget, words)
+}
+
+/// What moves away from the target: entries are cancelled, exits are left to end.
+fn out_of_the_way(working: &[Working<'_>], want: Side) -> Option<Aim> {
+    let against: Vec<&Working<'_>> = working.iter().filter(|open| open.adds.signum() == -want.sign()).collect();
+    let first = against.first()?;
+    let entries: Vec<CommandId> = against
+        .iter()
+        .filter(|open| !open.order.is_exit() && open.order.cancel_wanted.is_none())
+        .map(|open| open.order.command_id)
+        .collect();
+    let reason = format!("order {} works the other way", first.order.command_id);
+    Some(if entries.is_empty() { Aim::Wait(reason) } else { Aim::Clear(entries, reason) })
+}
+
+/// A mock order moves nothing: it goes the straight way.
+fn mock(order: &OrderRecord, key: &HoldingKey, target: i64, held: i64) -> Aim {
+    let strategy = &order.ask.strategy;
+    let far = target.saturating_sub(held);
+    let Some((side, quantity)) = Side::of_net(far).zip(Quantity::new(far.abs())) else {
+        return there(strategy.as_str(), key, held, target, &[]);
+    };
+    let reason = format!("a mock: {strategy} holds {held} {key}, the target is {target}");
+    let intent = if held.signum() == -side.sign() { Intent::Exit } else { Intent::Entry };
+    Aim::Go(Shot { intent, side, quantity, product: key.product, reason })
+}
+
+#[cfg(test)]
+#[path = "target_tests.rs"]
+mod tests;

@@ -1,0 +1,285 @@
+//! Alerts one after the other: what a source has sent is written down before its orders are handed over, and the next
+//! alert is read only when these are on disk. So two alerts of one second are judged in the order in which they came, and a
+//! restart between them forgets nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use ordergate_actors::order::{Blocked, ClientId, IdempotencyKey, SignalDraft, SignalId, Source as Sender, Tag};
+use ordergate_actors::persistence::{Keep, Level, Outcome, Slot};
+use ordergate_actors::routes::{Place, Reading, Sequence, Step};
+
+use super::auth::body_hash;
+use super::formats::{Alert, Read};
+use super::problem::Problem;
+use super::routing::{self, Link, Routing, sequence_slot};
+use super::settings::Source;
+use super::state::WebState;
+use super::submission::{Handed, Taken, hand_over};
+
+/// How long the next alert waits for the orders of this one to be on disk.
+const REGISTERED_WITHIN: Duration = Duration::from_secs(1);
+
+/// An alert that was read, with all that its signals carry.
+#[derive(Debug, Clone)]
+pub(super) struct Incoming {
+    pub client_id: ClientId,
+    pub source: Source,
+    pub read: Read,
+    /// The key of the header.
+    pub key: Option<IdempotencyKey>,
+    pub body_hash: [u8; 32],
+}
+
+/// What became of an alert.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub taken: Vec<Taken>,
+    pub notes: Vec<String>,
+    /// The routes that took it.
+    pub routes: Vec<String>,
+}
+
+/// Takes an alert to its decision. Runs to its end, whoever waits for it.
+pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Done, Problem> {
+    let Incoming { client_id, source, read, key, body_hash } = incoming;
+    let (seq, is_chained) = match &read {
+        Read::Orders(alert) => (alert.seq, false),
+        Read::Readings(readings) => (readings.iter().find_map(|reading| reading.seq), readings.iter().any(|one| one.position.is_some())),
+    };
+    let turn = if seq.is_some() || is_chained { Some(state.chain.lock().await) } else { None };
+    let mut done = Done { taken: Vec::new(), notes: Vec::new(), routes: Vec::new() };
+    let counted = match seq {
+        Some(seq) => Some(count(&state, &client_id, &source.name, seq, &mut done.notes).await?),
+        None => None,
+    };
+    let base = SignalDraft {
+        client_id: client_id.clone(),
+        signal_id: SignalId(state.engine.line().ids.next()),
+        source: Sender::Webhook,
+        user: source.name.clone(),
+        idempotency_key: key,
+        body_hash,
+        replay_window_ms: source.replay_window_ms,
+        received_at: state.now(),
+        signal_time: None,
+        legs: Vec::new(),
+    };
+    let mut handed = Vec::new();
+    // Of a list each share goes for itself: one that finds no route must not keep the others.
+    let mut lost: Option<Problem> = None;
+    match read {
+        Read::Orders(alert) => handed.push(hand_over(&state, of_alert(alert, &source.name, base))?),
+        Read::Readings(readings) => {
+            let several = readings.len() > 1;
+            let mut made: BTreeMap<String, u32> = BTreeMap::new();
+            for reading in readings {
+                let routing = match routing::route(&state, &client_id, &source.name, &reading, counted.as_ref()) {
+                    Ok(routing) => routing,
+                    Err(problem) => {
+                        done.notes.push(format!("{}: not taken, {}", reading.called(), problem.detail()));
+                        lost = lost.or(Some(problem));
+                        continue;
+                    }
+                };
+                let orders = made.entry(routing.route.name.clone()).or_default();
+                if *orders >= routing.route.max_orders {
+                    done.notes.push(format!("{}: not taken, route {} takes {orders} of one alert", reading.called(), routing.route.name));
+                    continue;
+                }
+                *orders += 1;
+                let draft = SignalDraft { signal_id: SignalId(state.engine.line().ids.next()), ..base.clone() };
+                let one = of_reading(&state, &source.name, &reading, routing, draft, several, &mut done).await?;
+                if turn.is_some() {
+                    registered(&state, &client_id, one.signal_id()).await;
+                }
+                handed.push(one);
+            }
+        }
+    }
+    drop(turn);
+    if handed.is_empty()
+        && let Some(problem) = lost
+    {
+        return Err(problem);
+    }
+    tell_untaken(&state, &client_id, &source.name, &done.notes);
+    let mut failed = None;
+    for one in handed {
+        match one.decided(&state).await {
+            Ok(taken) => done.taken.push(taken),
+            Err(problem) => {
+                done.notes.push(problem.to_string());
+                failed = failed.or(Some(problem));
+            }
+        }
+    }
+    // Once a row of it exists the answer tells of that row.
+    match failed.filter(|_| done.taken.is_empty()) {
+        Some(problem) => Err(problem),
+        None => Ok(done),
+    }
+}
+
+/// What an alert left out for its bound stands in the journal: its sender never reads our answer.
+fn tell_untaken(state: &WebState, client_id: &ClientId, source: &str, notes: &[String]) {
+    let untaken: Vec<&str> = notes.iter().filter(|note| note.contains(": not taken, ")).map(String::as_str).collect();
+    if !untaken.is_empty() {
+        let text = ordergate_actors::order::clean(&format!("of an alert of {source}: {}", untaken.join("; ")), 600);
+        state.engine.line().alarm(Some(client_id), "ALARM_ALERT_CAPPED", Level::Warn, None, text);
+    }
+}
+
+/// An alert that names its orders. One that says when it was made, or its number, is the same for ever; one that says
+/// neither is the same as an identical one within the window.
+fn of_alert(alert: Alert, source: &str, base: SignalDraft) -> SignalDraft {
+    let own = |text: &str| IdempotencyKey::parse(text.trim()).ok();
+    let carried = (alert.signal_time.is_some() || alert.seq.is_some()).then(|| {
+        let hash: String = base.body_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("derived:{source}:{hash}")
+    });
+    SignalDraft {
+        idempotency_key: base
+            .idempotency_key
+            .or_else(|| alert.idempotency_key.as_deref().and_then(own))
+            .or_else(|| carried.as_deref().and_then(own)),
+        replay_window_ms: if alert.repeat { 0 } else { base.replay_window_ms },
+        signal_time: alert.signal_time,
+        legs: alert.legs,
+        ..base
+    }
+}
+
+/// Writes down where a reading stands in its chain, then hands its order over.
+async fn of_reading(
+    state: &WebState,
+    source: &str,
+    reading: &Reading,
+    routing: Routing,
+    base: SignalDraft,
+    several: bool,
+    done: &mut Done,
+) -> Result<Handed, Problem> {
+    let Routing { route, planned, held, place, key, instrument, .. } = routing;
+    let mut leg = planned.leg;
+    done.notes.extend(planned.notes);
+    done.routes.push(route.name.clone());
+    // A test stands in no chain: it must not tell the next alert where the strategy is.
+    if let Some(link) = place.filter(|_| reading.test_mode.is_none()) {
+        let mut words = match &link.step {
+            Step::Missed(words) => Some(words.clone()),
+            Step::Next | Step::Same | Step::Overtaken(_) => None,
+        };
+        if let Some(before) = planned.before.filter(|before| matches!(link.step, Step::Next | Step::Missed(_)) && *before != held) {
+            let what = instrument.map_or_else(|| "it".to_owned(), |key| key.to_string());
+            let more =
+                format!("it says that {} held {before} of {what} before it, and it holds {held}, orders under way counted", route.strategy);
+            words = Some(words.map_or_else(|| more.clone(), |words| format!("{words}; {more}")));
+        }
+        if let Step::Overtaken(words) = &link.step {
+            leg.blocked = Some(Blocked { tag: Tag::Superseded, reason: words.clone() });
+        }
+        if let Some(words) = &words {
+            done.notes.push(format!("an alert was missed: {words}"));
+        }
+        note_place(state, &base.client_id, source, &route.name, reading, link, words).await?;
+    }
+    let by_header = base.idempotency_key.filter(|_| !several);
+    let key = by_header.or_else(|| key.as_deref().and_then(|key| IdempotencyKey::parse(key).ok()));
+    // Of a list each share is a signal of its own: what makes it the same is its name and its day, not the list around it.
+    let body_hash = reading.once.as_ref().map_or(base.body_hash, |once| body_hash(once));
+    let draft = SignalDraft {
+        replay_window_ms: if reading.repeat { 0 } else { base.replay_window_ms },
+        idempotency_key: key,
+        body_hash,
+        signal_time: reading.made_at,
+        legs: vec![leg],
+        ..base
+    };
+    hand_over(state, draft)
+}
+
+/// Writes the chain after an alert. A missed or a late one is a warning.
+async fn note_place(
+    state: &WebState,
+    client_id: &ClientId,
+    source: &str,
+    route: &str,
+    reading: &Reading,
+    link: Link,
+    missed: Option<String>,
+) -> Result<(), Problem> {
+    let called = ordergate_actors::order::clean(&reading.called(), 60);
+    let (event, level, words) = match (&link.step, missed) {
+        (Step::Same, _) => return Ok(()),
+        (Step::Overtaken(words), _) => ("ALARM_ALERT_LATE", Level::Warn, words.clone()),
+        (_, Some(words)) => ("ALARM_ALERT_MISSED", Level::Warn, words),
+        (Step::Next | Step::Missed(_), None) => ("ALERT_CHAIN", Level::Info, "the chain goes on".to_owned()),
+    };
+    let reason = format!("an alert of {source} for {called} (route {route}): {words}");
+    keep(state, client_id, link.slot, link.basis, &link.after, event, level, reason, source).await
+}
+
+/// Counts a numbered alert in.
+async fn count(state: &WebState, client_id: &ClientId, source: &str, seq: u64, notes: &mut Vec<String>) -> Result<Sequence, Problem> {
+    let slot = sequence_slot(source);
+    let kept = state.engine.read(client_id, |book| book.kept(&slot).cloned()).flatten();
+    let before: Option<Sequence> = kept.as_ref().and_then(|kept| kept.read().ok());
+    let (place, after) = Sequence::after(before.as_ref(), seq);
+    let last = before.as_ref().map_or(0, |before| before.last);
+    let words = match place {
+        Place::First | Place::Next => None,
+        Place::Gap(from, to) if from == to => Some(format!("number {from} of {source} did not come; {seq} came after {last}")),
+        Place::Gap(from, to) => Some(format!("numbers {from} to {to} of {source} did not come; {seq} came after {last}")),
+        Place::Late => Some(format!("number {seq} of {source} came late, after {last}")),
+        Place::Again => Some(format!("number {seq} of {source} came again, or is older than all that was counted; the last is {last}")),
+    };
+    let (event, level) = if words.is_some() { ("ALARM_SEQUENCE", Level::Warn) } else { ("SOURCE_COUNTED", Level::Info) };
+    let reason = words.clone().unwrap_or_else(|| format!("number {seq} of {source}"));
+    notes.extend(words);
+    keep(state, client_id, slot, kept.map_or(0, |kept| kept.seq), &after, event, level, reason, source).await?;
+    Ok(after)
+}
+
+#[expect(clippy::too_many_arguments, reason = "a journal row has so many parts")]
+async fn keep<T: serde::Serialize>(
+    state: &WebState,
+    client_id: &ClientId,
+    slot: Slot,
+    basis: u64,
+    value: &T,
+    event: &'static str,
+    level: Level,
+    reason: String,
+    who: &str,
+) -> Result<(), Problem> {
+    let unwritten = || Problem::unavailable("not_written", "what this source has sent so far could not be written down");
+    let keep = Keep {
+        client_id: Some(client_id.clone()),
+        slot,
+        value: None,
+        basis: Some(basis),
+        event,
+        level,
+        reason: ordergate_actors::order::clean(&reason, 500).into(),
+        who: who.into(),
+        command_id: None,
+    };
+    match state.engine.keep(keep.with(value).map_err(|_| unwritten())?).await? {
+        Outcome::Applied(_) => Ok(()),
+        Outcome::NotApplied(_) => Err(unwritten()),
+    }
+}
+
+/// Waits until the signal's orders are in the committed view, or for as long as the next alert can wait.
+async fn registered(state: &WebState, client_id: &ClientId, signal_id: SignalId) {
+    let deadline = tokio::time::Instant::now() + REGISTERED_WITHIN;
+    let mut commits = state.engine.line().view.commits();
+    loop {
+        let is_there = state.engine.read(client_id, |book| book.newest().take(200).any(|order| order.signal_id == signal_id));
+        if is_there == Some(true) || !matches!(tokio::time::timeout_at(deadline, commits.changed()).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
