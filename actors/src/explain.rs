@@ -180,7 +180,8 @@ fn judged(risk: &mut RiskActor, mut order: OrderRecord, mut leg: Explained, now:
         Judgement::End { tag, reason } => leg.ends(Fate::NothingToDo, Some(tag), reason),
         Judgement::Wait { reason } => leg.ends(Fate::WouldWait, None, reason),
         Judgement::MakeWay { orders, reason } => {
-            leg.unknown.push(format!("{} orders of our own on the other side would be cancelled first, and may fill meanwhile", orders.len()));
+            leg.unknown
+                .push(format!("{} orders of our own on the other side would be cancelled first, and may fill meanwhile", orders.len()));
             leg.ends(Fate::WouldWait, None, reason);
         }
         Judgement::Held { reason } | Judgement::Ask { reason } => {

@@ -319,7 +319,7 @@ impl Broker for NorenBroker {
     fn funds(&self) -> Call<Result<Funds, NoFunds>> {
         let shared = Arc::clone(&self.shared);
         let read = async move {
-            shared.read_funds(By::Engine).await.map_err(|unread| match unread {
+            shared.read_funds(session::By::Engine).await.map_err(|unread| match unread {
                 session::Unread::RateLimited { window, text } => NoFunds::RateLimited { window, text },
                 session::Unread::Other(words) => NoFunds::Unknown(words),
             })
