@@ -137,7 +137,8 @@ impl Secrets {
              \x20 curl -sS -H 'Authorization: Bearer {key}' 'http://{listen}/dashboard/orderbook?limit=10'\n\n\
              An alert to try, sent as it is (paper: no money moves):\n\
              \x20 curl -sS -X POST 'http://{listen}/webhook{account}' -H 'Content-Type: application/json' -H 'Prefer: wait=5' -d '{body}'\n\n\
-             Then: ordergate verify-orders\n",
+             Then: {program} verify-orders\n",
+            program = std::env::args().next().unwrap_or_else(|| "ordergate".to_owned()),
             path = config.storage.directory.join(FILE).display(),
         )
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use metrics::{Unit, describe_counter, describe_histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -17,6 +17,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::{Log, LogFormat};
 
+/// Lines of the log that may wait for their writer; its queue is in memory from the start.
+const LINES_WAITING: usize = 8_192;
 /// How often the recorder tidies up its histograms.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -72,9 +74,9 @@ pub fn start(log: &Log) -> Result<Telemetry, TelemetryError> {
         .filename_suffix("log")
         .max_log_files(log.keep_files)
         .build(&log.directory)?;
-    let (file, file_guard) = tracing_appender::non_blocking::NonBlockingBuilder::default().thread_name("log-file").finish(daily);
-    let (console, console_guard) =
-        tracing_appender::non_blocking::NonBlockingBuilder::default().thread_name("log-console").finish(io::stderr());
+    let waiting = || NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING);
+    let (file, file_guard) = waiting().thread_name("log-file").finish(daily);
+    let (console, console_guard) = waiting().thread_name("log-console").finish(io::stderr());
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
     Registry::default()
         .with(filter)

@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use comfy_table::{Table, presets};
 use ordergate_actors::order::{OrderRecord, Tag, clean};
 
-/// The longest text of a cell.
+/// The longest text of a cell in a list, and of one that stands beside its name.
 const CELL: usize = 120;
+const WHOLE: usize = 1_000;
 
 /// What one command shows, gathered and then written at once.
 #[derive(Debug)]
@@ -35,13 +36,27 @@ impl Page {
     }
 
     pub(super) fn table(&mut self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> &mut Self {
+        self.ruled(header, rows, CELL)
+    }
+
+    /// Names and what they stand for: nothing of it is cut.
+    pub(super) fn fields(&mut self, rows: impl IntoIterator<Item = (&'static str, String)>) -> &mut Self {
+        self.ruled(&["field", "value"], rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]), WHOLE)
+    }
+
+    fn ruled(&mut self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>, longest: usize) -> &mut Self {
         let mut table = Table::new();
         table.load_style(if self.is_terminal { presets::UTF8_FULL_CONDENSED } else { presets::NOTHING });
         table.set_header(header.iter().copied());
         // Texts from outside must not steer the terminal.
-        table.add_rows(rows.into_iter().map(|row| row.iter().map(|cell| clean(cell, CELL)).collect::<Vec<_>>()));
+        table.add_rows(rows.into_iter().map(|row| row.iter().map(|cell| cut(cell, longest)).collect::<Vec<_>>()));
         let text = table.trim_fmt();
         self.line(text)
+    }
+
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(super) fn show(&mut self) -> io::Result<()> {
@@ -49,6 +64,11 @@ impl Page {
         out.write_all(std::mem::take(&mut self.text).as_bytes())?;
         out.flush()
     }
+}
+
+/// A text that steers no terminal; one that is too long says so at its end.
+fn cut(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest { clean(text, longest) } else { clean(text, longest - 1) + "…" }
 }
 
 /// The columns of [`order_row`].
@@ -97,4 +117,23 @@ pub(super) fn words(order: &OrderRecord) -> String {
 /// What a person can do about it.
 pub(super) fn remedy(order: &OrderRecord) -> &'static str {
     order.tag.map_or("", Tag::remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_is_too_long_says_so_and_a_field_is_shown_whole() {
+        let (long, steering) = ("x".repeat(200), "a\u{1b}[2Jb".to_owned());
+        let mut page = Page { text: String::new(), is_terminal: false };
+        page.table(&["words"], [vec![long.clone()], vec!["y".repeat(120)], vec![steering]]);
+        let lines: Vec<&str> = page.text.lines().map(str::trim).collect();
+        assert_eq!(lines[1], format!("{}…", "x".repeat(119)));
+        assert_eq!(lines[2], "y".repeat(120));
+        assert!(!page.text.contains('\u{1b}'), "{:?}", page.text);
+        page.text.clear();
+        page.fields([("words", long.clone())]);
+        assert!(page.text.contains(&long), "{}", page.text);
+    }
 }

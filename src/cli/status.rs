@@ -104,7 +104,7 @@ fn running(answers: &Answers, page: &mut Page) -> i32 {
                     cell(order, &["status"]),
                     cell(order, &["broker_order_id"]),
                     cell(order, &["filled_quantity"]),
-                    cell(order, &["tag"]) + " " + &cell(order, &["reason"]),
+                    [cell(order, &["tag"]), cell(order, &["reason"])].join(" ").trim().to_owned(),
                 ]
             });
             page.table(ORDER, rows);
@@ -152,9 +152,20 @@ fn rows<'a>(value: &'a Value, names: &[&str]) -> &'a [Value] {
     list.map_or(&[], Vec::as_slice)
 }
 
+/// One fact a line, and of a list one item; what is not there is not said.
 fn facts(value: &Value, indent: &str, page: &mut Page) {
     for (name, value) in value.as_object().into_iter().flatten() {
-        page.line(format!("{indent}{name}: {}", clean(&plain(value), 300)));
+        match value {
+            Value::Null => {}
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    page.line(format!("{indent}{name}[{index}]: {}", one_line(item)));
+                }
+            }
+            value => {
+                page.line(format!("{indent}{name}: {}", clean(&plain(value), 300)));
+            }
+        }
     }
 }
 
@@ -173,5 +184,27 @@ fn plain(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_screen_says_what_is_there_and_no_empty_lists() {
+        let mut page = Page::new();
+        let ready = json!({
+            "status": "NOT_READY",
+            "why_not": ["accounts[0].no_session"],
+            "calendar": [],
+            "clock_behind_until": null,
+            "accounts": [{"phase": "OPEN", "session": false, "orders_age_ms": null}],
+        });
+        facts(&ready, "  ", &mut page);
+        let said = "  accounts[0]: phase=OPEN  session=false\n  status: NOT_READY\n  why_not[0]: accounts[0].no_session\n";
+        assert_eq!(page.text(), said);
     }
 }

@@ -69,7 +69,7 @@ fn one(store: &ReadStore, order: &OrderRecord, page: &mut Page) -> anyhow::Resul
         ("sent", text(order.sent_at.map(stored_time))),
         ("updated", stored_time(order.updated_at)),
     ];
-    page.table(&["field", "value"], rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]));
+    page.fields(rows);
 
     let fills = store.fills(&order.client_id, order.command_id)?;
     if !fills.is_empty() {

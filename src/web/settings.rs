@@ -148,7 +148,11 @@ impl WebSettings {
     #[must_use]
     pub fn holds_a_secret(&self, text: &str) -> bool {
         let secrets = self.sources.iter().flat_map(|source| std::iter::once(&source.current).chain(&source.previous));
-        secrets.map(ExposeSecret::expose_secret).any(|secret| !secret.is_empty() && text.contains(secret))
+        // As it would stand in a JSON text.
+        let quoted = |secret: &str| serde_json::Value::from(secret).to_string();
+        let stands =
+            |secret: &str| quoted(secret).get(1..).and_then(|rest| rest.strip_suffix('"')).is_some_and(|inner| text.contains(inner));
+        secrets.map(ExposeSecret::expose_secret).any(|secret| !secret.is_empty() && stands(secret))
     }
 
     /// The accounts' names, for messages.

@@ -126,6 +126,33 @@ async fn no_secret_reaches_a_row_or_an_answer() {
     house.close().await;
 }
 
+/// Wherever a source's secret stands in the open, it would be stored with the order.
+#[actix_web::test]
+async fn a_secret_outside_of_its_field_is_refused_and_never_stored() {
+    const QUOTED: &str = "quo\"ted\\secret";
+    let also_quoted = |web: &mut ordergate::web::WebSettings| {
+        web.sources[0].previous = Some(secrecy::SecretString::from(QUOTED));
+    };
+    let house = House::with(Plan { web: Box::new(also_quoted), ..Plan::default() }).await;
+    for leaked in [SECRET, QUOTED] {
+        for field in ["strategy_name", "comment", "something_else", "idempotency_key"] {
+            let mut body = secret(entry("a"));
+            body[field] = json!(format!("it is {leaked}"));
+            let refused = house.alert(body).await;
+            refused.is_problem(400, "secret_in_the_open");
+            assert!(!refused.body.to_string().contains(leaked), "{field}: {}", refused.body);
+        }
+        let mut leg = secret(entry("a"));
+        leg["legs"][0]["tradingsymbol"] = json!(leaked);
+        house.alert(leg).await.is_problem(400, "secret_in_the_open");
+    }
+    assert!(house.orders().is_empty());
+    let rows = format!("{:?}", house.events(Some(&house.client())).await);
+    assert_eq!(rows.matches("SIGNAL_REFUSED").count(), 10, "{rows}");
+    assert!(!rows.contains(SECRET) && !rows.contains("quo"), "{rows}");
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn a_stranger_leaves_no_row() {
     let house = House::open().await;

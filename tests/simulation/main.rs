@@ -10,6 +10,7 @@ mod checks;
 mod crash;
 mod desk;
 mod faults;
+mod log;
 mod script;
 mod seeds_cases;
 mod witness;

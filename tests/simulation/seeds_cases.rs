@@ -11,6 +11,7 @@ use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{BookRow, Clock};
 
 use super::desk::{But, Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario, sell};
+use super::log::logged;
 
 const CREATED: (Status, Option<Tag>, bool) = (Status::Created, None, false);
 const SENT: (Status, Option<Tag>, bool) = (Status::SentToBroker, None, false);
@@ -460,4 +461,21 @@ fn concurrent_cross_strategy_conflict_detection() {
         assert_eq!((desk.held("d", &sbin()), desk.net_at_broker(&sbin())), (5, 5));
         desk.at_rest().await;
     });
+}
+
+/// The seeds' line `OrderWatcherEngine started`: at the start, and whenever the watcher is made anew.
+#[test]
+fn the_log_says_when_the_watcher_starts() {
+    let lines = logged("watcher_started", || {
+        scenario(Setup::default(), async |desk| {
+            desk.panic_in("WatcherActor").await;
+            desk.until("it runs again", |desk| desk.restarts() == 1).await;
+            desk.pass_secs(3).await;
+        });
+    });
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line["message"] == "watcher started" && line["client_id"] == "SIM1" && line["poll_ms"] == 1_000),
+        "{lines:?}"
+    );
 }

@@ -48,10 +48,11 @@ impl<'a> GuardBook<'a> {
         Self { book, truth: Some(truth) }
     }
 
-    /// What a strategy holds, bounded by the broker's net where that is known to be newer.
+    /// What a strategy holds, bounded by the broker's net where that is known to be newer. A book without any row for what
+    /// was traded today tells nothing.
     fn held(&self, key: &HoldingKey, net: i64) -> i64 {
         let Some(positions) = self.truth.and_then(|truth| truth.positions.as_ref()) else { return net };
-        if positions.began_seq < self.book.last_fill_seq(key) {
+        if positions.began_seq < self.book.last_fill_seq(key) || !positions.tells_of(key, self.book) {
             return net;
         }
         let at_broker = positions.net(key);

@@ -166,6 +166,18 @@ fn the_brokers_newest_positions_free_what_is_gone() {
 }
 
 #[test]
+fn a_book_of_positions_without_any_row_for_what_was_traded_today_frees_nothing() {
+    let me = order(2);
+    let terms = terms_of(&me);
+    let filled = order(1).working("B1").filled(10, 10).ended(Status::Executed, None);
+    let book = book_of([filled, me.clone()], &[held("trend", 10)]);
+    let candidate = Candidate { order: &me, terms: &terms };
+    let judge = |findings: &Findings| GuardBook::corrected_by(&book, findings).judge(candidate, &crate::testkit::builders::sbin(), &[]);
+    blocked(judge(&broker_shows(&[])), Tag::ExecutionGuardBlocked, "trend holds 10");
+    assert_eq!(judge(&broker_shows(&[(sbin_in(MIS), 0)])), None, "a row that says so does");
+}
+
+#[test]
 fn a_change_is_judged_without_its_own_row() {
     let judge = |me: &OrderRecord, quantity: i64, others: &[OrderRecord], holdings: &[(&str, HoldingKey, i64)]| {
         let book = book_of(others.iter().cloned().chain([me.clone()]), holdings);

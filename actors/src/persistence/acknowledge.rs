@@ -1,4 +1,4 @@
-//! What a commit sets free: the view moves, listeners hear, callers are answered, tickets end.
+//! What a commit sets free: the view moves, callers are answered, tickets end, listeners hear.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::unit::{Ack, Cargo, Event, NewOrder};
 use crate::order::{BasketId, ClientId, CommandId, OrderRecord};
 
 impl Ledger {
-    /// After the commit: the view moves, listeners hear.
+    /// After the commit: the view moves.
     pub(super) fn publish(&mut self) -> Vec<Event> {
         let Committed { orders, holdings, day, controls, alarms, kept, events } = self.staged.take_committed();
         let chains = &self.staged.chains;
@@ -62,10 +62,14 @@ impl Ledger {
                 }
             }
         });
-        for listener in &mut self.listeners {
-            listener.committed(&events);
-        }
         events
+    }
+
+    /// After the commit and its acknowledgements: listeners hear.
+    pub(super) fn tell_listeners(&mut self, events: &[Event]) {
+        for listener in &mut self.listeners {
+            listener.committed(events);
+        }
     }
 
     pub(super) fn acknowledge(&self, pending: Pending) -> Option<Ack> {

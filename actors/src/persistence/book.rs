@@ -29,7 +29,7 @@ pub struct Book {
     by_number: BTreeMap<u64, Arc<OrderRecord>>,
     number_of: HashMap<CommandId, u64>,
     /// The orders with that number, by the day on which they were sent: brokers begin anew.
-    by_broker_id: HashMap<BrokerOrderId, Vec<(NaiveDate, u64)>>,
+    by_broker_id: BTreeSet<(BrokerOrderId, NaiveDate, u64)>,
     open: BTreeSet<u64>,
     open_by_strategy: BTreeSet<(Strategy, u64)>,
     open_by_instrument: BTreeSet<(InstrumentKey, u64)>,
@@ -55,7 +55,7 @@ impl Book {
             last_number: 0,
             by_number: BTreeMap::new(),
             number_of: HashMap::new(),
-            by_broker_id: HashMap::new(),
+            by_broker_id: BTreeSet::new(),
             open: BTreeSet::new(),
             open_by_strategy: BTreeSet::new(),
             open_by_instrument: BTreeSet::new(),
@@ -113,11 +113,7 @@ impl Book {
         }
         self.index(&record, true);
         if let Some(id) = &record.broker_order_id {
-            let dated = self.by_broker_id.entry(id.clone()).or_default();
-            let slot = (day_of(&record), number);
-            if !dated.contains(&slot) {
-                dated.push(slot);
-            }
+            self.by_broker_id.insert((id.clone(), day_of(&record), number));
         }
         self.number_of.insert(record.command_id, number);
         self.by_number.insert(number, record);
@@ -164,12 +160,10 @@ impl Book {
             }
             if let Some(record) = self.by_number.remove(&candidate) {
                 self.number_of.remove(&record.command_id);
-                if let Some(id) = &record.broker_order_id
-                    && let Some(dated) = self.by_broker_id.get_mut(id)
-                {
-                    dated.retain(|(_, number)| *number != candidate);
-                    if dated.is_empty() {
-                        self.by_broker_id.remove(id);
+                if let Some(id) = &record.broker_order_id {
+                    let days: Vec<_> = self.dated(id).filter(|(_, number)| *number == candidate).collect();
+                    for (day, number) in days {
+                        self.by_broker_id.remove(&(id.clone(), day, number));
                     }
                 }
             }
@@ -238,17 +232,22 @@ impl Book {
     /// use a number again on another day.
     #[must_use]
     pub fn order_by_broker_id(&self, id: &BrokerOrderId, day: NaiveDate) -> Option<&Arc<OrderRecord>> {
-        let (_, number) = self.by_broker_id.get(id)?.iter().find(|(sent_on, _)| *sent_on == day)?;
-        self.by_number.get(number)
+        let (_, number) = self.dated(id).find(|(sent_on, _)| *sent_on == day)?;
+        self.by_number.get(&number)
     }
 
     /// The newest order with that number that waits for news of the broker, whatever the day: it has not ended, or its
     /// trades are outstanding. What was sent before midnight may be told after it.
     #[must_use]
     pub fn unfinished_by_broker_id(&self, id: &BrokerOrderId) -> Option<&Arc<OrderRecord>> {
-        let dated = self.by_broker_id.get(id)?;
-        let orders = dated.iter().rev().filter_map(|(_, number)| self.by_number.get(number));
+        let orders = self.dated(id).rev().filter_map(|(_, number)| self.by_number.get(&number));
         orders.into_iter().find(|order| !order.status.is_terminal() || order.filled_quantity > order.traded_quantity)
+    }
+
+    /// The days on which orders with that number were sent, and our numbers of them.
+    fn dated<'a>(&'a self, id: &BrokerOrderId) -> impl DoubleEndedIterator<Item = (NaiveDate, u64)> + use<'a> {
+        let whole = (id.clone(), NaiveDate::MIN, 0)..=(id.clone(), NaiveDate::MAX, u64::MAX);
+        self.by_broker_id.range(whole).map(|(_, day, number)| (*day, *number))
     }
 
     /// Whether orders have ended so long ago that they are on disk only.

@@ -161,11 +161,22 @@ impl Ledger {
         self.unsound = chains;
     }
 
-    /// Writes a round of units in one commit.
+    /// Writes a round of units in one commit, and tells the listeners.
     ///
     /// # Errors
     /// Whether anything is durable is unknown: the caller halts the process and never retries.
     pub fn round(&mut self, posted: Vec<Posted>) -> Result<Round, StoreError> {
+        let round = self.commit(posted)?;
+        self.tell_listeners(&round.events);
+        Ok(round)
+    }
+
+    /// The same without a word to the listeners: [`tell_listeners`](Self::tell_listeners) follows, when those who wait for
+    /// the commit have heard of it.
+    ///
+    /// # Errors
+    /// As with [`round`](Self::round).
+    pub(super) fn commit(&mut self, posted: Vec<Posted>) -> Result<Round, StoreError> {
         if posted.is_empty() {
             return Ok(Round::default());
         }

@@ -208,7 +208,11 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
         }
         if !round.is_empty() {
             metrics::histogram!("ordergate_commit_units").record(f64::from(u32::try_from(round.len()).unwrap_or(u32::MAX)));
-            deliver(ledger.round(round)?);
+            let round = ledger.commit(round)?;
+            // Logs are written while the line goes on.
+            let events = round.events.clone();
+            deliver(round);
+            ledger.tell_listeners(&events);
         }
         answer(&mut ledger, reads);
         if let Some(reply) = close {

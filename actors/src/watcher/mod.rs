@@ -276,7 +276,8 @@ impl Actor for WatcherActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.line.enter(ctx);
         self.core = Core::default();
-        tracing::info!(client_id = %self.desk.client_id, poll_ms = self.desk.settings.waits.poll.as_millis(), "watcher started");
+        let poll_ms = u64::try_from(self.desk.settings.waits.poll.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(event = "watcher_started", client_id = %self.desk.client_id, poll_ms, "watcher started");
         ctx.run_interval(self.desk.settings.waits.poll, |actor, ctx| {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
         });

@@ -1,6 +1,7 @@
 //! Late truth about orders that are no longer in memory: the disk is asked whose a row is, and what the row proves is a
 //! fact like any other.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use actix::{Handler, Message};
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::reconcile::{is_overtaken, misfit, news};
 use super::{Concern, WatcherActor};
-use crate::order::{BookState, BrokerTag, CommandId, OrderFact, OrderRecord, trading_date};
+use crate::order::{BookState, BrokerOrderId, BrokerTag, CommandId, OrderFact, OrderRecord, trading_date};
 use crate::persistence::{Ask, Level, read_tag};
 use crate::ports::{BookRow, Query, Rows};
 use crate::supervision::guarded;
@@ -76,6 +77,11 @@ fn read_old(order: Option<&OrderRecord>, row: &BookRow, tag_prefix: &str, began_
 impl WatcherActor {
     /// Asks the disk about rows that nobody in memory owns; what works at the broker comes first.
     pub(super) fn look_up_old(&mut self, mut rows: Vec<Arc<BookRow>>, began_seq: u64) {
+        // What the broker shows no more is not asked about again.
+        if self.core.looked_up.len() > rows.len().saturating_mul(2).saturating_add(LOOKUPS_MOST) {
+            let shown: HashSet<&BrokerOrderId> = rows.iter().map(|row| &row.broker_order_id).collect();
+            self.core.looked_up.retain(|id, _| shown.contains(id));
+        }
         rows.retain(|row| self.core.looked_up.get(&row.broker_order_id) != Some(&said(row)));
         rows.sort_by_key(|row| row.state != BookState::Open);
         for row in rows.into_iter().take(LOOKUPS_MOST) {

@@ -1,12 +1,15 @@
 //! The paper broker: the engine's Broker port on the pure exchange. It is a broker of its own: its book lives in its own
 //! file, survives a kill, and owes nothing to the engine's database.
 //!
+//! Its books show what is open and the newest that ended; what ended long ago, and was shown as ended, is in the file.
+//!
 //! *Invariant:* what happened is in the file before anybody is told. No lock is held across an await; every future does
 //! its work when it is first polled, and is ready at once unless a live market has to be asked for a quote first.
 
 mod live;
 mod log;
 mod request;
+mod shown;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -31,6 +34,7 @@ pub use log::{FILE_NAME, LogFailure, PaperError};
 use crate::simulator::exchange::{Decision, Event, Exchange, NewOrder, Reject};
 use crate::simulator::market::Market;
 use log::PaperLog;
+use shown::Shown;
 use stream::Publisher;
 
 /// Where the paper broker keeps its book, and how often it wants to be read.
@@ -64,12 +68,13 @@ struct Shared {
     updates: Mutex<Option<mpsc::Receiver<StreamEvent>>>,
 }
 
-/// What changes together: the book, its file, and who hears of it.
+/// What changes together: the book, its file, who hears of it, and what of it is shown.
 #[derive(Debug)]
 struct Desk {
     exchange: Exchange,
     log: PaperLog,
     publisher: Publisher,
+    shown: Shown,
 }
 
 impl fmt::Debug for PaperBroker {
@@ -104,7 +109,7 @@ impl PaperBroker {
             max_modifications: None,
             budget: None,
         };
-        let desk = Mutex::new(Desk { exchange: Exchange::with_book(instruments, book), log, publisher });
+        let desk = Mutex::new(Desk { exchange: Exchange::with_book(instruments, book), log, publisher, shown: Shown::default() });
         Ok(Self { shared: Arc::new(Shared { capabilities, market, clock, desk, updates: Mutex::new(Some(updates)) }) })
     }
 
@@ -132,7 +137,8 @@ impl PaperBroker {
         self.shared.act(|exchange, now, market| exchange.decide_cancel(id, Some(reason), now, market))
     }
 
-    /// The exchange as it is now, for comparing. A copy: looking at it changes nothing.
+    /// The exchange as it is now, for comparing: without what ended so long ago that only the file has it. A copy: looking at
+    /// it changes nothing.
     #[must_use]
     pub fn exchange(&self) -> Exchange {
         self.shared.desk.lock().exchange.clone()
@@ -152,16 +158,16 @@ impl Shared {
         Ok(decision.answer)
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Exchange, DateTime<Utc>) -> T) -> Result<T, LogFailure> {
+    fn read<T>(&self, look: impl FnOnce(&mut Desk, DateTime<Utc>) -> T) -> Result<T, LogFailure> {
         let mut desk = self.desk.lock();
         let now = self.clock.now();
         desk.begin_day(now)?;
         let events = desk.exchange.decide_advance(now, &*self.market);
         desk.commit(&events)?;
-        Ok(look(&desk.exchange, now))
+        Ok(look(&mut desk, now))
     }
 
-    fn snapshot<T>(&self, look: impl FnOnce(&Exchange, DateTime<Utc>) -> Vec<T>) -> Snapshot<T> {
+    fn snapshot<T>(&self, look: impl FnOnce(&mut Desk, DateTime<Utc>) -> Vec<T>) -> Snapshot<T> {
         match self.read(look) {
             Ok(rows) => Snapshot::Authoritative(rows, Vec::new()),
             Err(failure) => Snapshot::Unknown(failure.to_string()),
@@ -175,6 +181,18 @@ impl Desk {
             Some(rolled) => self.commit(&[rolled]),
             None => Ok(()),
         }
+    }
+
+    fn order_book(&mut self) -> Vec<Arc<BookRow>> {
+        let rows = self.exchange.orders();
+        self.shown.order_book(&mut self.exchange);
+        rows
+    }
+
+    fn trade_book(&mut self) -> Vec<Arc<TradeRow>> {
+        let rows = self.exchange.trades();
+        self.shown.trade_book(&mut self.exchange);
+        rows
     }
 
     /// Into the file, then into the book, then to those who listen.
@@ -255,17 +273,17 @@ impl Broker for PaperBroker {
 
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { shared.snapshot(|exchange, _| exchange.orders()) })
+        Box::pin(async move { shared.snapshot(|desk, _| desk.order_book()) })
     }
 
     fn trades(&self) -> Call<Snapshot<Arc<TradeRow>>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { shared.snapshot(|exchange, _| exchange.trades()) })
+        Box::pin(async move { shared.snapshot(|desk, _| desk.trade_book()) })
     }
 
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { shared.snapshot(|exchange, now| exchange.positions(now, &*shared.market)) })
+        Box::pin(async move { shared.snapshot(|desk, now| desk.exchange.positions(now, &*shared.market)) })
     }
 
     /// Its positions carry shares too, so that none is held beside them.

@@ -347,3 +347,54 @@ proptest! {
         }
     }
 }
+
+/// A book that grows all day would be held and compared whole with every poll.
+#[test]
+fn what_ended_long_ago_and_was_shown_as_ended_often_enough_is_in_the_file_only() {
+    let world = World::new();
+    let broker = world.open();
+    broker.shared.desk.lock().shown = Shown::keeping(3, 3);
+    let resting = world.accepted(&broker, limit(Side::Buy, 1, "800"));
+    let filled: Vec<_> = (0..6).map(|_| world.accepted(&broker, limit(Side::Buy, 1, "874.50"))).collect();
+    let orders = || rows(broker.orders().now_or_never().unwrap());
+    let trades = || rows(broker.trades().now_or_never().unwrap());
+    for read in 1..=3 {
+        assert_eq!((orders().len(), trades().len()), (7, 6), "read {read}: all are shown three times");
+    }
+    let shown: Vec<_> = orders().iter().map(|row| row.broker_order_id.clone()).collect();
+    let expected: Vec<_> = std::iter::once(&resting).chain(&filled[3..]).cloned().collect();
+    assert_eq!(shown, expected, "what is open, and the newest three");
+    assert_eq!(trades().iter().map(|trade| trade.fill.broker_order_id.clone()).collect::<Vec<_>>(), expected[1..]);
+    let net = || rows(broker.positions().now_or_never().unwrap())[0].net;
+    assert_eq!(net(), 6, "the positions know of all");
+    let gone = broker.cancel(filled[0].clone()).now_or_never().unwrap();
+    assert!(matches!(&gone, CallOutcome::Rejected(why) if why.contains("not found")), "{gone:?}");
+    world.accepted(&broker, limit(Side::Buy, 1, "874.50"));
+    assert_eq!((orders().len(), net()), (5, 7), "fewer than three are due: they stay");
+
+    drop(broker);
+    let again = world.open();
+    assert_eq!(rows(again.orders().now_or_never().unwrap()).len(), 8, "the file has the whole day");
+    assert_eq!(rows(again.trades().now_or_never().unwrap()).len(), 7);
+}
+
+/// An order that ends after its row was shown as open is not forgotten by that.
+#[test]
+fn what_was_shown_as_open_only_stays() {
+    let world = World::new();
+    let broker = world.open();
+    broker.shared.desk.lock().shown = Shown::keeping(1, 1);
+    let resting = world.accepted(&broker, limit(Side::Buy, 1, "800"));
+    let _newest = [world.accepted(&broker, limit(Side::Buy, 1, "800")), world.accepted(&broker, limit(Side::Buy, 1, "800"))];
+    for _ in 0..5 {
+        let _trades = rows(broker.trades().now_or_never().unwrap());
+        assert_eq!(rows(broker.orders().now_or_never().unwrap()).len(), 3);
+    }
+    assert_eq!(broker.cancel(resting.clone()).now_or_never().unwrap(), CallOutcome::Accepted);
+    for read in 1..=3 {
+        let shown = rows(broker.orders().now_or_never().unwrap());
+        assert!(shown.iter().any(|row| row.broker_order_id == resting && row.state == BookState::Cancelled), "read {read}");
+        let _trades = rows(broker.trades().now_or_never().unwrap());
+    }
+    assert_eq!(rows(broker.orders().now_or_never().unwrap()).len(), 2);
+}

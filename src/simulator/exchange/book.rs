@@ -100,6 +100,19 @@ impl Book {
         std::iter::once(base).chain(carried).chain(kept).collect()
     }
 
+    pub(super) fn ended_before_the_newest(&self, newest: u64) -> Vec<BrokerOrderId> {
+        let Ok(horizon) = number::order_id(self.last_order.saturating_sub(newest)) else { return Vec::new() };
+        let old = self.orders.iter().take_while(|order| order.row.broker_order_id <= horizon);
+        old.filter(|order| !order.is_open()).map(|order| order.row.broker_order_id.clone()).collect()
+    }
+
+    pub(super) fn forget(&mut self, ended: &BTreeSet<BrokerOrderId>) {
+        self.orders.retain(|order| order.is_open() || !ended.contains(&order.row.broker_order_id));
+        let orders = &self.orders;
+        self.trades.retain(|trade| !ended.contains(&trade.fill.broker_order_id) || orders.get(&trade.fill.broker_order_id).is_some());
+        self.trades.shrink_to_fit();
+    }
+
     fn begin(&mut self, event: &Event) -> Result<(), Impossible> {
         match event {
             Event::Base { date, last_order, last_trade } => {

@@ -23,6 +23,7 @@ mod reject;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -125,6 +126,17 @@ impl Exchange {
     /// The orders of today with what only the exchange knows of them, oldest first.
     pub fn order_details(&self) -> impl Iterator<Item = &Order> {
         self.book.orders.iter()
+    }
+
+    /// The numbers of the orders that have ended and came more than `newest` orders before the last one, oldest first.
+    #[must_use]
+    pub fn ended_before_the_newest(&self, newest: u64) -> Vec<BrokerOrderId> {
+        self.book.ended_before_the_newest(newest)
+    }
+
+    /// Takes orders that have ended out of the book, with their trades. What they left in the positions stays.
+    pub fn forget(&mut self, ended: &BTreeSet<BrokerOrderId>) {
+        self.book.forget(ended);
     }
 
     /// The trades of today, oldest first. Cheap: the rows are shared.

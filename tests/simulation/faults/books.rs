@@ -61,6 +61,30 @@ fn a_lying_empty_order_book_concludes_nothing() {
     }
 }
 
+/// A book that shows other orders and lacks one that the broker is known to have today proves no absence either.
+#[test]
+fn an_order_book_that_lacks_a_known_order_concludes_nothing() {
+    scenario(Setup::polled(), async |desk| {
+        let working = desk.order(entry("w", "RELIANCE-EQ", "BUY", 1).at("1390")).await;
+        let lacked = desk.until_at_broker(working).await.broker_order_id.unwrap();
+        let shown = desk.order(entry("v", "INFY-EQ", "BUY", 1).at("1490")).await;
+        desk.until_at_broker(shown).await;
+        desk.pass_secs(2).await;
+        rewrite(desk, move |rows| {
+            Snapshot::Authoritative(rows.into_iter().filter(|row| row.broker_order_id != lacked).collect(), Vec::new())
+        });
+        desk.next(CallKind::Place, Fault::LoseRequest("reset".into()));
+        let doubted = desk.order(buy("a", 10)).await;
+        desk.until_alarm("ALARM_BOOK_INCOMPLETE").await;
+        // Less than it takes to name the order that is not shown.
+        desk.pass_secs(20).await;
+        assert_eq!((desk.row(doubted).status, desk.row(doubted).tag), (Status::SentToBroker, Some(Tag::SendUnconfirmed)));
+        *desk.broker.rewrite.lock() = None;
+        assert_eq!(desk.until_ended(doubted).await.tag, Some(Tag::NotAtBroker));
+        desk.at_rest().await;
+    });
+}
+
 #[test]
 fn an_unreadable_row_is_quarantined_and_stops_nothing_else() {
     scenario(Setup::polled(), async |desk| {

@@ -132,26 +132,61 @@ fn an_exit_takes_the_product_of_its_position_and_never_touches_another() {
     });
 }
 
+/// Somebody sells at the broker what a strategy of ours holds.
+fn sold_by_hand(desk: &Desk, units: i64) {
+    let terms = Terms {
+        side: Side::Sell,
+        quantity: Quantity::new(units).unwrap(),
+        product: Product::Mis,
+        order_type: OrderType::Market,
+        validity: Validity::Day,
+        price: None,
+        trigger_price: None,
+    };
+    desk.broker.broker.inner().place_foreign(&NewOrder { instrument: sbin(), terms, tag: None }).unwrap().unwrap();
+}
+
+/// The guard's retry with updated state: what only a holding is in the way of is judged once more against positions younger
+/// than two polls; against older ones, and against a book that is empty where there must be a row, it is not.
+#[test]
+fn an_entry_that_only_a_holding_blocks_is_judged_once_more_against_fresh_positions() {
+    for (read_says, goes) in [("the truth", true), ("nothing any more", false), ("that there is nothing", false)] {
+        scenario(Setup::polled(), async |desk| {
+            desk.ended(buy("a", 10)).await;
+            desk.pass_secs(3).await;
+            if read_says != "that there is nothing" {
+                sold_by_hand(desk, 10);
+            }
+            let at = |desk: &Desk| desk.line().findings.read().positions.as_ref().map(|positions| positions.at);
+            let before = at(desk);
+            if read_says == "that there is nothing" {
+                desk.next(CallKind::Positions, Fault::Empty);
+            }
+            desk.until("one more read of the positions", |desk| at(desk) > before).await;
+            if read_says == "nothing any more" {
+                desk.always(CallKind::Positions, Fault::Unknown("502".into()));
+                desk.pass_secs(3).await;
+            }
+            assert_eq!(desk.held("a", &sbin()), 10, "one odd read erases nothing");
+            let again = desk.order(buy("a", 5)).await;
+            let row = desk.until_ended(again).await;
+            if goes {
+                assert_eq!((row.status, row.tag), (Status::Executed, None), "{:?}", row.reason);
+            } else {
+                assert_eq!((row.status, row.tag), (Status::Failed, Some(Tag::ExecutionGuardBlocked)), "{read_says}");
+                assert!(desk.reason(again).contains("a holds 10 NSE:SBIN-EQ MIS already"), "{}", desk.reason(again));
+            }
+        });
+    }
+}
+
 /// The position was closed by hand at the broker: an exit that comes before the guard has noticed opens nothing.
 #[test]
 fn an_exit_after_a_manual_close_opens_nothing_and_the_holding_goes() {
     scenario(Setup::polled(), async |desk| {
         desk.ended(buy("a", 10)).await;
         desk.pass_secs(3).await;
-        let by_hand = NewOrder {
-            instrument: sbin(),
-            terms: Terms {
-                side: Side::Sell,
-                quantity: Quantity::new(10).unwrap(),
-                product: Product::Mis,
-                order_type: OrderType::Market,
-                validity: Validity::Day,
-                price: None,
-                trigger_price: None,
-            },
-            tag: None,
-        };
-        desk.broker.broker.inner().place_foreign(&by_hand).unwrap().unwrap();
+        sold_by_hand(desk, 10);
         desk.pass(Duration::from_millis(1_100)).await;
         assert_eq!(desk.held("a", &sbin()), 10, "one odd read erases nothing");
         let out = desk.order(exit("a", "SBIN-EQ")).await;

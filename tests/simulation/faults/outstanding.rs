@@ -3,7 +3,8 @@
 //! window stays open for as long as a scenario likes.
 
 use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate_actors::order::{SignalDraft, Status, Tag};
+use ordergate::simulator::exchange::NewOrder;
+use ordergate_actors::order::{OrderType, Product, Quantity, Side, SignalDraft, Status, Tag, Terms, Validity};
 use ordergate_actors::persistence::KillLevel;
 
 use crate::desk::{But, Desk, Setup, buy, entry, exit, sbin, scenario, sell};
@@ -121,6 +122,35 @@ fn an_exit_that_failed_before_is_not_a_replay_when_it_is_needed() {
         }
         assert_eq!(desk.row(answers[0].orders[0]).tag, Some(Tag::NoPosition));
         assert!(answers[1].replayed && answers[0].orders == answers[1].orders, "{answers:?}");
+        desk.at_rest().await;
+    });
+}
+
+/// What the books settled while an order waited for its turn is not called: the call would make a second order.
+#[test]
+fn an_order_that_the_books_settled_while_it_waited_for_its_turn_is_not_called() {
+    scenario(Setup::polled(), async |desk| {
+        desk.next(CallKind::Place, Fault::Hang);
+        let _hangs = desk.send(&[entry("h", "INFY-EQ", "BUY", 1)]);
+        let _waits = desk.send(&[buy("a", 10)]);
+        let sent = |desk: &Desk| desk.rows().into_iter().find(|row| row.ask.strategy.as_str() == "a" && row.status == Status::SentToBroker);
+        desk.until("it is written ahead of its turn", |desk| sent(desk).is_some()).await;
+        let row = sent(desk).unwrap();
+        let terms = Terms {
+            side: Side::Buy,
+            quantity: Quantity::new(10).unwrap(),
+            product: Product::Mis,
+            order_type: OrderType::Market,
+            validity: Validity::Day,
+            price: None,
+            trigger_price: None,
+        };
+        let twin = NewOrder { instrument: sbin(), terms, tag: Some(row.broker_tag.as_str().into()) };
+        desk.broker.broker.inner().place_foreign(&twin).unwrap().unwrap();
+        assert_eq!(desk.until_ended(row.command_id).await.status, Status::Executed);
+        assert_eq!(desk.line().calls.lock().running(), 1, "the other call still holds the slot");
+        desk.pass_secs(30).await;
+        assert_eq!((desk.placed(), desk.net_at_broker(&sbin())), (1, 10));
         desk.at_rest().await;
     });
 }
