@@ -175,6 +175,8 @@ pub struct Limits {
     pub ban: Vec<String>,
     /// Attempts to square off after a breach or a kill before a person is paged.
     pub square_off_tries: u32,
+    /// Or after so long, however few the attempts were: an exit that waits is none.
+    pub square_off_page: Duration,
 }
 
 impl Limits {
@@ -205,6 +207,7 @@ impl Limits {
             allow: Vec::new(),
             ban: Vec::new(),
             square_off_tries: 5,
+            square_off_page: Duration::from_secs(60),
         }
     }
 }

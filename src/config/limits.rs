@@ -32,6 +32,7 @@ pub(super) fn limits(scope: &mut Scope<'_>) -> Limits {
         allow: scope.texts("limits.allow"),
         ban: scope.texts("limits.ban"),
         square_off_tries: u32::try_from(scope.number("limits.square_off_tries", 1..=100)).unwrap_or(u32::MAX),
+        square_off_page: scope.seconds("limits.square_off_page_s"),
     }
 }
 

@@ -126,7 +126,10 @@ fn incoming(
     let json = json?;
     // OpenAlgo's own field for a secret: whatever stands there is never stored.
     let without_secret = json.clone().without("secret_key").without("apikey").canonical();
-    if state.settings.holds_a_secret(&without_secret) {
+    // A key is stored too, wherever it came from.
+    let mut keys = headers.get_all("idempotency-key").filter_map(|value| value.to_str().ok());
+    let in_a_header = keys.any(|key| state.settings.holds_a_secret(&json!(key).to_string()));
+    if in_a_header || state.settings.holds_a_secret(&without_secret) {
         let detail = "a source's secret stands outside of secret_key; it would be stored".to_owned();
         return Err(Problem::bad_request(
             "secret_in_the_open",

@@ -145,10 +145,12 @@ async fn a_secret_outside_of_its_field_is_refused_and_never_stored() {
         let mut leg = secret(entry("a"));
         leg["legs"][0]["tradingsymbol"] = json!(leaked);
         house.alert(leg).await.is_problem(400, "secret_in_the_open");
+        let in_a_header = house.request("POST", "/webhook").header("Idempotency-Key", leaked).json(&secret(entry("a")));
+        house.send(in_a_header).await.is_problem(400, "secret_in_the_open");
     }
     assert!(house.orders().is_empty());
     let rows = format!("{:?}", house.events(Some(&house.client())).await);
-    assert_eq!(rows.matches("SIGNAL_REFUSED").count(), 10, "{rows}");
+    assert_eq!(rows.matches("SIGNAL_REFUSED").count(), 12, "{rows}");
     assert!(!rows.contains(SECRET) && !rows.contains("quo"), "{rows}");
     house.close().await;
 }

@@ -25,12 +25,14 @@ enum Bytes {
 }
 
 type Twist = Arc<dyn Fn(Value) -> Bytes + Send + Sync>;
+/// Where it applies, by the ends of paths.
+type Set = Option<(&'static [&'static str], Twist)>;
 
 /// Stands between the engine and the simulator, and changes what the simulator answers.
 #[derive(Clone)]
 struct Between {
     port: u16,
-    twist: Arc<Mutex<Option<(&'static [&'static str], Twist)>>>,
+    twist: Arc<Mutex<Set>>,
     client: reqwest::Client,
 }
 

@@ -563,6 +563,11 @@ impl Desk {
         self.broker.broker.replan(kinds.iter().fold(FaultPlan::none(), |plan, kind| plan.always(*kind, fault.clone())));
     }
 
+    /// From now on calls go wrong by this plan.
+    pub(crate) fn plan(&self, plan: FaultPlan) {
+        self.broker.broker.replan(plan);
+    }
+
     pub(crate) fn heal(&self) {
         self.broker.broker.replan(FaultPlan::none());
     }

@@ -1,5 +1,5 @@
 //! What becomes of a square-off: said when nothing was there to close, and when the broker shows that nothing is left; paged
-//! when it is not flat after so many attempts. What is not known is not said.
+//! when it is not flat after so many attempts, or so long. What is not known is not said.
 
 use chrono::{DateTime, Utc};
 
@@ -45,7 +45,11 @@ impl WatcherActor {
             let findings = self.desk.findings.read();
             self.line.view.read(&self.desk.client_id, |book| stand(book, &findings)).unwrap_or(Flat::NotWanted)
         };
-        let most = self.desk.settings.limits.square_off_tries;
+        let limits = &self.desk.settings.limits;
+        let (most, page_after) =
+            (limits.square_off_tries, chrono::Duration::from_std(limits.square_off_page).unwrap_or(chrono::Duration::MAX));
+        self.core.held_since = self.core.held_since.or(Some(now)).filter(|_| matches!(stands, Flat::Held(_)));
+        let is_late = self.core.held_since.is_some_and(|since| now.signed_duration_since(since) >= page_after);
         match stands {
             Flat::NotWanted => self.core.flat_told = false,
             Flat::Proven if !self.core.flat_told => {
@@ -58,12 +62,13 @@ impl WatcherActor {
                 self.line.alarm(Some(&self.desk.client_id), "SQUARE_OFF_FLAT", Level::Info, None, text);
                 (self.core.squared_off_tries, self.core.not_flat_paged) = (0, false);
             }
-            Flat::Held(count) if self.core.squared_off_tries >= most && !self.core.not_flat_paged => {
+            Flat::Held(count) if (self.core.squared_off_tries >= most || is_late) && !self.core.not_flat_paged => {
                 self.core.not_flat_paged = true;
                 let text = format!(
-                    "NOT FLAT after {most} attempts: {count} positions are still open; close them at the broker, ordergate goes on trying ever more slowly"
+                    "NOT FLAT after {} attempts: {count} positions are still open; close them at the broker, ordergate goes on trying ever more slowly",
+                    self.core.squared_off_tries
                 );
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_NOT_FLAT", Level::Page, None, text);
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_SQUARE_OFF_STUCK", Level::Page, None, text);
             }
             Flat::Held(_) => self.core.flat_told = false,
             Flat::Proven | Flat::NotProven => {}

@@ -114,6 +114,8 @@ struct Core {
     /// Whether people were told that all is flat, and that it is not.
     flat_told: bool,
     not_flat_paged: bool,
+    /// Since when a square-off finds something held.
+    held_since: Option<DateTime<Utc>>,
     /// The exit rules.
     rules: exits::Rules,
     /// Exits that were sent again since this core was made.

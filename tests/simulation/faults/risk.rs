@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
 use ordergate_actors::order::{Amount, Status, Tag};
 use ordergate_actors::persistence::{Keep, KillLevel, Level, Slot, Topic};
 use ordergate_actors::ports::{BookRow, Clock, Funds};
@@ -36,7 +36,7 @@ fn a_breach_cancels_what_works_squares_off_what_is_held_and_refuses_with_the_num
     scenario(setup(), async |desk| {
         desk.ended(buy("a", 10)).await;
         desk.ended(entry("d", "INFY-EQ", "BUY", 5).product("CNC")).await;
-        let working = desk.order(entry("w", "RELIANCE-EQ", "BUY", 1).at("1000")).await;
+        let working = desk.order(entry("w", "RELIANCE-EQ", "BUY", 1).at("1290")).await;
         desk.until_at_broker(working).await;
         falls(desk, "750", "750.05");
         desk.until_alarm("ALARM_RISK_BREACH").await;
@@ -64,14 +64,15 @@ fn a_breach_while_the_broker_is_down_pages_and_closes_when_it_is_back() {
         desk.always(CallKind::Place, Fault::NotSent("connection refused".into()));
         falls(desk, "750", "750.05");
         desk.until_alarm("ALARM_RISK_BREACH").await;
-        desk.always(CallKind::Positions, Fault::Unknown("502".into()));
+        let place_is_down = FaultPlan::none().always(CallKind::Place, Fault::NotSent("connection refused".into()));
+        desk.plan(place_is_down.always(CallKind::Positions, Fault::Unknown("502".into())));
         for _ in 0..4 {
-            if desk.has_alarm("ALARM_NOT_FLAT") {
+            if desk.has_alarm("ALARM_SQUARE_OFF_STUCK") {
                 break;
             }
             desk.pass_secs(100).await;
         }
-        assert!(desk.has_alarm("ALARM_NOT_FLAT"), "{:?}", desk.alarms());
+        assert!(desk.has_alarm("ALARM_SQUARE_OFF_STUCK"), "{:?}", desk.alarms());
         assert_eq!(desk.texts("SQUARE_OFF_FLAT"), Vec::<String>::new(), "what is not known is not said");
         desk.heal();
         desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
