@@ -397,7 +397,10 @@ fn what_shall_not_stay_overnight_is_out_before_a_book_that_closes_at_a_quarter_p
     let at: DateTime<Utc> = "2026-11-23T15:09:30+05:30".parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc();
     let calendar: fn() -> Arc<Calendar> =
         || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
-    scenario(Setup { starts_at: at, calendar, ..Setup::default() }, async |desk| {
+    let mut setup = Setup { starts_at: at, calendar, ..Setup::default() };
+    // The entry comes late on purpose.
+    setup.account.limits.intraday_cutoff = std::time::Duration::ZERO;
+    scenario(setup, async |desk| {
         desk.ended(LegDraft { exit_at: said("EOD"), ..buy("a", 10) }).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
         assert!(fired(desk).is_empty());
