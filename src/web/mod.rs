@@ -17,6 +17,7 @@ pub mod connect;
 pub mod formats;
 mod health;
 pub mod json;
+mod pages;
 mod problem;
 mod routes;
 mod routing;

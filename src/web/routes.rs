@@ -7,12 +7,12 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, differences, exit_rules, exits, explain,
-    intents, order, orderbook, pnl, positions, risk, schedule, symbols, verdicts,
+    alarms, alert_routes, approvals, arming, attention, audit, broker, connect, controls, diagnostics, differences, exit_rules, exits,
+    explain, intents, order, orderbook, overview, pnl, positions, risk, schedule, symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
-use super::{health, webhook};
+use super::{health, pages, webhook};
 
 /// What protects a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,9 @@ const fn route(method: &'static str, path: &'static str, guard: Guard) -> Route 
 
 /// Every route that [`configure`] sets up.
 pub const ROUTES: &[Route] = &[
+    route("GET", "/", Guard::Nothing),
+    route("GET", "/dashboard", Guard::Nothing),
+    route("GET", "/dashboard/web/{name}", Guard::Nothing),
     route("GET", "/health/live", Guard::Nothing),
     route("GET", "/health/ready", Guard::Nothing),
     route("GET", "/metrics", Guard::Key),
@@ -69,6 +72,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/differences/adopt", Guard::Key),
     route("POST", "/dashboard/differences/ignore", Guard::Key),
     route("GET", "/dashboard/attention", Guard::Key),
+    route("GET", "/dashboard/overview", Guard::Trade),
+    route("GET", "/dashboard/audit", Guard::Key),
     route("GET", "/dashboard/schedule", Guard::Trade),
     route("POST", "/dashboard/explain", Guard::Trade),
     route("GET", "/dashboard/symbols/search", Guard::Trade),
@@ -129,6 +134,11 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(at("/webhook/{client_id}/{token}", "POST").route(web::post().to(webhook::receive)))
         .service(at("/broker/login/{client_id}", "GET").route(web::get().to(broker::open)))
         .service(at("/broker/callback/{client_id}", "GET").route(web::get().to(broker::callback)))
+        // In front of the API's scope: the pages' files hold no data, and a browser fetches them without a key.
+        .service(at("/", "GET").route(web::get().to(pages::home)))
+        .service(at("/dashboard", "GET").route(web::get().to(pages::home)))
+        .service(at("/dashboard/", "GET").route(web::get().to(pages::home)))
+        .service(at("/dashboard/web/{name}", "GET").route(web::get().to(pages::get)))
         .service(web::scope("/dashboard").wrap(from_fn(require_key)).configure(dashboard))
         .default_service(web::to(not_found));
 }
@@ -149,6 +159,8 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/differences/adopt", "POST").route(web::post().to(differences::adopt)))
         .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
+        .service(at("/overview", "GET").route(web::get().to(overview::overview)))
+        .service(at("/audit", "GET").route(web::get().to(audit::audit)))
         .service(at("/schedule", "GET").route(web::get().to(schedule::list)))
         .service(at("/explain", "POST").route(web::post().to(explain::explain)))
         .service(at("/symbols/search", "GET").route(web::get().to(symbols::search)))

@@ -17,6 +17,7 @@ mod explain;
 mod intent_log;
 mod live;
 mod long_day;
+mod pages;
 mod paper_quotes;
 mod pnl;
 mod readiness;
