@@ -56,7 +56,7 @@ export function pnlLine(points, of) {
   const legend = [
     ['net', 'net result'],
     ['zero', 'nothing'],
-    ...(high ? [['high', `highest of the day ${short(of.high)}`]] : []),
+    ...(high && forDrawing(high) > 0 ? [['high', `highest of the day ${short(of.high)}`]] : []),
     ...(floor ? [['floor', `day ends at ${short(of.floor)}${isNear ? '' : ' (below the drawing)'}`]] : []),
   ];
   return h(

@@ -103,10 +103,10 @@ export function listen() {
 }
 
 /**
- * Makes one reader of a slow read: while it runs, further calls become one more run after it.
- * @param {() => Promise<void>} read
+ * Makes one reader of a slow read: while it runs, and for a moment after it, further calls become one more run.
+ * @param {() => Promise<void>} read @param {number} [pause_ms]
  */
-export function single(read) {
+export function single(read, pause_ms = 500) {
   let isRunning = false;
   let isWanted = false;
   return async function again() {
@@ -115,13 +115,14 @@ export function single(read) {
       return;
     }
     isRunning = true;
+    isWanted = false;
     try {
-      do {
-        isWanted = false;
-        await read();
-      } while (isWanted);
+      await read();
     } finally {
-      isRunning = false;
+      setTimeout(() => {
+        isRunning = false;
+        if (isWanted) again();
+      }, pause_ms);
     }
   };
 }

@@ -105,8 +105,26 @@ export async function page(root) {
     }
   });
   search.addEventListener('input', calm(80, show));
-  on(['orders'], read_);
+  on(['orders'], (changed) => {
+    // The rows that changed come with the news: they are shown at once, and the broker's book is read after them.
+    const rows = changed.filter((/** @type {any} */ row) => row?.command_id);
+    if (book && rows.length) {
+      book = { ...book, system_orders: merged(book.system_orders, rows, limit) };
+      show();
+    }
+    read_();
+  });
   await read_();
+}
+
+/**
+ * The orders with the rows that changed in their places, the newest first.
+ * @param {any[]} orders @param {any[]} changed @param {number} limit
+ */
+function merged(orders, changed, limit) {
+  const all = new Map(orders.map((order) => [order.command_id, order]));
+  for (const row of changed) all.set(row.command_id, row);
+  return [...all.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : b.number - a.number)).slice(0, limit);
 }
 
 /**

@@ -313,6 +313,7 @@ function explained(leg) {
   const said = fate(leg.fate);
   const { terms } = leg;
   const refused = leg.gates.filter((/** @type {any} */ one) => !one.passed);
+  const passed = leg.gates.filter((/** @type {any} */ one) => one.passed);
   const shown = terms?.price ?? null;
   const value = dec(shown) && terms ? text(mul(/** @type {any} */ (dec(shown)), { n: BigInt(terms.quantity), s: 0 })) : null;
   return h('div', { class: 'explained' },
@@ -320,9 +321,14 @@ function explained(leg) {
     leg.reason ? h('p', null, leg.reason) : null,
     terms ? h('p', null, h('strong', null, `${terms.side} ${number(terms.quantity)} ${leg.ask?.symbol ?? ''} ${terms.product} ${terms.order_type}`), terms.price ? ` at ${price(terms.price)}` : '', terms.trigger_price ? `, trigger ${price(terms.trigger_price)}` : '', value ? `: ${rupees(value)}` : '') : null,
     leg.request ? h('details', null, h('summary', null, 'The exact request to the broker'), h('pre', null, leg.request)) : null,
-    h('details', { open: refused.length > 0 }, h('summary', null, refused.length ? `${count(refused.length, 'gate')} would refuse it` : `All ${leg.gates.length} gates would let it through`),
-      h('ul', { class: 'gates' }, ...[...refused, ...leg.gates.filter((/** @type {any} */ one) => one.passed)].map((/** @type {any} */ one) => h('li', null, badge({ word: gate(one.gate), kind: one.passed ? 'ok' : 'bad' }), h('small', null, `${one.input} (limit: ${one.limit})`))))),
+    refused.length ? gateList(refused) : null,
+    h('details', null, h('summary', null, refused.length ? `${count(passed.length, 'gate')} would let it through` : `All ${passed.length} gates would let it through`), gateList(passed)),
     leg.unknown?.length ? h('details', null, h('summary', null, 'What cannot be known before'), h('ul', null, ...leg.unknown.map((/** @type {string} */ words) => h('li', null, words)))) : null);
+}
+
+/** @param {any[]} gates */
+function gateList(gates) {
+  return h('ul', { class: 'gates' }, ...gates.map((one) => h('li', null, badge({ word: gate(one.gate), kind: one.passed ? 'ok' : 'bad' }), h('small', null, `${one.input} (limit: ${one.limit})`))));
 }
 
 /** An order that was just sent, followed until it has ended. @param {any} first */
