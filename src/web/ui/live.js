@@ -54,8 +54,24 @@ function tellAll() {
   for (const reader of readers) reader.act([]);
 }
 
+/** @type {EventSource | null} */
+let stream = null;
+
+/** A browser has six connections to one address over all its tabs: a tab that nobody sees holds none of them. */
+function onSight() {
+  if (document.hidden) {
+    stream?.close();
+    stream = null;
+    return;
+  }
+  if (!stream) open();
+  tellAll();
+}
+
 function open() {
+  if (document.hidden || stream) return;
   const source = new EventSource('/dashboard/events');
+  stream = source;
   source.addEventListener('open', () => {
     tries = 0;
     become('live');
@@ -75,6 +91,7 @@ function open() {
     if (state === 'live') become('lost');
     // The browser tries again by itself after a break, with the last id; after a refusal it does not.
     if (source.readyState !== EventSource.CLOSED) return;
+    if (stream === source) stream = null;
     const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
     tries += 1;
     setTimeout(open, wait);
@@ -99,7 +116,7 @@ export function listen() {
   open();
   setTimeout(poll, POLL_MS);
   setInterval(() => state === 'live' && !document.hidden && tellAll(), HEARTBEAT_MS);
-  document.addEventListener('visibilitychange', () => !document.hidden && tellAll());
+  document.addEventListener('visibilitychange', onSight);
 }
 
 /**
