@@ -39,7 +39,12 @@ async fn every_route_without_credentials_is_401_except_health() {
         };
         assert_eq!(wrong.status, without_a_key, "{path}");
         if matches!(route.guard, Guard::Key | Guard::Trade | Guard::Anyone) {
-            let open = house.send(house.request(route.method, &path).bearer_auth(KEY)).await;
+            let request = house.request(route.method, &path).bearer_auth(KEY);
+            if path == "/dashboard/events" {
+                assert_eq!(request.send().await.unwrap().status(), 200, "its answer never ends");
+                continue;
+            }
+            let open = house.send(request).await;
             assert!(open.body["code"] != json!("no_such_route") && open.status != 401 && open.status != 405, "{path}: {open:?}");
             let method = house.send(house.request("PATCH", &path).bearer_auth(KEY)).await;
             method.is_problem(405, "method_not_allowed");

@@ -150,13 +150,10 @@ impl Positions {
     /// in between is resumed before all of them.
     pub(super) fn tell(&mut self, news: &News) -> Option<String> {
         let before = self.words();
-        match &news.client_id {
-            Some(client_id) => {
-                let position = self.0.get_mut(client_id).filter(|position| **position < news.seq)?;
-                *position = news.seq;
-            }
-            // The process's own rows have no place in the number: they are about now.
-            None => {}
+        // The process's own rows have no place in the number: they are about now.
+        if let Some(client_id) = &news.client_id {
+            let position = self.0.get_mut(client_id).filter(|position| **position < news.seq)?;
+            *position = news.seq;
         }
         let (after, last) = (self.words(), news.told.len().saturating_sub(1));
         let mut text = String::new();
@@ -187,11 +184,11 @@ mod tests {
     #[test]
     fn an_order_that_changes_often_is_told_once_and_is_looked_for_if_unknown() {
         let mut window = Window::default();
-        let order = Some(CommandId(Uuid::from_u128(1)));
+        let order = CommandId(Uuid::from_u128(1));
         for seq in 1..=3 {
-            window.take(&JournalRow { command_id: order, ..of("PAPER1", "FILL", seq) }, None);
+            window.take(&JournalRow { command_id: Some(order), ..of("PAPER1", "FILL", seq) }, None);
         }
-        assert_eq!(window.unknown(), [(client("PAPER1"), order.unwrap())]);
+        assert_eq!(window.unknown(), [(client("PAPER1"), order)]);
         let news = window.news();
         assert_eq!((news.len(), news[0].seq), (1, 3));
         let kinds: Vec<Kind> = news[0].told.iter().map(|(kind, _)| *kind).collect();

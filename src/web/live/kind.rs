@@ -34,7 +34,7 @@ impl Kind {
 }
 
 /// How a row's name begins that is news of something beside an order.
-const BEGINNINGS: [(&str, &[Kind]); 20] = [
+const BEGINNINGS: [(&str, &[Kind]); 21] = [
     ("FILL", &[Kind::Positions, Kind::Pnl]),
     ("HOLDING_", &[Kind::Positions, Kind::Pnl]),
     ("DIFFERENCE_", &[Kind::Positions]),
@@ -47,7 +47,8 @@ const BEGINNINGS: [(&str, &[Kind]); 20] = [
     ("CONTROL", &[Kind::Risk, Kind::Session]),
     ("SQUARE_OFF_", &[Kind::Risk, Kind::Positions]),
     ("ALARM_STRATEGY_HALTED", &[Kind::Risk, Kind::Alarms]),
-    ("ALARM_RISK_", &[Kind::Risk, Kind::Alarms]),
+    ("ALARM_RISK_BREACH", &[Kind::Risk, Kind::Alarms]),
+    ("ALARM_RISK_WARNING", &[Kind::Risk, Kind::Alarms]),
     ("ALARM_HOLDING_REDUCED", &[Kind::Positions, Kind::Alarms]),
     ("ALARM_", &[Kind::Alarms]),
     ("ACKNOWLEDGED", &[Kind::Alarms]),
@@ -68,31 +69,32 @@ pub(super) fn kinds_of(row: &JournalRow) -> Vec<Kind> {
     kinds
 }
 
+/// A row of that name.
+#[cfg(test)]
+pub(super) fn row(event: &str, command_id: Option<ordergate_actors::order::CommandId>, seq: u64) -> JournalRow {
+    JournalRow {
+        client_id: None,
+        seq,
+        prev_hash: [0; 32],
+        at: chrono::DateTime::UNIX_EPOCH,
+        event: event.into(),
+        command_id,
+        signal_id: None,
+        from: None,
+        to: None,
+        tag: None,
+        reason: None,
+        who: "tests".into(),
+        inputs: "{}".into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
     use ordergate_actors::order::CommandId;
     use uuid::Uuid;
 
     use super::*;
-
-    pub(in crate::web::live) fn row(event: &str, command_id: Option<CommandId>, seq: u64) -> JournalRow {
-        JournalRow {
-            client_id: None,
-            seq,
-            prev_hash: [0; 32],
-            at: DateTime::UNIX_EPOCH,
-            event: event.into(),
-            command_id,
-            signal_id: None,
-            from: None,
-            to: None,
-            tag: None,
-            reason: None,
-            who: "tests".into(),
-            inputs: "{}".into(),
-        }
-    }
 
     #[test]
     fn a_row_is_news_of_what_its_name_says() {
@@ -110,6 +112,3 @@ mod tests {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::row;
