@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { clock, countdown, exact, millis, ms, wholeSeconds } from '../../src/web/ui/time.js';
 import { csv } from '../../src/web/ui/csv.js';
 import { abs, add, cmp, dec, direction, mul, neg, number, price, round, rupees, share, short, sign, sub, text } from '../../src/web/ui/money.js';
 
@@ -77,4 +78,13 @@ test('parts and directions', () => {
 test('a file for a spreadsheet runs nothing', () => {
   const text_ = csv(['a', 'b'], [{ a: '=1+1', b: -5 }, { a: 'x,"y"', b: null }, { a: '-12.50', b: '@now' }, { a: '-x', b: 'two\nlines' }]);
   assert.equal(text_, 'a,b\r\n\'=1+1,-5\r\n"x,""y""",\r\n-12.50,\'@now\r\n\'-x,"two\nlines"');
+});
+
+test('times are India’s, and ages do not flicker', () => {
+  assert.equal(clock('2028-02-29T18:29:59.999Z'), '23:59:59');
+  assert.equal(exact('2026-11-26T09:24:16.591932Z'), '26 Nov 14:54:16.591');
+  assert.equal(ms('2026-11-26T09:24:16.591932Z') - ms('2026-11-26T09:24:16.590Z') > 1.931, true);
+  assert.deepEqual([300, 1_400, 99_000, 200_000].map(wholeSeconds), ['1 s', '1 s', '99 s', '3 min']);
+  assert.deepEqual([0, 65_000, 9_064_000, 400_000_000].map(countdown), ['0:00:00', '0:01:05', '2:31:04', '4 days']);
+  assert.deepEqual([0.4, 12.34, 1_204.6].map(millis), ['0.40', '12.3', '1205']);
 });

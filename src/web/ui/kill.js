@@ -3,7 +3,7 @@
 
 import { get, post } from './api.js';
 import { h, fresh } from './dom.js';
-import { clock, span } from './time.js';
+import { clock, now, span } from './time.js';
 import { LEVELS, count, killWords } from './words.js';
 import { ask, badge, field, reason, trouble, valuesOf } from './parts.js';
 
@@ -128,7 +128,7 @@ function holding(button, around, act) {
  * @param {HTMLDialogElement} dialog @param {number} level @param {string | null} strategy @param {any} answer
  */
 function proof(dialog, level, strategy, answer) {
-  const at = Date.now();
+  const at = now();
   const state = h('div', { class: 'proof-state' });
   const list = h('ul', { class: 'proof' });
   const note = h('p', { class: 'hint' });
@@ -146,7 +146,7 @@ function proof(dialog, level, strategy, answer) {
         h('li', { class: 'so' }, badge({ word: `on disk: ${answer.done}`, kind: 'ok' })),
         ...seen.map((step) => h('li', null, badge({ word: step.words, kind: step.isSo ? 'ok' : 'work' }))),
       ]);
-      note.textContent = isDone && level === 3 ? `Proven by the broker’s books read at ${clock(seen.map((step) => step.readAt).filter(Boolean).sort()[0])} IST.` : `Looked ${span(Date.now() - at)} after it was answered.`;
+      note.textContent = isDone && level === 3 ? `Proven by the broker’s books read at ${clock(seen.map((step) => step.readAt).filter(Boolean).sort()[0])} IST.` : `Looked ${span(now() - at)} after it was answered.`;
       if (isDone) return;
     } catch (cause) {
       note.replaceChildren(trouble(cause));

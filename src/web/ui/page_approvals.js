@@ -4,7 +4,7 @@
 import { get, post } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
-import { countdown, moment } from './time.js';
+import { countdown, moment, now } from './time.js';
 import { ask, badge, empty, reason, trouble } from './parts.js';
 import { asks, side } from './orders.js';
 import { number } from './money.js';
@@ -33,7 +33,7 @@ export async function page(root) {
   on(['orders', 'alarms', 'risk'], read);
   setInterval(() => {
     for (const node of list.querySelectorAll('[data-until]')) {
-      const left = Date.parse(/** @type {HTMLElement} */ (node).dataset.until ?? '') - Date.now();
+      const left = Date.parse(/** @type {HTMLElement} */ (node).dataset.until ?? '') - now();
       node.textContent = left > 0 ? `${countdown(left)} left` : 'its time is up';
     }
   }, 500);

@@ -4,7 +4,7 @@
 import { get } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
-import { exact, span } from './time.js';
+import { exact, now, span } from './time.js';
 import { badge, empty, trouble } from './parts.js';
 import { offered } from './acts.js';
 import { attention, urgency } from './words.js';
@@ -49,7 +49,7 @@ export function task(item, after) {
     h('div', { class: 'task-head' },
       badge({ word: attention(item.kind), kind: urgency(item) }),
       h('span', { class: 'quiet' }, [item.client_id, more?.event ? more.event.replace(/^ALARM_/, '').replace(/_/g, ' ').toLowerCase() : null, more?.count > 1 ? `${more.count} times` : null].filter(Boolean).join(' · ')),
-      item.since ? h('time', { class: 'quiet', datetime: item.since, title: exact(item.since) }, `${span(Date.now() - Date.parse(item.since))} ago`) : null),
+      item.since ? h('time', { class: 'quiet', datetime: item.since, title: exact(item.since) }, `${span(now() - Date.parse(item.since))} ago`) : null),
     h('p', null, item.text),
     h('div', { class: 'row-buttons' },
       item.command_id ? h('a', { class: 'button small', href: `order.html?id=${item.command_id}` }, 'The order') : null,

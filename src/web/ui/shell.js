@@ -5,7 +5,7 @@
 import { get, send } from './api.js';
 import { byId, fresh, h } from './dom.js';
 import { on, onState, single } from './live.js';
-import { countdown } from './time.js';
+import { countdown, keepTime, now } from './time.js';
 import { badge, toast } from './parts.js';
 import { killButton, killDialog, rearm } from './kill.js';
 import { killWords, mode } from './words.js';
@@ -59,6 +59,7 @@ export function frame(here) {
     h('a', { href: file, 'aria-current': file === here ? 'page' : null }, words, file === 'needs_you.html' ? h('span', { class: 'count', data: { needs: '' } }) : null);
   byId('nav').replaceChildren(
     ...PLACES.map(link),
+    h('div', { id: 'me', class: 'me' }),
     h('button', { type: 'button', class: 'quiet leave', on: { click: logOut } }, 'Log out'));
   const inThumb = THUMB.map((file) => PLACES.find(([own]) => own === file)).filter((place) => place !== undefined);
   byId('thumb').replaceChildren(
@@ -78,6 +79,7 @@ export function frame(here) {
     try {
       const [overview, attention] = await Promise.all([get('/dashboard/overview'), get('/dashboard/attention')]);
       seen = overview;
+      keepTime(overview.as_of);
       show(overview);
       for (const node of document.querySelectorAll('[data-needs]')) node.textContent = attention.count > 0 ? String(attention.count) : '';
       document.title = document.title.replace(/^\(\d+\) /, attention.count > 0 ? `(${attention.count}) ` : '');
@@ -91,6 +93,20 @@ export function frame(here) {
   read();
   setInterval(() => seen && showMarkets(seen), 1_000);
   keys();
+  whoAmI();
+}
+
+/** Whose session it is. What it may not do is not offered; that it may not is the server's to say. */
+async function whoAmI() {
+  try {
+    const { user, scopes } = await get('/dashboard/session');
+    const may = scopes.includes('control') ? '' : scopes.includes('trade') ? 'may look and trade' : 'may only look';
+    byId('me').replaceChildren(h('strong', null, user), may ? h('span', null, may) : '');
+    document.body.classList.toggle('no-control', !scopes.includes('control'));
+    document.body.classList.toggle('no-trade', !scopes.includes('trade'));
+  } catch {
+    // Every other read says what is wrong with the session.
+  }
 }
 
 /** @param {any} overview */
@@ -135,7 +151,7 @@ function showMarkets(overview) {
 
 /** "NSE open · closes in 2:31:04". @param {any} market */
 export function marketWords(market) {
-  const left = market.until ? Date.parse(market.until) - Date.now() : null;
+  const left = market.until ? Date.parse(market.until) - now() : null;
   switch (market.phase) {
     case 'OPEN': return `${market.exchange} open · closes in ${countdown(left ?? 0)}`;
     case 'PRE_OPEN': return `${market.exchange} pre-open · ${countdown(left ?? 0)}`;

@@ -5,15 +5,28 @@ const CLOCK = new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Kolkata', hour:
 const DAY = new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Kolkata', day: 'numeric', month: 'short' });
 const DATE = new Intl.DateTimeFormat('en-CA', { timeZone: 'Asia/Kolkata' });
 
+/** How far the engine's clock is ahead of this machine's. */
+let ahead_ms = 0;
+
+/** Takes the engine's time: what is left and how old something is are reckoned by its clock. @param {string} as_of */
+export function keepTime(as_of) {
+  ahead_ms = Date.parse(as_of) - Date.now();
+}
+
+/** The engine's time, ms. */
+export function now() {
+  return Date.now() + ahead_ms;
+}
+
 /** 09:31:22. @param {string | null | undefined} at */
 export function clock(at) {
   return at ? CLOCK.format(new Date(at)) : '–';
 }
 
-/** 09:31:22, with its day if that is not today's. @param {string | null | undefined} at @param {number} [now] */
-export function moment(at, now = Date.now()) {
+/** 09:31:22, with its day if that is not today's. @param {string | null | undefined} at */
+export function moment(at) {
   if (!at) return '–';
-  const day = date(at) === DATE.format(new Date(now)) ? '' : `${DAY.format(new Date(at))} `;
+  const day = date(at) === DATE.format(new Date(now())) ? '' : `${DAY.format(new Date(at))} `;
   return day + clock(at);
 }
 
