@@ -194,7 +194,7 @@ test('a route is written, its message copied, a sample explained and tested', as
 
 test('a limit is set otherwise for a time, and that is ended', async () => {
   const page = await browser.open(engine, 'risk.html');
-  await page.getByRole('button', { name: 'Set Open orders otherwise' }).click();
+  await page.getByRole('button', { name: 'Override…: Open orders' }).click();
   const dialog = page.locator('dialog[open]');
   await dialog.getByLabel('What shall hold').fill('7');
   await dialog.getByLabel('Why').fill('a quiet day');

@@ -33,7 +33,7 @@ export async function page(root) {
       const rows = list.sessions ?? [];
       keyed(sessions, rows, (row) => String(row.id), (row) => h('li', null,
         h('span', null, h('strong', null, row.user), ` ${[row.from, `since ${moment(row.began_at)}`, `until ${moment(row.expires_at)}`, `by ${row.by}`].filter(Boolean).join(', ')}`, row.is_this ? ' (this one)' : ''),
-        h('button', { type: 'button', class: 'small', 'aria-label': `End the session of ${row.user}`, on: { click: () => end(row, read) } }, 'End it')));
+        h('button', { type: 'button', class: 'small', 'aria-label': `End it: the session of ${row.user}`, on: { click: () => end(row, read) } }, 'End it')));
       fresh(noSessions, rows.length === 0, () => (rows.length ? null : empty('Nobody.')));
     } catch (cause) {
       noSessions.replaceChildren(trouble(cause));

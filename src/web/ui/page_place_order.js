@@ -359,6 +359,6 @@ function basketTable(drop) {
     { head: 'Side', cell: ({ leg }) => side(leg.side) },
     { head: 'Units', cell: ({ leg }) => number(leg.quantity), num: true },
     { head: 'Price', cell: ({ leg }) => (leg.price ? price(leg.price) : 'at market'), num: true },
-    { head: 'Take out', quiet: true, cell: ({ index }) => h('button', { type: 'button', class: 'small', 'aria-label': `Take order ${index + 1} out of the basket`, on: { click: () => drop(index) } }, 'Take out'), class: 'acts' },
+    { head: 'Take out', quiet: true, cell: ({ index }) => h('button', { type: 'button', class: 'small', 'aria-label': `Take out order ${index + 1}`, on: { click: () => drop(index) } }, 'Take out'), class: 'acts' },
   ]));
 }

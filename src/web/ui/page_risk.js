@@ -126,7 +126,7 @@ function limitTable(client_id, after) {
       const used = typeof row.used === 'object' && row.used !== null ? row.used.units : row.used;
       return used === null || row.limit === 'capital_reserve' ? '' : gauge('', part(used, row.in_force), `${Math.round(part(used, row.in_force) * 100)} %`);
     }, class: 'wide' },
-    { head: 'Set otherwise', quiet: true, cell: (row) => h('button', { type: 'button', class: 'small', 'aria-label': `Set ${limit(row.limit).word} otherwise`, on: { click: () => override(client_id, row, after) } }, 'Override…'), class: 'acts' },
+    { head: 'Set otherwise', quiet: true, cell: (row) => h('button', { type: 'button', class: 'small', 'aria-label': `Override…: ${limit(row.limit).word}`, on: { click: () => override(client_id, row, after) } }, 'Override…'), class: 'acts' },
   ]));
 }
 
