@@ -111,6 +111,11 @@ async function poll() {
   setTimeout(poll, POLL_MS);
 }
 
+/** Calls again and again: prices move without anything being committed, so that no event tells of them. @param {() => void} act */
+export function often(act) {
+  setInterval(() => state === 'live' && !document.hidden && act(), POLL_MS);
+}
+
 /** Begins to listen. */
 export function listen() {
   open();

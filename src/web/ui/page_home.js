@@ -3,7 +3,7 @@
 
 import { get } from './api.js';
 import { fresh, h, keyed } from './dom.js';
-import { on, single } from './live.js';
+import { often, on, single } from './live.js';
 import { gauge, part, pnlLine } from './charts.js';
 import { add, dec, direction, number, price, rupees, text } from './money.js';
 import { date, moment, wholeSeconds } from './time.js';
@@ -112,6 +112,7 @@ export async function page(root) {
     }
   });
   on(['pnl', 'positions', 'risk'], readMoney);
+  often(readMoney);
   on(['orders'], () => {
     readOrders();
     readMoney();

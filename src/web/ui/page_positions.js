@@ -3,7 +3,7 @@
 
 import { get, post } from './api.js';
 import { fresh, h, keyed } from './dom.js';
-import { on, single } from './live.js';
+import { often, on, single } from './live.js';
 import { reach } from './charts.js';
 import { direction, number, price, rupees } from './money.js';
 import { wholeSeconds } from './time.js';
@@ -46,6 +46,7 @@ export async function page(root) {
     }
   });
   on(['positions', 'pnl', 'orders'], read);
+  often(read);
   await read();
 }
 
