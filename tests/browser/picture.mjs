@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 import { Browser, known, until } from './lib.mjs';
 
 const engine = await known().start();
-const browser = await Browser.open({ width: 1120, height: 720 });
+const browser = await Browser.open({ width: 1240, height: 740 });
 try {
   await engine.order({ symbol: 'RELIANCE-EQ', quantity: '50', strategy: 'trend', stop_loss: '1%', target: '30 points' });
   await engine.order({ symbol: 'SBIN-EQ', quantity: '120', strategy: 'breakout', stop_loss: '1.5%', target: '2%' });
