@@ -110,6 +110,35 @@ test('a basket is judged and sent together', async () => {
   await until('both are filled', async () => (await page.locator('.followed .badge.ok').count()) === 2);
 });
 
+test('an option is found by what it is, sized in lots, and filled', async () => {
+  const page = await browser.open(engine, 'place_order.html');
+  await page.getByText('NRML', { exact: true }).click();
+  await page.getByLabel('Strategy', { exact: true }).fill('options');
+  await page.getByRole('searchbox', { name: 'Instrument' }).fill('NIFTY weekly ATM CE');
+  await page.locator('#found button', { hasText: 'read by' }).click();
+  await page.getByLabel('Lots').fill('2');
+  assert.equal(await page.getByLabel('Units').inputValue(), '130');
+  await page.locator('.explained .badge.ok', { hasText: 'would be sent' }).waitFor();
+  await page.locator('form.place button[type=submit]').click();
+  await page.locator('.followed .badge.ok', { hasText: 'filled 130 of 130' }).waitFor();
+});
+
+test('option legs show what they come to at their end before anything is sent', async () => {
+  const page = await browser.open(engine, 'place_order.html');
+  await page.getByText('NRML', { exact: true }).click();
+  await page.getByLabel('How', { exact: true }).selectOption('LIMIT');
+  for (const [side, premium] of [['C', '10'], ['P', '12']]) {
+    await page.getByRole('searchbox', { name: 'Instrument' }).fill('NIFTY 25700');
+    await page.locator('#found button', { hasText: `${side}25700` }).first().click();
+    await page.getByLabel('Limit price').fill(premium);
+    await page.getByRole('button', { name: 'Add to the basket' }).click();
+  }
+  const drawn = page.getByRole('img', { name: /At the end/ });
+  // 65 units of each, 22 rupees of premium: 1,430 are lost at the strike, and won back 22 points away from it.
+  assert.equal(await drawn.getAttribute('aria-label'), 'At the end: most open, least −₹1.4 K, nothing at 25678 and 25722.');
+  await page.getByRole('button', { name: 'Empty it' }).click();
+});
+
 test('a position gets a rule, and is left in part and whole', async () => {
   await engine.order({ symbol: 'INFY-EQ', quantity: '20', strategy: 'swing' });
   const page = await browser.open(engine, 'positions.html');
@@ -224,6 +253,36 @@ test('after the engine was killed and started again the page shows every row, wi
   await until('every row is there', async () => (await page.locator('.ours tbody tr').count()) === orders.length);
   for (const order of orders) assert.equal(await page.locator(`.ours tr[data-key="${order.command_id}"]`).count(), 1, order.command_id);
   assert.equal(await page.evaluate(() => window.notLoadedAgain), true);
+});
+
+test('an account is armed by its typed name, and an entry waits for a yes', async () => {
+  const drilled = await known({ ORDERGATE__ACCOUNT__ARMING: 'required', ORDERGATE__ACCOUNT__APPROVAL_LIMIT_S: '600', ORDERGATE__ENGINE__ENTRY_TTL_MS: '600000' }).start();
+  const own = await Browser.open();
+  try {
+    const page = await own.open(drilled, 'accounts.html');
+    await page.locator('.mode.real', { hasText: 'disarmed' }).waitFor();
+    await page.getByRole('button', { name: 'Arm…', exact: true }).click();
+    const dialog = page.locator('dialog[open]');
+    await dialog.getByLabel('Why').fill('the open');
+    await dialog.getByLabel('Type PAPER1').fill('PAPER2');
+    await own.inTrouble(() => dialog.getByRole('button', { name: 'Arm', exact: true }).click());
+    await own.inTrouble(() => dialog.locator('.trouble', { hasText: 'look at the report' }).waitFor());
+    await dialog.getByLabel('Type PAPER1').fill('PAPER1');
+    await dialog.getByRole('button', { name: 'Arm', exact: true }).click();
+    await page.locator('.mode.real', { hasText: 'each entry asks you' }).waitFor();
+    const { body } = await drilled.post('/dashboard/intent/generic', { strategy: 'asks', execution_type: 'ENTRY', exchange: 'NSE', symbol: 'SBIN-EQ', side: 'BUY', quantity: '5', product: 'MIS', order_type: 'MARKET' });
+    await own.open(drilled, 'approvals.html');
+    const waiting = page.locator('main li.task', { hasText: 'SBIN-EQ' });
+    await waiting.locator('strong', { hasText: 'left' }).waitFor();
+    await waiting.getByRole('button', { name: 'Yes…', exact: true }).click();
+    await confirm(page, 'Say yes');
+    await until('it is filled', async () => (await drilled.get(`/dashboard/orders/${body.orders[0].command_id}`)).order.status === 'EXECUTED');
+    await page.locator('main', { hasText: 'Nothing waits for your yes' }).waitFor();
+    assert.deepEqual(own.troubles, []);
+  } finally {
+    await own.close();
+    await drilled.close();
+  }
 });
 
 test('nobody sees anything without credentials', async () => {

@@ -217,7 +217,7 @@ export async function page(root) {
       problem.replaceChildren(trouble(new Error('Choose an instrument and a size first.')));
       return;
     }
-    legs.push(order);
+    legs.push({ ...order, ...aboutOf(instrument, order) });
     keep();
     toast(`in the basket: ${count(legs.length, 'order')}`);
   }
@@ -274,11 +274,19 @@ export async function page(root) {
   }
 }
 
+/** What the basket's outlook needs to know of an option; its premium is the limit price. @param {any} instrument @param {Record<string, string>} order */
+function aboutOf(instrument, order) {
+  if (instrument?.kind !== 'OPTION') return {};
+  const { underlying, expiry, strike, right } = instrument;
+  return { about: { underlying, expiry, strike, isCall: /^c/i.test(right), premium: order.price ?? null } };
+}
+
 /** What option legs of one underlying and one day come to at their end. @param {any[]} legs */
 function outlookOf(legs) {
   const about = legs.map((leg) => leg.about);
   const isOne = about.every((one) => one && one.premium && one.underlying === about[0].underlying && one.expiry === about[0].expiry);
-  if (legs.length === 0 || !isOne) return null;
+  if (legs.length === 0 || about.some((one) => !one)) return null;
+  if (!isOne) return h('p', { class: 'hint' }, 'What the legs come to at their end is drawn when all of them are of one underlying and one day, each with a limit price.');
   return payoff(legs.map((leg) => ({ ...leg.about, units: Number(leg.quantity) * (leg.side === 'BUY' ? 1 : -1) })));
 }
 
