@@ -157,6 +157,7 @@ export function editRule(held, rule) {
     says: h('p', null, `A price, a distance (12 points) or a part of the fill (1.5%). The rule that you set stands instead of the one before. Filled at ${price(rule?.fill ?? held.average_price)}.`),
     fields: [
       { name: 'stop_loss', label: 'Stop', value: said(terms.stop_loss) },
+      { name: 'stop_at', label: 'The stop is kept', kind: 'select', value: said(terms.stop_at), options: [['', 'as the account is set'], ['engine', 'by ordergate'], ['broker', 'at the broker: it rests there']] },
       { name: 'target', label: 'Target', value: said(terms.target) },
       { name: 'trailing_type', label: 'The stop trails by', kind: 'select', value: terms.trailing?.kind ?? '', options: [['', 'it does not trail'], ['POINTS', 'points'], ['PERCENT', 'percent']] },
       { name: 'trailing_value', label: 'Trails by how much', value: said(terms.trailing?.value), mode: 'decimal' },

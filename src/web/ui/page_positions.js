@@ -170,8 +170,16 @@ function ruleOf(row) {
   return h('span', { class: 'rule-cell' },
     reach({ stop: rule.stop?.price ?? null, target: rule.target?.price ?? null, last: row.last_price, entry: rule.fill }),
     h('span', { class: 'rule-words' }, far('stop', rule.stop), far('target', rule.target)),
+    rule.stop ? h('small', { title: rule.lives_because ?? undefined }, restsWords(rule.resting)) : null,
     trail ? h('small', null, `trails by ${trail.value} ${String(trail.kind).toLowerCase()}; began at ${price(rule.first_stop)}, best ${price(rule.best_price)}`) : null,
     rule.fired ? badge({ word: 'its exit is under way', kind: 'work' }) : null);
+}
+
+/** Where a stop lives: it makes a difference when this machine does not run. @param {any} resting */
+function restsWords(resting) {
+  if (!resting) return 'the stop is kept by ordergate: it acts while ordergate runs';
+  const levels = [`trigger ${price(resting.trigger)}`, resting.limit ? `limit ${price(resting.limit)}` : null].filter(Boolean).join(', ');
+  return `the stop rests at the broker: ${levels}, for ${number(resting.covers)}${resting.is_being_cancelled ? '; it is being cancelled' : ''}`;
 }
 
 /** @param {any} row */

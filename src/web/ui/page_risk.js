@@ -103,6 +103,8 @@ function dayOf(account, level, client_id) {
   return [
     h('div', { class: 'facts' },
       fact('Result', rupees(day.pnl, { signed: true })),
+      day.by_broker === undefined ? null : fact('By the broker', rupees(day.by_broker, { signed: true })),
+      day.by_fills === undefined ? null : fact('By our fills', rupees(day.by_fills, { signed: true })),
       fact('The day ends at', rupees(day.floor)),
       fact('Left until then', rupees(day.left)),
       fact('Entries', level > 0 ? badge({ word: killWords(level), kind: 'wait' }) : day.is_over ? badge({ word: 'over until the next trading day', kind: 'bad' }) : badge({ word: 'go', kind: 'ok' })),

@@ -148,6 +148,7 @@ const KINDS = {
   exit_waiting: 'An exit waits',
   exit_failed: 'An exit came to nothing',
   not_flat: 'Not flat',
+  plan_stuck: 'A plan does not go on',
   alarm: 'Alarm',
   approval: 'Waits for your yes',
   kill_level: 'Entries are stopped',
@@ -168,7 +169,7 @@ export function attention(kind) {
 /** How much an item of the list matters. @param {any} item @returns {Kind} */
 export function urgency(item) {
   if (item.kind === 'alarm') return item.more?.level === 'Page' || item.more?.level === 'PAGE' ? 'bad' : 'wait';
-  if (['exit_failed', 'not_flat', 'exits_frozen', 'no_session', 'books_unknown'].includes(item.kind)) return 'bad';
+  if (['exit_failed', 'not_flat', 'plan_stuck', 'exits_frozen', 'no_session', 'books_unknown'].includes(item.kind)) return 'bad';
   if (['order_in_doubt', 'difference'].includes(item.kind)) return 'doubt';
   return 'wait';
 }
