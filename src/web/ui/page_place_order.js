@@ -41,6 +41,7 @@ export async function page(root) {
     h('div', { class: 'two' },
       field({ name: 'stop_loss', label: 'Stop', hint: 'A price, 12 points, or 1.5%.' }),
       field({ name: 'target', label: 'Target', hint: 'The same.' }),
+      field({ name: 'stop_at', label: 'The stop is kept', kind: 'select', options: [['', 'as the account is set'], ['engine', 'by ordergate'], ['broker', 'at the broker: it rests there']] }),
       field({ name: 'trailing_type', label: 'The stop trails by', kind: 'select', options: [['', 'it does not trail'], ['POINTS', 'points'], ['PERCENT', 'percent']] }),
       field({ name: 'trailing_value', label: 'Trails by how much', mode: 'decimal' }),
       field({ name: 'validity', label: 'How long', kind: 'select', options: [['DAY', 'the day'], ['IOC', 'at once or not at all']] }),
@@ -88,6 +89,7 @@ export async function page(root) {
     if (type === 'MARKET' || type === 'LIMIT') delete values.trigger_price;
     if (values.validity === 'DAY') delete values.validity;
     if (!values.trailing_type) delete values.trailing_value;
+    if (!values.stop_loss) delete values.stop_at;
     return { ...values, side: buy.value(), execution_type: intent.value(), product: product.value(), ...(instrument ? { exchange: instrument.exchange, symbol: instrument.symbol } : name ? { symbol: name } : {}) };
   };
   const showFields = () => {
