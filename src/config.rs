@@ -212,6 +212,8 @@ pub struct Paper {
     pub quotes: Option<Box<NorenSettings>>,
     /// A live quote older than this is no price.
     pub stale_after: Duration,
+    /// Rupees with which each day of an account begins; `None`: it tells no money.
+    pub cash: Option<Amount>,
 }
 
 /// What can be traded, and from where that is known.

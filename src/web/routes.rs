@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
     alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, differences, exit_rules, exits, explain,
-    intents, order, orderbook, pnl, positions, risk, schedule, symbols, verdicts,
+    intents, order, orderbook, plans, pnl, positions, risk, schedule, symbols, verdicts,
 };
 use super::bearer::require_key;
 use super::problem::Problem;
@@ -65,6 +65,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/orderbook", Guard::Trade),
     route("GET", "/dashboard/orders/{command_id}", Guard::Trade),
     route("GET", "/dashboard/positions", Guard::Trade),
+    route("GET", "/dashboard/plans", Guard::Key),
     route("GET", "/dashboard/pnl", Guard::Key),
     route("POST", "/dashboard/differences/adopt", Guard::Key),
     route("POST", "/dashboard/differences/ignore", Guard::Key),
@@ -145,6 +146,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
+        .service(at("/plans", "GET").route(web::get().to(plans::list)))
         .service(at("/pnl", "GET").route(web::get().to(pnl::pnl)))
         .service(at("/differences/adopt", "POST").route(web::post().to(differences::adopt)))
         .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))

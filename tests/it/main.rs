@@ -18,6 +18,7 @@ mod intent_log;
 mod live;
 mod long_day;
 mod paper_quotes;
+mod plans;
 mod pnl;
 mod readiness;
 mod risk;

@@ -464,7 +464,13 @@ impl Desk {
         checks::journal_sound(&self.store()).unwrap();
         if self.halt.halted().is_none() {
             checks::day_agrees(&self.disk, &self.engine, self.clock.now()).unwrap();
+            self.gates_agree();
         }
+    }
+
+    /// What risk, guard, exits and plans judge by is what a replay of the journal alone makes.
+    pub(crate) fn gates_agree(&self) {
+        checks::gates_agree(&self.disk, &self.engine, self.clock.now()).unwrap();
     }
 
     pub(crate) fn line(&self) -> Arc<ordergate_actors::Desk> {

@@ -17,6 +17,8 @@ pub struct Day {
     lines: BTreeMap<(Strategy, HoldingKey), Line>,
     strategies: BTreeMap<Strategy, Curve>,
     account: Curve,
+    /// The journal row of the newest change of this day; 0 for none.
+    changed: u64,
 }
 
 impl Day {
@@ -53,6 +55,7 @@ impl Day {
         if change.day > self.date {
             *self = self.rolled(change.day);
         }
+        self.changed = change.seq;
         let slot = (change.strategy.clone(), change.key.clone());
         let line = self.lines.entry(slot).or_insert_with(|| Line::carrying(change.before));
         let realised = line.take(change);
@@ -75,6 +78,12 @@ impl Day {
     #[must_use]
     pub fn on(&self, date: NaiveDate) -> Cow<'_, Self> {
         if date > self.date { Cow::Owned(self.rolled(date)) } else { Cow::Borrowed(self) }
+    }
+
+    /// The journal row of its newest change; 0 if nothing has changed on it.
+    #[must_use]
+    pub fn changed(&self) -> u64 {
+        self.changed
     }
 
     /// Its date, India.

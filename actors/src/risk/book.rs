@@ -2,7 +2,7 @@
 //! terms), no (with the reason), or not yet.
 
 use super::exit::{ExitSize, size};
-use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade};
+use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade, wants_quote};
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
 use crate::order::{CommandId, GateVerdict, Intent, OrderRecord, Side, Tag, Terms};
@@ -164,11 +164,15 @@ fn ask() -> Judgement {
     Judgement::Ask { reason: "waits for a person's yes (LIVE-APPROVE)".to_owned() }
 }
 
-/// The value of the order is all that is not known.
+/// A fresh quote is all that is missing: the value of the order is not known without one, or its price cannot be judged.
 fn waits_for_a_quote(x: &Inputs<'_>, checked: &[Checked]) -> bool {
-    let mut failed = checked.iter().filter(|checked| !checked.verdict.passed);
-    let is_value = failed.next().is_some_and(|checked| checked.verdict.gate == "risk.max_order_value");
-    !x.order.is_exit() && is_value && failed.next().is_none() && x.unquoted == Unquoted::Ask && lacks_quote(x)
+    let lacks = |checked: &Checked| match checked.verdict.gate.as_str() {
+        "risk.max_order_value" => lacks_quote(x),
+        "risk.price_collar" => wants_quote(x),
+        _ => false,
+    };
+    let mut failed = checked.iter().filter(|checked| !checked.verdict.passed).peekable();
+    !x.order.is_exit() && x.unquoted == Unquoted::Ask && failed.peek().is_some() && failed.all(lacks)
 }
 
 /// Everything was judged before, the basket was shown, and the answer is awaited.
@@ -259,5 +263,5 @@ pub(crate) fn whole_terms(order: &OrderRecord) -> Option<Terms> {
 }
 
 #[cfg(test)]
-#[path = "book_tests.rs"]
+#[path = "tests/mod.rs"]
 mod tests;

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
+use super::{Judgement, RiskActor};
 use crate::order::{ClientId, CommandId, OrderRecord, OrderType, Price, Quantity, Side, Terms};
 use crate::ports::Modification;
+use crate::supervision::at_hand;
 
 /// What to change in a working order. What is `None` stays as it is.
 #[derive(Debug, Clone)]
@@ -98,6 +102,46 @@ fn crossed(terms: &Terms) -> Option<String> {
         Side::Sell => trigger < price,
     };
     is_crossed.then(|| format!("the trigger {trigger} is on the wrong side of the limit {price} for a {}; change both", terms.side))
+}
+
+impl RiskActor {
+    /// A change is judged as the order would be with its new terms; what an exit may close bounds its new quantity.
+    pub(super) fn assess_change(&mut self, change: &Change, now: DateTime<Utc>) -> Result<Modification, String> {
+        at_hand(&self.desk.client_id, change.command_id);
+        let record = self.line.view.read(&self.desk.client_id, |book| book.order(change.command_id).cloned()).flatten();
+        let Some(record) = record else { return Err("there is no such open order".to_owned()) };
+        let instrument = record.instrument().and_then(|key| self.line.instruments.find(&key));
+        let modification = modification(&record, instrument, change, self.desk.broker.capabilities().can_modify)?;
+        if let Some(reason) = crate::broker::worn_out(&record, self.desk.broker.capabilities().max_modifications) {
+            return Err(reason);
+        }
+        let grows = modification.terms.quantity.value() > record.quantity();
+        if record.is_exit() && grows {
+            return Err("an exit can be made smaller, not larger; send another exit for more".to_owned());
+        }
+        let mut would_be = (*record).clone();
+        would_be.ask.quantity = Some(modification.terms.quantity);
+        would_be.ask.price = modification.terms.price;
+        would_be.ask.trigger_price = modification.terms.trigger_price;
+        // The wish is made now: its own age counts, not that of the signal that placed the order.
+        would_be.signal_time = now;
+        if record.is_exit() {
+            return match self.desk.latch.forbids(&record.ask.strategy, true) {
+                Some(reason) => Err(reason),
+                None => Ok(modification),
+            };
+        }
+        match self.judge_one(&would_be, now, None) {
+            // A change is made by a person: that is the yes.
+            Judgement::Clear { .. } | Judgement::Ask { .. } => Ok(modification),
+            Judgement::Refuse { reason, .. }
+            | Judgement::Wait { reason }
+            | Judgement::Held { reason }
+            | Judgement::MakeWay { reason, .. } => Err(reason),
+            Judgement::Step(_) | Judgement::End { .. } => Err("it is not settled yet what will be sent for it".to_owned()),
+            Judgement::Quote => Err("there is no fresh quote to judge its value by; ask again".to_owned()),
+        }
+    }
 }
 
 #[cfg(test)]

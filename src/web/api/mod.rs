@@ -17,6 +17,7 @@ pub(super) mod explain;
 pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
+pub(super) mod plans;
 pub(super) mod pnl;
 pub(super) mod positions;
 pub(super) mod risk;

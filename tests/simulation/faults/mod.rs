@@ -14,6 +14,7 @@ mod market_orders;
 mod outstanding;
 mod panics;
 mod policies;
+mod rebuilt;
 mod recovery;
 mod resend;
 mod risk;
