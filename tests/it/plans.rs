@@ -11,7 +11,7 @@ fn basket() -> Value {
     json!({
         "execution_type": "ENTRY", "strategy_name": "spread", "exchange": "NSE", "product_type": "I", "policy": "HEDGE_FIRST",
         "legs": [
-            { "tradingsymbol": "INFY-EQ", "direction": "BUY", "qty": 10, "order_type": "LIMIT", "price": "790.00" },
+            { "tradingsymbol": "SBIN-EQ", "direction": "BUY", "qty": 10, "order_type": "LIMIT", "price": "790.00" },
             { "tradingsymbol": "RELIANCE-EQ", "direction": "SELL", "qty": 5, "order_type": "MARKET" },
         ],
     })
@@ -42,7 +42,7 @@ async fn a_basket_under_way_is_shown_with_its_legs_what_it_waits_for_and_what_ca
     assert_eq!(status, ["SENT_TO_BROKER", "CREATED"]);
     assert!(plan["age_ms"].is_i64() && stuck(&house).await.is_empty(), "{plan:#}");
 
-    quote(&house.market, "INFY-EQ", "789.00", "789.50");
+    quote(&house.market, "SBIN-EQ", "789.00", "789.50");
     house.until("both legs have filled", || house.orders().iter().all(|order| order.status == Status::Executed)).await;
     house
         .until("the plan is over", || {

@@ -22,6 +22,14 @@ async fn everything(desk: &Desk) {
     desk.until("the rule stands", |desk| kept(desk, Topic::ExitRule) > 0).await;
     desk.gates_agree();
 
+    for _ in 0..2 {
+        desk.ended(entry("scalp", "M&M-EQ", "BUY", 1)).await;
+        desk.ended(exit("scalp", "M&M-EQ")).await;
+    }
+    desk.order(entry("scalp", "M&M-EQ", "BUY", 1)).await;
+    desk.until("a strategy is halted", |desk| kept(desk, Topic::Halt) == 1).await;
+    desk.gates_agree();
+
     let hedge = LegDraft { policy: said("HEDGE_FIRST"), ..entry("n", "INFY-EQ", "BUY", 10).at("1490") };
     let short = LegDraft { policy: said("HEDGE_FIRST"), ..entry("n", "M&M-EQ", "SELL", 5) };
     let basket = desk.alert(&[hedge, short]).await;
@@ -30,12 +38,6 @@ async fn everything(desk: &Desk) {
     desk.until_at_broker(working).await;
     desk.gates_agree();
 
-    for _ in 0..2 {
-        desk.ended(entry("scalp", "M&M-EQ", "BUY", 1)).await;
-        desk.ended(exit("scalp", "M&M-EQ")).await;
-    }
-    desk.order(entry("scalp", "M&M-EQ", "BUY", 1)).await;
-    desk.until("a strategy is halted", |desk| kept(desk, Topic::Halt) == 1).await;
     let now = desk.clock.now();
     let set = Override {
         limit: LimitName::MaxPosition,
