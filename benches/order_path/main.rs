@@ -4,8 +4,8 @@
 //! `cargo bench --bench order_path` (about two minutes). `-- --short` takes a fifth of the samples. `-- --million` measures
 //! beside a database of a million orders instead (a hundred thousand with `--short`).
 //!
-//! Baseline R: one writer thread, the same SQL and the same rows (recorded from the real ledger), group commit, a
-//! closed loop of C orders; no HTTP, no actors, no checks.
+//! Baseline R: one writer thread, the same SQL and the same rows (recorded from the real ledger, with the gates' verdicts
+//! as the engine recorded them), group commit, a closed loop of C orders; no HTTP, no actors, no checks.
 
 #![expect(
     clippy::unwrap_used,
@@ -50,6 +50,7 @@ fn main() {
         million::run(if short { 100_000 } else { 1_000_000 }, 12_000 / part);
         return;
     }
+    raw::learn();
     println!("order path: medians of one run; host figures drift, read the ratios\n");
     latency(&plan);
     paced(&plan);

@@ -8,11 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use ordergate::clock::SystemClock;
 use ordergate::store::SqliteStore;
 use ordergate_actors::order::{BrokerOrderId, CommandId, Fill, OrderFact, Price, Quantity, TradeId};
 use ordergate_actors::persistence::{Admission, Cargo, Ledger, OrderUnit, Orphans, Posted, Seat, Unit};
 use ordergate_actors::ports::Clock;
+use ordergate_actors::testkit::ManualClock;
 use uuid::Uuid;
 
 use super::client::{self, Client};
@@ -22,6 +24,8 @@ use super::stats::verdict;
 
 /// Orders open at the restart.
 const OPEN: usize = 1_000;
+/// Orders of one day: a million are those of a year.
+const A_DAY: usize = 4_000;
 const CLIENTS: usize = 64;
 
 pub(crate) fn run(orders: usize, sample: usize) {
@@ -61,15 +65,20 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// So many orders of an account, bought and filled.
+/// So many orders of an account, bought and filled, so many a day; the last of them yesterday.
 fn fill(directory: &Path, orders: usize) {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let days = i64::try_from(orders.div_ceil(A_DAY)).unwrap();
+    let manual = ManualClock::at(SystemClock.now() - TimeDelta::days(days));
+    let clock: Arc<dyn Clock> = Arc::clone(&manual) as Arc<dyn Clock>;
     let store = SqliteStore::in_directory(directory, clock.now()).unwrap();
     let seat = Seat { admission: Admission::new(usize::MAX / 2, 0), orphans: Arc::new(Orphans::default()) };
     let permits = Arc::clone(&seat.admission);
     let mut ledger = Ledger::open(Box::new(store), Arc::clone(&clock), BTreeMap::from([(account(), seat)]), Vec::new()).unwrap().ledger;
     let mut round = Vec::with_capacity(ROUND_MAX);
     for number in 1..=orders {
+        if number > 1 && number % A_DAY == 1 {
+            manual.advance(TimeDelta::days(1));
+        }
         let command = CommandId(Uuid::from_u64_pair(1, u64::try_from(number).unwrap()));
         let broker_order_id = BrokerOrderId::parse(&format!("261120{number:08}")).unwrap();
         let filled = OrderFact::Fill(Fill {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ordergate::store::ReadStore;
+use ordergate_actors::order::ClientId;
 use tempfile::TempDir;
 
 const CONFIG: &str = r#"
@@ -117,6 +118,13 @@ impl Server {
             }
             assert!(start.elapsed() < Duration::from_secs(60), "the orders did not drain");
         }
+    }
+
+    /// What the journal keeps beside the first row of that event, of the account's first orders.
+    pub(crate) fn inputs_of(&self, event: &str) -> String {
+        let store = ReadStore::open(&self.directory.path().join("data")).unwrap();
+        let rows = store.journal(Some(&ClientId::parse("PAPER1").unwrap()), 0, 100);
+        rows.map(Result::unwrap).find(|row| &*row.event == event).unwrap().inputs.to_string()
     }
 
     /// Resident memory, MB.

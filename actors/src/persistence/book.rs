@@ -34,6 +34,8 @@ pub struct Book {
     open: BTreeSet<u64>,
     open_by_strategy: BTreeSet<(Strategy, u64)>,
     open_by_instrument: BTreeSet<(InstrumentKey, u64)>,
+    /// Of these the exits.
+    exits_by_instrument: BTreeSet<(InstrumentKey, u64)>,
     in_doubt: BTreeSet<(InstrumentKey, u64)>,
     owed: BTreeSet<(InstrumentKey, u64)>,
     entering: BTreeMap<(InstrumentKey, Side), usize>,
@@ -63,6 +65,7 @@ impl Book {
             open: BTreeSet::new(),
             open_by_strategy: BTreeSet::new(),
             open_by_instrument: BTreeSet::new(),
+            exits_by_instrument: BTreeSet::new(),
             in_doubt: BTreeSet::new(),
             owed: BTreeSet::new(),
             entering: BTreeMap::new(),
@@ -152,6 +155,9 @@ impl Book {
             if *count == 0 {
                 self.entering.remove(&slot);
             }
+        }
+        if record.is_exit() {
+            put(&mut self.exits_by_instrument, (key.clone(), number), is_entering);
         }
         put(&mut self.open_by_instrument, (key, number), is_entering);
     }
@@ -288,6 +294,14 @@ impl Book {
     /// The orders in an instrument that have not ended, earliest first.
     pub fn open_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
         self.open_by_instrument
+            .range((key.clone(), 0)..)
+            .take_while(move |(held, _)| held == key)
+            .filter_map(|(_, number)| self.by_number.get(number))
+    }
+
+    /// The exits in an instrument that have not ended, earliest first.
+    pub fn open_exits_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        self.exits_by_instrument
             .range((key.clone(), 0)..)
             .take_while(move |(held, _)| held == key)
             .filter_map(|(_, number)| self.by_number.get(number))

@@ -79,6 +79,7 @@ fn check(book: &Book, all: &BTreeMap<u64, OrderRecord>) -> Result<(), proptest::
     for symbol in SYMBOLS {
         let key = nse(symbol);
         prop_assert_eq!(numbers(book.open_in(&key)), of(&|order| open(&order) && order.is_for(&key)));
+        prop_assert_eq!(numbers(book.open_exits_in(&key)), of(&|order| open(&order) && order.is_exit() && order.is_for(&key)));
         prop_assert_eq!(numbers(book.doubts_in(&key)), of(&|order| order.is_in_doubt() && order.is_for(&key)));
         prop_assert_eq!(numbers(book.owed_in(&key)), of(&|order| order.filled_quantity > order.traded_quantity && order.is_for(&key)));
         for side in [Side::Buy, Side::Sell] {

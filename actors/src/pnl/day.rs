@@ -14,7 +14,8 @@ use crate::order::{Holding, HoldingKey, Strategy};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Day {
     date: NaiveDate,
-    lines: BTreeMap<(Strategy, HoldingKey), Line>,
+    /// Boxed, because the nodes of a tree are half empty and a line is large.
+    lines: BTreeMap<(Strategy, HoldingKey), Box<Line>>,
     strategies: BTreeMap<Strategy, Curve>,
     account: Curve,
 }
@@ -33,12 +34,12 @@ impl Day {
         for change in changes {
             let slot = (&change.strategy, &change.key);
             if changed.insert(slot) {
-                day.lines.insert((change.strategy.clone(), change.key.clone()), Line::carrying(change.before));
+                day.lines.insert((change.strategy.clone(), change.key.clone()), Box::new(Line::carrying(change.before)));
             }
         }
         for (strategy, key, held) in held {
             if held.net != 0 && !changed.contains(&(strategy, key)) {
-                day.lines.insert((strategy.clone(), key.clone()), Line::carrying(*held));
+                day.lines.insert((strategy.clone(), key.clone()), Box::new(Line::carrying(*held)));
             }
         }
         for change in changes {
@@ -54,7 +55,7 @@ impl Day {
             *self = self.rolled(change.day);
         }
         let slot = (change.strategy.clone(), change.key.clone());
-        let line = self.lines.entry(slot).or_insert_with(|| Line::carrying(change.before));
+        let line = self.lines.entry(slot).or_insert_with(|| Box::new(Line::carrying(change.before)));
         let realised = line.take(change);
         if !realised.0.is_zero() {
             let curve = self.strategies.entry(change.strategy.clone()).or_default();
@@ -67,7 +68,7 @@ impl Day {
     #[must_use]
     pub fn rolled(&self, date: NaiveDate) -> Self {
         let open = self.lines.iter().filter(|(_, line)| line.held.net != 0);
-        let lines = open.map(|(slot, line)| (slot.clone(), Line::carrying(line.held))).collect();
+        let lines = open.map(|(slot, line)| (slot.clone(), Box::new(Line::carrying(line.held)))).collect();
         Self { date, lines, ..Self::default() }
     }
 
@@ -85,19 +86,19 @@ impl Day {
 
     /// Every line: what was carried into the day or traded on it, by strategy.
     pub fn lines(&self) -> impl Iterator<Item = (&Strategy, &HoldingKey, &Line)> {
-        self.lines.iter().map(|((strategy, key), line)| (strategy, key, line))
+        self.lines.iter().map(|((strategy, key), line)| (strategy, key, &**line))
     }
 
     /// One strategy's line in one instrument and product.
     #[must_use]
     pub fn line(&self, strategy: &Strategy, key: &HoldingKey) -> Option<&Line> {
-        self.lines.get(&(strategy.clone(), key.clone()))
+        self.lines.get(&(strategy.clone(), key.clone())).map(|line| &**line)
     }
 
     /// The lines of one strategy.
     pub fn lines_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = (&'a HoldingKey, &'a Line)> {
         let from = (strategy.clone(), HoldingKey::lowest());
-        self.lines.range(from..).take_while(move |((owner, _), _)| owner == strategy).map(|((_, key), line)| (key, line))
+        self.lines.range(from..).take_while(move |((owner, _), _)| owner == strategy).map(|((_, key), line)| (key, &**line))
     }
 
     /// Every strategy that has a line.

@@ -1,6 +1,6 @@
 //! The day of one strategy in one instrument and product.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use rust_decimal::Decimal;
 
@@ -50,18 +50,29 @@ pub struct Turnover {
 /// The orders that traded: the newest one by one, older ones as a sum.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Executed {
-    newest: BTreeMap<u64, Turnover>,
+    /// By the order's number, ascending. Most lines have one order: a map's first node would hold eleven.
+    newest: VecDeque<(u64, Turnover)>,
     older: u64,
     older_value: Amount,
 }
 
 impl Executed {
     fn add(&mut self, order: u64, side: Side, quantity: i64, value: Amount) {
-        let sum = self.newest.entry(order).or_insert(Turnover { side, quantity: 0, value: Amount::ZERO });
-        sum.quantity += quantity;
-        sum.value = sum.value.plus(value);
+        let at = self.newest.partition_point(|(number, _)| *number < order);
+        match self.newest.get_mut(at).filter(|(number, _)| *number == order) {
+            Some((_, sum)) => {
+                sum.quantity += quantity;
+                sum.value = sum.value.plus(value);
+            }
+            None => {
+                if self.newest.is_empty() {
+                    self.newest.reserve_exact(1);
+                }
+                self.newest.insert(at, (order, Turnover { side, quantity, value }));
+            }
+        }
         if self.newest.len() > ORDERS_KEPT
-            && let Some((_, first)) = self.newest.pop_first()
+            && let Some((_, first)) = self.newest.pop_front()
         {
             self.older += 1;
             self.older_value = self.older_value.plus(first.value);
@@ -76,7 +87,7 @@ impl Executed {
 
     /// The newest orders, each with what it traded.
     pub fn each(&self) -> impl Iterator<Item = &Turnover> {
-        self.newest.values()
+        self.newest.iter().map(|(_, turnover)| turnover)
     }
 
     /// Orders that are not kept one by one any more, and the rupees that they traded together.

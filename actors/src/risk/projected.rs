@@ -150,19 +150,38 @@ fn beyond(x: &Scene<'_>) -> (i64, i64) {
     ((net - held.0).max(0), (-net - held.1).max(0))
 }
 
-/// Its own price, or the touch that it would trade at; a sale below the market trades at the market.
-fn value(x: &Scene<'_>, order: &OrderRecord) -> Option<Amount> {
-    let touch = || (x.touch)(&order.instrument()?, order.ask.side?);
-    Some(own_price(order).or_else(touch)?.times(order.unfilled()))
+/// The touches that were looked up: a hundred market orders of one instrument ask for one quote.
+#[derive(Default)]
+struct Touches(Vec<(InstrumentKey, Side, Option<Price>)>);
+
+impl Touches {
+    fn of(&mut self, x: &Scene<'_>, order: &OrderRecord) -> Option<Price> {
+        let side = order.ask.side?;
+        if let Some((.., price)) = self.0.iter().find(|(key, of, _)| *of == side && order.is_for(key)) {
+            return *price;
+        }
+        let key = order.instrument()?;
+        let price = (x.touch)(&key, side);
+        self.0.push((key, side, price));
+        price
+    }
+
+    /// Its own price, or the touch that it would trade at; a sale below the market trades at the market.
+    fn value(&mut self, x: &Scene<'_>, order: &OrderRecord) -> Option<Amount> {
+        Some(own_price(order).or_else(|| self.of(x, order))?.times(order.unfilled()))
+    }
 }
 
 fn open_value(x: &Scene<'_>, not_before: &[&Arc<OrderRecord>]) -> Amount {
-    let stands = |order: &Arc<OrderRecord>| !not_before.iter().any(|other| other.number == order.number);
+    let stands = |order: &Arc<OrderRecord>| order.number < x.order.number || !not_before.iter().any(|other| other.number == order.number);
     let priced_off = not_before.iter().filter(|order| own_price(order).is_some() && !order.is_exit() && !order.is_test());
-    let off = priced_off.filter_map(|order| value(x, order)).fold(Amount::ZERO, Amount::plus);
-    let unpriced = x.book.unpriced().filter(|order| stands(order)).map(|order| value(x, order).unwrap_or(x.unknown_value));
-    let others = unpriced.fold(x.book.open_value().plus(off.negated()), Amount::plus);
-    others.plus(value(x, x.order).unwrap_or(Amount::ZERO))
+    let mut touches = Touches::default();
+    let off = priced_off.filter_map(|order| touches.value(x, order)).fold(Amount::ZERO, Amount::plus);
+    let mut open = x.book.open_value().plus(off.negated());
+    for order in x.book.unpriced().filter(|order| stands(order)) {
+        open = open.plus(touches.value(x, order).unwrap_or(x.unknown_value));
+    }
+    open.plus(touches.value(x, x.order).unwrap_or(Amount::ZERO))
 }
 
 fn trades_today(x: &Scene<'_>) -> usize {

@@ -239,3 +239,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_quote_values_all_market_orders_of_a_side() {
+    let asked = std::cell::Cell::new(0);
+    let book = book_of((1..=40).map(|number| order(number).asks(1).market()), &[]);
+    let me = book.order_by_number(40).unwrap();
+    let touch = |_: &InstrumentKey, _: Side| {
+        asked.set(asked.get() + 1);
+        Some(price("100"))
+    };
+    let instrument = me.instrument().unwrap();
+    let findings = broker_shows(&[]);
+    let scene = Scene {
+        order: me,
+        instrument: &instrument,
+        found: None,
+        book: &book,
+        findings: &findings,
+        instruments: &Master,
+        touch: &touch,
+        unknown_value: rupees(50_000),
+        now: at(0),
+    };
+    assert_eq!((project(&scene).open_value, asked.get()), (rupees(4_000), 1));
+}

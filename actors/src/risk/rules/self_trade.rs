@@ -29,14 +29,19 @@ pub(in crate::risk) fn against<'a>(
     side: Side,
     book: &'a Book,
 ) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-    book.open_in(key)
-        .filter(move |other| other.ask.side == Some(side.opposite()) && other.command_id != order.command_id)
-        .filter(move |other| other.number < order.number || other.status.is_at_broker())
-        .filter(move |other| rests(other) && meet(order, side, other))
+    book.open_in(key).filter(move |other| is_against(order, side, other))
+}
+
+fn is_against(order: &OrderRecord, side: Side, other: &OrderRecord) -> bool {
+    other.ask.side == Some(side.opposite())
+        && other.command_id != order.command_id
+        && (other.number < order.number || other.status.is_at_broker())
+        && rests(other)
+        && meet(order, side, other)
 }
 
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
-    let exits = |side| against(x.order, x.instrument, side, x.book).find(|other| other.is_exit());
+    let exits = |side| x.book.open_exits_in(x.instrument).find(|other| is_against(x.order, side, other));
     let found = x.order.ask.side.filter(|_| rests(x.order)).and_then(exits);
     let input = found.map_or_else(
         || "no exit of ours on the other side".to_owned(),
