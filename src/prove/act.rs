@@ -103,7 +103,7 @@ async fn stands_and_dies(stage: &mut Stage<'_>, engine: Engine) -> anyhow::Resul
 
 /// A start comes to its step by itself.
 async fn killed_by_itself(stage: &mut Stage<'_>, step: Step) -> anyhow::Result<()> {
-    stage.venue.heal().await?;
+    stage.heal().await?;
     let engine = stage.start(Some(step))?;
     stands_and_dies(stage, engine).await
 }

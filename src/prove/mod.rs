@@ -12,6 +12,7 @@ mod house;
 mod random;
 mod run;
 mod venue;
+mod wire;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Kills at random moments, in the middle of a burst, with faults of the broker; all of it drawn from the seed.
+//! Kills at random moments, in the middle of a burst, with faults of the broker and of the way to it; all of it drawn from the seed.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::child::Children;
 use super::engine::{Alert, Engine};
 use super::house::Place;
 use super::run::{Stage, Told, whole};
+use super::wire::Trouble;
 use crate::simulator::noise::hash;
 
 const SYMBOLS: [(&str, &str); 3] = [("SBIN-EQ", "800.00"), ("INFY-EQ", "1450.00"), ("RELIANCE-EQ", "1350.00")];
@@ -68,6 +69,11 @@ async fn burst(stage: &mut Stage<'_>, mut draw: Draw) -> anyhow::Result<()> {
         if Instant::now() >= dies_at {
             break;
         }
+        if draw.below(6) == 0
+            && let Some(wire) = &stage.wire
+        {
+            wire.set(trouble(&mut draw));
+        }
         if draw.below(8) == 0 {
             cancel_one(&engine).await;
         }
@@ -91,6 +97,16 @@ async fn burst(stage: &mut Stage<'_>, mut draw: Draw) -> anyhow::Result<()> {
         stage.kill(engine);
     }
     Ok(())
+}
+
+/// What becomes of the way to the broker next.
+fn trouble(draw: &mut Draw) -> Trouble {
+    match draw.below(6) {
+        0 => Trouble::Late(Duration::from_millis(draw.below(300))),
+        1 => Trouble::Still,
+        2 => Trouble::Reset,
+        _ => Trouble::None,
+    }
 }
 
 fn fault(draw: &mut Draw) -> Value {

@@ -10,6 +10,7 @@ use super::child::Children;
 use super::engine::{Alert, Engine, LOOK, Ours};
 use super::house::{House, Place};
 use super::venue::{Theirs, Venue};
+use super::wire::{Trouble, Wire};
 use super::{Row, act};
 use crate::drill::Step;
 
@@ -54,6 +55,8 @@ pub(super) struct Stage<'a> {
     house: &'a House,
     settings: PathBuf,
     pub(super) venue: Venue,
+    /// The way to the broker, where there is one.
+    pub(super) wire: Option<Wire>,
     pub(super) alerts: Vec<Alert>,
     pub(super) kills: u32,
 }
@@ -83,6 +86,12 @@ impl Stage<'_> {
             alert.answered = Some(engine.deliver(alert).await?);
         }
         Ok(())
+    }
+
+    /// Neither the broker nor the way to it has anything wrong any more.
+    pub(super) async fn heal(&self) -> anyhow::Result<()> {
+        self.wire.iter().for_each(|wire| wire.set(Trouble::None));
+        self.venue.heal().await
     }
 
     async fn look(&self, engine: &Engine) -> anyhow::Result<(Vec<Ours>, Vec<Theirs>)> {
@@ -115,11 +124,15 @@ pub(super) async fn whole(
     };
     let running = async {
         let venue = Venue::open(place, children, &house, seed).await?;
-        let settings = house.settle(place, venue.address().await?)?;
-        let mut stage = Stage { place, children, house: &house, settings, venue, alerts: Vec::new(), kills: 0 };
+        let wire = match venue.address().await? {
+            Some(broker) => Some(Wire::open(broker).await?),
+            None => None,
+        };
+        let settings = house.settle(place, wire.as_ref().map(|wire| wire.address))?;
+        let mut stage = Stage { place, children, house: &house, settings, venue, wire, alerts: Vec::new(), kills: 0 };
         way(&mut stage).await?;
         told.kills = stage.kills;
-        stage.venue.heal().await?;
+        stage.heal().await?;
         let engine = stage.start(None)?;
         stage.deliver_the_rest(&engine).await?;
         goal(&mut stage, &engine).await?;
