@@ -4,6 +4,7 @@
 
 mod account;
 mod convert;
+mod drill;
 mod exits;
 mod going_live;
 mod instruments;
@@ -77,6 +78,8 @@ pub struct Config {
     pub engine: Engine,
     /// Logs.
     pub log: Log,
+    /// The step at which the process stops, to be killed there; `None`: it does not.
+    pub drill: Option<crate::drill::Step>,
     /// Every value as it was said, for people; secrets as `[set]`.
     pub effective: Vec<Setting>,
 }
@@ -349,6 +352,7 @@ impl Config {
         let charges_directory = reader.section("charges").path("directory");
         let engine = sections::engine(&mut reader, &accounts);
         let log = sections::log(&mut reader, &storage);
+        let drill = drill::drill(&mut reader, &accounts);
         reader.finish("account");
         let reader::Reader { violations, settings: effective, .. } = reader;
         if !violations.is_empty() {
@@ -374,6 +378,7 @@ impl Config {
             watcher,
             engine,
             log,
+            drill,
             effective,
         })
     }

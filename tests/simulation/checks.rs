@@ -9,7 +9,7 @@ use ordergate::simulator::market::Market;
 use ordergate::store::{ReadStore, SimulatedDisk, VerifyFrom};
 use ordergate_actors::Engine;
 use ordergate_actors::order::{BookState, CommandId, HoldingKey, OrderRecord, Side, Status, trading_date};
-use ordergate_actors::persistence::{Book, Topic, read_tag};
+use ordergate_actors::persistence::{Book, Replay, Topic, read_tag};
 use ordergate_actors::testkit::book_of_journal;
 
 use super::world::client;
@@ -126,10 +126,26 @@ pub(crate) fn journal_sound(store: &ReadStore) -> Result<(), String> {
             return Err(format!("INV-7: {report:?}"));
         }
     }
+    decided_again(store)?;
     match store.damage().map_err(|error| error.to_string())?.first() {
         Some(damage) => Err(format!("INV-7: {damage}")),
         None => Ok(()),
     }
+}
+
+/// Every decision of the journal, taken once more from its own inputs, is the same to the byte.
+fn decided_again(store: &ReadStore) -> Result<(), String> {
+    for head in store.heads().map_err(|error| error.to_string())? {
+        let mut replay = Replay::default();
+        for row in store.journal(head.client_id.as_ref(), 0, head.seq) {
+            let row = row.map_err(|error| error.to_string())?;
+            let redone = replay.redo(&row).map_err(|misfit| format!("INV-7: {misfit}"))?;
+            if let Some(redone) = redone.filter(|redone| *redone != row) {
+                return Err(format!("INV-7: taken again, {row:?} is {redone:?}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The whole journal as text, and how many orders went out.

@@ -17,6 +17,7 @@ mod gross;
 mod inputs;
 mod kept;
 mod ledger;
+mod redo;
 mod registered;
 mod replay;
 mod signal;

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmInputs, Alarms};
 use super::inputs::{CREATED, CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
 use super::kept::{Kept, KeptInputs, KeptStates};
+use super::redo::redone;
 use super::unit::{ADOPTED, Level};
 use crate::order::{
     Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Price, Quantity, Side, Status, Strategy, lifecycle,
@@ -131,6 +132,17 @@ impl Replay {
             (_, None) => self.told(row),
         };
         done.map_err(|why| Misfit { seq: row.seq, why: format!("{}: {why}", row.event) })
+    }
+
+    /// Takes the next row in, and answers the row that this version's rules write for the same cause: equal to it, to the
+    /// byte, if they are the rules that wrote it. `None` for a row that decides nothing.
+    ///
+    /// # Errors
+    /// The ledger's rules would not have written it, whatever its bytes.
+    pub fn redo(&mut self, row: &JournalRow) -> Result<Option<JournalRow>, Misfit> {
+        let redone = redone(&self.projections, row).map_err(|why| Misfit { seq: row.seq, why: format!("{}: {why}", row.event) })?;
+        self.step(row)?;
+        Ok(redone)
     }
 
     /// What the tables must hold after the last row.

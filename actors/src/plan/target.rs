@@ -5,7 +5,7 @@
 //! direction is out of the way before anything is sent. Nothing is sent on a guess: while an order is in doubt, or its trades
 //! are outstanding, the target waits.
 
-use super::reverse::{Reverse, is_flat};
+use super::reverse::{Reverse, is_flat, younger_than_the_fills};
 use crate::order::{CommandId, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::watcher::Findings;
@@ -107,7 +107,11 @@ pub fn aim(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, finding
     if reversal.is_some() || projected == 0 {
         return Aim::Wait(format!("{held} {key} are being left first"));
     }
-    let reverse = Reverse::of(order, key, held, book, findings);
+    let shown = match younger_than_the_fills(&key, book, findings) {
+        Ok(shown) => shown,
+        Err(reason) => return Aim::Wait(reason),
+    };
+    let reverse = Reverse::of(order, key, held, book, shown);
     Aim::Reverse(reverse, format!("{numbers}: out of {held} first, and then to {target}"))
 }
 
