@@ -111,7 +111,7 @@ async fn a_person_sets_changes_and_switches_off() {
     let changed = set(of_sbin("stop_loss", "845")).await;
     assert_eq!(
         (changed.status, &changed.body["rule"]["stop"]["price"], &changed.body["rule"]["set_by"]),
-        (200, &json!("845"), &json!("asha"))
+        (200, &json!("845"), &json!("asha from 127.0.0.1"))
     );
     assert_eq!(rule(&house).await["stop"]["price"], "845");
 

@@ -22,6 +22,7 @@ pub(super) mod pnl;
 pub(super) mod positions;
 pub(super) mod risk;
 pub(super) mod schedule;
+pub(super) mod session;
 pub(super) mod symbols;
 pub(super) mod verdicts;
 
@@ -33,16 +34,21 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::order::{ClientId, CommandId, LegDraft, OrderRecord};
 use serde::Deserialize;
 
-use super::bearer::{Caller, scope};
 use super::body::text;
+use super::door::{Caller, scope};
 use super::problem::Problem;
 use super::state::WebState;
 
 pub(super) type Answer = Result<HttpResponse, Problem>;
 
-/// Whose key the request came with.
+/// Who asks, and from where: what the journal says of a person's act.
 fn who(request: &HttpRequest) -> String {
-    request.extensions().get::<Caller>().map_or_else(|| "?".to_owned(), |caller| caller.0.clone())
+    request.extensions().get::<Caller>().map_or_else(|| "?".to_owned(), Caller::words)
+}
+
+/// Who asks, by name: whose orders they are.
+fn user(request: &HttpRequest) -> String {
+    request.extensions().get::<Caller>().map_or_else(|| "?".to_owned(), |caller| caller.name.clone())
 }
 
 /// The order that the address names, whichever account it is of.
@@ -62,15 +68,15 @@ fn allowed(request: &HttpRequest, order: Arc<OrderRecord>) -> Result<Arc<OrderRe
     let scope = scope(request);
     let strategy = Some(order.ask.strategy.as_str());
     let may = if request.method() == Method::GET { scope.sees(&order.client_id) } else { scope.trades(&order.client_id, strategy) };
-    if may { Ok(order) } else { Err(Problem::not_for_this_key(&who(request))) }
+    if may { Ok(order) } else { Err(Problem::not_for_this_key(&user(request))) }
 }
 
 /// The accounts that a request names, or all that its key may see.
-fn accounts(state: &WebState, request: &HttpRequest, named: Option<&str>) -> Result<Vec<ClientId>, Problem> {
+pub(super) fn accounts(state: &WebState, request: &HttpRequest, named: Option<&str>) -> Result<Vec<ClientId>, Problem> {
     let scope = scope(request);
     let mut accounts = state.accounts(named)?;
     accounts.retain(|client_id| scope.sees(client_id));
-    if accounts.is_empty() { Err(Problem::not_for_this_key(&who(request))) } else { Ok(accounts) }
+    if accounts.is_empty() { Err(Problem::not_for_this_key(&user(request))) } else { Ok(accounts) }
 }
 
 /// Seconds from then to now, with milliseconds as a text-free number.

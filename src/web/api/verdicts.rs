@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::intents::Asking;
-use super::{Answer, OrderBody, named_order, who};
+use super::{Answer, OrderBody, named_order, user, who};
 use crate::web::answer::OrderRow;
 use crate::web::auth::body_hash;
-use crate::web::bearer::scope;
 use crate::web::body::{said, text, typed};
+use crate::web::door::scope;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
 
@@ -145,7 +145,7 @@ pub(in crate::web) async fn resubmit(request: HttpRequest, payload: Payload, sta
     let asking = Asking {
         client_id: order.client_id.clone(),
         source: Source::Dashboard,
-        user: who(&request),
+        user: user(&request),
         key: Some(key),
         body_hash: body_hash(&sent.canonical()),
         scope: scope(&request),
