@@ -18,6 +18,7 @@ pub mod formats;
 mod health;
 pub mod json;
 pub mod live;
+mod pages;
 mod problem;
 mod routes;
 mod routing;

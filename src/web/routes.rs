@@ -7,12 +7,12 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, differences, exit_rules, exits, explain,
-    intents, order, orderbook, plans, pnl, positions, risk, schedule, session, symbols, verdicts,
+    alarms, alert_routes, approvals, arming, attention, audit, broker, connect, controls, diagnostics, differences, exit_rules, exits,
+    explain, intents, order, orderbook, overview, plans, pnl, positions, risk, schedule, session, symbols, verdicts,
 };
 use super::door::guard;
 use super::problem::Problem;
-use super::{health, live, webhook};
+use super::{health, live, pages, webhook};
 
 /// What protects a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,9 @@ const fn route(method: &'static str, path: &'static str, guard: Guard) -> Route 
 
 /// Every route that [`configure`] sets up.
 pub const ROUTES: &[Route] = &[
+    route("GET", "/", Guard::Nothing),
+    route("GET", "/dashboard", Guard::Nothing),
+    route("GET", "/dashboard/web/{name}", Guard::Nothing),
     route("GET", "/health/live", Guard::Nothing),
     route("GET", "/health/ready", Guard::Nothing),
     route("GET", "/metrics", Guard::Key),
@@ -79,6 +82,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/differences/adopt", Guard::Key),
     route("POST", "/dashboard/differences/ignore", Guard::Key),
     route("GET", "/dashboard/attention", Guard::Key),
+    route("GET", "/dashboard/overview", Guard::Trade),
+    route("GET", "/dashboard/audit", Guard::Key),
     route("GET", "/dashboard/events", Guard::Trade),
     route("GET", "/dashboard/schedule", Guard::Trade),
     route("POST", "/dashboard/explain", Guard::Trade),
@@ -140,6 +145,11 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(at("/webhook/{client_id}/{token}", "POST").route(web::post().to(webhook::receive)))
         .service(at("/broker/login/{client_id}", "GET").route(web::get().to(broker::open)))
         .service(at("/broker/callback/{client_id}", "GET").route(web::get().to(broker::callback)))
+        // In front of the API's scope: the pages' files hold no data, and a browser fetches them without a key.
+        .service(at("/", "GET").route(web::get().to(pages::home)))
+        .service(at("/dashboard", "GET").route(web::get().to(pages::home)))
+        .service(at("/dashboard/", "GET").route(web::get().to(pages::home)))
+        .service(at("/dashboard/web/{name}", "GET").route(web::get().to(pages::get)))
         // In front of the scope: here a person comes without a session, and looks after one that may have ended.
         .service(
             at("/dashboard/session", "GET, POST, DELETE")
@@ -171,6 +181,8 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))
         .service(at("/events", "GET").route(web::get().to(live::events)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
+        .service(at("/overview", "GET").route(web::get().to(overview::overview)))
+        .service(at("/audit", "GET").route(web::get().to(audit::audit)))
         .service(at("/schedule", "GET").route(web::get().to(schedule::list)))
         .service(at("/explain", "POST").route(web::post().to(explain::explain)))
         .service(at("/symbols/search", "GET").route(web::get().to(symbols::search)))

@@ -14,7 +14,10 @@ fn sign(body: &str) -> String {
 }
 
 fn filled(path: &str) -> String {
-    path.replace("{client_id}", "PAPER1").replace("{token}", "wrong").replace("{command_id}", "00000000-0000-0000-0000-000000000001")
+    path.replace("{client_id}", "PAPER1")
+        .replace("{token}", "wrong")
+        .replace("{name}", "index.html")
+        .replace("{command_id}", "00000000-0000-0000-0000-000000000001")
 }
 
 #[actix_web::test]

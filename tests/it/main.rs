@@ -18,6 +18,7 @@ mod hardening;
 mod intent_log;
 mod live;
 mod long_day;
+mod pages;
 mod paper_quotes;
 mod parsers;
 mod plans;
