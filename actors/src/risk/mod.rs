@@ -29,7 +29,7 @@ pub(crate) use book::whole_terms;
 pub use book::{Judgement, judge, verdicts};
 pub use change::{Change, ChangeAnswer};
 pub use day::{Happening, Hit, RiskDay};
-pub use exit::{ExitSize, size};
+pub use exit::{ExitSize, largest_total, size};
 pub use halt::{Halt, Rearmed};
 pub use known::{Known, day_slot};
 pub use limits::{DayLimits, LimitName, Override};
@@ -425,8 +425,14 @@ impl RiskActor {
             return Err(reason);
         }
         let grows = modification.terms.quantity.value() > record.quantity();
-        if record.is_exit() && grows {
+        if record.is_exit() && grows && !record.is_resting_stop() {
             return Err("an exit can be made smaller, not larger; send another exit for more".to_owned());
+        }
+        if record.is_exit()
+            && grows
+            && let Some(reason) = self.crowds(&record, &modification.terms)
+        {
+            return Err(reason);
         }
         let mut would_be = (*record).clone();
         would_be.ask.quantity = Some(modification.terms.quantity);
@@ -450,6 +456,14 @@ impl RiskActor {
             Judgement::Step(_) | Judgement::End { .. } => Err("it is not settled yet what will be sent for it".to_owned()),
             Judgement::Quote => Err("there is no fresh quote to judge its value by; ask again".to_owned()),
         }
+    }
+
+    /// Why an exit may not be made so large, if so (INV-6).
+    fn crowds(&self, record: &OrderRecord, terms: &Terms) -> Option<String> {
+        let findings = self.desk.findings.read();
+        let most = self.line.view.read(&self.desk.client_id, |book| largest_total(record, book, &findings)).unwrap_or(0);
+        let asked = terms.quantity.value();
+        (asked > most).then(|| format!("it may be for {most} at the most, not {asked}: what is held, less what other exits claim"))
     }
 
     fn look_again(&mut self, now: DateTime<Utc>) {
