@@ -129,6 +129,7 @@ fn order(number: u64, instrument: u64) -> OrderRecord {
         traded_value: Amount::ZERO,
         cancel_wanted: None,
         modifications: 0,
+        reach: None,
         high_water: None,
         pending: None,
         signal_time: now(),

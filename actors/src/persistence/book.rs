@@ -514,6 +514,18 @@ impl Book {
             .fold(self.owed_by_exits(strategy, key), i64::saturating_add)
     }
 
+    /// Units of those that [`Book::exiting`] counts which are claimed by a stop that rests at the broker: it makes way for
+    /// any other exit of its position.
+    #[must_use]
+    pub fn makes_way(&self, me: &OrderRecord, strategy: &Strategy, key: &HoldingKey) -> i64 {
+        self.open_exits_in(&key.instrument)
+            .filter(|order| order.is_resting_stop() && order.command_id != me.command_id && order.ask.strategy == *strategy)
+            .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
+            .filter(|order| order.number < me.number || order.status.is_at_broker())
+            .map(|order| order.unfilled())
+            .fold(0, i64::saturating_add)
+    }
+
     /// Whether a fill of the order takes out of what its strategy holds: an exit, or an adjustment on the closing side.
     fn closes(&self, order: &OrderRecord, key: &HoldingKey) -> bool {
         let reduces = || Side::of_net(self.held(&order.ask.strategy, key).net).map(Side::opposite) == order.ask.side;

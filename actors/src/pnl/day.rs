@@ -93,6 +93,12 @@ impl Day {
         self.date
     }
 
+    /// How many lines there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lines.len()
+    }
+
     /// Every line: what was carried into the day or traded on it, by strategy.
     pub fn lines(&self) -> impl Iterator<Item = (&Strategy, &HoldingKey, &Line)> {
         self.lines.iter().map(|((strategy, key), line)| (strategy, key, &**line))

@@ -5,7 +5,7 @@ use super::exit::{ExitSize, size};
 use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade, wants_quote};
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
-use crate::order::{CommandId, GateVerdict, Intent, OrderRecord, Side, Tag, Terms};
+use crate::order::{CommandId, GateVerdict, Intent, OrderRecord, OrderType, Side, Tag, Terms};
 use crate::plan::{Aim, Plan, Turn, aim, only_reduces, reduction, turn};
 use crate::ports::Session;
 
@@ -230,7 +230,10 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
 /// Whether an exit may go without trading against an entry of our own, and the orders that are in its way. It is never
 /// refused for them, and does not wait for their end for ever: a position that must be closed is closed.
 fn way(x: &Inputs<'_>, side: Side) -> (GateVerdict, Vec<CommandId>) {
+    // A stop rests nowhere until it is triggered.
+    let waits = x.order.ask.order_type.is_some_and(OrderType::has_trigger);
     let orders: Vec<CommandId> = self_trade::against(x.order, x.instrument, side, x.book)
+        .filter(|_| !waits)
         .filter(|other| !other.is_exit() && !other.is_in_doubt())
         .map(|other| other.command_id)
         .collect();

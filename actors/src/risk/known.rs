@@ -43,6 +43,8 @@ pub struct Known {
 /// What our fills are worth is worked out anew at most so often while nothing is traded: prices move with every tick, and a
 /// burst of orders must not walk over everything that is held each time.
 const MARKED_EVERY: Duration = Duration::milliseconds(250);
+/// With more lines than these a fill does not make it be worked out at once either.
+const FEW_LINES: usize = 500;
 
 /// Reads a state; one of a shape that this version does not know is said, and counts as none.
 fn read<T: DeserializeOwned>(slot: &Slot, kept: &Kept) -> Option<T> {
@@ -148,8 +150,9 @@ impl Known {
         let day = book.day(trading_date(now));
         let of = (day.date(), day.changed());
         let is_fresh = |at: DateTime<Utc>| (Duration::zero()..MARKED_EVERY).contains(&now.signed_duration_since(at));
+        let is_same = |known: (NaiveDate, u64)| known == of || (known.0 == of.0 && day.count() > FEW_LINES);
         match &self.fills {
-            Some((at, known, figure)) if *known == of && is_fresh(*at) => figure.clone(),
+            Some((at, known, figure)) if is_same(*known) && is_fresh(*at) => figure.clone(),
             _ => {
                 let figure = own_pnl(&day, quotes);
                 self.fills = Some((now, of, figure.clone()));

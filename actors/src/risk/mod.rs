@@ -33,7 +33,7 @@ pub(crate) use book::whole_terms;
 pub use book::{Judgement, judge, verdicts};
 pub use change::{Change, ChangeAnswer};
 pub use day::{Happening, Hit, RiskDay};
-pub use exit::{ExitSize, size};
+pub use exit::{ExitSize, largest_total, size};
 pub use halt::{Halt, Rearmed};
 pub use known::{Known, day_slot};
 pub use limits::{DayLimits, LimitName, Override};
