@@ -11,6 +11,9 @@ mod client;
 #[path = "../order_path/raw.rs"]
 #[expect(dead_code, reason = "the other bench needs more of it")]
 mod raw;
+#[path = "../order_path/server.rs"]
+#[expect(dead_code, reason = "the other bench needs more of it")]
+mod server;
 #[path = "../order_path/stats.rs"]
 #[expect(dead_code, reason = "the other bench needs more of it")]
 mod stats;
@@ -29,6 +32,7 @@ fn main() {
         return;
     }
     let stops = if arguments.iter().any(|argument| argument == "--short") { 50 } else { FIRED };
+    raw::learn();
     println!("exits: {WATCHED} watched positions, {QUOTES_PER_SECOND} quotes/s, {stops} stops\n");
     let before = raw::closed_loop(1, 1_000);
     let times = run(stops);

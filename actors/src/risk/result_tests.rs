@@ -82,7 +82,7 @@ fn before_the_exchanges_open_yesterdays_figure_is_not_todays() {
 #[test]
 fn the_worse_book_decides_and_both_figures_are_named() {
     let unknown = || Figure::unknown("no price of NSE:SBIN-EQ");
-    let rows: [(Option<i64>, Figure, Option<i64>, &str, &str); 8] = [
+    let rows = [
         (Some(-900), known(-400), Some(-900), BROKER, "-900 rupees by the broker's positions, our own fills say -400"),
         (Some(-400), known(-900), Some(-900), FILLS, "-900 rupees by our own fills, the broker's positions say -400"),
         (Some(300), known(-1), Some(-1), FILLS, "-1 rupees by our own fills, the broker's positions say 300"),

@@ -396,11 +396,13 @@ fn crashed_at(commit: u32, is_made: bool, leg: LegDraft, then: &[&str]) -> bool 
     was_reached
 }
 
+/// What is bought, and the prices that follow.
+type Story = (fn() -> LegDraft, &'static [&'static str]);
+
 #[test]
 fn a_crash_at_any_commit_finds_the_stop_again_and_doubles_nothing() {
     let trailing = || LegDraft { trailing_type: said("ABSOLUTE"), trailing_value: said("5"), ..rested() };
-    let stories: [(fn() -> LegDraft, &[&str]); 3] =
-        [(rested, &["849"]), (|| LegDraft { target: said("880"), ..rested() }, &["870", "881"]), (rested, &["838"])];
+    let stories: [Story; 3] = [(rested, &["849"]), (|| LegDraft { target: said("880"), ..rested() }, &["870", "881"]), (rested, &["838"])];
     for (leg, then) in stories {
         for is_made in [true, false] {
             let mut commit = 1;
