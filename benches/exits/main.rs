@@ -3,7 +3,12 @@
 //!
 //! `cargo bench --bench exits` (about half a minute). `-- --short` fires fifty stops.
 
-#![expect(clippy::unwrap_used, clippy::float_arithmetic, reason = "a benchmark: it may stop at the first surprise, and it counts time")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    reason = "a benchmark: it may stop at the first surprise, and it counts time"
+)]
 
 #[path = "../order_path/client.rs"]
 #[expect(dead_code, reason = "the other bench needs more of it")]

@@ -134,8 +134,11 @@ async fn killed_on_its_way(stage: &mut Stage<'_>, step: Step, run: u32) -> anyho
             // The stream would tell what the answer did not.
             stage.venue.fault(silence()).await?;
         }
-        // Told by the book alone, and not by the stream.
-        Step::BookBefore | Step::BookAfter => stage.venue.fault(silence()).await?,
+        // Told by the book alone: not by the stream, and not by its trades.
+        Step::BookBefore | Step::BookAfter => {
+            stage.venue.fault(silence()).await?;
+            stage.venue.fault(json!({ "route": "TradeBook", "fault": "accept_then_502", "count": 0 })).await?;
+        }
         _ => {}
     }
     post_and_die(stage, engine, alert).await
