@@ -41,6 +41,11 @@ fn silence() -> Value {
     json!({ "route": "om", "fault": "stream_lost", "count": 0 })
 }
 
+/// No read of that book succeeds any more.
+fn unreadable(route: &str) -> Value {
+    json!({ "route": route, "fault": "accept_then_502", "count": 0 })
+}
+
 /// Brings an engine to that step, and kills it there.
 pub(super) async fn reach(stage: &mut Stage<'_>, step: Step, run: u32) -> anyhow::Result<()> {
     match step.act() {
@@ -134,10 +139,16 @@ async fn killed_on_its_way(stage: &mut Stage<'_>, step: Step, run: u32) -> anyho
             // The stream would tell what the answer did not.
             stage.venue.fault(silence()).await?;
         }
+        // Told by the answer alone: not by the stream, and by no book.
+        Step::AnswerBefore | Step::AnswerAfter => {
+            stage.venue.fault(silence()).await?;
+            stage.venue.fault(unreadable("OrderBook")).await?;
+            stage.venue.fault(unreadable("TradeBook")).await?;
+        }
         // Told by the book alone: not by the stream, and not by its trades.
         Step::BookBefore | Step::BookAfter => {
             stage.venue.fault(silence()).await?;
-            stage.venue.fault(json!({ "route": "TradeBook", "fault": "accept_then_502", "count": 0 })).await?;
+            stage.venue.fault(unreadable("TradeBook")).await?;
         }
         _ => {}
     }
