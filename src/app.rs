@@ -34,6 +34,8 @@ pub(crate) use surface::link;
 use crate::alerts::{Alerts, PageListener};
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, InstrumentSource};
+use crate::drill::{self, Drill, Step};
+use crate::files::private_directory;
 use crate::halt::ProcessHalt;
 use crate::instruments::master::{self, Downloader, News, Refresh};
 use crate::instruments::{InstrumentTable, Masters, sample};
@@ -55,8 +57,7 @@ const HEARTBEAT_LOST: Duration = Duration::from_secs(20);
 /// # Errors
 /// It could not start, for a reason that starting again may not have.
 pub async fn serve(config: Config) -> anyhow::Result<i32> {
-    std::fs::create_dir_all(&config.storage.directory)
-        .with_context(|| format!("the data directory {}", config.storage.directory.display()))?;
+    private_directory(&config.storage.directory).with_context(|| format!("the data directory {}", config.storage.directory.display()))?;
     let secrets = match Secrets::load_or_draw(&config) {
         Ok(secrets) => secrets,
         Err(refusal) => return refused(&refusal, None),
@@ -109,6 +110,10 @@ async fn run(
     if let Err(refusal) = store.bind(&binding(config)) {
         return refused(&refusal, alerts.as_ref());
     }
+    let drill = config.drill.map(Drill::new);
+    if let Some(drill) = drill {
+        drill.reach(Step::StartOpened);
+    }
     // The port too, before anything is started: a process that cannot be reached must not trade.
     let listener = std::net::TcpListener::bind(config.server.listen)
         .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
@@ -134,11 +139,11 @@ async fn run(
     let (live, feed) = Hub::new(config.live);
     let feed = actix_web::rt::spawn(feed.run());
     let parts = Parts {
-        store: Box::new(store),
+        store: drill::store(store, drill),
         listeners: listeners(config, alerts.clone(), Arc::clone(&live)),
         world,
         settings: config.engine_settings(),
-        accounts,
+        accounts: drill::accounts(accounts, drill),
         write_on: WriteOn::Thread,
         unsound,
     };

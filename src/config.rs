@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod convert;
+mod drill;
 mod exits;
 mod going_live;
 mod instruments;
@@ -84,6 +85,8 @@ pub struct Config {
     pub engine: Engine,
     /// Logs.
     pub log: Log,
+    /// The step at which the process stops, to be killed there; `None`: it does not.
+    pub drill: Option<crate::drill::Step>,
     /// Every value as it was said, for people; secrets as `[set]`.
     pub effective: Vec<Setting>,
 }
@@ -225,6 +228,8 @@ pub struct Paper {
     pub quotes: Option<Box<NorenSettings>>,
     /// A live quote older than this is no price.
     pub stale_after: Duration,
+    /// Rupees with which each day of an account begins; `None`: it tells no money.
+    pub cash: Option<Amount>,
 }
 
 /// What can be traded, and from where that is known.
@@ -363,6 +368,7 @@ impl Config {
         let charges_directory = reader.section("charges").path("directory");
         let engine = sections::engine(&mut reader, &accounts);
         let log = sections::log(&mut reader, &storage);
+        let drill = drill::drill(&mut reader, &accounts);
         reader.finish("account");
         let reader::Reader { violations, settings: effective, .. } = reader;
         if !violations.is_empty() {
@@ -390,6 +396,7 @@ impl Config {
             watcher,
             engine,
             log,
+            drill,
             effective,
         })
     }

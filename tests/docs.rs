@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use ordergate_actors::order::Tag;
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 10] = [
     "docs/seeds.md",
     "docs/invariants.md",
     "docs/architecture.md",
@@ -22,6 +22,8 @@ const DOCUMENTS: [&str; 8] = [
     "docs/operations.md",
     "docs/runbook.md",
     "docs/simulator.md",
+    "docs/proof.md",
+    "docs/security.md",
     "docs/strategy.md",
 ];
 /// What a path of the repository begins with.

@@ -15,7 +15,9 @@ mod instruments;
 mod journal;
 mod login;
 mod print;
+mod prove;
 mod readiness;
+mod replay;
 mod simulate_broker;
 mod squareoff;
 mod status;
@@ -118,6 +120,10 @@ enum Command {
     Squareoff(squareoff::Arguments),
     /// Run a simulated broker on this machine that speaks the Noren protocol; no money moves
     SimulateBroker(simulate_broker::Arguments),
+    /// Take a day's decisions once more from the journal, and compare them byte for byte
+    Replay(replay::Arguments),
+    /// Kill this very binary at every step of an order's line, start it again, and count what was lost or doubled
+    Prove(prove::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -192,6 +198,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Instruments(args) => instruments::run(&config, &args),
         Command::Squareoff(arguments) => squareoff::run(&config, &arguments),
         Command::SimulateBroker(arguments) => simulate_broker::run(arguments),
+        Command::Replay(arguments) => replay::run(&config, &arguments),
+        Command::Prove(arguments) => prove::run(&arguments),
         Command::Calendar(args) => calendar::run(&config, &args),
         Command::Config(ConfigCommand::Check) => check::run(&config),
         Command::Backup { path } => {

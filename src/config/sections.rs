@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ordergate_actors::order::ClientId;
 use ordergate_actors::order::calendar::Enforce;
+use ordergate_actors::order::{Amount, ClientId};
 use ordergate_actors::ports::{Budget, BudgetChange};
 use ordergate_actors::{AccountSettings, QuantityUnit, QuantityUnits, Waits};
 use secrecy::ExposeSecret;
@@ -264,6 +264,7 @@ pub(super) fn paper(reader: &mut Reader, poll: Duration) -> Paper {
     let mut scope = reader.section("paper");
     let seed = scope.number("seed", 0..=u64::MAX);
     let stale_after = scope.millis("stale_after_ms");
+    let cash = Some(scope.rupees_or_none("cash")).filter(|cash| *cash > Amount::ZERO);
     let is_live = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
         "synthetic" => Some(false),
         "noren" => Some(true),
@@ -271,7 +272,7 @@ pub(super) fn paper(reader: &mut Reader, poll: Duration) -> Paper {
     };
     let is_live = scope.text("quotes", "must be synthetic or noren", is_live).unwrap_or(false);
     let quotes = is_live.then(|| Box::new(super::noren::noren(reader, super::noren::Of::Paper, true, poll)));
-    Paper { seed, quotes, stale_after }
+    Paper { seed, quotes, stale_after, cash }
 }
 
 pub(super) fn calendar(reader: &mut Reader) -> Calendar {

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
     alarms, alert_routes, approvals, arming, attention, audit, broker, connect, controls, diagnostics, differences, exit_rules, exits,
-    explain, intents, order, orderbook, overview, pnl, positions, risk, schedule, session, symbols, verdicts,
+    explain, intents, order, orderbook, overview, plans, pnl, positions, risk, schedule, session, symbols, verdicts,
 };
 use super::door::guard;
 use super::problem::Problem;
@@ -77,6 +77,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/orderbook", Guard::Trade),
     route("GET", "/dashboard/orders/{command_id}", Guard::Trade),
     route("GET", "/dashboard/positions", Guard::Trade),
+    route("GET", "/dashboard/plans", Guard::Key),
     route("GET", "/dashboard/pnl", Guard::Key),
     route("POST", "/dashboard/differences/adopt", Guard::Key),
     route("POST", "/dashboard/differences/ignore", Guard::Key),
@@ -174,6 +175,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
+        .service(at("/plans", "GET").route(web::get().to(plans::list)))
         .service(at("/pnl", "GET").route(web::get().to(pnl::pnl)))
         .service(at("/differences/adopt", "POST").route(web::post().to(differences::adopt)))
         .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use ordergate_actors::order::trading_date;
 use serde_json::{Value, json};
 
 use crate::support::process::Process;
@@ -108,7 +109,7 @@ async fn at_rest(engine: &Engine) -> Value {
     }
 }
 
-fn succeeds(directory: &Path, arguments: &[&str]) {
+fn succeeds(directory: &Path, arguments: &[&str]) -> String {
     let output = command(directory).args(arguments).output().unwrap();
     assert!(
         output.status.success(),
@@ -116,6 +117,7 @@ fn succeeds(directory: &Path, arguments: &[&str]) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,6 +154,10 @@ async fn killed_in_the_middle_of_200_alerts_nothing_is_lost_and_nothing_doubled(
         }
         succeeds(directory.path(), &["verify-orders"]);
         succeeds(directory.path(), &["journal", "verify"]);
+        // What was decided in both processes is decided the same way again.
+        let as_of: chrono::DateTime<chrono::Utc> = book["as_of"].as_str().unwrap().parse().unwrap();
+        let words = succeeds(directory.path(), &["replay", "--day", &trading_date(as_of).to_string()]);
+        assert!(words.contains("every one is the same byte for byte") || words.contains("no decision was taken that day"), "{words}");
         engine.kill();
     }
 }

@@ -31,7 +31,7 @@ async fn by_link(house: &House) -> Reply {
     opened
 }
 
-fn with<'a>(house: &House, method: &str, path: &'a str, cookie: &str) -> reqwest::RequestBuilder {
+fn with(house: &House, method: &str, path: &str, cookie: &str) -> reqwest::RequestBuilder {
     house.request(method, path).header("cookie", cookie)
 }
 

@@ -1,8 +1,10 @@
 //! The whole engine, simulated: all actors, the real SQL, the real recovery, a paused clock, a seeded broker that
-//! delays, refuses, hangs and loses replies, and a crash at any commit. One thread; the same seed is the same run.
+//! delays, refuses, hangs and loses replies, a market with gaps and mutes, people who cancel, change, kill and re-arm, and a
+//! crash at any commit. One thread; the same seed is the same run.
 //!
 //! A failing seed prints itself and the command that repeats it:
 //! `ORDERGATE_SEED=17 cargo test --test simulation one_seed -- --nocapture`
+//! Many seeds: `ORDERGATE_SEEDS=10000 cargo test --release --test simulation many_seeds -- --ignored --nocapture`
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness of tests")]
 
@@ -11,8 +13,10 @@ mod crash;
 mod desk;
 mod faults;
 mod log;
+mod many;
 mod script;
 mod seeds_cases;
+mod weather;
 mod witness;
 mod world;
 
@@ -33,6 +37,9 @@ fn simulate(seed: u64, crash: Option<CrashAt>) -> Run {
     run
 }
 
+/// Seeds that found something, with what that was. They are run like the fixed set, for ever.
+const FOUND: &[(u64, &str)] = &[];
+
 fn add(one: [u64; 3], other: [u64; 3]) -> [u64; 3] {
     std::array::from_fn(|index| one[index] + other[index])
 }
@@ -50,7 +57,8 @@ fn whatever_fails(seed: u64) -> [u64; 3] {
 fn no_order_is_lost_or_doubled_whatever_fails_and_whenever_it_crashes() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // A seed is a run of its own: which core it has changes nothing.
-    let of = |first: usize| (1..=SEEDS).skip(first).step_by(cores).map(whatever_fails).fold([0; 3], add);
+    let all = || (1..=SEEDS).chain(FOUND.iter().map(|(seed, _)| *seed).filter(|seed| *seed > SEEDS));
+    let of = |first: usize| all().skip(first).step_by(cores).map(whatever_fails).fold([0; 3], add);
     let [runs, sent, crashes] = std::thread::scope(|scope| {
         let shares: Vec<_> = (0..cores).map(|first| scope.spawn(move || of(first))).collect();
         shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).fold([0; 3], add)
@@ -67,12 +75,14 @@ fn one_seed() {
     let crash = std::env::var("ORDERGATE_CRASH").ok().and_then(|text| text.parse().ok());
     let run = simulate(seed, crash);
     println!("seed {seed}: {} commits, {} starts, {} orders at the broker", run.commits, run.starts, run.sent);
-    if std::env::var_os("ORDERGATE_SEED").is_some() {
-        println!("{}", run.trace);
+    match std::env::var_os(many::TRACE_FILE) {
+        Some(path) => std::fs::write(path, run.trace).unwrap(),
+        None if std::env::var_os("ORDERGATE_SEED").is_some() => println!("{}", run.trace),
+        None => {}
     }
 }
 
-/// The same seed is the same run, to the byte.
+/// The same seed is the same run, to the byte. (In two processes: `many.rs`.)
 #[test]
 fn the_same_seed_leaves_the_same_trace() {
     for seed in [3, 41, 97] {

@@ -18,7 +18,12 @@ pub(crate) enum Act {
     Alert(Alert),
     /// The newest order that is open is cancelled.
     Cancel,
+    /// The newest order that is open is changed: its limit by so many paise, or its quantity by one.
+    Change(i64),
     Kill(KillLevel),
+    KillStrategy(u64, KillLevel),
+    /// The largest order is set otherwise for a minute.
+    Override(u64),
 }
 
 #[derive(Debug, Clone)]
@@ -84,11 +89,15 @@ pub(crate) fn write(seed: u64) -> Vec<Step> {
             Act::Alert(alert) => Some(alert.clone()),
             _ => None,
         });
-        let act = match (draw.below(20), repeated) {
+        let level = |draw: &mut Draw| KillLevel::try_from(u8::try_from(draw.below(4)).unwrap()).unwrap();
+        let act = match (draw.below(24), repeated) {
             (0..=2, Some(alert)) => Act::Alert(alert),
             (3..=4, _) => Act::Cancel,
-            (5, _) => Act::Kill(KillLevel::try_from(u8::try_from(draw.below(4)).unwrap()).unwrap()),
+            (5, _) => Act::Kill(level(&mut draw)),
             (6, _) => Act::Kill(KillLevel::None),
+            (7..=8, _) => Act::Change(i64::try_from(draw.below(401)).unwrap() - 200),
+            (9, _) => Act::KillStrategy(draw.below(3), level(&mut draw)),
+            (10, _) => Act::Override(1 + draw.below(30)),
             _ => Act::Alert(Alert { key: format!("alert-{index}"), legs: legs(&mut draw) }),
         };
         steps.push(Step { after_ms, act });
@@ -97,9 +106,50 @@ pub(crate) fn write(seed: u64) -> Vec<Step> {
 }
 
 fn legs(draw: &mut Draw) -> Vec<LegDraft> {
-    let count = if draw.below(5) == 0 { 2 } else { 1 };
     let strategy = draw.below(3);
-    (0..count).map(|_| leg(draw, strategy)).collect()
+    if draw.below(6) == 0 {
+        return vec![target(draw, strategy)];
+    }
+    let count = if draw.below(5) == 0 { 2 } else { 1 };
+    let policy = match draw.below(8) {
+        0 if count > 1 => Some("BEST_EFFORT"),
+        1 if count > 1 => Some("ALL_OR_UNWIND"),
+        2 if count > 1 => Some("HEDGE_FIRST"),
+        3 if count > 1 => Some("WAIT_FOR_FILL"),
+        4 if count > 1 => Some("EXIT_THEN_ENTER"),
+        _ => None,
+    };
+    (0..count).map(|_| LegDraft { policy: policy.map(str::to_owned), ..leg(draw, strategy) }).collect()
+}
+
+/// Where to: long, short or flat.
+fn target(draw: &mut Draw, strategy: u64) -> LegDraft {
+    let (symbol, _) = SYMBOLS[usize::try_from(strategy).unwrap()];
+    let text = |text: &str| Some(text.to_owned());
+    LegDraft {
+        strategy: Some(format!("s{strategy}")),
+        execution_type: text("TARGET"),
+        exchange: text("NSE"),
+        symbol: text(symbol),
+        target_position: Some((i64::try_from(draw.below(41)).unwrap() - 20).to_string()),
+        product: text("MIS"),
+        order_type: text("MARKET"),
+        ..LegDraft::default()
+    }
+}
+
+/// A stop, a target, a trail, each or none; close enough that the market of a seed reaches some of them.
+fn guarded(draw: &mut Draw, leg: LegDraft) -> LegDraft {
+    let mut near = |most: u64| (draw.below(2) == 0).then(|| format!("{}.{}%", draw.below(most), 1 + draw.below(9)));
+    let (stop_loss, target) = (near(3), near(3));
+    let trails = stop_loss.is_some() && draw.below(2) == 0;
+    LegDraft {
+        stop_loss,
+        target,
+        trailing_type: trails.then(|| "PERCENT".to_owned()),
+        trailing_value: trails.then(|| "0.2".to_owned()),
+        ..leg
+    }
 }
 
 /// A strategy mostly trades its own symbol, so that exits find something and entries collide.
@@ -110,7 +160,7 @@ fn leg(draw: &mut Draw, strategy: u64) -> LegDraft {
     let text = |text: &str| Some(text.to_owned());
     let is_exit = draw.below(3) == 0;
     let is_limit = draw.below(3) == 0;
-    LegDraft {
+    let leg = LegDraft {
         strategy: text(strategy),
         execution_type: text(match (is_exit, draw.below(8)) {
             (true, _) => "EXIT",
@@ -125,6 +175,8 @@ fn leg(draw: &mut Draw, strategy: u64) -> LegDraft {
         order_type: text(if is_limit { "LIMIT" } else { "MARKET" }),
         price: if is_limit { text(price) } else { None },
         test_mode: if draw.below(15) == 0 { text("SUCCESS") } else { None },
+        cancel_after_s: if !is_exit && is_limit && draw.below(4) == 0 { text("3") } else { None },
         ..LegDraft::default()
-    }
+    };
+    if is_exit || draw.below(3) == 0 { leg } else { guarded(draw, leg) }
 }

@@ -1,13 +1,14 @@
 //! Stands between the engine and its broker and looks at the disk before every call (INV-1).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ordergate::brokers::faulty::FaultyBroker;
 use ordergate::brokers::paper::PaperBroker;
 use ordergate::store::{ReadStore, SimulatedDisk};
-use ordergate_actors::order::{BrokerOrderId, Instrument, OrderType, Side, Status};
+use ordergate_actors::order::{BookState, BrokerOrderId, HoldingKey, Instrument, OrderType, Side, Status};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
     PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
@@ -19,6 +20,9 @@ pub(crate) struct Witness {
     pub(crate) breaches: Arc<Mutex<Vec<String>>>,
     /// The writes that were started, in order: `place SBIN-EQ BUY`.
     started: Mutex<Vec<String>>,
+    /// That a kill was answered: no entry may be called.
+    is_killed: Arc<AtomicBool>,
+    clock: Option<Arc<dyn Clock>>,
     /// How the broker's order book looks instead, if a test says so.
     pub(crate) rewrite: Arc<Mutex<Option<Rewrite>>>,
 }
@@ -36,7 +40,42 @@ impl std::fmt::Debug for Rewrite {
 
 impl Witness {
     pub(crate) fn new(broker: FaultyBroker<PaperBroker>, disk: SimulatedDisk, breaches: Arc<Mutex<Vec<String>>>) -> Self {
-        Self { broker, disk, breaches, started: Mutex::default(), rewrite: Arc::default() }
+        Self { broker, disk, breaches, started: Mutex::default(), is_killed: Arc::default(), clock: None, rewrite: Arc::default() }
+    }
+
+    /// The same witness, which also knows when no entry may be called, and the time: what an exit may close is looked up.
+    pub(crate) fn forbidding_entries(self, is_killed: Arc<AtomicBool>, clock: Arc<dyn Clock>) -> Self {
+        Self { is_killed, clock: Some(clock), ..self }
+    }
+
+    /// INV-10 and INV-6, against the broker's own truth.
+    fn may_be_called(&self, order: &BrokerOrder) -> Result<(), String> {
+        if !order.is_exit {
+            return if self.is_killed.load(Ordering::SeqCst) {
+                Err("INV-10: an entry was called after a kill was answered".into())
+            } else {
+                Ok(())
+            };
+        }
+        let Some(clock) = &self.clock else { return Ok(()) };
+        let (exchange, side) = (self.broker.inner().exchange(), order.terms.side);
+        let key = HoldingKey { instrument: order.instrument.key.clone(), product: order.terms.product };
+        let nets = exchange.position_details();
+        let net: i64 = nets.filter(|(holding, _)| **holding == key).map(|(_, position)| position.holding.net).sum();
+        let rows = exchange.orders();
+        let works = |row: &&Arc<BookRow>| {
+            row.state == BookState::Open && row.instrument == key.instrument && row.product == key.product && row.side == side
+        };
+        let working: i64 = rows.iter().filter(works).map(|row| row.quantity - row.filled).sum();
+        let room = (-net * side.sign() - working).max(0);
+        if order.terms.quantity.value() > room {
+            let at = clock.now().format("%H:%M:%S%.3f");
+            return Err(format!(
+                "INV-6: an exit of {} was called at {at}; {net} are held and {working} work",
+                order.terms.quantity.value()
+            ));
+        }
+        Ok(())
     }
 
     /// How many of the writes that were started begin like this.
@@ -85,6 +124,9 @@ impl Broker for Witness {
     fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
         if let Err(what) = self.look(&prepared) {
             self.breaches.lock().push(format!("INV-1: {} was sent, but {what}", prepared.order.command_id));
+        }
+        if let Err(what) = self.may_be_called(&prepared.order) {
+            self.breaches.lock().push(format!("{what}: {}", prepared.order.command_id));
         }
         self.started.lock().push(format!("place {} {}", prepared.order.instrument.key.symbol, prepared.order.terms.side));
         self.broker.place(prepared)

@@ -1,21 +1,24 @@
 //! One seeded world: a disk, a broker account, a clock, and as many engine processes as it takes.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker, StreamFaults};
 use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::instruments::{InstrumentTable, sample};
-use ordergate::simulator::market::{Depth, Market, MarketQuotes, SyntheticMarket};
+use ordergate::simulator::market::{MarketQuotes, SyntheticMarket};
 use ordergate::store::{SimulatedDisk, SqliteStore};
-use ordergate_actors::order::{Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, Instrument, OrderRecord, Status};
-use ordergate_actors::persistence::ControlChange;
+use ordergate_actors::order::{Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord, Price, Quantity, Status, Strategy};
+use ordergate_actors::persistence::{ControlChange, Keep, KillLevel, Level, Slot, Topic};
 use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{Clock, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use ordergate_actors::risk::{Change, LimitName, Override};
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
 use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, Waits, WriteOn};
@@ -24,6 +27,7 @@ use rust_decimal::Decimal;
 
 use super::checks;
 use super::script::{self, Act, Draw, Step};
+use super::weather::Weather;
 use super::witness::Witness;
 
 /// How long the world may take to settle after the last fault, virtual time.
@@ -124,28 +128,15 @@ impl Store for DyingStore {
     fn release_ballast(&mut self) {}
 }
 
-/// The market, which can be made to stand still: at rest nothing may move any more.
-#[derive(Debug)]
-pub(crate) struct Freezable {
-    market: SyntheticMarket,
-    stands_at: Mutex<Option<DateTime<Utc>>>,
-}
-
-impl Market for Freezable {
-    fn depth(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Depth> {
-        let stands_at = *self.stands_at.lock();
-        let depth = self.market.depth(instrument, stands_at.unwrap_or(now))?;
-        Some(Depth { at: now, ..depth })
-    }
-}
-
 /// Everything that outlives a process.
 pub(crate) struct World {
     seed: u64,
     disk: SimulatedDisk,
     directory: tempfile::TempDir,
     instruments: Arc<InstrumentTable>,
-    market: Arc<Freezable>,
+    market: Arc<Weather>,
+    /// That a kill was answered, and nobody has re-armed since.
+    is_killed: Arc<AtomicBool>,
     now: DateTime<Utc>,
     commits: Arc<AtomicU64>,
     breaches: Arc<Mutex<Vec<String>>>,
@@ -237,13 +228,14 @@ impl World {
         let instruments = Arc::new(InstrumentTable::new(rows));
         let listed: Vec<_> = instruments.iter().collect();
         let market = SyntheticMarket::new(seed, listed.iter().map(AsRef::as_ref));
-        let market = Arc::new(Freezable { market, stands_at: Mutex::new(None) });
+        let market = Arc::new(Weather::new(seed, market));
         Self {
             seed,
             disk: SimulatedDisk::new("SIM1").unwrap(),
             directory: tempfile::tempdir().unwrap(),
             instruments,
             market,
+            is_killed: Arc::default(),
             now,
             commits: Arc::new(AtomicU64::new(0)),
             breaches: Arc::default(),
@@ -301,14 +293,17 @@ impl World {
 
     async fn run(&mut self, mut steps: Vec<Step>, crash: Option<CrashAt>) -> Process {
         let clock = TokioClock::from(self.now);
-        *self.market.stands_at.lock() = None;
+        self.market.stand_still(None);
         let halt = Arc::new(NotedHalt::default());
         let plan = plan(self.seed, self.starts);
-        let witness = Arc::new(Witness::new(
-            FaultyBroker::new(self.broker(clock.clone()), plan).with_capabilities(|row| row.visibility_bound = Duration::from_secs(3)),
-            self.disk.clone(),
-            Arc::clone(&self.breaches),
-        ));
+        let witness = Arc::new(
+            Witness::new(
+                FaultyBroker::new(self.broker(clock.clone()), plan).with_capabilities(|row| row.visibility_bound = Duration::from_secs(3)),
+                self.disk.clone(),
+                Arc::clone(&self.breaches),
+            )
+            .forbidding_entries(Arc::clone(&self.is_killed), clock.clone()),
+        );
         witness.broker.set_lag(Duration::from_millis(Draw::new(self.seed ^ 0x1a6).below(3_000)));
         let engine = self.start(&clock, &halt, Arc::clone(&witness), crash);
         let process = |steps: Vec<Step>, finished, verdict| Process { finished, rest: steps, ended_at: clock.now(), verdict };
@@ -331,23 +326,12 @@ impl World {
                         Err(_) => steps.insert(0, Step { after_ms: 500, ..step }),
                     }
                 }
-                Act::Cancel => {
-                    let open = engine.read(&client(), |book| book.open_orders().last().map(|order| order.command_id)).flatten();
-                    if let Some(command) = open {
-                        let _answer =
-                            tokio::time::timeout(Duration::from_secs(5), engine.cancel(&client(), command, "simulation", "")).await;
-                    }
-                }
-                Act::Kill(level) => {
-                    let change = ControlChange::Account(*level);
-                    let _answer =
-                        tokio::time::timeout(Duration::from_secs(5), engine.control(&client(), change, "simulation", "drill")).await;
-                }
+                act => self.operate(&engine, act, &*clock).await,
             }
         }
         // Faults heal; what was asked for must come to its end.
         witness.broker.replan(FaultPlan::none());
-        *self.market.stands_at.lock() = Some(clock.now());
+        self.market.stand_still(Some(clock.now()));
         let verdict = if halt.is_halted() { Ok(()) } else { settle(&engine, &halt).await };
         // Who got no answer sends again under the same key; who got one holds us to it.
         for (step, mut answer) in waiting {
@@ -362,6 +346,54 @@ impl World {
         }
         self.now = clock.now();
         process(steps, true, verdict)
+    }
+
+    /// What a person does. Each answer is waited for, but not for ever.
+    async fn operate(&self, engine: &Engine, act: &Act, clock: &dyn Clock) {
+        let who = "simulation";
+        let newest = || engine.read(&client(), |book| book.open_orders().last().cloned()).flatten();
+        let asked: Pin<Box<dyn Future<Output = bool> + '_>> = match act {
+            Act::Alert(_) => return,
+            Act::Cancel => {
+                let Some(order) = newest() else { return };
+                Box::pin(async move { engine.cancel(&client(), order.command_id, who, "").await.is_ok() })
+            }
+            Act::Change(paise) => {
+                let Some(order) = newest() else { return };
+                let price = order.ask.price.and_then(|price| Price::new(price.value() + Decimal::new(*paise, 2)));
+                let quantity = if price.is_none() { Quantity::new(order.quantity() + 1) } else { None };
+                let change = Change {
+                    client_id: client(),
+                    command_id: order.command_id,
+                    quantity,
+                    price,
+                    trigger_price: None,
+                    order_type: None,
+                    who: who.to_owned(),
+                };
+                Box::pin(async move { engine.modify(change).await.is_ok() })
+            }
+            Act::Kill(level) => {
+                // Whoever re-arms says so before the engine hears it; a kill holds from its answer on.
+                if *level == KillLevel::None {
+                    self.is_killed.store(false, Ordering::SeqCst);
+                }
+                let change = ControlChange::Account(*level);
+                Box::pin(async move { engine.control(&client(), change, who, "drill").await.is_ok_and(|outcome| outcome.is_applied()) })
+            }
+            Act::KillStrategy(strategy, level) => {
+                let change = ControlChange::Strategy(Strategy::parse(&format!("s{strategy}")).unwrap(), *level);
+                Box::pin(async move { engine.control(&client(), change, who, "drill").await.is_ok() })
+            }
+            Act::Override(most) => {
+                let keep = overridden(*most, clock.now());
+                Box::pin(async move { engine.keep(keep).await.is_ok() })
+            }
+        };
+        let is_done = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or(false);
+        if is_done && matches!(act, Act::Kill(level) if *level != KillLevel::None) {
+            self.is_killed.store(true, Ordering::SeqCst);
+        }
     }
 
     fn start(&self, clock: &Arc<TokioClock>, halt: &Arc<NotedHalt>, broker: Arc<Witness>, crash: Option<CrashAt>) -> Option<Engine> {
@@ -388,6 +420,30 @@ impl World {
         };
         Engine::start(parts).ok()
     }
+}
+
+/// The largest order is set otherwise for a minute.
+fn overridden(most: u64, now: DateTime<Utc>) -> Keep {
+    let set = Override {
+        limit: LimitName::MaxQuantity,
+        value: Decimal::from(most),
+        who: "simulation".to_owned(),
+        reason: "drill".to_owned(),
+        from: now,
+        until: now + chrono::Duration::minutes(1),
+    };
+    let keep = Keep {
+        client_id: Some(client()),
+        slot: Slot::new(Topic::Override, set.limit.as_str()),
+        value: None,
+        basis: None,
+        event: "OVERRIDE_SET",
+        level: Level::Warn,
+        reason: "drill".into(),
+        who: "simulation".into(),
+        command_id: None,
+    };
+    keep.with(&set).unwrap()
 }
 
 struct Process {

@@ -24,10 +24,12 @@ impl Answered {
         self.quotes.insert(key, quote);
     }
 
-    /// The newest of what was answered and what is known otherwise, whatever its age.
+    /// The newest of what was answered and what is known otherwise, whatever its age. Brokers date what they push by the second,
+    /// and within one second the pushed quote counts: what changed after it is pushed too, and an answer is never corrected.
     #[must_use]
     pub fn or_newer(&self, key: &InstrumentKey, known: Option<Quote>) -> Option<Quote> {
-        [known, self.quotes.get(key).copied()].into_iter().flatten().max_by_key(|quote| quote.at)
+        // Of equal ones the last.
+        [self.quotes.get(key).copied(), known].into_iter().flatten().max_by_key(|quote| quote.at.timestamp())
     }
 }
 
@@ -47,6 +49,11 @@ mod tests {
         answered.put(sbin(), quote(5), at(5));
         assert_eq!(answered.or_newer(&sbin(), Some(quote(4))), Some(quote(5)));
         assert_eq!(answered.or_newer(&sbin(), Some(quote(6))), Some(quote(6)));
+        let pushed = Quote { last: price("790"), ..quote(5) };
+        assert_eq!(answered.or_newer(&sbin(), Some(pushed)), Some(pushed), "of one second the one that is pushed");
+        let asked = Quote { at: at(5) + TimeDelta::milliseconds(700), ..quote(5) };
+        answered.put(sbin(), asked, at(6));
+        assert_eq!(answered.or_newer(&sbin(), Some(pushed)), Some(pushed), "an answer has more digits, and is not newer for that");
         let other = InstrumentKey::new(crate::order::Exchange::Nse, "INFY-EQ");
         answered.put(other, quote(66), at(66));
         assert_eq!(answered.or_newer(&sbin(), None), None);

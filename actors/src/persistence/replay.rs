@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmInputs, Alarms};
 use super::inputs::{CREATED, CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
 use super::kept::{Kept, KeptInputs, KeptStates};
+use super::redo::redone;
 use super::unit::{ADOPTED, Level};
 use crate::order::{
     Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Price, Quantity, Side, Status, Strategy, lifecycle,
@@ -133,6 +134,17 @@ impl Replay {
         done.map_err(|why| Misfit { seq: row.seq, why: format!("{}: {why}", row.event) })
     }
 
+    /// Takes the next row in, and answers the row that this version's rules write for the same cause: equal to it, to the
+    /// byte, if they are the rules that wrote it. `None` for a row that decides nothing.
+    ///
+    /// # Errors
+    /// The ledger's rules would not have written it, whatever its bytes.
+    pub fn redo(&mut self, row: &JournalRow) -> Result<Option<JournalRow>, Misfit> {
+        let redone = redone(&self.projections, row).map_err(|why| Misfit { seq: row.seq, why: format!("{}: {why}", row.event) })?;
+        self.step(row)?;
+        Ok(redone)
+    }
+
     /// What the tables must hold after the last row.
     #[must_use]
     pub fn finish(self) -> Projections {
@@ -181,6 +193,7 @@ impl Replay {
             traded_value: Amount::ZERO,
             cancel_wanted: None,
             modifications: 0,
+            reach: None,
             high_water: None,
             pending: None,
             signal_time,
@@ -266,20 +279,22 @@ impl Replay {
             holding: HoldingKey,
             net_before: i64,
             net_after: i64,
+            #[serde(default)]
+            price: Option<Price>,
         }
-        let Reduced { strategy, holding, net_before, net_after } = parsed(row)?;
+        let Reduced { strategy, holding, net_before, net_after, price } = parsed(row)?;
         let slot = (strategy, holding);
         let (held, at) = self.projections.holdings.get_mut(&slot).ok_or("nothing was held there")?;
         if held.net != net_before {
             return Err(format!("it reduces {net_before}, and {} were held", held.net));
         }
         let (before, units) = (*held, net_before.abs() - net_after.abs());
-        *held = before.reduced(units);
+        *held = before.left(units, price);
         *at = row.at;
         if held.net != net_after {
             return Err(format!("it leaves {net_after}, and the rules leave {}", held.net));
         }
-        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::Left { units });
+        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::left(before, units, price));
         self.projections.corrections.push((change, row.at));
         Ok(())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::order::{CommandId, HoldingKey, OrderRecord, Status, Strategy, Tag};
 use crate::persistence::Book;
-use crate::watcher::{Findings, exit_goes_again};
+use crate::watcher::{Findings, Positions, exit_goes_again};
 
 /// The most exits that one plan sends for one position: an exit may be cut to what the exchange takes in one order.
 pub(super) const EXITS_MOST: usize = 20;
@@ -42,10 +42,10 @@ pub enum Next {
 }
 
 impl Reverse {
-    /// The reversal that this order needs.
+    /// The reversal that this order needs; `shown` are the broker's positions, younger than the last fill there.
     #[must_use]
-    pub fn of(order: &OrderRecord, key: HoldingKey, held: i64, book: &Book, findings: &Findings) -> Self {
-        let beside = findings.positions.as_ref().map_or(0, |positions| positions.net(&key).saturating_sub(book.gross(&key).net()));
+    pub fn of(order: &OrderRecord, key: HoldingKey, held: i64, book: &Book, shown: &Positions) -> Self {
+        let beside = shown.net(&key).saturating_sub(book.gross(&key).net());
         Self { order: order.command_id, number: order.number, strategy: order.ask.strategy.clone(), key, from: held, beside }
     }
 
@@ -96,10 +96,11 @@ impl Reverse {
         Next::End(!is_wanted, text)
     }
 
-    /// Whether it is an exit of this position.
+    /// Whether it is an exit of this position. A stop that rests at the broker is none that leaves it now.
     fn is_mine(&self, order: &OrderRecord) -> bool {
         order.is_exit()
             && !order.is_test()
+            && !order.is_resting_stop()
             && order.ask.strategy == self.strategy
             && order.is_for(&self.key.instrument)
             && order.ask.product.is_none_or(|product| product == self.key.product)
@@ -108,6 +109,19 @@ impl Reverse {
     fn is_leaving(&self, book: &Book) -> bool {
         book.open_of(&self.strategy).any(|open| self.is_mine(open))
     }
+}
+
+/// The broker's positions, if they were asked for after the last fill there was on disk: before that they say nothing of what
+/// stands beside ours.
+///
+/// # Errors
+/// What is missing.
+pub(super) fn younger_than_the_fills<'a>(key: &HoldingKey, book: &Book, findings: &'a Findings) -> Result<&'a Positions, String> {
+    let Some(positions) = &findings.positions else { return Err("the broker's positions were never read".to_owned()) };
+    if positions.began_seq < book.last_fill_seq(key) {
+        return Err(format!("the broker's positions are older than the last fill in {key}"));
+    }
+    Ok(positions)
 }
 
 /// Whether the position that a reversal leaves is proven flat: nothing of it held or working, and the broker's positions,
@@ -124,10 +138,10 @@ pub fn is_flat(plan: &Reverse, book: &Book, findings: &Findings) -> Result<(), S
     if plan.is_leaving(book) {
         return Err(format!("an exit of {key} is working"));
     }
-    let Some(positions) = &findings.positions else { return Err("the broker's positions were never read".to_owned()) };
-    if positions.began_seq < book.last_fill_seq(key) {
-        return Err(format!("the broker's positions are older than the last fill in {key}"));
+    if book.open_in(&key.instrument).any(|open| open.is_resting_stop() && open.ask.strategy == plan.strategy) {
+        return Err(format!("the stop of {key} still rests at the broker"));
     }
+    let positions = younger_than_the_fills(key, book, findings)?;
     let shown = positions.net(key);
     let more = shown.saturating_sub(book.gross(key).net()).saturating_sub(plan.beside);
     if more.saturating_mul(side) > 0 {

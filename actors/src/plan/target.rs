@@ -5,7 +5,7 @@
 //! direction is out of the way before anything is sent. Nothing is sent on a guess: while an order is in doubt, or its trades
 //! are outstanding, the target waits.
 
-use super::reverse::{Reverse, is_flat};
+use super::reverse::{Reverse, is_flat, younger_than_the_fills};
 use crate::order::{CommandId, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::watcher::Findings;
@@ -107,7 +107,11 @@ pub fn aim(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, finding
     if reversal.is_some() || projected == 0 {
         return Aim::Wait(format!("{held} {key} are being left first"));
     }
-    let reverse = Reverse::of(order, key, held, book, findings);
+    let shown = match younger_than_the_fills(&key, book, findings) {
+        Ok(shown) => shown,
+        Err(reason) => return Aim::Wait(reason),
+    };
+    let reverse = Reverse::of(order, key, held, book, shown);
     Aim::Reverse(reverse, format!("{numbers}: out of {held} first, and then to {target}"))
 }
 
@@ -127,7 +131,7 @@ fn newer_signal<'a>(order: &OrderRecord, instrument: &InstrumentKey, book: &'a B
             && later.is_for(instrument)
             && later.ask.product.zip(order.ask.product).is_none_or(|(theirs, mine)| theirs == mine)
             && later.basket_id != order.basket_id
-            && later.source != Source::System
+            && !matches!(later.source, Source::System | Source::Stop)
             && later.parent_command_id.is_none()
             && later.is_test() == order.is_test()
             && later.tag != Some(Tag::ValidationFailed)
@@ -159,7 +163,9 @@ fn working<'a>(order: &'a OrderRecord, key: &HoldingKey, book: &'a Book) -> Resu
     let mut found = Vec::new();
     for open in book.open_of(&order.ask.strategy) {
         let is_other_product = open.ask.product.is_some_and(|product| product != key.product);
-        if open.command_id == order.command_id || open.is_test() || !open.is_for(&key.instrument) || is_other_product {
+        // A stop that rests waits for a price, and makes way.
+        let is_none = open.is_test() || open.is_resting_stop();
+        if open.command_id == order.command_id || is_none || !open.is_for(&key.instrument) || is_other_product {
             continue;
         }
         // A later one waits for this one, but for an exit.

@@ -6,7 +6,7 @@ use super::*;
 use crate::order::{OrderType, Status};
 use crate::persistence::{Kept, KeptChange};
 use crate::plan::Plan;
-use crate::testkit::builders::{Build, at, book_of, broker_shows, command, exit, order, sbin, sbin_in};
+use crate::testkit::builders::{Build, SEQ, at, book_of, broker_shows, command, exit, order, sbin, sbin_in};
 
 /// TARGET of "trend" in SBIN-EQ MIS, at the market.
 fn target(number: u64, position: i64) -> OrderRecord {
@@ -118,6 +118,19 @@ fn through_zero_is_a_reversal() {
     assert!(reason.contains("out of 10 first, and then to -5"), "{reason}");
     let leaving = exit(2).side(Side::Sell).asks(10).product(Product::Mis).working("1");
     waits(aimed(&target(5, -5), vec![leaving], 10), "being left first");
+}
+
+/// What stands beside ours is read from positions that know our last fill; older ones would take that fill for a difference,
+/// and the position would never be proven flat.
+#[test]
+fn a_reversal_begins_only_with_positions_that_know_the_last_fill() {
+    let book = book_of(vec![], &[("trend", sbin_in(Product::Mis), 10)]);
+    let mut old = broker_shows(&[]);
+    old.positions.as_mut().unwrap().began_seq = SEQ - 1;
+    waits(aim(&target(5, -5), &sbin(), &book, &old, None), "older than the last fill");
+    waits(aim(&target(5, -5), &sbin(), &book, &Findings::default(), None), "never read");
+    let Aim::Reverse(plan, _) = aim(&target(5, -5), &sbin(), &book, &broker_shows(&[(sbin_in(Product::Mis), 12)]), None) else { panic!() };
+    assert_eq!(plan.beside, 2);
 }
 
 #[test]

@@ -136,3 +136,27 @@ fn the_previous_close_is_the_first_of_a_day_and_of_that_day_only() {
     board.take(&tick(r#""t":"tk","lp":"102","c":"99""#), now() + TimeDelta::days(1));
     assert_eq!(close(&board), three);
 }
+
+/// What is pushed is dated by the second. What was asked for may be the older one, and nothing would ever correct it.
+#[test]
+fn within_one_second_a_pushed_quote_stands_against_one_that_was_asked_for() {
+    let (board, key) = (board(2), share().key);
+    assert_eq!(board.quote(&key), None);
+    let pushed = tick(&format!(r#""t":"tk","lp":"838","bp1":"838","sp1":"838.10","ft":"{}""#, now().timestamp()));
+    board.take(&pushed, now());
+    let asked = |last: &str, at| ordergate_actors::ports::Quote {
+        bid: None,
+        ask: None,
+        last: ordergate_actors::order::Price::parse(last).unwrap(),
+        band: None,
+        at,
+    };
+    let last = || board.quote(&key).unwrap().last.to_string();
+    board.put(scrip(2_885), asked("850", now()), Sizes::default());
+    board.put(scrip(2_885), asked("850", now() + TimeDelta::milliseconds(700)), Sizes::default());
+    assert_eq!(last(), "838", "an answer has more digits, and is not newer for that");
+    let later = now() + TimeDelta::seconds(1);
+    board.put(scrip(2_885), asked("851", later), Sizes::default());
+    board.put(scrip(2_885), asked("852", later), Sizes::default());
+    assert_eq!(last(), "852", "of two that were asked for the one that came last");
+}

@@ -19,6 +19,7 @@ pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
 pub(super) mod overview;
+pub(super) mod plans;
 pub(super) mod pnl;
 pub(super) mod positions;
 pub(super) mod risk;
@@ -128,6 +129,8 @@ pub(super) struct OrderBody {
     #[serde(deserialize_with = "text")]
     exit_at: Option<String>,
     #[serde(deserialize_with = "text")]
+    stop_at: Option<String>,
+    #[serde(deserialize_with = "text")]
     test_mode: Option<String>,
     #[serde(deserialize_with = "text")]
     target_position: Option<String>,
@@ -162,6 +165,7 @@ impl OrderBody {
             trailing_after: self.trailing_after.or(leg.trailing_after),
             break_even: self.break_even.or(leg.break_even),
             exit_at: self.exit_at.or(leg.exit_at),
+            stop_at: self.stop_at.or(leg.stop_at),
             test_mode: self.test_mode.or(leg.test_mode),
             target_position: self.target_position.or(leg.target_position),
             cancel_after_s: self.cancel_after_s.or(leg.cancel_after_s),

@@ -97,6 +97,7 @@ pub(in crate::web) async fn modify(request: HttpRequest, payload: Payload, state
         quantity: body.quantity.as_deref().map(Quantity::parse).transpose().map_err(bad)?,
         price: price(&body.price).map_err(bad)?,
         trigger_price: price(&body.trigger_price).map_err(bad)?,
+        order_type: None,
         who: who(&request),
     };
     if change.quantity.is_none() && change.price.is_none() && change.trigger_price.is_none() {

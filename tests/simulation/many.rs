@@ -1,0 +1,99 @@
+//! Seeds beyond the fixed set, and the same seed in two processes.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::script::hash;
+use super::simulate;
+use super::world::CrashAt;
+
+/// Where `one_seed` writes its trace instead of showing it.
+pub(crate) const TRACE_FILE: &str = "ORDERGATE_TRACE_FILE";
+
+/// Fresh seeds of every run of the suite.
+const FRESH: u64 = 6;
+
+/// A seed as it comes, and once more with a crash that it draws itself.
+fn calm_and_crashed(seed: u64) -> [u64; 2] {
+    let calm = simulate(seed, None);
+    if calm.commits == 0 {
+        return [1, calm.sent];
+    }
+    let commit = 1 + hash(seed, 77) % calm.commits;
+    simulate(seed, Some(CrashAt { commit, is_acknowledgement_lost: hash(seed, 78).is_multiple_of(2) }));
+    [2, calm.sent]
+}
+
+/// Nobody has seen these seeds before. What they find is printed with the command that repeats it.
+#[test]
+fn fresh_seeds() {
+    let nonce = RandomState::new().build_hasher().finish();
+    for index in 0..FRESH {
+        let seed = hash(nonce, index) >> 16;
+        println!("fresh: ORDERGATE_SEED={seed} cargo test --test simulation one_seed -- --nocapture");
+        calm_and_crashed(seed);
+    }
+}
+
+/// `ORDERGATE_SEEDS` of them, from `ORDERGATE_FROM` (1) on, each calm and with one crash, on every core.
+#[test]
+#[ignore = "as many seeds as one likes: takes as long"]
+fn many_seeds() {
+    let number = |name: &str, otherwise: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+    let (count, from) = (number("ORDERGATE_SEEDS", 1_000), number("ORDERGATE_FROM", 1));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let begun = Instant::now();
+    let next = AtomicU64::new(from);
+    let share = || {
+        let (mut runs, mut sent, mut failed) = (0, 0, Vec::new());
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from + count {
+                return (runs, sent, failed);
+            }
+            match std::panic::catch_unwind(|| calm_and_crashed(seed)) {
+                Ok([more, orders]) => (runs, sent) = (runs + more, sent + orders),
+                Err(_) => failed.push(seed),
+            }
+        }
+    };
+    let (mut runs, mut sent, mut failed) = (0, 0, Vec::new());
+    std::thread::scope(|scope| {
+        let shares: Vec<_> = (0..cores).map(|_| scope.spawn(share)).collect();
+        for share in shares {
+            let (more, orders, bad) = share.join().unwrap();
+            (runs, sent) = (runs + more, sent + orders);
+            failed.extend(bad);
+        }
+    });
+    let took = begun.elapsed().as_secs_f64();
+    let per_core = runs as f64 / took / cores as f64;
+    println!("{runs} runs of {count} seeds in {took:.1} s: {per_core:.0} a second on each of {cores} cores; {sent} orders at the broker");
+    failed.sort_unstable();
+    assert!(failed.is_empty(), "{} seeds failed: {failed:?}", failed.len());
+}
+
+/// The same seed leaves the same bytes in a process of its own: nothing of a run depends on where memory lies, on the order
+/// of a hash map, or on the time.
+#[test]
+fn the_same_seed_is_the_same_to_the_byte_in_two_processes() {
+    let directory = tempfile::tempdir().unwrap();
+    for (seed, crash) in [(5, ""), (23, "9+"), (120, "4-")] {
+        let trace = |number: u32| {
+            let path = directory.path().join(format!("{seed}-{number}"));
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["one_seed", "--exact"]).env("ORDERGATE_SEED", seed.to_string()).env(TRACE_FILE, &path);
+            if !crash.is_empty() {
+                command.env("ORDERGATE_CRASH", crash);
+            }
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+            std::fs::read(path).unwrap()
+        };
+        let (one, other) = (trace(1), trace(2));
+        assert!(one.len() > 1_000, "seed {seed} left {} bytes", one.len());
+        assert!(one == other, "seed {seed} ran differently in another process");
+    }
+}
