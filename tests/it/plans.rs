@@ -59,7 +59,7 @@ async fn a_plan_that_cannot_go_on_by_itself_waits_for_a_person() {
     let house = House::open().await;
     house.brokers[&house.client()]
         .replan(ordergate::brokers::faulty::FaultPlan::none().always(CallKind::Orders, Fault::Unknown("502".into())));
-    house.next_fault(CallKind::Place, Fault::LoseReply("reset".into()));
+    house.next_fault(CallKind::Place, Fault::LoseRequest("reset".into()));
     house.alert(basket()).await;
     house.until("the hedge is in doubt", || house.orders().iter().any(|order| order.is_in_doubt())).await;
     let items = stuck(&house).await;
