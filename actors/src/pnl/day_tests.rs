@@ -243,7 +243,9 @@ proptest! {
         prop_assert!(near(worth, (cash, 1)), "{worth:?} is not {cash} paise");
         let ended = line.trips.won.plus(line.trips.lost);
         if line.held.net == 0 {
-            prop_assert_eq!(ended, line.curve.realised, "every trip of a flat line has ended");
+            // Both are sums of rounded parts: they may differ where no paisa is.
+            let apart = (ended.0 - line.curve.realised.0).abs();
+            prop_assert!(apart < Decimal::new(1, 8), "every trip of a flat line has ended: {ended:?}, {:?}", line.curve.realised);
         }
     }
 

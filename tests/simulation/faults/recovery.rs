@@ -18,6 +18,22 @@ async fn created_and_killed(desk: &mut Desk, legs: &[ordergate_actors::order::Le
     desk.start_again();
 }
 
+/// The commit of SENT_TO_BROKER fails: nobody acts on what is not on disk, and the next process sends it once.
+#[test]
+fn what_is_not_committed_as_sent_is_not_called() {
+    scenario(Setup::polled(), async |desk| {
+        *desk.disk_fault.fail_commit.lock() = Some((2, false));
+        let _lost = desk.send(&[buy("a", 10)]);
+        desk.until("fail-stop", |desk| desk.halt.halted().is_some()).await;
+        assert_eq!((desk.rows()[0].status, desk.placed()), (Status::Created, 0));
+        desk.start_again();
+        desk.until_open().await;
+        let row = desk.until_ended(desk.rows()[0].command_id).await;
+        assert_eq!((row.status, desk.placed()), (Status::Executed, 1));
+        desk.at_rest().await;
+    });
+}
+
 #[test]
 fn a_created_entry_within_its_time_to_live_is_driven() {
     scenario(Setup::polled(), async |desk| {
