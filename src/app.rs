@@ -29,6 +29,8 @@ use brokers::Brokers;
 use ending::{last_page, page_at_a_halt, refused};
 use surface::{announce, site, web_state};
 
+pub(crate) use surface::link;
+
 use crate::alerts::{Alerts, PageListener};
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, InstrumentSource};
@@ -43,6 +45,7 @@ use crate::starts::{self, StartMode};
 use crate::status_log::StatusLog;
 use crate::store::{Durability, Options, SqliteStore, VerifyFrom};
 use crate::telemetry;
+use crate::web::live::{Hub, LiveListener};
 
 /// How often the probe looks at the actors' heartbeats, and how old the oldest may be before the process gives up.
 const PROBE: Duration = Duration::from_secs(5);
@@ -133,9 +136,11 @@ async fn run(
         calendar,
         halt: Arc::clone(&halt) as _,
     };
+    let (live, feed) = Hub::new(config.live);
+    let feed = actix_web::rt::spawn(feed.run());
     let parts = Parts {
         store: drill::store(store, drill),
-        listeners: listeners(config, alerts.clone()),
+        listeners: listeners(config, alerts.clone(), Arc::clone(&live)),
         world,
         settings: config.engine_settings(),
         accounts: drill::accounts(accounts, drill),
@@ -152,7 +157,8 @@ async fn run(
     let site = Arc::new(site(config, connections, charges, alerts));
     let state = web_state(config, secrets, engine.clone(), started_at, render);
     let tables = Arc::clone(&masters);
-    let state = web::Data::new(state.with_site(Arc::clone(&site)).with_tables(Arc::new(move || tables.table())));
+    let state =
+        web::Data::new(state.with_site(Arc::clone(&site)).with_tables(Arc::new(move || tables.table())).with_live(Arc::clone(&live)));
     let journal_open = Arc::clone(&state.journal_open);
     let scheduled = state.clone();
     let settings = state.settings.clone();
@@ -163,11 +169,12 @@ async fn run(
         .listen(listener)?;
     let address = server.addrs().first().copied().unwrap_or(config.server.listen);
     let running = server.run();
-    announce(config, secrets, address);
+    announce(config, secrets, address, clock.now());
     let refresh = refresh.map(|refresh| {
         let line = Arc::clone(engine.line());
         actix_web::rt::spawn(master::keep_fresh(masters, refresh, Arc::new(SystemClock), move |news| tell_of_masters(&line, &news)))
     });
+    let ending = actix_web::rt::spawn(ending::end_streams(live));
     let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
     let watched = actix_web::rt::spawn(watched::keep_watched(Arc::clone(engine.line()), config.instruments.watch.clone()));
     let schedule = actix_web::rt::spawn(crate::web::scheduled::keep_schedule(scheduled));
@@ -184,6 +191,8 @@ async fn run(
     readiness.abort();
     schedule.abort();
     watched.abort();
+    ending.abort();
+    feed.abort();
     drop(risk_state);
     let left = engine.stop().await?;
     let _engine_thread_ends = stop.send(());
@@ -345,8 +354,8 @@ fn tell_of_masters(line: &Line, news: &News) {
 }
 
 /// Who hears of every commit.
-fn listeners(config: &Config, alerts: Option<Alerts>) -> Vec<Box<dyn Listener>> {
-    let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(StatusLog::default())];
+fn listeners(config: &Config, alerts: Option<Alerts>, live: Arc<Hub>) -> Vec<Box<dyn Listener>> {
+    let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(StatusLog::default()), Box::new(LiveListener(live))];
     listeners.extend(alerts.map(|alerts| Box::new(PageListener(alerts)) as Box<dyn Listener>));
     match IntentLog::start(&config.log.directory, &config.storage.directory) {
         Ok((log, _thread)) => listeners.push(Box::new(log)),

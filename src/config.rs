@@ -2,6 +2,7 @@
 //!
 //! All that is wrong is reported at once, each with its key, its value, the rule and where it was said.
 
+mod access;
 mod account;
 mod convert;
 mod drill;
@@ -30,11 +31,13 @@ use ordergate_actors::order::calendar::Enforce;
 use ordergate_actors::order::{Amount, ClientId, Exchange};
 use secrecy::SecretString;
 
+use crate::access::{AccessSettings, Ranges};
 use crate::brokers::noren::NorenSettings;
 use crate::instruments::Rolls;
 use crate::instruments::master::EquityTick;
 use crate::schedule::Scheduled;
 use crate::web::Scope;
+use crate::web::live::LiveSettings;
 
 pub use account::{Account, BrokerKind};
 pub use layers::Layer;
@@ -56,6 +59,10 @@ pub struct Config {
     pub routes: Vec<(ClientId, ordergate_actors::routes::Route)>,
     /// The dashboard API.
     pub api: Api,
+    /// How people log in.
+    pub access: AccessSettings,
+    /// The live stream.
+    pub live: LiveSettings,
     /// What goes to a phone.
     pub alerts: Alerts,
     /// The report of the morning.
@@ -91,6 +98,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where a person's browser reaches it; without a slash at the end.
     pub public_url: Option<String>,
+    /// Proxies that are believed about whom they forward for.
+    pub trusted_proxies: Ranges,
     /// Threads.
     pub workers: usize,
     /// Larger bodies are refused.
@@ -148,6 +157,8 @@ pub struct WebhookSource {
     pub replay_window_ms: u64,
     /// Overload is answered 503, because it resends on nothing else.
     pub resends_on_5xx_only: bool,
+    /// From where it may send; none: from anywhere.
+    pub addresses: Ranges,
 }
 
 /// The dashboard API.
@@ -166,8 +177,10 @@ pub struct ApiKey {
     pub name: String,
     /// The key.
     pub key: SecretString,
-    /// For whom it may act.
+    /// For whom it may act, and what it may do.
     pub scope: Scope,
+    /// From where it may come; none: from anywhere.
+    pub addresses: Ranges,
 }
 
 /// What goes to a phone.
@@ -215,6 +228,8 @@ pub struct Paper {
     pub quotes: Option<Box<NorenSettings>>,
     /// A live quote older than this is no price.
     pub stale_after: Duration,
+    /// Rupees with which each day of an account begins; `None`: it tells no money.
+    pub cash: Option<Amount>,
 }
 
 /// What can be traded, and from where that is known.
@@ -341,6 +356,9 @@ impl Config {
         let webhook = sections::webhook(&mut reader, &accounts);
         let routes = routes::routes(&mut reader, &accounts);
         let api = sections::api(&mut reader, &accounts);
+        let access = access::access(&mut reader);
+        let live = access::live(&mut reader);
+        access::beyond_loopback(&mut reader, &server, &webhook, &api);
         let schedule = schedule::schedule(&mut reader, &accounts);
         let alerts = going_live::alerts(&mut reader);
         let readiness = going_live::readiness(&mut reader);
@@ -365,6 +383,8 @@ impl Config {
             webhook,
             routes,
             api,
+            access,
+            live,
             alerts,
             readiness,
             accounts,
@@ -393,7 +413,7 @@ impl Config {
         let mut warnings = Vec::new();
         if !self.server.listen.ip().is_loopback() {
             warnings.push(format!(
-                "server.listen is {}: reachable from outside without TLS; put a reverse proxy in front of it",
+                "server.listen is {}: what does not come through the proxy comes without TLS; let the firewall take only the proxy",
                 self.server.listen
             ));
         }

@@ -5,9 +5,10 @@
 //! `halt` behind Halt; `instruments` is what can be traded today, `calendar` when, `charges` what trading costs; `simulator` is the market that the paper broker trades.
 //! `conformance` tries a broker's adapter without the engine, `squareoff` closes without it what a broker shows open.
 //! `drill` stops the process at a numbered step, so that `prove` can kill it there and look at what comes after.
-//! `web` is the webhook and the dashboard API; `schedule` says when a stored alert is due. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
+//! `web` is the webhook and the dashboard API, `access` who a person there is; `schedule` says when a stored alert is due. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
 //! engine leaves behind for people; `starts` remembers how often it began.
 
+pub mod access;
 pub mod alerts;
 pub mod app;
 pub mod brokers;

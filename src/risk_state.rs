@@ -128,7 +128,7 @@ fn standing(line: &Line, desk: &Desk) -> Option<Standing> {
         let is_held = book.holdings().any(|(_, key, held)| held.net != 0 && key.product != Product::Cnc);
         Standing {
             limits: known.limits(settings, now),
-            pnl: known.result(book, &findings, now).pnl(),
+            pnl: known.result(book, &findings, &*line.quotes, now).pnl(),
             halted: known.halts().filter(|(_, halt)| halt.stands()).map(|(_, halt)| halt.strategy.to_string()).collect(),
             force_exit_in_progress: is_squaring_off && is_held,
             day,

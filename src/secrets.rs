@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn the_alert_to_paste_is_json_and_survives_a_shell() {
         let directory = tempfile::tempdir().unwrap();
-        let config = config(directory.path(), &[("ORDERGATE__WEBHOOK__SECRET", "it's"), ("ORDERGATE__SERVER__LISTEN", "0.0.0.0:81")]);
+        let config = config(directory.path(), &[("ORDERGATE__WEBHOOK__SECRET", "it's"), ("ORDERGATE__SERVER__LISTEN", "127.0.0.1:81")]);
         let words = Secrets::load_or_draw(&config).unwrap().welcome(&config);
         assert!(words.contains("http://127.0.0.1:81/webhook'"), "{words}");
         let body = words.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();

@@ -11,7 +11,7 @@ use crate::broker::place::prepare;
 use crate::guard::{Candidate, GuardActor, verdict};
 use crate::ingress::{ReadLeg, read_leg};
 use crate::line::{Desk, Line};
-use crate::order::{Amount, Ask, BasketId, CommandId, GateVerdict, OrderRecord, Policy, SignalDraft, Status, Tag, Terms, validate};
+use crate::order::{Amount, Ask, BasketId, CommandId, GateVerdict, OrderRecord, Policy, SignalDraft, Status, StopAt, Tag, Terms, validate};
 use crate::persistence::broker_tag;
 use crate::plan::Aim;
 use crate::risk::{Judgement, RiskActor, whole_terms};
@@ -49,6 +49,8 @@ pub struct Explained {
     pub terms: Option<Terms>,
     /// The exact request, as the adapter would send it now.
     pub request: Option<String>,
+    /// Where the stop of what it opens would live; `None`: it brings none.
+    pub stop_lives: Option<StopAt>,
     /// What cannot be known before it comes.
     pub unknown: Vec<String>,
 }
@@ -69,6 +71,12 @@ pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: Dat
             let ReadLeg { ask, refused, .. } = read_leg(line, &draft.client_id, sent, now);
             let order = as_registered(line, draft, leg, ask, now);
             let mut explained = begin(&order, refused.as_ref());
+            explained.stop_lives = order.ask.stop_loss.map(|_| order.ask.exits.stop_at.unwrap_or(desk.settings.exits.stop_at));
+            if explained.stop_lives == Some(StopAt::Broker) {
+                let words =
+                    "whether the broker takes its stop is known when it is placed there, after the fill; until then the engine watches it";
+                explained.unknown.push(words.to_owned());
+            }
             match refused {
                 Some((tag, reason)) => explained.ends(Fate::Refused, Some(tag), reason),
                 None => return judged(&mut risk, order, explained, now),
@@ -122,6 +130,7 @@ fn as_registered(line: &Line, draft: &SignalDraft, leg: u16, ask: Ask, now: Date
         traded_value: Amount::ZERO,
         cancel_wanted: None,
         modifications: 0,
+        reach: None,
         high_water: None,
         pending: None,
         signal_time: draft.signal_time.unwrap_or(draft.received_at),
@@ -148,6 +157,7 @@ fn begin(order: &OrderRecord, refused: Option<&(Tag, String)>) -> Explained {
         gates: vec![reading],
         terms: None,
         request: None,
+        stop_lives: None,
         unknown: vec![
             "whether this very signal was here before is looked up when it comes; the broker tag counts the orders until then".to_owned(),
         ],

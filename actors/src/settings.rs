@@ -126,6 +126,55 @@ impl AccountSettings {
     }
 }
 
+/// The accounts that a rule holds for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Those whose broker moves real money.
+    Live,
+    /// Those whose broker moves none.
+    Paper,
+    /// All.
+    Always,
+    /// None.
+    Never,
+}
+
+impl Holds {
+    /// Reads `live`, `paper`, `always` or `never`, in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "live" => Some(Self::Live),
+            "paper" => Some(Self::Paper),
+            "always" => Some(Self::Always),
+            "never" => Some(Self::Never),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds for an account.
+    #[must_use]
+    pub fn holds(self, is_live: bool) -> bool {
+        match self {
+            Self::Live => is_live,
+            Self::Paper => !is_live,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// The margin that an order is taken to need where the broker does not say, percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarginPercent {
+    /// Of the value of shares bought or sold for the day.
+    pub shares: Decimal,
+    /// Of the value of a future.
+    pub futures: Decimal,
+    /// Of the strike of a sold option, for each unit.
+    pub short_options: Decimal,
+}
+
 /// What an account may do. The numbers that tighten and loosen by the day are named by [`crate::risk::LimitName`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -145,10 +194,16 @@ pub struct Limits {
     pub max_short_option_lots: i64,
     /// Rupees at the broker that no entry may use.
     pub capital_reserve: Amount,
+    /// What an entry is taken to need of the money at the broker, where it is not paid in full.
+    pub margin: MarginPercent,
+    /// Where such an estimate refuses an entry, and not only tells.
+    pub margin_refuses: Holds,
     /// Entries sent in a trading day.
     pub trades_per_day: usize,
     /// How far beyond the touch a limit price may reach, percent.
     pub collar_percent: Decimal,
+    /// Where an entry is refused that no fresh quote can be held against.
+    pub needs_quote: Holds,
     /// Orders of the account in any minute, exits counted and never refused.
     pub messages_per_minute: usize,
     /// Loss of the day, rupees, as a positive number: at this result the day is over.
@@ -192,8 +247,11 @@ impl Limits {
             max_position_underlying: 50_000,
             max_short_option_lots: 50,
             capital_reserve: Amount::ZERO,
+            margin: MarginPercent { shares: Decimal::from(25), futures: Decimal::from(25), short_options: Decimal::from(25) },
+            margin_refuses: Holds::Paper,
             trades_per_day: 500,
             collar_percent: Decimal::from(20),
+            needs_quote: Holds::Live,
             messages_per_minute: 300,
             daily_loss: Amount(Decimal::from(50_000)),
             loss_warning_percent: 80,

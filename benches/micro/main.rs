@@ -19,10 +19,10 @@ use ordergate_actors::guard::{Candidate, GuardBook, verdict};
 use ordergate_actors::order::calendar::SessionPhase;
 use ordergate_actors::order::{
     Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent,
-    Kind, OrderRecord, OrderType, Price, Product, Quantity, Right, Side, SignalId, Source, Status, Strategy, Validity,
+    Kind, OrderRecord, OrderType, Price, Product, Quantity, Right, Side, SignalId, Source, Status, Strategy, Validity, trading_date,
 };
 use ordergate_actors::persistence::{Book, Control};
-use ordergate_actors::ports::{AccountHead, Instruments, PositionRow, Quote, Session};
+use ordergate_actors::ports::{AccountHead, Instruments, PositionRow, Quote, Quotes, Session};
 use ordergate_actors::risk::{Inputs, Judgement, Known, Market, Scene, Unquoted, judge, project};
 use ordergate_actors::watcher::{Findings, Positions};
 use ordergate_actors::{AccountSettings, Limits, Phase, QuantityUnits, Settings, Waits};
@@ -71,6 +71,20 @@ impl Instruments for Table {
     }
 }
 
+/// Everything costs a hundred.
+#[derive(Debug)]
+struct Hundred;
+
+impl Quotes for Hundred {
+    fn quote(&self, _: &InstrumentKey) -> Option<Quote> {
+        let hundred = Price::parse("100").unwrap();
+        Some(Quote { bid: Some(hundred), ask: Some(hundred), last: hundred, band: None, at: now() })
+    }
+    fn previous_close(&self, _: &InstrumentKey) -> Option<Price> {
+        Price::parse("100").ok()
+    }
+}
+
 fn order(number: u64, instrument: u64) -> OrderRecord {
     OrderRecord {
         client_id: ClientId::parse("PAPER1").unwrap(),
@@ -115,6 +129,7 @@ fn order(number: u64, instrument: u64) -> OrderRecord {
         traded_value: Amount::ZERO,
         cancel_wanted: None,
         modifications: 0,
+        reach: None,
         high_water: None,
         pending: None,
         signal_time: now(),
@@ -153,7 +168,9 @@ fn account() -> (Book, Findings, OrderRecord) {
     };
     let positions = Positions { rows: (0..HELD).map(row).collect(), at: now(), began_seq: u64::MAX };
     let findings = Findings { session: Some(Session::Ready), positions: Some(positions), ..Findings::default() };
-    (Book::load(head, 1, Control::default()), findings, me)
+    let mut book = Book::load(head, 1, Control::default());
+    book.begin_day(trading_date(now()), &[]);
+    (book, findings, me)
 }
 
 fn settings() -> (AccountSettings, Settings) {
@@ -197,7 +214,7 @@ fn main() {
     let instrument = me.instrument().unwrap();
     let market = Market { phase: SessionPhase::Continuous { closes_at: now() + chrono::Duration::hours(4) }, is_held: true };
     let hundred = Price::parse("100").unwrap();
-    let quote = Quote { bid: Some(hundred), ask: Some(hundred), last: hundred, band: None, at: now() };
+    let quote = Hundred.quote(&instrument).unwrap();
     let mut known = Known::of(&book, &account.limits, now());
     let mut gates = 0;
     let mut times: Vec<Duration> = (0..ROUNDS)
@@ -217,6 +234,7 @@ fn main() {
                 unknown_value: limits.max_order_value,
                 now: now(),
             };
+            let projected = project(&scene);
             let inputs = Inputs {
                 order: &me,
                 instrument: &instrument,
@@ -227,8 +245,9 @@ fn main() {
                 account: &account,
                 limits: &limits,
                 day: &known.day(&account.limits, now()),
-                result: known.result(&book, &findings, now()),
-                projected: &project(&scene),
+                result: &known.result(&book, &findings, &Hundred, now()),
+                projected: &projected,
+                needs: known.needs(&scene, &projected, &limits),
                 halt: known.halt(&me.ask.strategy),
                 settings: &process,
                 latched: None,

@@ -34,6 +34,7 @@ fn main() {
         return;
     }
     let part = if arguments.iter().any(|argument| argument == "--short") { 5 } else { 1 };
+    raw::learn();
     println!("noren: medians of one run; host figures drift, read the ratios\n");
     books::run(50 / part);
     line::run(1_000 / part);

@@ -46,11 +46,11 @@ fn main() {
         paced_orders: 60 / part,
         memory_orders: 100_000 / if short { 10 } else { 1 },
     };
+    raw::learn();
     if arguments.iter().any(|argument| argument == "--million") {
         million::run(if short { 100_000 } else { 1_000_000 }, 12_000 / part);
         return;
     }
-    raw::learn();
     println!("order path: medians of one run; host figures drift, read the ratios\n");
     latency(&plan);
     paced(&plan);

@@ -185,7 +185,7 @@ pub(super) fn units_of(
         order(OrderFact::SendIntended {
             terms,
             request: r#"{"exchange":"NSE","symbol":"RELIANCE-EQ","side":"BUY","quantity":1,"product":"MIS","order_type":"LIMIT","validity":"DAY","price":"1000","trigger_price":null,"tag":"OGA1B20000001"}"#.into(),
-            gates: GATES.get().cloned().unwrap_or_default(),
+            gates: GATES.get().expect("learned at the beginning").clone(),
             note: None,
             high_water: BrokerOrderId::parse("26112000000001").ok(),
         }),

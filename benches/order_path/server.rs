@@ -27,6 +27,8 @@ messages_per_minute = 10000000
 repeats = 100000
 rejections = 100000
 daily_loss = 1000000000000
+[paper]
+cash = 1000000000000
 [engine]
 mailbox = 32768
 [log]

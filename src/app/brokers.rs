@@ -69,7 +69,7 @@ pub(super) fn open(config: &Config, instruments: &Arc<Masters>, clock: &Arc<dyn 
             (BrokerKind::Paper, _) => {
                 let directory = config.storage.directory.join("paper").join(account.client_id.as_str());
                 private_directory(&directory).with_context(|| format!("the paper broker's directory {}", directory.display()))?;
-                let settings = PaperSettings::new(directory);
+                let settings = PaperSettings { cash: config.paper.cash, ..PaperSettings::new(directory) };
                 if let Some(quoting) = &quoting {
                     // Who trades on paper logs in for the quotes.
                     connections.insert(account.client_id.clone(), Arc::new(quoting.clone()) as Arc<dyn Connection>);

@@ -1,5 +1,6 @@
 //! How the process says that it ends: the last pages, which no journal holds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate_actors::persistence::Level;
@@ -9,6 +10,7 @@ use ordergate_actors::supervision::EXIT_REFUSED;
 use crate::alerts::{Alert, Alerts};
 use crate::clock::SystemClock;
 use crate::halt::ProcessHalt;
+use crate::web::live::Hub;
 
 /// How long an orderly end waits for its last alerts.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -37,4 +39,26 @@ pub(super) fn refused(refusal: &dyn std::error::Error, alerts: Option<&Alerts>) 
         last_page(alerts, "REFUSED TO START", format!("ordergate refuses to start: {refusal}"));
     }
     Ok(EXIT_REFUSED)
+}
+
+/// The HTTP server waits at its end for every answer that is not whole, and a live stream never is: they end when the process is
+/// told to, as the server itself is.
+pub(super) async fn end_streams(live: Arc<Hub>) {
+    told_to_end().await;
+    live.close();
+}
+
+#[cfg(unix)]
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_end() {
+    let _asked = tokio::signal::ctrl_c().await;
 }

@@ -116,6 +116,9 @@ struct RouteArgs {
     /// How its stop trails: "12 points" or "1.5%"
     #[arg(long)]
     trailing: Option<String>,
+    /// Where its stop lives: engine or broker; left out: as the account's settings say.
+    #[arg(long)]
+    stop_at: Option<String>,
     /// Each entry waits for a person's yes
     #[arg(long)]
     approval: bool,
@@ -241,7 +244,12 @@ fn route(config: &Config, account: Option<&str>, args: &RouteArgs) -> Done {
         ("trailing", args.trailing.as_ref()),
     ];
     route.extend(texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?)))));
-    let lower = [("direction", Some(&args.direction)), ("qty_unit", args.qty_unit.as_ref()), ("on_gap", args.on_gap.as_ref())];
+    let lower = [
+        ("direction", Some(&args.direction)),
+        ("qty_unit", args.qty_unit.as_ref()),
+        ("on_gap", args.on_gap.as_ref()),
+        ("stop_at", args.stop_at.as_ref()),
+    ];
     route.extend(lower.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?.to_ascii_lowercase())))));
     let numbers = [("adds", args.adds), ("trades_per_day", args.trades_per_day), ("max_orders", args.max_orders)];
     route.extend(numbers.into_iter().filter_map(|(name, number)| Some((name.to_owned(), json!(number?)))));

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done and nothing to see to, 1 something needs a person, 70 a fault, 78 wrong command or settings.
 
 mod accept;
+mod access;
 mod alerts;
 mod arm;
 mod calendar;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ordergate_actors::supervision::{EXIT_FAULT, EXIT_REFUSED};
 
+use crate::access::AccessError;
 use crate::calendar::CalendarError;
 use crate::config::{Config, ConfigError};
 use crate::secrets::SecretsError;
@@ -91,6 +93,10 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         account: Option<String>,
     },
+    /// Print a link that logs in to the dashboard, once
+    Link,
+    /// Set the password of the dashboard; every session of the owner ends
+    Password(access::Password),
     /// Try what a broker adapter must do on one account, while no engine runs
     Conformance(conformance::Conformance),
     /// From a chart's alert to an order: routes, what to copy where, samples and tests
@@ -163,7 +169,8 @@ fn code_of(error: &anyhow::Error) -> i32 {
         || error.is::<OpenError>()
         || error.is::<TelemetryError>()
         || error.is::<StartError>()
-        || error.is::<CalendarError>();
+        || error.is::<CalendarError>()
+        || error.is::<AccessError>();
     if refuses { EXIT_REFUSED } else { EXIT_FAULT }
 }
 
@@ -183,6 +190,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Disarm(wish) => arm::disarm(&config, &wish),
         Command::Readiness { account } => readiness::run(&config, account.as_deref()),
         Command::Login { account } => login::run(&config, account.as_deref()),
+        Command::Link => access::link(&config),
+        Command::Password(wish) => access::password(&config, &wish),
         Command::Conformance(args) => conformance::run(&config, &args),
         Command::Connect(wish) => connect::run(&config, &wish),
         Command::Alerts(AlertsCommand::Test) => alerts::test(&config),

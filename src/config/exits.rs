@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ordergate_actors::exits::{ExitSettings, Ladders, Rungs};
+use ordergate_actors::exits::{ExitSettings, Ladders, RestSettings, Rungs};
+use ordergate_actors::order::StopAt;
 use rust_decimal::Decimal;
 
 use super::reader::Scope;
@@ -13,12 +14,25 @@ pub(super) fn exits(scope: &mut Scope<'_>) -> ExitSettings {
         keep_every: scope.millis("exits.keep_every_ms"),
         muted_after: scope.millis("exits.muted_after_ms"),
         before_close: Duration::from_secs(scope.number("exits.before_close_s", 0..=3_600)),
+        stop_at: scope.text("exits.stop_at", "must be engine or broker", StopAt::parse).unwrap_or(StopAt::Engine),
+        resting: resting(scope),
         ladder: Ladders {
             shares: rungs(scope, "shares"),
             futures: rungs(scope, "futures"),
             options: rungs(scope, "options"),
             not_flat_after: scope.millis("exits.ladder.not_flat_after_ms"),
         },
+    }
+}
+
+fn resting(scope: &mut Scope<'_>) -> RestSettings {
+    let rule = "must be a percentage above 0 and below 100";
+    let standard = RestSettings::default();
+    RestSettings {
+        limit_percent: scope.text("exits.resting.limit_percent", rule, percent).unwrap_or(standard.limit_percent),
+        limit_percent_options: scope.text("exits.resting.limit_percent_options", rule, percent).unwrap_or(standard.limit_percent_options),
+        move_every: scope.millis("exits.resting.move_every_ms"),
+        again_after: Duration::from_secs(scope.number("exits.resting.again_after_s", 1..=86_400)),
     }
 }
 

@@ -10,7 +10,7 @@ use super::reader::{Reader, Scope};
 use super::{Alerts, Readiness, Setting};
 
 /// What these sections say does not act on any order: their change disarms nobody.
-const NOT_TRADING: [&str; 8] = ["server.", "storage.", "webhook.", "api.", "alerts.", "readiness.", "log.", "drill."];
+const NOT_TRADING: [&str; 10] = ["server.", "storage.", "webhook.", "api.", "access.", "live.", "alerts.", "readiness.", "log.", "drill."];
 
 pub(super) fn alerts(reader: &mut Reader) -> Alerts {
     let mut scope = reader.section("alerts");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ordergate_actors::Limits;
+use ordergate_actors::{Holds, Limits, MarginPercent};
 use rust_decimal::Decimal;
 
 use super::reader::Scope;
@@ -17,8 +17,15 @@ pub(super) fn limits(scope: &mut Scope<'_>) -> Limits {
         max_position_underlying: units(scope, "limits.max_position_underlying", 1),
         max_short_option_lots: units(scope, "limits.max_short_option_lots", 0),
         capital_reserve: scope.rupees_or_none("limits.capital_reserve"),
+        margin: MarginPercent {
+            shares: percent(scope, "limits.margin_percent.shares"),
+            futures: percent(scope, "limits.margin_percent.futures"),
+            short_options: percent(scope, "limits.margin_percent.short_options"),
+        },
+        margin_refuses: holds(scope, "limits.margin_refuses", Holds::Paper),
         trades_per_day: scope.count("limits.trades_per_day", 1..=10_000_000),
         collar_percent: Decimal::from(scope.number("limits.collar_percent", 1..=1_000)),
+        needs_quote: holds(scope, "limits.needs_quote", Holds::Live),
         messages_per_minute: scope.count("limits.messages_per_minute", 1..=10_000_000),
         daily_loss: scope.rupees("limits.daily_loss"),
         loss_warning_percent: u32::try_from(scope.number("limits.loss_warning_percent", 1..=100)).unwrap_or(100),
@@ -38,6 +45,15 @@ pub(super) fn limits(scope: &mut Scope<'_>) -> Limits {
 
 fn units(scope: &mut Scope<'_>, name: &str, least: u64) -> i64 {
     i64::try_from(scope.number(name, least..=100_000_000)).unwrap_or(i64::MAX)
+}
+
+fn percent(scope: &mut Scope<'_>, name: &str) -> Decimal {
+    Decimal::from(scope.number(name, 0..=100))
+}
+
+/// For which accounts a rule holds; `stand_in` after a violation.
+fn holds(scope: &mut Scope<'_>, name: &str, stand_in: Holds) -> Holds {
+    scope.text(name, "must be live, paper, always or never", Holds::parse).unwrap_or(stand_in)
 }
 
 fn minutes(scope: &mut Scope<'_>, name: &str) -> Duration {

@@ -134,6 +134,11 @@ impl Scope<'_> {
         value
     }
 
+    /// A rule that the value of a key of this part breaks.
+    pub(super) fn violate(&mut self, name: &str, rule: &str) {
+        self.reader.violate(&format!("{}.{name}", self.at), rule);
+    }
+
     fn wrong(&mut self, at: &str, given: &Given, rule: &str) {
         let value = if super::is_secret(at) { "[set]".to_owned() } else { given.value.to_string() };
         self.reader.violations.push(Violation {

@@ -1,7 +1,7 @@
 //! `[[routes]]`: what alerts become. What each field means is said in `config/default.toml`.
 
 use chrono::NaiveTime;
-use ordergate_actors::order::{ClientId, OrderType, Product, Side, Strategy};
+use ordergate_actors::order::{ClientId, OrderType, Product, Side, StopAt, Strategy};
 use ordergate_actors::routes::route::MAX_ORDERS;
 use ordergate_actors::routes::{Direction, OnGap, Origin, QtyUnit, Route, Size};
 
@@ -71,6 +71,7 @@ fn route(reader: &mut Reader, index: usize, accounts: &[Account]) -> Option<(Cli
         stop_loss: maybe(reader, index, "stop_loss", distance, text),
         target: maybe(reader, index, "target", distance, text),
         trailing: maybe(reader, index, "trailing", "must be text: 12 points or 1.5%", text),
+        stop_at: maybe(reader, index, "stop_at", "must be engine or broker", StopAt::parse),
         approval,
         max_orders,
         on_gap: maybe(reader, index, "on_gap", "must be tell or block", on_gap).unwrap_or_default(),

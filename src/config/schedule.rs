@@ -1,14 +1,13 @@
-//! Reads `[[schedule]]`, and for whom a key of the API may act.
+//! Reads `[[schedule]]`.
 
 use std::time::Duration;
 
 use chrono::NaiveTime;
-use ordergate_actors::order::{ClientId, Exchange, Strategy};
+use ordergate_actors::order::{ClientId, Exchange};
 
 use super::Account;
 use super::reader::Reader;
 use crate::schedule::Scheduled;
-use crate::web::Scope;
 use crate::web::scheduled::orders_of;
 
 /// Late at the latest, seconds, where a row does not say.
@@ -65,27 +64,6 @@ fn time(text: &str) -> Option<NaiveTime> {
     NaiveTime::parse_from_str(text, "%H:%M").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S")).ok()
 }
 
-/// For whom a key may act.
-pub(super) fn scope(reader: &mut Reader, index: usize, known: &[Account]) -> Scope {
-    let mut row = reader.row("api.keys", index, None);
-    let (names, strategies) = (row.texts("accounts"), row.texts("strategies"));
-    let mut accounts = Vec::new();
-    for (place, name) in names.iter().enumerate() {
-        match known.iter().find(|account| account.client_id.as_str() == name) {
-            Some(account) => accounts.push(account.client_id.clone()),
-            None => reader.violate(&format!("api.keys.{index}.accounts.{place}"), "is not one of the accounts"),
-        }
-    }
-    let mut allowed = Vec::new();
-    for (place, name) in strategies.iter().enumerate() {
-        match Strategy::parse(name) {
-            Ok(strategy) => allowed.push(strategy),
-            Err(error) => reader.violate(&format!("api.keys.{index}.strategies.{place}"), format!("must be {}", error.rule)),
-        }
-    }
-    Scope { accounts: (!names.is_empty()).then_some(accounts), strategies: (!strategies.is_empty()).then_some(allowed) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,18 +106,5 @@ mod tests {
             let error = load(&rows).unwrap_err().to_string();
             assert!(error.contains(rule), "{rule:?} is not in {error}");
         }
-    }
-
-    #[test]
-    fn a_key_may_be_for_some_only() {
-        let key = [("API__KEYS__0__NAME", "bot"), ("API__KEYS__0__KEY", "k")];
-        let with = |more: &[(&str, &str)]| load(&[&key[..], more].concat());
-        assert!(with(&[]).unwrap().api.keys[0].scope.is_whole());
-        let some = with(&[("API__KEYS__0__ACCOUNTS__0", "PAPER1"), ("API__KEYS__0__STRATEGIES__0", "momentum")]).unwrap();
-        let (scope, client) = (&some.api.keys[0].scope, ClientId::parse("PAPER1").unwrap());
-        assert!(scope.trades(&client, Some(" momentum ")) && !scope.trades(&client, Some("other")) && !scope.trades(&client, None));
-        assert!(!scope.sees(&ClientId::parse("OTHER").unwrap()));
-        let error = with(&[("API__KEYS__0__ACCOUNTS__0", "NOBODY")]).unwrap_err().to_string();
-        assert!(error.contains("api.keys.0.accounts.0 = \"NOBODY\""), "{error}");
     }
 }

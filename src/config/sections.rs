@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ordergate_actors::order::ClientId;
 use ordergate_actors::order::calendar::Enforce;
+use ordergate_actors::order::{Amount, ClientId};
 use ordergate_actors::ports::{Budget, BudgetChange};
 use ordergate_actors::{AccountSettings, QuantityUnit, QuantityUnits, Waits};
 use secrecy::ExposeSecret;
@@ -23,6 +23,7 @@ pub(super) fn server(reader: &mut Reader) -> Server {
         public_url: scope
             .text("public_url", "must be a web address without a path, for example https://trade.example.com, or empty", public_url)
             .flatten(),
+        trusted_proxies: super::access::ranges(&mut scope, "trusted_proxies"),
         workers: scope.count("workers", 1..=256),
         body_limit_bytes: scope.count("body_limit_bytes", 1_024..=16_777_216),
         body_deadline: scope.millis("body_deadline_ms"),
@@ -98,6 +99,7 @@ fn source(reader: &mut Reader, index: usize, replay_window_ms: u64, known: &[Acc
     let accounts: Vec<String> = scope.texts("accounts");
     let replay_window_ms = scope.number_or("replay_window_ms", 0..=86_400_000, replay_window_ms);
     let resends_on_5xx_only = scope.flag("resends_on_5xx_only", false);
+    let addresses = super::access::ranges(&mut scope, "addresses");
     let at = format!("webhook.sources.{index}");
     if secret.is_none() {
         reader.violate(&format!("{at}.secret"), "is missing: a source has a secret of its own");
@@ -109,7 +111,8 @@ fn source(reader: &mut Reader, index: usize, replay_window_ms: u64, known: &[Acc
             None => reader.violate(&format!("{at}.accounts.{row}"), "is not one of the accounts"),
         }
     }
-    Some(WebhookSource { name: name?.to_string(), secret: secret?, previous, accounts: allowed, replay_window_ms, resends_on_5xx_only })
+    let (name, secret) = (name?.to_string(), secret?);
+    Some(WebhookSource { name, secret, previous, accounts: allowed, replay_window_ms, resends_on_5xx_only, addresses })
 }
 
 pub(super) fn api(reader: &mut Reader, accounts: &[Account]) -> Api {
@@ -119,13 +122,14 @@ pub(super) fn api(reader: &mut Reader, accounts: &[Account]) -> Api {
         let mut scope = reader.row("api.keys", index, None);
         let name = scope.text("name", "must be 1 to 32 of A-Z a-z 0-9 _ -", |text| ClientId::parse(text).ok());
         let key = scope.secret("key");
-        let scope = super::schedule::scope(reader, index, accounts);
+        let addresses = super::access::ranges(&mut scope, "addresses");
+        let scope = super::access::scope(reader, index, accounts);
         match (name, key) {
             (_, None) => reader.violate(&format!("api.keys.{index}.key"), "is missing"),
             (Some(name), Some(key))
                 if name.as_str() != super::convert::COMMON_KEY && keys.iter().all(|other| other.name != name.as_str()) =>
             {
-                keys.push(ApiKey { name: name.to_string(), key, scope });
+                keys.push(ApiKey { name: name.to_string(), key, scope, addresses });
             }
             (Some(_), Some(_)) => reader.violate(&format!("api.keys.{index}.name"), "is the name of another key too"),
             (None, Some(_)) => {}
@@ -260,6 +264,7 @@ pub(super) fn paper(reader: &mut Reader, poll: Duration) -> Paper {
     let mut scope = reader.section("paper");
     let seed = scope.number("seed", 0..=u64::MAX);
     let stale_after = scope.millis("stale_after_ms");
+    let cash = Some(scope.rupees_or_none("cash")).filter(|cash| *cash > Amount::ZERO);
     let is_live = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
         "synthetic" => Some(false),
         "noren" => Some(true),
@@ -267,7 +272,7 @@ pub(super) fn paper(reader: &mut Reader, poll: Duration) -> Paper {
     };
     let is_live = scope.text("quotes", "must be synthetic or noren", is_live).unwrap_or(false);
     let quotes = is_live.then(|| Box::new(super::noren::noren(reader, super::noren::Of::Paper, true, poll)));
-    Paper { seed, quotes, stale_after }
+    Paper { seed, quotes, stale_after, cash }
 }
 
 pub(super) fn calendar(reader: &mut Reader) -> Calendar {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{Datelike, NaiveDate};
-use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Kind, Price, Right};
+use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Kind, Price, Right, clean};
 use ordergate_actors::ports::{Closable, Purpose, ReadAs, Rule, Spelling, Spot, Unresolved, Why};
 
 use super::index::{Group, is_same_name, own_name};
@@ -13,6 +13,8 @@ use super::selector::{Centre, Contract, Expiry, Selector, Strike, Unresolved as 
 use super::spelling::{self, At};
 use super::table::InstrumentTable;
 
+/// Letters of a reason.
+const LONGEST: usize = 600;
 /// Names that a refusal calls near.
 const NEAR: usize = 3;
 
@@ -92,7 +94,8 @@ fn without_series(symbol: &str) -> &str {
 }
 
 fn trouble(why: Why, text: impl Into<String>, near: Vec<InstrumentKey>) -> Unresolved {
-    Unresolved { why, text: text.into(), near }
+    // What a stranger calls an instrument ends up in reasons, logs and pages.
+    Unresolved { why, text: clean(&text.into(), LONGEST), near }
 }
 
 impl Resolver<'_> {

@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, \
     strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, seen_price, stop_loss, \
     target, trailing_type, trailing_value, exits, test_mode, target_position, cancel_after_s, route, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
-    average_price, traded_quantity, traded_value, cancel_wanted, modifications, high_water, pending, signal_time, created_at, updated_at, sent_at, seq";
+    average_price, traded_quantity, traded_value, cancel_wanted, modifications, reach, high_water, pending, signal_time, created_at, updated_at, sent_at, seq";
 pub(super) const JOURNAL: &str =
     "client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
 pub(super) const SIGNAL: &str = "client_id, signal_id, idempotency_key, body_hash, source, user, received_at, legs";
@@ -146,6 +146,7 @@ pub(super) fn order(row: &Row<'_>) -> Result<OrderRecord> {
         traded_value: Amount(c.word()?),
         cancel_wanted: c.maybe()?,
         modifications: c.integer()?,
+        reach: units(c)?,
         high_water: c.maybe()?,
         pending: terms(c)?,
         signal_time: c.time()?,
@@ -154,6 +155,11 @@ pub(super) fn order(row: &Row<'_>) -> Result<OrderRecord> {
         sent_at: c.maybe::<Time>()?.map(|time| time.0),
         seq: c.integer()?,
     })
+}
+
+fn units(c: &mut Columns<'_, '_>) -> Result<Option<Quantity>> {
+    let Some(units) = c.raw::<Option<i64>>()? else { return Ok(None) };
+    Quantity::new(units).map(Some).ok_or_else(|| c.unreadable(&units.to_string()))
 }
 
 fn terms(c: &mut Columns<'_, '_>) -> Result<Option<Terms>> {
@@ -173,10 +179,7 @@ fn ask(c: &mut Columns<'_, '_>) -> Result<Ask> {
         exchange: c.maybe()?,
         symbol: c.text()?,
         side: c.maybe()?,
-        quantity: match c.raw::<Option<i64>>()? {
-            None => None,
-            Some(units) => Some(Quantity::new(units).ok_or_else(|| c.unreadable(&units.to_string()))?),
-        },
+        quantity: units(c)?,
         product: c.maybe()?,
         order_type: c.maybe()?,
         validity: c.word()?,

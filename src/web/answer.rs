@@ -1,7 +1,7 @@
 //! An order as people and programs see it: decimals as texts, codes with their words, and where to look next.
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{BasketId, BrokerOrderId, ClientId, CommandId, OrderRecord, SignalId, Status, Tag, TestMode};
+use ordergate_actors::order::{BasketId, BrokerOrderId, ClientId, CommandId, OrderRecord, SignalId, Status, StopAt, Tag, TestMode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -138,10 +138,17 @@ fn words(order: &OrderRecord) -> &'static str {
 
 fn notes(order: &OrderRecord) -> Vec<String> {
     let ask = &order.ask;
-    [("stop_loss", ask.stop_loss.is_some()), ("target", ask.target.is_some()), ("trailing", ask.trailing.is_some())]
+    let stop = ask.stop_loss.map(|_| match ask.exits.stop_at {
+        Some(StopAt::Broker) => {
+            "stop_loss rests at the broker once it is placed there; until then, and while it cannot, the engine watches it"
+        }
+        Some(StopAt::Engine) => "stop_loss stands from the first fill, in the engine",
+        None => "stop_loss stands from the first fill; where it lives GET /dashboard/exit-rules says",
+    });
+    let others = [("target", ask.target.is_some()), ("trailing", ask.trailing.is_some())].into_iter().filter(|(_, is_there)| *is_there);
+    stop.map(str::to_owned)
         .into_iter()
-        .filter(|(_, is_there)| *is_there)
-        .map(|(field, _)| format!("{field} stands from the first fill, in the engine"))
+        .chain(others.map(|(field, _)| format!("{field} stands from the first fill, in the engine")))
         .collect()
 }
 

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::settings::{ApiKey, Scope, Source};
+use super::settings::{ApiKey, Holder, Source};
 
 /// What an alert brought along to prove itself. Never printed.
 #[derive(Clone, Copy, Default)]
@@ -150,14 +150,11 @@ fn from_hex(text: &[u8]) -> Option<[u8; 32]> {
 }
 
 /// The keys of the dashboard API.
-pub struct Keys(Vec<(Owner, [u8; 32])>);
-
-/// Whose key it is, and for whom it may act.
-type Owner = (String, Scope);
+pub struct Keys(Vec<(Holder, [u8; 32])>);
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|((name, _), _)| name)).finish()
+        f.debug_list().entries(self.0.iter().map(|(holder, _)| &holder.name)).finish()
     }
 }
 
@@ -166,15 +163,23 @@ impl Keys {
     #[must_use]
     pub fn new(keys: &[ApiKey]) -> Self {
         let usable = keys.iter().filter(|key| !key.secret.expose_secret().is_empty());
-        Self(usable.map(|key| ((key.name.clone(), key.scope.clone()), digest(key.secret.expose_secret().as_bytes()))).collect())
+        let holder = |key: &ApiKey| Holder { name: key.name.clone(), scope: key.scope.clone(), addresses: key.addresses.clone() };
+        Self(usable.map(|key| (holder(key), digest(key.secret.expose_secret().as_bytes()))).collect())
     }
 
-    /// Whose key it is, and for whom it may act.
+    /// Whose key it is.
     #[must_use]
-    pub fn owner(&self, key: &str) -> Option<(&str, &Scope)> {
+    pub fn holder(&self, key: &str) -> Option<&Holder> {
         let given = digest(key.as_bytes());
         let verdicts: Vec<bool> = self.0.iter().map(|(_, digest)| digest.ct_eq(&given).into()).collect();
-        self.0.iter().zip(verdicts).find(|(_, fits)| *fits).map(|(((name, scope), _), _)| (name.as_str(), scope))
+        self.0.iter().zip(verdicts).find(|(_, fits)| *fits).map(|((holder, _), _)| holder)
+    }
+
+    /// The holder of this name, if its key is still the one of this SHA-256, as hex.
+    #[must_use]
+    pub fn named(&self, name: &str, hash: &str) -> Option<&Holder> {
+        let given = from_hex(hash.as_bytes())?;
+        self.0.iter().find(|(holder, digest)| holder.name == name && bool::from(digest.ct_eq(&given))).map(|(holder, _)| holder)
     }
 }
 
@@ -248,12 +253,12 @@ mod tests {
 
     #[test]
     fn keys_have_owners() {
-        let keys = Keys::new(&[
-            ApiKey { name: "asha".into(), secret: SecretString::from("k1"), scope: Scope::default() },
-            ApiKey { name: "nobody".into(), secret: SecretString::from(""), scope: Scope::default() },
-        ]);
-        assert_eq!(keys.owner("k1").map(|(name, _)| name), Some("asha"));
-        assert_eq!(keys.owner("k2"), None);
-        assert_eq!(keys.owner(""), None);
+        let keys = Keys::new(&[ApiKey::new("asha", SecretString::from("k1")), ApiKey::new("nobody", SecretString::from(""))]);
+        assert_eq!(keys.holder("k1").map(|holder| holder.name.as_str()), Some("asha"));
+        assert_eq!(keys.holder("k2"), None);
+        assert_eq!(keys.holder(""), None);
+        let hash: String = digest(b"k1").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(keys.named("asha", &hash).is_some());
+        assert!(keys.named("asha", &"0".repeat(64)).is_none() && keys.named("nobody", &hash).is_none(), "another key is another holder");
     }
 }

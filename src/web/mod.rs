@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! POST /webhook…  ─▶ body ─▶ auth ─▶ json ─▶ formats ─▶ routing ─▶ chain ─▶ submission ─▶ Engine::submit ─▶ answer
-//! /dashboard/…    ─▶ bearer key ─▶ api ─▶ the committed view, or an Engine call
+//! /dashboard/…    ─▶ door (key or cookie) ─▶ api ─▶ the committed view, or an Engine call
 //! ```
 //!
 //! *Invariant:* nothing here decides about an order. Once a row exists the answer is 2xx, and it tells what the row says.
@@ -10,13 +10,15 @@
 mod answer;
 mod api;
 pub mod auth;
-mod bearer;
 mod body;
 mod chain;
 pub mod connect;
+mod door;
 pub mod formats;
 mod health;
 pub mod json;
+pub mod live;
+mod pages;
 mod problem;
 mod routes;
 mod routing;
@@ -29,5 +31,5 @@ mod webhook;
 
 pub use problem::Problem;
 pub use routes::{Guard, ROUTES, Route, configure};
-pub use settings::{Account, ApiKey, Scope, Source, WebSettings};
+pub use settings::{Account, ApiKey, Holder, Rights, Scope, Source, WebSettings};
 pub use state::{Paths, Render, Tables, WebState};

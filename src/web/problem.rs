@@ -1,6 +1,7 @@
 //! An error answer: `application/problem+json` with a stable code and what to do about it.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -62,8 +63,40 @@ impl Problem {
     /// 403: the key may not do that.
     #[must_use]
     pub fn not_for_this_key(name: &str) -> Self {
-        let detail = format!("the key {name} may trade for the accounts and strategies that its settings name, and nothing else");
-        Self::new(StatusCode::FORBIDDEN, "not_for_this_key", detail, "use a key without accounts and strategies (api.keys in the settings)")
+        let detail = format!("{name} may do what the scopes, accounts and strategies of its key in the settings name, and nothing else");
+        Self::new(StatusCode::FORBIDDEN, "not_for_this_key", detail, "use a key that may do it (api.keys in the settings)")
+    }
+
+    /// 403: the key or the secret is good, but not from there.
+    #[must_use]
+    pub fn not_from_here(name: &str, from: Option<IpAddr>) -> Self {
+        let from = from.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
+        let detail = format!("{name} may come from the addresses that its settings name; this is {from}");
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "not_from_here",
+            detail,
+            "add the address to its `addresses`; behind a proxy, see server.trusted_proxies",
+        )
+    }
+
+    /// 403: a cookie that another site's page may have sent along.
+    #[must_use]
+    pub fn cross_origin() -> Self {
+        let detail = "the request carries a session and does not say that our own page sent it";
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "cross_origin",
+            detail,
+            "send it from the dashboard; a program sends an API key instead of a cookie",
+        )
+    }
+
+    /// The same problem with Retry-After.
+    #[must_use]
+    pub fn after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
     }
 
     /// 404 for an account.

@@ -7,12 +7,12 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, alert_routes, approvals, arming, attention, broker, connect, controls, diagnostics, differences, exit_rules, exits, explain,
-    intents, order, orderbook, pnl, positions, risk, schedule, symbols, verdicts,
+    alarms, alert_routes, approvals, arming, attention, audit, broker, connect, controls, diagnostics, differences, exit_rules, exits,
+    explain, intents, order, orderbook, overview, plans, pnl, positions, risk, schedule, session, symbols, verdicts,
 };
-use super::bearer::require_key;
+use super::door::guard;
 use super::problem::Problem;
-use super::{health, webhook};
+use super::{health, live, pages, webhook};
 
 /// What protects a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +21,14 @@ pub enum Guard {
     Nothing,
     /// A source's secret.
     Secret,
-    /// A bearer key of everybody's.
+    /// A key or a session for every account: with `read` to look, with `control` to change something.
     Key,
-    /// A bearer key; one that may only trade for named strategies will do.
+    /// A key or a session: with `read` or `trade` to look, with `trade` to act; one for named accounts and strategies will do.
     Trade,
+    /// Any key, or any session.
+    Anyone,
+    /// What the body proves: here a person logs in.
+    Login,
     /// A login that is awaited, or a one-time link to begin one: a person's browser comes here without a key.
     AwaitedLogin,
 }
@@ -46,6 +50,9 @@ const fn route(method: &'static str, path: &'static str, guard: Guard) -> Route 
 
 /// Every route that [`configure`] sets up.
 pub const ROUTES: &[Route] = &[
+    route("GET", "/", Guard::Nothing),
+    route("GET", "/dashboard", Guard::Nothing),
+    route("GET", "/dashboard/web/{name}", Guard::Nothing),
     route("GET", "/health/live", Guard::Nothing),
     route("GET", "/health/ready", Guard::Nothing),
     route("GET", "/metrics", Guard::Key),
@@ -54,6 +61,11 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/webhook/{client_id}/{token}", Guard::Secret),
     route("GET", "/broker/login/{client_id}", Guard::AwaitedLogin),
     route("GET", "/broker/callback/{client_id}", Guard::AwaitedLogin),
+    route("POST", "/dashboard/session", Guard::Login),
+    route("GET", "/dashboard/session", Guard::Anyone),
+    route("DELETE", "/dashboard/session", Guard::Anyone),
+    route("GET", "/dashboard/sessions", Guard::Key),
+    route("DELETE", "/dashboard/sessions/{id}", Guard::Key),
     route("GET", "/dashboard/approvals", Guard::Key),
     route("POST", "/dashboard/approvals/{command_id}", Guard::Key),
     route("POST", "/dashboard/arm", Guard::Key),
@@ -65,10 +77,14 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/orderbook", Guard::Trade),
     route("GET", "/dashboard/orders/{command_id}", Guard::Trade),
     route("GET", "/dashboard/positions", Guard::Trade),
+    route("GET", "/dashboard/plans", Guard::Key),
     route("GET", "/dashboard/pnl", Guard::Key),
     route("POST", "/dashboard/differences/adopt", Guard::Key),
     route("POST", "/dashboard/differences/ignore", Guard::Key),
     route("GET", "/dashboard/attention", Guard::Key),
+    route("GET", "/dashboard/overview", Guard::Trade),
+    route("GET", "/dashboard/audit", Guard::Key),
+    route("GET", "/dashboard/events", Guard::Trade),
     route("GET", "/dashboard/schedule", Guard::Trade),
     route("POST", "/dashboard/explain", Guard::Trade),
     route("GET", "/dashboard/symbols/search", Guard::Trade),
@@ -123,18 +139,32 @@ pub fn configure(cfg: &mut ServiceConfig) {
     }));
     cfg.service(at("/health/live", "GET").route(web::get().to(health::live)))
         .service(at("/health/ready", "GET").route(web::get().to(health::ready)))
-        .service(at("/metrics", "GET").route(web::get().to(health::metrics)).wrap(from_fn(require_key)))
+        .service(at("/metrics", "GET").route(web::get().to(health::metrics)).wrap(from_fn(guard)))
         .service(at("/webhook", "POST").route(web::post().to(webhook::receive)))
         .service(at("/webhook/{client_id}", "POST").route(web::post().to(webhook::receive)))
         .service(at("/webhook/{client_id}/{token}", "POST").route(web::post().to(webhook::receive)))
         .service(at("/broker/login/{client_id}", "GET").route(web::get().to(broker::open)))
         .service(at("/broker/callback/{client_id}", "GET").route(web::get().to(broker::callback)))
-        .service(web::scope("/dashboard").wrap(from_fn(require_key)).configure(dashboard))
+        // In front of the API's scope: the pages' files hold no data, and a browser fetches them without a key.
+        .service(at("/", "GET").route(web::get().to(pages::home)))
+        .service(at("/dashboard", "GET").route(web::get().to(pages::home)))
+        .service(at("/dashboard/", "GET").route(web::get().to(pages::home)))
+        .service(at("/dashboard/web/{name}", "GET").route(web::get().to(pages::get)))
+        // In front of the scope: here a person comes without a session, and looks after one that may have ended.
+        .service(
+            at("/dashboard/session", "GET, POST, DELETE")
+                .route(web::post().to(session::log_in))
+                .route(web::get().to(session::show))
+                .route(web::delete().to(session::log_out)),
+        )
+        .service(web::scope("/dashboard").wrap(from_fn(guard)).configure(dashboard))
         .default_service(web::to(not_found));
 }
 
 fn dashboard(cfg: &mut ServiceConfig) {
-    cfg.service(at("/approvals", "GET").route(web::get().to(approvals::list)))
+    cfg.service(at("/sessions", "GET").route(web::get().to(session::list)))
+        .service(at("/sessions/{id}", "DELETE").route(web::delete().to(session::end)))
+        .service(at("/approvals", "GET").route(web::get().to(approvals::list)))
         .service(at("/approvals/{command_id}", "POST").route(web::post().to(approvals::decide)))
         .service(at("/arm", "POST").route(web::post().to(arming::arm)))
         .service(at("/readiness", "GET").route(web::get().to(arming::readiness)))
@@ -145,10 +175,14 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))
         .service(at("/positions", "GET").route(web::get().to(positions::positions)))
+        .service(at("/plans", "GET").route(web::get().to(plans::list)))
         .service(at("/pnl", "GET").route(web::get().to(pnl::pnl)))
         .service(at("/differences/adopt", "POST").route(web::post().to(differences::adopt)))
         .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))
+        .service(at("/events", "GET").route(web::get().to(live::events)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
+        .service(at("/overview", "GET").route(web::get().to(overview::overview)))
+        .service(at("/audit", "GET").route(web::get().to(audit::audit)))
         .service(at("/schedule", "GET").route(web::get().to(schedule::list)))
         .service(at("/explain", "POST").route(web::post().to(explain::explain)))
         .service(at("/symbols/search", "GET").route(web::get().to(symbols::search)))

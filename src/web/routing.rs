@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::ingress::naming;
-use ordergate_actors::order::{ClientId, Instrument, InstrumentKey, Product, Side, Strategy};
+use ordergate_actors::order::{ClientId, Instrument, InstrumentKey, OrderRecord, Product, Side, Strategy};
 use ordergate_actors::persistence::{Book, Slot, Topic};
 use ordergate_actors::routes::route::choose;
 use ordergate_actors::routes::{Facts, OnGap, Planned, Reading, Route, Sequence, Step, Trail, identity, plan, trail};
@@ -120,7 +120,9 @@ fn expected(state: &WebState, client_id: &ClientId, strategy: &Strategy, key: &I
         let mut net: i64 = held.map(|(_, holding)| holding.net).sum();
         let owed = book.owed_of(strategy).filter(|order| order.is_for(key) && is_one(order.ask.product));
         net += owed.map(|order| order.ask.side.map_or(0, Side::sign) * (order.filled_quantity - order.traded_quantity)).sum::<i64>();
-        for order in book.open_of(strategy).filter(|order| order.is_for(key) && is_one(order.ask.product) && !order.is_test()) {
+        // A stop that rests waits for a price, and makes way.
+        let counts = |order: &OrderRecord| order.is_for(key) && is_one(order.ask.product) && !order.is_test() && !order.is_resting_stop();
+        for order in book.open_of(strategy).filter(|order| counts(order)) {
             match (order.ask.side, order.ask.target_position.filter(|_| order.is_unaimed())) {
                 (_, Some(target)) => net = target,
                 (None, None) if order.is_exit() && order.quantity() == 0 => net = 0,

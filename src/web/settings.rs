@@ -5,6 +5,7 @@ use std::time::Duration;
 use ordergate_actors::order::{ClientId, Strategy};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::access::Ranges;
 use crate::schedule::Scheduled;
 
 /// An account, as the HTTP side needs to know it.
@@ -31,13 +32,23 @@ pub struct Source {
     pub replay_window_ms: u64,
     /// Whether it sends again only after a 5xx (TradingView): overload is 503 for it instead of 429.
     pub resends_on_5xx_only: bool,
+    /// From where it may send; none: from anywhere.
+    pub addresses: Ranges,
 }
 
 impl Source {
     /// A source for all accounts, with a replay window of a minute.
     #[must_use]
     pub fn new(name: impl Into<String>, secret: SecretString) -> Self {
-        Self { name: name.into(), current: secret, previous: None, accounts: None, replay_window_ms: 60_000, resends_on_5xx_only: false }
+        Self {
+            name: name.into(),
+            current: secret,
+            previous: None,
+            accounts: None,
+            replay_window_ms: 60_000,
+            resends_on_5xx_only: false,
+            addresses: Ranges::default(),
+        }
     }
 
     /// Whether it may send for the account.
@@ -56,12 +67,59 @@ pub struct ApiKey {
     pub secret: SecretString,
     /// For whom it may act.
     pub scope: Scope,
+    /// From where it may come; none: from anywhere.
+    pub addresses: Ranges,
 }
 
-/// For whom a key may act. One that names accounts or strategies trades for these, reads what is of these accounts, and does
-/// nothing else: no kill, no arming, no verdicts.
+impl ApiKey {
+    /// A key that may do everything, from anywhere.
+    #[must_use]
+    pub fn new(name: impl Into<String>, secret: SecretString) -> Self {
+        Self { name: name.into(), secret, scope: Scope::default(), addresses: Ranges::default() }
+    }
+}
+
+/// Whose key it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The key's name.
+    pub name: String,
+    /// For whom it may act.
+    pub scope: Scope,
+    /// From where it may come.
+    pub addresses: Ranges,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// See orders, positions, risk, the journal.
+    pub read: bool,
+    /// Send, change and cancel orders, and see where they are.
+    pub trade: bool,
+    /// Everything else that changes something: kill, arming, rules, verdicts, sessions.
+    pub control: bool,
+}
+
+impl Rights {
+    /// Everything.
+    pub const ALL: Self = Self { read: true, trade: true, control: true };
+    /// Nothing.
+    pub const NONE: Self = Self { read: false, trade: false, control: false };
+}
+
+impl Default for Rights {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+/// For whom a key may act, and what it may do. One that names accounts or strategies trades for these, reads what is of these
+/// accounts, and does nothing else: no kill, no arming, no verdicts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
+    /// What it may do.
+    pub rights: Rights,
     /// The accounts; `None`: all.
     pub accounts: Option<Vec<ClientId>>,
     /// The strategies; `None`: all.
@@ -69,7 +127,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Whether it is everybody's and may do everything.
+    /// Whether it is for every account and every strategy.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.accounts.is_none() && self.strategies.is_none()
@@ -108,6 +166,10 @@ pub struct WebSettings {
     pub max_json_depth: usize,
     /// The most keys in one JSON body.
     pub max_json_keys: usize,
+    /// Proxies that are believed about whom they forward for.
+    pub trusted_proxies: Ranges,
+    /// Where a person's browser reaches this process; without a slash at the end.
+    pub public_url: Option<String>,
     /// How long a sender may take for its body.
     pub body_deadline: Duration,
     /// How long the answer waits for the decision before it is read from the record instead.
@@ -129,6 +191,8 @@ impl WebSettings {
             header_limit: 16 * 1024,
             max_json_depth: 16,
             max_json_keys: 4_000,
+            trusted_proxies: Ranges::default(),
+            public_url: None,
             body_deadline: Duration::from_secs(10),
             decision_deadline: Duration::from_secs(5),
             lookup_deadline: Duration::from_secs(2),

@@ -11,9 +11,11 @@ use ordergate_actors::order::ClientId;
 use serde::Serialize;
 
 use super::auth::{Authenticator, Keys};
+use super::live::Hub;
 use super::problem::Problem;
 use super::settings::WebSettings;
 use super::unauthorized::Refusals;
+use crate::access::Access;
 use crate::instruments::InstrumentTable;
 use crate::readiness::Site;
 
@@ -54,6 +56,10 @@ pub struct WebState {
     pub(super) chain: tokio::sync::Mutex<()>,
     /// What can be traded; an empty table unless it is put in place.
     pub tables: Tables,
+    /// What tells pages of commits; nothing is told unless it is put in place.
+    pub live: Arc<Hub>,
+    /// Who is logged in; in memory only unless it is put in place.
+    pub access: Arc<Access>,
     pub(super) sources: Authenticator,
     pub(super) keys: Keys,
     pub(super) refusals: Refusals,
@@ -81,6 +87,8 @@ impl WebState {
             site: Arc::default(),
             chain: tokio::sync::Mutex::default(),
             tables: Arc::new(Arc::default),
+            live: Arc::default(),
+            access: Arc::default(),
             sources,
             keys,
             refusals: Refusals::default(),
@@ -97,6 +105,18 @@ impl WebState {
     #[must_use]
     pub fn with_tables(self, tables: Tables) -> Self {
         Self { tables, ..self }
+    }
+
+    /// The same state with the hub that hears of commits.
+    #[must_use]
+    pub fn with_live(self, live: Arc<Hub>) -> Self {
+        Self { live, ..self }
+    }
+
+    /// The same state with the sessions of a data directory.
+    #[must_use]
+    pub fn with_access(self, access: Arc<Access>) -> Self {
+        Self { access, ..self }
     }
 
     /// The time, from the engine's clock.

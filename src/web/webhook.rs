@@ -16,6 +16,7 @@ use serde_json::json;
 use super::auth::{Presented, body_hash};
 use super::body::{self, check_content_type, check_headers};
 use super::chain::{self, Done, Incoming};
+use super::door::address_of;
 use super::formats::{self, Read};
 use super::json::{Field, Json};
 use super::problem::Problem;
@@ -36,6 +37,10 @@ pub(super) async fn receive(request: HttpRequest, payload: Payload, state: Data<
     let json = body::parse(&body, &state.settings);
     let (source, by_secret) = authenticate(&state, &request, &body, json.as_ref().ok())?;
     let client_id = account(&state, &request, source)?;
+    let from = address_of(&request, &state.settings.trusted_proxies);
+    if !source.addresses.let_in(from) {
+        return Err(refuse(&state, Some(&client_id), source, Problem::not_from_here(&source.name, from)));
+    }
     let refused = |problem: Problem| refuse(&state, Some(&client_id), source, problem);
     let incoming = incoming(&state, request.headers(), source, &client_id, json).map_err(refused)?;
     let alert = incoming.read.clone();

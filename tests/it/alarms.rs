@@ -34,7 +34,7 @@ async fn an_alarm_stands_after_a_restart_until_a_person_has_seen_it() {
     house.send(house.request("POST", &path).bearer_auth("wrong").json(&json!({ "reason": "x" }))).await.is_problem(401, "unauthorized");
     house.post(&path, json!({})).await.is_problem(400, "bad_request");
     let seen = house.post(&path, json!({ "reason": "asked the broker" })).await;
-    assert_eq!((seen.status, &seen.body["who"]), (200, &json!("asha")), "{:#}", seen.body);
+    assert_eq!((seen.status, &seen.body["who"]), (200, &json!("asha from 127.0.0.1")), "{:#}", seen.body);
     house.post(&path, json!({ "reason": "again" })).await.is_problem(404, "no_such_alarm");
     for nobody in ["/dashboard/alarms/x/ack", "/dashboard/alarms/99999@PAPER1/ack", "/dashboard/alarms/99999/ack"] {
         house.post(nobody, json!({ "reason": "x" })).await.is_problem(404, "no_such_alarm");

@@ -251,7 +251,7 @@ pub(crate) fn a_day(book: &mut Book) -> Vec<CommandId> {
     let modified = book.create("M&M-EQ", Some(Side::Buy), None);
     book.send(modified, 10);
     book.accept(modified, "B3");
-    book.fact(modified, OrderFact::CallIntended { call: "MODIFY", request: "to 7".to_owned() });
+    book.fact(modified, OrderFact::CallIntended { call: "MODIFY", request: "to 7".to_owned(), total: None });
     book.fact(modified, OrderFact::CallReplied { call: "MODIFY", outcome: "accepted".to_owned(), terms: Some(terms(7)) });
     vec![done, refused, doubt, bad, modified]
 }

@@ -64,6 +64,33 @@ async fn out_of_session_an_entry_is_refused_and_an_exit_waits_for_the_next_openi
     house.close().await;
 }
 
+/// Whoever asks for an after-market order is told that nobody read it, and out of session nothing is sent: not now, and not when
+/// the market opens.
+#[actix_web::test]
+async fn an_alert_after_the_market_never_becomes_an_order_of_tomorrow() {
+    let house = House::with(plan(Enforce::Always)).await;
+    let mut alert = entry("late");
+    (alert["amo"], alert["variety"], alert["legs"][0]["amo"]) = (json!("Yes"), json!("AMO"), json!("Yes"));
+    // 16:30 on Friday.
+    at(&house, "2026-11-20T11:00:00Z").await;
+    let refused = house.alert(alert.clone()).await;
+    assert_eq!((&refused.order(0)["status"], &refused.order(0)["tag"]), (&json!("FAILED"), &json!("MARKET_CLOSED")), "{:#}", refused.body);
+    assert!(refused.body["notes"].to_string().contains("not known and ignored: amo, variety, legs[0].amo"), "{:#}", refused.body);
+    at(&house, "2026-11-23T03:46:00Z").await;
+    assert_eq!(house.brokers[&house.client()].reached().len(), 0, "the next session has begun, and nothing went");
+
+    // In the session it is an order like any other: its request has no word of it.
+    alert["strategy_name"] = json!("now");
+    assert_eq!(house.alert(alert).await.status, 202);
+    house.until_held("now", 10).await;
+    let command = house.orders().last().unwrap().command_id;
+    let detail = house.get(&format!("/dashboard/orders/{command}")).await;
+    let sent = detail.body["journal"].as_array().unwrap().iter().find(|row| row["event"] == "SENT_TO_BROKER").unwrap();
+    let request = sent["inputs"]["request"].as_str().unwrap().to_ascii_lowercase();
+    assert!(request.contains("sbin-eq") && !request.contains("amo"), "{request}");
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn an_entry_that_waited_for_its_turn_beyond_the_close_is_not_sent() {
     let house = House::with(plan(Enforce::Always)).await;

@@ -111,7 +111,7 @@ async fn a_person_sets_changes_and_switches_off() {
     let changed = set(of_sbin("stop_loss", "845")).await;
     assert_eq!(
         (changed.status, &changed.body["rule"]["stop"]["price"], &changed.body["rule"]["set_by"]),
-        (200, &json!("845"), &json!("asha"))
+        (200, &json!("845"), &json!("asha from 127.0.0.1"))
     );
     assert_eq!(rule(&house).await["stop"]["price"], "845");
 
@@ -126,6 +126,39 @@ async fn a_person_sets_changes_and_switches_off() {
     let together = set(json!({ "strategy": "trend", "combined_target": "5000" })).await;
     assert_eq!(together.status, 200, "{:#}", together.body);
     assert_eq!(house.get("/dashboard/exit-rules").await.body["accounts"][0]["combined"][0]["target"], "5000");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_stop_at_the_broker_is_shown_where_it_lives_moved_by_a_person_and_cancelled_when_switched_off() {
+    let house = House::open().await;
+    quote(&house.market, "SBIN-EQ", "860.00", "860.50");
+    let mut alert = entry("trend");
+    alert["legs"][0]["stop_at"] = json!("broker");
+    let refused = house.alert(alert.clone()).await;
+    assert!(refused.order(0)["reason"].as_str().unwrap().contains("stop_at: says where a stop lives"), "{:#}", refused.body);
+    alert["legs"][0]["stop_loss"] = json!("10 points");
+    let told = house.post("/dashboard/explain", alert.clone()).await;
+    assert_eq!(told.body["legs"][0]["stop_lives"], "broker", "{:#}", told.body);
+    let reply = house.alert(alert).await;
+    assert!(reply.order(0)["notes"][0].as_str().unwrap().starts_with("stop_loss rests at the broker"), "{:#}", reply.body);
+    house.until_held("trend", 10).await;
+    let rests = until_rule(&house, "it rests at the broker", |rule| rule["lives"] == "broker").await;
+    let resting = &rests["resting"];
+    assert_eq!((&rests["stop_at"], &resting["trigger"], &resting["covers"]), (&json!("broker"), &json!("850.5"), &json!(10)), "{rests:#}");
+    assert!(rests["lives_because"].is_null() && resting["broker_order_id"].is_string());
+
+    let set = json!({ "strategy": "trend", "symbol": "SBIN-EQ", "stop_loss": "845", "stop_at": "broker" });
+    assert_eq!(house.post("/dashboard/exit-rules", set).await.status, 200);
+    until_rule(&house, "the order was moved", |rule| rule["resting"]["trigger"] == "845" && rule["lives_because"].is_null()).await;
+    let stops = || house.orders().into_iter().filter(|order| order.source.as_str() == "STOP").collect::<Vec<_>>();
+    assert_eq!((stops().len(), stops()[0].modifications), (1, 1), "the same order");
+
+    let off = house.send(house.request("DELETE", "/dashboard/exit-rules?strategy=trend&symbol=SBIN-EQ").bearer_auth(KEY)).await;
+    assert!(off.body["note"].as_str().unwrap().contains("acts until that is proven"), "{:#}", off.body);
+    let gone = until_rule(&house, "its end is proven", |rule| rule["lives"] == "engine" && rule["resting"].is_null()).await;
+    assert_eq!(gone["lives_because"], "the rule is switched off");
+    assert_eq!(stops()[0].tag.map(|tag| tag.as_str()), Some("REPLACED"));
     house.close().await;
 }
 

@@ -119,8 +119,9 @@ async fn no_route_lets_a_foreign_page_read_its_answer() {
             .replace("{id}", "1");
         for method in [route.method, "OPTIONS"] {
             let request = house.request(method, &path).bearer_auth(KEY).header("Origin", "https://evil.example");
-            let reply = house.send(request.header("Access-Control-Request-Method", "POST")).await;
-            let allowed = reply.headers.keys().find(|name| name.as_str().starts_with("access-control-"));
+            // The head tells; the body of a live stream has no end.
+            let reply = request.header("Access-Control-Request-Method", "POST").send().await.unwrap();
+            let allowed = reply.headers().keys().find(|name| name.as_str().starts_with("access-control-"));
             assert!(allowed.is_none(), "{method} {path} answers {allowed:?}");
         }
     }

@@ -158,7 +158,7 @@ async fn a_difference_is_left_alone_until_it_changes() {
     elsewhere(&house, Side::Sell, 4, None);
     until_differs(&house, -4, "MANUAL_TRADE").await;
     let said = says(&house, "ignore", json!({ "difference": -4 })).await;
-    assert_eq!((said.status, &said.body["difference"]["ignored"]["who"]), (200, &json!("asha")), "{:#}", said.body);
+    assert_eq!((said.status, &said.body["difference"]["ignored"]["who"]), (200, &json!("asha from 127.0.0.1")), "{:#}", said.body);
     let kinds = |body: &Value| body["items"].as_array().unwrap().iter().filter(|item| item["kind"] == "difference").count();
     assert_eq!(kinds(&house.get("/dashboard/attention").await.body), 0);
 

@@ -13,9 +13,12 @@ const BOT: &str = "a-key-of-a-strategy";
 
 /// A house with two accounts, and a key for one strategy of the first.
 async fn house(accounts: Vec<&'static str>) -> House {
-    let scope =
-        Scope { accounts: Some(vec![ClientId::parse("PAPER1").unwrap()]), strategies: Some(vec![Strategy::parse("averages").unwrap()]) };
-    let key = ApiKey { name: "bot".into(), secret: BOT.into(), scope };
+    let scope = Scope {
+        accounts: Some(vec![ClientId::parse("PAPER1").unwrap()]),
+        strategies: Some(vec![Strategy::parse("averages").unwrap()]),
+        ..Scope::default()
+    };
+    let key = ApiKey { scope, ..ApiKey::new("bot", BOT.into()) };
     House::with(Plan { accounts, web: Box::new(move |web| web.keys.push(key)), ..Plan::default() }).await
 }
 

@@ -39,7 +39,7 @@ async fn text_plain_keys_in_any_case_and_stored_stops() {
     let reply = house.send(house.request("POST", "/webhook").header("content-type", "text/plain").body(body)).await;
     assert_eq!(reply.body["status"], "ACCEPTED", "{:#}", reply.body);
     assert_eq!(reply.order(0)["price"], "790.1");
-    assert_eq!(reply.order(0)["notes"], json!(["stop_loss stands from the first fill, in the engine"]));
+    assert_eq!(reply.order(0)["notes"], json!(["stop_loss stands from the first fill; where it lives GET /dashboard/exit-rules says"]));
     assert_eq!(reply.body["notes"], json!(["not known and ignored: extra"]));
     house.close().await;
 }

@@ -108,7 +108,8 @@ async fn one_change(house: &House, fault: &Fault, leg: Leg) {
     // On a busy machine a change is refused while a read is late, or given up before it was called: then once more.
     while !is_called() {
         assert!(tokio::time::Instant::now() < deadline, "no change was called\n{}", house.told());
-        let change = Change { client_id: client(), command_id, quantity: None, price, trigger_price: None, who: "tests".into() };
+        let change =
+            Change { client_id: client(), command_id, quantity: None, price, trigger_price: None, order_type: None, who: "tests".into() };
         if house.engine().modify(change).await.unwrap() == ChangeAnswer::Asked {
             let given_up = tokio::time::Instant::now() + secs(50);
             while !is_called() && tokio::time::Instant::now() < given_up {

@@ -1,15 +1,16 @@
 //! What must be true at rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use ordergate::simulator::exchange::Exchange;
 use ordergate::simulator::market::Market;
 use ordergate::store::{ReadStore, SimulatedDisk, VerifyFrom};
 use ordergate_actors::Engine;
-use ordergate_actors::order::{BookState, CommandId, HoldingKey, OrderRecord, Status, trading_date};
-use ordergate_actors::persistence::{Replay, read_tag};
+use ordergate_actors::order::{BookState, CommandId, HoldingKey, OrderRecord, Side, Status, trading_date};
+use ordergate_actors::persistence::{Book, Replay, Topic, read_tag};
+use ordergate_actors::testkit::book_of_journal;
 
 use super::world::client;
 
@@ -185,6 +186,56 @@ pub(crate) fn day_agrees(disk: &SimulatedDisk, engine: &Engine, now: DateTime<Ut
         let in_memory = engine.read(&account.client_id, |book| book.day(today).into_owned());
         if in_memory.as_ref() != Some(&on_disk) {
             return Err(format!("the day in memory is not the one on disk: {in_memory:?} against {on_disk:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Everything that a gate, the exit rules or a plan judges by.
+fn judged_by(book: &Book, today: NaiveDate) -> Vec<(&'static str, String)> {
+    let orders: Vec<_> = book.newest().collect();
+    let exposures = book.exposures().map(|(key, exposure)| (key, exposure.long, exposure.short, exposure.buying, exposure.selling));
+    let number = book.last_number();
+    let unsent: Vec<u64> = book.later(0).map(|order| order.number).collect();
+    let keys: BTreeSet<_> = orders.iter().filter_map(|order| order.instrument()).collect();
+    let entering = keys.iter().map(|key| (key, book.entering(key, Side::Buy), book.entering(key, Side::Sell)));
+    let doubts = book.doubts().chain(keys.iter().flat_map(|key| book.owed_in(key))).map(|order| order.number);
+    let mut all = vec![
+        ("orders", format!("{number} {orders:#?}")),
+        ("open orders", format!("{:?}", book.open_orders().map(|order| order.number).collect::<Vec<_>>())),
+        ("unsent entries", format!("{unsent:?}")),
+        ("entries at the market", format!("{:?}", book.unpriced().map(|order| order.number).collect::<Vec<_>>())),
+        ("entries by instrument", format!("{:?}", entering.collect::<Vec<_>>())),
+        ("doubts and debts", format!("{:?}", doubts.collect::<Vec<_>>())),
+        ("holdings", format!("{:#?}", book.holdings().collect::<Vec<_>>())),
+        ("gross holdings", format!("{:#?}", book.held_keys().collect::<Vec<_>>())),
+        ("exposures", format!("{:#?}", exposures.collect::<Vec<_>>())),
+        ("open value", format!("{}", book.open_value().0.normalize())),
+        ("entries sent today", format!("{}", book.sent_on(today))),
+        ("last day of trade", format!("{:?}", book.traded_on())),
+        ("controls", format!("{:#?}", book.control())),
+        ("the day", format!("{:#?}", book.day(today))),
+    ];
+    all.extend(Topic::ALL.iter().map(|topic| (topic.as_str(), format!("{:#?}", book.kept_of(*topic).collect::<Vec<_>>()))));
+    all
+}
+
+/// What the gates judge by in memory is what a replay of the journal alone makes.
+pub(crate) fn gates_agree(disk: &SimulatedDisk, engine: &Engine, now: DateTime<Utc>) -> Result<(), String> {
+    let today = trading_date(now);
+    let seen = engine.read(&client(), |book| (book.seq(), judged_by(book, today)));
+    let Some((seq, in_memory)) = seen else { return Err("there is no book".to_owned()) };
+    let store = ReadStore::simulated(disk).map_err(|error| error.to_string())?;
+    // The disk may be ahead of the memory by a commit, never behind it.
+    let rows = store.journal(Some(&client()), 0, u64::MAX).take_while(|row| row.as_ref().map_or(true, |row| row.seq <= seq));
+    let rows = rows.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let made = book_of_journal(&client(), &rows, today).map_err(|error| error.to_string())?;
+    if seq != made.seq() {
+        return Err(format!("INV-7: the book is of row {seq}, the journal ends at {}", made.seq()));
+    }
+    for ((what, memory), (_, journal)) in in_memory.iter().zip(judged_by(&made, today)) {
+        if *memory != journal {
+            return Err(format!("INV-7: {what} in memory: {memory}\nby a replay of the journal: {journal}"));
         }
     }
     Ok(())

@@ -14,8 +14,8 @@ use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::{ReadStore, SimulatedDisk, SqliteStore};
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
-    Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, IdempotencyKey, InstrumentKey, LegDraft, OrderRecord, Price,
-    SignalDraft, SignalId, Source, Status, Tag,
+    Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, IdempotencyKey, Instrument, InstrumentKey, LegDraft, OrderRecord,
+    Price, SignalDraft, SignalId, Source, Status, Tag,
 };
 use ordergate_actors::persistence::{Answer, Book, ControlChange, Event, KillLevel, Listener, NotRegistered};
 use ordergate_actors::pnl::DayChange;
@@ -46,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) write_on: WriteOn,
     pub(crate) starts_at: DateTime<Utc>,
     pub(crate) calendar: fn() -> Arc<Calendar>,
+    /// What can be traded beside the sample.
+    pub(crate) contracts: fn() -> Vec<Instrument>,
 }
 
 impl Default for Setup {
@@ -58,6 +60,7 @@ impl Default for Setup {
             write_on: WriteOn::Caller,
             starts_at: morning(),
             calendar: Calendar::always_open,
+            contracts: Vec::new,
         }
     }
 }
@@ -262,7 +265,9 @@ impl Desk {
         let clock = TokioClock::from(setup.starts_at);
         let disk = SimulatedDisk::new("SIM1").unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let instruments = Arc::new(InstrumentTable::new(sample(setup.starts_at.date_naive()).unwrap()));
+        let mut rows = sample(setup.starts_at.date_naive()).unwrap();
+        rows.extend((setup.contracts)());
+        let instruments = Arc::new(InstrumentTable::new(rows));
         let market = Arc::new(ScriptedMarket::new());
         for (symbol, bid, ask) in [
             ("SBIN-EQ", "800", "800.05"),
@@ -464,7 +469,13 @@ impl Desk {
         checks::journal_sound(&self.store()).unwrap();
         if self.halt.halted().is_none() {
             checks::day_agrees(&self.disk, &self.engine, self.clock.now()).unwrap();
+            self.gates_agree();
         }
+    }
+
+    /// What risk, guard, exits and plans judge by is what a replay of the journal alone makes.
+    pub(crate) fn gates_agree(&self) {
+        checks::gates_agree(&self.disk, &self.engine, self.clock.now()).unwrap();
     }
 
     pub(crate) fn line(&self) -> Arc<ordergate_actors::Desk> {

@@ -362,8 +362,15 @@ impl World {
                 let Some(order) = newest() else { return };
                 let price = order.ask.price.and_then(|price| Price::new(price.value() + Decimal::new(*paise, 2)));
                 let quantity = if price.is_none() { Quantity::new(order.quantity() + 1) } else { None };
-                let change =
-                    Change { client_id: client(), command_id: order.command_id, quantity, price, trigger_price: None, who: who.to_owned() };
+                let change = Change {
+                    client_id: client(),
+                    command_id: order.command_id,
+                    quantity,
+                    price,
+                    trigger_price: None,
+                    order_type: None,
+                    who: who.to_owned(),
+                };
                 Box::pin(async move { engine.modify(change).await.is_ok() })
             }
             Act::Kill(level) => {

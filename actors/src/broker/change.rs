@@ -10,9 +10,10 @@ use super::calls::Done;
 use super::{BrokerActor, CallCommitted, CallKind, CancelOrder, Item, Lane, ModifyOrder, Work};
 use crate::arming;
 use crate::line::Line;
-use crate::order::{ClientId, CommandId, OrderFact, OrderRecord};
+use crate::order::{ClientId, CommandId, NOT_SENT, OrderFact, OrderRecord};
 use crate::persistence::{OrderUnit, Unit};
 use crate::ports::{CallOutcome, Modification, PreparedChange, Refusal};
+use crate::risk::largest_total;
 use crate::supervision::{Shell, at_hand, panic_words};
 
 /// A change that a person was told is asked for. However it ends before its call, a row says so; after it the answer
@@ -51,7 +52,7 @@ impl Wish {
 
     fn write(&mut self, reason: &str) {
         self.is_open = false;
-        let fact = OrderFact::CallReplied { call: "MODIFY", outcome: format!("not sent: {reason}"), terms: None };
+        let fact = OrderFact::CallReplied { call: "MODIFY", outcome: format!("{NOT_SENT}{reason}"), terms: None };
         let who = Arc::from(BrokerActor::NAME);
         let unit = OrderUnit { client_id: self.client_id.clone(), command_id: self.command_id, fact, who };
         self.line.post_unit(Unit::Order(unit));
@@ -135,13 +136,29 @@ impl BrokerActor {
             (!record.is_exit() && standing.mode == arming::Mode::LiveDisarmed).then_some(standing.why)
         };
         let closed = || self.out_of_session(record, now).map(|(_, reason)| reason);
-        if let Some(reason) = cancelled.or_else(forbidden).or_else(disarmed).or_else(closed) {
+        let crowds = || self.crowds(record, &prepared.change);
+        if let Some(reason) = cancelled.or_else(forbidden).or_else(disarmed).or_else(closed).or_else(crowds) {
             return wish.refuse(&reason);
         }
         let change = prepared.change.clone();
         let future = self.desk.broker.modify(prepared);
         wish.called();
         self.change(record.command_id, CallKind::Modify, future, Some(change));
+    }
+
+    /// Why an exit may not be made larger after all (INV-6): other exits were registered while it waited for its turn. Its
+    /// own claim is in its row by now, so whatever is registered from here on is sized with it.
+    fn crowds(&self, record: &OrderRecord, change: &Modification) -> Option<String> {
+        let asked = change.terms.quantity;
+        if !record.is_exit() || asked.value() <= record.quantity() {
+            return None;
+        }
+        if record.reach.is_none_or(|reach| reach < asked) || self.desk.calls.lock().is_running(record.command_id) {
+            return Some("another change of the exit came in between; it is asked for again".to_owned());
+        }
+        let findings = self.desk.findings.read();
+        let most = self.line.view.read(&self.desk.client_id, |book| largest_total(record, book, &findings)).unwrap_or(0);
+        (asked.value() > most).then(|| format!("{asked} are more than the {most} that other exits leave"))
     }
 
     fn change(&mut self, command_id: CommandId, kind: CallKind, future: crate::ports::Call<CallOutcome>, change: Option<Modification>) {
@@ -184,7 +201,7 @@ pub(super) fn words(outcome: &CallOutcome) -> String {
         CallOutcome::Accepted => "accepted".to_owned(),
         CallOutcome::Rejected(reason) => format!("rejected: {reason}"),
         CallOutcome::RateLimited { text, .. } => format!("rejected, too many calls: {text}"),
-        CallOutcome::NotSent(reason) => format!("not sent: {reason}"),
+        CallOutcome::NotSent(reason) => format!("{NOT_SENT}{reason}"),
         CallOutcome::Unconfirmed(cause) => format!("no clear answer: {cause}"),
     }
 }

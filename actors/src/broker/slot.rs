@@ -66,9 +66,12 @@ impl BrokerActor {
                     };
                     (fact, Cargo::Send)
                 }
-                Work::Cancel => (OrderFact::CallIntended { call: "CANCEL", request: "cancel".to_owned() }, Cargo::Call(CallKind::Cancel)),
+                Work::Cancel => {
+                    (OrderFact::CallIntended { call: "CANCEL", request: "cancel".to_owned(), total: None }, Cargo::Call(CallKind::Cancel))
+                }
                 Work::Modify(prepared, _) => {
-                    (OrderFact::CallIntended { call: "MODIFY", request: prepared.request.clone() }, Cargo::Call(CallKind::Modify))
+                    let total = Some(prepared.change.terms.quantity);
+                    (OrderFact::CallIntended { call: "MODIFY", request: prepared.request.clone(), total }, Cargo::Call(CallKind::Modify))
                 }
             };
             posted.push(Posted { unit: self.unit(command_id, fact), cargo });

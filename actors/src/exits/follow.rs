@@ -47,10 +47,14 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
     let open: Vec<&Arc<OrderRecord>> = book.open_in(&rule.holding.instrument).filter(|order| covers(order)).collect();
     if !open.is_empty() {
         let is_in_the_way = |order: &OrderRecord| {
-            order.source != Source::System && order.cancel_wanted.is_none() && order.working_type() != Some(OrderType::Market) && {
-                // One that came as a market order is on the ladder itself.
-                !order.is_protected_market()
-            }
+            order.source != Source::System
+                && order.signal_id != fired.signal
+                && order.cancel_wanted.is_none()
+                && order.working_type() != Some(OrderType::Market)
+                && {
+                    // One that came as a market order is on the ladder itself.
+                    !order.is_protected_market()
+                }
         };
         let resting: Vec<CommandId> = open.iter().filter(|order| is_in_the_way(order)).map(|order| order.command_id).collect();
         return if fired.cause.is_urgent() && !resting.is_empty() { Next::Cancel(resting) } else { Next::Wait };

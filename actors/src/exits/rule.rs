@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::order::{CommandId, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Side, SignalId, Strategy, Trailing};
+use crate::order::{
+    CommandId, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Side, SignalId, StopAt, Strategy, Trailing,
+};
 use crate::persistence::{Slot, Topic};
 
 /// Why a position is left.
@@ -213,6 +215,12 @@ impl ExitRule {
         steps.checked_mul(self.tick).map(|price| price.normalize())
     }
 
+    /// Where its stop shall live; `standard` where it does not say.
+    #[must_use]
+    pub fn stop_at(&self, standard: StopAt) -> StopAt {
+        self.terms.exits.stop_at.unwrap_or(standard)
+    }
+
     /// The side that closes the position.
     #[must_use]
     pub fn exit_side(&self) -> Side {
@@ -280,6 +288,7 @@ impl ExitRule {
         parts.extend(self.terms.trailing.map(|trailing| format!("trailing {} {}", trailing.kind, trailing.value)));
         parts.extend(self.terms.exits.break_even.map(|after| format!("break-even after {after}")));
         parts.extend(Some(self.terms.exits.times).filter(|times: &ExitTimes| !times.is_empty()).map(|times| format!("out at {times}")));
+        parts.extend(self.terms.exits.stop_at.map(|place| format!("stop at the {place}")));
         let words = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
         format!("{} {}: {words}, from {}", self.strategy, self.holding, self.fill)
     }

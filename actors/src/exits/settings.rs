@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::order::Kind;
+use super::resting::RestSettings;
+use crate::order::{Kind, StopAt};
 
 /// How positions are left by rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub struct ExitSettings {
     pub muted_after: Duration,
     /// So long before continuous trading ends, what shall not stay overnight is left.
     pub before_close: Duration,
+    /// Where a stop lives whose rule does not say.
+    pub stop_at: StopAt,
+    /// How a stop rests at the broker.
+    pub resting: RestSettings,
     /// How an urgent exit that rests is repriced.
     pub ladder: Ladders,
 }
@@ -74,6 +79,8 @@ impl Default for ExitSettings {
             keep_every: Duration::from_secs(1),
             muted_after: Duration::from_secs(30),
             before_close: Duration::from_secs(300),
+            stop_at: StopAt::Engine,
+            resting: RestSettings::default(),
             ladder: Ladders {
                 shares: Rungs::of(every, &[10, 20, 40, 70, 100], 2, None),
                 futures: Rungs::of(every, &[10, 20, 40, 70, 100], 2, None),

@@ -12,6 +12,10 @@ pub struct Hours {
     pub takes_exits: bool,
     /// The end of continuous trading, while it goes on.
     pub closes_at: Option<DateTime<Utc>>,
+    /// Whether the exchange takes stop orders now: in continuous trading only.
+    pub takes_stops: bool,
+    /// When the exchange throws resting stops out although trading goes on: a closing auction follows. `None`: none does.
+    pub stops_until: Option<DateTime<Utc>>,
     /// The contract's last day, if it has one.
     pub expiry: Option<NaiveDate>,
 }
@@ -20,7 +24,7 @@ impl Hours {
     /// A market that never closes, for a contract without an end.
     #[must_use]
     pub fn always() -> Self {
-        Self { takes_exits: true, closes_at: None, expiry: None }
+        Self { takes_exits: true, closes_at: None, takes_stops: true, stops_until: None, expiry: None }
     }
 }
 

@@ -2,9 +2,14 @@
 //! reservations from rows. An earlier-registered order that has not ended *is* the reservation, so nothing volatile is
 //! needed and two concurrent entries of one strategy have exactly one winner.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
 use super::adds::{self, Adding};
-use crate::order::{GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Side, Strategy, Tag, Terms};
+use crate::order::{BookState, GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Side, Strategy, Tag, Terms};
 use crate::persistence::Book;
+use crate::ports::BookRow;
 use crate::watcher::Findings;
 
 /// An order that risk has cleared, as the guard looks at it.
@@ -234,8 +239,10 @@ impl<'a> GuardBook<'a> {
     }
 }
 
+/// A stop that rests at the broker only takes out of a position: it stands before nothing.
 fn stands_before(other: &OrderRecord, me: &OrderRecord) -> bool {
-    other.command_id != me.command_id
+    !other.is_resting_stop()
+        && other.command_id != me.command_id
         && other.basket_id != me.basket_id
         && !other.is_test()
         && (other.number < me.number || other.status.is_at_broker())
@@ -261,12 +268,14 @@ pub struct Shrunk {
     pub ours: i64,
     /// What the broker says.
     pub at_broker: i64,
+    /// Stops of exit rules that rest at the broker there.
+    pub rest: Vec<Arc<OrderRecord>>,
     /// Whether its book says so. What was traded today keeps its row when it is closed: a book without one lies.
     pub is_told: bool,
 }
 
-/// Where the broker holds less than we do, on positions that include all of our fills, with nothing of ours working and
-/// no trade of ours outstanding there (`reconcile_with_broker` of the seeds). More at the broker than here is somebody else's, and is left alone.
+/// Where the broker holds less than we do, on positions that include all of our fills, with nothing of ours working but stops
+/// that rest, and no trade of ours outstanding there (`reconcile_with_broker` of the seeds). More at the broker than here is somebody else's, and is left alone.
 #[must_use]
 pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
     let Some(positions) = &findings.positions else { return Vec::new() };
@@ -275,15 +284,35 @@ pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
         .filter(|(key, _)| key.product != Product::Cnc)
         .filter(|(key, _)| {
             positions.began_seq >= book.last_fill_seq(key)
-                && book.open_in(&key.instrument).next().is_none()
+                && book.open_in(&key.instrument).all(|order| order.is_resting_stop())
                 && book.owed_in(&key.instrument).next().is_none()
         })
         .filter_map(|(key, gross)| {
             let (ours, at_broker) = (gross.net(), positions.net(key));
             let missing = at_broker.signum() != ours.signum() || at_broker.abs() < ours.abs();
-            (ours != 0 && missing).then(|| Shrunk { key: key.clone(), ours, at_broker, is_told: positions.tells_of(key, book) })
+            let rest = || book.open_in(&key.instrument).map(Arc::clone).collect();
+            (ours != 0 && missing).then(|| Shrunk {
+                key: key.clone(),
+                ours,
+                at_broker,
+                rest: rest(),
+                is_told: positions.tells_of(key, book),
+            })
         })
         .collect()
+}
+
+/// Whether what was missing at that time cannot have been closed by the stops that rest there: an order book that was read
+/// later shows each of them as we know it.
+#[must_use]
+pub fn was_not_by_a_stop(shrunk: &Shrunk, findings: &Findings, since: DateTime<Utc>) -> bool {
+    let Some(orders) = findings.orders.as_ref().filter(|orders| orders.at > since || shrunk.rest.is_empty()) else {
+        return shrunk.rest.is_empty();
+    };
+    let shows = |order: &OrderRecord, row: &BookRow| {
+        order.broker_order_id.as_ref() == Some(&row.broker_order_id) && row.state == BookState::Open && row.filled == order.filled_quantity
+    };
+    shrunk.rest.iter().all(|order| orders.rows.iter().any(|row| shows(order, row)))
 }
 
 /// Which strategies give up how many units so that the holdings match the broker again: the largest first, by name

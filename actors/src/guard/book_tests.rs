@@ -195,7 +195,7 @@ fn a_holding_is_smaller_at_the_broker_only_when_every_fill_is_known_there() {
     let shrunk = |orders: &[OrderRecord], net: i64, shown: i64| {
         reconcile_with_broker(&book_of(orders.iter().cloned(), &[held("trend", net)]), &broker_shows(&[(sbin_in(MIS), shown)]))
     };
-    assert_eq!(shrunk(&[], 10, 4), [Shrunk { key: sbin_in(MIS), ours: 10, at_broker: 4, is_told: true }]);
+    assert_eq!(shrunk(&[], 10, 4), [Shrunk { key: sbin_in(MIS), ours: 10, at_broker: 4, rest: Vec::new(), is_told: true }]);
     assert_eq!(shrunk(&[], -10, 0).len(), 1);
     assert_eq!(shrunk(&[], 10, -10).len(), 1);
     assert_eq!(shrunk(&[], 10, 10), []);
@@ -226,7 +226,7 @@ fn a_position_of_today_without_a_row_is_not_told_to_be_closed() {
 #[test]
 fn what_is_missing_is_taken_from_the_largest_first() {
     let given_up = |holdings: &[(&str, HoldingKey, i64)], ours: i64, at_broker: i64| {
-        let shrunk = Shrunk { key: sbin_in(MIS), ours, at_broker, is_told: true };
+        let shrunk = Shrunk { key: sbin_in(MIS), ours, at_broker, rest: Vec::new(), is_told: true };
         let found = reductions(&book_of([], holdings), &shrunk);
         found.into_iter().map(|(strategy, units)| (strategy.to_string(), units)).collect::<Vec<_>>()
     };
@@ -341,4 +341,43 @@ fn nothing_is_added_to_what_lies_elsewhere_or_on_the_other_side() {
     let never_left = pyramid(1, 1).ended(Status::Failed, Some(Tag::KillSwitch));
     let second = pyramid(2, 1).ended(Status::Executed, None).filled(10, 10);
     assert_eq!(judged(&pyramid(3, 1), &[never_left, second], &[held("trend", 10)]), None, "what never left is no entry");
+}
+
+#[test]
+fn what_is_missing_beside_a_stop_that_rests_was_not_its_doing_if_a_later_order_book_shows_it_unfilled() {
+    use crate::order::{OrderType, Source};
+    use crate::testkit::builders::{at, broker_id, price};
+    let mut stop = exit(2).side(Side::Sell).asks(10).product(MIS).working("B2");
+    stop.source = Source::Stop;
+    (stop.ask.order_type, stop.ask.trigger_price, stop.ask.price) = (Some(OrderType::StopLimit), Some(price("790")), Some(price("782")));
+    let book = book_of([stop.clone()], &[held("trend", 10)]);
+    let findings = |filled: i64, second: i64| {
+        let row = BookRow {
+            broker_order_id: broker_id("B2"),
+            tag: None,
+            instrument: sbin_in(MIS).instrument,
+            side: Side::Sell,
+            product: MIS,
+            quantity: 10,
+            filled,
+            average_price: None,
+            price: None,
+            trigger_price: None,
+            state: BookState::Open,
+            reason: None,
+            at: at(second),
+        };
+        let orders = Some(crate::watcher::Orders { rows: Arc::from([Arc::new(row)]), at: at(second) });
+        Findings { orders, ..broker_shows(&[(sbin_in(MIS), 4)]) }
+    };
+    let shrunk = reconcile_with_broker(&book, &findings(0, 9)).pop().unwrap();
+    assert_eq!((shrunk.at_broker, shrunk.rest.len()), (4, 1), "a stop that rests hides nothing");
+    assert!(was_not_by_a_stop(&shrunk, &findings(0, 9), at(5)));
+    assert!(!was_not_by_a_stop(&shrunk, &findings(0, 5), at(5)), "the order book may be older than its fill");
+    assert!(!was_not_by_a_stop(&shrunk, &findings(6, 9), at(5)), "it has filled, and its trades will come");
+    assert!(!was_not_by_a_stop(&shrunk, &Findings::default(), at(5)));
+    // What adds to the position does not stand behind its stop either.
+    let terms = terms_of(&adjust(3).side(Side::Buy));
+    let adds = adjust(3).side(Side::Buy);
+    assert_eq!(GuardBook::new(&book).judge(Candidate { order: &adds, terms: &terms }, &sbin_in(MIS).instrument, &[]), None);
 }

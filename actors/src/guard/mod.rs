@@ -15,13 +15,13 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 pub(crate) use adds::counts_as_trade;
-pub use book::{Block, Candidate, GuardBook, Shrunk, reconcile_with_broker, reductions, verdict};
+pub use book::{Block, Candidate, GuardBook, Shrunk, reconcile_with_broker, reductions, verdict, was_not_by_a_stop};
 
 use crate::broker::{ModifyOrder, Place, Wish};
 use crate::line::{Desk, Line};
 use crate::order::{ClientId, GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms, trading_date};
 use crate::persistence::{Cargo, Level, Outcome, Posted, Unit};
-use crate::pnl::differences::traces;
+use crate::pnl::differences::{price_of_close, traces};
 use crate::ports::Modification;
 use crate::risk::{Change, ChangeAnswer, RiskCleared, refusal};
 use crate::supervision::{Shell, at_hand, guarded};
@@ -116,12 +116,21 @@ impl Admitted {
     }
 }
 
+/// A holding that the broker's positions show to be smaller, as it was seen so far.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// Reads in a row that showed the same.
+    reads: u32,
+    at_broker: i64,
+    since: DateTime<Utc>,
+}
+
 /// The gate for collisions.
 #[derive(Debug)]
 pub struct GuardActor {
     line: Arc<Line>,
     desk: Arc<Desk>,
-    shrunk: BTreeMap<HoldingKey, u32>,
+    shrunk: BTreeMap<HoldingKey, Seen>,
 }
 
 impl GuardActor {
@@ -238,13 +247,17 @@ impl GuardActor {
         let (mut seen, mut posted, mut said, mut lies) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
         self.line.view.read(&self.desk.client_id, |book| {
             for shrunk in reconcile_with_broker(book, &findings) {
-                let reads = self.shrunk.get(&shrunk.key).copied().unwrap_or(0) + 1;
-                if reads < SHRUNK_READS {
-                    seen.insert(shrunk.key.clone(), reads);
+                let read_at = findings.positions.as_ref().map_or(DateTime::<Utc>::MIN_UTC, |positions| positions.at);
+                let before = self.shrunk.get(&shrunk.key).filter(|before| before.at_broker == shrunk.at_broker);
+                let new = Seen { reads: 0, at_broker: shrunk.at_broker, since: read_at };
+                let now = before.copied().unwrap_or(new);
+                let reads = now.reads + 1;
+                if reads < SHRUNK_READS || (shrunk.is_told && !was_not_by_a_stop(&shrunk, &findings, now.since)) {
+                    seen.insert(shrunk.key.clone(), Seen { reads, ..now });
                     continue;
                 }
                 if !shrunk.is_told {
-                    seen.insert(shrunk.key.clone(), reads);
+                    seen.insert(shrunk.key.clone(), Seen { reads, ..now });
                     if reads == SHRUNK_READS {
                         lies.push(format!(
                             "our fills of today say {} in {}, and the broker's positions have no row for it, not even a closed one; the holding stays: look at the broker",
@@ -255,8 +268,12 @@ impl GuardActor {
                 }
                 let traces = findings.positions.as_ref().map_or_else(Vec::new, |read| traces(&findings, &shrunk.key, trading_date(read.at)));
                 let by = if traces.is_empty() { "no order of today's books shows who did it".to_owned() } else { traces.join("; ") };
+                let missing = reductions(book, &shrunk).iter().map(|(_, units)| units).sum();
+                let today = findings.positions.as_ref().map(|read| trading_date(read.at));
+                let price = today.and_then(|today| price_of_close(book, &findings, &shrunk.key, today, missing));
+                let result = price.map_or_else(|| "what it realised is not known".to_owned(), |price| format!("priced at {price}"));
                 let reason = format!(
-                    "our fills say {} in {}, the broker shows {}: closed or reduced elsewhere ({by}); what it realised is not known",
+                    "our fills say {} in {}, the broker shows {}: closed or reduced elsewhere ({by}); {result}",
                     shrunk.ours, shrunk.key, shrunk.at_broker
                 );
                 for (strategy, units) in reductions(book, &shrunk) {
@@ -265,6 +282,7 @@ impl GuardActor {
                         strategy,
                         key: shrunk.key.clone(),
                         units,
+                        price,
                         reason: Arc::from(reason.as_str()),
                     };
                     posted.push(Posted { unit, cargo: Cargo::None });
@@ -306,6 +324,7 @@ impl GuardActor {
                     strategy: strategy.clone(),
                     key,
                     units,
+                    price: None,
                     reason: Arc::from(reason.as_str()),
                 },
                 cargo: replies.next().map_or(Cargo::None, Cargo::Done),

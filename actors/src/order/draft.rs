@@ -83,6 +83,9 @@ pub struct LegDraft {
     /// When the position is left whatever its price: `15:10`, `30 minutes`, `EOD`, `EXPIRY`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_at: Option<String>,
+    /// Where the stop lives: `engine` or `broker`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<String>,
     /// SUCCESS or FAILURE: a mock result.
     pub test_mode: Option<String>,
     /// Of a TARGET: the units that the strategy shall hold, signed (`-75` is short, `0` is flat). It takes the place of
@@ -149,6 +152,7 @@ impl LegDraft {
             trailing_after: exit_at(ask.exits.trailing_after),
             break_even: exit_at(ask.exits.break_even),
             exit_at: (!ask.exits.times.is_empty()).then(|| ask.exits.times.to_string()),
+            stop_at: ask.exits.stop_at.map(|word| word.to_string()),
             test_mode: ask.test_mode.map(|word| word.to_string()),
             target_position: target.map(|units| units.to_string()),
             cancel_after_s: ask.cancel_after_s.map(|seconds| seconds.to_string()),

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::money::{BadNumber, Price, decimal};
-use super::words::Side;
+use super::words::{Side, StopAt};
 
 /// A price, or a distance from the fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -204,6 +204,9 @@ pub struct ExitExtras {
     /// When it is left whatever its price.
     #[serde(skip_serializing_if = "ExitTimes::is_empty")]
     pub times: ExitTimes,
+    /// Where its stop lives; `None`: where the account's settings say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<StopAt>,
 }
 
 impl ExitExtras {

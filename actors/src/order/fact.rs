@@ -77,6 +77,9 @@ pub enum BookState {
     Expired,
 }
 
+/// How the answer of a change begins that was never called.
+pub const NOT_SENT: &str = "not sent: ";
+
 /// One thing that happened to one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderFact {
@@ -189,6 +192,8 @@ pub enum OrderFact {
         call: &'static str,
         /// The request.
         request: String,
+        /// The total that a modify asks for.
+        total: Option<Quantity>,
     },
     /// What came back from a cancel or modify call.
     CallReplied {

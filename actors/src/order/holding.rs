@@ -80,6 +80,16 @@ impl Holding {
         Self { net: self.net - self.net.signum() * units, cost: self.cost.plus(self.share_of_cost(units).negated()), ..self }
     }
 
+    /// The holding with so many units closed elsewhere: at that price, or without one.
+    #[must_use]
+    pub fn left(self, units: i64, price: Option<Price>) -> Self {
+        let closing = Side::of_net(self.net).map(Side::opposite).zip(Quantity::new(units.min(self.net.abs())));
+        match closing.zip(price) {
+            Some(((side, quantity), price)) => self.after(side, quantity, price),
+            None => self.reduced(units),
+        }
+    }
+
     fn share_of_cost(self, units: i64) -> Amount {
         if units == self.net.abs() {
             return self.cost;
@@ -99,6 +109,16 @@ mod tests {
     }
     fn p(text: &str) -> Price {
         Price::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_left_elsewhere_realises_what_its_price_says() {
+        let long = Holding::default().after(Side::Buy, q(10), p("100"));
+        let some = long.left(4, Some(p("110")));
+        assert_eq!((some.net, some.realised, some.average()), (6, Amount(40.into()), long.average()));
+        assert_eq!(long.left(4, None), long.reduced(4));
+        let short = Holding::default().after(Side::Sell, q(10), p("100")).left(99, Some(p("90")));
+        assert_eq!((short.net, short.realised), (0, Amount(100.into())), "never beyond flat");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::fact::{BookState, Fill, OrderFact, Resolution, Terms, recorded_type};
+use super::fact::{BookState, Fill, NOT_SENT, OrderFact, Resolution, Terms, recorded_type};
 use super::money::Quantity;
 use super::record::OrderRecord;
 use super::tag::Tag;
@@ -86,9 +86,17 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         OrderFact::Lapsed { evidence } if at_broker && !nameless => fail(&mut next, Tag::BrokerExpired, evidence),
         OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
         OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
-        OrderFact::CallIntended { call: "MODIFY", .. } if at_broker => next.modifications = record.modifications.saturating_add(1),
+        OrderFact::CallIntended { call: "MODIFY", total, .. } if at_broker => {
+            next.modifications = record.modifications.saturating_add(1);
+            // From here on it may be for more: whoever sizes another order must see it before the answer is there.
+            next.reach = record.reach.max(total.filter(|total| total.value() > record.quantity()));
+        }
         OrderFact::CallIntended { .. } if at_broker => {}
-        OrderFact::CallReplied { terms, .. } if sent => {
+        OrderFact::CallReplied { call, outcome, terms } if sent => {
+            // What was never called may stand beside one that was.
+            if *call == "MODIFY" && !outcome.starts_with(NOT_SENT) {
+                next.reach = None;
+            }
             if let Some(terms) = terms.as_ref().filter(|_| at_broker) {
                 // An "Ok" only acknowledges: the book settles the change, and until then both quantities count.
                 next.pending = Some(terms.clone());
@@ -131,7 +139,7 @@ fn same(before: &OrderRecord, after: &OrderRecord) -> bool {
 
 fn fail(next: &mut OrderRecord, tag: Tag, reason: &str) {
     next.status = Status::Failed;
-    next.pending = None;
+    (next.pending, next.reach) = (None, None);
     next.tag = Some(tag);
     next.reason = Some(Arc::from(reason));
 }
@@ -227,7 +235,7 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
 
 fn execute(next: &mut OrderRecord) {
     next.status = Status::Executed;
-    next.pending = None;
+    (next.pending, next.reach) = (None, None);
     next.tag = None;
     next.reason = None;
 }

@@ -211,6 +211,21 @@ fn a_change_is_settled_by_the_book_and_until_then_the_larger_quantity_counts() {
 }
 
 #[test]
+fn a_larger_change_claims_its_total_from_its_intention_until_its_answer() {
+    let asked = |total| OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), total: Quantity::new(total) };
+    let answer = |call, outcome: &str| OrderFact::CallReplied { call, outcome: outcome.into(), terms: None };
+    let larger = after(&[sent(), accepted(), asked(20)]);
+    assert_eq!((larger.quantity(), larger.unfilled()), (10, 20));
+    assert_eq!(after(&[sent(), accepted(), asked(5)]).unfilled(), 10, "a smaller one claims nothing");
+    let then = |fact: &OrderFact| apply(&larger, fact, at(9)).unwrap().record.unfilled();
+    assert_eq!(then(&answer("MODIFY", "rejected: no")), 10);
+    assert_eq!(then(&answer("MODIFY", "not sent: an earlier change waits for its turn")), 20, "that was another one");
+    assert_eq!(then(&answer("CANCEL", "accepted")), 20);
+    assert_eq!(then(&replied(20, "800")), 20, "until the book shows it");
+    assert_eq!(apply(&larger, &book(BookState::Cancelled, 0), at(9)).unwrap().record.reach, None);
+}
+
+#[test]
 fn a_working_row_for_more_units_reopens_an_executed_order() {
     let executed = after(&[sent(), accepted(), fill("1", 10)]);
     assert_eq!(executed.status, Status::Executed);

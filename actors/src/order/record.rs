@@ -135,6 +135,8 @@ pub struct OrderRecord {
     pub cancel_wanted: Option<Tag>,
     /// Changes that were asked of the broker, whatever became of them.
     pub modifications: u32,
+    /// The total of a change that makes it larger, from the moment at which its intention is on disk until its answer is.
+    pub reach: Option<Quantity>,
     /// The highest order number that was known at the broker when it was sent: its own, if it has one, is above.
     pub high_water: Option<BrokerOrderId>,
     /// A change that the broker took or may have taken, until its book shows it: an "Ok" only acknowledges.
@@ -182,6 +184,14 @@ impl OrderRecord {
         self.ask.intent == Some(Intent::Target)
     }
 
+    /// Whether it is the stop that an exit rule rests at the broker. Not any more once it was changed into a limit: then it
+    /// is an exit as any other.
+    #[must_use]
+    pub fn is_resting_stop(&self) -> bool {
+        let becomes_a_limit = self.pending.as_ref().is_some_and(|terms| !terms.order_type.has_trigger());
+        self.source == Source::Stop && self.working_type().is_some_and(OrderType::has_trigger) && !becomes_a_limit
+    }
+
     /// Whether it never reaches the broker and moves no position.
     #[must_use]
     pub fn is_test(&self) -> bool {
@@ -210,10 +220,11 @@ impl OrderRecord {
         }
     }
 
-    /// The most units that it may be for: while a change is not settled, the larger of the two quantities.
+    /// The most units that it may be for: while a change is under way or not settled, the largest of its quantities.
     #[must_use]
     pub fn quantity_most(&self) -> i64 {
-        self.pending.as_ref().map_or(0, |terms| terms.quantity.value()).max(self.quantity())
+        let pending = self.pending.as_ref().map_or(0, |terms| terms.quantity.value());
+        pending.max(self.reach.map_or(0, Quantity::value)).max(self.quantity())
     }
 
     /// Units that may still fill.

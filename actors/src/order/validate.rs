@@ -13,7 +13,7 @@ use super::instrument::{Instrument, InstrumentKey};
 use super::money::{Amount, BadNumber, Price, Quantity, decimal};
 use super::record::{Ask, Trailing};
 use super::tag::Tag;
-use super::words::{Exchange, Intent, OrderType, Policy, Product, Side, TestMode, TrailingType, Validity};
+use super::words::{Exchange, Intent, OrderType, Policy, Product, Side, StopAt, TestMode, TrailingType, Validity};
 
 /// The longest time after which what has not filled is cancelled, seconds: a day ends within it.
 const CANCEL_AFTER_MOST_S: u32 = 86_400;
@@ -206,6 +206,7 @@ impl Reader {
             trailing_after: self.distance("trailing_after", leg.trailing_after.as_ref()),
             break_even: self.distance("break_even", leg.break_even.as_ref()),
             times: times.unwrap_or_default(),
+            stop_at: self.word("stop_at", leg.stop_at.as_ref(), StopAt::parse, StopAt::choices),
         }
     }
 
@@ -437,6 +438,9 @@ impl Reader {
         }
         if given(&leg.break_even) && !given(&leg.stop_loss) {
             self.wrong("break_even", "a move to break-even needs a stop_loss");
+        }
+        if ask.exits.stop_at.is_some() && !given(&leg.stop_loss) {
+            self.wrong("stop_at", "says where a stop lives, and there is no stop_loss");
         }
         if let (Some(Trailing { kind: TrailingType::Points, value }), Some(ExitAt::Points(step))) = (ask.trailing, ask.exits.trailing_step)
             && value > step

@@ -131,6 +131,17 @@ words!(
         Strategy = "STRATEGY",
         /// The engine itself: kill, risk exit.
         System = "SYSTEM",
+        /// An exit rule that rests its stop at the broker.
+        Stop = "STOP",
+    }
+);
+words!(
+    /// Where the stop of a position lives.
+    StopAt, "place of a stop" {
+        /// In the engine: it watches the price and sends an exit.
+        Engine = "engine",
+        /// At the exchange: one stop-limit order for what is held rests there.
+        Broker = "broker",
     }
 );
 words!(

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::alarms::{Alarm, Alarms};
+use super::calls::Calls;
 use super::control::Control;
 use super::exposure::{Exposure, Sums};
 use super::gross::Gross;
@@ -43,6 +44,7 @@ pub struct Book {
     gross: BTreeMap<HoldingKey, Gross>,
     last_fill: BTreeMap<HoldingKey, u64>,
     sums: Sums,
+    calls: Calls,
     /// Every order in memory by its strategy.
     by_strategy: BTreeSet<(Strategy, u64)>,
     control: Control,
@@ -73,6 +75,7 @@ impl Book {
             gross: BTreeMap::new(),
             last_fill: BTreeMap::new(),
             sums: Sums::default(),
+            calls: Calls::default(),
             by_strategy: BTreeSet::new(),
             control: Control::default(),
             alarms: Alarms::default(),
@@ -98,7 +101,7 @@ impl Book {
     }
 
     /// Begins the day with what is held and what has changed on it so far, in the order of the journal.
-    pub(crate) fn begin_day(&mut self, date: NaiveDate, changes: &[DayChange]) {
+    pub fn begin_day(&mut self, date: NaiveDate, changes: &[DayChange]) {
         self.day = Day::load(date, self.holdings.iter().map(|((strategy, key), held)| (strategy, key, held)), changes);
     }
 
@@ -117,9 +120,11 @@ impl Book {
     pub(super) fn put_order(&mut self, record: Arc<OrderRecord>) {
         let number = record.number;
         self.last_number = self.last_number.max(number);
-        if let Some(before) = self.by_number.remove(&number) {
-            self.index(&before, false);
+        let before = self.by_number.remove(&number);
+        if let Some(before) = &before {
+            self.index(before, false);
         }
+        self.calls.note(before.as_deref(), &record);
         self.index(&record, true);
         if let Some(id) = &record.broker_order_id {
             self.by_broker_id.insert((id.clone(), day_of(&record), number));
@@ -440,6 +445,18 @@ impl Book {
         self.sums.sent_on(day)
     }
 
+    /// How many changes and cancels of working orders were asked for after that time, at most a minute back.
+    #[must_use]
+    pub fn calls_since(&self, since: DateTime<Utc>) -> usize {
+        self.calls.since(since)
+    }
+
+    /// How often an entry came to be for other units than before, since the start.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.calls.changes()
+    }
+
     /// The newest day (India) on which a trade of ours was recorded.
     #[must_use]
     pub fn traded_on(&self) -> Option<NaiveDate> {
@@ -495,6 +512,18 @@ impl Book {
                 if order.status.is_at_broker() { asked } else { asked.min(self.held(&order.ask.strategy, key).net.abs()) }
             })
             .fold(self.owed_by_exits(strategy, key), i64::saturating_add)
+    }
+
+    /// Units of those that [`Book::exiting`] counts which are claimed by a stop that rests at the broker: it makes way for
+    /// any other exit of its position.
+    #[must_use]
+    pub fn makes_way(&self, me: &OrderRecord, strategy: &Strategy, key: &HoldingKey) -> i64 {
+        self.open_exits_in(&key.instrument)
+            .filter(|order| order.is_resting_stop() && order.command_id != me.command_id && order.ask.strategy == *strategy)
+            .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
+            .filter(|order| order.number < me.number || order.status.is_at_broker())
+            .map(|order| order.unfilled())
+            .fold(0, i64::saturating_add)
     }
 
     /// Whether a fill of the order takes out of what its strategy holds: an exit, or an adjustment on the closing side.

@@ -16,7 +16,7 @@ use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
 use super::unit::{ADOPTED, Adopted, Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration};
 use crate::order::{
-    Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Source, Status, Strategy, Tag, Transition, trading_date,
+    Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Price, Source, Status, Strategy, Tag, Transition, trading_date,
 };
 use crate::pnl::{DayChange, Move};
 use crate::ports::{JournalRow, SignalRow, Write};
@@ -202,6 +202,7 @@ impl Delta {
             traded_value: Amount::ZERO,
             cancel_wanted: None,
             modifications: 0,
+            reach: None,
             high_water: None,
             pending: None,
             signal_time: registration.signal_time,
@@ -321,20 +322,29 @@ impl Delta {
     }
 
     /// A holding that the broker shows to be smaller.
-    pub(super) fn reduce(&mut self, staged: &mut Staged, slot: HoldingSlot, before: Holding, after: Holding, reason: &Arc<str>) {
+    pub(super) fn reduce(
+        &mut self,
+        staged: &mut Staged,
+        slot: HoldingSlot,
+        (before, after): (Holding, Holding),
+        price: Option<Price>,
+        reason: &Arc<str>,
+    ) {
         let (client, strategy, key) = (&slot.0, &slot.1, &slot.2);
         let seq = self.next_seq(staged, &Some(client.clone()));
-        let inputs = json!({"strategy": strategy, "holding": key, "net_before": before.net, "net_after": after.net}).to_string();
+        let inputs = json!({
+            "strategy": strategy, "holding": key, "net_before": before.net, "net_after": after.net, "price": price,
+        });
         let text = RowText {
             event: "HOLDING_REDUCED",
             from: None,
             reason: Some(Arc::clone(reason)),
             who: Arc::from("WatcherActor"),
-            inputs,
+            inputs: inputs.to_string(),
             level: Level::Warn,
         };
         self.row(staged, Some(client.clone()), (None, None), None, text);
-        let what = Move::Left { units: before.net.abs() - after.net.abs() };
+        let what = Move::left(before, before.net.abs() - after.net.abs(), price);
         let change = DayChange::corrected(seq, self.at, (strategy.clone(), key.clone()), before, what);
         self.corrected(client, change, after);
     }

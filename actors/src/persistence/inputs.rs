@@ -105,16 +105,37 @@ impl CreatedInputs {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Inputs<'a> {
-    Refused { gates: &'a [GateVerdict] },
-    Aimed { aimed: AimedInputs },
-    Sent { terms: &'a Terms, request: &'a str, gates: &'a [GateVerdict], high_water: &'a Option<BrokerOrderId> },
-    Number { broker_order_id: &'a BrokerOrderId },
+    Refused {
+        gates: &'a [GateVerdict],
+    },
+    Aimed {
+        aimed: AimedInputs,
+    },
+    Sent {
+        terms: &'a Terms,
+        request: &'a str,
+        gates: &'a [GateVerdict],
+        high_water: &'a Option<BrokerOrderId>,
+    },
+    Number {
+        broker_order_id: &'a BrokerOrderId,
+    },
     Book(BookInputs),
     Fill(&'a Fill),
-    Call { request: &'a str },
-    Terms { terms: &'a Terms },
-    Cancel { wanted: Tag },
-    Resolved { at_broker: Option<&'a BrokerOrderId> },
+    Call {
+        request: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        total: Option<Quantity>,
+    },
+    Terms {
+        terms: &'a Terms,
+    },
+    Cancel {
+        wanted: Tag,
+    },
+    Resolved {
+        at_broker: Option<&'a BrokerOrderId>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -165,6 +186,8 @@ struct NumberInputs {
 #[derive(Deserialize)]
 struct CallInputs {
     request: String,
+    #[serde(default)]
+    total: Option<Quantity>,
 }
 
 #[derive(Deserialize)]
@@ -213,7 +236,7 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
             })
         }
         OrderFact::Fill(fill) => Inputs::Fill(fill),
-        OrderFact::CallIntended { request, .. } => Inputs::Call { request },
+        OrderFact::CallIntended { request, total, .. } => Inputs::Call { request, total: *total },
         OrderFact::CallReplied { terms: Some(terms), .. } => Inputs::Terms { terms },
         OrderFact::CancelWanted { tag, .. } => Inputs::Cancel { wanted: *tag },
         OrderFact::Resolved { verdict: Resolution::AtBroker(id), .. } => Inputs::Resolved { at_broker: Some(id) },
@@ -264,8 +287,11 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         "NOT_IN_BOOKS" => OrderFact::Unseen { evidence: reason() },
         "LAPSED" => OrderFact::Lapsed { evidence: reason() },
         "CANCEL_WANTED" => OrderFact::CancelWanted { tag: parsed::<CancelInputs>(row)?.wanted, reason: reason() },
-        "MODIFY_SENT" => OrderFact::CallIntended { call: "MODIFY", request: parsed::<CallInputs>(row)?.request },
-        "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request },
+        "MODIFY_SENT" => {
+            let CallInputs { request, total } = parsed(row)?;
+            OrderFact::CallIntended { call: "MODIFY", request, total }
+        }
+        "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request, total: None },
         "MODIFY_REPLIED" => OrderFact::CallReplied { call: "MODIFY", outcome: reason(), terms: parsed::<TermsInputs>(row)?.terms },
         "CANCEL_REPLIED" => OrderFact::CallReplied { call: "CANCEL", outcome: reason(), terms: parsed::<TermsInputs>(row)?.terms },
         "ENGINE_FAULT" => OrderFact::Suspect { cause: reason() },

@@ -251,14 +251,14 @@ impl Ledger {
                 let outcome = self.settle(delta)?;
                 Ok(Pending::Other { outcome, cargo })
             }
-            Unit::Reduce { client_id, strategy, key, units, reason } => {
+            Unit::Reduce { client_id, strategy, key, units, price, reason } => {
                 let held = self.holding(&client_id, &strategy, &key);
-                let after = held.reduced(units);
+                let after = held.left(units, price);
                 let mut delta = Delta::new(at);
                 if after == held {
                     return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
                 }
-                delta.reduce(&mut self.staged, (client_id, strategy, key), held, after, &reason);
+                delta.reduce(&mut self.staged, (client_id, strategy, key), (held, after), price, &reason);
                 let outcome = self.settle(delta)?;
                 Ok(Pending::Other { outcome, cargo })
             }

@@ -8,6 +8,7 @@ mod acknowledge;
 mod alarms;
 mod book;
 mod broker_tag;
+mod calls;
 pub mod chain;
 mod control;
 mod delta;

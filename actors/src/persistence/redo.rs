@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_fact_is_applied_again_to_the_order_as_it_stood() {
         let (created, record) = (created_as(read()), order(1));
-        let sent = r#"{"terms":{"side":"BUY","quantity":10,"product":"MIS","order_type":"LIMIT","validity":"DAY","price":"800.50","trigger_price":null},"request":"x","gates":[],"high_water":null}"#;
+        let sent = r#"{"terms":{"side":"BUY","quantity":10,"product":"MIS","order_type":"LIMIT","validity":"DAY","price":"800.5","trigger_price":null},"request":"x","gates":[],"high_water":null}"#;
         let sent = row(2, &record, "SENT_TO_BROKER", (Some(Status::Created), Status::SentToBroker), sent);
         let mut replay = Replay::default();
         replay.redo(&created).unwrap();
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_only_tells_something_decides_nothing() {
-        let alarm = JournalRow { to: None, command_id: None, ..row(1, &order(1), "ALARM_BLIND", (None, Status::Created), "{}") };
+        let alarm = JournalRow { to: None, command_id: None, ..row(1, &order(1), "ALARM_NO_SESSION", (None, Status::Created), "{}") };
         assert_eq!(Replay::default().redo(&alarm).unwrap(), None);
     }
 }

@@ -193,6 +193,7 @@ impl Replay {
             traded_value: Amount::ZERO,
             cancel_wanted: None,
             modifications: 0,
+            reach: None,
             high_water: None,
             pending: None,
             signal_time,
@@ -278,20 +279,22 @@ impl Replay {
             holding: HoldingKey,
             net_before: i64,
             net_after: i64,
+            #[serde(default)]
+            price: Option<Price>,
         }
-        let Reduced { strategy, holding, net_before, net_after } = parsed(row)?;
+        let Reduced { strategy, holding, net_before, net_after, price } = parsed(row)?;
         let slot = (strategy, holding);
         let (held, at) = self.projections.holdings.get_mut(&slot).ok_or("nothing was held there")?;
         if held.net != net_before {
             return Err(format!("it reduces {net_before}, and {} were held", held.net));
         }
         let (before, units) = (*held, net_before.abs() - net_after.abs());
-        *held = before.reduced(units);
+        *held = before.left(units, price);
         *at = row.at;
         if held.net != net_after {
             return Err(format!("it leaves {net_after}, and the rules leave {}", held.net));
         }
-        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::Left { units });
+        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::left(before, units, price));
         self.projections.corrections.push((change, row.at));
         Ok(())
     }

@@ -35,11 +35,13 @@ impl Book {
     }
 }
 
+/// A stop that rested and is gone is no exit that failed: the engine watches the position.
 fn counts(order: &OrderRecord) -> bool {
-    !matches!(
+    let is_none = matches!(
         order.tag,
         Some(Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode | Tag::AtTarget | Tag::Superseded)
-    )
+    );
+    !is_none && !order.is_resting_stop()
 }
 
 #[cfg(test)]

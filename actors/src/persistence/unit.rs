@@ -45,6 +45,8 @@ pub enum Unit {
         key: HoldingKey,
         /// Units to take out.
         units: i64,
+        /// At which price they left, if the broker tells one.
+        price: Option<Price>,
         /// What shows it.
         reason: Arc<str>,
     },

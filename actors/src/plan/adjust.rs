@@ -18,7 +18,7 @@ pub fn reduction(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -
     if Side::of_net(net)? == side {
         return None;
     }
-    let claims = book.exiting(order, Some(strategy), &key);
+    let claims = book.exiting(order, Some(strategy), &key).saturating_sub(book.makes_way(order, strategy, &key));
     let fits = Quantity::value(quantity).saturating_add(claims) <= net.abs();
     fits.then(|| Shot {
         intent: Intent::Exit,

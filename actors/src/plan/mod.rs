@@ -8,6 +8,7 @@ mod adjust;
 mod basket;
 mod rest;
 mod reverse;
+mod standing;
 mod target;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use adjust::reduction;
 pub use basket::{BasketPlan, Move, Turn, turn};
 pub use rest::{Overdue, overdue};
 pub use reverse::{Next, Reverse, is_flat};
+pub use standing::{PlanKind, Standing, standings};
 pub use target::{Aim, Shot, aim, only_reduces};
 
 use crate::order::{BasketId, ClientId, CommandId, Policy};

@@ -96,10 +96,11 @@ impl Reverse {
         Next::End(!is_wanted, text)
     }
 
-    /// Whether it is an exit of this position.
+    /// Whether it is an exit of this position. A stop that rests at the broker is none that leaves it now.
     fn is_mine(&self, order: &OrderRecord) -> bool {
         order.is_exit()
             && !order.is_test()
+            && !order.is_resting_stop()
             && order.ask.strategy == self.strategy
             && order.is_for(&self.key.instrument)
             && order.ask.product.is_none_or(|product| product == self.key.product)
@@ -136,6 +137,9 @@ pub fn is_flat(plan: &Reverse, book: &Book, findings: &Findings) -> Result<(), S
     }
     if plan.is_leaving(book) {
         return Err(format!("an exit of {key} is working"));
+    }
+    if book.open_in(&key.instrument).any(|open| open.is_resting_stop() && open.ask.strategy == plan.strategy) {
+        return Err(format!("the stop of {key} still rests at the broker"));
     }
     let positions = younger_than_the_fills(key, book, findings)?;
     let shown = positions.net(key);

@@ -131,7 +131,7 @@ fn newer_signal<'a>(order: &OrderRecord, instrument: &InstrumentKey, book: &'a B
             && later.is_for(instrument)
             && later.ask.product.zip(order.ask.product).is_none_or(|(theirs, mine)| theirs == mine)
             && later.basket_id != order.basket_id
-            && later.source != Source::System
+            && !matches!(later.source, Source::System | Source::Stop)
             && later.parent_command_id.is_none()
             && later.is_test() == order.is_test()
             && later.tag != Some(Tag::ValidationFailed)
@@ -163,7 +163,9 @@ fn working<'a>(order: &'a OrderRecord, key: &HoldingKey, book: &'a Book) -> Resu
     let mut found = Vec::new();
     for open in book.open_of(&order.ask.strategy) {
         let is_other_product = open.ask.product.is_some_and(|product| product != key.product);
-        if open.command_id == order.command_id || open.is_test() || !open.is_for(&key.instrument) || is_other_product {
+        // A stop that rests waits for a price, and makes way.
+        let is_none = open.is_test() || open.is_resting_stop();
+        if open.command_id == order.command_id || is_none || !open.is_for(&key.instrument) || is_other_product {
             continue;
         }
         // A later one waits for this one, but for an exit.

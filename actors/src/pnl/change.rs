@@ -63,6 +63,16 @@ pub enum Move {
 }
 
 impl Move {
+    /// Units of a holding that were closed elsewhere. With a price it is as if the strategy had taken that trade over.
+    #[must_use]
+    pub fn left(before: Holding, units: i64, price: Option<Price>) -> Self {
+        let closing = Side::of_net(before.net).map(Side::opposite).zip(Quantity::new(units));
+        match closing.zip(price) {
+            Some(((side, quantity), price)) => Self::Taken { side, quantity, price },
+            None => Self::Left { units },
+        }
+    }
+
     /// The change of the net position, in units.
     #[must_use]
     pub fn net(self, before: i64) -> i64 {

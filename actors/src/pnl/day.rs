@@ -18,6 +18,8 @@ pub struct Day {
     lines: BTreeMap<(Strategy, HoldingKey), Box<Line>>,
     strategies: BTreeMap<Strategy, Curve>,
     account: Curve,
+    /// The journal row of the newest change of this day; 0 for none.
+    changed: u64,
 }
 
 impl Day {
@@ -54,6 +56,7 @@ impl Day {
         if change.day > self.date {
             *self = self.rolled(change.day);
         }
+        self.changed = change.seq;
         let slot = (change.strategy.clone(), change.key.clone());
         let line = self.lines.entry(slot).or_insert_with(|| Box::new(Line::carrying(change.before)));
         let realised = line.take(change);
@@ -78,10 +81,22 @@ impl Day {
         if date > self.date { Cow::Owned(self.rolled(date)) } else { Cow::Borrowed(self) }
     }
 
+    /// The journal row of its newest change; 0 if nothing has changed on it.
+    #[must_use]
+    pub fn changed(&self) -> u64 {
+        self.changed
+    }
+
     /// Its date, India.
     #[must_use]
     pub fn date(&self) -> NaiveDate {
         self.date
+    }
+
+    /// How many lines there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lines.len()
     }
 
     /// Every line: what was carried into the day or traded on it, by strategy.

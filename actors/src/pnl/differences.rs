@@ -296,6 +296,34 @@ fn average(rows: &[&Arc<BookRow>]) -> Option<Decimal> {
     value.checked_div(Decimal::from(units)).filter(|_| is_one_side).map(|price| price.round_dp(4).normalize())
 }
 
+/// The price at which somebody closed so many units of what we hold, as the broker's order book tells it: the average of
+/// today's orders of others on the closing side, without those that our strategies have taken in before. `None`: it cannot be
+/// told which trades closed it, or at what price.
+#[must_use]
+pub fn price_of_close(book: &Book, findings: &Findings, key: &HoldingKey, today: NaiveDate, missing: i64) -> Option<Price> {
+    let closing = Side::of_net(book.gross(key).net())?.opposite();
+    let mut rows = trades_elsewhere(findings, key, today);
+    rows.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.broker_order_id.cmp(&b.broker_order_id)));
+    // Negative: something was taken over there today, and nobody knows out of which trades.
+    let mut taken_in = book.day(today).corrected(key).saturating_mul(closing.sign());
+    if taken_in < 0 {
+        return None;
+    }
+    let mut left = Vec::new();
+    for row in rows {
+        if row.side != closing || (taken_in > 0 && taken_in < row.filled) {
+            return None;
+        }
+        if taken_in > 0 {
+            taken_in -= row.filled;
+        } else {
+            left.push(row);
+        }
+    }
+    let units: i64 = left.iter().map(|row| row.filled).sum();
+    average(&left).filter(|_| taken_in == 0 && units == missing).and_then(Price::new)
+}
+
 /// What of today's orders that are not ours is in one instrument and product, in words: who closed what we held.
 #[must_use]
 pub fn traces(findings: &Findings, key: &HoldingKey, today: NaiveDate) -> Vec<String> {

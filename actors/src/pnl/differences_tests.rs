@@ -1,7 +1,7 @@
 use chrono::Duration;
 
 use super::*;
-use crate::order::{BookState, InstrumentKey};
+use crate::order::{BookState, Holding, InstrumentKey};
 use crate::persistence::{Kept, KeptChange};
 use crate::pnl::{DayChange, Move};
 use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, broker_shows, order, position, price, sbin, sbin_in, strategy, units};
@@ -118,6 +118,29 @@ fn what_our_strategies_have_taken_in_is_no_difference_a_second_time() {
     let mut findings = broker_shows(&[(mis(), 11)]);
     findings.foreign = vec![foreign("B1", Side::Buy, 7, "801", None), foreign("B2", Side::Buy, 4, "801", Some("robo-7"))];
     assert_eq!(found(&book, &findings), [(7, vec![(Cause::ManualTrade, 7)])]);
+}
+
+#[test]
+fn a_close_by_hand_has_the_price_of_the_trades_that_closed_it_and_no_other() {
+    let told = |book: &Book, rows: Vec<Arc<BookRow>>, missing| {
+        let findings = Findings { foreign: rows, ..broker_shows(&[(mis(), 0)]) };
+        price_of_close(book, &findings, &mis(), trading_date(at(0)), missing).map(|price| price.to_string())
+    };
+    let sold = |id, units, at_price| foreign(id, Side::Sell, units, at_price, None);
+    let book = || book_of([], &[("trend", mis(), 10)]);
+    assert_eq!(told(&book(), vec![sold("B1", 4, "801"), sold("B2", 6, "806")], 10).as_deref(), Some("804"));
+    assert_eq!(told(&book(), vec![sold("B1", 4, "801")], 10), None, "the rest left some other way");
+    assert_eq!(told(&book(), vec![sold("B1", 10, "801"), foreign("B2", Side::Buy, 5, "799", None)], 10), None, "both sides");
+    let unpriced = Arc::new(BookRow { average_price: None, ..(*sold("B1", 10, "801")).clone() });
+    assert_eq!(told(&book(), vec![unpriced], 10), None);
+    // Four left before, and were taken in: what is asked for now is the rest.
+    let mut later = book();
+    let day = trading_date(at(0));
+    let held = Holding { net: 14, ..later.held(&strategy("trend"), &mis()) };
+    let left = DayChange { seq: SEQ + 1, day, strategy: strategy("trend"), key: mis(), before: held, what: Move::Left { units: 4 } };
+    later.begin_day(day, &[left]);
+    assert_eq!(told(&later, vec![sold("B1", 4, "801"), sold("B2", 10, "806")], 10).as_deref(), Some("806"));
+    assert_eq!(told(&later, vec![sold("B1", 14, "801")], 10), None, "one order, and a part of it is taken in");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 //! terms), no (with the reason), or not yet.
 
 use super::exit::{ExitSize, size};
-use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade};
+use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade, wants_quote};
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
-use crate::order::{CommandId, GateVerdict, Intent, OrderRecord, Side, Tag, Terms};
+use crate::order::{CommandId, GateVerdict, Intent, OrderRecord, OrderType, Side, Tag, Terms};
 use crate::plan::{Aim, Plan, Turn, aim, only_reduces, reduction, turn};
 use crate::ports::Session;
 
@@ -116,7 +116,11 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
     }
     match whole_terms(x.order) {
         Some(_) if needs_a_yes(x) => ask(),
-        Some(terms) => match Plan::policy(x.book, x.order.basket_id).map_or(Turn::Go, |policy| turn(policy, x.order, x.book, x.findings)) {
+        // A basket's exits go by themselves, also those that are mocks.
+        Some(terms) => match Plan::policy(x.book, x.order.basket_id)
+            .filter(|_| !is_exit)
+            .map_or(Turn::Go, |policy| turn(policy, x.order, x.book, x.findings))
+        {
             Turn::Go => Judgement::Clear { terms, gates, note: None },
             Turn::Wait(reason) => Judgement::Held { reason },
             Turn::Never(reason) => Judgement::Refuse { tag: Tag::PlanStopped, reason, gates },
@@ -164,11 +168,15 @@ fn ask() -> Judgement {
     Judgement::Ask { reason: "waits for a person's yes (LIVE-APPROVE)".to_owned() }
 }
 
-/// The value of the order is all that is not known.
+/// A fresh quote is all that is missing: the value of the order is not known without one, or its price cannot be judged.
 fn waits_for_a_quote(x: &Inputs<'_>, checked: &[Checked]) -> bool {
-    let mut failed = checked.iter().filter(|checked| !checked.verdict.passed);
-    let is_value = failed.next().is_some_and(|checked| checked.verdict.gate == "risk.max_order_value");
-    !x.order.is_exit() && is_value && failed.next().is_none() && x.unquoted == Unquoted::Ask && lacks_quote(x)
+    let lacks = |checked: &Checked| match checked.verdict.gate.as_str() {
+        "risk.max_order_value" => lacks_quote(x),
+        "risk.price_collar" => wants_quote(x),
+        _ => false,
+    };
+    let mut failed = checked.iter().filter(|checked| !checked.verdict.passed).peekable();
+    !x.order.is_exit() && x.unquoted == Unquoted::Ask && failed.peek().is_some() && failed.all(lacks)
 }
 
 /// Everything was judged before, the basket was shown, and the answer is awaited.
@@ -226,7 +234,10 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
 /// Whether an exit may go without trading against an entry of our own, and the orders that are in its way. It is never
 /// refused for them, and does not wait for their end for ever: a position that must be closed is closed.
 fn way(x: &Inputs<'_>, side: Side) -> (GateVerdict, Vec<CommandId>) {
+    // A stop rests nowhere until it is triggered.
+    let waits = x.order.ask.order_type.is_some_and(OrderType::has_trigger);
     let orders: Vec<CommandId> = self_trade::against(x.order, x.instrument, side, x.book)
+        .filter(|_| !waits)
         .filter(|other| !other.is_exit() && !other.is_in_doubt())
         .map(|other| other.command_id)
         .collect();
@@ -259,5 +270,5 @@ pub(crate) fn whole_terms(order: &OrderRecord) -> Option<Terms> {
 }
 
 #[cfg(test)]
-#[path = "book_tests.rs"]
+#[path = "tests/mod.rs"]
 mod tests;

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
+use super::{Judgement, RiskActor, largest_total};
 use crate::order::{ClientId, CommandId, OrderRecord, OrderType, Price, Quantity, Side, Terms};
 use crate::ports::Modification;
+use crate::supervision::at_hand;
 
 /// What to change in a working order. What is `None` stays as it is.
 #[derive(Debug, Clone)]
@@ -18,6 +22,8 @@ pub struct Change {
     pub price: Option<Price>,
     /// The new trigger price.
     pub trigger_price: Option<Price>,
+    /// The new type. Only a stop becomes a limit, and that only by the engine's own hand.
+    pub order_type: Option<OrderType>,
     /// Who.
     pub who: String,
 }
@@ -66,6 +72,9 @@ pub(super) fn modification(
     if instrument.max_quantity().is_some_and(|max| quantity.value() > max) {
         return Err(format!("{quantity} is above the freeze quantity"));
     }
+    // One that is being changed into a limit is one, whatever the book shows still.
+    let becomes = change.order_type.or(pending.map(|terms| terms.order_type).filter(|kind| *kind == OrderType::Limit));
+    let order_type = becomes.filter(|kind| *kind == OrderType::Limit).unwrap_or(order_type);
     if (change.price.is_some() && !order_type.has_price()) || (change.trigger_price.is_some() && !order_type.has_trigger()) {
         return Err(format!("a {order_type} order has no such price"));
     }
@@ -73,7 +82,7 @@ pub(super) fn modification(
         return Err(format!("the price is no multiple of the tick {}", instrument.tick));
     }
     // Its limit was made from the old trigger: it goes as it came, and is priced off the trigger that it will have.
-    let is_priced_anew = ask.order_type == Some(OrderType::StopMarket) && change.price.is_none();
+    let is_priced_anew = ask.order_type == Some(OrderType::StopMarket) && change.price.is_none() && becomes.is_none();
     let order_type = if is_priced_anew { OrderType::StopMarket } else { order_type };
     let terms = Terms {
         side,
@@ -82,7 +91,10 @@ pub(super) fn modification(
         order_type,
         validity: ask.validity,
         price: change.price.or(pending.map_or(ask.price, |terms| terms.price)).filter(|_| !is_priced_anew),
-        trigger_price: change.trigger_price.or(pending.map_or(ask.trigger_price, |terms| terms.trigger_price)),
+        trigger_price: change
+            .trigger_price
+            .or(pending.map_or(ask.trigger_price, |terms| terms.trigger_price))
+            .filter(|_| order_type.has_trigger()),
     };
     if let Some(reason) = crossed(&terms) {
         return Err(reason);
@@ -98,6 +110,60 @@ fn crossed(terms: &Terms) -> Option<String> {
         Side::Sell => trigger < price,
     };
     is_crossed.then(|| format!("the trigger {trigger} is on the wrong side of the limit {price} for a {}; change both", terms.side))
+}
+
+impl RiskActor {
+    /// A change is judged as the order would be with its new terms; what an exit may close bounds its new quantity.
+    pub(super) fn assess_change(&mut self, change: &Change, now: DateTime<Utc>) -> Result<Modification, String> {
+        at_hand(&self.desk.client_id, change.command_id);
+        let record = self.line.view.read(&self.desk.client_id, |book| book.order(change.command_id).cloned()).flatten();
+        let Some(record) = record else { return Err("there is no such open order".to_owned()) };
+        let instrument = record.instrument().and_then(|key| self.line.instruments.find(&key));
+        let modification = modification(&record, instrument, change, self.desk.broker.capabilities().can_modify)?;
+        if let Some(reason) = crate::broker::worn_out(&record, self.desk.broker.capabilities().max_modifications) {
+            return Err(reason);
+        }
+        let grows = modification.terms.quantity.value() > record.quantity();
+        if record.is_exit() && grows && !record.is_resting_stop() {
+            return Err("an exit can be made smaller, not larger; send another exit for more".to_owned());
+        }
+        if record.is_exit()
+            && grows
+            && let Some(reason) = self.crowds(&record, &modification.terms)
+        {
+            return Err(reason);
+        }
+        let mut would_be = (*record).clone();
+        would_be.ask.quantity = Some(modification.terms.quantity);
+        would_be.ask.price = modification.terms.price;
+        would_be.ask.trigger_price = modification.terms.trigger_price;
+        // The wish is made now: its own age counts, not that of the signal that placed the order.
+        would_be.signal_time = now;
+        if record.is_exit() {
+            return match self.desk.latch.forbids(&record.ask.strategy, true) {
+                Some(reason) => Err(reason),
+                None => Ok(modification),
+            };
+        }
+        match self.judge_one(&would_be, now, None) {
+            // A change is made by a person: that is the yes.
+            Judgement::Clear { .. } | Judgement::Ask { .. } => Ok(modification),
+            Judgement::Refuse { reason, .. }
+            | Judgement::Wait { reason }
+            | Judgement::Held { reason }
+            | Judgement::MakeWay { reason, .. } => Err(reason),
+            Judgement::Step(_) | Judgement::End { .. } => Err("it is not settled yet what will be sent for it".to_owned()),
+            Judgement::Quote => Err("there is no fresh quote to judge its value by; ask again".to_owned()),
+        }
+    }
+
+    /// Why an exit may not be made so large, if so (INV-6).
+    fn crowds(&self, record: &OrderRecord, terms: &Terms) -> Option<String> {
+        let findings = self.desk.findings.read();
+        let most = self.line.view.read(&self.desk.client_id, |book| largest_total(record, book, &findings)).unwrap_or(0);
+        let asked = terms.quantity.value();
+        (asked > most).then(|| format!("it may be for {most} at the most, not {asked}: what is held, less what other exits claim"))
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +191,7 @@ mod tests {
             quantity: None,
             price: limit.map(price),
             trigger_price: trigger.map(price),
+            order_type: None,
             who: "a test".to_owned(),
         };
         modification(record, Some(Arc::new(share())), &change, true).map(|change| change.terms)
@@ -136,6 +203,28 @@ mod tests {
         assert_eq!((terms.order_type, terms.trigger_price, terms.price), (OrderType::StopMarket, Some(price("700")), None));
         let terms = changed(&stop(OrderType::StopMarket), Some("700"), Some("690")).unwrap();
         assert_eq!((terms.order_type, terms.price), (OrderType::StopLimit, Some(price("690"))), "a limit that was asked for stays");
+    }
+
+    #[test]
+    fn a_stop_becomes_a_limit_without_a_trigger_and_stays_one_while_the_book_shows_the_stop() {
+        let record = stop(OrderType::StopLimit);
+        let to_limit = |record: &Arc<OrderRecord>, order_type, limit: &str| {
+            let change = Change {
+                client_id: record.client_id.clone(),
+                command_id: record.command_id,
+                quantity: None,
+                price: Some(price(limit)),
+                trigger_price: None,
+                order_type,
+                who: "a test".to_owned(),
+            };
+            modification(record, Some(Arc::new(share())), &change, true).map(|change| change.terms).unwrap()
+        };
+        let terms = to_limit(&record, Some(OrderType::Limit), "795");
+        assert_eq!((terms.order_type, terms.price, terms.trigger_price), (OrderType::Limit, Some(price("795")), None));
+        let pending = Arc::new(OrderRecord { pending: Some(terms), ..(*record).clone() });
+        let next = to_limit(&pending, None, "793");
+        assert_eq!((next.order_type, next.price, next.trigger_price), (OrderType::Limit, Some(price("793")), None));
     }
 
     #[test]

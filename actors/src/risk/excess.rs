@@ -35,7 +35,7 @@ pub(super) fn excesses(book: &Book, limits: &Limits, lot: &dyn Fn(&InstrumentKey
     });
     let mut found = Vec::new();
     for (key, held, is_long) in over {
-        if book.open_in(key).any(|order| order.is_exit() && !order.is_test()) {
+        if book.open_in(key).any(|order| order.is_exit() && !order.is_test() && !order.is_resting_stop()) {
             continue;
         }
         let mine = book.holdings().filter(|(_, holding, net)| {

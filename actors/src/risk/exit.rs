@@ -65,6 +65,12 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     if own_room <= 0 && closed > 0 {
         return ExitSize::Wait(format!("what exits of {strategy} filled in {key} is not settled yet"));
     }
+    // A stop that rests at the broker is made smaller, or is proven dead, before anything else closes what it claims.
+    let makes_way = if order.source == Source::Stop { 0 } else { book.makes_way(order, strategy, &key) };
+    let wanted = order.ask.quantity.map_or(i64::MAX, Quantity::value).min(own_room.max(0).saturating_add(makes_way));
+    if makes_way > 0 && own_room < wanted {
+        return ExitSize::Wait(format!("the stop of {strategy} in {key} that rests at the broker makes way first"));
+    }
     if own_room <= 0 {
         return ExitSize::Refuse(
             Tag::DuplicateOrderBlocked,
@@ -129,6 +135,23 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     };
     let measure = format!("{strategy} holds {}, open exits claim {own_claims}, {shown}", held.net);
     ExitSize::Close { side, product: key.product, quantity, note, measure }
+}
+
+/// The largest total that a working exit may be changed to: what it has filled, and what it may still close while every other
+/// exit of the position, registered or sent, is counted. Nothing more than it is for already while the broker's positions are
+/// older than our last fill there.
+#[must_use]
+pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i64 {
+    let now = order.filled_quantity.saturating_add(order.unfilled());
+    let Some((key, positions)) = order.holding().zip(findings.positions.as_ref()) else { return now };
+    let held = book.held(&order.ask.strategy, &key).net;
+    let is_closing = Side::of_net(held).map(Side::opposite) == order.ask.side;
+    let Some(at_broker) = findings.net(&key).filter(|_| is_closing && positions.began_seq >= book.last_fill_seq(&key)) else { return now };
+    // Every other exit stands before it, also one that was registered later.
+    let last = OrderRecord { number: u64::MAX, ..order.clone() };
+    let own = held.abs().saturating_sub(book.exiting(&last, Some(&order.ask.strategy), &key));
+    let all = at_broker.saturating_mul(held.signum()).saturating_sub(book.exiting(&last, None, &key));
+    order.filled_quantity.saturating_add(own.min(all).max(0))
 }
 
 /// The position that the exit is for.

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::de::DeserializeOwned;
 
 use super::day::RiskDay;
 use super::halt::Halt;
 use super::limits::Override;
-use super::result::{DayResult, broker_pnl};
+use super::margin::{Needs, Since};
+use super::projected::{Projected, Scene};
+use super::result::{DayResult, Figure, broker_pnl, own_pnl};
 use crate::order::{Amount, Strategy, trading_date};
 use crate::persistence::{Book, Kept, Slot, Topic};
+use crate::ports::Quotes;
 use crate::settings::Limits;
 use crate::watcher::Findings;
 
@@ -31,7 +34,17 @@ pub struct Known {
     today: Option<RiskDay>,
     /// The broker's result, and the read that it is of.
     broker: Option<(DateTime<Utc>, Amount)>,
+    /// The result by our fills, when it was worked out, and the day and its newest change that it is of.
+    fills: Option<(DateTime<Utc>, (NaiveDate, u64), Figure)>,
+    /// What was entered since the broker told the account's money.
+    since: Since,
 }
+
+/// What our fills are worth is worked out anew at most so often while nothing is traded: prices move with every tick, and a
+/// burst of orders must not walk over everything that is held each time.
+const MARKED_EVERY: Duration = Duration::milliseconds(250);
+/// With more lines than these a fill does not make it be worked out at once either.
+const FEW_LINES: usize = 500;
 
 /// Reads a state; one of a shape that this version does not know is said, and counts as none.
 fn read<T: DeserializeOwned>(slot: &Slot, kept: &Kept) -> Option<T> {
@@ -115,8 +128,8 @@ impl Known {
         self.halts.get(strategy.as_str()).map(|(_, halt)| halt)
     }
 
-    /// The day's result.
-    pub fn result(&mut self, book: &Book, findings: &Findings, now: DateTime<Utc>) -> DayResult {
+    /// The day's result, by both books.
+    pub fn result(&mut self, book: &Book, findings: &Findings, quotes: &dyn Quotes, now: DateTime<Utc>) -> DayResult {
         let broker = findings.positions.as_ref().map(|positions| match self.broker {
             Some((at, pnl)) if at == positions.at => pnl,
             _ => {
@@ -125,6 +138,26 @@ impl Known {
                 pnl
             }
         });
-        DayResult::of(broker, book, now)
+        DayResult::of(broker, self.by_fills(book, quotes, now), book, now)
+    }
+
+    /// What an order takes of the money at the broker, and what those take that came before it since the broker told.
+    pub fn needs(&mut self, scene: &Scene<'_>, projected: &Projected, limits: &Limits) -> Needs {
+        self.since.needs(scene, projected.adds, limits)
+    }
+
+    fn by_fills(&mut self, book: &Book, quotes: &dyn Quotes, now: DateTime<Utc>) -> Figure {
+        let day = book.day(trading_date(now));
+        let of = (day.date(), day.changed());
+        let is_fresh = |at: DateTime<Utc>| (Duration::zero()..MARKED_EVERY).contains(&now.signed_duration_since(at));
+        let is_same = |known: (NaiveDate, u64)| known == of || (known.0 == of.0 && day.count() > FEW_LINES);
+        match &self.fills {
+            Some((at, known, figure)) if is_same(*known) && is_fresh(*at) => figure.clone(),
+            _ => {
+                let figure = own_pnl(&day, quotes);
+                self.fills = Some((now, of, figure.clone()));
+                figure
+            }
+        }
     }
 }

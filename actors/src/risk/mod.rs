@@ -4,6 +4,7 @@
 //! positions include our last fill, a market entry until a quote was asked for where the broker takes no market orders, everything while the desk recovers. *Invariant:* an exit is never refused for a limit.
 
 mod act;
+mod assess;
 mod book;
 mod change;
 mod day;
@@ -12,6 +13,7 @@ mod exit;
 mod halt;
 mod known;
 mod limits;
+mod margin;
 mod projected;
 mod quotes;
 mod result;
@@ -25,26 +27,28 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
+pub use assess::RiskCleared;
+pub(crate) use assess::refusal;
 pub(crate) use book::whole_terms;
 pub use book::{Judgement, judge, verdicts};
 pub use change::{Change, ChangeAnswer};
 pub use day::{Happening, Hit, RiskDay};
-pub use exit::{ExitSize, size};
+pub use exit::{ExitSize, largest_total, size};
 pub use halt::{Halt, Rearmed};
 pub use known::{Known, day_slot};
 pub use limits::{DayLimits, LimitName, Override};
+pub use margin::{Basis, Needs};
 pub use projected::{Projected, Scene, project};
 pub use quotes::QuoteCame;
-pub use result::{DayResult, broker_pnl};
+pub use result::{DayResult, Figure, broker_pnl, own_pnl};
 pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
 
 use crate::arming::{ArmMode, Mode};
-use crate::guard::{Admit, AdmitChange};
+use crate::guard::AdmitChange;
 use crate::line::{Desk, Line};
-use crate::order::{BrokerOrderId, ClientId, CommandId, GateVerdict, HoldingKey, InstrumentKey, OrderFact, OrderRecord, Side, Tag, Terms};
-use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
-use crate::plan::{Aim, Plan, Shot};
-use crate::supervision::{Shell, at_hand, guarded};
+use crate::order::{BrokerOrderId, ClientId, GateVerdict, HoldingKey, InstrumentKey, OrderRecord, Side, Tag};
+use crate::persistence::{Level, Registered};
+use crate::supervision::{Shell, guarded};
 
 /// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
 #[derive(Debug, Message)]
@@ -68,50 +72,6 @@ pub struct AssessChange {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct LookAgain;
-
-/// An order that risk has cleared, with the terms that it settled. Made here and nowhere else.
-#[derive(Debug)]
-#[must_use = "a dropped token makes its order an orphan"]
-pub struct RiskCleared {
-    registered: Registered,
-    terms: Terms,
-    gates: Vec<GateVerdict>,
-    note: Option<String>,
-}
-
-impl RiskCleared {
-    /// The committed row.
-    #[must_use]
-    pub fn record(&self) -> &Arc<OrderRecord> {
-        self.registered.record()
-    }
-
-    /// The settled order.
-    #[must_use]
-    pub fn terms(&self) -> &Terms {
-        &self.terms
-    }
-
-    /// What risk said, rule by rule.
-    #[must_use]
-    pub fn gates(&self) -> &[GateVerdict] {
-        &self.gates
-    }
-
-    /// What a person should hear of it.
-    #[must_use]
-    pub fn note(&self) -> Option<&str> {
-        self.note.as_deref()
-    }
-
-    pub(crate) fn into_registered(self) -> (Registered, Vec<GateVerdict>) {
-        (self.registered, self.gates)
-    }
-
-    pub(crate) fn decided(&mut self) {
-        self.registered.decided();
-    }
-}
 
 /// The day's result and the positions are held against their limits at least so often, also when no order moves.
 const DAY_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
@@ -208,7 +168,7 @@ impl RiskActor {
         line.view.read(&desk.client_id, |book| {
             known.follow(book, settings, now);
             let limits = known.limits(settings, now);
-            let result = known.result(book, &findings, now);
+            let result = known.result(book, &findings, &*line.quotes, now);
             let scene = Scene {
                 order,
                 instrument,
@@ -220,6 +180,7 @@ impl RiskActor {
                 unknown_value: limits.max_order_value,
                 now,
             };
+            let projected = project(&scene);
             let inputs = Inputs {
                 order,
                 instrument,
@@ -230,8 +191,9 @@ impl RiskActor {
                 account: &desk.settings,
                 limits: &limits,
                 day: &known.day(settings, now),
-                result,
-                projected: &project(&scene),
+                result: &result,
+                projected: &projected,
+                needs: known.needs(&scene, &projected, &limits),
                 halt: known.halt(&order.ask.strategy),
                 settings: &line.settings,
                 latched: latched.as_deref(),
@@ -249,160 +211,6 @@ impl RiskActor {
         })
     }
 
-    fn has_ended(&self, command_id: CommandId) -> bool {
-        let ended = |book: &Book| book.order(command_id).is_some_and(|order| order.status.is_terminal());
-        self.line.view.read(&self.desk.client_id, ended).unwrap_or(false)
-    }
-
-    /// The row as it stands: what it is for may have been settled since its token was made.
-    fn renewed(&self, mut registered: Registered) -> Registered {
-        let command_id = registered.record().command_id;
-        if let Some(newest) = self.line.view.read(&self.desk.client_id, |book| book.order(command_id).cloned()).flatten() {
-            registered.renew(&newest);
-        }
-        registered
-    }
-
-    fn aimed(&self, order: &OrderRecord, shot: Shot) -> Unit {
-        let Shot { intent, side, quantity, product, reason } = shot;
-        let fact = OrderFact::Aimed { intent, side, quantity, product, reason };
-        self.fact(order.command_id, fact)
-    }
-
-    fn fact(&self, command_id: CommandId, fact: OrderFact) -> Unit {
-        Unit::Order(OrderUnit { client_id: self.desk.client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) })
-    }
-
-    /// What comes before an order can be aimed. Each look asks for it again until it is so; the second time changes nothing.
-    fn take_step(&self, order: &OrderRecord, step: Aim) {
-        match step {
-            Aim::Clear(orders, why) => {
-                for command_id in orders {
-                    let reason = format!("{why}; order {} wants another position", order.command_id);
-                    self.line.post_unit(self.fact(command_id, OrderFact::CancelWanted { tag: Tag::Superseded, reason }));
-                }
-            }
-            Aim::Reverse(reverse, reason) => {
-                let slot = Plan::slot_of(order.command_id);
-                let unit = Plan::Reverse(reverse).begin(&self.desk.client_id, slot, order.command_id, Self::NAME, reason);
-                unit.into_iter().for_each(|keep| self.line.post_unit(Unit::Keep(keep)));
-            }
-            Aim::Go(_) | Aim::End(..) | Aim::Wait(_) => {}
-        }
-    }
-
-    /// Judges a basket: its entries stand and fall together, its exits go on by themselves.
-    /// `missing`: the quote that was asked for just now, should it be wanting.
-    fn assess(&mut self, group: Vec<Registered>, now: DateTime<Utc>, since: DateTime<Utc>, was_paged: bool, missing: Option<&QuoteCame>) {
-        let mut judged: Vec<(Registered, Judgement)> = Vec::with_capacity(group.len());
-        for registered in group {
-            at_hand(&self.desk.client_id, registered.record().command_id);
-            // A cancel may have overtaken an order that waits: it has ended, and nothing waits for it any more.
-            if self.has_ended(registered.record().command_id) {
-                registered.into_ticket().finish_ended();
-                continue;
-            }
-            let registered = self.renewed(registered);
-            let judgement = self.judge_one(registered.record(), now, missing);
-            judged.push((registered, judgement));
-        }
-        self.make_way(&judged);
-        self.halt_who_storms(&judged, now);
-        let stands_alone = judged.first().is_some_and(|(registered, _)| self.line.stands_alone(registered.record()));
-        let sibling = judged.iter().find_map(|(registered, judgement)| match judgement {
-            Judgement::Refuse { tag, reason, .. } if !registered.record().is_exit() && !stands_alone => Some((
-                registered.record().command_id,
-                *tag,
-                format!("leg {} of this basket was refused: {reason}", registered.record().leg + 1),
-            )),
-            _ => None,
-        });
-        let entries_wait = judged.iter().any(|(registered, judgement)| {
-            !registered.record().is_exit()
-                && !stands_alone
-                && matches!(judgement, Judgement::Wait { .. } | Judgement::Step(_) | Judgement::Quote | Judgement::Ask { .. })
-        });
-        if sibling.is_none() {
-            self.ask_for_a_yes(&judged, now);
-            self.ask_for_quotes(&judged);
-        }
-        let (mut cleared, mut waiting, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        for (mut registered, judgement) in judged {
-            let is_entry = !registered.record().is_exit();
-            match (judgement, &sibling) {
-                (Judgement::Refuse { tag, reason, gates }, _) => refused.push(refusal(registered, tag, reason, gates)),
-                (Judgement::Clear { gates, .. }, Some((_, tag, reason))) if is_entry => {
-                    refused.push(refusal(registered, *tag, reason.clone(), gates))
-                }
-                (Judgement::End { tag, reason }, _) => refused.push(refusal(registered, tag, reason, Vec::new())),
-                (
-                    Judgement::Wait { .. } | Judgement::Held { .. } | Judgement::Step(_) | Judgement::Quote | Judgement::Ask { .. },
-                    Some((_, tag, reason)),
-                ) if is_entry => refused.push(refusal(registered, *tag, reason.clone(), Vec::new())),
-                // What it becomes is on disk within a moment, and then it is judged: its caller goes on waiting for that.
-                (Judgement::Step(Aim::Go(shot)), _) => {
-                    self.line.post_unit(self.aimed(registered.record(), shot));
-                    waiting.push(registered);
-                }
-                (Judgement::Step(step), _) => {
-                    self.take_step(registered.record(), step);
-                    registered.decided();
-                    waiting.push(registered);
-                }
-                (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
-                (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
-                // Its caller goes on waiting: a quote comes within a moment, or does not.
-                (Judgement::Quote, _) => waiting.push(registered),
-                (
-                    Judgement::Wait { reason } | Judgement::Held { reason } | Judgement::MakeWay { reason, .. } | Judgement::Ask { reason },
-                    _,
-                ) => {
-                    // The caller hears that it is on disk and waits; said once, not at every look.
-                    if since == now {
-                        let command_id = registered.record().command_id;
-                        tracing::info!(event = "order_waits", client_id = %self.desk.client_id, %command_id, "{reason}");
-                    }
-                    registered.decided();
-                    waiting.push(registered);
-                }
-            }
-        }
-        if !refused.is_empty() {
-            self.line.post(refused);
-        }
-        if !cleared.is_empty() {
-            self.line.tell_guard(&self.desk.client_id, Admit { group: cleared });
-        }
-        if let Some(first) = waiting.first() {
-            let number = first.record().number;
-            self.waiting.groups.insert(number, (waiting, since, was_paged));
-        }
-    }
-
-    /// A basket whose every entry could go, but for a person's yes, is put before a person: durably, and once.
-    fn ask_for_a_yes(&self, judged: &[(Registered, Judgement)], now: DateTime<Utc>) {
-        let mut entries = judged.iter().filter(|(registered, _)| !registered.record().is_exit()).peekable();
-        let Some((first, _)) = entries.peek() else { return };
-        let record = Arc::clone(first.record());
-        // A leg that waits for something else keeps the whole basket from being shown: it may yet be refused.
-        let are_all_judged =
-            entries.all(|(_, judgement)| !matches!(judgement, Judgement::Wait { .. } | Judgement::Step(_) | Judgement::Quote));
-        let is_asked = judged.iter().any(|(_, judgement)| matches!(judgement, Judgement::Ask { .. }));
-        let was_asked =
-            self.line.view.read(&self.desk.client_id, |book| book.control().approvals.contains_key(&record.basket_id)).unwrap_or(true);
-        if !are_all_judged || !is_asked || was_asked {
-            return;
-        }
-        let limit = chrono::Duration::from_std(self.desk.settings.arming.approval_limit).unwrap_or(chrono::Duration::MAX);
-        let until = now.checked_add_signed(limit).unwrap_or(DateTime::<Utc>::MAX_UTC);
-        self.line.post_unit(Unit::Control {
-            client_id: self.desk.client_id.clone(),
-            change: ControlChange::AskApproval { basket: record.basket_id, until },
-            who: Arc::from(Self::NAME),
-            reason: Arc::from(format!("{} {} waits for a yes", record.ask.strategy, record.ask.symbol)),
-        });
-    }
-
     /// Said once: an account that was armed, and is not any more, without a person having disarmed it.
     fn watch_the_arming(&mut self, now: DateTime<Utc>) {
         let standing = self.desk.standing(now);
@@ -411,44 +219,6 @@ impl RiskActor {
         if std::mem::replace(&mut self.was_armed, is_armed) && !is_armed && was_asked_for {
             let text = format!("entries are refused from now on: {}; exits go on", standing.why);
             self.line.alarm(Some(&self.desk.client_id), "ALARM_DISARMED", Level::Warn, None, text);
-        }
-    }
-
-    /// A change is judged as the order would be with its new terms; what an exit may close bounds its new quantity.
-    fn assess_change(&mut self, change: &Change, now: DateTime<Utc>) -> Result<crate::ports::Modification, String> {
-        at_hand(&self.desk.client_id, change.command_id);
-        let record = self.line.view.read(&self.desk.client_id, |book| book.order(change.command_id).cloned()).flatten();
-        let Some(record) = record else { return Err("there is no such open order".to_owned()) };
-        let instrument = record.instrument().and_then(|key| self.line.instruments.find(&key));
-        let modification = change::modification(&record, instrument, change, self.desk.broker.capabilities().can_modify)?;
-        if let Some(reason) = crate::broker::worn_out(&record, self.desk.broker.capabilities().max_modifications) {
-            return Err(reason);
-        }
-        let grows = modification.terms.quantity.value() > record.quantity();
-        if record.is_exit() && grows {
-            return Err("an exit can be made smaller, not larger; send another exit for more".to_owned());
-        }
-        let mut would_be = (*record).clone();
-        would_be.ask.quantity = Some(modification.terms.quantity);
-        would_be.ask.price = modification.terms.price;
-        would_be.ask.trigger_price = modification.terms.trigger_price;
-        // The wish is made now: its own age counts, not that of the signal that placed the order.
-        would_be.signal_time = now;
-        if record.is_exit() {
-            return match self.desk.latch.forbids(&record.ask.strategy, true) {
-                Some(reason) => Err(reason),
-                None => Ok(modification),
-            };
-        }
-        match self.judge_one(&would_be, now, None) {
-            // A change is made by a person: that is the yes.
-            Judgement::Clear { .. } | Judgement::Ask { .. } => Ok(modification),
-            Judgement::Refuse { reason, .. }
-            | Judgement::Wait { reason }
-            | Judgement::Held { reason }
-            | Judgement::MakeWay { reason, .. } => Err(reason),
-            Judgement::Step(_) | Judgement::End { .. } => Err("it is not settled yet what will be sent for it".to_owned()),
-            Judgement::Quote => Err("there is no fresh quote to judge its value by; ask again".to_owned()),
         }
     }
 
@@ -478,16 +248,6 @@ impl RiskActor {
             );
             self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_WAITS", Level::Page, Some(record.command_id), text);
         }
-    }
-}
-
-/// A refusal on its way to the disk; its commit ends the ticket.
-pub(crate) fn refusal(registered: Registered, tag: Tag, reason: String, gates: Vec<GateVerdict>) -> Posted {
-    let (client_id, command_id) = (registered.record().client_id.clone(), registered.record().command_id);
-    let who = Arc::from(crate::supervision::current_actor());
-    Posted {
-        unit: Unit::Order(OrderUnit { client_id, command_id, fact: OrderFact::Refused { tag, reason, gates }, who }),
-        cargo: Cargo::Ticket(registered.into_ticket()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::day::{Happening, RiskDay};
-use super::{Halt, RiskActor, day_slot};
+use super::{DayResult, Halt, RiskActor, day_slot};
 use crate::line::Phase;
 use crate::order::trading_date;
 use crate::persistence::{Cargo, ControlChange, Keep, KillLevel, Level, Posted, Slot, Topic, Unit};
@@ -40,7 +40,7 @@ impl RiskActor {
         let seen = self.line.view.read(&self.desk.client_id, |book| {
             known.follow(book, settings, now);
             let traded = book.traded_on() == Some(trading_date(now));
-            (known.result(book, &findings, now), traded, book.control().day.clone())
+            (known.result(book, &findings, &*self.line.quotes, now), traded, book.control().day.clone())
         });
         let is_short = findings.falls_short();
         drop(findings);
@@ -51,7 +51,7 @@ impl RiskActor {
         day.fell_short |= is_short;
         let happened = result.pnl().filter(|_| result.is_of_today).map_or_else(Vec::new, |pnl| day.see(pnl, &limits, now));
         let mut units = Vec::new();
-        units.extend(self.day_unit(&day, &happened, &limits, result.source()));
+        units.extend(self.day_unit(&day, &happened, &limits, &result));
         units.extend(self.halt_units(&day, &limits, halted.as_ref()));
         units.extend(self.over_units(now));
         if !units.is_empty() {
@@ -62,7 +62,7 @@ impl RiskActor {
     }
 
     /// The day's row, if the day is another than the one that is kept.
-    fn day_unit(&self, day: &RiskDay, happened: &[Happening], limits: &Limits, source: &str) -> Option<Unit> {
+    fn day_unit(&self, day: &RiskDay, happened: &[Happening], limits: &Limits, result: &DayResult) -> Option<Unit> {
         let (seq, kept) = self.known.kept_day();
         if kept == Some(day) {
             return None;
@@ -71,8 +71,8 @@ impl RiskActor {
         let floor = day.floor(limits.daily_loss);
         let reason = match (&day.hit, event) {
             (Some(hit), "ALARM_RISK_BREACH") => format!(
-                "the day stands at {} rupees by {source}, its floor is {}: entries stop, working ones are cancelled, positions are squared off, until the next trading day",
-                hit.pnl, hit.floor
+                "the day stands at {result}, its floor is {}: entries stop, working ones are cancelled, positions are squared off, until the next trading day",
+                hit.floor
             ),
             _ => format!("trading day {}: it is over at {floor} rupees, {} days of loss in a row before it", day.date, day.loss_days),
         };

@@ -225,6 +225,7 @@ fn reach(leg: &mut LegDraft, position: Decimal, route: &Route, instrument: &Inst
 fn protect(leg: &mut LegDraft, route: &Route) {
     leg.stop_loss.clone_from(&route.stop_loss);
     leg.target.clone_from(&route.target);
+    leg.stop_at = route.stop_at.map(|word| word.to_string());
     if let Some((kind, value)) = route.trailing.as_deref().and_then(trailing) {
         (leg.trailing_type, leg.trailing_value) = (Some(kind.to_string()), Some(value));
     }

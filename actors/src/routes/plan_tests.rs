@@ -58,6 +58,7 @@ pub(crate) fn route(direction: Direction) -> Route {
         stop_loss: None,
         target: None,
         trailing: None,
+        stop_at: None,
         approval: false,
         max_orders: MAX_ORDERS,
         on_gap: OnGap::Tell,
@@ -204,11 +205,13 @@ fn stops_go_with_what_opens() {
         stop_loss: Some("1.5%".into()),
         target: Some("30 points".into()),
         trailing: Some("5 points".into()),
+        stop_at: Some(crate::order::StopAt::Broker),
         ..route(Direction::Long)
     };
     let entry = legs(&says(Side::Buy, "5"), &safe, 0);
     assert_eq!((entry.stop_loss.as_deref(), entry.target.as_deref()), (Some("1.5%"), Some("30 points")));
     assert_eq!((entry.trailing_type.as_deref(), entry.trailing_value.as_deref()), (Some("POINTS"), Some("5")));
+    assert_eq!(entry.stop_at.as_deref(), Some("broker"));
     assert!(legs(&says(Side::Sell, "5"), &safe, 5).stop_loss.is_none() && legs(&stands(0), &safe, 5).stop_loss.is_none());
 }
 

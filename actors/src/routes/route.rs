@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::reading::Reading;
 use super::sequence::OnGap;
 use super::size::{QtyUnit, Size};
-use crate::order::{OrderType, Product, Routed, Side, Strategy, TrailingType, clean, money};
+use crate::order::{OrderType, Product, Routed, Side, StopAt, Strategy, TrailingType, clean, money};
 
 /// Orders that one alert of a list may make, unless the route says otherwise.
 pub const MAX_ORDERS: u32 = 10;
@@ -117,6 +117,9 @@ pub struct Route {
     /// How its stop trails: `12 points` or `1.5%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trailing: Option<String>,
+    /// Where its stop lives; absent: where the account's settings say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<StopAt>,
     /// Whether each entry waits for a person's yes.
     #[serde(default)]
     pub approval: bool,
@@ -185,8 +188,8 @@ impl Route {
         if self.trailing.as_deref().is_some_and(|text| trailing(text).is_none()) {
             wrong("trailing", "must be a distance above 0: 12 points, or 1.5%");
         }
-        if self.stop_loss.is_none() && (self.target.is_some() || self.trailing.is_some()) {
-            wrong("stop_loss", "is missing: a target and a trailing stop need one");
+        if self.stop_loss.is_none() && (self.target.is_some() || self.trailing.is_some() || self.stop_at.is_some()) {
+            wrong("stop_loss", "is missing: a target, a trailing stop and stop_at need one");
         }
         if self.action.is_some() && self.direction == Direction::Both {
             wrong("action", "says nothing where the direction is both: say long or short");

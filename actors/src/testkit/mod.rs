@@ -4,8 +4,10 @@
 #[cfg(test)]
 pub(crate) mod builders;
 mod order;
+mod rebuilt;
 
 pub use self::order::order;
+pub use self::rebuilt::book_of_journal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

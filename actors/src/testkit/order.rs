@@ -57,6 +57,7 @@ pub fn order(number: u64) -> OrderRecord {
         traded_value: Amount::ZERO,
         cancel_wanted: None,
         modifications: 0,
+        reach: None,
         high_water: None,
         pending: None,
         signal_time: morning(),

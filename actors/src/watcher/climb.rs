@@ -27,24 +27,39 @@ pub fn ladder_slot(order: CommandId) -> Slot {
     Slot::new(Topic::Ladder, Arc::from(order.to_string()))
 }
 
-/// Whether an exit works at the broker as a limit that a step could change.
-fn rests(order: &OrderRecord) -> bool {
+/// A change that the book does not show after this is overtaken by the next step: each states all terms.
+const OVERTAKEN: Duration = Duration::seconds(5);
+
+/// Whether an exit works at the broker as a limit that a step could change, or as a stop that one could make a limit.
+fn rests(order: &OrderRecord, now: DateTime<Utc>) -> bool {
+    let is_settled = order.pending.is_none() || now.signed_duration_since(order.updated_at) >= OVERTAKEN;
     order.is_exit()
         && !order.is_test()
         && order.status.is_at_broker()
         && order.broker_order_id.is_some()
         && !order.is_in_doubt()
         && order.cancel_wanted.is_none()
-        && order.pending.is_none()
+        && is_settled
         && order.unfilled() > 0
-        && order.working_type() == Some(OrderType::Limit)
+        && (order.working_type() == Some(OrderType::Limit) || order.source == Source::Stop)
+}
+
+/// A stop that the market has reached becomes no less willing than it was, and its limit changes: so the book shows it.
+fn beyond_its_own(order: &OrderRecord, price: Price, instrument: &Instrument) -> Price {
+    let (Some(side), Some(own)) = (order.ask.side, order.ask.price) else { return price };
+    let tick = instrument.tick.value();
+    let (is_beyond, further) = match side {
+        Side::Buy => (price > own, own.value().checked_add(tick)),
+        Side::Sell => (price < own, own.value().checked_sub(tick)),
+    };
+    if is_beyond { price } else { further.and_then(Price::new).unwrap_or(own) }
 }
 
 impl WatcherActor {
     /// One look at every exit that rests and must not.
     pub(super) fn climb(&mut self, now: DateTime<Utc>) {
         let Some((resting, ladders)) = self.line.view.read(&self.desk.client_id, |book| {
-            let resting = book.open_orders().filter(|order| rests(order) && self.is_urgent(order, book)).cloned().collect::<Vec<_>>();
+            let resting = book.open_orders().filter(|order| rests(order, now) && self.is_urgent(order, book)).cloned().collect::<Vec<_>>();
             let ladders = book.kept_of(Topic::Ladder).filter_map(|(slot, kept)| {
                 let order = slot.key.parse().ok().and_then(|id: CommandId| book.order(id).cloned());
                 Some((slot.clone(), order, kept.read::<Ladder>().ok()?))
@@ -67,10 +82,12 @@ impl WatcherActor {
 
     /// Whether the exit must be flat soon: the engine's own, but for a target at its limit, and what came as a market order.
     fn is_urgent(&self, order: &OrderRecord, book: &Book) -> bool {
-        if self.core.rules.firing(order).is_some_and(|rule| rule.fired.is_some_and(|fired| fired.cause == Cause::Target)) {
-            return book.control().level_for(&order.ask.strategy) >= KillLevel::SquareOff;
+        match self.core.rules.firing(order).and_then(|rule| rule.fired) {
+            Some(fired) if fired.cause == Cause::Target => book.control().level_for(&order.ask.strategy) >= KillLevel::SquareOff,
+            Some(_) => true,
+            // A stop that rests waits for its trigger.
+            None => order.source == Source::System || (order.is_protected_market() && order.source != Source::Stop),
         }
-        order.source == Source::System || order.is_protected_market()
     }
 
     /// The steps of all legs together stay within half of a minute's calls.
@@ -94,9 +111,19 @@ impl WatcherActor {
         let quote = newest.filter(|quote| now.signed_duration_since(quote.at) <= max_age);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind).clone();
         let ladder = known.unwrap_or_else(|| self.begin(order, limit, quote.as_ref(), now));
-        let climb = Climb { side, limit: Some(limit), instrument: &instrument, quote: quote.as_ref(), pace };
+        let is_stop = order.is_resting_stop();
+        let is_reached = is_stop && self.is_reached(order);
+        let patience = Duration::from_std(rungs.every).unwrap_or(Duration::MAX).max(pace);
+        let is_early = (is_reached || ladder.steps > 0) && now.signed_duration_since(ladder.stepped_at) < patience;
+        if is_stop && (is_early || self.waits_for_cover(order, now)) {
+            return;
+        }
+        // Whether the exchange has woken it is not known: it becomes a limit through the touch.
+        let limit = Some(limit).filter(|_| !is_stop);
+        let climb = Climb { side, limit, instrument: &instrument, quote: quote.as_ref(), pace };
         match plan(&climb, &ladder, &rungs, now) {
             Step::Wait => {}
+            Step::Reprice(price) if is_reached => self.reprice(order, ladder, beyond_its_own(order, price, &instrument), now),
             Step::Reprice(price) => self.reprice(order, ladder, price, now),
             Step::Halt(halted) => {
                 if halted == Halted::NoQuote {
@@ -110,15 +137,22 @@ impl WatcherActor {
         }
     }
 
+    /// A stop that the market has reached is the exchange's to fill first; one that leaves for another reason goes at once.
+    fn is_reached(&self, order: &OrderRecord) -> bool {
+        let fired = self.core.rules.firing(order).and_then(|rule| rule.fired);
+        fired.is_some_and(|fired| matches!(fired.cause, Cause::Stop | Cause::Trail))
+    }
+
     /// The ladder of an exit that was not on one: its cost counts from where its rule fired, else from where it went out.
     fn begin(&self, order: &OrderRecord, limit: Price, quote: Option<&Quote>, now: DateTime<Utc>) -> Ladder {
         let fired = self.core.rules.trigger_of(order);
+        let since = self.core.rules.firing(order).and_then(|rule| rule.fired).filter(|_| order.is_resting_stop()).map(|fired| fired.at);
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
         Ladder {
             trigger: fired.unwrap_or(limit.value()),
             spread,
             steps: 0,
-            stepped_at: order.sent_at.unwrap_or(now),
+            stepped_at: since.or(order.sent_at).unwrap_or(now),
             granted: 0,
             is_paged: false,
             is_replaced: false,
@@ -145,6 +179,7 @@ impl WatcherActor {
             quantity: None,
             price: Some(price),
             trigger_price: None,
+            order_type: order.is_resting_stop().then_some(OrderType::Limit),
             who: format!("ladder of {}", order.ask.strategy),
         };
         let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
@@ -187,8 +222,11 @@ impl WatcherActor {
         if let Some(order) = order.filter(|order| ladder.is_replaced && order.status == Status::Failed && order.unfilled() > 0)
             && let Ok(key) = again_key(order.command_id)
         {
-            let leg = LegDraft { price: self.next_price(order, ladder, now), ..LegDraft::again(order) };
-            self.submit(vec![leg], Some(key), crate::order::SignalId(self.line.ids.next()), order.user.to_string(), now);
+            let again = LegDraft::again(order);
+            let price = self.next_price(order, ladder, now);
+            let as_limit = LegDraft { order_type: Some(OrderType::Limit.to_string()), trigger_price: None, ..again.clone() };
+            let leg = LegDraft { price, ..if order.is_resting_stop() { as_limit } else { again } };
+            self.submit(vec![leg], Some(key), crate::order::SignalId(self.line.ids.next()), order.user.to_string(), Source::System, now);
         }
         self.keep_ladder_at(slot.clone(), None, order.map(|order| order.command_id), Level::Info, "the exit has ended");
     }
@@ -258,7 +296,7 @@ impl WatcherActor {
         // One order takes all that is held when its turn comes, also what fills meanwhile.
         let legs = if is_one { vec![leg(None)] } else { orders.into_iter().map(|quantity| leg(Some(quantity))).collect() };
         let user = format!("{} of {}", fired.cause, rule.strategy);
-        self.submit(legs, IdempotencyKey::parse(&key).ok(), fired.signal, user, now);
+        self.submit(legs, IdempotencyKey::parse(&key).ok(), fired.signal, user, Source::System, now);
     }
 
     /// The limit with which an urgent exit begins.
@@ -282,19 +320,20 @@ impl WatcherActor {
         }
     }
 
-    fn submit(
+    pub(super) fn submit(
         &self,
         legs: Vec<LegDraft>,
         key: Option<IdempotencyKey>,
         signal_id: crate::order::SignalId,
         user: String,
+        source: Source,
         now: DateTime<Utc>,
     ) {
         let permits = legs.iter().map(|_| self.desk.admission.force()).collect();
         let draft = SignalDraft {
             client_id: self.desk.client_id.clone(),
             signal_id,
-            source: Source::System,
+            source,
             user,
             idempotency_key: key,
             body_hash: [0; 32],

@@ -42,7 +42,7 @@ use self::kill::asks_square_off;
 use self::plans::concerns_plans;
 use crate::broker::{Found, Read, Reading};
 use crate::line::{Desk, Line, Phase};
-use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Tag, trading_date};
+use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Source, Tag, trading_date};
 use crate::persistence::{Cargo, ControlChange, Event, Level, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, Snapshot, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -254,7 +254,11 @@ impl WatcherActor {
             if &*event.row.event == "FILL" {
                 wanted.insert(Reading::Positions);
             }
-            if exit_failed(event.row.from, record) {
+            if record.source == Source::Stop {
+                // What it has claimed may be free for others now.
+                self.line.tell_risk(&self.desk.client_id, LookAgain);
+            }
+            if !self.stop_ended(event.row.from, record, now) && exit_failed(event.row.from, record) {
                 let reason = record.reason.as_deref().unwrap_or("");
                 let (level, what_next) = if self.will_resend(record) {
                     (Level::Warn, "the broker took none of it, so it goes again by itself as a new order")

@@ -40,7 +40,8 @@ pub(super) fn attempts(book: &Book, order: &OrderRecord) -> u32 {
 /// Whether a failed exit will go again by itself.
 #[must_use]
 pub fn goes_again(book: &Book, order: &OrderRecord, most: u32) -> bool {
-    order.is_exit() && !order.is_test() && order.status == Status::Failed && never_left(order.tag) && attempts(book, order) < most
+    let is_one = order.is_exit() && !order.is_test() && !order.is_resting_stop();
+    is_one && order.status == Status::Failed && never_left(order.tag) && attempts(book, order) < most
 }
 
 /// The exits that go again now. Each is the newest of its position and no other is on its way there, so nothing of it can

@@ -6,6 +6,7 @@
 //! *Invariant:* what happened is in the file before anybody is told. No lock is held across an await; every future does
 //! its work when it is first polled, and is ready at once unless a live market has to be asked for a quote first.
 
+mod funds;
 mod live;
 mod log;
 mod request;
@@ -20,10 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{BrokerOrderId, Instrument};
+use ordergate_actors::order::{Amount, BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Instruments, Modification, NoQuote, PlaceOutcome,
-    PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Instruments, Modification, NoFunds, NoQuote,
+    PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -44,13 +45,15 @@ pub struct PaperSettings {
     pub directory: PathBuf,
     /// How often the engine reads the books; resting orders fill as they are read.
     pub poll: Duration,
+    /// Rupees with which each day begins; `None`: it tells no money.
+    pub cash: Option<Amount>,
 }
 
 impl PaperSettings {
-    /// A book in that directory, read every second.
+    /// A book in that directory, read every second, without money.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), poll: Duration::from_secs(1) }
+        Self { directory: directory.into(), poll: Duration::from_secs(1), cash: None }
     }
 }
 
@@ -62,6 +65,8 @@ pub struct PaperBroker {
 
 struct Shared {
     capabilities: Capabilities,
+    cash: Option<Amount>,
+    instruments: Arc<dyn Instruments>,
     market: Arc<dyn Market>,
     clock: Arc<dyn Clock>,
     desk: Mutex<Desk>,
@@ -109,8 +114,10 @@ impl PaperBroker {
             max_modifications: None,
             budget: None,
         };
-        let desk = Mutex::new(Desk { exchange: Exchange::with_book(instruments, book), log, publisher, shown: Shown::default() });
-        Ok(Self { shared: Arc::new(Shared { capabilities, market, clock, desk, updates: Mutex::new(Some(updates)) }) })
+        let exchange = Exchange::with_book(Arc::clone(&instruments), book);
+        let desk = Mutex::new(Desk { exchange, log, publisher, shown: Shown::default() });
+        let updates = Mutex::new(Some(updates));
+        Ok(Self { shared: Arc::new(Shared { capabilities, cash: settings.cash, instruments, market, clock, desk, updates }) })
     }
 
     /// Lets the market reach the resting orders. Reading any book does it too.
@@ -298,6 +305,19 @@ impl Broker for PaperBroker {
             shared.market.warm(&instrument).await;
             let depth = shared.market.depth(&instrument, shared.clock.now());
             depth.map(|depth| depth.quote()).ok_or_else(|| NoQuote::None(format!("the market has no price of {}", instrument.key)))
+        })
+    }
+
+    fn tells_funds(&self) -> bool {
+        self.shared.cash.is_some()
+    }
+
+    fn funds(&self) -> Call<Result<Funds, NoFunds>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let Some(cash) = shared.cash else { return Err(NoFunds::NotTold) };
+            let read = shared.read(|desk, now| funds::funds(&desk.exchange, &*shared.instruments, &*shared.market, cash, now));
+            read.map_err(|failure| NoFunds::Unknown(failure.to_string()))
         })
     }
 

@@ -14,6 +14,8 @@ use crate::instruments::{InstrumentTable, sample};
 use crate::simulator::exchange::Book;
 use crate::simulator::market::{Level, ScriptedMarket};
 
+mod money;
+
 #[derive(Debug)]
 struct Hand(Mutex<DateTime<Utc>>);
 

@@ -168,6 +168,12 @@ impl Exchange {
             .collect()
     }
 
+    /// One position with the day's buys and sells.
+    #[must_use]
+    pub fn position(&self, key: &HoldingKey) -> Option<&Position> {
+        self.book.positions.get(key)
+    }
+
     /// The positions with the day's buys and sells.
     pub fn position_details(&self) -> impl Iterator<Item = (&HoldingKey, &Position)> {
         self.book.positions.iter()

@@ -63,6 +63,7 @@ CREATE TABLE orders (
     traded_value      TEXT NOT NULL,
     cancel_wanted     TEXT,
     modifications     INTEGER NOT NULL,   -- changes asked of the broker: it takes so many of one order
+    reach             INTEGER,            -- the total of a larger change whose answer is not there yet
     high_water        TEXT,               -- the highest order number known at the broker when it was sent
     pending           TEXT,               -- the terms of a change that may hold at the broker, as JSON, until its book shows them
     signal_time       TEXT NOT NULL,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ordergate_actors::order::OrderRecord;
-use ordergate_actors::ports::{Anchor, Store, Verdict, Write};
+use ordergate_actors::ports::{Anchor, SignalRow, Store, Verdict, Write};
 
 use crate::store::SqliteStore;
 use crate::store::fixtures::{client, day, fill, insert, journal_after, now, order, round, sent, signal, update};
@@ -75,6 +75,19 @@ fn what_only_looks_alike_is_taken() {
     let same_anchor = Write::Anchor(Anchor { client_id: Some(client()), seq: 3, hash: [9; 32], at: now() });
     let writes = [insert(other_account), insert(other_leg), insert(other_day), same_anchor];
     assert_eq!(round(&mut store, &writes), Verdict::Done);
+}
+
+#[test]
+fn a_key_is_known_for_its_own_account_only() {
+    let (_directory, mut store) = reopened();
+    let other = ordergate_actors::order::ClientId::parse("PAPER2").unwrap();
+    assert!(store.signal_by_key(&client(), "k:one").unwrap().is_some());
+    assert_eq!(store.signal_by_key(&other, "k:one").unwrap(), None);
+    assert_eq!(store.newest_signal_with_prefix(&other, "k:").unwrap(), None);
+    let theirs = SignalRow { client_id: other.clone(), ..signal(9, "k:one") };
+    assert_eq!(round(&mut store, &[Write::Signal(Arc::new(theirs.clone()))]), Verdict::Done);
+    assert_eq!(store.signal_by_key(&other, "k:one").unwrap(), Some(theirs));
+    assert_eq!(store.signal_by_key(&client(), "k:one").unwrap(), Some(signal(1, "k:one")));
 }
 
 #[test]

@@ -84,7 +84,16 @@ fn a_day() -> Desk {
             strategy: Strategy::parse("trend").unwrap(),
             key: held(),
             units: 1,
+            price: None,
             reason: Arc::from("sold by hand"),
+        },
+        Unit::Reduce {
+            client_id: client(),
+            strategy: Strategy::parse("trend").unwrap(),
+            key: held(),
+            units: 1,
+            price: Price::parse("1399.55").ok(),
+            reason: Arc::from("sold by hand, and the broker told the price"),
         },
     ]);
     let adopted = adopts(&desk, Side::Buy, 3, "1405");
@@ -249,12 +258,12 @@ fn any_unit() -> impl proptest::strategy::Strategy<Value = Step> {
             price,
             is_of_today
         )),
-        Just(Fact::Of(OrderFact::CallIntended { call: "CANCEL", request: "cancel".into() })),
+        Just(Fact::Of(OrderFact::CallIntended { call: "CANCEL", request: "cancel".into(), total: None })),
     ];
     prop_oneof![
         8 => (1u64..=4, fact).prop_map(|(number, fact)| Step::Fact(number, fact)),
         1 => (1u64..=4, any::<bool>()).prop_map(|(number, is_exit)| Step::Signal(number, is_exit)),
-        1 => (1i64..=5).prop_map(Step::Reduce),
+        1 => (1i64..=5, proptest::option::of(100_000i64..200_000)).prop_map(|(units, paise)| Step::Reduce(units, paise)),
         1 => (any::<bool>(), 1i64..=5, 1i64..200_000).prop_map(|(buys, units, paise)| Step::Adopt(buys, units, paise)),
         1 => Just(Step::NextDay),
         1 => (1u64..=3).prop_map(Step::Alarm),
@@ -276,7 +285,7 @@ enum Fact {
 enum Step {
     Signal(u64, bool),
     Fact(u64, Fact),
-    Reduce(i64),
+    Reduce(i64, Option<i64>),
     Adopt(bool, i64, i64),
     NextDay,
     Alarm(u64),
@@ -309,11 +318,12 @@ fn unit(desk: &Desk, step: Step) -> Option<Unit> {
             fact(number, OrderFact::Fill(Fill { at, ..traded }))
         }
         Step::Fact(number, Fact::Of(of)) => fact(number, of),
-        Step::Reduce(units) => Unit::Reduce {
+        Step::Reduce(units, paise) => Unit::Reduce {
             client_id: client(),
             strategy: Strategy::parse("trend").unwrap(),
             key: held(),
             units,
+            price: paise.and_then(|paise| Price::parse(&rupees(paise)).ok()),
             reason: Arc::from("sold by hand"),
         },
         Step::Adopt(buys, units, paise) => adopts(desk, if buys { Side::Buy } else { Side::Sell }, units, &rupees(paise)),

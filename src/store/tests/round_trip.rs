@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
     Amount, Ask, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey,
-    InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms,
-    TestMode, Trailing, TrailingType, Validity,
+    InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, StopAt, Strategy, Tag,
+    Terms, TestMode, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::ports::{Store, Verdict, Write};
 use proptest::option::of;
@@ -64,10 +64,12 @@ fn ask() -> impl Gen<Value = Ask> {
         of(any::<u32>()),
         of(routed()),
     );
-    let exits = (of(exit_at()), of(exit_at()), of(0u32..1_440)).prop_map(|(trailing_step, break_even, minutes)| ExitExtras {
+    let exits = (of(exit_at()), of(exit_at()), of(0u32..1_440), of(select(StopAt::ALL)));
+    let exits = exits.prop_map(|(trailing_step, break_even, minutes, stop_at)| ExitExtras {
         trailing_step,
         break_even,
         times: ExitTimes { minutes: minutes.filter(|minutes| *minutes > 0), ..ExitTimes::default() },
+        stop_at,
         ..ExitExtras::default()
     });
     let prices = (of(price()), of(price()), of(exit_at()), of(exit_at()), of(price()), of(trailing), exits);
@@ -129,6 +131,7 @@ fn record() -> impl Gen<Value = OrderRecord> {
         traded_value: Amount(numbers.3),
         cancel_wanted: place.4,
         modifications: numbers.5,
+        reach: Quantity::new(numbers.0),
         high_water: change.1.map(|id| BrokerOrderId::parse(&id).unwrap()),
         pending: change.0.map(|(side, units, product, price)| Terms {
             side,

@@ -11,9 +11,10 @@ use ordergate_actors::persistence::ControlChange;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, who};
+use super::{Answer, user, who};
 use crate::readiness::{ALERT_TEST, Overall, Recorded, Report, gather, judge, note_dismissal};
 use crate::web::body::{said, typed};
+use crate::web::door::address_of;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
 
@@ -71,11 +72,11 @@ pub(in crate::web) async fn arm(request: HttpRequest, payload: Payload, state: D
             state.now().checked_add_signed(TimeDelta::minutes(minutes))
         }
     };
-    let who = who(&request);
+    let (name, who) = (user(&request), who(&request));
     let is_off = body.mode == ArmMode::Disarmed;
     let basis = if is_off { before.basis.clone() } else { desk.settings.arming.basis.clone() };
-    let from = request.peer_addr().map_or_else(|| "unknown".to_owned(), |address| address.ip().to_string());
-    let arming = Arming { mode: body.mode, until, basis, who: who.clone(), from, reason: body.reason.clone(), at: Some(state.now()) };
+    let from = address_of(&request, &state.settings.trusted_proxies).map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+    let arming = Arming { mode: body.mode, until, basis, who: name, from, reason: body.reason.clone(), at: Some(state.now()) };
     let reason = if body.force { format!("{} (forced)", body.reason) } else { body.reason.clone() };
     let change = ControlChange::Arm { arming: Box::new(arming), expected: (!is_off).then(|| Box::new(before)) };
     if !state.engine.control(&client_id, change, &who, &reason).await?.is_applied() {

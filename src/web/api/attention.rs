@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::Desk;
 use ordergate_actors::order::{ClientId, CommandId, HoldingKey, OrderRecord, Status, Strategy, trading_date};
 use ordergate_actors::persistence::{Alarm, Control, KillLevel};
+use ordergate_actors::plan::{PlanKind, Standing};
 use ordergate_actors::pnl::{Cause, Difference};
 use ordergate_actors::ports::Session;
 use serde_json::{Value, json};
 
 use super::order::next_actions;
-use super::{Answer, age_ms, alarms, approvals, differences};
+use super::{Answer, age_ms, alarms, approvals, differences, plans};
 use crate::web::state::WebState;
 
 struct Item {
@@ -87,8 +88,24 @@ fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> 
     items.extend(of_control(desk, &control));
     items.extend(approvals::waiting(state, desk).iter().filter_map(of_approval));
     items.extend(differences::of_account(state, &desk.client_id).unwrap_or_default().iter().filter_map(|found| of_difference(desk, found)));
+    items.extend(plans::of_desk(state, desk, now).iter().filter_map(of_plan));
     items.extend(of_findings(desk, now));
     items
+}
+
+/// A plan that does not go on by itself.
+fn of_plan(plan: &Standing) -> Option<Item> {
+    let why = plan.stuck.as_ref()?;
+    let whose = plan.orders.first().map_or_else(String::new, |order| format!(" of {}", order.ask.strategy));
+    let what = match (plan.kind, plan.policy) {
+        (PlanKind::Basket, Some(policy)) => format!("a basket{whose} ({policy})"),
+        (PlanKind::Reverse, _) => format!("a reversal{whose}"),
+        (PlanKind::CancelAfter, _) => format!("an entry with a time{whose}"),
+        (PlanKind::Basket | PlanKind::Unknown, _) => format!("a plan{whose}"),
+    };
+    let command_id = plan.orders.iter().find(|order| !order.status.is_terminal()).map(|order| order.command_id);
+    let item = Item::new("plan_stuck", format!("{what} does not go on: {why}"), Some(plan.since));
+    Some(Item { command_id, actions: plans::actions(plan), more: json!({ "next": plan.next, "moved_at": plan.moved_at }), ..item })
 }
 
 /// What the broker shows otherwise than our strategies hold, unless it settles by itself, was said to be left alone, or is

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::exits::{Combined, ExitRule, Ladder, Terms, Tick, slot};
+use ordergate_actors::exits::{Combined, ExitRule, Ladder, Lives, Terms, Tick, lives, slot};
 use ordergate_actors::order::{
-    Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Product, Strategy, Trailing,
-    TrailingType, money,
+    Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Price, Product, StopAt,
+    Strategy, Trailing, TrailingType, money,
 };
 use ordergate_actors::persistence::{Book, Keep, Level, Outcome, Slot, Topic};
 use ordergate_actors::watcher::ladder_slot;
@@ -68,6 +68,8 @@ struct SetBody {
     break_even: Option<String>,
     #[serde(default, deserialize_with = "text")]
     exit_at: Option<String>,
+    /// Where its stop lives; not said: where the account's settings say.
+    stop_at: Option<StopAt>,
     /// Rupees that all positions of the strategy together may lose; without a symbol.
     #[serde(default, deserialize_with = "text")]
     combined_stop: Option<String>,
@@ -101,15 +103,44 @@ pub(in crate::web) async fn list(asked: Parameters<Asked>, state: Data<WebState>
 
 /// The rules of an account, by position, as people see them.
 pub(super) fn of_account(state: &WebState, client_id: &ClientId) -> Vec<(HoldingKey, Value)> {
+    let standard = standard(state, client_id);
     let rules = state.engine.read(client_id, |book| {
         let kept = book.kept_of(Topic::ExitRule).filter(|(slot, _)| !slot.key.starts_with("*|"));
         let rules = kept.filter_map(|(_, kept)| kept.read::<ExitRule>().ok());
-        rules.map(|rule| (book.held(&rule.strategy, &rule.holding), rule)).collect::<Vec<_>>()
+        rules.map(|rule| (book.held(&rule.strategy, &rule.holding), lives(&rule, rule.stop_at(standard), book), rule)).collect::<Vec<_>>()
     });
-    rules.unwrap_or_default().into_iter().map(|(held, rule)| (rule.holding.clone(), shown(state, client_id, &held, &rule))).collect()
+    let rules = rules.unwrap_or_default().into_iter();
+    rules.map(|(held, lives, rule)| (rule.holding.clone(), shown(state, client_id, &held, (&rule, lives.as_ref())))).collect()
 }
 
-fn shown(state: &WebState, client_id: &ClientId, held: &Holding, rule: &ExitRule) -> Value {
+/// Where the account's stops live whose rules do not say.
+fn standard(state: &WebState, client_id: &ClientId) -> StopAt {
+    state.engine.desk(client_id).map_or(StopAt::Engine, |desk| desk.settings.exits.stop_at)
+}
+
+/// One rule, with where its stop lives by the book of now.
+fn shown_now(state: &WebState, client_id: &ClientId, held: &Holding, rule: &ExitRule) -> Value {
+    let standard = standard(state, client_id);
+    let lives = state.engine.read(client_id, |book| lives(rule, rule.stop_at(standard), book)).flatten();
+    shown(state, client_id, held, (rule, lives.as_ref()))
+}
+
+/// What rests at the broker.
+fn at_rest(lives: &Lives) -> Option<Value> {
+    let order = lives.order.as_ref()?;
+    let price = |price: Option<Price>| price.map(|price| price.to_string());
+    Some(json!({
+        "command_id": order.command_id,
+        "broker_order_id": order.broker_order_id,
+        "trigger": price(order.ask.trigger_price),
+        "limit": price(order.ask.price),
+        "covers": lives.covers,
+        "status": order.status,
+        "is_being_cancelled": order.cancel_wanted.is_some(),
+    }))
+}
+
+fn shown(state: &WebState, client_id: &ClientId, held: &Holding, (rule, lives): (&ExitRule, Option<&Lives>)) -> Value {
     let quote = state.engine.desk(client_id).ok().and_then(|desk| state.engine.line().newest_quote(desk, &rule.holding.instrument));
     let last = quote.map(|quote| quote.last.value());
     // How far the price has to go, and what the position would have made then.
@@ -128,7 +159,10 @@ fn shown(state: &WebState, client_id: &ClientId, held: &Holding, rule: &ExitRule
         "net": held.net,
         "fill": rule.fill.to_string(),
         "is_on": rule.is_on,
-        "lives": "engine",
+        "stop_at": rule.stop_at(standard(state, client_id)),
+        "lives": lives.map_or(StopAt::Engine, |lives| lives.at),
+        "lives_because": lives.and_then(|lives| lives.because.as_deref()),
+        "resting": lives.and_then(at_rest),
         "stop": distance(rule.stop),
         "first_stop": rule.first_stop.map(|stop| stop.to_string()),
         "target": distance(rule.target),
@@ -198,10 +232,14 @@ impl SetBody {
             trailing_after: distance("trailing_after", &self.trailing_after)?,
             break_even: distance("break_even", &self.break_even)?,
             times: times.transpose()?.unwrap_or_default(),
+            stop_at: self.stop_at,
         };
         let terms = Terms { stop_loss: at("stop_loss", &self.stop_loss)?, target: at("target", &self.target)?, trailing, exits };
         if (trailing.is_some() || exits.break_even.is_some()) && terms.stop_loss.is_none() {
             return Err(wrong("stop_loss", "a stop that moves must begin somewhere"));
+        }
+        if self.stop_at.is_some() && terms.stop_loss.is_none() {
+            return Err(wrong("stop_at", "says where a stop lives, and there is no stop_loss"));
         }
         Ok(terms)
     }
@@ -282,7 +320,7 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
     let reason = format!("set by {who}: {} {}", rule.words(), ordergate_actors::order::clean(body.reason.trim(), 300));
     let keep = keep(&client_id, slot, standing.map_or(0, |kept| kept.seq), rule.order, "EXIT_RULE_SET", &reason, &who);
     applied(&state, keep.with(&rule)).await?;
-    Ok(HttpResponse::Ok().json(json!({ "done": "the rule stands", "rule": shown(&state, &client_id, &held, &rule) })))
+    Ok(HttpResponse::Ok().json(json!({ "done": "the rule stands", "rule": shown_now(&state, &client_id, &held, &rule) })))
 }
 
 async fn set_combined(state: &WebState, client_id: ClientId, body: &SetBody, who: String) -> Answer {
@@ -328,11 +366,16 @@ pub(in crate::web) async fn off(request: HttpRequest, named: Parameters<Named>, 
     let reason = format!("switched off by {who}: nothing but a person leaves {} {key} now", named.strategy);
     let keep = Keep { level: Level::Warn, ..keep(&client_id, slot, kept.seq, rule.order, "EXIT_RULE_OFF", &reason, &who) };
     applied(&state, keep.with(&rule)).await?;
-    let under_way = rule.fired.map(|_| "an exit that it had sent goes on; cancel it to keep the position");
+    let seen = shown_now(&state, &client_id, &held, &rule);
+    let under_way = match (rule.fired, &seen["resting"]) {
+        (Some(_), _) => Some("an exit that it had sent goes on; cancel it to keep the position"),
+        (None, Value::Null) => None,
+        (None, _) => Some("its stop at the broker is being cancelled, and acts until that is proven: see `resting`"),
+    };
     Ok(HttpResponse::Ok().json(json!({
-        "done": "the rule is off: nothing protects the position now",
+        "done": "the rule is off: the engine does not protect the position any more",
         "note": under_way,
-        "rule": shown(&state, &client_id, &held, &rule),
+        "rule": seen,
     })))
 }
 

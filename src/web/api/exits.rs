@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::intents::Asking;
-use super::{Answer, accounts, who};
+use super::{Answer, accounts, user};
 use crate::web::auth::body_hash;
-use crate::web::bearer::scope;
 use crate::web::body::typed;
+use crate::web::door::scope;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
 use crate::web::webhook::key;
@@ -107,7 +107,7 @@ pub(in crate::web) async fn exit(request: HttpRequest, payload: Payload, state: 
     let asking = Asking {
         client_id,
         source: Source::Dashboard,
-        user: who(&request),
+        user: user(&request),
         key: key(request.headers(), body.idempotency_key.as_deref())?,
         body_hash: body_hash(&sent.canonical()),
         scope: scope(&request),
@@ -137,7 +137,7 @@ pub(in crate::web) async fn exit_all(request: HttpRequest, payload: Payload, sta
         .map(|client_id| Asking {
             client_id,
             source: Source::Dashboard,
-            user: who(&request),
+            user: user(&request),
             key: key.clone(),
             body_hash: body_hash(&sent.canonical()),
             scope: scope(&request),

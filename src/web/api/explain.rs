@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::connect::{becomes, source};
-use super::{Answer, who};
-use crate::web::bearer::scope;
+use super::{Answer, user};
 use crate::web::body;
+use crate::web::door::scope;
 use crate::web::formats::{self, Alert, Read};
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -27,7 +27,7 @@ pub(in crate::web) struct For {
 pub(in crate::web) async fn explain(request: HttpRequest, payload: Payload, state: Data<WebState>, asked: Parameters<For>) -> Answer {
     let client_id = state.account(asked.client_id.as_deref())?;
     if !scope(&request).sees(&client_id) {
-        return Err(Problem::not_for_this_key(&who(&request)));
+        return Err(Problem::not_for_this_key(&user(&request)));
     }
     let json = body::json(payload, request.headers(), &state.settings).await?.without("secret_key");
     let read = formats::read(&json, state.now()).map_err(|refusal| {

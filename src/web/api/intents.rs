@@ -7,10 +7,10 @@ use ordergate_actors::order::{ClientId, IdempotencyKey, LegDraft, MAX_LEGS, Sign
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, OrderBody, exits, who};
+use super::{Answer, OrderBody, exits, user};
 use crate::web::auth::body_hash;
-use crate::web::bearer::scope;
 use crate::web::body::{fields, json, typed};
+use crate::web::door::scope;
 use crate::web::problem::Problem;
 use crate::web::settings::Scope;
 use crate::web::state::WebState;
@@ -106,7 +106,7 @@ fn asking(
     Ok(Asking {
         client_id: state.account(client_id)?,
         source,
-        user: who(request),
+        user: user(request),
         key: key(headers, in_body)?,
         body_hash: body_hash(canonical),
         scope: scope(request),

@@ -6,6 +6,7 @@ pub(super) mod alert_routes;
 pub(super) mod approvals;
 pub(super) mod arming;
 pub(super) mod attention;
+pub(super) mod audit;
 pub(super) mod broker;
 pub(super) mod connect;
 pub(super) mod controls;
@@ -17,10 +18,13 @@ pub(super) mod explain;
 pub(super) mod intents;
 pub(super) mod order;
 pub(super) mod orderbook;
+pub(super) mod overview;
+pub(super) mod plans;
 pub(super) mod pnl;
 pub(super) mod positions;
 pub(super) mod risk;
 pub(super) mod schedule;
+pub(super) mod session;
 pub(super) mod symbols;
 pub(super) mod verdicts;
 
@@ -32,16 +36,21 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::order::{ClientId, CommandId, LegDraft, OrderRecord};
 use serde::Deserialize;
 
-use super::bearer::{Caller, scope};
 use super::body::text;
+use super::door::{Caller, scope};
 use super::problem::Problem;
 use super::state::WebState;
 
 pub(super) type Answer = Result<HttpResponse, Problem>;
 
-/// Whose key the request came with.
+/// Who asks, and from where: what the journal says of a person's act.
 fn who(request: &HttpRequest) -> String {
-    request.extensions().get::<Caller>().map_or_else(|| "?".to_owned(), |caller| caller.0.clone())
+    request.extensions().get::<Caller>().map_or_else(|| "?".to_owned(), Caller::words)
+}
+
+/// Who asks, by name: whose orders they are.
+fn user(request: &HttpRequest) -> String {
+    request.extensions().get::<Caller>().map_or_else(|| "?".to_owned(), |caller| caller.name.clone())
 }
 
 /// The order that the address names, whichever account it is of.
@@ -61,15 +70,15 @@ fn allowed(request: &HttpRequest, order: Arc<OrderRecord>) -> Result<Arc<OrderRe
     let scope = scope(request);
     let strategy = Some(order.ask.strategy.as_str());
     let may = if request.method() == Method::GET { scope.sees(&order.client_id) } else { scope.trades(&order.client_id, strategy) };
-    if may { Ok(order) } else { Err(Problem::not_for_this_key(&who(request))) }
+    if may { Ok(order) } else { Err(Problem::not_for_this_key(&user(request))) }
 }
 
 /// The accounts that a request names, or all that its key may see.
-fn accounts(state: &WebState, request: &HttpRequest, named: Option<&str>) -> Result<Vec<ClientId>, Problem> {
+pub(super) fn accounts(state: &WebState, request: &HttpRequest, named: Option<&str>) -> Result<Vec<ClientId>, Problem> {
     let scope = scope(request);
     let mut accounts = state.accounts(named)?;
     accounts.retain(|client_id| scope.sees(client_id));
-    if accounts.is_empty() { Err(Problem::not_for_this_key(&who(request))) } else { Ok(accounts) }
+    if accounts.is_empty() { Err(Problem::not_for_this_key(&user(request))) } else { Ok(accounts) }
 }
 
 /// Seconds from then to now, with milliseconds as a text-free number.
@@ -120,6 +129,8 @@ pub(super) struct OrderBody {
     #[serde(deserialize_with = "text")]
     exit_at: Option<String>,
     #[serde(deserialize_with = "text")]
+    stop_at: Option<String>,
+    #[serde(deserialize_with = "text")]
     test_mode: Option<String>,
     #[serde(deserialize_with = "text")]
     target_position: Option<String>,
@@ -154,6 +165,7 @@ impl OrderBody {
             trailing_after: self.trailing_after.or(leg.trailing_after),
             break_even: self.break_even.or(leg.break_even),
             exit_at: self.exit_at.or(leg.exit_at),
+            stop_at: self.stop_at.or(leg.stop_at),
             test_mode: self.test_mode.or(leg.test_mode),
             target_position: self.target_position.or(leg.target_position),
             cancel_after_s: self.cancel_after_s.or(leg.cancel_after_s),

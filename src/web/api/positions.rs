@@ -115,7 +115,7 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
 
 /// Whether the account's prices are nobody's. Those of a real broker are real, and so are those that a paper account takes
 /// from one; those of a simulated broker are not.
-fn is_synthetic(broker: &Capabilities, has_live_quotes: bool) -> bool {
+pub(super) fn is_synthetic(broker: &Capabilities, has_live_quotes: bool) -> bool {
     let is_real = broker.is_live || (has_live_quotes && broker.name == "paper");
     !is_real
 }

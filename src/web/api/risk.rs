@@ -37,17 +37,17 @@ pub(in crate::web) async fn look(state: Data<WebState>, of: Parameters<Of>) -> A
         let desk = state.engine.desk(client_id)?.clone();
         let now = state.engine.line().clock.now();
         let findings = desk.findings.read().clone();
-        let Some(mut account) = state.engine.read(client_id, |book| account(&desk, book, &findings, now)) else { continue };
+        let Some(mut account) = state.engine.read(client_id, |book| account(&state, &desk, book, &findings, now)) else { continue };
         account["events"] = events(&state, client_id).await?;
         accounts.push(account);
     }
     Ok(HttpResponse::Ok().json(json!({ "accounts": accounts })))
 }
 
-fn account(desk: &Desk, book: &Book, findings: &ordergate_actors::watcher::Findings, now: DateTime<Utc>) -> Value {
+fn account(state: &WebState, desk: &Desk, book: &Book, findings: &ordergate_actors::watcher::Findings, now: DateTime<Utc>) -> Value {
     let settings = &desk.settings.limits;
     let mut known = Known::of(book, settings, now);
-    let result = known.result(book, findings, now);
+    let result = known.result(book, findings, &*state.engine.line().quotes, now);
     let (day, limits) = (known.day(settings, now), known.limits(settings, now));
     let floor = day.floor(limits.daily_loss);
     let pnl = result.pnl();
@@ -68,7 +68,8 @@ fn account(desk: &Desk, book: &Book, findings: &ordergate_actors::watcher::Findi
         "date": day.date,
         "limits": rows,
         "day": {
-            "pnl": pnl, "source": result.source(), "floor": floor, "floor_raised_by": day.gained,
+            "pnl": pnl, "source": result.source(), "by_broker": result.broker.amount(), "by_fills": result.fills.amount(),
+            "words": result.to_string(), "floor": floor, "floor_raised_by": day.gained,
             "left": pnl.map(|pnl| pnl.plus(floor.negated())),
             "warned": day.warned_at.is_some(), "hit": day.hit, "is_over": day.is_hit(),
             "margin_fell_short": day.fell_short,

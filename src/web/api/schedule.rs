@@ -6,7 +6,7 @@ use ordergate_actors::order::ist;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::web::bearer::scope;
+use crate::web::door::scope;
 use crate::web::scheduled::told;
 use crate::web::state::WebState;
 

@@ -12,8 +12,8 @@ use ordergate_actors::ports::{Rule, Why};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, accounts, who};
-use crate::web::bearer::scope;
+use super::{Answer, accounts, user};
+use crate::web::door::scope;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
 
@@ -109,7 +109,7 @@ pub(in crate::web) async fn resolve(request: HttpRequest, asked: Parameters<Want
         (_, named) => state.account(named.as_deref())?,
     };
     if !scope(&request).sees(&client_id) {
-        return Err(Problem::not_for_this_key(&who(&request)));
+        return Err(Problem::not_for_this_key(&user(&request)));
     }
     let named = naming::name(state.engine.line(), &client_id, &leg, state.now());
     answer(&state, &named)

@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::intents::Asking;
-use super::{Answer, OrderBody, named_order, who};
+use super::{Answer, OrderBody, named_order, user, who};
 use crate::web::answer::OrderRow;
 use crate::web::auth::body_hash;
-use crate::web::bearer::scope;
 use crate::web::body::{said, text, typed};
+use crate::web::door::scope;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
 
@@ -97,6 +97,7 @@ pub(in crate::web) async fn modify(request: HttpRequest, payload: Payload, state
         quantity: body.quantity.as_deref().map(Quantity::parse).transpose().map_err(bad)?,
         price: price(&body.price).map_err(bad)?,
         trigger_price: price(&body.trigger_price).map_err(bad)?,
+        order_type: None,
         who: who(&request),
     };
     if change.quantity.is_none() && change.price.is_none() && change.trigger_price.is_none() {
@@ -145,7 +146,7 @@ pub(in crate::web) async fn resubmit(request: HttpRequest, payload: Payload, sta
     let asking = Asking {
         client_id: order.client_id.clone(),
         source: Source::Dashboard,
-        user: who(&request),
+        user: user(&request),
         key: Some(key),
         body_hash: body_hash(&sent.canonical()),
         scope: scope(&request),

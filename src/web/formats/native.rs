@@ -54,6 +54,7 @@ const LEG: &[&str] = &[
     "trailing_after",
     "break_even",
     "exit_at",
+    "stop_at",
     "comment",
 ];
 
@@ -124,6 +125,7 @@ fn leg(json: &Json, common: &LegDraft) -> LegDraft {
         trailing_after: fields.text("trailing_after"),
         break_even: fields.text("break_even"),
         exit_at: fields.text("exit_at"),
+        stop_at: fields.text("stop_at"),
         test_mode: common.test_mode.clone(),
         target_position: fields.text("target_position"),
         cancel_after_s: fields.text("cancel_after_s"),

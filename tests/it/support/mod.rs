@@ -7,13 +7,15 @@ use std::time::Duration;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use chrono::NaiveDate;
+use ordergate::access::{Access, AccessSettings};
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
 use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::instruments::{InstrumentTable, Masters, Rolls, sample};
 use ordergate::readiness::Site;
 use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::SqliteStore;
-use ordergate::web::{Account, ApiKey, Paths, Scope, Source, WebSettings, WebState, configure};
+use ordergate::web::live::{Hub, LiveListener, LiveSettings};
+use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, configure};
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{Amount, ClientId, Exchange, InstrumentKey, OrderRecord, Price, Status};
 use ordergate_actors::ports::{Broker, Clock, Instruments};
@@ -52,6 +54,10 @@ pub(crate) struct Plan {
     pub is_live: bool,
     /// When continuous futures go over to the next month.
     pub rolls: Rolls,
+    /// How people log in.
+    pub access: AccessSettings,
+    /// How pages are told.
+    pub live: LiveSettings,
 }
 
 impl Default for Plan {
@@ -66,6 +72,8 @@ impl Default for Plan {
             site: Arc::default(),
             is_live: false,
             rolls: Rolls::default(),
+            access: AccessSettings::default(),
+            live: LiveSettings::default(),
         }
     }
 }
@@ -207,9 +215,11 @@ impl House {
                 (settings, Arc::clone(broker) as Arc<dyn Broker>)
             })
             .collect();
+        let (live, feed) = Hub::new(plan.live);
+        actix_web::rt::spawn(feed.run());
         let parts = Parts {
             store: Box::new(store),
-            listeners: Vec::new(),
+            listeners: vec![Box::new(LiveListener(Arc::clone(&live)))],
             world,
             settings: settings(),
             accounts,
@@ -220,12 +230,14 @@ impl House {
         let mut web = WebSettings::new(
             clients.iter().map(|client_id| Account { client_id: client_id.clone(), mode_is_live: false }).collect(),
             vec![Source::new("tests", SECRET.into())],
-            vec![ApiKey { name: "asha".into(), secret: KEY.into(), scope: Scope::default() }],
+            vec![ApiKey::new("asha", KEY.into())],
         );
         (plan.web)(&mut web);
         let render: ordergate::web::Render = Arc::new(|| "ordergate_up 1\n".to_owned());
         let state = WebState::new(engine.clone(), web, clock.now(), render, Paths::default())
             .with_site(plan.site)
+            .with_live(live)
+            .with_access(Arc::new(Access::open(directory.path().to_owned(), plan.access)))
             .with_tables(Arc::new(move || masters.table()));
         let state = Data::new(state);
         let shared = state.clone();

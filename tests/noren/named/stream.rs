@@ -118,6 +118,7 @@ async fn a_change_that_is_taken_and_then_refused_leaves_the_order_as_it_was() {
         quantity: None,
         price: Price::parse(price).ok(),
         trigger_price: None,
+        order_type: None,
         who: "asha".into(),
     };
     house.fault(FaultRule::next("ModifyOrder", Fault::ReplaceRejected));

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::exchange::NewOrder;
-use ordergate_actors::order::{HoldingKey, OrderType, Price, Product, Quantity, Side, Status, Strategy, Terms, Validity, trading_date};
+use ordergate_actors::order::{
+    Amount, HoldingKey, OrderType, Price, Product, Quantity, Side, Status, Strategy, Terms, Validity, trading_date,
+};
 use ordergate_actors::persistence::{Adopted, Keep, Level};
 use ordergate_actors::pnl::differences::slot;
 use ordergate_actors::pnl::{Cause, Day, Difference, Ignored, differences};
 
-use crate::desk::{Desk, Setup, buy, exit, price, rupees, sbin, scenario};
+use crate::desk::{Desk, Setup, buy, exit, price, sbin, scenario};
 use crate::world::client;
 
 fn key() -> HoldingKey {
@@ -62,7 +64,7 @@ async fn adopt(desk: &Desk, strategy: &str, side: Side, quantity: i64, at: Price
 }
 
 #[test]
-fn a_manual_close_is_named_shrinks_the_holding_and_its_result_is_not_known() {
+fn a_manual_close_is_named_shrinks_the_holding_and_is_priced_as_the_broker_tells() {
     scenario(Setup::polled(), async |desk| {
         desk.ended(buy("a", 10)).await;
         desk.pass_secs(3).await;
@@ -73,10 +75,12 @@ fn a_manual_close_is_named_shrinks_the_holding_and_its_result_is_not_known() {
         assert_eq!(causes(desk), [], "what was given up is no difference any more");
         desk.until_alarm("ALARM_HOLDING_REDUCED").await;
         let said = desk.texts("ALARM_HOLDING_REDUCED");
-        assert!(said[0].contains("SELL 10 at") && said[0].contains("what it realised is not known"), "{said:?}");
+        assert!(said[0].contains("SELL 10 at") && said[0].contains("priced at 800"), "{said:?}");
         let before = day(desk);
         let line = before.line(&Strategy::parse("a").unwrap(), &key()).unwrap();
-        assert_eq!((line.left, line.trips.unknown, line.curve.realised), (10, 1, rupees(0)));
+        // Bought at 800.05, sold at 800 by hand.
+        let lost = Amount(rust_decimal::Decimal::new(-5, 1));
+        assert_eq!((line.left, line.trips.unknown, line.trips.losses, line.curve.realised), (0, 0, 1, lost));
         desk.start_again();
         desk.until_open().await;
         desk.pass_secs(3).await;

@@ -196,6 +196,7 @@ fn a_modify_that_waits_for_its_turn_does_not_start_after_a_kill() {
             quantity: Quantity::new(9),
             price: None,
             trigger_price: None,
+            order_type: None,
             who: "me".into(),
         };
         assert_eq!(desk.engine.modify(change).await.unwrap(), ChangeAnswer::Asked);
@@ -283,6 +284,7 @@ fn a_modify_is_taken_or_refused_with_its_reason() {
                 quantity: quantity.and_then(Quantity::new),
                 price: at,
                 trigger_price: None,
+                order_type: None,
                 who: "me".into(),
             };
             match desk.engine.modify(change).await.unwrap() {

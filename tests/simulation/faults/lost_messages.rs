@@ -89,7 +89,8 @@ fn a_cancel_comes_again_whichever_message_about_it_is_lost() {
 
 async fn change(desk: &Desk, command_id: CommandId, to: &str) -> ChangeAnswer {
     let client_id = desk.row(command_id).client_id;
-    let change = Change { client_id, command_id, quantity: None, price: Some(price(to)), trigger_price: None, who: "me".into() };
+    let change =
+        Change { client_id, command_id, quantity: None, price: Some(price(to)), trigger_price: None, order_type: None, who: "me".into() };
     desk.engine.modify(change).await.unwrap()
 }
 

@@ -56,6 +56,45 @@ fn a_breach_cancels_what_works_squares_off_what_is_held_and_refuses_with_the_num
     });
 }
 
+/// The broker's rows stand still while our own fills and the market go on: the worse book decides, and both are named.
+#[test]
+fn a_breach_that_only_our_fills_show_while_the_brokers_rows_lag_ends_the_day() {
+    scenario(setup(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        desk.always(CallKind::Positions, Fault::Stale);
+        falls(desk, "750", "750.05");
+        desk.until_alarm("ALARM_RISK_BREACH").await;
+        let said = desk.texts("ALARM_RISK_BREACH").join("");
+        assert!(said.contains("rupees by our own fills, the broker's positions say -0.50"), "{said}");
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        let refused = desk.order(entry("c", "RELIANCE-EQ", "BUY", 1)).await;
+        let reason = desk.reason(refused);
+        assert!(reason.contains("rupees by our own fills, the broker's positions say -0.50; it was over at"), "{reason}");
+        desk.heal();
+        desk.pass_secs(30).await;
+        assert_eq!((desk.net_at_broker(&sbin()), desk.placed()), (0, 2), "closed once");
+        assert_eq!(halt(desk), Some(KillLevel::SquareOff));
+        desk.at_rest().await;
+    });
+}
+
+/// What our fills are worth is not known without prices. That is said, and the broker's rows decide.
+#[test]
+fn a_breach_that_only_the_brokers_rows_show_ends_the_day_too() {
+    scenario(setup(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        desk.dark();
+        falls(desk, "750", "750.05");
+        desk.until_alarm("ALARM_RISK_BREACH").await;
+        let said = desk.texts("ALARM_RISK_BREACH").join("");
+        assert!(said.contains("rupees by the broker's positions, our own fills do not tell: no price of NSE:SBIN-EQ"), "{said}");
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        desk.at_rest().await;
+    });
+}
+
 #[test]
 fn a_breach_while_the_broker_is_down_pages_and_closes_when_it_is_back() {
     scenario(setup(), async |desk| {

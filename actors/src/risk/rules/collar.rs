@@ -1,9 +1,10 @@
 //! A limit price may reach only so far beyond the touch, and not outside of the day's band: a slip of a digit is not sent.
-//! A stop's limit is held against its trigger. Without a fresh quote the touch is not known, and that is what it says.
+//! A stop's limit is held against its trigger. Without a fresh quote nobody knows what a price means: where the settings say so
+//! (with real money, unless they say otherwise) an entry is refused, or waits for a quote where one can be asked for.
 
 use rust_decimal::Decimal;
 
-use super::{Checked, Inputs};
+use super::{Checked, Inputs, Unquoted};
 use crate::order::{Price, Side, Tag};
 
 /// The furthest price on the side that pays, from where it starts.
@@ -16,9 +17,18 @@ fn furthest(side: Side, from: Price, percent: Decimal) -> Decimal {
     }
 }
 
+/// Whether the entry needs a fresh quote to be held against, and there is none.
+pub(in crate::risk) fn wants_quote(x: &Inputs<'_>) -> bool {
+    x.quote.is_none() && !x.order.is_test() && x.limits.needs_quote.holds(x.is_live)
+}
+
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let percent = x.limits.collar_percent;
     let says = |passed, input: String, limit: String| Checked::new("risk.price_collar", Tag::RiskLimitsExceeded, passed, input, limit);
+    if wants_quote(x) {
+        let cause = if let Unquoted::Missing(cause) = x.unquoted { format!(": {cause}") } else { String::new() };
+        return says(false, format!("no fresh quote to hold it against{cause}"), "a fresh quote (limits.needs_quote)".to_owned());
+    }
     let ask = &x.order.ask;
     let (Some(side), Some(price)) = (ask.side, ask.price.or(ask.trigger_price)) else {
         return says(true, "no price of its own".to_owned(), format!("{percent} % beyond the touch"));

@@ -1,5 +1,5 @@
-//! The day is over when its result meets the floor: the base, raised by whole steps of the highest profit. Once met, it is
-//! over for the trading day, whatever the result does.
+//! The day is over when its result meets the floor: the base, raised by whole steps of the highest profit. The result is the
+//! worse of what the broker's positions and our own fills say. Once met, it is over for the trading day, whatever the result does.
 
 use super::{Checked, Inputs};
 use crate::order::Tag;
@@ -9,13 +9,10 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let says = |passed, input| Checked::new("risk.daily_loss", Tag::RiskLimitsExceeded, passed, input, format!("above {floor} rupees"));
     let Some(pnl) = x.result.pnl() else {
         // `risk.blind` refuses it.
-        return says(!x.day.is_hit(), "the day's result is not known: the positions were never read".to_owned());
+        return says(!x.day.is_hit(), format!("the day's result is {}", x.result));
     };
-    let source = x.result.source();
     match &x.day.hit {
-        Some(hit) if x.day.is_hit() => {
-            says(false, format!("the day stands at {pnl} rupees by {source}; it was over at {} with {}", hit.at, hit.pnl))
-        }
-        _ => says(pnl > floor, format!("the day stands at {pnl} rupees by {source}")),
+        Some(hit) if x.day.is_hit() => says(false, format!("the day stands at {}; it was over at {} with {}", x.result, hit.at, hit.pnl)),
+        _ => says(pnl > floor, format!("the day stands at {}", x.result)),
     }
 }

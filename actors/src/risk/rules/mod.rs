@@ -33,6 +33,7 @@ mod stale;
 mod trades_per_day;
 
 pub use calendar::Market;
+pub(super) use collar::wants_quote;
 pub use master::is_fresh as is_master_fresh;
 pub(super) use max_order_value::lacks_quote;
 
@@ -42,6 +43,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::day::RiskDay;
 use super::halt::Halt;
+use super::margin::Needs;
 use super::projected::Projected;
 use super::result::DayResult;
 use crate::arming::Standing;
@@ -83,10 +85,12 @@ pub struct Inputs<'a> {
     pub limits: &'a Limits,
     /// The trading day.
     pub day: &'a RiskDay,
-    /// Its result.
-    pub result: DayResult,
+    /// Its result, by both books.
+    pub result: &'a DayResult,
     /// What is held and owed at the worst, with this order.
     pub projected: &'a Projected,
+    /// What it takes of the money at the broker.
+    pub needs: Needs,
     /// What is kept about its strategy.
     pub halt: Option<&'a Halt>,
     /// The process's settings.

@@ -2,7 +2,7 @@
 //! lot, tick, freeze, circuit, margin. The texts are the broker's.
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{BookState, HoldingKey, Instrument, InstrumentKey, Kind, OrderType, Price, Product, Side, ist};
+use ordergate_actors::order::{BookState, HoldingKey, Instrument, InstrumentKey, OrderType, Price, Product, Side, ist};
 use ordergate_actors::ports::Instruments as _;
 use rust_decimal::Decimal;
 
@@ -10,6 +10,7 @@ use super::desk::Desk;
 use super::order::Order;
 use super::wire::fixed;
 use crate::simulator::exchange::Reject;
+use crate::simulator::margin::blocked;
 use crate::simulator::market::Market as _;
 
 /// Why the order is refused; nothing is changed.
@@ -81,18 +82,6 @@ pub(super) fn needed(desk: &Desk, order: &Order, instrument: &Instrument, now: D
         OrderType::Market => desk.market.depth(instrument, now).map_or(Decimal::ZERO, |depth| depth.last.value()),
     };
     blocked(instrument, order.product, order.side, opening, price)
-}
-
-/// Rupees that so many units block, at that price.
-pub(super) fn blocked(instrument: &Instrument, product: Product, side: Side, quantity: i64, price: Decimal) -> Decimal {
-    let part = |value: Decimal, percent: i64| value.saturating_mul(Decimal::from(quantity)).saturating_mul(Decimal::new(percent, 2));
-    match (&instrument.kind, product, side) {
-        (Kind::Index, ..) | (Kind::Equity, Product::Cnc, Side::Sell) => Decimal::ZERO,
-        (Kind::Equity, Product::Mis, _) => part(price, 20),
-        (Kind::Equity, ..) | (Kind::Option { .. }, _, Side::Buy) => part(price, 100),
-        (Kind::Future { .. }, ..) => part(price, 15),
-        (Kind::Option { strike, .. }, _, Side::Sell) => part(strike.value(), 15),
-    }
 }
 
 /// Rupees that positions and open orders block, one order left out.

@@ -181,3 +181,55 @@ fn a_blank_value_is_never_sent() {
     let nobody = Encoder::new(Account { uid: String::new(), actid: "A".into() }, Ampersand::Escape);
     assert_eq!(nobody.order_book(), Err(EncodeError::Blank { field: "uid" }));
 }
+
+/// An after-market order would trade tomorrow. No order and no change has the word for it (`amo`), whatever its terms: its
+/// fields are these and no others.
+#[test]
+fn no_order_goes_out_as_an_after_market_order() {
+    let placing = [
+        "ordersource",
+        "uid",
+        "actid",
+        "exch",
+        "tsym",
+        "qty",
+        "prc",
+        "trgprc",
+        "dscqty",
+        "prd",
+        "trantype",
+        "prctyp",
+        "mkt_protection",
+        "ret",
+        "remarks",
+    ];
+    let changing =
+        ["ordersource", "uid", "actid", "norenordno", "exch", "tsym", "qty", "prctyp", "prc", "trgprc", "ret", "dscqty", "remarks"];
+    let fields = |body: &str| -> Vec<String> {
+        let json: serde_json::Value = serde_json::from_str(body.strip_prefix("jData=").unwrap()).unwrap();
+        json.as_object().unwrap().keys().cloned().collect()
+    };
+    let mut seen = 0;
+    for order_type in OrderType::ALL {
+        for (product, side, validity) in Product::ALL.iter().flat_map(|product| {
+            let sides = Side::ALL.iter().map(move |side| (product, side));
+            sides.flat_map(|(product, side)| Validity::ALL.iter().map(move |validity| (*product, *side, *validity)))
+        }) {
+            let mut one = order(*order_type, Exchange::Nfo, OPTION);
+            (one.terms.product, one.terms.side, one.terms.validity) = (product, side, validity);
+            let change = Modification {
+                broker_order_id: BrokerOrderId::parse("26081200012345").unwrap(),
+                instrument: one.instrument.clone(),
+                terms: one.terms.clone(),
+            };
+            for field in fields(escaping().place(&one).unwrap().text()) {
+                assert!(placing.contains(&field.as_str()), "{field} of {one:?}");
+            }
+            for field in fields(escaping().modify(&change, Some(&one.tag)).unwrap().text()) {
+                assert!(changing.contains(&field.as_str()), "{field} of {change:?}");
+            }
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, OrderType::ALL.len() * Product::ALL.len() * Side::ALL.len() * Validity::ALL.len());
+}

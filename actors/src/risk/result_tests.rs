@@ -1,0 +1,154 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::order::{Holding, HoldingKey, OrderRecord, Quantity, Side};
+use crate::pnl::{DayChange, Move};
+use crate::testkit::builders::{Build, at as second, book_of, nse, order, price, rupees, sbin, sbin_in, strategy};
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// Quotes and closes as a test says.
+#[derive(Debug, Default)]
+struct Board {
+    quotes: BTreeMap<InstrumentKey, Quote>,
+    closes: BTreeMap<InstrumentKey, Price>,
+}
+
+impl Board {
+    fn with(mut self, key: InstrumentKey, bid: Option<&str>, ask: Option<&str>, last: &str) -> Self {
+        let quote = Quote { bid: bid.map(price), ask: ask.map(price), last: price(last), band: None, at: second(0) };
+        self.quotes.insert(key, quote);
+        self
+    }
+
+    fn closed(mut self, key: InstrumentKey, close: &str) -> Self {
+        self.closes.insert(key, price(close));
+        self
+    }
+}
+
+impl Quotes for Board {
+    fn quote(&self, key: &InstrumentKey) -> Option<Quote> {
+        self.quotes.get(key).copied()
+    }
+    fn previous_close(&self, key: &InstrumentKey) -> Option<Price> {
+        self.closes.get(key).copied()
+    }
+}
+
+fn known(amount: i64) -> Figure {
+    Figure::Known(rupees(amount))
+}
+
+/// A day with these trades of ten units each.
+fn traded(trades: &[(HoldingKey, Side, &str)]) -> Day {
+    let mut changes = Vec::new();
+    let mut held: BTreeMap<HoldingKey, Holding> = BTreeMap::new();
+    for (seq, (key, side, at)) in (1..).zip(trades) {
+        let (before, quantity) = (held.get(key).copied().unwrap_or_default(), Quantity::new(10).unwrap());
+        let what = Move::Traded { order: seq, side: *side, quantity, price: price(at), seen: None };
+        changes.push(DayChange { seq, day: trading_date(second(0)), strategy: strategy("trend"), key: key.clone(), before, what });
+        held.insert(key.clone(), before.after(*side, quantity, price(at)));
+    }
+    let owner = strategy("trend");
+    Day::load(trading_date(second(0)), held.iter().map(|(key, held)| (&owner, key, held)), &changes)
+}
+
+fn carried(net: i64, cost: i64) -> Day {
+    let held = Holding { net, cost: rupees(cost), realised: Amount::ZERO, opened_at: None };
+    Day::load(trading_date(second(0)), [(&strategy("trend"), &sbin_in(Product::Mis), &held)], &[])
+}
+
+#[test]
+fn before_the_exchanges_open_yesterdays_figure_is_not_todays() {
+    let idle = book_of([], &[]);
+    let loss = Some(rupees(-9_000));
+    for (time, pnl) in [
+        ("2026-11-19T18:30:00Z", 0),
+        ("2026-11-20T03:29:59Z", 0),
+        ("2026-11-20T03:30:00Z", -9_000),
+        ("2026-11-20T18:24:59Z", -9_000),
+        ("2026-11-20T18:25:00Z", 0),
+    ] {
+        assert_eq!(DayResult::of(loss, known(-500), &idle, at(time)).pnl(), Some(rupees(pnl)), "{time}");
+    }
+    let night = at("2026-11-19T18:31:00Z");
+    let traded = OrderRecord { updated_at: night, ..order(1).filled(10, 10) };
+    assert_eq!(DayResult::of(loss, known(0), &book_of([traded], &[]), night).pnl(), loss, "something was traded today");
+}
+
+#[test]
+fn the_worse_book_decides_and_both_figures_are_named() {
+    let unknown = || Figure::unknown("no price of NSE:SBIN-EQ");
+    let rows = [
+        (Some(-900), known(-400), Some(-900), BROKER, "-900 rupees by the broker's positions, our own fills say -400"),
+        (Some(-400), known(-900), Some(-900), FILLS, "-900 rupees by our own fills, the broker's positions say -400"),
+        (Some(300), known(-1), Some(-1), FILLS, "-1 rupees by our own fills, the broker's positions say 300"),
+        (Some(300), known(700), Some(300), BROKER, "300 rupees by the broker's positions, our own fills say 700"),
+        (Some(5), known(5), Some(5), "the broker's positions and our own fills", "5 rupees by the broker's positions and our own fills"),
+        (Some(7), unknown(), Some(7), BROKER, "7 rupees by the broker's positions, our own fills do not tell: no price of NSE:SBIN-EQ"),
+        (None, known(-7), Some(-7), FILLS, "-7 rupees by our own fills, the broker's positions do not tell: they were never read"),
+        (
+            None,
+            unknown(),
+            None,
+            "nothing: neither book tells",
+            "not known: the broker's positions do not tell: they were never read, our own fills do not tell: no price of NSE:SBIN-EQ",
+        ),
+    ];
+    let book = book_of([], &[]);
+    for (broker, fills, pnl, source, words) in rows {
+        let result = DayResult::of(broker.map(rupees), fills, &book, second(0));
+        assert_eq!((result.pnl(), result.source(), &*result.to_string()), (pnl.map(rupees), source, words));
+    }
+}
+
+#[test]
+fn fills_are_worth_what_the_newest_quotes_say_delivery_aside() {
+    let (long, short) = (sbin_in(Product::Mis), HoldingKey { instrument: nse("INFY-EQ"), product: Product::Nrml });
+    let delivery = HoldingKey { instrument: nse("INFY-EQ"), product: Product::Cnc };
+    let day = traded(&[(long.clone(), Side::Buy, "800"), (short, Side::Sell, "1500"), (delivery, Side::Buy, "9000")]);
+    let board = Board::default().with(sbin(), Some("790"), Some("790.5"), "790").with(nse("INFY-EQ"), Some("1519"), Some("1520"), "1520");
+    assert_eq!(own_pnl(&day, &board), known(-100 - 200));
+    let flat = traded(&[(long.clone(), Side::Buy, "800"), (long, Side::Sell, "795")]);
+    assert_eq!(own_pnl(&flat, &Board::default()), known(-50), "what is flat needs no price");
+    assert_eq!(own_pnl(&traded(&[]), &Board::default()), known(0));
+}
+
+#[test]
+fn one_odd_trade_far_from_the_touch_is_no_loss() {
+    let long = traded(&[(sbin_in(Product::Mis), Side::Buy, "800")]);
+    let short = traded(&[(sbin_in(Product::Mis), Side::Sell, "800")]);
+    let quoted = |bid, ask, last| Board::default().with(sbin(), bid, ask, last);
+    for (day, bid, ask, last, pnl) in [
+        (&long, Some("799"), Some("801"), "8", -10),
+        (&long, Some("799"), Some("801"), "800", 0),
+        (&long, Some("700"), Some("801"), "790", -100),
+        (&long, None, Some("801"), "790", -100),
+        (&short, Some("799"), Some("801"), "8000", -10),
+        (&short, Some("799"), None, "810", -100),
+    ] {
+        assert_eq!(own_pnl(day, &quoted(bid, ask, last)), known(pnl), "{bid:?} {ask:?} {last}");
+    }
+}
+
+#[test]
+fn what_has_no_price_no_close_or_left_without_one_is_not_known() {
+    let quoted = || Board::default().with(sbin(), Some("700"), Some("700"), "700");
+    let why = |day: &Day, board: &Board| match own_pnl(day, board) {
+        Figure::Unknown(why) => why.to_string(),
+        known @ Figure::Known(_) => panic!("{known:?}"),
+    };
+    assert_eq!(why(&traded(&[(sbin_in(Product::Mis), Side::Buy, "800")]), &Board::default()), "no price of NSE:SBIN-EQ");
+    // Bought for 800 days ago: what it lost before today is no loss of today.
+    assert_eq!(why(&carried(10, 8_000), &quoted()), "no close of the day before for NSE:SBIN-EQ");
+    assert_eq!(own_pnl(&carried(10, 8_000), &quoted().closed(sbin(), "705")), known(-50));
+    let mut left = carried(10, 8_000);
+    let before = Holding { net: 10, cost: rupees(8_000), ..Holding::default() };
+    let what = Move::Left { units: 10 };
+    let day = trading_date(second(0));
+    left.apply(&DayChange { seq: 9, day, strategy: strategy("trend"), key: sbin_in(Product::Mis), before, what });
+    assert_eq!(why(&left, &quoted()), "10 units of NSE:SBIN-EQ were closed elsewhere, at a price that nobody told");
+}

@@ -1,0 +1,220 @@
+//! What a rule that has fired does: its exit is sent, followed until the position is flat, and ends with it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::super::{Concern, WatcherActor, resend};
+use crate::exits::{Cause, ExitRule, Fired, Next, follow, is_stop_of, slot, to_take_over};
+use crate::order::{HoldingKey, InstrumentKey, Kind, OrderFact, OrderRecord, Right, Side, SignalId, Tag};
+use crate::persistence::{Book, Level, Slot};
+
+/// A long option waits so long for the short that it covers to be closed; then it goes all the same, and a person hears.
+const COVER_FIRST: Duration = Duration::seconds(20);
+/// A write that was not heard of after this is made again.
+const WRITE_AGAIN: Duration = Duration::seconds(2);
+
+impl WatcherActor {
+    /// Writes down that it fires, and sends its exit. An exit of the position that rests already, a target at its limit or the
+    /// stop at the broker, is taken over instead: it is changed, and no second one goes out.
+    pub(super) fn fire(&mut self, slot: &Slot, cause: Cause, why: &str, now: DateTime<Utc>) {
+        let Some(watched) = self.core.rules.watched.get_mut(slot) else { return };
+        let is_squared_off = self.line.view.read(&self.desk.client_id, |book| watched.rule.is_squared_off(book)).unwrap_or(false);
+        if is_squared_off {
+            return;
+        }
+        let price = watched.before.map(|tick| tick.last);
+        let able = self.desk.broker.capabilities();
+        let changes = if able.can_modify { able.max_modifications } else { Some(0) };
+        let resting = self.line.view.read(&self.desk.client_id, |book| {
+            let rule = &watched.rule;
+            let of_target = rule.fired.map(|fired| fired.signal);
+            let target = of_target.filter(|signal| book.open_in(&rule.holding.instrument).any(|order| order.signal_id == *signal));
+            target.or_else(|| to_take_over(rule, book, changes))
+        });
+        let resting = resting.flatten();
+        let signal = resting.unwrap_or_else(|| SignalId(self.line.ids.next()));
+        watched.rule.fired = Some(Fired { cause, at: now, price, signal });
+        (watched.writing, watched.is_ahead, watched.kept_at) = (Some(now), false, Some(now));
+        let rule = watched.rule.clone();
+        let at = price.map_or_else(|| "without a price".to_owned(), |price| format!("at {price}"));
+        let why = if why.is_empty() { rule.words() } else { format!("{why}; {}", rule.words()) };
+        let reason = format!("{cause} of {} {} fires {at}: {why}", rule.strategy, rule.holding);
+        let level = if cause.is_urgent() { Level::Warn } else { Level::Info };
+        metrics::counter!("ordergate_exit_rules_fired_total", "cause" => cause.to_string()).increment(1);
+        self.keep_rule(slot, Some(&rule), None, "EXIT_RULE_FIRED", level, &reason);
+        if resting.is_none() {
+            self.send_exit(slot, &rule, None, now);
+        }
+    }
+
+    /// Sends the exit of a fired rule, unless it has to wait for its cover.
+    fn send_exit(&mut self, slot: &Slot, rule: &ExitRule, largest: Option<i64>, now: DateTime<Utc>) {
+        let cover = self.line.view.read(&self.desk.client_id, |book| self.uncovers(rule, book)).flatten();
+        let Some(watched) = self.core.rules.watched.get_mut(slot) else { return };
+        if let Some(short) = cover {
+            let since = *watched.held_back.get_or_insert(now);
+            if now.signed_duration_since(since) < COVER_FIRST {
+                return;
+            }
+            let text = format!("{} {} is sold although {short}, which it covers, is not bought back yet", rule.strategy, rule.holding);
+            self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_UNCOVERS", Level::Page, rule.order, text);
+        }
+        watched.held_back = None;
+        let before = watched.before;
+        self.submit_exit(rule, before, largest, now);
+    }
+
+    /// Whether the stop that an exit of a rule has taken over waits for the short that its position covers to be closed.
+    pub(in crate::watcher) fn waits_for_cover(&mut self, order: &OrderRecord, now: DateTime<Utc>) -> bool {
+        let found = self.line.view.read(&self.desk.client_id, |book| {
+            let rule = self.core.rules.firing(order)?;
+            Some((rule.fired?.at, self.uncovers(rule, book)?, rule.strategy.clone(), rule.holding.clone()))
+        });
+        let Some((fired_at, short, strategy, holding)) = found.flatten() else { return false };
+        if now.signed_duration_since(fired_at) < COVER_FIRST {
+            return true;
+        }
+        let text = format!("{strategy} {holding} is sold although {short}, which it covers, is not bought back yet");
+        self.concern(Concern { event: "ALARM_EXIT_UNCOVERS", level: Level::Page, text, command_id: Some(order.command_id) });
+        false
+    }
+
+    /// The short option of the strategy that this exit would leave without its cover, while its own exit is under way.
+    fn uncovers(&self, rule: &ExitRule, book: &Book) -> Option<HoldingKey> {
+        let option = |key: &InstrumentKey| -> Option<(Arc<str>, Right)> {
+            let found = self.line.instruments.find(key)?;
+            match found.kind {
+                Kind::Option { right, .. } => Some((Arc::clone(&found.underlying), right)),
+                _ => None,
+            }
+        };
+        if rule.position != Side::Buy {
+            return None;
+        }
+        let mine = option(&rule.holding.instrument)?;
+        let is_leaving = |key: &HoldingKey| {
+            let fired = self.core.rules.watched.get(&slot(&rule.strategy, key)).and_then(|watched| watched.rule.fired);
+            fired.is_some_and(|fired| fired.cause.is_urgent())
+                || book.open_in(&key.instrument).any(|order| order.is_exit() && order.ask.strategy == rule.strategy)
+        };
+        let shorts = book.holdings_of(&rule.strategy).filter(|(_, held)| held.net < 0).map(|(key, _)| key);
+        shorts.into_iter().find(|key| option(&key.instrument).as_ref() == Some(&mine) && is_leaving(key)).cloned()
+    }
+
+    /// Fired rules until their positions are flat.
+    pub(super) fn follow_fired(&mut self, now: DateTime<Utc>) {
+        let most = self.desk.settings.waits.resend_exit_most;
+        let next: Vec<(Slot, Next)> = self
+            .line
+            .view
+            .read(&self.desk.client_id, |book| {
+                let fired = self.core.rules.watched.iter().filter(|(_, watched)| watched.rule.fired.is_some() && watched.hours.takes_exits);
+                fired
+                    .filter(|(_, watched)| !watched.rule.is_squared_off(book))
+                    .map(|(slot, watched)| {
+                        let goes_again = |order: &OrderRecord| resend::goes_again(book, order, most);
+                        let next = follow(&watched.rule, book, goes_again, now);
+                        let is_held_back = watched.held_back.is_some() && next == Next::Wait;
+                        let is_alone = !book
+                            .open_in(&watched.rule.holding.instrument)
+                            .any(|order| order.is_exit() && order.ask.strategy == watched.rule.strategy);
+                        (slot.clone(), if is_held_back && is_alone { Next::Again } else { next })
+                    })
+                    .filter(|(_, next)| *next != Next::Wait)
+                    .collect()
+            })
+            .unwrap_or_default();
+        for (slot, next) in next {
+            self.go_on_with(&slot, next, now);
+        }
+    }
+
+    fn go_on_with(&mut self, slot: &Slot, next: Next, now: DateTime<Utc>) {
+        let Some(watched) = self.core.rules.watched.get_mut(slot) else { return };
+        let mut rule = watched.rule.clone();
+        match next {
+            Next::Wait => {}
+            Next::Again => self.send_exit(slot, &rule, None, now),
+            Next::Anew(largest) => {
+                let Some(fired) = rule.fired else { return };
+                rule.fired = Some(Fired { signal: SignalId(self.line.ids.next()), at: now, ..fired });
+                rule.attempt = rule.attempt.saturating_add(1);
+                (watched.rule, watched.writing) = (rule.clone(), Some(now));
+                let reason = format!("the {} of {} {} came to nothing: try {}", fired.cause, rule.strategy, rule.holding, rule.attempt + 1);
+                self.keep_rule(slot, Some(&rule), None, "EXIT_RULE_FIRED", Level::Warn, &reason);
+                self.send_exit(slot, &rule, largest, now);
+            }
+            Next::Rearm => {
+                (rule.fired, rule.attempt) = (None, rule.attempt.saturating_add(1));
+                watched.rule = rule.clone();
+                let reason = format!("the target of {} {} has not traded: it stands again", rule.strategy, rule.holding);
+                self.keep_rule(slot, Some(&rule), None, "EXIT_RULE_SET", Level::Info, &reason);
+            }
+            Next::Cancel(orders) => {
+                let reason = format!("the exit of the rule of {} {} takes its place", rule.strategy, rule.holding);
+                let facts = orders.into_iter().map(|order| (order, OrderFact::CancelWanted { tag: Tag::Replaced, reason: reason.clone() }));
+                self.post_facts(facts.collect());
+            }
+            Next::Stuck(rejection) => {
+                if !std::mem::replace(&mut watched.is_stuck, true) {
+                    let text = format!(
+                        "the exit of {} {} was rejected ({rejection:?}) and is not sent again by itself; the position is open: close it at the broker",
+                        rule.strategy, rule.holding
+                    );
+                    self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_STUCK", Level::Page, rule.order, text);
+                }
+            }
+        }
+    }
+
+    /// Rules whose position is gone end with it, and so does what of theirs still rests.
+    pub(super) fn end_rules(&mut self) {
+        let ended = self.line.view.read(&self.desk.client_id, |book| {
+            let watched = self.core.rules.watched.iter();
+            let gone = watched.filter(|(_, watched)| !watched.rule.is_for(&book.held(&watched.rule.strategy, &watched.rule.holding)));
+            gone.map(|(slot, watched)| {
+                let signal = watched.rule.fired.map(|fired| fired.signal);
+                let open = book.open_in(&watched.rule.holding.instrument);
+                let left = open.filter(|order| Some(order.signal_id) == signal && order.cancel_wanted.is_none());
+                let stop = book.newest_of(&watched.rule.strategy).find(|order| is_stop_of(order, &watched.rule));
+                let by_its_stop = stop.is_some_and(|order| order.filled_quantity > 0 && order.updated_at >= watched.rule.opened_at);
+                (slot.clone(), by_its_stop, left.map(|order| order.command_id).collect::<Vec<_>>())
+            })
+            .collect::<Vec<_>>()
+        });
+        for (slot, by_its_stop, resting) in ended.unwrap_or_default() {
+            let Some(watched) = self.core.rules.watched.get(&slot) else { continue };
+            let rule = &watched.rule;
+            let how = match (rule.fired.is_some(), by_its_stop) {
+                (true, _) => "its exit has closed it",
+                (false, true) => "its stop at the broker has closed it",
+                (false, false) => "closed by another exit, or elsewhere",
+            };
+            let reason = format!("{} {} is not held any more ({how}): its exit rule ends", rule.strategy, rule.holding);
+            self.keep_rule(&slot, None, Some(watched.seq), "EXIT_RULE_ENDED", Level::Info, &reason);
+            let facts = resting.into_iter().map(|order| (order, OrderFact::CancelWanted { tag: Tag::Replaced, reason: reason.clone() }));
+            self.post_facts(facts.collect());
+            // A position opened this moment brings its own.
+            self.core.rules.forget(&slot);
+        }
+    }
+
+    /// Writes stops that have moved, each now and then.
+    pub(super) fn write_moved(&mut self, now: DateTime<Utc>) {
+        let every = Duration::from_std(self.desk.settings.exits.keep_every).unwrap_or(Duration::MAX);
+        let mut writes = Vec::new();
+        for (slot, watched) in &mut self.core.rules.watched {
+            let is_writing = watched.writing.is_some_and(|since| now.signed_duration_since(since) < WRITE_AGAIN);
+            let is_due = watched.kept_at.is_none_or(|at| now < at || now.signed_duration_since(at) >= every);
+            if watched.is_ahead && is_due && !is_writing && watched.rule.fired.is_none_or(|fired| !fired.cause.is_urgent()) {
+                (watched.is_ahead, watched.kept_at) = (false, Some(now));
+                writes.push((slot.clone(), watched.rule.clone(), watched.seq));
+            }
+        }
+        for (slot, rule, seq) in writes {
+            let reason = format!("the stop moved to {} with the price at {}", rule.stop.unwrap_or_default(), rule.best);
+            self.keep_rule(&slot, Some(&rule), Some(seq), "EXIT_RULE_MOVED", Level::Info, &reason);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The looks of the exit rules: at every quote, at the clock, at what a strategy's positions come to together.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use rust_decimal::Decimal;
+
+use super::super::{Concern, WatcherActor};
+use super::Watched;
+use crate::broker::Reading;
+use crate::exits::{Cause, Combined, ExitRule, Hours, Looked, Terms, Tick, Together, is_near_expiry, slot};
+use crate::order::calendar::SessionPhase;
+use crate::order::{Exchange, Holding, HoldingKey, InstrumentKey, Kind, trading_date};
+use crate::persistence::{Keep, Level, Slot, Unit};
+use crate::risk::Market;
+use crate::supervision::Shell;
+
+impl WatcherActor {
+    /// The newest tick of a rule's instrument: the quote, or, where the feed is muted, what the broker's positions say.
+    fn tick_of(&self, rule: &ExitRule, now: DateTime<Utc>) -> (Option<Tick>, bool) {
+        let muted_after = Duration::from_std(self.desk.settings.exits.muted_after).unwrap_or(Duration::MAX);
+        let quote = self.line.newest_quote(&self.desk, &rule.holding.instrument);
+        if let Some(quote) = quote.filter(|quote| now.signed_duration_since(quote.at) <= muted_after) {
+            return (Some(Tick::from(&quote)), false);
+        }
+        let findings = self.desk.findings.read();
+        let told = findings.positions.as_ref().and_then(|positions| {
+            let row = positions.rows.iter().find(|row| row.holding == rule.holding && row.net != 0)?;
+            let move_ = row.unrealised.0.checked_div(Decimal::from(row.net))?;
+            let last = row.average_price?.checked_add(move_)?;
+            (now.signed_duration_since(positions.at) <= muted_after).then_some(Tick { last, bid: None, ask: None, at: positions.at })
+        });
+        (told, true)
+    }
+
+    pub(super) fn look_at(&mut self, slots: Vec<Slot>, now: DateTime<Utc>) {
+        let muted_after = Duration::from_std(self.desk.settings.exits.muted_after).unwrap_or(Duration::MAX);
+        for slot in slots {
+            let Some(watched) = self.core.rules.watched.get(&slot) else { continue };
+            if !watched.rule.is_on || !watched.hours.takes_exits {
+                continue;
+            }
+            let (tick, is_muted) = self.tick_of(&watched.rule, now);
+            let Some(watched) = self.core.rules.watched.get_mut(&slot) else { continue };
+            // The first quote of a new subscription takes its time.
+            let is_muted = is_muted && now.signed_duration_since(*watched.since.get_or_insert(now)) > muted_after;
+            let is_news = is_muted && !watched.is_muted;
+            watched.is_muted = is_muted;
+            let tick = tick.filter(|tick| watched.before.as_ref() != Some(tick));
+            let looked = tick.as_ref().map_or(Looked::default(), |tick| watched.rule.look(watched.before.as_ref(), tick));
+            watched.before = tick.or(watched.before);
+            watched.is_ahead |= looked.is_moved;
+            let words = format!("{} {}", watched.rule.strategy, watched.rule.holding);
+            let order = watched.rule.order;
+            if is_news {
+                let text = format!(
+                    "no quote of {words} for {} s while its market is open: its stop is watched by the broker's positions only; look at the feed",
+                    self.desk.settings.exits.muted_after.as_secs()
+                );
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FEED_MUTED", Level::Page, order, text);
+            }
+            if is_muted {
+                self.want_positions(now);
+            }
+            if let Some(cause) = looked.fires {
+                self.fire(&slot, cause, "", now);
+            }
+        }
+    }
+
+    /// The positions with every poll, while they are what prices come from.
+    fn want_positions(&mut self, now: DateTime<Utc>) {
+        let read_at = self.desk.findings.read().positions.as_ref().map(|positions| positions.at);
+        let poll = Duration::from_std(self.desk.settings.waits.poll).unwrap_or(Duration::MAX);
+        if read_at.is_none_or(|at| now.signed_duration_since(at) >= poll) {
+            self.core.deferred.insert(Reading::Positions);
+        }
+    }
+
+    /// The hours of each rule's market; and, once a day, that a contract comes near to its delivery.
+    pub(super) fn look_at_hours(&mut self, now: DateTime<Utc>) {
+        let is_live = self.desk.broker.capabilities().is_live;
+        let mut near = Vec::new();
+        for watched in self.core.rules.watched.values_mut() {
+            let key = &watched.rule.holding.instrument;
+            let market = Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now);
+            let instrument = self.line.instruments.find(key);
+            let expiry = instrument.as_ref().and_then(|instrument| match instrument.kind {
+                Kind::Future { expiry } | Kind::Option { expiry, .. } => Some(expiry),
+                Kind::Equity | Kind::Index => None,
+            });
+            let closes_at = match market.phase {
+                SessionPhase::Continuous { closes_at } => Some(closes_at),
+                _ => None,
+            };
+            let takes_exits = !market.is_held || market.phase.takes_exits();
+            let closes_at = closes_at.filter(|_| market.is_held);
+            // What comes after continuous trading tells whether resting stops are thrown out at its end.
+            let after = closes_at.map(|at| Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, at).phase);
+            let stops_until = closes_at.filter(|_| matches!(after, Some(SessionPhase::ClosingAuction { .. })));
+            let takes_stops = !market.is_held || closes_at.is_some();
+            watched.hours = Hours { takes_exits, closes_at, takes_stops, stops_until, expiry };
+            let is_stock = instrument.is_some_and(|found| {
+                let share = InstrumentKey::new(Exchange::Nse, &format!("{}-EQ", found.underlying));
+                self.line.instruments.find(&share).is_some()
+            });
+            if let Some(expiry) = expiry.filter(|expiry| is_stock && is_near_expiry(*expiry, now)) {
+                near.push((watched.rule.strategy.clone(), watched.rule.holding.clone(), expiry));
+            }
+        }
+        for (strategy, holding, expiry) in near {
+            let text = format!(
+                "{strategy} {holding} ends on {expiry} and is settled by delivery of the shares; leave it before, or have the money or the shares (seen {})",
+                trading_date(now)
+            );
+            self.concern(Concern { event: "ALARM_DELIVERY_NEAR", level: Level::Warn, text, command_id: None });
+        }
+    }
+
+    pub(super) fn look_at_times(&mut self, now: DateTime<Utc>) {
+        let before_close = Duration::from_std(self.desk.settings.exits.before_close).unwrap_or(Duration::MAX);
+        let due: Vec<(Slot, String)> = self
+            .core
+            .rules
+            .watched
+            .iter()
+            .filter(|(_, watched)| watched.hours.takes_exits)
+            .filter_map(|(slot, watched)| Some((slot.clone(), watched.rule.time_up(&watched.hours, before_close, now)?)))
+            .collect();
+        for (slot, why) in due {
+            self.fire(&slot, Cause::Time, &why, now);
+        }
+    }
+
+    /// The sum of a strategy's positions; all of them are left when it says so.
+    pub(super) fn look_at_sums(&mut self, now: DateTime<Utc>) {
+        let combined: Vec<(Slot, Combined, Option<Together>)> =
+            self.core.rules.combined.iter().map(|(slot, (combined, before))| (slot.clone(), combined.clone(), *before)).collect();
+        for (slot, combined, before) in combined {
+            let held = self.line.view.read(&self.desk.client_id, |book| {
+                book.holdings_of(&combined.strategy).map(|(key, held)| (key.clone(), *held)).collect::<Vec<_>>()
+            });
+            let held = held.unwrap_or_default();
+            if held.is_empty() {
+                if combined.fired_at.is_some() {
+                    self.keep_combined(
+                        &slot,
+                        &Combined { fired_at: None, ..combined },
+                        "the strategy is flat: its combined exit is armed anew",
+                    );
+                }
+                continue;
+            }
+            let age = Duration::from_std(self.desk.settings.exits.muted_after).unwrap_or(Duration::MAX);
+            let price = |key: &InstrumentKey| {
+                let quote = self.line.newest_quote(&self.desk, key)?;
+                // A print outside of the touch is taken for the touch.
+                let Tick { last, bid, ask, at } = Tick::from(&quote);
+                let last = bid.zip(ask).filter(|(bid, ask)| bid <= ask).map_or(last, |(bid, ask)| last.clamp(bid, ask));
+                (now.signed_duration_since(at) <= age).then_some(last)
+            };
+            let sum = held.iter().fold(Together::default(), |sum, (key, held)| sum.with(held, price(&key.instrument)));
+            if let Some((_, before)) = self.core.rules.combined.get_mut(&slot) {
+                *before = Some(sum);
+            }
+            let Some(why) = before.and_then(|before| combined.fires(before, sum)) else { continue };
+            if let Some((memory, _)) = self.core.rules.combined.get_mut(&slot) {
+                memory.fired_at = Some(now);
+            }
+            self.keep_combined(&slot, &Combined { fired_at: Some(now), ..combined.clone() }, &why);
+            self.fire_together(&combined, &held, &why, now);
+        }
+    }
+
+    fn fire_together(&mut self, combined: &Combined, held: &[(HoldingKey, Holding)], why: &str, now: DateTime<Utc>) {
+        // Shorts are bought back before longs are sold.
+        for (key, held) in held.iter().filter(|(_, held)| held.net < 0).chain(held.iter().filter(|(_, held)| held.net > 0)) {
+            let slot = slot(&combined.strategy, key);
+            if !self.core.rules.watched.contains_key(&slot) {
+                let tick = self.line.instruments.find(&key.instrument).map_or(Decimal::new(5, 2), |found| found.tick.value());
+                let who = combined.who.clone();
+                let rule = ExitRule::new(combined.strategy.clone(), key.clone(), held, Terms::default(), tick, who, now);
+                let Some(rule) = rule else { continue };
+                self.core.rules.by_instrument.entry(key.instrument.clone()).or_default().insert(slot.clone());
+                self.core.rules.watched.insert(slot.clone(), Watched::new(rule, 0));
+            }
+            self.fire(&slot, Cause::Combined, why, now);
+        }
+    }
+
+    fn keep_combined(&self, slot: &Slot, combined: &Combined, reason: &str) {
+        let keep = Keep {
+            client_id: Some(self.desk.client_id.clone()),
+            slot: slot.clone(),
+            value: None,
+            basis: None,
+            event: if combined.fired_at.is_some() { "EXIT_RULE_FIRED" } else { "EXIT_RULE_SET" },
+            level: if combined.fired_at.is_some() { Level::Warn } else { Level::Info },
+            reason: Arc::from(reason),
+            who: Arc::from(Self::NAME),
+            command_id: None,
+        };
+        if let Ok(keep) = keep.with(combined) {
+            self.line.post_unit(Unit::Keep(keep));
+        }
+    }
+}

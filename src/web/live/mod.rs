@@ -1,0 +1,19 @@
+//! `GET /dashboard/events`: what is committed, told to pages as it happens (server-sent events).
+//!
+//! ```text
+//! writer's thread ─▶ LiveListener ─▶ inbox ─▶ Feed: one window, one frame ─▶ broadcast ─▶ Reader ─▶ a page
+//! ```
+//!
+//! Nothing here is waited for. A full inbox loses a window, and a reader that is too slow loses its frames: both end the
+//! readers' streams, and a browser that comes back resumes from the journal by the number of the last row that it saw.
+//!
+//! *Invariant:* a stream never skips a row. It ends instead.
+
+mod frame;
+mod hub;
+mod kind;
+mod reader;
+mod resume;
+
+pub use hub::{Feed, Hub, LiveListener, LiveSettings};
+pub(super) use reader::events;

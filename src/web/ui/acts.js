@@ -1,0 +1,202 @@
+// @ts-check
+// What a person can do with an order or a position, wherever it is shown.
+
+import { actKey, post, send } from './api.js';
+import { h } from './dom.js';
+import { number, price } from './money.js';
+import { ask, reason } from './parts.js';
+import { isOver } from './words.js';
+
+/** @param {any} order */
+const named = (order) => `${order.side ?? ''} ${order.quantity ?? ''} ${order.symbol}`.trim();
+
+/** The same act is sent under the same key for as long as its window is open. */
+
+/** @param {any} order */
+export function cancel(order) {
+  ask({
+    title: `Cancel ${named(order)}`,
+    says: h('p', null, order.broker_order_id ? `It is at the broker under ${order.broker_order_id}. What has filled stays.` : 'It is not at the broker yet.'),
+    fields: [{ ...reason('no longer wanted'), required: false }],
+    yes: 'Cancel the order',
+    danger: true,
+    act: async (values) => (await post(`/dashboard/orders/${order.command_id}/cancel`, { reason: values.reason ?? '' })).done,
+  });
+}
+
+/** @param {any} order */
+export function modify(order) {
+  const hasTrigger = order.trigger_price !== null;
+  ask({
+    title: `Change ${named(order)}`,
+    says: h('p', null, 'The change goes through risk and guard like a new order. What is left as it is, stays as it is.'),
+    fields: [
+      { name: 'quantity', label: 'Units', value: String(order.quantity ?? ''), mode: 'numeric' },
+      { name: 'price', label: 'Limit price', value: order.price ?? '', mode: 'decimal' },
+      ...(hasTrigger ? [{ name: 'trigger_price', label: 'Trigger price', value: order.trigger_price, mode: /** @type {'decimal'} */ ('decimal') }] : []),
+    ],
+    yes: 'Change the order',
+    act: async (values) => {
+      /** @type {Record<string, string>} */
+      const changes = {};
+      if (values.quantity && values.quantity !== String(order.quantity)) changes.quantity = values.quantity;
+      if (values.price && values.price !== order.price) changes.price = values.price;
+      if (values.trigger_price && values.trigger_price !== order.trigger_price) changes.trigger_price = values.trigger_price;
+      return (await post(`/dashboard/orders/${order.command_id}/modify`, changes)).done;
+    },
+  });
+}
+
+/** Settles an order in doubt, by a person who looked at the broker. @param {any} order @param {boolean} isThere */
+export function resolve(order, isThere) {
+  ask({
+    title: isThere ? `${named(order)} is at the broker` : `${named(order)} is not at the broker`,
+    says: h('p', null, isThere ? 'It is followed under the number that you give.' : 'It ends as never arrived. If it is there after all, it will be found as an order that is not ours.'),
+    fields: [
+      ...(isThere ? [{ name: 'broker_order_id', label: 'The broker’s order number', required: true }] : []),
+      { ...reason(), label: 'How you know' },
+    ],
+    yes: isThere ? 'Follow it' : 'End it',
+    danger: !isThere,
+    act: async (values) => {
+      const verdict = isThere ? { broker_order_id: values.broker_order_id } : { absent: true };
+      return (await post(`/dashboard/orders/${order.command_id}/resolve`, { ...verdict, reason: values.reason ?? '' })).done;
+    },
+  });
+}
+
+/** @param {any} order */
+export function resubmit(order) {
+  ask({
+    title: `Send ${named(order)} again`,
+    says: h('p', null, 'A new order, linked to this one. It is judged anew: by every gate, at the present price.'),
+    fields: [
+      { name: 'quantity', label: 'Units', value: String(order.quantity ?? ''), mode: 'numeric' },
+      ...(order.price === null ? [] : [{ name: 'price', label: 'Limit price', value: order.price, mode: /** @type {'decimal'} */ ('decimal') }]),
+    ],
+    yes: 'Send it again',
+    act: async (values) => {
+      /** @type {Record<string, string>} */
+      const changes = {};
+      if (values.quantity && values.quantity !== String(order.quantity)) changes.quantity = values.quantity;
+      if (values.price && values.price !== order.price) changes.price = values.price;
+      const answer = await post(`/dashboard/orders/${order.command_id}/resubmit`, { changes });
+      const next = answer.orders?.[0];
+      return next ? `sent again: ${next.words}` : 'sent again';
+    },
+  });
+}
+
+/** The buttons for what can be done with an order now. @param {any} order @param {{ small?: boolean }} [how] */
+export function orderButtons(order, how = {}) {
+  const small = how.small ? 'small' : '';
+  const button = (/** @type {string} */ words, /** @type {() => void} */ act, kind = '') =>
+    h('button', { type: 'button', class: `${small} ${kind}`.trim(), 'aria-label': `${words}: ${named(order)}`, data: { focus: `${words}${order.command_id}` }, on: { click: act } }, words);
+  const isAtBroker = !isOver(order) && order.broker_order_id && !order.cancel_wanted;
+  const buttons = [];
+  if (order.tag === 'SEND_UNCONFIRMED') buttons.push(button('It is there', () => resolve(order, true)), button('It is not there', () => resolve(order, false)));
+  if (isAtBroker) buttons.push(button('Change', () => modify(order)));
+  if (!isOver(order) && !order.cancel_wanted) buttons.push(button('Cancel', () => cancel(order)));
+  if (order.status === 'FAILED' && order.tag !== 'AT_TARGET' && !how.small) buttons.push(button('Send again', () => resubmit(order)));
+  return buttons;
+}
+
+/**
+ * Leaves a position, or a part of it.
+ * @param {{ client_id: string, strategy: string, exchange: string, symbol: string, product: string, net: number }} held
+ */
+export function exit(held) {
+  const key = actKey();
+  const size = Math.abs(held.net);
+  ask({
+    title: `Exit ${held.symbol}`,
+    says: h('p', null, `${held.strategy} holds ${number(held.net)} ${held.product}. ${held.net > 0 ? 'They are sold' : 'They are bought back'} at the market, within protected limits. An exit never goes beyond what is held.`),
+    fields: [{ name: 'quantity', label: 'Units', value: String(size), mode: 'numeric', hint: `All of it: ${size}. Less leaves the rest.` }],
+    yes: 'Exit',
+    danger: true,
+    act: async (values) => {
+      const part = values.quantity && values.quantity !== String(size) ? { quantity: /^\d+$/.test(values.quantity) ? Number(values.quantity) : values.quantity } : {};
+      const { client_id, strategy, exchange, symbol, product } = held;
+      return outcome(await post('/dashboard/positions/exit', { client_id, strategy, exchange, symbol, product, ...part, idempotency_key: key }));
+    },
+  });
+}
+
+/** Leaves everything of a strategy, or of everybody. @param {string | null} strategy */
+export function exitAll(strategy) {
+  const key = actKey();
+  ask({
+    title: strategy ? `Square off ${strategy}` : 'Square off everything',
+    says: h('p', null, `${strategy ? `Everything that ${strategy} holds` : 'Everything that ordergate opened, in every account,'} is closed at the market. New entries are not stopped by this: that is what Kill does.`),
+    yes: 'Square off',
+    danger: true,
+    act: async () => outcome(await post('/dashboard/positions/exit-all', { ...(strategy ? { strategy } : {}), idempotency_key: key })),
+  });
+}
+
+/** What became of what was sent, in one line. @param {any} answer @returns {string} */
+export function outcome(answer) {
+  const orders = answer.orders ?? [];
+  if (orders.length === 0) return answer.done ?? 'nothing was to do';
+  const refused = orders.filter((/** @type {any} */ order) => order.status === 'FAILED');
+  if (refused.length === 0) return `${orders.length === 1 ? 'sent' : `${orders.length} orders sent`}${answer.replayed ? ' before already: nothing is sent twice' : ''}`;
+  const why = `${refused[0].words}${refused[0].reason ? `: ${refused[0].reason}` : ''}`;
+  return orders.length === 1 ? why : `${refused.length} of ${orders.length} refused, the first: ${why}`;
+}
+
+/**
+ * Sets the rule by which a position is left.
+ * @param {any} held @param {any | null} rule
+ */
+export function editRule(held, rule) {
+  const terms = rule?.asked ?? {};
+  const said = (/** @type {any} */ value) => (value === null || value === undefined ? '' : String(value));
+  const { client_id, strategy, exchange, symbol, product } = held;
+  ask({
+    title: `When ${strategy} leaves ${symbol}`,
+    says: h('p', null, `A price, a distance (12 points) or a part of the fill (1.5%). The rule that you set stands instead of the one before. Filled at ${price(rule?.fill ?? held.average_price)}.`),
+    fields: [
+      { name: 'stop_loss', label: 'Stop', value: said(terms.stop_loss) },
+      { name: 'target', label: 'Target', value: said(terms.target) },
+      { name: 'trailing_type', label: 'The stop trails by', kind: 'select', value: terms.trailing?.kind ?? '', options: [['', 'it does not trail'], ['POINTS', 'points'], ['PERCENT', 'percent']] },
+      { name: 'trailing_value', label: 'Trails by how much', value: said(terms.trailing?.value), mode: 'decimal' },
+      { ...reason(), required: false },
+    ],
+    yes: 'Set the rule',
+    act: async (values) => (await post('/dashboard/exit-rules', { client_id, strategy, exchange, symbol, product, ...values })).done,
+  });
+}
+
+/** Switches the rule of a position off. @param {any} held */
+export function ruleOff(held) {
+  const { client_id, strategy, exchange, symbol, product } = held;
+  ask({
+    title: `No rule for ${symbol}`,
+    says: h('p', null, 'Nothing protects the position then: only a person, a signal or the day’s loss limit leaves it.'),
+    yes: 'Switch the rule off',
+    danger: true,
+    act: async () => (await send('DELETE', `/dashboard/exit-rules?${new URLSearchParams({ client_id, strategy, exchange, symbol, product })}`)).done,
+  });
+}
+
+/**
+ * An action as the API offers it: its path and body, with what a person must fill in.
+ * @param {any} action @param {string} about @param {() => void} [after]
+ */
+export function offered(action, about, after) {
+  const body = action.body ?? {};
+  const open = Object.entries(body).filter(([, value]) => typeof value === 'string' && /^<.*>$/.test(value));
+  /** @type {Record<string, string>} */
+  const labels = { reason: 'Why', strategy: 'Strategy', price: 'Price in rupees', broker_order_id: 'The broker’s order number' };
+  ask({
+    title: action.label.charAt(0).toUpperCase() + action.label.slice(1),
+    says: h('p', null, about),
+    fields: open.map(([name]) => ({ name, label: labels[name] ?? name, required: true })),
+    yes: 'Do it',
+    act: async (values) => {
+      const answer = await send(action.method ?? 'POST', action.path, { ...body, ...values });
+      after?.();
+      return answer?.done ?? outcome(answer ?? {});
+    },
+  });
+}

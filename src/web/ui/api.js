@@ -1,0 +1,88 @@
+// @ts-check
+// Every request of the pages goes through here: one place for credentials, deadlines and what went wrong.
+
+/** How long an answer may take. */
+const PATIENCE_MS = 15_000;
+
+/** Why a request was not done, with what to do about it. */
+export class Problem extends Error {
+  /** @param {number} status @param {{ code?: string, detail?: string, remedy?: string, [more: string]: any }} body */
+  constructor(status, body) {
+    super(body.detail ?? `the answer was ${status}`);
+    this.status = status;
+    this.code = body.code ?? 'unknown';
+    this.remedy = body.remedy ?? '';
+    this.body = body;
+  }
+}
+
+/** To the login, and back to this page after it. */
+function toLogin() {
+  if (location.pathname.endsWith('/login.html')) return;
+  const here = location.pathname.split('/').pop() + location.search;
+  location.assign(`/dashboard/web/login.html?next=${encodeURIComponent(here)}`);
+}
+
+/**
+ * @param {string} method @param {string} path @param {unknown} [body] @param {{ anonymous?: boolean, headers?: Record<string, string> }} [how]
+ * @returns {Promise<any>}
+ */
+export async function send(method, path, body, how = {}) {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
+  try {
+    const response = await fetch(path, {
+      method,
+      signal: stop.signal,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      headers: { Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...how.headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    const answer = text === '' ? null : readable(text);
+    if (response.ok) return answer;
+    if (response.status === 401 && !how.anonymous) toLogin();
+    throw new Problem(response.status, answer ?? {});
+  } catch (cause) {
+    if (cause instanceof Problem) throw cause;
+    const detail = stop.signal.aborted ? `ordergate did not answer within ${PATIENCE_MS / 1000} s` : 'ordergate cannot be reached';
+    const remedy = method === 'GET' ? 'it is tried again by itself' : 'look at the order book before you send it again: it may have arrived';
+    throw new Problem(0, { code: 'unreachable', detail, remedy });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @param {string} text */
+function readable(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { detail: text.slice(0, 300) };
+  }
+}
+
+/** @param {string} path @param {Record<string, string | number | null | undefined>} [query] */
+export function get(path, query = {}) {
+  const asked = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined) asked.set(name, String(value));
+  }
+  const text = asked.toString();
+  return send('GET', text ? `${path}?${text}` : path);
+}
+
+/** @param {string} path @param {unknown} body */
+export function post(path, body) {
+  return send('POST', path, body);
+}
+
+/**
+ * A key for one act of a person: however often the same act is sent, it is one order.
+ * @returns {string}
+ */
+export function actKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return `web-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}

@@ -1,0 +1,145 @@
+// @ts-check
+// What changes, as it changes: the server's stream of events. While there is none, the pages ask again every two seconds,
+// and say so. After every break everything is read anew, so that no row is missed.
+
+import { send } from './api.js';
+
+/** @typedef {'orders' | 'positions' | 'pnl' | 'risk' | 'alarms' | 'session' | 'health'} Topic */
+
+/** @type {Topic[]} */
+const TOPICS = ['orders', 'positions', 'pnl', 'risk', 'alarms', 'session', 'health'];
+const POLL_MS = 2_000;
+/** Also while the stream is up: ages and clocks move on without an event. */
+const HEARTBEAT_MS = 15_000;
+const RETRY_MS = [500, 1_000, 2_000, 5_000];
+
+/** @type {Set<{ topics: Topic[], act: (changed: any[]) => void }>} */
+const readers = new Set();
+/** @type {Set<(state: State) => void>} */
+const watchers = new Set();
+/** @typedef {'connecting' | 'live' | 'polling' | 'lost'} State */
+/** @type {State} */
+let state = 'connecting';
+let tries = 0;
+
+/**
+ * Calls back when something of these topics may have changed; with the rows that changed, as far as they were told.
+ * @param {Topic[]} topics @param {(changed: any[]) => void} act
+ */
+export function on(topics, act) {
+  readers.add({ topics, act });
+}
+
+/** Calls back with each state of the connection, and with the present one. @param {(state: State) => void} act */
+export function onState(act) {
+  watchers.add(act);
+  act(state);
+}
+
+/** @param {State} next */
+function become(next) {
+  if (state === next) return;
+  const was = state;
+  state = next;
+  for (const act of watchers) act(state);
+  if (next === 'live' && was !== 'connecting') tellAll();
+}
+
+/** @param {Topic} topic @param {any[]} changed */
+function tell(topic, changed) {
+  for (const reader of readers) if (reader.topics.includes(topic)) reader.act(changed);
+}
+
+function tellAll() {
+  for (const reader of readers) reader.act([]);
+}
+
+/** @type {EventSource | null} */
+let stream = null;
+
+/** A browser has six connections to one address over all its tabs: a tab that nobody sees holds none of them. */
+function onSight() {
+  if (document.hidden) {
+    stream?.close();
+    stream = null;
+    return;
+  }
+  if (!stream) open();
+  tellAll();
+}
+
+function open() {
+  if (document.hidden || stream) return;
+  const source = new EventSource('/dashboard/events');
+  stream = source;
+  source.addEventListener('open', () => {
+    tries = 0;
+    become('live');
+  });
+  for (const topic of TOPICS) {
+    source.addEventListener(topic, (event) => {
+      let changed = [];
+      try {
+        changed = JSON.parse(/** @type {MessageEvent} */ (event).data).changed ?? [];
+      } catch {
+        changed = [];
+      }
+      tell(topic, changed);
+    });
+  }
+  source.addEventListener('error', () => {
+    if (state === 'live') become('lost');
+    // The browser tries again by itself after a break, with the last id; after a refusal it does not.
+    if (source.readyState !== EventSource.CLOSED) return;
+    if (stream === source) stream = null;
+    const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
+    tries += 1;
+    setTimeout(open, wait);
+  });
+}
+
+async function poll() {
+  if (state !== 'live' && !document.hidden) {
+    try {
+      await send('GET', '/health/live');
+      become('polling');
+      tellAll();
+    } catch {
+      become('lost');
+    }
+  }
+  setTimeout(poll, POLL_MS);
+}
+
+/** Begins to listen. */
+export function listen() {
+  open();
+  setTimeout(poll, POLL_MS);
+  setInterval(() => state === 'live' && !document.hidden && tellAll(), HEARTBEAT_MS);
+  document.addEventListener('visibilitychange', onSight);
+}
+
+/**
+ * Makes one reader of a slow read: while it runs, and for a moment after it, further calls become one more run.
+ * @param {() => Promise<void>} read @param {number} [pause_ms]
+ */
+export function single(read, pause_ms = 500) {
+  let isRunning = false;
+  let isWanted = false;
+  return async function again() {
+    if (isRunning) {
+      isWanted = true;
+      return;
+    }
+    isRunning = true;
+    isWanted = false;
+    try {
+      await read();
+    } finally {
+      setTimeout(() => {
+        isRunning = false;
+        if (isWanted) again();
+      }, pause_ms);
+    }
+  };
+}

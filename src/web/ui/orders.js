@@ -1,0 +1,101 @@
+// @ts-check
+// Orders as rows, and what differs between ours and the broker's.
+
+import { h } from './dom.js';
+import { number, price } from './money.js';
+import { exact, moment } from './time.js';
+import { badge, orderLink, table } from './parts.js';
+import { orderButtons } from './acts.js';
+import { brokerState, isOver, orderState } from './words.js';
+
+/** Side, in word and mark. @param {string | null} side */
+export function side(side) {
+  if (!side) return '–';
+  return h('span', { class: `side ${side === 'BUY' ? 'buy' : 'sell'}` }, h('span', { 'aria-hidden': 'true' }, side === 'BUY' ? '▲ ' : '▼ '), side);
+}
+
+/** The price that an order asks for. @param {any} order */
+export function asks(order) {
+  const limit = order.price === null || order.price === undefined ? 'at market' : price(order.price);
+  return order.trigger_price ? `${limit}, trigger ${price(order.trigger_price)}` : limit;
+}
+
+/** An instrument, with its product and whose it is. @param {any} row @param {string | null} [whose] */
+export function instrument(row, whose = null) {
+  return h('span', { class: 'symbol' }, h('span', { class: 'name' }, row.symbol), h('small', null, [[row.exchange, row.product].filter(Boolean).join(' '), whose].filter(Boolean).join(' · ')));
+}
+
+/** @type {import('./parts.js').Column<any>} */
+const WHEN = { head: 'Time', cell: (order) => orderLink(order, h('time', { datetime: order.created_at, title: exact(order.created_at) }, moment(order.created_at))), class: 'when' };
+
+/** @param {any} order */
+function state(order) {
+  return h('span', { class: 'state' }, badge(orderState(order), order.reason ?? undefined), order.status === 'FAILED' && order.reason ? h('small', null, order.reason) : null, order.average_price ? h('small', null, `average ${price(order.average_price)}`) : null);
+}
+
+/** Orders of ours alone. @param {{ brief?: boolean }} [how] */
+export function orderTable(how = {}) {
+  return table('Orders', /** @type {import('./parts.js').Column<any>[]} */ ([
+    { head: 'Instrument', cell: (order) => instrument(order, how.brief ? null : order.strategy), class: 'what' },
+    WHEN,
+    { head: 'Side', cell: (order) => side(order.side) },
+    { head: 'Units', cell: (order) => number(order.quantity), num: true },
+    { head: 'Price', cell: asks, num: true },
+    { head: 'State', cell: state, class: 'wide' },
+    { head: 'What can be done', quiet: true, cell: (order) => h('span', { class: 'row-buttons' }, ...orderButtons(order, { small: true })), class: 'acts' },
+  ]));
+}
+
+/** Each order beside the broker's row of it: `{ order, row, differs, whose }`. */
+export function bothTable() {
+  return table('Our orders beside the broker’s', /** @type {import('./parts.js').Column<any>[]} */ ([
+    { head: 'Instrument', cell: ({ order, whose }) => instrument(order, whose), class: 'what' },
+    { ...WHEN, cell: ({ order }) => WHEN.cell(order) },
+    { head: 'Side', cell: ({ order }) => side(order.side) },
+    { head: 'Units', cell: ({ order }) => number(order.quantity), num: true },
+    { head: 'Price', cell: ({ order }) => asks(order), num: true },
+    { head: 'Ours', cell: ({ order }) => state(order), class: 'wide' },
+    { head: 'At the broker', cell: theirs, class: 'wide theirs' },
+    { head: 'What can be done', quiet: true, cell: ({ order }) => h('span', { class: 'row-buttons' }, ...orderButtons(order, { small: true })), class: 'acts' },
+  ]));
+}
+
+/** @param {{ order: any, row: any, differs: string[] }} of */
+function theirs({ order, row, differs: words }) {
+  if (!row) return h('span', { class: 'quiet' }, order.sent_at && !order.test_mode ? order.broker_order_id ?? 'no number yet' : 'nothing was sent');
+  return h('span', { class: 'state' },
+    badge(brokerState(row)),
+    h('small', null, [row.broker_order_id, row.average_price ? `average ${price(row.average_price)}` : null].filter(Boolean).join(', ')),
+    row.reason ? h('small', null, row.reason) : null,
+    ...words.map((one) => badge({ word: one, kind: 'bad' })));
+}
+
+/** The broker's rows, with what differs from ours. */
+export function brokerTable() {
+  return table('The broker’s orders', /** @type {import('./parts.js').Column<any>[]} */ ([
+    { head: 'Instrument', cell: (row) => instrument({ ...row.instrument, product: row.product }), class: 'what' },
+    { head: 'Changed', cell: (row) => h('time', { datetime: row.at, title: exact(row.at) }, moment(row.at)), class: 'when' },
+    { head: 'Number', cell: (row) => row.broker_order_id },
+    { head: 'Side', cell: (row) => side(row.side) },
+    { head: 'Units', cell: (row) => number(row.quantity), num: true },
+    { head: 'Filled', cell: (row) => number(row.filled), num: true },
+    { head: 'Average', cell: (row) => price(row.average_price), num: true },
+    { head: 'State', cell: (row) => h('span', { class: 'state' }, badge(brokerState(row)), row.reason ? h('small', null, row.reason) : null), class: 'wide' },
+    { head: 'Against ours', cell: (row) => (row.differs.length === 0 ? badge({ word: 'agrees', kind: 'ok' }) : h('span', { class: 'state' }, badge({ word: row.differs[0], kind: row.is_foreign ? 'doubt' : 'bad' }), ...row.differs.slice(1).map((/** @type {string} */ words) => h('small', null, words)))), class: 'wide' },
+  ]));
+}
+
+/**
+ * What differs between an order of ours and the broker's row of it, in words.
+ * @param {any | undefined} ours @param {any} row @returns {string[]}
+ */
+export function differs(ours, row) {
+  if (!ours) return [row.foreign ? 'not ours' : 'ours, of an older page'];
+  const words = [];
+  const theirs = brokerState(row).kind;
+  if (row.filled !== ours.filled_quantity) words.push(`filled ${row.filled} there, ${ours.filled_quantity} here`);
+  if (theirs === 'work' && isOver(ours)) words.push('still working there, ended here');
+  if (theirs !== 'work' && !isOver(ours)) words.push('ended there, open here');
+  if (row.quantity !== ours.quantity && !isOver(ours)) words.push(`${row.quantity} units there, ${ours.quantity} here`);
+  return words;
+}

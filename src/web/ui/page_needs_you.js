@@ -1,0 +1,57 @@
+// @ts-check
+// Needs you: everything that waits for a person, the oldest first, with what can be done about it.
+
+import { get } from './api.js';
+import { fresh, h, keyed } from './dom.js';
+import { on, single } from './live.js';
+import { exact, now, span } from './time.js';
+import { badge, empty, trouble } from './parts.js';
+import { offered } from './acts.js';
+import { attention, urgency } from './words.js';
+
+/** @param {HTMLElement} root */
+export async function page(root) {
+  const only = root.dataset.only ?? '';
+  const problem = h('div', { class: 'problem' });
+  const list = h('ul', { class: 'tasks' });
+  const none = h('div', null);
+  root.append(h('h1', null, 'Needs you'), problem, list, none);
+  const read = single(async () => {
+    try {
+      const found = await get('/dashboard/attention');
+      problem.replaceChildren();
+      const items = found.items.filter((/** @type {any} */ item) => !only || item.kind === only);
+      keyed(list, items.map(still), taskKey, (item) => task(item, read));
+      fresh(none, items.length === 0, () => (items.length ? null : h('div', { class: 'panel' }, badge({ word: 'Nothing waits for a person.', kind: 'ok' }), empty('What is in doubt, what failed to close, what the two books disagree about and every alarm stands here until it is settled.'))));
+    } catch (cause) {
+      problem.replaceChildren(trouble(cause));
+    }
+  });
+  on(['alarms', 'orders', 'positions', 'risk', 'session'], read);
+  await read();
+}
+
+/** What does not change by itself: an age alone makes no row anew. @param {any} item */
+export function still(item) {
+  const { age_ms: _, ...rest } = item;
+  return rest;
+}
+
+/** @param {any} item */
+export function taskKey(item) {
+  return [item.kind, item.client_id, item.command_id, item.more?.alarm_id, item.more?.broker_order_id, item.more?.symbol, item.since].join('|');
+}
+
+/** @param {any} item @param {() => void} after */
+export function task(item, after) {
+  const { more } = item;
+  return h('li', { class: `panel task ${urgency(item)}`, tabindex: '0' },
+    h('div', { class: 'task-head' },
+      badge({ word: attention(item.kind), kind: urgency(item) }),
+      h('span', { class: 'quiet' }, [item.client_id, more?.event ? more.event.replace(/^ALARM_/, '').replace(/_/g, ' ').toLowerCase() : null, more?.count > 1 ? `${more.count} times` : null].filter(Boolean).join(' · ')),
+      item.since ? h('time', { class: 'quiet', datetime: item.since, title: exact(item.since) }, `${span(now() - Date.parse(item.since))} ago`) : null),
+    h('p', null, item.text),
+    h('div', { class: 'row-buttons' },
+      item.command_id ? h('a', { class: 'button small', href: `order.html?id=${item.command_id}` }, 'The order') : null,
+      ...item.actions.map((/** @type {any} */ action) => h('button', { type: 'button', class: 'small', data: { focus: `${action.label}${item.command_id ?? item.text}` }, on: { click: () => offered(action, item.text, after) } }, `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}…`))));
+}

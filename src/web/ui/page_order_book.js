@@ -1,0 +1,152 @@
+// @ts-check
+// The order book: how many orders are where, ours and the broker's side by side, and what differs.
+
+import { get } from './api.js';
+import { csv, download } from './csv.js';
+import { calm, fresh, h, keyed } from './dom.js';
+import { on, single } from './live.js';
+import { wholeSeconds } from './time.js';
+import { badge, empty, panel, trouble } from './parts.js';
+import { bothTable, brokerTable, differs } from './orders.js';
+import { count, isOver, orderState } from './words.js';
+
+const NAMES = ['created_at', 'client_id', 'strategy', 'execution_type', 'exchange', 'symbol', 'side', 'quantity', 'filled_quantity', 'average_price', 'product', 'order_type', 'price', 'trigger_price', 'status', 'tag', 'reason', 'broker_order_id', 'command_id'];
+const FIRST = 200;
+const STEP = 300;
+const MOST = 1000;
+
+/** @param {HTMLElement} root */
+export async function page(root) {
+  const cards = h('div', { class: 'cards', role: 'group', 'aria-label': 'Orders by state' });
+  const problem = h('div', { class: 'problem' });
+  const search = h('input', { type: 'search', placeholder: 'Instrument, strategy, number…', 'aria-label': 'Filter the orders', data: { search: '' }, autocomplete: 'off' });
+  const ours = bothTable();
+  const theirs = brokerTable();
+  const noOurs = h('div', null);
+  const noTheirs = h('div', null);
+  const more = h('div', { class: 'buttons more' });
+  const readAt = h('span', null);
+  const oursCount = h('span', null);
+  let limit = FIRST;
+  /** @type {string} */
+  let chosen = new URLSearchParams(location.search).get('show') ?? 'all';
+  /** @type {any} */
+  let book = null;
+
+  const tabs = h('div', { class: 'tabs', role: 'group', 'aria-label': 'Which book' });
+  let tab = 'ours';
+  const showTabs = () => {
+    /** @type {[string, string][]} */
+    const options = [['ours', 'Side by side'], ['broker', 'The broker’s own book']];
+    tabs.replaceChildren(...options.map(([name, words]) => h('button', { type: 'button', 'aria-pressed': String(tab === name), data: { focus: name }, on: { click: () => { tab = name; showTabs(); } } }, words)));
+    root.dataset.tab = tab;
+  };
+  showTabs();
+  root.append(
+    h('h1', null, 'Order book'),
+    problem,
+    cards,
+    h('div', { class: 'tools' }, search, tabs, h('button', { type: 'button', on: { click: () => book && download('orders.csv', csv(NAMES, book.system_orders)) } }, 'Save (CSV)'), h('a', { class: 'button primary', href: 'place_order.html' }, 'Place an order')),
+    panel('Ours beside the broker’s', [ours.node, noOurs, more], { note: oursCount, class: 'ours' }),
+    panel('The broker’s own book', [theirs.node, noTheirs], { note: readAt, class: 'broker' }));
+
+  const show = () => {
+    if (!book) return;
+    const orders = book.system_orders;
+    const byId = new Map(orders.filter((/** @type {any} */ order) => order.broker_order_id).map((/** @type {any} */ order) => [`${order.client_id}${order.broker_order_id}`, order]));
+    const rows = book.broker_orders.map((/** @type {any} */ row) => {
+      const { age_ms: _, read_at: __, ...still } = row;
+      return { ...still, is_foreign: row.foreign, differs: differs(byId.get(`${row.client_id}${row.broker_order_id}`), row) };
+    });
+    const groups = grouped(orders);
+    fresh(cards, [chosen, groups.map(({ name, words, size }) => [name, words, size])], () => groups.map(({ name, words, size, kind }) =>
+      h('button', { type: 'button', class: `card ${kind}`, 'aria-pressed': String(chosen === name), data: { focus: name }, on: { click: () => { chosen = chosen === name ? 'all' : name; show(); } } },
+        h('span', { class: 'num' }, String(size)), h('span', null, words))));
+    const wanted = search.value.trim().toLowerCase();
+    const fits = (/** @type {any} */ row) => !wanted || [row.symbol, row.instrument?.symbol, row.strategy, row.broker_order_id, row.command_id, row.client_id, row.words, row.reason].some((text) => String(text ?? '').toLowerCase().includes(wanted));
+    const group = groups.find(({ name }) => name === chosen) ?? groups[0];
+    const rowOf = new Map(rows.map((/** @type {any} */ row) => [`${row.client_id}${row.broker_order_id}`, row]));
+    const shown = group.orders.filter(fits);
+    const hasAccounts = new Set(orders.map((/** @type {any} */ order) => order.client_id)).size > 1;
+    const pairs = shown.map((order) => {
+      const row = order.broker_order_id ? rowOf.get(`${order.client_id}${order.broker_order_id}`) ?? null : null;
+      return { order, row, differs: row ? row.differs : [], whose: hasAccounts ? `${order.strategy} · ${order.client_id}` : order.strategy };
+    });
+    keyed(ours.body, pairs, ({ order }) => order.command_id, (pair) => ours.row(pair, { tabindex: '0' }));
+    ours.node.hidden = shown.length === 0;
+    fresh(noOurs, [shown.length === 0, orders.length === 0], () => {
+      if (shown.length) return null;
+      return orders.length ? empty('No order fits the filter.') : empty('No order yet. ', h('a', { href: 'place_order.html' }, 'Place the first one'), '.');
+    });
+    const theirsShown = rows.filter((/** @type {any} */ row) => fits(row));
+    keyed(theirs.body, theirsShown, (row) => `${row.client_id}${row.broker_order_id}`, (row) => theirs.row(row));
+    theirs.node.hidden = theirsShown.length === 0;
+    fresh(noTheirs, theirsShown.length === 0, () => (theirsShown.length ? null : empty(rows.length ? 'No row fits the filter.' : 'The broker shows no order of today.')));
+    const odd = rows.filter((/** @type {any} */ row) => row.differs.length > 0 && !row.is_foreign && row.differs[0] !== 'ours, of an older page').length;
+    const read = book.broker_orders[0]?.age_ms;
+    const age = read === undefined ? null : wholeSeconds(read);
+    fresh(readAt, age, () => (age === null ? null : `read ${age} ago`));
+    const foreign = rows.filter((/** @type {any} */ row) => row.is_foreign).length;
+    fresh(oursCount, [shown.length, orders.length, odd, foreign, age], () => [
+      odd ? badge({ word: count(odd, 'difference'), kind: 'bad' }) : null,
+      foreign ? badge({ word: `${count(foreign, 'order')} at the broker not ours`, kind: 'doubt' }) : null,
+      h('span', null, ` ${shown.length === orders.length ? count(orders.length, 'order') : `${shown.length} of ${count(orders.length, 'order')}`}${age === null ? '' : `, the broker’s book read ${age} ago`}`),
+    ]);
+    const hasMore = orders.length >= limit && limit < MOST;
+    fresh(more, hasMore, () => (hasMore ? h('button', { type: 'button', on: { click: () => { limit = Math.min(MOST, limit + STEP); read_(); } } }, 'Older orders') : null));
+  };
+  const read_ = single(async () => {
+    try {
+      book = await get('/dashboard/orderbook', { limit });
+      problem.replaceChildren();
+      show();
+    } catch (cause) {
+      problem.replaceChildren(trouble(cause));
+    }
+  });
+  search.addEventListener('input', calm(80, show));
+  on(['orders'], (changed) => {
+    // The rows that changed come with the news: they are shown at once, and the broker's book is read after them.
+    const rows = changed.filter((/** @type {any} */ row) => row?.command_id);
+    if (book && rows.length) {
+      book = { ...book, system_orders: merged(book.system_orders, rows, limit) };
+      show();
+    }
+    read_();
+  });
+  await read_();
+}
+
+/**
+ * The orders with the rows that changed in their places, the newest first.
+ * @param {any[]} orders @param {any[]} changed @param {number} limit
+ */
+function merged(orders, changed, limit) {
+  const all = new Map(orders.map((order) => [order.command_id, order]));
+  for (const row of changed) all.set(row.command_id, row);
+  return [...all.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : b.number - a.number)).slice(0, limit);
+}
+
+/**
+ * The seeds' cards: total, created, at the broker, executed, and what failed by the word of its tag.
+ * @param {any[]} orders
+ */
+function grouped(orders) {
+  const of = (/** @type {(order: any) => boolean} */ fits) => orders.filter(fits);
+  const groups = [
+    { name: 'all', words: 'all', kind: '', orders },
+    { name: 'created', words: 'accepted', kind: 'wait', orders: of((order) => order.status === 'CREATED') },
+    { name: 'broker', words: 'at broker', kind: 'work', orders: of((order) => !isOver(order) && order.status !== 'CREATED') },
+    { name: 'executed', words: 'filled', kind: 'ok', orders: of((order) => order.status === 'EXECUTED') },
+  ];
+  /** @type {Map<string, { name: string, words: string, kind: string, orders: any[] }>} */
+  const failed = new Map();
+  for (const order of orders) {
+    if (order.status !== 'FAILED') continue;
+    const name = order.tag ?? 'FAILED';
+    const group = failed.get(name) ?? { name, words: order.words, kind: orderState(order).kind, orders: /** @type {any[]} */ ([]) };
+    group.orders.push(order);
+    failed.set(name, group);
+  }
+  return [...groups, ...[...failed.values()].sort((a, b) => b.orders.length - a.orders.length)].map((group) => ({ ...group, size: group.orders.length }));
+}

@@ -1,0 +1,225 @@
+// @ts-check
+// Positions: our book and the broker's, what differs and why, what each strategy stands at, and how it is left.
+
+import { get, post } from './api.js';
+import { fresh, h, keyed } from './dom.js';
+import { on, single } from './live.js';
+import { reach } from './charts.js';
+import { direction, number, price, rupees } from './money.js';
+import { wholeSeconds } from './time.js';
+import { ask, badge, empty, panel, reason, table, trouble } from './parts.js';
+import { editRule, exit, exitAll, ruleOff } from './acts.js';
+import { instrument } from './orders.js';
+import { cause } from './words.js';
+
+/** @param {HTMLElement} root */
+export async function page(root) {
+  const problem = h('div', { class: 'problem' });
+  const accounts = h('div', null);
+  const tools = h('div', { class: 'tools' });
+  root.append(
+    h('h1', null, 'Positions'),
+    problem,
+    tools,
+    accounts);
+  /** @type {Map<string, ReturnType<typeof accountOf>>} */
+  const made = new Map();
+  const read = single(async () => {
+    try {
+      const [held, rules] = await Promise.all([get('/dashboard/positions'), get('/dashboard/exit-rules')]);
+      problem.replaceChildren();
+      fresh(tools, strategiesOf(held), () => [
+        h('button', { type: 'button', class: 'danger', data: { focus: 'all' }, on: { click: () => exitAll(null) } }, 'Square off everything…'),
+        ...strategiesOf(held).map((strategy) => h('button', { type: 'button', data: { focus: strategy }, on: { click: () => exitAll(strategy) } }, `Square off ${strategy}…`)),
+      ]);
+      for (const account of held.accounts) {
+        let shown = made.get(account.client_id);
+        if (!shown) {
+          shown = accountOf(account.client_id);
+          made.set(account.client_id, shown);
+          accounts.append(shown.node);
+        }
+        shown.show(account, rules.accounts.find((/** @type {any} */ one) => one.client_id === account.client_id));
+      }
+    } catch (cause) {
+      problem.replaceChildren(trouble(cause));
+    }
+  });
+  on(['positions', 'pnl', 'orders'], read);
+  await read();
+}
+
+/** The strategies that hold more than one thing: those that have one are left by its row. @param {any} held @returns {string[]} */
+function strategiesOf(held) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const account of held.accounts) {
+    for (const position of account.positions) {
+      for (const own of position.strategies) if (own.net !== 0) counts.set(own.strategy, (counts.get(own.strategy) ?? 0) + 1);
+    }
+  }
+  return [...counts].filter(([, n]) => n > 1).map(([strategy]) => strategy).sort();
+}
+
+/** @param {string} client_id */
+function accountOf(client_id) {
+  const head = h('div', { class: 'facts' });
+  const rows = positionTable();
+  const none = h('div', null);
+  const flat = h('details', null, h('summary', null, 'Closed today'), h('div', null));
+  const closed = closedTable();
+  flat.lastElementChild?.append(closed.node);
+  const differences = h('ul', { class: 'differences' });
+  const agree = h('div', null);
+  const note = h('span', null);
+  const node = h('div', null,
+    panel(client_id, [head, rows.node, none, flat], { note }),
+    panel('Where the two books differ', [differences, agree], { note: 'ours against the broker’s' }));
+  return {
+    node,
+    /** @param {any} account @param {any} rules */
+    show(account, rules) {
+      const { result } = account;
+      const age = account.age_ms === null ? null : wholeSeconds(account.age_ms);
+      fresh(note, [account.broker, account.prices, age], () => `${account.broker}${account.prices === 'SYNTHETIC' ? ', synthetic prices' : ''}; ${age === null ? 'its positions were not read yet' : `read ${age} ago`}`);
+      fresh(head, result, () => [
+        fact('Net', rupees(result.net, { signed: true }), way(result.net), result.net === null ? 'charges or a price are not known' : ''),
+        fact('Gross', rupees(result.gross, { signed: true }), way(result.gross)),
+        fact('Realised', rupees(result.realised, { signed: true }), way(result.realised)),
+        fact('Unrealised', rupees(result.unrealised, { signed: true }), way(result.unrealised)),
+        fact('Charges', result.charges === null ? 'no plan set' : rupees(result.charges), ''),
+      ]);
+      const all = account.positions.flatMap((/** @type {any} */ position) => position.strategies.map((/** @type {any} */ own) => lineOf(client_id, position, own)));
+      const open = all.filter((/** @type {any} */ row) => row.net !== 0);
+      const over = all.filter((/** @type {any} */ row) => row.net === 0);
+      const key = (/** @type {any} */ row) => `${row.strategy}|${row.exchange}|${row.symbol}|${row.product}`;
+      keyed(rows.body, open, key, (row) => rows.row(row, { tabindex: '0' }));
+      rows.node.hidden = open.length === 0;
+      const combined = rules?.combined ?? [];
+      fresh(none, [open.length === 0, combined], () => [
+        open.length === 0 ? empty('Flat: no strategy holds anything.') : null,
+        ...combined.map((/** @type {any} */ one) => h('p', { class: 'hint' }, `${one.strategy} as a whole: leaves at a loss of ${rupees(one.stop)} or a gain of ${rupees(one.target)}.`)),
+      ]);
+      keyed(closed.body, over, key, (row) => closed.row(row));
+      flat.hidden = over.length === 0;
+      const found = account.differences ?? [];
+      keyed(differences, found, (one) => `${one.exchange}|${one.symbol}|${one.product}`, (one) => differenceOf(client_id, one));
+      fresh(agree, [found.length, account.differences === null], () => {
+        if (account.differences === null) return empty('The broker’s positions were not read yet.');
+        return found.length ? null : h('p', null, badge({ word: 'the two books agree', kind: 'ok' }));
+      });
+    },
+  };
+}
+
+/** @param {string} label @param {string} words @param {string} [kind] @param {string} [title] */
+function fact(label, words, kind = '', title = '') {
+  return h('div', { class: 'fact', title }, h('span', { class: 'label' }, label), h('span', { class: `num ${kind}` }, words));
+}
+
+/** @param {unknown} value */
+function way(value) {
+  const sign = direction(value);
+  return sign === 1 ? 'gain' : sign === -1 ? 'loss' : '';
+}
+
+/** @param {string} client_id @param {any} position @param {any} own */
+function lineOf(client_id, position, own) {
+  const { exchange, symbol, product } = position;
+  const rule = position.exit_rules.find((/** @type {any} */ one) => one.strategy === own.strategy) ?? null;
+  const { quote: _, ...still } = rule ?? {};
+  return {
+    client_id, exchange, symbol, product, strategy: own.strategy, net: own.net, ours: position.ours, broker: position.broker,
+    average_price: own.average_price, last_price: own.last_price, gross: own.gross, net_result: own.net_result,
+    charges: own.charges?.total ?? null, realised: own.realised, rule: rule ? still : null,
+  };
+}
+
+function positionTable() {
+  return table('Positions', /** @type {import('./parts.js').Column<any>[]} */ ([
+    { head: 'Instrument', cell: instrument, class: 'what' },
+    { head: 'Strategy', cell: (row) => row.strategy },
+    { head: 'Net', cell: (row) => number(row.net), num: true },
+    { head: 'Broker', cell: (row) => h('span', { class: row.broker === row.ours ? '' : 'loss', title: 'All strategies together' }, row.broker === null ? '–' : `${row.broker === row.ours ? '' : '≠ '}${number(row.broker)}`), num: true },
+    { head: 'Average', cell: (row) => price(row.average_price), num: true },
+    { head: 'Last', cell: (row) => price(row.last_price), num: true },
+    { head: 'Gross', cell: (row) => h('span', { class: way(row.gross) }, rupees(row.gross, { signed: true })), num: true },
+    { head: 'Net of charges', cell: (row) => h('span', { class: way(row.net_result) }, rupees(row.net_result, { signed: true })), num: true },
+    { head: 'Stop and target', cell: ruleOf, class: 'wide rule' },
+    { head: 'What can be done', quiet: true, cell: buttonsOf, class: 'acts' },
+  ]));
+}
+
+function closedTable() {
+  return table('Closed today', /** @type {import('./parts.js').Column<any>[]} */ ([
+    { head: 'Instrument', cell: instrument, class: 'what' },
+    { head: 'Strategy', cell: (row) => row.strategy },
+    { head: 'Realised', cell: (row) => h('span', { class: way(row.realised) }, rupees(row.realised, { signed: true })), num: true },
+    { head: 'Net of charges', cell: (row) => h('span', { class: way(row.net_result) }, rupees(row.net_result, { signed: true })), num: true },
+  ]));
+}
+
+/** @param {any} row */
+function ruleOf(row) {
+  const { rule } = row;
+  if (!rule) return badge({ word: 'no rule: nothing watches it', kind: 'off' });
+  if (!rule.is_on) return badge({ word: 'switched off', kind: 'wait' });
+  const far = (/** @type {string} */ name, /** @type {any} */ level) => (level ? h('span', { class: 'level-words' }, `${name} ${price(level.price)}`, h('small', null, [level.points_away === null ? null : `${number(level.points_away)} away`, level.rupees_then === null ? null : `then ${rupees(level.rupees_then, { signed: true })}`].filter(Boolean).join(', '))) : null);
+  const trail = rule.asked?.trailing;
+  return h('span', { class: 'rule-cell' },
+    reach({ stop: rule.stop?.price ?? null, target: rule.target?.price ?? null, last: row.last_price, entry: rule.fill }),
+    h('span', { class: 'rule-words' }, far('stop', rule.stop), far('target', rule.target)),
+    trail ? h('small', null, `trails by ${trail.value} ${String(trail.kind).toLowerCase()}; began at ${price(rule.first_stop)}, best ${price(rule.best_price)}`) : null,
+    rule.fired ? badge({ word: 'its exit is under way', kind: 'work' }) : null);
+}
+
+/** @param {any} row */
+function buttonsOf(row) {
+  const button = (/** @type {string} */ words, /** @type {() => void} */ act, /** @type {import('./dom.js').Props} */ props = {}) =>
+    h('button', { type: 'button', class: 'small', 'aria-label': `${words}: ${row.symbol} of ${row.strategy}`, on: { click: act }, ...props, data: { focus: `${words}${row.strategy}${row.symbol}${row.product}`, ...props.data } }, words);
+  return h('span', { class: 'row-buttons' },
+    button('Exit', () => exit(row), { class: 'small danger', data: { exit: '' } }),
+    button(row.rule ? 'Rule' : 'Set a rule', () => editRule(row, row.rule)),
+    row.rule?.is_on ? button('Off', () => ruleOff(row)) : null);
+}
+
+/** @param {string} client_id @param {any} one */
+function differenceOf(client_id, one) {
+  const named = { client_id, exchange: one.exchange, symbol: one.symbol, product: one.product, difference: one.difference };
+  const settles = one.settles_by_itself;
+  return h('li', null,
+    h('div', null,
+      h('strong', null, `${one.exchange} ${one.symbol} ${one.product}`),
+      h('span', null, `the broker shows ${number(one.broker)}, we hold ${number(one.ours)}`),
+      badge(settles ? { word: 'settles by itself', kind: 'work' } : one.ignored ? { word: `left alone by ${one.ignored.who}`, kind: 'off' } : { word: `${number(one.difference)} not explained by us`, kind: 'doubt' })),
+    h('ul', null, ...one.parts.map((/** @type {any} */ part) => h('li', null, `${number(part.units)}: ${cause(part.cause)}`, part.evidence.length ? h('small', null, ` (${part.evidence.join('; ')})`) : null))),
+    settles ? null : h('div', { class: 'row-buttons' },
+      h('button', { type: 'button', class: 'small', on: { click: () => adopt(named, one) } }, 'A strategy takes it over…'),
+      h('button', { type: 'button', class: 'small', on: { click: () => ignore(named) } }, 'Leave it alone…')));
+}
+
+/** @param {any} named @param {any} one */
+function adopt(named, one) {
+  ask({
+    title: `Take over ${number(one.difference)} ${one.symbol}`,
+    says: h('p', null, 'Our record is changed, nothing is sent to the broker. From then on the strategy holds it: its exits close it.'),
+    fields: [
+      { name: 'strategy', label: 'Which strategy', required: true },
+      { name: 'price', label: 'Price from which it counts', value: one.price ?? '', required: true, mode: 'decimal' },
+      reason(),
+    ],
+    yes: 'Take it over',
+    act: async (values) => (await post('/dashboard/differences/adopt', { ...named, ...values })).done,
+  });
+}
+
+/** @param {any} named */
+function ignore(named) {
+  ask({
+    title: `Leave ${named.symbol} alone`,
+    says: h('p', null, 'It is not reported again until it changes.'),
+    fields: [reason()],
+    yes: 'Leave it alone',
+    act: async (values) => (await post('/dashboard/differences/ignore', { ...named, ...values })).done,
+  });
+}

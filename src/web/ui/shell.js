@@ -1,0 +1,246 @@
+// @ts-check
+// The frame around every page: where one is, whether it is real money, whether what is shown is of now, what needs a
+// person, and the kill control under the thumb.
+
+import { get, send } from './api.js';
+import { byId, fresh, h } from './dom.js';
+import { on, onState, single } from './live.js';
+import { countdown, keepTime, now } from './time.js';
+import { badge, toast } from './parts.js';
+import { killButton, killDialog, rearm } from './kill.js';
+import { killWords, mode } from './words.js';
+
+/** @type {[string, string][]} */
+const PLACES = [
+  ['index.html', 'Home'],
+  ['needs_you.html', 'Needs you'],
+  ['order_book.html', 'Orders'],
+  ['positions.html', 'Positions'],
+  ['place_order.html', 'Place an order'],
+  ['risk.html', 'Risk'],
+  ['alerts.html', 'Alerts'],
+  ['approvals.html', 'Approvals'],
+  ['connect.html', 'Connect'],
+  ['order_diagnostics.html', 'Diagnostics'],
+  ['accounts.html', 'Accounts'],
+  ['audit.html', 'Audit'],
+];
+
+/** What fits under a thumb. */
+const THUMB = ['index.html', 'needs_you.html', 'order_book.html', 'positions.html'];
+
+/** @type {any} */
+let seen = null;
+/** @type {Set<(overview: any) => void>} */
+const readers = new Set();
+
+/** Calls back with every new overview, and with the one that is there. @param {(overview: any) => void} act */
+export function onOverview(act) {
+  readers.add(act);
+  if (seen) act(seen);
+}
+
+/** Builds the frame. @param {string} here the page's file name */
+export function frame(here) {
+  document.body.classList.add('framed');
+  const menu = h('button', { type: 'button', class: 'menu', 'aria-expanded': 'false', 'aria-controls': 'nav', on: { click: toggleMenu } }, 'Menu');
+  byId('top').replaceChildren(
+    h('header', { class: 'top' },
+      menu,
+      h('a', { class: 'brand', href: 'index.html' }, 'ordergate'),
+      h('div', { id: 'modes', class: 'chips' }),
+      h('div', { id: 'market', class: 'chips' }),
+      h('div', { class: 'spring' }),
+      h('div', { id: 'feed', class: 'feed', role: 'status' }),
+      h('button', { type: 'button', class: 'icon', 'aria-label': 'Dark or light', title: 'Dark or light', on: { click: turnTheme } }, '◐'),
+      h('button', { type: 'button', class: 'icon', 'aria-label': 'Keys', title: 'Keys (?)', on: { click: help } }, '?'),
+      killButton('at-top')));
+  const link = (/** @type {[string, string]} */ [file, words]) =>
+    h('a', { href: file, 'aria-current': file === here ? 'page' : null }, words, file === 'needs_you.html' ? h('span', { class: 'count', data: { needs: '' } }) : null);
+  byId('nav').replaceChildren(
+    ...PLACES.map(link),
+    h('div', { id: 'me', class: 'me' }),
+    h('button', { type: 'button', class: 'quiet leave', on: { click: logOut } }, 'Log out'));
+  const inThumb = THUMB.map((file) => PLACES.find(([own]) => own === file)).filter((place) => place !== undefined);
+  byId('thumb').replaceChildren(
+    h('nav', { 'aria-label': 'Short cuts' }, ...inThumb.map(link), killButton('at-thumb')));
+  onState((state) => {
+    /** @type {Record<string, import('./words.js').Said>} */
+    const words = {
+      connecting: { word: 'connecting', kind: 'wait' },
+      live: { word: 'live', kind: 'ok' },
+      polling: { word: 'every 2 s', kind: 'wait' },
+      lost: { word: 'no connection', kind: 'bad' },
+    };
+    byId('feed').replaceChildren(badge(words[state] ?? words.connecting, state === 'lost' ? 'What is shown is of before. It is tried again by itself.' : undefined));
+    document.body.classList.toggle('lost', state === 'lost');
+  });
+  const read = single(async () => {
+    try {
+      const [overview, attention] = await Promise.all([get('/dashboard/overview'), get('/dashboard/attention')]);
+      seen = overview;
+      keepTime(overview.as_of);
+      show(overview);
+      for (const node of document.querySelectorAll('[data-needs]')) node.textContent = attention.count > 0 ? String(attention.count) : '';
+      document.title = document.title.replace(/^\(\d+\) /, attention.count > 0 ? `(${attention.count}) ` : '');
+      if (attention.count > 0 && !document.title.startsWith('(')) document.title = `(${attention.count}) ${document.title}`;
+      for (const act of readers) act(overview);
+    } catch {
+      // The state of the connection says it.
+    }
+  });
+  on(['session', 'health', 'risk', 'alarms', 'orders'], read);
+  read();
+  setInterval(() => seen && showMarkets(seen), 1_000);
+  keys();
+  whoAmI();
+}
+
+/** Whose session it is. What it may not do is not offered; that it may not is the server's to say. */
+async function whoAmI() {
+  try {
+    const { user, scopes } = await get('/dashboard/session');
+    const may = scopes.includes('control') ? '' : scopes.includes('trade') ? 'may look and trade' : 'may only look';
+    byId('me').replaceChildren(h('strong', null, user), may ? h('span', null, may) : '');
+    document.body.classList.toggle('no-control', !scopes.includes('control'));
+    document.body.classList.toggle('no-trade', !scopes.includes('trade'));
+  } catch {
+    // Every other read says what is wrong with the session.
+  }
+}
+
+/** @param {any} overview */
+function show(overview) {
+  const modes = [...new Set(overview.accounts.map((/** @type {any} */ account) => account.standing.mode))];
+  fresh(byId('modes'), modes, () => modes.map((one) => h('span', { class: `mode ${one === 'PAPER' ? 'paper' : 'real'}` }, mode(one))));
+  showMarkets(overview);
+  const stops = overview.accounts.flatMap(stopsOf);
+  fresh(byId('banners'), [stops, overview.journal_open, overview.clock_behind_until], () => [
+    overview.journal_open ? null : h('div', { class: 'banner bad' }, 'The journal is not open: nothing can be sent.'),
+    overview.clock_behind_until ? h('div', { class: 'banner bad' }, 'This machine’s clock stands behind the journal: entries are refused.') : null,
+    ...stops.map(banner),
+  ]);
+}
+
+/** What stops an account, or a strategy of it. @param {any} account */
+function stopsOf(account) {
+  const { client_id } = account;
+  const stops = [];
+  if (account.kill_level > 0) stops.push({ client_id, level: account.kill_level, words: `${client_id}: ${killWords(account.kill_level)}, by ${account.kill_by}: ${account.kill_reason}` });
+  for (const [strategy, level] of Object.entries(account.strategies_stopped ?? {})) {
+    if (Number(level) > 0) stops.push({ client_id, strategy, level: Number(level), words: `${strategy} in ${client_id}: ${killWords(Number(level))}` });
+  }
+  if (account.halt_of_the_day) stops.push({ client_id, words: `${client_id}: no entries until the next trading day: ${account.halt_of_the_day.reason}` });
+  if (account.is_frozen) stops.push({ client_id, words: `${client_id}: exits are frozen. Nothing closes a position.` });
+  return stops;
+}
+
+/** @param {any} stop */
+function banner(stop) {
+  return h('div', { class: 'banner wait' },
+    h('span', { class: 'mark', 'aria-hidden': 'true' }, '■'),
+    h('span', null, stop.words),
+    stop.level ? h('button', { type: 'button', class: 'small', data: { focus: `rearm${stop.client_id}${stop.strategy ?? ''}` }, on: { click: () => rearm(stop) } }, 'Arm again…') : null);
+}
+
+/** @param {any} overview */
+function showMarkets(overview) {
+  const words = overview.markets.map(marketWords);
+  fresh(byId('market'), words, () => words.map((/** @type {string} */ text) => h('span', { class: 'chip' }, text)));
+}
+
+/** "NSE open · closes in 2:31:04". @param {any} market */
+export function marketWords(market) {
+  const left = market.until ? Date.parse(market.until) - now() : null;
+  switch (market.phase) {
+    case 'OPEN': return `${market.exchange} open · closes in ${countdown(left ?? 0)}`;
+    case 'PRE_OPEN': return `${market.exchange} pre-open · ${countdown(left ?? 0)}`;
+    case 'CLOSING_AUCTION': return `${market.exchange} closing auction · ${countdown(left ?? 0)}`;
+    case 'POST_CLOSE': return `${market.exchange} post-close · ${countdown(left ?? 0)}`;
+    case 'CLOSED': return `${market.exchange} closed${market.why ? ` (${market.why})` : ''}${left === null ? '' : ` · opens in ${countdown(left)}`}`;
+    default: return `${market.exchange}: hours not known`;
+  }
+}
+
+function toggleMenu() {
+  const isOpen = document.body.classList.toggle('menu-open');
+  document.querySelector('.menu')?.setAttribute('aria-expanded', String(isOpen));
+}
+
+function turnTheme() {
+  const root = document.documentElement;
+  const isDark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+  root.dataset.theme = isDark ? 'light' : 'dark';
+  localStorage.setItem('og_theme', root.dataset.theme);
+}
+
+async function logOut() {
+  try {
+    await send('DELETE', '/dashboard/session');
+    location.assign('login.html');
+  } catch (cause) {
+    toast(cause instanceof Error ? cause.message : String(cause), 'bad');
+  }
+}
+
+/** @type {[string, string][]} */
+const KEYS = [
+  ['K', 'the kill control; hold K in it to confirm'],
+  ['X', 'exit the position of the row that is chosen'],
+  ['J and ↓, ↑', 'the next row, the row before'],
+  ['Enter', 'open the row that is chosen'],
+  ['/', 'search, or filter'],
+  ['P', 'place an order'],
+  ['G', 'the order book'],
+  ['?', 'these keys'],
+  ['Escape', 'leave a window'],
+];
+
+function help() {
+  const dialog = h('dialog', { 'aria-labelledby': 'keys-title' },
+    h('h2', { id: 'keys-title' }, 'Keys'),
+    h('dl', { class: 'keys' }, ...KEYS.flatMap(([key, words]) => [h('dt', null, h('kbd', null, key)), h('dd', null, words)])),
+    h('form', { method: 'dialog', class: 'buttons' }, h('button', { class: 'primary' }, 'Close')));
+  dialog.addEventListener('close', () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** Rows that can be chosen by key. */
+function rows() {
+  return /** @type {HTMLElement[]} */ ([...document.querySelectorAll('main tr[tabindex], main li[tabindex]')]);
+}
+
+/** @param {number} step */
+function move(step) {
+  const all = rows();
+  const at = all.findIndex((row) => row === document.activeElement || row.contains(document.activeElement));
+  all[Math.max(0, Math.min(all.length - 1, at + step))]?.focus();
+}
+
+function keys() {
+  document.addEventListener('keydown', (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const isTyping = target.matches('input, select, textarea') || document.querySelector('dialog[open]') !== null;
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    const row = target.closest('tr, li');
+    /** @type {Record<string, () => void>} */
+    const acts = {
+      k: () => killDialog(),
+      x: () => /** @type {HTMLElement | null} */ (row?.querySelector('[data-exit]') ?? null)?.click(),
+      j: () => move(1),
+      arrowdown: () => move(1),
+      arrowup: () => move(-1),
+      enter: () => target === row && /** @type {HTMLElement | null} */ (row.querySelector('a'))?.click(),
+      '/': () => /** @type {HTMLElement | null} */ (document.querySelector('[data-search]'))?.focus(),
+      p: () => location.assign('place_order.html'),
+      g: () => location.assign('order_book.html'),
+      '?': help,
+    };
+    const key = event.key.toLowerCase();
+    const act = acts[key];
+    if (!act || (key.startsWith('arrow') && !row) || (key === 'enter' && target !== row)) return;
+    event.preventDefault();
+    act();
+  });
+}

@@ -1,0 +1,90 @@
+// Exact decimals: what is shown and sent never passes through a float.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clock, countdown, exact, millis, ms, wholeSeconds } from '../../src/web/ui/time.js';
+import { csv } from '../../src/web/ui/csv.js';
+import { abs, add, cmp, dec, direction, mul, neg, number, price, round, rupees, share, short, sign, sub, text } from '../../src/web/ui/money.js';
+
+const d = (value) => dec(value) ?? assert.fail(`${value} is no decimal`);
+
+test('a decimal reads back as it was written', () => {
+  for (const written of ['0', '0.1', '-0.05', '1408.90', '12345678901234567890.123456789', '-100']) assert.equal(text(d(written)), written);
+  for (const wrong of ['', 'x', '1e5', '1.', '.5', '1,000', 'NaN', '0x1', ' ', null, undefined, {}, 1.5, Number.NaN, Infinity]) assert.equal(dec(wrong), null);
+  assert.equal(text(d(' +7.50 ')), '7.50');
+  assert.equal(text(d(7)), '7');
+});
+
+test('sums and products are exact where floats are not', () => {
+  assert.equal(text(add(d('0.1'), d('0.2'))), '0.3');
+  assert.equal(text(sub(d('1'), d('0.9999999999999999999'))), '0.0000000000000000001');
+  assert.equal(text(mul(d('1408.9'), d('100000000000000001'))), '140890000000000001408.9');
+  assert.equal(text(neg(d('-2.5'))), '2.5');
+  assert.equal(text(abs(d('-2.5'))), '2.5');
+});
+
+test('many sums against whole paise', () => {
+  let seed = 7;
+  const next = () => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648);
+  for (let round_ = 0; round_ < 2_000; round_ += 1) {
+    const [a, b] = [next() - 1_000_000_000, next() - 1_000_000_000];
+    const paise = (n) => `${n < 0 ? '-' : ''}${Math.floor(Math.abs(n) / 100)}.${String(Math.abs(n) % 100).padStart(2, '0')}`;
+    assert.equal(text(add(d(paise(a)), d(paise(b)))), text(d(paise(a + b))));
+    assert.equal(cmp(d(paise(a)), d(paise(b))), Math.sign(a - b));
+    assert.equal(sign(d(paise(a))), Math.sign(a));
+  }
+});
+
+test('halves go away from zero', () => {
+  assert.equal(text(round(d('0.125'), 2)), '0.13');
+  assert.equal(text(round(d('-0.125'), 2)), '-0.13');
+  assert.equal(text(round(d('2.4'), 0)), '2');
+  assert.equal(text(round(d('5'), 2)), '5.00');
+});
+
+test('rupees stand in lakh and crore', () => {
+  assert.equal(rupees('1234567.5'), '₹12,34,567.50');
+  assert.equal(rupees('-123456789012.005'), '−₹1,23,45,67,89,012.01');
+  assert.equal(rupees('999.994'), '₹999.99');
+  assert.equal(rupees('12.3', { signed: true }), '+₹12.30');
+  assert.equal(rupees('-0.001', { signed: true }), '₹0.00');
+  assert.equal(rupees('50000', { whole: true }), '₹50,000');
+  assert.equal(rupees(null), '–');
+  assert.equal(rupees('n/a'), '–');
+});
+
+test('numbers and prices keep the digits that were sent', () => {
+  assert.equal(number(-1800), '−1,800');
+  assert.equal(number('123456'), '1,23,456');
+  assert.equal(price('1408.9'), '1,408.90');
+  assert.equal(price('0.0525'), '0.0525');
+  assert.equal(price(null), '–');
+});
+
+test('an axis is short', () => {
+  assert.equal(short('12000000'), '₹1.2 Cr');
+  assert.equal(short('5000000'), '₹50 L');
+  assert.equal(short('-1250'), '−₹1.3 K');
+  assert.equal(short('999.6'), '₹1,000');
+  assert.equal(short('0'), '₹0');
+});
+
+test('parts and directions', () => {
+  assert.equal(share(d('25'), d('100')), 0.25);
+  assert.equal(share(d('1'), d('0')), 0);
+  assert.deepEqual(['1', '-0.5', '0.00', null].map(direction), [1, -1, 0, null]);
+});
+
+test('a file for a spreadsheet runs nothing', () => {
+  const text_ = csv(['a', 'b'], [{ a: '=1+1', b: -5 }, { a: 'x,"y"', b: null }, { a: '-12.50', b: '@now' }, { a: '-x', b: 'two\nlines' }]);
+  assert.equal(text_, 'a,b\r\n\'=1+1,-5\r\n"x,""y""",\r\n-12.50,\'@now\r\n\'-x,"two\nlines"');
+});
+
+test('times are India’s, and ages do not flicker', () => {
+  assert.equal(clock('2028-02-29T18:29:59.999Z'), '23:59:59');
+  assert.equal(exact('2026-11-26T09:24:16.591932Z'), '26 Nov 14:54:16.591');
+  assert.equal(ms('2026-11-26T09:24:16.591932Z') - ms('2026-11-26T09:24:16.590Z') > 1.931, true);
+  assert.deepEqual([300, 1_400, 99_000, 200_000].map(wholeSeconds), ['1 s', '1 s', '99 s', '3 min']);
+  assert.deepEqual([0, 65_000, 9_064_000, 400_000_000].map(countdown), ['0:00:00', '0:01:05', '2:31:04', '4 days']);
+  assert.deepEqual([0.4, 12.34, 1_204.6].map(millis), ['0.40', '12.3', '1205']);
+});

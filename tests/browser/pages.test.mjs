@@ -1,0 +1,127 @@
+// Every page, empty and full, dark and light, on a desk and on a phone.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Browser, PAGES, known, until } from './lib.mjs';
+
+const LIMITS = {
+  ORDERGATE__ACCOUNT__LIMITS__TRADES_PER_DAY: '100000',
+  ORDERGATE__ACCOUNT__LIMITS__MESSAGES_PER_MINUTE: '100000',
+  ORDERGATE__ACCOUNT__LIMITS__MAX_OPEN_ORDERS: '2000',
+  ORDERGATE__ACCOUNT__LIMITS__MAX_OPEN_VALUE: '900000000',
+  ORDERGATE__ACCOUNT__LIMITS__REPEATS: '100000',
+  ORDERGATE__ACCOUNT__LIMITS__REJECTIONS: '100000',
+  ORDERGATE__ACCOUNT__LIMITS__MAX_POSITION: '2000000',
+  ORDERGATE__ACCOUNT__LIMITS__MAX_POSITION_UNDERLYING: '2000000',
+};
+
+let engine;
+let first;
+
+before(async () => {
+  engine = await known(LIMITS).start();
+});
+after(() => engine.close());
+
+const files = () => [...PAGES.map((name) => `${name}.html`), ...(first ? [`order.html?id=${first}`] : []), 'login.html'];
+
+/** Opens every page; what is wrong with any of them is told of all together. */
+async function each(browser, act) {
+  const wrong = [];
+  for (const file of files()) {
+    await browser.open(engine, file);
+    await until(`${file} has read what it shows`, () => browser.page.evaluate(() => document.readyState === 'complete' && !document.querySelector('main .trouble')));
+    wrong.push(...(await act(file)).map((words) => `${file}: ${words}`));
+  }
+  assert.deepEqual([...wrong, ...browser.troubles], []);
+}
+
+const tooWide = async (page, width) => {
+  const wide = Math.max(...(await page.evaluate(() => [document.documentElement.scrollWidth, document.body.scrollWidth])));
+  return wide > width ? [`${wide} wide on ${width}`] : [];
+};
+
+test('with nothing in them yet, every page says so, and axe finds nothing', async () => {
+  const browser = await Browser.open();
+  try {
+    await each(browser, () => browser.axe());
+  } finally {
+    await browser.close();
+  }
+});
+
+test('a day is made: five hundred orders, some long names, positions and rules', async () => {
+  const long = 'a-strategy-whose-name-takes-all-of-the-sixty-four-letters-it-may';
+  await engine.order({ strategy: long.slice(0, 64), stop_loss: '2%', target: '50 points', trailing_type: 'POINTS', trailing_value: '5' });
+  first = (await engine.order({ symbol: 'SBIN-EQ', order_type: 'LIMIT', price: '800', strategy: 'rests' })).command_id;
+  await engine.order({ symbol: 'INFY-EQ', quantity: '999999', strategy: 'too-much' });
+  const symbols = ['RELIANCE-EQ', 'SBIN-EQ', 'INFY-EQ', 'M&M-EQ'];
+  for (let basket = 0; basket < 10; basket += 1) {
+    const orders = Array.from({ length: 50 }, (_, leg) => ({ strategy: `s-${basket}-${leg}`, execution_type: 'ENTRY', exchange: 'NSE', symbol: symbols[leg % 4], side: 'BUY', quantity: '1', product: 'MIS', order_type: leg % 5 === 0 ? 'MARKET' : 'LIMIT', ...(leg % 5 === 0 ? {} : { price: leg % 5 === 1 ? '7' : symbols[leg % 4] === 'SBIN-EQ' ? '800' : '1390' }) }));
+    const answer = await engine.post('/dashboard/intent/basket', { policy: 'BEST_EFFORT', orders });
+    assert.equal(answer.status, 202, JSON.stringify(answer.body).slice(0, 500));
+  }
+  await until('all of them are at their place', async () => {
+    const { system_orders: all } = await engine.get('/dashboard/orderbook?limit=1000');
+    return all.length >= 503 && all.every((order) => order.status !== 'CREATED' && (order.status === 'FAILED' || order.broker_order_id));
+  }, 60_000);
+  await engine.post('/dashboard/kill', { level: 1, strategy: 'rests', reason: 'for the pages: a strategy that is stopped, with a reason that is long enough to need more than one line' });
+});
+
+for (const dark of [true, false]) {
+  test(`full, ${dark ? 'dark' : 'light'}, on a desk: axe finds nothing, nothing is too wide`, async () => {
+    const browser = await Browser.open({ dark });
+    try {
+      await each(browser, async () => [...(await tooWide(browser.page, 1280)), ...(await browser.axe())]);
+    } finally {
+      await browser.close();
+    }
+  });
+}
+
+test('on a phone of 360 px nothing is too wide, axe finds nothing, and the kill control is under the thumb', async () => {
+  const browser = await Browser.open({ width: 360, height: 740, touch: true });
+  try {
+    await each(browser, async (file) => {
+      const wrong = [...(await tooWide(browser.page, 360)), ...(await browser.axe())];
+      if (file === 'login.html') return wrong;
+      const box = await browser.page.locator('#thumb .kill').boundingBox();
+      const isUnderThumb = box && box.y > 740 / 2 && box.y + box.height <= 740 && box.height >= 44;
+      return isUnderThumb ? wrong : [...wrong, `the kill control is at ${JSON.stringify(box)}`];
+    });
+    const page = await browser.open(engine, 'index.html');
+    await page.locator('#thumb .kill').tap();
+    const dialog = page.locator('dialog.kill-dialog');
+    await dialog.getByRole('button', { name: /Hold/ }).waitFor();
+    assert.deepEqual(await browser.axe(), [], 'the kill control');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Menu' }).tap();
+    await page.locator('#nav').getByRole('link', { name: 'Audit' }).tap();
+    await page.waitForURL('**/audit.html');
+  } finally {
+    await browser.close();
+  }
+});
+
+test('five hundred rows are shown and filtered, and a change makes only its own row anew', async () => {
+  const browser = await Browser.open();
+  try {
+    const page = await browser.open(engine, 'order_book.html');
+    const older = page.getByRole('button', { name: 'Older orders' });
+    await older.click();
+    await until('five hundred rows', async () => (await page.locator('.ours tbody tr').count()) === 500);
+    await older.click();
+    await until('all of them', async () => (await page.locator('.ours tbody tr').count()) === 503);
+    await page.getByRole('searchbox').fill('rests');
+    await until('one row fits', async () => (await page.locator('.ours tbody tr').count()) === 1);
+    await page.getByRole('searchbox').fill('');
+    await until('all of them again', async () => (await page.locator('.ours tbody tr').count()) === 503);
+    await page.evaluate(() => { for (const row of document.querySelectorAll('.ours tbody tr')) row.wasThere = true; });
+    await engine.post(`/dashboard/orders/${first}/cancel`, { reason: 'seen' });
+    await page.locator(`.ours tr[data-key="${first}"]`, { hasText: 'cancelled by you' }).waitFor();
+    const anew = await page.evaluate(() => [...document.querySelectorAll('.ours tbody tr')].filter((row) => !row.wasThere).map((row) => row.dataset.key));
+    assert.deepEqual(anew, [first]);
+  } finally {
+    await browser.close();
+  }
+});

@@ -1,0 +1,155 @@
+//! Exits that a person must hear of: a broker that takes no more orders of the day, a hedge that goes before what it covers, a
+//! contract that is about to be delivered.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate};
+use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate::simulator::exchange::NewOrder;
+use ordergate::simulator::market::Level;
+use ordergate_actors::exits::{Combined, slot};
+use ordergate_actors::order::{
+    Exchange, HoldingKey, Instrument, InstrumentKey, Kind, LegDraft, OrderType, Price, Product, Quantity, Side, Source, Status, Strategy,
+    Terms, Validity,
+};
+use ordergate_actors::persistence::{Keep, Level as Loud, Slot};
+use ordergate_actors::ports::Instruments as _;
+
+use crate::desk::{But, Desk, Setup, buy, price, rupees, sbin, scenario, sell};
+use crate::world::client;
+
+fn said(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn trade(desk: &Desk, key: &InstrumentKey, bid: &str) {
+    let ask = Price::new(price(bid).value() + price("0.05").value()).unwrap();
+    desk.market.set(key, price(bid), ask, price(bid));
+}
+
+fn keep(slot: Slot) -> Keep {
+    Keep {
+        client_id: Some(client()),
+        slot,
+        value: None,
+        basis: Some(0),
+        event: "EXIT_RULE_SET",
+        level: Loud::Info,
+        reason: Arc::from("a drill"),
+        who: Arc::from("a test"),
+        command_id: None,
+    }
+}
+
+#[test]
+fn an_exit_after_the_brokers_cut_off_is_not_sent_again_and_pages_until_somebody_closes_it() {
+    scenario(Setup::polled(), async |desk| {
+        trade(desk, &sbin(), "860");
+        desk.ended(LegDraft { stop_loss: said("10 points"), ..buy("a", 10) }).await;
+        desk.pass_secs(3).await;
+        desk.always(CallKind::Place, Fault::Refuse("MIS orders are not allowed after Square off time".into()));
+        trade(desk, &sbin(), "845");
+        desk.until_alarm("ALARM_EXIT_STUCK").await;
+        assert!(desk.texts("ALARM_EXIT_STUCK")[0].contains("close it at the broker"));
+        desk.pass_secs(90).await;
+        let tries = |desk: &Desk| desk.rows().iter().filter(|row| row.source == Source::System).count();
+        assert_eq!((tries(desk), desk.texts("ALARM_EXIT_STUCK").len()), (1, 1), "once is enough");
+        // Somebody does it by hand.
+        let terms = Terms {
+            side: Side::Sell,
+            quantity: Quantity::new(10).unwrap(),
+            product: Product::Mis,
+            order_type: OrderType::Market,
+            validity: Validity::Day,
+            price: None,
+            trigger_price: None,
+        };
+        desk.broker.broker.inner().place_foreign(&NewOrder { instrument: sbin(), terms, tag: None }).unwrap().unwrap();
+        desk.until("the position and its rule are gone", |desk| {
+            let key = HoldingKey { instrument: sbin(), product: Product::Mis };
+            let is_ruled = desk.engine.read(&client(), |book| book.kept(&slot(&Strategy::parse("a").unwrap(), &key)).is_some());
+            desk.held("a", &sbin()) == 0 && is_ruled == Some(false)
+        })
+        .await;
+    });
+}
+
+fn option(symbol: &str) -> InstrumentKey {
+    InstrumentKey::new(Exchange::Nfo, symbol)
+}
+
+/// A strategy has sold a call and bought a higher one against it. Both are left together; nobody sells the short one back.
+#[test]
+fn a_hedge_waits_for_what_it_covers_and_goes_with_a_page_when_that_does_not_come() {
+    scenario(Setup::default(), async |desk| {
+        let calls: Vec<InstrumentKey> = ["25700", "25800"].iter().map(|strike| option(&format!("NIFTY24NOV26C{strike}"))).collect();
+        for (key, bid) in calls.iter().zip(["120", "80"]) {
+            assert!(desk.instruments.find(key).is_some(), "{key} is in the sample");
+            trade(desk, key, bid);
+        }
+        let lot = desk.instruments.find(&calls[0]).unwrap().lot.value();
+        let leg = |leg: LegDraft, key: &InstrumentKey| LegDraft {
+            exchange: said("NFO"),
+            symbol: said(&key.symbol),
+            ..leg.product("NRML").of(lot)
+        };
+        // The hedge first, so that the short is never alone.
+        assert_eq!(desk.ended(leg(buy("a", 1), &calls[1])).await.status, Status::Executed);
+        let short = desk.ended(leg(sell("a", 1).kind("ADJUST"), &calls[0])).await;
+        assert_eq!(short.status, Status::Executed, "{:?}", short.reason);
+        desk.pass_secs(3).await;
+        let combined = Combined {
+            strategy: Strategy::parse("a").unwrap(),
+            stop: Some(rupees(100)),
+            target: None,
+            fired_at: None,
+            who: "a test".into(),
+        };
+        assert!(desk.engine.keep(keep(Combined::slot(&combined.strategy)).with(&combined).unwrap()).await.unwrap().is_applied());
+        let level = |text: &str| vec![Level { price: price(text), quantity: 10_000 }];
+        desk.market.set_depth(&calls[0], level("140"), Vec::new(), price("140"));
+        desk.until("both are to be left", |desk| desk.texts("EXIT_RULE_FIRED").len() >= 3).await;
+        desk.pass_secs(15).await;
+        assert_eq!((desk.held("a", &calls[1]), desk.has_alarm("ALARM_EXIT_UNCOVERS")), (lot, false), "it waits for the short");
+        desk.until_alarm("ALARM_EXIT_UNCOVERS").await;
+        assert!(desk.texts("ALARM_EXIT_UNCOVERS")[0].contains("which it covers, is not bought back yet"));
+        desk.until("the long one goes all the same", |desk| desk.held("a", &calls[1]) == 0).await;
+        trade(desk, &calls[0], "130");
+        desk.until("and the short one when somebody sells it", |desk| desk.held("a", &calls[0]) == 0).await;
+        desk.at_rest().await;
+    });
+}
+
+/// A future on SBIN, which ends on the day of the sample's nearest.
+fn share_future() -> Vec<Instrument> {
+    let expiry = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
+    vec![Instrument {
+        key: option("SBIN24NOV26F"),
+        token: 990_001,
+        underlying: "SBIN".into(),
+        kind: Kind::Future { expiry },
+        lot: Quantity::new(750).unwrap(),
+        tick: price("0.05"),
+        freeze: None,
+        band: None,
+    }]
+}
+
+#[test]
+fn a_contract_on_a_share_is_named_before_it_is_delivered_once_a_day_and_one_on_an_index_never() {
+    let starts_at = "2026-11-22T10:00:00+05:30".parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc();
+    scenario(Setup { contracts: share_future, starts_at, ..Setup::default() }, async |desk| {
+        let key = option("SBIN24NOV26F");
+        trade(desk, &key, "860");
+        let of = |leg: LegDraft, key: &InstrumentKey| LegDraft { stop_loss: said("10%"), symbol: said(&key.symbol), ..leg };
+        let entry = desk.ended(of(buy("a", 750).in_future().product("NRML"), &key)).await;
+        assert_eq!(entry.status, Status::Executed, "{:?}", entry.reason);
+        desk.ended(of(buy("b", 75).in_future().product("NRML"), &crate::desk::future())).await;
+        desk.until_alarm("ALARM_DELIVERY_NEAR").await;
+        desk.pass_secs(30).await;
+        let said = desk.texts("ALARM_DELIVERY_NEAR");
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("SBIN24NOV26F") && said[0].contains("2026-11-24"), "{said:?}");
+        desk.at_rest().await;
+    });
+}
