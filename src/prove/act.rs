@@ -36,6 +36,14 @@ fn under_way(route: &str, run: u32) -> Value {
     json!({ "route": route, "fault": fault, "ms": ms })
 }
 
+/// From now on only the answer to a call tells of an order: no message does, and no book.
+async fn blinded(venue: &Venue) -> anyhow::Result<()> {
+    for (route, fault) in [("om", "stream_lost"), ("OrderBook", "accept_then_502"), ("TradeBook", "accept_then_502")] {
+        venue.fault(json!({ "route": route, "fault": fault, "count": 0 })).await?;
+    }
+    Ok(())
+}
+
 /// Brings an engine to that step, and kills it there.
 pub(super) async fn reach(stage: &mut Stage<'_>, step: Step, run: u32) -> anyhow::Result<()> {
     match step.act() {
@@ -126,11 +134,9 @@ async fn killed_on_its_way(stage: &mut Stage<'_>, step: Step, run: u32) -> anyho
         Step::DoubtBefore | Step::DoubtAfter => {
             let fault = if run.is_multiple_of(2) { "accept_then_drop" } else { "refuse_then_502" };
             stage.venue.fault(json!({ "route": "PlaceOrder", "fault": fault })).await?;
-            // The stream or a book would tell what the answer did not.
-            for blind in [("om", "stream_lost"), ("OrderBook", "accept_then_502"), ("TradeBook", "accept_then_502")] {
-                stage.venue.fault(json!({ "route": blind.0, "fault": blind.1, "count": 0 })).await?;
-            }
+            blinded(&stage.venue).await?;
         }
+        Step::AnswerBefore | Step::AnswerAfter => blinded(&stage.venue).await?,
         _ => {}
     }
     post_and_die(stage, engine, alert).await

@@ -24,12 +24,12 @@ impl Answered {
         self.quotes.insert(key, quote);
     }
 
-    /// The newest of what was answered and what is known otherwise, whatever its age. Brokers date both by the second, and
-    /// within one second the pushed quote counts: what changed after it is pushed too, and an answer is never corrected.
+    /// The newest of what was answered and what is known otherwise, whatever its age. Brokers date what they push by the second,
+    /// and within one second the pushed quote counts: what changed after it is pushed too, and an answer is never corrected.
     #[must_use]
     pub fn or_newer(&self, key: &InstrumentKey, known: Option<Quote>) -> Option<Quote> {
         // Of equal ones the last.
-        [self.quotes.get(key).copied(), known].into_iter().flatten().max_by_key(|quote| quote.at)
+        [self.quotes.get(key).copied(), known].into_iter().flatten().max_by_key(|quote| quote.at.timestamp())
     }
 }
 
@@ -51,6 +51,9 @@ mod tests {
         assert_eq!(answered.or_newer(&sbin(), Some(quote(6))), Some(quote(6)));
         let pushed = Quote { last: price("790"), ..quote(5) };
         assert_eq!(answered.or_newer(&sbin(), Some(pushed)), Some(pushed), "of one second the one that is pushed");
+        let asked = Quote { at: at(5) + TimeDelta::milliseconds(700), ..quote(5) };
+        answered.put(sbin(), asked, at(6));
+        assert_eq!(answered.or_newer(&sbin(), Some(pushed)), Some(pushed), "an answer has more digits, and is not newer for that");
         let other = InstrumentKey::new(crate::order::Exchange::Nse, "INFY-EQ");
         answered.put(other, quote(66), at(66));
         assert_eq!(answered.or_newer(&sbin(), None), None);

@@ -81,8 +81,23 @@ impl ExitRule {
         let touch = tick.against(self.exit_side()).is_some_and(is_beyond);
         let traded = is_beyond(tick.last) && (touch || before.is_some_and(|tick| is_beyond(tick.last)));
         // No trade, and yet the whole book stands beyond it, twice.
-        let is_through = |tick: &Tick| tick.bid.is_some_and(is_beyond) && tick.ask.is_some_and(is_beyond);
-        traded || (is_through(tick) && before.is_some_and(is_through))
+        traded || (self.is_through(stop, tick) && before.is_some_and(|tick| self.is_through(stop, tick)))
+    }
+
+    /// Both sides of the book are at the stop or beyond.
+    fn is_through(&self, stop: Decimal, tick: &Tick) -> bool {
+        let is_beyond = |price: Decimal| self.is_as_good(stop, price);
+        tick.bid.is_some_and(is_beyond) && tick.ask.is_some_and(is_beyond)
+    }
+
+    /// Looks again at a tick after which no other came for a while: a book that still stands through the stop is no odd one,
+    /// though nobody quotes it a second time.
+    #[must_use]
+    pub fn look_at_standing(&self, tick: &Tick) -> Looked {
+        let may_fire = self.is_on && !self.fired.is_some_and(|fired| fired.cause.is_urgent());
+        let fires = self.stop.filter(|stop| may_fire && self.is_through(*stop, tick));
+        let cause = if self.stop == self.first_stop { Cause::Stop } else { Cause::Trail };
+        Looked { fires: fires.map(|_| cause), is_moved: false }
     }
 
     /// Takes a better price and moves the stop after it; whether the stop has moved.

@@ -140,6 +140,18 @@ fn one_odd_tick_fires_nothing_and_moves_nothing() {
 }
 
 #[test]
+fn a_book_that_stands_through_the_stop_fires_it_though_nobody_quotes_again() {
+    let standing = |bid: &str, ask: &str| Tick { last: d("100"), bid: Some(d(bid)), ask: Some(d(ask)), at: at(1) };
+    let mut rule = rule(Side::Buy, stop_of("95"));
+    let through = standing("94.90", "95");
+    assert_eq!(rule.look(None, &through), Looked::default(), "once it may be odd");
+    assert_eq!(rule.look_at_standing(&through).fires, Some(Cause::Stop));
+    assert_eq!(rule.look_at_standing(&standing("94.90", "95.05")), Looked::default(), "one side only");
+    rule.is_on = false;
+    assert_eq!(rule.look_at_standing(&through), Looked::default(), "switched off");
+}
+
+#[test]
 fn a_gap_through_the_stop_fires_at_once() {
     assert_eq!(rule(Side::Buy, stop_of("95")).look(None, &around(d("60"), 1)).fires, Some(Cause::Stop));
     assert_eq!(rule(Side::Sell, stop_of("105")).look(None, &around(d("160"), 1)).fires, Some(Cause::Stop));

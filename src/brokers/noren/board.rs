@@ -134,14 +134,14 @@ impl Board {
         }
     }
 
-    /// Takes a quote that was read by itself, unless the board has a newer one, or one that was pushed in the same second (the
-    /// times have no more digits, and what changed after it is pushed too); of an older one it takes the day's band if it has
+    /// Takes a quote that was read by itself, unless the board has a newer one, or one that was pushed in the same second (what is
+    /// pushed is dated by the second, and what changed after it is pushed too); of an older one it takes the day's band if it has
     /// none.
     pub fn put(&self, scrip: Scrip, quote: Quote, sizes: Sizes) {
         let mut slots = self.slots.write();
         let Some(slot) = slots.get_mut(&scrip) else { return };
         match &mut slot.quote {
-            Some(known) if known.at > quote.at || (slot.is_pushed && known.at == quote.at) => {
+            Some(known) if known.at > quote.at || (slot.is_pushed && known.at.timestamp() == quote.at.timestamp()) => {
                 known.band = known.band.or_else(|| known_band(Some(quote), known.at))
             }
             known => {

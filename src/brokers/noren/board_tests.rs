@@ -137,7 +137,7 @@ fn the_previous_close_is_the_first_of_a_day_and_of_that_day_only() {
     assert_eq!(close(&board), three);
 }
 
-/// Both are dated by the second. What was asked for may be the older one, and nothing would ever correct it.
+/// What is pushed is dated by the second. What was asked for may be the older one, and nothing would ever correct it.
 #[test]
 fn within_one_second_a_pushed_quote_stands_against_one_that_was_asked_for() {
     let (board, key) = (board(2), share().key);
@@ -153,7 +153,8 @@ fn within_one_second_a_pushed_quote_stands_against_one_that_was_asked_for() {
     };
     let last = || board.quote(&key).unwrap().last.to_string();
     board.put(scrip(2_885), asked("850", now()), Sizes::default());
-    assert_eq!(last(), "838");
+    board.put(scrip(2_885), asked("850", now() + TimeDelta::milliseconds(700)), Sizes::default());
+    assert_eq!(last(), "838", "an answer has more digits, and is not newer for that");
     let later = now() + TimeDelta::seconds(1);
     board.put(scrip(2_885), asked("851", later), Sizes::default());
     board.put(scrip(2_885), asked("852", later), Sizes::default());

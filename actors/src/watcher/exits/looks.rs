@@ -15,6 +15,9 @@ use crate::persistence::{Keep, Level, Slot, Unit};
 use crate::risk::Market;
 use crate::supervision::Shell;
 
+/// A quote that nothing followed for so long stands.
+const STANDS: Duration = Duration::seconds(1);
+
 impl WatcherActor {
     /// The newest tick of a rule's instrument: the quote, or, where the feed is muted, what the broker's positions say.
     fn tick_of(&self, rule: &ExitRule, now: DateTime<Utc>) -> (Option<Tick>, bool) {
@@ -46,8 +49,14 @@ impl WatcherActor {
             let is_muted = is_muted && now.signed_duration_since(*watched.since.get_or_insert(now)) > muted_after;
             let is_news = is_muted && !watched.is_muted;
             watched.is_muted = is_muted;
-            let tick = tick.filter(|tick| watched.before.as_ref() != Some(tick));
-            let looked = tick.as_ref().map_or(Looked::default(), |tick| watched.rule.look(watched.before.as_ref(), tick));
+            let looked = match (&tick, &watched.before) {
+                (Some(tick), Some(before)) if tick == before => {
+                    let stands = now.signed_duration_since(tick.at) >= STANDS;
+                    if stands { watched.rule.look_at_standing(tick) } else { Looked::default() }
+                }
+                (Some(tick), before) => watched.rule.look(before.as_ref(), tick),
+                (None, _) => Looked::default(),
+            };
             watched.before = tick.or(watched.before);
             watched.is_ahead |= looked.is_moved;
             let words = format!("{} {}", watched.rule.strategy, watched.rule.holding);
