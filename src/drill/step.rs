@@ -15,6 +15,8 @@ pub enum Act {
     Doubt,
     /// An entry was written as sent, and its call never made.
     Absence,
+    /// The exchange cancels a working order.
+    Book,
     /// A working order is cancelled by a person.
     Cancel,
     /// A working order is changed by a person.
@@ -87,8 +89,8 @@ steps! {
     21 AbsenceAfter "absence.after" Absence "After it.";
     22 FillBefore "fill.before" Entry "Before the commit of a trade.";
     23 FillAfter "fill.after" Entry "After it.";
-    24 BookBefore "book.before" Entry "Before the commit of a row of the order book that tells news.";
-    25 BookAfter "book.after" Entry "After it.";
+    24 BookBefore "book.before" Book "Before the commit of a row of the order book that tells news.";
+    25 BookAfter "book.after" Book "After it.";
     26 CancelWantedBefore "cancel_wanted.before" Cancel "Before the commit of the wish to cancel.";
     27 CancelWantedAfter "cancel_wanted.after" Cancel "After it.";
     28 CancelSendBefore "cancel_send.before" Cancel "Before the commit of CANCEL_SENT.";

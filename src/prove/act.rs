@@ -36,14 +36,12 @@ fn under_way(route: &str, run: u32) -> Value {
     json!({ "route": route, "fault": fault, "ms": ms })
 }
 
-/// No message of any order comes any more.
-fn silence() -> Value {
-    json!({ "route": "om", "fault": "stream_lost", "count": 0 })
-}
-
-/// No read of that book succeeds any more.
-fn unreadable(route: &str) -> Value {
-    json!({ "route": route, "fault": "accept_then_502", "count": 0 })
+/// From now on only the answer to a call tells of an order: no message does, and no book.
+async fn blinded(venue: &Venue) -> anyhow::Result<()> {
+    for (route, fault) in [("om", "stream_lost"), ("OrderBook", "accept_then_502"), ("TradeBook", "accept_then_502")] {
+        venue.fault(json!({ "route": route, "fault": fault, "count": 0 })).await?;
+    }
+    Ok(())
 }
 
 /// Brings an engine to that step, and kills it there.
@@ -61,7 +59,7 @@ pub(super) async fn reach(stage: &mut Stage<'_>, step: Step, run: u32) -> anyhow
             killed_by_itself(stage, step).await
         }
         Act::Entry | Act::Refusal | Act::Doubt => killed_on_its_way(stage, step, run).await,
-        Act::Cancel | Act::Change => killed_with_a_working_order(stage, step, run).await,
+        Act::Book | Act::Cancel | Act::Change => killed_with_a_working_order(stage, step, run).await,
         Act::Kill => {
             let engine = opened(stage, step).await?;
             let asked = engine.act("/dashboard/kill", json!({ "level": 1, "reason": "a proof" })).await?;
@@ -136,20 +134,9 @@ async fn killed_on_its_way(stage: &mut Stage<'_>, step: Step, run: u32) -> anyho
         Step::DoubtBefore | Step::DoubtAfter => {
             let fault = if run.is_multiple_of(2) { "accept_then_drop" } else { "refuse_then_502" };
             stage.venue.fault(json!({ "route": "PlaceOrder", "fault": fault })).await?;
-            // The stream would tell what the answer did not.
-            stage.venue.fault(silence()).await?;
+            blinded(&stage.venue).await?;
         }
-        // Told by the answer alone: not by the stream, and by no book.
-        Step::AnswerBefore | Step::AnswerAfter => {
-            stage.venue.fault(silence()).await?;
-            stage.venue.fault(unreadable("OrderBook")).await?;
-            stage.venue.fault(unreadable("TradeBook")).await?;
-        }
-        // Told by the book alone: not by the stream, and not by its trades.
-        Step::BookBefore | Step::BookAfter => {
-            stage.venue.fault(silence()).await?;
-            stage.venue.fault(unreadable("TradeBook")).await?;
-        }
+        Step::AnswerBefore | Step::AnswerAfter => blinded(&stage.venue).await?,
         _ => {}
     }
     post_and_die(stage, engine, alert).await
@@ -163,6 +150,10 @@ async fn killed_with_a_working_order(stage: &mut Stage<'_>, step: Step, run: u32
         Step::CancelCallDuring => stage.venue.fault(under_way("CancelOrder", run)).await?,
         Step::ChangeCallDuring => stage.venue.fault(under_way("ModifyOrder", run)).await?,
         _ => {}
+    }
+    if step.act() == Act::Book {
+        stage.venue.strike(order.broker_order_id.as_deref().unwrap_or_default()).await?;
+        return stands_and_dies(stage, engine).await;
     }
     let (what, body) =
         if step.act() == Act::Cancel { ("cancel", json!({ "reason": "a proof" })) } else { ("modify", json!({ "price": "801.00" })) };
@@ -220,7 +211,7 @@ pub(super) async fn go_on(stage: &mut Stage<'_>, engine: &Engine, step: Step) ->
 pub(super) fn missing(step: Step, theirs: &[Theirs]) -> Option<String> {
     let net: i64 = theirs.iter().map(|row| row.signed).sum();
     let wanted = match (step.act(), step) {
-        (Act::Rule | Act::Refusal | Act::Absence | Act::Cancel | Act::Change, _) => 0,
+        (Act::Rule | Act::Refusal | Act::Absence | Act::Book | Act::Cancel | Act::Change, _) => 0,
         (Act::Reversal, _) => -TARGET,
         // Written as sent and never called: it is proven absent, and nobody sends it again by himself.
         (Act::Entry, Step::SendAfter | Step::CallBefore) => 0,

@@ -18,7 +18,7 @@ use crate::config::FILE_VARIABLE;
 use crate::drill::STOPPED;
 
 /// How long a process may take to say where it listens, or to come to its step.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Names that begin so are settings of the engine; a child has those of its file alone.
 const SETTING: &str = "ORDERGATE__";
 

@@ -18,7 +18,7 @@ use crate::drill::Step;
 /// How long an answer may take: the engine may be stopped while it is asked.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a start may take until entries go.
-const OPENS: Duration = Duration::from_secs(30);
+const OPENS: Duration = Duration::from_secs(60);
 /// Between two looks.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
 

@@ -69,7 +69,8 @@ impl House {
     }
 }
 
-/// The settings that differ. Waits are short, because a broker on this machine answers at once; limits are out of the way.
+/// The settings that differ. What is waited for to conclude something is short, because a broker on this machine answers at once;
+/// what gives something up is long, because the machine may be busy. Limits are out of the way.
 fn settings(data: &Path, place: &Place, broker: Option<std::net::SocketAddr>) -> String {
     let (data, Place { secret, key, .. }) = (toml_text(&data.display().to_string()), place);
     let mut text = format!(
@@ -79,7 +80,7 @@ fn settings(data: &Path, place: &Place, broker: Option<std::net::SocketAddr>) ->
          [log]\nlevel = \"warn\"\n\
          [engine]\nsafe_mode_starts = 1000\n\
          [watcher]\npoll_ms = 100\nidle_poll_ms = 200\nbooks_poll_ms = 200\n\
-         [account.waits]\nquiet_period_ms = 300\ncancel_again_ms = 1000\ndoubt_page_ms = 5000\nblind_after_ms = 5000\n\
+         [account.waits]\nslot_deadline_ms = 5000\nquote_wait_ms = 10000\nquiet_period_ms = 300\ncancel_again_ms = 1000\ndoubt_page_ms = 5000\nblind_after_ms = 5000\n\
          [account.budget]\nper_second = 400\nper_minute = 10000\nper_exchange_second = 400\n\
          [account.limits]\nmax_open_orders = 1000\nmax_order_value = 10000000\nrepeats = 1000\nrejections = 1000\n\
          [[accounts]]\nname = \"{CLIENT}\"\n"
@@ -89,7 +90,7 @@ fn settings(data: &Path, place: &Place, broker: Option<std::net::SocketAddr>) ->
             "broker = \"noren\"\n[accounts.noren]\nsimulator = true\nhost = \"http://{broker}\"\nsocket_url = \"ws://{broker}/NorenWSTP/\"\n\
              rest_prefix = \"/NorenWClientTP/\"\nauth = \"quickauth\"\nuid = \"FA00001\"\nvendor_code = \"FA00001_U\"\n\
              password = \"sim-password\"\ntotp_secret = \"JBSWY3DPEHPK3PXP\"\napi_key = \"sim-key\"\n\
-             visibility_bound_ms = 1000\norder_ms = 2000\nread_ms = 2000\nbook_ms = 2000\nreconnect_first_ms = 100\nreconnect_last_ms = 500\n\
+             visibility_bound_ms = 1000\norder_ms = 5000\nread_ms = 2000\nbook_ms = 2000\nreconnect_first_ms = 100\nreconnect_last_ms = 500\n\
              login_again_first_ms = 200\nlogin_again_last_ms = 500\nevictions = 1000\n"
         );
         text.push_str(&more);

@@ -94,10 +94,11 @@ impl Row {
     }
 }
 
-/// Whether a step can be reached at that broker. The paper broker's answers are never lost, and its market is nobody's to move.
+/// Whether a step can be reached at that broker. The paper broker's answers are never lost, and its market and its exchange are
+/// nobody's to move.
 #[must_use]
 pub fn reaches(broker: Broker, step: Step) -> bool {
-    let is_there = broker == Broker::Simulated || !matches!(step.act(), Act::Doubt | Act::Rule);
+    let is_there = broker == Broker::Simulated || !matches!(step.act(), Act::Doubt | Act::Rule | Act::Book);
     is_there && (cfg!(unix) || step.act() != Act::Stop)
 }
 

@@ -15,7 +15,7 @@ use super::{Row, act};
 use crate::drill::Step;
 
 /// How long a run may take in all.
-const LONGEST: Duration = Duration::from_secs(150);
+const LONGEST: Duration = Duration::from_secs(300);
 /// How long the last process may take to come to rest.
 const REST: Duration = Duration::from_secs(45);
 /// It is at rest when nothing was wrong for so long: longer than any answer of the broker that is still under way.

@@ -86,6 +86,11 @@ impl Venue {
         self.ask(reqwest::Method::POST, "prices", Some(json!({ "exch": "NSE", "tsym": symbol, "bid": bid, "ask": ask }))).await.map(drop)
     }
 
+    /// The exchange cancels that order by itself.
+    pub(super) async fn strike(&self, number: &str) -> anyhow::Result<()> {
+        self.ask(reqwest::Method::POST, "cancel", Some(json!({ "norenordno": number, "reason": "a proof" }))).await.map(drop)
+    }
+
     /// A fault to come. The paper broker has none.
     pub(super) async fn fault(&self, rule: Value) -> anyhow::Result<()> {
         match self {

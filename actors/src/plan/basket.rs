@@ -87,7 +87,7 @@ fn after_exits(me: &OrderRecord, legs: &[&OrderRecord], book: &Book, findings: &
         let Some(key) = exit.holding() else { continue };
         // The stop of what is still held rests on; that of what was left must be gone.
         let is_held = book.held(&me.ask.strategy, &key).net != 0;
-        let leaves = |open: &OrderRecord| open.is_exit() && !(is_held && open.is_resting_stop());
+        let leaves = |open: &OrderRecord| open.is_exit() && !open.is_test() && !(is_held && open.is_resting_stop());
         let is_working = book.open_in(&key.instrument).any(|open| leaves(open) && open.ask.strategy == me.ask.strategy);
         let is_shown = findings.positions.as_ref().is_some_and(|positions| positions.began_seq >= book.last_fill_seq(&key));
         if is_working || !is_shown {

@@ -116,7 +116,11 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
     }
     match whole_terms(x.order) {
         Some(_) if needs_a_yes(x) => ask(),
-        Some(terms) => match Plan::policy(x.book, x.order.basket_id).map_or(Turn::Go, |policy| turn(policy, x.order, x.book, x.findings)) {
+        // A basket's exits go by themselves, also those that are mocks.
+        Some(terms) => match Plan::policy(x.book, x.order.basket_id)
+            .filter(|_| !is_exit)
+            .map_or(Turn::Go, |policy| turn(policy, x.order, x.book, x.findings))
+        {
             Turn::Go => Judgement::Clear { terms, gates, note: None },
             Turn::Wait(reason) => Judgement::Held { reason },
             Turn::Never(reason) => Judgement::Refuse { tag: Tag::PlanStopped, reason, gates },

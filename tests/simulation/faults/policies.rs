@@ -152,6 +152,21 @@ fn exit_then_enter_waits_for_the_proof_that_the_exit_is_in_the_positions() {
     });
 }
 
+/// Exits go by themselves, whatever the policy: also one that is a mock, which would else wait for its own end.
+#[test]
+fn a_mock_exit_of_a_basket_ends_and_holds_nobody_up() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(entry("n", "SBIN-EQ", "BUY", 10)).await;
+        let mock = LegDraft { test_mode: Some("SUCCESS".into()), ..exit("n", "SBIN-EQ") };
+        let orders = desk.alert(&by("EXIT_THEN_ENTER", &[mock, short()])).await;
+        assert_eq!(desk.until_ended(orders[0]).await.status, Status::Executed, "{}", desk.trace());
+        assert_eq!(desk.until_ended(orders[1]).await.status, Status::Executed, "{}", desk.trace());
+        over(desk).await;
+        assert_eq!((net(desk, "SBIN-EQ"), net(desk, "RELIANCE-EQ")), (10, -5), "a mock moves nothing");
+        desk.at_rest().await;
+    });
+}
+
 /// One leg fails: what the others have filled is taken back, and what a neighbour holds in the same share stays.
 #[test]
 fn all_or_unwind_takes_back_what_filled_and_touches_nothing_else() {
