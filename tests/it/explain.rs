@@ -63,7 +63,21 @@ fn leg(act: &str, strategy: &str, fields: Value) -> Value {
 #[actix_web::test]
 async fn an_explanation_leaves_no_trace_whatever_it_is_about() {
     let house = holding().await;
-    let (rows, before) = (database(&house), traces(&house));
+    // The engine writes the day's result by itself while prices move: such a row makes the look begin again.
+    for _ in 0..10 {
+        let (rows, before) = (database(&house), traces(&house));
+        explain_everything(&house).await;
+        if (database(&house), traces(&house)) == (rows, before) {
+            return;
+        }
+        let seen = usize::try_from(before.3).unwrap();
+        let new = house.events(Some(&house.client())).await.split_off(seen);
+        assert!(!new.is_empty() && new.iter().all(|(event, _)| event == "RISK_DAY_CHANGED"), "{new:?}");
+    }
+    panic!("the engine wrote by itself at each of ten looks");
+}
+
+async fn explain_everything(house: &House) {
     let mut with_secret = entry("b");
     with_secret["secret_key"] = json!("whatever stands here");
     for alert in [
@@ -74,12 +88,10 @@ async fn an_explanation_leaves_no_trace_whatever_it_is_about() {
         leg("TARGET", "a", json!({ "target_position": -10 })),
         leg("ENTRY", "b", json!({ "direction": "BUY", "qty": "{{qty}}" })),
     ] {
-        let told = explain(&house, alert).await;
+        let told = explain(house, alert).await;
         assert_eq!(told["legs"].as_array().unwrap().len(), 1, "{told:#}");
     }
     assert_eq!(house.post("/dashboard/explain", json!({ "nothing": 1 })).await.status, 400);
-    assert_eq!(traces(&house), before);
-    assert_eq!(database(&house), rows);
 }
 
 #[actix_web::test]
