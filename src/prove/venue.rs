@@ -53,7 +53,7 @@ impl Venue {
             ["simulate-broker", "--listen", "127.0.0.1:0", "--per-second", "0", "--per-minute", "0", "--seed", &seed].map(OsStr::new);
         let process = children.start(&place.binary, &arguments, &[], &house.directory.join("broker.stderr"))?;
         let url = format!("http://{}", process.address().await.context("the simulated broker")?);
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PATIENCE).build()?;
         let venue = Self::Simulated { process, url, http };
         for (symbol, bid, ask) in
             [("SBIN-EQ", "850.00", "850.10"), ("INFY-EQ", "1500.00", "1500.10"), ("RELIANCE-EQ", "1400.00", "1400.10")]
