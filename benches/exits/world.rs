@@ -233,7 +233,8 @@ impl World {
         for place in 0..WATCHED + FIRED {
             let text = |text: &str| Some(text.to_owned());
             let leg = LegDraft {
-                strategy: text("bench"),
+                // A strategy of its own: one holds one position at a time.
+                strategy: Some(format!("bench{place}")),
                 execution_type: text("ENTRY"),
                 exchange: text("NSE"),
                 symbol: Some(key(place).symbol.to_string()),

@@ -13,7 +13,7 @@ use super::search::{distance, signature};
 use super::table::InstrumentTable;
 
 /// Underlyings that are compared letter by letter with an unknown name.
-const COMPARED: usize = 24;
+const COMPARED: usize = 16;
 
 /// What charts and other tools call some underlyings; data, in `config/instruments/indices.toml`.
 static CALLED: LazyLock<Vec<(String, String)>> = LazyLock::new(|| Facts::built_in().map(|facts| facts.called()).unwrap_or_default());

@@ -218,10 +218,13 @@ impl Resolver<'_> {
             }
         };
         let near = match why {
-            NoContract::Underlying { .. } => {
+            NoContract::Underlying { near, .. } => {
                 let mut exchanges = selector.exchange.map_or(At::Anywhere, At::Exchange).exchanges();
                 exchanges.retain(|exchange| !matches!(exchange, Exchange::Nse | Exchange::Bse));
-                self.near(&selector.underlying, &exchanges, today)
+                // They were looked for already.
+                let known = self.table.underlyings_named(&selector.underlying);
+                let likest = near.iter().flat_map(|name| self.table.underlyings_named(name));
+                self.first_keys(known.into_iter().chain(likest), &exchanges, today)
             }
             NoContract::Exchanges { exchanges, .. } => {
                 let on = |exchange: &Exchange| Selector { exchange: Some(*exchange), ..selector.clone() }.nearest(self.table, today);
@@ -294,14 +297,21 @@ impl Resolver<'_> {
     fn near(&self, name: &str, exchanges: &[Exchange], today: NaiveDate) -> Vec<InstrumentKey> {
         let likest = self.table.likest_underlyings(own_name(name), NEAR * 4);
         let known = self.table.underlyings_named(name);
+        self.first_keys(known.into_iter().chain(likest), exchanges, today)
+    }
+
+    /// The first three of what these underlyings have there, each once.
+    fn first_keys(&self, underlyings: impl Iterator<Item = u32>, exchanges: &[Exchange], today: NaiveDate) -> Vec<InstrumentKey> {
         let mut keys: Vec<InstrumentKey> = Vec::new();
-        for underlying in known.into_iter().chain(likest) {
-            let rows = exchanges.iter().find_map(|exchange| self.first_of(underlying, *exchange, today));
-            if let Some(key) = rows.filter(|key| !keys.contains(key)) {
+        for underlying in underlyings {
+            let row = exchanges.iter().find_map(|exchange| self.first_of(underlying, *exchange, today));
+            if let Some(key) = row.filter(|key| !keys.contains(key)) {
                 keys.push(key);
             }
+            if keys.len() == NEAR {
+                break;
+            }
         }
-        keys.truncate(NEAR);
         keys
     }
 

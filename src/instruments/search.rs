@@ -146,19 +146,18 @@ fn common_start(a: &str, b: &str) -> usize {
 
 /// How many letters must be put in, taken out or changed to make one of the other.
 pub(super) fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<u8> = b.bytes().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (line, letter) in a.bytes().enumerate() {
-        let mut corner = line;
-        let mut left = line + 1;
-        let mut next = Vec::with_capacity(row.len());
-        next.push(left);
-        for (above, other) in row.iter().skip(1).zip(&b) {
-            left = (corner + usize::from(letter != *other)).min(above + 1).min(left + 1);
-            corner = *above;
-            next.push(left);
+        let (mut corner, mut left) = (line, line + 1);
+        for (cell, other) in row.iter_mut().skip(1).zip(b.bytes()) {
+            let above = *cell;
+            left = (corner + usize::from(letter != other)).min(above + 1).min(left + 1);
+            corner = above;
+            *cell = left;
         }
-        row = next;
+        if let Some(first) = row.first_mut() {
+            *first = line + 1;
+        }
     }
     row.last().copied().unwrap_or(0)
 }

@@ -20,6 +20,8 @@ const FEWEST_DAYS_OF_A_MONTH: i64 = 20;
 const NAMED: usize = 5;
 /// Contracts that an error calls near.
 const NEAR: usize = 3;
+/// Names that are kept beside an unknown one: some of them have no contracts where they are wanted.
+const LIKEST: usize = 12;
 
 /// Why a wish is no single instrument.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +101,8 @@ fn choices(exchanges: &[Exchange], after: &str) -> String {
 }
 
 fn did_you_mean(near: &[Arc<str>]) -> String {
-    if near.is_empty() { String::new() } else { format!("; the likest names are {}", list(near)) }
+    let shown = near.get(..NEAR).unwrap_or(near);
+    if shown.is_empty() { String::new() } else { format!("; the likest names are {}", list(shown)) }
 }
 
 /// The price that `ATM` is relative to.
@@ -196,7 +199,7 @@ impl Selector {
         match found.as_slice() {
             [] => Err(Unresolved::Underlying {
                 underlying: self.underlying.clone(),
-                near: if named.is_empty() { table.nearest_underlyings(&self.underlying, 3) } else { Vec::new() },
+                near: if named.is_empty() { table.nearest_underlyings(&self.underlying, LIKEST) } else { Vec::new() },
             }),
             [one] => Ok(*one),
             several => Err(Unresolved::Exchanges {
