@@ -143,7 +143,7 @@ fn as_registered(line: &Line, draft: &SignalDraft, leg: u16, ask: Ask, now: Date
 
 fn begin(order: &OrderRecord, refused: Option<&(Tag, String)>) -> Explained {
     let reading = GateVerdict {
-        gate: "ingress.validation".to_owned(),
+        gate: "ingress.validation".into(),
         passed: refused.is_none(),
         input: refused.map_or_else(|| "every field could be read".to_owned(), |(_, reason)| reason.clone()),
         limit: "complete, valid, and an instrument of today".to_owned(),
@@ -169,7 +169,7 @@ fn judged(risk: &mut RiskActor, mut order: OrderRecord, mut leg: Explained, now:
     let mut judgement = risk.judge_one(&order, now, None);
     if let Judgement::Step(Aim::Go(shot)) = judgement {
         leg.gates.push(GateVerdict {
-            gate: "plan.target".to_owned(),
+            gate: "plan.target".into(),
             passed: true,
             input: shot.reason.clone(),
             limit: format!("{} {} {}", shot.intent, shot.side, shot.quantity),

@@ -62,7 +62,8 @@ struct Board {
 impl Board {
     fn put(&self, key: &InstrumentKey, last: Price) {
         let ask = Price::new(last.value() + Decimal::new(5, 2));
-        self.quotes.write().insert(key.clone(), Quote { bid: Some(last), ask, last, band: None, at: SystemClock.now() });
+        let now = SystemClock.now();
+        self.quotes.write().insert(key.clone(), Quote { bid: Some(last), ask, last, band: None, at: now, seen_at: now });
         self.bells.read().iter().for_each(|bell| bell.strike(key));
     }
 }

@@ -78,7 +78,7 @@ struct Hundred;
 impl Quotes for Hundred {
     fn quote(&self, _: &InstrumentKey) -> Option<Quote> {
         let hundred = Price::parse("100").unwrap();
-        Some(Quote { bid: Some(hundred), ask: Some(hundred), last: hundred, band: None, at: now() })
+        Some(Quote { bid: Some(hundred), ask: Some(hundred), last: hundred, band: None, at: now(), seen_at: now() })
     }
     fn previous_close(&self, _: &InstrumentKey) -> Option<Price> {
         Price::parse("100").ok()
@@ -166,7 +166,7 @@ fn account() -> (Book, Findings, OrderRecord) {
         realised: Amount(Decimal::from(1)),
         unrealised: Amount(Decimal::from(1)),
     };
-    let positions = Positions { rows: (0..HELD).map(row).collect(), at: now(), began_seq: u64::MAX };
+    let positions = Positions::new((0..HELD).map(row).collect(), now(), u64::MAX);
     let findings = Findings { session: Some(Session::Ready), positions: Some(positions), ..Findings::default() };
     let mut book = Book::load(head, 1, Control::default());
     book.begin_day(trading_date(now()), &[]);
@@ -207,22 +207,23 @@ fn settings() -> (AccountSettings, Settings) {
 }
 
 fn main() {
+    let now = now();
     let (book, findings, me) = account();
     let (account, process) = settings();
     let table = Table::new();
-    let standing = standing(false, &Arming::default(), &Basis::default(), now());
+    let standing = standing(false, &Arming::default(), &Basis::default(), now);
     let instrument = me.instrument().unwrap();
-    let market = Market { phase: SessionPhase::Continuous { closes_at: now() + chrono::Duration::hours(4) }, is_held: true };
+    let market = Market { phase: SessionPhase::Continuous { closes_at: now + chrono::Duration::hours(4) }, is_held: true };
     let hundred = Price::parse("100").unwrap();
     let quote = Hundred.quote(&instrument).unwrap();
-    let mut known = Known::of(&book, &account.limits, now());
+    let mut known = Known::of(&book, &account.limits, now);
     let mut gates = 0;
     let mut times: Vec<Duration> = (0..ROUNDS)
         .map(|_| {
             let begun = Instant::now();
-            known.follow(&book, &account.limits, now());
+            known.follow(&book, &account.limits, now);
             let found = table.find(&instrument);
-            let limits = known.limits(&account.limits, now());
+            let limits = known.limits(&account.limits, now);
             let scene = Scene {
                 order: &me,
                 instrument: &instrument,
@@ -232,7 +233,7 @@ fn main() {
                 instruments: &table,
                 touch: &|_, _| Some(hundred),
                 unknown_value: limits.max_order_value,
-                now: now(),
+                now,
             };
             let projected = project(&scene);
             let inputs = Inputs {
@@ -244,8 +245,8 @@ fn main() {
                 found: found.as_deref(),
                 account: &account,
                 limits: &limits,
-                day: &known.day(&account.limits, now()),
-                result: &known.result(&book, &findings, &Hundred, now()),
+                day: &known.day(&account.limits, now),
+                result: &known.result(&book, &findings, &Hundred, now),
                 projected: &projected,
                 needs: known.needs(&scene, &projected, &limits),
                 halt: known.halt(&me.ask.strategy),
@@ -259,7 +260,7 @@ fn main() {
                 master: None,
                 is_live: false,
                 market: &market,
-                now: now(),
+                now,
             };
             let Judgement::Clear { terms, gates: seen, .. } = judge(&inputs, Phase::Open) else {
                 panic!("the order must pass: {:?}", judge(&inputs, Phase::Open))

@@ -9,7 +9,7 @@ use ordergate_actors::order::Exchange;
 
 use super::master::Facts;
 use super::packed::{Packed, Sort};
-use super::search::{distance, signature};
+use super::search::{common_start, distance, signature};
 use super::table::InstrumentTable;
 
 /// Underlyings that are compared letter by letter with an unknown name.
@@ -46,13 +46,15 @@ pub(super) struct Index {
     signatures: Vec<u64>,
     /// Rows by underlying, exchange, group, expiry and strike.
     contracts: Vec<u32>,
+    /// Where among those the rows of each underlying begin, and where the last ones end.
+    begins: Vec<u32>,
     /// The rows of indices.
     indices: Vec<u32>,
 }
 
 impl Index {
     pub(super) fn heap_bytes(&self) -> usize {
-        (self.names.capacity() + self.contracts.capacity() + self.indices.capacity()) * size_of::<u32>()
+        (self.names.capacity() + self.contracts.capacity() + self.begins.capacity() + self.indices.capacity()) * size_of::<u32>()
             + self.signatures.capacity() * size_of::<u64>()
     }
 }
@@ -87,7 +89,11 @@ impl InstrumentTable {
         let indices = self.places().filter(|(_, row)| row.sort == Sort::Index).map(|(at, _)| at).collect();
         let mut names: Vec<u32> = (0..u32::try_from(self.underlyings.len()).unwrap_or(u32::MAX)).collect();
         names.sort_by(|one, other| folded(self.underlying(*one)).cmp(folded(self.underlying(*other))));
-        Index { names, contracts, indices, signatures: self.underlyings.iter().map(|name| signature(name)).collect() }
+        let underlying = |at: &u32| self.rows.get(*at as usize).map_or(u32::MAX, |row| row.underlying);
+        let begins = (0..=u32::try_from(self.underlyings.len()).unwrap_or(u32::MAX))
+            .map(|id| u32::try_from(contracts.partition_point(|at| underlying(at) < id)).unwrap_or(u32::MAX))
+            .collect();
+        Index { names, contracts, begins, indices, signatures: self.underlyings.iter().map(|name| signature(name)).collect() }
     }
 
     pub(super) fn underlying(&self, id: u32) -> &str {
@@ -105,9 +111,20 @@ impl InstrumentTable {
         if exact.is_empty() { same } else { exact }
     }
 
+    /// All rows of an underlying, by exchange, group, expiry and strike.
+    fn contracts_on(&self, underlying: u32) -> &[u32] {
+        let begin = |id: u32| self.index.begins.get(id as usize).map(|at| *at as usize);
+        let range = begin(underlying).zip(underlying.checked_add(1).and_then(begin));
+        range.and_then(|(from, to)| self.index.contracts.get(from..to)).unwrap_or_default()
+    }
+
     /// The rows of an underlying in one group at one exchange, by expiry and strike.
     pub(super) fn group(&self, underlying: u32, exchange: Exchange, group: Group) -> &[u32] {
-        self.between(&self.index.contracts, (underlying, exchange, group, i32::MIN, 0), (underlying, exchange, group, i32::MAX, u64::MAX))
+        self.between(
+            self.contracts_on(underlying),
+            (underlying, exchange, group, i32::MIN, 0),
+            (underlying, exchange, group, i32::MAX, u64::MAX),
+        )
     }
 
     /// Those of a group that expire on that day.
@@ -166,26 +183,33 @@ impl InstrumentTable {
         self.index.indices.iter().filter(is_it).copied().collect()
     }
 
-    /// The underlyings most like this name, the likest first.
-    pub(super) fn likest_underlyings(&self, name: &str, count: usize) -> Vec<u32> {
-        let wanted = signature(name);
-        let mut likest: BinaryHeap<(u32, u32)> = BinaryHeap::with_capacity(COMPARED + 1);
-        for (id, signature) in (0..).zip(&self.index.signatures) {
-            let unlike = ((signature ^ wanted).count_ones(), id);
-            if likest.len() < COMPARED {
-                likest.push(unlike);
-            } else if likest.peek().is_some_and(|worst| unlike < *worst) {
-                likest.pop();
-                likest.push(unlike);
+    /// The underlyings whose signatures have the fewest bits that differ, in no order. All bits are counted first, and then whole
+    /// blocks are passed over: both are loops without a branch for each name.
+    fn alike(&self, wanted: u64) -> BinaryHeap<(u32, u32)> {
+        let unlike: Vec<u32> = self.index.signatures.iter().map(|signature| (signature ^ wanted).count_ones()).collect();
+        let mut likest: BinaryHeap<(u32, u32)> = BinaryHeap::with_capacity(2 * COMPARED);
+        for (block, first) in unlike.chunks(COMPARED).zip((0u32..).step_by(COMPARED)) {
+            let best = block.iter().copied().min();
+            // Of equal ones the first stay.
+            if likest.len() < COMPARED || likest.peek().is_some_and(|(worst, _)| best < Some(*worst)) {
+                likest.extend(block.iter().copied().zip(first..));
+                while likest.len() > COMPARED {
+                    likest.pop();
+                }
             }
         }
+        likest
+    }
+
+    /// The underlyings most like this name, the likest first.
+    pub(super) fn likest_underlyings(&self, name: &str, count: usize) -> Vec<u32> {
+        let likest = self.alike(signature(name));
         let upper = name.to_ascii_uppercase();
-        let start = |other: &str| upper.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
         let mut near: Vec<(usize, Reverse<usize>, u32)> = likest
             .into_iter()
             .map(|(_, id)| {
                 let other = self.underlying(id).to_ascii_uppercase();
-                (distance(&upper, &other), Reverse(start(&other)), id)
+                (distance(&upper, &other), Reverse(common_start(&upper, &other)), id)
             })
             .collect();
         near.sort_unstable();

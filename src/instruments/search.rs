@@ -140,7 +140,7 @@ impl InstrumentTable {
     }
 }
 
-fn common_start(a: &str, b: &str) -> usize {
+pub(super) fn common_start(a: &str, b: &str) -> usize {
     a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
 

@@ -113,7 +113,7 @@ fn attend(engine: &Engine, site: &Site, desk: &Desk, state: &mut Unattended) {
 /// Positions by our fills, or by the broker's newest book, whichever is more.
 fn open_positions(engine: &Engine, desk: &Desk) -> usize {
     let ours = engine.read(&desk.client_id, |book| book.held_keys().count()).unwrap_or(0);
-    let theirs = desk.findings.read().positions.as_ref().map_or(0, |positions| positions.rows.iter().filter(|row| row.net != 0).count());
+    let theirs = desk.findings.read().positions.as_ref().map_or(0, |positions| positions.rows().iter().filter(|row| row.net != 0).count());
     ours.max(theirs)
 }
 

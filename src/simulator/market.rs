@@ -66,6 +66,7 @@ impl Depth {
             last: self.last,
             band: None,
             at: self.at,
+            seen_at: self.at,
         }
     }
 }

@@ -156,7 +156,7 @@ impl Book {
 
     pub(crate) fn send(&mut self, command_id: CommandId, quantity: i64) {
         let terms = terms(quantity);
-        let gate = GateVerdict { gate: "risk.max_quantity".to_owned(), passed: true, input: "10".to_owned(), limit: "10000".to_owned() };
+        let gate = GateVerdict { gate: "risk.max_quantity".into(), passed: true, input: "10".to_owned(), limit: "10000".to_owned() };
         self.fact(
             command_id,
             OrderFact::SendIntended { terms, request: "PLACE BUY 10".to_owned(), gates: vec![gate], note: None, high_water: None },
@@ -164,7 +164,7 @@ impl Book {
     }
 
     pub(crate) fn refuse(&mut self, command_id: CommandId, tag: Tag, gate: &str, input: &str, limit: &str) {
-        let gate = GateVerdict { gate: gate.to_owned(), passed: false, input: input.to_owned(), limit: limit.to_owned() };
+        let gate = GateVerdict { gate: gate.to_owned().into(), passed: false, input: input.to_owned(), limit: limit.to_owned() };
         self.fact(command_id, OrderFact::Refused { tag, reason: format!("{input}, {limit}"), gates: vec![gate] });
     }
 

@@ -216,7 +216,7 @@ impl Quotes for TrappedQuotes {
         }
         let quote = self.inner.quote(key).filter(|_| !self.is_dark.load(Ordering::SeqCst))?;
         match self.board.lock().filter(|_| current_actor() == "BrokerActor") {
-            Some((price, age)) => Some(Quote { bid: Some(price), ask: Some(price), last: price, band: None, at: quote.at - age }),
+            Some((price, age)) => Some(Quote { bid: Some(price), ask: Some(price), last: price, band: None, at: quote.at - age, ..quote }),
             None => Some(quote),
         }
     }

@@ -24,12 +24,13 @@ impl Answered {
         self.quotes.insert(key, quote);
     }
 
-    /// The newest of what was answered and what is known otherwise, whatever its age. Brokers date what they push by the second,
-    /// and within one second the pushed quote counts: what changed after it is pushed too, and an answer is never corrected.
+    /// The newer of what was answered and what is known otherwise, whatever its age. What was pushed after the question went
+    /// out counts, and of two from one moment the pushed one: what changes after it is pushed too, and an answer is never
+    /// corrected.
     #[must_use]
     pub fn or_newer(&self, key: &InstrumentKey, known: Option<Quote>) -> Option<Quote> {
         // Of equal ones the last.
-        [self.quotes.get(key).copied(), known].into_iter().flatten().max_by_key(|quote| quote.at.timestamp())
+        [self.quotes.get(key).copied(), known].into_iter().flatten().max_by_key(|quote| quote.seen_at)
     }
 }
 
@@ -39,7 +40,7 @@ mod tests {
     use crate::testkit::builders::{at, price, sbin};
 
     fn quote(second: i64) -> Quote {
-        Quote { bid: None, ask: None, last: price("800"), band: None, at: at(second) }
+        Quote { bid: None, ask: None, last: price("800"), band: None, at: at(second), seen_at: at(second) }
     }
 
     #[test]
@@ -50,10 +51,14 @@ mod tests {
         assert_eq!(answered.or_newer(&sbin(), Some(quote(4))), Some(quote(5)));
         assert_eq!(answered.or_newer(&sbin(), Some(quote(6))), Some(quote(6)));
         let pushed = Quote { last: price("790"), ..quote(5) };
-        assert_eq!(answered.or_newer(&sbin(), Some(pushed)), Some(pushed), "of one second the one that is pushed");
-        let asked = Quote { at: at(5) + TimeDelta::milliseconds(700), ..quote(5) };
+        assert_eq!(answered.or_newer(&sbin(), Some(pushed)), Some(pushed), "of one moment the one that is pushed");
+        // The feed's clock is behind ours: the frame is dated before the question, and came after it.
+        let asked = Quote { at: at(5) + TimeDelta::milliseconds(700), seen_at: at(5) + TimeDelta::milliseconds(700), ..quote(5) };
         answered.put(sbin(), asked, at(6));
-        assert_eq!(answered.or_newer(&sbin(), Some(pushed)), Some(pushed), "an answer has more digits, and is not newer for that");
+        let lagging = Quote { at: at(4), seen_at: at(6), ..pushed };
+        assert_eq!(answered.or_newer(&sbin(), Some(lagging)), Some(lagging), "what came after the question is newer than its answer");
+        let before = Quote { seen_at: at(5), ..pushed };
+        assert_eq!(answered.or_newer(&sbin(), Some(before)), Some(asked), "what came before it is older");
         let other = InstrumentKey::new(crate::order::Exchange::Nse, "INFY-EQ");
         answered.put(other, quote(66), at(66));
         assert_eq!(answered.or_newer(&sbin(), None), None);

@@ -44,7 +44,7 @@ impl BrokerActor {
     /// wait for it.
     pub(super) fn mind_the_session(&mut self) {
         let findings = self.desk.findings.read();
-        let shows = |positions: &Positions| positions.rows.iter().any(|row| row.net != 0);
+        let shows = |positions: &Positions| positions.rows().iter().any(|row| row.net != 0);
         let is_held = findings.positions.as_ref().is_some_and(shows);
         let is_missing = matches!(findings.session, Some(Session::NotReady(_) | Session::Resting(_)));
         drop(findings);

@@ -16,7 +16,7 @@ fn ladder(trigger: &str) -> Ladder {
 }
 
 fn quote(bid: Option<&str>, ask: Option<&str>) -> Quote {
-    Quote { bid: bid.map(price), ask: ask.map(price), last: price("100"), band: None, at: at(0) }
+    Quote { bid: bid.map(price), ask: ask.map(price), last: price("100"), band: None, at: at(0), seen_at: at(0) }
 }
 
 fn step(side: Side, limit: Option<&str>, quote: Option<&Quote>, ladder: &Ladder, rungs: &Rungs, second: i64) -> Step {
@@ -89,7 +89,7 @@ proptest! {
         let side = if is_buy { Side::Buy } else { Side::Sell };
         let on_tick = |ticks: i64| Price::new(Decimal::new(ticks * 5, 2)).unwrap();
         let band = band.map(|width| (on_tick((bid - width).max(1)), on_tick(bid + spread + width)));
-        let quote = Quote { bid: Some(on_tick(bid)), ask: Some(on_tick(bid + spread)), last: on_tick(bid), band, at: at(0) };
+        let quote = Quote { bid: Some(on_tick(bid)), ask: Some(on_tick(bid + spread)), last: on_tick(bid), band, at: at(0), seen_at: at(0) };
         let ladder = Ladder { steps, granted, ..ladder(&on_tick(trigger).to_string()) };
         let instrument = sbin();
         let limit = on_tick(limit);

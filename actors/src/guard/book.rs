@@ -252,7 +252,7 @@ fn stands_before(other: &OrderRecord, me: &OrderRecord) -> bool {
 #[must_use]
 pub fn verdict(block: Option<&Block>) -> GateVerdict {
     GateVerdict {
-        gate: "guard".to_owned(),
+        gate: "guard".into(),
         passed: block.is_none(),
         input: block.map_or_else(|| "no collision".to_owned(), |block| block.reason.clone()),
         limit: "strategy flat, no open order for the symbol, no contradiction, nobody on the other side".to_owned(),

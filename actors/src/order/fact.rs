@@ -1,6 +1,8 @@
 //! What can be said of an order: facts, never states. What a fact does to the committed row is decided in
 //! [`lifecycle`](super::lifecycle).
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -52,7 +54,7 @@ pub fn recorded_type(before: (Option<OrderType>, Option<Price>), sent: (OrderTyp
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateVerdict {
     /// Stable name of the gate (`risk.max_quantity`).
-    pub gate: String,
+    pub gate: Cow<'static, str>,
     /// Whether the order may go on.
     pub passed: bool,
     /// What it saw.

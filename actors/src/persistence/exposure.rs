@@ -4,11 +4,12 @@
 //! function of its row. Orders that only close add nothing; an order whose fate is not known counts as if it filled.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use chrono::NaiveDate;
 
-use crate::order::{Amount, InstrumentKey, Kind, OrderRecord, Price, Side, Status, trading_date};
+use crate::order::{Amount, Instrument, InstrumentKey, Kind, OrderRecord, Price, Side, Status, trading_date};
 use crate::ports::Instruments;
 
 /// What limits need to know of a contract. It is the same for as long as the contract lives.
@@ -18,6 +19,25 @@ pub struct Contract {
     pub underlying: Arc<str>,
     /// Units in a lot, if it is an option.
     pub option_lot: Option<i64>,
+    /// Of the underlying's name: most names are told apart by it, without a look at their letters.
+    mark: u64,
+}
+
+impl Contract {
+    /// That of an instrument.
+    #[must_use]
+    pub fn of(found: &Instrument) -> Self {
+        let option_lot = matches!(found.kind, Kind::Option { .. }).then(|| found.lot.value());
+        let mut hasher = DefaultHasher::new();
+        found.underlying.hash(&mut hasher);
+        Self { underlying: Arc::clone(&found.underlying), option_lot, mark: hasher.finish() }
+    }
+
+    /// Whether both are of one underlying.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.mark == other.mark && self.underlying == other.underlying
+    }
 }
 
 /// Units of one instrument, all strategies and products together.
@@ -50,9 +70,7 @@ impl Exposure {
     /// The contract, looked up once; `None` while no master has it.
     pub fn contract(&self, key: &InstrumentKey, instruments: &dyn Instruments) -> Option<&Contract> {
         if self.contract.get().is_none() {
-            let found = instruments.find(key)?;
-            let option_lot = matches!(found.kind, Kind::Option { .. }).then(|| found.lot.value());
-            let _already = self.contract.set(Contract { underlying: Arc::clone(&found.underlying), option_lot });
+            let _already = self.contract.set(Contract::of(&*instruments.find(key)?));
         }
         self.contract.get()
     }

@@ -134,7 +134,7 @@ struct Table(BTreeMap<InstrumentKey, (Option<Price>, Option<Price>)>);
 impl Quotes for Table {
     fn quote(&self, key: &InstrumentKey) -> Option<Quote> {
         let last = self.0.get(key)?.0?;
-        Some(Quote { bid: None, ask: None, last, band: None, at: at(0) })
+        Some(Quote { bid: None, ask: None, last, band: None, at: at(0), seen_at: at(0) })
     }
     fn previous_close(&self, key: &InstrumentKey) -> Option<Price> {
         self.0.get(key)?.1

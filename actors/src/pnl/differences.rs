@@ -106,7 +106,7 @@ pub fn slot(key: &HoldingKey) -> Slot {
 #[must_use]
 pub fn differences(book: &Book, findings: &Findings, now: DateTime<Utc>) -> Option<Vec<Difference>> {
     let positions = findings.positions.as_ref()?;
-    let mut keys: BTreeSet<&HoldingKey> = positions.rows.iter().map(|row| &row.holding).collect();
+    let mut keys: BTreeSet<&HoldingKey> = positions.rows().iter().map(|row| &row.holding).collect();
     keys.extend(book.held_keys().map(|(key, _)| key));
     let delivered: Vec<HoldingKey> =
         findings.holdings.iter().flat_map(|held| held.rows.iter().filter_map(|row| listed(book, row))).collect();

@@ -4,7 +4,9 @@ use super::*;
 use crate::order::{BookState, Holding, InstrumentKey};
 use crate::persistence::{Kept, KeptChange};
 use crate::pnl::{DayChange, Move};
-use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, broker_shows, order, position, price, sbin, sbin_in, strategy, units};
+use crate::testkit::builders::{
+    Build, SEQ, add_row, at, book_of, broker_id, broker_shows, order, position, price, sbin, sbin_in, strategy, units,
+};
 use crate::watcher::Delivered;
 
 fn mis() -> HoldingKey {
@@ -161,7 +163,7 @@ fn shares_of_earlier_days_count_for_delivery_once_and_only_when_read_today() {
     assert_eq!(found(&book, &broker_shows(&[])), []);
     // Sold today: a short in the positions, against the shares of the morning.
     let mut sold = with(10, at(0));
-    sold.positions.as_mut().unwrap().rows.push(position(cnc, -4));
+    add_row(&mut sold, position(cnc, -4));
     let book = book_of([], &[("trend", sbin_in(Product::Cnc), 6)]);
     assert_eq!(found(&book, &sold), []);
     // Nobody's: named once, at its first listing.

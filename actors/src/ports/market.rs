@@ -57,8 +57,11 @@ pub struct Quote {
     pub last: Price,
     /// The lowest and the highest price that the exchange takes today; `None` where the market does not tell.
     pub band: Option<(Price, Price)>,
-    /// When it was true.
+    /// When it was true, as the market dates it: what its age is measured from.
     pub at: DateTime<Utc>,
+    /// By our own clock, when what was pushed came in, or when the question went out that it answers. Of two quotes the one
+    /// with the later is the newer: dates are whole seconds of a clock that may lag behind ours.
+    pub seen_at: DateTime<Utc>,
 }
 
 /// The newest quotes.

@@ -170,7 +170,7 @@ fn ask() -> Judgement {
 
 /// A fresh quote is all that is missing: the value of the order is not known without one, or its price cannot be judged.
 fn waits_for_a_quote(x: &Inputs<'_>, checked: &[Checked]) -> bool {
-    let lacks = |checked: &Checked| match checked.verdict.gate.as_str() {
+    let lacks = |checked: &Checked| match checked.verdict.gate.as_ref() {
         "risk.max_order_value" => lacks_quote(x),
         "risk.price_collar" => wants_quote(x),
         _ => false,

@@ -2,7 +2,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy as _, any, prop_assert, p
 
 use super::*;
 use crate::order::Status;
-use crate::testkit::builders::{Build, SEQ, book_of, broker_shows, exit, order, sbin, sbin_in, strategy};
+use crate::testkit::builders::{Build, SEQ, add_row, book_of, broker_shows, exit, order, sbin, sbin_in, strategy};
 
 const MIS: Product = Product::Mis;
 
@@ -300,7 +300,7 @@ fn an_exit_of_delivery_is_bounded_by_what_the_broker_has_of_it() {
     let book = book_of([other], &[("trend", cnc.clone(), 10), ("other", cnc.clone(), 10)]);
     assert_eq!(sized(&book, &findings), Ok(5));
     // Sold today already: in the positions, as a short.
-    findings.positions.as_mut().unwrap().rows.push(position(cnc.clone(), -8));
+    add_row(&mut findings, position(cnc.clone(), -8));
     let book = book_of([], &[("trend", cnc, 10)]);
     assert_eq!(sized(&book, &findings), Ok(7));
 }

@@ -139,7 +139,7 @@ impl Known {
         let broker = findings.positions.as_ref().map(|positions| match self.broker {
             Some((at, pnl)) if at == positions.at => pnl,
             _ => {
-                let pnl = broker_pnl(&positions.rows);
+                let pnl = broker_pnl(positions.rows());
                 self.broker = Some((positions.at, pnl));
                 pnl
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::order::{Amount, Instrument, InstrumentKey, Intent, Kind, OrderRecord, Price, Side, trading_date};
+use crate::order::{Amount, Instrument, InstrumentKey, Intent, OrderRecord, Price, Side, trading_date};
 use crate::persistence::{Book, Contract, Exposure, outstanding, own_price};
 use crate::ports::Instruments;
 use crate::watcher::Findings;
@@ -64,13 +64,14 @@ pub fn project(x: &Scene<'_>) -> Projected {
     let off: Off = not_before.iter().filter_map(units).filter(|(_, _, units)| *units > 0).collect();
     let adds = adds(x);
     let side = x.order.ask.side.unwrap_or(Side::Buy);
-    let (long, short) = worst(x.book.exposure(x.instrument), x.instrument, &off);
+    let own_exposure = x.book.exposure(x.instrument);
+    let (long, short) = worst(own_exposure, x.instrument, &off);
     let (broker_long, broker_short) = beyond(x);
     let position = match side {
         Side::Buy => (long + broker_long).saturating_add(adds),
         Side::Sell => (short + broker_short).saturating_add(adds),
     };
-    let own = x.found.map(contract);
+    let own = x.found.map(Contract::of);
     let mut projected = Projected {
         adds,
         position,
@@ -80,30 +81,34 @@ pub fn project(x: &Scene<'_>) -> Projected {
         open_value: open_value(x, &not_before),
         trades_today: trades_today(x),
     };
-    let mut is_counted = false;
+    let with_adds = |(long, short): (i64, i64)| match side {
+        Side::Buy => (long.saturating_add(adds), short),
+        Side::Sell => (long, short.saturating_add(adds)),
+    };
+    // Few of many instruments are touched by this order or by those behind it: they are told by where they lie, not by name.
+    let touched: Vec<&Exposure> = off.iter().filter_map(|(key, ..)| x.book.exposure(key)).chain(own_exposure).collect();
     for (key, exposure) in x.book.exposures() {
-        let is_own = key == x.instrument;
-        is_counted |= is_own;
-        let (mut long, mut short) = worst(Some(exposure), key, &off);
-        if is_own {
-            match side {
-                Side::Buy => long = long.saturating_add(adds),
-                Side::Sell => short = short.saturating_add(adds),
-            }
+        let is_same = |other: &&Exposure| std::ptr::eq(*other, exposure);
+        let mut units = (exposure.worst_long(), exposure.worst_short());
+        if touched.iter().any(is_same) {
+            units = worst(Some(exposure), key, &off);
         }
-        projected.take(exposure.contract(key, x.instruments), long, short);
+        if own_exposure.as_ref().is_some_and(is_same) {
+            units = with_adds(units);
+        }
+        projected.take(own.as_ref(), exposure.contract(key, x.instruments), units);
     }
-    if !is_counted {
-        let (long, short) = if side == Side::Buy { (adds, 0) } else { (0, adds) };
-        projected.take(own.as_ref(), long, short);
+    if own_exposure.is_none() {
+        projected.take(own.as_ref(), own.as_ref(), with_adds((0, 0)));
     }
     projected
 }
 
 impl Projected {
-    fn take(&mut self, contract: Option<&Contract>, long: i64, short: i64) {
+    /// Adds an instrument. `own`: that of the order.
+    fn take(&mut self, own: Option<&Contract>, contract: Option<&Contract>, (long, short): (i64, i64)) {
         let Some(contract) = contract else { return };
-        if self.underlying.as_ref() == Some(&contract.underlying) {
+        if own.is_some_and(|own| own.is_beside(contract)) {
             self.underlying_units = self.underlying_units.saturating_add(long.max(short));
         }
         if let Some(lot) = contract.option_lot.filter(|_| short > 0) {
@@ -115,11 +120,6 @@ impl Projected {
 /// Whole lots that so many units begin, of a number that is not negative.
 fn lots(units: i64, lot: i64) -> i64 {
     units.checked_div(lot).unwrap_or(units) + i64::from(units.checked_rem(lot).unwrap_or(0) != 0)
-}
-
-fn contract(found: &Instrument) -> Contract {
-    let option_lot = matches!(found.kind, Kind::Option { .. }).then(|| found.lot.value());
-    Contract { underlying: Arc::clone(&found.underlying), option_lot }
 }
 
 /// Long and short at the worst, without what does not stand before.
@@ -144,8 +144,7 @@ fn adds(x: &Scene<'_>) -> i64 {
 
 /// What the broker shows in the instrument beyond our own holdings, long and short: bought or sold elsewhere.
 fn beyond(x: &Scene<'_>) -> (i64, i64) {
-    let rows = x.findings.positions.as_ref().map_or(&[][..], |positions| &positions.rows);
-    let net: i64 = rows.iter().filter(|row| row.holding.instrument == *x.instrument).map(|row| row.net).sum();
+    let net = x.findings.positions.as_ref().map_or(0, |positions| positions.net_in(x.instrument));
     let held = x.book.exposure(x.instrument).map_or((0, 0), |exposure| (exposure.long, exposure.short));
     ((net - held.0).max(0), (-net - held.1).max(0))
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::{Strategy as _, any, prop_assert, proptest};
 
 use super::*;
-use crate::order::{Exchange, HoldingKey, Product, Right, Status, Tag};
+use crate::order::{Exchange, HoldingKey, Kind, Product, Right, Status, Tag};
 use crate::persistence::Book;
 use crate::testkit::builders::{Build, at, book_of, broker_shows, order, price, rupees, sbin_in, units};
 

@@ -18,7 +18,7 @@ struct Board {
 
 impl Board {
     fn with(mut self, key: InstrumentKey, bid: Option<&str>, ask: Option<&str>, last: &str) -> Self {
-        let quote = Quote { bid: bid.map(price), ask: ask.map(price), last: price(last), band: None, at: second(0) };
+        let quote = Quote { bid: bid.map(price), ask: ask.map(price), last: price(last), band: None, at: second(0), seen_at: second(0) };
         self.quotes.insert(key, quote);
         self
     }

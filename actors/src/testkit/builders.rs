@@ -174,10 +174,17 @@ pub(crate) fn position(key: HoldingKey, net: i64) -> PositionRow {
     PositionRow { holding: key, net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO }
 }
 
+/// The broker shows this row too.
+pub(crate) fn add_row(findings: &mut Findings, row: PositionRow) {
+    let positions = findings.positions.take().unwrap_or_else(|| Positions::new(Vec::new(), at(0), SEQ));
+    let rows = positions.rows().iter().cloned().chain([row]).collect();
+    findings.positions = Some(Positions::new(rows, positions.at, positions.began_seq));
+}
+
 /// A proven session and these positions, read now, with every fill in them.
 pub(crate) fn broker_shows(positions: &[(HoldingKey, i64)]) -> Findings {
     let rows = positions.iter().map(|(key, net)| position(key.clone(), *net)).collect();
-    Findings { session: Some(Session::Ready), positions: Some(Positions { rows, at: at(0), began_seq: SEQ }), ..Findings::default() }
+    Findings { session: Some(Session::Ready), positions: Some(Positions::new(rows, at(0), SEQ)), ..Findings::default() }
 }
 
 pub(crate) fn terms_of(order: &OrderRecord) -> Terms {

@@ -170,7 +170,7 @@ impl WatcherActor {
             return;
         }
         self.core.proven.insert(Reading::Positions);
-        self.desk.findings.write().positions = Some(Positions { rows, at, began_seq });
+        self.desk.findings.write().positions = Some(Positions::new(rows, at, began_seq));
         self.line.tell_guard(&self.desk.client_id, PositionsRead);
         self.line.tell_risk(&self.desk.client_id, LookAgain);
     }

@@ -9,6 +9,7 @@ mod looks;
 mod rests;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -41,7 +42,11 @@ struct Watched {
     /// The journal row of what is on disk.
     seq: u64,
     before: Option<Tick>,
+    /// When that tick was first seen, by our clock.
+    shown_since: Option<DateTime<Utc>>,
     hours: Hours,
+    /// When these hours are known to hold.
+    hours_for: Option<Range<DateTime<Utc>>>,
     /// It has moved since it was written.
     is_ahead: bool,
     kept_at: Option<DateTime<Utc>>,
@@ -65,7 +70,9 @@ impl Watched {
             rule,
             seq,
             before: None,
+            shown_since: None,
             hours: Hours::always(),
+            hours_for: None,
             is_ahead: false,
             kept_at: None,
             writing: None,

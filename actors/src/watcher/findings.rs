@@ -1,6 +1,6 @@
 //! What the watcher last found at the broker. Kept outside of the journal: it is read anew after every start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -12,19 +12,43 @@ use crate::ports::{BookRow, DeliveryRow, Funds, PositionRow, Session, Unreadable
 /// The broker's position book, as last proven.
 #[derive(Debug, Clone)]
 pub struct Positions {
-    /// Its rows.
-    pub rows: Vec<PositionRow>,
+    rows: Vec<PositionRow>,
     /// When the answer came.
     pub at: DateTime<Utc>,
     /// The account's journal row that was the newest when the request went out: fills committed later are not in it.
     pub began_seq: u64,
+    /// The nets of the rows: every order asks for one.
+    nets: BTreeMap<HoldingKey, i64>,
 }
 
 impl Positions {
+    /// The book with these rows.
+    #[must_use]
+    pub fn new(rows: Vec<PositionRow>, at: DateTime<Utc>, began_seq: u64) -> Self {
+        let mut nets: BTreeMap<HoldingKey, i64> = BTreeMap::new();
+        for row in &rows {
+            *nets.entry(row.holding.clone()).or_default() += row.net;
+        }
+        Self { rows, at, began_seq, nets }
+    }
+
+    /// Its rows.
+    #[must_use]
+    pub fn rows(&self) -> &[PositionRow] {
+        &self.rows
+    }
+
+    /// The broker's net of an instrument, all products together.
+    #[must_use]
+    pub fn net_in(&self, instrument: &InstrumentKey) -> i64 {
+        let from = HoldingKey { instrument: instrument.clone(), ..HoldingKey::lowest() };
+        self.nets.range(from..).take_while(|(key, _)| key.instrument == *instrument).map(|(_, net)| net).sum()
+    }
+
     /// The broker's net; an instrument without a row is flat.
     #[must_use]
     pub fn net(&self, key: &HoldingKey) -> i64 {
-        self.rows.iter().filter(|row| row.holding == *key).map(|row| row.net).sum()
+        self.nets.get(key).copied().unwrap_or(0)
     }
 
     /// Whether a missing row means flat. What was traded today keeps its row when it is closed: a book without one lies.

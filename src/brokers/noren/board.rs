@@ -62,8 +62,6 @@ struct Slot {
     quote: Option<Quote>,
     sizes: Sizes,
     version: u64,
-    /// Whether the quote was pushed, and not read by itself.
-    is_pushed: bool,
     /// The close of the trading day before, and the day on which it was told: the first that is told on a day stands, because
     /// after the session the same field may hold the close of the day itself.
     previous_close: Option<(Price, NaiveDate)>,
@@ -117,7 +115,6 @@ impl Board {
         let quote = tick.merge(slot.quote, now).map(|quote| Quote { at: quote.at.min(now), ..quote });
         let before = if tick.is_whole { Sizes::default() } else { slot.sizes };
         slot.set(quote, Sizes { bid: tick.bid_quantity.or(before.bid), ask: tick.ask_quantity.or(before.ask) });
-        slot.is_pushed = true;
         slot.close(tick.previous_close, trading_date(now));
         let key = slot.key.clone();
         drop(slots);
@@ -134,20 +131,16 @@ impl Board {
         }
     }
 
-    /// Takes a quote that was read by itself, unless the board has a newer one, or one that was pushed in the same second (what is
-    /// pushed is dated by the second, and what changed after it is pushed too); of an older one it takes the day's band if it has
-    /// none.
+    /// Takes a quote that was read by itself, unless the board has one that came in since the question went out (what changes
+    /// after that is pushed too); of an older one it takes the day's band if it has none.
     pub fn put(&self, scrip: Scrip, quote: Quote, sizes: Sizes) {
         let mut slots = self.slots.write();
         let Some(slot) = slots.get_mut(&scrip) else { return };
         match &mut slot.quote {
-            Some(known) if known.at > quote.at || (slot.is_pushed && known.at.timestamp() == quote.at.timestamp()) => {
-                known.band = known.band.or_else(|| known_band(Some(quote), known.at))
-            }
+            Some(known) if known.seen_at >= quote.seen_at => known.band = known.band.or_else(|| known_band(Some(quote), known.at)),
             known => {
                 let band = quote.band.or_else(|| known_band(*known, quote.at));
                 slot.set(Some(Quote { band, ..quote }), sizes);
-                slot.is_pushed = false;
             }
         }
     }

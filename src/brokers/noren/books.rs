@@ -230,7 +230,7 @@ impl Shared {
         let fields = self.session.object(&body, By::Engine).await?;
         let market = quote::read(&fields, scrip.exchange, scrip.token, asked_at).map_err(|error| NoQuote::None(error.to_string()))?;
         // By our clock, and as old as the question: the broker's tells whole seconds.
-        let quote = Quote { at: asked_at, ..market.quote() };
+        let quote = Quote { at: asked_at, seen_at: asked_at, ..market.quote() };
         let size = |levels: &[quote::Level]| levels.first().map(|level| level.quantity);
         self.board.put_close(scrip, market.previous_close, asked_at);
         self.board.put(scrip, quote, Sizes { bid: size(&market.bids), ask: size(&market.asks) });

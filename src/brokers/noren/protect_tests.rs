@@ -22,7 +22,7 @@ fn option(strike: &str) -> Instrument {
 
 fn quote(bid: &str, ask: &str, last: &str) -> Quote {
     let side = |text: &str| (!text.is_empty()).then(|| price(text));
-    Quote { bid: side(bid), ask: side(ask), last: price(last), band: None, at: DateTime::UNIX_EPOCH }
+    Quote { bid: side(bid), ask: side(ask), last: price(last), band: None, at: DateTime::UNIX_EPOCH, seen_at: DateTime::UNIX_EPOCH }
 }
 
 fn sent(instrument: &Instrument, side: Side, quote: Option<Quote>, care: Care) -> Result<String, String> {
@@ -147,7 +147,7 @@ proptest! {
     fn prop_a_protected_limit_is_on_the_tick_and_reaches_the_touch(ask in 20_i64..2_000_000, spread in 0_i64..100, is_buy in any::<bool>()) {
         prop_assume!(spread < ask);
         let at = |paise: i64| Price::new(rust_decimal::Decimal::new(paise * 5, 2)).unwrap();
-        let touch = Quote { bid: Some(at(ask - spread)), ask: Some(at(ask)), last: at(ask), band: None, at: DateTime::UNIX_EPOCH };
+        let touch = Quote { bid: Some(at(ask - spread)), ask: Some(at(ask)), last: at(ask), band: None, at: DateTime::UNIX_EPOCH, seen_at: DateTime::UNIX_EPOCH };
         let side = if is_buy { Side::Buy } else { Side::Sell };
         let order = Terms { side, ..terms(OrderType::Market) };
         let limit = protect(&order, &share(), Some(&touch), Care::Entry, &buffers()).unwrap().terms.price.unwrap();

@@ -112,7 +112,7 @@ pub(super) fn open_positions(state: &WebState, client_id: &ClientId) -> usize {
     if let Ok(desk) = state.engine.desk(client_id)
         && let Some(positions) = &desk.findings.read().positions
     {
-        keys.extend(positions.rows.iter().filter(|row| row.net != 0).map(|row| row.holding.clone()));
+        keys.extend(positions.rows().iter().filter(|row| row.net != 0).map(|row| row.holding.clone()));
     }
     keys.len()
 }

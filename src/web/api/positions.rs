@@ -68,7 +68,7 @@ fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
         let findings = desk.findings.read();
         (findings.positions.clone(), findings.holdings.clone())
     };
-    let rows: &[PositionRow] = found.as_ref().map_or(&[], |found| &found.rows);
+    let rows: &[PositionRow] = found.as_ref().map_or(&[], |found| found.rows());
     let rules = super::exit_rules::of_account(state, client_id);
     let is_synthetic = is_synthetic(desk.broker.capabilities(), state.site.has_live_quotes);
     let now = state.now();

@@ -128,7 +128,7 @@ pub struct Checked {
 
 impl Checked {
     fn new(gate: &'static str, tag: Tag, passed: bool, input: impl Display, limit: impl Display) -> Self {
-        Self { verdict: GateVerdict { gate: gate.to_owned(), passed, input: input.to_string(), limit: limit.to_string() }, tag }
+        Self { verdict: GateVerdict { gate: gate.into(), passed, input: input.to_string(), limit: limit.to_string() }, tag }
     }
 }
 

@@ -8,7 +8,7 @@ fn the_daily_loss_stops_entries_at_its_limit() {
         Case::of(order(1)).with(|case| {
             let row =
                 crate::ports::PositionRow { realised: rupees(realised), unrealised: rupees(unrealised), ..position(sbin_in(product), 0) };
-            case.findings.positions.as_mut().unwrap().rows.push(row);
+            crate::testkit::builders::add_row(&mut case.findings, row);
         })
     };
     case(-500, -499, Product::Mis).passes();

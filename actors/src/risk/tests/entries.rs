@@ -6,7 +6,7 @@ use super::*;
 fn an_entry_within_every_limit_goes_on_with_the_verdict_of_every_rule() {
     let (terms, gates) = Case::of(order(1)).passes();
     assert_eq!((terms.side, terms.quantity.value(), terms.product, terms.price), (Side::Buy, 10, Product::Mis, Some(price("800"))));
-    let names: Vec<&str> = gates.iter().map(|gate| gate.gate.as_str()).collect();
+    let names: Vec<&str> = gates.iter().map(|gate| gate.gate.as_ref()).collect();
     assert_eq!(
         names,
         [

@@ -1,6 +1,8 @@
 //! Exits are never refused for a limit.
 
 use super::*;
+use crate::ports::PositionRow;
+use crate::watcher::Positions;
 
 #[test]
 fn an_exit_is_never_refused_for_a_limit() {
@@ -8,16 +10,16 @@ fn an_exit_is_never_refused_for_a_limit() {
     large.signal_time = at(-50);
     let others: Vec<_> = (1..=8).map(|number| order(number).by("other").doubted()).collect();
     let case = Case::among(large, &others, &[("trend", sbin_in(Product::Mis), 1_000)]).with(|case| {
-        let positions = case.findings.positions.as_mut().unwrap();
-        positions.at = at(-3_600);
-        positions.rows[0].unrealised = rupees(-1_000_000);
+        let positions = case.findings.positions.take().unwrap();
+        let lost = positions.rows().iter().map(|row| PositionRow { unrealised: rupees(-1_000_000), ..row.clone() });
+        case.findings.positions = Some(Positions::new(lost.collect(), at(-3_600), positions.began_seq));
         (case.low_disk, case.clock_behind) = (Some(0), Some(at(900)));
         (case.master, case.is_live) = (NaiveDate::from_ymd_opt(2020, 1, 1), true);
         case.instrument = sbin();
     });
     let (terms, gates) = case.passes();
     assert_eq!((terms.side, terms.quantity.value(), terms.product), (Side::Sell, 1_000, Product::Mis));
-    let names: Vec<&str> = gates.iter().map(|gate| gate.gate.as_str()).collect();
+    let names: Vec<&str> = gates.iter().map(|gate| gate.gate.as_ref()).collect();
     assert_eq!(names, ["risk.kill", "risk.stale_signal", "risk.exit_size", "risk.self_trade"]);
 }
 

@@ -179,7 +179,7 @@ fn market(number: u64) -> OrderRecord {
 }
 
 fn touch(bid: Option<&str>, ask: Option<&str>, last: &str) -> Quote {
-    Quote { bid: bid.map(price), ask: ask.map(price), last: price(last), band: None, at: at(0) }
+    Quote { bid: bid.map(price), ask: ask.map(price), last: price(last), band: None, at: at(0), seen_at: at(0) }
 }
 
 fn closed() -> SessionPhase {

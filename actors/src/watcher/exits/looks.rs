@@ -15,8 +15,10 @@ use crate::persistence::{Keep, Level, Slot, Unit};
 use crate::risk::Market;
 use crate::supervision::Shell;
 
-/// A quote that nothing followed for so long stands.
+/// A quote that nothing followed for so long stands: by our own clock, since it was first seen.
 const STANDS: Duration = Duration::seconds(1);
+/// The hours of an open market are looked at anew after this: the master may be another one.
+const HOURS_STAND: Duration = Duration::seconds(30);
 
 impl WatcherActor {
     /// The newest tick of a rule's instrument: the quote, or, where the feed is muted, what the broker's positions say.
@@ -28,7 +30,7 @@ impl WatcherActor {
         }
         let findings = self.desk.findings.read();
         let told = findings.positions.as_ref().and_then(|positions| {
-            let row = positions.rows.iter().find(|row| row.holding == rule.holding && row.net != 0)?;
+            let row = positions.rows().iter().find(|row| row.holding == rule.holding && row.net != 0)?;
             let move_ = row.unrealised.0.checked_div(Decimal::from(row.net))?;
             let last = row.average_price?.checked_add(move_)?;
             (now.signed_duration_since(positions.at) <= muted_after).then_some(Tick { last, bid: None, ask: None, at: positions.at })
@@ -51,22 +53,24 @@ impl WatcherActor {
             watched.is_muted = is_muted;
             let looked = match (&tick, &watched.before) {
                 (Some(tick), Some(before)) if tick == before => {
-                    let stands = now.signed_duration_since(tick.at) >= STANDS;
+                    let stands = watched.shown_since.is_some_and(|since| now.signed_duration_since(since) >= STANDS);
                     if stands { watched.rule.look_at_standing(tick) } else { Looked::default() }
                 }
                 (Some(tick), before) => watched.rule.look(before.as_ref(), tick),
                 (None, _) => Looked::default(),
             };
-            watched.before = tick.or(watched.before);
+            if tick.is_some() && tick != watched.before {
+                (watched.before, watched.shown_since) = (tick, Some(now));
+            }
             watched.is_ahead |= looked.is_moved;
-            let words = format!("{} {}", watched.rule.strategy, watched.rule.holding);
-            let order = watched.rule.order;
             if is_news {
                 let text = format!(
-                    "no quote of {words} for {} s while its market is open: its stop is watched by the broker's positions only; look at the feed",
+                    "no quote of {} {} for {} s while its market is open: its stop is watched by the broker's positions only; look at the feed",
+                    watched.rule.strategy,
+                    watched.rule.holding,
                     self.desk.settings.exits.muted_after.as_secs()
                 );
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FEED_MUTED", Level::Page, order, text);
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FEED_MUTED", Level::Page, watched.rule.order, text);
             }
             if is_muted {
                 self.want_positions(now);
@@ -86,11 +90,13 @@ impl WatcherActor {
         }
     }
 
-    /// The hours of each rule's market; and, once a day, that a contract comes near to its delivery.
+    /// The hours of each rule's market; and, once a day, that a contract comes near to its delivery. Those of a market in
+    /// continuous trading stand until it ends, those of one that takes no orders are looked at each time.
     pub(super) fn look_at_hours(&mut self, now: DateTime<Utc>) {
         let is_live = self.desk.broker.capabilities().is_live;
         let mut near = Vec::new();
-        for watched in self.core.rules.watched.values_mut() {
+        let due = |watched: &&mut Watched| !watched.hours_for.as_ref().is_some_and(|hours| hours.contains(&now));
+        for watched in self.core.rules.watched.values_mut().filter(due) {
             let key = &watched.rule.holding.instrument;
             let market = Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now);
             let instrument = self.line.instruments.find(key);
@@ -109,6 +115,8 @@ impl WatcherActor {
             let stops_until = closes_at.filter(|_| matches!(after, Some(SessionPhase::ClosingAuction { .. })));
             let takes_stops = !market.is_held || closes_at.is_some();
             watched.hours = Hours { takes_exits, closes_at, takes_stops, stops_until, expiry };
+            let again = now + HOURS_STAND;
+            watched.hours_for = takes_stops.then(|| now..closes_at.map_or(again, |closes_at| again.min(closes_at)));
             let is_stock = instrument.is_some_and(|found| {
                 let share = InstrumentKey::new(Exchange::Nse, &format!("{}-EQ", found.underlying));
                 self.line.instruments.find(&share).is_some()

@@ -49,7 +49,7 @@ impl Market {
     #[must_use]
     pub fn quote(&self) -> Quote {
         let touch = |levels: &[Level]| levels.first().map(|level| level.price);
-        Quote { bid: touch(&self.bids), ask: touch(&self.asks), last: self.last, band: self.band, at: self.at }
+        Quote { bid: touch(&self.bids), ask: touch(&self.asks), last: self.last, band: self.band, at: self.at, seen_at: self.at }
     }
 }
 

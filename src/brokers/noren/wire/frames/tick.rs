@@ -55,6 +55,7 @@ impl Tick {
             last,
             band,
             at,
+            seen_at: read_at,
         })
     }
 }
