@@ -89,9 +89,19 @@ pub struct QuoteBell {
 }
 
 impl QuoteBell {
-    /// Watches these, and nothing else.
-    pub fn watch(&self, keys: HashSet<InstrumentKey>) {
-        *self.watched.write() = keys;
+    /// Watches this one too.
+    pub fn watch(&self, key: InstrumentKey) {
+        self.watched.write().insert(key);
+    }
+
+    /// Watches this one no longer.
+    pub fn leave(&self, key: &InstrumentKey) {
+        self.watched.write().remove(key);
+    }
+
+    /// Watches nothing.
+    pub fn leave_all(&self) {
+        self.watched.write().clear();
     }
 
     /// A quote of this instrument came in.

@@ -8,7 +8,7 @@ mod fires;
 mod looks;
 mod rests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ const SEARCH_EVERY: Duration = Duration::seconds(30);
 pub(super) struct Rules {
     watched: BTreeMap<Slot, Watched>,
     by_instrument: BTreeMap<InstrumentKey, BTreeSet<Slot>>,
+    /// The instruments that came or went since the bell was told.
+    untold: BTreeSet<InstrumentKey>,
     combined: BTreeMap<Slot, (Combined, Option<Together>)>,
     is_loaded: bool,
     searched_at: Option<DateTime<Utc>>,
@@ -115,9 +117,16 @@ impl Rules {
             }
             None => Watched::new(rule, now.seq),
         };
-        self.watched.insert(change.slot.clone(), next);
-        self.by_instrument.entry(instrument).or_default().insert(change.slot.clone());
+        self.put(change.slot.clone(), instrument, next);
         Ok(())
+    }
+
+    fn put(&mut self, slot: Slot, instrument: InstrumentKey, watched: Watched) {
+        if !self.by_instrument.contains_key(&instrument) {
+            self.untold.insert(instrument.clone());
+        }
+        self.by_instrument.entry(instrument).or_default().insert(slot.clone());
+        self.watched.insert(slot, watched);
     }
 
     fn forget(&mut self, slot: &Slot) {
@@ -128,6 +137,7 @@ impl Rules {
             slots.remove(slot);
             if slots.is_empty() {
                 self.by_instrument.remove(&watched.rule.holding.instrument);
+                self.untold.insert(watched.rule.holding.instrument);
             }
         }
     }
@@ -155,10 +165,12 @@ impl WatcherActor {
             let changes = book.kept_of(Topic::ExitRule);
             changes.map(|(slot, kept)| KeptChange { slot: slot.clone(), now: Some(kept.clone()) }).collect::<Vec<_>>()
         });
+        // The core before this one may have watched others.
+        self.desk.bell.leave_all();
         for change in kept.unwrap_or_default() {
             self.take_rule(&change);
         }
-        self.watch_bell();
+        self.tell_bell();
     }
 
     fn take_rule(&mut self, change: &KeptChange) {
@@ -168,31 +180,30 @@ impl WatcherActor {
         }
     }
 
-    fn watch_bell(&self) {
-        let keys: HashSet<InstrumentKey> = self.core.rules.by_instrument.keys().cloned().collect();
-        // Asking is subscribing.
-        for key in &keys {
-            let _newest = self.line.quotes.quote(key);
+    fn tell_bell(&mut self) {
+        for key in std::mem::take(&mut self.core.rules.untold) {
+            if self.core.rules.by_instrument.contains_key(&key) {
+                // Asking is subscribing.
+                let _newest = self.line.quotes.quote(&key);
+                self.desk.bell.watch(key);
+            } else {
+                self.desk.bell.leave(&key);
+            }
         }
-        self.desk.bell.watch(keys);
     }
 
     /// What commits change: rules themselves, and what is held.
     pub(super) fn rules_committed(&mut self, events: &[Event], now: DateTime<Utc>) {
         self.load_rules();
-        let mut is_changed = false;
         for event in events {
             if let Some(change) = event.kept.as_deref().filter(|change| change.slot.topic == Topic::ExitRule) {
                 self.take_rule(change);
-                is_changed = true;
             }
             if let Some(record) = event.record.as_deref().filter(|_| &*event.row.event == "FILL") {
                 self.attach(record, now);
             }
         }
-        if is_changed {
-            self.watch_bell();
-        }
+        self.tell_bell();
     }
 
     /// A fill brings the rule that its order carries; more of the same order moves what it is measured from.

@@ -198,8 +198,7 @@ impl WatcherActor {
                 let who = combined.who.clone();
                 let rule = ExitRule::new(combined.strategy.clone(), key.clone(), held, Terms::default(), tick, who, now);
                 let Some(rule) = rule else { continue };
-                self.core.rules.by_instrument.entry(key.instrument.clone()).or_default().insert(slot.clone());
-                self.core.rules.watched.insert(slot.clone(), Watched::new(rule, 0));
+                self.core.rules.put(slot.clone(), key.instrument.clone(), Watched::new(rule, 0));
             }
             self.fire(&slot, Cause::Combined, why, now);
         }
