@@ -216,7 +216,14 @@ impl Quotes for TrappedQuotes {
         }
         let quote = self.inner.quote(key).filter(|_| !self.is_dark.load(Ordering::SeqCst))?;
         match self.board.lock().filter(|_| current_actor() == "BrokerActor") {
-            Some((price, age)) => Some(Quote { bid: Some(price), ask: Some(price), last: price, band: None, at: quote.at - age, ..quote }),
+            Some((price, age)) => Some(Quote {
+                bid: Some(price),
+                ask: Some(price),
+                last: price,
+                band: None,
+                at: quote.at - age,
+                seen_at: quote.seen_at - age,
+            }),
             None => Some(quote),
         }
     }

@@ -38,8 +38,11 @@ fn simulate(seed: u64, crash: Option<CrashAt>) -> Run {
 }
 
 /// Seeds that found something, with what that was. They are run like the fixed set, for ever.
-const FOUND: &[(u64, &str)] =
-    &[(20_958, "a mock exit in a basket that exits before it enters waited for the end of all exits, its own among them")];
+const FOUND: &[(u64, &str)] = &[
+    (1_718, "a target waited all day for an exit that an earlier signal rested at a limit the market never reached"),
+    (2_822, "two legs in one instrument whose plan let them go one after the other were not taken for a contradiction"),
+    (20_958, "a mock exit in a basket that exits before it enters waited for the end of all exits, its own among them"),
+];
 
 fn add(one: [u64; 3], other: [u64; 3]) -> [u64; 3] {
     std::array::from_fn(|index| one[index] + other[index])

@@ -363,7 +363,8 @@ proptest! {
         let mut world = World { rule: rule(), net: 10, orders: Vec::new(), second: 0 };
         acts.iter().for_each(|act| world.act(act));
         world.act(&Act::Switch(true));
-        for _ in 0..6 {
+        // One exit goes out in each round, and the last rounds are for the stop.
+        for _ in 0..acts.len() + 3 {
             for act in [Act::Send, Act::FillExit(i64::MAX), Act::Look, Act::Dead] {
                 world.act(&act);
             }

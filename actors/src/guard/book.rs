@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::adds::{self, Adding};
-use crate::order::{BookState, GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Side, Strategy, Tag, Terms};
+use crate::order::{BookState, GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Strategy, Tag, Terms};
 use crate::persistence::Book;
 use crate::ports::BookRow;
 use crate::watcher::Findings;
@@ -154,19 +154,27 @@ impl<'a> GuardBook<'a> {
         Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: false })
     }
 
+    /// Another entry of the order's basket in the same instrument and product: it is judged with it, or, where a plan lets the
+    /// legs go one after the other, it went before or has yet to go.
+    fn twin(&self, me: Candidate<'_>, instrument: &InstrumentKey, basket: &[Candidate<'_>]) -> Option<(Side, Quantity)> {
+        let is_twin = |other: &OrderRecord| {
+            other.command_id != me.order.command_id && !other.is_exit() && !other.is_test() && other.is_for(instrument)
+        };
+        let beside =
+            basket.iter().filter(|other| is_twin(other.order)).map(|other| (other.terms.side, other.terms.quantity, other.terms.product));
+        let stands = |leg: &OrderRecord| !leg.status.is_terminal() || leg.filled_quantity > 0;
+        let legs = self.book.siblings(me.order).filter(|leg| is_twin(leg) && stands(leg));
+        let told = legs.filter_map(|leg| Some((leg.ask.side?, leg.ask.quantity?, leg.ask.product?)));
+        beside.chain(told).find(|(.., product)| *product == me.terms.product).map(|(side, quantity, _)| (side, quantity))
+    }
+
     /// Quantities that contradict each other: two legs of a basket in one instrument and product, or an adjustment that
     /// would turn the position around (that is an exit and an entry).
     fn conflicting_quantity(&self, me: Candidate<'_>, instrument: &InstrumentKey, basket: &[Candidate<'_>]) -> Option<Block> {
-        let twin = basket.iter().find(|other| {
-            other.order.command_id != me.order.command_id
-                && !other.order.is_exit()
-                && other.order.is_for(instrument)
-                && other.terms.product == me.terms.product
-        });
-        if let Some(twin) = twin {
+        if let Some((side, quantity)) = self.twin(me, instrument, basket) {
             let reason = format!(
-                "conflicting quantities: this basket asks for {} {} and {} {} of {instrument}; send one order for the sum",
-                me.terms.side, me.terms.quantity, twin.terms.side, twin.terms.quantity
+                "conflicting quantities: this basket asks for {} {} and {side} {quantity} of {instrument}; send one order for the sum",
+                me.terms.side, me.terms.quantity
             );
             return Some(Block { tag: Tag::ExecutionGuardBlocked, reason, by_holding: false });
         }

@@ -92,8 +92,8 @@ fn mock_orders_are_invisible_and_exits_pass() {
 fn two_legs_of_a_basket_in_one_instrument_contradict_each_other() {
     let legs = [order(1).basket(50, 0), sell(2).basket(50, 1).asks(4)];
     let terms: Vec<Terms> = legs.iter().map(terms_of).collect();
-    let book = book_of(legs.clone(), &[]);
     let judge = |legs: &[OrderRecord], me: usize| {
+        let book = book_of(legs.to_vec(), &[]);
         let basket: Vec<Candidate<'_>> = legs.iter().zip(&terms).map(|(order, terms)| Candidate { order, terms }).collect();
         GuardBook::new(&book).judge(basket[me], &legs[me].instrument().unwrap(), &basket)
     };
@@ -102,6 +102,21 @@ fn two_legs_of_a_basket_in_one_instrument_contradict_each_other() {
     let [one, other] = legs;
     assert_eq!(judge(&[one.clone(), other.clone().of("INFY-EQ")], 0), None);
     assert_eq!(judge(&[one, other.intent(Intent::Exit)], 0), None, "an exit beside an entry is a turn, in order");
+}
+
+/// A plan lets the legs of a basket go one after the other: each is judged alone, and the others are in the book.
+#[test]
+fn legs_that_go_one_after_the_other_contradict_each_other_too() {
+    let leg = || sell(2).basket(50, 1).asks(4);
+    let bought = order(1).basket(50, 0).working("B1").filled(10, 10);
+    let failed = order(1).basket(50, 0).ended(Status::Failed, Some(Tag::BrokerRejected));
+    for other in [order(1).basket(50, 0), bought.clone(), bought.clone().ended(Status::Executed, None)] {
+        let holdings = if other.filled_quantity > 0 { vec![held("trend", 10)] } else { vec![] };
+        blocked(judged(&leg(), &[other], &holdings), Tag::ExecutionGuardBlocked, "this basket asks for SELL 4 and BUY 10");
+    }
+    for other in [failed, order(1).basket(50, 0).of("INFY-EQ"), order(1).basket(50, 0).test()] {
+        assert_eq!(judged(&leg(), std::slice::from_ref(&other), &[]), None, "{other:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! are outstanding, the target waits.
 
 use super::reverse::{Reverse, is_flat, younger_than_the_fills};
-use crate::order::{CommandId, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Source, Tag};
+use crate::order::{CommandId, HoldingKey, InstrumentKey, Intent, OrderRecord, OrderType, Product, Quantity, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::watcher::Findings;
 
@@ -34,7 +34,7 @@ pub enum Aim {
     End(Tag, String),
     /// Nothing yet.
     Wait(String),
-    /// Entries of the same strategy work the other way: they are cancelled first.
+    /// Orders of the same strategy work the other way: they are cancelled first.
     Clear(Vec<CommandId>, String),
     /// The position is left first, and the order waits for the proof that it is flat.
     Reverse(Reverse, String),
@@ -193,17 +193,27 @@ fn there(strategy: &str, key: &HoldingKey, held: i64, target: i64, working: &[Wo
     Aim::End(Tag::AtTarget, words)
 }
 
-/// What moves away from the target: entries are cancelled, exits are left to end.
+/// Whether it is an exit that rests at its limit for a signal that came before: the newest signal says what is wanted now, and
+/// a limit may rest all day. Those of the engine, and those that wait for a trigger, protect, and are left to end.
+fn is_overtaken(order: &OrderRecord) -> bool {
+    order.is_exit()
+        && order.ask.order_type == Some(OrderType::Limit)
+        && !matches!(order.source, Source::System | Source::Stop)
+        && order.status.is_at_broker()
+        && !order.is_in_doubt()
+}
+
+/// What moves away from the target: entries are cancelled, and exits that an earlier signal rests; others are left to end.
 fn out_of_the_way(working: &[Working<'_>], want: Side) -> Option<Aim> {
     let against: Vec<&Working<'_>> = working.iter().filter(|open| open.adds.signum() == -want.sign()).collect();
     let first = against.first()?;
-    let entries: Vec<CommandId> = against
+    let orders: Vec<CommandId> = against
         .iter()
-        .filter(|open| !open.order.is_exit() && open.order.cancel_wanted.is_none())
+        .filter(|open| (!open.order.is_exit() || is_overtaken(open.order)) && open.order.cancel_wanted.is_none())
         .map(|open| open.order.command_id)
         .collect();
     let reason = format!("order {} works the other way", first.order.command_id);
-    Some(if entries.is_empty() { Aim::Wait(reason) } else { Aim::Clear(entries, reason) })
+    Some(if orders.is_empty() { Aim::Wait(reason) } else { Aim::Clear(orders, reason) })
 }
 
 /// A mock order moves nothing: it goes the straight way.

@@ -96,8 +96,31 @@ fn what_works_the_other_way_is_out_of_the_way_first() {
     let created = entry(2, Side::Buy, 10);
     assert!(matches!(aimed(&target(5, 0), vec![created.clone()], 0), Aim::Clear(..)), "nothing of it was sent yet");
     waits(aimed(&target(5, 10), vec![created], 0), "not settled");
-    let stop = exit(2).side(Side::Sell).asks(10).product(Product::Mis).working("1");
-    waits(aimed(&target(5, 10), vec![stop], 10), "works the other way");
+    let at_market = exit(2).side(Side::Sell).asks(10).product(Product::Mis).working("1");
+    waits(aimed(&target(5, 10), vec![at_market], 10), "works the other way");
+}
+
+#[test]
+fn an_exit_that_an_earlier_signal_rests_at_its_limit_is_overtaken_and_no_other() {
+    let resting = |order_type| {
+        let mut exit = exit(2).side(Side::Sell).asks(20).product(Product::Mis).working("1");
+        (exit.ask.order_type, exit.ask.price) = (Some(order_type), Some(crate::testkit::builders::price("880")));
+        exit
+    };
+    for wanted in [16, 20, 25] {
+        let Aim::Clear(orders, reason) = aimed(&target(5, wanted), vec![resting(OrderType::Limit)], 20) else { panic!("{wanted}") };
+        assert!(orders == [command(2)] && reason.contains("works the other way"), "{reason}");
+    }
+    ends(aimed(&target(5, 0), vec![resting(OrderType::Limit)], 20), Tag::AtTarget, "works for the rest to 0");
+    let mut leaving = resting(OrderType::Limit);
+    leaving.cancel_wanted = Some(Tag::Superseded);
+    waits(aimed(&target(5, 16), vec![leaving], 20), "works the other way");
+    let mut own = resting(OrderType::Limit);
+    own.source = Source::System;
+    let unclear = resting(OrderType::Limit).doubted();
+    for protects in [own, unclear, resting(OrderType::StopLimit)] {
+        waits(aimed(&target(5, 16), vec![protects], 20), "works the other way");
+    }
 }
 
 #[test]

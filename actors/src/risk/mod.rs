@@ -48,6 +48,7 @@ use crate::guard::AdmitChange;
 use crate::line::{Desk, Line};
 use crate::order::{BrokerOrderId, ClientId, GateVerdict, HoldingKey, InstrumentKey, OrderRecord, Side, Tag};
 use crate::persistence::{Level, Registered};
+use crate::plan::only_reduces;
 use crate::supervision::{Shell, guarded};
 
 /// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
@@ -234,8 +235,14 @@ impl RiskActor {
         self.look_again(now);
         let patience = chrono::Duration::from_std(self.desk.settings.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
         let mut pages = Vec::new();
+        let (line, desk) = (&self.line, &self.desk);
+        // A target that only takes out of what is held has no time to live either.
+        let leaves = |order: &OrderRecord| {
+            let reduces = |key: InstrumentKey| line.view.read(&desk.client_id, |book| only_reduces(order, &key, book));
+            order.is_exit() || order.instrument().and_then(reduces).unwrap_or(false)
+        };
         for (group, since, was_paged) in self.waiting.groups.values_mut() {
-            let exit = group.iter().find(|registered| registered.record().is_exit());
+            let exit = group.iter().find(|registered| leaves(registered.record()));
             if let Some(exit) = exit.filter(|_| !*was_paged && now.signed_duration_since(*since) > patience) {
                 *was_paged = true;
                 pages.push(Arc::clone(exit.record()));
@@ -243,7 +250,7 @@ impl RiskActor {
         }
         for record in pages {
             let text = format!(
-                "an exit of {} in {} waits since {}, for a broker session, its positions, its instrument master or the market; the position is open",
+                "an exit of {} in {} waits since {}, for a broker session, its positions, its instrument master, the market, or an order of its strategy that works the other way; the position is open",
                 record.ask.strategy, record.ask.symbol, record.created_at
             );
             self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_WAITS", Level::Page, Some(record.command_id), text);
