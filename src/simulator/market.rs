@@ -76,6 +76,11 @@ pub trait Market: Send + Sync + fmt::Debug + 'static {
     /// The displayed book at that time; `None` when this market does not know the instrument.
     fn depth(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Depth>;
 
+    /// The close of the day before; `None` where this market tells none.
+    fn previous_close(&self, _instrument: &Instrument, _now: DateTime<Utc>) -> Option<Price> {
+        None
+    }
+
     /// Makes the instrument's book known, where that takes a question; then `depth` shows it, if it could be had.
     fn warm(&self, _instrument: &Arc<Instrument>) -> Call<()> {
         Box::pin(std::future::ready(()))

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ordergate_actors::order::InstrumentKey;
+use ordergate_actors::order::{InstrumentKey, Price};
 use ordergate_actors::ports::{Clock, Instruments, Quote, Quotes};
 
 use super::Market;
@@ -33,5 +33,10 @@ impl Quotes for MarketQuotes {
     fn quote(&self, key: &InstrumentKey) -> Option<Quote> {
         let instrument = self.instruments.find(key)?;
         self.market.depth(&instrument, self.clock.now()).map(|depth| depth.quote())
+    }
+
+    fn previous_close(&self, key: &InstrumentKey) -> Option<Price> {
+        let instrument = self.instruments.find(key)?;
+        self.market.previous_close(&instrument, self.clock.now())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use ordergate_actors::order::{Instrument, Kind, Price, Right, ist};
+use ordergate_actors::order::{Instrument, Kind, Price, Right, ist, trading_date};
 use rust_decimal::Decimal;
 
 use super::option;
@@ -117,6 +117,12 @@ impl Market for SyntheticMarket {
         let last = in_ticks(draw(bid, ask, 3), tick)?;
         Some(Depth { bids: side(bid, -1, 10)?, asks: side(ask, 1, 20)?, last, at, version })
     }
+
+    /// It never closes: the last trade at half past three in India, the day before.
+    fn previous_close(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Price> {
+        let close = trading_date(now).pred_opt()?.and_hms_opt(15, 30, 0)?.and_local_timezone(ist()).single()?;
+        self.depth(instrument, close.to_utc()).map(|depth| depth.last)
+    }
 }
 
 fn scaled(price: Price) -> Option<i64> {
@@ -179,6 +185,17 @@ mod tests {
         let market = SyntheticMarket::new(1, &rows);
         let seen: std::collections::BTreeSet<_> = (0..60).map(|n| market.depth(&rows[0], at(n * 60_000)).unwrap().last).collect();
         assert!(seen.len() > 20, "{seen:?}");
+    }
+
+    #[test]
+    fn the_close_of_the_day_before_stands_all_day() {
+        let rows = rows();
+        let market = SyntheticMarket::new(1, &rows);
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let close = |text: &str| market.previous_close(&rows[0], time(text));
+        let wanted = market.depth(&rows[0], time("2026-11-19T10:00:00Z")).unwrap().last;
+        assert_eq!((close("2026-11-19T18:30:00Z"), close("2026-11-20T18:29:59Z")), (Some(wanted), Some(wanted)), "midnight is India's");
+        assert_eq!(close("2026-11-20T18:30:00Z"), Some(market.depth(&rows[0], time("2026-11-20T10:00:00Z")).unwrap().last));
     }
 
     #[test]
