@@ -176,7 +176,7 @@ async fn baskets_and_splits_answer_for_each_order() {
 #[actix_web::test]
 async fn an_order_without_an_answer_is_pending_and_never_an_error() {
     let house = house().await;
-    house.next_fault(CallKind::Place, Fault::HangAfter);
+    house.next_fault(CallKind::Place, Fault::Hang);
     let placed = call(&house, "placeorder", order("BUY", 10)).await;
     assert_eq!(succeeded(&placed)["order_status"], "pending");
     let id = placed.body["orderid"].clone();
@@ -200,7 +200,7 @@ async fn a_refusal_says_why_under_its_orderid_and_a_key_makes_a_replay() {
     assert_eq!(succeeded(&first)["orderid"], succeeded(&again)["orderid"]);
     for (field, value, words) in [
         ("quantity", json!("0"), "quantity"),
-        ("symbol", json!("NOSUCH"), "NOSUCH"),
+        ("symbol", json!("NOSUCH"), "not in today's instrument master"),
         ("action", json!("HOLD"), "action"),
         ("exchange", json!("NYSE"), "exchange"),
     ] {

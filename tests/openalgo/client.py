@@ -79,8 +79,8 @@ def several(client):
     row = lambda symbol, action: dict(symbol=symbol, exchange="NSE", action=action, quantity=2, pricetype="MARKET", product="MIS")
     basket = ok(client.basketorder(strategy="pairs", orders=[row("INFY", "SELL"), row("SBIN", "BUY")]))
     assert [one["symbol"] for one in basket["results"]] == ["INFY", "SBIN"], basket
-    refused(client.basketorder(strategy="pairs2", orders=[row("INFY", "BUY"), row("NOSUCH", "BUY")]), "1 of 2 orders failed")
-    split = ok(client.splitorder(strategy="big", symbol="INFY", action="BUY", exchange="NSE", quantity=5, splitsize=2))
+    refused(client.basketorder(strategy="pairs2", orders=[row("RELIANCE", "BUY"), row("NOSUCH", "BUY")]), "1 of 2 orders failed")
+    split = ok(client.splitorder(strategy="big", symbol="RELIANCE", action="BUY", exchange="NSE", quantity=5, splitsize=2))
     assert [int(one["quantity"]) for one in split["results"]] == [2, 2, 1], split
     for strategy in ("a", "b"):
         price = round(ok(client.quotes(symbol="SBIN", exchange="NSE"))["data"]["ltp"] * 0.9)

@@ -160,7 +160,11 @@ impl Sending<'_> {
         let draft = plan::draft(&reading, &route, 0);
         let instrument = found(&draft);
         let facts = Facts { instrument: instrument.as_deref(), price: None, held: held_of(&draft), stopped: None, now };
-        let leg = plan::settle(draft, &reading, &route, &facts).leg;
+        let mut leg = plan::settle(draft, &reading, &route, &facts).leg;
+        if instrument.is_none() {
+            // It is refused for its name alone, and not for a target that needs the instrument.
+            leg.target_position = reading.position.map(|units| units.to_string());
+        }
         if leg.execution_type.as_deref() == Some("EXIT") {
             return Ok(leg);
         }

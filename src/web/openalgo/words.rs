@@ -85,9 +85,10 @@ pub(super) fn order_status(order: &OrderRecord) -> &'static str {
     }
 }
 
-/// Whether an order was refused or rejected: its sender must hear an error. One that is where it should be already is none.
+/// Whether an order was refused or rejected: its sender must hear an error. One that is where it should be already is none, and
+/// neither is one whose quantity the next order has taken over.
 fn is_error(order: &OrderRecord) -> bool {
-    order.status == Status::Failed && order.tag != Some(Tag::AtTarget)
+    order.status == Status::Failed && !matches!(order.tag, Some(Tag::AtTarget | Tag::Superseded))
 }
 
 /// Why an order ended without all of it, for people.
