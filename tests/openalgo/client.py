@@ -35,7 +35,7 @@ def status_of(client, order_id):
 
 def place_change_cancel(client):
     last = ok(client.quotes(symbol="SBIN", exchange="NSE"))["data"]["ltp"]
-    price = round(last * 0.9)
+    price = round(last * 0.95)
     order = dict(symbol="SBIN", action="BUY", exchange="NSE", price_type="LIMIT", product="MIS", quantity=5)
     placed = ok(client.placeorder(strategy="rest", price=price, **order))
     order_id = placed["orderid"]
@@ -83,7 +83,7 @@ def several(client):
     split = ok(client.splitorder(strategy="big", symbol="RELIANCE", action="BUY", exchange="NSE", quantity=5, splitsize=2))
     assert [int(one["quantity"]) for one in split["results"]] == [2, 2, 1], split
     for strategy in ("a", "b"):
-        price = round(ok(client.quotes(symbol="SBIN", exchange="NSE"))["data"]["ltp"] * 0.9)
+        price = round(ok(client.quotes(symbol="SBIN", exchange="NSE"))["data"]["ltp"] * 0.95)
         ok(client.placeorder(strategy=strategy, symbol="SBIN", action="BUY", exchange="NSE", price_type="LIMIT", price=price, quantity=1))
     cancelled = ok(client.cancelallorder(strategy="a"))
     assert len(cancelled["canceled_orders"]) == 1, cancelled

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -42,6 +43,7 @@ def main(arguments):
             "ORDERGATE_KEY": KEY,
             "ORDERGATE_SECRET": SECRET,
             "ORDERGATE_SEED": seed,
+            "ORDERGATE_ANSWERS": scratch + "/answers",
         }
         command = [
             str(Path(sys.executable).parent / "schemathesis"),
@@ -62,7 +64,13 @@ def main(arguments):
             "--no-color",
         ]
         result = subprocess.run(command, cwd=scratch, env=env)
+        answers = [line.split() for line in Path(scratch, "answers").read_text().splitlines()]
         lives = engine.process.poll() is None and engine.get("/health/live")["status"] == "LIVE"
+    counts = Counter(status for status, _ in answers)
+    taken = {path for status, path in answers if status < "300"}
+    print(f"answers: {dict(sorted(counts.items()))}; {len(taken)} paths took something")
+    # It would find nothing at a closed door.
+    assert len(taken) >= 30, sorted(taken)
     assert lives, f"the engine ended:\n{engine.complaints}"
     assert "panicked" not in engine.complaints, engine.complaints
     return result.returncode

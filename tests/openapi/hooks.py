@@ -71,3 +71,9 @@ def before_call(context, case, kwargs):
             case.body["apikey"] = os.environ["ORDERGATE_KEY"]
         if path.startswith("/webhook") and CHANCE.random() < 0.9:
             case.body["secret_key"] = os.environ["ORDERGATE_SECRET"]
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    with open(os.environ["ORDERGATE_ANSWERS"], "a") as file:
+        file.write(f"{response.status_code} {case.operation.path}\n")
