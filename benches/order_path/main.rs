@@ -2,7 +2,8 @@
 //! process, beside a raw baseline of the same run. Prints a table of ratios.
 //!
 //! `cargo bench --bench order_path` (about two minutes). `-- --short` takes a fifth of the samples. `-- --million` measures
-//! beside a database of a million orders instead (a hundred thousand with `--short`).
+//! beside a database of a million orders instead (a hundred thousand with `--short`), `-- --dashboard` with 200 pages that follow
+//! and ask for the order book of 10,000 orders.
 //!
 //! Baseline R: one writer thread, the same SQL and the same rows (recorded from the real ledger, with the gates' verdicts
 //! as the engine recorded them), group commit, a closed loop of C orders; no HTTP, no actors, no checks.
@@ -10,11 +11,13 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::float_arithmetic,
     reason = "a benchmark: it may stop at the first surprise, and it counts time"
 )]
 
 mod client;
+mod dashboard;
 mod million;
 mod raw;
 mod server;
@@ -49,6 +52,10 @@ fn main() {
     raw::learn();
     if arguments.iter().any(|argument| argument == "--million") {
         million::run(if short { 100_000 } else { 1_000_000 }, 12_000 / part);
+        return;
+    }
+    if arguments.iter().any(|argument| argument == "--dashboard") {
+        dashboard::run(10_000, 1_000 / part);
         return;
     }
     println!("order path: medians of one run; host figures drift, read the ratios\n");
