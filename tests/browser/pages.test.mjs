@@ -89,6 +89,12 @@ test('on a phone of 360 px nothing is too wide, axe finds nothing, and the kill 
       const isUnderThumb = box && box.y > 740 / 2 && box.y + box.height <= 740 && box.height >= 44;
       return isUnderThumb ? wrong : [...wrong, `the kill control is at ${JSON.stringify(box)}`];
     });
+    const chain = await browser.open(engine, 'option_chain.html');
+    await chain.locator('.chain tr.near').getByRole('button', { name: /^Buy/ }).first().tap();
+    await chain.locator('.chain tr.near').getByRole('button', { name: /^Sell/ }).last().tap();
+    await chain.locator('.payoff svg').waitFor();
+    await chain.locator('#basket .explained').nth(1).waitFor();
+    assert.deepEqual([...(await tooWide(chain, 360)), ...(await browser.axe())], [], 'the basket');
     const page = await browser.open(engine, 'index.html');
     await page.locator('#thumb .kill').tap();
     const dialog = page.locator('dialog.kill-dialog');

@@ -103,6 +103,15 @@ async fn an_entry_shows_every_gate_and_the_request_that_would_go_out() {
     for name in ["ingress.validation", "risk.kill", "risk.max_quantity", "risk.daily_loss", "guard"] {
         assert_eq!(gate(told, name)["passed"], json!(true), "{name}");
     }
+    let money = &told["takes"];
+    assert_eq!(
+        (&money["rupees"], &money["is_estimate"]),
+        (&json!("2001.25"), &json!(true)),
+        "a quarter of 10 at the ask of 800.50: {money:#}"
+    );
+    let quote = &told["quote"];
+    assert_eq!((&quote["bid"], &quote["ask"], &told["charges"]["at"]), (&json!("800.00"), &json!("800.50"), &json!("800.50")), "{told:#}");
+    assert_eq!(told["goes_as"], told["terms"], "this broker takes market orders: nothing becomes of it");
     let request: Value = serde_json::from_str(told["request"].as_str().unwrap()).unwrap();
     // The same alert for real: what was explained is what is sent, to the byte.
     let sent = house.alert(entry("b")).await;

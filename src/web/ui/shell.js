@@ -17,6 +17,7 @@ const PLACES = [
   ['order_book.html', 'Orders'],
   ['positions.html', 'Positions'],
   ['place_order.html', 'Place an order'],
+  ['option_chain.html', 'Option chain'],
   ['risk.html', 'Risk'],
   ['alerts.html', 'Alerts'],
   ['approvals.html', 'Approvals'],
@@ -24,6 +25,7 @@ const PLACES = [
   ['order_diagnostics.html', 'Diagnostics'],
   ['accounts.html', 'Accounts'],
   ['audit.html', 'Audit'],
+  ['settings.html', 'Settings'],
 ];
 
 /** What fits under a thumb. */
@@ -191,6 +193,7 @@ const KEYS = [
   ['Enter', 'open the row that is chosen'],
   ['/', 'search, or filter'],
   ['P', 'place an order'],
+  ['C', 'the option chain'],
   ['G', 'the order book'],
   ['?', 'these keys'],
   ['Escape', 'leave a window'],
@@ -234,6 +237,7 @@ function keys() {
       enter: () => target === row && /** @type {HTMLElement | null} */ (row.querySelector('a'))?.click(),
       '/': () => /** @type {HTMLElement | null} */ (document.querySelector('[data-search]'))?.focus(),
       p: () => location.assign('place_order.html'),
+      c: () => location.assign('option_chain.html'),
       g: () => location.assign('order_book.html'),
       '?': help,
     };
