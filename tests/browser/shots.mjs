@@ -63,7 +63,7 @@ const drill = await known({ ORDERGATE__ACCOUNT__ARMING: 'required', ORDERGATE__A
 try {
   const first = await day(full);
   for (const client_id of ['PAPER1', 'SWING']) {
-    await drill.post('/dashboard/arm', { client_id, confirm: client_id, mode: 'APPROVE', force: true, reason: 'the open' });
+    await drill.post('/dashboard/arm', { client_id, confirm: client_id, mode: 'APPROVE', duration_minutes: 60, reason: 'the open' });
     await drill.post('/dashboard/intent/basket', { client_id, orders: ['SBIN-EQ', 'INFY-EQ'].map((symbol) => ({ strategy: 'asks', execution_type: 'ENTRY', exchange: 'NSE', symbol, side: 'BUY', quantity: '5', product: 'MIS', order_type: 'MARKET' })) });
   }
   for (const view of VIEWS) {

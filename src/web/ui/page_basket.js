@@ -71,7 +71,8 @@ export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
   const none = h('button', { type: 'button', class: 'quiet', on: { click: () => set([]) } }, 'Empty it');
   const full = h('div', null, rows.node, outlook, policy, note, h('div', { class: 'buttons' }, none, all), judged.node);
   const hint = h('p', { class: 'empty' }, empty ?? '');
-  const node = panel('Basket', [full, hint], { id: 'basket', note: 'judged and sent together' });
+  const size = h('span', { 'aria-live': 'polite' });
+  const node = panel('Basket', [full, hint], { id: 'basket', note: size });
 
   const look = async () => {
     const mine = ++asked;
@@ -91,6 +92,7 @@ export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
     full.hidden = legs.length === 0;
     hint.hidden = legs.length > 0 || !empty;
     node.hidden = legs.length === 0 && !empty;
+    fresh(size, legs.length, () => (legs.length ? `${count(legs.length, 'order')}, judged and sent together` : null));
     fresh(outlook, [legs, now], () => payoff(legs, now));
     keyed(rows.body, legs.map((leg, index) => ({ leg: { ...leg, about: { lot: leg.about?.lot } }, index })), ({ index }) => String(index), (row) => rows.row(row));
   };
@@ -135,7 +137,6 @@ export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
         return;
       }
       set([...legs, leg]);
-      toast(`in the basket: ${count(legs.length, 'order')}`);
     },
     /** Prices of now, for the legs that have no limit. @param {(symbol: string, exchange: string) => Quote | null | undefined} quoteOf @param {string | null} underlying */
     prices(quoteOf, underlying) {

@@ -7,7 +7,7 @@ import { add, dec, mul, number, price, rupees, text } from './money.js';
 import { wholeSeconds } from './time.js';
 import { badge, empty, panel, trouble } from './parts.js';
 import { side } from './orders.js';
-import { count, fate, gate, orderState, plain } from './words.js';
+import { charge, count, fate, gate, orderState } from './words.js';
 
 /** Asks every gate what it would make of these orders. @param {any[]} orders @param {Record<string, string>} [more] */
 export function judge(orders, more = {}) {
@@ -41,8 +41,8 @@ export function verdicts() {
       const { legs, funds } = answer;
       const opened = [...place.querySelectorAll('details')].map((one) => one.open);
       fresh(place, [legs.map((/** @type {any} */ leg) => ({ ...leg, quote: leg.quote && { ...leg.quote, at: null, age_ms: coarse(leg.quote.age_ms) } })), funds && { ...funds, read_at: null, age_ms: coarse(funds.age_ms) }], () => [
-        ...legs.map((/** @type {any} */ leg) => explained(leg, answer)),
         legs.length > 1 ? together(answer) : null,
+        ...legs.map((/** @type {any} */ leg) => explained(leg, answer)),
       ]);
       place.querySelectorAll('details').forEach((one, index) => { one.open = opened[index] ?? false; });
       hear(legs.map((/** @type {any} */ leg) => `${leg.ask?.symbol ?? ''} ${fate(leg.fate).word}${leg.reason ? `: ${leg.reason}` : ''}`).join('. '));
@@ -111,8 +111,8 @@ function fundsOf(funds) {
 
 /** @param {any} charges @param {string | null} plan @returns {import('./dom.js').Child[]} */
 function chargesOf(charges, plan) {
-  const each = Object.entries(charges.each).filter(([, value]) => dec(value)?.n !== 0n).map(([name, value]) => `${plain(name)} ${rupees(value)}`);
-  const lacking = charges.without_a_rate.map(plain);
+  const each = Object.entries(charges.each).filter(([, value]) => dec(value)?.n !== 0n).map(([name, value]) => `${charge(name)} ${rupees(value)}`);
+  const lacking = charges.without_a_rate.map(charge);
   const words = [
     each.join(', '),
     lacking.length ? `without ${lacking.join(', ')}: ${plan ? `plan ${plan} has no rate of it` : 'no plan is set'}` : null,

@@ -9,6 +9,7 @@ import { dayOf, wholeSeconds } from './time.js';
 import { badge, empty, field, panel, trouble } from './parts.js';
 import { aboutOf, basket } from './page_basket.js';
 import { onOverview } from './shell.js';
+import { mode } from './words.js';
 
 const REFRESH_MS = 2_000;
 /** An age above this stands beside its price. */
@@ -58,7 +59,7 @@ export async function page(root) {
   let chain = null;
 
   onOverview((overview) => fresh(account, overview.accounts.map((/** @type {any} */ one) => [one.client_id, one.standing.mode]), () => (overview.accounts.length > 1
-    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${one.standing.mode})`]) })
+    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${mode(one.standing.mode)})`]) })
     : null)));
 
   const add = (/** @type {any} */ row, /** @type {'call' | 'put'} */ right, /** @type {'BUY' | 'SELL'} */ side) => {
@@ -161,7 +162,7 @@ function line(row, add) {
   return h('tr', { class: row.is_atm ? 'near' : null },
     last('call'),
     buttons('call'),
-    h('th', { scope: 'row', class: 'strike' }, number(row.strike), row.is_atm ? h('small', null, 'at the money') : null),
+    h('th', { scope: 'row', class: 'strike' }, number(row.strike), row.is_atm ? h('small', { title: 'at the money' }, 'ATM') : null),
     buttons('put'),
     last('put'));
 }

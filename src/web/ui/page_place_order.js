@@ -8,6 +8,8 @@ import { field, panel, trouble, valuesOf } from './parts.js';
 import { aboutOf, basket } from './page_basket.js';
 import { judge, tell, verdicts } from './page_judge.js';
 import { onOverview } from './shell.js';
+import { dayOf } from './time.js';
+import { mode } from './words.js';
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -63,8 +65,8 @@ export async function page(root) {
   let asking = 0;
 
   onOverview((overview) => fresh(account, overview.accounts.map((/** @type {any} */ one) => [one.client_id, one.standing.mode]), () => (overview.accounts.length > 1
-    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${one.standing.mode})`]) })
-    : h('div', { class: 'field' }, h('span', { class: 'label strong' }, 'Account'), h('span', null, `${overview.accounts[0]?.client_id ?? ''}: ${overview.accounts[0]?.standing.mode === 'PAPER' ? 'PAPER, no money moves' : overview.accounts[0]?.standing.mode ?? ''}`)))));
+    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${mode(one.standing.mode)})`]) })
+    : h('div', { class: 'field' }, h('span', { class: 'label strong' }, 'Account'), h('span', null, `${overview.accounts[0]?.client_id ?? ''}: ${overview.accounts[0]?.standing.mode === 'PAPER' ? 'PAPER, no money moves' : mode(overview.accounts[0]?.standing.mode ?? '')}`)))));
 
   /** What is typed, as the API takes it. @returns {Record<string, string>} */
   const typed = () => {
@@ -111,7 +113,7 @@ export async function page(root) {
     const quantity = /** @type {HTMLInputElement} */ (form.elements.namedItem('quantity'));
     const lot = Number(one.lot);
     if (lot > 1 && Number(quantity.value) % lot !== 0) quantity.value = String(lot);
-    fresh(chosen, one, () => h('p', { class: 'hint' }, [one.exchange, plainKind(one), one.expiry ? `ends ${one.expiry}` : null, `lot ${number(one.lot)}`, `tick ${one.tick}`, one.freeze ? `at most ${number(one.freeze)} in one order` : null].filter(Boolean).join(' · ')));
+    fresh(chosen, one, () => h('p', { class: 'hint' }, [one.exchange, plainKind(one), one.expiry ? `ends ${dayOf(one.expiry)}` : null, `lot ${number(one.lot)}`, `tick ${one.tick}`, one.freeze ? `at most ${number(one.freeze)} in one order` : null].filter(Boolean).join(' · ')));
     byLots();
     showFields();
     quote = null;
@@ -130,7 +132,7 @@ export async function page(root) {
       const answer = await get('/dashboard/symbols/search', { q: words, limit: words ? 12 : 6 });
       if (search.value.trim() !== words) return;
       const tradable = answer.instruments.filter((/** @type {any} */ one) => one.is_tradable);
-      found.replaceChildren(...tradable.map((/** @type {any} */ one) => h('li', null, h('button', { type: 'button', on: { click: () => pick(one) } }, h('span', null, one.symbol), h('small', null, [one.exchange, plainKind(one), one.expiry, Number(one.lot) > 1 ? `lot ${one.lot}` : null].filter(Boolean).join(' · '))))));
+      found.replaceChildren(...tradable.map((/** @type {any} */ one) => h('li', null, h('button', { type: 'button', on: { click: () => pick(one) } }, h('span', null, one.symbol), h('small', null, [one.exchange, plainKind(one), one.expiry ? dayOf(one.expiry) : null, Number(one.lot) > 1 ? `lot ${one.lot}` : null].filter(Boolean).join(' · '))))));
       if (tradable.length === 0 && words) {
         // A selector (NIFTY weekly ATM CE) is no name in the list, and means one.
         const read = await get('/dashboard/symbols/resolve', { symbol: words }).catch(() => null);

@@ -11,7 +11,7 @@ export async function page(root) {
   const search = h('input', { type: 'search', placeholder: 'daily_loss, webhook…', 'aria-label': 'Filter the settings', data: { search: '' }, autocomplete: 'off' });
   const only = h('input', { type: 'checkbox', id: 'own' });
   const rows = table('Settings', /** @type {import('./parts.js').Column<any>[]} */ ([
-    { head: 'Setting', cell: (row) => h('code', null, row.key), class: 'what key' },
+    { head: 'Setting', cell: (row) => h('code', null, row.key), class: 'what setting' },
     { head: 'Value', cell: valueOf, class: 'wide' },
     { head: 'Said by', cell: sourceOf, class: 'from' },
   ]));

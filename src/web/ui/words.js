@@ -200,6 +200,14 @@ export function fate(fate) {
   return FATES[fate] ?? { word: plain(fate), kind: /** @type {Kind} */ ('off') };
 }
 
+/** @type {Record<string, string>} */
+const CHARGES = { STT: 'STT', CTT: 'CTT', EXCHANGE: 'exchange', SEBI: 'SEBI', STAMP: 'stamp duty', GST: 'GST', BROKERAGE: 'brokerage', DP: 'depository' };
+
+/** @param {string} name */
+export function charge(name) {
+  return CHARGES[name] ?? plain(name);
+}
+
 /** "3 orders", "1 order". @param {number} n @param {string} one @param {string} [many] */
 export function count(n, one, many = `${one}s`) {
   return `${n} ${n === 1 ? one : many}`;
