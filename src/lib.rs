@@ -6,7 +6,7 @@
 //! `conformance` tries a broker's adapter without the engine, `squareoff` closes without it what a broker shows open.
 //! `drill` stops the process at a numbered step, so that `prove` can kill it there and look at what comes after.
 //! `web` is the webhook and the dashboard API, `access` who a person there is; `schedule` says when a stored alert is due. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
-//! engine leaves behind for people; `starts` remembers how often it began.
+//! engine leaves behind for people; `sheet` writes rows for a spreadsheet; `starts` remembers how often it began.
 
 pub mod access;
 pub mod alerts;
@@ -28,6 +28,7 @@ pub mod readiness;
 pub mod risk_state;
 pub mod schedule;
 pub mod secrets;
+pub mod sheet;
 pub mod simulator;
 pub mod squareoff;
 pub mod starts;

@@ -89,7 +89,9 @@ pub(super) fn web_state(
         config.accounts.first().map(|account| crate::risk_state::path(&config.storage.directory, &account.client_id)).unwrap_or_default();
     let paths = Paths { database: config.storage.directory.join("orders.db"), logs: config.log.directory.clone(), risk_state };
     let access = Access::open(config.storage.directory.clone(), config.access);
-    WebState::new(engine, settings, started_at, render, paths).with_access(Arc::new(access))
+    WebState::new(engine, settings, started_at, render, paths)
+        .with_access(Arc::new(access))
+        .with_effective(config.effective.as_slice().into())
 }
 
 /// What a person sees at the start: once the secrets and the alert to paste, later where to look.

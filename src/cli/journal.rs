@@ -14,6 +14,7 @@ use super::accept::Accept;
 use super::print::Page;
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
 use crate::clock::SystemClock;
+use crate::sheet;
 use crate::store::{DirectoryLock, LockError, ReadStore, VerifyFrom};
 
 /// How often `tail -f` looks.
@@ -154,7 +155,7 @@ fn hex(bytes: &[u8]) -> String {
 fn export(store: &ReadStore, (from, to): (Option<DateTime<Utc>>, Option<DateTime<Utc>>), format: Format) -> anyhow::Result<i32> {
     let mut out = BufWriter::new(io::stdout().lock());
     if format == Format::Csv {
-        writeln!(out, "client_id,seq,prev_hash,at,event,command_id,signal_id,from,to,tag,reason,who,inputs")?;
+        writeln!(out, "{}", sheet::JOURNAL)?;
     }
     let mut heads = Vec::new();
     for head in store.heads()? {
@@ -166,7 +167,7 @@ fn export(store: &ReadStore, (from, to): (Option<DateTime<Utc>>, Option<DateTime
             }
             match format {
                 Format::Jsonl => writeln!(out, "{}", serde_json::to_string(&exported(&row))?)?,
-                Format::Csv => writeln!(out, "{}", csv(&row))?,
+                Format::Csv => writeln!(out, "{}", sheet::journal(&row))?,
             }
             rows += 1;
         }
@@ -175,34 +176,6 @@ fn export(store: &ReadStore, (from, to): (Option<DateTime<Utc>>, Option<DateTime
     out.flush()?;
     heads.iter().for_each(|head| eprintln!("{head}"));
     Ok(EXIT_OK)
-}
-
-fn csv(row: &JournalRow) -> String {
-    let row_out = exported(row);
-    let seq = row.seq.to_string();
-    let cells: [&str; 13] = [
-        row_out.client_id.map_or("", |client| client.as_str()),
-        &seq,
-        &row_out.prev_hash,
-        &row_out.at,
-        row_out.event,
-        row_out.command_id.as_deref().unwrap_or_default(),
-        row_out.signal_id.as_deref().unwrap_or_default(),
-        row_out.from.unwrap_or_default(),
-        row_out.to.unwrap_or_default(),
-        row_out.tag.unwrap_or_default(),
-        row_out.reason.unwrap_or_default(),
-        row_out.who,
-        &row.inputs,
-    ];
-    cells.map(cell).join(",")
-}
-
-/// Quoted where it must be. A spreadsheet takes a cell that begins like this for a formula, so it gets a quote in front.
-fn cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 fn tail(store: &ReadStore, lines: u64, follow: bool) -> anyhow::Result<i32> {
@@ -288,12 +261,5 @@ mod tests {
         assert_eq!(end_of("2026-11-20").unwrap().to_rfc3339(), "2026-11-20T18:30:00+00:00");
         assert_eq!(end_of("2026-11-20T09:15:00+05:30").unwrap().to_rfc3339(), "2026-11-20T03:45:00+00:00");
         assert!(start_of("yesterday").is_err());
-    }
-
-    #[test]
-    fn a_cell_is_quoted_and_never_a_formula() {
-        assert_eq!(cell("plain"), "plain");
-        assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(cell("=cmd()"), "'=cmd()");
     }
 }

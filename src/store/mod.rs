@@ -5,7 +5,7 @@
 //!   open        directory lock, checkpoint, migrations, integrity, binding, ballast
 //!   write       one row in
 //!   load, query what a restart and the pages read, on the same connection
-//! ReadStore     another process, read-only: listings, export, verification, backup
+//! ReadStore     a second connection, read-only, of this process or another: listings, export, verification, backup
 //! ```
 //!
 //! *Invariant:* one connection writes and checkpoints; every other one is read-only and never checkpoints.
@@ -21,6 +21,7 @@ mod options;
 mod pages;
 mod projections;
 mod query;
+mod range;
 mod read;
 mod rows;
 mod simulated;
@@ -40,6 +41,7 @@ pub use meta::Binding;
 pub use options::{Durability, OpenError, Options};
 pub use pages::JournalRows;
 pub use projections::Difference;
+pub use range::{Part, Times, Trade};
 pub use read::{Incomplete, ReadStore, Span};
 pub use simulated::SimulatedDisk;
 pub use sqlite::SqliteStore;

@@ -90,7 +90,7 @@ pub(super) fn answer(db: &Connection, asked: &Query) -> Result<Rows> {
     }
 }
 
-fn clamped(number: u64) -> i64 {
+pub(super) fn clamped(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -1,4 +1,4 @@
-//! A second, read-only look at the database: for commands that run beside the engine, or without it.
+//! A second, read-only look at the database: for commands that run beside the engine or without it, and for its own exports.
 //!
 //! *Invariant:* nothing here writes, takes a lock that the writer waits for, or checkpoints.
 
@@ -46,7 +46,7 @@ pub struct Incomplete {
 /// A read-only connection.
 #[derive(Debug)]
 pub struct ReadStore {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 impl ReadStore {

@@ -18,6 +18,8 @@ use rusqlite::types::{FromSql, Type};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use super::range::Trade;
+
 pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, \
     strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, seen_price, stop_loss, \
     target, trailing_type, trailing_value, exits, test_mode, target_position, cancel_after_s, route, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
@@ -277,6 +279,24 @@ pub(super) fn signal(row: &Row<'_>) -> Result<SignalRow> {
 pub(super) fn fill(row: &Row<'_>) -> Result<Fill> {
     let c = &mut Columns::of(row);
     Ok(Fill { trade_id: c.word()?, broker_order_id: c.word()?, quantity: c.integer()?, price: c.word()?, at: c.time()? })
+}
+
+/// The columns of a trade with what its order says of it; `f` and `o`.
+pub(super) const TRADE: &str = "f.trade_id, f.broker_order_id, f.quantity, f.price, f.at, f.command_id, o.strategy_name, f.exchange, \
+    o.symbol, o.side, o.product";
+
+/// Reads the columns of [`TRADE`].
+pub(super) fn trade(row: &Row<'_>) -> Result<Trade> {
+    let c = &mut Columns::of(row);
+    Ok(Trade {
+        fill: Fill { trade_id: c.word()?, broker_order_id: c.word()?, quantity: c.integer()?, price: c.word()?, at: c.time()? },
+        command_id: c.word()?,
+        strategy: c.word()?,
+        exchange: c.word()?,
+        symbol: c.text()?,
+        side: c.maybe()?,
+        product: c.maybe()?,
+    })
 }
 
 /// The columns of a trade with its order, as [`traded`] reads them; `f` and `o`.

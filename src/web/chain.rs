@@ -273,7 +273,7 @@ async fn keep<T: serde::Serialize>(
 }
 
 /// Waits until the signal's orders are in the committed view, or for as long as the next alert can wait.
-async fn registered(state: &WebState, client_id: &ClientId, signal_id: SignalId) {
+pub(super) async fn registered(state: &WebState, client_id: &ClientId, signal_id: SignalId) {
     let deadline = tokio::time::Instant::now() + REGISTERED_WITHIN;
     let mut commits = state.engine.line().view.commits();
     loop {

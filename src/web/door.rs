@@ -150,7 +150,7 @@ fn is_allowed(scope: &Scope, protection: Guard, is_read: bool) -> bool {
         (Guard::Trade, false) => trade,
         (Guard::Key, true) => read && scope.is_whole(),
         (Guard::Key, false) => control && scope.is_whole(),
-        (Guard::Anyone | Guard::Login | Guard::Nothing | Guard::Secret | Guard::AwaitedLogin, _) => true,
+        (Guard::Anyone | Guard::Login | Guard::KeyInBody | Guard::Nothing | Guard::Secret | Guard::AwaitedLogin, _) => true,
     }
 }
 

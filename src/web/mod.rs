@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST /webhook…  ─▶ body ─▶ auth ─▶ json ─▶ formats ─▶ routing ─▶ chain ─▶ submission ─▶ Engine::submit ─▶ answer
+//! /api/v1/…       ─▶ openalgo ─▶ submission, or a read
 //! /dashboard/…    ─▶ door (key or cookie) ─▶ api ─▶ the committed view, or an Engine call
 //! ```
 //!
@@ -18,6 +19,8 @@ pub mod formats;
 mod health;
 pub mod json;
 pub mod live;
+mod openalgo;
+pub mod openapi;
 mod pages;
 mod problem;
 mod routes;

@@ -8,11 +8,12 @@ use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
     alarms, alert_routes, approvals, arming, attention, audit, broker, connect, controls, diagnostics, differences, exit_rules, exits,
-    explain, intents, order, orderbook, overview, plans, pnl, positions, risk, schedule, session, symbols, verdicts,
+    explain, exports, intents, market, money, order, orderbook, overview, plans, pnl, positions, risk, schedule, session, settings,
+    symbols, verdicts,
 };
 use super::door::guard;
 use super::problem::Problem;
-use super::{health, live, pages, webhook};
+use super::{health, live, openalgo, openapi, pages, webhook};
 
 /// What protects a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Guard {
     Anyone,
     /// What the body proves: here a person logs in.
     Login,
+    /// A key in the body, as OpenAlgo's clients send it.
+    KeyInBody,
     /// A login that is awaited, or a one-time link to begin one: a person's browser comes here without a key.
     AwaitedLogin,
 }
@@ -59,6 +62,24 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/webhook", Guard::Secret),
     route("POST", "/webhook/{client_id}", Guard::Secret),
     route("POST", "/webhook/{client_id}/{token}", Guard::Secret),
+    route("POST", "/api/v1/placeorder", Guard::KeyInBody),
+    route("POST", "/api/v1/placesmartorder", Guard::KeyInBody),
+    route("POST", "/api/v1/modifyorder", Guard::KeyInBody),
+    route("POST", "/api/v1/cancelorder", Guard::KeyInBody),
+    route("POST", "/api/v1/cancelallorder", Guard::KeyInBody),
+    route("POST", "/api/v1/closeposition", Guard::KeyInBody),
+    route("POST", "/api/v1/basketorder", Guard::KeyInBody),
+    route("POST", "/api/v1/splitorder", Guard::KeyInBody),
+    route("POST", "/api/v1/orderstatus", Guard::KeyInBody),
+    route("POST", "/api/v1/openposition", Guard::KeyInBody),
+    route("POST", "/api/v1/orderbook", Guard::KeyInBody),
+    route("POST", "/api/v1/tradebook", Guard::KeyInBody),
+    route("POST", "/api/v1/positionbook", Guard::KeyInBody),
+    route("POST", "/api/v1/holdings", Guard::KeyInBody),
+    route("POST", "/api/v1/funds", Guard::KeyInBody),
+    route("POST", "/api/v1/quotes", Guard::KeyInBody),
+    route("POST", "/api/v1/search", Guard::KeyInBody),
+    route("POST", "/api/v1/ping", Guard::KeyInBody),
     route("GET", "/broker/login/{client_id}", Guard::AwaitedLogin),
     route("GET", "/broker/callback/{client_id}", Guard::AwaitedLogin),
     route("POST", "/dashboard/session", Guard::Login),
@@ -84,6 +105,18 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/attention", Guard::Key),
     route("GET", "/dashboard/overview", Guard::Trade),
     route("GET", "/dashboard/audit", Guard::Key),
+    route("GET", "/dashboard/exports/orders.csv", Guard::Trade),
+    route("GET", "/dashboard/exports/fills.csv", Guard::Trade),
+    route("GET", "/dashboard/exports/pnl.csv", Guard::Key),
+    route("GET", "/dashboard/exports/journal.csv", Guard::Key),
+    route("GET", "/dashboard/openapi.json", Guard::Anyone),
+    route("GET", "/dashboard/config", Guard::Key),
+    route("GET", "/dashboard/accounts", Guard::Trade),
+    route("GET", "/dashboard/funds", Guard::Trade),
+    route("GET", "/dashboard/holdings", Guard::Trade),
+    route("GET", "/dashboard/tradebook", Guard::Trade),
+    route("GET", "/dashboard/quotes", Guard::Trade),
+    route("GET", "/dashboard/option-chain", Guard::Trade),
     route("GET", "/dashboard/events", Guard::Trade),
     route("GET", "/dashboard/schedule", Guard::Trade),
     route("POST", "/dashboard/explain", Guard::Trade),
@@ -145,6 +178,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(at("/webhook/{client_id}/{token}", "POST").route(web::post().to(webhook::receive)))
         .service(at("/broker/login/{client_id}", "GET").route(web::get().to(broker::open)))
         .service(at("/broker/callback/{client_id}", "GET").route(web::get().to(broker::callback)))
+        .configure(openalgo::configure)
         // In front of the API's scope: the pages' files hold no data, and a browser fetches them without a key.
         .service(at("/", "GET").route(web::get().to(pages::home)))
         .service(at("/dashboard", "GET").route(web::get().to(pages::home)))
@@ -179,6 +213,18 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/pnl", "GET").route(web::get().to(pnl::pnl)))
         .service(at("/differences/adopt", "POST").route(web::post().to(differences::adopt)))
         .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))
+        .service(at("/exports/orders.csv", "GET").route(web::get().to(exports::orders)))
+        .service(at("/exports/fills.csv", "GET").route(web::get().to(exports::fills)))
+        .service(at("/exports/pnl.csv", "GET").route(web::get().to(exports::pnl)))
+        .service(at("/exports/journal.csv", "GET").route(web::get().to(exports::journal)))
+        .service(at("/openapi.json", "GET").route(web::get().to(openapi::serve)))
+        .service(at("/config", "GET").route(web::get().to(settings::settings)))
+        .service(at("/accounts", "GET").route(web::get().to(money::list)))
+        .service(at("/funds", "GET").route(web::get().to(money::funds)))
+        .service(at("/holdings", "GET").route(web::get().to(money::holdings)))
+        .service(at("/tradebook", "GET").route(web::get().to(money::trade_book)))
+        .service(at("/quotes", "GET").route(web::get().to(market::quotes)))
+        .service(at("/option-chain", "GET").route(web::get().to(market::option_chain)))
         .service(at("/events", "GET").route(web::get().to(live::events)))
         .service(at("/attention", "GET").route(web::get().to(attention::attention)))
         .service(at("/overview", "GET").route(web::get().to(overview::overview)))

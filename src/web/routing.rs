@@ -113,7 +113,7 @@ fn place(state: &WebState, client_id: &ClientId, source: &str, route: &str, read
 }
 
 /// What a strategy will hold in an instrument when all that works there has filled.
-fn expected(state: &WebState, client_id: &ClientId, strategy: &Strategy, key: &InstrumentKey, product: Option<Product>) -> i64 {
+pub(super) fn expected(state: &WebState, client_id: &ClientId, strategy: &Strategy, key: &InstrumentKey, product: Option<Product>) -> i64 {
     let is_one = |other: Option<Product>| product.is_none_or(|product| other.is_none_or(|other| other == product));
     let look = |book: &Book| {
         let held = book.holdings_of(strategy).filter(|(of, _)| of.instrument == *key && is_one(Some(of.product)));

@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::settings::WebSettings;
 use super::unauthorized::Refusals;
 use crate::access::Access;
+use crate::config::Setting;
 use crate::instruments::InstrumentTable;
 use crate::readiness::Site;
 
@@ -24,6 +25,9 @@ pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Today's table of instruments, for people who search it.
 pub type Tables = Arc<dyn Fn() -> Arc<InstrumentTable> + Send + Sync>;
+
+/// Exports that are read from the disk at one time.
+const EXPORTS: usize = 2;
 
 /// Where things are, for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -56,6 +60,10 @@ pub struct WebState {
     pub(super) chain: tokio::sync::Mutex<()>,
     /// What can be traded; an empty table unless it is put in place.
     pub tables: Tables,
+    /// Every setting in force, for people; none unless they are put in place.
+    pub effective: Arc<[Setting]>,
+    /// Places of exports that are read at one time.
+    pub(super) exports: Arc<tokio::sync::Semaphore>,
     /// What tells pages of commits; nothing is told unless it is put in place.
     pub live: Arc<Hub>,
     /// Who is logged in; in memory only unless it is put in place.
@@ -87,6 +95,8 @@ impl WebState {
             site: Arc::default(),
             chain: tokio::sync::Mutex::default(),
             tables: Arc::new(Arc::default),
+            effective: Arc::default(),
+            exports: Arc::new(tokio::sync::Semaphore::new(EXPORTS)),
             live: Arc::default(),
             access: Arc::default(),
             sources,
@@ -105,6 +115,12 @@ impl WebState {
     #[must_use]
     pub fn with_tables(self, tables: Tables) -> Self {
         Self { tables, ..self }
+    }
+
+    /// The same state with the settings as people may see them.
+    #[must_use]
+    pub fn with_effective(self, effective: Arc<[Setting]>) -> Self {
+        Self { effective, ..self }
     }
 
     /// The same state with the hub that hears of commits.

@@ -107,7 +107,7 @@ async fn gather(state: &WebState, client_id: ClientId, replayed: bool, basket_id
 }
 
 /// The answer was lost in a restart: the record tells whether there are orders.
-async fn look_up(state: &WebState, client_id: ClientId, signal_id: SignalId) -> Result<Taken, Problem> {
+pub(super) async fn look_up(state: &WebState, client_id: ClientId, signal_id: SignalId) -> Result<Taken, Problem> {
     let deadline = Instant::now() + state.settings.lookup_deadline;
     let mut commits = state.engine.line().view.commits();
     loop {
@@ -126,6 +126,11 @@ async fn look_up(state: &WebState, client_id: ClientId, signal_id: SignalId) -> 
 }
 
 impl Taken {
+    /// Orders on disk whose record could not be read just now.
+    pub(super) fn unread(&self) -> &[CommandId] {
+        &self.unread
+    }
+
     /// Waits until every order is as far as the caller wants, or the time is up.
     pub(super) async fn settle(&mut self, state: &WebState, until: Until, patience: Duration) {
         let deadline = Instant::now() + patience;

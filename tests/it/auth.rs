@@ -29,12 +29,14 @@ async fn every_route_without_credentials_is_401_except_health() {
         match route.guard {
             Guard::Nothing => assert_eq!(reply.status, 200, "{path}"),
             Guard::AwaitedLogin => reply.is_problem(409, "no_login_awaited"),
+            Guard::KeyInBody => assert_eq!((reply.status, &reply.body["status"]), (403, &json!("error")), "{path}"),
             Guard::Key | Guard::Trade | Guard::Anyone | Guard::Secret | Guard::Login => reply.is_problem(401, "unauthorized"),
         }
         let wrong = house.send(house.request(route.method, &path).bearer_auth("wrong")).await;
         let without_a_key = match route.guard {
             Guard::Nothing => 200,
             Guard::AwaitedLogin => 409,
+            Guard::KeyInBody => 403,
             Guard::Key | Guard::Trade | Guard::Anyone | Guard::Secret | Guard::Login => 401,
         };
         assert_eq!(wrong.status, without_a_key, "{path}");

@@ -1,6 +1,7 @@
 //! The surfaces, from outside: real HTTP, real SQLite, the real paper broker.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail as tests do")]
 
+mod access_cli;
 mod alarms;
 mod alert_routes;
 mod api;
@@ -14,10 +15,13 @@ mod crash;
 mod exit_rules;
 mod exits;
 mod explain;
+mod exports;
 mod hardening;
 mod intent_log;
 mod live;
 mod long_day;
+mod openalgo_api;
+mod openapi;
 mod pages;
 mod paper_quotes;
 mod parsers;
@@ -25,6 +29,7 @@ mod plans;
 mod pnl;
 mod prove;
 mod readiness;
+mod reads;
 mod risk;
 mod schedule;
 mod sessions;

@@ -142,6 +142,22 @@ async fn a_login_is_one_proof_from_no_other_site() {
     house.close().await;
 }
 
+/// Over TLS the cookie stays on TLS, and the page's own address is the public one.
+#[actix_web::test]
+async fn behind_tls_the_cookie_is_secure_and_the_public_page_is_ours() {
+    let public = |web: &mut WebSettings| web.public_url = Some("https://trade.example.com".to_owned());
+    let house = House::with(Plan { web: Box::new(public), ..Plan::default() }).await;
+    let plain = log_in(&house, json!({ "key": KEY })).await;
+    assert!(!plain.headers["set-cookie"].to_str().unwrap().contains("Secure"));
+    let request =
+        house.request("POST", "/dashboard/session").header("host", "trade.example.com").header("origin", "https://trade.example.com");
+    let opened = house.send(request.json(&json!({ "key": KEY }))).await;
+    assert!(opened.status == 200 && opened.headers["set-cookie"].to_str().unwrap().ends_with("; Secure"), "{:#}", opened.body);
+    let kill = with(&house, "POST", "/dashboard/kill", &cookie(&opened)).header("origin", "https://trade.example.com");
+    assert_eq!(house.send(kill.json(&json!({ "level": 0, "reason": "drill" }))).await.status, 200);
+    house.close().await;
+}
+
 fn scoped(web: &mut WebSettings) {
     let scoped =
         |name: &str, rights| ApiKey { scope: Scope { rights, ..Scope::default() }, ..ApiKey::new(name, format!("key-of-{name}").into()) };

@@ -4,6 +4,7 @@ mod constraints;
 mod crash;
 mod directory;
 mod projections;
+mod range;
 mod reading;
 mod round_trip;
 mod scale;

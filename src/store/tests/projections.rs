@@ -1,5 +1,6 @@
 //! Every table is what a replay of the journal makes, and a cell that is not is named.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ordergate_actors::order::{
@@ -13,7 +14,7 @@ use proptest::strategy::Strategy as _;
 
 use crate::store::fixtures::desk::{Desk, fact, page, sends, shows, terms, trade};
 use crate::store::fixtures::{client, now};
-use crate::store::{Difference, SqliteStore, VerifyFrom};
+use crate::store::{Difference, ReadStore, SqliteStore, VerifyFrom};
 
 fn differences(store: &SqliteStore, from: VerifyFrom) -> Vec<Difference> {
     let reports = store.verify(from).unwrap();
@@ -347,6 +348,7 @@ proptest! {
         let mut desk = Desk::new();
         let first: Vec<Unit> = (1..=2).map(|number| desk.signal(&[number], |_| ())).collect();
         desk.round(first);
+        let mut days = BTreeMap::new();
         for round in rounds {
             let is_restart = round.iter().any(|step| matches!(step, Step::Restart));
             let units: Vec<Unit> = round.into_iter().filter_map(|step| unit(&desk, step)).collect();
@@ -359,6 +361,16 @@ proptest! {
             let held: Vec<_> = desk.view.read(&client(), |book| book.holdings().map(|(_, _, held)| (held.net, held.cost)).collect()).unwrap();
             let lines: Vec<_> = day.lines().filter(|(.., line)| line.held.net != 0).map(|(.., line)| (line.held.net, line.held.cost)).collect();
             prop_assert_eq!(lines, held, "the day holds what the strategies hold");
+            days.insert(date, day);
+        }
+        // Each day as it ended, also after trades of it were told on a later one.
+        let read = ReadStore::simulated(&desk.disk).unwrap();
+        for (date, day) in days {
+            let found = Day::load(date, [], &read.changes_of(&client(), date).unwrap());
+            prop_assert_eq!(found.curve(), day.curve(), "{}", date);
+            for (strategy, key, line) in found.lines() {
+                prop_assert_eq!(Some(line), day.line(strategy, key), "{}", date);
+            }
         }
         let (before, desk) = (desk.day(), desk.restarted());
         prop_assert_eq!(before, desk.day(), "a restart has the same day");

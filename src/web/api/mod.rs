@@ -15,7 +15,10 @@ pub(super) mod differences;
 pub(super) mod exit_rules;
 pub(super) mod exits;
 pub(super) mod explain;
+pub(super) mod exports;
 pub(super) mod intents;
+pub(super) mod market;
+pub(super) mod money;
 pub(super) mod order;
 pub(super) mod orderbook;
 pub(super) mod overview;
@@ -25,6 +28,7 @@ pub(super) mod positions;
 pub(super) mod risk;
 pub(super) mod schedule;
 pub(super) mod session;
+pub(super) mod settings;
 pub(super) mod symbols;
 pub(super) mod verdicts;
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use actix_web::http::header::{ETAG, IF_NONE_MATCH};
 use actix_web::web::{Data, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -11,6 +12,7 @@ use ordergate_actors::persistence::NEWEST_KEPT;
 use ordergate_actors::ports::{BookRow, Query, Rows};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Answer, accounts, age_ms};
 use crate::web::answer::OrderRow;
@@ -52,12 +54,26 @@ pub(in crate::web) async fn orderbook(request: HttpRequest, asked: Parameters<As
         _ => None,
     };
     let rows: Vec<OrderRow> = orders.iter().map(|order| OrderRow::from(&**order)).collect();
-    Ok(HttpResponse::Ok().json(json!({
+    let broker = broker_orders(&state, &clients, limit);
+    let etag = etag(
+        &json!({ "system": rows, "broker": broker.iter().map(|found| (&found.client_id, found.is_foreign, &found.row)).collect::<Vec<_>>(), "next": next }),
+    );
+    if request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
+    }
+    let now = state.now();
+    Ok(HttpResponse::Ok().insert_header((ETAG, etag)).json(json!({
         "system_orders": rows,
-        "broker_orders": broker_orders(&state, &clients, limit),
+        "broker_orders": broker.iter().map(|found| broker_order(found, now)).collect::<Vec<_>>(),
         "next": next,
-        "as_of": state.now(),
+        "as_of": now,
     })))
+}
+
+/// The same for as long as no order has changed, here or at the broker; when the books were read does not count.
+fn etag(shown: &Value) -> String {
+    let digest: String = Sha256::digest(shown.to_string().as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("W/\"{digest}\"")
 }
 
 /// The orders below a number, newest first: from memory as far as that is gapless, then from the disk.
@@ -82,9 +98,16 @@ async fn page(state: &WebState, client_id: &ClientId, before: u64, limit: u16) -
     Ok(orders)
 }
 
+/// A row of the broker's book.
+struct AtBroker {
+    client_id: ClientId,
+    read_at: DateTime<Utc>,
+    is_foreign: bool,
+    row: Arc<BookRow>,
+}
+
 /// The broker's rows as last proven, those that changed last first.
-fn broker_orders(state: &WebState, clients: &[ClientId], limit: u16) -> Vec<Value> {
-    let now = state.now();
+fn broker_orders(state: &WebState, clients: &[ClientId], limit: u16) -> Vec<AtBroker> {
     let mut all = Vec::new();
     for desk in clients.iter().filter_map(|client| state.engine.desk(client).ok()) {
         let (orders, foreign) = {
@@ -95,21 +118,21 @@ fn broker_orders(state: &WebState, clients: &[ClientId], limit: u16) -> Vec<Valu
         let foreign: HashSet<BrokerOrderId> = foreign.iter().map(|row| row.broker_order_id.clone()).collect();
         all.extend(orders.rows.iter().map(|row| {
             let is_foreign = foreign.contains(&row.broker_order_id);
-            (desk.client_id.clone(), orders.at, is_foreign, Arc::clone(row))
+            AtBroker { client_id: desk.client_id.clone(), read_at: orders.at, is_foreign, row: Arc::clone(row) }
         }));
     }
-    all.sort_by(|a, b| b.3.at.cmp(&a.3.at).then_with(|| b.3.broker_order_id.cmp(&a.3.broker_order_id)));
+    all.sort_by(|a: &AtBroker, b| b.row.at.cmp(&a.row.at).then_with(|| b.row.broker_order_id.cmp(&a.row.broker_order_id)));
     all.truncate(usize::from(limit));
-    all.into_iter().map(|(client_id, read_at, is_foreign, row)| broker_order(&client_id, read_at, is_foreign, &row, now)).collect()
+    all
 }
 
-fn broker_order(client_id: &ClientId, read_at: DateTime<Utc>, is_foreign: bool, row: &BookRow, now: DateTime<Utc>) -> Value {
-    let mut value = json!(row);
+fn broker_order(found: &AtBroker, now: DateTime<Utc>) -> Value {
+    let mut value = json!(found.row);
     if let Some(fields) = value.as_object_mut() {
-        fields.insert("client_id".to_owned(), json!(client_id));
-        fields.insert("foreign".to_owned(), json!(is_foreign));
-        fields.insert("read_at".to_owned(), json!(read_at));
-        fields.insert("age_ms".to_owned(), json!(age_ms(now, read_at)));
+        fields.insert("client_id".to_owned(), json!(found.client_id));
+        fields.insert("foreign".to_owned(), json!(found.is_foreign));
+        fields.insert("read_at".to_owned(), json!(found.read_at));
+        fields.insert("age_ms".to_owned(), json!(age_ms(now, found.read_at)));
     }
     value
 }

@@ -77,6 +77,11 @@ pub fn orders(body: &Json) -> Result<Alert, Refusal> {
     }
 }
 
+/// Reads an order in OpenAlgo's words.
+pub(super) fn openalgo_reading(body: &Json) -> Reading {
+    openalgo::read(body)
+}
+
 /// Reads an alert, whatever its format. `received_at` dates what says no day.
 ///
 /// # Errors

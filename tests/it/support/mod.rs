@@ -234,7 +234,8 @@ impl House {
         );
         (plan.web)(&mut web);
         let render: ordergate::web::Render = Arc::new(|| "ordergate_up 1\n".to_owned());
-        let state = WebState::new(engine.clone(), web, clock.now(), render, Paths::default())
+        let paths = Paths { database: directory.path().join("orders.db"), ..Paths::default() };
+        let state = WebState::new(engine.clone(), web, clock.now(), render, paths)
             .with_site(plan.site)
             .with_live(live)
             .with_access(Arc::new(Access::open(directory.path().to_owned(), plan.access)))

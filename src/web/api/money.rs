@@ -1,0 +1,135 @@
+//! `GET /dashboard/accounts`, `/funds`, `/holdings`, `/tradebook`: what the account is, has, and traded today.
+
+use actix_web::web::{Data, Query as Parameters};
+use actix_web::{HttpRequest, HttpResponse};
+use ordergate_actors::order::{ClientId, trading_date};
+use ordergate_actors::ports::{Query, Rows};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, accounts, age_ms};
+use crate::web::answer::status_url;
+use crate::web::problem::Problem;
+use crate::web::state::WebState;
+
+/// Orders whose trades one answer tells.
+const TRADED: usize = 200;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Asked {
+    client_id: Option<String>,
+}
+
+/// The accounts that the reader may see.
+pub(in crate::web) async fn list(request: HttpRequest, asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
+    let mut rows = Vec::new();
+    for client_id in accounts(&state, &request, asked.client_id.as_deref())? {
+        let desk = state.engine.desk(&client_id)?;
+        let broker = desk.broker.capabilities();
+        let session = desk.findings.read().session.clone();
+        rows.push(json!({
+            "client_id": client_id,
+            "broker": broker.name,
+            "is_live": broker.is_live,
+            "phase": desk.phase(),
+            "standing": desk.standing(state.now()),
+            "is_session_ready": session.map(|session| session == ordergate_actors::ports::Session::Ready),
+            "open_orders": state.engine.read(&client_id, |book| book.open_count()),
+        }));
+    }
+    Ok(HttpResponse::Ok().json(json!({ "accounts": rows, "as_of": state.now() })))
+}
+
+/// The account's money, as the broker told it last; null where it does not tell.
+pub(in crate::web) async fn funds(request: HttpRequest, asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
+    let now = state.now();
+    let mut rows = Vec::new();
+    for client_id in accounts(&state, &request, asked.client_id.as_deref())? {
+        let desk = state.engine.desk(&client_id)?;
+        let funds = desk.findings.read().funds.clone();
+        rows.push(json!({
+            "client_id": client_id,
+            "funds": funds.as_ref().map(|(funds, _)| funds),
+            "read_at": funds.as_ref().map(|(_, at)| at),
+            "age_ms": funds.as_ref().map(|(_, at)| age_ms(now, *at)),
+        }));
+    }
+    Ok(HttpResponse::Ok().json(json!({ "accounts": rows, "as_of": now })))
+}
+
+/// Shares held for delivery, with what they are worth where there is a quote.
+pub(in crate::web) async fn holdings(request: HttpRequest, asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
+    let mut rows = Vec::new();
+    for client_id in accounts(&state, &request, asked.client_id.as_deref())? {
+        rows.push(held(&state, &client_id)?);
+    }
+    Ok(HttpResponse::Ok().json(json!({ "accounts": rows, "as_of": state.now() })))
+}
+
+fn held(state: &WebState, client_id: &ClientId) -> Result<Value, Problem> {
+    let desk = state.engine.desk(client_id)?;
+    let delivered = desk.findings.read().holdings.clone();
+    let rows = delivered.as_ref().map(|delivered| {
+        let shown = delivered.rows.iter().map(|row| {
+            let quote = row.listings.first().and_then(|key| state.engine.line().newest_quote(desk, key));
+            let units = Decimal::from(row.quantity);
+            let value = quote.as_ref().and_then(|quote| quote.last.value().checked_mul(units));
+            let cost = row.average_price.and_then(|price| price.checked_mul(units));
+            json!({
+                "listings": row.listings,
+                "quantity": row.quantity,
+                "average_price": row.average_price.map(|price| price.to_string()),
+                "last": quote.as_ref().map(|quote| quote.last.to_string()),
+                "value": value.map(|value| value.to_string()),
+                "unrealised": value.zip(cost).and_then(|(value, cost)| value.checked_sub(cost)).map(|gain| gain.to_string()),
+            })
+        });
+        shown.collect::<Vec<Value>>()
+    });
+    let read_at = delivered.as_ref().map(|delivered| delivered.at);
+    Ok(json!({ "client_id": client_id, "holdings": rows, "read_at": read_at, "age_ms": read_at.map(|at| age_ms(state.now(), at)) }))
+}
+
+/// Today's trades of our orders, the newest first.
+pub(in crate::web) async fn trade_book(request: HttpRequest, asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
+    let day = trading_date(state.now());
+    let (mut trades, mut is_whole) = (Vec::new(), true);
+    for client_id in accounts(&state, &request, asked.client_id.as_deref())? {
+        let orders: Vec<_> = state
+            .engine
+            .read(&client_id, |book| {
+                let traded = book.newest().filter(|order| order.filled_quantity > 0 && trading_date(order.updated_at) == day);
+                traded.take(TRADED + 1).cloned().collect()
+            })
+            .unwrap_or_default();
+        is_whole &= orders.len() <= TRADED;
+        for order in orders.iter().take(TRADED) {
+            let Rows::Fills(fills) = state.engine.query(Query::Fills(client_id.clone(), order.command_id)).await? else { continue };
+            trades.extend(fills.into_iter().filter(|fill| trading_date(fill.at) == day).map(|fill| {
+                let value = Decimal::from(fill.quantity.value()).saturating_mul(fill.price.value());
+                let row = json!({
+                    "client_id": client_id,
+                    "command_id": order.command_id,
+                    "trade_id": fill.trade_id,
+                    "broker_order_id": fill.broker_order_id,
+                    "strategy": order.ask.strategy,
+                    "exchange": order.ask.exchange,
+                    "symbol": order.ask.symbol,
+                    "product": order.ask.product,
+                    "side": order.ask.side,
+                    "quantity": fill.quantity,
+                    "price": fill.price.to_string(),
+                    "value": value.to_string(),
+                    "at": fill.at,
+                    "status_url": status_url(order.command_id),
+                });
+                (fill.at, row)
+            }));
+        }
+    }
+    trades.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let rows: Vec<Value> = trades.into_iter().map(|(_, row)| row).collect();
+    Ok(HttpResponse::Ok().json(json!({ "trades": rows, "is_whole": is_whole, "as_of": state.now() })))
+}

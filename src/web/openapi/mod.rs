@@ -1,0 +1,124 @@
+//! `GET /dashboard/openapi.json`: the API's description, made from [`ROUTES`] and one line about each. A test holds its paths against the
+//! routes, its fields against what the handlers take, and the whole against `docs/openapi.json`.
+
+mod table;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_TYPE;
+use serde_json::{Map, Value, json};
+
+use super::routes::{Guard, ROUTES, Route};
+use table::{ABOUT, About};
+
+/// Serves the description.
+pub(super) async fn serve() -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document().to_string())
+}
+
+/// The whole description.
+#[must_use]
+pub fn document() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let about = about(route);
+        let operations = paths.entry(route.path.to_owned()).or_insert_with(|| json!({}));
+        if let Some(operations) = operations.as_object_mut() {
+            operations.insert(route.method.to_ascii_lowercase(), operation(route, about));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "ordergate", "version": env!("CARGO_PKG_VERSION"), "description": "Decimals are texts, times are ISO 8601 in UTC. An error has a stable code and a remedy. POST /api/v1/… is OpenAlgo's API: numbers there are numbers." },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "key": { "type": "http", "scheme": "bearer" },
+                "session": { "type": "apiKey", "in": "cookie", "name": "og_session" },
+            },
+            "schemas": {
+                "Problem": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "code", "detail", "remedy"],
+                    "properties": {
+                        "type": { "type": "string" },
+                        "title": { "type": "string" },
+                        "status": { "type": "integer" },
+                        "code": { "type": "string", "description": "Stable." },
+                        "detail": { "type": "string" },
+                        "remedy": { "type": "string", "description": "What to do." },
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// The fields that a route takes in its query, and in its body: for the test that asks for each of them.
+#[must_use]
+pub fn fields_of(route: &Route) -> (Vec<&'static str>, Vec<&'static str>) {
+    let names = |text: &'static str| text.split_whitespace().map(|field| field.split([':', '!']).next().unwrap_or(field)).collect();
+    about(route).map_or_else(Default::default, |about| (names(about.query), names(about.body)))
+}
+
+fn about(route: &Route) -> Option<&'static About> {
+    ABOUT.iter().find(|about| about.method == route.method && about.path == route.path)
+}
+
+fn operation(route: &Route, about: Option<&About>) -> Value {
+    let (summary, query, body) = about.map_or(("", "", ""), |about| (about.summary, about.query, about.body));
+    let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut parameters: Vec<Value> =
+        in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })).collect();
+    parameters.extend(
+        fields(query).map(|(name, schema, is_needed)| json!({ "name": name, "in": "query", "required": is_needed, "schema": schema })),
+    );
+    let mut operation = json!({
+        "operationId": id(route),
+        "summary": summary,
+        "parameters": parameters,
+        "security": security(route.guard),
+        "responses": {
+            "2XX": { "description": "It is so, or it is under way: the body says which." },
+            "default": { "description": "It is not.", "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } },
+        },
+    });
+    if let (false, Some(operation)) = (body.is_empty(), operation.as_object_mut()) {
+        let properties: Map<String, Value> = fields(body).map(|(name, schema, _)| (name.to_owned(), schema)).collect();
+        let needed: Vec<&str> = fields(body).filter(|(_, _, is_needed)| *is_needed).map(|(name, _, _)| name).collect();
+        let schema = json!({ "type": "object", "properties": properties, "required": needed });
+        operation.insert("requestBody".to_owned(), json!({ "content": { "application/json": { "schema": schema } } }));
+    }
+    operation
+}
+
+/// `get_dashboard_orders_command_id`.
+fn id(route: &Route) -> String {
+    let words = route.path.split(['/', '{', '}', '-', '.']).filter(|word| !word.is_empty());
+    std::iter::once(route.method.to_ascii_lowercase()).chain(words.map(str::to_owned)).collect::<Vec<_>>().join("_")
+}
+
+fn security(guard: Guard) -> Value {
+    match guard {
+        Guard::Key | Guard::Trade | Guard::Anyone => json!([{ "key": [] }, { "session": [] }]),
+        // What proves them stands in the body or in the address.
+        Guard::Nothing | Guard::Secret | Guard::Login | Guard::KeyInBody | Guard::AwaitedLogin => json!([]),
+    }
+}
+
+/// `name`, `name!` (needed), `name:int`, `name:BUY|SELL` (one of these words): name, schema, whether it is needed.
+fn fields(text: &'static str) -> impl Iterator<Item = (&'static str, Value, bool)> {
+    text.split_whitespace().map(|field| {
+        let (name, kind) = field.split_once(':').unwrap_or((field, "text"));
+        let schema = match kind {
+            "int" => json!({ "type": "integer" }),
+            "bool" => json!({ "type": "boolean" }),
+            "date" => json!({ "type": "string", "format": "date" }),
+            "object" => json!({ "type": "object" }),
+            "list" => json!({ "type": "array", "items": { "type": "object" } }),
+            "number" => json!({ "type": ["string", "integer"] }),
+            words if words.contains('|') => json!({ "type": "string", "enum": words.split('|').collect::<Vec<_>>() }),
+            _ => json!({ "type": "string" }),
+        };
+        (name.trim_end_matches('!'), schema, name.ends_with('!'))
+    })
+}

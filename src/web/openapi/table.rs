@@ -1,0 +1,231 @@
+//! One line about each route: what it is for, and what it takes. `name` is a text, `name!` is needed, `name:int` has a type, `name:A|B` is one of these words (handlers take more spellings).
+
+/// About one route.
+#[derive(Debug)]
+pub(super) struct About {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub summary: &'static str,
+    pub query: &'static str,
+    pub body: &'static str,
+}
+
+const fn about(method: &'static str, path: &'static str, summary: &'static str, query: &'static str, body: &'static str) -> About {
+    About { method, path, summary, query, body }
+}
+
+/// The fields of an order.
+macro_rules! order {
+    () => {
+        "strategy execution_type:ENTRY|EXIT|ADJUST|TARGET exchange:NSE|BSE|NFO|BFO|MCX|CDS symbol side:BUY|SELL quantity:number product:MIS|NRML|CNC order_type:MARKET|LIMIT|SL|SLM validity:DAY|IOC price:number trigger_price:number stop_loss:number target:number trailing_type trailing_value:number trailing_step trailing_after break_even exit_at stop_at test_mode target_position:number cancel_after_s:number"
+    };
+}
+
+/// The fields of an order in OpenAlgo's words.
+macro_rules! openalgo {
+    () => {
+        "apikey! client_id strategy symbol! action!:BUY|SELL exchange!:NSE|BSE|NFO|BFO|MCX|CDS pricetype:MARKET|LIMIT|SL|SL-M product:MIS|NRML|CNC quantity!:number price:number trigger_price:number disclosed_quantity:number stoploss:number target:number trailing_sl:number idempotency_key"
+    };
+}
+
+/// The fields of an alert of our own format; other senders' are in docs/connect.md.
+macro_rules! alert {
+    () => {
+        "execution_type:ENTRY|EXIT|ADJUST|TARGET strategy_name exchange:NSE|BSE|NFO|BFO|MCX|CDS product_type test_mode idempotency_key signal_time seq:int repeat:bool policy legs:list"
+    };
+}
+
+/// Every route has its line; a test says so.
+pub(super) const ABOUT: &[About] = &[
+    about("GET", "/", "Leads to the pages", "", ""),
+    about("GET", "/dashboard", "Leads to the pages", "", ""),
+    about("GET", "/dashboard/web/{name}", "A page or a file of one; holds no data", "", ""),
+    about("GET", "/health/live", "Whether the process runs", "", ""),
+    about("GET", "/health/ready", "Whether orders can be taken, and why not", "", ""),
+    about("GET", "/metrics", "Prometheus metrics", "", ""),
+    about("POST", "/webhook", "An alert, in any of the formats of docs/connect.md", "", concat!("secret_key ", alert!())),
+    about("POST", "/webhook/{client_id}", "An alert for an account", "", concat!("secret_key ", alert!())),
+    about("POST", "/webhook/{client_id}/{token}", "An alert that is proven by its address", "", alert!()),
+    about("GET", "/broker/login/{client_id}", "Begins a broker login by a one-time link", "ticket", ""),
+    about("GET", "/broker/callback/{client_id}", "Where the broker's login page leads back to", "code state", ""),
+    about("POST", "/dashboard/session", "Log in: by the token of a link, a password, or a key", "", "token password totp key"),
+    about("GET", "/dashboard/session", "Who is asking, and until when", "", ""),
+    about("DELETE", "/dashboard/session", "Log out", "", ""),
+    about("GET", "/dashboard/sessions", "Every session that lasts", "", ""),
+    about("DELETE", "/dashboard/sessions/{id}", "End a session", "", ""),
+    about("GET", "/dashboard/exports/orders.csv", "Orders made on trading dates, as CSV", "from:date to:date client_id", ""),
+    about("GET", "/dashboard/exports/fills.csv", "Trades of trading dates, as CSV", "from:date to:date client_id", ""),
+    about("GET", "/dashboard/exports/pnl.csv", "What was realised on trading dates, as CSV", "from:date to:date client_id", ""),
+    about("GET", "/dashboard/exports/journal.csv", "The journal of trading dates, as CSV", "from:date to:date client_id", ""),
+    about("GET", "/dashboard/openapi.json", "This description", "", ""),
+    about("GET", "/dashboard/config", "Every setting in force and where it was said; secrets are not shown", "", ""),
+    about("GET", "/dashboard/accounts", "The accounts", "client_id", ""),
+    about("GET", "/dashboard/funds", "The account's money, as the broker told it last", "client_id", ""),
+    about("GET", "/dashboard/holdings", "Shares held for delivery", "client_id", ""),
+    about("GET", "/dashboard/tradebook", "Today's trades of our orders", "client_id", ""),
+    about("GET", "/dashboard/quotes", "The newest quote of an instrument", "symbol! exchange client_id", ""),
+    about(
+        "GET",
+        "/dashboard/option-chain",
+        "Calls and puts around the money",
+        "underlying! exchange expiry:date strikes:int client_id",
+        "",
+    ),
+    about("GET", "/dashboard/events", "The live stream (server-sent events); resumes by Last-Event-ID", "client_id last_event_id", ""),
+    about("GET", "/dashboard/overview", "What the first page shows", "client_id", ""),
+    about("GET", "/dashboard/approvals", "Entries that wait for a person's yes", "", ""),
+    about("POST", "/dashboard/approvals/{command_id}", "Say yes or no to a basket that waits", "", "decision!:approve|reject reason!"),
+    about("POST", "/dashboard/arm", "Arm or disarm an account", "", "client_id mode!:DISARMED|APPROVE|LIVE reason! duration_minutes:int confirm force:bool"),
+    about("GET", "/dashboard/readiness", "GO or NO GO, check by check", "client_id", ""),
+    about("POST", "/dashboard/readiness/dismiss", "Do not push today's report again", "", "client_id reason!"),
+    about("GET", "/dashboard/broker", "How every broker connection stands", "client_id", ""),
+    about("POST", "/dashboard/broker/login", "Log an account in at its broker", "", "client_id"),
+    about("POST", "/dashboard/broker/code", "The code of the broker's login page", "", "client_id code!"),
+    about(
+        "GET",
+        "/dashboard/orderbook",
+        "Our orders beside the broker's; `next` is the `before` of the next page",
+        "limit:int before:int client_id",
+        "",
+    ),
+    about("GET", "/dashboard/orders/{command_id}", "One order whole: record, trades, gates, journal", "", ""),
+    about("GET", "/dashboard/positions", "What strategies hold and what the broker shows", "client_id", ""),
+    about("GET", "/dashboard/pnl", "What the day came to", "client_id", ""),
+    about("GET", "/dashboard/plans", "Baskets and reversals that are under way, step by step", "client_id", ""),
+    about(
+        "GET",
+        "/dashboard/audit",
+        "The journal, the newest row first; `next` is the `before` of the next page",
+        "client_id before:int limit:int",
+        "",
+    ),
+    about(
+        "POST",
+        "/dashboard/differences/adopt",
+        "A strategy takes a position over",
+        "",
+        "client_id exchange! symbol! product! difference:int strategy! quantity:int price:number reason!",
+    ),
+    about(
+        "POST",
+        "/dashboard/differences/ignore",
+        "Leave a difference alone until it changes",
+        "",
+        "client_id exchange! symbol! product! difference:int reason!",
+    ),
+    about("GET", "/dashboard/attention", "What waits for a person", "", ""),
+    about("GET", "/dashboard/schedule", "Stored alerts, their next time and their newest day", "", ""),
+    about("POST", "/dashboard/explain", "What the gates would say of an alert; nothing is sent", "client_id source", alert!()),
+    about("GET", "/dashboard/symbols/search", "Search what can be traded", "q! exchange limit:int", ""),
+    about("GET", "/dashboard/symbols/expiries", "When contracts of an underlying end", "underlying! exchange expiry:date", ""),
+    about("GET", "/dashboard/symbols/contracts", "The contracts that end on a day", "underlying! exchange expiry:date", ""),
+    about(
+        "GET",
+        "/dashboard/symbols/resolve",
+        "Which instrument a name means",
+        "symbol! exchange client_id strategy execution_type side product",
+        "",
+    ),
+    about("GET", "/dashboard/diagnostics/orders", "Counts, stuck orders, missing numbers", "", ""),
+    about("GET", "/dashboard/diagnostics/intent-verification", "The intents of the day, and whether each was sent", "", ""),
+    about("POST", "/dashboard/intent/generic", "One order", "", concat!("client_id idempotency_key ", order!())),
+    about("POST", "/dashboard/intent/basket", "Several orders, judged together", "", "client_id idempotency_key policy orders!:list"),
+    about(
+        "POST",
+        "/dashboard/intent/strategy",
+        "A strategy enters, exits or adjusts",
+        "",
+        "strategy! action! client_id idempotency_key orders:list",
+    ),
+    about("POST", "/dashboard/orders/{command_id}/cancel", "Cancel an order", "", "reason"),
+    about("POST", "/dashboard/orders/{command_id}/modify", "Change a working order", "", "quantity:number price trigger_price"),
+    about("POST", "/dashboard/orders/{command_id}/resolve", "Settle an order in doubt", "", "broker_order_id absent:bool reason!"),
+    about("POST", "/dashboard/orders/{command_id}/resubmit", "Send a failed order again, as a new one", "", "changes:object"),
+    about("GET", "/dashboard/exit-rules", "Every stop, target and trail, with its distance", "client_id", ""),
+    about(
+        "POST",
+        "/dashboard/exit-rules",
+        "Set a rule, or put another in its place",
+        "",
+        "client_id strategy! symbol exchange product stop_loss:number target:number trailing_type trailing_value:number trailing_step trailing_after break_even exit_at stop_at combined_stop:number combined_target:number reason",
+    ),
+    about("DELETE", "/dashboard/exit-rules", "Switch a rule off", "client_id strategy! symbol exchange product", ""),
+    about("POST", "/dashboard/exit-rules/go-on", "Let an exit that stands at its cap go on", "", "command_id! reason!"),
+    about(
+        "POST",
+        "/dashboard/positions/exit",
+        "Exit one symbol",
+        "",
+        "client_id strategy symbol! exchange product quantity:int idempotency_key",
+    ),
+    about(
+        "POST",
+        "/dashboard/positions/exit-all",
+        "Exit everything of a strategy, an account, all accounts",
+        "",
+        "client_id strategy idempotency_key",
+    ),
+    about(
+        "POST",
+        "/dashboard/kill",
+        "Set a kill level: 0 armed, 1 no entries, 2 also cancel, 3 also square off",
+        "",
+        "client_id strategy level!:int reason!",
+    ),
+    about("POST", "/dashboard/freeze", "Freeze exits, or thaw them", "", "client_id! frozen!:bool open_positions:int reason!"),
+    about(
+        "POST",
+        "/dashboard/guard/force-clear",
+        "Take what a strategy holds out of our record; nothing is sent",
+        "",
+        "client_id strategy! symbol reason!",
+    ),
+    about("GET", "/dashboard/risk", "Every limit, its use, overrides, halts", "client_id", ""),
+    about(
+        "POST",
+        "/dashboard/risk/override",
+        "Loosen a limit for a while",
+        "",
+        "client_id limit! value:number minutes:int end:bool reason!",
+    ),
+    about("POST", "/dashboard/risk/rearm", "Let a halted strategy trade again", "", "client_id strategy! reason!"),
+    about("POST", "/dashboard/alarms/{id}/ack", "An alarm was seen", "", "reason!"),
+    about("GET", "/dashboard/routes", "What alerts become", "client_id", ""),
+    about("PUT", "/dashboard/routes", "Write a route", "", "client_id version:int reason! route!:object"),
+    about("DELETE", "/dashboard/routes", "Remove a route", "", "client_id name! reason!"),
+    about("POST", "/dashboard/sources/forgive", "Count missing alerts of a source as forgiven", "", "client_id source! reason!"),
+    about("GET", "/dashboard/connect", "From a chart to an order: what is there", "client_id", ""),
+    about("GET", "/dashboard/connect/message", "The message to paste at the sender", "client_id route! sender! symbol", ""),
+    about("POST", "/dashboard/connect/read", "What a sample of an alert would become", "", "client_id source sample! result"),
+    about("POST", "/dashboard/connect/test", "Send a sample through the line as a test", "", "client_id source sample! result"),
+    about("POST", "/api/v1/placeorder", "OpenAlgo: one order", "", openalgo!()),
+    about("POST", "/api/v1/placesmartorder", "OpenAlgo: be in a position", "", concat!(openalgo!(), " position_size!:number")),
+    about(
+        "POST",
+        "/api/v1/modifyorder",
+        "OpenAlgo: change an order",
+        "",
+        "apikey! client_id strategy orderid! symbol action exchange pricetype product quantity:number price:number trigger_price:number disclosed_quantity:number",
+    ),
+    about("POST", "/api/v1/cancelorder", "OpenAlgo: cancel an order", "", "apikey! client_id strategy orderid!"),
+    about("POST", "/api/v1/cancelallorder", "OpenAlgo: cancel every open order of the strategy", "", "apikey! client_id strategy"),
+    about("POST", "/api/v1/closeposition", "OpenAlgo: exit what the strategy holds", "", "apikey! client_id strategy idempotency_key"),
+    about("POST", "/api/v1/basketorder", "OpenAlgo: several orders", "", "apikey! client_id strategy orders!:list idempotency_key"),
+    about("POST", "/api/v1/splitorder", "OpenAlgo: one order in parts", "", concat!(openalgo!(), " splitsize!:int")),
+    about("POST", "/api/v1/orderstatus", "OpenAlgo: where an order stands", "", "apikey! client_id strategy orderid!"),
+    about(
+        "POST",
+        "/api/v1/openposition",
+        "OpenAlgo: what the strategy holds of an instrument",
+        "",
+        "apikey! client_id strategy symbol! exchange! product!",
+    ),
+    about("POST", "/api/v1/orderbook", "OpenAlgo: today's orders", "", "apikey! client_id"),
+    about("POST", "/api/v1/tradebook", "OpenAlgo: today's trades", "", "apikey! client_id"),
+    about("POST", "/api/v1/positionbook", "OpenAlgo: the broker's positions", "", "apikey! client_id"),
+    about("POST", "/api/v1/holdings", "OpenAlgo: shares held for delivery", "", "apikey! client_id"),
+    about("POST", "/api/v1/funds", "OpenAlgo: the account's money", "", "apikey! client_id"),
+    about("POST", "/api/v1/quotes", "OpenAlgo: the newest quote", "", "apikey! client_id symbol! exchange!"),
+    about("POST", "/api/v1/search", "OpenAlgo: search what can be traded", "", "apikey! client_id query! exchange"),
+    about("POST", "/api/v1/ping", "OpenAlgo: whether the key is good", "", "apikey! client_id"),
+];

@@ -1,0 +1,81 @@
+//! The API's description is true: its paths are the routes, its fields are those that the handlers take, and it is the committed one.
+
+use std::collections::BTreeSet;
+
+use ordergate::web::openapi::{document, fields_of};
+use ordergate::web::{Guard, ROUTES};
+use serde_json::{Map, Value, json};
+
+use crate::support::{House, KEY};
+
+fn pairs(document: &Value) -> BTreeSet<(String, String)> {
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths
+        .iter()
+        .flat_map(|(path, operations)| operations.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone())));
+    operations.collect()
+}
+
+#[test]
+fn its_paths_are_the_routes_and_each_is_described() {
+    let document = document();
+    let routes: BTreeSet<(String, String)> = ROUTES.iter().map(|route| (route.method.to_owned(), route.path.to_owned())).collect();
+    assert_eq!(pairs(&document), routes);
+    for (method, path) in routes {
+        let operation = &document["paths"][&path][method.to_lowercase()];
+        assert!(operation["summary"].as_str().is_some_and(|words| !words.is_empty()), "{method} {path} has no line in the table");
+    }
+    let ids: BTreeSet<&str> = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|all| all.as_object().unwrap().values())
+        .map(|one| one["operationId"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), ROUTES.len(), "each operation has a name of its own");
+}
+
+/// After a change of the API, write it anew with `ORDERGATE_BLESS=1 cargo test --test it openapi::`.
+#[test]
+fn the_committed_description_is_the_one_of_the_code() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    let text = format!("{:#}\n", document());
+    if std::env::var_os("ORDERGATE_BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "write it anew: ORDERGATE_BLESS=1 cargo test --test it openapi::");
+}
+
+/// A field that no handler knows would be answered as unknown.
+#[actix_web::test]
+async fn every_field_that_it_names_is_taken() {
+    let house = House::open().await;
+    for route in ROUTES.iter().filter(|route| matches!(route.guard, Guard::Key | Guard::Trade | Guard::Anyone | Guard::Login)) {
+        if route.path == "/dashboard/events" {
+            continue;
+        }
+        let path = route.path.replace("{command_id}", "00000000-0000-0000-0000-000000000001").replace("{id}", "1");
+        let (query, body) = fields_of(route);
+        for field in query {
+            let request = house.request(route.method, &format!("{path}?{field}=1")).bearer_auth(KEY);
+            let words = house.send(request).await.body.to_string();
+            assert!(!words.contains("unknown field"), "{} {path} does not take {field}: {words}", route.method);
+        }
+        for field in body {
+            // Of a type that no field has: the field is known or it is not, and nothing is done.
+            let mut fields = Map::new();
+            fields.insert(field.to_owned(), json!([[]]));
+            let request = house.request(route.method, &path).bearer_auth(KEY).json(&fields);
+            let reply = house.send(request).await;
+            assert!(
+                reply.status < 500 && !reply.body.to_string().contains("unknown field"),
+                "{} {path} does not take {field}: {:#}",
+                route.method,
+                reply.body
+            );
+        }
+    }
+    let served = house.get("/dashboard/openapi.json").await;
+    assert_eq!(served.body, document());
+    house.close().await;
+}
