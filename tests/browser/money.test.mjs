@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clock, countdown, dayOf, exact, millis, ms, wholeSeconds } from '../../src/web/ui/time.js';
 import { legsOf, outlookOf, worth } from '../../src/web/ui/page_payoff.js';
+import { told as said } from '../../src/web/ui/words.js';
 import { csv } from '../../src/web/ui/csv.js';
 import { abs, add, cmp, dec, direction, mul, neg, number, price, round, rupees, share, short, sign, sub, text } from '../../src/web/ui/money.js';
 
@@ -126,4 +127,12 @@ test('an outlook that cannot be worked out says why', () => {
 
 test('a day reads as people write it', () => {
   assert.equal(dayOf('2026-12-01'), 'Tue, 1 Dec 2026');
+});
+
+test('the engine’s sentences are told in times of India and in lakh', () => {
+  assert.equal(said('api set max_open_orders to 1500 until 2025-11-26 13:44:40.799052 UTC: busy'), 'api set max_open_orders to 1500 until 26 Nov 19:14:40 IST: busy');
+  assert.equal(said('daily loss ₹50000, order ₹1000000 and 10000 units'), 'daily loss ₹50,000, order ₹10,00,000 and 10000 units');
+  assert.equal(said('996524.50 rupees available at the broker'), '₹9,96,524.50 available at the broker');
+  assert.match(said('wait for a yes until 12:54:41 UTC'), /until 18:24:41 IST$/);
+  assert.equal(said(null), '');
 });

@@ -31,13 +31,12 @@ async function day(engine) {
   await engine.order({ symbol: 'SBIN-EQ', strategy: 'guarded', quantity: '40', stop_loss: '2%', stop_at: 'broker' });
   await engine.order({ symbol: 'INFY-EQ', strategy: 'too-much', quantity: '999999' });
   await engine.order({ symbol: 'SBIN-EQ', strategy: 'far', order_type: 'SL', validity: 'IOC', price: '890', trigger_price: '889' });
-  const symbols = ['RELIANCE-EQ', 'SBIN-EQ', 'INFY-EQ', 'M&M-EQ'];
-  for (let basket = 0; basket < 10; basket += 1) {
-    const orders = Array.from({ length: 50 }, (_, leg) => ({
-      strategy: `s-${basket}-${leg}`, execution_type: 'ENTRY', exchange: 'NSE', symbol: symbols[leg % 4], side: 'BUY', quantity: '1', product: 'MIS',
-      ...(leg % 5 === 0 ? { order_type: 'MARKET' } : { order_type: 'LIMIT', price: leg % 5 === 1 ? '7' : symbols[leg % 4] === 'SBIN-EQ' ? '800' : '1390' }),
-    }));
-    await engine.post('/dashboard/intent/basket', { policy: 'BEST_EFFORT', orders });
+  const prices = { 'RELIANCE-EQ': '1390', 'SBIN-EQ': '800', 'INFY-EQ': '1390', 'M&M-EQ': '7' };
+  for (let round = 0; round < 25; round += 1) {
+    await Promise.all(Array.from({ length: 5 }, (_, basket) => engine.post('/dashboard/intent/basket', {
+      policy: 'BEST_EFFORT',
+      orders: Object.entries(prices).map(([symbol, price]) => ({ strategy: `s-${round}-${basket}`, execution_type: 'ENTRY', exchange: 'NSE', symbol, side: 'BUY', quantity: '1', product: 'MIS', ...(basket === 0 ? { order_type: 'MARKET' } : { order_type: 'LIMIT', price }) })),
+    })));
   }
   await until('the day is made', async () => (await engine.get('/dashboard/orderbook?limit=1000')).system_orders.every((order) => order.status !== 'CREATED'), 60_000);
   await engine.post('/dashboard/kill', { level: 1, strategy: 's-1-1', reason: 'a strategy that is stopped, with a reason that is long enough to need more than one line of this page' });

@@ -7,7 +7,7 @@ import { add, dec, mul, number, price, rupees, text } from './money.js';
 import { wholeSeconds } from './time.js';
 import { badge, empty, panel, trouble } from './parts.js';
 import { side } from './orders.js';
-import { charge, count, fate, gate, orderState } from './words.js';
+import { charge, count, fate, gate, orderState, told } from './words.js';
 
 /** Asks every gate what it would make of these orders. @param {any[]} orders @param {Record<string, string>} [more] */
 export function judge(orders, more = {}) {
@@ -74,7 +74,7 @@ function explained(leg, answer) {
   const value = dec(shown) && terms ? text(mul(/** @type {any} */ (dec(shown)), { n: BigInt(terms.quantity), s: 0 })) : null;
   return h('div', { class: 'explained' },
     h('div', { class: 'big' }, badge(said)),
-    leg.reason ? h('p', null, leg.reason) : null,
+    leg.reason ? h('p', null, told(leg.reason)) : null,
     terms ? h('p', null, h('strong', null, `${terms.side} ${number(terms.quantity)} ${leg.ask?.symbol ?? ''} ${terms.product} ${terms.order_type}`), terms.price ? ` at ${price(terms.price)}` : '', terms.trigger_price ? `, trigger ${price(terms.trigger_price)}` : '', value ? `: ${rupees(value)}` : '') : null,
     moneyOf(leg, answer),
     leg.request ? h('details', null, h('summary', { data: { focus: `request${leg.leg}` } }, 'The exact request to the broker'), h('pre', null, leg.request)) : null,
@@ -85,7 +85,7 @@ function explained(leg, answer) {
 
 /** @param {any[]} gates */
 function gateList(gates) {
-  return h('ul', { class: 'gates' }, ...gates.map((one) => h('li', null, badge({ word: gate(one.gate), kind: one.passed ? 'ok' : 'bad' }), h('small', null, `${one.input} (limit: ${one.limit})`))));
+  return h('ul', { class: 'gates' }, ...gates.map((one) => h('li', null, badge({ word: gate(one.gate), kind: one.passed ? 'ok' : 'bad' }), h('small', null, told(`${one.input} (limit: ${one.limit})`)))));
 }
 
 /** Prices and money of a leg: whose figure each is stands beside it. @param {any} leg @param {any} answer */
@@ -150,7 +150,7 @@ function follow(first) {
   const show = (/** @type {any} */ order) => fresh(node, [order.status, order.tag, order.filled_quantity, order.broker_order_id], () => [
     h('a', { href: `order.html?id=${order.command_id}` }, side(order.side), ` ${number(order.quantity)} ${order.symbol}`),
     badge(orderState(order)),
-    order.reason && order.status === 'FAILED' ? h('small', null, order.reason) : null,
+    order.reason && order.status === 'FAILED' ? h('small', null, told(order.reason)) : null,
     order.average_price ? h('small', null, `average ${price(order.average_price)}`) : null,
   ]);
   show(first);

@@ -58,7 +58,7 @@ export async function page(root) {
       const { age_ms: _, read_at: __, ...still } = row;
       return { ...still, is_foreign: row.foreign, differs: differs(byId.get(`${row.client_id}${row.broker_order_id}`), row) };
     });
-    const groups = grouped(orders);
+    const groups = grouped(orders, orders.length < limit);
     fresh(cards, [chosen, groups.map(({ name, words, size }) => [name, words, size])], () => groups.map(({ name, words, size, kind }) =>
       h('button', { type: 'button', class: `card ${kind}`, 'aria-pressed': String(chosen === name), data: { focus: name }, on: { click: () => { chosen = chosen === name ? 'all' : name; show(); } } },
         h('span', { class: 'num' }, String(size)), h('span', null, words))));
@@ -129,12 +129,12 @@ function merged(orders, changed, limit) {
 
 /**
  * The seeds' cards: total, created, at the broker, executed, and what failed by the word of its tag.
- * @param {any[]} orders
+ * @param {any[]} orders @param {boolean} isWhole whether they are all that there are
  */
-function grouped(orders) {
+function grouped(orders, isWhole) {
   const of = (/** @type {(order: any) => boolean} */ fits) => orders.filter(fits);
   const groups = [
-    { name: 'all', words: 'all', kind: '', orders },
+    { name: 'all', words: isWhole ? 'all' : 'the newest', kind: '', orders },
     { name: 'created', words: 'accepted', kind: 'wait', orders: of((order) => order.status === 'CREATED') },
     { name: 'broker', words: 'at broker', kind: 'work', orders: of((order) => !isOver(order) && order.status !== 'CREATED') },
     { name: 'executed', words: 'filled', kind: 'ok', orders: of((order) => order.status === 'EXECUTED') },

@@ -8,7 +8,7 @@ import { on, onState, single } from './live.js';
 import { countdown, keepTime, now } from './time.js';
 import { badge, toast } from './parts.js';
 import { killButton, killDialog, rearm } from './kill.js';
-import { killWords, mode } from './words.js';
+import { killWords, mode, told } from './words.js';
 
 /** @type {[string, string][]} */
 const PLACES = [
@@ -132,7 +132,7 @@ function stopsOf(account) {
   for (const [strategy, level] of Object.entries(account.strategies_stopped ?? {})) {
     if (Number(level) > 0) stops.push({ client_id, strategy, level: Number(level), words: `${strategy} in ${client_id}: ${killWords(Number(level))}` });
   }
-  if (account.halt_of_the_day) stops.push({ client_id, words: `${client_id}: no entries until the next trading day: ${account.halt_of_the_day.reason}` });
+  if (account.halt_of_the_day) stops.push({ client_id, words: `${client_id}: no entries until the next trading day: ${told(account.halt_of_the_day.reason)}` });
   if (account.is_frozen) stops.push({ client_id, words: `${client_id}: exits are frozen. Nothing closes a position.` });
   return stops;
 }
