@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::Desk;
 use ordergate_actors::explain::Explained;
-use ordergate_actors::order::{ClientId, HoldingKey, InstrumentKey, Price, Side, SignalDraft, SignalId, Source, trading_date};
+use ordergate_actors::order::{ClientId, HoldingKey, InstrumentKey, Side, SignalDraft, SignalId, Source, trading_date};
 use ordergate_actors::pnl::Line as DayLine;
 use ordergate_actors::ports::Quote;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::connect::{becomes, source};
-use super::{Answer, age_ms, pnl, user};
+use super::{Answer, age_ms, market, pnl, user};
 use crate::web::body;
 use crate::web::door::scope;
 use crate::web::formats::{self, Alert, Read};
@@ -84,20 +84,16 @@ pub(in crate::web) fn explanation(state: &WebState, client_id: &ClientId, alert:
 fn shown(state: &WebState, desk: &Desk, leg: &Explained, now: DateTime<Utc>) -> Value {
     let mut row = json!(leg);
     let key = leg.ask.exchange.map(|exchange| InstrumentKey::new(exchange, &leg.ask.symbol));
-    let quote = key.as_ref().and_then(|key| state.engine.line().newest_quote(desk, key));
-    let text = |price: Option<Price>| price.map(|price| price.to_string());
-    row["quote"] = quote.map_or(Value::Null, |quote| {
-        json!({ "last": quote.last.to_string(), "bid": text(quote.bid), "ask": text(quote.ask), "at": quote.at, "age_ms": age_ms(now, quote.at) })
-    });
-    row["charges"] = key.and_then(|key| charges(state, desk, leg, key, quote, now)).unwrap_or(Value::Null);
+    row["quote"] = key.as_ref().map_or(Value::Null, |key| market::quote(state, desk, key, now));
+    row["charges"] = key.and_then(|key| charges(state, desk, leg, key, now)).unwrap_or(Value::Null);
     row
 }
 
 /// What the leg would be charged if it filled whole at its limit, or at the touch where it has none.
-fn charges(state: &WebState, desk: &Desk, leg: &Explained, key: InstrumentKey, quote: Option<Quote>, now: DateTime<Utc>) -> Option<Value> {
+fn charges(state: &WebState, desk: &Desk, leg: &Explained, key: InstrumentKey, now: DateTime<Utc>) -> Option<Value> {
     let (side, quantity, product) = (leg.ask.side?, leg.ask.quantity?, leg.ask.product?);
     let touch = |quote: Quote| if side == Side::Buy { quote.ask } else { quote.bid }.unwrap_or(quote.last);
-    let price = leg.ask.price.or_else(|| quote.map(touch))?;
+    let price = leg.ask.price.or_else(|| state.engine.line().newest_quote(desk, &key).map(touch))?;
     let (key, line) = (HoldingKey { instrument: key, product }, DayLine::of_one(side, quantity, price));
     let costs = state.site.charges.sum(state.engine.line(), &desk.client_id, trading_date(now), std::iter::once((&key, &line)));
     let mut told = pnl::charges(&costs);
