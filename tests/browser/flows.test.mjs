@@ -389,7 +389,7 @@ test('several accounts stand side by side, and an order goes to the one that is 
     await own.open(two, 'positions.html');
     await page.locator('section[aria-label="SWING"] tr', { hasText: 'SBIN-EQ' }).waitFor();
     assert.match(await page.locator('section[aria-label="PAPER1"]').innerText(), /Flat/);
-    await own.open(two, 'option_chain.html');
+    await own.open(two, 'option_chain.html?strategy=calls');
     await page.getByLabel('Account').selectOption('SWING');
     await page.locator('.chain tr.near').getByRole('button', { name: /^Buy/ }).first().click();
     await page.locator('#basket tbody tr', { hasText: 'SWING' }).waitFor();
