@@ -2,6 +2,7 @@
 
 use ordergate::brokers::faulty::CallKind;
 use rusqlite::{Connection, OpenFlags};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::support::{House, entry};
@@ -104,11 +105,8 @@ async fn an_entry_shows_every_gate_and_the_request_that_would_go_out() {
         assert_eq!(gate(told, name)["passed"], json!(true), "{name}");
     }
     let money = &told["takes"];
-    assert_eq!(
-        (&money["rupees"], &money["is_estimate"]),
-        (&json!("2001.25"), &json!(true)),
-        "a quarter of 10 at the ask of 800.50: {money:#}"
-    );
+    let rupees: Decimal = money["rupees"].as_str().unwrap().parse().unwrap();
+    assert_eq!((rupees, &money["is_estimate"]), (Decimal::new(200_125, 2), &json!(true)), "a quarter of 10 at the ask of 800.50");
     let quote = &told["quote"];
     assert_eq!((&quote["bid"], &quote["ask"], &told["charges"]["at"]), (&json!("800.00"), &json!("800.50"), &json!("800.50")), "{told:#}");
     assert_eq!(told["goes_as"], told["terms"], "this broker takes market orders: nothing becomes of it");
