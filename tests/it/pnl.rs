@@ -67,7 +67,7 @@ async fn what_an_order_would_be_charged_is_what_it_is_charged() {
     let house = House::with(with_charges(Some("zero"))).await;
     let told = house.post("/dashboard/explain", entry("trend")).await.body;
     let would = &told["legs"][0]["charges"];
-    assert_eq!((&would["at"], &told["charges_plan"]), (&json!("800.50"), &json!("zero")), "{told:#}");
+    assert_eq!((&would["at"], &told["charges_plan"]), (&json!("800.5"), &json!("zero")), "{told:#}");
     house.alert(entry("trend")).await;
     house.until_held("trend", 10).await;
     let is = house.get("/dashboard/pnl").await.body["accounts"][0]["charges"].clone();
