@@ -30,6 +30,17 @@ pub enum Fate {
     NothingToDo,
 }
 
+/// What a leg takes of the money at the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Takes {
+    /// Rupees.
+    pub rupees: Amount,
+    /// Whether it is our estimate, which only the broker can better; else it is paid in full, or nothing.
+    pub is_estimate: bool,
+    /// How it is known, in words.
+    pub how: String,
+}
+
 /// One leg, explained.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explained {
@@ -49,6 +60,10 @@ pub struct Explained {
     pub terms: Option<Terms>,
     /// The exact request, as the adapter would send it now.
     pub request: Option<String>,
+    /// How it would stand in that request: a market order may have become a protected limit.
+    pub goes_as: Option<Terms>,
+    /// What it takes of the money at the broker; `None`: it has no price, or is not judged at all.
+    pub takes: Option<Takes>,
     /// Where the stop of what it opens would live; `None`: it brings none.
     pub stop_lives: Option<StopAt>,
     /// What cannot be known before it comes.
@@ -89,7 +104,7 @@ pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: Dat
         let Some(terms) = explained.terms.clone().filter(|_| explained.fate != Fate::Refused) else { continue };
         let max_age = chrono::TimeDelta::from_std(desk.settings.waits.quote_max_age).unwrap_or(chrono::TimeDelta::MAX);
         match prepare(line, desk, (order, &terms), max_age, now) {
-            Ok(prepared) => explained.request = Some(prepared.request),
+            Ok(prepared) => (explained.request, explained.goes_as) = (Some(prepared.request), Some(prepared.order.terms)),
             Err((tag, reason)) => explained.ends(Fate::Refused, Some(tag), reason),
         }
     }
@@ -157,6 +172,8 @@ fn begin(order: &OrderRecord, refused: Option<&(Tag, String)>) -> Explained {
         gates: vec![reading],
         terms: None,
         request: None,
+        goes_as: None,
+        takes: None,
         stop_lives: None,
         unknown: vec![
             "whether this very signal was here before is looked up when it comes; the broker tag counts the orders until then".to_owned(),
@@ -184,6 +201,11 @@ fn judged(risk: &mut RiskActor, mut order: OrderRecord, mut leg: Explained, now:
         _ => risk.verdicts(&order, now),
     };
     leg.gates.extend(said);
+    leg.takes = risk.needs(&order, now).and_then(|needs| needs.own).map(|(rupees, basis)| Takes {
+        rupees,
+        is_estimate: basis.is_estimate(),
+        how: basis.to_string(),
+    });
     match judgement {
         Judgement::Clear { terms, note, .. } => (leg.terms, leg.reason) = (Some(terms), note),
         Judgement::Refuse { tag, reason, .. } => leg.ends(Fate::Refused, Some(tag), reason),
@@ -240,7 +262,7 @@ fn fall_together(legs: &mut [(OrderRecord, Explained)]) {
         return;
     };
     for (_, leg) in legs.iter_mut().filter(|(order, leg)| leg.fate != Fate::Refused && !order.is_exit()) {
-        (leg.request, leg.terms) = (None, None);
+        (leg.request, leg.goes_as, leg.terms) = (None, None, None);
         leg.ends(Fate::Refused, tag, format!("leg {number} of this basket would be refused: {reason}"));
     }
 }

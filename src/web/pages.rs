@@ -34,6 +34,7 @@ const PAGES: &[&str] = &[
     "order.html",
     "positions.html",
     "place_order.html",
+    "option_chain.html",
     "needs_you.html",
     "risk.html",
     "alerts.html",
@@ -42,6 +43,7 @@ const PAGES: &[&str] = &[
     "order_diagnostics.html",
     "accounts.html",
     "audit.html",
+    "settings.html",
     "login.html",
 ];
 
@@ -75,6 +77,10 @@ const FILES: &[(&str, &[u8])] = embedded![
     "page_order.js",
     "page_positions.js",
     "page_place_order.js",
+    "page_option_chain.js",
+    "page_basket.js",
+    "page_judge.js",
+    "page_payoff.js",
     "page_needs_you.js",
     "page_risk.js",
     "page_alerts.js",
@@ -83,6 +89,7 @@ const FILES: &[(&str, &[u8])] = embedded![
     "page_order_diagnostics.js",
     "page_accounts.js",
     "page_audit.js",
+    "page_settings.js",
 ];
 
 /// A file, ready to be sent.

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Browser, Engine, KEY, known, until } from './lib.mjs';
+import { Browser, Engine, KEY, SECRET, known, until } from './lib.mjs';
 
 let engine;
 let browser;
@@ -52,15 +52,15 @@ test('an order is placed, changed and cancelled', async () => {
   const page = await browser.open(engine, 'place_order.html');
   await choose(page, 'SBIN-EQ');
   await page.getByLabel('How', { exact: true }).selectOption('LIMIT');
-  await page.getByLabel('Limit price').fill('800');
-  await page.getByLabel('Units').fill('10');
+  await page.getByLabel('Limit price', { exact: true }).fill('800');
+  await page.getByLabel('Units', { exact: true }).fill('10');
   await page.locator('.explained', { hasText: 'BUY 10 SBIN-EQ MIS LIMIT at 800.00: ₹8,000.00' }).waitFor();
   await page.locator('form.place button[type=submit]').click();
   await page.locator('.followed .badge', { hasText: 'at broker' }).waitFor();
   await page.locator('.followed a').click();
   await page.getByRole('button', { name: /^Change/ }).click();
   await page.locator('dialog[open]').getByLabel('Limit price').fill('801');
-  await page.locator('dialog[open]').getByLabel('Units').fill('12');
+  await page.locator('dialog[open]').getByLabel('Units', { exact: true }).fill('12');
   await confirm(page, 'Change the order');
   await until('the change is at the broker', async () => /Price asked\s+801\.00/.test(await page.locator('.pairs').innerText()));
   assert.match(await page.locator('h1').innerText(), /BUY 12 SBIN-EQ/);
@@ -74,7 +74,7 @@ test('an order is placed, changed and cancelled', async () => {
 test('what a gate refuses is told with its number before and after it is sent', async () => {
   const page = await browser.open(engine, 'place_order.html');
   await choose(page, 'RELIANCE-EQ');
-  await page.getByLabel('Units').fill('100000');
+  await page.getByLabel('Units', { exact: true }).fill('100000');
   await page.locator('.explained .badge.bad', { hasText: 'would be refused' }).waitFor();
   await page.locator('form.place button[type=submit]').click();
   await page.locator('.followed', { hasText: 'refused by ordergate: a risk limit' }).waitFor();
@@ -99,7 +99,7 @@ test('a basket is judged and sent together', async () => {
   const page = await browser.open(engine, 'place_order.html');
   for (const symbol of ['INFY-EQ', 'M&M-EQ']) {
     await choose(page, symbol);
-    await page.getByLabel('Units').fill('5');
+    await page.getByLabel('Units', { exact: true }).fill('5');
     await page.getByLabel('Strategy', { exact: true }).fill('pair');
     await page.getByRole('button', { name: 'Add to the basket' }).click();
   }
@@ -116,8 +116,8 @@ test('an option is found by what it is, sized in lots, and filled', async () => 
   await page.getByLabel('Strategy', { exact: true }).fill('options');
   await page.getByRole('searchbox', { name: 'Instrument' }).fill('NIFTY weekly ATM CE');
   await page.locator('#found button', { hasText: 'read by' }).click();
-  await page.getByLabel('Lots').fill('2');
-  assert.equal(await page.getByLabel('Units').inputValue(), '130');
+  await page.getByLabel('Lots', { exact: true }).fill('2');
+  assert.equal(await page.getByLabel('Units', { exact: true }).inputValue(), '130');
   await page.locator('.explained .badge.ok', { hasText: 'would be sent' }).waitFor();
   await page.locator('form.place button[type=submit]').click();
   await page.locator('.followed .badge.ok', { hasText: 'filled 130 of 130' }).waitFor();
@@ -130,13 +130,88 @@ test('option legs show what they come to at their end before anything is sent', 
   for (const [side, premium] of [['C', '10'], ['P', '12']]) {
     await page.getByRole('searchbox', { name: 'Instrument' }).fill('NIFTY 25700');
     await page.locator('#found button', { hasText: `${side}25700` }).first().click();
-    await page.getByLabel('Limit price').fill(premium);
+    await page.getByLabel('Limit price', { exact: true }).fill(premium);
     await page.getByRole('button', { name: 'Add to the basket' }).click();
   }
-  const drawn = page.getByRole('img', { name: /At the end/ });
+  const drawn = page.getByRole('img', { name: /At their end/ });
   // 65 units of each, 22 rupees of premium: 1,430 are lost at the strike, and won back 22 points away from it.
-  assert.equal(await drawn.getAttribute('aria-label'), 'At the end: most open, least −₹1.4 K, nothing at 25678 and 25722.');
+  assert.equal(await drawn.getAttribute('aria-label'), 'At their end: most without limit, least −₹1,430.00, even at 25,678.00 and 25,722.00.');
   await page.getByRole('button', { name: 'Empty it' }).click();
+});
+
+test('a spread is built in the option chain by key and by mouse, its outlook drawn, judged, sent and filled', async () => {
+  const page = await browser.open(engine, 'option_chain.html?strategy=spread');
+  const near = page.locator('.chain tr.near');
+  await near.waitFor();
+  const strike = (await near.locator('th').innerText()).split('\n')[0];
+  await near.getByRole('button', { name: /^Buy NIFTY.* at / }).first().focus();
+  await page.keyboard.press('Enter');
+  await page.locator('#basket tbody tr').waitFor();
+  assert.match(await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? ''), /^Buy NIFTY/, 'the focus stays where the hand is');
+  await near.locator('xpath=following-sibling::tr[2]').getByRole('button', { name: /^Sell NIFTY/ }).first().click();
+  await until('two legs', async () => (await page.locator('#basket tbody tr').count()) === 2);
+  const facts = page.locator('.payoff .facts');
+  await facts.waitFor();
+  // A bought call and a sold one above it: bounded on both sides, even at one price above the strike.
+  const [won, lost, even] = await Promise.all([0, 1, 2].map((at) => facts.locator('.fact .num').nth(at).innerText()));
+  assert.match(won, /^\+₹/);
+  assert.match(lost, /^−₹/);
+  const value = (text) => Number(text.replace(/[^\d.]/g, ''));
+  assert.ok(value(even) > value(strike), `${even} is above ${strike}`);
+  await page.getByLabel('Lots of order 1').fill('2');
+  await page.getByLabel('Lots of order 1').press('Enter');
+  await until('an uneven spread wins without limit', async () => (await facts.locator('.fact .num').first().innerText()) === 'without limit');
+  await page.getByLabel('Lots of order 1').fill('1');
+  await page.getByLabel('Lots of order 1').press('Enter');
+  await page.locator('#basket .explained .badge.ok', { hasText: 'would be sent' }).nth(1).waitFor();
+  assert.match(await page.locator('#basket .pairs.sum').innerText(), /All legs take[\s\S]*Available[\s\S]*the paper account’s figure[\s\S]*Charges/);
+  assert.deepEqual(await browser.axe(), []);
+  await page.getByRole('button', { name: 'Send the basket' }).click();
+  await until('both are filled', async () => (await page.locator('.followed .badge.ok', { hasText: 'filled 65 of 65' }).count()) === 2);
+  await page.locator('#basket', { hasText: 'A price puts a leg in here' }).waitFor();
+});
+
+test('what is no underlying shows no chain of another', async () => {
+  const page = await browser.open(engine, 'option_chain.html');
+  await page.locator('.chain tr.near').waitFor();
+  await browser.inTrouble(async () => {
+    await page.getByLabel('Underlying').fill('NOSUCH');
+    await page.getByLabel('Underlying').press('Enter');
+    await page.locator('.trouble', { hasText: 'NOSUCH' }).waitFor();
+    assert.equal(await page.locator('.chain tbody tr').count(), 0);
+    await page.getByLabel('Underlying').fill('NIFTY');
+    await page.getByLabel('Underlying').press('Enter');
+    await page.locator('.chain tr.near').waitFor();
+  });
+  assert.equal(await page.locator('.trouble').count(), 0);
+});
+
+test('an order shows what it takes and is charged before it is sent, and whose figure that is', async () => {
+  const page = await browser.open(engine, 'place_order.html');
+  await choose(page, 'SBIN-EQ');
+  await page.getByLabel('Units', { exact: true }).fill('10');
+  const money = page.locator('.explained .pairs.money');
+  await money.waitFor();
+  assert.match(await money.innerText(), /Price now[\s\S]*asked[\s\S]*Takes[\s\S]*by estimate, 25 % of its value; the broker decides[\s\S]*Available[\s\S]*the paper account’s figure[\s\S]*Charges[\s\S]*₹[\s\S]*if it fills at/);
+  await page.getByText('CNC', { exact: true }).click();
+  await until('a delivery is paid in full', async () => /Takes[\s\S]*in full/.test(await money.innerText()));
+});
+
+test('the settings say where each was said, and no secret', async () => {
+  const page = await browser.open(engine, 'settings.html');
+  await page.getByRole('searchbox').fill('watcher.poll_ms');
+  const row = page.locator('main tbody tr');
+  await until('one row fits', async () => (await row.count()) === 1);
+  assert.match(await row.innerText(), /200[\s\S]*environment[\s\S]*ORDERGATE__WATCHER__POLL_MS/);
+  await page.getByRole('searchbox').fill('');
+  await page.getByLabel('only what differs from the default').check();
+  await page.locator('main tbody tr', { hasText: 'set, not shown' }).first().waitFor();
+  const told = JSON.stringify(await engine.get('/dashboard/config'));
+  await page.getByLabel('only what differs from the default').uncheck();
+  const shown = await page.locator('body').innerText();
+  for (const secret of [KEY, SECRET]) {
+    assert.ok(!told.includes(secret) && !shown.includes(secret), 'a secret is shown');
+  }
 });
 
 test('a position gets a rule, and is left in part and whole', async () => {
@@ -149,12 +224,19 @@ test('a position gets a rule, and is left in part and whole', async () => {
   await confirm(page, 'Set the rule');
   await row.locator('.reach').waitFor();
   await row.getByRole('button', { name: /^Exit/ }).click();
-  await page.locator('dialog[open]').getByLabel('Units').fill('5');
+  await page.locator('dialog[open]').getByLabel('Units', { exact: true }).fill('5');
   await confirm(page, 'Exit');
   await until('fifteen are left', async () => (await row.locator('td').nth(2).innerText()) === '15');
   await row.getByRole('button', { name: /^Exit/ }).click();
   await confirm(page, 'Exit');
   await until('it is flat', async () => (await page.locator('table[class=rows] tbody tr[tabindex]', { hasText: 'swing' }).count()) === 0);
+});
+
+test('a stop that rests at the broker is shown as one', async () => {
+  await engine.order({ symbol: 'RELIANCE-EQ', quantity: '4', strategy: 'guarded', stop_loss: '2%', stop_at: 'broker' });
+  const page = await browser.open(engine, 'positions.html');
+  const row = page.locator('main tr[tabindex]', { hasText: 'guarded' });
+  await until('it rests', async () => /the stop rests at the broker: trigger [\d,.]+.*, for 4/.test(await row.innerText()));
 });
 
 test('kill squares off with its proof, refuses entries, and is armed again', async () => {
@@ -278,10 +360,55 @@ test('an account is armed by its typed name, and an entry waits for a yes', asyn
     await confirm(page, 'Say yes');
     await until('it is filled', async () => (await drilled.get(`/dashboard/orders/${body.orders[0].command_id}`)).order.status === 'EXECUTED');
     await page.locator('main', { hasText: 'Nothing waits for your yes' }).waitFor();
+    const { body: other } = await drilled.post('/dashboard/intent/generic', { strategy: 'asks', execution_type: 'ENTRY', exchange: 'NSE', symbol: 'INFY-EQ', side: 'BUY', quantity: '5', product: 'MIS', order_type: 'MARKET' });
+    await page.locator('main li.task', { hasText: 'INFY-EQ' }).getByRole('button', { name: 'No…', exact: true }).click();
+    assert.deepEqual(await own.axe(), []);
+    await confirm(page, 'Say no');
+    await until('it is refused, and says by whom', async () => {
+      const { order } = await drilled.get(`/dashboard/orders/${other.orders[0].command_id}`);
+      return order.status === 'FAILED' && /not wanted/.test(order.reason) && order.broker_order_id === null;
+    });
     assert.deepEqual(own.troubles, []);
   } finally {
     await own.close();
     await drilled.close();
+  }
+});
+
+test('several accounts stand side by side, and an order goes to the one that is chosen', async () => {
+  const two = await known({ ORDERGATE__ACCOUNTS__1__NAME: 'SWING' }).start();
+  const own = await Browser.open();
+  try {
+    const page = await own.open(two, 'place_order.html');
+    await page.getByLabel('Account').selectOption('SWING');
+    await choose(page, 'SBIN-EQ');
+    await page.getByLabel('Units', { exact: true }).fill('7');
+    await page.locator('.explained .badge.ok', { hasText: 'would be sent' }).waitFor();
+    await page.locator('form.place button[type=submit]').click();
+    await page.locator('.followed .badge.ok', { hasText: 'filled 7 of 7' }).waitFor();
+    await own.open(two, 'positions.html');
+    await page.locator('section[aria-label="SWING"] tr', { hasText: 'SBIN-EQ' }).waitFor();
+    assert.match(await page.locator('section[aria-label="PAPER1"]').innerText(), /Flat/);
+    await own.open(two, 'option_chain.html?strategy=calls');
+    await page.getByLabel('Account').selectOption('SWING');
+    await page.locator('.chain tr.near').getByRole('button', { name: /^Buy/ }).first().click();
+    await page.locator('#basket tbody tr', { hasText: 'SWING' }).waitFor();
+    await page.getByLabel('Account').selectOption('PAPER1');
+    await page.locator('.chain tr.near').getByRole('button', { name: /^Buy/ }).first().click();
+    await page.locator('.toast', { hasText: 'the basket is of SWING' }).waitFor();
+    assert.equal(await page.locator('#basket tbody tr').count(), 1);
+    await page.getByRole('button', { name: 'Send the basket' }).click();
+    await page.locator('.followed .badge.ok', { hasText: 'filled' }).waitFor();
+    const { system_orders: orders } = await two.get('/dashboard/orderbook?client_id=SWING');
+    assert.deepEqual(orders.map((order) => order.client_id), ['SWING', 'SWING']);
+    for (const file of ['index.html', 'risk.html', 'accounts.html', 'audit.html', 'order_book.html']) {
+      await own.open(two, file);
+      await page.locator('main', { hasText: 'SWING' }).waitFor();
+    }
+    assert.deepEqual(own.troubles, []);
+  } finally {
+    await own.close();
+    await two.close();
   }
 });
 

@@ -20,7 +20,7 @@ export const SECRET = 'a-secret-of-the-browser-tests';
 export const DEADLINE_MS = 20_000;
 
 /** The pages of the frame, by file. */
-export const PAGES = ['index', 'needs_you', 'order_book', 'positions', 'place_order', 'risk', 'alerts', 'approvals', 'connect', 'order_diagnostics', 'accounts', 'audit'];
+export const PAGES = ['index', 'needs_you', 'order_book', 'positions', 'place_order', 'option_chain', 'risk', 'alerts', 'approvals', 'connect', 'order_diagnostics', 'accounts', 'audit', 'settings'];
 
 /** Asks again until it is so. */
 export async function until(words, is, deadline_ms = DEADLINE_MS) {
@@ -72,7 +72,10 @@ export class Engine {
       return this.listen !== '127.0.0.1:0';
     });
     this.base = `http://${this.listen}`;
-    await until('the account is open', async () => (await this.get('/health/ready')).accounts?.[0]?.phase === 'OPEN');
+    await until('the accounts are open', async () => {
+      const { accounts } = await this.get('/health/ready');
+      return accounts?.length > 0 && accounts.every((account) => account.phase === 'OPEN');
+    });
     return this;
   }
 

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clock, countdown, exact, millis, ms, wholeSeconds } from '../../src/web/ui/time.js';
+import { clock, countdown, dayOf, exact, millis, ms, wholeSeconds } from '../../src/web/ui/time.js';
+import { legsOf, outlookOf, worth } from '../../src/web/ui/page_payoff.js';
+import { told as said } from '../../src/web/ui/words.js';
 import { csv } from '../../src/web/ui/csv.js';
 import { abs, add, cmp, dec, direction, mul, neg, number, price, round, rupees, share, short, sign, sub, text } from '../../src/web/ui/money.js';
 
@@ -87,4 +89,50 @@ test('times are India’s, and ages do not flicker', () => {
   assert.deepEqual([300, 1_400, 99_000, 200_000].map(wholeSeconds), ['1 s', '1 s', '99 s', '3 min']);
   assert.deepEqual([0, 65_000, 9_064_000, 400_000_000].map(countdown), ['0:00:00', '0:01:05', '2:31:04', '4 days']);
   assert.deepEqual([0.4, 12.34, 1_204.6].map(millis), ['0.40', '12.3', '1205']);
+});
+
+const leg = (side, kind, strike, premium, quantity = '65', more = {}) => ({ execution_type: 'ENTRY', side, quantity, about: { kind, strike, premium, underlying: 'NIFTY', expiry: '2026-12-01' }, ...more });
+const told = (legs) => {
+  const of = outlookOf(legsOf(legs));
+  return [of.most && text(of.most), of.least && text(of.least), of.evens.map(text), text(of.paid)];
+};
+
+test('what options come to at their end is exact', () => {
+  assert.deepEqual(told([leg('BUY', 'call', '25700', '10.05')]), [null, '-653.25', ['25710.05'], '653.25'], 'a bought call');
+  assert.deepEqual(told([leg('SELL', 'call', '25700', '10.05')]), ['653.25', null, ['25710.05'], '-653.25'], 'a sold call: no limit to its loss');
+  assert.deepEqual(told([leg('BUY', 'put', '25700', '12')]), ['1669720', '-780', ['25688.00'], '780'], 'a bought put wins most at nought');
+  assert.deepEqual(told([leg('BUY', 'call', '25700', '10'), leg('BUY', 'put', '25700', '12')]), [null, '-1430', ['25678.00', '25722.00'], '1430'], 'a straddle');
+  assert.deepEqual(told([leg('BUY', 'call', '25700', '100'), leg('SELL', 'call', '25800', '60.5')]), ['3932.5', '-2567.5', ['25739.50'], '2567.5'], 'a spread is bounded on both sides');
+  const condor = [leg('BUY', 'put', '25500', '20'), leg('SELL', 'put', '25600', '45'), leg('SELL', 'call', '25800', '40'), leg('BUY', 'call', '25900', '18')];
+  assert.deepEqual(told(condor), ['3055', '-3445', ['25553.00', '25847.00'], '-3055'], 'an iron condor');
+  // Three sold against one: from 110 on, 15 less 3 a point; a third of a point is rounded, not cut.
+  assert.deepEqual(told([leg('BUY', 'call', '100', '3', '1'), leg('SELL', 'call', '110', '2', '4')]), ['15', null, ['115.00'], '-5']);
+  assert.deepEqual(told([leg('SELL', 'call', '110', '2', '1'), leg('SELL', 'call', '100', '4', '2')])[2], ['105.00']);
+  assert.deepEqual(told([leg('SELL', 'call', '100', '5', '3'), leg('BUY', 'put', '90', '1', '1')])[2], ['104.67']);
+});
+
+test('a future and a sold call together are bounded above only', () => {
+  const covered = [leg('BUY', 'future', undefined, '25710'), leg('SELL', 'call', '25800', '60')];
+  assert.deepEqual(told(covered), ['9750', '-1667250', ['25650.00'], '-3900']);
+  assert.equal(text(worth(legsOf(covered), d('26000'))), '9750');
+});
+
+test('an outlook that cannot be worked out says why', () => {
+  assert.equal(legsOf([{ execution_type: 'ENTRY', side: 'BUY', quantity: '5', about: { lot: '1' } }]), '', 'shares have no end');
+  assert.match(legsOf([leg('BUY', 'call', '25700', '10'), leg('SELL', 'call', '25800', null)]), /has a price/);
+  assert.match(legsOf([leg('BUY', 'call', '25700', '10'), { ...leg('SELL', 'call', '25800', '5'), about: { kind: 'call', strike: '25800', premium: '5', underlying: 'NIFTY', expiry: '2026-12-08' } }]), /end on one day/);
+  assert.match(legsOf([leg('SELL', 'call', '25700', '10', '65', { execution_type: 'EXIT' })]), /entries/);
+  assert.deepEqual(legsOf([leg('BUY', 'call', '25700', '10', '65', { price: '9.95' })])[0].paid, d('9.95'), 'a limit stands before the quote');
+});
+
+test('a day reads as people write it', () => {
+  assert.equal(dayOf('2026-12-01'), 'Tue, 1 Dec 2026');
+});
+
+test('the engine’s sentences are told in times of India and in lakh', () => {
+  assert.equal(said('api set max_open_orders to 1500 until 2025-11-26 13:44:40.799052 UTC: busy'), 'api set max_open_orders to 1500 until 26 Nov 19:14:40 IST: busy');
+  assert.equal(said('daily loss ₹50000, order ₹1000000 and 10000 units'), 'daily loss ₹50,000, order ₹10,00,000 and 10000 units');
+  assert.equal(said('996524.50 rupees available at the broker'), '₹9,96,524.50 available at the broker');
+  assert.match(said('wait for a yes until 12:54:41 UTC'), /until 18:24:41 IST$/);
+  assert.equal(said(null), '');
 });

@@ -55,16 +55,23 @@ test('a day is made: five hundred orders, some long names, positions and rules',
   await engine.order({ strategy: long.slice(0, 64), stop_loss: '2%', target: '50 points', trailing_type: 'POINTS', trailing_value: '5' });
   first = (await engine.order({ symbol: 'SBIN-EQ', order_type: 'LIMIT', price: '800', strategy: 'rests' })).command_id;
   await engine.order({ symbol: 'INFY-EQ', quantity: '999999', strategy: 'too-much' });
-  const symbols = ['RELIANCE-EQ', 'SBIN-EQ', 'INFY-EQ', 'M&M-EQ'];
-  for (let basket = 0; basket < 10; basket += 1) {
-    const orders = Array.from({ length: 50 }, (_, leg) => ({ strategy: `s-${basket}-${leg}`, execution_type: 'ENTRY', exchange: 'NSE', symbol: symbols[leg % 4], side: 'BUY', quantity: '1', product: 'MIS', order_type: leg % 5 === 0 ? 'MARKET' : 'LIMIT', ...(leg % 5 === 0 ? {} : { price: leg % 5 === 1 ? '7' : symbols[leg % 4] === 'SBIN-EQ' ? '800' : '1390' }) }));
-    const answer = await engine.post('/dashboard/intent/basket', { policy: 'BEST_EFFORT', orders });
-    assert.equal(answer.status, 202, JSON.stringify(answer.body).slice(0, 500));
+  // One instrument twice in a basket is refused: each basket has each of the four once.
+  const prices = { 'RELIANCE-EQ': '1390', 'SBIN-EQ': '800', 'INFY-EQ': '1390', 'M&M-EQ': '7' };
+  for (let round = 0; round < 25; round += 1) {
+    const answers = await Promise.all(Array.from({ length: 5 }, (_, basket) => engine.post('/dashboard/intent/basket', {
+      policy: 'BEST_EFFORT',
+      orders: Object.entries(prices).map(([symbol, price]) => ({ strategy: `s-${round}-${basket}`, execution_type: 'ENTRY', exchange: 'NSE', symbol, side: 'BUY', quantity: '1', product: 'MIS', ...(basket === 0 ? { order_type: 'MARKET' } : { order_type: 'LIMIT', price }) })),
+    })));
+    for (const answer of answers) assert.equal(answer.status, 202, JSON.stringify(answer.body).slice(0, 500));
   }
   await until('all of them are at their place', async () => {
     const { system_orders: all } = await engine.get('/dashboard/orderbook?limit=1000');
     return all.length >= 503 && all.every((order) => order.status !== 'CREATED' && (order.status === 'FAILED' || order.broker_order_id));
   }, 60_000);
+  const { system_orders: all } = await engine.get('/dashboard/orderbook?limit=1000');
+  const filled = all.filter((order) => order.status === 'EXECUTED').length;
+  const resting = all.filter((order) => order.status === 'SENT_TO_BROKER').length;
+  assert.ok(filled >= 80 && resting >= 200, `${filled} filled, ${resting} resting: a day has all of it`);
   await engine.post('/dashboard/kill', { level: 1, strategy: 'rests', reason: 'for the pages: a strategy that is stopped, with a reason that is long enough to need more than one line' });
 });
 
@@ -89,6 +96,12 @@ test('on a phone of 360 px nothing is too wide, axe finds nothing, and the kill 
       const isUnderThumb = box && box.y > 740 / 2 && box.y + box.height <= 740 && box.height >= 44;
       return isUnderThumb ? wrong : [...wrong, `the kill control is at ${JSON.stringify(box)}`];
     });
+    const chain = await browser.open(engine, 'option_chain.html');
+    await chain.locator('.chain tr.near').getByRole('button', { name: /^Buy/ }).first().tap();
+    await chain.locator('.chain tr.near').getByRole('button', { name: /^Sell/ }).last().tap();
+    await chain.locator('.payoff svg').waitFor();
+    await chain.locator('#basket .explained').nth(1).waitFor();
+    assert.deepEqual([...(await tooWide(chain, 360)), ...(await browser.axe())], [], 'the basket');
     const page = await browser.open(engine, 'index.html');
     await page.locator('#thumb .kill').tap();
     const dialog = page.locator('dialog.kill-dialog');

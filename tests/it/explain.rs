@@ -2,6 +2,7 @@
 
 use ordergate::brokers::faulty::CallKind;
 use rusqlite::{Connection, OpenFlags};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::support::{House, entry};
@@ -103,6 +104,12 @@ async fn an_entry_shows_every_gate_and_the_request_that_would_go_out() {
     for name in ["ingress.validation", "risk.kill", "risk.max_quantity", "risk.daily_loss", "guard"] {
         assert_eq!(gate(told, name)["passed"], json!(true), "{name}");
     }
+    let money = &told["takes"];
+    let rupees: Decimal = money["rupees"].as_str().unwrap().parse().unwrap();
+    assert_eq!((rupees, &money["is_estimate"]), (Decimal::new(200_125, 2), &json!(true)), "a quarter of 10 at the ask of 800.50");
+    let quote = &told["quote"];
+    assert_eq!((&quote["bid"], &quote["ask"], &told["charges"]["at"]), (&json!("800"), &json!("800.5"), &json!("800.5")), "{told:#}");
+    assert_eq!(told["goes_as"], told["terms"], "this broker takes market orders: nothing becomes of it");
     let request: Value = serde_json::from_str(told["request"].as_str().unwrap()).unwrap();
     // The same alert for real: what was explained is what is sent, to the byte.
     let sent = house.alert(entry("b")).await;

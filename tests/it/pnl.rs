@@ -63,6 +63,20 @@ async fn the_day_is_shown_gross_and_net_with_every_charge_and_the_statistics() {
 }
 
 #[actix_web::test]
+async fn what_an_order_would_be_charged_is_what_it_is_charged() {
+    let house = House::with(with_charges(Some("zero"))).await;
+    let told = house.post("/dashboard/explain", entry("trend")).await.body;
+    let would = &told["legs"][0]["charges"];
+    assert_eq!((&would["at"], &told["charges_plan"]), (&json!("800.5"), &json!("zero")), "{told:#}");
+    house.alert(entry("trend")).await;
+    house.until_held("trend", 10).await;
+    let is = house.get("/dashboard/pnl").await.body["accounts"][0]["charges"].clone();
+    assert_eq!((&would["each"], &would["total"]), (&is["each"], &is["total"]));
+    assert_ne!(would["total"], json!("0.00"));
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn without_a_plan_the_brokerage_and_so_the_net_result_are_unknown() {
     let house = House::with(with_charges(None)).await;
     round_trip(&house).await;

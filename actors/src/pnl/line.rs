@@ -191,6 +191,16 @@ impl Line {
         Self { carried: held, held, ..Self::default() }
     }
 
+    /// The line of one order that trades all of it at one price: what it would be charged can be asked before it is sent.
+    #[must_use]
+    pub fn of_one(side: Side, quantity: Quantity, price: Price) -> Self {
+        let mut line = Self::default();
+        let sums = if side == Side::Buy { &mut line.bought } else { &mut line.sold };
+        sums.add(quantity.value(), price.times(quantity.value()));
+        line.executed.add(1, side, quantity.value(), price.times(quantity.value()));
+        line
+    }
+
     /// Takes a change of this day in; answers what it realised.
     pub(super) fn take(&mut self, change: &DayChange) -> Amount {
         match change.what {

@@ -137,6 +137,11 @@ impl RiskActor {
         self.look(order, &instrument, now, None, verdicts).unwrap_or_default()
     }
 
+    /// What an order would take of the money at the broker.
+    pub(crate) fn needs(&mut self, order: &OrderRecord, now: DateTime<Utc>) -> Option<Needs> {
+        self.look(order, &order.instrument()?, now, None, |inputs| inputs.needs)
+    }
+
     /// Looks at everything that a rule may look at.
     fn look<R>(
         &mut self,

@@ -2,13 +2,18 @@
 
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{ClientId, SignalDraft, SignalId, Source};
+use chrono::{DateTime, Utc};
+use ordergate_actors::Desk;
+use ordergate_actors::explain::Explained;
+use ordergate_actors::order::{ClientId, HoldingKey, InstrumentKey, Side, SignalDraft, SignalId, Source, trading_date};
+use ordergate_actors::pnl::Line as DayLine;
+use ordergate_actors::ports::Quote;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::connect::{becomes, source};
-use super::{Answer, user};
+use super::{Answer, age_ms, market, pnl, user};
 use crate::web::body;
 use crate::web::door::scope;
 use crate::web::formats::{self, Alert, Read};
@@ -47,6 +52,7 @@ pub(in crate::web) async fn explain(request: HttpRequest, payload: Payload, stat
 /// # Errors
 /// No such account.
 pub(in crate::web) fn explanation(state: &WebState, client_id: &ClientId, alert: &Alert) -> Result<Value, Problem> {
+    let now = state.now();
     let draft = SignalDraft {
         client_id: client_id.clone(),
         // Of no signal: nothing is looked up by it, and no name is drawn.
@@ -56,17 +62,56 @@ pub(in crate::web) fn explanation(state: &WebState, client_id: &ClientId, alert:
         idempotency_key: None,
         body_hash: [0; 32],
         replay_window_ms: 0,
-        received_at: state.now(),
+        received_at: now,
         signal_time: alert.signal_time,
         legs: alert.legs.clone(),
     };
-    let legs = state.engine.explain(&draft)?;
+    let desk = state.engine.desk(client_id)?;
+    let legs: Vec<Value> = state.engine.explain(&draft)?.iter().map(|leg| shown(state, desk, leg, now)).collect();
     Ok(json!({
         "client_id": client_id,
         "format": alert.format,
-        "as_of": state.now(),
+        "as_of": now,
         "done": "nothing was written, and nothing was sent",
         "legs": legs,
+        "funds": funds(desk, now),
+        "charges_plan": state.site.charges.plan(client_id),
         "ignored": alert.ignored,
     }))
+}
+
+/// A leg, with the newest quote of its instrument and what it would be charged when it fills.
+fn shown(state: &WebState, desk: &Desk, leg: &Explained, now: DateTime<Utc>) -> Value {
+    let mut row = json!(leg);
+    let key = leg.ask.exchange.map(|exchange| InstrumentKey::new(exchange, &leg.ask.symbol));
+    row["quote"] = key.as_ref().map_or(Value::Null, |key| market::quote(state, desk, key, now));
+    row["charges"] = key.and_then(|key| charges(state, desk, leg, key, now)).unwrap_or(Value::Null);
+    row
+}
+
+/// What the leg would be charged if it filled whole at its limit, or at the touch where it has none.
+fn charges(state: &WebState, desk: &Desk, leg: &Explained, key: InstrumentKey, now: DateTime<Utc>) -> Option<Value> {
+    let (side, quantity, product) = (leg.ask.side?, leg.ask.quantity?, leg.ask.product?);
+    let touch = |quote: Quote| if side == Side::Buy { quote.ask } else { quote.bid }.unwrap_or(quote.last);
+    let price = leg.ask.price.or_else(|| state.engine.line().newest_quote(desk, &key).map(touch))?;
+    let (key, line) = (HoldingKey { instrument: key, product }, DayLine::of_one(side, quantity, price));
+    let costs = state.site.charges.sum(state.engine.line(), &desk.client_id, trading_date(now), std::iter::once((&key, &line)));
+    let mut told = pnl::charges(&costs);
+    told["at"] = json!(price.to_string());
+    Some(told)
+}
+
+/// The account's money as it was told last, and by whom; null where it was not.
+fn funds(desk: &Desk, now: DateTime<Utc>) -> Value {
+    let broker = desk.broker.capabilities();
+    desk.findings.read().funds.as_ref().map_or(Value::Null, |(funds, at)| {
+        json!({
+            "available": funds.available,
+            "margin_used": funds.margin_used,
+            "told_by": broker.name,
+            "is_live": broker.is_live,
+            "read_at": at,
+            "age_ms": age_ms(now, *at),
+        })
+    })
 }

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::Desk;
 use ordergate_actors::ingress::naming;
-use ordergate_actors::order::{ClientId, Exchange, Instrument, Kind, LegDraft, Price, Right, clean, trading_date};
+use ordergate_actors::order::{ClientId, Exchange, Instrument, InstrumentKey, Kind, LegDraft, Price, Right, clean, trading_date};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ pub(in crate::web) async fn quotes(request: HttpRequest, asked: Parameters<Wante
     Ok(HttpResponse::Ok().json(json!({
         "exchange": found.key.exchange,
         "symbol": found.key.symbol,
-        "quote": quote(&state, desk, &found, now),
+        "quote": quote(&state, desk, &found.key, now),
         "previous_close": text(state.engine.line().quotes.previous_close(&found.key)),
         "as_of": now,
     })))
@@ -72,8 +72,8 @@ fn text(price: Option<Price>) -> Option<String> {
 }
 
 /// The newest quote, with its age; null where there is none.
-fn quote(state: &WebState, desk: &Desk, instrument: &Instrument, now: DateTime<Utc>) -> Value {
-    state.engine.line().newest_quote(desk, &instrument.key).map_or(Value::Null, |quote| {
+pub(super) fn quote(state: &WebState, desk: &Desk, key: &InstrumentKey, now: DateTime<Utc>) -> Value {
+    state.engine.line().newest_quote(desk, key).map_or(Value::Null, |quote| {
         json!({ "last": quote.last.to_string(), "bid": text(quote.bid), "ask": text(quote.ask), "at": quote.at, "age_ms": age_ms(now, quote.at) })
     })
 }
@@ -108,7 +108,7 @@ pub(in crate::web) async fn option_chain(request: HttpRequest, asked: Parameters
     let from = middle.saturating_sub(each_side);
     let desk = state.engine.desk(&client_id)?;
     let shown = |option: Option<&std::sync::Arc<Instrument>>| {
-        option.map(|row| json!({ "exchange": row.key.exchange, "symbol": row.key.symbol, "lot": row.lot, "tick": row.tick.to_string(), "quote": quote(&state, desk, row, now) }))
+        option.map(|row| json!({ "exchange": row.key.exchange, "symbol": row.key.symbol, "lot": row.lot, "tick": row.tick.to_string(), "quote": quote(&state, desk, &row.key, now) }))
     };
     let rows: Vec<Value> = options
         .iter()

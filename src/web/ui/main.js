@@ -16,6 +16,7 @@ const PAGES = {
   'order.html': { title: 'An order', load: () => import('./page_order.js') },
   'positions.html': { title: 'Positions', load: () => import('./page_positions.js') },
   'place_order.html': { title: 'Place an order', load: () => import('./page_place_order.js') },
+  'option_chain.html': { title: 'Option chain', load: () => import('./page_option_chain.js') },
   'needs_you.html': { title: 'Needs you', load: () => import('./page_needs_you.js') },
   'risk.html': { title: 'Risk', load: () => import('./page_risk.js') },
   'alerts.html': { title: 'Alerts', load: () => import('./page_alerts.js') },
@@ -24,6 +25,7 @@ const PAGES = {
   'order_diagnostics.html': { title: 'Diagnostics', load: () => import('./page_order_diagnostics.js') },
   'accounts.html': { title: 'Accounts', load: () => import('./page_accounts.js') },
   'audit.html': { title: 'Audit', load: () => import('./page_audit.js') },
+  'settings.html': { title: 'Settings', load: () => import('./page_settings.js') },
   'login.html': { title: 'Log in', load: () => import('./page_login.js'), isBare: true },
 };
 

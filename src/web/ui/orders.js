@@ -6,7 +6,7 @@ import { number, price } from './money.js';
 import { exact, moment } from './time.js';
 import { badge, orderLink, table } from './parts.js';
 import { orderButtons } from './acts.js';
-import { brokerState, isOver, orderState } from './words.js';
+import { brokerState, isOver, orderState, told } from './words.js';
 
 /** Side, in word and mark. @param {string | null} side */
 export function side(side) {
@@ -30,7 +30,7 @@ const WHEN = { head: 'Time', cell: (order) => orderLink(order, h('time', { datet
 
 /** @param {any} order */
 function state(order) {
-  return h('span', { class: 'state' }, badge(orderState(order), order.reason ?? undefined), order.status === 'FAILED' && order.reason ? h('small', null, order.reason) : null, order.average_price ? h('small', null, `average ${price(order.average_price)}`) : null);
+  return h('span', { class: 'state' }, badge(orderState(order), told(order.reason) || undefined), order.status === 'FAILED' && order.reason ? h('small', null, told(order.reason)) : null, order.average_price ? h('small', null, `average ${price(order.average_price)}`) : null);
 }
 
 /** Orders of ours alone. @param {{ brief?: boolean }} [how] */
@@ -66,7 +66,7 @@ function theirs({ order, row, differs: words }) {
   return h('span', { class: 'state' },
     badge(brokerState(row)),
     h('small', null, [row.broker_order_id, row.average_price ? `average ${price(row.average_price)}` : null].filter(Boolean).join(', ')),
-    row.reason ? h('small', null, row.reason) : null,
+    row.reason ? h('small', null, told(row.reason)) : null,
     ...words.map((one) => badge({ word: one, kind: 'bad' })));
 }
 
@@ -80,7 +80,7 @@ export function brokerTable() {
     { head: 'Units', cell: (row) => number(row.quantity), num: true },
     { head: 'Filled', cell: (row) => number(row.filled), num: true },
     { head: 'Average', cell: (row) => price(row.average_price), num: true },
-    { head: 'State', cell: (row) => h('span', { class: 'state' }, badge(brokerState(row)), row.reason ? h('small', null, row.reason) : null), class: 'wide' },
+    { head: 'State', cell: (row) => h('span', { class: 'state' }, badge(brokerState(row)), row.reason ? h('small', null, told(row.reason)) : null), class: 'wide' },
     { head: 'Against ours', cell: (row) => (row.differs.length === 0 ? badge({ word: 'agrees', kind: 'ok' }) : h('span', { class: 'state' }, badge({ word: row.differs[0], kind: row.is_foreign ? 'doubt' : 'bad' }), ...row.differs.slice(1).map((/** @type {string} */ words) => h('small', null, words)))), class: 'wide' },
   ]));
 }

@@ -7,7 +7,7 @@ import { on, single } from './live.js';
 import { rupees } from './money.js';
 import { exact, moment } from './time.js';
 import { ask, badge, empty, panel, reason, trouble } from './parts.js';
-import { mode, plain, verdict } from './words.js';
+import { mode, plain, told, verdict } from './words.js';
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -70,8 +70,8 @@ function accountOf(account, after) {
       h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Broker'), h('span', null, connection?.broker ?? '–')),
       standing.until ? h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Armed until'), h('span', null, exact(standing.until))) : null,
       funds ? h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Funds'), h('span', { class: 'num' }, rupees(funds.available))) : null),
-    h('p', { class: 'hint' }, standing.why),
-    h('ul', { class: 'gates' }, ...report.checks.map((/** @type {any} */ check) => h('li', null, badge({ word: plain(check.name), kind: verdict(check.verdict).kind }, verdict(check.verdict).word), h('small', null, check.text)))),
+    h('p', { class: 'hint' }, told(standing.why)),
+    h('ul', { class: 'gates' }, ...report.checks.map((/** @type {any} */ check) => h('li', null, badge({ word: plain(check.name), kind: verdict(check.verdict).kind }, verdict(check.verdict).word), h('small', null, told(check.text))))),
     h('div', { class: 'buttons' },
       connection?.has_login ? h('button', { type: 'button', on: { click: () => login(client_id, after) } }, connection.is_logged_in ? 'Log in anew…' : 'Log in at the broker…') : null,
       connection?.has_login ? h('button', { type: 'button', on: { click: () => code(client_id, after) } }, 'I have a code…') : null,
@@ -146,7 +146,7 @@ function arm(account, after) {
     act: async (values) => {
       const answer = await post('/dashboard/arm', { client_id, mode: values.mode, duration_minutes: Number(values.duration_minutes), reason: values.reason, confirm: values.confirm });
       after();
-      return answer.standing?.why ?? answer.mode;
+      return told(answer.standing?.why ?? answer.mode);
     },
   });
 }

@@ -7,7 +7,7 @@ import { calm, fresh, h, keyed } from './dom.js';
 import { exact } from './time.js';
 import { empty, field, panel, table, trouble } from './parts.js';
 import { onOverview } from './shell.js';
-import { event, plain } from './words.js';
+import { event, plain, told } from './words.js';
 
 const NAMES = ['seq', 'at', 'event', 'command_id', 'from', 'to', 'tag', 'reason', 'who'];
 
@@ -81,7 +81,7 @@ function journalTable() {
     { head: 'Time', cell: (row) => h('time', { datetime: row.at }, exact(row.at)), class: 'when' },
     { head: 'What', cell: (row) => h('span', { class: 'symbol' }, event(row.event), row.to && row.from !== row.to ? h('small', null, [row.from, row.to].filter(Boolean).map(plain).join(' → ')) : null), class: 'what' },
     { head: 'Who', cell: (row) => row.who },
-    { head: 'Why, with the numbers', cell: (row) => row.reason ?? '', class: 'wide' },
+    { head: 'Why, with the numbers', cell: (row) => told(row.reason), class: 'wide' },
     { head: 'Order', cell: (row) => (row.command_id ? h('a', { href: `order.html?id=${row.command_id}` }, row.command_id.slice(0, 8)) : ''), },
   ]));
 }

@@ -5,7 +5,7 @@ import { get, post, send } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { ask, badge, copier, empty, field, panel, reason, table, trouble, valuesOf } from './parts.js';
 import { outcome } from './acts.js';
-import { fate, gate, orderState } from './words.js';
+import { fate, gate, orderState, told } from './words.js';
 
 /** @type {Record<string, string>} */
 const SENDERS = {
@@ -116,9 +116,9 @@ function becomes(answer) {
     return h('div', { class: 'explained' },
       h('div', { class: 'big' }, badge(fate(leg.fate))),
       routed ? h('p', null, `Route ${routed.route}${routed.instrument ? `, ${routed.instrument}` : ''}${routed.chain ? `; ${routed.chain}` : ''}`) : null,
-      leg.reason ? h('p', null, leg.reason) : null,
+      leg.reason ? h('p', null, told(leg.reason)) : null,
       leg.request ? h('pre', null, leg.request) : null,
-      h('details', null, h('summary', null, `${leg.gates.length} gates`), h('ul', { class: 'gates' }, ...leg.gates.map((/** @type {any} */ one) => h('li', null, badge({ word: gate(one.gate), kind: one.passed ? 'ok' : 'bad' }), h('small', null, `${one.input} (limit: ${one.limit})`))))));
+      h('details', null, h('summary', null, `${leg.gates.length} gates`), h('ul', { class: 'gates' }, ...leg.gates.map((/** @type {any} */ one) => h('li', null, badge({ word: gate(one.gate), kind: one.passed ? 'ok' : 'bad' }), h('small', null, told(`${one.input} (limit: ${one.limit})`)))))));
   });
 }
 

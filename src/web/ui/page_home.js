@@ -11,7 +11,7 @@ import { badge, empty, panel, table, trouble } from './parts.js';
 import { instrument, orderTable } from './orders.js';
 import { exit } from './acts.js';
 import { marketWords, onOverview } from './shell.js';
-import { LEVELS, attention, count, isOver, limit, mode, urgency, verdict } from './words.js';
+import { LEVELS, attention, count, isOver, limit, mode, told, urgency, verdict } from './words.js';
 import { killDialog } from './kill.js';
 
 /** So many points are kept of the line that this screen draws. */
@@ -94,7 +94,7 @@ export async function page(root) {
     try {
       const list = await get('/dashboard/attention');
       const first = list.items.slice(0, 6);
-      keyed(needs, first, (item) => `${item.kind}${item.client_id}${item.command_id}${item.text}`, (item) => h('li', null, badge({ word: attention(item.kind), kind: urgency(item) }), h('span', null, item.text)));
+      keyed(needs, first, (item) => `${item.kind}${item.client_id}${item.command_id}${item.text}`, (item) => h('li', null, badge({ word: attention(item.kind), kind: urgency(item) }), h('span', null, told(item.text))));
       fresh(noNeeds, [list.count], () => {
         if (list.count === 0) return empty('Nothing waits for a person.');
         return list.count > first.length ? h('p', { class: 'hint' }, h('a', { href: 'needs_you.html' }, `and ${count(list.count - first.length, 'more', 'more')}`)) : null;
@@ -136,7 +136,7 @@ function stripOf(overview, readiness) {
   for (const account of overview.accounts) {
     const label = many ? account.client_id : 'Mode';
     const isPaper = account.standing.mode === 'PAPER';
-    items.push({ label, said: { word: mode(account.standing.mode), kind: (isPaper || account.standing.mode === 'LIVE' ? 'ok' : 'wait') }, title: account.standing.why });
+    items.push({ label, said: { word: mode(account.standing.mode), kind: (isPaper || account.standing.mode === 'LIVE' ? 'ok' : 'wait') }, title: told(account.standing.why) });
   }
   for (const market of overview.markets) {
     items.push({ label: market.exchange, said: { word: marketWords(market).slice(market.exchange.length + 1), kind: (market.phase === 'OPEN' ? 'ok' : 'off') }, title: market.words });
@@ -159,14 +159,21 @@ function stripOf(overview, readiness) {
     }
   }
   items.push({ label: 'Journal', said: overview.journal_open ? { word: 'open', kind: 'ok' } : { word: 'closed', kind: 'bad' } });
+  /** What every account says alike is said once; what one says has its name. @type {Map<string, { name: string, said: import('./words.js').Said, of: string[] }>} */
+  const checks = new Map();
   for (const account of readiness?.accounts ?? []) {
     for (const check of account.report.checks) {
       if (!['clock', 'master', 'funds', 'calendar', 'alerts', 'disk', 'journal'].includes(check.name)) continue;
-      const said = verdict(check.verdict);
       if (check.verdict === 'OK' && check.name !== 'clock') continue;
       if (check.verdict === 'UNKNOWN' && account.standing.mode === 'PAPER') continue;
-      items.push({ label: check.name.charAt(0).toUpperCase() + check.name.slice(1), said: { word: check.text, kind: said.kind }, title: check.text });
+      const said = { word: told(check.text), kind: verdict(check.verdict).kind };
+      const known = checks.get(`${check.name}|${said.word}|${said.kind}`) ?? { name: check.name.charAt(0).toUpperCase() + check.name.slice(1), said, of: /** @type {string[]} */ ([]) };
+      known.of.push(account.client_id);
+      checks.set(`${check.name}|${said.word}|${said.kind}`, known);
     }
+  }
+  for (const { name, said, of } of checks.values()) {
+    items.push({ label: of.length < (readiness?.accounts.length ?? 0) ? `${name}: ${of.join(', ')}` : name, said, title: said.word });
   }
   return items;
 }

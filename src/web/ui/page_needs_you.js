@@ -7,7 +7,7 @@ import { on, single } from './live.js';
 import { exact, now, span } from './time.js';
 import { badge, empty, trouble } from './parts.js';
 import { offered } from './acts.js';
-import { attention, urgency } from './words.js';
+import { attention, told, urgency } from './words.js';
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -50,8 +50,8 @@ export function task(item, after) {
       badge({ word: attention(item.kind), kind: urgency(item) }),
       h('span', { class: 'quiet' }, [item.client_id, more?.event ? more.event.replace(/^ALARM_/, '').replace(/_/g, ' ').toLowerCase() : null, more?.count > 1 ? `${more.count} times` : null].filter(Boolean).join(' · ')),
       item.since ? h('time', { class: 'quiet', datetime: item.since, title: exact(item.since) }, `${span(now() - Date.parse(item.since))} ago`) : null),
-    h('p', null, item.text),
+    h('p', null, told(item.text)),
     h('div', { class: 'row-buttons' },
       item.command_id ? h('a', { class: 'button small', href: `order.html?id=${item.command_id}` }, 'The order') : null,
-      ...item.actions.map((/** @type {any} */ action) => h('button', { type: 'button', class: 'small', data: { focus: `${action.label}${item.command_id ?? item.text}` }, on: { click: () => offered(action, item.text, after) } }, `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}…`))));
+      ...item.actions.map((/** @type {any} */ action) => h('button', { type: 'button', class: 'small', data: { focus: `${action.label}${item.command_id ?? item.text}` }, on: { click: () => offered(action, told(item.text), after) } }, `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}…`))));
 }

@@ -10,7 +10,7 @@ import { exact, ms } from './time.js';
 import { badge, copier, empty, panel, table, trouble } from './parts.js';
 import { asks, side } from './orders.js';
 import { orderButtons } from './acts.js';
-import { event, gate, isOver, orderState, plain } from './words.js';
+import { event, gate, isOver, orderState, plain, told } from './words.js';
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -79,7 +79,7 @@ function whyOf(order, kind) {
   if (!order.reason && !order.remedy) return null;
   if (!isOver(order) && order.tag === null) return null;
   return h('div', { class: `why ${kind}` },
-    order.reason ? h('p', null, h('span', { class: 'label' }, 'Why '), order.reason) : null,
+    order.reason ? h('p', null, h('span', { class: 'label' }, 'Why '), told(order.reason)) : null,
     order.remedy && order.remedy !== 'nothing' ? h('p', null, h('span', { class: 'label' }, 'What you can do '), order.remedy) : null,
     order.next ? h('div', null, h('p', null, h('span', { class: 'label' }, 'The exit to send first '), copier(() => JSON.stringify(order.next, null, 1))), h('pre', null, JSON.stringify(order.next, null, 1))) : null);
 }
@@ -158,6 +158,6 @@ function stepOf(row) {
       h('strong', null, event(row.event)),
       row.to && row.from !== row.to ? h('span', { class: 'quiet' }, [row.from, row.to].filter(Boolean).map(plain).join(' → ')) : null,
       h('span', { class: 'quiet' }, `by ${row.who}`)),
-    row.reason ? h('p', null, row.reason) : null,
+    row.reason ? h('p', null, told(row.reason)) : null,
     more ? h('details', null, h('summary', null, 'what was read and sent'), h('pre', null, JSON.stringify(more, null, 1))) : null);
 }

@@ -8,6 +8,7 @@ import { on, single } from './live.js';
 import { wholeSeconds } from './time.js';
 import { badge, empty, panel, trouble } from './parts.js';
 import { bothTable, brokerTable, differs } from './orders.js';
+import { onOverview } from './shell.js';
 import { count, isOver, orderState } from './words.js';
 
 const NAMES = ['created_at', 'client_id', 'strategy', 'execution_type', 'exchange', 'symbol', 'side', 'quantity', 'filled_quantity', 'average_price', 'product', 'order_type', 'price', 'trigger_price', 'status', 'tag', 'reason', 'broker_order_id', 'command_id'];
@@ -29,6 +30,8 @@ export async function page(root) {
   const oursCount = h('span', null);
   let limit = FIRST;
   /** @type {string} */
+  /** Whose an order is stands beside it where there are several accounts. */
+  let hasAccounts = false;
   let chosen = new URLSearchParams(location.search).get('show') ?? 'all';
   /** @type {any} */
   let book = null;
@@ -58,7 +61,7 @@ export async function page(root) {
       const { age_ms: _, read_at: __, ...still } = row;
       return { ...still, is_foreign: row.foreign, differs: differs(byId.get(`${row.client_id}${row.broker_order_id}`), row) };
     });
-    const groups = grouped(orders);
+    const groups = grouped(orders, orders.length < limit);
     fresh(cards, [chosen, groups.map(({ name, words, size }) => [name, words, size])], () => groups.map(({ name, words, size, kind }) =>
       h('button', { type: 'button', class: `card ${kind}`, 'aria-pressed': String(chosen === name), data: { focus: name }, on: { click: () => { chosen = chosen === name ? 'all' : name; show(); } } },
         h('span', { class: 'num' }, String(size)), h('span', null, words))));
@@ -67,7 +70,6 @@ export async function page(root) {
     const group = groups.find(({ name }) => name === chosen) ?? groups[0];
     const rowOf = new Map(rows.map((/** @type {any} */ row) => [`${row.client_id}${row.broker_order_id}`, row]));
     const shown = group.orders.filter(fits);
-    const hasAccounts = new Set(orders.map((/** @type {any} */ order) => order.client_id)).size > 1;
     const pairs = shown.map((order) => {
       const row = order.broker_order_id ? rowOf.get(`${order.client_id}${order.broker_order_id}`) ?? null : null;
       return { order, row, differs: row ? row.differs : [], whose: hasAccounts ? `${order.strategy} · ${order.client_id}` : order.strategy };
@@ -114,6 +116,12 @@ export async function page(root) {
     }
     read_();
   });
+  onOverview((overview) => {
+    const several = overview.accounts.length > 1;
+    if (several === hasAccounts) return;
+    hasAccounts = several;
+    if (book) show();
+  });
   await read_();
 }
 
@@ -129,12 +137,12 @@ function merged(orders, changed, limit) {
 
 /**
  * The seeds' cards: total, created, at the broker, executed, and what failed by the word of its tag.
- * @param {any[]} orders
+ * @param {any[]} orders @param {boolean} isWhole whether they are all that there are
  */
-function grouped(orders) {
+function grouped(orders, isWhole) {
   const of = (/** @type {(order: any) => boolean} */ fits) => orders.filter(fits);
   const groups = [
-    { name: 'all', words: 'all', kind: '', orders },
+    { name: 'all', words: isWhole ? 'all' : 'the newest', kind: '', orders },
     { name: 'created', words: 'accepted', kind: 'wait', orders: of((order) => order.status === 'CREATED') },
     { name: 'broker', words: 'at broker', kind: 'work', orders: of((order) => !isOver(order) && order.status !== 'CREATED') },
     { name: 'executed', words: 'filled', kind: 'ok', orders: of((order) => order.status === 'EXECUTED') },

@@ -133,6 +133,6 @@ function healthOf(overview, readiness) {
     lines.push({ name: 'Disk', words: `${mb(overview.free_bytes)} free, least ${mb(overview.min_free_bytes)}`, said: overview.free_bytes > overview.min_free_bytes ? { word: 'enough', kind: 'ok' } : { word: 'too little: entries are refused', kind: 'bad' } });
   }
   for (const words of readiness.calendar ?? []) lines.push({ name: words, words: '', said: verdict('WARN') });
-  lines.push({ name: 'The whole chain', words: 'is checked by `ordergate journal verify --full`, beside the engine.', said: { word: 'a command', kind: 'off' } });
+  lines.push({ name: 'The whole chain', words: 'is checked by ordergate journal verify --full, beside the engine.', said: { word: 'a command', kind: 'off' } });
   return lines;
 }

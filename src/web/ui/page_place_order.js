@@ -2,22 +2,14 @@
 // Place an order, or a basket: what is typed is judged while it is typed, by the gates that will judge it then.
 
 import { actKey, get, post } from './api.js';
-import { payoff } from './charts.js';
-import { calm, fresh, h, keyed } from './dom.js';
-import { dec, mul, number, price, rupees, text } from './money.js';
-import { badge, empty, field, panel, table, toast, trouble, valuesOf } from './parts.js';
-import { side } from './orders.js';
+import { calm, fresh, h } from './dom.js';
+import { number } from './money.js';
+import { field, panel, trouble, valuesOf } from './parts.js';
+import { aboutOf, basket } from './page_basket.js';
+import { judge, tell, verdicts } from './page_judge.js';
 import { onOverview } from './shell.js';
-import { count, fate, gate, orderState } from './words.js';
-
-const POLICIES = /** @type {[string, string][]} */ ([
-  ['BEST_EFFORT', 'each by itself'],
-  ['ALL_OR_UNWIND', 'all of them, or what filled is taken back'],
-  ['HEDGE_FIRST', 'what is bought fills before anything is sold'],
-  ['WAIT_FOR_FILL', 'each fills before the next goes'],
-  ['EXIT_THEN_ENTER', 'exits fill before anything is entered'],
-]);
-const KEPT = 'og_basket';
+import { dayOf } from './time.js';
+import { mode } from './words.js';
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -25,7 +17,7 @@ export async function page(root) {
   const problem = h('div', { class: 'problem' });
   const found = h('ul', { class: 'found', id: 'found', 'aria-label': 'Instruments' });
   const chosen = h('div', { class: 'chosen' });
-  const judged = h('div', { 'aria-live': 'polite' });
+  const judged = verdicts();
   const sent = h('div', { 'aria-live': 'polite' });
   const buy = choice('side', [['BUY', 'Buy'], ['SELL', 'Sell']], asked.get('side') ?? 'BUY');
   const intent = choice('execution_type', [['ENTRY', 'Entry'], ['EXIT', 'Exit']], 'ENTRY');
@@ -58,26 +50,23 @@ export async function page(root) {
     more,
     problem,
     h('div', { class: 'buttons' }, toBasket, send));
-  const basket = basketTable((index) => { legs.splice(index, 1); keep(); });
-  const outlook = h('div', null);
-  const basketPanel = panel('Basket', [basket.node, outlook, basketTools()], { note: 'judged together' });
-  basketPanel.hidden = true;
+  const legs = basket({ sent });
   root.append(
     h('h1', null, 'Place an order'),
     h('div', { class: 'columns even' },
-      h('div', null, panel('The order', [form]), basketPanel),
-      h('div', null, panel('What would become of it', [judged], { note: 'nothing is written, nothing is sent' }), sent)));
+      h('div', null, panel('The order', [form]), legs.node),
+      h('div', null, panel('What would become of it', [judged.node], { note: 'nothing is written, nothing is sent' }), sent)));
 
   /** @type {any} */
   let instrument = null;
-  /** @type {any[]} */
-  let legs = JSON.parse(sessionStorage.getItem(KEPT) ?? '[]');
+  /** The newest quote of it, as the gates told it. @type {any} */
+  let quote = null;
   let key = actKey();
   let asking = 0;
 
   onOverview((overview) => fresh(account, overview.accounts.map((/** @type {any} */ one) => [one.client_id, one.standing.mode]), () => (overview.accounts.length > 1
-    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${one.standing.mode})`]) })
-    : h('div', { class: 'field' }, h('span', { class: 'label strong' }, 'Account'), h('span', null, `${overview.accounts[0]?.client_id ?? ''}: ${overview.accounts[0]?.standing.mode === 'PAPER' ? 'PAPER, no money moves' : overview.accounts[0]?.standing.mode ?? ''}`)))));
+    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${mode(one.standing.mode)})`]) })
+    : h('div', { class: 'field' }, h('span', { class: 'label strong' }, 'Account'), h('span', null, `${overview.accounts[0]?.client_id ?? ''}: ${overview.accounts[0]?.standing.mode === 'PAPER' ? 'PAPER, no money moves' : mode(overview.accounts[0]?.standing.mode ?? '')}`)))));
 
   /** What is typed, as the API takes it. @returns {Record<string, string>} */
   const typed = () => {
@@ -100,21 +89,23 @@ export async function page(root) {
     send.textContent = `${buy.value() === 'BUY' ? 'Buy' : 'Sell'}${instrument ? ` ${instrument.symbol}` : ''}`;
     send.className = `primary ${buy.value() === 'BUY' ? 'buys' : 'sells'}`;
   };
-  const judge = async () => {
+  const look = async () => {
     const mine = ++asking;
     const order = typed();
     if (!order.symbol || !order.quantity) {
-      fresh(judged, 'none', () => empty('Choose an instrument and a size: every gate says what it would make of it.'));
+      judged.none('Choose an instrument and a size: every gate says what it would make of it.');
       return;
     }
     try {
-      const answer = await post(`/dashboard/explain${order.client_id ? `?client_id=${encodeURIComponent(order.client_id)}` : ''}`, asAlert([order]));
-      if (mine === asking) fresh(judged, answer.legs, () => answer.legs.map(explained));
+      const answer = await judge([order]);
+      if (mine !== asking) return;
+      quote = answer.legs[0]?.quote ?? null;
+      judged.show(answer);
     } catch (cause) {
-      if (mine === asking) fresh(judged, String(cause), () => trouble(cause));
+      if (mine === asking) judged.fail(cause);
     }
   };
-  const judgeSoon = calm(250, judge);
+  const lookSoon = calm(250, look);
   const pick = (/** @type {any} */ one) => {
     instrument = one;
     search.value = one.symbol;
@@ -122,10 +113,12 @@ export async function page(root) {
     const quantity = /** @type {HTMLInputElement} */ (form.elements.namedItem('quantity'));
     const lot = Number(one.lot);
     if (lot > 1 && Number(quantity.value) % lot !== 0) quantity.value = String(lot);
-    fresh(chosen, one, () => h('p', { class: 'hint' }, [one.exchange, plainKind(one), one.expiry ? `ends ${one.expiry}` : null, `lot ${number(one.lot)}`, `tick ${one.tick}`, one.freeze ? `at most ${number(one.freeze)} in one order` : null].filter(Boolean).join(' · ')));
+    fresh(chosen, one, () => h('p', { class: 'hint' }, [one.exchange, plainKind(one), one.expiry ? `ends ${dayOf(one.expiry)}` : null, `lot ${number(one.lot)}`, `tick ${one.tick}`, one.freeze ? `at most ${number(one.freeze)} in one order` : null].filter(Boolean).join(' · ')));
     byLots();
     showFields();
-    judge();
+    quote = null;
+    key = actKey();
+    look();
   };
   const byLots = () => {
     const quantity = /** @type {HTMLInputElement} */ (form.elements.namedItem('quantity'));
@@ -133,13 +126,13 @@ export async function page(root) {
     const whole = Number(quantity.value) / lot;
     /** @type {HTMLInputElement} */ (form.elements.namedItem('lots')).value = lot > 1 && Number.isInteger(whole) ? String(whole) : '';
   };
-  const look = calm(150, async () => {
+  const find = calm(150, async () => {
     const words = search.value.trim();
     try {
       const answer = await get('/dashboard/symbols/search', { q: words, limit: words ? 12 : 6 });
       if (search.value.trim() !== words) return;
       const tradable = answer.instruments.filter((/** @type {any} */ one) => one.is_tradable);
-      found.replaceChildren(...tradable.map((/** @type {any} */ one) => h('li', null, h('button', { type: 'button', on: { click: () => pick(one) } }, h('span', null, one.symbol), h('small', null, [one.exchange, plainKind(one), one.expiry, Number(one.lot) > 1 ? `lot ${one.lot}` : null].filter(Boolean).join(' · '))))));
+      found.replaceChildren(...tradable.map((/** @type {any} */ one) => h('li', null, h('button', { type: 'button', on: { click: () => pick(one) } }, h('span', null, one.symbol), h('small', null, [one.exchange, plainKind(one), one.expiry ? dayOf(one.expiry) : null, Number(one.lot) > 1 ? `lot ${one.lot}` : null].filter(Boolean).join(' · '))))));
       if (tradable.length === 0 && words) {
         // A selector (NIFTY weekly ATM CE) is no name in the list, and means one.
         const read = await get('/dashboard/symbols/resolve', { symbol: words }).catch(() => null);
@@ -153,7 +146,7 @@ export async function page(root) {
   search.addEventListener('input', () => {
     instrument = null;
     chosen.replaceChildren();
-    look();
+    find();
   });
   search.addEventListener('keydown', (event) => {
     if (event.key === 'ArrowDown') /** @type {HTMLElement | null} */ (found.querySelector('button'))?.focus();
@@ -172,14 +165,13 @@ export async function page(root) {
     // Something else is asked for: it is another act.
     key = actKey();
     showFields();
-    judgeSoon();
+    lookSoon();
   });
   showFields();
-  judge();
-  showBasket();
-  setInterval(() => !document.hidden && instrument && judge(), 3_000);
+  look();
+  setInterval(() => !document.hidden && instrument && look(), 3_000);
   const wanted = asked.get('symbol');
-  if (!wanted) look();
+  if (!wanted) find();
   else {
     search.value = wanted;
     const read = await get('/dashboard/symbols/resolve', { symbol: wanted, exchange: asked.get('exchange') }).catch(() => null);
@@ -197,19 +189,12 @@ export async function page(root) {
     try {
       const answer = await post('/dashboard/intent/generic', { ...order, idempotency_key: key });
       key = actKey();
-      told(answer);
+      tell(sent, answer);
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
     } finally {
       send.disabled = false;
     }
-  }
-
-  /** @param {any} answer */
-  function told(answer) {
-    const orders = answer.orders ?? [];
-    sent.prepend(panel('Sent', orders.map((/** @type {any} */ order) => follow(order))));
-    while (sent.children.length > 4) sent.lastElementChild?.remove();
   }
 
   function add() {
@@ -219,93 +204,13 @@ export async function page(root) {
       problem.replaceChildren(trouble(new Error('Choose an instrument and a size first.')));
       return;
     }
-    legs.push({ ...order, ...aboutOf(instrument, order) });
-    keep();
-    toast(`in the basket: ${count(legs.length, 'order')}`);
+    legs.add({ ...order, ...(instrument ? { about: aboutOf(instrument, quote, order.side) } : {}) });
   }
-
-  function keep() {
-    sessionStorage.setItem(KEPT, JSON.stringify(legs));
-    showBasket();
-  }
-
-  function showBasket() {
-    basketPanel.hidden = legs.length === 0;
-    fresh(outlook, legs, () => outlookOf(legs));
-    keyed(basket.body, legs.map((leg, index) => ({ leg, index })), ({ index }) => String(index), (row) => basket.row(row));
-  }
-
-  function basketTools() {
-    const note = h('div', { class: 'problem' });
-    const policy = field({ name: 'policy', label: 'How they go together', kind: 'select', options: POLICIES });
-    const chosenPolicy = () => /** @type {HTMLSelectElement} */ (policy.querySelector('select')).value;
-    let basketKey = actKey();
-    const all = h('button', {
-      type: 'button', class: 'primary', on: {
-        click: async () => {
-          all.disabled = true;
-          note.replaceChildren();
-          try {
-            const { client_id } = legs[0] ?? {};
-            const orders = legs.map(({ client_id: _, about: __, ...leg }) => leg);
-            told(await post('/dashboard/intent/basket', { ...(client_id ? { client_id } : {}), policy: chosenPolicy(), orders, idempotency_key: basketKey }));
-            basketKey = actKey();
-            legs = [];
-            keep();
-          } catch (cause) {
-            note.replaceChildren(trouble(cause));
-          } finally {
-            all.disabled = false;
-          }
-        },
-      },
-    }, 'Send the basket');
-    const check = h('button', {
-      type: 'button', on: {
-        click: async () => {
-          try {
-            const answer = await post('/dashboard/explain', { ...asAlert(legs), policy: chosenPolicy() });
-            judged.replaceChildren(...answer.legs.map(explained));
-          } catch (cause) {
-            note.replaceChildren(trouble(cause));
-          }
-        },
-      },
-    }, 'What would become of it');
-    return h('div', null, policy, note, h('div', { class: 'buttons' }, h('button', { type: 'button', class: 'quiet', on: { click: () => { legs = []; keep(); } } }, 'Empty it'), check, all));
-  }
-}
-
-/** What the basket's outlook needs to know of an option; its premium is the limit price. @param {any} instrument @param {Record<string, string>} order */
-function aboutOf(instrument, order) {
-  if (instrument?.kind !== 'OPTION') return {};
-  const { underlying, expiry, strike, right } = instrument;
-  return { about: { underlying, expiry, strike, isCall: /^c/i.test(right), premium: order.price ?? null } };
-}
-
-/** What option legs of one underlying and one day come to at their end. @param {any[]} legs */
-function outlookOf(legs) {
-  const about = legs.map((leg) => leg.about);
-  const isOne = about.every((one) => one && one.premium && one.underlying === about[0].underlying && one.expiry === about[0].expiry);
-  if (legs.length === 0 || about.some((one) => !one)) return null;
-  if (!isOne) return h('p', { class: 'hint' }, 'What the legs come to at their end is drawn when all of them are of one underlying and one day, each with a limit price.');
-  return payoff(legs.map((leg) => ({ ...leg.about, units: Number(leg.quantity) * (leg.side === 'BUY' ? 1 : -1) })));
 }
 
 /** @param {any} one */
 function plainKind(one) {
   return one.kind === 'EQUITY' ? 'share' : one.kind.toLowerCase();
-}
-
-/** Orders as an alert, which `explain` reads. @param {any[]} orders */
-function asAlert(orders) {
-  const first = orders[0] ?? {};
-  return {
-    strategy_name: first.strategy,
-    execution_type: first.execution_type,
-    ...(first.test_mode ? { test_mode: first.test_mode } : {}),
-    legs: orders.map(({ symbol, side, quantity, product, strategy: _, client_id: __, test_mode: ___, about: ____, ...rest }) => ({ ...rest, tradingsymbol: symbol, direction: side, qty: quantity, product_type: product })),
-  };
 }
 
 /**
@@ -316,59 +221,4 @@ function choice(name, options, value) {
   const node = h('fieldset', { class: 'choice' }, h('legend', { class: 'unseen' }, name.replace(/_/g, ' ')),
     ...options.map(([own, words]) => h('label', { class: `option ${own.toLowerCase()}` }, h('input', { type: 'radio', name: `choice-${name}`, value: own, checked: own === value }), h('span', null, words))));
   return { node, value: () => /** @type {HTMLInputElement | null} */ (node.querySelector('input:checked'))?.value ?? value };
-}
-
-/** @param {any} leg */
-function explained(leg) {
-  const said = fate(leg.fate);
-  const { terms } = leg;
-  const refused = leg.gates.filter((/** @type {any} */ one) => !one.passed);
-  const passed = leg.gates.filter((/** @type {any} */ one) => one.passed);
-  const shown = terms?.price ?? null;
-  const value = dec(shown) && terms ? text(mul(/** @type {any} */ (dec(shown)), { n: BigInt(terms.quantity), s: 0 })) : null;
-  return h('div', { class: 'explained' },
-    h('div', { class: 'big' }, badge(said)),
-    leg.reason ? h('p', null, leg.reason) : null,
-    terms ? h('p', null, h('strong', null, `${terms.side} ${number(terms.quantity)} ${leg.ask?.symbol ?? ''} ${terms.product} ${terms.order_type}`), terms.price ? ` at ${price(terms.price)}` : '', terms.trigger_price ? `, trigger ${price(terms.trigger_price)}` : '', value ? `: ${rupees(value)}` : '') : null,
-    leg.request ? h('details', null, h('summary', null, 'The exact request to the broker'), h('pre', null, leg.request)) : null,
-    refused.length ? gateList(refused) : null,
-    h('details', null, h('summary', null, refused.length ? `${count(passed.length, 'gate')} would let it through` : `All ${passed.length} gates would let it through`), gateList(passed)),
-    leg.unknown?.length ? h('details', null, h('summary', null, 'What cannot be known before'), h('ul', null, ...leg.unknown.map((/** @type {string} */ words) => h('li', null, words)))) : null);
-}
-
-/** @param {any[]} gates */
-function gateList(gates) {
-  return h('ul', { class: 'gates' }, ...gates.map((one) => h('li', null, badge({ word: gate(one.gate), kind: one.passed ? 'ok' : 'bad' }), h('small', null, `${one.input} (limit: ${one.limit})`))));
-}
-
-/** An order that was just sent, followed until it has ended. @param {any} first */
-function follow(first) {
-  const node = h('div', { class: 'followed' });
-  const show = (/** @type {any} */ order) => fresh(node, [order.status, order.tag, order.filled_quantity, order.broker_order_id], () => [
-    h('a', { href: `order.html?id=${order.command_id}` }, side(order.side), ` ${number(order.quantity)} ${order.symbol}`),
-    badge(orderState(order)),
-    order.reason && order.status === 'FAILED' ? h('small', null, order.reason) : null,
-    order.average_price ? h('small', null, `average ${price(order.average_price)}`) : null,
-  ]);
-  show(first);
-  let left = 40;
-  const again = async () => {
-    if (!node.isConnected || left-- === 0) return;
-    const answer = await get(`/dashboard/orders/${first.command_id}`).catch(() => null);
-    if (answer) show(answer.order);
-    if (!answer || (answer.order.status !== 'EXECUTED' && answer.order.status !== 'FAILED')) setTimeout(again, 400);
-  };
-  setTimeout(again, 100);
-  return node;
-}
-
-/** @param {(index: number) => void} drop */
-function basketTable(drop) {
-  return table('Basket', /** @type {import('./parts.js').Column<any>[]} */ ([
-    { head: 'Instrument', cell: ({ leg }) => h('span', { class: 'symbol' }, leg.symbol, h('small', null, [leg.execution_type, leg.product, leg.strategy].join(' · '))), class: 'what' },
-    { head: 'Side', cell: ({ leg }) => side(leg.side) },
-    { head: 'Units', cell: ({ leg }) => number(leg.quantity), num: true },
-    { head: 'Price', cell: ({ leg }) => (leg.price ? price(leg.price) : 'at market'), num: true },
-    { head: 'Take out', quiet: true, cell: ({ index }) => h('button', { type: 'button', class: 'small', 'aria-label': `Take out order ${index + 1}`, on: { click: () => drop(index) } }, 'Take out'), class: 'acts' },
-  ]));
 }

@@ -9,7 +9,10 @@ import { number, rupees } from './money.js';
 import { exact, moment } from './time.js';
 import { ask, badge, empty, panel, reason, table, trouble } from './parts.js';
 import { killDialog, rearm } from './kill.js';
-import { killWords, limit, plain } from './words.js';
+import { killWords, limit, plain, told } from './words.js';
+
+/** What is held against each order by itself, and is used up by none. */
+const PER_ORDER = new Set(['max_quantity', 'max_order_value', 'collar_percent']);
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -78,18 +81,18 @@ function accountOf(client_id, after) {
         account.banned?.length ? h('p', { class: 'hint' }, `These may not be traded: ${account.banned.join(', ')}.`) : null,
       ]);
       keyed(overrides, account.overrides, (one) => one.limit, (one) => h('li', null,
-        h('span', null, h('strong', null, `${limit(one.limit).word}: ${valueOf(one.limit, one.value)}`), ` until ${moment(one.until)}, by ${one.who}: ${one.reason}`),
+        h('span', null, h('strong', null, `${limit(one.limit).word}: ${valueOf(one.limit, one.value)}`), ` until ${moment(one.until)}, by ${one.who}: ${told(one.reason)}`),
         h('button', { type: 'button', class: 'small', on: { click: () => endOverride(client_id, one.limit, after) } }, 'End it…')));
       fresh(noOverrides, account.overrides.length === 0, () => (account.overrides.length ? null : empty('Every limit is as in the settings.')));
       const halted = [
-        ...account.halted.map((/** @type {any} */ one) => ({ strategy: one.strategy, words: one.reason, at: one.at, level: 0 })),
+        ...account.halted.map((/** @type {any} */ one) => ({ strategy: one.strategy, words: told(one.reason), at: one.at, level: 0 })),
         ...Object.entries(stops.strategies ?? {}).filter(([, level]) => Number(level) > 0).map(([strategy, level]) => ({ strategy, words: killWords(Number(level)), at: null, level: Number(level) })),
       ];
       keyed(halts, halted, (one) => `${one.strategy}${one.level}`, (one) => h('li', null,
         h('span', null, badge({ word: one.strategy, kind: 'wait' }), ` ${one.words}${one.at ? `, since ${moment(one.at)}` : ''}`),
         h('button', { type: 'button', class: 'small', on: { click: () => (one.level > 0 ? rearm({ client_id, strategy: one.strategy, level: one.level }) : unhalt(client_id, one.strategy, after)) } }, 'Arm again…')));
       fresh(noHalts, halted.length === 0, () => (halted.length ? null : empty('No strategy is stopped.')));
-      keyed(events, account.events.slice(-12).reverse(), (row) => String(row.seq), (row) => h('li', null, h('span', null, h('time', { datetime: row.at, title: exact(row.at) }, moment(row.at)), ` ${plain(row.event)}: ${row.reason ?? ''}`)));
+      keyed(events, account.events.slice(-12).reverse(), (row) => String(row.seq), (row) => h('li', null, h('span', null, h('time', { datetime: row.at, title: exact(row.at) }, moment(row.at)), ` ${plain(row.event)}: ${told(row.reason)}`)));
       fresh(noEvents, account.events.length === 0, () => (account.events.length ? null : empty('Nothing has moved a limit.')));
     },
   };
@@ -113,7 +116,7 @@ function dayOf(account, level, client_id) {
       day.loss_days > 0 ? fact('Days of loss in a row', number(day.loss_days)) : null),
     loss?.used ? h('div', { class: 'gauges' }, gauge('Loss limit used', part(loss.used, loss.in_force), `${valueOf('daily_loss', loss.used)} of ${valueOf('daily_loss', loss.in_force)}`)) : null,
     level > 0 ? h('div', { class: 'buttons' }, h('button', { type: 'button', on: { click: () => rearm({ client_id, level }) } }, 'Arm again…')) : null,
-    account.halt_of_the_day ? h('p', null, account.halt_of_the_day.reason) : null,
+    account.halt_of_the_day ? h('p', null, told(account.halt_of_the_day.reason)) : null,
   ];
 }
 
@@ -121,7 +124,7 @@ function dayOf(account, level, client_id) {
 function limitTable(client_id, after) {
   return table('Limits', /** @type {import('./parts.js').Column<any>[]} */ ([
     { head: 'Limit', cell: (row) => h('span', { class: 'symbol' }, limit(row.limit).word, h('small', null, row.limit)), class: 'what' },
-    { head: 'Used today', cell: (row) => (row.used === null ? h('span', { class: 'quiet' }, 'per order') : typeof row.used === 'object' ? h('span', { class: 'symbol' }, number(row.used.units), h('small', null, row.used.instrument)) : valueOf(row.limit, row.used)), num: true },
+    { head: 'Used today', cell: (row) => (row.used === null ? h('span', { class: 'quiet' }, PER_ORDER.has(row.limit) ? 'per order' : '–') : typeof row.used === 'object' ? h('span', { class: 'symbol' }, number(row.used.units), h('small', null, row.used.instrument)) : valueOf(row.limit, row.used)), num: true },
     { head: 'In force', cell: (row) => valueOf(row.limit, row.in_force), num: true },
     { head: 'In the settings', cell: (row) => (row.in_settings === row.in_force ? h('span', { class: 'quiet' }, 'the same') : valueOf(row.limit, row.in_settings)), num: true },
     { head: 'Part used', cell: (row) => {

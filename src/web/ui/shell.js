@@ -8,7 +8,7 @@ import { on, onState, single } from './live.js';
 import { countdown, keepTime, now } from './time.js';
 import { badge, toast } from './parts.js';
 import { killButton, killDialog, rearm } from './kill.js';
-import { killWords, mode } from './words.js';
+import { killWords, mode, told } from './words.js';
 
 /** @type {[string, string][]} */
 const PLACES = [
@@ -17,6 +17,7 @@ const PLACES = [
   ['order_book.html', 'Orders'],
   ['positions.html', 'Positions'],
   ['place_order.html', 'Place an order'],
+  ['option_chain.html', 'Option chain'],
   ['risk.html', 'Risk'],
   ['alerts.html', 'Alerts'],
   ['approvals.html', 'Approvals'],
@@ -24,6 +25,7 @@ const PLACES = [
   ['order_diagnostics.html', 'Diagnostics'],
   ['accounts.html', 'Accounts'],
   ['audit.html', 'Audit'],
+  ['settings.html', 'Settings'],
 ];
 
 /** What fits under a thumb. */
@@ -130,7 +132,7 @@ function stopsOf(account) {
   for (const [strategy, level] of Object.entries(account.strategies_stopped ?? {})) {
     if (Number(level) > 0) stops.push({ client_id, strategy, level: Number(level), words: `${strategy} in ${client_id}: ${killWords(Number(level))}` });
   }
-  if (account.halt_of_the_day) stops.push({ client_id, words: `${client_id}: no entries until the next trading day: ${account.halt_of_the_day.reason}` });
+  if (account.halt_of_the_day) stops.push({ client_id, words: `${client_id}: no entries until the next trading day: ${told(account.halt_of_the_day.reason)}` });
   if (account.is_frozen) stops.push({ client_id, words: `${client_id}: exits are frozen. Nothing closes a position.` });
   return stops;
 }
@@ -191,6 +193,7 @@ const KEYS = [
   ['Enter', 'open the row that is chosen'],
   ['/', 'search, or filter'],
   ['P', 'place an order'],
+  ['C', 'the option chain'],
   ['G', 'the order book'],
   ['?', 'these keys'],
   ['Escape', 'leave a window'],
@@ -234,6 +237,7 @@ function keys() {
       enter: () => target === row && /** @type {HTMLElement | null} */ (row.querySelector('a'))?.click(),
       '/': () => /** @type {HTMLElement | null} */ (document.querySelector('[data-search]'))?.focus(),
       p: () => location.assign('place_order.html'),
+      c: () => location.assign('option_chain.html'),
       g: () => location.assign('order_book.html'),
       '?': help,
     };

@@ -3,6 +3,7 @@
 
 const CLOCK = new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Kolkata', hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
 const DAY = new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Kolkata', day: 'numeric', month: 'short' });
+const WEEKDAY = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' });
 const DATE = new Intl.DateTimeFormat('en-CA', { timeZone: 'Asia/Kolkata' });
 
 /** How far the engine's clock is ahead of this machine's. */
@@ -35,6 +36,11 @@ export function exact(at) {
   if (!at) return '–';
   const part = /\.(\d{1,3})/.exec(at)?.[1] ?? '0';
   return `${DAY.format(new Date(at))} ${clock(at)}.${part.padEnd(3, '0')}`;
+}
+
+/** Thu, 26 Nov 2026. @param {string} day 2026-11-26 */
+export function dayOf(day) {
+  return WEEKDAY.format(new Date(`${day}T00:00:00Z`));
 }
 
 /** 2026-11-26. @param {string | number} at */

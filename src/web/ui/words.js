@@ -1,6 +1,9 @@
 // @ts-check
 // What the engine's codes are for people. The sentence for a tag comes from the API (`words`); here are the short words.
 
+import { rupees } from './money.js';
+import { clock, moment, now } from './time.js';
+
 /**
  * @typedef {'wait' | 'work' | 'ok' | 'bad' | 'doubt' | 'off'} Kind how a word is coloured and marked
  * @typedef {{ word: string, kind: Kind }} Said
@@ -198,6 +201,26 @@ const FATES = {
 /** @param {string} fate */
 export function fate(fate) {
   return FATES[fate] ?? { word: plain(fate), kind: /** @type {Kind} */ ('off') };
+}
+
+/**
+ * The engine's own sentence, as people here read it: its times of India, its rupees in lakh and crore.
+ * @param {string | null | undefined} sentence
+ */
+export function told(sentence) {
+  return String(sentence ?? '')
+    .replace(/(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?: UTC|Z)/g, (_, day, at) => `${moment(`${day}T${at}Z`)} IST`)
+    .replace(/\b(\d\d:\d\d:\d\d)(?:\.\d+)? UTC/g, (_, at) => `${clock(`${new Date(now()).toISOString().slice(0, 10)}T${at}Z`)} IST`)
+    .replace(/₹(-?\d{4,}(?:\.\d+)?)/g, (_, amount) => rupees(amount, { whole: !amount.includes('.') }))
+    .replace(/(?<![\w.])(-?\d{4,}(?:\.\d+)?) rupees\b/g, (_, amount) => rupees(amount, { whole: !amount.includes('.') }));
+}
+
+/** @type {Record<string, string>} */
+const CHARGES = { STT: 'STT', CTT: 'CTT', EXCHANGE: 'exchange', SEBI: 'SEBI', STAMP: 'stamp duty', GST: 'GST', BROKERAGE: 'brokerage', DP: 'depository' };
+
+/** @param {string} name */
+export function charge(name) {
+  return CHARGES[name] ?? plain(name);
 }
 
 /** "3 orders", "1 order". @param {number} n @param {string} one @param {string} [many] */
