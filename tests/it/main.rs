@@ -3,9 +3,11 @@
 
 mod alarms;
 mod alert_routes;
+mod alerts;
 mod api;
 mod arming;
 mod auth;
+mod backup;
 mod book;
 mod calendar;
 mod cli;
@@ -25,6 +27,7 @@ mod plans;
 mod pnl;
 mod prove;
 mod readiness;
+mod request_ids;
 mod risk;
 mod schedule;
 mod sessions;
