@@ -193,6 +193,6 @@ pub(super) mod tests {
     fn a_fill_tells_units_and_price() {
         let inputs = r#"{"trade_id":"1","broker_order_id":"7","quantity":10,"price":"800.50","at":"2026-11-20T04:00:00Z"}"#;
         let alert = of_row(&row("FILL", 1, inputs), None).unwrap();
-        assert_eq!((alert.level, alert.text.as_str()), (Level::Info, "a trade of 10 at 800.50"));
+        assert_eq!((alert.level, alert.text.as_str()), (Level::Info, "a trade of 10 at 800.5"));
     }
 }

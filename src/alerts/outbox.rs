@@ -261,12 +261,6 @@ impl Outbox {
         false
     }
 
-    /// When the next try is due; `None`: at once.
-    #[must_use]
-    pub fn next_try(&self) -> Option<DateTime<Utc>> {
-        self.next_try
-    }
-
     /// The process ends: nothing is folded any more, and nothing waits for its pause.
     pub fn close(&mut self) {
         self.pending.extend(self.folder.close());

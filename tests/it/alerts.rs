@@ -141,7 +141,7 @@ async fn fills_and_rejections_are_told_with_the_brokers_words() {
     until("the fill is told", || !server.of_event("FILL").is_empty()).await;
     let fill = server.of_event("FILL").remove(0);
     assert_eq!((&fill["level"], &fill["client_id"]), (&json!("INFO"), &json!("PAPER1")));
-    assert_eq!(fill["text"], "BUY 10 SBIN-EQ for a: 10 at 800.50; 10 of 10 filled by now");
+    assert_eq!(fill["text"], "BUY 10 SBIN-EQ for a: 10 at 800.5; 10 of 10 filled by now");
     assert!(fill["seq"].is_u64() && fill["command_id"].is_string(), "{fill:#}");
 
     house.next_fault(CallKind::Place, Fault::Refuse("margin shortfall of 12".to_owned()));
