@@ -7,6 +7,7 @@ mod binding;
 mod brokers;
 mod ending;
 mod held;
+mod outward;
 mod surface;
 mod watched;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context as _, anyhow};
 use ordergate_actors::order::{ClientId, trading_date};
@@ -31,7 +33,7 @@ use surface::{announce, site, web_state};
 
 pub(crate) use surface::link;
 
-use crate::alerts::{Alerts, PageListener};
+use crate::alerts::{Alerts, Waker};
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, InstrumentSource};
 use crate::drill::{self, Drill, Step};
@@ -46,6 +48,7 @@ use crate::status_log::StatusLog;
 use crate::store::{Durability, Options, SqliteStore, VerifyFrom};
 use crate::telemetry;
 use crate::web::live::{Hub, LiveListener};
+use crate::web::trace::trace;
 
 /// How often the probe looks at the actors' heartbeats, and how old the oldest may be before the process gives up.
 const PROBE: Duration = Duration::from_secs(5);
@@ -117,12 +120,12 @@ async fn run(
     // The port too, before anything is started: a process that cannot be reached must not trade.
     let listener = std::net::TcpListener::bind(config.server.listen)
         .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
-    let Look { concerns, unsound } = look_at_the_start(config, &store, started_at)?;
+    let Look { concerns, unsound, was_clean } = look_at_the_start(config, &store, started_at)?;
     let (stop, stopped) = oneshot::channel();
     let (masters, refresh) = (Arc::new(in_force(config, started_at)?), refresh(config)?);
     let lacking = held::carry(config, &masters, &store.load()?)?;
     if let Some(alerts) = &alerts {
-        alerts.catch_up(&crate::store::ReadStore::open(&config.storage.directory)?.alarms()?, started_at);
+        alerts.follow(&config.storage.directory)?;
     }
     let Brokers { accounts, quotes, connections } = brokers::open(config, &masters, &(Arc::new(clock) as Arc<dyn Clock>))?;
     if let Some(misfit) = brokers::misfit(&accounts) {
@@ -148,6 +151,7 @@ async fn run(
         unsound,
     };
     let engine = start_engine(parts, Arc::clone(&halt), stopped).await?;
+    outward::note_start(&engine, was_clean);
     held::keep(&masters, engine.line(), lacking);
     alert_routes::install(&engine, &config.routes).await.context("putting the routes in place")?;
     crate::calendar::tell(engine.line(), trading_date(started_at));
@@ -161,8 +165,9 @@ async fn run(
         web::Data::new(state.with_site(Arc::clone(&site)).with_tables(Arc::new(move || tables.table())).with_live(Arc::clone(&live)));
     let journal_open = Arc::clone(&state.journal_open);
     let scheduled = state.clone();
+    let outward = outward::start(config, secrets, &state);
     let settings = state.settings.clone();
-    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::configure))
+    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::configure).wrap(from_fn(trace)))
         .workers(config.server.workers)
         .shutdown_timeout(config.engine.drain_deadline.as_secs().max(1))
         .client_request_timeout(settings.body_deadline)
@@ -191,6 +196,7 @@ async fn run(
     readiness.abort();
     schedule.abort();
     watched.abort();
+    outward.iter().for_each(actix_web::rt::task::JoinHandle::abort);
     ending.abort();
     feed.abort();
     drop(risk_state);
@@ -223,6 +229,8 @@ pub(crate) fn store_options(config: &Config, now: chrono::DateTime<chrono::Utc>)
 struct Look {
     concerns: Vec<Concern>,
     unsound: BTreeSet<Option<ClientId>>,
+    /// Whether the process before this one ended in order.
+    was_clean: bool,
 }
 
 /// Why entries stay off.
@@ -237,6 +245,7 @@ struct Concern {
 /// one account's journal stops that account.
 fn look_at_the_start(config: &Config, store: &SqliteStore, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Look> {
     let (mut concerns, mut unsound) = (Vec::new(), BTreeSet::new());
+    let was_clean = starts::was_clean(&config.storage.directory);
     let mode = starts::remember(&config.storage.directory, now, config.engine.safe_mode_starts, config.engine.safe_mode_window);
     if let StartMode::SafeMode { starts, since } = mode.context("remembering this start")? {
         let text = format!("safe mode: {starts} starts since {since}; entries are stopped until a person re-arms");
@@ -257,7 +266,7 @@ fn look_at_the_start(config: &Config, store: &SqliteStore, now: chrono::DateTime
             concerns.push(broken(text));
         }
     }
-    Ok(Look { concerns, unsound })
+    Ok(Look { concerns, unsound, was_clean })
 }
 
 async fn stop_entries(engine: &Engine, event: &'static str, text: &str, account: Option<&ClientId>) {
@@ -356,7 +365,7 @@ fn tell_of_masters(line: &Line, news: &News) {
 /// Who hears of every commit.
 fn listeners(config: &Config, alerts: Option<Alerts>, live: Arc<Hub>) -> Vec<Box<dyn Listener>> {
     let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(StatusLog::default()), Box::new(LiveListener(live))];
-    listeners.extend(alerts.map(|alerts| Box::new(PageListener(alerts)) as Box<dyn Listener>));
+    listeners.extend(alerts.map(|alerts| Box::new(Waker(alerts)) as Box<dyn Listener>));
     match IntentLog::start(&config.log.directory, &config.storage.directory) {
         Ok((log, _thread)) => listeners.push(Box::new(log)),
         Err(error) => tracing::error!(event = "intent_log_off", "the intent log is not written: {error}; the journal has everything"),

@@ -4,6 +4,7 @@
 
 mod access;
 mod account;
+mod alerts;
 mod convert;
 mod drill;
 mod exits;
@@ -40,6 +41,7 @@ use crate::web::Scope;
 use crate::web::live::LiveSettings;
 
 pub use account::{Account, BrokerKind};
+pub use alerts::{AlertChannel, AlertTo, Alerts, Commands, Heartbeat};
 pub use layers::Layer;
 pub use violation::{ConfigError, Violation};
 
@@ -181,17 +183,6 @@ pub struct ApiKey {
     pub scope: Scope,
     /// From where it may come; none: from anywhere.
     pub addresses: Ranges,
-}
-
-/// What goes to a phone.
-#[derive(Debug, Clone, Default)]
-pub struct Alerts {
-    /// Where each alert is posted; it may carry a token, so it is a secret.
-    pub webhook_url: Option<SecretString>,
-    /// The Telegram bot and its chat.
-    pub telegram: Option<(SecretString, String)>,
-    /// Repeats within this time are one message.
-    pub fold: Duration,
 }
 
 /// The report of the morning.
@@ -360,7 +351,7 @@ impl Config {
         let live = access::live(&mut reader);
         access::beyond_loopback(&mut reader, &server, &webhook, &api);
         let schedule = schedule::schedule(&mut reader, &accounts);
-        let alerts = going_live::alerts(&mut reader);
+        let alerts = alerts::alerts(&mut reader);
         let readiness = going_live::readiness(&mut reader);
         let paper = sections::paper(&mut reader, watcher.poll);
         let instruments = instruments::instruments(&mut reader, &accounts);
@@ -431,5 +422,5 @@ impl Config {
 /// Whether a key's value must never be shown.
 fn is_secret(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key);
-    ["secret", "previous", "key", "token", "password", "webhook_url"].iter().any(|word| last.contains(word))
+    ["secret", "previous", "key", "token", "password", "webhook_url", "heartbeat_url"].iter().any(|word| last.contains(word))
 }

@@ -43,6 +43,12 @@ pub fn remember(directory: &Path, now: DateTime<Utc>, most: usize, window: Durat
     })
 }
 
+/// Whether the process before this one ended in order, or there was none. To be asked before this start is remembered.
+#[must_use]
+pub fn was_clean(directory: &Path) -> bool {
+    !directory.join(FILE).exists()
+}
+
 /// Forgets the starts: after a clean stop none of them was a crash.
 ///
 /// # Errors
@@ -78,10 +84,13 @@ mod tests {
     fn a_clean_stop_forgets_and_a_broken_file_begins_anew() {
         let directory = tempfile::tempdir().unwrap();
         forget(directory.path()).unwrap();
+        assert!(was_clean(directory.path()));
         for minute in 0..3 {
             remember(directory.path(), at(minute), 4, WINDOW).unwrap();
         }
+        assert!(!was_clean(directory.path()));
         forget(directory.path()).unwrap();
+        assert!(was_clean(directory.path()));
         assert_eq!(remember(directory.path(), at(4), 4, WINDOW).unwrap(), StartMode::Normal);
         std::fs::write(directory.path().join(FILE), "{").unwrap();
         assert_eq!(remember(directory.path(), at(5), 2, WINDOW).unwrap(), StartMode::Normal);

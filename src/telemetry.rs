@@ -148,6 +148,11 @@ fn describe() {
     let counters = [
         ("ordergate_actor_restarts_total", "Restarts of actors after a fault"),
         ("ordergate_alarms_total", "Alarms raised, by name"),
+        ("ordergate_alerts_dropped_total", "Alerts that are in no journal and found a channel's queue full"),
+        ("ordergate_alerts_failed_total", "Tries of a channel that did not get through"),
+        ("ordergate_alerts_given_up_total", "Messages that a channel's other side did not want"),
+        ("ordergate_alerts_sent_total", "Messages that arrived, by channel"),
+        ("ordergate_heartbeats_total", "Signs of life that went out, by what they said"),
         ("ordergate_intent_log_late_total", "Rows that came too fast for intent_tracking.log and are read from the journal later"),
         ("ordergate_intent_log_lost_total", "Rows that intent_tracking.log lacks until it is rebuilt: its writer has ended"),
         ("ordergate_mailbox_full_total", "Messages that found an actor's mailbox full"),
@@ -155,6 +160,9 @@ fn describe() {
         ("ordergate_overloaded_total", "Signals refused because all permits were out"),
         ("ordergate_reads_unknown_total", "Reads of the broker's books that proved nothing"),
         ("ordergate_signals_replayed_total", "Signals that had been here before"),
+        ("ordergate_telegram_commands_total", "Commands that the bot answered, by name"),
+        ("ordergate_telegram_failed_total", "Requests for the bot's messages that failed"),
+        ("ordergate_telegram_ignored_total", "Messages to the bot that were not answered, by why"),
         ("ordergate_writer_queue_full_total", "Facts that found the writer's queue full"),
     ];
     for (name, words) in counters {

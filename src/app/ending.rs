@@ -20,7 +20,7 @@ const PATIENCE_AT_A_FAULT: Duration = Duration::from_secs(2);
 /// A page that no journal holds: the process says how it ends.
 pub(super) fn last_page(alerts: &Alerts, event: &str, text: String) {
     let at = SystemClock.now();
-    alerts.raise(Alert { level: Level::Page, event: event.to_owned(), text, client_id: None, command_id: None, seq: None, at });
+    alerts.raise(Alert::plain(Level::Page, event, text, at));
 }
 
 /// A halt pages before the process is gone.

@@ -1,4 +1,4 @@
-//! The settings of arming, readiness and alerts.
+//! The settings of arming and readiness.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,38 +7,10 @@ use chrono::NaiveTime;
 use ordergate_actors::arming::{ArmingSettings, Basis};
 
 use super::reader::{Reader, Scope};
-use super::{Alerts, Readiness, Setting};
+use super::{Readiness, Setting};
 
 /// What these sections say does not act on any order: their change disarms nobody.
 const NOT_TRADING: [&str; 10] = ["server.", "storage.", "webhook.", "api.", "access.", "live.", "alerts.", "readiness.", "log.", "drill."];
-
-pub(super) fn alerts(reader: &mut Reader) -> Alerts {
-    let mut scope = reader.section("alerts");
-    let webhook_url = scope.secret("webhook_url");
-    let token = scope.secret("telegram_token");
-    let chat = scope.text("telegram_chat", "must be text", |text| Some(text.trim().to_owned())).filter(|text| !text.is_empty());
-    let fold = scope.seconds("fold_s");
-    if webhook_url.as_ref().is_some_and(|url| !is_http(secrecy::ExposeSecret::expose_secret(url))) {
-        reader.violate_secret("alerts.webhook_url", "must begin with http:// or https://");
-    }
-    let telegram = match (token, chat) {
-        (Some(token), Some(chat)) => Some((token, chat)),
-        (None, None) => None,
-        (Some(_), None) => {
-            reader.violate("alerts.telegram_chat", "is missing: a token without a chat reaches nobody");
-            None
-        }
-        (None, Some(_)) => {
-            reader.violate_secret("alerts.telegram_token", "is missing: a chat without a token is not reached");
-            None
-        }
-    };
-    Alerts { webhook_url, telegram, fold }
-}
-
-fn is_http(url: &str) -> bool {
-    url.starts_with("https://") || url.starts_with("http://")
-}
 
 pub(super) fn readiness(reader: &mut Reader) -> Readiness {
     let mut scope = reader.section("readiness");

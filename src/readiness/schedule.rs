@@ -138,15 +138,9 @@ async fn push(engine: &Engine, site: &Site, desk: &Desk, state: &mut Due) {
     });
     let failed: Vec<&str> = report.failed().map(|check| check.name).collect();
     note_push(engine, &desk.client_id, report.overall, &failed.join(", "));
-    alerts.raise(Alert {
-        level: if report.overall == Overall::Go { Level::Info } else { Level::Page },
-        event: format!("READINESS {}", report.overall.words()),
-        text: words(&report, link.as_deref()),
-        client_id: Some(desk.client_id.clone()),
-        command_id: None,
-        seq: None,
-        at: now,
-    });
+    let level = if report.overall == Overall::Go { Level::Info } else { Level::Page };
+    let event = format!("READINESS {}", report.overall.words());
+    alerts.raise(Alert { client_id: Some(desk.client_id.clone()), ..Alert::plain(level, &event, words(&report, link.as_deref()), now) });
 }
 
 /// The report in one message: what fails, and where to log in.

@@ -18,9 +18,23 @@ pub(super) fn to_file(db: &Connection, to: &Path) -> Result<(), StoreError> {
     if partial.exists() {
         std::fs::remove_file(&partial).map_err(failed_io)?;
     }
+    // A copy holds every order: it is for its owner, as the directory of the original is.
+    private_file(&partial).map_err(failed_io)?;
     copy(db, &partial).map_err(failed("backup"))?;
     let file = std::fs::OpenOptions::new().write(true).open(&partial).map_err(failed_io)?;
     file.sync_all().and_then(|()| std::fs::rename(&partial, to)).map_err(failed_io)
+}
+
+/// An empty file that only its owner reads; SQLite takes it for a new database.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path).map(drop)
 }
 
 fn copy(db: &Connection, path: &Path) -> rusqlite::Result<()> {

@@ -230,6 +230,44 @@ impl ReadStore {
         JournalRows::new(&self.db, write::chain(client), after, up_to)
     }
 
+    /// One page of a chain: at most so many of its rows after one number and up to another, oldest first, each with its
+    /// number. A row that is there and cannot be read is `None`, and ends the page.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn journal_page(
+        &self,
+        client: Option<&ClientId>,
+        after: u64,
+        up_to: u64,
+        most: usize,
+    ) -> Result<Vec<(u64, Option<JournalRow>)>, StoreError> {
+        let mut page: Vec<(u64, Option<JournalRow>)> = Vec::new();
+        let mut rows = self.journal(client, after, up_to);
+        while page.len() < most {
+            match rows.next_row() {
+                None => break,
+                Some(Ok(row)) => page.push((row.seq, Some(row))),
+                Some(Err(cause)) if rows::is_unreadable(&cause) => {
+                    // The numbers of a chain have no gap.
+                    let number = page.last().map_or(after, |(seq, _)| *seq).saturating_add(1);
+                    page.push((number, None));
+                    break;
+                }
+                Some(Err(cause)) => return Err(failed("reading the journal")(cause)),
+            }
+        }
+        Ok(page)
+    }
+
+    /// One order, as its row stands.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn order(&self, client: &ClientId, command: CommandId) -> Result<Option<OrderRecord>, StoreError> {
+        query::order(&self.db, client, command).map_err(failed("reading an order"))
+    }
+
     /// The open alarms of every chain, as their rows stand.
     ///
     /// # Errors

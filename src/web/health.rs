@@ -28,6 +28,26 @@ pub(super) async fn live(state: Data<WebState>) -> HttpResponse {
 pub(super) async fn ready(state: Data<WebState>) -> HttpResponse {
     let now = state.now();
     let line = state.engine.line();
+    let (why_not, accounts) = why_not(&state, now);
+    let calendar = crate::calendar::concerns(line, trading_date(now));
+    let code = if why_not.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    HttpResponse::build(code).json(json!({
+        "status": if why_not.is_empty() { "READY" } else { "NOT_READY" },
+        "why_not": why_not,
+        "journal_open": state.is_journal_open(),
+        "free_bytes": line.view.free_space(),
+        "min_free_bytes": line.settings.min_free_bytes,
+        "clock_behind_until": line.clock_is_behind(now),
+        "actor_restarts": line.budget.total(),
+        "calendar": calendar.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "accounts": accounts,
+        "as_of": now,
+    }))
+}
+
+/// Why entries would not go, and each account as people see it here.
+pub(super) fn why_not(state: &WebState, now: DateTime<Utc>) -> (Vec<String>, Vec<Value>) {
+    let line = state.engine.line();
     let mut why_not = Vec::new();
     if !state.is_journal_open() {
         why_not.push("journal_closed".to_owned());
@@ -42,20 +62,8 @@ pub(super) async fn ready(state: Data<WebState>) -> HttpResponse {
     if calendar.iter().any(|concern| concern.severity == Severity::Error) {
         why_not.push("calendar_missing".to_owned());
     }
-    let accounts: Vec<Value> = line.desks().enumerate().map(|(index, desk)| desk_ready(desk, index, now, &mut why_not)).collect();
-    let code = if why_not.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    HttpResponse::build(code).json(json!({
-        "status": if why_not.is_empty() { "READY" } else { "NOT_READY" },
-        "why_not": why_not,
-        "journal_open": state.is_journal_open(),
-        "free_bytes": line.view.free_space(),
-        "min_free_bytes": line.settings.min_free_bytes,
-        "clock_behind_until": line.clock_is_behind(now),
-        "actor_restarts": line.budget.total(),
-        "calendar": calendar.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "accounts": accounts,
-        "as_of": now,
-    }))
+    let accounts = line.desks().enumerate().map(|(index, desk)| desk_ready(desk, index, now, &mut why_not)).collect();
+    (why_not, accounts)
 }
 
 fn desk_ready(desk: &Desk, index: usize, now: DateTime<Utc>, why_not: &mut Vec<String>) -> Value {

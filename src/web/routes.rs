@@ -7,9 +7,9 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
-    alarms, alert_routes, approvals, arming, attention, audit, broker, connect, controls, diagnostics, differences, exit_rules, exits,
-    explain, exports, intents, market, money, order, orderbook, overview, plans, pnl, positions, risk, schedule, session, settings,
-    symbols, verdicts,
+    alarms, alert_routes, alerts, approvals, arming, attention, audit, broker, connect, controls, diagnostics, differences, exit_rules,
+    exits, explain, exports, intents, market, money, order, orderbook, overview, plans, pnl, positions, risk, schedule, session,
+    settings, symbols, verdicts,
 };
 use super::door::guard;
 use super::problem::Problem;
@@ -146,6 +146,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/risk/override", Guard::Key),
     route("POST", "/dashboard/risk/rearm", Guard::Key),
     route("POST", "/dashboard/alarms/{id}/ack", Guard::Key),
+    route("GET", "/dashboard/alerts", Guard::Key),
+    route("POST", "/dashboard/alerts/test", Guard::Key),
     route("GET", "/dashboard/routes", Guard::Key),
     route("PUT", "/dashboard/routes", Guard::Key),
     route("DELETE", "/dashboard/routes", Guard::Key),
@@ -260,6 +262,8 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/risk/rearm", "POST").route(web::post().to(risk::rearm)))
         .service(at("/guard/force-clear", "POST").route(web::post().to(controls::force_clear)))
         .service(at("/alarms/{id}/ack", "POST").route(web::post().to(alarms::acknowledge)))
+        .service(at("/alerts", "GET").route(web::get().to(alerts::list)))
+        .service(at("/alerts/test", "POST").route(web::post().to(alerts::test)))
         .service(
             at("/routes", "GET, PUT, DELETE")
                 .route(web::get().to(alert_routes::list))

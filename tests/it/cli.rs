@@ -225,6 +225,11 @@ fn a_backup_is_a_whole_database_and_is_never_written_over() {
     assert_ne!(code(&run(here.path(), &["backup", path])), 0);
     let restored = out(&run(&here.path().join("copy"), &["verify-orders"]));
     assert!(restored.contains("orders: 5"), "{restored}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }
 
 #[test]

@@ -38,11 +38,13 @@ pub enum Topic {
     Schedule,
     /// What a source has sent so far.
     Source,
+    /// Which day's result was last told, at the open and at the close.
+    Summary,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ExitRule,
         Self::Ladder,
         Self::RiskDay,
@@ -53,6 +55,7 @@ impl Topic {
         Self::Route,
         Self::Schedule,
         Self::Source,
+        Self::Summary,
     ];
 
     /// As stored.
@@ -69,6 +72,7 @@ impl Topic {
             Self::Route => "ROUTE",
             Self::Schedule => "SCHEDULE",
             Self::Source => "SOURCE",
+            Self::Summary => "SUMMARY",
         }
     }
 

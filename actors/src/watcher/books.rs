@@ -37,6 +37,11 @@ impl WatcherActor {
         let before = self.desk.findings.write().session.replace(session.clone());
         if before.as_ref() != Some(&session) {
             match &session {
+                // What was lost is told when it is there again; that it is there at a start is no news.
+                Session::Ready if matches!(before, Some(Session::NotReady(_))) => {
+                    let text = "the broker session is proven again: exits that waited go, entries are judged anew".to_owned();
+                    self.line.alarm(Some(&self.desk.client_id), "SESSION_PROVEN", Level::Info, None, text);
+                }
                 Session::Ready => tracing::info!(client_id = %self.desk.client_id, "broker session proven"),
                 Session::Resting(cause) => tracing::info!(client_id = %self.desk.client_id, "no broker session: {cause}"),
                 Session::NotReady(cause) => {

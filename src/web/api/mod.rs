@@ -3,6 +3,7 @@
 
 pub(super) mod alarms;
 pub(super) mod alert_routes;
+pub(super) mod alerts;
 pub(super) mod approvals;
 pub(super) mod arming;
 pub(super) mod attention;

@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::calendar::{Class, SessionPhase, Why};
-use ordergate_actors::order::{Exchange, ist};
+use ordergate_actors::order::{ClientId, Exchange, ist};
 use ordergate_actors::persistence::Book;
 use ordergate_actors::ports::Session;
 use ordergate_actors::{Desk, Line};
@@ -17,12 +17,17 @@ use crate::web::state::WebState;
 
 /// Mode, session, ages, controls and counts of every account, and what the markets do.
 pub(in crate::web) async fn overview(request: HttpRequest, state: Data<WebState>) -> Answer {
-    let now = state.now();
     let clients = accounts(&state, &request, None)?;
+    Ok(HttpResponse::Ok().json(of_accounts(&state, &clients)))
+}
+
+/// The overview of these accounts.
+pub(in crate::web) fn of_accounts(state: &WebState, clients: &[ClientId]) -> Value {
+    let now = state.now();
     let accounts: Vec<Value> =
-        clients.iter().filter_map(|client| state.engine.desk(client).ok()).filter_map(|desk| account(&state, desk, now)).collect();
+        clients.iter().filter_map(|client| state.engine.desk(client).ok()).filter_map(|desk| account(state, desk, now)).collect();
     let line = state.engine.line();
-    Ok(HttpResponse::Ok().json(json!({
+    json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started_at": state.started_at,
         "journal_open": state.is_journal_open(),
@@ -33,7 +38,7 @@ pub(in crate::web) async fn overview(request: HttpRequest, state: Data<WebState>
         "markets": markets(line, &state.site.exchanges, now),
         "accounts": accounts,
         "as_of": now,
-    })))
+    })
 }
 
 fn account(state: &WebState, desk: &Desk, now: DateTime<Utc>) -> Option<Value> {

@@ -32,7 +32,8 @@ pub(super) fn today(state: &WebState, client_id: &ClientId, now: DateTime<Utc>) 
     state.engine.read(client_id, |book| book.day(trading_date(now)).into_owned())
 }
 
-fn account(state: &WebState, client_id: &ClientId, now: DateTime<Utc>) -> Option<Value> {
+/// One account's day.
+pub(in crate::web) fn account(state: &WebState, client_id: &ClientId, now: DateTime<Utc>) -> Option<Value> {
     let day = today(state, client_id, now)?;
     let strategies: Vec<Value> = day.strategies().into_iter().map(|strategy| of_strategy(state, client_id, &day, strategy, now)).collect();
     let costs = costs(state, client_id, &day, None);

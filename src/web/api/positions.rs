@@ -62,7 +62,8 @@ fn by_key(state: &WebState, client_id: &ClientId, rows: &[PositionRow], day: &Da
     keys
 }
 
-fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
+/// One account's positions.
+pub(in crate::web) fn account(state: &WebState, client_id: &ClientId) -> Option<Value> {
     let desk = state.engine.desk(client_id).ok()?;
     let (found, delivered) = {
         let findings = desk.findings.read();

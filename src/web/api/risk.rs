@@ -34,14 +34,18 @@ pub(in crate::web) async fn look(state: Data<WebState>, of: Parameters<Of>) -> A
     let clients = state.accounts(of.client_id.as_deref())?;
     let mut accounts = Vec::with_capacity(clients.len());
     for client_id in &clients {
-        let desk = state.engine.desk(client_id)?.clone();
-        let now = state.engine.line().clock.now();
-        let findings = desk.findings.read().clone();
-        let Some(mut account) = state.engine.read(client_id, |book| account(&state, &desk, book, &findings, now)) else { continue };
+        let Some(mut account) = of_account(&state, client_id) else { continue };
         account["events"] = events(&state, client_id).await?;
         accounts.push(account);
     }
     Ok(HttpResponse::Ok().json(json!({ "accounts": accounts })))
+}
+
+/// Where one account's limits stand, without what moved them.
+pub(in crate::web) fn of_account(state: &WebState, client_id: &ClientId) -> Option<Value> {
+    let desk = state.engine.desk(client_id).ok()?;
+    let findings = desk.findings.read().clone();
+    state.engine.read(client_id, |book| account(state, desk, book, &findings, state.now()))
 }
 
 fn account(state: &WebState, desk: &Desk, book: &Book, findings: &ordergate_actors::watcher::Findings, now: DateTime<Utc>) -> Value {

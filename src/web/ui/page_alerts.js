@@ -1,11 +1,12 @@
 // @ts-check
-// Alerts: the alarms that nobody has said to have seen.
+// Alerts: the alarms that nobody has said to have seen, and the channels that tell of them.
 
 import { get, post } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
-import { ask, badge, empty, reason, trouble } from './parts.js';
+import { ask, badge, empty, panel, reason, toast, trouble } from './parts.js';
 import { still, task, taskKey } from './page_needs_you.js';
+import { moment } from './time.js';
 import { count } from './words.js';
 
 /** @param {HTMLElement} root */
@@ -14,7 +15,18 @@ export async function page(root) {
   const list = h('ul', { class: 'tasks' });
   const none = h('div', null);
   const tools = h('div', { class: 'tools' });
-  root.append(h('h1', null, 'Alerts'), problem, tools, list, none);
+  const channels = h('ul', { class: 'tasks' });
+  const test = h('button', { type: 'button', on: { click: () => sendTest(readChannels) } }, 'Send a test');
+  root.append(h('h1', null, 'Alerts'), problem, tools, list, none, panel('Where alerts go', [channels], { note: test }));
+  const readChannels = single(async () => {
+    try {
+      const found = await get('/dashboard/alerts');
+      test.hidden = found.channels.length === 0;
+      fresh(channels, found.channels, () => (found.channels.length ? found.channels.map(channel) : h('li', null, empty('No channel is set: see [alerts] in the settings.'))));
+    } catch (cause) {
+      problem.replaceChildren(trouble(cause));
+    }
+  });
   const read = single(async () => {
     try {
       const found = await get('/dashboard/attention');
@@ -27,8 +39,32 @@ export async function page(root) {
       problem.replaceChildren(trouble(cause));
     }
   });
-  on(['alarms'], read);
-  await read();
+  on(['alarms'], async () => {
+    await Promise.all([read(), readChannels()]);
+  });
+  await Promise.all([read(), readChannels()]);
+}
+
+/** One channel: what it takes, and how it stands. @param {any} of */
+function channel(of) {
+  const takes = of.is_escalation ? 'pages that nobody acknowledged' : `from ${of.from} up`;
+  const quiet = of.quiet ? `, only pages ${of.quiet} IST` : '';
+  const waits = of.waiting ? `, ${count(of.waiting, 'message')} waiting` : '';
+  const sent = of.sent_at ? `, last arrived ${moment(of.sent_at)}` : '';
+  const said = of.trouble ? badge({ word: of.trouble, kind: 'bad' }) : badge({ word: of.waiting ? 'sending' : 'nothing waits', kind: 'ok' });
+  return h('li', null, h('strong', null, of.name), ` (${of.kind}): ${takes}${quiet}${waits}${sent} `, said);
+}
+
+/** @param {() => Promise<void>} after */
+async function sendTest(after) {
+  try {
+    const sent = await post('/dashboard/alerts/test', {});
+    const lost = sent.channels.filter((/** @type {any} */ one) => !one.arrived).map((/** @type {any} */ one) => one.trouble);
+    toast(lost.length ? `The test did not arrive everywhere: ${lost.join('; ')}` : 'The test has arrived in every channel.', lost.length ? 'bad' : 'ok');
+    await after();
+  } catch (cause) {
+    toast(cause instanceof Error ? cause.message : String(cause), 'bad');
+  }
 }
 
 /** @param {any[]} alarms @param {() => void} after */

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use chrono::NaiveDate;
 use ordergate::access::{Access, AccessSettings};
+use ordergate::alerts::{Alerts, Waker};
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
 use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::instruments::{InstrumentTable, Masters, Rolls, sample};
@@ -15,9 +17,11 @@ use ordergate::readiness::Site;
 use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::SqliteStore;
 use ordergate::web::live::{Hub, LiveListener, LiveSettings};
+use ordergate::web::trace::trace;
 use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, configure};
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{Amount, ClientId, Exchange, InstrumentKey, OrderRecord, Price, Status};
+use ordergate_actors::persistence::Listener;
 use ordergate_actors::ports::{Broker, Clock, Instruments};
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
 use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, Waits, World, WriteOn};
@@ -58,6 +62,8 @@ pub(crate) struct Plan {
     pub access: AccessSettings,
     /// How pages are told.
     pub live: LiveSettings,
+    /// What follows the journal and tells of it.
+    pub alerts: Option<Alerts>,
 }
 
 impl Default for Plan {
@@ -74,6 +80,7 @@ impl Default for Plan {
             rolls: Rolls::default(),
             access: AccessSettings::default(),
             live: LiveSettings::default(),
+            alerts: None,
         }
     }
 }
@@ -215,11 +222,15 @@ impl House {
                 (settings, Arc::clone(broker) as Arc<dyn Broker>)
             })
             .collect();
+        if let Some(alerts) = &plan.alerts {
+            alerts.follow(directory.path()).unwrap();
+        }
+        let wakes = plan.alerts.map(|alerts| Box::new(Waker(alerts)) as Box<dyn Listener>);
         let (live, feed) = Hub::new(plan.live);
         actix_web::rt::spawn(feed.run());
         let parts = Parts {
             store: Box::new(store),
-            listeners: vec![Box::new(LiveListener(Arc::clone(&live)))],
+            listeners: wakes.into_iter().chain([Box::new(LiveListener(Arc::clone(&live))) as Box<dyn Listener>]).collect(),
             world,
             settings: settings(),
             accounts,
@@ -242,7 +253,7 @@ impl House {
             .with_tables(Arc::new(move || masters.table()));
         let state = Data::new(state);
         let shared = state.clone();
-        let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure))
+        let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure).wrap(from_fn(trace)))
             .workers(1)
             .disable_signals()
             .bind(("127.0.0.1", 0))

@@ -1,0 +1,60 @@
+//! What goes out beside the alerts: the bot that answers, the day's result, the sign of life, and that the engine has begun.
+
+use std::sync::Arc;
+
+use actix_web::rt::task::JoinHandle;
+use actix_web::web::Data;
+use ordergate_actors::Engine;
+use ordergate_actors::persistence::{Level, Note};
+
+use crate::alerts::{ENGINE_RESTARTED, ENGINE_STARTED, known_secrets};
+use crate::config::Config;
+use crate::secrets::Secrets;
+use crate::web::WebState;
+use crate::web::phone::{Phone, listen};
+use crate::web::pulse::keep_beating;
+use crate::web::summaries::keep_summaries;
+
+/// Starts what the settings ask for. The tasks end when they are aborted.
+pub(super) fn start(config: &Config, secrets: &Secrets, state: &Data<WebState>) -> Vec<JoinHandle<()>> {
+    let alerts = &config.alerts;
+    let mut tasks = Vec::new();
+    if alerts.summaries && !alerts.channels.is_empty() {
+        tasks.push(actix_web::rt::spawn(keep_summaries(state.clone())));
+    }
+    if let Some(commands) = &alerts.commands {
+        let phone = Phone {
+            token: commands.token.clone(),
+            base: alerts.telegram_url.clone(),
+            chats: commands.chats.clone(),
+            secrets: known_secrets(config, secrets),
+        };
+        tasks.push(actix_web::rt::spawn(listen(state.clone(), phone)));
+    }
+    if let Some(heartbeat) = &alerts.heartbeat {
+        tasks.push(actix_web::rt::spawn(keep_beating(state.clone(), heartbeat.clone())));
+    }
+    tasks
+}
+
+/// Writes down that the engine has begun; the alerts take it from the journal.
+pub(super) fn note_start(engine: &Engine, was_clean: bool) {
+    let version = env!("CARGO_PKG_VERSION");
+    let (event, text) = if was_clean {
+        (ENGINE_STARTED, format!("ordergate {version} has started"))
+    } else {
+        let text =
+            format!("ordergate {version} has started again; the process before it did not end in order, and recovery settles what it left");
+        (ENGINE_RESTARTED, text)
+    };
+    tracing::info!(event = "started", was_clean, "{text}");
+    engine.note(Note {
+        client_id: None,
+        event,
+        level: Level::Info,
+        text,
+        command_id: None,
+        who: Arc::from("ordergate"),
+        inputs: "{}".to_owned(),
+    });
+}

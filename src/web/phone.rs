@@ -1,0 +1,131 @@
+//! The bot that answers on a phone: the shell that asks Telegram for messages and sends what the dashboard says. It only
+//! reads. *Invariant:* nothing that comes over Telegram changes anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::{ClientId, OrderRecord};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::answer::OrderRow;
+use super::api::{overview, pnl, positions, risk};
+use super::brief;
+use super::state::WebState;
+use crate::alerts::commands::{Command, Doorman, Update, updates};
+use crate::alerts::redacted;
+
+/// How long Telegram may hold a request until a message comes, seconds.
+const HELD: u64 = 25;
+/// How long a request may take.
+const PATIENCE: Duration = Duration::from_secs(35);
+/// Between two requests where nothing came: a server that does not hold them must not be asked all the time.
+const BETWEEN: Duration = Duration::from_millis(500);
+/// The pause after a request that failed; it doubles, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+/// Orders that are looked at for `/orders`.
+const ORDERS: usize = 12;
+/// The most characters of an answer.
+const LONGEST: usize = 3_900;
+
+/// What the bot needs to know.
+#[derive(Debug, Clone)]
+pub struct Phone {
+    /// The bot's.
+    pub token: SecretString,
+    /// The address of the Bot API.
+    pub base: String,
+    /// The chats that are answered.
+    pub chats: Vec<String>,
+    /// What must never leave in a text.
+    pub secrets: Vec<SecretString>,
+}
+
+/// Listens and answers for as long as it is polled.
+pub async fn listen(state: Data<WebState>, phone: Phone) {
+    let client = match reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build() {
+        Ok(client) => client,
+        Err(cause) => return tracing::error!(event = "phone_off", "the bot does not listen: {cause}"),
+    };
+    let (mut doorman, mut after, mut pause) = (Doorman::new(phone.chats.clone()), None, FIRST_PAUSE);
+    loop {
+        match ask(&client, &phone, after).await {
+            Ok(updates) => {
+                pause = FIRST_PAUSE;
+                let is_empty = updates.is_empty();
+                for update in updates {
+                    // The next request confirms it, whatever becomes of it: a message is answered once or not at all.
+                    after = Some(after.unwrap_or(i64::MIN).max(update.id.saturating_add(1)));
+                    answer(&state, &client, &phone, &mut doorman, &update).await;
+                }
+                if is_empty {
+                    tokio::time::sleep(BETWEEN).await;
+                }
+            }
+            Err(trouble) => {
+                tracing::warn!(event = "phone_trouble", "asking Telegram for messages: {trouble}; again in {} s", pause.as_secs());
+                metrics::counter!("ordergate_telegram_failed_total").increment(1);
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(LAST_PAUSE);
+            }
+        }
+    }
+}
+
+async fn ask(client: &reqwest::Client, phone: &Phone, after: Option<i64>) -> Result<Vec<Update>, String> {
+    let body = json!({ "offset": after, "timeout": HELD, "allowed_updates": ["message"] });
+    let answer = call(client, phone, "getUpdates", &body).await?;
+    updates(&answer).ok_or_else(|| format!("it refuses: {}", answer["description"].as_str().unwrap_or("no reason was given")))
+}
+
+async fn call(client: &reqwest::Client, phone: &Phone, method: &str, body: &Value) -> Result<Value, String> {
+    let url = format!("{}/bot{}/{method}", phone.base, phone.token.expose_secret());
+    let answer = client.post(url).json(body).send().await;
+    // The client's own words hold the address, and with it the token.
+    let words = |error: reqwest::Error| redacted(&error.without_url().to_string(), &phone.secrets);
+    answer.map_err(words)?.json().await.map_err(words)
+}
+
+async fn answer(state: &WebState, client: &reqwest::Client, phone: &Phone, doorman: &mut Doorman, update: &Update) {
+    let Some(message) = &update.message else { return };
+    let command = match doorman.admit(message, state.now()) {
+        Ok(command) => command,
+        Err(ignored) => {
+            metrics::counter!("ordergate_telegram_ignored_total", "why" => ignored.as_str()).increment(1);
+            tracing::warn!(event = "phone_ignored", chat = message.chat, why = ignored.as_str(), "a message to the bot was not answered");
+            return;
+        }
+    };
+    metrics::counter!("ordergate_telegram_commands_total", "command" => command.as_str()).increment(1);
+    tracing::info!(event = "phone_asked", chat = message.chat, command = command.as_str(), "the bot was asked");
+    let text: String = redacted(&words(state, command), &phone.secrets).chars().take(LONGEST).collect();
+    if let Err(trouble) = call(client, phone, "sendMessage", &json!({ "chat_id": message.chat, "text": text })).await {
+        tracing::warn!(event = "phone_trouble", chat = message.chat, "an answer was not sent: {trouble}");
+    }
+}
+
+/// The answer, from what the dashboard shows now.
+fn words(state: &WebState, command: Command) -> String {
+    let clients: Vec<ClientId> = state.engine.line().desks().map(|desk| desk.client_id.clone()).collect();
+    let now = state.now();
+    let each = |of: &dyn Fn(&ClientId) -> Option<String>| clients.iter().filter_map(of).collect::<Vec<_>>().join("\n");
+    match command {
+        Command::Status => brief::status(&overview::of_accounts(state, &clients)),
+        Command::Positions => each(&|client| positions::account(state, client).map(|account| brief::positions(&account))),
+        Command::Pnl => each(&|client| pnl::account(state, client, now).map(|account| brief::pnl(&account))),
+        Command::Risk => each(&|client| risk::of_account(state, client).map(|account| brief::risk(&account))),
+        Command::Orders => brief::orders(&newest(state, &clients)),
+        Command::Help => "/status /positions /pnl /orders /risk: what the dashboard shows. Nothing can be changed from here.".to_owned(),
+    }
+}
+
+/// The newest orders of all accounts, newest first.
+fn newest(state: &WebState, clients: &[ClientId]) -> Vec<Value> {
+    let of = |client: &ClientId| state.engine.read(client, |book| book.newest().take(ORDERS).cloned().collect::<Vec<_>>());
+    let mut orders: Vec<Arc<OrderRecord>> = clients.iter().filter_map(of).flatten().collect();
+    orders.sort_by_key(|order| std::cmp::Reverse::<(DateTime<Utc>, u64)>((order.created_at, order.number)));
+    orders.iter().take(ORDERS).map(|order| json!(OrderRow::from(&**order))).collect()
+}

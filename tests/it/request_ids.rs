@@ -1,0 +1,69 @@
+//! A request's id, in its answer and in the log of the real binary, beside the ids of the orders that it made.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::process::Process;
+use crate::support::{House, KEY, SECRET, entry, secret};
+
+#[actix_web::test]
+async fn an_answer_carries_the_id_of_its_request() {
+    let house = House::open().await;
+    let own = house.send(house.request("GET", "/dashboard/overview").bearer_auth(KEY).header("x-request-id", "mine-1")).await;
+    assert_eq!((own.status, own.headers["x-request-id"].to_str().unwrap()), (200, "mine-1"));
+    let mut drawn = std::collections::BTreeSet::new();
+    for path in ["/health/live", "/dashboard/overview", "/nothing/here"] {
+        let reply = house.send(house.request("GET", path)).await;
+        drawn.insert(reply.headers["x-request-id"].to_str().unwrap().to_owned());
+    }
+    assert_eq!(drawn.len(), 3, "also of what was refused: {drawn:?}");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn the_log_leads_from_a_request_to_its_orders_and_holds_no_secret_of_a_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
+    command
+        .env_clear()
+        .env("ORDERGATE__STORAGE__DIRECTORY", directory.path())
+        .env("ORDERGATE__WEBHOOK__SECRET", SECRET)
+        .env("ORDERGATE__API__KEY", KEY)
+        .env("ORDERGATE__LOG__FORMAT", "json");
+    let engine = Process::serve(command);
+    let http = reqwest::Client::new();
+    let send = async || {
+        let url = format!("http://{}/webhook/PAPER1/{SECRET}", engine.address);
+        let sent = http.post(url).header("x-request-id", "from-the-chart-7").json(&secret(entry("a"))).send().await.unwrap();
+        (sent.status().as_u16(), sent.json::<Value>().await.unwrap())
+    };
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    let command_id = loop {
+        let (status, body) = send().await;
+        if status == 202 {
+            break body["orders"][0]["command_id"].as_str().unwrap().to_owned();
+        }
+        assert!(status == 503 && tokio::time::Instant::now() < deadline, "{status}: {body:#}");
+    };
+    let logs = || -> Vec<String> {
+        let files = std::fs::read_dir(directory.path().join("logs")).unwrap().map(|file| file.unwrap().path());
+        files
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect()
+    };
+    // The log has a writer of its own.
+    let taken = loop {
+        let lines: Vec<Value> = logs().join("").lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let is_there = |line: &&Value| line["event"] == "signal_taken" && line["span"]["request_id"] == "from-the-chart-7";
+        if let Some(line) = lines.iter().find(is_there) {
+            break line.clone();
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{lines:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(taken["orders"].as_str().unwrap().contains(&command_id), "{taken:#}");
+    drop(engine);
+    assert!(logs().iter().all(|text| !text.contains(SECRET)), "a secret is in the log");
+}
