@@ -22,6 +22,7 @@ use anyhow::{Context as _, anyhow};
 use ordergate_actors::order::{ClientId, trading_date};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
 use ordergate_actors::ports::{Clock, Store as _};
+use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::{EXIT_FAULT, Halt};
 use ordergate_actors::{Engine, Line, Parts, World, WriteOn};
 use tokio::sync::oneshot;
@@ -45,7 +46,7 @@ use crate::intent_log::IntentLog;
 use crate::secrets::Secrets;
 use crate::starts::{self, StartMode};
 use crate::status_log::StatusLog;
-use crate::store::{Durability, Options, SqliteStore, VerifyFrom};
+use crate::store::{Durability, OpenError, Options, SqliteStore, VerifyFrom};
 use crate::telemetry;
 use crate::web::live::{Hub, LiveListener};
 use crate::web::trace::trace;
@@ -53,6 +54,8 @@ use crate::web::trace::trace;
 /// How often the probe looks at the actors' heartbeats, and how old the oldest may be before the process gives up.
 const PROBE: Duration = Duration::from_secs(5);
 const HEARTBEAT_LOST: Duration = Duration::from_secs(20);
+/// How long after a failure the disk is tried again at a start.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs the engine until it is told to stop (SIGTERM, Ctrl-C); answers the exit code: 0 after an orderly stop, 78 when
 /// it refuses to start. A fault ends the process with 70 from wherever it happens.
@@ -63,6 +66,7 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     private_directory(&config.storage.directory).with_context(|| format!("the data directory {}", config.storage.directory.display()))?;
     let secrets = match Secrets::load_or_draw(&config) {
         Ok(secrets) => secrets,
+        Err(fault) if fault.may_heal() => return Err(fault.into()),
         Err(refusal) => return refused(&refusal, None),
     };
     let logs = telemetry::start(&config.log)?;
@@ -103,16 +107,13 @@ async fn run(
         Ok(charges) => charges,
         Err(refusal) => return refused(&refusal, alerts.as_ref()),
     };
-    let clock = SystemClock;
+    let clock = SteadyClock::over(Arc::new(SystemClock));
     let started_at = clock.now();
     // The lock comes first: a second engine must not count as a start of this one.
-    let mut store = match SqliteStore::open(&config.storage.directory, store_options(config, started_at)) {
+    let mut store = match opened(config, alerts.as_ref()).await {
         Ok(store) => store,
         Err(refusal) => return refused(&refusal, alerts.as_ref()),
     };
-    if let Err(refusal) = store.bind(&binding(config)) {
-        return refused(&refusal, alerts.as_ref());
-    }
     let drill = config.drill.map(Drill::new);
     if let Some(drill) = drill {
         drill.reach(Step::StartOpened);
@@ -127,18 +128,12 @@ async fn run(
     if let Some(alerts) = &alerts {
         alerts.follow(&config.storage.directory)?;
     }
-    let Brokers { accounts, quotes, connections } = brokers::open(config, &masters, &(Arc::new(clock) as Arc<dyn Clock>))?;
+    let Brokers { accounts, quotes, connections } = brokers::open(config, &masters, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
     if let Some(misfit) = brokers::misfit(&accounts) {
         return refused(&misfit, alerts.as_ref());
     }
-    let world = World {
-        clock: Arc::new(clock),
-        ids: Arc::new(RandomIds),
-        instruments: Arc::clone(&masters) as _,
-        quotes,
-        calendar,
-        halt: Arc::clone(&halt) as _,
-    };
+    let world =
+        World { clock, ids: Arc::new(RandomIds), instruments: Arc::clone(&masters) as _, quotes, calendar, halt: Arc::clone(&halt) as _ };
     let (live, feed) = Hub::new(config.live);
     let feed = actix_web::rt::spawn(feed.run());
     let parts = Parts {
@@ -174,7 +169,7 @@ async fn run(
         .listen(listener)?;
     let address = server.addrs().first().copied().unwrap_or(config.server.listen);
     let running = server.run();
-    announce(config, secrets, address, clock.now());
+    announce(config, secrets, address, engine.line().clock.now());
     let refresh = refresh.map(|refresh| {
         let line = Arc::clone(engine.line());
         actix_web::rt::spawn(master::keep_fresh(masters, refresh, Arc::new(SystemClock), move |news| tell_of_masters(&line, &news)))
@@ -239,6 +234,28 @@ struct Concern {
     text: String,
     /// The account that it is about; `None`: every account.
     account: Option<ClientId>,
+}
+
+/// The data directory, open and bound. A disk that fails, is full or read-only may be well again, and a lock may be given up: it is
+/// tried again until it is so, and people are told once. Nobody listens meanwhile, and nothing is sent.
+async fn opened(config: &Config, alerts: Option<&Alerts>) -> Result<SqliteStore, OpenError> {
+    let mut is_told = false;
+    loop {
+        let store = SqliteStore::open(&config.storage.directory, store_options(config, SystemClock.now()));
+        match store.and_then(|mut store| store.bind(&binding(config)).map(|()| store)) {
+            Err(fault) if fault.may_heal() => {
+                let text =
+                    format!("{fault}; it is tried again every {} s, and until then nothing is taken and nothing is sent", AGAIN.as_secs());
+                tracing::error!(event = "start_waits", "{text}");
+                eprintln!("ordergate cannot start yet: {text}");
+                if let Some(alerts) = alerts.filter(|_| !std::mem::replace(&mut is_told, true)) {
+                    last_page(alerts, "START WAITS", text);
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// Too many starts, or a journal that does not verify: entries stay off until a person has looked. What is wrong with

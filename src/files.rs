@@ -57,6 +57,16 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// Whether the disk is at fault, full, or was made read-only: what stood in the way may be gone at the next try. Anything else
+/// (no such directory, no permission) stays until somebody has corrected it.
+pub(crate) fn may_heal(cause: &io::Error) -> bool {
+    #[cfg(unix)]
+    if cause.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+        return true;
+    }
+    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::QuotaExceeded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,8 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use ordergate_actors::persistence::{Event, Listener};
 use ordergate_actors::ports::{JournalRow, StoreError};
 
@@ -26,6 +27,8 @@ pub use line::Stage;
 pub const FILE: &str = "intent_tracking.log";
 /// Rows that may wait for the thread.
 const WAITING: usize = 8_192;
+/// How long after a failure the file is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Why the log cannot be written. The engine goes on without it.
 #[derive(Debug, thiserror::Error)]
@@ -97,21 +100,40 @@ impl Listener for IntentLog {
     }
 }
 
+/// Writes until the listener is gone. A disk that fails is tried again: what came meanwhile is read from the journal.
 fn write(path: &Path, directory: &Path, rows: &Receiver<Arc<JournalRow>>) {
-    let mut log = match LogFile::open(path, directory) {
-        Ok(log) => log,
-        Err(error) => {
-            tracing::error!(event = "intent_log_failed", path = %path.display(), "{error}; the journal has everything: ordergate journal rebuild-intent-log");
-            return;
+    let mut is_told = false;
+    while let Err(error) = write_while_it_goes(path, directory, rows, &mut is_told) {
+        if !is_told {
+            is_told = true;
+            tracing::error!(
+                event = "intent_log_failed",
+                path = %path.display(),
+                "{error}; it is tried again every {} s, and the journal has everything: ordergate journal rebuild-intent-log",
+                AGAIN.as_secs()
+            );
         }
-    };
-    while let Ok(first) = rows.recv() {
-        let written = std::iter::once(first).chain(rows.try_iter()).try_for_each(|row| log.append(&row));
-        if let Err(error) = written.and_then(|()| log.flush().map_err(IntentLogError::from)) {
-            tracing::error!(event = "intent_log_failed", path = %path.display(), "{error}; the journal has everything: ordergate journal rebuild-intent-log");
-            return;
+        let until = Instant::now() + AGAIN;
+        loop {
+            match rows.recv_deadline(until) {
+                Ok(_in_the_journal) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
     }
+}
+
+fn write_while_it_goes(path: &Path, directory: &Path, rows: &Receiver<Arc<JournalRow>>, is_told: &mut bool) -> Result<(), IntentLogError> {
+    let mut log = LogFile::open(path, directory)?;
+    if std::mem::take(is_told) {
+        tracing::warn!(event = "intent_log_resumed", path = %path.display(), "the log is written again, and lacks nothing");
+    }
+    while let Ok(first) = rows.recv() {
+        std::iter::once(first).chain(rows.try_iter()).try_for_each(|row| log.append(&row))?;
+        log.flush()?;
+    }
+    Ok(())
 }
 
 /// Writes the whole log anew from the journal; answers how many lines it has. Not beside a running engine, which would

@@ -47,6 +47,14 @@ pub enum SecretsError {
     Random(String),
 }
 
+impl SecretsError {
+    /// Whether starting again may help: the disk failed, was full or read-only.
+    #[must_use]
+    pub fn may_heal(&self) -> bool {
+        matches!(self, Self::Unusable { cause, .. } if crate::files::may_heal(cause))
+    }
+}
+
 /// The secrets in force.
 #[derive(Debug, Clone)]
 pub struct Secrets {

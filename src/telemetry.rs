@@ -44,6 +44,20 @@ pub enum TelemetryError {
     Metrics(String),
 }
 
+impl TelemetryError {
+    /// Whether starting again may help: the disk failed, was full or read-only.
+    #[must_use]
+    pub fn may_heal(&self) -> bool {
+        match self {
+            Self::Directory { cause, .. } => crate::files::may_heal(cause),
+            Self::File(cause) => {
+                std::error::Error::source(cause).and_then(|cause| cause.downcast_ref::<io::Error>()).is_some_and(crate::files::may_heal)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Keeps the logs running; its drop writes what is queued. Must live as long as anything logs.
 #[derive(Debug)]
 pub struct Telemetry {

@@ -1,6 +1,7 @@
 //! One account's own things: what its four actors share, and what survives the restart of any of them.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use actix::Addr;
@@ -62,6 +63,8 @@ pub struct Desk {
     pub found_at_start: Mutex<BTreeSet<CommandId>>,
     /// What the watcher last found at the broker.
     pub findings: RwLock<Findings>,
+    /// The last jump of the machine's clock that people were told of.
+    pub(crate) jumps_told: AtomicU64,
     phase: RwLock<Phase>,
     pub(crate) addresses: DeskAddresses,
 }
@@ -96,6 +99,7 @@ impl Desk {
             second_drives: Mutex::new(BTreeSet::new()),
             found_at_start: Mutex::new(found_at_start),
             findings: RwLock::new(Findings::default()),
+            jumps_told: AtomicU64::new(0),
             phase: RwLock::new(Phase::Recovering),
             addresses: DeskAddresses::default(),
         }

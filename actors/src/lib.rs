@@ -36,6 +36,7 @@ pub mod risk;
 pub mod routes;
 pub mod settings;
 pub mod start;
+pub mod steady;
 pub mod supervision;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

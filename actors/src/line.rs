@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 
 use crate::broker::BrokerActor;
@@ -145,6 +145,12 @@ impl Line {
     #[must_use]
     pub fn clock_is_behind(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.newest_at_start.filter(|newest| now < *newest)
+    }
+
+    /// How far the machine's clock stands behind the engine's time, which never runs back.
+    #[must_use]
+    pub fn clock_was_set_back(&self) -> Option<TimeDelta> {
+        self.clock.jumped().map(|jump| jump.behind).filter(|behind| *behind > TimeDelta::zero())
     }
 
     /// Whether the disk has too little room left for entries.

@@ -257,6 +257,7 @@ fn main() {
                 unquoted: Unquoted::Refuse,
                 low_disk: None,
                 clock_behind: None,
+                clock_set_back: None,
                 master: None,
                 is_live: false,
                 market: &market,

@@ -83,6 +83,16 @@ impl Server {
         self.address
     }
 
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its data directory.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
     /// How long it took to become ready.
     pub(crate) fn started_in(&self) -> Duration {
         self.started_in
@@ -112,7 +122,7 @@ impl Server {
     /// Waits until every order on disk has the broker's number or has ended; says how long that took.
     pub(crate) fn drain(&self) -> Duration {
         let start = Instant::now();
-        let store = ReadStore::open(&self.directory.path().join("data")).unwrap();
+        let store = ReadStore::open(&self.data()).unwrap();
         loop {
             let created = store.count_by_status().unwrap().iter().any(|(status, count)| status == "CREATED" && *count > 0);
             if !created && store.incomplete().unwrap().is_empty() {
@@ -124,14 +134,14 @@ impl Server {
 
     /// What the journal keeps beside the first row of that event, of the account's first orders.
     pub(crate) fn inputs_of(&self, event: &str) -> String {
-        let store = ReadStore::open(&self.directory.path().join("data")).unwrap();
+        let store = ReadStore::open(&self.data()).unwrap();
         let rows = store.journal(Some(&ClientId::parse("PAPER1").unwrap()), 0, 100);
         rows.map(Result::unwrap).find(|row| &*row.event == event).unwrap().inputs.to_string()
     }
 
     /// Resident memory, MB.
     pub(crate) fn resident_mb(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process())).unwrap_or_default();
         let kb = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u32>().ok());
         kb.map_or(f64::NAN, |kb| f64::from(kb) / 1024.0)
     }

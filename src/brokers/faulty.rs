@@ -36,6 +36,8 @@ struct State {
     /// The money that it tells, whatever the broker inside does.
     funds: Option<Funds>,
     plan: FaultPlan,
+    /// Until somebody has logged in again.
+    logged_out_until: Option<Instant>,
     lag: Duration,
     hidden: BTreeMap<BrokerOrderId, Instant>,
     foreign: Vec<Arc<BookRow>>,
@@ -76,6 +78,11 @@ impl<B: Broker> FaultyBroker<B> {
         self.state.lock().plan = plan;
     }
 
+    /// The broker forgets the session: for that long every call is answered so, then somebody has logged in again.
+    pub fn end_session(&self, time: Duration) {
+        self.state.lock().logged_out_until = Some(Instant::now() + time);
+    }
+
     /// Orders placed from now on stay out of the order book and the trade book for that long.
     pub fn set_lag(&self, lag: Duration) {
         self.state.lock().lag = lag;
@@ -104,16 +111,21 @@ impl<B: Broker> FaultyBroker<B> {
     }
 
     fn fault(&self, kind: CallKind) -> Option<Fault> {
-        self.state.lock().plan.next(kind)
+        let mut state = self.state.lock();
+        let planned = state.plan.next(kind);
+        let is_out = state.logged_out_until.is_some_and(|until| Instant::now() < until);
+        if is_out { Some(Fault::NoSession("Session Expired :  Invalid Session Key".to_owned())) } else { planned }
     }
 
     /// A call that changes something: `reach` makes it at the broker, the others word its outcomes.
+    #[expect(clippy::too_many_arguments, reason = "one word for each outcome")]
     fn order_call<T: Send + 'static>(
         &self,
         kind: CallKind,
         reach: impl Fn() -> Call<T> + Send + 'static,
         refused: fn(String) -> T,
         limited: fn(RateWindow, String) -> T,
+        logged_out: fn(String) -> T,
         not_sent: fn(String) -> T,
         unconfirmed: fn(String) -> T,
     ) -> Call<T> {
@@ -136,6 +148,7 @@ impl<B: Broker> FaultyBroker<B> {
                 }
                 Some(Fault::Refuse(cause)) => refused(cause),
                 Some(Fault::RateLimited(window)) => limited(window, too_many(window)),
+                Some(Fault::NoSession(cause)) => logged_out(cause),
                 Some(Fault::NotSent(cause)) => not_sent(cause),
                 Some(Fault::LoseRequest(cause)) => unconfirmed(cause),
                 Some(Fault::LoseReply(cause)) => {
@@ -165,7 +178,9 @@ impl<B: Broker> FaultyBroker<B> {
         Box::pin(async move {
             match &fault {
                 Some(Fault::Hang | Fault::HangAfter) => return pending().await,
-                Some(Fault::Refuse(cause) | Fault::NotSent(cause) | Fault::Unknown(cause)) => return Snapshot::Unknown(cause.clone()),
+                Some(Fault::Refuse(cause) | Fault::NoSession(cause) | Fault::NotSent(cause) | Fault::Unknown(cause)) => {
+                    return Snapshot::Unknown(cause.clone());
+                }
                 Some(Fault::LoseRequest(cause) | Fault::LoseReply(cause)) => return Snapshot::Unknown(cause.clone()),
                 Some(Fault::RateLimited(window)) => return Snapshot::RateLimited { window: *window, text: too_many(*window) },
                 Some(Fault::Empty) => return Snapshot::Authoritative(Vec::new(), Vec::new()),
@@ -234,13 +249,15 @@ impl<B: Broker> Broker for FaultyBroker<B> {
             })
         };
         let limited = |window, text| PlaceOutcome::RateLimited { window, text };
-        self.order_call(CallKind::Place, reach, PlaceOutcome::Rejected, limited, PlaceOutcome::NotSent, PlaceOutcome::Unconfirmed)
+        let (refused, logged_out) = (PlaceOutcome::Rejected, PlaceOutcome::NoSession);
+        self.order_call(CallKind::Place, reach, refused, limited, logged_out, PlaceOutcome::NotSent, PlaceOutcome::Unconfirmed)
     }
 
     fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.cancel(id.clone());
-        self.order_call(CallKind::Cancel, reach, CallOutcome::Rejected, limited_call, CallOutcome::NotSent, CallOutcome::Unconfirmed)
+        let no = CallOutcome::Rejected;
+        self.order_call(CallKind::Cancel, reach, no, limited_call, no, CallOutcome::NotSent, CallOutcome::Unconfirmed)
     }
 
     fn prepare_change(&self, change: Modification, quote: Option<&Quote>) -> Result<PreparedChange, Refusal> {
@@ -251,7 +268,7 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.quote(Arc::clone(&instrument));
         let none = |text| Err(NoQuote::None(text));
-        self.order_call(CallKind::Quote, reach, none, |window, text| Err(NoQuote::RateLimited { window, text }), none, none)
+        self.order_call(CallKind::Quote, reach, none, |window, text| Err(NoQuote::RateLimited { window, text }), none, none, none)
     }
 
     fn tells_funds(&self) -> bool {
@@ -276,7 +293,8 @@ impl<B: Broker> Broker for FaultyBroker<B> {
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.modify(prepared.clone());
-        self.order_call(CallKind::Modify, reach, CallOutcome::Rejected, limited_call, CallOutcome::NotSent, CallOutcome::Unconfirmed)
+        let no = CallOutcome::Rejected;
+        self.order_call(CallKind::Modify, reach, no, limited_call, no, CallOutcome::NotSent, CallOutcome::Unconfirmed)
     }
 
     fn session(&self) -> Call<Session> {
@@ -284,7 +302,8 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         let reach = move || inner.session();
         // A broker counts the calls of those it knows.
         let limited = |_, _| Session::Ready;
-        self.order_call(CallKind::Session, reach, Session::NotReady, limited, Session::NotReady, Session::NotReady)
+        let no = Session::NotReady;
+        self.order_call(CallKind::Session, reach, no, limited, no, no, no)
     }
 
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {

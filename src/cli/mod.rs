@@ -120,7 +120,7 @@ enum Command {
     Squareoff(squareoff::Arguments),
     /// Run a simulated broker on this machine that speaks the Noren protocol; no money moves
     SimulateBroker(simulate_broker::Arguments),
-    /// Take a day's decisions once more from the journal, and compare them byte for byte
+    /// Take a day's decisions once more from the journal, compare them byte for byte, and hold its gates against the settings in force
     Replay(replay::Arguments),
     /// Kill this very binary at every step of an order's line, start it again, and count what was lost or doubled
     Prove(prove::Arguments),
@@ -162,8 +162,14 @@ fn exit(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
-/// What cannot become better by starting again is a refusal; the rest is a fault.
+/// What cannot become better by starting again is a refusal; the rest is a fault, a disk that failed among it.
 fn code_of(error: &anyhow::Error) -> i32 {
+    let is_of_the_disk = error.downcast_ref::<OpenError>().is_some_and(OpenError::may_heal)
+        || error.downcast_ref::<SecretsError>().is_some_and(SecretsError::may_heal)
+        || error.downcast_ref::<TelemetryError>().is_some_and(TelemetryError::may_heal);
+    if is_of_the_disk {
+        return EXIT_FAULT;
+    }
     let refuses = error.is::<ConfigError>()
         || error.is::<SecretsError>()
         || error.is::<OpenError>()
@@ -227,6 +233,14 @@ mod tests {
         assert_eq!(code_of(&refusal), EXIT_REFUSED);
         assert_eq!(code_of(&refusal.context("while starting")), EXIT_REFUSED);
         assert_eq!(code_of(&anyhow::anyhow!("a fault")), EXIT_FAULT);
+        // What a disk refuses may go the next time; what nobody may use stays so until somebody has corrected it.
+        let unusable = |kind: std::io::ErrorKind| {
+            let cause = std::io::Error::from(kind);
+            anyhow::Error::from(OpenError::Directory { path: PathBuf::from("data"), cause })
+        };
+        assert_eq!(code_of(&unusable(std::io::ErrorKind::StorageFull)), EXIT_FAULT);
+        assert_eq!(code_of(&unusable(std::io::ErrorKind::ReadOnlyFilesystem).context("while starting")), EXIT_FAULT);
+        assert_eq!(code_of(&unusable(std::io::ErrorKind::PermissionDenied)), EXIT_REFUSED);
         assert!(is_closed_pipe(&std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()));
     }
 }

@@ -1,4 +1,7 @@
-//! `ordergate replay`: a day's journal, given to this binary's own rules once more.
+//! `ordergate replay`: a day's journal, given to this binary's own rules once more; and what its gates saw, held against the
+//! settings in force.
+
+mod otherwise;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +13,8 @@ use ordergate_actors::ports::JournalRow;
 
 use super::print::Page;
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
+use otherwise::Comparison;
+
 use crate::store::ReadStore;
 
 /// Which day.
@@ -42,7 +47,8 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<i32>
         if arguments.account.as_ref().is_some_and(|account| account != client.as_str()) {
             continue;
         }
-        let replayed = replayed(&store, client, head.seq, arguments.day)?;
+        let mut comparison = Comparison::new(config, client.as_str());
+        let replayed = replayed(&store, client, head.seq, arguments.day, &mut comparison)?;
         let rows = replayed.decisions.iter().map(|(event, (taken, same))| vec![event.clone(), taken.to_string(), same.to_string()]);
         page.heading(format!("{client} on {}:", arguments.day)).table(&["decision", "taken again", "byte for byte the same"], rows);
         if replayed.told > 0 {
@@ -51,6 +57,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<i32>
         if let Some(first) = &replayed.first {
             page.line(format!("the first difference: {first}"));
         }
+        comparison.show(&mut page);
         let sums = replayed.decisions.values().fold((0, 0), |(all, equal), (taken, same)| (all + taken, equal + same));
         (all, equal) = (all + sums.0, equal + sums.1);
     }
@@ -65,7 +72,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<i32>
 }
 
 /// The rows before that day are taken in too: they are what its decisions stand on.
-fn replayed(store: &ReadStore, client: &ClientId, up_to: u64, day: NaiveDate) -> anyhow::Result<Replayed> {
+fn replayed(store: &ReadStore, client: &ClientId, up_to: u64, day: NaiveDate, comparison: &mut Comparison<'_>) -> anyhow::Result<Replayed> {
     let (mut replay, mut found) = (Replay::default(), Replayed::default());
     for row in store.journal(Some(client), 0, up_to) {
         let row = row?;
@@ -83,6 +90,7 @@ fn replayed(store: &ReadStore, client: &ClientId, up_to: u64, day: NaiveDate) ->
         if !is_of_the_day {
             continue;
         }
+        comparison.see(&row, replay.so_far());
         let Some(redone) = redone else {
             found.told += 1;
             continue;

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::meta;
-use super::options::{Durability, OpenError, Options, database, explain};
+use super::options::{Durability, OpenError, Options, database, explain, is_of_the_disk};
 
 /// The database file in a data directory.
 pub(super) const FILE: &str = "orders.db";
@@ -104,6 +104,10 @@ fn check(db: &Connection) -> Result<(), OpenError> {
 
 fn migrate(db: &mut Connection) -> Result<(), OpenError> {
     schema::migrations::runner().run(db).map(drop).map_err(|cause| {
+        let causes = std::iter::successors(std::error::Error::source(&cause), |cause| cause.source());
+        if let Some(of_disk) = causes.filter_map(|cause| cause.downcast_ref::<rusqlite::Error>()).find(|cause| is_of_the_disk(cause)) {
+            return OpenError::Database { step: "bringing the schema up to date", cause: explain(of_disk), may_heal: true };
+        }
         // The cause behind the crate's own sentence is what helps.
         let source = std::error::Error::source(&cause).map(|source| format!(": {source}")).unwrap_or_default();
         OpenError::Migration(format!("{cause}{source}"))
@@ -126,6 +130,6 @@ pub(super) fn file(directory: &Path) -> Result<Connection, OpenError> {
 pub(super) fn damage_or(step: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
     move |cause| match cause.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => OpenError::Damaged(cause.to_string()),
-        _ => OpenError::Database { step, cause: explain(&cause) },
+        _ => database(step)(cause),
     }
 }

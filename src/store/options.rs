@@ -69,6 +69,8 @@ pub enum OpenError {
         step: &'static str,
         /// What SQLite said, and what to do if that is known.
         cause: String,
+        /// Whether it may be gone at the next try: the disk, or a lock that somebody holds.
+        may_heal: bool,
     },
     /// A setting did not take.
     #[error("the database runs with {setting}={found}, but {wanted} is needed; the file system may not support it")]
@@ -102,9 +104,27 @@ pub enum OpenError {
     Random(String),
 }
 
+impl OpenError {
+    /// Whether starting again may help: the disk failed, was full or read-only, or somebody held a lock.
+    #[must_use]
+    pub fn may_heal(&self) -> bool {
+        match self {
+            Self::Database { may_heal, .. } => *may_heal,
+            Self::Directory { cause, .. } | Self::Lock(LockError::Unusable { cause, .. }) => crate::files::may_heal(cause),
+            _ => false,
+        }
+    }
+}
+
+/// Whether SQLite failed for the disk, or for a lock.
+pub(super) fn is_of_the_disk(cause: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure};
+    matches!(cause.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | ReadOnly | SystemIoFailure))
+}
+
 /// Wraps a SQLite error with the step that failed.
 pub(super) fn database(step: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
-    move |cause| OpenError::Database { step, cause: explain(&cause) }
+    move |cause| OpenError::Database { step, cause: explain(&cause), may_heal: is_of_the_disk(&cause) }
 }
 
 /// SQLite's words, and for a lock held elsewhere what to do about it.

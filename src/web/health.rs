@@ -58,6 +58,9 @@ pub(super) fn why_not(state: &WebState, now: DateTime<Utc>) -> (Vec<String>, Vec
     if line.clock_is_behind(now).is_some() {
         why_not.push("clock_behind_journal".to_owned());
     }
+    if line.clock_was_set_back().is_some() {
+        why_not.push("clock_set_back".to_owned());
+    }
     let calendar = crate::calendar::concerns(line, trading_date(now));
     if calendar.iter().any(|concern| concern.severity == Severity::Error) {
         why_not.push("calendar_missing".to_owned());

@@ -22,6 +22,7 @@ use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{
     Capabilities, Clock, Instruments, Loaded, Query, Quote, Quotes, Rows, SignalRow, Store, StoreError, Verdict, Write,
 };
+use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::{Halt, current_actor};
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
 use ordergate_actors::{AccountSettings, Engine, Parts, Phase, Settings, WriteOn};
@@ -30,6 +31,7 @@ use rust_decimal::Decimal;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::beside::Others;
 use super::checks;
 use super::witness::Witness;
 use super::world::{account, client, settings};
@@ -48,6 +50,8 @@ pub(crate) struct Setup {
     pub(crate) calendar: fn() -> Arc<Calendar>,
     /// What can be traded beside the sample.
     pub(crate) contracts: fn() -> Vec<Instrument>,
+    /// The engine runs by a machine's clock of its own, which may jump; the broker's goes on.
+    pub(crate) has_machine: bool,
 }
 
 impl Default for Setup {
@@ -61,6 +65,7 @@ impl Default for Setup {
             starts_at: morning(),
             calendar: Calendar::always_open,
             contracts: Vec::new,
+            has_machine: false,
         }
     }
 }
@@ -237,6 +242,9 @@ pub(crate) struct Desk {
     pub(crate) instruments: Arc<InstrumentTable>,
     pub(crate) market: Arc<ScriptedMarket>,
     pub(crate) clock: Arc<TokioClock>,
+    /// The machine's clock, if the setup has one.
+    pub(crate) machine: Arc<TokioClock>,
+    engine_clock: Arc<dyn Clock>,
     quotes: Arc<TrappedQuotes>,
     pub(crate) broker: Arc<Witness>,
     pub(crate) halt: Arc<NotedHalt>,
@@ -270,6 +278,8 @@ impl Desk {
 
     fn open(setup: Setup) -> Self {
         let clock = TokioClock::from(setup.starts_at);
+        let machine = TokioClock::from(setup.starts_at);
+        let engine_clock: Arc<dyn Clock> = if setup.has_machine { SteadyClock::over(machine.clone()) } else { clock.clone() };
         let disk = SimulatedDisk::new("SIM1").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut rows = sample(setup.starts_at.date_naive()).unwrap();
@@ -289,10 +299,10 @@ impl Desk {
         let paper = PaperBroker::open(&PaperSettings::new(directory.path()), instruments.clone(), market.clone(), clock.clone()).unwrap();
         let broker = FaultyBroker::new(paper, FaultPlan::none().stream(setup.stream)).with_capabilities(setup.can);
         let broker = Arc::new(Witness::new(broker, disk.clone(), Arc::default()));
-        let inner = MarketQuotes::new(market.clone(), instruments.clone(), clock.clone());
+        let inner = MarketQuotes::new(market.clone(), instruments.clone(), Arc::clone(&engine_clock));
         let quotes = Arc::new(TrappedQuotes { inner, trap: Mutex::new(None), board: Mutex::new(None), is_dark: AtomicBool::new(false) });
         let (halt, disk_fault, steps) = (Arc::new(NotedHalt::default()), Arc::new(DiskFault::default()), Arc::default());
-        let engine = start(&setup, &disk, &instruments, &clock, &quotes, &broker, &halt, &disk_fault, &steps, 1);
+        let engine = start(&setup, &disk, &instruments, &engine_clock, &quotes, &broker, &halt, &disk_fault, &steps, 1);
         Self {
             setup,
             disk,
@@ -300,6 +310,8 @@ impl Desk {
             instruments,
             market,
             clock,
+            machine,
+            engine_clock,
             quotes,
             broker,
             halt,
@@ -335,7 +347,7 @@ impl Desk {
             &self.setup,
             &self.disk,
             &self.instruments,
-            &self.clock,
+            &self.engine_clock,
             &self.quotes,
             &self.broker,
             &self.halt,
@@ -356,7 +368,7 @@ impl Desk {
             idempotency_key: IdempotencyKey::parse(&format!("signal-{number}")).ok(),
             body_hash: [7; 32],
             replay_window_ms: 0,
-            received_at: self.clock.now(),
+            received_at: self.engine_clock.now(),
             signal_time: None,
             legs: legs.to_vec(),
         }
@@ -386,6 +398,11 @@ impl Desk {
 
     pub(crate) fn clock_now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// The engine's time.
+    pub(crate) fn machine_now(&self) -> DateTime<Utc> {
+        self.engine_clock.now()
     }
 
     pub(crate) async fn pass(&self, time: Duration) {
@@ -465,7 +482,7 @@ impl Desk {
         self.pass_secs(3).await;
         let exchange = self.broker.broker.inner().exchange();
         let accepted: Vec<CommandId> = self.rows().iter().map(|row| row.command_id).collect();
-        if let Err(what) = checks::at_rest(&self.disk, &exchange, &accepted, &*self.market, self.clock.now()) {
+        if let Err(what) = checks::at_rest(&self.disk, &exchange, &accepted, &Others::default(), &*self.market, self.clock.now()) {
             panic!("{what}\n{}", self.trace());
         }
     }
@@ -475,14 +492,14 @@ impl Desk {
         checks::nothing_doubled(&self.broker.broker.inner().exchange()).unwrap();
         checks::journal_sound(&self.store()).unwrap();
         if self.halt.halted().is_none() {
-            checks::day_agrees(&self.disk, &self.engine, self.clock.now()).unwrap();
+            checks::day_agrees(&self.disk, &self.engine, self.engine_clock.now()).unwrap();
             self.gates_agree();
         }
     }
 
     /// What risk, guard, exits and plans judge by is what a replay of the journal alone makes.
     pub(crate) fn gates_agree(&self) {
-        checks::gates_agree(&self.disk, &self.engine, self.clock.now()).unwrap();
+        checks::gates_agree(&self.disk, &self.engine, self.engine_clock.now()).unwrap();
     }
 
     pub(crate) fn line(&self) -> Arc<ordergate_actors::Desk> {
@@ -635,7 +652,7 @@ fn start(
     setup: &Setup,
     disk: &SimulatedDisk,
     instruments: &Arc<InstrumentTable>,
-    clock: &Arc<TokioClock>,
+    clock: &Arc<dyn Clock>,
     quotes: &Arc<TrappedQuotes>,
     broker: &Arc<Witness>,
     halt: &Arc<NotedHalt>,

@@ -1,6 +1,7 @@
 //! The whole engine, simulated: all actors, the real SQL, the real recovery, a paused clock, a seeded broker that
-//! delays, refuses, hangs and loses replies, a market with gaps and mutes, people who cancel, change, kill and re-arm, and a
-//! crash at any commit. One thread; the same seed is the same run.
+//! delays, refuses, hangs, loses replies and forgets the session, a market with gaps, mutes and a closing auction, people who
+//! cancel, change, kill and re-arm, others who trade in the same account, and a crash at any commit. One thread; the same seed
+//! is the same run.
 //!
 //! A failing seed prints itself and the command that repeats it:
 //! `ORDERGATE_SEED=17 cargo test --test simulation one_seed -- --nocapture`
@@ -8,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness of tests")]
 
+mod beside;
 mod checks;
 mod crash;
 mod desk;
@@ -25,23 +27,34 @@ use world::{CrashAt, Run, World};
 /// Seeds of the fixed set.
 const SEEDS: u64 = 200;
 
+/// The environment's word for [`World::alone`].
+const ALONE: &str = "ORDERGATE_ALONE";
+
 fn simulate(seed: u64, crash: Option<CrashAt>) -> Run {
-    let run = World::new(seed).live(crash);
+    simulate_in(World::new(seed), seed, crash)
+}
+
+fn simulate_in(world: World, seed: u64, crash: Option<CrashAt>) -> Run {
+    let alone = if world.is_alone() { format!(" {ALONE}=1") } else { String::new() };
+    let run = world.live(crash);
     if let Err(what) = &run.verdict {
         let crash = run.crash.map_or_else(String::new, |crash| format!(" ORDERGATE_CRASH={crash}"));
         if std::env::var_os("ORDERGATE_SEED").is_some() {
             println!("{}", run.trace);
         }
-        panic!("seed {seed}: {what}\nrepeat it: ORDERGATE_SEED={seed}{crash} cargo test --test simulation one_seed -- --nocapture");
+        panic!("seed {seed}: {what}\nrepeat it: ORDERGATE_SEED={seed}{crash}{alone} cargo test --test simulation one_seed -- --nocapture");
     }
     run
 }
 
-/// Seeds that found something, with what that was. They are run like the fixed set, for ever.
-const FOUND: &[(u64, &str)] = &[
-    (1_718, "a target waited all day for an exit that an earlier signal rested at a limit the market never reached"),
-    (2_822, "two legs in one instrument whose plan let them go one after the other were not taken for a contradiction"),
-    (20_958, "a mock exit in a basket that exits before it enters waited for the end of all exits, its own among them"),
+/// The world of a seed.
+type OfSeed = fn(u64) -> World;
+
+/// Seeds that found something, the world in which they did, and what that was. They are run like the fixed set, for ever.
+const FOUND: &[(u64, OfSeed, &str)] = &[
+    (1_718, World::alone, "a target waited all day for an exit that an earlier signal rested at a limit the market never reached"),
+    (2_822, World::alone, "two legs in one instrument whose plan let them go one after the other were not taken for a contradiction"),
+    (20_958, World::alone, "a mock exit in a basket that exits before it enters waited for the end of all exits, its own among them"),
 ];
 
 fn add(one: [u64; 3], other: [u64; 3]) -> [u64; 3] {
@@ -49,9 +62,10 @@ fn add(one: [u64; 3], other: [u64; 3]) -> [u64; 3] {
 }
 
 /// Runs, orders at the broker and crashes of one seed.
-fn whatever_fails(seed: u64) -> [u64; 3] {
-    let calm = simulate(seed, None);
-    let crashed = crash::points(seed, calm.commits).into_iter().map(|crash| u64::from(simulate(seed, Some(crash)).starts > 1));
+fn whatever_fails((seed, world): (u64, OfSeed)) -> [u64; 3] {
+    let run = |crash| simulate_in(world(seed), seed, crash);
+    let calm = run(None);
+    let crashed = crash::points(seed, calm.commits).into_iter().map(|crash| u64::from(run(Some(crash)).starts > 1));
     crashed.fold([1, calm.sent, 0], |[runs, sent, crashes], crash| [runs + 1, sent, crashes + crash])
 }
 
@@ -61,7 +75,8 @@ fn whatever_fails(seed: u64) -> [u64; 3] {
 fn no_order_is_lost_or_doubled_whatever_fails_and_whenever_it_crashes() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // A seed is a run of its own: which core it has changes nothing.
-    let all = || (1..=SEEDS).chain(FOUND.iter().map(|(seed, _)| *seed).filter(|seed| *seed > SEEDS));
+    let set = (1..=SEEDS).map(|seed| (seed, World::new as OfSeed));
+    let all = || set.clone().chain(FOUND.iter().map(|(seed, world, _)| (*seed, *world)));
     let of = |first: usize| all().skip(first).step_by(cores).map(whatever_fails).fold([0; 3], add);
     let [runs, sent, crashes] = std::thread::scope(|scope| {
         let shares: Vec<_> = (0..cores).map(|first| scope.spawn(move || of(first))).collect();
@@ -77,7 +92,8 @@ fn no_order_is_lost_or_doubled_whatever_fails_and_whenever_it_crashes() {
 fn one_seed() {
     let seed = std::env::var("ORDERGATE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let crash = std::env::var("ORDERGATE_CRASH").ok().and_then(|text| text.parse().ok());
-    let run = simulate(seed, crash);
+    let world = if std::env::var_os(ALONE).is_some() { World::alone(seed) } else { World::new(seed) };
+    let run = simulate_in(world, seed, crash);
     println!("seed {seed}: {} commits, {} starts, {} orders at the broker", run.commits, run.starts, run.sent);
     match std::env::var_os(many::TRACE_FILE) {
         Some(path) => std::fs::write(path, run.trace).unwrap(),

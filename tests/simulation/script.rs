@@ -5,6 +5,8 @@ use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::Clock;
 use uuid::Uuid;
 
+use super::beside::Beside;
+
 /// One thing that happens, so long after the one before.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
@@ -24,12 +26,18 @@ pub(crate) enum Act {
     KillStrategy(u64, KillLevel),
     /// The largest order is set otherwise for a minute.
     Override(u64),
+    /// Something that nobody asked ordergate for.
+    Beside(Beside),
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Alert {
     pub(crate) key: String,
     pub(crate) legs: Vec<LegDraft>,
+    /// So long before it came it was made.
+    pub(crate) age_s: i64,
+    /// The sender is gone before it is answered, and does not come again.
+    pub(crate) is_reset: bool,
 }
 
 impl Alert {
@@ -43,13 +51,13 @@ impl Alert {
             body_hash: [7; 32],
             replay_window_ms: 60_000,
             received_at: clock.now(),
-            signal_time: None,
+            signal_time: (self.age_s > 0).then(|| clock.now() - chrono::Duration::seconds(self.age_s)),
             legs: self.legs.clone(),
         }
     }
 }
 
-const SYMBOLS: [(&str, &str); 3] = [("SBIN-EQ", "880"), ("RELIANCE-EQ", "1400"), ("INFY-EQ", "1500")];
+pub(crate) const SYMBOLS: [(&str, &str); 3] = [("SBIN-EQ", "880"), ("RELIANCE-EQ", "1400"), ("INFY-EQ", "1500")];
 
 /// A number from two numbers: the finaliser of splitmix64.
 pub(crate) fn hash(seed: u64, index: u64) -> u64 {
@@ -98,14 +106,14 @@ pub(crate) fn write(seed: u64) -> Vec<Step> {
             (7..=8, _) => Act::Change(i64::try_from(draw.below(401)).unwrap() - 200),
             (9, _) => Act::KillStrategy(draw.below(3), level(&mut draw)),
             (10, _) => Act::Override(1 + draw.below(30)),
-            _ => Act::Alert(Alert { key: format!("alert-{index}"), legs: legs(&mut draw) }),
+            _ => Act::Alert(Alert { key: format!("alert-{index}"), legs: legs(&mut draw), age_s: 0, is_reset: false }),
         };
         steps.push(Step { after_ms, act });
     }
     steps
 }
 
-fn legs(draw: &mut Draw) -> Vec<LegDraft> {
+pub(crate) fn legs(draw: &mut Draw) -> Vec<LegDraft> {
     let strategy = draw.below(3);
     if draw.below(6) == 0 {
         return vec![target(draw, strategy)];

@@ -1,17 +1,27 @@
 //! Stands between the engine and its broker and looks at the disk before every call (INV-1).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::FaultyBroker;
 use ordergate::brokers::paper::PaperBroker;
+use ordergate::instruments::InstrumentTable;
 use ordergate::store::{ReadStore, SimulatedDisk};
+use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{BookState, BrokerOrderId, HoldingKey, Instrument, OrderType, Side, Status};
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
     PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
+use ordergate_actors::risk::Market;
 use parking_lot::Mutex;
+
+use super::beside::Others;
+
+/// How long what others trade may stay unknown: a read, a commit, and calls that hang before it in the slot.
+const UNKNOWN: TimeDelta = TimeDelta::seconds(20);
 
 #[derive(Debug)]
 pub(crate) struct Witness {
@@ -23,6 +33,10 @@ pub(crate) struct Witness {
     /// That a kill was answered: no entry may be called.
     is_killed: Arc<AtomicBool>,
     clock: Option<Arc<dyn Clock>>,
+    others: Arc<Others>,
+    sessions: Option<(Arc<Calendar>, Arc<InstrumentTable>)>,
+    /// When the engine was last shown what is held there, as it was.
+    shown: Arc<Mutex<BTreeMap<HoldingKey, DateTime<Utc>>>>,
     /// How the broker's order book looks instead, if a test says so.
     pub(crate) rewrite: Arc<Mutex<Option<Rewrite>>>,
 }
@@ -40,7 +54,28 @@ impl std::fmt::Debug for Rewrite {
 
 impl Witness {
     pub(crate) fn new(broker: FaultyBroker<PaperBroker>, disk: SimulatedDisk, breaches: Arc<Mutex<Vec<String>>>) -> Self {
-        Self { broker, disk, breaches, started: Mutex::default(), is_killed: Arc::default(), clock: None, rewrite: Arc::default() }
+        Self {
+            broker,
+            disk,
+            breaches,
+            started: Mutex::default(),
+            is_killed: Arc::default(),
+            clock: None,
+            others: Arc::default(),
+            sessions: None,
+            shown: Arc::default(),
+            rewrite: Arc::default(),
+        }
+    }
+
+    /// The same witness, in an account where others trade too.
+    pub(crate) fn among(self, others: Arc<Others>) -> Self {
+        Self { others, ..self }
+    }
+
+    /// The same witness, which also knows when what trades.
+    pub(crate) fn in_sessions(self, calendar: Arc<Calendar>, instruments: Arc<InstrumentTable>) -> Self {
+        Self { sessions: Some((calendar, instruments)), ..self }
     }
 
     /// The same witness, which also knows when no entry may be called, and the time: what an exit may close is looked up.
@@ -48,34 +83,69 @@ impl Witness {
         Self { is_killed, clock: Some(clock), ..self }
     }
 
-    /// INV-10 and INV-6, against the broker's own truth.
+    /// INV-10, the session and INV-6, against the broker's own truth.
     fn may_be_called(&self, order: &BrokerOrder) -> Result<(), String> {
         if !order.is_exit {
-            return if self.is_killed.load(Ordering::SeqCst) {
-                Err("INV-10: an entry was called after a kill was answered".into())
-            } else {
-                Ok(())
-            };
+            return self.may_enter(order);
         }
         let Some(clock) = &self.clock else { return Ok(()) };
-        let (exchange, side) = (self.broker.inner().exchange(), order.terms.side);
+        let (exchange, side, now) = (self.broker.inner().exchange(), order.terms.side, clock.now());
         let key = HoldingKey { instrument: order.instrument.key.clone(), product: order.terms.product };
         let nets = exchange.position_details();
         let net: i64 = nets.filter(|(holding, _)| **holding == key).map(|(_, position)| position.holding.net).sum();
         let rows = exchange.orders();
         let works = |row: &&Arc<BookRow>| {
-            row.state == BookState::Open && row.instrument == key.instrument && row.product == key.product && row.side == side
+            row.state == BookState::Open
+                && row.instrument == key.instrument
+                && row.product == key.product
+                && row.side == side
+                && !self.others.own(row)
         };
         let working: i64 = rows.iter().filter(works).map(|row| row.quantity - row.filled).sum();
-        let room = (-net * side.sign() - working).max(0);
+        // What others traded a moment ago, or since the engine was last shown the truth, it could not know.
+        let shown = self.shown.lock().get(&key).copied();
+        let is_news = |at: DateTime<Utc>| now - at < UNKNOWN || shown.is_none_or(|shown| shown < at);
+        let news = self.others.trades(&exchange).remove(&key).unwrap_or_default().into_iter().rev().take_while(|(at, _)| is_news(*at));
+        let could_be = news.scan(net, |net, (_, units)| {
+            *net -= units;
+            Some(*net)
+        });
+        let room = std::iter::once(net).chain(could_be).map(|net| (-net * side.sign() - working).max(0)).max().unwrap_or(0);
         if order.terms.quantity.value() > room {
-            let at = clock.now().format("%H:%M:%S%.3f");
+            let at = now.format("%H:%M:%S%.3f");
             return Err(format!(
                 "INV-6: an exit of {} was called at {at}; {net} are held and {working} work",
                 order.terms.quantity.value()
             ));
         }
         Ok(())
+    }
+
+    fn may_enter(&self, order: &BrokerOrder) -> Result<(), String> {
+        if self.is_killed.load(Ordering::SeqCst) {
+            return Err("INV-10: an entry was called after a kill was answered".into());
+        }
+        let (Some((calendar, instruments)), Some(clock)) = (&self.sessions, &self.clock) else { return Ok(()) };
+        let market = Market::of(calendar, &**instruments, &order.instrument.key, false, clock.now());
+        if market.is_held && !market.phase.takes_entries() {
+            return Err(format!("an entry was called outside its session: {}", market.phase));
+        }
+        Ok(())
+    }
+
+    /// What of these positions is the truth is known to the engine from now on.
+    fn noted(&self) -> impl FnOnce(&Snapshot<PositionRow>) + Send + 'static {
+        let (broker, shown, clock) = (self.broker.inner().clone(), Arc::clone(&self.shown), self.clock.clone());
+        move |read| {
+            let (Snapshot::Authoritative(rows, _), Some(clock)) = (read, clock) else { return };
+            let exchange = broker.exchange();
+            let told: BTreeMap<&HoldingKey, i64> = rows.iter().map(|row| (&row.holding, row.net)).collect();
+            for (key, position) in exchange.position_details() {
+                if told.get(key) == Some(&position.holding.net) {
+                    shown.lock().insert(key.clone(), clock.now());
+                }
+            }
+        }
     }
 
     /// How many of the writes that were started begin like this.
@@ -167,7 +237,12 @@ impl Broker for Witness {
         self.broker.trades()
     }
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
-        self.broker.positions()
+        let (read, noted) = (self.broker.positions(), self.noted());
+        Box::pin(async move {
+            let read = read.await;
+            noted(&read);
+            read
+        })
     }
     fn holdings(&self) -> Call<Snapshot<DeliveryRow>> {
         self.broker.holdings()

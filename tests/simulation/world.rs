@@ -4,8 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -14,17 +14,23 @@ use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::instruments::{InstrumentTable, sample};
 use ordergate::simulator::market::{MarketQuotes, SyntheticMarket};
 use ordergate::store::{SimulatedDisk, SqliteStore};
-use ordergate_actors::order::{Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord, Price, Quantity, Status, Strategy};
+use ordergate_actors::order::calendar::{Calendar, Enforce, File};
+use ordergate_actors::order::{
+    Amount, BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord, Price, Quantity, Resolution, Status, Strategy,
+};
 use ordergate_actors::persistence::{ControlChange, Keep, KillLevel, Level, Slot, Topic};
 use ordergate_actors::pnl::DayChange;
-use ordergate_actors::ports::{Clock, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use ordergate_actors::pnl::differences::{Cause, differences};
+use ordergate_actors::ports::{Clock, Loaded, Query, RateWindow, Rows, SignalRow, Store, StoreError, Verdict, Write};
 use ordergate_actors::risk::{Change, LimitName, Override};
+use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
 use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, Waits, WriteOn};
 use parking_lot::Mutex;
 use rust_decimal::Decimal;
 
+use super::beside::{self, Beside, Others};
 use super::checks;
 use super::script::{self, Act, Draw, Step};
 use super::weather::Weather;
@@ -32,6 +38,28 @@ use super::witness::Witness;
 
 /// How long the world may take to settle after the last fault, virtual time.
 const SETTLE: Duration = Duration::from_secs(240);
+
+/// After so long a person looks at the broker for what is still in doubt: an order of somebody else's could be it.
+const PERSON: Duration = Duration::from_secs(60);
+
+/// One of so many seeds lives through a closing auction.
+const AUCTIONS: u64 = 8;
+
+/// A day on which continuous trading ends a minute after the script has begun, and comes back after a closing auction.
+const AUCTION_DAY: &str = r#"
+[[special]]
+on = "Fri 2026-11-20"
+name = "a closing auction in the morning"
+segments = ["NSE"]
+windows = [
+    "09:15-10:01 CONTINUOUS",
+    "10:01-10:02 CLOSING_AUCTION REFERENCE",
+    "10:02-10:03 CLOSING_AUCTION LIMIT_AND_MARKET",
+    "10:03-10:04 CLOSING_AUCTION MATCHING",
+    "10:04-15:30 CONTINUOUS",
+]
+source = "the simulation"
+"#;
 
 /// Kill the process at its n-th commit (counted over the whole run): before it was made, or after, with the
 /// acknowledgement lost.
@@ -141,8 +169,22 @@ pub(crate) struct World {
     commits: Arc<AtomicU64>,
     breaches: Arc<Mutex<Vec<String>>>,
     accepted: Vec<CommandId>,
+    others: Arc<Others>,
+    /// What happens beside the script, or nothing of it.
+    is_alone: bool,
+    calendar: Arc<Calendar>,
     starts: u64,
     signals: u64,
+}
+
+fn with_an_auction() -> Arc<Calendar> {
+    static CALENDAR: OnceLock<Arc<Calendar>> = OnceLock::new();
+    let read = || {
+        let mut files = ordergate::calendar::files(None).unwrap();
+        files.push(File { name: "simulation.toml".to_owned(), text: AUCTION_DAY.to_owned() });
+        Arc::new(Calendar::parse(&files).unwrap_or_else(|bad| panic!("{bad}")).enforced(Enforce::Always))
+    };
+    Arc::clone(CALENDAR.get_or_init(read))
 }
 
 pub(crate) fn client() -> ClientId {
@@ -191,11 +233,11 @@ pub(crate) fn settings() -> Settings {
 }
 
 /// The faults of one process: each probability is drawn from the seed, zero included.
-fn plan(seed: u64, start: u64) -> FaultPlan {
+fn plan(seed: u64, start: u64, is_alone: bool) -> FaultPlan {
     let mut draw = Draw::new(seed ^ (start << 40) ^ 0xfa17);
     let mut rate = |most: u64| u32::try_from(if draw.below(3) == 0 { 0 } else { draw.below(most) }).unwrap();
     let lost = || "lost".to_owned();
-    FaultPlan::seeded(seed ^ start)
+    let plan = FaultPlan::seeded(seed ^ start)
         .rate(CallKind::Place, rate(200), Fault::LoseReply(lost()))
         .rate(CallKind::Place, rate(100), Fault::LoseRequest(lost()))
         .rate(CallKind::Place, rate(100), Fault::HangAfter)
@@ -218,11 +260,50 @@ fn plan(seed: u64, start: u64) -> FaultPlan {
             drop_every: u64::from(rate(4)),
             repeat_every: u64::from(rate(4)),
             delay: Duration::from_millis(u64::from(rate(900))),
-        })
+        });
+    if is_alone { plan } else { crowded(plan, seed, start) }
+}
+
+/// What came to the faults later, from numbers of its own: too many calls, changes that go wrong, old positions, no quotes.
+fn crowded(plan: FaultPlan, seed: u64, start: u64) -> FaultPlan {
+    let mut draw = Draw::new(seed ^ (start << 40) ^ 0xc20d);
+    let mut rate = |most: u64| u32::try_from(if draw.below(2) == 0 { 0 } else { draw.below(most) }).unwrap();
+    let (second, minute) = (Fault::RateLimited(RateWindow::Second), Fault::RateLimited(RateWindow::Minute));
+    let lost = || "lost".to_owned();
+    let mut plan = plan;
+    for kind in [CallKind::Place, CallKind::Cancel, CallKind::Modify, CallKind::Orders, CallKind::Trades, CallKind::Positions] {
+        plan = plan.rate(kind, rate(80), second.clone()).rate(kind, rate(10), minute.clone());
+    }
+    plan.rate(CallKind::Modify, rate(150), Fault::LoseReply(lost()))
+        .rate(CallKind::Modify, rate(150), Fault::LoseRequest(lost()))
+        .rate(CallKind::Modify, rate(100), Fault::HangAfter)
+        .rate(CallKind::Modify, rate(100), Fault::Refuse("the broker said no".into()))
+        .rate(CallKind::Cancel, rate(100), Fault::HangAfter)
+        .rate(CallKind::Cancel, rate(100), Fault::Late(Duration::from_millis(3_500)))
+        .rate(CallKind::Cancel, rate(100), Fault::Refuse("the broker said no".into()))
+        .rate(CallKind::Positions, rate(150), Fault::Stale)
+        .rate(CallKind::Orders, rate(50), Fault::Duplicate)
+        .rate(CallKind::Trades, rate(50), Fault::Duplicate)
+        .rate(CallKind::Session, rate(100), Fault::NotSent("connection refused".into()))
 }
 
 impl World {
+    /// The world of that seed, with everything that happens beside the script.
     pub(crate) fn new(seed: u64) -> Self {
+        let mut draw = Draw::new(seed ^ 0xa0c7);
+        let has_auction = draw.below(AUCTIONS) == 0;
+        let late = if has_auction { i64::try_from(30 + draw.below(28)).unwrap() } else { 0 };
+        let world = Self::alone(seed);
+        Self {
+            is_alone: false,
+            now: world.now + chrono::Duration::seconds(late),
+            calendar: if has_auction { with_an_auction() } else { world.calendar },
+            ..world
+        }
+    }
+
+    /// The same without: as it was when the first seeds were recorded.
+    pub(crate) fn alone(seed: u64) -> Self {
         let now = morning();
         let rows = sample(now.date_naive()).unwrap();
         let instruments = Arc::new(InstrumentTable::new(rows));
@@ -240,14 +321,22 @@ impl World {
             commits: Arc::new(AtomicU64::new(0)),
             breaches: Arc::default(),
             accepted: Vec::new(),
+            others: Arc::default(),
+            is_alone: true,
+            calendar: Calendar::always_open(),
             starts: 0,
             signals: 0,
         }
     }
 
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
     /// Lives the script through, with a crash if there is to be one, then heals, settles, and is checked.
     pub(crate) fn live(mut self, crash: Option<CrashAt>) -> Run {
-        let mut left = script::write(self.seed);
+        let written = script::write(self.seed);
+        let mut left = if self.is_alone { written } else { beside::among(self.seed, written) };
         loop {
             self.starts += 1;
             let Process { finished, rest, ended_at, verdict } = self.process(left, crash);
@@ -267,10 +356,22 @@ impl World {
         };
         let verdict = verdict.and_then(|()| {
             let broker = self.broker(self.clock_at_rest());
-            checks::at_rest(&self.disk, &broker.exchange(), &self.accepted, &*self.market, self.now)
+            checks::at_rest(&self.disk, &broker.exchange(), &self.accepted, &self.others, &*self.market, self.now)
         });
         let (trace, sent) = checks::trace(&self.disk);
         Run { verdict, crash, commits: self.commits.load(Ordering::SeqCst), starts: self.starts, sent, trace }
+    }
+
+    /// Where continuous trading ends within the minute, entries go until then, and what shall not stay is left in its last
+    /// seconds.
+    fn account(&self) -> AccountSettings {
+        let mut account = account();
+        if !self.calendar.holds(false) {
+            return account;
+        }
+        account.limits.intraday_cutoff = Duration::ZERO;
+        account.exits.before_close = Duration::from_secs(10);
+        account
     }
 
     fn clock_at_rest(&self) -> Arc<dyn Clock> {
@@ -293,19 +394,24 @@ impl World {
 
     async fn run(&mut self, mut steps: Vec<Step>, crash: Option<CrashAt>) -> Process {
         let clock = TokioClock::from(self.now);
+        // The engine goes by a clock that may jump, and the broker by its own.
+        let machine = TokioClock::from(self.now);
+        let engine_clock: Arc<dyn Clock> = if self.is_alone { clock.clone() } else { SteadyClock::over(machine.clone()) };
         self.market.stand_still(None);
         let halt = Arc::new(NotedHalt::default());
-        let plan = plan(self.seed, self.starts);
+        let plan = plan(self.seed, self.starts, self.is_alone);
         let witness = Arc::new(
             Witness::new(
                 FaultyBroker::new(self.broker(clock.clone()), plan).with_capabilities(|row| row.visibility_bound = Duration::from_secs(3)),
                 self.disk.clone(),
                 Arc::clone(&self.breaches),
             )
-            .forbidding_entries(Arc::clone(&self.is_killed), clock.clone()),
+            .forbidding_entries(Arc::clone(&self.is_killed), clock.clone())
+            .among(Arc::clone(&self.others))
+            .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments)),
         );
         witness.broker.set_lag(Duration::from_millis(Draw::new(self.seed ^ 0x1a6).below(3_000)));
-        let engine = self.start(&clock, &halt, Arc::clone(&witness), crash);
+        let engine = self.start(&engine_clock, &halt, Arc::clone(&witness), crash);
         let process = |steps: Vec<Step>, finished, verdict| Process { finished, rest: steps, ended_at: clock.now(), verdict };
         let Some(engine) = engine else { return process(steps, false, Ok(())) };
         let mut waiting = Vec::new();
@@ -319,20 +425,25 @@ impl World {
             match &step.act {
                 Act::Alert(alert) => {
                     self.signals += 1;
-                    let draft = alert.draft(&client(), &*clock, self.signals);
+                    let draft = alert.draft(&client(), &*engine_clock, self.signals);
                     // An overloaded engine says so, and the sender comes again.
                     match engine.submit_now(draft) {
+                        Ok(_gone) if alert.is_reset => {}
                         Ok(answer) => waiting.push((step, answer)),
                         Err(_) => steps.insert(0, Step { after_ms: 500, ..step }),
                     }
                 }
-                act => self.operate(&engine, act, &*clock).await,
+                Act::Beside(Beside::ClockJumps(by)) => machine.jump(*by),
+                Act::Beside(what) => self.others.happen(what, &witness.broker),
+                act => self.operate(&engine, act, &*engine_clock).await,
             }
         }
         // Faults heal; what was asked for must come to its end.
         witness.broker.replan(FaultPlan::none());
+        witness.broker.end_session(Duration::ZERO);
         self.market.stand_still(Some(clock.now()));
-        let verdict = if halt.is_halted() { Ok(()) } else { settle(&engine, &halt).await };
+        let settled = settle(&engine, &halt, &self.others, &witness);
+        let verdict = if halt.is_halted() { Ok(()) } else { settled.await.and_then(|()| classified(&engine, &halt, engine_clock.now())) };
         // Who got no answer sends again under the same key; who got one holds us to it.
         for (step, mut answer) in waiting {
             match answer.try_recv() {
@@ -353,7 +464,7 @@ impl World {
         let who = "simulation";
         let newest = || engine.read(&client(), |book| book.open_orders().last().cloned()).flatten();
         let asked: Pin<Box<dyn Future<Output = bool> + '_>> = match act {
-            Act::Alert(_) => return,
+            Act::Alert(_) | Act::Beside(_) => return,
             Act::Cancel => {
                 let Some(order) = newest() else { return };
                 Box::pin(async move { engine.cancel(&client(), order.command_id, who, "").await.is_ok() })
@@ -396,14 +507,14 @@ impl World {
         }
     }
 
-    fn start(&self, clock: &Arc<TokioClock>, halt: &Arc<NotedHalt>, broker: Arc<Witness>, crash: Option<CrashAt>) -> Option<Engine> {
+    fn start(&self, clock: &Arc<dyn Clock>, halt: &Arc<NotedHalt>, broker: Arc<Witness>, crash: Option<CrashAt>) -> Option<Engine> {
         let inner = SqliteStore::simulated(&self.disk, clock.now()).unwrap();
         let store = DyingStore { inner, commits: Arc::clone(&self.commits), crash };
         let instruments: Arc<InstrumentTable> = Arc::clone(&self.instruments);
         let quotes = Arc::new(MarketQuotes::new(self.market.clone(), instruments.clone(), clock.clone()));
         let world = ordergate_actors::World {
             clock: clock.clone(),
-            calendar: ordergate_actors::order::calendar::Calendar::always_open(),
+            calendar: Arc::clone(&self.calendar),
             ids: CountedIds::new(self.seed.wrapping_mul(1_000) + self.starts),
             instruments,
             quotes,
@@ -414,7 +525,7 @@ impl World {
             listeners: Vec::new(),
             world,
             settings: settings(),
-            accounts: vec![(account(), broker)],
+            accounts: vec![(self.account(), broker)],
             write_on: WriteOn::Caller,
             unsound: std::collections::BTreeSet::new(),
         };
@@ -454,13 +565,17 @@ struct Process {
 }
 
 /// Waits until nothing moves any more: open for entries, no order in the line, none in doubt, none on its way.
-async fn settle(engine: &Engine, halt: &Arc<NotedHalt>) -> Result<(), String> {
-    let deadline = tokio::time::Instant::now() + SETTLE;
+async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Others, witness: &Witness) -> Result<(), String> {
+    let begun = tokio::time::Instant::now();
+    let deadline = begun + SETTLE;
     let mut was_still = false;
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         if halt.is_halted() {
             return Ok(());
+        }
+        if others.are_there() && begun.elapsed() > PERSON {
+            resolve_what_is_not_there(engine, witness).await;
         }
         let desk = engine.desk(&client()).map_err(|error| error.to_string())?;
         let unsettled: Vec<String> = engine
@@ -499,5 +614,32 @@ async fn settle(engine: &Engine, halt: &Arc<NotedHalt>) -> Result<(), String> {
                 desk.calls.lock().running()
             ));
         }
+    }
+}
+
+/// A person looks the orders in doubt up at the broker, and says which of them are not there.
+async fn resolve_what_is_not_there(engine: &Engine, witness: &Witness) {
+    let rows = witness.broker.inner().exchange().orders();
+    let doubts: Vec<_> = engine.read(&client(), |book| book.doubts().cloned().collect()).unwrap_or_default();
+    let client = client();
+    for order in doubts.iter().filter(|order| order.broker_order_id.is_none()) {
+        if !rows.iter().any(|row| checks::is_ours(order, row)) {
+            let said = engine.resolve(&client, order.command_id, Resolution::Absent, "simulation", "it is not in the broker's books");
+            let _killed_meanwhile = tokio::time::timeout(Duration::from_secs(5), said).await;
+        }
+    }
+}
+
+/// INV-4: every difference between our holdings and the broker's positions has a cause that shows.
+fn classified(engine: &Engine, halt: &NotedHalt, now: DateTime<Utc>) -> Result<(), String> {
+    if halt.is_halted() {
+        return Ok(());
+    }
+    let desk = engine.desk(&client()).map_err(|error| error.to_string())?;
+    let found = engine.read(&client(), |book| differences(book, &desk.findings.read(), now)).flatten().unwrap_or_default();
+    let is_odd = |cause: Cause| matches!(cause, Cause::Unknown | Cause::LateFill);
+    match found.iter().find(|difference| difference.parts.iter().any(|part| is_odd(part.cause))) {
+        Some(difference) => Err(format!("INV-4: the difference {difference:?} is not classified")),
+        None => Ok(()),
     }
 }

@@ -145,6 +145,12 @@ impl Replay {
         Ok(redone)
     }
 
+    /// What the tables must hold after the rows so far.
+    #[must_use]
+    pub fn so_far(&self) -> &Projections {
+        &self.projections
+    }
+
     /// What the tables must hold after the last row.
     #[must_use]
     pub fn finish(self) -> Projections {

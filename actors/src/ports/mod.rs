@@ -13,7 +13,7 @@ pub use broker::{
     PositionRow, Prepared, PreparedChange, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
 };
 pub use budget::{Budget, BudgetChange};
-pub use clock::{Clock, Ids};
+pub use clock::{Clock, Ids, Jump};
 pub use market::{Instruments, Quote, QuoteBell, Quotes};
 pub use spelling::{Closable, Naming, Purpose, ReadAs, Rule, Spelling, Spot, Unresolved, Why};
 pub use store::{AccountHead, Anchor, JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};

@@ -4,6 +4,7 @@
 //! positions include our last fill, a market entry until a quote was asked for where the broker takes no market orders, everything while the desk recovers. *Invariant:* an exit is never refused for a limit.
 
 mod act;
+mod again;
 mod assess;
 mod book;
 mod change;
@@ -27,6 +28,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
+pub use again::{Again, Otherwise};
 pub use assess::RiskCleared;
 pub(crate) use assess::refusal;
 pub(crate) use book::whole_terms;
@@ -208,6 +210,7 @@ impl RiskActor {
                 unquoted,
                 low_disk: line.disk_is_low(),
                 clock_behind: line.clock_is_behind(now),
+                clock_set_back: line.clock_was_set_back(),
                 master: line.instruments.as_of_row(instrument),
                 is_live,
                 market: &market,

@@ -32,9 +32,15 @@ impl<T> Last<T> {
     /// The rows of the new book that are not in the last one, or not settled.
     fn news(&self, rows: &[Arc<T>]) -> Vec<Arc<T>> {
         let (old, new) = (&*self.rows, rows);
-        let gone: HashSet<*const T> = others(old, new).map(Arc::as_ptr).collect();
+        let mut gone: HashSet<*const T> = others(old, new).map(Arc::as_ptr).collect();
+        if !gone.is_empty() {
+            // A row that an answer had twice is not gone when the next has it once.
+            let there: HashSet<*const T> = new.iter().map(Arc::as_ptr).collect();
+            gone.retain(|row| !there.contains(row));
+        }
         let kept = self.unsettled.iter().filter(|row| !gone.contains(&Arc::as_ptr(row)));
-        kept.chain(others(new, old)).cloned().collect()
+        let mut seen = HashSet::new();
+        kept.chain(others(new, old)).filter(|row| seen.insert(Arc::as_ptr(row))).cloned().collect()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod books;
 mod climb;
+mod clock;
 mod exits;
 mod findings;
 mod flat;
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supervised};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 pub use climb::ladder_slot;
 pub use findings::{Delivered, Findings, Orders, Positions};
@@ -107,6 +108,8 @@ struct Core {
     last_trades: Last<TradeRow>,
     /// When each book was last asked for.
     asked: BTreeMap<Reading, DateTime<Utc>>,
+    /// The trading day of the last poll.
+    ticked_on: Option<NaiveDate>,
     proven: BTreeSet<Reading>,
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
@@ -167,6 +170,7 @@ impl WatcherActor {
     }
 
     fn tick(&mut self, now: DateTime<Utc>) {
+        self.follow_clock(now);
         let wanted = match self.desk.phase() {
             Phase::Recovering => BTreeSet::from([Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions]),
             phase => {

@@ -86,6 +86,8 @@ pub(super) fn compare_rows<'a>(
     reading: &mut BookReading,
 ) {
     let mut seen: HashMap<CommandId, &BookRow> = HashMap::with_capacity(book.open_count());
+    // An answer may have a row twice; what somebody else has traded counts once.
+    let mut foreign: HashSet<&BrokerOrderId> = HashSet::new();
     for row in rows {
         if reading.highest.as_ref().is_none_or(|highest| rank(&row.broker_order_id) > rank(highest)) {
             reading.highest = Some(row.broker_order_id.clone());
@@ -109,14 +111,18 @@ pub(super) fn compare_rows<'a>(
             Owner::Strange(concern) => {
                 reading.strange_tag |= concern.event == "ALARM_STRANGE_TAG";
                 reading.concerns.push(concern);
-                reading.foreign.push(Arc::clone(row));
+                if foreign.insert(&row.broker_order_id) {
+                    reading.foreign.push(Arc::clone(row));
+                }
             }
             Owner::Foreign => {
                 // A broker that does not give tags back shows our old orders as it shows anybody's.
                 if row.tag.is_none() && book.has_forgotten() {
                     reading.old.push(Arc::clone(row));
                 }
-                reading.foreign.push(Arc::clone(row));
+                if foreign.insert(&row.broker_order_id) {
+                    reading.foreign.push(Arc::clone(row));
+                }
             }
         }
         if !is_settled {

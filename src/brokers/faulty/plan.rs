@@ -43,6 +43,8 @@ pub enum Fault {
     Refuse(String),
     /// Never reaches the broker: it says that too many calls came in this window.
     RateLimited(RateWindow),
+    /// Never reaches the broker: it knows the session no longer. A change is refused, a read proves nothing.
+    NoSession(String),
     /// Never leaves the machine, and that is known. A read proves nothing, a session is not ready.
     NotSent(String),
     /// Never reaches the broker, and nobody knows.

@@ -199,3 +199,21 @@ async fn a_stream_loses_and_repeats() {
     assert!(matches!(first, Some(StreamEvent::Order(_))));
     assert_eq!(events.recv().await, first);
 }
+
+/// Whatever was planned: what knows the session no longer answers nothing else, until somebody has logged in again.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ended_answers_so_until_somebody_logs_in() {
+    let World { _directory, broker, order } = world(FaultPlan::none().always(CallKind::Place, Fault::LoseReply("reset".into())));
+    let place = || broker.place(broker.prepare(order.clone(), None).unwrap());
+    broker.end_session(Duration::from_secs(5));
+    assert!(matches!(place().await, PlaceOutcome::NoSession(_)));
+    assert!(matches!(broker.cancel(BrokerOrderId::parse("1").unwrap()).await, CallOutcome::Rejected(_)));
+    assert!(matches!(broker.session().await, Session::NotReady(_)));
+    assert!(matches!(broker.orders().await, Snapshot::Unknown(_)));
+    assert!(broker.quote(Arc::clone(&order.instrument)).await.is_err());
+    assert!(broker.reached().is_empty() && broker.inner().exchange().orders().is_empty());
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(broker.session().await, Session::Ready);
+    assert!(matches!(place().await, PlaceOutcome::Unconfirmed(_)), "the plan holds again");
+    assert_eq!(broker.reached().len(), 1);
+}

@@ -4,6 +4,7 @@ mod answers;
 mod baskets;
 mod books;
 mod budget;
+mod clocks;
 mod differences;
 mod exit_alarms;
 mod exit_rules;

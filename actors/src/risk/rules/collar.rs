@@ -8,7 +8,7 @@ use super::{Checked, Inputs, Unquoted};
 use crate::order::{Price, Side, Tag};
 
 /// The furthest price on the side that pays, from where it starts.
-fn furthest(side: Side, from: Price, percent: Decimal) -> Decimal {
+pub(in crate::risk) fn furthest(side: Side, from: Price, percent: Decimal) -> Decimal {
     let share = percent.checked_div(Decimal::ONE_HUNDRED).unwrap_or(Decimal::ZERO);
     let reach = from.value().checked_mul(share).unwrap_or(Decimal::MAX);
     match side {

@@ -33,13 +33,14 @@ mod stale;
 mod trades_per_day;
 
 pub use calendar::Market;
-pub(super) use collar::wants_quote;
+pub(super) use collar::{furthest, wants_quote};
 pub use master::is_fresh as is_master_fresh;
 pub(super) use max_order_value::lacks_quote;
+pub(super) use stale::seconds;
 
 use std::fmt::Display;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::day::RiskDay;
 use super::halt::Halt;
@@ -107,6 +108,8 @@ pub struct Inputs<'a> {
     pub low_disk: Option<u64>,
     /// The newest journal row found at the start, if the clock stands behind it.
     pub clock_behind: Option<DateTime<Utc>>,
+    /// How far the machine's clock stands behind the engine's time, if it was set back.
+    pub clock_set_back: Option<TimeDelta>,
     /// The day of the instrument master of its exchange; `None` if that never ages.
     pub master: Option<NaiveDate>,
     /// Whether real money moves.

@@ -7,9 +7,13 @@ use super::{Checked, Inputs};
 use crate::arming::{Yes, asks_a_person, price_time, yes};
 use crate::order::{Source, Tag};
 
+/// `30.000 s`.
+pub(in crate::risk) fn seconds(span: Duration) -> String {
+    format!("{}.{:03} s", span.num_milliseconds() / 1000, (span.num_milliseconds() % 1000).abs())
+}
+
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let age = x.now.signed_duration_since(x.order.signal_time);
-    let seconds = |span: Duration| format!("{}.{:03} s", span.num_milliseconds() / 1000, (span.num_milliseconds() % 1000).abs());
     let future = Duration::from_std(x.settings.future_tolerance).unwrap_or(Duration::MAX);
     if age < -future {
         return Checked::new(

@@ -76,6 +76,9 @@ fn no_entry_without_a_session_a_true_clock_room_on_the_disk_or_with_a_latch() {
         .with(|case| case.clock_behind = Some(at(7)))
         .refused(Tag::RiskLimitsExceeded, &["risk.clock", "not behind the newest journal row of"]);
     Case::of(order(1))
+        .with(|case| case.clock_set_back = Some(Duration::minutes(60)))
+        .refused(Tag::RiskLimitsExceeded, &["risk.clock: the machine's clock was set back and stands 3600.000 s behind"]);
+    Case::of(order(1))
         .with(|case| case.low_disk = Some(999))
         .refused(Tag::RiskLimitsExceeded, &["risk.disk: 999 bytes free (limit: at least 1000 bytes free)"]);
     Case::of(order(1)).with(|case| case.latched = Some("level 1")).refused(Tag::KillSwitch, &["risk.kill: level 1 (limit: armed)"]);

@@ -13,7 +13,7 @@ fn an_exit_is_never_refused_for_a_limit() {
         let positions = case.findings.positions.take().unwrap();
         let lost = positions.rows().iter().map(|row| PositionRow { unrealised: rupees(-1_000_000), ..row.clone() });
         case.findings.positions = Some(Positions::new(lost.collect(), at(-3_600), positions.began_seq));
-        (case.low_disk, case.clock_behind) = (Some(0), Some(at(900)));
+        (case.low_disk, case.clock_behind, case.clock_set_back) = (Some(0), Some(at(900)), Some(seconds(900)));
         (case.master, case.is_live) = (NaiveDate::from_ymd_opt(2020, 1, 1), true);
         case.instrument = sbin();
     });

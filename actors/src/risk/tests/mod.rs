@@ -1,5 +1,6 @@
 //! What a rule looks at, made by hand; nothing in it refuses the order.
 
+mod again;
 mod day;
 mod entries;
 mod exits;
@@ -56,6 +57,7 @@ struct Case {
     unquoted: Unquoted<'static>,
     low_disk: Option<u64>,
     clock_behind: Option<DateTime<Utc>>,
+    clock_set_back: Option<Duration>,
     instrument: InstrumentKey,
     found: Instrument,
     master: Option<NaiveDate>,
@@ -83,6 +85,7 @@ impl Case {
             unquoted: Unquoted::Refuse,
             low_disk: None,
             clock_behind: None,
+            clock_set_back: None,
             instrument: sbin(),
             found: share(),
             master: None,
@@ -137,6 +140,7 @@ impl Case {
                 unquoted: self.unquoted,
                 low_disk: self.low_disk,
                 clock_behind: self.clock_behind,
+                clock_set_back: self.clock_set_back,
                 master: self.master,
                 is_live: self.is_live,
                 market: &self.market,
