@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
 use super::api::{
     alarms, alert_routes, alerts, approvals, arming, attention, audit, broker, connect, controls, diagnostics, differences, exit_rules,
-    exits, explain, exports, intents, market, money, order, orderbook, overview, plans, pnl, positions, risk, schedule, session,
-    settings, symbols, verdicts,
+    exits, explain, exports, intents, market, money, order, orderbook, overview, plans, pnl, positions, risk, schedule, session, settings,
+    symbols, verdicts,
 };
 use super::door::guard;
 use super::problem::Problem;
