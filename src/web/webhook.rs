@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::order::{ClientId, IdempotencyKey};
 use ordergate_actors::persistence::{Level, Note};
 use serde_json::json;
+use tracing::Instrument as _;
 
 use super::auth::{Presented, body_hash};
 use super::body::{self, check_content_type, check_headers};
@@ -45,7 +46,7 @@ pub(super) async fn receive(request: HttpRequest, payload: Payload, state: Data<
     let incoming = incoming(&state, request.headers(), source, &client_id, json).map_err(refused)?;
     let alert = incoming.read.clone();
     // The handler may be dropped while it waits: what was begun goes on beside it.
-    let taking = actix_web::rt::spawn(chain::take(state.clone(), incoming));
+    let taking = actix_web::rt::spawn(chain::take(state.clone(), incoming).in_current_span());
     let done =
         taking.await.map_err(|_| Problem::unavailable("answer_lost", "the answer was lost; look at the record before asking again"))?;
     let done = done.map_err(|problem| if problem.is_of_the_alert() { refused(problem) } else { overload(problem, source) })?;

@@ -7,6 +7,7 @@ use ordergate_actors::order::ClientId;
 use ordergate_actors::routes::{Reading, Route, Step};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use super::Answer;
 use super::alert_routes::shown;
@@ -157,7 +158,7 @@ pub(in crate::web) async fn test(request: HttpRequest, payload: Payload, state: 
         (reading.once, reading.made_at, reading.seq) = (None, None, None);
     }
     let incoming = Incoming { client_id, source, read: Read::Readings(readings), key: None, body_hash: body_hash("test") };
-    let taking = actix_web::rt::spawn(chain::take(state.clone(), incoming));
+    let taking = actix_web::rt::spawn(chain::take(state.clone(), incoming).in_current_span());
     let lost = |_| Problem::unavailable("answer_lost", "the answer was lost; look at the record before asking again");
     let mut done = taking.await.map_err(lost)??;
     let patience = std::time::Duration::from_secs(5);
