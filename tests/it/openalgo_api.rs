@@ -98,7 +98,7 @@ async fn buying_and_selling_open_add_close_and_turn() {
         house
             .until("positions are of now", || {
                 let desk = house.engine.desk(&house.client()).unwrap();
-                let seen = desk.findings.read().positions.as_ref().map(|positions| positions.rows.iter().map(|row| row.net).sum::<i64>());
+                let seen = desk.findings.read().positions.as_ref().map(|positions| positions.rows().iter().map(|row| row.net).sum::<i64>());
                 seen == Some(net)
             })
             .await;

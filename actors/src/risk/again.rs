@@ -65,7 +65,7 @@ impl Otherwise<'_> {
         let at_most = |limit: String, most: Decimal, seen: Option<Decimal>| decided(gate, limit, |_| Some(seen? <= most));
         let by_text = |limit: String| decided(gate, limit, |_| None);
         let reads = |words: &str| gate.input.contains(words);
-        match gate.gate.as_str() {
+        match gate.gate.as_ref() {
             "risk.max_quantity" => at_most(limits.max_quantity.to_string(), limits.max_quantity.into(), number(&gate.input)),
             "risk.max_order_value" => {
                 at_most(rupees(limits.max_order_value), limits.max_order_value.0, after(&gate.input, " = ").and_then(number))

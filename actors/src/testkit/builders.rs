@@ -181,6 +181,13 @@ pub(crate) fn add_row(findings: &mut Findings, row: PositionRow) {
     findings.positions = Some(Positions::new(rows, positions.at, positions.began_seq));
 }
 
+/// Each row of the broker's positions has lost so many rupees, as it was read at that time.
+pub(crate) fn shows_lost(findings: &mut Findings, rupees_each: i64, read_at: DateTime<Utc>) {
+    let Some(positions) = findings.positions.take() else { return };
+    let lost = positions.rows().iter().map(|row| PositionRow { unrealised: rupees(-rupees_each), ..row.clone() });
+    findings.positions = Some(Positions::new(lost.collect(), read_at, positions.began_seq));
+}
+
 /// A proven session and these positions, read now, with every fill in them.
 pub(crate) fn broker_shows(positions: &[(HoldingKey, i64)]) -> Findings {
     let rows = positions.iter().map(|(key, net)| position(key.clone(), *net)).collect();

@@ -60,12 +60,12 @@ impl<'a> Comparison<'a> {
                     order.number.to_string(),
                     row.at.format("%H:%M:%S UTC").to_string(),
                     format!("{} {}", order.ask.strategy, order.ask.symbol),
-                    gate.gate.clone(),
+                    gate.gate.to_string(),
                     gate.input.clone(),
                     said(gate.passed, &gate.limit),
                     said(passed, &limit),
                 ]),
-                Again::Untold { limit } => *self.untold.entry((gate.gate.clone(), limit)).or_default() += 1,
+                Again::Untold { limit } => *self.untold.entry((gate.gate.to_string(), limit)).or_default() += 1,
                 Again::Judged { .. } | Again::Same => {}
             }
         }

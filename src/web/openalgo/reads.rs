@@ -150,7 +150,7 @@ pub(super) fn position_book(state: &WebState, asked: &Asked) -> Result<String, P
     let desk = state.engine.desk(&asked.client_id)?;
     let positions = desk.findings.read().positions.clone();
     let positions = positions.ok_or_else(|| Problem::unavailable("not_read", "the broker's positions were not read yet"))?;
-    let rows = positions.rows.iter().map(|row| {
+    let rows = positions.rows().iter().map(|row| {
         let key = &row.holding.instrument;
         Position {
             action: action(row.net),
@@ -256,7 +256,7 @@ pub(super) fn funds(state: &WebState, asked: &Asked) -> Result<String, Problem> 
     };
     let (funds, _) = funds.ok_or_else(unknown)?;
     let sum = |of: fn(&ordergate_actors::ports::PositionRow) -> Decimal| -> String {
-        let rows = positions.as_ref().map_or(&[][..], |positions| &positions.rows);
+        let rows = positions.as_ref().map_or(&[][..], |positions| positions.rows());
         rows.iter().map(of).fold(Decimal::ZERO, Decimal::saturating_add).round_dp(2).to_string()
     };
     success(Money {

@@ -23,12 +23,7 @@ fn case(quantity: i64, rupee: i64, age_ms: i64, loss: i64) -> Case {
     let others = [order(1).by("a").asks(10).sent(), order(2).by("b").asks(10).sent()];
     Case::among(me, &others, &[("held", sbin_in(Product::Mis), 5)]).with(|case| {
         case.quote = Some(touch(Some("800"), Some("800"), "800"));
-        if let Some(positions) = &mut case.findings.positions {
-            positions.at = at(0) - Duration::milliseconds(age_ms);
-            for row in &mut positions.rows {
-                row.unrealised = rupees(-loss);
-            }
-        }
+        shows_lost(&mut case.findings, loss, at(0) - Duration::milliseconds(age_ms));
     })
 }
 
@@ -120,7 +115,7 @@ fn what_lacks_its_numbers_is_untold_and_the_floor_is_that_of_the_day() {
     let account = account();
     let settings = settings();
     let verdict = |gate: &str, passed, input: &str, limit: &str| GateVerdict {
-        gate: gate.to_owned(),
+        gate: gate.to_owned().into(),
         passed,
         input: input.to_owned(),
         limit: limit.to_owned(),

@@ -1,8 +1,6 @@
 //! Exits are never refused for a limit.
 
 use super::*;
-use crate::ports::PositionRow;
-use crate::watcher::Positions;
 
 #[test]
 fn an_exit_is_never_refused_for_a_limit() {
@@ -10,9 +8,7 @@ fn an_exit_is_never_refused_for_a_limit() {
     large.signal_time = at(-50);
     let others: Vec<_> = (1..=8).map(|number| order(number).by("other").doubted()).collect();
     let case = Case::among(large, &others, &[("trend", sbin_in(Product::Mis), 1_000)]).with(|case| {
-        let positions = case.findings.positions.take().unwrap();
-        let lost = positions.rows().iter().map(|row| PositionRow { unrealised: rupees(-1_000_000), ..row.clone() });
-        case.findings.positions = Some(Positions::new(lost.collect(), at(-3_600), positions.began_seq));
+        shows_lost(&mut case.findings, 1_000_000, at(-3_600));
         (case.low_disk, case.clock_behind, case.clock_set_back) = (Some(0), Some(at(900)), Some(seconds(900)));
         (case.master, case.is_live) = (NaiveDate::from_ymd_opt(2020, 1, 1), true);
         case.instrument = sbin();

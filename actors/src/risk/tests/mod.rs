@@ -20,6 +20,7 @@ use crate::settings::{AccountSettings, QuantityUnit, Settings};
 use crate::testkit::SetQuotes;
 use crate::testkit::builders::{
     Build, SEQ, account, at, book_of, broker_shows, command, exit, order, position, price, rupees, sbin, sbin_in, settings, share,
+    shows_lost,
 };
 use crate::watcher::Findings;
 
