@@ -42,7 +42,6 @@ fn shim() -> &'static Path {
 struct House {
     directory: tempfile::TempDir,
     generation: u32,
-    min_free_mb: u64,
 }
 
 /// One process.
@@ -54,7 +53,7 @@ struct Engine {
 
 impl House {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), generation: 0, min_free_mb: 0 }
+        Self { directory: tempfile::tempdir().unwrap(), generation: 0 }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -65,7 +64,7 @@ impl House {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
         command
             .env("ORDERGATE__STORAGE__DIRECTORY", self.path("data"))
-            .env("ORDERGATE__STORAGE__MIN_FREE_MB", self.min_free_mb.to_string())
+            .env("ORDERGATE__STORAGE__MIN_FREE_MB", "0")
             .env("ORDERGATE__STORAGE__BALLAST_MB", "0")
             .env("ORDERGATE__SERVER__LISTEN", "127.0.0.1:0")
             .env("ORDERGATE__WEBHOOK__SECRET", SECRET)
@@ -191,13 +190,6 @@ fn entry(number: u32) -> Value {
         "secret_key": SECRET, "idempotency_key": format!("alert-{number}"), "execution_type": "ENTRY", "strategy_name": format!("s{number}"),
         "exchange": "NSE", "product_type": "MIS",
         "legs": [{"tradingsymbol": "SBIN-EQ", "direction": "BUY", "qty": 1 + number % 7, "order_type": "MARKET"}],
-    })
-}
-
-fn exit(number: u32) -> Value {
-    json!({
-        "secret_key": SECRET, "idempotency_key": format!("exit-{number}"), "execution_type": "EXIT", "strategy_name": format!("s{number}"),
-        "exchange": "NSE", "legs": [{"tradingsymbol": "SBIN-EQ", "order_type": "MARKET"}],
     })
 }
 
@@ -327,29 +319,4 @@ async fn a_disk_that_fails_under_the_logs_stops_no_order_and_the_intent_log_catc
     }
     drop(engine);
     nothing_lost_nothing_doubled(&house, &book, &answered, 9);
-}
-
-/// Too little room: entries are refused, with the numbers, exits go.
-#[tokio::test]
-async fn with_too_little_room_entries_are_refused_by_name_and_exits_go() {
-    let mut house = House::new();
-    let engine = house.start();
-    let held = send(&engine, entry(1)).await.unwrap();
-    engine.at_rest().await;
-    drop(engine);
-    // More than any disk has.
-    house.min_free_mb = 1 << 40;
-    let engine = house.start();
-    let refused = send(&engine, entry(2)).await;
-    let out = send(&engine, exit(1)).await.expect("an exit is taken");
-    let book = engine.at_rest().await;
-    let rows = book["system_orders"].as_array().unwrap();
-    let row = |command: &str| rows.iter().find(|row| row["command_id"] == command).unwrap_or_else(|| panic!("{rows:#?}"));
-    let entry = rows.iter().find(|row| row["strategy"] == "s2" || row["strategy_name"] == "s2").expect("a refusal is a row");
-    assert!(refused.is_none_or(|command| entry["command_id"] == *command));
-    assert_eq!((entry["status"].as_str(), entry["tag"].as_str()), (Some("FAILED"), Some("RISK_LIMITS_EXCEEDED")), "{entry:#}");
-    assert!(entry["reason"].as_str().unwrap().contains("bytes free"), "{entry:#}");
-    assert_eq!((&row(&held)["status"], &row(&out)["status"]), (&json!("EXECUTED"), &json!("EXECUTED")));
-    drop(engine);
-    house.succeeds(&["verify-orders"]);
 }
