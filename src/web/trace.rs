@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -56,9 +55,11 @@ async fn answered(
     // The pattern and not the path: a path may hold a secret.
     let route = response.request().match_pattern().unwrap_or_default();
     let (status, ms) = (response.status().as_u16(), u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
-    match (status, &method) {
-        (500.., _) => tracing::warn!(event = "request", %method, route, status, ms, "answered {status}"),
-        (..400, &Method::GET | &Method::HEAD) => tracing::debug!(event = "request", %method, route, status, ms, "answered {status}"),
+    // That the engine is not ready is an answer, and what was taken has lines of its own.
+    let is_usual = status < 400 || route.starts_with("/health/");
+    match status {
+        _ if is_usual => tracing::debug!(event = "request", %method, route, status, ms, "answered {status}"),
+        500.. => tracing::warn!(event = "request", %method, route, status, ms, "answered {status}"),
         _ => tracing::info!(event = "request", %method, route, status, ms, "answered {status}"),
     }
     if let Ok(value) = HeaderValue::from_str(&id) {

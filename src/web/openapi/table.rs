@@ -73,6 +73,8 @@ pub(super) const ABOUT: &[About] = &[
     ),
     about("GET", "/dashboard/events", "The live stream (server-sent events); resumes by Last-Event-ID", "client_id last_event_id", ""),
     about("GET", "/dashboard/overview", "What the first page shows", "client_id", ""),
+    about("GET", "/dashboard/alerts", "Where alerts go, and how each channel stands", "", ""),
+    about("POST", "/dashboard/alerts/test", "Send a test to every channel", "", ""),
     about("GET", "/dashboard/approvals", "Entries that wait for a person's yes", "", ""),
     about("POST", "/dashboard/approvals/{command_id}", "Say yes or no to a basket that waits", "", "decision!:approve|reject reason!"),
     about(
