@@ -27,7 +27,7 @@ pub(crate) fn at_rest(
     let store = ReadStore::simulated(disk).map_err(|error| error.to_string())?;
     let orders = store.last(10_000).map_err(|error| error.to_string())?;
     nothing_lost(&orders, accepted)?;
-    nothing_doubled(exchange)?;
+    nothing_doubled(exchange, others)?;
     // The broker's books hold one day.
     let is_of_today = |order: &OrderRecord| order.sent_at.is_none_or(|sent| trading_date(sent) == trading_date(now));
     let todays: Vec<OrderRecord> = orders.into_iter().filter(is_of_today).collect();
@@ -55,16 +55,16 @@ pub(crate) fn is_ours(order: &OrderRecord, row: &BookRow) -> bool {
     row.tag.as_deref() == Some(order.broker_tag.as_str()) && is_of
 }
 
-/// INV-2: one broker order per tag; somebody else's with the same tag is for something else.
-pub(crate) fn nothing_doubled(exchange: &Exchange) -> Result<(), String> {
-    let mut tags: BTreeMap<(String, String), u32> = BTreeMap::new();
-    for row in exchange.orders() {
+/// INV-2: one broker order per tag; somebody else's with the same tag is not ours.
+pub(crate) fn nothing_doubled(exchange: &Exchange, others: &Others) -> Result<(), String> {
+    let mut tags: BTreeMap<String, u32> = BTreeMap::new();
+    for row in exchange.orders().iter().filter(|row| !others.own(row)) {
         if let Some(tag) = row.tag.as_deref().filter(|tag| read_tag(tag).is_some()) {
-            *tags.entry((tag.to_owned(), format!("{} {}", row.side, row.instrument))).or_default() += 1;
+            *tags.entry(tag.to_owned()).or_default() += 1;
         }
     }
     match tags.iter().find(|(_, count)| **count > 1) {
-        Some(((tag, _), count)) => Err(format!("INV-2: {count} broker orders carry tag {tag}")),
+        Some((tag, count)) => Err(format!("INV-2: {count} broker orders carry tag {tag}")),
         None => Ok(()),
     }
 }

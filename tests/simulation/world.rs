@@ -408,7 +408,7 @@ impl World {
             )
             .forbidding_entries(Arc::clone(&self.is_killed), clock.clone())
             .among(Arc::clone(&self.others))
-            .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments)),
+            .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments), Arc::clone(&engine_clock)),
         );
         witness.broker.set_lag(Duration::from_millis(Draw::new(self.seed ^ 0x1a6).below(3_000)));
         let engine = self.start(&engine_clock, &halt, Arc::clone(&witness), crash);
@@ -568,7 +568,7 @@ struct Process {
 async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Others, witness: &Witness) -> Result<(), String> {
     let begun = tokio::time::Instant::now();
     let deadline = begun + SETTLE;
-    let mut was_still = false;
+    let mut was_still = None;
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         if halt.is_halted() {
@@ -596,10 +596,13 @@ async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Others, witness
             && desk.admission.used() == 0
             && desk.calls.lock().running() == 0
             && desk.phase() == Phase::Open;
-        if still && was_still {
+        // An order that was sent between two looks is not settled by either.
+        let newest =
+            engine.read(&client(), |book| (book.last_number(), book.newest().map(|order| order.updated_at).max())).unwrap_or_default();
+        if still && was_still == Some(newest) {
             return Ok(());
         }
-        was_still = still;
+        was_still = still.then_some(newest);
         if still {
             // What was accepted last may stay out of the books for three seconds; then one more poll, and look again.
             tokio::time::sleep(Duration::from_millis(5_500)).await;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::oneshot;
 
 pub(crate) use adds::counts_as_trade;
@@ -123,6 +123,16 @@ struct Seen {
     reads: u32,
     at_broker: i64,
     since: DateTime<Utc>,
+    /// A person was told that the book lacks it.
+    is_said: bool,
+}
+
+impl Seen {
+    /// Whether it may be believed at this read: it was shown more than once, and for longer than the broker's books may lag
+    /// behind its trades. A book that is read twice within that time may be the same old one.
+    fn is_proven(&self, read_at: DateTime<Utc>, lag: TimeDelta) -> bool {
+        self.reads >= SHRUNK_READS && read_at.signed_duration_since(self.since) >= lag
+    }
 }
 
 /// The gate for collisions.
@@ -244,21 +254,22 @@ impl GuardActor {
 
     fn reconcile(&mut self) {
         let findings = self.desk.findings.read();
+        let lag = TimeDelta::from_std(self.desk.broker.capabilities().visibility_bound).unwrap_or(TimeDelta::MAX);
         let (mut seen, mut posted, mut said, mut lies) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
         self.line.view.read(&self.desk.client_id, |book| {
             for shrunk in reconcile_with_broker(book, &findings) {
                 let read_at = findings.positions.as_ref().map_or(DateTime::<Utc>::MIN_UTC, |positions| positions.at);
                 let before = self.shrunk.get(&shrunk.key).filter(|before| before.at_broker == shrunk.at_broker);
-                let new = Seen { reads: 0, at_broker: shrunk.at_broker, since: read_at };
-                let now = before.copied().unwrap_or(new);
-                let reads = now.reads + 1;
-                if reads < SHRUNK_READS || (shrunk.is_told && !was_not_by_a_stop(&shrunk, &findings, now.since)) {
-                    seen.insert(shrunk.key.clone(), Seen { reads, ..now });
+                let new = Seen { reads: 0, at_broker: shrunk.at_broker, since: read_at, is_said: false };
+                let before = before.copied().unwrap_or(new);
+                let now = Seen { reads: before.reads.saturating_add(1), ..before };
+                if !now.is_proven(read_at, lag) || (shrunk.is_told && !was_not_by_a_stop(&shrunk, &findings, now.since)) {
+                    seen.insert(shrunk.key.clone(), now);
                     continue;
                 }
                 if !shrunk.is_told {
-                    seen.insert(shrunk.key.clone(), Seen { reads, ..now });
-                    if reads == SHRUNK_READS {
+                    seen.insert(shrunk.key.clone(), Seen { is_said: true, ..now });
+                    if !now.is_said {
                         lies.push(format!(
                             "our fills of today say {} in {}, and the broker's positions have no row for it, not even a closed one; the holding stays: look at the broker",
                             shrunk.ours, shrunk.key
