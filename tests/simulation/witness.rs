@@ -34,11 +34,19 @@ pub(crate) struct Witness {
     is_killed: Arc<AtomicBool>,
     clock: Option<Arc<dyn Clock>>,
     others: Arc<Others>,
-    sessions: Option<(Arc<Calendar>, Arc<InstrumentTable>, Arc<dyn Clock>)>,
+    sessions: Option<Sessions>,
     /// When the engine was last shown what is held there, as it was.
     shown: Arc<Mutex<BTreeMap<HoldingKey, DateTime<Utc>>>>,
     /// How the broker's order book looks instead, if a test says so.
     pub(crate) rewrite: Arc<Mutex<Option<Rewrite>>>,
+}
+
+/// When what trades, by the engine's clock.
+#[derive(Debug, Clone)]
+struct Sessions {
+    calendar: Arc<Calendar>,
+    instruments: Arc<InstrumentTable>,
+    clock: Arc<dyn Clock>,
 }
 
 /// A change of every order book that is read.
@@ -75,7 +83,7 @@ impl Witness {
 
     /// The same witness, which also knows when what trades, by the clock that the engine has: a wrong one cannot tell.
     pub(crate) fn in_sessions(self, calendar: Arc<Calendar>, instruments: Arc<InstrumentTable>, clock: Arc<dyn Clock>) -> Self {
-        Self { sessions: Some((calendar, instruments, clock)), ..self }
+        Self { sessions: Some(Sessions { calendar, instruments, clock }), ..self }
     }
 
     /// The same witness, which also knows when no entry may be called, and the time: what an exit may close is looked up.
@@ -125,7 +133,7 @@ impl Witness {
         if self.is_killed.load(Ordering::SeqCst) {
             return Err("INV-10: an entry was called after a kill was answered".into());
         }
-        let Some((calendar, instruments, clock)) = &self.sessions else { return Ok(()) };
+        let Some(Sessions { calendar, instruments, clock }) = &self.sessions else { return Ok(()) };
         let market = Market::of(calendar, &**instruments, &order.instrument.key, false, clock.now());
         if market.is_held && !market.phase.takes_entries() {
             return Err(format!("an entry was called outside its session: {}", market.phase));
