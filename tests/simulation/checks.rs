@@ -77,8 +77,8 @@ fn books_agree(store: &ReadStore, orders: &[OrderRecord], exchange: &Exchange, o
         let fail = |what: String| Err(format!("INV-4: order {} ({} {:?}): {what}", order.command_id, order.status, order.tag));
         let Some(row) = row else {
             if order.broker_order_id.is_some() || (order.status == Status::Executed && !order.is_test()) {
-                let tagged: Vec<_> = rows.iter().filter(|row| row.tag.as_deref() == Some(order.broker_tag.as_str())).collect();
-                return fail(format!("the broker has no such order; its tag is on {tagged:?}"));
+                let named: Vec<_> = rows.iter().filter(|row| order.broker_order_id.as_ref() == Some(&row.broker_order_id)).collect();
+                return fail(format!("the broker has no such order; under its number it has {named:?}"));
             }
             continue;
         };
