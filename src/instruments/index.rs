@@ -187,14 +187,18 @@ impl InstrumentTable {
     /// blocks are passed over: both are loops without a branch for each name.
     fn alike(&self, wanted: u64) -> BinaryHeap<(u32, u32)> {
         let unlike: Vec<u32> = self.index.signatures.iter().map(|signature| (signature ^ wanted).count_ones()).collect();
-        let mut likest: BinaryHeap<(u32, u32)> = BinaryHeap::with_capacity(2 * COMPARED);
+        let mut likest: BinaryHeap<(u32, u32)> = BinaryHeap::with_capacity(COMPARED);
         for (block, first) in unlike.chunks(COMPARED).zip((0u32..).step_by(COMPARED)) {
             let best = block.iter().copied().min();
-            // Of equal ones the first stay.
-            if likest.len() < COMPARED || likest.peek().is_some_and(|(worst, _)| best < Some(*worst)) {
-                likest.extend(block.iter().copied().zip(first..));
-                while likest.len() > COMPARED {
-                    likest.pop();
+            if likest.len() == COMPARED && likest.peek().is_some_and(|(worst, _)| best >= Some(*worst)) {
+                continue;
+            }
+            for unlike in block.iter().copied().zip(first..) {
+                if likest.len() < COMPARED {
+                    likest.push(unlike);
+                } else if let Some(mut worst) = likest.peek_mut().filter(|worst| unlike < **worst) {
+                    // Of equal ones the first stay.
+                    *worst = unlike;
                 }
             }
         }
