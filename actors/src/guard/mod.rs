@@ -396,3 +396,19 @@ impl Handler<AdmitChange> for GuardActor {
         guarded(self, ctx, |actor, _, _| actor.admit_change(message));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::builders::at;
+
+    /// The positions of a broker lag behind its trades: the same old book may be read twice, and takes no holding away.
+    #[test]
+    fn a_smaller_position_is_believed_after_two_reads_and_the_brokers_lag() {
+        let lag = TimeDelta::seconds(3);
+        let seen = |reads| Seen { reads, at_broker: 2, since: at(10), is_said: false };
+        assert!(!seen(2).is_proven(at(12), lag), "twice within the lag");
+        assert!(!seen(1).is_proven(at(20), lag), "once, however old");
+        assert!(seen(2).is_proven(at(13), lag) && seen(2).is_proven(at(10), TimeDelta::zero()));
+    }
+}
