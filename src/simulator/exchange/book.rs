@@ -12,13 +12,14 @@ use super::number;
 use super::order::{Order, Position};
 use super::orders::Orders;
 use super::reject::Impossible;
+use super::resting::Resting;
 
 /// Orders, trades and positions of one account on one day. Everything is ordered by number or name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Book {
     pub(super) date: Option<NaiveDate>,
     pub(super) orders: Orders,
-    pub(super) open: BTreeSet<BrokerOrderId>,
+    pub(super) resting: Resting,
     pub(super) trades: Vec<Arc<TradeRow>>,
     pub(super) positions: BTreeMap<HoldingKey, Position>,
     /// Units taken from the newest version of a displayed book, by the side of the taker.
@@ -44,27 +45,23 @@ impl Book {
                 order.end(BookState::Rejected, Some(Arc::clone(reason)), *at);
                 self.insert(entry, order)
             }
-            Event::Triggered { id, at } => {
-                let order = self.open_order(id)?;
+            Event::Triggered { id, at } => self.change(id, |order| {
                 order.triggered = true;
                 order.change(*at);
                 Ok(())
-            }
+            }),
             Event::Traded { .. } => self.trade(event),
-            Event::Modified { id, terms, triggered, at } => {
-                let order = self.open_order(id)?;
+            Event::Modified { id, terms, triggered, at } => self.change(id, |order| {
                 if terms.quantity.value() < order.row.filled {
                     return Err(Impossible(format!("{id}: {} is below the filled {}", terms.quantity, order.row.filled)));
                 }
                 order.modify(terms, *triggered, *at);
-                self.close_if_done(id);
                 Ok(())
-            }
-            Event::Cancelled { id, reason, at } => {
-                self.open_order(id)?.end(BookState::Cancelled, reason.clone(), *at);
-                self.close_if_done(id);
+            }),
+            Event::Cancelled { id, reason, at } => self.change(id, |order| {
+                order.end(BookState::Cancelled, reason.clone(), *at);
                 Ok(())
-            }
+            }),
             Event::Base { .. } | Event::Carried { .. } | Event::Kept { .. } => self.begin(event),
         }
     }
@@ -136,9 +133,9 @@ impl Book {
     }
 
     fn roll(&mut self, date: NaiveDate, at: DateTime<Utc>) {
-        let expired = std::mem::take(&mut self.open);
+        self.resting.clear();
         // What was open stays to be seen for one more day; the rest of the old day goes.
-        self.orders.retain(|order| expired.contains(&order.row.broker_order_id));
+        self.orders.retain(Order::is_open);
         for order in self.orders.iter_mut() {
             order.end(BookState::Expired, Some(Arc::from("expired at the end of the day")), at);
         }
@@ -155,7 +152,7 @@ impl Book {
         }
         self.last_order = number;
         if order.is_open() {
-            self.open.insert(entry.id.clone());
+            self.resting.add(&order);
         }
         self.orders.insert(order);
         Ok(())
@@ -167,15 +164,16 @@ impl Book {
         if number <= self.last_trade {
             return Err(Impossible(format!("trade number {trade_id} comes after {}", self.last_trade)));
         }
-        let order = self.open_order(id)?;
-        let filled = order.row.filled + quantity.value();
-        if filled > order.row.quantity || !order.triggered {
-            return Err(Impossible(format!("{id} cannot trade {quantity} more")));
-        }
-        let value = order.value.plus(price.times(quantity.value()));
-        order.fill(filled, value, *at);
-        let (instrument, side, expiry) = (order.row.instrument.clone(), order.row.side, order.expiry);
-        let holding = HoldingKey { instrument: instrument.clone(), product: order.row.product };
+        let (instrument, side, expiry, product) = self.change(id, |order| {
+            let filled = order.row.filled + quantity.value();
+            if filled > order.row.quantity || !order.triggered {
+                return Err(Impossible(format!("{id} cannot trade {quantity} more")));
+            }
+            let value = order.value.plus(price.times(quantity.value()));
+            order.fill(filled, value, *at);
+            Ok((order.row.instrument.clone(), order.row.side, order.expiry, order.row.product))
+        })?;
+        let holding = HoldingKey { instrument: instrument.clone(), product };
         let fill = Fill { trade_id: trade_id.clone(), broker_order_id: id.clone(), quantity: *quantity, price: *price, at: *at };
         self.trades.push(Arc::new(TradeRow { fill, exchange: instrument.exchange }));
         self.last_trade = number;
@@ -187,17 +185,17 @@ impl Book {
             *taken = (*version, 0);
         }
         taken.1 += quantity.value();
-        self.close_if_done(id);
         Ok(())
     }
 
-    fn open_order(&mut self, id: &BrokerOrderId) -> Result<&mut Order, Impossible> {
-        self.orders.get_mut(id).filter(|order| order.is_open()).ok_or_else(|| Impossible(format!("{id} is not open")))
-    }
-
-    fn close_if_done(&mut self, id: &BrokerOrderId) {
-        if self.orders.get(id).is_none_or(|order| !order.is_open()) {
-            self.open.remove(id);
+    /// Changes an open order, and where it rests with it. What cannot be changed stands as it stood.
+    fn change<T>(&mut self, id: &BrokerOrderId, change: impl FnOnce(&mut Order) -> Result<T, Impossible>) -> Result<T, Impossible> {
+        let order = self.orders.get_mut(id).filter(|order| order.is_open()).ok_or_else(|| Impossible(format!("{id} is not open")))?;
+        self.resting.remove(order);
+        let changed = change(order);
+        if order.is_open() {
+            self.resting.add(order);
         }
+        changed
     }
 }

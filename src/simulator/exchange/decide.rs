@@ -101,7 +101,13 @@ impl Exchange {
     #[must_use]
     pub fn decide_advance(&self, now: DateTime<Utc>, market: &dyn Market) -> Vec<Event> {
         let mut matcher = self.matcher(now, market);
-        for order in self.book.open.iter().filter_map(|id| self.book.orders.get(id)) {
+        let reached = self.book.resting.reached(|instrument| matcher.depth(instrument));
+        self.revisit(matcher, reached.iter())
+    }
+
+    /// Lets the market reach these orders, in this order.
+    pub(super) fn revisit<'a>(&self, mut matcher: Matcher<'_>, orders: impl Iterator<Item = &'a BrokerOrderId>) -> Vec<Event> {
+        for order in orders.filter_map(|id| self.book.orders.get(id)) {
             // An order that cannot be matched stays as it is; the others go on.
             let _ = matcher.revisit(&mut working(order));
         }
@@ -136,7 +142,7 @@ impl Exchange {
         check::terms(&instrument, terms, self.date(now))
     }
 
-    fn matcher<'a>(&'a self, now: DateTime<Utc>, market: &'a dyn Market) -> Matcher<'a> {
+    pub(super) fn matcher<'a>(&'a self, now: DateTime<Utc>, market: &'a dyn Market) -> Matcher<'a> {
         Matcher::new(&self.book, &*self.instruments, market, now, self.date(now))
     }
 

@@ -87,8 +87,7 @@ impl<'a> Matcher<'a> {
     }
 
     fn run(&mut self, order: &mut Working, arrives: bool) -> Result<(), Impossible> {
-        self.look(&order.instrument);
-        let depth = self.depths.get(&order.instrument).cloned().flatten();
+        let depth = self.depth(&order.instrument);
         let mut takes_shown_prices = arrives || order.limit().is_none();
         if let Some(depth) = &depth {
             if !order.triggered && order.is_triggered_at(depth.last) {
@@ -106,11 +105,14 @@ impl<'a> Matcher<'a> {
         Ok(())
     }
 
-    fn look(&mut self, key: &InstrumentKey) {
-        if !self.depths.contains_key(key) {
-            let depth = self.instruments.find(key).and_then(|instrument| self.market.depth(&instrument, self.now));
-            self.depths.insert(key.clone(), depth.map(Arc::new));
+    /// The displayed book, looked at once for each request.
+    pub(super) fn depth(&mut self, key: &InstrumentKey) -> Option<Arc<Depth>> {
+        if let Some(depth) = self.depths.get(key) {
+            return depth.clone();
         }
+        let depth = self.instruments.find(key).and_then(|instrument| self.market.depth(&instrument, self.now)).map(Arc::new);
+        self.depths.insert(key.clone(), depth.clone());
+        depth
     }
 
     /// Walks the levels from the best one on, past what was taken from this version of the book before.

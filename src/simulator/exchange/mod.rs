@@ -20,6 +20,7 @@ mod orders;
 #[cfg(test)]
 mod properties;
 mod reject;
+mod resting;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@ use ordergate_actors::order::{BookState, HoldingKey, InstrumentKey, OrderType, P
 use proptest::prelude::{Just, Strategy, TestCaseError, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use rust_decimal::Decimal;
 
+use super::resting::Resting;
 use super::tests::{Desk, desk, option, share};
 use super::*;
 use crate::simulator::market::{Depth, Level};
@@ -115,7 +116,6 @@ fn check_book(desk: &Desk) -> Result<(), TestCaseError> {
     for order in book.orders.iter() {
         let (row, id) = (&order.row, &order.row.broker_order_id);
         prop_assert!((0..=row.quantity).contains(&row.filled));
-        prop_assert_eq!(book.open.contains(id), row.state == BookState::Open);
         if row.state != BookState::Expired {
             let (quantity, value) = traded.get(id).copied().unwrap_or_default();
             prop_assert_eq!((row.filled, order.value.0), (quantity, value), "order {}", id);
@@ -125,6 +125,9 @@ fn check_book(desk: &Desk) -> Result<(), TestCaseError> {
             prop_assert!(!order.is_open(), "IOC order {} rests", id);
         }
     }
+    let mut resting = Resting::default();
+    book.orders.iter().filter(|order| order.is_open()).for_each(|order| resting.add(order));
+    prop_assert_eq!(&resting, &book.resting);
     for (key, position) in &book.positions {
         prop_assert_eq!(position.holding.net, position.carried.net + flows.remove(key).unwrap_or(0), "{}", key);
         prop_assert_eq!(position.holding.net - position.carried.net, position.bought.quantity - position.sold.quantity);
@@ -205,6 +208,17 @@ proptest! {
         let mut again = Book::default();
         read.iter().try_for_each(|event| again.apply(event)).unwrap();
         prop_assert_eq!(&again, desk.exchange.book());
+    }
+
+    #[test]
+    fn prop_what_the_market_reaches_is_what_moves_when_every_order_is_asked(steps in steps()) {
+        let mut desk = desk();
+        for step in &steps {
+            desk.run(step);
+            let (exchange, market, now) = (&desk.exchange, &desk.market, desk.now + TimeDelta::seconds(1));
+            let open = exchange.book().orders.iter().filter(|order| order.is_open()).map(|order| &order.row.broker_order_id);
+            prop_assert_eq!(exchange.decide_advance(now, market), exchange.revisit(exchange.matcher(now, market), open));
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The broker's own checks, after the number was given (Noren protocol reference, sections 3.6 and 11.1): product time,
 //! lot, tick, freeze, circuit, margin. The texts are the broker's.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{BookState, HoldingKey, Instrument, InstrumentKey, OrderType, Price, Product, Side, ist};
 use ordergate_actors::ports::Instruments as _;
@@ -72,8 +74,12 @@ fn funds(desk: &Desk, order: &Order, instrument: &Instrument, now: DateTime<Utc>
 
 /// Rupees that an order blocks: what closes a position blocks nothing.
 pub(super) fn needed(desk: &Desk, order: &Order, instrument: &Instrument, now: DateTime<Utc>) -> Decimal {
+    needed_beside(desk, order, instrument, net(desk, &order.key, order.product), now)
+}
+
+/// The same, beside so many units that are held.
+fn needed_beside(desk: &Desk, order: &Order, instrument: &Instrument, held: i64, now: DateTime<Utc>) -> Decimal {
     let Some(last) = order.last() else { return Decimal::ZERO };
-    let held = net(desk, &order.key, order.product);
     let closing = (-order.side.sign() * held).max(0);
     let opening = (last.asked.quantity - last.filled - closing).max(0);
     let price = match last.asked.price_type {
@@ -91,17 +97,24 @@ pub(super) fn used(desk: &Desk, now: DateTime<Utc>, without: Option<&str>) -> De
         let side = if position.holding.net > 0 { Side::Buy } else { Side::Sell };
         Some(blocked(&instrument, key.product, side, position.holding.net.abs(), position.holding.average()?))
     });
+    // Orders of one instrument come in rows: it is looked up once for each row.
+    let mut row: Option<(&InstrumentKey, Product, Option<Arc<Instrument>>, i64)> = None;
     let orders = desk
         .orders
         .values()
         .filter(|order| !order.standing.is_over() && !order.oddities.dropped && Some(order.number.as_str()) != without)
-        .filter_map(|order| Some(needed(desk, order, &*desk.listing.find(&order.key)?, now)));
+        .filter_map(|order| {
+            if row.as_ref().is_none_or(|(key, product, ..)| *key != &order.key || *product != order.product) {
+                row = Some((&order.key, order.product, desk.listing.find(&order.key), net(desk, &order.key, order.product)));
+            }
+            let (_, _, instrument, held) = row.as_ref()?;
+            Some(needed_beside(desk, order, instrument.as_deref()?, *held, now))
+        });
     positions.chain(orders).fold(Decimal::ZERO, Decimal::saturating_add)
 }
 
 fn net(desk: &Desk, key: &InstrumentKey, product: Product) -> i64 {
-    let wanted = HoldingKey { instrument: key.clone(), product };
-    desk.exchange.position_details().find(|(key, _)| **key == wanted).map_or(0, |(_, position)| position.holding.net)
+    desk.exchange.position(&HoldingKey { instrument: key.clone(), product }).map_or(0, |position| position.holding.net)
 }
 
 fn freeze_text(quantity: i64, freeze: i64, client: &str) -> String {
