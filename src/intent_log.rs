@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, after, bounded};
 use ordergate_actors::persistence::{Event, Listener};
 use ordergate_actors::ports::{JournalRow, StoreError};
 
@@ -27,6 +27,8 @@ pub use line::Stage;
 pub const FILE: &str = "intent_tracking.log";
 /// Rows that may wait for the thread.
 const WAITING: usize = 8_192;
+/// How long rows are gathered before they are written: a thread that wakes for each step of an order stands in the order's way.
+const GATHER: Duration = Duration::from_millis(20);
 /// How long after a failure the file is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -130,6 +132,7 @@ fn write_while_it_goes(path: &Path, directory: &Path, rows: &Receiver<Arc<Journa
         tracing::warn!(event = "intent_log_resumed", path = %path.display(), "the log is written again, and lacks nothing");
     }
     while let Ok(first) = rows.recv() {
+        let _over = after(GATHER).recv();
         std::iter::once(first).chain(rows.try_iter()).try_for_each(|row| log.append(&row))?;
         log.flush()?;
     }

@@ -16,6 +16,8 @@ use crate::supervision::{EXIT_FAULT, Halt};
 const ROUND_MAX: usize = 256;
 /// How often the writer looks after the log and the free space when nothing is queued.
 const IDLE: Duration = Duration::from_millis(500);
+/// A pause in the work is used to shorten the log: whoever comes next does not wait for that to happen under load.
+const LULL: Duration = Duration::from_millis(2);
 
 /// What the writer can be asked.
 #[derive(Debug)]
@@ -186,16 +188,18 @@ fn answer(ledger: &mut Ledger, reads: Reads) {
 /// Natural group commit: whatever is queued goes into one transaction; there is no timer to wait for more.
 fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Result<(), StoreError> {
     let mut looked_at_space = Instant::now();
+    let mut wait = IDLE;
     loop {
         // Under load there is no idle moment, and that is when a disk fills up.
         if looked_at_space.elapsed() >= IDLE {
             looked_at_space = Instant::now();
             ledger.look_at_space();
         }
-        let first = match jobs.recv_timeout(IDLE) {
+        let first = match jobs.recv_timeout(wait) {
             Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {
                 ledger.idle()?;
+                wait = IDLE;
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -213,6 +217,7 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
             let events = round.events.clone();
             deliver(round);
             ledger.tell_listeners(&events);
+            wait = LULL;
         }
         answer(&mut ledger, reads);
         if let Some(reply) = close {
