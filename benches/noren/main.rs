@@ -1,7 +1,7 @@
 //! The Noren adapter, measured: a whole order against the simulated broker, a large order book, a burst of quotes. Each
 //! beside a baseline of the same run.
 //!
-//! `cargo bench --bench noren`. `-- --short` takes a fifth of the samples.
+//! `cargo bench --bench noren`. `-- --short` takes a fifth of the samples; `-- books`, `line` or `quotes` runs that part alone.
 
 #![expect(
     clippy::unwrap_used,
@@ -36,7 +36,16 @@ fn main() {
     let part = if arguments.iter().any(|argument| argument == "--short") { 5 } else { 1 };
     raw::learn();
     println!("noren: medians of one run; host figures drift, read the ratios\n");
-    books::run(50 / part);
-    line::run(1_000 / part);
-    quotes::run(1_500 / part);
+    let parts = ["books", "line", "quotes"];
+    let is_asked = |part: &str| arguments.iter().any(|argument| argument == part);
+    let all = !parts.into_iter().any(is_asked);
+    if all || is_asked("books") {
+        books::run(50 / part);
+    }
+    if all || is_asked("line") {
+        line::run(1_000 / part);
+    }
+    if all || is_asked("quotes") {
+        quotes::run(1_500 / part);
+    }
 }
