@@ -93,7 +93,7 @@ impl Engine {
             EngineError::Overloaded { client_id: draft.client_id.clone(), used: desk.admission.used(), capacity: desk.admission.capacity() }
         })?;
         let (reply, answer) = oneshot::channel();
-        self.line.tell_ingress(Submit { draft, permits, reply });
+        self.line.tell_ingress(Submit { draft, permits, fired: None, reply });
         Ok(answer)
     }
 

@@ -32,6 +32,8 @@ pub struct Submit {
     pub draft: SignalDraft,
     /// One a leg.
     pub permits: Vec<Permit>,
+    /// The rule whose exit it is: that it has fired is written in the same step.
+    pub fired: Option<Keep>,
     /// The caller.
     pub reply: oneshot::Sender<Result<Answer, NotRegistered>>,
 }
@@ -60,7 +62,7 @@ impl IngressActor {
     }
 
     fn submit(&mut self, message: Submit) {
-        let Submit { draft, permits, reply } = message;
+        let Submit { draft, permits, fired, reply } = message;
         let Some(desk) = self.line.desk(&draft.client_id) else {
             let _gone = reply.send(Err(NotRegistered::Closed(format!("there is no account {}", draft.client_id))));
             return;
@@ -86,6 +88,7 @@ impl IngressActor {
             // A signal ages from when it was made; without a word about that, from when it came.
             signal_time: draft.signal_time.unwrap_or(draft.received_at),
             legs,
+            fired,
             plan,
         };
         self.line.post(vec![Posted { unit: Unit::Register(Box::new(registration)), cargo: Cargo::Caller(reply) }]);

@@ -180,6 +180,7 @@ pub(super) fn units_of(
             received_at: at,
             signal_time: at,
             legs: vec![NewOrder { command_id, leg: 0, ask, refused: None, sent, naming: None, parent: None, permit }],
+            fired: None,
             plan: None,
         })),
         order(OrderFact::SendIntended {

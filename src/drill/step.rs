@@ -111,8 +111,8 @@ steps! {
     43 KillAfter "kill.after" Kill "After it; nobody was answered.";
     44 RuleSetBefore "rule_set.before" Rule "Before the commit of an exit rule.";
     45 RuleSetAfter "rule_set.after" Rule "After it.";
-    46 RuleFiredBefore "rule_fired.before" Rule "Before the commit that the rule has fired.";
-    47 RuleFiredAfter "rule_fired.after" Rule "After it; its exit is not registered.";
+    46 RuleFiredBefore "rule_fired.before" Rule "Before the commit that the rule has fired, with its exit.";
+    47 RuleFiredAfter "rule_fired.after" Rule "After it; its exit is registered and not judged.";
     48 PlanBefore "plan.before" Reversal "Before the commit of a plan of several steps.";
     49 PlanAfter "plan.after" Reversal "After it; its first step is not registered.";
     50 StopBefore "stop.before" Stop "The line has drained; the journal is not closed.";

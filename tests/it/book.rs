@@ -146,6 +146,7 @@ impl Book {
             received_at: now,
             signal_time: now,
             legs,
+            fired: None,
             plan: None,
         }))
     }

@@ -335,6 +335,9 @@ impl Ledger {
             return Ok(Pending::Replay { answer, cargo });
         }
         let mut delta = Delta::new(at);
+        if let Some(fired) = &registration.fired {
+            delta.keep(&mut self.staged, fired);
+        }
         let records = delta.registration(&mut self.staged, &registration, &self.tag_prefix);
         if let Some(plan) = &registration.plan {
             delta.keep(&mut self.staged, plan);

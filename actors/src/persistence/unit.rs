@@ -142,6 +142,8 @@ pub struct Registration {
     pub signal_time: DateTime<Utc>,
     /// Its orders, in the order in which they go down the line.
     pub legs: Vec<NewOrder>,
+    /// The exit rule that made it, written down with it: fired, and its exit is there.
+    pub fired: Option<Keep>,
     /// What its basket still has to do, written down with it.
     pub plan: Option<Keep>,
 }

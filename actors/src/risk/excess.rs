@@ -91,7 +91,7 @@ impl RiskActor {
                 legs: vec![exit_leg(&excess.strategy, &excess.key, Some(quantity))],
             };
             let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-            self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], reply });
+            self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], fired: None, reply });
         }
     }
 

@@ -13,8 +13,8 @@ use crate::broker::{WantQuotes, worn_out};
 use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Rungs, Step, Tick, cap, plan, slices};
 use crate::ingress::Submit;
 use crate::order::{
-    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalDraft, Source, Status,
-    Tag, again_key,
+    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalDraft, SignalId,
+    Source, Status, Tag, again_key,
 };
 use crate::persistence::{Book, Keep, KillLevel, Level, Slot, Topic, Unit};
 use crate::ports::Quote;
@@ -29,6 +29,18 @@ pub fn ladder_slot(order: CommandId) -> Slot {
 
 /// A change that the book does not show after this is overtaken by the next step: each states all terms.
 const OVERTAKEN: Duration = Duration::seconds(5);
+
+/// A signal of the engine's own.
+pub(super) struct OwnSignal {
+    /// What makes it one signal, however often it is sent.
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) signal: SignalId,
+    /// Who it is from, in words.
+    pub(super) user: String,
+    pub(super) source: Source,
+    /// That the rule behind it has fired, where that is not on disk yet.
+    pub(super) fired: Option<Keep>,
+}
 
 /// Whether an exit works at the broker as a limit that a step could change, or as a stop that one could make a limit.
 fn rests(order: &OrderRecord, now: DateTime<Utc>) -> bool {
@@ -226,7 +238,9 @@ impl WatcherActor {
             let price = self.next_price(order, ladder, now);
             let as_limit = LegDraft { order_type: Some(OrderType::Limit.to_string()), trigger_price: None, ..again.clone() };
             let leg = LegDraft { price, ..if order.is_resting_stop() { as_limit } else { again } };
-            self.submit(vec![leg], Some(key), crate::order::SignalId(self.line.ids.next()), order.user.to_string(), Source::System, now);
+            let signal = SignalId(self.line.ids.next());
+            let own = OwnSignal { key: Some(key), signal, user: order.user.to_string(), source: Source::System, fired: None };
+            self.submit(vec![leg], own, now);
         }
         self.keep_ladder_at(slot.clone(), None, order.map(|order| order.command_id), Level::Info, "the exit has ended");
     }
@@ -269,7 +283,7 @@ impl WatcherActor {
 
     /// Sends the exit of a fired rule, in as many orders as the exchange wants it in. A target is a limit at its target; an
     /// urgent one is a limit through the touch, and a market order only where nobody knows a price.
-    pub(super) fn submit_exit(&self, rule: &ExitRule, before: Option<Tick>, largest: Option<i64>, now: DateTime<Utc>) {
+    pub(super) fn submit_exit(&self, rule: &ExitRule, before: Option<Tick>, largest: Option<i64>, kept: Option<Keep>, now: DateTime<Utc>) {
         let (Some(fired), Some(key)) = (rule.fired, rule.exit_key()) else { return };
         let instrument = self.line.instruments.find(&rule.holding.instrument);
         let held = self.line.view.read(&self.desk.client_id, |book| book.held(&rule.strategy, &rule.holding).net.abs()).unwrap_or(0);
@@ -296,7 +310,8 @@ impl WatcherActor {
         // One order takes all that is held when its turn comes, also what fills meanwhile.
         let legs = if is_one { vec![leg(None)] } else { orders.into_iter().map(|quantity| leg(Some(quantity))).collect() };
         let user = format!("{} of {}", fired.cause, rule.strategy);
-        self.submit(legs, IdempotencyKey::parse(&key).ok(), fired.signal, user, Source::System, now);
+        let own = OwnSignal { key: IdempotencyKey::parse(&key).ok(), signal: fired.signal, user, source: Source::System, fired: kept };
+        self.submit(legs, own, now);
     }
 
     /// The limit with which an urgent exit begins.
@@ -320,19 +335,12 @@ impl WatcherActor {
         }
     }
 
-    pub(super) fn submit(
-        &self,
-        legs: Vec<LegDraft>,
-        key: Option<IdempotencyKey>,
-        signal_id: crate::order::SignalId,
-        user: String,
-        source: Source,
-        now: DateTime<Utc>,
-    ) {
+    pub(super) fn submit(&self, legs: Vec<LegDraft>, own: OwnSignal, now: DateTime<Utc>) {
+        let OwnSignal { key, signal, user, source, fired } = own;
         let permits = legs.iter().map(|_| self.desk.admission.force()).collect();
         let draft = SignalDraft {
             client_id: self.desk.client_id.clone(),
-            signal_id,
+            signal_id: signal,
             source,
             user,
             idempotency_key: key,
@@ -343,6 +351,6 @@ impl WatcherActor {
             legs,
         };
         let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-        self.line.tell_ingress(Submit { draft, permits, reply });
+        self.line.tell_ingress(Submit { draft, permits, fired, reply });
     }
 }

@@ -1,8 +1,8 @@
 //! The shell of the exit rules: they come with fills, are looked at with every quote, are written down when what must
 //! survive has changed, and fire orders that walk the whole line.
 //!
-//! A rule in memory may be ahead of the disk by a trail of a moment; it is never behind it. That it has fired is posted
-//! before its exit is, and the exit's key is made of what was posted: sent twice, it is one signal.
+//! A rule in memory may be ahead of the disk by a trail of a moment; it is never behind it. That it has fired is written with
+//! its exit, in one step, and the exit's key is made of what was written: sent twice, it is one signal.
 
 mod fires;
 mod looks;
@@ -280,6 +280,20 @@ impl WatcherActor {
     }
 
     fn keep_rule(&self, slot: &Slot, rule: Option<&ExitRule>, basis: Option<u64>, event: &'static str, level: Level, reason: &str) {
+        if let Some(keep) = self.rule_kept(slot, rule, basis, event, level, reason) {
+            self.line.post_unit(Unit::Keep(keep));
+        }
+    }
+
+    fn rule_kept(
+        &self,
+        slot: &Slot,
+        rule: Option<&ExitRule>,
+        basis: Option<u64>,
+        event: &'static str,
+        level: Level,
+        reason: &str,
+    ) -> Option<Keep> {
         let keep = Keep {
             client_id: Some(self.desk.client_id.clone()),
             slot: slot.clone(),
@@ -291,13 +305,11 @@ impl WatcherActor {
             who: Arc::from(Self::NAME),
             command_id: rule.and_then(|rule| rule.order),
         };
-        let keep = match rule.map(|rule| keep.clone().with(rule)) {
-            Some(Ok(keep)) => keep,
-            None => keep,
+        match rule {
             // A rule is numbers and texts: it is always JSON.
-            Some(Err(_)) => return,
-        };
-        self.line.post_unit(Unit::Keep(keep));
+            Some(rule) => keep.with(rule).ok(),
+            None => Some(keep),
+        }
     }
 
     fn may_fire(&self) -> bool {

@@ -150,6 +150,6 @@ impl WatcherActor {
             legs: vec![LegDraft { parent: Some(order.command_id), ..leg }],
         };
         let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-        self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], reply });
+        self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], fired: None, reply });
     }
 }

@@ -96,7 +96,7 @@ impl WatcherActor {
                 legs: vec![LegDraft::again(&order)],
             };
             let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-            self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], reply });
+            self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], fired: None, reply });
         }
     }
 

@@ -58,6 +58,6 @@ pub(super) fn fire(line: &Arc<Line>, desk: &Arc<Desk>, now: DateTime<Utc>) -> bo
         legs,
     };
     let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-    line.tell_ingress(Submit { draft, permits, reply });
+    line.tell_ingress(Submit { draft, permits, fired: None, reply });
     true
 }

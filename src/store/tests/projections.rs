@@ -7,13 +7,13 @@ use ordergate_actors::order::{
     BookState, BrokerOrderId, Exchange, Fill, HoldingKey, InstrumentKey, Intent, OrderFact, Price, Product, Quantity, Resolution, Side,
     Strategy, Tag, trading_date,
 };
-use ordergate_actors::persistence::{Adopted, Book, ControlChange, Keep, KillLevel, Level, Slot, Topic, Unit, replay};
+use ordergate_actors::persistence::{Adopted, Book, ControlChange, Keep, KillLevel, Level, Registration, Slot, Topic, Unit, replay};
 use ordergate_actors::pnl::Day;
 use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as _;
 
 use crate::store::fixtures::desk::{Desk, fact, page, sends, shows, terms, trade};
-use crate::store::fixtures::{client, now};
+use crate::store::fixtures::{client, command, now};
 use crate::store::{Difference, ReadStore, SqliteStore, VerifyFrom};
 
 fn differences(store: &SqliteStore, from: VerifyFrom) -> Vec<Difference> {
@@ -402,4 +402,25 @@ fn alarms_that_gave_way_to_newer_ones_break_no_start() {
     for from in [VerifyFrom::LastAnchor, VerifyFrom::Full] {
         assert_eq!(differences(&store, from), [], "{from:?}");
     }
+}
+
+/// A rule that fired and its exit are one step: a crash between them cannot be, and what is refused leaves nothing.
+#[test]
+fn that_a_rule_has_fired_is_on_disk_with_its_exit_or_not_at_all() {
+    let mut desk = Desk::new();
+    let with = |unit: Unit, key: &str| match (unit, keep(key, Some("{}"), None)) {
+        (Unit::Register(registration), Unit::Keep(fired)) => Unit::Register(Box::new(Registration { fired: Some(fired), ..*registration })),
+        (other, _) => other,
+    };
+    let first = with(desk.signal(&[1], |_| ()), "first");
+    // The same name again: it collides.
+    let second = with(desk.signal(&[1], |_| ()), "second");
+    desk.round(vec![first]);
+    desk.round(vec![second]);
+    let is_kept = |desk: &Desk, key: &str| desk.view.read(&client(), |book| book.kept(&Slot::new(Topic::ExitRule, key)).is_some()).unwrap();
+    assert_eq!((is_kept(&desk, "first"), is_kept(&desk, "second")), (true, false));
+    assert_eq!(differences(&desk.store(), VerifyFrom::Full), []);
+    let desk = desk.restarted();
+    assert_eq!((is_kept(&desk, "first"), is_kept(&desk, "second")), (true, false));
+    assert!(desk.view.read(&client(), |book| book.order(command(1)).is_some()).unwrap());
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::super::{Concern, WatcherActor, resend};
 use crate::exits::{Cause, ExitRule, Fired, Next, follow, is_stop_of, slot, to_take_over};
 use crate::order::{HoldingKey, InstrumentKey, Kind, OrderFact, OrderRecord, Right, Side, SignalId, Tag};
-use crate::persistence::{Book, Level, Slot};
+use crate::persistence::{Book, Keep, Level, Slot, Unit};
 
 /// A long option waits so long for the short that it covers to be closed; then it goes all the same, and a person hears.
 const COVER_FIRST: Duration = Duration::seconds(20);
@@ -15,7 +15,7 @@ const COVER_FIRST: Duration = Duration::seconds(20);
 const WRITE_AGAIN: Duration = Duration::seconds(2);
 
 impl WatcherActor {
-    /// Writes down that it fires, and sends its exit. An exit of the position that rests already, a target at its limit or the
+    /// Writes down that it fires, with its exit. An exit of the position that rests already, a target at its limit or the
     /// stop at the broker, is taken over instead: it is changed, and no second one goes out.
     pub(super) fn fire(&mut self, slot: &Slot, cause: Cause, why: &str, now: DateTime<Utc>) {
         let Some(watched) = self.core.rules.watched.get_mut(slot) else { return };
@@ -42,19 +42,26 @@ impl WatcherActor {
         let reason = format!("{cause} of {} {} fires {at}: {why}", rule.strategy, rule.holding);
         let level = if cause.is_urgent() { Level::Warn } else { Level::Info };
         metrics::counter!("ordergate_exit_rules_fired_total", "cause" => cause.to_string()).increment(1);
-        self.keep_rule(slot, Some(&rule), None, "EXIT_RULE_FIRED", level, &reason);
+        let fired = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", level, &reason);
         if resting.is_none() {
-            self.send_exit(slot, &rule, None, now);
+            self.send_exit(slot, &rule, None, fired, now);
+        } else {
+            self.post_kept(fired);
         }
     }
 
-    /// Sends the exit of a fired rule, unless it has to wait for its cover.
-    fn send_exit(&mut self, slot: &Slot, rule: &ExitRule, largest: Option<i64>, now: DateTime<Utc>) {
+    fn post_kept(&self, kept: Option<Keep>) {
+        kept.into_iter().for_each(|kept| self.line.post_unit(Unit::Keep(kept)));
+    }
+
+    /// Sends the exit of a fired rule, and with it that it has fired, unless it has to wait for its cover.
+    fn send_exit(&mut self, slot: &Slot, rule: &ExitRule, largest: Option<i64>, fired: Option<Keep>, now: DateTime<Utc>) {
         let cover = self.line.view.read(&self.desk.client_id, |book| self.uncovers(rule, book)).flatten();
         let Some(watched) = self.core.rules.watched.get_mut(slot) else { return };
         if let Some(short) = cover {
             let since = *watched.held_back.get_or_insert(now);
             if now.signed_duration_since(since) < COVER_FIRST {
+                self.post_kept(fired);
                 return;
             }
             let text = format!("{} {} is sold although {short}, which it covers, is not bought back yet", rule.strategy, rule.holding);
@@ -62,7 +69,7 @@ impl WatcherActor {
         }
         watched.held_back = None;
         let before = watched.before;
-        self.submit_exit(rule, before, largest, now);
+        self.submit_exit(rule, before, largest, fired, now);
     }
 
     /// Whether the stop that an exit of a rule has taken over waits for the short that its position covers to be closed.
@@ -135,15 +142,21 @@ impl WatcherActor {
         let mut rule = watched.rule.clone();
         match next {
             Next::Wait => {}
-            Next::Again => self.send_exit(slot, &rule, None, now),
+            Next::Again => {
+                // What was lost may have had the firing with it.
+                let reason = format!("the exit of {} {} is sent again: it is not on disk", rule.strategy, rule.holding);
+                let is_unwritten = watched.writing.is_some();
+                let fired = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", Level::Warn, &reason).filter(|_| is_unwritten);
+                self.send_exit(slot, &rule, None, fired, now);
+            }
             Next::Anew(largest) => {
                 let Some(fired) = rule.fired else { return };
                 rule.fired = Some(Fired { signal: SignalId(self.line.ids.next()), at: now, ..fired });
                 rule.attempt = rule.attempt.saturating_add(1);
                 (watched.rule, watched.writing) = (rule.clone(), Some(now));
                 let reason = format!("the {} of {} {} came to nothing: try {}", fired.cause, rule.strategy, rule.holding, rule.attempt + 1);
-                self.keep_rule(slot, Some(&rule), None, "EXIT_RULE_FIRED", Level::Warn, &reason);
-                self.send_exit(slot, &rule, largest, now);
+                let fired = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", Level::Warn, &reason);
+                self.send_exit(slot, &rule, largest, fired, now);
             }
             Next::Rearm => {
                 (rule.fired, rule.attempt) = (None, rule.attempt.saturating_add(1));

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::super::climb::OwnSignal;
 use super::super::{Concern, WatcherActor};
 use crate::engine::exit_leg;
 use crate::exits::{Cause, ExitRule, Ground, Rest, Stop, next_rest, resting, slot};
@@ -104,7 +105,8 @@ impl WatcherActor {
             ..exit_leg(&rule.strategy, &rule.holding, Some(quantity))
         };
         let user = format!("resting stop of {}", rule.strategy);
-        self.submit(vec![leg], IdempotencyKey::parse(&format!("stop:{signal}")).ok(), signal, user, Source::Stop, now);
+        let key = IdempotencyKey::parse(&format!("stop:{signal}")).ok();
+        self.submit(vec![leg], OwnSignal { key, signal, user, source: Source::Stop, fired: None }, now);
         if let Some(watched) = self.core.rules.watched.get_mut(slot) {
             watched.placing = Some((signal, now));
         }
