@@ -9,5 +9,7 @@ mod kill;
 mod matrix;
 mod menu;
 mod named;
+mod network;
 mod parts;
+mod relay;
 mod secrets;

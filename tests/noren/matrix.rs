@@ -48,7 +48,7 @@ fn moments(meets: &Meets) -> &'static [When] {
 }
 
 /// What an exit closes. On a busy machine a call can be given up before it was made: then once more.
-async fn prepare(house: &House, leg: Leg) -> Result<(), String> {
+pub(crate) async fn prepare(house: &House, leg: Leg) -> Result<(), String> {
     while leg == Leg::Exit && house.held("SBIN-EQ") == 0 {
         house.submit(entry()).await;
         at_rest(house, Excuse::default()).await.map_err(|why| format!("before the fault: {why}"))?;
@@ -126,7 +126,7 @@ fn other() -> LegDraft {
 }
 
 /// An order that rests at the broker under a known number.
-async fn at_broker(house: &House, leg: Leg) -> CommandId {
+pub(crate) async fn at_broker(house: &House, leg: Leg) -> CommandId {
     loop {
         let command = house.submit(leg.resting()).await;
         let named = |order: &OrderRecord| order.broker_order_id.is_some() || order.status.is_terminal();
@@ -207,7 +207,7 @@ async fn all(rows: Vec<Row>) {
 }
 
 /// Runs cases beside each other. With `NOREN_CASE` in the environment only those whose name contains it.
-async fn run(cases: impl Iterator<Item = (String, impl Future<Output = Result<(), String>>)>) {
+pub(crate) async fn run(cases: impl Iterator<Item = (String, impl Future<Output = Result<(), String>>)>) {
     let only = std::env::var("NOREN_CASE").unwrap_or_default();
     let played: Vec<Option<String>> = stream::iter(cases.filter(|(name, _)| name.contains(&only)))
         .map(|(name, case)| async move {

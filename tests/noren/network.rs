@@ -1,0 +1,125 @@
+//! Whatever the network does to an order, to its cancel, to the reads beside it, to the socket or to everything: at most one
+//! order, nothing lost, and the broker's truth when it is over.
+
+use std::time::Duration;
+
+use ordergate_actors::order::LegDraft;
+
+use crate::checks::{Excuse, at_rest, journal_sound};
+use crate::house::{House, Plan, entry, exit, secs};
+use crate::matrix::{Leg, at_broker, prepare, run};
+use crate::relay::{Relay, Trouble};
+
+/// Where the trouble is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Order,
+    Cancel,
+    Reads,
+    Socket,
+    Everything,
+}
+
+impl Place {
+    const ALL: [Self; 5] = [Self::Order, Self::Cancel, Self::Reads, Self::Socket, Self::Everything];
+
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Order => &["/PlaceOrder "],
+            Self::Cancel => &["/CancelOrder "],
+            Self::Reads => &["/OrderBook ", "/TradeBook ", "/PositionBook ", "/SingleOrdHist ", "/UserDetails "],
+            Self::Socket => &["/NorenWSTP/"],
+            Self::Everything => &[""],
+        }
+    }
+}
+
+fn troubles() -> [Trouble; 12] {
+    use Trouble::{AnswerClosed, AnswerCut, AnswerDrips, AnswerLate, AnswerReset, AnswerSwallowed, Closed, Late, Reset, Swallowed};
+    [
+        Closed,
+        Reset,
+        Swallowed,
+        AnswerClosed,
+        AnswerReset,
+        AnswerCut(1),
+        AnswerCut(40),
+        AnswerCut(200),
+        AnswerSwallowed,
+        // Shorter and longer than an order call waits for its answer.
+        AnswerLate(Duration::from_millis(15)),
+        Late(secs(12)),
+        AnswerDrips,
+    ]
+}
+
+/// One order, from an open account through the trouble to rest. Connections that stood before are cut first: what is dead
+/// already is not found dead by the call itself.
+async fn play(trouble: Trouble, place: Place, leg: Leg, is_cut: bool) -> Result<(), String> {
+    let relay = Relay::start();
+    let between = relay.clone();
+    let plan = Plan { noren: std::sync::Arc::new(move |noren| between.lead(noren)), ..Plan::default() };
+    let mut house = House::with(plan).await;
+    prepare(&house, leg).await?;
+    let order: LegDraft = if leg == Leg::Entry { entry() } else { exit() };
+    if place == Place::Cancel {
+        let command = at_broker(&house, leg).await;
+        relay.trouble(place.names(), trouble);
+        house.engine().cancel(&crate::house::client(), command, "tests", "").await.map_err(|error| error.to_string())?;
+    } else {
+        relay.trouble(place.names(), trouble);
+        if is_cut {
+            relay.cut();
+        }
+        house.submit_soon(order).await;
+    }
+    crate::house::pass(secs(15)).await;
+    relay.straight();
+    relay.cut();
+    house.heal().await;
+    at_rest(&house, Excuse::default()).await?;
+    house.kill();
+    journal_sound(&house)
+}
+
+#[tokio::test]
+async fn whatever_the_network_does() {
+    let mut cases = Vec::new();
+    for trouble in troubles() {
+        for place in Place::ALL {
+            for leg in [Leg::Entry, Leg::Exit] {
+                cases.push((trouble, place, leg, matches!(place, Place::Socket | Place::Everything)));
+            }
+        }
+    }
+    run(cases
+        .into_iter()
+        .map(|(trouble, place, leg, is_cut)| (format!("{trouble:?} / {place:?} / {leg:?}"), play(trouble, place, leg, is_cut))))
+    .await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_cut_at_any_moment_loses_and_doubles_nothing() {
+    let cases = (0..24u64).flat_map(|moment| [Leg::Entry, Leg::Exit].map(|leg| (moment, leg)));
+    run(cases.map(|(moment, leg)| (format!("cut after {moment} x 700 us / {leg:?}"), cut_at(moment, leg)))).await;
+}
+
+/// Every connection is cut so long after the order was handed in.
+async fn cut_at(moment: u64, leg: Leg) -> Result<(), String> {
+    let relay = Relay::start();
+    let between = relay.clone();
+    let plan = Plan { noren: std::sync::Arc::new(move |noren| between.lead(noren)), ..Plan::default() };
+    let mut house = House::with(plan).await;
+    prepare(&house, leg).await?;
+    let order: LegDraft = if leg == Leg::Entry { entry() } else { exit() };
+    let cut = async {
+        crate::house::pass(Duration::from_micros(700 * moment)).await;
+        relay.cut();
+    };
+    let (_, ()) = tokio::join!(house.submit_soon(order), cut);
+    crate::house::pass(secs(5)).await;
+    house.heal().await;
+    at_rest(&house, Excuse::default()).await?;
+    house.kill();
+    journal_sound(&house)
+}

@@ -1,0 +1,146 @@
+//! The network between engine and broker: a relay that cuts, resets, delays and swallows bytes, for calls and for the socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordergate::brokers::noren::NorenSettings;
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::house::pass;
+
+/// What the network does to a request, or to its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The connection is closed before the request goes on.
+    Closed,
+    /// The connection is reset before the request goes on.
+    Reset,
+    /// The request is lost, and the connection stays.
+    Swallowed,
+    /// The request arrives; the connection is closed when the answer comes.
+    AnswerClosed,
+    /// The request arrives; the connection is reset when the answer comes.
+    AnswerReset,
+    /// The request arrives; so many bytes of the answer come, and then the end.
+    AnswerCut(usize),
+    /// The request arrives; its answer is lost, and the connection stays.
+    AnswerSwallowed,
+    /// The request arrives at once, its answer after so long.
+    AnswerLate(Duration),
+    /// The request arrives late.
+    Late(Duration),
+    /// The request arrives; its answer comes byte by byte.
+    AnswerDrips,
+}
+
+/// Trouble for the requests whose first bytes name one of these places; an empty name is in all.
+pub(crate) type Set = Option<(&'static [&'static str], Trouble)>;
+
+/// Stands in front of the simulator.
+#[derive(Clone)]
+pub(crate) struct Relay {
+    address: SocketAddr,
+    broker: Arc<Mutex<Option<SocketAddr>>>,
+    trouble: Arc<Mutex<Set>>,
+    /// Counted up when every connection is to be cut.
+    cuts: Arc<watch::Sender<u32>>,
+}
+
+impl Relay {
+    pub(crate) fn start() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let relay = Self { address, broker: Arc::default(), trouble: Arc::default(), cuts: Arc::new(watch::Sender::new(0)) };
+        let serving = relay.clone();
+        tokio::spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serving.clone().serve(client));
+            }
+        });
+        relay
+    }
+
+    /// The engine's calls and its socket go this way.
+    pub(crate) fn lead(&self, noren: &mut NorenSettings) {
+        let address = noren.host.trim_start_matches("http://").parse().unwrap();
+        *self.broker.lock() = Some(address);
+        for url in [&mut noren.host, &mut noren.socket_url] {
+            *url = url.replace(&address.to_string(), &self.address.to_string());
+        }
+    }
+
+    pub(crate) fn trouble(&self, places: &'static [&'static str], trouble: Trouble) {
+        *self.trouble.lock() = Some((places, trouble));
+    }
+
+    pub(crate) fn straight(&self) {
+        *self.trouble.lock() = None;
+    }
+
+    /// Every connection that stands ends.
+    pub(crate) fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    fn met_by(&self, request: &[u8]) -> Option<Trouble> {
+        let text = String::from_utf8_lossy(request);
+        let (places, trouble) = (*self.trouble.lock())?;
+        places.iter().any(|place| text.contains(place)).then_some(trouble)
+    }
+
+    async fn serve(self, mut client: TcpStream) {
+        let Some(address) = *self.broker.lock() else { return };
+        let Ok(mut broker) = TcpStream::connect(address).await else { return };
+        let mut cuts = self.cuts.subscribe();
+        let (mut asked, mut told) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+        let mut met = None;
+        loop {
+            tokio::select! {
+                read = client.read(&mut asked) => {
+                    let Ok(length @ 1..) = read else { return };
+                    met = self.met_by(&asked[..length]);
+                    match met {
+                        Some(Trouble::Closed) => return,
+                        Some(Trouble::Reset) => return client.set_zero_linger().unwrap_or_default(),
+                        Some(Trouble::Swallowed) => continue,
+                        Some(Trouble::Late(wait)) => pass(wait).await,
+                        _ => {}
+                    }
+                    if broker.write_all(&asked[..length]).await.is_err() {
+                        return;
+                    }
+                }
+                read = broker.read(&mut told) => {
+                    let Ok(length @ 1..) = read else { return };
+                    match met {
+                        Some(Trouble::AnswerClosed) => return,
+                        Some(Trouble::AnswerReset) => return client.set_zero_linger().unwrap_or_default(),
+                        Some(Trouble::AnswerCut(bytes)) => return drop(client.write_all(&told[..length.min(bytes)]).await),
+                        Some(Trouble::AnswerSwallowed) => continue,
+                        Some(Trouble::AnswerLate(wait)) => pass(wait).await,
+                        Some(Trouble::AnswerDrips) => {
+                            for byte in &told[..length] {
+                                if client.write_all(std::slice::from_ref(byte)).await.is_err() {
+                                    return;
+                                }
+                                pass(Duration::from_millis(1)).await;
+                            }
+                            continue;
+                        }
+                        _ => {}
+                    }
+                    if client.write_all(&told[..length]).await.is_err() {
+                        return;
+                    }
+                }
+                _ = cuts.changed() => return,
+            }
+        }
+    }
+}
