@@ -94,6 +94,26 @@ fn a_stop_fires_once_long_or_short_and_a_gap_through_it_fires_at_once() {
     }
 }
 
+/// That it fired and its exit are one message to IngressActor: if that is lost, both go again.
+#[test]
+fn a_stop_whose_exit_is_lost_on_its_way_is_written_down_and_leaves_all_the_same() {
+    for look in 1..=3 {
+        scenario(Setup::default(), async |desk| {
+            desk.ended(guarded("10 points", None)).await;
+            desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+            desk.pass_secs(2).await;
+            desk.clock.fail_at("IngressActor", look);
+            trade(desk, "850");
+            until_flat(desk).await;
+            desk.clock.disarm();
+            let exits = fired(desk);
+            assert_eq!((exits.len(), exits[0].filled_quantity), (1, 10), "look {look}");
+            assert_eq!(desk.texts("EXIT_RULE_FIRED").len(), 1, "look {look}");
+            desk.at_rest().await;
+        });
+    }
+}
+
 #[test]
 fn one_odd_print_fires_nothing() {
     scenario(Setup::default(), async |desk| {
