@@ -230,7 +230,7 @@ fn judged(risk: &mut RiskActor, mut order: OrderRecord, mut leg: Explained, now:
             let words = match step {
                 Aim::Reverse(_, reason) => format!("{reason}; it waits for the proof that the position is flat"),
                 Aim::Clear(orders, reason) => format!("{reason}: {} orders of the strategy would be cancelled first", orders.len()),
-                Aim::Wait(reason) | Aim::End(_, reason) => reason,
+                Aim::Wait(reason) | Aim::Yield(reason) | Aim::End(_, reason) => reason,
                 Aim::Go(shot) => shot.reason,
             };
             leg.unknown.push("what it comes to then depends on what fills meanwhile".to_owned());

@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use chrono::TimeDelta;
+use ordergate_actors::testkit::until;
 use serde_json::Value;
 
 use super::*;
@@ -114,14 +115,6 @@ fn a_full_queue_drops_and_does_not_wait() {
     lane.put(alert("B", ""));
     assert_eq!(taken.try_recv().unwrap().event, "A");
     assert!(taken.try_recv().is_err());
-}
-
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(std::time::Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// Blocks as the end of a process does, while the phone goes on answering.

@@ -2,7 +2,7 @@
 
 use chrono::Timelike;
 use ordergate_actors::order::{InstrumentKey, Price, Product, Status, ist};
-use ordergate_actors::ports::Clock;
+use ordergate_actors::ports::{Clock, Query, Rows};
 use serde_json::{Value, json};
 
 use crate::support::{House, KEY, Plan, Reply, secret};
@@ -287,8 +287,13 @@ async fn routes_are_versions_in_the_journal() {
     let house = House::open().await;
     let first = house.put_route(shares("long")).await;
     let version = first.body["route"]["version"].as_u64().unwrap();
+    let row = house.engine.query(Query::JournalAfter(Some(house.client()), version - 1, 1)).await.unwrap();
+    let Rows::Journal(row) = row else { panic!("{row:?}") };
+    assert_eq!((&*row[0].event, row[0].seq), ("ROUTE_CHANGED", version), "a version is the row that wrote it");
+    assert_eq!(first.body["changed"], "it is new");
     let second = house.put_route(shares("both")).await;
     assert!(second.body["route"]["version"].as_u64().unwrap() > version);
+    assert_eq!(second.body["changed"], "direction: long -> both");
     let events = house.events(Some(&house.client())).await;
     let changed: Vec<_> = events.iter().filter(|(event, _)| event == "ROUTE_CHANGED").collect();
     assert!(changed.len() == 2 && changed[1].1.contains("direction: long -> both"), "{changed:?}");

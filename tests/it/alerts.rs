@@ -17,7 +17,7 @@ use ordergate::web::phone::{Phone, listen};
 use ordergate::web::pulse::keep_beating;
 use ordergate::web::summaries;
 use ordergate_actors::persistence::Level;
-use ordergate_actors::testkit::{ManualClock, morning};
+use ordergate_actors::testkit::{ManualClock, morning, until};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -99,14 +99,6 @@ fn start(directory: &Path, toml: &str, clock: &Arc<ManualClock>) -> Alerts {
 
 async fn house(alerts: &Alerts, after: Option<tempfile::TempDir>) -> House {
     House::with(Plan { alerts: Some(alerts.clone()), after, ..Plan::default() }).await
-}
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// Blocks as the end of a process does, while the servers go on answering.

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use ordergate_actors::order::{BookState, Side};
+use ordergate::store::ReadStore;
+use ordergate_actors::order::{BookState, ClientId, Side};
 
 use crate::book::{Book, a_day};
+use crate::support::process::{self, Process};
 
 /// Runs the binary on a directory, with nothing of this process's environment.
 fn run_with(directory: &Path, env: &[(&str, &str)], args: &[&str]) -> Output {
@@ -368,4 +370,25 @@ fn a_relative_wish_is_resolved_and_what_cannot_be_is_said() {
     let output = run(here.path(), &["instruments", "nifty", "ce", "--exchange", "NFO", "--limit", "2"]);
     assert!(out(&output).contains("the first 2 of 42 found among 91 instruments"), "{}", out(&output));
     assert_eq!(code(&run(here.path(), &["instruments", "fetch", "--from", "nowhere"])), 78);
+}
+
+#[test]
+fn a_route_is_written_by_command_and_its_version_is_called_the_row_that_it_is() {
+    let here = directory();
+    let engine = Process::serve(process::command(here.path()));
+    let write = |unit: &str| {
+        let mut command = process::command(here.path());
+        command.env("ORDERGATE__SERVER__LISTEN", engine.address().to_string());
+        process::succeeds(command, &["connect", "route", "trend", "--direction", "both", "--product", "MIS", "--qty-unit", unit])
+    };
+    let said = [write("units"), write("lots")];
+    assert!(said[0].contains("route trend is written: it is new"), "{}", said[0]);
+    assert!(said[1].contains("route trend is written: qty_unit: units -> lots"), "{}", said[1]);
+    let store = ReadStore::open(here.path()).unwrap();
+    let rows = store.journal(ClientId::parse("PAPER1").ok().as_ref(), 0, u64::MAX).map(Result::unwrap);
+    let rows: Vec<u64> = rows.filter(|row| &*row.event == "ROUTE_CHANGED").map(|row| row.seq).collect();
+    assert_eq!(rows.len(), 2, "each was posted once");
+    for (row, said) in rows.iter().zip(&said) {
+        assert!(said.contains(&format!("its version is {row}, the number of its row in the account's journal")), "{row}: {said}");
+    }
 }

@@ -1,10 +1,12 @@
 //! `ordergate conformance` as a person runs it: the program itself against the simulated broker.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, PriceSetting, Settings, Simulator};
 use serde_json::Value;
+
+use crate::support::process::{self, by_its_settings};
 
 /// One account at a simulated broker, in a directory of its own.
 struct Bench {
@@ -54,18 +56,13 @@ visibility_bound_ms = 4000
     }
 
     fn ordergate(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
-        command.args(args).args(["--config", "mine.toml"]).current_dir(self.here.path()).stdin(Stdio::null());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ORDERGATE")) {
-            command.env_remove(name);
-        }
-        command.output().unwrap()
+        by_its_settings(self.here.path(), args)
     }
 
     /// Runs it; the exit code and what it printed.
     fn run(&self, args: &[&str]) -> (i32, String) {
         let output = self.ordergate(&[&["conformance"], args].concat());
-        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        let text = process::words(&output);
         assert!([Some(0), Some(1), Some(78)].contains(&output.status.code()), "{:?}: {text}", output.status);
         (output.status.code().unwrap(), text)
     }

@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ordergate::web::ROUTES;
 
-use crate::support::process::Process;
+use crate::support::process::{self, Process};
 use crate::support::{House, KEY, secret};
 
 /// Where drawn secrets are kept, within the data directory.
@@ -16,19 +15,14 @@ const SECRETS: &str = "secrets.toml";
 const LONG: Duration = Duration::from_secs(30);
 
 fn engine(directory: &std::path::Path) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
-    command
-        .env("ORDERGATE__STORAGE__DIRECTORY", directory)
-        .env("ORDERGATE__WEBHOOK__SECRET", "hardening-secret-0123456789")
-        .env("ORDERGATE__API__KEY", "hardening-key-0123456789")
-        .env("ORDERGATE__SERVER__BODY_DEADLINE_MS", "1500")
-        .env("ORDERGATE__LOG__LEVEL", "warn");
+    let mut command = process::command(directory);
+    command.env("ORDERGATE__SERVER__BODY_DEADLINE_MS", "1500");
     Process::serve(command)
 }
 
 /// Sends the bytes on a connection of their own; everything that comes back until it is closed.
 fn raw(process: &Process, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(process.address).unwrap();
+    let mut stream = TcpStream::connect(process.address()).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     // A server that has seen enough closes while we still write.
     let _ = stream.write_all(bytes);
@@ -63,7 +57,7 @@ fn a_request_that_two_servers_would_cut_differently_is_refused_and_what_is_hidde
 fn a_sender_that_dribbles_its_headers_is_let_go() {
     let directory = tempfile::tempdir().unwrap();
     let process = engine(directory.path());
-    let mut stream = TcpStream::connect(process.address).unwrap();
+    let mut stream = TcpStream::connect(process.address()).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     let begun = Instant::now();
     stream.write_all(b"POST /webhook HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
@@ -172,7 +166,7 @@ fn what_the_engine_writes_is_for_its_owner_alone() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     // Without secrets in the environment they are drawn, and kept in a file.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
+    let mut command = process::ordergate();
     command.env("ORDERGATE__STORAGE__DIRECTORY", &data).env("ORDERGATE__LOG__LEVEL", "warn");
     let _process = Process::serve(command);
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

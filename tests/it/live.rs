@@ -9,35 +9,25 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::support::process::Process;
-
-const SECRET: &str = "live-secret-0123456789";
-const KEY: &str = "live-key-0123456789";
+use crate::support::process::{self, KEY, Process, SECRET, words};
 
 /// A paper account that is drilled like a live one.
 fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
+    let mut command = process::command(directory);
     command
-        .env_clear()
         .current_dir(directory)
-        .env("ORDERGATE__STORAGE__DIRECTORY", directory)
-        .env("ORDERGATE__WEBHOOK__SECRET", SECRET)
-        .env("ORDERGATE__API__KEY", KEY)
         .env("ORDERGATE__ACCOUNT__ARMING", "required")
         .env("ORDERGATE__ACCOUNT__APPROVAL_LIMIT_S", "600")
-        .env("ORDERGATE__ENGINE__ENTRY_TTL_MS", "600000")
-        .env("ORDERGATE__WATCHER__POLL_MS", "200")
-        .env("ORDERGATE__LOG__LEVEL", "warn");
+        .env("ORDERGATE__ENGINE__ENTRY_TTL_MS", "600000");
     command
 }
 
 /// Runs a command of a person beside the engine.
 async fn run(directory: &Path, engine: &Process, env: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
     let mut command = command(directory);
-    command.args(arguments).env("ORDERGATE__SERVER__LISTEN", engine.address.to_string()).envs(env.iter().copied());
+    command.args(arguments).env("ORDERGATE__SERVER__LISTEN", engine.address().to_string()).envs(env.iter().copied());
     let output: Output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let words = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (output.status.code().unwrap(), words)
+    (output.status.code().unwrap(), words(&output))
 }
 
 struct Client {
@@ -48,7 +38,7 @@ struct Client {
 impl Client {
     /// Waits until the engine takes entries.
     async fn ready(engine: &Process) -> Self {
-        let client = Self { http: reqwest::Client::new(), base: format!("http://{}", engine.address) };
+        let client = Self { http: reqwest::Client::new(), base: engine.url("") };
         client.until("/health/ready", |body| body["accounts"][0]["phase"] == "OPEN").await;
         client
     }

@@ -1,14 +1,13 @@
 //! The report of the morning is pushed once, also across a restart.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use ordergate::alerts::{self, Alerts};
 use ordergate::config::Config;
 use ordergate::readiness::{Site, watch};
 use ordergate::secrets::Secrets;
-use ordergate_actors::testkit::{ManualClock, morning};
+use ordergate_actors::testkit::{ManualClock, morning, until};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -53,11 +52,7 @@ async fn house(accounts: Vec<&'static str>, alerts: &Alerts, after: Option<tempf
 
 /// Waits until the phone has the report of an account.
 async fn until_pushed(got: &Got, account: &str) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while count(got, account) == 0 {
-        assert!(tokio::time::Instant::now() < deadline, "{account}: {:#?}", got.lock());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(&format!("the report of {account} is pushed"), || count(got, account) > 0).await;
 }
 
 fn count(got: &Got, account: &str) -> usize {

@@ -1,53 +1,36 @@
 //! A day of the real binary, taken again, and held against other settings.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::trading_date;
 use serde_json::{Value, json};
 
-use crate::support::process::Process;
-
-const SECRET: &str = "replay-secret-0123456789";
-const KEY: &str = "replay-key-0123456789";
-
-fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
-    command
-        .env("ORDERGATE__STORAGE__DIRECTORY", directory)
-        .env("ORDERGATE__WEBHOOK__SECRET", SECRET)
-        .env("ORDERGATE__API__KEY", KEY)
-        .env("ORDERGATE__WATCHER__POLL_MS", "200")
-        .env("ORDERGATE__LOG__LEVEL", "warn");
-    command
-}
+use crate::support::process::{LONG, Process, SECRET, command, words};
 
 fn replay(directory: &Path, config: Option<&Path>, day: &str) -> (Option<i32>, String) {
     let mut command = command(directory);
     command.args(["replay", "--day", day]);
     command.args(config.iter().flat_map(|path| [Path::new("--config"), path]));
     let output = command.output().unwrap();
-    (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    (output.status.code(), words(&output))
 }
 
 /// Entries of 5, 50 and 20,000 units, each of a strategy of its own; the orders when all have ended.
 async fn a_day(directory: &Path) -> Vec<Value> {
     let engine = Process::serve(command(directory));
     let http = reqwest::Client::new();
-    let url = |path: &str| format!("http://{}{path}", engine.address);
     for quantity in [5, 50, 20_000] {
         let alert = json!({
             "secret_key": SECRET, "execution_type": "ENTRY", "strategy_name": format!("q{quantity}"), "exchange": "NSE", "product_type": "MIS",
             "legs": [{"tradingsymbol": "SBIN-EQ", "direction": "BUY", "qty": quantity, "order_type": "LIMIT", "price": "1"}],
         });
-        http.post(url("/webhook")).json(&alert).send().await.unwrap();
+        http.post(engine.url("/webhook")).json(&alert).send().await.unwrap();
     }
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LONG;
     loop {
-        let answer = http.get(url("/dashboard/orderbook")).bearer_auth(KEY).send().await.unwrap();
-        let book: Value = answer.json().await.unwrap();
+        let book = engine.get("/dashboard/orderbook").await.unwrap();
         let rows = book["system_orders"].as_array().unwrap().clone();
         let is_decided = |row: &Value| row["status"] != "CREATED";
         if rows.len() == 3 && rows.iter().all(is_decided) {

@@ -34,7 +34,7 @@ async fn the_log_leads_from_a_request_to_its_orders_and_holds_no_secret_of_a_pat
     let engine = Process::serve(command);
     let http = reqwest::Client::new();
     let send = async || {
-        let url = format!("http://{}/webhook/PAPER1/{SECRET}", engine.address);
+        let url = engine.url(&format!("/webhook/PAPER1/{SECRET}"));
         let sent = http.post(url).header("x-request-id", "from-the-chart-7").json(&secret(entry("a"))).send().await.unwrap();
         (sent.status().as_u16(), sent.json::<Value>().await.unwrap())
     };

@@ -1,12 +1,13 @@
 //! Limits as a person sees and moves them, and the square-off without the engine as the program itself.
 
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use ordergate::simulator::noren_server::{ForeignOrder, Settings, Simulator};
 use ordergate::store::DirectoryLock;
 use ordergate_actors::ports::Clock;
 use serde_json::{Value, json};
 
+use crate::support::process::{by_its_settings, words};
 use crate::support::{House, Plan};
 
 fn limit<'a>(look: &'a Value, name: &str) -> &'a Value {
@@ -83,12 +84,7 @@ visibility_bound_ms = 4000
     }
 
     fn ordergate(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
-        command.args(args).args(["--config", "mine.toml"]).current_dir(self.here.path()).stdin(Stdio::null());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ORDERGATE")) {
-            command.env_remove(name);
-        }
-        command.output().unwrap()
+        by_its_settings(self.here.path(), args)
     }
 }
 
@@ -96,10 +92,6 @@ visibility_bound_ms = 4000
 fn trade(simulator: &Simulator) {
     let fields = json!({ "exch": "NSE", "tsym": "SBIN-EQ", "qty": "7", "prc": "0", "prd": "I", "trantype": "B", "prctyp": "MKT" });
     simulator.foreign_order(&ForeignOrder { fields: fields.as_object().unwrap().clone() }).unwrap();
-}
-
-fn words(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[test]

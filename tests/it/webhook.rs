@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ordergate_actors::order::Status;
+use ordergate::brokers::faulty::CallKind;
+use ordergate_actors::order::{Status, Validity};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{House, Plan, SECRET, entry, resting, secret};
+use crate::support::{House, KEY, Plan, SECRET, entry, resting, secret};
 
 #[actix_web::test]
 async fn an_alert_becomes_an_order_that_fills() {
@@ -291,5 +292,44 @@ async fn a_wait_ends_with_its_time() {
         let said = reply.headers.get("preference-applied").map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(said.as_deref(), if prefer == "wait=99" { Some("wait=10") } else { applied });
     }
+    house.close().await;
+}
+
+/// At the exchange it would be refused, or end as it arrives, and its sender would believe in a stop that is not there.
+#[actix_web::test]
+async fn a_stop_order_that_cannot_wait_is_refused_wherever_it_comes_from() {
+    let house = House::open().await;
+    let why = "IOC means nothing for a SL";
+    let stop = |validity: &str| {
+        let leg = json!({ "tradingsymbol": "SBIN-EQ", "direction": "BUY", "qty": 10, "order_type": "SL", "price": "811", "trigger_price": "810" });
+        json!({ "execution_type": "ENTRY", "strategy_name": validity, "exchange": "NSE", "product_type": "I", "validity": validity, "legs": [leg] })
+    };
+    let told = house.post("/dashboard/explain", stop("IOC")).await;
+    let leg = &told.body["legs"][0];
+    assert_eq!((&leg["fate"], &leg["tag"]), (&json!("REFUSED"), &json!("VALIDATION_FAILED")), "{leg:#}");
+    let by_hand = json!({
+        "strategy": "hand", "execution_type": "ENTRY", "exchange": "NSE", "symbol": "SBIN-EQ", "side": "SELL", "quantity": 10, "product": "MIS",
+        "order_type": "SLM", "trigger_price": 790, "validity": "IOC",
+    });
+    let basket = json!({ "orders": [by_hand] });
+    for reply in [
+        house.alert(stop("IOC")).await,
+        house.post("/dashboard/intent/generic", by_hand).await,
+        house.post("/dashboard/intent/basket", basket).await,
+    ] {
+        assert_eq!(reply.order(0)["tag"], "VALIDATION_FAILED", "{:#}", reply.body);
+        assert!(reply.order(0)["reason"].as_str().is_some_and(|reason| reason.contains(why)), "{:#}", reply.body);
+    }
+    assert_eq!(house.brokers[&house.client()].calls(CallKind::Place), 0);
+    // Those that cannot say it rest for the day, as one that says so does.
+    let openalgo = json!({
+        "apikey": KEY, "strategy": "oa", "symbol": "SBIN", "action": "BUY", "exchange": "NSE", "pricetype": "SL", "product": "MIS", "quantity": "10",
+        "price": "811", "trigger_price": "810",
+    });
+    assert_eq!(house.alert(stop("DAY")).await.body["status"], "ACCEPTED");
+    assert_eq!(house.post("/api/v1/placeorder", openalgo).await.body["status"], "success");
+    house.until_status(3, Status::SentToBroker).await;
+    house.until_status(4, Status::SentToBroker).await;
+    assert!(house.orders()[3..].iter().all(|order| order.ask.validity == Validity::Day));
     house.close().await;
 }

@@ -12,11 +12,10 @@ use ordergate::instruments::{InstrumentTable, sample};
 use ordergate::simulator::noren_server::Simulator;
 use ordergate::store::SqliteStore;
 use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::order::{Amount, ClientId, LegDraft, trading_date};
+use ordergate_actors::order::{ClientId, LegDraft, trading_date};
 use ordergate_actors::ports::{Broker, BudgetChange, Clock, Ids, Instruments};
-use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock};
-use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Settings, Waits, World, WriteOn};
-use rust_decimal::Decimal;
+use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, wide_limits, wide_settings};
+use ordergate_actors::{AccountSettings, Engine, Parts, Waits, World, WriteOn};
 use secrecy::SecretString;
 
 use crate::house::{CLIENT, SBIN, secs};
@@ -81,7 +80,7 @@ pub(crate) fn engine(
         store: Box::new(SqliteStore::in_directory(directory, clock.now()).unwrap()),
         listeners: Vec::new(),
         world,
-        settings: settings(),
+        settings: wide_settings(),
         accounts: vec![(account, Arc::clone(&broker) as Arc<dyn Broker>)],
         write_on: WriteOn::Thread,
         unsound: std::collections::BTreeSet::new(),
@@ -89,40 +88,12 @@ pub(crate) fn engine(
     (Engine::start(parts).unwrap(), broker)
 }
 
-fn settings() -> Settings {
-    Settings {
-        max_notional: Amount(Decimal::from(1_000_000_000)),
-        // Not divided: a busy machine would make every signal stale.
-        entry_ttl: Duration::from_secs(30),
-        future_tolerance: Duration::from_secs(5),
-        restarts_most: 5,
-        restarts_window: Duration::from_secs(60),
-        mailbox: 4_096,
-        min_free_bytes: 0,
-        drain_deadline: Duration::from_secs(2),
-    }
-}
-
 /// The account, its waits at a fiftieth.
 pub(crate) fn account_settings() -> AccountSettings {
     let ordinary = Waits::standard(secs(1));
     AccountSettings {
         client_id: client(),
-        limits: Limits {
-            max_quantity: 100_000,
-            max_order_value: Amount(Decimal::from(1_000_000_000)),
-            max_open_orders: 1_000,
-            daily_loss: Amount(Decimal::from(100_000_000)),
-            max_open_value: Amount(Decimal::from(1_000_000_000)),
-            max_position: 1_000_000,
-            max_position_underlying: 10_000_000,
-            max_short_option_lots: 10_000,
-            trades_per_day: 1_000_000,
-            messages_per_minute: 10_000,
-            repeats: 100_000,
-            rejections: 100_000,
-            ..Limits::standard()
-        },
+        limits: wide_limits(),
         waits: Waits {
             slot_deadline: secs(2),
             call_deadline: secs(10),

@@ -13,6 +13,7 @@ mod beside;
 mod checks;
 mod crash;
 mod desk;
+mod disk;
 mod faults;
 mod log;
 mod many;

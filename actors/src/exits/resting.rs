@@ -213,8 +213,11 @@ fn look_after(ground: &Ground<'_>, order: &Arc<OrderRecord>, room: i64) -> Rest 
     if let Some(fired) = fired {
         let target = rule.target.and_then(Price::new);
         return match target.filter(|_| fired.cause == Cause::Target) {
-            // The ladder takes an urgent one through the market; here it only must not claim too much.
-            Some(target) if order.is_resting_stop() && can_modify(ground) => Rest::Target(Arc::clone(order), smaller(order, total), target),
+            // The ladder takes an urgent one through the market; here it only must not claim too much. A change that the book does
+            // not show is made again.
+            Some(target) if order.is_shown_as_stop() && can_modify(ground) => {
+                Rest::Target(Arc::clone(order), smaller(order, total), target)
+            }
             Some(_) if order.is_resting_stop() => cancel("the target is reached, and this broker changes no orders"),
             _ if is_over => shrunk(ground, order, total).unwrap_or_else(|| cancel("the position is smaller than it")),
             _ => Rest::Leave,

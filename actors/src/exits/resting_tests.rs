@@ -2,9 +2,9 @@ use proptest::prelude::{Just, Strategy as Gen, prop_assert, prop_oneof, proptest
 
 use super::*;
 use crate::exits::{Fired, Terms};
-use crate::order::{ExitExtras, Holding, Product, Status};
+use crate::order::{Ask, ExitExtras, Holding, OrderType, Product, Status};
 use crate::persistence::Control;
-use crate::testkit::builders::{Build, at, book_of, broker_id, exit, price, rupees, sbin_in, share, strategy, units};
+use crate::testkit::builders::{Build, at, book_of, broker_id, exit, price, rupees, sbin_in, share, strategy, terms_of, units};
 
 const HOURS: Hours = Hours { takes_exits: true, closes_at: None, takes_stops: true, stops_until: None, expiry: None };
 
@@ -25,7 +25,7 @@ fn stop(number: u64) -> OrderRecord {
     let mut order = exit(number).side(Side::Sell).asks(10).product(Product::Mis).working(&number.to_string());
     order.source = Source::Stop;
     (order.ask.order_type, order.ask.trigger_price, order.ask.price) =
-        (Some(crate::order::OrderType::StopLimit), Some(price("790")), Some(price("782.10")));
+        (Some(OrderType::StopLimit), Some(price("790")), Some(price("782.10")));
     OrderRecord { updated_at: at(0), ..order }
 }
 
@@ -148,6 +148,16 @@ fn it_makes_way_for_every_other_exit() {
 fn exits_of_its_own_rule_take_it_over() {
     let with_target = || ExitRule { target: Some(820.into()), ..rule() };
     decides("the target", &Case { rule: fired(with_target(), Cause::Target, 2), ..Case::new(vec![stop(2)]) }, "target 2: 10 at 820");
+    // Nobody heard whether it was changed: the book goes on showing the stop, and it is changed once more.
+    let limit = OrderRecord { ask: Ask { order_type: Some(OrderType::Limit), ..stop(2).ask }, ..stop(2) };
+    let unheard = |second| {
+        let terms = terms_of(&limit);
+        let order = OrderRecord { pending: Some(terms), ..stop(2) };
+        Case { rule: fired(with_target(), Cause::Target, 2), second, ..Case::new(vec![order]) }
+    };
+    decides("a change that may yet show", &unheard(4), "leave");
+    decides("a change that was lost", &unheard(5), "target 2: 10 at 820");
+    decides("one that was made", &Case { rule: fired(with_target(), Cause::Target, 2), ..Case::new(vec![limit.clone()]) }, "leave");
     decides("an urgent exit: the ladder has it", &Case { rule: fired(rule(), Cause::Time, 2), ..Case::new(vec![stop(2)]) }, "leave");
     decides("an exit of its own", &Case { rule: fired(rule(), Cause::Time, 9), ..Case::new(vec![stop(2)]) }, "cancel 2");
     decides("it fills", &Case::new(vec![OrderRecord { status: Status::Partial, ..stop(2).filled(4, 4) }]), "reached");

@@ -189,7 +189,14 @@ impl OrderRecord {
     #[must_use]
     pub fn is_resting_stop(&self) -> bool {
         let becomes_a_limit = self.pending.as_ref().is_some_and(|terms| !terms.order_type.has_trigger());
-        self.source == Source::Stop && self.working_type().is_some_and(OrderType::has_trigger) && !becomes_a_limit
+        self.is_shown_as_stop() && !becomes_a_limit
+    }
+
+    /// Whether it is the stop that an exit rule rests at the broker, by what the broker has shown last. One that is being changed
+    /// into a limit may still be one: the change may have been lost.
+    #[must_use]
+    pub fn is_shown_as_stop(&self) -> bool {
+        self.source == Source::Stop && self.working_type().is_some_and(OrderType::has_trigger)
     }
 
     /// Whether it never reaches the broker and moves no position.

@@ -79,6 +79,7 @@ pub fn read_named(leg: &LegDraft, instrument: Option<&Instrument>, refused: Opti
     let mut ask = reader.fields(leg);
     ask.seen_price = reference_price(leg, &ask);
     reader.required(leg, &ask);
+    reader.waiting(&ask);
     reader.target(leg, &ask);
     // What it is for is the whole signal's business; here it is only a word.
     let _known = reader.word("policy", leg.policy.as_ref(), Policy::parse, Policy::choices);
@@ -335,6 +336,17 @@ impl Reader {
         // It would go out at once although the sender thought of a trigger, and be valued at a price that it never pays.
         if let (Some(order_type), Some(trigger)) = (ask.order_type.filter(|kind| !kind.has_trigger()), ask.trigger_price) {
             self.wrong("trigger_price", format!("{trigger} means nothing for a {order_type} order; send SL or SLM, or leave it out"));
+        }
+    }
+
+    /// A stop waits for its trigger, and what an IOC order does not get at once is cancelled: exchanges refuse the two together,
+    /// or end the order as it arrives. Its sender believes in a stop that is not there.
+    fn waiting(&mut self, ask: &Ask) {
+        if let Some(order_type) = ask.order_type.filter(|kind| kind.has_trigger() && ask.validity == Validity::Ioc) {
+            self.wrong(
+                "validity",
+                format!("IOC means nothing for a {order_type} order: it waits for its trigger, and an IOC order cannot wait; send DAY, or leave it out"),
+            );
         }
     }
 

@@ -400,6 +400,27 @@ fn what_the_format_could_not_read_refuses_the_leg() {
     wrong(&leg(|leg| leg.unreadable = vec!["qty is a list\u{7}".to_owned()]), &share(), "signal", "qty is a list?");
 }
 
+/// Entry or exit, bought or sold, with a limit behind its trigger or without: a stop that cannot wait is none.
+#[test]
+fn a_stop_order_that_cannot_wait_is_refused_and_no_other_order() {
+    for kind in ["ENTRY", "ADJUST", "EXIT"] {
+        for (side, trigger) in [("BUY", "799"), ("SELL", "801")] {
+            for (order_type, price) in [("SL", Some("800")), ("SLM", None)] {
+                let stop = |validity: &str| LegDraft {
+                    execution_type: some(kind),
+                    validity: some(validity),
+                    ..stop_order(side, order_type, price, Some(trigger))
+                };
+                wrong(&stop("ioc"), &share(), "validity", "it waits for its trigger, and an IOC order cannot wait; send DAY");
+                fine(&stop("DAY"), &share());
+            }
+        }
+    }
+    for order_type in ["LIMIT", "MARKET"] {
+        fine(&leg(|leg| (leg.order_type, leg.validity) = (some(order_type), some("IOC"))), &share());
+    }
+}
+
 #[test]
 fn the_instrument_is_named_by_exchange_and_symbol() {
     assert_eq!(named_instrument(&leg(|leg| leg.exchange = some(" nse "))), Some(sbin()));
@@ -475,6 +496,7 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
         proptest::collection::vec("[ -~]{0,9}", 0..1),
         prop_oneof![2 => Just(None), 2 => mostly(&["75", "-10", "0", "+5"])],
         prop_oneof![4 => Just(None), 1 => mostly(&["30", "0"])],
+        prop_oneof![2 => Just(None), 1 => mostly(&["DAY", "IOC"])],
     );
     (words, numbers).prop_map(|((strategy, execution_type, exchange, symbol, side, quantity, product, order_type), numbers)| {
         let (
@@ -488,6 +510,7 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             unreadable,
             target_position,
             cancel_after_s,
+            validity,
         ) = numbers;
         LegDraft {
             strategy,
@@ -498,7 +521,7 @@ fn any_leg() -> impl proptest::strategy::Strategy<Value = LegDraft> {
             quantity,
             product,
             order_type,
-            validity: None,
+            validity,
             price,
             trigger_price,
             stop_loss,
@@ -547,6 +570,7 @@ proptest! {
             prop_assert!(kind.is_some());
             prop_assert_eq!(ask.price.is_some(), kind.is_some_and(OrderType::has_price));
             prop_assert_eq!(ask.trigger_price.is_some(), kind.is_some_and(OrderType::has_trigger));
+            prop_assert!(ask.validity == Validity::Day || !kind.is_some_and(OrderType::has_trigger));
             prop_assert!(ask.target.is_none() || ask.stop_loss.is_some());
             prop_assert!(!is_exit || ask.stop_loss.is_none());
         }

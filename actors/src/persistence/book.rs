@@ -1,21 +1,23 @@
 //! One account as committed: its open orders, its newest orders, what its strategies hold, its controls.
 //! Written only after a commit, by the ledger; every gate judges against it, so a restarted actor has nothing to rebuild.
+//! Here is how it is written; what is read from it stands in the files below.
 
-use std::borrow::Cow;
+mod claims;
+mod holdings;
+mod orders;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 
 use super::alarms::{Alarm, Alarms};
 use super::calls::Calls;
 use super::control::Control;
-use super::exposure::{Exposure, Sums};
+use super::exposure::Sums;
 use super::gross::Gross;
 use super::kept::{Kept, KeptChange, KeptStates, Slot, Topic};
-use crate::order::{
-    Amount, BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, Intent, OrderRecord, Side, Strategy, trading_date,
-};
+use crate::order::{BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, OrderRecord, Side, Strategy, trading_date};
 use crate::pnl::{Day, DayChange};
 use crate::ports::AccountHead;
 
@@ -231,249 +233,6 @@ impl Book {
         self.seq
     }
 
-    /// The highest order number.
-    #[must_use]
-    pub fn last_number(&self) -> u64 {
-        self.last_number
-    }
-
-    /// An order that is open or among the newest.
-    #[must_use]
-    pub fn order(&self, command_id: CommandId) -> Option<&Arc<OrderRecord>> {
-        self.by_number.get(self.number_of.get(&command_id)?)
-    }
-
-    /// An order by its number, open or among the newest.
-    #[must_use]
-    pub fn order_by_number(&self, number: u64) -> Option<&Arc<OrderRecord>> {
-        self.by_number.get(&number)
-    }
-
-    /// The order that was sent on that day (India) and got that number from the broker, open or among the newest. Brokers
-    /// use a number again on another day.
-    #[must_use]
-    pub fn order_by_broker_id(&self, id: &BrokerOrderId, day: NaiveDate) -> Option<&Arc<OrderRecord>> {
-        let (_, number) = self.dated(id).find(|(sent_on, _)| *sent_on == day)?;
-        self.by_number.get(&number)
-    }
-
-    /// The newest order with that number that waits for news of the broker, whatever the day: it has not ended, or its
-    /// trades are outstanding. What was sent before midnight may be told after it.
-    #[must_use]
-    pub fn unfinished_by_broker_id(&self, id: &BrokerOrderId) -> Option<&Arc<OrderRecord>> {
-        let orders = self.dated(id).rev().filter_map(|(_, number)| self.by_number.get(&number));
-        orders.into_iter().find(|order| !order.status.is_terminal() || order.filled_quantity > order.traded_quantity)
-    }
-
-    /// The days on which orders with that number were sent, and our numbers of them.
-    fn dated<'a>(&'a self, id: &BrokerOrderId) -> impl DoubleEndedIterator<Item = (NaiveDate, u64)> + use<'a> {
-        let whole = (id.clone(), NaiveDate::MIN, 0)..=(id.clone(), NaiveDate::MAX, u64::MAX);
-        self.by_broker_id.range(whole).map(|(_, day, number)| (*day, *number))
-    }
-
-    /// Whether orders have ended so long ago that they are on disk only.
-    #[must_use]
-    pub fn has_forgotten(&self) -> bool {
-        self.last_number > NEWEST_KEPT
-    }
-
-    /// Every order that has not ended, earliest first.
-    pub fn open_orders(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
-        self.open.iter().filter_map(|number| self.by_number.get(number))
-    }
-
-    /// How many orders have not ended.
-    #[must_use]
-    pub fn open_count(&self) -> usize {
-        self.open.len()
-    }
-
-    /// A strategy's orders that have not ended, earliest first.
-    pub fn open_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-        self.open_by_strategy
-            .range((strategy.clone(), 0)..)
-            .take_while(move |(owner, _)| owner == strategy)
-            .filter_map(|(_, number)| self.by_number.get(number))
-    }
-
-    /// The orders in an instrument that have not ended, earliest first.
-    pub fn open_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-        self.open_by_instrument
-            .range((key.clone(), 0)..)
-            .take_while(move |(held, _)| held == key)
-            .filter_map(|(_, number)| self.by_number.get(number))
-    }
-
-    /// The exits in an instrument that have not ended, earliest first.
-    pub fn open_exits_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-        self.exits_by_instrument
-            .range((key.clone(), 0)..)
-            .take_while(move |(held, _)| held == key)
-            .filter_map(|(_, number)| self.by_number.get(number))
-    }
-
-    /// The orders registered after that one, as far as they are in memory, earliest first.
-    pub fn after(&self, number: u64) -> impl Iterator<Item = &Arc<OrderRecord>> {
-        self.by_number.range(number.saturating_add(1)..).map(|(_, order)| order)
-    }
-
-    /// The other orders of an order's basket, as far as they are in memory. A basket's numbers are consecutive.
-    pub fn siblings<'a>(&'a self, me: &'a OrderRecord) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-        let before = self.by_number.range(..me.number).rev().map(|(_, order)| order).take_while(|order| order.basket_id == me.basket_id);
-        let after = self.by_number.range(me.number + 1..).map(|(_, order)| order).take_while(|order| order.basket_id == me.basket_id);
-        before.chain(after)
-    }
-
-    /// The orders in an instrument that are in doubt at the broker.
-    pub fn doubts_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-        self.in_doubt
-            .range((key.clone(), 0)..)
-            .take_while(move |(held, _)| held == key)
-            .filter_map(|(_, number)| self.by_number.get(number))
-    }
-
-    /// The orders in an instrument whose fills the broker's book has counted, but whose trades are not all recorded:
-    /// until they are, what we hold there is not the whole truth.
-    pub fn owed_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-        self.owed.range((key.clone(), 0)..).take_while(move |(held, _)| held == key).filter_map(|(_, number)| self.by_number.get(number))
-    }
-
-    /// Whether trades of any order are outstanding.
-    #[must_use]
-    pub fn owes(&self) -> bool {
-        !self.owed.is_empty()
-    }
-
-    /// A strategy's orders whose trades are outstanding.
-    pub fn owed_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-        self.owed.iter().filter_map(|(_, number)| self.by_number.get(number)).filter(move |order| order.ask.strategy == *strategy)
-    }
-
-    /// Every order that is in doubt at the broker.
-    pub fn doubts(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
-        self.in_doubt.iter().filter_map(|(_, number)| self.by_number.get(number))
-    }
-
-    /// How many orders that open or change a position are open on one side of an instrument.
-    #[must_use]
-    pub fn entering(&self, key: &InstrumentKey, side: Side) -> usize {
-        self.entering.get(&(key.clone(), side)).copied().unwrap_or(0)
-    }
-
-    /// The newest orders, newest first.
-    pub fn newest(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
-        self.by_number.values().rev()
-    }
-
-    /// What a strategy holds.
-    pub fn holdings_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = (&'a HoldingKey, &'a Holding)> {
-        let from = (strategy.clone(), HoldingKey::lowest());
-        self.holdings.range(from..).take_while(move |((owner, _), _)| owner == strategy).map(|((_, key), held)| (key, held))
-    }
-
-    /// What a strategy holds in one instrument and product; 0 when flat.
-    #[must_use]
-    pub fn held(&self, strategy: &Strategy, key: &HoldingKey) -> Holding {
-        self.holdings.get(&(strategy.clone(), key.clone())).copied().unwrap_or_default()
-    }
-
-    /// Everything that is held, by strategy.
-    pub fn holdings(&self) -> impl Iterator<Item = (&Strategy, &HoldingKey, &Holding)> {
-        self.holdings.iter().map(|((strategy, key), held)| (strategy, key, held))
-    }
-
-    /// What all strategies together hold in an instrument and product.
-    #[must_use]
-    pub fn gross(&self, key: &HoldingKey) -> Gross {
-        self.gross.get(key).copied().unwrap_or_default()
-    }
-
-    /// Every instrument and product that is held.
-    pub fn held_keys(&self) -> impl Iterator<Item = (&HoldingKey, Gross)> {
-        self.gross.iter().map(|(key, gross)| (key, *gross))
-    }
-
-    /// The journal row of the last fill in an instrument and product; 0 for none.
-    #[must_use]
-    pub fn last_fill_seq(&self, key: &HoldingKey) -> u64 {
-        self.last_fill.get(key).copied().unwrap_or(0)
-    }
-
-    /// What the fills of that day (India) came to: today's, if today is what is asked for. Whoever reads a limit from it
-    /// hands in the date of its own clock, because a day rolls although nothing is traded.
-    #[must_use]
-    pub fn day(&self, date: NaiveDate) -> Cow<'_, Day> {
-        self.day.on(date)
-    }
-
-    /// What is held and may still be bought or sold of an instrument; `None`: nothing.
-    #[must_use]
-    pub fn exposure(&self, key: &InstrumentKey) -> Option<&Exposure> {
-        self.sums.of(key)
-    }
-
-    /// Every instrument in which something is held or may still be bought or sold.
-    pub fn exposures(&self) -> impl Iterator<Item = (&InstrumentKey, &Exposure)> {
-        self.sums.all()
-    }
-
-    /// Rupees of all open entries and adjustments that have a price of their own.
-    #[must_use]
-    pub fn open_value(&self) -> Amount {
-        self.sums.priced()
-    }
-
-    /// The open entries and adjustments that go at the market.
-    pub fn unpriced(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
-        self.sums.unpriced().filter_map(|number| self.by_number.get(&number))
-    }
-
-    /// How many entries were registered before that number and are not sent.
-    #[must_use]
-    pub fn unsent_before(&self, number: u64) -> usize {
-        self.sums.unsent_before(number)
-    }
-
-    /// The entries that were registered after that number and are not sent: they do not stand before it.
-    pub fn later(&self, number: u64) -> impl Iterator<Item = &Arc<OrderRecord>> {
-        self.sums.unsent_after(number).filter_map(|number| self.by_number.get(&number))
-    }
-
-    /// How many entries were sent on that day (India).
-    #[must_use]
-    pub fn sent_on(&self, day: NaiveDate) -> usize {
-        self.sums.sent_on(day)
-    }
-
-    /// How many changes and cancels of working orders were asked for after that time, at most a minute back.
-    #[must_use]
-    pub fn calls_since(&self, since: DateTime<Utc>) -> usize {
-        self.calls.since(since)
-    }
-
-    /// How often an entry came to be for other units than before, since the start.
-    #[must_use]
-    pub fn changes(&self) -> u64 {
-        self.calls.changes()
-    }
-
-    /// The newest day (India) on which a trade of ours was recorded.
-    #[must_use]
-    pub fn traded_on(&self) -> Option<NaiveDate> {
-        self.sums.traded_on()
-    }
-
-    /// A strategy's orders in memory, newest first, ended ones included.
-    pub fn newest_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-        let all = (strategy.clone(), 0)..=(strategy.clone(), u64::MAX);
-        self.by_strategy.range(all).rev().filter_map(|(_, number)| self.by_number.get(number))
-    }
-
-    /// Every instrument and product in which a trade of ours was recorded since the start, or in which something was held then.
-    pub fn traded_keys(&self) -> impl Iterator<Item = &HoldingKey> {
-        self.last_fill.keys()
-    }
-
     /// The controls.
     #[must_use]
     pub fn control(&self) -> &Control {
@@ -495,51 +254,6 @@ impl Book {
     pub fn kept_of(&self, topic: Topic) -> impl Iterator<Item = (&Slot, &Kept)> {
         let from = Slot::new(topic, "");
         self.kept.range(from..).take_while(move |(slot, _)| slot.topic == topic)
-    }
-
-    /// Units that other exits of a holding (and adjustments that reduce it) claim: those at the broker, unconfirmed ones included, and those registered
-    /// before `me`. One whose size is not settled claims what was asked, at the most all that its own strategy holds
-    /// there: another strategy's exit must not be refused because of it.
-    #[must_use]
-    pub fn exiting(&self, me: &OrderRecord, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
-        self.open_in(&key.instrument)
-            .filter(|order| order.command_id != me.command_id && !order.is_test() && self.closes(order, key))
-            .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
-            .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))
-            .filter(|order| order.number < me.number || order.status.is_at_broker())
-            .map(|order| {
-                let asked = if order.quantity() == 0 { i64::MAX } else { order.unfilled() };
-                if order.status.is_at_broker() { asked } else { asked.min(self.held(&order.ask.strategy, key).net.abs()) }
-            })
-            .fold(self.owed_by_exits(strategy, key), i64::saturating_add)
-    }
-
-    /// Units of those that [`Book::exiting`] counts which are claimed by a stop that rests at the broker: it makes way for
-    /// any other exit of its position.
-    #[must_use]
-    pub fn makes_way(&self, me: &OrderRecord, strategy: &Strategy, key: &HoldingKey) -> i64 {
-        self.open_exits_in(&key.instrument)
-            .filter(|order| order.is_resting_stop() && order.command_id != me.command_id && order.ask.strategy == *strategy)
-            .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
-            .filter(|order| order.number < me.number || order.status.is_at_broker())
-            .map(|order| order.unfilled())
-            .fold(0, i64::saturating_add)
-    }
-
-    /// Whether a fill of the order takes out of what its strategy holds: an exit, or an adjustment on the closing side.
-    fn closes(&self, order: &OrderRecord, key: &HoldingKey) -> bool {
-        let reduces = || Side::of_net(self.held(&order.ask.strategy, key).net).map(Side::opposite) == order.ask.side;
-        order.is_exit() || (order.ask.intent == Some(Intent::Adjust) && order.ask.side.is_some() && reduces())
-    }
-
-    /// Units that exits have filled at the broker and that are not taken out of the holding yet: their trades are
-    /// outstanding. Nothing may close them a second time.
-    fn owed_by_exits(&self, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
-        self.owed_in(&key.instrument)
-            .filter(|order| self.closes(order, key) && order.ask.product == Some(key.product))
-            .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))
-            .map(|order| order.filled_quantity - order.traded_quantity)
-            .fold(0, i64::saturating_add)
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Aim {
     End(Tag, String),
     /// Nothing yet.
     Wait(String),
+    /// Nothing yet, and not by itself: an exit that a person placed by hand works the other way. It stays, and people are told.
+    Yield(String),
     /// Orders of the same strategy work the other way: they are cancelled first.
     Clear(Vec<CommandId>, String),
     /// The position is left first, and the order waits for the proof that it is flat.
@@ -84,7 +86,7 @@ pub fn aim(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, finding
     let Some(want) = Side::of_net(target.saturating_sub(projected)) else {
         return there(strategy.as_str(), &key, held, target, &working);
     };
-    if let Some(aim) = out_of_the_way(&working, want) {
+    if let Some(aim) = out_of_the_way(order, &working, want) {
         return aim;
     }
     if let Some(open) = working.iter().find(|open| !open.is_decided() || open.order.is_in_doubt()) {
@@ -203,17 +205,32 @@ fn is_overtaken(order: &OrderRecord) -> bool {
         && !order.is_in_doubt()
 }
 
+/// Whether it is an exit of a person's own hand, and no person sends the target: an alert takes nobody's order down. What the
+/// same hand says later is newer, as with any signal.
+fn is_by_hand(order: &OrderRecord, target: &OrderRecord) -> bool {
+    order.is_exit() && order.source == Source::Dashboard && target.source != Source::Dashboard
+}
+
 /// What moves away from the target: entries are cancelled, and exits that an earlier signal rests; others are left to end.
-fn out_of_the_way(working: &[Working<'_>], want: Side) -> Option<Aim> {
-    let against: Vec<&Working<'_>> = working.iter().filter(|open| open.adds.signum() == -want.sign()).collect();
+fn out_of_the_way(target: &OrderRecord, working: &[Working<'_>], want: Side) -> Option<Aim> {
+    let against: Vec<&OrderRecord> = working.iter().filter(|open| open.adds.signum() == -want.sign()).map(|open| open.order).collect();
     let first = against.first()?;
-    let orders: Vec<CommandId> = against
-        .iter()
-        .filter(|open| (!open.order.is_exit() || is_overtaken(open.order)) && open.order.cancel_wanted.is_none())
-        .map(|open| open.order.command_id)
-        .collect();
-    let reason = format!("order {} works the other way", first.order.command_id);
-    Some(if orders.is_empty() { Aim::Wait(reason) } else { Aim::Clear(orders, reason) })
+    let stands = |order: &&&OrderRecord| order.cancel_wanted.is_none();
+    let gives_way = |order: &&&OrderRecord| !order.is_exit() || (is_overtaken(order) && !is_by_hand(order, target));
+    let orders: Vec<CommandId> = against.iter().filter(stands).filter(gives_way).map(|order| order.command_id).collect();
+    let reason = format!("order {} works the other way", first.command_id);
+    if !orders.is_empty() {
+        return Some(Aim::Clear(orders, reason));
+    }
+    Some(match against.iter().filter(stands).find(|order| is_by_hand(order, target)) {
+        Some(order) => Aim::Yield(format!(
+            "order {}, an exit that {} placed by hand{}, works the other way and stays: cancel it, or let it fill",
+            order.command_id,
+            order.user,
+            order.ask.price.map_or_else(String::new, |price| format!(" and that rests at {price}"))
+        )),
+        None => Aim::Wait(reason),
+    })
 }
 
 /// A mock order moves nothing: it goes the straight way.

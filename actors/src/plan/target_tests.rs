@@ -3,7 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::{Just, ProptestConfig, Strategy as _, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
-use crate::order::{OrderType, Status};
+use crate::order::{Ask, OrderType, Status};
 use crate::persistence::{Kept, KeptChange};
 use crate::plan::Plan;
 use crate::testkit::builders::{Build, SEQ, at, book_of, broker_shows, command, exit, order, sbin, sbin_in};
@@ -121,6 +121,40 @@ fn an_exit_that_an_earlier_signal_rests_at_its_limit_is_overtaken_and_no_other()
     for protects in [own, unclear, resting(OrderType::StopLimit)] {
         waits(aimed(&target(5, 16), vec![protects], 20), "works the other way");
     }
+}
+
+#[test]
+fn an_exit_by_a_persons_hand_stays_and_a_signals_target_says_what_it_waits_for() {
+    let mut hand = exit(2).side(Side::Sell).asks(20).product(Product::Mis).working("1");
+    (hand.source, hand.user) = (Source::Dashboard, "asha".into());
+    (hand.ask.order_type, hand.ask.price) = (Some(OrderType::Limit), Some(crate::testkit::builders::price("880")));
+    for wanted in [16, 20, 25] {
+        let Aim::Yield(reason) = aimed(&target(5, wanted), vec![hand.clone()], 20) else { panic!("{wanted}") };
+        let words = format!("order {}, an exit that asha placed by hand and that rests at 880, works the other way and stays", command(2));
+        assert!(reason.contains(&words), "{reason}");
+    }
+    // It counts as what it may fill: there is nothing more to leave, or the rest of it.
+    ends(aimed(&target(5, 0), vec![hand.clone()], 20), Tag::AtTarget, "works for the rest to 0");
+    goes(
+        aimed(&target(5, 0), vec![OrderRecord { ask: Ask { quantity: Quantity::new(5), ..hand.ask.clone() }, ..hand.clone() }], 20),
+        Intent::Exit,
+        Side::Sell,
+        15,
+    );
+    // What else works the other way goes as ever, and a person's newer word is newer.
+    let mut earlier = hand.clone();
+    (earlier.source, earlier.command_id, earlier.number) = (Source::Webhook, command(3), 3);
+    earlier.ask.quantity = Quantity::new(4);
+    hand.ask.quantity = Quantity::new(16);
+    let Aim::Clear(orders, _) = aimed(&target(5, 20), vec![hand.clone(), earlier.clone()], 20) else { panic!() };
+    assert_eq!(orders, [command(3)]);
+    let by_hand = OrderRecord { source: Source::Dashboard, ..target(5, 20) };
+    let Aim::Clear(orders, _) = aimed(&by_hand, vec![hand.clone(), earlier], 20) else { panic!() };
+    assert_eq!(orders, [command(2), command(3)]);
+    let entry = OrderRecord { source: Source::Dashboard, ..entry(2, Side::Buy, 10).working("1") };
+    assert!(matches!(aimed(&target(5, 0), vec![entry], 0), Aim::Clear(..)), "an entry is not left to fill into a flat target");
+    hand.cancel_wanted = Some(Tag::CancelledByUser);
+    waits(aimed(&target(5, 20), vec![hand], 20), "works the other way");
 }
 
 #[test]
@@ -294,7 +328,7 @@ impl World {
                     self.plans.push((plan, 0));
                     return true;
                 }
-                Aim::Wait(_) => {}
+                Aim::Wait(_) | Aim::Yield(_) => {}
             }
         }
         self.leave(&book)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::waiting::Waits;
 use super::{Judgement, QuoteCame, RiskActor};
 use crate::guard::Admit;
 use crate::order::{CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
@@ -94,7 +95,7 @@ impl RiskActor {
                 let unit = Plan::Reverse(reverse).begin(&self.desk.client_id, slot, order.command_id, Self::NAME, reason);
                 unit.into_iter().for_each(|keep| self.line.post_unit(Unit::Keep(keep)));
             }
-            Aim::Go(_) | Aim::End(..) | Aim::Wait(_) => {}
+            Aim::Go(_) | Aim::End(..) | Aim::Wait(_) | Aim::Yield(_) => {}
         }
     }
 
@@ -105,7 +106,7 @@ impl RiskActor {
         group: Vec<Registered>,
         now: DateTime<Utc>,
         since: DateTime<Utc>,
-        was_paged: bool,
+        is_told: bool,
         missing: Option<&QuoteCame>,
     ) {
         let mut judged: Vec<(Registered, Judgement)> = Vec::with_capacity(group.len());
@@ -140,7 +141,7 @@ impl RiskActor {
             self.ask_for_a_yes(&judged, now);
             self.ask_for_quotes(&judged);
         }
-        let (mut cleared, mut waiting, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut cleared, mut waiting, mut refused, mut by_hand) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (mut registered, judgement) in judged {
             let is_entry = !registered.record().is_exit();
             match (judgement, &sibling) {
@@ -159,6 +160,9 @@ impl RiskActor {
                     waiting.push(registered);
                 }
                 (Judgement::Step(step), _) => {
+                    if let Aim::Yield(reason) = &step {
+                        by_hand = Some((registered.record().command_id, reason.clone()));
+                    }
                     self.take_step(registered.record(), step);
                     registered.decided();
                     waiting.push(registered);
@@ -189,7 +193,7 @@ impl RiskActor {
         }
         if let Some(first) = waiting.first() {
             let number = first.record().number;
-            self.waiting.groups.insert(number, (waiting, since, was_paged));
+            self.waiting.groups.insert(number, Waits { orders: waiting, since, is_told, by_hand });
         }
     }
 

@@ -142,7 +142,8 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
 /// older than our last fill there.
 #[must_use]
 pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i64 {
-    let now = order.filled_quantity.saturating_add(order.unfilled());
+    // The change that is asked for here, and may be on disk as `reach`, is no reason for itself.
+    let now = order.quantity().max(order.pending.as_ref().map_or(0, |terms| terms.quantity.value()));
     let Some((key, positions)) = order.holding().zip(findings.positions.as_ref()) else { return now };
     let held = book.held(&order.ask.strategy, &key).net;
     let is_closing = Side::of_net(held).map(Side::opposite) == order.ask.side;

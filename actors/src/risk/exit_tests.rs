@@ -1,8 +1,8 @@
 use proptest::prelude::{Just, ProptestConfig, Strategy as _, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
-use crate::order::Status;
-use crate::testkit::builders::{Build, SEQ, add_row, book_of, broker_shows, exit, order, sbin, sbin_in, strategy};
+use crate::order::{Status, Terms};
+use crate::testkit::builders::{Build, SEQ, add_row, book_of, broker_shows, exit, order, sbin, sbin_in, strategy, terms_of};
 
 const MIS: Product = Product::Mis;
 
@@ -272,6 +272,23 @@ proptest! {
             prop_assert!(at_broker(None) <= shown.abs(), "more than the broker shows");
         }
     }
+}
+
+/// Its intention is on disk before its call, and is looked at once more then: the room must not come from its own wish.
+#[test]
+fn a_change_that_is_under_way_is_no_reason_for_itself() {
+    let mut stop = exit(2).side(Side::Sell).asks(4).product(MIS).working("1");
+    stop.reach = Quantity::new(10);
+    let most = |stop: &OrderRecord, held: i64, shown: i64, is_old: bool| {
+        let mut findings = broker_shows(&[(sbin_in(MIS), shown)]);
+        findings.positions.as_mut().unwrap().began_seq = SEQ - u64::from(is_old);
+        largest_total(stop, &book_of([stop.clone()], &[("trend", sbin_in(MIS), held)]), &findings)
+    };
+    assert_eq!(most(&stop, 10, 10, false), 10);
+    assert_eq!(most(&stop, 4, 10, true), 4, "from positions that are older than the last fill nothing follows but what it is for already");
+    stop.pending = Some(Terms { quantity: Quantity::new(10).unwrap(), ..terms_of(&stop) });
+    assert_eq!(most(&stop, 10, 4, true), 10, "the broker may have taken that");
+    assert_eq!(most(&stop, 4, 4, false), 4);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod projected;
 mod quotes;
 mod result;
 mod rules;
+mod waiting;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,8 +51,8 @@ use crate::guard::AdmitChange;
 use crate::line::{Desk, Line};
 use crate::order::{BrokerOrderId, ClientId, GateVerdict, HoldingKey, InstrumentKey, OrderRecord, Side, Tag};
 use crate::persistence::{Level, Registered};
-use crate::plan::only_reduces;
 use crate::supervision::{Shell, guarded};
+use waiting::Waiting;
 
 /// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
 #[derive(Debug, Message)]
@@ -78,12 +79,6 @@ pub struct LookAgain;
 
 /// The day's result and the positions are held against their limits at least so often, also when no order moves.
 const DAY_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// The orders that wait, by the basket that they came with.
-#[derive(Debug, Default)]
-struct Waiting {
-    groups: BTreeMap<u64, (Vec<Registered>, DateTime<Utc>, bool)>,
-}
 
 /// The gate for limits.
 #[derive(Debug)]
@@ -232,8 +227,8 @@ impl RiskActor {
     }
 
     fn look_again(&mut self, now: DateTime<Utc>) {
-        for (_, (group, since, was_paged)) in std::mem::take(&mut self.waiting.groups) {
-            self.assess(group, now, since, was_paged, None);
+        for waits in std::mem::take(&mut self.waiting.groups).into_values() {
+            self.assess(waits.orders, now, waits.since, waits.is_told, None);
         }
     }
 
@@ -241,28 +236,7 @@ impl RiskActor {
         self.watch_the_arming(now);
         self.look_after_the_day(now);
         self.look_again(now);
-        let patience = chrono::Duration::from_std(self.desk.settings.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
-        let mut pages = Vec::new();
-        let (line, desk) = (&self.line, &self.desk);
-        // A target that only takes out of what is held has no time to live either.
-        let leaves = |order: &OrderRecord| {
-            let reduces = |key: InstrumentKey| line.view.read(&desk.client_id, |book| only_reduces(order, &key, book));
-            order.is_exit() || order.instrument().and_then(reduces).unwrap_or(false)
-        };
-        for (group, since, was_paged) in self.waiting.groups.values_mut() {
-            let exit = group.iter().find(|registered| leaves(registered.record()));
-            if let Some(exit) = exit.filter(|_| !*was_paged && now.signed_duration_since(*since) > patience) {
-                *was_paged = true;
-                pages.push(Arc::clone(exit.record()));
-            }
-        }
-        for record in pages {
-            let text = format!(
-                "an exit of {} in {} waits since {}, for a broker session, its positions, its instrument master, the market, or an order of its strategy that works the other way; the position is open",
-                record.ask.strategy, record.ask.symbol, record.created_at
-            );
-            self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_WAITS", Level::Page, Some(record.command_id), text);
-        }
+        self.tell_who_waits(now);
     }
 }
 

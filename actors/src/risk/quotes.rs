@@ -36,10 +36,10 @@ impl RiskActor {
     fn quote_came(&mut self, came: &QuoteCame, now: DateTime<Utc>) {
         let is_in = |group: &[Registered]| group.iter().any(|one| one.record().instrument().as_ref() == Some(&came.key));
         let waiting = std::mem::take(&mut self.waiting.groups);
-        let (concerned, others): (BTreeMap<_, _>, BTreeMap<_, _>) = waiting.into_iter().partition(|(_, (group, ..))| is_in(group));
+        let (concerned, others): (BTreeMap<_, _>, BTreeMap<_, _>) = waiting.into_iter().partition(|(_, waits)| is_in(&waits.orders));
         self.waiting.groups = others;
-        for (_, (group, since, was_paged)) in concerned {
-            self.assess(group, now, since, was_paged, Some(came));
+        for waits in concerned.into_values() {
+            self.assess(waits.orders, now, waits.since, waits.is_told, Some(came));
         }
     }
 }

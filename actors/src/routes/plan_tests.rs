@@ -6,9 +6,7 @@ use proptest::strategy::Strategy as _;
 
 use super::*;
 use crate::order::{Exchange, InstrumentKey, Kind, Quantity, Strategy};
-use crate::routes::sequence::OnGap;
 use crate::routes::size::QtyUnit;
-use crate::routes::{Origin, route::MAX_ORDERS};
 use crate::testkit::morning;
 
 /// A share with a lot of one.
@@ -39,30 +37,9 @@ pub(crate) fn future() -> Instrument {
 /// A route that says what an order needs, and takes the alert's instrument and size.
 pub(crate) fn route(direction: Direction) -> Route {
     Route {
-        name: "tv".into(),
-        source: None,
-        alert_strategy: None,
-        ticker: None,
-        strategy: Strategy::parse("trend").unwrap(),
-        instrument: None,
         product: Some(Product::Mis),
         order_type: Some(OrderType::Market),
-        size: None,
-        qty_unit: None,
-        action: None,
-        direction,
-        adds: 0,
-        entries_from: None,
-        entries_until: None,
-        trades_per_day: None,
-        stop_loss: None,
-        target: None,
-        trailing: None,
-        stop_at: None,
-        approval: false,
-        max_orders: MAX_ORDERS,
-        on_gap: OnGap::Tell,
-        origin: Origin::Person,
+        ..Route::plain("tv", Strategy::parse("trend").unwrap(), direction)
     }
 }
 

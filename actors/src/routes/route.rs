@@ -148,6 +148,37 @@ pub struct Flaw {
 }
 
 impl Route {
+    /// A route that says who owns what it trades, and which way, and leaves everything else to the alert.
+    #[must_use]
+    pub fn plain(name: &str, strategy: Strategy, direction: Direction) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: None,
+            alert_strategy: None,
+            ticker: None,
+            strategy,
+            instrument: None,
+            product: None,
+            order_type: None,
+            size: None,
+            qty_unit: None,
+            action: None,
+            direction,
+            adds: 0,
+            entries_from: None,
+            entries_until: None,
+            trades_per_day: None,
+            stop_loss: None,
+            target: None,
+            trailing: None,
+            stop_at: None,
+            approval: false,
+            max_orders: MAX_ORDERS,
+            on_gap: OnGap::default(),
+            origin: Origin::default(),
+        }
+    }
+
     /// Everything that is wrong with it; empty for a route that can be put in place.
     #[must_use]
     pub fn flaws(&self) -> Vec<Flaw> {

@@ -1,13 +1,17 @@
 //! Parts for tests: clocks that are set by hand or follow tokio's paused one, names from a counter, a halt that only
-//! remembers.
+//! remembers, the patience to wait for a task, limits that stop nothing.
 
 #[cfg(test)]
 pub(crate) mod builders;
 mod order;
+mod patience;
 mod rebuilt;
+mod wide;
 
 pub use self::order::order;
+pub use self::patience::until;
 pub use self::rebuilt::book_of_journal;
+pub use self::wide::{wide_limits, wide_settings};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

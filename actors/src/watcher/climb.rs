@@ -123,14 +123,14 @@ impl WatcherActor {
         let quote = newest.filter(|quote| now.signed_duration_since(quote.at) <= max_age);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind).clone();
         let ladder = known.unwrap_or_else(|| self.begin(order, limit, quote.as_ref(), now));
-        let is_stop = order.is_resting_stop();
+        let is_stop = order.is_shown_as_stop();
         let is_reached = is_stop && self.is_reached(order);
         let patience = Duration::from_std(rungs.every).unwrap_or(Duration::MAX).max(pace);
         let is_early = (is_reached || ladder.steps > 0) && now.signed_duration_since(ladder.stepped_at) < patience;
         if is_stop && (is_early || self.waits_for_cover(order, now)) {
             return;
         }
-        // Whether the exchange has woken it is not known: it becomes a limit through the touch.
+        // Whether the exchange has woken it, or took an earlier change, is not known: it becomes a limit through the touch.
         let limit = Some(limit).filter(|_| !is_stop);
         let climb = Climb { side, limit, instrument: &instrument, quote: quote.as_ref(), pace };
         match plan(&climb, &ladder, &rungs, now) {
@@ -158,7 +158,7 @@ impl WatcherActor {
     /// The ladder of an exit that was not on one: its cost counts from where its rule fired, else from where it went out.
     fn begin(&self, order: &OrderRecord, limit: Price, quote: Option<&Quote>, now: DateTime<Utc>) -> Ladder {
         let fired = self.core.rules.trigger_of(order);
-        let since = self.core.rules.firing(order).and_then(|rule| rule.fired).filter(|_| order.is_resting_stop()).map(|fired| fired.at);
+        let since = self.core.rules.firing(order).and_then(|rule| rule.fired).filter(|_| order.is_shown_as_stop()).map(|fired| fired.at);
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
         Ladder {
             trigger: fired.unwrap_or(limit.value()),
@@ -191,7 +191,7 @@ impl WatcherActor {
             quantity: None,
             price: Some(price),
             trigger_price: None,
-            order_type: order.is_resting_stop().then_some(OrderType::Limit),
+            order_type: order.is_shown_as_stop().then_some(OrderType::Limit),
             who: format!("ladder of {}", order.ask.strategy),
         };
         let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
@@ -237,7 +237,7 @@ impl WatcherActor {
             let again = LegDraft::again(order);
             let price = self.next_price(order, ladder, now);
             let as_limit = LegDraft { order_type: Some(OrderType::Limit.to_string()), trigger_price: None, ..again.clone() };
-            let leg = LegDraft { price, ..if order.is_resting_stop() { as_limit } else { again } };
+            let leg = LegDraft { price, ..if order.is_shown_as_stop() { as_limit } else { again } };
             let signal = SignalId(self.line.ids.next());
             let own = OwnSignal { key: Some(key), signal, user: order.user.to_string(), source: Source::System, fired: None };
             self.submit(vec![leg], own, now);

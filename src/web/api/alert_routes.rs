@@ -62,7 +62,7 @@ pub(in crate::web) async fn list(asked: Parameters<Of>, state: Data<WebState>) -
     Ok(HttpResponse::Ok().json(json!({ "count": routes.len(), "routes": routes, "sources": sources, "as_of": state.now() })))
 }
 
-/// A route with its account and version.
+/// A route with its account and version: the number of the account's journal row that wrote it.
 pub(in crate::web) fn shown(client_id: &ClientId, route: &Route, version: u64) -> Value {
     let mut fields = json!(route);
     if let Some(fields) = fields.as_object_mut() {
@@ -92,13 +92,14 @@ pub(in crate::web) async fn put(request: HttpRequest, payload: Payload, state: D
     let before = standing(&state, &client_id, &route.name);
     not_configured(before.as_ref())?;
     let basis = body.version.or(Some(before.as_ref().map_or(0, |(_, version)| *version)));
-    let reason = format!("route {}: {}; {}", route.name, body.reason, differences(before.as_ref().map(|(route, _)| route), &route));
+    let changed = differences(before.as_ref().map(|(route, _)| route), &route);
+    let reason = format!("route {}: {}; {changed}", route.name, body.reason);
     let keep = row(&client_id, Slot::new(Topic::Route, route.name.as_str()), basis, "ROUTE_CHANGED", &reason, &who(&request));
     let keep = keep.with(&route).map_err(|_| Problem::bad_request("bad_route", "the route cannot be written", "correct its fields"))?;
     written(state.engine.keep(keep).await?, &route.name)?;
     let now = standing(&state, &client_id, &route.name);
     let version = now.map_or(0, |(_, version)| version);
-    Ok(HttpResponse::Ok().json(json!({ "done": "written", "route": shown(&client_id, &route, version) })))
+    Ok(HttpResponse::Ok().json(json!({ "done": "written", "changed": changed, "route": shown(&client_id, &route, version) })))
 }
 
 /// Removes a route. Its orders and positions stay; its alerts find no route any more.

@@ -14,7 +14,7 @@ use futures_util::future::{Either, LocalBoxFuture, select};
 use ordergate_actors::engine::exit_leg;
 use ordergate_actors::ingress::naming;
 use ordergate_actors::order::{CommandId, IdempotencyKey, LegDraft, MAX_LEGS, OrderType, Side, SignalDraft, SignalId, Source, Strategy};
-use ordergate_actors::routes::{Direction, Facts, Format, OnGap, Origin, QtyUnit, Reading, Route, plan};
+use ordergate_actors::routes::{Direction, Facts, Format, QtyUnit, Reading, Route, plan};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::json;
@@ -190,32 +190,7 @@ fn owner(strategy: &str) -> Result<Strategy, Problem> {
 
 /// The terms under which the orders of a call go: the strategy's own, and nothing of a person's routes.
 fn route(owner: &Strategy, direction: Direction) -> Route {
-    Route {
-        name: "openalgo".to_owned(),
-        source: None,
-        alert_strategy: None,
-        ticker: None,
-        strategy: owner.clone(),
-        instrument: None,
-        product: None,
-        order_type: None,
-        size: None,
-        qty_unit: Some(QtyUnit::Units),
-        action: None,
-        direction,
-        adds: ADDS,
-        entries_from: None,
-        entries_until: None,
-        trades_per_day: None,
-        stop_loss: None,
-        target: None,
-        trailing: None,
-        stop_at: None,
-        approval: false,
-        max_orders: 1,
-        on_gap: OnGap::default(),
-        origin: Origin::default(),
-    }
+    Route { qty_unit: Some(QtyUnit::Units), adds: ADDS, max_orders: 1, ..Route::plain("openalgo", owner.clone(), direction) }
 }
 
 /// A number that is sent beside an order; nothing is 0 in OpenAlgo's bodies.

@@ -28,6 +28,7 @@ export async function page(root) {
   const kind = field({ name: 'order_type', label: 'How', kind: 'select', value: 'MARKET', options: [['MARKET', 'Market, protected'], ['LIMIT', 'Limit'], ['SL', 'Stop, then limit'], ['SLM', 'Stop, then market']] });
   const limitPrice = field({ name: 'price', label: 'Limit price', mode: 'decimal' });
   const trigger = field({ name: 'trigger_price', label: 'Trigger price', mode: 'decimal' });
+  const lasts = field({ name: 'validity', label: 'How long', kind: 'select', options: [['DAY', 'the day'], ['IOC', 'at once or not at all']] });
   const account = h('div', null);
   const more = h('details', null, h('summary', null, 'Stop, target, trail and the rest'),
     h('div', { class: 'two' },
@@ -36,7 +37,7 @@ export async function page(root) {
       field({ name: 'stop_at', label: 'The stop is kept', kind: 'select', options: [['', 'as the account is set'], ['engine', 'by ordergate'], ['broker', 'at the broker: it rests there']] }),
       field({ name: 'trailing_type', label: 'The stop trails by', kind: 'select', options: [['', 'it does not trail'], ['POINTS', 'points'], ['PERCENT', 'percent']] }),
       field({ name: 'trailing_value', label: 'Trails by how much', mode: 'decimal' }),
-      field({ name: 'validity', label: 'How long', kind: 'select', options: [['DAY', 'the day'], ['IOC', 'at once or not at all']] }),
+      lasts,
       field({ name: 'cancel_after_s', label: 'Cancel if not filled after seconds', mode: 'numeric' }),
       field({ name: 'test_mode', label: 'A test', kind: 'select', options: [['', 'no: a real order'], ['SUCCESS', 'a test that fills'], ['FAILURE', 'a test that the broker refuses']], hint: 'A test walks the whole line and ends before the broker.' })));
   const send = h('button', { type: 'submit', class: 'primary' }, 'Send the order');
@@ -76,7 +77,8 @@ export async function page(root) {
     const type = values.order_type ?? 'MARKET';
     if (type === 'MARKET' || type === 'SLM') delete values.price;
     if (type === 'MARKET' || type === 'LIMIT') delete values.trigger_price;
-    if (values.validity === 'DAY') delete values.validity;
+    // A stop waits for its trigger: it is for the day.
+    if (values.validity === 'DAY' || type === 'SL' || type === 'SLM') delete values.validity;
     if (!values.trailing_type) delete values.trailing_value;
     if (!values.stop_loss) delete values.stop_at;
     return { ...values, side: buy.value(), execution_type: intent.value(), product: product.value(), ...(instrument ? { exchange: instrument.exchange, symbol: instrument.symbol } : name ? { symbol: name } : {}) };
@@ -85,6 +87,7 @@ export async function page(root) {
     const type = /** @type {HTMLSelectElement} */ (form.elements.namedItem('order_type')).value;
     limitPrice.hidden = type === 'MARKET' || type === 'SLM';
     trigger.hidden = type === 'MARKET' || type === 'LIMIT';
+    lasts.hidden = !trigger.hidden;
     lots.hidden = !instrument || Number(instrument.lot) <= 1;
     send.textContent = `${buy.value() === 'BUY' ? 'Buy' : 'Sell'}${instrument ? ` ${instrument.symbol}` : ''}`;
     send.className = `primary ${buy.value() === 'BUY' ? 'buys' : 'sells'}`;

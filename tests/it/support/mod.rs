@@ -20,12 +20,11 @@ use ordergate::web::live::{Hub, LiveListener, LiveSettings};
 use ordergate::web::trace::trace;
 use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, configure};
 use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::order::{Amount, ClientId, Exchange, InstrumentKey, OrderRecord, Price, Status};
+use ordergate_actors::order::{ClientId, Exchange, InstrumentKey, OrderRecord, Price, Status};
 use ordergate_actors::persistence::Listener;
 use ordergate_actors::ports::{Broker, Clock, Instruments};
-use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
-use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Settings, Waits, World, WriteOn};
-use rust_decimal::Decimal;
+use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning, wide_limits, wide_settings};
+use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Waits, World, WriteOn};
 use serde_json::{Value, json};
 
 pub(crate) mod process;
@@ -124,29 +123,10 @@ impl Reply {
     }
 }
 
-fn limits() -> Limits {
-    Limits {
-        max_quantity: 100_000,
-        max_order_value: Amount(Decimal::from(1_000_000_000)),
-        max_open_orders: 1_000,
-        daily_loss: Amount(Decimal::from(100_000_000)),
-        max_open_value: Amount(Decimal::from(1_000_000_000)),
-        max_position: 1_000_000,
-        max_position_underlying: 10_000_000,
-        max_short_option_lots: 10_000,
-        trades_per_day: 1_000_000,
-        messages_per_minute: 10_000,
-        repeats: 100_000,
-        rejections: 100_000,
-        intraday_cutoff: Duration::ZERO,
-        ..Limits::standard()
-    }
-}
-
 fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
     AccountSettings {
         client_id: client_id.clone(),
-        limits: limits(),
+        limits: Limits { intraday_cutoff: Duration::ZERO, ..wide_limits() },
         waits: Waits::standard(Duration::from_millis(50)),
         permits,
         permits_for_exits: 1,
@@ -154,19 +134,6 @@ fn account_settings(client_id: &ClientId, permits: usize) -> AccountSettings {
         exits: Default::default(),
         quantity_units: Default::default(),
         arming: ordergate_actors::arming::ArmingSettings::default(),
-    }
-}
-
-fn settings() -> Settings {
-    Settings {
-        max_notional: Amount(Decimal::from(1_000_000_000)),
-        entry_ttl: Duration::from_secs(30),
-        future_tolerance: Duration::from_secs(5),
-        restarts_most: 5,
-        restarts_window: Duration::from_secs(60),
-        mailbox: 4_096,
-        min_free_bytes: 0,
-        drain_deadline: Duration::from_secs(2),
     }
 }
 
@@ -232,7 +199,7 @@ impl House {
             store: Box::new(store),
             listeners: wakes.into_iter().chain([Box::new(LiveListener(Arc::clone(&live))) as Box<dyn Listener>]).collect(),
             world,
-            settings: settings(),
+            settings: wide_settings(),
             accounts,
             write_on: WriteOn::Thread,
             unsound: std::collections::BTreeSet::new(),

@@ -4,6 +4,7 @@ mod answers;
 mod books;
 mod others;
 mod rates;
+mod stops;
 mod stream;
 
 use ordergate_actors::order::{CommandId, Status};

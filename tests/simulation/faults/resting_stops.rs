@@ -2,6 +2,7 @@
 //! for any other, and are found again after a crash at any commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::DateTime;
 use ordergate::brokers::faulty::{CallKind, Fault};
@@ -14,8 +15,13 @@ use ordergate_actors::order::{
 };
 use ordergate_actors::persistence::{Keep, Level as Loud};
 
-use crate::desk::{But, Desk, Setup, buy, exit, price, sbin, sell};
+use crate::desk::{But, Desk, Setup, buy, entry, exit, price, sbin, sell};
 use crate::world::client;
+
+/// A call that takes so long holds the slot while everything else of a scenario happens.
+const SLOW: Duration = Duration::from_secs(40);
+/// The slot is not taken from it.
+const LONG: Duration = Duration::from_secs(60);
 
 fn said(text: &str) -> Option<String> {
     Some(text.to_owned())
@@ -150,6 +156,57 @@ fn it_grows_with_the_fills_of_its_entry_as_one_order() {
     });
 }
 
+/// A part of the entry fills, the stop is to grow, and its change waits for its turn: the window is full, and the slot is taken by
+/// a slow call. Meanwhile an exit takes what the change was judged by, and goes first. The second look stops the change, also
+/// where the positions that it would be measured against are older than the exit's fill.
+#[test]
+fn a_stop_that_was_to_grow_does_not_where_an_exit_went_before_its_call() {
+    for are_positions_old in [false, true] {
+        let mut setup = Setup { can: |can| can.send_ahead = 1, ..Setup::default() };
+        (setup.account.waits.slot_deadline, setup.account.waits.call_deadline) = (LONG, LONG);
+        setup.settings.entry_ttl = LONG;
+        scenario(setup, async |desk| {
+            let level = |price, quantity| vec![Level { price, quantity }];
+            let offers = |units| desk.market.set_depth(&sbin(), level(price("859"), 1_000), level(price("860"), units), price("860"));
+            offers(4);
+            desk.order(rested().at("860")).await;
+            until_rests_beside(desk, 4).await;
+            desk.next(CallKind::Place, Fault::Slow(SLOW));
+            let slow = desk.order(entry("b", "RELIANCE-EQ", "BUY", 1)).await;
+            let ahead = desk.order(entry("c", "INFY-EQ", "BUY", 1)).await;
+            desk.until("both rows are written", |desk| [slow, ahead].iter().all(|order| desk.row(*order).sent_at.is_some())).await;
+            offers(6);
+            desk.until("all is held", |desk| desk.held("a", &sbin()) == 10).await;
+            // The positions are read, the change is asked for, and has no room in the window.
+            desk.pass_secs(12).await;
+            let stop = stops(desk).pop().unwrap();
+            assert_eq!((stop.modifications, stop.reach), (0, None), "{}", desk.trace());
+            if are_positions_old {
+                desk.always(CallKind::Positions, Fault::Unknown("502".into()));
+                // The exit at once, and the one that the change waits behind long enough for the fill to be recorded.
+                desk.broker.broker.next(CallKind::Place, None);
+                desk.next(CallKind::Place, Fault::Slow(Duration::from_secs(3)));
+            }
+            let part = desk.order(exit("a", "SBIN-EQ").of(6)).await;
+            assert_eq!(desk.row(part).quantity(), 6, "nothing claims it yet: {}", desk.trace());
+            let replies = |desk: &Desk| {
+                let rows = desk.store().order_journal(&client(), stop.command_id).unwrap().into_iter();
+                rows.filter(|row| &*row.event == "MODIFY_REPLIED").filter_map(|row| row.reason).collect::<Vec<_>>()
+            };
+            let is_stopped = |reply: &Arc<str>| reply.contains("10 are more than the 4 that other exits leave");
+            desk.until("the second look stops the change", |desk| replies(desk).iter().any(is_stopped)).await;
+            assert_eq!(at_exchange(desk).first().map(|order| order.0), Some(4), "{}", desk.trace());
+            desk.heal();
+            assert_eq!(desk.until_ended(part).await.filled_quantity, 6);
+            until_rests(desk, 4).await;
+            trade(desk, "849");
+            until_flat(desk).await;
+            assert_eq!((stops(desk).len(), stops(desk)[0].filled_quantity), (1, 4));
+            desk.at_rest().await;
+        });
+    }
+}
+
 /// The same while the rest of the entry works.
 async fn until_rests_beside(desk: &Desk, units: i64) {
     desk.until("the stop rests", |desk| where_it_lives(desk).is_some_and(|lives| lives.at == StopAt::Broker && lives.covers == units))
@@ -231,6 +288,32 @@ fn a_target_makes_the_resting_stop_its_limit_and_the_engine_stops_it_from_there(
         assert_eq!((stops(desk).len(), stops(desk)[0].filled_quantity, of_source(desk, Source::System).len()), (1, 10, 0));
         desk.at_rest().await;
     });
+}
+
+/// Nobody hears of the change that makes the stop the exit, whether it was made or not: where the book goes on showing the stop, it
+/// is made again.
+#[test]
+fn a_stop_whose_change_into_a_limit_is_not_answered_is_the_exit_all_the_same() {
+    let in_time = || LegDraft { exit_at: said("1 minutes"), ..rested() };
+    let at_target = || LegDraft { target: said("880"), ..rested() };
+    for leg in [in_time as fn() -> LegDraft, at_target] {
+        for fault in [Fault::LoseRequest("reset".into()), Fault::LoseReply("reset".into())] {
+            scenario(Setup::default(), async |desk| {
+                desk.ended(leg()).await;
+                until_rests(desk, 10).await;
+                desk.next(CallKind::Modify, fault);
+                if leg().target.is_some() {
+                    trade(desk, "881");
+                }
+                until_flat(desk).await;
+                assert_eq!((stops(desk).len(), of_source(desk, Source::System).len()), (1, 0), "{}", desk.trace());
+                let out = stops(desk).pop().unwrap();
+                assert_eq!((out.status, out.filled_quantity, out.ask.order_type), (Status::Executed, 10, Some(OrderType::Limit)));
+                assert!(!desk.has_alarm("ALARM_NOT_FLAT"));
+                desk.at_rest().await;
+            });
+        }
+    }
 }
 
 #[test]
@@ -337,7 +420,7 @@ fn the_closing_auction_takes_it_away_and_the_next_morning_brings_it_back() {
     let calendar: fn() -> Arc<Calendar> =
         || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
     let mut setup = Setup { starts_at: at("2026-11-16T15:08:00+05:30"), calendar, ..Setup::default() };
-    setup.account.limits.intraday_cutoff = std::time::Duration::ZERO;
+    setup.account.limits.intraday_cutoff = Duration::ZERO;
     scenario(setup, async |desk| {
         desk.ended(rested()).await;
         until_rests(desk, 10).await;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate_actors::order::{Intent, Side, Status, Tag};
-use ordergate_actors::persistence::Topic;
+use ordergate_actors::order::{CommandId, Intent, LegDraft, Side, SignalDraft, Source, Status, Tag};
+use ordergate_actors::persistence::{KillLevel, Topic};
 
 use crate::desk::{But, Desk, Setup, ago, buy, exit, price, sbin, scenario, sell, target};
 use crate::world::client;
@@ -14,7 +14,7 @@ fn plans(desk: &Desk) -> usize {
 }
 
 /// The exits that the order's reversal sent.
-fn exits_of(desk: &Desk, order: ordergate_actors::order::CommandId) -> Vec<ordergate_actors::order::OrderRecord> {
+fn exits_of(desk: &Desk, order: CommandId) -> Vec<ordergate_actors::order::OrderRecord> {
     desk.rows().into_iter().filter(|row| row.parent_command_id == Some(order)).collect()
 }
 
@@ -86,6 +86,73 @@ fn a_flat_target_cancels_what_works_and_opens_nothing() {
         assert_eq!(flat.tag, Some(Tag::AtTarget));
         let row = desk.until_ended(resting).await;
         assert_eq!((row.tag, desk.net_at_broker(&sbin())), (Some(Tag::Superseded), 0));
+        desk.at_rest().await;
+    });
+}
+
+/// Hands a signal over as a person at the dashboard does.
+async fn by_hand(desk: &Desk, leg: LegDraft) -> CommandId {
+    let draft = SignalDraft { source: Source::Dashboard, user: "asha".into(), ..desk.draft(&[leg]) };
+    desk.engine.submit(draft).await.unwrap().orders[0]
+}
+
+/// Nobody's own order is taken down by an alert: its target waits and says for what, and goes when the person has cancelled.
+#[test]
+fn a_target_takes_no_exit_down_that_a_person_placed_by_hand() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(target("a", 10)).await;
+        desk.pass_secs(2).await;
+        let hand = by_hand(desk, exit("a", "SBIN-EQ").at("820")).await;
+        desk.until_at_broker(hand).await;
+        let stays = |desk: &Desk| (desk.row(hand).status, desk.row(hand).cancel_wanted) == (Status::SentToBroker, None);
+        // One that would open again what the exit closes: too old in the end, and told before.
+        let more = desk.order(target("a", 15)).await;
+        desk.until_alarm("ALARM_TARGET_WAITS").await;
+        let told = desk.texts("ALARM_TARGET_WAITS").remove(0);
+        assert!(
+            told.contains("the target of 15 of a in SBIN-EQ waits")
+                && told.contains(&format!("order {hand}, an exit that asha placed by hand")),
+            "{told}"
+        );
+        assert!(desk.until_ended(more).await.tag == Some(Tag::StaleSignal) && stays(desk));
+        // What it may fill is counted: there is nothing more to leave.
+        assert!(desk.ended(target("a", 0)).await.tag == Some(Tag::AtTarget) && stays(desk));
+        // One that only takes out waits as long as it takes.
+        let less = desk.order(target("a", 4)).await;
+        desk.until_alarm("ALARM_EXIT_WAITS").await;
+        assert!(desk.texts("ALARM_EXIT_WAITS")[0].contains(&format!("order {hand}, an exit that asha placed by hand")));
+        desk.pass_secs(60).await;
+        assert!(desk.row(less).status == Status::Created && stays(desk));
+        desk.engine.cancel(&client(), hand, "asha", "the alert is right").await.unwrap();
+        let row = desk.until_ended(less).await;
+        assert_eq!(
+            (row.status, row.filled_quantity, desk.row(hand).tag),
+            (Status::Executed, 6, Some(Tag::CancelledByUser)),
+            "{}",
+            desk.trace()
+        );
+        assert_eq!((desk.texts("ALARM_TARGET_WAITS").len(), desk.texts("ALARM_EXIT_WAITS").len()), (1, 1), "each is said once");
+        // The engine's own exits wait for nobody's hand.
+        let hand = by_hand(desk, exit("a", "SBIN-EQ").at("820")).await;
+        desk.until_at_broker(hand).await;
+        desk.kill(KillLevel::SquareOff).await;
+        desk.until("it is squared off", |desk| (desk.held("a", &sbin()), desk.net_at_broker(&sbin())) == (0, 0)).await;
+        assert_eq!(desk.until_ended(hand).await.filled_quantity, 0, "{}", desk.trace());
+        desk.at_rest().await;
+    });
+}
+
+/// What the same hand says later is newer, as with any signal.
+#[test]
+fn a_target_by_hand_overtakes_an_exit_by_hand() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(target("a", 10)).await;
+        desk.pass_secs(2).await;
+        let hand = by_hand(desk, exit("a", "SBIN-EQ").at("820")).await;
+        desk.until_at_broker(hand).await;
+        let stay = by_hand(desk, target("a", 10)).await;
+        assert_eq!(desk.until_ended(hand).await.tag, Some(Tag::Superseded));
+        assert_eq!((desk.until_ended(stay).await.tag, desk.held("a", &sbin())), (Some(Tag::AtTarget), 10));
         desk.at_rest().await;
     });
 }
@@ -262,7 +329,7 @@ fn a_target_lives_as_long_as_an_entry_unless_it_only_takes_out() {
         desk.pass_secs(600).await;
         let old = |leg| {
             let draft = desk.draft(&[leg]);
-            ordergate_actors::order::SignalDraft { signal_time: Some(ago(desk.clock_now(), 300)), ..draft }
+            SignalDraft { signal_time: Some(ago(desk.clock_now(), 300)), ..draft }
         };
         let submit = async |leg| desk.engine.submit(old(leg)).await.unwrap().orders[0];
         let more = submit(target("a", 20)).await;
@@ -282,7 +349,7 @@ fn an_adjustment_that_takes_out_is_a_bounded_exit_and_goes_through_a_kill() {
         let turning = desk.ended(sell("a", 11).kind("ADJUST")).await;
         assert_eq!(turning.tag, Some(Tag::ExecutionGuardBlocked));
         assert!(desk.reason(turning.command_id).contains("would turn it around"));
-        desk.kill(ordergate_actors::persistence::KillLevel::StopEntries).await;
+        desk.kill(KillLevel::StopEntries).await;
         let more = desk.ended(buy("a", 5).kind("ADJUST")).await;
         assert_eq!(more.tag, Some(Tag::KillSwitch));
         let less = desk.ended(sell("a", 4).kind("ADJUST")).await;
@@ -297,7 +364,7 @@ fn an_adjustment_that_takes_out_is_a_bounded_exit_and_goes_through_a_kill() {
 #[test]
 fn an_entry_with_a_time_is_cancelled_when_it_is_up_and_keeps_what_filled() {
     scenario(Setup::default(), async |desk| {
-        let leg = |seconds: &str| ordergate_actors::order::LegDraft { cancel_after_s: Some(seconds.into()), ..buy("a", 10).at("790") };
+        let leg = |seconds: &str| LegDraft { cancel_after_s: Some(seconds.into()), ..buy("a", 10).at("790") };
         let resting = desk.order(leg("5")).await;
         desk.until_at_broker(resting).await;
         let row = desk.until_ended(resting).await;

@@ -1,0 +1,76 @@
+//! What a book holds, by strategy and by all of them, and what that came to.
+
+use std::borrow::Cow;
+
+use chrono::NaiveDate;
+
+use super::Book;
+use crate::order::{Holding, HoldingKey, InstrumentKey, Strategy};
+use crate::persistence::exposure::Exposure;
+use crate::persistence::gross::Gross;
+use crate::pnl::Day;
+
+impl Book {
+    /// What a strategy holds.
+    pub fn holdings_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = (&'a HoldingKey, &'a Holding)> {
+        let from = (strategy.clone(), HoldingKey::lowest());
+        self.holdings.range(from..).take_while(move |((owner, _), _)| owner == strategy).map(|((_, key), held)| (key, held))
+    }
+
+    /// What a strategy holds in one instrument and product; 0 when flat.
+    #[must_use]
+    pub fn held(&self, strategy: &Strategy, key: &HoldingKey) -> Holding {
+        self.holdings.get(&(strategy.clone(), key.clone())).copied().unwrap_or_default()
+    }
+
+    /// Everything that is held, by strategy.
+    pub fn holdings(&self) -> impl Iterator<Item = (&Strategy, &HoldingKey, &Holding)> {
+        self.holdings.iter().map(|((strategy, key), held)| (strategy, key, held))
+    }
+
+    /// What all strategies together hold in an instrument and product.
+    #[must_use]
+    pub fn gross(&self, key: &HoldingKey) -> Gross {
+        self.gross.get(key).copied().unwrap_or_default()
+    }
+
+    /// Every instrument and product that is held.
+    pub fn held_keys(&self) -> impl Iterator<Item = (&HoldingKey, Gross)> {
+        self.gross.iter().map(|(key, gross)| (key, *gross))
+    }
+
+    /// The journal row of the last fill in an instrument and product; 0 for none.
+    #[must_use]
+    pub fn last_fill_seq(&self, key: &HoldingKey) -> u64 {
+        self.last_fill.get(key).copied().unwrap_or(0)
+    }
+
+    /// What the fills of that day (India) came to: today's, if today is what is asked for. Whoever reads a limit from it
+    /// hands in the date of its own clock, because a day rolls although nothing is traded.
+    #[must_use]
+    pub fn day(&self, date: NaiveDate) -> Cow<'_, Day> {
+        self.day.on(date)
+    }
+
+    /// What is held and may still be bought or sold of an instrument; `None`: nothing.
+    #[must_use]
+    pub fn exposure(&self, key: &InstrumentKey) -> Option<&Exposure> {
+        self.sums.of(key)
+    }
+
+    /// Every instrument in which something is held or may still be bought or sold.
+    pub fn exposures(&self) -> impl Iterator<Item = (&InstrumentKey, &Exposure)> {
+        self.sums.all()
+    }
+
+    /// The newest day (India) on which a trade of ours was recorded.
+    #[must_use]
+    pub fn traded_on(&self) -> Option<NaiveDate> {
+        self.sums.traded_on()
+    }
+
+    /// Every instrument and product in which a trade of ours was recorded since the start, or in which something was held then.
+    pub fn traded_keys(&self) -> impl Iterator<Item = &HoldingKey> {
+        self.last_fill.keys()
+    }
+}

@@ -1,0 +1,151 @@
+//! The disk under an engine: the real SQL, and commits that fail as a killed process, a broken disk or a bug makes them fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ordergate::store::{SimulatedDisk, SqliteStore};
+use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
+use ordergate_actors::pnl::DayChange;
+use ordergate_actors::ports::{Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use parking_lot::Mutex;
+
+use super::world::CrashAt;
+
+/// What the disk does at its next commits.
+#[derive(Debug, Default)]
+pub(crate) struct DiskFault {
+    /// The so-manieth commit from now fails, 1 being the next: before it is made, or (`true`) after.
+    pub(crate) fail_commit: Mutex<Option<(u32, bool)>>,
+    /// The next commit panics.
+    pub(crate) panic_at_commit: Mutex<bool>,
+    /// Bytes free, as the disk tells.
+    pub(crate) free: Mutex<Option<u64>>,
+}
+
+impl DiskFault {
+    /// What becomes of the commit that is asked for now.
+    fn next(&self) -> Commit {
+        if std::mem::take(&mut *self.panic_at_commit.lock()) {
+            return Commit::Panics;
+        }
+        let mut fault = self.fail_commit.lock();
+        match *fault {
+            Some((1, is_made)) => {
+                *fault = None;
+                Commit::Fails { is_made }
+            }
+            Some((left, is_made)) => {
+                *fault = Some((left - 1, is_made));
+                Commit::Made
+            }
+            None => Commit::Made,
+        }
+    }
+}
+
+/// What becomes of a commit. One that fails was made or not: whoever asked cannot know.
+enum Commit {
+    Made,
+    /// The process is killed there; its connection lasts as long as the process would have.
+    Killed {
+        is_made: bool,
+    },
+    /// The disk says no, and the connection is gone.
+    Fails {
+        is_made: bool,
+    },
+    /// A bug.
+    Panics,
+}
+
+/// What tells it, commit by commit.
+type Script = Box<dyn FnMut() -> Commit + Send>;
+
+/// A store whose commits may fail.
+pub(crate) struct FailingStore {
+    /// `None` once a commit failed for good: the process is as good as dead.
+    inner: Option<SqliteStore>,
+    script: Script,
+    fault: Arc<DiskFault>,
+}
+
+impl FailingStore {
+    /// One that fails as `fault` says.
+    pub(crate) fn faulty(disk: &SimulatedDisk, now: DateTime<Utc>, fault: Arc<DiskFault>) -> Self {
+        let told = Arc::clone(&fault);
+        Self { inner: Some(SqliteStore::simulated(disk, now).unwrap()), script: Box::new(move || told.next()), fault }
+    }
+
+    /// One that dies at `crash`; every commit of the run is counted.
+    pub(crate) fn dying(disk: &SimulatedDisk, now: DateTime<Utc>, commits: Arc<AtomicU64>, crash: Option<CrashAt>) -> Self {
+        let script = move || {
+            let number = commits.fetch_add(1, Ordering::SeqCst) + 1;
+            let crash = crash.filter(|crash| crash.commit == number);
+            crash.map_or(Commit::Made, |crash| Commit::Killed { is_made: crash.is_acknowledgement_lost })
+        };
+        Self { inner: Some(SqliteStore::simulated(disk, now).unwrap()), script: Box::new(script), fault: Arc::default() }
+    }
+
+    fn live(&mut self) -> Result<&mut SqliteStore, StoreError> {
+        self.inner.as_mut().ok_or(StoreError { step: "begin", cause: "written to after a commit failed".into() })
+    }
+}
+
+impl Store for FailingStore {
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        self.live()?.load()
+    }
+    fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
+        self.live()?.day(client, from)
+    }
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.live()?.begin()
+    }
+    fn unit(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {
+        self.live()?.unit(writes)
+    }
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let becomes = (self.script)();
+        if matches!(becomes, Commit::Made | Commit::Killed { is_made: true } | Commit::Fails { is_made: true }) {
+            self.live()?.commit()?;
+        }
+        if matches!(becomes, Commit::Fails { .. } | Commit::Panics) {
+            self.inner = None;
+        }
+        match becomes {
+            Commit::Made => Ok(()),
+            Commit::Killed { .. } => Err(StoreError { step: "commit", cause: "the process was killed here".into() }),
+            Commit::Fails { .. } => Err(StoreError { step: "commit", cause: "a drill: input/output error".into() }),
+            Commit::Panics => panic!("injected by a test"),
+        }
+    }
+    fn idle(&mut self) -> Result<(), StoreError> {
+        self.live()?.idle()
+    }
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.live()?.close()
+    }
+    fn signal_by_key(&mut self, client: &ClientId, key: &str) -> Result<Option<SignalRow>, StoreError> {
+        self.live()?.signal_by_key(client, key)
+    }
+    fn newest_signal_with_prefix(&mut self, client: &ClientId, prefix: &str) -> Result<Option<SignalRow>, StoreError> {
+        self.live()?.newest_signal_with_prefix(client, prefix)
+    }
+    fn order(&mut self, client: &ClientId, command: CommandId) -> Result<Option<OrderRecord>, StoreError> {
+        self.live()?.order(client, command)
+    }
+    fn order_by_broker_id(&mut self, client: &ClientId, date: NaiveDate, id: &BrokerOrderId) -> Result<Option<OrderRecord>, StoreError> {
+        self.live()?.order_by_broker_id(client, date, id)
+    }
+    fn order_by_tag(&mut self, client: &ClientId, tag: &BrokerTag) -> Result<Option<OrderRecord>, StoreError> {
+        self.live()?.order_by_tag(client, tag)
+    }
+    fn query(&mut self, query: &Query) -> Result<Rows, StoreError> {
+        self.live()?.query(query)
+    }
+    fn free_space(&self) -> Option<u64> {
+        *self.fault.free.lock()
+    }
+    fn release_ballast(&mut self) {}
+}

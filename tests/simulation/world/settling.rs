@@ -1,0 +1,105 @@
+//! When the faults are over: the world comes to rest, with a person's help where only a person can tell.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::order::{Resolution, Status};
+use ordergate_actors::pnl::differences::{Cause, differences};
+use ordergate_actors::supervision::Halt;
+use ordergate_actors::testkit::NotedHalt;
+use ordergate_actors::{Engine, Phase};
+
+use super::client;
+use crate::beside::Others;
+use crate::checks;
+use crate::witness::Witness;
+
+/// How long the world may take to settle after the last fault, virtual time.
+const SETTLE: Duration = Duration::from_secs(240);
+
+/// After so long a person looks at the broker for what is still in doubt: an order of somebody else's could be it.
+const PERSON: Duration = Duration::from_secs(60);
+
+/// Waits until nothing moves any more: open for entries, no order in the line, none in doubt, none on its way.
+pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Others, witness: &Witness) -> Result<(), String> {
+    let begun = tokio::time::Instant::now();
+    let deadline = begun + SETTLE;
+    let mut was_still = None;
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if halt.is_halted() {
+            return Ok(());
+        }
+        if others.are_there() && begun.elapsed() > PERSON {
+            resolve_what_is_not_there(engine, witness).await;
+        }
+        let desk = engine.desk(&client()).map_err(|error| error.to_string())?;
+        let unsettled: Vec<String> = engine
+            .read(&client(), |book| {
+                book.open_orders()
+                    .filter(|order| order.status == Status::Created || order.broker_order_id.is_none() || order.cancel_wanted.is_some())
+                    .map(|order| format!("{} {} {:?} cancel {:?}", order.command_id, order.status, order.tag, order.cancel_wanted))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let is_square =
+            engine.read(&client(), |book| u8::from(book.control().level) < 3 || book.holdings().next().is_none()).unwrap_or(false);
+        let is_counted =
+            engine.read(&client(), |book| book.newest().all(|order| order.traded_quantity >= order.filled_quantity)).unwrap_or(false);
+        let still = unsettled.is_empty()
+            && is_square
+            && is_counted
+            && desk.admission.used() == 0
+            && desk.calls.lock().running() == 0
+            && desk.phase() == Phase::Open;
+        // An order that was sent between two looks is not settled by either.
+        let newest =
+            engine.read(&client(), |book| (book.last_number(), book.newest().map(|order| order.updated_at).max())).unwrap_or_default();
+        if still && was_still == Some(newest) {
+            return Ok(());
+        }
+        was_still = still.then_some(newest);
+        if still {
+            // What was accepted last may stay out of the books for three seconds; then one more poll, and look again.
+            tokio::time::sleep(Duration::from_millis(5_500)).await;
+            continue;
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Err(format!(
+                "not settled after {} s: phase {:?}, {} tickets out, {} calls running, square {is_square}, {unsettled:?}",
+                SETTLE.as_secs(),
+                desk.phase(),
+                desk.admission.used(),
+                desk.calls.lock().running()
+            ));
+        }
+    }
+}
+
+/// A person looks the orders in doubt up at the broker, and says which of them are not there.
+async fn resolve_what_is_not_there(engine: &Engine, witness: &Witness) {
+    let rows = witness.broker.inner().exchange().orders();
+    let doubts: Vec<_> = engine.read(&client(), |book| book.doubts().cloned().collect()).unwrap_or_default();
+    let client = client();
+    for order in doubts.iter().filter(|order| order.broker_order_id.is_none()) {
+        if !rows.iter().any(|row| checks::is_ours(order, row)) {
+            let said = engine.resolve(&client, order.command_id, Resolution::Absent, "simulation", "it is not in the broker's books");
+            let _killed_meanwhile = tokio::time::timeout(Duration::from_secs(5), said).await;
+        }
+    }
+}
+
+/// INV-4: every difference between our holdings and the broker's positions has a cause that shows.
+pub(super) fn classified(engine: &Engine, halt: &NotedHalt, now: DateTime<Utc>) -> Result<(), String> {
+    if halt.is_halted() {
+        return Ok(());
+    }
+    let desk = engine.desk(&client()).map_err(|error| error.to_string())?;
+    let found = engine.read(&client(), |book| differences(book, &desk.findings.read(), now)).flatten().unwrap_or_default();
+    let is_odd = |cause: Cause| matches!(cause, Cause::Unknown | Cause::LateFill);
+    match found.iter().find(|difference| difference.parts.iter().any(|part| is_odd(part.cause))) {
+        Some(difference) => Err(format!("INV-4: the difference {difference:?} is not classified")),
+        None => Ok(()),
+    }
+}
