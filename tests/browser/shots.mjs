@@ -17,12 +17,22 @@ const VIEWS = [
   { name: 'phone-dark', width: 360, height: 740, dark: true, touch: true, isBrief: true },
 ];
 
+/** Waits until the page has become as long as it will be. */
+async function settled(page) {
+  for (let [before, same] = [0, 0], begun = Date.now(); same < 4 && Date.now() - begun < 20_000;) {
+    await page.waitForTimeout(400);
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    same = height === before ? same + 1 : 0;
+    before = height;
+  }
+}
+
 /** What opens over a page, as much of it as a window shows. */
 async function shootWindows(browser, engine, view) {
   const take = (page, name) => page.screenshot({ path: join(directory, `${name}-over-${view.name}.png`) });
   const press = async (page, button) => (view.touch ? button.tap() : button.click());
   const page = await browser.open(engine, 'positions.html');
-  await page.waitForTimeout(1_300);
+  await settled(page);
   await take(page, 'first_sight');
   await page.evaluate(() => window.scrollTo(0, 600));
   await take(page, 'scrolled');
@@ -47,7 +57,7 @@ async function shootWindows(browser, engine, view) {
 async function shoot(browser, engine, view, label, files) {
   for (const [name, file] of files) {
     const page = await browser.open(engine, file);
-    await page.waitForTimeout(1_300);
+    await settled(page);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     if (wide > view.width) console.log(`${label} ${name} ${view.name}: ${wide} wide`);
     // Five hundred rows make a picture that nobody can look at.
