@@ -98,8 +98,10 @@ pub struct Config {
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
-    /// Where a person's browser reaches it; without a slash at the end.
+    /// Where alerts and the broker's login reach it from outside; without a slash at the end.
     pub public_url: Option<String>,
+    /// Where a person's browser reaches the dashboard, if not at `listen`; without a slash at the end.
+    pub dashboard_url: Option<String>,
     /// Proxies that are believed about whom they forward for.
     pub trusted_proxies: Ranges,
     /// Threads.

@@ -4,7 +4,9 @@ import json
 import os
 import queue
 import re
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,6 +19,9 @@ BINARY = os.environ.get("ORDERGATE_BINARY", str(ROOT / "target/debug/ordergate")
 KEY = "a-key-of-the-python-tests"
 SECRET = "a-secret-of-the-python-tests"
 DEADLINE_S = 20
+
+# Whoever ends a test early ends its engine too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
 
 
 def until(words, look, deadline_s=DEADLINE_S):

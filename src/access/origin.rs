@@ -12,15 +12,15 @@ pub struct Sent<'a> {
     pub host: Option<&'a str>,
 }
 
-/// Whether our own page sent it: everything that is there must say so, and something must be there. `public` is where
-/// browsers reach us (`https://trade.example.com`), if it is not the host that they name.
+/// Whether our own page sent it: everything that is there must say so, and something must be there. `roots` are where
+/// browsers reach us through a proxy (`https://trade.example.com`), if that is not the host that they name.
 #[must_use]
-pub fn is_same_origin(sent: Sent<'_>, public: Option<&str>) -> bool {
+pub fn is_same_origin<'a>(sent: Sent<'_>, mut roots: impl Iterator<Item = &'a str>) -> bool {
     let by_site = sent.fetch_site.map(|site| site.eq_ignore_ascii_case("same-origin"));
     let by_origin = sent.origin.map(|origin| {
         let of_host = origin.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
         let is_host = of_host.zip(sent.host).is_some_and(|((_, authority), host)| authority.eq_ignore_ascii_case(host));
-        is_host || public.is_some_and(|public| public.eq_ignore_ascii_case(origin))
+        is_host || roots.any(|root| root.eq_ignore_ascii_case(origin))
     });
     match (by_site, by_origin) {
         (None, None) => false,
@@ -35,10 +35,12 @@ mod tests {
     #[test]
     fn only_our_own_page_may() {
         let says = |origin, fetch_site| {
-            is_same_origin(Sent { origin, fetch_site, host: Some("127.0.0.1:8080") }, Some("https://trade.example.com"))
+            let roots = ["https://trade.example.com", "https://10.8.0.1:8443"];
+            is_same_origin(Sent { origin, fetch_site, host: Some("127.0.0.1:8080") }, roots.into_iter())
         };
         assert!(says(Some("http://127.0.0.1:8080"), None));
         assert!(says(Some("https://trade.example.com"), Some("same-origin")));
+        assert!(says(Some("https://10.8.0.1:8443"), None) && !says(Some("https://10.8.0.1"), None));
         assert!(says(None, Some("same-origin")));
         assert!(!says(None, None), "no browser says nothing");
         assert!(!says(Some("http://127.0.0.1:9090"), None), "another port is another page");

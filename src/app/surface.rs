@@ -81,6 +81,7 @@ pub(super) fn web_state(
     settings.schedule.clone_from(&config.schedule);
     settings.trusted_proxies = config.server.trusted_proxies.clone();
     settings.public_url.clone_from(&config.server.public_url);
+    settings.dashboard_url.clone_from(&config.server.dashboard_url);
     settings.body_limit = config.server.body_limit_bytes;
     settings.body_deadline = config.server.body_deadline;
     settings.decision_deadline = config.server.decision_deadline;
@@ -112,13 +113,13 @@ pub(super) fn announce(config: &Config, secrets: &Secrets, address: std::net::So
     }
 }
 
-/// A link that logs in once, as a person's browser on this machine takes it, or through the proxy that the settings name.
+/// A link that logs in once, as a person's browser on this machine takes it, or where the settings say that the dashboard is.
 pub(crate) fn link(config: &Config, now: chrono::DateTime<chrono::Utc>) -> Result<String, crate::access::AccessError> {
     let mut listen = config.server.listen;
     if listen.ip().is_unspecified() {
         listen.set_ip(if listen.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
-    let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{listen}"));
+    let base = config.server.dashboard_url.clone().unwrap_or_else(|| format!("http://{listen}"));
     let good_for = chrono::TimeDelta::from_std(config.access.link).unwrap_or(chrono::TimeDelta::MAX);
     let token = draw_link(&config.storage.directory, now, good_for)?;
     Ok(format!("{base}/dashboard/web/login.html#token={}", token.expose_secret()))

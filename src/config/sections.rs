@@ -21,7 +21,10 @@ pub(super) fn server(reader: &mut Reader) -> Server {
             .text("listen", "must be an address and a port, for example 127.0.0.1:8080", |text| text.trim().parse().ok())
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
         public_url: scope
-            .text("public_url", "must be a web address without a path, for example https://trade.example.com, or empty", public_url)
+            .text("public_url", "must be a web address without a path, for example https://trade.example.com, or empty", web_root)
+            .flatten(),
+        dashboard_url: scope
+            .text("dashboard_url", "must be a web address without a path, for example https://10.8.0.1:8443, or empty", web_root)
             .flatten(),
         trusted_proxies: super::access::ranges(&mut scope, "trusted_proxies"),
         workers: scope.count("workers", 1..=256),
@@ -33,7 +36,7 @@ pub(super) fn server(reader: &mut Reader) -> Server {
 }
 
 /// The root of a web address; `Some(None)` for an empty text.
-fn public_url(text: &str) -> Option<Option<String>> {
+fn web_root(text: &str) -> Option<Option<String>> {
     let text = text.trim().trim_end_matches('/');
     if text.is_empty() {
         return Some(None);

@@ -143,6 +143,8 @@ fn a_public_address_is_a_root_or_nothing() {
     let of = |text: &str| load(&[("ORDERGATE__SERVER__PUBLIC_URL", text)]).map(|config| config.server.public_url);
     assert_eq!(of("").unwrap(), None);
     assert_eq!(of("https://trade.example.com/").unwrap().as_deref(), Some("https://trade.example.com"));
+    let private = load(&[("ORDERGATE__SERVER__DASHBOARD_URL", "https://10.8.0.1:8443")]).unwrap().server.dashboard_url;
+    assert_eq!(private.as_deref(), Some("https://10.8.0.1:8443"));
     for wrong in ["trade.example.com", "ftp://trade.example.com", "https://trade.example.com/a", "https://a@trade.example.com"] {
         assert_eq!(keys(&of(wrong).unwrap_err()), ["server.public_url"], "{wrong}");
     }

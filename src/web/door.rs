@@ -195,7 +195,7 @@ pub(super) fn is_ours(state: &WebState, request: &HttpRequest) -> bool {
         only.and_then(|value| value.to_str().ok())
     };
     let sent = Sent { origin: text(ORIGIN), fetch_site: text(HeaderName::from_static("sec-fetch-site")), host: text(HOST) };
-    is_same_origin(sent, state.settings.public_url.as_deref())
+    is_same_origin(sent, state.settings.web_roots())
 }
 
 /// Counts who has no valid credentials, and says how to have them.
@@ -203,7 +203,8 @@ fn stranger(state: &WebState, request: &HttpRequest) -> Problem {
     metrics::counter!("ordergate_unauthorized_total", "door" => "dashboard").increment(1);
     if let Some(untold) = state.refusals.one_more("dashboard", state.now()) {
         let path = clean(request.path(), 100);
-        tracing::warn!(event = "unauthorized", door = "dashboard", untold, path, "a request without a valid key or session");
+        let from = address_of(request, &state.settings.trusted_proxies).map(|address| address.to_string());
+        tracing::warn!(event = "unauthorized", door = "dashboard", untold, path, from, "a request without a valid key or session");
     }
     Problem::unauthorized(
         "send the API key as Authorization: Bearer <key> (`ordergate config check` tells where it is kept), or log in: `ordergate link` prints a link",

@@ -168,8 +168,10 @@ pub struct WebSettings {
     pub max_json_keys: usize,
     /// Proxies that are believed about whom they forward for.
     pub trusted_proxies: Ranges,
-    /// Where a person's browser reaches this process; without a slash at the end.
+    /// Where alerts and the broker's login come in from outside; without a slash at the end.
     pub public_url: Option<String>,
+    /// Where a person's browser reaches the dashboard, if not at the address that is listened on; without a slash at the end.
+    pub dashboard_url: Option<String>,
     /// How long a sender may take for its body.
     pub body_deadline: Duration,
     /// How long the answer waits for the decision before it is read from the record instead.
@@ -193,10 +195,16 @@ impl WebSettings {
             max_json_keys: 4_000,
             trusted_proxies: Ranges::default(),
             public_url: None,
+            dashboard_url: None,
             body_deadline: Duration::from_secs(10),
             decision_deadline: Duration::from_secs(5),
             lookup_deadline: Duration::from_secs(2),
         }
+    }
+
+    /// Where browsers may reach the pages through a proxy.
+    pub(super) fn web_roots(&self) -> impl Iterator<Item = &str> {
+        [&self.public_url, &self.dashboard_url].into_iter().filter_map(|url| url.as_deref())
     }
 
     /// The account that is meant when none is named: the only one.

@@ -83,9 +83,9 @@ fn authenticate<'a>(state: &'a WebState, request: &HttpRequest, body: &[u8], jso
         Some(source) => Ok((source, by_secret)),
         None => {
             metrics::counter!("ordergate_unauthorized_total", "door" => "webhook").increment(1);
-            let peer = request.peer_addr().map(|peer| peer.ip().to_string());
+            let from = address_of(request, &state.settings.trusted_proxies).map(|address| address.to_string());
             if let Some(untold) = state.refusals.one_more("webhook", state.now()) {
-                tracing::warn!(event = "unauthorized", door = "webhook", untold, proofs = %presented.kinds(), peer, "an alert without a valid secret; the secret is not shown");
+                tracing::warn!(event = "unauthorized", door = "webhook", untold, proofs = %presented.kinds(), from, "an alert without a valid secret; the secret is not shown");
             }
             let remedy = "send the source's secret as secret_key in the body, as the last part of the address, or as X-Signature; all that is sent must hold";
             // A body that cannot be read proves nobody; say so, or a stray comma is looked for in the secret.

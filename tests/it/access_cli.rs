@@ -47,3 +47,18 @@ async fn a_link_and_a_password_log_in_to_an_engine_of_that_directory() {
     assert_eq!(said(&run(&data, &["password", "--remove"], "")).0, Some(0));
     assert!(!access.lasts(&opened.session.id, SystemClock.now()), "every session of the owner has ended");
 }
+
+#[test]
+fn a_link_leads_to_where_the_dashboard_is_not_to_where_only_alerts_come_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = directory.path().join("own.toml");
+    let link = |text: &str| {
+        std::fs::write(&settings, text).unwrap();
+        said(&run(&directory.path().join("data"), &["--config", settings.to_str().unwrap(), "link"], "")).1
+    };
+    let public = "[server]\npublic_url = \"https://trade.example.com\"\n";
+    let text = link(public);
+    assert!(text.contains("\nhttp://127.0.0.1:8080/dashboard/web/login.html#token="), "{text}");
+    let text = link(&format!("{public}dashboard_url = \"https://10.8.0.1:8443\"\n"));
+    assert!(text.contains("\nhttps://10.8.0.1:8443/dashboard/web/login.html#token="), "{text}");
+}

@@ -142,19 +142,25 @@ async fn a_login_is_one_proof_from_no_other_site() {
     house.close().await;
 }
 
-/// Over TLS the cookie stays on TLS, and the page's own address is the public one.
+/// Over TLS the cookie stays on TLS, and a page is ours at the public address and at that of the dashboard.
 #[actix_web::test]
-async fn behind_tls_the_cookie_is_secure_and_the_public_page_is_ours() {
-    let public = |web: &mut WebSettings| web.public_url = Some("https://trade.example.com".to_owned());
-    let house = House::with(Plan { web: Box::new(public), ..Plan::default() }).await;
+async fn behind_tls_the_cookie_is_secure_and_the_page_of_the_proxy_is_ours() {
+    let proxied = |web: &mut WebSettings| {
+        web.public_url = Some("https://trade.example.com".to_owned());
+        web.dashboard_url = Some("https://10.8.0.1:8443".to_owned());
+    };
+    let house = House::with(Plan { web: Box::new(proxied), ..Plan::default() }).await;
     let plain = log_in(&house, json!({ "key": KEY })).await;
     assert!(!plain.headers["set-cookie"].to_str().unwrap().contains("Secure"));
-    let request =
-        house.request("POST", "/dashboard/session").header("host", "trade.example.com").header("origin", "https://trade.example.com");
-    let opened = house.send(request.json(&json!({ "key": KEY }))).await;
-    assert!(opened.status == 200 && opened.headers["set-cookie"].to_str().unwrap().ends_with("; Secure"), "{:#}", opened.body);
-    let kill = with(&house, "POST", "/dashboard/kill", &cookie(&opened)).header("origin", "https://trade.example.com");
-    assert_eq!(house.send(kill.json(&json!({ "level": 0, "reason": "drill" }))).await.status, 200);
+    for host in ["trade.example.com", "10.8.0.1:8443"] {
+        let origin = format!("https://{host}");
+        let request = house.request("POST", "/dashboard/session").header("host", host).header("origin", &origin);
+        let opened = house.send(request.json(&json!({ "key": KEY }))).await;
+        assert!(opened.status == 200 && opened.headers["set-cookie"].to_str().unwrap().ends_with("; Secure"), "{:#}", opened.body);
+        // A proxy that names another host.
+        let kill = with(&house, "POST", "/dashboard/kill", &cookie(&opened)).header("origin", &origin);
+        assert_eq!(house.send(kill.json(&json!({ "level": 0, "reason": "drill" }))).await.status, 200);
+    }
     house.close().await;
 }
 

@@ -121,9 +121,8 @@ fn by(grant: &Grant) -> String {
 /// The line that sets the cookie, or with nothing in it takes it away. Only over TLS where the browser came over TLS.
 fn cookie_line(state: &WebState, request: &HttpRequest, token: &str, seconds: u64) -> String {
     let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
-    let is_public =
-        state.settings.public_url.as_deref().and_then(|url| url.strip_prefix("https://")).is_some_and(|public| Some(public) == host);
-    let secure = if is_public { "; Secure" } else { "" };
+    let by_tls = state.settings.web_roots().filter_map(|url| url.strip_prefix("https://")).any(|public| Some(public) == host);
+    let secure = if by_tls { "; Secure" } else { "" };
     format!("{SESSION_COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}")
 }
 

@@ -16,6 +16,8 @@ import { killDialog } from './kill.js';
 
 /** So many points are kept of the line that this screen draws. */
 const POINTS = 720;
+/** So many rows of a table stand here; the rest is on the table's own page. */
+const ROWS = 20;
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -67,9 +69,9 @@ export async function page(root) {
       const used = usedOf(risk);
       fresh(gauges, used, () => (used.length ? used.map((one) => gauge(one.label, one.part, one.words)) : empty('Nothing of any limit is used.')));
       const open = held.accounts.flatMap((/** @type {any} */ account) => account.positions.flatMap((/** @type {any} */ position) => position.strategies.filter((/** @type {any} */ own) => own.net !== 0).map((/** @type {any} */ own) => shownPosition(account, position, own))));
-      keyed(positions.body, open, (row) => `${row.client_id}${row.strategy}${row.exchange}${row.symbol}${row.product}`, (row) => positions.row(row, { tabindex: '0' }));
+      keyed(positions.body, open.slice(0, ROWS), (row) => `${row.client_id}${row.strategy}${row.exchange}${row.symbol}${row.product}`, (row) => positions.row(row, { tabindex: '0' }));
       positions.node.hidden = open.length === 0;
-      fresh(noPositions, open.length === 0, () => (open.length === 0 ? empty('Flat: nothing is held.') : null));
+      fresh(noPositions, open.length, () => (open.length === 0 ? empty('Flat: nothing is held.') : rest(open, 'positions.html')));
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
     }
@@ -78,11 +80,11 @@ export async function page(root) {
     try {
       const book = await get('/dashboard/orderbook', { limit: 200 });
       const open = book.system_orders.filter((/** @type {any} */ order) => !isOver(order));
-      keyed(orders.body, open, (order) => order.command_id, (order) => orders.row(order, { tabindex: '0' }));
+      keyed(orders.body, open.slice(0, ROWS), (order) => order.command_id, (order) => orders.row(order, { tabindex: '0' }));
       orders.node.hidden = open.length === 0;
       const newest = book.system_orders[0];
       fresh(noOrders, [open.length, newest?.command_id, newest?.updated_at], () => {
-        if (open.length) return null;
+        if (open.length) return rest(open, 'order_book.html');
         if (!newest) return empty('No order yet. ', h('a', { href: 'place_order.html' }, 'Place the first one'), ', or ', h('a', { href: 'connect.html' }, 'connect a chart'), '.');
         return empty('Nothing is open. The newest: ', h('a', { href: `order.html?id=${newest.command_id}` }, `${newest.side ?? ''} ${number(newest.quantity)} ${newest.symbol}`), `, ${moment(newest.updated_at)}.`);
       });
@@ -122,6 +124,11 @@ export async function page(root) {
   // It may ask the broker, whose calls are counted: seldom.
   setInterval(readReadiness, 60_000);
   await Promise.all([readMoney(), readOrders(), readNeeds(), readReadiness()]);
+}
+
+/** How many more there are than stand here. @param {any[]} all @param {string} where */
+function rest(all, where) {
+  return all.length > ROWS ? h('p', { class: 'hint' }, h('a', { href: where }, `and ${count(all.length - ROWS, 'more', 'more')}`)) : null;
 }
 
 /**

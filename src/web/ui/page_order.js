@@ -142,10 +142,9 @@ function gateTable() {
 
 function fillTable() {
   return table('Trades', /** @type {import('./parts.js').Column<any>[]} */ ([
-    { head: 'Time', cell: (fill) => exact(fill.at ?? fill.traded_at), class: 'when' },
+    { head: 'Time and number', cell: (fill) => h('span', { class: 'state' }, exact(fill.at ?? fill.traded_at), h('small', null, fill.trade_id ?? '–')) },
     { head: 'Units', cell: (fill) => number(fill.quantity), num: true },
     { head: 'Price', cell: (fill) => price(fill.price), num: true },
-    { head: 'Trade', cell: (fill) => h('code', null, fill.trade_id ?? '–') },
   ]));
 }
 

@@ -12,6 +12,9 @@ import { editRule, exit, exitAll, ruleOff } from './acts.js';
 import { instrument } from './orders.js';
 import { cause } from './words.js';
 
+/** More buttons than these are a wall. */
+const WALL = 6;
+
 /** @param {HTMLElement} root */
 export async function page(root) {
   const problem = h('div', { class: 'problem' });
@@ -30,7 +33,7 @@ export async function page(root) {
       problem.replaceChildren();
       fresh(tools, strategiesOf(held), () => [
         h('button', { type: 'button', class: 'danger', data: { focus: 'all' }, on: { click: () => exitAll(null) } }, 'Square off everything…'),
-        ...strategiesOf(held).map((strategy) => h('button', { type: 'button', data: { focus: strategy }, on: { click: () => exitAll(strategy) } }, `Square off ${strategy}…`)),
+        ...eachStrategy(strategiesOf(held)),
       ]);
       for (const account of held.accounts) {
         let shown = made.get(account.client_id);
@@ -48,6 +51,12 @@ export async function page(root) {
   on(['positions', 'pnl', 'orders'], read);
   often(read);
   await read();
+}
+
+/** A button for each; where they would be a wall, behind a word. @param {string[]} strategies */
+function eachStrategy(strategies) {
+  const buttons = strategies.map((strategy) => h('button', { type: 'button', data: { focus: strategy }, on: { click: () => exitAll(strategy) } }, `Square off ${strategy}…`));
+  return buttons.length <= WALL ? buttons : [h('details', null, h('summary', null, `Square off one of ${strategies.length} strategies`), h('div', { class: 'tools' }, ...buttons))];
 }
 
 /** The strategies that hold more than one thing: those that have one are left by its row. @param {any} held @returns {string[]} */
