@@ -25,17 +25,17 @@ use crate::support::{House, Plan, entry};
 
 /// A server that keeps what it is sent.
 #[derive(Clone)]
-struct Server {
+pub(crate) struct Server {
     address: std::net::SocketAddr,
-    got: Arc<Mutex<Vec<(String, Value)>>>,
+    pub(crate) got: Arc<Mutex<Vec<(String, Value)>>>,
     is_down: Arc<AtomicBool>,
-    calls: Arc<AtomicUsize>,
+    pub(crate) calls: Arc<AtomicUsize>,
     /// What the next `getUpdates` are answered with.
-    updates: Arc<Mutex<VecDeque<Value>>>,
+    pub(crate) updates: Arc<Mutex<VecDeque<Value>>>,
 }
 
 impl Server {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let (got, is_down, calls) = (Arc::default(), Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let updates = Arc::<Mutex<VecDeque<Value>>>::default();
         let kept: Arc<Mutex<Vec<(String, Value)>>> = Arc::clone(&got);
@@ -66,11 +66,11 @@ impl Server {
         Self { address, got, is_down, calls, updates }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         self.got.lock().iter().map(|(_, body)| body["text"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
@@ -101,7 +101,7 @@ async fn house(alerts: &Alerts, after: Option<tempfile::TempDir>) -> House {
     House::with(Plan { alerts: Some(alerts.clone()), after, ..Plan::default() }).await
 }
 
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !is_so() {
         assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");
@@ -278,7 +278,13 @@ async fn only_the_chats_of_the_settings_are_answered_and_nothing_is_changed_from
         from(6, 42, "/orders@ordergate_bot"),
         from(7, 42, "/risk"),
     ]);
-    let phone = Phone { token: "12:abc".into(), base: server.url(""), chats: vec!["42".to_owned()], secrets: vec!["SBIN-EQ".into()] };
+    let phone = Phone {
+        token: "12:abc".into(),
+        base: server.url(""),
+        chats: vec!["42".to_owned()],
+        actions: None,
+        secrets: vec!["SBIN-EQ".into()],
+    };
     let listening = actix_web::rt::spawn(listen(house.state.clone(), phone));
     until("the five are answered", || server.got.lock().len() >= 5).await;
     // Another round trip: nothing more comes.

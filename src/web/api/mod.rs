@@ -1,6 +1,7 @@
 //! The JSON API of the dashboard. Reads come from the committed view; what people do goes through the engine's own
 //! doors, under the name of their key.
 
+pub(super) mod acts;
 pub(super) mod alarms;
 pub(super) mod alert_routes;
 pub(super) mod alerts;
