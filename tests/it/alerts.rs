@@ -350,6 +350,36 @@ async fn the_days_result_is_told_once_at_the_close_and_goes_to_the_phone() {
 }
 
 #[actix_web::test]
+async fn the_days_result_is_told_once_at_the_open_and_goes_to_telegram() {
+    let (server, here, clock) = (Server::open(), tempfile::tempdir().unwrap(), ManualClock::at(morning()));
+    let telegram = format!("telegram_url = {:?}\ntelegram_token = \"12:abc\"\ntelegram_chat = \"42\"\n", server.url(""));
+    let alerts = start(here.path(), &format!("[alerts]\n{telegram}"), &clock);
+    let calendar = Arc::new(ordergate::calendar::load(&ordergate::config::Calendar::default()).unwrap());
+    let house = House::with(Plan { alerts: Some(alerts.clone()), calendar, ..Plan::default() }).await;
+    house.alert(entry("a")).await;
+    house.until_held("a", 10).await;
+    // From Friday 10:00 in India to Monday 09:20: the market has just opened.
+    let weekend = chrono::Duration::hours(71) + chrono::Duration::minutes(20);
+    house.clock.jump(weekend);
+    clock.advance(weekend);
+    // The shell that the process runs: its first look is at once.
+    let telling = actix_web::rt::spawn(summaries::keep_summaries(house.state.clone()));
+    until("it arrives", || server.texts().iter().any(|text| text.contains("PNL_AT_OPEN"))).await;
+    telling.abort();
+    summaries::look(&house.state).await;
+    let told: Vec<_> = house.events(Some(&house.client())).await.into_iter().filter(|(event, _)| event.starts_with("PNL_AT_")).collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let got = server.got.lock().clone();
+    let (path, body) = got.iter().find(|(_, body)| body["text"].as_str().unwrap_or_default().contains("PNL_AT_OPEN")).unwrap();
+    assert_eq!((path.as_str(), &body["chat_id"]), ("/bot12:abc/sendMessage", &json!("42")));
+    let text = body["text"].as_str().unwrap();
+    assert!(text.starts_with("ordergate PAPER1: PNL_AT_OPEN\nthe open of 2026-11-23: gross "), "{text}");
+    assert!(text.contains("held: 10 SBIN-EQ MIS"), "{text}");
+    end(&alerts).await;
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn a_person_tests_every_channel_and_sees_how_each_stands() {
     let (server, here, clock) = (Server::open(), tempfile::tempdir().unwrap(), ManualClock::at(morning()));
     let alerts = start(here.path(), &format!("[alerts]\nwebhook_url = {:?}\nquiet = \"22:00-07:00\"\n", server.url("/hook")), &clock);
