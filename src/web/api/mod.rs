@@ -19,6 +19,7 @@ pub(super) mod exits;
 pub(super) mod explain;
 pub(super) mod exports;
 pub(super) mod intents;
+pub(super) mod margin;
 pub(super) mod market;
 pub(super) mod money;
 pub(super) mod order;
