@@ -41,7 +41,7 @@ use crate::web::Scope;
 use crate::web::live::LiveSettings;
 
 pub use account::{Account, BrokerKind};
-pub use alerts::{AlertChannel, AlertTo, Alerts, Commands, Heartbeat};
+pub use alerts::{AlertChannel, AlertTo, Alerts, ChatActions, Commands, Heartbeat};
 pub use layers::Layer;
 pub use violation::{ConfigError, Violation};
 

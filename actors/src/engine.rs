@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::broker::AskMargin;
 use crate::explain::Explained;
 use crate::guard::ForceClear;
 use crate::ingress::Submit;
@@ -12,7 +13,7 @@ use crate::order::{
     ClientId, CommandId, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
 };
 use crate::persistence::{Adopted, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, NotRegistered, OrderUnit, Outcome, Posted, Unit};
-use crate::ports::{Query, Rows, StoreError};
+use crate::ports::{BrokerOrder, NoMargin, OrderMargin, Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};
 
 /// Why a request was not taken. Nothing was written.
@@ -104,6 +105,20 @@ impl Engine {
     pub fn explain(&self, draft: &SignalDraft) -> Result<Vec<Explained>, EngineError> {
         let desk = self.desk(&draft.client_id)?;
         Ok(crate::explain::explain(&self.line, desk, draft, self.line.clock.now()))
+    }
+
+    /// What the broker says that an order would take; nothing is sent. The caller says how long it waits.
+    ///
+    /// # Errors
+    /// [`NoMargin`].
+    pub async fn order_margin(&self, client_id: &ClientId, order: BrokerOrder) -> Result<OrderMargin, NoMargin> {
+        let tells = self.desk(client_id).is_ok_and(|desk| desk.broker.tells_margin());
+        if !tells {
+            return Err(NoMargin::NotTold);
+        }
+        let (answer, told) = oneshot::channel();
+        self.line.tell_broker(client_id, AskMargin { order, answer });
+        told.await.unwrap_or(Err(NoMargin::NotAsked))
     }
 
     /// Asks for an order to be cancelled; durable once answered. `NotApplied` if it has ended or is being cancelled.

@@ -14,6 +14,7 @@ use crate::line::{Desk, Line};
 use crate::order::{Amount, Ask, BasketId, CommandId, GateVerdict, OrderRecord, Policy, SignalDraft, Status, StopAt, Tag, Terms, validate};
 use crate::persistence::broker_tag;
 use crate::plan::Aim;
+use crate::ports::BrokerOrder;
 use crate::risk::{Judgement, RiskActor, whole_terms};
 
 /// What would become of a leg.
@@ -60,6 +61,9 @@ pub struct Explained {
     pub terms: Option<Terms>,
     /// The exact request, as the adapter would send it now.
     pub request: Option<String>,
+    /// The order in that request.
+    #[serde(skip)]
+    pub order: Option<BrokerOrder>,
     /// How it would stand in that request: a market order may have become a protected limit.
     pub goes_as: Option<Terms>,
     /// What it takes of the money at the broker; `None`: it has no price, or is not judged at all.
@@ -104,7 +108,10 @@ pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: Dat
         let Some(terms) = explained.terms.clone().filter(|_| explained.fate != Fate::Refused) else { continue };
         let max_age = chrono::TimeDelta::from_std(desk.settings.waits.quote_max_age).unwrap_or(chrono::TimeDelta::MAX);
         match prepare(line, desk, (order, &terms), max_age, now) {
-            Ok(prepared) => (explained.request, explained.goes_as) = (Some(prepared.request), Some(prepared.order.terms)),
+            Ok(prepared) => {
+                (explained.request, explained.goes_as) = (Some(prepared.request), Some(prepared.order.terms.clone()));
+                explained.order = Some(prepared.order);
+            }
             Err((tag, reason)) => explained.ends(Fate::Refused, Some(tag), reason),
         }
     }
@@ -172,6 +179,7 @@ fn begin(order: &OrderRecord, refused: Option<&(Tag, String)>) -> Explained {
         gates: vec![reading],
         terms: None,
         request: None,
+        order: None,
         goes_as: None,
         takes: None,
         stop_lives: None,
@@ -262,7 +270,7 @@ fn fall_together(legs: &mut [(OrderRecord, Explained)]) {
         return;
     };
     for (_, leg) in legs.iter_mut().filter(|(order, leg)| leg.fate != Fate::Refused && !order.is_exit()) {
-        (leg.request, leg.goes_as, leg.terms) = (None, None, None);
+        (leg.request, leg.order, leg.goes_as, leg.terms) = (None, None, None, None);
         leg.ends(Fate::Refused, tag, format!("leg {number} of this basket would be refused: {reason}"));
     }
 }

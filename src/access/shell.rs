@@ -220,6 +220,35 @@ impl Access {
         self.decided(is_proven, Grant::Owner { by: "password".to_owned() }, comer).await
     }
 
+    /// Whether the owner has an authenticator app.
+    ///
+    /// # Errors
+    /// The password's file cannot be read.
+    pub async fn has_codes(self: &Arc<Self>) -> Result<bool, AccessError> {
+        let directory = self.directory.clone();
+        blocking(move || Ok(directory.map_or(Ok(None), |directory| Password::read(&directory))?.is_some_and(|kept| kept.wants_code())))
+            .await
+    }
+
+    /// Takes a one-time code of the owner's authenticator app, once: one that was used for a login or here counts no more, after a
+    /// restart too.
+    ///
+    /// # Errors
+    /// A file of access cannot be read or written.
+    pub async fn take_code(self: &Arc<Self>, code: String, now: DateTime<Utc>) -> Result<bool, AccessError> {
+        let directory = self.directory.clone();
+        let step = blocking(move || {
+            let kept = directory.map_or(Ok(None), |directory| Password::read(&directory))?;
+            Ok(kept.filter(Password::wants_code).and_then(|kept| kept.step(&code, now)))
+        });
+        let Some(step) = step.await? else { return Ok(false) };
+        let is_first = self.held.lock().sessions.take_step(step);
+        if is_first {
+            self.kept().await?;
+        }
+        Ok(is_first)
+    }
+
     /// Logs in the holder of a key that was looked up.
     ///
     /// # Errors
@@ -421,6 +450,27 @@ mod tests {
         assert!(matches!(with("the first password", &shown).await, Err(Refused::Wrong)), "the same code, again");
         assert!(matches!(with("a wrong password", &shown).await, Err(Refused::Wrong)));
         assert!(matches!(with("the first password", &shown).await, Err(Refused::Wait(_))));
+    }
+
+    #[tokio::test]
+    async fn a_code_alone_is_taken_once_over_a_restart_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let access = open(&directory);
+        let now = comer(1).now;
+        assert!(!access.has_codes().await.unwrap() && !access.take_code("000000".to_owned(), now).await.unwrap(), "there is none");
+        let codes = super::super::Enrolment::draw().unwrap();
+        set_password(directory.path(), &secret("the first password"), Some(&codes), comer(0).now).unwrap();
+        assert!(access.has_codes().await.unwrap());
+        let shown = codes.shown(now);
+        assert!(!access.take_code(codes.shown(comer(9).now), now).await.unwrap(), "of another time");
+        assert!(access.take_code(shown.clone(), now).await.unwrap());
+        assert!(!access.take_code(shown.clone(), now).await.unwrap(), "again");
+        assert!(!open(&directory).take_code(shown.clone(), now).await.unwrap(), "after a restart");
+        let who = comer(1);
+        assert!(
+            matches!(access.by_password(secret("the first password"), Some(shown), &who).await, Err(Refused::Wrong)),
+            "nor for a login"
+        );
     }
 
     #[tokio::test]

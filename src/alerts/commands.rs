@@ -1,4 +1,4 @@
-//! What comes from Telegram: pure. Commands only read; nothing that is written there changes anything.
+//! What comes from Telegram: pure. The commands here only read; what may be done from there is in [`super::actions`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -66,6 +66,8 @@ pub struct Update {
 pub struct Message {
     /// The chat that it came from.
     pub chat: String,
+    /// Who wrote it; `None` where nobody did, as in a channel.
+    pub user: Option<String>,
     /// What it says.
     pub text: String,
     /// When it was sent.
@@ -80,7 +82,8 @@ pub fn updates(body: &Value) -> Option<Vec<Update>> {
         let chat = message["chat"]["id"].as_i64().map(|id| id.to_string());
         let at = message["date"].as_i64().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         let text = message["text"].as_str().map(str::to_owned);
-        let message = chat.zip(at).zip(text).map(|((chat, at), text)| Message { chat, text, at });
+        let user = message["from"]["id"].as_i64().map(|id| id.to_string());
+        let message = chat.zip(at).zip(text).map(|((chat, at), text)| Message { chat, user, text, at });
         Some(Update { id: update["update_id"].as_i64()?, message })
     };
     (body["ok"] == true).then(|| body["result"].as_array().map(|rows| rows.iter().filter_map(read).collect()))?
@@ -112,11 +115,20 @@ impl Ignored {
     }
 }
 
+/// What a message wants. Each has a number of answers of its own, so that questions do not hold up an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wants {
+    /// To know something.
+    Words,
+    /// To do something.
+    Action,
+}
+
 /// Who is answered, and how often.
 #[derive(Debug, Clone, Default)]
 pub struct Doorman {
     chats: BTreeSet<String>,
-    answered: BTreeMap<String, VecDeque<DateTime<Utc>>>,
+    answered: BTreeMap<(String, Wants), VecDeque<DateTime<Utc>>>,
 }
 
 impl Doorman {
@@ -131,20 +143,36 @@ impl Doorman {
     /// # Errors
     /// [`Ignored`]: with nothing. A stranger is asked nothing and told nothing.
     pub fn admit(&mut self, message: &Message, now: DateTime<Utc>) -> Result<Command, Ignored> {
-        if !self.chats.contains(&message.chat) {
-            return Err(Ignored::Stranger);
-        }
+        self.is_known(message)?;
         let command = Command::parse(&message.text).ok_or(Ignored::NoCommand)?;
+        self.count(message, Wants::Words, now)?;
+        Ok(command)
+    }
+
+    /// Lets a message in that wants something done.
+    ///
+    /// # Errors
+    /// [`Ignored`].
+    pub fn admit_action(&mut self, message: &Message, now: DateTime<Utc>) -> Result<(), Ignored> {
+        self.is_known(message)?;
+        self.count(message, Wants::Action, now)
+    }
+
+    fn is_known(&self, message: &Message) -> Result<(), Ignored> {
+        if self.chats.contains(&message.chat) { Ok(()) } else { Err(Ignored::Stranger) }
+    }
+
+    fn count(&mut self, message: &Message, wants: Wants, now: DateTime<Utc>) -> Result<(), Ignored> {
         if now.signed_duration_since(message.at) > STALE {
             return Err(Ignored::Stale);
         }
-        let answered = self.answered.entry(message.chat.clone()).or_default();
+        let answered = self.answered.entry((message.chat.clone(), wants)).or_default();
         answered.retain(|at| now.signed_duration_since(*at).abs() < TimeDelta::minutes(1));
         if answered.len() >= MOST {
             return Err(Ignored::TooMany);
         }
         answered.push_back(now);
-        Ok(command)
+        Ok(())
     }
 }
 
@@ -159,7 +187,7 @@ mod tests {
     }
 
     fn message(chat: &str, text: &str, seconds_ago: i64) -> Message {
-        Message { chat: chat.to_owned(), text: text.to_owned(), at: now() - TimeDelta::seconds(seconds_ago) }
+        Message { chat: chat.to_owned(), user: None, text: text.to_owned(), at: now() - TimeDelta::seconds(seconds_ago) }
     }
 
     #[test]
@@ -187,13 +215,16 @@ mod tests {
             assert_eq!(doorman.admit(&message("42", "/status", 1), now()), Ok(Command::Status));
         }
         assert_eq!(doorman.admit(&message("42", "/status", 1), now()), Err(Ignored::TooMany));
+        assert_eq!(doorman.admit_action(&message("42", "/kill 3", 1), now()), Ok(()), "questions do not hold up an action");
+        assert_eq!(doorman.admit_action(&message("43", "/kill 3", 1), now()), Err(Ignored::Stranger));
+        assert_eq!(doorman.admit_action(&message("42", "/kill 3", 121), now()), Err(Ignored::Stale));
         assert_eq!(doorman.admit(&message("42", "/pnl", -60), now() + TimeDelta::seconds(60)), Ok(Command::Pnl));
     }
 
     #[test]
     fn updates_of_any_shape_are_read_as_far_as_they_are_messages() {
         let body = json!({ "ok": true, "result": [
-            { "update_id": 7, "message": { "date": 1_795_147_200, "chat": { "id": -100 }, "text": "/status" } },
+            { "update_id": 7, "message": { "date": 1_795_147_200, "chat": { "id": -100 }, "from": { "id": 7 }, "text": "/status" } },
             { "update_id": 8, "message": { "date": 1_795_147_200, "chat": { "id": 1 }, "photo": [] } },
             { "update_id": 9, "edited_message": {} },
             { "nothing": 1 },
@@ -201,6 +232,7 @@ mod tests {
         let read = updates(&body).unwrap();
         assert_eq!(read.iter().map(|update| update.id).collect::<Vec<_>>(), [7, 8, 9]);
         assert_eq!(read[0].message.as_ref().map(|message| (message.chat.as_str(), message.text.as_str())), Some(("-100", "/status")));
+        assert_eq!(read[0].message.as_ref().and_then(|message| message.user.as_deref()), Some("7"));
         assert!(read[1].message.is_none() && read[2].message.is_none());
         for body in [json!({ "ok": false, "description": "Unauthorized" }), json!([]), json!({ "ok": true }), json!(null)] {
             assert_eq!(updates(&body), None, "{body}");

@@ -9,13 +9,14 @@ use ordergate_actors::ports::JournalRow;
 use super::Alert;
 
 /// Rows beside the orders that people hear of although they are no alarms, and how loud each is.
-const NEWS: [(&str, Level); 11] = [
+const NEWS: [(&str, Level); 12] = [
     (ENGINE_STARTED, Level::Info),
     (ENGINE_RESTARTED, Level::Warn),
     ("SESSION_PROVEN", Level::Info),
     ("BROKER_LOGIN", Level::Info),
     ("BROKER_LOGIN_FAILED", Level::Warn),
     ("CONTROL", Level::Info),
+    (super::actions::CONFIRMED, Level::Info),
     ("SQUARE_OFF_FLAT", Level::Info),
     ("STRATEGY_REARMED", Level::Info),
     ("RISK_BREACH_LIFTED", Level::Info),
@@ -60,7 +61,7 @@ pub(super) fn of_row(row: &JournalRow, order: Option<&OrderRecord>) -> Option<Al
         return level_of_end(tag).map(|level| alert(level, tag.as_str(), ended(tag, row, order)));
     }
     let (event, level) = NEWS.iter().find(|(event, _)| *event == &*row.event)?;
-    let who = if &*row.event == "CONTROL" { format!("{}: ", row.who) } else { String::new() };
+    let who = if matches!(&*row.event, "CONTROL" | super::actions::CONFIRMED) { format!("{}: ", row.who) } else { String::new() };
     Some(alert(*level, event, format!("{who}{said}")))
 }
 

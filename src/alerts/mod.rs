@@ -10,6 +10,7 @@
 //! restarts. The writer's thread only wakes the channels; nothing here is waited for while the engine runs. Only what no
 //! journal holds (how the process ends, the report of the morning) comes over a bounded queue.
 
+pub mod actions;
 mod channel;
 pub mod commands;
 mod fact;

@@ -27,6 +27,7 @@ pub(super) fn start(config: &Config, secrets: &Secrets, state: &Data<WebState>) 
             token: commands.token.clone(),
             base: alerts.telegram_url.clone(),
             chats: commands.chats.clone(),
+            actions: commands.actions.clone(),
             secrets: known_secrets(config, secrets),
         };
         tasks.push(actix_web::rt::spawn(listen(state.clone(), phone)));

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
-    PositionRow, Prepared, PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow, Unreadable,
+    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoMargin, NoQuote,
+    OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    Unreadable,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -35,6 +36,7 @@ pub struct FaultyBroker<B> {
 struct State {
     /// The money that it tells, whatever the broker inside does.
     funds: Option<Funds>,
+    margin: Option<OrderMargin>,
     plan: FaultPlan,
     /// Until somebody has logged in again.
     logged_out_until: Option<Instant>,
@@ -91,6 +93,11 @@ impl<B: Broker> FaultyBroker<B> {
     /// It tells this money from now on.
     pub fn show_funds(&self, funds: Funds) {
         self.state.lock().funds = Some(funds);
+    }
+
+    /// What every order would take, from now on.
+    pub fn show_margin(&self, margin: OrderMargin) {
+        self.state.lock().margin = Some(margin);
     }
 
     /// A row that is in the order book from now on and that the broker behind knows nothing of.
@@ -279,6 +286,17 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         match self.state.lock().funds.clone() {
             Some(funds) => Box::pin(std::future::ready(Ok(funds))),
             None => self.inner.funds(),
+        }
+    }
+
+    fn tells_margin(&self) -> bool {
+        self.inner.tells_margin() || self.state.lock().margin.is_some()
+    }
+
+    fn order_margin(&self, order: BrokerOrder) -> Call<Result<OrderMargin, NoMargin>> {
+        match self.state.lock().margin.clone() {
+            Some(margin) => Box::pin(std::future::ready(Ok(margin))),
+            None => self.inner.order_margin(order),
         }
     }
 

@@ -68,6 +68,17 @@ pub struct Commands {
     pub token: SecretString,
     /// The numbers of the chats.
     pub chats: Vec<String>,
+    /// Who may act from there; `None`: nobody.
+    pub actions: Option<ChatActions>,
+}
+
+/// Who may act from a chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatActions {
+    /// The numbers of the users.
+    pub users: Vec<String>,
+    /// Whether the code that confirms is the authenticator's of the owner, and not one that the bot draws.
+    pub by_totp: bool,
 }
 
 /// The sign of life.
@@ -90,6 +101,13 @@ pub(super) fn alerts(reader: &mut Reader) -> Alerts {
     let escalate_min = scope.number("escalate_min", 0..=1_440);
     let summaries = scope.flag("summaries", true);
     let chats = scope.texts("telegram_chats");
+    let may_act = scope.flag("telegram_actions", false);
+    let users = scope.texts("telegram_users");
+    let by_totp = scope.text("telegram_confirm", "must be code or totp", |text| match text.trim() {
+        "code" => Some(false),
+        "totp" => Some(true),
+        _ => None,
+    });
     let telegram_url =
         scope.text("telegram_url", HTTP_RULE, |text| Some(text.trim().trim_end_matches('/').to_owned()).filter(|url| is_http(url)));
     let heartbeat_url = scope.secret("heartbeat_url");
@@ -129,6 +147,10 @@ pub(super) fn alerts(reader: &mut Reader) -> Alerts {
     if token.is_none() && !chats.is_empty() {
         reader.violate_secret("alerts.telegram_token", "is missing: a bot without a token hears nobody");
     }
+    let users = users_of(reader, &users, may_act);
+    if may_act && chats.is_empty() {
+        reader.violate("alerts.telegram_chats", "is empty: an action comes from a chat that is named there");
+    }
     if heartbeat_url.as_ref().is_some_and(|url| !is_http(url.expose_secret())) {
         reader.violate_secret("alerts.heartbeat_url", HTTP_RULE);
     }
@@ -138,10 +160,26 @@ pub(super) fn alerts(reader: &mut Reader) -> Alerts {
         fold,
         escalate_after: (escalate_min > 0).then(|| Duration::from_secs(escalate_min * 60)),
         summaries,
-        commands: token.filter(|_| !chats.is_empty()).map(|token| Commands { token, chats }),
+        commands: token.filter(|_| !chats.is_empty()).map(|token| {
+            let actions = may_act.then(|| ChatActions { users, by_totp: by_totp.unwrap_or_default() });
+            Commands { token, chats, actions }
+        }),
         telegram_url: telegram_url.unwrap_or_default(),
         heartbeat: heartbeat_url.map(|url| Heartbeat { url, every }),
     }
+}
+
+/// The users who may act. Numbers: a name can be given up and taken by somebody else.
+fn users_of(reader: &mut Reader, users: &[String], may_act: bool) -> Vec<String> {
+    for (index, user) in users.iter().enumerate() {
+        if !user.trim().parse::<i64>().is_ok_and(|number| number > 0) {
+            reader.violate(&format!("alerts.telegram_users.{index}"), "must be the number of a user, such as \"7001234\"");
+        }
+    }
+    if may_act && users.is_empty() {
+        reader.violate("alerts.telegram_users", "is empty: with telegram_actions somebody must be named who may act");
+    }
+    users.iter().map(|user| user.trim().to_owned()).collect()
 }
 
 /// One row. A row with a chat and no token takes the bot of the section.
@@ -235,8 +273,19 @@ mod tests {
         let expected =
             [("webhook", Level::Warn, true, false, false), ("a", Level::Warn, true, false, true), ("b", Level::Page, false, true, false)];
         assert_eq!(seen, expected);
-        assert_eq!(alerts.commands.unwrap().chats, ["42", "-7"]);
+        let commands = alerts.commands.unwrap();
+        assert_eq!((commands.chats, commands.actions), (vec!["42".to_owned(), "-7".to_owned()], None));
         assert_eq!(alerts.escalate_after, None);
+    }
+
+    #[test]
+    fn actions_are_of_the_users_that_are_named() {
+        let bot =
+            "[alerts]\ntelegram_token = \"t\"\ntelegram_chats = [\"42\"]\ntelegram_actions = true\ntelegram_users = [\" 7 \", \"8\"]\n";
+        let actions = |toml: &str| load(toml).unwrap().alerts.commands.unwrap().actions.unwrap();
+        let users = vec!["7".to_owned(), "8".to_owned()];
+        assert_eq!(actions(bot), ChatActions { users: users.clone(), by_totp: false });
+        assert_eq!(actions(&format!("{bot}telegram_confirm = \"totp\"\n")), ChatActions { users, by_totp: true });
     }
 
     #[test]
@@ -248,6 +297,14 @@ mod tests {
             ("[alerts]\ntelegram_chat = \"42\"", "alerts.telegram_token"),
             ("[alerts]\ntelegram_chats = [\"42\"]", "alerts.telegram_token"),
             ("[alerts]\ntelegram_token = \"t-hunter2\"\ntelegram_chats = [\"@me\"]", "alerts.telegram_chats.0"),
+            ("[alerts]\ntelegram_token = \"t\"\ntelegram_chats = [\"42\"]\ntelegram_actions = true", "alerts.telegram_users"),
+            (
+                "[alerts]\ntelegram_token = \"t\"\ntelegram_chat = \"42\"\ntelegram_actions = true\ntelegram_users = [\"7\"]",
+                "alerts.telegram_chats",
+            ),
+            ("[alerts]\ntelegram_users = [\"@me\"]", "alerts.telegram_users.0"),
+            ("[alerts]\ntelegram_users = [\"-7\"]", "alerts.telegram_users.0"),
+            ("[alerts]\ntelegram_confirm = \"none\"", "must be code or totp"),
             ("[alerts]\nfrom = \"loud\"", "must be info, warn or page"),
             ("[alerts]\nquiet = \"22:00\"", "must be two times of day"),
             ("[alerts]\ntelegram_url = \"t.example\"", "alerts.telegram_url"),

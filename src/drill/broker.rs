@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
-    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
-    PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
+    Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoMargin, NoQuote,
+    OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
 };
 use tokio::sync::mpsc;
 
@@ -121,6 +121,14 @@ impl Broker for DrilledBroker {
 
     fn funds(&self) -> Call<Result<Funds, NoFunds>> {
         self.inner.funds()
+    }
+
+    fn tells_margin(&self) -> bool {
+        self.inner.tells_margin()
+    }
+
+    fn order_margin(&self, order: BrokerOrder) -> Call<Result<OrderMargin, NoMargin>> {
+        self.inner.order_margin(order)
     }
 
     fn aside(&self) -> Aside {

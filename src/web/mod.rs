@@ -14,6 +14,7 @@ pub mod auth;
 mod body;
 mod brief;
 mod chain;
+mod chat;
 pub mod connect;
 mod door;
 pub mod formats;

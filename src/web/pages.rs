@@ -44,6 +44,7 @@ const PAGES: &[&str] = &[
     "accounts.html",
     "audit.html",
     "settings.html",
+    "api.html",
     "login.html",
 ];
 
@@ -90,6 +91,9 @@ const FILES: &[(&str, &[u8])] = embedded![
     "page_accounts.js",
     "page_audit.js",
     "page_settings.js",
+    "page_api.js",
+    "page_operation.js",
+    "page_schema.js",
 ];
 
 /// A file, ready to be sent.

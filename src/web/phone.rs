@@ -1,5 +1,5 @@
-//! The bot that answers on a phone: the shell that asks Telegram for messages and sends what the dashboard says. It only
-//! reads. *Invariant:* nothing that comes over Telegram changes anything.
+//! The bot that answers on a phone: the shell that asks Telegram for messages and sends what the dashboard says. *Invariant:* nothing
+//! that comes over Telegram changes anything but through [`super::chat`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,12 @@ use serde_json::{Value, json};
 use super::answer::OrderRow;
 use super::api::{overview, pnl, positions, risk};
 use super::brief;
+use super::chat::Chat;
 use super::state::WebState;
-use crate::alerts::commands::{Command, Doorman, Update, updates};
+use crate::alerts::actions;
+use crate::alerts::commands::{Command, Doorman, Message, Update, updates};
 use crate::alerts::redacted;
+use crate::config::ChatActions;
 
 /// How long Telegram may hold a request until a message comes, seconds.
 const HELD: u64 = 25;
@@ -30,6 +33,10 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 const ORDERS: usize = 12;
 /// The most characters of an answer.
 const LONGEST: usize = 3_900;
+/// So many messages are asked for at one time.
+const MESSAGES: usize = 20;
+/// The most bytes of an answer of Telegram's that are read: so many messages of the longest are far below that.
+const ANSWER_MOST: usize = 1 << 20;
 
 /// What the bot needs to know.
 #[derive(Debug, Clone)]
@@ -40,6 +47,8 @@ pub struct Phone {
     pub base: String,
     /// The chats that are answered.
     pub chats: Vec<String>,
+    /// Who may act from there; `None`: nobody.
+    pub actions: Option<ChatActions>,
     /// What must never leave in a text.
     pub secrets: Vec<SecretString>,
 }
@@ -51,6 +60,7 @@ pub async fn listen(state: Data<WebState>, phone: Phone) {
         Err(cause) => return tracing::error!(event = "phone_off", "the bot does not listen: {cause}"),
     };
     let (mut doorman, mut after, mut pause) = (Doorman::new(phone.chats.clone()), None, FIRST_PAUSE);
+    let mut chat = phone.actions.as_ref().map(Chat::new);
     loop {
         match ask(&client, &phone, after).await {
             Ok(updates) => {
@@ -59,7 +69,7 @@ pub async fn listen(state: Data<WebState>, phone: Phone) {
                 for update in updates {
                     // The next request confirms it, whatever becomes of it: a message is answered once or not at all.
                     after = Some(after.unwrap_or(i64::MIN).max(update.id.saturating_add(1)));
-                    answer(&state, &client, &phone, &mut doorman, &update).await;
+                    answer(&state, &client, &phone, (&mut doorman, chat.as_mut()), &update).await;
                 }
                 if is_empty {
                     tokio::time::sleep(BETWEEN).await;
@@ -76,7 +86,7 @@ pub async fn listen(state: Data<WebState>, phone: Phone) {
 }
 
 async fn ask(client: &reqwest::Client, phone: &Phone, after: Option<i64>) -> Result<Vec<Update>, String> {
-    let body = json!({ "offset": after, "timeout": HELD, "allowed_updates": ["message"] });
+    let body = json!({ "offset": after, "timeout": HELD, "limit": MESSAGES, "allowed_updates": ["message"] });
     let answer = call(client, phone, "getUpdates", &body).await?;
     updates(&answer).ok_or_else(|| format!("it refuses: {}", answer["description"].as_str().unwrap_or("no reason was given")))
 }
@@ -86,29 +96,50 @@ async fn call(client: &reqwest::Client, phone: &Phone, method: &str, body: &Valu
     let answer = client.post(url).json(body).send().await;
     // The client's own words hold the address, and with it the token.
     let words = |error: reqwest::Error| redacted(&error.without_url().to_string(), &phone.secrets);
-    answer.map_err(words)?.json().await.map_err(words)
+    let mut answer = answer.map_err(words)?;
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(words)? {
+        if body.len() + piece.len() > ANSWER_MOST {
+            return Err(format!("its answer is longer than {ANSWER_MOST} bytes"));
+        }
+        body.extend_from_slice(&piece);
+    }
+    serde_json::from_slice(&body).map_err(|error| format!("its answer is no JSON: {error}"))
 }
 
-async fn answer(state: &WebState, client: &reqwest::Client, phone: &Phone, doorman: &mut Doorman, update: &Update) {
+async fn answer(state: &WebState, client: &reqwest::Client, phone: &Phone, doors: (&mut Doorman, Option<&mut Chat>), update: &Update) {
     let Some(message) = &update.message else { return };
-    let command = match doorman.admit(message, state.now()) {
-        Ok(command) => command,
-        Err(ignored) => {
-            metrics::counter!("ordergate_telegram_ignored_total", "why" => ignored.as_str()).increment(1);
-            tracing::warn!(event = "phone_ignored", chat = message.chat, why = ignored.as_str(), "a message to the bot was not answered");
-            return;
-        }
-    };
-    metrics::counter!("ordergate_telegram_commands_total", "command" => command.as_str()).increment(1);
-    tracing::info!(event = "phone_asked", chat = message.chat, command = command.as_str(), "the bot was asked");
-    let text: String = redacted(&words(state, command), &phone.secrets).chars().take(LONGEST).collect();
+    let Some(text) = reply(state, doors, update.id, message).await else { return };
+    let text: String = redacted(&text, &phone.secrets).chars().take(LONGEST).collect();
     if let Err(trouble) = call(client, phone, "sendMessage", &json!({ "chat_id": message.chat, "text": text })).await {
         tracing::warn!(event = "phone_trouble", chat = message.chat, "an answer was not sent: {trouble}");
     }
 }
 
+/// What a message is answered with; `None`: with nothing.
+async fn reply(state: &WebState, (doorman, chat): (&mut Doorman, Option<&mut Chat>), update: i64, message: &Message) -> Option<String> {
+    let can_act = chat.is_some();
+    let admitted = match chat.filter(|_| actions::read(&message.text).is_some()) {
+        Some(chat) => doorman.admit_action(message, state.now()).map(|()| Err(chat)),
+        None => doorman.admit(message, state.now()).map(Ok),
+    };
+    match admitted {
+        Ok(Ok(command)) => {
+            metrics::counter!("ordergate_telegram_commands_total", "command" => command.as_str()).increment(1);
+            tracing::info!(event = "phone_asked", chat = message.chat, command = command.as_str(), "the bot was asked");
+            Some(words(state, command, can_act))
+        }
+        Ok(Err(chat)) => chat.take(state, update, message).await,
+        Err(ignored) => {
+            metrics::counter!("ordergate_telegram_ignored_total", "why" => ignored.as_str()).increment(1);
+            tracing::warn!(event = "phone_ignored", chat = message.chat, why = ignored.as_str(), "a message to the bot was not answered");
+            None
+        }
+    }
+}
+
 /// The answer, from what the dashboard shows now.
-fn words(state: &WebState, command: Command) -> String {
+fn words(state: &WebState, command: Command, can_act: bool) -> String {
     let clients: Vec<ClientId> = state.engine.line().desks().map(|desk| desk.client_id.clone()).collect();
     let now = state.now();
     let each = |of: &dyn Fn(&ClientId) -> Option<String>| clients.iter().filter_map(of).collect::<Vec<_>>().join("\n");
@@ -118,6 +149,10 @@ fn words(state: &WebState, command: Command) -> String {
         Command::Pnl => each(&|client| pnl::account(state, client, now).map(|account| brief::pnl(&account))),
         Command::Risk => each(&|client| risk::of_account(state, client).map(|account| brief::risk(&account))),
         Command::Orders => brief::orders(&newest(state, &clients)),
+        Command::Help if can_act => "/status /positions /pnl /orders /risk: what the dashboard shows.\n\
+            /kill 1|2|3 and why, /cancel all|STRATEGY, /exit all|STRATEGY|SYMBOL, /ack all|NUMBER: each is shown in numbers first, and done by \
+            /confirm CODE. Nothing is entered, re-armed or loosened from here."
+            .to_owned(),
         Command::Help => "/status /positions /pnl /orders /risk: what the dashboard shows. Nothing can be changed from here.".to_owned(),
     }
 }

@@ -10,6 +10,7 @@ use ordergate_actors::Engine;
 use ordergate_actors::order::ClientId;
 use serde::Serialize;
 
+use super::api::margin::Margins;
 use super::auth::{Authenticator, Keys};
 use super::live::Hub;
 use super::problem::Problem;
@@ -64,6 +65,8 @@ pub struct WebState {
     pub effective: Arc<[Setting]>,
     /// Places of exports that are read at one time.
     pub(super) exports: Arc<tokio::sync::Semaphore>,
+    /// What brokers said that orders would take.
+    pub(super) margins: Margins,
     /// What tells pages of commits; nothing is told unless it is put in place.
     pub live: Arc<Hub>,
     /// Who is logged in; in memory only unless it is put in place.
@@ -97,6 +100,7 @@ impl WebState {
             tables: Arc::new(Arc::default),
             effective: Arc::default(),
             exports: Arc::new(tokio::sync::Semaphore::new(EXPORTS)),
+            margins: Margins::default(),
             live: Arc::default(),
             access: Arc::default(),
             sources,

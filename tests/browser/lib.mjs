@@ -20,7 +20,7 @@ export const SECRET = 'a-secret-of-the-browser-tests';
 export const DEADLINE_MS = 20_000;
 
 /** The pages of the frame, by file. */
-export const PAGES = ['index', 'needs_you', 'order_book', 'positions', 'place_order', 'option_chain', 'risk', 'alerts', 'approvals', 'connect', 'order_diagnostics', 'accounts', 'audit', 'settings'];
+export const PAGES = ['index', 'needs_you', 'order_book', 'positions', 'place_order', 'option_chain', 'risk', 'alerts', 'approvals', 'connect', 'order_diagnostics', 'accounts', 'audit', 'settings', 'api'];
 
 /** Asks again until it is so. */
 export async function until(words, is, deadline_ms = DEADLINE_MS) {

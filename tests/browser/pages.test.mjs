@@ -115,3 +115,39 @@ test('five hundred rows are shown and filtered, and a change makes only its own 
     await browser.close();
   }
 });
+
+test('the API page shows every call, finds one, opens it by its link, tries it, and fits a phone', async () => {
+  const browser = await Browser.open({ width: 360, height: 740, touch: true });
+  try {
+    const described = await engine.get('/dashboard/openapi.json');
+    const calls = Object.values(described.paths).reduce((sum, methods) => sum + Object.keys(methods).length, 0);
+    const page = await browser.open(engine, 'api.html');
+    await until('every call has its line', async () => (await page.locator('details.operation').count()) === calls);
+    const seen = () => page.locator('details.operation:visible').count();
+    await page.getByRole('searchbox', { name: 'Search the calls' }).fill('kill_not_confirmed');
+    await until('one call answers with that code', async () => (await seen()) === 1);
+    await page.locator('#post_dashboard_kill > summary').tap();
+    await page.locator('#post_dashboard_kill .copied pre', { hasText: 'the feed is wrong' }).first().waitFor();
+    assert.ok(page.url().endsWith('#post_dashboard_kill'), page.url());
+    assert.equal(await page.locator('#post_dashboard_kill form').count(), 0, 'what changes something is not sent from here');
+    await page.getByRole('searchbox', { name: 'Search the calls' }).fill('no such call at all');
+    await page.getByText('No call fits the search.').waitFor();
+
+    await page.goto('about:blank');
+    await page.goto(`${engine.base}/dashboard/web/api.html#get_dashboard_orderbook`);
+    const book = page.locator('#get_dashboard_orderbook');
+    await until('it has the focus', () => page.evaluate(() => document.activeElement?.parentElement?.id === 'get_dashboard_orderbook'));
+    await book.locator('td', { hasText: 'bad_limit' }).waitFor();
+    await book.getByLabel('limit', { exact: true }).fill('2');
+    await book.getByRole('button', { name: 'Send' }).tap();
+    await book.locator('.tried strong', { hasText: '200' }).waitFor();
+    const answer = JSON.parse(await book.locator('.tried pre').innerText());
+    assert.equal(answer.system_orders.length, 2);
+    assert.deepEqual([...(await tooWide(page, 360)), ...(await browser.axe()), ...browser.troubles], []);
+    await page.evaluate(() => { for (const one of document.querySelectorAll('details.operation')) one.open = true; });
+    await until('all are made', async () => (await page.locator('.operation-body').count()) === calls);
+    assert.deepEqual([...(await tooWide(page, 360)), ...(await browser.axe()), ...browser.troubles], [], 'with all of them open');
+  } finally {
+    await browser.close();
+  }
+});

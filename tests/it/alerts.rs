@@ -25,17 +25,17 @@ use crate::support::{House, Plan, entry};
 
 /// A server that keeps what it is sent.
 #[derive(Clone)]
-struct Server {
+pub(crate) struct Server {
     address: std::net::SocketAddr,
-    got: Arc<Mutex<Vec<(String, Value)>>>,
+    pub(crate) got: Arc<Mutex<Vec<(String, Value)>>>,
     is_down: Arc<AtomicBool>,
-    calls: Arc<AtomicUsize>,
+    pub(crate) calls: Arc<AtomicUsize>,
     /// What the next `getUpdates` are answered with.
-    updates: Arc<Mutex<VecDeque<Value>>>,
+    pub(crate) updates: Arc<Mutex<VecDeque<Value>>>,
 }
 
 impl Server {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let (got, is_down, calls) = (Arc::default(), Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let updates = Arc::<Mutex<VecDeque<Value>>>::default();
         let kept: Arc<Mutex<Vec<(String, Value)>>> = Arc::clone(&got);
@@ -66,11 +66,11 @@ impl Server {
         Self { address, got, is_down, calls, updates }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         self.got.lock().iter().map(|(_, body)| body["text"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
@@ -270,7 +270,13 @@ async fn only_the_chats_of_the_settings_are_answered_and_nothing_is_changed_from
         from(6, 42, "/orders@ordergate_bot"),
         from(7, 42, "/risk"),
     ]);
-    let phone = Phone { token: "12:abc".into(), base: server.url(""), chats: vec!["42".to_owned()], secrets: vec!["SBIN-EQ".into()] };
+    let phone = Phone {
+        token: "12:abc".into(),
+        base: server.url(""),
+        chats: vec!["42".to_owned()],
+        actions: None,
+        secrets: vec!["SBIN-EQ".into()],
+    };
     let listening = actix_web::rt::spawn(listen(house.state.clone(), phone));
     until("the five are answered", || server.got.lock().len() >= 5).await;
     // Another round trip: nothing more comes.
@@ -331,6 +337,36 @@ async fn the_days_result_is_told_once_at_the_close_and_goes_to_the_phone() {
     until("it arrives", || !server.of_event("PNL_AT_CLOSE").is_empty()).await;
     let text = server.of_event("PNL_AT_CLOSE").remove(0)["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with("the close of 2026-11-20: gross ") && text.contains("held: 10 SBIN-EQ MIS"), "{text}");
+    end(&alerts).await;
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn the_days_result_is_told_once_at_the_open_and_goes_to_telegram() {
+    let (server, here, clock) = (Server::open(), tempfile::tempdir().unwrap(), ManualClock::at(morning()));
+    let telegram = format!("telegram_url = {:?}\ntelegram_token = \"12:abc\"\ntelegram_chat = \"42\"\n", server.url(""));
+    let alerts = start(here.path(), &format!("[alerts]\n{telegram}"), &clock);
+    let calendar = Arc::new(ordergate::calendar::load(&ordergate::config::Calendar::default()).unwrap());
+    let house = House::with(Plan { alerts: Some(alerts.clone()), calendar, ..Plan::default() }).await;
+    house.alert(entry("a")).await;
+    house.until_held("a", 10).await;
+    // From Friday 10:00 in India to Monday 09:20: the market has just opened.
+    let weekend = chrono::Duration::hours(71) + chrono::Duration::minutes(20);
+    house.clock.jump(weekend);
+    clock.advance(weekend);
+    // The shell that the process runs: its first look is at once.
+    let telling = actix_web::rt::spawn(summaries::keep_summaries(house.state.clone()));
+    until("it arrives", || server.texts().iter().any(|text| text.contains("PNL_AT_OPEN"))).await;
+    telling.abort();
+    summaries::look(&house.state).await;
+    let told: Vec<_> = house.events(Some(&house.client())).await.into_iter().filter(|(event, _)| event.starts_with("PNL_AT_")).collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let got = server.got.lock().clone();
+    let (path, body) = got.iter().find(|(_, body)| body["text"].as_str().unwrap_or_default().contains("PNL_AT_OPEN")).unwrap();
+    assert_eq!((path.as_str(), &body["chat_id"]), ("/bot12:abc/sendMessage", &json!("42")));
+    let text = body["text"].as_str().unwrap();
+    assert!(text.starts_with("ordergate PAPER1: PNL_AT_OPEN\nthe open of 2026-11-23: gross "), "{text}");
+    assert!(text.contains("held: 10 SBIN-EQ MIS"), "{text}");
     end(&alerts).await;
     house.close().await;
 }

@@ -1,11 +1,13 @@
 //! An alert, explained: every gate's verdict and the exact request, and not a trace of it anywhere.
 
 use ordergate::brokers::faulty::CallKind;
+use ordergate_actors::order::Amount;
+use ordergate_actors::ports::OrderMargin;
 use rusqlite::{Connection, OpenFlags};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::support::{House, entry};
+use crate::support::{House, entry, resting};
 
 /// Every row of every table of the database, as text.
 fn database(house: &House) -> String {
@@ -182,4 +184,55 @@ async fn entries_of_a_basket_fall_together_unless_each_goes_by_itself() {
     assert_eq!(fates(&told), [json!("REFUSED"), json!("REFUSED")]);
     basket["policy"] = json!("BEST_EFFORT");
     assert_eq!(fates(&explain(&house, basket).await), [json!("WOULD_GO"), json!("REFUSED")]);
+}
+
+#[actix_web::test]
+async fn what_it_takes_is_the_brokers_figure_where_it_tells_one_and_our_estimate_otherwise() {
+    let house = House::open().await;
+    let broker = &house.brokers[&house.client()];
+    let told = |rupees: i64| OrderMargin {
+        order: Amount(Decimal::from(rupees)),
+        used: Amount(Decimal::from(rupees + 7)),
+        words: Some("Order Success".to_owned()),
+    };
+    let alert = resting("a");
+    let estimate = explain(&house, alert.clone()).await["legs"][0]["takes"].clone();
+    assert_eq!((&estimate["source"], &estimate["is_estimate"]), (&json!("estimate"), &json!(true)), "{estimate:#}");
+
+    let before = traces(&house);
+    broker.show_margin(told(1_234));
+    let takes = until_told(&house, &alert, "1234").await;
+    assert_eq!(
+        (&takes["source"], &takes["is_estimate"], &takes["estimate"]),
+        (&json!("broker"), &json!(false), &estimate["rupees"]),
+        "{takes:#}"
+    );
+    assert!(takes["how"].as_str().unwrap().contains("Order Success") && takes["age_ms"].is_i64(), "{takes:#}");
+    // The same order is not asked about again within the minute; after it, it is.
+    broker.show_margin(told(4_321));
+    assert_eq!(explain(&house, alert.clone()).await["legs"][0]["takes"]["rupees"], takes["rupees"]);
+    house.clock.jump(chrono::Duration::minutes(2));
+    until_told(&house, &alert, "4321").await;
+    // Of several legs the broker is not asked one by one: it would know of no hedge.
+    let mut basket = alert.clone();
+    let mut second = basket["legs"][0].clone();
+    second["tradingsymbol"] = json!("INFY-EQ");
+    basket["legs"].as_array_mut().unwrap().push(second);
+    let legs = explain(&house, basket).await["legs"].clone();
+    assert_eq!((&legs[0]["takes"]["source"], &legs[1]["takes"]["source"]), (&json!("estimate"), &json!("estimate")), "{legs:#}");
+    assert_eq!(traces(&house), before, "nothing was sent or written for it");
+    house.close().await;
+}
+
+/// Asks until the broker's figure is there: the books are read before it is asked for one.
+async fn until_told(house: &House, alert: &Value, rupees: &str) -> Value {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let takes = explain(house, alert.clone()).await["legs"][0]["takes"].clone();
+        if takes["source"] == "broker" && takes["rupees"] == rupees {
+            return takes;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the broker's figure does not come: {takes:#}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }

@@ -3,8 +3,10 @@
 use chrono::Days;
 use ordergate::web::{ApiKey, Rights, Scope, WebSettings};
 use ordergate_actors::order::{ClientId, trading_date};
+use ordergate_actors::persistence::Level;
 use ordergate_actors::ports::Clock as _;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{House, KEY, Plan, Reply, entry};
 
@@ -72,6 +74,46 @@ async fn a_range_of_days_is_a_file() {
         get(name, "from=yesterday".to_owned()).await.is_problem(400, "bad_query");
         get(name, "client_id=NOBODY".to_owned()).await.is_problem(404, "no_such_account");
     }
+    house.close().await;
+}
+
+/// A reader who has asked for a file that no buffer holds, and reads no more of it than that it has begun.
+async fn begun(house: &House) -> tokio::net::TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = socket.connect(house.address).await.unwrap();
+    let ask = format!("GET /dashboard/exports/journal.csv HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {KEY}\r\n\r\n", house.address);
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut head = [0; 15];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    stream
+}
+
+#[actix_web::test]
+async fn the_third_export_at_a_time_is_answered_429_until_one_of_them_has_ended() {
+    let house = House::open().await;
+    // Together far more than the buffers of two sockets take.
+    for _ in 0..160 {
+        house.engine.line().alarm(Some(&house.client()), "TEST_OF_SIZE", Level::Info, None, "x".repeat(100_000));
+    }
+    house.until("they are on disk", || house.engine.read(&house.client(), ordergate_actors::persistence::Book::seq).unwrap() >= 160).await;
+    let (one, two) = (begun(&house).await, begun(&house).await);
+    let third = house.get("/dashboard/exports/orders.csv").await;
+    third.is_problem(429, "too_many_exports");
+    assert_eq!(third.headers["retry-after"], "5");
+    drop(one);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let again = house.get("/dashboard/exports/orders.csv").await;
+        if again.status == 200 {
+            break;
+        }
+        again.is_problem(429, "too_many_exports");
+        assert!(tokio::time::Instant::now() < deadline, "the seat of a reader who has gone is not given back");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    drop(two);
     house.close().await;
 }
 

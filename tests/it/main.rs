@@ -11,6 +11,7 @@ mod auth;
 mod backup;
 mod book;
 mod calendar;
+mod chat;
 mod cli;
 mod conformance;
 mod crash;

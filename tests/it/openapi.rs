@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use ordergate::web::openapi::{document, fields_of};
-use ordergate::web::{Guard, ROUTES};
+use ordergate::web::openapi::{document, fields_of, problems_of};
+use ordergate::web::{Guard, ROUTES, Route};
 use serde_json::{Map, Value, json};
 
-use crate::support::{House, KEY};
+use crate::support::{House, KEY, Reply};
 
 fn pairs(document: &Value) -> BTreeSet<(String, String)> {
     let paths = document["paths"].as_object().unwrap();
@@ -46,6 +46,15 @@ fn the_committed_description_is_the_one_of_the_code() {
     assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "write it anew: ORDERGATE_BLESS=1 cargo test --test it openapi::");
 }
 
+/// A code that is met and not named there would be news to who wrote a program by the description.
+fn is_told(route: &Route, reply: &Reply) {
+    if let Some(code) = reply.body["code"].as_str() {
+        let all = document();
+        assert!(!all["x-problems"][code].is_null(), "{code} has no line");
+        assert!(problems_of(route).contains(&code), "{} {} answers {code}: {}", route.method, route.path, reply.body["detail"]);
+    }
+}
+
 /// A field that no handler knows would be answered as unknown.
 #[actix_web::test]
 async fn every_field_that_it_names_is_taken() {
@@ -58,7 +67,9 @@ async fn every_field_that_it_names_is_taken() {
         let (query, body) = fields_of(route);
         for field in query {
             let request = house.request(route.method, &format!("{path}?{field}=1")).bearer_auth(KEY);
-            let words = house.send(request).await.body.to_string();
+            let reply = house.send(request).await;
+            is_told(route, &reply);
+            let words = reply.body.to_string();
             assert!(!words.contains("unknown field"), "{} {path} does not take {field}: {words}", route.method);
         }
         for field in body {
@@ -67,6 +78,7 @@ async fn every_field_that_it_names_is_taken() {
             fields.insert(field.to_owned(), json!([[]]));
             let request = house.request(route.method, &path).bearer_auth(KEY).json(&fields);
             let reply = house.send(request).await;
+            is_told(route, &reply);
             assert!(
                 reply.status < 500 && !reply.body.to_string().contains("unknown field"),
                 "{} {path} does not take {field}: {:#}",

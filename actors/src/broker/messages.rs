@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix::Message;
+use tokio::sync::oneshot;
 
 use super::{CallKey, CallKind, Wish};
 use crate::guard::Admitted;
 use crate::order::{CommandId, InstrumentKey};
 use crate::persistence::Outcome;
-use crate::ports::{BookRow, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PositionRow, Quote, Session, Snapshot, TradeRow};
+use crate::ports::{
+    BookRow, BrokerOrder, DeliveryRow, Funds, Modification, NoFunds, NoMargin, NoQuote, OrderMargin, PositionRow, Quote, RateWindow,
+    Session, Snapshot, TradeRow,
+};
 
 /// Send these. Sent by GuardActor.
 #[derive(Debug, Message)]
@@ -130,4 +134,21 @@ pub struct WantQuotes(pub Vec<(InstrumentKey, u64)>);
 pub(super) struct Quoted {
     pub(super) key: InstrumentKey,
     pub(super) quote: Result<Quote, NoQuote>,
+}
+
+/// What would this order take? Sent by the Engine for a person who looks. Where it may not be asked now it is dropped.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AskMargin {
+    /// The order, as the broker would take it.
+    pub order: BrokerOrder,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Result<OrderMargin, NoMargin>>,
+}
+
+/// The broker was asked what an order would take. Posted by the task that asked.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct MarginDone {
+    pub(super) limited: Option<(RateWindow, String)>,
 }

@@ -16,6 +16,7 @@ mod calls;
 mod change;
 mod lanes;
 mod last_look;
+mod margin;
 mod messages;
 pub(crate) mod place;
 mod quotes;
@@ -35,8 +36,8 @@ pub use budget::{Decision, Meter, Usage};
 pub use calls::{CallKey, CallKind, Calls};
 pub use change::{Wish, worn_out};
 pub use lanes::{Item, Lane, Lanes, Work};
-pub use messages::{CallCommitted, CancelOrder, Found, ModifyOrder, Place, Read, Reading, SendCommitted, WantQuotes};
-use messages::{CallDone, Quoted, ReadDone, SlotDeadline};
+pub use messages::{AskMargin, CallCommitted, CancelOrder, Found, ModifyOrder, Place, Read, Reading, SendCommitted, WantQuotes};
+use messages::{CallDone, MarginDone, Quoted, ReadDone, SlotDeadline};
 use quotes::Unquoted;
 pub(crate) use resting::cancel_resting;
 pub use resting::{Resting, overdue};
@@ -61,6 +62,8 @@ pub struct BrokerActor {
     unquoted: Unquoted<Vec<Admitted>>,
     wanted: BTreeSet<Reading>,
     last_read: Option<Reading>,
+    /// When the broker was last asked what an order would take.
+    margin_asked: Option<DateTime<Utc>>,
     /// When there is something to do that the budget, or a quote, holds up until then.
     wake: Option<DateTime<Utc>>,
     /// When the timer goes off that is armed.
@@ -78,6 +81,7 @@ impl BrokerActor {
             unquoted: Unquoted::default(),
             wanted: BTreeSet::new(),
             last_read: None,
+            margin_asked: None,
             wake: None,
             armed: None,
         }
@@ -97,7 +101,7 @@ impl BrokerActor {
         self.lanes = Lanes::default();
         self.unquoted = Unquoted::default();
         self.wanted.clear();
-        (self.last_read, self.wake, self.armed) = (None, None, None);
+        (self.last_read, self.margin_asked, self.wake, self.armed) = (None, None, None, None);
         self.desk.budget.lock().lose_held();
     }
 
@@ -281,5 +285,19 @@ impl Handler<ReadDone> for BrokerActor {
     type Result = ();
     fn handle(&mut self, message: ReadDone, ctx: &mut Self::Context) {
         self.turn(ctx, |actor, now| actor.read_done(message, now));
+    }
+}
+
+impl Handler<AskMargin> for BrokerActor {
+    type Result = ();
+    fn handle(&mut self, message: AskMargin, ctx: &mut Self::Context) {
+        self.turn(ctx, |actor, now| actor.ask_margin(message, now));
+    }
+}
+
+impl Handler<MarginDone> for BrokerActor {
+    type Result = ();
+    fn handle(&mut self, message: MarginDone, ctx: &mut Self::Context) {
+        self.turn(ctx, |actor, now| actor.margin_done(message, now));
     }
 }

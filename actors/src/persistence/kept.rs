@@ -40,11 +40,13 @@ pub enum Topic {
     Source,
     /// Which day's result was last told, at the open and at the close.
     Summary,
+    /// What was done from a chat, and whether anything may be.
+    Chat,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ExitRule,
         Self::Ladder,
         Self::RiskDay,
@@ -56,6 +58,7 @@ impl Topic {
         Self::Schedule,
         Self::Source,
         Self::Summary,
+        Self::Chat,
     ];
 
     /// As stored.
@@ -73,6 +76,7 @@ impl Topic {
             Self::Schedule => "SCHEDULE",
             Self::Source => "SOURCE",
             Self::Summary => "SUMMARY",
+            Self::Chat => "CHAT",
         }
     }
 

@@ -209,6 +209,35 @@ pub enum NoFunds {
     Unknown(String),
 }
 
+/// What a broker says that an order would take of the account's money, rupees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrderMargin {
+    /// By itself.
+    pub order: Amount,
+    /// In use at the account with it.
+    pub used: Amount,
+    /// The words of its risk system, shortened.
+    pub words: Option<String>,
+}
+
+/// Why that is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoMargin {
+    /// This broker does not tell.
+    NotTold,
+    /// It was not asked: the books come first, and it is asked for so much now and then only.
+    NotAsked,
+    /// Too many calls came.
+    RateLimited {
+        /// Which count is full.
+        window: RateWindow,
+        /// The broker's words.
+        text: String,
+    },
+    /// Anything else, in words.
+    Unknown(String),
+}
+
 /// What an adapter did beside the calls that it was asked for, since it was last asked. Such calls count in the same
 /// budget, and what the broker said to them holds for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -382,6 +411,16 @@ pub trait Broker: Send + Sync + fmt::Debug + 'static {
     /// The account's money.
     fn funds(&self) -> Call<Result<Funds, NoFunds>> {
         Box::pin(std::future::ready(Err(NoFunds::NotTold)))
+    }
+
+    /// Whether it tells what an order would take at all.
+    fn tells_margin(&self) -> bool {
+        false
+    }
+
+    /// What an order would take, if it were sent now. Nothing is sent.
+    fn order_margin(&self, _order: BrokerOrder) -> Call<Result<OrderMargin, NoMargin>> {
+        Box::pin(std::future::ready(Err(NoMargin::NotTold)))
     }
 
     /// What was done beside the calls that were asked for, since this was last asked. BrokerActor asks in every turn and

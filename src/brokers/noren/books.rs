@@ -7,17 +7,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::BrokerOrderId;
+use ordergate_actors::order::{Amount, BrokerOrderId};
 use ordergate_actors::persistence::Level;
-use ordergate_actors::ports::{BookRow, DeliveryRow, NoQuote, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow};
+use ordergate_actors::ports::{
+    BookRow, BrokerOrder, DeliveryRow, NoMargin, NoQuote, OrderMargin, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow,
+};
 use parking_lot::Mutex;
 
 use super::board::Sizes;
 use super::session::machine::Standing;
 use super::session::{By, Unread};
 use super::wire::frames::Scrip;
+use super::wire::request::MarginLeg;
 use super::wire::{Body, Delivery, EncodeError, ErrorClass, FieldError, Fields, Kept};
-use super::wire::{history, holding_row, order_row, position_row, quote, trade_row};
+use super::wire::{history, holding_row, margin, order_row, position_row, quote, trade_row};
 use super::{NorenSettings, Shared};
 
 /// Bodies up to this size are parsed where they arrive.
@@ -235,6 +238,20 @@ impl Shared {
         self.board.put_close(scrip, market.previous_close, asked_at);
         self.board.put(scrip, quote, Sizes { bid: size(&market.bids), ask: size(&market.asks) });
         Ok(quote)
+    }
+
+    /// What the risk system over there would take for the order (Noren protocol reference, section 4.8).
+    pub(super) async fn order_margin(&self, order: &BrokerOrder) -> Result<OrderMargin, NoMargin> {
+        let leg = MarginLeg { instrument: &order.instrument, terms: &order.terms };
+        let body = self.encoder.order_margin(leg).map_err(|error| NoMargin::Unknown(error.to_string()))?;
+        let fields = self.session.object(&body, By::Engine).await.map_err(|unread| match unread {
+            Unread::RateLimited { window, text } => NoMargin::RateLimited { window, text },
+            Unread::Other(words) => NoMargin::Unknown(words),
+        })?;
+        let told = margin::order(&fields).map_err(|error| NoMargin::Unknown(error.to_string()))?;
+        let own = told.order.or_else(|| told.used_before.and_then(|before| told.used.checked_sub(before)));
+        let order = own.ok_or_else(|| NoMargin::Unknown("the broker does not tell what the order takes by itself".to_owned()))?;
+        Ok(OrderMargin { order: Amount(order), used: Amount(told.used), words: told.verdict })
     }
 
     pub(super) fn settings(&self) -> &NorenSettings {

@@ -45,8 +45,8 @@ use std::sync::Arc;
 use ordergate_actors::order::{BrokerOrderId, Instrument};
 use ordergate_actors::ports::{
     Aside, BookRow, Broker, BrokerOrder, Budget, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Instruments, Modification,
-    NoFunds, NoQuote, PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session as SessionState, Snapshot, StreamEvent,
-    TradeRow,
+    NoFunds, NoMargin, NoQuote, OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session as SessionState,
+    Snapshot, StreamEvent, TradeRow,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -325,6 +325,16 @@ impl Broker for NorenBroker {
             })
         };
         self.on_io(read, |words| Err(NoFunds::Unknown(words)))
+    }
+
+    fn tells_margin(&self) -> bool {
+        true
+    }
+
+    fn order_margin(&self, order: BrokerOrder) -> Call<Result<OrderMargin, NoMargin>> {
+        let shared = Arc::clone(&self.shared);
+        let counted = self.counted(&order).map_err(|refusal| NoMargin::Unknown(refusal.reason));
+        self.on_io(async move { shared.order_margin(&counted?).await }, |words| Err(NoMargin::Unknown(words)))
     }
 
     fn aside(&self) -> Aside {

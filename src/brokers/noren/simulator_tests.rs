@@ -140,3 +140,20 @@ async fn an_ended_session_and_a_broken_or_silent_socket_come_back_by_themselves(
     let quote = world.broker.quote(world.table.find(&world.key).unwrap()).await.unwrap();
     assert_eq!(quote.bid.unwrap().to_string(), "1400");
 }
+
+/// The simulator reckons what an order takes from its own prices: nothing is sent, and the account is as it was.
+#[tokio::test]
+async fn what_an_order_would_take_is_the_brokers_own_figure() {
+    let world = World::new();
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+    assert!(world.broker.tells_margin());
+    let order = world.order("OGSIM000000001", OrderType::Limit, "1400.00");
+    let quantity = rust_decimal::Decimal::from(order.terms.quantity.value());
+    let told = world.broker.order_margin(order.clone()).await.unwrap();
+    assert!(told.order.0 > rust_decimal::Decimal::ZERO && told.order.0 <= quantity * rust_decimal::Decimal::from(1_400), "{told:?}");
+    assert_eq!((told.used, told.words.as_deref()), (told.order, Some("Order Success")), "nothing else is in use");
+    let mut twice = order;
+    twice.terms.quantity = ordergate_actors::order::Quantity::new(twice.terms.quantity.value() * 2).unwrap();
+    assert_eq!(world.broker.order_margin(twice).await.unwrap().order.0, told.order.0 * rust_decimal::Decimal::TWO);
+    assert_eq!(world.broker.orders().await, Snapshot::Authoritative(Vec::new(), Vec::new()));
+}

@@ -23,7 +23,8 @@ pub(super) fn name(client_id: Option<&ClientId>, seq: u64) -> String {
     client_id.map_or_else(|| seq.to_string(), |client_id| format!("{seq}@{client_id}"))
 }
 
-fn read_name(text: &str) -> Option<(Option<ClientId>, u64)> {
+/// Reads what [`name`] wrote.
+pub(super) fn read_name(text: &str) -> Option<(Option<ClientId>, u64)> {
     match text.split_once('@') {
         None => Some((None, text.parse().ok()?)),
         Some((seq, client)) => Some((Some(ClientId::parse(client).ok()?), seq.parse().ok()?)),

@@ -65,9 +65,33 @@ pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: 
     let who = who(&request);
     let change =
         body.strategy.as_ref().map_or(ControlChange::Account(body.level), |strategy| ControlChange::Strategy(strategy.clone(), body.level));
+    let accounts = set(&state, &clients, &change, &who, &body.reason).await?;
+    tracing::warn!(
+        event = "kill",
+        level = u8::from(body.level),
+        strategy = body.strategy.as_ref().map(tracing::field::display),
+        who,
+        reason = body.reason,
+        "{}",
+        says(body.level)
+    );
+    Ok(HttpResponse::Ok().json(json!({ "done": says(body.level), "strategy": body.strategy, "who": who, "accounts": accounts })))
+}
+
+/// Sets a level for these accounts at once, and shows what stands in each.
+///
+/// # Errors
+/// It holds in memory, and is not on disk for every account.
+pub(super) async fn set(
+    state: &WebState,
+    clients: &[ClientId],
+    change: &ControlChange,
+    who: &str,
+    reason: &str,
+) -> Result<Vec<Value>, Problem> {
     // Polled together, so that every latch is raised before anything waits for the disk.
     let asked = clients.iter().map(|client| {
-        let commit = state.engine.control(client, change.clone(), &who, &body.reason);
+        let commit = state.engine.control(client, change.clone(), who, reason);
         tokio::time::timeout(state.settings.decision_deadline, commit)
     });
     let results = join_all(asked).await.into_iter().map(|result| result.unwrap_or(Err(EngineError::AnswerLost)));
@@ -86,23 +110,15 @@ pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: 
             })
         })
         .collect();
-    tracing::warn!(
-        event = "kill",
-        level = u8::from(body.level),
-        strategy = body.strategy.as_ref().map(tracing::field::display),
-        who,
-        reason = body.reason,
-        "{}",
-        says(body.level)
-    );
     if !is_whole {
+        tracing::error!(event = "kill_not_confirmed", who, reason, "a kill level is latched, and not on disk for every account");
         return Err(Problem::unavailable(
             "kill_not_confirmed",
             "the level is latched in memory, but not every account confirmed it on disk",
         )
         .with("accounts", json!(accounts)));
     }
-    Ok(HttpResponse::Ok().json(json!({ "done": says(body.level), "strategy": body.strategy, "who": who, "accounts": accounts })))
+    Ok(accounts)
 }
 
 /// How many positions are open, here or at the broker.

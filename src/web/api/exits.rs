@@ -58,7 +58,13 @@ pub(super) struct Filter {
 
 impl Filter {
     /// This filter for a symbol; for a name that is none, for the one of what is held that it means.
-    fn of_symbol(self, state: &WebState, client_id: &ClientId, symbol: String, exchange: Option<Exchange>) -> Result<Self, Problem> {
+    pub(super) fn of_symbol(
+        self,
+        state: &WebState,
+        client_id: &ClientId,
+        symbol: String,
+        exchange: Option<Exchange>,
+    ) -> Result<Self, Problem> {
         let exact = Self { symbol: Some(symbol.clone()), exchange, ..self.clone() };
         if !exact.eligible(state, client_id).is_empty() {
             return Ok(exact);
@@ -81,7 +87,7 @@ impl Filter {
         }
     }
 
-    fn eligible(&self, state: &WebState, client_id: &ClientId) -> Vec<(Strategy, HoldingKey)> {
+    pub(super) fn eligible(&self, state: &WebState, client_id: &ClientId) -> Vec<(Strategy, HoldingKey)> {
         let fits = |strategy: &Strategy, key: &HoldingKey| {
             self.strategy.as_ref().is_none_or(|wanted| wanted == strategy)
                 && self.symbol.as_deref().is_none_or(|wanted| *wanted == *key.instrument.symbol)
@@ -146,8 +152,23 @@ pub(in crate::web) async fn exit_all(request: HttpRequest, payload: Payload, sta
     send(&state, &filter, asking).await
 }
 
-/// Sends an exit for every holding that fits, as many to a signal as one may have.
+/// Sends an exit for every holding that fits.
 pub(super) async fn send(state: &WebState, filter: &Filter, asking: Vec<Asking>) -> Answer {
+    Ok(match sent(state, filter, asking).await? {
+        Some(body) => HttpResponse::Accepted().json(body),
+        None => HttpResponse::Ok().json(json!({
+            "status": "NO_POSITION",
+            "done": "nothing: there are no eligible positions",
+            "orders": [],
+        })),
+    })
+}
+
+/// The same, as many to a signal as one may have; `None`: nothing fits.
+///
+/// # Errors
+/// Nothing is on disk.
+pub(super) async fn sent(state: &WebState, filter: &Filter, asking: Vec<Asking>) -> Result<Option<Value>, Problem> {
     let mut signals = Vec::new();
     let mut orders = 0;
     for asking in asking {
@@ -166,18 +187,14 @@ pub(super) async fn send(state: &WebState, filter: &Filter, asking: Vec<Asking>)
             symbol = filter.symbol,
             "EXIT: no eligible positions after filtering"
         );
-        return Ok(HttpResponse::Ok().json(json!({
-            "status": "NO_POSITION",
-            "done": "nothing: there are no eligible positions",
-            "orders": [],
-        })));
+        return Ok(None);
     }
     if signals.len() == 1
         && let Some(only) = signals.pop()
     {
-        return only.map(|body| HttpResponse::Accepted().json(body));
+        return only.map(Some);
     }
-    Ok(HttpResponse::Accepted().json(together(signals)))
+    Ok(Some(together(signals)))
 }
 
 /// Several signals in one answer. One that was not taken does not hide the others: its problem stands among them.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::connect::{becomes, source};
-use super::{Answer, age_ms, market, pnl, user};
+use super::{Answer, age_ms, margin, market, pnl, user};
 use crate::web::body;
 use crate::web::door::scope;
 use crate::web::formats::{self, Alert, Read};
@@ -39,7 +39,15 @@ pub(in crate::web) async fn explain(request: HttpRequest, payload: Payload, stat
         Problem::bad_request(refusal.code(), refusal.to_string(), "paste the alert as its sender would send it; a secret in it is not read")
     })?;
     match read {
-        Read::Orders(alert) => Ok(HttpResponse::Ok().json(explanation(&state, &client_id, &alert)?)),
+        Read::Orders(alert) => {
+            let (legs, mut told) = explained(&state, &client_id, &alert)?;
+            if let [only] = legs.as_slice()
+                && let Some(takes) = margin::of_broker(&state, &client_id, only).await
+            {
+                told["legs"][0]["takes"] = takes;
+            }
+            Ok(HttpResponse::Ok().json(told))
+        }
         Read::Readings(readings) => {
             let source = source(&state, &client_id, asked.source.as_deref())?;
             Ok(HttpResponse::Ok().json(becomes(&state, &client_id, source, &readings)?))
@@ -52,6 +60,11 @@ pub(in crate::web) async fn explain(request: HttpRequest, payload: Payload, stat
 /// # Errors
 /// No such account.
 pub(in crate::web) fn explanation(state: &WebState, client_id: &ClientId, alert: &Alert) -> Result<Value, Problem> {
+    explained(state, client_id, alert).map(|(_, told)| told)
+}
+
+/// The legs, and what is told of them.
+fn explained(state: &WebState, client_id: &ClientId, alert: &Alert) -> Result<(Vec<Explained>, Value), Problem> {
     let now = state.now();
     let draft = SignalDraft {
         client_id: client_id.clone(),
@@ -67,8 +80,9 @@ pub(in crate::web) fn explanation(state: &WebState, client_id: &ClientId, alert:
         legs: alert.legs.clone(),
     };
     let desk = state.engine.desk(client_id)?;
-    let legs: Vec<Value> = state.engine.explain(&draft)?.iter().map(|leg| shown(state, desk, leg, now)).collect();
-    Ok(json!({
+    let explained = state.engine.explain(&draft)?;
+    let legs: Vec<Value> = explained.iter().map(|leg| shown(state, desk, leg, now)).collect();
+    let told = json!({
         "client_id": client_id,
         "format": alert.format,
         "as_of": now,
@@ -77,12 +91,17 @@ pub(in crate::web) fn explanation(state: &WebState, client_id: &ClientId, alert:
         "funds": funds(desk, now),
         "charges_plan": state.site.charges.plan(client_id),
         "ignored": alert.ignored,
-    }))
+    });
+    Ok((explained, told))
 }
 
 /// A leg, with the newest quote of its instrument and what it would be charged when it fills.
 fn shown(state: &WebState, desk: &Desk, leg: &Explained, now: DateTime<Utc>) -> Value {
     let mut row = json!(leg);
+    if let Some(takes) = row["takes"].as_object_mut() {
+        let source = if takes["is_estimate"] == true { "estimate" } else { "rule" };
+        takes.insert("source".to_owned(), json!(source));
+    }
     let key = leg.ask.exchange.map(|exchange| InstrumentKey::new(exchange, &leg.ask.symbol));
     row["quote"] = key.as_ref().map_or(Value::Null, |key| market::quote(state, desk, key, now));
     row["charges"] = key.and_then(|key| charges(state, desk, leg, key, now)).unwrap_or(Value::Null);

@@ -1,6 +1,7 @@
 //! The JSON API of the dashboard. Reads come from the committed view; what people do goes through the engine's own
 //! doors, under the name of their key.
 
+pub(super) mod acts;
 pub(super) mod alarms;
 pub(super) mod alert_routes;
 pub(super) mod alerts;
@@ -18,6 +19,7 @@ pub(super) mod exits;
 pub(super) mod explain;
 pub(super) mod exports;
 pub(super) mod intents;
+pub(super) mod margin;
 pub(super) mod market;
 pub(super) mod money;
 pub(super) mod order;

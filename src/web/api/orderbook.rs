@@ -1,5 +1,6 @@
 //! `GET /dashboard/orderbook`: our orders beside the broker's.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -108,21 +109,41 @@ struct AtBroker {
 
 /// The broker's rows as last proven, those that changed last first.
 fn broker_orders(state: &WebState, clients: &[ClientId], limit: u16) -> Vec<AtBroker> {
-    let mut all = Vec::new();
+    let mut books = Vec::new();
     for desk in clients.iter().filter_map(|client| state.engine.desk(client).ok()) {
-        let (orders, foreign) = {
-            let findings = desk.findings.read();
-            (findings.orders.clone(), findings.foreign.clone())
-        };
-        let Some(orders) = orders else { continue };
-        let foreign: HashSet<BrokerOrderId> = foreign.iter().map(|row| row.broker_order_id.clone()).collect();
-        all.extend(orders.rows.iter().map(|row| {
-            let is_foreign = foreign.contains(&row.broker_order_id);
-            AtBroker { client_id: desk.client_id.clone(), read_at: orders.at, is_foreign, row: Arc::clone(row) }
-        }));
+        let findings = desk.findings.read();
+        if let Some(orders) = &findings.orders {
+            books.push((desk.client_id.clone(), orders.clone(), findings.foreign.clone()));
+        }
     }
-    all.sort_by(|a: &AtBroker, b| b.row.at.cmp(&a.row.at).then_with(|| b.row.broker_order_id.cmp(&a.row.broker_order_id)));
-    all.truncate(usize::from(limit));
+    let foreign: Vec<HashSet<&BrokerOrderId>> =
+        books.iter().map(|(.., foreign)| foreign.iter().map(|row| &row.broker_order_id).collect()).collect();
+    // By its place: what is equal stays in the order of the accounts and of their books.
+    let all: Vec<(&BookRow, usize, usize)> = books
+        .iter()
+        .enumerate()
+        .flat_map(|(account, (_, orders, _))| orders.rows.iter().enumerate().map(move |(place, row)| (&**row, account, place)))
+        .collect();
+    let newest = first(all, usize::from(limit), |a, b| {
+        let newer = b.0.at.cmp(&a.0.at).then_with(|| b.0.broker_order_id.cmp(&a.0.broker_order_id));
+        newer.then_with(|| (a.1, a.2).cmp(&(b.1, b.2)))
+    });
+    let shown = newest.into_iter().filter_map(|(_, account, place)| {
+        let (client_id, orders, _) = books.get(account)?;
+        let row = Arc::clone(orders.rows.get(place)?);
+        let is_foreign = foreign.get(account)?.contains(&row.broker_order_id);
+        Some(AtBroker { client_id: client_id.clone(), read_at: orders.at, is_foreign, row })
+    });
+    shown.collect()
+}
+
+/// The first so many of all in a total order, in that order. What is cut off is never put in order.
+fn first<T>(mut all: Vec<T>, most: usize, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
+    if most < all.len() {
+        all.select_nth_unstable_by(most, &order);
+        all.truncate(most);
+    }
+    all.sort_unstable_by(order);
     all
 }
 
@@ -135,4 +156,23 @@ fn broker_order(found: &AtBroker, now: DateTime<Utc>) -> Value {
         fields.insert("age_ms".to_owned(), json!(age_ms(now, found.read_at)));
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Rows with the same time and number too: the place decides, as in a sort that keeps what is equal.
+        #[test]
+        fn prop_a_page_is_the_beginning_of_the_whole_in_order(keys in prop::collection::vec((0..9_u8, 0..4_u8), 0..200), most in 0..250_usize) {
+            let rows: Vec<_> = keys.iter().enumerate().map(|(place, key)| (*key, place)).collect();
+            let mut whole = rows.clone();
+            whole.sort_by_key(|row| std::cmp::Reverse(row.0));
+            whole.truncate(most);
+            prop_assert_eq!(first(rows, most, |a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1))), whole);
+        }
+    }
 }

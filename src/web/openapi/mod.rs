@@ -1,6 +1,10 @@
 //! `GET /dashboard/openapi.json`: the API's description, made from [`ROUTES`] and one line about each. A test holds its paths against the
 //! routes, its fields against what the handlers take, and the whole against `docs/openapi.json`.
 
+mod access;
+mod answers;
+mod examples;
+mod problems;
 mod table;
 
 use actix_web::HttpResponse;
@@ -29,7 +33,9 @@ pub fn document() -> Value {
     json!({
         "openapi": "3.1.0",
         "info": { "title": "ordergate", "version": env!("CARGO_PKG_VERSION"), "description": "Decimals are texts, times are ISO 8601 in UTC. An error has a stable code and a remedy. POST /api/v1/… is OpenAlgo's API: numbers there are numbers." },
+        "tags": access::tags(),
         "paths": paths,
+        "x-problems": problems::all(),
         "components": {
             "securitySchemes": {
                 "key": { "type": "http", "scheme": "bearer" },
@@ -60,6 +66,12 @@ pub fn fields_of(route: &Route) -> (Vec<&'static str>, Vec<&'static str>) {
     about(route).map_or_else(Default::default, |about| (names(about.query), names(about.body)))
 }
 
+/// The codes that a route may answer with: for the tests that meet them.
+#[must_use]
+pub fn problems_of(route: &Route) -> Vec<&'static str> {
+    about(route).map(|about| problems::of(route, about)).unwrap_or_default()
+}
+
 fn about(route: &Route) -> Option<&'static About> {
     ABOUT.iter().find(|about| about.method == route.method && about.path == route.path)
 }
@@ -75,10 +87,13 @@ fn operation(route: &Route, about: Option<&About>) -> Value {
     let mut operation = json!({
         "operationId": id(route),
         "summary": summary,
+        "tags": [access::tag(route.path)],
         "parameters": parameters,
         "security": security(route.guard),
+        "x-access": access::of(route),
+        "x-problems": about.map(|about| problems::of(route, about)).unwrap_or_default(),
         "responses": {
-            "2XX": { "description": "It is so, or it is under way: the body says which." },
+            "2XX": answers::of(route),
             "default": { "description": "It is not.", "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } },
         },
     });
@@ -86,7 +101,11 @@ fn operation(route: &Route, about: Option<&About>) -> Value {
         let properties: Map<String, Value> = fields(body).map(|(name, schema, _)| (name.to_owned(), schema)).collect();
         let needed: Vec<&str> = fields(body).filter(|(_, _, is_needed)| *is_needed).map(|(name, _, _)| name).collect();
         let schema = json!({ "type": "object", "properties": properties, "required": needed });
-        operation.insert("requestBody".to_owned(), json!({ "content": { "application/json": { "schema": schema } } }));
+        let mut content = json!({ "schema": schema });
+        if let (Some(example), Some(content)) = (examples::of(route), content.as_object_mut()) {
+            content.insert("example".to_owned(), example);
+        }
+        operation.insert("requestBody".to_owned(), json!({ "content": { "application/json": content } }));
     }
     operation
 }

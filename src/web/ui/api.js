@@ -54,6 +54,18 @@ export async function send(method, path, body, how = {}) {
   }
 }
 
+/**
+ * A read as it comes, whatever its status: for who wants to see the answer itself.
+ * @param {string} path
+ * @returns {Promise<{ status: number, ms: number, kind: string, text: string }>}
+ */
+export async function raw(path) {
+  const from = performance.now();
+  const response = await fetch(path, { credentials: 'same-origin', cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
+  const text = await response.text();
+  return { status: response.status, ms: performance.now() - from, kind: response.headers.get('Content-Type') ?? '', text };
+}
+
 /** @param {string} text */
 function readable(text) {
   try {

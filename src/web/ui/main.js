@@ -26,6 +26,7 @@ const PAGES = {
   'accounts.html': { title: 'Accounts', load: () => import('./page_accounts.js') },
   'audit.html': { title: 'Audit', load: () => import('./page_audit.js') },
   'settings.html': { title: 'Settings', load: () => import('./page_settings.js') },
+  'api.html': { title: 'API', load: () => import('./page_api.js') },
   'login.html': { title: 'Log in', load: () => import('./page_login.js'), isBare: true },
 };
 

@@ -96,10 +96,16 @@ function moneyOf(leg, answer) {
   const rows = [];
   if (quote) rows.push(['Price now', [h('strong', null, price(quote[isBuy ? 'ask' : 'bid'] ?? quote.last)), h('small', null, ` ${isBuy ? 'asked' : 'bid'}; last ${price(quote.last)}, ${wholeSeconds(quote.age_ms)} old`)]]);
   if (sent?.price && !leg.ask?.price) rows.push(['Protected at', [h('strong', null, price(sent.price)), h('small', null, ` it goes as ${sent.order_type}: it fills at no worse price`)]]);
-  if (takes) rows.push(['Takes', [h('strong', null, rupees(takes.rupees)), h('small', null, ` ${takes.how}${takes.is_estimate ? '; the broker decides' : ''}`)]]);
+  if (takes) rows.push(['Takes', [h('strong', null, rupees(takes.rupees)), h('small', null, ` ${takesWords(takes)}`)]]);
   if (takes) rows.push(['Available', fundsOf(answer.funds)]);
   if (charges) rows.push(['Charges', chargesOf(charges, answer.charges_plan)]);
   return rows.length ? h('dl', { class: 'pairs money' }, ...rows.flatMap(([name, what]) => [h('dt', null, name), h('dd', null, ...what)])) : null;
+}
+
+/** Whose figure it is. @param {any} takes */
+function takesWords(takes) {
+  if (takes.source === 'broker') return `${takes.how}; ${rupees(takes.used_with_it)} in use with it; our estimate was ${rupees(takes.estimate)}`;
+  return `${takes.how}${takes.is_estimate ? '; the broker decides' : ''}`;
 }
 
 /** @param {any} funds @returns {import('./dom.js').Child[]} */

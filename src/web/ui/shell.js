@@ -26,6 +26,7 @@ const PLACES = [
   ['accounts.html', 'Accounts'],
   ['audit.html', 'Audit'],
   ['settings.html', 'Settings'],
+  ['api.html', 'API'],
 ];
 
 /** What fits under a thumb. */

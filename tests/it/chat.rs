@@ -1,0 +1,244 @@
+//! Actions from a chat, over a server on this machine that stands in for Telegram: shown, confirmed by a code, done through the doors of
+//! the dashboard, once.
+
+use ordergate::access::{Enrolment, set_password};
+use ordergate::config::ChatActions;
+use ordergate::web::phone::{Phone, listen};
+use ordergate_actors::order::Status;
+use ordergate_actors::persistence::{KillLevel, Level};
+use ordergate_actors::ports::Clock as _;
+use ordergate_actors::testkit::{morning, until};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use totp_rs::{Builder, Secret};
+
+use crate::alerts::Server;
+use crate::support::{House, entry, resting};
+
+/// The user who may act, in the chat that is answered.
+const OWNER: i64 = 7;
+
+fn phone(server: &Server, by_totp: bool) -> Phone {
+    Phone {
+        token: "12:abc".into(),
+        base: server.url(""),
+        chats: vec!["42".to_owned()],
+        actions: Some(ChatActions { users: vec![OWNER.to_string()], by_totp }),
+        secrets: Vec::new(),
+    }
+}
+
+fn message(update: i64, chat: i64, user: i64, text: &str) -> Value {
+    let date = morning().timestamp();
+    json!({ "update_id": update, "message": { "date": date, "chat": { "id": chat }, "from": { "id": user }, "text": text } })
+}
+
+/// A chat with the bot: what is said is numbered, as Telegram does it.
+struct Chat {
+    server: Server,
+    next: i64,
+}
+
+impl Chat {
+    fn open() -> Self {
+        Self { server: Server::open(), next: 1 }
+    }
+
+    /// Says something, and waits for the answer to it.
+    async fn say(&mut self, user: i64, text: &str) -> String {
+        let before = self.server.got.lock().len();
+        self.next += 1;
+        self.server.updates.lock().push_back(message(self.next, 42, user, text));
+        until(&format!("{text} is answered"), || self.server.got.lock().len() > before).await;
+        self.server.texts().pop().unwrap()
+    }
+
+    /// Asks for an action, and confirms it with the code of the answer; both answers.
+    async fn act(&mut self, text: &str) -> (String, String) {
+        let shown = self.say(OWNER, text).await;
+        let done = self.say(OWNER, &format!("/confirm {}", code(&shown))).await;
+        (shown, done)
+    }
+
+    /// Delivers something, and waits until the bot has taken it and asked again: what it answers has arrived by then.
+    async fn deliver(&self, updates: impl IntoIterator<Item = Value>) {
+        self.server.updates.lock().extend(updates);
+        until("it is fetched", || self.server.updates.lock().is_empty()).await;
+        let calls = self.server.calls.load(std::sync::atomic::Ordering::SeqCst);
+        until("it asks again", || self.server.calls.load(std::sync::atomic::Ordering::SeqCst) >= calls + 2).await;
+    }
+}
+
+/// The code of an answer.
+fn code(shown: &str) -> String {
+    let rest = shown.split("/confirm ").nth(1).unwrap_or_else(|| panic!("there is no code in {shown}"));
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    assert_eq!(digits.len(), 6, "{shown}");
+    digits
+}
+
+fn level(house: &House) -> KillLevel {
+    house.engine.read(&house.client(), |book| book.control().level).unwrap()
+}
+
+/// A position of `held`, and an entry of `waits` that rests.
+async fn day(house: &House) {
+    house.alert(entry("held")).await;
+    house.until_held("held", 10).await;
+    house.alert(resting("waits")).await;
+    house
+        .until("the entry rests", || {
+            house.orders().iter().any(|order| order.ask.strategy.as_str() == "waits" && order.status == Status::SentToBroker)
+        })
+        .await;
+}
+
+#[actix_web::test]
+async fn a_kill_is_shown_in_numbers_confirmed_once_and_never_taken_down_from_there() {
+    let (mut chat, house) = (Chat::open(), House::open().await);
+    day(&house).await;
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    let shown = chat.say(OWNER, "/kill 3 the feed is wrong").await;
+    assert!(shown.contains("PAPER1: entries stop, 1 that wait are cancelled, 1 positions are squared off"), "{shown}");
+    assert!(shown.contains("within 60 s") && shown.contains("Re-arm on the dashboard"), "{shown}");
+    assert_eq!(level(&house), KillLevel::None, "nothing is done yet");
+    let confirming = chat.next + 1;
+    let code = code(&shown);
+    let done = chat.say(OWNER, &format!("/confirm {code}")).await;
+    assert_eq!(done, "PAPER1: kill level 3");
+    house.until_held("held", 0).await;
+    house.until_ended().await;
+    let journal = house.events(Some(&house.client())).await;
+    let control = journal.iter().find(|(event, _)| event == "CONTROL").unwrap();
+    assert!(control.1.contains("the feed is wrong") && control.1.contains("telegram:7"), "{control:?}");
+    let process = house.events(None).await;
+    let rows: Vec<&str> = process.iter().map(|(event, _)| event.as_str()).filter(|event| event.starts_with("CHAT_")).collect();
+    assert_eq!(rows, ["CHAT_ASKED", "CHAT_CONFIRMED"]);
+    assert!(!format!("{process:?}").contains(&code), "a code is written nowhere");
+
+    // A lower level takes nothing down, and there is no way back from here.
+    let (shown, done) = chat.act("/kill 1").await;
+    assert!(shown.contains("PAPER1: kill level 3 stands already"), "{shown}");
+    assert_eq!((done.as_str(), level(&house)), ("PAPER1: kill level 3", KillLevel::SquareOff));
+    for text in ["/kill 0", "/rearm all", "/buy SBIN 10"] {
+        assert!(chat.say(OWNER, text).await.contains("re-arm on the dashboard"), "{text}");
+    }
+    assert_eq!(house.post("/dashboard/kill", json!({ "level": 0, "reason": "again" })).await.status, 200);
+
+    // Telegram delivers again, to this process and to one that was started anew: nothing.
+    let answers = chat.server.got.lock().len();
+    let again =
+        [message(confirming - 1, 42, OWNER, "/kill 3 the feed is wrong"), message(confirming, 42, OWNER, &format!("/confirm {code}"))];
+    chat.deliver(again.clone()).await;
+    listening.abort();
+    let restarted = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    chat.deliver(again).await;
+    restarted.abort();
+    assert_eq!((chat.server.got.lock().len(), level(&house)), (answers, KillLevel::None));
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn entries_are_cancelled_positions_exited_and_alarms_acknowledged_by_name() {
+    let (mut chat, house) = (Chat::open(), House::open().await);
+    day(&house).await;
+    let client = house.client();
+    house.engine.line().alarm(Some(&client), "ALARM_IN_DOUBT", Level::Page, None, "of one order".to_owned());
+    house.until("the alarm stands", || house.engine.read(&client, |book| book.alarms().count()) == Some(1)).await;
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+
+    let (shown, done) = chat.act("/cancel held").await;
+    assert!(shown.contains("PAPER1: 0 entries are cancelled") && done.starts_with("0 cancels"), "{shown}\n{done}");
+    let (shown, done) = chat.act("/cancel waits").await;
+    assert!(shown.contains("PAPER1: 1 entries are cancelled") && done.starts_with("1 cancels"), "{shown}\n{done}");
+    house.until_ended().await;
+    assert_eq!(level(&house), KillLevel::None);
+
+    assert_eq!(chat.say(OWNER, "/exit nothing").await, "nothing is held under the name nothing");
+    let (shown, done) = chat.act("/exit SBIN-EQ").await;
+    assert!(shown.contains("exit SBIN-EQ\nPAPER1: 1 positions are exited at the market"), "{shown}");
+    assert!(done.starts_with("PAPER1: 1 exits: "), "{done}");
+    house.until_held("held", 0).await;
+    let exit = house.orders().into_iter().find(|order| order.is_exit()).unwrap();
+    let page = house.get(&format!("/dashboard/orders/{}", exit.command_id)).await;
+    assert!(page.body.to_string().contains("telegram:7"), "who asked for it is on record: {:#}", page.body);
+    house.alert(entry("second")).await;
+    house.until_held("second", 10).await;
+    let (_, done) = chat.act("/exit second").await;
+    assert!(done.starts_with("PAPER1: 1 exits: "), "{done}");
+    house.until_held("second", 0).await;
+
+    assert!(chat.say(OWNER, "/ack 999999@PAPER1").await.contains("no alarm 999999@PAPER1 is open"));
+    let (shown, done) = chat.act("/ack all").await;
+    assert!(shown.contains("ALARM_IN_DOUBT: of one order"), "{shown}");
+    assert_eq!(done, "1 of 1 alarms are marked as seen");
+    listening.abort();
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn strangers_and_wrong_codes_do_nothing_and_the_third_shuts_it_and_pages() {
+    let (mut chat, house) = (Chat::open(), House::open().await);
+    day(&house).await;
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    assert!(chat.say(9, "/kill 3").await.contains("you may not do that"));
+    // Another chat is not answered at all.
+    let answers = chat.server.got.lock().len();
+    chat.deliver([message(500, 43, OWNER, "/kill 3")]).await;
+    assert_eq!(chat.server.got.lock().len(), answers);
+
+    let shown = chat.say(OWNER, "/kill 3").await;
+    let right = code(&shown);
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    assert!(chat.say(9, &format!("/confirm {right}")).await.contains("you may not do that"), "somebody else's code");
+    assert!(chat.say(OWNER, &format!("/confirm {wrong}")).await.contains("2 more wrong ones"));
+    assert!(chat.say(OWNER, &format!("/confirm {wrong}")).await.contains("1 more wrong ones"));
+    assert!(chat.say(OWNER, &format!("/confirm {wrong}")).await.contains("nothing is done from here for"));
+    assert!(chat.say(OWNER, &format!("/confirm {right}")).await.contains("nothing is done from here for"));
+    listening.abort();
+    // It stays shut over a restart.
+    let restarted = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    assert!(chat.say(OWNER, "/kill 3").await.contains("nothing is done from here for"));
+    assert!(chat.say(OWNER, "/status").await.contains("kill level 0"), "questions are answered");
+    restarted.abort();
+    assert_eq!(level(&house), KillLevel::None);
+    let attention = house.get("/dashboard/attention").await;
+    let page =
+        attention.body["items"].as_array().unwrap().iter().find(|item| item["text"].as_str().unwrap().contains("too many wrong codes"));
+    assert!(page.is_some(), "{:#}", attention.body);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn the_authenticators_code_confirms_where_the_settings_want_it_and_once() {
+    let (mut chat, house) = (Chat::open(), House::open().await);
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, true)));
+    assert!(chat.say(OWNER, "/kill 1").await.contains("has no authenticator app"));
+    let codes = Enrolment::draw().unwrap();
+    set_password(house.directory.path(), &SecretString::from("correct horse battery"), Some(&codes), house.clock.now()).unwrap();
+    let totp = Builder::new().with_secret(Secret::try_from_base32(codes.secret()).unwrap()).build_noncompliant();
+    let shown = chat.say(OWNER, "/kill 1").await;
+    assert!(shown.contains("the code of your authenticator"), "{shown}");
+    let digits = totp.generate(u64::try_from(house.clock.now().timestamp()).unwrap()).to_string();
+    assert_eq!(chat.say(OWNER, &format!("/confirm {digits}")).await, "PAPER1: kill level 1");
+    chat.say(OWNER, "/kill 2").await;
+    assert!(chat.say(OWNER, &format!("/confirm {digits}")).await.contains("the code is wrong"), "it was used");
+    assert_eq!(level(&house), KillLevel::StopEntries);
+    listening.abort();
+    house.close().await;
+}
+
+/// A server that sends without end must not fill the memory.
+#[actix_web::test]
+async fn an_answer_of_telegrams_is_read_up_to_a_bound() {
+    let (mut chat, house) = (Chat::open(), House::open().await);
+    chat.server.updates.lock().push_back(message(100, 42, OWNER, &format!("/status{}", " ".repeat(2_000_000))));
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    until("it is fetched", || chat.server.updates.lock().is_empty()).await;
+    chat.next = 200;
+    let answer = chat.say(OWNER, "/help").await;
+    assert!(answer.starts_with("/status /positions") && answer.contains("/confirm CODE"), "{answer}");
+    assert_eq!(chat.server.got.lock().len(), 1, "the one that was too long is not answered");
+    listening.abort();
+    house.close().await;
+}
