@@ -69,27 +69,16 @@ impl BrokerActor {
         at_hand(&self.desk.client_id, key.command_id);
         let Some(ticket) = self.desk.calls.lock().end(key) else { return };
         let fact = match outcome {
-            Done::Placed(PlaceOutcome::Accepted(broker_order_id)) => {
-                self.desk.calls.lock().saw(&broker_order_id);
-                OrderFact::Accepted { broker_order_id }
+            Done::Placed(outcome) => {
+                match &outcome {
+                    PlaceOutcome::Accepted(broker_order_id) => self.desk.calls.lock().saw(broker_order_id),
+                    PlaceOutcome::RateLimited { window, text } => self.breached(*window, text, now),
+                    // If that was for want of a session, what follows waits for one and is not used up.
+                    PlaceOutcome::NoSession(_) | PlaceOutcome::NotSent(_) => drop(self.wanted.insert(Reading::Session)),
+                    PlaceOutcome::Rejected(_) | PlaceOutcome::Unconfirmed(_) => {}
+                }
+                fact_of(outcome)
             }
-            Done::Placed(PlaceOutcome::Rejected(reason)) => OrderFact::Rejected { tag: Tag::BrokerRejected, reason },
-            // Not live, and known not to be. A second attempt would be a second call for one row: an exit goes again as a
-            // new order.
-            Done::Placed(PlaceOutcome::RateLimited { window, text }) => {
-                self.breached(window, &text, now);
-                OrderFact::Rejected { tag: Tag::RateLimited, reason: text }
-            }
-            Done::Placed(PlaceOutcome::NoSession(reason)) => {
-                self.wanted.insert(Reading::Session);
-                OrderFact::Rejected { tag: Tag::BrokerNotLoggedIn, reason }
-            }
-            Done::Placed(PlaceOutcome::NotSent(reason)) => {
-                // If that was for want of a session, what follows waits for one and is not used up.
-                self.wanted.insert(Reading::Session);
-                OrderFact::NotSent { tag: Tag::NotSent, reason }
-            }
-            Done::Placed(PlaceOutcome::Unconfirmed(cause)) => OrderFact::Unconfirmed { cause },
             Done::Called(outcome, change) => {
                 let call = if key.kind == CallKind::Modify { "MODIFY" } else { "CANCEL" };
                 if let CallOutcome::RateLimited { window, text } = &outcome {
@@ -122,6 +111,20 @@ impl BrokerActor {
         if let Some(record) = self.record(key.command_id).filter(|record| !record.status.is_terminal()) {
             self.push_cancel(&record, record.cancel_wanted == Some(Tag::KillSwitch), now);
         }
+    }
+}
+
+/// What the answer to a place call says of its order. A second call for one row is never made: an exit of which nothing was
+/// taken goes again as a new order.
+pub(crate) fn fact_of(outcome: PlaceOutcome) -> OrderFact {
+    match outcome {
+        PlaceOutcome::Accepted(broker_order_id) => OrderFact::Accepted { broker_order_id },
+        PlaceOutcome::Rejected(reason) => OrderFact::Rejected { tag: Tag::BrokerRejected, reason },
+        // Not live, and known not to be.
+        PlaceOutcome::RateLimited { text, .. } => OrderFact::Rejected { tag: Tag::RateLimited, reason: text },
+        PlaceOutcome::NoSession(reason) => OrderFact::Rejected { tag: Tag::BrokerNotLoggedIn, reason },
+        PlaceOutcome::NotSent(reason) => OrderFact::NotSent { tag: Tag::NotSent, reason },
+        PlaceOutcome::Unconfirmed(cause) => OrderFact::Unconfirmed { cause },
     }
 }
 

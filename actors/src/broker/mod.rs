@@ -32,6 +32,8 @@ use actix::{Actor, AsyncContext, Context, Handler, Supervised};
 use chrono::{DateTime, Utc};
 
 pub use answered::Answered;
+#[cfg(test)]
+pub(crate) use answers::fact_of;
 pub use budget::{Decision, Meter, Usage};
 pub use calls::{CallKey, CallKind, Calls};
 pub use change::{Wish, worn_out};

@@ -11,7 +11,7 @@ use super::lanes::Key;
 use super::messages::{CallDone, SlotDeadline};
 use super::{BrokerActor, CallKey, CallKind, Item, Lane, Work};
 use crate::guard::Admitted;
-use crate::order::{OrderFact, OrderRecord, OrderType, Status, TestMode};
+use crate::order::{OrderFact, OrderRecord, OrderType, TestMode};
 use crate::persistence::{Cargo, Outcome, Posted};
 use crate::ports::{PlaceOutcome, Prepared};
 use crate::supervision::{at_hand, panic_words};
@@ -154,8 +154,7 @@ impl BrokerActor {
     fn call_place(&mut self, record: &Arc<OrderRecord>, admitted: Admitted, prepared: Prepared, now: DateTime<Utc>) {
         let command_id = record.command_id;
         let ticket = admitted.into_ticket();
-        if record.status != Status::SentToBroker || record.broker_order_id.is_some() || record.is_in_doubt() {
-            // Settled, or looked for, by another way while it waited: a call now could be a second one.
+        if !record.awaits_its_call() {
             tracing::warn!(%command_id, status = %record.status, "not called: the order is no longer waiting for its call");
             ticket.settle(&Outcome::NotApplied(Some(Arc::clone(record))));
             return;

@@ -240,6 +240,13 @@ impl OrderRecord {
         (self.quantity_most() - self.filled_quantity).max(0)
     }
 
+    /// Whether the call that its intention announces is still to be made. Settled, or looked for, by another way, a call could
+    /// be a second one.
+    #[must_use]
+    pub fn awaits_its_call(&self) -> bool {
+        self.status == Status::SentToBroker && self.broker_order_id.is_none() && !self.is_in_doubt()
+    }
+
     /// Whether a call went out, or may have gone out, without the broker's number being known.
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {

@@ -1,15 +1,15 @@
 //! What the broker's answers say: each book as it was read, and what its stream pushes.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::reconcile::{trade_owner, trade_twins};
+use super::reconcile::trade_owner;
 use super::{Concern, Delivered, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
-use crate::order::{BrokerOrderId, CommandId, OrderFact};
+use crate::order::{CommandId, OrderFact};
 use crate::persistence::{Book, Level};
 use crate::ports::{BookRow, DeliveryRow, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -83,30 +83,12 @@ impl WatcherActor {
         self.post_facts(facts);
         self.core.proven.insert(Reading::Trades);
         self.desk.findings.write().trades_at = Some(at);
-        let twins = {
-            let findings = self.desk.findings.read();
-            let orders = findings.orders.as_ref().map_or(&[][..], |orders| &*orders.rows);
-            self.line.view.read(&self.desk.client_id, |book| trade_twins(book, rows, orders)).unwrap_or_default()
-        };
-        if is_clean && !self.has_unexplained(rows) {
-            self.core.search.missed_trades(self.patience(), at);
-            self.core.search.start_over_for(&twins);
-            self.conclude_absence();
-        } else {
-            self.core.search.start_over();
-        }
-    }
-
-    /// Whether there is a trade of an order that neither we nor the newest order book know: one of the two books lies.
-    fn has_unexplained(&self, rows: &[Arc<TradeRow>]) -> bool {
-        if self.core.search.is_empty() {
-            return false;
-        }
-        let findings = self.desk.findings.read();
-        let shown: HashSet<&BrokerOrderId> =
-            findings.orders.as_ref().map_or(&[][..], |orders| &*orders.rows).iter().map(|row| &row.broker_order_id).collect();
-        let strange = |book: &Book| rows.iter().any(|row| !shown.contains(&row.fill.broker_order_id) && trade_owner(book, row).is_none());
-        self.line.view.read(&self.desk.client_id, strange).unwrap_or(false)
+        let orders = self.desk.findings.read().orders.as_ref().map(|orders| Arc::clone(&orders.rows));
+        let (patience, search) = (self.patience(), &mut self.core.search);
+        self.line.view.read(&self.desk.client_id, |book| {
+            search.trades_read(book, rows, orders.as_deref().unwrap_or_default(), is_clean, patience, at);
+        });
+        self.conclude_absence();
     }
 
     pub(super) fn orders(&mut self, rows: Vec<Arc<BookRow>>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
@@ -119,8 +101,9 @@ impl WatcherActor {
         if let Some(highest) = &reading.highest {
             self.desk.calls.lock().saw(highest);
         }
+        let tells_all = reading.tells_all(is_clean);
+        self.core.search.orders_read(&reading, is_clean, self.patience(), at);
         self.look_up_old(reading.old, began_seq);
-        let changes_something = !reading.facts.is_empty();
         self.post_facts(reading.facts);
         let mut is_news = false;
         for concern in reading.concerns {
@@ -130,7 +113,6 @@ impl WatcherActor {
         if reading.strange_tag && is_news {
             self.stop_entries("the broker's book carries a tag that this data directory never wrote");
         }
-        let tells_all = is_clean && reading.lacks.is_empty();
         if let Some(missing) = reading.lacks.first().copied() {
             self.concern(Concern {
                 event: "ALARM_BOOK_INCOMPLETE",
@@ -153,13 +135,7 @@ impl WatcherActor {
         if is_clean {
             self.count_unseen(&reading.lacks, &reading.past, at);
         }
-        if tells_all && !changes_something && !reading.is_blank {
-            self.core.search.missed_orders(self.patience(), at);
-            self.core.search.start_over_for(&reading.twins);
-            self.conclude_absence();
-        } else {
-            self.core.search.start_over();
-        }
+        self.conclude_absence();
     }
 
     pub(super) fn conclude_absence(&mut self) {

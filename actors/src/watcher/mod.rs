@@ -13,6 +13,8 @@ mod flat;
 mod follow;
 mod kill;
 mod last;
+#[cfg(test)]
+mod model;
 mod old;
 mod plan;
 mod plans;

@@ -52,6 +52,14 @@ pub struct BookReading {
     pub highest: Option<BrokerOrderId>,
 }
 
+impl BookReading {
+    /// Whether the book is the whole truth: every row of it could be read, and no order that we know of is missing.
+    #[must_use]
+    pub fn tells_all(&self, is_clean: bool) -> bool {
+        is_clean && self.lacks.is_empty()
+    }
+}
+
 /// Whose a row is.
 enum Owner<'a> {
     Ours(&'a Arc<OrderRecord>),
@@ -281,6 +289,12 @@ pub(super) fn trade_twins(book: &Book, trades: &[Arc<TradeRow>], rows: &[Arc<Boo
     };
     let held = doubts.into_iter().filter(|order| trades.iter().any(|trade| could_be_of(order, trade)));
     held.map(|order| order.command_id).collect()
+}
+
+/// Whether there is a trade of an order that neither we nor the newest order book know: one of the two books lies.
+pub(super) fn has_unexplained(book: &Book, trades: &[Arc<TradeRow>], rows: &[Arc<BookRow>]) -> bool {
+    let shown: HashSet<&BrokerOrderId> = rows.iter().map(|row| &row.broker_order_id).collect();
+    trades.iter().any(|trade| !shown.contains(&trade.fill.broker_order_id) && trade_owner(book, trade).is_none())
 }
 
 /// The order that a row with a cut tag is: of those whose tags begin so, the only one without a number that agrees in all

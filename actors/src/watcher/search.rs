@@ -1,24 +1,27 @@
 //! Proof of absence: pure. What no book shows is concluded from several of them, never from one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::reconcile::{BookReading, has_unexplained, trade_twins};
 use crate::order::{CommandId, OrderFact, trading_date};
 use crate::persistence::Book;
+use crate::ports::{BookRow, TradeRow};
 
 /// The orders that are being looked for: sent, unanswered, not found. Absence is concluded only from several
 /// authoritative books in a row, after a quiet period in which no call for the order ran.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
-    missing: BTreeMap<CommandId, Missing>,
+    pub(super) missing: BTreeMap<CommandId, Missing>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Missing {
-    quiet_since: DateTime<Utc>,
-    order_books: u32,
-    trade_books: u32,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) quiet_since: DateTime<Utc>,
+    pub(super) order_books: u32,
+    pub(super) trade_books: u32,
 }
 
 /// How long and how often to look.
@@ -43,6 +46,36 @@ impl Search {
         self.missing.retain(|command, _| doubts.contains_key(command));
         for command in doubts.into_keys() {
             self.missing.entry(command).or_insert(Missing { quiet_since: now, order_books: 0, trade_books: 0 });
+        }
+    }
+
+    /// An authoritative order book was read. It counts against the orders that are looked for only if it is whole and says
+    /// nothing new.
+    pub fn orders_read(&mut self, reading: &BookReading, is_clean: bool, patience: Patience, now: DateTime<Utc>) {
+        if reading.tells_all(is_clean) && reading.facts.is_empty() && !reading.is_blank {
+            self.missed_orders(patience, now);
+            self.start_over_for(&reading.twins);
+        } else {
+            self.start_over();
+        }
+    }
+
+    /// An authoritative trade book was read; `rows` is the order book as last proven. It counts only if it is whole, and if no
+    /// trade in it is of an order that nobody knows.
+    pub fn trades_read(
+        &mut self,
+        book: &Book,
+        trades: &[Arc<TradeRow>],
+        rows: &[Arc<BookRow>],
+        is_clean: bool,
+        patience: Patience,
+        now: DateTime<Utc>,
+    ) {
+        if is_clean && (self.is_empty() || !has_unexplained(book, trades, rows)) {
+            self.missed_trades(patience, now);
+            self.start_over_for(&trade_twins(book, trades, rows));
+        } else {
+            self.start_over();
         }
     }
 
