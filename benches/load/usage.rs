@@ -30,6 +30,20 @@ impl Usage {
     }
 }
 
+impl Usage {
+    /// The database with its log.
+    pub(crate) fn disk_mb(self) -> f64 {
+        self.journal_mb + self.log_mb
+    }
+}
+
+/// How many files a process of ours may have open.
+pub(crate) fn files_most() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
+    soft.unwrap_or(usize::MAX)
+}
+
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { resident_mb, files, journal_mb, log_mb } = self;

@@ -13,14 +13,20 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
+    accounts: Vec<String>,
 }
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self::of(address, vec!["PAPER1".to_owned()])
+    }
+
+    /// For these accounts by turns.
+    pub(crate) fn of(address: SocketAddr, accounts: Vec<String>) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Self { stream, buffer: vec![0; 16 * 1024] }
+        Self { stream, buffer: vec![0; 16 * 1024], accounts }
     }
 
     pub(crate) fn warm_up(&mut self, orders: usize) {
@@ -58,8 +64,9 @@ impl Client {
             r#"{{"secret_key":"bench-secret-0123456789","idempotency_key":"alert-{number}","execution_type":"ENTRY","strategy_name":"s{number}","exchange":"NSE","product_type":"MIS","legs":[{{"tradingsymbol":"RELIANCE-EQ","direction":"BUY","qty":1,{price}}}]}}"#
         );
         let prefer = until.map_or_else(String::new, |until| format!("Prefer: wait=10, {until}\r\n"));
+        let account = &self.accounts[number % self.accounts.len()];
         let request = format!(
-            "POST /webhook/PAPER1 HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{prefer}Content-Length: {}\r\n\r\n{body}",
+            "POST /webhook/{account} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{prefer}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         let start = Instant::now();

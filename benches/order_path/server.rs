@@ -51,6 +51,11 @@ impl Server {
 
     /// On a directory that may have been used before, with more configuration.
     pub(crate) fn on(directory: Arc<TempDir>, more: &str) -> Self {
+        Self::with(directory, more, &[])
+    }
+
+    /// As [`Server::on`], with settings of the environment that stand over the configuration.
+    pub(crate) fn with(directory: Arc<TempDir>, more: &str, settings: &[(&str, String)]) -> Self {
         let config = directory.path().join("bench.toml");
         std::fs::write(&config, format!("{CONFIG}{more}")).unwrap();
         let began = Instant::now();
@@ -62,6 +67,7 @@ impl Server {
             .env("ORDERGATE__STORAGE__DIRECTORY", directory.path().join("data"))
             .env("ORDERGATE__WEBHOOK__SECRET", "bench-secret-0123456789")
             .env("ORDERGATE__API__KEY", "bench-key-0123456789")
+            .envs(settings.iter().map(|(name, value)| (*name, value.as_str())))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
