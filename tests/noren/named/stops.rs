@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, LogRow, Symptom};
-use ordergate_actors::order::{LegDraft, OrderRecord, OrderType, Source, Status};
+use ordergate_actors::order::{LegDraft, OrderRecord, Source, Status};
 use serde_json::Value;
 
 use super::rests;
@@ -68,8 +68,8 @@ async fn is_taken_over(leaves: Leaves, fault: Option<Fault>) {
     let (ours, theirs) = (stop(&house).unwrap(), theirs(&house).unwrap());
     assert_eq!((house.orders().len(), house.sim().orders().len(), house.accepted(ours.command_id)), (2, 2, 1), "{what}\n{}", house.told());
     assert_eq!((&theirs["prctyp"], &theirs["status"], &theirs["fillshares"]), (&"LMT".into(), &"COMPLETE".into(), &10.into()), "{what}");
-    assert_eq!((ours.status, ours.ask.order_type, ours.filled_quantity), (Status::Executed, Some(OrderType::Limit), 10), "{what}");
-    assert_eq!(ours.ask.trigger_price, None, "{what}");
+    // What it fills by may outrun the news of the change: of its type our record may say what it was before.
+    assert_eq!((ours.status, ours.filled_quantity), (Status::Executed, 10), "{what}");
     // Each change states all terms of a limit, and no trigger: a broker answers Ok to a trigger of 0, and refuses it afterwards.
     let changes = changes(&house);
     for change in &changes {
