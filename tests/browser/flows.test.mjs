@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Browser, Engine, KEY, SECRET, known, until } from './lib.mjs';
+import { Browser, Engine, KEY, SECRET, Simulator, known, until } from './lib.mjs';
 
 let engine;
 let browser;
@@ -85,14 +85,25 @@ test('what a gate refuses is told with its number before and after it is sent', 
 });
 
 test('a rejection by the broker is shown with the broker’s own words', async () => {
-  const order = await engine.order({ symbol: 'SBIN-EQ', order_type: 'SL', validity: 'IOC', price: '890', trigger_price: '889', strategy: 'far' });
-  const page = await browser.open(engine, `order.html?id=${order.command_id}`);
-  await until('it has ended', async () => (await state(page)).includes('rejected by the broker'));
-  assert.match(await page.locator('.why').innerText(), /a stop order cannot be IOC/);
-  await page.locator('.journal', { hasText: 'a stop order cannot be IOC' }).waitFor();
-  await browser.open(engine, 'order_book.html');
-  await page.getByRole('button', { name: /rejected by the broker/ }).click();
-  await page.locator('.ours tbody tr', { hasText: 'a stop order cannot be IOC' }).waitFor();
+  const simulator = await new Simulator().start();
+  const there = await known(simulator.env).start();
+  const own = await Browser.open();
+  try {
+    await simulator.fault({ route: 'PlaceOrder', fault: 'reject', text: 'Rejected : RED:Margin Shortfall:INR 12.00 Available:INR 0.00' });
+    const order = await there.order({ symbol: 'SBIN-EQ', strategy: 'poor' });
+    const page = await own.open(there, `order.html?id=${order.command_id}`);
+    await until('it has ended', async () => (await state(page)).includes('rejected by the broker'));
+    assert.match(await page.locator('.why').innerText(), /Margin Shortfall:INR 12\.00/);
+    await page.locator('.journal', { hasText: 'Margin Shortfall' }).waitFor();
+    await own.open(there, 'order_book.html');
+    await page.getByRole('button', { name: /rejected by the broker/ }).click();
+    await page.locator('.ours tbody tr', { hasText: 'Margin Shortfall' }).waitFor();
+    assert.deepEqual(own.troubles, []);
+  } finally {
+    await own.close();
+    await there.close();
+    simulator.close();
+  }
 });
 
 test('a basket is judged and sent together', async () => {

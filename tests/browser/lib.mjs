@@ -119,6 +119,34 @@ export function known(env = {}) {
   return new Engine({ ORDERGATE__API__KEY: KEY, ORDERGATE__WEBHOOK__SECRET: SECRET, ...env });
 }
 
+/** The simulated broker, and what an engine must be told to trade there. */
+export class Simulator {
+  async start() {
+    this.process = spawn(BINARY, ['simulate-broker', '--listen', '127.0.0.1:0'], { env: { PATH: process.env.PATH }, stdio: ['ignore', 'pipe', 'ignore'] });
+    let said = '';
+    createInterface({ input: this.process.stdout }).on('line', (line) => { said += `${line}\n`; });
+    const address = await until('the simulator says where it listens', () => /listens on (127\.0\.0\.1:\d+)/.exec(said)?.[1]);
+    this.base = `http://${address}`;
+    const noren = {
+      SIMULATOR: 'true', UID: 'FA00001', VENDOR_CODE: 'FA00001_U', AUTH: 'quickauth', PASSWORD: 'sim-password', TOTP_SECRET: 'JBSWY3DPEHPK3PXP', API_KEY: 'sim-key',
+      HOST: this.base, REST_PREFIX: '/NorenWClientTP/', SOCKET_URL: `ws://${address}/NorenWSTP/`,
+    };
+    this.env = { ORDERGATE__ACCOUNTS__0__NAME: 'SIM1', ORDERGATE__ACCOUNTS__0__BROKER: 'noren' };
+    for (const [name, value] of Object.entries(noren)) this.env[`ORDERGATE__ACCOUNTS__0__NOREN__${name}`] = value;
+    return this;
+  }
+
+  /** What goes wrong next. */
+  async fault(rule) {
+    const response = await fetch(`${this.base}/sim/faults`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(rule) });
+    assert.ok(response.ok, await response.text());
+  }
+
+  close() {
+    this.process.kill('SIGKILL');
+  }
+}
+
 /** A browser with nothing in it. `troubles` holds what its console and its network complained of. */
 export class Browser {
   static async open({ width = 1280, height = 900, dark = true, touch = false } = {}) {
