@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use ordergate::brokers::noren::wire::Ampersand;
 use ordergate::brokers::noren::{
     AuthFlow, Backoff, Buffers, Credentials, Io, NorenBroker, NorenSettings, Protection, Slabs, StreamWaits, Timeouts,
 };
 use ordergate::instruments::{InstrumentTable, sample};
 use ordergate::simulator::noren_server::Simulator;
-use ordergate::store::SqliteStore;
+use ordergate::store::{LockError, OpenError, SqliteStore};
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{ClientId, LegDraft, trading_date};
 use ordergate_actors::ports::{Broker, BudgetChange, Clock, Ids, Instruments};
@@ -18,7 +19,7 @@ use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, wide_limits, 
 use ordergate_actors::{AccountSettings, Engine, Parts, Waits, World, WriteOn};
 use secrecy::SecretString;
 
-use crate::house::{CLIENT, SBIN, secs};
+use crate::house::{CLIENT, LONG, SBIN, secs};
 
 /// The account.
 pub(crate) fn client() -> ClientId {
@@ -62,6 +63,18 @@ pub(crate) fn resting_exit() -> LegDraft {
     leg("EXIT", "SELL", 10, "852.00")
 }
 
+/// The store of a directory whose last engine was ended as by a kill. Its writer is a thread that ends by itself a moment later, where
+/// a process would have been gone at once.
+fn opened(directory: &Path, now: DateTime<Utc>) -> SqliteStore {
+    let begun = std::time::Instant::now();
+    loop {
+        match SqliteStore::in_directory(directory, now) {
+            Err(OpenError::Lock(LockError::Held { .. })) if begun.elapsed() < LONG => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 /// An engine on the directory, with its adapter.
 pub(crate) fn engine(
     directory: &Path,
@@ -77,7 +90,7 @@ pub(crate) fn engine(
     let ids: Arc<dyn Ids> = CountedIds::new(seed);
     let world = World { calendar: Calendar::always_open(), ids, quotes: broker.board(), instruments: table, halt, clock: clock.clone() };
     let parts = Parts {
-        store: Box::new(SqliteStore::in_directory(directory, clock.now()).unwrap()),
+        store: Box::new(opened(directory, clock.now())),
         listeners: Vec::new(),
         world,
         settings: wide_settings(),
