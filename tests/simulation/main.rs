@@ -51,6 +51,11 @@ fn simulate_in(world: World, seed: u64, crash: Option<CrashAt>) -> Run {
 /// The world of a seed.
 type OfSeed = fn(u64) -> World;
 
+/// The one that the environment asks for.
+fn world_of(seed: u64) -> World {
+    if std::env::var_os(ALONE).is_some() { World::alone(seed) } else { World::new(seed) }
+}
+
 /// Seeds that found something, the world in which they did, and what that was. They are run like the fixed set, for ever.
 const FOUND: &[(u64, OfSeed, &str)] = &[
     (1_718, World::alone, "a target waited all day for an exit that an earlier signal rested at a limit the market never reached"),
@@ -93,8 +98,7 @@ fn no_order_is_lost_or_doubled_whatever_fails_and_whenever_it_crashes() {
 fn one_seed() {
     let seed = std::env::var("ORDERGATE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let crash = std::env::var("ORDERGATE_CRASH").ok().and_then(|text| text.parse().ok());
-    let world = if std::env::var_os(ALONE).is_some() { World::alone(seed) } else { World::new(seed) };
-    let run = simulate_in(world, seed, crash);
+    let run = simulate_in(world_of(seed), seed, crash);
     println!("seed {seed}: {} commits, {} starts, {} orders at the broker", run.commits, run.starts, run.sent);
     match std::env::var_os(many::TRACE_FILE) {
         Some(path) => std::fs::write(path, run.trace).unwrap(),

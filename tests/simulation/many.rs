@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::script::hash;
-use super::simulate;
-use super::world::CrashAt;
+use super::world::{CrashAt, World};
+use super::{OfSeed, simulate_in, world_of};
 
 /// Where `one_seed` writes its trace instead of showing it.
 pub(crate) const TRACE_FILE: &str = "ORDERGATE_TRACE_FILE";
@@ -16,13 +16,14 @@ pub(crate) const TRACE_FILE: &str = "ORDERGATE_TRACE_FILE";
 const FRESH: u64 = 6;
 
 /// A seed as it comes, and once more with a crash that it draws itself.
-fn calm_and_crashed(seed: u64) -> [u64; 2] {
-    let calm = simulate(seed, None);
+fn calm_and_crashed(seed: u64, world: OfSeed) -> [u64; 2] {
+    let run = |crash| simulate_in(world(seed), seed, crash);
+    let calm = run(None);
     if calm.commits == 0 {
         return [1, calm.sent];
     }
     let commit = 1 + hash(seed, 77) % calm.commits;
-    simulate(seed, Some(CrashAt { commit, is_acknowledgement_lost: hash(seed, 78).is_multiple_of(2) }));
+    run(Some(CrashAt { commit, is_acknowledgement_lost: hash(seed, 78).is_multiple_of(2) }));
     [2, calm.sent]
 }
 
@@ -33,7 +34,7 @@ fn fresh_seeds() {
     for index in 0..FRESH {
         let seed = hash(nonce, index) >> 16;
         println!("fresh: ORDERGATE_SEED={seed} cargo test --test simulation one_seed -- --nocapture");
-        calm_and_crashed(seed);
+        calm_and_crashed(seed, World::new);
     }
 }
 
@@ -53,7 +54,7 @@ fn many_seeds() {
             if seed >= from + count {
                 return (runs, sent, failed);
             }
-            match std::panic::catch_unwind(|| calm_and_crashed(seed)) {
+            match std::panic::catch_unwind(|| calm_and_crashed(seed, world_of)) {
                 Ok([more, orders]) => (runs, sent) = (runs + more, sent + orders),
                 Err(_) => failed.push(seed),
             }
