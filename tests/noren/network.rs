@@ -1,6 +1,7 @@
 //! Whatever the network does to an order, to its cancel, to the reads beside it, to the socket or to everything: at most one
 //! order, nothing lost, and the broker's truth when it is over.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate_actors::order::LegDraft;
@@ -53,15 +54,25 @@ fn troubles() -> [Trouble; 12] {
     ]
 }
 
+/// An open account whose calls and socket go through a relay, with what the exit closes.
+async fn behind_a_relay(leg: Leg) -> Result<(Relay, House), String> {
+    let relay = Relay::start();
+    let between = relay.clone();
+    let plan = Plan { noren: Arc::new(move |noren| between.lead(noren)), ..Plan::default() };
+    let house = House::with(plan).await;
+    prepare(&house, leg).await?;
+    Ok((relay, house))
+}
+
+fn at_once(leg: Leg) -> LegDraft {
+    if leg == Leg::Entry { entry() } else { exit() }
+}
+
 /// One order, from an open account through the trouble to rest. Connections that stood before are cut first: what is dead
 /// already is not found dead by the call itself.
 async fn play(trouble: Trouble, place: Place, leg: Leg, is_cut: bool) -> Result<(), String> {
-    let relay = Relay::start();
-    let between = relay.clone();
-    let plan = Plan { noren: std::sync::Arc::new(move |noren| between.lead(noren)), ..Plan::default() };
-    let mut house = House::with(plan).await;
-    prepare(&house, leg).await?;
-    let order: LegDraft = if leg == Leg::Entry { entry() } else { exit() };
+    let (relay, mut house) = behind_a_relay(leg).await?;
+    let order = at_once(leg);
     if place == Place::Cancel {
         let command = at_broker(&house, leg).await;
         relay.trouble(place.names(), trouble);
@@ -106,12 +117,8 @@ async fn a_line_that_is_cut_at_any_moment_loses_and_doubles_nothing() {
 
 /// Every connection is cut so long after the order was handed in.
 async fn cut_at(moment: u64, leg: Leg) -> Result<(), String> {
-    let relay = Relay::start();
-    let between = relay.clone();
-    let plan = Plan { noren: std::sync::Arc::new(move |noren| between.lead(noren)), ..Plan::default() };
-    let mut house = House::with(plan).await;
-    prepare(&house, leg).await?;
-    let order: LegDraft = if leg == Leg::Entry { entry() } else { exit() };
+    let (relay, mut house) = behind_a_relay(leg).await?;
+    let order = at_once(leg);
     let cut = async {
         crate::house::pass(Duration::from_micros(700 * moment)).await;
         relay.cut();
