@@ -34,8 +34,9 @@ mod server;
 mod stats;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use client::wait;
 use connection::Connection;
 use open_loop::Load;
 use ordergate::clock::SystemClock;
@@ -113,10 +114,18 @@ fn positions() {
             ));
             assert!(answer.is_some_and(|answer| answer.status == 202), "{symbol}: {answer:?}");
         }
-        let _drained = server.drain();
-        let ends = ReadStore::open(&server.data()).unwrap().count_by_status().unwrap();
-        assert_eq!(ends, [("EXECUTED".to_owned(), u64::try_from(count).unwrap())], "every position is open");
+        filled(&server, count);
         Point::new(count, server, vec!["PAPER1".to_owned()])
     });
     measure("open positions", points.into());
+}
+
+/// Waits until so many orders have filled, and none has ended otherwise.
+fn filled(server: &Server, count: usize) {
+    let (store, began) = (ReadStore::open(&server.data()).unwrap(), Instant::now());
+    let all = [("EXECUTED".to_owned(), u64::try_from(count).unwrap())];
+    while store.count_by_status().unwrap() != all {
+        assert!(began.elapsed() < Duration::from_secs(60), "every position is open: {:?}", store.count_by_status());
+        wait(Duration::from_millis(20));
+    }
 }

@@ -17,7 +17,7 @@ const IDLE: Duration = Duration::from_millis(500);
 pub(crate) struct Point {
     size: usize,
     server: Server,
-    client: Client,
+    accounts: Vec<String>,
     looks: Vec<Sample>,
     /// The processor's time for all orders of the looks.
     busy: Duration,
@@ -27,8 +27,12 @@ pub(crate) struct Point {
 
 impl Point {
     pub(crate) fn new(size: usize, server: Server, accounts: Vec<String>) -> Self {
-        let client = Client::of(server.address(), accounts);
-        Self { size, server, client, looks: Vec::new(), busy: Duration::ZERO, idle: (Duration::ZERO, Duration::ZERO) }
+        Self { size, server, accounts, looks: Vec::new(), busy: Duration::ZERO, idle: (Duration::ZERO, Duration::ZERO) }
+    }
+
+    /// A connection of its own: the engine closes one that is idle for as long as it takes to look at the others.
+    fn client(&self) -> Client {
+        Client::of(self.server.address(), self.accounts.clone())
     }
 
     fn look(&mut self) {
@@ -36,7 +40,7 @@ impl Point {
         wait(IDLE);
         let between = self.cpu();
         self.idle = (self.idle.0 + between.saturating_sub(before), self.idle.1 + began.elapsed());
-        self.looks.push(self.client.run(ORDERS, Some("until=broker")));
+        self.looks.push(self.client().run(ORDERS, Some("until=broker")));
         self.busy += self.cpu().saturating_sub(between);
     }
 
@@ -64,7 +68,7 @@ impl Point {
 pub(crate) fn measure(what: &str, mut points: Vec<Point>) {
     for point in &mut points {
         // The first finds everything cold.
-        point.client.warm_up_to_the_broker(50);
+        point.client().warm_up_to_the_broker(50);
     }
     for _ in 0..TURNS {
         points.iter_mut().for_each(Point::look);

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::exposure::own_price;
 use crate::order::OrderRecord;
 
 /// Times are kept for so long.
@@ -15,7 +16,7 @@ const KEPT: Duration = Duration::minutes(1);
 pub(super) struct Calls {
     /// When each was asked for, earliest first.
     at: VecDeque<DateTime<Utc>>,
-    /// How often an entry came to be for other units than before.
+    /// How often an entry came to be for other units than before, or at another price.
     changes: u64,
 }
 
@@ -32,8 +33,11 @@ impl Calls {
             let is_old = |at: &DateTime<Utc>| newest.signed_duration_since(*at) > KEPT;
             self.at.drain(..self.at.partition_point(is_old));
         }
-        let is_for = |order: &OrderRecord| order.quantity_most();
-        if !after.is_exit() && before.is_some_and(|before| is_for(before) != is_for(after)) {
+        let is_other = |before: &OrderRecord| {
+            let has_other_price = own_price(before).zip(own_price(after)).is_some_and(|(before, after)| before != after);
+            has_other_price || before.quantity_most() != after.quantity_most()
+        };
+        if !after.is_exit() && before.is_some_and(is_other) {
             self.changes += 1;
         }
     }
@@ -53,7 +57,7 @@ impl Calls {
 mod tests {
     use super::*;
     use crate::order::Tag;
-    use crate::testkit::builders::{Build, at, order, units};
+    use crate::testkit::builders::{Build, at, order, price, units};
 
     fn changed(second: i64, modifications: u32) -> OrderRecord {
         OrderRecord { modifications, updated_at: at(second), ..order(1).working("1") }
@@ -90,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_for_other_units_has_changed() {
+    fn an_entry_that_is_for_other_units_or_at_another_price_has_changed() {
         let mut calls = Calls::default();
         let row = changed(0, 0);
         calls.note(None, &row);
@@ -100,5 +104,12 @@ mod tests {
         more.ask.quantity = Some(units(more.quantity() + 1));
         calls.note(Some(&row), &more);
         assert_eq!(calls.changes(), 1);
+        let mut dearer = more.clone();
+        dearer.ask.price = Some(price("801"));
+        calls.note(Some(&more), &dearer);
+        assert_eq!(calls.changes(), 2);
+        let bare = |row: &OrderRecord| row.clone().market();
+        calls.note(Some(&bare(&dearer)), &dearer);
+        assert_eq!(calls.changes(), 2, "at the market, and then at its protected price: nothing became more");
     }
 }

@@ -4,13 +4,12 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::projected::Scene;
-use crate::order::{Amount, Instrument, Kind, OrderRecord, Price, Product, Side, Status};
+use crate::order::{Amount, Instrument, Kind, OrderRecord, Price, Product, Side};
 use crate::persistence::own_price;
-use crate::settings::{Limits, MarginPercent};
+use crate::settings::MarginPercent;
 
 /// How it is known what an order takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,66 +77,21 @@ pub struct Needs {
     pub since: Amount,
 }
 
-/// The entries that came since the broker told its figures, added up as they come.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Since {
-    /// The figures, and how often orders had been changed when the sum was begun.
-    of: Option<(DateTime<Utc>, u64)>,
-    /// The newest order that is in the figures.
-    from: u64,
-    /// The newest order that is in the sum.
-    upto: u64,
-    /// Rupees, as if none of them had failed.
-    most: Amount,
-}
-
-impl Since {
-    /// What this order takes, of which so many units add to a position, and what those before it take.
-    pub(super) fn needs(&mut self, x: &Scene<'_>, adds: i64, limits: &Limits) -> Needs {
-        let own = own(x, adds, &limits.margin);
-        let Some((funds, at)) = &x.findings.funds else { return Needs { own, since: Amount::ZERO } };
-        let mine = own.map_or(Amount::ZERO, |(amount, _)| amount);
-        let room = funds.available.plus(limits.capital_reserve.negated()).plus(mine.negated());
-        Needs { own, since: self.taken(x, *at, room, &limits.margin) }
-    }
-
-    /// The sum is kept, so that an order costs no walk over those before it. Those that failed meanwhile are still in it: only
-    /// when there is no room for all is it worked out which of them count.
-    fn taken(&mut self, x: &Scene<'_>, at: DateTime<Utc>, room: Amount, percent: &MarginPercent) -> Amount {
-        let of = Some((at, x.book.changes()));
-        if self.of != of {
-            let from = x.book.newest().find(|order| order.created_at <= at).map_or(0, |order| order.number);
-            *self = Self { of, from, upto: from, most: Amount::ZERO };
-        }
-        let me = x.order.number;
-        let before = |from: u64| x.book.after(from).take_while(move |order| order.number < me);
-        if me > self.upto {
-            self.most = before(self.upto).map(|order| takes(x, order, percent)).fold(self.most, Amount::plus);
-            self.upto = me - 1;
-            if self.most <= room {
-                return self.most;
-            }
-        }
-        let counts = |order: &&std::sync::Arc<OrderRecord>| order.status != Status::Failed || order.filled_quantity > 0;
-        before(self.from).filter(counts).map(|order| takes(x, order, percent)).fold(Amount::ZERO, Amount::plus)
-    }
-}
-
-fn own(x: &Scene<'_>, adds: i64, percent: &MarginPercent) -> Option<(Amount, Basis)> {
+/// Rupees that the order itself takes, of which so many units add to a position.
+pub(super) fn own(x: &Scene<'_>, adds: i64, percent: &MarginPercent) -> Option<(Amount, Basis)> {
     let side = x.order.ask.side?;
     let basis = if adds == 0 { Basis::Nothing } else { Basis::of(x.found, side, x.order.ask.product, percent) };
     let price = own_price(x.order).or_else(|| (x.touch)(x.instrument, side));
     Some((basis.amount(adds, price)?, basis))
 }
 
-/// Rupees that another entry takes, with what it has filled; what is not known of it is taken as the limit of one order.
-fn takes(x: &Scene<'_>, order: &OrderRecord, percent: &MarginPercent) -> Amount {
-    if order.is_exit() || order.is_test() {
+/// Rupees that so many units of another entry take; what is not known of it is taken as the limit of one order.
+pub(super) fn takes(x: &Scene<'_>, order: &OrderRecord, units: i64, percent: &MarginPercent) -> Amount {
+    if order.is_exit() || order.is_test() || units == 0 {
         return Amount::ZERO;
     }
     let known = || {
         let (key, side) = (order.instrument()?, order.ask.side?);
-        let units = if order.status.is_terminal() { order.filled_quantity } else { order.quantity_most() };
         let found = x.instruments.find(&key);
         let price = own_price(order).or_else(|| order.average_price.and_then(Price::new)).or_else(|| (x.touch)(&key, side));
         Basis::of(found.as_deref(), side, order.ask.product, percent).amount(units, price)

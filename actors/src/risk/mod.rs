@@ -19,6 +19,7 @@ mod projected;
 mod quotes;
 mod result;
 mod rules;
+mod since;
 mod waiting;
 mod watch;
 
