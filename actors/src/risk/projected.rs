@@ -52,16 +52,42 @@ pub struct Scene<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Units that come off the sums: of orders that do not stand before this one, and of its own row.
-type Off = Vec<(InstrumentKey, Side, i64)>;
+/// Units that come off the sums, bought and sold, by instrument: of orders that do not stand before this one, and of its own
+/// row. Hundreds of orders are for few instruments.
+#[derive(Default)]
+struct Off(Vec<(InstrumentKey, i64, i64)>);
+
+impl Off {
+    fn of(orders: &[&Arc<OrderRecord>]) -> Self {
+        let mut off = Self::default();
+        for order in orders {
+            off.add(order, outstanding(order));
+        }
+        off
+    }
+
+    fn add(&mut self, order: &OrderRecord, units: i64) {
+        let Some(side) = order.ask.side.filter(|_| units > 0) else { return };
+        let (bought, sold) = if side == Side::Buy { (units, 0) } else { (0, units) };
+        if let Some((_, buying, selling)) = self.0.iter_mut().find(|(key, ..)| order.is_for(key)) {
+            (*buying, *selling) = (buying.saturating_add(bought), selling.saturating_add(sold));
+        } else {
+            self.0.extend(order.instrument().map(|key| (key, bought, sold)));
+        }
+    }
+
+    fn units(&self, key: &InstrumentKey) -> (i64, i64) {
+        self.0.iter().find(|(other, ..)| other == key).map_or((0, 0), |(_, buying, selling)| (*buying, *selling))
+    }
+}
 
 /// The projection.
 #[must_use]
 pub fn project(x: &Scene<'_>) -> Projected {
     let own_row = x.book.order(x.order.command_id).filter(|row| !row.status.is_terminal());
-    let not_before: Vec<&Arc<OrderRecord>> = x.book.later(x.order.number).chain(own_row).collect();
-    let units = |order: &&Arc<OrderRecord>| Some((order.instrument()?, order.ask.side?, outstanding(order)));
-    let off: Off = not_before.iter().filter_map(units).filter(|(_, _, units)| *units > 0).collect();
+    // By number, which the search in `open_value` relies on.
+    let not_before: Vec<&Arc<OrderRecord>> = own_row.into_iter().chain(x.book.later(x.order.number)).collect();
+    let off = Off::of(&not_before);
     let adds = adds(x);
     let side = x.order.ask.side.unwrap_or(Side::Buy);
     let own_exposure = x.book.exposure(x.instrument);
@@ -86,7 +112,7 @@ pub fn project(x: &Scene<'_>) -> Projected {
         Side::Sell => (long, short.saturating_add(adds)),
     };
     // Few of many instruments are touched by this order or by those behind it: they are told by where they lie, not by name.
-    let touched: Vec<&Exposure> = off.iter().filter_map(|(key, ..)| x.book.exposure(key)).chain(own_exposure).collect();
+    let touched: Vec<&Exposure> = off.0.iter().filter_map(|(key, ..)| x.book.exposure(key)).chain(own_exposure).collect();
     for (key, exposure) in x.book.exposures() {
         let is_same = |other: &&Exposure| std::ptr::eq(*other, exposure);
         let mut units = (exposure.worst_long(), exposure.worst_short());
@@ -125,8 +151,8 @@ fn lots(units: i64, lot: i64) -> i64 {
 /// Long and short at the worst, without what does not stand before.
 fn worst(exposure: Option<&Exposure>, key: &InstrumentKey, off: &Off) -> (i64, i64) {
     let Some(exposure) = exposure else { return (0, 0) };
-    let of = |side| off.iter().filter(|(other, taken, _)| *taken == side && other == key).map(|(_, _, units)| units).sum::<i64>();
-    (exposure.worst_long() - of(Side::Buy), exposure.worst_short() - of(Side::Sell))
+    let (buying, selling) = off.units(key);
+    (exposure.worst_long() - buying, exposure.worst_short() - selling)
 }
 
 /// Units that the order adds on its side: an adjustment first closes what its strategy holds on the other.
@@ -172,7 +198,9 @@ impl Touches {
 }
 
 fn open_value(x: &Scene<'_>, not_before: &[&Arc<OrderRecord>]) -> Amount {
-    let stands = |order: &Arc<OrderRecord>| order.number < x.order.number || !not_before.iter().any(|other| other.number == order.number);
+    let stands = |order: &Arc<OrderRecord>| {
+        order.number < x.order.number || not_before.binary_search_by_key(&order.number, |other| other.number).is_err()
+    };
     let priced_off = not_before.iter().filter(|order| own_price(order).is_some() && !order.is_exit() && !order.is_test());
     let mut touches = Touches::default();
     let off = priced_off.filter_map(|order| touches.value(x, order)).fold(Amount::ZERO, Amount::plus);

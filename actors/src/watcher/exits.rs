@@ -7,153 +7,24 @@
 mod fires;
 mod looks;
 mod rests;
+mod rules;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use rust_decimal::Decimal;
 
 use super::WatcherActor;
-use crate::exits::{Combined, ExitRule, Hours, Terms, Tick, Together, slot};
+use crate::exits::{ExitRule, Terms, slot};
 use crate::line::Phase;
-use crate::order::{HoldingKey, InstrumentKey, OrderRecord, SignalId, Strategy};
+use crate::order::{HoldingKey, OrderRecord, Strategy};
 use crate::persistence::{Event, Keep, KeptChange, Level, Slot, Topic, Unit};
 use crate::supervision::Shell;
+pub(super) use rules::Rules;
+use rules::Watched;
 
 /// Holdings without a rule are looked up among the newest orders so often: what a lost message would have told.
 const SEARCH_EVERY: Duration = Duration::seconds(30);
-
-/// The rules of one account, as they stand now.
-#[derive(Debug, Default)]
-pub(super) struct Rules {
-    watched: BTreeMap<Slot, Watched>,
-    by_instrument: BTreeMap<InstrumentKey, BTreeSet<Slot>>,
-    /// The instruments that came or went since the bell was told.
-    untold: BTreeSet<InstrumentKey>,
-    combined: BTreeMap<Slot, (Combined, Option<Together>)>,
-    is_loaded: bool,
-    searched_at: Option<DateTime<Utc>>,
-}
-
-/// One rule and what was last seen.
-#[derive(Debug)]
-struct Watched {
-    rule: ExitRule,
-    /// The journal row of what is on disk.
-    seq: u64,
-    before: Option<Tick>,
-    /// When that tick was first seen, by our clock.
-    shown_since: Option<DateTime<Utc>>,
-    hours: Hours,
-    /// When these hours are known to hold.
-    hours_for: Option<Range<DateTime<Utc>>>,
-    /// It has moved since it was written.
-    is_ahead: bool,
-    kept_at: Option<DateTime<Utc>>,
-    /// A write is under way since then.
-    writing: Option<DateTime<Utc>>,
-    /// When it was first looked at.
-    since: Option<DateTime<Utc>>,
-    is_muted: bool,
-    is_stuck: bool,
-    /// Its exit waits for its cover.
-    held_back: Option<DateTime<Utc>>,
-    /// The stop that was asked to rest at the broker, until its row is there, and when.
-    placing: Option<(SignalId, DateTime<Utc>)>,
-    /// When a change of the resting stop was last asked for.
-    changed_at: Option<DateTime<Utc>>,
-}
-
-impl Watched {
-    fn new(rule: ExitRule, seq: u64) -> Self {
-        Self {
-            rule,
-            seq,
-            before: None,
-            shown_since: None,
-            hours: Hours::always(),
-            hours_for: None,
-            is_ahead: false,
-            kept_at: None,
-            writing: None,
-            since: None,
-            is_muted: false,
-            is_stuck: false,
-            held_back: None,
-            placing: None,
-            changed_at: None,
-        }
-    }
-}
-
-impl Rules {
-    /// A state as it is on disk now.
-    fn take(&mut self, change: &KeptChange) -> Result<(), serde_json::Error> {
-        let Some(now) = &change.now else {
-            self.forget(&change.slot);
-            return Ok(());
-        };
-        if change.slot.key.starts_with("*|") {
-            let combined: Combined = now.read()?;
-            let before = self.combined.get(&change.slot).and_then(|(_, before)| *before);
-            self.combined.insert(change.slot.clone(), (combined, before));
-            return Ok(());
-        }
-        let mut rule: ExitRule = now.read()?;
-        let instrument = rule.holding.instrument.clone();
-        let entry = self.watched.remove(&change.slot);
-        let next = match entry {
-            Some(watched) => {
-                // Fired in memory, and the news is older than that: the row of the firing is on its way.
-                if rule.fired.is_none() && watched.rule.fired.is_some() && watched.writing.is_some() {
-                    rule.fired = watched.rule.fired;
-                }
-                rule.catch_up(&watched.rule);
-                let is_done = rule.fired.is_some() == watched.rule.fired.is_some();
-                let is_ahead = watched.is_ahead && (rule.stop, rule.best) == (watched.rule.stop, watched.rule.best);
-                Watched { rule, seq: now.seq, is_ahead, writing: watched.writing.filter(|_| !is_done), ..watched }
-            }
-            None => Watched::new(rule, now.seq),
-        };
-        self.put(change.slot.clone(), instrument, next);
-        Ok(())
-    }
-
-    fn put(&mut self, slot: Slot, instrument: InstrumentKey, watched: Watched) {
-        if !self.by_instrument.contains_key(&instrument) {
-            self.untold.insert(instrument.clone());
-        }
-        self.by_instrument.entry(instrument).or_default().insert(slot.clone());
-        self.watched.insert(slot, watched);
-    }
-
-    fn forget(&mut self, slot: &Slot) {
-        self.combined.remove(slot);
-        if let Some(watched) = self.watched.remove(slot)
-            && let Some(slots) = self.by_instrument.get_mut(&watched.rule.holding.instrument)
-        {
-            slots.remove(slot);
-            if slots.is_empty() {
-                self.by_instrument.remove(&watched.rule.holding.instrument);
-                self.untold.insert(watched.rule.holding.instrument);
-            }
-        }
-    }
-
-    /// The price at which the rule of the order's position fired.
-    pub(super) fn trigger_of(&self, order: &OrderRecord) -> Option<Decimal> {
-        self.watched.get(&slot(&order.ask.strategy, &order.holding()?))?.rule.fired?.price
-    }
-
-    /// The rule whose exit has this signal.
-    pub(super) fn firing(&self, order: &OrderRecord) -> Option<&ExitRule> {
-        let slot = slot(&order.ask.strategy, &order.holding()?);
-        let rule = &self.watched.get(&slot)?.rule;
-        rule.fired.filter(|fired| fired.signal == order.signal_id).map(|_| rule)
-    }
-}
 
 impl WatcherActor {
     /// Reads the rules from the book, once for each core.
@@ -195,13 +66,18 @@ impl WatcherActor {
     /// What commits change: rules themselves, and what is held.
     pub(super) fn rules_committed(&mut self, events: &[Event], now: DateTime<Utc>) {
         self.load_rules();
+        let mut filled = Vec::new();
         for event in events {
             if let Some(change) = event.kept.as_deref().filter(|change| change.slot.topic == Topic::ExitRule) {
                 self.take_rule(change);
             }
             if let Some(record) = event.record.as_deref().filter(|_| &*event.row.event == "FILL") {
                 self.attach(record, now);
+                filled.extend(record.holding().map(|key| slot(&record.ask.strategy, &key)));
             }
+        }
+        if !filled.is_empty() && self.is_settled() {
+            self.end_rules_of(&filled);
         }
         self.tell_bell();
     }
@@ -233,9 +109,8 @@ impl WatcherActor {
         match tick.and_then(|tick| ExitRule::from_order(record, &held, tick, now)) {
             Some(rule) => {
                 let reason = format!("came with the first fill: {}", rule.words());
-                // That of a position which is gone ends in the same moment: whichever comes first, this one stands.
-                let is_other = self.core.rules.watched.get(&slot).is_some_and(|watched| !watched.rule.is_for(&held));
-                self.keep_rule(&slot, Some(&rule), Some(seq).filter(|_| !is_other), "EXIT_RULE_SET", Level::Info, &reason);
+                let basis = Some(seq).filter(|_| !self.core.rules.is_leaving(&slot, &held));
+                self.keep_rule(&slot, Some(&rule), basis, "EXIT_RULE_SET", Level::Info, &reason);
             }
             None if record.ask.side == crate::order::Side::of_net(held.net) => {
                 let text = format!(
@@ -313,8 +188,12 @@ impl WatcherActor {
     }
 
     fn may_fire(&self) -> bool {
+        self.is_settled() && self.line.view.read(&self.desk.client_id, |book| !book.control().is_frozen).unwrap_or(false)
+    }
+
+    /// What is held is known: recovery has settled it.
+    fn is_settled(&self) -> bool {
         matches!(self.desk.phase(), Phase::ExitsOnly | Phase::Open)
-            && self.line.view.read(&self.desk.client_id, |book| !book.control().is_frozen).unwrap_or(false)
     }
 
     /// Quotes came in.
@@ -329,7 +208,7 @@ impl WatcherActor {
     /// Everything that time brings: what no bell rang for, hours, writes, what has fired and is not flat yet.
     pub(super) fn exit_tick(&mut self, now: DateTime<Utc>) {
         self.load_rules();
-        if !matches!(self.desk.phase(), Phase::ExitsOnly | Phase::Open) {
+        if !self.is_settled() {
             return;
         }
         self.search_unprotected(now);

@@ -80,12 +80,22 @@ impl Last<TradeRow> {
     /// As [`read_trades`], for the book that follows the last one.
     pub fn read(&mut self, book: &Book, rows: &[Arc<TradeRow>]) -> Vec<(CommandId, OrderFact)> {
         let news = self.news(rows);
-        // While a trade is owed, an order that was whole may not be.
-        let facts = read_trades(book, if book.owes() { rows } else { &news });
+        let facts = read_trades(book, &of_interest(book, rows, &news));
         let is_settled = |row: &TradeRow| trade_owner(book, row).is_some_and(|order| is_whole(order));
         *self = Self { rows: Arc::from(rows), unsettled: news.into_iter().filter(|row| !is_settled(row)).collect() };
         facts
     }
+}
+
+/// All rows of the orders that something is new of, or whose trades are outstanding: one that was whole may not be any more,
+/// and what is recorded of an order is held against the sum of its rows.
+fn of_interest(book: &Book, rows: &[Arc<TradeRow>], news: &[Arc<TradeRow>]) -> Vec<Arc<TradeRow>> {
+    let owed = book.owed().filter_map(|order| order.broker_order_id.as_ref());
+    let wanted: HashSet<&BrokerOrderId> = owed.chain(news.iter().map(|row| &row.fill.broker_order_id)).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    rows.iter().filter(|row| wanted.contains(&row.fill.broker_order_id)).cloned().collect()
 }
 
 #[cfg(test)]

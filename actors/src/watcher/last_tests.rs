@@ -210,9 +210,46 @@ fn trades_of_whole_orders_are_settled_until_more_is_owed() {
     assert_eq!(last.read(&book_of([ended(1), partial], &[]), &rows).len(), 2);
     let both = book_of([ended(1), ended(2)], &[]);
     assert!(last.read(&both, &rows).is_empty() && last.unsettled.is_empty());
+    // One that was whole is open again, as late truth does it: its next trade is told beside its old row.
+    let again = book_of([order(1).working("B1").filled(10, 10).ended(Status::Partial, None), ended(2)], &[]);
+    let more: Vec<_> = rows.iter().cloned().chain([trade(1, "T4", 5)]).collect();
+    assert_eq!(last.read(&again, &more).len(), 2);
+    assert!(last.read(&both, &rows).is_empty() && last.unsettled.is_empty());
     // A third trade of an order that was whole: it counts once the broker's book owes it.
     rows.insert(0, trade(1, "T4", 5));
     assert!(last.read(&both, &rows).is_empty());
     let owed = book_of([order(1).working("B1").filled(15, 10), ended(2)], &[]);
     assert_eq!(last.read(&owed, &rows).len(), 2);
+}
+
+proptest! {
+    /// Whatever was read before, no trade is left out that a look at the whole book tells.
+    #[test]
+    fn trades_after_another_book_are_those_of_the_book_alone(
+        steps in vec((0..ORDERS, 1..=5_i64, 0..4_u8), 1..30),
+        newest_first in proptest::bool::ANY,
+    ) {
+        let (mut last, mut rows, mut sums, mut ours) = (Last::<TradeRow>::default(), Vec::new(), [0; ORDERS], [(0, 0); ORDERS]);
+        for (step, (place, units, what)) in steps.into_iter().enumerate() {
+            match what {
+                0 if sums[place] + units <= 10 => {
+                    sums[place] += units;
+                    let place_of_it = if newest_first { 0 } else { rows.len() };
+                    rows.insert(place_of_it, trade(place, &format!("T{step}"), units));
+                }
+                // Its book has counted them, and they are recorded.
+                1 => ours[place].0 = sums[place],
+                2 => ours[place] = (sums[place], sums[place]),
+                _ => {}
+            }
+            let orders = ours.iter().enumerate().map(|(number, (filled, traded))| {
+                order(u64::try_from(number).unwrap() + 1).working(&format!("B{number}")).filled(*filled, *traded)
+            });
+            let book = book_of(orders, &[]);
+            let said = |facts: Vec<(CommandId, OrderFact)>| {
+                facts.into_iter().map(|fact| format!("{fact:?}")).collect::<std::collections::BTreeSet<_>>()
+            };
+            prop_assert_eq!(said(last.read(&book, &rows)), said(read_trades(&book, &rows)));
+        }
+    }
 }

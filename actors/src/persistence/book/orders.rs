@@ -121,9 +121,14 @@ impl Book {
         !self.owed.is_empty()
     }
 
+    /// Every order whose trades are outstanding.
+    pub fn owed(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
+        self.owed.iter().filter_map(|(_, number)| self.by_number.get(number))
+    }
+
     /// A strategy's orders whose trades are outstanding.
     pub fn owed_of<'a>(&'a self, strategy: &'a Strategy) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-        self.owed.iter().filter_map(|(_, number)| self.by_number.get(number)).filter(move |order| order.ask.strategy == *strategy)
+        self.owed().filter(move |order| order.ask.strategy == *strategy)
     }
 
     /// Every order that is in doubt at the broker.

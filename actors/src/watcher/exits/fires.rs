@@ -181,10 +181,17 @@ impl WatcherActor {
         }
     }
 
-    /// Rules whose position is gone end with it, and so does what of theirs still rests.
+    /// Rules whose position is gone end with it, and so does what of theirs still rests. All are looked at now and then: not
+    /// everything that closes a position is a fill.
     pub(super) fn end_rules(&mut self) {
+        let slots: Vec<Slot> = self.core.rules.watched.keys().cloned().collect();
+        self.end_rules_of(&slots);
+    }
+
+    /// The same for those whose position a fill may have closed: each ends by itself, instead of many at once.
+    pub(super) fn end_rules_of(&mut self, slots: &[Slot]) {
         let ended = self.line.view.read(&self.desk.client_id, |book| {
-            let watched = self.core.rules.watched.iter();
+            let watched = slots.iter().filter_map(|slot| Some((slot, self.core.rules.watched.get(slot)?)));
             let gone = watched.filter(|(_, watched)| !watched.rule.is_for(&book.held(&watched.rule.strategy, &watched.rule.holding)));
             gone.map(|(slot, watched)| {
                 let signal = watched.rule.fired.map(|fired| fired.signal);
@@ -208,8 +215,7 @@ impl WatcherActor {
             self.keep_rule(&slot, None, Some(watched.seq), "EXIT_RULE_ENDED", Level::Info, &reason);
             let facts = resting.into_iter().map(|order| (order, OrderFact::CancelWanted { tag: Tag::Replaced, reason: reason.clone() }));
             self.post_facts(facts.collect());
-            // A position opened this moment brings its own.
-            self.core.rules.forget(&slot);
+            self.core.rules.end(slot);
         }
     }
 

@@ -1,0 +1,197 @@
+//! The rules of one account as they are watched: what is on disk, and what was last seen of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use crate::exits::{Combined, ExitRule, Hours, Tick, Together, slot};
+use crate::order::{Holding, InstrumentKey, OrderRecord, SignalId};
+use crate::persistence::{KeptChange, Slot};
+
+/// The rules of one account, as they stand now.
+#[derive(Debug, Default)]
+pub(in crate::watcher) struct Rules {
+    pub(super) watched: BTreeMap<Slot, Watched>,
+    pub(super) by_instrument: BTreeMap<InstrumentKey, BTreeSet<Slot>>,
+    /// The instruments that came or went since the bell was told.
+    pub(super) untold: BTreeSet<InstrumentKey>,
+    pub(super) combined: BTreeMap<Slot, (Combined, Option<Together>)>,
+    /// Rules whose end was posted, and is not heard of yet: what comes after it does not build on them.
+    pub(super) ending: BTreeSet<Slot>,
+    pub(super) is_loaded: bool,
+    pub(super) searched_at: Option<DateTime<Utc>>,
+}
+
+/// One rule and what was last seen.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) rule: ExitRule,
+    /// The journal row of what is on disk.
+    pub(super) seq: u64,
+    pub(super) before: Option<Tick>,
+    /// When that tick was first seen, by our clock.
+    pub(super) shown_since: Option<DateTime<Utc>>,
+    pub(super) hours: Hours,
+    /// When these hours are known to hold.
+    pub(super) hours_for: Option<Range<DateTime<Utc>>>,
+    /// It has moved since it was written.
+    pub(super) is_ahead: bool,
+    pub(super) kept_at: Option<DateTime<Utc>>,
+    /// A write is under way since then.
+    pub(super) writing: Option<DateTime<Utc>>,
+    /// When it was first looked at.
+    pub(super) since: Option<DateTime<Utc>>,
+    pub(super) is_muted: bool,
+    pub(super) is_stuck: bool,
+    /// Its exit waits for its cover.
+    pub(super) held_back: Option<DateTime<Utc>>,
+    /// The stop that was asked to rest at the broker, until its row is there, and when.
+    pub(super) placing: Option<(SignalId, DateTime<Utc>)>,
+    /// When a change of the resting stop was last asked for.
+    pub(super) changed_at: Option<DateTime<Utc>>,
+}
+
+impl Watched {
+    pub(super) fn new(rule: ExitRule, seq: u64) -> Self {
+        Self {
+            rule,
+            seq,
+            before: None,
+            shown_since: None,
+            hours: Hours::always(),
+            hours_for: None,
+            is_ahead: false,
+            kept_at: None,
+            writing: None,
+            since: None,
+            is_muted: false,
+            is_stuck: false,
+            held_back: None,
+            placing: None,
+            changed_at: None,
+        }
+    }
+}
+
+impl Rules {
+    /// A state as it is on disk now.
+    pub(super) fn take(&mut self, change: &KeptChange) -> Result<(), serde_json::Error> {
+        self.ending.remove(&change.slot);
+        let Some(now) = &change.now else {
+            self.forget(&change.slot);
+            return Ok(());
+        };
+        if change.slot.key.starts_with("*|") {
+            let combined: Combined = now.read()?;
+            let before = self.combined.get(&change.slot).and_then(|(_, before)| *before);
+            self.combined.insert(change.slot.clone(), (combined, before));
+            return Ok(());
+        }
+        let mut rule: ExitRule = now.read()?;
+        let instrument = rule.holding.instrument.clone();
+        let entry = self.watched.remove(&change.slot);
+        let next = match entry {
+            Some(watched) => {
+                // Fired in memory, and the news is older than that: the row of the firing is on its way.
+                if rule.fired.is_none() && watched.rule.fired.is_some() && watched.writing.is_some() {
+                    rule.fired = watched.rule.fired;
+                }
+                rule.catch_up(&watched.rule);
+                let is_done = rule.fired.is_some() == watched.rule.fired.is_some();
+                let is_ahead = watched.is_ahead && (rule.stop, rule.best) == (watched.rule.stop, watched.rule.best);
+                Watched { rule, seq: now.seq, is_ahead, writing: watched.writing.filter(|_| !is_done), ..watched }
+            }
+            None => Watched::new(rule, now.seq),
+        };
+        self.put(change.slot.clone(), instrument, next);
+        Ok(())
+    }
+
+    pub(super) fn put(&mut self, slot: Slot, instrument: InstrumentKey, watched: Watched) {
+        if !self.by_instrument.contains_key(&instrument) {
+            self.untold.insert(instrument.clone());
+        }
+        self.by_instrument.entry(instrument).or_default().insert(slot.clone());
+        self.watched.insert(slot, watched);
+    }
+
+    pub(super) fn forget(&mut self, slot: &Slot) {
+        self.combined.remove(slot);
+        if let Some(watched) = self.watched.remove(slot)
+            && let Some(slots) = self.by_instrument.get_mut(&watched.rule.holding.instrument)
+        {
+            slots.remove(slot);
+            if slots.is_empty() {
+                self.by_instrument.remove(&watched.rule.holding.instrument);
+                self.untold.insert(watched.rule.holding.instrument);
+            }
+        }
+    }
+
+    /// The price at which the rule of the order's position fired.
+    pub(in crate::watcher) fn trigger_of(&self, order: &OrderRecord) -> Option<Decimal> {
+        self.watched.get(&slot(&order.ask.strategy, &order.holding()?))?.rule.fired?.price
+    }
+
+    /// The rule whose exit has this signal.
+    pub(in crate::watcher) fn firing(&self, order: &OrderRecord) -> Option<&ExitRule> {
+        let slot = slot(&order.ask.strategy, &order.holding()?);
+        let rule = &self.watched.get(&slot)?.rule;
+        rule.fired.filter(|fired| fired.signal == order.signal_id).map(|_| rule)
+    }
+
+    /// Its end is posted. It protects nothing any more; a position opened this moment brings its own.
+    pub(super) fn end(&mut self, slot: Slot) {
+        self.forget(&slot);
+        self.ending.insert(slot);
+    }
+
+    /// Whether what is on disk there ends in this moment, because the position that it is for is gone: whichever is written
+    /// first, that or the rule of the next position, the next one's stands.
+    pub(super) fn is_leaving(&self, slot: &Slot, held: &Holding) -> bool {
+        self.ending.contains(slot) || self.watched.get(slot).is_some_and(|watched| !watched.rule.is_for(held))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exits::Terms;
+    use crate::order::{Amount, Product};
+    use crate::persistence::Kept;
+    use crate::testkit::builders::{at, rupees, sbin_in, strategy};
+
+    fn held(net: i64) -> Holding {
+        Holding { net, cost: rupees(1_000), realised: Amount::ZERO, opened_at: Some(at(0)) }
+    }
+
+    fn long() -> ExitRule {
+        let terms = Terms { stop_loss: Some("2%".parse().unwrap()), ..Terms::default() };
+        ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held(10), terms, Decimal::new(5, 2), "a test".into(), at(0)).unwrap()
+    }
+
+    /// Its end is posted and not on disk yet: what the next position brings must not be refused because of it.
+    #[test]
+    fn what_comes_after_an_end_does_not_build_on_it_until_it_is_heard_of() {
+        let (mut rules, slot) = (Rules::default(), long().slot());
+        rules.put(slot.clone(), sbin_in(Product::Mis).instrument, Watched::new(long(), 7));
+        assert!(!rules.is_leaving(&slot, &held(5)));
+        assert!(rules.is_leaving(&slot, &held(0)), "its position is gone");
+        rules.end(slot.clone());
+        assert!(rules.is_leaving(&slot, &held(5)) && rules.watched.is_empty());
+        rules.take(&KeptChange { slot: slot.clone(), now: None }).unwrap();
+        assert!(!rules.is_leaving(&slot, &held(5)), "it is on disk");
+    }
+
+    #[test]
+    fn an_end_that_came_too_late_is_forgotten_with_what_stands_instead() {
+        let (mut rules, slot) = (Rules::default(), long().slot());
+        rules.end(slot.clone());
+        let value = serde_json::to_string(&long()).unwrap();
+        let now = Some(Kept { value: value.into(), seq: 9, at: at(0) });
+        rules.take(&KeptChange { slot: slot.clone(), now }).unwrap();
+        assert!(!rules.is_leaving(&slot, &held(10)) && rules.watched.contains_key(&slot));
+    }
+}
