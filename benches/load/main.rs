@@ -43,7 +43,7 @@ const QUIET: u32 = 20;
 /// Permits of an account that says nothing else (`config/default.toml`), and how many of them are kept for exits.
 const PERMITS: [(&str, u32); 2] = [("ORDERGATE__ACCOUNT__PERMITS", 512), ("ORDERGATE__ACCOUNT__PERMITS_FOR_EXITS", 64)];
 /// Strategies of the overload, and of a soak: what is kept of them is not what a soak looks for.
-const STRATEGIES: [usize; 2] = [1 << 17, 4_096];
+const STRATEGIES: [usize; 2] = [1 << 19, 4_096];
 /// Twice as many alerts can be under way as there are permits.
 const MANY: usize = 1_024;
 

@@ -9,6 +9,8 @@ use super::connection::{Answer, Connection};
 
 /// Connections of a closed loop that finds the capacity.
 const CLOSED: usize = 128;
+/// How soon those come again that were refused.
+const AGAIN: Duration = Duration::from_millis(20);
 /// A sender has little to remember.
 const STACK: usize = 128 * 1024;
 
@@ -91,17 +93,18 @@ impl Load {
     pub(crate) fn run(&self, rate: u32, time: Duration, connections: usize) -> Told {
         let each = Duration::from_secs(1) / rate;
         let count = usize::try_from(time.as_nanos() / each.as_nanos().max(1)).unwrap();
-        self.share(connections, |start, turn| (turn < count).then(|| start + each * u32::try_from(turn).unwrap()))
+        self.share(connections, Duration::ZERO, |start, turn| (turn < count).then(|| start + each * u32::try_from(turn).unwrap()))
     }
 
-    /// Orders a second in a closed loop.
+    /// Orders a second in a closed loop, whose senders come again a moment after they were refused: what answering them at
+    /// once, and again, would cost is not the engine's capacity.
     pub(crate) fn capacity(&self, time: Duration) -> u32 {
-        let told = self.share(CLOSED, |start, _| Some(Instant::now()).filter(|now| *now - start < time));
+        let told = self.share(CLOSED, AGAIN, |start, _| Some(Instant::now()).filter(|now| *now - start < time));
         u32::try_from(told.accepted.len() / usize::try_from(time.as_secs()).unwrap()).unwrap().max(1)
     }
 
-    /// Every connection takes the next due time and keeps it, until there is none.
-    fn share(&self, connections: usize, due: impl Fn(Instant, usize) -> Option<Instant> + Sync) -> Told {
+    /// Every connection takes the next due time and keeps it, until there is none; one that is refused pauses first.
+    fn share(&self, connections: usize, pause: Duration, due: impl Fn(Instant, usize) -> Option<Instant> + Sync) -> Told {
         let (next, start) = (AtomicUsize::new(0), Instant::now());
         let mut told = std::thread::scope(|scope| {
             let work = || {
@@ -110,6 +113,9 @@ impl Load {
                     wait(due.saturating_duration_since(Instant::now()));
                     let answer = self.send(&mut connection);
                     told.take(answer, due - start, due.elapsed());
+                    if answer.is_some_and(|answer| answer.status == 429) {
+                        wait(pause);
+                    }
                 }
                 told
             };

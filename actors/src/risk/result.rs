@@ -1,6 +1,7 @@
 //! The day's result in rupees: the worse of two books, the broker's position rows and our own fills. Delivery holdings
 //! count in neither. A figure that is not known is said, and never taken for nothing lost. Pure.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ fn mark(net: i64, quote: &Quote) -> Price {
 #[must_use]
 pub fn own_pnl(day: &Day, quotes: &dyn Quotes) -> Figure {
     let missing = |what: &str, key: &InstrumentKey| Figure::unknown(format!("{what} {key}"));
+    // Many strategies hold the same.
+    let mut quoted: HashMap<&InstrumentKey, Option<Quote>> = HashMap::new();
     let mut sum = Amount::ZERO;
     for (_, key, line) in day.lines().filter(|(_, key, _)| key.product != Product::Cnc) {
         let instrument = &key.instrument;
@@ -77,7 +80,8 @@ pub fn own_pnl(day: &Day, quotes: &dyn Quotes) -> Figure {
             return missing("no close of the day before for", instrument);
         }
         let net = line.held.net;
-        let last = if net == 0 { None } else { quotes.quote(instrument).map(|quote| mark(net, &quote)) };
+        let quote = if net == 0 { None } else { *quoted.entry(instrument).or_insert_with(|| quotes.quote(instrument)) };
+        let last = quote.map(|quote| mark(net, &quote));
         match line.worth(last, close).gross() {
             Some(gross) => sum = sum.plus(gross),
             None => return missing("no price of", instrument),

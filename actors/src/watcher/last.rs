@@ -44,13 +44,19 @@ impl<T> Last<T> {
     }
 }
 
-/// The rows that do not stand in the same place of the other book, counted from its beginning or from its end: books
-/// grow at one of the two.
+/// The rows that do not stand in the other book too: counted from its beginning, from its end, or from where one of the two
+/// begins in the other. Books grow at one of their ends, and may be cut at the other at the same time.
 fn others<'a, T>(rows: &'a [Arc<T>], other: &'a [Arc<T>]) -> impl Iterator<Item = &'a Arc<T>> {
-    let from_end = move |place: usize| (place + other.len()).checked_sub(rows.len());
-    let stands =
-        move |row: &Arc<T>, place: Option<usize>| place.and_then(|place| other.get(place)).is_some_and(|one| Arc::ptr_eq(one, row));
-    rows.iter().enumerate().filter(move |(place, row)| !stands(row, Some(*place)) && !stands(row, from_end(*place))).map(|(_, row)| row)
+    let place_of =
+        |first: Option<&Arc<T>>, among: &[Arc<T>]| among.iter().position(|row| first.is_some_and(|first| Arc::ptr_eq(first, row)));
+    let begins_there = place_of(rows.first(), other).unwrap_or(0);
+    let begins_here = place_of(other.first(), rows).unwrap_or(0);
+    let stands = move |row: &Arc<T>, place: usize| {
+        let from_end = (place + other.len()).checked_sub(rows.len());
+        let places = [Some(place), from_end, Some(place + begins_there), place.checked_sub(begins_here)];
+        places.into_iter().flatten().any(|place| other.get(place).is_some_and(|one| Arc::ptr_eq(one, row)))
+    };
+    rows.iter().enumerate().filter(move |(place, row)| !stands(row, *place)).map(|(_, row)| row)
 }
 
 impl Last<BookRow> {

@@ -253,3 +253,18 @@ proptest! {
         }
     }
 }
+
+/// A book of the day may be cut at its old end while it grows at the other: only what came and what went is looked at.
+#[test]
+fn a_book_that_grew_and_was_cut_has_what_is_new_in_it_as_its_only_news() {
+    let all: Vec<_> = (0..100).map(|number| trade(number, &format!("T{number}"), 1)).collect();
+    let numbers = |rows: Vec<&Arc<TradeRow>>| rows.iter().map(|row| row.fill.trade_id.to_string()).collect::<Vec<_>>();
+    let names = |range: std::ops::Range<usize>| range.map(|number| format!("T{number}")).collect::<Vec<_>>();
+    let (old, new) = (&all[..90], &all[7..95]);
+    assert_eq!(numbers(others(new, old).collect()), names(90..95));
+    assert_eq!(numbers(others(old, new).collect()), names(0..7));
+    let newest_first = |rows: &[Arc<TradeRow>]| rows.iter().rev().cloned().collect::<Vec<_>>();
+    let (old, new) = (newest_first(old), newest_first(new));
+    assert_eq!(others(&new, &old).count(), 5);
+    assert_eq!(others(&old, &new).count(), 7);
+}
