@@ -172,7 +172,6 @@ impl RiskActor {
         line.view.read(&desk.client_id, |book| {
             known.follow(book, settings, now);
             let limits = known.limits(settings, now);
-            let result = known.result(book, &findings, &*line.quotes, now);
             let scene = Scene {
                 order,
                 instrument,
@@ -184,7 +183,12 @@ impl RiskActor {
                 unknown_value: limits.max_order_value,
                 now,
             };
-            let projected = project(&scene);
+            // No rule of exits looks at these, and an exit is in a hurry.
+            let (result, projected) = if order.is_exit() {
+                (DayResult::not_asked(), Projected::default())
+            } else {
+                (known.result(book, &findings, &*line.quotes, now), project(&scene))
+            };
             let inputs = Inputs {
                 order,
                 instrument,

@@ -11,7 +11,7 @@ use crate::ports::Instruments;
 use crate::watcher::Findings;
 
 /// The worst, in numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projected {
     /// Units that the order itself adds; 0 if it only takes away.
     pub adds: i64,

@@ -108,6 +108,12 @@ const BROKER: &str = "the broker's positions";
 const FILLS: &str = "our own fills";
 
 impl DayResult {
+    /// It was not worked out: nobody looks at it.
+    pub(super) fn not_asked() -> Self {
+        let unknown = || Figure::unknown("it was not asked for");
+        Self { broker: unknown(), fills: unknown(), is_of_today: true }
+    }
+
     /// The result at that time. `broker`: `None` if the positions were never read.
     #[must_use]
     pub fn of(broker: Option<Amount>, fills: Figure, book: &Book, now: DateTime<Utc>) -> Self {

@@ -35,10 +35,11 @@ pub(super) struct Since {
 }
 
 impl Since {
-    /// What this order takes, of which so many units add to a position, and what those before it take.
+    /// What this order takes, of which so many units add to a position, and what those before it take; before an exit nobody asks.
     pub(super) fn needs(&mut self, x: &Scene<'_>, adds: i64, limits: &Limits) -> Needs {
         let own = own(x, adds, &limits.margin);
-        let Some((funds, at)) = &x.findings.funds else { return Needs { own, since: Amount::ZERO } };
+        let funds = x.findings.funds.as_ref().filter(|_| !x.order.is_exit());
+        let Some((funds, at)) = funds else { return Needs { own, since: Amount::ZERO } };
         let mine = own.map_or(Amount::ZERO, |(amount, _)| amount);
         let room = funds.available.plus(limits.capital_reserve.negated()).plus(mine.negated());
         Needs { own, since: self.before(x, *at, room, &limits.margin) }
