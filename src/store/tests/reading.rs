@@ -46,6 +46,11 @@ fn no_read_of_the_writer_walks_a_table() {
         ("SELECT * FROM orders WHERE client_id = ?1 AND trading_date = ?2 AND broker_order_id = ?3", "orders_at_broker"),
         ("SELECT * FROM orders WHERE client_id = ?1 AND broker_tag = ?2", "broker_tag=?"),
         ("SELECT * FROM orders WHERE client_id = ?1 AND signal_id = ?2 ORDER BY leg LIMIT 200", "signal_id=?"),
+        (
+            "SELECT * FROM orders WHERE client_id = ?1 AND signal_id =
+               (SELECT signal_id FROM signals WHERE client_id = ?1 AND idempotency_key = 'k:' || ?2) ORDER BY leg LIMIT 200",
+            "idempotency_key=?",
+        ),
         ("SELECT * FROM orders WHERE client_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3", "number<?"),
         ("SELECT * FROM journal WHERE client_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3", "seq>?"),
         (
