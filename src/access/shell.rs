@@ -226,8 +226,7 @@ impl Access {
     /// The password's file cannot be read.
     pub async fn has_codes(self: &Arc<Self>) -> Result<bool, AccessError> {
         let directory = self.directory.clone();
-        blocking(move || Ok(directory.map_or(Ok(None), |directory| Password::read(&directory))?.is_some_and(|kept| kept.wants_code())))
-            .await
+        blocking(move || directory.map_or(Ok(false), |directory| password::has_authenticator(&directory))).await
     }
 
     /// Takes a one-time code of the owner's authenticator app, once: one that was used for a login or here counts no more, after a
