@@ -95,6 +95,10 @@ pub(super) fn answer(db: &Connection, asked: &Query) -> Result<Rows> {
         }
         Query::OrderJournal(client, command) => order_journal(db, client, *command).map(Rows::Journal),
         Query::Fills(client, command) => fills(db, client, *command, MOST).map(Rows::Fills),
+        Query::JournalBefore(client, seq, most) => {
+            let sql = format!("SELECT {} FROM journal WHERE client_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3", rows::JOURNAL);
+            all(db, &sql, params![chain(client.as_ref()), clamped(*seq), (*most).min(MOST)], rows::journal).map(Rows::Journal)
+        }
         Query::JournalAfter(client, seq, most) => journal_after(db, chain(client.as_ref()), *seq, (*most).min(MOST)).map(Rows::Journal),
     }
 }

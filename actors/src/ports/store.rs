@@ -232,6 +232,8 @@ pub enum Query {
     Fills(ClientId, CommandId),
     /// A chain's rows after a number, oldest first.
     JournalAfter(Option<ClientId>, u64, u16),
+    /// A chain's rows before a number, newest first.
+    JournalBefore(Option<ClientId>, u64, u16),
 }
 
 /// The rows that answer a [`Query`].
