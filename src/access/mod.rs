@@ -12,6 +12,7 @@ mod origin;
 mod password;
 mod range;
 mod sessions;
+mod settings;
 mod shell;
 mod throttle;
 
@@ -22,4 +23,5 @@ pub use origin::{Sent, is_same_origin};
 pub use password::{Enrolment, MIN_LENGTH, forget_password, has_authenticator, set_password};
 pub use range::{Range, Ranges};
 pub use sessions::{Grant, Session, SessionId};
-pub use shell::{Access, AccessSettings, Comer, Opened, Refused};
+pub use settings::AccessSettings;
+pub use shell::{Access, Comer, Opened, Refused};

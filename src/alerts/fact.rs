@@ -62,7 +62,11 @@ pub(super) fn of_row(row: &JournalRow, order: Option<&OrderRecord>) -> Option<Al
         return level_of_end(tag).map(|level| alert(level, tag.as_str(), ended(tag, row, order)));
     }
     let (event, level) = NEWS.iter().find(|(event, _)| *event == &*row.event)?;
-    let who = if matches!(&*row.event, "CONTROL" | super::actions::CONFIRMED | super::actions::DONE_LATE) { format!("{}: ", row.who) } else { String::new() };
+    let who = if matches!(&*row.event, "CONTROL" | super::actions::CONFIRMED | super::actions::DONE_LATE) {
+        format!("{}: ", row.who)
+    } else {
+        String::new()
+    };
     Some(alert(*level, event, format!("{who}{said}")))
 }
 

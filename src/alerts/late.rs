@@ -69,7 +69,9 @@ pub fn late(under_way: &UnderWay, found: Found, may_act: bool, now: DateTime<Utc
         // Of entries and alarms only those from before the confirmation are meant, and a second cancel of one does nothing.
         (Found::Left, Action::Kill { .. } | Action::Cancel(_) | Action::Acknowledge(_)) => Late::TakeUp,
         // An order at the market, at a price that nobody has seen, of a position that somebody may have closed elsewhere meanwhile.
-        (Found::Left, Action::Exit(_)) => Late::Repeat("an exit at the market is not sent late: the price and the position may be others by now"),
+        (Found::Left, Action::Exit(_)) => {
+            Late::Repeat("an exit at the market is not sent late: the price and the position may be others by now")
+        }
     }
 }
 

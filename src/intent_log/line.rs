@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Shown, Side, Status, Tag, Terms, ended_terms, recorded_type};
+use ordergate_actors::order::{
+    Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Shown, Side, Status, Tag, Terms, ended_terms, recorded_type,
+};
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::ports::JournalRow;
 use rust_decimal::Decimal;

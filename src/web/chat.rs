@@ -12,11 +12,9 @@ use kept::{Row, ended, known, write};
 
 use super::api::acts;
 use super::state::WebState;
-use crate::alerts::actions::{
-    CONFIRMED, Code, Confirmed, DONE, GOOD_FOR, Gate, Heard, Known, NOT_DONE, Proof, Said, Sent, Waiting, Wish,
-};
-use crate::alerts::late::UnderWay;
+use crate::alerts::actions::{CONFIRMED, Code, Confirmed, DONE, GOOD_FOR, Gate, Heard, Known, NOT_DONE, Proof, Said, Sent, Waiting, Wish};
 use crate::alerts::commands::Message;
+use crate::alerts::late::UnderWay;
 use crate::config::ChatActions;
 
 /// The row of a request.

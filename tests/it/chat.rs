@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
 use crate::alerts::Server;
-use crate::support::held::{Hold, HeldStore};
+use crate::support::held::{HeldStore, Hold};
 use crate::support::{House, Plan, copy, entry, resting};
 
 /// The user who may act, in the chat that is answered.
@@ -381,7 +381,10 @@ async fn an_action_is_of_the_account_that_it_names_and_of_none_that_could_be_ano
     assert!(shown.starts_with("in PAPER1 alone: exit what held holds"), "{shown}");
     house.until("it is flat", || held(&first) == 0).await;
     let shown = chat.say(OWNER, "/kill 2").await;
-    assert!(shown.contains("PAPER1: entries stop") && shown.contains("PAPER2: entries stop"), "without a name it is of every account: {shown}");
+    assert!(
+        shown.contains("PAPER1: entries stop") && shown.contains("PAPER2: entries stop"),
+        "without a name it is of every account: {shown}"
+    );
     listening.abort();
     house.close().await;
 }

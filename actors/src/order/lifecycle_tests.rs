@@ -272,7 +272,13 @@ fn an_order_that_fills_before_the_news_of_its_change_ends_with_the_terms_that_it
     };
     let before = [stop, accepted(), asked()];
     // Whatever comes first: the answer, the trade, the row.
-    for order in [["answer", "fill", "row"], ["fill", "answer", "row"], ["fill", "row", "answer"], ["row", "fill", "answer"], ["answer", "row", "fill"]] {
+    for order in [
+        ["answer", "fill", "row"],
+        ["fill", "answer", "row"],
+        ["fill", "row", "answer"],
+        ["row", "fill", "answer"],
+        ["answer", "row", "fill"],
+    ] {
         let mut record = after(&before);
         for what in order {
             let fact = match what {

@@ -271,7 +271,8 @@ async fn exit(state: &WebState, clients: &[ClientId], what: &What, who: &str, up
 
 async fn acknowledge(state: &WebState, id: Option<&str>, under_way: &UnderWay) -> Outcome {
     let (open, who) = (found(state, &under_way.wish.whose, id, under_way.at), under_way.who());
-    let asked = join_all(open.iter().map(|(client, alarm)| state.engine.acknowledge(client.as_ref(), alarm.seq, &who, "by Telegram"))).await;
+    let asked =
+        join_all(open.iter().map(|(client, alarm)| state.engine.acknowledge(client.as_ref(), alarm.seq, &who, "by Telegram"))).await;
     let seen = asked.iter().filter(|outcome| outcome.as_ref().is_ok_and(ordergate_actors::persistence::Outcome::is_applied)).count();
     Outcome { is_whole: asked.iter().all(Result::is_ok), words: format!("{seen} of {} alarms are marked as seen", open.len()) }
 }

@@ -72,7 +72,9 @@ async fn is_taken_over(leaves: Leaves, fault: Option<Fault>) {
     // What it fills by may outrun the news of the change: the record follows when the row comes.
     let limit = theirs["prc"].as_str().and_then(|text| Price::parse(text).ok());
     let of = |order: &OrderRecord| (order.ask.order_type, order.ask.price, order.ask.trigger_price);
-    house.until_order("the record says what its row does", ours.command_id, |order| of(order) == (Some(OrderType::Limit), limit, None)).await;
+    house
+        .until_order("the record says what its row does", ours.command_id, |order| of(order) == (Some(OrderType::Limit), limit, None))
+        .await;
     // Each change states all terms of a limit, and no trigger: a broker answers Ok to a trigger of 0, and refuses it afterwards.
     let changes = changes(&house);
     for change in &changes {

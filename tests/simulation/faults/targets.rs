@@ -118,7 +118,8 @@ fn a_target_takes_no_exit_down_that_a_person_placed_by_hand() {
         assert!(ended.tag == Some(Tag::StaleSignal) && stays(desk));
         let reason = ended.reason.as_deref().unwrap();
         assert!(
-            reason.contains("old (limit: at most") && reason.contains(&format!("not aimed, because order {hand}, an exit that asha placed by hand")),
+            reason.contains("old (limit: at most")
+                && reason.contains(&format!("not aimed, because order {hand}, an exit that asha placed by hand")),
             "{reason}"
         );
         // What it may fill is counted: there is nothing more to leave.
