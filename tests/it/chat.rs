@@ -16,7 +16,7 @@ use totp_rs::{Builder, Secret};
 
 use crate::alerts::Server;
 use crate::support::held::{HeldStore, Hold};
-use crate::support::{House, Plan, copy, entry, resting};
+use crate::support::{House, Plan, copy, entry, resting, secret};
 
 /// The user who may act, in the chat that is answered.
 const OWNER: i64 = 7;
@@ -353,9 +353,8 @@ async fn an_action_is_of_the_account_that_it_names_and_of_none_that_could_be_ano
     let held = |client: &ClientId| house.engine.read(client, |book| book.holdings().map(|(_, _, held)| held.net).sum::<i64>()).unwrap();
     let level = |client: &ClientId| house.engine.read(client, |book| book.control().level).unwrap();
     for client in [&first, &second] {
-        let mut body = entry("held");
-        body["client_id"] = json!(client);
-        assert_eq!(house.alert(body).await.status, 202);
+        let alert = house.request("POST", &format!("/webhook/{client}")).json(&secret(entry("held")));
+        assert_eq!(house.send(alert).await.status, 202);
         house.until("it holds", || held(client) == 10).await;
     }
     let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
