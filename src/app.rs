@@ -96,7 +96,7 @@ async fn run(
     alerts: Option<Alerts>,
     render: Arc<dyn Fn() -> String + Send + Sync>,
 ) -> anyhow::Result<i32> {
-    for warning in config.warnings() {
+    for warning in config.warnings().into_iter().chain(config.actions_want()) {
         tracing::warn!(event = "config_warning", "{warning}");
     }
     let calendar = match crate::calendar::load(&config.calendar) {

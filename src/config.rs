@@ -417,7 +417,32 @@ impl Config {
                 warnings.push(format!("the secret of {name} is shorter than 16 characters: it can be guessed"));
             }
         }
+        let actions = self.alerts.commands.as_ref().and_then(|commands| commands.actions.as_ref());
+        if actions.is_some_and(|actions| !actions.by_totp) {
+            warnings.push(
+                "alerts.telegram_confirm is \"code\": the code comes in the chat in which the action is asked for, so whoever holds a device \
+                 on which one of alerts.telegram_users is logged in can stop entries, cancel and square off; \"totp\" wants the \
+                 authenticator app as well"
+                    .to_owned(),
+            );
+        }
         warnings
+    }
+
+    /// Why nobody can act over Telegram although the settings let somebody; `None`: nothing is missing.
+    #[must_use]
+    pub fn actions_want(&self) -> Option<String> {
+        let actions = self.alerts.commands.as_ref()?.actions.as_ref()?;
+        match crate::access::has_authenticator(&self.storage.directory) {
+            _ if !actions.by_totp => None,
+            Ok(true) => None,
+            Ok(false) => Some(
+                "alerts.telegram_actions is on, and every action is refused: alerts.telegram_confirm is \"totp\", and the owner of the \
+                 dashboard has no authenticator app yet; `ordergate password --totp` sets it up"
+                    .to_owned(),
+            ),
+            Err(error) => Some(format!("alerts.telegram_actions is on, and every action is refused: {error}")),
+        }
     }
 }
 

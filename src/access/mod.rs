@@ -12,6 +12,7 @@ mod origin;
 mod password;
 mod range;
 mod sessions;
+mod settings;
 mod shell;
 mod throttle;
 
@@ -19,7 +20,8 @@ pub use client::client_address;
 pub use files::AccessError;
 pub use link::draw_link;
 pub use origin::{Sent, is_same_origin};
-pub use password::{Enrolment, MIN_LENGTH, forget_password, set_password};
+pub use password::{Enrolment, MIN_LENGTH, forget_password, has_authenticator, set_password};
 pub use range::{Range, Ranges};
 pub use sessions::{Grant, Session, SessionId};
-pub use shell::{Access, AccessSettings, Comer, Opened, Refused};
+pub use settings::AccessSettings;
+pub use shell::{Access, Comer, Opened, Refused};

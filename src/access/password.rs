@@ -143,6 +143,14 @@ pub fn set_password(directory: &Path, password: &SecretString, codes: Option<&En
     files::write(&path(directory), &kept)
 }
 
+/// Whether the owner has an authenticator app.
+///
+/// # Errors
+/// The password's file cannot be read.
+pub fn has_authenticator(directory: &Path) -> Result<bool, AccessError> {
+    Ok(Password::read(directory)?.is_some_and(|kept| kept.wants_code()))
+}
+
 /// Takes the password away: nobody logs in by one, and every session of the owner ends.
 ///
 /// # Errors

@@ -1,21 +1,29 @@
-//! What may be done from a chat: pure. Only what reduces risk, or says that an alarm was seen: never an entry, never a re-arm, never a
-//! looser limit.
+//! What may be done from a chat, by whom and when: pure. What can be asked for is in [`super::wishes`]: never an entry, never a re-arm,
+//! never a looser limit.
 //!
 //! An action is asked for, shown in numbers, and done by a one-time code within a minute. *Invariant:* what is done was asked for by the
 //! same person in the same chat, in exactly these words; each code does one thing once; a message does nothing a second time, after a
-//! restart too. What must survive a restart is [`Known`]; what waits for its code is in memory, and a restart forgets it.
+//! restart too. What must survive a restart is [`Known`]; what waits for its code is in memory, and a restart forgets it. What was
+//! confirmed stands in [`Known`] until its outcome does: [`super::late`] says what becomes of one that a crash left there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ordergate_actors::order::{Strategy, clean};
-use ordergate_actors::persistence::KillLevel;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-/// The journal row of an action that was confirmed; it is done after that.
+use super::late::UnderWay;
+pub use super::wishes::{Action, Said, What, Whose, Wish, read};
+
+/// The journal row of an action that was confirmed; it is done after that, and stands as under way until its outcome is on disk.
 pub const CONFIRMED: &str = "CHAT_CONFIRMED";
+/// The row of its outcome: it was done.
+pub const DONE: &str = "CHAT_DONE";
+/// The row of one that an earlier process confirmed, and this one did.
+pub const DONE_LATE: &str = "CHAT_DONE_LATE";
+/// The row, and the alarm, of one that was confirmed and not done, or not wholly.
+pub const NOT_DONE: &str = "ALARM_CHAT_NOT_DONE";
 /// How long a code is good for.
 pub const GOOD_FOR: TimeDelta = TimeDelta::seconds(60);
 /// So many wrong codes within [`SHUT_FOR`] shut the actions.
@@ -26,110 +34,6 @@ pub const SHUT_FOR: TimeDelta = TimeDelta::minutes(15);
 const REMEMBERED: TimeDelta = TimeDelta::hours(1);
 /// So many of them at the most.
 const MOST: usize = 256;
-/// The longest name and the longest reason.
-const LONGEST: usize = 300;
-/// What is said to whoever wants more than that.
-const LESS_ONLY: &str = "only what reduces risk can be done from here: re-arm on the dashboard";
-
-/// What can be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// The kill level of every account is raised to this; it is never lowered.
-    Kill {
-        /// 1 to 3.
-        level: KillLevel,
-        /// Why, in the sender's words; empty: none were said.
-        reason: String,
-    },
-    /// Entries that wait are cancelled; exits stay.
-    Cancel(Option<Strategy>),
-    /// What is held is exited, at the market.
-    Exit(What),
-    /// An alarm was seen, or all of them.
-    Acknowledge(Option<String>),
-}
-
-/// What of that which is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// Everything.
-    All,
-    /// As it was written: a strategy's name, or an instrument's. Nothing is done by it until it is known which.
-    Named(String),
-    /// What a strategy holds.
-    Strategy(Strategy),
-    /// What is held of an instrument.
-    Symbol(String),
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kill { level, reason } if reason.is_empty() => write!(f, "kill level {}", u8::from(*level)),
-            Self::Kill { level, reason } => write!(f, "kill level {}: {reason}", u8::from(*level)),
-            Self::Cancel(None) => f.write_str("cancel every entry that waits"),
-            Self::Cancel(Some(strategy)) => write!(f, "cancel the entries of {strategy} that wait"),
-            Self::Exit(What::All) => f.write_str("exit everything"),
-            Self::Exit(What::Strategy(strategy)) => write!(f, "exit what {strategy} holds"),
-            Self::Exit(What::Named(name) | What::Symbol(name)) => write!(f, "exit {name}"),
-            Self::Acknowledge(None) => f.write_str("acknowledge every alarm"),
-            Self::Acknowledge(Some(id)) => write!(f, "acknowledge alarm {id}"),
-        }
-    }
-}
-
-/// What a message says, if it is about an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
-    /// Something is to be done.
-    Ask(Action),
-    /// A code.
-    Confirm(String),
-    /// It cannot be done from here, or not like that.
-    Refused(&'static str),
-}
-
-/// Reads a message; `None`: it is about no action.
-#[must_use]
-pub fn read(text: &str) -> Option<Said> {
-    let mut words = text.split_whitespace();
-    let word = words.next()?.split('@').next()?.to_ascii_lowercase();
-    let rest = clean(&words.collect::<Vec<_>>().join(" "), LONGEST);
-    let is_all = rest.eq_ignore_ascii_case("all");
-    Some(match word.as_str() {
-        "/kill" => kill(&rest),
-        "/cancel" if is_all => Said::Ask(Action::Cancel(None)),
-        "/cancel" => match Strategy::parse(&rest) {
-            Ok(strategy) => Said::Ask(Action::Cancel(Some(strategy))),
-            Err(_) => Said::Refused("say /cancel all, or /cancel and a strategy"),
-        },
-        "/exit" if is_all => Said::Ask(Action::Exit(What::All)),
-        "/exit" if rest.is_empty() => Said::Refused("say /exit all, or /exit and a strategy or an instrument"),
-        "/exit" => Said::Ask(Action::Exit(What::Named(rest))),
-        "/ack" if is_all => Said::Ask(Action::Acknowledge(None)),
-        "/ack" if rest.is_empty() => Said::Refused("say /ack all, or /ack and the number of an alarm"),
-        "/ack" => Said::Ask(Action::Acknowledge(Some(rest))),
-        "/confirm" => {
-            let digits: String = rest.chars().filter(|letter| !letter.is_whitespace()).collect();
-            let is_code = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
-            if is_code { Said::Confirm(digits) } else { Said::Refused("a code has six digits: /confirm 123456") }
-        }
-        "/arm" | "/rearm" | "/resume" | "/thaw" | "/override" | "/buy" | "/sell" | "/enter" | "/approve" => Said::Refused(LESS_ONLY),
-        _ => return None,
-    })
-}
-
-fn kill(rest: &str) -> Said {
-    let (level, reason) = rest.split_once(' ').unwrap_or((rest, ""));
-    let level = match level {
-        "0" => return Said::Refused(LESS_ONLY),
-        "1" => KillLevel::StopEntries,
-        "2" => KillLevel::CancelEntries,
-        "3" => KillLevel::SquareOff,
-        _ => return Said::Refused("say /kill 1 (no new entries), /kill 2 (also cancel entries) or /kill 3 (also square off), and why"),
-    };
-    Said::Ask(Action::Kill { level, reason: reason.to_owned() })
-}
 
 /// A one-time code of six digits. It is never printed but to the chat that asked.
 #[derive(Clone, PartialEq, Eq)]
@@ -186,9 +90,19 @@ pub struct Known {
     pub wrong: Vec<DateTime<Utc>>,
     /// Until when nothing is done.
     pub shut_until: Option<DateTime<Utc>>,
+    /// What was confirmed and whose outcome is not on disk, by the number of the message that confirmed it.
+    pub under_way: BTreeMap<i64, UnderWay>,
 }
 
 impl Known {
+    /// The same when the outcome of an action is known.
+    #[must_use]
+    pub fn ended(&self, update: i64) -> Self {
+        let mut next = self.clone();
+        next.under_way.remove(&update);
+        next
+    }
+
     /// The same with one message more.
     fn with(&self, sent: &Sent<'_>, now: DateTime<Utc>) -> Self {
         let mut next = self.clone();
@@ -211,7 +125,7 @@ type Place = (String, String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// What.
-    pub action: Action,
+    pub wish: Wish,
     /// The code; `None`: the authenticator's.
     pub code: Option<Code>,
     /// When it was asked for.
@@ -253,8 +167,8 @@ pub enum Proof<'a> {
 /// What a `/confirm` comes to. Everything in it is written down before anything is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Confirmed {
-    /// Do it.
-    Do(Action, Known),
+    /// Do it. It is under way in what is known then.
+    Do(UnderWay, Known),
     /// Nothing of this person waits here, or not any more.
     Nothing(Known),
     /// The code is wrong; so many tries are left.
@@ -323,7 +237,10 @@ impl Gate {
         };
         if is_right {
             next.wrong.clear();
-            return Confirmed::Do(waiting.action, next);
+            let (chat, user) = sent.place();
+            let under_way = UnderWay { wish: waiting.wish, chat, user, at: now };
+            next.under_way.insert(sent.update, under_way.clone());
+            return Confirmed::Do(under_way, next);
         }
         next.wrong.push(now);
         let left = TRIES.saturating_sub(next.wrong.len());

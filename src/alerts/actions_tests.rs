@@ -1,6 +1,6 @@
 //! Of the rules for actions from a chat.
 
-use ordergate_actors::order::Strategy as Owner;
+use ordergate_actors::persistence::KillLevel;
 use proptest::prelude::{Just, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy;
 
@@ -18,51 +18,16 @@ fn sent<'a>(update: i64, user: &'a str, text: &'a str, seconds: i64) -> Sent<'a>
     Sent { update, chat: "42", user: Some(user), text, at: at(seconds) }
 }
 
-fn kill(level: KillLevel) -> Action {
-    Action::Kill { level, reason: String::new() }
+fn every(action: Action) -> Wish {
+    Wish { action, whose: Whose::Every }
 }
 
-#[test]
-fn only_what_reduces_risk_is_read() {
-    let named = |name: &str| Action::Exit(What::Named(name.to_owned()));
-    let trend = || Owner::parse("trend").unwrap();
-    for (text, action) in [
-        ("/kill 1", kill(KillLevel::StopEntries)),
-        ("/KILL@my_bot 3  the   feed is wrong", Action::Kill { level: KillLevel::SquareOff, reason: "the feed is wrong".to_owned() }),
-        ("/cancel ALL", Action::Cancel(None)),
-        ("/cancel trend", Action::Cancel(Some(trend()))),
-        ("/exit all", Action::Exit(What::All)),
-        ("/exit NIFTY 50", named("NIFTY 50")),
-        ("/exit trend\u{202e}x", named("trend?x")),
-        ("/ack all", Action::Acknowledge(None)),
-        ("/ack 17@PAPER1", Action::Acknowledge(Some("17@PAPER1".to_owned()))),
-    ] {
-        assert_eq!(read(text), Some(Said::Ask(action)), "{text}");
-    }
-    assert_eq!(read("/confirm 482 193"), Some(Said::Confirm("482193".to_owned())));
-    for text in
-        ["/kill 0", "/arm", "/rearm trend", "/resume", "/thaw", "/override", "/buy SBIN 10", "/sell SBIN 10", "/enter", "/approve 1"]
-    {
-        assert!(matches!(read(text), Some(Said::Refused(words)) if words.contains("re-arm on the dashboard")), "{text}");
-    }
-    for text in [
-        "/kill",
-        "/kill 4",
-        "/kill 12",
-        "/kill all",
-        "/cancel",
-        "/exit",
-        "/ack",
-        "/confirm",
-        "/confirm 12345",
-        "/confirm 1234567",
-        "/confirm abcdef",
-    ] {
-        assert!(matches!(read(text), Some(Said::Refused(_))), "{text}");
-    }
-    for text in ["", "kill 3", "/status", "/killer 3", "please /kill 3"] {
-        assert_eq!(read(text), None, "{text}");
-    }
+fn kill(level: KillLevel) -> Wish {
+    every(Action::Kill { level, reason: String::new() })
+}
+
+fn cancel() -> Wish {
+    every(Action::Cancel(None))
 }
 
 #[test]
@@ -74,8 +39,8 @@ fn a_code_has_six_digits_and_each_is_as_likely_as_any_other() {
 }
 
 /// Asks for an action under a code.
-fn ask(gate: &mut Gate, known: &Known, sent: &Sent<'_>, action: Action, code: u32, seconds: i64) -> Known {
-    gate.wait(sent, Waiting { action, code: Code::of(code), asked_at: at(seconds) });
+fn ask(gate: &mut Gate, known: &Known, sent: &Sent<'_>, wish: Wish, code: u32, seconds: i64) -> Known {
+    gate.wait(sent, Waiting { wish, code: Code::of(code), asked_at: at(seconds) });
     Gate::asked(known, sent, at(seconds))
 }
 
@@ -88,14 +53,18 @@ fn a_code_does_one_thing_once_for_its_own_person_within_a_minute() {
     let elsewhere = Sent { chat: "43", ..sent(2, "7", "", 1) };
     assert!(matches!(gate.confirm(&known, &elsewhere, Proof::Given("482193"), at(1)), Confirmed::Nothing(_)), "in another chat");
     let own = sent(3, "7", "/confirm 482193", 2);
-    let Confirmed::Do(action, after) = gate.confirm(&known, &own, Proof::Given("482193"), at(59)) else { panic!("it is good") };
-    assert_eq!(action, kill(KillLevel::SquareOff));
+    let Confirmed::Do(under_way, after) = gate.confirm(&known, &own, Proof::Given("482193"), at(59)) else { panic!("it is good") };
+    assert_eq!((&under_way.wish, under_way.who()), (&kill(KillLevel::SquareOff), "telegram:7".to_owned()));
+    assert_eq!((under_way.chat.as_str(), under_way.at), ("42", at(59)));
+    assert_eq!(after.under_way, [(3, under_way)].into(), "until its outcome is on disk");
+    assert_eq!(Gate::asked(&after, &sent(9, "7", "", 60), at(60)).under_way, after.under_way, "whatever comes meanwhile");
+    assert!(after.ended(3).under_way.is_empty() && after.ended(3).handled == after.handled);
     assert_eq!(gate.hear(&after, &own, at(59)), Heard::Replayed, "the same message");
     assert_eq!(Gate::new(["7".to_owned()]).hear(&after, &own, at(60)), Heard::Replayed, "over a restart too");
     assert!(matches!(gate.confirm(&after, &sent(4, "7", "", 59), Proof::Given("482193"), at(59)), Confirmed::Nothing(_)), "used");
 
     for (seconds, is_good) in [(59, true), (60, false), (-1, false)] {
-        let known = ask(&mut gate, &Known::default(), &sent(5, "7", "/ack all", 0), Action::Acknowledge(None), 1, 0);
+        let known = ask(&mut gate, &Known::default(), &sent(5, "7", "/ack all", 0), every(Action::Acknowledge(None)), 1, 0);
         let confirmed = gate.confirm(&known, &sent(6, "7", "", 0), Proof::Given("000001"), at(seconds));
         assert_eq!(matches!(confirmed, Confirmed::Do(..)), is_good, "{seconds}");
     }
@@ -105,16 +74,17 @@ fn a_code_does_one_thing_once_for_its_own_person_within_a_minute() {
 fn a_new_request_takes_the_place_of_the_one_before() {
     let mut gate = Gate::new(["7".to_owned()]);
     let known = ask(&mut gate, &Known::default(), &sent(1, "7", "", 0), kill(KillLevel::SquareOff), 1, 0);
-    let known = ask(&mut gate, &known, &sent(2, "7", "", 1), Action::Cancel(None), 2, 1);
+    let known = ask(&mut gate, &known, &sent(2, "7", "", 1), cancel(), 2, 1);
     let Confirmed::Wrong(2, known) = gate.confirm(&known, &sent(3, "7", "", 2), Proof::Given("000001"), at(2)) else { panic!("old code") };
-    assert!(matches!(gate.confirm(&known, &sent(4, "7", "", 3), Proof::Given("000002"), at(3)), Confirmed::Do(Action::Cancel(None), _)));
+    let confirmed = gate.confirm(&known, &sent(4, "7", "", 3), Proof::Given("000002"), at(3));
+    assert!(matches!(confirmed, Confirmed::Do(under_way, _) if under_way.wish == cancel()));
 }
 
 #[test]
 fn three_wrong_codes_shut_everything_for_a_quarter_of_an_hour() {
     let mut gate = Gate::new(["7".to_owned(), "8".to_owned()]);
-    let mut known = ask(&mut gate, &Known::default(), &sent(1, "7", "", 0), Action::Cancel(None), 1, 0);
-    known = ask(&mut gate, &known, &sent(2, "8", "", 0), Action::Cancel(None), 2, 0);
+    let mut known = ask(&mut gate, &Known::default(), &sent(1, "7", "", 0), cancel(), 1, 0);
+    known = ask(&mut gate, &known, &sent(2, "8", "", 0), cancel(), 2, 0);
     for (update, left) in [(3, 2), (4, 1)] {
         let Confirmed::Wrong(is_left, next) = gate.confirm(&known, &sent(update, "7", "", 1), Proof::Given("999999"), at(1)) else {
             panic!()
@@ -132,14 +102,14 @@ fn three_wrong_codes_shut_everything_for_a_quarter_of_an_hour() {
     }
     // Two wrong ones are forgotten as long after.
     let mut gate = Gate::new(["7".to_owned()]);
-    let late = ask(&mut gate, &known, &sent(7, "7", "", 1_000), Action::Cancel(None), 3, 1_000);
+    let late = ask(&mut gate, &known, &sent(7, "7", "", 1_000), cancel(), 3, 1_000);
     assert!(matches!(gate.confirm(&late, &sent(8, "7", "", 1_001), Proof::Given("999999"), at(1_001)), Confirmed::Wrong(2, _)));
 }
 
 #[test]
 fn with_an_authenticator_no_code_of_ours_counts_and_strangers_are_nobody() {
     let mut gate = Gate::new(["7".to_owned()]);
-    let waiting = || Waiting { action: Action::Cancel(None), code: None, asked_at: at(0) };
+    let waiting = || Waiting { wish: cancel(), code: None, asked_at: at(0) };
     for (proof, is_done) in [(Proof::Checked(true), true), (Proof::Checked(false), false), (Proof::Given("000000"), false)] {
         gate.wait(&sent(1, "7", "", 0), waiting());
         assert_eq!(matches!(gate.confirm(&Known::default(), &sent(2, "7", "", 1), proof, at(1)), Confirmed::Do(..)), is_done, "{proof:?}");
@@ -195,12 +165,12 @@ proptest! {
     /// before, with that code, and is done once; and nothing is done while it is shut.
     #[test]
     fn prop_what_is_done_was_asked_for_by_the_same_person_and_is_done_once(steps in prop::collection::vec(step(), 1..60)) {
-        let actions = [kill(KillLevel::SquareOff), Action::Cancel(None), Action::Exit(What::All)];
+        let actions = [kill(KillLevel::SquareOff), cancel(), every(Action::Exit(What::All))];
         let texts = ["/kill 3", "/cancel all", "/exit all"];
         let mut gate = Gate::new(USERS.map(str::to_owned));
         let (mut known, mut now, mut update) = (Known::default(), 0_i64, 0_i64);
         // Each request: its user, action, code and time, and whether it was done.
-        let mut asked: Vec<(usize, Action, u32, i64, bool)> = Vec::new();
+        let mut asked: Vec<(usize, Wish, u32, i64, bool)> = Vec::new();
         let mut messages: Vec<(i64, usize, String, i64)> = Vec::new();
         for step in steps {
             now += 1;
@@ -219,22 +189,25 @@ proptest! {
             let (number, user, text, written) = message;
             let sent = Sent { update: number, chat: "42", user: Some(USERS[user]), text: &text, at: at(written) };
             match gate.hear(&known, &sent, at(now)) {
-                Heard::Said(Said::Ask(action)) => {
+                Heard::Said(Said::Ask(wish)) => {
                     // Codes as they are drawn: each is another.
                     let code = u32::try_from(asked.len()).unwrap();
-                    known = ask(&mut gate, &known, &sent, action.clone(), code, now);
-                    asked.push((user, action, code, now, false));
+                    let wish = Wish { whose: Whose::Every, ..wish };
+                    known = ask(&mut gate, &known, &sent, wish.clone(), code, now);
+                    asked.push((user, wish, code, now, false));
                 }
                 Heard::Said(Said::Confirm(digits)) => match gate.confirm(&known, &sent, Proof::Given(&digits), at(now)) {
-                    Confirmed::Do(action, next) => {
+                    Confirmed::Do(under_way, next) => {
                         prop_assert!(known.shut_until.is_none_or(|until| until <= at(now)), "while it is shut");
+                        prop_assert_eq!(next.under_way.get(&number), Some(&under_way), "on disk until its outcome is");
+                        let action = under_way.wish;
                         prop_assert!(actions.contains(&action));
                         let code: u32 = digits.parse().unwrap();
                         let one = asked.iter_mut().find(|one| one.2 == code).expect("the code was drawn");
                         prop_assert_eq!((one.0, &one.1, one.4), (user, &action, false), "its own person, its own action, once");
                         prop_assert!(now - one.3 < 60);
                         one.4 = true;
-                        known = next;
+                        known = next.ended(number);
                     }
                     Confirmed::Nothing(next) | Confirmed::Wrong(_, next) | Confirmed::Shut(_, next) => known = next,
                 },

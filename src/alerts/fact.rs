@@ -9,7 +9,7 @@ use ordergate_actors::ports::JournalRow;
 use super::Alert;
 
 /// Rows beside the orders that people hear of although they are no alarms, and how loud each is.
-const NEWS: [(&str, Level); 12] = [
+const NEWS: [(&str, Level); 13] = [
     (ENGINE_STARTED, Level::Info),
     (ENGINE_RESTARTED, Level::Warn),
     ("SESSION_PROVEN", Level::Info),
@@ -17,6 +17,7 @@ const NEWS: [(&str, Level); 12] = [
     ("BROKER_LOGIN_FAILED", Level::Warn),
     ("CONTROL", Level::Info),
     (super::actions::CONFIRMED, Level::Info),
+    (super::actions::DONE_LATE, Level::Warn),
     ("SQUARE_OFF_FLAT", Level::Info),
     ("STRATEGY_REARMED", Level::Info),
     ("RISK_BREACH_LIFTED", Level::Info),
@@ -61,7 +62,11 @@ pub(super) fn of_row(row: &JournalRow, order: Option<&OrderRecord>) -> Option<Al
         return level_of_end(tag).map(|level| alert(level, tag.as_str(), ended(tag, row, order)));
     }
     let (event, level) = NEWS.iter().find(|(event, _)| *event == &*row.event)?;
-    let who = if matches!(&*row.event, "CONTROL" | super::actions::CONFIRMED) { format!("{}: ", row.who) } else { String::new() };
+    let who = if matches!(&*row.event, "CONTROL" | super::actions::CONFIRMED | super::actions::DONE_LATE) {
+        format!("{}: ", row.who)
+    } else {
+        String::new()
+    };
     Some(alert(*level, event, format!("{who}{said}")))
 }
 

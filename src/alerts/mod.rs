@@ -17,11 +17,13 @@ mod fact;
 mod feed;
 mod fold;
 pub mod heartbeat;
+pub mod late;
 mod outbox;
 mod quiet;
 mod send;
 mod shelf;
 pub mod summary;
+pub mod wishes;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::alerts::{ENGINE_RESTARTED, ENGINE_STARTED, known_secrets};
 use crate::config::Config;
 use crate::secrets::Secrets;
 use crate::web::WebState;
-use crate::web::phone::{Phone, listen};
+use crate::web::phone::{Phone, listen, settle_without};
 use crate::web::pulse::keep_beating;
 use crate::web::summaries::keep_summaries;
 
@@ -31,6 +31,8 @@ pub(super) fn start(config: &Config, secrets: &Secrets, state: &Data<WebState>) 
             secrets: known_secrets(config, secrets),
         };
         tasks.push(actix_web::rt::spawn(listen(state.clone(), phone)));
+    } else {
+        tasks.push(actix_web::rt::spawn(settle_without(state.clone())));
     }
     if let Some(heartbeat) = &alerts.heartbeat {
         tasks.push(actix_web::rt::spawn(keep_beating(state.clone(), heartbeat.clone())));

@@ -7,7 +7,7 @@ pub(super) fn run(config: &Config) -> anyhow::Result<i32> {
     let mut page = Page::new();
     let rows = config.effective.iter().map(|setting| vec![setting.key.clone(), setting.value.clone(), setting.layer.to_string()]);
     page.table(&["setting", "value", "said by"], rows);
-    for warning in config.warnings() {
+    for warning in config.warnings().into_iter().chain(config.actions_want()) {
         page.line(format!("warning: {warning}"));
     }
     let directory = &config.storage.directory;

@@ -36,7 +36,7 @@ use crate::calendar::CalendarError;
 use crate::config::{Config, ConfigError};
 use crate::secrets::SecretsError;
 use crate::simulator::noren_server::StartError;
-use crate::store::{OpenError, ReadStore};
+use crate::store::{BackupError, OpenError, ReadStore};
 use crate::telemetry::TelemetryError;
 use print::Page;
 
@@ -165,6 +165,7 @@ fn exit(code: i32) -> ExitCode {
 /// What cannot become better by starting again is a refusal; the rest is a fault, a disk that failed among it.
 fn code_of(error: &anyhow::Error) -> i32 {
     let is_of_the_disk = error.downcast_ref::<OpenError>().is_some_and(OpenError::may_heal)
+        || error.downcast_ref::<BackupError>().is_some_and(BackupError::may_heal)
         || error.downcast_ref::<SecretsError>().is_some_and(SecretsError::may_heal)
         || error.downcast_ref::<TelemetryError>().is_some_and(TelemetryError::may_heal);
     if is_of_the_disk {
@@ -173,6 +174,7 @@ fn code_of(error: &anyhow::Error) -> i32 {
     let refuses = error.is::<ConfigError>()
         || error.is::<SecretsError>()
         || error.is::<OpenError>()
+        || error.is::<BackupError>()
         || error.is::<TelemetryError>()
         || error.is::<StartError>()
         || error.is::<CalendarError>()
@@ -241,6 +243,12 @@ mod tests {
         assert_eq!(code_of(&unusable(std::io::ErrorKind::StorageFull)), EXIT_FAULT);
         assert_eq!(code_of(&unusable(std::io::ErrorKind::ReadOnlyFilesystem).context("while starting")), EXIT_FAULT);
         assert_eq!(code_of(&unusable(std::io::ErrorKind::PermissionDenied)), EXIT_REFUSED);
+        // A backup onto what is there, or to where nothing can be: a wrong command. A disk that is full is a fault.
+        let path = || PathBuf::from("orders.db");
+        let unwritable = |kind: std::io::ErrorKind| BackupError::Unwritable { path: path(), cause: kind.into() };
+        assert_eq!(code_of(&BackupError::Exists { path: path() }.into()), EXIT_REFUSED);
+        assert_eq!(code_of(&unwritable(std::io::ErrorKind::NotFound).into()), EXIT_REFUSED);
+        assert_eq!(code_of(&unwritable(std::io::ErrorKind::StorageFull).into()), EXIT_FAULT);
         assert!(is_closed_pipe(&std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()));
     }
 }

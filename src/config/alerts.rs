@@ -161,7 +161,7 @@ pub(super) fn alerts(reader: &mut Reader) -> Alerts {
         escalate_after: (escalate_min > 0).then(|| Duration::from_secs(escalate_min * 60)),
         summaries,
         commands: token.filter(|_| !chats.is_empty()).map(|token| {
-            let actions = may_act.then(|| ChatActions { users, by_totp: by_totp.unwrap_or_default() });
+            let actions = may_act.then(|| ChatActions { users, by_totp: by_totp.unwrap_or(true) });
             Commands { token, chats, actions }
         }),
         telegram_url: telegram_url.unwrap_or_default(),
@@ -284,8 +284,28 @@ mod tests {
             "[alerts]\ntelegram_token = \"t\"\ntelegram_chats = [\"42\"]\ntelegram_actions = true\ntelegram_users = [\" 7 \", \"8\"]\n";
         let actions = |toml: &str| load(toml).unwrap().alerts.commands.unwrap().actions.unwrap();
         let users = vec!["7".to_owned(), "8".to_owned()];
-        assert_eq!(actions(bot), ChatActions { users: users.clone(), by_totp: false });
-        assert_eq!(actions(&format!("{bot}telegram_confirm = \"totp\"\n")), ChatActions { users, by_totp: true });
+        assert_eq!(actions(bot), ChatActions { users: users.clone(), by_totp: true }, "the authenticator's, unless it is said otherwise");
+        assert_eq!(actions(&format!("{bot}telegram_confirm = \"code\"\n")), ChatActions { users, by_totp: false });
+    }
+
+    #[test]
+    fn a_code_in_the_same_chat_is_called_unwise_and_a_missing_authenticator_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("mine.toml");
+        let said = |confirm: &str| {
+            let bot = "telegram_token = \"t\"\ntelegram_chats = [\"42\"]\ntelegram_actions = true\ntelegram_users = [\"7\"]";
+            std::fs::write(&file, format!("[storage]\ndirectory = {:?}\n[alerts]\n{bot}\n{confirm}\n", directory.path())).unwrap();
+            let config = Config::load(Some(&file), Vec::new()).unwrap();
+            (config.warnings(), config.actions_want())
+        };
+        let (warnings, wants) = said("telegram_confirm = \"code\"");
+        assert!(matches!(&warnings[..], [only] if only.contains("telegram_confirm")) && wants.is_none(), "{warnings:?} {wants:?}");
+        let (warnings, wants) = said("");
+        assert!(warnings.is_empty() && wants.is_some_and(|words| words.contains("ordergate password --totp")));
+        let (codes, password) = (crate::access::Enrolment::draw().unwrap(), SecretString::from("correct horse battery"));
+        crate::access::set_password(directory.path(), &password, Some(&codes), chrono::DateTime::UNIX_EPOCH).unwrap();
+        assert_eq!(said(""), (Vec::new(), None));
+        assert_eq!((load("").unwrap().warnings(), load("").unwrap().actions_want()), (Vec::new(), None), "without actions nothing is said");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use ordergate_actors::order::{Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Side, Status, Tag, Terms, recorded_type};
+use ordergate_actors::order::{
+    Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Shown, Side, Status, Tag, Terms, ended_terms, recorded_type,
+};
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::ports::JournalRow;
 use rust_decimal::Decimal;
@@ -80,6 +82,9 @@ struct Known {
     quantity: Option<Quantity>,
     order_type: Option<OrderType>,
     price: Option<Price>,
+    trigger: Option<Price>,
+    /// Whether a change was ever asked of the broker.
+    is_changed: bool,
     /// A change that the book does not show yet.
     pending: Option<Terms>,
     status: Option<Status>,
@@ -103,6 +108,7 @@ struct Inputs {
     quantity: Option<serde_json::Value>,
     price: Option<Price>,
     trigger_price: Option<Price>,
+    order_type: Option<OrderType>,
 }
 
 impl Known {
@@ -112,15 +118,10 @@ impl Known {
         if let Some(asked) = &inputs.asked {
             self.ask(asked);
         }
-        // The answer to a modify says what it asked for; it counts once the book shows it.
-        let counts = |status: Option<Status>| status.is_none_or(|status| !status.is_terminal());
-        if let Some(terms) = inputs.terms.as_ref().filter(|_| counts(row.to)) {
-            if &*row.event == "MODIFY_REPLIED" {
-                self.pending = Some(terms.clone());
-            } else {
-                self.settle(terms);
-            }
+        if let Some(terms) = &inputs.terms {
+            if &*row.event == "MODIFY_REPLIED" { self.answered(terms, row.to) } else { self.settle(terms) }
         }
+        self.is_changed |= &*row.event == "MODIFY_SENT";
         if self.broker_order_id.is_none() {
             self.broker_order_id.clone_from(&inputs.broker_order_id);
         }
@@ -130,14 +131,53 @@ impl Known {
             (None, None) => {}
         }
         self.status = row.to.or(self.status);
-        if !counts(self.status) {
+        if self.status == Some(Status::Failed) {
             self.pending = None;
         }
     }
 
     fn settle(&mut self, terms: &Terms) {
         self.order_type = Some(recorded_type((self.order_type, self.price), (terms.order_type, terms.price)));
-        (self.side, self.quantity, self.price) = (Some(terms.side), Some(terms.quantity), terms.price);
+        (self.side, self.quantity, self.price, self.trigger) = (Some(terms.side), Some(terms.quantity), terms.price, terms.trigger_price);
+    }
+
+    /// The answer to a modify says what it asked for; it counts once the book shows it.
+    fn answered(&mut self, terms: &Terms, status: Option<Status>) {
+        match status {
+            Some(Status::Failed) => {}
+            Some(Status::Executed) if self.quantity != Some(terms.quantity) => {}
+            Some(Status::Executed) if terms.is_shown_by(Some(terms.order_type), &self.shown()) => self.settle(terms),
+            _ => self.pending = Some(terms.clone()),
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        Shown {
+            quantity: self.quantity.map_or(0, Quantity::value),
+            price: self.price.map(Price::value),
+            trigger_price: self.trigger.map(Price::value),
+            order_type: self.order_type,
+        }
+    }
+
+    /// As the order's row takes it.
+    fn take_shown(&mut self, total: Option<Quantity>, inputs: &Inputs, has_ended: bool) {
+        let shown = Shown {
+            quantity: total.map_or(0, Quantity::value),
+            price: inputs.price.map(Price::value),
+            trigger_price: inputs.trigger_price.map(Price::value),
+            order_type: inputs.order_type,
+        };
+        let before = self.order_type;
+        if let Some(terms) = self.pending.take_if(|terms| terms.is_shown_by(before, &shown)) {
+            self.settle(&terms);
+        } else if has_ended {
+            self.pending = None;
+            if self.is_changed {
+                let own = (self.order_type, self.price, self.trigger);
+                (self.order_type, self.price, self.trigger) = ended_terms(own, &shown);
+            }
+        }
     }
 
     fn ask(&mut self, asked: &LegDraft) {
@@ -169,16 +209,15 @@ impl Known {
         let is_open = inputs.state.as_deref() == Some("OPEN");
         let is_more = is_open && total.map_or(0, Quantity::value) > self.quantity.map_or(0, Quantity::value).max(self.filled);
         if self.status == Some(Status::Executed) && !is_more {
+            if !is_open {
+                self.take_shown(total, inputs, true);
+            }
             return;
         }
         if is_open || self.pending.is_some() {
             self.quantity = total.or(self.quantity);
         }
-        let (price, trigger) = (inputs.price.map(Price::value), inputs.trigger_price.map(Price::value));
-        let is_shown = |terms: &mut Terms| terms.is_shown_by(total.map_or(0, Quantity::value), price, trigger);
-        if let Some(terms) = self.pending.take_if(is_shown) {
-            self.settle(&terms);
-        }
+        self.take_shown(total, inputs, !is_open);
     }
 }
 

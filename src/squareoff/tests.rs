@@ -137,6 +137,7 @@ fn a_position_with_an_order_that_still_works_is_not_closed_twice() {
             average_price: None,
             price: None,
             trigger_price: None,
+            order_type: None,
             state,
             reason: None,
             at: morning(),

@@ -1,6 +1,6 @@
 //! A copy of the database while the engine runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ordergate_actors::ports::StoreError;
 use rusqlite::backup::{Backup, StepResult};
@@ -8,12 +8,47 @@ use rusqlite::{Connection, Error, ffi};
 
 use super::sqlite::failed;
 
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// Something has the wanted name.
+    #[error("{} is there already, and a backup is written over nothing: name a new file, or move that one away", .path.display())]
+    Exists {
+        /// The wanted name.
+        path: PathBuf,
+    },
+    /// The file cannot be made or written.
+    #[error("cannot write the backup to {}: {cause}; its directory must be there and be yours, with room for the database", .path.display())]
+    Unwritable {
+        /// The wanted name.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The database cannot be read, or not be copied.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl BackupError {
+    /// Whether the same command may do better the next time: the disk failed, or was full or read-only.
+    #[must_use]
+    pub fn may_heal(&self) -> bool {
+        match self {
+            Self::Exists { .. } => false,
+            Self::Unwritable { cause, .. } => crate::files::may_heal(cause),
+            Self::Store(_) => true,
+        }
+    }
+}
+
 /// Copies under another name first: a file with the wanted name is a whole backup.
-pub(super) fn to_file(db: &Connection, to: &Path) -> Result<(), StoreError> {
-    let failed_io = |cause: std::io::Error| StoreError { step: "backup", cause: format!("{}: {cause}", to.display()) };
+pub(super) fn to_file(db: &Connection, to: &Path) -> Result<(), BackupError> {
+    let failed_io = |cause: std::io::Error| BackupError::Unwritable { path: to.to_owned(), cause };
     let partial = to.with_added_extension("partial");
-    if to.exists() {
-        return Err(failed_io(std::io::ErrorKind::AlreadyExists.into()));
+    // A link that leads nowhere has the name too.
+    if to.symlink_metadata().is_ok() {
+        return Err(BackupError::Exists { path: to.to_owned() });
     }
     if partial.exists() {
         std::fs::remove_file(&partial).map_err(failed_io)?;

@@ -35,6 +35,7 @@ mod fixtures;
 mod tests;
 
 pub use accept::{AcceptError, accept};
+pub use backup::BackupError;
 pub use ballast::free_space;
 pub use lock::{DirectoryLock, LockError};
 pub use meta::Binding;

@@ -80,12 +80,25 @@ pub(super) fn answer(db: &Connection, asked: &Query) -> Result<Rows> {
             let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND signal_id = ?2 ORDER BY leg LIMIT {MOST}", rows::ORDER);
             all(db, &sql, params![client.as_str(), signal.to_string()], rows::order).map(Rows::Orders)
         }
+        Query::SignalOfKey(client, key) => {
+            // As a key of a sender's own is stored.
+            let sql = format!(
+                "SELECT {} FROM orders WHERE client_id = ?1 AND signal_id =
+                   (SELECT signal_id FROM signals WHERE client_id = ?1 AND idempotency_key = 'k:' || ?2) ORDER BY leg LIMIT {MOST}",
+                rows::ORDER
+            );
+            all(db, &sql, [client.as_str(), key.as_str()], rows::order).map(Rows::Orders)
+        }
         Query::OrdersBefore(client, number, most) => {
             let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3", rows::ORDER);
             all(db, &sql, params![client.as_str(), clamped(*number), (*most).min(MOST)], rows::order).map(Rows::Orders)
         }
         Query::OrderJournal(client, command) => order_journal(db, client, *command).map(Rows::Journal),
         Query::Fills(client, command) => fills(db, client, *command, MOST).map(Rows::Fills),
+        Query::JournalBefore(client, seq, most) => {
+            let sql = format!("SELECT {} FROM journal WHERE client_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3", rows::JOURNAL);
+            all(db, &sql, params![chain(client.as_ref()), clamped(*seq), (*most).min(MOST)], rows::journal).map(Rows::Journal)
+        }
         Query::JournalAfter(client, seq, most) => journal_after(db, chain(client.as_ref()), *seq, (*most).min(MOST)).map(Rows::Journal),
     }
 }

@@ -12,6 +12,7 @@ use ordergate_actors::ports::{JournalRow, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Params};
 
+use super::backup::BackupError;
 use super::meta::{self, Binding};
 use super::open;
 use super::options::{OpenError, database};
@@ -298,8 +299,8 @@ impl ReadStore {
     /// one, so that the orders of the two are told apart at the broker.
     ///
     /// # Errors
-    /// The file exists already, or the disk failed.
-    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
+    /// The file exists already or cannot be made, or the disk failed.
+    pub fn backup(&self, to: &Path) -> Result<(), BackupError> {
         backup::to_file(&self.db, to)
     }
 }

@@ -1,15 +1,20 @@
 //! Actions from a chat: the shell around [`crate::alerts::actions`]. It draws the codes, writes down what was asked and confirmed before
-//! anything is done, and does it as the dashboard does.
+//! anything is done, does it as the dashboard does, and writes down what came of it.
 
-use std::sync::Arc;
+mod after;
+mod kept;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::persistence::{Keep, Level, Slot, Topic};
+use ordergate_actors::persistence::Level;
+
+pub(super) use after::settle;
+use kept::{Row, ended, known, write};
 
 use super::api::acts;
 use super::state::WebState;
-use crate::alerts::actions::{Action, CONFIRMED, Code, Confirmed, GOOD_FOR, Gate, Heard, Known, Proof, Said, Sent, Waiting};
+use crate::alerts::actions::{CONFIRMED, Code, Confirmed, DONE, GOOD_FOR, Gate, Heard, Known, NOT_DONE, Proof, Said, Sent, Waiting, Wish};
 use crate::alerts::commands::Message;
+use crate::alerts::late::UnderWay;
 use crate::config::ChatActions;
 
 /// The row of a request.
@@ -20,20 +25,15 @@ const NOT_CONFIRMED: &str = "CHAT_NOT_CONFIRMED";
 const SHUT: &str = "ALARM_CHAT_SHUT";
 /// What is said where nothing could be written.
 const NOT_WRITTEN: &str = "it could not be written down, so nothing was done: use the dashboard, or say it again";
+/// The same of a confirmation: its row may be there although nobody said so.
+const NOT_PROVEN: &str = "that it is on disk is not proven, so nothing was done now: use the dashboard, or say it again. If it is there after \
+                          all, the next start settles it and says so";
 
 /// Who may act, and what waits for its code.
 #[derive(Debug)]
 pub(super) struct Chat {
     gate: Gate,
     by_totp: bool,
-}
-
-/// A row that is to be written before anything is done.
-struct Row<'a> {
-    event: &'static str,
-    level: Level,
-    who: &'a str,
-    text: String,
 }
 
 impl Chat {
@@ -73,30 +73,30 @@ impl Chat {
                 Some(shut_words(now, until))
             }
             Heard::Said(Said::Refused(words)) => Some(words.to_owned()),
-            Heard::Said(Said::Ask(action)) => Some(self.ask(state, (&known, basis), &sent, &who, action).await),
+            Heard::Said(Said::Ask(wish)) => Some(self.ask(state, (&known, basis), &sent, &who, wish).await),
             Heard::Said(Said::Confirm(digits)) => Some(self.confirm(state, (&known, basis), &sent, &who, digits).await),
         }
     }
 
-    async fn ask(&mut self, state: &WebState, (known, basis): (&Known, u64), sent: &Sent<'_>, who: &str, action: Action) -> String {
-        let action = match acts::settled(state, action) {
-            Ok(action) => action,
+    async fn ask(&mut self, state: &WebState, (known, basis): (&Known, u64), sent: &Sent<'_>, who: &str, wish: Wish) -> String {
+        let wish = match acts::settled(state, wish) {
+            Ok(wish) => wish,
             Err(words) => return words,
         };
         let code = match self.code(state).await {
             Ok(code) => code,
             Err(words) => return words,
         };
-        let row = Row { event: ASKED, level: Level::Info, who, text: action.to_string() };
+        let row = Row { event: ASKED, level: Level::Info, who, text: wish.to_string() };
         if !write(state, &Gate::asked(known, sent, state.now()), basis, row).await {
             return NOT_WRITTEN.to_owned();
         }
         outcome("asked");
-        let shown = acts::preview(state, &action);
+        let shown = acts::preview(state, &wish);
         let how = code
             .as_ref()
             .map_or_else(|| "/confirm and the code of your authenticator".to_owned(), |code| format!("/confirm {}", code.digits()));
-        self.gate.wait(sent, Waiting { action, code, asked_at: state.now() });
+        self.gate.wait(sent, Waiting { wish, code, asked_at: state.now() });
         format!("{shown}\n\nTo do it, send within {} s: {how}\nRe-arm on the dashboard.", GOOD_FOR.num_seconds())
     }
 
@@ -132,13 +132,15 @@ impl Chat {
         };
         let now = state.now();
         match self.gate.confirm(known, sent, proof, now) {
-            Confirmed::Do(action, next) => {
-                let row = Row { event: CONFIRMED, level: Level::Info, who, text: action.to_string() };
+            Confirmed::Do(under_way, next) => {
+                let row = Row { event: CONFIRMED, level: Level::Info, who, text: under_way.wish.to_string() };
                 if !write(state, &next, basis, row).await {
-                    return NOT_WRITTEN.to_owned();
+                    return NOT_PROVEN.to_owned();
                 }
-                outcome("done");
-                acts::act(state, &action, who, sent.update).await
+                let done = acts::act(state, &under_way, sent.update).await;
+                outcome(if done.is_whole { "done" } else { "not_done" });
+                note(state, sent.update, &under_way, &done).await;
+                done.words
             }
             Confirmed::Nothing(next) => {
                 outcome("nothing");
@@ -179,42 +181,10 @@ fn draw() -> Option<Code> {
     (0..16).find_map(|_| Code::of(getrandom::u32().ok()?))
 }
 
-fn slot() -> Slot {
-    Slot::new(Topic::Chat, "telegram")
-}
-
-/// What is known, and the row that says so; of no row, nothing is.
-fn known(state: &WebState) -> Result<(Known, u64), serde_json::Error> {
-    let kept = state.engine.line().view.process_kept(Topic::Chat).into_iter().find(|(found, _)| *found == slot());
-    kept.map_or_else(|| Ok((Known::default(), 0)), |(_, kept)| Ok((kept.read()?, kept.seq)))
-}
-
-/// Writes down what is known now, decided upon what was known before. Whether it is on disk.
-async fn write(state: &WebState, next: &Known, basis: u64, row: Row<'_>) -> bool {
-    let keep = Keep {
-        client_id: None,
-        slot: slot(),
-        value: None,
-        basis: Some(basis),
-        event: row.event,
-        level: row.level,
-        reason: Arc::from(row.text.as_str()),
-        who: Arc::from(row.who),
-        command_id: None,
-    };
-    let written = match keep.with(next) {
-        Ok(keep) => state.engine.keep(keep).await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    match written {
-        Ok(outcome) if outcome.is_applied() => true,
-        Ok(_) => {
-            tracing::error!(event = "chat_not_written", "another state stands than the one that was decided upon");
-            false
-        }
-        Err(trouble) => {
-            tracing::error!(event = "chat_not_written", "an action from a chat is not written down: {trouble}");
-            false
-        }
-    }
+/// Writes down what came of an action: done, or not wholly, which pages.
+async fn note(state: &WebState, update: i64, under_way: &UnderWay, done: &acts::Outcome) {
+    let (event, level, not) =
+        if done.is_whole { (DONE, Level::Info, "") } else { (NOT_DONE, Level::Page, "was confirmed over Telegram and not wholly done: ") };
+    let text = format!("{}: {not}{}", under_way.wish, done.words);
+    ended(state, update, Row { event, level, who: &under_way.who(), text }).await;
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::answer::OrderRow;
 use super::api::{overview, pnl, positions, risk};
 use super::brief;
-use super::chat::Chat;
+use super::chat::{Chat, settle};
 use super::state::WebState;
 use crate::alerts::actions;
 use crate::alerts::commands::{Command, Doorman, Message, Update, updates};
@@ -61,6 +61,12 @@ pub async fn listen(state: Data<WebState>, phone: Phone) {
     };
     let (mut doorman, mut after, mut pause) = (Doorman::new(phone.chats.clone()), None, FIRST_PAUSE);
     let mut chat = phone.actions.as_ref().map(Chat::new);
+    for (chat, text) in settle(&state, phone.actions.as_ref()).await {
+        // A chat that was taken out of the settings meanwhile hears nothing any more; the row, and its page, tell the others.
+        if phone.chats.contains(&chat) {
+            say(&client, &phone, &chat, &text).await;
+        }
+    }
     loop {
         match ask(&client, &phone, after).await {
             Ok(updates) => {
@@ -110,10 +116,19 @@ async fn call(client: &reqwest::Client, phone: &Phone, method: &str, body: &Valu
 async fn answer(state: &WebState, client: &reqwest::Client, phone: &Phone, doors: (&mut Doorman, Option<&mut Chat>), update: &Update) {
     let Some(message) = &update.message else { return };
     let Some(text) = reply(state, doors, update.id, message).await else { return };
-    let text: String = redacted(&text, &phone.secrets).chars().take(LONGEST).collect();
-    if let Err(trouble) = call(client, phone, "sendMessage", &json!({ "chat_id": message.chat, "text": text })).await {
-        tracing::warn!(event = "phone_trouble", chat = message.chat, "an answer was not sent: {trouble}");
+    say(client, phone, &message.chat, &text).await;
+}
+
+async fn say(client: &reqwest::Client, phone: &Phone, chat: &str, text: &str) {
+    let text: String = redacted(text, &phone.secrets).chars().take(LONGEST).collect();
+    if let Err(trouble) = call(client, phone, "sendMessage", &json!({ "chat_id": chat, "text": text })).await {
+        tracing::warn!(event = "phone_trouble", chat, "an answer was not sent: {trouble}");
     }
+}
+
+/// Settles what an earlier process left of actions where nobody listens any more.
+pub async fn settle_without(state: Data<WebState>) {
+    settle(&state, None).await;
 }
 
 /// What a message is answered with; `None`: with nothing.
@@ -151,7 +166,7 @@ fn words(state: &WebState, command: Command, can_act: bool) -> String {
         Command::Orders => brief::orders(&newest(state, &clients)),
         Command::Help if can_act => "/status /positions /pnl /orders /risk: what the dashboard shows.\n\
             /kill 1|2|3 and why, /cancel all|STRATEGY, /exit all|STRATEGY|SYMBOL, /ack all|NUMBER: each is shown in numbers first, and done by \
-            /confirm CODE. Nothing is entered, re-armed or loosened from here."
+            /confirm CODE. @ACCOUNT behind it means that account alone. Nothing is entered, re-armed or loosened from here."
             .to_owned(),
         Command::Help => "/status /positions /pnl /orders /risk: what the dashboard shows. Nothing can be changed from here.".to_owned(),
     }

@@ -189,7 +189,17 @@ impl Book {
         let broker_order_id = BrokerOrderId::parse(number).unwrap();
         self.fact(
             command_id,
-            OrderFact::Book { broker_order_id, state, filled, average_price, quantity: 10, price: None, trigger_price: None, reason: None },
+            OrderFact::Book {
+                broker_order_id,
+                state,
+                filled,
+                average_price,
+                quantity: 10,
+                price: None,
+                trigger_price: None,
+                order_type: None,
+                reason: None,
+            },
         );
     }
 

@@ -1,10 +1,12 @@
 //! Actions from a chat, over a server on this machine that stands in for Telegram: shown, confirmed by a code, done through the doors of
 //! the dashboard, once.
 
+use std::sync::Arc;
+
 use ordergate::access::{Enrolment, set_password};
 use ordergate::config::ChatActions;
 use ordergate::web::phone::{Phone, listen};
-use ordergate_actors::order::Status;
+use ordergate_actors::order::{ClientId, Status};
 use ordergate_actors::persistence::{KillLevel, Level};
 use ordergate_actors::ports::Clock as _;
 use ordergate_actors::testkit::{morning, until};
@@ -13,7 +15,8 @@ use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
 use crate::alerts::Server;
-use crate::support::{House, entry, resting};
+use crate::support::held::{HeldStore, Hold};
+use crate::support::{House, Plan, copy, entry, resting, secret};
 
 /// The user who may act, in the chat that is answered.
 const OWNER: i64 = 7;
@@ -113,7 +116,7 @@ async fn a_kill_is_shown_in_numbers_confirmed_once_and_never_taken_down_from_the
     assert!(control.1.contains("the feed is wrong") && control.1.contains("telegram:7"), "{control:?}");
     let process = house.events(None).await;
     let rows: Vec<&str> = process.iter().map(|(event, _)| event.as_str()).filter(|event| event.starts_with("CHAT_")).collect();
-    assert_eq!(rows, ["CHAT_ASKED", "CHAT_CONFIRMED"]);
+    assert_eq!(rows, ["CHAT_ASKED", "CHAT_CONFIRMED", "CHAT_DONE"]);
     assert!(!format!("{process:?}").contains(&code), "a code is written nowhere");
 
     // A lower level takes nothing down, and there is no way back from here.
@@ -224,6 +227,163 @@ async fn the_authenticators_code_confirms_where_the_settings_want_it_and_once() 
     chat.say(OWNER, "/kill 2").await;
     assert!(chat.say(OWNER, &format!("/confirm {digits}")).await.contains("the code is wrong"), "it was used");
     assert_eq!(level(&house), KillLevel::StopEntries);
+    listening.abort();
+    house.close().await;
+}
+
+/// What a process leaves that holds a position of `held` and an entry of `waits`, and is killed right after the commit of that row, the
+/// first of its kind after an action was confirmed.
+async fn killed(text: &str, event: &'static str) -> tempfile::TempDir {
+    let mut chat = Chat::open();
+    let hold = Arc::new(Hold::default());
+    let (store, held) = HeldStore::around(&hold);
+    let house = House::with(Plan { store, ..Plan::default() }).await;
+    day(&house).await;
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    let shown = chat.say(OWNER, text).await;
+    hold.at(event);
+    chat.server.updates.lock().push_back(message(chat.next + 1, 42, OWNER, &format!("/confirm {}", code(&shown))));
+    until("the row is on disk", || hold.is_reached()).await;
+    let left = tempfile::tempdir().unwrap();
+    copy(house.directory.path(), left.path());
+    listening.abort();
+    drop(held);
+    house.close().await;
+    left
+}
+
+/// The next process on that directory, so much later; and what its bot says first.
+async fn again(left: tempfile::TempDir, minutes: i64) -> (House, Chat, String) {
+    let house = House::with(Plan { after: Some(left), later: chrono::Duration::minutes(minutes), ..Plan::default() }).await;
+    let chat = Chat { server: Server::open(), next: 100 };
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    until("it is told", || !chat.server.got.lock().is_empty()).await;
+    listening.abort();
+    let said = chat.server.texts().pop().unwrap();
+    // It is said and done once: the same process begins to listen again, and has nothing to say.
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    chat.deliver([message(99, 43, OWNER, "/status")]).await;
+    listening.abort();
+    assert_eq!(chat.server.got.lock().len(), 1, "{:?}", chat.server.texts());
+    (house, chat, said)
+}
+
+/// The rows about actions, in order.
+async fn chat_rows(house: &House) -> Vec<String> {
+    house.events(None).await.into_iter().map(|(event, _)| event).filter(|event| event.contains("CHAT_")).collect()
+}
+
+/// Whether a page stands that says so.
+async fn is_paged(house: &House, words: &str) -> bool {
+    let attention = house.get("/dashboard/attention").await;
+    attention.body["items"].as_array().unwrap().iter().any(|item| item["text"].as_str().unwrap().contains(words))
+}
+
+#[actix_web::test]
+async fn a_kill_that_was_confirmed_before_a_crash_is_done_after_it_once() {
+    let (house, _chat, said) = again(killed("/kill 3 the feed is wrong", "CHAT_CONFIRMED").await, 1).await;
+    assert!(said.contains("kill level 3: the feed is wrong") && said.contains("is done now: PAPER1: kill level 3"), "{said}");
+    assert_eq!(level(&house), KillLevel::SquareOff);
+    house.until_held("held", 0).await;
+    house.until_ended().await;
+    assert_eq!(chat_rows(&house).await, ["CHAT_ASKED", "CHAT_CONFIRMED", "CHAT_DONE_LATE"]);
+    let journal = house.events(Some(&house.client())).await;
+    let controls: Vec<_> = journal.iter().filter(|(event, _)| event == "CONTROL").collect();
+    assert!(matches!(controls[..], [(_, text)] if text.contains("the feed is wrong") && text.contains("telegram:7")), "{controls:?}");
+    assert!(!is_paged(&house, "started anew").await);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_cancel_that_was_confirmed_before_a_crash_is_of_the_entries_from_before_it() {
+    let left = killed("/cancel all", "CHAT_CONFIRMED").await;
+    let (house, _chat, said) = again(left, 1).await;
+    assert!(said.contains("is done now: 1 cancels are written down"), "{said}");
+    house.until_ended().await;
+    assert_eq!(level(&house), KillLevel::None);
+    assert_eq!(chat_rows(&house).await.last().unwrap(), "CHAT_DONE_LATE");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_exit_that_was_confirmed_before_a_crash_is_not_sent_late_and_a_person_is_paged() {
+    let (house, mut chat, said) = again(killed("/exit all", "CHAT_CONFIRMED").await, 1).await;
+    assert!(said.contains("exit everything") && said.contains("It is NOT done") && said.contains("say it again"), "{said}");
+    assert!(!house.orders().iter().any(|order| order.is_exit()), "nothing was sent");
+    assert!(is_paged(&house, "It is NOT done").await);
+    assert_eq!(chat_rows(&house).await.last().unwrap(), "ALARM_CHAT_NOT_DONE");
+    // Said again it is done.
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    assert!(chat.act("/exit all").await.1.starts_with("PAPER1: 1 exits: "));
+    house.until_held("held", 0).await;
+    listening.abort();
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_exit_that_was_on_disk_before_the_crash_counts_as_done_and_is_sent_once() {
+    let (house, _chat, said) = again(killed("/exit held", "INTENT_CREATED").await, 1).await;
+    assert!(said.contains("it had been done"), "{said}");
+    house.until_held("held", 0).await;
+    assert_eq!(house.orders().iter().filter(|order| order.is_exit()).count(), 1);
+    assert_eq!(chat_rows(&house).await.last().unwrap(), "CHAT_DONE");
+    assert!(!is_paged(&house, "started anew").await);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_kill_that_is_on_disk_is_not_raised_again_and_an_old_one_is_not_taken_up() {
+    let (house, _chat, said) = again(killed("/kill 1", "CONTROL").await, 30).await;
+    assert!(said.contains("it had been done") && level(&house) == KillLevel::StopEntries, "{said}");
+    let controls = house.events(Some(&house.client())).await.into_iter().filter(|(event, _)| event == "CONTROL").count();
+    assert_eq!(controls, 1);
+    house.close().await;
+
+    let (house, _chat, said) = again(killed("/kill 1", "CHAT_CONFIRMED").await, 30).await;
+    assert!(said.contains("It is NOT done: it was confirmed too long ago") && level(&house) == KillLevel::None, "{said}");
+    assert!(is_paged(&house, "too long ago").await);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_action_is_of_the_account_that_it_names_and_of_none_that_could_be_another() {
+    let mut chat = Chat::open();
+    let house = House::with(Plan { accounts: vec!["PAPER1", "PAPER2"], ..Plan::default() }).await;
+    let [first, second] = ["PAPER1", "PAPER2"].map(|name| ClientId::parse(name).unwrap());
+    let held = |client: &ClientId| house.engine.read(client, |book| book.holdings().map(|(_, _, held)| held.net).sum::<i64>()).unwrap();
+    let level = |client: &ClientId| house.engine.read(client, |book| book.control().level).unwrap();
+    for client in [&first, &second] {
+        let alert = house.request("POST", &format!("/webhook/{client}")).json(&secret(entry("held")));
+        assert_eq!(house.send(alert).await.status, 202);
+        house.until("it holds", || held(client) == 10).await;
+    }
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    for text in ["/exit held", "/exit SBIN-EQ"] {
+        let refused = chat.say(OWNER, text).await;
+        assert!(refused.contains("is in several accounts: say it again with one of @PAPER1, @PAPER2, or with @all"), "{refused}");
+    }
+    let refused = chat.say(OWNER, "/exit held @PAPER9").await;
+    assert!(refused.contains("there is no account PAPER9: say one of @PAPER1, @PAPER2"), "{refused}");
+
+    let (shown, done) = chat.act("/kill 1 @paper1 the feed").await;
+    assert!(shown.starts_with("in PAPER1 alone: kill level 1: the feed\nPAPER1: entries stop") && !shown.contains("PAPER2"), "{shown}");
+    assert_eq!((done.as_str(), level(&first), level(&second)), ("PAPER1: kill level 1", KillLevel::StopEntries, KillLevel::None));
+
+    let (shown, done) = chat.act("/exit held @PAPER2").await;
+    assert!(shown.starts_with("in PAPER2 alone: exit what held holds\nPAPER2: 1 positions are exited"), "{shown}");
+    assert!(done.starts_with("PAPER2: 1 exits: ") && !done.contains("PAPER1"), "{done}");
+    house.until("it is flat", || held(&second) == 0).await;
+    assert_eq!(held(&first), 10);
+
+    // One account is left that the name can mean, and it is shown.
+    let (shown, _) = chat.act("/exit held").await;
+    assert!(shown.starts_with("in PAPER1 alone: exit what held holds"), "{shown}");
+    house.until("it is flat", || held(&first) == 0).await;
+    let shown = chat.say(OWNER, "/kill 2").await;
+    assert!(
+        shown.contains("PAPER1: entries stop") && shown.contains("PAPER2: entries stop"),
+        "without a name it is of every account: {shown}"
+    );
     listening.abort();
     house.close().await;
 }

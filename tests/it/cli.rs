@@ -224,7 +224,15 @@ fn a_backup_is_a_whole_database_and_is_never_written_over() {
     std::fs::create_dir(here.path().join("copy")).unwrap();
     let path = to.to_str().unwrap();
     assert_eq!(code(&run(here.path(), &["backup", path])), 0);
-    assert_ne!(code(&run(here.path(), &["backup", path])), 0);
+    let before = std::fs::read(&to).unwrap();
+    let again = run(here.path(), &["backup", path]);
+    assert_eq!(code(&again), 78, "{}", err(&again));
+    assert!(err(&again).contains(path) && err(&again).contains("name a new file"), "{}", err(&again));
+    assert!(std::fs::read(&to).unwrap() == before, "it is as it was");
+    let nowhere = here.path().join("none/orders.db");
+    let nowhere = run(here.path(), &["backup", nowhere.to_str().unwrap()]);
+    assert_eq!(code(&nowhere), 78, "{}", err(&nowhere));
+    assert!(err(&nowhere).contains("none/orders.db") && err(&nowhere).contains("its directory must be there"), "{}", err(&nowhere));
     let restored = out(&run(&here.path().join("copy"), &["verify-orders"]));
     assert!(restored.contains("orders: 5"), "{restored}");
     #[cfg(unix)]

@@ -40,6 +40,7 @@ fn row(order: &OrderRecord, id: &str, tag: Option<&str>, state: BookState, fille
         average_price: None,
         price: None,
         trigger_price: None,
+        order_type: None,
         state,
         reason: None,
         at: order.sent_at.unwrap(),

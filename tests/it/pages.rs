@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{House, Plan, entry};
+use crate::support::{House, KEY, Plan, entry};
 
 #[actix_web::test]
 async fn the_first_address_leads_to_the_first_page_and_the_seeds_addresses_are_pages() {
@@ -44,23 +44,44 @@ async fn the_journal_is_read_page_by_page_and_every_row_once() {
     let house = House::open().await;
     house.alert(entry("a")).await;
     house.until_ended().await;
-    let whole = house.get("/dashboard/audit?limit=200").await;
-    let head = whole.body["head"].as_u64().unwrap();
-    let seqs =
-        |body: &serde_json::Value| body["rows"].as_array().unwrap().iter().map(|row| row["seq"].as_u64().unwrap()).collect::<Vec<_>>();
-    assert_eq!(seqs(&whole.body), (1..=head).rev().collect::<Vec<_>>(), "{:#}", whole.body);
-    assert_eq!(whole.body["next"], json!(null));
-    let (mut all, mut next) = (Vec::new(), head + 1);
-    for _ in 0..head {
-        let page = house.get(&format!("/dashboard/audit?limit=2&before={next}")).await;
-        all.extend(seqs(&page.body));
-        match page.body["next"].as_u64() {
-            Some(seq) => next = seq,
-            None => break,
-        }
+    let log_in = || house.request("POST", "/dashboard/session").json(&json!({ "key": KEY }));
+    for _ in 0..3 {
+        assert_eq!(house.send(log_in()).await.status, 200);
     }
-    assert_eq!(all, (1..=head).rev().collect::<Vec<_>>());
-    for wrong in ["limit=0", "limit=201", "before=x", "other=1"] {
+    house.alert(entry("b")).await;
+    house.until_ended().await;
+    let of = |row: &serde_json::Value| (row["client_id"].as_str().map(str::to_owned), row["seq"].as_u64().unwrap());
+    let rows = |body: &serde_json::Value| body["rows"].as_array().unwrap().iter().map(of).collect::<Vec<_>>();
+    let whole = house.get("/dashboard/audit?limit=200").await;
+    // What is written from here on is above the first page.
+    let (account, process): (Vec<_>, Vec<_>) = rows(&whole.body).into_iter().partition(|(client, _)| client.is_some());
+    let (head, process) = (account.len() as u64, process.len() as u64);
+    assert!(whole.body["head"].as_u64().unwrap() >= head && head > 10 && process >= 3, "{:#}", whole.body);
+    let seqs = |all: &[(Option<String>, u64)], client: Option<&str>| {
+        all.iter().filter(|(of, _)| of.as_deref() == client).map(|(_, seq)| *seq).collect::<Vec<_>>()
+    };
+    let is_whole = |all: &[(Option<String>, u64)]| {
+        assert_eq!(seqs(all, Some("PAPER1")), (1..=head).rev().collect::<Vec<_>>());
+        assert_eq!(seqs(all, None), (1..=process).rev().collect::<Vec<_>>());
+    };
+    is_whole(&rows(&whole.body));
+    assert_eq!(whole.body["next"], json!(null));
+    let signed_in: Vec<_> = whole.body["rows"].as_array().unwrap().iter().filter(|row| row["event"] == "SIGNED_IN").collect();
+    assert!(signed_in.len() == 3 && signed_in.iter().all(|row| row["who"].as_str().unwrap().contains("asha")), "{signed_in:?}");
+    for limit in [1, 2, 3] {
+        let (mut all, mut before) = (Vec::new(), format!("&before={}-{}", head + 1, process + 1));
+        loop {
+            let page = house.get(&format!("/dashboard/audit?limit={limit}{before}")).await;
+            all.extend(rows(&page.body));
+            match page.body["next"].as_str() {
+                Some(next) => before = format!("&before={next}"),
+                None => break,
+            }
+        }
+        is_whole(&all);
+        assert_eq!(all, rows(&whole.body), "the borders change no order");
+    }
+    for wrong in ["limit=0", "limit=201", "before=x", "before=7", "other=1"] {
         assert_eq!(house.get(&format!("/dashboard/audit?{wrong}")).await.status, 400, "{wrong}");
     }
     house.get("/dashboard/audit?client_id=NOBODY").await.is_problem(404, "no_such_account");

@@ -46,7 +46,7 @@ async fn every_limit_is_shown_and_an_override_is_named_journaled_and_ends() {
     assert!(refused.order(0)["reason"].as_str().unwrap().contains("risk.max_quantity: 6 (limit: 5)"), "{:#}", refused.body);
     assert_eq!(set(json!({ "limit": "max_quantity", "end": true, "reason": "done" })).await.body["applied"], true);
     assert_eq!(limit(&house.get("/dashboard/risk").await.body, "max_quantity")["in_force"], "100000");
-    house.post("/dashboard/risk/rearm", json!({ "strategy": "s", "reason": "x" })).await.is_problem(404, "not_halted");
+    house.post("/dashboard/risk/rearm", json!({ "strategy": "s", "reason": "x" })).await.is_problem(409, "not_halted");
 }
 
 /// A simulated broker, and a directory with an account there.

@@ -378,6 +378,7 @@ fn what_is_missing_beside_a_stop_that_rests_was_not_its_doing_if_a_later_order_b
             average_price: None,
             price: None,
             trigger_price: None,
+            order_type: None,
             state: BookState::Open,
             reason: None,
             at: at(second),

@@ -31,13 +31,41 @@ pub struct Terms {
     pub trigger_price: Option<Price>,
 }
 
+/// The terms of an order as far as a row of the broker's book tells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Units.
+    pub quantity: i64,
+    /// Its limit, if it has one.
+    pub price: Option<Decimal>,
+    /// Its trigger, if it has one and the book tells it.
+    pub trigger_price: Option<Decimal>,
+    /// Its type, if the book tells one that is known here.
+    pub order_type: Option<OrderType>,
+}
+
 impl Terms {
-    /// Whether an order that the book shows like this works to these terms. A book that tells no trigger is asked for none.
+    /// Whether an order that the book shows like this works to these terms, and not any more to those before, which were of that
+    /// type. A book that tells no trigger, or no type, is asked for none.
     #[must_use]
-    pub fn is_shown_by(&self, quantity: i64, price: Option<Decimal>, trigger_price: Option<Decimal>) -> bool {
-        self.quantity.value() == quantity
-            && self.price.is_none_or(|limit| price == Some(limit.value()))
-            && self.trigger_price.is_none_or(|trigger| trigger_price.is_none_or(|shown| shown == trigger.value()))
+    pub fn is_shown_by(&self, before: Option<OrderType>, shown: &Shown) -> bool {
+        self.quantity.value() == shown.quantity
+            && self.price.is_none_or(|limit| shown.price == Some(limit.value()))
+            && self.trigger_price.is_none_or(|trigger| shown.trigger_price.is_none_or(|told| told == trigger.value()))
+            && self.is_kind_shown_by(before, shown)
+    }
+
+    /// Stop or none is what counts. A market order that became a limit with protection is shown as that, and what its limit is
+    /// the price tells.
+    fn is_kind_shown_by(&self, before: Option<OrderType>, shown: &Shown) -> bool {
+        let Some(kind) = shown.order_type else { return true };
+        match (self.order_type.has_trigger(), kind.has_trigger()) {
+            // A stop by its name and by its trigger is one still. A name alone may lag behind.
+            (false, true) => shown.trigger_price.is_none(),
+            // A stop that the market has reached is shown as the limit that it became; a limit that was to become a stop is one still.
+            (true, false) => before.is_some_and(OrderType::has_trigger),
+            (true, true) | (false, false) => true,
+        }
     }
 }
 
@@ -48,6 +76,24 @@ impl Terms {
 pub fn recorded_type(before: (Option<OrderType>, Option<Price>), sent: (OrderType, Option<Price>)) -> OrderType {
     let is_priced_by_a_person = before.1.is_some() && before.1 != sent.1;
     before.0.filter(|asked| !asked.has_price() && sent.0.has_price() && !is_priced_by_a_person).unwrap_or(sent.0)
+}
+
+/// An order's type, limit and trigger.
+pub type Priced = (Option<OrderType>, Option<Price>, Option<Price>);
+
+/// The type and the prices with which an order ended that had been changed, by the row that says so; `own` are those of its record. Where
+/// the row shows the prices of the record, the record stands: a stop that was reached is shown as a limit, and was none.
+#[must_use]
+pub fn ended_terms(own: Priced, shown: &Shown) -> Priced {
+    let (kind, price, trigger) = own;
+    let (told, told_trigger) = (shown.price.and_then(Price::new), shown.trigger_price.and_then(Price::new));
+    let differs = |told: Option<Price>, own: Option<Price>| told.is_some() && told != own;
+    if !differs(told, price) && !differs(told_trigger, trigger) {
+        return own;
+    }
+    let next = shown.order_type.map(|shown| recorded_type((kind, price), (shown, told)));
+    let has_trigger = next.is_none_or(OrderType::has_trigger);
+    (next.or(kind), told.or(price), told_trigger.or(trigger).filter(|_| has_trigger))
 }
 
 /// What one gate looked at and said; recorded for every order, passed or not.
@@ -161,6 +207,8 @@ pub enum OrderFact {
         price: Option<Decimal>,
         /// Its trigger there, if it has one and the book tells it.
         trigger_price: Option<Decimal>,
+        /// Its type there, if the book tells one that is known here.
+        order_type: Option<OrderType>,
         /// The broker's words.
         reason: Option<String>,
     },

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::fact::{BookState, Fill, NOT_SENT, OrderFact, Resolution, Terms, recorded_type};
+use super::fact::{BookState, Fill, NOT_SENT, OrderFact, Resolution, Shown, Terms, recorded_type};
 use super::money::Quantity;
 use super::record::OrderRecord;
 use super::tag::Tag;
@@ -97,9 +97,8 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             if *call == "MODIFY" && !outcome.starts_with(NOT_SENT) {
                 next.reach = None;
             }
-            if let Some(terms) = terms.as_ref().filter(|_| at_broker) {
-                // An "Ok" only acknowledges: the book settles the change, and until then both quantities count.
-                next.pending = Some(terms.clone());
+            if let Some(terms) = terms {
+                answered(&mut next, terms);
             }
         }
         OrderFact::Suspect { cause } if created => fail(&mut next, Tag::EngineFault, cause),
@@ -155,6 +154,28 @@ fn settle(next: &mut OrderRecord, terms: &Terms) {
     next.ask.trigger_price = terms.trigger_price;
 }
 
+/// A change was taken, or may have been. An "Ok" only acknowledges: the book settles the change, and until then both quantities count.
+fn answered(next: &mut OrderRecord, terms: &Terms) {
+    if next.status.is_at_broker() {
+        next.pending = Some(terms.clone());
+    } else if next.status == Status::Executed && next.ask.quantity == Some(terms.quantity) {
+        // It filled before the answer came. Either its row was here before, and the record shows it, or it is still to come.
+        if terms.is_shown_by(Some(terms.order_type), &next.shown()) { settle(next, terms) } else { next.pending = Some(terms.clone()) }
+    }
+}
+
+/// A change that the row shows counts from now on. One that the row of an order that has ended does not show never will, and what that
+/// row shows of another is the truth.
+fn take_shown(next: &mut OrderRecord, shown: &Shown, has_ended: bool) {
+    let before = next.ask.order_type;
+    if let Some(terms) = next.pending.take_if(|terms| terms.is_shown_by(before, shown)) {
+        settle(next, &terms);
+    } else if has_ended {
+        next.pending = None;
+        (next.ask.order_type, next.ask.price, next.ask.trigger_price) = next.ended_as(shown);
+    }
+}
+
 fn clear_doubt(next: &mut OrderRecord) {
     if next.tag == Some(Tag::SendUnconfirmed) {
         next.tag = None;
@@ -176,9 +197,11 @@ fn reopen_if_failed(next: &mut OrderRecord) -> bool {
 
 /// Returns whether late truth re-opened the order.
 fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
-    let OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, reason } = fact else {
+    let OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason } = fact else {
         return false;
     };
+    let shown = Shown { quantity: *quantity, price: *price, trigger_price: *trigger_price, order_type: *order_type };
+    let has_ended = *state != BookState::Open;
     if next.broker_order_id.is_none() {
         next.broker_order_id = Some(broker_order_id.clone());
     }
@@ -209,16 +232,18 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
     if next.status == Status::Executed {
         let has_remainder = *state == BookState::Open && *quantity > next.quantity().max(next.filled_quantity);
         if !has_remainder {
+            // Its trades may come before the row that shows the change under which it filled.
+            if has_ended {
+                take_shown(next, &shown, true);
+            }
             return reopened;
         }
         reopened = true;
     }
-    if let Some(quantity) = Quantity::new(*quantity).filter(|_| *state == BookState::Open || next.pending.is_some()) {
+    if let Some(quantity) = Quantity::new(*quantity).filter(|_| !has_ended || next.pending.is_some()) {
         next.ask.quantity = Some(quantity);
     }
-    if let Some(terms) = next.pending.take_if(|terms| terms.is_shown_by(*quantity, *price, *trigger_price)) {
-        settle(next, &terms);
-    }
+    take_shown(next, &shown, has_ended);
     match state {
         BookState::Open if next.filled_quantity > 0 => next.status = Status::Partial,
         BookState::Open => next.status = Status::SentToBroker,
@@ -233,9 +258,10 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
     reopened
 }
 
+/// A change that waits for its row waits on: the trades do not tell under which limit they came about.
 fn execute(next: &mut OrderRecord) {
     next.status = Status::Executed;
-    (next.pending, next.reach) = (None, None);
+    next.reach = None;
     next.tag = None;
     next.reason = None;
 }

@@ -45,6 +45,7 @@ fn book(state: BookState, filled: i64) -> OrderFact {
         quantity: 10,
         price: None,
         trigger_price: None,
+        order_type: None,
         reason: Some("the broker says so".into()),
     }
 }
@@ -181,6 +182,7 @@ fn shown(state: BookState, filled: i64, quantity: i64, limit: &str) -> OrderFact
         quantity,
         price: Price::parse(limit).ok().map(Price::value),
         trigger_price: None,
+        order_type: None,
         reason: None,
     }
 }
@@ -208,6 +210,96 @@ fn a_change_is_settled_by_the_book_and_until_then_the_larger_quantity_counts() {
     assert_eq!((whole.status, of(&whole), whole.pending), (Status::Executed, (20, limit("801"), 0), None));
     let ended = apply(&larger, &book(BookState::Cancelled, 0), at(9)).unwrap().record;
     assert_eq!((ended.status, ended.quantity(), ended.pending), (Status::Failed, 10, None), "it was never changed");
+}
+
+fn typed(fact: OrderFact, kind: Option<OrderType>, trigger: Option<&str>) -> OrderFact {
+    let OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, reason, .. } = fact else { panic!("no row") };
+    let trigger_price = trigger.map(|text| Price::parse(text).unwrap().value());
+    OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type: kind, reason }
+}
+
+fn stop_terms() -> Terms {
+    Terms { order_type: OrderType::StopLimit, trigger_price: Price::parse("795").ok(), ..terms() }
+}
+
+fn answered(terms: Terms) -> OrderFact {
+    OrderFact::CallReplied { call: "MODIFY", outcome: "accepted".into(), terms: Some(terms) }
+}
+
+#[test]
+fn a_change_of_the_type_is_settled_by_a_row_of_that_type_only() {
+    let stop = OrderFact::SendIntended { terms: stop_terms(), request: "{}".into(), gates: vec![], note: None, high_water: None };
+    let row = |kind, trigger| typed(shown(BookState::Open, 0, 10, "800"), kind, trigger);
+    let settles = |record: &OrderRecord, fact: &OrderFact| {
+        let after = apply(record, fact, at(9)).map_or_else(|_| record.clone(), |done| done.record);
+        after.pending.is_none().then_some(after.ask.order_type.unwrap())
+    };
+    // The stop becomes a limit at its own limit: only the type tells them apart.
+    let to_limit = after(&[stop.clone(), accepted(), answered(terms())]);
+    assert_eq!(settles(&to_limit, &row(Some(OrderType::StopLimit), Some("795"))), None, "it is a stop there still");
+    assert_eq!(settles(&to_limit, &row(Some(OrderType::StopMarket), Some("795"))), None);
+    for (kind, trigger) in [(Some(OrderType::Limit), None), (None, None), (Some(OrderType::StopLimit), None)] {
+        assert_eq!(settles(&to_limit, &row(kind, trigger)), Some(OrderType::Limit), "{kind:?} {trigger:?}");
+    }
+    // A limit becomes a stop.
+    let to_stop = after(&[sent(), accepted(), answered(stop_terms())]);
+    assert_eq!(settles(&to_stop, &row(Some(OrderType::Limit), None)), None, "it is a limit there still");
+    assert_eq!(settles(&to_stop, &row(Some(OrderType::StopLimit), Some("795"))), Some(OrderType::StopLimit));
+    // A stop that is moved and reached meanwhile may be shown as the limit that it became.
+    let moved = after(&[stop, accepted(), answered(stop_terms())]);
+    assert_eq!(settles(&moved, &row(Some(OrderType::Limit), None)), Some(OrderType::StopLimit));
+    // A market order is a limit with protection there, and a stop-market one a stop-limit.
+    let market = Terms { order_type: OrderType::Market, price: None, ..terms() };
+    let changed = after(&[sent(), accepted(), answered(market)]);
+    assert_eq!(settles(&changed, &row(Some(OrderType::Limit), None)), Some(OrderType::Market));
+    let stop_market = Terms { order_type: OrderType::StopMarket, price: None, ..stop_terms() };
+    let changed = after(&[sent(), accepted(), answered(stop_market)]);
+    assert_eq!(settles(&changed, &row(Some(OrderType::StopLimit), Some("795"))), Some(OrderType::StopMarket));
+}
+
+#[test]
+fn an_order_that_fills_before_the_news_of_its_change_ends_with_the_terms_that_its_row_shows() {
+    let asked = || OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), total: Quantity::new(10) };
+    let of = |record: &OrderRecord| (record.status, record.ask.price.unwrap().to_string(), record.ask.order_type.unwrap());
+    let next = |record: &OrderRecord, fact: &OrderFact| apply(record, fact, at(9)).map(|done| done.record);
+    let complete = |limit| typed(shown(BookState::Complete, 10, 10, limit), Some(OrderType::Limit), None);
+    let stop = OrderFact::SendIntended {
+        terms: Terms { price: Price::parse("790").ok(), ..stop_terms() },
+        request: "{}".into(),
+        gates: vec![],
+        note: None,
+        high_water: None,
+    };
+    let before = [stop, accepted(), asked()];
+    // Whatever comes first: the answer, the trade, the row.
+    for order in [
+        ["answer", "fill", "row"],
+        ["fill", "answer", "row"],
+        ["fill", "row", "answer"],
+        ["row", "fill", "answer"],
+        ["answer", "row", "fill"],
+    ] {
+        let mut record = after(&before);
+        for what in order {
+            let fact = match what {
+                "answer" => answered(terms()),
+                "fill" => fill("1", 10),
+                _ => complete("800"),
+            };
+            record = next(&record, &fact).unwrap_or(record);
+        }
+        assert_eq!((of(&record), record.pending.is_none()), ((Status::Executed, "800".to_owned(), OrderType::Limit), true), "{order:?}");
+        assert!(next(&record, &complete("800")).is_err(), "once");
+    }
+    // The change was taken and had no effect any more: it filled as the stop that it was.
+    let lost = after(&[&before[..], &[answered(terms()), fill("1", 10)]].concat());
+    assert!(lost.pending.is_some());
+    let as_it_was = typed(shown(BookState::Complete, 10, 10, "790"), Some(OrderType::StopLimit), Some("795"));
+    let record = next(&lost, &as_it_was).unwrap();
+    assert_eq!((of(&record), record.pending), ((Status::Executed, "790".to_owned(), OrderType::StopLimit), None));
+    // One that was never changed keeps its own, whatever a row says.
+    let untouched = after(&[sent(), accepted(), fill("1", 10)]);
+    assert!(next(&untouched, &complete("801")).is_err());
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub mod words;
 pub use day::{ist, trading_date};
 pub use draft::{LegDraft, MAX_LEGS, SignalDraft, again_key, clean};
 pub use exit_at::{ExitAt, ExitExtras, ExitTimes};
-pub use fact::{BookState, Fill, GateVerdict, NOT_SENT, OrderFact, Resolution, Terms, recorded_type};
+pub use fact::{BookState, Fill, GateVerdict, NOT_SENT, OrderFact, Priced, Resolution, Shown, Terms, ended_terms, recorded_type};
 pub use holding::Holding;
 pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};
 pub use instrument::{HoldingKey, Instrument, InstrumentKey, Kind, Right};

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::exit_at::{ExitAt, ExitExtras};
-use super::fact::Terms;
+use super::fact::{Priced, Shown, Terms, ended_terms};
 use super::ids::{BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, SignalId, Strategy};
 use super::instrument::{HoldingKey, InstrumentKey};
 use super::money::{Amount, Price, Quantity};
@@ -215,6 +215,24 @@ impl OrderRecord {
     #[must_use]
     pub fn is_protected_market(&self) -> bool {
         self.ask.order_type.is_some_and(|asked| !asked.has_price()) && self.sent_at.is_some() && self.ask.price.is_some()
+    }
+
+    /// Its terms, as a row of the broker's book would tell them.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Shown {
+            quantity: self.quantity(),
+            price: self.ask.price.map(Price::value),
+            trigger_price: self.ask.trigger_price.map(Price::value),
+            order_type: self.ask.order_type,
+        }
+    }
+
+    /// The type, the limit and the trigger with which it ended, by the row that says so. One that was never changed has its own.
+    #[must_use]
+    pub fn ended_as(&self, shown: &Shown) -> Priced {
+        let own = (self.ask.order_type, self.ask.price, self.ask.trigger_price);
+        if self.modifications > 0 { ended_terms(own, shown) } else { own }
     }
 
     /// The type with which it works at the broker: a market order that went out as a limit works as one.

@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::order::{
-    Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, Intent, OrderFact, OrderRecord, Product, Quantity,
-    Resolution, Side, Source, Status, Tag, Terms,
+    Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, Intent, OrderFact, OrderRecord, OrderType, Product,
+    Quantity, Resolution, Side, Source, Status, Tag, Terms,
 };
 use crate::ports::{JournalRow, Naming, SignalRow};
 
@@ -149,6 +149,8 @@ struct BookInputs {
     price: Option<Decimal>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trigger_price: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order_type: Option<OrderType>,
     reason: Option<String>,
 }
 
@@ -223,7 +225,7 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
         }
         OrderFact::SendIntended { terms, request, gates, high_water, .. } => Inputs::Sent { terms, request, gates, high_water },
         OrderFact::Accepted { broker_order_id } => Inputs::Number { broker_order_id },
-        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, reason } => {
+        OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason } => {
             Inputs::Book(BookInputs {
                 broker_order_id: broker_order_id.clone(),
                 state: *state,
@@ -232,6 +234,7 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
                 quantity: *quantity,
                 price: *price,
                 trigger_price: *trigger_price,
+                order_type: *order_type,
                 reason: reason.clone(),
             })
         }
@@ -279,8 +282,9 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         "BROKER_REJECTED" => OrderFact::Rejected { tag: tag()?, reason: reason() },
         "SEND_UNCONFIRMED" => OrderFact::Unconfirmed { cause: reason() },
         "BROKER_BOOK" | "EXECUTED" | "FAILED" => {
-            let BookInputs { broker_order_id, state, filled, average_price, quantity, price, trigger_price, reason } = parsed(row)?;
-            OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, reason }
+            let BookInputs { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason } =
+                parsed(row)?;
+            OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason }
         }
         "FILL" => OrderFact::Fill(parsed(row)?),
         "NOT_AT_BROKER" => OrderFact::Absent { evidence: reason() },

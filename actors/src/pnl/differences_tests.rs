@@ -26,6 +26,7 @@ fn foreign(id: &str, side: Side, filled: i64, at_price: &str, tag: Option<&str>)
         average_price: Some(at_price.parse().unwrap()),
         price: None,
         trigger_price: None,
+        order_type: None,
         state: BookState::Complete,
         reason: None,
         at: at(0),

@@ -16,7 +16,8 @@ use serde::Serialize;
 use super::budget::Budget;
 use super::market::Quote;
 use crate::order::{
-    Amount, BookState, BrokerOrderId, BrokerTag, CommandId, Exchange, Fill, HoldingKey, Instrument, InstrumentKey, Product, Side, Terms,
+    Amount, BookState, BrokerOrderId, BrokerTag, CommandId, Exchange, Fill, HoldingKey, Instrument, InstrumentKey, OrderType, Product,
+    Shown, Side, Terms,
 };
 use crate::persistence::Level;
 
@@ -285,12 +286,22 @@ pub struct BookRow {
     pub price: Option<Decimal>,
     /// Trigger price, if it has one and the broker tells it.
     pub trigger_price: Option<Decimal>,
+    /// Its type there, if the broker tells one that is known here. A market order may be a limit there.
+    pub order_type: Option<OrderType>,
     /// Its state.
     pub state: BookState,
     /// The broker's words for a refusal or a cancel.
     pub reason: Option<Arc<str>>,
     /// When it last changed, by the broker's clock.
     pub at: DateTime<Utc>,
+}
+
+impl BookRow {
+    /// The terms that it tells.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Shown { quantity: self.quantity, price: self.price, trigger_price: self.trigger_price, order_type: self.order_type }
+    }
 }
 
 /// One row of the broker's trade book.

@@ -222,6 +222,8 @@ pub enum Query {
     },
     /// The orders of a signal, by leg.
     Signal(ClientId, SignalId),
+    /// The orders of the signal that came under that idempotency key of its sender's, by leg.
+    SignalOfKey(ClientId, String),
     /// The orders below a number, newest first.
     OrdersBefore(ClientId, u64, u16),
     /// An order's journal, oldest first.
@@ -230,6 +232,8 @@ pub enum Query {
     Fills(ClientId, CommandId),
     /// A chain's rows after a number, oldest first.
     JournalAfter(Option<ClientId>, u64, u16),
+    /// A chain's rows before a number, newest first.
+    JournalBefore(Option<ClientId>, u64, u16),
 }
 
 /// The rows that answer a [`Query`].

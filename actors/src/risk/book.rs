@@ -147,13 +147,24 @@ fn unaimed(x: &Inputs<'_>) -> Judgement {
         waits => {
             let checked: Vec<Checked> = FOR_EXITS.iter().map(|rule| rule(x)).collect();
             if !only_reduces(x.order, x.instrument, x.book) && checked.iter().any(|checked| !checked.verdict.passed) {
-                return refuse(checked);
+                return not_aimed(refuse(checked), &waits);
             }
             match waits {
                 Aim::Wait(reason) => Judgement::Wait { reason },
                 step => Judgement::Step(step),
             }
         }
+    }
+}
+
+/// The refusal of a target that is too old by now: its age alone does not say what it waited for.
+fn not_aimed(refusal: Judgement, waits: &Aim) -> Judgement {
+    match (refusal, waits) {
+        (
+            Judgement::Refuse { tag: Tag::StaleSignal, reason, gates },
+            Aim::Wait(why) | Aim::Yield(why) | Aim::Clear(_, why) | Aim::Reverse(_, why),
+        ) => Judgement::Refuse { tag: Tag::StaleSignal, reason: format!("{reason}; it was not aimed, because {why}"), gates },
+        (refusal, _) => refusal,
     }
 }
 

@@ -21,6 +21,7 @@ fn working_row(number: usize) -> BookRow {
         average_price: None,
         price: None,
         trigger_price: None,
+        order_type: None,
         state: BookState::Open,
         reason: None,
         at: at(2),

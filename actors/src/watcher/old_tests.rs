@@ -16,6 +16,7 @@ fn row(id: &str, tag: Option<&str>, state: BookState, filled: i64) -> BookRow {
         average_price: None,
         price: None,
         trigger_price: None,
+        order_type: None,
         state,
         reason: None,
         at: at(2),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, Tag, Terms, trading_date};
+use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Status, Tag, trading_date};
 use crate::persistence::{Book, Level, cut_tag, read_tag};
 use crate::ports::{BookRow, TradeRow};
 use crate::watcher::Positions;
@@ -391,8 +391,12 @@ pub(super) fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
             (BookState::Open, Status::Executed) => !has_remainder(order, row),
             _ => false,
         };
-    let is_shown = |terms: &Terms| terms.is_shown_by(row.quantity, row.price, row.trigger_price);
-    let settles = !order.status.is_terminal() && order.pending.as_ref().is_some_and(is_shown);
+    let shown = row.shown();
+    let is_over = order.status == Status::Executed && row.state != BookState::Open;
+    let settles = match &order.pending {
+        Some(terms) => is_over || (!order.status.is_terminal() && terms.is_shown_by(order.ask.order_type, &shown)),
+        None => is_over && order.ended_as(&shown) != (order.ask.order_type, order.ask.price, order.ask.trigger_price),
+    };
     (settles || !agrees).then(|| OrderFact::Book {
         broker_order_id: row.broker_order_id.clone(),
         state: row.state,
@@ -401,6 +405,7 @@ pub(super) fn news(order: &OrderRecord, row: &BookRow) -> Option<OrderFact> {
         quantity: row.quantity,
         price: row.price,
         trigger_price: row.trigger_price,
+        order_type: row.order_type,
         reason: row.reason.as_deref().map(str::to_owned),
     })
 }

@@ -2,7 +2,7 @@ use chrono::Duration;
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
 use super::*;
-use crate::order::{Fill, OrderRecord, Product, Side, Tag, TradeId};
+use crate::order::{Fill, OrderRecord, Product, Side, Tag, Terms, TradeId};
 use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, command, order, price, sbin, units};
 use crate::watcher::{Patience, Search};
 
@@ -25,6 +25,7 @@ fn tagged(id: &str, tag: Option<&str>) -> BookRow {
         average_price: None,
         price: None,
         trigger_price: None,
+        order_type: None,
         state: BookState::Open,
         reason: None,
         at: at(2),
@@ -212,6 +213,27 @@ fn a_row_that_shows_a_pending_change_is_news() {
     let priced = |text: &str| BookRow { price: Some(price(text).value()), ..row("B1", 1) };
     assert_eq!(facts(&reading(&book, &[priced("800")])), vec![]);
     assert_eq!(facts(&reading(&book, &[priced("801")])).len(), 1);
+}
+
+#[test]
+fn a_row_that_settles_the_change_of_an_order_that_filled_before_it_is_news() {
+    let filled = |is_pending: bool, modifications| {
+        let mut order = order(1).working("B1").filled(10, 10);
+        order.ask.price = crate::order::Price::parse("800").ok();
+        order.modifications = modifications;
+        let terms = Terms { price: crate::order::Price::parse("801").ok(), ..crate::testkit::builders::terms_of(&order) };
+        order.pending = is_pending.then_some(terms);
+        book_of([order], &[])
+    };
+    let row = |text: &str, state| BookRow { price: Some(price(text).value()), state, filled: 10, ..row("B1", 1) };
+    let count = |book: &Book, row: BookRow| facts(&reading(book, &[row])).len();
+    for text in ["800", "801"] {
+        assert_eq!(count(&filled(true, 1), row(text, BookState::Complete)), 1, "{text}: it settles it, one way or the other");
+        assert_eq!(count(&filled(true, 1), row(text, BookState::Open)), 0, "{text}: a book that lags behind");
+    }
+    assert_eq!(count(&filled(false, 1), row("801", BookState::Complete)), 1, "the row came before the answer");
+    assert_eq!(count(&filled(false, 1), row("800", BookState::Complete)), 0);
+    assert_eq!(count(&filled(false, 0), row("801", BookState::Complete)), 0, "it was never changed");
 }
 
 #[test]

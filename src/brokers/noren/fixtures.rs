@@ -60,6 +60,7 @@ pub(super) fn book_row(number: &str, tag: &str) -> BookRow {
         average_price: None,
         price: None,
         trigger_price: None,
+        order_type: None,
         state: BookState::Open,
         reason: None,
         at: DateTime::UNIX_EPOCH,

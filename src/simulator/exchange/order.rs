@@ -38,6 +38,7 @@ impl Order {
             average_price: None,
             price: limit(&entry.terms),
             trigger_price: trigger(&entry.terms),
+            order_type: Some(entry.terms.order_type),
             state,
             reason: None,
             at,
@@ -99,6 +100,7 @@ impl Order {
         row.quantity = terms.quantity.value();
         row.price = limit(terms);
         row.trigger_price = trigger(terms);
+        row.order_type = Some(terms.order_type);
         if row.filled == row.quantity {
             row.state = BookState::Complete;
         }

@@ -29,6 +29,10 @@ fn a_page_is_answered_by_key_and_never_longer_than_two_hundred_rows() {
     assert_eq!(found, rows[6..9]);
     let Rows::Journal(found) = store.query(&Query::JournalAfter(Some(client()), 740, 500)).unwrap() else { panic!() };
     assert_eq!(found, rows[740..]);
+    let Rows::Journal(found) = store.query(&Query::JournalBefore(Some(client()), 3, 500)).unwrap() else { panic!() };
+    assert_eq!(found, [rows[1].clone(), rows[0].clone()]);
+    let Rows::Journal(found) = store.query(&Query::JournalBefore(Some(client()), u64::MAX, 2)).unwrap() else { panic!() };
+    assert_eq!((found.len(), found[0].seq, found[1].seq), (2, rows.len() as u64, rows.len() as u64 - 1));
     let Rows::Fills(found) = store.query(&Query::Fills(client(), command(7))).unwrap() else { panic!() };
     assert_eq!(found.len(), 1);
     let id = BrokerOrderId::parse("B8").unwrap();
@@ -46,8 +50,14 @@ fn no_read_of_the_writer_walks_a_table() {
         ("SELECT * FROM orders WHERE client_id = ?1 AND trading_date = ?2 AND broker_order_id = ?3", "orders_at_broker"),
         ("SELECT * FROM orders WHERE client_id = ?1 AND broker_tag = ?2", "broker_tag=?"),
         ("SELECT * FROM orders WHERE client_id = ?1 AND signal_id = ?2 ORDER BY leg LIMIT 200", "signal_id=?"),
+        (
+            "SELECT * FROM orders WHERE client_id = ?1 AND signal_id =
+               (SELECT signal_id FROM signals WHERE client_id = ?1 AND idempotency_key = 'k:' || ?2) ORDER BY leg LIMIT 200",
+            "idempotency_key=?",
+        ),
         ("SELECT * FROM orders WHERE client_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3", "number<?"),
         ("SELECT * FROM journal WHERE client_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3", "seq>?"),
+        ("SELECT * FROM journal WHERE client_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3", "seq<?"),
         (
             "SELECT * FROM signals WHERE client_id = ?1 AND idempotency_key >= ?2 AND idempotency_key < ?3 ORDER BY idempotency_key DESC",
             "idempotency_key>?",

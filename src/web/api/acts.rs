@@ -1,5 +1,8 @@
 //! What is done from a chat, through the same doors as the dashboard's buttons: what it comes to in numbers, and the doing.
 
+mod left;
+
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use ordergate_actors::order::{ClientId, CommandId, IdempotencyKey, Source, Strategy};
 use ordergate_actors::persistence::{Alarm, ControlChange, KillLevel};
@@ -7,47 +10,105 @@ use serde_json::Value;
 
 use super::intents::Asking;
 use super::{alarms, controls, exits};
-use crate::alerts::actions::{Action, What};
+use crate::alerts::actions::{Action, What, Whose, Wish};
+use crate::alerts::late::UnderWay;
 use crate::web::auth::body_hash;
 use crate::web::settings::Scope;
 use crate::web::state::WebState;
 
+pub(in crate::web) use left::left;
+
 /// An alarm that stands open, and its account.
 type Open = (Option<ClientId>, Alarm);
 
-fn clients(state: &WebState) -> Vec<ClientId> {
-    state.engine.line().desks().map(|desk| desk.client_id.clone()).collect()
+/// What came of an action, for its sender.
+#[derive(Debug)]
+pub(in crate::web) struct Outcome {
+    /// Whether all of it was done; an order or an alarm that had ended by itself counts as done.
+    pub is_whole: bool,
+    pub words: String,
 }
 
-/// The action with what it names found: whether a name is a strategy's or an instrument's.
+fn clients(state: &WebState, whose: &Whose) -> Vec<ClientId> {
+    let all = state.engine.line().desks().map(|desk| desk.client_id.clone());
+    all.filter(|client| !matches!(whose, Whose::One(one) if one != client)).collect()
+}
+
+/// The wish with what it names found: which account, and whether a name is a strategy's or an instrument's.
 ///
 /// # Errors
 /// Why nothing can be done by that name, for a person.
-pub(in crate::web) fn settled(state: &WebState, action: Action) -> Result<Action, String> {
-    match action {
-        Action::Exit(What::Named(name)) => exit_of(state, &name).map(Action::Exit),
-        Action::Acknowledge(Some(id)) if found(state, Some(&id)).is_empty() => {
-            Err(format!("no alarm {id} is open: GET /dashboard/attention names those that are"))
+pub(in crate::web) fn settled(state: &WebState, wish: Wish) -> Result<Wish, String> {
+    let whose = account_of(state, wish.whose)?;
+    Ok(match wish.action {
+        Action::Exit(What::Named(name)) => {
+            let (what, holders) = exit_of(state, &whose, &name)?;
+            Wish { action: Action::Exit(what), whose: narrowed(state, whose, &holders, &name)? }
         }
-        other => Ok(other),
+        Action::Cancel(Some(strategy)) => {
+            let mut waits = clients(state, &whose);
+            waits.retain(|client| !entries(state, client, Some(&strategy), state.now()).is_empty());
+            Wish { whose: narrowed(state, whose, &waits, strategy.as_str())?, action: Action::Cancel(Some(strategy)) }
+        }
+        Action::Acknowledge(Some(id)) => {
+            let id = match &whose {
+                Whose::One(client) if !id.contains('@') => format!("{id}@{client}"),
+                _ => id,
+            };
+            if found(state, &whose, Some(&id), state.now()).is_empty() {
+                return Err(format!("no alarm {id} is open: GET /dashboard/attention names those that are"));
+            }
+            Wish { action: Action::Acknowledge(Some(id)), whose }
+        }
+        action => Wish { action, whose: if whose == Whose::Unsaid { Whose::Every } else { whose } },
+    })
+}
+
+/// The account as it is named here: a phone writes capitals where it likes.
+fn account_of(state: &WebState, whose: Whose) -> Result<Whose, String> {
+    let Whose::One(name) = whose else { return Ok(whose) };
+    let all = clients(state, &Whose::Every);
+    let alike: Vec<&ClientId> = all.iter().filter(|client| client.as_str().eq_ignore_ascii_case(name.as_str())).collect();
+    match (all.contains(&name), alike.as_slice()) {
+        (true, _) => Ok(Whose::One(name)),
+        (false, [one]) => Ok(Whose::One((*one).clone())),
+        _ => Err(format!("there is no account {name}: say one of {}", said(&all))),
     }
 }
 
-fn exit_of(state: &WebState, name: &str) -> Result<What, String> {
-    let filters = |filter: &exits::Filter| clients(state).iter().any(|client| !filter.eligible(state, client).is_empty());
-    let strategy = Strategy::parse(name)
-        .ok()
-        .filter(|strategy| filters(&exits::Filter { strategy: Some(strategy.clone()), ..exits::Filter::default() }));
-    let mut is_symbol = false;
-    for client in clients(state) {
-        let meant = exits::Filter::default().of_symbol(state, &client, name.to_owned(), None);
-        is_symbol |= !meant.map_err(|problem| problem.detail().to_owned())?.eligible(state, &client).is_empty();
+/// Where a name means something. What would be done in several accounts by a name that one of them was meant by is not done.
+fn narrowed(state: &WebState, whose: Whose, fits: &[ClientId], name: &str) -> Result<Whose, String> {
+    match (whose, fits) {
+        (Whose::Unsaid, [one]) if clients(state, &Whose::Every).len() > 1 => Ok(Whose::One(one.clone())),
+        (Whose::Unsaid, [] | [_]) => Ok(Whose::Every),
+        (Whose::Unsaid, several) => Err(format!("{name} is in several accounts: say it again with one of {}, or with @all", said(several))),
+        (whose, _) => Ok(whose),
     }
-    match (strategy, is_symbol) {
-        (Some(_), true) => Err(format!("{name} is the name of a strategy and of an instrument: exit it on the dashboard")),
-        (Some(strategy), false) => Ok(What::Strategy(strategy)),
-        (None, true) => Ok(What::Symbol(name.to_owned())),
-        (None, false) => Err(format!("nothing is held under the name {name}")),
+}
+
+fn said(clients: &[ClientId]) -> String {
+    clients.iter().map(|client| format!("@{client}")).collect::<Vec<_>>().join(", ")
+}
+
+fn exit_of(state: &WebState, whose: &Whose, name: &str) -> Result<(What, Vec<ClientId>), String> {
+    let clients = clients(state, whose);
+    let by_strategy = Strategy::parse(name).ok().and_then(|strategy| {
+        let filter = exits::Filter { strategy: Some(strategy.clone()), ..exits::Filter::default() };
+        let holders: Vec<ClientId> = clients.iter().filter(|client| !filter.eligible(state, client).is_empty()).cloned().collect();
+        (!holders.is_empty()).then_some((What::Strategy(strategy), holders))
+    });
+    let mut holders = Vec::new();
+    for client in clients {
+        let meant = exits::Filter::default().of_symbol(state, &client, name.to_owned(), None);
+        if !meant.map_err(|problem| problem.detail().to_owned())?.eligible(state, &client).is_empty() {
+            holders.push(client);
+        }
+    }
+    match (by_strategy, holders.is_empty()) {
+        (Some(_), false) => Err(format!("{name} is the name of a strategy and of an instrument: exit it on the dashboard")),
+        (Some(found), true) => Ok(found),
+        (None, false) => Ok((What::Symbol(name.to_owned()), holders)),
+        (None, true) => Err(format!("nothing is held under the name {name}")),
     }
 }
 
@@ -65,40 +126,42 @@ fn filter(state: &WebState, client: &ClientId, what: &What) -> exits::Filter {
     }
 }
 
-/// Entries of an account that wait and are not being cancelled.
-fn entries(state: &WebState, client: &ClientId, strategy: Option<&Strategy>) -> Vec<CommandId> {
+/// Entries of an account that wait, came until then, and are not being cancelled.
+fn entries(state: &WebState, client: &ClientId, strategy: Option<&Strategy>, until: DateTime<Utc>) -> Vec<CommandId> {
     let found = state.engine.read(client, |book| {
-        let open = book.open_orders().filter(|order| !order.is_exit() && order.cancel_wanted.is_none());
+        let open = book.open_orders().filter(|order| !order.is_exit() && order.cancel_wanted.is_none() && order.created_at <= until);
         open.filter(|order| strategy.is_none_or(|own| *own == order.ask.strategy)).map(|order| order.command_id).collect()
     });
     found.unwrap_or_default()
 }
 
-/// The alarms that are open, or the one of that name.
-fn found(state: &WebState, id: Option<&str>) -> Vec<Open> {
+/// The alarms that are open and were last raised until then, or the one of that name. Those of the process are of no account.
+fn found(state: &WebState, whose: &Whose, id: Option<&str>, until: DateTime<Utc>) -> Vec<Open> {
     let of_process = state.engine.line().view.process_alarms().into_iter().map(|alarm| (None, alarm));
-    let of_accounts = clients(state).into_iter().flat_map(|client| {
+    let of_process = of_process.filter(|_| !matches!(whose, Whose::One(_)));
+    let of_accounts = clients(state, whose).into_iter().flat_map(|client| {
         let alarms: Vec<Alarm> = state.engine.read(&client, |book| book.alarms().cloned().collect()).unwrap_or_default();
         alarms.into_iter().map(move |alarm| (Some(client.clone()), alarm)).collect::<Vec<_>>()
     });
-    let all = of_process.chain(of_accounts);
+    let all = of_process.chain(of_accounts).filter(|(_, alarm)| alarm.last_at <= until);
     let Some(id) = id else { return all.collect() };
     let Some((client, seq)) = alarms::read_name(id) else { return Vec::new() };
     all.filter(|(own, alarm)| *own == client && alarm.seq == seq).collect()
 }
 
-/// What an action would do now, in numbers.
-pub(in crate::web) fn preview(state: &WebState, action: &Action) -> String {
+/// What a wish would do now, in numbers.
+pub(in crate::web) fn preview(state: &WebState, wish: &Wish) -> String {
     let each = |of: &dyn Fn(&ClientId) -> String| {
-        clients(state).iter().map(|client| format!("{client}: {}", of(client))).collect::<Vec<_>>().join("\n")
+        clients(state, &wish.whose).iter().map(|client| format!("{client}: {}", of(client))).collect::<Vec<_>>().join("\n")
     };
-    let counts = match action {
+    let waiting = |client: &ClientId, strategy: Option<&Strategy>| entries(state, client, strategy, state.now()).len();
+    let counts = match &wish.action {
         Action::Kill { level, .. } => each(&|client| {
             let stands = state.engine.read(client, |book| book.control().level).unwrap_or_default();
             if stands >= *level {
                 return format!("kill level {} stands already", u8::from(stands));
             }
-            let entries = entries(state, client, None).len();
+            let entries = waiting(client, None);
             let held = exits::Filter::default().eligible(state, client).len();
             match level {
                 KillLevel::None | KillLevel::StopEntries => format!("entries stop; {entries} that wait and {held} positions stay"),
@@ -106,12 +169,12 @@ pub(in crate::web) fn preview(state: &WebState, action: &Action) -> String {
                 KillLevel::SquareOff => format!("entries stop, {entries} that wait are cancelled, {held} positions are squared off"),
             }
         }),
-        Action::Cancel(strategy) => each(&|client| format!("{} entries are cancelled", entries(state, client, strategy.as_ref()).len())),
+        Action::Cancel(strategy) => each(&|client| format!("{} entries are cancelled", waiting(client, strategy.as_ref()))),
         Action::Exit(what) => {
             each(&|client| format!("{} positions are exited at the market", filter(state, client, what).eligible(state, client).len()))
         }
         Action::Acknowledge(id) => {
-            let lines = found(state, id.as_deref())
+            let lines = found(state, &wish.whose, id.as_deref(), state.now())
                 .into_iter()
                 .map(|(client, alarm)| format!("{} {}: {}", alarms::name(client.as_ref(), alarm.seq), alarm.event, alarm.text));
             let lines: Vec<String> = lines.collect();
@@ -124,24 +187,25 @@ pub(in crate::web) fn preview(state: &WebState, action: &Action) -> String {
             }
         }
     };
-    format!("{action}\n{counts}")
+    format!("{wish}\n{counts}")
 }
 
-/// Does it, under the name of who confirmed it. What came of it, for that person.
-pub(in crate::web) async fn act(state: &WebState, action: &Action, who: &str, update: i64) -> String {
-    tracing::warn!(event = "chat_action", who, update, "{action}");
-    match action {
+/// Does it, under the name of who confirmed it by the message of that number: now, or after a start for what an earlier process left.
+pub(in crate::web) async fn act(state: &WebState, under_way: &UnderWay, update: i64) -> Outcome {
+    let (who, clients) = (under_way.who(), clients(state, &under_way.wish.whose));
+    tracing::warn!(event = "chat_action", who, update, "{}", under_way.wish);
+    match &under_way.wish.action {
         Action::Kill { level, reason } => {
             let reason = if reason.is_empty() { "by Telegram" } else { reason };
             // Only ever raised: a higher level that stands is not taken down.
-            match controls::set(state, &clients(state), &ControlChange::RaiseAccount(*level), who, reason).await {
-                Ok(accounts) => levels(&accounts),
-                Err(problem) => format!("{}; look at the dashboard", problem.detail()),
+            match controls::set(state, &clients, &ControlChange::RaiseAccount(*level), &who, reason).await {
+                Ok(accounts) => Outcome { is_whole: true, words: levels(&accounts) },
+                Err(problem) => Outcome { is_whole: false, words: format!("{}; look at the dashboard", problem.detail()) },
             }
         }
-        Action::Cancel(strategy) => cancel(state, strategy.as_ref(), who).await,
-        Action::Exit(what) => exit(state, what, who, update).await,
-        Action::Acknowledge(id) => acknowledge(state, id.as_deref(), who).await,
+        Action::Cancel(strategy) => cancel(state, &clients, strategy.as_ref(), under_way).await,
+        Action::Exit(what) => exit(state, &clients, what, &who, update).await,
+        Action::Acknowledge(id) => acknowledge(state, id.as_deref(), under_way).await,
     }
 }
 
@@ -150,44 +214,65 @@ fn levels(accounts: &[Value]) -> String {
     accounts.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-async fn cancel(state: &WebState, strategy: Option<&Strategy>, who: &str) -> String {
-    let of = |client: ClientId| entries(state, &client, strategy).into_iter().map(move |id| (client.clone(), id)).collect::<Vec<_>>();
-    let orders: Vec<(ClientId, CommandId)> = clients(state).into_iter().flat_map(of).collect();
-    let asked = join_all(orders.iter().map(|(client, id)| state.engine.cancel(client, *id, who, "by Telegram"))).await;
+async fn cancel(state: &WebState, clients: &[ClientId], strategy: Option<&Strategy>, under_way: &UnderWay) -> Outcome {
+    let of = |client: &ClientId| {
+        let client = client.clone();
+        entries(state, &client, strategy, under_way.at).into_iter().map(move |id| (client.clone(), id)).collect::<Vec<_>>()
+    };
+    let orders: Vec<(ClientId, CommandId)> = clients.iter().flat_map(of).collect();
+    let who = under_way.who();
+    let asked = join_all(orders.iter().map(|(client, id)| state.engine.cancel(client, *id, &who, "by Telegram"))).await;
     let taken = asked.iter().filter(|outcome| outcome.as_ref().is_ok_and(ordergate_actors::persistence::Outcome::is_applied)).count();
-    let not = asked.len() - taken;
-    let not = if not > 0 { format!("; {not} had ended or could not be asked: look at the order book") } else { String::new() };
-    format!("{taken} cancels are written down and asked for{not}")
+    let lost = asked.iter().filter(|outcome| outcome.is_err()).count();
+    let mut words = format!("{taken} cancels are written down and asked for");
+    if asked.len() > taken + lost {
+        words += &format!("; {} had ended", asked.len() - taken - lost);
+    }
+    if lost > 0 {
+        words += &format!("; {lost} could not be asked: look at the order book");
+    }
+    Outcome { is_whole: lost == 0, words }
 }
 
-async fn exit(state: &WebState, what: &What, who: &str, update: i64) -> String {
-    let mut lines = Vec::new();
-    for client_id in clients(state) {
-        let filter = filter(state, &client_id, what);
+/// The key of an exit: whatever happens, one message is one signal.
+fn exit_key(update: i64) -> String {
+    format!("telegram-{update}")
+}
+
+async fn exit(state: &WebState, clients: &[ClientId], what: &What, who: &str, update: i64) -> Outcome {
+    let (mut lines, mut is_whole) = (Vec::new(), true);
+    for client_id in clients {
+        let filter = filter(state, client_id, what);
         let asking = Asking {
             client_id: client_id.clone(),
             source: Source::Dashboard,
             user: who.to_owned(),
-            // Whatever happens, one message is one signal.
-            key: IdempotencyKey::parse(&format!("telegram-{update}")).ok(),
+            key: IdempotencyKey::parse(&exit_key(update)).ok(),
             body_hash: body_hash(&format!("{what:?}")),
             scope: Scope::default(),
         };
         lines.push(match exits::sent(state, &filter, vec![asking]).await {
             Ok(None) => format!("{client_id}: nothing is held"),
             Ok(Some(body)) => {
+                // Of several signals, one that was not taken stands among the others with its problem.
+                let signals = body["signals"].as_array().map(Vec::as_slice).unwrap_or_default();
+                is_whole &= signals.iter().all(|signal| signal.get("orders").is_some());
                 let orders = body["orders"].as_array().map_or(0, Vec::len);
                 format!("{client_id}: {orders} exits: {}", body["status"].as_str().unwrap_or("?"))
             }
-            Err(problem) => format!("{client_id}: {}", problem.detail()),
+            Err(problem) => {
+                is_whole = false;
+                format!("{client_id}: {}", problem.detail())
+            }
         });
     }
-    lines.join("\n")
+    Outcome { is_whole, words: lines.join("\n") }
 }
 
-async fn acknowledge(state: &WebState, id: Option<&str>, who: &str) -> String {
-    let open = found(state, id);
-    let asked = join_all(open.iter().map(|(client, alarm)| state.engine.acknowledge(client.as_ref(), alarm.seq, who, "by Telegram"))).await;
+async fn acknowledge(state: &WebState, id: Option<&str>, under_way: &UnderWay) -> Outcome {
+    let (open, who) = (found(state, &under_way.wish.whose, id, under_way.at), under_way.who());
+    let asked =
+        join_all(open.iter().map(|(client, alarm)| state.engine.acknowledge(client.as_ref(), alarm.seq, &who, "by Telegram"))).await;
     let seen = asked.iter().filter(|outcome| outcome.as_ref().is_ok_and(ordergate_actors::persistence::Outcome::is_applied)).count();
-    format!("{seen} of {} alarms are marked as seen", open.len())
+    Outcome { is_whole: asked.iter().all(Result::is_ok), words: format!("{seen} of {} alarms are marked as seen", open.len()) }
 }

@@ -220,7 +220,7 @@ pub(in crate::web) async fn rearm(request: HttpRequest, payload: Payload, state:
     });
     let Some((seq, halt)) = standing.flatten().filter(|(_, halt)| halt.stands()) else {
         let detail = format!("{} is not halted", body.strategy);
-        return Err(Problem::not_found("not_halted", detail, "look at GET /dashboard/risk for what is halted"));
+        return Err(Problem::conflict("not_halted", detail, "look at GET /dashboard/risk for what is halted"));
     };
     let halt = Halt { rearmed: Some(Rearmed { at: now, who: who.clone(), reason: body.reason.clone() }), ..halt };
     let keep = Keep {

@@ -107,7 +107,11 @@ pub(super) const ABOUT: &[About] = &[
     get("/dashboard/positions", "What strategies hold and what the broker shows", "client_id"),
     get("/dashboard/pnl", "What the day came to", "client_id"),
     get("/dashboard/plans", "Baskets and reversals that are under way, step by step", "client_id"),
-    get("/dashboard/audit", "The journal, the newest row first; `next` is the `before` of the next page", "client_id before:int limit:int"),
+    get(
+        "/dashboard/audit",
+        "An account's journal and that of the process (logins, sessions, chats), the newest row first; `next` is the `before` of the next page",
+        "client_id before limit:int",
+    ),
     post(
         "/dashboard/differences/adopt",
         "A strategy takes a position over",

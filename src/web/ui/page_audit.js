@@ -9,7 +9,7 @@ import { empty, field, panel, table, trouble } from './parts.js';
 import { onOverview } from './shell.js';
 import { event, plain, told } from './words.js';
 
-const NAMES = ['seq', 'at', 'event', 'command_id', 'from', 'to', 'tag', 'reason', 'who'];
+const NAMES = ['client_id', 'seq', 'at', 'event', 'command_id', 'from', 'to', 'tag', 'reason', 'who'];
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -30,14 +30,14 @@ export async function page(root) {
     h('p', { class: 'hint' }, 'Each row carries the hash of the row before it. ', h('code', null, 'ordergate journal verify --full'), ' checks the chain and every table against it; ', h('code', null, 'ordergate journal export'), ' writes all of it.'));
   /** @type {any[]} */
   let loaded = [];
-  /** @type {number | null} */
+  /** @type {string | null} */
   let next = null;
   /** @type {string | null} */
   let client_id = null;
   const show = () => {
     const wanted = search.value.trim().toLowerCase();
     const shown = loaded.filter((row) => !wanted || [row.event, row.who, row.reason, row.command_id, row.tag].some((text) => String(text ?? '').toLowerCase().includes(wanted)));
-    keyed(rows.body, shown, (row) => String(row.seq), (row) => rows.row(row));
+    keyed(rows.body, shown, (row) => `${row.client_id ?? ''}:${row.seq}`, (row) => rows.row(row));
     rows.node.hidden = shown.length === 0;
     fresh(none, [shown.length === 0, loaded.length === 0], () => (shown.length ? null : empty(loaded.length ? 'No row fits the filter.' : 'The journal has no row yet.')));
     fresh(more, next, () => (next ? h('button', { type: 'button', on: { click: () => load(false) } }, 'Older rows') : null));
@@ -48,7 +48,8 @@ export async function page(root) {
       problem.replaceChildren();
       loaded = isFirst ? page.rows : [...loaded, ...page.rows];
       next = page.next;
-      note.textContent = `${page.client_id}: ${loaded.length} of ${page.head} rows`;
+      const own = loaded.filter((row) => row.client_id !== null).length;
+      note.textContent = `${page.client_id}: ${own} of ${page.head} rows; ${loaded.length - own} of the process`;
       show();
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
@@ -77,7 +78,7 @@ export async function page(root) {
 
 function journalTable() {
   return table('Journal', /** @type {import('./parts.js').Column<any>[]} */ ([
-    { head: 'Row', cell: (row) => String(row.seq), num: true },
+    { head: 'Row', cell: (row) => (row.client_id === null ? h('span', { title: 'Of the process: it is of no account' }, `P ${row.seq}`) : String(row.seq)), num: true },
     { head: 'Time', cell: (row) => h('time', { datetime: row.at }, exact(row.at)), class: 'when' },
     { head: 'What', cell: (row) => h('span', { class: 'symbol' }, event(row.event), row.to && row.from !== row.to ? h('small', null, [row.from, row.to].filter(Boolean).map(plain).join(' → ')) : null), class: 'what' },
     { head: 'Who', cell: (row) => row.who },

@@ -68,6 +68,14 @@ const EVENTS = {
   FILL: 'a trade',
   FAILED: 'ended',
   CANCEL_WANTED: 'a cancel is wanted',
+  SIGNED_IN: 'somebody logged in',
+  SIGNED_OUT: 'somebody logged out',
+  SESSION_ENDED: 'a session was ended',
+  CHAT_ASKED: 'asked for in the chat',
+  CHAT_CONFIRMED: 'confirmed in the chat',
+  CHAT_NOT_CONFIRMED: 'a code that did nothing',
+  CHAT_DONE: 'done from the chat',
+  CHAT_DONE_LATE: 'done from the chat, after a start',
 };
 
 /** A journal event. @param {string} code */

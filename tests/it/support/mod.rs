@@ -22,11 +22,12 @@ use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, conf
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{ClientId, Exchange, InstrumentKey, OrderRecord, Price, Status};
 use ordergate_actors::persistence::Listener;
-use ordergate_actors::ports::{Broker, Clock, Instruments};
+use ordergate_actors::ports::{Broker, Clock, Instruments, Store};
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning, wide_limits, wide_settings};
 use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Waits, World, WriteOn};
 use serde_json::{Value, json};
 
+pub(crate) mod held;
 pub(crate) mod process;
 
 /// The source's secret in every test.
@@ -63,6 +64,10 @@ pub(crate) struct Plan {
     pub live: LiveSettings,
     /// What follows the journal and tells of it.
     pub alerts: Option<Alerts>,
+    /// How much later than the house before it this one begins.
+    pub later: chrono::Duration,
+    /// What stands around the store.
+    pub store: Box<dyn FnOnce(SqliteStore) -> Box<dyn Store>>,
 }
 
 impl Default for Plan {
@@ -80,6 +85,8 @@ impl Default for Plan {
             access: AccessSettings::default(),
             live: LiveSettings::default(),
             alerts: None,
+            later: chrono::Duration::hours(1),
+            store: Box::new(|store| Box::new(store)),
         }
     }
 }
@@ -145,14 +152,14 @@ impl House {
 
     /// A house by plan.
     pub(crate) async fn with(plan: Plan) -> Self {
-        let seed = if plan.after.is_some() { 8 } else { 7 };
+        let seed: u64 = if plan.after.is_some() { 8 } else { 7 };
         let directory = tempfile::tempdir().unwrap();
         if let Some(before) = &plan.after {
             // The actors of the house before live as long as the test, and so does their lock.
             copy(before.path(), directory.path());
         }
         // A later process has a later clock.
-        let clock = TokioClock::from(morning() + chrono::Duration::hours(seed - 7));
+        let clock = TokioClock::from(if plan.after.is_some() { morning() + plan.later } else { morning() });
         let today: NaiveDate = ordergate_actors::order::trading_date(clock.now());
         let masters = Arc::new(Masters::new(InstrumentTable::new(sample(today).unwrap())).rolled(plan.rolls));
         let table: Arc<dyn Instruments> = Arc::clone(&masters) as _;
@@ -176,7 +183,7 @@ impl House {
         let world = World {
             clock: clock.clone(),
             calendar: plan.calendar,
-            ids: CountedIds::new(seed.unsigned_abs()),
+            ids: CountedIds::new(seed),
             quotes: Arc::new(MarketQuotes::new(market.clone(), Arc::clone(&table), clock.clone())),
             instruments: table,
             halt: Arc::new(NotedHalt::default()),
@@ -196,7 +203,7 @@ impl House {
         let (live, feed) = Hub::new(plan.live);
         actix_web::rt::spawn(feed.run());
         let parts = Parts {
-            store: Box::new(store),
+            store: (plan.store)(store),
             listeners: wakes.into_iter().chain([Box::new(LiveListener(Arc::clone(&live))) as Box<dyn Listener>]).collect(),
             world,
             settings: wide_settings(),
@@ -342,7 +349,8 @@ pub(crate) fn quote(market: &ScriptedMarket, symbol: &str, bid: &str, ask: &str)
     market.set(&key, price(bid), price(ask), price(bid));
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+/// Copies a data directory as it stands: what a process that is killed now leaves.
+pub(crate) fn copy(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, LogRow, Symptom};
-use ordergate_actors::order::{LegDraft, OrderRecord, Source, Status};
+use ordergate_actors::order::{LegDraft, OrderRecord, OrderType, Price, Source, Status};
 use serde_json::Value;
 
 use super::rests;
@@ -68,8 +68,13 @@ async fn is_taken_over(leaves: Leaves, fault: Option<Fault>) {
     let (ours, theirs) = (stop(&house).unwrap(), theirs(&house).unwrap());
     assert_eq!((house.orders().len(), house.sim().orders().len(), house.accepted(ours.command_id)), (2, 2, 1), "{what}\n{}", house.told());
     assert_eq!((&theirs["prctyp"], &theirs["status"], &theirs["fillshares"]), (&"LMT".into(), &"COMPLETE".into(), &10.into()), "{what}");
-    // What it fills by may outrun the news of the change: of its type our record may say what it was before.
     assert_eq!((ours.status, ours.filled_quantity), (Status::Executed, 10), "{what}");
+    // What it fills by may outrun the news of the change: the record follows when the row comes.
+    let limit = theirs["prc"].as_str().and_then(|text| Price::parse(text).ok());
+    let of = |order: &OrderRecord| (order.ask.order_type, order.ask.price, order.ask.trigger_price);
+    house
+        .until_order("the record says what its row does", ours.command_id, |order| of(order) == (Some(OrderType::Limit), limit, None))
+        .await;
     // Each change states all terms of a limit, and no trigger: a broker answers Ok to a trigger of 0, and refuses it afterwards.
     let changes = changes(&house);
     for change in &changes {

@@ -23,6 +23,7 @@ fn strange(id: &str, tag: Option<&str>) -> BookRow {
         average_price: None,
         price: None,
         trigger_price: None,
+        order_type: None,
         state: BookState::Open,
         reason: None,
         at: ordergate_actors::testkit::morning(),

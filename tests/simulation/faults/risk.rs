@@ -275,6 +275,7 @@ fn a_shortfall_of_margin_squares_off_and_a_manual_trade_after_a_breach_pages() {
             average_price: None,
             price: None,
             trigger_price: None,
+            order_type: None,
             state: ordergate_actors::order::BookState::Complete,
             reason: None,
             at: desk.clock.now(),

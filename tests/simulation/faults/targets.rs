@@ -114,7 +114,14 @@ fn a_target_takes_no_exit_down_that_a_person_placed_by_hand() {
                 && told.contains(&format!("order {hand}, an exit that asha placed by hand")),
             "{told}"
         );
-        assert!(desk.until_ended(more).await.tag == Some(Tag::StaleSignal) && stays(desk));
+        let ended = desk.until_ended(more).await;
+        assert!(ended.tag == Some(Tag::StaleSignal) && stays(desk));
+        let reason = ended.reason.as_deref().unwrap();
+        assert!(
+            reason.contains("old (limit: at most")
+                && reason.contains(&format!("not aimed, because order {hand}, an exit that asha placed by hand")),
+            "{reason}"
+        );
         // What it may fill is counted: there is nothing more to leave.
         assert!(desk.ended(target("a", 0)).await.tag == Some(Tag::AtTarget) && stays(desk));
         // One that only takes out waits as long as it takes.

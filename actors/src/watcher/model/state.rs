@@ -216,6 +216,7 @@ pub(super) fn order_row(place: usize, placed: Placed, of: &[OrderRecord; ORDERS]
         average_price: placed.is_filled.then(|| price("800").value()),
         price: Some(price("800").value()),
         trigger_price: None,
+        order_type: None,
         state: if placed.is_filled { BookState::Complete } else { BookState::Open },
         reason: None,
         at: at(0),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{BookState, BrokerOrderId, Exchange, InstrumentKey, Product, Side};
+use ordergate_actors::order::{BookState, BrokerOrderId, Exchange, InstrumentKey, OrderType, Product, Side};
 use ordergate_actors::ports::BookRow;
 
 use super::outcome::ORDER_NUMBER;
@@ -51,6 +51,7 @@ pub fn read(fields: &Fields, read_at: DateTime<Utc>) -> Result<OrderRow, FieldEr
         average_price: if filled > 0 { fields.non_zero("avgprc")? } else { None },
         price: fields.non_zero("prc")?,
         trigger_price: fields.non_zero("trgprc")?,
+        order_type: fields.text("prctyp").and_then(|text| order_type(&text)),
         state,
         reason: reason.as_deref().map(Arc::from),
         at: time::first(fields, &["norentm", "ordenttm", "exch_tm", "tm"]).unwrap_or(read_at),
@@ -93,6 +94,17 @@ pub(super) fn exchange(fields: &Fields, name: &'static str) -> Result<Exchange, 
 pub(in crate::brokers::noren) fn instrument(fields: &Fields) -> Result<InstrumentKey, FieldError> {
     let symbol = fields.require("tsym")?.replace("%26", "&");
     Ok(InstrumentKey::new(exchange(fields, "exch")?, &symbol))
+}
+
+/// What a type is called here. One that is not known says nothing.
+fn order_type(text: &str) -> Option<OrderType> {
+    match text.trim() {
+        "LMT" => Some(OrderType::Limit),
+        "MKT" => Some(OrderType::Market),
+        "SL-LMT" => Some(OrderType::StopLimit),
+        "SL-MKT" => Some(OrderType::StopMarket),
+        _ => None,
+    }
 }
 
 fn side(fields: &Fields) -> Result<Side, FieldError> {
