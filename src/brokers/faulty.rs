@@ -41,6 +41,9 @@ struct State {
     /// Until somebody has logged in again.
     logged_out_until: Option<Instant>,
     lag: Duration,
+    /// How old the positions of a stale read may be.
+    positions_within: Option<Duration>,
+    positions_at: Option<Instant>,
     hidden: BTreeMap<BrokerOrderId, Instant>,
     foreign: Vec<Arc<BookRow>>,
     reached: Vec<Prepared>,
@@ -88,6 +91,11 @@ impl<B: Broker> FaultyBroker<B> {
     /// Orders placed from now on stay out of the order book and the trade book for that long.
     pub fn set_lag(&self, lag: Duration) {
         self.state.lock().lag = lag;
+    }
+
+    /// Positions that a stale read gives are no older than that: where those of the read before are, it gives those of now.
+    pub fn set_positions_within(&self, most: Duration) {
+        self.state.lock().positions_within = Some(most);
     }
 
     /// It tells this money from now on.
@@ -180,7 +188,7 @@ impl<B: Broker> FaultyBroker<B> {
         shown: fn(&mut State, &mut Vec<T>),
         kept: fn(&mut State) -> &mut Vec<T>,
     ) -> Call<Snapshot<T>> {
-        let fault = self.fault(kind);
+        let fault = self.fault(kind).filter(|fault| *fault != Fault::Stale || self.state.lock().may_be_stale(kind));
         let (inner, state) = (Arc::clone(&self.inner), Arc::clone(&self.state));
         Box::pin(async move {
             match &fault {
@@ -223,6 +231,12 @@ impl<B: Broker> FaultyBroker<B> {
 }
 
 impl State {
+    /// Whether what the read before gave may be given once more.
+    fn may_be_stale(&self, kind: CallKind) -> bool {
+        let Some(most) = self.positions_within.filter(|_| kind == CallKind::Positions) else { return true };
+        self.positions_at.is_some_and(|at| at.elapsed() <= most)
+    }
+
     /// The orders that are out of sight now.
     fn hidden(&mut self) -> &BTreeMap<BrokerOrderId, Instant> {
         let now = Instant::now();
@@ -342,7 +356,8 @@ impl<B: Broker> Broker for FaultyBroker<B> {
     }
 
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
-        self.read_call(CallKind::Positions, B::positions, |_, _| (), |state| &mut state.positions)
+        let shown = |state: &mut State, _: &mut Vec<PositionRow>| state.positions_at = Some(Instant::now());
+        self.read_call(CallKind::Positions, B::positions, shown, |state| &mut state.positions)
     }
 
     fn holdings(&self) -> Call<Snapshot<DeliveryRow>> {

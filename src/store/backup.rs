@@ -74,13 +74,17 @@ fn private_file(path: &Path) -> std::io::Result<()> {
 
 fn copy(db: &Connection, path: &Path) -> rusqlite::Result<()> {
     let mut copy = Connection::open(path)?;
-    // In one step: between two, every commit of the engine would start the copy over again.
-    match Backup::new(db, &mut copy)?.step(-1)? {
-        StepResult::Done => {}
-        other => return Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(format!("the copy stopped: {other:?}")))),
-    }
+    whole(db, &mut copy)?;
     // One file, without a log beside it.
     copy.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))?;
     copy.execute("DELETE FROM meta WHERE key = 'tag_prefix'", [])?;
     copy.close().map_err(|(_, cause)| cause)
+}
+
+/// In one step: between two, every commit of the engine would start the copy over again.
+pub(super) fn whole(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
+    match Backup::new(from, to)?.step(-1)? {
+        StepResult::Done => Ok(()),
+        other => Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(format!("the copy stopped: {other:?}")))),
+    }
 }

@@ -1,11 +1,13 @@
 //! From a file to a connection that is known to be sound: settings read back, log folded in, schema up to date.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::meta;
 use super::options::{Durability, OpenError, Options, database, explain, is_of_the_disk};
+use super::{backup, meta};
 
 /// The database file in a data directory.
 pub(super) const FILE: &str = "orders.db";
@@ -30,7 +32,7 @@ pub(super) enum Medium {
 
 /// Makes the connection fit for orders.
 pub(super) fn prepare(db: &mut Connection, medium: Medium, options: &Options) -> Result<(), OpenError> {
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(db);
     db.busy_timeout(std::time::Duration::from_millis(options.busy_timeout_ms.into())).map_err(database("busy_timeout"))?;
     let tables = tables(db).map_err(damage_or("reading the schema"))?;
     if !tables.is_empty() && !tables.iter().any(|table| table == "refinery_schema_history") {
@@ -55,6 +57,27 @@ pub(super) fn prepare(db: &mut Connection, medium: Medium, options: &Options) ->
         check(db)?;
     }
     migrate(db)
+}
+
+/// No statement is prepared twice on this connection.
+pub(super) fn keep_statements(db: &Connection) {
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+}
+
+/// Fills an empty database with the schema and nothing else: a copy of one that is made once in a process.
+pub(super) fn with_schema(db: &mut Connection) -> Result<(), OpenError> {
+    static EMPTY: Mutex<Option<Connection>> = Mutex::new(None);
+    let step = "making an empty database";
+    let mut empty = EMPTY.lock();
+    let empty = match &mut *empty {
+        Some(made) => made,
+        none => {
+            let mut made = Connection::open_in_memory().map_err(database(step))?;
+            migrate(&mut made)?;
+            none.insert(made)
+        }
+    };
+    backup::whole(empty, db).map_err(database(step))
 }
 
 fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -116,9 +139,12 @@ fn migrate(db: &mut Connection) -> Result<(), OpenError> {
 
 /// Whether this binary knows the schema of the file.
 pub(super) fn is_current(db: &Connection) -> rusqlite::Result<bool> {
-    let known = schema::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
+    static KNOWN: LazyLock<Option<i64>> = LazyLock::new(|| {
+        let migrations = schema::migrations::runner();
+        migrations.get_migrations().iter().map(|migration| migration.version().into()).max()
+    });
     let found: Option<i64> = db.query_row("SELECT MAX(version) FROM refinery_schema_history", [], |row| row.get(0)).optional()?.flatten();
-    Ok(known.map(i64::from) == found)
+    Ok(*KNOWN == found)
 }
 
 /// Opens the file, or makes it.

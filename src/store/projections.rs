@@ -10,9 +10,7 @@ use ordergate_actors::ports::Write;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, params};
 
-use super::open::{self, Medium};
-use super::options::{Durability, Options};
-use super::{query, write};
+use super::{open, query, write};
 
 /// The most differences that are named.
 pub(super) const NAMED: usize = 100;
@@ -147,8 +145,9 @@ fn fill_in(made: &Connection, writes: &[Write], found: &mut Vec<Difference>) -> 
 /// A database in memory, with the schema and nothing in it.
 fn scratch() -> rusqlite::Result<Connection> {
     let mut db = Connection::open_in_memory()?;
-    let options = Options { durability: Durability::SimulatedForTests, ..Options::at(chrono::DateTime::UNIX_EPOCH) };
-    open::prepare(&mut db, Medium::Memory, &options).map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))?;
+    open::with_schema(&mut db).map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))?;
+    open::keep_statements(&db);
+    db.pragma_update(None, "foreign_keys", true)?;
     Ok(db)
 }
 

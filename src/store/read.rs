@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::order::{ClientId, CommandId, Fill, OrderRecord};
 use ordergate_actors::persistence::Alarm;
 use ordergate_actors::persistence::chain::stored_time;
-use ordergate_actors::ports::{JournalRow, StoreError};
+use ordergate_actors::ports::{JournalRow, Loaded, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Params};
 
@@ -259,6 +259,15 @@ impl ReadStore {
             }
         }
         Ok(page)
+    }
+
+    /// What a restart would start from.
+    ///
+    /// # Errors
+    /// The disk failed, or holds what this version cannot read.
+    #[doc(hidden)]
+    pub fn load(&self) -> Result<Loaded, StoreError> {
+        load::load(&self.db, "")
     }
 
     /// One order, as its row stands.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 
+use super::open;
 use super::options::{OpenError, database};
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -19,7 +20,7 @@ pub struct SimulatedDisk {
     name: Arc<str>,
     tag_prefix: Arc<str>,
     /// SQLite keeps shared memory for as long as one connection is open on it.
-    _keeper: Arc<Mutex<Connection>>,
+    keeper: Arc<Mutex<Connection>>,
 }
 
 impl SimulatedDisk {
@@ -30,7 +31,18 @@ impl SimulatedDisk {
     pub fn new(tag_prefix: &str) -> Result<Self, OpenError> {
         let name: Arc<str> = Arc::from(format!("file:/ordergate-{}?vfs=memdb", NEXT.fetch_add(1, Ordering::Relaxed)));
         let keeper = connect(&name)?;
-        Ok(Self { name, tag_prefix: Arc::from(tag_prefix), _keeper: Arc::new(Mutex::new(keeper)) })
+        Ok(Self { name, tag_prefix: Arc::from(tag_prefix), keeper: Arc::new(Mutex::new(keeper)) })
+    }
+
+    /// The same with the schema on it: what a first start makes of an empty disk, made once in a process and copied. Every
+    /// start on it is one on a database that is there.
+    ///
+    /// # Errors
+    /// SQLite could not be opened, or the schema could not be made.
+    pub fn with_schema(tag_prefix: &str) -> Result<Self, OpenError> {
+        let disk = Self::new(tag_prefix)?;
+        open::with_schema(&mut disk.keeper.lock())?;
+        Ok(disk)
     }
 
     pub(super) fn connect(&self) -> Result<Connection, OpenError> {

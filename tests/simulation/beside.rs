@@ -34,6 +34,8 @@ pub(crate) enum Beside {
     SquaredOff,
     /// The machine's clock jumps, within the trading day.
     ClockJumps(TimeDelta),
+    /// For so long the broker's books come through a gateway that is in trouble.
+    GatewayFails(Duration),
 }
 
 /// What stands beside somebody else's order.
@@ -69,7 +71,7 @@ pub(crate) fn among(seed: u64, mut steps: Vec<Step>) -> Vec<Step> {
 }
 
 fn thing(draw: &mut Draw, kind: u64, nth: u64) -> Act {
-    let alert = |legs, age_s, is_reset| Act::Alert(Alert { key: format!("beside-{kind}-{nth}"), legs, age_s, is_reset });
+    let alert = |legs, age_s, is_reset| Act::Alert(Alert { age_s, is_reset, ..Alert::of(format!("beside-{kind}-{nth}"), legs) });
     match kind {
         0 => Act::Beside(Beside::SessionEnds(Duration::from_millis(500 + draw.below(25_000)))),
         1 => Act::Beside(foreign(draw)),
@@ -155,7 +157,7 @@ impl Others {
         let paper = broker.inner();
         let exchange = paper.exchange();
         match what {
-            Beside::ClockJumps(_) => {}
+            Beside::ClockJumps(_) | Beside::GatewayFails(_) => {}
             Beside::SessionEnds(time) => broker.end_session(*time),
             Beside::Foreign { symbol, side, quantity, product, is_limit, tag } => {
                 let (symbol, price) = SYMBOLS[*symbol];

@@ -8,32 +8,64 @@ use ordergate::simulator::exchange::Exchange;
 use ordergate::simulator::market::Market;
 use ordergate::store::{ReadStore, SimulatedDisk, VerifyFrom};
 use ordergate_actors::Engine;
-use ordergate_actors::order::{BookState, CommandId, HoldingKey, OrderRecord, Side, Status, trading_date};
+use ordergate_actors::order::{BookState, ClientId, CommandId, HoldingKey, OrderRecord, Side, Status, trading_date};
 use ordergate_actors::persistence::{Book, Replay, Topic, read_tag};
-use ordergate_actors::ports::BookRow;
+use ordergate_actors::ports::{BookRow, JournalRow};
 use ordergate_actors::testkit::book_of_journal;
 
 use super::beside::Others;
 use super::world::client;
 
+/// One account as its broker has it.
+pub(crate) struct AtBroker<'a> {
+    pub(crate) client: ClientId,
+    pub(crate) exchange: Exchange,
+    pub(crate) others: &'a Others,
+}
+
+/// Whatever happened: what was accepted is there, what we have of each account is what its broker has, and the journal says
+/// so. `believable`: no order book lied so often in a row that absence could be concluded from it.
 pub(crate) fn at_rest(
-    disk: &SimulatedDisk,
-    exchange: &Exchange,
+    store: &ReadStore,
+    accounts: &[AtBroker<'_>],
     accepted: &[CommandId],
-    others: &Others,
+    believable: bool,
     market: &dyn Market,
     now: DateTime<Utc>,
 ) -> Result<(), String> {
-    let store = ReadStore::simulated(disk).map_err(|error| error.to_string())?;
     let orders = store.last(10_000).map_err(|error| error.to_string())?;
     nothing_lost(&orders, accepted)?;
-    nothing_doubled(exchange, others)?;
-    // The broker's books hold one day.
-    let is_of_today = |order: &OrderRecord| order.sent_at.is_none_or(|sent| trading_date(sent) == trading_date(now));
-    let todays: Vec<OrderRecord> = orders.into_iter().filter(is_of_today).collect();
-    books_agree(&store, &todays, exchange, others)?;
-    positions_agree(disk, &todays, exchange, others, market, now)?;
-    journal_sound(&store)
+    let loaded = store.load().map_err(|error| error.to_string())?;
+    for account in accounts {
+        let AtBroker { client, exchange, others } = account;
+        nothing_doubled(exchange, others)?;
+        // The broker's books hold one day.
+        let is_of_today = |order: &&OrderRecord| order.sent_at.is_none_or(|sent| trading_date(sent) == trading_date(now));
+        let todays: Vec<&OrderRecord> = orders.iter().filter(|order| order.client_id == *client).filter(is_of_today).collect();
+        books_agree(store, &todays, account)?;
+        let held = loaded.accounts.iter().filter(|head| head.client_id == *client).flat_map(|head| &head.holdings);
+        positions_agree(held.map(|(_, key, holding)| (key, holding.net)), &todays, account, market, now)?;
+    }
+    for rows in journal_sound(store)? {
+        let at = accounts.iter().find(|account| rows.first().is_some_and(|row| row.client_id.as_ref() == Some(&account.client)));
+        if let Some(account) = at.filter(|_| believable) {
+            absent_is_absent(&rows, &orders, account)?;
+        }
+    }
+    Ok(())
+}
+
+/// INV-2: what is concluded not to be at the broker is not there. An order that works there and is FAILED here would be sent
+/// again by whoever is told so.
+fn absent_is_absent(rows: &[JournalRow], orders: &[OrderRecord], at: &AtBroker<'_>) -> Result<(), String> {
+    for row in rows.iter().filter(|row| &*row.event == "NOT_AT_BROKER") {
+        let order = orders.iter().find(|order| row.command_id == Some(order.command_id));
+        let is_there = |order: &&OrderRecord| at.exchange.orders().iter().any(|row| is_ours(order, row) && !at.others.own(row));
+        if let Some(order) = order.filter(is_there) {
+            return Err(format!("INV-2: order {} was concluded not to be at the broker, which has it", order.command_id));
+        }
+    }
+    Ok(())
 }
 
 /// INV-3: what was answered is on disk, and has ended or works at the broker under a known number.
@@ -70,8 +102,8 @@ pub(crate) fn nothing_doubled(exchange: &Exchange, others: &Others) -> Result<()
 }
 
 /// INV-4: our orders and fills are the broker's.
-fn books_agree(store: &ReadStore, orders: &[OrderRecord], exchange: &Exchange, others: &Others) -> Result<(), String> {
-    let rows = exchange.orders();
+fn books_agree(store: &ReadStore, orders: &[&OrderRecord], at: &AtBroker<'_>) -> Result<(), String> {
+    let (rows, others) = (at.exchange.orders(), at.others);
     for order in orders {
         let row = rows.iter().find(|row| is_ours(order, row) && !others.own(row));
         let fail = |what: String| Err(format!("INV-4: order {} ({} {:?}): {what}", order.command_id, order.status, order.tag));
@@ -97,7 +129,7 @@ fn books_agree(store: &ReadStore, orders: &[OrderRecord], exchange: &Exchange, o
         if !agrees || row.filled != order.filled_quantity {
             return fail(format!("the broker says {:?} with {} filled, we have {}", row.state, row.filled, order.filled_quantity));
         }
-        let fills = store.fills(&client(), order.command_id).map_err(|error| error.to_string())?;
+        let fills = store.fills(&order.client_id, order.command_id).map_err(|error| error.to_string())?;
         let traded: i64 = fills.iter().map(|fill| fill.quantity.value()).sum();
         if traded != row.filled {
             return fail(format!("our fills sum to {traded}, the broker filled {}", row.filled));
@@ -111,27 +143,21 @@ fn books_agree(store: &ReadStore, orders: &[OrderRecord], exchange: &Exchange, o
 
 /// INV-4 for positions; what the strategies hold adds up to the broker's net. Where others traded, the broker has at least
 /// what they hold: what is gone there is gone here, and what is more there is left alone.
-fn positions_agree(
-    disk: &SimulatedDisk,
-    orders: &[OrderRecord],
-    exchange: &Exchange,
-    others: &Others,
+fn positions_agree<'a>(
+    held: impl Iterator<Item = (&'a HoldingKey, i64)>,
+    orders: &[&OrderRecord],
+    at: &AtBroker<'_>,
     market: &dyn Market,
     now: DateTime<Utc>,
 ) -> Result<(), String> {
-    use ordergate_actors::ports::Store as _;
-    let mut store = ordergate::store::SqliteStore::simulated(disk, now).map_err(|error| error.to_string())?;
-    let loaded = store.load().map_err(|error| error.to_string())?;
     let mut nets: BTreeMap<HoldingKey, (i64, i64)> = BTreeMap::new();
-    for account in &loaded.accounts {
-        for (_, key, holding) in &account.holdings {
-            nets.entry(key.clone()).or_default().0 += holding.net;
-        }
+    for (key, net) in held {
+        nets.entry(key.clone()).or_default().0 += net;
     }
-    for row in exchange.positions(now, market) {
+    for row in at.exchange.positions(now, market) {
         nets.entry(row.holding).or_default().1 += row.net;
     }
-    let traded = others.trades(exchange);
+    let traded = at.others.trades(&at.exchange);
     let is_right = |key: &HoldingKey, ours: i64, theirs: i64| {
         if !traded.contains_key(key) {
             return ours == theirs;
@@ -146,43 +172,49 @@ fn positions_agree(
     }
 }
 
-/// INV-7: every chain is gapless and verifies, and every table is what a replay of it makes.
-pub(crate) fn journal_sound(store: &ReadStore) -> Result<(), String> {
+/// INV-7: every chain is gapless and verifies, and every table is what a replay of it makes. Answers the chains.
+pub(crate) fn journal_sound(store: &ReadStore) -> Result<Vec<Vec<JournalRow>>, String> {
     for report in store.verify(VerifyFrom::Full).map_err(|error| error.to_string())? {
         if !report.is_sound() {
             return Err(format!("INV-7: {report:?}"));
         }
     }
-    decided_again(store)?;
-    match store.damage().map_err(|error| error.to_string())?.first() {
-        Some(damage) => Err(format!("INV-7: {damage}")),
-        None => Ok(()),
+    if let Some(damage) = store.damage().map_err(|error| error.to_string())?.first() {
+        return Err(format!("INV-7: {damage}"));
     }
+    let mut chains = Vec::new();
+    for head in store.heads().map_err(|error| error.to_string())? {
+        let rows: Result<Vec<JournalRow>, _> = store.journal(head.client_id.as_ref(), 0, head.seq).collect();
+        let rows = rows.map_err(|error| error.to_string())?;
+        decided_again(&rows)?;
+        chains.push(rows);
+    }
+    Ok(chains)
 }
 
 /// Every decision of the journal, taken once more from its own inputs, is the same to the byte.
-fn decided_again(store: &ReadStore) -> Result<(), String> {
-    for head in store.heads().map_err(|error| error.to_string())? {
-        let mut replay = Replay::default();
-        for row in store.journal(head.client_id.as_ref(), 0, head.seq) {
-            let row = row.map_err(|error| error.to_string())?;
-            let redone = replay.redo(&row).map_err(|misfit| format!("INV-7: {misfit}"))?;
-            if let Some(redone) = redone.filter(|redone| *redone != row) {
-                return Err(format!("INV-7: taken again, {row:?} is {redone:?}"));
-            }
+fn decided_again(rows: &[JournalRow]) -> Result<(), String> {
+    let mut replay = Replay::default();
+    for row in rows {
+        let redone = replay.redo(row).map_err(|misfit| format!("INV-7: {misfit}"))?;
+        if let Some(redone) = redone.filter(|redone| redone != row) {
+            return Err(format!("INV-7: taken again, {row:?} is {redone:?}"));
         }
     }
     Ok(())
 }
 
-/// The whole journal as text, and how many orders went out.
-pub(crate) fn trace(disk: &SimulatedDisk) -> (String, u64) {
+/// How many orders went out.
+pub(crate) fn sent(store: &ReadStore) -> u64 {
+    store.last(10_000).unwrap().iter().filter(|order| order.client_id == client() && order.sent_at.is_some()).count() as u64
+}
+
+/// The whole journal as text.
+pub(crate) fn trace(disk: &SimulatedDisk) -> String {
     let store = ReadStore::simulated(disk).unwrap();
     let mut text = String::new();
-    let mut sent = 0;
     for row in store.journal(Some(&client()), 0, u64::MAX) {
         let row = row.unwrap();
-        sent += u64::from(&*row.event == "SENT_TO_BROKER");
         let status = |status: Option<Status>| status.map_or("-", Status::as_str);
         let command = row.command_id.map_or_else(String::new, |id| id.to_string());
         let _infallible = writeln!(
@@ -197,7 +229,7 @@ pub(crate) fn trace(disk: &SimulatedDisk) -> (String, u64) {
             row.inputs
         );
     }
-    (text, sent)
+    text
 }
 
 /// The day that the engine has in memory is the one that a restart would read from the disk.
@@ -228,35 +260,38 @@ fn judged_by(book: &Book, today: NaiveDate) -> Vec<(&'static str, String)> {
     let entering = keys.iter().map(|key| (key, book.entering(key, Side::Buy), book.entering(key, Side::Sell)));
     let doubts = book.doubts().chain(keys.iter().flat_map(|key| book.owed_in(key))).map(|order| order.number);
     let mut all = vec![
-        ("orders", format!("{number} {orders:#?}")),
+        ("orders", format!("{number} {orders:?}")),
         ("open orders", format!("{:?}", book.open_orders().map(|order| order.number).collect::<Vec<_>>())),
         ("unsent entries", format!("{unsent:?}")),
         ("entries at the market", format!("{:?}", book.unpriced().map(|order| order.number).collect::<Vec<_>>())),
         ("entries by instrument", format!("{:?}", entering.collect::<Vec<_>>())),
         ("doubts and debts", format!("{:?}", doubts.collect::<Vec<_>>())),
-        ("holdings", format!("{:#?}", book.holdings().collect::<Vec<_>>())),
-        ("gross holdings", format!("{:#?}", book.held_keys().collect::<Vec<_>>())),
-        ("exposures", format!("{:#?}", exposures.collect::<Vec<_>>())),
+        ("holdings", format!("{:?}", book.holdings().collect::<Vec<_>>())),
+        ("gross holdings", format!("{:?}", book.held_keys().collect::<Vec<_>>())),
+        ("exposures", format!("{:?}", exposures.collect::<Vec<_>>())),
         ("open value", format!("{}", book.open_value().0.normalize())),
         ("entries sent today", format!("{}", book.sent_on(today))),
         ("last day of trade", format!("{:?}", book.traded_on())),
-        ("controls", format!("{:#?}", book.control())),
-        ("the day", format!("{:#?}", book.day(today))),
+        ("controls", format!("{:?}", book.control())),
+        ("the day", format!("{:?}", book.day(today))),
     ];
-    all.extend(Topic::ALL.iter().map(|topic| (topic.as_str(), format!("{:#?}", book.kept_of(*topic).collect::<Vec<_>>()))));
+    all.extend(Topic::ALL.iter().map(|topic| (topic.as_str(), format!("{:?}", book.kept_of(*topic).collect::<Vec<_>>()))));
     all
 }
 
 /// What the gates judge by in memory is what a replay of the journal alone makes.
 pub(crate) fn gates_agree(disk: &SimulatedDisk, engine: &Engine, now: DateTime<Utc>) -> Result<(), String> {
-    let today = trading_date(now);
-    let seen = engine.read(&client(), |book| (book.seq(), judged_by(book, today)));
-    let Some((seq, in_memory)) = seen else { return Err("there is no book".to_owned()) };
     let store = ReadStore::simulated(disk).map_err(|error| error.to_string())?;
+    engine.line().desks().try_for_each(|desk| gates_of(&store, engine, &desk.client_id, trading_date(now)))
+}
+
+fn gates_of(store: &ReadStore, engine: &Engine, client: &ClientId, today: NaiveDate) -> Result<(), String> {
+    let seen = engine.read(client, |book| (book.seq(), judged_by(book, today)));
+    let Some((seq, in_memory)) = seen else { return Err("there is no book".to_owned()) };
     // The disk may be ahead of the memory by a commit, never behind it.
-    let rows = store.journal(Some(&client()), 0, u64::MAX).take_while(|row| row.as_ref().map_or(true, |row| row.seq <= seq));
+    let rows = store.journal(Some(client), 0, u64::MAX).take_while(|row| row.as_ref().map_or(true, |row| row.seq <= seq));
     let rows = rows.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let made = book_of_journal(&client(), &rows, today).map_err(|error| error.to_string())?;
+    let made = book_of_journal(client, &rows, today).map_err(|error| error.to_string())?;
     if seq != made.seq() {
         return Err(format!("INV-7: the book is of row {seq}, the journal ends at {}", made.seq()));
     }

@@ -38,17 +38,25 @@ pub(crate) struct Alert {
     pub(crate) age_s: i64,
     /// The sender is gone before it is answered, and does not come again.
     pub(crate) is_reset: bool,
+    /// It is for the second account.
+    pub(crate) is_next_door: bool,
 }
 
 impl Alert {
-    pub(crate) fn draft(&self, client: &ClientId, clock: &dyn Clock, signal: u64) -> SignalDraft {
+    /// One that comes as it was made, and waits for its answer.
+    pub(crate) fn of(key: String, legs: Vec<LegDraft>) -> Self {
+        Self { key, legs, age_s: 0, is_reset: false, is_next_door: false }
+    }
+
+    pub(crate) fn draft(&self, client: ClientId, clock: &dyn Clock, signal: u64) -> SignalDraft {
         SignalDraft {
-            client_id: client.clone(),
+            client_id: client,
             signal_id: SignalId(Uuid::from_u64_pair(0x5160, signal)),
             source: Source::Webhook,
             user: "simulation".into(),
             idempotency_key: IdempotencyKey::parse(&self.key).ok(),
-            body_hash: [7; 32],
+            // It names its account.
+            body_hash: [if self.is_next_door { 8 } else { 7 }; 32],
             replay_window_ms: 60_000,
             received_at: clock.now(),
             signal_time: (self.age_s > 0).then(|| clock.now() - chrono::Duration::seconds(self.age_s)),
@@ -106,7 +114,7 @@ pub(crate) fn write(seed: u64) -> Vec<Step> {
             (7..=8, _) => Act::Change(i64::try_from(draw.below(401)).unwrap() - 200),
             (9, _) => Act::KillStrategy(draw.below(3), level(&mut draw)),
             (10, _) => Act::Override(1 + draw.below(30)),
-            _ => Act::Alert(Alert { key: format!("alert-{index}"), legs: legs(&mut draw), age_s: 0, is_reset: false }),
+            _ => Act::Alert(Alert::of(format!("alert-{index}"), legs(&mut draw))),
         };
         steps.push(Step { after_ms, act });
     }

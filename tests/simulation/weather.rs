@@ -21,8 +21,13 @@ pub(crate) struct Weather {
     gaps: Vec<(DateTime<Utc>, i64)>,
     /// From when until when the feed shows nothing new.
     mutes: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Little is shown at each price while it moves: an order takes what there is, and waits for more.
+    is_thin: bool,
     stands_at: Mutex<Option<DateTime<Utc>>>,
 }
+
+/// The most units at one price of a thin market.
+const THIN: i64 = 4;
 
 impl Weather {
     /// Half of the seeds have gaps, half have mutes.
@@ -37,7 +42,12 @@ impl Weather {
                 (from, from + Duration::milliseconds(i64::try_from(1_000 + draw.below(14_000)).unwrap()))
             })
             .collect();
-        Self { market, gaps, mutes, stands_at: Mutex::new(None) }
+        Self { market, gaps, mutes, is_thin: false, stands_at: Mutex::new(None) }
+    }
+
+    /// The same weather over a market in which little is shown, or over the one that it has.
+    pub(crate) fn thin(self, is_thin: bool) -> Self {
+        Self { is_thin, ..self }
     }
 
     /// It stands still from then on, or moves again.
@@ -53,6 +63,7 @@ impl Market for Weather {
         let mute = self.mutes.iter().find(|(from, until)| *from <= asked && asked < *until);
         let seen = mute.map_or(asked, |(from, _)| *from);
         let depth = self.market.depth(instrument, seen)?;
+        let depth = if self.is_thin { thinned(depth, stands_at.is_none()) } else { depth };
         let passed = self.gaps.iter().filter(|(from, _)| *from <= seen);
         let (count, thousandths) = passed.fold((0, 0), |(count, sum), (_, gap)| (count + 1, sum + gap));
         let at = if stands_at.is_some() { now } else { depth.at };
@@ -68,4 +79,14 @@ impl Market for Weather {
         let version = depth.version * 4 + count;
         Some(Depth { bids: side(depth.bids), asks: side(depth.asks), last: moved(depth.last)?, at, version })
     }
+}
+
+/// Less of the same book. One that shows all again is another book.
+fn thinned(depth: Depth, is_thin: bool) -> Depth {
+    let version = depth.version * 2 + u64::from(!is_thin);
+    if !is_thin {
+        return Depth { version, ..depth };
+    }
+    let few = |levels: Vec<Level>| levels.into_iter().take(2).map(|level| Level { quantity: 1 + level.quantity % THIN, ..level }).collect();
+    Depth { bids: few(depth.bids), asks: few(depth.asks), version, ..depth }
 }

@@ -19,6 +19,9 @@ use ordergate_actors::risk::Market;
 use parking_lot::Mutex;
 
 use super::beside::Others;
+use super::gateway::Gateway;
+use super::lies::Lies;
+use super::rivals;
 
 /// How long what others trade may stay unknown: a read, a commit, and calls that hang before it in the slot.
 const UNKNOWN: TimeDelta = TimeDelta::seconds(20);
@@ -27,6 +30,8 @@ const UNKNOWN: TimeDelta = TimeDelta::seconds(20);
 pub(crate) struct Witness {
     pub(crate) broker: FaultyBroker<PaperBroker>,
     pub(crate) disk: SimulatedDisk,
+    /// The disk as it is read, opened at the first look.
+    reads: Mutex<Option<ReadStore>>,
     pub(crate) breaches: Arc<Mutex<Vec<String>>>,
     /// The writes that were started, in order: `place SBIN-EQ BUY`.
     started: Mutex<Vec<String>>,
@@ -35,6 +40,8 @@ pub(crate) struct Witness {
     clock: Option<Arc<dyn Clock>>,
     others: Arc<Others>,
     sessions: Option<Sessions>,
+    gateway: Gateway,
+    lies: Lies,
     /// When the engine was last shown what is held there, as it was.
     shown: Arc<Mutex<BTreeMap<HoldingKey, DateTime<Utc>>>>,
     /// How the broker's order book looks instead, if a test says so.
@@ -65,12 +72,15 @@ impl Witness {
         Self {
             broker,
             disk,
+            reads: Mutex::default(),
             breaches,
             started: Mutex::default(),
             is_killed: Arc::default(),
             clock: None,
             others: Arc::default(),
             sessions: None,
+            gateway: Gateway::default(),
+            lies: Lies::default(),
             shown: Arc::default(),
             rewrite: Arc::default(),
         }
@@ -79,6 +89,11 @@ impl Witness {
     /// The same witness, in an account where others trade too.
     pub(crate) fn among(self, others: Arc<Others>) -> Self {
         Self { others, ..self }
+    }
+
+    /// The same witness, behind a gateway that may be in trouble, which counts how often the order book lies.
+    pub(crate) fn behind(self, gateway: Gateway, lies: Lies) -> Self {
+        Self { gateway, lies, ..self }
     }
 
     /// The same witness, which also knows when what trades, by the clock that the engine has: a wrong one cannot tell.
@@ -156,6 +171,23 @@ impl Witness {
         }
     }
 
+    /// Whether this order book lies is counted.
+    fn counted(&self) -> impl FnOnce(&Snapshot<Arc<BookRow>>) + Send + 'static {
+        let (broker, lies, clock) = (self.broker.inner().clone(), self.lies.clone(), self.clock.clone());
+        let hides = self.capabilities().visibility_bound;
+        move |read| {
+            if let Some(clock) = clock {
+                lies.look(read, &broker.exchange(), hides, clock.now());
+            }
+        }
+    }
+
+    /// What a gateway in trouble answers to a read.
+    fn in_trouble<T: Send + 'static>(&self) -> Option<Call<Snapshot<T>>> {
+        let answer = self.gateway.answer(self.clock.as_ref()?.now())?;
+        Some(Box::pin(std::future::ready(answer)))
+    }
+
     /// How many of the writes that were started begin like this.
     pub(crate) fn started(&self, prefix: &str) -> usize {
         self.started.lock().iter().filter(|call| call.starts_with(prefix)).count()
@@ -166,10 +198,18 @@ impl Witness {
         self.started.lock().clone()
     }
 
+    /// Looks at the disk.
+    fn read<T>(&self, look: impl FnOnce(&ReadStore) -> Result<T, String>) -> Result<T, String> {
+        let mut reads = self.reads.lock();
+        if reads.is_none() {
+            *reads = Some(ReadStore::simulated(&self.disk).map_err(|error| error.to_string())?);
+        }
+        reads.as_ref().ok_or_else(|| "the disk is not open".to_owned()).and_then(look)
+    }
+
     /// A committed SENT_TO_BROKER row for exactly this request.
-    fn look(&self, prepared: &Prepared) -> Result<(), String> {
+    fn look(store: &ReadStore, prepared: &Prepared) -> Result<(), String> {
         let command = prepared.order.command_id;
-        let store = ReadStore::simulated(&self.disk).map_err(|error| error.to_string())?;
         let found = store.find(&command.to_string()).map_err(|error| error.to_string())?;
         // Its children are found by its name too.
         let row = found.into_iter().find(|row| row.command_id == command).ok_or("no row on disk")?;
@@ -200,8 +240,14 @@ impl Broker for Witness {
         self.broker.prepare(order, quote)
     }
     fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
-        if let Err(what) = self.look(&prepared) {
+        if let Err(what) = self.read(|store| Self::look(store, &prepared)) {
             self.breaches.lock().push(format!("INV-1: {} was sent, but {what}", prepared.order.command_id));
+        }
+        // In a world with a clock no route lets a strategy add.
+        if self.clock.is_some()
+            && let Err(what) = self.read(|store| rivals::has_none(store, prepared.order.command_id))
+        {
+            self.breaches.lock().push(format!("{what}: {}", prepared.order.command_id));
         }
         if let Err(what) = self.may_be_called(&prepared.order) {
             self.breaches.lock().push(format!("{what}: {}", prepared.order.command_id));
@@ -233,18 +279,26 @@ impl Broker for Witness {
         self.broker.session()
     }
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
-        let (read, rewrite) = (self.broker.orders(), Arc::clone(&self.rewrite));
+        if let Some(answer) = self.in_trouble() {
+            return answer;
+        }
+        let (read, rewrite, counted) = (self.broker.orders(), Arc::clone(&self.rewrite), self.counted());
         Box::pin(async move {
-            match (read.await, &*rewrite.lock()) {
+            let read = match (read.await, &*rewrite.lock()) {
                 (Snapshot::Authoritative(rows, _), Some(rewrite)) => rewrite.0(rows),
                 (read, _) => read,
-            }
+            };
+            counted(&read);
+            read
         })
     }
     fn trades(&self) -> Call<Snapshot<Arc<TradeRow>>> {
-        self.broker.trades()
+        self.in_trouble().unwrap_or_else(|| self.broker.trades())
     }
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
+        if let Some(answer) = self.in_trouble() {
+            return answer;
+        }
         let (read, noted) = (self.broker.positions(), self.noted());
         Box::pin(async move {
             let read = read.await;

@@ -2,12 +2,14 @@
 
 mod account;
 mod auction;
+mod extent;
 mod faults;
+mod market;
+mod people;
 mod settling;
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,33 +18,37 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ordergate::brokers::faulty::{FaultPlan, FaultyBroker};
 use ordergate::brokers::paper::{PaperBroker, PaperSettings};
-use ordergate::instruments::{InstrumentTable, sample};
-use ordergate::simulator::market::{MarketQuotes, SyntheticMarket};
-use ordergate::store::SimulatedDisk;
+use ordergate::instruments::InstrumentTable;
+use ordergate::simulator::market::MarketQuotes;
+use ordergate::store::{ReadStore, SimulatedDisk};
+use ordergate_actors::order::CommandId;
 use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::order::{CommandId, Price, Quantity, Strategy};
-use ordergate_actors::persistence::{ControlChange, Keep, KillLevel, Level, Slot, Topic};
-use ordergate_actors::ports::Clock;
-use ordergate_actors::risk::{Change, LimitName, Override};
+use ordergate_actors::persistence::NotRegistered;
+use ordergate_actors::ports::{Broker, Clock};
 use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
 use ordergate_actors::{AccountSettings, Engine, Parts, WriteOn};
 use parking_lot::Mutex;
-use rust_decimal::Decimal;
 
-pub(crate) use self::account::{account, client, settings};
+pub(crate) use self::account::{account, client, neighbour, settings};
 use self::auction::with_an_auction;
+pub(crate) use self::extent::{Extent, Has};
 use self::faults::plan;
 use self::settling::{classified, settle};
 use super::beside::{self, Beside, Others};
-use super::checks;
+use super::checks::{self, AtBroker};
 use super::disk::FailingStore;
+use super::gateway::Gateway;
+use super::lies::Lies;
+use super::next_door;
 use super::script::{self, Act, Draw, Step};
 use super::weather::Weather;
 use super::witness::Witness;
 
-/// One of so many seeds lives through a closing auction.
+/// What the engine is told of how long the broker's books may lag behind.
+const VISIBILITY: Duration = Duration::from_secs(3);
+/// One of so many seeds has a closing auction.
 const AUCTIONS: u64 = 8;
 
 /// Kill the process at its n-th commit (counted over the whole run): before it was made, or after, with the
@@ -75,7 +81,14 @@ pub(crate) struct Run {
     pub(crate) commits: u64,
     pub(crate) starts: u64,
     pub(crate) sent: u64,
-    pub(crate) trace: String,
+    disk: SimulatedDisk,
+}
+
+impl Run {
+    /// The whole journal as text.
+    pub(crate) fn trace(&self) -> String {
+        checks::trace(&self.disk)
+    }
 }
 
 /// Everything that outlives a process.
@@ -92,63 +105,66 @@ pub(crate) struct World {
     breaches: Arc<Mutex<Vec<String>>>,
     accepted: Vec<CommandId>,
     others: Arc<Others>,
-    /// What happens beside the script, or nothing of it.
-    is_alone: bool,
+    extent: Extent,
+    /// Where the second account's broker keeps its book, if there is one.
+    next_door: Option<tempfile::TempDir>,
+    gateway: Gateway,
+    lies: Lies,
     calendar: Arc<Calendar>,
     starts: u64,
     signals: u64,
 }
 
 impl World {
-    /// The world of that seed, with everything that happens beside the script.
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut draw = Draw::new(seed ^ 0xa0c7);
+    /// So much of the world of that seed.
+    pub(crate) fn of(seed: u64, extent: Extent) -> Self {
+        let world = Self::alone(seed, Has::of(seed, extent));
+        let world = if extent == Extent::Alone { world } else { world.with_auctions() };
+        Self { extent, ..world }
+    }
+
+    /// One of so many seeds lives through a closing auction.
+    fn with_auctions(self) -> Self {
+        let mut draw = Draw::new(self.seed ^ 0xa0c7);
         let has_auction = draw.below(AUCTIONS) == 0;
         let late = if has_auction { i64::try_from(30 + draw.below(28)).unwrap() } else { 0 };
-        let world = Self::alone(seed);
         Self {
-            is_alone: false,
-            now: world.now + chrono::Duration::seconds(late),
-            calendar: if has_auction { with_an_auction() } else { world.calendar },
-            ..world
+            now: self.now + chrono::Duration::seconds(late),
+            calendar: if has_auction { with_an_auction() } else { self.calendar },
+            ..self
         }
     }
 
-    /// The same without: as it was when the first seeds were recorded.
-    pub(crate) fn alone(seed: u64) -> Self {
-        let now = morning();
-        let rows = sample(now.date_naive()).unwrap();
-        let instruments = Arc::new(InstrumentTable::new(rows));
-        let listed: Vec<_> = instruments.iter().collect();
-        let market = SyntheticMarket::new(seed, listed.iter().map(AsRef::as_ref));
-        let market = Arc::new(Weather::new(seed, market));
+    fn alone(seed: u64, has: Has) -> Self {
+        let instruments = market::instruments();
+        let market = Arc::new(Weather::new(seed, market::of(seed)).thin(has.thin_market));
         Self {
             seed,
-            disk: SimulatedDisk::new("SIM1").unwrap(),
+            disk: SimulatedDisk::with_schema("SIM1").unwrap(),
             directory: tempfile::tempdir().unwrap(),
             instruments,
             market,
             is_killed: Arc::default(),
-            now,
+            now: morning(),
             commits: Arc::new(AtomicU64::new(0)),
             breaches: Arc::default(),
             accepted: Vec::new(),
             others: Arc::default(),
-            is_alone: true,
+            extent: Extent::Alone,
+            next_door: has.neighbour.then(|| tempfile::tempdir().unwrap()),
+            gateway: Gateway::default(),
+            lies: Lies::default(),
             calendar: Calendar::always_open(),
             starts: 0,
             signals: 0,
         }
     }
 
-    pub(crate) fn is_alone(&self) -> bool {
-        self.is_alone
-    }
-
     /// Lives the script through, with a crash if there is to be one, then heals, settles, and is checked.
     pub(crate) fn live(mut self, crash: Option<CrashAt>) -> Run {
         let written = script::write(self.seed);
-        let mut left = if self.is_alone { written } else { beside::among(self.seed, written) };
+        let crowded = if self.is_alone() { written } else { beside::among(self.seed, written) };
+        let mut left = if self.extent == Extent::Whole { next_door::among(self.seed, crowded) } else { crowded };
         loop {
             self.starts += 1;
             let Process { finished, rest, ended_at, verdict } = self.process(left, crash);
@@ -166,12 +182,28 @@ impl World {
             Some(breach) => Err(breach.clone()),
             None => verdict,
         };
-        let verdict = verdict.and_then(|()| {
-            let broker = self.broker(self.clock_at_rest());
-            checks::at_rest(&self.disk, &broker.exchange(), &self.accepted, &self.others, &*self.market, self.now)
-        });
-        let (trace, sent) = checks::trace(&self.disk);
-        Run { verdict, crash, commits: self.commits.load(Ordering::SeqCst), starts: self.starts, sent, trace }
+        let store = ReadStore::simulated(&self.disk).unwrap();
+        let verdict = verdict.and_then(|()| self.is_right(&store));
+        let sent = checks::sent(&store);
+        drop(store);
+        Run { verdict, crash, commits: self.commits.load(Ordering::SeqCst), starts: self.starts, sent, disk: self.disk }
+    }
+
+    /// What must be true at rest.
+    fn is_right(&self, store: &ReadStore) -> Result<(), String> {
+        let clock: Arc<dyn Clock> = ordergate_actors::testkit::ManualClock::at(self.now);
+        let nobody = Others::default();
+        let mut accounts = vec![AtBroker { client: client(), exchange: self.broker(clock.clone()).exchange(), others: &self.others }];
+        if let Some(directory) = &self.next_door {
+            let exchange = self.broker_in(directory.path(), clock).exchange();
+            accounts.push(AtBroker { client: neighbour(), exchange, others: &nobody });
+        }
+        let believable = self.lies.most() < account().waits.absent_snapshots;
+        checks::at_rest(store, &accounts, &self.accepted, believable, &*self.market, self.now)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.extent == Extent::Alone
     }
 
     /// Where continuous trading ends within the minute, entries go until then, and what shall not stay is left in its last
@@ -186,13 +218,21 @@ impl World {
         account
     }
 
-    fn clock_at_rest(&self) -> Arc<dyn Clock> {
-        ordergate_actors::testkit::ManualClock::at(self.now)
+    fn broker(&self, clock: Arc<dyn Clock>) -> PaperBroker {
+        self.broker_in(self.directory.path(), clock)
     }
 
-    fn broker(&self, clock: Arc<dyn Clock>) -> PaperBroker {
+    fn broker_in(&self, directory: &Path, clock: Arc<dyn Clock>) -> PaperBroker {
         let instruments: Arc<InstrumentTable> = Arc::clone(&self.instruments);
-        PaperBroker::open(&PaperSettings::new(self.directory.path()), instruments, self.market.clone(), clock).unwrap()
+        PaperBroker::open(&PaperSettings::new(directory), instruments, self.market.clone(), clock).unwrap()
+    }
+
+    /// The second account, if there is one: nothing goes wrong at its broker.
+    fn next_door(&self, clock: &Arc<TokioClock>) -> Option<(AccountSettings, Arc<dyn Broker>)> {
+        let paper = self.broker_in(self.next_door.as_ref()?.path(), clock.clone());
+        let witness = Witness::new(FaultyBroker::new(paper, FaultPlan::none()), self.disk.clone(), Arc::clone(&self.breaches));
+        let witness = witness.forbidding_entries(Arc::default(), clock.clone());
+        Some((AccountSettings { client_id: neighbour(), ..account() }, Arc::new(witness)))
     }
 
     /// One process, until the script is through and everything has settled, or until it is killed.
@@ -208,22 +248,27 @@ impl World {
         let clock = TokioClock::from(self.now);
         // The engine goes by a clock that may jump, and the broker by its own.
         let machine = TokioClock::from(self.now);
-        let engine_clock: Arc<dyn Clock> = if self.is_alone { clock.clone() } else { SteadyClock::over(machine.clone()) };
+        let engine_clock: Arc<dyn Clock> = if self.is_alone() { clock.clone() } else { SteadyClock::over(machine.clone()) };
         self.market.stand_still(None);
         let halt = Arc::new(NotedHalt::default());
-        let plan = plan(self.seed, self.starts, self.is_alone);
+        let plan = plan(self.seed, self.starts, self.is_alone());
         let witness = Arc::new(
             Witness::new(
-                FaultyBroker::new(self.broker(clock.clone()), plan).with_capabilities(|row| row.visibility_bound = Duration::from_secs(3)),
+                FaultyBroker::new(self.broker(clock.clone()), plan).with_capabilities(|row| row.visibility_bound = VISIBILITY),
                 self.disk.clone(),
                 Arc::clone(&self.breaches),
             )
             .forbidding_entries(Arc::clone(&self.is_killed), clock.clone())
             .among(Arc::clone(&self.others))
+            .behind(self.gateway.clone(), self.lies.clone())
             .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments), Arc::clone(&engine_clock)),
         );
+        // As the engine is told: its positions are no older than its other books.
+        witness.broker.set_positions_within(VISIBILITY);
         witness.broker.set_lag(Duration::from_millis(Draw::new(self.seed ^ 0x1a6).below(3_000)));
-        let engine = self.start(&engine_clock, &halt, Arc::clone(&witness), crash);
+        let mut accounts: Vec<(AccountSettings, Arc<dyn Broker>)> = vec![(self.account(), witness.clone())];
+        accounts.extend(self.next_door(&clock));
+        let engine = self.start(&engine_clock, &halt, accounts, crash);
         let process = |steps: Vec<Step>, finished, verdict| Process { finished, rest: steps, ended_at: clock.now(), verdict };
         let Some(engine) = engine else { return process(steps, false, Ok(())) };
         let mut waiting = Vec::new();
@@ -237,7 +282,8 @@ impl World {
             match &step.act {
                 Act::Alert(alert) => {
                     self.signals += 1;
-                    let draft = alert.draft(&client(), &*engine_clock, self.signals);
+                    let whose = if alert.is_next_door { neighbour() } else { client() };
+                    let draft = alert.draft(whose, &*engine_clock, self.signals);
                     // An overloaded engine says so, and the sender comes again.
                     match engine.submit_now(draft) {
                         Ok(_gone) if alert.is_reset => {}
@@ -246,6 +292,7 @@ impl World {
                     }
                 }
                 Act::Beside(Beside::ClockJumps(by)) => machine.jump(*by),
+                Act::Beside(Beside::GatewayFails(time)) => self.gateway.fails(clock.now(), *time),
                 Act::Beside(what) => self.others.happen(what, &witness.broker),
                 act => self.operate(&engine, act, &*engine_clock).await,
             }
@@ -253,14 +300,25 @@ impl World {
         // Faults heal; what was asked for must come to its end.
         witness.broker.replan(FaultPlan::none());
         witness.broker.end_session(Duration::ZERO);
+        // Its trouble is none of the process, and lasts when that has died.
+        if !halt.is_halted() {
+            self.gateway.heals();
+        }
         self.market.stand_still(Some(clock.now()));
         let settled = settle(&engine, &halt, &self.others, &witness);
-        let verdict = if halt.is_halted() { Ok(()) } else { settled.await.and_then(|()| classified(&engine, &halt, engine_clock.now())) };
+        let verdict = if halt.is_halted() { Ok(()) } else { settled.await };
+        let is_sound = || {
+            classified(&engine, engine_clock.now())?;
+            checks::gates_agree(&self.disk, &engine, engine_clock.now())
+        };
+        let verdict = if halt.is_halted() { Ok(()) } else { verdict.and_then(|()| is_sound()) };
         // Who got no answer sends again under the same key; who got one holds us to it.
         for (step, mut answer) in waiting {
             match answer.try_recv() {
                 Ok(Ok(answer)) => self.accepted.extend(answer.orders),
-                Ok(Err(_)) => {}
+                // Nobody here sends two bodies under one key of one account.
+                Ok(Err(taken @ NotRegistered::Conflict { .. })) => self.breaches.lock().push(format!("INV-8: {taken}")),
+                Ok(Err(NotRegistered::Closed(_))) => {}
                 Err(_) => steps.insert(0, step),
             }
         }
@@ -271,55 +329,13 @@ impl World {
         process(steps, true, verdict)
     }
 
-    /// What a person does. Each answer is waited for, but not for ever.
-    async fn operate(&self, engine: &Engine, act: &Act, clock: &dyn Clock) {
-        let who = "simulation";
-        let newest = || engine.read(&client(), |book| book.open_orders().last().cloned()).flatten();
-        let asked: Pin<Box<dyn Future<Output = bool> + '_>> = match act {
-            Act::Alert(_) | Act::Beside(_) => return,
-            Act::Cancel => {
-                let Some(order) = newest() else { return };
-                Box::pin(async move { engine.cancel(&client(), order.command_id, who, "").await.is_ok() })
-            }
-            Act::Change(paise) => {
-                let Some(order) = newest() else { return };
-                let price = order.ask.price.and_then(|price| Price::new(price.value() + Decimal::new(*paise, 2)));
-                let quantity = if price.is_none() { Quantity::new(order.quantity() + 1) } else { None };
-                let change = Change {
-                    client_id: client(),
-                    command_id: order.command_id,
-                    quantity,
-                    price,
-                    trigger_price: None,
-                    order_type: None,
-                    who: who.to_owned(),
-                };
-                Box::pin(async move { engine.modify(change).await.is_ok() })
-            }
-            Act::Kill(level) => {
-                // Whoever re-arms says so before the engine hears it; a kill holds from its answer on.
-                if *level == KillLevel::None {
-                    self.is_killed.store(false, Ordering::SeqCst);
-                }
-                let change = ControlChange::Account(*level);
-                Box::pin(async move { engine.control(&client(), change, who, "drill").await.is_ok_and(|outcome| outcome.is_applied()) })
-            }
-            Act::KillStrategy(strategy, level) => {
-                let change = ControlChange::Strategy(Strategy::parse(&format!("s{strategy}")).unwrap(), *level);
-                Box::pin(async move { engine.control(&client(), change, who, "drill").await.is_ok() })
-            }
-            Act::Override(most) => {
-                let keep = overridden(*most, clock.now());
-                Box::pin(async move { engine.keep(keep).await.is_ok() })
-            }
-        };
-        let is_done = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or(false);
-        if is_done && matches!(act, Act::Kill(level) if *level != KillLevel::None) {
-            self.is_killed.store(true, Ordering::SeqCst);
-        }
-    }
-
-    fn start(&self, clock: &Arc<dyn Clock>, halt: &Arc<NotedHalt>, broker: Arc<Witness>, crash: Option<CrashAt>) -> Option<Engine> {
+    fn start(
+        &self,
+        clock: &Arc<dyn Clock>,
+        halt: &Arc<NotedHalt>,
+        accounts: Vec<(AccountSettings, Arc<dyn Broker>)>,
+        crash: Option<CrashAt>,
+    ) -> Option<Engine> {
         let store = FailingStore::dying(&self.disk, clock.now(), Arc::clone(&self.commits), crash);
         let instruments: Arc<InstrumentTable> = Arc::clone(&self.instruments);
         let quotes = Arc::new(MarketQuotes::new(self.market.clone(), instruments.clone(), clock.clone()));
@@ -336,36 +352,12 @@ impl World {
             listeners: Vec::new(),
             world,
             settings: settings(),
-            accounts: vec![(self.account(), broker)],
+            accounts,
             write_on: WriteOn::Caller,
             unsound: std::collections::BTreeSet::new(),
         };
         Engine::start(parts).ok()
     }
-}
-
-/// The largest order is set otherwise for a minute.
-fn overridden(most: u64, now: DateTime<Utc>) -> Keep {
-    let set = Override {
-        limit: LimitName::MaxQuantity,
-        value: Decimal::from(most),
-        who: "simulation".to_owned(),
-        reason: "drill".to_owned(),
-        from: now,
-        until: now + chrono::Duration::minutes(1),
-    };
-    let keep = Keep {
-        client_id: Some(client()),
-        slot: Slot::new(Topic::Override, set.limit.as_str()),
-        value: None,
-        basis: None,
-        event: "OVERRIDE_SET",
-        level: Level::Warn,
-        reason: "drill".into(),
-        who: "simulation".into(),
-        command_id: None,
-    };
-    keep.with(&set).unwrap()
 }
 
 struct Process {

@@ -297,16 +297,35 @@ pub(super) fn has_unexplained(book: &Book, trades: &[Arc<TradeRow>], rows: &[Arc
     trades.iter().any(|trade| !shown.contains(&trade.fill.broker_order_id) && trade_owner(book, trade).is_none())
 }
 
-/// The order that a row with a cut tag is: of those whose tags begin so, the only one without a number that agrees in all
-/// that was sent. Nothing is guessed among several.
-fn cut_owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Option<&'a Arc<OrderRecord>> {
+/// Whose a row with a cut tag is: of the orders whose tags begin so, the only one without a number that agrees in all that was
+/// sent. Nothing is guessed among several, and nothing is made of an order that the broker has clearly refused: a whole tag
+/// would overrule that word, a part of one does not.
+fn cut_owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Option<Owner<'a>> {
     let (_, numbers) = row.tag.as_deref().and_then(cut_tag).filter(|(prefix, _)| *prefix == tag_prefix)?;
     let fits =
         |order: &&Arc<OrderRecord>| order.broker_order_id.is_none() && order.sent_at.is_some() && !order.is_test() && could_be(order, row);
     let mut found = numbers.filter_map(|number| book.order_by_number(number)).filter(fits);
     match (found.next(), found.next()) {
-        (Some(order), None) if row.quantity == order.quantity() => Some(order),
+        (Some(order), None) if row.quantity == order.quantity() => {
+            // Absence that was concluded is no word of the broker's.
+            let was_refused = order.status.is_terminal() && order.tag != Some(Tag::NotAtBroker);
+            Some(if was_refused { Owner::Strange(cut_misfit(order, row)) } else { Owner::Ours(order) })
+        }
         _ => None,
+    }
+}
+
+fn cut_misfit(order: &OrderRecord, row: &BookRow) -> Concern {
+    Concern {
+        event: "ALARM_TAG_MISMATCH",
+        level: Level::Page,
+        text: format!(
+            "broker order {} carries a part of the tag of order {} and its terms, but that order was not taken ({}); not adopted, look at it",
+            row.broker_order_id,
+            order.command_id,
+            order.tag.map_or("no tag", Tag::as_str)
+        ),
+        command_id: None,
     }
 }
 
@@ -320,7 +339,7 @@ fn owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Owner<'a> {
         return Owner::Ours(order);
     }
     let Some((prefix, number)) = row.tag.as_deref().and_then(read_tag) else {
-        return cut_owner(book, row, tag_prefix).map_or(Owner::Foreign, Owner::Ours);
+        return cut_owner(book, row, tag_prefix).unwrap_or(Owner::Foreign);
     };
     let strange = |text| Owner::Strange(Concern { event: "ALARM_STRANGE_TAG", level: Level::Page, text, command_id: None });
     if prefix != tag_prefix {

@@ -333,6 +333,11 @@ fn a_cut_tag_is_adopted_only_when_one_order_alone_fits_and_holds_absence_back_ot
     assert_eq!(facts(&reading(&one, &[cut("B6")])), [(command(1), "B6".to_owned(), BookState::Open, 0)]);
     let after_all = book_of([doubt(1).ended(Status::Failed, Some(Tag::NotAtBroker))], &[]);
     assert_eq!(facts(&reading(&after_all, &[cut("B6")])).len(), 1, "late truth");
+    let refused = book_of([doubt(1).ended(Status::Failed, Some(Tag::BrokerRejected))], &[]);
+    let read = reading(&refused, &[cut("B6")]);
+    assert_eq!((facts(&read), events(&read), read.foreign.len()), (vec![], vec!["ALARM_TAG_MISMATCH"], 1), "the broker said no");
+    let whole = reading(&refused, &[tagged("B6", Some("OGA1B20000001"))]);
+    assert_eq!(facts(&whole).len(), 1, "a whole tag overrules it");
     let two = book_of([doubt(1), doubt(2)], &[]);
     let read = reading(&two, &[cut("B6")]);
     assert_eq!((facts(&read), read.twins), (vec![], vec![command(1), command(2)]), "nothing is guessed");

@@ -160,6 +160,27 @@ async fn a_read_lies_in_every_way_and_then_tells_the_truth() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn stale_positions_are_no_older_than_was_promised() {
+    let world = world(FaultPlan::none());
+    let net = async |fault| {
+        world.broker.next(CallKind::Positions, fault);
+        match world.broker.positions().await {
+            Snapshot::Authoritative(rows, _) => rows.iter().map(|row| row.net).sum::<i64>(),
+            unproven => panic!("{unproven:?}"),
+        }
+    };
+    world.broker.set_positions_within(Duration::from_secs(3));
+    assert_eq!(net(None).await, 0);
+    world.place().await;
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(net(Some(Fault::Stale)).await, 0, "three seconds old");
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(net(Some(Fault::Stale)).await, 5, "they would be older");
+    world.place().await;
+    assert_eq!(net(Some(Fault::Stale)).await, 5, "those of just now");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_foreign_row_stands_beside_ours() {
     let world = world(FaultPlan::none());
     world.place().await;

@@ -54,6 +54,12 @@ impl SyntheticMarket {
         Self { seed, levels }
     }
 
+    /// The market of the same instruments that is drawn from another seed.
+    #[must_use]
+    pub fn reseeded(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
     /// The same market with one underlying moved to another level.
     #[must_use]
     pub fn with_level(mut self, underlying: &str, level: Price) -> Self {

@@ -75,7 +75,7 @@ impl Desk {
     }
 
     pub(crate) fn trace(&self) -> String {
-        checks::trace(&self.disk).0
+        checks::trace(&self.disk)
     }
 
     /// What a strategy holds there, as committed.

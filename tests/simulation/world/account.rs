@@ -11,6 +11,11 @@ pub(crate) fn client() -> ClientId {
     ClientId::parse("SIM1").unwrap()
 }
 
+/// Whose account stands beside it in some seeds.
+pub(crate) fn neighbour() -> ClientId {
+    ClientId::parse("SIM2").unwrap()
+}
+
 pub(crate) fn account() -> AccountSettings {
     AccountSettings {
         client_id: client(),

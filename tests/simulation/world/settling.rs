@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{Resolution, Status};
+use ordergate_actors::persistence::Book;
 use ordergate_actors::pnl::differences::{Cause, differences};
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::NotedHalt;
-use ordergate_actors::{Engine, Phase};
+use ordergate_actors::{Desk, Engine, Phase};
 
 use super::client;
 use crate::beside::Others;
@@ -34,29 +35,11 @@ pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Othe
         if others.are_there() && begun.elapsed() > PERSON {
             resolve_what_is_not_there(engine, witness).await;
         }
-        let desk = engine.desk(&client()).map_err(|error| error.to_string())?;
-        let unsettled: Vec<String> = engine
-            .read(&client(), |book| {
-                book.open_orders()
-                    .filter(|order| order.status == Status::Created || order.broker_order_id.is_none() || order.cancel_wanted.is_some())
-                    .map(|order| format!("{} {} {:?} cancel {:?}", order.command_id, order.status, order.tag, order.cancel_wanted))
-                    .collect()
-            })
-            .unwrap_or_default();
-        let is_square =
-            engine.read(&client(), |book| u8::from(book.control().level) < 3 || book.holdings().next().is_none()).unwrap_or(false);
-        let is_counted =
-            engine.read(&client(), |book| book.newest().all(|order| order.traded_quantity >= order.filled_quantity)).unwrap_or(false);
-        let still = unsettled.is_empty()
-            && is_square
-            && is_counted
-            && desk.admission.used() == 0
-            && desk.calls.lock().running() == 0
-            && desk.phase() == Phase::Open;
+        let looks: Vec<Look> = engine.line().desks().map(|desk| Look::at(engine, desk)).collect();
+        let still = looks.iter().all(Look::is_still);
         // An order that was sent between two looks is not settled by either.
-        let newest =
-            engine.read(&client(), |book| (book.last_number(), book.newest().map(|order| order.updated_at).max())).unwrap_or_default();
-        if still && was_still == Some(newest) {
+        let newest: Vec<_> = looks.iter().map(|look| look.newest).collect();
+        if still && was_still.as_ref() == Some(&newest) {
             return Ok(());
         }
         was_still = still.then_some(newest);
@@ -66,14 +49,50 @@ pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Othe
             continue;
         }
         if tokio::time::Instant::now() > deadline {
-            return Err(format!(
-                "not settled after {} s: phase {:?}, {} tickets out, {} calls running, square {is_square}, {unsettled:?}",
-                SETTLE.as_secs(),
-                desk.phase(),
-                desk.admission.used(),
-                desk.calls.lock().running()
-            ));
+            return Err(format!("not settled after {} s: {looks:?}", SETTLE.as_secs()));
         }
+    }
+}
+
+/// One account, looked at once.
+#[derive(Debug)]
+struct Look {
+    phase: Phase,
+    unsettled: Vec<String>,
+    is_square: bool,
+    is_counted: bool,
+    tickets_out: usize,
+    calls_running: usize,
+    newest: (u64, Option<DateTime<Utc>>),
+}
+
+impl Look {
+    fn at(engine: &Engine, desk: &Desk) -> Self {
+        let unsettled = |book: &Book| {
+            book.open_orders()
+                .filter(|order| order.status == Status::Created || order.broker_order_id.is_none() || order.cancel_wanted.is_some())
+                .map(|order| format!("{} {} {:?} cancel {:?}", order.command_id, order.status, order.tag, order.cancel_wanted))
+                .collect()
+        };
+        let seen = engine.read(&desk.client_id, |book| Self {
+            phase: desk.phase(),
+            unsettled: unsettled(book),
+            is_square: u8::from(book.control().level) < 3 || book.holdings().next().is_none(),
+            is_counted: book.newest().all(|order| order.traded_quantity >= order.filled_quantity),
+            tickets_out: desk.admission.used(),
+            calls_running: desk.calls.lock().running(),
+            newest: (book.last_number(), book.newest().map(|order| order.updated_at).max()),
+        });
+        seen.unwrap_or_else(|| panic!("{} has no book", desk.client_id))
+    }
+
+    fn is_still(&self) -> bool {
+        self.phase == Phase::Open
+            && self.unsettled.is_empty()
+            && self.is_square
+            && self.is_counted
+            && self.tickets_out == 0
+            && self.calls_running == 0
     }
 }
 
@@ -91,15 +110,13 @@ async fn resolve_what_is_not_there(engine: &Engine, witness: &Witness) {
 }
 
 /// INV-4: every difference between our holdings and the broker's positions has a cause that shows.
-pub(super) fn classified(engine: &Engine, halt: &NotedHalt, now: DateTime<Utc>) -> Result<(), String> {
-    if halt.is_halted() {
-        return Ok(());
-    }
-    let desk = engine.desk(&client()).map_err(|error| error.to_string())?;
-    let found = engine.read(&client(), |book| differences(book, &desk.findings.read(), now)).flatten().unwrap_or_default();
+pub(super) fn classified(engine: &Engine, now: DateTime<Utc>) -> Result<(), String> {
     let is_odd = |cause: Cause| matches!(cause, Cause::Unknown | Cause::LateFill);
-    match found.iter().find(|difference| difference.parts.iter().any(|part| is_odd(part.cause))) {
-        Some(difference) => Err(format!("INV-4: the difference {difference:?} is not classified")),
-        None => Ok(()),
+    for desk in engine.line().desks() {
+        let found = engine.read(&desk.client_id, |book| differences(book, &desk.findings.read(), now)).flatten().unwrap_or_default();
+        if let Some(difference) = found.iter().find(|difference| difference.parts.iter().any(|part| is_odd(part.cause))) {
+            return Err(format!("INV-4: the difference {difference:?} is not classified"));
+        }
     }
+    Ok(())
 }

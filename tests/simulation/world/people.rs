@@ -1,0 +1,91 @@
+//! What people do to the engine.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ordergate_actors::Engine;
+use ordergate_actors::order::{Price, Quantity, Strategy};
+use ordergate_actors::persistence::{ControlChange, Keep, KillLevel, Level, Slot, Topic};
+use ordergate_actors::ports::Clock;
+use ordergate_actors::risk::{Change, LimitName, Override};
+use rust_decimal::Decimal;
+
+use super::{World, client};
+use crate::script::Act;
+
+impl World {
+    /// What a person does. Each answer is waited for, but not for ever.
+    pub(super) async fn operate(&self, engine: &Engine, act: &Act, clock: &dyn Clock) {
+        let who = "simulation";
+        let newest = || engine.read(&client(), |book| book.open_orders().last().cloned()).flatten();
+        let asked: Pin<Box<dyn Future<Output = bool> + '_>> = match act {
+            Act::Alert(_) | Act::Beside(_) => return,
+            Act::Cancel => {
+                let Some(order) = newest() else { return };
+                Box::pin(async move { engine.cancel(&client(), order.command_id, who, "").await.is_ok() })
+            }
+            Act::Change(paise) => {
+                let Some(order) = newest() else { return };
+                let price = order.ask.price.and_then(|price| Price::new(price.value() + Decimal::new(*paise, 2)));
+                let quantity = if price.is_none() { Quantity::new(order.quantity() + 1) } else { None };
+                let change = Change {
+                    client_id: client(),
+                    command_id: order.command_id,
+                    quantity,
+                    price,
+                    trigger_price: None,
+                    order_type: None,
+                    who: who.to_owned(),
+                };
+                Box::pin(async move { engine.modify(change).await.is_ok() })
+            }
+            Act::Kill(level) => {
+                // Whoever re-arms says so before the engine hears it; a kill holds from its answer on.
+                if *level == KillLevel::None {
+                    self.is_killed.store(false, Ordering::SeqCst);
+                }
+                let change = ControlChange::Account(*level);
+                Box::pin(async move { engine.control(&client(), change, who, "drill").await.is_ok_and(|outcome| outcome.is_applied()) })
+            }
+            Act::KillStrategy(strategy, level) => {
+                let change = ControlChange::Strategy(Strategy::parse(&format!("s{strategy}")).unwrap(), *level);
+                Box::pin(async move { engine.control(&client(), change, who, "drill").await.is_ok() })
+            }
+            Act::Override(most) => {
+                let keep = overridden(*most, clock.now());
+                Box::pin(async move { engine.keep(keep).await.is_ok() })
+            }
+        };
+        let is_done = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or(false);
+        if is_done && matches!(act, Act::Kill(level) if *level != KillLevel::None) {
+            self.is_killed.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The largest order is set otherwise for a minute.
+fn overridden(most: u64, now: DateTime<Utc>) -> Keep {
+    let set = Override {
+        limit: LimitName::MaxQuantity,
+        value: Decimal::from(most),
+        who: "simulation".to_owned(),
+        reason: "drill".to_owned(),
+        from: now,
+        until: now + chrono::Duration::minutes(1),
+    };
+    let keep = Keep {
+        client_id: Some(client()),
+        slot: Slot::new(Topic::Override, set.limit.as_str()),
+        value: None,
+        basis: None,
+        event: "OVERRIDE_SET",
+        level: Level::Warn,
+        reason: "drill".into(),
+        who: "simulation".into(),
+        command_id: None,
+    };
+    keep.with(&set).unwrap()
+}
