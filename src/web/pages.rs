@@ -98,7 +98,7 @@ const FILES: &[(&str, &[u8])] = embedded![
 
 /// A file, ready to be sent.
 #[derive(Debug, Clone)]
-struct File {
+pub(super) struct File {
     kind: &'static str,
     plain: Bytes,
     gzip: Bytes,
@@ -106,7 +106,8 @@ struct File {
 }
 
 impl File {
-    fn new(name: &str, body: &[u8]) -> Self {
+    /// By its name, which tells its kind.
+    pub(super) fn new(name: &str, body: &[u8]) -> Self {
         let mut digest = String::from("\"");
         for byte in Sha256::digest(body).iter().take(12) {
             digest.push_str(&format!("{byte:02x}"));
@@ -125,6 +126,7 @@ fn kind(name: &str) -> &'static str {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
+        Some("json") => "application/json",
         _ => "application/octet-stream",
     }
 }
@@ -161,6 +163,11 @@ pub(super) async fn get(request: HttpRequest) -> HttpResponse {
     let Some(file) = file(name) else {
         return Problem::not_found("no_such_page", "there is no such page", "begin at /dashboard/web/index.html").error_response();
     };
+    send(&request, file)
+}
+
+/// A file, unless its reader has it already; packed where that is taken.
+pub(super) fn send(request: &HttpRequest, file: File) -> HttpResponse {
     let headers = request.headers();
     let is_known = says(headers, &IF_NONE_MATCH, |tag| tag == file.etag || tag == "*" || tag.strip_prefix("W/") == Some(&file.etag));
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };

@@ -5,6 +5,7 @@ mod access_cli;
 mod alarms;
 mod alert_routes;
 mod alerts;
+mod answers;
 mod api;
 mod arming;
 mod auth;

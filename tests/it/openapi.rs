@@ -58,7 +58,7 @@ fn is_told(route: &Route, reply: &Reply) {
 /// A field that no handler knows would be answered as unknown.
 #[actix_web::test]
 async fn every_field_that_it_names_is_taken() {
-    let house = House::open().await;
+    let house = House::open().await.described();
     for route in ROUTES.iter().filter(|route| matches!(route.guard, Guard::Key | Guard::Trade | Guard::Anyone | Guard::Login)) {
         if route.path == "/dashboard/events" {
             continue;

@@ -11,14 +11,53 @@ use ordergate_actors::persistence::{Alarm, Control, KillLevel};
 use ordergate_actors::plan::{PlanKind, Standing};
 use ordergate_actors::pnl::{Cause, Difference};
 use ordergate_actors::ports::Session;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::order::next_actions;
 use super::{Answer, age_ms, alarms, approvals, differences, plans};
 use crate::web::state::WebState;
 
+/// What waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::web) enum What {
+    /// An alarm that nobody has acknowledged.
+    Alarm,
+    /// A basket that waits for a person's yes.
+    Approval,
+    /// The broker's books cannot be read.
+    BooksUnknown,
+    /// An order that shall be cancelled and is not proven dead.
+    CancelNotDead,
+    /// The broker shows another position than our strategies hold.
+    Difference,
+    /// A position whose newest exit came to nothing.
+    ExitFailed,
+    /// An exit that waits to be sent.
+    ExitWaiting,
+    /// Exits are frozen.
+    ExitsFrozen,
+    /// An order of today at the broker that is not ours.
+    ForeignOrder,
+    /// The day's limits have stopped entries.
+    HaltOfTheDay,
+    /// A kill level is set.
+    KillLevel,
+    /// There is no broker session.
+    NoSession,
+    /// An exit that its cost cap has stopped.
+    NotFlat,
+    /// An order of which it is not known whether it arrived.
+    OrderInDoubt,
+    /// A plan that does not go on by itself.
+    PlanStuck,
+    /// A row of the broker's books that cannot be read.
+    UnreadableRow,
+}
+
 struct Item {
-    kind: &'static str,
+    kind: What,
     text: String,
     at: Option<DateTime<Utc>>,
     command_id: Option<CommandId>,
@@ -27,11 +66,11 @@ struct Item {
 }
 
 impl Item {
-    fn new(kind: &'static str, text: impl Into<String>, at: Option<DateTime<Utc>>) -> Self {
+    fn new(kind: What, text: impl Into<String>, at: Option<DateTime<Utc>>) -> Self {
         Self { kind, text: text.into(), at, command_id: None, actions: Vec::new(), more: Value::Null }
     }
 
-    fn of_order(kind: &'static str, order: &OrderRecord, text: String) -> Self {
+    fn of_order(kind: What, order: &OrderRecord, text: String) -> Self {
         Self { command_id: Some(order.command_id), actions: next_actions(order), ..Self::new(kind, text, Some(order.updated_at)) }
     }
 
@@ -104,7 +143,7 @@ fn of_plan(plan: &Standing) -> Option<Item> {
         (PlanKind::Basket | PlanKind::Unknown, _) => format!("a plan{whose}"),
     };
     let command_id = plan.orders.iter().find(|order| !order.status.is_terminal()).map(|order| order.command_id);
-    let item = Item::new("plan_stuck", format!("{what} does not go on: {why}"), Some(plan.since));
+    let item = Item::new(What::PlanStuck, format!("{what} does not go on: {why}"), Some(plan.since));
     Some(Item { command_id, actions: plans::actions(plan), more: json!({ "next": plan.next, "moved_at": plan.moved_at }), ..item })
 }
 
@@ -126,7 +165,7 @@ fn of_difference(desk: &Desk, found: &Difference) -> Option<Item> {
         body.insert("strategy".to_owned(), json!("<which>"));
         body.insert("price".to_owned(), json!(found.price().map_or_else(|| "<rupees>".to_owned(), |price| price.to_string())));
     }
-    let item = Item { more: differences::shown(found), ..Item::new("difference", text, None) };
+    let item = Item { more: differences::shown(found), ..Item::new(What::Difference, text, None) };
     Some(item.doing("a strategy takes it over", "/dashboard/differences/adopt", adopting).doing(
         "leave it alone",
         "/dashboard/differences/ignore",
@@ -141,7 +180,7 @@ fn of_alarm(client_id: Option<&ClientId>, alarm: &Alarm) -> Item {
     let item = Item {
         command_id: alarm.command_id,
         more: json!({ "alarm_id": id, "event": alarm.event, "level": alarm.level, "count": alarm.count, "last_at": alarm.last_at }),
-        ..Item::new("alarm", &*alarm.text, Some(alarm.at))
+        ..Item::new(What::Alarm, &*alarm.text, Some(alarm.at))
     };
     item.doing("seen", &path, json!({ "reason": "<why>" }))
 }
@@ -152,13 +191,13 @@ fn of_unclosed(strategy: &Strategy, key: &HoldingKey, exit: &OrderRecord) -> Ite
     let reason = exit.reason.as_deref().unwrap_or("");
     let text = format!("{strategy} still holds {key}: its newest exit came to nothing ({why}: {reason})");
     let body = json!({ "client_id": exit.client_id, "strategy": strategy, "symbol": key.instrument.symbol, "product": key.product });
-    Item::of_order("exit_failed", exit, text).doing("exit it again", "/dashboard/positions/exit", body)
+    Item::of_order(What::ExitFailed, exit, text).doing("exit it again", "/dashboard/positions/exit", body)
 }
 
 /// An exit that the ladder could not make flat, with the word that lets it go on.
 fn of_not_flat(order: &OrderRecord, text: String) -> Item {
     let body = json!({ "command_id": order.command_id, "reason": "<why>" });
-    Item::of_order("not_flat", order, text).doing("go on", "/dashboard/exit-rules/go-on", body)
+    Item::of_order(What::NotFlat, order, text).doing("go on", "/dashboard/exit-rules/go-on", body)
 }
 
 fn of_order(desk: &Desk, order: &OrderRecord, now: DateTime<Utc>) -> Option<Item> {
@@ -166,14 +205,14 @@ fn of_order(desk: &Desk, order: &OrderRecord, now: DateTime<Utc>) -> Option<Item
     let waits = age_ms(now, order.updated_at);
     if order.is_in_doubt() {
         let why = order.reason.as_deref().unwrap_or("no clear answer");
-        return Some(Item::of_order("order_in_doubt", order, format!("{name}: checking with the broker ({why})")));
+        return Some(Item::of_order(What::OrderInDoubt, order, format!("{name}: checking with the broker ({why})")));
     }
     if order.cancel_wanted.is_some() {
-        return Some(Item::of_order("cancel_not_dead", order, format!("{name}: a cancel is wanted, and the order is {}", order.status)));
+        return Some(Item::of_order(What::CancelNotDead, order, format!("{name}: a cancel is wanted, and the order is {}", order.status)));
     }
     let patience = i64::try_from(desk.settings.waits.exit_wait_page.as_millis()).unwrap_or(i64::MAX);
     (order.is_exit() && order.status == Status::Created && waits > patience)
-        .then(|| Item::of_order("exit_waiting", order, format!("{name}: an exit waits to be sent")))
+        .then(|| Item::of_order(What::ExitWaiting, order, format!("{name}: an exit waits to be sent")))
 }
 
 fn of_approval(basket: &approvals::Waiting) -> Option<Item> {
@@ -186,7 +225,7 @@ fn of_approval(basket: &approvals::Waiting) -> Option<Item> {
         basket.approval.until.format("%H:%M:%S UTC")
     );
     let path = format!("/dashboard/approvals/{}", first.command_id);
-    let item = Item { command_id: Some(first.command_id), ..Item::new("approval", text, Some(basket.approval.asked_at)) };
+    let item = Item { command_id: Some(first.command_id), ..Item::new(What::Approval, text, Some(basket.approval.asked_at)) };
     let body = |decision: &str| json!({ "decision": decision, "reason": "<why>" });
     Some(item.doing("approve", &path, body("approve")).doing("reject", &path, body("reject")))
 }
@@ -197,20 +236,20 @@ fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {
     if control.level > KillLevel::None {
         let text = format!("kill level {} is set, {by}", u8::from(control.level));
         let body = json!({ "client_id": desk.client_id, "level": 0, "reason": "<why>" });
-        items.push(Item::new("kill_level", text, control.at).doing("arm again", "/dashboard/kill", body));
+        items.push(Item::new(What::KillLevel, text, control.at).doing("arm again", "/dashboard/kill", body));
     }
     if let Some(day) = &control.day {
         let text = format!("entries are stopped until the next trading day: {}", day.reason);
-        items.push(Item::new("halt_of_the_day", text, Some(day.at)));
+        items.push(Item::new(What::HaltOfTheDay, text, Some(day.at)));
     }
     for (strategy, level) in &control.strategies {
         let text = format!("kill level {} is set for {strategy}", u8::from(*level));
         let body = json!({ "client_id": desk.client_id, "strategy": strategy, "level": 0, "reason": "<why>" });
-        items.push(Item::new("kill_level", text, control.at).doing("arm again", "/dashboard/kill", body));
+        items.push(Item::new(What::KillLevel, text, control.at).doing("arm again", "/dashboard/kill", body));
     }
     if control.is_frozen {
         let body = json!({ "client_id": desk.client_id, "frozen": false, "reason": "<why>" });
-        items.push(Item::new("exits_frozen", format!("exits are frozen, {by}"), control.at).doing("thaw", "/dashboard/freeze", body));
+        items.push(Item::new(What::ExitsFrozen, format!("exits are frozen, {by}"), control.at).doing("thaw", "/dashboard/freeze", body));
     }
     items
 }
@@ -220,23 +259,27 @@ fn of_findings(desk: &Desk, now: DateTime<Utc>) -> Vec<Item> {
     let mut items = Vec::new();
     match &findings.session {
         Some(Session::Ready | Session::Resting(_)) => {}
-        Some(Session::NotReady(why)) => items.push(Item::new("no_session", format!("no broker session: {why}"), None)),
-        None => items.push(Item::new("no_session", "the broker session was not read yet", None)),
+        Some(Session::NotReady(why)) => items.push(Item::new(What::NoSession, format!("no broker session: {why}"), None)),
+        None => items.push(Item::new(What::NoSession, "the broker session was not read yet", None)),
     }
     if let Some(trouble) = &findings.trouble {
         items.push(Item::new(
-            "books_unknown",
+            What::BooksUnknown,
             format!("the broker's books: {trouble}"),
             findings.positions.as_ref().map(|positions| positions.at),
         ));
     }
     items.extend(findings.foreign.iter().filter(|row| trading_date(row.at) == trading_date(now)).map(|row| Item {
         more: json!(row),
-        ..Item::new("foreign_order", format!("order {} at the broker is not ours; it is never touched", row.broker_order_id), Some(row.at))
+        ..Item::new(
+            What::ForeignOrder,
+            format!("order {} at the broker is not ours; it is never touched", row.broker_order_id),
+            Some(row.at),
+        )
     }));
     items.extend(findings.unreadable.iter().map(|row| Item {
         more: json!(row),
-        ..Item::new("unreadable_row", format!("a row of the broker's books cannot be read: {}", row.cause), None)
+        ..Item::new(What::UnreadableRow, format!("a row of the broker's books cannot be read: {}", row.cause), None)
     }));
     items
 }

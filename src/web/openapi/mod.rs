@@ -1,22 +1,28 @@
-//! `GET /dashboard/openapi.json`: the API's description, made from [`ROUTES`] and one line about each. A test holds its paths against the
-//! routes, its fields against what the handlers take, and the whole against `docs/openapi.json`.
+//! `GET /dashboard/openapi.json`: the API's description, made from [`ROUTES`], one line about each, and what each answers (`answers/*.txt`).
+//! Tests hold its paths against the routes, its fields against what the handlers take, its answers against real ones, and the whole against
+//! `docs/openapi.json`.
 
 mod access;
 mod answers;
 mod examples;
 mod problems;
+mod shape;
 mod table;
+mod words;
 
-use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_TYPE;
+use std::sync::LazyLock;
+
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
+use super::pages::{self, File};
 use super::routes::{Guard, ROUTES, Route};
 use table::{ABOUT, About};
 
 /// Serves the description.
-pub(super) async fn serve() -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document().to_string())
+pub(super) async fn serve(request: HttpRequest) -> HttpResponse {
+    static READY: LazyLock<File> = LazyLock::new(|| File::new("openapi.json", document().to_string().as_bytes()));
+    pages::send(&request, READY.clone())
 }
 
 /// The whole description.
@@ -32,7 +38,7 @@ pub fn document() -> Value {
     }
     json!({
         "openapi": "3.1.0",
-        "info": { "title": "ordergate", "version": env!("CARGO_PKG_VERSION"), "description": "Decimals are texts, times are ISO 8601 in UTC. An error has a stable code and a remedy. POST /api/v1/… is OpenAlgo's API: numbers there are numbers." },
+        "info": { "title": "ordergate", "version": env!("CARGO_PKG_VERSION"), "description": "Decimals are texts, times are ISO 8601 in UTC. An error has a stable code and a remedy. A later version may answer with more fields. POST /api/v1/… is OpenAlgo's API: numbers there are numbers." },
         "tags": access::tags(),
         "paths": paths,
         "x-problems": problems::all(),
@@ -41,20 +47,7 @@ pub fn document() -> Value {
                 "key": { "type": "http", "scheme": "bearer" },
                 "session": { "type": "apiKey", "in": "cookie", "name": "og_session" },
             },
-            "schemas": {
-                "Problem": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "code", "detail", "remedy"],
-                    "properties": {
-                        "type": { "type": "string" },
-                        "title": { "type": "string" },
-                        "status": { "type": "integer" },
-                        "code": { "type": "string", "description": "Stable." },
-                        "detail": { "type": "string" },
-                        "remedy": { "type": "string", "description": "What to do." },
-                    },
-                },
-            },
+            "schemas": answers::schemas(),
         },
     })
 }
@@ -92,10 +85,7 @@ fn operation(route: &Route, about: Option<&About>) -> Value {
         "security": security(route.guard),
         "x-access": access::of(route),
         "x-problems": about.map(|about| problems::of(route, about)).unwrap_or_default(),
-        "responses": {
-            "2XX": answers::of(route),
-            "default": { "description": "It is not.", "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } },
-        },
+        "responses": answers::of(route),
     });
     if let (false, Some(operation)) = (body.is_empty(), operation.as_object_mut()) {
         let properties: Map<String, Value> = fields(body).map(|(name, schema, _)| (name.to_owned(), schema)).collect();

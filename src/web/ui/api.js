@@ -75,7 +75,11 @@ function readable(text) {
   }
 }
 
-/** @param {string} path @param {Record<string, string | number | null | undefined>} [query] */
+/**
+ * A read; what it answers with is of the type that the API's description says.
+ * @template {string} Path
+ * @param {Path} path @param {Record<string, string | number | null | undefined>} [query] @returns {Promise<ReadOf<Path>>}
+ */
 export function get(path, query = {}) {
   const asked = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {

@@ -25,17 +25,17 @@ export function instrument(row, whose = null) {
   return h('span', { class: 'symbol' }, h('span', { class: 'name' }, row.symbol), h('small', null, [[row.exchange, row.product].filter(Boolean).join(' '), whose].filter(Boolean).join(' · ')));
 }
 
-/** @type {import('./parts.js').Column<any>} */
+/** @type {import('./parts.js').Column<Api.Order>} */
 const WHEN = { head: 'Time', cell: (order) => orderLink(order, h('time', { datetime: order.created_at, title: exact(order.created_at) }, moment(order.created_at))), class: 'when' };
 
-/** @param {any} order */
+/** @param {Api.Order} order */
 function state(order) {
   return h('span', { class: 'state' }, badge(orderState(order), told(order.reason) || undefined), order.status === 'FAILED' && order.reason ? h('small', null, told(order.reason)) : null, order.average_price ? h('small', null, `average ${price(order.average_price)}`) : null);
 }
 
 /** Orders of ours alone. @param {{ brief?: boolean }} [how] */
 export function orderTable(how = {}) {
-  return table('Orders', /** @type {import('./parts.js').Column<any>[]} */ ([
+  return table('Orders', /** @type {import('./parts.js').Column<Api.Order>[]} */ ([
     { head: 'Instrument', cell: (order) => instrument(order, how.brief ? null : order.strategy), class: 'what' },
     WHEN,
     { head: 'Side', cell: (order) => side(order.side) },
@@ -46,9 +46,15 @@ export function orderTable(how = {}) {
   ]));
 }
 
-/** Each order beside the broker's row of it: `{ order, row, differs, whose }`. */
+/**
+ * A row of the broker's book, with what differs from ours.
+ * @typedef {Api.BrokerRow & { client_id: string, is_foreign: boolean, differs: string[] }} TheirRow
+ * @typedef {{ order: Api.Order, row: TheirRow | null, differs: string[], whose: string }} Pair
+ */
+
+/** Each order beside the broker's row of it. */
 export function bothTable() {
-  return table('Our orders beside the broker’s', /** @type {import('./parts.js').Column<any>[]} */ ([
+  return table('Our orders beside the broker’s', /** @type {import('./parts.js').Column<Pair>[]} */ ([
     { head: 'Instrument', cell: ({ order, whose }) => instrument(order, whose), class: 'what' },
     { ...WHEN, cell: ({ order }) => WHEN.cell(order) },
     { head: 'Side', cell: ({ order }) => side(order.side) },
@@ -60,7 +66,7 @@ export function bothTable() {
   ]));
 }
 
-/** @param {{ order: any, row: any, differs: string[] }} of */
+/** @param {Pair} of */
 function theirs({ order, row, differs: words }) {
   if (!row) return h('span', { class: 'quiet' }, order.sent_at && !order.test_mode ? order.broker_order_id ?? 'no number yet' : 'nothing was sent');
   return h('span', { class: 'state' },
@@ -72,7 +78,7 @@ function theirs({ order, row, differs: words }) {
 
 /** The broker's rows, with what differs from ours. */
 export function brokerTable() {
-  return table('The broker’s orders', /** @type {import('./parts.js').Column<any>[]} */ ([
+  return table('The broker’s orders', /** @type {import('./parts.js').Column<TheirRow>[]} */ ([
     { head: 'Instrument', cell: (row) => instrument({ ...row.instrument, product: row.product }), class: 'what' },
     { head: 'Changed', cell: (row) => h('time', { datetime: row.at, title: exact(row.at) }, moment(row.at)), class: 'when' },
     { head: 'Number', cell: (row) => row.broker_order_id },
@@ -81,13 +87,13 @@ export function brokerTable() {
     { head: 'Filled', cell: (row) => number(row.filled), num: true },
     { head: 'Average', cell: (row) => price(row.average_price), num: true },
     { head: 'State', cell: (row) => h('span', { class: 'state' }, badge(brokerState(row)), row.reason ? h('small', null, told(row.reason)) : null), class: 'wide' },
-    { head: 'Against ours', cell: (row) => (row.differs.length === 0 ? badge({ word: 'agrees', kind: 'ok' }) : h('span', { class: 'state' }, badge({ word: row.differs[0], kind: row.is_foreign ? 'doubt' : 'bad' }), ...row.differs.slice(1).map((/** @type {string} */ words) => h('small', null, words)))), class: 'wide' },
+    { head: 'Against ours', cell: (row) => (row.differs.length === 0 ? badge({ word: 'agrees', kind: 'ok' }) : h('span', { class: 'state' }, badge({ word: row.differs[0], kind: row.is_foreign ? 'doubt' : 'bad' }), ...row.differs.slice(1).map((words) => h('small', null, words)))), class: 'wide' },
   ]));
 }
 
 /**
  * What differs between an order of ours and the broker's row of it, in words.
- * @param {any | undefined} ours @param {any} row @returns {string[]}
+ * @param {Api.Order | undefined} ours @param {Reads['/dashboard/orderbook']['broker_orders'][number]} row @returns {string[]}
  */
 export function differs(ours, row) {
   if (!ours) return [row.foreign ? 'not ours' : 'ours, of an older page'];

@@ -31,7 +31,7 @@ export async function page(root) {
     try {
       const found = await get('/dashboard/attention');
       problem.replaceChildren();
-      const alarms = found.items.filter((/** @type {any} */ item) => item.kind === 'alarm');
+      const alarms = found.items.filter((item) => item.kind === 'alarm');
       keyed(list, alarms.map(still), taskKey, (item) => task(item, read));
       fresh(tools, alarms.map((/** @type {any} */ item) => item.more.alarm_id), () => (alarms.length > 1 ? h('button', { type: 'button', on: { click: () => seenAll(alarms, read) } }, `All ${alarms.length} seen…`) : null));
       fresh(none, alarms.length === 0, () => (alarms.length ? null : h('div', { class: 'panel' }, badge({ word: 'No alarm stands.', kind: 'ok' }), empty('An alarm stands here, across restarts, until somebody says that it was seen. What goes to a phone is set in [alerts] of the settings.'))));
@@ -45,7 +45,7 @@ export async function page(root) {
   await Promise.all([read(), readChannels()]);
 }
 
-/** One channel: what it takes, and how it stands. @param {any} of */
+/** One channel: what it takes, and how it stands. @param {Reads['/dashboard/alerts']['channels'][number]} of */
 function channel(of) {
   const takes = of.is_escalation ? 'pages that nobody acknowledged' : `from ${of.from} up`;
   const quiet = of.quiet ? `, only pages ${of.quiet} IST` : '';

@@ -26,7 +26,7 @@ export async function page(root) {
     none);
   try {
     const described = await get('/dashboard/openapi.json');
-    const shown = operations(described).map((of) => row(of, described['x-problems']));
+    const shown = operations(described).map((of) => row(of, described['x-problems'], described.components.schemas));
     const panels = described.tags.map((/** @type {any} */ tag) => {
       const own = shown.filter((one) => one.of.tags.includes(tag.name));
       return { own, node: panel(tag.name, own.map((one) => one.node), { note: tag.description }) };
@@ -59,8 +59,8 @@ function operations(described) {
     Object.entries(/** @type {Record<string, import('./page_operation.js').Described>} */ (methods)).map(([method, of]) => ({ ...of, method: method.toUpperCase(), path })));
 }
 
-/** A call in a line; the rest of it is made when it is opened. @param {Operation} of @param {import('./page_operation.js').Codes} codes @returns {Shown} */
-function row(of, codes) {
+/** A call in a line; the rest of it is made when it is opened. @param {Operation} of @param {import('./page_operation.js').Codes} codes @param {Record<string, import('./page_schema.js').Schema>} named @returns {Shown} */
+function row(of, codes, named) {
   const node = h('details', { class: 'operation', id: of.operationId },
     h('summary', null,
       badge({ word: of.method, kind: KINDS[of.method] ?? 'off' }), ' ',
@@ -69,7 +69,7 @@ function row(of, codes) {
       h('small', null, `needs ${of['x-access'].needs}`)));
   node.addEventListener('toggle', () => {
     if (!node.open) return;
-    if (node.childElementCount === 1) node.append(operation(of, codes));
+    if (node.childElementCount === 1) node.append(operation(of, codes, named));
   });
   node.querySelector('summary')?.addEventListener('click', () => {
     if (!node.open) history.replaceState(null, '', `#${of.operationId}`);

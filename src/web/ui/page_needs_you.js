@@ -20,7 +20,7 @@ export async function page(root) {
     try {
       const found = await get('/dashboard/attention');
       problem.replaceChildren();
-      const items = found.items.filter((/** @type {any} */ item) => !only || item.kind === only);
+      const items = found.items.filter((item) => !only || item.kind === only);
       keyed(list, items.map(still), taskKey, (item) => task(item, read));
       fresh(none, items.length === 0, () => (items.length ? null : h('div', { class: 'panel' }, badge({ word: 'Nothing waits for a person.', kind: 'ok' }), empty('What is in doubt, what failed to close, what the two books disagree about and every alarm stands here until it is settled.'))));
     } catch (cause) {
@@ -31,20 +31,28 @@ export async function page(root) {
   await read();
 }
 
-/** What does not change by itself: an age alone makes no row anew. @param {any} item */
+/** @typedef {Omit<Api.AttentionItem, 'age_ms'>} Task */
+
+/** What does not change by itself: an age alone makes no row anew. @param {Api.AttentionItem} item @returns {Task} */
 export function still(item) {
   const { age_ms: _, ...rest } = item;
   return rest;
 }
 
-/** @param {any} item */
-export function taskKey(item) {
-  return [item.kind, item.client_id, item.command_id, item.more?.alarm_id, item.more?.broker_order_id, item.more?.symbol, item.since].join('|');
+/** What stands beside the text: of each kind something else. @param {Task} item @returns {any} */
+function moreOf(item) {
+  return item.more;
 }
 
-/** @param {any} item @param {() => void} after */
+/** @param {Task} item */
+export function taskKey(item) {
+  const more = moreOf(item);
+  return [item.kind, item.client_id, item.command_id, more?.alarm_id, more?.broker_order_id, more?.symbol, item.since].join('|');
+}
+
+/** @param {Task} item @param {() => void} after */
 export function task(item, after) {
-  const { more } = item;
+  const more = moreOf(item);
   return h('li', { class: `panel task ${urgency(item)}`, tabindex: '0' },
     h('div', { class: 'task-head' },
       badge({ word: attention(item.kind), kind: urgency(item) }),
@@ -53,5 +61,5 @@ export function task(item, after) {
     h('p', null, told(item.text)),
     h('div', { class: 'row-buttons' },
       item.command_id ? h('a', { class: 'button small', href: `order.html?id=${item.command_id}` }, 'The order') : null,
-      ...item.actions.map((/** @type {any} */ action) => h('button', { type: 'button', class: 'small', data: { focus: `${action.label}${item.command_id ?? item.text}` }, on: { click: () => offered(action, told(item.text), after) } }, `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}…`))));
+      ...item.actions.map((action) => h('button', { type: 'button', class: 'small', data: { focus: `${action.label}${item.command_id ?? item.text}` }, on: { click: () => offered(action, told(item.text), after) } }, `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}…`))));
 }

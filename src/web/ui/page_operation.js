@@ -4,7 +4,7 @@
 import { raw } from './api.js';
 import { h } from './dom.js';
 import { copier, empty, field, table, trouble, valuesOf } from './parts.js';
-import { example, kindOf, outline } from './page_schema.js';
+import { example, kindOf, outline, whole } from './page_schema.js';
 import { millis } from './time.js';
 
 /**
@@ -14,7 +14,8 @@ import { millis } from './time.js';
  * @typedef {{ name: string, in: 'path' | 'query', required: boolean, schema: Schema }} Parameter
  * @typedef {{ operationId: string, summary: string, tags: string[], parameters: Parameter[], security: any[], 'x-problems': string[],
  *   'x-access': { needs: string, words: string }, requestBody?: { content: Record<string, Content> },
- *   responses: Record<string, { description: string, content: Partial<Record<Kind, {}>> }> }} Described
+ *   responses: Record<string, Response> }} Described
+ * @typedef {{ description: string, content?: Partial<Record<Kind, { schema: Schema }>> }} Response
  * @typedef {Described & { method: string, path: string }} Operation
  * @typedef {Record<string, { status: number, when: string, remedy: string }>} Codes
  */
@@ -24,10 +25,11 @@ const TRIED = new Set(['application/json', 'text/csv', 'text/plain']);
 /** So much of an answer is shown. */
 const SHOWN = 100_000;
 
-/** What stands under an operation when it is opened. @param {Operation} of @param {Codes} codes */
-export function operation(of, codes) {
+/** What stands under an operation when it is opened. @param {Operation} of @param {Codes} codes @param {Record<string, Schema>} named */
+export function operation(of, codes, named) {
   const body = of.requestBody?.content['application/json'];
-  const [kind] = Object.keys(of.responses['2XX'].content);
+  const answers = Object.entries(of.responses).filter(([status]) => status !== 'default');
+  const kinds = answers.flatMap(([, response]) => Object.keys(response.content ?? {}));
   const sample = body ? body.example ?? example(body.schema) : null;
   return h('div', { class: 'operation-body' },
     h('p', null, of['x-access'].words),
@@ -37,10 +39,35 @@ export function operation(of, codes) {
     h('h3', null, 'As a command'),
     copied(command(of, sample)),
     h('h3', null, 'Answer'),
-    h('p', null, of.responses['2XX'].description, ' ', h('code', null, kind)),
+    ...answers.map(([status, response]) => answer(of, status, response, named)),
     h('h3', null, 'When it is not done'),
     of['x-problems'].length ? problems(of, codes) : empty(of.path.startsWith('/api/v1/') ? 'It answers in OpenAlgo\'s words: {"status": "error", "message"}.' : 'It is always done.'),
-    of.method === 'GET' && TRIED.has(kind) ? [h('h3', null, 'Try it'), ...tryIt(of)] : null);
+    of.method === 'GET' && kinds.some((kind) => TRIED.has(kind)) ? [h('h3', null, 'Try it'), ...tryIt(of)] : null);
+}
+
+/** What comes back under a status: its form, and its fields when they are asked for. @param {Operation} of @param {string} status @param {Response} response @param {Record<string, Schema>} named */
+function answer(of, status, response, named) {
+  const kinds = Object.keys(response.content ?? {});
+  const schema = response.content?.['application/json']?.schema;
+  const says = [h('strong', null, status), ' ', response.description, ' ', ...kinds.flatMap((kind) => [h('code', null, kind), ' '])];
+  if (!schema) return h('p', null, ...says);
+  const node = h('details', { class: 'answer' }, h('summary', null, ...says));
+  node.addEventListener('toggle', () => {
+    if (node.open && node.childElementCount === 1) node.append(answered(`Answer ${status} of ${of.operationId}`, whole(schema, named)));
+  });
+  return node;
+}
+
+/** @param {string} name @param {Schema} schema */
+function answered(name, schema) {
+  const rows = table(name, /** @type {import('./parts.js').Column<import('./page_schema.js').Line>[]} */ ([
+    { head: 'Field', cell: (one) => h('code', null, one.name), class: 'what field-name' },
+    { head: 'Kind', cell: (one) => (one.needed || one.name.endsWith(']') || one.name.endsWith('>') ? one.kind : `${one.kind}, not always there`), class: 'wide' },
+    { head: 'About', cell: (one) => one.about, class: 'wide' },
+  ]));
+  const lines = outline(schema);
+  rows.body.append(...lines.map((one) => rows.row(one)));
+  return lines.length ? rows.node : empty('Its fields are not described: they are another\'s.');
 }
 
 /** @param {any} value */

@@ -29,11 +29,10 @@ export async function page(root) {
   const readAt = h('span', null);
   const oursCount = h('span', null);
   let limit = FIRST;
-  /** @type {string} */
   /** Whose an order is stands beside it where there are several accounts. */
   let hasAccounts = false;
   let chosen = new URLSearchParams(location.search).get('show') ?? 'all';
-  /** @type {any} */
+  /** @type {Reads['/dashboard/orderbook'] | null} */
   let book = null;
 
   const tabs = h('div', { class: 'tabs', role: 'group', 'aria-label': 'Which book' });
@@ -56,8 +55,8 @@ export async function page(root) {
   const show = () => {
     if (!book) return;
     const orders = book.system_orders;
-    const byId = new Map(orders.filter((/** @type {any} */ order) => order.broker_order_id).map((/** @type {any} */ order) => [`${order.client_id}${order.broker_order_id}`, order]));
-    const rows = book.broker_orders.map((/** @type {any} */ row) => {
+    const byId = new Map(orders.filter((order) => order.broker_order_id).map((order) => [`${order.client_id}${order.broker_order_id}`, order]));
+    const rows = book.broker_orders.map((row) => {
       const { age_ms: _, read_at: __, ...still } = row;
       return { ...still, is_foreign: row.foreign, differs: differs(byId.get(`${row.client_id}${row.broker_order_id}`), row) };
     });
@@ -68,7 +67,7 @@ export async function page(root) {
     const wanted = search.value.trim().toLowerCase();
     const fits = (/** @type {any} */ row) => !wanted || [row.symbol, row.instrument?.symbol, row.strategy, row.broker_order_id, row.command_id, row.client_id, row.words, row.reason].some((text) => String(text ?? '').toLowerCase().includes(wanted));
     const group = groups.find(({ name }) => name === chosen) ?? groups[0];
-    const rowOf = new Map(rows.map((/** @type {any} */ row) => [`${row.client_id}${row.broker_order_id}`, row]));
+    const rowOf = new Map(rows.map((row) => [`${row.client_id}${row.broker_order_id}`, row]));
     const shown = group.orders.filter(fits);
     const pairs = shown.map((order) => {
       const row = order.broker_order_id ? rowOf.get(`${order.client_id}${order.broker_order_id}`) ?? null : null;
@@ -80,15 +79,15 @@ export async function page(root) {
       if (shown.length) return null;
       return orders.length ? empty('No order fits the filter.') : empty('No order yet. ', h('a', { href: 'place_order.html' }, 'Place the first one'), '.');
     });
-    const theirsShown = rows.filter((/** @type {any} */ row) => fits(row));
+    const theirsShown = rows.filter((row) => fits(row));
     keyed(theirs.body, theirsShown, (row) => `${row.client_id}${row.broker_order_id}`, (row) => theirs.row(row));
     theirs.node.hidden = theirsShown.length === 0;
     fresh(noTheirs, theirsShown.length === 0, () => (theirsShown.length ? null : empty(rows.length ? 'No row fits the filter.' : 'The broker shows no order of today.')));
-    const odd = rows.filter((/** @type {any} */ row) => row.differs.length > 0 && !row.is_foreign && row.differs[0] !== 'ours, of an older page').length;
+    const odd = rows.filter((row) => row.differs.length > 0 && !row.is_foreign && row.differs[0] !== 'ours, of an older page').length;
     const read = book.broker_orders[0]?.age_ms;
     const age = read === undefined ? null : wholeSeconds(read);
     fresh(readAt, age, () => (age === null ? null : `read ${age} ago`));
-    const foreign = rows.filter((/** @type {any} */ row) => row.is_foreign).length;
+    const foreign = rows.filter((row) => row.is_foreign).length;
     fresh(oursCount, [shown.length, orders.length, odd, foreign, age], () => [
       odd ? badge({ word: count(odd, 'difference'), kind: 'bad' }) : null,
       foreign ? badge({ word: `${count(foreign, 'order')} at the broker not ours`, kind: 'doubt' }) : null,
@@ -127,7 +126,7 @@ export async function page(root) {
 
 /**
  * The orders with the rows that changed in their places, the newest first.
- * @param {any[]} orders @param {any[]} changed @param {number} limit
+ * @param {Api.Order[]} orders @param {Api.Order[]} changed @param {number} limit
  */
 function merged(orders, changed, limit) {
   const all = new Map(orders.map((order) => [order.command_id, order]));
@@ -137,22 +136,22 @@ function merged(orders, changed, limit) {
 
 /**
  * The seeds' cards: total, created, at the broker, executed, and what failed by the word of its tag.
- * @param {any[]} orders @param {boolean} isWhole whether they are all that there are
+ * @param {Api.Order[]} orders @param {boolean} isWhole whether they are all that there are
  */
 function grouped(orders, isWhole) {
-  const of = (/** @type {(order: any) => boolean} */ fits) => orders.filter(fits);
+  const of = (/** @type {(order: Api.Order) => boolean} */ fits) => orders.filter(fits);
   const groups = [
     { name: 'all', words: isWhole ? 'all' : 'the newest', kind: '', orders },
     { name: 'created', words: 'accepted', kind: 'wait', orders: of((order) => order.status === 'CREATED') },
     { name: 'broker', words: 'at broker', kind: 'work', orders: of((order) => !isOver(order) && order.status !== 'CREATED') },
     { name: 'executed', words: 'filled', kind: 'ok', orders: of((order) => order.status === 'EXECUTED') },
   ];
-  /** @type {Map<string, { name: string, words: string, kind: string, orders: any[] }>} */
+  /** @type {Map<string, { name: string, words: string, kind: string, orders: Api.Order[] }>} */
   const failed = new Map();
   for (const order of orders) {
     if (order.status !== 'FAILED') continue;
     const name = order.tag ?? 'FAILED';
-    const group = failed.get(name) ?? { name, words: order.words, kind: orderState(order).kind, orders: /** @type {any[]} */ ([]) };
+    const group = failed.get(name) ?? { name, words: order.words, kind: orderState(order).kind, orders: /** @type {Api.Order[]} */ ([]) };
     group.orders.push(order);
     failed.set(name, group);
   }

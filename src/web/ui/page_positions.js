@@ -42,7 +42,7 @@ export async function page(root) {
           made.set(account.client_id, shown);
           accounts.append(shown.node);
         }
-        shown.show(account, rules.accounts.find((/** @type {any} */ one) => one.client_id === account.client_id));
+        shown.show(account, rules.accounts.find((one) => one.client_id === account.client_id));
       }
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
@@ -87,7 +87,7 @@ function accountOf(client_id) {
     panel('Where the two books differ', [differences, agree], { note: 'ours against the broker’s' }));
   return {
     node,
-    /** @param {any} account @param {any} rules */
+    /** @param {Reads['/dashboard/positions']['accounts'][number]} account @param {Reads['/dashboard/exit-rules']['accounts'][number]} [rules] */
     show(account, rules) {
       const { result } = account;
       const age = account.age_ms === null ? null : wholeSeconds(account.age_ms);
@@ -99,16 +99,16 @@ function accountOf(client_id) {
         fact('Unrealised', rupees(result.unrealised, { signed: true }), way(result.unrealised)),
         fact('Charges', result.charges === null ? 'no plan set' : rupees(result.charges), ''),
       ]);
-      const all = account.positions.flatMap((/** @type {any} */ position) => position.strategies.map((/** @type {any} */ own) => lineOf(client_id, position, own)));
-      const open = all.filter((/** @type {any} */ row) => row.net !== 0);
-      const over = all.filter((/** @type {any} */ row) => row.net === 0);
-      const key = (/** @type {any} */ row) => `${row.strategy}|${row.exchange}|${row.symbol}|${row.product}`;
+      const all = account.positions.flatMap((position) => position.strategies.map((own) => lineOf(client_id, position, own)));
+      const open = all.filter((row) => row.net !== 0);
+      const over = all.filter((row) => row.net === 0);
+      const key = (/** @type {Row} */ row) => `${row.strategy}|${row.exchange}|${row.symbol}|${row.product}`;
       keyed(rows.body, open, key, (row) => rows.row(row, { tabindex: '0' }));
       rows.node.hidden = open.length === 0;
       const combined = rules?.combined ?? [];
       fresh(none, [open.length === 0, combined], () => [
         open.length === 0 ? empty('Flat: no strategy holds anything.') : null,
-        ...combined.map((/** @type {any} */ one) => h('p', { class: 'hint' }, `${one.strategy} as a whole: leaves at a loss of ${rupees(one.stop)} or a gain of ${rupees(one.target)}.`)),
+        ...combined.map((one) => h('p', { class: 'hint' }, `${one.strategy} as a whole: leaves at a loss of ${rupees(one.stop)} or a gain of ${rupees(one.target)}.`)),
       ]);
       keyed(closed.body, over, key, (row) => closed.row(row));
       flat.hidden = over.length === 0;
@@ -133,20 +133,27 @@ function way(value) {
   return sign === 1 ? 'gain' : sign === -1 ? 'loss' : '';
 }
 
-/** @param {string} client_id @param {any} position @param {any} own */
+/** A price alone makes no row anew. @param {Api.ExitRule} rule @returns {Omit<Api.ExitRule, 'quote'>} */
+function withoutQuote(rule) {
+  const { quote: _, ...still } = rule;
+  return still;
+}
+
+/** @typedef {ReturnType<typeof lineOf>} Row */
+
+/** @param {string} client_id @param {Api.Position} position @param {Api.StrategyHolding} own */
 function lineOf(client_id, position, own) {
   const { exchange, symbol, product } = position;
-  const rule = position.exit_rules.find((/** @type {any} */ one) => one.strategy === own.strategy) ?? null;
-  const { quote: _, ...still } = rule ?? {};
+  const rule = position.exit_rules.find((one) => one.strategy === own.strategy) ?? null;
   return {
     client_id, exchange, symbol, product, strategy: own.strategy, net: own.net, ours: position.ours, broker: position.broker,
     average_price: own.average_price, last_price: own.last_price, gross: own.gross, net_result: own.net_result,
-    charges: own.charges?.total ?? null, realised: own.realised, rule: rule ? still : null,
+    charges: own.charges?.total ?? null, realised: own.realised, rule: rule ? withoutQuote(rule) : null,
   };
 }
 
 function positionTable() {
-  return table('Positions', /** @type {import('./parts.js').Column<any>[]} */ ([
+  return table('Positions', /** @type {import('./parts.js').Column<Row>[]} */ ([
     { head: 'Instrument', cell: instrument, class: 'what' },
     { head: 'Strategy', cell: (row) => row.strategy },
     { head: 'Net', cell: (row) => number(row.net), num: true },
@@ -161,7 +168,7 @@ function positionTable() {
 }
 
 function closedTable() {
-  return table('Closed today', /** @type {import('./parts.js').Column<any>[]} */ ([
+  return table('Closed today', /** @type {import('./parts.js').Column<Row>[]} */ ([
     { head: 'Instrument', cell: instrument, class: 'what' },
     { head: 'Strategy', cell: (row) => row.strategy },
     { head: 'Realised', cell: (row) => h('span', { class: way(row.realised) }, rupees(row.realised, { signed: true })), num: true },
@@ -169,12 +176,12 @@ function closedTable() {
   ]));
 }
 
-/** @param {any} row */
+/** @param {Row} row */
 function ruleOf(row) {
   const { rule } = row;
   if (!rule) return badge({ word: 'no rule: nothing watches it', kind: 'off' });
   if (!rule.is_on) return badge({ word: 'switched off', kind: 'wait' });
-  const far = (/** @type {string} */ name, /** @type {any} */ level) => (level ? h('span', { class: 'level-words' }, `${name} ${price(level.price)}`, h('small', null, [level.points_away === null ? null : `${number(level.points_away)} away`, level.rupees_then === null ? null : `then ${rupees(level.rupees_then, { signed: true })}`].filter(Boolean).join(', '))) : null);
+  const far = (/** @type {string} */ name, /** @type {Api.ExitLevel | null} */ level) => (level ? h('span', { class: 'level-words' }, `${name} ${price(level.price)}`, h('small', null, [level.points_away === null ? null : `${number(level.points_away)} away`, level.rupees_then === null ? null : `then ${rupees(level.rupees_then, { signed: true })}`].filter(Boolean).join(', '))) : null);
   const trail = rule.asked?.trailing;
   return h('span', { class: 'rule-cell' },
     reach({ stop: rule.stop?.price ?? null, target: rule.target?.price ?? null, last: row.last_price, entry: rule.fill }),
@@ -184,14 +191,14 @@ function ruleOf(row) {
     rule.fired ? badge({ word: 'its exit is under way', kind: 'work' }) : null);
 }
 
-/** Where a stop lives: it makes a difference when this machine does not run. @param {any} resting */
+/** Where a stop lives: it makes a difference when this machine does not run. @param {Api.ExitRule['resting']} resting */
 function restsWords(resting) {
   if (!resting) return 'the stop is kept by ordergate: it acts while ordergate runs';
   const levels = [`trigger ${price(resting.trigger)}`, resting.limit ? `limit ${price(resting.limit)}` : null].filter(Boolean).join(', ');
   return `the stop rests at the broker: ${levels}, for ${number(resting.covers)}${resting.is_being_cancelled ? '; it is being cancelled' : ''}`;
 }
 
-/** @param {any} row */
+/** @param {Row} row */
 function buttonsOf(row) {
   const button = (/** @type {string} */ words, /** @type {() => void} */ act, /** @type {import('./dom.js').Props} */ props = {}) =>
     h('button', { type: 'button', class: 'small', 'aria-label': `${words}: ${row.symbol} of ${row.strategy}`, on: { click: act }, ...props, data: { focus: `${words}${row.strategy}${row.symbol}${row.product}`, ...props.data } }, words);
@@ -201,7 +208,7 @@ function buttonsOf(row) {
     row.rule?.is_on ? button('Off', () => ruleOff(row)) : null);
 }
 
-/** @param {string} client_id @param {any} one */
+/** @param {string} client_id @param {Api.Difference} one */
 function differenceOf(client_id, one) {
   const named = { client_id, exchange: one.exchange, symbol: one.symbol, product: one.product, difference: one.difference };
   const settles = one.settles_by_itself;
@@ -210,13 +217,13 @@ function differenceOf(client_id, one) {
       h('strong', null, `${one.exchange} ${one.symbol} ${one.product}`),
       h('span', null, `the broker shows ${number(one.broker)}, we hold ${number(one.ours)}`),
       badge(settles ? { word: 'settles by itself', kind: 'work' } : one.ignored ? { word: `left alone by ${one.ignored.who}`, kind: 'off' } : { word: `${number(one.difference)} not explained by us`, kind: 'doubt' })),
-    h('ul', null, ...one.parts.map((/** @type {any} */ part) => h('li', null, `${number(part.units)}: ${cause(part.cause)}`, part.evidence.length ? h('small', null, ` (${part.evidence.join('; ')})`) : null))),
+    h('ul', null, ...one.parts.map((part) => h('li', null, `${number(part.units)}: ${cause(part.cause)}`, part.evidence.length ? h('small', null, ` (${part.evidence.join('; ')})`) : null))),
     settles ? null : h('div', { class: 'row-buttons' },
       h('button', { type: 'button', class: 'small', on: { click: () => adopt(named, one) } }, 'A strategy takes it over…'),
       h('button', { type: 'button', class: 'small', on: { click: () => ignore(named) } }, 'Leave it alone…')));
 }
 
-/** @param {any} named @param {any} one */
+/** @param {any} named @param {Api.Difference} one */
 function adopt(named, one) {
   ask({
     title: `Take over ${number(one.difference)} ${one.symbol}`,

@@ -27,6 +27,7 @@ use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning, wide
 use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Waits, World, WriteOn};
 use serde_json::{Value, json};
 
+pub(crate) mod described;
 pub(crate) mod held;
 pub(crate) mod process;
 
@@ -99,6 +100,8 @@ pub(crate) struct House {
     pub brokers: BTreeMap<ClientId, Arc<FaultyBroker<PaperBroker>>>,
     pub address: std::net::SocketAddr,
     pub clock: Arc<TokioClock>,
+    /// What was answered so far, of a house whose answers are held against the description.
+    met: Option<parking_lot::Mutex<described::Met>>,
     http: reqwest::Client,
     server: actix_web::dev::ServerHandle,
     pub directory: tempfile::TempDir,
@@ -237,7 +240,8 @@ impl House {
         let handle = server.handle();
         actix_web::rt::spawn(server);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        let house = Self { engine, state, market, brokers, address, clock, http, server: handle, directory };
+        let met = None;
+        let house = Self { engine, state, market, brokers, address, clock, met, http, server: handle, directory };
         house.until("every account is open", || house.engine.line().desks().all(|desk| desk.phase() == Phase::Open)).await;
         house
     }
@@ -307,12 +311,28 @@ impl House {
         self.http.request(method.parse().unwrap(), format!("http://{}{path}", self.address))
     }
 
+    /// From now on every answer must be as the API's description says.
+    pub(crate) fn described(self) -> Self {
+        Self { met: Some(parking_lot::Mutex::default()), ..self }
+    }
+
+    /// What was answered since then.
+    pub(crate) fn met(&self) -> described::Met {
+        self.met.as_ref().map(|met| met.lock().clone()).unwrap_or_default()
+    }
+
     /// Sends it and reads the answer.
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let request = request.build().unwrap();
+        let method = request.method().to_string();
+        let response = self.http.execute(request).await.unwrap();
+        let (status, headers, path) = (response.status().as_u16(), response.headers().clone(), response.url().path().to_owned());
         let text = response.text().await.unwrap();
-        Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+        let reply = Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        if let Some(met) = &self.met {
+            met.lock().take(&method, &path, &reply);
+        }
+        reply
     }
 
     /// An alert, with the secret in its body.
