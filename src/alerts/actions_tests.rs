@@ -98,7 +98,8 @@ fn three_wrong_codes_shut_everything_for_a_quarter_of_an_hour() {
     for gate in [gate.clone(), Gate::new(["7".to_owned()])] {
         assert_eq!(gate.hear(&shut, &sent(6, "7", "/kill 1", 3), at(3)), Heard::Shut(until));
         assert!(!gate.is_waiting(&sent(6, "8", "", 3), at(3)), "what waited is forgotten");
-        assert_eq!(gate.hear(&shut, &sent(6, "7", "/kill 1", 903), until), Heard::Said(Said::Ask(kill(KillLevel::StopEntries))));
+        let asked = Wish { whose: Whose::Unsaid, ..kill(KillLevel::StopEntries) };
+        assert_eq!(gate.hear(&shut, &sent(6, "7", "/kill 1", 903), until), Heard::Said(Said::Ask(asked)));
     }
     // Two wrong ones are forgotten as long after.
     let mut gate = Gate::new(["7".to_owned()]);

@@ -1,7 +1,7 @@
 //! A position that leaves by itself, over real HTTP: one alert brings stop, target and trail; the market does the rest.
 
 use ordergate::simulator::market::Level;
-use ordergate_actors::order::{Exchange, InstrumentKey, Price};
+use ordergate_actors::order::{CommandId, Exchange, InstrumentKey, Price};
 use serde_json::{Value, json};
 
 use crate::support::{House, KEY, Reply, entry, quote};
@@ -36,6 +36,19 @@ async fn until_rule(house: &House, what: &str, is_so: impl Fn(&Value) -> bool) -
             return rule;
         }
         assert!(tokio::time::Instant::now() < deadline, "not so: {what}; {rule:#}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// The record of an order, once that has been written of it.
+async fn until_told(house: &House, order: CommandId, event: &str) -> Reply {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let detail = house.get(&format!("/dashboard/orders/{order}")).await;
+        if events(&detail).contains(&event) {
+            return detail;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no {event} in {:?}", events(&detail));
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
@@ -81,7 +94,8 @@ async fn one_alert_brings_stop_target_and_trail_the_stop_moves_fires_and_reprice
     for event in ["INTENT_CREATED", "FILL", "EXIT_RULE_SET", "EXIT_RULE_MOVED", "EXIT_RULE_FIRED"] {
         assert!(story.contains(&event), "{event} in {story:?}");
     }
-    let out = house.get(&format!("/dashboard/orders/{}", exit.command_id)).await;
+    // The rule ends with the fill, its ladder with the next look.
+    let out = until_told(&house, exit.command_id, "EXIT_STEPS_ENDED").await;
     let story = events(&out);
     for event in ["SENT_TO_BROKER", "EXIT_STEP", "MODIFY_SENT", "FILL", "EXIT_STEPS_ENDED"] {
         assert!(story.contains(&event), "{event} in {story:?}");
