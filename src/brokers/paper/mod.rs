@@ -107,7 +107,7 @@ impl PaperBroker {
             tag_length: 15,
             can_modify: true,
             has_stream: true,
-            send_ahead: 16,
+            send_ahead: 64,
             visibility_bound: Duration::ZERO,
             poll: settings.poll,
             takes_market_orders: true,
