@@ -54,6 +54,7 @@ api_key = "sim-key"
 host = "http://{}"
 rest_prefix = "/NorenWClientTP/"
 simulator = true
+login_at = "00:00"
 socket_url = "{socket}"
 "#,
             self.address

@@ -70,6 +70,7 @@ auth = "quickauth"
 host = "{}"
 rest_prefix = "/NorenWClientTP/"
 simulator = true
+login_at = "00:00"
 socket_url = "{}/NorenWSTP/"
 password = "sim-password"
 api_key = "sim-key"
