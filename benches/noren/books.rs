@@ -14,7 +14,7 @@ use ordergate_actors::order::{BrokerOrderId, ClientId, OrderRecord, Status};
 use ordergate_actors::persistence::{Book, Control};
 use ordergate_actors::ports::{AccountHead, BookRow, Snapshot, TradeRow};
 use ordergate_actors::testkit::{morning, order};
-use ordergate_actors::watcher::Last;
+use ordergate_actors::watcher::{Last, LastTrades};
 use serde::Deserialize;
 
 use super::stats::{at, verdict};
@@ -167,15 +167,14 @@ pub(crate) fn run(rounds: usize) {
 
 fn trades(book: &Book, rounds: usize, now: DateTime<Utc>) {
     let body = trade_book();
-    let (mut kept, mut last) = (Kept::default(), Last::<TradeRow>::default());
+    let (mut kept, mut last) = (Kept::default(), LastTrades::default());
     let (mut read, mut held, mut plain) = (Vec::new(), Vec::new(), Vec::new());
-    assert!(last.read(book, &read_trades(&mut kept, &body, now)).is_empty());
+    assert!(last.read(book, &Arc::from(read_trades(&mut kept, &body, now))).is_empty());
     for _ in 0..rounds {
         drop(time(&mut plain, || black_box(serde_json::from_str::<serde_json::Value>(&body).unwrap())));
         let again = time(&mut read, || read_trades(&mut kept, &body, now));
         time(&mut held, || {
-            assert!(last.read(book, &again).is_empty());
-            drop(again);
+            assert!(last.read(book, &Arc::from(again)).is_empty());
         });
     }
     verdict("engine thread held by an unchanged trade book, p90 (ms)", at(&held, 90.0) / 1e3, "<=", 1.0);

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::house::{House, LONG, client, pass};
+use crate::parts::once_left;
 
 /// What may stand at rest beside agreement; everything else is a failure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +53,7 @@ async fn settle(house: &House, excuse: Excuse) -> Result<(), String> {
 
 /// The journal and the tables of a house whose engine was ended.
 pub(crate) fn journal_sound(house: &House) -> Result<(), String> {
-    let store = ReadStore::open(house.directory.path()).map_err(|error| error.to_string())?;
+    let store = once_left(|| ReadStore::open(house.directory.path()));
     for report in store.verify(VerifyFrom::Full).map_err(|error| error.to_string())? {
         if !report.is_sound() {
             return Err(format!("INV-7: {report:?}"));

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use ordergate::brokers::noren::wire::Ampersand;
 use ordergate::brokers::noren::{
     AuthFlow, Backoff, Buffers, Credentials, Io, NorenBroker, NorenSettings, Protection, Slabs, StreamWaits, Timeouts,
@@ -63,13 +62,15 @@ pub(crate) fn resting_exit() -> LegDraft {
     leg("EXIT", "SELL", 10, "852.00")
 }
 
-/// The store of a directory whose last engine was ended as by a kill. Its writer is a thread that ends by itself a moment later, where
-/// a process would have been gone at once.
-fn opened(directory: &Path, now: DateTime<Utc>) -> SqliteStore {
+/// Opens a directory whose last engine was ended as by a kill. Its writer is a thread that ends by itself a moment later, where a
+/// process would have been gone at once: until then it holds the directory, and folds the log in.
+pub(crate) fn once_left<T>(mut open: impl FnMut() -> Result<T, OpenError>) -> T {
     let begun = std::time::Instant::now();
     loop {
-        match SqliteStore::in_directory(directory, now) {
-            Err(OpenError::Lock(LockError::Held { .. })) if begun.elapsed() < LONG => std::thread::yield_now(),
+        match open() {
+            Err(OpenError::Lock(LockError::Held { .. }) | OpenError::Database { may_heal: true, .. }) if begun.elapsed() < LONG => {
+                std::thread::yield_now();
+            }
             opened => return opened.unwrap(),
         }
     }
@@ -90,7 +91,7 @@ pub(crate) fn engine(
     let ids: Arc<dyn Ids> = CountedIds::new(seed);
     let world = World { calendar: Calendar::always_open(), ids, quotes: broker.board(), instruments: table, halt, clock: clock.clone() };
     let parts = Parts {
-        store: Box::new(opened(directory, clock.now())),
+        store: Box::new(once_left(|| SqliteStore::in_directory(directory, clock.now()))),
         listeners: Vec::new(),
         world,
         settings: wide_settings(),

@@ -75,18 +75,19 @@ impl WatcherActor {
         self.desk.findings.write().unreadable = self.core.unreadable.values().flatten().cloned().collect();
     }
 
-    pub(super) fn trades(&mut self, rows: &[Arc<TradeRow>], unreadable: Vec<Unreadable>, at: DateTime<Utc>) {
+    pub(super) fn trades(&mut self, rows: Vec<Arc<TradeRow>>, unreadable: Vec<Unreadable>, at: DateTime<Utc>) {
         let is_clean = unreadable.iter().all(|row| row.is_foreign);
         self.quarantine(Reading::Trades, unreadable);
+        let rows: Arc<[Arc<TradeRow>]> = Arc::from(rows);
         let last = &mut self.core.last_trades;
-        let facts = self.line.view.read(&self.desk.client_id, |book| last.read(book, rows)).unwrap_or_default();
+        let facts = self.line.view.read(&self.desk.client_id, |book| last.read(book, &rows)).unwrap_or_default();
         self.post_facts(facts);
         self.core.proven.insert(Reading::Trades);
         self.desk.findings.write().trades_at = Some(at);
         let orders = self.desk.findings.read().orders.as_ref().map(|orders| Arc::clone(&orders.rows));
         let (patience, search) = (self.patience(), &mut self.core.search);
         self.line.view.read(&self.desk.client_id, |book| {
-            search.trades_read(book, rows, orders.as_deref().unwrap_or_default(), is_clean, patience, at);
+            search.trades_read(book, &rows, orders.as_deref().unwrap_or_default(), is_clean, patience, at);
         });
         self.conclude_absence();
     }

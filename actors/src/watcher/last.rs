@@ -4,7 +4,7 @@
 //! sides agree that its order has ended. Whatever could speak against that is looked for on our side first, among the few
 //! orders that are open or owed, and then the whole book is compared.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -28,19 +28,34 @@ impl<T> Default for Last<T> {
     }
 }
 
-impl<T> Last<T> {
-    /// The rows of the new book that are not in the last one, or not settled.
-    fn news(&self, rows: &[Arc<T>]) -> Vec<Arc<T>> {
-        let (old, new) = (&*self.rows, rows);
-        let mut gone: HashSet<*const T> = others(old, new).map(Arc::as_ptr).collect();
+/// What became of a book's rows.
+struct Change<'a, T> {
+    gone: Vec<&'a Arc<T>>,
+    came: Vec<&'a Arc<T>>,
+    /// Rows that are still there stand elsewhere.
+    is_shuffled: bool,
+}
+
+impl<'a, T> Change<'a, T> {
+    fn between(old: &'a [Arc<T>], new: &'a [Arc<T>]) -> Self {
+        let mut gone: Vec<&Arc<T>> = others(old, new).collect();
+        let elsewhere = gone.len();
         if !gone.is_empty() {
             // A row that an answer had twice is not gone when the next has it once.
             let there: HashSet<*const T> = new.iter().map(Arc::as_ptr).collect();
-            gone.retain(|row| !there.contains(row));
+            gone.retain(|row| !there.contains(&Arc::as_ptr(row)));
         }
+        Self { is_shuffled: gone.len() < elsewhere, gone, came: others(new, old).collect() }
+    }
+}
+
+impl<T> Last<T> {
+    /// The rows of the new book that are not in the last one, or not settled.
+    fn news(&self, change: &Change<'_, T>) -> Vec<Arc<T>> {
+        let gone: HashSet<*const T> = change.gone.iter().map(|row| Arc::as_ptr(row)).collect();
         let kept = self.unsettled.iter().filter(|row| !gone.contains(&Arc::as_ptr(row)));
         let mut seen = HashSet::new();
-        kept.chain(others(new, old)).filter(|row| seen.insert(Arc::as_ptr(row))).cloned().collect()
+        kept.chain(change.came.iter().copied()).filter(|row| seen.insert(Arc::as_ptr(row))).cloned().collect()
     }
 }
 
@@ -62,7 +77,7 @@ fn others<'a, T>(rows: &'a [Arc<T>], other: &'a [Arc<T>]) -> impl Iterator<Item 
 impl Last<BookRow> {
     /// As [`read_orders`], for the book that follows the last one: the same facts, at the cost of what is not settled.
     pub fn read(&mut self, book: &Book, rows: &Arc<[Arc<BookRow>]>, tag_prefix: &str, began_seq: u64, now: DateTime<Utc>) -> BookReading {
-        let news = self.news(rows);
+        let news = self.news(&Change::between(&self.rows, rows));
         let mut reading = BookReading::default();
         compare_rows(book, news.iter(), tag_prefix, began_seq, &mut reading);
         let shown = news.iter().map(|row| &row.broker_order_id).collect();
@@ -82,26 +97,58 @@ fn is_open_elsewhere(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u6
     known.any(|order| order.broker_order_id.as_ref().is_some_and(|id| !shown.contains(id)))
 }
 
-impl Last<TradeRow> {
-    /// As [`read_trades`], for the book that follows the last one.
-    pub fn read(&mut self, book: &Book, rows: &[Arc<TradeRow>]) -> Vec<(CommandId, OrderFact)> {
-        let news = self.news(rows);
-        let facts = read_trades(book, &of_interest(book, rows, &news));
-        let is_settled = |row: &TradeRow| trade_owner(book, row).is_some_and(|order| is_whole(order));
-        *self = Self { rows: Arc::from(rows), unsettled: news.into_iter().filter(|row| !is_settled(row)).collect() };
-        facts
-    }
+/// The trade book as last compared. What is recorded of an order is held against the sum of its trades, which stand anywhere in
+/// the book: they are kept by order.
+#[derive(Debug, Default)]
+pub struct LastTrades {
+    last: Last<TradeRow>,
+    by_order: BTreeMap<BrokerOrderId, Vec<Arc<TradeRow>>>,
 }
 
-/// All rows of the orders that something is new of, or whose trades are outstanding: one that was whole may not be any more,
-/// and what is recorded of an order is held against the sum of its rows.
-fn of_interest(book: &Book, rows: &[Arc<TradeRow>], news: &[Arc<TradeRow>]) -> Vec<Arc<TradeRow>> {
-    let owed = book.owed().filter_map(|order| order.broker_order_id.as_ref());
-    let wanted: HashSet<&BrokerOrderId> = owed.chain(news.iter().map(|row| &row.fill.broker_order_id)).collect();
-    if wanted.is_empty() {
-        return Vec::new();
+impl LastTrades {
+    /// As [`read_trades`], for the book that follows the last one.
+    pub fn read(&mut self, book: &Book, rows: &Arc<[Arc<TradeRow>]>) -> Vec<(CommandId, OrderFact)> {
+        let last = std::mem::take(&mut self.last);
+        let change = Change::between(&last.rows, rows);
+        let news = last.news(&change);
+        self.sort(&change, rows);
+        let facts = read_trades(book, &self.of_interest(book, &news));
+        let is_settled = |row: &TradeRow| trade_owner(book, row).is_some_and(|order| is_whole(order));
+        self.last = Last { rows: Arc::clone(rows), unsettled: news.into_iter().filter(|row| !is_settled(row)).collect() };
+        facts
     }
-    rows.iter().filter(|row| wanted.contains(&row.fill.broker_order_id)).cloned().collect()
+
+    fn sort(&mut self, change: &Change<'_, TradeRow>, rows: &[Arc<TradeRow>]) {
+        if change.is_shuffled {
+            self.by_order.clear();
+            return rows.iter().for_each(|row| self.put(row));
+        }
+        for row in &change.gone {
+            let id = &row.fill.broker_order_id;
+            if let Some(trades) = self.by_order.get_mut(id) {
+                trades.retain(|trade| !Arc::ptr_eq(trade, row));
+                if trades.is_empty() {
+                    self.by_order.remove(id);
+                }
+            }
+        }
+        change.came.iter().for_each(|row| self.put(row));
+    }
+
+    /// Once, however often an answer has it.
+    fn put(&mut self, row: &Arc<TradeRow>) {
+        let trades = self.by_order.entry(row.fill.broker_order_id.clone()).or_default();
+        if !trades.iter().any(|trade| Arc::ptr_eq(trade, row)) {
+            trades.push(Arc::clone(row));
+        }
+    }
+
+    /// All rows of the orders that something is new of, or whose trades are outstanding: one that was whole may not be any more.
+    fn of_interest(&self, book: &Book, news: &[Arc<TradeRow>]) -> Vec<Arc<TradeRow>> {
+        let owed = book.owed().filter_map(|order| order.broker_order_id.as_ref());
+        let wanted: BTreeSet<&BrokerOrderId> = owed.chain(news.iter().map(|row| &row.fill.broker_order_id)).collect();
+        wanted.into_iter().filter_map(|id| self.by_order.get(id)).flatten().cloned().collect()
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 pub use climb::ladder_slot;
 pub use findings::{Delivered, Findings, Orders, Positions};
-pub use last::Last;
+pub use last::{Last, LastTrades};
 pub use reconcile::{BookReading, Concern, read_orders, read_row, read_trades, speaks_against_an_end};
 pub use recovery::{Found as RecoveryFound, decide};
 pub use resend::goes_again as exit_goes_again;
@@ -47,7 +47,7 @@ use crate::broker::{Found, Read, Reading};
 use crate::line::{Desk, Line, Phase};
 use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Source, Tag, trading_date};
 use crate::persistence::{Cargo, ControlChange, Event, Level, OrderUnit, Posted, Unit};
-use crate::ports::{BookRow, Snapshot, StreamEvent, TradeRow, Unreadable};
+use crate::ports::{BookRow, Snapshot, StreamEvent, Unreadable};
 use crate::risk::LookAgain;
 use crate::supervision::{Shell, guarded};
 
@@ -107,7 +107,7 @@ struct Core {
     crowds: BTreeSet<Reading>,
     /// The books as last compared.
     last_orders: Last<BookRow>,
-    last_trades: Last<TradeRow>,
+    last_trades: LastTrades,
     /// When each book was last asked for.
     asked: BTreeMap<Reading, DateTime<Utc>>,
     /// The trading day of the last poll.
@@ -206,7 +206,7 @@ impl WatcherActor {
         let BookRead { found, began_seq, at } = message;
         match found {
             Found::Session(session) => self.session(session),
-            Found::Trades(Snapshot::Authoritative(rows, unreadable)) => self.trades(&rows, unreadable, at),
+            Found::Trades(Snapshot::Authoritative(rows, unreadable)) => self.trades(rows, unreadable, at),
             Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began_seq, at),
             Found::Positions(Snapshot::Authoritative(rows, unreadable)) => self.positions(rows, unreadable, began_seq, at),
             Found::Trades(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Trades, cause),
