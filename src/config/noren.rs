@@ -91,7 +91,6 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
         eviction_window: scope.seconds("noren.eviction_window_s"),
         visibility_bound: scope.millis("noren.visibility_bound_ms"),
         poll: if poll.is_zero() { POLL } else { poll },
-        remarks_echo_min: scope.count("noren.remarks_echo_min", 8..=15),
         max_subscriptions: scope.count("noren.max_subscriptions", 1..=5_000),
         stream_capacity: scope.count("noren.stream_capacity", 16..=1_000_000),
         buffers: buffers(&mut scope),

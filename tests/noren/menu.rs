@@ -112,8 +112,8 @@ pub(crate) fn calls() -> Vec<Row> {
         foreign("14 square-off after the call", Meets::Call(Fault::SquareOff)),
         foreign("14 the same order by hand", Meets::Placing(Fault::ForeignTwin)),
         row("14 the exchange cancels it", Meets::Placing(Fault::UnsolicitedCancel { ms: sim_ms(2) })),
-        row("15 remarks cut to 12", Meets::Placing(Fault::RemarksTruncated { length: 12 })),
         // Where the answer is lost too, as on a machine that is busy, only a person can tell.
+        doubt("15 remarks cut to 12", Meets::Placing(Fault::RemarksTruncated { length: 12 })),
         doubt("15 remarks cut to 5", Meets::Placing(Fault::RemarksTruncated { length: 5 })),
         doubt("15 remarks gone", Meets::Placing(Fault::RemarksMissing)),
         row("16 times an hour behind", Meets::Call(Fault::ClockSkew { ms: -3_600_000 })),

@@ -184,7 +184,6 @@ pub(crate) fn noren_settings(sim: &Simulator, directory: &Path) -> NorenSettings
         eviction_window: Duration::from_secs(18),
         visibility_bound: secs(30),
         poll: secs(1),
-        remarks_echo_min: 12,
         max_subscriptions: 10,
         stream_capacity: 4_096,
         buffers: Buffers {

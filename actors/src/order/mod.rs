@@ -8,6 +8,8 @@ pub mod day;
 pub mod draft;
 pub mod exit_at;
 pub mod fact;
+mod fields;
+mod fit;
 pub mod holding;
 pub mod ids;
 pub mod instrument;

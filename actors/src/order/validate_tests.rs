@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use proptest::prelude::{ProptestConfig, Strategy as _, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Just;
+use rust_decimal::Decimal;
 
 use super::*;
-use crate::order::Kind;
+use crate::order::{Kind, Product};
 use crate::testkit::builders::{future, rupees, sbin, share};
 
 const BOUNDS: Bounds = Bounds { max_notional: Amount(Decimal::from_parts(100_000_000, 0, 0, false, 0)) };

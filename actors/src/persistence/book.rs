@@ -4,6 +4,7 @@
 
 mod claims;
 mod holdings;
+mod moves;
 mod orders;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
+use self::moves::Moves;
 use super::alarms::{Alarm, Alarms};
 use super::calls::Calls;
 use super::control::Control;
@@ -45,6 +47,9 @@ pub struct Book {
     holdings: BTreeMap<(Strategy, HoldingKey), Holding>,
     gross: BTreeMap<HoldingKey, Gross>,
     last_fill: BTreeMap<HoldingKey, u64>,
+    moves: BTreeMap<HoldingKey, Moves>,
+    /// The journal row up to which it was loaded: what moved its holdings until then is not told apart.
+    loaded: u64,
     sums: Sums,
     calls: Calls,
     /// Every order in memory by its strategy.
@@ -76,6 +81,8 @@ impl Book {
             holdings: BTreeMap::new(),
             gross: BTreeMap::new(),
             last_fill: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            loaded: 0,
             sums: Sums::default(),
             calls: Calls::default(),
             by_strategy: BTreeSet::new(),
@@ -91,6 +98,7 @@ impl Book {
     pub fn load(head: AccountHead, seq: u64, control: Control) -> Self {
         let mut book = Self::new(head.client_id);
         book.seq = seq;
+        book.loaded = seq;
         book.last_number = head.last_number;
         book.control = control;
         for record in head.orders {
@@ -107,11 +115,13 @@ impl Book {
         self.day = Day::load(date, self.holdings.iter().map(|((strategy, key), held)| (strategy, key, held)), changes);
     }
 
+    /// How a holding has changed: one trade, or one correction.
     pub(crate) fn put_day(&mut self, change: &DayChange) {
+        self.moves.entry(change.key.clone()).or_default().note(change.seq, change.what.net(change.before.net));
         self.day.apply(change);
     }
 
-    pub(super) fn put_seq(&mut self, seq: u64) {
+    pub(crate) fn put_seq(&mut self, seq: u64) {
         self.seq = seq;
     }
 
@@ -119,7 +129,7 @@ impl Book {
         self.control = control;
     }
 
-    pub(super) fn put_order(&mut self, record: Arc<OrderRecord>) {
+    pub(crate) fn put_order(&mut self, record: Arc<OrderRecord>) {
         let number = record.number;
         self.last_number = self.last_number.max(number);
         let before = self.by_number.remove(&number);
@@ -192,7 +202,7 @@ impl Book {
         }
     }
 
-    pub(super) fn put_holding(&mut self, strategy: Strategy, key: HoldingKey, holding: Holding, seq: u64) {
+    pub(crate) fn put_holding(&mut self, strategy: Strategy, key: HoldingKey, holding: Holding, seq: u64) {
         let slot = (strategy, key);
         let before = self.holdings.get(&slot).map_or(0, |held| held.net);
         let gross = self.gross.entry(slot.1.clone()).or_default();

@@ -29,7 +29,7 @@ pub fn read_tag(text: &str) -> Option<(&str, u64)> {
 }
 
 /// Reads a tag of our shape that has lost its last character on its way: the prefix, and the numbers that it may have had.
-/// A shorter one tells too little (Noren protocol reference, section 9.2).
+/// It proves no order: others begin so too, and a broker lets two orders carry one text. A shorter one tells nothing at all.
 #[must_use]
 pub fn cut_tag(text: &str) -> Option<(&str, std::ops::Range<u64>)> {
     let rest = text.strip_prefix("OG")?;

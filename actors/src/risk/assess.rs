@@ -141,7 +141,7 @@ impl RiskActor {
             self.ask_for_a_yes(&judged, now);
             self.ask_for_quotes(&judged);
         }
-        let (mut cleared, mut waiting, mut refused, mut by_hand) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let (mut cleared, mut waiting, mut refused, mut by_hand, mut why) = (Vec::new(), Vec::new(), Vec::new(), None, None);
         for (mut registered, judgement) in judged {
             let is_entry = !registered.record().is_exit();
             match (judgement, &sibling) {
@@ -180,6 +180,9 @@ impl RiskActor {
                         let command_id = registered.record().command_id;
                         tracing::info!(event = "order_waits", client_id = %self.desk.client_id, %command_id, "{reason}");
                     }
+                    if registered.record().is_exit() {
+                        why = why.or(Some(reason));
+                    }
                     registered.decided();
                     waiting.push(registered);
                 }
@@ -193,7 +196,7 @@ impl RiskActor {
         }
         if let Some(first) = waiting.first() {
             let number = first.record().number;
-            self.waiting.groups.insert(number, Waits { orders: waiting, since, is_told, by_hand });
+            self.waiting.groups.insert(number, Waits { orders: waiting, since, is_told, by_hand, why });
         }
     }
 

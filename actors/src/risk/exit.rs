@@ -1,6 +1,7 @@
 //! How much an exit may close. An exit never opens or flips a position, per exchange, symbol and product (INV-6): it is
 //! bounded by what the strategy holds, by the broker's own net, and by what other exits have claimed of both.
 
+use super::room::{Claim, Room, at_broker, broker_room};
 use crate::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, Product, Quantity, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::watcher::Findings;
@@ -23,7 +24,7 @@ pub enum ExitSize {
     },
     /// It closes nothing.
     Refuse(Tag, String),
-    /// The broker's positions are older than our last fill here: wait for a newer read.
+    /// What it may close is not certain yet: wait for what the reason names.
     Wait(String),
 }
 
@@ -77,42 +78,14 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
             format!("open exits cover all of the {} {key} that {strategy} holds", held.net),
         );
     }
-    let Some(positions) = &findings.positions else {
-        return ExitSize::Wait("the broker's positions were not read yet".to_owned());
-    };
-    // The engine's own exits (kill, risk) go on the last proof; a signal waits for one that includes our last fill.
-    let is_stale = positions.began_seq < book.last_fill_seq(&key);
-    if is_stale && order.source != Source::System {
-        return ExitSize::Wait(format!("the broker's positions are older than our last fill in {key}"));
-    }
-    // Delivery leaves the position book when it settles: until the holdings of today are read, only our own fills bound
-    // the exit there, and the broker checks for itself what may be sold.
-    let known = findings.net(&key);
-    let broker_net = known.unwrap_or_else(|| positions.net(&key));
-    let broker_held = broker_net.saturating_mul(long_or_short.sign());
-    let claims = if known.is_some() { book.exiting(order, None, &key) } else { 0 };
-    let broker_room = if known.is_some() { broker_held.saturating_sub(claims) } else { own_room };
-    if broker_room <= 0 && !positions.tells_of(&key, book) {
-        return ExitSize::Wait(format!("the broker's positions have no row for {key}, which was traded today: they are read again"));
-    }
-    // What the broker shows less than we hold may be what exits under way have filled and we have not heard of yet: then
-    // they are counted twice here, and the next read tells.
-    let unheard = book.gross(&key).net().saturating_sub(broker_net).saturating_mul(long_or_short.sign());
-    let may_be_counted_twice = broker_held > 0 && unheard > 0 && unheard <= claims;
-    if broker_room <= 0 && may_be_counted_twice && order.source != Source::System {
-        return ExitSize::Wait(format!("the broker shows {broker_net} in {key} while other exits there are under way"));
-    }
-    if broker_room <= 0 {
-        let reason = format!(
-            "{strategy} holds {}, but the broker shows {broker_net} in {key}, and other exits claim the rest: an exit here would open a position",
-            held.net
-        );
-        // Closed elsewhere is nothing to exit. But where the books agree, other strategies hold the other side: the
-        // position is real, it cannot be closed like this, and a person must hear of it.
-        let is_offset = book.gross(&key).net() == broker_net;
-        return ExitSize::Refuse(if is_offset { Tag::RiskLimitsExceeded } else { Tag::NoPosition }, reason);
-    }
     let asked = order.ask.quantity.map(Quantity::value);
+    let most = asked.unwrap_or(own_room).min(own_room);
+    let most = largest.map_or(most, |largest| most.min(largest));
+    let claim = Claim { order, key: &key, net: held.net, own_room, most };
+    let Room { units: broker_room, shown } = match broker_room(&claim, book, findings) {
+        Ok(room) => room,
+        Err(other) => return other,
+    };
     let room = own_room.min(broker_room);
     let wanted = asked.unwrap_or(room).min(room);
     let sent = largest.map_or(wanted, |largest| wanted.min(largest));
@@ -128,31 +101,27 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
         }
         (note, _) => note,
     };
-    let shown = match (key.product, known) {
-        (Product::Cnc, Some(net)) => format!("the broker has {net}, shares of earlier days included"),
-        (_, Some(net)) => format!("the broker shows {net}"),
-        (_, None) => "what the broker holds for delivery was not read today".to_owned(),
-    };
     let measure = format!("{strategy} holds {}, open exits claim {own_claims}, {shown}", held.net);
     ExitSize::Close { side, product: key.product, quantity, note, measure }
 }
 
 /// The largest total that a working exit may be changed to: what it has filled, and what it may still close while every other
-/// exit of the position, registered or sent, is counted. Nothing more than it is for already while the broker's positions are
-/// older than our last fill there.
+/// exit of the position, registered or sent, is counted. While the broker's positions are older than our last fill there, the
+/// least that the broker can hold counts, and what it is for already stays.
 #[must_use]
 pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i64 {
     // The change that is asked for here, and may be on disk as `reach`, is no reason for itself.
     let now = order.quantity().max(order.pending.as_ref().map_or(0, |terms| terms.quantity.value()));
-    let Some((key, positions)) = order.holding().zip(findings.positions.as_ref()) else { return now };
-    let held = book.held(&order.ask.strategy, &key).net;
-    let is_closing = Side::of_net(held).map(Side::opposite) == order.ask.side;
-    let Some(at_broker) = findings.net(&key).filter(|_| is_closing && positions.began_seq >= book.last_fill_seq(&key)) else { return now };
+    let Some(key) = order.holding() else { return now };
+    let net = book.held(&order.ask.strategy, &key).net;
+    let Some(held) = Side::of_net(net).filter(|held| Some(held.opposite()) == order.ask.side) else { return now };
+    let Some((at_broker, is_stale)) = at_broker(&key, held, book, findings) else { return now };
     // Every other exit stands before it, also one that was registered later.
     let last = OrderRecord { number: u64::MAX, ..order.clone() };
-    let own = held.abs().saturating_sub(book.exiting(&last, Some(&order.ask.strategy), &key));
-    let all = at_broker.saturating_mul(held.signum()).saturating_sub(book.exiting(&last, None, &key));
-    order.filled_quantity.saturating_add(own.min(all).max(0))
+    let own = net.abs().saturating_sub(book.exiting(&last, Some(&order.ask.strategy), &key));
+    let all = at_broker.saturating_sub(book.exiting(&last, None, &key));
+    let most = order.filled_quantity.saturating_add(own.min(all).max(0));
+    if is_stale { most.max(now) } else { most }
 }
 
 /// The position that the exit is for.

@@ -1,7 +1,7 @@
 //! RiskActor: may we? Limits, kill level, age, session, blindness; and how much an exit may close.
 //!
 //! It judges against the committed book, so it keeps nothing but the orders that wait: an exit until the broker's
-//! positions include our last fill, a market entry until a quote was asked for where the broker takes no market orders, everything while the desk recovers. *Invariant:* an exit is never refused for a limit.
+//! positions include our last fill or are enough for it without that, a market entry until a quote was asked for where the broker takes no market orders, everything while the desk recovers. *Invariant:* an exit is never refused for a limit.
 
 mod act;
 mod again;
@@ -18,6 +18,7 @@ mod margin;
 mod projected;
 mod quotes;
 mod result;
+mod room;
 mod rules;
 mod since;
 mod waiting;

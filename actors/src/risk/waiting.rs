@@ -19,6 +19,8 @@ pub(super) struct Waits {
     pub(super) is_told: bool,
     /// The target among them that waits for an exit by a person's hand, and in which words.
     pub(super) by_hand: Option<(CommandId, String)>,
+    /// What the first exit among them waits for.
+    pub(super) why: Option<String>,
 }
 
 /// The orders that wait, by the basket that they came with.
@@ -47,22 +49,21 @@ impl RiskActor {
             let exit = waits.orders.iter().map(Registered::record).find(|record| self.leaves(record));
             let target = || waits.orders.iter().map(Registered::record).find(|record| by_hand(record).is_some());
             let Some(record) = exit.or_else(target) else { continue };
-            told.push((*number, Arc::clone(record), exit.is_some(), by_hand(record).map(|(_, why)| why.clone())));
+            let reason = by_hand(record).map(|(_, why)| why.clone()).or_else(|| waits.why.clone().filter(|_| record.is_exit()));
+            told.push((*number, Arc::clone(record), exit.is_some(), reason));
         }
-        for (number, record, is_exit, by_hand) in told {
+        for (number, record, is_exit, reason) in told {
             if let Some(waits) = self.waiting.groups.get_mut(&number) {
                 waits.is_told = true;
             }
             let (strategy, symbol) = (&record.ask.strategy, &record.ask.symbol);
             let since = record.created_at;
             let (event, level, text) = if is_exit {
-                let why = by_hand.as_deref().unwrap_or(
-                    "for a broker session, its positions, its instrument master, the market, or an order of its strategy that works the other way",
-                );
-                let text = format!("an exit of {strategy} in {symbol} waits since {since}, {why}; the position is open");
+                let why = reason.as_deref().unwrap_or("for an order of its strategy that works the other way, or for what it is aimed by");
+                let text = format!("an exit of {strategy} in {symbol} waits since {since}: {why}; the position is open");
                 ("ALARM_EXIT_WAITS", Level::Page, text)
             } else {
-                let (target, why) = (record.ask.target_position.unwrap_or_default(), by_hand.unwrap_or_default());
+                let (target, why) = (record.ask.target_position.unwrap_or_default(), reason.unwrap_or_default());
                 let end = "it ends STALE_SIGNAL when it is as old as an entry may be";
                 let text = format!("the target of {target} of {strategy} in {symbol} waits since {since}: {why}; {end}");
                 ("ALARM_TARGET_WAITS", Level::Warn, text)

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::reconcile::{BookReading, compare_rows, is_whole, read_orders, read_trades, trade_owner};
+use super::news::is_whole;
+use super::owner::trade_owner;
+use super::reconcile::{BookReading, compare_rows, read_orders, read_trades};
 use crate::order::{BrokerOrderId, CommandId, OrderFact};
 use crate::persistence::Book;
 use crate::ports::{BookRow, TradeRow};

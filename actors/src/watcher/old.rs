@@ -8,7 +8,8 @@ use actix::{Handler, Message};
 use chrono::NaiveDate;
 use tokio::sync::oneshot;
 
-use super::reconcile::{is_overtaken, misfit, news};
+use super::news::{is_overtaken, news};
+use super::owner::misfit;
 use super::{Concern, WatcherActor};
 use crate::order::{BookState, BrokerOrderId, BrokerTag, CommandId, OrderFact, OrderRecord, trading_date};
 use crate::persistence::{Ask, Level, read_tag};

@@ -2,9 +2,10 @@ use chrono::Duration;
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
 use super::*;
-use crate::order::{Fill, OrderRecord, Product, Side, Tag, Terms, TradeId};
+use crate::order::{Fill, Product, Side, Status, Terms, TradeId};
 use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, command, order, price, sbin, units};
-use crate::watcher::{Patience, Search};
+use crate::watcher::owner::trade_twins;
+use crate::watcher::{Patience, Search, read_row, speaks_against_an_end};
 
 const PREFIX: &str = "A1B2";
 
@@ -327,17 +328,25 @@ fn a_row_that_was_there_before_the_order_was_sent_is_not_it() {
 }
 
 #[test]
-fn a_cut_tag_is_adopted_only_when_one_order_alone_fits_and_holds_absence_back_otherwise() {
+fn a_cut_tag_is_never_adopted_holds_absence_back_and_a_person_is_asked() {
     let cut = |id| tagged(id, Some("OGA1B2000000"));
     let one = book_of([doubt(1)], &[]);
-    assert_eq!(facts(&reading(&one, &[cut("B6")])), [(command(1), "B6".to_owned(), BookState::Open, 0)]);
-    let after_all = book_of([doubt(1).ended(Status::Failed, Some(Tag::NotAtBroker))], &[]);
-    assert_eq!(facts(&reading(&after_all, &[cut("B6")])).len(), 1, "late truth");
-    let refused = book_of([doubt(1).ended(Status::Failed, Some(Tag::BrokerRejected))], &[]);
-    let read = reading(&refused, &[cut("B6")]);
-    assert_eq!((facts(&read), events(&read), read.foreign.len()), (vec![], vec!["ALARM_TAG_MISMATCH"], 1), "the broker said no");
-    let whole = reading(&refused, &[tagged("B6", Some("OGA1B20000001"))]);
-    assert_eq!(facts(&whole).len(), 1, "a whole tag overrules it");
+    let read = reading(&one, &[cut("B6")]);
+    assert_eq!((facts(&read), read.twins, read.foreign.len()), (vec![], vec![command(1)], 1), "not even where all agrees");
+    assert_eq!(
+        (read.concerns[0].event, read.concerns[0].level, read.concerns[0].command_id),
+        ("ALARM_IN_DOUBT", Level::Page, Some(command(1)))
+    );
+    assert!(read.concerns[0].text.contains("broker order B6") && read.concerns[0].text.contains("resolve the order"));
+    assert_eq!(read_row(&one, &cut("B6"), PREFIX), None, "nor when it is pushed");
+    for tag in [Tag::NotAtBroker, Tag::BrokerRejected] {
+        let ended = book_of([doubt(1).ended(Status::Failed, Some(tag))], &[]);
+        let read = reading(&ended, &[cut("B6")]);
+        assert_eq!((facts(&read), events(&read), read.foreign.len()), (vec![], vec!["ALARM_TAG_MISMATCH"], 1), "{tag}");
+        assert!(read.concerns[0].text.contains(tag.as_str()) && !read.strange_tag);
+        let whole = reading(&ended, &[tagged("B6", Some("OGA1B20000001"))]);
+        assert_eq!(facts(&whole).len(), 1, "a whole tag overrules it");
+    }
     let two = book_of([doubt(1), doubt(2)], &[]);
     let read = reading(&two, &[cut("B6")]);
     assert_eq!((facts(&read), read.twins), (vec![], vec![command(1), command(2)]), "nothing is guessed");
@@ -354,6 +363,17 @@ fn a_cut_tag_is_adopted_only_when_one_order_alone_fits_and_holds_absence_back_ot
     }
     let known = book_of([OrderRecord { broker_order_id: Some(broker_id("B6")), ..doubt(1) }], &[]);
     assert_eq!(reading(&known, &[cut("B7"), row("B6", 1)]).foreign.len(), 1, "it has its number");
+}
+
+/// Somebody places an order of ours once more by hand, with what stands beside it: the row begins as the tag of the next order
+/// does too, and agrees with it in everything.
+#[test]
+fn an_order_placed_anew_by_hand_is_not_taken_for_the_next_one_of_ours_that_is_in_doubt() {
+    let done = order(1).working("B6").filled(10, 10).ended(Status::Executed, None);
+    let book = book_of([done, OrderRecord { high_water: Some(broker_id("B6")), ..doubt(2) }], &[]);
+    let again = tagged("B7", Some("OGA1B2000000"));
+    let read = reading(&book, &[in_state(row("B6", 1), BookState::Complete, 10), again]);
+    assert_eq!((facts(&read), events(&read), read.twins), (vec![], vec!["ALARM_IN_DOUBT"], vec![command(2)]));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::reconcile::{BookReading, has_unexplained, trade_twins};
+use super::owner::{has_unexplained, trade_twins};
+use super::reconcile::BookReading;
 use crate::order::{CommandId, OrderFact, trading_date};
 use crate::persistence::Book;
 use crate::ports::{BookRow, TradeRow};

@@ -129,16 +129,12 @@ impl Shared {
                     row = self.read_history(&row.broker_order_id).await.map_or(row, Arc::new);
                 }
             }
-            self.sent.complete(&mut row);
             rows.push(row);
         }
         for number in self.sent.missing(&rows, histories) {
             let text = format!("the broker gave an order the number {number}, and its book does not show it; its history is read");
             self.session.notices().say(Level::Warn, "ALARM_ORDER_NOT_IN_BOOK", text);
-            if let Some(mut row) = self.read_history(&number).await.map(Arc::new) {
-                self.sent.complete(&mut row);
-                rows.push(row);
-            }
+            rows.extend(self.read_history(&number).await.map(Arc::new));
         }
         Snapshot::Authoritative(rows, unreadable)
     }

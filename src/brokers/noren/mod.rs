@@ -132,7 +132,7 @@ impl NorenBroker {
             max_modifications: Some(MODIFICATIONS_MOST),
             budget: Some(Budget::noren()),
         };
-        let sent = Sent::new(settings.remarks_echo_min);
+        let sent = Sent::default();
         let updates = Mutex::new(Some(receiver));
         let books = books::LastBooks::default();
         Ok(Self {
@@ -242,7 +242,7 @@ impl Broker for NorenBroker {
         let call = self.order_call(body, PLACE);
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            shared.sent.goes_out(&prepared.order);
+            shared.sent.goes_out(&prepared.order.tag);
             let outcome = call.await;
             if let PlaceOutcome::Accepted(number) = &outcome {
                 shared.sent.numbered(&prepared.order.tag, number);

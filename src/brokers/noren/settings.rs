@@ -144,8 +144,6 @@ pub struct NorenSettings {
     pub visibility_bound: Duration,
     /// How often the engine reads the books.
     pub poll: Duration,
-    /// A free text that is our tag cut short counts as ours from this length on.
-    pub remarks_echo_min: usize,
     /// Instruments whose quotes are asked for at once, at most.
     pub max_subscriptions: usize,
     /// Updates that wait for the engine, at most.

@@ -69,7 +69,6 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
         eviction_window: Duration::from_secs(900),
         visibility_bound: ms(600),
         poll: ms(20),
-        remarks_echo_min: 12,
         max_subscriptions: 2,
         stream_capacity: 64,
         buffers: Buffers {

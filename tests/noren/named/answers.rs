@@ -96,7 +96,7 @@ async fn an_ok_and_then_nothing_for_ever_pages_and_fails_only_by_a_person() {
 
 #[tokio::test]
 async fn remarks_that_are_gone_are_never_adopted_and_a_person_is_asked() {
-    for fault in [Fault::RemarksMissing, Fault::RemarksTruncated { length: 5 }] {
+    for fault in [Fault::RemarksMissing, Fault::RemarksTruncated { length: 5 }, Fault::RemarksTruncated { length: 12 }] {
         let house = House::open().await;
         house.fault(FaultRule::next("PlaceOrder", Fault::Accept { then: Symptom::Drop }));
         house.fault(FaultRule::next("PlaceOrder", fault));
@@ -114,17 +114,6 @@ async fn remarks_that_are_gone_are_never_adopted_and_a_person_is_asked() {
         house.until_order("it is followed", command, |order| order.status == Status::Executed).await;
         at_rest(&house, Excuse::default()).await.unwrap();
     }
-}
-
-#[tokio::test]
-async fn remarks_that_lost_a_letter_are_still_ours() {
-    let house = House::open().await;
-    house.fault(FaultRule::next("PlaceOrder", Fault::Accept { then: Symptom::Empty }));
-    house.fault(FaultRule::next("PlaceOrder", Fault::RemarksTruncated { length: 12 }));
-    let command = house.submit(entry()).await;
-    let row = house.until_order("it is found", command, |order| order.status == Status::Executed).await;
-    assert_eq!((row.filled_quantity, row.tag), (10, None));
-    rests(&house).await;
 }
 
 #[tokio::test]

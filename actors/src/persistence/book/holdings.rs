@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::NaiveDate;
 
 use super::Book;
-use crate::order::{Holding, HoldingKey, InstrumentKey, Strategy};
+use crate::order::{Holding, HoldingKey, InstrumentKey, Side, Strategy};
 use crate::persistence::exposure::Exposure;
 use crate::persistence::gross::Gross;
 use crate::pnl::Day;
@@ -43,6 +43,17 @@ impl Book {
     #[must_use]
     pub fn last_fill_seq(&self, key: &HoldingKey) -> u64 {
         self.last_fill.get(key).copied().unwrap_or(0)
+    }
+
+    /// Units by which trades and corrections that were recorded after the journal row `seq` have moved what is held in an
+    /// instrument and product to that side; what they moved to the other side is not set off against it. `None`: that row is
+    /// too long ago to tell.
+    #[must_use]
+    pub fn moved_since(&self, key: &HoldingKey, side: Side, seq: u64) -> Option<i64> {
+        if seq < self.loaded {
+            return None;
+        }
+        self.moves.get(key).map_or(Some(0), |moves| moves.since(seq, side))
     }
 
     /// What the fills of that day (India) came to: today's, if today is what is asked for. Whoever reads a limit from it

@@ -4,7 +4,7 @@ use super::state::{Lane, Message, ORDERS, PREFIX, Placed, Reading, State, fill, 
 use crate::broker::fact_of;
 use crate::order::OrderFact;
 use crate::ports::PlaceOutcome;
-use crate::watcher::reconcile::trade_owner;
+use crate::watcher::owner::trade_owner;
 use crate::watcher::{Patience, read_row};
 
 /// One step.

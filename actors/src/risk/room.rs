@@ -1,0 +1,121 @@
+//! What the broker has for an exit, whatever its positions have missed of our newest fills.
+//!
+//! A read that began at a journal row shows every trade that was recorded up to it. One that was recorded later may be in it or
+//! not, and no order of them is relied on: for the side of the position, each that closes counts as not shown and each that adds
+//! as shown. What is left is the least that the broker can hold. Trades that nobody has told us of yet are of exits under way,
+//! which claim their units as a whole, or of entries, which may fill after any read as well.
+
+use super::exit::ExitSize;
+use crate::order::{HoldingKey, OrderRecord, Product, Side, Source, Tag};
+use crate::persistence::Book;
+use crate::watcher::Findings;
+
+/// An exit as its own strategy bounds it.
+#[derive(Debug)]
+pub(super) struct Claim<'a> {
+    pub(super) order: &'a OrderRecord,
+    /// What it closes.
+    pub(super) key: &'a HoldingKey,
+    /// What its strategy holds there, signed; never 0.
+    pub(super) net: i64,
+    /// Units that no other exit of its strategy claims.
+    pub(super) own_room: i64,
+    /// The most units that it would be sent for.
+    pub(super) most: i64,
+}
+
+/// What the broker has for it.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// Units.
+    pub(super) units: i64,
+    /// What the broker showed, in words.
+    pub(super) shown: String,
+}
+
+/// What of the broker's net no other exit claims, or what becomes of the exit instead.
+pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -> Result<Room, ExitSize> {
+    let Claim { order, key, net, own_room, most } = *claim;
+    let Some(positions) = &findings.positions else {
+        return Err(ExitSize::Wait("the broker's positions were not read yet".to_owned()));
+    };
+    let Some(long_or_short) = Side::of_net(net) else { return Ok(Room { units: 0, shown: String::new() }) };
+    let claims = book.exiting(order, None, key);
+    // The engine's own exits (kill, risk) go on the last proof; a signal waits for one that includes our last fill, unless the
+    // least that the broker can hold is enough without it.
+    let is_stale = positions.began_seq < book.last_fill_seq(key);
+    if is_stale && order.source != Source::System {
+        return match least(key, long_or_short, book, findings) {
+            Some(least) if most <= least.saturating_sub(claims) => {
+                let shown = format!(
+                    "the broker has at least {least} whatever its positions lack of our newest fills, other exits there claim {claims}"
+                );
+                Ok(Room { units: own_room, shown })
+            }
+            _ => Err(ExitSize::Wait(format!("the broker's positions are older than our last fill in {key}"))),
+        };
+    }
+    // Delivery leaves the position book when it settles: until the holdings of today are read, only our own fills bound
+    // the exit there, and the broker checks for itself what may be sold.
+    let Some(broker_net) = findings.net(key) else {
+        return Ok(Room { units: own_room, shown: "what the broker holds for delivery was not read today".to_owned() });
+    };
+    let broker_held = broker_net.saturating_mul(long_or_short.sign());
+    let units = broker_held.saturating_sub(claims);
+    if units > 0 {
+        let shown = match key.product {
+            Product::Cnc => format!("the broker has {broker_net}, shares of earlier days included"),
+            _ => format!("the broker shows {broker_net}"),
+        };
+        return Ok(Room { units, shown });
+    }
+    if !positions.tells_of(key, book) {
+        let reason = format!("the broker's positions have no row for {key}, which was traded today: they are read again");
+        return Err(ExitSize::Wait(reason));
+    }
+    // What the broker shows less than we hold may be what exits under way have filled and we have not heard of yet: then
+    // they are counted twice here, and the next read tells.
+    let unheard = book.gross(key).net().saturating_sub(broker_net).saturating_mul(long_or_short.sign());
+    let may_be_counted_twice = broker_held > 0 && unheard > 0 && unheard <= claims;
+    if may_be_counted_twice && order.source != Source::System {
+        return Err(ExitSize::Wait(format!("the broker shows {broker_net} in {key} while other exits there are under way")));
+    }
+    let reason = format!(
+        "{} holds {net}, but the broker shows {broker_net} in {key}, and other exits claim the rest: an exit here would open a position",
+        order.ask.strategy
+    );
+    // Closed elsewhere is nothing to exit. But where the books agree, other strategies hold the other side: the
+    // position is real, it cannot be closed like this, and a person must hear of it.
+    let is_offset = book.gross(key).net() == broker_net;
+    Err(ExitSize::Refuse(if is_offset { Tag::RiskLimitsExceeded } else { Tag::NoPosition }, reason))
+}
+
+/// Units that the broker has on the side of a position: those that it shows or, when its positions are older than our last fill
+/// there, the least that it can hold, and whether that is so. `None`: nothing is known.
+pub(super) fn at_broker(key: &HoldingKey, held: Side, book: &Book, findings: &Findings) -> Option<(i64, bool)> {
+    let positions = findings.positions.as_ref()?;
+    if positions.began_seq < book.last_fill_seq(key) {
+        return Some((least(key, held, book, findings)?, true));
+    }
+    Some((findings.net(key)?.saturating_mul(held.sign()), false))
+}
+
+/// The least units that the broker can hold on the side of a position; `None`: that is not known.
+fn least(key: &HoldingKey, held: Side, book: &Book, findings: &Findings) -> Option<i64> {
+    let positions = findings.positions.as_ref()?;
+    // Shares held for delivery only add to what can be sold: while they are not read, the positions alone are the least.
+    let shown = findings.net(key).or_else(|| (held == Side::Buy).then(|| positions.net(key)))?;
+    let closing = held.opposite();
+    let closed = book.moved_since(key, closing, positions.began_seq)?;
+    // What entries on that side have filled and no trade tells of yet may be lacking as well; that of exits is claimed.
+    let owed: i64 = book
+        .owed_in(&key.instrument)
+        .filter(|order| !order.is_exit() && order.ask.side == Some(closing) && order.ask.product == Some(key.product))
+        .map(|order| order.filled_quantity - order.traded_quantity)
+        .sum();
+    Some(shown.saturating_mul(held.sign()).saturating_sub(closed).saturating_sub(owed))
+}
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;
