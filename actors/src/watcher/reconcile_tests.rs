@@ -3,7 +3,7 @@ use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
 use super::*;
 use crate::order::{Fill, OrderRecord, Product, Side, Tag, Terms, TradeId};
-use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, command, order, price, sbin, units};
+use crate::testkit::builders::{Build, SEQ, at, book_of, book_row, broker_id, command, order, price, units};
 use crate::watcher::{Patience, Search};
 
 const PREFIX: &str = "A1B2";
@@ -14,22 +14,7 @@ fn row(id: &str, number: u64) -> BookRow {
 }
 
 fn tagged(id: &str, tag: Option<&str>) -> BookRow {
-    BookRow {
-        broker_order_id: broker_id(id),
-        tag: tag.map(Arc::from),
-        instrument: sbin(),
-        side: Side::Buy,
-        product: Product::Mis,
-        quantity: 10,
-        filled: 0,
-        average_price: None,
-        price: None,
-        trigger_price: None,
-        order_type: None,
-        state: BookState::Open,
-        reason: None,
-        at: at(2),
-    }
+    BookRow { tag: tag.map(Arc::from), at: at(2), ..book_row(id) }
 }
 
 fn in_state(row: BookRow, state: BookState, filled: i64) -> BookRow {
