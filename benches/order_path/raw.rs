@@ -5,16 +5,15 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use ordergate::store::{Options, SqliteStore};
+use ordergate::store::{Options, SqliteStore, Steps, WatchedStore};
 use ordergate_actors::order::{
-    Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, GateVerdict, Intent, OrderFact, OrderRecord, OrderType, Price,
-    Product, Quantity, Side, SignalId, Source, Strategy, Terms, Validity,
+    Ask, BasketId, BrokerOrderId, ClientId, CommandId, Exchange, GateVerdict, Intent, OrderFact, OrderType, Price, Product, Quantity, Side,
+    SignalId, Source, Strategy, Terms, Validity,
 };
 use ordergate_actors::persistence::{Admission, Cargo, Ledger, NewOrder, OrderUnit, Orphans, Posted, Registration, Seat, Unit};
-use ordergate_actors::pnl::DayChange;
-use ordergate_actors::ports::{Clock, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use ordergate_actors::ports::{Clock, Store, Verdict, Write};
 use ordergate_actors::testkit::ManualClock;
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -25,57 +24,13 @@ use super::stats::Sample;
 
 pub(super) const ROUND_MAX: usize = 256;
 
-/// A store that remembers what it is given.
-struct Recorder {
-    inner: SqliteStore,
-    units: Arc<Mutex<Vec<Vec<Write>>>>,
-}
+/// Remembers what a store is given.
+struct Recorder(Arc<Mutex<Vec<Vec<Write>>>>);
 
-impl Store for Recorder {
-    fn load(&mut self) -> Result<Loaded, StoreError> {
-        self.inner.load()
+impl Steps for Recorder {
+    fn written(&mut self, writes: &[Write], _: &Verdict) {
+        self.0.lock().push(writes.to_vec());
     }
-    fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
-        self.inner.day(client, from)
-    }
-    fn begin(&mut self) -> Result<(), StoreError> {
-        self.inner.begin()
-    }
-    fn unit(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {
-        self.units.lock().push(writes.to_vec());
-        self.inner.unit(writes)
-    }
-    fn commit(&mut self) -> Result<(), StoreError> {
-        self.inner.commit()
-    }
-    fn idle(&mut self) -> Result<(), StoreError> {
-        self.inner.idle()
-    }
-    fn close(&mut self) -> Result<(), StoreError> {
-        self.inner.close()
-    }
-    fn signal_by_key(&mut self, client: &ClientId, key: &str) -> Result<Option<SignalRow>, StoreError> {
-        self.inner.signal_by_key(client, key)
-    }
-    fn newest_signal_with_prefix(&mut self, client: &ClientId, prefix: &str) -> Result<Option<SignalRow>, StoreError> {
-        self.inner.newest_signal_with_prefix(client, prefix)
-    }
-    fn order(&mut self, client: &ClientId, command: CommandId) -> Result<Option<OrderRecord>, StoreError> {
-        self.inner.order(client, command)
-    }
-    fn order_by_broker_id(&mut self, client: &ClientId, date: NaiveDate, id: &BrokerOrderId) -> Result<Option<OrderRecord>, StoreError> {
-        self.inner.order_by_broker_id(client, date, id)
-    }
-    fn order_by_tag(&mut self, client: &ClientId, tag: &BrokerTag) -> Result<Option<OrderRecord>, StoreError> {
-        self.inner.order_by_tag(client, tag)
-    }
-    fn query(&mut self, query: &Query) -> Result<Rows, StoreError> {
-        self.inner.query(query)
-    }
-    fn free_space(&self) -> Option<u64> {
-        None
-    }
-    fn release_ballast(&mut self) {}
 }
 
 /// What the gates of the engine said of an order of the bench: a third of what is written for it.
@@ -108,7 +63,7 @@ fn record(orders: usize) -> Vec<[Vec<Write>; 3]> {
     let directory = tempfile::tempdir().unwrap();
     let units = Arc::new(Mutex::new(Vec::new()));
     let inner = SqliteStore::in_directory(directory.path(), now()).unwrap();
-    let store = Recorder { inner, units: Arc::clone(&units) };
+    let store = WatchedStore::new(inner, Recorder(Arc::clone(&units)));
     let clock: Arc<dyn Clock> = ManualClock::at(now());
     let seat = Seat { admission: Admission::new(usize::MAX / 2, 0), orphans: Arc::new(Orphans::default()) };
     let permits = Arc::clone(&seat.admission);

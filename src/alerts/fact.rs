@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{Fill, OrderRecord, Status, Tag, ist};
-use ordergate_actors::persistence::Level;
+use ordergate_actors::persistence::{Control, Level};
 use ordergate_actors::ports::JournalRow;
 
 use super::Alert;
@@ -15,7 +15,7 @@ const NEWS: [(&str, Level); 13] = [
     ("SESSION_PROVEN", Level::Info),
     ("BROKER_LOGIN", Level::Info),
     ("BROKER_LOGIN_FAILED", Level::Warn),
-    ("CONTROL", Level::Info),
+    (CONTROL, Level::Info),
     (super::actions::CONFIRMED, Level::Info),
     (super::actions::DONE_LATE, Level::Warn),
     ("SQUARE_OFF_FLAT", Level::Info),
@@ -29,6 +29,8 @@ const NEWS: [(&str, Level); 13] = [
 pub(crate) const ENGINE_STARTED: &str = "ENGINE_STARTED";
 /// The engine began, and the process before it had not ended in order.
 pub(crate) const ENGINE_RESTARTED: &str = "ENGINE_RESTARTED";
+/// Somebody changed the controls.
+const CONTROL: &str = "CONTROL";
 /// A trade of an order of ours.
 const FILL: &str = "FILL";
 
@@ -62,12 +64,18 @@ pub(super) fn of_row(row: &JournalRow, order: Option<&OrderRecord>) -> Option<Al
         return level_of_end(tag).map(|level| alert(level, tag.as_str(), ended(tag, row, order)));
     }
     let (event, level) = NEWS.iter().find(|(event, _)| *event == &*row.event)?;
-    let who = if matches!(&*row.event, "CONTROL" | super::actions::CONFIRMED | super::actions::DONE_LATE) {
-        format!("{}: ", row.who)
-    } else {
-        String::new()
+    let who = match &*row.event {
+        CONTROL => format!("{}: {}", row.who, changed(row)),
+        super::actions::CONFIRMED | super::actions::DONE_LATE => format!("{}: ", row.who),
+        _ => String::new(),
     };
     Some(alert(*level, event, format!("{who}{said}")))
+}
+
+/// What was changed of the controls, to be followed by why.
+fn changed(row: &JournalRow) -> String {
+    let what = serde_json::from_str::<Control>(&row.inputs).map(|control| control.what).unwrap_or_default();
+    if what.is_empty() { what } else { format!("{what}: ") }
 }
 
 /// How loud an alarm is; it stands at the front of the row's inputs.
@@ -167,8 +175,9 @@ pub(super) mod tests {
     fn news_beside_the_orders_are_told_and_the_rest_is_not() {
         let restarted = of_row(&row(ENGINE_RESTARTED, 1, "{}"), None).unwrap();
         assert_eq!((restarted.level, restarted.event.as_str()), (Level::Warn, ENGINE_RESTARTED));
-        let control = of_row(&row("CONTROL", 1, "{}"), None).unwrap();
-        assert_eq!(control.text, "asha from 10.0.0.1: the reason");
+        let controls = Control { what: "kill level 2 for strategy trend".to_owned(), ..Control::default() };
+        let control = of_row(&row(CONTROL, 1, &serde_json::to_string(&controls).unwrap()), None).unwrap();
+        assert_eq!(control.text, "asha from 10.0.0.1: kill level 2 for strategy trend: the reason");
         for event in ["SIGNAL_REPLAYED", "ACKNOWLEDGED", "EXIT_RULE_MOVED", "SIGNED_IN", "READINESS_REPORT"] {
             assert!(of_row(&row(event, 1, "{}"), None).is_none(), "{event}");
         }

@@ -9,10 +9,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ordergate_actors::ports::Call;
 pub use ordergate_actors::ports::Funds;
-use serde::Serialize;
 
 /// How the connection stands. Each part is read anew; `Err` says why it could not be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionReport {
     /// Whether a read with the present token worked; the words of the broker, or why not.
     pub session: Result<String, String>,
@@ -28,7 +27,6 @@ pub struct ConnectionReport {
     pub stream_age: Option<Duration>,
     /// The broker's page where a person signs in, if a person must. Its redirect is taken only while a login is awaited,
     /// so this is never shown by itself.
-    #[serde(skip)]
     pub login_link: Option<String>,
 }
 

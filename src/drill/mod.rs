@@ -17,8 +17,9 @@ use ordergate_actors::ports::{Broker, Store};
 
 pub use step::{Act, Step};
 
+use crate::store::WatchedStore;
 use broker::DrilledBroker;
-use store::DrilledStore;
+use store::Commits;
 
 /// What a process says on its standard output when it has stopped; the number and the name of the step follow.
 pub const STOPPED: &str = "drill: stopped at step";
@@ -67,7 +68,7 @@ fn stop(step: Step) -> ! {
 pub fn store(store: impl Store + 'static, drill: Option<Drill>) -> Box<dyn Store> {
     match drill {
         None => Box::new(store),
-        Some(drill) => Box::new(DrilledStore::new(store, drill)),
+        Some(drill) => Box::new(WatchedStore::new(store, Commits::of(drill))),
     }
 }
 

@@ -54,7 +54,7 @@ impl Recorded {
 }
 
 /// Asks the connection, for so long.
-async fn ask(connection: &dyn Connection) -> ConnectionReport {
+pub(crate) async fn ask(connection: &dyn Connection) -> ConnectionReport {
     match tokio::time::timeout(PATIENCE, connection.report()).await {
         Ok(report) => report,
         Err(_) => {

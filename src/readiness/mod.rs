@@ -8,6 +8,7 @@ mod schedule;
 mod site;
 mod today;
 
+pub(crate) use gather::ask;
 pub use gather::{Recorded, gather};
 pub use judge::{Check, Inputs, Overall, Report, Verdict, judge};
 pub use logins::Logins;

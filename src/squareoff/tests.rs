@@ -5,7 +5,7 @@ use ordergate_actors::order::{
     BookState, BrokerTag, ClientId, CommandId, Exchange, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity,
 };
 use ordergate_actors::ports::{Broker, BrokerOrder, Clock, Instruments, PlaceOutcome, Snapshot};
-use ordergate_actors::testkit::{ManualClock, morning};
+use ordergate_actors::testkit::{ManualClock, book_row, morning};
 
 use super::*;
 use crate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
@@ -125,24 +125,7 @@ async fn an_exit_in_doubt_closes_once() {
 
 #[test]
 fn a_position_with_an_order_that_still_works_is_not_closed_twice() {
-    let bench_row = |state| {
-        Arc::new(ordergate_actors::ports::BookRow {
-            broker_order_id: ordergate_actors::order::BrokerOrderId::parse("1").unwrap(),
-            tag: None,
-            instrument: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"),
-            side: Side::Sell,
-            product: Product::Mis,
-            quantity: 10,
-            filled: 0,
-            average_price: None,
-            price: None,
-            trigger_price: None,
-            order_type: None,
-            state,
-            reason: None,
-            at: morning(),
-        })
-    };
+    let bench_row = |state| Arc::new(ordergate_actors::ports::BookRow { side: Side::Sell, state, ..book_row("1") });
     let holding = ordergate_actors::order::HoldingKey { instrument: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"), product: Product::Mis };
     let zero = ordergate_actors::order::Amount::ZERO;
     let position = ordergate_actors::ports::PositionRow { holding, net: 10, average_price: None, realised: zero, unrealised: zero };

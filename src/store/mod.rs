@@ -27,6 +27,7 @@ mod rows;
 mod simulated;
 mod sqlite;
 mod verify;
+mod watched;
 mod write;
 
 #[cfg(test)]
@@ -47,3 +48,4 @@ pub use read::{Incomplete, ReadStore, Span};
 pub use simulated::SimulatedDisk;
 pub use sqlite::SqliteStore;
 pub use verify::{ChainReport, VerifyFrom};
+pub use watched::{Steps, WatchedStore};

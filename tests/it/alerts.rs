@@ -91,7 +91,7 @@ fn config(directory: &Path, toml: &str) -> Config {
     Config::load(Some(&file), env.map(|(name, value)| (name.to_owned(), value))).unwrap()
 }
 
-fn start(directory: &Path, toml: &str, clock: &Arc<ManualClock>) -> Alerts {
+pub(crate) fn start(directory: &Path, toml: &str, clock: &Arc<ManualClock>) -> Alerts {
     let config = config(directory, toml);
     let secrets = Secrets::load_or_draw(&config).unwrap();
     alerts::start(&config, &secrets, clock.clone()).unwrap().unwrap()
@@ -102,7 +102,7 @@ async fn house(alerts: &Alerts, after: Option<tempfile::TempDir>) -> House {
 }
 
 /// Blocks as the end of a process does, while the servers go on answering.
-async fn end(alerts: &Alerts) {
+pub(crate) async fn end(alerts: &Alerts) {
     let alerts = alerts.clone();
     tokio::task::spawn_blocking(move || alerts.close(Duration::from_secs(20))).await.unwrap();
 }
@@ -147,7 +147,7 @@ async fn fills_and_rejections_are_told_with_the_brokers_words() {
     house.post("/dashboard/kill", json!({ "level": 1, "reason": "enough" })).await;
     until("the kill is told", || !server.of_event("CONTROL").is_empty()).await;
     let words = server.of_event("CONTROL").remove(0)["text"].as_str().unwrap().to_owned();
-    assert!(words.starts_with("asha from 127.0.0.1: ") && words.contains("enough"), "{words}");
+    assert!(words.starts_with("asha from 127.0.0.1: kill level 1 for the account: ") && words.contains("enough"), "{words}");
     end(&alerts).await;
     house.close().await;
 }

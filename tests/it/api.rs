@@ -243,6 +243,16 @@ async fn kill_freeze_and_force_clear() {
     house.until_held("k", 10).await;
     let strategy = house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "strategy": "k", "level": 1, "reason": "drill" })).await;
     assert_eq!(strategy.body["accounts"][0]["strategies"]["k"], 1, "{:#}", strategy.body);
+    let overview = house.get("/dashboard/overview").await;
+    let stop = &overview.body["accounts"][0]["strategies_stopped"]["k"];
+    assert_eq!((&stop["level"], &stop["who"], &stop["reason"]), (&json!(1), &json!("asha from 127.0.0.1"), &json!("drill")), "{stop:#}");
+    let attention = house.get("/dashboard/attention").await;
+    let says = |item: &Value| item["text"] == "kill level 1 is set for k, by asha from 127.0.0.1: drill";
+    assert!(attention.body["items"].as_array().unwrap().iter().any(says), "{:#}", attention.body);
+    let audit = house.get("/dashboard/audit?client_id=PAPER1").await;
+    let is_kill = |row: &&Value| row["what"] == "kill level 1 for strategy k";
+    let row = audit.body["rows"].as_array().unwrap().iter().find(is_kill).unwrap();
+    assert_eq!((&row["event"], &row["who"], &row["reason"]), (&json!("CONTROL"), &json!("asha from 127.0.0.1"), &json!("drill")));
     house.post("/dashboard/kill", json!({ "client_id": "NOBODY", "level": 1, "reason": "x" })).await.is_problem(404, "no_such_account");
 
     let freeze = |open: Value| {

@@ -8,6 +8,7 @@ use ordergate::readiness::Site;
 use ordergate_actors::arming::{ArmingSettings, Basis};
 use ordergate_actors::order::{Amount, ClientId, Status, Tag};
 use ordergate_actors::ports::Call;
+use ordergate_actors::testkit::until_found;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ async fn drill(approval_limit: Duration, site: Site) -> House {
     House::with(Plan { account: Box::new(account), site: Arc::new(site), ..Plan::default() }).await
 }
 
-async fn arm(house: &House, mode: &str) -> Reply {
+pub(crate) async fn arm(house: &House, mode: &str) -> Reply {
     house.post("/dashboard/arm", json!({ "mode": mode, "reason": "the open", "duration_minutes": 60, "confirm": "PAPER1" })).await
 }
 
@@ -29,16 +30,12 @@ fn tag(house: &House, place: usize) -> Option<Tag> {
 }
 
 /// Waits until one basket waits for a yes; answers it.
-async fn one_waiting(house: &House) -> Value {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    loop {
-        let list = house.get("/dashboard/approvals").await;
-        if list.body["count"] == 1 {
-            return list.body["approvals"][0].clone();
-        }
-        assert!(tokio::time::Instant::now() < deadline, "nothing waits: {:#}", list.body);
-        tokio::task::yield_now().await;
-    }
+pub(crate) async fn one_waiting(house: &House) -> Value {
+    let look = async || {
+        let list = house.get("/dashboard/approvals").await.body;
+        if list["count"] == 1 { Ok(list["approvals"][0].clone()) } else { Err(list) }
+    };
+    until_found("one waits", look).await
 }
 
 #[actix_web::test]
@@ -220,19 +217,19 @@ impl Connection for Scripted {
 }
 
 /// A house whose broker needs a person.
-async fn signing_in() -> House {
+pub(crate) async fn signing_in() -> House {
     let client = ClientId::parse("PAPER1").unwrap();
     let connection: Arc<dyn Connection> = Arc::new(Scripted::default());
     let base_url = Some("http://gate.test".to_owned());
     drill(Duration::from_secs(60), Site { connections: [(client, connection)].into(), base_url, ..Site::default() }).await
 }
 
-async fn callback(house: &House, query: &str) -> Reply {
+pub(crate) async fn callback(house: &House, query: &str) -> Reply {
     house.send(house.request("GET", &format!("/broker/callback/PAPER1?{query}"))).await
 }
 
 /// Begins a login; answers the state that goes out with it.
-async fn begun(house: &House) -> String {
+pub(crate) async fn begun(house: &House) -> String {
     let begun = house.post("/dashboard/broker/login", json!({})).await;
     begun.body["login_link"].as_str().unwrap().split("&state=").nth(1).unwrap().to_owned()
 }
@@ -240,14 +237,20 @@ async fn begun(house: &House) -> String {
 #[actix_web::test]
 async fn a_person_logs_in_by_the_redirect_and_nobody_else_can() {
     let house = signing_in().await;
-    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], false);
+    let account = async || house.get("/dashboard/broker").await.body["accounts"][0].clone();
+    let before = account().await;
+    assert_eq!((&before["is_logged_in"], &before["connection"]["session"]), (&json!(false), &json!(null)));
+    assert_eq!(before["connection"]["session_trouble"], "Session Expired");
+    assert_eq!(before["connection"]["funds"], json!({ "cash": "1000", "margin_used": "0", "available": "1000" }));
     callback(&house, "code=the-code").await.is_problem(409, "no_login_awaited");
 
     let state = begun(&house).await;
     callback(&house, "code=the-code&state=another").await.is_problem(409, "no_login_awaited");
     callback(&house, &format!("state={state}")).await.is_problem(400, "bad_request");
     assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200);
-    assert_eq!(house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"], true);
+    let after = account().await;
+    assert_eq!((&after["is_logged_in"], &after["connection"]["session"]), (&json!(true), &json!("limits read")));
+    assert_eq!(after["connection"]["session_trouble"], json!(null));
     callback(&house, &format!("code=the-code&state={state}")).await.is_problem(409, "no_login_awaited");
 
     let state = begun(&house).await;

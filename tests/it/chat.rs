@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
 use crate::alerts::Server;
-use crate::support::held::{HeldStore, Hold};
+use crate::support::held::{Hold, held_by};
 use crate::support::{House, Plan, copy, entry, resting, secret};
 
 /// The user who may act, in the chat that is answered.
@@ -114,6 +114,9 @@ async fn a_kill_is_shown_in_numbers_confirmed_once_and_never_taken_down_from_the
     let journal = house.events(Some(&house.client())).await;
     let control = journal.iter().find(|(event, _)| event == "CONTROL").unwrap();
     assert!(control.1.contains("the feed is wrong") && control.1.contains("telegram:7"), "{control:?}");
+    let audit = house.get("/dashboard/audit").await;
+    let row = audit.body["rows"].as_array().unwrap().iter().find(|row| row["event"] == "CONTROL").unwrap();
+    assert_eq!((&row["what"], &row["who"]), (&json!("kill level 3 or more for the account"), &json!("telegram:7")), "{row:#}");
     let process = house.events(None).await;
     let rows: Vec<&str> = process.iter().map(|(event, _)| event.as_str()).filter(|event| event.starts_with("CHAT_")).collect();
     assert_eq!(rows, ["CHAT_ASKED", "CHAT_CONFIRMED", "CHAT_DONE"]);
@@ -236,7 +239,7 @@ async fn the_authenticators_code_confirms_where_the_settings_want_it_and_once() 
 async fn killed(text: &str, event: &'static str) -> tempfile::TempDir {
     let mut chat = Chat::open();
     let hold = Arc::new(Hold::default());
-    let (store, held) = HeldStore::around(&hold);
+    let (store, held) = held_by(&hold);
     let house = House::with(Plan { store, ..Plan::default() }).await;
     day(&house).await;
     let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));

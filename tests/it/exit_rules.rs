@@ -2,6 +2,7 @@
 
 use ordergate::simulator::market::Level;
 use ordergate_actors::order::{CommandId, Exchange, InstrumentKey, Price};
+use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 
 use crate::support::{House, KEY, Reply, entry, quote};
@@ -29,28 +30,20 @@ async fn rule(house: &House) -> Value {
 }
 
 async fn until_rule(house: &House, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
+    let look = async || {
         let rule = rule(house).await;
-        if is_so(&rule) {
-            return rule;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "not so: {what}; {rule:#}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+        if is_so(&rule) { Ok(rule) } else { Err(format!("{rule:#}")) }
+    };
+    until_found(what, look).await
 }
 
 /// The record of an order, once that has been written of it.
 async fn until_told(house: &House, order: CommandId, event: &str) -> Reply {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
+    let look = async || {
         let detail = house.get(&format!("/dashboard/orders/{order}")).await;
-        if events(&detail).contains(&event) {
-            return detail;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "no {event} in {:?}", events(&detail));
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+        if events(&detail).contains(&event) { Ok(detail) } else { Err(format!("{:?}", events(&detail))) }
+    };
+    until_found(event, look).await
 }
 
 fn events(detail: &Reply) -> Vec<&str> {
@@ -190,14 +183,7 @@ async fn an_exit_beyond_its_cost_cap_waits_on_the_attention_list_for_the_word_to
         let attention = house.get("/dashboard/attention").await;
         attention.body["items"].as_array().unwrap().iter().find(|item| item["kind"] == "not_flat").cloned()
     };
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    let found = loop {
-        if let Some(found) = item().await {
-            break found;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "not on the list");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
+    let found = until_found("it is on the list", async || item().await.ok_or("")).await;
     let action = found["actions"].as_array().unwrap().iter().find(|action| action["label"] == "go on").unwrap().clone();
     assert_eq!(action["path"], "/dashboard/exit-rules/go-on");
     let stranger = json!({ "command_id": "00000000-0000-0000-0000-000000000001", "reason": "no" });

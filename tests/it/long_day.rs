@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use ordergate_actors::order::{BookState, BrokerOrderId, Exchange, InstrumentKey, OrderFact, OrderRecord, Product, Side, Status, Tag};
+use ordergate_actors::order::{BookState, Exchange, InstrumentKey, OrderFact, OrderRecord, Side, Status, Tag};
 use ordergate_actors::persistence::NEWEST_KEPT;
 use ordergate_actors::ports::BookRow;
+use ordergate_actors::testkit::book_row;
 
 use crate::book::Book;
 use crate::support::{House, Plan};
@@ -30,20 +31,12 @@ fn long_day() -> (tempfile::TempDir, [Arc<OrderRecord>; 2]) {
 
 fn row(order: &OrderRecord, id: &str, tag: Option<&str>, state: BookState, filled: i64) -> BookRow {
     BookRow {
-        broker_order_id: BrokerOrderId::parse(id).unwrap(),
         tag: tag.map(Arc::from),
         instrument: InstrumentKey::new(Exchange::Nse, &order.ask.symbol),
-        side: Side::Buy,
-        product: Product::Mis,
-        quantity: 10,
         filled,
-        average_price: None,
-        price: None,
-        trigger_price: None,
-        order_type: None,
         state,
-        reason: None,
         at: order.sent_at.unwrap(),
+        ..book_row(id)
     }
 }
 

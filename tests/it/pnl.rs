@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{House, Plan, Reply, entry, quote};
 
-fn with_charges(plan: Option<&str>) -> Plan {
+pub(crate) fn with_charges(plan: Option<&str>) -> Plan {
     let client = ordergate_actors::order::ClientId::parse("PAPER1").unwrap();
     let plans = plan.map(|plan| (client, Arc::from(plan)));
     let site = Site { charges: Charges::built_in(BTreeMap::from_iter(plans)).unwrap(), ..Site::default() };
@@ -102,7 +102,7 @@ async fn an_open_position_is_valued_at_a_quote_whose_age_is_told() {
     house.close().await;
 }
 
-fn elsewhere(house: &House, side: Side, quantity: i64, tag: Option<&str>) {
+pub(crate) fn elsewhere(house: &House, side: Side, quantity: i64, tag: Option<&str>) {
     let terms = Terms {
         side,
         quantity: Quantity::new(quantity).unwrap(),

@@ -361,28 +361,13 @@ fn nothing_is_added_to_what_lies_elsewhere_or_on_the_other_side() {
 #[test]
 fn what_is_missing_beside_a_stop_that_rests_was_not_its_doing_if_a_later_order_book_shows_it_unfilled() {
     use crate::order::{OrderType, Source};
-    use crate::testkit::builders::{at, broker_id, price};
+    use crate::testkit::builders::{at, book_row, price};
     let mut stop = exit(2).side(Side::Sell).asks(10).product(MIS).working("B2");
     stop.source = Source::Stop;
     (stop.ask.order_type, stop.ask.trigger_price, stop.ask.price) = (Some(OrderType::StopLimit), Some(price("790")), Some(price("782")));
     let book = book_of([stop.clone()], &[held("trend", 10)]);
     let findings = |filled: i64, second: i64| {
-        let row = BookRow {
-            broker_order_id: broker_id("B2"),
-            tag: None,
-            instrument: sbin_in(MIS).instrument,
-            side: Side::Sell,
-            product: MIS,
-            quantity: 10,
-            filled,
-            average_price: None,
-            price: None,
-            trigger_price: None,
-            order_type: None,
-            state: BookState::Open,
-            reason: None,
-            at: at(second),
-        };
+        let row = BookRow { side: Side::Sell, filled, at: at(second), ..book_row("B2") };
         let orders = Some(crate::watcher::Orders { rows: Arc::from([Arc::new(row)]), at: at(second) });
         Findings { orders, ..broker_shows(&[(sbin_in(MIS), 4)]) }
     };

@@ -1,6 +1,7 @@
 //! Who may trade: kill levels per account and strategy, and the freeze of exits. Durable, and latched in memory first.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -66,14 +67,27 @@ pub struct DayHalt {
     pub at: DateTime<Utc>,
 }
 
+/// What stops one strategy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrategyStop {
+    /// How much; never [`KillLevel::None`].
+    pub level: KillLevel,
+    /// Who wanted it.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// An account's controls, as committed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Control {
     /// The account's level.
     pub level: KillLevel,
-    /// Levels of single strategies; absent means armed.
+    /// What stops single strategies; absent means armed.
     #[serde(default)]
-    pub strategies: BTreeMap<Strategy, KillLevel>,
+    pub strategies: BTreeMap<Strategy, StrategyStop>,
     /// What a breach of the day's limits stops; `None`: there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<DayHalt>,
@@ -86,7 +100,10 @@ pub struct Control {
     /// Baskets that wait for a person's yes, or got it.
     #[serde(default)]
     pub approvals: BTreeMap<BasketId, Approval>,
-    /// Why, of the last change of level or freeze.
+    /// What the change that made these was, in words; empty: there was none.
+    #[serde(default)]
+    pub what: String,
+    /// Why, of the last change of the account's level or freeze.
     #[serde(default)]
     pub reason: String,
     /// Who, of that change.
@@ -133,6 +150,25 @@ pub enum ControlChange {
     },
 }
 
+impl fmt::Display for ControlChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(KillLevel::None) => f.write_str("the account goes again"),
+            Self::Account(level) => write!(f, "kill level {} for the account", u8::from(*level)),
+            Self::RaiseAccount(level) => write!(f, "kill level {} or more for the account", u8::from(*level)),
+            Self::HaltDay(date, level) => write!(f, "{date} is over, with kill level {}", u8::from(*level)),
+            Self::EndDay(date) => write!(f, "the halt of {date} ends"),
+            Self::Strategy(strategy, KillLevel::None) => write!(f, "strategy {strategy} goes again"),
+            Self::Strategy(strategy, level) => write!(f, "kill level {} for strategy {strategy}", u8::from(*level)),
+            Self::Freeze(true) => f.write_str("exits are frozen"),
+            Self::Freeze(false) => f.write_str("exits go again"),
+            Self::Arm { arming, .. } => write!(f, "arming: {}", arming.mode),
+            Self::AskApproval { basket, .. } => write!(f, "basket {basket} waits for a yes"),
+            Self::Approve { basket } => write!(f, "yes to basket {basket}"),
+        }
+    }
+}
+
 impl Control {
     /// Whether a change does not count: it was decided upon an arming that no longer stands.
     #[must_use]
@@ -159,9 +195,12 @@ impl Control {
             }
             ControlChange::Strategy(strategy, KillLevel::None) => {
                 next.strategies.remove(strategy);
+                return next;
             }
             ControlChange::Strategy(strategy, level) => {
-                next.strategies.insert(strategy.clone(), *level);
+                let stop = StrategyStop { level: *level, who: who.to_owned(), reason: reason.to_owned(), at };
+                next.strategies.insert(strategy.clone(), stop);
+                return next;
             }
             ControlChange::Freeze(frozen) => next.is_frozen = *frozen,
             ControlChange::Arm { arming, .. } => {
@@ -197,11 +236,12 @@ impl Control {
         self.level.max(self.day.as_ref().map_or(KillLevel::None, |day| day.level))
     }
 
-    /// Why the account's level stands, for people.
+    /// Why the level that holds for a strategy stands, for people.
     #[must_use]
-    pub fn why(&self) -> &str {
-        match &self.day {
-            Some(day) if day.level > self.level => &day.reason,
+    pub fn why_for(&self, strategy: &Strategy) -> &str {
+        match (self.strategies.get(strategy), &self.day) {
+            (Some(stop), _) if stop.level > self.account_level() => &stop.reason,
+            (_, Some(day)) if day.level > self.level => &day.reason,
             _ => &self.reason,
         }
     }
@@ -209,7 +249,7 @@ impl Control {
     /// The level that holds for a strategy.
     #[must_use]
     pub fn level_for(&self, strategy: &Strategy) -> KillLevel {
-        self.account_level().max(self.strategies.get(strategy).copied().unwrap_or_default())
+        self.account_level().max(self.strategies.get(strategy).map_or(KillLevel::None, |stop| stop.level))
     }
 }
 
@@ -287,7 +327,7 @@ impl Latch {
         self.level.store(u8::from(control.level), Ordering::SeqCst);
         self.day.store(control.day.as_ref().map_or(0, |day| u8::from(day.level)), Ordering::SeqCst);
         self.is_frozen.store(control.is_frozen, Ordering::SeqCst);
-        inner.strategies.clone_from(&control.strategies);
+        inner.strategies = control.strategies.iter().map(|(strategy, stop)| (strategy.clone(), stop.level)).collect();
         inner.arming.clone_from(&control.arming);
     }
 
@@ -351,13 +391,29 @@ mod tests {
     }
 
     #[test]
+    fn what_stops_a_strategy_says_by_whom_and_why_whatever_else_is_changed() {
+        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
+        let (trend, other) = (Strategy::parse("trend").unwrap(), Strategy::parse("other").unwrap());
+        let stop = |strategy: &Strategy, level| ControlChange::Strategy(strategy.clone(), level);
+        let killed = Control::default().after(&ControlChange::Account(KillLevel::StopEntries), "asha", "news", at);
+        let both = killed.after(&stop(&trend, KillLevel::SquareOff), "telegram:7", "it runs away", at);
+        let both = both.after(&stop(&other, KillLevel::StopEntries), "ben", "a look", at);
+        assert_eq!((both.who.as_str(), both.reason.as_str()), ("asha", "news"), "the account's own");
+        assert_eq!((both.strategies[&trend].who.as_str(), both.strategies[&other].who.as_str()), ("telegram:7", "ben"));
+        assert_eq!((both.why_for(&trend), both.why_for(&other)), ("it runs away", "news"), "of the level that holds");
+        let again = both.after(&stop(&trend, KillLevel::None), "ben", "it is calm", at);
+        assert_eq!((again.level_for(&trend), again.strategies.len()), (KillLevel::StopEntries, 1));
+    }
+
+    #[test]
     fn the_halt_of_a_day_is_no_kill_of_a_person_and_ends_alone() {
         let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
         let (today, tomorrow) = (NaiveDate::from_ymd_opt(2026, 11, 20).unwrap(), NaiveDate::from_ymd_opt(2026, 11, 23).unwrap());
         let halt = ControlChange::HaltDay(today, KillLevel::SquareOff);
         let killed = Control::default().after(&ControlChange::Account(KillLevel::StopEntries), "asha", "news", at);
         let halted = killed.after(&halt, "RiskActor", "the day's loss", at);
-        assert_eq!((halted.account_level(), halted.why()), (KillLevel::SquareOff, "the day's loss"));
+        let trend = Strategy::parse("trend").unwrap();
+        assert_eq!((halted.account_level(), halted.why_for(&trend)), (KillLevel::SquareOff, "the day's loss"));
         let weaker = halted.after(&ControlChange::HaltDay(today, KillLevel::StopEntries), "RiskActor", "margin", at);
         assert_eq!(weaker.account_level(), KillLevel::SquareOff, "never lowered within its day");
         assert_eq!(halted.after(&ControlChange::EndDay(tomorrow), "RiskActor", "", at), halted, "of another day");
@@ -365,7 +421,7 @@ mod tests {
         assert_eq!((ended.account_level(), ended.who.as_str()), (KillLevel::StopEntries, "asha"), "a person's kill stays");
         assert_eq!(halted.after(&ControlChange::Account(KillLevel::None), "asha", "", at).account_level(), KillLevel::SquareOff);
 
-        let (latch, trend) = (Latch::new(&Control::default()), Strategy::parse("trend").unwrap());
+        let latch = Latch::new(&Control::default());
         latch.raise(&halt);
         assert!(latch.forbids(&trend, false).is_some() && latch.forbids(&trend, true).is_none());
         latch.committed(&halt, &halted);

@@ -245,7 +245,7 @@ impl Ledger {
                 if before.refuses(&change) {
                     return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
                 }
-                let control = before.after(&change, &who, &reason, at);
+                let control = Control { what: change.to_string(), ..before.after(&change, &who, &reason, at) };
                 let mut delta = Delta::new(at);
                 delta.control(&mut self.staged, client_id, change, &control, (&who, &reason));
                 let outcome = self.settle(delta)?;

@@ -5,7 +5,7 @@ use crate::order::{BookState, Holding, InstrumentKey};
 use crate::persistence::{Kept, KeptChange};
 use crate::pnl::{DayChange, Move};
 use crate::testkit::builders::{
-    Build, SEQ, add_row, at, book_of, broker_id, broker_shows, order, position, price, sbin, sbin_in, strategy, units,
+    Build, SEQ, add_row, at, book_of, book_row, broker_shows, order, position, price, sbin, sbin_in, strategy, units,
 };
 use crate::watcher::Delivered;
 
@@ -16,20 +16,13 @@ fn mis() -> HoldingKey {
 /// An order of somebody else, filled.
 fn foreign(id: &str, side: Side, filled: i64, at_price: &str, tag: Option<&str>) -> Arc<BookRow> {
     Arc::new(BookRow {
-        broker_order_id: broker_id(id),
         tag: tag.map(Arc::from),
-        instrument: sbin(),
         side,
-        product: Product::Mis,
         quantity: filled,
         filled,
         average_price: Some(at_price.parse().unwrap()),
-        price: None,
-        trigger_price: None,
-        order_type: None,
         state: BookState::Complete,
-        reason: None,
-        at: at(0),
+        ..book_row(id)
     })
 }
 

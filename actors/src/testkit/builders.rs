@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+pub(crate) use super::book_row::book_row;
 use super::morning;
 pub(crate) use super::order::order;
 use crate::order::{

@@ -1,6 +1,7 @@
 //! Parts for tests: clocks that are set by hand or follow tokio's paused one, names from a counter, a halt that only
 //! remembers, the patience to wait for a task, limits that stop nothing.
 
+mod book_row;
 #[cfg(test)]
 pub(crate) mod builders;
 mod order;
@@ -8,8 +9,9 @@ mod patience;
 mod rebuilt;
 mod wide;
 
+pub use self::book_row::book_row;
 pub use self::order::order;
-pub use self::patience::until;
+pub use self::patience::{until, until_found};
 pub use self::rebuilt::book_of_journal;
 pub use self::wide::{wide_limits, wide_settings};
 

@@ -1,5 +1,6 @@
 //! Waiting for what another task does.
 
+use std::fmt::Display;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -14,11 +15,23 @@ const LOOK: Duration = Duration::from_millis(5);
 /// It is not so within 20 s; says what was waited for, and where.
 #[track_caller]
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    until_found(what, async move || if is_so() { Ok(()) } else { Err("") })
+}
+
+/// Asks until something is found; what is not says how it stands instead.
+///
+/// # Panics
+/// It is not found within 20 s; says what was waited for, where, and how it stood last.
+#[track_caller]
+pub fn until_found<T, E: Display>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, E>) -> impl Future<Output = T> {
     let from = Location::caller();
     async move {
         let deadline = tokio::time::Instant::now() + LONG;
-        while !is_so() {
-            assert!(tokio::time::Instant::now() < deadline, "not within {LONG:?}: {what} ({from})");
+        loop {
+            match ask().await {
+                Ok(found) => return found,
+                Err(stands) => assert!(tokio::time::Instant::now() < deadline, "not within {LONG:?}: {what} ({from}) {stands}"),
+            }
             tokio::time::sleep(LOOK).await;
         }
     }

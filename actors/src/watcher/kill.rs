@@ -36,7 +36,8 @@ impl WatcherActor {
                     order.cancel_wanted.is_none() && (is_in_the_way || (!order.is_exit() && level >= KillLevel::CancelEntries))
                 })
                 .map(|order| {
-                    let reason = format!("kill level {}: {}", u8::from(control.level_for(&order.ask.strategy)), control.why());
+                    let strategy = &order.ask.strategy;
+                    let reason = format!("kill level {}: {}", u8::from(control.level_for(strategy)), control.why_for(strategy));
                     (order.command_id, OrderFact::CancelWanted { tag: Tag::KillSwitch, reason })
                 })
                 .collect()

@@ -2,30 +2,15 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
-use crate::order::{BookState, Fill, OrderRecord, Product, Side, Status, TradeId};
+use crate::order::{BookState, Fill, OrderRecord, Status, TradeId};
 use crate::ports::BookRow;
-use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, order, price, sbin, units};
+use crate::testkit::builders::{Build, SEQ, at, book_of, book_row, broker_id, order, price, units};
 
 const PREFIX: &str = "A1B2";
 const ORDERS: usize = 5;
 
 fn working_row(number: usize) -> BookRow {
-    BookRow {
-        broker_order_id: broker_id(&format!("B{number}")),
-        tag: Some(Arc::from(format!("OG{PREFIX}{number:07}"))),
-        instrument: sbin(),
-        side: Side::Buy,
-        product: Product::Mis,
-        quantity: 10,
-        filled: 0,
-        average_price: None,
-        price: None,
-        trigger_price: None,
-        order_type: None,
-        state: BookState::Open,
-        reason: None,
-        at: at(2),
-    }
+    BookRow { tag: Some(Arc::from(format!("OG{PREFIX}{number:07}"))), at: at(2), ..book_row(&format!("B{number}")) }
 }
 
 fn ended(number: usize) -> OrderRecord {

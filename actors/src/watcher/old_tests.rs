@@ -1,26 +1,11 @@
 use super::*;
-use crate::order::{Product, Side, Status, Tag};
-use crate::testkit::builders::{Build, SEQ, at, broker_id, command, order, sbin};
+use crate::order::{Side, Status, Tag};
+use crate::testkit::builders::{Build, SEQ, at, book_row, command, order};
 
 const PREFIX: &str = "A1B2";
 
 fn row(id: &str, tag: Option<&str>, state: BookState, filled: i64) -> BookRow {
-    BookRow {
-        broker_order_id: broker_id(id),
-        tag: tag.map(Arc::from),
-        instrument: sbin(),
-        side: Side::Buy,
-        product: Product::Mis,
-        quantity: 10,
-        filled,
-        average_price: None,
-        price: None,
-        trigger_price: None,
-        order_type: None,
-        state,
-        reason: None,
-        at: at(2),
-    }
+    BookRow { tag: tag.map(Arc::from), filled, state, at: at(2), ..book_row(id) }
 }
 
 fn read(order: Option<&OrderRecord>, row: &BookRow) -> OldRow {

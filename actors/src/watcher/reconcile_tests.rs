@@ -2,8 +2,8 @@ use chrono::Duration;
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
 use super::*;
-use crate::order::{Fill, Product, Side, Status, Terms, TradeId};
-use crate::testkit::builders::{Build, SEQ, at, book_of, broker_id, command, order, price, sbin, units};
+use crate::order::{Fill, OrderRecord, Product, Side, Status, Tag, Terms, TradeId};
+use crate::testkit::builders::{Build, SEQ, at, book_of, book_row, broker_id, command, order, price, units};
 use crate::watcher::owner::trade_twins;
 use crate::watcher::{Patience, Search, read_row, speaks_against_an_end};
 
@@ -15,22 +15,7 @@ fn row(id: &str, number: u64) -> BookRow {
 }
 
 fn tagged(id: &str, tag: Option<&str>) -> BookRow {
-    BookRow {
-        broker_order_id: broker_id(id),
-        tag: tag.map(Arc::from),
-        instrument: sbin(),
-        side: Side::Buy,
-        product: Product::Mis,
-        quantity: 10,
-        filled: 0,
-        average_price: None,
-        price: None,
-        trigger_price: None,
-        order_type: None,
-        state: BookState::Open,
-        reason: None,
-        at: at(2),
-    }
+    BookRow { tag: tag.map(Arc::from), at: at(2), ..book_row(id) }
 }
 
 fn in_state(row: BookRow, state: BookState, filled: i64) -> BookRow {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use ordergate_actors::order::{
-    BookState, BrokerOrderId, BrokerTag, CommandId, Exchange, Instrument, InstrumentKey, Kind, OrderType, Price, Product, Quantity, Side,
-    Terms, Validity,
+    BrokerTag, CommandId, Exchange, Instrument, InstrumentKey, Kind, OrderType, Price, Product, Quantity, Side, Terms, Validity,
 };
 use ordergate_actors::ports::{BookRow, BrokerOrder};
 
@@ -50,19 +49,9 @@ pub(super) fn order(tag: &str) -> BrokerOrder {
 
 pub(super) fn book_row(number: &str, tag: &str) -> BookRow {
     BookRow {
-        broker_order_id: BrokerOrderId::parse(number).unwrap(),
         tag: (!tag.is_empty()).then(|| Arc::from(tag)),
         instrument: share().key,
-        side: Side::Buy,
-        product: Product::Mis,
-        quantity: 10,
-        filled: 0,
-        average_price: None,
-        price: None,
-        trigger_price: None,
-        order_type: None,
-        state: BookState::Open,
-        reason: None,
         at: DateTime::UNIX_EPOCH,
+        ..ordergate_actors::testkit::book_row(number)
     }
 }

@@ -242,10 +242,10 @@ fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {
         let text = format!("entries are stopped until the next trading day: {}", day.reason);
         items.push(Item::new(What::HaltOfTheDay, text, Some(day.at)));
     }
-    for (strategy, level) in &control.strategies {
-        let text = format!("kill level {} is set for {strategy}", u8::from(*level));
+    for (strategy, stop) in &control.strategies {
+        let text = format!("kill level {} is set for {strategy}, by {}: {}", u8::from(stop.level), stop.who, stop.reason);
         let body = json!({ "client_id": desk.client_id, "strategy": strategy, "level": 0, "reason": "<why>" });
-        items.push(Item::new(What::KillLevel, text, control.at).doing("arm again", "/dashboard/kill", body));
+        items.push(Item::new(What::KillLevel, text, Some(stop.at)).doing("arm again", "/dashboard/kill", body));
     }
     if control.is_frozen {
         let body = json!({ "client_id": desk.client_id, "frozen": false, "reason": "<why>" });

@@ -142,9 +142,10 @@ fn merged<T: Numbered>(chains: [Vec<T>; 2], at: impl Fn(&T) -> DateTime<Utc>, mo
 
 fn shown(row: &JournalRow) -> Value {
     let inputs: Value = serde_json::from_str(&row.inputs).unwrap_or(Value::Null);
+    let what = if &*row.event == "CONTROL" { &inputs["what"] } else { &Value::Null };
     json!({
         "client_id": row.client_id, "seq": row.seq, "at": row.at, "event": row.event, "command_id": row.command_id,
-        "signal_id": row.signal_id, "from": row.from, "to": row.to, "tag": row.tag, "reason": row.reason, "who": row.who, "inputs": inputs,
+        "signal_id": row.signal_id, "from": row.from, "to": row.to, "tag": row.tag, "what": what, "reason": row.reason, "who": row.who, "inputs": inputs,
     })
 }
 

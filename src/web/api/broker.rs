@@ -9,10 +9,11 @@ use ordergate_actors::order::ClientId;
 use ordergate_actors::persistence::{Level, Note};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Answer, who};
-use crate::brokers::connection::{Connection, LoginError};
+use crate::brokers::connection::{Connection, ConnectionReport, LoginError};
+use crate::readiness;
 use crate::web::body::typed;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -56,7 +57,7 @@ pub(in crate::web) async fn connections(which: Query<Which>, state: Data<WebStat
         let desk = state.engine.desk(&client_id)?;
         let broker = desk.broker.capabilities();
         let report = match state.site.connections.get(&client_id) {
-            Some(connection) => Some(connection.report().await),
+            Some(connection) => Some(readiness::ask(&**connection).await),
             None => None,
         };
         rows.push(json!({
@@ -66,10 +67,24 @@ pub(in crate::web) async fn connections(which: Query<Which>, state: Data<WebStat
             "has_login": report.is_some(),
             "is_logged_in": report.as_ref().map(|report| report.session.is_ok()),
             "login_link": report.as_ref().and_then(|report| report.login_link.as_ref()).and_then(|_| state.site.login_link(&client_id, state.now())),
-            "connection": report,
+            "connection": report.as_ref().map(shown),
         }));
     }
     Ok(HttpResponse::Ok().json(json!({ "accounts": rows, "as_of": state.now() })))
+}
+
+/// A report without the link, which is no one's before a login is awaited. What could not be read is null, and beside it stands why.
+fn shown(report: &ConnectionReport) -> Value {
+    json!({
+        "session": report.session.as_ref().ok(),
+        "session_trouble": report.session.as_ref().err(),
+        "token_ends_at": report.token_ends_at,
+        "clock_skew_ms": report.clock_skew_ms,
+        "address": report.address,
+        "funds": report.funds.as_ref().ok(),
+        "funds_trouble": report.funds.as_ref().err(),
+        "stream_age_ms": report.stream_age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+    })
 }
 
 /// Logs in: at once, or with the link that a person must open.
@@ -211,4 +226,59 @@ fn note(state: &WebState, client_id: &ClientId, event: &'static str, who: &str, 
         who: who.into(),
         inputs: "{}".to_owned(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ordergate_actors::order::Amount;
+
+    use super::*;
+    use crate::brokers::connection::Funds;
+
+    #[test]
+    fn a_part_is_told_or_it_is_null_and_says_why() {
+        let rupees = |number: i64| Amount(rust_decimal::Decimal::from(number));
+        let told = ConnectionReport {
+            session: Ok("limits read".to_owned()),
+            token_ends_at: "2026-11-20T21:30:00Z".parse().ok(),
+            clock_skew_ms: Some(-12),
+            address: "203.0.113.9".parse().ok(),
+            funds: Ok(Funds { cash: rupees(1_000), margin_used: rupees(200), available: rupees(800) }),
+            stream_age: Some(Duration::from_micros(1_234_567)),
+            login_link: Some("http://broker.test/login".to_owned()),
+        };
+        let wanted = json!({
+            "session": "limits read",
+            "session_trouble": null,
+            "token_ends_at": "2026-11-20T21:30:00Z",
+            "clock_skew_ms": -12,
+            "address": "203.0.113.9",
+            "funds": { "cash": "1000", "margin_used": "200", "available": "800" },
+            "funds_trouble": null,
+            "stream_age_ms": 1_234,
+        });
+        assert_eq!(shown(&told), wanted);
+        let lost = ConnectionReport {
+            session: Err("Session Expired".to_owned()),
+            token_ends_at: None,
+            clock_skew_ms: None,
+            address: None,
+            funds: Err("not logged in".to_owned()),
+            stream_age: None,
+            login_link: None,
+        };
+        let wanted = json!({
+            "session": null,
+            "session_trouble": "Session Expired",
+            "token_ends_at": null,
+            "clock_skew_ms": null,
+            "address": null,
+            "funds": null,
+            "funds_trouble": "not logged in",
+            "stream_age_ms": null,
+        });
+        assert_eq!(shown(&lost), wanted);
+    }
 }

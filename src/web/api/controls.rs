@@ -1,6 +1,6 @@
 //! `POST /dashboard/kill`, `/freeze`, `/guard/force-clear`: the controls, by a person, with a reason.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
@@ -105,7 +105,7 @@ pub(super) async fn set(
             json!({
                 "client_id": client,
                 "level": committed.as_ref().map(|control| control.level),
-                "strategies": committed.as_ref().map(|control| control.strategies.clone()),
+                "strategies": committed.as_ref().map(|control| control.strategies.iter().map(|(name, stop)| (name, stop.level)).collect::<BTreeMap<_, _>>()),
                 "error": result.err().map(|error| error.to_string()),
             })
         })

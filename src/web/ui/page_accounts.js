@@ -62,7 +62,7 @@ function accountOf(account, after) {
   const { client_id, report, standing, connection } = account;
   const isGo = report.overall === 'GO';
   const isPaper = standing.mode === 'PAPER';
-  const funds = connection?.connection?.funds?.Ok ?? null;
+  const funds = connection?.connection?.funds ?? null;
   return panel(client_id, [
     h('div', { class: 'facts' },
       h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Ready'), badge({ word: report.overall, kind: isGo ? 'ok' : 'bad' })),
@@ -133,7 +133,7 @@ function arm(account, after) {
     title: `Arm ${client_id}: real orders go out`,
     says: [
       h('p', null, `Readiness: ${report.overall}. Loss of the day at most ${rupees(look?.limits?.daily_loss)}, one order at most ${rupees(look?.limits?.max_order_value)}.`),
-      changes?.length ? h('p', null, `Other than at the last arming: ${changes.map((/** @type {any} */ one) => one.setting ?? one.name ?? JSON.stringify(one)).join(', ')}.`) : null,
+      changes?.length ? h('p', null, `Other than at the last arming: ${changes.join(', ')}.`) : null,
     ],
     fields: [
       { name: 'mode', label: 'How', kind: 'select', value: 'APPROVE', options: [['APPROVE', 'each entry asks you'], ['LIVE', 'entries go by themselves']] },

@@ -9,7 +9,7 @@ import { empty, field, panel, table, trouble } from './parts.js';
 import { onOverview } from './shell.js';
 import { event, plain, told } from './words.js';
 
-const NAMES = ['client_id', 'seq', 'at', 'event', 'command_id', 'from', 'to', 'tag', 'reason', 'who'];
+const NAMES = ['client_id', 'seq', 'at', 'event', 'command_id', 'from', 'to', 'tag', 'what', 'reason', 'who'];
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -36,7 +36,7 @@ export async function page(root) {
   let client_id = null;
   const show = () => {
     const wanted = search.value.trim().toLowerCase();
-    const shown = loaded.filter((row) => !wanted || [row.event, row.who, row.reason, row.command_id, row.tag].some((text) => String(text ?? '').toLowerCase().includes(wanted)));
+    const shown = loaded.filter((row) => !wanted || [row.event, row.what, row.who, row.reason, row.command_id, row.tag].some((text) => String(text ?? '').toLowerCase().includes(wanted)));
     keyed(rows.body, shown, (row) => `${row.client_id ?? ''}:${row.seq}`, (row) => rows.row(row));
     rows.node.hidden = shown.length === 0;
     fresh(none, [shown.length === 0, loaded.length === 0], () => (shown.length ? null : empty(loaded.length ? 'No row fits the filter.' : 'The journal has no row yet.')));
@@ -80,7 +80,7 @@ function journalTable() {
   return table('Journal', /** @type {import('./parts.js').Column<any>[]} */ ([
     { head: 'Row', cell: (row) => (row.client_id === null ? h('span', { title: 'Of the process: it is of no account' }, `P ${row.seq}`) : String(row.seq)), num: true },
     { head: 'Time', cell: (row) => h('time', { datetime: row.at }, exact(row.at)), class: 'when' },
-    { head: 'What', cell: (row) => h('span', { class: 'symbol' }, event(row.event), row.to && row.from !== row.to ? h('small', null, [row.from, row.to].filter(Boolean).map(plain).join(' → ')) : null), class: 'what' },
+    { head: 'What', cell: (row) => h('span', { class: 'symbol' }, row.what ?? event(row.event), row.to && row.from !== row.to ? h('small', null, [row.from, row.to].filter(Boolean).map(plain).join(' → ')) : null), class: 'what' },
     { head: 'Who', cell: (row) => row.who },
     { head: 'Why, with the numbers', cell: (row) => told(row.reason), class: 'wide' },
     { head: 'Order', cell: (row) => (row.command_id ? h('a', { href: `order.html?id=${row.command_id}` }, row.command_id.slice(0, 8)) : ''), },

@@ -86,7 +86,7 @@ function accountOf(client_id, after) {
       fresh(noOverrides, account.overrides.length === 0, () => (account.overrides.length ? null : empty('Every limit is as in the settings.')));
       const halted = [
         ...account.halted.map((/** @type {any} */ one) => ({ strategy: one.strategy, words: told(one.reason), at: one.at, level: 0 })),
-        ...Object.entries(stops.strategies ?? {}).filter(([, level]) => Number(level) > 0).map(([strategy, level]) => ({ strategy, words: killWords(Number(level)), at: null, level: Number(level) })),
+        ...Object.entries(/** @type {Record<string, any>} */ (stops.strategies ?? {})).map(([strategy, stop]) => ({ strategy, words: `${killWords(stop.level)}, by ${stop.who}: ${told(stop.reason)}`, at: stop.at, level: stop.level })),
       ];
       keyed(halts, halted, (one) => `${one.strategy}${one.level}`, (one) => h('li', null,
         h('span', null, badge({ word: one.strategy, kind: 'wait' }), ` ${one.words}${one.at ? `, since ${moment(one.at)}` : ''}`),

@@ -130,8 +130,8 @@ function stopsOf(account) {
   const { client_id } = account;
   const stops = [];
   if (account.kill_level > 0) stops.push({ client_id, level: account.kill_level, words: `${client_id}: ${killWords(account.kill_level)}, by ${account.kill_by}: ${account.kill_reason}` });
-  for (const [strategy, level] of Object.entries(account.strategies_stopped ?? {})) {
-    if (Number(level) > 0) stops.push({ client_id, strategy, level: Number(level), words: `${strategy} in ${client_id}: ${killWords(Number(level))}` });
+  for (const [strategy, stop] of Object.entries(/** @type {Record<string, any>} */ (account.strategies_stopped ?? {}))) {
+    stops.push({ client_id, strategy, level: stop.level, words: `${strategy} in ${client_id}: ${killWords(stop.level)}, by ${stop.who}: ${stop.reason}` });
   }
   if (account.halt_of_the_day) stops.push({ client_id, words: `${client_id}: no entries until the next trading day: ${told(account.halt_of_the_day.reason)}` });
   if (account.is_frozen) stops.push({ client_id, words: `${client_id}: exits are frozen. Nothing closes a position.` });

@@ -4,30 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
-use ordergate_actors::order::{BookState, BrokerOrderId, Product, Side, Status, Tag};
+use ordergate_actors::order::{Status, Tag};
 use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{BookRow, Snapshot, Unreadable};
+use ordergate_actors::testkit::book_row;
 
 use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, sbin, scenario};
 use crate::witness::Rewrite;
 
 fn strange(id: &str, tag: Option<&str>) -> BookRow {
-    BookRow {
-        broker_order_id: BrokerOrderId::parse(id).unwrap(),
-        tag: tag.map(Arc::from),
-        instrument: nse("INFY-EQ"),
-        side: Side::Buy,
-        product: Product::Mis,
-        quantity: 5,
-        filled: 0,
-        average_price: None,
-        price: None,
-        trigger_price: None,
-        order_type: None,
-        state: BookState::Open,
-        reason: None,
-        at: ordergate_actors::testkit::morning(),
-    }
+    BookRow { tag: tag.map(Arc::from), instrument: nse("INFY-EQ"), quantity: 5, ..book_row(id) }
 }
 
 fn rewrite(desk: &Desk, change: impl Fn(Vec<Arc<BookRow>>) -> Snapshot<Arc<BookRow>> + Send + 'static) {

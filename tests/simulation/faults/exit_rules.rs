@@ -23,7 +23,7 @@ fn said(text: &str) -> Option<String> {
 }
 
 /// A buy of 10 at 860.05 with these exits.
-fn guarded(stop: &str, target: Option<&str>) -> LegDraft {
+pub(super) fn guarded(stop: &str, target: Option<&str>) -> LegDraft {
     LegDraft { stop_loss: said(stop), target: target.map(str::to_owned), ..buy("a", 10) }
 }
 
@@ -32,13 +32,13 @@ fn trailing(leg: LegDraft, kind: &str, value: &str) -> LegDraft {
 }
 
 /// The market trades at the bid, the ask 5 paise above.
-fn trade(desk: &Desk, bid: &str) {
+pub(super) fn trade(desk: &Desk, bid: &str) {
     let ask = Price::new(price(bid).value() + price("0.05").value()).unwrap();
     desk.market.set(&sbin(), price(bid), ask, price(bid));
 }
 
 /// A scenario in which it trades at 860, well inside the day's band.
-fn scenario(setup: Setup, live: impl AsyncFnOnce(&mut Desk)) {
+pub(super) fn scenario(setup: Setup, live: impl AsyncFnOnce(&mut Desk)) {
     crate::desk::scenario(setup, async |desk| {
         trade(desk, "860");
         live(desk).await;
@@ -52,7 +52,7 @@ fn thin(desk: &Desk, bid: &str, units: i64) {
     desk.market.set_depth(&sbin(), level(price(bid), units), level(ask, 1_000), price(bid));
 }
 
-fn rule(desk: &Desk) -> Option<ExitRule> {
+pub(super) fn rule(desk: &Desk) -> Option<ExitRule> {
     let key = HoldingKey { instrument: sbin(), product: Product::Mis };
     let kept = desk.engine.read(&client(), |book| book.kept(&slot(&Strategy::parse("a").unwrap(), &key)).cloned()).unwrap();
     kept.map(|kept| kept.read().unwrap())

@@ -21,4 +21,5 @@ mod recovery;
 mod resend;
 mod resting_stops;
 mod risk;
+mod rule_ends;
 mod targets;

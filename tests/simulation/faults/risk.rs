@@ -7,6 +7,7 @@ use ordergate_actors::order::{Amount, Status, Tag};
 use ordergate_actors::persistence::{Keep, KillLevel, Level, Slot, Topic};
 use ordergate_actors::ports::{BookRow, Clock, Funds};
 use ordergate_actors::risk::{Halt, Known, LimitName, Override, RiskDay, day_slot};
+use ordergate_actors::testkit::book_row;
 
 use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario};
 use crate::world::client;
@@ -265,20 +266,12 @@ fn a_shortfall_of_margin_squares_off_and_a_manual_trade_after_a_breach_pages() {
         desk.until_alarm("ALARM_RISK_BREACH").await;
         desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
         desk.broker.broker.show_foreign(BookRow {
-            broker_order_id: ordergate_actors::order::BrokerOrderId::parse("999999").unwrap(),
-            tag: None,
             instrument: nse("INFY-EQ"),
-            side: ordergate_actors::order::Side::Buy,
-            product: ordergate_actors::order::Product::Mis,
             quantity: 3,
             filled: 3,
-            average_price: None,
-            price: None,
-            trigger_price: None,
-            order_type: None,
             state: ordergate_actors::order::BookState::Complete,
-            reason: None,
             at: desk.clock.now(),
+            ..book_row("999999")
         });
         desk.until_alarm("ALARM_MANUAL_TRADE").await;
     });

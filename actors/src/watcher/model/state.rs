@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::order::{BookState, BrokerOrderId, Exchange, Fill, OrderFact, OrderRecord, Side, Status, Tag, TradeId};
+use crate::order::{BookState, BrokerOrderId, Exchange, Fill, OrderFact, OrderRecord, Status, Tag, TradeId};
 use crate::persistence::Book;
 use crate::ports::{BookRow, TradeRow};
-use crate::testkit::builders::{at, book_of, broker_id, order, price, sbin, units};
+use crate::testkit::builders::{at, book_of, book_row, broker_id, order, price, units};
 use crate::watcher::{Patience, Search};
 
 /// Orders of the model.
@@ -206,20 +206,13 @@ pub(super) fn order_rows(placed: &[Placed], of: &[OrderRecord; ORDERS]) -> Vec<A
 pub(super) fn order_row(place: usize, placed: Placed, of: &[OrderRecord; ORDERS]) -> BookRow {
     let quantity = of[placed.order].quantity();
     BookRow {
-        broker_order_id: number(place),
         tag: Some(Arc::from(of[placed.order].broker_tag.as_str())),
-        instrument: sbin(),
-        side: Side::Buy,
-        product: crate::order::Product::Mis,
         quantity,
         filled: if placed.is_filled { quantity } else { 0 },
         average_price: placed.is_filled.then(|| price("800").value()),
         price: Some(price("800").value()),
-        trigger_price: None,
-        order_type: None,
         state: if placed.is_filled { BookState::Complete } else { BookState::Open },
-        reason: None,
-        at: at(0),
+        ..book_row(number(place).as_str())
     }
 }
 
