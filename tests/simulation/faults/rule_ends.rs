@@ -36,8 +36,8 @@ fn a_rule_ends_with_the_fill_that_closes_its_position_before_anybody_looks() {
     });
 }
 
-/// The next position's fill is the first thing that is heard after the closing one, which was lost: its rule is written before the end
-/// of the old one, which then counts no more.
+/// The closing fill is not told, so the old rule still stands when the next position's fill comes: the next one's rule takes its place,
+/// and stays.
 #[test]
 fn the_end_of_a_rule_does_not_take_the_rule_of_the_next_position_away() {
     scenario(without_looks(), async |desk| {
@@ -57,7 +57,7 @@ fn the_end_of_a_rule_does_not_take_the_rule_of_the_next_position_away() {
         opened(desk, guarded("845", None)).await;
         desk.pass_secs(3).await;
         assert_eq!(rule(desk).unwrap().stop, Some(price("845").value()));
-        assert!(desk.texts("EXIT_RULE_ENDED").is_empty(), "the end came too late, and is nothing");
+        assert!(desk.texts("EXIT_RULE_ENDED").is_empty(), "no end is written");
         desk.at_rest().await;
     });
 }
