@@ -6,7 +6,7 @@ use std::time::Duration;
 use ordergate_actors::order::{LegDraft, Status};
 
 use super::exit_rules::{guarded, rule, scenario, trade};
-use crate::desk::{But, Desk, Setup, exit, price, sbin};
+use crate::desk::{But, Desk, Setup, exit, price, sbin, sell};
 
 /// Longer than anything here is waited for.
 const NEVER: Duration = Duration::from_secs(86_400);
@@ -58,6 +58,32 @@ fn the_end_of_a_rule_does_not_take_the_rule_of_the_next_position_away() {
         desk.pass_secs(3).await;
         assert_eq!(rule(desk).unwrap().stop, Some(price("845").value()));
         assert!(desk.texts("EXIT_RULE_ENDED").is_empty(), "no end is written");
+        desk.at_rest().await;
+    });
+}
+
+/// The same with a next position on the other side. Its fill ends the old rule, and its own rule is on disk before that end: the end was
+/// built on what stands no more, and counts for nothing.
+#[test]
+fn nor_that_of_a_position_on_the_other_side() {
+    scenario(without_looks(), async |desk| {
+        opened(desk, guarded("850", None)).await;
+        let resting = desk.order(exit("a", "SBIN-EQ").at("870")).await;
+        desk.until_at_broker(resting).await;
+        desk.pass_secs(3).await;
+        *desk.engine.line().lose_next.lock() = Some("watcher::Committed");
+        trade(desk, "870");
+        desk.until_ended(resting).await;
+        assert_eq!(*desk.engine.line().lose_next.lock(), None, "the commit of the closing fill was not told");
+        desk.pass_secs(3).await;
+        assert_eq!(desk.held("a", &sbin()), 0);
+        assert_eq!(rule(desk).unwrap().stop, Some(price("850").value()), "nobody has heard that its position is gone");
+
+        trade(desk, "860");
+        opened(desk, LegDraft { stop_loss: Some("875".to_owned()), ..sell("a", 10) }).await;
+        desk.pass_secs(3).await;
+        assert_eq!(rule(desk).unwrap().stop, Some(price("875").value()));
+        assert!(desk.texts("EXIT_RULE_ENDED").is_empty(), "the end came too late, and is nothing");
         desk.at_rest().await;
     });
 }
