@@ -69,15 +69,15 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
         return Next::Wait;
     }
     let waited = now.signed_duration_since(newest.updated_at);
+    let backed_off = Duration::seconds(1).checked_mul(1 << rule.attempt.min(6)).unwrap_or(LONGEST).min(LONGEST);
     if !fired.cause.is_urgent() {
-        return if waited >= LOST_AFTER { Next::Rearm } else { Next::Wait };
+        return if waited >= backed_off.max(LOST_AFTER) { Next::Rearm } else { Next::Wait };
     }
     let rejection = match newest.tag {
         Some(Tag::BrokerRejected) => classify(newest.reason.as_deref().unwrap_or("")),
         Some(Tag::MarketClosed) => Rejection::Session,
         _ => Rejection::Other,
     };
-    let backed_off = Duration::seconds(1).checked_mul(1 << rule.attempt.min(6)).unwrap_or(LONGEST).min(LONGEST);
     match rejection {
         Rejection::Cutoff => Next::Stuck(rejection),
         Rejection::Margin | Rejection::Session if waited < SLOW => Next::Wait,
@@ -148,8 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_did_not_trade_stands_as_before() {
-        assert_eq!(next(&rule(Cause::Target, 0), vec![failed(Tag::BrokerExpired, "")], 60), Next::Rearm);
+    fn a_target_that_did_not_trade_stands_as_before_ever_more_slowly() {
+        let after = |attempt, second| next(&rule(Cause::Target, attempt), vec![failed(Tag::BrokerExpired, "")], second);
+        assert_eq!((after(0, 2), after(0, 3)), (Next::Wait, Next::Rearm));
+        assert_eq!((after(4, 15), after(4, 16)), (Next::Wait, Next::Rearm));
+        assert_eq!((after(40, 59), after(40, 60)), (Next::Wait, Next::Rearm));
         assert_eq!(next(&rule(Cause::Target, 0), vec![ours(exit(2)).working("1")], 60), Next::Wait);
     }
 
