@@ -24,6 +24,21 @@ async fn opened(desk: &mut Desk, leg: LegDraft) {
     desk.until("its rule stands", |desk| rule(desk).is_some_and(|rule| rule.order == Some(entry.command_id))).await;
 }
 
+/// Opens a position with a stop at 850 and closes it by a fill of which the watcher never hears: its rule stands on.
+async fn closed_unheard(desk: &mut Desk) {
+    opened(desk, guarded("850", None)).await;
+    let resting = desk.order(exit("a", "SBIN-EQ").at("870")).await;
+    desk.until_at_broker(resting).await;
+    desk.pass_secs(3).await;
+    *desk.engine.line().lose_next.lock() = Some("watcher::Committed");
+    trade(desk, "870");
+    desk.until_ended(resting).await;
+    assert_eq!(*desk.engine.line().lose_next.lock(), None, "the commit of the closing fill was not told");
+    desk.pass_secs(3).await;
+    assert_eq!(desk.held("a", &sbin()), 0);
+    assert_eq!(rule(desk).unwrap().stop, Some(price("850").value()), "nobody has heard that its position is gone");
+}
+
 #[test]
 fn a_rule_ends_with_the_fill_that_closes_its_position_before_anybody_looks() {
     scenario(without_looks(), async |desk| {
@@ -41,18 +56,7 @@ fn a_rule_ends_with_the_fill_that_closes_its_position_before_anybody_looks() {
 #[test]
 fn the_end_of_a_rule_does_not_take_the_rule_of_the_next_position_away() {
     scenario(without_looks(), async |desk| {
-        opened(desk, guarded("850", None)).await;
-        let resting = desk.order(exit("a", "SBIN-EQ").at("870")).await;
-        desk.until_at_broker(resting).await;
-        desk.pass_secs(3).await;
-        *desk.engine.line().lose_next.lock() = Some("watcher::Committed");
-        trade(desk, "870");
-        desk.until_ended(resting).await;
-        assert_eq!(*desk.engine.line().lose_next.lock(), None, "the commit of the closing fill was not told");
-        desk.pass_secs(3).await;
-        assert_eq!(desk.held("a", &sbin()), 0);
-        assert_eq!(rule(desk).unwrap().stop, Some(price("850").value()), "nobody has heard that its position is gone");
-
+        closed_unheard(desk).await;
         trade(desk, "860");
         opened(desk, guarded("845", None)).await;
         desk.pass_secs(3).await;
@@ -67,18 +71,7 @@ fn the_end_of_a_rule_does_not_take_the_rule_of_the_next_position_away() {
 #[test]
 fn nor_that_of_a_position_on_the_other_side() {
     scenario(without_looks(), async |desk| {
-        opened(desk, guarded("850", None)).await;
-        let resting = desk.order(exit("a", "SBIN-EQ").at("870")).await;
-        desk.until_at_broker(resting).await;
-        desk.pass_secs(3).await;
-        *desk.engine.line().lose_next.lock() = Some("watcher::Committed");
-        trade(desk, "870");
-        desk.until_ended(resting).await;
-        assert_eq!(*desk.engine.line().lose_next.lock(), None, "the commit of the closing fill was not told");
-        desk.pass_secs(3).await;
-        assert_eq!(desk.held("a", &sbin()), 0);
-        assert_eq!(rule(desk).unwrap().stop, Some(price("850").value()), "nobody has heard that its position is gone");
-
+        closed_unheard(desk).await;
         trade(desk, "860");
         opened(desk, LegDraft { stop_loss: Some("875".to_owned()), ..sell("a", 10) }).await;
         desk.pass_secs(3).await;
