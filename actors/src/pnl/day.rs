@@ -1,6 +1,7 @@
 //! The trading day of one account.
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDate;
@@ -8,6 +9,7 @@ use chrono::NaiveDate;
 use super::change::DayChange;
 use super::curve::Curve;
 use super::line::Line;
+use super::pool::Pool;
 use crate::order::{Holding, HoldingKey, Strategy};
 
 /// What an account's fills of one IST day came to.
@@ -16,6 +18,8 @@ pub struct Day {
     date: NaiveDate,
     /// Boxed, because the nodes of a tree are half empty and a line is large.
     lines: BTreeMap<(Strategy, HoldingKey), Box<Line>>,
+    /// The lines of all strategies together.
+    pools: BTreeMap<HoldingKey, Pool>,
     strategies: BTreeMap<Strategy, Curve>,
     account: Curve,
     /// The journal row of the newest change of this day; 0 for none.
@@ -36,18 +40,32 @@ impl Day {
         for change in changes {
             let slot = (&change.strategy, &change.key);
             if changed.insert(slot) {
-                day.lines.insert((change.strategy.clone(), change.key.clone()), Box::new(Line::carrying(change.before)));
+                day.carry((change.strategy.clone(), change.key.clone()), change.before);
             }
         }
         for (strategy, key, held) in held {
             if held.net != 0 && !changed.contains(&(strategy, key)) {
-                day.lines.insert((strategy.clone(), key.clone()), Box::new(Line::carrying(*held)));
+                day.carry((strategy.clone(), key.clone()), *held);
             }
         }
         for change in changes {
             day.apply(change);
         }
         day
+    }
+
+    fn carry(&mut self, slot: (Strategy, HoldingKey), held: Holding) {
+        let line = Line::carrying(held);
+        self.pool(&slot.1, Pool::default(), Pool::of(&line));
+        self.lines.insert(slot, Box::new(line));
+    }
+
+    /// A line was worth the first and is worth the second to its pool.
+    fn pool(&mut self, key: &HoldingKey, was: Pool, is: Pool) {
+        match self.pools.get_mut(key) {
+            Some(pool) => *pool = pool.minus(was).plus(is),
+            None => drop(self.pools.insert(key.clone(), is.minus(was))),
+        }
     }
 
     /// Takes the next change in. One of a later day begins that day; one of an earlier day is told by the caller as
@@ -58,8 +76,14 @@ impl Day {
         }
         self.changed = change.seq;
         let slot = (change.strategy.clone(), change.key.clone());
-        let line = self.lines.entry(slot).or_insert_with(|| Box::new(Line::carrying(change.before)));
+        let (line, was) = match self.lines.entry(slot) {
+            Entry::Occupied(known) => (&mut *known.into_mut(), None),
+            Entry::Vacant(place) => (place.insert(Box::new(Line::carrying(change.before))), Some(Pool::default())),
+        };
+        let was = was.unwrap_or_else(|| Pool::of(line));
         let realised = line.take(change);
+        let is = Pool::of(line);
+        self.pool(&change.key, was, is);
         if !realised.0.is_zero() {
             let curve = self.strategies.entry(change.strategy.clone()).or_default();
             *curve = curve.after(realised);
@@ -72,7 +96,8 @@ impl Day {
     pub fn rolled(&self, date: NaiveDate) -> Self {
         let open = self.lines.iter().filter(|(_, line)| line.held.net != 0);
         let lines = open.map(|(slot, line)| (slot.clone(), Box::new(Line::carrying(line.held)))).collect();
-        Self { date, lines, ..Self::default() }
+        let pools = self.pools.iter().filter(|(_, pool)| !pool.held.is_flat()).map(|(key, pool)| (key.clone(), pool.rolled())).collect();
+        Self { date, lines, pools, ..Self::default() }
     }
 
     /// The day as it stands on that date: a day that is over has rolled, though nothing was traded since.
@@ -81,22 +106,22 @@ impl Day {
         if date > self.date { Cow::Owned(self.rolled(date)) } else { Cow::Borrowed(self) }
     }
 
-    /// The journal row of its newest change; 0 if nothing has changed on it.
+    /// Which day it is on that date, and the journal row of its newest change; 0 if nothing has changed on it.
     #[must_use]
-    pub fn changed(&self) -> u64 {
-        self.changed
+    pub fn as_of(&self, date: NaiveDate) -> (NaiveDate, u64) {
+        if date > self.date { (date, 0) } else { (self.date, self.changed) }
+    }
+
+    /// What all strategies together had and have in each instrument and product, on that date: a day that is over has rolled.
+    pub fn pools(&self, date: NaiveDate) -> impl ExactSizeIterator<Item = (&HoldingKey, Pool)> {
+        let is_over = date > self.date;
+        self.pools.iter().map(move |(key, pool)| (key, if is_over { pool.rolled() } else { *pool }))
     }
 
     /// Its date, India.
     #[must_use]
     pub fn date(&self) -> NaiveDate {
         self.date
-    }
-
-    /// How many lines there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.lines.len()
     }
 
     /// Every line: what was carried into the day or traded on it, by strategy.
@@ -136,10 +161,10 @@ impl Day {
         self.account
     }
 
-    /// The change today of what all strategies together hold there that was no trade of ours, in units.
+    /// The change on that date of what all strategies together hold there that was no trade of ours, in units.
     #[must_use]
-    pub fn corrected(&self, key: &HoldingKey) -> i64 {
-        self.lines.iter().filter(|((_, held), _)| held == key).map(|(_, line)| line.corrected).sum()
+    pub fn corrected(&self, date: NaiveDate, key: &HoldingKey) -> i64 {
+        if date > self.date { 0 } else { self.pools.get(key).map_or(0, |pool| pool.corrected) }
     }
 }
 

@@ -80,7 +80,7 @@ fn units_that_left_without_a_price_realise_nothing_that_is_known() {
     assert_eq!((line.left, line.corrected, line.curve.realised), (4, -4, rupees(60)));
     assert_eq!((line.trips.unknown, line.trips.wins), (1, 0), "what the whole trip made is not known");
     let day = day_of([traded(1, Side::Sell, 10, "100"), Move::Left { units: 99 }]);
-    assert_eq!((day.statistics(None).trips.unknown, day.corrected(&sbin_in(Product::Mis))), (1, 10));
+    assert_eq!((day.statistics(None).trips.unknown, day.corrected(date(20), &sbin_in(Product::Mis))), (1, 10));
 }
 
 #[test]

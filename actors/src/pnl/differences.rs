@@ -225,7 +225,7 @@ impl Search<'_> {
             let filled: i64 = of_kind.iter().map(|row| row.side.sign() * row.filled).sum();
             (cause, of_kind, filled)
         });
-        let taken_in = self.book.day(self.today).corrected(self.key);
+        let taken_in = self.book.newest_day().corrected(self.today, self.key);
         let from = taken_from(taken_in, [kinds[0].2, kinds[1].2], [!kinds[0].1.is_empty(), !kinds[1].1.is_empty()]);
         let mut parts = Vec::new();
         for (index, (cause, of_kind, filled)) in kinds.into_iter().enumerate() {
@@ -305,7 +305,7 @@ pub fn price_of_close(book: &Book, findings: &Findings, key: &HoldingKey, today:
     let mut rows = trades_elsewhere(findings, key, today);
     rows.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.broker_order_id.cmp(&b.broker_order_id)));
     // Negative: something was taken over there today, and nobody knows out of which trades.
-    let mut taken_in = book.day(today).corrected(key).saturating_mul(closing.sign());
+    let mut taken_in = book.newest_day().corrected(today, key).saturating_mul(closing.sign());
     if taken_in < 0 {
         return None;
     }

@@ -10,6 +10,7 @@ pub mod curve;
 pub mod day;
 pub mod differences;
 pub mod line;
+pub mod pool;
 pub mod worth;
 
 pub use change::{DayChange, Move};
@@ -17,4 +18,5 @@ pub use curve::Curve;
 pub use day::Day;
 pub use differences::{Cause, Difference, Ignored, Part, differences};
 pub use line::{Executed, Line, Slippage, Sums, Trips, Turnover};
+pub use pool::Pool;
 pub use worth::{MarkedFrom, Statistics, Total, Worth};

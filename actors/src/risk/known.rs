@@ -42,16 +42,10 @@ pub struct Known {
 }
 
 /// What our fills are worth is worked out anew at most so often while nothing is traded: prices move with every tick, and a
-/// burst of orders must not walk over everything that is held each time.
+/// burst of orders must not walk over every instrument each time.
 const MARKED_EVERY: Duration = Duration::milliseconds(250);
-/// With more lines than these a fill does not make it be worked out at once either, and the pause grows with them: a walk over
-/// all of them must not fill the time between two of its kind.
-const FEW_LINES: usize = 500;
-
-/// How long what was worked out counts: 250 ms up to a thousand lines, and as much more for each further thousand.
-fn counts_for(lines: usize) -> Duration {
-    MARKED_EVERY * i32::try_from(lines / 1_000).unwrap_or(i32::MAX).max(1)
-}
+/// With more instruments than these a fill does not make it be worked out at once either.
+const FEW: usize = 500;
 
 /// Reads a state; one of a shape that this version does not know is said, and counts as none.
 fn read<T: DeserializeOwned>(slot: &Slot, kept: &Kept) -> Option<T> {
@@ -154,29 +148,17 @@ impl Known {
     }
 
     fn by_fills(&mut self, book: &Book, quotes: &dyn Quotes, now: DateTime<Utc>) -> Figure {
-        let day = book.day(trading_date(now));
-        let of = (day.date(), day.changed());
-        let is_fresh = |at: DateTime<Utc>| (Duration::zero()..counts_for(day.count())).contains(&now.signed_duration_since(at));
-        let is_same = |known: (NaiveDate, u64)| known == of || (known.0 == of.0 && day.count() > FEW_LINES);
+        let (day, today) = (book.newest_day(), trading_date(now));
+        let of = day.as_of(today);
+        let is_fresh = |at: DateTime<Utc>| (Duration::zero()..MARKED_EVERY).contains(&now.signed_duration_since(at));
+        let is_same = |known: (NaiveDate, u64)| known == of || (known.0 == of.0 && day.pools(today).len() > FEW);
         match &self.fills {
             Some((at, known, figure)) if is_same(*known) && is_fresh(*at) => figure.clone(),
             _ => {
-                let figure = own_pnl(&day, quotes);
+                let figure = own_pnl(day.pools(today), quotes);
                 self.fills = Some((now, of, figure.clone()));
                 figure
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_large_day_is_worked_out_less_often() {
-        for (lines, ms) in [(0, 250), (999, 250), (1_999, 250), (2_000, 500), (100_000, 25_000)] {
-            assert_eq!(counts_for(lines), Duration::milliseconds(ms), "{lines}");
         }
     }
 }

@@ -1,15 +1,15 @@
 //! The day's result in rupees: the worse of two books, the broker's position rows and our own fills. Delivery holdings
 //! count in neither. A figure that is not known is said, and never taken for nothing lost. Pure.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveTime, Utc};
 
-use crate::order::{Amount, InstrumentKey, Price, Product, ist, trading_date};
+use crate::order::{Amount, HoldingKey, InstrumentKey, Price, Product, ist, trading_date};
 use crate::persistence::Book;
-use crate::pnl::Day;
+use crate::pnl::Pool;
+use crate::pnl::pool::told;
 use crate::ports::{PositionRow, Quote, Quotes};
 
 /// What one book says of the day.
@@ -51,10 +51,10 @@ pub fn broker_pnl(rows: &[PositionRow]) -> Amount {
     rows.iter().filter(|row| row.holding.product != Product::Cnc).fold(Amount::ZERO, |sum, row| sum.plus(row.realised).plus(row.unrealised))
 }
 
-/// The price at which so many units are worth something now: the last trade, but not a worse one than the touch at which they
+/// The price at which bought or sold units are worth something now: the last trade, but not a worse one than the touch at which they
 /// could be closed. One odd trade far from the touch is no loss.
-fn mark(net: i64, quote: &Quote) -> Price {
-    match (net > 0, quote.bid, quote.ask) {
+fn mark(is_long: bool, quote: &Quote) -> Price {
+    match (is_long, quote.bid, quote.ask) {
         (true, Some(bid), _) => quote.last.max(bid),
         (false, _, Some(ask)) => quote.last.min(ask),
         _ => quote.last,
@@ -65,29 +65,26 @@ fn mark(net: i64, quote: &Quote) -> Price {
 /// that is held has no price, or was carried into the day and the market tells no close of the day before, or left without
 /// a price.
 #[must_use]
-pub fn own_pnl(day: &Day, quotes: &dyn Quotes) -> Figure {
+pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quotes: &dyn Quotes) -> Figure {
     let missing = |what: &str, key: &InstrumentKey| Figure::unknown(format!("{what} {key}"));
-    // Many strategies hold the same.
-    let mut quoted: HashMap<&InstrumentKey, Option<Quote>> = HashMap::new();
     let mut sum = Amount::ZERO;
-    for (_, key, line) in day.lines().filter(|(_, key, _)| key.product != Product::Cnc) {
+    for (key, pool) in pools.into_iter().filter(|(key, _)| key.product != Product::Cnc) {
         let instrument = &key.instrument;
-        if line.left != 0 {
-            return Figure::unknown(format!("{} units of {instrument} were closed elsewhere, at a price that nobody told", line.left));
+        if pool.left != 0 {
+            return Figure::unknown(format!("{} units of {instrument} were closed elsewhere, at a price that nobody told", pool.left));
         }
-        let close = if line.carried.net == 0 { None } else { quotes.previous_close(instrument) };
-        if line.carried.net != 0 && close.is_none() {
+        let close = if pool.carried.is_flat() { None } else { quotes.previous_close(instrument) };
+        if !pool.carried.is_flat() && close.is_none() {
             return missing("no close of the day before for", instrument);
         }
-        let net = line.held.net;
-        let quote = if net == 0 { None } else { *quoted.entry(instrument).or_insert_with(|| quotes.quote(instrument)) };
-        let last = quote.map(|quote| mark(net, &quote));
-        match line.worth(last, close).gross() {
+        let quote = if pool.held.is_flat() { None } else { quotes.quote(instrument) };
+        let at = |is_long| quote.map(|quote| mark(is_long, &quote));
+        match pool.gross(at(true), at(false), close) {
             Some(gross) => sum = sum.plus(gross),
             None => return missing("no price of", instrument),
         }
     }
-    Figure::Known(sum)
+    Figure::Known(told(sum))
 }
 
 /// The day's result.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::order::{Holding, HoldingKey, OrderRecord, Quantity, Side};
-use crate::pnl::{DayChange, Move};
+use crate::pnl::{Day, DayChange, Move};
 use crate::testkit::builders::{Build, at as second, book_of, nse, order, price, rupees, sbin, sbin_in, strategy};
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -36,6 +36,10 @@ impl Quotes for Board {
     fn previous_close(&self, key: &InstrumentKey) -> Option<Price> {
         self.closes.get(key).copied()
     }
+}
+
+fn ours(day: &Day, board: &Board) -> Figure {
+    own_pnl(day.pools(day.date()), board)
 }
 
 fn known(amount: i64) -> Figure {
@@ -111,10 +115,10 @@ fn fills_are_worth_what_the_newest_quotes_say_delivery_aside() {
     let delivery = HoldingKey { instrument: nse("INFY-EQ"), product: Product::Cnc };
     let day = traded(&[(long.clone(), Side::Buy, "800"), (short, Side::Sell, "1500"), (delivery, Side::Buy, "9000")]);
     let board = Board::default().with(sbin(), Some("790"), Some("790.5"), "790").with(nse("INFY-EQ"), Some("1519"), Some("1520"), "1520");
-    assert_eq!(own_pnl(&day, &board), known(-100 - 200));
+    assert_eq!(ours(&day, &board), known(-100 - 200));
     let flat = traded(&[(long.clone(), Side::Buy, "800"), (long, Side::Sell, "795")]);
-    assert_eq!(own_pnl(&flat, &Board::default()), known(-50), "what is flat needs no price");
-    assert_eq!(own_pnl(&traded(&[]), &Board::default()), known(0));
+    assert_eq!(ours(&flat, &Board::default()), known(-50), "what is flat needs no price");
+    assert_eq!(ours(&traded(&[]), &Board::default()), known(0));
 }
 
 #[test]
@@ -130,21 +134,21 @@ fn one_odd_trade_far_from_the_touch_is_no_loss() {
         (&short, Some("799"), Some("801"), "8000", -10),
         (&short, Some("799"), None, "810", -100),
     ] {
-        assert_eq!(own_pnl(day, &quoted(bid, ask, last)), known(pnl), "{bid:?} {ask:?} {last}");
+        assert_eq!(ours(day, &quoted(bid, ask, last)), known(pnl), "{bid:?} {ask:?} {last}");
     }
 }
 
 #[test]
 fn what_has_no_price_no_close_or_left_without_one_is_not_known() {
     let quoted = || Board::default().with(sbin(), Some("700"), Some("700"), "700");
-    let why = |day: &Day, board: &Board| match own_pnl(day, board) {
+    let why = |day: &Day, board: &Board| match ours(day, board) {
         Figure::Unknown(why) => why.to_string(),
         known @ Figure::Known(_) => panic!("{known:?}"),
     };
     assert_eq!(why(&traded(&[(sbin_in(Product::Mis), Side::Buy, "800")]), &Board::default()), "no price of NSE:SBIN-EQ");
     // Bought for 800 days ago: what it lost before today is no loss of today.
     assert_eq!(why(&carried(10, 8_000), &quoted()), "no close of the day before for NSE:SBIN-EQ");
-    assert_eq!(own_pnl(&carried(10, 8_000), &quoted().closed(sbin(), "705")), known(-50));
+    assert_eq!(ours(&carried(10, 8_000), &quoted().closed(sbin(), "705")), known(-50));
     let mut left = carried(10, 8_000);
     let before = Holding { net: 10, cost: rupees(8_000), ..Holding::default() };
     let what = Move::Left { units: 10 };

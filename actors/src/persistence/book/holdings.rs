@@ -63,6 +63,13 @@ impl Book {
         self.day.on(date)
     }
 
+    /// The newest day on which something changed. It may be over: what is asked of it is asked with the date of the asker's clock,
+    /// and is answered without the copy that [`Self::day`] makes then.
+    #[must_use]
+    pub fn newest_day(&self) -> &Day {
+        &self.day
+    }
+
     /// What is held and may still be bought or sold of an instrument; `None`: nothing.
     #[must_use]
     pub fn exposure(&self, key: &InstrumentKey) -> Option<&Exposure> {

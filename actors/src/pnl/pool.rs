@@ -1,0 +1,160 @@
+//! What the lines of all strategies in one instrument and product come to together: pure.
+//!
+//! The account's result is asked for with every order, and thousands of strategies may hold the same. So their lines are summed as
+//! they change, and the result costs as many steps as there are instruments. *Invariant:* a pool is the sum of its lines, whatever
+//! way they came about: each line's rupees are rounded to ten decimals before they are summed, so that no sum is rounded again.
+
+use super::line::Line;
+use crate::order::{Amount, Holding, Price};
+
+/// Rupees of one line are summed to so many decimals: shares of a cost have 28, and sums of those would hang on their order.
+const DECIMALS: u32 = 10;
+/// A result is told to so many decimals, as prices are.
+const TOLD: u32 = 4;
+
+/// Units on one side of the market, and the rupees that they cost (long) or brought (short).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Units {
+    /// How many, without a sign.
+    pub count: i64,
+    /// Rupees.
+    pub cost: Amount,
+}
+
+impl Units {
+    fn of(held: &Holding) -> Self {
+        Self { count: held.net.abs(), cost: summable(held.cost) }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { count: self.count + other.count, cost: self.cost.plus(other.cost) }
+    }
+
+    fn negated(self) -> Self {
+        Self { count: -self.count, cost: self.cost.negated() }
+    }
+}
+
+/// What is held for a rise and what for a fall, by different strategies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sides {
+    /// Bought.
+    pub long: Units,
+    /// Sold.
+    pub short: Units,
+}
+
+impl Sides {
+    fn of(held: &Holding) -> Self {
+        match held.net {
+            0 => Self::default(),
+            1.. => Self { long: Units::of(held), short: Units::default() },
+            _ => Self { long: Units::default(), short: Units::of(held) },
+        }
+    }
+
+    /// Whether nothing is held on either side.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.long.count == 0 && self.short.count == 0
+    }
+
+    /// What they have gained, the bought and the sold units at their own price; `None`: there are some and no price for them.
+    #[must_use]
+    pub fn gain(&self, long_at: Option<Price>, short_at: Option<Price>) -> Option<Amount> {
+        let value = |units: Units, price: Option<Price>| {
+            if units.count == 0 { Some(Amount::ZERO) } else { price.map(|price| price.times(units.count)) }
+        };
+        let (long, short) = (value(self.long, long_at)?, value(self.short, short_at)?);
+        Some(long.plus(self.long.cost.negated()).plus(self.short.cost).plus(short.negated()))
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { long: self.long.plus(other.long), short: self.short.plus(other.short) }
+    }
+
+    fn negated(self) -> Self {
+        Self { long: self.long.negated(), short: self.short.negated() }
+    }
+}
+
+/// The sum of lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pool {
+    /// What was held when the day began.
+    pub carried: Sides,
+    /// What is held now.
+    pub held: Sides,
+    /// Gross rupees realised today.
+    pub realised: Amount,
+    /// Units that left today without a price.
+    pub left: i64,
+    /// The change of the net position today that was no trade of ours, in units.
+    pub corrected: i64,
+}
+
+impl Pool {
+    /// Of one line.
+    #[must_use]
+    pub fn of(line: &Line) -> Self {
+        Self {
+            carried: Sides::of(&line.carried),
+            held: Sides::of(&line.held),
+            realised: summable(line.curve.realised),
+            left: line.left,
+            corrected: line.corrected,
+        }
+    }
+
+    /// With the lines of another.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            carried: self.carried.plus(other.carried),
+            held: self.held.plus(other.held),
+            realised: self.realised.plus(other.realised),
+            left: self.left + other.left,
+            corrected: self.corrected + other.corrected,
+        }
+    }
+
+    /// Without the lines of another.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        self.plus(Self {
+            carried: other.carried.negated(),
+            held: other.held.negated(),
+            realised: other.realised.negated(),
+            left: -other.left,
+            corrected: -other.corrected,
+        })
+    }
+
+    /// On the day that follows: what is held is carried into it.
+    #[must_use]
+    pub fn rolled(self) -> Self {
+        Self { carried: self.held, held: self.held, ..Self::default() }
+    }
+
+    /// The day's gross result: its bought and sold units at these prices, what was carried into the day from the close of the
+    /// day before. `None` while a price that it needs is missing.
+    #[must_use]
+    pub fn gross(&self, long_at: Option<Price>, short_at: Option<Price>, previous_close: Option<Price>) -> Option<Amount> {
+        let before_today = self.carried.gain(previous_close, previous_close)?;
+        Some(self.realised.plus(self.held.gain(long_at, short_at)?).plus(before_today.negated()))
+    }
+}
+
+/// A result as it is told: to four decimals.
+#[must_use]
+pub fn told(sum: Amount) -> Amount {
+    Amount(sum.0.round_dp(TOLD).normalize())
+}
+
+fn summable(amount: Amount) -> Amount {
+    Amount(amount.0.round_dp(DECIMALS))
+}
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;
