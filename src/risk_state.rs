@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ordergate_actors::order::{Amount, ClientId, Product, trading_date};
 use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::persistence::chain::stored_time;
-use ordergate_actors::risk::{Known, RiskDay};
+use ordergate_actors::risk::{Asked, Known, RiskDay};
 use ordergate_actors::{Desk, Limits, Line};
 use serde::Serialize;
 
@@ -119,6 +119,7 @@ impl RiskStateFile {
 /// Where the account of a desk stands now.
 fn standing(line: &Line, desk: &Desk) -> Option<Standing> {
     let now = line.clock.now();
+    let asked = Asked::at(now, &line.calendar, desk.broker.capabilities().is_live);
     let findings = desk.findings.read();
     let settings = &desk.settings.limits;
     line.view.read(&desk.client_id, |book| {
@@ -128,7 +129,7 @@ fn standing(line: &Line, desk: &Desk) -> Option<Standing> {
         let is_held = book.holdings().any(|(_, key, held)| held.net != 0 && key.product != Product::Cnc);
         Standing {
             limits: known.limits(settings, now),
-            pnl: known.result(book, &findings, &*line.quotes, now).pnl(),
+            pnl: known.result(book, &findings, &*line.quotes, asked).pnl(),
             halted: known.halts().filter(|(_, halt)| halt.stands()).map(|(_, halt)| halt.strategy.to_string()).collect(),
             force_exit_in_progress: is_squaring_off && is_held,
             day,

@@ -23,7 +23,7 @@ use ordergate_actors::order::{
 };
 use ordergate_actors::persistence::{Book, Control};
 use ordergate_actors::ports::{AccountHead, Instruments, PositionRow, Quote, Quotes, Session};
-use ordergate_actors::risk::{Inputs, Judgement, Known, Market, Scene, Unquoted, judge, project};
+use ordergate_actors::risk::{Asked, DayOf, Inputs, Judgement, Known, Market, Scene, Unquoted, judge, project};
 use ordergate_actors::watcher::{Findings, Positions};
 use ordergate_actors::{AccountSettings, Limits, Phase, QuantityUnits, Settings, Waits};
 use rust_decimal::Decimal;
@@ -246,7 +246,7 @@ fn main() {
                 account: &account,
                 limits: &limits,
                 day: &known.day(&account.limits, now),
-                result: &known.result(&book, &findings, &Hundred, now),
+                result: &known.result(&book, &findings, &Hundred, Asked { now, day: DayOf::Sessions }),
                 projected: &projected,
                 needs: known.needs(&scene, &projected, &limits),
                 halt: known.halt(&me.ask.strategy),

@@ -10,7 +10,7 @@ use super::calls::Done;
 use super::{BrokerActor, CallCommitted, CallKind, CancelOrder, Item, Lane, ModifyOrder, Work};
 use crate::arming;
 use crate::line::Line;
-use crate::order::{ClientId, CommandId, NOT_SENT, OrderFact, OrderRecord};
+use crate::order::{ClientId, CommandId, NOT_SENT, OrderFact, OrderRecord, Terms};
 use crate::persistence::{OrderUnit, Unit};
 use crate::ports::{CallOutcome, Modification, PreparedChange, Refusal};
 use crate::risk::largest_total;
@@ -102,10 +102,11 @@ impl BrokerActor {
         let (number, counts_at) = (record.number, Some(change.instrument.key.exchange));
         match self.prepare_change(change, now) {
             Ok(prepared) => {
+                let lane = lane(&record, &prepared.change.terms);
                 let work = Work::Modify(Box::new(prepared), wish);
-                let twice = self.lanes.push(Item { command_id, lane: Lane::Modify, number, counts_at, since: now, work });
+                let twice = self.lanes.push(Item { command_id, lane, number, counts_at, since: now, work });
                 if let Some(Work::Modify(_, wish)) = twice {
-                    wish.refuse("an earlier change of the order waits for its turn");
+                    wish.refuse("another change of the order goes first");
                 }
                 self.pump(now);
             }
@@ -195,6 +196,13 @@ impl BrokerActor {
     }
 }
 
+/// Where a change waits. That of an exit goes before entries and may use what is reserved for exits: its next price, a stop that
+/// becomes a limit, a stop that makes way. A stop that trails its position does not: hundreds of them would leave nothing.
+fn lane(record: &OrderRecord, to: &Terms) -> Lane {
+    let trails = record.is_shown_as_stop() && to.order_type.has_trigger() && to.quantity.value() >= record.quantity();
+    if record.is_exit() && !trails { Lane::Exit } else { Lane::Modify }
+}
+
 /// The answer, for the journal.
 pub(super) fn words(outcome: &CallOutcome) -> String {
     match outcome {
@@ -203,5 +211,31 @@ pub(super) fn words(outcome: &CallOutcome) -> String {
         CallOutcome::RateLimited { text, .. } => format!("rejected, too many calls: {text}"),
         CallOutcome::NotSent(reason) => format!("{NOT_SENT}{reason}"),
         CallOutcome::Unconfirmed(cause) => format!("no clear answer: {cause}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{OrderType, Source};
+    use crate::testkit::builders::{Build, exit, order, price, terms_of};
+
+    #[test]
+    fn the_next_price_of_an_exit_may_use_what_is_reserved_for_exits_and_a_trail_may_not() {
+        let limit = |record: &OrderRecord, quantity| Terms { order_type: OrderType::Limit, ..terms_of(&record.clone().asks(quantity)) };
+        let entry = order(1).working("B1");
+        assert_eq!(lane(&entry, &limit(&entry, 10)), Lane::Modify);
+        let target = exit(2).asks(10).working("B2");
+        assert_eq!(lane(&target, &limit(&target, 10)), Lane::Exit);
+        let mut stop = exit(3).asks(10);
+        stop.source = Source::Stop;
+        stop.ask.order_type = Some(OrderType::StopLimit);
+        stop.ask.trigger_price = Some(price("790"));
+        let stop = stop.working("B3");
+        assert!(stop.is_shown_as_stop());
+        let moved = |quantity| Terms { trigger_price: Some(price("795")), ..terms_of(&stop.clone().asks(quantity)) };
+        assert_eq!(lane(&stop, &moved(stop.quantity())), Lane::Modify, "it trails");
+        assert_eq!(lane(&stop, &moved(stop.quantity() - 1)), Lane::Exit, "it makes way");
+        assert_eq!(lane(&stop, &limit(&stop, stop.quantity())), Lane::Exit, "it has fired");
     }
 }

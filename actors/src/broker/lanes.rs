@@ -101,16 +101,19 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Adds an item; one of the same kind for the same order that waits already stands, and the new one is handed back.
+    /// Adds an item. Of two of the same kind for the same order the one that came first stands, unless nothing is written of
+    /// it and the new one is in more of a hurry; the other one is handed back.
     pub fn push(&mut self, item: Item) -> Option<Work> {
         let kind = item.work.kind();
-        if self.places.contains_key(&(item.command_id, kind)) {
-            return Some(item.work);
-        }
+        let slower = match self.places.get(&(item.command_id, kind)) {
+            None => None,
+            Some((waits, Stage::Queued)) if item.lane < waits.0 => self.queued.remove(waits),
+            Some(_) => return Some(item.work),
+        };
         let key = (item.lane, item.number, kind);
         self.places.insert((item.command_id, kind), (key, Stage::Queued));
         self.queued.insert(key, item);
-        None
+        slower.map(|slower| slower.work)
     }
 
     /// Entries and changes whose row is on disk or on the way there; cancels and exits are not counted.
@@ -271,6 +274,20 @@ mod tests {
         assert!(lanes.push(cancel(Lane::Cancel, 1)).is_none());
         assert!(lanes.push(cancel(Lane::Cancel, 1)).is_some());
         assert_eq!(lanes.len(), 1);
+    }
+
+    #[test]
+    fn what_is_in_more_of_a_hurry_takes_the_place_of_what_is_not_written() {
+        let mut lanes = Lanes::default();
+        assert!(lanes.push(cancel(Lane::Cancel, 1)).is_none());
+        assert!(lanes.push(cancel(Lane::Kill, 1)).is_some(), "the slower one is handed back");
+        assert_eq!((lanes.len(), lanes.next(&[])), (1, Some((Lane::Kill, 1, CallKind::Cancel))));
+        assert!(lanes.push(cancel(Lane::Cancel, 1)).is_some());
+        assert_eq!(lanes.next(&[]), Some((Lane::Kill, 1, CallKind::Cancel)), "and never a quicker one");
+        assert!(lanes.push(cancel(Lane::Cancel, 2)).is_none());
+        assert!(intend_next(&mut lanes, DateTime::UNIX_EPOCH) && intend_next(&mut lanes, DateTime::UNIX_EPOCH));
+        assert!(lanes.push(cancel(Lane::Kill, 2)).is_some(), "its row is on the way");
+        assert!(lanes.make_ready(command(2), CallKind::Cancel), "and it goes as it was written");
     }
 
     #[test]

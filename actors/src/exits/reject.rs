@@ -29,10 +29,13 @@ const WORDS: [(Rejection, &[&str]); 5] = [
     (Rejection::Session, &["market is closed", "market closed", "session", "trading hours", "amo", "after market", "exchange is closed"]),
 ];
 
+/// Noren ends the names of its rules with this, whatever they are about (protocol reference, section 3.6): it tells of no cut-off.
+const SAYS_NOTHING: &str = "including square off order";
+
 /// Reads the broker's words.
 #[must_use]
 pub fn classify(words: &str) -> Rejection {
-    let words = words.to_ascii_lowercase();
+    let words = words.to_ascii_lowercase().replace(SAYS_NOTHING, "");
     let found = WORDS.iter().find(|(_, parts)| parts.iter().any(|part| has_word(&words, part)));
     found.map_or(Rejection::Other, |(rejection, _)| *rejection)
 }
@@ -60,6 +63,15 @@ mod tests {
             ("quantity 4000 is above the freeze quantity 1800", Rejection::Freeze),
             ("Market is closed", Rejection::Session),
             ("MIS orders are not allowed after Square off time", Rejection::Cutoff),
+            ("RED:'MIS' Orders are disallowed after system square off", Rejection::Cutoff),
+            (
+                "RED:RULE:{Check circuit limit including square off order}Current:INR 90 LowerCircuit:INR 95 UpperCircuit:INR 105:NSE.ACC-EQ for C-FA00001",
+                Rejection::Circuit,
+            ),
+            ("RED:RULE:{Check Freeze qty including square off order}Current:7800 Set:1801", Rejection::Freeze),
+            ("RED:RULE:{Check Peak Margin}Current:INR 10", Rejection::Margin),
+            ("RED:Block Type:NonSqoff Reason:Continuous Debit[NSE]", Rejection::Other),
+            ("ORA:AMO is stopped", Rejection::Session),
             ("one among many", Rejection::Other),
             ("", Rejection::Other),
         ] {

@@ -309,10 +309,12 @@ fn newest_ended<'a>(rule: &'a ExitRule, book: &'a Book) -> Option<&'a Arc<OrderR
 
 /// When another may be placed after that one. A new trading day begins anew: stops are orders of one day.
 fn again_at(ended: &OrderRecord, ground: &Ground<'_>) -> DateTime<Utc> {
-    let at = ended.updated_at;
-    let tomorrow = trading_date(at) < trading_date(ground.now);
+    let (at, today) = (ended.updated_at, trading_date(ground.now));
+    let is_of_an_earlier_day = |at: DateTime<Utc>| trading_date(at) < today;
+    // That yesterday's stop lapsed is found out this morning: no reason to wait.
+    let has_lapsed = ended.tag == Some(Tag::BrokerExpired) && ended.sent_at.is_some_and(is_of_an_earlier_day);
     let wait = match ended.tag {
-        _ if tomorrow => return at,
+        _ if has_lapsed || is_of_an_earlier_day(at) => return at,
         None | Some(Tag::Replaced | Tag::Superseded | Tag::KillSwitch) => chrono::Duration::zero(),
         Some(Tag::RateLimited | Tag::BrokerNotLoggedIn) => LATER,
         Some(tag) if is_by_the_broker(tag) => chrono::Duration::from_std(ground.settings.again_after).unwrap_or(chrono::Duration::MAX),

@@ -195,6 +195,10 @@ fn what_ended_is_placed_again_by_why_it_ended() {
     let day = 86_400;
     assert!(!again(Tag::CancelledByUser, 6 * 3_600) && again(Tag::CancelledByUser, day), "a person wanted it gone today");
     assert!(again(Tag::BrokerExpired, day) && !again(Tag::BrokerExpired, 60), "the day is over");
+    let of_yesterday = |tag| OrderRecord { sent_at: Some(at(-day)), ..ended(tag) };
+    let at_once = |tag| told(&Case { second: 1, ..Case::new(vec![of_yesterday(tag)]) }.next()) != "leave";
+    assert!(at_once(Tag::BrokerExpired), "that yesterday's has lapsed is found out in the morning");
+    assert!(!at_once(Tag::BrokerRejected), "any other end is of the time at which it came");
     let before = ExitRule { opened_at: at(30), ..rule() };
     let case = Case { rule: before, ..Case::new(vec![ended(Tag::BrokerRejected)]) };
     decides("that was the position before", &case, "place 10 at 790 to 782.1");

@@ -54,13 +54,13 @@ impl<'a> GuardBook<'a> {
     }
 
     /// What a strategy holds, bounded by the broker's net where that is known to be newer. A book without any row for what
-    /// was traded today tells nothing.
+    /// was traded today tells nothing, and shares held for delivery are not all in it.
     fn held(&self, key: &HoldingKey, net: i64) -> i64 {
-        let Some(positions) = self.truth.and_then(|truth| truth.positions.as_ref()) else { return net };
+        let Some(truth) = self.truth else { return net };
+        let (Some(positions), Some(at_broker)) = (&truth.positions, truth.net(key)) else { return net };
         if positions.began_seq < self.book.last_fill_seq(key) || !positions.tells_of(key, self.book) {
             return net;
         }
-        let at_broker = positions.net(key);
         if at_broker.signum() == net.signum() { net.signum() * net.abs().min(at_broker.abs()) } else { 0 }
     }
 

@@ -2,7 +2,10 @@ use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
 use super::*;
 use crate::order::{Product, Status};
+use crate::ports::DeliveryRow;
+use crate::testkit::builders::at;
 use crate::testkit::builders::{Build, SEQ, book_of, broker_shows, exit, nse, order, sbin_in, strategy, terms_of};
+use crate::watcher::Delivered;
 
 const MIS: Product = Product::Mis;
 
@@ -178,6 +181,23 @@ fn the_brokers_newest_positions_free_what_is_gone() {
     blocked(judge(&Findings::default()), Tag::ExecutionGuardBlocked, "trend holds 10");
     assert_eq!(GuardBook::new(&book).has_strategy(&strategy("trend")), Some((sbin_in(MIS), 10)));
     assert_eq!(GuardBook::corrected_by(&book, &broker_shows(&[])).has_strategy(&strategy("trend")), None);
+}
+
+#[test]
+fn shares_for_delivery_that_left_the_positions_overnight_are_held_still() {
+    let me = order(1);
+    let terms = terms_of(&me);
+    let book = book_of([me.clone()], &[("trend", sbin_in(Product::Cnc), 10)]);
+    let candidate = Candidate { order: &me, terms: &terms };
+    let judge = |findings: &Findings| GuardBook::corrected_by(&book, findings).judge(candidate, &crate::testkit::builders::sbin(), &[]);
+    blocked(judge(&broker_shows(&[])), Tag::ExecutionGuardBlocked, "trend holds 10");
+    let shares = |quantity, second| {
+        let row = DeliveryRow { listings: vec![crate::testkit::builders::sbin()], quantity, average_price: None };
+        Findings { holdings: Some(Delivered { rows: vec![row], at: at(second) }), ..broker_shows(&[]) }
+    };
+    blocked(judge(&shares(10, 0)), Tag::ExecutionGuardBlocked, "trend holds 10");
+    assert_eq!(judge(&shares(0, 0)), None, "both books of one day show none");
+    blocked(judge(&shares(0, -86_400)), Tag::ExecutionGuardBlocked, "trend holds 10");
 }
 
 #[test]

@@ -19,7 +19,9 @@ use super::control::Control;
 use super::exposure::Sums;
 use super::gross::Gross;
 use super::kept::{Kept, KeptChange, KeptStates, Slot, Topic};
-use crate::order::{BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, OrderRecord, Side, Strategy, trading_date};
+use crate::order::{
+    BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, OrderRecord, Side, Status, Strategy, trading_date,
+};
 use crate::pnl::{Day, DayChange};
 use crate::ports::AccountHead;
 
@@ -41,6 +43,8 @@ pub struct Book {
     open_by_instrument: BTreeSet<(InstrumentKey, u64)>,
     /// Of these the exits.
     exits_by_instrument: BTreeSet<(InstrumentKey, u64)>,
+    /// The exits that failed.
+    failed_exits: BTreeSet<u64>,
     in_doubt: BTreeSet<(InstrumentKey, u64)>,
     owed: BTreeSet<(InstrumentKey, u64)>,
     entering: BTreeMap<(InstrumentKey, Side), usize>,
@@ -75,6 +79,7 @@ impl Book {
             open_by_strategy: BTreeSet::new(),
             open_by_instrument: BTreeSet::new(),
             exits_by_instrument: BTreeSet::new(),
+            failed_exits: BTreeSet::new(),
             in_doubt: BTreeSet::new(),
             owed: BTreeSet::new(),
             entering: BTreeMap::new(),
@@ -156,6 +161,9 @@ impl Book {
         {
             put(&mut self.owed, (key, number), is_entering);
         }
+        if record.status == Status::Failed && record.is_exit() {
+            put(&mut self.failed_exits, number, is_entering);
+        }
         if record.status.is_terminal() {
             return;
         }
@@ -191,6 +199,7 @@ impl Book {
             }
             if let Some(record) = self.by_number.remove(&candidate) {
                 self.number_of.remove(&record.command_id);
+                self.failed_exits.remove(&candidate);
                 self.by_strategy.remove(&(record.ask.strategy.clone(), candidate));
                 if let Some(id) = &record.broker_order_id {
                     let days: Vec<_> = self.dated(id).filter(|(_, number)| *number == candidate).collect();

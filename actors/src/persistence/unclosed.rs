@@ -1,6 +1,6 @@
 //! Positions whose exit came to nothing: derived from the orders and the holdings, so that no restart forgets them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::book::Book;
@@ -11,21 +11,21 @@ impl Book {
     /// nothing is held there. An exit that never was one (not valid, a mock, for nothing, a second one) does not count.
     #[must_use]
     pub fn unclosed(&self) -> Vec<(&Strategy, &HoldingKey, &Arc<OrderRecord>)> {
-        if self.holdings().next().is_none() {
-            return Vec::new();
-        }
-        let mut newest: BTreeMap<(&Strategy, InstrumentKey), Vec<&Arc<OrderRecord>>> = BTreeMap::new();
-        for order in self.newest().filter(|order| order.is_exit() && counts(order)) {
+        let strategies: BTreeSet<&Strategy> = self.failed_exits().filter(|order| counts(order)).map(|order| &order.ask.strategy).collect();
+        strategies.into_iter().flat_map(|strategy| self.unclosed_of(strategy)).collect()
+    }
+
+    fn unclosed_of<'a>(&'a self, strategy: &'a Strategy) -> Vec<(&'a Strategy, &'a HoldingKey, &'a Arc<OrderRecord>)> {
+        let mut newest: BTreeMap<InstrumentKey, Vec<&Arc<OrderRecord>>> = BTreeMap::new();
+        for order in self.newest_of(strategy).filter(|order| order.is_exit() && counts(order)) {
             if let Some(instrument) = order.instrument() {
-                newest.entry((&order.ask.strategy, instrument)).or_default().push(order);
+                newest.entry(instrument).or_default().push(order);
             }
         }
-        self.holdings()
-            .filter_map(|(strategy, key, _)| {
-                let mut exits = newest
-                    .get(&(strategy, key.instrument.clone()))?
-                    .iter()
-                    .filter(|order| order.ask.product.is_none_or(|product| product == key.product));
+        self.holdings_of(strategy)
+            .filter_map(|(key, _)| {
+                let mut exits =
+                    newest.get(&key.instrument)?.iter().filter(|order| order.ask.product.is_none_or(|product| product == key.product));
                 let last = exits.next()?;
                 let is_covered = !last.status.is_terminal() || exits.any(|order| !order.status.is_terminal());
                 let has_failed = last.status == Status::Failed && last.tag != Some(Tag::CancelledByUser);
@@ -48,6 +48,7 @@ fn counts(order: &OrderRecord) -> bool {
 mod tests {
     use super::*;
     use crate::order::Product;
+    use crate::persistence::book::NEWEST_KEPT;
     use crate::testkit::builders::{Build, book_of, exit, order, sbin_in};
 
     fn named(orders: Vec<OrderRecord>, net: i64) -> Vec<u64> {
@@ -65,5 +66,18 @@ mod tests {
         assert_eq!(named(vec![entry(), failed(2, Tag::NotSent), exit(3).ended(Status::Executed, None)], 4), Vec::<u64>::new());
         assert_eq!(named(vec![entry(), failed(2, Tag::NotSent), failed(3, Tag::ValidationFailed)], 10), [2], "that never was one");
         assert_eq!(named(vec![entry()], 10), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn a_failed_exit_that_was_forgotten_or_came_back_to_life_is_none() {
+        let failed = exit(2).ended(Status::Failed, Some(Tag::BrokerRejected));
+        let mut book = book_of([order(1).ended(Status::Executed, None), failed.clone()], &[("trend", sbin_in(Product::Mis), 10)]);
+        assert_eq!(book.failed_exits().count(), 1);
+        book.put_order(Arc::new(OrderRecord { status: Status::SentToBroker, tag: None, ..failed.clone() }));
+        assert_eq!((book.unclosed().len(), book.failed_exits().count()), (0, 0), "late truth: it works at the broker");
+        book.put_order(Arc::new(failed));
+        assert_eq!(book.unclosed().len(), 1);
+        book.put_order(Arc::new(OrderRecord { number: NEWEST_KEPT + 2, ..order(3) }));
+        assert_eq!((book.failed_exits().count(), book.unclosed().len()), (0, 0), "it is among the newest no more");
     }
 }

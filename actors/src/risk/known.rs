@@ -11,7 +11,7 @@ use super::halt::Halt;
 use super::limits::Override;
 use super::margin::Needs;
 use super::projected::{Projected, Scene};
-use super::result::{DayResult, Figure, broker_pnl, own_pnl};
+use super::result::{Asked, DayResult, Figure, broker_pnl, own_pnl};
 use super::since::Since;
 use crate::order::{Amount, Strategy, trading_date};
 use crate::persistence::{Book, Kept, Slot, Topic};
@@ -130,16 +130,12 @@ impl Known {
     }
 
     /// The day's result, by both books.
-    pub fn result(&mut self, book: &Book, findings: &Findings, quotes: &dyn Quotes, now: DateTime<Utc>) -> DayResult {
-        let broker = findings.positions.as_ref().map(|positions| match self.broker {
-            Some((at, pnl)) if at == positions.at => pnl,
-            _ => {
-                let pnl = broker_pnl(positions.rows());
-                self.broker = Some((positions.at, pnl));
-                pnl
-            }
-        });
-        DayResult::of(broker, self.by_fills(book, quotes, now), book, now)
+    pub fn result(&mut self, book: &Book, findings: &Findings, quotes: &dyn Quotes, asked: Asked) -> DayResult {
+        if let Some(positions) = findings.positions.as_ref().filter(|positions| self.broker.is_none_or(|(at, _)| at != positions.at)) {
+            self.broker = Some((positions.at, broker_pnl(positions.rows())));
+        }
+        let broker = self.broker.filter(|_| findings.positions.is_some());
+        DayResult::of(broker, self.by_fills(book, quotes, asked.now), book, asked)
     }
 
     /// What an order takes of the money at the broker, and what those take that came before it since the broker told.
@@ -155,7 +151,7 @@ impl Known {
         match &self.fills {
             Some((at, known, figure)) if is_same(*known) && is_fresh(*at) => figure.clone(),
             _ => {
-                let figure = own_pnl(day.pools(today), quotes);
+                let figure = own_pnl(day.pools(today), quotes, today);
                 self.fills = Some((now, of, figure.clone()));
                 figure
             }

@@ -45,8 +45,9 @@ pub use limits::{DayLimits, LimitName, Override};
 pub use margin::{Basis, Needs};
 pub use projected::{Projected, Scene, project};
 pub use quotes::QuoteCame;
-pub use result::{DayResult, Figure, broker_pnl, own_pnl};
+pub use result::{Asked, DayOf, DayResult, Figure, broker_pnl, own_pnl};
 pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
+pub(crate) use watch::can_close;
 
 use crate::arming::{ArmMode, Mode};
 use crate::guard::AdmitChange;
@@ -162,6 +163,7 @@ impl RiskActor {
         };
         let is_live = self.desk.broker.capabilities().is_live;
         let market = Market::of(&self.line.calendar, &*self.line.instruments, instrument, is_live, now);
+        let asked = Asked::at(now, &self.line.calendar, is_live);
         let findings = self.desk.findings.read();
         let found = self.line.instruments.find(instrument);
         let (line, desk, known) = (&self.line, &self.desk, &mut self.known);
@@ -188,7 +190,7 @@ impl RiskActor {
             let (result, projected) = if order.is_exit() {
                 (DayResult::not_asked(), Projected::default())
             } else {
-                (known.result(book, &findings, &*line.quotes, now), project(&scene))
+                (known.result(book, &findings, &*line.quotes, asked), project(&scene))
             };
             let inputs = Inputs {
                 order,

@@ -4,9 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
-use crate::order::{Amount, HoldingKey, InstrumentKey, Price, Product, ist, trading_date};
+use crate::order::calendar::{Calendar, ist_words};
+use crate::order::{Amount, Exchange, HoldingKey, InstrumentKey, Price, Product, ist, trading_date};
 use crate::persistence::Book;
 use crate::pnl::Pool;
 use crate::pnl::pool::told;
@@ -61,11 +62,16 @@ fn mark(is_long: bool, quote: &Quote) -> Price {
     }
 }
 
+fn previous_close(key: &InstrumentKey, newest: Option<&Quote>, quotes: &dyn Quotes, today: NaiveDate) -> Option<Price> {
+    let of_an_earlier_day = newest.filter(|quote| trading_date(quote.at) < today);
+    of_an_earlier_day.map(|quote| quote.last).or_else(|| quotes.previous_close(key))
+}
+
 /// The gross result of the day by our own fills, at the newest quotes, delivery holdings aside. Not known while something
 /// that is held has no price, or was carried into the day and the market tells no close of the day before, or left without
-/// a price.
+/// a price. A quote of an earlier day is the close of the day before: nothing has traded since.
 #[must_use]
-pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quotes: &dyn Quotes) -> Figure {
+pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quotes: &dyn Quotes, today: NaiveDate) -> Figure {
     let missing = |what: &str, key: &InstrumentKey| Figure::unknown(format!("{what} {key}"));
     let mut sum = Amount::ZERO;
     for (key, pool) in pools.into_iter().filter(|(key, _)| key.product != Product::Cnc) {
@@ -73,11 +79,12 @@ pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quot
         if pool.left != 0 {
             return Figure::unknown(format!("{} units of {instrument} were closed elsewhere, at a price that nobody told", pool.left));
         }
-        let close = if pool.carried.is_flat() { None } else { quotes.previous_close(instrument) };
+        let is_needed = !(pool.held.is_flat() && pool.carried.is_flat());
+        let quote = if is_needed { quotes.quote(instrument) } else { None };
+        let close = if pool.carried.is_flat() { None } else { previous_close(instrument, quote.as_ref(), quotes, today) };
         if !pool.carried.is_flat() && close.is_none() {
             return missing("no close of the day before for", instrument);
         }
-        let quote = if pool.held.is_flat() { None } else { quotes.quote(instrument) };
         let at = |is_long| quote.map(|quote| mark(is_long, &quote));
         match pool.gross(at(true), at(false), close) {
             Some(gross) => sum = sum.plus(gross),
@@ -86,6 +93,62 @@ pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quot
     }
     Figure::Known(told(sum))
 }
+
+/// When the day's result is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// The time.
+    pub now: DateTime<Utc>,
+    /// What the exchanges do on its date.
+    pub day: DayOf,
+}
+
+/// What the exchanges do on a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DayOf {
+    /// The calendar does not hold the account: its market is always open.
+    Always,
+    /// Some exchange has a session, or whether one has is not known.
+    Sessions,
+    /// None has.
+    Rest,
+}
+
+impl Asked {
+    /// Asked for an account at that time; `is_live`: it trades real money.
+    #[must_use]
+    pub fn at(now: DateTime<Utc>, calendar: &Calendar, is_live: bool) -> Self {
+        let today = trading_date(now);
+        let rests = || Exchange::ALL.iter().all(|segment| calendar.is_trading_day(*segment, today) == Some(false));
+        let day = match () {
+            () if !calendar.holds(is_live) => DayOf::Always,
+            () if rests() => DayOf::Rest,
+            () => DayOf::Sessions,
+        };
+        Self { now, day }
+    }
+
+    fn today(self) -> NaiveDate {
+        trading_date(self.now)
+    }
+
+    /// Whether the exchanges are at it, or were on this day.
+    fn is_in_hours(self) -> bool {
+        let time = self.now.with_timezone(&ist()).time();
+        self.day != DayOf::Rest && time >= OPENS && time < ENDS
+    }
+
+    /// Whether what the broker showed at that time is of this day: before the exchanges open it shows the day before.
+    fn is_shown_of_today(self, at: DateTime<Utc>) -> bool {
+        let has_opened = || self.day == DayOf::Always || at.with_timezone(&ist()).time() >= OPENS;
+        trading_date(at) == self.today() && has_opened()
+    }
+}
+
+/// The first exchange opens; India.
+const OPENS: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
+/// The last one has closed; India.
+const ENDS: NaiveTime = NaiveTime::from_hms_opt(23, 55, 0).unwrap();
 
 /// The day's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,14 +174,15 @@ impl DayResult {
         Self { broker: unknown(), fills: unknown(), is_of_today: true }
     }
 
-    /// The result at that time. `broker`: `None` if the positions were never read.
+    /// The result. `broker`: what its positions came to, and when they were read; `None` if they never were.
     #[must_use]
-    pub fn of(broker: Option<Amount>, fills: Figure, book: &Book, now: DateTime<Utc>) -> Self {
-        let time = now.with_timezone(&ist()).time();
-        let (from, until) = (NaiveTime::from_hms_opt(9, 0, 0), NaiveTime::from_hms_opt(23, 55, 0));
-        let is_in_hours = from.is_some_and(|from| time >= from) && until.is_some_and(|until| time < until);
-        let broker = broker.map_or_else(|| Figure::unknown("they were never read"), Figure::Known);
-        Self { broker, fills, is_of_today: is_in_hours || book.traded_on() == Some(trading_date(now)) }
+    pub fn of(broker: Option<(DateTime<Utc>, Amount)>, fills: Figure, book: &Book, asked: Asked) -> Self {
+        let broker = match broker {
+            None => Figure::unknown("they were never read"),
+            Some((at, pnl)) if asked.is_shown_of_today(at) => Figure::Known(pnl),
+            Some((at, _)) => Figure::unknown(format!("they were last read on {}, before the day began", ist_words(at))),
+        };
+        Self { broker, fills, is_of_today: asked.is_in_hours() || book.traded_on() == Some(asked.today()) }
     }
 
     /// The result that counts: the worse of those that are known; `None`: neither is.

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::order::calendar::File;
 use crate::order::{Holding, HoldingKey, OrderRecord, Quantity, Side};
 use crate::pnl::{Day, DayChange, Move};
 use crate::testkit::builders::{Build, at as second, book_of, nse, order, price, rupees, sbin, sbin_in, strategy};
@@ -39,7 +40,11 @@ impl Quotes for Board {
 }
 
 fn ours(day: &Day, board: &Board) -> Figure {
-    own_pnl(day.pools(day.date()), board)
+    own_pnl(day.pools(day.date()), board, day.date())
+}
+
+fn asked(now: DateTime<Utc>, day: DayOf) -> Asked {
+    Asked { now, day }
 }
 
 fn known(amount: i64) -> Figure {
@@ -68,7 +73,6 @@ fn carried(net: i64, cost: i64) -> Day {
 #[test]
 fn before_the_exchanges_open_yesterdays_figure_is_not_todays() {
     let idle = book_of([], &[]);
-    let loss = Some(rupees(-9_000));
     for (time, pnl) in [
         ("2026-11-19T18:30:00Z", 0),
         ("2026-11-20T03:29:59Z", 0),
@@ -76,11 +80,59 @@ fn before_the_exchanges_open_yesterdays_figure_is_not_todays() {
         ("2026-11-20T18:24:59Z", -9_000),
         ("2026-11-20T18:25:00Z", 0),
     ] {
-        assert_eq!(DayResult::of(loss, known(-500), &idle, at(time)).pnl(), Some(rupees(pnl)), "{time}");
+        let now = at(time);
+        let loss = Some((now, rupees(-9_000)));
+        for (day, expected) in [(DayOf::Sessions, pnl), (DayOf::Always, pnl), (DayOf::Rest, 0)] {
+            assert_eq!(DayResult::of(loss, known(-500), &idle, asked(now, day)).pnl(), Some(rupees(expected)), "{time} {day:?}");
+        }
     }
     let night = at("2026-11-19T18:31:00Z");
     let traded = OrderRecord { updated_at: night, ..order(1).filled(10, 10) };
-    assert_eq!(DayResult::of(loss, known(0), &book_of([traded], &[]), night).pnl(), loss, "something was traded today");
+    let loss = Some((night, rupees(-9_000)));
+    let result = DayResult::of(loss, known(0), &book_of([traded], &[]), asked(night, DayOf::Always));
+    assert_eq!(result.pnl(), Some(rupees(-9_000)), "something was traded today");
+}
+
+#[test]
+fn what_the_broker_showed_before_the_day_began_is_no_result_of_it() {
+    let idle = book_of([], &[]);
+    let now = at("2026-11-20T03:31:00Z");
+    let of = |read: &str, day| DayResult::of(Some((at(read), rupees(-9_000))), known(-5), &idle, asked(now, day));
+    for stale in ["2026-11-19T10:00:00Z", "2026-11-20T03:29:00Z"] {
+        assert_eq!(of(stale, DayOf::Sessions).pnl(), Some(rupees(-5)), "{stale}");
+    }
+    assert_eq!(of("2026-11-20T03:30:30Z", DayOf::Sessions).pnl(), Some(rupees(-9_000)));
+    assert_eq!(of("2026-11-20T03:29:00Z", DayOf::Always).pnl(), Some(rupees(-9_000)), "a market that is always open has no morning");
+    assert_eq!(of("2026-11-19T10:00:00Z", DayOf::Always).pnl(), Some(rupees(-5)));
+    let words = of("2026-11-19T10:00:00Z", DayOf::Sessions).to_string();
+    assert_eq!(
+        words,
+        "-5 rupees by our own fills, the broker's positions do not tell: they were last read on Thu 19 Nov 2026 15:30 IST, before the day began"
+    );
+}
+
+#[test]
+fn a_day_without_a_session_is_told_by_the_calendar() {
+    let files =
+        [("2026", include_str!("../../../config/calendar/2026.toml")), ("2027", include_str!("../../../config/calendar/2027.toml"))];
+    let files = files.map(|(name, text)| File { name: name.to_owned(), text: text.to_owned() });
+    let calendar = Calendar::parse(&files).unwrap();
+    let day = |time, is_live| Asked::at(at(time), &calendar, is_live).day;
+    assert_eq!(day("2026-11-20T05:00:00Z", true), DayOf::Sessions);
+    assert_eq!(day("2026-11-21T05:00:00Z", true), DayOf::Rest, "a Saturday");
+    assert_eq!(day("2026-02-01T05:00:00Z", true), DayOf::Sessions, "the Sunday of the budget");
+    assert_eq!(day("2026-11-21T05:00:00Z", false), DayOf::Always, "paper");
+    assert_eq!(day("2031-11-22T05:00:00Z", true), DayOf::Sessions, "beyond the calendar it is not known: what is lost counts");
+}
+
+#[test]
+fn a_quote_of_an_earlier_day_is_the_close_of_the_day_before() {
+    let yesterday = Quote { bid: None, ask: None, last: price("750"), band: None, at: second(-86_400), seen_at: second(0) };
+    let mut board = Board::default().closed(sbin(), "800");
+    board.quotes.insert(sbin(), yesterday);
+    assert_eq!(ours(&carried(10, 8_000), &board), known(0), "what it fell yesterday is no loss of today");
+    board.quotes.insert(sbin(), Quote { at: second(0), last: price("745"), ..yesterday });
+    assert_eq!(ours(&carried(10, 8_000), &board), known(-550), "from here on the market tells the close");
 }
 
 #[test]
@@ -104,7 +156,7 @@ fn the_worse_book_decides_and_both_figures_are_named() {
     ];
     let book = book_of([], &[]);
     for (broker, fills, pnl, source, words) in rows {
-        let result = DayResult::of(broker.map(rupees), fills, &book, second(0));
+        let result = DayResult::of(broker.map(|pnl| (second(0), rupees(pnl))), fills, &book, asked(second(0), DayOf::Sessions));
         assert_eq!((result.pnl(), result.source(), &*result.to_string()), (pnl.map(rupees), source, words));
     }
 }

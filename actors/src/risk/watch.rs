@@ -8,10 +8,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::day::{Happening, RiskDay};
-use super::{DayResult, Halt, RiskActor, day_slot};
-use crate::line::Phase;
-use crate::order::trading_date;
-use crate::persistence::{Cargo, ControlChange, Keep, KillLevel, Level, Posted, Slot, Topic, Unit};
+use super::rules::Market;
+use super::{Asked, DayResult, Halt, RiskActor, day_slot};
+use crate::line::{Desk, Line, Phase};
+use crate::order::{InstrumentKey, Product, trading_date};
+use crate::persistence::{Book, Cargo, ControlChange, Keep, KillLevel, Level, Posted, Slot, Topic, Unit};
 use crate::settings::Limits;
 use crate::supervision::Shell;
 
@@ -28,6 +29,14 @@ fn row(happened: &[Happening], is_new: bool) -> (&'static str, Level) {
     }
 }
 
+/// Whether something that is held could be closed now: its market takes exits. Delivery is not closed by risk.
+pub(crate) fn can_close(line: &Line, desk: &Desk, now: DateTime<Utc>) -> bool {
+    let is_live = desk.broker.capabilities().is_live;
+    let is_open = |key: &InstrumentKey| Market::of(&line.calendar, &*line.instruments, key, is_live, now).takes_exits();
+    let held = |book: &Book| book.held_keys().any(|(key, _)| key.product != Product::Cnc && is_open(&key.instrument));
+    line.view.read(&desk.client_id, held).unwrap_or(false)
+}
+
 impl RiskActor {
     /// A look at the day.
     pub(super) fn look_after_the_day(&mut self, now: DateTime<Utc>) {
@@ -35,14 +44,15 @@ impl RiskActor {
             return;
         }
         let settings = &self.desk.settings.limits;
+        let asked = Asked::at(now, &self.line.calendar, self.desk.broker.capabilities().is_live);
         let findings = self.desk.findings.read();
         let known = &mut self.known;
         let seen = self.line.view.read(&self.desk.client_id, |book| {
             known.follow(book, settings, now);
             let traded = book.traded_on() == Some(trading_date(now));
-            (known.result(book, &findings, &*self.line.quotes, now), traded, book.control().day.clone())
+            (known.result(book, &findings, &*self.line.quotes, asked), traded, book.control().day.clone())
         });
-        let is_short = findings.falls_short();
+        let is_short = findings.falls_short(trading_date(now));
         drop(findings);
         let Some((result, traded, halted)) = seen else { return };
         let limits = self.known.limits(settings, now);

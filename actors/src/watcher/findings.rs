@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::order::{Amount, CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, trading_date};
 use crate::persistence::Book;
@@ -94,15 +94,22 @@ pub struct Orders {
 const SHORT_READS: u32 = 2;
 
 impl Findings {
-    /// Whether the margin at the broker falls short.
+    /// Whether the margin at the broker falls short on that day.
     #[must_use]
-    pub fn falls_short(&self) -> bool {
-        self.short_reads >= SHORT_READS
+    pub fn falls_short(&self, today: NaiveDate) -> bool {
+        self.short_reads >= SHORT_READS && self.funds.as_ref().is_some_and(|(_, at)| trading_date(*at) == today)
     }
 
-    pub(super) fn take_funds(&mut self, funds: Funds, at: DateTime<Utc>) {
-        self.short_reads = if funds.available < Amount::ZERO { self.short_reads.saturating_add(1) } else { 0 };
+    /// Takes an answer in. `counts`: something of ours could be closed now. What is missing after the close is what the next
+    /// morning asks for: whoever owes it has the night to bring it.
+    pub(super) fn take_funds(&mut self, funds: Funds, at: DateTime<Utc>, counts: bool) {
+        let is_short = counts && funds.available < Amount::ZERO;
+        self.short_reads = if is_short && self.is_of_same_day(at) { self.short_reads.saturating_add(1) } else { u32::from(is_short) };
         self.funds = Some((funds, at));
+    }
+
+    fn is_of_same_day(&self, at: DateTime<Utc>) -> bool {
+        self.funds.as_ref().is_some_and(|(_, before)| trading_date(*before) == trading_date(at))
     }
 }
 
@@ -127,7 +134,7 @@ pub struct Findings {
     pub unreadable: Vec<Unreadable>,
     /// The account's money, and when the answer came; `None`: the broker does not tell, or was not asked yet.
     pub funds: Option<(Funds, DateTime<Utc>)>,
-    /// How many answers in a row showed less than nothing to be left.
+    /// How many answers in a row showed less than nothing to be left, while something could be closed.
     pub short_reads: u32,
     /// Why the last read of each book proved nothing, if so.
     pub trouble: Option<String>,
@@ -144,5 +151,33 @@ impl Findings {
         }
         let held = self.holdings.as_ref().filter(|held| trading_date(held.at) == trading_date(positions.at))?;
         Some(positions.net(key).saturating_add(held.quantity(&key.instrument)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::builders::{at, rupees};
+
+    fn funds(available: i64) -> Funds {
+        Funds { cash: rupees(0), margin_used: rupees(0), available: rupees(available) }
+    }
+
+    #[test]
+    fn the_margin_falls_short_when_two_answers_of_a_day_say_so_while_something_could_be_closed() {
+        let today = trading_date(at(0));
+        let after = |reads: &[(i64, i64, bool)]| {
+            let mut findings = Findings::default();
+            for (second, available, counts) in reads {
+                findings.take_funds(funds(*available), at(*second), *counts);
+            }
+            findings.falls_short(today)
+        };
+        assert!(after(&[(0, -1, true), (1, -1, true)]));
+        assert!(!after(&[(0, -1, true)]), "one may be of a moment in which figures move");
+        assert!(!after(&[(0, -1, true), (1, 0, true), (2, -1, true)]), "in a row");
+        assert!(!after(&[(0, -1, false), (1, -1, false), (2, -1, true)]), "what is missing after the close is not a call of this day");
+        assert!(!after(&[(-86_400, -1, true), (0, -1, true)]), "two days");
+        assert!(!after(&[(-86_401, -1, true), (-86_400, -1, true)]), "and what was short yesterday is not known of today");
     }
 }

@@ -51,7 +51,7 @@ use crate::line::{Desk, Line, Phase};
 use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Source, Tag, trading_date};
 use crate::persistence::{Cargo, ControlChange, Event, Level, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, Snapshot, StreamEvent, Unreadable};
-use crate::risk::LookAgain;
+use crate::risk::{LookAgain, can_close};
 use crate::supervision::{Shell, guarded};
 
 /// What BrokerActor read. `began_seq` is the account's newest journal row when the request went out.
@@ -223,7 +223,10 @@ impl WatcherActor {
                 self.core.asked.remove(&Reading::Holdings);
                 tracing::debug!(client_id = %self.desk.client_id, "reading what is held for delivery proved nothing: {cause}");
             }
-            Found::Funds(Ok(funds)) => self.desk.findings.write().take_funds(funds, at),
+            Found::Funds(Ok(funds)) => {
+                let counts = can_close(&self.line, &self.desk, at);
+                self.desk.findings.write().take_funds(funds, at, counts);
+            }
             // What was known ages; the next look is due in its time.
             Found::Funds(Err(_)) => {}
         }

@@ -11,7 +11,7 @@ use super::owner::{Owner, owner, rank, trade_owner, twin, twins};
 use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Tag, trading_date};
 use crate::persistence::{Book, Level};
 use crate::ports::{BookRow, TradeRow};
-use crate::watcher::Positions;
+use crate::watcher::Findings;
 
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,31 +160,42 @@ fn lacking(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: Da
         .collect()
 }
 
-/// Open orders with a number that were sent on an earlier day, and that are not among those shown.
+/// Open orders with a number that were sent on an earlier day, and that are not among those shown. Those in doubt too: what
+/// was not known of one before may be by now.
 fn past(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: DateTime<Utc>) -> Vec<CommandId> {
     let today = trading_date(now);
     book.open_orders()
-        .filter(|order| order.seq <= began_seq && !order.is_in_doubt())
+        .filter(|order| order.seq <= began_seq)
         .filter(|order| order.broker_order_id.as_ref().is_some_and(|id| !shown.contains(id)))
         .filter(|order| order.sent_at.is_some_and(|sent| trading_date(sent) < today))
         .map(|order| order.command_id)
         .collect()
 }
 
-/// What becomes of an order of an earlier day that today's books do not show. It was for that day only, so it is over; it
-/// has lapsed if the broker's net of what it would be held in is what we hold there. Otherwise it may have filled unseen.
-pub(super) fn lapse(book: &Book, order: &OrderRecord, positions: Option<&Positions>) -> OrderFact {
+/// What becomes of an order of an earlier day that today's books do not show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Over {
+    /// It is over, and the broker's net of what it would be held in is what we hold there.
+    Lapsed(String),
+    /// It may have filled unseen.
+    InDoubt(String),
+    /// The broker's positions (and for delivery its holdings) cannot tell yet: they were not read since.
+    NotTold(String),
+}
+
+/// It was for its day only, so it is over. What of it filled after it was last seen is told by what the broker holds.
+pub(super) fn lapse(book: &Book, order: &OrderRecord, findings: &Findings) -> Over {
     let sent = order.sent_at.map_or_else(String::new, |at| trading_date(at).to_string());
-    let agrees = order.holding().zip(positions).is_some_and(|(key, positions)| {
-        let gross = book.gross(&key);
-        positions.began_seq >= order.seq.max(book.last_fill_seq(&key)) && positions.net(&key) == gross.long - gross.short
-    });
-    if agrees && order.filled_quantity == order.traded_quantity {
-        let evidence = format!("sent for {sent} and not in today's books; the broker's position is what its known fills leave");
-        return OrderFact::Lapsed { evidence };
+    let since = |text: &str| format!("sent for {sent} and not in today's books; {text}");
+    let unknown = "whether it filled after it was last seen is not known";
+    let Some(key) = order.holding() else { return Over::InDoubt(since(unknown)) };
+    let known_until = order.seq.max(book.last_fill_seq(&key));
+    let positions = findings.positions.as_ref().filter(|positions| positions.began_seq >= known_until);
+    let Some(net) = positions.and_then(|_| findings.net(&key)) else { return Over::NotTold(since(unknown)) };
+    if net == book.gross(&key).net() && order.filled_quantity == order.traded_quantity {
+        return Over::Lapsed(since("the broker's position is what its known fills leave"));
     }
-    let evidence = format!("sent for {sent} and not in today's books; whether it filled after it was last seen is not known");
-    OrderFact::Unseen { evidence }
+    Over::InDoubt(since(unknown))
 }
 
 /// Whether the book is empty, though orders got a number today. Nobody but a person can tell such a book from a lie.

@@ -3,7 +3,10 @@ use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
 use super::*;
 use crate::order::{Fill, OrderRecord, Product, Side, Status, Tag, Terms, TradeId};
+use crate::ports::DeliveryRow;
 use crate::testkit::builders::{Build, SEQ, at, book_of, book_row, broker_id, command, order, price, units};
+use crate::testkit::builders::{broker_shows, sbin_in};
+use crate::watcher::Delivered;
 use crate::watcher::owner::trade_twins;
 use crate::watcher::{Patience, Search, read_row, speaks_against_an_end};
 
@@ -239,17 +242,41 @@ fn an_order_of_an_earlier_day_lapses_only_when_what_is_held_agrees() {
     let old = || OrderRecord { sent_at: Some(at(-86_400)), ..order(1).working("B1") };
     let read = reading(&book_of([old(), order(2).working("B2")], &[]), &[row("B2", 2)]);
     assert_eq!((read.past, read.lacks), (vec![command(1)], vec![]));
+    let in_doubt = OrderRecord { tag: Some(Tag::SendUnconfirmed), ..old() };
+    assert_eq!(reading(&book_of([in_doubt], &[]), &[]).past, [command(1)], "what it came to may be known by now");
     let end = |held: i64, net: i64| {
-        let key = crate::testkit::builders::sbin_in(Product::Mis);
+        let key = sbin_in(Product::Mis);
         let holdings = if held == 0 { vec![] } else { vec![("trend", key.clone(), held)] };
-        let findings = crate::testkit::builders::broker_shows(&[(key, net)]);
-        lapse(&book_of([old()], &holdings), &old(), findings.positions.as_ref())
+        lapse(&book_of([old()], &holdings), &old(), &broker_shows(&[(key, net)]))
     };
-    assert!(matches!(end(0, 0), OrderFact::Lapsed { .. }) && matches!(end(5, 5), OrderFact::Lapsed { .. }));
-    assert!(matches!(end(0, 10), OrderFact::Unseen { .. }), "it may have filled unseen");
-    assert!(matches!(lapse(&book_of([old()], &[]), &old(), None), OrderFact::Unseen { .. }), "no positions at hand");
-    let lapsed = crate::order::lifecycle::apply(&old(), &end(0, 0), at(9)).unwrap().record;
-    assert_eq!((lapsed.status, lapsed.tag), (Status::Failed, Some(Tag::BrokerExpired)));
+    assert!(matches!(end(0, 0), Over::Lapsed(_)) && matches!(end(5, 5), Over::Lapsed(_)) && matches!(end(-5, -5), Over::Lapsed(_)));
+    assert!(matches!(end(0, 10), Over::InDoubt(_)), "it may have filled unseen");
+    let flat = book_of([old()], &[]);
+    assert!(matches!(lapse(&flat, &old(), &Findings::default()), Over::NotTold(_)), "no positions at hand");
+    let mut early = broker_shows(&[]);
+    early.positions.as_mut().unwrap().began_seq = 0;
+    assert!(matches!(lapse(&flat, &OrderRecord { seq: 1, ..old() }, &early), Over::NotTold(_)), "they are older than the order's last row");
+    let Over::Lapsed(evidence) = end(0, 0) else { panic!("it has lapsed") };
+    for before in [old(), OrderRecord { tag: Some(Tag::SendUnconfirmed), ..old() }] {
+        let lapsed = crate::order::lifecycle::apply(&before, &OrderFact::Lapsed { evidence: evidence.clone() }, at(9)).unwrap().record;
+        assert_eq!((lapsed.status, lapsed.tag), (Status::Failed, Some(Tag::BrokerExpired)));
+    }
+}
+
+#[test]
+fn shares_for_delivery_are_looked_for_among_the_holdings_too() {
+    let key = sbin_in(Product::Cnc);
+    let mut old = OrderRecord { sent_at: Some(at(-86_400)), ..order(1).working("B1") };
+    old.ask.product = Some(Product::Cnc);
+    let book = book_of([old.clone()], &[("trend", key.clone(), 10)]);
+    let shows = |second, quantity| {
+        let row = DeliveryRow { listings: vec![key.instrument.clone()], quantity, average_price: None };
+        Findings { holdings: Some(Delivered { rows: vec![row], at: at(second) }), ..broker_shows(&[]) }
+    };
+    assert!(matches!(lapse(&book, &old, &broker_shows(&[])), Over::NotTold(_)), "the positions alone hold no delivered shares");
+    assert!(matches!(lapse(&book, &old, &shows(-86_400, 10)), Over::NotTold(_)), "of another day");
+    assert!(matches!(lapse(&book, &old, &shows(0, 10)), Over::Lapsed(_)));
+    assert!(matches!(lapse(&book, &old, &shows(0, 20)), Over::InDoubt(_)), "it may have bought ten more");
 }
 
 #[test]

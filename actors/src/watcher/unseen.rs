@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::reconcile::lapse;
+use super::reconcile::{Over, lapse};
 use super::{Concern, WatcherActor};
 use crate::order::{CommandId, OrderFact, OrderRecord};
 use crate::persistence::Level;
+
+/// While the broker's positions cannot tell what an order of an earlier day filled, so many times the books that prove absence
+/// are waited for before a person is asked.
+const UNTOLD: u32 = 10;
 
 impl WatcherActor {
     /// Counts the whole books in a row that lack an order: of today (`lacks`), or of an earlier day (`past`). After as many
@@ -27,7 +31,7 @@ impl WatcherActor {
             *count = count.saturating_add(1);
             if *count >= patience.books {
                 let count = *count;
-                facts.push((*command, self.unseen(&order, is_past, count)));
+                facts.extend(self.unseen(&order, is_past, count).map(|fact| (*command, fact)));
             }
         }
         self.post_facts(facts);
@@ -40,26 +44,25 @@ impl WatcherActor {
         rows.any(|row| order.broker_order_id.as_ref() == Some(&row.broker_order_id))
     }
 
-    fn unseen(&mut self, order: &Arc<OrderRecord>, is_past: bool, count: u32) -> OrderFact {
+    /// What follows for an order that so many whole books in a row lack; `None`: nothing new.
+    fn unseen(&mut self, order: &Arc<OrderRecord>, is_past: bool, count: u32) -> Option<OrderFact> {
         let number = order.broker_order_id.as_ref().map_or("", |id| id.as_str());
-        let of_today = || {
-            let evidence = format!("the broker gave it the number {number}, and {count} whole order books in a row do not show it");
-            OrderFact::Unseen { evidence }
+        let findings = self.desk.findings.read();
+        let over = self.line.view.read(&self.desk.client_id, |book| is_past.then(|| lapse(book, order, &findings))).flatten();
+        drop(findings);
+        let evidence = match over {
+            Some(Over::Lapsed(evidence)) => return Some(OrderFact::Lapsed { evidence }),
+            _ if order.is_in_doubt() => return None,
+            Some(Over::NotTold(_)) if count < self.patience().books.saturating_mul(UNTOLD) => return None,
+            Some(Over::NotTold(evidence) | Over::InDoubt(evidence)) => evidence,
+            None => format!("the broker gave it the number {number}, and {count} whole order books in a row do not show it"),
         };
-        let positions = self.desk.findings.read().positions.clone();
-        let told = self.line.view.read(&self.desk.client_id, |book| is_past.then(|| lapse(book, order, positions.as_ref())));
-        let fact = told.flatten().unwrap_or_else(of_today);
-        if let OrderFact::Unseen { evidence } = &fact {
-            self.concern(Concern {
-                event: "ALARM_IN_DOUBT",
-                level: Level::Page,
-                text: format!(
-                    "order {} (broker order {number}): {evidence}; look it up at the broker and resolve the order",
-                    order.command_id
-                ),
-                command_id: Some(order.command_id),
-            });
-        }
-        fact
+        self.concern(Concern {
+            event: "ALARM_IN_DOUBT",
+            level: Level::Page,
+            text: format!("order {} (broker order {number}): {evidence}; look it up at the broker and resolve the order", order.command_id),
+            command_id: Some(order.command_id),
+        });
+        Some(OrderFact::Unseen { evidence })
     }
 }

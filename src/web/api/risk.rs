@@ -8,7 +8,7 @@ use ordergate_actors::Desk;
 use ordergate_actors::order::{Amount, ClientId, Strategy, money, trading_date};
 use ordergate_actors::persistence::{Book, Keep, Level, Slot, Topic};
 use ordergate_actors::ports::{Query, Rows};
-use ordergate_actors::risk::{Halt, Known, LimitName, Override, Rearmed};
+use ordergate_actors::risk::{Asked, Halt, Known, LimitName, Override, Rearmed};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -51,7 +51,8 @@ pub(in crate::web) fn of_account(state: &WebState, client_id: &ClientId) -> Opti
 fn account(state: &WebState, desk: &Desk, book: &Book, findings: &ordergate_actors::watcher::Findings, now: DateTime<Utc>) -> Value {
     let settings = &desk.settings.limits;
     let mut known = Known::of(book, settings, now);
-    let result = known.result(book, findings, &*state.engine.line().quotes, now);
+    let line = state.engine.line();
+    let result = known.result(book, findings, &*line.quotes, Asked::at(now, &line.calendar, desk.broker.capabilities().is_live));
     let (day, limits) = (known.day(settings, now), known.limits(settings, now));
     let floor = day.floor(limits.daily_loss);
     let pnl = result.pnl();

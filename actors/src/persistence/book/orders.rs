@@ -81,6 +81,11 @@ impl Book {
             .filter_map(|(_, number)| self.by_number.get(number))
     }
 
+    /// The exits in memory that failed, earliest first.
+    pub fn failed_exits(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
+        self.failed_exits.iter().filter_map(|number| self.by_number.get(number))
+    }
+
     /// The exits in an instrument that have not ended, earliest first.
     pub fn open_exits_in<'a>(&'a self, key: &'a InstrumentKey) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
         self.exits_by_instrument

@@ -28,11 +28,17 @@ impl Market {
         Self { phase, is_held: calendar.holds(is_live) }
     }
 
+    /// Whether it takes exits now.
+    #[must_use]
+    pub fn takes_exits(&self) -> bool {
+        !self.is_held || self.phase.takes_exits()
+    }
+
     /// What an exit waits for, if it does. The broker refuses it now; a position that must be closed is closed as soon
     /// as the exchange takes orders.
     #[must_use]
     pub fn keeps_back(&self, order: &OrderRecord) -> Option<String> {
-        (self.is_held && !order.is_test() && !self.phase.takes_exits()).then(|| format!("the market takes no orders: {}", self.phase))
+        (!order.is_test() && !self.takes_exits()).then(|| format!("the market takes no orders: {}", self.phase))
     }
 
     /// Why an entry that was judged before may not go any more: the session ended while it waited for its turn.

@@ -15,7 +15,7 @@ use crate::order::calendar::{AuctionStep, Missing, SessionPhase, Why};
 use crate::order::{Exchange, Instrument, InstrumentKey, OrderType, Product, Side, Source, Status};
 use crate::persistence::Book;
 use crate::ports::{Instruments, Quote, Session};
-use crate::risk::{Known, Market, Scene, Unquoted, project};
+use crate::risk::{Asked, DayOf, Known, Market, Scene, Unquoted, project};
 use crate::settings::{AccountSettings, QuantityUnit, Settings};
 use crate::testkit::SetQuotes;
 use crate::testkit::builders::{
@@ -125,7 +125,7 @@ impl Case {
                 found: Some(&found),
                 limits: &limits,
                 day: &known.day(&self.account.limits, self.now),
-                result: &known.result(&self.book, &self.findings, &self.quotes, self.now),
+                result: &known.result(&self.book, &self.findings, &self.quotes, Asked { now: self.now, day: DayOf::Sessions }),
                 projected: &projected,
                 needs: known.needs(&scene, &projected, &limits),
                 halt: known.halt(&self.order.ask.strategy),
