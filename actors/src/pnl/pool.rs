@@ -4,6 +4,8 @@
 //! they change, and the result costs as many steps as there are instruments. *Invariant:* a pool is the sum of its lines, whatever
 //! way they came about: each line's rupees are rounded to ten decimals before they are summed, so that no sum is rounded again.
 
+use rust_decimal::Decimal;
+
 use super::line::Line;
 use crate::order::{Amount, Holding, Price};
 
@@ -27,7 +29,7 @@ impl Units {
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { count: self.count + other.count, cost: self.cost.plus(other.cost) }
+        Self { count: self.count + other.count, cost: sum(self.cost, other.cost) }
     }
 
     fn negated(self) -> Self {
@@ -112,7 +114,7 @@ impl Pool {
         Self {
             carried: self.carried.plus(other.carried),
             held: self.held.plus(other.held),
-            realised: self.realised.plus(other.realised),
+            realised: sum(self.realised, other.realised),
             left: self.left + other.left,
             corrected: self.corrected + other.corrected,
         }
@@ -153,6 +155,12 @@ pub fn told(sum: Amount) -> Amount {
 
 fn summable(amount: Amount) -> Amount {
     Amount(amount.0.round_dp(DECIMALS))
+}
+
+/// The sum, written in the one way there is: no zeros behind it and no sign before nothing, whatever was added and taken out.
+fn sum(one: Amount, other: Amount) -> Amount {
+    let sum = one.plus(other).0;
+    Amount(if sum.is_zero() { Decimal::ZERO } else { sum.normalize() })
 }
 
 #[cfg(test)]
