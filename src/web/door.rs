@@ -21,7 +21,7 @@ use ordergate_actors::order::clean;
 
 use super::body::check_headers;
 use super::problem::Problem;
-use super::routes::{Guard, guard_of};
+use super::routes::{Guard, guard_of, methods_of, no_such_route, only};
 use super::settings::{Holder, Rights, Scope};
 use super::state::WebState;
 use crate::access::{Comer, Grant, Ranges, Sent, Session, client_address, is_same_origin};
@@ -83,8 +83,12 @@ pub(super) async fn guard(
         let problem = Problem::unavailable("not_ready", "ordergate is starting");
         return Ok(request.into_response(problem.error_response()).map_into_right_body());
     };
-    let protection = guard_of(request.method().as_str(), request.path());
-    match admit(&state, request.request(), protection) {
+    // The path as the router reads it: in the raw one a letter may stand as its code, and would be looked up in vain.
+    let (method, path) = (request.method().as_str().to_owned(), request.match_info().as_str().to_owned());
+    let protection = guard_of(&method, &path);
+    let admitted = admit(&state, request.request(), protection);
+    match admitted {
+        Ok(_) if protection.is_none() => return Ok(request.into_response(unknown(&path)).map_into_right_body()),
         Ok((caller, scope)) => {
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(scope);
@@ -94,6 +98,14 @@ pub(super) async fn guard(
     let mut response = next.call(request).await?;
     private(response.headers_mut());
     Ok(response.map_into_left_body())
+}
+
+/// The answer where no route is: nothing without a guard of its own is ever handed on.
+fn unknown(path: &str) -> HttpResponse {
+    let methods = methods_of(path);
+    let mut response = if methods.is_empty() { no_such_route() } else { only(&methods.join(", ")) };
+    private(response.headers_mut());
+    response
 }
 
 /// What every answer of the API carries: it is for its reader alone, and nothing but what it says it is.

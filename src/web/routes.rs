@@ -1,7 +1,7 @@
 //! Every route, in one place. `ROUTES` says what protects each; a test asks for every one of them without credentials.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::ALLOW;
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
@@ -158,13 +158,19 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/dashboard/connect/test", Guard::Key),
 ];
 
-/// What protects the route that this request is for.
+fn fits(pattern: &str, path: &str) -> bool {
+    let mut parts = path.split('/');
+    pattern.split('/').all(|own| parts.next().is_some_and(|part| own == part || own.starts_with('{'))) && parts.next().is_none()
+}
+
+/// What protects the route that this request is for; `path` as the router reads it, without codes for letters.
 pub(super) fn guard_of(method: &str, path: &str) -> Option<Guard> {
-    let fits = |pattern: &str| {
-        let mut parts = path.split('/');
-        pattern.split('/').all(|own| parts.next().is_some_and(|part| own == part || own.starts_with('{'))) && parts.next().is_none()
-    };
-    ROUTES.iter().find(|route| route.method == method && fits(route.path)).map(|route| route.guard)
+    ROUTES.iter().find(|route| route.method == method && fits(route.path, path)).map(|route| route.guard)
+}
+
+/// What can be sent to this path; nothing where no route is.
+pub(super) fn methods_of(path: &str) -> Vec<&'static str> {
+    ROUTES.iter().filter(|route| fits(route.path, path)).map(|route| route.method).collect()
 }
 
 /// Sets up every route. The application data must hold a `Data<WebState>`.
@@ -280,19 +286,25 @@ fn dashboard(cfg: &mut ServiceConfig) {
 
 /// A resource that takes these methods and says so.
 fn at(path: &str, method: &'static str) -> Resource {
-    web::resource(path).default_service(web::to(move || async move {
-        let problem = Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            format!("only {method} is possible here"),
-            format!("send {method}"),
-        );
-        let mut response: HttpResponse = problem.error_response();
-        response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static(method));
-        response
-    }))
+    web::resource(path).default_service(web::to(move || async move { only(method) }))
+}
+
+/// The answer to another method than these.
+pub(super) fn only(methods: &str) -> HttpResponse {
+    let detail = format!("only {methods} is possible here");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail, format!("send {methods}"));
+    let mut response: HttpResponse = problem.error_response();
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
+}
+
+/// The answer where nothing is.
+pub(super) fn no_such_route() -> HttpResponse {
+    Problem::not_found("no_such_route", "there is nothing at this address", "see the routes in the README").error_response()
 }
 
 async fn not_found(_: HttpRequest) -> HttpResponse {
-    Problem::not_found("no_such_route", "there is nothing at this address", "see the routes in the README").error_response()
+    no_such_route()
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::access::{AccessSettings, Enrolment, Ranges, draw_link, set_password};
-use ordergate::web::{ApiKey, Rights, Scope, WebSettings};
+use ordergate::web::{ApiKey, Guard, ROUTES, Rights, Scope, WebSettings};
 use ordergate_actors::ports::Clock;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -208,6 +208,42 @@ async fn a_scope_is_what_its_key_and_its_session_may_do() {
             assert_eq!(seen, (book, risk, place, stop), "{name}, session: {is_session}");
         }
     }
+    house.close().await;
+}
+
+/// A letter of a path may be written as its code, and the router reads it as the letter.
+#[actix_web::test]
+async fn no_way_of_writing_a_path_leads_past_a_scope() {
+    let house = House::with(Plan { web: Box::new(scoped), ..Plan::default() }).await;
+    let mut refused = 0;
+    for route in ROUTES.iter().filter(|route| matches!(route.guard, Guard::Key | Guard::Trade)) {
+        let plain = route.path.replace("{client_id}", "PAPER1").replace("{command_id}", "00000000-0000-0000-0000-000000000001");
+        let plain = plain.replace("{id}", "1").replace("{token}", "x");
+        let place = plain.rfind(|c: char| c.is_ascii_alphabetic()).unwrap();
+        let code = |upper: bool| {
+            let byte = plain.as_bytes()[place];
+            let code = if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
+            format!("{}{code}{}", &plain[..place], &plain[place + 1..])
+        };
+        for name in ["reader", "trader", "warden"] {
+            let ask = |path: &str| house.send(house.request(route.method, path).bearer_auth(format!("key-of-{name}")).json(&json!({})));
+            if route.path == "/dashboard/events" || ask(&plain).await.status != 403 {
+                continue;
+            }
+            refused += 1;
+            for written in [code(true), code(false)] {
+                let reply = ask(&written).await;
+                assert_eq!(reply.status, 403, "{name} {} {written}: {:#}", route.method, reply.body);
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
+    let reader = |method: &str, path: &str| house.send(house.request(method, path).bearer_auth("key-of-reader"));
+    reader("GET", "/dashboard/order%62ook").await.body["system_orders"].as_array().unwrap();
+    reader("PATCH", "/dashboard/k%69ll").await.is_problem(405, "method_not_allowed");
+    reader("POST", "/dashboard/k%2569ll").await.is_problem(404, "no_such_route");
+    reader("POST", "/dashboard//kill").await.is_problem(404, "no_such_route");
+    reader("POST", "/dashboard/kill/").await.is_problem(404, "no_such_route");
     house.close().await;
 }
 

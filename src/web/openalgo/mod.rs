@@ -83,7 +83,7 @@ async fn answered(request: &HttpRequest, payload: Payload, state: &Data<WebState
     check_content_type(request.headers())?;
     // A body without anything proves nobody.
     let body = if body.iter().all(u8::is_ascii_whitespace) { Json::Object(Default::default()) } else { parse(&body, &state.settings)? };
-    let call = CALLS.into_iter().find(|call| request.path().trim_end_matches('/').ends_with(&format!("/{call}")));
+    let call = CALLS.into_iter().find(|call| request.match_info().as_str().trim_end_matches('/').ends_with(&format!("/{call}")));
     let call = call.ok_or_else(|| Problem::not_found("no_such_route", "there is no such call", "see docs/openalgo.md"))?;
     let asked = admit(request, state, body, call)?;
     // A key is stored too, wherever it came from.

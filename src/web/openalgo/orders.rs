@@ -243,7 +243,7 @@ pub(super) async fn place(state: &Data<WebState>, request: &HttpRequest, asked: 
     let strategy = asked.strategy()?;
     asked.check(&strategy)?;
     let (key, body) = (idempotency(request.headers(), &asked.body)?, asked.body.clone());
-    let is_smart = request.path().contains("placesmartorder");
+    let is_smart = request.match_info().as_str().contains("placesmartorder");
     if is_smart && body.get("position_size").is_none() {
         return Err(missing("position_size"));
     }
