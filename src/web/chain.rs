@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::web::Data;
+use chrono::TimeDelta;
 use ordergate_actors::order::{Blocked, ClientId, IdempotencyKey, SignalDraft, SignalId, Source as Sender, Tag};
 use ordergate_actors::persistence::{Keep, Level, Outcome, Slot};
 use ordergate_actors::routes::{Place, Reading, Sequence, Step};
@@ -166,7 +167,10 @@ async fn of_reading(
     done.notes.extend(planned.notes);
     done.routes.push(route.name.clone());
     // A test stands in no chain: it must not tell the next alert where the strategy is.
-    if let Some(link) = place.filter(|_| reading.test_mode.is_none()) {
+    // Nor does one whose clock is wrong: it is refused, and every later alert would be older than it.
+    let tolerance = TimeDelta::from_std(state.engine.line().settings.future_tolerance).unwrap_or(TimeDelta::MAX);
+    let is_of_the_future = reading.made_at.is_some_and(|at| at.signed_duration_since(base.received_at) > tolerance);
+    if let Some(link) = place.filter(|_| reading.test_mode.is_none() && !is_of_the_future) {
         let mut words = match &link.step {
             Step::Missed(words) => Some(words.clone()),
             Step::Next | Step::Same | Step::Overtaken(_) => None,

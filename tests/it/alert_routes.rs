@@ -471,6 +471,20 @@ async fn two_alerts_of_one_bar_in_reverse_order_with_a_restart_between_them() {
 }
 
 #[actix_web::test]
+async fn an_alert_with_a_wrong_clock_is_refused_and_makes_no_later_one_old() {
+    let house = House::open().await;
+    house.put_route(shares("both")).await;
+    // Indian time under the letter of another zone: half a day's trading in the future.
+    let mut wrong = step(&house, 0, 10, "x");
+    wrong["timenow"] = json!(house.timenow(-19_800));
+    let told = house.alert(wrong).await;
+    assert_eq!(told.order(0)["tag"], "STALE_SIGNAL", "{:#}", told.body);
+    reach(&house, 0, 10).await;
+    reach(&house, 10, 0).await;
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn a_resent_position_alert_is_a_replay_and_breaks_no_chain() {
     let house = House::open().await;
     house.put_route(shares("both")).await;

@@ -85,13 +85,17 @@ pub enum Step {
     Halt(Halted),
 }
 
+/// The cap is never narrower than so many ticks: of a cheap option any percentage is less than one.
+const TICKS_AT_LEAST: Decimal = Decimal::from_parts(5, 0, 0, false, 0);
+
 /// The farthest price that the cost cap allows, rupees.
 #[must_use]
-pub fn cap(ladder: &Ladder, rungs: &Rungs, side: Side) -> Decimal {
+pub fn cap(ladder: &Ladder, rungs: &Rungs, tick: Price, side: Side) -> Decimal {
     let percent = share(ladder.trigger, rungs.cap_percent);
     let spreads = rungs.cap_spreads.zip(ladder.spread.filter(|spread| *spread > Decimal::ZERO));
     let spreads = spreads.and_then(|(count, spread)| count.checked_mul(spread));
     let width = spreads.map_or(percent, |spreads| spreads.min(percent));
+    let width = width.max(tick.value().checked_mul(TICKS_AT_LEAST).unwrap_or(Decimal::MAX));
     let width = width.checked_mul(Decimal::from(ladder.granted + 1)).unwrap_or(Decimal::MAX);
     shifted(ladder.trigger, width, side)
 }
@@ -136,7 +140,7 @@ pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc
     let wanted = shifted(touch, share(touch, through).max(instrument.tick.value()), side);
     // A band that the market trades outside of is stale or wrong: nothing is held to it.
     let band = quote.band.or(instrument.band).filter(|(low, high)| (low.value()..=high.value()).contains(&touch));
-    let cap = cap(ladder, rungs, side).max(instrument.tick.value());
+    let cap = cap(ladder, rungs, instrument.tick, side).max(instrument.tick.value());
     let halted = Halted::Cap(instrument.round_to_tick(cap, side).unwrap_or(instrument.tick));
     let edge = band.map(|(low, high)| if side == Side::Buy { high.value() } else { low.value() });
     let bound = edge.filter(|edge| is_as_willing(cap, *edge, side)).unwrap_or(cap);

@@ -96,9 +96,20 @@ proptest! {
         let climb = Climb { side, limit: Some(limit), instrument: &instrument, quote: Some(&quote), pace: chrono::Duration::zero() };
         if let Step::Reprice(price) = plan(&climb, &ladder, &rungs(), at(1)) {
             prop_assert!(is_as_willing(price.value(), limit.value(), side) && price != limit);
-            prop_assert!(is_as_willing(cap(&ladder, &rungs(), side), price.value(), side), "{} beyond the cap", price);
+            prop_assert!(is_as_willing(cap(&ladder, &rungs(), instrument.tick, side), price.value(), side), "{} beyond the cap", price);
             prop_assert!(band.is_none_or(|(low, high)| low <= price && price <= high));
             prop_assert!(price.is_on_tick(instrument.tick));
         }
     }
+}
+
+#[test]
+fn a_cheap_option_may_be_left_by_some_ticks() {
+    let rungs = rungs();
+    let tick = price("0.05");
+    let cheap = |granted| Ladder { spread: Some("0.05".parse().unwrap()), granted, ..ladder("0.10") };
+    assert_eq!(cap(&cheap(0), &rungs, tick, Side::Buy).normalize().to_string(), "0.35", "five ticks and not a part of one");
+    assert_eq!(cap(&cheap(1), &rungs, tick, Side::Buy).normalize().to_string(), "0.6");
+    let dear = ladder("800");
+    assert!(cap(&dear, &rungs, tick, Side::Buy) > "800.25".parse().unwrap(), "a share of the price is more");
 }

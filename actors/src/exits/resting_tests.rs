@@ -318,7 +318,7 @@ impl World {
                         exit.sent_at = Some(at(0));
                     }
                     crate::risk::ExitSize::Refuse(tag, _) => (exit.status, exit.tag) = (Status::Failed, Some(tag)),
-                    crate::risk::ExitSize::Wait(_) => {}
+                    crate::risk::ExitSize::Wait(_) | crate::risk::ExitSize::Overtakes(..) => {}
                 }
             }
             Act::Look => self.look(&book, number),

@@ -82,6 +82,14 @@ impl<'a> GuardBook<'a> {
         let order = me.order;
         match order.ask.intent {
             Some(Intent::Exit) => None,
+            _ if sells_delivery(me.terms) => Some(Block {
+                tag: Tag::ExecutionGuardBlocked,
+                reason: format!(
+                    "a sale of {} {instrument} for delivery would sell shares that {} does not hold: CNC is sold by an EXIT, or by an ADJUST of what is held",
+                    me.terms.quantity, order.ask.strategy
+                ),
+                by_holding: false,
+            }),
             // A target has counted what its strategy holds and has working: that is no collision.
             _ if order.ask.target_position.is_some() => {
                 self.conflicting_quantity(me, instrument, basket).or_else(|| self.cross_strategy(me, instrument))
@@ -280,6 +288,12 @@ pub struct Shrunk {
     pub rest: Vec<Arc<OrderRecord>>,
     /// Whether its book says so. What was traded today keeps its row when it is closed: a book without one lies.
     pub is_told: bool,
+}
+
+/// Whether an order that is no exit sells for delivery. There is no short position in delivery: the broker would take the shares
+/// that the owner of the account has for himself.
+fn sells_delivery(terms: &Terms) -> bool {
+    terms.product == Product::Cnc && terms.side == Side::Sell
 }
 
 /// Where the broker holds less than we do, on positions that include all of our fills, with nothing of ours working but stops

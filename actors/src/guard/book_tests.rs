@@ -184,6 +184,17 @@ fn the_brokers_newest_positions_free_what_is_gone() {
 }
 
 #[test]
+fn nothing_but_an_exit_sells_for_delivery() {
+    for intent in [Intent::Entry, Intent::Adjust] {
+        let me = order(1).intent(intent).side(Side::Sell).product(Product::Cnc);
+        let flat = judged(&me, &[], &[]);
+        blocked(flat, Tag::ExecutionGuardBlocked, "would sell shares that trend does not hold");
+    }
+    assert_eq!(judged(&order(1).product(Product::Cnc), &[], &[]), None, "it buys");
+    assert_eq!(judged(&exit(1).side(Side::Sell).product(Product::Cnc), &[], &[("trend", sbin_in(Product::Cnc), 10)]), None);
+}
+
+#[test]
 fn shares_for_delivery_that_left_the_positions_overnight_are_held_still() {
     let me = order(1);
     let terms = terms_of(&me);

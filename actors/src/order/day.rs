@@ -1,6 +1,6 @@
 //! The trading date. Time is UTC inside and IST (+05:30, no daylight saving) at the calendar.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Offset, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Offset, Utc};
 
 /// Indian Standard Time.
 #[must_use]
@@ -15,6 +15,17 @@ pub fn trading_date(at: DateTime<Utc>) -> NaiveDate {
     at.with_timezone(&ist()).date_naive()
 }
 
+/// The first exchange opens then; India.
+pub const OPENING: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
+
+/// The day whose trading a market tells of at that time: before the first exchange opens it is still that of the day before.
+#[must_use]
+pub fn session_date(at: DateTime<Utc>) -> NaiveDate {
+    let here = at.with_timezone(&ist());
+    let today = here.date_naive();
+    if here.time() < OPENING { today.pred_opt().unwrap_or(today) } else { today }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -25,5 +36,14 @@ mod tests {
         let after: DateTime<Utc> = "2026-11-20T18:30:00Z".parse().unwrap();
         assert_eq!(trading_date(before).to_string(), "2026-11-20");
         assert_eq!(trading_date(after).to_string(), "2026-11-21");
+    }
+
+    #[test]
+    fn a_session_begins_with_the_first_exchange() {
+        for (at, day) in
+            [("2026-11-20T18:30:00Z", "2026-11-20"), ("2026-11-21T03:29:59Z", "2026-11-20"), ("2026-11-21T03:30:00Z", "2026-11-21")]
+        {
+            assert_eq!(session_date(at.parse().unwrap()).to_string(), day, "{at}");
+        }
     }
 }

@@ -86,7 +86,8 @@ impl RiskActor {
         match step {
             Aim::Clear(orders, why) => {
                 for command_id in orders {
-                    let reason = format!("{why}; order {} wants another position", order.command_id);
+                    let wants = if order.is_exit() { "leaves it" } else { "wants another position" };
+                    let reason = format!("{why}; order {} {wants}", order.command_id);
                     self.line.post_unit(self.fact(command_id, OrderFact::CancelWanted { tag: Tag::Superseded, reason }));
                 }
             }
@@ -160,8 +161,10 @@ impl RiskActor {
                     waiting.push(registered);
                 }
                 (Judgement::Step(step), _) => {
-                    if let Aim::Yield(reason) = &step {
-                        by_hand = Some((registered.record().command_id, reason.clone()));
+                    match &step {
+                        Aim::Yield(reason) => by_hand = Some((registered.record().command_id, reason.clone())),
+                        Aim::Clear(_, reason) if !is_entry => why = why.or(Some(reason.clone())),
+                        Aim::Clear(..) | Aim::Go(_) | Aim::End(..) | Aim::Wait(_) | Aim::Reverse(..) => {}
                     }
                     self.take_step(registered.record(), step);
                     registered.decided();

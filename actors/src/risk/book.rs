@@ -220,6 +220,7 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
     };
     match size(x.order, x.instrument, x.book, x.findings, x.largest) {
         ExitSize::Wait(reason) => Judgement::Wait { reason },
+        ExitSize::Overtakes(orders, reason) => Judgement::Step(Aim::Clear(orders, reason)),
         ExitSize::Refuse(tag, reason) => {
             gates.push(gate(false, &reason));
             Judgement::Refuse { tag, reason, gates }

@@ -2,7 +2,7 @@
 //! bounded by what the strategy holds, by the broker's own net, and by what other exits have claimed of both.
 
 use super::room::{Claim, Room, at_broker, broker_room};
-use crate::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, Product, Quantity, Side, Source, Tag};
+use crate::order::{CommandId, Holding, HoldingKey, InstrumentKey, OrderRecord, Product, Quantity, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::watcher::Findings;
 
@@ -26,6 +26,8 @@ pub enum ExitSize {
     Refuse(Tag, String),
     /// What it may close is not certain yet: wait for what the reason names.
     Wait(String),
+    /// It came before the entry that it is for was in the position: these are cancelled first, and what they fill is closed.
+    Overtakes(Vec<CommandId>, String),
 }
 
 /// Settles an exit's side, product and quantity. `largest` is the most units that the exchange takes in one order.
@@ -43,6 +45,7 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     }
     let (key, held) = match position(order, instrument, book) {
         Ok(found) => found,
+        Err((Tag::NoPosition, reason)) => return overtakes(order, instrument, book).unwrap_or(ExitSize::Refuse(Tag::NoPosition, reason)),
         Err((tag, reason)) => return ExitSize::Refuse(tag, reason),
     };
     let Some(long_or_short) = Side::of_net(held.net) else {
@@ -122,6 +125,27 @@ pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i
     let all = at_broker.saturating_sub(book.exiting(&last, None, &key));
     let most = order.filled_quantity.saturating_add(own.min(all).max(0));
     if is_stale { most.max(now) } else { most }
+}
+
+/// A signal to leave what its strategy has not entered yet: an earlier order of the strategy is on its way, or rests. It must not
+/// fill with nobody left to close it. The engine's own exits are of positions, and never for what is not one yet.
+fn overtakes(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Option<ExitSize> {
+    if matches!(order.source, Source::System | Source::Stop) || order.is_test() {
+        return None;
+    }
+    let is_of_it = |other: &OrderRecord| {
+        let differ = order.ask.product.zip(other.ask.product).is_some_and(|(mine, its)| mine != its);
+        let same_side = order.ask.side.is_some() && order.ask.side == other.ask.side;
+        !other.is_exit() && !other.is_test() && !differ && !same_side && other.ask.strategy == order.ask.strategy
+    };
+    // The legs of one basket are one wish: its exits do not undo its entries.
+    let earlier = |other: &OrderRecord| other.number < order.number && other.basket_id != order.basket_id;
+    let entries: Vec<&OrderRecord> =
+        book.open_in(instrument).map(|other| &**other).filter(|other| earlier(other) && is_of_it(other)).collect();
+    let first = entries.first()?;
+    let reason = format!("order {} of {} enters {instrument} and has not ended", first.command_id, order.ask.strategy);
+    let standing: Vec<CommandId> = entries.iter().filter(|other| other.cancel_wanted.is_none()).map(|other| other.command_id).collect();
+    Some(if standing.is_empty() { ExitSize::Wait(reason) } else { ExitSize::Overtakes(standing, reason) })
 }
 
 /// The position that the exit is for.

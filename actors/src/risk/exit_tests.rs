@@ -34,6 +34,43 @@ fn waits(found: ExitSize, words: &str) {
     }
 }
 
+#[track_caller]
+fn overtakes(found: ExitSize) -> Vec<u64> {
+    match found {
+        ExitSize::Overtakes(orders, reason) => {
+            assert!(reason.contains("enters") && !orders.is_empty(), "{reason}");
+            (1..9).filter(|number| orders.contains(&crate::testkit::builders::command(*number))).collect()
+        }
+        other => panic!("wanted it to cancel an entry, got {other:?}"),
+    }
+}
+
+#[test]
+fn an_exit_that_comes_before_its_entry_is_in_the_position_takes_the_entry_back() {
+    let alone = |me: &OrderRecord, others: &[OrderRecord]| sized(me, others, &[], &[]);
+    for (what, entry) in [("waits for its turn", order(1)), ("its call is in the air", order(1).sent()), ("rests", order(1).working("B1"))]
+    {
+        assert_eq!(overtakes(alone(&exit(2), &[entry.clone()])), [1], "{what}");
+        let wanted = OrderRecord { cancel_wanted: Some(Tag::Superseded), ..entry };
+        waits(alone(&exit(2), &[wanted]), "has not ended");
+    }
+    let both = [order(1), order(2).working("B2")];
+    assert_eq!(overtakes(alone(&exit(3), &both)), [1, 2]);
+    let none = |me: &OrderRecord, others: &[OrderRecord]| refuses(alone(me, others), Tag::NoPosition, "holds nothing");
+    none(&exit(1), &[order(2)]);
+    none(&exit(2), &[order(1).by("other")]);
+    none(&exit(2), &[order(1).test()]);
+    none(&exit(2), &[order(1).ended(Status::Failed, Some(Tag::BrokerRejected))]);
+    none(&exit(2).product(Product::Nrml), &[order(1).product(MIS)]);
+    none(&exit(2).side(Side::Buy), &[order(1).side(Side::Buy)]);
+    let basket = order(1);
+    none(&OrderRecord { basket_id: basket.basket_id, ..exit(2) }, &[basket]);
+    none(&OrderRecord { source: Source::System, ..exit(2) }, &[order(1)]);
+    // What is held is closed, whatever else rests.
+    let held = [("trend", sbin_in(MIS), 10)];
+    assert_eq!(closes(sized(&exit(2), &[order(1).working("B1")], &held, &[(sbin_in(MIS), 10)])).2, 10);
+}
+
 #[test]
 fn an_exit_without_quantity_closes_all_on_the_closing_side() {
     let long = [("trend", sbin_in(MIS), 10)];
@@ -300,7 +337,7 @@ fn an_exit_of_delivery_is_bounded_by_what_the_broker_has_of_it() {
     let asked = exit(1);
     let sized = |book: &Book, findings: &Findings| match size(&asked, &sbin(), book, findings, None) {
         ExitSize::Close { quantity, .. } => Ok(quantity.value()),
-        ExitSize::Refuse(_, reason) | ExitSize::Wait(reason) => Err(reason),
+        ExitSize::Refuse(_, reason) | ExitSize::Wait(reason) | ExitSize::Overtakes(_, reason) => Err(reason),
     };
     let book = book_of([], &[("trend", cnc.clone(), 10)]);
     let mut findings = broker_shows(&[]);

@@ -135,7 +135,7 @@ impl Known {
             self.broker = Some((positions.at, broker_pnl(positions.rows())));
         }
         let broker = self.broker.filter(|_| findings.positions.is_some());
-        DayResult::of(broker, self.by_fills(book, quotes, asked.now), book, asked)
+        DayResult::of(broker, self.by_fills(book, quotes, asked), book, asked)
     }
 
     /// What an order takes of the money at the broker, and what those take that came before it since the broker told.
@@ -143,15 +143,16 @@ impl Known {
         self.since.needs(scene, projected.adds, limits)
     }
 
-    fn by_fills(&mut self, book: &Book, quotes: &dyn Quotes, now: DateTime<Utc>) -> Figure {
-        let (day, today) = (book.newest_day(), trading_date(now));
+    fn by_fills(&mut self, book: &Book, quotes: &dyn Quotes, asked: Asked) -> Figure {
+        let (day, now) = (book.newest_day(), asked.now);
+        let today = trading_date(now);
         let of = day.as_of(today);
         let is_fresh = |at: DateTime<Utc>| (Duration::zero()..MARKED_EVERY).contains(&now.signed_duration_since(at));
         let is_same = |known: (NaiveDate, u64)| known == of || (known.0 == of.0 && day.pools(today).len() > FEW);
         match &self.fills {
             Some((at, known, figure)) if is_same(*known) && is_fresh(*at) => figure.clone(),
             _ => {
-                let figure = own_pnl(day.pools(today), quotes, today);
+                let figure = own_pnl(day.pools(today), quotes, asked);
                 self.fills = Some((now, of, figure.clone()));
                 figure
             }

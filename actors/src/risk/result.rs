@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use crate::order::calendar::{Calendar, ist_words};
-use crate::order::{Amount, Exchange, HoldingKey, InstrumentKey, Price, Product, ist, trading_date};
+use crate::order::{Amount, Exchange, HoldingKey, InstrumentKey, OPENING, Price, Product, ist, session_date, trading_date};
 use crate::persistence::Book;
 use crate::pnl::Pool;
 use crate::pnl::pool::told;
@@ -62,8 +62,8 @@ fn mark(is_long: bool, quote: &Quote) -> Price {
     }
 }
 
-fn previous_close(key: &InstrumentKey, newest: Option<&Quote>, quotes: &dyn Quotes, today: NaiveDate) -> Option<Price> {
-    let of_an_earlier_day = newest.filter(|quote| trading_date(quote.at) < today);
+fn previous_close(key: &InstrumentKey, newest: Option<&Quote>, quotes: &dyn Quotes, asked: Asked) -> Option<Price> {
+    let of_an_earlier_day = newest.filter(|quote| asked.date_of(quote.at) < asked.today());
     of_an_earlier_day.map(|quote| quote.last).or_else(|| quotes.previous_close(key))
 }
 
@@ -71,7 +71,7 @@ fn previous_close(key: &InstrumentKey, newest: Option<&Quote>, quotes: &dyn Quot
 /// that is held has no price, or was carried into the day and the market tells no close of the day before, or left without
 /// a price. A quote of an earlier day is the close of the day before: nothing has traded since.
 #[must_use]
-pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quotes: &dyn Quotes, today: NaiveDate) -> Figure {
+pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quotes: &dyn Quotes, asked: Asked) -> Figure {
     let missing = |what: &str, key: &InstrumentKey| Figure::unknown(format!("{what} {key}"));
     let mut sum = Amount::ZERO;
     for (key, pool) in pools.into_iter().filter(|(key, _)| key.product != Product::Cnc) {
@@ -81,7 +81,7 @@ pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quot
         }
         let is_needed = !(pool.held.is_flat() && pool.carried.is_flat());
         let quote = if is_needed { quotes.quote(instrument) } else { None };
-        let close = if pool.carried.is_flat() { None } else { previous_close(instrument, quote.as_ref(), quotes, today) };
+        let close = if pool.carried.is_flat() { None } else { previous_close(instrument, quote.as_ref(), quotes, asked) };
         if !pool.carried.is_flat() && close.is_none() {
             return missing("no close of the day before for", instrument);
         }
@@ -135,18 +135,20 @@ impl Asked {
     /// Whether the exchanges are at it, or were on this day.
     fn is_in_hours(self) -> bool {
         let time = self.now.with_timezone(&ist()).time();
-        self.day != DayOf::Rest && time >= OPENS && time < ENDS
+        self.day != DayOf::Rest && time >= OPENING && time < ENDS
     }
 
     /// Whether what the broker showed at that time is of this day: before the exchanges open it shows the day before.
     fn is_shown_of_today(self, at: DateTime<Utc>) -> bool {
-        let has_opened = || self.day == DayOf::Always || at.with_timezone(&ist()).time() >= OPENS;
-        trading_date(at) == self.today() && has_opened()
+        self.date_of(at) == self.today()
+    }
+
+    /// The day of which a market tells at that time.
+    fn date_of(self, at: DateTime<Utc>) -> NaiveDate {
+        if self.day == DayOf::Always { trading_date(at) } else { session_date(at) }
     }
 }
 
-/// The first exchange opens; India.
-const OPENS: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
 /// The last one has closed; India.
 const ENDS: NaiveTime = NaiveTime::from_hms_opt(23, 55, 0).unwrap();
 

@@ -40,7 +40,7 @@ impl Quotes for Board {
 }
 
 fn ours(day: &Day, board: &Board) -> Figure {
-    own_pnl(day.pools(day.date()), board, day.date())
+    own_pnl(day.pools(day.date()), board, asked(second(3_600), DayOf::Sessions))
 }
 
 fn asked(now: DateTime<Utc>, day: DayOf) -> Asked {
@@ -133,6 +133,12 @@ fn a_quote_of_an_earlier_day_is_the_close_of_the_day_before() {
     assert_eq!(ours(&carried(10, 8_000), &board), known(0), "what it fell yesterday is no loss of today");
     board.quotes.insert(sbin(), Quote { at: second(0), last: price("745"), ..yesterday });
     assert_eq!(ours(&carried(10, 8_000), &board), known(-550), "from here on the market tells the close");
+    let early = "2026-11-20T02:00:00Z".parse().unwrap();
+    board.quotes.insert(sbin(), Quote { at: early, last: price("745"), ..yesterday });
+    assert_eq!(ours(&carried(10, 8_000), &board), known(0), "asked for before the exchanges open it is yesterday's");
+    let always = asked(second(3_600), DayOf::Always);
+    let day = carried(10, 8_000);
+    assert_eq!(own_pnl(day.pools(day.date()), &board, always), known(-550), "where the market is always open it is of its date");
 }
 
 #[test]

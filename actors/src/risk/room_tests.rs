@@ -245,7 +245,7 @@ proptest! {
                             let free = world.plain_least(held) - world.book.exiting(&order, None, &sbin_in(MIS));
                             prop_assert!(is_stale && most > free, "{} wanted, {} free", most, free);
                         }
-                        ExitSize::Wait(_) | ExitSize::Refuse(..) => {}
+                        ExitSize::Wait(_) | ExitSize::Refuse(..) | ExitSize::Overtakes(..) => {}
                     }
                 }
             }

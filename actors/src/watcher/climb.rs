@@ -71,7 +71,9 @@ impl WatcherActor {
     /// One look at every exit that rests and must not.
     pub(super) fn climb(&mut self, now: DateTime<Utc>) {
         let Some((resting, ladders)) = self.line.view.read(&self.desk.client_id, |book| {
-            let resting = book.open_orders().filter(|order| rests(order, now) && self.is_urgent(order, book)).cloned().collect::<Vec<_>>();
+            // No exit changes while a person has frozen them: a step would be counted and not made.
+            let climbs = |order: &OrderRecord| !book.control().is_frozen && rests(order, now) && self.is_urgent(order, book);
+            let resting = book.open_orders().filter(|order| climbs(order)).cloned().collect::<Vec<_>>();
             let ladders = book.kept_of(Topic::Ladder).filter_map(|(slot, kept)| {
                 let order = slot.key.parse().ok().and_then(|id: CommandId| book.order(id).cloned());
                 Some((slot.clone(), order, kept.read::<Ladder>().ok()?))
@@ -143,7 +145,7 @@ impl WatcherActor {
                 }
                 let patience = Duration::from_std(self.desk.settings.exits.ladder.not_flat_after).unwrap_or(Duration::MAX);
                 if !ladder.is_paged && now.signed_duration_since(ladder.stepped_at) >= patience {
-                    self.page_not_flat(order, side, &ladder, &rungs, quote.as_ref(), halted);
+                    self.page_not_flat(order, instrument.tick, &ladder, &rungs, quote.as_ref(), halted);
                 }
             }
         }
@@ -198,7 +200,8 @@ impl WatcherActor {
         self.line.tell_risk(&self.desk.client_id, AssessChange { change, reply });
     }
 
-    fn page_not_flat(&self, order: &OrderRecord, side: Side, ladder: &Ladder, rungs: &Rungs, quote: Option<&Quote>, halted: Halted) {
+    fn page_not_flat(&self, order: &OrderRecord, tick: Price, ladder: &Ladder, rungs: &Rungs, quote: Option<&Quote>, halted: Halted) {
+        let Some(side) = order.ask.side else { return };
         let shown = |price: Option<Price>| price.map_or_else(|| "none".to_owned(), |price| price.to_string());
         let (bid, ask) = quote.map_or((None, None), |quote| (quote.bid, quote.ask));
         let spread = bid.zip(ask).map_or_else(|| "unknown".to_owned(), |(bid, ask)| (ask.value() - bid.value()).to_string());
@@ -210,6 +213,7 @@ impl WatcherActor {
             |touch| format!("trading at the touch costs {} rupees from the trigger at {}", cost(touch.value()), ladder.trigger),
         );
         let wider = Ladder { granted: ladder.granted + 1, ..*ladder };
+        let as_far_as = cap(&wider, rungs, tick, side);
         let text = format!(
             "NOT FLAT: {} of {} units of {} {} rest at {} after {} steps, because {halted}; bid {}, ask {}, spread {spread}; {going_on}; \
              \"go on\" lets it go as far as {}, at most {} rupees",
@@ -221,8 +225,8 @@ impl WatcherActor {
             ladder.steps,
             shown(bid),
             shown(ask),
-            cap(&wider, rungs, side),
-            cost(cap(&wider, rungs, side)),
+            as_far_as,
+            cost(as_far_as),
         );
         let next = Ladder { is_paged: true, ..*ladder };
         self.keep_ladder(order.command_id, Some(&next), Level::Info, "a person was told that it is not flat");

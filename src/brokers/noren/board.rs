@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{DateTime, NaiveDate, Utc};
-use ordergate_actors::order::{InstrumentKey, Price, trading_date};
+use chrono::{DateTime, NaiveTime, Utc};
+use ordergate_actors::order::{InstrumentKey, Price, ist, session_date};
 use ordergate_actors::ports::{Instruments, Quote, QuoteBell, Quotes};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
@@ -57,14 +57,18 @@ pub struct Touch {
     pub version: u64,
 }
 
+/// From here on (India) every exchange has begun its day, and what the feed tells of the day before does not change any more.
+const SETTLED: NaiveTime = NaiveTime::from_hms_opt(9, 15, 0).unwrap();
+
 #[derive(Debug, Default)]
 struct Slot {
     quote: Option<Quote>,
     sizes: Sizes,
     version: u64,
-    /// The close of the trading day before, and the day on which it was told: the first that is told on a day stands, because
-    /// after the session the same field may hold the close of the day itself.
-    previous_close: Option<(Price, NaiveDate)>,
+    /// The close of the trading day before, and when the quote was true beside which it was told. The first that is told in a
+    /// session stands, because after it the same field may hold the close of the day itself; before the session it is that of an
+    /// earlier day, and in its first minutes it may still be.
+    previous_close: Option<(Price, DateTime<Utc>)>,
     /// The number of the last question for it.
     asked: AtomicU64,
     /// Its name, once somebody asked for it by that.
@@ -80,9 +84,10 @@ impl Slot {
         (self.quote, self.sizes) = (quote, sizes);
     }
 
-    fn close(&mut self, told: Option<Price>, on: NaiveDate) {
-        if self.previous_close.is_none_or(|(_, known)| known < on) {
-            self.previous_close = told.map(|price| (price, on)).or(self.previous_close);
+    fn close(&mut self, told: Option<Price>, at: DateTime<Utc>) {
+        let stands = |known: DateTime<Utc>| session_date(known) >= session_date(at) && known.with_timezone(&ist()).time() >= SETTLED;
+        if !self.previous_close.is_some_and(|(_, known)| stands(known)) {
+            self.previous_close = told.map(|price| (price, at)).or(self.previous_close);
         }
     }
 }
@@ -115,7 +120,7 @@ impl Board {
         let quote = tick.merge(slot.quote, now).map(|quote| Quote { at: quote.at.min(now), ..quote });
         let before = if tick.is_whole { Sizes::default() } else { slot.sizes };
         slot.set(quote, Sizes { bid: tick.bid_quantity.or(before.bid), ask: tick.ask_quantity.or(before.ask) });
-        slot.close(tick.previous_close, trading_date(now));
+        slot.close(tick.previous_close, quote.map_or(now, |quote| quote.at));
         let key = slot.key.clone();
         drop(slots);
         if let Some(key) = key {
@@ -127,7 +132,7 @@ impl Board {
     /// Takes the close of the trading day before, as it was told beside a quote.
     pub fn put_close(&self, scrip: Scrip, told: Option<Price>, now: DateTime<Utc>) {
         if let Some(slot) = self.slots.write().get_mut(&scrip) {
-            slot.close(told, trading_date(now));
+            slot.close(told, now);
         }
     }
 
@@ -232,8 +237,8 @@ impl Quotes for Board {
         let scrip = Scrip { exchange: key.exchange, token: self.instruments.find(key)?.token };
         let slots = self.slots.read();
         let slot = slots.get(&scrip)?;
-        let (price, on) = slot.previous_close?;
-        (trading_date(slot.quote?.at) == on).then_some(price)
+        let (price, told) = slot.previous_close?;
+        (session_date(slot.quote?.at) == session_date(told)).then_some(price)
     }
 
     fn ring(&self, bell: &Arc<QuoteBell>) {

@@ -139,6 +139,25 @@ fn the_previous_close_is_the_first_of_a_day_and_of_that_day_only() {
     assert_eq!(close(&board), three);
 }
 
+#[test]
+fn a_close_that_was_told_before_the_session_gives_way_to_the_one_that_is_told_in_it() {
+    let (board, key) = (board(2), share().key);
+    let close = |board: &Board| board.previous_close(&key).map(|price| price.to_string());
+    let at = |text: &str| format!("2026-11-20T{text}Z").parse::<DateTime<Utc>>().unwrap();
+    assert_eq!(board.quote(&key), None);
+    // At half past eight the feed still tells of yesterday, and of the close before it.
+    board.take(&tick(r#""t":"tk","lp":"95","c":"100""#), at("03:00:00"));
+    assert_eq!(close(&board), Some("100".to_owned()), "beside a price of yesterday");
+    board.take(&tick(r#""t":"tf","lp":"95.5""#), at("03:30:01"));
+    assert_eq!(close(&board), None, "today's was not told");
+    board.take(&tick(r#""t":"tf","lp":"95.5","c":"100""#), at("03:31:00"));
+    board.take(&tick(r#""t":"tf","lp":"95.5","c":"95""#), at("03:44:00"));
+    assert_eq!(close(&board), Some("95".to_owned()), "in the first minutes it may come late");
+    board.take(&tick(r#""t":"tf","lp":"96","c":"95.2""#), at("03:45:00"));
+    board.take(&tick(r#""t":"tf","lp":"96","c":"97""#), at("10:30:00"));
+    assert_eq!(close(&board), Some("95.2".to_owned()), "after the session it may be that of the day itself");
+}
+
 /// What is pushed is dated by whole seconds of a clock that may lag behind ours: its date does not tell what came first. A
 /// frame that was taken for older than an answer would be corrected by nothing but the next one.
 #[test]

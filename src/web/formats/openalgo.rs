@@ -35,7 +35,9 @@ const KNOWN: &[&str] = &[
 /// Whether a body without `legs` is one of OpenAlgo's.
 pub(super) fn is_one(body: &Json) -> bool {
     let has = |key: &str| body.get(key).is_some();
-    has("apikey") || has("pricetype") || (has("symbol") && has("exchange") && has("product") && has("quantity") && !has("ticker"))
+    // A chart's position must never be left unread: a buy that closes a short would open a long.
+    let is_of_a_chart = has("ticker") || has("market_position");
+    has("apikey") || has("pricetype") || (has("symbol") && has("exchange") && has("product") && has("quantity") && !is_of_a_chart)
 }
 
 /// Reads a body of this format.
@@ -82,6 +84,14 @@ mod tests {
         assert_eq!((reading.action, reading.size), (Some(Side::Sell), Some(Decimal::from(65))));
         assert_eq!((reading.order_type.as_deref(), reading.product.as_deref()), (Some("MARKET"), Some("NRML")));
         assert_eq!((reading.called(), reading.ignored.len()), ("NFO:NIFTY28MAR2420800CE".to_owned(), 0));
+    }
+
+    #[test]
+    fn what_says_a_charts_position_is_of_a_chart_whatever_its_fields_are_called() {
+        let reading = one(r#"{"symbol":"SBIN","exchange":"NSE","product":"MIS","quantity":"10","action":"buy","market_position":"flat",
+            "market_position_size":"0"}"#);
+        assert_ne!((reading.format, reading.position), (Format::OpenalgoOrder, None));
+        assert_eq!(reading.position, Some(Decimal::ZERO), "a buy that closes a short opens nothing");
     }
 
     #[test]
