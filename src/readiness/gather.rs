@@ -10,6 +10,7 @@ use ordergate_actors::{Desk, Engine, EngineError, Line};
 use serde::{Deserialize, Serialize};
 
 use super::judge::Inputs;
+use super::reports::Fresh;
 use super::site::Site;
 use super::today::{Today, master_age};
 use crate::brokers::connection::{Connection, ConnectionReport};
@@ -54,7 +55,7 @@ impl Recorded {
 }
 
 /// Asks the connection, for so long.
-pub(crate) async fn ask(connection: &dyn Connection) -> ConnectionReport {
+pub(super) async fn ask(connection: &dyn Connection) -> ConnectionReport {
     match tokio::time::timeout(PATIENCE, connection.report()).await {
         Ok(report) => report,
         Err(_) => {
@@ -82,12 +83,14 @@ pub(super) fn today(line: &Line, site: &Site, desk: &Desk) -> Today {
 ///
 /// # Errors
 /// There is no such account.
-pub async fn gather(engine: &Engine, site: &Site, client_id: &ClientId) -> Result<(Inputs, Option<ConnectionReport>), EngineError> {
-    let connected = match site.connections.get(client_id) {
-        Some(connection) => Some(ask(&**connection).await),
-        None => None,
-    };
+pub async fn gather(
+    engine: &Engine,
+    site: &Site,
+    client_id: &ClientId,
+    fresh: Fresh,
+) -> Result<(Inputs, Option<ConnectionReport>), EngineError> {
     let desk = engine.desk(client_id)?;
+    let connected = site.report(desk, fresh).await;
     let line = engine.line();
     let now = line.clock.now();
     let (control, journal) = engine

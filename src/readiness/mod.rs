@@ -4,15 +4,16 @@ mod gather;
 mod judge;
 mod logins;
 mod record;
+mod reports;
 mod schedule;
 mod site;
 mod today;
 
-pub(crate) use gather::ask;
 pub use gather::{Recorded, gather};
 pub use judge::{Check, Inputs, Overall, Report, Verdict, judge};
 pub use logins::Logins;
 pub use record::{Told, note_dismissal};
+pub use reports::{Fresh, Reports};
 pub use schedule::{Due, Unattended, due, watch};
 pub use site::Site;
 pub use today::Today;

@@ -12,6 +12,7 @@ use ordergate_actors::{Desk, Engine};
 use super::gather::{gather, today};
 use super::judge::{Overall, Report, judge};
 use super::record::{Told, note_push};
+use super::reports::Fresh;
 use super::site::Site;
 use crate::alerts::Alert;
 
@@ -126,7 +127,7 @@ async fn push(engine: &Engine, site: &Site, desk: &Desk, state: &mut Due) {
     if !due(*state, dismissed, may_trade, settings.push_at, settings.repeat, now) {
         return;
     }
-    let Ok((inputs, connected)) = gather(engine, site, &desk.client_id).await else { return };
+    let Ok((inputs, connected)) = gather(engine, site, &desk.client_id, Fresh::Now).await else { return };
     let report = judge(&inputs);
     if report.overall == Overall::Go {
         state.green_on = Some(trading_date(now));

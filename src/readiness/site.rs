@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use ordergate_actors::Desk;
 use ordergate_actors::order::{ClientId, Exchange};
+use ordergate_actors::ports::Session;
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 
 use super::logins::Logins;
+use super::reports::{Fresh, Reports};
 use crate::alerts::Alerts;
-use crate::brokers::connection::Connection;
+use crate::brokers::connection::{Connection, ConnectionReport};
 use crate::charges::Charges;
 use crate::config::Readiness;
 
@@ -37,6 +40,8 @@ pub struct Site {
     pub logins: Logins,
     /// Whether paper orders fill against quotes of a real account.
     pub has_live_quotes: bool,
+    /// What the connections reported lately.
+    pub reports: Reports,
     /// What trading costs.
     pub charges: Charges,
     /// The days whose report a person has dismissed.
@@ -44,6 +49,13 @@ pub struct Site {
 }
 
 impl Site {
+    /// What an account's connection reports, if it has one.
+    pub(crate) async fn report(&self, desk: &Desk, fresh: Fresh) -> Option<ConnectionReport> {
+        let connection = self.connections.get(&desk.client_id)?;
+        let is_ready = matches!(desk.findings.read().session, Some(Session::Ready));
+        Some(self.reports.of(&desk.client_id, &**connection, fresh, is_ready).await)
+    }
+
     /// A link of our own that begins a login once, for a person who is not at the command line. Nothing if this machine
     /// cannot be reached by one: then `ordergate login` it is.
     #[must_use]

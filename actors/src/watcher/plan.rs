@@ -48,7 +48,8 @@ pub(super) fn due(waits: &Waits, activity: Activity, asked: &BTreeMap<Reading, D
         (Reading::Holdings, _) => waits.poll.saturating_mul(HOLDINGS_EVERY),
         (_, Activity::Unclear) | (Reading::Orders, Activity::Working) => waits.poll,
         (Reading::Orders, Activity::Idle) => waits.idle_poll.max(waits.poll),
-        (Reading::Trades | Reading::Positions, _) => books,
+        (Reading::Positions, _) => books,
+        (Reading::Trades, _) => waits.books_poll.max(waits.poll),
     };
     let is_due = |reading: &Reading| {
         let every = Duration::from_std(cadence(*reading)).unwrap_or(Duration::MAX);
@@ -109,6 +110,18 @@ mod tests {
     fn positions_never_age_to_blindness() {
         let waits = Waits { blind_after: Wait::from_secs(6), ..counted() };
         assert_eq!(reads(&waits, Activity::Idle)[&Reading::Positions], 20);
+        assert_eq!(reads(&waits, Activity::Idle)[&Reading::Trades], 4, "trades do not age");
+    }
+
+    /// What nothing but time asks for must fit into what reads may take of a minute at the default budget, with room for pages:
+    /// else positions age, and entries are refused for it.
+    #[test]
+    fn an_idle_account_fits_into_the_share_of_its_reads() {
+        let waits = Waits { blind_after: Wait::from_secs(15), ..counted() };
+        let budget = crate::ports::Budget::of(10, 100);
+        let common = (budget.per_minute - budget.reserved_per_minute) / 2;
+        let calls: usize = reads(&waits, Activity::Idle).values().sum();
+        assert!(calls + 6 <= common as usize, "{calls} of {common}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, user, who};
-use crate::readiness::{ALERT_TEST, Overall, Recorded, Report, gather, judge, note_dismissal};
+use crate::readiness::{ALERT_TEST, Fresh, Overall, Recorded, Report, gather, judge, note_dismissal};
 use crate::web::body::{said, typed};
 use crate::web::door::address_of;
 use crate::web::problem::Problem;
@@ -99,7 +99,7 @@ fn overtaken(state: &WebState, client_id: &ClientId) -> Problem {
 /// What stands between a wish to arm and the arming: the report, and the account's name typed back.
 async fn look_first(state: &WebState, desk: &Desk, body: &ArmBody) -> Result<(), Problem> {
     let client_id = &desk.client_id;
-    let (report, _) = report(state, client_id).await?;
+    let (report, _) = report(state, client_id, Fresh::Now).await?;
     let shown = preview(state, desk, &report);
     if report.overall == Overall::NoGo && !body.force {
         let failed: Vec<String> = report.failed().map(|check| format!("{}: {}", check.name, check.text)).collect();
@@ -158,8 +158,8 @@ fn preview(state: &WebState, desk: &Desk, report: &Report) -> Value {
     })
 }
 
-async fn report(state: &WebState, client_id: &ClientId) -> Result<(Report, Value), Problem> {
-    let (inputs, connected) = gather(&state.engine, &state.site, client_id).await?;
+async fn report(state: &WebState, client_id: &ClientId, fresh: Fresh) -> Result<(Report, Value), Problem> {
+    let (inputs, connected) = gather(&state.engine, &state.site, client_id, fresh).await?;
     let link = connected.and_then(|report| report.login_link).and_then(|_| state.site.login_link(client_id, state.now()));
     Ok((judge(&inputs), json!({ "login_link": link, "standing": inputs.standing })))
 }
@@ -170,7 +170,7 @@ pub(in crate::web) async fn readiness(which: Query<Which>, state: Data<WebState>
     let mut overall = Overall::Go;
     for client_id in state.accounts(which.client_id.as_deref())? {
         let desk = state.engine.desk(&client_id)?;
-        let (report, more) = report(&state, &client_id).await?;
+        let (report, more) = report(&state, &client_id, Fresh::Lately).await?;
         if report.overall == Overall::NoGo {
             overall = Overall::NoGo;
         }

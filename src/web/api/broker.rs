@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, who};
 use crate::brokers::connection::{Connection, ConnectionReport, LoginError};
-use crate::readiness;
+use crate::readiness::Fresh;
 use crate::web::body::typed;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -56,10 +56,7 @@ pub(in crate::web) async fn connections(which: Query<Which>, state: Data<WebStat
     for client_id in state.accounts(which.client_id.as_deref())? {
         let desk = state.engine.desk(&client_id)?;
         let broker = desk.broker.capabilities();
-        let report = match state.site.connections.get(&client_id) {
-            Some(connection) => Some(readiness::ask(&**connection).await),
-            None => None,
-        };
+        let report = state.site.report(desk, Fresh::Lately).await;
         rows.push(json!({
             "client_id": client_id,
             "broker": broker.name,
