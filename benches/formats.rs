@@ -48,6 +48,7 @@ fn read(text: &str, now: DateTime<Utc>) -> Read {
 
 fn share() -> Instrument {
     Instrument {
+        rupees_per_point: rust_decimal::Decimal::ONE,
         key: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"),
         token: 1,
         underlying: Arc::from("SBIN"),

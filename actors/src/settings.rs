@@ -322,7 +322,7 @@ impl Waits {
             poll,
             idle_poll: poll,
             books_poll: poll,
-            blind_after: Duration::from_secs(10),
+            blind_after: Duration::from_secs(15),
             quote_max_age: Duration::from_secs(3),
             quote_wait: Duration::from_millis(800),
             entry_market_timeout: Duration::from_secs(10),

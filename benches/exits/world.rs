@@ -41,6 +41,7 @@ fn key(place: usize) -> InstrumentKey {
 
 fn share(place: usize) -> Instrument {
     Instrument {
+        rupees_per_point: Decimal::ONE,
         key: key(place),
         token: u32::try_from(place).unwrap() + 1,
         underlying: Arc::from(format!("S{place:04}")),

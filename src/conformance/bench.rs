@@ -280,6 +280,7 @@ mod tests {
 
     fn share(tick: &str) -> Instrument {
         Instrument {
+            rupees_per_point: Decimal::ONE,
             key: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"),
             token: 3_045,
             underlying: Arc::from("SBIN"),

@@ -99,6 +99,7 @@ fn equity(share: &Share, ticks: &[CashTick]) -> Result<Instrument, BadSample> {
     let tick = ticks.iter().find(|row| share.level < row.below).map(|row| row.tick).ok_or_else(|| bad("no tick for its level"))?;
     let lot = Quantity::new(1).ok_or_else(|| bad("no lot"))?;
     Ok(Instrument {
+        rupees_per_point: Decimal::ONE,
         key: InstrumentKey::new(Exchange::Nse, &share.symbol),
         token: share.token,
         underlying: Arc::from(share.underlying.as_str()),
@@ -112,6 +113,7 @@ fn equity(share: &Share, ticks: &[CashTick]) -> Result<Instrument, BadSample> {
 
 fn index_row(index: &Index) -> Instrument {
     Instrument {
+        rupees_per_point: Decimal::ONE,
         key: InstrumentKey::new(Exchange::Nse, &index.symbol),
         token: index.token,
         underlying: Arc::from(index.symbol.as_str()),
@@ -144,6 +146,7 @@ fn options(index: &Index, expiry: NaiveDate) -> Result<Vec<Instrument>, BadSampl
 
 fn derivative(index: &Index, symbol: &str, token: u32, kind: Kind, band: Option<(Price, Price)>) -> Instrument {
     Instrument {
+        rupees_per_point: Decimal::ONE,
         key: InstrumentKey::new(Exchange::Nfo, symbol),
         token,
         underlying: Arc::from(index.symbol.as_str()),

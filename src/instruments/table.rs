@@ -116,6 +116,7 @@ impl InstrumentTable {
     pub(super) fn at(&self, at: u32) -> Option<Arc<Instrument>> {
         let row = self.rows.get(at as usize)?;
         Some(Arc::new(Instrument {
+            rupees_per_point: rust_decimal::Decimal::ONE,
             key: InstrumentKey::new(row.exchange, self.symbol(at)),
             token: row.token,
             underlying: Arc::clone(self.underlyings.get(row.underlying as usize)?),

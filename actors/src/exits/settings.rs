@@ -78,7 +78,7 @@ impl Default for ExitSettings {
             look: Duration::from_millis(250),
             keep_every: Duration::from_secs(1),
             muted_after: Duration::from_secs(30),
-            before_close: Duration::from_secs(300),
+            before_close: Duration::from_secs(900),
             stop_at: StopAt::Engine,
             resting: RestSettings::default(),
             ladder: Ladders {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::money::{Price, Quantity};
@@ -109,12 +110,20 @@ pub struct Instrument {
     pub kind: Kind,
     /// Units in a lot; 1 for shares.
     pub lot: Quantity,
+    /// Rupees that a unit gains when its price rises by one. 1 for shares and their derivatives; on MCX and CDS the master tells
+    /// (`GNGD`, `Multiplier`).
+    #[serde(default = "one")]
+    pub rupees_per_point: Decimal,
     /// The smallest price step.
     pub tick: Price,
     /// The largest quantity of one order, if the exchange freezes larger ones.
     pub freeze: Option<Quantity>,
     /// The lowest and highest price that the exchange takes today, if known.
     pub band: Option<(Price, Price)>,
+}
+
+fn one() -> Decimal {
+    Decimal::ONE
 }
 
 impl Instrument {
@@ -142,7 +151,7 @@ impl Instrument {
 
     /// The price moved to the tick, away from the market for neither side: a buy rounds down, a sell rounds up.
     #[must_use]
-    pub fn round_to_tick(&self, price: rust_decimal::Decimal, side: Side) -> Option<Price> {
+    pub fn round_to_tick(&self, price: Decimal, side: Side) -> Option<Price> {
         let tick = self.tick.value();
         let steps = price.checked_div(tick)?;
         let steps = match side {

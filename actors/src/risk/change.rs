@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::rules::self_trade;
 use super::{Judgement, RiskActor, largest_total};
-use crate::order::{ClientId, CommandId, OrderRecord, OrderType, Price, Quantity, Side, Terms};
+use crate::order::{ClientId, CommandId, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, Tag, Terms};
+use crate::persistence::{Book, OrderUnit, Unit};
 use crate::ports::Modification;
-use crate::supervision::at_hand;
+use crate::supervision::{Shell, at_hand};
 
 /// What to change in a working order. What is `None` stays as it is.
 #[derive(Debug, Clone)]
@@ -140,10 +142,11 @@ impl RiskActor {
         // The wish is made now: its own age counts, not that of the signal that placed the order.
         would_be.signal_time = now;
         if record.is_exit() {
-            return match self.desk.latch.forbids(&record.ask.strategy, true) {
-                Some(reason) => Err(reason),
-                None => Ok(modification),
-            };
+            if let Some(reason) = self.desk.latch.forbids(&record.ask.strategy, true) {
+                return Err(reason);
+            }
+            would_be.ask.order_type = Some(modification.terms.order_type);
+            return self.clear_the_way(&would_be, now).map_or(Ok(modification), Err);
         }
         match self.judge_one(&would_be, now, None) {
             // A change is made by a person: that is the yes.
@@ -157,6 +160,20 @@ impl RiskActor {
         }
     }
 
+    /// An exit whose next price could trade against entries of our own: these are cancelled first. Why it waits, if so.
+    fn clear_the_way(&self, exit: &OrderRecord, now: DateTime<Utc>) -> Option<String> {
+        let patience = chrono::Duration::from_std(self.desk.settings.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
+        let entries = self.line.view.read(&self.desk.client_id, |book| in_the_way(exit, book, now, patience)).unwrap_or_default();
+        let first = entries.first()?.command_id;
+        for entry in entries.iter().filter(|entry| entry.cancel_wanted.is_none()) {
+            let reason = format!("the next price of exit {} of {} could trade against it", exit.command_id, exit.ask.strategy);
+            let fact = OrderFact::CancelWanted { tag: Tag::SelfTrade, reason };
+            let client_id = self.desk.client_id.clone();
+            self.line.post_unit(Unit::Order(OrderUnit { client_id, command_id: entry.command_id, fact, who: Arc::from(Self::NAME) }));
+        }
+        Some(format!("order {first} could meet it and is cancelled first"))
+    }
+
     /// Why an exit may not be made so large, if so (INV-6).
     fn crowds(&self, record: &OrderRecord, terms: &Terms) -> Option<String> {
         let findings = self.desk.findings.read();
@@ -166,11 +183,51 @@ impl RiskActor {
     }
 }
 
+/// The entries that an exit with these terms could trade against, and that still hold it back: those that nobody cancels yet, and
+/// for so long those whose cancel is not proven. A stop meets nothing until it is triggered.
+fn in_the_way(exit: &OrderRecord, book: &Book, now: DateTime<Utc>, patience: chrono::Duration) -> Vec<Arc<OrderRecord>> {
+    let (Some(side), Some(key)) = (exit.ask.side, exit.instrument()) else { return Vec::new() };
+    if exit.ask.order_type.is_some_and(OrderType::has_trigger) {
+        return Vec::new();
+    }
+    let holds = |entry: &OrderRecord| entry.cancel_wanted.is_none() || now.signed_duration_since(entry.updated_at) <= patience;
+    self_trade::against(exit, &key, side, book)
+        .filter(|other| !other.is_exit() && !other.is_in_doubt() && holds(other))
+        .map(Arc::clone)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::order::Status;
-    use crate::testkit::builders::{at, broker_id, order, price, share};
+    use crate::testkit::builders::{Build, at, book_of, broker_id, exit, order, price, share};
+
+    #[test]
+    fn the_next_price_of_an_exit_does_not_meet_an_entry_of_our_own() {
+        let buy = |number, at: &str| {
+            let mut entry = order(number).by("other").side(Side::Buy).working(&number.to_string());
+            (entry.ask.order_type, entry.ask.price) = (Some(OrderType::Limit), Some(price(at)));
+            entry
+        };
+        let sale = |at: &str| {
+            let mut exit = exit(1).side(Side::Sell).asks(10).working("1");
+            (exit.ask.order_type, exit.ask.price) = (Some(OrderType::Limit), Some(price(at)));
+            exit
+        };
+        let patience = chrono::Duration::seconds(5);
+        let meets = |exit: &OrderRecord, entry: OrderRecord, second: i64| {
+            !in_the_way(exit, &book_of([exit.clone(), entry], &[]), at(second), patience).is_empty()
+        };
+        assert!(!meets(&sale("789"), buy(2, "785"), 0), "they do not meet");
+        assert!(meets(&sale("785"), buy(2, "785"), 0));
+        let wanted = || OrderRecord { cancel_wanted: Some(Tag::SelfTrade), updated_at: at(0), ..buy(2, "785") };
+        assert!(meets(&sale("785"), wanted(), 5), "until its end is proven");
+        assert!(!meets(&sale("785"), wanted(), 6), "but not for ever");
+        let mut stop = sale("785");
+        (stop.ask.order_type, stop.ask.trigger_price) = (Some(OrderType::StopLimit), Some(price("786")));
+        assert!(!meets(&stop, buy(2, "785"), 0), "a stop meets nothing until it is triggered");
+    }
 
     /// A stop to sell at the broker, its limit 2 below its trigger of 790.
     fn stop(order_type: OrderType) -> Arc<OrderRecord> {

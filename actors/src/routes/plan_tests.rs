@@ -12,6 +12,7 @@ use crate::testkit::morning;
 /// A share with a lot of one.
 pub(crate) fn share() -> Instrument {
     Instrument {
+        rupees_per_point: Decimal::ONE,
         key: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"),
         token: 1,
         underlying: Arc::from("SBIN"),

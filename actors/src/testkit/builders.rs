@@ -209,6 +209,7 @@ pub(crate) fn terms_of(order: &OrderRecord) -> Terms {
 
 pub(crate) fn share() -> Instrument {
     Instrument {
+        rupees_per_point: Decimal::ONE,
         key: sbin(),
         token: 3045,
         underlying: Arc::from("SBIN"),
@@ -223,6 +224,7 @@ pub(crate) fn share() -> Instrument {
 /// Lots of 75, frozen above 1800.
 pub(crate) fn future() -> Instrument {
     Instrument {
+        rupees_per_point: Decimal::ONE,
         key: InstrumentKey::new(Exchange::Nfo, "NIFTY26NOVFUT"),
         token: 35_000,
         underlying: Arc::from("NIFTY"),

@@ -14,6 +14,7 @@ pub(super) fn price(text: &str) -> Price {
 
 pub(super) fn share() -> Instrument {
     Instrument {
+        rupees_per_point: rust_decimal::Decimal::ONE,
         key: InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ"),
         token: 2885,
         underlying: Arc::from("RELIANCE"),

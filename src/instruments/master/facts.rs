@@ -84,7 +84,17 @@ impl Facts {
                 continue;
             }
             let underlying = Arc::from(index.underlying.as_str());
-            rows.push(Instrument { key, token: index.token, underlying, kind: Kind::Index, lot, tick, freeze: None, band: None });
+            rows.push(Instrument {
+                rupees_per_point: Decimal::ONE,
+                key,
+                token: index.token,
+                underlying,
+                kind: Kind::Index,
+                lot,
+                tick,
+                freeze: None,
+                band: None,
+            });
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Columns {
     pub(super) trading_symbol: usize,
     pub(super) instrument: usize,
     pub(super) tick: usize,
+    /// Rupees of a point: `GNGD` on MCX, `Multiplier` on CDS.
+    pub(super) factor: Option<usize>,
     /// Only in files of derivatives.
     pub(super) contract: Option<Contract>,
     /// Fields of the header, the empty one after the last comma included.
@@ -58,6 +60,11 @@ impl Columns {
             trading_symbol: at("TradingSymbol")?,
             instrument: at("Instrument")?,
             tick: at("TickSize")?,
+            factor: match exchange {
+                Exchange::Mcx => Some(at("GNGD")?),
+                Exchange::Cds => Some(at("Multiplier")?),
+                Exchange::Nse | Exchange::Bse | Exchange::Nfo | Exchange::Bfo => None,
+            },
             contract,
             width: names.len(),
         })

@@ -32,9 +32,9 @@ fn line(text: &mut String, row: &Instrument, tick: EquityTick, facts: &Facts) {
         _ => row.tick.value(),
     };
     let extra = match key.exchange {
-        Exchange::Mcx => "1,",
-        Exchange::Cds => "4,1,",
-        Exchange::Nse | Exchange::Bse | Exchange::Nfo | Exchange::Bfo => "",
+        Exchange::Mcx => format!("{},", row.rupees_per_point),
+        Exchange::Cds => format!("4,{},", row.rupees_per_point),
+        Exchange::Nse | Exchange::Bse | Exchange::Nfo | Exchange::Bfo => String::new(),
     };
     // Writing into a string does not fail.
     let _ = write!(text, "{},{token},{lot},{extra}{underlying},{},", key.exchange, key.symbol);

@@ -22,6 +22,7 @@ fn large() -> InstrumentTable {
         let (right, letter) = if odd == 0 { (Right::Call, 'C') } else { (Right::Put, 'P') };
         let name = format!("U{underlying:03}");
         Instrument {
+            rupees_per_point: rust_decimal::Decimal::ONE,
             key: InstrumentKey::new(
                 Exchange::Nfo,
                 &format!("{name}{}{letter}{strike}", expiry.format("%d%b%y").to_string().to_uppercase()),

@@ -10,6 +10,7 @@ fn day(text: &str) -> NaiveDate {
 
 fn row(exchange: Exchange, underlying: &str, symbol: &str, token: u32, kind: Kind) -> Instrument {
     Instrument {
+        rupees_per_point: rust_decimal::Decimal::ONE,
         key: InstrumentKey::new(exchange, symbol),
         token,
         underlying: Arc::from(underlying),

@@ -171,7 +171,9 @@ fn sensex_options(expiry: NaiveDate) -> Vec<Option<Instrument>> {
 }
 
 fn row(exchange: Exchange, symbol: &str, token: u32, underlying: &str, kind: Kind, (lot, tick): (i64, Decimal)) -> Option<Instrument> {
+    let rupees_per_point = Decimal::from(multiplier(exchange));
     Some(Instrument {
+        rupees_per_point,
         key: InstrumentKey::new(exchange, symbol),
         token,
         underlying: Arc::from(underlying),

@@ -6,7 +6,7 @@ use std::io::{Cursor, Write as _};
 use ordergate_actors::order::{Exchange, Instrument, Kind, Right};
 use rust_decimal::Decimal;
 
-use super::listing::{Listing, expiry_text, instrument_name, multiplier, precision, symbol_name};
+use super::listing::{Listing, expiry_text, instrument_name, precision, symbol_name};
 
 /// The archives that exist.
 pub(super) const EXCHANGES: [Exchange; 6] = [Exchange::Nse, Exchange::Bse, Exchange::Nfo, Exchange::Bfo, Exchange::Mcx, Exchange::Cds];
@@ -36,8 +36,8 @@ pub(super) fn text(listing: &Listing, exchange: Exchange) -> String {
 fn line(text: &mut String, row: &Instrument) {
     let exchange = row.key.exchange;
     let extra = match exchange {
-        Exchange::Mcx => "1,".to_owned(),
-        Exchange::Cds => format!("{},{},", precision(exchange), multiplier(exchange)),
+        Exchange::Mcx => format!("{},", row.rupees_per_point),
+        Exchange::Cds => format!("{},{},", precision(exchange), row.rupees_per_point),
         _ => String::new(),
     };
     let (symbol, name, kind) = (symbol_name(row), &row.key.symbol, instrument_name(row));

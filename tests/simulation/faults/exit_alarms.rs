@@ -124,6 +124,7 @@ fn a_hedge_waits_for_what_it_covers_and_goes_with_a_page_when_that_does_not_come
 fn share_future() -> Vec<Instrument> {
     let expiry = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
     vec![Instrument {
+        rupees_per_point: rust_decimal::Decimal::ONE,
         key: option("SBIN24NOV26F"),
         token: 990_001,
         underlying: "SBIN".into(),

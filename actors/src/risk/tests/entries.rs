@@ -50,10 +50,10 @@ fn positions_older_than_the_limit_stop_entries() {
     let case = |milliseconds| {
         Case::of(order(1)).with(|case| case.findings.positions.as_mut().unwrap().at = at(0) - Duration::milliseconds(milliseconds))
     };
-    case(9_999).passes();
-    case(10_000).passes();
-    case(10_001).refused(Tag::RiskLimitsExceeded, &["risk.blind: the broker's positions are 10001 ms old (limit: at most 10000 ms old)"]);
-    Case::of(order(1)).with(|case| case.findings.positions = None).refused(Tag::RiskLimitsExceeded, &["were never read", "10000 ms"]);
+    case(14_999).passes();
+    case(15_000).passes();
+    case(15_001).refused(Tag::RiskLimitsExceeded, &["risk.blind: the broker's positions are 15001 ms old (limit: at most 15000 ms old)"]);
+    Case::of(order(1)).with(|case| case.findings.positions = None).refused(Tag::RiskLimitsExceeded, &["were never read", "15000 ms"]);
 }
 
 #[test]
@@ -125,6 +125,15 @@ fn real_money_needs_a_settled_quantity_unit_on_mcx_and_cds() {
     case(Exchange::Mcx)
         .refused(Tag::RiskLimitsExceeded, &["risk.quantity_unit", "MCX is not settled", "`ordergate conformance`", "quantity_unit.mcx"]);
     case(Exchange::Cds).refused(Tag::RiskLimitsExceeded, &["CDS is not settled", "quantity_unit.cds"]);
+    let thousand = |is_live| {
+        case(Exchange::Cds).with(move |case| {
+            case.is_live = is_live;
+            case.account.quantity_units.cds = Some(QuantityUnit::Units);
+            case.found.rupees_per_point = rust_decimal::Decimal::ONE_THOUSAND;
+        })
+    };
+    thousand(true).refused(Tag::RiskLimitsExceeded, &["risk.quantity_unit", "is 1000 rupees a unit"]);
+    thousand(false).passes();
     let settled = |unit| {
         move |case: &mut Case| {
             case.account.quantity_units.mcx = Some(unit);

@@ -54,6 +54,7 @@ fn with(json: &str, name: &str, value: Option<&str>) -> String {
 
 fn instrument(exchange: Exchange, symbol: &str) -> Arc<Instrument> {
     Arc::new(Instrument {
+        rupees_per_point: Decimal::ONE,
         key: InstrumentKey::new(exchange, symbol),
         token: 43_210,
         underlying: Arc::from("NIFTY"),

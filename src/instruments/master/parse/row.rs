@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use csv::ByteRecord;
 use ordergate_actors::order::money::decimal;
 use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Kind, Price, Quantity, Right};
+use rust_decimal::Decimal;
 
 use super::super::header::{Columns, Contract};
 use super::Facts;
@@ -32,12 +33,14 @@ pub(super) struct Fields<'a> {
     kind: Kind,
     lot: Quantity,
     tick: Price,
+    rupees_per_point: Decimal,
 }
 
 impl Fields<'_> {
     pub(super) fn instrument(self, exchange: Exchange, underlying: Arc<str>) -> Instrument {
-        let Self { token, symbol, kind, lot, tick, .. } = self;
-        Instrument { key: InstrumentKey::new(exchange, symbol), token, underlying, kind, lot, tick, freeze: None, band: None }
+        let Self { token, symbol, kind, lot, tick, rupees_per_point, .. } = self;
+        let key = InstrumentKey::new(exchange, symbol);
+        Instrument { key, token, underlying, kind, lot, rupees_per_point, tick, freeze: None, band: None }
     }
 }
 
@@ -91,8 +94,9 @@ pub(super) fn read<'a>(record: &'a ByteRecord, columns: &Columns, exchange: Exch
         ),
         _ => (quantity(record, columns.lot)?, price(record, columns.tick)?),
     };
+    let rupees_per_point = columns.factor.map_or(Ok(Decimal::ONE), |at| factor(record, at))?;
     let underlying = if name.is_empty() { symbol } else { facts.underlying(exchange, name) };
-    Ok(Read::Row(Box::new(Fields { token, symbol, underlying, kind, lot, tick })))
+    Ok(Read::Row(Box::new(Fields { token, symbol, underlying, kind, lot, tick, rupees_per_point })))
 }
 
 fn one() -> Result<Quantity, String> {
@@ -105,6 +109,14 @@ fn quantity(record: &ByteRecord, at: usize) -> Result<Quantity, String> {
 
 fn price(record: &ByteRecord, at: usize) -> Result<Price, String> {
     Price::parse(text(record, at, "TickSize")?).map_err(|bad| format!("TickSize: {bad}"))
+}
+
+/// Rupees of a point; what says none cannot be valued.
+fn factor(record: &ByteRecord, at: usize) -> Result<Decimal, String> {
+    let said = text(record, at, "GNGD or Multiplier")?;
+    decimal("GNGD or Multiplier", said).map_err(|bad| bad.to_string()).and_then(|factor| {
+        if factor > Decimal::ZERO { Ok(factor.normalize()) } else { Err(format!("GNGD or Multiplier = {said:?} is not above 0")) }
+    })
 }
 
 /// A call or put by its option type; a future by `XX` or none; `None` for a spot rate, which has no expiry.
@@ -129,7 +141,7 @@ fn contract_kind(record: &ByteRecord, columns: &Contract, word: &str) -> Result<
             Ok(Some(Kind::Option { expiry, strike, right }))
         }
         // Futures say -0.01, 0 or nothing. A strike there means that the option type is lost.
-        None if strike.is_empty() || decimal("strike", strike).is_ok_and(|strike| strike <= rust_decimal::Decimal::ZERO) => {
+        None if strike.is_empty() || decimal("strike", strike).is_ok_and(|strike| strike <= Decimal::ZERO) => {
             Ok(Some(Kind::Future { expiry }))
         }
         None => Err(format!("OptionType = {option_type:?} with StrikePrice = {strike:?}: neither a future nor an option")),

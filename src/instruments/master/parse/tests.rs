@@ -79,6 +79,11 @@ fn bfo_names_its_underlyings_otherwise_and_mcx_and_cds_have_more_columns() {
     let parsed = read(Exchange::Cds, cds);
     assert_eq!(all(&parsed), ["CDS 9321 USDINR25NOV26C76.25 USDINR 1 0.0025 2026-11-25 CE 76.25"]);
     assert_eq!(parsed.skipped, 1, "the spot rate");
+    assert_eq!(parsed.rows[0].rupees_per_point.to_string(), "1000", "a point of a lot of 1000 dollars");
+    let gold = mcx.replace("MCX,447552,10,1,", "MCX,447552,10,0.1,").replace("MCX,448000,1250,1,", "MCX,448000,1250,-,");
+    let parsed = read(Exchange::Mcx, &gold);
+    assert_eq!((parsed.rows.len(), parsed.rows[0].rupees_per_point.to_string()), (1, "0.1".to_owned()));
+    assert!(parsed.bad[0].cause.contains("GNGD"), "what cannot be valued is not listed: {:?}", parsed.bad);
 }
 
 #[test]
@@ -183,6 +188,7 @@ fn a_row(exchange: Exchange, number: u32) -> impl Strategy<Value = Instrument> {
     };
     (kind, "[A-Z&-]{1,10}", 1_i64..5_000, prop_oneof![Just("0.01"), Just("0.05"), Just("0.1"), Just("1"), Just("5")]).prop_map(
         move |(kind, underlying, lot, tick)| Instrument {
+            rupees_per_point: rust_decimal::Decimal::ONE,
             key: InstrumentKey::new(exchange, &format!("{underlying}{number}")),
             token: 1_000_000 + number,
             underlying: Arc::from(underlying),
