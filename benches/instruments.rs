@@ -31,6 +31,7 @@ fn rows() -> Vec<Instrument> {
         let (right, letter) = if odd == 0 { (Right::Call, 'C') } else { (Right::Put, 'P') };
         let name = if underlying == 17 { "NIFTY".to_owned() } else { format!("STOCK{underlying:03}") };
         Instrument {
+            rupees_per_point: rust_decimal::Decimal::ONE,
             key: InstrumentKey::new(
                 Exchange::Nfo,
                 &format!("{name}{}{letter}{strike}", expiry.format("%d%b%y").to_string().to_uppercase()),

@@ -49,6 +49,7 @@ impl Table {
     fn new() -> Self {
         let expiry = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
         let row = |number: u64| Instrument {
+            rupees_per_point: rust_decimal::Decimal::ONE,
             key: key(number),
             token: u32::try_from(number).unwrap(),
             underlying: Arc::from(format!("STOCK{:03}", number % 50)),
