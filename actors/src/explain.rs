@@ -155,6 +155,8 @@ fn as_registered(line: &Line, draft: &SignalDraft, leg: u16, ask: Ask, now: Date
         reach: None,
         high_water: None,
         pending: None,
+        asked: Vec::new(),
+        by_hand: None,
         signal_time: draft.signal_time.unwrap_or(draft.received_at),
         created_at: now,
         updated_at: now,

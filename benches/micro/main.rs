@@ -133,6 +133,8 @@ fn order(number: u64, instrument: u64) -> OrderRecord {
         reach: None,
         high_water: None,
         pending: None,
+        asked: Vec::new(),
+        by_hand: None,
         signal_time: now(),
         created_at: now(),
         updated_at: now(),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use ordergate_actors::order::{
-    Amount, ClientId, CommandId, LegDraft, OrderType, Price, Quantity, Shown, Side, Status, Tag, Terms, ended_terms, recorded_type,
+    Amount, ClientId, CommandId, LegDraft, OrderType, Price, Pricing, Quantity, Shown, Side, Status, Tag, Terms, ended_terms, recorded_type,
 };
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::ports::JournalRow;
@@ -105,6 +105,8 @@ struct Inputs {
     filled: Option<i64>,
     average_price: Option<Decimal>,
     trade_id: Option<String>,
+    /// Another pricing that the broker's book shows.
+    now: Option<Pricing>,
     quantity: Option<serde_json::Value>,
     price: Option<Price>,
     trigger_price: Option<Price>,
@@ -120,6 +122,10 @@ impl Known {
         }
         if let Some(terms) = &inputs.terms {
             if &*row.event == "MODIFY_REPLIED" { self.answered(terms, row.to) } else { self.settle(terms) }
+        }
+        if let Some(now) = inputs.now {
+            (self.order_type, self.price, self.trigger) = (now.order_type, now.price, now.trigger_price);
+            self.pending = self.pending.take().filter(|_| &*row.event != "TERMS_CHANGED_BY_HAND");
         }
         self.is_changed |= &*row.event == "MODIFY_SENT";
         if self.broker_order_id.is_none() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, ExitAt, ExitExtras, Fill, Holding, HoldingKey,
+    Amount, Ask, Asked, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, ExitAt, ExitExtras, Fill, Holding, HoldingKey,
     InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms,
     TestMode, TradeId, Trailing, TrailingType, Validity,
 };
@@ -23,7 +23,7 @@ use super::range::Trade;
 pub(super) const ORDER: &str = "client_id, command_id, number, signal_id, leg, basket_id, parent_command_id, source, user, \
     strategy_name, execution_type, exchange, symbol, side, quantity, product, order_type, validity, price, trigger_price, seen_price, stop_loss, \
     target, trailing_type, trailing_value, exits, test_mode, target_position, cancel_after_s, route, status, tag, reason, broker_tag, broker_order_id, filled_quantity, \
-    average_price, traded_quantity, traded_value, cancel_wanted, modifications, reach, high_water, pending, signal_time, created_at, updated_at, sent_at, seq";
+    average_price, traded_quantity, traded_value, cancel_wanted, modifications, reach, high_water, pending, asked, by_hand, signal_time, created_at, updated_at, sent_at, seq";
 pub(super) const JOURNAL: &str =
     "client_id, seq, prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
 pub(super) const SIGNAL: &str = "client_id, signal_id, idempotency_key, body_hash, source, user, received_at, legs";
@@ -151,6 +151,8 @@ pub(super) fn order(row: &Row<'_>) -> Result<OrderRecord> {
         reach: units(c)?,
         high_water: c.maybe()?,
         pending: terms(c)?,
+        asked: asked(c)?,
+        by_hand: c.maybe::<Time>()?.map(|time| time.0),
         signal_time: c.time()?,
         created_at: c.time()?,
         updated_at: c.time()?,
@@ -167,6 +169,11 @@ fn units(c: &mut Columns<'_, '_>) -> Result<Option<Quantity>> {
 fn terms(c: &mut Columns<'_, '_>) -> Result<Option<Terms>> {
     let Some(text) = c.maybe_text()? else { return Ok(None) };
     serde_json::from_str(text).map(Some).map_err(|_| c.unreadable(text))
+}
+
+fn asked(c: &mut Columns<'_, '_>) -> Result<Vec<Asked>> {
+    let Some(text) = c.maybe_text()? else { return Ok(Vec::new()) };
+    serde_json::from_str(text).map_err(|_| c.unreadable(text))
 }
 
 fn exits(c: &mut Columns<'_, '_>) -> Result<ExitExtras> {

@@ -98,10 +98,10 @@ fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
              signal_time, created_at, strategy_name, execution_type, exchange, symbol, test_mode, side, quantity, product, order_type,
              validity, price, trigger_price, stop_loss, target, trailing_type, trailing_value, status, tag, reason, broker_order_id,
              filled_quantity, average_price, traded_quantity, traded_value, cancel_wanted, updated_at, sent_at, trading_date, seq,
-             modifications, high_water, pending, seen_price, target_position, cancel_after_s, exits, route, reach)
+             modifications, high_water, pending, seen_price, target_position, cancel_after_s, exits, route, reach, asked, by_hand)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
              ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49,
-             ?50)",
+             ?50, ?51, ?52)",
     )?
     .execute(params![
         order.client_id.as_str(),
@@ -154,11 +154,18 @@ fn insert_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
         exits(order)?,
         ask.route.as_deref().map(serde_json::to_string).transpose().map_err(|cause| Error::ToSqlConversionFailure(cause.into()))?,
         order.reach.map(|units| units.value()),
+        asked(order)?,
+        order.by_hand.map(stored_time),
     ])
 }
 
 fn pending(order: &OrderRecord) -> Result<Option<String>> {
     order.pending.as_ref().map(serde_json::to_string).transpose().map_err(|cause| Error::ToSqlConversionFailure(cause.into()))
+}
+
+fn asked(order: &OrderRecord) -> Result<Option<String>> {
+    let asked = Some(&order.asked).filter(|asked| !asked.is_empty());
+    asked.map(serde_json::to_string).transpose().map_err(|cause| Error::ToSqlConversionFailure(cause.into()))
 }
 
 fn exits(order: &OrderRecord) -> Result<Option<String>> {
@@ -176,7 +183,8 @@ fn update_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
              stop_loss = ?10, target = ?11, trailing_type = ?12, trailing_value = ?13, status = ?14, tag = ?15, reason = ?16,
              broker_order_id = ?17, filled_quantity = ?18, average_price = ?19, traded_quantity = ?20, traded_value = ?21,
              cancel_wanted = ?22, updated_at = ?23, sent_at = ?24, trading_date = ?25, seq = ?26,
-             modifications = ?27, high_water = ?28, pending = ?29, execution_type = ?30, exits = ?31, reach = ?32
+             modifications = ?27, high_water = ?28, pending = ?29, execution_type = ?30, exits = ?31, reach = ?32, asked = ?33,
+             by_hand = ?34
          WHERE client_id = ?1 AND command_id = ?2",
     )?
     .execute(params![
@@ -212,6 +220,8 @@ fn update_order(db: &Connection, order: &OrderRecord) -> Result<usize> {
         ask.intent.map(|word| word.as_str()),
         exits(order)?,
         order.reach.map(|units| units.value()),
+        asked(order)?,
+        order.by_hand.map(stored_time),
     ])
 }
 

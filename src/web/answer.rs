@@ -50,6 +50,8 @@ pub(super) struct OrderRow {
     pub broker_tag: String,
     pub broker_order_id: Option<BrokerOrderId>,
     pub cancel_wanted: Option<Tag>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_by_hand_at: Option<DateTime<Utc>>,
     pub signal_time: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -102,6 +104,7 @@ impl From<&OrderRecord> for OrderRow {
             broker_tag: order.broker_tag.to_string(),
             broker_order_id: order.broker_order_id.clone(),
             cancel_wanted: order.cancel_wanted,
+            changed_by_hand_at: order.by_hand,
             signal_time: order.signal_time,
             created_at: order.created_at,
             updated_at: order.updated_at,

@@ -197,6 +197,30 @@ async fn an_order_is_changed_and_cancelled() {
 }
 
 #[actix_web::test]
+async fn what_somebody_changed_at_the_broker_stands_on_the_orders_own_page() {
+    let house = House::open().await;
+    let placed = house.post("/dashboard/intent/generic", order("a")).await;
+    let url = placed.order(0)["status_url"].as_str().unwrap().to_owned();
+    house.until("it works", || house.orders()[0].broker_order_id.is_some()).await;
+    let id = house.orders()[0].broker_order_id.clone().unwrap();
+    let broker = house.brokers[&house.client()].inner();
+    let terms = broker.exchange().order(&id).unwrap().terms.clone();
+    let terms = Terms { price: Some(Price::parse("788.05").unwrap()), ..terms };
+    broker.modify_foreign(&id, &terms).unwrap().unwrap();
+    house.until("it is believed", || house.orders()[0].by_hand.is_some()).await;
+    let detail = house.get(&url).await;
+    let (shown, journal) = (&detail.body["order"], detail.body["journal"].as_array().unwrap());
+    let row = journal.iter().find(|row| row["event"] == "TERMS_CHANGED_BY_HAND").unwrap();
+    assert_eq!((&shown["price"], &shown["status"]), (&json!("788.05"), &json!("SENT_TO_BROKER")));
+    assert_eq!(shown["changed_by_hand_at"], row["at"]);
+    assert_eq!((&row["inputs"]["was"]["price"], &row["inputs"]["now"]["price"]), (&json!("790.5"), &json!("788.05")));
+    assert_eq!(row["reason"], "changed at the broker by hand: LIMIT 790.5 became LIMIT 788.05");
+    let attention = house.get("/dashboard/attention").await.body.to_string();
+    assert!(attention.contains("ALARM_TERMS_CHANGED") && attention.contains("LIMIT 790.5 became LIMIT 788.05"), "{attention}");
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn a_doubt_waits_for_a_person_who_resolves_it_and_sends_again() {
     let house = House::open().await;
     house.next_fault(CallKind::Place, Fault::LoseRequest("gone".into()));

@@ -118,6 +118,7 @@ fn any_row() -> impl Strategy<Value = (String, Option<Status>, Option<Status>, O
         "FAILED",
         "CANCEL_WANTED",
         "MODIFY_REPLIED",
+        "TERMS_CHANGED_BY_HAND",
         "CONTROL",
         "HOLDING_REDUCED",
         "HOLDING_ADOPTED",

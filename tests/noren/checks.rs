@@ -19,6 +19,8 @@ pub(crate) struct Excuse {
     pub foreign: bool,
     /// The broker shows an order later than its visibility bound.
     pub late: bool,
+    /// Somebody changes an order of ours at the broker.
+    pub by_hand: bool,
 }
 
 /// Waits until the world rests, and fails with what is not true if it does not come to rest.
@@ -76,7 +78,9 @@ fn never(house: &House, excuse: Excuse) -> Result<(), String> {
         }
     }
     let bad = ["ALARM_DOUBLE_ORDER", "ALARM_STRANGE_TAG", "ALARM_TAG_MISMATCH", "ALARM_ACTOR_RESTARTED", "ALARM_JOURNAL_BROKEN"];
-    let is_bad = |event: &str| bad.contains(&event) || (event == "ALARM_LATE_TRUTH" && !excuse.late);
+    let is_bad = |event: &str| {
+        bad.contains(&event) || (event == "ALARM_LATE_TRUTH" && !excuse.late) || (event == "ALARM_TERMS_CHANGED" && !excuse.by_hand)
+    };
     match house.alarms().iter().find(|alarm| is_bad(&alarm.event)) {
         Some(alarm) => Err(format!("{}: {}", alarm.event, alarm.text)),
         None => Ok(()),

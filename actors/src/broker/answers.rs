@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::calls::Done;
 use super::change::words;
 use super::{BrokerActor, CallKey, CallKind, Item, Reading, SendCommitted, Work};
-use crate::order::{CommandId, OrderFact, Tag};
+use crate::order::{Answered, CommandId, Heard, OrderFact, Tag};
 use crate::persistence::{Cargo, Outcome, Posted, Ticket};
 use crate::ports::{CallOutcome, PlaceOutcome, RateWindow};
 use crate::supervision::at_hand;
@@ -85,10 +85,14 @@ impl BrokerActor {
                     self.breached(*window, text, now);
                     self.cancel_again(key, now);
                 }
-                // Without a clear answer it may be in force.
-                let terms =
-                    change.filter(|_| matches!(outcome, CallOutcome::Accepted | CallOutcome::Unconfirmed(_))).map(|change| change.terms);
-                OrderFact::CallReplied { call, outcome: words(&outcome), terms }
+                let heard = match outcome {
+                    CallOutcome::Accepted => Heard::Taken,
+                    // It may be in force.
+                    CallOutcome::Unconfirmed(_) => Heard::Unclear,
+                    CallOutcome::Rejected(_) | CallOutcome::RateLimited { .. } | CallOutcome::NotSent(_) => Heard::Refused,
+                };
+                let change = change.map(|change| Answered { terms: change.terms, heard });
+                OrderFact::CallReplied { call, outcome: words(&outcome), change }
             }
         };
         self.line.post(vec![Posted { unit: self.unit(key.command_id, fact), cargo: ticket.map_or(Cargo::None, Cargo::Ticket) }]);

@@ -10,7 +10,7 @@ use super::calls::Done;
 use super::{BrokerActor, CallCommitted, CallKind, CancelOrder, Item, Lane, ModifyOrder, Work};
 use crate::arming;
 use crate::line::Line;
-use crate::order::{ClientId, CommandId, NOT_SENT, OrderFact, OrderRecord, Terms};
+use crate::order::{Answered, ClientId, CommandId, Heard, NOT_SENT, OrderFact, OrderRecord, Terms};
 use crate::persistence::{OrderUnit, Unit};
 use crate::ports::{CallOutcome, Modification, PreparedChange, Refusal};
 use crate::risk::largest_total;
@@ -47,12 +47,17 @@ impl Wish {
 
     /// Nothing is sent, and this is why.
     fn refuse(mut self, reason: &str) {
-        self.write(reason);
+        self.write(reason, None);
     }
 
-    fn write(&mut self, reason: &str) {
+    /// The same, of a change whose intention is on disk.
+    fn take_back(mut self, reason: &str, terms: Terms) {
+        self.write(reason, Some(Answered { terms, heard: Heard::Refused }));
+    }
+
+    fn write(&mut self, reason: &str, change: Option<Answered>) {
         self.is_open = false;
-        let fact = OrderFact::CallReplied { call: "MODIFY", outcome: format!("{NOT_SENT}{reason}"), terms: None };
+        let fact = OrderFact::CallReplied { call: "MODIFY", outcome: format!("{NOT_SENT}{reason}"), change };
         let who = Arc::from(BrokerActor::NAME);
         let unit = OrderUnit { client_id: self.client_id.clone(), command_id: self.command_id, fact, who };
         self.line.post_unit(Unit::Order(unit));
@@ -63,7 +68,7 @@ impl Drop for Wish {
     fn drop(&mut self) {
         // At the end of the process there is no journal any more.
         if self.is_open && !self.line.is_closed() && !self.line.halt.is_halted() {
-            self.write("lost by a fault inside ordergate before its call; ask again");
+            self.write("lost by a fault inside ordergate before its call; ask again", None);
         }
     }
 }
@@ -127,7 +132,7 @@ impl BrokerActor {
 
     pub(super) fn call_modify(&mut self, record: &OrderRecord, prepared: PreparedChange, wish: Wish, now: DateTime<Utc>) {
         if record.status.is_terminal() {
-            return wish.refuse(&format!("the order is {}", record.status));
+            return wish.take_back(&format!("the order is {}", record.status), prepared.change.terms);
         }
         // A kill that came while it waited for its turn forbids it as it forbids the order itself.
         let cancelled = record.cancel_wanted.map(|tag| tag.words().to_owned());
@@ -139,7 +144,7 @@ impl BrokerActor {
         let closed = || self.out_of_session(record, now).map(|(_, reason)| reason);
         let crowds = || self.crowds(record, &prepared.change);
         if let Some(reason) = cancelled.or_else(forbidden).or_else(disarmed).or_else(closed).or_else(crowds) {
-            return wish.refuse(&reason);
+            return wish.take_back(&reason, prepared.change.terms);
         }
         let change = prepared.change.clone();
         let future = self.desk.broker.modify(prepared);
@@ -190,8 +195,8 @@ impl BrokerActor {
     pub(super) fn drop_intended(&mut self, command_id: CommandId, kind: CallKind, reason: &str, now: DateTime<Utc>) {
         let Some(item) = self.lanes.take_intended(command_id, kind) else { return };
         self.spend_held(item.counts_at, now);
-        if let Work::Modify(_, wish) = item.work {
-            wish.refuse(reason);
+        if let Work::Modify(prepared, wish) = item.work {
+            wish.take_back(reason, prepared.change.terms);
         }
     }
 }

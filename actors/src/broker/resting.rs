@@ -20,14 +20,15 @@ pub struct Resting {
     pub text: String,
 }
 
-/// Asks for the cancels of entries and says so: once for each order, because the wish is on disk from then on.
-pub(crate) fn cancel_resting(line: &Line, desk: &Desk, now: DateTime<Utc>) {
+/// Asks for the cancels of entries and says so: once for each order, because the wish is on disk from then on. One that
+/// somebody may have changed at the broker waits until that is known.
+pub(crate) fn cancel_resting(line: &Line, desk: &Desk, is_suspected: impl Fn(CommandId) -> bool, now: DateTime<Utc>) {
     if desk.broker.capabilities().takes_market_orders {
         return;
     }
     let timeout = TimeDelta::from_std(desk.settings.waits.entry_market_timeout).unwrap_or(TimeDelta::MAX);
     let resting = line.view.read(&desk.client_id, |book| overdue(book, timeout, now)).unwrap_or_default();
-    for Resting { command_id, text } in resting {
+    for Resting { command_id, text } in resting.into_iter().filter(|resting| !is_suspected(resting.command_id)) {
         let fact = OrderFact::CancelWanted { tag: Tag::MarketTimeout, reason: text.clone() };
         let unit = OrderUnit { client_id: desk.client_id.clone(), command_id, fact, who: Arc::from(current_actor()) };
         line.post_unit(Unit::Order(unit));

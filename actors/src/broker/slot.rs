@@ -67,11 +67,11 @@ impl BrokerActor {
                     (fact, Cargo::Send)
                 }
                 Work::Cancel => {
-                    (OrderFact::CallIntended { call: "CANCEL", request: "cancel".to_owned(), total: None }, Cargo::Call(CallKind::Cancel))
+                    (OrderFact::CallIntended { call: "CANCEL", request: "cancel".to_owned(), terms: None }, Cargo::Call(CallKind::Cancel))
                 }
                 Work::Modify(prepared, _) => {
-                    let total = Some(prepared.change.terms.quantity);
-                    (OrderFact::CallIntended { call: "MODIFY", request: prepared.request.clone(), total }, Cargo::Call(CallKind::Modify))
+                    let terms = Some(prepared.change.terms.clone());
+                    (OrderFact::CallIntended { call: "MODIFY", request: prepared.request.clone(), terms }, Cargo::Call(CallKind::Modify))
                 }
             };
             posted.push(Posted { unit: self.unit(command_id, fact), cargo });

@@ -106,7 +106,8 @@ impl ExitRule {
         let believed = if tick.is_within_touch() { Some(tick.last) } else { before.map(|before| worse(before.last, tick.last)) };
         let Some(price) = believed.filter(|price| !self.is_as_good(self.best, *price)) else { return false };
         self.best = price;
-        let Some(stop) = self.stop else { return false };
+        // Where a person put it at the broker, it stays.
+        let Some(stop) = self.stop.filter(|_| self.by_hand.is_none()) else { return false };
         // Break-even is no step of the trail, and never waits for one.
         let wanted = [self.trailed(stop), self.at_break_even()].into_iter().flatten();
         let Some(next) = wanted.filter(|next| !self.is_as_good(stop, *next)).reduce(|a, b| if self.is_as_good(a, b) { a } else { b })

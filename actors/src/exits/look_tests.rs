@@ -51,6 +51,16 @@ fn golden(terms: Terms, rows: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_stop_that_somebody_put_at_the_broker_is_not_moved_and_still_fires() {
+    let terms = Terms { trailing: trailing(TrailingType::Absolute, "2"), ..stop_of("5 points") };
+    let mut rule = ExitRule { by_hand: Some(at(1)), ..rule(Side::Buy, terms) };
+    let before = around(d("100"), 1);
+    assert_eq!(rule.look(Some(&before), &around(d("120"), 2)), Looked::default());
+    assert_eq!((rule.stop, rule.best), (Some(d("95")), d("120")), "what was earned is remembered");
+    assert_eq!(rule.look(Some(&around(d("120"), 2)), &around(d("94.9"), 3)).fires, Some(Cause::Stop));
+}
+
+#[test]
 fn points_trail_in_steps() {
     let terms = Terms { trailing: trailing(TrailingType::Points, "2"), ..stop_of("5 points") };
     golden(terms, &[("100", "95"), ("101.95", "95"), ("102", "97"), ("103.95", "97"), ("104", "99"), ("99.5", "99"), ("110", "105")]);

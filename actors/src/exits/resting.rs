@@ -68,6 +68,8 @@ pub struct Ground<'a> {
     pub settings: &'a RestSettings,
     /// How often the broker takes a change of one order: `None` always, 0 never.
     pub changes: Option<u32>,
+    /// Whether the broker shows other prices of the stop than we know: somebody may have changed it.
+    pub is_suspected: bool,
     /// The time.
     pub now: DateTime<Utc>,
 }
@@ -223,10 +225,18 @@ fn look_after(ground: &Ground<'_>, order: &Arc<OrderRecord>, room: i64) -> Rest 
             _ => Rest::Leave,
         };
     }
-    let Some(stop) = stop(ground, total) else { return cancel("its stop gives no price that the exchange takes") };
+    let is_put_by_hand = rule.yields_to(order);
+    let stop = if is_put_by_hand {
+        as_it_rests(order, total)
+    } else {
+        let Some(stop) = stop(ground, total) else { return cancel("its stop gives no price that the exchange takes") };
+        Some(stop)
+    };
     if is_over {
         return shrunk(ground, order, total).unwrap_or_else(|| cancel("the position is smaller than it"));
     }
+    // A person may have made it something else than a stop: it stays that, and the engine watches.
+    let Some(stop) = stop.filter(|_| !ground.is_suspected) else { return Rest::Leave };
     let is_moved = order.ask.trigger_price != Some(stop.trigger);
     let grows = total.value() > order.quantity() && fits(ground, total);
     let every = chrono::Duration::from_std(settings.move_every).unwrap_or(chrono::Duration::MAX);
@@ -238,6 +248,12 @@ fn look_after(ground: &Ground<'_>, order: &Arc<OrderRecord>, room: i64) -> Rest 
     }
     let quantity = if grows { total } else { smaller(order, total) };
     Rest::Change(Arc::clone(order), Stop { quantity, ..stop })
+}
+
+/// The stop for so many units where somebody has put it. `None`: it is none any more.
+fn as_it_rests(order: &OrderRecord, quantity: Quantity) -> Option<Stop> {
+    let (trigger, limit) = order.ask.trigger_price.zip(order.ask.price).filter(|_| order.is_resting_stop())?;
+    Some(Stop { quantity, trigger, limit })
 }
 
 /// Why the stop shall not be at the broker at all, whatever the hour.
@@ -378,6 +394,9 @@ pub fn lives(rule: &ExitRule, stop_at: StopAt, book: &Book) -> Option<Lives> {
         (StopAt::Engine, StopAt::Engine) if order.is_none() => None,
         (StopAt::Engine, StopAt::Engine) => Some("the order that rests at the broker is being cancelled".to_owned()),
         (StopAt::Engine, StopAt::Broker) => Some(why_not(rule, book, order, covers, held)),
+        (StopAt::Broker, _) if order.is_some_and(|order| rule.yields_to(order)) => {
+            Some("somebody changed it at the broker: it stays as it is until the rule is set again".to_owned())
+        }
         (StopAt::Broker, _) => order.filter(|order| order.ask.trigger_price.map(Price::value) != rule.stop).map(|order| {
             let at = order.ask.trigger_price.map_or_else(String::new, |price| price.to_string());
             format!("it rests at {at}, and is being moved")

@@ -9,7 +9,7 @@ use crate::testkit::builders::{Build, at, book_of, broker_id, exit, price, rupee
 const HOURS: Hours = Hours { takes_exits: true, closes_at: None, takes_stops: true, stops_until: None, expiry: None };
 
 fn rule_of(net: i64) -> ExitRule {
-    let held = Holding { net, cost: rupees(800 * net.abs()), realised: rupees(0), opened_at: Some(at(0)) };
+    let held = Holding { net, cost: rupees(800 * net.abs()), realised: rupees(0), opened_at: Some(at(-60)) };
     let stop_loss = Some(if net > 0 { "790" } else { "810" }.parse().unwrap());
     let exits = ExitExtras { stop_at: Some(StopAt::Broker), ..ExitExtras::default() };
     let terms = Terms { stop_loss, exits, ..Terms::default() };
@@ -45,16 +45,21 @@ struct Case {
     net: i64,
     hours: Hours,
     changes: Option<u32>,
+    is_suspected: bool,
     second: i64,
 }
 
 impl Case {
     fn new(orders: Vec<OrderRecord>) -> Self {
-        Self { rule: rule(), stop_at: StopAt::Broker, orders, net: 10, hours: HOURS, changes: Some(20), second: 60 }
+        Self { rule: rule(), stop_at: StopAt::Broker, orders, net: 10, hours: HOURS, changes: Some(20), is_suspected: false, second: 60 }
     }
 
     fn book(&self) -> Book {
-        book_of(self.orders.clone(), &[("trend", sbin_in(Product::Mis), self.net)])
+        let mut book = book_of(self.orders.clone(), &[("trend", sbin_in(Product::Mis), self.net)]);
+        let held = book.held(&strategy("trend"), &sbin_in(Product::Mis));
+        let held = Holding { opened_at: Some(self.rule.opened_at), ..held };
+        book.put_holding(strategy("trend"), sbin_in(Product::Mis), held, crate::testkit::builders::SEQ);
+        book
     }
 
     fn next(&self) -> Rest {
@@ -72,6 +77,7 @@ impl Case {
             hours: &self.hours,
             settings: &settings,
             changes: self.changes,
+            is_suspected: self.is_suspected,
             now: at(self.second),
         })
     }
@@ -127,6 +133,39 @@ fn it_follows_the_position_and_the_trail() {
     let changing = OrderRecord { reach: Some(units(12)), ..stop(2) };
     decides("a change is under way", &Case { net: 12, second: 4, ..Case::new(vec![changing.clone()]) }, "leave");
     decides("its answer was lost", &Case { second: 6, ..Case::new(vec![changing]) }, "change 2 to 10 at 790 to 782.1");
+}
+
+#[test]
+fn what_somebody_changed_at_the_broker_stays_as_it_is() {
+    let put = |trigger: &str, limit: &str| {
+        let mut order = stop(2);
+        (order.ask.trigger_price, order.ask.price) = (Some(price(trigger)), Some(price(limit)));
+        OrderRecord { by_hand: Some(at(9)), ..order }
+    };
+    let trailed = || ExitRule { stop: Some(795.into()), ..rule() };
+    decides("the trail went on", &Case { rule: trailed(), ..Case::new(vec![put("780", "778")]) }, "leave");
+    let set_again = || ExitRule { set_at: at(10), ..trailed() };
+    decides("the rule was set again", &Case { rule: set_again(), ..Case::new(vec![put("780", "778")]) }, "change 2 to 10 at 795 to 787.05");
+    // Its units follow the position, its prices do not.
+    decides("it grew", &Case { rule: trailed(), net: 25, ..Case::new(vec![put("780", "778")]) }, "change 2 to 25 at 780 to 778");
+    decides("it shrank", &Case { rule: trailed(), net: 4, ..Case::new(vec![put("780", "778")]) }, "change 2 to 4 at 780 to 778");
+    let mut limit = put("780", "830");
+    (limit.ask.order_type, limit.ask.trigger_price) = (Some(OrderType::Limit), None);
+    decides("a limit", &Case { rule: trailed(), net: 25, ..Case::new(vec![limit.clone()]) }, "leave");
+    decides("a limit for too much", &Case { rule: trailed(), net: 4, ..Case::new(vec![limit]) }, "change 2 to 4 at 830 to 830");
+    // What else ends it ends it.
+    decides("another exit", &Case::new(vec![put("780", "778"), other(3, 10)]), "cancel 2");
+    decides("off", &Case { rule: ExitRule { is_on: false, ..rule() }, ..Case::new(vec![put("780", "778")]) }, "cancel 2");
+    let target = fired(ExitRule { target: Some(820.into()), ..rule() }, Cause::Target, 2);
+    decides("its target is reached", &Case { rule: target, ..Case::new(vec![put("780", "778")]) }, "target 2: 10 at 820");
+}
+
+#[test]
+fn what_somebody_may_have_changed_is_not_moved_until_that_is_known() {
+    let suspected = |net| Case { rule: ExitRule { stop: Some(795.into()), ..rule() }, net, is_suspected: true, ..Case::new(vec![stop(2)]) };
+    decides("the trail", &suspected(10), "leave");
+    decides("it grew", &suspected(25), "leave");
+    decides("it never claims too much", &suspected(4), "change 2 to 4 at 790 to 782.1");
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::order::{
-    CommandId, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Side, SignalId, StopAt, Strategy, Trailing,
+    CommandId, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Price, Side, SignalId, StopAt, Strategy, Trailing,
 };
 use crate::persistence::{Slot, Topic};
 
@@ -101,6 +101,8 @@ pub struct ExitRule {
     pub fill: Decimal,
     /// When the position was opened.
     pub opened_at: DateTime<Utc>,
+    /// When it was set, by an order or a person.
+    pub set_at: DateTime<Utc>,
     /// As asked for.
     pub terms: Terms,
     /// The smallest price step of the instrument.
@@ -115,6 +117,9 @@ pub struct ExitRule {
     pub best: Decimal,
     /// Whether it acts; a rule that a person switched off stays, so that nothing attaches it anew.
     pub is_on: bool,
+    /// When it was seen that somebody had changed its stop at the broker: since then the stop stands where that person put it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by_hand: Option<DateTime<Utc>>,
     /// The order that it came with.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub order: Option<CommandId>,
@@ -126,7 +131,13 @@ pub struct ExitRule {
     /// Exits that came to nothing before.
     #[serde(default)]
     pub attempt: u32,
+    /// When its target stood again after such a one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rearmed_at: Option<DateTime<Utc>>,
 }
+
+/// A target that stood so long without firing begins anew: what came to nothing before tells nothing of the market any more.
+const CALM: Duration = Duration::minutes(10);
 
 /// The name of the rule of a position.
 #[must_use]
@@ -153,6 +164,7 @@ impl ExitRule {
             position,
             fill,
             opened_at: held.opened_at.unwrap_or(now),
+            set_at: now,
             terms,
             tick,
             first_stop: None,
@@ -160,10 +172,12 @@ impl ExitRule {
             target: None,
             best: fill,
             is_on: true,
+            by_hand: None,
             order: None,
             who,
             fired: None,
             attempt: 0,
+            rearmed_at: None,
         };
         rule.place();
         let is_whole = rule.stop.is_some() == terms.stop_loss.is_some() && rule.target.is_some() == terms.target.is_some();
@@ -198,7 +212,7 @@ impl ExitRule {
     pub fn rebased(&self, fill: Decimal) -> Self {
         let mut next = Self { fill, ..self.clone() };
         next.place();
-        if self.stop != self.first_stop {
+        if self.stop != self.first_stop || self.by_hand.is_some() {
             (next.stop, next.first_stop) = (self.stop, self.first_stop);
         }
         next.best = if self.best == self.fill { fill } else { self.best };
@@ -246,10 +260,20 @@ impl ExitRule {
         }
     }
 
-    /// Whether the position that it was made for is the one that is held.
+    /// Whether the position that it was made for is the one that is held: on its side, and opened by the same signal. What was closed
+    /// and opened again between two looks is another. The tables keep a time to the microsecond.
     #[must_use]
     pub fn is_for(&self, held: &Holding) -> bool {
-        Side::of_net(held.net) == Some(self.position)
+        let is_same = |opened: DateTime<Utc>| opened.signed_duration_since(self.opened_at).abs() < Duration::milliseconds(1);
+        Side::of_net(held.net) == Some(self.position) && held.opened_at.is_none_or(is_same)
+    }
+
+    /// The exits that came to nothing before, for one that fires now. Those of a target slow it down only for a while, and never the
+    /// exit of another cause.
+    #[must_use]
+    pub fn attempts_before(&self, cause: Cause, now: DateTime<Utc>) -> u32 {
+        let is_recent = self.rearmed_at.is_some_and(|at| now.signed_duration_since(at) < CALM);
+        if is_recent && cause == Cause::Target { self.attempt } else { 0 }
     }
 
     /// The name of its state.
@@ -264,9 +288,28 @@ impl ExitRule {
         self.fired.as_ref().map(|fired| format!("exit-rule:{}", fired.signal))
     }
 
+    /// Whether what somebody changed in its stop at the broker stands: a person who sets the rule again takes it back.
+    #[must_use]
+    pub fn yields_to(&self, order: &OrderRecord) -> bool {
+        order.by_hand.is_some_and(|seen| seen > self.set_at)
+    }
+
+    /// The rule with its stop where somebody has put it at the broker. `None`: it is there already, or nobody did.
+    #[must_use]
+    pub fn heeding(&self, order: &OrderRecord) -> Option<Self> {
+        let is_leaving = self.fired.is_some_and(|fired| fired.cause.is_urgent());
+        if is_leaving || !self.yields_to(order) || self.by_hand == order.by_hand {
+            return None;
+        }
+        let put = order.ask.trigger_price.map(Price::value).filter(|_| order.is_shown_as_stop());
+        let (stop, first_stop) = put.map_or((self.stop, self.first_stop), |put| (Some(put), Some(put)));
+        Some(Self { stop, first_stop, by_hand: order.by_hand, ..self.clone() })
+    }
+
     /// Takes the tighter stop and the better price of a rule that was ahead of what is on disk.
     pub fn catch_up(&mut self, ahead: &Self) {
-        if self.order != ahead.order || self.terms != ahead.terms || self.position != ahead.position {
+        // A stop that somebody put further away at the broker is not tightened again.
+        if self.by_hand != ahead.by_hand || self.order != ahead.order || self.terms != ahead.terms || self.position != ahead.position {
             return;
         }
         if let (Some(stop), Some(tighter)) = (self.stop, ahead.stop)
@@ -355,6 +398,56 @@ mod tests {
         let mut changed = ExitRule { terms: Terms { target: None, ..disk.terms }, ..disk.clone() };
         changed.catch_up(&ahead);
         assert_eq!(changed.stop, disk.stop, "a person has changed it meanwhile");
+    }
+
+    /// The stop of the rule as it rests, changed at the broker by hand.
+    fn put_by_hand(trigger: &str, second: i64) -> OrderRecord {
+        let mut order = order(4).working("1");
+        order.source = crate::order::Source::Stop;
+        (order.ask.order_type, order.ask.trigger_price) = (Some(crate::order::OrderType::StopLimit), Price::parse(trigger).ok());
+        OrderRecord { by_hand: Some(at(second)), ..order }
+    }
+
+    #[test]
+    fn a_stop_that_somebody_put_elsewhere_is_the_stop_of_the_rule_until_it_is_set_again() {
+        let trailed = ExitRule { stop: Some(d("795")), best: d("812"), ..rule(10, "10 points", "20 points") };
+        assert_eq!(trailed.heeding(&order(4).working("1")), None, "nobody did");
+        let heeded = trailed.heeding(&put_by_hand("781", 5)).unwrap();
+        assert_eq!((heeded.stop, heeded.by_hand, heeded.best), (Some(d("781")), Some(at(5)), d("812")));
+        assert_eq!(heeded.heeding(&put_by_hand("781", 5)), None, "once");
+        assert_eq!(heeded.heeding(&put_by_hand("779", 9)).unwrap().stop, Some(d("779")), "and again");
+        // Nothing moves it back: no fill, no trail, nothing that was in memory.
+        assert_eq!(heeded.rebased(d("801")).stop, Some(d("781")));
+        let mut read_back = heeded.clone();
+        read_back.catch_up(&trailed);
+        assert_eq!(read_back, heeded);
+        let set_again = ExitRule { set_at: at(6), ..trailed.clone() };
+        assert!(set_again.heeding(&put_by_hand("781", 5)).is_none() && !set_again.yields_to(&put_by_hand("781", 5)));
+        // Without a trigger it is no stop any more: the rule keeps its own, and moves nothing.
+        let mut limit = put_by_hand("781", 5);
+        (limit.ask.order_type, limit.ask.trigger_price) = (Some(crate::order::OrderType::Limit), None);
+        let heeded = trailed.heeding(&limit).unwrap();
+        assert_eq!((heeded.stop, heeded.by_hand), (Some(d("795")), Some(at(5))));
+        let fired = Fired { cause: Cause::Trail, at: at(3), price: None, signal: SignalId(uuid::Uuid::from_u128(7)) };
+        assert_eq!(ExitRule { fired: Some(fired), ..trailed }.heeding(&put_by_hand("781", 5)), None, "it is leaving");
+    }
+
+    #[test]
+    fn a_rule_is_for_the_position_that_it_was_made_for_and_for_no_later_one_on_its_side() {
+        let long = rule(10, "10 points", "20 points");
+        let opened = |opened_at| Holding { opened_at, ..held(10, "780") };
+        assert!(long.is_for(&opened(Some(at(0)))) && long.is_for(&opened(None)));
+        assert!(long.is_for(&opened(Some(at(0) + Duration::microseconds(7)))), "as a table keeps it");
+        assert!(!long.is_for(&opened(Some(at(9)))) && !long.is_for(&opened(Some(at(-9)))), "closed, and opened again");
+        assert!(!long.is_for(&held(-10, "780")) && !long.is_for(&held(0, "780")));
+    }
+
+    #[test]
+    fn what_came_to_nothing_slows_a_target_down_until_it_was_calm_and_nothing_else() {
+        let tried = ExitRule { attempt: 6, rearmed_at: Some(at(100)), ..rule(10, "10 points", "20 points") };
+        assert_eq!((tried.attempts_before(Cause::Target, at(101)), tried.attempts_before(Cause::Target, at(699))), (6, 6));
+        assert_eq!(tried.attempts_before(Cause::Target, at(700)), 0);
+        assert_eq!(tried.attempts_before(Cause::Stop, at(101)), 0, "a stop never waits for what a target has tried");
     }
 
     #[test]

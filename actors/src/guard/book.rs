@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use super::adds::{self, Adding};
-use crate::order::{BookState, GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Strategy, Tag, Terms};
+use crate::order::{
+    BookState, CommandId, GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Strategy, Tag, Terms,
+};
 use crate::persistence::Book;
 use crate::ports::BookRow;
 use crate::watcher::Findings;
@@ -284,7 +284,7 @@ pub struct Shrunk {
     pub ours: i64,
     /// What the broker says.
     pub at_broker: i64,
-    /// Stops of exit rules that rest at the broker there.
+    /// Orders of ours that work at the broker there.
     pub rest: Vec<Arc<OrderRecord>>,
     /// Whether its book says so. What was traded today keeps its row when it is closed: a book without one lies.
     pub is_told: bool,
@@ -296,8 +296,16 @@ fn sells_delivery(terms: &Terms) -> bool {
     terms.product == Product::Cnc && terms.side == Side::Sell
 }
 
-/// Where the broker holds less than we do, on positions that include all of our fills, with nothing of ours working but stops
-/// that rest, and no trade of ours outstanding there (`reconcile_with_broker` of the seeds). More at the broker than here is somebody else's, and is left alone.
+/// Whether all that an order may have filled is known once the broker's order book shows it: it works under its number. What was
+/// never sent has filled nothing.
+fn is_told_of(order: &OrderRecord) -> bool {
+    let works = order.status.is_at_broker() && order.broker_order_id.is_some() && !order.is_in_doubt();
+    works || order.sent_at.is_none()
+}
+
+/// Where the broker holds less than we do, on positions that include all of our fills, with no trade of ours outstanding there and
+/// no order of ours of which it is not known whether the broker has it (`reconcile_with_broker` of the seeds). More at the broker
+/// than here is somebody else's, and is left alone.
 #[must_use]
 pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
     let Some(positions) = &findings.positions else { return Vec::new() };
@@ -306,13 +314,13 @@ pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
         .filter(|(key, _)| key.product != Product::Cnc)
         .filter(|(key, _)| {
             positions.began_seq >= book.last_fill_seq(key)
-                && book.open_in(&key.instrument).all(|order| order.is_resting_stop())
+                && book.open_in(&key.instrument).all(|order| is_told_of(order))
                 && book.owed_in(&key.instrument).next().is_none()
         })
         .filter_map(|(key, gross)| {
             let (ours, at_broker) = (gross.net(), positions.net(key));
             let missing = at_broker.signum() != ours.signum() || at_broker.abs() < ours.abs();
-            let rest = || book.open_in(&key.instrument).map(Arc::clone).collect();
+            let rest = || book.open_in(&key.instrument).filter(|order| order.sent_at.is_some()).map(Arc::clone).collect();
             (ours != 0 && missing).then(|| Shrunk {
                 key: key.clone(),
                 ours,
@@ -324,17 +332,25 @@ pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
         .collect()
 }
 
-/// Whether what was missing at that time cannot have been closed by the stops that rest there: an order book that was read
-/// later shows each of them as we know it.
+/// Whether the order book shows each of the orders that work there as we know it: none of them has filled what is missing, if
+/// that book is newer than the positions.
 #[must_use]
-pub fn was_not_by_a_stop(shrunk: &Shrunk, findings: &Findings, since: DateTime<Utc>) -> bool {
-    let Some(orders) = findings.orders.as_ref().filter(|orders| orders.at > since || shrunk.rest.is_empty()) else {
-        return shrunk.rest.is_empty();
-    };
+pub fn shows_the_rest(shrunk: &Shrunk, findings: &Findings) -> bool {
+    let rows = findings.orders.as_ref().map(|orders| &orders.rows);
     let shows = |order: &OrderRecord, row: &BookRow| {
         order.broker_order_id.as_ref() == Some(&row.broker_order_id) && row.state == BookState::Open && row.filled == order.filled_quantity
     };
-    shrunk.rest.iter().all(|order| orders.rows.iter().any(|row| shows(order, row)))
+    shrunk.rest.iter().all(|order| rows.is_some_and(|rows| rows.iter().any(|row| shows(order, row))))
+}
+
+/// The exits of a strategy that have nothing to close any more: filled, they would open a position.
+#[must_use]
+pub fn exits_of_nothing(book: &Book, strategy: &Strategy, key: &HoldingKey) -> Vec<CommandId> {
+    let is_its_own = |order: &OrderRecord| {
+        order.ask.strategy == *strategy && order.ask.product.is_none_or(|product| product == key.product) && !order.is_test()
+    };
+    let exits = book.open_exits_in(&key.instrument).filter(|order| is_its_own(order) && order.cancel_wanted.is_none());
+    exits.map(|order| order.command_id).collect()
 }
 
 /// Which strategies give up how many units so that the holdings match the broker again: the largest first, by name

@@ -6,28 +6,28 @@
 
 mod adds;
 mod book;
+mod shrinking;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tokio::sync::oneshot;
 
 pub(crate) use adds::counts_as_trade;
-pub use book::{Block, Candidate, GuardBook, Shrunk, reconcile_with_broker, reductions, verdict, was_not_by_a_stop};
+pub use book::{Block, Candidate, GuardBook, Shrunk, exits_of_nothing, reconcile_with_broker, reductions, shows_the_rest, verdict};
+pub use shrinking::{Proof, Seen};
 
 use crate::broker::{ModifyOrder, Place, Wish};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms, trading_date};
-use crate::persistence::{Cargo, Level, Outcome, Posted, Unit};
+use crate::order::{ClientId, GateVerdict, HoldingKey, OrderFact, OrderRecord, Side, Strategy, Tag, Terms, trading_date};
+use crate::persistence::{Book, Cargo, Level, OrderUnit, Outcome, Posted, Unit};
 use crate::pnl::differences::{price_of_close, traces};
 use crate::ports::Modification;
 use crate::risk::{Change, ChangeAnswer, RiskCleared, refusal};
 use crate::supervision::{Shell, at_hand, guarded};
-
-/// How many position books in a row must show less than our fills before a holding is reduced.
-const SHRUNK_READS: u32 = 2;
+use crate::watcher::Findings;
 
 /// Do these collide? Sent by RiskActor.
 #[derive(Debug, Message)]
@@ -113,25 +113,6 @@ impl Admitted {
 
     pub(crate) fn into_ticket(self) -> crate::persistence::Ticket {
         self.cleared.into_registered().0.into_ticket()
-    }
-}
-
-/// A holding that the broker's positions show to be smaller, as it was seen so far.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    /// Reads in a row that showed the same.
-    reads: u32,
-    at_broker: i64,
-    since: DateTime<Utc>,
-    /// A person was told that the book lacks it.
-    is_said: bool,
-}
-
-impl Seen {
-    /// Whether it may be believed at this read: it was shown more than once, and for longer than the broker's books may lag
-    /// behind its trades. A book that is read twice within that time may be the same old one.
-    fn is_proven(&self, read_at: DateTime<Utc>, lag: TimeDelta) -> bool {
-        self.reads >= SHRUNK_READS && read_at.signed_duration_since(self.since) >= lag
     }
 }
 
@@ -254,51 +235,31 @@ impl GuardActor {
 
     fn reconcile(&mut self) {
         let findings = self.desk.findings.read();
+        let Some(read_at) = findings.positions.as_ref().map(|positions| positions.at) else { return };
+        let (today, books_at) = (trading_date(read_at), findings.orders.as_ref().map(|orders| orders.at));
         let lag = TimeDelta::from_std(self.desk.broker.capabilities().visibility_bound).unwrap_or(TimeDelta::MAX);
         let (mut seen, mut posted, mut said, mut lies) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
         self.line.view.read(&self.desk.client_id, |book| {
             for shrunk in reconcile_with_broker(book, &findings) {
-                let read_at = findings.positions.as_ref().map_or(DateTime::<Utc>::MIN_UTC, |positions| positions.at);
-                let before = self.shrunk.get(&shrunk.key).filter(|before| before.at_broker == shrunk.at_broker);
-                let new = Seen { reads: 0, at_broker: shrunk.at_broker, since: read_at, is_said: false };
-                let before = before.copied().unwrap_or(new);
-                let now = Seen { reads: before.reads.saturating_add(1), ..before };
-                if !now.is_proven(read_at, lag) || (shrunk.is_told && !was_not_by_a_stop(&shrunk, &findings, now.since)) {
-                    seen.insert(shrunk.key.clone(), now);
-                    continue;
-                }
-                if !shrunk.is_told {
-                    seen.insert(shrunk.key.clone(), Seen { is_said: true, ..now });
-                    if !now.is_said {
-                        lies.push(format!(
-                            "our fills of today say {} in {}, and the broker's positions have no row for it, not even a closed one; the holding stays: look at the broker",
-                            shrunk.ours, shrunk.key
-                        ));
+                let before = self.shrunk.get(&shrunk.key).copied();
+                let now = Seen::again(before, shrunk.at_broker, read_at).with_book(books_at, shows_the_rest(&shrunk, &findings), lag);
+                match now.proof(read_at, lag, !shrunk.rest.is_empty(), shrunk.is_told) {
+                    Proof::NotYet => drop(seen.insert(shrunk.key.clone(), now)),
+                    Proof::Untold => {
+                        seen.insert(shrunk.key.clone(), now.said());
+                        if !now.is_said {
+                            lies.push(format!(
+                                "our fills of today say {} in {}, and the broker's positions have no row for it, not even a closed one; the holding stays: look at the broker",
+                                shrunk.ours, shrunk.key
+                            ));
+                        }
                     }
-                    continue;
+                    Proof::Given => {
+                        let (units, reason) = self.reduce(book, &shrunk, &findings, today);
+                        posted.extend(units);
+                        said.push(reason);
+                    }
                 }
-                let traces = findings.positions.as_ref().map_or_else(Vec::new, |read| traces(&findings, &shrunk.key, trading_date(read.at)));
-                let by = if traces.is_empty() { "no order of today's books shows who did it".to_owned() } else { traces.join("; ") };
-                let missing = reductions(book, &shrunk).iter().map(|(_, units)| units).sum();
-                let today = findings.positions.as_ref().map(|read| trading_date(read.at));
-                let price = today.and_then(|today| price_of_close(book, &findings, &shrunk.key, today, missing));
-                let result = price.map_or_else(|| "what it realised is not known".to_owned(), |price| format!("priced at {price}"));
-                let reason = format!(
-                    "our fills say {} in {}, the broker shows {}: closed or reduced elsewhere ({by}); {result}",
-                    shrunk.ours, shrunk.key, shrunk.at_broker
-                );
-                for (strategy, units) in reductions(book, &shrunk) {
-                    let unit = Unit::Reduce {
-                        client_id: self.desk.client_id.clone(),
-                        strategy,
-                        key: shrunk.key.clone(),
-                        units,
-                        price,
-                        reason: Arc::from(reason.as_str()),
-                    };
-                    posted.push(Posted { unit, cargo: Cargo::None });
-                }
-                said.push(reason);
             }
         });
         drop(findings);
@@ -312,6 +273,41 @@ impl GuardActor {
         for lie in lies {
             self.line.alarm(Some(&self.desk.client_id), "ALARM_BOOK_INCOMPLETE", Level::Warn, None, lie);
         }
+    }
+
+    /// What makes the holdings match the broker again, and why: the units that strategies give up, and the end of exits that have
+    /// nothing to close then.
+    fn reduce(&self, book: &Book, shrunk: &Shrunk, findings: &Findings, today: NaiveDate) -> (Vec<Posted>, String) {
+        let traces = traces(findings, &shrunk.key, today);
+        let by = if traces.is_empty() { "no order of today's books shows who did it".to_owned() } else { traces.join("; ") };
+        let reductions = reductions(book, shrunk);
+        let missing = reductions.iter().map(|(_, units)| units).sum();
+        let price = price_of_close(book, findings, &shrunk.key, today, missing);
+        let result = price.map_or_else(|| "what it realised is not known".to_owned(), |price| format!("priced at {price}"));
+        let works = |order: &Arc<OrderRecord>| {
+            format!("{} {} (order {})", order.ask.side.map_or("", Side::as_str), order.unfilled(), order.command_id)
+        };
+        let rest: Vec<String> = shrunk.rest.iter().filter(|order| order.cancel_wanted.is_none()).map(works).collect();
+        let rest = if rest.is_empty() { String::new() } else { format!("; of ours there worked {}", rest.join(", ")) };
+        let reason = format!(
+            "our fills say {} in {}, the broker shows {}: closed or reduced elsewhere ({by}); {result}{rest}",
+            shrunk.ours, shrunk.key, shrunk.at_broker
+        );
+        let mut posted = Vec::new();
+        for (strategy, units) in reductions {
+            let is_flat = units >= book.held(&strategy, &shrunk.key).net.abs();
+            let idle = if is_flat { exits_of_nothing(book, &strategy, &shrunk.key) } else { Vec::new() };
+            let (client_id, key) = (self.desk.client_id.clone(), shrunk.key.clone());
+            let unit = Unit::Reduce { client_id, strategy, key, units, price, reason: Arc::from(reason.as_str()) };
+            posted.push(Posted { unit, cargo: Cargo::None });
+            posted.extend(idle.into_iter().map(|command_id| {
+                let reason = format!("what it would close in {} was closed elsewhere", shrunk.key);
+                let fact = OrderFact::CancelWanted { tag: Tag::NoPosition, reason };
+                let unit = OrderUnit { client_id: self.desk.client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) };
+                Posted { unit: Unit::Order(unit), cargo: Cargo::None }
+            }));
+        }
+        (posted, reason)
     }
 
     fn force_clear(&self, message: ForceClear) {
@@ -394,21 +390,5 @@ impl Handler<AdmitChange> for GuardActor {
     type Result = ();
     fn handle(&mut self, message: AdmitChange, ctx: &mut Self::Context) {
         guarded(self, ctx, |actor, _, _| actor.admit_change(message));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testkit::builders::at;
-
-    /// The positions of a broker lag behind its trades: the same old book may be read twice, and takes no holding away.
-    #[test]
-    fn a_smaller_position_is_believed_after_two_reads_and_the_brokers_lag() {
-        let lag = TimeDelta::seconds(3);
-        let seen = |reads| Seen { reads, at_broker: 2, since: at(10), is_said: false };
-        assert!(!seen(2).is_proven(at(12), lag), "twice within the lag");
-        assert!(!seen(1).is_proven(at(20), lag), "once, however old");
-        assert!(seen(2).is_proven(at(13), lag) && seen(2).is_proven(at(10), TimeDelta::zero()));
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{BrokerOrderId, TradeId};
 use super::money::{Price, Quantity};
+use super::pricing::Pricing;
 use super::tag::Tag;
 use super::words::{Intent, OrderType, Product, Side, Validity};
 
@@ -123,6 +124,27 @@ pub enum BookState {
     Cancelled,
     /// Expired, possibly after a partial fill.
     Expired,
+}
+
+/// What was heard of a change that was asked of the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Heard {
+    /// It was taken. That only acknowledges: the book settles it.
+    Taken,
+    /// Nothing clear: it may be in force.
+    Unclear,
+    /// It was refused, or never called: it is not in force.
+    Refused,
+}
+
+/// A change, and what was heard of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The terms that it asks for.
+    pub terms: Terms,
+    /// What was heard.
+    pub heard: Heard,
 }
 
 /// How the answer of a change begins that was never called.
@@ -242,8 +264,8 @@ pub enum OrderFact {
         call: &'static str,
         /// The request.
         request: String,
-        /// The total that a modify asks for.
-        total: Option<Quantity>,
+        /// The terms that a modify asks for.
+        terms: Option<Terms>,
     },
     /// What came back from a cancel or modify call.
     CallReplied {
@@ -251,8 +273,19 @@ pub enum OrderFact {
         call: &'static str,
         /// The answer in words.
         outcome: String,
-        /// The terms that a modify asks for which was taken, or may have been.
-        terms: Option<Terms>,
+        /// The change that a modify asked for, as far as it is known which.
+        change: Option<Answered>,
+    },
+    /// The broker's book shows a working order with another type, limit or trigger than its record has, at rest.
+    TermsShown {
+        /// As the record has them.
+        was: Pricing,
+        /// As the book shows them.
+        now: Pricing,
+        /// The row of the record that was looked at: it counts for that one only.
+        basis: u64,
+        /// That no change of ours explains it: somebody changed the order at the broker.
+        by_hand: bool,
     },
     /// A fault of ours happened while this order was being handled.
     Suspect {
@@ -319,6 +352,8 @@ impl OrderFact {
             Self::CallIntended { .. } => "CANCEL_SENT",
             Self::CallReplied { call: "MODIFY", .. } => "MODIFY_REPLIED",
             Self::CallReplied { .. } => "CANCEL_REPLIED",
+            Self::TermsShown { by_hand: true, .. } => "TERMS_CHANGED_BY_HAND",
+            Self::TermsShown { .. } => "TERMS_SHOWN",
             Self::Suspect { .. } => "ENGINE_FAULT",
             Self::TestEnded { .. } => "TEST_ENDED",
             Self::Resolved { .. } => "RESOLVED",

@@ -10,11 +10,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::fact::{BookState, Fill, NOT_SENT, OrderFact, Resolution, Shown, Terms, recorded_type};
+use super::fact::{Answered, BookState, Fill, Heard, NOT_SENT, OrderFact, Resolution, Shown, Terms, recorded_type};
 use super::money::Quantity;
-use super::record::OrderRecord;
+use super::pricing::Pricing;
+use super::record::{Asked, OrderRecord};
 use super::tag::Tag;
 use super::words::{Intent, Status};
+
+/// Changes of one order that are remembered until the book has overtaken them.
+const ASKED_KEPT: usize = 8;
 
 /// Why a fact changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,20 +90,29 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         OrderFact::Lapsed { evidence } if at_broker && !nameless => fail(&mut next, Tag::BrokerExpired, evidence),
         OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
         OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
-        OrderFact::CallIntended { call: "MODIFY", total, .. } if at_broker => {
+        OrderFact::CallIntended { call: "MODIFY", terms, .. } if at_broker => {
             next.modifications = record.modifications.saturating_add(1);
             // From here on it may be for more: whoever sizes another order must see it before the answer is there.
+            let total = terms.as_ref().map(|terms| terms.quantity);
             next.reach = record.reach.max(total.filter(|total| total.value() > record.quantity()));
+            next.asked.extend(terms.iter().map(|terms| Asked { terms: terms.clone(), is_taken: false }));
+            let too_many = next.asked.len().saturating_sub(ASKED_KEPT);
+            next.asked.drain(..too_many);
         }
         OrderFact::CallIntended { .. } if at_broker => {}
-        OrderFact::CallReplied { call, outcome, terms } if sent => {
+        OrderFact::CallReplied { call, outcome, change } if sent => {
             // What was never called may stand beside one that was.
             if *call == "MODIFY" && !outcome.starts_with(NOT_SENT) {
                 next.reach = None;
             }
-            if let Some(terms) = terms {
-                answered(&mut next, terms);
+            if let Some(change) = change {
+                heard(&mut next, change);
             }
+        }
+        OrderFact::TermsShown { was, now, basis, by_hand }
+            if at_broker && !nameless && !record.is_in_doubt() && record.seq == *basis && Pricing::from(record) == *was && was != now =>
+        {
+            terms_shown(&mut next, *now, by_hand.then_some(at));
         }
         OrderFact::Suspect { cause } if created => fail(&mut next, Tag::EngineFault, cause),
         OrderFact::Suspect { cause } if at_broker && nameless && !record.is_in_doubt() => {
@@ -139,6 +152,7 @@ fn same(before: &OrderRecord, after: &OrderRecord) -> bool {
 fn fail(next: &mut OrderRecord, tag: Tag, reason: &str) {
     next.status = Status::Failed;
     (next.pending, next.reach) = (None, None);
+    next.asked.clear();
     next.tag = Some(tag);
     next.reason = Some(Arc::from(reason));
 }
@@ -152,6 +166,33 @@ fn settle(next: &mut OrderRecord, terms: &Terms) {
     next.ask.validity = terms.validity;
     next.ask.price = terms.price;
     next.ask.trigger_price = terms.trigger_price;
+}
+
+/// What came back of a change. One that is not in force explains nothing that the book may show.
+fn heard(next: &mut OrderRecord, change: &Answered) {
+    let place = next.asked.iter().rposition(|asked| asked.terms == change.terms);
+    match (change.heard, place) {
+        (Heard::Refused, Some(place)) => drop(next.asked.remove(place)),
+        (Heard::Taken, Some(place)) => next.asked[place].is_taken = true,
+        (Heard::Refused | Heard::Taken | Heard::Unclear, _) => {}
+    }
+    if change.heard != Heard::Refused {
+        answered(next, &change.terms);
+    }
+}
+
+/// Another pricing stands at the broker. If somebody changed the order there, what we had asked for before is overtaken, or still
+/// to come.
+fn terms_shown(next: &mut OrderRecord, now: Pricing, by_hand: Option<DateTime<Utc>>) {
+    (next.ask.order_type, next.ask.price, next.ask.trigger_price) = (now.order_type, now.price, now.trigger_price);
+    next.by_hand = by_hand;
+    if by_hand.is_some() {
+        if let Some(terms) = next.pending.take().filter(|terms| !next.asked.iter().any(|asked| asked.terms == *terms)) {
+            next.asked.push(Asked { terms, is_taken: false });
+        }
+    } else {
+        next.asked.retain(|asked| Pricing::from(&asked.terms) != now);
+    }
 }
 
 /// A change was taken, or may have been. An "Ok" only acknowledges: the book settles the change, and until then both quantities count.
@@ -169,7 +210,11 @@ fn answered(next: &mut OrderRecord, terms: &Terms) {
 fn take_shown(next: &mut OrderRecord, shown: &Shown, has_ended: bool) {
     let before = next.ask.order_type;
     if let Some(terms) = next.pending.take_if(|terms| terms.is_shown_by(before, shown)) {
+        // A change of the quantity alone leaves a person's prices in force.
+        next.by_hand = next.by_hand.filter(|_| (terms.price, terms.trigger_price) == (next.ask.price, next.ask.trigger_price));
         settle(next, &terms);
+        // Of those that the broker took, the last stands.
+        next.asked.retain(|asked| !asked.is_taken && asked.terms != terms);
     } else if has_ended {
         next.pending = None;
         (next.ask.order_type, next.ask.price, next.ask.trigger_price) = next.ended_as(shown);

@@ -2,7 +2,7 @@ use proptest::prelude::{Just, Strategy as _, any, prop_assert, prop_assert_eq, p
 
 use super::*;
 use crate::order::words::{OrderType, Product, Side, TestMode, Validity};
-use crate::order::{BrokerOrderId, Price, TradeId};
+use crate::order::{Answered, BrokerOrderId, Heard, Price, TradeId};
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_149_000 + second, 0).unwrap()
@@ -189,7 +189,7 @@ fn shown(state: BookState, filled: i64, quantity: i64, limit: &str) -> OrderFact
 
 fn replied(quantity: i64, limit: &str) -> OrderFact {
     let terms = Terms { quantity: Quantity::new(quantity).unwrap(), price: Price::parse(limit).ok(), ..terms() };
-    OrderFact::CallReplied { call: "MODIFY", outcome: "accepted".into(), terms: Some(terms) }
+    answered(terms)
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn stop_terms() -> Terms {
 }
 
 fn answered(terms: Terms) -> OrderFact {
-    OrderFact::CallReplied { call: "MODIFY", outcome: "accepted".into(), terms: Some(terms) }
+    OrderFact::CallReplied { call: "MODIFY", outcome: "accepted".into(), change: Some(Answered { terms, heard: Heard::Taken }) }
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_change_of_the_type_is_settled_by_a_row_of_that_type_only() {
 
 #[test]
 fn an_order_that_fills_before_the_news_of_its_change_ends_with_the_terms_that_its_row_shows() {
-    let asked = || OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), total: Quantity::new(10) };
+    let asked = || OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), terms: Some(terms()) };
     let of = |record: &OrderRecord| (record.status, record.ask.price.unwrap().to_string(), record.ask.order_type.unwrap());
     let next = |record: &OrderRecord, fact: &OrderFact| apply(record, fact, at(9)).map(|done| done.record);
     let complete = |limit| typed(shown(BookState::Complete, 10, 10, limit), Some(OrderType::Limit), None);
@@ -304,8 +304,9 @@ fn an_order_that_fills_before_the_news_of_its_change_ends_with_the_terms_that_it
 
 #[test]
 fn a_larger_change_claims_its_total_from_its_intention_until_its_answer() {
-    let asked = |total| OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), total: Quantity::new(total) };
-    let answer = |call, outcome: &str| OrderFact::CallReplied { call, outcome: outcome.into(), terms: None };
+    let of = |total| Some(Terms { quantity: Quantity::new(total).unwrap(), ..terms() });
+    let asked = |total| OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), terms: of(total) };
+    let answer = |call, outcome: &str| OrderFact::CallReplied { call, outcome: outcome.into(), change: None };
     let larger = after(&[sent(), accepted(), asked(20)]);
     assert_eq!((larger.quantity(), larger.unfilled()), (10, 20));
     assert_eq!(after(&[sent(), accepted(), asked(5)]).unfilled(), 10, "a smaller one claims nothing");
@@ -315,6 +316,63 @@ fn a_larger_change_claims_its_total_from_its_intention_until_its_answer() {
     assert_eq!(then(&answer("CANCEL", "accepted")), 20);
     assert_eq!(then(&replied(20, "800")), 20, "until the book shows it");
     assert_eq!(apply(&larger, &book(BookState::Cancelled, 0), at(9)).unwrap().record.reach, None);
+}
+
+fn terms_shown(record: &OrderRecord, now: &str, by_hand: bool) -> OrderFact {
+    let now = Pricing { price: Price::parse(now).ok(), ..Pricing::from(record) };
+    OrderFact::TermsShown { was: Pricing::from(record), now, basis: record.seq, by_hand }
+}
+
+#[test]
+fn what_somebody_changed_at_the_broker_is_the_record_until_a_change_of_ours_is_in_force() {
+    let limit = |record: &OrderRecord| record.ask.price.unwrap().to_string();
+    let of = |total, text: &str| Terms { quantity: Quantity::new(total).unwrap(), price: Price::parse(text).ok(), ..terms() };
+    let working = after(&[sent(), accepted()]);
+    let changed = apply(&working, &terms_shown(&working, "812", true), at(9)).unwrap().record;
+    assert_eq!((limit(&changed), changed.by_hand, changed.status), ("812".to_owned(), Some(at(9)), working.status));
+    assert!(apply(&changed, &terms_shown(&changed, "812", true), at(10)).is_err(), "once");
+    // It is about the record that was looked at, and about no other.
+    let stale = OrderFact::TermsShown { was: Pricing::from(&working), now: Pricing::from(&changed), basis: working.seq + 1, by_hand: true };
+    assert!(apply(&working, &stale, at(9)).is_err());
+    assert!(apply(&after(&[sent()]), &terms_shown(&working, "812", true), at(9)).is_err(), "without a number");
+    let ended = after(&[sent(), accepted(), book(BookState::Cancelled, 0)]);
+    assert!(apply(&ended, &terms_shown(&ended, "812", true), at(9)).is_err(), "it works no more");
+    // A change of the quantity alone leaves it, another limit of ours does not.
+    let next = |fact: &OrderFact, record: &OrderRecord| apply(record, fact, at(11)).unwrap().record;
+    let fewer = next(&shown(BookState::Open, 0, 5, "812"), &next(&answered(of(5, "812")), &changed));
+    assert_eq!((limit(&fewer), fewer.quantity(), fewer.by_hand), ("812".to_owned(), 5, Some(at(9))));
+    let ours = next(&shown(BookState::Open, 0, 10, "805"), &next(&answered(of(10, "805")), &changed));
+    assert_eq!((limit(&ours), ours.by_hand), ("805".to_owned(), None));
+}
+
+#[test]
+fn a_change_that_was_asked_for_is_remembered_until_the_book_has_overtaken_it_or_it_was_refused() {
+    let of = |text: &str| Terms { price: Price::parse(text).ok(), ..terms() };
+    let intends = |text: &str| OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), terms: Some(of(text)) };
+    let hears = |text: &str, heard| OrderFact::CallReplied {
+        call: "MODIFY",
+        outcome: "x".into(),
+        change: Some(Answered { terms: of(text), heard }),
+    };
+    let asked = |facts: &[OrderFact]| {
+        let record = after(&[&[sent(), accepted()], facts].concat());
+        record.asked.iter().map(|asked| asked.terms.price.unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&[intends("801"), intends("802")]), ["801", "802"]);
+    assert_eq!(asked(&[intends("801"), intends("802"), hears("801", Heard::Refused)]), ["802"]);
+    // Of those that were taken the last stands; one of which nothing was heard may still come.
+    let taken = [intends("801"), hears("801", Heard::Taken), intends("802"), hears("802", Heard::Taken)];
+    assert_eq!(asked(&taken), ["801", "802"]);
+    let settled = shown(BookState::Open, 0, 10, "802");
+    assert_eq!(asked(&[&taken[..], std::slice::from_ref(&settled)].concat()), Vec::<String>::new());
+    let unclear = [intends("801"), hears("801", Heard::Unclear), intends("802"), hears("802", Heard::Taken), settled];
+    assert_eq!(asked(&unclear), ["801"]);
+    // That one comes into force after all: it is ours, and nobody's hand.
+    let record = after(&[&[sent(), accepted()], &unclear[..]].concat());
+    let late = apply(&record, &terms_shown(&record, "801", false), at(9)).unwrap().record;
+    assert_eq!((late.ask.price, late.by_hand, late.asked.len()), (Price::parse("801").ok(), None, 0));
+    let many: Vec<OrderFact> = (801..=820).map(|price| intends(&price.to_string())).collect();
+    assert_eq!((asked(&many).len(), asked(&many)[0].as_str()), (8, "813"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod instrument;
 pub mod lifecycle;
 pub mod money;
+mod pricing;
 pub mod record;
 pub mod routed;
 pub mod tag;
@@ -24,13 +25,16 @@ pub mod words;
 pub use day::{OPENING, ist, session_date, trading_date};
 pub use draft::{LegDraft, MAX_LEGS, SignalDraft, again_key, clean};
 pub use exit_at::{ExitAt, ExitExtras, ExitTimes};
-pub use fact::{BookState, Fill, GateVerdict, NOT_SENT, OrderFact, Priced, Resolution, Shown, Terms, ended_terms, recorded_type};
+pub use fact::{
+    Answered, BookState, Fill, GateVerdict, Heard, NOT_SENT, OrderFact, Priced, Resolution, Shown, Terms, ended_terms, recorded_type,
+};
 pub use holding::Holding;
 pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};
 pub use instrument::{HoldingKey, Instrument, InstrumentKey, Kind, Right};
 pub use lifecycle::{NotApplied, Transition};
 pub use money::{Amount, BadNumber, Price, Quantity};
-pub use record::{Ask, OrderRecord, Trailing};
+pub use pricing::Pricing;
+pub use record::{Ask, Asked, OrderRecord, Trailing};
 pub use routed::{Blocked, Routed};
 pub use tag::Tag;
 pub use words::{Exchange, Intent, OrderType, Policy, Product, Side, Source, Status, StopAt, TestMode, TrailingType, Validity};

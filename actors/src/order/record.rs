@@ -90,6 +90,15 @@ pub struct Trailing {
     pub value: Decimal,
 }
 
+/// A change that was asked of the broker, and that no book has overtaken yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The terms that it asks for.
+    pub terms: Terms,
+    /// The broker said that it took it. Without that it may come into force at any time, or never.
+    pub is_taken: bool,
+}
+
 /// One order of ours, as committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRecord {
@@ -141,6 +150,11 @@ pub struct OrderRecord {
     pub high_water: Option<BrokerOrderId>,
     /// A change that the broker took or may have taken, until its book shows it: an "Ok" only acknowledges.
     pub pending: Option<Terms>,
+    /// Changes of ours that are, or may come, in force at the broker beside the terms of the record: what its book shows of them
+    /// nobody changed by hand. First asked first.
+    pub asked: Vec<Asked>,
+    /// When it was seen that somebody had changed type, limit or trigger at the broker, while those terms stand.
+    pub by_hand: Option<DateTime<Utc>>,
     /// When the signal was made: what its age is measured from.
     pub signal_time: DateTime<Utc>,
     /// When it was registered.

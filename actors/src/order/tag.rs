@@ -115,6 +115,7 @@ impl Tag {
                 | Self::FillTimeout
                 | Self::PlanStopped
                 | Self::BasketUnwound
+                | Self::NoPosition
         )
     }
 

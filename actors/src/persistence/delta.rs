@@ -205,6 +205,8 @@ impl Delta {
             reach: None,
             high_water: None,
             pending: None,
+            asked: Vec::new(),
+            by_hand: None,
             signal_time: registration.signal_time,
             created_at: self.at,
             updated_at: self.at,
@@ -266,6 +268,25 @@ impl Delta {
             level: Level::Info,
         };
         self.row(staged, client.clone(), subject, Some(&record), text);
+        if let crate::order::OrderFact::TermsShown { was, now, by_hand: true, .. } = &unit.fact {
+            let words = format!(
+                "somebody changed {} {} {} of {} at the broker: {was} became {now}. That stands here too; what would move the order by itself \
+                 leaves it alone, and an exit that must be flat soon goes on from it",
+                record.ask.side.map_or("", crate::order::Side::as_str),
+                record.quantity(),
+                record.ask.symbol,
+                record.ask.strategy,
+            );
+            let text = RowText {
+                event: "ALARM_TERMS_CHANGED",
+                from: None,
+                reason: Some(Arc::from(words)),
+                who: Arc::clone(&unit.who),
+                inputs: "{}".to_owned(),
+                level: Level::Warn,
+            };
+            self.row(staged, client.clone(), subject, None, text);
+        }
         if transition.late_truth {
             let words = format!(
                 "the broker shows {} {} {} as live or filled, but it stood {} here ({}); re-opened, check that it is still wanted",

@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::order::{
-    Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, Intent, OrderFact, OrderRecord, OrderType, Product,
-    Quantity, Resolution, Side, Source, Status, Tag, Terms,
+    Answered, Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, Heard, Intent, OrderFact, OrderRecord,
+    OrderType, Pricing, Product, Quantity, Resolution, Side, Source, Status, Tag, Terms,
 };
 use crate::ports::{JournalRow, Naming, SignalRow};
 
@@ -29,6 +29,10 @@ pub(super) fn reason_of(fact: &OrderFact) -> Option<Arc<str>> {
     match fact {
         OrderFact::CancelWanted { reason, .. } | OrderFact::Resolved { reason, .. } => Some(Arc::from(reason.as_str())),
         OrderFact::CallReplied { outcome, .. } => Some(Arc::from(outcome.as_str())),
+        OrderFact::TermsShown { was, now, by_hand: true, .. } => {
+            Some(Arc::from(format!("changed at the broker by hand: {was} became {now}")))
+        }
+        OrderFact::TermsShown { was, now, .. } => Some(Arc::from(format!("a change of ours is in force: {was} became {now}"))),
         _ => None,
     }
 }
@@ -125,11 +129,18 @@ enum Inputs<'a> {
     Call {
         request: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        total: Option<Quantity>,
+        change: Option<&'a Terms>,
     },
-    Terms {
+    /// A change that is, or may be, in force.
+    Answered {
         terms: &'a Terms,
+        heard: Heard,
     },
+    /// One that is not.
+    NotChanged {
+        refused: &'a Terms,
+    },
+    Shown(ShownInputs),
     Cancel {
         wanted: Tag,
     },
@@ -185,17 +196,35 @@ struct NumberInputs {
     broker_order_id: BrokerOrderId,
 }
 
+#[derive(Serialize, Deserialize)]
+struct ShownInputs {
+    was: Pricing,
+    now: Pricing,
+    basis: u64,
+}
+
 #[derive(Deserialize)]
 struct CallInputs {
     request: String,
     #[serde(default)]
-    total: Option<Quantity>,
+    change: Option<Terms>,
 }
 
 #[derive(Deserialize)]
-struct TermsInputs {
+struct AnsweredInputs {
     #[serde(default)]
     terms: Option<Terms>,
+    #[serde(default)]
+    heard: Option<Heard>,
+    #[serde(default)]
+    refused: Option<Terms>,
+}
+
+impl AnsweredInputs {
+    fn change(self) -> Option<Answered> {
+        let refused = self.refused.map(|terms| Answered { terms, heard: Heard::Refused });
+        self.terms.zip(self.heard).map(|(terms, heard)| Answered { terms, heard }).or(refused)
+    }
 }
 
 #[derive(Deserialize)]
@@ -239,12 +268,14 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
             })
         }
         OrderFact::Fill(fill) => Inputs::Fill(fill),
-        OrderFact::CallIntended { request, total, .. } => Inputs::Call { request, total: *total },
-        OrderFact::CallReplied { terms: Some(terms), .. } => Inputs::Terms { terms },
+        OrderFact::CallIntended { request, terms, .. } => Inputs::Call { request, change: terms.as_ref() },
+        OrderFact::CallReplied { change: Some(Answered { terms, heard: Heard::Refused }), .. } => Inputs::NotChanged { refused: terms },
+        OrderFact::CallReplied { change: Some(Answered { terms, heard }), .. } => Inputs::Answered { terms, heard: *heard },
+        OrderFact::TermsShown { was, now, basis, .. } => Inputs::Shown(ShownInputs { was: *was, now: *now, basis: *basis }),
         OrderFact::CancelWanted { tag, .. } => Inputs::Cancel { wanted: *tag },
         OrderFact::Resolved { verdict: Resolution::AtBroker(id), .. } => Inputs::Resolved { at_broker: Some(id) },
         OrderFact::Resolved { verdict: Resolution::Absent, .. } => Inputs::Resolved { at_broker: None },
-        OrderFact::CallReplied { terms: None, .. }
+        OrderFact::CallReplied { change: None, .. }
         | OrderFact::NotSent { .. }
         | OrderFact::Rejected { .. }
         | OrderFact::Unconfirmed { .. }
@@ -292,12 +323,16 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         "LAPSED" => OrderFact::Lapsed { evidence: reason() },
         "CANCEL_WANTED" => OrderFact::CancelWanted { tag: parsed::<CancelInputs>(row)?.wanted, reason: reason() },
         "MODIFY_SENT" => {
-            let CallInputs { request, total } = parsed(row)?;
-            OrderFact::CallIntended { call: "MODIFY", request, total }
+            let CallInputs { request, change } = parsed(row)?;
+            OrderFact::CallIntended { call: "MODIFY", request, terms: change }
         }
-        "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request, total: None },
-        "MODIFY_REPLIED" => OrderFact::CallReplied { call: "MODIFY", outcome: reason(), terms: parsed::<TermsInputs>(row)?.terms },
-        "CANCEL_REPLIED" => OrderFact::CallReplied { call: "CANCEL", outcome: reason(), terms: parsed::<TermsInputs>(row)?.terms },
+        "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request, terms: None },
+        "MODIFY_REPLIED" => OrderFact::CallReplied { call: "MODIFY", outcome: reason(), change: parsed::<AnsweredInputs>(row)?.change() },
+        "CANCEL_REPLIED" => OrderFact::CallReplied { call: "CANCEL", outcome: reason(), change: None },
+        event @ ("TERMS_SHOWN" | "TERMS_CHANGED_BY_HAND") => {
+            let ShownInputs { was, now, basis } = parsed(row)?;
+            OrderFact::TermsShown { was, now, basis, by_hand: event == "TERMS_CHANGED_BY_HAND" }
+        }
         "ENGINE_FAULT" => OrderFact::Suspect { cause: reason() },
         "TEST_ENDED" => OrderFact::TestEnded { success: row.to == Some(Status::Executed) },
         "RESOLVED" => {

@@ -202,6 +202,8 @@ impl Replay {
             reach: None,
             high_water: None,
             pending: None,
+            asked: Vec::new(),
+            by_hand: None,
             signal_time,
             created_at: row.at,
             updated_at: row.at,

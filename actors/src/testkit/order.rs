@@ -60,6 +60,8 @@ pub fn order(number: u64) -> OrderRecord {
         reach: None,
         high_water: None,
         pending: None,
+        asked: Vec::new(),
+        by_hand: None,
         signal_time: morning(),
         created_at: morning(),
         updated_at: morning(),

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
 use super::owner::trade_owner;
 use super::{Concern, Delivered, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
-use crate::order::{CommandId, OrderFact};
+use crate::order::{CommandId, OrderFact, OrderRecord};
 use crate::persistence::{Book, Level};
-use crate::ports::{BookRow, DeliveryRow, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
+use crate::ports::{BookRow, DeliveryRow, Instruments, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
 
 /// Rows of one book that could not be read which have an alarm each.
@@ -106,6 +107,7 @@ impl WatcherActor {
         self.core.search.orders_read(&reading, is_clean, self.patience(), at);
         self.look_up_old(reading.old, began_seq);
         self.post_facts(reading.facts);
+        self.look_for_hands(&reading.working, began_seq, at);
         let mut is_news = false;
         for concern in reading.concerns {
             is_news |= self.concern(concern);
@@ -137,6 +139,15 @@ impl WatcherActor {
             self.count_unseen(&reading.lacks, &reading.past, at);
         }
         self.conclude_absence();
+    }
+
+    /// What somebody has changed in orders of ours at the broker, once that is beyond doubt.
+    fn look_for_hands(&mut self, working: &[(CommandId, Arc<BookRow>)], began_seq: u64, at: DateTime<Utc>) {
+        let (quiet, hands, instruments) = (self.patience().quiet, &mut self.core.hands, &self.line.instruments);
+        let rows = working.iter().map(|(command, row)| (*command, &**row));
+        let tick = |order: &OrderRecord| tick_of(&**instruments, order);
+        let found = self.line.view.read(&self.desk.client_id, |book| hands.read(book, rows, tick, (began_seq, at), quiet));
+        self.post_facts(found.unwrap_or_default());
     }
 
     pub(super) fn conclude_absence(&mut self) {
@@ -185,13 +196,13 @@ impl WatcherActor {
     pub(super) fn streamed(&mut self, event: StreamEvent) {
         let facts: Vec<(CommandId, OrderFact)> = match event {
             StreamEvent::Order(row) => {
-                let prefix = &self.line.tag_prefix;
-                let (fact, is_behind) = self
-                    .line
-                    .view
-                    .read(&self.desk.client_id, |book| (read_row(book, &row, prefix), speaks_against_an_end(book, &row, prefix)))
-                    .unwrap_or_default();
-                if is_behind {
+                let (prefix, hands, instruments) = (&self.line.tag_prefix, &mut self.core.hands, &self.line.instruments);
+                let read = |book: &Book| {
+                    let is_changed = hands.hint(book, &row, prefix, |order| tick_of(&**instruments, order));
+                    (read_row(book, &row, prefix), is_changed || speaks_against_an_end(book, &row, prefix))
+                };
+                let (fact, asks) = self.line.view.read(&self.desk.client_id, read).unwrap_or_default();
+                if asks {
                     self.line.tell_broker(&self.desk.client_id, Read(BTreeSet::from([Reading::Orders])));
                 }
                 fact.into_iter().collect()
@@ -217,4 +228,9 @@ impl WatcherActor {
         };
         self.post_facts(facts);
     }
+}
+
+/// The smallest price step of what an order is for; 0 where today's master does not know it.
+fn tick_of(instruments: &dyn Instruments, order: &OrderRecord) -> Decimal {
+    order.instrument().and_then(|key| instruments.find(&key)).map_or(Decimal::ZERO, |found| found.tick.value())
 }

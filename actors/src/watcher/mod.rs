@@ -11,6 +11,7 @@ mod exits;
 mod findings;
 mod flat;
 mod follow;
+mod hands;
 mod kill;
 mod last;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 pub use climb::ladder_slot;
 pub use findings::{Delivered, Findings, Orders, Positions};
+pub use hands::Hands;
 pub use last::{Last, LastTrades};
 pub use news::{read_row, speaks_against_an_end};
 pub use reconcile::{BookReading, Concern, read_orders, read_trades};
@@ -96,6 +98,8 @@ pub struct WatcherActor {
 #[derive(Debug, Default)]
 struct Core {
     search: Search,
+    /// What somebody may have changed at the broker.
+    hands: Hands,
     /// Open orders with a number that no book showed, and how many books in a row did not.
     unseen: BTreeMap<CommandId, u32>,
     asked_to_cancel: BTreeMap<CommandId, DateTime<Utc>>,
@@ -189,7 +193,7 @@ impl WatcherActor {
         let wanted = wanted.into_iter().filter(|reading| tells_funds || *reading != Reading::Funds).collect();
         self.ask_for(wanted, now);
         self.drain_orphans();
-        crate::broker::cancel_resting(&self.line, &self.desk, now);
+        crate::broker::cancel_resting(&self.line, &self.desk, |command| self.core.hands.suspects(command), now);
         self.ask_for_cancels(now);
         self.follow_doubts(now);
         self.enforce_kill(now);

@@ -50,6 +50,8 @@ pub struct BookReading {
     /// The rows that must be compared again with the next book, changed or not. Of the others both sides agree that the
     /// order has ended.
     pub unsettled: Vec<Arc<BookRow>>,
+    /// The rows of orders of ours that work, as both sides know them.
+    pub working: Vec<(CommandId, Arc<BookRow>)>,
     /// The highest number among the rows that were compared.
     pub highest: Option<BrokerOrderId>,
 }
@@ -104,6 +106,9 @@ pub(super) fn compare_rows<'a>(
                 }
                 let news = news(order, row);
                 is_settled = news.is_none() && order.status.is_terminal() && row.state != BookState::Open;
+                if news.is_none() && row.state == BookState::Open && order.status.is_at_broker() {
+                    reading.working.push((order.command_id, Arc::clone(row)));
+                }
                 if let Some(fact) = news.filter(|_| !is_overtaken(order, row, began_seq)) {
                     reading.facts.push((order.command_id, fact));
                 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{Amount, BrokerOrderId, Instrument};
+use ordergate_actors::order::{Amount, BrokerOrderId, Instrument, Terms};
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Instruments, Modification, NoFunds, NoQuote,
     PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
@@ -134,6 +134,14 @@ impl PaperBroker {
     /// [`LogFailure`] when it could not be written down. The inner result is the exchange's answer.
     pub fn place_foreign(&self, order: &NewOrder) -> Result<Result<BrokerOrderId, Reject>, LogFailure> {
         self.shared.act(|exchange, now, market| exchange.decide_place(order, now, market))
+    }
+
+    /// A change that nobody of the engine asked for: somebody made it at a terminal.
+    ///
+    /// # Errors
+    /// [`LogFailure`] when it could not be written down. The inner result is the exchange's answer.
+    pub fn modify_foreign(&self, id: &BrokerOrderId, terms: &Terms) -> Result<Result<BrokerOrderId, Reject>, LogFailure> {
+        self.shared.act(|exchange, now, market| exchange.decide_modify(id, terms, now, market))
     }
 
     /// A cancel that nobody of the engine asked for.

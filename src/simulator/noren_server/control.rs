@@ -7,7 +7,7 @@ use ordergate_actors::ports::Clock as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::core::{BadControl, FaultRule, ForeignOrder, PriceSetting};
+use super::core::{BadControl, FaultRule, ForeignOrder, HandChange, PriceSetting};
 use super::shared::Shared;
 
 pub(super) fn configure(cfg: &mut ServiceConfig) {
@@ -19,6 +19,7 @@ pub(super) fn configure(cfg: &mut ServiceConfig) {
     .service(web::resource("/time").route(web::get().to(time)).route(web::post().to(set_time)))
     .route("/prices", web::post().to(prices))
     .route("/orders", web::post().to(foreign))
+    .route("/modify", web::post().to(modify))
     .route("/cancel", web::post().to(cancel))
     .route("/square-off", web::post().to(square_off))
     .route("/sockets/kill", web::post().to(kill_sockets))
@@ -129,6 +130,10 @@ async fn prices(shared: Data<Shared>, settings: Json<OneOrMany<PriceSetting>>) -
 
 async fn foreign(shared: Data<Shared>, order: Json<ForeignOrder>) -> HttpResponse {
     answer(shared.act(|core, now| core.foreign_order(&order, now)))
+}
+
+async fn modify(shared: Data<Shared>, change: Json<HandChange>) -> HttpResponse {
+    answer(shared.act(|core, now| core.change_by_hand(&change, now)))
 }
 
 /// An order that the exchange is to cancel.

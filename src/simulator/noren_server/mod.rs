@@ -18,7 +18,7 @@ mod simulator;
 mod socket;
 
 pub use clock::SimClock;
-pub use core::{BadControl, Fault, FaultRule, ForeignOrder, LogRow, PriceSetting, Route, Symptom};
+pub use core::{BadControl, Fault, FaultRule, ForeignOrder, HandChange, LogRow, PriceSetting, Route, Symptom};
 pub use fault_file::read_faults;
 pub use settings::{Delays, Prices, Settings, TestUser, TimeSettings};
 pub use simulator::{Simulator, StartError};

@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ordergate_actors::ports::Clock as _;
 use serde_json::Value;
 
-use super::core::{BadControl, FaultRule, ForeignOrder, LogRow, PriceSetting};
+use super::core::{BadControl, FaultRule, ForeignOrder, HandChange, LogRow, PriceSetting};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::{SimClock, http};
@@ -198,6 +198,14 @@ impl Simulator {
     /// [`BadControl`] with the broker's text when it is no order.
     pub fn foreign_order(&self, order: &ForeignOrder) -> Result<String, BadControl> {
         self.shared.act(|core, now| core.foreign_order(order, now))
+    }
+
+    /// Somebody changes an order that works.
+    ///
+    /// # Errors
+    /// [`BadControl`] when none of that number works, or with the broker's text when it is no order then.
+    pub fn change_by_hand(&self, change: &HandChange) -> Result<(), BadControl> {
+        self.shared.act(|core, now| core.change_by_hand(change, now))
     }
 
     /// The exchange cancels an order.

@@ -66,6 +66,8 @@ CREATE TABLE orders (
     reach             INTEGER,            -- the total of a larger change whose answer is not there yet
     high_water        TEXT,               -- the highest order number known at the broker when it was sent
     pending           TEXT,               -- the terms of a change that may hold at the broker, as JSON, until its book shows them
+    asked             TEXT,               -- changes of ours that may be or come in force beside the terms here, as JSON
+    by_hand           TEXT,               -- when it was seen that somebody had changed it at the broker, while that stands
     signal_time       TEXT NOT NULL,
     seq               INTEGER NOT NULL,   -- the journal row of its last change
     route             TEXT,               -- the terms of the route that made it, as JSON

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ordergate_actors::order::{
-    BookState, BrokerOrderId, Exchange, Fill, HoldingKey, InstrumentKey, Intent, OrderFact, Price, Product, Quantity, Resolution, Side,
-    Strategy, Tag, trading_date,
+    Answered, BookState, BrokerOrderId, Exchange, Fill, Heard, HoldingKey, InstrumentKey, Intent, OrderFact, Price, Pricing, Product,
+    Quantity, Resolution, Side, Strategy, Tag, Terms, trading_date,
 };
 use ordergate_actors::persistence::{Adopted, Book, ControlChange, Keep, KillLevel, Level, Registration, Slot, Topic, Unit, replay};
 use ordergate_actors::pnl::Day;
@@ -76,7 +76,14 @@ fn a_day() -> Desk {
     desk.round(vec![page(Some(3), "in doubt"), page(None, "look"), page(Some(3), "still in doubt")]);
     let resolved = OrderFact::Resolved { verdict: Resolution::AtBroker(BrokerOrderId::parse("B3").unwrap()), reason: "asha saw it".into() };
     desk.round(vec![fact(3, resolved), fact(3, OrderFact::Fill(trade("T3", "B3", 7, "1410.05")))]);
-    desk.round(vec![fact(3, OrderFact::CallReplied { call: "MODIFY", outcome: "late".into(), terms: Some(terms(Side::Sell, 7)) })]);
+    desk.round(vec![fact(
+        3,
+        OrderFact::CallReplied {
+            call: "MODIFY",
+            outcome: "late".into(),
+            change: Some(Answered { terms: terms(Side::Sell, 7), heard: Heard::Taken }),
+        },
+    )]);
     let stop = ControlChange::Account(KillLevel::StopEntries);
     desk.round(vec![
         Unit::Control { client_id: client(), change: stop, who: Arc::from("asha"), reason: Arc::from("lunch") },
@@ -217,7 +224,7 @@ fn the_orders_touched_since_the_last_anchor_are_made_anew_at_a_start() {
     let desk = a_day();
     let disk = desk.close();
     let mut desk = Desk::on(disk);
-    desk.round(vec![fact(1, OrderFact::CallReplied { call: "CANCEL", outcome: "too late".into(), terms: None })]);
+    desk.round(vec![fact(1, OrderFact::CallReplied { call: "CANCEL", outcome: "too late".into(), change: None })]);
     let store = desk.store();
     assert_eq!(differences(&store, VerifyFrom::LastAnchor), []);
     store.connection().execute_batch("UPDATE orders SET traded_value = '1' WHERE number = 1").unwrap();
@@ -243,6 +250,7 @@ fn any_unit() -> impl proptest::strategy::Strategy<Value = Step> {
         Just(BookState::Cancelled),
         Just(BookState::Expired)
     ];
+    let heard = prop_oneof![Just(Heard::Taken), Just(Heard::Unclear), Just(Heard::Refused)];
     let fact = prop_oneof![
         any::<bool>().prop_map(Fact::Sends),
         Just(Fact::Of(OrderFact::NotSent { tag: Tag::NotSent, reason: "no".into() })),
@@ -259,7 +267,10 @@ fn any_unit() -> impl proptest::strategy::Strategy<Value = Step> {
             price,
             is_of_today
         )),
-        Just(Fact::Of(OrderFact::CallIntended { call: "CANCEL", request: "cancel".into(), total: None })),
+        Just(Fact::Of(OrderFact::CallIntended { call: "CANCEL", request: "cancel".into(), terms: None })),
+        (100_000i64..100_004).prop_map(Fact::Asks),
+        (100_000i64..100_004, heard).prop_map(|(paise, heard)| Fact::Hears(paise, heard)),
+        (100_000i64..100_008, any::<bool>()).prop_map(|(paise, by_hand)| Fact::ShowsElse(paise, by_hand)),
     ];
     prop_oneof![
         8 => (1u64..=4, fact).prop_map(|(number, fact)| Step::Fact(number, fact)),
@@ -279,6 +290,11 @@ enum Fact {
     Accepted,
     Shows(BookState, i64),
     Trade(u32, i64, i64, bool),
+    /// A change to that limit, in paise, is asked of the broker.
+    Asks(i64),
+    Hears(i64, Heard),
+    /// The broker's book shows that limit at rest, by a hand or by us.
+    ShowsElse(i64, bool),
     Of(OrderFact),
 }
 
@@ -292,6 +308,10 @@ enum Step {
     Alarm(u64),
     Acknowledge(u64),
     Restart,
+}
+
+fn priced(paise: i64) -> Terms {
+    Terms { price: Price::parse(&rupees(paise)).ok(), ..terms(Side::Buy, 10) }
 }
 
 fn rupees(paise: i64) -> String {
@@ -317,6 +337,19 @@ fn unit(desk: &Desk, step: Step) -> Option<Unit> {
             let traded = trade(&format!("T{id}"), &format!("B{number}"), quantity, &rupees(paise));
             let at = if is_of_today { desk.at() } else { now() };
             fact(number, OrderFact::Fill(Fill { at, ..traded }))
+        }
+        Step::Fact(number, Fact::Asks(paise)) => {
+            fact(number, OrderFact::CallIntended { call: "MODIFY", request: "change".into(), terms: Some(priced(paise)) })
+        }
+        Step::Fact(number, Fact::Hears(paise, heard)) => {
+            let change = Some(Answered { terms: priced(paise), heard });
+            fact(number, OrderFact::CallReplied { call: "MODIFY", outcome: "heard".into(), change })
+        }
+        Step::Fact(number, Fact::ShowsElse(paise, by_hand)) => {
+            let order = desk.view.read(&client(), |book| book.order(command(number)).cloned()).flatten()?;
+            let was = Pricing::from(&*order);
+            let now = Pricing { price: Price::parse(&rupees(paise)).ok(), ..was };
+            fact(number, OrderFact::TermsShown { was, now, basis: order.seq, by_hand })
         }
         Step::Fact(number, Fact::Of(of)) => fact(number, of),
         Step::Reduce(units, paise) => Unit::Reduce {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey,
+    Amount, Ask, Asked, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey,
     InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, StopAt, Strategy, Tag,
     Terms, TestMode, Trailing, TrailingType, Validity,
 };
@@ -102,12 +102,28 @@ fn routed() -> impl Gen<Value = Routed> {
         .prop_map(|(route, version, adds, trades_per_day, approval)| Routed { route, version, adds, trades_per_day, approval })
 }
 
+fn asked() -> impl Gen<Value = Vec<Asked>> {
+    let one = (select(Side::ALL), 1i64..=Quantity::MAX, of(price()), any::<bool>()).prop_map(|(side, units, price, is_taken)| Asked {
+        terms: Terms {
+            side,
+            quantity: Quantity::new(units).unwrap(),
+            product: Product::Mis,
+            order_type: OrderType::StopLimit,
+            validity: Validity::Day,
+            price,
+            trigger_price: price,
+        },
+        is_taken,
+    });
+    proptest::collection::vec(one, 0..3)
+}
+
 fn record() -> impl Gen<Value = OrderRecord> {
     let ids = (id(), 1u64..1_000_000, id(), any::<u16>(), id(), of(id()));
     let origin = (select(Source::ALL), text(), ask());
     let place = (select(Status::ALL), of(select(Tag::ALL)), of(text()), of("[!-~]{1,64}"), of(select(Tag::ALL)));
     let numbers = (0i64..1_000_000_000, of(decimal()), 0i64..1_000_000_000, decimal(), 0u64..1_000_000_000, any::<u32>());
-    let change = (of((select(Side::ALL), 1i64..=Quantity::MAX, select(Product::ALL), of(price()))), of("[!-~]{1,64}"));
+    let change = (of((select(Side::ALL), 1i64..=Quantity::MAX, select(Product::ALL), of(price()))), of("[!-~]{1,64}"), asked());
     let times = (time(), time(), time(), of(time()));
     (ids, origin, place, numbers, times, change).prop_map(|(ids, (source, user, ask), place, numbers, times, change)| OrderRecord {
         client_id: client(),
@@ -142,6 +158,8 @@ fn record() -> impl Gen<Value = OrderRecord> {
             price,
             trigger_price: price,
         }),
+        asked: change.2,
+        by_hand: times.3,
         signal_time: times.0,
         created_at: times.1,
         updated_at: times.2,

@@ -150,7 +150,7 @@ fn shown(state: &WebState, client_id: &ClientId, held: &Holding, (rule, lives): 
         let money = rule.gain(level).checked_mul(Decimal::from(held.net.abs())).map(|money| money.normalize().to_string());
         Some(json!({ "price": level.to_string(), "points_away": points, "rupees_then": money }))
     };
-    json!({
+    let mut shown = json!({
         "strategy": rule.strategy,
         "exchange": rule.holding.instrument.exchange,
         "symbol": rule.holding.instrument.symbol,
@@ -172,7 +172,11 @@ fn shown(state: &WebState, client_id: &ClientId, held: &Holding, (rule, lives): 
         "order": rule.order,
         "set_by": rule.who,
         "quote": quote.map(|quote| json!({ "last": quote.last.to_string(), "age_ms": age_ms(state.now(), quote.at) })),
-    })
+    });
+    if let Some((fields, seen)) = shown.as_object_mut().zip(rule.by_hand) {
+        fields.insert("by_hand".to_owned(), json!(seen));
+    }
+    shown
 }
 
 fn combined(state: &WebState, client_id: &ClientId) -> Vec<Combined> {
@@ -307,7 +311,8 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
         ));
     }
     if let Some(before) = &before {
-        (rule.order, rule.fired, rule.attempt) = (before.order, before.fired, before.attempt);
+        (rule.order, rule.fired) = (before.order, before.fired);
+        (rule.attempt, rule.rearmed_at) = (before.attempt, before.rearmed_at);
     }
     // What would fire this moment was meant otherwise.
     let quote = state.engine.desk(&client_id).ok().and_then(|desk| state.engine.line().newest_quote(desk, &key.instrument));

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::exchange::NewOrder;
 use ordergate_actors::order::{
-    Amount, HoldingKey, OrderType, Price, Product, Quantity, Side, Status, Strategy, Terms, Validity, trading_date,
+    Amount, HoldingKey, OrderType, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, Validity, trading_date,
 };
 use ordergate_actors::persistence::{Adopted, Keep, Level};
 use ordergate_actors::pnl::differences::slot;
 use ordergate_actors::pnl::{Cause, Day, Difference, Ignored, differences};
 
-use crate::desk::{Desk, Setup, buy, exit, price, sbin, scenario};
+use crate::desk::{But, Desk, Setup, buy, exit, price, sbin, scenario};
 use crate::world::client;
 
 fn key() -> HoldingKey {
@@ -88,6 +88,28 @@ fn a_manual_close_is_named_shrinks_the_holding_and_is_priced_as_the_broker_tells
         // A second trade by hand is only itself.
         elsewhere(desk, Side::Buy, 3, None);
         desk.until("it is seen", |desk| causes(desk) == [(Cause::ManualTrade, 3)]).await;
+    });
+}
+
+/// An exit of ours rests at its limit, the position is closed by hand: it is concluded all the same, and the exit, which would open
+/// a position, goes.
+#[test]
+fn a_manual_close_beside_an_order_that_rests_is_concluded_and_the_exit_with_nothing_to_close_goes() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        let rests = desk.order(exit("a", "SBIN-EQ").at("810")).await;
+        desk.until("it rests", |desk| desk.row(rests).broker_order_id.is_some()).await;
+        elsewhere(desk, Side::Sell, 4, None);
+        desk.until("a part is given up", |desk| desk.held("a", &sbin()) == 6).await;
+        assert_eq!(desk.row(rests).status, Status::SentToBroker, "there is something to close");
+        elsewhere(desk, Side::Sell, 6, None);
+        desk.until("the rest is", |desk| desk.held("a", &sbin()) == 0).await;
+        let out = desk.until_ended(rests).await;
+        assert_eq!((out.status, out.tag, out.filled_quantity), (Status::Failed, Some(Tag::NoPosition), 0), "{:?}", out.reason);
+        let said = desk.texts("ALARM_HOLDING_REDUCED");
+        assert!(said.iter().all(|text| text.contains("of ours there worked SELL 10")), "{said:?}");
+        assert_eq!(desk.net_at_broker(&sbin()), 0);
     });
 }
 

@@ -94,6 +94,22 @@ fn a_stop_fires_once_long_or_short_and_a_gap_through_it_fires_at_once() {
     }
 }
 
+/// The position is gone without a fill, and opened again on the same side before anybody has looked: the rule of the first
+/// is not for the second, whose order asks for none.
+#[test]
+fn a_rule_does_not_act_on_the_next_position_on_its_side() {
+    scenario(Setup::default(), async |desk| {
+        let first = desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        desk.pass_secs(2).await;
+        assert_eq!(desk.engine.force_clear(&client(), first.ask.strategy, None, "closed by hand".into()).await.unwrap(), 1);
+        desk.ended(buy("a", 5)).await;
+        trade(desk, "840");
+        desk.pass_secs(5).await;
+        assert_eq!((desk.held("a", &sbin()), fired(desk).len(), rule(desk)), (5, 0, None), "{}", desk.trace());
+    });
+}
+
 /// That it fired and its exit are one message to IngressActor: if that is lost, both go again.
 #[test]
 fn a_stop_whose_exit_is_lost_on_its_way_is_written_down_and_leaves_all_the_same() {

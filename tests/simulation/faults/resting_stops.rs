@@ -374,6 +374,44 @@ fn a_close_by_hand_at_the_broker_shrinks_it_and_ends_it() {
     });
 }
 
+/// Somebody moves it away from the market in the broker's own terminal: that is the stop of its rule, for the trail, for the
+/// engine and after a restart; and it still protects.
+#[test]
+fn changed_by_hand_at_the_broker_it_stays_there_and_protects_there() {
+    for dies in [false, true] {
+        scenario(Setup::default(), async |desk| {
+            let leg = LegDraft { trailing_type: said("ABSOLUTE"), trailing_value: said("10"), ..rested() };
+            desk.ended(leg).await;
+            until_rests(desk, 10).await;
+            desk.pass_secs(10).await;
+            let stop = stops(desk).pop().unwrap();
+            let exchange = desk.broker.broker.inner().exchange();
+            let terms = exchange.order(stop.broker_order_id.as_ref().unwrap()).unwrap().terms.clone();
+            let terms = Terms { trigger_price: Some(price("840")), price: Some(price("838")), ..terms };
+            desk.broker.broker.inner().modify_foreign(stop.broker_order_id.as_ref().unwrap(), &terms).unwrap().unwrap();
+            desk.until("the rule heeds it", |desk| rule(desk).is_some_and(|(rule, _)| rule.stop == Some(price("840").value()))).await;
+            assert_eq!(desk.events(stop.command_id).iter().filter(|event| *event == "TERMS_CHANGED_BY_HAND").count(), 1);
+            if dies {
+                desk.kill_process();
+                desk.start_again();
+                desk.until_open().await;
+            }
+            // The price that earned the trail, and the one at which the rule's own stop was.
+            for bid in ["880", "845"] {
+                trade(desk, bid);
+                desk.pass_secs(10).await;
+                assert_eq!(at_exchange(desk), [(10, OrderType::StopLimit, Some(price("840")), Some(price("838")))], "{}", desk.trace());
+            }
+            assert_eq!((desk.held("a", &sbin()), stops(desk).len(), stops(desk)[0].modifications), (10, 1, 0));
+            assert_eq!(desk.texts("ALARM_TERMS_CHANGED").len(), 1, "{:?}", desk.texts("ALARM_TERMS_CHANGED"));
+            trade(desk, "839");
+            until_flat(desk).await;
+            assert_eq!(stops(desk)[0].filled_quantity, 10);
+            desk.at_rest().await;
+        });
+    }
+}
+
 #[test]
 fn switched_off_it_is_cancelled_with_proof() {
     scenario(Setup::default(), async |desk| {

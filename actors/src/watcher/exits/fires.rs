@@ -34,6 +34,7 @@ impl WatcherActor {
         });
         let resting = resting.flatten();
         let signal = resting.unwrap_or_else(|| SignalId(self.line.ids.next()));
+        watched.rule.attempt = watched.rule.attempts_before(cause, now);
         watched.rule.fired = Some(Fired { cause, at: now, price, signal });
         (watched.writing, watched.is_ahead, watched.kept_at) = (Some(now), false, Some(now));
         let rule = watched.rule.clone();
@@ -159,7 +160,7 @@ impl WatcherActor {
                 self.send_exit(slot, &rule, largest, fired, now);
             }
             Next::Rearm => {
-                (rule.fired, rule.attempt) = (None, rule.attempt.saturating_add(1));
+                (rule.fired, rule.attempt, rule.rearmed_at) = (None, rule.attempt.saturating_add(1), Some(now));
                 watched.rule = rule.clone();
                 let reason = format!("the target of {} {} has not traded: it stands again", rule.strategy, rule.holding);
                 self.keep_rule(slot, Some(&rule), None, "EXIT_RULE_SET", Level::Info, &reason);

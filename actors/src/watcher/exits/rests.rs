@@ -20,6 +20,7 @@ const ASK_AGAIN: Duration = Duration::seconds(3);
 impl WatcherActor {
     /// One look at every stop that rests, or shall.
     pub(super) fn rest_stops(&mut self, now: DateTime<Utc>) {
+        self.heed_hands();
         let settings = &self.desk.settings.exits;
         let able = self.desk.broker.capabilities();
         let changes = if able.can_modify { able.max_modifications } else { Some(0) };
@@ -41,6 +42,7 @@ impl WatcherActor {
                     hours: &watched.hours,
                     settings: &settings.resting,
                     changes,
+                    is_suspected: resting(&watched.rule, book).any(|order| self.core.hands.suspects(order.command_id)),
                     now,
                 };
                 (slot.clone(), next_rest(&ground))
@@ -51,6 +53,25 @@ impl WatcherActor {
             self.take_rest(&slot, step, now);
         }
         self.say_who_guards_next(now);
+    }
+
+    /// A stop that somebody has changed at the broker is the stop of its rule from then on.
+    fn heed_hands(&mut self) {
+        let heeded = self.line.view.read(&self.desk.client_id, |book| {
+            let settled = self.core.rules.watched.iter().filter(|(_, watched)| watched.writing.is_none());
+            let heeding = settled.filter_map(|(slot, watched)| {
+                let rule = resting(&watched.rule, book).find_map(|order| watched.rule.heeding(order))?;
+                Some((slot.clone(), rule, watched.seq))
+            });
+            heeding.collect::<Vec<_>>()
+        });
+        for (slot, rule, seq) in heeded.unwrap_or_default() {
+            let Some(watched) = self.core.rules.watched.get_mut(&slot) else { continue };
+            (watched.rule, watched.is_ahead) = (rule.clone(), false);
+            let reason =
+                format!("its stop was changed at the broker by hand, and stands there until the rule is set again: {}", rule.words());
+            self.keep_rule(&slot, Some(&rule), Some(seq), "EXIT_RULE_SET", Level::Warn, &reason);
+        }
     }
 
     fn take_rest(&mut self, slot: &Slot, step: Rest, now: DateTime<Utc>) {

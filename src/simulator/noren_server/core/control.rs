@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::books::exchange;
-use super::desk::Placing;
+use super::desk::{Bend, Placing};
 use super::faults::FaultRule;
+use super::order::Asked;
 use super::request::Request;
 use super::{Core, LogRow, entry};
 use crate::simulator::market::Level;
@@ -54,6 +55,17 @@ pub struct PriceSetting {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ForeignOrder {
     /// `exch`, `tsym`, `qty`, `prc`, `prd`, `trantype`, `prctyp`; `ret` is `DAY` and `ordersource` `WEB` if left out.
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
+}
+
+/// A change that somebody makes by hand in an order that works: its number, and of the fields of `ModifyOrder` what is to be
+/// another.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HandChange {
+    /// The order.
+    pub norenordno: String,
+    /// `prc`, `trgprc`, `prctyp`, `qty`; what is left out stays.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
 }
@@ -121,6 +133,34 @@ impl Core {
         let number = self.desk.place(placing, now);
         self.publish(now);
         Ok(number)
+    }
+
+    /// Somebody changes an order that works, as a terminal does.
+    ///
+    /// # Errors
+    /// [`BadControl`] when there is no such order, it works no more, or the broker's text when it is no order then.
+    pub(crate) fn change_by_hand(&mut self, change: &HandChange, now: DateTime<Utc>) -> Result<(), BadControl> {
+        let number = &change.norenordno;
+        let order = self.desk.orders.get(number).filter(|order| !order.standing.is_over());
+        let Some((last, exchange)) = order.and_then(|order| Some((order.last()?.asked.clone(), order.key.exchange))) else {
+            return Err(BadControl(format!("no order {number:?} works; GET /sim/state lists them")));
+        };
+        let mut fields = change.fields.clone();
+        let as_it_is = [
+            ("exch", exchange.to_string()),
+            ("qty", last.quantity.to_string()),
+            ("prctyp", last.price_type_text().to_owned()),
+            ("prc", last.price.to_string()),
+            ("trgprc", last.trigger.to_string()),
+            ("ret", last.validity.to_string()),
+        ];
+        for (name, value) in as_it_is {
+            fields.entry(name).or_insert_with(|| value.into());
+        }
+        let asked = entry::asked(&Request { fields }, false).map_err(BadControl)?;
+        self.desk.change(number, Asked { disclosed: last.disclosed, ..asked }, Bend::Straight, now);
+        self.advance(now);
+        Ok(())
     }
 
     /// The exchange cancels an order that nobody asked to be cancelled.

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate_actors::order::{Instrument, InstrumentKey, trading_date};
 
-pub use control::{BadControl, ForeignOrder, PriceSetting};
+pub use control::{BadControl, ForeignOrder, HandChange, PriceSetting};
 pub use faults::{Fault, FaultRule, Symptom};
 pub use log::LogRow;
 pub(super) use reply::{Outcome, Reply};
