@@ -114,7 +114,7 @@ pub async fn gather(engine: &Engine, site: &Site, client_id: &ClientId) -> Resul
         journal,
         has_alerts: site.alerts.is_some(),
         kill_level: u8::from(control.account_level()),
-        is_frozen: control.is_frozen,
+        is_frozen: control.is_frozen(),
         standing: desk.standing(now),
     };
     Ok((inputs, connected))

@@ -20,8 +20,9 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::order::clean;
 
 use super::body::check_headers;
+use super::openapi;
 use super::problem::Problem;
-use super::routes::{Guard, guard_of};
+use super::routes::{Guard, Route, guard_of, route_of};
 use super::settings::{Holder, Rights, Scope};
 use super::state::WebState;
 use crate::access::{Comer, Grant, Ranges, Sent, Session, client_address, is_same_origin};
@@ -84,7 +85,7 @@ pub(super) async fn guard(
         return Ok(request.into_response(problem.error_response()).map_into_right_body());
     };
     let protection = guard_of(request.method().as_str(), request.path());
-    match admit(&state, request.request(), protection) {
+    match admit(&state, request.request(), protection).and_then(|found| takes_it(request.request()).map(|()| found)) {
         Ok((caller, scope)) => {
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(scope);
@@ -94,6 +95,17 @@ pub(super) async fn guard(
     let mut response = next.call(request).await?;
     private(response.headers_mut());
     Ok(response.map_into_left_body())
+}
+
+/// A route that takes nothing in its address refuses what stands there: a misspelled `client_id` must not show, or stop, another
+/// account. Where something is taken, its handler knows the names.
+fn takes_it(request: &HttpRequest) -> Result<(), Problem> {
+    let bare = |route: &Route| route.path.starts_with("/dashboard/") && openapi::fields_of(route).0.is_empty();
+    let is_bare = route_of(request.method().as_str(), request.path()).is_some_and(bare);
+    let Some(name) = request.query_string().split(['&', '=']).next().filter(|name| is_bare && !name.is_empty()) else { return Ok(()) };
+    let detail =
+        format!("{} {} takes no parameter in its address, and {:?} stands there", request.method(), request.path(), clean(name, 60));
+    Err(Problem::bad_request("bad_query", detail, "leave it out; what a POST takes stands in its body"))
 }
 
 /// What every answer of the API carries: it is for its reader alone, and nothing but what it says it is.

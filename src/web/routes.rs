@@ -160,11 +160,16 @@ pub const ROUTES: &[Route] = &[
 
 /// What protects the route that this request is for.
 pub(super) fn guard_of(method: &str, path: &str) -> Option<Guard> {
+    route_of(method, path).map(|route| route.guard)
+}
+
+/// The route that this request is for.
+pub(super) fn route_of(method: &str, path: &str) -> Option<&'static Route> {
     let fits = |pattern: &str| {
         let mut parts = path.split('/');
         pattern.split('/').all(|own| parts.next().is_some_and(|part| own == part || own.starts_with('{'))) && parts.next().is_none()
     };
-    ROUTES.iter().find(|route| route.method == method && fits(route.path)).map(|route| route.guard)
+    ROUTES.iter().find(|route| route.method == method && fits(route.path))
 }
 
 /// Sets up every route. The application data must hold a `Data<WebState>`.
