@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate_actors::order::{BasketId, GateVerdict, OrderRecord, Tag};
-use ordergate_actors::persistence::{Event, Listener};
+use ordergate_actors::persistence::{CONTROL, Event, Listener};
 use ordergate_actors::ports::JournalRow;
 use serde::Deserialize;
 
@@ -134,7 +134,7 @@ impl StatusLog {
                     tracing::info!(event, client_id = client, user = %row.who, repeats = more, "{reason}");
                 }
             }
-            "CONTROL" => tracing::warn!(event = "controls_changed", client_id = client, who = %row.who, controls = %row.inputs, "{reason}"),
+            CONTROL => tracing::warn!(event = "controls_changed", client_id = client, who = %row.who, controls = %row.inputs, "{reason}"),
             // Alarms were logged by whoever raised them.
             _ => {}
         }

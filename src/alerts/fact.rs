@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{Fill, OrderRecord, Status, Tag, ist};
-use ordergate_actors::persistence::{Control, Level};
+use ordergate_actors::persistence::{CONTROL, Control, Level};
 use ordergate_actors::ports::JournalRow;
 
 use super::Alert;
@@ -30,7 +30,6 @@ pub(crate) const ENGINE_STARTED: &str = "ENGINE_STARTED";
 /// The engine began, and the process before it had not ended in order.
 pub(crate) const ENGINE_RESTARTED: &str = "ENGINE_RESTARTED";
 /// Somebody changed the controls.
-const CONTROL: &str = "CONTROL";
 /// A trade of an order of ours.
 const FILL: &str = "FILL";
 

@@ -101,6 +101,9 @@ fn verify(store: &ReadStore, from: VerifyFrom) -> anyhow::Result<i32> {
         for difference in &report.differences {
             page.line(format!("{name}: {difference}"));
         }
+        if report.may_differ_elsewhere() {
+            page.line(format!("{name}: there may be more: {} are named, and never more than that", report.differences.len()));
+        }
     }
     let is_sound = reports.iter().all(|report| report.is_sound());
     page.line(match (is_sound, from) {

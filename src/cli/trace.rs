@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::print::{Page, remedy, what, words};
 use super::verify_orders::is_in_doubt;
 use super::{EXIT_ATTENTION, EXIT_OK};
-use crate::store::ReadStore;
+use crate::store::{Incomplete, ReadStore};
 
 #[derive(Debug, Default, Deserialize)]
 struct Inputs {
@@ -27,15 +27,14 @@ pub(super) fn order(store: &ReadStore, id: &str, now: DateTime<Utc>, page: &mut 
         ));
         return Ok(EXIT_ATTENTION);
     }
-    let incomplete = store.incomplete()?;
     let mut code = EXIT_OK;
-    for record in &found {
-        one(store, record, page)?;
-        let lacks = incomplete.iter().find(|found| found.order.command_id == record.command_id);
-        if let Some(lacks) = lacks {
-            page.line(format!("the row lacks {}", lacks.missing.join(", ")));
+    for record in found {
+        one(store, &record, page)?;
+        if is_in_doubt(&record, now) {
+            code = EXIT_ATTENTION;
         }
-        if lacks.is_some() || is_in_doubt(record, now) {
+        if let Some(lacks) = Incomplete::of(record) {
+            page.line(format!("the row lacks {}", lacks.missing.join(", ")));
             code = EXIT_ATTENTION;
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ordergate_actors::persistence::CONTROL;
+
 /// What has to happen for a process to come to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
@@ -150,7 +152,7 @@ impl Step {
             "CANCEL_REPLIED" => (Self::CancelAnswerBefore, Self::CancelAnswerAfter),
             "MODIFY_SENT" => (Self::ChangeSendBefore, Self::ChangeSendAfter),
             "MODIFY_REPLIED" => (Self::ChangeAnswerBefore, Self::ChangeAnswerAfter),
-            "CONTROL" => (Self::KillBefore, Self::KillAfter),
+            CONTROL => (Self::KillBefore, Self::KillAfter),
             "EXIT_RULE_SET" => (Self::RuleSetBefore, Self::RuleSetAfter),
             "EXIT_RULE_FIRED" => (Self::RuleFiredBefore, Self::RuleFiredAfter),
             "PLAN_BEGUN" => (Self::PlanBefore, Self::PlanAfter),

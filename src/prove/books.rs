@@ -93,7 +93,10 @@ pub(super) fn on_disk(directory: &Path) -> anyhow::Result<Vec<String>> {
     let store = ReadStore::open(directory)?;
     let mut wrong: Vec<String> =
         store.verify(VerifyFrom::Full)?.into_iter().filter(|report| !report.is_sound()).map(|report| format!("{report:?}")).collect();
-    wrong.extend(store.incomplete()?.into_iter().map(|row| format!("{} lacks {}", row.order.command_id, row.missing.join(", "))));
+    for row in store.incomplete() {
+        let row = row?;
+        wrong.push(format!("{} lacks {}", row.order.command_id, row.missing.join(", ")));
+    }
     wrong.extend(store.damage()?);
     Ok(wrong)
 }

@@ -174,10 +174,22 @@ impl Engine {
 
     /// Its orders, and those of the broker as it read them last.
     pub(super) async fn books(&self) -> anyhow::Result<(Vec<Ours>, Vec<Theirs>)> {
-        let mut book = self.get("/dashboard/orderbook?limit=1000").await?;
-        let ours = serde_json::from_value(book["system_orders"].take())?;
-        let shown: Vec<Shown> = serde_json::from_value(book["broker_orders"].take())?;
-        Ok((ours, shown.into_iter().map(Shown::row).collect()))
+        let mut ours: Vec<Ours> = Vec::new();
+        let mut path = "/dashboard/orderbook?limit=1000".to_owned();
+        loop {
+            let mut book = self.get(&path).await?;
+            ours.extend(serde_json::from_value::<Vec<Ours>>(book["system_orders"].take())?);
+            if let Some(next) = book["next"].as_u64() {
+                path = format!("/dashboard/orderbook?limit=1000&before={next}");
+                continue;
+            }
+            let shown: Vec<Shown> = serde_json::from_value(book["broker_orders"].take())?;
+            // What is not shown was not compared.
+            if book["broker_total"].as_u64() != u64::try_from(shown.len()).ok() {
+                bail!("the broker's book has {} rows, and {} are shown", book["broker_total"], shown.len());
+            }
+            return Ok((ours, shown.into_iter().map(Shown::row).collect()));
+        }
     }
 
     /// Whether an exit rule stands.

@@ -117,7 +117,7 @@ pub async fn gather(
         journal,
         has_alerts: site.alerts.is_some(),
         kill_level: u8::from(control.account_level()),
-        is_frozen: control.is_frozen,
+        is_frozen: control.is_frozen(),
         standing: desk.standing(now),
     };
     Ok((inputs, connected))

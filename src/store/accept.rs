@@ -34,6 +34,9 @@ pub enum AcceptError {
     Store(#[from] StoreError),
 }
 
+/// Stands behind the differences that are named.
+const MORE: &str = "and perhaps more: as many are named as ever are";
+
 /// Writes who accepted what and why as a row of the chain, and an anchor over it: later starts verify from there. The
 /// chain's hashes must hold; what differs are the tables. Answers the differences that were accepted.
 ///
@@ -55,7 +58,10 @@ pub fn accept(
     if report.is_sound() {
         return Err(AcceptError::Sound(name()));
     }
-    let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+    let mut differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+    if report.may_differ_elsewhere() {
+        differences.push(MORE.to_owned());
+    }
     // The others are no business of this act: they keep the anchors that they have.
     let others: BTreeSet<Option<ClientId>> =
         reports.iter().map(|report| report.chain.clone()).filter(|other| other.as_ref() != chain).collect();

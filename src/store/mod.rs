@@ -41,7 +41,7 @@ pub use ballast::free_space;
 pub use lock::{DirectoryLock, LockError};
 pub use meta::Binding;
 pub use options::{Durability, OpenError, Options};
-pub use pages::JournalRows;
+pub use pages::{JournalRows, OrderRows};
 pub use projections::Difference;
 pub use range::{Part, Times, Trade};
 pub use read::{Incomplete, ReadStore, Span};

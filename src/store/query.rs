@@ -1,16 +1,18 @@
 //! Reads by key. Each one steps through an index; none reads a table from end to end.
 
 use chrono::NaiveDate;
-use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
-use ordergate_actors::ports::{Query, Rows, SignalRow};
+use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, Fill, MAX_LEGS, OrderRecord};
+use ordergate_actors::ports::{JournalRow, Query, Rows, SignalRow};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::rows;
 use super::write::chain;
 
-/// The most rows of one answer: the writer is waiting meanwhile.
+/// The most rows of one page: the writer is waiting meanwhile.
 const MOST: u16 = 200;
+// A signal's orders are no page: all of them are answered.
+const _: () = assert!(MAX_LEGS <= MOST as usize);
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -93,8 +95,8 @@ pub(super) fn answer(db: &Connection, asked: &Query) -> Result<Rows> {
             let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3", rows::ORDER);
             all(db, &sql, params![client.as_str(), clamped(*number), (*most).min(MOST)], rows::order).map(Rows::Orders)
         }
-        Query::OrderJournal(client, command) => order_journal(db, client, *command).map(Rows::Journal),
-        Query::Fills(client, command) => fills(db, client, *command, MOST).map(Rows::Fills),
+        Query::OrderJournal(client, command, after) => order_journal(db, client, *command, *after).map(Rows::Journal),
+        Query::Fills(client, command) => fills(db, client, *command).map(Rows::Fills),
         Query::JournalBefore(client, seq, most) => {
             let sql = format!("SELECT {} FROM journal WHERE client_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3", rows::JOURNAL);
             all(db, &sql, params![chain(client.as_ref()), clamped(*seq), (*most).min(MOST)], rows::journal).map(Rows::Journal)
@@ -107,35 +109,33 @@ pub(super) fn clamped(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-pub(super) fn order_journal(db: &Connection, client: &ClientId, command: CommandId) -> Result<Vec<ordergate_actors::ports::JournalRow>> {
+/// A page of an order's rows after one of them.
+fn order_journal(db: &Connection, client: &ClientId, command: CommandId, after: u64) -> Result<Vec<JournalRow>> {
     // Named, so that no planner ever walks a chain for an order's few rows.
     let sql = format!(
-        "SELECT {} FROM journal INDEXED BY journal_of_order WHERE command_id = ?2 AND client_id = ?1 ORDER BY seq LIMIT {MOST}",
+        "SELECT {} FROM journal INDEXED BY journal_of_order WHERE command_id = ?2 AND client_id = ?1 AND seq > ?3 ORDER BY seq LIMIT {MOST}",
         rows::JOURNAL
     );
-    all(db, &sql, params![client.as_str(), command.to_string()], rows::journal)
+    all(db, &sql, params![client.as_str(), command.to_string(), clamped(after)], rows::journal)
 }
 
 /// All of an order's rows, however many.
-pub(super) fn whole_order_journal(
-    db: &Connection,
-    client: &ClientId,
-    command: CommandId,
-) -> Result<Vec<ordergate_actors::ports::JournalRow>> {
+pub(super) fn whole_order_journal(db: &Connection, client: &ClientId, command: CommandId) -> Result<Vec<JournalRow>> {
     let sql =
         format!("SELECT {} FROM journal INDEXED BY journal_of_order WHERE command_id = ?2 AND client_id = ?1 ORDER BY seq", rows::JOURNAL);
     all(db, &sql, params![client.as_str(), command.to_string()], rows::journal)
 }
 
-pub(super) fn fills(db: &Connection, client: &ClientId, command: CommandId, most: u16) -> Result<Vec<ordergate_actors::order::Fill>> {
+/// All of an order's trades. No page of them: an exchange makes few of one order, and a sum of some of them would be a wrong one.
+pub(super) fn fills(db: &Connection, client: &ClientId, command: CommandId) -> Result<Vec<Fill>> {
     let sql = format!(
-        "SELECT {} FROM fills INDEXED BY fills_of_order WHERE client_id = ?1 AND command_id = ?2 ORDER BY at, trade_id LIMIT ?3",
+        "SELECT {} FROM fills INDEXED BY fills_of_order WHERE client_id = ?1 AND command_id = ?2 ORDER BY at, trade_id",
         rows::FILL
     );
-    all(db, &sql, params![client.as_str(), command.to_string(), most], rows::fill)
+    all(db, &sql, params![client.as_str(), command.to_string()], rows::fill)
 }
 
-pub(super) fn journal_after(db: &Connection, chain: &str, seq: u64, most: u16) -> Result<Vec<ordergate_actors::ports::JournalRow>> {
+pub(super) fn journal_after(db: &Connection, chain: &str, seq: u64, most: u16) -> Result<Vec<JournalRow>> {
     let sql = format!("SELECT {} FROM journal WHERE client_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3", rows::JOURNAL);
     all(db, &sql, params![chain, clamped(seq), most], rows::journal)
 }

@@ -16,13 +16,10 @@ use super::backup::BackupError;
 use super::meta::{self, Binding};
 use super::open;
 use super::options::{OpenError, database};
-use super::pages::JournalRows;
+use super::pages::{JournalRows, OrderRows};
 use super::sqlite::failed;
 use super::verify::{self, ChainReport, VerifyFrom};
 use super::{SimulatedDisk, backup, load, query, rows, write};
-
-/// The most orders of one listing.
-const MOST: u32 = 10_000;
 
 /// How many orders there are, and from when to when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +37,17 @@ pub struct Span {
 pub struct Incomplete {
     /// The order.
     pub order: OrderRecord,
-    /// The names of the columns.
+    /// The names of the columns; never none.
     pub missing: Vec<&'static str>,
+}
+
+impl Incomplete {
+    /// What the order lacks; `None`: it lacks nothing.
+    #[must_use]
+    pub fn of(order: OrderRecord) -> Option<Self> {
+        let missing = missing(&order);
+        (!missing.is_empty()).then_some(Self { order, missing })
+    }
 }
 
 /// A read-only connection.
@@ -97,7 +103,7 @@ impl ReadStore {
     }
 
     fn orders(&self, rest: &str, with: impl Params) -> Result<Vec<OrderRecord>, StoreError> {
-        let sql = format!("SELECT {} FROM orders {rest} LIMIT {MOST}", rows::ORDER);
+        let sql = format!("SELECT {} FROM orders {rest}", rows::ORDER);
         query::all(&self.db, &sql, with, rows::order).map_err(failed("reading orders"))
     }
 
@@ -115,7 +121,7 @@ impl ReadStore {
         )
     }
 
-    /// The newest orders, newest first.
+    /// The newest orders, newest first: as many as are asked for, or all that there are.
     ///
     /// # Errors
     /// The disk failed.
@@ -123,7 +129,7 @@ impl ReadStore {
         self.orders("WHERE id IN (SELECT id FROM orders ORDER BY id DESC LIMIT ?1) ORDER BY id DESC", [count])
     }
 
-    /// The newest orders that ended FAILED, newest first.
+    /// The newest orders that ended FAILED, newest first: as many as are asked for, or all that there are.
     ///
     /// # Errors
     /// The disk failed.
@@ -131,43 +137,49 @@ impl ReadStore {
         self.orders("WHERE id IN (SELECT id FROM orders WHERE status = 'FAILED' ORDER BY id DESC LIMIT ?1) ORDER BY id DESC", [count])
     }
 
+    /// Every order.
+    #[must_use]
+    pub fn every(&self) -> OrderRows<'_> {
+        OrderRows::new(&self.db, "", "TRUE", None)
+    }
+
+    /// Every order that has not ended.
+    #[must_use]
+    pub fn open_orders(&self) -> OrderRows<'_> {
+        self.open_ones("TRUE", None)
+    }
+
     /// Orders still CREATED that were made before this time.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn created_before(&self, time: DateTime<Utc>) -> Result<Vec<OrderRecord>, StoreError> {
-        self.open_orders("status = 'CREATED' AND created_at < ?1", time)
+    #[must_use]
+    pub fn created_before(&self, time: DateTime<Utc>) -> OrderRows<'_> {
+        self.open_ones("status = 'CREATED' AND created_at < ?2", Some(time))
     }
 
     /// Orders at the broker that last changed before this time.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn sent_not_updated_since(&self, time: DateTime<Utc>) -> Result<Vec<OrderRecord>, StoreError> {
-        self.open_orders("status IN ('SENT_TO_BROKER', 'PARTIAL') AND updated_at < ?1", time)
+    #[must_use]
+    pub fn sent_not_updated_since(&self, time: DateTime<Utc>) -> OrderRows<'_> {
+        self.open_ones("status IN ('SENT_TO_BROKER', 'PARTIAL') AND updated_at < ?2", Some(time))
     }
 
-    fn open_orders(&self, which: &str, time: DateTime<Utc>) -> Result<Vec<OrderRecord>, StoreError> {
-        let rest = format!("INDEXED BY orders_open WHERE status IN ('CREATED', 'SENT_TO_BROKER', 'PARTIAL') AND {which} ORDER BY id");
-        self.orders(&rest, [stored_time(time)])
+    fn open_ones(&self, which: &str, time: Option<DateTime<Utc>>) -> OrderRows<'_> {
+        let which = format!("status IN ('CREATED', 'SENT_TO_BROKER', 'PARTIAL') AND {which}");
+        OrderRows::new(&self.db, "INDEXED BY orders_open", &which, time.map(stored_time))
     }
 
     /// Orders that lack what their status says they must have.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn incomplete(&self) -> Result<Vec<Incomplete>, StoreError> {
-        let found = self.orders(
-            "WHERE (status IN ('PARTIAL', 'EXECUTED') AND broker_order_id IS NULL AND test_mode IS NULL)
+    pub fn incomplete(&self) -> impl Iterator<Item = Result<Incomplete, StoreError>> {
+        let found = OrderRows::new(
+            &self.db,
+            "",
+            "(status IN ('PARTIAL', 'EXECUTED') AND broker_order_id IS NULL AND test_mode IS NULL)
                 OR (status IN ('SENT_TO_BROKER', 'PARTIAL', 'EXECUTED') AND sent_at IS NULL AND test_mode IS NULL)
                 OR (filled_quantity > 0 AND average_price IS NULL)
                 OR (status = 'FAILED' AND tag IS NULL)
                 OR (status <> 'FAILED' AND (exchange IS NULL OR symbol = '' OR execution_type IS NULL OR order_type IS NULL))
-                OR (status IN ('SENT_TO_BROKER', 'PARTIAL', 'EXECUTED') AND (side IS NULL OR quantity IS NULL OR product IS NULL))
-             ORDER BY id",
-            [],
-        )?;
-        Ok(found.into_iter().map(|order| Incomplete { missing: missing(&order), order }).collect())
+                OR (status IN ('SENT_TO_BROKER', 'PARTIAL', 'EXECUTED') AND (side IS NULL OR quantity IS NULL OR product IS NULL))",
+            None,
+        );
+        found.filter_map(|order| order.map(Incomplete::of).transpose())
     }
 
     fn counts(&self, sql: &str) -> Result<Vec<(String, u64)>, StoreError> {
@@ -205,15 +217,15 @@ impl ReadStore {
     /// # Errors
     /// The disk failed.
     pub fn fills(&self, client: &ClientId, command: CommandId) -> Result<Vec<Fill>, StoreError> {
-        query::fills(&self.db, client, command, u16::MAX).map_err(failed("reading fills"))
+        query::fills(&self.db, client, command).map_err(failed("reading fills"))
     }
 
-    /// An order's journal, oldest first; at most 200 rows.
+    /// An order's journal, oldest first.
     ///
     /// # Errors
     /// The disk failed.
     pub fn order_journal(&self, client: &ClientId, command: CommandId) -> Result<Vec<JournalRow>, StoreError> {
-        query::order_journal(&self.db, client, command).map_err(failed("reading the journal"))
+        query::whole_order_journal(&self.db, client, command).map_err(failed("reading the journal"))
     }
 
     /// The last row of each chain.

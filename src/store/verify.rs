@@ -53,6 +53,12 @@ impl ChainReport {
     pub fn is_sound(&self) -> bool {
         self.first_broken.is_none() && self.differences.is_empty()
     }
+
+    /// Whether as many differences were found as are named: there may be more.
+    #[must_use]
+    pub fn may_differ_elsewhere(&self) -> bool {
+        self.differences.len() >= projections::NAMED
+    }
 }
 
 /// Hexadecimal, lower case.

@@ -128,8 +128,8 @@ pub(super) fn positions(account: &Value) -> String {
     format!("{}\n{}", said(&account["client_id"]), few(lines, "nothing is held"))
 }
 
-/// `/orders`, of rows of `GET /dashboard/orderbook`, newest first.
-pub(super) fn orders(orders: &[Value]) -> String {
+/// `/orders`, of rows of `GET /dashboard/orderbook`, newest first, of so many orders.
+pub(super) fn orders(orders: &[Value], total: u64) -> String {
     let line = |order: &Value| {
         format!(
             "{} {} {} {} {}: {}, {} of {} filled",
@@ -143,7 +143,15 @@ pub(super) fn orders(orders: &[Value]) -> String {
             said(&order["quantity"]),
         )
     };
-    few(orders.iter().map(line).collect(), "no orders")
+    if orders.is_empty() {
+        return "no orders".to_owned();
+    }
+    let mut text = orders.iter().take(LINES).map(line).collect::<Vec<_>>().join("\n");
+    let shown = u64::try_from(orders.len().min(LINES)).unwrap_or(u64::MAX);
+    if let Some(more @ 1..) = total.checked_sub(shown) {
+        text.push_str(&format!("\nand {more} older"));
+    }
+    text
 }
 
 /// `/risk`, of one account of `GET /dashboard/risk`.
@@ -182,7 +190,7 @@ mod tests {
         assert_eq!(pnl(&account), format!("A 2026-11-20: {words}"));
         assert_eq!(day(&account, "the close"), format!("the close of 2026-11-20: {words}; 2 round trips, 1 won, 1 lost; nothing is held"));
         assert_eq!(positions(&json!({ "client_id": "A" })), "A\nnothing is held");
-        assert_eq!(orders(&[]), "no orders");
+        assert_eq!(orders(&[], 0), "no orders");
     }
 
     #[test]
@@ -199,9 +207,11 @@ mod tests {
     #[test]
     fn long_lists_are_cut_and_counted() {
         let orders: Vec<Value> = (0..20).map(|n| json!({ "symbol": n.to_string(), "words": "filled" })).collect();
-        let text = super::orders(&orders);
+        // The reader of the record hands the newest over, and says how many there are.
+        let text = super::orders(&orders[..12], 20);
         assert_eq!(text.lines().count(), 13);
-        assert!(text.ends_with("and 8 more"), "{text}");
+        assert!(text.ends_with("and 8 older"), "{text}");
+        assert_eq!(super::orders(&orders[..3], 3).lines().count(), 3);
     }
 
     #[test]

@@ -20,8 +20,9 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::order::clean;
 
 use super::body::check_headers;
+use super::openapi;
 use super::problem::Problem;
-use super::routes::{Guard, guard_of, methods_of, no_such_route, only};
+use super::routes::{Guard, Route, methods_of, no_such_route, only, route_of};
 use super::settings::{Holder, Rights, Scope};
 use super::state::WebState;
 use crate::access::{Comer, Grant, Ranges, Sent, Session, client_address, is_same_origin};
@@ -84,11 +85,11 @@ pub(super) async fn guard(
         return Ok(request.into_response(problem.error_response()).map_into_right_body());
     };
     // The path as the router reads it: in the raw one a letter may stand as its code, and would be looked up in vain.
-    let (method, path) = (request.method().as_str().to_owned(), request.match_info().as_str().to_owned());
-    let protection = guard_of(&method, &path);
-    let admitted = admit(&state, request.request(), protection);
-    match admitted {
-        Ok(_) if protection.is_none() => return Ok(request.into_response(unknown(&path)).map_into_right_body()),
+    let path = request.match_info().as_str().to_owned();
+    let route = route_of(request.method().as_str(), &path);
+    let admitted = admit(&state, request.request(), route.map(|route| route.guard));
+    match admitted.and_then(|found| takes_it(request.request(), route).map(|()| found)) {
+        Ok(_) if route.is_none() => return Ok(request.into_response(unknown(&path)).map_into_right_body()),
         Ok((caller, scope)) => {
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(scope);
@@ -106,6 +107,16 @@ fn unknown(path: &str) -> HttpResponse {
     let mut response = if methods.is_empty() { no_such_route() } else { only(&methods.join(", ")) };
     private(response.headers_mut());
     response
+}
+
+/// A route that takes nothing in its address refuses what stands there: a misspelled `client_id` must not show, or stop, another
+/// account. Where something is taken, its handler knows the names.
+fn takes_it(request: &HttpRequest, route: Option<&Route>) -> Result<(), Problem> {
+    let is_bare = route.is_some_and(|route| route.path.starts_with("/dashboard/") && openapi::fields_of(route).0.is_empty());
+    let Some(name) = request.query_string().split(['&', '=']).next().filter(|name| is_bare && !name.is_empty()) else { return Ok(()) };
+    let detail =
+        format!("{} {} takes no parameter in its address, and {:?} stands there", request.method(), request.path(), clean(name, 60));
+    Err(Problem::bad_request("bad_query", detail, "leave it out; what a POST takes stands in its body"))
 }
 
 /// What every answer of the API carries: it is for its reader alone, and nothing but what it says it is.

@@ -34,6 +34,7 @@ mod settings;
 mod state;
 mod submission;
 pub mod summaries;
+mod today;
 pub mod trace;
 mod unauthorized;
 mod webhook;

@@ -163,7 +163,10 @@ fn words(state: &WebState, command: Command, can_act: bool) -> String {
         Command::Positions => each(&|client| positions::account(state, client).map(|account| brief::positions(&account))),
         Command::Pnl => each(&|client| pnl::account(state, client, now).map(|account| brief::pnl(&account))),
         Command::Risk => each(&|client| risk::of_account(state, client).map(|account| brief::risk(&account))),
-        Command::Orders => brief::orders(&newest(state, &clients)),
+        Command::Orders => {
+            let totals = clients.iter().filter_map(|client| state.engine.read(client, |book| book.last_number()));
+            brief::orders(&newest(state, &clients), totals.sum())
+        }
         Command::Help if can_act => "/status /positions /pnl /orders /risk: what the dashboard shows.\n\
             /kill 1|2|3 and why, /cancel all|STRATEGY, /exit all|STRATEGY|SYMBOL, /ack all|NUMBER: each is shown in numbers first, and done by \
             /confirm CODE. @ACCOUNT behind it means that account alone. Nothing is entered, re-armed or loosened from here."

@@ -163,9 +163,9 @@ fn fits(pattern: &str, path: &str) -> bool {
     pattern.split('/').all(|own| parts.next().is_some_and(|part| own == part || own.starts_with('{'))) && parts.next().is_none()
 }
 
-/// What protects the route that this request is for; `path` as the router reads it, without codes for letters.
-pub(super) fn guard_of(method: &str, path: &str) -> Option<Guard> {
-    ROUTES.iter().find(|route| route.method == method && fits(route.path, path)).map(|route| route.guard)
+/// The route that this request is for; `path` as the router reads it, without codes for letters.
+pub(super) fn route_of(method: &str, path: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.method == method && fits(route.path, path))
 }
 
 /// What can be sent to this path; nothing where no route is.

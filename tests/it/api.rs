@@ -286,14 +286,27 @@ async fn kill_freeze_and_force_clear() {
     wrong.is_problem(409, "wrong_number");
     assert_eq!(wrong.body["open_positions"], 1);
     freeze(Value::Null).await.is_problem(409, "wrong_number");
-    assert_eq!(freeze(json!(1)).await.status, 200);
+    let frozen = freeze(json!(1)).await;
+    assert_eq!((frozen.status, &frozen.body["freeze"]["who"]), (200, &json!("asha from 127.0.0.1")), "{:#}", frozen.body);
+    // A kill beside it, by another word, leaves the freeze its own.
+    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "level": 1, "reason": "news" })).await;
+    let overview = house.get("/dashboard/overview?client_id=PAPER1").await;
+    let account = &overview.body["accounts"][0];
+    let said = [&account["is_frozen"], &account["freeze"]["reason"], &account["freeze"]["since"], &account["kill_reason"]];
+    assert_eq!(said, [&json!(true), &json!("drill"), &frozen.body["freeze"]["since"], &json!("news")], "{account:#}");
+    let attention = house.get("/dashboard/attention?client_id=PAPER1").await;
+    let texts: Vec<&str> = attention.body["items"].as_array().unwrap().iter().filter_map(|item| item["text"].as_str()).collect();
+    for words in ["exits are frozen, by asha from 127.0.0.1: drill", "kill level 1 is set, by asha from 127.0.0.1: news"] {
+        assert!(texts.contains(&words), "{texts:#?}");
+    }
+    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "level": 0, "reason": "over" })).await;
     house
         .until("the freeze pages", || {
             house.engine.read(&house.client(), |book| book.alarms().any(|alarm| &*alarm.event == "ALARM_EXITS_FROZEN")) == Some(true)
         })
         .await;
     let thaw = house.post("/dashboard/freeze", json!({ "client_id": "PAPER1", "frozen": false, "reason": "over" })).await;
-    assert_eq!((thaw.status, &thaw.body["applied"]), (200, &json!(true)));
+    assert_eq!((thaw.status, &thaw.body["applied"], &thaw.body["freeze"]), (200, &json!(true), &Value::Null));
 
     let clear = |symbol: &'static str| {
         house.post(

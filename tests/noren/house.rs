@@ -315,7 +315,7 @@ impl House {
 
     /// The events of an order's journal, with the status after each.
     pub(crate) async fn journal(&self, command: CommandId) -> Vec<ordergate_actors::ports::JournalRow> {
-        match self.engine().query(Query::OrderJournal(client(), command)).await.unwrap() {
+        match self.engine().query(Query::OrderJournal(client(), command, 0)).await.unwrap() {
             Rows::Journal(rows) => rows,
             other => panic!("{other:?}"),
         }

@@ -33,7 +33,7 @@ pub(crate) fn at_rest(
     market: &dyn Market,
     now: DateTime<Utc>,
 ) -> Result<(), String> {
-    let orders = store.last(10_000).map_err(|error| error.to_string())?;
+    let orders: Vec<OrderRecord> = store.every().collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     nothing_lost(&orders, accepted)?;
     let loaded = store.load().map_err(|error| error.to_string())?;
     for account in accounts {
@@ -206,7 +206,7 @@ fn decided_again(rows: &[JournalRow]) -> Result<(), String> {
 
 /// How many orders went out.
 pub(crate) fn sent(store: &ReadStore) -> u64 {
-    store.last(10_000).unwrap().iter().filter(|order| order.client_id == client() && order.sent_at.is_some()).count() as u64
+    store.every().map(Result::unwrap).filter(|order| order.client_id == client() && order.sent_at.is_some()).count() as u64
 }
 
 /// The whole journal as text.

@@ -6,9 +6,14 @@ use ordergate_actors::order::{CommandId, Intent, OrderRecord, Status};
 /// No entry is called while another of its strategy, which was registered before it, may still come to something. One that had
 /// ended and came back by late truth was no rival when the guard looked.
 pub(super) fn has_none(store: &ReadStore, command: CommandId) -> Result<(), String> {
-    let orders = store.last(1_000).map_err(|error| error.to_string())?;
-    let Some(me) = orders.iter().find(|order| order.command_id == command && enters(order)) else { return Ok(()) };
-    for other in orders.iter().filter(|other| enters(other) && stands_before(other, me)) {
+    let found = store.find(&command.to_string()).map_err(|error| error.to_string())?;
+    // Its children are found by its name too.
+    let Some(me) = found.iter().find(|order| order.command_id == command && enters(order)) else { return Ok(()) };
+    for other in store.open_orders() {
+        let other = other.map_err(|error| error.to_string())?;
+        if !enters(&other) || !stands_before(&other, me) {
+            continue;
+        }
         let journal = store.order_journal(&other.client_id, other.command_id).map_err(|error| error.to_string())?;
         if !journal.iter().any(|row| row.to.is_some_and(Status::is_terminal)) {
             return Err(format!(

@@ -37,7 +37,7 @@ const SLOW: Duration = Duration::seconds(30);
 /// See [`Next`]. `goes_again`: a failed exit that is sent again by itself, as one that never left this machine is.
 #[must_use]
 pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) -> bool, now: DateTime<Utc>) -> Next {
-    let Some(fired) = rule.fired.filter(|_| !book.control().is_frozen) else { return Next::Wait };
+    let Some(fired) = rule.fired.filter(|_| !book.control().is_frozen()) else { return Next::Wait };
     let covers = |order: &OrderRecord| {
         order.is_exit()
             && !order.is_test()
@@ -93,7 +93,7 @@ impl ExitRule {
     pub fn is_squared_off(&self, book: &Book) -> bool {
         self.holding.product != Product::Cnc
             && book.control().level_for(&self.strategy) >= crate::persistence::KillLevel::SquareOff
-            && !book.control().is_frozen
+            && !book.control().is_frozen()
     }
 }
 
@@ -102,8 +102,7 @@ mod tests {
     use super::*;
     use crate::exits::{Cause, Fired, Terms};
     use crate::order::{Holding, SignalId, Status};
-    use crate::persistence::Control;
-    use crate::testkit::builders::{Build, at, book_of, command, exit, rupees, sbin_in, strategy};
+    use crate::testkit::builders::{Build, at, book_of, command, exit, frozen_control, rupees, sbin_in, strategy};
 
     fn rule(cause: Cause, attempt: u32) -> ExitRule {
         let held = Holding { net: 10, cost: rupees(8000), realised: rupees(0), opened_at: Some(at(0)) };
@@ -167,7 +166,7 @@ mod tests {
     #[test]
     fn a_freeze_holds_everything() {
         let mut book = book_of([], &[("trend", sbin_in(Product::Mis), 10)]);
-        book.put_control(Control { is_frozen: true, ..Control::default() });
+        book.put_control(frozen_control());
         assert_eq!(follow(&rule(Cause::Stop, 0), &book, |_| false, at(60)), Next::Wait);
     }
 }

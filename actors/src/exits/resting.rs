@@ -170,7 +170,7 @@ fn room(rule: &ExitRule, book: &Book) -> i64 {
 #[must_use]
 pub fn next_rest(ground: &Ground<'_>) -> Rest {
     let Ground { rule, book, .. } = *ground;
-    if book.control().is_frozen {
+    if book.control().is_frozen() {
         return Rest::Leave;
     }
     let mine: Vec<&Arc<OrderRecord>> = resting(rule, book).collect();

@@ -3,8 +3,9 @@ use proptest::prelude::{Just, Strategy as Gen, prop_assert, prop_oneof, proptest
 use super::*;
 use crate::exits::{Fired, Terms};
 use crate::order::{Ask, ExitExtras, Holding, OrderType, Product, Status};
-use crate::persistence::Control;
-use crate::testkit::builders::{Build, at, book_of, broker_id, exit, price, rupees, sbin_in, share, strategy, terms_of, units};
+use crate::testkit::builders::{
+    Build, at, book_of, broker_id, exit, frozen_control, price, rupees, sbin_in, share, strategy, terms_of, units,
+};
 
 const HOURS: Hours = Hours { takes_exits: true, closes_at: None, takes_stops: true, stops_until: None, expiry: None };
 
@@ -115,7 +116,7 @@ fn one_stop_is_rested_for_what_is_held_and_only_where_it_may_be() {
     decides("another exit claims a part", &Case::new(vec![other(3, 4)]), "place 6 at 790 to 782.1");
     let frozen = Case::new(vec![]);
     let mut book = frozen.book();
-    book.put_control(Control { is_frozen: true, ..Control::default() });
+    book.put_control(frozen_control());
     assert_eq!(frozen.next_in(&book), Rest::Leave);
 }
 
@@ -215,7 +216,7 @@ fn what_shall_not_rest_is_cancelled() {
     decides("the position is gone", &Case { net: 0, ..Case::new(vec![stop(2)]) }, "cancel 2");
     decides("of the position before", &Case::new(vec![stop(2).side(Side::Buy)]), "cancel 2");
     decides("a second one", &Case { net: 30, ..Case::new(vec![stop(2), stop(3)]) }, "cancel 3");
-    let squared = Control { level: crate::persistence::KillLevel::SquareOff, ..Control::default() };
+    let squared = crate::persistence::Control { level: crate::persistence::KillLevel::SquareOff, ..Default::default() };
     let case = Case::new(vec![stop(2)]);
     let mut book = case.book();
     book.put_control(squared);

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::arming::{Approval, Arming};
 use crate::order::{BasketId, Strategy};
 
+/// The name of a journal row that changes the controls.
+pub const CONTROL: &str = "CONTROL";
 /// An approval that is over is forgotten after this: its orders have ended long before.
 const APPROVAL_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
@@ -80,6 +82,17 @@ pub struct StrategyStop {
     pub at: DateTime<Utc>,
 }
 
+/// Exits are frozen: who wanted it, why, and since when. A second wish changes nothing of the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Who wanted it.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
 /// An account's controls, as committed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Control {
@@ -91,9 +104,9 @@ pub struct Control {
     /// What a breach of the day's limits stops; `None`: there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<DayHalt>,
-    /// Whether exits are frozen too.
-    #[serde(default)]
-    pub is_frozen: bool,
+    /// What freezes exits; `None`: they go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Freeze>,
     /// Whether entries may go at all, in an account that needs arming.
     #[serde(default)]
     pub arming: Arming,
@@ -103,7 +116,7 @@ pub struct Control {
     /// What the change that made these was, in words; empty: there was none.
     #[serde(default)]
     pub what: String,
-    /// Why, of the last change of the account's level or freeze.
+    /// Why, of the last change of the account's level.
     #[serde(default)]
     pub reason: String,
     /// Who, of that change.
@@ -202,7 +215,14 @@ impl Control {
                 next.strategies.insert(strategy.clone(), stop);
                 return next;
             }
-            ControlChange::Freeze(frozen) => next.is_frozen = *frozen,
+            ControlChange::Freeze(true) => {
+                next.freeze.get_or_insert_with(|| Freeze { who: who.to_owned(), reason: reason.to_owned(), since: at });
+                return next;
+            }
+            ControlChange::Freeze(false) => {
+                next.freeze = None;
+                return next;
+            }
             ControlChange::Arm { arming, .. } => {
                 if !self.refuses(change) {
                     next.arming = (**arming).clone();
@@ -228,6 +248,12 @@ impl Control {
         next.reason = reason.to_owned();
         next.at = Some(at);
         next
+    }
+
+    /// Whether exits are frozen.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.freeze.is_some()
     }
 
     /// The level that holds for the whole account: a person's, or the day's.
@@ -326,7 +352,7 @@ impl Latch {
     fn follow(&self, inner: &mut Inner, control: &Control) {
         self.level.store(u8::from(control.level), Ordering::SeqCst);
         self.day.store(control.day.as_ref().map_or(0, |day| u8::from(day.level)), Ordering::SeqCst);
-        self.is_frozen.store(control.is_frozen, Ordering::SeqCst);
+        self.is_frozen.store(control.is_frozen(), Ordering::SeqCst);
         inner.strategies = control.strategies.iter().map(|(strategy, stop)| (strategy.clone(), stop.level)).collect();
         inner.arming.clone_from(&control.arming);
     }
@@ -403,6 +429,25 @@ mod tests {
         assert_eq!((both.why_for(&trend), both.why_for(&other)), ("it runs away", "news"), "of the level that holds");
         let again = both.after(&stop(&trend, KillLevel::None), "ben", "it is calm", at);
         assert_eq!((again.level_for(&trend), again.strategies.len()), (KillLevel::StopEntries, 1));
+    }
+
+    #[test]
+    fn a_freeze_says_by_whom_and_why_and_a_kill_beside_it_keeps_its_own_words() {
+        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
+        let later = at + chrono::TimeDelta::minutes(5);
+        let killed = Control::default().after(&ControlChange::Account(KillLevel::StopEntries), "asha", "news", at);
+        let frozen = killed.after(&ControlChange::Freeze(true), "ben", "the gateway doubles exits", later);
+        let freeze = Freeze { who: "ben".to_owned(), reason: "the gateway doubles exits".to_owned(), since: later };
+        assert_eq!((frozen.freeze.as_ref(), frozen.is_frozen()), (Some(&freeze), true));
+        assert_eq!((frozen.who.as_str(), frozen.reason.as_str(), frozen.at), ("asha", "news", Some(at)), "the kill's own");
+        let again = frozen.after(&ControlChange::Freeze(true), "asha", "me too", later + chrono::TimeDelta::minutes(1));
+        assert_eq!(again, frozen, "it stands since then, and by whom it was");
+        let rearmed = frozen.after(&ControlChange::Account(KillLevel::None), "asha", "it is over", later);
+        assert_eq!((rearmed.freeze.as_ref(), rearmed.reason.as_str()), (Some(&freeze), "it is over"));
+        let thawed = frozen.after(&ControlChange::Freeze(false), "ben", "mended", later);
+        assert_eq!(thawed, killed, "a thaw leaves the kill as it was");
+        let text = serde_json::to_string(&frozen).unwrap();
+        assert_eq!(serde_json::from_str::<Control>(&text).unwrap(), frozen);
     }
 
     #[test]

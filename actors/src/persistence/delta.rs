@@ -8,7 +8,7 @@ use serde_json::json;
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmChange, Alarms, with_level};
 use super::broker_tag::broker_tag;
 use super::chain::row_hash;
-use super::control::{Control, ControlChange};
+use super::control::{CONTROL, Control, ControlChange};
 use super::inputs::{CREATED, CreatedInputs, event_name, inputs_of, reason_of};
 use super::kept::{self, Keep, Kept, KeptChange};
 use super::signal::signal_row;
@@ -403,8 +403,7 @@ impl Delta {
     ) {
         let who = Arc::clone(who);
         let value = serde_json::to_string(control).unwrap_or_else(|_| "{}".to_owned());
-        let text =
-            RowText { event: "CONTROL", from: None, reason: Some(Arc::clone(reason)), who, inputs: value.clone(), level: Level::Info };
+        let text = RowText { event: CONTROL, from: None, reason: Some(Arc::clone(reason)), who, inputs: value.clone(), level: Level::Info };
         self.row(staged, Some(client.clone()), (None, None), None, text);
         if let Some(event) = self.events.last_mut() {
             event.control = Some(Arc::new((change, control.clone())));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::control::Control;
+use super::control::{CONTROL, Control};
 use super::inputs::{CREATED, CreatedInputs, event_name, fact_of, inputs_of, parsed, reason_of};
 use super::replay::Projections;
 use crate::order::validate::{self, Bounds};
@@ -30,7 +30,7 @@ pub(super) fn redone(before: &Projections, row: &JournalRow) -> Result<Option<Jo
     match (&*row.event, row.to) {
         (CREATED, _) => created(row).map(Some),
         (_, Some(_)) => moved(before, row).map(Some),
-        ("CONTROL", None) => {
+        (CONTROL, None) => {
             let control: Control = parsed(row)?;
             let value = serde_json::to_string(&control).map_err(|cause| cause.to_string())?;
             Ok(Some(JournalRow { inputs: Arc::from(value), ..row.clone() }))

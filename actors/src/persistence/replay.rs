@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmInputs, Alarms};
+use super::control::CONTROL;
 use super::inputs::{CREATED, CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
 use super::kept::{Kept, KeptInputs, KeptStates};
 use super::redo::redone;
@@ -248,7 +249,7 @@ impl Replay {
 
     /// A row that moves no order.
     fn told(&mut self, row: &JournalRow) -> Result<(), String> {
-        if &*row.event == "CONTROL" {
+        if &*row.event == CONTROL {
             // Its inputs are the controls themselves, whose level is another.
             self.projections.control = Some((Arc::clone(&row.inputs), row.at));
             return Ok(());

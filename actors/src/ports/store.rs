@@ -226,9 +226,9 @@ pub enum Query {
     SignalOfKey(ClientId, String),
     /// The orders below a number, newest first.
     OrdersBefore(ClientId, u64, u16),
-    /// An order's journal, oldest first.
-    OrderJournal(ClientId, CommandId),
-    /// An order's trades.
+    /// An order's journal after a row of it (0: from its first), oldest first. A page: what is left comes after its last row.
+    OrderJournal(ClientId, CommandId, u64),
+    /// All of an order's trades, oldest first.
     Fills(ClientId, CommandId),
     /// A chain's rows after a number, oldest first.
     JournalAfter(Option<ClientId>, u64, u16),

@@ -55,7 +55,7 @@ impl RiskActor {
     pub(super) fn reduce_what_is_over(&mut self, limits: &Limits, now: DateTime<Utc>) {
         let instruments = &self.line.instruments;
         let lot = |key: &InstrumentKey| instruments.find(key).map(|found| found.lot.value());
-        let halts = |book: &Book| book.control().is_frozen;
+        let halts = |book: &Book| book.control().is_frozen();
         let found = self
             .line
             .view

@@ -84,7 +84,7 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     let asked = order.ask.quantity.map(Quantity::value);
     let most = asked.unwrap_or(own_room).min(own_room);
     let most = largest.map_or(most, |largest| most.min(largest));
-    let claim = Claim { order, key: &key, net: held.net, own_room, most };
+    let claim = Claim { order, key: &key, net: held.net, side: long_or_short, own_room, most };
     let Room { units: broker_room, shown } = match broker_room(&claim, book, findings) {
         Ok(room) => room,
         Err(other) => return other,

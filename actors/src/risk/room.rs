@@ -16,8 +16,9 @@ pub(super) struct Claim<'a> {
     pub(super) order: &'a OrderRecord,
     /// What it closes.
     pub(super) key: &'a HoldingKey,
-    /// What its strategy holds there, signed; never 0.
+    /// What its strategy holds there, signed, and so on which side.
     pub(super) net: i64,
+    pub(super) side: Side,
     /// Units that no other exit of its strategy claims.
     pub(super) own_room: i64,
     /// The most units that it would be sent for.
@@ -35,11 +36,10 @@ pub(super) struct Room {
 
 /// What of the broker's net no other exit claims, or what becomes of the exit instead.
 pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -> Result<Room, ExitSize> {
-    let Claim { order, key, net, own_room, most } = *claim;
+    let Claim { order, key, net, side: long_or_short, own_room, most } = *claim;
     let Some(positions) = &findings.positions else {
         return Err(ExitSize::Wait("the broker's positions were not read yet".to_owned()));
     };
-    let Some(long_or_short) = Side::of_net(net) else { return Ok(Room { units: 0, shown: String::new() }) };
     let claims = book.exiting(order, None, key);
     // The engine's own exits (kill, risk) go on the last proof; a signal waits for one that includes our last fill, unless the
     // least that the broker can hold is enough without it.

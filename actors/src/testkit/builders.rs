@@ -14,7 +14,7 @@ use crate::order::{
     Amount, BasketId, BrokerOrderId, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent, Kind,
     OrderRecord, OrderType, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, TestMode, trading_date,
 };
-use crate::persistence::{Book, Control};
+use crate::persistence::{Book, Control, ControlChange};
 use crate::ports::{AccountHead, PositionRow, Session};
 use crate::settings::{AccountSettings, Limits, Settings, Waits};
 use crate::watcher::{Findings, Positions};
@@ -205,6 +205,11 @@ pub(crate) fn terms_of(order: &OrderRecord) -> Terms {
         price: order.ask.price,
         trigger_price: order.ask.trigger_price,
     }
+}
+
+/// Exits are frozen.
+pub(crate) fn frozen_control() -> Control {
+    Control::default().after(&ControlChange::Freeze(true), "asha", "a drill", morning())
 }
 
 pub(crate) fn share() -> Instrument {

@@ -72,7 +72,7 @@ impl WatcherActor {
     pub(super) fn climb(&mut self, now: DateTime<Utc>) {
         let Some((resting, ladders)) = self.line.view.read(&self.desk.client_id, |book| {
             // No exit changes while a person has frozen them: a step would be counted and not made.
-            let climbs = |order: &OrderRecord| !book.control().is_frozen && rests(order, now) && self.is_urgent(order, book);
+            let climbs = |order: &OrderRecord| !book.control().is_frozen() && rests(order, now) && self.is_urgent(order, book);
             let resting = book.open_orders().filter(|order| climbs(order)).cloned().collect::<Vec<_>>();
             let ladders = book.kept_of(Topic::Ladder).filter_map(|(slot, kept)| {
                 let order = slot.key.parse().ok().and_then(|id: CommandId| book.order(id).cloned());

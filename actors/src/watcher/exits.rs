@@ -188,7 +188,7 @@ impl WatcherActor {
     }
 
     fn may_fire(&self) -> bool {
-        self.is_settled() && self.line.view.read(&self.desk.client_id, |book| !book.control().is_frozen).unwrap_or(false)
+        self.is_settled() && self.line.view.read(&self.desk.client_id, |book| !book.control().is_frozen()).unwrap_or(false)
     }
 
     /// What is held is known: recovery has settled it.

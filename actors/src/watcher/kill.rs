@@ -28,7 +28,7 @@ impl WatcherActor {
                     // An exit that rests at its price covers a position that shall be flat now.
                     let is_in_the_way = order.is_exit()
                         && level == KillLevel::SquareOff
-                        && !control.is_frozen
+                        && !control.is_frozen()
                         && order.source != Source::System
                         // One that waits for truth waits no longer: the square-off goes on what is known.
                         && (order.working_type() != Some(OrderType::Market) || order.status == Status::Created)

@@ -48,7 +48,7 @@ pub fn goes_again(book: &Book, order: &OrderRecord, most: u32) -> bool {
 /// be live; a position that a kill squares off has its exits from there, and a person's freeze holds.
 pub(super) fn due(book: &Book, pace: Pace, now: DateTime<Utc>) -> Vec<Arc<OrderRecord>> {
     let control = book.control();
-    if control.is_frozen {
+    if control.is_frozen() {
         return Vec::new();
     }
     book.unclosed()
@@ -113,7 +113,7 @@ impl WatcherActor {
 mod tests {
     use super::*;
     use crate::persistence::Control;
-    use crate::testkit::builders::{Build, at, book_of, command, exit, order, sbin_in};
+    use crate::testkit::builders::{Build, at, book_of, command, exit, frozen_control, order, sbin_in};
 
     const PACE: Pace = Pace { wait: Duration::seconds(2), most: 2 };
 
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_freeze_and_a_square_off_hold_it_back() {
         let mut book = book_of([failed(2, None)], &[("trend", sbin_in(Product::Mis), 10)]);
-        book.put_control(Control { is_frozen: true, ..Control::default() });
+        book.put_control(frozen_control());
         assert!(due(&book, PACE, at(60)).is_empty());
         book.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
         assert!(due(&book, PACE, at(60)).is_empty());

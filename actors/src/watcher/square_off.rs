@@ -17,7 +17,7 @@ pub(super) fn fire(line: &Arc<Line>, desk: &Arc<Desk>, now: DateTime<Utc>) -> bo
         .view
         .read(&desk.client_id, |book| {
             let control = book.control();
-            if control.is_frozen || (control.account_level() < KillLevel::SquareOff && control.strategies.is_empty()) {
+            if control.is_frozen() || (control.account_level() < KillLevel::SquareOff && control.strategies.is_empty()) {
                 return Vec::new();
             }
             book.holdings()

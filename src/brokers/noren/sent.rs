@@ -8,13 +8,20 @@ use ordergate_actors::order::{BrokerOrderId, BrokerTag};
 use ordergate_actors::ports::BookRow;
 use parking_lot::Mutex;
 
-/// More than a day of one account can hold; then the oldest knowledge goes.
+/// More than a day of one account can hold; beyond it all of this is forgotten, and begins anew.
 const MOST: usize = 50_000;
 
 /// What was sent under each tag.
 #[derive(Debug, Default)]
 pub struct Sent {
-    orders: Mutex<BTreeMap<BrokerTag, Order>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    orders: BTreeMap<BrokerTag, Order>,
+    /// The tag of each number: a change asks for it in the write slot, where nothing may be searched through.
+    tags: HashMap<BrokerOrderId, BrokerTag>,
 }
 
 #[derive(Debug, Default)]
@@ -28,29 +35,36 @@ struct Order {
 impl Sent {
     /// An order goes out under that tag.
     pub fn goes_out(&self, tag: &BrokerTag) {
-        let mut orders = self.orders.lock();
-        if orders.len() >= MOST {
-            orders.clear();
+        let mut known = self.known.lock();
+        if known.orders.len() >= MOST {
+            *known = Known::default();
         }
-        orders.insert(tag.clone(), Order::default());
+        let before = known.orders.insert(tag.clone(), Order::default());
+        if let Some(number) = before.and_then(|order| order.number) {
+            known.tags.remove(&number);
+        }
     }
 
     /// It got a number.
     pub fn numbered(&self, tag: &BrokerTag, number: &BrokerOrderId) {
-        if let Some(order) = self.orders.lock().get_mut(tag) {
-            order.number = Some(number.clone());
+        let known = &mut *self.known.lock();
+        let Some(order) = known.orders.get_mut(tag) else { return };
+        if let Some(before) = order.number.replace(number.clone()) {
+            known.tags.remove(&before);
         }
+        known.tags.insert(number.clone(), tag.clone());
     }
 
     /// The tag of the order with that number, for a change that names it again.
     pub fn tag_of(&self, number: &BrokerOrderId) -> Option<BrokerTag> {
-        self.orders.lock().iter().find(|(_, order)| order.number.as_ref() == Some(number)).map(|(tag, _)| tag.clone())
+        self.known.lock().tags.get(number).cloned()
     }
 
     /// The orders with a number that no book has shown yet, after this book; at most so many. One that stays away is named
     /// at its first, second, fourth, eighth... miss, so that looking for it does not eat the rate budget.
     pub fn missing(&self, rows: &[Arc<BookRow>], most: usize) -> Vec<BrokerOrderId> {
-        let mut orders = self.orders.lock();
+        let mut known = self.known.lock();
+        let orders = &mut known.orders;
         let mut open: HashMap<BrokerOrderId, &mut Order> =
             orders.values_mut().filter(|order| !order.is_seen).filter_map(|order| Some((order.number.clone()?, order))).collect();
         if open.is_empty() {
@@ -91,5 +105,23 @@ mod tests {
         assert_eq!(sent.tag_of(&number), Some(tag));
         assert!(sent.missing(&[Arc::new(book_row("26112000000001", ""))], 2).is_empty());
         assert!(sent.missing(&[], 2).is_empty());
+    }
+
+    #[test]
+    fn a_number_finds_the_tag_that_got_it_last() {
+        let sent = Sent::default();
+        let tag = |end: u32| BrokerTag::parse(&format!("ABCDEFGHIJKL{end:03}")).unwrap();
+        let number = |end: u32| BrokerOrderId::parse(&format!("2611200000{end:04}")).unwrap();
+        sent.numbered(&tag(1), &number(1));
+        assert_eq!(sent.tag_of(&number(1)), None, "nothing went out under that tag");
+        for end in [1, 2] {
+            sent.goes_out(&tag(end));
+            sent.numbered(&tag(end), &number(end));
+        }
+        assert_eq!((sent.tag_of(&number(1)), sent.tag_of(&number(2))), (Some(tag(1)), Some(tag(2))));
+        sent.numbered(&tag(1), &number(3));
+        assert_eq!((sent.tag_of(&number(1)), sent.tag_of(&number(3))), (None, Some(tag(1))));
+        sent.goes_out(&tag(2));
+        assert_eq!(sent.tag_of(&number(2)), None, "it has no number yet");
     }
 }

@@ -201,6 +201,32 @@ fn a_state_is_read_again_and_one_that_was_decided_upon_another_is_not_written() 
 }
 
 #[test]
+fn a_freeze_keeps_its_own_words_through_a_restart_a_replay_and_a_verification() {
+    let mut desk = Desk::new();
+    let control =
+        |change, who: &str, reason: &str| Unit::Control { client_id: client(), change, who: Arc::from(who), reason: Arc::from(reason) };
+    desk.round(vec![control(ControlChange::Freeze(true), "ben", "exits come twice")]);
+    desk.round(vec![control(ControlChange::Account(KillLevel::StopEntries), "asha", "news")]);
+    let held = |desk: &Desk| desk.view.read(&client(), |book| book.control().clone()).unwrap();
+    let before = held(&desk);
+    let freeze = before.freeze.clone().unwrap();
+    assert_eq!((freeze.who.as_str(), freeze.reason.as_str()), ("ben", "exits come twice"));
+    assert_eq!((before.who.as_str(), before.reason.as_str(), before.at > Some(freeze.since)), ("asha", "news", true));
+    let desk = Desk::on(desk.crash());
+    assert_eq!(held(&desk), before);
+
+    let store = desk.store();
+    let rows: Vec<_> = crate::store::JournalRows::new(store.connection(), "PAPER1", 0, u64::MAX).map(Result::unwrap).collect();
+    let mut replay = ordergate_actors::persistence::Replay::default();
+    let redone: Vec<_> = rows.iter().map(|row| replay.redo(row).unwrap()).collect();
+    assert_eq!(redone, rows.iter().cloned().map(Some).collect::<Vec<_>>(), "byte for byte");
+    assert_eq!(differences(&store, VerifyFrom::Full), []);
+    store.connection().execute_batch("UPDATE control SET value = replace(value, 'ben', 'eve')").unwrap();
+    let found = differences(&store, VerifyFrom::Full);
+    assert!(found.len() == 1 && found[0].in_table.contains("eve") && found[0].in_journal.contains("ben"), "{found:?}");
+}
+
+#[test]
 fn a_row_too_many_and_a_row_too_few_are_named() {
     for (change, table, in_table) in [
         ("DELETE FROM fills WHERE trade_id = 'T2'", "fills", "nothing"),

@@ -171,3 +171,28 @@ fn a_changed_row_cannot_be_accepted() {
     let refused = accept(store, ManualClock::at(now()), Some(&client()), "asha", "never mind");
     assert!(matches!(refused, Err(AcceptError::Broken { seq: 6, .. })), "{refused:?}");
 }
+
+#[test]
+fn more_differences_than_are_named_are_said_to_be_there() {
+    let mut desk = Desk::new();
+    for number in 1..=120 {
+        let signal = desk.signal(&[number], |_| ());
+        desk.round(vec![signal, sends(number, Side::Buy, 10)]);
+    }
+    let disk = desk.crash();
+    let open = || SqliteStore::simulated(&disk, now()).unwrap();
+    let change =
+        |up_to: u32| open().connection().execute_batch(&format!("UPDATE orders SET status = 'FAILED' WHERE number <= {up_to}")).unwrap();
+    change(99);
+    for from in [VerifyFrom::Start, VerifyFrom::LastAnchor, VerifyFrom::Full] {
+        let report = verify(&open(), from);
+        assert_eq!((report.differences.len(), report.may_differ_elsewhere()), (99, false), "{from:?}");
+    }
+    change(120);
+    for from in [VerifyFrom::Start, VerifyFrom::LastAnchor, VerifyFrom::Full] {
+        let report = verify(&open(), from);
+        assert_eq!((report.differences.len(), report.may_differ_elsewhere()), (100, true), "{from:?}");
+    }
+    let accepted = accept(open(), ManualClock::at(now()), Some(&client()), "asha", "looked at the broker's book").unwrap();
+    assert_eq!((accepted.len(), accepted[100].as_str()), (101, "and perhaps more: as many are named as ever are"));
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use actix_web::web::{Data, Payload};
+use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::Desk;
 use ordergate_actors::arming::{Approval, Yes, yes};
@@ -12,7 +12,7 @@ use ordergate_actors::persistence::ControlChange;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, age_ms, named_order, who};
+use super::{Answer, OfAccount, accounts, age_ms, named_order, who};
 use crate::web::body::{said, typed};
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -68,10 +68,12 @@ fn shown(order: &OrderRecord) -> Value {
 }
 
 /// What waits for a yes.
-pub(in crate::web) async fn list(state: Data<WebState>) -> Answer {
+pub(in crate::web) async fn list(request: HttpRequest, asked: Parameters<OfAccount>, state: Data<WebState>) -> Answer {
+    let clients = accounts(&state, &request, asked.client_id.as_deref())?;
     let now = state.now();
     let mut items = Vec::new();
-    for desk in state.engine.line().desks() {
+    for client_id in &clients {
+        let desk = state.engine.desk(client_id)?;
         for basket in waiting(&state, desk) {
             let first = basket.orders.first().map(|order| order.command_id);
             items.push(json!({

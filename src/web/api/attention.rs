@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
-use actix_web::web::Data;
+use actix_web::web::{Data, Query as Parameters};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::Desk;
 use ordergate_actors::order::{ClientId, CommandId, HoldingKey, OrderRecord, Status, Strategy, trading_date};
@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::order::next_actions;
-use super::{Answer, age_ms, alarms, approvals, differences, plans};
+use super::{Answer, OfAccount, accounts, age_ms, alarms, approvals, differences, plans};
 use crate::web::state::WebState;
 
 /// What waits.
@@ -80,14 +80,15 @@ impl Item {
     }
 }
 
-/// What waits for a person.
-pub(in crate::web) async fn attention(state: Data<WebState>) -> Answer {
+/// What waits for a person. What is of the process is of every account.
+pub(in crate::web) async fn attention(request: HttpRequest, asked: Parameters<OfAccount>, state: Data<WebState>) -> Answer {
+    let clients = accounts(&state, &request, asked.client_id.as_deref())?;
     let now = state.now();
-    let mut items = Vec::new();
-    for desk in state.engine.line().desks() {
-        items.extend(of_desk(&state, desk, now).into_iter().map(|item| (desk.client_id.clone(), item)));
+    let mut items: Vec<(Option<ClientId>, Item)> = Vec::new();
+    for client_id in clients {
+        let desk = state.engine.desk(&client_id)?;
+        items.extend(of_desk(&state, desk, now).into_iter().map(|item| (Some(client_id.clone()), item)));
     }
-    let mut items: Vec<(Option<ClientId>, Item)> = items.into_iter().map(|(client_id, item)| (Some(client_id), item)).collect();
     items.extend(state.engine.line().view.process_alarms().iter().map(|alarm| (None, of_alarm(None, alarm))));
     items.sort_by_key(|(_, item)| item.at);
     let items: Vec<Value> = items
@@ -231,10 +232,9 @@ fn of_approval(basket: &approvals::Waiting) -> Option<Item> {
 }
 
 fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {
-    let by = format!("by {}: {}", control.who, control.reason);
     let mut items = Vec::new();
     if control.level > KillLevel::None {
-        let text = format!("kill level {} is set, {by}", u8::from(control.level));
+        let text = format!("kill level {} is set, by {}: {}", u8::from(control.level), control.who, control.reason);
         let body = json!({ "client_id": desk.client_id, "level": 0, "reason": "<why>" });
         items.push(Item::new(What::KillLevel, text, control.at).doing("arm again", "/dashboard/kill", body));
     }
@@ -247,9 +247,10 @@ fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {
         let body = json!({ "client_id": desk.client_id, "strategy": strategy, "level": 0, "reason": "<why>" });
         items.push(Item::new(What::KillLevel, text, Some(stop.at)).doing("arm again", "/dashboard/kill", body));
     }
-    if control.is_frozen {
+    if let Some(freeze) = &control.freeze {
         let body = json!({ "client_id": desk.client_id, "frozen": false, "reason": "<why>" });
-        items.push(Item::new(What::ExitsFrozen, format!("exits are frozen, {by}"), control.at).doing("thaw", "/dashboard/freeze", body));
+        let text = format!("exits are frozen, by {}: {}", freeze.who, freeze.reason);
+        items.push(Item::new(What::ExitsFrozen, text, Some(freeze.since)).doing("thaw", "/dashboard/freeze", body));
     }
     items
 }

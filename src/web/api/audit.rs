@@ -8,7 +8,7 @@ use actix_web::web::{Data, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::ClientId;
-use ordergate_actors::persistence::Book;
+use ordergate_actors::persistence::{Book, CONTROL};
 use ordergate_actors::ports::{JournalRow, Query, Rows};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -142,7 +142,7 @@ fn merged<T: Numbered>(chains: [Vec<T>; 2], at: impl Fn(&T) -> DateTime<Utc>, mo
 
 fn shown(row: &JournalRow) -> Value {
     let inputs: Value = serde_json::from_str(&row.inputs).unwrap_or(Value::Null);
-    let what = if &*row.event == "CONTROL" { &inputs["what"] } else { &Value::Null };
+    let what = if &*row.event == CONTROL { &inputs["what"] } else { &Value::Null };
     json!({
         "client_id": row.client_id, "seq": row.seq, "at": row.at, "event": row.event, "command_id": row.command_id,
         "signal_id": row.signal_id, "from": row.from, "to": row.to, "tag": row.tag, "what": what, "reason": row.reason, "who": row.who, "inputs": inputs,

@@ -150,8 +150,10 @@ pub(in crate::web) async fn freeze(request: HttpRequest, payload: Payload, state
         state.engine.line().alarm(Some(&client_id), "ALARM_EXITS_FROZEN", Level::Page, None, text);
     }
     let words = if body.frozen { "exits are frozen: nothing closes a position until you thaw them" } else { "exits go again" };
-    Ok(HttpResponse::Ok()
-        .json(json!({ "done": words, "applied": outcome.is_applied(), "client_id": client_id, "open_positions": open, "who": who })))
+    let freeze = state.engine.read(&client_id, |book| book.control().freeze.clone()).flatten();
+    Ok(HttpResponse::Ok().json(json!({
+        "done": words, "applied": outcome.is_applied(), "client_id": client_id, "open_positions": open, "who": who, "freeze": freeze,
+    })))
 }
 
 /// Takes what a strategy holds out of our record. Nothing is sent.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
-use actix_web::web::Data;
-use ordergate_actors::order::{OrderRecord, Status};
+use actix_web::web::{Data, Query as Parameters};
+use actix_web::{HttpRequest, HttpResponse};
+use ordergate_actors::order::{ClientId, OrderRecord, Status};
 use serde_json::{Value, json};
 
-use super::{Answer, age_ms};
+use super::{Answer, OfAccount, accounts, age_ms};
 use crate::web::answer::OrderRow;
 use crate::web::state::WebState;
 
@@ -19,10 +19,10 @@ const CREATED_LONG_MS: i64 = 30_000;
 /// A SENT_TO_BROKER order that did not change for this long is looked into.
 const SENT_LONG_MS: i64 = 60_000;
 
-fn known(state: &WebState) -> (u64, Vec<Arc<OrderRecord>>) {
+fn known(state: &WebState, clients: &[ClientId]) -> (u64, Vec<Arc<OrderRecord>>) {
     let (mut total, mut orders) = (0, Vec::new());
-    for desk in state.engine.line().desks() {
-        state.engine.read(&desk.client_id, |book| {
+    for client_id in clients {
+        state.engine.read(client_id, |book| {
             total += book.last_number();
             orders.extend(book.newest().cloned());
         });
@@ -46,8 +46,8 @@ fn list(orders: &[Arc<OrderRecord>], fits: impl Fn(Status) -> bool) -> Value {
 }
 
 /// Orders by status and source, with the newest of each kind.
-pub(in crate::web) async fn orders(state: Data<WebState>) -> Answer {
-    let (total, orders) = known(&state);
+pub(in crate::web) async fn orders(request: HttpRequest, asked: Parameters<OfAccount>, state: Data<WebState>) -> Answer {
+    let (total, orders) = known(&state, &accounts(&state, &request, asked.client_id.as_deref())?);
     Ok(HttpResponse::Ok().json(json!({
         "summary": {
             "total_orders": total,
@@ -76,8 +76,8 @@ fn issues(order: &OrderRecord, unchanged_ms: i64) -> Vec<&'static str> {
 }
 
 /// Whether every intent went where it should.
-pub(in crate::web) async fn intent_verification(state: Data<WebState>) -> Answer {
-    let (total, orders) = known(&state);
+pub(in crate::web) async fn intent_verification(request: HttpRequest, asked: Parameters<OfAccount>, state: Data<WebState>) -> Answer {
+    let (total, orders) = known(&state, &accounts(&state, &request, asked.client_id.as_deref())?);
     let now = state.now();
     let incomplete: Vec<Value> = orders
         .iter()

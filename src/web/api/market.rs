@@ -80,6 +80,10 @@ pub(super) fn quote(state: &WebState, desk: &Desk, key: &InstrumentKey, now: Dat
 
 /// Calls and puts of one day around the money.
 pub(in crate::web) async fn option_chain(request: HttpRequest, asked: Parameters<Chain>, state: Data<WebState>) -> Answer {
+    let each_side = asked.strikes.unwrap_or(STRIKES);
+    if each_side > MOST_STRIKES {
+        return Err(Problem::bad_request("bad_limit", format!("strikes is {each_side}"), format!("send strikes from 0 to {MOST_STRIKES}")));
+    }
     let client_id = client(&state, &request, asked.client_id.as_deref())?;
     let now = state.now();
     let table = (state.tables)();
@@ -102,7 +106,6 @@ pub(in crate::web) async fn option_chain(request: HttpRequest, asked: Parameters
     };
     let atm = at_the_money(&state, &client_id, &asked, expiry, now);
     let strikes: Vec<Price> = options.keys().copied().collect();
-    let each_side = asked.strikes.unwrap_or(STRIKES).min(MOST_STRIKES);
     // Without a price of the underlying the middle of what is listed is shown, and nothing is called at the money.
     let middle = atm.and_then(|atm| strikes.binary_search(&atm).ok()).unwrap_or(strikes.len() / 2);
     let from = middle.saturating_sub(each_side);

@@ -88,6 +88,14 @@ pub(super) fn accounts(state: &WebState, request: &HttpRequest, named: Option<&s
     if accounts.is_empty() { Err(Problem::not_for_this_key(&user(request))) } else { Ok(accounts) }
 }
 
+/// A read that can be of one account.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfAccount {
+    /// Which; absent: all of them.
+    client_id: Option<String>,
+}
+
 /// Seconds from then to now, with milliseconds as a text-free number.
 fn age_ms(now: DateTime<Utc>, then: DateTime<Utc>) -> i64 {
     now.signed_duration_since(then).num_milliseconds().max(0)

@@ -3,18 +3,19 @@
 use actix_web::web::{Data, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::order::{ClientId, trading_date};
-use ordergate_actors::ports::{Query, Rows};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, accounts, age_ms};
+use crate::store::Trade;
 use crate::web::answer::status_url;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
+use crate::web::today;
 
-/// Orders whose trades one answer tells.
-const TRADED: usize = 200;
+/// Trades that one answer tells; `exports/fills.csv` has all of them, whatever their number.
+const SHOWN: usize = 2_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,41 +96,34 @@ fn held(state: &WebState, client_id: &ClientId) -> Result<Value, Problem> {
 /// Today's trades of our orders, the newest first.
 pub(in crate::web) async fn trade_book(request: HttpRequest, asked: Parameters<Asked>, state: Data<WebState>) -> Answer {
     let day = trading_date(state.now());
-    let (mut trades, mut is_whole) = (Vec::new(), true);
+    let mut trades = Vec::new();
     for client_id in accounts(&state, &request, asked.client_id.as_deref())? {
-        let orders: Vec<_> = state
-            .engine
-            .read(&client_id, |book| {
-                let traded = book.newest().filter(|order| order.filled_quantity > 0 && trading_date(order.updated_at) == day);
-                traded.take(TRADED + 1).cloned().collect()
-            })
-            .unwrap_or_default();
-        is_whole &= orders.len() <= TRADED;
-        for order in orders.iter().take(TRADED) {
-            let Rows::Fills(fills) = state.engine.query(Query::Fills(client_id.clone(), order.command_id)).await? else { continue };
-            trades.extend(fills.into_iter().filter(|fill| trading_date(fill.at) == day).map(|fill| {
-                let value = Decimal::from(fill.quantity.value()).saturating_mul(fill.price.value());
-                let row = json!({
-                    "client_id": client_id,
-                    "command_id": order.command_id,
-                    "trade_id": fill.trade_id,
-                    "broker_order_id": fill.broker_order_id,
-                    "strategy": order.ask.strategy,
-                    "exchange": order.ask.exchange,
-                    "symbol": order.ask.symbol,
-                    "product": order.ask.product,
-                    "side": order.ask.side,
-                    "quantity": fill.quantity,
-                    "price": fill.price.to_string(),
-                    "value": value.to_string(),
-                    "at": fill.at,
-                    "status_url": status_url(order.command_id),
-                });
-                (fill.at, row)
-            }));
-        }
+        trades.extend(today::trades(&state, &client_id, day).await?.into_iter().map(|trade| (client_id.clone(), trade)));
     }
-    trades.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    let rows: Vec<Value> = trades.into_iter().map(|(_, row)| row).collect();
-    Ok(HttpResponse::Ok().json(json!({ "trades": rows, "is_whole": is_whole, "as_of": state.now() })))
+    trades.sort_by_key(|(_, trade)| std::cmp::Reverse(trade.fill.at));
+    let rows: Vec<Value> = trades.iter().take(SHOWN).map(|(client_id, trade)| traded(client_id, trade)).collect();
+    Ok(HttpResponse::Ok().json(json!({
+        "trades": rows, "total": trades.len(), "is_whole": trades.len() <= SHOWN, "as_of": state.now(),
+    })))
+}
+
+fn traded(client_id: &ClientId, trade: &Trade) -> Value {
+    let fill = &trade.fill;
+    let value = Decimal::from(fill.quantity.value()).saturating_mul(fill.price.value());
+    json!({
+        "client_id": client_id,
+        "command_id": trade.command_id,
+        "trade_id": fill.trade_id,
+        "broker_order_id": fill.broker_order_id,
+        "strategy": trade.strategy,
+        "exchange": trade.exchange,
+        "symbol": trade.symbol,
+        "product": trade.product,
+        "side": trade.side,
+        "quantity": fill.quantity,
+        "price": fill.price.to_string(),
+        "value": value.to_string(),
+        "at": fill.at,
+        "status_url": status_url(trade.command_id),
+    })
 }

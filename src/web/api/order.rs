@@ -1,27 +1,22 @@
-//! `GET /dashboard/orders/{command_id}`: one order whole: its record, its trades, and every step with every gate.
+//! `GET /dashboard/orders/{command_id}`: one order whole: its record, its trades, and every step with every gate, however many.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{OrderRecord, Status, Tag};
+use ordergate_actors::order::{ClientId, CommandId, Fill, OrderRecord, Status, Tag};
 use ordergate_actors::ports::{JournalRow, Query, Rows};
 use serde_json::{Value, json};
 
 use super::{Answer, named_order};
 use crate::web::answer::{OrderRow, status_url};
+use crate::web::problem::Problem;
 use crate::web::state::WebState;
 
 /// The order, its fills and its journal.
 pub(in crate::web) async fn detail(request: HttpRequest, state: Data<WebState>) -> Answer {
     let order = named_order(&state, &request).await?;
     let key = (order.client_id.clone(), order.command_id);
-    let fills = match state.engine.query(Query::Fills(key.0.clone(), key.1)).await? {
-        Rows::Fills(fills) => fills,
-        _ => Vec::new(),
-    };
-    let rows = match state.engine.query(Query::OrderJournal(key.0, key.1)).await? {
-        Rows::Journal(rows) => rows,
-        _ => Vec::new(),
-    };
+    let fills = fills(&state, &key.0, key.1).await?;
+    let rows = whole_journal(&state, &key.0, key.1).await?;
     let journal: Vec<Value> = rows.iter().map(step).collect();
     let gates: Vec<Value> = journal.iter().filter_map(|row| row.get("gates")).filter_map(Value::as_array).flatten().cloned().collect();
     let row = OrderRow::for_sender(&state, &order, false);
@@ -37,6 +32,27 @@ pub(in crate::web) async fn detail(request: HttpRequest, state: Data<WebState>) 
         "next_actions": next_actions(&order),
         "as_of": state.now(),
     })))
+}
+
+/// All of an order's trades, oldest first.
+pub(in crate::web) async fn fills(state: &WebState, client_id: &ClientId, command_id: CommandId) -> Result<Vec<Fill>, Problem> {
+    match state.engine.query(Query::Fills(client_id.clone(), command_id)).await? {
+        Rows::Fills(fills) => Ok(fills),
+        Rows::Orders(_) | Rows::Journal(_) => Ok(Vec::new()),
+    }
+}
+
+/// All of an order's journal, oldest first: page after page, so that the writer goes on between two of them. A stop that trails a
+/// whole day at the broker has some hundred rows.
+async fn whole_journal(state: &WebState, client_id: &ClientId, command_id: CommandId) -> Result<Vec<JournalRow>, Problem> {
+    let mut all: Vec<JournalRow> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |row| row.seq);
+        match state.engine.query(Query::OrderJournal(client_id.clone(), command_id, after)).await? {
+            Rows::Journal(page) if !page.is_empty() => all.extend(page),
+            _ => return Ok(all),
+        }
+    }
 }
 
 /// A journal row; its gates carry the time of the row.

@@ -32,6 +32,9 @@ pub(in crate::web) struct Asked {
     client_id: Option<String>,
     /// The `next` of the page before; needs `client_id` where there are several accounts.
     before: Option<u64>,
+    /// Only orders that have not ended.
+    #[serde(default)]
+    open: bool,
 }
 
 /// The newest orders, or a page of older ones.
@@ -44,21 +47,26 @@ pub(in crate::web) async fn orderbook(request: HttpRequest, asked: Parameters<As
     if asked.before.is_some() && clients.len() > 1 {
         return Err(Problem::which_account(&state.settings.account_names()));
     }
-    let mut orders = Vec::new();
+    let (before, mut orders, mut total) = (asked.before.unwrap_or(u64::MAX), Vec::new(), 0);
     for client_id in &clients {
-        orders.extend(page(&state, client_id, asked.before.unwrap_or(u64::MAX), limit).await?);
+        total += state.engine.read(client_id, |book| if asked.open { counted(book.open_count()) } else { book.last_number() }).unwrap_or(0);
+        let page = if asked.open { open(&state, client_id, before) } else { page(&state, client_id, before, limit).await? };
+        orders.extend(page);
     }
     orders.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(b.number.cmp(&a.number)));
+    let is_cut = orders.len() > usize::from(limit);
     orders.truncate(usize::from(limit));
     let next = match clients.as_slice() {
-        [_] => orders.last().map(|order| order.number).filter(|number| *number > 1),
+        // Every open order is at hand; of all of them the first one has the number 1.
+        [_] => orders.last().map(|order| order.number).filter(|number| if asked.open { is_cut } else { *number > 1 }),
         _ => None,
     };
     let rows: Vec<OrderRow> = orders.iter().map(|order| OrderRow::from(&**order)).collect();
-    let broker = broker_orders(&state, &clients, limit);
-    let etag = etag(
-        &json!({ "system": rows, "broker": broker.iter().map(|found| (&found.client_id, found.is_foreign, &found.row)).collect::<Vec<_>>(), "next": next }),
-    );
+    let (broker, broker_total) = broker_orders(&state, &clients, limit);
+    let etag = etag(&json!({
+        "system": rows, "broker": broker.iter().map(|found| (&found.client_id, found.is_foreign, &found.row)).collect::<Vec<_>>(),
+        "next": next, "totals": [total, broker_total],
+    }));
     if request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
@@ -67,6 +75,8 @@ pub(in crate::web) async fn orderbook(request: HttpRequest, asked: Parameters<As
         "system_orders": rows,
         "broker_orders": broker.iter().map(|found| broker_order(found, now)).collect::<Vec<_>>(),
         "next": next,
+        "system_total": total,
+        "broker_total": broker_total,
         "as_of": now,
     })))
 }
@@ -99,6 +109,20 @@ async fn page(state: &WebState, client_id: &ClientId, before: u64, limit: u16) -
     Ok(orders)
 }
 
+/// The orders below a number that have not ended, newest first: all of them are in memory.
+fn open(state: &WebState, client_id: &ClientId, before: u64) -> Vec<Arc<OrderRecord>> {
+    let mut orders: Vec<Arc<OrderRecord>> = state
+        .engine
+        .read(client_id, |book| book.open_orders().filter(|order| order.number < before).cloned().collect())
+        .unwrap_or_default();
+    orders.sort_unstable_by_key(|order| std::cmp::Reverse(order.number));
+    orders
+}
+
+fn counted(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
 /// A row of the broker's book.
 struct AtBroker {
     client_id: ClientId,
@@ -107,8 +131,8 @@ struct AtBroker {
     row: Arc<BookRow>,
 }
 
-/// The broker's rows as last proven, those that changed last first.
-fn broker_orders(state: &WebState, clients: &[ClientId], limit: u16) -> Vec<AtBroker> {
+/// The broker's rows as last proven, those that changed last first, and how many there are, shown or not.
+fn broker_orders(state: &WebState, clients: &[ClientId], limit: u16) -> (Vec<AtBroker>, u64) {
     let mut books = Vec::new();
     for desk in clients.iter().filter_map(|client| state.engine.desk(client).ok()) {
         let findings = desk.findings.read();
@@ -124,6 +148,7 @@ fn broker_orders(state: &WebState, clients: &[ClientId], limit: u16) -> Vec<AtBr
         .enumerate()
         .flat_map(|(account, (_, orders, _))| orders.rows.iter().enumerate().map(move |(place, row)| (&**row, account, place)))
         .collect();
+    let total = counted(all.len());
     let newest = first(all, usize::from(limit), |a, b| {
         let newer = b.0.at.cmp(&a.0.at).then_with(|| b.0.broker_order_id.cmp(&a.0.broker_order_id));
         newer.then_with(|| (a.1, a.2).cmp(&(b.1, b.2)))
@@ -134,7 +159,7 @@ fn broker_orders(state: &WebState, clients: &[ClientId], limit: u16) -> Vec<AtBr
         let is_foreign = foreign.get(account)?.contains(&row.broker_order_id);
         Some(AtBroker { client_id: client_id.clone(), read_at: orders.at, is_foreign, row })
     });
-    shown.collect()
+    (shown.collect(), total)
 }
 
 /// The first so many of all in a total order, in that order. What is cut off is never put in order.

@@ -1,7 +1,7 @@
 //! `GET /dashboard/overview`: what stands at the top of every page. Reads of memory only, so that every open page may ask
 //! for it again and again: no broker is asked.
 
-use actix_web::web::Data;
+use actix_web::web::{Data, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::calendar::{Class, SessionPhase, Why};
@@ -12,12 +12,12 @@ use ordergate_actors::{Desk, Line};
 use serde_json::{Value, json};
 
 use super::positions::is_synthetic;
-use super::{Answer, accounts, age_ms};
+use super::{Answer, OfAccount, accounts, age_ms};
 use crate::web::state::WebState;
 
 /// Mode, session, ages, controls and counts of every account, and what the markets do.
-pub(in crate::web) async fn overview(request: HttpRequest, state: Data<WebState>) -> Answer {
-    let clients = accounts(&state, &request, None)?;
+pub(in crate::web) async fn overview(request: HttpRequest, asked: Parameters<OfAccount>, state: Data<WebState>) -> Answer {
+    let clients = accounts(&state, &request, asked.client_id.as_deref())?;
     Ok(HttpResponse::Ok().json(of_accounts(&state, &clients)))
 }
 
@@ -66,7 +66,8 @@ fn account(state: &WebState, desk: &Desk, now: DateTime<Utc>) -> Option<Value> {
             "kill_at": control.at,
             "strategies_stopped": control.strategies,
             "halt_of_the_day": control.day,
-            "is_frozen": control.is_frozen,
+            "is_frozen": control.is_frozen(),
+            "freeze": control.freeze,
             "open_orders": book.open_count(),
             "in_doubt": book.doubts().count(),
             "held": book.held_keys().count(),

@@ -21,10 +21,11 @@ use crate::web::state::WebState;
 /// An override holds at most so long: it is for a day, not for ever.
 const LONGEST: Duration = Duration::hours(24);
 
-/// Journal rows that are looked through for what moved a limit.
+/// Journal rows that are looked through for what moved a limit; what is older is in the audit.
 const LOOKED_THROUGH: u16 = 200;
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::web) struct Of {
     client_id: Option<String>,
 }
@@ -35,7 +36,9 @@ pub(in crate::web) async fn look(state: Data<WebState>, of: Parameters<Of>) -> A
     let mut accounts = Vec::with_capacity(clients.len());
     for client_id in &clients {
         let Some(mut account) = of_account(&state, client_id) else { continue };
-        account["events"] = events(&state, client_id).await?;
+        let after = state.engine.read(client_id, Book::seq).unwrap_or(0).saturating_sub(u64::from(LOOKED_THROUGH));
+        account["events"] = events(&state, client_id, after).await?;
+        account["events_after"] = json!(after);
         accounts.push(account);
     }
     Ok(HttpResponse::Ok().json(json!({ "accounts": accounts })))
@@ -111,9 +114,8 @@ fn used(name: LimitName, book: &Book, findings: &ordergate_actors::watcher::Find
     }
 }
 
-/// The newest journal rows that moved a limit or the day.
-async fn events(state: &WebState, client_id: &ClientId) -> Result<Value, Problem> {
-    let after = state.engine.read(client_id, Book::seq).unwrap_or(0).saturating_sub(u64::from(LOOKED_THROUGH));
+/// The journal rows after that one which moved a limit or the day.
+async fn events(state: &WebState, client_id: &ClientId, after: u64) -> Result<Value, Problem> {
     let query = Query::JournalAfter(Some(client_id.clone()), after, LOOKED_THROUGH);
     let Rows::Journal(rows) = state.engine.query(query).await? else { return Ok(json!([])) };
     let moved = |event: &str| {

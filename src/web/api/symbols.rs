@@ -55,7 +55,10 @@ pub(in crate::web) struct Wanted {
 
 /// Words in symbols and underlyings, the likeliest first.
 pub(in crate::web) async fn search(asked: Parameters<Search>, state: Data<WebState>) -> Answer {
-    let limit = asked.limit.unwrap_or(50).min(MOST);
+    let limit = asked.limit.unwrap_or(50);
+    if limit == 0 || limit > MOST {
+        return Err(Problem::bad_request("bad_limit", format!("limit is {limit}"), format!("send a limit from 1 to {MOST}")));
+    }
     let (count, found) = (state.tables)().search_in(asked.exchange, &asked.q, limit);
     let rows: Vec<Value> = found.iter().map(|row| shown(row)).collect();
     Ok(HttpResponse::Ok().json(json!({ "count": count, "instruments": rows, "as_of": state.now() })))

@@ -11,7 +11,7 @@ use ordergate_actors::order::{MAX_LEGS, trading_date};
 use ordergate_actors::routes::{Format, Reading};
 
 use super::Refusal;
-use super::fields::{Fields, unknown};
+use super::fields::{Fields, told, unknown};
 use crate::web::json::Json;
 
 const KNOWN: &[&str] =
@@ -27,7 +27,7 @@ pub(super) fn read(body: &Json, received_at: DateTime<Utc>) -> Result<Vec<Readin
     let prices = fields.filled_in("trigger_prices").unwrap_or_default();
     let strategy = fields.any(&["scan_name", "alert_name"]);
     let (test_mode, seq) = (fields.filled_in("test_mode"), fields.count("seq"));
-    let ignored: Vec<String> = unknown(body, KNOWN, "").into_iter().take(20).collect();
+    let ignored = told(unknown(body, KNOWN, ""));
     let Some(stocks) = stocks else { return Err(Refusal::UnknownShape("\"stocks\" is no list of names")) };
     let prices: Vec<&str> = prices.split(',').map(str::trim).collect();
     let mut names: Vec<(&str, Option<&&str>)> = Vec::new();

@@ -101,6 +101,19 @@ pub(super) fn unknown(json: &Json, known: &[&str], at: &str) -> Vec<String> {
     fields.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("{at}{}", clean(key, 40))).collect()
 }
 
+/// Names that a sender is told at once.
+const NAMED: usize = 20;
+
+/// Names that are told to the sender: the first of them, and how many more there are.
+pub(super) fn told(mut names: Vec<String>) -> Vec<String> {
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    names
+}
+
 /// From here on a number counts milliseconds: as seconds it would be the year 5138.
 const MILLIS_FROM: i64 = 100_000_000_000;
 

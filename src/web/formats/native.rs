@@ -10,7 +10,7 @@
 
 use ordergate_actors::order::{LegDraft, MAX_LEGS, Routed};
 
-use super::fields::{Fields, unknown};
+use super::fields::{Fields, told, unknown};
 use super::{Alert, Refusal};
 use crate::web::json::Json;
 
@@ -91,7 +91,7 @@ pub(super) fn read(body: &Json) -> Result<Alert, Refusal> {
     for (index, leg) in legs.iter().enumerate() {
         ignored.extend(unknown(leg, LEG, &format!("legs[{index}].")));
     }
-    ignored.truncate(20);
+    let ignored = told(ignored);
     // Whoever says that it is meant again may add; how much, the limits say.
     let route = repeat.then(|| Routed { route: "".into(), version: 0, adds: MOST_ADDS, trades_per_day: None, approval: false });
     let common = LegDraft { unreadable: whole.unreadable, route, ..common };
@@ -222,6 +222,9 @@ mod tests {
     #[test]
     fn unknown_fields_are_told() {
         assert_eq!(alert(r#"{"foo":1,"legs":[{"stoploss":5}]}"#).ignored, ["foo", "legs[0].stoploss"]);
+        let many: String = (0..23).map(|number| format!(r#""foo{number}":1,"#)).collect();
+        let ignored = alert(&format!(r#"{{{many}"legs":[{{}}]}}"#)).ignored;
+        assert_eq!((ignored.len(), ignored.last().map(String::as_str)), (21, Some("and 3 more")));
     }
 
     proptest! {

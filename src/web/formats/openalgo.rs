@@ -6,7 +6,7 @@
 
 use ordergate_actors::routes::{Format, Reading};
 
-use super::fields::{Fields, unknown};
+use super::fields::{Fields, told, unknown};
 use crate::web::json::Json;
 
 const KNOWN: &[&str] = &[
@@ -61,7 +61,7 @@ pub(super) fn read(body: &Json) -> Reading {
         seq: fields.count("seq"),
         repeat: fields.flag("repeat"),
         test_mode: fields.filled_in("test_mode"),
-        ignored: unknown(body, KNOWN, "").into_iter().take(20).collect(),
+        ignored: told(unknown(body, KNOWN, "")),
         ..Reading::default()
     };
     Reading { wrong: fields.unreadable, ..reading }

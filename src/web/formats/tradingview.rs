@@ -17,7 +17,7 @@ use ordergate_actors::order::clean;
 use ordergate_actors::routes::{Format, Reading};
 use rust_decimal::Decimal;
 
-use super::fields::{Fields, unknown};
+use super::fields::{Fields, told, unknown};
 use crate::web::json::Json;
 
 const KNOWN: &[&str] = &[
@@ -89,7 +89,7 @@ pub(super) fn read(body: &Json) -> Reading {
         repeat: fields.flag("repeat"),
         test_mode: fields.filled_in("test_mode"),
         wrong: Vec::new(),
-        ignored: unknown(body, KNOWN, "").into_iter().take(20).collect(),
+        ignored: told(unknown(body, KNOWN, "")),
     };
     Reading { wrong: fields.unreadable, ..reading }
 }

@@ -1,6 +1,7 @@
 //! What a journal row is news of. A row may be news of several things, and says so by its stable name alone: a row that is
 //! read from the disk is the same news as one that was just committed.
 
+use ordergate_actors::persistence::CONTROL;
 use ordergate_actors::ports::JournalRow;
 
 /// The kinds of news; a page listens to those that it shows.
@@ -44,7 +45,7 @@ const BEGINNINGS: [(&str, &[Kind]); 21] = [
     ("OVERRIDE_", &[Kind::Risk]),
     ("STRATEGY_REARMED", &[Kind::Risk]),
     ("HALT_", &[Kind::Risk]),
-    ("CONTROL", &[Kind::Risk, Kind::Session]),
+    (CONTROL, &[Kind::Risk, Kind::Session]),
     ("SQUARE_OFF_", &[Kind::Risk, Kind::Positions]),
     ("ALARM_STRATEGY_HALTED", &[Kind::Risk, Kind::Alarms]),
     ("ALARM_RISK_BREACH", &[Kind::Risk, Kind::Alarms]),

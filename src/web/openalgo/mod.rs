@@ -106,7 +106,7 @@ async fn answered(request: &HttpRequest, payload: Payload, state: &Data<WebState
         "closeposition" => orders::close(state, request, asked).await,
         "orderstatus" => reads::status(state, &asked).await,
         "openposition" => reads::open_position(state, &asked),
-        "orderbook" => reads::order_book(state, &asked),
+        "orderbook" => reads::order_book(state, &asked).await,
         "tradebook" => reads::trade_book(state, &asked).await,
         "positionbook" => reads::position_book(state, &asked),
         "holdings" => reads::holdings(state, &asked),

@@ -1,11 +1,9 @@
 //! What only reads: `orderstatus`, `openposition`, the books, `holdings`, `funds`, `quotes`, `search`.
 
-use chrono::{DateTime, Utc};
 use ordergate_actors::ingress::naming;
 use ordergate_actors::order::{
-    CommandId, Exchange, Instrument, Kind, LegDraft, OrderRecord, Product, Right, Side, Status, clean, trading_date,
+    CommandId, Exchange, Instrument, InstrumentKey, Kind, LegDraft, OrderRecord, Product, Right, Side, Status, clean, trading_date,
 };
-use ordergate_actors::ports::{Query, Rows};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::json;
@@ -15,23 +13,13 @@ use super::words::{Exact, OrderLine, Said, action, line, spelled, symbol, timest
 use super::{Asked, text};
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
+use crate::web::today;
 
-/// Orders whose trades one answer tells.
-const TRADED: usize = 200;
 /// Instruments of one search.
 const FOUND: usize = 50;
 
 fn success<T: Serialize>(data: T) -> Result<String, Problem> {
     text(&Said { data, status: "success" })
-}
-
-/// Today's orders, the newest first.
-fn today(state: &WebState, asked: &Asked) -> Vec<Arc<OrderRecord>> {
-    let day = trading_date(state.now());
-    let of_today = |book: &ordergate_actors::persistence::Book| {
-        book.newest().filter(|order| trading_date(order.created_at) == day || !order.status.is_terminal()).cloned().collect()
-    };
-    state.engine.read(&asked.client_id, of_today).unwrap_or_default()
 }
 
 pub(super) async fn status(state: &WebState, asked: &Asked) -> Result<String, Problem> {
@@ -77,8 +65,9 @@ struct OrderBook {
     statistics: Statistics,
 }
 
-pub(super) fn order_book(state: &WebState, asked: &Asked) -> Result<String, Problem> {
-    let orders = today(state, asked);
+/// Today's orders, the newest first; all of them: OpenAlgo's answer has no place to say that there are more.
+pub(super) async fn order_book(state: &WebState, asked: &Asked) -> Result<String, Problem> {
+    let orders = today::orders(state, &asked.client_id, trading_date(state.now())).await?;
     let of = |test: fn(&OrderRecord) -> bool| orders.iter().filter(|order| test(order)).count();
     let statistics = Statistics {
         total_buy_orders: of(|order| order.ask.side == Some(Side::Buy)),
@@ -94,7 +83,7 @@ pub(super) fn order_book(state: &WebState, asked: &Asked) -> Result<String, Prob
 struct Trade {
     action: Option<&'static str>,
     average_price: Exact,
-    exchange: Option<&'static str>,
+    exchange: &'static str,
     orderid: CommandId,
     product: Option<&'static str>,
     quantity: i64,
@@ -104,32 +93,25 @@ struct Trade {
     tradeid: String,
 }
 
+/// Today's trades, the newest first; all of them.
 pub(super) async fn trade_book(state: &WebState, asked: &Asked) -> Result<String, Problem> {
-    let day = trading_date(state.now());
-    let mut trades: Vec<(DateTime<Utc>, Trade)> = Vec::new();
-    for order in today(state, asked).iter().filter(|order| order.filled_quantity > 0).take(TRADED) {
-        let Rows::Fills(fills) = state.engine.query(Query::Fills(order.client_id.clone(), order.command_id)).await? else { continue };
-        let fills = fills.into_iter().filter(|fill| trading_date(fill.at) == day);
-        let name = order.instrument().map_or_else(|| order.ask.symbol.to_string(), |key| symbol(state, &key));
-        trades.extend(fills.map(|fill| {
-            let (quantity, price) = (fill.quantity.value(), fill.price.value());
-            let trade = Trade {
-                action: order.ask.side.map(Into::into),
-                average_price: Exact(price),
-                exchange: order.ask.exchange.map(Into::into),
-                orderid: order.command_id,
-                product: order.ask.product.map(Into::into),
-                quantity,
-                symbol: name.clone(),
-                timestamp: timestamp(fill.at),
-                trade_value: Exact(Decimal::from(quantity).saturating_mul(price)),
-                tradeid: fill.trade_id.to_string(),
-            };
-            (fill.at, trade)
-        }));
-    }
-    trades.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    success(trades.into_iter().map(|(_, trade)| trade).collect::<Vec<_>>())
+    let trades = today::trades(state, &asked.client_id, trading_date(state.now())).await?;
+    let row = |of: &crate::store::Trade| {
+        let (quantity, price) = (of.fill.quantity.value(), of.fill.price.value());
+        Trade {
+            action: of.side.map(Into::into),
+            average_price: Exact(price),
+            exchange: of.exchange.into(),
+            orderid: of.command_id,
+            product: of.product.map(Into::into),
+            quantity,
+            symbol: symbol(state, &InstrumentKey::new(of.exchange, &of.symbol)),
+            timestamp: timestamp(of.fill.at),
+            trade_value: Exact(Decimal::from(quantity).saturating_mul(price)),
+            tradeid: of.fill.trade_id.to_string(),
+        }
+    };
+    success(trades.iter().map(row).collect::<Vec<_>>())
 }
 
 #[derive(Debug, Serialize)]

@@ -108,9 +108,9 @@ const PROBLEMS: &[Told] = &[
     told(
         "bad_limit",
         400,
-        "limit is beyond what one page gives",
-        "send a limit from 1 to the number in the remedy",
-        "GET/dashboard/orderbook GET/dashboard/audit",
+        "limit (or strikes) is beyond what one page gives",
+        "send at most the number in the remedy",
+        "GET/dashboard/orderbook GET/dashboard/audit GET/dashboard/symbols/search GET/dashboard/option-chain",
     ),
     told("bad_price", 400, "the price is no price", "send a price in rupees", "/dashboard/differences/adopt"),
     told(
@@ -118,7 +118,7 @@ const PROBLEMS: &[Told] = &[
         400,
         "a parameter of the address is missing, unknown or not valid",
         "correct the parameter named in the detail",
-        "query",
+        "query credentials",
     ),
     told(
         "bad_range",

@@ -161,19 +161,24 @@ function proof(dialog, level, strategy, answer) {
  * @returns {Promise<{ words: string, isSo: boolean, readAt: string | null }[]>}
  */
 async function see(level, strategy) {
-  const [book, positions] = await Promise.all([get('/dashboard/orderbook', { limit: 1000 }), get('/dashboard/positions')]);
+  const [book, positions] = await Promise.all([get('/dashboard/orderbook', { open: 'true', limit: 1000 }), get('/dashboard/positions')]);
   const isMeant = (/** @type {any} */ row) => strategy === null || row.strategy === strategy;
-  const open = book.system_orders.filter((/** @type {any} */ order) => isMeant(order) && order.status !== 'EXECUTED' && order.status !== 'FAILED');
+  const open = book.system_orders.filter((/** @type {any} */ order) => isMeant(order));
+  // Of what one answer does not show, nothing is proven.
+  const unseen = Math.max(0, book.system_total - book.system_orders.length);
   const entries = open.filter((/** @type {any} */ order) => order.execution_type !== 'EXIT');
   const steps = [];
-  if (level >= 2) steps.push({ words: entries.length === 0 ? 'no entry waits or works' : `${count(entries.length, 'entry', 'entries')} being cancelled`, isSo: entries.length === 0, readAt: null });
+  if (level >= 2) {
+    const words = unseen > 0 ? `${count(book.system_total, 'order')} open, too many to look at together` : entries.length === 0 ? 'no entry waits or works' : `${count(entries.length, 'entry', 'entries')} being cancelled`;
+    steps.push({ words, isSo: entries.length === 0 && unseen === 0, readAt: null });
+  }
   if (level < 3) return steps;
   for (const account of positions.accounts) {
     const ours = account.positions.flatMap((/** @type {any} */ position) => position.strategies.filter(isMeant).map((/** @type {any} */ held) => ({ ...held, position }))).filter((/** @type {any} */ held) => held.net !== 0);
     const exits = open.filter((/** @type {any} */ order) => order.client_id === account.client_id && order.execution_type === 'EXIT');
     steps.push({
       words: ours.length === 0 ? `${account.client_id}: nothing is held` : `${account.client_id}: ${count(ours.length, 'position')} open, ${count(exits.length, 'exit')} working`,
-      isSo: ours.length === 0 && exits.length === 0,
+      isSo: ours.length === 0 && exits.length === 0 && unseen === 0,
       readAt: null,
     });
     const known = account.positions.filter((/** @type {any} */ position) => strategy === null || position.strategies.some(isMeant));

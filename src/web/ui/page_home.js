@@ -11,7 +11,7 @@ import { badge, empty, panel, table, trouble } from './parts.js';
 import { instrument, orderTable } from './orders.js';
 import { exit } from './acts.js';
 import { marketWords, onOverview } from './shell.js';
-import { LEVELS, attention, count, isOver, limit, mode, told, urgency, verdict } from './words.js';
+import { LEVELS, attention, count, limit, mode, told, urgency, verdict } from './words.js';
 import { killDialog } from './kill.js';
 
 /** So many points are kept of the line that this screen draws. */
@@ -71,20 +71,20 @@ export async function page(root) {
       const open = held.accounts.flatMap((/** @type {any} */ account) => account.positions.flatMap((/** @type {any} */ position) => position.strategies.filter((/** @type {any} */ own) => own.net !== 0).map((/** @type {any} */ own) => shownPosition(account, position, own))));
       keyed(positions.body, open.slice(0, ROWS), (row) => `${row.client_id}${row.strategy}${row.exchange}${row.symbol}${row.product}`, (row) => positions.row(row, { tabindex: '0' }));
       positions.node.hidden = open.length === 0;
-      fresh(noPositions, open.length, () => (open.length === 0 ? empty('Flat: nothing is held.') : rest(open, 'positions.html')));
+      fresh(noPositions, open.length, () => (open.length === 0 ? empty('Flat: nothing is held.') : rest(open.length, 'positions.html')));
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
     }
   });
   const readOrders = single(async () => {
     try {
-      const book = await get('/dashboard/orderbook', { limit: 200 });
-      const open = book.system_orders.filter((/** @type {any} */ order) => !isOver(order));
-      keyed(orders.body, open.slice(0, ROWS), (order) => order.command_id, (order) => orders.row(order, { tabindex: '0' }));
+      const [standing, last] = await Promise.all([get('/dashboard/orderbook', { open: 'true', limit: ROWS }), get('/dashboard/orderbook', { limit: 1 })]);
+      const open = standing.system_orders;
+      keyed(orders.body, open, (order) => order.command_id, (order) => orders.row(order, { tabindex: '0' }));
       orders.node.hidden = open.length === 0;
-      const newest = book.system_orders[0];
-      fresh(noOrders, [open.length, newest?.command_id, newest?.updated_at], () => {
-        if (open.length) return rest(open, 'order_book.html');
+      const newest = last.system_orders[0];
+      fresh(noOrders, [standing.system_total, newest?.command_id, newest?.updated_at], () => {
+        if (open.length) return rest(standing.system_total, 'order_book.html');
         if (!newest) return empty('No order yet. ', h('a', { href: 'place_order.html' }, 'Place the first one'), ', or ', h('a', { href: 'connect.html' }, 'connect a chart'), '.');
         return empty('Nothing is open. The newest: ', h('a', { href: `order.html?id=${newest.command_id}` }, `${newest.side ?? ''} ${number(newest.quantity)} ${newest.symbol}`), `, ${moment(newest.updated_at)}.`);
       });
@@ -126,9 +126,9 @@ export async function page(root) {
   await Promise.all([readMoney(), readOrders(), readNeeds(), readReadiness()]);
 }
 
-/** How many more there are than stand here. @param {any[]} all @param {string} where */
+/** How many more there are than stand here. @param {number} all @param {string} where */
 function rest(all, where) {
-  return all.length > ROWS ? h('p', { class: 'hint' }, h('a', { href: where }, `and ${count(all.length - ROWS, 'more', 'more')}`)) : null;
+  return all > ROWS ? h('p', { class: 'hint' }, h('a', { href: where }, `and ${count(all - ROWS, 'more', 'more')}`)) : null;
 }
 
 /**

@@ -60,7 +60,7 @@ export async function page(root) {
       const { age_ms: _, read_at: __, ...still } = row;
       return { ...still, is_foreign: row.foreign, differs: differs(byId.get(`${row.client_id}${row.broker_order_id}`), row) };
     });
-    const groups = grouped(orders, orders.length < limit);
+    const groups = grouped(orders, orders.length >= book.system_total);
     fresh(cards, [chosen, groups.map(({ name, words, size }) => [name, words, size])], () => groups.map(({ name, words, size, kind }) =>
       h('button', { type: 'button', class: `card ${kind}`, 'aria-pressed': String(chosen === name), data: { focus: name }, on: { click: () => { chosen = chosen === name ? 'all' : name; show(); } } },
         h('span', { class: 'num' }, String(size)), h('span', null, words))));
@@ -86,15 +86,21 @@ export async function page(root) {
     const odd = rows.filter((row) => row.differs.length > 0 && !row.is_foreign && row.differs[0] !== 'ours, of an older page').length;
     const read = book.broker_orders[0]?.age_ms;
     const age = read === undefined ? null : wholeSeconds(read);
-    fresh(readAt, age, () => (age === null ? null : `read ${age} ago`));
+    const untold = book.broker_total > rows.length ? `the newest ${rows.length} of ${count(book.broker_total, 'row')}, ` : '';
+    fresh(readAt, [age, untold], () => (age === null ? null : `${untold}read ${age} ago`));
     const foreign = rows.filter((row) => row.is_foreign).length;
-    fresh(oursCount, [shown.length, orders.length, odd, foreign, age], () => [
+    const all = orders.length < book.system_total ? `the newest ${orders.length} of ${count(book.system_total, 'order')}` : count(orders.length, 'order');
+    fresh(oursCount, [shown.length, orders.length, all, odd, foreign, age], () => [
       odd ? badge({ word: count(odd, 'difference'), kind: 'bad' }) : null,
       foreign ? badge({ word: `${count(foreign, 'order')} at the broker not ours`, kind: 'doubt' }) : null,
-      h('span', null, ` ${shown.length === orders.length ? count(orders.length, 'order') : `${shown.length} of ${count(orders.length, 'order')}`}${age === null ? '' : `, the broker’s book read ${age} ago`}`),
+      h('span', null, ` ${shown.length === orders.length ? all : `${shown.length} of ${all}`}${age === null ? '' : `, the broker’s book read ${age} ago`}`),
     ]);
-    const hasMore = orders.length >= limit && limit < MOST;
-    fresh(more, hasMore, () => (hasMore ? h('button', { type: 'button', on: { click: () => { limit = Math.min(MOST, limit + STEP); read_(); } } }, 'Older orders') : null));
+    const isCut = orders.length < book.system_total;
+    fresh(more, [isCut, limit < MOST], () => {
+      if (!isCut) return null;
+      if (limit < MOST) return h('button', { type: 'button', on: { click: () => { limit = Math.min(MOST, limit + STEP); read_(); } } }, 'Older orders');
+      return h('p', { class: 'hint' }, 'Older ones of today are in ', h('a', { href: '/dashboard/exports/orders.csv' }, 'the export'), '.');
+    });
   };
   const read_ = single(async () => {
     try {

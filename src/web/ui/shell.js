@@ -5,7 +5,7 @@
 import { get, send } from './api.js';
 import { byId, fresh, h } from './dom.js';
 import { on, onState, single } from './live.js';
-import { countdown, keepTime, now } from './time.js';
+import { countdown, keepTime, moment, now } from './time.js';
 import { badge, toast } from './parts.js';
 import { killButton, killDialog, rearm } from './kill.js';
 import { killWords, mode, told } from './words.js';
@@ -134,7 +134,7 @@ function stopsOf(account) {
     stops.push({ client_id, strategy, level: stop.level, words: `${strategy} in ${client_id}: ${killWords(stop.level)}, by ${stop.who}: ${stop.reason}` });
   }
   if (account.halt_of_the_day) stops.push({ client_id, words: `${client_id}: no entries until the next trading day: ${told(account.halt_of_the_day.reason)}` });
-  if (account.is_frozen) stops.push({ client_id, words: `${client_id}: exits are frozen. Nothing closes a position.` });
+  if (account.freeze) stops.push({ client_id, words: `${client_id}: exits are frozen. Nothing closes a position. By ${account.freeze.who} since ${moment(account.freeze.since)}: ${told(account.freeze.reason)}` });
   return stops;
 }
 
