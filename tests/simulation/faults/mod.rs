@@ -5,6 +5,7 @@ mod baskets;
 mod books;
 mod budget;
 mod clocks;
+mod combined;
 mod differences;
 mod exit_alarms;
 mod exit_rules;
