@@ -23,4 +23,5 @@ mod resend;
 mod resting_stops;
 mod risk;
 mod rule_ends;
+mod square_off_over;
 mod targets;
