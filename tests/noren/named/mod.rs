@@ -4,6 +4,7 @@ mod answers;
 mod books;
 mod others;
 mod rates;
+mod square_off;
 mod stops;
 mod stream;
 
