@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::Args;
 use ordergate_actors::order::ClientId;
-use ordergate_actors::ports::Clock;
+use ordergate_actors::ports::{Budget, Clock};
+use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::EXIT_REFUSED;
 use serde_json::json;
 
@@ -43,7 +45,7 @@ pub(super) fn run(config: &Config, args: &Arguments) -> anyhow::Result<i32> {
         Ok(lock) => lock,
         Err(held) => return refused(&format!("{held}; a running engine squares off with POST /dashboard/kill, level 3")),
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = SteadyClock::over(Arc::new(SystemClock));
     let mut log = SquareOffLog::open(&config.log.directory, chosen.clone(), Arc::clone(&clock))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(act(&config, &chosen, args.yes, &clock, &mut log))?;
@@ -58,10 +60,15 @@ fn refused(words: &str) -> anyhow::Result<i32> {
 
 async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn Clock>, log: &mut SquareOffLog) -> anyhow::Result<i32> {
     let (broker, masters) = crate::app::alone(config, clock)?;
-    let counts_calls = broker.capabilities().budget.is_some();
-    let between = if counts_calls { Duration::from_millis(250) } else { Duration::ZERO };
-    let pace = Pace { between, look: Duration::from_secs(1), patience: Duration::from_secs(15), attempts: config_attempts(config) };
-    let work = SquareOff { broker: &*broker, instruments: &*masters, clock: &**clock, pace };
+    let account = config.accounts.first().ok_or_else(|| anyhow!("there is no account"))?;
+    let budget = Budget::changed(broker.capabilities().budget, account.settings.budget).map_err(|cause| anyhow!("{client}: {cause}"))?;
+    let pace = Pace {
+        look: Duration::from_secs(1),
+        patience: Duration::from_secs(15),
+        reads: Duration::from_secs(120),
+        attempts: account.settings.limits.square_off_tries,
+    };
+    let mut work = SquareOff::new(&*broker, budget, &*masters, &**clock, pace);
     let mut page = Page::new();
     if let Err(words) = work.session().await {
         page.line(format!("{client}: no broker session: {words}")).line("nothing is known, and nothing was done").show()?;
@@ -74,7 +81,7 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
             return Ok(EXIT_ATTENTION);
         }
     };
-    if plan.closes.is_empty() && plan.cancels.is_empty() {
+    if plan.is_done() {
         page.line(format!("{client}: no eligible positions, and no working orders, by the broker's books")).show()?;
         return Ok(EXIT_OK);
     }
@@ -105,8 +112,4 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     }
     page.show()?;
     Ok(code)
-}
-
-fn config_attempts(config: &Config) -> u32 {
-    config.accounts.first().map_or(1, |account| account.settings.limits.square_off_tries)
 }

@@ -2,34 +2,46 @@
 //!
 //! The truth is the broker's alone: its positions, its order book. Open orders are cancelled and proven gone, shorts are
 //! bought back before longs are sold, delivery holdings are left alone, and it is done when the broker shows it flat. Every
-//! call is in a log of its own, on disk, before it is made. *Invariant:* no exit is sent for a position that an open order,
-//! or one in doubt, may be closing.
+//! call is in a log of its own, on disk, before it is made, and within the account's budget. A read that proves nothing is made
+//! again, ever more slowly. *Invariant:* no exit is sent for a position that an open order, or one in doubt, may be closing, and
+//! none for more than the broker holds for certain, whatever its books lack for a moment ([`Tally`]).
 
+mod calls;
 mod log;
 mod plan;
+mod tally;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ordergate_actors::order::{BrokerTag, CommandId, Instrument, OrderType, Quantity, Terms, Validity};
-use ordergate_actors::ports::{Broker, BrokerOrder, CallOutcome, Clock, Instruments, PlaceOutcome, Session, Snapshot};
+use ordergate_actors::broker::Meter;
+use ordergate_actors::order::{BrokerOrderId, BrokerTag, CommandId, HoldingKey, Instrument, OrderType, Quantity, Terms, Validity};
+use ordergate_actors::ports::{Broker, BrokerOrder, Budget, CallOutcome, Clock, Instruments, PlaceOutcome, Prepared, Session};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 pub use log::SquareOffLog;
 pub use plan::{Close, Plan, plan};
+pub use tally::{Look, Tally};
+
+/// What is sent for one position goes by one look; when its calls had to wait for so long, it is looked at again first.
+const LOOK_STANDS: Duration = Duration::from_secs(5);
+
+/// Positions and orders.
+const READS_OF_A_LOOK: u32 = 2;
 
 /// How patient it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Between two calls that write.
-    pub between: Duration,
-    /// Between two looks at the books.
+    /// Between two looks at the books; longer where the budget asks for it.
     pub look: Duration,
-    /// How long a cancel, or an exit, may take to show.
+    /// How long a cancel, or an exit, may take before it is tried again.
     pub patience: Duration,
-    /// How often it tries.
+    /// How long a book that proves nothing is read again.
+    pub reads: Duration,
+    /// How often it sends exits for one position.
     pub attempts: u32,
 }
 
@@ -49,22 +61,54 @@ pub enum End {
 /// One account, and what is needed to close what it holds.
 #[derive(Debug)]
 pub struct SquareOff<'a> {
-    /// Its broker.
-    pub broker: &'a dyn Broker,
-    /// Today's instruments.
-    pub instruments: &'a dyn Instruments,
-    /// The time.
-    pub clock: &'a dyn Clock,
-    /// How patient it is.
-    pub pace: Pace,
+    broker: &'a dyn Broker,
+    instruments: &'a dyn Instruments,
+    clock: &'a dyn Clock,
+    pace: Pace,
+    meter: Meter,
 }
 
-impl SquareOff<'_> {
+/// What one run has done and seen.
+#[derive(Debug)]
+struct Run {
+    tally: Tally,
+    /// When each order was last asked to be cancelled.
+    cancelled: BTreeMap<BrokerOrderId, Instant>,
+    /// What was tried last for each position.
+    tried: BTreeMap<HoldingKey, Tried>,
+    /// Exits that were sent.
+    sent: u64,
+}
+
+/// Exits that were sent for one position.
+#[derive(Debug, Clone, Copy)]
+struct Tried {
+    times: u32,
+    last: Instant,
+    /// Units that were open then.
+    units: i64,
+}
+
+impl Run {
+    /// What was tried for a position in vain: one that is smaller now was not.
+    fn tried(&self, close: &Close) -> Option<Tried> {
+        self.tried.get(&close.holding).copied().filter(|tried| close.units >= tried.units)
+    }
+}
+
+impl<'a> SquareOff<'a> {
+    /// With a budget of its own: no engine runs beside it.
+    #[must_use]
+    pub fn new(broker: &'a dyn Broker, budget: Option<Budget>, instruments: &'a dyn Instruments, clock: &'a dyn Clock, pace: Pace) -> Self {
+        let look = budget.map_or(pace.look, |budget| pace.look.max(evenly(&budget)));
+        Self { broker, instruments, clock, pace: Pace { look, ..pace }, meter: Meter::new(budget) }
+    }
+
     /// Waits for a proven session.
     ///
     /// # Errors
     /// The broker's words, or what a person must do.
-    pub async fn session(&self) -> Result<(), String> {
+    pub async fn session(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + self.pace.patience.saturating_mul(2);
         loop {
             match self.broker.session().await {
@@ -78,106 +122,133 @@ impl SquareOff<'_> {
     /// What the broker shows, and what would be done.
     ///
     /// # Errors
-    /// A book could not be read whole.
-    pub async fn look(&self) -> Result<Plan, String> {
-        let orders = whole("the order book", self.broker.orders().await)?;
-        let positions = whole("the positions", self.broker.positions().await)?;
-        Ok(plan(&orders, &positions))
+    /// A book could not be read whole for so long.
+    pub async fn look(&mut self) -> Result<Plan, String> {
+        let look = self.books().await?;
+        Ok(plan(&look.orders, &look.positions))
     }
 
     /// Closes everything.
     ///
     /// # Errors
     /// The log cannot be written: nothing more is sent.
-    pub async fn run(&self, log: &mut SquareOffLog) -> io::Result<End> {
-        let mut sent = 0;
-        for attempt in 1..=self.pace.attempts {
-            let seen = match self.cancelled(log).await? {
-                Ok(seen) => seen,
+    pub async fn run(&mut self, log: &mut SquareOffLog) -> io::Result<End> {
+        let bound = self.broker.capabilities().visibility_bound;
+        let each = self.pace.patience.saturating_mul(2).saturating_add(bound);
+        let give_up = Instant::now() + each.saturating_mul(self.pace.attempts).saturating_add(bound);
+        let mut run = Run { tally: Tally::new(bound), cancelled: BTreeMap::new(), tried: BTreeMap::new(), sent: 0 };
+        loop {
+            let look = match self.books().await {
+                Ok(look) => look,
                 Err(words) => {
                     log.write(json!({ "event": "UNKNOWN", "cause": words }))?;
                     return Ok(End::Unknown(words));
                 }
             };
-            if seen.closes.is_empty() && seen.cancels.is_empty() {
-                let end = if sent == 0 && attempt == 1 { End::Nothing } else { End::Flat };
-                log.write(json!({ "event": "FLAT", "attempt": attempt, "left_alone": seen.left_alone.len() }))?;
-                return Ok(end);
+            if let Some(id) = run.tally.lacks(&look) {
+                let words = format!("the order book lacks order {id}, which it had: it is not whole");
+                log.write(json!({ "event": "NOT_WHOLE", "cause": words }))?;
+                if Instant::now() >= give_up {
+                    return Ok(End::Unknown(words));
+                }
+                sleep(self.pace.look).await;
+                continue;
             }
-            let mut is_in_doubt = false;
-            for close in seen.closes.iter().filter(|close| !seen.is_open_in(close)) {
-                is_in_doubt |= self.close(close, attempt, &mut sent, log).await?;
+            run.tally.see(&look, self.clock.now());
+            let seen = plan(&look.orders, &look.positions);
+            if seen.is_done() && run.tally.is_settled() {
+                let is_nothing = run.sent == 0 && run.cancelled.is_empty();
+                log.write(json!({ "event": "FLAT", "exits": run.sent, "left_alone": seen.left_alone.len() }))?;
+                return Ok(if is_nothing { End::Nothing } else { End::Flat });
             }
-            if is_in_doubt {
-                // What may be live must be able to show before anything is sent for it again.
-                sleep(self.broker.capabilities().visibility_bound).await;
+            if Instant::now() >= give_up || self.is_worn_out(&seen, &run) {
+                let left: Vec<String> = seen.words().into_iter().chain(run.tally.words()).collect();
+                log.write(json!({ "event": "NOT_FLAT", "left": left }))?;
+                return Ok(End::NotFlat(left));
             }
-            self.wait_until_flat().await;
-        }
-        Ok(match self.look().await {
-            Ok(seen) if seen.closes.is_empty() && seen.cancels.is_empty() => End::Flat,
-            Ok(seen) => End::NotFlat(seen.words()),
-            Err(words) => End::Unknown(words),
-        })
-    }
-
-    /// Cancels what works, and waits until the book shows it gone; what the broker shows then.
-    async fn cancelled(&self, log: &mut SquareOffLog) -> io::Result<Result<Plan, String>> {
-        let mut seen = match self.look().await {
-            Ok(seen) => seen,
-            Err(words) => return Ok(Err(words)),
-        };
-        for row in &seen.cancels {
-            log.write(json!({ "event": "CANCEL", "broker_order_id": row.broker_order_id, "instrument": row.instrument.to_string() }))?;
-            let outcome = self.broker.cancel(row.broker_order_id.clone()).await;
-            log.write(json!({ "event": "CANCEL_ANSWER", "broker_order_id": row.broker_order_id, "answer": cancel_words(&outcome) }))?;
-            sleep(self.pace.between).await;
-        }
-        let deadline = Instant::now() + self.pace.patience;
-        while !seen.cancels.is_empty() && Instant::now() < deadline {
+            self.cancel(&seen, &mut run, log).await?;
+            for close in &seen.closes {
+                self.close(close, &seen, &look, &mut run, log).await?;
+            }
             sleep(self.pace.look).await;
-            match self.look().await {
-                Ok(newer) => seen = newer,
-                Err(words) => return Ok(Err(words)),
-            }
         }
-        Ok(Ok(seen))
     }
 
-    /// Sends the exits of one position, in slices that the exchange takes; says whether one is in doubt.
-    async fn close(&self, close: &Close, attempt: u32, sent: &mut u64, log: &mut SquareOffLog) -> io::Result<bool> {
+    /// Whether every position that is open was tried as often as it may be, and nothing is awaited any more.
+    fn is_worn_out(&self, seen: &Plan, run: &Run) -> bool {
+        let is_tried = |close: &Close| {
+            run.tried(close).is_some_and(|tried| tried.times >= self.pace.attempts && tried.last.elapsed() >= self.pace.patience)
+        };
+        seen.cancels.is_empty() && run.tally.is_settled() && seen.closes.iter().all(is_tried)
+    }
+
+    /// Asks for what works to be cancelled. An exit of this run first has its time to fill.
+    async fn cancel(&mut self, seen: &Plan, run: &mut Run, log: &mut SquareOffLog) -> io::Result<()> {
+        let patience = self.pace.patience;
+        for row in &seen.cancels {
+            let id = &row.broker_order_id;
+            let is_early = |since: Option<Instant>| since.is_some_and(|since| since.elapsed() < patience);
+            if is_early(run.tally.sent_at(row)) || is_early(run.cancelled.get(id).copied()) {
+                continue;
+            }
+            log.write(json!({ "event": "CANCEL", "broker_order_id": id, "instrument": row.instrument.to_string() }))?;
+            let outcome = self.call_cancel(id, row.instrument.exchange).await;
+            log.write(json!({ "event": "CANCEL_ANSWER", "broker_order_id": id, "answer": cancel_words(&outcome) }))?;
+            if !matches!(outcome, CallOutcome::NotSent(_) | CallOutcome::RateLimited { .. }) {
+                run.cancelled.insert(id.clone(), Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the exits of one position, in slices that the exchange takes, if nothing else may be closing it.
+    async fn close(&mut self, close: &Close, seen: &Plan, look: &Look, run: &mut Run, log: &mut SquareOffLog) -> io::Result<()> {
+        let mut left = run.tally.least(&close.holding, close.net());
+        let tried = run.tried(close);
+        let may_try = tried.is_none_or(|tried| tried.times < self.pace.attempts && tried.last.elapsed() >= self.pace.patience);
+        if left == 0 || !may_try || seen.is_open_in(close) || run.tally.awaits(&close.holding) {
+            return Ok(());
+        }
+        let number = tried.map_or(0, |tried| tried.times).saturating_add(1);
+        run.tried.insert(close.holding.clone(), Tried { times: number, last: Instant::now(), units: close.units });
         let Some(instrument) = self.instruments.find(&close.holding.instrument) else {
             let words = format!("{} is not in the instrument master; close it at the broker", close.holding);
-            log.write(json!({ "event": "NOT_SENT", "cause": words }))?;
-            return Ok(false);
+            return log.write(json!({ "event": "NOT_SENT", "cause": words }));
         };
         let largest = instrument.max_quantity().unwrap_or(i64::MAX).max(1);
-        let mut left = close.units;
         while let Some(quantity) = Quantity::new(left.min(largest)) {
             left -= quantity.value();
-            *sent += 1;
-            match self.send(&instrument, close, quantity, attempt, *sent, log).await? {
-                PlaceOutcome::Accepted(_) => {}
-                // One slice that may be live is enough doubt about the whole position.
-                PlaceOutcome::Unconfirmed(_) => return Ok(true),
-                _ => return Ok(false),
+            let prepared = match self.prepare(&instrument, close, quantity, run.sent + 1).await {
+                Ok(prepared) => prepared,
+                Err(cause) => return log.write(json!({ "event": "NOT_SENT", "instrument": close.holding.to_string(), "cause": cause })),
+            };
+            self.room_for_an_exit(&instrument).await;
+            if look.read.elapsed() >= LOOK_STANDS {
+                return Ok(());
             }
-            sleep(self.pace.between).await;
+            run.sent += 1;
+            let tag = prepared.order.tag.clone();
+            log.write(json!({ "event": "EXIT", "attempt": number, "tag": tag.to_string(), "request": prepared.request }))?;
+            let at = Instant::now();
+            let outcome = self.call_place(prepared).await;
+            match &outcome {
+                PlaceOutcome::Accepted(id) => run.tally.sent(&close.holding, &tag, Some(id.clone()), at),
+                PlaceOutcome::Unconfirmed(_) => run.tally.sent(&close.holding, &tag, None, Instant::now()),
+                _ => {}
+            }
+            log.write(json!({ "event": "EXIT_ANSWER", "tag": tag.to_string(), "answer": format!("{outcome:?}") }))?;
+            // One slice that may be live is enough doubt about the whole position.
+            if !matches!(outcome, PlaceOutcome::Accepted(_)) {
+                return Ok(());
+            }
         }
-        Ok(false)
+        Ok(())
     }
 
-    async fn send(
-        &self,
-        instrument: &Arc<Instrument>,
-        close: &Close,
-        quantity: Quantity,
-        attempt: u32,
-        number: u64,
-        log: &mut SquareOffLog,
-    ) -> io::Result<PlaceOutcome> {
+    /// An exit at the market, as this broker takes it.
+    async fn prepare(&mut self, instrument: &Arc<Instrument>, close: &Close, quantity: Quantity, number: u64) -> Result<Prepared, String> {
         let takes_market_orders = self.broker.capabilities().takes_market_orders;
-        let quote = if takes_market_orders { None } else { self.broker.quote(Arc::clone(instrument)).await.ok() };
+        let quote = if takes_market_orders { None } else { self.call_quote(instrument).await };
         let terms = Terms {
             side: close.side,
             quantity,
@@ -187,22 +258,10 @@ impl SquareOff<'_> {
             price: None,
             trigger_price: None,
         };
+        let tag = self.tag(number)?;
         let instrument = Arc::clone(instrument);
-        let order =
-            self.tag(number).map(|tag| BrokerOrder { command_id: CommandId(uuid::Uuid::nil()), instrument, terms, tag, is_exit: true });
-        let prepared = order.and_then(|order| self.broker.prepare(order, quote.as_ref()).map_err(|refusal| refusal.reason));
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(cause) => {
-                log.write(json!({ "event": "NOT_SENT", "instrument": close.holding.to_string(), "cause": cause }))?;
-                return Ok(PlaceOutcome::NotSent(cause));
-            }
-        };
-        let tag = prepared.order.tag.to_string();
-        log.write(json!({ "event": "EXIT", "attempt": attempt, "tag": tag, "request": prepared.request }))?;
-        let outcome = self.broker.place(prepared).await;
-        log.write(json!({ "event": "EXIT_ANSWER", "tag": tag, "answer": format!("{outcome:?}") }))?;
-        Ok(outcome)
+        let order = BrokerOrder { command_id: CommandId(uuid::Uuid::nil()), instrument, terms, tag, is_exit: true };
+        self.broker.prepare(order, quote.as_ref()).map_err(|refusal| refusal.reason)
     }
 
     /// No tag of an engine's: the next start takes these orders for somebody else's, which they are.
@@ -210,27 +269,13 @@ impl SquareOff<'_> {
         let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0).wrapping_add(number) % 10_000_000_000_000;
         BrokerTag::parse(&format!("SQ{millis:013}")).map_err(|cause| cause.to_string())
     }
-
-    async fn wait_until_flat(&self) {
-        let deadline = Instant::now() + self.pace.patience;
-        while Instant::now() < deadline {
-            sleep(self.pace.look).await;
-            if self.look().await.is_ok_and(|seen| seen.closes.is_empty()) {
-                return;
-            }
-        }
-    }
 }
 
-/// The rows of a book that was read whole: a row that cannot be read may be a position.
-fn whole<T>(book: &str, read: Snapshot<T>) -> Result<Vec<T>, String> {
-    match read {
-        Snapshot::Authoritative(rows, unreadable) => match unreadable.iter().find(|row| !row.is_foreign) {
-            None => Ok(rows),
-            Some(row) => Err(format!("a row of {book} cannot be read ({}): {}", row.cause, row.raw)),
-        },
-        Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. } => Err(format!("{book} could not be read: {cause}")),
-    }
+/// The time between two looks at which their reads use up what a minute has for reads, and no look has to wait for the next one.
+fn evenly(budget: &Budget) -> Duration {
+    let common = budget.per_minute.saturating_sub(budget.reserved_per_minute);
+    let reads = budget.reads_per_minute.max(common / 2).max(1);
+    Duration::from_secs(60) * READS_OF_A_LOOK / reads
 }
 
 fn cancel_words(outcome: &CallOutcome) -> String {

@@ -16,6 +16,14 @@ pub struct Close {
     pub units: i64,
 }
 
+impl Close {
+    /// The position as the broker shows it: positive long, negative short.
+    #[must_use]
+    pub fn net(&self) -> i64 {
+        self.side.opposite().sign() * self.units
+    }
+}
+
 /// Everything that is to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -32,6 +40,12 @@ impl Plan {
     #[must_use]
     pub fn is_open_in(&self, close: &Close) -> bool {
         self.cancels.iter().any(|row| row.instrument == close.holding.instrument && row.product == close.holding.product)
+    }
+
+    /// Whether nothing works and nothing is open.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.cancels.is_empty() && self.closes.is_empty()
     }
 
     /// For people.

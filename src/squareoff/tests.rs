@@ -4,8 +4,8 @@ use std::time::Duration;
 use ordergate_actors::order::{
     BookState, BrokerTag, ClientId, CommandId, Exchange, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity,
 };
-use ordergate_actors::ports::{Broker, BrokerOrder, Clock, Instruments, PlaceOutcome, Snapshot};
-use ordergate_actors::testkit::{ManualClock, book_row, morning};
+use ordergate_actors::ports::{Broker, BrokerOrder, Clock, Instruments, PlaceOutcome, RateWindow, Snapshot};
+use ordergate_actors::testkit::{TokioClock, book_row, morning};
 
 use super::*;
 use crate::brokers::faulty::{CallKind, Fault, FaultPlan, FaultyBroker};
@@ -13,25 +13,26 @@ use crate::brokers::paper::{PaperBroker, PaperSettings};
 use crate::instruments::{InstrumentTable, sample};
 use crate::simulator::market::SyntheticMarket;
 
-const PACE: Pace = Pace { between: Duration::ZERO, look: Duration::from_secs(1), patience: Duration::from_secs(5), attempts: 3 };
+const PACE: Pace = Pace { look: Duration::from_secs(1), patience: Duration::from_secs(5), reads: Duration::from_secs(60), attempts: 3 };
 
 struct Bench {
     broker: FaultyBroker<PaperBroker>,
     table: Arc<InstrumentTable>,
-    clock: Arc<ManualClock>,
+    clock: Arc<TokioClock>,
+    budget: Option<Budget>,
     directory: tempfile::TempDir,
 }
 
 impl Bench {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = ManualClock::at(morning());
+        let clock = TokioClock::from(morning());
         let table = Arc::new(InstrumentTable::new(sample(ordergate_actors::order::trading_date(morning())).unwrap()));
         let listed: Vec<_> = table.iter().collect();
         let market = Arc::new(SyntheticMarket::new(1, listed.iter().map(AsRef::as_ref)));
         let paper =
             PaperBroker::open(&PaperSettings::new(directory.path()), Arc::clone(&table) as _, market, Arc::clone(&clock) as _).unwrap();
-        Self { broker: FaultyBroker::new(paper, FaultPlan::default()), table, clock, directory }
+        Self { broker: FaultyBroker::new(paper, FaultPlan::default()), table, clock, budget: None, directory }
     }
 
     /// At the market; or resting, three percent away from it.
@@ -55,14 +56,14 @@ impl Bench {
     }
 
     async fn run(&self) -> End {
+        self.run_at(PACE).await
+    }
+
+    async fn run_at(&self, pace: Pace) -> End {
         let mut log =
             SquareOffLog::open(self.directory.path(), ClientId::parse("PAPER1").unwrap(), Arc::clone(&self.clock) as Arc<dyn Clock>)
                 .unwrap();
-        self.work().run(&mut log).await.unwrap()
-    }
-
-    fn work(&self) -> SquareOff<'_> {
-        SquareOff { broker: &self.broker, instruments: &*self.table, clock: &*self.clock, pace: PACE }
+        SquareOff::new(&self.broker, self.budget, &*self.table, &*self.clock, pace).run(&mut log).await.unwrap()
     }
 
     fn log(&self) -> Vec<serde_json::Value> {
@@ -95,7 +96,7 @@ async fn everything_is_cancelled_and_closed_shorts_first_and_delivery_stays() {
 async fn nothing_is_said_only_when_the_broker_has_said_it() {
     let bench = Bench::new();
     assert_eq!(bench.run().await, End::Nothing);
-    bench.broker.next(CallKind::Positions, Some(Fault::Unknown("502".into())));
+    bench.broker.replan(FaultPlan::none().always(CallKind::Positions, Fault::Unknown("502".into())));
     assert!(matches!(bench.run().await, End::Unknown(words) if words.contains("the positions could not be read: 502")));
 }
 
@@ -121,6 +122,67 @@ async fn an_exit_in_doubt_closes_once() {
     assert_eq!(bench.run().await, End::Flat);
     assert_eq!(bench.nets().await, []);
     assert_eq!(bench.log().iter().filter(|line| line["event"] == "EXIT").count(), 1);
+}
+
+/// A gateway that is out for a while, a book with a row that cannot be read, one that says it is empty: read again, and closed then.
+#[tokio::test(start_paused = true)]
+async fn a_book_that_proves_nothing_for_a_while_is_read_again() {
+    let faults = [Fault::Unknown("502".into()), Fault::Unreadable(1), Fault::RateLimited(RateWindow::Minute)];
+    for kind in [CallKind::Positions, CallKind::Orders] {
+        for fault in &faults {
+            let bench = Bench::new();
+            bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+            for _ in 0..3 {
+                bench.broker.next(kind, Some(fault.clone()));
+            }
+            assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]), "{kind:?} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_book_without_an_order_that_was_in_it_concludes_nothing() {
+    let bench = Bench::new();
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.broker.next(CallKind::Orders, None);
+    bench.broker.next(CallKind::Orders, Some(Fault::Empty));
+    assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]));
+    assert_eq!(bench.log().iter().filter(|line| line["event"] == "NOT_WHOLE").count(), 1);
+}
+
+/// Positions that are late say that it is open still. They are not believed, and nothing is sold twice.
+#[tokio::test(start_paused = true)]
+async fn late_positions_sell_nothing_twice() {
+    let mut bench = Bench::new();
+    let bound = Duration::from_secs(30);
+    bench.broker = bench.broker.with_capabilities(|row| row.visibility_bound = bound);
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    // What was bought is long ago.
+    tokio::time::sleep(bound * 3).await;
+    bench.broker.next(CallKind::Positions, None);
+    for _ in 0..20 {
+        bench.broker.next(CallKind::Positions, Some(Fault::Stale));
+    }
+    let begun = Instant::now();
+    assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]));
+    assert_eq!(bench.log().iter().filter(|line| line["event"] == "EXIT").count(), 1);
+    assert!(begun.elapsed() >= bound, "flat is said of positions that must have the fill");
+}
+
+/// Nothing can be closed, and it looks on and on: no minute has more calls than the account may make, and no second.
+#[tokio::test(start_paused = true)]
+async fn its_calls_keep_within_the_budget_of_the_account() {
+    let mut bench = Bench::new();
+    bench.budget = Some(Budget::noren());
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.broker.replan(FaultPlan::none().always(CallKind::Place, Fault::Refuse("margin".into())));
+    let begun = Instant::now();
+    let end = bench.run_at(Pace { look: Duration::from_millis(10), attempts: 40, ..PACE }).await;
+    assert!(matches!(end, End::NotFlat(_)), "{end:?}");
+    let calls: u64 = [CallKind::Positions, CallKind::Orders, CallKind::Place].iter().map(|kind| bench.broker.calls(*kind)).sum();
+    let minutes = begun.elapsed().as_secs() / 60 + 1;
+    assert!(minutes >= 3 && calls <= minutes * 100, "{calls} calls in {minutes} minutes");
+    assert_eq!(bench.broker.calls(CallKind::Place), 40, "and every try was made");
 }
 
 #[test]

@@ -1,4 +1,8 @@
 //! The positions of one strategy together: a loss or a profit in rupees at which all of them are left.
+//!
+//! That it has fired is one small state on disk, and everything else follows from it and from the book at every look: what is
+//! held is left, also what an entry still brings, and entries are cancelled, until nothing is held and nothing can fill. So a
+//! crash at any moment forgets nothing.
 
 use std::sync::Arc;
 
@@ -6,8 +10,8 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::order::{Amount, Holding, Strategy};
-use crate::persistence::{Slot, Topic};
+use crate::order::{Amount, CommandId, Holding, HoldingKey, OrderRecord, Strategy};
+use crate::persistence::{Book, Slot, Topic};
 
 /// How a strategy's positions are left together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +50,39 @@ impl Together {
     }
 }
 
+/// What is still to be done for a strategy whose combined exit has fired.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leaving {
+    /// Its orders that may open something, and that nobody has cancelled yet.
+    pub entries: Vec<CommandId>,
+    /// What it holds. Shorts come first: they are bought back before longs are sold.
+    pub held: Vec<(HoldingKey, Holding)>,
+    /// Nothing is held, nothing can fill any more, and no trade is outstanding.
+    pub is_over: bool,
+}
+
+impl Leaving {
+    /// What the book says of a strategy.
+    #[must_use]
+    pub fn of(strategy: &Strategy, book: &Book) -> Self {
+        let opens = |order: &OrderRecord| !order.is_exit() && !order.is_test();
+        let open: Vec<&OrderRecord> = book.open_of(strategy).map(AsRef::as_ref).filter(|order| opens(order)).collect();
+        let entries = open.iter().filter(|order| order.cancel_wanted.is_none()).map(|order| order.command_id).collect();
+        let mut held: Vec<_> =
+            book.holdings_of(strategy).filter(|(_, held)| held.net != 0).map(|(key, held)| (key.clone(), *held)).collect();
+        held.sort_by_key(|(_, held)| held.net > 0);
+        let is_over = held.is_empty() && open.is_empty() && book.owed_of(strategy).next().is_none();
+        Self { entries, held, is_over }
+    }
+}
+
 impl Combined {
+    /// Whether a state of exit rules is one of a whole strategy.
+    #[must_use]
+    pub fn is_at(slot: &Slot) -> bool {
+        slot.topic == Topic::ExitRule && slot.key.starts_with("*|")
+    }
+
     /// The name of its state. No instrument begins with a star.
     #[must_use]
     pub fn slot(strategy: &Strategy) -> Slot {
@@ -75,7 +111,8 @@ impl Combined {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::builders::{at, rupees, strategy};
+    use crate::order::{Intent, Product, Side, Status, Tag};
+    use crate::testkit::builders::{Build, at, book_of, command, exit, order, rupees, sbin_in, strategy};
 
     fn rule() -> Combined {
         Combined { strategy: strategy("trend"), stop: Some(rupees(500)), target: Some(rupees(800)), fired_at: None, who: "a test".into() }
@@ -102,5 +139,26 @@ mod tests {
         assert!(rule().fires(at_pnl(-900), Together { unpriced: 1, ..at_pnl(-900) }).is_none(), "a price is missing");
         let fired = Combined { fired_at: Some(at(0)), ..rule() };
         assert!(fired.fires(at_pnl(-900), at_pnl(-900)).is_none());
+    }
+
+    #[test]
+    fn it_is_left_until_nothing_is_held_and_nothing_can_fill() {
+        let mis = || sbin_in(Product::Mis);
+        let of =
+            |orders: Vec<OrderRecord>, holdings: &[(&str, HoldingKey, i64)]| Leaving::of(&strategy("trend"), &book_of(orders, holdings));
+        assert!(of(vec![], &[]).is_over && of(vec![], &[("other", mis(), 5)]).is_over, "what others hold is theirs");
+        let both = of(vec![], &[("trend", sbin_in(Product::Cnc), 3), ("trend", mis(), -5)]);
+        assert_eq!((both.held.iter().map(|(_, held)| held.net).collect::<Vec<_>>(), both.is_over), (vec![-5, 3], false), "shorts first");
+        // An entry that works, is in doubt, or is not sent yet may bring something; one that is being cancelled too.
+        for entry in [order(1).working("1"), order(1).doubted(), order(1), order(1).intent(Intent::Target)] {
+            let left = of(vec![entry.clone()], &[]);
+            assert_eq!((left.entries, left.is_over), (vec![command(1)], false), "{entry:?}");
+            let cancelled = of(vec![OrderRecord { cancel_wanted: Some(Tag::CombinedExit), ..entry }], &[]);
+            assert_eq!((cancelled.entries, cancelled.is_over), (vec![], false), "asked for once");
+        }
+        let unbooked = order(1).side(Side::Buy).asks(5).working("1").filled(5, 2).ended(Status::Executed, None);
+        assert!(!of(vec![unbooked], &[]).is_over, "its trades are outstanding");
+        assert!(of(vec![exit(1).working("1")], &[]).is_over, "an exit opens nothing");
+        assert!(of(vec![order(1).by("other").working("1"), order(2).test()], &[]).is_over);
     }
 }

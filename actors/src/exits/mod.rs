@@ -18,7 +18,7 @@ mod settings;
 mod slices;
 mod times;
 
-pub use combined::{Combined, Together};
+pub use combined::{Combined, Leaving, Together};
 pub use follow::{Next, follow};
 pub use ladder::{Climb, Halted, Ladder, Step, cap, plan};
 pub use look::{Looked, Tick};

@@ -66,6 +66,10 @@ pub enum Tag {
     PlanStopped,
     /// Its basket failed, and what it had open was taken back.
     BasketUnwound,
+    /// An entry of a strategy whose positions are being left together.
+    CombinedExit,
+    /// An exit of a square-off that nobody wants any more, and that was not sent yet.
+    SquareOffOver,
 }
 
 impl Tag {
@@ -100,6 +104,8 @@ impl Tag {
         Self::FillTimeout,
         Self::PlanStopped,
         Self::BasketUnwound,
+        Self::CombinedExit,
+        Self::SquareOffOver,
     ];
 
     /// Whether it stands for a wish to cancel: an order that ended by it was cancelled for us.
@@ -116,6 +122,7 @@ impl Tag {
                 | Self::PlanStopped
                 | Self::BasketUnwound
                 | Self::NoPosition
+                | Self::CombinedExit
         )
     }
 
@@ -152,6 +159,8 @@ impl Tag {
             Self::FillTimeout => "FILL_TIMEOUT",
             Self::PlanStopped => "PLAN_STOPPED",
             Self::BasketUnwound => "BASKET_UNWOUND",
+            Self::CombinedExit => "COMBINED_EXIT",
+            Self::SquareOffOver => "SQUARE_OFF_OVER",
         }
     }
 
@@ -188,6 +197,8 @@ impl Tag {
             Self::FillTimeout => "cancelled: not filled in the time it was given",
             Self::PlanStopped => "not sent: a step before it did not come to its end",
             Self::BasketUnwound => "cancelled: its basket was unwound",
+            Self::CombinedExit => "cancelled: the positions of its strategy are left together",
+            Self::SquareOffOver => "withdrawn: the square-off that sent it is over",
         }
     }
 
@@ -224,6 +235,8 @@ impl Tag {
             Self::FillTimeout => "look at the price; send it again if it is still wanted",
             Self::PlanStopped => "see the order named in the reason; send the rest again if it is still wanted",
             Self::BasketUnwound => "see the leg named in the reason; send the basket again if it is still wanted",
+            Self::CombinedExit => "send it again when the strategy is flat, if it is still wanted",
+            Self::SquareOffOver => "nothing; to close the position all the same, send an exit",
         }
     }
 

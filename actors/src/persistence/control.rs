@@ -272,6 +272,14 @@ impl Control {
         }
     }
 
+    /// The level that holds for a strategy on that trading day: the halt of a day before counts for nothing, also while the row
+    /// that ends it is still to be written.
+    #[must_use]
+    pub fn level_on(&self, strategy: &Strategy, today: NaiveDate) -> KillLevel {
+        let day = self.day.as_ref().filter(|day| day.date >= today).map_or(KillLevel::None, |day| day.level);
+        self.level.max(day).max(self.strategies.get(strategy).map_or(KillLevel::None, |stop| stop.level))
+    }
+
     /// The level that holds for a strategy.
     #[must_use]
     pub fn level_for(&self, strategy: &Strategy) -> KillLevel {
@@ -465,6 +473,9 @@ mod tests {
         let ended = halted.after(&ControlChange::EndDay(today), "RiskActor", "", at);
         assert_eq!((ended.account_level(), ended.who.as_str()), (KillLevel::StopEntries, "asha"), "a person's kill stays");
         assert_eq!(halted.after(&ControlChange::Account(KillLevel::None), "asha", "", at).account_level(), KillLevel::SquareOff);
+        assert_eq!((halted.level_on(&trend, today), halted.level_on(&trend, tomorrow)), (KillLevel::SquareOff, KillLevel::StopEntries));
+        let stopped = halted.after(&ControlChange::Strategy(trend.clone(), KillLevel::CancelEntries), "asha", "", at);
+        assert_eq!(stopped.level_on(&trend, tomorrow), KillLevel::CancelEntries, "what a person has set stays");
 
         let latch = Latch::new(&Control::default());
         latch.raise(&halt);

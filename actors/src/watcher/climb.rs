@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use rust_decimal::Decimal;
 
-use super::WatcherActor;
+use super::{WatcherActor, square_off};
 use crate::broker::{WantQuotes, worn_out};
 use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Rungs, Step, Tick, cap, plan, slices};
 use crate::ingress::Submit;
@@ -235,7 +235,11 @@ impl WatcherActor {
 
     /// The exit has ended: its ladder does too, and what was to be replaced goes again.
     fn leave(&self, slot: &Slot, order: Option<&OrderRecord>, ladder: &Ladder, now: DateTime<Utc>) {
-        if let Some(order) = order.filter(|order| ladder.is_replaced && order.status == Status::Failed && order.unfilled() > 0)
+        // Nothing more is sent for a square-off that nobody wants any more.
+        let is_over =
+            |order: &OrderRecord| self.line.view.read(&self.desk.client_id, |book| square_off::is_over(order, book, now)).unwrap_or(false);
+        let ends_open = |order: &&OrderRecord| ladder.is_replaced && order.status == Status::Failed && order.unfilled() > 0;
+        if let Some(order) = order.filter(ends_open).filter(|order| !is_over(order))
             && let Ok(key) = again_key(order.command_id)
         {
             let again = LegDraft::again(order);

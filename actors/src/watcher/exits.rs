@@ -8,6 +8,7 @@ mod fires;
 mod looks;
 mod rests;
 mod rules;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 
 use super::WatcherActor;
-use crate::exits::{ExitRule, Terms, slot};
+use crate::exits::{Combined, ExitRule, Terms, slot};
 use crate::line::Phase;
 use crate::order::{HoldingKey, OrderRecord, Strategy};
 use crate::persistence::{Event, Keep, KeptChange, Level, Slot, Topic, Unit};
@@ -66,10 +67,11 @@ impl WatcherActor {
     /// What commits change: rules themselves, and what is held.
     pub(super) fn rules_committed(&mut self, events: &[Event], now: DateTime<Utc>) {
         self.load_rules();
-        let mut filled = Vec::new();
+        let (mut filled, mut is_together) = (Vec::new(), false);
         for event in events {
             if let Some(change) = event.kept.as_deref().filter(|change| change.slot.topic == Topic::ExitRule) {
                 self.take_rule(change);
+                is_together |= Combined::is_at(&change.slot);
             }
             if let Some(record) = event.record.as_deref().filter(|_| &*event.row.event == "FILL") {
                 self.attach(record, now);
@@ -78,6 +80,9 @@ impl WatcherActor {
         }
         if !filled.is_empty() && self.is_settled() {
             self.end_rules_of(&filled);
+        }
+        if is_together && self.may_fire() {
+            self.leave_what_has_fired(now);
         }
         self.tell_bell();
     }

@@ -123,6 +123,7 @@ pub(super) fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
                 | Tag::TestMode
                 | Tag::AtTarget
                 | Tag::Superseded
+                | Tag::SquareOffOver
         )
     );
     is_news && record.is_exit() && !is_wanted_end

@@ -44,6 +44,7 @@ pub use reconcile::{BookReading, Concern, read_orders, read_trades};
 pub use recovery::{Found as RecoveryFound, decide};
 pub use resend::goes_again as exit_goes_again;
 pub use search::{Patience, Search};
+pub use square_off::LeftOver;
 
 use self::follow::exit_failed;
 use self::kill::asks_square_off;
@@ -126,6 +127,8 @@ struct Core {
     /// Whether people were told that all is flat, and that it is not.
     flat_told: bool,
     not_flat_paged: bool,
+    /// Exits of square-offs that are over, and whether they were sent: people were told of them.
+    left_over: BTreeSet<(CommandId, bool)>,
     /// Since when a square-off finds something held.
     held_since: Option<DateTime<Utc>>,
     /// The exit rules.

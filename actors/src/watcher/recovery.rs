@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::kill::withdrawn;
+use super::square_off;
 use crate::order::{BasketId, CommandId, OrderFact, OrderRecord, Status, Tag};
 use crate::persistence::Book;
 
@@ -24,6 +26,11 @@ pub fn decide(book: &Book, ttl: Duration, now: DateTime<Utc>) -> Vec<Found> {
 fn decide_one(book: &Book, order: &OrderRecord, ttl: Duration, now: DateTime<Utc>) -> Option<Found> {
     let command = order.command_id;
     match order.status {
+        // It is not driven on to be withdrawn there: the market may be open by now.
+        Status::Created if square_off::is_over(order, book, now) => {
+            let reason = format!("the exit of a square-off of {} that is over: it was not sent, and is withdrawn", order.ask.strategy);
+            Some(Found::Decide(command, withdrawn(order), reason))
+        }
         // What a target comes to, and whether it is too old for that, is for risk to say.
         Status::Created if order.is_exit() || order.is_unaimed() => Some(Found::Drive(order.basket_id, command)),
         Status::Created => {

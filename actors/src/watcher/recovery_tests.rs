@@ -72,3 +72,22 @@ fn what_is_found_is_decided_in_the_order_of_registration() {
     let driven: Vec<Found> = (1..=3).map(|number| Found::Drive(order(number).basket_id, order(number).command_id)).collect();
     assert_eq!(found(&all, 0), driven);
 }
+
+/// Whatever the market takes by then, and whether the row that ends the halt is written or not.
+#[test]
+fn an_exit_of_a_square_off_that_is_over_is_withdrawn_and_not_driven_on() {
+    use crate::order::{Source, trading_date};
+    use crate::persistence::{Control, ControlChange, KillLevel};
+    let ours = OrderRecord { source: Source::System, user: std::sync::Arc::from("kill level 3"), ..exit(1) };
+    let after = |control: Control| {
+        let mut book = book_of([ours.clone()], &[]);
+        book.put_control(control);
+        decide(&book, TTL, at(0)).pop()
+    };
+    let is_withdrawn =
+        |found: Option<Found>| matches!(found, Some(Found::Decide(_, OrderFact::Refused { tag: Tag::SquareOffOver, .. }, _)));
+    let today = trading_date(at(0));
+    let halted = |day| Control::default().after(&ControlChange::HaltDay(day, KillLevel::SquareOff), "RiskActor", "", at(0));
+    assert!(is_withdrawn(after(Control::default())) && is_withdrawn(after(halted(today.pred_opt().unwrap()))));
+    assert_eq!(after(halted(today)), Some(Found::Drive(ours.basket_id, ours.command_id)), "it is wanted still");
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::WatcherActor;
+use super::{WatcherActor, square_off};
 use crate::ingress::Submit;
 use crate::line::Phase;
 use crate::order::{LegDraft, OrderRecord, Product, SignalDraft, SignalId, Status, Tag, again_key};
@@ -37,11 +37,12 @@ pub(super) fn attempts(book: &Book, order: &OrderRecord) -> u32 {
     count
 }
 
-/// Whether a failed exit will go again by itself.
+/// Whether a failed exit will go again by itself. One of a square-off does for as long as that is wanted, and from there.
 #[must_use]
 pub fn goes_again(book: &Book, order: &OrderRecord, most: u32) -> bool {
     let is_one = order.is_exit() && !order.is_test() && !order.is_resting_stop();
-    is_one && order.status == Status::Failed && never_left(order.tag) && attempts(book, order) < most
+    let is_wanted = !square_off::has_sent(order) || book.control().level_for(&order.ask.strategy) >= KillLevel::SquareOff;
+    is_one && is_wanted && order.status == Status::Failed && never_left(order.tag) && attempts(book, order) < most
 }
 
 /// The exits that go again now. Each is the newest of its position and no other is on its way there, so nothing of it can
@@ -168,5 +169,14 @@ mod tests {
         assert!(due(&book, PACE, at(60)).is_empty());
         book.put_control(Control { level: KillLevel::CancelEntries, ..Control::default() });
         assert_eq!(due(&book, PACE, at(60)).len(), 1);
+    }
+
+    #[test]
+    fn the_exit_of_a_square_off_does_not_go_again_when_that_is_over() {
+        let ours = OrderRecord { source: crate::order::Source::System, user: Arc::from("kill level 3"), ..failed(2, None) };
+        let mut book = book_of([ours.clone()], &[("trend", sbin_in(Product::Mis), 10)]);
+        assert!(due(&book, PACE, at(60)).is_empty() && !goes_again(&book, &ours, PACE.most));
+        book.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
+        assert!(due(&book, PACE, at(60)).is_empty() && goes_again(&book, &ours, PACE.most), "the square-off sends the next one");
     }
 }

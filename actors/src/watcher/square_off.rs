@@ -1,5 +1,8 @@
 //! Kill level 3: everything that this engine opened is squared off, delivery holdings aside. The exits walk the same
 //! line as any other, shorts first.
+//!
+//! They are wanted for as long as the level stands. One that was not sent when it falls is withdrawn: it may have waited for the
+//! market to open, and would sell then what nobody wants sold. Which those are is read from the rows at every look.
 
 use std::sync::Arc;
 
@@ -8,20 +11,52 @@ use chrono::{DateTime, Utc};
 use crate::engine::exit_leg;
 use crate::ingress::Submit;
 use crate::line::{Desk, Line};
-use crate::order::{MAX_LEGS, Product, SignalDraft, SignalId, Source};
-use crate::persistence::{KillLevel, Level};
+use crate::order::{MAX_LEGS, OrderRecord, Product, SignalDraft, SignalId, Source, Status, trading_date};
+use crate::persistence::{Book, KillLevel, Level};
+
+/// Whom the orders of a square-off are from. No other order of the engine's has this name.
+const SENDER: &str = "kill level 3";
+
+/// Whether a square-off sent the order, or the one that it repeats.
+pub(super) fn has_sent(order: &OrderRecord) -> bool {
+    order.source == Source::System && &*order.user == SENDER
+}
+
+/// Whether a square-off sent it that nobody wants any more.
+pub(super) fn is_over(order: &OrderRecord, book: &Book, now: DateTime<Utc>) -> bool {
+    has_sent(order) && book.control().level_on(&order.ask.strategy, trading_date(now)) < KillLevel::SquareOff
+}
+
+/// What is left of square-offs that nobody wants any more.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeftOver {
+    /// Exits that were not sent.
+    pub unsent: Vec<Arc<OrderRecord>>,
+    /// Exits that are at the broker, or may be, and that nobody cancels.
+    pub at_broker: Vec<Arc<OrderRecord>>,
+}
+
+impl LeftOver {
+    /// What the book says of it.
+    #[must_use]
+    pub fn of(book: &Book, now: DateTime<Utc>) -> Self {
+        let left = book.open_orders().filter(|order| is_over(order, book, now) && order.cancel_wanted.is_none());
+        let (unsent, at_broker) = left.cloned().partition(|order| order.status == Status::Created);
+        Self { unsent, at_broker }
+    }
+}
 
 /// Sends exits for what a kill wants flat and no exit covers yet; says whether there was any.
 pub(super) fn fire(line: &Arc<Line>, desk: &Arc<Desk>, now: DateTime<Utc>) -> bool {
     let legs = line
         .view
         .read(&desk.client_id, |book| {
-            let control = book.control();
+            let (control, today) = (book.control(), trading_date(now));
             if control.is_frozen() || (control.account_level() < KillLevel::SquareOff && control.strategies.is_empty()) {
                 return Vec::new();
             }
             book.holdings()
-                .filter(|(strategy, key, _)| key.product != Product::Cnc && control.level_for(strategy) == KillLevel::SquareOff)
+                .filter(|(strategy, key, _)| key.product != Product::Cnc && control.level_on(strategy, today) == KillLevel::SquareOff)
                 .filter(|(strategy, key, _)| {
                     !book.open_in(&key.instrument).any(|order| {
                         order.is_exit()
@@ -49,7 +84,7 @@ pub(super) fn fire(line: &Arc<Line>, desk: &Arc<Desk>, now: DateTime<Utc>) -> bo
         client_id: desk.client_id.clone(),
         signal_id: SignalId(line.ids.next()),
         source: Source::System,
-        user: "kill level 3".to_owned(),
+        user: SENDER.to_owned(),
         idempotency_key: None,
         body_hash: [0; 32],
         replay_window_ms: 0,
@@ -60,4 +95,57 @@ pub(super) fn fire(line: &Arc<Line>, desk: &Arc<Desk>, now: DateTime<Utc>) -> bo
     let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
     line.tell_ingress(Submit { draft, permits, fired: None, reply });
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{CommandId, Tag};
+    use crate::persistence::{Control, ControlChange};
+    use crate::testkit::builders::{Build, at, book_of, command, exit, order, sbin_in, strategy};
+
+    fn of_square_off(number: u64) -> OrderRecord {
+        OrderRecord { source: Source::System, user: Arc::from(SENDER), ..exit(number) }
+    }
+
+    fn left(orders: Vec<OrderRecord>, control: Control) -> (Vec<CommandId>, Vec<CommandId>) {
+        let mut book = book_of(orders, &[("trend", sbin_in(Product::Mis), 10)]);
+        book.put_control(control);
+        let ids = |orders: Vec<Arc<OrderRecord>>| orders.iter().map(|order| order.command_id).collect();
+        let LeftOver { unsent, at_broker } = LeftOver::of(&book, at(0));
+        (ids(unsent), ids(at_broker))
+    }
+
+    #[test]
+    fn what_was_not_sent_is_withdrawn_when_the_level_falls_and_what_the_broker_has_is_named() {
+        let orders = || vec![of_square_off(1), of_square_off(2).working("1"), of_square_off(3).doubted()];
+        let after = |change: ControlChange| Control::default().after(&change, "a test", "", at(0));
+        assert_eq!(left(orders(), after(ControlChange::Account(KillLevel::SquareOff))), (vec![], vec![]), "it is wanted");
+        for lower in [KillLevel::None, KillLevel::StopEntries, KillLevel::CancelEntries] {
+            let fallen = left(orders(), after(ControlChange::Account(lower)));
+            assert_eq!(fallen, (vec![command(1)], vec![command(2), command(3)]), "{lower:?}");
+        }
+        let being_cancelled = OrderRecord { cancel_wanted: Some(Tag::CancelledByUser), ..of_square_off(1).working("1") };
+        let ended = of_square_off(2).ended(Status::Executed, None);
+        assert_eq!(left(vec![being_cancelled, ended], Control::default()), (vec![], vec![]));
+    }
+
+    #[test]
+    fn exits_of_people_of_strategies_and_of_rules_are_nobodys_to_withdraw() {
+        let rule = OrderRecord { source: Source::System, user: Arc::from("stop of trend"), ..exit(1) };
+        let person = OrderRecord { source: Source::Dashboard, user: Arc::from(SENDER), ..exit(2) };
+        assert_eq!(left(vec![rule, person, exit(3), order(4)], Control::default()), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_level_that_stands_for_its_strategy_or_its_day_keeps_it() {
+        let of_other = || of_square_off(1).by("other");
+        let stop =
+            |name: &str| Control::default().after(&ControlChange::Strategy(strategy(name), KillLevel::SquareOff), "a test", "", at(0));
+        assert_eq!(left(vec![of_other(), of_square_off(2)], stop("other")), (vec![command(2)], vec![]), "each by its own strategy");
+        let halted = |day| Control::default().after(&ControlChange::HaltDay(day, KillLevel::SquareOff), "RiskActor", "", at(0));
+        let today = trading_date(at(0));
+        assert_eq!(left(vec![of_other()], halted(today)), (vec![], vec![]));
+        assert_eq!(left(vec![of_other()], halted(today.pred_opt().unwrap())), (vec![command(1)], vec![]), "its day is over");
+    }
 }

@@ -7,8 +7,9 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::join_all;
 use ordergate_actors::EngineError;
-use ordergate_actors::order::{ClientId, HoldingKey, Strategy};
+use ordergate_actors::order::{ClientId, HoldingKey, OrderRecord, Strategy};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level};
+use ordergate_actors::watcher::LeftOver;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -106,6 +107,7 @@ pub(super) async fn set(
                 "client_id": client,
                 "level": committed.as_ref().map(|control| control.level),
                 "strategies": committed.as_ref().map(|control| control.strategies.iter().map(|(name, stop)| (name, stop.level)).collect::<BTreeMap<_, _>>()),
+                "exits_at_broker": left_at_broker(state, client),
                 "error": result.err().map(|error| error.to_string()),
             })
         })
@@ -119,6 +121,22 @@ pub(super) async fn set(
         .with("accounts", json!(accounts)));
     }
     Ok(accounts)
+}
+
+/// The exits of square-offs that nobody wants any more, and that the broker has: they stay there until somebody cancels them.
+fn left_at_broker(state: &WebState, client_id: &ClientId) -> Vec<Value> {
+    let left = state.engine.read(client_id, |book| LeftOver::of(book, state.now())).unwrap_or_default();
+    let shown = |order: &OrderRecord| {
+        json!({
+            "command_id": order.command_id,
+            "strategy": order.ask.strategy,
+            "symbol": order.ask.symbol,
+            "side": order.ask.side,
+            "unfilled": order.unfilled(),
+            "broker_order_id": order.broker_order_id,
+        })
+    };
+    left.at_broker.iter().map(|order| shown(order)).collect()
 }
 
 /// How many positions are open, here or at the broker.

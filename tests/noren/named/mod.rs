@@ -5,6 +5,7 @@ mod books;
 mod hands;
 mod others;
 mod rates;
+mod square_off;
 mod stops;
 mod stream;
 

@@ -12,7 +12,7 @@ use crate::persistence::{Book, Keep, Level, Slot, Unit};
 /// A long option waits so long for the short that it covers to be closed; then it goes all the same, and a person hears.
 const COVER_FIRST: Duration = Duration::seconds(20);
 /// A write that was not heard of after this is made again.
-const WRITE_AGAIN: Duration = Duration::seconds(2);
+pub(super) const WRITE_AGAIN: Duration = Duration::seconds(2);
 
 impl WatcherActor {
     /// Writes down that it fires, with its exit. An exit of the position that rests already, a target at its limit or the

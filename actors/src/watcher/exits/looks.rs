@@ -1,6 +1,4 @@
-//! The looks of the exit rules: at every quote, at the clock, at what a strategy's positions come to together.
-
-use std::sync::Arc;
+//! The looks of the exit rules: at every quote, and at the clock.
 
 use chrono::{DateTime, Duration, Utc};
 use rust_decimal::Decimal;
@@ -8,12 +6,11 @@ use rust_decimal::Decimal;
 use super::super::{Concern, WatcherActor};
 use super::Watched;
 use crate::broker::Reading;
-use crate::exits::{Cause, Combined, ExitRule, Hours, Looked, Terms, Tick, Together, is_near_expiry, slot};
+use crate::exits::{Cause, ExitRule, Hours, Looked, Tick, is_near_expiry};
 use crate::order::calendar::SessionPhase;
-use crate::order::{Exchange, Holding, HoldingKey, InstrumentKey, Kind, trading_date};
-use crate::persistence::{Keep, Level, Slot, Unit};
+use crate::order::{Exchange, InstrumentKey, Kind, trading_date};
+use crate::persistence::{Level, Slot};
 use crate::risk::Market;
-use crate::supervision::Shell;
 
 /// A quote that nothing followed for so long stands: by our own clock, since it was first seen.
 const STANDS: Duration = Duration::seconds(1);
@@ -146,78 +143,6 @@ impl WatcherActor {
             .collect();
         for (slot, why) in due {
             self.fire(&slot, Cause::Time, &why, now);
-        }
-    }
-
-    /// The sum of a strategy's positions; all of them are left when it says so.
-    pub(super) fn look_at_sums(&mut self, now: DateTime<Utc>) {
-        let combined: Vec<(Slot, Combined, Option<Together>)> =
-            self.core.rules.combined.iter().map(|(slot, (combined, before))| (slot.clone(), combined.clone(), *before)).collect();
-        for (slot, combined, before) in combined {
-            let held = self.line.view.read(&self.desk.client_id, |book| {
-                book.holdings_of(&combined.strategy).map(|(key, held)| (key.clone(), *held)).collect::<Vec<_>>()
-            });
-            let held = held.unwrap_or_default();
-            if held.is_empty() {
-                if combined.fired_at.is_some() {
-                    self.keep_combined(
-                        &slot,
-                        &Combined { fired_at: None, ..combined },
-                        "the strategy is flat: its combined exit is armed anew",
-                    );
-                }
-                continue;
-            }
-            let age = Duration::from_std(self.desk.settings.exits.muted_after).unwrap_or(Duration::MAX);
-            let price = |key: &InstrumentKey| {
-                let quote = self.line.newest_quote(&self.desk, key)?;
-                // A print outside of the touch is taken for the touch.
-                let Tick { last, bid, ask, at } = Tick::from(&quote);
-                let last = bid.zip(ask).filter(|(bid, ask)| bid <= ask).map_or(last, |(bid, ask)| last.clamp(bid, ask));
-                (now.signed_duration_since(at) <= age).then_some(last)
-            };
-            let sum = held.iter().fold(Together::default(), |sum, (key, held)| sum.with(held, price(&key.instrument)));
-            if let Some((_, before)) = self.core.rules.combined.get_mut(&slot) {
-                *before = Some(sum);
-            }
-            let Some(why) = before.and_then(|before| combined.fires(before, sum)) else { continue };
-            if let Some((memory, _)) = self.core.rules.combined.get_mut(&slot) {
-                memory.fired_at = Some(now);
-            }
-            self.keep_combined(&slot, &Combined { fired_at: Some(now), ..combined.clone() }, &why);
-            self.fire_together(&combined, &held, &why, now);
-        }
-    }
-
-    fn fire_together(&mut self, combined: &Combined, held: &[(HoldingKey, Holding)], why: &str, now: DateTime<Utc>) {
-        // Shorts are bought back before longs are sold.
-        for (key, held) in held.iter().filter(|(_, held)| held.net < 0).chain(held.iter().filter(|(_, held)| held.net > 0)) {
-            let slot = slot(&combined.strategy, key);
-            if !self.core.rules.watched.contains_key(&slot) {
-                let tick = self.line.instruments.find(&key.instrument).map_or(Decimal::new(5, 2), |found| found.tick.value());
-                let who = combined.who.clone();
-                let rule = ExitRule::new(combined.strategy.clone(), key.clone(), held, Terms::default(), tick, who, now);
-                let Some(rule) = rule else { continue };
-                self.core.rules.put(slot.clone(), key.instrument.clone(), Watched::new(rule, 0));
-            }
-            self.fire(&slot, Cause::Combined, why, now);
-        }
-    }
-
-    fn keep_combined(&self, slot: &Slot, combined: &Combined, reason: &str) {
-        let keep = Keep {
-            client_id: Some(self.desk.client_id.clone()),
-            slot: slot.clone(),
-            value: None,
-            basis: None,
-            event: if combined.fired_at.is_some() { "EXIT_RULE_FIRED" } else { "EXIT_RULE_SET" },
-            level: if combined.fired_at.is_some() { Level::Warn } else { Level::Info },
-            reason: Arc::from(reason),
-            who: Arc::from(Self::NAME),
-            command_id: None,
-        };
-        if let Ok(keep) = keep.with(combined) {
-            self.line.post_unit(Unit::Keep(keep));
         }
     }
 }

@@ -17,11 +17,22 @@ pub(in crate::watcher) struct Rules {
     pub(super) by_instrument: BTreeMap<InstrumentKey, BTreeSet<Slot>>,
     /// The instruments that came or went since the bell was told.
     pub(super) untold: BTreeSet<InstrumentKey>,
-    pub(super) combined: BTreeMap<Slot, (Combined, Option<Together>)>,
+    pub(super) combined: BTreeMap<Slot, Weighed>,
     /// Rules whose end was posted, and is not heard of yet: what comes after it does not build on them.
     pub(super) ending: BTreeSet<Slot>,
     pub(super) is_loaded: bool,
     pub(super) searched_at: Option<DateTime<Utc>>,
+}
+
+/// The combined exit of one strategy, as it is on disk, and what was last seen.
+#[derive(Debug)]
+pub(super) struct Weighed {
+    pub(super) rule: Combined,
+    /// The journal row of it.
+    pub(super) seq: u64,
+    pub(super) before: Option<Together>,
+    /// A write is under way since then: nothing is done before it is there.
+    pub(super) writing: Option<DateTime<Utc>>,
 }
 
 /// One rule and what was last seen.
@@ -83,10 +94,10 @@ impl Rules {
             self.forget(&change.slot);
             return Ok(());
         };
-        if change.slot.key.starts_with("*|") {
-            let combined: Combined = now.read()?;
-            let before = self.combined.get(&change.slot).and_then(|(_, before)| *before);
-            self.combined.insert(change.slot.clone(), (combined, before));
+        if Combined::is_at(&change.slot) {
+            let before = self.combined.get(&change.slot).and_then(|weighed| weighed.before);
+            let weighed = Weighed { rule: now.read()?, seq: now.seq, before, writing: None };
+            self.combined.insert(change.slot.clone(), weighed);
             return Ok(());
         }
         let mut rule: ExitRule = now.read()?;

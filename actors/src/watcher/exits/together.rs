@@ -1,0 +1,130 @@
+//! The combined exits: what a strategy's positions come to together, and how all of them are left.
+//!
+//! That one fires is written first, and nothing is sent before it is on disk. From then on what is to be done follows from that
+//! row and from the book, at every look, until the strategy is flat and nothing of it can fill: so the next core, or the next
+//! process, goes on where this one ended.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use rust_decimal::Decimal;
+
+use super::super::WatcherActor;
+use super::Watched;
+use super::fires::WRITE_AGAIN;
+use crate::exits::{Cause, Combined, ExitRule, Leaving, Terms, Tick, Together, slot};
+use crate::order::{Holding, HoldingKey, InstrumentKey, OrderFact, Tag, ist};
+use crate::persistence::{Keep, KeptChange, Level, Slot, Unit};
+use crate::supervision::Shell;
+
+impl WatcherActor {
+    /// One look at every combined exit: one that has fired is followed, any other is weighed.
+    pub(super) fn look_at_sums(&mut self, now: DateTime<Utc>) {
+        let slots: Vec<Slot> = self.core.rules.combined.keys().cloned().collect();
+        for slot in &slots {
+            if self.is_written(slot, now) {
+                self.weigh(slot, now);
+            }
+        }
+        self.leave_what_has_fired(now);
+    }
+
+    /// Whether no write of it is under way. One that was not heard of in time may be there all the same: the disk tells.
+    fn is_written(&mut self, slot: &Slot, now: DateTime<Utc>) -> bool {
+        let Some(since) = self.core.rules.combined.get(slot).and_then(|weighed| weighed.writing) else { return true };
+        if now.signed_duration_since(since) >= WRITE_AGAIN {
+            let kept = self.line.view.read(&self.desk.client_id, |book| book.kept(slot).cloned()).flatten();
+            self.take_rule(&KeptChange { slot: slot.clone(), now: kept });
+        }
+        false
+    }
+
+    /// The sum of a strategy's positions; that all of them are left is written down when two looks in a row say so.
+    fn weigh(&mut self, slot: &Slot, now: DateTime<Utc>) {
+        let Some(rule) = self.core.rules.combined.get(slot).map(|weighed| weighed.rule.clone()) else { return };
+        if rule.fired_at.is_some() {
+            return;
+        }
+        let held = self.line.view.read(&self.desk.client_id, |book| {
+            book.holdings_of(&rule.strategy).map(|(key, held)| (key.clone(), *held)).collect::<Vec<(HoldingKey, Holding)>>()
+        });
+        let held = held.unwrap_or_default();
+        if held.is_empty() {
+            return;
+        }
+        let age = Duration::from_std(self.desk.settings.exits.muted_after).unwrap_or(Duration::MAX);
+        let price = |key: &InstrumentKey| {
+            let quote = self.line.newest_quote(&self.desk, key)?;
+            // A print outside of the touch is taken for the touch.
+            let Tick { last, bid, ask, at } = Tick::from(&quote);
+            let last = bid.zip(ask).filter(|(bid, ask)| bid <= ask).map_or(last, |(bid, ask)| last.clamp(bid, ask));
+            (now.signed_duration_since(at) <= age).then_some(last)
+        };
+        let sum = held.iter().fold(Together::default(), |sum, (key, held)| sum.with(held, price(&key.instrument)));
+        let before = self.core.rules.combined.get_mut(slot).and_then(|weighed| weighed.before.replace(sum));
+        if let Some(why) = before.and_then(|before| rule.fires(before, sum)) {
+            self.keep_combined(slot, &Combined { fired_at: Some(now), ..rule }, &why, now);
+        }
+    }
+
+    /// What is still to be done for strategies whose combined exit is on disk as fired.
+    pub(super) fn leave_what_has_fired(&mut self, now: DateTime<Utc>) {
+        let fired = self.core.rules.combined.iter().filter(|(_, weighed)| weighed.writing.is_none());
+        let fired: Vec<(Slot, Combined, DateTime<Utc>)> =
+            fired.filter_map(|(slot, weighed)| Some((slot.clone(), weighed.rule.clone(), weighed.rule.fired_at?))).collect();
+        for (slot, combined, fired_at) in fired {
+            let leaving = self.line.view.read(&self.desk.client_id, |book| Leaving::of(&combined.strategy, book));
+            let Some(leaving) = leaving else { continue };
+            if leaving.is_over {
+                let armed = Combined { fired_at: None, ..combined };
+                self.keep_combined(&slot, &armed, "the strategy is flat: its combined exit is armed anew", now);
+                continue;
+            }
+            let at = fired_at.with_timezone(&ist()).format("%F %T IST");
+            let why = format!("the combined exit of {} fired at {at}", combined.strategy);
+            let cancel = |order| (order, OrderFact::CancelWanted { tag: Tag::CombinedExit, reason: why.clone() });
+            self.post_facts(leaving.entries.into_iter().map(cancel).collect());
+            for (key, held) in &leaving.held {
+                self.leave_position(&combined, key, held, &why, now);
+            }
+        }
+    }
+
+    /// Fires the rule of one position, unless it has fired as urgently already; one that has none gets one.
+    fn leave_position(&mut self, combined: &Combined, key: &HoldingKey, held: &Holding, why: &str, now: DateTime<Utc>) {
+        let slot = slot(&combined.strategy, key);
+        match self.core.rules.watched.get(&slot) {
+            Some(watched) if watched.rule.fired.is_some_and(|fired| fired.cause.is_urgent()) => return,
+            Some(_) => {}
+            None => {
+                let tick = self.line.instruments.find(&key.instrument).map_or(Decimal::new(5, 2), |found| found.tick.value());
+                let who = combined.who.clone();
+                let rule = ExitRule::new(combined.strategy.clone(), key.clone(), held, Terms::default(), tick, who, now);
+                let Some(rule) = rule else { return };
+                self.core.rules.put(slot.clone(), key.instrument.clone(), Watched::new(rule, 0));
+            }
+        }
+        self.fire(&slot, Cause::Combined, why, now);
+    }
+
+    /// Writes it down, unless a person has changed it meanwhile.
+    fn keep_combined(&mut self, slot: &Slot, combined: &Combined, reason: &str, now: DateTime<Utc>) {
+        let Some(weighed) = self.core.rules.combined.get_mut(slot) else { return };
+        weighed.writing = Some(now);
+        let has_fired = combined.fired_at.is_some();
+        let keep = Keep {
+            client_id: Some(self.desk.client_id.clone()),
+            slot: slot.clone(),
+            value: None,
+            basis: Some(weighed.seq),
+            event: if has_fired { "EXIT_RULE_FIRED" } else { "EXIT_RULE_SET" },
+            level: if has_fired { Level::Warn } else { Level::Info },
+            reason: Arc::from(reason),
+            who: Arc::from(Self::NAME),
+            command_id: None,
+        };
+        if let Ok(keep) = keep.with(combined) {
+            self.line.post_unit(Unit::Keep(keep));
+        }
+    }
+}
