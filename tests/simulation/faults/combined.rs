@@ -51,7 +51,7 @@ fn crashed_at(commit: u32, is_made: bool) -> bool {
     let mut was_reached = false;
     scenario(Setup::default(), async |desk| {
         desk.ended(buy("a", 10)).await;
-        desk.ended(entry("a", "M&M-EQ", "SELL", 4)).await;
+        desk.ended(entry("a", "M&M-EQ", "SELL", 4).kind("ADJUST")).await;
         desk.pass_secs(2).await;
         leaves_at_100(desk).await;
         *desk.disk_fault.fail_commit.lock() = Some((commit, is_made));
@@ -93,7 +93,7 @@ fn a_watcher_that_is_made_anew_in_the_middle_leaves_every_position_once() {
     for look in 1..=8 {
         scenario(Setup::default(), async |desk| {
             desk.ended(buy("a", 10)).await;
-            desk.ended(entry("a", "M&M-EQ", "SELL", 4)).await;
+            desk.ended(entry("a", "M&M-EQ", "SELL", 4).kind("ADJUST")).await;
             desk.pass_secs(2).await;
             leaves_at_100(desk).await;
             trade(desk, "849");
@@ -111,7 +111,7 @@ fn a_watcher_that_is_made_anew_in_the_middle_leaves_every_position_once() {
 fn the_entries_of_the_strategy_that_still_work_are_cancelled_and_those_of_others_stay() {
     scenario(Setup::default(), async |desk| {
         desk.ended(buy("a", 10)).await;
-        let working = desk.order(entry("a", "INFY-EQ", "BUY", 5).at("1490")).await;
+        let working = desk.order(entry("a", "INFY-EQ", "BUY", 5).kind("ADJUST").at("1490")).await;
         let others = desk.order(entry("b", "INFY-EQ", "BUY", 5).at("1490")).await;
         desk.until_at_broker(working).await;
         desk.until_at_broker(others).await;
@@ -132,7 +132,7 @@ fn an_entry_that_fills_after_the_firing_is_left_too() {
     for restarts in [false, true] {
         scenario(Setup::polled(), async |desk| {
             desk.ended(buy("a", 10)).await;
-            let working = desk.order(entry("a", "INFY-EQ", "BUY", 5).at("1490")).await;
+            let working = desk.order(entry("a", "INFY-EQ", "BUY", 5).kind("ADJUST").at("1490")).await;
             desk.until_at_broker(working).await;
             desk.pass_secs(3).await;
             leaves_at_100(desk).await;
