@@ -123,6 +123,7 @@ impl Tag {
                 | Self::BasketUnwound
                 | Self::NoPosition
                 | Self::CombinedExit
+                | Self::SelfTrade
         )
     }
 

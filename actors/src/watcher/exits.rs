@@ -106,7 +106,8 @@ impl WatcherActor {
                 }
                 return;
             }
-            if standing > record.number {
+            // What has fired is on its way out, with what came in since: its exit must go on being known as what it is.
+            if standing > record.number || watched.rule.fired.is_some() {
                 return;
             }
         }

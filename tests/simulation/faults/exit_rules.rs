@@ -168,6 +168,29 @@ fn a_target_is_a_limit_at_its_target_and_is_never_chased_but_gives_way_to_the_st
     });
 }
 
+/// More comes in while a target's exit rests: it is still a target at its limit, and nothing is sold below it.
+#[test]
+fn more_that_fills_while_a_targets_exit_rests_does_not_make_it_urgent() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(guarded("850", Some("880"))).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        let more = LegDraft { execution_type: said("ADJUST"), ..guarded("840", Some("890")).at("858") };
+        let _rests = desk.order(more).await;
+        thin(desk, "880", 4);
+        desk.until("a part of the target traded", |desk| desk.held("a", &sbin()) == 6).await;
+        trade(desk, "857");
+        desk.until("more came in", |desk| desk.held("a", &sbin()) == 16).await;
+        desk.pass_secs(15).await;
+        let target = fired(desk).pop().unwrap();
+        assert_eq!((target.ask.price, target.modifications, target.status), (Some(price("880")), 0, Status::Partial));
+        assert!(rule(desk).unwrap().fired.is_some_and(|fired| fired.cause == ordergate_actors::exits::Cause::Target));
+        // All of it leaves by the stop.
+        trade(desk, "845");
+        until_flat(desk).await;
+        desk.at_rest().await;
+    });
+}
+
 #[test]
 fn a_trailed_stop_survives_a_restart_and_fires_there() {
     scenario(Setup::default(), async |desk| {
@@ -427,10 +450,10 @@ fn the_positions_of_a_strategy_leave_together_at_their_common_loss() {
     });
 }
 
-/// A day of the calendar as it is, five minutes and some seconds before 15:15.
+/// A day of the calendar as it is, a quarter of an hour and some seconds before 15:15.
 #[test]
 fn what_shall_not_stay_overnight_is_out_before_a_book_that_closes_at_a_quarter_past_three() {
-    let at: DateTime<Utc> = "2026-11-23T15:09:30+05:30".parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc();
+    let at: DateTime<Utc> = "2026-11-23T14:59:30+05:30".parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc();
     let calendar: fn() -> Arc<Calendar> =
         || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
     let mut setup = Setup { starts_at: at, calendar, ..Setup::default() };

@@ -40,7 +40,7 @@ fn without_fresh_positions_entries_stop_and_exits_wait_or_go() {
         desk.ended(buy("a", 10)).await;
         desk.pass_secs(3).await;
         desk.always(CallKind::Positions, Fault::Unknown("502".into()));
-        desk.pass_secs(11).await;
+        desk.pass_secs(16).await;
         let blind = desk.order(entry("b", "RELIANCE-EQ", "BUY", 1)).await;
         assert!(desk.reason(blind).contains("risk.blind: the broker's positions are 1"), "{}", desk.reason(blind));
         // The last proof includes our last fill: the exit needs nothing newer.

@@ -10,8 +10,8 @@ use ordergate_actors::Waits;
 use ordergate_actors::order::calendar::{Calendar, Enforce};
 use ordergate_actors::order::{OrderRecord, Source, Status, Strategy, Tag};
 use ordergate_actors::persistence::{ControlChange, KillLevel};
-use ordergate_actors::ports::Funds;
 
+use super::exit_rules::trade;
 use crate::desk::{Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario};
 use crate::world::client;
 
@@ -103,15 +103,16 @@ fn a_restart_between_the_lowering_and_the_withdrawal_changes_nothing() {
 #[test]
 fn the_end_of_the_day_withdraws_them() {
     for dies in [false, true] {
-        scenario(monday(), async |desk| {
+        let mut setup = monday();
+        setup.account.limits.daily_loss = rupees(400);
+        scenario(setup, async |desk| {
             desk.ended(buy("a", 10)).await;
             desk.ended(entry("b", "INFY-EQ", "BUY", 5)).await;
             until_it_is(desk, "2026-11-16T17:00:00+05:30").await;
-            let funds = |available| Funds { cash: rupees(1_000), margin_used: rupees(1_001), available: rupees(available) };
-            desk.broker.broker.show_funds(funds(-1));
+            trade(desk, "750");
             desk.pass_secs(1_800).await;
             assert_eq!((level_of(desk), system(desk).len()), (KillLevel::SquareOff, 2), "{}", desk.trace());
-            desk.broker.broker.show_funds(funds(100_000));
+            trade(desk, "800");
             desk.pass_secs(1_800).await;
             if dies {
                 desk.kill_process();
