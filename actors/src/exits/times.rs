@@ -29,6 +29,12 @@ impl Hours {
 }
 
 impl ExitRule {
+    /// Since when the position is held, for its times. What opened it may have rested for long: a rule that came with an order
+    /// is as old as its first fill.
+    fn held_since(&self) -> DateTime<Utc> {
+        if self.order.is_some() { self.set_at.max(self.opened_at) } else { self.opened_at }
+    }
+
     /// Why the position's time is up, if it is. `before_close`: how long before the end of continuous trading what shall not
     /// stay is left, so that it is out before a book that closes at 15:15 is gone.
     #[must_use]
@@ -40,11 +46,11 @@ impl ExitRule {
         let today = trading_date(now);
         let clock = times.clock.and_then(|clock| ist().from_local_datetime(&today.and_time(clock)).single());
         // What was opened later than the hour is meant for tomorrow's.
-        if let Some(clock) = clock.filter(|clock| *clock <= now && self.opened_at < *clock) {
+        if let Some(clock) = clock.filter(|clock| *clock <= now && self.held_since() < *clock) {
             return Some(format!("it is {}", clock.format("%H:%M IST")));
         }
         if let Some(minutes) = times.minutes
-            && now.signed_duration_since(self.opened_at) >= Duration::minutes(i64::from(minutes))
+            && now.signed_duration_since(self.held_since()) >= Duration::minutes(i64::from(minutes))
         {
             return Some(format!("held for {minutes} minutes"));
         }
@@ -90,6 +96,15 @@ mod tests {
         assert!(!is_up("15:10", &hours, "15:09") && is_up("15:10", &hours, "15:10"));
         assert!(!is_up("09:30", &hours, "10:30"), "opened after it: tomorrow");
         assert!(!is_up("30 minutes", &hours, "10:29") && is_up("30 minutes", &hours, "10:30"));
+    }
+
+    /// Asked for at 10:00, filled at 10:40: what rested for forty minutes was not held for them.
+    #[test]
+    fn what_filled_late_is_held_since_its_fill() {
+        let late = |times| ExitRule { order: Some(crate::testkit::builders::command(1)), set_at: t("10:40"), ..rule(times) };
+        let is_up = |times, now| late(times).time_up(&Hours::always(), Duration::minutes(5), t(now)).is_some();
+        assert!(!is_up("30 minutes", "10:41") && is_up("30 minutes", "11:10"));
+        assert!(!is_up("10:30", "10:41"), "filled after the hour: tomorrow");
     }
 
     #[test]
