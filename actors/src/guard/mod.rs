@@ -6,6 +6,7 @@
 
 mod adds;
 mod book;
+mod not_shown;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,14 +18,16 @@ use tokio::sync::oneshot;
 pub(crate) use adds::counts_as_trade;
 pub use book::{Block, Candidate, GuardBook, Shrunk, reconcile_with_broker, reductions, verdict, was_not_by_a_stop};
 
+use self::not_shown::NotShown;
 use crate::broker::{ModifyOrder, Place, Wish};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms, trading_date};
+use crate::order::{ClientId, GateVerdict, HoldingKey, OrderRecord, Strategy, Tag, Terms, exchanges_have_opened, trading_date};
 use crate::persistence::{Cargo, Level, Outcome, Posted, Unit};
 use crate::pnl::differences::{price_of_close, traces};
-use crate::ports::Modification;
+use crate::ports::{Modification, Session};
 use crate::risk::{Change, ChangeAnswer, RiskCleared, refusal};
 use crate::supervision::{Shell, at_hand, guarded};
+use crate::watcher::Told;
 
 /// How many position books in a row must show less than our fills before a holding is reduced.
 const SHRUNK_READS: u32 = 2;
@@ -141,13 +144,14 @@ pub struct GuardActor {
     line: Arc<Line>,
     desk: Arc<Desk>,
     shrunk: BTreeMap<HoldingKey, Seen>,
+    not_shown: NotShown,
 }
 
 impl GuardActor {
     /// The actor of one account.
     #[must_use]
     pub fn new(line: Arc<Line>, desk: Arc<Desk>) -> Self {
-        Self { line, desk, shrunk: BTreeMap::new() }
+        Self { line, desk, shrunk: BTreeMap::new(), not_shown: NotShown::default() }
     }
 
     fn admit(&mut self, group: Vec<RiskCleared>, now: DateTime<Utc>) {
@@ -254,8 +258,15 @@ impl GuardActor {
 
     fn reconcile(&mut self) {
         let findings = self.desk.findings.read();
+        // What was seen before a night is not half a proof in the morning.
+        if !findings.positions.as_ref().is_some_and(|positions| self.is_at_work(positions.at)) {
+            self.shrunk.clear();
+            return;
+        }
+        let is_proven = findings.session == Some(Session::Ready);
         let lag = TimeDelta::from_std(self.desk.broker.capabilities().visibility_bound).unwrap_or(TimeDelta::MAX);
-        let (mut seen, mut posted, mut said, mut lies) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut seen, mut posted, mut said, mut lies, mut missing_rows) =
+            (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         self.line.view.read(&self.desk.client_id, |book| {
             for shrunk in reconcile_with_broker(book, &findings) {
                 let read_at = findings.positions.as_ref().map_or(DateTime::<Utc>::MIN_UTC, |positions| positions.at);
@@ -263,17 +274,20 @@ impl GuardActor {
                 let new = Seen { reads: 0, at_broker: shrunk.at_broker, since: read_at, is_said: false };
                 let before = before.copied().unwrap_or(new);
                 let now = Seen { reads: before.reads.saturating_add(1), ..before };
-                if !now.is_proven(read_at, lag) || (shrunk.is_told && !was_not_by_a_stop(&shrunk, &findings, now.since)) {
+                let is_told = shrunk.told == Told::Yes;
+                if !is_proven || !now.is_proven(read_at, lag) || (is_told && !was_not_by_a_stop(&shrunk, &findings, now.since)) {
                     seen.insert(shrunk.key.clone(), now);
                     continue;
                 }
-                if !shrunk.is_told {
+                if !is_told {
                     seen.insert(shrunk.key.clone(), Seen { is_said: true, ..now });
-                    if !now.is_said {
-                        lies.push(format!(
+                    match (shrunk.told, now.is_said) {
+                        (Told::LacksCarried, _) => missing_rows.extend(self.not_shown.page(book, &shrunk, trading_date(read_at))),
+                        (_, false) => lies.push(format!(
                             "our fills of today say {} in {}, and the broker's positions have no row for it, not even a closed one; the holding stays: look at the broker",
                             shrunk.ours, shrunk.key
-                        ));
+                        )),
+                        (_, true) => {}
                     }
                     continue;
                 }
@@ -312,6 +326,16 @@ impl GuardActor {
         for lie in lies {
             self.line.alarm(Some(&self.desk.client_id), "ALARM_BOOK_INCOMPLETE", Level::Warn, None, lie);
         }
+        for text in missing_rows {
+            self.line.alarm(Some(&self.desk.client_id), not_shown::EVENT, Level::Page, None, text);
+        }
+    }
+
+    /// Whether anything may be concluded from positions that were read then: the exchanges have opened, and the day has a
+    /// session. Brokers close one day and begin the next at night, and what they show meanwhile is neither.
+    fn is_at_work(&self, read_at: DateTime<Utc>) -> bool {
+        let is_held = self.line.calendar.holds(self.desk.broker.capabilities().is_live);
+        exchanges_have_opened(read_at) && !(is_held && self.line.calendar.rests(trading_date(read_at)))
     }
 
     fn force_clear(&self, message: ForceClear) {
@@ -351,6 +375,7 @@ impl Actor for GuardActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.line.enter(ctx);
         self.shrunk.clear();
+        self.not_shown.clear();
     }
 }
 
@@ -366,6 +391,7 @@ impl Shell for GuardActor {
     }
     fn drop_core(&mut self) {
         self.shrunk.clear();
+        self.not_shown.clear();
     }
 }
 

@@ -1,6 +1,12 @@
 //! The trading date. Time is UTC inside and IST (+05:30, no daylight saving) at the calendar.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Offset, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Offset, Utc};
+
+/// The first exchange opens; India.
+pub const EXCHANGES_OPEN: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
+
+/// The last exchange has closed; India.
+pub const EXCHANGES_CLOSED: NaiveTime = NaiveTime::from_hms_opt(23, 55, 0).unwrap();
 
 /// Indian Standard Time.
 #[must_use]
@@ -15,9 +21,23 @@ pub fn trading_date(at: DateTime<Utc>) -> NaiveDate {
     at.with_timezone(&ist()).date_naive()
 }
 
+/// Whether it is past the time of the day at which the first exchange opens. Before it brokers show the day before, or nothing:
+/// they work through the night.
+#[must_use]
+pub fn exchanges_have_opened(at: DateTime<Utc>) -> bool {
+    at.with_timezone(&ist()).time() >= EXCHANGES_OPEN
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_exchanges_open_at_nine_in_india() {
+        let at = |text: &str| exchanges_have_opened(format!("2026-11-20T{text}Z").parse().unwrap());
+        assert!(at("03:30:00") && at("18:29:59"));
+        assert!(!at("03:29:59") && !at("18:30:00"), "a new day begins closed");
+    }
 
     #[test]
     fn the_day_turns_at_half_past_six_utc_in_the_evening() {

@@ -21,7 +21,7 @@ pub mod tag;
 pub mod validate;
 pub mod words;
 
-pub use day::{ist, trading_date};
+pub use day::{EXCHANGES_CLOSED, EXCHANGES_OPEN, exchanges_have_opened, ist, trading_date};
 pub use draft::{LegDraft, MAX_LEGS, SignalDraft, again_key, clean};
 pub use exit_at::{ExitAt, ExitExtras, ExitTimes};
 pub use fact::{BookState, Fill, GateVerdict, NOT_SENT, OrderFact, Priced, Resolution, Shown, Terms, ended_terms, recorded_type};

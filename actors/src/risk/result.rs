@@ -4,10 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::order::calendar::{Calendar, ist_words};
-use crate::order::{Amount, Exchange, HoldingKey, InstrumentKey, Price, Product, ist, trading_date};
+use crate::order::{
+    Amount, EXCHANGES_CLOSED, EXCHANGES_OPEN, HoldingKey, InstrumentKey, Price, Product, exchanges_have_opened, ist, trading_date,
+};
 use crate::persistence::Book;
 use crate::pnl::Pool;
 use crate::pnl::pool::told;
@@ -119,10 +121,9 @@ impl Asked {
     #[must_use]
     pub fn at(now: DateTime<Utc>, calendar: &Calendar, is_live: bool) -> Self {
         let today = trading_date(now);
-        let rests = || Exchange::ALL.iter().all(|segment| calendar.is_trading_day(*segment, today) == Some(false));
         let day = match () {
             () if !calendar.holds(is_live) => DayOf::Always,
-            () if rests() => DayOf::Rest,
+            () if calendar.rests(today) => DayOf::Rest,
             () => DayOf::Sessions,
         };
         Self { now, day }
@@ -135,20 +136,15 @@ impl Asked {
     /// Whether the exchanges are at it, or were on this day.
     fn is_in_hours(self) -> bool {
         let time = self.now.with_timezone(&ist()).time();
-        self.day != DayOf::Rest && time >= OPENS && time < ENDS
+        self.day != DayOf::Rest && time >= EXCHANGES_OPEN && time < EXCHANGES_CLOSED
     }
 
     /// Whether what the broker showed at that time is of this day: before the exchanges open it shows the day before.
     fn is_shown_of_today(self, at: DateTime<Utc>) -> bool {
-        let has_opened = || self.day == DayOf::Always || at.with_timezone(&ist()).time() >= OPENS;
+        let has_opened = || self.day == DayOf::Always || exchanges_have_opened(at);
         trading_date(at) == self.today() && has_opened()
     }
 }
-
-/// The first exchange opens; India.
-const OPENS: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
-/// The last one has closed; India.
-const ENDS: NaiveTime = NaiveTime::from_hms_opt(23, 55, 0).unwrap();
 
 /// The day's result.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,7 +35,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supe
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use climb::ladder_slot;
-pub use findings::{Delivered, Findings, Orders, Positions};
+pub use findings::{Delivered, Findings, Orders, Positions, Told};
 pub use last::{Last, LastTrades};
 pub use news::{read_row, speaks_against_an_end};
 pub use reconcile::{BookReading, Concern, read_orders, read_trades};
