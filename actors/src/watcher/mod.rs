@@ -24,6 +24,7 @@ mod reconcile;
 mod recovery;
 mod resend;
 mod search;
+mod settle;
 mod square_off;
 mod take_up;
 mod unseen;
@@ -119,6 +120,8 @@ struct Core {
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
+    /// When it was last looked for contracts that have expired.
+    settled_at: Option<DateTime<Utc>>,
     /// Whether people were told that all is flat, and that it is not.
     flat_told: bool,
     not_flat_paged: bool,
@@ -194,6 +197,7 @@ impl WatcherActor {
         self.follow_doubts(now);
         self.enforce_kill(now);
         self.tell_flat(now);
+        self.settle_expired(now);
         self.resend_exits(now);
         self.follow_plans(now);
     }

@@ -1,10 +1,13 @@
-//! What goes on while no market is open: books that lie.
+//! What goes on while no market is open: books that lie, and contracts that expire.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate_actors::order::{Status, Tag};
+use ordergate_actors::order::{Status, Strategy, Tag, trading_date};
+use ordergate_actors::persistence::Level;
+use ordergate_actors::pnl::Day;
 
 use crate::desk::{But, Desk, Setup, buy, exit, future, scenario};
+use crate::world::client;
 
 const LOT: i64 = 65;
 
@@ -53,5 +56,38 @@ fn a_position_book_that_lies_over_a_night_takes_no_carried_position_away() {
         desk.heal();
         assert_eq!(desk.until_ended(out).await.status, Status::Executed);
         assert_eq!(held(desk), (0, 0));
+    });
+}
+
+/// The contract ends on Tuesday. On Wednesday its row is gone: it is settled and nobody is paged, the day before says that units
+/// left, and the result of the new day is known, also after a restart.
+#[test]
+fn an_expired_contract_is_settled_without_a_page_and_the_next_day_is_known() {
+    let tuesday = Setup { starts_at: time("2026-11-24T14:00:00+05:30"), ..Setup::polled() };
+    scenario(tuesday, async |desk| {
+        let expiry = trading_date(desk.clock_now());
+        desk.ended(buy("carry", LOT).in_future().product("NRML")).await;
+        desk.pass_secs(3).await;
+        desk.always(CallKind::Positions, Fault::Empty);
+        sleep_until(desk, "2026-11-24T23:58:00+05:30").await;
+        desk.pass_secs(60).await;
+        assert_eq!(desk.held("carry", &future()), LOT, "its day is not over");
+        sleep_until(desk, "2026-11-25T08:50:00+05:30").await;
+        desk.until("it is settled", |desk| desk.held("carry", &future()) == 0).await;
+        let told = desk.texts("HOLDING_SETTLED");
+        assert!(told.len() == 1 && told[0].contains("ended with its contract on 2026-11-24"), "{told:?}");
+        assert!(!desk.has_alarm("ALARM_HOLDING_REDUCED") && !desk.has_alarm("ALARM_POSITION_NOT_SHOWN"), "{:?}", desk.alarms());
+        let paged = desk.engine.read(&client(), |book| book.alarms().any(|alarm| alarm.level == Level::Page)).unwrap();
+        assert!(!paged, "{}", desk.trace());
+        let lines = |day: &Day| day.lines().map(|(_, _, line)| (line.carried.net, line.held.net, line.left)).collect::<Vec<_>>();
+        let today = |desk: &Desk| desk.engine.read(&client(), |book| book.day(trading_date(desk.clock_now())).into_owned()).unwrap();
+        assert_eq!(lines(&today(desk)), [(0, 0, 0)]);
+        let its_day = Day::load(expiry, [], &desk.store().changes_of(&client(), expiry).unwrap());
+        assert_eq!(lines(&its_day), [(0, 0, LOT)]);
+        let before = today(desk);
+        desk.start_again();
+        desk.until_open().await;
+        assert_eq!((today(desk), desk.held("carry", &future())), (before, 0));
+        assert_eq!(its_day.curve_of(&Strategy::parse("carry").unwrap()).realised, ordergate_actors::order::Amount::ZERO);
     });
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use rust_decimal::Decimal;
 
+use super::super::settle::is_on_a_share;
 use super::super::{Concern, WatcherActor};
 use super::Watched;
 use crate::broker::Reading;
 use crate::exits::{Cause, Combined, ExitRule, Hours, Looked, Terms, Tick, Together, is_near_expiry, slot};
 use crate::order::calendar::SessionPhase;
-use crate::order::{Exchange, Holding, HoldingKey, InstrumentKey, Kind, trading_date};
+use crate::order::{Holding, HoldingKey, InstrumentKey, Kind, trading_date};
 use crate::persistence::{Keep, Level, Slot, Unit};
 use crate::risk::Market;
 use crate::supervision::Shell;
@@ -117,10 +118,7 @@ impl WatcherActor {
             watched.hours = Hours { takes_exits, closes_at, takes_stops, stops_until, expiry };
             let again = now + HOURS_STAND;
             watched.hours_for = takes_stops.then(|| now..closes_at.map_or(again, |closes_at| again.min(closes_at)));
-            let is_stock = instrument.is_some_and(|found| {
-                let share = InstrumentKey::new(Exchange::Nse, &format!("{}-EQ", found.underlying));
-                self.line.instruments.find(&share).is_some()
-            });
+            let is_stock = instrument.is_some_and(|found| is_on_a_share(&*self.line.instruments, &found));
             if let Some(expiry) = expiry.filter(|expiry| is_stock && is_near_expiry(*expiry, now)) {
                 near.push((watched.rule.strategy.clone(), watched.rule.holding.clone(), expiry));
             }
