@@ -13,6 +13,7 @@ mod flat;
 mod follow;
 mod kill;
 mod last;
+mod missed;
 #[cfg(test)]
 mod model;
 mod news;
@@ -38,6 +39,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 pub use climb::ladder_slot;
 pub use findings::{Delivered, Findings, Orders, Positions, Told};
 pub use last::{Last, LastTrades};
+pub use missed::session_is_missed;
 pub use news::{read_row, speaks_against_an_end};
 pub use reconcile::{BookReading, Concern, read_orders, read_trades};
 pub use recovery::{Found as RecoveryFound, decide};
@@ -117,6 +119,8 @@ struct Core {
     /// The trading day of the last poll.
     ticked_on: Option<NaiveDate>,
     proven: BTreeSet<Reading>,
+    /// Whether people were told that there is no session, and somebody misses it.
+    no_session_told: bool,
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
@@ -212,7 +216,7 @@ impl WatcherActor {
     fn book_read(&mut self, message: BookRead) {
         let BookRead { found, began_seq, at } = message;
         match found {
-            Found::Session(session) => self.session(session),
+            Found::Session(session) => self.session(session, at),
             Found::Trades(Snapshot::Authoritative(rows, unreadable)) => self.trades(rows, unreadable, at),
             Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began_seq, at),
             Found::Positions(Snapshot::Authoritative(rows, unreadable)) => self.positions(rows, unreadable, began_seq, at),
