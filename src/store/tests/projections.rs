@@ -474,3 +474,25 @@ fn what_expired_left_on_its_own_day_and_the_next_is_known() {
     let its_day = Day::load(expiry, [], &read.changes_of(&client(), expiry).unwrap());
     assert_eq!(its_day.lines().map(|(.., line)| (line.held.net, line.left)).collect::<Vec<_>>(), [(0, 65)]);
 }
+
+/// The journal alone tells which alarms are open: a page stands, however many warnings come after it.
+#[test]
+fn a_page_stands_while_warnings_give_way() {
+    let mut desk = Desk::new();
+    desk.round(vec![page(None, "look now")]);
+    let warning = |number: usize| {
+        let Unit::Note(note) = page(None, &format!("look today {number}")) else { panic!("a page is a note") };
+        Unit::Note(ordergate_actors::persistence::Note { level: Level::Warn, ..note })
+    };
+    desk.round((0..250).map(warning).collect());
+    let open = |desk: &Desk| -> Vec<(u64, Level)> {
+        desk.view.read(&client(), |book| book.alarms().map(|alarm| (alarm.seq, alarm.level)).collect()).unwrap()
+    };
+    let before = open(&desk);
+    assert_eq!((before.len(), before[0].1, before[1].1), (200, Level::Page, Level::Warn));
+    let desk = desk.restarted();
+    assert_eq!(open(&desk), before);
+    for from in [VerifyFrom::Full, VerifyFrom::LastAnchor] {
+        assert_eq!(differences(&desk.store(), from), []);
+    }
+}
