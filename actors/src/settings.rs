@@ -301,6 +301,8 @@ pub struct Waits {
     pub absent_snapshots: u32,
     /// An exit that waits longer than this pages.
     pub exit_wait_page: Duration,
+    /// So long before a market opens a missing session pages: what a person needs to log in.
+    pub session_lead: Duration,
     /// A wanted cancel is asked for again after this.
     pub cancel_again: Duration,
     /// An order in doubt is named to people again after this.
@@ -329,6 +331,7 @@ impl Waits {
             quiet_period: Duration::from_secs(5),
             absent_snapshots: 3,
             exit_wait_page: Duration::from_secs(5),
+            session_lead: Duration::from_secs(30 * 60),
             cancel_again: Duration::from_secs(5),
             doubt_page: Duration::from_secs(30),
             resend_exit: Duration::from_secs(1),

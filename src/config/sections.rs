@@ -256,6 +256,7 @@ fn waits(scope: &mut Scope<'_>, watcher: &Watcher, counts_requests: bool) -> Wai
         quiet_period: scope.millis("waits.quiet_period_ms"),
         absent_snapshots: u32::try_from(scope.number("waits.absent_snapshots", 1..=1_000)).unwrap_or(u32::MAX),
         exit_wait_page: scope.millis("waits.exit_wait_page_ms"),
+        session_lead: Duration::from_secs(scope.number("waits.session_lead_min", 0..=1_440) * 60),
         cancel_again: scope.millis("waits.cancel_again_ms"),
         doubt_page: scope.millis("waits.doubt_page_ms"),
         resend_exit: scope.millis("waits.resend_exit_ms"),

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use ordergate_actors::order::{ClientId, ist, trading_date};
 use ordergate_actors::persistence::Level;
 use ordergate_actors::ports::Session;
+use ordergate_actors::watcher::session_is_missed;
 use ordergate_actors::{Desk, Engine};
 
 use super::gather::{gather, today};
@@ -53,8 +54,9 @@ pub struct Unattended {
 
 impl Unattended {
     /// Takes what was seen; answers whether it must be said now.
-    pub fn see(&mut self, has_positions: bool, has_session: bool, now: DateTime<Utc>) -> bool {
-        if !has_positions || has_session {
+    /// `is_missed`: something is held, and its market is open or opens soon.
+    pub fn see(&mut self, is_missed: bool, has_session: bool, now: DateTime<Utc>) -> bool {
+        if !is_missed || has_session {
             *self = Self::default();
             return false;
         }
@@ -103,8 +105,9 @@ async fn remembered(engine: &Engine, site: &Site, client_id: &ClientId) -> Due {
 
 fn attend(engine: &Engine, site: &Site, desk: &Desk, state: &mut Unattended) {
     let has_session = matches!(desk.findings.read().session, Some(Session::Ready));
-    let open = open_positions(engine, desk);
-    if state.see(open > 0, has_session, engine.line().clock.now()) {
+    let (open, now) = (open_positions(engine, desk), engine.line().clock.now());
+    let is_missed = open > 0 && !has_session && session_is_missed(engine.line(), desk, now);
+    if state.see(is_missed, has_session, now) {
         let how = if site.connections.contains_key(&desk.client_id) { "ordergate login" } else { "look at the broker" };
         let text = format!("{open} positions are open and there is no broker session: nothing can close them ({how})");
         engine.line().alarm(Some(&desk.client_id), "ALARM_POSITIONS_WITHOUT_SESSION", Level::Page, None, text);

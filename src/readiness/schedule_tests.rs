@@ -33,7 +33,7 @@ fn a_position_without_a_session_is_said_after_a_grace_and_again() {
     assert!(state.see(true, false, at("04:10:30")));
     assert!(!state.see(true, true, at("04:11:00")), "the session is back");
     assert!(!state.see(true, false, at("04:12:00")), "the grace begins anew");
-    assert!(!state.see(false, false, at("04:20:00")), "nothing is open");
+    assert!(!state.see(false, false, at("04:20:00")), "nothing is open, or its market is closed");
 }
 
 #[test]

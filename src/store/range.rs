@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{ClientId, CommandId, Exchange, Fill, OrderRecord, Product, Side, Strategy};
 use ordergate_actors::persistence::chain::stored_time;
-use ordergate_actors::pnl::DayChange;
+use ordergate_actors::pnl::{DayChange, Move};
 use ordergate_actors::ports::{JournalRow, StoreError};
 use rusqlite::params;
 
@@ -126,7 +126,8 @@ impl ReadStore {
         query::all(&self.db, &sql, params![client.as_str(), day.to_string()], rows::trade).map_err(failed("reading a day's trades"))
     }
 
-    /// What changed in an account's holdings on a day, in journal order. A trade that was told on a later day changed them then.
+    /// What changed in an account's holdings on a day, in journal order. A trade that was told on a later day changed them then; what
+    /// ended with its contract left on the contract's day, and is recorded later.
     ///
     /// # Errors
     /// The disk failed.
@@ -139,13 +140,19 @@ impl ReadStore {
              )",
             rows::TRADED
         );
-        let corrections = format!("SELECT {} FROM corrections WHERE client_id = ?1 AND trading_date = ?2", rows::CORRECTION);
+        let corrections =
+            format!("SELECT {} FROM corrections WHERE client_id = ?1 AND (trading_date = ?2 OR settled_on = ?2)", rows::CORRECTION);
         let mut changes = query::all(&self.db, &trades, params![client.as_str(), day.to_string()], rows::traded)
             .map_err(failed("reading a day's trades"))?;
         changes.extend(
             query::all(&self.db, &corrections, params![client.as_str(), day.to_string()], rows::correction)
                 .map_err(failed("reading a day's corrections"))?,
         );
+        for change in &mut changes {
+            if matches!(change.what, Move::Settled { on, .. } if on == day) {
+                change.day = day;
+            }
+        }
         changes.sort_unstable_by_key(|change| change.seq);
         Ok(changes)
     }

@@ -310,7 +310,7 @@ pub(super) fn trade(row: &Row<'_>) -> Result<Trade> {
 pub(super) const TRADED: &str = "f.seq, f.trading_date, o.strategy_name, f.exchange, o.symbol, o.product, f.before_net, f.before_cost, \
     f.before_realised, o.number, o.side, f.quantity, f.price, o.seen_price";
 pub(super) const CORRECTION: &str = "seq, trading_date, strategy_name, exchange, symbol, product, before_net, before_cost, \
-    before_realised, kind, side, quantity, price";
+    before_realised, kind, side, quantity, price, settled_on";
 
 /// Reads the columns of [`TRADED`].
 pub(super) fn traded(row: &Row<'_>) -> Result<DayChange> {
@@ -323,11 +323,12 @@ pub(super) fn correction(row: &Row<'_>) -> Result<DayChange> {
     let c = &mut Columns::of(row);
     changed(c, |c| {
         let kind = c.text()?;
-        let (side, units, price) = (c.maybe()?, c.raw::<i64>()?, c.maybe()?);
-        match (&*kind, side, Quantity::new(units), price) {
-            ("LEFT", None, _, None) => Ok(Move::Left { units }),
-            ("TAKEN", Some(side), Some(quantity), Some(price)) => Ok(Move::Taken { side, quantity, price }),
-            ("TOLD_LATE", Some(side), Some(quantity), Some(price)) => Ok(Move::ToldLate { side, quantity, price }),
+        let (side, units, price, settled_on) = (c.maybe()?, c.raw::<i64>()?, c.maybe()?, c.maybe()?);
+        match (&*kind, side, Quantity::new(units), price, settled_on) {
+            ("LEFT", None, _, None, None) => Ok(Move::Left { units }),
+            ("SETTLED", None, _, None, Some(on)) => Ok(Move::Settled { units, on }),
+            ("TAKEN", Some(side), Some(quantity), Some(price), None) => Ok(Move::Taken { side, quantity, price }),
+            ("TOLD_LATE", Some(side), Some(quantity), Some(price), None) => Ok(Move::ToldLate { side, quantity, price }),
             _ => Err(c.unreadable(&kind)),
         }
     })

@@ -255,17 +255,18 @@ fn fill(
 }
 
 fn correction(db: &Connection, client: &ClientId, change: &DayChange, at: &str) -> Result<usize> {
-    let (kind, side, quantity, price) = match change.what {
-        Move::Left { units } => ("LEFT", None, units, None),
-        Move::Taken { side, quantity, price } => ("TAKEN", Some(side), quantity.value(), Some(price)),
-        Move::ToldLate { side, quantity, price } => ("TOLD_LATE", Some(side), quantity.value(), Some(price)),
+    let (kind, side, quantity, price, settled_on) = match change.what {
+        Move::Left { units } => ("LEFT", None, units, None, None),
+        Move::Settled { units, on } => ("SETTLED", None, units, None, Some(on)),
+        Move::Taken { side, quantity, price } => ("TAKEN", Some(side), quantity.value(), Some(price), None),
+        Move::ToldLate { side, quantity, price } => ("TOLD_LATE", Some(side), quantity.value(), Some(price), None),
         // It is in the table of trades.
         Move::Traded { .. } => return Err(Error::InvalidParameterName("a trade of the day is no correction".to_owned())),
     };
     db.prepare_cached(
-        "INSERT INTO corrections (client_id, trading_date, seq, kind, strategy_name, exchange, symbol, product, side, quantity, price, at,
-             before_net, before_cost, before_realised)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        "INSERT INTO corrections (client_id, trading_date, seq, kind, strategy_name, exchange, symbol, product, side, quantity, price,
+             settled_on, at, before_net, before_cost, before_realised)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         client.as_str(),
@@ -279,6 +280,7 @@ fn correction(db: &Connection, client: &ClientId, change: &DayChange, at: &str) 
         side.map(Side::as_str),
         quantity,
         text(price),
+        settled_on.map(|day| day.to_string()),
         at,
         change.before.net,
         change.before.cost.0.to_string(),

@@ -122,6 +122,7 @@ fn any_row() -> impl Strategy<Value = (String, Option<Status>, Option<Status>, O
         "CONTROL",
         "HOLDING_REDUCED",
         "HOLDING_ADOPTED",
+        "HOLDING_SETTLED",
         "ALARM_ACKNOWLEDGED",
         "NO_SUCH_EVENT",
     ]);

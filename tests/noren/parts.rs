@@ -121,6 +121,7 @@ pub(crate) fn account_settings() -> AccountSettings {
             entry_market_timeout: secs(10),
             quiet_period: secs(5),
             exit_wait_page: secs(5),
+            session_lead: secs(1_800),
             cancel_again: secs(5),
             doubt_page: secs(30),
             resend_exit: secs(1),

@@ -10,7 +10,7 @@ use crate::order::{
 };
 use crate::persistence::Book;
 use crate::ports::BookRow;
-use crate::watcher::Findings;
+use crate::watcher::{Findings, Told};
 
 /// An order that risk has cleared, as the guard looks at it.
 #[derive(Debug, Clone, Copy)]
@@ -53,8 +53,8 @@ impl<'a> GuardBook<'a> {
         Self { book, truth: Some(truth) }
     }
 
-    /// What a strategy holds, bounded by the broker's net where that is known to be newer. A book without any row for what
-    /// was traded today tells nothing, and shares held for delivery are not all in it.
+    /// What a strategy holds, bounded by the broker's net where that is known to be newer. A book without a row may tell
+    /// nothing ([`Positions::told`](crate::watcher::Positions::told)), and shares held for delivery are not all in it.
     fn held(&self, key: &HoldingKey, net: i64) -> i64 {
         let Some(truth) = self.truth else { return net };
         let (Some(positions), Some(at_broker)) = (&truth.positions, truth.net(key)) else { return net };
@@ -286,8 +286,8 @@ pub struct Shrunk {
     pub at_broker: i64,
     /// Orders of ours that work at the broker there.
     pub rest: Vec<Arc<OrderRecord>>,
-    /// Whether its book says so. What was traded today keeps its row when it is closed: a book without one lies.
-    pub is_told: bool,
+    /// Whether its book says so.
+    pub told: Told,
 }
 
 /// Whether an order that is no exit sells for delivery. There is no short position in delivery: the broker would take the shares
@@ -321,13 +321,7 @@ pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
             let (ours, at_broker) = (gross.net(), positions.net(key));
             let missing = at_broker.signum() != ours.signum() || at_broker.abs() < ours.abs();
             let rest = || book.open_in(&key.instrument).filter(|order| order.sent_at.is_some()).map(Arc::clone).collect();
-            (ours != 0 && missing).then(|| Shrunk {
-                key: key.clone(),
-                ours,
-                at_broker,
-                rest: rest(),
-                is_told: positions.tells_of(key, book),
-            })
+            (ours != 0 && missing).then(|| Shrunk { key: key.clone(), ours, at_broker, rest: rest(), told: positions.told(key, book) })
         })
         .collect()
 }

@@ -241,7 +241,7 @@ fn a_holding_is_smaller_at_the_broker_only_when_every_fill_is_known_there() {
     let shrunk = |orders: &[OrderRecord], net: i64, shown: i64| {
         reconcile_with_broker(&book_of(orders.iter().cloned(), &[held("trend", net)]), &broker_shows(&[(sbin_in(MIS), shown)]))
     };
-    assert_eq!(shrunk(&[], 10, 4), [Shrunk { key: sbin_in(MIS), ours: 10, at_broker: 4, rest: Vec::new(), is_told: true }]);
+    assert_eq!(shrunk(&[], 10, 4), [Shrunk { key: sbin_in(MIS), ours: 10, at_broker: 4, rest: Vec::new(), told: Told::Yes }]);
     assert_eq!(shrunk(&[], -10, 0).len(), 1);
     assert_eq!(shrunk(&[], 10, -10).len(), 1);
     assert_eq!(shrunk(&[], 10, 10), []);
@@ -257,22 +257,56 @@ fn a_holding_is_smaller_at_the_broker_only_when_every_fill_is_known_there() {
 }
 
 #[test]
-fn a_position_of_today_without_a_row_is_not_told_to_be_closed() {
-    let is_told = |orders: &[OrderRecord], shown: &[(HoldingKey, i64)]| {
-        let found = reconcile_with_broker(&book_of(orders.iter().cloned(), &[held("trend", 10)]), &broker_shows(shown));
-        found.into_iter().map(|shrunk| shrunk.is_told).collect::<Vec<_>>()
+fn a_position_without_a_row_is_told_to_be_closed_only_if_its_broker_closes_it_by_itself() {
+    const NRML: Product = Product::Nrml;
+    let told = |product: Product, orders: &[OrderRecord], shown: &[(HoldingKey, i64)], read_at: i64| {
+        let mut findings = broker_shows(shown);
+        findings.positions.as_mut().unwrap().at = at(read_at);
+        let book = book_of(orders.iter().cloned(), &[("trend", sbin_in(product), 10)]);
+        let found = reconcile_with_broker(&book, &findings);
+        found.into_iter().map(|shrunk| shrunk.told).collect::<Vec<_>>()
     };
     let bought = [order(1).working("B1").filled(10, 10)];
-    assert_eq!(is_told(&bought, &[]), [false]);
-    assert_eq!(is_told(&bought, &[(sbin_in(MIS), 0)]), [true], "a row says so");
-    assert_eq!(is_told(&[], &[]), [true], "carried from another day: it may have settled");
-    assert_eq!(is_told(&[order(1).of("INFY-EQ").working("B1").filled(10, 10)], &[]), [true]);
+    assert_eq!(told(MIS, &bought, &[], 0), [Told::LacksToday]);
+    assert_eq!(told(MIS, &bought, &[(sbin_in(MIS), 0)], 0), [Told::Yes], "a row says so");
+    assert_eq!(told(MIS, &[order(1).of("INFY-EQ").working("B1").filled(10, 10)], &[], 0), [Told::Yes]);
+    assert_eq!(told(MIS, &[], &[], 0), [Told::Yes], "of another day: the broker has closed it");
+    // The tests' morning is ten o'clock in India.
+    assert_eq!(told(MIS, &[], &[], -3601), [Told::LacksCarried], "before the exchanges open a broker may show nothing at all");
+    assert_eq!(told(MIS, &[], &[], -3600), [Told::Yes]);
+    assert_eq!(told(NRML, &[], &[], 0), [Told::LacksCarried], "what is carried has a row every day");
+    assert_eq!(told(NRML, &[], &[(sbin_in(NRML), 0)], 0), [Told::Yes]);
+    assert_eq!(told(NRML, &[order(1).product(NRML).working("B1").filled(10, 10)], &[], 0), [Told::LacksToday]);
+    // On both sides it comes to nothing at the broker, which then has no row.
+    let both = book_of([], &[("trend", sbin_in(NRML), 10), ("other", sbin_in(NRML), -10)]);
+    assert_eq!(broker_shows(&[]).positions.unwrap().told(&sbin_in(NRML), &both), Told::Yes);
+}
+
+#[test]
+fn what_a_person_took_over_today_has_a_row() {
+    let mut book = book_of([], &[]);
+    let (price, units) = (crate::testkit::builders::price("800"), crate::testkit::builders::units(10));
+    let what = crate::pnl::Move::Taken { side: Side::Buy, quantity: units, price };
+    let slot = (strategy("trend"), sbin_in(MIS));
+    let change = crate::pnl::DayChange::corrected(SEQ, at(0), slot.clone(), crate::order::Holding::default(), what);
+    book.put_day(&change);
+    book.put_holding(slot.0, slot.1, crate::order::Holding::default().adopting(Side::Buy, units, price, at(0)), SEQ);
+    assert_eq!(reconcile_with_broker(&book, &broker_shows(&[]))[0].told, Told::LacksToday);
+}
+
+#[test]
+fn a_carried_position_that_is_not_shown_lets_no_second_entry_in() {
+    let nrml = sbin_in(Product::Nrml);
+    let book = book_of([], &[("trend", nrml.clone(), 10)]);
+    let holds = |shown: &[(HoldingKey, i64)]| GuardBook::corrected_by(&book, &broker_shows(shown)).has_strategy(&strategy("trend"));
+    assert_eq!(holds(&[]), Some((nrml.clone(), 10)));
+    assert_eq!(holds(&[(nrml, 0)]), None, "a row says that it is flat");
 }
 
 #[test]
 fn what_is_missing_is_taken_from_the_largest_first() {
     let given_up = |holdings: &[(&str, HoldingKey, i64)], ours: i64, at_broker: i64| {
-        let shrunk = Shrunk { key: sbin_in(MIS), ours, at_broker, rest: Vec::new(), is_told: true };
+        let shrunk = Shrunk { key: sbin_in(MIS), ours, at_broker, rest: Vec::new(), told: Told::Yes };
         let found = reductions(&book_of([], holdings), &shrunk);
         found.into_iter().map(|(strategy, units)| (strategy.to_string(), units)).collect::<Vec<_>>()
     };

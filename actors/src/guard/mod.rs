@@ -6,6 +6,7 @@
 
 mod adds;
 mod book;
+mod not_shown;
 mod shrinking;
 
 use std::collections::BTreeMap;
@@ -19,15 +20,18 @@ pub(crate) use adds::counts_as_trade;
 pub use book::{Block, Candidate, GuardBook, Shrunk, exits_of_nothing, reconcile_with_broker, reductions, shows_the_rest, verdict};
 pub use shrinking::{Proof, Seen};
 
+use self::not_shown::NotShown;
 use crate::broker::{ModifyOrder, Place, Wish};
 use crate::line::{Desk, Line};
-use crate::order::{ClientId, GateVerdict, HoldingKey, OrderFact, OrderRecord, Side, Strategy, Tag, Terms, trading_date};
+use crate::order::{
+    ClientId, GateVerdict, HoldingKey, OrderFact, OrderRecord, Side, Strategy, Tag, Terms, exchanges_have_opened, trading_date,
+};
 use crate::persistence::{Book, Cargo, Level, OrderUnit, Outcome, Posted, Unit};
 use crate::pnl::differences::{price_of_close, traces};
-use crate::ports::Modification;
+use crate::ports::{Modification, Session};
 use crate::risk::{Change, ChangeAnswer, RiskCleared, refusal};
 use crate::supervision::{Shell, at_hand, guarded};
-use crate::watcher::Findings;
+use crate::watcher::{Findings, Told};
 
 /// Do these collide? Sent by RiskActor.
 #[derive(Debug, Message)]
@@ -122,13 +126,14 @@ pub struct GuardActor {
     line: Arc<Line>,
     desk: Arc<Desk>,
     shrunk: BTreeMap<HoldingKey, Seen>,
+    not_shown: NotShown,
 }
 
 impl GuardActor {
     /// The actor of one account.
     #[must_use]
     pub fn new(line: Arc<Line>, desk: Arc<Desk>) -> Self {
-        Self { line, desk, shrunk: BTreeMap::new() }
+        Self { line, desk, shrunk: BTreeMap::new(), not_shown: NotShown::default() }
     }
 
     fn admit(&mut self, group: Vec<RiskCleared>, now: DateTime<Utc>) {
@@ -235,27 +240,36 @@ impl GuardActor {
 
     fn reconcile(&mut self) {
         let findings = self.desk.findings.read();
-        let Some(read_at) = findings.positions.as_ref().map(|positions| positions.at) else { return };
+        // What was seen before a night is not half a proof in the morning.
+        let Some(read_at) = findings.positions.as_ref().map(|positions| positions.at).filter(|at| self.is_at_work(*at)) else {
+            self.shrunk.clear();
+            return;
+        };
+        let is_proven = findings.session == Some(Session::Ready);
         let (today, books_at) = (trading_date(read_at), findings.orders.as_ref().map(|orders| orders.at));
         let lag = TimeDelta::from_std(self.desk.broker.capabilities().visibility_bound).unwrap_or(TimeDelta::MAX);
-        let (mut seen, mut posted, mut said, mut lies) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
-        self.line.view.read(&self.desk.client_id, |book| {
+        let (mut seen, mut posted, mut said, mut lies, mut missing_rows) =
+            (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (client_id, known, not_shown) = (&self.desk.client_id, &self.shrunk, &mut self.not_shown);
+        self.line.view.read(client_id, |book| {
             for shrunk in reconcile_with_broker(book, &findings) {
-                let before = self.shrunk.get(&shrunk.key).copied();
+                let before = known.get(&shrunk.key).copied();
                 let now = Seen::again(before, shrunk.at_broker, read_at).with_book(books_at, shows_the_rest(&shrunk, &findings), lag);
-                match now.proof(read_at, lag, !shrunk.rest.is_empty(), shrunk.is_told) {
-                    Proof::NotYet => drop(seen.insert(shrunk.key.clone(), now)),
+                match now.proof(read_at, lag, !shrunk.rest.is_empty(), shrunk.told == Told::Yes) {
+                    proof if !is_proven || proof == Proof::NotYet => drop(seen.insert(shrunk.key.clone(), now)),
                     Proof::Untold => {
                         seen.insert(shrunk.key.clone(), now.said());
-                        if !now.is_said {
-                            lies.push(format!(
+                        match (shrunk.told, now.is_said) {
+                            (Told::LacksCarried, _) => missing_rows.extend(not_shown.page(book, &shrunk, today)),
+                            (_, false) => lies.push(format!(
                                 "our fills of today say {} in {}, and the broker's positions have no row for it, not even a closed one; the holding stays: look at the broker",
                                 shrunk.ours, shrunk.key
-                            ));
+                            )),
+                            (_, true) => {}
                         }
                     }
-                    Proof::Given => {
-                        let (units, reason) = self.reduce(book, &shrunk, &findings, today);
+                    Proof::Given | Proof::NotYet => {
+                        let (units, reason) = Self::reduce(client_id, book, &shrunk, &findings, today);
                         posted.extend(units);
                         said.push(reason);
                     }
@@ -273,11 +287,21 @@ impl GuardActor {
         for lie in lies {
             self.line.alarm(Some(&self.desk.client_id), "ALARM_BOOK_INCOMPLETE", Level::Warn, None, lie);
         }
+        for text in missing_rows {
+            self.line.alarm(Some(&self.desk.client_id), not_shown::EVENT, Level::Page, None, text);
+        }
+    }
+
+    /// Whether anything may be concluded from positions that were read then: the exchanges have opened, and the day has a
+    /// session. A market that is always open has no night. Brokers close one day and begin the next at night, and what they show meanwhile is neither.
+    fn is_at_work(&self, read_at: DateTime<Utc>) -> bool {
+        let is_held = self.line.calendar.holds(self.desk.broker.capabilities().is_live);
+        !is_held || (exchanges_have_opened(read_at) && !self.line.calendar.rests(trading_date(read_at)))
     }
 
     /// What makes the holdings match the broker again, and why: the units that strategies give up, and the end of exits that have
     /// nothing to close then.
-    fn reduce(&self, book: &Book, shrunk: &Shrunk, findings: &Findings, today: NaiveDate) -> (Vec<Posted>, String) {
+    fn reduce(client_id: &ClientId, book: &Book, shrunk: &Shrunk, findings: &Findings, today: NaiveDate) -> (Vec<Posted>, String) {
         let traces = traces(findings, &shrunk.key, today);
         let by = if traces.is_empty() { "no order of today's books shows who did it".to_owned() } else { traces.join("; ") };
         let reductions = reductions(book, shrunk);
@@ -297,13 +321,13 @@ impl GuardActor {
         for (strategy, units) in reductions {
             let is_flat = units >= book.held(&strategy, &shrunk.key).net.abs();
             let idle = if is_flat { exits_of_nothing(book, &strategy, &shrunk.key) } else { Vec::new() };
-            let (client_id, key) = (self.desk.client_id.clone(), shrunk.key.clone());
-            let unit = Unit::Reduce { client_id, strategy, key, units, price, reason: Arc::from(reason.as_str()) };
+            let key = shrunk.key.clone();
+            let unit = Unit::Reduce { client_id: client_id.clone(), strategy, key, units, price, reason: Arc::from(reason.as_str()) };
             posted.push(Posted { unit, cargo: Cargo::None });
             posted.extend(idle.into_iter().map(|command_id| {
                 let reason = format!("what it would close in {} was closed elsewhere", shrunk.key);
                 let fact = OrderFact::CancelWanted { tag: Tag::NoPosition, reason };
-                let unit = OrderUnit { client_id: self.desk.client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) };
+                let unit = OrderUnit { client_id: client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) };
                 Posted { unit: Unit::Order(unit), cargo: Cargo::None }
             }));
         }
@@ -347,6 +371,7 @@ impl Actor for GuardActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.line.enter(ctx);
         self.shrunk.clear();
+        self.not_shown.clear();
     }
 }
 
@@ -362,6 +387,7 @@ impl Shell for GuardActor {
     }
     fn drop_core(&mut self) {
         self.shrunk.clear();
+        self.not_shown.clear();
     }
 }
 

@@ -140,7 +140,7 @@ impl World {
         let shows = shows_the_rest(&shrunk, &self.findings);
         let seen = Seen::again(self.seen, shrunk.at_broker, now).with_book(self.findings.orders.as_ref().map(|book| book.at), shows, lag);
         self.seen = Some(seen);
-        if seen.proof(now, lag, !shrunk.rest.is_empty(), shrunk.is_told) == Proof::Given {
+        if seen.proof(now, lag, !shrunk.rest.is_empty(), shrunk.told == crate::watcher::Told::Yes) == Proof::Given {
             self.reduced += reductions(&book, &shrunk).iter().map(|(_, units)| units).sum::<i64>();
             self.seen = None;
         }

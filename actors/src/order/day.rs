@@ -2,6 +2,12 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Offset, Utc};
 
+/// The first exchange opens; India.
+pub const EXCHANGES_OPEN: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
+
+/// The last exchange has closed; India.
+pub const EXCHANGES_CLOSED: NaiveTime = NaiveTime::from_hms_opt(23, 55, 0).unwrap();
+
 /// Indian Standard Time.
 #[must_use]
 pub fn ist() -> FixedOffset {
@@ -15,20 +21,30 @@ pub fn trading_date(at: DateTime<Utc>) -> NaiveDate {
     at.with_timezone(&ist()).date_naive()
 }
 
-/// The first exchange opens then; India.
-pub const OPENING: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).unwrap();
+/// Whether it is past the time of the day at which the first exchange opens. Before it brokers show the day before, or nothing:
+/// they work through the night.
+#[must_use]
+pub fn exchanges_have_opened(at: DateTime<Utc>) -> bool {
+    at.with_timezone(&ist()).time() >= EXCHANGES_OPEN
+}
 
 /// The day whose trading a market tells of at that time: before the first exchange opens it is still that of the day before.
 #[must_use]
 pub fn session_date(at: DateTime<Utc>) -> NaiveDate {
-    let here = at.with_timezone(&ist());
-    let today = here.date_naive();
-    if here.time() < OPENING { today.pred_opt().unwrap_or(today) } else { today }
+    let today = trading_date(at);
+    if exchanges_have_opened(at) { today } else { today.pred_opt().unwrap_or(today) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_exchanges_open_at_nine_in_india() {
+        let at = |text: &str| exchanges_have_opened(format!("2026-11-20T{text}Z").parse().unwrap());
+        assert!(at("03:30:00") && at("18:29:59"));
+        assert!(!at("03:29:59") && !at("18:30:00"), "a new day begins closed");
+    }
 
     #[test]
     fn the_day_turns_at_half_past_six_utc_in_the_evening() {

@@ -22,7 +22,7 @@ pub mod tag;
 pub mod validate;
 pub mod words;
 
-pub use day::{OPENING, ist, session_date, trading_date};
+pub use day::{EXCHANGES_CLOSED, EXCHANGES_OPEN, exchanges_have_opened, ist, session_date, trading_date};
 pub use draft::{LegDraft, MAX_LEGS, SignalDraft, again_key, clean};
 pub use exit_at::{ExitAt, ExitExtras, ExitTimes};
 pub use fact::{

@@ -12,7 +12,7 @@ use super::unit::Level;
 use crate::order::CommandId;
 use crate::ports::JournalRow;
 
-/// Open alarms kept for each chain; the oldest goes, its journal row stays.
+/// Open alarms kept for each chain. The oldest that is no page goes, and of nothing but pages the oldest; its journal row stays.
 pub const ALARMS_KEPT: usize = 200;
 
 /// An alarm as people see it.
@@ -90,7 +90,9 @@ impl Alarms {
         let mut changes = vec![AlarmChange::Put(alarm.clone())];
         self.0.push_back(alarm);
         if self.0.len() > ALARMS_KEPT {
-            changes.extend(self.0.pop_front().map(|oldest| AlarmChange::Gone(oldest.seq)));
+            // What nobody need look at now gives way first, be it the new one: a page waits for a person.
+            let least = self.0.iter().position(|alarm| alarm.level < Level::Page).unwrap_or(0);
+            changes.extend(self.0.remove(least).map(|gone| AlarmChange::Gone(gone.seq)));
         }
         changes
     }
@@ -181,6 +183,30 @@ mod tests {
             assert_eq!(alarms.raise(alarm(seq, "B", seq)).len(), 1);
         }
         assert_eq!(alarms.raise(alarm(most + 1, "B", most + 1))[1], AlarmChange::Gone(1));
+        assert_eq!(alarms.iter().count(), ALARMS_KEPT);
+    }
+
+    #[test]
+    fn a_page_gives_way_to_nothing_but_a_page() {
+        let most = u64::try_from(ALARMS_KEPT).unwrap();
+        let page = |seq: u64| Alarm { level: Level::Page, ..alarm(seq, "P", seq) };
+        let mut alarms = Alarms::default();
+        alarms.raise(page(1));
+        for seq in 2..=most {
+            alarms.raise(alarm(seq, "W", seq));
+        }
+        assert_eq!(alarms.raise(alarm(most + 1, "W", most + 1))[1], AlarmChange::Gone(2), "the oldest warning");
+        for seq in most + 2..=2 * most {
+            alarms.raise(page(seq));
+        }
+        assert!(alarms.get(1).is_some() && alarms.iter().all(|alarm| alarm.level == Level::Page));
+        let warning = 2 * most + 1;
+        assert_eq!(
+            alarms.raise(alarm(warning, "W", warning))[1],
+            AlarmChange::Gone(warning),
+            "a warning among pages is in the journal only"
+        );
+        assert_eq!(alarms.raise(page(warning + 1))[1], AlarmChange::Gone(1), "of pages the oldest goes");
         assert_eq!(alarms.iter().count(), ALARMS_KEPT);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmChange, Alarms, with_level};
@@ -14,7 +14,7 @@ use super::kept::{self, Keep, Kept, KeptChange};
 use super::signal::signal_row;
 use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
-use super::unit::{ADOPTED, Adopted, Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration};
+use super::unit::{ADOPTED, Adopted, Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration, SETTLED};
 use crate::order::{
     Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Price, Source, Status, Strategy, Tag, Transition, trading_date,
 };
@@ -368,6 +368,26 @@ impl Delta {
         let what = Move::left(before, before.net.abs() - after.net.abs(), price);
         let change = DayChange::corrected(seq, self.at, (strategy.clone(), key.clone()), before, what);
         self.corrected(client, change, after);
+    }
+
+    /// A holding that ended with its contract, on an earlier day.
+    pub(super) fn settle(&mut self, staged: &mut Staged, slot: HoldingSlot, before: Holding, expiry: NaiveDate, reason: &Arc<str>) {
+        let (client, strategy, key) = (&slot.0, &slot.1, &slot.2);
+        let seq = self.next_seq(staged, &Some(client.clone()));
+        let inputs = json!({ "strategy": strategy, "holding": key, "net_before": before.net, "expiry": expiry });
+        let text = RowText {
+            event: SETTLED,
+            from: None,
+            reason: Some(Arc::clone(reason)),
+            who: Arc::from("WatcherActor"),
+            inputs: inputs.to_string(),
+            level: Level::Warn,
+        };
+        self.row(staged, Some(client.clone()), (None, None), None, text);
+        let units = before.net.abs();
+        let what = Move::Settled { units, on: expiry };
+        let change = DayChange::corrected(seq, self.at, (strategy.clone(), key.clone()), before, what);
+        self.corrected(client, change, before.reduced(units));
     }
 
     /// A strategy takes units over that came about elsewhere.

@@ -262,6 +262,16 @@ impl Ledger {
                 let outcome = self.settle(delta)?;
                 Ok(Pending::Other { outcome, cargo })
             }
+            Unit::Settle { client_id, strategy, key, expiry, reason } => {
+                let held = self.holding(&client_id, &strategy, &key);
+                if held.net == 0 || trading_date(at) <= expiry {
+                    return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
+                }
+                let mut delta = Delta::new(at);
+                delta.settle(&mut self.staged, (client_id, strategy, key), held, expiry, &reason);
+                let outcome = self.settle(delta)?;
+                Ok(Pending::Other { outcome, cargo })
+            }
             Unit::Adopt(adopted) => {
                 let held = self.holding(&adopted.client_id, &adopted.strategy, &adopted.key);
                 if held.net != adopted.net_before {

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmInputs, Alarms};
 use super::control::CONTROL;
 use super::inputs::{CREATED, CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
 use super::kept::{Kept, KeptInputs, KeptStates};
 use super::redo::redone;
-use super::unit::{ADOPTED, Level};
+use super::unit::{ADOPTED, Level, SETTLED};
 use crate::order::{
     Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Price, Quantity, Side, Status, Strategy, lifecycle,
     trading_date,
@@ -268,6 +268,7 @@ impl Replay {
         }
         match &*row.event {
             "HOLDING_REDUCED" => self.reduced(row)?,
+            SETTLED => self.settled(row)?,
             ADOPTED => self.adopted(row)?,
             ACKNOWLEDGED => {
                 let seq = alarm.ok_or("it names no alarm")?;
@@ -304,6 +305,31 @@ impl Replay {
             return Err(format!("it leaves {net_after}, and the rules leave {}", held.net));
         }
         let change = DayChange::corrected(row.seq, row.at, slot, before, Move::left(before, units, price));
+        self.projections.corrections.push((change, row.at));
+        Ok(())
+    }
+
+    fn settled(&mut self, row: &JournalRow) -> Result<(), String> {
+        #[derive(serde::Deserialize)]
+        struct Ended {
+            strategy: Strategy,
+            holding: HoldingKey,
+            net_before: i64,
+            expiry: NaiveDate,
+        }
+        let Ended { strategy, holding, net_before, expiry } = parsed(row)?;
+        if trading_date(row.at) <= expiry {
+            return Err(format!("it settles a contract of {expiry} before that day is over"));
+        }
+        let slot = (strategy, holding);
+        let (held, at) = self.projections.holdings.get_mut(&slot).ok_or("nothing was held there")?;
+        if held.net != net_before || held.net == 0 {
+            return Err(format!("it settles {net_before}, and {} were held", held.net));
+        }
+        let (before, units) = (*held, net_before.abs());
+        *held = before.reduced(units);
+        *at = row.at;
+        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::Settled { units, on: expiry });
         self.projections.corrections.push((change, row.at));
         Ok(())
     }

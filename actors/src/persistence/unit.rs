@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -50,6 +50,19 @@ pub enum Unit {
         /// What shows it.
         reason: Arc<str>,
     },
+    /// A contract has expired, and with it what a strategy held in it. Refused until its day is over in India.
+    Settle {
+        /// The account.
+        client_id: ClientId,
+        /// The owner.
+        strategy: Strategy,
+        /// In what.
+        key: HoldingKey,
+        /// The contract's last day, India.
+        expiry: NaiveDate,
+        /// What shows it.
+        reason: Arc<str>,
+    },
     /// A strategy takes units over that the broker shows and none of our fills brought.
     Adopt(Adopted),
     /// CREATED orders of one basket whose tickets were lost ask for new tokens.
@@ -75,6 +88,9 @@ pub enum Unit {
     /// A journal row that changes no order: an alarm, a bad signal.
     Note(Note),
 }
+
+/// The event of units that ended with their contract.
+pub(super) const SETTLED: &str = "HOLDING_SETTLED";
 
 /// The event of units that a strategy took over.
 pub(super) const ADOPTED: &str = "HOLDING_ADOPTED";

@@ -51,6 +51,14 @@ pub enum Move {
         /// How many.
         units: i64,
     },
+    /// Units that ended with their contract on an earlier day, at a price that nobody told. They left on that day: of the day on
+    /// which it is recorded they are neither carried nor lost.
+    Settled {
+        /// How many.
+        units: i64,
+        /// The contract's last day, India.
+        on: NaiveDate,
+    },
     /// Units that a strategy took over from elsewhere, at a price that a person stated.
     Taken {
         /// The side that brings them.
@@ -80,7 +88,7 @@ impl Move {
             Self::Traded { side, quantity, .. } | Self::ToldLate { side, quantity, .. } | Self::Taken { side, quantity, .. } => {
                 side.sign() * quantity.value()
             }
-            Self::Left { units } => -before.signum() * units,
+            Self::Left { units } | Self::Settled { units, .. } => -before.signum() * units,
         }
     }
 }

@@ -127,6 +127,32 @@ fn a_trade_told_late_changes_what_was_carried_and_nothing_of_the_day() {
     assert_eq!((line.curve.realised, line.held.net), (rupees(25), 0));
 }
 
+#[test]
+fn what_ended_with_its_contract_left_on_that_day_and_was_never_of_the_next() {
+    let settled = Move::Settled { units: 10, on: date(20) };
+    let held = Holding { net: 10, cost: rupees(1_000), ..Holding::default() };
+    let slot = (strategy("trend"), sbin_in(Product::Mis));
+    let ended = DayChange { before: held, ..change(9, 21, settled) };
+    // In memory, whether or not the new day has begun; and as a restart on the new day finds it.
+    let mut of_yesterday = Day::load(date(20), [(&slot.0, &slot.1, &held)], &[]);
+    let mut of_today = Day::load(date(21), [(&slot.0, &slot.1, &held)], &[]);
+    of_yesterday.apply(&ended);
+    of_today.apply(&ended);
+    let after_a_restart = Day::load(date(21), [], std::slice::from_ref(&ended));
+    assert_eq!((&of_yesterday, &of_today), (&of_today, &after_a_restart));
+    let line = line(&of_today);
+    assert_eq!((line.carried.net, line.held.net, line.left, line.corrected), (0, 0, 0, 0));
+    assert_eq!(
+        of_today.pools(date(21)).map(|(_, pool)| (pool.carried.is_flat(), pool.held.is_flat(), pool.left)).collect::<Vec<_>>(),
+        [(true, true, 0)]
+    );
+    assert_eq!((of_today.curve(), line.trips), (Curve::default(), crate::pnl::Trips::default()));
+    // The contract's own day says that units left at a price that nobody told.
+    let its_day = Day::load(date(20), [], &[DayChange { day: date(20), ..ended }]);
+    let line = self::line(&its_day);
+    assert_eq!((line.carried.net, line.held.net, line.left, line.trips.unknown), (10, 0, 10, 1));
+}
+
 /// Quotes of a table.
 #[derive(Debug, Default)]
 struct Table(BTreeMap<InstrumentKey, (Option<Price>, Option<Price>)>);

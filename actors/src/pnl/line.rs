@@ -167,7 +167,7 @@ pub struct Line {
     pub bought: Sums,
     /// Sold today.
     pub sold: Sums,
-    /// Units that left today without a price: what they realised is not known.
+    /// Units that left today without a price, or ended with their contract: what they realised is not known.
     pub left: i64,
     /// The change of the net position today that was no trade of ours, in units: taken over, closed elsewhere.
     pub corrected: i64,
@@ -222,19 +222,29 @@ impl Line {
                 self.corrected += side.sign() * quantity.value();
                 self.traded(side, quantity, price)
             }
-            Move::Left { units } => {
-                let before = self.held.net;
+            Move::Left { units } => self.lose(units),
+            // On the contract's own day they left; a later one has never had them.
+            Move::Settled { units, on } if change.day == on => self.lose(units),
+            Move::Settled { units, .. } => {
+                self.carried = self.carried.reduced(units);
                 self.held = self.held.reduced(units);
-                self.left += (before - self.held.net).abs();
-                self.corrected += self.held.net - before;
-                self.trip_unknown |= self.held.net != before;
-                if self.held.net == 0 && before != 0 {
-                    self.trips.ended(None);
-                    self.begin_trip_if_flat();
-                }
+                self.begin_trip_if_flat();
                 Amount::ZERO
             }
         }
+    }
+
+    fn lose(&mut self, units: i64) -> Amount {
+        let before = self.held.net;
+        self.held = self.held.reduced(units);
+        self.left += (before - self.held.net).abs();
+        self.corrected += self.held.net - before;
+        self.trip_unknown |= self.held.net != before;
+        if self.held.net == 0 && before != 0 {
+            self.trips.ended(None);
+            self.begin_trip_if_flat();
+        }
+        Amount::ZERO
     }
 
     fn traded(&mut self, side: Side, quantity: Quantity, price: Price) -> Amount {

@@ -4,10 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::order::calendar::{Calendar, ist_words};
-use crate::order::{Amount, Exchange, HoldingKey, InstrumentKey, OPENING, Price, Product, ist, session_date, trading_date};
+use crate::order::{Amount, EXCHANGES_CLOSED, EXCHANGES_OPEN, HoldingKey, InstrumentKey, Price, Product, ist, session_date, trading_date};
 use crate::persistence::Book;
 use crate::pnl::Pool;
 use crate::pnl::pool::told;
@@ -119,10 +119,9 @@ impl Asked {
     #[must_use]
     pub fn at(now: DateTime<Utc>, calendar: &Calendar, is_live: bool) -> Self {
         let today = trading_date(now);
-        let rests = || Exchange::ALL.iter().all(|segment| calendar.is_trading_day(*segment, today) == Some(false));
         let day = match () {
             () if !calendar.holds(is_live) => DayOf::Always,
-            () if rests() => DayOf::Rest,
+            () if calendar.rests(today) => DayOf::Rest,
             () => DayOf::Sessions,
         };
         Self { now, day }
@@ -135,7 +134,7 @@ impl Asked {
     /// Whether the exchanges are at it, or were on this day.
     fn is_in_hours(self) -> bool {
         let time = self.now.with_timezone(&ist()).time();
-        self.day != DayOf::Rest && time >= OPENING && time < ENDS
+        self.day != DayOf::Rest && time >= EXCHANGES_OPEN && time < EXCHANGES_CLOSED
     }
 
     /// Whether what the broker showed at that time is of this day: before the exchanges open it shows the day before.
@@ -148,9 +147,6 @@ impl Asked {
         if self.day == DayOf::Always { trading_date(at) } else { session_date(at) }
     }
 }
-
-/// The last one has closed; India.
-const ENDS: NaiveTime = NaiveTime::from_hms_opt(23, 55, 0).unwrap();
 
 /// The day's result.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -214,3 +214,13 @@ fn what_has_no_price_no_close_or_left_without_one_is_not_known() {
     left.apply(&DayChange { seq: 9, day, strategy: strategy("trend"), key: sbin_in(Product::Mis), before, what });
     assert_eq!(why(&left, &quoted()), "10 units of NSE:SBIN-EQ were closed elsewhere, at a price that nobody told");
 }
+
+#[test]
+fn what_ended_with_its_contract_yesterday_leaves_the_result_of_today_known() {
+    let mut day = carried(10, 8_000);
+    let before = Holding { net: 10, cost: rupees(8_000), ..Holding::default() };
+    let (today, key) = (day.date(), sbin_in(Product::Mis));
+    let what = Move::Settled { units: 10, on: today.pred_opt().unwrap() };
+    day.apply(&DayChange { seq: 9, day: today, strategy: strategy("trend"), key, before, what });
+    assert_eq!(ours(&day, &Board::default()), known(0));
+}

@@ -8,7 +8,7 @@
 use super::exit::ExitSize;
 use crate::order::{HoldingKey, OrderRecord, Product, Side, Source, Tag};
 use crate::persistence::Book;
-use crate::watcher::Findings;
+use crate::watcher::{Findings, Told};
 
 /// An exit as its own strategy bounds it.
 #[derive(Debug)]
@@ -69,9 +69,13 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
         };
         return Ok(Room { units, shown });
     }
-    if !positions.tells_of(key, book) {
-        let reason = format!("the broker's positions have no row for {key}, which was traded today: they are read again");
-        return Err(ExitSize::Wait(reason));
+    let lack = match positions.told(key, book) {
+        Told::Yes => None,
+        Told::LacksToday => Some("which changed today: they are read again"),
+        Told::LacksCarried => Some("which is carried from an earlier day, and that proves no end of it: they are read again"),
+    };
+    if let Some(lack) = lack {
+        return Err(ExitSize::Wait(format!("the broker's positions have no row for {key}, {lack}")));
     }
     // What the broker shows less than we hold may be what exits under way have filled and we have not heard of yet: then
     // they are counted twice here, and the next read tells.

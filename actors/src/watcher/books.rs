@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::owner::trade_owner;
-use super::{Concern, Delivered, Orders, Positions, WatcherActor, read_row, speaks_against_an_end};
+use super::{Concern, Delivered, Orders, Positions, WatcherActor, read_row, session_is_missed, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
 use crate::order::{CommandId, OrderFact, OrderRecord};
@@ -31,12 +31,14 @@ impl WatcherActor {
         self.desk.findings.write().trouble = Some(text);
     }
 
-    pub(super) fn session(&mut self, session: Session) {
+    pub(super) fn session(&mut self, session: Session, at: DateTime<Utc>) {
         if session == Session::Ready {
             self.core.proven.insert(Reading::Session);
         }
         let before = self.desk.findings.write().session.replace(session.clone());
-        if before.as_ref() != Some(&session) {
+        let is_news = before.as_ref() != Some(&session);
+        self.tell_no_session(&session, is_news, at);
+        if is_news {
             match &session {
                 // What was lost is told when it is there again; that it is there at a start is no news.
                 Session::Ready if matches!(before, Some(Session::NotReady(_))) => {
@@ -45,13 +47,24 @@ impl WatcherActor {
                 }
                 Session::Ready => tracing::info!(client_id = %self.desk.client_id, "broker session proven"),
                 Session::Resting(cause) => tracing::info!(client_id = %self.desk.client_id, "no broker session: {cause}"),
-                Session::NotReady(cause) => {
-                    let text = format!("no broker session: {cause}; entries are refused, exits wait");
-                    self.line.alarm(Some(&self.desk.client_id), "ALARM_NO_SESSION", Level::Page, None, text);
-                }
+                Session::NotReady(cause) => tracing::warn!(client_id = %self.desk.client_id, "no broker session: {cause}"),
             }
             self.line.tell_risk(&self.desk.client_id, LookAgain);
         }
+    }
+
+    /// A token that ended in the night is missed in the morning, and not before.
+    fn tell_no_session(&mut self, session: &Session, is_news: bool, at: DateTime<Utc>) {
+        let Session::NotReady(cause) = session else {
+            self.core.no_session_told = false;
+            return;
+        };
+        let is_missed = session_is_missed(&self.line, &self.desk, at);
+        if is_missed && (is_news || !self.core.no_session_told) {
+            let text = format!("no broker session: {cause}; entries are refused, exits wait");
+            self.line.alarm(Some(&self.desk.client_id), "ALARM_NO_SESSION", Level::Page, None, text);
+        }
+        self.core.no_session_told = is_missed;
     }
 
     pub(super) fn quarantine(&mut self, reading: Reading, mut rows: Vec<Unreadable>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::order::{Amount, CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, trading_date};
+use crate::order::{Amount, CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, exchanges_have_opened, trading_date};
 use crate::persistence::Book;
 use crate::ports::{BookRow, DeliveryRow, Funds, PositionRow, Session, Unreadable};
 
@@ -51,17 +51,48 @@ impl Positions {
         self.nets.get(key).copied().unwrap_or(0)
     }
 
-    /// Whether a missing row means flat. What was traded today keeps its row when it is closed: a book without one lies.
+    /// Whether the book tells what there is of it now: by a row, or by having none.
     #[must_use]
     pub fn tells_of(&self, key: &HoldingKey, book: &Book) -> bool {
+        self.told(key, book) == Told::Yes
+    }
+
+    /// What the book tells of something that our strategies hold. A position that is closed keeps its row, at a net of 0, until its
+    /// day is over. So a row is missing where it was closed on an earlier day, or where the book lies.
+    #[must_use]
+    pub fn told(&self, key: &HoldingKey, book: &Book) -> Told {
+        if self.nets.contains_key(key) {
+            return Told::Yes;
+        }
         let today = trading_date(self.at);
         let is_traded = |order: &OrderRecord| {
             order.filled_quantity > 0
                 && order.sent_at.is_some_and(|sent| trading_date(sent) == today)
                 && order.holding().as_ref() == Some(key)
         };
-        self.rows.iter().any(|row| row.holding == *key) || !book.newest().any(|order| is_traded(order))
+        if book.newest_day().corrected(today, key) != 0 || book.newest().any(|order| is_traded(order)) {
+            return Told::LacksToday;
+        }
+        match key.product {
+            // What is carried has a row every day. Strategies on both sides come to nothing at the broker: that has none.
+            Product::Nrml if book.gross(key).net() != 0 => Told::LacksCarried,
+            // The broker closes it itself, on its day. Between the days it shows nothing, whatever there was.
+            Product::Mis if !exchanges_have_opened(self.at) => Told::LacksCarried,
+            // Shares leave the position book when they are delivered.
+            Product::Nrml | Product::Mis | Product::Cnc => Told::Yes,
+        }
     }
+}
+
+/// What a position book tells of something that our strategies hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// What there is of it: by a row, or by none where none need be.
+    Yes,
+    /// Nothing: it changed today, by a trade of ours or because a person took it over, and its row is missing.
+    LacksToday,
+    /// Nothing: it is carried from an earlier day, and a missing row proves no end of it.
+    LacksCarried,
 }
 
 /// Shares held for delivery from earlier days, as last proven.

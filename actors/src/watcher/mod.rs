@@ -14,6 +14,7 @@ mod follow;
 mod hands;
 mod kill;
 mod last;
+mod missed;
 #[cfg(test)]
 mod model;
 mod news;
@@ -25,6 +26,7 @@ mod reconcile;
 mod recovery;
 mod resend;
 mod search;
+mod settle;
 mod square_off;
 mod take_up;
 mod unseen;
@@ -36,9 +38,10 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supe
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use climb::ladder_slot;
-pub use findings::{Delivered, Findings, Orders, Positions};
+pub use findings::{Delivered, Findings, Orders, Positions, Told};
 pub use hands::Hands;
 pub use last::{Last, LastTrades};
+pub use missed::session_is_missed;
 pub use news::{read_row, speaks_against_an_end};
 pub use reconcile::{BookReading, Concern, read_orders, read_trades};
 pub use recovery::{Found as RecoveryFound, decide};
@@ -121,9 +124,13 @@ struct Core {
     /// The trading day of the last poll.
     ticked_on: Option<NaiveDate>,
     proven: BTreeSet<Reading>,
+    /// Whether people were told that there is no session, and somebody misses it.
+    no_session_told: bool,
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
+    /// When it was last looked for contracts that have expired.
+    settled_at: Option<DateTime<Utc>>,
     /// Whether people were told that all is flat, and that it is not.
     flat_told: bool,
     not_flat_paged: bool,
@@ -201,6 +208,7 @@ impl WatcherActor {
         self.follow_doubts(now);
         self.enforce_kill(now);
         self.tell_flat(now);
+        self.settle_expired(now);
         self.resend_exits(now);
         self.follow_plans(now);
     }
@@ -215,7 +223,7 @@ impl WatcherActor {
     fn book_read(&mut self, message: BookRead) {
         let BookRead { found, began_seq, at } = message;
         match found {
-            Found::Session(session) => self.session(session),
+            Found::Session(session) => self.session(session, at),
             Found::Trades(Snapshot::Authoritative(rows, unreadable)) => self.trades(rows, unreadable, at),
             Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began_seq, at),
             Found::Positions(Snapshot::Authoritative(rows, unreadable)) => self.positions(rows, unreadable, began_seq, at),

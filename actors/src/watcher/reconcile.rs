@@ -196,6 +196,8 @@ pub(super) fn lapse(book: &Book, order: &OrderRecord, findings: &Findings) -> Ov
     let Some(key) = order.holding() else { return Over::InDoubt(since(unknown)) };
     let known_until = order.seq.max(book.last_fill_seq(&key));
     let positions = findings.positions.as_ref().filter(|positions| positions.began_seq >= known_until);
+    // A book that lacks what it must have tells nothing of what filled either.
+    let positions = positions.filter(|positions| book.gross(&key).net() == 0 || positions.tells_of(&key, book));
     let Some(net) = positions.and_then(|_| findings.net(&key)) else { return Over::NotTold(since(unknown)) };
     if net == book.gross(&key).net() && order.filled_quantity == order.traded_quantity {
         return Over::Lapsed(since("the broker's position is what its known fills leave"));

@@ -144,7 +144,7 @@ CREATE TABLE corrections (
     client_id       TEXT NOT NULL,
     trading_date    TEXT NOT NULL,      -- the IST date on which it was recorded
     seq             INTEGER NOT NULL,   -- the journal row that tells of it
-    kind            TEXT NOT NULL,      -- LEFT, TAKEN or TOLD_LATE
+    kind            TEXT NOT NULL,      -- LEFT, SETTLED, TAKEN or TOLD_LATE
     strategy_name   TEXT NOT NULL,
     exchange        TEXT NOT NULL,
     symbol          TEXT NOT NULL,
@@ -152,6 +152,7 @@ CREATE TABLE corrections (
     side            TEXT,               -- none where units left without a price
     quantity        INTEGER NOT NULL,
     price           TEXT,
+    settled_on      TEXT,               -- the contract's last day, for SETTLED
     at              TEXT NOT NULL,
     before_net      INTEGER NOT NULL,
     before_cost     TEXT NOT NULL,

@@ -46,6 +46,24 @@ fn adopts(desk: &Desk, side: Side, units: i64, price: &str) -> Unit {
     })
 }
 
+/// A strategy takes a future over, and the future has expired on that day.
+fn expires(expiry: chrono::NaiveDate) -> (Unit, Unit) {
+    let strategy = Strategy::parse("carry").unwrap();
+    let key = HoldingKey { instrument: InstrumentKey::new(Exchange::Nfo, "NIFTY24NOV26F"), product: Product::Nrml };
+    let adopted = Adopted {
+        client_id: client(),
+        strategy: strategy.clone(),
+        key: key.clone(),
+        side: Side::Sell,
+        quantity: Quantity::new(65).unwrap(),
+        price: Price::parse("25700").unwrap(),
+        net_before: 0,
+        who: Arc::from("asha"),
+        reason: Arc::from("sold by hand"),
+    };
+    (Unit::Adopt(adopted), Unit::Settle { client_id: client(), strategy, key, expiry, reason: Arc::from("its contract has ended") })
+}
+
 fn keep(key: &str, value: Option<&str>, basis: Option<u64>) -> Unit {
     Unit::Keep(Keep {
         client_id: Some(client()),
@@ -106,6 +124,9 @@ fn a_day() -> Desk {
     ]);
     let adopted = adopts(&desk, Side::Buy, 3, "1405");
     desk.round(vec![adopted]);
+    let (carried, settles) = expires(trading_date(desk.at()) - chrono::Days::new(1));
+    desk.round(vec![carried]);
+    desk.round(vec![settles]);
     let early = Fill { at: now() - chrono::Duration::days(1), ..trade("T0", "B1", 1, "1401") };
     desk.round(vec![fact(1, OrderFact::Fill(early))]);
     desk.round(vec![
@@ -482,4 +503,55 @@ fn that_a_rule_has_fired_is_on_disk_with_its_exit_or_not_at_all() {
     let desk = desk.restarted();
     assert_eq!((is_kept(&desk, "first"), is_kept(&desk, "second")), (true, false));
     assert!(desk.view.read(&client(), |book| book.order(command(1)).is_some()).unwrap());
+}
+
+/// Nothing is settled on the contract's own day. The day after it has left on its own day, and a restart knows the same.
+#[test]
+fn what_expired_left_on_its_own_day_and_the_next_is_known() {
+    let mut desk = Desk::new();
+    let expiry = trading_date(desk.at());
+    let (adopts, too_early) = expires(expiry);
+    desk.round(vec![adopts]);
+    let rows = rows_of(&desk);
+    desk.round(vec![too_early]);
+    assert_eq!(rows_of(&desk), rows, "its day is not over");
+    desk.sleep_a_day();
+    desk.round(vec![expires(expiry).1, expires(expiry).1]);
+    assert_eq!(rows_of(&desk), rows + 1, "it is settled once");
+    let today = trading_date(desk.at());
+    let before = desk.day();
+    assert_eq!(
+        (before.date(), before.lines().map(|(.., line)| (line.carried.net, line.held.net, line.left)).collect::<Vec<_>>()),
+        (today, vec![(0, 0, 0)])
+    );
+    assert_eq!(before, replayed(&desk.store(), today));
+    let desk = desk.restarted();
+    assert_eq!(desk.day(), before);
+    assert!(desk.view.read(&client(), |book| book.holdings().next().is_none()).unwrap());
+    assert_eq!(differences(&desk.store(), VerifyFrom::Full), []);
+    let read = ReadStore::simulated(&desk.disk).unwrap();
+    let its_day = Day::load(expiry, [], &read.changes_of(&client(), expiry).unwrap());
+    assert_eq!(its_day.lines().map(|(.., line)| (line.held.net, line.left)).collect::<Vec<_>>(), [(0, 65)]);
+}
+
+/// The journal alone tells which alarms are open: a page stands, however many warnings come after it.
+#[test]
+fn a_page_stands_while_warnings_give_way() {
+    let mut desk = Desk::new();
+    desk.round(vec![page(None, "look now")]);
+    let warning = |number: usize| {
+        let Unit::Note(note) = page(None, &format!("look today {number}")) else { panic!("a page is a note") };
+        Unit::Note(ordergate_actors::persistence::Note { level: Level::Warn, ..note })
+    };
+    desk.round((0..250).map(warning).collect());
+    let open = |desk: &Desk| -> Vec<(u64, Level)> {
+        desk.view.read(&client(), |book| book.alarms().map(|alarm| (alarm.seq, alarm.level)).collect()).unwrap()
+    };
+    let before = open(&desk);
+    assert_eq!((before.len(), before[0].1, before[1].1), (200, Level::Page, Level::Warn));
+    let desk = desk.restarted();
+    assert_eq!(open(&desk), before);
+    for from in [VerifyFrom::Full, VerifyFrom::LastAnchor] {
+        assert_eq!(differences(&desk.store(), from), []);
+    }
 }

@@ -14,6 +14,7 @@ mod kill;
 mod limits;
 mod lost_messages;
 mod market_orders;
+mod nights;
 mod outstanding;
 mod panics;
 mod policies;

@@ -97,6 +97,12 @@ impl Calendar {
         self.day(segment, date).is_trading()
     }
 
+    /// Whether no segment has a session that day. A day that is not known is none of rest.
+    #[must_use]
+    pub fn rests(&self, date: NaiveDate) -> bool {
+        Exchange::ALL.iter().all(|segment| self.is_trading_day(*segment, date) == Some(false))
+    }
+
     /// The first day after this one with a session; `None` if an unknown day comes before it.
     #[must_use]
     pub fn next_trading_day(&self, segment: Exchange, date: NaiveDate) -> Option<NaiveDate> {

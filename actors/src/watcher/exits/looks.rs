@@ -3,12 +3,13 @@
 use chrono::{DateTime, Duration, Utc};
 use rust_decimal::Decimal;
 
+use super::super::settle::is_on_a_share;
 use super::super::{Concern, WatcherActor};
 use super::Watched;
 use crate::broker::Reading;
 use crate::exits::{Cause, ExitRule, Hours, Looked, Tick, is_near_expiry};
 use crate::order::calendar::SessionPhase;
-use crate::order::{Exchange, InstrumentKey, Kind, trading_date};
+use crate::order::{Kind, trading_date};
 use crate::persistence::{Level, Slot};
 use crate::risk::Market;
 
@@ -114,10 +115,7 @@ impl WatcherActor {
             watched.hours = Hours { takes_exits, closes_at, takes_stops, stops_until, expiry };
             let again = now + HOURS_STAND;
             watched.hours_for = takes_stops.then(|| now..closes_at.map_or(again, |closes_at| again.min(closes_at)));
-            let is_stock = instrument.is_some_and(|found| {
-                let share = InstrumentKey::new(Exchange::Nse, &format!("{}-EQ", found.underlying));
-                self.line.instruments.find(&share).is_some()
-            });
+            let is_stock = instrument.is_some_and(|found| is_on_a_share(&*self.line.instruments, &found));
             if let Some(expiry) = expiry.filter(|expiry| is_stock && is_near_expiry(*expiry, now)) {
                 near.push((watched.rule.strategy.clone(), watched.rule.holding.clone(), expiry));
             }

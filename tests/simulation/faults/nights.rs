@@ -1,0 +1,93 @@
+//! What goes on while no market is open: books that lie, and contracts that expire.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate_actors::order::{Status, Strategy, Tag, trading_date};
+use ordergate_actors::persistence::Level;
+use ordergate_actors::pnl::Day;
+
+use crate::desk::{But, Desk, Setup, buy, exit, future, scenario};
+use crate::world::client;
+
+const LOT: i64 = 65;
+
+fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// The process is dead until that time in India.
+async fn sleep_until(desk: &mut Desk, text: &str) {
+    let wakes: DateTime<Utc> = time(text);
+    desk.kill_process();
+    let left = wakes.signed_duration_since(desk.clock_now()).to_std().unwrap();
+    tokio::time::advance(left).await;
+    desk.start_again();
+    desk.until_open().await;
+}
+
+/// Thursday, ten in the morning in India.
+fn thursday() -> Setup {
+    Setup { starts_at: ordergate_actors::testkit::morning() - TimeDelta::days(1), ..Setup::polled() }
+}
+
+/// At night and the next morning the positions claim that there is nothing. What is carried stays, pages once, takes no second
+/// entry, and its exit goes when the book tells again. An intraday position of the day before has gone by nine.
+#[test]
+fn a_position_book_that_lies_over_a_night_takes_no_carried_position_away() {
+    scenario(thursday(), async |desk| {
+        desk.ended(buy("carry", LOT).in_future().product("NRML")).await;
+        desk.ended(buy("day", LOT).in_future()).await;
+        desk.pass_secs(3).await;
+        let held = |desk: &Desk| (desk.held("carry", &future()), desk.held("day", &future()));
+        desk.always(CallKind::Positions, Fault::Empty);
+        sleep_until(desk, "2026-11-20T03:05:00+05:30").await;
+        desk.pass_secs(90).await;
+        assert_eq!(held(desk), (LOT, LOT), "before the exchanges open nothing is concluded\n{}", desk.trace());
+        assert!(desk.texts("HOLDING_REDUCED").is_empty() && !desk.has_alarm("ALARM_POSITION_NOT_SHOWN"));
+        sleep_until(desk, "2026-11-20T09:05:00+05:30").await;
+        desk.until_alarm("ALARM_POSITION_NOT_SHOWN").await;
+        desk.until("the intraday one is gone", |desk| desk.held("day", &future()) == 0).await;
+        assert_eq!(desk.row(desk.order(buy("carry", LOT).in_future().product("NRML")).await).tag, Some(Tag::ExecutionGuardBlocked));
+        let out = desk.order(exit("carry", "").in_future()).await;
+        desk.pass_secs(60).await;
+        assert_eq!(held(desk), (LOT, 0));
+        assert!(!desk.row(out).status.is_terminal(), "an absent row proves no end of it: {}", desk.reason(out));
+        assert_eq!(desk.texts("ALARM_POSITION_NOT_SHOWN").len(), 1, "once a day");
+        desk.heal();
+        assert_eq!(desk.until_ended(out).await.status, Status::Executed);
+        assert_eq!(held(desk), (0, 0));
+    });
+}
+
+/// The contract ends on Tuesday. On Wednesday its row is gone: it is settled and nobody is paged, the day before says that units
+/// left, and the result of the new day is known, also after a restart.
+#[test]
+fn an_expired_contract_is_settled_without_a_page_and_the_next_day_is_known() {
+    let tuesday = Setup { starts_at: time("2026-11-24T14:00:00+05:30"), ..Setup::polled() };
+    scenario(tuesday, async |desk| {
+        let expiry = trading_date(desk.clock_now());
+        desk.ended(buy("carry", LOT).in_future().product("NRML")).await;
+        desk.pass_secs(3).await;
+        desk.always(CallKind::Positions, Fault::Empty);
+        sleep_until(desk, "2026-11-24T23:58:00+05:30").await;
+        desk.pass_secs(60).await;
+        assert_eq!(desk.held("carry", &future()), LOT, "its day is not over");
+        sleep_until(desk, "2026-11-25T08:50:00+05:30").await;
+        desk.until("it is settled", |desk| desk.held("carry", &future()) == 0).await;
+        let told = desk.texts("HOLDING_SETTLED");
+        assert!(told.len() == 1 && told[0].contains("ended with its contract on 2026-11-24"), "{told:?}");
+        assert!(!desk.has_alarm("ALARM_HOLDING_REDUCED") && !desk.has_alarm("ALARM_POSITION_NOT_SHOWN"), "{:?}", desk.alarms());
+        let paged = desk.engine.read(&client(), |book| book.alarms().any(|alarm| alarm.level == Level::Page)).unwrap();
+        assert!(!paged, "{}", desk.trace());
+        let lines = |day: &Day| day.lines().map(|(_, _, line)| (line.carried.net, line.held.net, line.left)).collect::<Vec<_>>();
+        let today = |desk: &Desk| desk.engine.read(&client(), |book| book.day(trading_date(desk.clock_now())).into_owned()).unwrap();
+        assert_eq!(lines(&today(desk)), [(0, 0, 0)]);
+        let its_day = Day::load(expiry, [], &desk.store().changes_of(&client(), expiry).unwrap());
+        assert_eq!(lines(&its_day), [(0, 0, LOT)]);
+        let before = today(desk);
+        desk.start_again();
+        desk.until_open().await;
+        assert_eq!((today(desk), desk.held("carry", &future())), (before, 0));
+        assert_eq!(its_day.curve_of(&Strategy::parse("carry").unwrap()).realised, ordergate_actors::order::Amount::ZERO);
+    });
+}
