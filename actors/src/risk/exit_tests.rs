@@ -50,7 +50,7 @@ fn an_exit_that_comes_before_its_entry_is_in_the_position_takes_the_entry_back()
     let alone = |me: &OrderRecord, others: &[OrderRecord]| sized(me, others, &[], &[]);
     for (what, entry) in [("waits for its turn", order(1)), ("its call is in the air", order(1).sent()), ("rests", order(1).working("B1"))]
     {
-        assert_eq!(overtakes(alone(&exit(2), &[entry.clone()])), [1], "{what}");
+        assert_eq!(overtakes(alone(&exit(2), std::slice::from_ref(&entry))), [1], "{what}");
         let wanted = OrderRecord { cancel_wanted: Some(Tag::Superseded), ..entry };
         waits(alone(&exit(2), &[wanted]), "has not ended");
     }
