@@ -1,18 +1,13 @@
 //! `ordergate verify-orders`: the seeds' checks over the orders on disk, read-only beside a running engine.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use ordergate_actors::order::OrderRecord;
+use chrono::{DateTime, Utc};
 use ordergate_actors::ports::Clock;
 
+use super::judge::{Judgement, is_followed};
 use super::print::{ORDER, Page, order_row, remedy, what, words};
 use super::{Config, EXIT_ATTENTION, EXIT_OK, trace};
 use crate::clock::SystemClock;
 use crate::store::{OpenError, ReadStore};
-
-/// An order is CREATED for milliseconds; one that is longer waits for something.
-const CREATED_LONG: TimeDelta = TimeDelta::seconds(30);
-/// An order at the broker that was not heard of for this long is working, or in doubt.
-const SENT_LONG: TimeDelta = TimeDelta::seconds(60);
 
 pub(super) fn run(config: &Config, order: Option<&str>) -> anyhow::Result<i32> {
     let now = SystemClock.now();
@@ -26,20 +21,20 @@ pub(super) fn run(config: &Config, order: Option<&str>) -> anyhow::Result<i32> {
         Err(other) => return Err(other.into()),
     };
     let code = match order {
-        Some(id) => trace::order(&store, id, now, &mut page)?,
-        None => all(&store, now, &mut page)?,
+        Some(id) => trace::order(&store, id, (now, is_followed(&config.storage.directory)?), &mut page)?,
+        None => {
+            let judgement = Judgement::of(&store, &config.storage.directory, now)?;
+            all(&store, &judgement, now, &mut page)?
+        }
     };
     page.show()?;
     Ok(code)
 }
 
-/// Whether nobody knows if the broker has it. A call in flight is not that yet.
-pub(super) fn is_in_doubt(order: &OrderRecord, now: DateTime<Utc>) -> bool {
-    let is_nameless = order.status.is_at_broker() && order.broker_order_id.is_none() && !order.is_test();
-    order.is_in_doubt() || (is_nameless && now.signed_duration_since(order.updated_at) > CREATED_LONG)
-}
-
-fn all(store: &ReadStore, now: DateTime<Utc>, page: &mut Page) -> anyhow::Result<i32> {
+fn all(store: &ReadStore, found: &Judgement, now: DateTime<Utc>, page: &mut Page) -> anyhow::Result<i32> {
+    if !found.is_followed {
+        page.line("NO ENGINE RUNS on this directory: nothing is sent, followed or watched; this is what its record says");
+    }
     let span = store.span()?;
     page.line(format!("orders: {}", span.orders));
     if let (Some(oldest), Some(newest)) = (&span.oldest, &span.newest) {
@@ -49,15 +44,9 @@ fn all(store: &ReadStore, now: DateTime<Utc>, page: &mut Page) -> anyhow::Result
     page.heading("By status").table(&["status", "orders"], counts(store.count_by_status()?));
     page.heading("By source").table(&["source", "orders"], counts(store.count_by_source()?));
 
-    let incomplete = store.incomplete()?;
-    let created = store.created_before(now - CREATED_LONG)?;
-    let quiet = store.sent_not_updated_since(now - SENT_LONG)?;
-    // Everything at the broker without a number, however young: those in doubt are the ones to see to.
-    let sent = store.sent_not_updated_since(now + SENT_LONG)?;
-    let doubtful: Vec<&OrderRecord> = sent.iter().filter(|order| is_in_doubt(order, now)).collect();
-    let unnamed = sent.iter().filter(|order| order.broker_order_id.is_none() && !order.is_test()).count();
+    let incomplete = &found.incomplete;
     let without_type = incomplete.iter().filter(|found| found.missing.contains(&"execution_type")).count();
-
+    let waits = if found.is_followed { "CREATED for more than 30 s" } else { "CREATED, and nobody sends it" };
     page.heading("Checks");
     let check = |name: &str, found: usize, is_bad: bool| vec![name.to_owned(), found.to_string(), verdict(found, is_bad).to_owned()];
     page.table(
@@ -65,21 +54,17 @@ fn all(store: &ReadStore, now: DateTime<Utc>, page: &mut Page) -> anyhow::Result
         [
             check("missing execution_type", without_type, true),
             check("missing another field that their status needs", incomplete.len() - without_type, true),
-            check("at the broker without a broker order number", unnamed, !doubtful.is_empty()),
-            check("in doubt: checking with the broker", doubtful.len(), true),
-            check("CREATED for more than 30 s", created.len(), true),
-            check("at the broker and not updated for 60 s (resting orders are)", quiet.len(), false),
+            check("at the broker without a broker order number", found.unnamed, !found.doubtful.is_empty()),
+            check("in doubt: checking with the broker", found.doubtful.len(), true),
+            check(waits, found.created.len(), true),
+            check("working at the broker, and nobody follows it", found.unfollowed.len(), true),
+            check("at the broker and not updated for 60 s (resting orders are)", found.quiet, false),
         ],
     );
-    for found in &incomplete {
-        page.line(format!("  {} lacks {}", found.order.command_id, found.missing.join(", ")));
-    }
-    for order in created.iter().chain(doubtful.iter().copied()) {
-        let age = now.signed_duration_since(order.updated_at).num_seconds();
-        page.line(format!("  {} {} since {age} s: {} {}", order.command_id, order.status, what(order), words(order)));
-        if !remedy(order).is_empty() {
-            page.line(format!("    {}", remedy(order)));
-        }
+    found.orders(now, page);
+    if !found.pages.is_empty() {
+        page.heading("Alarms that page, and that nobody has acknowledged");
+        found.alarms(page);
     }
 
     page.heading("Last 10 orders").table(ORDER, store.last(10)?.iter().map(order_row));
@@ -92,9 +77,8 @@ fn all(store: &ReadStore, now: DateTime<Utc>, page: &mut Page) -> anyhow::Result
             page.line(format!("  what to do: {}", remedy(order)));
         }
     }
-    let needs_a_person = !incomplete.is_empty() || !created.is_empty() || !doubtful.is_empty();
-    page.heading(if needs_a_person { "Something needs a person: see the checks." } else { "Nothing needs a person." });
-    Ok(if needs_a_person { EXIT_ATTENTION } else { EXIT_OK })
+    page.heading(found.verdict());
+    Ok(if found.needs_a_person() { EXIT_ATTENTION } else { EXIT_OK })
 }
 
 fn verdict(found: usize, is_bad: bool) -> &'static str {
