@@ -72,9 +72,10 @@ export async function page(root) {
     const rowOf = new Map(rows.map((row) => [`${row.client_id}${row.broker_order_id}`, row]));
     const shown = group.orders.filter(fits);
     for (const { client_id, read_at } of book.broker_orders) booksAt.set(client_id, read_at);
+    const isWhole = book.broker_orders.length < limit;
     const pairs = shown.map((order) => {
       const row = order.broker_order_id ? rowOf.get(`${order.client_id}${order.broker_order_id}`) ?? null : null;
-      return { order, row, isMissing: !row && isMissing(order, booksAt.get(order.client_id) ?? null, book.broker_orders.length < limit), differs: row ? row.differs : [], whose: hasAccounts ? `${order.strategy} · ${order.client_id}` : order.strategy };
+      return { order, row, isMissing: !row && isMissing(order, booksAt.get(order.client_id) ?? null, isWhole), differs: row ? row.differs : [], whose: hasAccounts ? `${order.strategy} · ${order.client_id}` : order.strategy };
     });
     keyed(ours.body, pairs, ({ order }) => order.command_id, (pair) => ours.row(pair, { tabindex: '0' }));
     ours.node.hidden = shown.length === 0;
