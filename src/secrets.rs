@@ -13,6 +13,8 @@ use crate::files::{Mode, private_directory, write_whole};
 
 /// The file in the data directory.
 pub const FILE: &str = "secrets.toml";
+/// Stands beside it until a start has shown what it draws: a start that fails before that must not swallow it.
+const NOT_SHOWN: &str = "secrets.not-shown";
 const BYTES: usize = 24;
 
 /// Why the secrets cannot be used: the engine must not start.
@@ -62,7 +64,7 @@ pub struct Secrets {
     pub webhook_secret: SecretString,
     /// The bearer key of the dashboard API.
     pub api_key: SecretString,
-    /// Whether they were drawn just now: the only time that they are printed.
+    /// Whether they were drawn and no start has shown them yet: the only time that they are printed.
     pub is_first_start: bool,
 }
 
@@ -90,7 +92,9 @@ impl Secrets {
             kept.webhook_secret.expose_secret(),
             kept.api_key.expose_secret()
         );
+        let not_shown = config.storage.directory.join(NOT_SHOWN);
         private_directory(&config.storage.directory)
+            .and_then(|()| write_whole(&not_shown, b"", Mode::Private))
             .and_then(|()| write_whole(&path, text.as_bytes(), Mode::Private))
             .map_err(|cause| SecretsError::Unusable { path, cause })?;
         Ok(Self { is_first_start: true, ..Self::of(config, Some(kept)) })
@@ -103,7 +107,19 @@ impl Secrets {
     pub fn load(config: &Config) -> Result<Option<Self>, SecretsError> {
         let kept = read(&config.storage.directory.join(FILE))?;
         let is_enough = kept.is_some() || (config.webhook.secret.is_some() && config.api.key.is_some());
-        Ok(is_enough.then(|| Self::of(config, kept)))
+        let is_first_start = kept.is_some() && config.storage.directory.join(NOT_SHOWN).exists();
+        Ok(is_enough.then(|| Self { is_first_start, ..Self::of(config, kept) }))
+    }
+
+    /// They were shown to a person: the next start shows them no more.
+    ///
+    /// # Errors
+    /// The disk failed; the next start shows them again.
+    pub fn shown(config: &Config) -> io::Result<()> {
+        match std::fs::remove_file(config.storage.directory.join(NOT_SHOWN)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 
     fn of(config: &Config, kept: Option<Kept>) -> Self {
@@ -222,6 +238,10 @@ mod tests {
         assert!(first.is_first_start);
         assert_eq!(first.api_key.expose_secret().len(), 2 * BYTES);
         assert_ne!(first.api_key.expose_secret(), first.webhook_secret.expose_secret());
+        // Until a start has come so far that it shows them, every one is the first.
+        assert!(Secrets::load_or_draw(&config).unwrap().is_first_start);
+        Secrets::shown(&config).unwrap();
+        Secrets::shown(&config).unwrap();
         let second = Secrets::load_or_draw(&config).unwrap();
         assert!(!second.is_first_start);
         assert_eq!(second.api_key.expose_secret(), first.api_key.expose_secret());

@@ -12,7 +12,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use ordergate_actors::order::Tag;
+use ordergate_actors::order::{REMEDIES, Tag};
 
 const DOCUMENTS: [&str; 10] = [
     "docs/seeds.md",
@@ -145,6 +145,18 @@ fn the_table_of_tags_is_the_code() {
         return;
     }
     assert_eq!(found, table(), "write it anew: ORDERGATE_BLESS=1 cargo test --test docs");
+}
+
+#[test]
+fn the_table_of_gates_is_the_code() {
+    let content = text(&root().join("docs/invariants.md"));
+    let mut table = String::from("| Gate | What to do |\n|---|---|\n");
+    for (gate, words) in REMEDIES {
+        writeln!(table, "| `{gate}` | {words} |").unwrap();
+    }
+    let found =
+        content.split_once("<!-- gates: made by tests/docs.rs -->\n").and_then(|(_, rest)| rest.split_once("<!-- end of gates -->"));
+    assert_eq!(found.expect("the table of gates is marked").0, table, "write it as the code has it");
 }
 
 #[test]

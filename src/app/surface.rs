@@ -110,6 +110,9 @@ pub(super) fn announce(config: &Config, secrets: &Secrets, address: std::net::So
             }
             Err(cause) => tracing::error!(event = "no_link", "no link to the dashboard: {cause}"),
         }
+        if let Err(cause) = Secrets::shown(config) {
+            tracing::warn!(event = "shown_again", "that the secrets were shown is not on disk, the next start shows them again: {cause}");
+        }
     }
 }
 

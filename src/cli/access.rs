@@ -5,12 +5,14 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Args;
 use ordergate_actors::ports::Clock as _;
+use ordergate_actors::supervision::EXIT_REFUSED;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::print::Page;
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
 use crate::access::{AccessError, Enrolment, MIN_LENGTH, forget_password, set_password};
 use crate::clock::SystemClock;
+use crate::store::DirectoryLock;
 
 #[derive(Debug, Args)]
 pub(super) struct Password {
@@ -23,9 +25,22 @@ pub(super) struct Password {
 }
 
 pub(super) fn link(config: &Config) -> anyhow::Result<i32> {
+    let directory = &config.storage.directory;
+    if !directory.join(crate::store::DATABASE).is_file() {
+        eprintln!(
+            "ordergate: no engine has run on {}: a link from here opens nothing. Run this where the engine runs, with its --config, or start it first",
+            directory.display()
+        );
+        return Ok(EXIT_REFUSED);
+    }
     let link = crate::app::link(config, SystemClock.now())?;
     let minutes = config.access.link.as_secs() / 60;
-    Page::new().line(format!("opens the dashboard once, within {minutes} minutes; links before it are void:\n{link}")).show()?;
+    let mut page = Page::new();
+    page.line(format!("opens the dashboard once, within {minutes} minutes; links before it are void:\n{link}"));
+    if DirectoryLock::holder(directory)?.is_none() {
+        page.line("no engine runs on this directory now: start it, then open the link");
+    }
+    page.show()?;
     Ok(EXIT_OK)
 }
 

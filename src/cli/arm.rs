@@ -3,6 +3,7 @@
 use std::io::{self, BufRead};
 
 use clap::{Args, ValueEnum};
+use ordergate_actors::order::clean;
 use serde_json::{Value, json};
 
 use super::engine::{Said, ask};
@@ -82,7 +83,7 @@ pub(super) fn arm(config: &Config, wish: &Arm) -> anyhow::Result<i32> {
     if first.body["code"] != "confirm" {
         return answered(&first);
     }
-    if !wish.yes && !is_typed(&wish.account)? {
+    if !wish.yes && !is_typed(&wish.account, first.body["detail"].as_str().unwrap_or_default())? {
         return trouble("not armed: the name was not typed");
     }
     body["confirm"] = json!(wish.account);
@@ -145,8 +146,8 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| if value.is_null() { "-".to_owned() } else { value.to_string() }, str::to_owned)
 }
 
-fn is_typed(account: &str) -> anyhow::Result<bool> {
-    Page::new().line(format!("\nReal orders will go out. Type the account's name ({account}) to arm it:")).show()?;
+fn is_typed(account: &str, what: &str) -> anyhow::Result<bool> {
+    Page::new().line(format!("\n{}.\nType the account's name ({account}) to arm it:", clean(what, 400))).show()?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     Ok(line.trim() == account)

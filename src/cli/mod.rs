@@ -13,6 +13,7 @@ mod connect;
 mod engine;
 mod instruments;
 mod journal;
+mod judge;
 mod login;
 mod print;
 mod prove;

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{Table, presets};
-use ordergate_actors::order::{OrderRecord, Tag, clean};
+use ordergate_actors::order::{OrderRecord, clean};
 
 /// The longest text of a cell in a list, and of one that stands beside its name.
 const CELL: usize = 120;
@@ -116,7 +116,7 @@ pub(super) fn words(order: &OrderRecord) -> String {
 
 /// What a person can do about it.
 pub(super) fn remedy(order: &OrderRecord) -> &'static str {
-    order.tag.map_or("", Tag::remedy)
+    ordergate_actors::order::remedy(order).unwrap_or_default()
 }
 
 #[cfg(test)]

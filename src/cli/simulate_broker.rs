@@ -1,7 +1,7 @@
 //! `ordergate simulate-broker`: a broker on this machine that speaks the Noren protocol and moves no money.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use chrono::{DateTime, NaiveTime, Utc};
@@ -9,7 +9,11 @@ use clap::Args;
 
 use super::EXIT_OK;
 use super::print::Page;
+use crate::files::private_directory;
 use crate::simulator::noren_server::{Settings, Simulator, TestUser, TimeSettings, read_faults};
+
+/// The directory of the books that are kept without being told where.
+const STATE: &str = "data-simulated-broker";
 
 /// The settings that differ from one run to the next.
 #[derive(Debug, Args)]
@@ -23,9 +27,13 @@ pub(super) struct Arguments {
     /// A file with faults (TOML or JSON; see docs/simulator.md)
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
-    /// A file that keeps orders, trades and sessions over a restart
+    /// A file that keeps orders, trades and sessions over a restart; left out: ./data-simulated-broker/PORT.jsonl, unless the port is
+    /// free to choose or the time is given
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// Keep nothing: a restart begins with empty books
+    #[arg(long, conflicts_with = "state")]
+    forget: bool,
     /// Begin at this time, for example 2026-11-20T09:30:00+05:30
     #[arg(long, value_name = "TIME")]
     time: Option<DateTime<Utc>>,
@@ -50,6 +58,12 @@ fn clock_time(text: &str) -> Result<NaiveTime, String> {
     NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| format!("{text:?} is no time of day, for example 15:15"))
 }
 
+/// Where the books are kept when nobody says where: of each port its own, so that two of them never write into one file. With a time of
+/// its own it is a drill of one run, and a free port is another one each time.
+fn usual_state(listen: SocketAddr, has_time: bool) -> Option<PathBuf> {
+    (listen.port() != 0 && !has_time).then(|| PathBuf::from(STATE).join(format!("{}.jsonl", listen.port())))
+}
+
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<i32> {
     let faults = match &arguments.faults {
         Some(path) => read_faults(path).map_err(|why| anyhow!("{why}"))?,
@@ -60,26 +74,34 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<i32> {
         user.redirect_url = redirect;
     }
     let usual = Settings::default();
+    let state = match arguments.state {
+        _ if arguments.forget => None,
+        Some(named) => Some(named),
+        None => usual_state(arguments.listen, arguments.time.is_some()),
+    };
+    if let Some(directory) = state.as_ref().filter(|path| path.starts_with(STATE)).and_then(|path| path.parent()) {
+        private_directory(directory).with_context(|| format!("the directory {}", directory.display()))?;
+    }
     let settings = Settings {
         listen: arguments.listen,
         per_second: arguments.per_second.unwrap_or(usual.per_second),
         per_minute: arguments.per_minute.unwrap_or(usual.per_minute),
         seed: arguments.seed,
         faults,
-        state: arguments.state,
+        state: state.clone(),
         time: TimeSettings { start: arguments.time, speed: arguments.speed },
         square_off: arguments.square_off,
         user: user.clone(),
         ..usual
     };
     let simulator = Simulator::start(settings)?;
-    announce(&simulator, &user)?;
+    announce(&simulator, &user, state.as_deref())?;
     actix_web::rt::System::new().block_on(wait_for_the_end()).context("waiting for a signal")?;
     simulator.stop();
     Ok(EXIT_OK)
 }
 
-fn announce(simulator: &Simulator, user: &TestUser) -> anyhow::Result<()> {
+fn announce(simulator: &Simulator, user: &TestUser, state: Option<&Path>) -> anyhow::Result<()> {
     let (http, socket) = (simulator.url(), simulator.socket_url());
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let rows = [
@@ -98,6 +120,12 @@ fn announce(simulator: &Simulator, user: &TestUser) -> anyhow::Result<()> {
     let mut page = Page::new();
     page.line(format!("The simulated broker listens on {}. No money moves here.", simulator.address));
     page.table(&["what", "where or value"], rows);
+    page.line(match state {
+        Some(path) => {
+            format!("Its books are kept in {}: killed and started again it goes on. Move the file away to begin anew.", path.display())
+        }
+        None => "Its books are kept nowhere: started again it begins anew.".to_owned(),
+    });
     page.line("It stops with Ctrl-C.").show()?;
     Ok(())
 }
@@ -118,7 +146,14 @@ async fn wait_for_the_end() -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::clock_time;
+    use super::*;
+
+    #[test]
+    fn its_books_are_kept_by_port_unless_that_would_mix_them() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(usual_state(at("127.0.0.1:9090"), false), Some(PathBuf::from("data-simulated-broker/9090.jsonl")));
+        assert_eq!((usual_state(at("127.0.0.1:0"), false), usual_state(at("127.0.0.1:9090"), true)), (None, None));
+    }
 
     #[test]
     fn a_time_of_day_reads() {

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use ordergate_actors::order::clean;
 use ordergate_actors::persistence::chain::stored_time;
+use ordergate_actors::ports::Clock;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::engine::{self, innermost};
+use super::judge::Judgement;
 use super::print::{ORDER, Page, order_row};
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
+use crate::clock::SystemClock;
 use crate::secrets::Secrets;
 use crate::store::ReadStore;
 
@@ -72,14 +75,14 @@ async fn ask(config: &Config) -> Result<Answers, String> {
 }
 
 fn running(answers: &Answers, page: &mut Page) -> i32 {
-    page.line(if answers.is_ready { "the engine is up and ready" } else { "the engine is up but NOT READY" });
+    page.line(headline(answers.is_ready, &answers.ready));
     facts(&answers.ready, "  ", page);
     page.heading("Waits for a person");
     let waiting = match &answers.attention {
         Ok(attention) => {
             let items = rows(attention, &["items", "attention"]);
             for item in items {
-                page.line(format!("  {}", one_line(item)));
+                waits(item, page);
             }
             if items.is_empty() {
                 page.line("  nothing");
@@ -113,7 +116,39 @@ fn running(answers: &Answers, page: &mut Page) -> i32 {
             page.line(format!("  not known: {cause}"));
         }
     }
-    if answers.is_ready && waiting == 0 { EXIT_OK } else { EXIT_ATTENTION }
+    let is_blind = accounts(&answers.ready).any(|account| account["trouble"] == true);
+    if answers.is_ready && !is_blind && waiting == 0 { EXIT_OK } else { EXIT_ATTENTION }
+}
+
+fn accounts(ready: &Value) -> impl Iterator<Item = &Value> {
+    ready["accounts"].as_array().into_iter().flatten()
+}
+
+/// How it stands, and by how old a look at the broker: what happened there since is not in it.
+fn headline(is_ready: bool, ready: &Value) -> String {
+    if !is_ready {
+        return "the engine is up but NOT READY".to_owned();
+    }
+    let oldest = accounts(ready).filter_map(|account| account["positions_age_ms"].as_i64()).max();
+    let seen = oldest.map_or_else(String::new, |age| format!(", by the broker's books of {}.{} s ago", age / 1_000, age % 1_000 / 100));
+    let has_trouble = accounts(ready).any(|account| account["trouble"] == true);
+    let trouble = if has_trouble { "; but the broker's books CANNOT BE READ just now" } else { "" };
+    format!("the engine is up and ready{seen}{trouble}")
+}
+
+/// One thing that waits, for people: what it is, since when, and where it is seen to.
+fn waits(item: &Value, page: &mut Page) {
+    let text = |value: &Value, longest| clean(value.as_str().unwrap_or_default(), longest);
+    let kind = text(&item["kind"], 40).replace('_', " ");
+    let more = ["event", "level"].map(|name| text(&item["more"][name], 60));
+    let what: Vec<&str> = std::iter::once(kind.as_str()).chain(more.iter().map(String::as_str)).filter(|word| !word.is_empty()).collect();
+    let whose = item["client_id"].as_str().unwrap_or("(process)");
+    let age = item["age_ms"].as_i64().map_or_else(String::new, |age| format!(", {} s ago", age / 1_000));
+    page.line(format!("  {}: {}{age}", clean(whose, 40), what.join(" ")));
+    page.line(format!("    {}", text(&item["text"], 400)));
+    if let Some(order) = item["command_id"].as_str() {
+        page.line(format!("    ordergate verify-orders --order={}", clean(order, 80)));
+    }
 }
 
 fn at_rest(config: &Config, page: &mut Page) -> anyhow::Result<()> {
@@ -143,6 +178,14 @@ fn at_rest(config: &Config, page: &mut Page) -> anyhow::Result<()> {
     if alarms.is_empty() {
         page.line("  none");
     }
+    let now = SystemClock.now();
+    let found = Judgement::of(&store, &config.storage.directory, now)?;
+    if found.is_followed {
+        page.line("an engine holds the directory, and does not answer there");
+    }
+    page.heading("Orders that wait for a person");
+    found.orders(page);
+    page.line(found.verdict());
     page.heading("Newest orders").table(ORDER, store.last(10)?.iter().map(order_row));
     Ok(())
 }
@@ -192,6 +235,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_waits_reads_as_lines_and_not_as_json() {
+        let mut page = Page::new();
+        let item = json!({
+            "client_id": "PAPER1", "kind": "alarm", "text": "NOT FLAT: SBIN", "command_id": "c-1", "age_ms": 61_500,
+            "actions": [{ "label": "seen", "body": { "reason": "<why>" } }], "more": { "event": "ALARM_NOT_FLAT", "level": "PAGE" },
+        });
+        waits(&item, &mut page);
+        waits(&json!({ "client_id": null, "kind": "no_session", "text": "no broker session", "more": null }), &mut page);
+        let said = "  PAPER1: alarm ALARM_NOT_FLAT PAGE, 61 s ago\n    NOT FLAT: SBIN\n    ordergate verify-orders --order=c-1\n  \
+                    (process): no session\n    no broker session\n";
+        assert_eq!(page.text(), said);
+    }
+
+    #[test]
+    fn ready_says_by_how_old_a_look_and_that_the_books_cannot_be_read() {
+        let ready = |trouble: bool| json!({ "accounts": [{ "positions_age_ms": 900, "trouble": false }, { "positions_age_ms": 4_200, "trouble": trouble }] });
+        assert_eq!(headline(true, &ready(false)), "the engine is up and ready, by the broker's books of 4.2 s ago");
+        assert!(headline(true, &ready(true)).contains("CANNOT BE READ just now"));
+        assert_eq!(headline(false, &ready(false)), "the engine is up but NOT READY");
+    }
 
     #[test]
     fn a_screen_says_what_is_there_and_no_empty_lists() {

@@ -6,8 +6,8 @@ use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::ports::JournalRow;
 use serde::Deserialize;
 
+use super::judge::is_in_doubt;
 use super::print::{Page, remedy, what, words};
-use super::verify_orders::is_in_doubt;
 use super::{EXIT_ATTENTION, EXIT_OK};
 use crate::store::{Incomplete, ReadStore};
 
@@ -18,7 +18,7 @@ struct Inputs {
     request: Option<String>,
 }
 
-pub(super) fn order(store: &ReadStore, id: &str, now: DateTime<Utc>, page: &mut Page) -> anyhow::Result<i32> {
+pub(super) fn order(store: &ReadStore, id: &str, (now, is_followed): (DateTime<Utc>, bool), page: &mut Page) -> anyhow::Result<i32> {
     let found = store.find(id)?;
     if found.is_empty() {
         page.line(format!(
@@ -30,7 +30,11 @@ pub(super) fn order(store: &ReadStore, id: &str, now: DateTime<Utc>, page: &mut 
     let mut code = EXIT_OK;
     for record in found {
         one(store, &record, page)?;
-        if is_in_doubt(&record, now) {
+        if is_in_doubt(&record, now, is_followed) {
+            code = EXIT_ATTENTION;
+        }
+        if !is_followed && !record.status.is_terminal() {
+            page.line("no engine runs on this directory: nobody follows this order");
             code = EXIT_ATTENTION;
         }
         if let Some(lacks) = Incomplete::of(record) {

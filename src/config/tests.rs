@@ -37,6 +37,15 @@ fn the_defaults_run_as_they_are() {
 }
 
 #[test]
+fn the_simulators_masters_are_of_the_day_at_any_hour() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/simulator.toml");
+    let instruments = Config::load(Some(&file), env(&[])).unwrap().instruments;
+    let early: chrono::DateTime<chrono::Utc> = "2026-11-20T00:00:30+05:30".parse().unwrap();
+    let of = crate::instruments::master::plan::master_day(early, instruments.refresh_ist);
+    assert_eq!(of, ordergate_actors::order::trading_date(early), "what is fetched then is not refused as of yesterday");
+}
+
+#[test]
 fn the_default_waits_are_the_engines_standard() {
     let config = load(&[]).unwrap();
     // Read as often as the broker says.

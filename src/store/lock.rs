@@ -28,6 +28,9 @@ pub enum LockError {
     },
 }
 
+/// A look at the lock holds it for an instant: so often it is tried again before somebody is said to have it.
+const TRIES: u32 = 1_000;
+
 /// The lock, held for as long as this lives. The system drops it with the process, however that ends; the file stays.
 #[derive(Debug)]
 pub struct DirectoryLock {
@@ -54,16 +57,40 @@ impl DirectoryLock {
         let unusable = |cause| LockError::Unusable { path: path.clone(), cause };
         // Not truncated at open: until the lock is ours, the text is the holder's.
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held { directory: directory.to_path_buf(), holder: holder(&mut file) });
+        let mut tried = 1;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if tried < TRIES => {
+                    tried += 1;
+                    std::thread::yield_now();
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LockError::Held { directory: directory.to_path_buf(), holder: holder(&mut file) });
+                }
+                Err(TryLockError::Error(cause)) => return Err(unusable(cause)),
             }
-            Err(TryLockError::Error(cause)) => return Err(unusable(cause)),
         }
         let text = format!("pid {}, started {}\n", std::process::id(), stored_time(now));
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes())).map_err(unusable)?;
         Ok(Self { file })
+    }
+
+    /// What the holder of the directory wrote about itself; `None`: nobody holds it. Nothing is written, and nothing is made.
+    ///
+    /// # Errors
+    /// The lock file cannot be used.
+    pub fn holder(directory: &Path) -> Result<Option<String>, LockError> {
+        let path = directory.join("engine.lock");
+        let mut file = match File::open(&path) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|cause| LockError::Unusable { path: path.clone(), cause })?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => file.unlock().map(|()| None).map_err(|cause| LockError::Unusable { path, cause }),
+            Err(TryLockError::WouldBlock) => Ok(Some(holder(&mut file))),
+            Err(TryLockError::Error(cause)) => Err(LockError::Unusable { path, cause }),
+        }
     }
 }
 
@@ -83,7 +110,11 @@ mod tests {
     fn a_second_engine_is_refused_and_told_who_holds_it() {
         let directory = tempfile::tempdir().unwrap();
         let now = "2026-11-20T04:00:00Z".parse().unwrap();
+        assert_eq!(DirectoryLock::holder(directory.path()).unwrap(), None);
+        assert!(!directory.path().join("engine.lock").exists(), "a look makes nothing");
         let first = DirectoryLock::acquire(directory.path(), now).unwrap();
+        let seen = DirectoryLock::holder(directory.path()).unwrap().unwrap();
+        assert!(seen.contains(&format!("pid {}", std::process::id())), "{seen}");
         let refusal = DirectoryLock::acquire(directory.path(), now).unwrap_err().to_string();
         assert!(refusal.contains(&format!("pid {}", std::process::id())), "{refusal}");
         assert!(refusal.contains("2026-11-20T04:00:00.000000Z"), "{refusal}");

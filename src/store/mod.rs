@@ -28,6 +28,7 @@ mod simulated;
 mod sqlite;
 mod verify;
 mod watched;
+mod whose;
 mod write;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use backup::BackupError;
 pub use ballast::free_space;
 pub use lock::{DirectoryLock, LockError};
 pub use meta::Binding;
+pub(crate) use open::FILE as DATABASE;
 pub use options::{Durability, OpenError, Options};
 pub use pages::{JournalRows, OrderRows};
 pub use projections::Difference;

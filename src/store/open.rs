@@ -10,7 +10,7 @@ use super::options::{Durability, OpenError, Options, database, explain, is_of_th
 use super::{backup, meta};
 
 /// The database file in a data directory.
-pub(super) const FILE: &str = "orders.db";
+pub(crate) const FILE: &str = "orders.db";
 /// More than there are statements, so that none is ever prepared twice.
 const STATEMENTS: usize = 64;
 /// The largest file that is checked whole at a start: 64 MiB, half a second.

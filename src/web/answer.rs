@@ -100,7 +100,7 @@ impl From<&OrderRecord> for OrderRow {
             tag: order.tag,
             reason: text(order.reason.as_deref()),
             words: words(order),
-            remedy: order.tag.map(Tag::remedy),
+            remedy: ordergate_actors::order::remedy(order),
             broker_tag: order.broker_tag.to_string(),
             broker_order_id: order.broker_order_id.clone(),
             cancel_wanted: order.cancel_wanted,

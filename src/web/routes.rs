@@ -302,7 +302,12 @@ pub(super) fn only(methods: &str) -> HttpResponse {
 
 /// The answer where nothing is.
 pub(super) fn no_such_route() -> HttpResponse {
-    Problem::not_found("no_such_route", "there is nothing at this address", "see the routes in the README").error_response()
+    Problem::not_found(
+        "no_such_route",
+        "there is nothing at this address",
+        "/dashboard/web/api.html has every address, and GET /dashboard/openapi.json for programs",
+    )
+    .error_response()
 }
 
 async fn not_found(_: HttpRequest) -> HttpResponse {

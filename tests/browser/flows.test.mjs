@@ -250,6 +250,33 @@ test('a stop that rests at the broker is shown as one', async () => {
   await until('it rests', async () => /the stop rests at the broker: trigger [\d,.]+.*, for 4/.test(await row.innerText()));
 });
 
+test('kill of one strategy names it, is proven by what it holds, and says what stays', async () => {
+  for (const strategy of ['to-stop', 'bystander']) await engine.order({ symbol: 'INFY-EQ', quantity: '2', strategy });
+  const page = await browser.open(engine, 'index.html');
+  await page.locator('main tr', { hasText: 'to-stop' }).waitFor();
+  await page.keyboard.press('k');
+  const dialog = page.locator('dialog.kill-dialog');
+  await dialog.getByText('Also square off').click();
+  const hold = dialog.getByRole('button', { name: /Hold/ });
+  assert.match(await hold.innerText(), /level 3 for everything/);
+  await dialog.locator('optgroup option', { hasText: 'to-stop' }).waitFor({ state: 'attached' });
+  await dialog.getByLabel('For whom').selectOption({ label: 'to-stop' });
+  assert.match(await hold.innerText(), /level 3 for to-stop in PAPER1 alone/);
+  const box = await hold.boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await dialog.locator('.proof').waitFor();
+  await page.mouse.up();
+  await dialog.getByRole('heading', { name: /to-stop in PAPER1 alone/ }).waitFor();
+  await dialog.locator('.proof-state .badge.ok', { hasText: 'to-stop is flat' }).waitFor();
+  assert.match(await dialog.innerText(), /still holds, of other strategies: .*2 INFY-EQ \(bystander\)/);
+  const [account] = (await engine.get('/dashboard/positions')).accounts;
+  const held = account.positions.flatMap((position) => position.strategies).filter(({ net }) => net !== 0).map(({ strategy }) => strategy);
+  assert.ok(held.includes('bystander') && !held.includes('to-stop'), JSON.stringify(held));
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await engine.post('/dashboard/kill', { level: 0, strategy: 'to-stop', reason: 'seen' });
+});
+
 test('kill squares off with its proof, refuses entries, and is armed again', async () => {
   await engine.order({ symbol: 'SBIN-EQ', quantity: '3', strategy: 'to-kill' });
   await engine.order({ symbol: 'SBIN-EQ', order_type: 'LIMIT', price: '800', strategy: 'waits' });

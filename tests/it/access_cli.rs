@@ -10,6 +10,8 @@ use ordergate::clock::SystemClock;
 use ordergate_actors::ports::Clock as _;
 use secrecy::SecretString;
 
+use crate::book::Book;
+
 fn run(directory: &Path, args: &[&str], typed: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ordergate"))
         .args(args)
@@ -27,11 +29,29 @@ fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+#[test]
+fn a_link_from_where_no_engine_ever_ran_is_refused_and_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let output = run(&data, &["link"], "");
+    assert_eq!(said(&output), (Some(78), String::new()));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no engine has run on"), "{output:?}");
+    assert!(!data.exists(), "no stray directory");
+}
+
+/// A data directory as an engine leaves it.
+fn ran(data: &Path) {
+    std::fs::create_dir_all(data).unwrap();
+    Book::open(data, Vec::new()).close();
+}
+
 #[actix_web::test]
 async fn a_link_and_a_password_log_in_to_an_engine_of_that_directory() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
+    ran(&data);
     let (code, text) = said(&run(&data, &["link"], ""));
+    assert!(text.contains("no engine runs on this directory now"), "{text}");
     let token = text.split("#token=").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or_else(|| panic!("{text}"));
     assert!(code == Some(0) && text.contains("http://127.0.0.1:8080/dashboard/web/login.html#token="), "{text}");
     let access = Arc::new(Access::open(data.clone(), AccessSettings::default()));
@@ -52,6 +72,7 @@ async fn a_link_and_a_password_log_in_to_an_engine_of_that_directory() {
 fn a_link_leads_to_where_the_dashboard_is_not_to_where_only_alerts_come_in() {
     let directory = tempfile::tempdir().unwrap();
     let settings = directory.path().join("own.toml");
+    ran(&directory.path().join("data"));
     let link = |text: &str| {
         std::fs::write(&settings, text).unwrap();
         said(&run(&directory.path().join("data"), &["--config", settings.to_str().unwrap(), "link"], "")).1

@@ -51,6 +51,33 @@ async fn an_alarm_stands_after_a_restart_until_a_person_has_seen_it() {
 }
 
 #[actix_web::test]
+async fn an_alarm_says_when_its_cause_is_over_and_stands_until_it_is_acknowledged() {
+    let house = House::open().await;
+    let client = house.client();
+    house.alert(entry("a")).await;
+    house.until_held("a", 10).await;
+    let order = house.orders()[0].command_id;
+    for (event, order) in [("ALARM_IN_DOUBT", Some(order)), ("ALARM_IN_DOUBT", None), ("ALARM_NO_SESSION", None), ("ALARM_NOT_FLAT", None)]
+    {
+        house.engine.line().alarm(Some(&client), event, Level::Page, order, format!("look: {event} {order:?}"));
+    }
+    house.until("they stand", || house.engine.read(&client, |book| book.alarms().count()) == Some(4)).await;
+    let over =
+        |alarms: &[Value]| alarms.iter().map(|item| (item["more"]["event"].clone(), item["more"]["over"].clone())).collect::<Vec<_>>();
+    let words = |text: &str| json!(text);
+    assert_eq!(
+        over(&items(&house, "alarm").await),
+        [
+            (words("ALARM_IN_DOUBT"), words("the order is no longer in doubt")),
+            (words("ALARM_IN_DOUBT"), json!(null)),
+            (words("ALARM_NO_SESSION"), words("the broker session is proven again")),
+            (words("ALARM_NOT_FLAT"), json!(null)),
+        ]
+    );
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn a_position_whose_exit_failed_stands_on_the_list_also_when_its_alarm_was_seen() {
     let house = House::open().await;
     assert_eq!(house.alert(entry("a")).await.status, 202);

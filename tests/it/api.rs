@@ -277,6 +277,20 @@ async fn kill_freeze_and_force_clear() {
     let is_kill = |row: &&Value| row["what"] == "kill level 1 for strategy k";
     let row = audit.body["rows"].as_array().unwrap().iter().find(is_kill).unwrap();
     assert_eq!((&row["event"], &row["who"], &row["reason"]), (&json!("CONTROL"), &json!("asha from 127.0.0.1"), &json!("drill")));
+    // A name that nobody has stops nobody, and says so: neither level is left behind.
+    for level in [0, 1, 3] {
+        let wrong =
+            house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "strategy": "kk", "level": level, "reason": "drill" })).await;
+        wrong.is_problem(404, "no_such_strategy");
+        assert!(wrong.body["detail"].as_str().unwrap().contains("\"kk\"") && wrong.body["strategies"] == json!(["k"]), "{:#}", wrong.body);
+    }
+    let of = |client_id: &str| json!({ "client_id": client_id, "strategy": "k", "level": 1, "reason": "drill" });
+    house.post("/dashboard/kill", of("PAPER2")).await.is_problem(404, "no_such_strategy");
+    assert_eq!(house.post("/dashboard/kill", json!({ "strategy": "k", "level": 1, "reason": "drill" })).await.status, 200, "one has it");
+    let risk = house.get("/dashboard/risk?client_id=PAPER1").await;
+    assert_eq!(risk.body["accounts"][0]["strategies"], json!(["k"]));
+    let overview = house.get("/dashboard/overview").await;
+    assert_eq!(overview.body["accounts"][0]["strategies_stopped"].as_object().unwrap().len(), 1, "{:#}", overview.body);
     house.post("/dashboard/kill", json!({ "client_id": "NOBODY", "level": 1, "reason": "x" })).await.is_problem(404, "no_such_account");
 
     let freeze = |open: Value| {

@@ -48,6 +48,7 @@ async fn entries_go_only_while_armed_and_exits_always_go() {
 
     let shown = house.post("/dashboard/arm", json!({ "mode": "LIVE", "reason": "x", "duration_minutes": 60 })).await;
     shown.is_problem(409, "confirm");
+    assert!(shown.body["detail"].as_str().unwrap().contains("PAPER orders out, a drill"), "{:#}", shown.body);
     let look = &shown.body["look"];
     assert_eq!(
         (&look["readiness"]["overall"], &look["conformance"], &look["alert_test"]),
@@ -85,6 +86,10 @@ async fn an_entry_waits_for_a_yes_and_a_no_ends_it() {
     house.alert(entry("yes")).await;
     let waiting = one_waiting(&house).await;
     assert_eq!(house.orders()[0].status, Status::Created);
+    let asked = &waiting["orders"][0];
+    let (price, value) = (asked["price"].as_str().or(asked["last_price"].as_str()).unwrap(), asked["value"].as_str().unwrap());
+    let [price, value] = [price, value].map(|text| text.parse::<rust_decimal::Decimal>().unwrap());
+    assert_eq!(value, price * rust_decimal::Decimal::from(10), "what the yes is about, in rupees: {asked:#}");
     let attention = house.get("/dashboard/attention").await;
     assert!(attention.body["items"].as_array().unwrap().iter().any(|item| item["kind"] == "approval"), "{:#}", attention.body);
     let path = format!("/dashboard/approvals/{}", waiting["command_id"].as_str().unwrap());

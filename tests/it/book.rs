@@ -165,8 +165,9 @@ impl Book {
     }
 
     pub(crate) fn refuse(&mut self, command_id: CommandId, tag: Tag, gate: &str, input: &str, limit: &str) {
+        let reason = format!("{gate}: {input} (limit: {limit})");
         let gate = GateVerdict { gate: gate.to_owned().into(), passed: false, input: input.to_owned(), limit: limit.to_owned() };
-        self.fact(command_id, OrderFact::Refused { tag, reason: format!("{input}, {limit}"), gates: vec![gate] });
+        self.fact(command_id, OrderFact::Refused { tag, reason, gates: vec![gate] });
     }
 
     pub(crate) fn accept(&mut self, command_id: CommandId, number: &str) {

@@ -121,14 +121,28 @@ fn verify_orders_is_content_with_a_whole_day() {
     // Read-only beside the ledger, which still runs.
     let output = run(here.path(), &["verify-orders"]);
     let words = out(&output);
-    assert_eq!(code(&output), 0, "{words}{}", err(&output));
+    assert!(!words.contains("SEE TO IT"), "no order needs anybody: {words}{}", err(&output));
     for word in ["orders: 5", "EXECUTED", "WEBHOOK", "Last 10 orders", "Last 5 failed", "refused by ordergate: a risk limit", "what to do:"]
     {
         assert!(words.contains(word), "{word}: {words}");
     }
-    assert!(words.contains(&orders[0].to_string()) && words.contains("Nothing needs a person"), "{words}");
+    assert!(words.contains(&orders[0].to_string()), "{words}");
+    assert!(code(&output) == 1 && words.contains("alarm(s) that page stand unacknowledged"), "the day's alarms do: {words}");
     book.close();
-    assert_eq!(code(&run(here.path(), &["verify-orders"])), 0, "and without it");
+
+    let here = directory();
+    let mut book = Book::open(here.path(), Vec::new());
+    let done = book.create("RELIANCE-EQ", Some(Side::Buy), None);
+    book.send(done, 10);
+    book.accept(done, "B1");
+    book.fill(done, "B1", "T1", 10, "100");
+    book.book(done, "B1", BookState::Complete, 10, Some("100"));
+    let output = run(here.path(), &["verify-orders"]);
+    assert!(code(&output) == 0 && out(&output).contains("Nothing needs a person."), "{}", out(&output));
+    book.close();
+    let output = run(here.path(), &["verify-orders"]);
+    assert_eq!(code(&output), 0, "and without an engine");
+    assert!(out(&output).contains("NO ENGINE RUNS") && out(&output).contains("no stop is watched"), "{}", out(&output));
 }
 
 #[test]
@@ -146,6 +160,39 @@ fn verify_orders_wants_a_person_for_what_is_stuck_or_in_doubt() {
     book.book(stuck, "B1", BookState::Open, 0, None);
     let output = run(here.path(), &["verify-orders"]);
     assert_eq!(code(&output), 0, "a resting order is nobody's worry: {}", out(&output));
+    book.close();
+    let output = run(here.path(), &["verify-orders"]);
+    let words = out(&output);
+    assert!(code(&output) == 1 && words.contains("nobody follows 1 open order(s), 0 of them in doubt"), "{words}");
+    assert!(words.contains("its fills are not seen until an engine runs") && !words.contains("Nothing needs a person"), "{words}");
+    let output = run(here.path(), &["verify-orders", &format!("--order={stuck}")]);
+    assert!(code(&output) == 1 && out(&output).contains("nobody follows this order"), "{}", out(&output));
+    let status = out(&run(here.path(), &["status"]));
+    assert!(status.contains("nobody follows 1 open order(s)"), "one judge for both: {status}");
+}
+
+#[test]
+fn what_was_in_flight_when_the_engine_died_is_in_doubt_at_once() {
+    let here = directory();
+    let mut book = Book::open(here.path(), Vec::new());
+    let flying = book.create("RELIANCE-EQ", Some(Side::Buy), None);
+    book.send(flying, 10);
+    book.close();
+    let output = run(here.path(), &["verify-orders"]);
+    let words = out(&output);
+    assert!(code(&output) == 1 && words.contains("nobody follows 1 open order(s), 1 of them in doubt: start it"), "{words}");
+    assert!(words.contains(&flying.to_string()) && words.contains("nobody knows whether it is there"), "{words}");
+}
+
+#[test]
+fn an_alarm_that_pages_needs_a_person_for_verify_orders_too() {
+    let here = directory();
+    let mut book = Book::open(here.path(), Vec::new());
+    book.alarm(None);
+    let output = run(here.path(), &["verify-orders"]);
+    let words = out(&output);
+    assert!(code(&output) == 1 && words.contains("1 alarm(s) that page stand unacknowledged"), "{words}");
+    assert!(words.contains("ALARM_IN_DOUBT") && words.contains("somebody must look") && !words.contains("Nothing needs"), "{words}");
 }
 
 #[test]
@@ -171,7 +218,7 @@ fn an_order_is_traced_by_any_of_its_names() {
         }
     }
     let words = out(&run(here.path(), &["verify-orders", &format!("--order={}", orders[1])]));
-    assert!(words.contains("REFUSED risk.daily_loss") && words.contains("reduce the order or the exposure"), "{words}");
+    assert!(words.contains("REFUSED risk.daily_loss") && words.contains("entries go again on the next trading day"), "{words}");
     let output = run(here.path(), &["verify-orders", "--order=nobody"]);
     assert_eq!(code(&output), 1);
     assert!(out(&output).contains("no order goes by"), "{}", out(&output));
@@ -301,7 +348,10 @@ fn status_asks_the_running_engine_with_the_key() {
     let here = directory();
     let (address, thread) = engine_that_answers(&[
         ("/health/ready", r#"{"ready":true,"accounts":[{"client_id":"PAPER1","phase":"OPEN"}]}"#),
-        ("/dashboard/attention", r#"{"items":[{"event":"ALARM_IN_DOUBT","age_s":12}]}"#),
+        (
+            "/dashboard/attention",
+            r#"{"items":[{"kind":"alarm","client_id":null,"text":"BUY 1 SBIN-EQ is in doubt","age_ms":12000,"actions":[],"more":{"event":"ALARM_IN_DOUBT","level":"PAGE"}}]}"#,
+        ),
         (
             "/dashboard/orderbook?limit=10",
             r#"{"system_orders":[{"command_id":"c-1","symbol":"SBIN-EQ","status":"EXECUTED"}],"broker_orders":[]}"#,
@@ -312,7 +362,7 @@ fn status_asks_the_running_engine_with_the_key() {
     let output = run_with(here.path(), &env, &["status"]);
     let words = out(&output);
     assert_eq!(code(&output), 1, "something waits: {words}");
-    for word in ["up and ready", "OPEN", "event=ALARM_IN_DOUBT", "SBIN-EQ"] {
+    for word in ["up and ready", "OPEN", "(process): alarm ALARM_IN_DOUBT PAGE, 12 s ago", "BUY 1 SBIN-EQ is in doubt", "SBIN-EQ"] {
         assert!(words.contains(word), "{word}: {words}");
     }
     assert!(!words.contains("the-key"));

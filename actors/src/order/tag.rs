@@ -208,7 +208,7 @@ impl Tag {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::ValidationFailed => "correct the field named in the reason and send it again",
-            Self::RiskLimitsExceeded => "reduce the order or the exposure, or change the limit named in the reason",
+            Self::RiskLimitsExceeded => "do what the gate named in the reason needs",
             Self::ExecutionGuardBlocked => "exit the position named in the reason first, or send ADJUST",
             Self::DuplicateOrderBlocked => "wait for the open order, or cancel it",
             Self::StaleSignal => "send a fresh signal; check the sender's clock",

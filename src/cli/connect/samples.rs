@@ -6,7 +6,7 @@ use ordergate_actors::order::clean;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::show::{fields, gates, orders, plain, query, verdicts};
+use super::show::{fields, gates, orders, plain, query, verdicts, would_go};
 use super::{Done, SampleArgs, said};
 use crate::cli::engine::{Said, ask, post_alert};
 use crate::cli::print::Page;
@@ -90,6 +90,7 @@ pub(super) fn read(config: &Config, account: Option<&str>, args: &SampleArgs) ->
             .collect();
         fields(&Value::Object(rest), &mut page);
         gates(&explained["gates"], &mut page);
+        is_good &= would_go(explained);
     }
     page.show()?;
     Ok(Ok(if is_good { EXIT_OK } else { EXIT_ATTENTION }))

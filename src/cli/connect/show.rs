@@ -35,7 +35,7 @@ pub(super) fn verdicts(order: &Value) -> anyhow::Result<()> {
 
 pub(super) fn orders(said: &Said, words: &str) -> Done {
     let mut page = Page::new();
-    page.line(format!("{words}; {}", plain(&said.body["status"])));
+    page.line(headline(&said.body, words));
     let rows = said.body["orders"].as_array().into_iter().flatten().map(|order| {
         ["execution_type", "side", "quantity", "symbol", "product", "status", "filled_quantity", "average_price", "words", "reason"]
             .iter()
@@ -49,6 +49,19 @@ pub(super) fn orders(said: &Said, words: &str) -> Done {
     page.show()?;
     let is_good = said.body["status"] == "ACCEPTED" || said.body["replayed"] == true;
     Ok(Ok(if is_good { EXIT_OK } else { EXIT_ATTENTION }))
+}
+
+/// What was done. The same message again is a replay: what is shown of it is of the first time.
+fn headline(answer: &Value, words: &str) -> String {
+    if answer["replayed"] == true {
+        return "A REPLAY: this message was taken before, and nothing was sent now; what became of it the first time:".to_owned();
+    }
+    format!("{words}; {}", plain(&answer["status"]))
+}
+
+/// Whether an explained leg comes to something, now or later.
+pub(super) fn would_go(explained: &Value) -> bool {
+    matches!(explained["fate"].as_str(), Some("WOULD_GO" | "WOULD_WAIT" | "NOTHING_TO_DO"))
 }
 
 /// The fields of an object that hold something.
@@ -86,6 +99,18 @@ pub(super) fn query(fields: &[(&str, Option<&str>)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_replay_says_that_nothing_was_sent() {
+        let said = |replayed: bool| headline(&json!({ "status": "ACCEPTED", "replayed": replayed }), "sent as the chart would send it");
+        assert_eq!(said(false), "sent as the chart would send it; ACCEPTED");
+        assert!(said(true).contains("nothing was sent now") && !said(true).contains("ACCEPTED"));
+    }
+
+    #[test]
+    fn what_would_be_refused_is_no_success() {
+        assert!(would_go(&json!({ "fate": "WOULD_GO" })) && !would_go(&json!({ "fate": "REFUSED" })) && !would_go(&json!({})));
+    }
 
     #[test]
     fn a_query_is_escaped() {

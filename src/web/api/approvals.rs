@@ -58,8 +58,12 @@ pub(super) fn waiting(state: &WebState, desk: &Desk) -> Vec<Waiting> {
     waiting
 }
 
-fn shown(order: &OrderRecord) -> Value {
+/// An order that waits, with what it is about to cost: its units at its limit, or at the newest quote where it has none.
+fn shown(state: &WebState, desk: &Desk, order: &OrderRecord) -> Value {
+    let last = order.instrument().and_then(|key| state.engine.line().newest_quote(desk, &key)).map(|quote| quote.last);
+    let value = order.ask.price.or(last).map(|price| price.times(order.quantity()));
     json!({
+        "last_price": last, "value": value,
         "command_id": order.command_id, "strategy": order.ask.strategy, "execution_type": order.ask.intent,
         "exchange": order.ask.exchange, "symbol": order.ask.symbol, "side": order.ask.side, "quantity": order.quantity(),
         "product": order.ask.product, "order_type": order.ask.order_type, "price": order.ask.price,
@@ -83,7 +87,7 @@ pub(in crate::web) async fn list(request: HttpRequest, asked: Parameters<OfAccou
                 "asked_at": basket.approval.asked_at,
                 "until": basket.approval.until,
                 "left_ms": age_ms(basket.approval.until, now),
-                "orders": basket.orders.iter().map(|order| shown(order)).collect::<Vec<_>>(),
+                "orders": basket.orders.iter().map(|order| shown(&state, desk, order)).collect::<Vec<_>>(),
             }));
         }
     }

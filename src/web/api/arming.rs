@@ -113,7 +113,8 @@ async fn look_first(state: &WebState, desk: &Desk, body: &ArmBody) -> Result<(),
         return Err(Problem::conflict("not_proven", detail, remedy).with("look", shown));
     }
     if body.confirm.as_deref() != Some(client_id.as_str()) {
-        let detail = format!("arming {client_id} lets real orders out; look at the report, the limits and the changes first");
+        let what = if desk.broker.capabilities().is_live { "real orders out" } else { "PAPER orders out, a drill: no real money moves" };
+        let detail = format!("arming {client_id} lets {what}; look at the report, the limits and the changes first");
         let remedy = format!("send confirm: \"{client_id}\" if that is what you want");
         return Err(Problem::conflict("confirm", detail, remedy).with("look", shown));
     }

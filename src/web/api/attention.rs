@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::Desk;
 use ordergate_actors::order::{ClientId, CommandId, HoldingKey, OrderRecord, Status, Strategy, trading_date};
-use ordergate_actors::persistence::{Alarm, Control, KillLevel};
+use ordergate_actors::persistence::{Alarm, Book, Control, KillLevel};
 use ordergate_actors::plan::{PlanKind, Standing};
 use ordergate_actors::pnl::{Cause, Difference};
 use ordergate_actors::ports::Session;
@@ -89,7 +89,7 @@ pub(in crate::web) async fn attention(request: HttpRequest, asked: Parameters<Of
         let desk = state.engine.desk(&client_id)?;
         items.extend(of_desk(&state, desk, now).into_iter().map(|item| (Some(client_id.clone()), item)));
     }
-    items.extend(state.engine.line().view.process_alarms().iter().map(|alarm| (None, of_alarm(None, alarm))));
+    items.extend(state.engine.line().view.process_alarms().iter().map(|alarm| (None, of_alarm(None, alarm, None))));
     items.sort_by_key(|(_, item)| item.at);
     let items: Vec<Value> = items
         .into_iter()
@@ -110,6 +110,7 @@ pub(in crate::web) async fn attention(request: HttpRequest, asked: Parameters<Of
 }
 
 fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> {
+    let has_session = desk.findings.read().session == Some(Session::Ready);
     let seen = state.engine.read(&desk.client_id, |book| {
         let open: Vec<Arc<OrderRecord>> = book.open_orders().cloned().collect();
         let unclosed: Vec<Item> = book.unclosed().into_iter().map(|(strategy, key, exit)| of_unclosed(strategy, key, exit)).collect();
@@ -117,14 +118,14 @@ fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> 
         (
             open,
             unclosed.into_iter().chain(not_flat).collect::<Vec<Item>>(),
-            book.alarms().cloned().collect::<Vec<Alarm>>(),
+            book.alarms().map(|alarm| (alarm.clone(), over(book, has_session, alarm))).collect::<Vec<_>>(),
             book.control().clone(),
         )
     });
     let Some((open, unclosed, alarms, control)) = seen else { return Vec::new() };
     let mut items: Vec<Item> = open.iter().filter_map(|order| of_order(desk, order, now)).collect();
     items.extend(unclosed);
-    items.extend(alarms.iter().map(|alarm| of_alarm(Some(&desk.client_id), alarm)));
+    items.extend(alarms.iter().map(|(alarm, over)| of_alarm(Some(&desk.client_id), alarm, *over)));
     items.extend(of_control(desk, &control));
     items.extend(approvals::waiting(state, desk).iter().filter_map(of_approval));
     items.extend(differences::of_account(state, &desk.client_id).unwrap_or_default().iter().filter_map(|found| of_difference(desk, found)));
@@ -174,13 +175,26 @@ fn of_difference(desk: &Desk, found: &Difference) -> Option<Item> {
     ))
 }
 
+/// That the cause of an alarm is gone, where that can be seen. It stands all the same: that it was, somebody must have seen.
+fn over(book: &Book, has_session: bool, alarm: &Alarm) -> Option<&'static str> {
+    match &*alarm.event {
+        "ALARM_IN_DOUBT" => {
+            let order = book.order(alarm.command_id?)?;
+            (!order.is_in_doubt()).then_some("the order is no longer in doubt")
+        }
+        "ALARM_NO_SESSION" => has_session.then_some("the broker session is proven again"),
+        _ => None,
+    }
+}
+
 /// An alarm stands until somebody says that it was seen, across restarts.
-fn of_alarm(client_id: Option<&ClientId>, alarm: &Alarm) -> Item {
+fn of_alarm(client_id: Option<&ClientId>, alarm: &Alarm, over: Option<&'static str>) -> Item {
     let id = alarms::name(client_id, alarm.seq);
     let path = format!("/dashboard/alarms/{id}/ack");
     let item = Item {
         command_id: alarm.command_id,
-        more: json!({ "alarm_id": id, "event": alarm.event, "level": alarm.level, "count": alarm.count, "last_at": alarm.last_at }),
+        more: json!({ "alarm_id": id, "event": alarm.event, "level": alarm.level, "count": alarm.count, "last_at": alarm.last_at,
+            "over": over }),
         ..Item::new(What::Alarm, &*alarm.text, Some(alarm.at))
     };
     item.doing("seen", &path, json!({ "reason": "<why>" }))

@@ -13,7 +13,7 @@ use ordergate_actors::watcher::LeftOver;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, who};
+use super::{Answer, strategies, who};
 use crate::web::body::{said, typed};
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -63,6 +63,9 @@ fn says(level: KillLevel) -> &'static str {
 pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<KillBody>(payload, request.headers(), &state.settings).await?;
     let clients = state.accounts(body.client_id.as_deref())?;
+    if let Some(strategy) = &body.strategy {
+        strategies::must_be_known(&state, &clients, strategy).await?;
+    }
     let who = who(&request);
     let change =
         body.strategy.as_ref().map_or(ControlChange::Account(body.level), |strategy| ControlChange::Strategy(strategy.clone(), body.level));

@@ -32,6 +32,7 @@ pub(super) mod risk;
 pub(super) mod schedule;
 pub(super) mod session;
 pub(super) mod settings;
+pub(super) mod strategies;
 pub(super) mod symbols;
 pub(super) mod verdicts;
 

@@ -48,7 +48,9 @@ pub(in crate::web) async fn look(state: Data<WebState>, of: Parameters<Of>) -> A
 pub(in crate::web) fn of_account(state: &WebState, client_id: &ClientId) -> Option<Value> {
     let desk = state.engine.desk(client_id).ok()?;
     let findings = desk.findings.read().clone();
-    state.engine.read(client_id, |book| account(state, desk, book, &findings, state.now()))
+    let mut account = state.engine.read(client_id, |book| account(state, desk, book, &findings, state.now()))?;
+    account["strategies"] = json!(super::strategies::known(state, client_id));
+    Some(account)
 }
 
 fn account(state: &WebState, desk: &Desk, book: &Book, findings: &ordergate_actors::watcher::Findings, now: DateTime<Utc>) -> Value {

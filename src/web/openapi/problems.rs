@@ -273,7 +273,7 @@ const PROBLEMS: &[Told] = &[
         "/dashboard/orders/ POST/dashboard/approvals",
     ),
     told("no_such_page", 404, "there is no such page", "begin at /dashboard/web/index.html", "/dashboard/web"),
-    told("no_such_route", 404, "there is nothing at this address", "see GET /dashboard/openapi.json", ""),
+    told("no_such_route", 404, "there is nothing at this address", "/dashboard/web/api.html has every address", ""),
     told("no_such_route_name", 404, "there is no such route", "GET /dashboard/routes lists them", "/dashboard/routes /dashboard/connect"),
     told("no_such_session", 404, "no such session is open", "take the id from GET /dashboard/sessions", "DELETE/dashboard/sessions"),
     told(
@@ -282,6 +282,13 @@ const PROBLEMS: &[Told] = &[
         "there is no such source",
         "GET /dashboard/connect lists them",
         "/dashboard/routes /dashboard/sources /dashboard/connect /dashboard/explain",
+    ),
+    told(
+        "no_such_strategy",
+        404,
+        "the account has never had a strategy of that name; nothing was stopped",
+        "name one of those in `strategies`; without a strategy the level is set for the whole account",
+        "POST/dashboard/kill",
     ),
     told("no_symbol", 400, "symbol is empty, too long, or holds a placeholder", "send the name to look up", "/dashboard/symbols/resolve"),
     told(

@@ -22,7 +22,7 @@ export function killButton(extra = '') {
 
 /**
  * Opens the control.
- * @param {{ level?: number, strategy?: string }} [of]
+ * @param {{ level?: number }} [of]
  */
 export function killDialog(of = {}) {
   if (open) return;
@@ -37,33 +37,38 @@ export function killDialog(of = {}) {
         h('input', { type: 'radio', name: 'level', value: String(level), checked: level === chosen }),
         h('span', null, h('strong', null, `${level} · ${name}`), h('span', null, says)))),
   );
-  const hold = h('button', { type: 'button', class: 'hold', 'aria-describedby': 'hold-hint' }, h('span', { class: 'hold-fill', 'aria-hidden': 'true' }), h('span', { class: 'hold-words' }, 'Hold for one second'));
-  const form = h('form', { on: { submit: (/** @type {Event} */ event) => event.preventDefault() } },
+  const holdWords = h('span', { class: 'hold-words' });
+  const hold = h('button', { type: 'button', class: 'hold', 'aria-describedby': 'hold-hint' }, h('span', { class: 'hold-fill', 'aria-hidden': 'true' }), holdWords);
+  const choice = whoseField();
+  const form = h('form', { on: { submit: (/** @type {Event} */ event) => event.preventDefault(), change: () => sayWhose() } },
     h('h2', { id: 'kill-title' }, 'Kill'),
     levels,
-    h('div', { class: 'two' },
-      field({ name: 'strategy', label: 'One strategy only', value: of.strategy, hint: 'Empty: every strategy of every account.' }),
-      field(reason('by hand, from the dashboard'))),
+    h('div', { class: 'two' }, choice.node, field(reason('by hand, from the dashboard'))),
     problem,
     h('p', { id: 'hold-hint', class: 'hint' }, 'Keys: 1, 2, 3 choose; hold K, Space or Enter to confirm; Escape leaves it.'),
     h('div', { class: 'buttons' }, h('button', { type: 'button', on: { click: () => dialog.close() } }, 'Leave it'), hold));
+  const sayWhose = () => {
+    holdWords.textContent = `Hold for one second: level ${valuesOf(form).level} for ${whoseWords(choice.chosen())}`;
+  };
   const dialog = h('dialog', { class: 'kill-dialog', 'aria-labelledby': 'kill-title' }, form);
   const end = holding(hold, dialog, async () => {
     const values = valuesOf(form);
     const level = Number(values.level);
+    const whose = choice.chosen();
     problem.replaceChildren();
     try {
-      const answer = await post('/dashboard/kill', { level, reason: values.reason ?? 'by hand, from the dashboard', ...(values.strategy ? { strategy: values.strategy } : {}) });
-      proof(dialog, level, values.strategy ?? null, answer);
+      const answer = await post('/dashboard/kill', { level, reason: values.reason ?? 'by hand, from the dashboard', ...whose });
+      proof(dialog, level, whose, answer);
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
     }
   });
   dialog.addEventListener('keydown', (event) => {
-    if (event.target instanceof HTMLInputElement && event.target.type === 'text') return;
+    if (isTyping(event)) return;
     const radio = /** @type {HTMLInputElement | null} */ (form.querySelector(`input[value="${CSS.escape(event.key)}"]`));
     if (radio) {
       radio.checked = true;
+      sayWhose();
       event.preventDefault();
     }
   });
@@ -75,7 +80,53 @@ export function killDialog(of = {}) {
   open = dialog;
   document.body.append(dialog);
   dialog.showModal();
+  sayWhose();
+  choice.fill().then(sayWhose);
   /** @type {HTMLElement | null} */ (form.querySelector('input:checked'))?.focus();
+}
+
+/**
+ * Whom a level is for; without a strategy an account, without both every account.
+ * @typedef {{ client_id?: string, strategy?: string }} Whose
+ */
+
+/** @param {Whose} whose */
+function whoseWords(whose) {
+  if (whose.strategy) return `${whose.strategy} in ${whose.client_id} alone`;
+  return whose.client_id ? `all of ${whose.client_id}` : 'everything';
+}
+
+/**
+ * The choice of whom it is for: everything stands first and is there at once, the accounts and their strategies come below it when they
+ * are known. A stop of everything waits for no list.
+ */
+function whoseField() {
+  const select = h('select', { name: 'whose', id: 'kill-whose', 'aria-describedby': 'kill-whose-hint' }, h('option', { value: '{}' }, 'Everything: every account'));
+  const hint = h('span', { class: 'hint', id: 'kill-whose-hint' }, 'A strategy alone: what others hold stays open.');
+  const node = h('div', { class: 'field', data: { field: 'whose' } }, h('label', { for: 'kill-whose' }, 'For whom'), select, hint);
+  /** @returns {Whose} */
+  const chosen = () => JSON.parse(select.value);
+  const fill = async () => {
+    try {
+      const { accounts } = await get('/dashboard/risk');
+      const option = (/** @type {Whose} */ whose, /** @type {string} */ words) => h('option', { value: JSON.stringify(whose) }, words);
+      const only = accounts.length === 1 ? accounts[0].client_id : null;
+      if (only && select.options[0]) select.options[0].textContent = `Everything: all of ${only}`;
+      for (const { client_id, strategies } of accounts) {
+        if (!only) select.append(option({ client_id }, `All of ${client_id}`));
+        if (strategies.length === 0) continue;
+        select.append(h('optgroup', { label: `One strategy of ${client_id} alone` }, ...strategies.map((/** @type {string} */ strategy) => option({ client_id, strategy }, strategy))));
+      }
+    } catch {
+      hint.textContent = 'The strategies cannot be read now: everything can be stopped.';
+    }
+  };
+  return { node, chosen, fill };
+}
+
+/** Whether a key means what the field under it makes of it. @param {KeyboardEvent} event */
+function isTyping(event) {
+  return event.target instanceof HTMLSelectElement || (event.target instanceof HTMLInputElement && event.target.type === 'text');
 }
 
 /**
@@ -104,7 +155,7 @@ function holding(button, around, act) {
     button.classList.remove('held');
   };
   const isHeldKey = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key.toLowerCase() === KEY) return !(event.target instanceof HTMLInputElement && event.target.type === 'text');
+    if (event.key.toLowerCase() === KEY) return !isTyping(event);
     return event.target === button && (event.key === ' ' || event.key === 'Enter');
   };
   button.addEventListener('pointerdown', (event) => {
@@ -125,28 +176,29 @@ function holding(button, around, act) {
 
 /**
  * What became of it, until it is true: read from the record and from the broker's books.
- * @param {HTMLDialogElement} dialog @param {number} level @param {string | null} strategy @param {any} answer
+ * @param {HTMLDialogElement} dialog @param {number} level @param {Whose} whose @param {any} answer
  */
-function proof(dialog, level, strategy, answer) {
+function proof(dialog, level, whose, answer) {
   const at = now();
   const state = h('div', { class: 'proof-state' });
   const list = h('ul', { class: 'proof' });
   const note = h('p', { class: 'hint' });
   const close = h('button', { type: 'button', class: 'primary', on: { click: () => dialog.close() } }, 'Close');
-  dialog.replaceChildren(h('h2', null, 'Kill: what became of it'), state, list, note, h('div', { class: 'buttons' }, close));
+  dialog.replaceChildren(h('h2', null, `Kill: what became of ${whoseWords(whose)}`), state, list, note, h('div', { class: 'buttons' }, close));
   close.focus();
   const look = async () => {
     if (!dialog.isConnected) return;
     try {
-      const seen = await see(level, strategy);
-      const isDone = seen.every((step) => step.isSo) && seen.every((step) => !step.readAt || Date.parse(step.readAt) >= at - 1_000);
-      const words = level === 3 ? 'Flat' : 'Done';
-      fresh(state, [isDone, level], () => badge(isDone ? { word: words, kind: 'ok' } : { word: 'under way', kind: 'work' }));
+      const seen = await see(level, whose);
+      const isDone = seen.steps.every((step) => step.isSo) && seen.steps.every((step) => !step.readAt || Date.parse(step.readAt) >= at - 1_000);
+      const done = level < 3 ? 'Done' : whose.strategy ? `${whose.strategy} is flat` : 'Flat';
+      fresh(state, [isDone, level], () => badge(isDone ? { word: done, kind: 'ok' } : { word: 'under way', kind: 'work' }));
       fresh(list, [answer.done, seen], () => [
         h('li', { class: 'so' }, badge({ word: `on disk: ${answer.done}`, kind: 'ok' })),
-        ...seen.map((step) => h('li', null, badge({ word: step.words, kind: step.isSo ? 'ok' : 'work' }))),
+        ...seen.steps.map((step) => h('li', null, badge({ word: step.words, kind: step.isSo ? 'ok' : 'work' }))),
+        ...seen.others.map((words) => h('li', null, badge({ word: words, kind: 'wait' }))),
       ]);
-      note.textContent = isDone && level === 3 ? `Proven by the broker’s books read at ${clock(seen.map((step) => step.readAt).filter(Boolean).sort()[0])} IST.` : `Looked ${span(now() - at)} after it was answered.`;
+      note.textContent = isDone && level === 3 ? `Proven by the broker’s books read at ${clock(seen.steps.map((step) => step.readAt).filter(Boolean).sort()[0])} IST.` : `Looked ${span(now() - at)} after it was answered.`;
       if (isDone) return;
     } catch (cause) {
       note.replaceChildren(trouble(cause));
@@ -157,39 +209,49 @@ function proof(dialog, level, strategy, answer) {
 }
 
 /**
- * @param {number} level @param {string | null} strategy
- * @returns {Promise<{ words: string, isSo: boolean, readAt: string | null }[]>}
+ * What is so by now; and what stays open because this was for somebody else.
+ * @param {number} level @param {Whose} whose
+ * @returns {Promise<{ steps: { words: string, isSo: boolean, readAt: string | null }[], others: string[] }>}
  */
-async function see(level, strategy) {
+async function see(level, whose) {
   const [book, positions] = await Promise.all([get('/dashboard/orderbook', { open: 'true', limit: 1000 }), get('/dashboard/positions')]);
-  const isMeant = (/** @type {any} */ row) => strategy === null || row.strategy === strategy;
-  const open = book.system_orders.filter((/** @type {any} */ order) => isMeant(order));
+  const isAccount = (/** @type {any} */ row) => !whose.client_id || row.client_id === whose.client_id;
+  const isStrategy = (/** @type {any} */ row) => !whose.strategy || row.strategy === whose.strategy;
+  const open = book.system_orders.filter((/** @type {any} */ order) => isAccount(order) && isStrategy(order));
   // Of what one answer does not show, nothing is proven.
   const unseen = Math.max(0, book.system_total - book.system_orders.length);
   const entries = open.filter((/** @type {any} */ order) => order.execution_type !== 'EXIT');
   const steps = [];
+  /** @type {string[]} */
+  const others = [];
   if (level >= 2) {
     const words = unseen > 0 ? `${count(book.system_total, 'order')} open, too many to look at together` : entries.length === 0 ? 'no entry waits or works' : `${count(entries.length, 'entry', 'entries')} being cancelled`;
     steps.push({ words, isSo: entries.length === 0 && unseen === 0, readAt: null });
   }
-  if (level < 3) return steps;
-  for (const account of positions.accounts) {
-    const ours = account.positions.flatMap((/** @type {any} */ position) => position.strategies.filter(isMeant).map((/** @type {any} */ held) => ({ ...held, position }))).filter((/** @type {any} */ held) => held.net !== 0);
+  if (level < 3) return { steps, others };
+  for (const account of positions.accounts.filter(isAccount)) {
+    const held = account.positions.flatMap((/** @type {any} */ position) => position.strategies.filter((/** @type {any} */ one) => one.net !== 0).map((/** @type {any} */ one) => ({ ...one, symbol: position.symbol })));
+    const ours = held.filter(isStrategy);
     const exits = open.filter((/** @type {any} */ order) => order.client_id === account.client_id && order.execution_type === 'EXIT');
+    const who = whose.strategy ? `${whose.strategy} in ${account.client_id}` : account.client_id;
+    const named = (/** @type {any[]} */ rows) => rows.map((row) => `${row.net} ${row.symbol}`).join(', ');
     steps.push({
-      words: ours.length === 0 ? `${account.client_id}: nothing is held` : `${account.client_id}: ${count(ours.length, 'position')} open, ${count(exits.length, 'exit')} working`,
+      words: ours.length === 0 ? `${who}: nothing is held` : `${who}: ${count(ours.length, 'position')} open (${named(ours)}), ${count(exits.length, 'exit')} working`,
       isSo: ours.length === 0 && exits.length === 0 && unseen === 0,
       readAt: null,
     });
-    const known = account.positions.filter((/** @type {any} */ position) => strategy === null || position.strategies.some(isMeant));
-    const left = known.filter((/** @type {any} */ position) => position.strategies.length > 0 && position.broker !== null && position.broker !== 0 && position.ours === 0 && position.difference !== 0);
+    const theirs = held.filter((/** @type {any} */ one) => !isStrategy(one));
+    if (theirs.length) others.push(`${account.client_id} still holds, of other strategies: ${theirs.map((/** @type {any} */ one) => `${one.net} ${one.symbol} (${one.strategy})`).join(', ')}`);
+    // The broker keeps no strategies: what it shows is held against all that is ours in the same instruments.
+    const known = account.positions.filter((/** @type {any} */ position) => position.strategies.some(isStrategy));
+    const left = known.filter((/** @type {any} */ position) => position.broker !== null && position.broker !== 0 && position.difference !== 0 && (whose.strategy || position.ours === 0));
     steps.push({
       words: left.length === 0 ? `${account.client_id}: the broker’s book agrees` : `${account.client_id}: the broker still shows ${left.map((/** @type {any} */ position) => `${position.broker} ${position.symbol}`).join(', ')}`,
       isSo: left.length === 0 && account.read_at !== null,
       readAt: account.read_at,
     });
   }
-  return steps;
+  return { steps, others };
 }
 
 /**

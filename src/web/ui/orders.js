@@ -49,7 +49,7 @@ export function orderTable(how = {}) {
 /**
  * A row of the broker's book, with what differs from ours.
  * @typedef {Api.BrokerRow & { client_id: string, is_foreign: boolean, differs: string[] }} TheirRow
- * @typedef {{ order: Api.Order, row: TheirRow | null, differs: string[], whose: string }} Pair
+ * @typedef {{ order: Api.Order, row: TheirRow | null, isMissing: boolean, differs: string[], whose: string }} Pair
  */
 
 /** Each order beside the broker's row of it. */
@@ -66,9 +66,25 @@ export function bothTable() {
   ]));
 }
 
+/** Why there is nothing of it at the broker. @param {Api.Order} order @returns {string | null} */
+function unsent(order) {
+  if (order.tag === 'NOT_SENT') return 'never sent';
+  if (order.tag === 'NOT_AT_BROKER') return 'never arrived';
+  return order.sent_at && !order.test_mode ? null : 'nothing was sent';
+}
+
+/**
+ * Whether an open order with a number is missing in a book that was read after it last changed.
+ * @param {Api.Order} order @param {string | null} readAt when the broker's book was read @param {boolean} isWhole whether all of it is here
+ */
+export function isMissing(order, readAt, isWhole) {
+  return isWhole && !isOver(order) && !!order.broker_order_id && !order.test_mode && readAt !== null && Date.parse(order.updated_at) < Date.parse(readAt);
+}
+
 /** @param {Pair} of */
-function theirs({ order, row, differs: words }) {
-  if (!row) return h('span', { class: 'quiet' }, order.sent_at && !order.test_mode ? order.broker_order_id ?? 'no number yet' : 'nothing was sent');
+function theirs({ order, row, isMissing, differs: words }) {
+  if (isMissing) return h('span', { class: 'state' }, badge({ word: 'not in the broker’s book', kind: 'bad' }), h('small', null, order.broker_order_id));
+  if (!row) return h('span', { class: 'quiet' }, unsent(order) ?? order.broker_order_id ?? 'no number yet');
   return h('span', { class: 'state' },
     badge(brokerState(row)),
     h('small', null, [row.broker_order_id, row.average_price ? `average ${price(row.average_price)}` : null].filter(Boolean).join(', ')),

@@ -7,7 +7,7 @@ import { on, single } from './live.js';
 import { rupees } from './money.js';
 import { exact, moment } from './time.js';
 import { ask, badge, empty, panel, reason, trouble } from './parts.js';
-import { mode, plain, told, verdict } from './words.js';
+import { modeOf, plain, told, verdict } from './words.js';
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -18,11 +18,12 @@ export async function page(root) {
   root.append(h('h1', null, 'Accounts'), problem, accounts, panel('Who is logged in here', [sessions, noSessions]));
   const read = single(async () => {
     try {
-      const [readiness, broker] = await Promise.all([get('/dashboard/readiness'), get('/dashboard/broker')]);
+      const [readiness, broker, overview] = await Promise.all([get('/dashboard/readiness'), get('/dashboard/broker'), get('/dashboard/overview')]);
       problem.replaceChildren();
       const rows = readiness.accounts.map((/** @type {any} */ account) => {
         const connection = broker.accounts.find((/** @type {any} */ one) => one.client_id === account.client_id) ?? null;
-        return { ...account, login_link: null, connection: connection && { ...connection, login_link: null } };
+        const isLive = overview.accounts.find((/** @type {any} */ one) => one.client_id === account.client_id)?.is_live ?? true;
+        return { ...account, is_live: isLive, login_link: null, connection: connection && { ...connection, login_link: null } };
       });
       keyed(accounts, rows, (row) => row.client_id, (row) => accountOf(row, read));
     } catch (cause) {
@@ -66,7 +67,7 @@ function accountOf(account, after) {
   return panel(client_id, [
     h('div', { class: 'facts' },
       h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Ready'), badge({ word: report.overall, kind: isGo ? 'ok' : 'bad' })),
-      h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Mode'), badge({ word: mode(standing.mode), kind: isPaper ? 'ok' : 'wait' })),
+      h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Mode'), badge({ word: modeOf(account), kind: isPaper ? 'ok' : 'wait' })),
       h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Broker'), h('span', null, connection?.broker ?? '–')),
       standing.until ? h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Armed until'), h('span', null, exact(standing.until))) : null,
       funds ? h('div', { class: 'fact' }, h('span', { class: 'label' }, 'Funds'), h('span', { class: 'num' }, rupees(funds.available))) : null),
@@ -130,7 +131,7 @@ function arm(account, after) {
   const { client_id, look, report } = account;
   const changes = look?.changes_since_last_arming ?? null;
   ask({
-    title: `Arm ${client_id}: real orders go out`,
+    title: account.is_live ? `Arm ${client_id}: real orders go out` : `Arm ${client_id}, a drill: PAPER, no real money moves`,
     says: [
       h('p', null, `Readiness: ${report.overall}. Loss of the day at most ${rupees(look?.limits?.daily_loss)}, one order at most ${rupees(look?.limits?.max_order_value)}.`),
       changes?.length ? h('p', null, `Other than at the last arming: ${changes.join(', ')}.`) : null,

@@ -7,7 +7,7 @@ import { on, single } from './live.js';
 import { countdown, moment, now } from './time.js';
 import { ask, badge, empty, reason, trouble } from './parts.js';
 import { asks, side } from './orders.js';
-import { number } from './money.js';
+import { number, price, rupees } from './money.js';
 import { count } from './words.js';
 
 /** @param {HTMLElement} root */
@@ -40,6 +40,12 @@ export async function page(root) {
   await read();
 }
 
+/** What it comes to. @param {any} order */
+function worth(order) {
+  if (order.value === null) return 'no price is known: what it comes to is not known';
+  return order.price === null ? `about ${rupees(order.value)}, at the last price of ${price(order.last_price)}` : rupees(order.value);
+}
+
 /** @param {any} item @param {() => void} after */
 function waiting(item, after) {
   const decide = (/** @type {string} */ decision, /** @type {string} */ title) => ask({
@@ -55,7 +61,7 @@ function waiting(item, after) {
   });
   return h('li', { class: 'panel task wait', tabindex: '0' },
     h('div', { class: 'task-head' }, badge({ word: `${count(item.orders.length, 'order')} of ${item.orders[0]?.strategy}`, kind: 'wait' }), h('span', { class: 'quiet' }, `${item.client_id}, asked at ${moment(item.asked_at)}`), h('strong', { data: { until: item.until } }, '')),
-    h('ul', { class: 'lines' }, ...item.orders.map((/** @type {any} */ order) => h('li', null, h('a', { href: `order.html?id=${order.command_id}` }, side(order.side), ` ${number(order.quantity)} ${order.symbol} ${order.product ?? ''} ${asks(order)}`)))),
+    h('ul', { class: 'lines' }, ...item.orders.map((/** @type {any} */ order) => h('li', null, h('a', { href: `order.html?id=${order.command_id}` }, side(order.side), ` ${number(order.quantity)} ${order.symbol} ${order.product ?? ''} ${asks(order)}`), h('strong', null, ` ${worth(order)}`)))),
     h('div', { class: 'row-buttons' },
       h('button', { type: 'button', class: 'danger', on: { click: () => decide('reject', 'Say no') } }, 'No…'),
       h('button', { type: 'button', class: 'primary', on: { click: () => decide('approve', 'Say yes') } }, 'Yes…')));

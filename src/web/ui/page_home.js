@@ -6,12 +6,12 @@ import { fresh, h, keyed } from './dom.js';
 import { often, on, single } from './live.js';
 import { gauge, part, pnlLine } from './charts.js';
 import { add, dec, direction, number, price, rupees, text } from './money.js';
-import { date, moment, wholeSeconds } from './time.js';
+import { date, exact, moment, span, wholeSeconds } from './time.js';
 import { badge, empty, panel, table, trouble } from './parts.js';
 import { instrument, orderTable } from './orders.js';
 import { exit } from './acts.js';
 import { marketWords, onOverview } from './shell.js';
-import { LEVELS, attention, count, limit, mode, told, urgency, verdict } from './words.js';
+import { LEVELS, attention, count, limit, modeOf, told, urgency, verdict } from './words.js';
 import { killDialog } from './kill.js';
 
 /** So many points are kept of the line that this screen draws. */
@@ -96,7 +96,7 @@ export async function page(root) {
     try {
       const list = await get('/dashboard/attention');
       const first = list.items.slice(0, 6);
-      keyed(needs, first, (item) => `${item.kind}${item.client_id}${item.command_id}${item.text}`, (item) => h('li', null, badge({ word: attention(item.kind), kind: urgency(item) }), h('span', null, told(item.text))));
+      keyed(needs, first.map(aged), (item) => `${item.kind}${item.client_id}${item.command_id}${item.text}`, needOf);
       fresh(noNeeds, [list.count], () => {
         if (list.count === 0) return empty('Nothing waits for a person.');
         return list.count > first.length ? h('p', { class: 'hint' }, h('a', { href: 'needs_you.html' }, `and ${count(list.count - first.length, 'more', 'more')}`)) : null;
@@ -126,6 +126,23 @@ export async function page(root) {
   await Promise.all([readMoney(), readOrders(), readNeeds(), readReadiness()]);
 }
 
+/** An item with its age to the minute: it is drawn anew no more often. @param {any} item */
+function aged(item) {
+  const { age_ms: age, ...rest } = item;
+  return { ...rest, minutes: age === null ? null : Math.floor(age / 60_000) };
+}
+
+/** What needs somebody, in short: what, since when, of which order, and whether its cause is over. @param {any} item */
+function needOf(item) {
+  const age = item.minutes === null ? null : item.minutes === 0 ? 'just now' : `${span(item.minutes * 60_000)} ago`;
+  return h('li', null,
+    h('div', { class: 'task-head' }, badge({ word: attention(item.kind), kind: urgency(item) }),
+      age ? h('time', { class: 'quiet', datetime: item.since, title: exact(item.since) }, age) : null,
+      item.command_id ? h('a', { href: `order.html?id=${item.command_id}` }, 'The order') : null),
+    h('span', null, told(item.text)),
+    item.more?.over ? h('small', null, `${item.more.over}: acknowledge it`) : null);
+}
+
 /** How many more there are than stand here. @param {number} all @param {string} where */
 function rest(all, where) {
   return all > ROWS ? h('p', { class: 'hint' }, h('a', { href: where }, `and ${count(all - ROWS, 'more', 'more')}`)) : null;
@@ -143,7 +160,7 @@ function stripOf(overview, readiness) {
   for (const account of overview.accounts) {
     const label = many ? account.client_id : 'Mode';
     const isPaper = account.standing.mode === 'PAPER';
-    items.push({ label, said: { word: mode(account.standing.mode), kind: (isPaper || account.standing.mode === 'LIVE' ? 'ok' : 'wait') }, title: told(account.standing.why) });
+    items.push({ label, said: { word: modeOf(account), kind: (isPaper || account.standing.mode === 'LIVE' ? 'ok' : 'wait') }, title: told(account.standing.why) });
   }
   for (const market of overview.markets) {
     items.push({ label: market.exchange, said: { word: marketWords(market).slice(market.exchange.length + 1), kind: (market.phase === 'OPEN' ? 'ok' : 'off') }, title: market.words });

@@ -59,6 +59,7 @@ export function task(item, after) {
       h('span', { class: 'quiet' }, [item.client_id, more?.event ? more.event.replace(/^ALARM_/, '').replace(/_/g, ' ').toLowerCase() : null, more?.count > 1 ? `${more.count} times` : null].filter(Boolean).join(' · ')),
       item.since ? h('time', { class: 'quiet', datetime: item.since, title: exact(item.since) }, `${span(now() - Date.parse(item.since))} ago`) : null),
     h('p', null, told(item.text)),
+    more?.over ? h('p', { class: 'hint' }, `${more.over}: what is left is to acknowledge it.`) : null,
     h('div', { class: 'row-buttons' },
       item.command_id ? h('a', { class: 'button small', href: `order.html?id=${item.command_id}` }, 'The order') : null,
       ...item.actions.map((action) => h('button', { type: 'button', class: 'small', data: { focus: `${action.label}${item.command_id ?? item.text}` }, on: { click: () => offered(action, told(item.text), after) } }, `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}…`))));

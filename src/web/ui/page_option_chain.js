@@ -9,7 +9,7 @@ import { dayOf, wholeSeconds } from './time.js';
 import { badge, empty, field, panel, trouble } from './parts.js';
 import { aboutOf, basket } from './page_basket.js';
 import { onOverview } from './shell.js';
-import { mode } from './words.js';
+import { modeOf } from './words.js';
 
 const REFRESH_MS = 2_000;
 /** An age above this stands beside its price. */
@@ -59,7 +59,7 @@ export async function page(root) {
   let chain = null;
 
   onOverview((overview) => fresh(account, overview.accounts.map((/** @type {any} */ one) => [one.client_id, one.standing.mode]), () => (overview.accounts.length > 1
-    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${mode(one.standing.mode)})`]) })
+    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${modeOf(one)})`]) })
     : null)));
 
   const add = (/** @type {any} */ row, /** @type {'call' | 'put'} */ right, /** @type {'BUY' | 'SELL'} */ side) => {

@@ -7,7 +7,7 @@ import { calm, fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
 import { wholeSeconds } from './time.js';
 import { badge, empty, panel, trouble } from './parts.js';
-import { bothTable, brokerTable, differs } from './orders.js';
+import { bothTable, brokerTable, differs, isMissing } from './orders.js';
 import { onOverview } from './shell.js';
 import { count, isOver, orderState } from './words.js';
 
@@ -31,6 +31,8 @@ export async function page(root) {
   let limit = FIRST;
   /** Whose an order is stands beside it where there are several accounts. */
   let hasAccounts = false;
+  /** When each account's book was read last, also an empty one. @type {Map<string, string>} */
+  const booksAt = new Map();
   let chosen = new URLSearchParams(location.search).get('show') ?? 'all';
   /** @type {Reads['/dashboard/orderbook'] | null} */
   let book = null;
@@ -69,9 +71,11 @@ export async function page(root) {
     const group = groups.find(({ name }) => name === chosen) ?? groups[0];
     const rowOf = new Map(rows.map((row) => [`${row.client_id}${row.broker_order_id}`, row]));
     const shown = group.orders.filter(fits);
+    for (const { client_id, read_at } of book.broker_orders) booksAt.set(client_id, read_at);
+    const isWhole = book.broker_orders.length < limit;
     const pairs = shown.map((order) => {
       const row = order.broker_order_id ? rowOf.get(`${order.client_id}${order.broker_order_id}`) ?? null : null;
-      return { order, row, differs: row ? row.differs : [], whose: hasAccounts ? `${order.strategy} · ${order.client_id}` : order.strategy };
+      return { order, row, isMissing: !row && isMissing(order, booksAt.get(order.client_id) ?? null, isWhole), differs: row ? row.differs : [], whose: hasAccounts ? `${order.strategy} · ${order.client_id}` : order.strategy };
     });
     keyed(ours.body, pairs, ({ order }) => order.command_id, (pair) => ours.row(pair, { tabindex: '0' }));
     ours.node.hidden = shown.length === 0;
@@ -123,7 +127,9 @@ export async function page(root) {
   });
   onOverview((overview) => {
     const several = overview.accounts.length > 1;
-    if (several === hasAccounts) return;
+    for (const account of overview.accounts) {
+      if (account.orders_age_ms !== null) booksAt.set(account.client_id, new Date(Date.parse(overview.as_of) - account.orders_age_ms).toISOString());
+    }
     hasAccounts = several;
     if (book) show();
   });

@@ -9,7 +9,7 @@ import { aboutOf, basket } from './page_basket.js';
 import { judge, tell, verdicts } from './page_judge.js';
 import { onOverview } from './shell.js';
 import { dayOf } from './time.js';
-import { mode } from './words.js';
+import { modeOf } from './words.js';
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -66,8 +66,8 @@ export async function page(root) {
   let asking = 0;
 
   onOverview((overview) => fresh(account, overview.accounts.map((/** @type {any} */ one) => [one.client_id, one.standing.mode]), () => (overview.accounts.length > 1
-    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${mode(one.standing.mode)})`]) })
-    : h('div', { class: 'field' }, h('span', { class: 'label strong' }, 'Account'), h('span', null, `${overview.accounts[0]?.client_id ?? ''}: ${overview.accounts[0]?.standing.mode === 'PAPER' ? 'PAPER, no money moves' : mode(overview.accounts[0]?.standing.mode ?? '')}`)))));
+    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${modeOf(one)})`]) })
+    : h('div', { class: 'field' }, h('span', { class: 'label strong' }, 'Account'), h('span', null, `${overview.accounts[0]?.client_id ?? ''}: ${overview.accounts[0]?.standing.mode === 'PAPER' ? 'PAPER, no money moves' : modeOf(overview.accounts[0] ?? { standing: { mode: '' } })}`)))));
 
   /** What is typed, as the API takes it. @returns {Record<string, string>} */
   const typed = () => {

@@ -8,7 +8,7 @@ import { on, onState, single } from './live.js';
 import { countdown, keepTime, moment, now } from './time.js';
 import { badge, toast } from './parts.js';
 import { killButton, killDialog, rearm } from './kill.js';
-import { killWords, mode, told } from './words.js';
+import { killWords, modeOf, told } from './words.js';
 
 /** @type {[string, string][]} */
 const PLACES = [
@@ -114,8 +114,8 @@ async function whoAmI() {
 
 /** @param {any} overview */
 function show(overview) {
-  const modes = [...new Set(overview.accounts.map((/** @type {any} */ account) => account.standing.mode))];
-  fresh(byId('modes'), modes, () => modes.map((one) => h('span', { class: `mode ${one === 'PAPER' ? 'paper' : 'real'}` }, mode(one))));
+  const modes = [...new Map(overview.accounts.map((/** @type {any} */ account) => [modeOf(account), account.is_live])).entries()];
+  fresh(byId('modes'), modes, () => modes.map(([words, isLive]) => h('span', { class: `mode ${isLive ? 'real' : 'paper'}` }, words)));
   showMarkets(overview);
   const stops = overview.accounts.flatMap(stopsOf);
   fresh(byId('banners'), [stops, overview.journal_open, overview.clock_behind_until], () => [

@@ -138,6 +138,15 @@ export function mode(mode) {
   return MODES[mode] ?? mode;
 }
 
+/**
+ * The mode of an account; where no real money moves it says so first, also while its arming is drilled.
+ * @param {{ standing: { mode: string }, is_live?: boolean | null }} account
+ */
+export function modeOf({ standing, is_live }) {
+  const word = mode(standing.mode);
+  return is_live === false && standing.mode !== 'PAPER' ? `PAPER, a drill: ${word.replace(/^LIVE(?: · )?/, '') || 'armed'}` : word;
+}
+
 /** @type {Record<string, string>} */
 const CAUSES = {
   LATE_FILL: 'our own trades, on their way',
@@ -179,6 +188,7 @@ export function attention(kind) {
 
 /** How much an item of the list matters. @param {any} item @returns {Kind} */
 export function urgency(item) {
+  if (item.kind === 'alarm' && item.more?.over) return 'off';
   if (item.kind === 'alarm') return item.more?.level === 'Page' || item.more?.level === 'PAGE' ? 'bad' : 'wait';
   if (['exit_failed', 'not_flat', 'plan_stuck', 'exits_frozen', 'no_session', 'books_unknown'].includes(item.kind)) return 'bad';
   if (['order_in_doubt', 'difference'].includes(item.kind)) return 'doubt';

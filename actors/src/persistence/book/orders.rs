@@ -158,6 +158,12 @@ impl Book {
         self.by_strategy.range(all).rev().filter_map(|(_, number)| self.by_number.get(number))
     }
 
+    /// The strategies that have an order in memory, each once, by name.
+    pub fn strategies(&self) -> impl Iterator<Item = &Strategy> {
+        let mut last: Option<&Strategy> = None;
+        self.by_strategy.iter().map(|(strategy, _)| strategy).filter(move |strategy| last.replace(*strategy) != Some(*strategy))
+    }
+
     /// The open entries and adjustments that go at the market.
     pub fn unpriced(&self) -> impl Iterator<Item = &Arc<OrderRecord>> {
         self.sums.unpriced().filter_map(|number| self.by_number.get(&number))

@@ -46,6 +46,23 @@ fn an_entry_within_every_limit_goes_on_with_the_verdict_of_every_rule() {
 }
 
 #[test]
+fn every_gate_that_refuses_for_a_limit_says_what_to_do() {
+    // These refuse by a tag of their own, which says it.
+    let tagged =
+        ["risk.kill", "risk.armed", "risk.stale_signal", "risk.session", "risk.calendar", "risk.intraday_cutoff", "risk.self_trade"];
+    let (_, gates) = Case::of(order(1)).passes();
+    let mut gates: Vec<&str> = gates.iter().map(|gate| gate.gate.as_ref()).filter(|gate| !tagged.contains(gate)).collect();
+    gates.sort_unstable();
+    let told: Vec<&str> = crate::order::REMEDIES.iter().map(|(gate, _)| *gate).collect();
+    assert_eq!(gates, told);
+    let refused = |reason: &str| crate::order::OrderRecord { tag: Some(Tag::RiskLimitsExceeded), reason: Some(reason.into()), ..order(1) };
+    let says = |reason: &str| crate::order::remedy(&refused(reason)).unwrap();
+    assert!(says("risk.master: the instruments of NSE are of 2026-11-19 (limit: of 2026-11-20)").contains("instruments fetch"));
+    assert!(says("risk.max_quantity: 10 (limit: 5); risk.blind: never read (limit: 10 ms)").contains("smaller order"));
+    assert_eq!(says("the broker takes no such order"), Tag::RiskLimitsExceeded.remedy());
+}
+
+#[test]
 fn positions_older_than_the_limit_stop_entries() {
     let case = |milliseconds| {
         Case::of(order(1)).with(|case| case.findings.positions.as_mut().unwrap().at = at(0) - Duration::milliseconds(milliseconds))
