@@ -38,7 +38,7 @@ pub(crate) struct Book {
 }
 
 /// Before any day on which a test runs: ages must not depend on it.
-fn long_ago() -> DateTime<Utc> {
+pub(crate) fn long_ago() -> DateTime<Utc> {
     "2020-01-03T04:00:00Z".parse().unwrap()
 }
 

@@ -61,13 +61,11 @@ impl Sides {
         self.long.count == 0 && self.short.count == 0
     }
 
-    /// What they have gained, the bought and the sold units at their own price; `None`: there are some and no price for them.
+    /// What they have gained at that price; `None`: there are some and no price for them.
     #[must_use]
-    pub fn gain(&self, long_at: Option<Price>, short_at: Option<Price>) -> Option<Amount> {
-        let value = |units: Units, price: Option<Price>| {
-            if units.count == 0 { Some(Amount::ZERO) } else { price.map(|price| price.times(units.count)) }
-        };
-        let (long, short) = (value(self.long, long_at)?, value(self.short, short_at)?);
+    pub fn gain(&self, price: Option<Price>) -> Option<Amount> {
+        let value = |units: Units| if units.count == 0 { Some(Amount::ZERO) } else { price.map(|price| price.times(units.count)) };
+        let (long, short) = (value(self.long)?, value(self.short)?);
         Some(long.plus(self.long.cost.negated()).plus(self.short.cost).plus(short.negated()))
     }
 
@@ -138,12 +136,12 @@ impl Pool {
         Self { carried: self.held, held: self.held, ..Self::default() }
     }
 
-    /// The day's gross result: its bought and sold units at these prices, what was carried into the day from the close of the
-    /// day before. `None` while a price that it needs is missing.
+    /// The day's gross result: what is held at that price, what was carried into the day from the close of the day before.
+    /// `None` while a price that it needs is missing.
     #[must_use]
-    pub fn gross(&self, long_at: Option<Price>, short_at: Option<Price>, previous_close: Option<Price>) -> Option<Amount> {
-        let before_today = self.carried.gain(previous_close, previous_close)?;
-        Some(self.realised.plus(self.held.gain(long_at, short_at)?).plus(before_today.negated()))
+    pub fn gross(&self, price: Option<Price>, previous_close: Option<Price>) -> Option<Amount> {
+        let before_today = self.carried.gain(previous_close)?;
+        Some(self.realised.plus(self.held.gain(price)?).plus(before_today.negated()))
     }
 }
 

@@ -75,13 +75,13 @@ proptest! {
         for (key, pool) in day.pools(date(on)) {
             let lines = day.lines().filter(|(_, of, _)| *of == key);
             let one_by_one = lines.fold(Amount::ZERO, |sum, (_, _, line)| sum.plus(line.worth(last, close).gross().unwrap()));
-            prop_assert_eq!(told(pool.gross(last, last, close).unwrap()), told(one_by_one));
+            prop_assert_eq!(told(pool.gross(last, close).unwrap()), told(one_by_one));
         }
     }
 }
 
 #[test]
-fn the_bought_and_the_sold_units_of_strategies_have_their_own_price_and_need_it() {
+fn the_bought_and_the_sold_units_of_strategies_need_a_price_and_cancel_out() {
     let price = |text| Some(Price::parse(text).unwrap());
     let line = |side, at| {
         let mut day = Day::load(date(1), [], &[]);
@@ -91,12 +91,11 @@ fn the_bought_and_the_sold_units_of_strategies_have_their_own_price_and_need_it(
         Pool::of(day.line(&strategy("one"), &key).unwrap())
     };
     let both = line(Side::Buy, "100").plus(line(Side::Sell, "104"));
-    assert_eq!(both.gross(price("99"), price("101"), None), Some(Amount(Decimal::from(-10 + 30))));
-    assert_eq!((both.gross(None, price("101"), None), both.gross(price("99"), None, None)), (None, None));
-    assert_eq!(line(Side::Buy, "100").gross(price("99"), None, None), Some(Amount(Decimal::from(-10))), "nothing is sold");
+    assert_eq!(both.gross(price("99"), None), Some(Amount(Decimal::from(-10 + 50))));
+    assert_eq!(both.gross(None, None), None);
     let carried = both.rolled();
-    assert_eq!(carried.gross(price("99"), price("101"), None), None, "no close of the day before");
-    assert_eq!(carried.gross(price("99"), price("101"), price("100")), Some(Amount(Decimal::from(-10 - 10))));
+    assert_eq!(carried.gross(price("99"), None), None, "no close of the day before");
+    assert_eq!(line(Side::Buy, "100").rolled().gross(price("99"), price("100")), Some(Amount(Decimal::from(-10))));
     assert_eq!(both.minus(line(Side::Buy, "100")), line(Side::Sell, "104"));
 }
 

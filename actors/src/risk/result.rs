@@ -52,14 +52,11 @@ pub fn broker_pnl(rows: &[PositionRow]) -> Amount {
     rows.iter().filter(|row| row.holding.product != Product::Cnc).fold(Amount::ZERO, |sum, row| sum.plus(row.realised).plus(row.unrealised))
 }
 
-/// The price at which bought or sold units are worth something now: the last trade, but not a worse one than the touch at which they
-/// could be closed. One odd trade far from the touch is no loss.
-fn mark(is_long: bool, quote: &Quote) -> Price {
-    match (is_long, quote.bid, quote.ask) {
-        (true, Some(bid), _) => quote.last.max(bid),
-        (false, _, Some(ask)) => quote.last.min(ask),
-        _ => quote.last,
-    }
+/// The price at which units are worth something now: the last trade, but none outside of the touch. One odd trade far from it is
+/// neither a loss nor a gain.
+fn mark(quote: &Quote) -> Price {
+    let not_below = quote.bid.map_or(quote.last, |bid| quote.last.max(bid));
+    quote.ask.map_or(not_below, |ask| not_below.min(ask))
 }
 
 fn previous_close(key: &InstrumentKey, newest: Option<&Quote>, quotes: &dyn Quotes, asked: Asked) -> Option<Price> {
@@ -85,8 +82,7 @@ pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quot
         if !pool.carried.is_flat() && close.is_none() {
             return missing("no close of the day before for", instrument);
         }
-        let at = |is_long| quote.map(|quote| mark(is_long, &quote));
-        match pool.gross(at(true), at(false), close) {
+        match pool.gross(quote.map(|quote| mark(&quote)), close) {
             Some(gross) => sum = sum.plus(gross),
             None => return missing("no price of", instrument),
         }

@@ -191,6 +191,8 @@ fn one_odd_trade_far_from_the_touch_is_no_loss() {
         (&long, None, Some("801"), "790", -100),
         (&short, Some("799"), Some("801"), "8000", -10),
         (&short, Some("799"), None, "810", -100),
+        (&long, Some("700"), Some("702"), "800", -980),
+        (&short, Some("898"), Some("900"), "800", -980),
     ] {
         assert_eq!(ours(day, &quoted(bid, ask, last)), known(pnl), "{bid:?} {ask:?} {last}");
     }
