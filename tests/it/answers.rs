@@ -319,7 +319,7 @@ async fn controls(house: &House) {
     };
     done(&house.alert(entry("cleared")).await);
     house.until_held("cleared", 10).await;
-    done(&kill(json!({ "strategy": "trend" })).await);
+    done(&kill(json!({ "strategy": "cleared" })).await);
     done(&kill(json!({})).await);
     let freeze = |open: Value, frozen: bool| {
         house.post("/dashboard/freeze", json!({ "client_id": "PAPER1", "frozen": frozen, "open_positions": open, "reason": "a drill" }))

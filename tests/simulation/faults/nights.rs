@@ -1,7 +1,10 @@
 //! What goes on while no market is open: books that lie, and contracts that expire.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate_actors::order::calendar::{Calendar, Enforce};
 use ordergate_actors::order::{Status, Strategy, Tag, trading_date};
 use ordergate_actors::persistence::Level;
 use ordergate_actors::pnl::Day;
@@ -25,9 +28,16 @@ async fn sleep_until(desk: &mut Desk, text: &str) {
     desk.until_open().await;
 }
 
+/// An account that the calendar holds: a market that is always open has no nights.
+fn held_to_the_calendar(starts_at: DateTime<Utc>) -> Setup {
+    let calendar: fn() -> Arc<Calendar> =
+        || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
+    Setup { starts_at, calendar, ..Setup::polled() }
+}
+
 /// Thursday, ten in the morning in India.
 fn thursday() -> Setup {
-    Setup { starts_at: ordergate_actors::testkit::morning() - TimeDelta::days(1), ..Setup::polled() }
+    held_to_the_calendar(ordergate_actors::testkit::morning() - TimeDelta::days(1))
 }
 
 /// At night and the next morning the positions claim that there is nothing. What is carried stays, pages once, takes no second
@@ -44,7 +54,7 @@ fn a_position_book_that_lies_over_a_night_takes_no_carried_position_away() {
         desk.pass_secs(90).await;
         assert_eq!(held(desk), (LOT, LOT), "before the exchanges open nothing is concluded\n{}", desk.trace());
         assert!(desk.texts("HOLDING_REDUCED").is_empty() && !desk.has_alarm("ALARM_POSITION_NOT_SHOWN"));
-        sleep_until(desk, "2026-11-20T09:05:00+05:30").await;
+        sleep_until(desk, "2026-11-20T09:20:00+05:30").await;
         desk.until_alarm("ALARM_POSITION_NOT_SHOWN").await;
         desk.until("the intraday one is gone", |desk| desk.held("day", &future()) == 0).await;
         assert_eq!(desk.row(desk.order(buy("carry", LOT).in_future().product("NRML")).await).tag, Some(Tag::ExecutionGuardBlocked));
@@ -59,19 +69,18 @@ fn a_position_book_that_lies_over_a_night_takes_no_carried_position_away() {
     });
 }
 
-/// The contract ends on Tuesday. On Wednesday its row is gone: it is settled and nobody is paged, the day before says that units
+/// Bought on Monday; the contract ends on Tuesday, a holiday. On Wednesday its row is gone: it is settled and nobody is paged, the day before says that units
 /// left, and the result of the new day is known, also after a restart.
 #[test]
 fn an_expired_contract_is_settled_without_a_page_and_the_next_day_is_known() {
-    let tuesday = Setup { starts_at: time("2026-11-24T14:00:00+05:30"), ..Setup::polled() };
-    scenario(tuesday, async |desk| {
-        let expiry = trading_date(desk.clock_now());
+    scenario(held_to_the_calendar(time("2026-11-23T14:00:00+05:30")), async |desk| {
+        let expiry = trading_date(time("2026-11-24T14:00:00+05:30"));
         desk.ended(buy("carry", LOT).in_future().product("NRML")).await;
         desk.pass_secs(3).await;
-        desk.always(CallKind::Positions, Fault::Empty);
         sleep_until(desk, "2026-11-24T23:58:00+05:30").await;
         desk.pass_secs(60).await;
-        assert_eq!(desk.held("carry", &future()), LOT, "its day is not over");
+        assert_eq!(desk.held("carry", &future()), LOT, "its day is not over\n{}", desk.trace());
+        desk.always(CallKind::Positions, Fault::Empty);
         sleep_until(desk, "2026-11-25T08:50:00+05:30").await;
         desk.until("it is settled", |desk| desk.held("carry", &future()) == 0).await;
         let told = desk.texts("HOLDING_SETTLED");
@@ -83,7 +92,7 @@ fn an_expired_contract_is_settled_without_a_page_and_the_next_day_is_known() {
         let today = |desk: &Desk| desk.engine.read(&client(), |book| book.day(trading_date(desk.clock_now())).into_owned()).unwrap();
         assert_eq!(lines(&today(desk)), [(0, 0, 0)]);
         let its_day = Day::load(expiry, [], &desk.store().changes_of(&client(), expiry).unwrap());
-        assert_eq!(lines(&its_day), [(0, 0, LOT)]);
+        assert_eq!(lines(&its_day), [(LOT, 0, LOT)]);
         let before = today(desk);
         desk.start_again();
         desk.until_open().await;
