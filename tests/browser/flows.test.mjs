@@ -380,7 +380,7 @@ test('an account is armed by its typed name, and an entry waits for a yes', asyn
   const own = await Browser.open();
   try {
     const page = await own.open(drilled, 'accounts.html');
-    await page.locator('.mode.real', { hasText: 'disarmed' }).waitFor();
+    await page.locator('.mode.paper', { hasText: 'PAPER, a drill: disarmed' }).waitFor();
     await page.getByRole('button', { name: 'Arm…', exact: true }).click();
     const dialog = page.locator('dialog[open]');
     await dialog.getByLabel('Why').fill('the open');
@@ -389,7 +389,7 @@ test('an account is armed by its typed name, and an entry waits for a yes', asyn
     await own.inTrouble(() => dialog.locator('.trouble', { hasText: 'look at the report' }).waitFor());
     await dialog.getByLabel('Type PAPER1').fill('PAPER1');
     await dialog.getByRole('button', { name: 'Arm', exact: true }).click();
-    await page.locator('.mode.real', { hasText: 'each entry asks you' }).waitFor();
+    await page.locator('.mode.paper', { hasText: 'PAPER, a drill: each entry asks you' }).waitFor();
     const { body } = await drilled.post('/dashboard/intent/generic', { strategy: 'asks', execution_type: 'ENTRY', exchange: 'NSE', symbol: 'SBIN-EQ', side: 'BUY', quantity: '5', product: 'MIS', order_type: 'MARKET' });
     await own.open(drilled, 'approvals.html');
     const waiting = page.locator('main li.task', { hasText: 'SBIN-EQ' });
