@@ -162,10 +162,23 @@ impl Secrets {
              An alert to try, sent as it is (paper: no money moves):\n\
              \x20 curl -sS -X POST 'http://{listen}/webhook{account}' -H 'Content-Type: application/json' -H 'Prefer: wait=5' -d '{body}'\n\n\
              Then: {program} verify-orders\n",
-            program = std::env::args().next().unwrap_or_else(|| "ordergate".to_owned()),
+            program = invoked(std::env::args()),
             path = config.storage.directory.join(FILE).display(),
         )
     }
+}
+
+/// How this process was called, as far as another command beside it must be called the same: the program and its settings.
+fn invoked(mut arguments: impl Iterator<Item = String>) -> String {
+    let mut words = vec![arguments.next().unwrap_or_else(|| "ordergate".to_owned())];
+    while let Some(argument) = arguments.next() {
+        if argument == "--config" {
+            words.extend([argument].into_iter().chain(arguments.next()));
+        } else if argument.starts_with("--config=") {
+            words.push(argument);
+        }
+    }
+    words.join(" ")
 }
 
 fn read(path: &Path) -> Result<Option<Kept>, SecretsError> {
@@ -227,6 +240,14 @@ mod tests {
         let place = ("ORDERGATE__STORAGE__DIRECTORY".to_owned(), directory.display().to_string());
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::load(None, more.chain([place])).unwrap()
+    }
+
+    #[test]
+    fn what_is_printed_to_be_called_next_has_the_settings_of_this_process() {
+        let of = |words: &str| invoked(words.split(' ').map(str::to_owned));
+        assert_eq!(of("ordergate"), "ordergate");
+        assert_eq!(of("./og --config a.toml"), "./og --config a.toml");
+        assert_eq!(of("./og serve --config=a.toml --verbose"), "./og --config=a.toml");
     }
 
     #[test]
