@@ -1,5 +1,6 @@
 //! The calls of a square-off: each within the account's budget, reads made again until they prove something.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use ordergate_actors::order::{BrokerOrderId, Exchange, Instrument};
 use ordergate_actors::ports::{Aside, CallOutcome, NoQuote, PlaceOutcome, Prepared, Quote, RateWindow, Snapshot};
 use tokio::time::{Instant, sleep};
 
-use super::{Look, SquareOff};
+use super::{Look, SquareOff, Tally};
 
 /// The longest wait between two tries of a read.
 const SLOWEST: Duration = Duration::from_secs(8);
@@ -16,12 +17,14 @@ const SLOWEST: Duration = Duration::from_secs(8);
 const LOOKS_FOR_ROOM: Duration = Duration::from_secs(1);
 
 impl SquareOff<'_> {
-    /// Both books, each whole; read again, ever more slowly, for as long as one proves nothing.
-    pub(super) async fn books(&mut self) -> Result<Look, String> {
+    /// Both books, each whole and believed; read again, ever more slowly, for as long as one proves nothing.
+    pub(super) async fn books(&mut self, tally: &mut Tally) -> Result<Look, String> {
         let deadline = Instant::now() + self.pace.reads;
         let mut wait = self.pace.look;
         loop {
-            match self.read_once().await {
+            let read = self.read_once(!tally.has_looked()).await;
+            let read = read.and_then(|look| tally.believe(&look).map(|()| look));
+            match read {
                 Ok(look) => return Ok(look),
                 Err(words) if Instant::now() + wait >= deadline => return Err(words),
                 Err(words) => tracing::warn!(event = "square_off_reads_again", "{words}"),
@@ -32,15 +35,24 @@ impl SquareOff<'_> {
     }
 
     /// The positions first: what the order book shows then is at least as new.
-    async fn read_once(&mut self) -> Result<Look, String> {
+    async fn read_once(&mut self, with_trades: bool) -> Result<Look, String> {
         self.spend(Lane::Read, None).await;
         let asked = Instant::now();
         let positions = self.broker.positions().await;
         let positions = self.whole("the positions", positions)?;
+        let traded = if with_trades { self.traded().await? } else { BTreeSet::new() };
         self.spend(Lane::Read, None).await;
         let orders = self.broker.orders().await;
         let orders = self.whole("the order book", orders)?;
-        Ok(Look { orders, positions, asked, read: Instant::now() })
+        Ok(Look { traded, orders, positions, asked, read: Instant::now() })
+    }
+
+    /// The orders that today's trades are of.
+    async fn traded(&mut self) -> Result<BTreeSet<BrokerOrderId>, String> {
+        self.spend(Lane::Read, None).await;
+        let trades = self.broker.trades().await;
+        let trades = self.whole("the trade book", trades)?;
+        Ok(trades.iter().map(|row| row.fill.broker_order_id.clone()).collect())
     }
 
     /// The rows of a book that was read whole: a row that cannot be read may be a position.

@@ -124,7 +124,7 @@ impl<'a> SquareOff<'a> {
     /// # Errors
     /// A book could not be read whole for so long.
     pub async fn look(&mut self) -> Result<Plan, String> {
-        let look = self.books().await?;
+        let look = self.books(&mut Tally::new(self.broker.capabilities().visibility_bound)).await?;
         Ok(plan(&look.orders, &look.positions))
     }
 
@@ -138,22 +138,17 @@ impl<'a> SquareOff<'a> {
         let give_up = Instant::now() + each.saturating_mul(self.pace.attempts).saturating_add(bound);
         let mut run = Run { tally: Tally::new(bound), cancelled: BTreeMap::new(), tried: BTreeMap::new(), sent: 0 };
         loop {
-            let look = match self.books().await {
+            let read = self.books(&mut run.tally).await;
+            for words in run.tally.doubts() {
+                log.write(json!({ "event": "NOT_WHOLE", "cause": words }))?;
+            }
+            let look = match read {
                 Ok(look) => look,
                 Err(words) => {
                     log.write(json!({ "event": "UNKNOWN", "cause": words }))?;
                     return Ok(End::Unknown(words));
                 }
             };
-            if let Some(id) = run.tally.lacks(&look) {
-                let words = format!("the order book lacks order {id}, which it had: it is not whole");
-                log.write(json!({ "event": "NOT_WHOLE", "cause": words }))?;
-                if Instant::now() >= give_up {
-                    return Ok(End::Unknown(words));
-                }
-                sleep(self.pace.look).await;
-                continue;
-            }
             run.tally.see(&look, self.clock.now());
             let seen = plan(&look.orders, &look.positions);
             if seen.is_done() && run.tally.is_settled() {

@@ -14,9 +14,11 @@ use ordergate_actors::order::{BookState, BrokerOrderId, BrokerTag, HoldingKey, S
 use ordergate_actors::ports::{BookRow, PositionRow};
 use tokio::time::Instant;
 
-/// Both books, the positions asked for before the orders.
+/// The books, the positions asked for before the orders.
 #[derive(Debug, Clone)]
 pub struct Look {
+    /// The orders that today's trades are of; read until a look has proved something, and empty then.
+    pub traded: BTreeSet<BrokerOrderId>,
     /// Its orders of today.
     pub orders: Vec<Arc<BookRow>>,
     /// Its positions.
@@ -50,6 +52,10 @@ struct Fresh {
 pub struct Tally {
     bound: Duration,
     has_looked: bool,
+    /// Looks in a row that had a book without a row, of one that never had any.
+    empty: u32,
+    doubts: Vec<String>,
+    positions: BTreeSet<HoldingKey>,
     filled: BTreeMap<BrokerOrderId, i64>,
     fresh: Vec<Fresh>,
     sent: Vec<Sent>,
@@ -59,19 +65,63 @@ impl Tally {
     /// Nothing was seen yet. `bound`: how long the broker's books may lack what has happened.
     #[must_use]
     pub fn new(bound: Duration) -> Self {
-        Self { bound, has_looked: false, filled: BTreeMap::new(), fresh: Vec::new(), sent: Vec::new() }
+        Self {
+            bound,
+            has_looked: false,
+            empty: 0,
+            doubts: Vec::new(),
+            positions: BTreeSet::new(),
+            filled: BTreeMap::new(),
+            fresh: Vec::new(),
+            sent: Vec::new(),
+        }
     }
 
-    /// An order that was in the book before and is not in this one: such a book is not whole, and proves nothing.
+    /// Whether a look has proved something yet.
     #[must_use]
-    pub fn lacks(&self, look: &Look) -> Option<&BrokerOrderId> {
-        let shown: BTreeSet<&BrokerOrderId> = look.orders.iter().map(|row| &row.broker_order_id).collect();
-        self.filled.keys().find(|id| !shown.contains(id))
+    pub fn has_looked(&self) -> bool {
+        self.has_looked
+    }
+
+    /// Whether the look's books can be believed.
+    ///
+    /// A broker's gateway may answer for a book that it could not load. A book that lacks what it had, or what another book
+    /// proves, is not whole; and that there is nothing at all is believed of a book that says so twice in a row.
+    ///
+    /// # Errors
+    /// Why not; [`Tally::doubts`] has it too.
+    pub fn believe(&mut self, look: &Look) -> Result<(), String> {
+        let has_nothing = (look.orders.is_empty() && self.filled.is_empty()) || (look.positions.is_empty() && self.positions.is_empty());
+        self.empty = if has_nothing { self.empty.saturating_add(1) } else { 0 };
+        let doubt = self.lack(look).or_else(|| (self.empty == 1).then(|| "a book is empty: it is asked for once more".to_owned()));
+        let Some(doubt) = doubt else { return Ok(()) };
+        self.doubts.push(doubt.clone());
+        Err(doubt)
+    }
+
+    /// What a book of the look has not and must have.
+    fn lack(&self, look: &Look) -> Option<String> {
+        let orders: BTreeSet<&BrokerOrderId> = look.orders.iter().map(|row| &row.broker_order_id).collect();
+        let positions: BTreeSet<&HoldingKey> = look.positions.iter().map(|row| &row.holding).collect();
+        let order = |id: &BrokerOrderId, why| format!("the order book lacks order {id}, {why}: it is not whole");
+        let had = self.filled.keys().find(|id| !orders.contains(id)).map(|id| order(id, "which it had"));
+        let traded = || look.traded.iter().find(|id| !orders.contains(id)).map(|id| order(id, "which has traded"));
+        let held = || {
+            let lost = self.positions.iter().find(|holding| !positions.contains(holding));
+            lost.map(|holding| format!("the positions lack {holding}, which they had: they are not whole"))
+        };
+        had.or_else(traded).or_else(held)
+    }
+
+    /// Why looks were not believed, since this was asked last.
+    pub fn doubts(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.doubts)
     }
 
     /// Takes a look in; `now` is the time by the calendar.
     pub fn see(&mut self, look: &Look, now: DateTime<Utc>) {
         let is_first = !std::mem::replace(&mut self.has_looked, true);
+        self.positions.extend(look.positions.iter().map(|row| row.holding.clone()));
         // The broker's clock may be another: twice the bound is long ago by any.
         let long_ago = TimeDelta::from_std(self.bound.saturating_mul(2)).ok().and_then(|age| now.checked_sub_signed(age));
         for row in &look.orders {
@@ -150,7 +200,7 @@ fn holding(row: &BookRow) -> HoldingKey {
 
 #[cfg(test)]
 mod tests {
-    use ordergate_actors::order::{Exchange, InstrumentKey, Product};
+    use ordergate_actors::order::{Amount, Exchange, InstrumentKey, Product};
     use ordergate_actors::testkit::{book_row, morning};
     use proptest::prelude::{Strategy, any, prop, prop_assert, proptest};
 
@@ -169,7 +219,7 @@ mod tests {
 
     fn look(begun: Instant, second: u64, orders: Vec<Arc<BookRow>>) -> Look {
         let asked = begun + Duration::from_secs(second);
-        Look { orders, positions: Vec::new(), asked, read: asked + Duration::from_millis(100) }
+        Look { traded: BTreeSet::new(), orders, positions: Vec::new(), asked, read: asked + Duration::from_millis(100) }
     }
 
     fn tag() -> BrokerTag {
@@ -195,8 +245,50 @@ mod tests {
         tally.see(&look(begun, 33, vec![row("1", Side::Sell, 0, BookState::Open)]), morning());
         tally.see(&look(begun, 34, filled()), morning());
         assert_eq!((tally.least(&key(), 6), tally.least(&key(), 0)), (6, 0), "it was counted");
-        assert_eq!(tally.lacks(&look(begun, 35, filled())), None);
-        assert_eq!(tally.lacks(&look(begun, 35, vec![])), BrokerOrderId::parse("1").ok().as_ref(), "it was there");
+    }
+
+    fn trusts(tally: &mut Tally, look: &Look) -> bool {
+        tally.believe(look).is_ok()
+    }
+
+    fn position(net: i64) -> PositionRow {
+        PositionRow { holding: key(), net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO }
+    }
+
+    #[test]
+    fn a_book_that_lacks_what_it_had_or_what_has_traded_is_not_believed() {
+        let begun = Instant::now();
+        let of = |orders, positions, traded: &[&str]| {
+            let traded = traded.iter().map(|id| BrokerOrderId::parse(id).unwrap()).collect();
+            Look { positions, traded, ..look(begun, 0, orders) }
+        };
+        let order = || vec![row("1", Side::Sell, 4, BookState::Cancelled)];
+        let mut tally = Tally::new(BOUND);
+        assert!(!trusts(&mut tally, &of(order(), vec![position(10)], &["1", "2"])) && !tally.has_looked());
+        assert_eq!(tally.doubts(), ["the order book lacks order 2, which has traded: it is not whole"]);
+        let whole = of(order(), vec![position(10)], &["1"]);
+        assert!(trusts(&mut tally, &whole));
+        tally.see(&whole, morning());
+        assert!(!trusts(&mut tally, &of(vec![], vec![position(10)], &[])), "not the second time either");
+        assert!(!trusts(&mut tally, &of(vec![], vec![position(10)], &[])));
+        assert_eq!(tally.doubts()[1], "the order book lacks order 1, which it had: it is not whole");
+        for _ in 0..2 {
+            assert!(!trusts(&mut tally, &of(order(), vec![], &[])), "closed today stands there with nothing");
+        }
+        assert!(trusts(&mut tally, &of(order(), vec![position(0)], &[])) && tally.doubts().len() == 2);
+    }
+
+    #[test]
+    fn nothing_at_all_is_believed_when_it_is_said_twice_in_a_row() {
+        let begun = Instant::now();
+        let of = |orders, positions| Look { positions, ..look(begun, 0, orders) };
+        let order = || vec![row("1", Side::Sell, 0, BookState::Open)];
+        for empty in [of(vec![], vec![]), of(vec![], vec![position(10)]), of(order(), vec![])] {
+            let mut tally = Tally::new(BOUND);
+            assert!(!trusts(&mut tally, &empty));
+            assert!(trusts(&mut tally, &of(order(), vec![position(10)])), "it was a lie");
+            assert!(!trusts(&mut tally, &empty) && trusts(&mut tally, &empty) && trusts(&mut tally, &empty));
+        }
     }
 
     #[test]

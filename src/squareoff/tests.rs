@@ -150,6 +150,38 @@ async fn a_book_without_an_order_that_was_in_it_concludes_nothing() {
     assert_eq!(bench.log().iter().filter(|line| line["event"] == "NOT_WHOLE").count(), 1);
 }
 
+/// The first look meets a book that claims there is nothing, or lacks what has traded: nothing is concluded from it.
+#[tokio::test(start_paused = true)]
+async fn a_first_look_at_a_book_that_lies_concludes_nothing() {
+    for (kind, lies) in [(CallKind::Positions, 1), (CallKind::Orders, 3)] {
+        let bench = Bench::new();
+        bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+        bench.place("SBIN-EQ", Side::Sell, 10, Product::Mis, true).await;
+        for _ in 0..lies {
+            bench.broker.next(kind, Some(Fault::Empty));
+        }
+        let plan = SquareOff::new(&bench.broker, None, &*bench.table, &*bench.clock, PACE).look().await.unwrap();
+        assert_eq!((plan.cancels.len(), plan.closes.len()), (1, 1), "{kind:?}");
+        for _ in 0..lies {
+            bench.broker.next(kind, Some(Fault::Empty));
+        }
+        assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]), "{kind:?}");
+        let events: Vec<_> = bench.log().iter().map(|line| line["event"].clone()).filter(|event| *event == "NOT_WHOLE" || *event == "EXIT").collect();
+        assert_eq!(events.len(), lies + 1, "{events:?}");
+    }
+}
+
+/// The positions forget for a moment what they had: that is not flat.
+#[tokio::test(start_paused = true)]
+async fn positions_that_lack_what_they_had_are_not_flat() {
+    let bench = Bench::new();
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.broker.next(CallKind::Positions, None);
+    bench.broker.next(CallKind::Positions, Some(Fault::Empty));
+    bench.broker.next(CallKind::Place, Some(Fault::Refuse("margin".into())));
+    assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]), "the second exit closes it");
+}
+
 /// Positions that are late say that it is open still. They are not believed, and nothing is sold twice.
 #[tokio::test(start_paused = true)]
 async fn late_positions_sell_nothing_twice() {

@@ -46,6 +46,13 @@ struct RowText {
     level: Level,
 }
 
+impl RowText {
+    /// Words for people, and nothing else.
+    fn said(event: &'static str, words: &str, who: &Arc<str>, level: Level) -> Self {
+        Self { event, from: None, reason: Some(Arc::from(words)), who: Arc::clone(who), inputs: "{}".to_owned(), level }
+    }
+}
+
 impl Delta {
     pub(super) fn new(at: DateTime<Utc>) -> Self {
         Self {
@@ -277,14 +284,7 @@ impl Delta {
                 record.ask.symbol,
                 record.ask.strategy,
             );
-            let text = RowText {
-                event: "ALARM_TERMS_CHANGED",
-                from: None,
-                reason: Some(Arc::from(words)),
-                who: Arc::clone(&unit.who),
-                inputs: "{}".to_owned(),
-                level: Level::Warn,
-            };
+            let text = RowText::said("ALARM_TERMS_CHANGED", &words, &unit.who, Level::Warn);
             self.row(staged, client.clone(), subject, None, text);
         }
         if transition.late_truth {
@@ -296,14 +296,7 @@ impl Delta {
                 before.status,
                 before.tag.map_or("", Tag::as_str),
             );
-            let text = RowText {
-                event: "ALARM_LATE_TRUTH",
-                from: None,
-                reason: Some(Arc::from(words)),
-                who: Arc::clone(&unit.who),
-                inputs: "{}".to_owned(),
-                level: Level::Page,
-            };
+            let text = RowText::said("ALARM_LATE_TRUTH", &words, &unit.who, Level::Page);
             self.row(staged, client, subject, None, text);
         }
         self.writes.push(Write::UpdateOrder(Arc::clone(&record)));

@@ -21,6 +21,8 @@ const KEYWORDS: [&str; 10] =
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Met {
     pub answers: BTreeSet<(String, u16)>,
+    /// Described fields that had a value, each after the schema, or the route, that says it.
+    pub fields: BTreeSet<String>,
 }
 
 impl Met {
@@ -43,6 +45,7 @@ impl Met {
             if kind.ends_with("json") {
                 let look = Look::of(&content["schema"], &reply.body, &name);
                 assert!(look.misfits.is_empty(), "{name} {status} is not as described: {:#?} in {:#}", look.misfits, reply.body);
+                self.fields.extend(look.fields);
             }
         } else {
             assert!(reply.body == Value::String(String::new()), "{name} {status} has a body: {:#}", reply.body);
