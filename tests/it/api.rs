@@ -164,6 +164,16 @@ async fn positions_are_exited_by_symbol_in_part_and_altogether() {
     house.until_held("a", 16).await;
     let none = house.post("/dashboard/positions/exit", json!({ "symbol": "RELIANCE-EQ" })).await;
     assert_eq!((none.status, &none.body["status"], &none.body["orders"]), (200, &json!("NO_POSITION"), &json!([])));
+    // A name that nobody has is no strategy that holds nothing.
+    for (path, body) in [
+        ("/dashboard/positions/exit", json!({ "strategy": "bb", "symbol": "SBIN-EQ" })),
+        ("/dashboard/positions/exit-all", json!({ "strategy": "bb" })),
+        ("/dashboard/guard/force-clear", json!({ "strategy": "bb", "symbol": "SBIN-EQ", "reason": "drill" })),
+    ] {
+        let wrong = house.post(path, body).await;
+        wrong.is_problem(404, "no_such_strategy");
+        assert_eq!(wrong.body["strategies"], json!(["a", "b"]), "{path}: {:#}", wrong.body);
+    }
     let all = house.post("/dashboard/positions/exit-all", json!({})).await;
     assert_eq!(all.body["orders"].as_array().unwrap().len(), 3, "{:#}", all.body);
     house.until_held("a", 0).await;

@@ -181,6 +181,7 @@ pub(in crate::web) async fn freeze(request: HttpRequest, payload: Payload, state
 pub(in crate::web) async fn force_clear(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<ForceClearBody>(payload, request.headers(), &state.settings).await?;
     let client_id = state.account(body.client_id.as_deref())?;
+    strategies::must_be_known(&state, std::slice::from_ref(&client_id), &body.strategy).await?;
     let who = who(&request);
     let reason = format!("force-cleared by {who}: {}", body.reason);
     let cleared = state.engine.force_clear(&client_id, body.strategy.clone(), body.symbol.clone(), reason).await?;

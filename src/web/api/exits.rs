@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::intents::Asking;
-use super::{Answer, accounts, user};
+use super::{Answer, accounts, strategies, user};
 use crate::web::auth::body_hash;
 use crate::web::body::typed;
 use crate::web::door::scope;
@@ -108,6 +108,9 @@ impl Filter {
 pub(in crate::web) async fn exit(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, sent) = typed::<ExitBody>(payload, request.headers(), &state.settings).await?;
     let client_id = state.account(body.client_id.as_deref())?;
+    if let Some(strategy) = &body.strategy {
+        strategies::must_be_known(&state, std::slice::from_ref(&client_id), strategy).await?;
+    }
     let named = Filter { strategy: body.strategy, symbol: None, exchange: None, product: body.product, quantity: body.quantity };
     let filter = named.of_symbol(&state, &client_id, body.symbol, body.exchange)?;
     let asking = Asking {
@@ -138,7 +141,11 @@ pub(in crate::web) async fn exit_all(request: HttpRequest, payload: Payload, sta
     let (body, sent) = typed::<ExitAllBody>(payload, request.headers(), &state.settings).await?;
     let filter = Filter { strategy: body.strategy, ..Filter::default() };
     let key = key(request.headers(), body.idempotency_key.as_deref())?;
-    let asking = accounts(&state, &request, body.client_id.as_deref())?
+    let clients = accounts(&state, &request, body.client_id.as_deref())?;
+    if let Some(strategy) = &filter.strategy {
+        strategies::must_be_known(&state, &clients, strategy).await?;
+    }
+    let asking = clients
         .into_iter()
         .map(|client_id| Asking {
             client_id,

@@ -45,8 +45,8 @@ pub(super) async fn must_be_known(state: &WebState, clients: &[ClientId], strate
     }
     let names: Vec<&str> = all.iter().map(Strategy::as_str).take(NAMED).collect();
     let there_are = if names.is_empty() { "there is none yet".to_owned() } else { format!("there are: {}", names.join(", ")) };
-    let detail = format!("nothing was stopped: there has never been a strategy {:?} here; {there_are}", strategy.as_str());
-    let remedy = "name one of them; without a strategy the level is set for the whole account";
+    let detail = format!("nothing was done: there has never been a strategy {:?} here; {there_are}", strategy.as_str());
+    let remedy = "name one of them; without a strategy it is done for the whole account, where that is possible";
     Err(Problem::not_found("no_such_strategy", detail, remedy).with("strategies", json!(all)))
 }
 

@@ -286,7 +286,7 @@ const PROBLEMS: &[Told] = &[
     told(
         "no_such_strategy",
         404,
-        "the account has never had a strategy of that name; nothing was stopped",
+        "the account has never had a strategy of that name; nothing was done",
         "name one of those in `strategies`; without a strategy the level is set for the whole account",
         "POST/dashboard/kill",
     ),
