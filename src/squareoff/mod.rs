@@ -78,6 +78,10 @@ struct Run {
     tried: BTreeMap<HoldingKey, Tried>,
     /// Exits that were sent.
     sent: u64,
+    /// How long one try may take.
+    each: Duration,
+    /// When it ends, flat or not; later for everything that is sent.
+    give_up: Instant,
 }
 
 /// Exits that were sent for one position.
@@ -136,7 +140,7 @@ impl<'a> SquareOff<'a> {
         let bound = self.broker.capabilities().visibility_bound;
         let each = self.pace.patience.saturating_mul(2).saturating_add(bound);
         let give_up = Instant::now() + each.saturating_mul(self.pace.attempts).saturating_add(bound);
-        let mut run = Run { tally: Tally::new(bound), cancelled: BTreeMap::new(), tried: BTreeMap::new(), sent: 0 };
+        let mut run = Run { tally: Tally::new(bound), cancelled: BTreeMap::new(), tried: BTreeMap::new(), sent: 0, each, give_up };
         loop {
             let read = self.books(&mut run.tally).await;
             for words in run.tally.doubts() {
@@ -156,7 +160,7 @@ impl<'a> SquareOff<'a> {
                 log.write(json!({ "event": "FLAT", "exits": run.sent, "left_alone": seen.left_alone.len() }))?;
                 return Ok(if is_nothing { End::Nothing } else { End::Flat });
             }
-            if Instant::now() >= give_up || self.is_worn_out(&seen, &run) {
+            if Instant::now() >= run.give_up || self.is_worn_out(&seen, &run) {
                 let left: Vec<String> = seen.words().into_iter().chain(run.tally.words()).collect();
                 log.write(json!({ "event": "NOT_FLAT", "left": left }))?;
                 return Ok(End::NotFlat(left));
@@ -205,17 +209,25 @@ impl<'a> SquareOff<'a> {
             return Ok(());
         }
         let number = tried.map_or(0, |tried| tried.times).saturating_add(1);
-        run.tried.insert(close.holding.clone(), Tried { times: number, last: Instant::now(), units: close.units });
+        let try_now = || Tried { times: number, last: Instant::now(), units: close.units };
         let Some(instrument) = self.instruments.find(&close.holding.instrument) else {
             let words = format!("{} is not in the instrument master; close it at the broker", close.holding);
+            run.tried.insert(close.holding.clone(), try_now());
             return log.write(json!({ "event": "NOT_SENT", "cause": words }));
         };
         let largest = instrument.max_quantity().unwrap_or(i64::MAX).max(1);
         while let Some(quantity) = Quantity::new(left.min(largest)) {
             left -= quantity.value();
+            // What the look is too old for was not tried: the next look has it again.
+            if look.read.elapsed() >= LOOK_STANDS {
+                return Ok(());
+            }
             let prepared = match self.prepare(&instrument, close, quantity, run.sent + 1).await {
                 Ok(prepared) => prepared,
-                Err(cause) => return log.write(json!({ "event": "NOT_SENT", "instrument": close.holding.to_string(), "cause": cause })),
+                Err(cause) => {
+                    run.tried.insert(close.holding.clone(), try_now());
+                    return log.write(json!({ "event": "NOT_SENT", "instrument": close.holding.to_string(), "cause": cause }));
+                }
             };
             self.room_for_an_exit(&instrument).await;
             if look.read.elapsed() >= LOOK_STANDS {
@@ -230,6 +242,11 @@ impl<'a> SquareOff<'a> {
                 PlaceOutcome::Accepted(id) => run.tally.sent(&close.holding, &tag, Some(id.clone()), at),
                 PlaceOutcome::Unconfirmed(_) => run.tally.sent(&close.holding, &tag, None, Instant::now()),
                 _ => {}
+            }
+            // What never reached the broker was no try.
+            if !matches!(outcome, PlaceOutcome::NotSent(_) | PlaceOutcome::RateLimited { .. }) {
+                run.tried.insert(close.holding.clone(), try_now());
+                run.give_up = run.give_up.max(Instant::now() + run.each);
             }
             log.write(json!({ "event": "EXIT_ANSWER", "tag": tag.to_string(), "answer": format!("{outcome:?}") }))?;
             // One slice that may be live is enough doubt about the whole position.

@@ -52,7 +52,8 @@ impl Bench {
             is_exit: false,
         };
         let prepared = self.broker.inner().prepare(order, None).unwrap();
-        assert!(matches!(self.broker.inner().place(prepared).await, PlaceOutcome::Accepted(_)));
+        let outcome = self.broker.inner().place(prepared).await;
+        assert!(matches!(outcome, PlaceOutcome::Accepted(_)), "{symbol}: {outcome:?}");
     }
 
     async fn run(&self) -> End {
@@ -156,7 +157,7 @@ async fn a_first_look_at_a_book_that_lies_concludes_nothing() {
     for (kind, lies) in [(CallKind::Positions, 1), (CallKind::Orders, 3)] {
         let bench = Bench::new();
         bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
-        bench.place("SBIN-EQ", Side::Sell, 10, Product::Mis, true).await;
+        bench.place("SBIN-EQ", Side::Buy, 1, Product::Mis, true).await;
         for _ in 0..lies {
             bench.broker.next(kind, Some(Fault::Empty));
         }
@@ -166,7 +167,8 @@ async fn a_first_look_at_a_book_that_lies_concludes_nothing() {
             bench.broker.next(kind, Some(Fault::Empty));
         }
         assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]), "{kind:?}");
-        let events: Vec<_> = bench.log().iter().map(|line| line["event"].clone()).filter(|event| *event == "NOT_WHOLE" || *event == "EXIT").collect();
+        let events: Vec<_> =
+            bench.log().iter().map(|line| line["event"].clone()).filter(|event| *event == "NOT_WHOLE" || *event == "EXIT").collect();
         assert_eq!(events.len(), lies + 1, "{events:?}");
     }
 }
@@ -215,6 +217,19 @@ async fn its_calls_keep_within_the_budget_of_the_account() {
     let minutes = begun.elapsed().as_secs() / 60 + 1;
     assert!(minutes >= 3 && calls <= minutes * 100, "{calls} calls in {minutes} minutes");
     assert_eq!(bench.broker.calls(CallKind::Place), 40, "and every try was made");
+}
+
+/// Each call takes two seconds, so that a look is too old after three exits: what could not be sent was not tried.
+#[tokio::test(start_paused = true)]
+async fn a_slow_broker_uses_up_no_tries_of_what_was_never_sent() {
+    let bench = Bench::new();
+    let symbols = ["SBIN-EQ", "INFY-EQ", "RELIANCE-EQ", "M&M-EQ"];
+    for symbol in symbols {
+        bench.place(symbol, Side::Buy, 1, Product::Mis, false).await;
+    }
+    bench.broker.replan(FaultPlan::none().always(CallKind::Place, Fault::Slow(Duration::from_secs(2))));
+    assert_eq!((bench.run_at(Pace { attempts: 1, ..PACE }).await, bench.nets().await), (End::Flat, vec![]));
+    assert_eq!(bench.log().iter().filter(|line| line["event"] == "EXIT").count(), symbols.len());
 }
 
 #[test]
