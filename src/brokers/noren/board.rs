@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use ordergate_actors::order::{InstrumentKey, Price, ist, session_date};
 use ordergate_actors::ports::{Instruments, Quote, QuoteBell, Quotes};
 use parking_lot::{Mutex, RwLock};
@@ -69,6 +69,8 @@ struct Slot {
     /// session stands, because after it the same field may hold the close of the day itself; before the session it is that of an
     /// earlier day, and in its first minutes it may still be.
     previous_close: Option<(Price, DateTime<Utc>)>,
+    /// The session in which it was asked for anew.
+    renewed: Option<NaiveDate>,
     /// The number of the last question for it.
     asked: AtomicU64,
     /// Its name, once somebody asked for it by that.
@@ -89,6 +91,16 @@ impl Slot {
         if !self.previous_close.is_some_and(|(_, known)| stands(known)) {
             self.previous_close = told.map(|price| (price, at)).or(self.previous_close);
         }
+    }
+
+    /// Whether the close has to be asked for anew, once in a session: the feed tells it when it is subscribed and not again, so
+    /// one that was subscribed before the session has none that counts.
+    fn renews(&mut self) -> bool {
+        let Some(at) = self.quote.map(|quote| quote.at).filter(|at| at.with_timezone(&ist()).time() >= SETTLED) else { return false };
+        let session = session_date(at);
+        let is_told =
+            self.previous_close.is_some_and(|(_, told)| session_date(told) == session && told.with_timezone(&ist()).time() >= SETTLED);
+        !is_told && self.renewed.replace(session) != Some(session)
     }
 }
 
@@ -122,11 +134,25 @@ impl Board {
         slot.set(quote, Sizes { bid: tick.bid_quantity.or(before.bid), ask: tick.ask_quantity.or(before.ask) });
         slot.close(tick.previous_close, quote.map_or(now, |quote| quote.at));
         let key = slot.key.clone();
+        let renews = slot.renews();
         drop(slots);
+        if renews {
+            self.renew(tick.scrip);
+        }
         if let Some(key) = key {
             self.bells.read().iter().for_each(|bell| bell.strike(&key));
         }
         true
+    }
+
+    /// Subscribes it once more, for what is told only then.
+    fn renew(&self, scrip: Scrip) {
+        let mut changes = self.changes.lock();
+        if !changes.subscribe.contains(&scrip) && !changes.unsubscribe.contains(&scrip) {
+            changes.subscribe.push(scrip);
+        }
+        drop(changes);
+        self.changed.notify_one();
     }
 
     /// Takes the close of the trading day before, as it was told beside a quote.

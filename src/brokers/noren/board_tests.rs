@@ -158,6 +158,27 @@ fn a_close_that_was_told_before_the_session_gives_way_to_the_one_that_is_told_in
     assert_eq!(close(&board), Some("95.2".to_owned()), "after the session it may be that of the day itself");
 }
 
+/// The feed tells the close when an instrument is subscribed, and with its updates only what changed.
+#[test]
+fn what_was_subscribed_before_the_session_is_subscribed_once_more_in_it() {
+    let (board, key) = (board(2), share().key);
+    let at = |text: &str| format!("2026-11-{text}Z").parse::<DateTime<Utc>>().unwrap();
+    let renewed = |board: &Board| board.take_changes().subscribe;
+    assert_eq!((board.quote(&key), renewed(&board)), (None, vec![scrip(2885)]));
+    board.take(&tick(r#""t":"tk","lp":"95","c":"100""#), at("20T03:00:00"));
+    board.take(&tick(r#""t":"tf","lp":"95.5""#), at("20T03:40:00"));
+    assert_eq!(renewed(&board), [], "in the first minutes the close may be an old one");
+    board.take(&tick(r#""t":"tf","lp":"95.6""#), at("20T03:45:00"));
+    assert_eq!(renewed(&board), [scrip(2885)]);
+    board.take(&tick(r#""t":"tf","lp":"95.7""#), at("20T03:45:01"));
+    assert_eq!(renewed(&board), [], "once in a session");
+    board.take(&tick(r#""t":"tk","lp":"95.7","c":"95""#), at("20T03:45:02"));
+    board.take(&tick(r#""t":"tf","lp":"95.8""#), at("20T09:00:00"));
+    assert_eq!((board.previous_close(&key).map(|price| price.to_string()), renewed(&board)), (Some("95".to_owned()), vec![]));
+    board.take(&tick(r#""t":"tf","lp":"96""#), at("23T03:46:00"));
+    assert_eq!(renewed(&board), [scrip(2885)], "a connection that stood over the night");
+}
+
 /// What is pushed is dated by whole seconds of a clock that may lag behind ours: its date does not tell what came first. A
 /// frame that was taken for older than an answer would be corrected by nothing but the next one.
 #[test]
