@@ -138,8 +138,11 @@ fn overtakes(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Op
         let same_side = order.ask.side.is_some() && order.ask.side == other.ask.side;
         !other.is_exit() && !other.is_test() && !differ && !same_side && other.ask.strategy == order.ask.strategy
     };
-    // The legs of one basket are one wish: its exits do not undo its entries.
-    let earlier = |other: &OrderRecord| other.number < order.number && other.basket_id != order.basket_id;
+    // The legs of one basket are one wish: its exits do not undo its entries. What the same sender made before it made the entry,
+    // and came late, is not meant for it; two senders have two clocks, and to stay flat is the lesser harm.
+    let is_one_sender = |other: &OrderRecord| other.source == order.source && other.user == order.user;
+    let is_late = |other: &OrderRecord| is_one_sender(other) && order.signal_time < other.signal_time;
+    let earlier = |other: &OrderRecord| other.number < order.number && other.basket_id != order.basket_id && !is_late(other);
     let entries: Vec<&OrderRecord> =
         book.open_in(instrument).map(|other| &**other).filter(|other| earlier(other) && is_of_it(other)).collect();
     let first = entries.first()?;

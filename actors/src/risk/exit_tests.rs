@@ -66,6 +66,17 @@ fn an_exit_that_comes_before_its_entry_is_in_the_position_takes_the_entry_back()
     let basket = order(1);
     none(&OrderRecord { basket_id: basket.basket_id, ..exit(2) }, &[basket]);
     none(&OrderRecord { source: Source::System, ..exit(2) }, &[order(1)]);
+    // Made before the entry was, by the one who made both: it came late, and is not meant for it. Two senders have two clocks.
+    let second = chrono::Duration::seconds(1);
+    let made = |shift, user: &str| {
+        let late = exit(2);
+        OrderRecord { signal_time: order(1).signal_time + shift, user: std::sync::Arc::from(user), ..late }
+    };
+    let user = order(1).user;
+    none(&made(-second, &user), &[order(1)]);
+    for other in [made(chrono::Duration::zero(), &user), made(second, &user), made(-second, "another")] {
+        assert_eq!(overtakes(alone(&other, &[order(1)])), [1]);
+    }
     // What is held is closed, whatever else rests.
     let held = [("trend", sbin_in(MIS), 10)];
     assert_eq!(closes(sized(&exit(2), &[order(1).working("B1")], &held, &[(sbin_in(MIS), 10)])).2, 10);

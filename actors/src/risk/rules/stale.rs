@@ -15,7 +15,8 @@ pub(in crate::risk) fn seconds(span: Duration) -> String {
 pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let age = x.now.signed_duration_since(x.order.signal_time);
     let future = Duration::from_std(x.settings.future_tolerance).unwrap_or(Duration::MAX);
-    if age < -future {
+    // An exit may be late, not early: its sender's clock says nothing against it.
+    if age < -future && !x.order.is_exit() {
         return Checked::new(
             "risk.stale_signal",
             Tag::StaleSignal,
