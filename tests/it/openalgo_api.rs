@@ -145,13 +145,13 @@ async fn a_position_size_is_where_to_be_and_zero_while_flat_is_nothing() {
 async fn baskets_and_splits_answer_for_each_order() {
     let house = house().await;
     let row = |symbol: &str, action: &str| json!({ "symbol": symbol, "exchange": "NSE", "action": action, "quantity": "5", "pricetype": "MARKET", "product": "MIS" });
-    let body = json!({ "strategy": "pairs", "orders": [row("INFY", "SELL"), row("RELIANCE", "BUY"), row("NOSUCH", "BUY")] });
+    let body = json!({ "strategy": "pairs", "orders": [row("INFY", " s "), row("RELIANCE", "buy"), row("NOSUCH", "BUY")] });
     let reply = call(&house, "basketorder", body).await;
     assert_eq!((reply.status, &reply.body["status"]), (200, &json!("error")), "one of them failed: {:#}", reply.body);
     let results = reply.body["results"].as_array().unwrap();
     let seen: Vec<(&str, &str)> = results.iter().map(|one| (one["symbol"].as_str().unwrap(), one["status"].as_str().unwrap())).collect();
     assert_eq!(seen, [("INFY", "success"), ("RELIANCE", "success"), ("NOSUCH", "error")], "in the order in which they were asked for");
-    assert_eq!(house.orders()[0].ask.symbol.to_string(), "RELIANCE-EQ", "what is bought goes first");
+    assert_eq!(house.orders()[0].ask.symbol.to_string(), "RELIANCE-EQ", "what is bought goes first, however a sale is spelled");
 
     let mut split = order("BUY", 25);
     split["strategy"] = json!("big");

@@ -37,7 +37,9 @@ pub(super) fn is_one(body: &Json) -> bool {
     let has = |key: &str| body.get(key).is_some();
     // A chart's position must never be left unread: a buy that closes a short would open a long.
     let is_of_a_chart = has("ticker") || has("market_position");
-    has("apikey") || has("pricetype") || (has("symbol") && has("exchange") && has("product") && has("quantity") && !is_of_a_chart)
+    let is_named = has("apikey") || has("pricetype");
+    let says_the_position = is_named && has("position_size");
+    says_the_position || (!is_of_a_chart && (is_named || (has("symbol") && has("exchange") && has("product") && has("quantity"))))
 }
 
 /// Reads a body of this format.
@@ -92,6 +94,16 @@ mod tests {
             "market_position_size":"0"}"#);
         assert_ne!((reading.format, reading.position), (Format::OpenalgoOrder, None));
         assert_eq!(reading.position, Some(Decimal::ZERO), "a buy that closes a short opens nothing");
+        // Also with the fields that only OpenAlgo has: `apikey` carries our own secret.
+        for named in [r#""apikey":"k","#, r#""pricetype":"MARKET","#, r#""apikey":"k","pricetype":"MARKET","#] {
+            let reading = one(&format!(
+                r#"{{{named}"symbol":"SBIN","exchange":"NSE","product":"MIS","quantity":"20","action":"buy","market_position":"long",
+                "market_position_size":"10"}}"#
+            ));
+            assert_eq!((reading.format, reading.position), (Format::TradingviewStrategy, Some(Decimal::TEN)), "{named}");
+            assert_eq!(reading.order_type.as_deref(), named.contains("pricetype").then_some("MARKET"), "{named}");
+            assert!(reading.ignored.is_empty(), "{named}: {:?}", reading.ignored);
+        }
     }
 
     #[test]

@@ -335,9 +335,10 @@ pub(super) async fn basket(state: &Data<WebState>, request: &HttpRequest, asked:
     if orders.is_empty() || orders.len() > MAX_LEGS {
         return Err(Problem::bad_request("bad_request", format!("orders has {} rows", orders.len()), format!("send 1 to {MAX_LEGS}")));
     }
-    let is_sale = |order: &Json| text_of(order, "action").ok().flatten().is_some_and(|action| action.trim().eq_ignore_ascii_case("SELL"));
+    // Whatever is not certainly a purchase goes last: a sale must not go before what covers it.
+    let is_purchase = |order: &Json| text_of(order, "action").ok().flatten().and_then(|action| Side::parse(&action)) == Some(Side::Buy);
     let mut places: Vec<usize> = (0..orders.len()).collect();
-    places.sort_by_key(|place| orders.get(*place).is_some_and(is_sale));
+    places.sort_by_key(|place| !orders.get(*place).is_some_and(is_purchase));
     let sorted: Vec<Json> = places.iter().filter_map(|place| orders.get(*place).cloned()).collect();
     let state = state.clone();
     let taken =
