@@ -66,6 +66,7 @@ const FOUND: &[(u64, Extent, &str)] = &[
     (7_094, Extent::Crowded, "a holding was reduced by positions that the world kept old for longer than it had told the engine"),
     (20_958, Extent::Alone, "a mock exit in a basket that exits before it enters waited for the end of all exits, its own among them"),
     (103_151, Extent::Whole, "a target whose exit found its position closed elsewhere fired again every three seconds, all day"),
+    (20_004_536, Extent::Whole, "a target waited for an exit at its cost cap, and the world had nobody who lets that go on"),
 ];
 
 /// The fixed set, and what has found something.

@@ -35,6 +35,7 @@ pub(crate) use self::account::{account, client, neighbour, settings};
 use self::auction::with_an_auction;
 pub(crate) use self::extent::{Extent, Has};
 use self::faults::plan;
+pub(crate) use self::settling::go_on;
 use self::settling::{classified, settle};
 use super::beside::{self, Beside, Others};
 use super::checks::{self, AtBroker};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{Resolution, Status};
-use ordergate_actors::persistence::Book;
+use ordergate_actors::exits::Ladder;
+use ordergate_actors::order::{ClientId, Resolution, Status};
+use ordergate_actors::persistence::{Book, Keep, Level, Slot, Topic};
 use ordergate_actors::pnl::differences::{Cause, differences};
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::NotedHalt;
@@ -32,8 +33,16 @@ pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Othe
         if halt.is_halted() {
             return Ok(());
         }
-        if others.are_there() && begun.elapsed() > PERSON {
-            resolve_what_is_not_there(engine, witness).await;
+        if begun.elapsed() > PERSON {
+            if others.are_there() {
+                resolve_what_is_not_there(engine, witness).await;
+            }
+            for desk in engine.line().desks() {
+                let on_ladders = |book: &Book| book.kept_of(Topic::Ladder).map(|(slot, _)| slot.clone()).collect::<Vec<_>>();
+                for slot in engine.read(&desk.client_id, on_ladders).unwrap_or_default() {
+                    go_on(engine, &desk.client_id, &slot).await;
+                }
+            }
         }
         let looks: Vec<Look> = engine.line().desks().map(|desk| Look::at(engine, desk)).collect();
         let still = looks.iter().all(Look::is_still);
@@ -107,6 +116,30 @@ async fn resolve_what_is_not_there(engine: &Engine, witness: &Witness) {
             let _killed_meanwhile = tokio::time::timeout(Duration::from_secs(5), said).await;
         }
     }
+}
+
+/// A person lets an exit go on that stands at its cost cap, if it does. Other orders of its strategy may wait for its end.
+pub(crate) async fn go_on(engine: &Engine, client_id: &ClientId, slot: &Slot) {
+    let kept = engine.read(client_id, |book| book.kept(slot).cloned()).flatten();
+    let Some((kept, ladder)) = kept.and_then(|kept| Some((kept.seq, kept.read::<Ladder>().ok()?))) else { return };
+    if !ladder.is_paged {
+        return;
+    }
+    let next = Ladder { granted: ladder.granted + 1, is_paged: false, stepped_at: engine.line().clock.now(), ..ladder };
+    let keep = Keep {
+        client_id: Some(client_id.clone()),
+        slot: slot.clone(),
+        value: None,
+        basis: Some(kept),
+        event: "EXIT_GO_ON",
+        level: Level::Info,
+        reason: Arc::from("it must be flat"),
+        who: Arc::from("a person"),
+        command_id: None,
+    };
+    let said = keep.with(&next).map(|keep| engine.keep(keep));
+    let Ok(said) = said else { panic!("a ladder is written as it was read") };
+    let _killed_meanwhile = tokio::time::timeout(Duration::from_secs(5), said).await;
 }
 
 /// INV-4: every difference between our holdings and the broker's positions has a cause that shows.
