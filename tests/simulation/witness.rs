@@ -149,7 +149,7 @@ impl Witness {
             return Err("INV-10: an entry was called after a kill was answered".into());
         }
         let Some(Sessions { calendar, instruments, clock }) = &self.sessions else { return Ok(()) };
-        let market = Market::of(calendar, &**instruments, &order.instrument.key, false, clock.now());
+        let market = Market::of(calendar, &**instruments, &order.instrument.key, false, clock.now(), None);
         if market.is_held && !market.phase.takes_entries() {
             return Err(format!("an entry was called outside its session: {}", market.phase));
         }

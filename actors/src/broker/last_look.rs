@@ -42,7 +42,7 @@ impl BrokerActor {
         }
         let key = record.instrument()?;
         let is_live = self.desk.broker.capabilities().is_live;
-        let market = Market::of(&self.line.calendar, &*self.line.instruments, &key, is_live, now);
+        let market = Market::of(&self.line.calendar, &*self.line.instruments, &key, is_live, now, self.line.clock_was_set_back());
         if let Some(reason) = market.keeps_out(record) {
             return Some((Tag::MarketClosed, reason));
         }

@@ -162,7 +162,7 @@ impl RiskActor {
             None => Unquoted::Ask,
         };
         let is_live = self.desk.broker.capabilities().is_live;
-        let market = Market::of(&self.line.calendar, &*self.line.instruments, instrument, is_live, now);
+        let market = Market::of(&self.line.calendar, &*self.line.instruments, instrument, is_live, now, self.line.clock_was_set_back());
         let asked = Asked::at(now, &self.line.calendar, is_live);
         let findings = self.desk.findings.read();
         let found = self.line.instruments.find(instrument);

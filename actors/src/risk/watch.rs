@@ -32,7 +32,8 @@ fn row(happened: &[Happening], is_new: bool) -> (&'static str, Level) {
 /// Whether something that is held could be closed now: its market takes exits. Delivery is not closed by risk.
 pub(crate) fn can_close(line: &Line, desk: &Desk, now: DateTime<Utc>) -> bool {
     let is_live = desk.broker.capabilities().is_live;
-    let is_open = |key: &InstrumentKey| Market::of(&line.calendar, &*line.instruments, key, is_live, now).takes_exits();
+    let is_open =
+        |key: &InstrumentKey| Market::of(&line.calendar, &*line.instruments, key, is_live, now, line.clock_was_set_back()).takes_exits();
     let held = |book: &Book| book.held_keys().any(|(key, _)| key.product != Product::Cnc && is_open(&key.instrument));
     line.view.read(&desk.client_id, held).unwrap_or(false)
 }

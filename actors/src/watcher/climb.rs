@@ -116,7 +116,8 @@ impl WatcherActor {
         let (Some(instrument), Some(side), Some(limit)) = (instrument, order.ask.side, order.ask.price) else { return };
         // Between continuous trading and the auction nothing is taken: it stands where it is.
         let is_live = self.desk.broker.capabilities().is_live;
-        let market = Market::of(&self.line.calendar, &*self.line.instruments, &instrument.key, is_live, now);
+        let market =
+            Market::of(&self.line.calendar, &*self.line.instruments, &instrument.key, is_live, now, self.line.clock_was_set_back());
         if market.keeps_back(order).is_some() {
             return;
         }

@@ -40,7 +40,7 @@ fn said(jump: &Jump, now: DateTime<Utc>) -> String {
     let (by, behind) = (seconds(jump.by.abs()), jump.behind);
     let rest = if behind > TimeDelta::zero() {
         format!(
-            "it stands {} behind; the engine's time goes on as it flowed, and entries are refused (risk.clock). Set the clock right; if it is right as it is, start ordergate again",
+            "it stands {} behind; the engine's time goes on as it flowed, and entries are refused (risk.clock). Exits go where the market takes orders by either clock; times of the day (exit_at, square-off) go by the engine's. Set the clock right; if it is right as it is, start ordergate again: exits go by it then, and entries from {now} on, which the journal has already",
             seconds(behind)
         )
     } else {

@@ -1,12 +1,15 @@
 //! The machine's clock jumps: time synchronisation steps it, a virtual machine is resumed, somebody sets it. The broker's goes on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate_actors::order::calendar::{Calendar, Enforce};
 use ordergate_actors::order::{OrderRecord, Status, Tag};
 use ordergate_actors::persistence::KillLevel;
 
+use super::exit_rules;
 use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, sbin, scenario};
 
 fn machine() -> Setup {
@@ -47,6 +50,33 @@ fn an_hour_back_refuses_entries_and_nothing_else_stands_still() {
         assert_eq!(desk.ended(buy("b", 1)).await.status, Status::Executed, "the clock is right again");
         assert_eq!(told(desk).len(), 2, "each jump is told once: {:?}", told(desk));
         assert_eq!(desk.placed(), 5);
+        desk.at_rest().await;
+    });
+}
+
+/// The clock was hours ahead and is put right: the engine's time goes on ahead, past the close of the market that is open still.
+/// A stop fires and an exit goes for as long as the market takes orders by either of the two.
+#[test]
+fn hours_back_leave_no_position_without_its_stop_for_the_rest_of_the_session() {
+    let calendar: fn() -> Arc<Calendar> =
+        || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
+    exit_rules::scenario(Setup { calendar, ..machine() }, async |desk| {
+        desk.ended(exit_rules::guarded("10 points", None)).await;
+        desk.ended(entry("b", "INFY-EQ", "BUY", 1)).await;
+        desk.until("the rule stands", |desk| exit_rules::rule(desk).is_some()).await;
+        desk.machine.jump(TimeDelta::hours(5));
+        desk.pass_secs(2).await;
+        desk.machine.jump(TimeDelta::hours(-5));
+        desk.pass_secs(2).await;
+        assert_eq!(told(desk).len(), 2, "{:?}", told(desk));
+        // The engine's time passes the close; at the exchange it is before noon.
+        desk.pass_secs(40 * 60).await;
+        assert!(exit_rules::rule(desk).is_some() && desk.held("a", &sbin()) == 10, "{}", desk.trace());
+        exit_rules::trade(desk, "849");
+        desk.until("the stop fired and it is flat", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
+        assert_eq!(desk.ended(exit("b", "INFY-EQ")).await.status, Status::Executed, "{}", desk.trace());
+        let refused = desk.order(buy("c", 1)).await;
+        assert!(desk.reason(refused).contains("risk.clock"), "{}", desk.reason(refused));
         desk.at_rest().await;
     });
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::order::day::ist;
 
@@ -170,6 +170,20 @@ pub enum SessionPhase {
 }
 
 impl SessionPhase {
+    /// The same phase, by a clock that stands so much ahead.
+    #[must_use]
+    pub(crate) fn later_by(self, ahead: TimeDelta) -> Self {
+        let later = |at: DateTime<Utc>| at.checked_add_signed(ahead).unwrap_or(at);
+        match self {
+            Self::Unknown(missing) => Self::Unknown(missing),
+            Self::Closed { why, next_open } => Self::Closed { why, next_open: next_open.map(later) },
+            Self::PreOpen { step, until } => Self::PreOpen { step, until: later(until) },
+            Self::Continuous { closes_at } => Self::Continuous { closes_at: later(closes_at) },
+            Self::ClosingAuction { step, until } => Self::ClosingAuction { step, until: later(until) },
+            Self::PostClose { until } => Self::PostClose { until: later(until) },
+        }
+    }
+
     /// Whether an entry may go: in continuous trading only.
     #[must_use]
     pub fn takes_entries(&self) -> bool {

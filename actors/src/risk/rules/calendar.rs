@@ -1,6 +1,6 @@
 //! No entry outside the session of its instrument. A day that no calendar covers is outside.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Checked, Inputs};
 use crate::order::Tag;
@@ -19,13 +19,28 @@ pub struct Market {
 
 impl Market {
     /// The market of that instrument at that time. One that is not in the master has no known hours.
+    ///
+    /// After a step back of the machine's clock, which stands `set_back` behind `now` then, nobody knows which of the two was right.
+    /// Entries are refused; a position must not be without its stops for the difference, so what takes exits by either clock does.
     #[must_use]
-    pub fn of(calendar: &Calendar, instruments: &dyn Instruments, key: &InstrumentKey, is_live: bool, now: DateTime<Utc>) -> Self {
-        let phase = match instruments.find(key) {
-            Some(found) => calendar.session(&Facts::of(&found, instruments.has_derivatives(&found.underlying)), now),
-            None => SessionPhase::Unknown(Missing::Instrument),
+    pub fn of(
+        calendar: &Calendar,
+        instruments: &dyn Instruments,
+        key: &InstrumentKey,
+        is_live: bool,
+        now: DateTime<Utc>,
+        set_back: Option<TimeDelta>,
+    ) -> Self {
+        let is_held = calendar.holds(is_live);
+        let Some(found) = instruments.find(key) else { return Self { phase: SessionPhase::Unknown(Missing::Instrument), is_held } };
+        let facts = Facts::of(&found, instruments.has_derivatives(&found.underlying));
+        let phase = calendar.session(&facts, now);
+        let by_the_machine = || {
+            let behind = set_back.filter(|_| !phase.takes_exits())?;
+            let phase = calendar.session(&facts, now.checked_sub_signed(behind)?);
+            phase.takes_exits().then(|| phase.later_by(behind))
         };
-        Self { phase, is_held: calendar.holds(is_live) }
+        Self { phase: by_the_machine().unwrap_or(phase), is_held }
     }
 
     /// Whether it takes exits now.

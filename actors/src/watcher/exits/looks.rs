@@ -91,12 +91,13 @@ impl WatcherActor {
     /// The hours of each rule's market; and, once a day, that a contract comes near to its delivery. Those of a market in
     /// continuous trading stand until it ends, those of one that takes no orders are looked at each time.
     pub(super) fn look_at_hours(&mut self, now: DateTime<Utc>) {
+        let set_back = self.line.clock_was_set_back();
         let is_live = self.desk.broker.capabilities().is_live;
         let mut near = Vec::new();
         let due = |watched: &&mut Watched| !watched.hours_for.as_ref().is_some_and(|hours| hours.contains(&now));
         for watched in self.core.rules.watched.values_mut().filter(due) {
             let key = &watched.rule.holding.instrument;
-            let market = Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now);
+            let market = Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now, set_back);
             let instrument = self.line.instruments.find(key);
             let expiry = instrument.as_ref().and_then(|instrument| match instrument.kind {
                 Kind::Future { expiry } | Kind::Option { expiry, .. } => Some(expiry),
@@ -109,7 +110,7 @@ impl WatcherActor {
             let takes_exits = !market.is_held || market.phase.takes_exits();
             let closes_at = closes_at.filter(|_| market.is_held);
             // What comes after continuous trading tells whether resting stops are thrown out at its end.
-            let after = closes_at.map(|at| Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, at).phase);
+            let after = closes_at.map(|at| Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, at, set_back).phase);
             let stops_until = closes_at.filter(|_| matches!(after, Some(SessionPhase::ClosingAuction { .. })));
             let takes_stops = !market.is_held || closes_at.is_some();
             watched.hours = Hours { takes_exits, closes_at, takes_stops, stops_until, expiry };

@@ -202,7 +202,9 @@ impl WatcherActor {
             return record.is_resting_stop();
         }
         let (is_live, key) = (self.desk.broker.capabilities().is_live, record.instrument());
-        let market = key.as_ref().map(|key| Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now));
+        let market = key
+            .as_ref()
+            .map(|key| Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now, self.line.clock_was_set_back()));
         let is_trading = market.is_some_and(|market| !market.is_held || market.phase.takes_entries());
         let level = match record.tag {
             Some(Tag::BrokerRejected) => Level::Page,

@@ -107,6 +107,12 @@ impl Session {
         self.clock.now()
     }
 
+    /// Whether the machine's clock stands behind the engine's time: no date of the broker's can be held against that then.
+    #[must_use]
+    pub fn is_clock_set_back(&self) -> bool {
+        self.clock.jumped().is_some_and(|jump| jump.behind > TimeDelta::zero())
+    }
+
     /// How it stands.
     #[must_use]
     pub fn standing(&self) -> Standing {

@@ -228,7 +228,11 @@ impl Stream {
     fn take(&mut self, text: &str) {
         let now = self.session.now();
         match frames::read(text, now) {
-            Frame::Tick(tick) => {
+            Frame::Tick(mut tick) => {
+                // The age of what is pushed is counted from when it came, then.
+                if self.session.is_clock_set_back() {
+                    tick.at = None;
+                }
                 self.board.take(&tick, now);
             }
             Frame::Order(update) => {
