@@ -45,6 +45,18 @@ impl LogFile {
         let chains: Vec<(Chain, u64)> =
             heads.into_iter().filter(|row| row.client_id.is_some()).map(|row| (row.client_id, row.seq)).collect();
         log.marks = marks(path, &chains)?;
+        if log.marks.iter().any(|(chain, mark)| *mark > head_of(&chains, chain)) {
+            drop(log);
+            let aside = aside(path);
+            std::fs::rename(path, &aside)?;
+            tracing::warn!(
+                event = "intent_log_of_another_journal",
+                "{} has rows that the journal lacks (a restored copy?): it stands aside as {}, and a new one is written",
+                path.display(),
+                aside.display()
+            );
+            return Self::open(path, directory);
+        }
         for (chain, head) in &chains {
             log.catch_up(chain, *head)?;
         }
@@ -102,6 +114,16 @@ fn write_row(lines: &mut Lines, out: &mut impl Write, row: &JournalRow, journal:
         Some(line) => writeln!(out, "{line}"),
         None => Ok(()),
     }
+}
+
+fn head_of(chains: &[(Chain, u64)], chain: &Chain) -> u64 {
+    chains.iter().find(|(other, _)| other == chain).map_or(0, |(_, head)| *head)
+}
+
+/// A name beside it that nothing has.
+fn aside(path: &Path) -> PathBuf {
+    let named = |number: u32| path.with_added_extension(number.to_string());
+    (1..u32::MAX).map(named).find(|other| !other.exists()).unwrap_or_else(|| named(u32::MAX))
 }
 
 /// A crash may have left half a line.

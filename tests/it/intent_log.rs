@@ -100,6 +100,29 @@ fn a_start_writes_what_an_earlier_process_left_out_and_cuts_a_torn_line() {
     assert_eq!((&last["stage"], &last["symbol"], &last["avg_price"]), (&json!("EXECUTED"), &json!("SBIN-EQ"), &json!("99")));
 }
 
+/// The logs stand elsewhere than the data, and a backup of an earlier hour is put in the place of that.
+#[test]
+fn the_log_of_another_journal_stands_aside_and_a_new_one_lacks_nothing() {
+    let (_old, logs, book) = day_with_log();
+    book.close();
+    let before = std::fs::read(path(&logs)).unwrap();
+    let restored = tempfile::tempdir().unwrap();
+    let mut book = Book::open(restored.path(), Vec::new());
+    let early = book.create("INFY-EQ", Some(Side::Buy), None);
+    book.close();
+    let (log, thread) = IntentLog::start(&logs, restored.path()).unwrap();
+    let mut book = Book::open_with_seed(restored.path(), vec![Box::new(log)], 3);
+    book.send(early, 10);
+    book.close();
+    thread.join();
+    let live = std::fs::read(path(&logs)).unwrap();
+    let stages: Vec<Value> = lines(&logs).into_iter().map(|line| line["stage"].clone()).collect();
+    assert!(stages.contains(&json!("INTENT_CREATED")) && stages.contains(&json!("SENT_TO_BROKER")), "{stages:?}");
+    assert_eq!(std::fs::read(path(&logs).with_added_extension("1")).unwrap(), before, "nothing of the old one is lost");
+    rebuild(&logs, restored.path()).unwrap();
+    assert_eq!(String::from_utf8_lossy(&live), String::from_utf8_lossy(&std::fs::read(path(&logs)).unwrap()));
+}
+
 /// A channel that was full now and then: two of three rows never reach the thread.
 struct Lossy(IntentLog, usize);
 
