@@ -71,6 +71,20 @@ test('an order is placed, changed and cancelled', async () => {
   assert.match(await page.locator('.waterfall').innerText(), /written down[\s\S]* ms/);
 });
 
+test('what is written over a picked instrument is not sent as that one', async () => {
+  const page = await browser.open(engine, 'place_order.html');
+  await choose(page, 'SBIN-EQ');
+  await page.getByLabel('Units', { exact: true }).fill('10');
+  await page.locator('.explained', { hasText: 'SBIN-EQ' }).waitFor();
+  const before = (await engine.get('/dashboard/orderbook')).system_total;
+  const search = page.getByRole('searchbox', { name: 'Instrument' });
+  await search.fill('INFY');
+  await until('neither the button nor the verdicts name the one before', async () => !/SBIN/.test(await page.locator('form.place button[type=submit]').innerText()) && !/SBIN/.test(await page.locator('.explained').first().innerText().catch(() => '')));
+  await page.locator('form.place button[type=submit]').click();
+  await page.getByText('Choose an instrument first.').waitFor();
+  assert.equal((await engine.get('/dashboard/orderbook')).system_total, before, 'nothing was sent');
+});
+
 test('what a gate refuses is told with its number before and after it is sent', async () => {
   const page = await browser.open(engine, 'place_order.html');
   await choose(page, 'RELIANCE-EQ');
@@ -302,6 +316,16 @@ test('kill squares off with its proof, refuses entries, and is armed again', asy
   await banner.waitFor();
   const refused = await engine.order({ symbol: 'SBIN-EQ', strategy: 'too-late' });
   assert.equal(refused.tag, 'KILL_SWITCH');
+  // A lower level, held by mistake, takes nothing down, and the dialog says what stands.
+  await page.keyboard.press('k');
+  await dialog.getByText(/Stands already: level 3 in/).waitFor();
+  const again = await dialog.getByRole('button', { name: /level 1/ }).boundingBox();
+  await page.mouse.move(again.x + again.width / 2, again.y + again.height / 2);
+  await page.mouse.down();
+  await dialog.getByText(/level 3 stood already, and stays/).waitFor();
+  await page.mouse.up();
+  assert.equal((await engine.get('/dashboard/overview')).accounts[0].kill_level, 3);
+  await dialog.getByRole('button', { name: 'Close' }).click();
   await banner.getByRole('button', { name: /Arm again/ }).click();
   await page.locator('dialog[open]').getByLabel('Why').fill('the cause is gone');
   await confirm(page, 'Arm again');

@@ -147,7 +147,7 @@ async fn fills_and_rejections_are_told_with_the_brokers_words() {
     house.post("/dashboard/kill", json!({ "level": 1, "reason": "enough" })).await;
     until("the kill is told", || !server.of_event("CONTROL").is_empty()).await;
     let words = server.of_event("CONTROL").remove(0)["text"].as_str().unwrap().to_owned();
-    assert!(words.starts_with("asha from 127.0.0.1: kill level 1 for the account: ") && words.contains("enough"), "{words}");
+    assert!(words.starts_with("asha from 127.0.0.1: kill level 1 or more for the account: ") && words.contains("enough"), "{words}");
     end(&alerts).await;
     house.close().await;
 }

@@ -5,7 +5,7 @@ use ordergate::simulator::exchange::NewOrder;
 use ordergate_actors::order::{OrderType, Price, Product, Quantity, Side, Status, Terms, Validity};
 use serde_json::{Value, json};
 
-use crate::support::{House, Plan, entry, quote, resting};
+use crate::support::{House, Plan, Reply, entry, quote, resting};
 
 fn order(strategy: &str) -> Value {
     json!({ "strategy": strategy, "execution_type": "ENTRY", "exchange": "NSE", "symbol": "SBIN-EQ", "side": "BUY", "quantity": 10,
@@ -286,7 +286,7 @@ async fn kill_freeze_and_force_clear() {
     let says = |item: &Value| item["text"] == "kill level 1 is set for k, by asha from 127.0.0.1: drill";
     assert!(attention.body["items"].as_array().unwrap().iter().any(says), "{:#}", attention.body);
     let audit = house.get("/dashboard/audit?client_id=PAPER1").await;
-    let is_kill = |row: &&Value| row["what"] == "kill level 1 for strategy k";
+    let is_kill = |row: &&Value| row["what"] == "kill level 1 or more for strategy k";
     let row = audit.body["rows"].as_array().unwrap().iter().find(is_kill).unwrap();
     assert_eq!((&row["event"], &row["who"], &row["reason"]), (&json!("CONTROL"), &json!("asha from 127.0.0.1"), &json!("drill")));
     // A name that nobody has stops nobody, and says so: neither level is left behind.
@@ -296,6 +296,27 @@ async fn kill_freeze_and_force_clear() {
         wrong.is_problem(404, "no_such_strategy");
         assert!(wrong.body["detail"].as_str().unwrap().contains("\"kk\"") && wrong.body["strategies"] == json!(["k"]), "{:#}", wrong.body);
     }
+    // A stop takes no higher one down; from there it goes by naming what is taken down, or by arming again.
+    let kill = async |body: Value| house.post("/dashboard/kill", body).await;
+    for strategy in [json!(null), json!("k")] {
+        let of = |level: u8| json!({ "client_id": "PAPER1", "strategy": strategy, "level": level, "reason": "drill" });
+        let from =
+            |from: u8, level: u8| json!({ "client_id": "PAPER1", "strategy": strategy, "level": level, "from": from, "reason": "drill" });
+        let stands = |answer: &Reply| match strategy.as_str() {
+            Some(name) => answer.body["accounts"][0]["strategies"][name].as_u64().unwrap_or(0),
+            None => answer.body["accounts"][0]["level"].as_u64().unwrap(),
+        };
+        assert_eq!(stands(&kill(of(2)).await), 2);
+        let lower = kill(of(1)).await;
+        assert_eq!((lower.status, stands(&lower)), (200, 2), "{:#}", lower.body);
+        assert!(lower.body["done"].as_str().unwrap().ends_with("level 2 stood already, and stays"), "{:#}", lower.body);
+        let other = kill(from(1, 0)).await;
+        other.is_problem(409, "changed_meanwhile");
+        assert_eq!(stands(&other), 2, "{:#}", other.body);
+        assert_eq!(stands(&kill(from(2, 1)).await), 1);
+        assert_eq!(stands(&kill(from(1, 0)).await), 0);
+    }
+    kill(json!({ "client_id": "PAPER1", "strategy": "k", "level": 1, "reason": "drill" })).await;
     let of = |client_id: &str| json!({ "client_id": client_id, "strategy": "k", "level": 1, "reason": "drill" });
     house.post("/dashboard/kill", of("PAPER2")).await.is_problem(404, "no_such_strategy");
     assert_eq!(house.post("/dashboard/kill", json!({ "strategy": "k", "level": 1, "reason": "drill" })).await.status, 200, "one has it");

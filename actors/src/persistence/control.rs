@@ -139,6 +139,17 @@ pub enum ControlChange {
     EndDay(NaiveDate),
     /// One strategy's level.
     Strategy(Strategy, KillLevel),
+    /// One strategy's level, raised to at least this; never lowered.
+    RaiseStrategy(Strategy, KillLevel),
+    /// A person takes down the level that they looked at: where another stands at the commit, nothing changes.
+    Lower {
+        /// Whose level; `None`: the account's.
+        strategy: Option<Strategy>,
+        /// What they looked at.
+        from: KillLevel,
+        /// What is to stand.
+        to: KillLevel,
+    },
     /// Freeze or thaw exits.
     Freeze(bool),
     /// Arm or disarm.
@@ -163,6 +174,17 @@ pub enum ControlChange {
     },
 }
 
+impl ControlChange {
+    /// A level that is taken down, as one that is set.
+    fn as_set(&self) -> Self {
+        match self {
+            Self::Lower { strategy: Some(strategy), to, .. } => Self::Strategy(strategy.clone(), *to),
+            Self::Lower { strategy: None, to, .. } => Self::Account(*to),
+            other => other.clone(),
+        }
+    }
+}
+
 impl fmt::Display for ControlChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -173,6 +195,8 @@ impl fmt::Display for ControlChange {
             Self::EndDay(date) => write!(f, "the halt of {date} ends"),
             Self::Strategy(strategy, KillLevel::None) => write!(f, "strategy {strategy} goes again"),
             Self::Strategy(strategy, level) => write!(f, "kill level {} for strategy {strategy}", u8::from(*level)),
+            Self::RaiseStrategy(strategy, level) => write!(f, "kill level {} or more for strategy {strategy}", u8::from(*level)),
+            Self::Lower { .. } => write!(f, "{}", self.as_set()),
             Self::Freeze(true) => f.write_str("exits are frozen"),
             Self::Freeze(false) => f.write_str("exits go again"),
             Self::Arm { arming, .. } => write!(f, "arming: {}", arming.mode),
@@ -183,10 +207,23 @@ impl fmt::Display for ControlChange {
 }
 
 impl Control {
-    /// Whether a change does not count: it was decided upon an arming that no longer stands.
+    /// Whether a change does not count: it was decided upon an arming, or a level, that no longer stands.
     #[must_use]
     pub fn refuses(&self, change: &ControlChange) -> bool {
-        matches!(change, ControlChange::Arm { expected: Some(expected), .. } if **expected != self.arming)
+        match change {
+            ControlChange::Arm { expected: Some(expected), .. } => **expected != self.arming,
+            ControlChange::Lower { strategy, from, .. } => *from != self.level_of(strategy.as_ref()),
+            _ => false,
+        }
+    }
+
+    /// The level that a person set: of a strategy alone, or of the account.
+    #[must_use]
+    pub fn level_of(&self, strategy: Option<&Strategy>) -> KillLevel {
+        match strategy {
+            Some(strategy) => self.strategies.get(strategy).map_or(KillLevel::None, |stop| stop.level),
+            None => self.level,
+        }
     }
 
     /// The controls after a change; unchanged by one that they refuse.
@@ -209,6 +246,13 @@ impl Control {
             ControlChange::Strategy(strategy, KillLevel::None) => {
                 next.strategies.remove(strategy);
                 return next;
+            }
+            ControlChange::RaiseStrategy(strategy, level) => {
+                let level = (*level).max(self.level_of(Some(strategy)));
+                return self.after(&ControlChange::Strategy(strategy.clone(), level), who, reason, at);
+            }
+            ControlChange::Lower { .. } => {
+                return if self.refuses(change) { next } else { self.after(&change.as_set(), who, reason, at) };
             }
             ControlChange::Strategy(strategy, level) => {
                 let stop = StrategyStop { level: *level, who: who.to_owned(), reason: reason.to_owned(), at };
@@ -317,7 +361,7 @@ impl Latch {
     /// Raises the latch at once, until [`Latch::committed`] takes over.
     pub fn raise(&self, change: &ControlChange) {
         // Whether it counts is known at the commit only, and one that does not must hold nothing.
-        if matches!(change, ControlChange::Arm { expected: Some(_), .. }) {
+        if matches!(change, ControlChange::Arm { expected: Some(_), .. } | ControlChange::Lower { .. }) {
             return;
         }
         let mut inner = self.inner.write();
@@ -333,15 +377,18 @@ impl Latch {
             ControlChange::HaltDay(_, level) => {
                 self.day.fetch_max(u8::from(*level), Ordering::SeqCst);
             }
-            ControlChange::Strategy(strategy, level) => {
+            ControlChange::Strategy(strategy, level) | ControlChange::RaiseStrategy(strategy, level) => {
                 let held = inner.strategies.entry(strategy.clone()).or_default();
                 *held = (*held).max(*level);
             }
             ControlChange::Freeze(true) => self.is_frozen.store(true, Ordering::SeqCst),
             // Less than is committed holds at once, more waits for its commit.
             ControlChange::Arm { arming, .. } => inner.arming.mode = inner.arming.mode.min(arming.mode),
-            ControlChange::Freeze(false) | ControlChange::EndDay(_) | ControlChange::AskApproval { .. } | ControlChange::Approve { .. } => {
-            }
+            ControlChange::Freeze(false)
+            | ControlChange::Lower { .. }
+            | ControlChange::EndDay(_)
+            | ControlChange::AskApproval { .. }
+            | ControlChange::Approve { .. } => {}
         }
     }
 
@@ -491,5 +538,33 @@ mod tests {
         let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
         let control = Control::default().after(&ControlChange::Account(KillLevel::SquareOff), "me", "test", at);
         assert_eq!(control.after(&ControlChange::RaiseAccount(KillLevel::StopEntries), "engine", "", at).level, KillLevel::SquareOff);
+        let trend = Strategy::parse("trend").unwrap();
+        let raise = |control: &Control, level| control.after(&ControlChange::RaiseStrategy(trend.clone(), level), "me", "", at);
+        let stopped = raise(&raise(&control, KillLevel::SquareOff), KillLevel::StopEntries);
+        assert_eq!(stopped.level_of(Some(&trend)), KillLevel::SquareOff);
+    }
+
+    #[test]
+    fn a_level_is_taken_down_only_from_where_the_person_saw_it() {
+        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
+        let trend = Strategy::parse("trend").unwrap();
+        let levels = [KillLevel::None, KillLevel::StopEntries, KillLevel::CancelEntries, KillLevel::SquareOff];
+        for strategy in [None, Some(trend.clone())] {
+            for case in 0..64 {
+                let (stands, from, to) = (levels[case / 16], levels[case / 4 % 4], levels[case % 4]);
+                let set = strategy.clone().map_or(ControlChange::Account(stands), |strategy| ControlChange::Strategy(strategy, stands));
+                let before = Control::default().after(&set, "asha", "", at);
+                let lower = ControlChange::Lower { strategy: strategy.clone(), from, to };
+                assert_eq!(before.refuses(&lower), stands != from);
+                let after = before.after(&lower, "ben", "", at);
+                let expected = if stands == from { to } else { stands };
+                assert_eq!(after.level_of(strategy.as_ref()), expected, "{strategy:?} {stands:?} {from:?} {to:?}");
+                // Whether it counts is not known before its commit: until then it holds nothing, and lets nothing go.
+                let latch = Latch::new(&before);
+                let held = latch.forbids(&trend, false);
+                latch.raise(&lower);
+                assert_eq!((latch.forbids(&trend, false), held.is_some()), (held, stands > KillLevel::None));
+            }
+        }
     }
 }

@@ -123,5 +123,7 @@ pub(super) fn asks_square_off(change: &ControlChange) -> bool {
             | ControlChange::RaiseAccount(KillLevel::SquareOff)
             | ControlChange::HaltDay(_, KillLevel::SquareOff)
             | ControlChange::Strategy(_, KillLevel::SquareOff)
+            | ControlChange::RaiseStrategy(_, KillLevel::SquareOff)
+            | ControlChange::Lower { to: KillLevel::SquareOff, .. }
     )
 }

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::join_all;
 use ordergate_actors::EngineError;
 use ordergate_actors::order::{ClientId, HoldingKey, OrderRecord, Strategy};
-use ordergate_actors::persistence::{ControlChange, KillLevel, Level};
+use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Outcome};
 use ordergate_actors::watcher::LeftOver;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,8 +25,23 @@ struct KillBody {
     #[serde(alias = "strategy_name")]
     strategy: Option<Strategy>,
     level: KillLevel,
+    /// The level that the person looked at. With it another one is set, lower too, if that one still stands.
+    from: Option<KillLevel>,
     #[serde(deserialize_with = "said")]
     reason: String,
+}
+
+impl KillBody {
+    /// A stop only ever raises what stands. Down it goes to 0, or from a level that is named.
+    fn change(&self) -> ControlChange {
+        match (self.strategy.clone(), self.from, self.level) {
+            (strategy, Some(from), to) => ControlChange::Lower { strategy, from, to },
+            (None, None, KillLevel::None) => ControlChange::Account(KillLevel::None),
+            (None, None, level) => ControlChange::RaiseAccount(level),
+            (Some(strategy), None, KillLevel::None) => ControlChange::Strategy(strategy, KillLevel::None),
+            (Some(strategy), None, level) => ControlChange::RaiseStrategy(strategy, level),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,9 +82,10 @@ pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: 
         strategies::must_be_known(&state, &clients, strategy).await?;
     }
     let who = who(&request);
-    let change =
-        body.strategy.as_ref().map_or(ControlChange::Account(body.level), |strategy| ControlChange::Strategy(strategy.clone(), body.level));
-    let accounts = set(&state, &clients, &change, &who, &body.reason).await?;
+    let accounts = set(&state, &clients, &body.change(), &who, &body.reason).await?;
+    if let Some(from) = body.from {
+        must_have_stood(&accounts, from)?;
+    }
     tracing::warn!(
         event = "kill",
         level = u8::from(body.level),
@@ -79,7 +95,31 @@ pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: 
         "{}",
         says(body.level)
     );
-    Ok(HttpResponse::Ok().json(json!({ "done": says(body.level), "strategy": body.strategy, "who": who, "accounts": accounts })))
+    let done = match standing_above(&accounts, &body) {
+        Some(level) => format!("{}; level {level} stood already, and stays", says(body.level)),
+        None => says(body.level).to_owned(),
+    };
+    Ok(HttpResponse::Ok().json(json!({ "done": done, "strategy": body.strategy, "who": who, "accounts": accounts })))
+}
+
+/// The highest level that stands where a lower one was asked for.
+fn standing_above(accounts: &[Value], body: &KillBody) -> Option<u64> {
+    let level = |account: &Value| match &body.strategy {
+        Some(strategy) => account["strategies"][strategy.as_str()].as_u64(),
+        None => account["level"].as_u64(),
+    };
+    accounts.iter().filter_map(level).max().filter(|level| *level > u64::from(u8::from(body.level)))
+}
+
+/// That the level that a person looked at was the one that stood, in every account.
+fn must_have_stood(accounts: &[Value], from: KillLevel) -> Result<(), Problem> {
+    let others: Vec<String> =
+        accounts.iter().filter(|account| account["is_refused"] == true).map(|account| account["client_id"].to_string()).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("level {} stands no more in {}: nothing was changed there", u8::from(from), others.join(", "));
+    Err(Problem::conflict("changed_meanwhile", detail, "look at what stands now, and send it again").with("accounts", json!(accounts)))
 }
 
 /// Sets a level for these accounts at once, and shows what stands in each.
@@ -111,6 +151,7 @@ pub(super) async fn set(
                 "level": committed.as_ref().map(|control| control.level),
                 "strategies": committed.as_ref().map(|control| control.strategies.iter().map(|(name, stop)| (name, stop.level)).collect::<BTreeMap<_, _>>()),
                 "exits_at_broker": left_at_broker(state, client),
+                "is_refused": matches!(result, Ok(Outcome::NotApplied(_))),
                 "error": result.err().map(|error| error.to_string()),
             })
         })

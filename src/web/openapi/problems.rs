@@ -154,7 +154,7 @@ const PROBLEMS: &[Told] = &[
         409,
         "somebody else changed it meanwhile",
         "read it again, and send the version that stands",
-        "/dashboard/routes /dashboard/exit-rules",
+        "/dashboard/routes /dashboard/exit-rules POST/dashboard/kill",
     ),
     told("confirm", 409, "the arming was shown and not confirmed", "read it, then send confirm with the account's name", "/dashboard/arm"),
     told(
@@ -287,8 +287,8 @@ const PROBLEMS: &[Told] = &[
         "no_such_strategy",
         404,
         "the account has never had a strategy of that name; nothing was done",
-        "name one of those in `strategies`; without a strategy the level is set for the whole account",
-        "POST/dashboard/kill",
+        "name one of those in `strategies`; without a strategy it is done for the whole account, where that is possible",
+        "POST/dashboard/kill /dashboard/positions/exit /dashboard/guard/force-clear",
     ),
     told("no_symbol", 400, "symbol is empty, too long, or holds a placeholder", "send the name to look up", "/dashboard/symbols/resolve"),
     told(

@@ -150,8 +150,8 @@ pub(super) const ABOUT: &[About] = &[
     post("/dashboard/positions/exit-all", "Exit everything of a strategy, an account, all accounts", "client_id strategy idempotency_key"),
     post(
         "/dashboard/kill",
-        "Set a kill level: 0 armed, 1 no entries, 2 also cancel, 3 also square off",
-        "client_id strategy level!:int reason!",
+        "Raise a kill level: 1 no entries, 2 also cancel, 3 also square off; 0 arms again; from another level down only with `from`",
+        "client_id strategy level!:int from:int reason!",
     ),
     post("/dashboard/freeze", "Freeze exits, or thaw them", "client_id! frozen!:bool open_positions:int reason!"),
     post(

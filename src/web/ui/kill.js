@@ -44,6 +44,7 @@ export function killDialog(of = {}) {
     h('h2', { id: 'kill-title' }, 'Kill'),
     levels,
     h('div', { class: 'two' }, choice.node, field(reason('by hand, from the dashboard'))),
+    choice.standing,
     problem,
     h('p', { id: 'hold-hint', class: 'hint' }, 'Keys: 1, 2, 3 choose; hold K, Space or Enter to confirm; Escape leaves it.'),
     h('div', { class: 'buttons' }, h('button', { type: 'button', on: { click: () => dialog.close() } }, 'Leave it'), hold));
@@ -102,13 +103,15 @@ function whoseWords(whose) {
  */
 function whoseField() {
   const select = h('select', { name: 'whose', id: 'kill-whose', 'aria-describedby': 'kill-whose-hint' }, h('option', { value: '{}' }, 'Everything: every account'));
+  const standing = h('p', { class: 'hint', role: 'status' });
   const hint = h('span', { class: 'hint', id: 'kill-whose-hint' }, 'A strategy alone: what others hold stays open.');
   const node = h('div', { class: 'field', data: { field: 'whose' } }, h('label', { for: 'kill-whose' }, 'For whom'), select, hint);
   /** @returns {Whose} */
   const chosen = () => JSON.parse(select.value);
   const fill = async () => {
     try {
-      const { accounts } = await get('/dashboard/risk');
+      const [{ accounts }, overview] = await Promise.all([get('/dashboard/risk'), get('/dashboard/overview')]);
+      standing.textContent = standingWords(overview.accounts);
       const option = (/** @type {Whose} */ whose, /** @type {string} */ words) => h('option', { value: JSON.stringify(whose) }, words);
       const only = accounts.length === 1 ? accounts[0].client_id : null;
       if (only && select.options[0]) select.options[0].textContent = `Everything: all of ${only}`;
@@ -121,7 +124,16 @@ function whoseField() {
       hint.textContent = 'The strategies cannot be read now: everything can be stopped.';
     }
   };
-  return { node, chosen, fill };
+  return { node, standing, chosen, fill };
+}
+
+/** What stands already: a stop raises it, and never takes it down. @param {any[]} accounts */
+function standingWords(accounts) {
+  const stops = accounts.flatMap((account) => [
+    ...(account.kill_level > 0 ? [`level ${account.kill_level} in ${account.client_id}`] : []),
+    ...Object.entries(/** @type {Record<string, any>} */ (account.strategies_stopped ?? {})).map(([strategy, stop]) => `level ${stop.level} for ${strategy} in ${account.client_id}`),
+  ]);
+  return stops.length ? `Stands already: ${stops.join(', ')}. A lower level leaves it as it is.` : '';
 }
 
 /** Whether a key means what the field under it makes of it. @param {KeyboardEvent} event */
@@ -266,7 +278,8 @@ export function rearm(of) {
     fields: [reason()],
     yes: 'Arm again',
     act: async (values) => {
-      const answer = await post('/dashboard/kill', { client_id: of.client_id, level: 0, reason: values.reason ?? '', ...(of.strategy ? { strategy: of.strategy } : {}) });
+      // Only what was shown is lifted: somebody may have stopped more meanwhile.
+      const answer = await post('/dashboard/kill', { client_id: of.client_id, level: 0, from: of.level, reason: values.reason ?? '', ...(of.strategy ? { strategy: of.strategy } : {}) });
       return answer.done;
     },
   });

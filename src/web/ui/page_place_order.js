@@ -95,7 +95,7 @@ export async function page(root) {
   const look = async () => {
     const mine = ++asking;
     const order = typed();
-    if (!order.symbol || !order.quantity) {
+    if (!instrument || !order.quantity) {
       judged.none('Choose an instrument and a size: every gate says what it would make of it.');
       return;
     }
@@ -147,8 +147,12 @@ export async function page(root) {
     }
   });
   search.addEventListener('input', () => {
+    // What was picked is meant no more: neither its name on the button nor its verdicts, and it is another act.
     instrument = null;
+    key = actKey();
     chosen.replaceChildren();
+    showFields();
+    lookSoon();
     find();
   });
   search.addEventListener('keydown', (event) => {
@@ -184,7 +188,7 @@ export async function page(root) {
   async function sendOne() {
     problem.replaceChildren();
     const order = typed();
-    if (!order.symbol) {
+    if (!instrument) {
       problem.replaceChildren(trouble(new Error('Choose an instrument first.')));
       return;
     }
@@ -203,7 +207,7 @@ export async function page(root) {
   function add() {
     const order = typed();
     problem.replaceChildren();
-    if (!order.symbol || !order.quantity) {
+    if (!instrument || !order.quantity) {
       problem.replaceChildren(trouble(new Error('Choose an instrument and a size first.')));
       return;
     }
