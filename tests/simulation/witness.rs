@@ -10,7 +10,7 @@ use ordergate::brokers::paper::PaperBroker;
 use ordergate::instruments::InstrumentTable;
 use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::order::{BookState, BrokerOrderId, HoldingKey, Instrument, OrderType, Side, Status};
+use ordergate_actors::order::{BookState, BrokerOrderId, HoldingKey, Instrument, OrderRecord, OrderType, Side, Status};
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
     PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
@@ -111,35 +111,39 @@ impl Witness {
         if !order.is_exit {
             return self.may_enter(order);
         }
-        let Some(clock) = &self.clock else { return Ok(()) };
-        let (exchange, side, now) = (self.broker.inner().exchange(), order.terms.side, clock.now());
         let key = HoldingKey { instrument: order.instrument.key.clone(), product: order.terms.product };
+        self.may_close(&key, order.terms.side, order.terms.quantity.value(), None)
+    }
+
+    /// INV-6: so many units may be closed on that side, beside what works there already; `changed`: the order that becomes as
+    /// large as that does not work beside itself.
+    fn may_close(&self, key: &HoldingKey, side: Side, units: i64, changed: Option<&BrokerOrderId>) -> Result<(), String> {
+        let Some(clock) = &self.clock else { return Ok(()) };
+        let (exchange, now) = (self.broker.inner().exchange(), clock.now());
         let nets = exchange.position_details();
-        let net: i64 = nets.filter(|(holding, _)| **holding == key).map(|(_, position)| position.holding.net).sum();
+        let net: i64 = nets.filter(|(holding, _)| *holding == key).map(|(_, position)| position.holding.net).sum();
         let rows = exchange.orders();
         let works = |row: &&Arc<BookRow>| {
             row.state == BookState::Open
                 && row.instrument == key.instrument
                 && row.product == key.product
                 && row.side == side
+                && changed != Some(&row.broker_order_id)
                 && !self.others.own(row)
         };
         let working: i64 = rows.iter().filter(works).map(|row| row.quantity - row.filled).sum();
         // What others traded a moment ago, or since the engine was last shown the truth, it could not know.
-        let shown = self.shown.lock().get(&key).copied();
+        let shown = self.shown.lock().get(key).copied();
         let is_news = |at: DateTime<Utc>| now - at < UNKNOWN || shown.is_none_or(|shown| shown < at);
-        let news = self.others.trades(&exchange).remove(&key).unwrap_or_default().into_iter().rev().take_while(|(at, _)| is_news(*at));
+        let news = self.others.trades(&exchange).remove(key).unwrap_or_default().into_iter().rev().take_while(|(at, _)| is_news(*at));
         let could_be = news.scan(net, |net, (_, units)| {
             *net -= units;
             Some(*net)
         });
         let room = std::iter::once(net).chain(could_be).map(|net| (-net * side.sign() - working).max(0)).max().unwrap_or(0);
-        if order.terms.quantity.value() > room {
+        if units > room {
             let at = now.format("%H:%M:%S%.3f");
-            return Err(format!(
-                "INV-6: an exit of {} was called at {at}; {net} are held and {working} work",
-                order.terms.quantity.value()
-            ));
+            return Err(format!("INV-6: an exit of {units} was called at {at}; {net} are held and {working} work"));
         }
         Ok(())
     }
@@ -226,6 +230,35 @@ impl Witness {
     }
 }
 
+impl Witness {
+    /// INV-1: a committed MODIFY_SENT row for exactly this request, and no later one of that order. Answers the order.
+    fn look_at_change(store: &ReadStore, prepared: &PreparedChange) -> Result<OrderRecord, String> {
+        let id = &prepared.change.broker_order_id;
+        let found = store.find(id.as_str()).map_err(|error| error.to_string())?;
+        let order = found.into_iter().find(|order| order.broker_order_id.as_ref() == Some(id)).ok_or("INV-1: no order on disk has it")?;
+        let journal = store.order_journal(&order.client_id, order.command_id).map_err(|error| error.to_string())?;
+        let newest = journal.iter().rev().find(|row| row.event.starts_with("MODIFY_")).ok_or("INV-1: no journal row")?;
+        let inputs: serde_json::Value = serde_json::from_str(&newest.inputs).map_err(|error| error.to_string())?;
+        if &*newest.event != "MODIFY_SENT" || inputs["request"].as_str() != Some(&prepared.request) {
+            return Err(format!("INV-1: the newest row of a change is {} {}", newest.event, newest.inputs));
+        }
+        Ok(order)
+    }
+
+    /// INV-10 for entries; INV-6 for an exit that becomes larger.
+    fn may_be_changed(&self, order: &OrderRecord, prepared: &PreparedChange) -> Result<(), String> {
+        if !order.is_exit() {
+            let is_killed = self.is_killed.load(Ordering::SeqCst);
+            return if is_killed { Err("INV-10: an entry was changed after a kill was answered".to_owned()) } else { Ok(()) };
+        }
+        let (id, terms) = (&prepared.change.broker_order_id, &prepared.change.terms);
+        let shown = self.broker.inner().exchange().orders().into_iter().find(|row| row.broker_order_id == *id);
+        let Some(shown) = shown.filter(|row| row.state == BookState::Open && terms.quantity.value() > row.quantity) else { return Ok(()) };
+        let key = HoldingKey { instrument: prepared.change.instrument.key.clone(), product: terms.product };
+        self.may_close(&key, terms.side, terms.quantity.value() - shown.filled, Some(id))
+    }
+}
+
 impl Broker for Witness {
     fn capabilities(&self) -> &Capabilities {
         self.broker.capabilities()
@@ -263,6 +296,11 @@ impl Broker for Witness {
         self.broker.prepare_change(change, quote)
     }
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
+        if let Err(what) =
+            self.read(|store| Self::look_at_change(store, &prepared)).and_then(|order| self.may_be_changed(&order, &prepared))
+        {
+            self.breaches.lock().push(format!("{} was changed, but {what}", prepared.change.broker_order_id));
+        }
         self.started.lock().push(format!("modify {}", prepared.change.broker_order_id));
         self.broker.modify(prepared)
     }
