@@ -30,6 +30,8 @@ impl World {
             Act::Change(paise) => {
                 let Some(order) = newest() else { return };
                 let price = order.ask.price.and_then(|price| Price::new(price.value() + Decimal::new(*paise, 2)));
+                // An exit that rests is asked to become larger: what it may close is a promise, its price is not.
+                let price = price.filter(|_| !order.is_exit());
                 let quantity = if price.is_none() { Quantity::new(order.quantity() + 1) } else { None };
                 let change = Change {
                     client_id: client(),
