@@ -243,30 +243,6 @@ test('a position gets a rule, and is left in part and whole', async () => {
   await until('it is flat', async () => (await page.locator('table[class=rows] tbody tr[tabindex]', { hasText: 'swing' }).count()) === 0);
 });
 
-test('what left without a price is shown, and its price is told and told again', async () => {
-  await engine.order({ strategy: 'leaver', symbol: 'INFY-EQ', quantity: '5' });
-  const { status } = await engine.post('/dashboard/guard/force-clear', { strategy: 'leaver', reason: 'sold by hand' });
-  assert.equal(status, 200);
-  const page = await browser.open(engine, 'positions.html');
-  const row = page.getByRole('region', { name: 'Left without a price' }).locator('tbody tr', { hasText: 'leaver' });
-  await row.locator('.badge', { hasText: 'not told' }).waitFor();
-  const tells = async (button, price) => {
-    await row.getByRole('button', { name: button }).click();
-    await page.locator('dialog[open]').getByLabel('Rupees per unit').fill(price);
-    await page.locator('dialog[open]').getByLabel('How you know').fill('the contract note');
-    await confirm(page, 'Tell this price');
-  };
-  browser.isCalm = false;
-  await tells(/^Tell its price/, '-1');
-  await page.locator('dialog[open] .trouble', { hasText: 'is not a price' }).waitFor();
-  browser.isCalm = true;
-  await page.locator('dialog[open]').getByLabel('Rupees per unit').fill('0');
-  await confirm(page, 'Tell this price');
-  await row.getByRole('button', { name: /^Tell another price/ }).waitFor();
-  await tells(/^Tell another price/, '1500.50');
-  await until('the second replaces the first', async () => /1,500\.50/.test(await row.innerText()));
-});
-
 test('a stop that rests at the broker is shown as one', async () => {
   await engine.order({ symbol: 'RELIANCE-EQ', quantity: '4', strategy: 'guarded', stop_loss: '2%', stop_at: 'broker' });
   const page = await browser.open(engine, 'positions.html');
