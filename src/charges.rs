@@ -12,6 +12,7 @@ use ordergate_actors::pnl::Line as DayLine;
 use ordergate_actors::pnl::charges::{BadCharges, ChargeFile, Costs, Kind, Rates};
 
 use crate::config::Config;
+use crate::instruments::kind_of;
 
 /// What is built in.
 const BUILT_IN: [(&str, &str); 1] = [("2026.toml", include_str!("../config/charges/2026.toml"))];
@@ -95,10 +96,13 @@ impl Charges {
         lines: impl Iterator<Item = (&'a HoldingKey, &'a DayLine)>,
     ) -> Costs {
         let plan = self.plan(client_id).unwrap_or_default();
-        let class = |key: &HoldingKey| {
-            let instrument = line.instruments.find(&key.instrument)?;
-            let facts = Facts::of(&instrument, line.instruments.has_derivatives(&instrument.underlying));
-            Some(Kind::from(line.calendar.class(&facts, date)))
+        let class = |key: &HoldingKey| match line.instruments.find(&key.instrument) {
+            Some(instrument) => {
+                let facts = Facts::of(&instrument, line.instruments.has_derivatives(&instrument.underlying));
+                Some(Kind::from(line.calendar.class(&facts, date)))
+            }
+            // It has ended since: what an order's row keeps of it still says what it was.
+            None => kind_of(&key.instrument, &line.calendar, date),
         };
         lines
             .map(|(key, of)| self.rates.costs((key, of), class(key), plan, date))

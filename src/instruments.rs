@@ -11,6 +11,7 @@ mod resolve;
 mod sample;
 mod search;
 pub mod selector;
+mod spelled;
 mod spelling;
 mod table;
 
@@ -19,4 +20,5 @@ pub use freeze::{BadFreeze, FreezeTable};
 pub use masters::{Freshness, Masters};
 pub use resolve::Rolls;
 pub use sample::{BadSample, levels, sample};
+pub use spelled::kind_of;
 pub use table::InstrumentTable;

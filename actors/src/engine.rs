@@ -12,7 +12,9 @@ use crate::line::{Desk, Line, Phase};
 use crate::order::{
     ClientId, CommandId, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
 };
-use crate::persistence::{Adopted, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, NotRegistered, OrderUnit, Outcome, Posted, Unit};
+use crate::persistence::{
+    Adopted, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, NotRegistered, OrderUnit, Outcome, Posted, Telling, Unit,
+};
 use crate::ports::{BrokerOrder, NoMargin, OrderMargin, Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};
 
@@ -206,6 +208,15 @@ impl Engine {
     pub async fn adopt(&self, adopted: Adopted) -> Result<Outcome, EngineError> {
         self.desk(&adopted.client_id)?;
         self.posted(Unit::Adopt(adopted)).await
+    }
+
+    /// Writes down the price at which units left that had none. Nothing is sent, and no quantity changes.
+    ///
+    /// # Errors
+    /// No account.
+    pub async fn tell(&self, telling: Telling) -> Result<Outcome, EngineError> {
+        self.desk(&telling.client_id)?;
+        self.posted(Unit::Tell(telling)).await
     }
 
     /// Takes what a strategy holds (in one symbol, or at all) out of our record. Nothing is sent.

@@ -15,6 +15,7 @@ mod instruments;
 mod journal;
 mod judge;
 mod login;
+mod price;
 mod print;
 mod prove;
 mod readiness;
@@ -98,6 +99,8 @@ enum Command {
     Link,
     /// Set the password of the dashboard; every session of the owner ends
     Password(access::Password),
+    /// What left at a price that nobody told; with --row, tell its price
+    Price(price::Price),
     /// Try what a broker adapter must do on one account, while no engine runs
     Conformance(conformance::Conformance),
     /// From a chart's alert to an order: routes, what to copy where, samples and tests
@@ -199,6 +202,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Disarm(wish) => arm::disarm(&config, &wish),
         Command::Readiness { account } => readiness::run(&config, account.as_deref()),
         Command::Login { account } => login::run(&config, account.as_deref()),
+        Command::Price(wish) => price::run(&config, &wish),
         Command::Link => access::link(&config),
         Command::Password(wish) => access::password(&config, &wish),
         Command::Conformance(args) => conformance::run(&config, &args),

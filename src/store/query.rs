@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, Fill, MAX_LEGS, OrderRecord};
+use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{JournalRow, Query, Rows, SignalRow};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -101,8 +102,23 @@ pub(super) fn answer(db: &Connection, asked: &Query) -> Result<Rows> {
             let sql = format!("SELECT {} FROM journal WHERE client_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3", rows::JOURNAL);
             all(db, &sql, params![chain(client.as_ref()), clamped(*seq), (*most).min(MOST)], rows::journal).map(Rows::Journal)
         }
+        Query::Correction(client, seq) => correction(db, client, *seq).map(|found| Rows::Changes(found.into_iter().collect())),
+        Query::LeftUnpriced(client) => {
+            let sql = format!(
+                "SELECT {} FROM corrections WHERE client_id = ?1 AND kind IN ('LEFT', 'SETTLED') AND (told_seq IS NULL OR told_seq <> seq)
+                 ORDER BY told_seq IS NOT NULL, trading_date DESC, seq DESC LIMIT {MOST}",
+                rows::CORRECTION
+            );
+            all(db, &sql, [client.as_str()], rows::correction).map(Rows::Changes)
+        }
         Query::JournalAfter(client, seq, most) => journal_after(db, chain(client.as_ref()), *seq, (*most).min(MOST)).map(Rows::Journal),
     }
+}
+
+/// The few corrections of an account are looked through: they are filed by their day.
+pub(super) fn correction(db: &Connection, client: &ClientId, seq: u64) -> Result<Option<DayChange>> {
+    let sql = format!("SELECT {} FROM corrections WHERE client_id = ?1 AND seq = ?2", rows::CORRECTION);
+    one(db, &sql, params![client.as_str(), clamped(seq)], rows::correction)
 }
 
 pub(super) fn clamped(number: u64) -> i64 {

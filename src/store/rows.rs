@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, Asked, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, ExitAt, ExitExtras, Fill, Holding, HoldingKey,
-    InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag, Terms,
-    TestMode, TradeId, Trailing, TrailingType, Validity,
+    Amount, Ask, Asked, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, EndPrice, Exchange, ExitAt, ExitExtras, Fill, Holding,
+    HoldingKey, InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy,
+    Tag, Terms, TestMode, TradeId, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::persistence::{Alarm, Kept, Level, Slot, Topic};
-use ordergate_actors::pnl::{DayChange, Move};
+use ordergate_actors::pnl::{DayChange, Move, Told};
 use ordergate_actors::ports::{JournalRow, SignalRow};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
@@ -47,7 +47,7 @@ macro_rules! parsed { ($($name:ident)+) => { word! { $($name: |text| $name::pars
 macro_rules! uuids { ($($name:ident)+) => { word! { $($name: |text| uuid(text).map($name);)+ } }; }
 
 spelled! { Intent Side Product OrderType Validity Exchange Source TestMode TrailingType Status Tag Level Topic }
-parsed! { ClientId Strategy BrokerOrderId BrokerTag TradeId Price }
+parsed! { ClientId Strategy BrokerOrderId BrokerTag TradeId Price EndPrice }
 word! { Routed: |text| Routed::read(text).ok(); }
 uuids! { CommandId SignalId BasketId }
 word! {
@@ -310,7 +310,7 @@ pub(super) fn trade(row: &Row<'_>) -> Result<Trade> {
 pub(super) const TRADED: &str = "f.seq, f.trading_date, o.strategy_name, f.exchange, o.symbol, o.product, f.before_net, f.before_cost, \
     f.before_realised, o.number, o.side, f.quantity, f.price, o.seen_price";
 pub(super) const CORRECTION: &str = "seq, trading_date, strategy_name, exchange, symbol, product, before_net, before_cost, \
-    before_realised, kind, side, quantity, price, settled_on";
+    before_realised, kind, side, quantity, price, settled_on, told_price, told_seq";
 
 /// Reads the columns of [`TRADED`].
 pub(super) fn traded(row: &Row<'_>) -> Result<DayChange> {
@@ -324,9 +324,12 @@ pub(super) fn correction(row: &Row<'_>) -> Result<DayChange> {
     changed(c, |c| {
         let kind = c.text()?;
         let (side, units, price, settled_on) = (c.maybe()?, c.raw::<i64>()?, c.maybe()?, c.maybe()?);
+        let (told_price, told_seq) = (c.maybe()?, c.raw::<Option<i64>>()?);
+        let told = told_price.zip(told_seq).map(|(price, seq)| Told { price, seq: seq.unsigned_abs() });
         match (&*kind, side, Quantity::new(units), price, settled_on) {
-            ("LEFT", None, _, None, None) => Ok(Move::Left { units }),
-            ("SETTLED", None, _, None, Some(on)) => Ok(Move::Settled { units, on }),
+            _ if told_price.is_some() != told_seq.is_some() => Err(c.unreadable("half of a price that was told")),
+            ("LEFT", None, _, None, None) => Ok(Move::Left { units, told }),
+            ("SETTLED", None, _, None, Some(on)) => Ok(Move::Settled { units, on, told }),
             ("TAKEN", Some(side), Some(quantity), Some(price), None) => Ok(Move::Taken { side, quantity, price }),
             ("TOLD_LATE", Some(side), Some(quantity), Some(price), None) => Ok(Move::ToldLate { side, quantity, price }),
             _ => Err(c.unreadable(&kind)),

@@ -202,6 +202,10 @@ impl Store for SqliteStore {
         load::day(&self.db, client, from).map_err(failed("load: the day"))
     }
 
+    fn correction(&mut self, client: &ClientId, seq: u64) -> Result<Option<DayChange>, StoreError> {
+        query::correction(&self.db, client, seq).map_err(failed("looking for a change"))
+    }
+
     /// The watermark is looked at here, not after the commit: the answers of the round before are out by now.
     fn begin(&mut self) -> Result<(), StoreError> {
         self.writable("begin")?;

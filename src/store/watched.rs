@@ -55,6 +55,10 @@ impl<S: Store, W: Steps> Store for WatchedStore<S, W> {
         self.inner.day(client, from)
     }
 
+    fn correction(&mut self, client: &ClientId, seq: u64) -> Result<Option<DayChange>, StoreError> {
+        self.inner.correction(client, seq)
+    }
+
     fn begin(&mut self) -> Result<(), StoreError> {
         self.watch.begins();
         self.inner.begin()

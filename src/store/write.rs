@@ -16,7 +16,7 @@ pub(super) fn table(write: &Write) -> &'static str {
         Write::Signal(_) => "signals",
         Write::InsertOrder(_) | Write::UpdateOrder(_) => "orders",
         Write::Fill { .. } => "fills",
-        Write::Correction { .. } => "corrections",
+        Write::Correction { .. } | Write::Told { .. } => "corrections",
         Write::Holding { .. } => "holdings",
         Write::Control { .. } => "control",
         Write::Alarm(..) | Write::AlarmGone(..) => "alarms",
@@ -44,6 +44,7 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result<Applied> {
             fill(db, (client_id, *command_id), (&trading_date.to_string(), *exchange), trade, (*seq, before))
         }
         Write::Correction { client_id, change, at } => correction(db, client_id, change, &stored_time(*at)),
+        Write::Told { client_id, change } => told(db, client_id, change),
         Write::Holding { client_id, strategy, key, holding: held, at } => holding(db, client_id, strategy, key, held, &stored_time(*at)),
         Write::Control { client_id, value, at } => control(db, client_id, value, &stored_time(*at)),
         Write::Alarm(chain, row) => alarm(db, chain.as_ref(), row),
@@ -256,8 +257,8 @@ fn fill(
 
 fn correction(db: &Connection, client: &ClientId, change: &DayChange, at: &str) -> Result<usize> {
     let (kind, side, quantity, price, settled_on) = match change.what {
-        Move::Left { units } => ("LEFT", None, units, None, None),
-        Move::Settled { units, on } => ("SETTLED", None, units, None, Some(on)),
+        Move::Left { units, .. } => ("LEFT", None, units, None, None),
+        Move::Settled { units, on, .. } => ("SETTLED", None, units, None, Some(on)),
         Move::Taken { side, quantity, price } => ("TAKEN", Some(side), quantity.value(), Some(price), None),
         Move::ToldLate { side, quantity, price } => ("TOLD_LATE", Some(side), quantity.value(), Some(price), None),
         // It is in the table of trades.
@@ -265,8 +266,8 @@ fn correction(db: &Connection, client: &ClientId, change: &DayChange, at: &str) 
     };
     db.prepare_cached(
         "INSERT INTO corrections (client_id, trading_date, seq, kind, strategy_name, exchange, symbol, product, side, quantity, price,
-             settled_on, at, before_net, before_cost, before_realised)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+             settled_on, at, before_net, before_cost, before_realised, told_price, told_seq)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?
     .execute(params![
         client.as_str(),
@@ -285,7 +286,22 @@ fn correction(db: &Connection, client: &ClientId, change: &DayChange, at: &str) 
         change.before.net,
         change.before.cost.0.to_string(),
         change.before.realised.0.to_string(),
+        text(change.what.told().map(|told| told.price)),
+        change.what.told().map(|told| int(told.seq)).transpose()?,
     ])
+}
+
+/// The price of a change that is there.
+fn told(db: &Connection, client: &ClientId, change: &DayChange) -> Result<usize> {
+    let told = change.what.told();
+    db.prepare_cached("UPDATE corrections SET told_price = ?4, told_seq = ?5 WHERE client_id = ?1 AND trading_date = ?2 AND seq = ?3")?
+        .execute(params![
+            client.as_str(),
+            change.day.to_string(),
+            int(change.seq)?,
+            text(told.map(|told| told.price)),
+            told.map(|told| int(told.seq)).transpose()?,
+        ])
 }
 
 fn holding(db: &Connection, client: &ClientId, strategy: &Strategy, key: &HoldingKey, held: &Holding, at: &str) -> Result<usize> {

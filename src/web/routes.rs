@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 use super::api::{
     alarms, alert_routes, alerts, approvals, arming, attention, audit, broker, connect, controls, diagnostics, differences, exit_rules,
     exits, explain, exports, intents, market, money, order, orderbook, overview, plans, pnl, positions, risk, schedule, session, settings,
-    symbols, verdicts,
+    symbols, told_prices, verdicts,
 };
 use super::door::guard;
 use super::problem::Problem;
@@ -102,6 +102,8 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/pnl", Guard::Key),
     route("POST", "/dashboard/differences/adopt", Guard::Key),
     route("POST", "/dashboard/differences/ignore", Guard::Key),
+    route("GET", "/dashboard/told-prices", Guard::Key),
+    route("POST", "/dashboard/told-prices", Guard::Key),
     route("GET", "/dashboard/attention", Guard::Key),
     route("GET", "/dashboard/overview", Guard::Trade),
     route("GET", "/dashboard/audit", Guard::Key),
@@ -221,6 +223,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/pnl", "GET").route(web::get().to(pnl::pnl)))
         .service(at("/differences/adopt", "POST").route(web::post().to(differences::adopt)))
         .service(at("/differences/ignore", "POST").route(web::post().to(differences::ignore)))
+        .service(at("/told-prices", "GET, POST").route(web::get().to(told_prices::list)).route(web::post().to(told_prices::tell)))
         .service(at("/exports/orders.csv", "GET").route(web::get().to(exports::orders)))
         .service(at("/exports/fills.csv", "GET").route(web::get().to(exports::fills)))
         .service(at("/exports/pnl.csv", "GET").route(web::get().to(exports::pnl)))

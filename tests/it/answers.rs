@@ -73,7 +73,7 @@ const OPENALGO: &[&str] = &[
     "POST /api/v1/search",
     "POST /api/v1/ping",
 ];
-const DIFFERENCES: &[&str] = &["POST /dashboard/differences/adopt", "POST /dashboard/differences/ignore"];
+const DIFFERENCES: &[&str] = &["POST /dashboard/differences/adopt", "POST /dashboard/differences/ignore", "POST /dashboard/told-prices"];
 const CONTROLS: &[&str] = &[
     "POST /dashboard/kill",
     "POST /dashboard/freeze",

@@ -132,6 +132,37 @@ async fn the_commands_of_a_person_reach_the_running_engine() {
 }
 
 #[actix_web::test]
+async fn a_price_is_told_by_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Process::serve(command(directory.path()));
+    let client = Client::ready(&engine).await;
+    let run = async |arguments: &[&str]| run(directory.path(), &engine, &[], arguments).await;
+    let (code, words) = run(&["price"]).await;
+    assert!(code == 0 && words.contains("Everything that left has a price"), "{code}: {words}");
+    let (code, words) = run(&["arm", "--account=PAPER1", "--mode=live", "--for=45m", "--reason=the open", "--yes"]).await;
+    assert_eq!(code, 0, "{words}");
+    client.post("/webhook", entry()).await;
+    client.until("/dashboard/orderbook", |body| body["system_orders"][0]["status"] == "EXECUTED").await;
+    client.until("/dashboard/positions", |body| body["accounts"][0]["positions"][0]["ours"] == 10).await;
+    let (status, cleared) = client.post("/dashboard/guard/force-clear", json!({ "strategy": "s", "reason": "sold by hand" })).await;
+    assert_eq!(status, 200, "{cleared:#}");
+    let left = client.until("/dashboard/told-prices", |body| body["accounts"][0]["untold"] == 1).await;
+    let row = format!("--row={}", left["accounts"][0]["left"][0]["row"]);
+    let (code, words) = run(&["price"]).await;
+    assert!(code == 1 && words.contains("NSE:SBIN-EQ MIS") && words.contains("ordergate price --row NUMBER --at PRICE"), "{code}: {words}");
+    for wrong in [&["price", &row][..], &["price", &row, "--at=-1", "--reason=x"], &["price", &row, "--at=1"]] {
+        let (code, words) = run(wrong).await;
+        assert_eq!(code, 78, "{words}");
+    }
+    let (code, words) = run(&["price", &row, "--at=0", "--reason=it ended worthless"]).await;
+    assert!(code == 0 && words.contains("10 SBIN-EQ of s left on") && words.contains("at 0: it realised -"), "{code}: {words}");
+    let (code, words) = run(&["price", "--account=PAPER1"]).await;
+    assert!(code == 0 && words.contains("Everything that left has a price"), "{code}: {words}");
+    let (code, words) = run(&["price", "--row=999999", "--at=1", "--reason=x"]).await;
+    assert!(code == 1 && words.contains("nothing left without a price"), "{code}: {words}");
+}
+
+#[actix_web::test]
 async fn an_alert_test_reaches_the_phone_and_is_remembered_for_the_arming() {
     let got: Arc<Mutex<Vec<Value>>> = Arc::default();
     let kept = Arc::clone(&got);

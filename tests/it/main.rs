@@ -49,5 +49,6 @@ mod stream;
 mod support;
 mod symbols;
 mod telemetry;
+mod told_prices;
 mod webhook;
 mod whole;

@@ -123,6 +123,7 @@ fn any_row() -> impl Strategy<Value = (String, Option<Status>, Option<Status>, O
         "HOLDING_REDUCED",
         "HOLDING_ADOPTED",
         "HOLDING_SETTLED",
+        "PRICE_TOLD",
         "ALARM_ACKNOWLEDGED",
         "NO_SUCH_EVENT",
     ]);

@@ -99,6 +99,9 @@ impl Store for FailingStore {
     fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
         self.live()?.day(client, from)
     }
+    fn correction(&mut self, client: &ClientId, seq: u64) -> Result<Option<DayChange>, StoreError> {
+        self.live()?.correction(client, seq)
+    }
     fn begin(&mut self) -> Result<(), StoreError> {
         self.live()?.begin()
     }

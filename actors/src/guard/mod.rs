@@ -6,6 +6,7 @@
 
 mod adds;
 mod book;
+mod earlier;
 mod not_shown;
 mod shrinking;
 
@@ -13,20 +14,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::oneshot;
 
 pub(crate) use adds::counts_as_trade;
 pub use book::{Block, Candidate, GuardBook, Shrunk, exits_of_nothing, reconcile_with_broker, reductions, shows_the_rest, verdict};
 pub use shrinking::{Proof, Seen};
 
+use self::earlier::Today;
 use self::not_shown::NotShown;
 use crate::broker::{ModifyOrder, Place, Wish};
 use crate::line::{Desk, Line};
 use crate::order::{
     ClientId, GateVerdict, HoldingKey, OrderFact, OrderRecord, Side, Strategy, Tag, Terms, exchanges_have_opened, trading_date,
 };
-use crate::persistence::{Book, Cargo, Level, OrderUnit, Outcome, Posted, Unit};
+use crate::persistence::{Book, Cargo, Earlier, Level, OrderUnit, Outcome, Posted, Unit};
 use crate::pnl::differences::{price_of_close, traces};
 use crate::ports::{Modification, Session};
 use crate::risk::{Change, ChangeAnswer, RiskCleared, refusal};
@@ -246,7 +248,7 @@ impl GuardActor {
             return;
         };
         let is_proven = findings.session == Some(Session::Ready);
-        let (today, books_at) = (trading_date(read_at), findings.orders.as_ref().map(|orders| orders.at));
+        let (today, books_at) = (self.today(read_at), findings.orders.as_ref().map(|orders| orders.at));
         let lag = TimeDelta::from_std(self.desk.broker.capabilities().visibility_bound).unwrap_or(TimeDelta::MAX);
         let (mut seen, mut posted, mut said, mut lies, mut missing_rows) =
             (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -260,7 +262,7 @@ impl GuardActor {
                     Proof::Untold => {
                         seen.insert(shrunk.key.clone(), now.said());
                         match (shrunk.told, now.is_said) {
-                            (Told::LacksCarried, _) => missing_rows.extend(not_shown.page(book, &shrunk, today)),
+                            (Told::LacksCarried, _) => missing_rows.extend(not_shown.page(book, &shrunk, today.date)),
                             (_, false) => lies.push(format!(
                                 "our fills of today say {} in {}, and the broker's positions have no row for it, not even a closed one; the holding stays: look at the broker",
                                 shrunk.ours, shrunk.key
@@ -301,13 +303,23 @@ impl GuardActor {
 
     /// What makes the holdings match the broker again, and why: the units that strategies give up, and the end of exits that have
     /// nothing to close then.
-    fn reduce(client_id: &ClientId, book: &Book, shrunk: &Shrunk, findings: &Findings, today: NaiveDate) -> (Vec<Posted>, String) {
-        let traces = traces(findings, &shrunk.key, today);
-        let by = if traces.is_empty() { "no order of today's books shows who did it".to_owned() } else { traces.join("; ") };
+    fn reduce(client_id: &ClientId, book: &Book, shrunk: &Shrunk, findings: &Findings, today: Today) -> (Vec<Posted>, String) {
         let reductions = reductions(book, shrunk);
+        let ends: Vec<Option<Earlier>> =
+            reductions.iter().map(|(strategy, _)| earlier::ended(book, strategy, &shrunk.key, today)).collect();
+        let day = earlier::day_of(&ends, today.date);
+        let traces = day.map_or_else(Vec::new, |day| traces(findings, &shrunk.key, day));
+        let by = if traces.is_empty() { "no order of the broker's books shows who did it".to_owned() } else { traces.join("; ") };
         let missing = reductions.iter().map(|(_, units)| units).sum();
-        let price = price_of_close(book, findings, &shrunk.key, today, missing);
-        let result = price.map_or_else(|| "what it realised is not known".to_owned(), |price| format!("priced at {price}"));
+        let price = day.and_then(|day| price_of_close(book, findings, &shrunk.key, day, missing));
+        let result = price.map_or_else(
+            || "what it realised is not known until somebody tells its price (`ordergate price`)".to_owned(),
+            |price| format!("priced at {price}"),
+        );
+        let result = match day.filter(|day| *day < today.date) {
+            Some(day) => format!("it was intraday, so it ended on {day} and counts there; {result}"),
+            None => result,
+        };
         let works = |order: &Arc<OrderRecord>| {
             format!("{} {} (order {})", order.ask.side.map_or("", Side::as_str), order.unfilled(), order.command_id)
         };
@@ -318,11 +330,12 @@ impl GuardActor {
             shrunk.ours, shrunk.key, shrunk.at_broker
         );
         let mut posted = Vec::new();
-        for (strategy, units) in reductions {
+        for ((strategy, units), earlier) in reductions.into_iter().zip(ends) {
             let is_flat = units >= book.held(&strategy, &shrunk.key).net.abs();
             let idle = if is_flat { exits_of_nothing(book, &strategy, &shrunk.key) } else { Vec::new() };
             let key = shrunk.key.clone();
-            let unit = Unit::Reduce { client_id: client_id.clone(), strategy, key, units, price, reason: Arc::from(reason.as_str()) };
+            let reason = Arc::from(reason.as_str());
+            let unit = Unit::Reduce { client_id: client_id.clone(), strategy, key, units, price, earlier, reason };
             posted.push(Posted { unit, cargo: Cargo::None });
             posted.extend(idle.into_iter().map(|command_id| {
                 let reason = format!("what it would close in {} was closed elsewhere", shrunk.key);
@@ -334,28 +347,34 @@ impl GuardActor {
         (posted, reason)
     }
 
-    fn force_clear(&self, message: ForceClear) {
+    fn today(&self, now: DateTime<Utc>) -> Today {
+        Today { date: trading_date(now), ends: self.line.calendar.holds(self.desk.broker.capabilities().is_live) }
+    }
+
+    fn force_clear(&self, message: ForceClear, now: DateTime<Utc>) {
         let ForceClear { strategy, symbol, reason, replies } = message;
-        let held: Vec<(HoldingKey, i64)> = self
+        let today = self.today(now);
+        let held: Vec<(HoldingKey, i64, Option<Earlier>)> = self
             .line
             .view
             .read(&self.desk.client_id, |book| {
                 book.holdings_of(&strategy)
                     .filter(|(key, _)| symbol.as_deref().is_none_or(|symbol| *key.instrument.symbol == *symbol))
-                    .map(|(key, held)| (key.clone(), held.net.abs()))
+                    .map(|(key, held)| (key.clone(), held.net.abs(), earlier::ended(book, &strategy, key, today)))
                     .collect()
             })
             .unwrap_or_default();
         let mut replies = replies.into_iter();
         let posted = held
             .into_iter()
-            .map(|(key, units)| Posted {
+            .map(|(key, units, earlier)| Posted {
                 unit: Unit::Reduce {
                     client_id: self.desk.client_id.clone(),
                     strategy: strategy.clone(),
                     key,
                     units,
                     price: None,
+                    earlier,
                     reason: Arc::from(reason.as_str()),
                 },
                 cargo: replies.next().map_or(Cargo::None, Cargo::Done),
@@ -408,7 +427,7 @@ impl Handler<PositionsRead> for GuardActor {
 impl Handler<ForceClear> for GuardActor {
     type Result = ();
     fn handle(&mut self, message: ForceClear, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, _| actor.force_clear(message));
+        guarded(self, ctx, |actor, _, now| actor.force_clear(message, now));
     }
 }
 

@@ -105,6 +105,71 @@ impl fmt::Debug for Price {
     }
 }
 
+/// Rupees per unit at which something ended that nobody traded here: zero (an option that ends worthless) to ten million, at most
+/// four decimals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Decimal", into = "Decimal")]
+pub struct EndPrice(Decimal);
+
+/// What an [`EndPrice`] must be.
+const END_PRICE: &str = "from 0 to 10000000, at most 4 decimals";
+
+impl EndPrice {
+    /// Reads one from text.
+    ///
+    /// # Errors
+    /// [`BadNumber`] when it is no plain decimal, below zero, above [`Price::MAX`] or finer than four decimals.
+    pub fn parse(text: &str) -> Result<Self, BadNumber> {
+        let value = decimal("price", text)?;
+        Self::new(value).ok_or_else(|| bad("price", text, END_PRICE))
+    }
+
+    /// Takes a decimal if it is one.
+    #[must_use]
+    pub fn new(value: Decimal) -> Option<Self> {
+        let value = value.normalize();
+        (value >= Decimal::ZERO && value <= Price::MAX && value.scale() <= 4).then_some(Self(value))
+    }
+
+    /// Rupees that so many units realised that cost (long, a positive net) or brought (short) so much.
+    #[must_use]
+    pub fn realised(self, net: i64, cost: Amount) -> Amount {
+        let value = Amount(self.0.checked_mul(Decimal::from(net.abs())).unwrap_or(Decimal::MAX));
+        if net < 0 { cost.plus(value.negated()) } else { value.plus(cost.negated()) }
+    }
+}
+
+impl TryFrom<Decimal> for EndPrice {
+    type Error = BadNumber;
+    fn try_from(value: Decimal) -> Result<Self, BadNumber> {
+        Self::new(value).ok_or_else(|| bad("price", &value.to_string(), END_PRICE))
+    }
+}
+
+impl From<EndPrice> for Decimal {
+    fn from(price: EndPrice) -> Decimal {
+        price.0
+    }
+}
+
+impl From<Price> for EndPrice {
+    fn from(price: Price) -> Self {
+        Self(price.0)
+    }
+}
+
+impl fmt::Display for EndPrice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for EndPrice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Units of an instrument (shares, or lot size times lots): 1 to 100 million.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
@@ -243,6 +308,20 @@ mod tests {
         let lot = Quantity::new(65).unwrap();
         assert!(Quantity::new(130).unwrap().is_whole_lots(lot));
         assert!(!Quantity::new(75).unwrap().is_whole_lots(lot));
+    }
+
+    #[test]
+    fn what_ended_may_be_worth_nothing_and_never_less() {
+        for text in ["0", "0.00", "0.05", "25650.0500", "10000000"] {
+            assert_eq!(EndPrice::parse(text).unwrap(), EndPrice::parse(&EndPrice::parse(text).unwrap().to_string()).unwrap(), "{text}");
+        }
+        for text in ["", "-0.05", "NaN", "inf", "1e3", "10000000.01", "1.00001", "1,000"] {
+            assert!(EndPrice::parse(text).is_err(), "{text:?} was taken");
+        }
+        let at = |text: &str, net, cost: i64| EndPrice::parse(text).unwrap().realised(net, Amount(cost.into())).0;
+        assert_eq!((at("12", 10, 100), at("12", -10, 100), at("0", -10, 100)), (20.into(), (-20).into(), 100.into()));
+        assert_eq!(EndPrice::parse("-0").unwrap().to_string(), "0");
+        assert_eq!(serde_json::to_string(&EndPrice::parse("0.0").unwrap()).unwrap(), "\"0\"");
     }
 
     proptest! {

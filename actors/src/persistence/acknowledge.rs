@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ledger::{Ledger, Pending};
+use super::ledger::{FoldedAnew, Ledger, Pending};
 use super::registered::Registered;
 use super::staged::Committed;
 use super::ticket::{Answer, Ticket, Waiter};
@@ -11,7 +11,7 @@ use crate::order::{BasketId, ClientId, CommandId, OrderRecord};
 
 impl Ledger {
     /// After the commit: the view moves.
-    pub(super) fn publish(&mut self) -> Vec<Event> {
+    pub(super) fn publish(&mut self, folded_anew: Vec<FoldedAnew>) -> Vec<Event> {
         let Committed { orders, holdings, day, controls, alarms, kept, events } = self.staged.take_committed();
         let chains = &self.staged.chains;
         let changed: Vec<CommandId> = orders.iter().map(|record| record.command_id).collect();
@@ -29,6 +29,11 @@ impl Ledger {
             for (client, change) in day {
                 if let Some(book) = books.get_mut(&client) {
                     book.put_day(&change);
+                }
+            }
+            for (client, today, changes) in folded_anew {
+                if let Some(book) = books.get_mut(&client) {
+                    book.begin_day(today, &changes);
                 }
             }
             for (client, control) in controls {

@@ -14,11 +14,11 @@ use super::kept::{self, Keep, Kept, KeptChange};
 use super::signal::signal_row;
 use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
-use super::unit::{ADOPTED, Adopted, Event, Level, NewOrder, NotRegistered, Note, OrderUnit, Registration, SETTLED};
+use super::unit::{ADOPTED, Adopted, Event, Level, NewOrder, NotRegistered, Note, OrderUnit, PRICE_TOLD, Registration, SETTLED, Telling};
 use crate::order::{
     Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Price, Source, Status, Strategy, Tag, Transition, trading_date,
 };
-use crate::pnl::{DayChange, Move};
+use crate::pnl::{DayChange, Move, Told};
 use crate::ports::{JournalRow, SignalRow, Write};
 /// What one unit changes.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Delta {
     pub(super) orders: Vec<Arc<OrderRecord>>,
     pub(super) holdings: Vec<(HoldingSlot, (Holding, u64))>,
     pub(super) day: Vec<(ClientId, DayChange)>,
+    /// The account in which a price was told.
+    pub(super) told: Option<ClientId>,
     pub(super) controls: Vec<(ClientId, Control)>,
     pub(super) kept: Vec<(Option<ClientId>, KeptChange)>,
     pub(super) events: Vec<Event>,
@@ -61,6 +63,7 @@ impl Delta {
             orders: Vec::new(),
             holdings: Vec::new(),
             day: Vec::new(),
+            told: None,
             controls: Vec::new(),
             kept: Vec::new(),
             events: Vec::new(),
@@ -341,13 +344,13 @@ impl Delta {
         staged: &mut Staged,
         slot: HoldingSlot,
         (before, after): (Holding, Holding),
-        price: Option<Price>,
+        (price, on): (Option<Price>, Option<NaiveDate>),
         reason: &Arc<str>,
     ) {
         let (client, strategy, key) = (&slot.0, &slot.1, &slot.2);
         let seq = self.next_seq(staged, &Some(client.clone()));
         let inputs = json!({
-            "strategy": strategy, "holding": key, "net_before": before.net, "net_after": after.net, "price": price,
+            "strategy": strategy, "holding": key, "net_before": before.net, "net_after": after.net, "price": price, "on": on,
         });
         let text = RowText {
             event: "HOLDING_REDUCED",
@@ -358,7 +361,11 @@ impl Delta {
             level: Level::Warn,
         };
         self.row(staged, Some(client.clone()), (None, None), None, text);
-        let what = Move::left(before, before.net.abs() - after.net.abs(), price);
+        let units = before.net.abs() - after.net.abs();
+        let what = match on {
+            Some(on) => Move::ended(seq, units, on, price),
+            None => Move::left(before, units, price),
+        };
         let change = DayChange::corrected(seq, self.at, (strategy.clone(), key.clone()), before, what);
         self.corrected(client, change, after);
     }
@@ -378,7 +385,7 @@ impl Delta {
         };
         self.row(staged, Some(client.clone()), (None, None), None, text);
         let units = before.net.abs();
-        let what = Move::Settled { units, on: expiry };
+        let what = Move::ended(seq, units, expiry, None);
         let change = DayChange::corrected(seq, self.at, (strategy.clone(), key.clone()), before, what);
         self.corrected(client, change, before.reduced(units));
     }
@@ -403,6 +410,26 @@ impl Delta {
         let what = Move::Taken { side: *side, quantity: *quantity, price: *price };
         let change = DayChange::corrected(seq, self.at, (strategy.clone(), key.clone()), before, what);
         self.corrected(client_id, change, after);
+    }
+
+    /// A person tells the price at which the units of that change left; answers whether they may have one.
+    pub(super) fn tell(&mut self, staged: &mut Staged, telling: &Telling, change: &DayChange) -> bool {
+        let Telling { client_id, row, price, who, reason } = telling;
+        let seq = self.next_seq(staged, &Some(client_id.clone()));
+        let Some(priced) = change.priced(Told { price: *price, seq }) else { return false };
+        let inputs = json!({ "row": row, "price": price, "before": change.what.told().map(|told| told.price) });
+        let text = RowText {
+            event: PRICE_TOLD,
+            from: None,
+            reason: Some(Arc::clone(reason)),
+            who: Arc::clone(who),
+            inputs: inputs.to_string(),
+            level: Level::Info,
+        };
+        self.row(staged, Some(client_id.clone()), (None, None), None, text);
+        self.writes.push(Write::Told { client_id: client_id.clone(), change: priced });
+        self.told = Some(client_id.clone());
+        true
     }
 
     /// New controls.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::alarms::Alarms;
 use super::book::Book;
@@ -72,6 +72,9 @@ pub struct Round {
     /// The rows that changed, for the watchers.
     pub events: Vec<Event>,
 }
+
+/// An account, a day, and what has changed on it.
+pub(super) type FoldedAnew = (ClientId, NaiveDate, Vec<DayChange>);
 
 /// What a posted unit is waiting for until the commit.
 pub(super) enum Pending {
@@ -187,9 +190,18 @@ impl Ledger {
             pending.push(self.apply(unit, cargo, at)?);
         }
         self.write_anchors()?;
+        let folded_anew = self.folded_anew()?;
         self.store.commit()?;
-        let events = self.publish();
+        let events = self.publish(folded_anew);
         Ok(Round { acks: pending.into_iter().filter_map(|item| self.acknowledge(item)).collect(), events })
+    }
+
+    /// The days in which a price was told of what had left before: that price counts where its units left, so the day is folded
+    /// again from what is on disk, as a restart does it.
+    fn folded_anew(&mut self) -> Result<Vec<FoldedAnew>, StoreError> {
+        let today = trading_date(self.clock.now());
+        let clients = std::mem::take(&mut self.staged.told);
+        clients.into_iter().map(|client| self.store.day(&client, today).map(|changes| (client, today, changes))).collect()
     }
 
     /// A read for people, between two commits.
@@ -251,14 +263,16 @@ impl Ledger {
                 let outcome = self.settle(delta)?;
                 Ok(Pending::Other { outcome, cargo })
             }
-            Unit::Reduce { client_id, strategy, key, units, price, reason } => {
+            Unit::Reduce { client_id, strategy, key, units, price, earlier, reason } => {
                 let held = self.holding(&client_id, &strategy, &key);
-                let after = held.left(units, price);
+                let is_other = earlier.is_some_and(|earlier| held.net != earlier.net_before || trading_date(at) <= earlier.on);
+                let on = earlier.map(|earlier| earlier.on);
+                let after = if on.is_some() { held.reduced(units) } else { held.left(units, price) };
                 let mut delta = Delta::new(at);
-                if after == held {
+                if is_other || after == held {
                     return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
                 }
-                delta.reduce(&mut self.staged, (client_id, strategy, key), (held, after), price, &reason);
+                delta.reduce(&mut self.staged, (client_id, strategy, key), (held, after), (price, on), &reason);
                 let outcome = self.settle(delta)?;
                 Ok(Pending::Other { outcome, cargo })
             }
@@ -281,6 +295,15 @@ impl Ledger {
                 let mut delta = Delta::new(at);
                 delta.adopt(&mut self.staged, &adopted, held, after);
                 let outcome = self.settle(delta)?;
+                Ok(Pending::Other { outcome, cargo })
+            }
+            Unit::Tell(telling) => {
+                let found = self.store.correction(&telling.client_id, telling.row)?;
+                let mut delta = Delta::new(at);
+                let outcome = match found.filter(|change| change.what.told().is_none_or(|told| told.price != telling.price)) {
+                    Some(change) if delta.tell(&mut self.staged, &telling, &change) => self.settle(delta)?,
+                    _ => Outcome::NotApplied(None),
+                };
                 Ok(Pending::Other { outcome, cargo })
             }
             Unit::Reissue { client_id, commands } => {

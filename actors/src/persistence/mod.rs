@@ -47,7 +47,8 @@ pub use registered::Registered;
 pub use replay::{Misfit, Projections, Replay, replay};
 pub use ticket::{Admission, Answer, Orphans, Permit, Ticket, Waiter};
 pub use unit::{
-    Ack, Adopted, Cargo, Event, Level, Listener, NewOrder, NotRegistered, Note, OrderUnit, Outcome, Posted, Registration, Unit,
+    Ack, Adopted, Cargo, Earlier, Event, Level, Listener, NewOrder, NotRegistered, Note, OrderUnit, Outcome, Posted, Registration, Telling,
+    Unit,
 };
 pub use view::View;
 pub use waiting::Changes;

@@ -13,12 +13,12 @@ use super::control::CONTROL;
 use super::inputs::{CREATED, CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
 use super::kept::{Kept, KeptInputs, KeptStates};
 use super::redo::redone;
-use super::unit::{ADOPTED, Level, SETTLED};
+use super::unit::{ADOPTED, Level, PRICE_TOLD, SETTLED};
 use crate::order::{
-    Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Price, Quantity, Side, Status, Strategy, lifecycle,
-    trading_date,
+    Amount, ClientId, CommandId, EndPrice, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Price, Quantity, Side, Status, Strategy,
+    lifecycle, trading_date,
 };
-use crate::pnl::{DayChange, Move};
+use crate::pnl::{DayChange, Move, Told};
 use crate::ports::{JournalRow, SignalRow, Write};
 
 /// A row that does not follow from the rows before it.
@@ -270,6 +270,7 @@ impl Replay {
             "HOLDING_REDUCED" => self.reduced(row)?,
             SETTLED => self.settled(row)?,
             ADOPTED => self.adopted(row)?,
+            PRICE_TOLD => self.priced(row)?,
             ACKNOWLEDGED => {
                 let seq = alarm.ok_or("it names no alarm")?;
                 self.projections.alarms.acknowledge(seq).ok_or_else(|| format!("alarm {seq} was not open"))?;
@@ -291,20 +292,29 @@ impl Replay {
             net_after: i64,
             #[serde(default)]
             price: Option<Price>,
+            #[serde(default)]
+            on: Option<NaiveDate>,
         }
-        let Reduced { strategy, holding, net_before, net_after, price } = parsed(row)?;
+        let Reduced { strategy, holding, net_before, net_after, price, on } = parsed(row)?;
+        if on.is_some_and(|on| trading_date(row.at) <= on) {
+            return Err("it ends on a day that is not over".to_owned());
+        }
         let slot = (strategy, holding);
         let (held, at) = self.projections.holdings.get_mut(&slot).ok_or("nothing was held there")?;
         if held.net != net_before {
             return Err(format!("it reduces {net_before}, and {} were held", held.net));
         }
         let (before, units) = (*held, net_before.abs() - net_after.abs());
-        *held = before.left(units, price);
+        *held = if on.is_some() { before.reduced(units) } else { before.left(units, price) };
         *at = row.at;
         if held.net != net_after {
             return Err(format!("it leaves {net_after}, and the rules leave {}", held.net));
         }
-        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::left(before, units, price));
+        let what = match on {
+            Some(on) => Move::ended(row.seq, units, on, price),
+            None => Move::left(before, units, price),
+        };
+        let change = DayChange::corrected(row.seq, row.at, slot, before, what);
         self.projections.corrections.push((change, row.at));
         Ok(())
     }
@@ -329,8 +339,21 @@ impl Replay {
         let (before, units) = (*held, net_before.abs());
         *held = before.reduced(units);
         *at = row.at;
-        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::Settled { units, on: expiry });
+        let change = DayChange::corrected(row.seq, row.at, slot, before, Move::ended(row.seq, units, expiry, None));
         self.projections.corrections.push((change, row.at));
+        Ok(())
+    }
+
+    fn priced(&mut self, row: &JournalRow) -> Result<(), String> {
+        #[derive(serde::Deserialize)]
+        struct Priced {
+            row: u64,
+            price: EndPrice,
+        }
+        let Priced { row: of, price } = parsed(row)?;
+        let place = self.projections.corrections.binary_search_by_key(&of, |(change, _)| change.seq).ok();
+        let (change, _) = place.and_then(|place| self.projections.corrections.get_mut(place)).ok_or("by that row nothing left")?;
+        *change = change.priced(Told { price, seq: row.seq }).ok_or("what left by that row has a price of its own")?;
         Ok(())
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Staged {
     sequence: Vec<CommandId>,
     holdings: BTreeMap<HoldingSlot, (Holding, u64)>,
     day: Vec<(ClientId, DayChange)>,
+    /// The accounts in which a price was told.
+    pub(super) told: BTreeSet<ClientId>,
     events: Vec<Event>,
     /// The last row of each chain that an anchor wrote down, also by the processes before.
     pub(super) anchored: BTreeMap<Option<ClientId>, u64>,
@@ -73,6 +75,7 @@ impl Staged {
         }
         self.holdings.extend(delta.holdings);
         self.day.extend(delta.day);
+        self.told.extend(delta.told);
         self.controls.extend(delta.controls);
         self.events.extend(delta.events);
         for (chain, change) in delta.kept {

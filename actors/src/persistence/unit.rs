@@ -12,8 +12,8 @@ use super::registered::Registered;
 use super::ticket::{Answer, Permit, Ticket};
 use crate::broker::CallKind;
 use crate::order::{
-    Ask, BasketId, ClientId, CommandId, HoldingKey, IdempotencyKey, OrderFact, OrderRecord, Price, Quantity, Side, SignalId, Source,
-    Strategy, Tag,
+    Ask, BasketId, ClientId, CommandId, EndPrice, HoldingKey, IdempotencyKey, OrderFact, OrderRecord, Price, Quantity, Side, SignalId,
+    Source, Strategy, Tag,
 };
 use crate::ports::{JournalRow, Naming};
 
@@ -35,7 +35,8 @@ pub enum Unit {
         /// Why.
         reason: Arc<str>,
     },
-    /// The broker shows fewer units than our fills: what a strategy holds is reduced to match.
+    /// The broker shows fewer units than our fills: what a strategy holds is reduced to match. With [`Earlier`] units that ended with
+    /// an earlier day of their own.
     Reduce {
         /// The account.
         client_id: ClientId,
@@ -47,6 +48,8 @@ pub enum Unit {
         units: i64,
         /// At which price they left, if the broker tells one.
         price: Option<Price>,
+        /// That they left on an earlier day, if so.
+        earlier: Option<Earlier>,
         /// What shows it.
         reason: Arc<str>,
     },
@@ -65,6 +68,8 @@ pub enum Unit {
     },
     /// A strategy takes units over that the broker shows and none of our fills brought.
     Adopt(Adopted),
+    /// A person tells the price at which units left that had none.
+    Tell(Telling),
     /// CREATED orders of one basket whose tickets were lost ask for new tokens.
     Reissue {
         /// The account.
@@ -94,6 +99,34 @@ pub(super) const SETTLED: &str = "HOLDING_SETTLED";
 
 /// The event of units that a strategy took over.
 pub(super) const ADOPTED: &str = "HOLDING_ADOPTED";
+
+/// The event of a price that a person tells.
+pub(super) const PRICE_TOLD: &str = "PRICE_TOLD";
+
+/// Units that left on an earlier day than the one on which that is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// The day, India: before that of the commit.
+    pub on: NaiveDate,
+    /// What the strategy held when this was decided: when it holds something else at the commit, nothing changes and the
+    /// answer is `NotApplied`.
+    pub net_before: i64,
+}
+
+/// The price at which units left, told by a person. It changes what a day came to, and nothing else: no quantity, no order.
+#[derive(Debug, Clone)]
+pub struct Telling {
+    /// The account.
+    pub client_id: ClientId,
+    /// The journal row by which they left.
+    pub row: u64,
+    /// Rupees per unit.
+    pub price: EndPrice,
+    /// Who tells it.
+    pub who: Arc<str>,
+    /// From where it is known.
+    pub reason: Arc<str>,
+}
 
 /// Units that a strategy takes over from elsewhere, at a price that is stated. On the side of what it holds they add to it,
 /// on the other they close it at that price.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::order::{Fill, Holding, HoldingKey, OrderRecord, Price, Quantity, Side, Strategy, trading_date};
+use crate::order::{Amount, EndPrice, Fill, Holding, HoldingKey, OrderRecord, Price, Quantity, Side, Strategy, trading_date};
 
 /// A change of what a strategy holds in one instrument and product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +50,18 @@ pub enum Move {
     Left {
         /// How many.
         units: i64,
+        /// The price, since somebody told it.
+        told: Option<Told>,
     },
-    /// Units that ended with their contract on an earlier day, at a price that nobody told. They left on that day: of the day on
-    /// which it is recorded they are neither carried nor lost.
+    /// Units that ended on an earlier day: with their contract, or with the day itself because they were intraday. They left on
+    /// that day: of the day on which it is recorded they are neither carried nor lost.
     Settled {
         /// How many.
         units: i64,
-        /// The contract's last day, India.
+        /// Their last day, India.
         on: NaiveDate,
+        /// The price, since somebody told it.
+        told: Option<Told>,
     },
     /// Units that a strategy took over from elsewhere, at a price that a person stated.
     Taken {
@@ -70,6 +74,15 @@ pub enum Move {
     },
 }
 
+/// At which price units left, by whoever told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Rupees per unit.
+    pub price: EndPrice,
+    /// The journal row that tells it: a person's, or the one by which the units left, when the broker's books told it.
+    pub seq: u64,
+}
+
 impl Move {
     /// Units of a holding that were closed elsewhere. With a price it is as if the strategy had taken that trade over.
     #[must_use]
@@ -77,7 +90,23 @@ impl Move {
         let closing = Side::of_net(before.net).map(Side::opposite).zip(Quantity::new(units));
         match closing.zip(price) {
             Some(((side, quantity), price)) => Self::Taken { side, quantity, price },
-            None => Self::Left { units },
+            None => Self::Left { units, told: None },
+        }
+    }
+
+    /// Units that ended on an earlier day, as the journal row `seq` records it: at the price that the broker's books tell, or
+    /// without one.
+    #[must_use]
+    pub fn ended(seq: u64, units: i64, on: NaiveDate, price: Option<Price>) -> Self {
+        Self::Settled { units, on, told: price.map(|price| Told { price: price.into(), seq }) }
+    }
+
+    /// The price that was told of units which left without one.
+    #[must_use]
+    pub fn told(self) -> Option<Told> {
+        match self {
+            Self::Left { told, .. } | Self::Settled { told, .. } => told,
+            Self::Traded { .. } | Self::ToldLate { .. } | Self::Taken { .. } => None,
         }
     }
 
@@ -88,7 +117,7 @@ impl Move {
             Self::Traded { side, quantity, .. } | Self::ToldLate { side, quantity, .. } | Self::Taken { side, quantity, .. } => {
                 side.sign() * quantity.value()
             }
-            Self::Left { units } | Self::Settled { units, .. } => -before.signum() * units,
+            Self::Left { units, .. } | Self::Settled { units, .. } => -before.signum() * units,
         }
     }
 }
@@ -112,6 +141,55 @@ impl DayChange {
             Move::Traded { order: order.number, side, quantity, price, seen: order.ask.seen_price }
         };
         Self { seq: order.seq, day: traded_on.max(recorded_on), strategy: order.ask.strategy.clone(), key, before: standing(held), what }
+    }
+
+    /// The change with the price at which its units left. `None`: they have one that nobody needs to tell, of a trade or of the
+    /// broker's books.
+    #[must_use]
+    pub fn priced(&self, told: Told) -> Option<Self> {
+        let what = match self.what {
+            Move::Left { units, .. } => Move::Left { units, told: Some(told) },
+            Move::Settled { units, on, .. } => Move::Settled { units, on, told: Some(told) },
+            Move::Traded { .. } | Move::ToldLate { .. } | Move::Taken { .. } => return None,
+        };
+        self.takes_a_price().then(|| Self { what, ..self.clone() })
+    }
+
+    /// Whether its units left at a price that somebody else than the broker's books must tell, or told.
+    #[must_use]
+    pub fn takes_a_price(&self) -> bool {
+        let left = matches!(self.what, Move::Left { .. } | Move::Settled { .. });
+        left && !self.is_own(self.what.told())
+    }
+
+    /// Whether the change came with that price.
+    fn is_own(&self, told: Option<Told>) -> bool {
+        told.is_some_and(|told| told.seq == self.seq)
+    }
+
+    /// The day to which what it realised belongs.
+    #[must_use]
+    pub fn counts_on(&self) -> NaiveDate {
+        match self.what {
+            Move::Settled { on, .. } => on,
+            _ => self.day,
+        }
+    }
+
+    /// The units that left, with the sign of what was held, and the rupees that they had cost or brought.
+    #[must_use]
+    pub fn gone(&self) -> (i64, Amount) {
+        let after = self.before.reduced(match self.what {
+            Move::Left { units, .. } | Move::Settled { units, .. } => units,
+            Move::Traded { .. } | Move::ToldLate { .. } | Move::Taken { .. } => 0,
+        });
+        (self.before.net - after.net, self.before.cost.plus(after.cost.negated()))
+    }
+
+    /// The newest journal row that tells of it.
+    #[must_use]
+    pub fn newest_row(&self) -> u64 {
+        self.what.told().map_or(self.seq, |told| told.seq.max(self.seq))
     }
 
     /// Units that left without a price, or came at one, recorded at `at` by that journal row.

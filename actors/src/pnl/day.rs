@@ -74,7 +74,7 @@ impl Day {
         if change.day > self.date {
             *self = self.rolled(change.day);
         }
-        self.changed = change.seq;
+        self.changed = self.changed.max(change.newest_row());
         let slot = (change.strategy.clone(), change.key.clone());
         let (line, was) = match self.lines.entry(slot) {
             Entry::Occupied(known) => (&mut *known.into_mut(), None),

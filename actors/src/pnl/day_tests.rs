@@ -5,8 +5,8 @@ use proptest::prelude::{any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::order::{Amount, InstrumentKey, Price, Product, Quantity, Side};
-use crate::pnl::{MarkedFrom, Move};
+use crate::order::{Amount, EndPrice, InstrumentKey, Price, Product, Quantity, Side};
+use crate::pnl::{MarkedFrom, Move, Told};
 use crate::ports::{Quote, Quotes};
 use crate::testkit::builders::{at, nse, price, rupees, sbin, sbin_in, strategy, units};
 
@@ -75,11 +75,11 @@ fn slippage_is_what_was_paid_beyond_the_price_that_the_sender_saw() {
 
 #[test]
 fn units_that_left_without_a_price_realise_nothing_that_is_known() {
-    let day = day_of([traded(1, Side::Buy, 10, "100"), Move::Left { units: 4 }, traded(2, Side::Sell, 6, "110")]);
+    let day = day_of([traded(1, Side::Buy, 10, "100"), Move::Left { units: 4, told: None }, traded(2, Side::Sell, 6, "110")]);
     let line = line(&day);
     assert_eq!((line.left, line.corrected, line.curve.realised), (4, -4, rupees(60)));
     assert_eq!((line.trips.unknown, line.trips.wins), (1, 0), "what the whole trip made is not known");
-    let day = day_of([traded(1, Side::Sell, 10, "100"), Move::Left { units: 99 }]);
+    let day = day_of([traded(1, Side::Sell, 10, "100"), Move::Left { units: 99, told: None }]);
     assert_eq!((day.statistics(None).trips.unknown, day.corrected(date(20), &sbin_in(Product::Mis))), (1, 10));
 }
 
@@ -129,7 +129,7 @@ fn a_trade_told_late_changes_what_was_carried_and_nothing_of_the_day() {
 
 #[test]
 fn what_ended_with_its_contract_left_on_that_day_and_was_never_of_the_next() {
-    let settled = Move::Settled { units: 10, on: date(20) };
+    let settled = Move::Settled { units: 10, on: date(20), told: None };
     let held = Holding { net: 10, cost: rupees(1_000), ..Holding::default() };
     let slot = (strategy("trend"), sbin_in(Product::Mis));
     let ended = DayChange { before: held, ..change(9, 21, settled) };
@@ -151,6 +151,40 @@ fn what_ended_with_its_contract_left_on_that_day_and_was_never_of_the_next() {
     let its_day = Day::load(date(20), [], &[DayChange { day: date(20), ..ended }]);
     let line = self::line(&its_day);
     assert_eq!((line.carried.net, line.held.net, line.left, line.trips.unknown), (10, 0, 10, 1));
+}
+
+fn at_told(price: &str) -> Option<Told> {
+    Some(Told { price: EndPrice::parse(price).unwrap(), seq: 99 })
+}
+
+#[test]
+fn units_that_left_at_a_price_which_was_told_realise_it_where_they_left() {
+    let left = Move::Left { units: 4, told: at_told("90") };
+    let day = day_of([traded(1, Side::Buy, 10, "100"), left, traded(2, Side::Sell, 6, "110")]);
+    let line = line(&day);
+    assert_eq!((line.left, line.corrected, line.curve.realised), (0, -4, rupees(20)));
+    assert_eq!((day.curve().high_water, day.curve().drawdown), (rupees(20), rupees(40)), "40 lost, then 60 won");
+    assert_eq!((line.trips.unknown, line.trips.wins, line.trips.won), (0, 1, rupees(20)), "the whole trip");
+    assert_eq!(day.as_of(date(20)), (date(20), 99), "the row that tells it is the newest");
+    // Short, and worth nothing in the end.
+    let day = day_of([traded(1, Side::Sell, 10, "5"), Move::Left { units: 10, told: at_told("0") }]);
+    assert_eq!((day.curve().realised, day.statistics(None).trips.wins), (rupees(50), 1));
+}
+
+#[test]
+fn what_was_told_of_an_earlier_day_is_nothing_of_this_one() {
+    let held = Holding { net: 10, cost: rupees(1_000), ..Holding::default() };
+    let slot = (strategy("trend"), sbin_in(Product::Mis));
+    let ended = |told| DayChange { before: held, ..change(9, 21, Move::Settled { units: 10, on: date(20), told }) };
+    let today = |told| {
+        let mut day = Day::load(date(21), [(&slot.0, &slot.1, &held)], &[]);
+        day.apply(&ended(told));
+        day
+    };
+    let (told, untold) = (today(at_told("1")), today(None));
+    assert_eq!((told.curve(), line(&told)), (Curve::default(), line(&untold)));
+    let its_day = Day::load(date(20), [], &[DayChange { day: date(20), ..ended(at_told("90")) }]);
+    assert_eq!((its_day.curve().realised, line(&its_day).left, line(&its_day).trips.losses), (rupees(-100), 0, 1));
 }
 
 /// Quotes of a table.
@@ -273,6 +307,38 @@ proptest! {
             let apart = (ended.0 - line.curve.realised.0).abs();
             prop_assert!(apart < Decimal::new(1, 8), "every trip of a flat line has ended: {ended:?}, {:?}", line.curve.realised);
         }
+    }
+
+    /// A price that is told makes of units which left what a trade taken over at that price makes of them.
+    #[test]
+    fn prop_a_told_price_counts_as_a_close_at_that_price(
+        moves in proptest::collection::vec((any_move(), proptest::option::of((1i64..12, 1i64..40_000))), 1..14),
+    ) {
+        let (mut told, mut taken) = (Day::load(date(20), [], &[]), Day::load(date(20), [], &[]));
+        let mut seq = 0;
+        for ((buys, quantity, paise), leaves) in moves {
+            seq += 1;
+            let side = if buys { Side::Buy } else { Side::Sell };
+            let at = Price::new(Decimal::new(paise, 2)).unwrap();
+            let trade = change(seq, 20, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None });
+            told.apply(&trade);
+            taken.apply(&trade);
+            let net = line(&told).held.net;
+            let Some((units, paise)) = leaves.filter(|_| net != 0) else { continue };
+            seq += 1;
+            let (units, price) = (units.min(net.abs()), Price::new(Decimal::new(paise, 2)).unwrap());
+            told.apply(&change(seq, 20, Move::Left { units, told: Some(Told { price: price.into(), seq: 1_000 }) }));
+            let side = if net > 0 { Side::Sell } else { Side::Buy };
+            taken.apply(&change(seq, 20, Move::Taken { side, quantity: Quantity::new(units).unwrap(), price }));
+        }
+        let (one, other) = (line(&told), line(&taken));
+        let is_near = |one: Amount, other: Amount| (one.0 - other.0).abs() < Decimal::new(1, 8);
+        prop_assert_eq!((one.held.net, one.corrected, one.left), (other.held.net, other.corrected, 0));
+        prop_assert!(is_near(told.curve().realised, taken.curve().realised) && is_near(told.curve().drawdown, taken.curve().drawdown));
+        let ended = |trips: crate::pnl::Trips| trips.wins + trips.losses + trips.even;
+        prop_assert_eq!((ended(one.trips), one.trips.unknown), (ended(other.trips), 0));
+        prop_assert!(is_near(one.trips.won.plus(one.trips.lost), other.trips.won.plus(other.trips.lost)));
+        prop_assert!(is_near(one.held.cost, other.held.cost));
     }
 
     /// However a line of trades is cut into days, each day realises what it would alone, and the marks join them: the days'

@@ -265,10 +265,10 @@ fn taken_from(taken_in: i64, sums: [i64; 2], is_there: [bool; 2]) -> Option<usiz
         .or_else(|| first(&|_| true))
 }
 
-/// Today's orders in one instrument and product that are not ours and have filled.
-fn trades_elsewhere<'a>(findings: &'a Findings, key: &HoldingKey, today: NaiveDate) -> Vec<&'a Arc<BookRow>> {
+/// A day's orders in one instrument and product that are not ours and have filled.
+fn trades_elsewhere<'a>(findings: &'a Findings, key: &HoldingKey, on: NaiveDate) -> Vec<&'a Arc<BookRow>> {
     let is_here = |row: &&Arc<BookRow>| {
-        row.instrument == key.instrument && row.product == key.product && row.filled > 0 && trading_date(row.at) == today
+        row.instrument == key.instrument && row.product == key.product && row.filled > 0 && trading_date(row.at) == on
     };
     findings.foreign.iter().filter(is_here).collect()
 }
@@ -296,16 +296,18 @@ fn average(rows: &[&Arc<BookRow>]) -> Option<Decimal> {
     value.checked_div(Decimal::from(units)).filter(|_| is_one_side).map(|price| price.round_dp(4).normalize())
 }
 
-/// The price at which somebody closed so many units of what we hold, as the broker's order book tells it: the average of
-/// today's orders of others on the closing side, without those that our strategies have taken in before. `None`: it cannot be
+/// The price at which somebody closed so many units of what we hold on a day, as the broker's order book tells it: the average of
+/// that day's orders of others on the closing side, without those that our strategies have taken in before. `None`: it cannot be
 /// told which trades closed it, or at what price.
 #[must_use]
-pub fn price_of_close(book: &Book, findings: &Findings, key: &HoldingKey, today: NaiveDate, missing: i64) -> Option<Price> {
+pub fn price_of_close(book: &Book, findings: &Findings, key: &HoldingKey, on: NaiveDate, missing: i64) -> Option<Price> {
     let closing = Side::of_net(book.gross(key).net())?.opposite();
-    let mut rows = trades_elsewhere(findings, key, today);
+    let mut rows = trades_elsewhere(findings, key, on);
     rows.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.broker_order_id.cmp(&b.broker_order_id)));
     // Negative: something was taken over there today, and nobody knows out of which trades.
-    let mut taken_in = book.newest_day().corrected(today, key).saturating_mul(closing.sign());
+    let day = book.newest_day();
+    let taken_in = if on < day.date() { 0 } else { day.corrected(on, key) };
+    let mut taken_in = taken_in.saturating_mul(closing.sign());
     if taken_in < 0 {
         return None;
     }
@@ -324,10 +326,10 @@ pub fn price_of_close(book: &Book, findings: &Findings, key: &HoldingKey, today:
     average(&left).filter(|_| taken_in == 0 && units == missing).and_then(Price::new)
 }
 
-/// What of today's orders that are not ours is in one instrument and product, in words: who closed what we held.
+/// What of a day's orders that are not ours is in one instrument and product, in words: who closed what we held.
 #[must_use]
-pub fn traces(findings: &Findings, key: &HoldingKey, today: NaiveDate) -> Vec<String> {
-    trades_elsewhere(findings, key, today).into_iter().map(|row| told(row)).collect()
+pub fn traces(findings: &Findings, key: &HoldingKey, on: NaiveDate) -> Vec<String> {
+    trades_elsewhere(findings, key, on).into_iter().map(|row| told(row)).collect()
 }
 
 #[cfg(test)]

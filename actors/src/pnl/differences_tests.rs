@@ -98,7 +98,7 @@ fn what_our_strategies_have_taken_in_is_no_difference_a_second_time() {
     // 10 were held, somebody sold them, and the holding was given up; then somebody bought 5.
     let before = book_of([], &[("trend", mis(), 10)]).held(&strategy("trend"), &mis());
     let day = trading_date(at(0));
-    let left = DayChange { seq: 7, day, strategy: strategy("trend"), key: mis(), before, what: Move::Left { units: 10 } };
+    let left = DayChange { seq: 7, day, strategy: strategy("trend"), key: mis(), before, what: Move::Left { units: 10, told: None } };
     let mut book = book_of([], &[]);
     book.begin_day(day, &[left]);
     let mut findings = broker_shows(&[(mis(), 5)]);
@@ -129,11 +129,20 @@ fn a_close_by_hand_has_the_price_of_the_trades_that_closed_it_and_no_other() {
     assert_eq!(told(&book(), vec![sold("B1", 10, "801"), foreign("B2", Side::Buy, 5, "799", None)], 10), None, "both sides");
     let unpriced = Arc::new(BookRow { average_price: None, ..(*sold("B1", 10, "801")).clone() });
     assert_eq!(told(&book(), vec![unpriced], 10), None);
+    // Closed yesterday, while nobody looked: by the rows of that day, where the broker shows them still.
+    let day = trading_date(at(0));
+    let (yesterday, mut carried) = (day.pred_opt().unwrap(), book());
+    carried.begin_day(day, &[]);
+    let of_yesterday = Arc::new(BookRow { at: at(0) - Duration::days(1), ..(*sold("B1", 10, "803")).clone() });
+    let findings = Findings { foreign: vec![of_yesterday, sold("B2", 10, "806")], ..broker_shows(&[(mis(), 0)]) };
+    let on = |day| price_of_close(&carried, &findings, &mis(), day, 10);
+    assert_eq!((on(yesterday), on(day)), (Some(price("803")), Some(price("806"))));
     // Four left before, and were taken in: what is asked for now is the rest.
     let mut later = book();
     let day = trading_date(at(0));
     let held = Holding { net: 14, ..later.held(&strategy("trend"), &mis()) };
-    let left = DayChange { seq: SEQ + 1, day, strategy: strategy("trend"), key: mis(), before: held, what: Move::Left { units: 4 } };
+    let left =
+        DayChange { seq: SEQ + 1, day, strategy: strategy("trend"), key: mis(), before: held, what: Move::Left { units: 4, told: None } };
     later.begin_day(day, &[left]);
     assert_eq!(told(&later, vec![sold("B1", 4, "801"), sold("B2", 10, "806")], 10).as_deref(), Some("806"));
     assert_eq!(told(&later, vec![sold("B1", 14, "801")], 10), None, "one order, and a part of it is taken in");

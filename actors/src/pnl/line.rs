@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rust_decimal::Decimal;
 
-use super::change::{DayChange, Move, standing};
+use super::change::{DayChange, Move, Told, standing};
 use super::curve::Curve;
 use crate::order::{Amount, Holding, Price, Quantity, Side};
 
@@ -167,7 +167,7 @@ pub struct Line {
     pub bought: Sums,
     /// Sold today.
     pub sold: Sums,
-    /// Units that left today without a price, or ended with their contract: what they realised is not known.
+    /// Units that left today, or ended with their contract, at a price that nobody has told: what they realised is not known.
     pub left: i64,
     /// The change of the net position today that was no trade of ours, in units: taken over, closed elsewhere.
     pub corrected: i64,
@@ -181,6 +181,8 @@ pub struct Line {
     trip_from: Amount,
     /// Whether a part of the trip under way left without a price.
     trip_unknown: bool,
+    /// What parts of the trip under way realised that left at a price which was told later: `held.realised` does not count it.
+    trip_told: Amount,
 }
 
 impl Line {
@@ -222,9 +224,9 @@ impl Line {
                 self.corrected += side.sign() * quantity.value();
                 self.traded(side, quantity, price)
             }
-            Move::Left { units } => self.lose(units),
-            // On the contract's own day they left; a later one has never had them.
-            Move::Settled { units, on } if change.day == on => self.lose(units),
+            Move::Left { units, told } => self.lose(units, told),
+            // On their own day they left; a later one has never had them.
+            Move::Settled { units, on, told } if change.day == on => self.lose(units, told),
             Move::Settled { units, .. } => {
                 self.carried = self.carried.reduced(units);
                 self.held = self.held.reduced(units);
@@ -234,17 +236,35 @@ impl Line {
         }
     }
 
-    fn lose(&mut self, units: i64) -> Amount {
-        let before = self.held.net;
-        self.held = self.held.reduced(units);
-        self.left += (before - self.held.net).abs();
-        self.corrected += self.held.net - before;
-        self.trip_unknown |= self.held.net != before;
-        if self.held.net == 0 && before != 0 {
-            self.trips.ended(None);
+    fn lose(&mut self, units: i64, told: Option<Told>) -> Amount {
+        let before = self.held;
+        self.held = before.reduced(units);
+        let gone = before.net - self.held.net;
+        self.corrected -= gone;
+        let cost = before.cost.plus(self.held.cost.negated());
+        let realised = told.filter(|_| gone != 0).map(|told| told.price.realised(gone, cost));
+        match realised {
+            Some(realised) => {
+                self.curve = self.curve.after(realised);
+                self.trip_told = self.trip_told.plus(realised);
+            }
+            None => {
+                self.left += gone.abs();
+                self.trip_unknown |= gone != 0;
+            }
+        }
+        if self.held.net == 0 && before.net != 0 {
+            self.end_trip();
             self.begin_trip_if_flat();
         }
-        Amount::ZERO
+        realised.unwrap_or_default()
+    }
+
+    /// A trip ends with all that it realised, if that is known.
+    fn end_trip(&mut self) {
+        let result = self.held.realised.plus(self.trip_from.negated()).plus(self.trip_told);
+        self.trips.ended((!self.trip_unknown).then_some(result));
+        (self.trip_from, self.trip_told, self.trip_unknown) = (self.held.realised, Amount::ZERO, false);
     }
 
     fn traded(&mut self, side: Side, quantity: Quantity, price: Price) -> Amount {
@@ -253,10 +273,7 @@ impl Line {
         let realised = self.held.realised.plus(before.realised.negated());
         self.curve = self.curve.after(realised);
         if before.net != 0 && self.held.net.signum() != before.net.signum() {
-            let result = self.held.realised.plus(self.trip_from.negated());
-            self.trips.ended((!self.trip_unknown).then_some(result));
-            self.trip_from = self.held.realised;
-            self.trip_unknown = false;
+            self.end_trip();
         }
         self.begin_trip_if_flat();
         realised
@@ -265,7 +282,8 @@ impl Line {
     /// A flat holding starts anew with its next trade, and so does what its trip realised.
     fn begin_trip_if_flat(&mut self) {
         if self.held.net == 0 {
-            (self.held, self.trip_from, self.trip_unknown) = (Holding::default(), Amount::ZERO, false);
+            (self.held, self.trip_from) = (Holding::default(), Amount::ZERO);
+            (self.trip_told, self.trip_unknown) = (Amount::ZERO, false);
         }
     }
 

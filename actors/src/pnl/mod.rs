@@ -13,7 +13,7 @@ pub mod line;
 pub mod pool;
 pub mod worth;
 
-pub use change::{DayChange, Move};
+pub use change::{DayChange, Move, Told};
 pub use curve::Curve;
 pub use day::Day;
 pub use differences::{Cause, Difference, Ignored, Part, differences};

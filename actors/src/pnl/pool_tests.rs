@@ -40,7 +40,7 @@ fn what(order: u64, (_, _, kind, buys, units, paise, _): Step) -> Move {
     let side = if buys { Side::Buy } else { Side::Sell };
     let (quantity, price) = (Quantity::new(units).unwrap(), Price::new(Decimal::new(paise, 2)).unwrap());
     match kind {
-        0 => Move::Left { units },
+        0 => Move::Left { units, told: None },
         1 => Move::Taken { side, quantity, price },
         2 => Move::ToldLate { side, quantity, price },
         _ => Move::Traded { order, side, quantity, price, seen: None },

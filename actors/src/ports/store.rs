@@ -124,6 +124,13 @@ pub enum Write {
         /// When.
         at: DateTime<Utc>,
     },
+    /// The price at which units left, told of a change that is there.
+    Told {
+        /// The account.
+        client_id: ClientId,
+        /// The change, with its price.
+        change: DayChange,
+    },
     /// What a strategy holds now; written over.
     Holding {
         /// The account.
@@ -234,6 +241,10 @@ pub enum Query {
     JournalAfter(Option<ClientId>, u64, u16),
     /// A chain's rows before a number, newest first.
     JournalBefore(Option<ClientId>, u64, u16),
+    /// The change of a holding that this journal row tells of, if it was no trade of its day.
+    Correction(ClientId, u64),
+    /// What left without a price of its own: first what nobody has told one of, each the newest first. A page.
+    LeftUnpriced(ClientId),
 }
 
 /// The rows that answer a [`Query`].
@@ -245,6 +256,8 @@ pub enum Rows {
     Journal(Vec<JournalRow>),
     /// Trades.
     Fills(Vec<Fill>),
+    /// Changes of holdings.
+    Changes(Vec<DayChange>),
 }
 
 /// The disk.
@@ -260,6 +273,12 @@ pub trait Store: Send {
     /// # Errors
     /// The disk failed; the process must not start.
     fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError>;
+
+    /// The change of a holding that this journal row tells of, if it was no trade of its day.
+    ///
+    /// # Errors
+    /// Halt.
+    fn correction(&mut self, client: &ClientId, seq: u64) -> Result<Option<DayChange>, StoreError>;
 
     /// Opens the round's transaction.
     ///

@@ -211,7 +211,7 @@ fn what_has_no_price_no_close_or_left_without_one_is_not_known() {
     assert_eq!(ours(&carried(10, 8_000), &quoted().closed(sbin(), "705")), known(-50));
     let mut left = carried(10, 8_000);
     let before = Holding { net: 10, cost: rupees(8_000), ..Holding::default() };
-    let what = Move::Left { units: 10 };
+    let what = Move::Left { units: 10, told: None };
     let day = trading_date(second(0));
     left.apply(&DayChange { seq: 9, day, strategy: strategy("trend"), key: sbin_in(Product::Mis), before, what });
     assert_eq!(why(&left, &quoted()), "10 units of NSE:SBIN-EQ were closed elsewhere, at a price that nobody told");
@@ -222,7 +222,7 @@ fn what_ended_with_its_contract_yesterday_leaves_the_result_of_today_known() {
     let mut day = carried(10, 8_000);
     let before = Holding { net: 10, cost: rupees(8_000), ..Holding::default() };
     let (today, key) = (day.date(), sbin_in(Product::Mis));
-    let what = Move::Settled { units: 10, on: today.pred_opt().unwrap() };
+    let what = Move::Settled { units: 10, on: today.pred_opt().unwrap(), told: None };
     day.apply(&DayChange { seq: 9, day: today, strategy: strategy("trend"), key, before, what });
     assert_eq!(ours(&day, &Board::default()), known(0));
 }

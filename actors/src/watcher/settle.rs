@@ -1,6 +1,6 @@
 //! Contracts that have expired: what was held in them is held no more. The exchange settles it overnight, in money or in shares,
 //! and the broker's next position book has no row for it. That is no close by anybody: nobody is paged, and the units left on the
-//! contract's own day, at a price that nobody told.
+//! contract's own day, at a price that nobody told. A person tells it: what a broker calls the close of an underlying has no day.
 //!
 //! *Invariant:* nothing is settled before its day is over in India, while its expiry is not known, while the broker shows it, or
 //! before the broker's positions were read on a later day.
@@ -35,7 +35,7 @@ impl Expired {
             ""
         };
         format!(
-            "{strategy} {net} {key} ended with its contract on {expiry}: the exchange settles it. It is held no more; at which price is not known, and what it realised is in no result{delivery}"
+            "{strategy} {net} {key} ended with its contract on {expiry}: the exchange settles it. It is held no more. No row of the broker tells its final settlement price: what it realised is in no result until somebody does (`ordergate price`){delivery}"
         )
     }
 }

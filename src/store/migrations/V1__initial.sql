@@ -152,7 +152,9 @@ CREATE TABLE corrections (
     side            TEXT,               -- none where units left without a price
     quantity        INTEGER NOT NULL,
     price           TEXT,
-    settled_on      TEXT,               -- the contract's last day, for SETTLED
+    settled_on      TEXT,               -- the last day of what ended on an earlier one, for SETTLED
+    told_price      TEXT,               -- at which price they left, for LEFT and SETTLED, since somebody told it
+    told_seq        INTEGER,            -- the journal row that tells that price
     at              TEXT NOT NULL,
     before_net      INTEGER NOT NULL,
     before_cost     TEXT NOT NULL,

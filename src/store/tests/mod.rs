@@ -8,4 +8,5 @@ mod range;
 mod reading;
 mod round_trip;
 mod scale;
+mod told;
 mod verification;

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ordergate_actors::order::{
-    Answered, BookState, BrokerOrderId, Exchange, Fill, Heard, HoldingKey, InstrumentKey, Intent, OrderFact, Price, Pricing, Product,
-    Quantity, Resolution, Side, Strategy, Tag, Terms, trading_date,
+    Answered, BookState, BrokerOrderId, EndPrice, Exchange, Fill, Heard, HoldingKey, InstrumentKey, Intent, OrderFact, Price, Pricing,
+    Product, Quantity, Resolution, Side, Strategy, Tag, Terms, trading_date,
 };
-use ordergate_actors::persistence::{Adopted, Book, ControlChange, Keep, KillLevel, Level, Registration, Slot, Topic, Unit, replay};
+use ordergate_actors::persistence::{
+    Adopted, Book, ControlChange, Keep, KillLevel, Level, Registration, Slot, Telling, Topic, Unit, replay,
+};
 use ordergate_actors::pnl::Day;
 use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as _;
@@ -64,6 +66,25 @@ fn expires(expiry: chrono::NaiveDate) -> (Unit, Unit) {
     (Unit::Adopt(adopted), Unit::Settle { client_id: client(), strategy, key, expiry, reason: Arc::from("its contract has ended") })
 }
 
+/// A person tells the price at which what left by that row left.
+fn tells(row: u64, price: &str) -> Unit {
+    Unit::Tell(Telling {
+        client_id: client(),
+        row,
+        price: EndPrice::parse(price).unwrap(),
+        who: Arc::from("asha"),
+        reason: Arc::from("the contract note says so"),
+    })
+}
+
+/// The journal row by which something left last without a price, on that day or any.
+fn left_last(desk: &Desk, on: Option<chrono::NaiveDate>) -> Option<u64> {
+    let store = desk.store();
+    let sql = "SELECT MAX(seq) FROM corrections WHERE kind IN ('LEFT', 'SETTLED') AND (?1 IS NULL OR trading_date = ?1)";
+    let seq: Option<i64> = store.connection().query_row(sql, [on.map(|day| day.to_string())], |row| row.get(0)).unwrap();
+    seq.map(i64::unsigned_abs)
+}
+
 fn keep(key: &str, value: Option<&str>, basis: Option<u64>) -> Unit {
     Unit::Keep(Keep {
         client_id: Some(client()),
@@ -111,6 +132,7 @@ fn a_day() -> Desk {
             key: held(),
             units: 1,
             price: None,
+            earlier: None,
             reason: Arc::from("sold by hand"),
         },
         Unit::Reduce {
@@ -119,6 +141,7 @@ fn a_day() -> Desk {
             key: held(),
             units: 1,
             price: Price::parse("1399.55").ok(),
+            earlier: None,
             reason: Arc::from("sold by hand, and the broker told the price"),
         },
     ]);
@@ -127,6 +150,8 @@ fn a_day() -> Desk {
     let (carried, settles) = expires(trading_date(desk.at()) - chrono::Days::new(1));
     desk.round(vec![carried]);
     desk.round(vec![settles]);
+    let of_settled = tells(left_last(&desk, None).unwrap(), "25650.05");
+    desk.round(vec![of_settled]);
     let early = Fill { at: now() - chrono::Duration::days(1), ..trade("T0", "B1", 1, "1401") };
     desk.round(vec![fact(1, OrderFact::Fill(early))]);
     desk.round(vec![
@@ -324,6 +349,7 @@ fn any_unit() -> impl proptest::strategy::Strategy<Value = Step> {
         1 => (1u64..=4, any::<bool>()).prop_map(|(number, is_exit)| Step::Signal(number, is_exit)),
         1 => (1i64..=5, proptest::option::of(100_000i64..200_000)).prop_map(|(units, paise)| Step::Reduce(units, paise)),
         1 => (any::<bool>(), 1i64..=5, 1i64..200_000).prop_map(|(buys, units, paise)| Step::Adopt(buys, units, paise)),
+        1 => (0i64..200_000).prop_map(Step::Tell),
         1 => Just(Step::NextDay),
         1 => (1u64..=3).prop_map(Step::Alarm),
         1 => (1u64..=60).prop_map(Step::Acknowledge),
@@ -351,6 +377,8 @@ enum Step {
     Fact(u64, Fact),
     Reduce(i64, Option<i64>),
     Adopt(bool, i64, i64),
+    /// The price of what left last today.
+    Tell(i64),
     NextDay,
     Alarm(u64),
     Acknowledge(u64),
@@ -405,9 +433,11 @@ fn unit(desk: &Desk, step: Step) -> Option<Unit> {
             key: held(),
             units,
             price: paise.and_then(|paise| Price::parse(&rupees(paise)).ok()),
+            earlier: None,
             reason: Arc::from("sold by hand"),
         },
         Step::Adopt(buys, units, paise) => adopts(desk, if buys { Side::Buy } else { Side::Sell }, units, &rupees(paise)),
+        Step::Tell(paise) => tells(left_last(desk, Some(trading_date(desk.at())))?, &rupees(paise)),
         Step::Alarm(number) => page(Some(number), "look"),
         Step::Acknowledge(alarm) => {
             Unit::Acknowledge { client_id: Some(client()), alarm, who: Arc::from("asha"), reason: Arc::from("seen") }
@@ -431,7 +461,10 @@ proptest! {
         let mut days = BTreeMap::new();
         for round in rounds {
             let is_restart = round.iter().any(|step| matches!(step, Step::Restart));
-            let units: Vec<Unit> = round.into_iter().filter_map(|step| unit(&desk, step)).collect();
+            // What is told on the next day changes the day that is kept here.
+            let is_over_midnight = round.iter().any(|step| matches!(step, Step::NextDay));
+            let is_of_the_day = |step: &Step| !(is_over_midnight && matches!(step, Step::Tell(_)));
+            let units: Vec<Unit> = round.into_iter().filter(is_of_the_day).filter_map(|step| unit(&desk, step)).collect();
             desk.round(units);
             if is_restart {
                 desk = desk.restarted();

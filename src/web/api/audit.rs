@@ -91,7 +91,7 @@ pub(in crate::web) async fn audit(request: HttpRequest, asked: Parameters<Asked>
 async fn newest(state: &WebState, client: Option<&ClientId>, before: u64, most: u16) -> Result<Vec<JournalRow>, Problem> {
     match state.engine.query(Query::JournalBefore(client.cloned(), before, most)).await? {
         Rows::Journal(rows) => Ok(rows),
-        Rows::Orders(_) | Rows::Fills(_) => Ok(Vec::new()),
+        Rows::Orders(_) | Rows::Fills(_) | Rows::Changes(_) => Ok(Vec::new()),
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) mod session;
 pub(super) mod settings;
 pub(super) mod strategies;
 pub(super) mod symbols;
+pub(super) mod told_prices;
 pub(super) mod verdicts;
 
 use std::sync::Arc;

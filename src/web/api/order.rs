@@ -38,7 +38,7 @@ pub(in crate::web) async fn detail(request: HttpRequest, state: Data<WebState>) 
 pub(in crate::web) async fn fills(state: &WebState, client_id: &ClientId, command_id: CommandId) -> Result<Vec<Fill>, Problem> {
     match state.engine.query(Query::Fills(client_id.clone(), command_id)).await? {
         Rows::Fills(fills) => Ok(fills),
-        Rows::Orders(_) | Rows::Journal(_) => Ok(Vec::new()),
+        Rows::Orders(_) | Rows::Journal(_) | Rows::Changes(_) => Ok(Vec::new()),
     }
 }
 

@@ -35,9 +35,10 @@ impl Kind {
 }
 
 /// How a row's name begins that is news of something beside an order.
-const BEGINNINGS: [(&str, &[Kind]); 21] = [
+const BEGINNINGS: [(&str, &[Kind]); 22] = [
     ("FILL", &[Kind::Positions, Kind::Pnl]),
     ("HOLDING_", &[Kind::Positions, Kind::Pnl]),
+    ("PRICE_TOLD", &[Kind::Positions, Kind::Pnl]),
     ("DIFFERENCE_", &[Kind::Positions]),
     ("EXIT_RULE_", &[Kind::Positions]),
     ("EXIT_STEP", &[Kind::Positions]),

@@ -25,6 +25,7 @@ const HEADINGS: &[(&str, &str, &[&str])] = &[
             "/dashboard/positions",
             "/dashboard/exit-rules",
             "/dashboard/differences",
+            "/dashboard/told-prices",
             "/dashboard/holdings",
             "/dashboard/funds",
             "/dashboard/pnl",

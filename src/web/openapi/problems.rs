@@ -112,7 +112,7 @@ const PROBLEMS: &[Told] = &[
         "send at most the number in the remedy",
         "GET/dashboard/orderbook GET/dashboard/audit GET/dashboard/symbols/search GET/dashboard/option-chain",
     ),
-    told("bad_price", 400, "the price is no price", "send a price in rupees", "/dashboard/differences/adopt"),
+    told("bad_price", 400, "the price is no price", "send a price in rupees", "/dashboard/differences/adopt /dashboard/told-prices"),
     told(
         "bad_query",
         400,
@@ -345,7 +345,14 @@ const PROBLEMS: &[Told] = &[
         503,
         "it could not be written down",
         "send it again in a moment",
-        "alert /dashboard/routes /dashboard/sources POST/dashboard/connect /dashboard/differences",
+        "alert /dashboard/routes /dashboard/sources POST/dashboard/connect /dashboard/differences /dashboard/told-prices",
+    ),
+    told(
+        "nothing_left",
+        404,
+        "nothing left without a price by that journal row",
+        "see GET /dashboard/told-prices for what did",
+        "/dashboard/told-prices",
     ),
     told("nothing_missing", 409, "no alert of that source is missing", "GET /dashboard/routes shows the sources", "/dashboard/sources"),
     told(
@@ -385,11 +392,18 @@ const PROBLEMS: &[Told] = &[
     ),
     told("price_missing", 400, "the units have no price from which they could count", "send the price", "/dashboard/differences/adopt"),
     told(
+        "priced_already",
+        409,
+        "it has a price that nobody needs to tell",
+        "see GET /dashboard/told-prices for what has none",
+        "/dashboard/told-prices",
+    ),
+    told(
         "read_failed",
         503,
         "the record could not be read just now",
         "ask again in a moment",
-        "GET/dashboard/orderbook /dashboard/orders/ GET/dashboard/audit GET/dashboard/exports GET/dashboard/diagnostics GET/dashboard/tradebook GET/dashboard/pnl GET/dashboard/approvals POST/dashboard/approvals GET/dashboard/plans",
+        "GET/dashboard/orderbook /dashboard/orders/ GET/dashboard/audit GET/dashboard/exports GET/dashboard/diagnostics GET/dashboard/tradebook GET/dashboard/pnl GET/dashboard/approvals POST/dashboard/approvals GET/dashboard/plans /dashboard/told-prices",
     ),
     told(
         "route_is_configured",

@@ -122,6 +122,12 @@ pub(super) const ABOUT: &[About] = &[
         "Leave a difference alone until it changes",
         "client_id exchange! symbol! product! difference:int reason!",
     ),
+    get("/dashboard/told-prices", "What left at a price that nobody told, and what was told of it", "client_id"),
+    post(
+        "/dashboard/told-prices",
+        "Tell the price at which something left; the second time replaces the first",
+        "client_id row!:int price!:number reason!",
+    ),
     get("/dashboard/attention", "What waits for a person, of the account and of the process", "client_id"),
     get("/dashboard/schedule", "Stored alerts, their next time and their newest day", "client_id"),
     about("POST", "/dashboard/explain", "What the gates would say of an alert; nothing is sent", "client_id source", alert!()),

@@ -29,7 +29,7 @@ export async function page(root) {
   const made = new Map();
   const read = single(async () => {
     try {
-      const [held, rules] = await Promise.all([get('/dashboard/positions'), get('/dashboard/exit-rules')]);
+      const [held, rules, told] = await Promise.all([get('/dashboard/positions'), get('/dashboard/exit-rules'), get('/dashboard/told-prices')]);
       problem.replaceChildren();
       fresh(tools, strategiesOf(held), () => [
         h('button', { type: 'button', class: 'danger', data: { focus: 'all' }, on: { click: () => exitAll(null) } }, 'Square off everything…'),
@@ -42,7 +42,8 @@ export async function page(root) {
           made.set(account.client_id, shown);
           accounts.append(shown.node);
         }
-        shown.show(account, rules.accounts.find((one) => one.client_id === account.client_id));
+        const ofAccount = (/** @type {{ client_id: string }} */ one) => one.client_id === account.client_id;
+        shown.show(account, rules.accounts.find(ofAccount), told.accounts.find(ofAccount)?.left ?? [], read);
       }
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
@@ -82,13 +83,20 @@ function accountOf(client_id) {
   const differences = h('ul', { class: 'differences' });
   const agree = h('div', null);
   const note = h('span', null);
+  const left = leftTable(client_id);
+  const unpriced = panel('Left without a price', [left.node], { note: 'closed elsewhere, or ended: what it realised counts once its price is told' });
   const node = h('div', null,
     panel(client_id, [head, rows.node, none, flat], { note }),
+    unpriced,
     panel('Where the two books differ', [differences, agree], { note: 'ours against the broker’s' }));
   return {
     node,
-    /** @param {Reads['/dashboard/positions']['accounts'][number]} account @param {Reads['/dashboard/exit-rules']['accounts'][number]} [rules] */
-    show(account, rules) {
+    /**
+     * @param {Reads['/dashboard/positions']['accounts'][number]} account
+     * @param {Reads['/dashboard/exit-rules']['accounts'][number] | undefined} rules
+     * @param {Api.LeftUnpriced[]} gone @param {() => void} after
+     */
+    show(account, rules, gone, after) {
       const { result } = account;
       const age = account.age_ms === null ? null : wholeSeconds(account.age_ms);
       fresh(note, [account.broker, account.prices, age], () => `${account.broker}${account.prices === 'SYNTHETIC' ? ', synthetic prices' : ''}; ${age === null ? 'its positions were not read yet' : `read ${age} ago`}`);
@@ -112,6 +120,8 @@ function accountOf(client_id) {
       ]);
       keyed(closed.body, over, key, (row) => closed.row(row));
       flat.hidden = over.length === 0;
+      keyed(left.body, gone, (one) => String(one.row), (one) => left.row({ ...one, after }));
+      unpriced.hidden = gone.length === 0;
       const found = account.differences ?? [];
       keyed(differences, found, (one) => `${one.exchange}|${one.symbol}|${one.product}`, (one) => differenceOf(client_id, one));
       fresh(agree, [found.length, account.differences === null], () => {
@@ -174,6 +184,46 @@ function closedTable() {
     { head: 'Realised', cell: (row) => h('span', { class: way(row.realised) }, rupees(row.realised, { signed: true })), num: true },
     { head: 'Net of charges', cell: (row) => h('span', { class: way(row.net_result) }, rupees(row.net_result, { signed: true })), num: true },
   ]));
+}
+
+/** @typedef {Api.LeftUnpriced & { after: () => void }} Left */
+
+/** @param {string} client_id */
+function leftTable(client_id) {
+  return table('Left without a price', /** @type {import('./parts.js').Column<Left>[]} */ ([
+    { head: 'Day', cell: (one) => one.day },
+    { head: 'Instrument', cell: instrument, class: 'what' },
+    { head: 'Strategy', cell: (one) => one.strategy },
+    { head: 'Units', cell: (one) => number(one.units), num: true },
+    { head: 'Average', cell: (one) => price(one.average_price), num: true },
+    { head: 'Left at', cell: (one) => (one.price === null ? badge({ word: 'not told', kind: 'doubt' }) : price(one.price)), num: true },
+    { head: 'Realised', cell: (one) => h('span', { class: way(one.realised) }, rupees(one.realised, { signed: true })), num: true },
+    { head: 'What can be done', quiet: true, cell: (one) => tellButton(client_id, one), class: 'acts' },
+  ]));
+}
+
+/** @param {string} client_id @param {Left} one */
+function tellButton(client_id, one) {
+  const words = one.price === null ? 'Tell its price' : 'Tell another price';
+  return h('button', { type: 'button', class: 'small', 'aria-label': `${words}: ${one.symbol} of ${one.strategy}`, data: { focus: `tell${one.row}` }, on: { click: () => tellPrice(client_id, one) } }, `${words}…`);
+}
+
+/** @param {string} client_id @param {Left} one */
+function tellPrice(client_id, one) {
+  ask({
+    title: `At which price ${number(one.units)} ${one.symbol} left`,
+    says: h('p', null, `${one.strategy} held them at ${price(one.average_price)}; they ${one.ended ? 'ended' : 'were closed elsewhere'} on ${one.day}. The result of that day counts what you tell here. No quantity is changed, and nothing is sent to the broker.`),
+    fields: [
+      { name: 'price', label: 'Rupees per unit', value: one.price ?? '', required: true, mode: 'decimal', hint: 'From the contract note. 0 for what ended worthless.' },
+      { ...reason(), label: 'How you know' },
+    ],
+    yes: 'Tell this price',
+    act: async (values) => {
+      const answer = await post('/dashboard/told-prices', { client_id, row: one.row, price: values.price ?? '', reason: values.reason ?? '' });
+      one.after();
+      return answer.is_news ? answer.done : 'it was told before';
+    },
+  });
 }
 
 /** @param {Row} row */

@@ -92,6 +92,14 @@ pub(super) async fn differences(house: &House) {
     done(&house.post("/dashboard/differences/adopt", of(json!({ "strategy": "adopts", "quantity": 2, "price": "800.50" }))).await);
     differs(3).await;
     done(&house.post("/dashboard/differences/ignore", of(json!({ "difference": 3 }))).await);
+    done(&house.alert(entry("leaves")).await);
+    house.until_held("leaves", 10).await;
+    done(&house.post("/dashboard/guard/force-clear", json!({ "strategy": "leaves", "reason": "sold by hand" })).await);
+    house.until_held("leaves", 0).await;
+    let row = done(&house.get("/dashboard/told-prices").await)["accounts"][0]["left"][0]["row"].clone();
+    let told = json!({ "row": row, "price": "790.25", "reason": "the contract note" });
+    done(&house.post("/dashboard/told-prices", told).await);
+    done(&house.get("/dashboard/told-prices").await);
 }
 
 /// Prices of an underlying and of an option, so that a chain has a middle.

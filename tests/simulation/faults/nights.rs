@@ -5,11 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::calendar::{Calendar, Enforce};
-use ordergate_actors::order::{Status, Strategy, Tag, trading_date};
-use ordergate_actors::persistence::Level;
+use ordergate_actors::order::{Amount, EndPrice, Status, Strategy, Tag, trading_date};
+use ordergate_actors::persistence::{Level, Telling};
 use ordergate_actors::pnl::Day;
+use ordergate_actors::ports::{Query, Rows};
+use ordergate_actors::risk::{Asked, DayOf, Figure, own_pnl};
 
-use crate::desk::{But, Desk, Setup, buy, exit, future, scenario};
+use crate::desk::{But, Desk, Setup, buy, exit, future, sbin, scenario};
 use crate::world::client;
 
 const LOT: i64 = 65;
@@ -66,6 +68,44 @@ fn a_position_book_that_lies_over_a_night_takes_no_carried_position_away() {
         desk.heal();
         assert_eq!(desk.until_ended(out).await.status, Status::Executed);
         assert_eq!(held(desk), (0, 0));
+    });
+}
+
+/// The broker squares an intraday position off while the engine is down, and its books of the next day show no trace of it. What it
+/// realised is of its own day, and a person tells it there. The new day's own result is known all the time.
+#[test]
+fn an_intraday_position_that_ended_while_nobody_looked_is_of_its_own_day() {
+    scenario(thursday(), async |desk| {
+        let its_day = trading_date(desk.clock_now());
+        desk.ended(buy("day", 10)).await;
+        desk.pass_secs(3).await;
+        desk.always(CallKind::Positions, Fault::Empty);
+        sleep_until(desk, "2026-11-20T09:20:00+05:30").await;
+        desk.until("it is gone", |desk| desk.held("day", &sbin()) == 0).await;
+        let said = desk.texts("HOLDING_REDUCED");
+        assert!(said.len() == 1 && said[0].contains("it ended on 2026-11-19 and counts there"), "{said:?}");
+        let today = |desk: &Desk| desk.engine.read(&client(), |book| book.day(trading_date(desk.clock_now())).into_owned()).unwrap();
+        let by_fills = |desk: &Desk| {
+            let asked = Asked { now: desk.clock_now(), day: DayOf::Sessions };
+            own_pnl(today(desk).pools(today(desk).date()), &*desk.engine.line().quotes, asked)
+        };
+        assert_eq!(by_fills(desk), Figure::Known(Amount::ZERO), "today has no part in it");
+        let of_day = |desk: &Desk| Day::load(its_day, [], &desk.store().changes_of(&client(), its_day).unwrap());
+        let lines = |day: &Day| day.lines().map(|(_, _, line)| (line.held.net, line.left)).collect::<Vec<_>>();
+        assert_eq!((lines(&of_day(desk)), of_day(desk).curve().realised), (vec![(0, 10)], Amount::ZERO));
+
+        let Rows::Changes(left) = desk.engine.query(Query::LeftUnpriced(client())).await.unwrap() else { panic!("no changes") };
+        let price = EndPrice::parse("790.05").unwrap();
+        let telling =
+            Telling { client_id: client(), row: left[0].seq, price, who: Arc::from("asha"), reason: Arc::from("the contract note") };
+        assert!(desk.engine.tell(telling).await.unwrap().is_applied());
+        // Bought at 800.05.
+        assert_eq!((lines(&of_day(desk)), of_day(desk).curve().realised), (vec![(0, 0)], Amount((-100).into())));
+        assert_eq!(by_fills(desk), Figure::Known(Amount::ZERO), "a loss of yesterday is none of today");
+        let before = today(desk);
+        desk.start_again();
+        desk.until_open().await;
+        assert_eq!((today(desk), of_day(desk).curve().realised), (before, Amount((-100).into())));
     });
 }
 
