@@ -256,9 +256,11 @@ proptest! {
 }
 
 /// When an exit of a short was last heard of, if anything that the basket has sold is not bought back.
-fn is_short(orders: &[OrderRecord], legs: usize) -> Option<chrono::DateTime<chrono::Utc>> {
-    let of = |leg: &OrderRecord| orders[legs..].iter().filter(|order| order.parent_command_id == Some(leg.command_id)).cloned().collect::<Vec<_>>();
+fn is_short(orders: &[OrderRecord], legs: usize) -> Option<DateTime<Utc>> {
+    let of = |leg: &OrderRecord| {
+        orders[legs..].iter().filter(|order| order.parent_command_id == Some(leg.command_id)).cloned().collect::<Vec<_>>()
+    };
     let shorts = orders[..legs].iter().filter(|leg| leg.ask.side == Some(Side::Sell)).map(|leg| (leg, of(leg)));
     let open = shorts.filter(|(leg, exits)| leg.filled_quantity > exits.iter().map(|exit| exit.filled_quantity).sum::<i64>());
-    open.map(|(_, exits)| exits.iter().map(|exit| exit.updated_at).max().unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC)).max()
+    open.map(|(_, exits)| exits.iter().map(|exit| exit.updated_at).max().unwrap_or(DateTime::<Utc>::MAX_UTC)).max()
 }
