@@ -10,10 +10,11 @@ use crate::guard::ForceClear;
 use crate::ingress::Submit;
 use crate::line::{Desk, Line, Phase};
 use crate::order::{
-    ClientId, CommandId, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
+    ClientId, CommandId, Fill, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
 };
 use crate::persistence::{
-    Adopted, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, NotRegistered, OrderUnit, Outcome, Posted, Telling, Unit,
+    Adopted, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, Level, NotRegistered, Note, OrderUnit, Outcome, Posted, Telling,
+    Unit,
 };
 use crate::ports::{BrokerOrder, NoMargin, OrderMargin, Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};
@@ -154,6 +155,38 @@ impl Engine {
         self.fact(client_id, command_id, OrderFact::Resolved { verdict, reason }, who).await
     }
 
+    /// A person tells the trades that an order of an earlier day owes ([`OrderRecord::untold`]). `NotApplied` to an order of which
+    /// nobody was asked, and where a trade has come meanwhile.
+    ///
+    /// # Errors
+    /// No account, or the answer was lost.
+    pub async fn tell_trades(
+        &self,
+        client_id: &ClientId,
+        command_id: CommandId,
+        fill: Fill,
+        who: &str,
+        reason: &str,
+    ) -> Result<Outcome, EngineError> {
+        if !self.desk(client_id)?.findings.read().untold.contains(&command_id) {
+            return Ok(Outcome::NotApplied(self.line.view.read(client_id, |book| book.order(command_id).cloned()).flatten()));
+        }
+        let text = format!("{} units at {} are told by {who}: {reason}", fill.quantity, fill.price);
+        let outcome = self.fact(client_id, command_id, OrderFact::Fill(fill), who).await?;
+        if outcome.is_applied() {
+            self.note(Note {
+                client_id: Some(client_id.clone()),
+                event: "TRADES_TOLD",
+                level: Level::Info,
+                text,
+                command_id: Some(command_id),
+                who: Arc::from(who),
+                inputs: "{}".to_owned(),
+            });
+        }
+        Ok(outcome)
+    }
+
     /// Asks for a working order to be changed. It walks risk and guard; its effect is followed in the broker's book.
     ///
     /// # Errors
@@ -254,7 +287,7 @@ impl Engine {
     }
 
     /// Writes a note into the journal (a bad signal, a person's act).
-    pub fn note(&self, note: crate::persistence::Note) {
+    pub fn note(&self, note: Note) {
         self.line.post_unit(Unit::Note(note));
     }
 

@@ -126,18 +126,16 @@ impl ReadStore {
         query::all(&self.db, &sql, params![client.as_str(), day.to_string()], rows::trade).map_err(failed("reading a day's trades"))
     }
 
-    /// What changed in an account's holdings on a day, in journal order. A trade that was told on a later day changed them then; what
-    /// ended with its contract left on the contract's day, and is recorded later.
+    /// What changed in an account's holdings on a day, in journal order, as it is known by now: a trade that was told on a later day is
+    /// one of its own day, and of that later day only what was carried into it; what ended with its contract left on the contract's day,
+    /// and is recorded later.
     ///
     /// # Errors
     /// The disk failed.
     pub fn changes_of(&self, client: &ClientId, day: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
         let trades = format!(
             "SELECT {} FROM fills f JOIN orders o ON o.client_id = f.client_id AND o.command_id = f.command_id
-             WHERE f.client_id = ?1 AND f.trading_date = ?2 AND NOT EXISTS (
-                 SELECT 1 FROM corrections c
-                 WHERE c.client_id = f.client_id AND c.trading_date > f.trading_date AND c.seq = f.seq AND c.kind = 'TOLD_LATE'
-             )",
+             WHERE f.client_id = ?1 AND f.trading_date = ?2",
             rows::TRADED
         );
         let corrections =

@@ -249,6 +249,13 @@ async fn a_doubt_waits_for_a_person_who_resolves_it_and_sends_again() {
 
     house.post(&format!("{url}/resolve"), json!({ "absent": true })).await.is_problem(400, "bad_request");
     house.post(&format!("{url}/resolve"), json!({ "reason": "I looked" })).await.is_problem(400, "which_verdict");
+    for both in
+        [json!({ "absent": true, "traded": true, "reason": "I looked" }), json!({ "absent": true, "price": "1", "reason": "I looked" })]
+    {
+        house.post(&format!("{url}/resolve"), both).await.is_problem(400, "which_verdict");
+    }
+    let untold = house.post(&format!("{url}/resolve"), json!({ "traded": true, "reason": "I looked" })).await;
+    untold.is_problem(409, "not_in_doubt");
     let resolved = house.post(&format!("{url}/resolve"), json!({ "absent": true, "reason": "I looked" })).await;
     assert_eq!((resolved.status, &resolved.body["order"]["tag"]), (200, &json!("NOT_AT_BROKER")), "{:#}", resolved.body);
 

@@ -1,7 +1,12 @@
 //! The order in which the legs of one basket are sent: exits first, so that margin and position are free;
 //! shorts are covered before longs are sold, so that nothing stands naked; hedges are bought before shorts are sold.
 
+use chrono::Duration;
+
 use super::words::{Intent, Side};
+
+/// What was bought waits so long for the short that it covers to be bought back; then it is sold all the same, and a person hears.
+pub const COVER_FIRST: Duration = Duration::seconds(20);
 
 /// The rank of a leg; lower goes first, equal ranks keep the sender's order.
 #[must_use]

@@ -114,6 +114,23 @@ impl BrokerTag {
     }
 }
 
+impl TradeId {
+    /// No exchange numbers a trade like this.
+    const BY_A_PERSON: &str = "TOLD-BY-A-PERSON";
+
+    /// Of what a person tells because no trade book did.
+    #[must_use]
+    pub fn told_by_a_person() -> Self {
+        Self(Arc::from(Self::BY_A_PERSON))
+    }
+
+    /// Whether a person told it.
+    #[must_use]
+    pub fn is_told_by_a_person(&self) -> bool {
+        self.as_str() == Self::BY_A_PERSON
+    }
+}
+
 impl Strategy {
     /// The owner of an order whose strategy name could not be read.
     #[must_use]

@@ -79,7 +79,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             next.reason = Some(Arc::from(cause.as_str()));
         }
         OrderFact::Book { .. } if sent => late_truth = book(&mut next, fact),
-        OrderFact::Fill(fill) if sent => late_truth = filled(&mut next, fill),
+        OrderFact::Fill(fill) if sent && is_missing(record, fill) => late_truth = filled(&mut next, fill),
         OrderFact::Absent { evidence } if at_broker && nameless && record.filled_quantity == 0 => {
             fail(&mut next, Tag::NotAtBroker, evidence)
         }
@@ -137,6 +137,11 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         return Err(unfit);
     }
     Ok(Transition { record: next, late_truth })
+}
+
+/// What a person tells must be all that is missing: a trade that came meanwhile has told a part of it.
+fn is_missing(record: &OrderRecord, fill: &Fill) -> bool {
+    !fill.trade_id.is_told_by_a_person() || fill.quantity.value() == record.filled_quantity - record.traded_quantity
 }
 
 fn can_be_aimed(record: &OrderRecord) -> bool {

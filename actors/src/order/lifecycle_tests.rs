@@ -117,6 +117,24 @@ fn an_unclear_send_stays_sent_until_proof() {
 }
 
 #[test]
+fn what_a_person_tells_of_trades_is_all_that_is_missing_or_changes_nothing() {
+    let told = |quantity| OrderFact::Fill(Fill { trade_id: TradeId::told_by_a_person(), ..of(fill("1", quantity)) });
+    let owes = after(&[sent(), accepted(), book(BookState::Complete, 10)]);
+    assert!(apply(&owes, &told(9), at(9)).is_err());
+    let whole = apply(&owes, &told(10), at(9)).unwrap().record;
+    assert_eq!((whole.status, whole.filled_quantity, whole.traded_quantity), (Status::Executed, 10, 10));
+    assert!(apply(&whole, &told(10), at(9)).is_err(), "once");
+    let meanwhile = apply(&owes, &fill("1", 4), at(9)).unwrap().record;
+    assert!(apply(&meanwhile, &told(10), at(9)).is_err(), "a trade came meanwhile");
+    assert!(apply(&meanwhile, &told(6), at(9)).is_ok());
+}
+
+fn of(fact: OrderFact) -> Fill {
+    let OrderFact::Fill(fill) = fact else { panic!("{fact:?}") };
+    fill
+}
+
+#[test]
 fn a_person_may_end_what_the_broker_numbered_and_lost() {
     let verdict = || OrderFact::Resolved { verdict: Resolution::Absent, reason: "not there".into() };
     let unseen = OrderFact::Unseen { evidence: "3 books".into() };

@@ -20,6 +20,7 @@ pub mod record;
 pub mod remedy;
 pub mod routed;
 pub mod tag;
+mod untold;
 pub mod validate;
 pub mod words;
 

@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::reverse::EXITS_MOST;
+use crate::order::basket::COVER_FIRST;
 use crate::order::{CommandId, OrderRecord, Policy, Side, Status, Tag};
 use crate::persistence::Book;
 use crate::watcher::{Findings, exit_goes_again};
@@ -46,6 +48,8 @@ pub enum Move {
         count: usize,
         /// Why.
         reason: String,
+        /// The short that it leaves alone, if it is a sale that has waited for it in vain: a person must hear it.
+        uncovers: Option<String>,
     },
     /// The plan is over; whether a person must hear it.
     End(bool, String),
@@ -110,7 +114,7 @@ fn words(leg: &OrderRecord) -> String {
 impl BasketPlan {
     /// What is to be done next; nothing while all that can be done is to wait. `resends`: how often an exit goes again by itself.
     #[must_use]
-    pub fn next(&self, book: &Book, resends: u32) -> Vec<Move> {
+    pub fn next(&self, book: &Book, resends: u32, now: DateTime<Utc>) -> Vec<Move> {
         let Some(member) = book.order(self.member) else {
             return vec![Move::End(true, format!("order {} of the basket is no longer in memory", self.member))];
         };
@@ -130,7 +134,7 @@ impl BasketPlan {
         }
         match failed {
             None => vec![Move::End(false, format!("{}: every leg came to its end", self.policy))],
-            Some(why) if self.policy == Policy::AllOrUnwind => unwind(&entries, &why, book, resends),
+            Some(why) if self.policy == Policy::AllOrUnwind => unwind(&entries, &why, book, (resends, now)),
             Some(why) => {
                 let held: i64 = entries.iter().map(|leg| leg.filled_quantity).sum();
                 let is_page = held > 0 && self.policy != Policy::BestEffort;
@@ -146,16 +150,30 @@ fn cancels(entries: &[&OrderRecord], why: &str) -> Vec<Move> {
     open.map(|leg| Move::Cancel(leg.command_id, format!("{why}: all or none of it"))).collect()
 }
 
-/// Exits for exactly what the legs have opened, one after the other for each of them.
-fn unwind(entries: &[&OrderRecord], why: &str, book: &Book, resends: u32) -> Vec<Move> {
+/// Exits for exactly what the legs have opened, one after the other for each of them. What was sold is bought back before what was
+/// bought is sold: no short stands alone. What covers a short that does not come back by itself is kept.
+fn unwind(entries: &[&OrderRecord], why: &str, book: &Book, (resends, now): (u32, DateTime<Utc>)) -> Vec<Move> {
+    let opened = entries.iter().filter(|leg| leg.filled_quantity > 0 && !leg.is_test()).map(|leg| (*leg, left_of(leg, book, resends)));
+    let (shorts, longs): (Vec<_>, Vec<_>) = opened.partition(|(leg, _)| leg.ask.side == Some(Side::Sell));
+    let cover = Cover::of(&shorts, now);
     let (mut moves, mut is_waiting, mut stuck) = (Vec::new(), false, Vec::new());
-    for leg in entries.iter().filter(|leg| leg.filled_quantity > 0 && !leg.is_test()) {
-        match left_of(leg, book, resends) {
-            Left::Nothing => {}
-            Left::UnderWay => is_waiting = true,
-            Left::Stuck(reason) => stuck.push(reason),
-            Left::Units(units, count) => {
-                moves.push(Move::Unwind { leg: leg.command_id, units, count, reason: format!("{why}: leg {} is taken back", leg.leg + 1) });
+    for (leg, left) in shorts.into_iter().chain(longs) {
+        let is_long = leg.ask.side != Some(Side::Sell);
+        match (left, &cover) {
+            (Left::Nothing, _) => {}
+            (Left::UnderWay(_), _) => is_waiting = true,
+            (Left::Stuck(reason), _) => stuck.push(reason),
+            (Left::Units(..), Cover::Comes) if is_long => is_waiting = true,
+            (Left::Units(units, _), Cover::Stuck) if is_long => {
+                stuck.push(format!("{units} of leg {} are kept, because they may cover it", leg.leg + 1));
+            }
+            (Left::Units(units, count), cover) => {
+                let uncovers = match cover {
+                    Cover::Late(short) if is_long => Some(short.clone()),
+                    _ => None,
+                };
+                let reason = format!("{why}: leg {} is taken back", leg.leg + 1);
+                moves.push(Move::Unwind { leg: leg.command_id, units, count, reason, uncovers });
             }
         }
     }
@@ -168,9 +186,39 @@ fn unwind(entries: &[&OrderRecord], why: &str, book: &Book, resends: u32) -> Vec
     vec![Move::End(true, format!("{why}; NOT FLAT: {}", stuck.join("; ")))]
 }
 
+/// How the shorts of a basket stand that is taken back: what was bought with them may cover them.
+enum Cover {
+    /// Nothing is short.
+    None,
+    /// They are about to be bought back.
+    Comes,
+    /// The exit of one was last heard of too long ago: its symbol.
+    Late(String),
+    /// One is not bought back by itself.
+    Stuck,
+}
+
+impl Cover {
+    fn of(shorts: &[(&OrderRecord, Left)], now: DateTime<Utc>) -> Self {
+        let is_late = |at: &DateTime<Utc>| now.signed_duration_since(*at) >= COVER_FIRST;
+        let mut cover = Self::None;
+        for (leg, left) in shorts {
+            match left {
+                Left::Units(..) => return Self::Comes,
+                Left::UnderWay(at) if !is_late(at) => return Self::Comes,
+                Left::UnderWay(_) if !matches!(cover, Self::Stuck) => cover = Self::Late(leg.ask.symbol.to_string()),
+                Left::Stuck(_) => cover = Self::Stuck,
+                Left::UnderWay(_) | Left::Nothing => {}
+            }
+        }
+        cover
+    }
+}
+
 enum Left {
     Nothing,
-    UnderWay,
+    /// When its exits were last heard of.
+    UnderWay(DateTime<Utc>),
     Units(i64, usize),
     Stuck(String),
 }
@@ -187,8 +235,9 @@ fn left_of(leg: &OrderRecord, book: &Book, resends: u32) -> Left {
     }
     let closed: i64 = exits.iter().map(|exit| exit.filled_quantity).sum();
     let left = leg.filled_quantity - closed;
+    let heard_at = exits.iter().map(|exit| exit.updated_at).max().unwrap_or(leg.updated_at);
     if exits.iter().any(|exit| !exit.status.is_terminal() || exit.filled_quantity > exit.traded_quantity) {
-        return Left::UnderWay;
+        return Left::UnderWay(heard_at);
     }
     let sent = exits.iter().filter(|exit| exit.parent_command_id == Some(leg.command_id)).count();
     match exits.last() {
@@ -197,7 +246,7 @@ fn left_of(leg: &OrderRecord, book: &Book, resends: u32) -> Left {
         Some(last) if last.tag == Some(Tag::NoPosition) => Left::Nothing,
         Some(last) if last.status == Status::Failed && last.filled_quantity == 0 => {
             if exit_goes_again(book, last, resends) {
-                return Left::UnderWay;
+                return Left::UnderWay(heard_at);
             }
             let tag = last.tag.map_or("", Tag::as_str);
             Left::Stuck(format!("{left} of leg {} are held, exit {} ended {tag}", leg.leg + 1, last.command_id))

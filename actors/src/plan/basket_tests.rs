@@ -2,7 +2,7 @@ use proptest::prelude::{ProptestConfig, Strategy as _, any, prop_assert, prop_as
 
 use super::*;
 use crate::order::{Intent, Product};
-use crate::testkit::builders::{Build, SEQ, book_of, broker_shows, command, exit, order, sbin_in};
+use crate::testkit::builders::{Build, SEQ, at, book_of, broker_shows, command, exit, order, sbin_in};
 
 const BASKET: u64 = 500;
 
@@ -30,7 +30,11 @@ fn turn_of(policy: Policy, me: usize, legs: &[OrderRecord]) -> Turn {
 }
 
 fn next(policy: Policy, orders: &[OrderRecord]) -> Vec<Move> {
-    BasketPlan { policy, member: command(1) }.next(&book_of(orders.to_vec(), &[]), 3)
+    next_at(policy, orders, 0)
+}
+
+fn next_at(policy: Policy, orders: &[OrderRecord], second: i64) -> Vec<Move> {
+    BasketPlan { policy, member: command(1) }.next(&book_of(orders.to_vec(), &[]), 3, at(second))
 }
 
 fn child(number: u64, of: u64) -> OrderRecord {
@@ -110,6 +114,30 @@ fn a_failed_leg_cancels_what_is_open_and_unwinds_what_filled_and_only_that() {
     assert!(matches!(by_another.as_slice(), [Move::End(false, _)]), "{by_another:?}");
 }
 
+/// A hedge and its short have filled, the third leg was rejected: the hedge is sold when the short is bought back, and no sooner.
+#[test]
+fn a_short_is_bought_back_before_its_hedge_is_sold() {
+    let legs = [full(leg(1, Side::Buy)), full(leg(2, Side::Sell)), failed(leg(3, Side::Buy), Tag::BrokerRejected)];
+    let with = |more: &[OrderRecord], second| next_at(Policy::AllOrUnwind, &[&legs[..], more].concat(), second);
+    let is_of = |found: &[Move], number: u64, is_page: bool| match found {
+        [Move::Unwind { leg, units: 10, uncovers, .. }] => *leg == command(number) && uncovers.is_some() == is_page,
+        _ => false,
+    };
+    let cover = |second| OrderRecord { updated_at: at(second), ..child(4, 2).side(Side::Buy) };
+    assert!(is_of(&with(&[], 3_600), 2, false), "{:?}", with(&[], 3_600));
+    // Its exit is under way: the hedge waits from when that was last heard of, and then goes with a page.
+    for under_way in [cover(60), cover(60).doubted(), cover(60).working("4").filled(4, 4), cover(60).working("4").filled(10, 4)] {
+        assert_eq!(with(std::slice::from_ref(&under_way), 79), vec![], "{under_way:?}");
+        assert!(is_of(&with(std::slice::from_ref(&under_way), 80), 1, true), "{under_way:?}");
+    }
+    assert!(is_of(&with(&[full(cover(60))], 60), 1, false), "nothing is short any more");
+    assert!(is_of(&with(&[failed(cover(60), Tag::NoPosition)], 60), 1, false), "somebody else has bought it back");
+    // It is not bought back by itself: what covers it stays, and a person hears of both.
+    let stuck = with(&[failed(cover(60), Tag::BrokerRejected)], 3_600);
+    let [Move::End(true, reason)] = stuck.as_slice() else { panic!("{stuck:?}") };
+    assert!(reason.contains("NOT FLAT: 10 of leg 2 are held") && reason.contains("10 of leg 1 are kept"), "{reason}");
+}
+
 #[test]
 fn a_leg_in_doubt_is_waited_for_and_nothing_is_unwound() {
     let doubted = OrderRecord { cancel_wanted: Some(Tag::BasketUnwound), ..leg(1, Side::Buy).doubted() };
@@ -162,26 +190,36 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(800))]
 
     /// All or none: whatever legs and exits meet, in whatever order and with whatever doubt between, at the end all legs are
-    /// filled, or nothing of any is held, or a person was paged; and never is more closed than the basket has opened.
+    /// filled, or nothing of any is held, or a person was paged; and never is more closed than the basket has opened. What was
+    /// bought is not sold while anything is short, unless its exit was not heard of for long: then a person hears.
     #[test]
     fn prop_all_or_none_ends_whole_flat_or_with_a_page(
-        fates in proptest::collection::vec((fate(), any::<bool>()), 2..5),
-        exits in proptest::collection::vec(fate(), 40),
+        fates in proptest::collection::vec((fate(), any::<bool>(), any::<bool>()), 2..5),
+        exits in proptest::collection::vec((fate(), any::<bool>()), 40),
     ) {
-        let mut orders: Vec<OrderRecord> = (1u64..).zip(&fates).map(|(number, _)| leg(number, Side::Buy).sent()).collect();
+        let side = |sells: bool| if sells { Side::Sell } else { Side::Buy };
+        let mut orders: Vec<OrderRecord> =
+            (1u64..).zip(&fates).map(|(number, (.., sells))| leg(number, side(*sells)).sent()).collect();
         let legs = orders.len();
         let (mut pending, mut exits) = (fates.clone(), exits.into_iter());
-        let mut ended = None;
+        let (mut ended, mut second) = (None, 0);
         for _ in 0..200 {
-            for action in next(Policy::AllOrUnwind, &orders) {
+            for action in next_at(Policy::AllOrUnwind, &orders, second) {
                 match action {
                     Move::Cancel(id, _) => orders.iter_mut().find(|order| order.command_id == id).unwrap().cancel_wanted = Some(Tag::BasketUnwound),
-                    Move::Unwind { leg, units, count, .. } => {
+                    Move::Unwind { leg, units, count, uncovers, .. } => {
                         let number = orders.len() as u64 + 1;
-                        let of = orders.iter().find(|order| order.command_id == leg).unwrap().number;
+                        let of = orders.iter().find(|order| order.command_id == leg).unwrap();
+                        let (of, closes) = (of.number, of.ask.side.unwrap().opposite());
                         let sent = orders.iter().filter(|order| order.parent_command_id == Some(leg)).count();
                         prop_assert_eq!(sent, count);
-                        orders.push(child(number, of).asks(units).intent(Intent::Exit).sent());
+                        if closes == Side::Sell {
+                            let short = is_short(&orders, legs);
+                            prop_assert_eq!(uncovers.is_some(), short.is_some(), "{:?}", orders);
+                            prop_assert!(short.is_none_or(|heard_at| at(second) - heard_at >= COVER_FIRST), "{second}: {orders:?}");
+                        }
+                        let out = child(number, of).side(closes).asks(units).intent(Intent::Exit).sent();
+                        orders.push(OrderRecord { updated_at: at(second), ..out });
                     }
                     Move::End(is_page, _) => ended = Some(is_page),
                 }
@@ -189,16 +227,22 @@ proptest! {
             if ended.is_some() {
                 break;
             }
-            // One thing happens: a doubt is settled, or an order meets its end.
+            // One thing happens: a doubt is settled, an exit is slow, or an order meets its end.
             if let Some(index) = (0..orders.len()).find(|index| !orders[*index].status.is_terminal()) {
+                second += 1;
                 if index < legs && pending[index].1 {
                     pending[index].1 = false;
                     orders[index].tag = Some(Tag::SendUnconfirmed);
                     prop_assert!(next(Policy::AllOrUnwind, &orders).iter().all(|action| !matches!(action, Move::Unwind { .. })), "unwound in doubt");
                     continue;
                 }
-                let what = if index < legs { pending[index].0 } else { exits.next().unwrap_or(Fate::Fills) };
+                let (what, is_slow) = if index < legs { (pending[index].0, false) } else { exits.next().unwrap_or((Fate::Fills, false)) };
+                if is_slow {
+                    second += 21;
+                    continue;
+                }
                 meets(&mut orders[index], what);
+                orders[index].updated_at = at(second);
             }
         }
         let opened: i64 = orders[..legs].iter().map(|order| order.filled_quantity).sum();
@@ -209,4 +253,14 @@ proptest! {
         prop_assert!(!is_whole || closed == 0);
         prop_assert!(is_whole || closed == opened || ended == Some(true), "{closed} of {opened} closed, and nobody was told");
     }
+}
+
+/// When an exit of a short was last heard of, if anything that the basket has sold is not bought back.
+fn is_short(orders: &[OrderRecord], legs: usize) -> Option<DateTime<Utc>> {
+    let of = |leg: &OrderRecord| {
+        orders[legs..].iter().filter(|order| order.parent_command_id == Some(leg.command_id)).cloned().collect::<Vec<_>>()
+    };
+    let shorts = orders[..legs].iter().filter(|leg| leg.ask.side == Some(Side::Sell)).map(|leg| (leg, of(leg)));
+    let open = shorts.filter(|(leg, exits)| leg.filled_quantity > exits.iter().map(|exit| exit.filled_quantity).sum::<i64>());
+    open.map(|(_, exits)| exits.iter().map(|exit| exit.updated_at).max().unwrap_or(DateTime::<Utc>::MAX_UTC)).max()
 }

@@ -87,7 +87,7 @@ impl Look<'_> {
         let member = self.book.order(plan.member);
         let legs: Vec<&Arc<OrderRecord>> =
             member.into_iter().chain(member.into_iter().flat_map(|member| self.book.siblings(member))).collect();
-        let step = match plan.next(self.book, self.resends).into_iter().next() {
+        let step = match plan.next(self.book, self.resends, self.now).into_iter().next() {
             Some(Move::Cancel(_, why) | Move::End(_, why)) => Step::Due(why),
             Some(Move::Unwind { reason, .. }) => Step::Due(reason),
             None => Step::Waits(self.turns(plan.policy, &legs)),

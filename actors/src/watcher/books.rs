@@ -95,7 +95,9 @@ impl WatcherActor {
         let rows: Arc<[Arc<TradeRow>]> = Arc::from(rows);
         let last = &mut self.core.last_trades;
         let facts = self.line.view.read(&self.desk.client_id, |book| last.read(book, &rows)).unwrap_or_default();
+        let told = facts.iter().map(|(command, _)| *command).collect();
         self.post_facts(facts);
+        self.count_untold(&told, is_clean, at);
         self.core.proven.insert(Reading::Trades);
         self.desk.findings.write().trades_at = Some(at);
         let orders = self.desk.findings.read().orders.as_ref().map(|orders| Arc::clone(&orders.rows));

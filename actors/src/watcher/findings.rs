@@ -149,6 +149,8 @@ impl Findings {
 pub struct Findings {
     /// Orders that the broker numbered and has not shown for so long that a person was paged.
     pub lost: BTreeSet<CommandId>,
+    /// Orders of an earlier day whose trades no trade book told, so that a person was paged.
+    pub untold: BTreeSet<CommandId>,
     /// Whether orders can be sent; `None` before the first read.
     pub session: Option<Session>,
     /// The positions; `None` before the first proof.

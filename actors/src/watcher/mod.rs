@@ -30,6 +30,7 @@ mod settle;
 mod square_off;
 mod take_up;
 mod unseen;
+mod untold;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -106,6 +107,8 @@ struct Core {
     hands: Hands,
     /// Open orders with a number that no book showed, and how many books in a row did not.
     unseen: BTreeMap<CommandId, u32>,
+    /// Orders of an earlier day whose trades are outstanding, and how many trade books in a row told nothing of them.
+    untold: BTreeMap<CommandId, u32>,
     asked_to_cancel: BTreeMap<CommandId, DateTime<Utc>>,
     named_doubts: BTreeSet<CommandId>,
     /// Orders in doubt that a row without a tag could be: people were told which.

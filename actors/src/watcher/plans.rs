@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::WatcherActor;
+use super::{Concern, WatcherActor};
 use crate::engine::exit_leg;
 use crate::ingress::Submit;
 use crate::line::Phase;
@@ -34,6 +34,8 @@ struct Leaving {
     /// How old it is: it must not close what was opened since.
     signal_time: Option<DateTime<Utc>>,
     reason: String,
+    /// The short that it leaves without its cover.
+    uncovers: Option<String>,
 }
 
 /// Whether a committed row may set a plan, or an order that waits for one, in motion.
@@ -44,7 +46,7 @@ pub(super) fn concerns_plans(event: &Event, has_plans: bool) -> bool {
 }
 
 /// The steps of one plan.
-fn steps_of(name: (Slot, u64), plan: &Plan, book: &Book, resends: u32) -> Vec<Step> {
+fn steps_of(name: (Slot, u64), plan: &Plan, book: &Book, (resends, now): (u32, DateTime<Utc>)) -> Vec<Step> {
     match plan {
         Plan::Reverse(plan) => match (plan.next(book, resends), book.order(plan.order)) {
             (Next::Exit(count), Some(order)) => {
@@ -56,14 +58,14 @@ fn steps_of(name: (Slot, u64), plan: &Plan, book: &Book, resends: u32) -> Vec<St
                 };
                 let reason = format!("{} is left before {} goes the other way", plan.key, plan.strategy);
                 let (order, signal_time) = (Arc::clone(order), Some(order.signal_time));
-                vec![Step::Exit(Box::new(Leaving { order, leg, kind: "reverse", count, signal_time, reason }))]
+                vec![Step::Exit(Box::new(Leaving { order, leg, kind: "reverse", count, signal_time, reason, uncovers: None }))]
             }
             (Next::Stop(reason), _) => vec![Step::Cancel(plan.order, Tag::PlanStopped, reason)],
             (Next::End(is_page, reason), _) => vec![Step::End(name, plan.order, (is_page, reason))],
             (Next::Wait | Next::Exit(_), _) => Vec::new(),
         },
         Plan::Basket(plan) => {
-            let moves = plan.next(book, resends).into_iter();
+            let moves = plan.next(book, resends, now).into_iter();
             moves.filter_map(|step| basket_step(&name, plan.member, step, book)).collect()
         }
     }
@@ -73,10 +75,10 @@ fn basket_step(name: &(Slot, u64), member: CommandId, step: Move, book: &Book) -
     match step {
         Move::Cancel(order, reason) => Some(Step::Cancel(order, Tag::BasketUnwound, reason)),
         Move::End(is_page, reason) => Some(Step::End(name.clone(), member, (is_page, reason))),
-        Move::Unwind { leg, units, count, reason } => {
+        Move::Unwind { leg, units, count, reason, uncovers } => {
             let order = Arc::clone(book.order(leg)?);
             let leg = exit_leg(&order.ask.strategy, &order.holding()?, Quantity::new(units));
-            Some(Step::Exit(Box::new(Leaving { order, leg, kind: "unwind", count, signal_time: None, reason })))
+            Some(Step::Exit(Box::new(Leaving { order, leg, kind: "unwind", count, signal_time: None, reason, uncovers })))
         }
     }
 }
@@ -98,7 +100,7 @@ impl WatcherActor {
         let resends = self.desk.settings.waits.resend_exit_most;
         let steps = self.line.view.read(&self.desk.client_id, |book| {
             let plans = Plan::all(book).into_iter();
-            plans.flat_map(|(slot, seq, plan)| steps_of((slot, seq), &plan, book, resends)).collect::<Vec<_>>()
+            plans.flat_map(|(slot, seq, plan)| steps_of((slot, seq), &plan, book, (resends, now))).collect::<Vec<_>>()
         });
         for step in steps.unwrap_or_default() {
             match step {
@@ -119,7 +121,7 @@ impl WatcherActor {
 
     /// Sends an exit for a plan: an order of its own, linked to the one that it is for.
     fn send_leaving(&mut self, leaving: Leaving, now: DateTime<Utc>) {
-        let Leaving { order, leg, kind, count, signal_time, reason } = leaving;
+        let Leaving { order, leg, kind, count, signal_time, reason, uncovers } = leaving;
         let Ok(key) = IdempotencyKey::parse(&format!("{kind}:{}:{count}", order.command_id)) else { return };
         // Lost on the way it is asked for again; the key makes it one.
         let again = chrono::Duration::from_std(self.desk.settings.waits.cancel_again).unwrap_or(chrono::Duration::MAX);
@@ -128,6 +130,11 @@ impl WatcherActor {
             return;
         }
         self.core.planned.insert(name, now);
+        if let Some(short) = uncovers {
+            let (strategy, symbol) = (&order.ask.strategy, &order.ask.symbol);
+            let text = format!("{strategy} {symbol} is sold although {short}, sold in the same basket, is not bought back yet");
+            self.concern(Concern { event: "ALARM_EXIT_UNCOVERS", level: Level::Page, text, command_id: Some(order.command_id) });
+        }
         self.line.post_unit(Unit::Note(Note {
             client_id: Some(self.desk.client_id.clone()),
             event: "PLAN_STEP",

@@ -62,7 +62,7 @@ impl Book {
                 order.end(BookState::Cancelled, reason.clone(), *at);
                 Ok(())
             }),
-            Event::Base { .. } | Event::Carried { .. } | Event::Kept { .. } => self.begin(event),
+            Event::Base { .. } | Event::Carried { .. } | Event::Kept { .. } | Event::KeptTrade { .. } => self.begin(event),
         }
     }
 
@@ -94,7 +94,8 @@ impl Book {
             at: order.row.at,
         });
         let base = Event::Base { date, last_order: self.last_order, last_trade: self.last_trade };
-        std::iter::once(base).chain(carried).chain(kept).collect()
+        let trades = self.trades.iter().map(|trade| Event::KeptTrade { fill: trade.fill.clone(), exchange: trade.exchange });
+        std::iter::once(base).chain(carried).chain(kept).chain(trades).collect()
     }
 
     pub(super) fn ended_before_the_newest(&self, newest: u64) -> Vec<BrokerOrderId> {
@@ -127,6 +128,7 @@ impl Book {
                 order.end(*state, reason.clone(), *at);
                 self.orders.insert(order);
             }
+            Event::KeptTrade { fill, exchange } => self.trades.push(Arc::new(TradeRow { fill: fill.clone(), exchange: *exchange })),
             other => return Err(Impossible(format!("{other:?} begins no book"))),
         }
         Ok(())
@@ -134,12 +136,13 @@ impl Book {
 
     fn roll(&mut self, date: NaiveDate, at: DateTime<Utc>) {
         self.resting.clear();
-        // What was open stays to be seen for one more day; the rest of the old day goes.
+        // What was open stays to be seen for one more day, with its trades; the rest of the old day goes.
         self.orders.retain(Order::is_open);
         for order in self.orders.iter_mut() {
             order.end(BookState::Expired, Some(Arc::from("expired at the end of the day")), at);
         }
-        self.trades.clear();
+        let orders = &self.orders;
+        self.trades.retain(|trade| orders.get(&trade.fill.broker_order_id).is_some());
         self.taken.clear();
         self.positions = self.positions.iter().filter_map(|(key, position)| Some((key.clone(), position.carry(date)?))).collect();
         self.date = Some(date);

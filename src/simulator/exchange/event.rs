@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ordergate_actors::order::{Amount, BookState, BrokerOrderId, HoldingKey, InstrumentKey, Price, Quantity, Terms, TradeId};
+use ordergate_actors::order::{
+    Amount, BookState, BrokerOrderId, Exchange, Fill, HoldingKey, InstrumentKey, Price, Quantity, Terms, TradeId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::reject::Reject;
@@ -166,6 +168,13 @@ pub enum Event {
         /// When it ended.
         at: DateTime<Utc>,
     },
+    /// A trade of such an order.
+    KeptTrade {
+        /// The trade.
+        fill: Fill,
+        /// Where.
+        exchange: Exchange,
+    },
 }
 
 impl Event {
@@ -175,6 +184,7 @@ impl Event {
         match self {
             Self::Accepted { entry, .. } | Self::Refused { entry, .. } | Self::Kept { entry, .. } => Some(&entry.id),
             Self::Triggered { id, .. } | Self::Traded { id, .. } | Self::Modified { id, .. } | Self::Cancelled { id, .. } => Some(id),
+            Self::KeptTrade { fill, .. } => Some(&fill.broker_order_id),
             Self::Rolled { .. } | Self::Base { .. } | Self::Carried { .. } => None,
         }
     }

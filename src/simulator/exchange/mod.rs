@@ -140,13 +140,13 @@ impl Exchange {
         self.book.forget(ended);
     }
 
-    /// The trades of today, oldest first. Cheap: the rows are shared.
+    /// The trades of today, and of what expired when today began; oldest first. Cheap: the rows are shared.
     #[must_use]
     pub fn trades(&self) -> Vec<Arc<TradeRow>> {
         self.book.trades.clone()
     }
 
-    /// The trades of today in place, oldest first.
+    /// The same in place.
     #[must_use]
     pub fn trade_rows(&self) -> &[Arc<TradeRow>] {
         &self.book.trades

@@ -266,12 +266,17 @@ fn a_new_day_expires_orders_and_carries_positions() {
     assert_eq!(events.len(), 1);
     assert!(desk.exchange.order(&done).is_none());
     assert_eq!((desk.row(&resting).0, desk.row(&resting).1), (BookState::Expired, 5));
-    assert!(desk.exchange.trades().is_empty());
+    let told: Vec<_> =
+        desk.exchange.trades().iter().map(|trade| (trade.fill.broker_order_id.clone(), trade.fill.quantity.value())).collect();
+    assert_eq!(told, [(resting.clone(), 5)], "what is seen for one more day is seen with its trades");
+    let mut short = Book::default();
+    desk.exchange.book().base().iter().try_for_each(|event| short.apply(event)).unwrap();
+    assert_eq!(&short, desk.exchange.book());
     assert_eq!(desk.net(), 10 + 65);
     // The option's last day is the 24th.
     desk.now += TimeDelta::days(4);
     desk.advance();
-    assert!(desk.exchange.order(&resting).is_none());
+    assert!(desk.exchange.order(&resting).is_none() && desk.exchange.trades().is_empty());
     assert_eq!(desk.net(), 10);
     assert!(matches!(desk.exchange.place(&held, desk.now, &desk.market).answer, Err(Reject::InstrumentExpired(_))));
     assert_eq!(desk.place(buy(1, "90")).unwrap().as_str(), "26112500000001");

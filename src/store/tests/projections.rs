@@ -476,10 +476,16 @@ proptest! {
             prop_assert_eq!(lines, held, "the day holds what the strategies hold");
             days.insert(date, day);
         }
-        // Each day as it ended, also after trades of it were told on a later one.
+        // Each day as it ended, with every trade of it: also one that was told on a later day.
         let read = ReadStore::simulated(&desk.disk).unwrap();
         for (date, day) in days {
             let found = Day::load(date, [], &read.changes_of(&client(), date).unwrap());
+            let traded = |day: &Day| day.lines().map(|(.., line)| line.bought.with(line.sold).quantity).sum::<i64>();
+            let all: i64 = read.trades_of(&client(), date).unwrap().iter().map(|trade| trade.fill.quantity.value()).sum();
+            prop_assert_eq!(traded(&found), all, "{}", date);
+            if traded(&day) != all {
+                continue;
+            }
             prop_assert_eq!(found.curve(), day.curve(), "{}", date);
             for (strategy, key, line) in found.lines() {
                 prop_assert_eq!(Some(line), day.line(strategy, key), "{}", date);
@@ -565,6 +571,33 @@ fn what_expired_left_on_its_own_day_and_the_next_is_known() {
     let read = ReadStore::simulated(&desk.disk).unwrap();
     let its_day = Day::load(expiry, [], &read.changes_of(&client(), expiry).unwrap());
     assert_eq!(its_day.lines().map(|(.., line)| (line.held.net, line.left)).collect::<Vec<_>>(), [(0, 65)]);
+}
+
+/// The exit of a position fills while the machine sleeps, and is told on the next day: its profit is in the row of its own day, once.
+#[test]
+fn the_money_of_a_trade_that_was_told_late_is_in_its_own_day() {
+    let mut desk = Desk::new();
+    let first = desk.signal(&[1], |_| ());
+    desk.round(vec![first, sends(1, Side::Buy, 10), fact(1, OrderFact::Fill(trade("T1", "B1", 10, "1400")))]);
+    let out = desk.signal(&[2], |ask| ask.intent = Some(Intent::Exit));
+    desk.round(vec![out, sends(2, Side::Sell, 10), fact(2, accepted("B2"))]);
+    let its_day = trading_date(desk.at());
+    desk.sleep_a_day();
+    desk.round(vec![fact(2, OrderFact::Fill(trade("T2", "B2", 10, "1412.50")))]);
+    let live = desk.day();
+    assert_eq!((live.date() > its_day, live.curve().realised.0), (true, 0.into()), "the limits of the new day do not count it");
+
+    let read = ReadStore::simulated(&desk.disk).unwrap();
+    let rows = |date| {
+        let day = Day::load(date, [], &read.changes_of(&client(), date).unwrap());
+        let row = |line: &ordergate_actors::pnl::Line| {
+            (line.carried.net, line.bought.quantity, line.sold.quantity, line.held.net, line.curve.realised.0.normalize().to_string())
+        };
+        (day.lines().map(|(.., line)| row(line)).collect::<Vec<_>>(), day.statistics(None).trips.wins)
+    };
+    assert_eq!(rows(its_day), (vec![(0, 10, 10, 0, "125".to_owned())], 1));
+    assert_eq!(rows(live.date()), (vec![(0, 0, 0, 0, "0".to_owned())], 0));
+    assert_eq!(read.trades_of(&client(), its_day).unwrap().len(), 2, "as the file of trades has it");
 }
 
 /// The journal alone tells which alarms are open: a page stands, however many warnings come after it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{BrokerOrderId, LegDraft, OrderRecord, Price, Quantity, Resolution, Source, Status, again_key};
+use ordergate_actors::order::{BadNumber, BrokerOrderId, LegDraft, OrderRecord, Price, Quantity, Resolution, Source, Status, again_key};
 use ordergate_actors::persistence::Outcome;
 use ordergate_actors::risk::{Change, ChangeAnswer};
 use serde::Deserialize;
@@ -44,6 +44,11 @@ struct ResolveBody {
     broker_order_id: Option<BrokerOrderId>,
     #[serde(default)]
     absent: bool,
+    /// It has filled on an earlier day, and no trade book told how.
+    #[serde(default)]
+    traded: bool,
+    #[serde(default, deserialize_with = "text")]
+    price: Option<String>,
     #[serde(deserialize_with = "said")]
     reason: String,
 }
@@ -83,20 +88,21 @@ pub(in crate::web) async fn cancel(request: HttpRequest, payload: Payload, state
     )
 }
 
+fn bad_number(error: BadNumber) -> Problem {
+    Problem::bad_request("bad_request", error.to_string(), "correct the field named in the detail")
+}
+
 /// Changes a working order.
 pub(in crate::web) async fn modify(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<ModifyBody>(payload, request.headers(), &state.settings).await?;
     let order = named_order(&state, &request).await?;
-    let bad = |error: ordergate_actors::order::BadNumber| {
-        Problem::bad_request("bad_request", error.to_string(), "correct the field named in the detail")
-    };
     let price = |text: &Option<String>| text.as_deref().map(Price::parse).transpose();
     let change = Change {
         client_id: order.client_id.clone(),
         command_id: order.command_id,
-        quantity: body.quantity.as_deref().map(Quantity::parse).transpose().map_err(bad)?,
-        price: price(&body.price).map_err(bad)?,
-        trigger_price: price(&body.trigger_price).map_err(bad)?,
+        quantity: body.quantity.as_deref().map(Quantity::parse).transpose().map_err(bad_number)?,
+        price: price(&body.price).map_err(bad_number)?,
+        trigger_price: price(&body.trigger_price).map_err(bad_number)?,
         order_type: None,
         who: who(&request),
     };
@@ -114,23 +120,47 @@ pub(in crate::web) async fn modify(request: HttpRequest, payload: Payload, state
     }
 }
 
-/// Settles an order in doubt, by a person who looked at the broker.
+/// Settles an order in doubt, or the trades of an earlier day that were never told, by a person who looked at the broker.
 pub(in crate::web) async fn resolve(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<ResolveBody>(payload, request.headers(), &state.settings).await?;
     let order = named_order(&state, &request).await?;
+    if body.traded && body.broker_order_id.is_none() && !body.absent {
+        return tell_trades(&state, &order, &body, &who(&request)).await;
+    }
     let (verdict, words) = match (body.broker_order_id, body.absent) {
+        _ if body.traded || body.price.is_some() => return Err(which_verdict()),
         (Some(id), false) => (Resolution::AtBroker(id), "the order is followed under that number"),
         (None, true) => (Resolution::Absent, "the order is ended as never arrived at the broker"),
-        _ => {
-            return Err(Problem::bad_request(
-                "which_verdict",
-                "exactly one of broker_order_id and absent: true",
-                "look the order up at the broker, then send the one or the other",
-            ));
-        }
+        _ => return Err(which_verdict()),
     };
     let result = state.engine.resolve(&order.client_id, order.command_id, verdict, &who(&request), &body.reason).await?;
     outcome(&result, words, "not_in_doubt", "nothing: only an order in doubt can be resolved", &order)
+}
+
+fn which_verdict() -> Problem {
+    Problem::bad_request(
+        "which_verdict",
+        "exactly one of broker_order_id, absent: true and traded: true; price with the last alone",
+        "look the order up at the broker, then send one of them",
+    )
+}
+
+/// The missing trades, at the price that the person tells or that the broker's average leaves for them.
+async fn tell_trades(state: &WebState, order: &OrderRecord, body: &ResolveBody, who: &str) -> Answer {
+    let price = body.price.as_deref().map(Price::parse).transpose().map_err(bad_number)?;
+    let is_missing = order.filled_quantity > order.traded_quantity;
+    let result = match order.untold(price) {
+        Some(fill) => state.engine.tell_trades(&order.client_id, order.command_id, fill, who, &body.reason).await?,
+        None if is_missing => {
+            return Err(Problem::bad_request(
+                "bad_request",
+                "the broker's book told no average price",
+                "send price: rupees per missing unit",
+            ));
+        }
+        None => Outcome::NotApplied(None),
+    };
+    outcome(&result, "the trades are recorded as told", "not_in_doubt", "nothing: no trade of an earlier day is missing", order)
 }
 
 /// Sends a failed order again, as a new one that is linked to it. Once: what fails again is resubmitted itself.

@@ -497,8 +497,8 @@ const PROBLEMS: &[Told] = &[
     told(
         "which_verdict",
         400,
-        "the verdict is neither a broker's number nor absent: true",
-        "look the order up at the broker, then send one of the two",
+        "the verdict is not one of a broker's number, absent: true and traded: true",
+        "look the order up at the broker, then send one of the three",
         "/dashboard/orders/{command_id}/resolve",
     ),
     told(

@@ -142,7 +142,7 @@ pub(super) const ABOUT: &[About] = &[
     post("/dashboard/intent/strategy", "A strategy enters, exits or adjusts", "strategy! action! client_id idempotency_key orders:list"),
     post("/dashboard/orders/{command_id}/cancel", "Cancel an order", "reason"),
     post("/dashboard/orders/{command_id}/modify", "Change a working order", "quantity:number price trigger_price"),
-    post("/dashboard/orders/{command_id}/resolve", "Settle an order in doubt", "broker_order_id absent:bool reason!"),
+    post("/dashboard/orders/{command_id}/resolve", "Settle an order in doubt", "broker_order_id absent:bool traded:bool price reason!"),
     post("/dashboard/orders/{command_id}/resubmit", "Send a failed order again, as a new one", "changes:object"),
     get("/dashboard/exit-rules", "Every stop, target and trail, with its distance", "client_id"),
     post(

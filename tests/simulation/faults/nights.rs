@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::calendar::{Calendar, Enforce};
-use ordergate_actors::order::{Amount, EndPrice, Status, Strategy, Tag, trading_date};
+use ordergate_actors::order::{Amount, EndPrice, Fill, Quantity, Status, Strategy, Tag, trading_date};
 use ordergate_actors::persistence::{Level, Telling};
 use ordergate_actors::pnl::Day;
 use ordergate_actors::ports::{Query, Rows};
@@ -101,11 +101,42 @@ fn an_intraday_position_that_ended_while_nobody_looked_is_of_its_own_day() {
         assert!(desk.engine.tell(telling).await.unwrap().is_applied());
         // Bought at 800.05.
         assert_eq!((lines(&of_day(desk)), of_day(desk).curve().realised), (vec![(0, 0)], Amount((-100).into())));
-        assert_eq!(by_fills(desk), Figure::Known(Amount::ZERO), "a loss of yesterday is none of today");
-        let before = today(desk);
-        desk.start_again();
-        desk.until_open().await;
-        assert_eq!((today(desk), of_day(desk).curve().realised), (before, Amount((-100).into())));
+    });
+}
+
+/// The order book says that it filled, the trade book is silent until the day is over, and that of the next day is empty. A person is
+/// asked and tells the trade; what had waited for it goes.
+#[test]
+fn a_trade_that_was_never_told_is_told_by_a_person_on_a_later_day() {
+    scenario(thursday(), async |desk| {
+        desk.always(CallKind::Trades, Fault::Unknown("502".into()));
+        let bought = desk.order(buy("carry", LOT).in_future().product("NRML")).await;
+        desk.until_status(bought, Status::Executed).await;
+        desk.pass_secs(60).await;
+        desk.heal();
+        desk.always(CallKind::Trades, Fault::Empty);
+        sleep_until(desk, "2026-11-20T09:20:00+05:30").await;
+        desk.until_alarm("ALARM_TRADES_NOT_TOLD").await;
+        let owes = desk.row(bought);
+        assert_eq!((owes.traded_quantity, desk.held("carry", &future()), desk.net_at_broker(&future())), (0, 0, LOT));
+        let out = desk.order(exit("carry", "").in_future()).await;
+        desk.pass_secs(10).await;
+        assert!(!desk.row(out).status.is_terminal(), "it waits for the trade: {}", desk.reason(out));
+
+        let fill = owes.untold(None).unwrap();
+        let wrong = Fill { quantity: Quantity::new(LOT - 1).unwrap(), ..fill.clone() };
+        assert!(!desk.engine.tell_trades(&client(), bought, wrong, "asha", "a part").await.unwrap().is_applied());
+        assert!(desk.engine.tell_trades(&client(), bought, fill.clone(), "asha", "the contract note").await.unwrap().is_applied());
+        assert!(!desk.engine.tell_trades(&client(), bought, fill, "asha", "again").await.unwrap().is_applied());
+        assert_eq!((desk.row(bought).traded_quantity, desk.held("carry", &future())), (LOT, LOT));
+        // Its exit owes its own trade until the trade book tells again.
+        desk.until_status(out, Status::Executed).await;
+        desk.heal();
+        desk.until("what waited for it went", |desk| desk.held("carry", &future()) == 0).await;
+        assert_eq!(desk.net_at_broker(&future()), 0);
+        assert!(desk.texts("TRADES_TOLD")[0].contains("are told by asha: the contract note"));
+        let its_day = trading_date(owes.sent_at.unwrap());
+        assert_eq!(desk.store().trades_of(&client(), its_day).unwrap().iter().map(|trade| trade.fill.quantity.value()).sum::<i64>(), LOT);
     });
 }
 

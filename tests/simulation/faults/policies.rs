@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate::simulator::market::Level;
 use ordergate_actors::order::{CommandId, LegDraft, OrderRecord, Status, Tag};
 use ordergate_actors::persistence::Topic;
 
@@ -188,6 +189,32 @@ fn all_or_unwind_takes_back_what_filled_and_touches_nothing_else() {
         }
         assert_eq!((net(desk, "INFY-EQ"), net(desk, "RELIANCE-EQ"), net(desk, "M&M-EQ")), (7, 0, 0), "the neighbour keeps its 7");
         assert_eq!(desk.texts("PLAN_STEP").len(), 2, "each compensation says why");
+        let placed: Vec<String> = desk.broker.writes().into_iter().filter(|call| call.starts_with("place")).collect();
+        assert_eq!(placed[placed.len() - 2..], ["place RELIANCE-EQ BUY", "place INFY-EQ SELL"], "no short stands alone");
+        desk.at_rest().await;
+    });
+}
+
+/// Nobody sells the short back: its hedge waits for it, and goes with a page.
+#[test]
+fn a_hedge_that_is_taken_back_waits_for_its_short_and_goes_with_a_page() {
+    scenario(Setup::default(), async |desk| {
+        let orders = desk.alert(&by("ALL_OR_UNWIND", &[hedge(), entry("n", "M&M-EQ", "BUY", 2).at("3200"), short()])).await;
+        assert_eq!((desk.until_ended(orders[0]).await.filled_quantity, desk.until_ended(orders[2]).await.filled_quantity), (10, 5));
+        desk.until_at_broker(orders[1]).await;
+        let level = |text: &str| vec![Level { price: price(text), quantity: 10_000 }];
+        desk.market.set_depth(&nse("RELIANCE-EQ"), level("1400"), Vec::new(), price("1400"));
+        assert!(desk.engine.cancel(&client(), orders[1], "me", "").await.unwrap().is_applied());
+        desk.until("the short is to be bought back", |desk| !children(desk, orders[2]).is_empty()).await;
+        desk.pass_secs(15).await;
+        assert!(children(desk, orders[0]).is_empty() && !desk.has_alarm("ALARM_EXIT_UNCOVERS"), "{}", desk.trace());
+        desk.until_alarm("ALARM_EXIT_UNCOVERS").await;
+        assert!(desk.texts("ALARM_EXIT_UNCOVERS")[0].contains("RELIANCE-EQ, sold in the same basket, is not bought back yet"));
+        desk.until("the hedge goes all the same", |desk| net(desk, "INFY-EQ") == 0).await;
+        assert_eq!(net(desk, "RELIANCE-EQ"), -5);
+        desk.market.set(&nse("RELIANCE-EQ"), price("1400"), price("1400.05"), price("1400"));
+        over(desk).await;
+        assert_eq!(net(desk, "RELIANCE-EQ"), 0);
         desk.at_rest().await;
     });
 }

@@ -6,11 +6,10 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::super::{Concern, WatcherActor, resend};
 use crate::exits::{Cause, ExitRule, Fired, Next, follow, is_stop_of, slot, to_take_over};
+use crate::order::basket::COVER_FIRST;
 use crate::order::{HoldingKey, InstrumentKey, Kind, OrderFact, OrderRecord, Right, Side, SignalId, Tag};
 use crate::persistence::{Book, Keep, Level, Slot, Unit};
 
-/// A long option waits so long for the short that it covers to be closed; then it goes all the same, and a person hears.
-const COVER_FIRST: Duration = Duration::seconds(20);
 /// A write that was not heard of after this is made again.
 pub(super) const WRITE_AGAIN: Duration = Duration::seconds(2);
 
