@@ -198,7 +198,7 @@ fn more_that_fills_while_a_targets_exit_rests_does_not_make_it_urgent() {
 fn the_stop_of_what_fills_while_a_targets_exit_rests_is_armed() {
     for restarts in [false, true] {
         scenario(Setup::default(), async |desk| {
-            desk.ended(LegDraft { target: said("880"), ..buy("a", 10) }).await;
+            desk.ended(guarded("800", Some("880"))).await;
             desk.until("the rule stands", |desk| rule(desk).is_some()).await;
             let more = LegDraft { stop_loss: said("850"), execution_type: said("ADJUST"), ..buy("a", 10).at("855") };
             let more = desk.order(more).await;
