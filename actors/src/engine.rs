@@ -13,8 +13,7 @@ use crate::order::{
     ClientId, CommandId, Fill, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
 };
 use crate::persistence::{
-    Adopted, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, Level, NotRegistered, Note, OrderUnit, Outcome, Posted, Telling,
-    Unit,
+    Adopted, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, Level, NotRegistered, Note, OrderUnit, Outcome, Posted, Telling, Unit,
 };
 use crate::ports::{BrokerOrder, NoMargin, OrderMargin, Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};

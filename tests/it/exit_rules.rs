@@ -1,7 +1,9 @@
 //! A position that leaves by itself, over real HTTP: one alert brings stop, target and trail; the market does the rest.
 
 use ordergate::simulator::market::Level;
+use ordergate_actors::exits::ExitRule;
 use ordergate_actors::order::{CommandId, Exchange, InstrumentKey, Price};
+use ordergate_actors::persistence::{Book, Topic};
 use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 
@@ -93,6 +95,30 @@ async fn one_alert_brings_stop_target_and_trail_the_stop_moves_fires_and_reprice
     for event in ["SENT_TO_BROKER", "EXIT_STEP", "MODIFY_SENT", "FILL", "EXIT_STEPS_ENDED"] {
         assert!(story.contains(&event), "{event} in {story:?}");
     }
+    house.close().await;
+}
+
+/// "After 30 minutes" counts from the first fill, whoever moves the stop meanwhile.
+#[actix_web::test]
+async fn a_person_who_changes_a_rule_begins_no_time_exit_anew() {
+    let house = House::open().await;
+    quote(&house.market, "SBIN-EQ", "860.00", "860.50");
+    let mut alert = guarded("trend");
+    alert["legs"][0]["exit_at"] = json!("30 minutes");
+    house.alert(alert).await;
+    house.until_held("trend", 10).await;
+    until_rule(&house, "the rule stands", |rule| rule["stop"]["price"] == "850.5").await;
+    let kept = || {
+        let rule = |book: &Book| book.kept_of(Topic::ExitRule).find_map(|(_, kept)| kept.read::<ExitRule>().ok());
+        house.engine.read(&house.client(), rule).flatten().unwrap()
+    };
+    let before = kept();
+    let body = json!({ "strategy": "trend", "symbol": "SBIN-EQ", "stop_loss": "845", "exit_at": "30 minutes" });
+    let changed = house.post("/dashboard/exit-rules", body).await;
+    assert_eq!(changed.status, 200, "{:#}", changed.body);
+    let after = kept();
+    assert!(after.set_at > before.set_at && after.stop != before.stop);
+    assert_eq!((after.held_since, after.order), (before.held_since, before.order));
     house.close().await;
 }
 

@@ -33,6 +33,47 @@ pub struct Ladder {
     /// It is cancelled and goes again as a new order, because it cannot be changed any more.
     #[serde(default)]
     pub is_replaced: bool,
+    /// The limit from which the last step was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<Price>,
+    /// How often in a row a step was asked for again because the limit stood where it had stood.
+    #[serde(default)]
+    pub in_vain: u32,
+}
+
+/// So many askings in a row that left the limit where it was are a person's business. They are more than an exit waits for an
+/// entry of ours that is in its way.
+const IN_VAIN: u32 = 8;
+/// From then on it is asked for so many times more slowly.
+const SLOWER: i32 = 10;
+
+impl Ladder {
+    /// The ladder of an exit whose cost counts from there.
+    #[must_use]
+    pub fn new(trigger: Decimal, spread: Option<Decimal>, stepped_at: DateTime<Utc>) -> Self {
+        Self { trigger, spread, steps: 0, stepped_at, granted: 0, is_paged: false, is_replaced: false, from: None, in_vain: 0 }
+    }
+
+    /// With one more step, asked for from that limit. One that changed nothing was none: the same is asked for again.
+    #[must_use]
+    pub fn stepped(&self, from: Price, now: DateTime<Utc>) -> Self {
+        let is_again = self.from == Some(from);
+        let steps = if is_again { self.steps } else { self.steps.saturating_add(1) };
+        let in_vain = if is_again { self.in_vain.saturating_add(1) } else { 0 };
+        Self { steps, in_vain, from: Some(from), stepped_at: now, ..*self }
+    }
+
+    /// Whether step after step leaves the limit there: it will not go further by itself, whoever refuses it.
+    #[must_use]
+    pub fn is_stuck_at(&self, limit: Price) -> bool {
+        self.in_vain >= IN_VAIN && self.from == Some(limit)
+    }
+
+    /// The time between two steps that leave that limit, where it is `every` as a rule.
+    #[must_use]
+    pub fn patience(&self, limit: Price, every: chrono::Duration) -> chrono::Duration {
+        if self.is_stuck_at(limit) { every.checked_mul(SLOWER).unwrap_or(chrono::Duration::MAX) } else { every }
+    }
 }
 
 /// An exit on its ladder.
@@ -61,6 +102,10 @@ pub enum Halted {
     Cap(Price),
     /// Its limit reaches the touch, and it rests all the same.
     Rests,
+    /// It was to be repriced again and again, and its limit stands where it stood.
+    Unmoved,
+    /// It is to go again as a new order, and nothing proves that it is dead.
+    Alive,
 }
 
 impl fmt::Display for Halted {
@@ -70,6 +115,10 @@ impl fmt::Display for Halted {
             Self::OneSided => f.write_str("nobody stands on the other side of the book, which is not chased into"),
             Self::Cap(price) => write!(f, "the touch is beyond the cost cap at {price}"),
             Self::Rests => f.write_str("its limit reaches the touch and it still rests"),
+            Self::Alive => f.write_str("it is to go again as a new order and its cancel is not proven"),
+            Self::Unmoved => {
+                f.write_str("its limit was to change several times in a row and stands where it stood: see the rows of the order")
+            }
         }
     }
 }
@@ -125,6 +174,7 @@ fn is_as_willing(a: Decimal, b: Decimal, side: Side) -> bool {
 pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc>) -> Step {
     let every = chrono::Duration::from_std(rungs.every).unwrap_or(chrono::Duration::MAX).max(climb.pace);
     let Climb { side, limit, instrument, quote, .. } = *climb;
+    let every = limit.map_or(every, |limit| ladder.patience(limit, every));
     if limit.is_some() && now.signed_duration_since(ladder.stepped_at) < every {
         return Step::Wait;
     }

@@ -1,4 +1,4 @@
-use proptest::prelude::{any, prop_assert, proptest};
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
 use crate::testkit::builders::{at, price, share as sbin};
@@ -12,7 +12,7 @@ fn rungs() -> Rungs {
 }
 
 fn ladder(trigger: &str) -> Ladder {
-    Ladder { trigger: d(trigger), spread: None, steps: 0, stepped_at: at(0), granted: 0, is_paged: false, is_replaced: false }
+    Ladder::new(d(trigger), None, at(0))
 }
 
 fn quote(bid: Option<&str>, ask: Option<&str>) -> Quote {
@@ -35,6 +35,25 @@ fn each_step_goes_further_through_the_touch() {
     assert_eq!(at_step(9, Some("101")), Step::Reprice(price("98")), "the last rung goes on following");
     let buy = step(Side::Buy, Some("100"), Some(&quote), &ladder("100.2"), &rungs(), 1);
     assert_eq!(buy, Step::Reprice(price("100.7")));
+}
+
+#[test]
+fn a_step_that_leaves_the_limit_where_it_was_is_none_and_many_in_a_row_are_told() {
+    let quote = quote(Some("97"), Some("97.2"));
+    let mut ladder = ladder("98");
+    for second in 1..=9 {
+        let asked = step(Side::Sell, Some("98"), Some(&quote), &ladder, &rungs(), second);
+        assert!(matches!(asked, Step::Reprice(_)) && !ladder.is_stuck_at(price("98")), "{second}: {asked:?}");
+        ladder = ladder.stepped(price("98"), at(second));
+        assert_eq!(ladder.steps, 1, "the same step again");
+    }
+    assert!(ladder.is_stuck_at(price("98")));
+    let next = |second| step(Side::Sell, Some("98"), Some(&quote), &ladder, &rungs(), second);
+    assert_eq!((next(18), matches!(next(19), Step::Reprice(_))), (Step::Wait, true), "it is asked for on, more slowly");
+    // It has moved after all.
+    assert!(!ladder.is_stuck_at(price("97.5")));
+    let moved = ladder.stepped(price("97.5"), at(20));
+    assert_eq!((moved.steps, moved.in_vain), (2, 0));
 }
 
 #[test]
@@ -84,7 +103,7 @@ proptest! {
     #[test]
     fn prop_no_step_is_less_willing_or_beyond_a_bound(
         bid in 1_000i64..20_000, spread in 0i64..500, trigger in 1_000i64..20_000, limit in 1_000i64..20_000, steps in 0u32..6,
-        granted in 0u32..3, is_buy in any::<bool>(), band in proptest::option::of(500i64..3_000),
+        granted in 0u32..3, in_vain in 0u32..12, is_buy in any::<bool>(), band in proptest::option::of(500i64..3_000),
     ) {
         let side = if is_buy { Side::Buy } else { Side::Sell };
         let on_tick = |ticks: i64| Price::new(Decimal::new(ticks * 5, 2)).unwrap();
@@ -93,8 +112,14 @@ proptest! {
         let ladder = Ladder { steps, granted, ..ladder(&on_tick(trigger).to_string()) };
         let instrument = sbin();
         let limit = on_tick(limit);
+        // However often it was asked for from this limit before, that is one step at the most.
+        let ladder = (0..in_vain).fold(ladder, |ladder, _| ladder.stepped(limit, at(0)));
+        prop_assert_eq!(ladder.steps, steps + in_vain.min(1));
         let climb = Climb { side, limit: Some(limit), instrument: &instrument, quote: Some(&quote), pace: chrono::Duration::zero() };
-        if let Step::Reprice(price) = plan(&climb, &ladder, &rungs(), at(1)) {
+        if ladder.is_stuck_at(limit) {
+            prop_assert_eq!(plan(&climb, &ladder, &rungs(), at(9)), Step::Wait);
+        }
+        if let Step::Reprice(price) = plan(&climb, &ladder, &rungs(), at(10)) {
             prop_assert!(is_as_willing(price.value(), limit.value(), side) && price != limit);
             prop_assert!(is_as_willing(cap(&ladder, &rungs(), instrument.tick, side), price.value(), side), "{} beyond the cap", price);
             prop_assert!(band.is_none_or(|(low, high)| low <= price && price <= high));

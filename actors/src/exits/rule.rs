@@ -103,6 +103,9 @@ pub struct ExitRule {
     pub opened_at: DateTime<Utc>,
     /// When it was set, by an order or a person.
     pub set_at: DateTime<Utc>,
+    /// Since when the position is held, for its times. What opened it may have rested for long: one that came with an order is held since
+    /// its first fill. Nothing that changes the rule of a position begins it anew.
+    pub held_since: DateTime<Utc>,
     /// As asked for.
     pub terms: Terms,
     /// The smallest price step of the instrument.
@@ -165,6 +168,7 @@ impl ExitRule {
             fill,
             opened_at: held.opened_at.unwrap_or(now),
             set_at: now,
+            held_since: held.opened_at.unwrap_or(now),
             terms,
             tick,
             first_stop: None,
@@ -192,7 +196,21 @@ impl ExitRule {
             return None;
         }
         let rule = Self::new(order.ask.strategy.clone(), order.holding()?, held, terms, tick, order.user.to_string(), now)?;
-        Some(Self { order: Some(order.command_id), ..rule })
+        Some(Self { order: Some(order.command_id), held_since: rule.opened_at.max(now), ..rule })
+    }
+
+    /// What the rule before it of the same position leaves to it: since when that is held, and the exit of a target under way, which
+    /// must go on being known as what it is.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        let Self { held_since, fired, attempt, rearmed_at, .. } = *before;
+        Self { held_since, fired, attempt, rearmed_at, ..self }
+    }
+
+    /// Whether an exit is under way that must be flat soon: nothing changes the rule any more.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.fired.is_some_and(|fired| fired.cause.is_urgent())
     }
 
     /// Puts stop and target where the terms say, measured from the fill.
@@ -297,8 +315,7 @@ impl ExitRule {
     /// The rule with its stop where somebody has put it at the broker. `None`: it is there already, or nobody did.
     #[must_use]
     pub fn heeding(&self, order: &OrderRecord) -> Option<Self> {
-        let is_leaving = self.fired.is_some_and(|fired| fired.cause.is_urgent());
-        if is_leaving || !self.yields_to(order) || self.by_hand == order.by_hand {
+        if self.is_leaving() || !self.yields_to(order) || self.by_hand == order.by_hand {
             return None;
         }
         let put = order.ask.trigger_price.map(Price::value).filter(|_| order.is_shown_as_stop());

@@ -29,12 +29,6 @@ impl Hours {
 }
 
 impl ExitRule {
-    /// Since when the position is held, for its times. What opened it may have rested for long: a rule that came with an order
-    /// is as old as its first fill.
-    fn held_since(&self) -> DateTime<Utc> {
-        if self.order.is_some() { self.set_at.max(self.opened_at) } else { self.opened_at }
-    }
-
     /// Why the position's time is up, if it is. `before_close`: how long before the end of continuous trading what shall not
     /// stay is left, so that it is out before a book that closes at 15:15 is gone.
     #[must_use]
@@ -46,11 +40,11 @@ impl ExitRule {
         let today = trading_date(now);
         let clock = times.clock.and_then(|clock| ist().from_local_datetime(&today.and_time(clock)).single());
         // What was opened later than the hour is meant for tomorrow's.
-        if let Some(clock) = clock.filter(|clock| *clock <= now && self.held_since() < *clock) {
+        if let Some(clock) = clock.filter(|clock| *clock <= now && self.held_since < *clock) {
             return Some(format!("it is {}", clock.format("%H:%M IST")));
         }
         if let Some(minutes) = times.minutes
-            && now.signed_duration_since(self.held_since()) >= Duration::minutes(i64::from(minutes))
+            && now.signed_duration_since(self.held_since) >= Duration::minutes(i64::from(minutes))
         {
             return Some(format!("held for {minutes} minutes"));
         }
@@ -74,7 +68,7 @@ mod tests {
     use super::*;
     use crate::exits::Terms;
     use crate::order::{Amount, ExitExtras, Holding, Product};
-    use crate::testkit::builders::{sbin_in, strategy};
+    use crate::testkit::builders::{order, sbin_in, strategy};
 
     fn t(text: &str) -> DateTime<Utc> {
         format!("2026-11-23T{text}:00+05:30").parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc()
@@ -101,10 +95,21 @@ mod tests {
     /// Asked for at 10:00, filled at 10:40: what rested for forty minutes was not held for them.
     #[test]
     fn what_filled_late_is_held_since_its_fill() {
-        let late = |times| ExitRule { order: Some(crate::testkit::builders::command(1)), set_at: t("10:40"), ..rule(times) };
-        let is_up = |times, now| late(times).time_up(&Hours::always(), Duration::minutes(5), t(now)).is_some();
+        let late = |times: &str, filled_at| {
+            let mut order = order(1);
+            order.ask.exits.times = times.parse().unwrap();
+            let held = Holding { net: 10, cost: Amount(8000.into()), realised: Amount::ZERO, opened_at: Some(t("10:00")) };
+            ExitRule::from_order(&order, &held, 1.into(), t(filled_at)).unwrap()
+        };
+        let up = |rule: &ExitRule, now| rule.time_up(&Hours::always(), Duration::minutes(5), t(now)).is_some();
+        let is_up = |times, now| up(&late(times, "10:40"), now);
         assert!(!is_up("30 minutes", "10:41") && is_up("30 minutes", "11:10"));
         assert!(!is_up("10:30", "10:41"), "filled after the hour: tomorrow");
+        // More that is added, and a stop that is moved, begin nothing anew: it is the same position.
+        let added = late("30 minutes", "11:05").after(&late("30 minutes", "10:40"));
+        let edited = ExitRule { set_at: t("11:09"), ..rule("30 minutes").after(&added) };
+        assert!(!up(&added, "11:09") && up(&added, "11:10") && !up(&edited, "11:09") && up(&edited, "11:10"));
+        assert!(up(&late("15:10", "15:11").after(&late("15:10", "10:40")), "15:11"));
     }
 
     #[test]

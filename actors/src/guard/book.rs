@@ -337,13 +337,15 @@ pub fn shows_the_rest(shrunk: &Shrunk, findings: &Findings) -> bool {
     shrunk.rest.iter().all(|order| rows.is_some_and(|rows| rows.iter().any(|row| shows(order, row))))
 }
 
-/// The exits of a strategy that have nothing to close any more: filled, they would open a position.
+/// The exits of a strategy, and the adjustments that reduce, that have nothing to close any more: filled, they would open a position.
+/// `book` is the one of before.
 #[must_use]
 pub fn exits_of_nothing(book: &Book, strategy: &Strategy, key: &HoldingKey) -> Vec<CommandId> {
     let is_its_own = |order: &OrderRecord| {
         order.ask.strategy == *strategy && order.ask.product.is_none_or(|product| product == key.product) && !order.is_test()
     };
-    let exits = book.open_exits_in(&key.instrument).filter(|order| is_its_own(order) && order.cancel_wanted.is_none());
+    let closing = book.open_in(&key.instrument).filter(|order| book.closes(order, key));
+    let exits = closing.filter(|order| is_its_own(order) && order.cancel_wanted.is_none());
     exits.map(|order| order.command_id).collect()
 }
 

@@ -453,9 +453,11 @@ fn exits_with_nothing_to_close_are_those_of_the_strategy_and_the_product() {
     let mine = exit(2).side(Side::Sell).product(MIS).working("B2");
     let cancelled = OrderRecord { cancel_wanted: Some(Tag::CancelledByUser), ..exit(3).product(MIS).working("B3") };
     let others = [exit(4).by("other").product(MIS).working("B4"), exit(5).product(Product::Cnc).working("B5"), order(6).working("B6")];
-    let book = book_of([mine, exit(7), cancelled].into_iter().chain(others), &[]);
+    // The book of before the position was closed elsewhere: an adjustment that takes out of it has nothing to take either.
+    let (less, more) = (adjust(8).side(Side::Sell).product(MIS).working("B8"), adjust(9).side(Side::Buy).product(MIS).working("B9"));
+    let book = book_of([mine, exit(7), cancelled, less, more].into_iter().chain(others), &[held("trend", 10)]);
     let found = exits_of_nothing(&book, &strategy("trend"), &sbin_in(MIS));
-    assert_eq!(found, [crate::testkit::builders::command(2), crate::testkit::builders::command(7)]);
+    assert_eq!(found, [2, 7, 8].map(crate::testkit::builders::command));
 }
 
 #[test]

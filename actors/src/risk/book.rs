@@ -1,7 +1,7 @@
 //! RiskBook: the pure core. It takes a registered order, the committed book and the time, and says: go (as these
 //! terms), no (with the reason), or not yet.
 
-use super::exit::{ExitSize, size};
+use super::exit::{ExitSize, overtakes, size};
 use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade, wants_quote};
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
@@ -227,6 +227,9 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
         }
         ExitSize::Close { side, product, quantity, note, measure } => {
             gates.push(gate(true, &measure));
+            if let Some(first) = taken_back_first(x, side) {
+                return first;
+            }
             let (is_free, in_the_way) = way(x, side);
             if !is_free.passed && !in_the_way.is_empty() {
                 return Judgement::MakeWay { orders: in_the_way, reason: is_free.input };
@@ -243,6 +246,25 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
     }
 }
 
+/// A signal to leave all that is held: what of its strategy still adds to it is cancelled first, and what that fills meanwhile is
+/// closed with it. It does not wait for that for ever.
+fn taken_back_first(x: &Inputs<'_>, closing: Side) -> Option<Judgement> {
+    if x.order.ask.quantity.is_some() || waited_enough(x) {
+        return None;
+    }
+    match overtakes(x.order, x.instrument, x.book, Some(closing.opposite()))? {
+        ExitSize::Overtakes(orders, reason) => Some(Judgement::Step(Aim::Clear(orders, reason))),
+        ExitSize::Wait(reason) => Some(Judgement::Wait { reason }),
+        ExitSize::Close { .. } | ExitSize::Refuse(..) => None,
+    }
+}
+
+/// Whether an exit has waited as long as it does for the end of our own orders.
+fn waited_enough(x: &Inputs<'_>) -> bool {
+    let patience = chrono::Duration::from_std(x.account.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
+    x.now.signed_duration_since(x.order.created_at) > patience
+}
+
 /// Whether an exit may go without trading against an entry of our own, and the orders that are in its way. It is never
 /// refused for them, and does not wait for their end for ever: a position that must be closed is closed.
 fn way(x: &Inputs<'_>, side: Side) -> (GateVerdict, Vec<CommandId>) {
@@ -253,8 +275,7 @@ fn way(x: &Inputs<'_>, side: Side) -> (GateVerdict, Vec<CommandId>) {
         .filter(|other| !other.is_exit() && !other.is_in_doubt())
         .map(|other| other.command_id)
         .collect();
-    let patience = chrono::Duration::from_std(x.account.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
-    let is_late = x.now.signed_duration_since(x.order.created_at) > patience;
+    let is_late = waited_enough(x);
     let input = match orders.first() {
         None => "no order of ours on the other side".to_owned(),
         Some(first) if is_late => format!("order {first} could meet it, and its cancel is not proven: waited long enough"),

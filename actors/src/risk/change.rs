@@ -1,5 +1,6 @@
 //! Changing a working order: it walks the gates as a new order would, against the terms that it would have.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -145,8 +146,11 @@ impl RiskActor {
             if let Some(reason) = self.desk.latch.forbids(&record.ask.strategy, true) {
                 return Err(reason);
             }
+            // Fewer units at the same price meet nobody whom they did not meet before.
+            let is_moved = change.price.is_some() || change.trigger_price.is_some() || change.order_type.is_some();
             would_be.ask.order_type = Some(modification.terms.order_type);
-            return self.clear_the_way(&would_be, now).map_or(Ok(modification), Err);
+            let waits = if is_moved { self.clear_the_way(&would_be, now) } else { None };
+            return waits.map_or(Ok(modification), Err);
         }
         match self.judge_one(&would_be, now, None) {
             // A change is made by a person: that is the yes.
@@ -161,9 +165,10 @@ impl RiskActor {
     }
 
     /// An exit whose next price could trade against entries of our own: these are cancelled first. Why it waits, if so.
-    fn clear_the_way(&self, exit: &OrderRecord, now: DateTime<Utc>) -> Option<String> {
+    fn clear_the_way(&mut self, exit: &OrderRecord, now: DateTime<Utc>) -> Option<String> {
         let patience = chrono::Duration::from_std(self.desk.settings.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
-        let entries = self.line.view.read(&self.desk.client_id, |book| in_the_way(exit, book, now, patience)).unwrap_or_default();
+        let in_the_way = &mut self.in_the_way;
+        let entries = self.line.view.read(&self.desk.client_id, |book| in_the_way.still(exit, book, now, patience)).unwrap_or_default();
         let first = entries.first()?.command_id;
         for entry in entries.iter().filter(|entry| entry.cancel_wanted.is_none()) {
             let reason = format!("the next price of exit {} of {} could trade against it", exit.command_id, exit.ask.strategy);
@@ -183,18 +188,26 @@ impl RiskActor {
     }
 }
 
-/// The entries that an exit with these terms could trade against, and that still hold it back: those that nobody cancels yet, and
-/// for so long those whose cancel is not proven. A stop meets nothing until it is triggered.
-fn in_the_way(exit: &OrderRecord, book: &Book, now: DateTime<Utc>, patience: chrono::Duration) -> Vec<Arc<OrderRecord>> {
-    let (Some(side), Some(key)) = (exit.ask.side, exit.instrument()) else { return Vec::new() };
-    if exit.ask.order_type.is_some_and(OrderType::has_trigger) {
-        return Vec::new();
+/// The entries whose end a change of an exit waits for, and since when: each is waited for once, from the first change that it was in
+/// the way of. A cancel that is refused again and again does not begin it anew, a fresh core does.
+#[derive(Debug, Default)]
+pub(super) struct InTheWay(BTreeMap<CommandId, DateTime<Utc>>);
+
+impl InTheWay {
+    /// The entries that an exit with these terms could trade against, and that still hold it back. A stop meets nothing until it is
+    /// triggered.
+    fn still(&mut self, exit: &OrderRecord, book: &Book, now: DateTime<Utc>, patience: chrono::Duration) -> Vec<Arc<OrderRecord>> {
+        self.0.retain(|entry, _| book.order(*entry).is_some_and(|order| !order.status.is_terminal()));
+        let (Some(side), Some(key)) = (exit.ask.side, exit.instrument()) else { return Vec::new() };
+        if exit.ask.order_type.is_some_and(OrderType::has_trigger) {
+            return Vec::new();
+        }
+        let mut holds = |entry: &OrderRecord| now.signed_duration_since(*self.0.entry(entry.command_id).or_insert(now)) <= patience;
+        self_trade::against(exit, &key, side, book)
+            .filter(|other| !other.is_exit() && !other.is_in_doubt() && holds(other))
+            .map(Arc::clone)
+            .collect()
     }
-    let holds = |entry: &OrderRecord| entry.cancel_wanted.is_none() || now.signed_duration_since(entry.updated_at) <= patience;
-    self_trade::against(exit, &key, side, book)
-        .filter(|other| !other.is_exit() && !other.is_in_doubt() && holds(other))
-        .map(Arc::clone)
-        .collect()
 }
 
 #[cfg(test)]
@@ -215,18 +228,53 @@ mod tests {
             (exit.ask.order_type, exit.ask.price) = (Some(OrderType::Limit), Some(price(at)));
             exit
         };
-        let patience = chrono::Duration::seconds(5);
-        let meets = |exit: &OrderRecord, entry: OrderRecord, second: i64| {
-            !in_the_way(exit, &book_of([exit.clone(), entry], &[]), at(second), patience).is_empty()
+        let meets = |exit: &OrderRecord, entry: OrderRecord| {
+            let book = book_of([exit.clone(), entry], &[]);
+            !InTheWay::default().still(exit, &book, at(0), chrono::Duration::seconds(5)).is_empty()
         };
-        assert!(!meets(&sale("789"), buy(2, "785"), 0), "they do not meet");
-        assert!(meets(&sale("785"), buy(2, "785"), 0));
-        let wanted = || OrderRecord { cancel_wanted: Some(Tag::SelfTrade), updated_at: at(0), ..buy(2, "785") };
-        assert!(meets(&sale("785"), wanted(), 5), "until its end is proven");
-        assert!(!meets(&sale("785"), wanted(), 6), "but not for ever");
+        assert!(!meets(&sale("789"), buy(2, "785")), "they do not meet");
+        assert!(meets(&sale("785"), buy(2, "785")));
         let mut stop = sale("785");
         (stop.ask.order_type, stop.ask.trigger_price) = (Some(OrderType::StopLimit), Some(price("786")));
-        assert!(!meets(&stop, buy(2, "785"), 0), "a stop meets nothing until it is triggered");
+        assert!(!meets(&stop, buy(2, "785")), "a stop meets nothing until it is triggered");
+    }
+
+    /// The cancel of the entry is refused every few seconds, and each refusal is a row of it.
+    #[test]
+    fn the_next_price_of_an_exit_does_not_wait_for_ever_for_a_cancel_that_is_refused_again_and_again() {
+        let limit = |order: OrderRecord, at: &str| {
+            let mut order = order;
+            (order.ask.order_type, order.ask.price) = (Some(OrderType::Limit), Some(price(at)));
+            order
+        };
+        let exit = limit(exit(1).side(Side::Sell).asks(10).working("1"), "785");
+        let mut entry = limit(order(2).by("other").side(Side::Buy).working("2"), "785");
+        let (mut way, patience) = (InTheWay::default(), chrono::Duration::seconds(5));
+        let mut held_at = Vec::new();
+        for second in 0..9 {
+            let facts = match second {
+                1 => vec![OrderFact::CancelWanted { tag: Tag::SelfTrade, reason: "in the way".to_owned() }],
+                _ if second % 2 == 0 => vec![
+                    OrderFact::CallIntended { call: "CANCEL", request: String::new(), terms: None },
+                    OrderFact::CallReplied { call: "CANCEL", outcome: "rejected: not now".to_owned(), change: None },
+                ],
+                _ => Vec::new(),
+            };
+            for fact in facts {
+                entry = crate::order::lifecycle::apply(&entry, &fact, at(second)).unwrap().record;
+            }
+            let book = book_of([exit.clone(), entry.clone()], &[]);
+            if !way.still(&exit, &book, at(second), patience).is_empty() {
+                held_at.push(second);
+            }
+        }
+        assert_eq!((held_at, entry.updated_at), (vec![0, 1, 2, 3, 4, 5], at(8)), "until its end is proven, but not for ever");
+        let mut gone = entry.clone();
+        gone.status = Status::Failed;
+        way.still(&exit, &book_of([exit.clone(), gone], &[]), at(20), patience);
+        let another = limit(order(3).by("other").side(Side::Buy).working("3"), "785");
+        let still = way.still(&exit, &book_of([exit.clone(), another], &[]), at(21), patience);
+        assert_eq!((still.len(), way.0.len()), (1, 1), "another entry has a time of its own");
     }
 
     /// A stop to sell at the broker, its limit 2 below its trigger of 790.

@@ -45,7 +45,9 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     }
     let (key, held) = match position(order, instrument, book) {
         Ok(found) => found,
-        Err((Tag::NoPosition, reason)) => return overtakes(order, instrument, book).unwrap_or(ExitSize::Refuse(Tag::NoPosition, reason)),
+        Err((Tag::NoPosition, reason)) => {
+            return overtakes(order, instrument, book, None).unwrap_or(ExitSize::Refuse(Tag::NoPosition, reason));
+        }
         Err((tag, reason)) => return ExitSize::Refuse(tag, reason),
     };
     let Some(long_or_short) = Side::of_net(held.net) else {
@@ -128,15 +130,17 @@ pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i
 }
 
 /// A signal to leave what its strategy has not entered yet: an earlier order of the strategy is on its way, or rests. It must not
-/// fill with nobody left to close it. The engine's own exits are of positions, and never for what is not one yet.
-fn overtakes(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Option<ExitSize> {
+/// fill with nobody left to close it. The engine's own exits are of positions, and never for what is not one yet. `adding`: only what
+/// is on this side.
+pub(super) fn overtakes(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, adding: Option<Side>) -> Option<ExitSize> {
     if matches!(order.source, Source::System | Source::Stop) || order.is_test() {
         return None;
     }
     let is_of_it = |other: &OrderRecord| {
         let differ = order.ask.product.zip(other.ask.product).is_some_and(|(mine, its)| mine != its);
         let same_side = order.ask.side.is_some() && order.ask.side == other.ask.side;
-        !other.is_exit() && !other.is_test() && !differ && !same_side && other.ask.strategy == order.ask.strategy
+        let adds = adding.is_none_or(|side| other.ask.side == Some(side));
+        !other.is_exit() && !other.is_test() && !differ && !same_side && adds && other.ask.strategy == order.ask.strategy
     };
     // The legs of one basket are one wish: its exits do not undo its entries. What the same sender made before it made the entry,
     // and came late, is not meant for it; two senders have two clocks, and to stay flat is the lesser harm.

@@ -36,6 +36,7 @@ pub use assess::RiskCleared;
 pub(crate) use assess::refusal;
 pub(crate) use book::whole_terms;
 pub use book::{Judgement, judge, verdicts};
+use change::InTheWay;
 pub use change::{Change, ChangeAnswer};
 pub use day::{Happening, Hit, RiskDay};
 pub use exit::{ExitSize, largest_total, size};
@@ -96,6 +97,8 @@ pub struct RiskActor {
     over: BTreeMap<HoldingKey, (u32, DateTime<Utc>)>,
     /// Orders of others after a breach, that people were told of.
     manual: BTreeSet<BrokerOrderId>,
+    /// Entries that changes of exits wait for.
+    in_the_way: InTheWay,
 }
 
 impl RiskActor {
@@ -110,6 +113,7 @@ impl RiskActor {
             known: Known::default(),
             over: BTreeMap::new(),
             manual: BTreeSet::new(),
+            in_the_way: InTheWay::default(),
         }
     }
 
@@ -275,6 +279,7 @@ impl Shell for RiskActor {
     fn drop_core(&mut self) {
         self.waiting = Waiting::default();
         self.known = Known::default();
+        self.in_the_way = InTheWay::default();
     }
 }
 

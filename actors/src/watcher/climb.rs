@@ -30,6 +30,9 @@ pub fn ladder_slot(order: CommandId) -> Slot {
 /// A change that the book does not show after this is overtaken by the next step: each states all terms.
 const OVERTAKEN: Duration = Duration::seconds(5);
 
+/// An exit that is to be replaced and is not proven dead so long after it was to be cancelled is a person's business.
+const PROVEN_WITHIN: Duration = Duration::seconds(10);
+
 /// A signal of the engine's own.
 pub(super) struct OwnSignal {
     /// What makes it one signal, however often it is sent.
@@ -71,10 +74,13 @@ impl WatcherActor {
     /// One look at every exit that rests and must not.
     pub(super) fn climb(&mut self, now: DateTime<Utc>) {
         let Some((resting, ladders)) = self.line.view.read(&self.desk.client_id, |book| {
-            // No exit changes while a person has frozen them: a step would be counted and not made.
-            let climbs = |order: &OrderRecord| !book.control().is_frozen() && rests(order, now) && self.is_urgent(order, book);
+            // No exit changes while a person has frozen them: a step would be counted and not made, and what goes again would be refused.
+            // One that is for too much is made smaller first.
+            let is_free = |order: &OrderRecord| !self.core.shrinking.contains_key(&order.command_id);
+            let climbs =
+                |order: &OrderRecord| !book.control().is_frozen() && is_free(order) && rests(order, now) && self.is_urgent(order, book);
             let resting = book.open_orders().filter(|order| climbs(order)).cloned().collect::<Vec<_>>();
-            let ladders = book.kept_of(Topic::Ladder).filter_map(|(slot, kept)| {
+            let ladders = book.kept_of(Topic::Ladder).filter(|_| !book.control().is_frozen()).filter_map(|(slot, kept)| {
                 let order = slot.key.parse().ok().and_then(|id: CommandId| book.order(id).cloned());
                 Some((slot.clone(), order, kept.read::<Ladder>().ok()?))
             });
@@ -83,8 +89,12 @@ impl WatcherActor {
             return;
         };
         for (slot, order, ladder) in &ladders {
-            if order.as_ref().is_none_or(|order| order.status.is_terminal()) {
-                self.leave(slot, order.as_deref(), ladder, now);
+            match order.as_ref().filter(|order| !order.status.is_terminal()) {
+                None => self.leave(slot, order.as_deref(), ladder, now),
+                Some(order) if ladder.is_replaced && !ladder.is_paged && now.signed_duration_since(ladder.stepped_at) >= PROVEN_WITHIN => {
+                    self.page_alive(order, ladder, now);
+                }
+                Some(_) => {}
             }
         }
         let pace = self.pace_of(resting.len());
@@ -121,25 +131,28 @@ impl WatcherActor {
         if market.keeps_back(order).is_some() {
             return;
         }
-        let newest = self.line.newest_quote(&self.desk, &instrument.key);
-        let max_age = Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(Duration::MAX);
-        let quote = newest.filter(|quote| now.signed_duration_since(quote.at) <= max_age);
+        let quote = self.fresh_quote(&instrument, now);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind).clone();
         let ladder = known.unwrap_or_else(|| self.begin(order, limit, quote.as_ref(), now));
         let is_stop = order.is_shown_as_stop();
         let is_reached = is_stop && self.is_reached(order);
-        let patience = Duration::from_std(rungs.every).unwrap_or(Duration::MAX).max(pace);
+        let patience = ladder.patience(limit, Duration::from_std(rungs.every).unwrap_or(Duration::MAX).max(pace));
         let is_early = (is_reached || ladder.steps > 0) && now.signed_duration_since(ladder.stepped_at) < patience;
         if is_stop && (is_early || self.waits_for_cover(order, now)) {
             return;
         }
         // Whether the exchange has woken it, or took an earlier change, is not known: it becomes a limit through the touch.
-        let limit = Some(limit).filter(|_| !is_stop);
-        let climb = Climb { side, limit, instrument: &instrument, quote: quote.as_ref(), pace };
+        let climb = Climb { side, limit: Some(limit).filter(|_| !is_stop), instrument: &instrument, quote: quote.as_ref(), pace };
         match plan(&climb, &ladder, &rungs, now) {
             Step::Wait => {}
-            Step::Reprice(price) if is_reached => self.reprice(order, ladder, beyond_its_own(order, price, &instrument), now),
-            Step::Reprice(price) => self.reprice(order, ladder, price, now),
+            Step::Reprice(price) => {
+                let is_untold = ladder.is_stuck_at(limit) && !ladder.is_paged;
+                if is_untold {
+                    self.page_not_flat(order, instrument.tick, &ladder, &rungs, quote.as_ref(), Halted::Unmoved);
+                }
+                let price = if is_reached { beyond_its_own(order, price, &instrument) } else { price };
+                self.reprice(order, Ladder { is_paged: ladder.is_paged || is_untold, ..ladder }, price, now);
+            }
             Step::Halt(halted) => {
                 if halted == Halted::NoQuote {
                     self.line.tell_broker(&self.desk.client_id, WantQuotes(vec![(instrument.key.clone(), order.number)]));
@@ -150,6 +163,18 @@ impl WatcherActor {
                 }
             }
         }
+    }
+
+    fn fresh_quote(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Quote> {
+        let max_age = Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(Duration::MAX);
+        self.line.newest_quote(&self.desk, &instrument.key).filter(|quote| now.signed_duration_since(quote.at) <= max_age)
+    }
+
+    /// The broker neither changes it nor takes it back: it stands where it is, and no other may go beside it.
+    fn page_alive(&self, order: &OrderRecord, ladder: &Ladder, now: DateTime<Utc>) {
+        let Some(instrument) = order.instrument().and_then(|key| self.line.instruments.find(&key)) else { return };
+        let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
+        self.page_not_flat(order, instrument.tick, ladder, rungs, self.fresh_quote(&instrument, now).as_ref(), Halted::Alive);
     }
 
     /// A stop that the market has reached is the exchange's to fill first; one that leaves for another reason goes at once.
@@ -163,22 +188,14 @@ impl WatcherActor {
         let fired = self.core.rules.trigger_of(order);
         let since = self.core.rules.firing(order).and_then(|rule| rule.fired).filter(|_| order.is_shown_as_stop()).map(|fired| fired.at);
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
-        Ladder {
-            trigger: fired.unwrap_or(limit.value()),
-            spread,
-            steps: 0,
-            stepped_at: since.or(order.sent_at).unwrap_or(now),
-            granted: 0,
-            is_paged: false,
-            is_replaced: false,
-        }
+        Ladder::new(fired.unwrap_or(limit.value()), spread, since.or(order.sent_at).unwrap_or(now))
     }
 
     fn reprice(&mut self, order: &Arc<OrderRecord>, ladder: Ladder, price: Price, now: DateTime<Utc>) {
         let broker = self.desk.broker.capabilities();
         let wears_out = worn_out(order, broker.max_modifications).is_some() || !broker.can_modify;
-        let next = Ladder { steps: ladder.steps.saturating_add(1), stepped_at: now, is_replaced: wears_out, ..ladder };
-        let limit = order.ask.price.map_or(Decimal::ZERO, Price::value);
+        let Some(limit) = order.ask.price else { return };
+        let next = Ladder { is_replaced: wears_out, ..ladder.stepped(limit, now) };
         let reason = format!("step {}: the exit rests at {limit}, its limit becomes {price}", next.steps);
         self.keep_ladder(order.command_id, Some(&next), Level::Info, &reason);
         metrics::counter!("ordergate_exit_steps_total").increment(1);
@@ -234,15 +251,21 @@ impl WatcherActor {
         self.line.alarm(Some(&self.desk.client_id), "ALARM_NOT_FLAT", Level::Page, Some(order.command_id), text);
     }
 
-    /// The exit has ended: its ladder does too, and what was to be replaced goes again.
-    fn leave(&self, slot: &Slot, order: Option<&OrderRecord>, ladder: &Ladder, now: DateTime<Utc>) {
+    /// The exit has ended: its ladder does too, and what was to be replaced goes again. Until that is registered the ladder stays: what
+    /// is lost on the way is asked for again.
+    fn leave(&mut self, slot: &Slot, order: Option<&OrderRecord>, ladder: &Ladder, now: DateTime<Utc>) {
         // Nothing more is sent for a square-off that nobody wants any more.
-        let is_over =
-            |order: &OrderRecord| self.line.view.read(&self.desk.client_id, |book| square_off::is_over(order, book, now)).unwrap_or(false);
+        let is_done = |order: &OrderRecord| {
+            let goes_on = |book: &Book| book.after(order.number).any(|next| next.parent_command_id == Some(order.command_id));
+            self.line.view.read(&self.desk.client_id, |book| square_off::is_over(order, book, now) || goes_on(book)).unwrap_or(false)
+        };
         let ends_open = |order: &&OrderRecord| ladder.is_replaced && order.status == Status::Failed && order.unfilled() > 0;
-        if let Some(order) = order.filter(ends_open).filter(|order| !is_over(order))
+        if let Some(order) = order.filter(ends_open).filter(|order| !is_done(order))
             && let Ok(key) = again_key(order.command_id)
         {
+            if !self.is_time_to_resend(order.command_id, now) {
+                return;
+            }
             let again = LegDraft::again(order);
             let price = self.next_price(order, ladder, now);
             let as_limit = LegDraft { order_type: Some(OrderType::Limit.to_string()), trigger_price: None, ..again.clone() };
@@ -250,6 +273,7 @@ impl WatcherActor {
             let signal = SignalId(self.line.ids.next());
             let own = OwnSignal { key: Some(key), signal, user: order.user.to_string(), source: Source::System, fired: None };
             self.submit(vec![leg], own, now);
+            return;
         }
         self.keep_ladder_at(slot.clone(), None, order.map(|order| order.command_id), Level::Info, "the exit has ended");
     }
@@ -330,7 +354,7 @@ impl WatcherActor {
         let side = rule.exit_side();
         let trigger = before.map(|tick| tick.last).or(quote.map(|quote| quote.last.value()))?;
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
-        let ladder = Ladder { trigger, spread, steps: 0, stepped_at: now, granted: 0, is_paged: false, is_replaced: false };
+        let ladder = Ladder::new(trigger, spread, now);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
         let climb = Climb { side, limit: None, instrument, quote: quote.as_ref(), pace: Duration::zero() };
         match plan(&climb, &ladder, rungs, now) {

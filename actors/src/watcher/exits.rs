@@ -6,6 +6,7 @@
 
 mod fires;
 mod looks;
+mod over;
 mod rests;
 mod rules;
 mod together;
@@ -81,7 +82,7 @@ impl WatcherActor {
         if !filled.is_empty() && self.is_settled() {
             self.end_rules_of(&filled);
         }
-        if is_together && self.may_fire() {
+        if is_together && self.is_settled() {
             self.leave_what_has_fired(now);
         }
         self.tell_bell();
@@ -99,21 +100,27 @@ impl WatcherActor {
         let Some((held, seq, standing)) = seen else { return };
         if let Some(watched) = self.core.rules.watched.get(&slot).filter(|watched| watched.rule.is_for(&held)) {
             if watched.rule.order == Some(record.command_id) {
-                let average = record.average_price.filter(|average| *average != watched.rule.fill && watched.rule.fired.is_none());
+                let average = record.average_price.filter(|average| *average != watched.rule.fill && !watched.rule.is_leaving());
                 if let Some(rule) = average.map(|average| watched.rule.rebased(average)) {
                     let reason = format!("more came in, at {} on average: {}", rule.fill, rule.words());
                     self.keep_rule(&slot, Some(&rule), Some(watched.seq), "EXIT_RULE_SET", Level::Info, &reason);
                 }
                 return;
             }
-            // What has fired is on its way out, with what came in since: its exit must go on being known as what it is.
-            if standing > record.number || watched.rule.fired.is_some() {
+            // What must be flat soon is on its way out, with what came in since. A target may rest for long: what came in beside it
+            // needs its stop.
+            if standing > record.number || watched.rule.is_leaving() {
                 return;
             }
         }
+        let before = self.core.rules.watched.get(&slot).filter(|watched| watched.rule.is_for(&held)).map(|watched| &watched.rule);
         let tick = self.line.instruments.find(&key.instrument).map(|instrument| instrument.tick.value());
         match tick.and_then(|tick| ExitRule::from_order(record, &held, tick, now)) {
             Some(rule) => {
+                let rule = match before {
+                    Some(before) => rule.after(before),
+                    None => rule,
+                };
                 let reason = format!("came with the first fill: {}", rule.words());
                 let basis = Some(seq).filter(|_| !self.core.rules.is_leaving(&slot, &held));
                 self.keep_rule(&slot, Some(&rule), basis, "EXIT_RULE_SET", Level::Info, &reason);
@@ -218,6 +225,7 @@ impl WatcherActor {
             return;
         }
         self.search_unprotected(now);
+        self.make_smaller(now);
         self.climb(now);
         self.end_stops();
         if self.core.rules.watched.is_empty() && self.core.rules.combined.is_empty() {
@@ -231,6 +239,7 @@ impl WatcherActor {
             self.look_at_times(now);
             self.look_at_sums(now);
         }
+        self.leave_what_has_fired(now);
         self.follow_fired(now);
         self.rest_stops(now);
         self.write_moved(now);

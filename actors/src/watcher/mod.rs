@@ -143,8 +143,10 @@ struct Core {
     held_since: Option<DateTime<Utc>>,
     /// The exit rules.
     rules: exits::Rules,
-    /// Exits that were sent again since this core was made.
-    resent: BTreeSet<CommandId>,
+    /// Exits that are for more than is held: when a change was last asked for, and how often.
+    shrinking: BTreeMap<CommandId, (DateTime<Utc>, u32)>,
+    /// Exits that were sent again, and when that was last asked for.
+    resent: BTreeMap<CommandId, DateTime<Utc>>,
     /// Exits that plans have asked for, and when: the plan's order, and which of its exits.
     planned: BTreeMap<(CommandId, usize), DateTime<Utc>>,
     /// Trades that the stream brought before their order's number was known.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::{WatcherActor, square_off};
 use crate::ingress::Submit;
 use crate::line::Phase;
-use crate::order::{LegDraft, OrderRecord, Product, SignalDraft, SignalId, Status, Tag, again_key};
+use crate::order::{CommandId, LegDraft, OrderRecord, Product, SignalDraft, SignalId, Status, Tag, again_key};
 use crate::persistence::{Book, KillLevel};
 
 /// How often, and how slowly.
@@ -78,7 +78,7 @@ impl WatcherActor {
         let due = self.line.view.read(&self.desk.client_id, |book| due(book, self.pace(), now)).unwrap_or_default();
         for order in due {
             let Ok(key) = again_key(order.command_id) else { continue };
-            if !self.core.resent.insert(order.command_id) {
+            if !self.is_time_to_resend(order.command_id, now) {
                 continue;
             }
             tracing::warn!(client_id = %self.desk.client_id, command_id = %order.command_id, "an exit of which the broker took nothing goes again as a new order");
@@ -99,6 +99,18 @@ impl WatcherActor {
             let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
             self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], fired: None, reply });
         }
+    }
+
+    /// Whether the exit goes again now: what was lost on the way is asked for again, and the key makes it one.
+    pub(super) fn is_time_to_resend(&mut self, order: CommandId, now: DateTime<Utc>) -> bool {
+        let again = Duration::from_std(self.desk.settings.waits.cancel_again).unwrap_or(Duration::MAX);
+        let resent = &mut self.core.resent;
+        self.line.view.read(&self.desk.client_id, |book| resent.retain(|order, _| book.order(*order).is_some()));
+        let is_asked = resent.get(&order).is_some_and(|asked| *asked <= now && now.signed_duration_since(*asked) < again);
+        if !is_asked {
+            resent.insert(order, now);
+        }
+        !is_asked
     }
 
     /// Whether an exit that has just failed is taken care of.

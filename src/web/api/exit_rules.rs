@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::exits::{Combined, ExitRule, Ladder, Lives, Terms, Tick, lives, slot};
+use chrono::TimeDelta;
+use ordergate_actors::exits::{Combined, ExitRule, Hours, Ladder, Lives, Terms, Tick, lives, slot};
 use ordergate_actors::order::{
     Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Price, Product, StopAt,
     Strategy, Trailing, TrailingType, money,
@@ -303,7 +304,7 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
     let slot = slot(&body.strategy, &key);
     let standing = state.engine.read(&client_id, |book| book.kept(&slot).cloned()).flatten();
     let before: Option<ExitRule> = standing.as_ref().and_then(|kept| kept.read().ok());
-    if before.as_ref().is_some_and(|before| before.fired.is_some_and(|fired| fired.cause.is_urgent())) {
+    if before.as_ref().is_some_and(ExitRule::is_leaving) {
         return Err(Problem::conflict(
             "already_firing",
             "its exit is under way",
@@ -311,10 +312,15 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
         ));
     }
     if let Some(before) = &before {
-        (rule.order, rule.fired) = (before.order, before.fired);
-        (rule.attempt, rule.rearmed_at) = (before.attempt, before.rearmed_at);
+        // What it leaves to the next one it leaves to that of its own position only.
+        let own = rule.held_since;
+        rule = ExitRule { order: before.order, ..rule.after(before) };
+        rule.held_since = if before.is_for(&held) { before.held_since } else { own };
     }
     // What would fire this moment was meant otherwise.
+    if let Some(why) = rule.time_up(&Hours::always(), TimeDelta::zero(), state.now()) {
+        return Err(wrong("exit_at", format!("it would leave at once, {why}; to leave now send an exit")));
+    }
     let quote = state.engine.desk(&client_id).ok().and_then(|desk| state.engine.line().newest_quote(desk, &key.instrument));
     if let Some(quote) = quote {
         let tick = Tick::from(&quote);

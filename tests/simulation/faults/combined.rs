@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
 use ordergate_actors::exits::Combined;
 use ordergate_actors::order::{Status, Strategy, Tag};
-use ordergate_actors::persistence::{Keep, Level};
+use ordergate_actors::persistence::{ControlChange, Keep, Level};
 
 use super::exit_rules::{scenario, trade};
 use crate::desk::{But, Desk, Setup, buy, entry, nse, price, rupees, sbin};
@@ -148,6 +148,41 @@ fn an_entry_that_fills_after_the_firing_is_left_too() {
             assert_eq!(desk.until_ended(working).await.filled_quantity, 5, "the cancel did not reach it");
             desk.until("and so is what it brought", |desk| desk.held("a", &nse("INFY-EQ")) == 0 && !is_leaving(desk)).await;
             assert_eq!((desk.net_at_broker(&sbin()), desk.net_at_broker(&nse("INFY-EQ"))), (0, 0));
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// It has fired, and exits are frozen: its entries are cancelled all the same, and what is held leaves after the thaw.
+#[test]
+fn a_freeze_of_exits_lets_the_strategy_enter_nothing_more() {
+    for restarts in [false, true] {
+        scenario(Setup::polled(), async |desk| {
+            desk.ended(buy("a", 10)).await;
+            let working = desk.order(entry("a", "INFY-EQ", "BUY", 5).kind("ADJUST").at("1490")).await;
+            desk.until_at_broker(working).await;
+            desk.pass_secs(3).await;
+            leaves_at_100(desk).await;
+            // The exit stays in its lane, and the cancel is refused.
+            desk.plan(FaultPlan::none().always(CallKind::Cancel, Fault::Refuse("16388: not now".into())));
+            desk.next(CallKind::Place, Fault::NotSent("connection refused".into()));
+            trade(desk, "849");
+            desk.until("it has fired", is_leaving).await;
+            desk.control(ControlChange::Freeze(true)).await;
+            if restarts {
+                desk.start_again();
+                desk.until_open().await;
+            }
+            desk.heal();
+            let row = desk.until_ended(working).await;
+            assert_eq!((row.tag, row.filled_quantity), (Some(Tag::CombinedExit), 0));
+            let more = desk.order(entry("a", "INFY-EQ", "BUY", 5).kind("ADJUST").at("1490")).await;
+            assert_eq!(desk.until_ended(more).await.tag, Some(Tag::CombinedExit), "nor anything that comes now");
+            desk.pass_secs(10).await;
+            assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (10, 10), "no exit goes while they are frozen");
+            desk.control(ControlChange::Freeze(false)).await;
+            desk.until("flat", is_flat).await;
+            assert_eq!(desk.net_at_broker(&sbin()), 0);
             desk.at_rest().await;
         });
     }

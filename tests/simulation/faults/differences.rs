@@ -102,15 +102,82 @@ fn a_manual_close_beside_an_order_that_rests_is_concluded_and_the_exit_with_noth
         desk.until("it rests", |desk| desk.row(rests).broker_order_id.is_some()).await;
         elsewhere(desk, Side::Sell, 4, None);
         desk.until("a part is given up", |desk| desk.held("a", &sbin()) == 6).await;
+        desk.until("the exit is for what is left", |desk| desk.row(rests).quantity() == 6).await;
         assert_eq!(desk.row(rests).status, Status::SentToBroker, "there is something to close");
         elsewhere(desk, Side::Sell, 6, None);
         desk.until("the rest is", |desk| desk.held("a", &sbin()) == 0).await;
         let out = desk.until_ended(rests).await;
         assert_eq!((out.status, out.tag, out.filled_quantity), (Status::Failed, Some(Tag::NoPosition), 0), "{:?}", out.reason);
         let said = desk.texts("ALARM_HOLDING_REDUCED");
-        assert!(said.iter().all(|text| text.contains("of ours there worked SELL 10")), "{said:?}");
+        assert!(said[0].contains("of ours there worked SELL 10") && said[1].contains("of ours there worked SELL 6"), "{said:?}");
         assert_eq!(desk.net_at_broker(&sbin()), 0);
     });
+}
+
+/// An exit rests for all of a position, and a person sells a part of it: the exit closes the rest and never turns the position, whether
+/// the broker takes a change of it, refuses it, or knows none.
+#[test]
+fn an_exit_that_rests_never_turns_a_position_of_which_a_part_was_closed_by_hand() {
+    for broker in ["changes it", "refuses changes", "has no changes"] {
+        let setup = Setup { can: if broker == "has no changes" { |row| row.can_modify = false } else { |_| {} }, ..Setup::polled() };
+        scenario(setup, async |desk| {
+            desk.ended(buy("a", 10)).await;
+            desk.pass_secs(3).await;
+            let rests = desk.order(exit("a", "SBIN-EQ").at("810")).await;
+            desk.until_at_broker(rests).await;
+            if broker == "refuses changes" {
+                desk.always(CallKind::Modify, Fault::Refuse("16387: not now".into()));
+            }
+            elsewhere(desk, Side::Sell, 6, None);
+            desk.until("a part is given up", |desk| desk.held("a", &sbin()) == 4).await;
+            desk.until("it is for no more than is held", |desk| {
+                let row = desk.row(rests);
+                row.quantity() == 4 || row.status.is_terminal()
+            })
+            .await;
+            desk.market.set(&sbin(), price("811"), price("811.05"), price("811"));
+            let row = desk.until_ended(rests).await;
+            if broker == "changes it" {
+                assert_eq!((row.status, row.filled_quantity), (Status::Executed, 4));
+                assert!(!desk.has_alarm("ALARM_EXIT_FAILED"));
+            } else {
+                assert_eq!((row.status, row.tag, row.filled_quantity), (Status::Failed, Some(Tag::NoPosition), 0), "{broker}");
+                assert!(desk.texts("ALARM_EXIT_FAILED")[0].contains("cannot be made smaller"), "{:?}", desk.texts("ALARM_EXIT_FAILED"));
+                assert_eq!(desk.texts("ALARM_EXIT_FAILED").len(), 1);
+                assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.filled_quantity, 4, "the next one is sized anew");
+            }
+            assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (0, 0), "{broker}");
+        });
+    }
+}
+
+/// The same with the target of a rule, over a restart of the process in the moment at which the part is given up.
+#[test]
+fn a_target_that_rests_closes_what_a_person_left_of_its_position() {
+    for restarts in [false, true] {
+        scenario(Setup::polled(), async |desk| {
+            let leg =
+                ordergate_actors::order::LegDraft { stop_loss: Some("780".to_owned()), target: Some("810".to_owned()), ..buy("a", 10) };
+            desk.ended(leg).await;
+            desk.pass_secs(3).await;
+            let level = |at: &str, quantity| vec![ordergate::simulator::market::Level { price: price(at), quantity }];
+            desk.market.set_depth(&sbin(), level("810", 1), level("810.05", 1_000), price("810"));
+            desk.until("the target has begun to fill", |desk| desk.held("a", &sbin()) == 9).await;
+            desk.market.set(&sbin(), price("805"), price("805.05"), price("805"));
+            elsewhere(desk, Side::Sell, 6, None);
+            desk.until("a part is given up", |desk| desk.held("a", &sbin()) == 3).await;
+            if restarts {
+                desk.start_again();
+                desk.until_open().await;
+            }
+            let target = desk.rows().into_iter().find(|row| row.is_exit()).unwrap().command_id;
+            desk.until("it is for what filled and what is held", |desk| desk.row(target).quantity() == 4).await;
+            desk.market.set(&sbin(), price("812"), price("812.05"), price("812"));
+            assert_eq!(desk.until_ended(target).await.filled_quantity, 4);
+            desk.pass_secs(5).await;
+            assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (0, 0));
+        });
+    }
 }
 
 #[test]

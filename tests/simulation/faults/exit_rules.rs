@@ -46,7 +46,7 @@ pub(super) fn scenario(setup: Setup, live: impl AsyncFnOnce(&mut Desk)) {
 }
 
 /// The bid shows so many units only.
-fn thin(desk: &Desk, bid: &str, units: i64) {
+pub(super) fn thin(desk: &Desk, bid: &str, units: i64) {
     let ask = Price::new(price(bid).value() + price("0.05").value()).unwrap();
     let level = |price, quantity| vec![Level { price, quantity }];
     desk.market.set_depth(&sbin(), level(price(bid), units), level(ask, 1_000), price(bid));
@@ -59,11 +59,11 @@ pub(super) fn rule(desk: &Desk) -> Option<ExitRule> {
 }
 
 /// The orders that rules sent, first first.
-fn fired(desk: &Desk) -> Vec<OrderRecord> {
+pub(super) fn fired(desk: &Desk) -> Vec<OrderRecord> {
     desk.rows().into_iter().filter(|row| row.source == Source::System).collect()
 }
 
-async fn until_flat(desk: &Desk) {
+pub(super) async fn until_flat(desk: &Desk) {
     desk.until("flat", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
     desk.until("the rule ends with the position", |desk| rule(desk).is_none()).await;
 }
@@ -184,9 +184,115 @@ fn more_that_fills_while_a_targets_exit_rests_does_not_make_it_urgent() {
         let target = fired(desk).pop().unwrap();
         assert_eq!((target.ask.price, target.modifications, target.status), (Some(price("880")), 0, Status::Partial));
         assert!(rule(desk).unwrap().fired.is_some_and(|fired| fired.cause == ordergate_actors::exits::Cause::Target));
-        // All of it leaves by the stop.
-        trade(desk, "845");
+        // What came in has brought its own stop: all of it leaves by that.
+        assert_eq!(rule(desk).unwrap().stop, Some(price("840").value()));
+        trade(desk, "839");
         until_flat(desk).await;
+        desk.at_rest().await;
+    });
+}
+
+/// The target's exit rests unfilled, the price comes back, and an order that was to add to the position fills: its stop stands, in the
+/// next process too, and all of the position leaves by it.
+#[test]
+fn the_stop_of_what_fills_while_a_targets_exit_rests_is_armed() {
+    for restarts in [false, true] {
+        scenario(Setup::default(), async |desk| {
+            desk.ended(guarded("800", Some("880"))).await;
+            desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+            let more = LegDraft { stop_loss: said("850"), execution_type: said("ADJUST"), ..buy("a", 10).at("855") };
+            let more = desk.order(more).await;
+            thin(desk, "880", 1);
+            desk.until("the target rests", |desk| desk.held("a", &sbin()) == 9).await;
+            trade(desk, "854");
+            assert_eq!(desk.until_ended(more).await.filled_quantity, 10);
+            desk.until("the stop stands", |desk| rule(desk).is_some_and(|rule| rule.stop == Some(price("850").value()))).await;
+            let target = fired(desk).pop().unwrap();
+            assert_eq!(rule(desk).unwrap().fired.unwrap().signal, target.signal_id, "its exit is known as what it is");
+            assert_eq!((target.ask.price, target.modifications), (Some(price("880")), 0), "and is not chased");
+            if restarts {
+                desk.start_again();
+                desk.until_open().await;
+            }
+            trade(desk, "849");
+            until_flat(desk).await;
+            let closed: i64 = fired(desk).iter().map(|row| row.filled_quantity).sum();
+            assert_eq!(closed, 20);
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// It takes no changes, and does not cancel either: nothing goes beside an exit that may fill, and a person hears it once.
+#[test]
+fn an_exit_that_is_not_proven_dead_is_not_replaced_and_pages_once() {
+    let setup = Setup { can: |row| row.can_modify = false, ..Setup::default() };
+    scenario(setup, async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        thin(desk, "849.50", 3);
+        desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
+        desk.always(CallKind::Cancel, Fault::Refuse("16388: not now".into()));
+        trade(desk, "846");
+        desk.until_alarm("ALARM_NOT_FLAT").await;
+        assert!(desk.texts("ALARM_NOT_FLAT")[0].contains("its cancel is not proven"), "{:?}", desk.texts("ALARM_NOT_FLAT"));
+        desk.pass_secs(60).await;
+        assert_eq!((desk.texts("ALARM_NOT_FLAT").len(), fired(desk).len(), desk.held("a", &sbin())), (1, 1, 7));
+        desk.heal();
+        until_flat(desk).await;
+        assert_eq!(fired(desk)[1].filled_quantity, 7);
+        desk.at_rest().await;
+    });
+}
+
+/// The broker refuses every change of an urgent exit: a person hears it once, and it is asked for on, not every second.
+#[test]
+fn an_exit_that_the_broker_does_not_reprice_pages_once_and_goes_when_it_does() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        thin(desk, "849.50", 3);
+        desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
+        desk.always(CallKind::Modify, Fault::Refuse("16387: Trading Suspended".into()));
+        trade(desk, "845");
+        desk.until_alarm("ALARM_NOT_FLAT").await;
+        assert!(desk.texts("ALARM_NOT_FLAT")[0].contains("stands where it stood"), "{:?}", desk.texts("ALARM_NOT_FLAT"));
+        let asked = desk.texts("EXIT_STEP").len();
+        desk.pass_secs(100).await;
+        let more = desk.texts("EXIT_STEP").len() - asked;
+        assert!((5..=12).contains(&more), "{more} rows in 100 s");
+        assert_eq!((desk.texts("ALARM_NOT_FLAT").len(), desk.held("a", &sbin())), (1, 7));
+        desk.heal();
+        until_flat(desk).await;
+        assert_eq!(fired(desk).len(), 1);
+        desk.at_rest().await;
+    });
+}
+
+/// Another strategy's entry is in the way of the next price, and the broker refuses its cancel again and again: the exit does not wait
+/// for that for ever.
+#[test]
+fn an_urgent_exit_does_not_stand_behind_an_entry_whose_cancel_is_refused_for_ever() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        let rests = desk.order(buy("b", 5).at("845")).await;
+        desk.until_at_broker(rests).await;
+        thin(desk, "849.50", 3);
+        desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
+        desk.always(CallKind::Cancel, Fault::Refuse("16388: not now".into()));
+        thin(desk, "845.30", 2);
+        desk.until("the entry is to go", |desk| desk.row(rests).cancel_wanted == Some(Tag::SelfTrade)).await;
+        let since = desk.clock_now();
+        assert_eq!(desk.held("a", &sbin()), 7, "it waits for that");
+        desk.until("it goes on", |desk| desk.held("a", &sbin()) < 7).await;
+        let waited = (desk.clock_now() - since).num_seconds();
+        assert!((4..=8).contains(&waited), "{waited} s");
+        assert!(!desk.row(rests).status.is_terminal() && !desk.has_alarm("ALARM_NOT_FLAT"));
+        trade(desk, "845.30");
+        until_flat(desk).await;
+        desk.heal();
+        assert_eq!(desk.until_ended(rests).await.filled_quantity, 0);
         desk.at_rest().await;
     });
 }

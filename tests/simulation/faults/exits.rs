@@ -6,7 +6,7 @@ use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::exchange::NewOrder;
 use ordergate_actors::order::{OrderType, Product, Quantity, Side, Status, Tag, Terms, Validity};
 
-use crate::desk::{But, Desk, Setup, buy, exit, future, sbin, scenario, sell};
+use crate::desk::{But, Desk, Setup, buy, exit, future, price, sbin, scenario, sell};
 
 #[test]
 fn an_exit_right_after_the_fill_waits_for_positions_that_include_it() {
@@ -232,4 +232,38 @@ fn an_exit_waits_for_the_doubt_about_its_own_entry() {
         assert_eq!(desk.until_ended(out).await.filled_quantity, 10);
         desk.at_rest().await;
     });
+}
+
+/// One unit of an entry has filled when the signal to leave comes: the rest of the entry is taken back as it is when nothing has, and is
+/// not waited for for ever.
+#[test]
+fn a_signal_to_leave_all_takes_back_what_still_fills() {
+    for refuses in [false, true] {
+        scenario(Setup::polled(), async |desk| {
+            let level = |at: &str, quantity| vec![ordergate::simulator::market::Level { price: price(at), quantity }];
+            desk.market.set_depth(&sbin(), level("799", 1_000), level("800", 1), price("800"));
+            let entry = desk.order(buy("a", 10).at("800")).await;
+            desk.until("one unit is held", |desk| desk.held("a", &sbin()) == 1).await;
+            desk.pass_secs(3).await;
+            if refuses {
+                desk.always(CallKind::Cancel, Fault::Refuse("16388: not now".into()));
+            }
+            let out = desk.order(exit("a", "SBIN-EQ").at("810")).await;
+            if refuses {
+                let sent = desk.until_at_broker(out).await;
+                assert_eq!((sent.quantity(), desk.row(entry).status), (1, Status::Partial), "it went all the same");
+                assert!((sent.sent_at.unwrap() - sent.created_at).num_seconds() >= 5);
+                desk.heal();
+            }
+            let row = desk.until_ended(entry).await;
+            assert_eq!((row.status, row.tag, row.filled_quantity), (Status::Failed, Some(Tag::Superseded), 1));
+            assert_eq!(desk.until_at_broker(out).await.quantity(), 1);
+            desk.market.set(&sbin(), price("790"), price("790.05"), price("790"));
+            desk.pass_secs(5).await;
+            assert_eq!(desk.held("a", &sbin()), 1, "nothing more fills");
+            desk.market.set(&sbin(), price("811"), price("811.05"), price("811"));
+            assert_eq!((desk.until_ended(out).await.filled_quantity, desk.net_at_broker(&sbin())), (1, 0));
+            desk.at_rest().await;
+        });
+    }
 }

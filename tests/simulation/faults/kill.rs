@@ -338,3 +338,46 @@ fn kill_level_3_takes_the_place_of_an_exit_that_waits() {
         desk.at_rest().await;
     });
 }
+
+/// The broker takes no changes: an exit that must go further is cancelled and goes again as a new order. Frozen between the two, it goes
+/// once after the thaw, whether a rule stands behind it or not.
+#[test]
+fn an_exit_that_is_being_replaced_when_exits_are_frozen_goes_again_after_the_thaw() {
+    for is_by_rule in [false, true] {
+        let setup = Setup {
+            can: |row| {
+                row.can_modify = false;
+                row.takes_market_orders = false;
+            },
+            ..Setup::default()
+        };
+        scenario(setup, async |desk| {
+            let level = |at: &str, quantity| vec![ordergate::simulator::market::Level { price: price(at), quantity }];
+            let stop_loss = is_by_rule.then(|| "795".to_owned());
+            desk.ended(ordergate_actors::order::LegDraft { stop_loss, ..buy("x", 10) }).await;
+            desk.pass_secs(3).await;
+            let touch = if is_by_rule { "794.50" } else { "800" };
+            desk.market.set_depth(&sbin(), level(touch, 3), level("800.05", 1_000), price(touch));
+            if !is_by_rule {
+                desk.order(exit("x", "SBIN-EQ")).await;
+            }
+            desk.until("a part is out", |desk| desk.held("x", &sbin()) == 7).await;
+            desk.always(CallKind::Cancel, Fault::Refuse("16388: not now".into()));
+            desk.market.set(&sbin(), price("792"), price("792.05"), price("792"));
+            let exits = |desk: &Desk| desk.rows().into_iter().filter(|row| row.is_exit()).collect::<Vec<_>>();
+            desk.until("it is to be replaced", |desk| exits(desk)[0].cancel_wanted == Some(Tag::Replaced)).await;
+            desk.control(ControlChange::Freeze(true)).await;
+            desk.heal();
+            let first = desk.until_ended(exits(desk)[0].command_id).await;
+            assert_eq!((first.tag, first.filled_quantity), (Some(Tag::Replaced), 3));
+            desk.pass_secs(20).await;
+            assert_eq!((exits(desk).len(), desk.held("x", &sbin())), (1, 7), "frozen");
+            desk.control(ControlChange::Freeze(false)).await;
+            desk.until("flat", |desk| desk.held("x", &sbin()) == 0).await;
+            desk.pass_secs(20).await;
+            let rows = exits(desk);
+            assert_eq!((rows.len(), rows[1].filled_quantity, rows[1].parent_command_id), (2, 7, Some(first.command_id)));
+            desk.at_rest().await;
+        });
+    }
+}

@@ -101,6 +101,11 @@ fn an_intraday_position_that_ended_while_nobody_looked_is_of_its_own_day() {
         assert!(desk.engine.tell(telling).await.unwrap().is_applied());
         // Bought at 800.05.
         assert_eq!((lines(&of_day(desk)), of_day(desk).curve().realised), (vec![(0, 0)], Amount((-100).into())));
+        assert_eq!(by_fills(desk), Figure::Known(Amount::ZERO), "a loss of yesterday is none of today");
+        let before = today(desk);
+        desk.start_again();
+        desk.until_open().await;
+        assert_eq!((today(desk), of_day(desk).curve().realised), (before, Amount((-100).into())));
     });
 }
 

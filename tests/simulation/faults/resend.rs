@@ -4,7 +4,7 @@ use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::{OrderRecord, Status, Tag};
 use ordergate_actors::persistence::ControlChange;
 
-use crate::desk::{Desk, Setup, buy, exit, sbin, scenario};
+use crate::desk::{Desk, Setup, buy, exit, price, sbin, scenario};
 
 fn refused() -> Fault {
     Fault::NotSent("connection refused".into())
@@ -88,6 +88,49 @@ fn a_restart_in_between_forgets_it_not() {
         desk.until_open().await;
         desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
         assert_eq!(exits(desk).len(), 2, "{}", desk.trace());
+        desk.at_rest().await;
+    });
+}
+
+/// The message with the new order is lost: it is asked for again, and is one order.
+#[test]
+fn what_is_lost_on_its_way_again_is_asked_for_again() {
+    scenario(Setup::default(), async |desk| {
+        holding(desk).await;
+        desk.next(CallKind::Place, refused());
+        desk.ended(exit("a", "SBIN-EQ")).await;
+        *desk.engine.line().lose_next.lock() = Some("::Submit");
+        desk.until("it is lost", |desk| desk.engine.line().lose_next.lock().is_none()).await;
+        assert_eq!(exits(desk).len(), 1);
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        assert_eq!((exits(desk).len(), desk.net_at_broker(&sbin())), (2, 0));
+        desk.at_rest().await;
+    });
+}
+
+/// A broker that takes no changes: the exit is taken back, proven dead, and goes again as a new one. The message with that is lost.
+#[test]
+fn an_exit_that_is_replaced_is_not_lost_with_a_message() {
+    let setup = Setup {
+        can: |row| {
+            row.can_modify = false;
+            row.takes_market_orders = false;
+        },
+        ..Setup::default()
+    };
+    scenario(setup, async |desk| {
+        holding(desk).await;
+        let level = |at: &str, quantity| vec![ordergate::simulator::market::Level { price: price(at), quantity }];
+        desk.market.set_depth(&sbin(), level("800", 3), level("800.05", 1_000), price("800"));
+        desk.order(exit("a", "SBIN-EQ")).await;
+        desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
+        desk.market.set(&sbin(), price("797"), price("797.05"), price("797"));
+        *desk.engine.line().lose_next.lock() = Some("::Submit");
+        desk.until("it is lost", |desk| desk.engine.line().lose_next.lock().is_none()).await;
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        let rows = exits(desk);
+        assert_eq!((rows.len(), rows[0].tag, rows[1].parent_command_id), (2, Some(Tag::Replaced), Some(rows[0].command_id)));
+        desk.until("its ladder ends", |desk| desk.texts("EXIT_STEPS_ENDED").len() == 1).await;
         desk.at_rest().await;
     });
 }

@@ -34,14 +34,16 @@ impl Book {
     }
 
     /// Whether a fill of the order takes out of what its strategy holds: an exit, or an adjustment on the closing side.
-    fn closes(&self, order: &OrderRecord, key: &HoldingKey) -> bool {
+    #[must_use]
+    pub fn closes(&self, order: &OrderRecord, key: &HoldingKey) -> bool {
         let reduces = || Side::of_net(self.held(&order.ask.strategy, key).net).map(Side::opposite) == order.ask.side;
         order.is_exit() || (order.ask.intent == Some(Intent::Adjust) && order.ask.side.is_some() && reduces())
     }
 
     /// Units that exits have filled at the broker and that are not taken out of the holding yet: their trades are
     /// outstanding. Nothing may close them a second time.
-    fn owed_by_exits(&self, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
+    #[must_use]
+    pub fn owed_by_exits(&self, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
         self.owed_in(&key.instrument)
             .filter(|order| self.closes(order, key) && order.ask.product == Some(key.product))
             .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))

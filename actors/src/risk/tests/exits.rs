@@ -118,3 +118,26 @@ fn an_exit_clears_its_way_first_and_is_never_refused_for_it() {
     (target.ask.order_type, target.ask.price) = (Some(OrderType::Limit), Some(price("900")));
     Case::among(target, &[buys()], &holdings).passes();
 }
+
+#[test]
+fn an_exit_of_all_takes_back_what_still_adds_to_its_position_and_does_not_wait_for_it_for_ever() {
+    let holdings = [("trend", sbin_in(Product::Mis), 1)];
+    let entry = || order(1).side(Side::Buy).product(Product::Mis).asks(10).working("B1").filled(1, 1);
+    let judged = |me: OrderRecord, entry: OrderRecord, second: i64| {
+        Case::among(OrderRecord { created_at: at(0), ..me }, &[entry], &holdings).with(|case| case.now = at(second)).judge(Phase::Open)
+    };
+    let goes = |judged: Judgement| matches!(judged, Judgement::Clear { terms, .. } if terms.quantity.value() == 1);
+    // Its limit meets no entry: what adds to the position is taken back for its own sake.
+    let leaves = || {
+        let mut order = exit(2);
+        (order.ask.order_type, order.ask.price) = (Some(OrderType::Limit), Some(price("810")));
+        order
+    };
+    assert!(matches!(judged(leaves(), entry(), 0), Judgement::Step(crate::plan::Aim::Clear(orders, _)) if orders == [command(1)]));
+    let wanted = || OrderRecord { cancel_wanted: Some(Tag::Superseded), ..entry() };
+    assert!(matches!(judged(leaves(), wanted(), 5), Judgement::Wait { reason } if reason.contains("has not ended")));
+    assert!(goes(judged(leaves(), wanted(), 6)) && goes(judged(leaves(), entry(), 6)), "long enough");
+    assert!(goes(judged(leaves().asks(1), entry(), 0)), "a part that is asked for leaves the rest alone");
+    assert!(goes(judged(leaves(), entry().by("other"), 0)), "so does the exit of another strategy");
+    assert!(goes(judged(OrderRecord { source: Source::System, ..leaves() }, entry(), 0)), "the engine's own goes at once");
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::super::{Concern, WatcherActor, resend};
+use super::super::{Concern, WatcherActor, ladder_slot, resend};
 use crate::exits::{Cause, ExitRule, Fired, Next, follow, is_stop_of, slot, to_take_over};
 use crate::order::basket::COVER_FIRST;
 use crate::order::{HoldingKey, InstrumentKey, Kind, OrderFact, OrderRecord, Right, Side, SignalId, Tag};
@@ -120,7 +120,10 @@ impl WatcherActor {
                 fired
                     .filter(|(_, watched)| !watched.rule.is_squared_off(book))
                     .map(|(slot, watched)| {
-                        let goes_again = |order: &OrderRecord| resend::goes_again(book, order, most);
+                        // One that is replaced goes again from its ladder, which stands until that is there.
+                        let is_replaced =
+                            |order: &OrderRecord| order.tag == Some(Tag::Replaced) && book.kept(&ladder_slot(order.command_id)).is_some();
+                        let goes_again = |order: &OrderRecord| resend::goes_again(book, order, most) || is_replaced(order);
                         let next = follow(&watched.rule, book, goes_again, now);
                         let is_held_back = watched.held_back.is_some() && next == Next::Wait;
                         let is_alone = !book

@@ -133,7 +133,8 @@ impl WatcherActor {
         }
     }
 
-    fn change_of(&self, order: &OrderRecord) -> Change {
+    /// A change of the order that changes nothing yet.
+    pub(super) fn change_of(&self, order: &OrderRecord) -> Change {
         Change {
             client_id: self.desk.client_id.clone(),
             command_id: order.command_id,

@@ -18,7 +18,7 @@ use crate::persistence::{Keep, KeptChange, Level, Slot, Unit};
 use crate::supervision::Shell;
 
 impl WatcherActor {
-    /// One look at every combined exit: one that has fired is followed, any other is weighed.
+    /// One look at every combined exit that has not fired.
     pub(super) fn look_at_sums(&mut self, now: DateTime<Utc>) {
         let slots: Vec<Slot> = self.core.rules.combined.keys().cloned().collect();
         for slot in &slots {
@@ -26,7 +26,6 @@ impl WatcherActor {
                 self.weigh(slot, now);
             }
         }
-        self.leave_what_has_fired(now);
     }
 
     /// Whether no write of it is under way. One that was not heard of in time may be there all the same: the disk tells.
@@ -67,12 +66,17 @@ impl WatcherActor {
         }
     }
 
-    /// What is still to be done for strategies whose combined exit is on disk as fired.
+    /// What is still to be done for strategies whose combined exit is on disk as fired. While exits are frozen nothing is sent for
+    /// it, and their entries are cancelled all the same: they must not add to what is to be left.
     pub(super) fn leave_what_has_fired(&mut self, now: DateTime<Utc>) {
-        let fired = self.core.rules.combined.iter().filter(|(_, weighed)| weighed.writing.is_none());
+        let may_fire = self.may_fire();
+        let fired = self.core.rules.combined.iter();
         let fired: Vec<(Slot, Combined, DateTime<Utc>)> =
             fired.filter_map(|(slot, weighed)| Some((slot.clone(), weighed.rule.clone(), weighed.rule.fired_at?))).collect();
         for (slot, combined, fired_at) in fired {
+            if !self.is_written(&slot, now) {
+                continue;
+            }
             let leaving = self.line.view.read(&self.desk.client_id, |book| Leaving::of(&combined.strategy, book));
             let Some(leaving) = leaving else { continue };
             if leaving.is_over {
@@ -84,7 +88,7 @@ impl WatcherActor {
             let why = format!("the combined exit of {} fired at {at}", combined.strategy);
             let cancel = |order| (order, OrderFact::CancelWanted { tag: Tag::CombinedExit, reason: why.clone() });
             self.post_facts(leaving.entries.into_iter().map(cancel).collect());
-            for (key, held) in &leaving.held {
+            for (key, held) in leaving.held.iter().filter(|_| may_fire) {
                 self.leave_position(&combined, key, held, &why, now);
             }
         }
