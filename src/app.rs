@@ -5,31 +5,33 @@
 mod alert_routes;
 mod binding;
 mod brokers;
+mod ended;
 mod ending;
 mod held;
+mod opening;
 mod outward;
+mod probe;
 mod surface;
+mod tasks;
 mod watched;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context as _, anyhow};
 use ordergate_actors::order::{ClientId, trading_date};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Listener};
-use ordergate_actors::ports::{Clock, Store as _};
+use ordergate_actors::ports::Clock;
 use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::{EXIT_FAULT, Halt};
 use ordergate_actors::{Engine, Line, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
-use binding::binding;
 use brokers::Brokers;
 use ending::{last_page, page_at_a_halt, refused};
+use opening::{Concern, Look, Waits, listening, loaded, look_at_the_start, opened};
 use surface::{announce, site, web_state};
 
 pub(crate) use surface::link;
@@ -44,18 +46,12 @@ use crate::instruments::master::{self, Downloader, News, Refresh};
 use crate::instruments::{InstrumentTable, Masters, sample};
 use crate::intent_log::IntentLog;
 use crate::secrets::Secrets;
-use crate::starts::{self, StartMode};
+use crate::starts;
 use crate::status_log::StatusLog;
-use crate::store::{Durability, OpenError, Options, SqliteStore, VerifyFrom};
+use crate::store::{Durability, Holder, Options};
 use crate::telemetry;
 use crate::web::live::{Hub, LiveListener};
 use crate::web::trace::trace;
-
-/// How often the probe looks at the actors' heartbeats, and how old the oldest may be before the process gives up.
-const PROBE: Duration = Duration::from_secs(5);
-const HEARTBEAT_LOST: Duration = Duration::from_secs(20);
-/// How long after a failure the disk is tried again at a start.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs the engine until it is told to stop (SIGTERM, Ctrl-C); answers the exit code: 0 after an orderly stop, 78 when
 /// it refuses to start. A fault ends the process with 70 from wherever it happens.
@@ -80,8 +76,10 @@ pub async fn serve(config: Config) -> anyhow::Result<i32> {
     let metrics = logs.metrics;
     let ended = run(&config, &secrets, halt, alerts.clone(), Arc::new(move || metrics.render())).await;
     if let Some(alerts) = &alerts {
-        if let Err(error) = &ended {
-            last_page(alerts, "ENGINE ENDED", format!("the process ends: {error:#}"));
+        if let Err(error) = &ended
+            && let Some(words) = ended::to_say(&config.storage.directory, &format!("the process ends: {error:#}"), SystemClock.now())
+        {
+            last_page(alerts, "ENGINE ENDED", words);
         }
         alerts.close(ending::PATIENCE);
     }
@@ -110,7 +108,8 @@ async fn run(
     let clock = SteadyClock::over(Arc::new(SystemClock));
     let started_at = clock.now();
     // The lock comes first: a second engine must not count as a start of this one.
-    let mut store = match opened(config, alerts.as_ref()).await {
+    let mut waits = Waits::new(alerts.as_ref());
+    let mut store = match opened(config, &mut waits).await {
         Ok(store) => store,
         Err(refusal) => return refused(&refusal, alerts.as_ref()),
     };
@@ -119,12 +118,20 @@ async fn run(
         drill.reach(Step::StartOpened);
     }
     // The port too, before anything is started: a process that cannot be reached must not trade.
-    let listener = std::net::TcpListener::bind(config.server.listen)
-        .with_context(|| format!("cannot listen on {}; is another program using the port? (server.listen)", config.server.listen))?;
-    let Look { concerns, unsound, was_clean } = look_at_the_start(config, &store, started_at)?;
+    let listener = listening(config.server.listen, &mut waits).await?;
+    let Look { concerns, unsound, was_clean } = match look_at_the_start(config, &store, started_at) {
+        Ok(look) => look,
+        Err(refusal) if !refusal.may_heal() => return refused(&refusal, alerts.as_ref()),
+        Err(fault) => return Err(fault.into()),
+    };
     let (stop, stopped) = oneshot::channel();
     let (masters, refresh) = (Arc::new(in_force(config, started_at)?), refresh(config)?);
-    let lacking = held::carry(config, &masters, &store.load()?)?;
+    let loaded = match loaded(&mut store) {
+        Ok(loaded) => loaded,
+        Err(refusal) if !refusal.may_heal() => return refused(&refusal, alerts.as_ref()),
+        Err(fault) => return Err(fault.into()),
+    };
+    let lacking = held::carry(config, &masters, &loaded)?;
     if let Some(alerts) = &alerts {
         alerts.follow(&config.storage.directory)?;
     }
@@ -135,7 +142,6 @@ async fn run(
     let world =
         World { clock, ids: Arc::new(RandomIds), instruments: Arc::clone(&masters) as _, quotes, calendar, halt: Arc::clone(&halt) as _ };
     let (live, feed) = Hub::new(config.live);
-    let feed = actix_web::rt::spawn(feed.run());
     let parts = Parts {
         store: drill::store(store, drill),
         listeners: listeners(config, alerts.clone(), Arc::clone(&live)),
@@ -146,6 +152,9 @@ async fn run(
         unsound,
     };
     let engine = start_engine(parts, Arc::clone(&halt), stopped).await?;
+    let bounds = probe::Bounds { stalled: config.storage.stalled, hung: config.storage.hung };
+    let probe = probe::start(Arc::clone(engine.line()), Arc::clone(&halt), alerts.clone(), bounds).context("the thread of the probe")?;
+    let feed = tasks::once(engine.line(), "the live view of the dashboard", feed.run());
     outward::note_start(&engine, was_clean);
     held::keep(&masters, engine.line(), lacking);
     alert_routes::install(&engine, &config.routes).await.context("putting the routes in place")?;
@@ -172,19 +181,26 @@ async fn run(
     announce(config, secrets, address, engine.line().clock.now());
     let refresh = refresh.map(|refresh| {
         let line = Arc::clone(engine.line());
-        actix_web::rt::spawn(master::keep_fresh(masters, refresh, Arc::new(SystemClock), move |news| tell_of_masters(&line, &news)))
+        tasks::keep(engine.line(), "the refresh of the masters", move || {
+            let line = Arc::clone(&line);
+            let tell = move |news| tell_of_masters(&line, &news);
+            master::keep_fresh(Arc::clone(&masters), refresh.clone(), Arc::new(SystemClock), tell)
+        })
     });
     let ending = actix_web::rt::spawn(ending::end_streams(live));
-    let probe = actix_web::rt::spawn(probe(engine.clone(), Arc::clone(&halt)));
-    let watched = actix_web::rt::spawn(watched::keep_watched(Arc::clone(engine.line()), config.instruments.watch.clone()));
-    let schedule = actix_web::rt::spawn(crate::web::scheduled::keep_schedule(scheduled));
-    let readiness = actix_web::rt::spawn(crate::readiness::watch(engine.clone(), site));
+    let (line, watch) = (Arc::clone(engine.line()), config.instruments.watch.clone());
+    let watched =
+        tasks::keep(engine.line(), "the watch of the underlyings", move || watched::keep_watched(Arc::clone(&line), watch.clone()));
+    let schedule = tasks::keep(engine.line(), "the schedule", move || crate::web::scheduled::keep_schedule(scheduled.clone()));
+    let watching = engine.clone();
+    let readiness =
+        tasks::keep(engine.line(), "the report of the morning", move || crate::readiness::watch(watching.clone(), Arc::clone(&site)));
     let risk_state = crate::risk_state::start(Arc::clone(engine.line()), &config.storage.directory, risk_state_every(&engine))
         .context("the thread of the risk state file")?;
     let served = running.await;
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
     journal_open.store(false, Ordering::Release);
-    probe.abort();
+    drop(probe);
     if let Some(refresh) = refresh {
         refresh.abort();
     }
@@ -209,8 +225,9 @@ fn risk_state_every(engine: &Engine) -> std::time::Duration {
 }
 
 /// How the store of these settings is opened.
-pub(crate) fn store_options(config: &Config, now: chrono::DateTime<chrono::Utc>) -> Options {
+pub(crate) fn store_options(config: &Config, holder: Holder, now: chrono::DateTime<chrono::Utc>) -> Options {
     Options {
+        holder,
         durability: Durability::Full,
         checkpoint_pages: config.storage.checkpoint_pages,
         idle_checkpoint_pages: config.storage.idle_checkpoint_pages,
@@ -218,72 +235,6 @@ pub(crate) fn store_options(config: &Config, now: chrono::DateTime<chrono::Utc>)
         ballast_bytes: config.storage.ballast_bytes,
         ..Options::at(now)
     }
-}
-
-/// What the start found.
-struct Look {
-    concerns: Vec<Concern>,
-    unsound: BTreeSet<Option<ClientId>>,
-    /// Whether the process before this one ended in order.
-    was_clean: bool,
-}
-
-/// Why entries stay off.
-struct Concern {
-    event: &'static str,
-    text: String,
-    /// The account that it is about; `None`: every account.
-    account: Option<ClientId>,
-}
-
-/// The data directory, open and bound. A disk that fails, is full or read-only may be well again, and a lock may be given up: it is
-/// tried again until it is so, and people are told once. Nobody listens meanwhile, and nothing is sent.
-async fn opened(config: &Config, alerts: Option<&Alerts>) -> Result<SqliteStore, OpenError> {
-    let mut is_told = false;
-    loop {
-        let store = SqliteStore::open(&config.storage.directory, store_options(config, SystemClock.now()));
-        match store.and_then(|mut store| store.bind(&binding(config)).map(|()| store)) {
-            Err(fault) if fault.may_heal() => {
-                let text =
-                    format!("{fault}; it is tried again every {} s, and until then nothing is taken and nothing is sent", AGAIN.as_secs());
-                tracing::error!(event = "start_waits", "{text}");
-                eprintln!("ordergate cannot start yet: {text}");
-                if let Some(alerts) = alerts.filter(|_| !std::mem::replace(&mut is_told, true)) {
-                    last_page(alerts, "START WAITS", text);
-                }
-                tokio::time::sleep(AGAIN).await;
-            }
-            opened => return opened,
-        }
-    }
-}
-
-/// Too many starts, or a journal that does not verify: entries stay off until a person has looked. What is wrong with
-/// one account's journal stops that account.
-fn look_at_the_start(config: &Config, store: &SqliteStore, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Look> {
-    let (mut concerns, mut unsound) = (Vec::new(), BTreeSet::new());
-    let was_clean = starts::was_clean(&config.storage.directory);
-    let mode = starts::remember(&config.storage.directory, now, config.engine.safe_mode_starts, config.engine.safe_mode_window);
-    if let StartMode::SafeMode { starts, since } = mode.context("remembering this start")? {
-        let text = format!("safe mode: {starts} starts since {since}; entries are stopped until a person re-arms");
-        concerns.push(Concern { event: "ALARM_SAFE_MODE", text, account: None });
-    }
-    for report in store.verify(VerifyFrom::LastAnchor)? {
-        if !report.is_sound() {
-            unsound.insert(report.chain.clone());
-        }
-        let broken = |text| Concern { event: "ALARM_JOURNAL_BROKEN", text, account: report.chain.clone() };
-        if let Some(difference) = report.differences.first() {
-            let text = format!("a table is not what the journal makes: {difference}; entries are stopped until a person re-arms");
-            concerns.push(broken(text));
-        }
-        if let Some((seq, why)) = &report.first_broken {
-            let chain = report.chain.as_ref().map_or("the process", ClientId::as_str);
-            let text = format!("the journal of {chain} does not verify at row {seq}: {why}; entries are stopped until a person re-arms");
-            concerns.push(broken(text));
-        }
-    }
-    Ok(Look { concerns, unsound, was_clean })
 }
 
 async fn stop_entries(engine: &Engine, event: &'static str, text: &str, account: Option<&ClientId>) {
@@ -332,12 +283,22 @@ fn fresh_runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// The broker of the first account and today's instruments, without an engine: for what a person does while none runs.
-pub(crate) fn alone(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Arc<dyn ordergate_actors::ports::Broker>, Arc<Masters>)> {
+/// What a person has to act with while no engine runs.
+pub(crate) struct Alone {
+    /// The broker of the first account.
+    pub(crate) broker: Arc<dyn ordergate_actors::ports::Broker>,
+    /// The stored instruments.
+    pub(crate) masters: Arc<Masters>,
+    /// How newer ones are fetched; `None` for the sample.
+    pub(crate) refresh: Option<Refresh>,
+}
+
+/// The broker of the first account and the stored instruments, without an engine.
+pub(crate) fn alone(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Alone> {
     let masters = Arc::new(in_force(config, clock.now())?);
     let Brokers { accounts, .. } = brokers::open(config, &masters, clock)?;
     let (_, broker) = accounts.into_iter().next().ok_or_else(|| anyhow!("there is no account"))?;
-    Ok((broker, masters))
+    Ok(Alone { broker, masters, refresh: refresh(config)? })
 }
 
 /// What can be traded at the start: the sample, or the newest masters that are stored.
@@ -388,18 +349,4 @@ fn listeners(config: &Config, alerts: Option<Alerts>, live: Arc<Hub>) -> Vec<Box
         Err(error) => tracing::error!(event = "intent_log_off", "the intent log is not written: {error}; the journal has everything"),
     }
     listeners
-}
-
-/// An actor that no longer proves that it runs is worse than a restart: the process ends and recovers.
-async fn probe(engine: Engine, halt: Arc<ProcessHalt>) {
-    let mut every = tokio::time::interval(PROBE);
-    loop {
-        every.tick().await;
-        for (actor, client, age) in engine.line().heartbeats() {
-            if age > HEARTBEAT_LOST {
-                let account = client.map_or_else(String::new, |client| format!(" of {client}"));
-                halt.halt(EXIT_FAULT, &format!("{actor}{account} has not moved for {} s", age.as_secs()));
-            }
-        }
-    }
 }

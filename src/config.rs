@@ -131,6 +131,10 @@ pub struct Storage {
     pub idle_checkpoint_pages: u32,
     /// How long to wait for a foreign lock.
     pub busy_timeout_ms: u32,
+    /// A write that takes so long is said.
+    pub stalled: Duration,
+    /// A write that takes so long ends the process.
+    pub hung: Duration,
 }
 
 /// Alerts.

@@ -1,13 +1,16 @@
 //! One channel's own outbox and task: what is slow or dead there holds up nobody else.
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt as _;
 use ordergate_actors::order::ClientId;
 use ordergate_actors::ports::Clock;
+use ordergate_actors::supervision::panic_words;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, watch};
@@ -24,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(250);
 const BY_TIME: TimeDelta = TimeDelta::seconds(5);
 /// How often the outbox is written when nothing but the place in the journal has changed.
 const WRITE: TimeDelta = TimeDelta::seconds(5);
+
+/// The pause before a channel begins again after a fault.
+const AFTER_A_FAULT: Duration = Duration::from_secs(1);
 
 /// The journal that is read, once it is open.
 #[derive(Debug, Clone)]
@@ -61,6 +67,9 @@ pub struct Standing {
     pub sent_at: Option<DateTime<Utc>>,
     /// What went wrong with the last one, if it did.
     pub trouble: Option<String>,
+    /// Its sender stopped at a fault, and has not got through a round since.
+    #[serde(skip)]
+    pub is_faulty: bool,
 }
 
 /// What the task of one channel owns.
@@ -92,8 +101,23 @@ struct Written {
 }
 
 impl Post {
-    /// Sends what comes until it is told to close; then what is left, until the first that does not arrive.
+    /// Sends what comes until it is told to close. A fault ends no channel, and this one's no other's: it begins again with what is
+    /// written down.
     pub(super) async fn run(mut self) {
+        while let Err(panic) = AssertUnwindSafe(self.work()).catch_unwind().await {
+            let words = panic_words(&*panic);
+            tracing::error!(event = "alert_fault", channel = self.channel.name(), "a channel stopped at a fault and begins again: {words}");
+            {
+                let mut standing = self.standing.lock();
+                (standing.trouble, standing.is_faulty) = (Some(format!("a fault of its sender: {words}")), true);
+            }
+            (self.outbox, self.feed) = (self.shelf.load(), None);
+            tokio::time::sleep(AFTER_A_FAULT).await;
+        }
+    }
+
+    /// Sends what comes; at the end what is left, until the first that does not arrive.
+    async fn work(&mut self) {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut written = Written { outbox: self.outbox.clone(), at: self.clock.now(), failed_at: None };
@@ -232,13 +256,14 @@ impl Post {
     fn show(&self) {
         let mut standing = self.standing.lock();
         (standing.waiting, standing.held_back) = (self.outbox.waiting(), self.outbox.held_back());
+        standing.is_faulty = false;
         let channel = self.channel.name().to_owned();
         metrics::gauge!("ordergate_alerts_waiting", "channel" => channel)
             .set(f64::from(u32::try_from(standing.waiting).unwrap_or(u32::MAX)));
     }
 
     /// The process ends: what is left goes out until the first that does not arrive; the rest is on disk for the next start.
-    async fn end(mut self, written: &mut Written) {
+    async fn end(&mut self, written: &mut Written) {
         let now = self.clock.now();
         while let Ok(alert) = self.queue.try_recv() {
             self.outbox.take(&self.rules, alert, now);

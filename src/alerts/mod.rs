@@ -8,7 +8,8 @@
 //! *Invariant:* what is told was committed, and every page that was committed is told in each channel that takes pages. The
 //! journal is the queue: each channel reads it by a cursor of its own on a read-only connection, at its own pace, over
 //! restarts. The writer's thread only wakes the channels; nothing here is waited for while the engine runs. Only what no
-//! journal holds (how the process ends, the report of the morning) comes over a bounded queue.
+//! journal holds (how the process ends, the report of the morning) comes over a bounded queue; that the disk itself hangs goes past
+//! all of it ([`Alerts::at_once`]).
 
 pub mod actions;
 mod channel;
@@ -102,6 +103,7 @@ pub enum FollowError {
 pub struct Alerts {
     lanes: Arc<[Lane]>,
     channels: Channels,
+    apart: Channels,
     opened: Arc<watch::Sender<Option<Opened>>>,
     closing: Arc<watch::Sender<bool>>,
     /// Never holds anything: it is cut off when the last channel's task has ended.
@@ -155,6 +157,19 @@ impl Alerts {
         }
     }
 
+    /// Sends an alert past the outboxes, from a thread of its own: for when the disk that they lie on may hang. It is in no journal,
+    /// is tried a few times, and comes in no order with the others.
+    pub fn at_once(&self, alert: Alert) {
+        let channels = self.apart.clone();
+        let sends = move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(channels.insist(&alert)),
+            Err(cause) => tracing::error!(event = "alert_dropped", alert = alert.event, "no runtime to send it: {cause}"),
+        };
+        if let Err(cause) = std::thread::Builder::new().name("alert-at-once".into()).spawn(sends) {
+            tracing::error!(event = "alert_dropped", "no thread to send it: {cause}");
+        }
+    }
+
     /// The journal is open: from now on every channel reads it, from where it stood. A channel without a past begins here, with
     /// the pages that stand open. To be called before the engine starts, so that nothing of this start is before it.
     ///
@@ -171,6 +186,13 @@ impl Alerts {
     #[must_use]
     pub fn standing(&self) -> Vec<(Shown, Standing)> {
         self.lanes.iter().map(|lane| (lane.shown.clone(), lane.standing.lock().clone())).collect()
+    }
+
+    /// The channels whose sender stands at a fault, or has ended.
+    #[must_use]
+    pub fn faulty(&self) -> Vec<&str> {
+        let is_faulty = |lane: &&Lane| lane.queue.is_closed() || lane.standing.lock().is_faulty;
+        self.lanes.iter().filter(is_faulty).map(|lane| lane.shown.name.as_str()).collect()
     }
 
     /// Sends one alert to every channel, with one try, and writes down whether it arrived: the arming asks for it.
@@ -238,6 +260,7 @@ pub fn start(config: &Config, secrets: &Secrets, clock: Arc<dyn Clock>) -> std::
 
 /// A task for each channel, all on one thread.
 fn start_with(channels: Channels, data: &Path, clock: Arc<dyn Clock>) -> std::io::Result<Alerts> {
+    let apart = channels.apart().map_err(std::io::Error::other)?;
     let (closing, close) = watch::channel(false);
     let (open, opened) = watch::channel(None);
     let (end, ended) = crossbeam_channel::bounded(0);
@@ -274,7 +297,7 @@ fn start_with(channels: Channels, data: &Path, clock: Arc<dyn Clock>) -> std::io
     std::thread::Builder::new()
         .name("alerts".into())
         .spawn(move || runtime.block_on(async { drop(futures_util::future::join_all(posts.into_iter().map(Post::run)).await) }))?;
-    Ok(Alerts { lanes: lanes.into(), channels, opened: Arc::new(open), closing: Arc::new(closing), ended })
+    Ok(Alerts { lanes: lanes.into(), channels, apart, opened: Arc::new(open), closing: Arc::new(closing), ended })
 }
 
 /// Every secret that the application knows: none of them may leave in a text.

@@ -17,6 +17,9 @@ use crate::secrets::Secrets;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The pause before the second try; it doubles.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(1);
+/// How often a page that waits for nothing is tried, and the pause between two tries.
+const TRIES_AT_ONCE: u32 = 3;
+const PAUSE_AT_ONCE: Duration = Duration::from_secs(2);
 /// The most characters of a text: Telegram takes 4,096 of a message.
 const LONGEST: usize = 3_900;
 
@@ -108,6 +111,37 @@ impl Channels {
     /// One by one, for a task each.
     pub(super) fn each(&self) -> impl Iterator<Item = &Channel> {
         self.0.iter()
+    }
+
+    /// The same but the escalation channels, over connections of their own: those of the channels' thread may stand still with it.
+    ///
+    /// # Errors
+    /// [`SendError::NoClient`].
+    pub(super) fn apart(&self) -> Result<Self, SendError> {
+        let client = client(PATIENCE)?;
+        let called = self.0.iter().filter(|channel| !channel.rules.is_escalation);
+        Ok(Self(called.map(|channel| Channel { client: client.clone(), ..channel.clone() }).collect()))
+    }
+
+    /// Sends to every channel at once, with a few tries each.
+    pub(super) async fn insist(&self, alert: &Alert) {
+        let each = self.0.iter().map(|channel| async move {
+            for _ in 0..TRIES_AT_ONCE {
+                match channel.once(alert).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::warn!(
+                            event = "alert_failed",
+                            channel = channel.name(),
+                            alert = alert.event,
+                            "a page did not arrive: {error}"
+                        );
+                    }
+                }
+                tokio::time::sleep(PAUSE_AT_ONCE).await;
+            }
+        });
+        futures_util::future::join_all(each).await;
     }
 
     /// For tests: another pause before the second try.

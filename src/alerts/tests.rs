@@ -148,6 +148,32 @@ async fn a_dead_channel_holds_up_no_other_and_what_is_folded_goes_out_at_the_end
     assert!(telegram.trouble.as_ref().is_some_and(|words| words.contains("not reached")), "{telegram:?}");
 }
 
+/// A clock that a channel's task stumbles over so often.
+#[derive(Debug)]
+struct Stumbles(AtomicUsize);
+
+impl Clock for Stumbles {
+    fn now(&self) -> DateTime<Utc> {
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        assert!(left.is_err(), "the clock stands still");
+        crate::clock::SystemClock.now()
+    }
+}
+
+#[actix_web::test]
+async fn a_channel_that_stops_at_a_fault_is_seen_and_begins_again() {
+    let (phone, here) = (Phone::answering(0, 200), tempfile::tempdir().unwrap());
+    let clock = Arc::new(Stumbles(AtomicUsize::new(usize::MAX)));
+    let alerts = start_with(phone.channels(true).pausing(TimeDelta::milliseconds(1)), here.path(), Arc::clone(&clock) as _).unwrap();
+    until("both have stopped", || alerts.faulty().len() == 2).await;
+    assert!(alerts.standing().iter().all(|(_, standing)| standing.trouble.as_ref().is_some_and(|words| words.contains("stands still"))));
+    clock.0.store(0, Ordering::SeqCst);
+    alerts.raise(alert("X", "it goes on"));
+    until("both have it", || phone.got.lock().len() == 2).await;
+    until("and are well", || alerts.faulty().is_empty()).await;
+    close(&alerts).await;
+}
+
 /// What a process could not send, not even that it ended, the next one does.
 #[actix_web::test]
 async fn what_was_not_sent_before_the_end_goes_out_after_the_start() {

@@ -23,6 +23,11 @@ pub(super) fn last_page(alerts: &Alerts, event: &str, text: String) {
     alerts.raise(Alert::plain(Level::Page, event, text, at));
 }
 
+/// The same without a disk: what it says is that the disk hangs.
+pub(super) fn page_at_once(alerts: &Alerts, event: &str, text: String) {
+    alerts.at_once(Alert::plain(Level::Page, event, text, SystemClock.now()));
+}
+
 /// A halt pages before the process is gone.
 pub(super) fn page_at_a_halt(halt: &ProcessHalt, alerts: Alerts) {
     halt.flush_with(move |code, cause| {

@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use ordergate_actors::Engine;
 use ordergate_actors::persistence::{Level, Note};
 
+use super::tasks::keep;
 use crate::alerts::{ENGINE_RESTARTED, ENGINE_STARTED, known_secrets};
 use crate::config::Config;
 use crate::secrets::Secrets;
@@ -17,10 +18,11 @@ use crate::web::summaries::keep_summaries;
 
 /// Starts what the settings ask for. The tasks end when they are aborted.
 pub(super) fn start(config: &Config, secrets: &Secrets, state: &Data<WebState>) -> Vec<JoinHandle<()>> {
-    let alerts = &config.alerts;
+    let (alerts, line) = (&config.alerts, state.engine.line());
     let mut tasks = Vec::new();
     if alerts.summaries && !alerts.channels.is_empty() {
-        tasks.push(actix_web::rt::spawn(keep_summaries(state.clone())));
+        let state = state.clone();
+        tasks.push(keep(line, "the results of the day", move || keep_summaries(state.clone())));
     }
     if let Some(commands) = &alerts.commands {
         let phone = Phone {
@@ -30,12 +32,15 @@ pub(super) fn start(config: &Config, secrets: &Secrets, state: &Data<WebState>) 
             actions: commands.actions.clone(),
             secrets: known_secrets(config, secrets),
         };
-        tasks.push(actix_web::rt::spawn(listen(state.clone(), phone)));
+        let state = state.clone();
+        tasks.push(keep(line, "the bot", move || listen(state.clone(), phone.clone())));
     } else {
-        tasks.push(actix_web::rt::spawn(settle_without(state.clone())));
+        let state = state.clone();
+        tasks.push(keep(line, "what the bot had left", move || settle_without(state.clone())));
     }
     if let Some(heartbeat) = &alerts.heartbeat {
-        tasks.push(actix_web::rt::spawn(keep_beating(state.clone(), heartbeat.clone())));
+        let (state, heartbeat) = (state.clone(), heartbeat.clone());
+        tasks.push(keep(line, "the heartbeat", move || keep_beating(state.clone(), heartbeat.clone())));
     }
     tasks
 }

@@ -82,6 +82,7 @@ pub(super) fn web_state(
     settings.trusted_proxies = config.server.trusted_proxies.clone();
     settings.public_url.clone_from(&config.server.public_url);
     settings.dashboard_url.clone_from(&config.server.dashboard_url);
+    settings.stalled = config.storage.stalled;
     settings.body_limit = config.server.body_limit_bytes;
     settings.body_deadline = config.server.body_deadline;
     settings.decision_deadline = config.server.decision_deadline;

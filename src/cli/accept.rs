@@ -9,7 +9,7 @@ use ordergate_actors::ports::Clock;
 use super::print::Page;
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
 use crate::clock::SystemClock;
-use crate::store::{AcceptError, LockError, OpenError, ReadStore, SqliteStore, accept};
+use crate::store::{AcceptError, Holder, LockError, OpenError, ReadStore, SqliteStore, accept};
 
 /// What is accepted, by whom and why.
 #[derive(Debug, Args)]
@@ -37,10 +37,15 @@ pub(super) fn run(config: &Config, wish: &Accept) -> anyhow::Result<i32> {
     let mut page = Page::new();
     // Opening for writing would make a directory that is not there.
     drop(ReadStore::open(&config.storage.directory)?);
-    let store = match SqliteStore::open(&config.storage.directory, crate::app::store_options(config, SystemClock.now())) {
+    let options = crate::app::store_options(config, Holder::Command("journal accept"), SystemClock.now());
+    let store = match SqliteStore::open(&config.storage.directory, options) {
         Ok(store) => store,
         Err(OpenError::Lock(LockError::Held { holder, .. })) => {
             page.line(format!("an engine is running ({holder}); stop it first")).show()?;
+            return Ok(EXIT_ATTENTION);
+        }
+        Err(OpenError::Lock(busy @ LockError::Busy { .. })) => {
+            page.line(busy.to_string()).show()?;
             return Ok(EXIT_ATTENTION);
         }
         Err(other) => return Err(other.into()),

@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::{Account, InstrumentSource};
 use crate::conformance::{MasterSource, NotRecorded, Plan, Report, Verdict, run as tried, write};
 use crate::files::private_directory;
-use crate::store::DirectoryLock;
+use crate::store::{DirectoryLock, Holder};
 
 /// Characters of a cell before it goes on below.
 const WIDTH: usize = 90;
@@ -50,7 +50,7 @@ pub(super) fn run(config: &Config, args: &Conformance) -> anyhow::Result<i32> {
     let data = &config.storage.directory;
     std::fs::create_dir_all(data)?;
     // Two that use one account would each take the other's orders for somebody else's, and its session away.
-    let lock = match DirectoryLock::acquire(data, SystemClock.now()) {
+    let lock = match DirectoryLock::acquire(data, Holder::Command("conformance"), SystemClock.now()) {
         Ok(lock) => lock,
         Err(held) => return refused(&held.to_string()),
     };

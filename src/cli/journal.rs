@@ -15,7 +15,7 @@ use super::print::Page;
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
 use crate::clock::SystemClock;
 use crate::sheet;
-use crate::store::{DirectoryLock, LockError, ReadStore, VerifyFrom};
+use crate::store::{DirectoryLock, Holder, LockError, ReadStore, VerifyFrom};
 
 /// How often `tail -f` looks.
 const FOLLOW: Duration = Duration::from_millis(500);
@@ -223,10 +223,14 @@ fn tail_line(row: &JournalRow) -> String {
 
 fn rebuild(config: &Config) -> anyhow::Result<i32> {
     let mut page = Page::new();
-    let _lock = match DirectoryLock::acquire(&config.storage.directory, SystemClock.now()) {
+    let _lock = match DirectoryLock::acquire(&config.storage.directory, Holder::Command("journal rebuild-intent-log"), SystemClock.now()) {
         Ok(lock) => lock,
         Err(LockError::Held { holder, .. }) => {
             page.line(format!("an engine is running ({holder}) and writes the log itself; stop it first")).show()?;
+            return Ok(EXIT_ATTENTION);
+        }
+        Err(busy @ LockError::Busy { .. }) => {
+            page.line(busy.to_string()).show()?;
             return Ok(EXIT_ATTENTION);
         }
         Err(other) => return Err(crate::store::OpenError::from(other).into()),

@@ -216,7 +216,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Calendar(args) => calendar::run(&config, &args),
         Command::Config(ConfigCommand::Check) => check::run(&config),
         Command::Backup { path } => {
-            ReadStore::open(&config.storage.directory)?.backup(&path)?;
+            ReadStore::open(&config.storage.directory)?.backup(&path, config.storage.min_free_bytes)?;
             Page::new().line(format!("copied to {}", path.display())).show()?;
             Ok(EXIT_OK)
         }

@@ -1,22 +1,31 @@
 //! `ordergate squareoff`: closes what the broker shows open, while no engine runs. It shows what it would do; with `--yes`
-//! it does it.
+//! it does it. Masters that are missing or old are fetched first: nothing can be closed without its row.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
-use ordergate_actors::order::ClientId;
-use ordergate_actors::ports::{Budget, Clock};
+use ordergate_actors::order::{ClientId, Exchange};
+use ordergate_actors::ports::{Budget, Clock, Instruments as _};
 use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::EXIT_REFUSED;
 use serde_json::json;
 
 use super::print::Page;
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
+use crate::app::Alone;
 use crate::clock::SystemClock;
-use crate::squareoff::{End, Pace, SquareOff, SquareOffLog};
-use crate::store::DirectoryLock;
+use crate::instruments::master::plan::master_day;
+use crate::instruments::master::store::LoadError;
+use crate::instruments::master::{News, Refresh, Tried};
+use crate::instruments::{Freshness, Masters};
+use crate::squareoff::{End, Obstacle, Pace, Plan, SquareOff, SquareOffLog};
+use crate::store::{DirectoryLock, Holder, LockError, give_up_below};
+
+/// How long masters may take to come before it goes on with what is stored.
+const FETCH: Duration = Duration::from_secs(45);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -41,10 +50,13 @@ pub(super) fn run(config: &Config, args: &Arguments) -> anyhow::Result<i32> {
     let data = &config.storage.directory;
     std::fs::create_dir_all(data)?;
     // While an engine runs this would race with it: its own kill level 3 does the same, with a record.
-    let lock = match DirectoryLock::acquire(data, SystemClock.now()) {
+    let lock = match DirectoryLock::acquire(data, Holder::Command("squareoff"), SystemClock.now()) {
         Ok(lock) => lock,
+        Err(busy @ LockError::Busy { .. }) => return refused(&busy.to_string()),
         Err(held) => return refused(&format!("{held}; a running engine squares off with POST /dashboard/kill, level 3")),
     };
+    // Nothing is sent that its log has no room for.
+    give_up_below(data, config.storage.min_free_bytes);
     let clock: Arc<dyn Clock> = SteadyClock::over(Arc::new(SystemClock));
     let mut log = SquareOffLog::open(&config.log.directory, chosen.clone(), Arc::clone(&clock))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -59,7 +71,7 @@ fn refused(words: &str) -> anyhow::Result<i32> {
 }
 
 async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn Clock>, log: &mut SquareOffLog) -> anyhow::Result<i32> {
-    let (broker, masters) = crate::app::alone(config, clock)?;
+    let Alone { broker, masters, mut refresh } = crate::app::alone(config, clock)?;
     let account = config.accounts.first().ok_or_else(|| anyhow!("there is no account"))?;
     let budget = Budget::changed(broker.capabilities().budget, account.settings.budget).map_err(|cause| anyhow!("{client}: {cause}"))?;
     let pace = Pace {
@@ -70,11 +82,24 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     };
     let mut work = SquareOff::new(&*broker, budget, &*masters, &**clock, pace);
     let mut page = Page::new();
+    if let Some(refresh) = refresh.as_ref().filter(|_| masters.freshness(clock.now()) != Freshness::Fresh) {
+        fetch(refresh, &masters, clock, &mut page).await;
+    }
     if let Err(words) = work.session().await {
         page.line(format!("{client}: no broker session: {words}")).line("nothing is known, and nothing was done").show()?;
         return Ok(EXIT_ATTENTION);
     }
-    let plan = match work.look().await {
+    let mut looked = work.look().await;
+    // Bought by hand, perhaps, at an exchange that the settings do not name.
+    if let (Ok(plan), Some(refresh)) = (&looked, &mut refresh)
+        && let more = other_exchanges(plan, &refresh.exchanges)
+        && !more.is_empty()
+    {
+        refresh.exchanges.extend(more);
+        fetch(refresh, &masters, clock, &mut page).await;
+        looked = work.look().await;
+    }
+    let plan = match looked {
         Ok(plan) => plan,
         Err(words) => {
             page.line(format!("{client}: {words}")).line("nothing is known, and nothing was done").show()?;
@@ -91,6 +116,18 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     }
     if !plan.left_alone.is_empty() {
         page.line(format!("left alone: {} delivery holdings", plan.left_alone.len()));
+    }
+    let due = refresh.as_ref().map(|refresh| master_day(clock.now(), refresh.from));
+    let unfetched = due.map(|day| unfetched(&plan, &masters, day)).unwrap_or_default();
+    if !unfetched.is_empty() {
+        let exchanges = unfetched.into_iter().map(Exchange::as_str).collect::<Vec<_>>().join(", ");
+        page.line(format!(
+            "nothing was done: what cannot be closed may be in the masters of today, and those of {exchanges} are not here; run `ordergate \
+             instruments fetch --exchanges {}`, or close it at the broker, and run this again",
+            exchanges.replace(", ", ",")
+        ));
+        page.show()?;
+        return Ok(EXIT_ATTENTION);
     }
     if !is_meant {
         page.line("nothing was done; with --yes these orders are cancelled and these positions closed at the market").show()?;
@@ -112,4 +149,43 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     }
     page.show()?;
     Ok(code)
+}
+
+/// Fetches the masters that are not of the day, and says what came of it.
+async fn fetch(refresh: &Refresh, masters: &Masters, clock: &Arc<dyn Clock>, page: &mut Page) {
+    let news = parking_lot::Mutex::new(Vec::new());
+    let (mut tried, tell) = (Tried::default(), |one: News| news.lock().push(words(&one)));
+    if tokio::time::timeout(FETCH, refresh.round(masters, &mut tried, &**clock, &tell)).await.is_err() {
+        // Those that came before the one that hangs are stored.
+        if let Err(error) = refresh.take_stored(masters, &mut tried, &tell).await {
+            tell(News::Unreadable(LoadError::Directory { directory: refresh.downloader.directory().clone(), error }));
+        }
+        page.line(format!("not every master came within {} s", FETCH.as_secs()));
+    }
+    for words in news.into_inner() {
+        page.line(words);
+    }
+}
+
+/// What a person reads of it: nothing is tried again here.
+fn words(news: &News) -> String {
+    match news {
+        News::Failed { exchange, error, .. } => format!("the master of {exchange} was not fetched: {error}"),
+        news => news.to_string(),
+    }
+}
+
+/// The exchanges of what is not in a master, beyond these.
+fn other_exchanges(plan: &Plan, known: &[Exchange]) -> BTreeSet<Exchange> {
+    missing(plan).filter(|exchange| !known.contains(exchange)).collect()
+}
+
+/// Those of them whose master is not of this day: it may lack only what is new.
+fn unfetched(plan: &Plan, masters: &Masters, day: chrono::NaiveDate) -> BTreeSet<Exchange> {
+    missing(plan).filter(|exchange| masters.as_of(*exchange).is_none_or(|as_of| as_of < day)).collect()
+}
+
+fn missing(plan: &Plan) -> impl Iterator<Item = Exchange> {
+    let lacking = plan.stuck.iter().filter(|(_, obstacle)| *obstacle == Obstacle::NotInMaster);
+    lacking.map(|(close, _)| close.holding.instrument.exchange)
 }

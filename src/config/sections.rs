@@ -56,9 +56,14 @@ pub(super) fn storage(reader: &mut Reader) -> Storage {
         checkpoint_pages: pages(&mut scope, "checkpoint_pages"),
         idle_checkpoint_pages: pages(&mut scope, "idle_checkpoint_pages"),
         busy_timeout_ms: u32::try_from(scope.number("busy_timeout_ms", 0..=60_000)).unwrap_or(u32::MAX),
+        stalled: scope.millis("stalled_ms"),
+        hung: scope.millis("hung_ms"),
     };
     if directory.is_none() {
         reader.violate("storage.directory", "must be a path");
+    }
+    if storage.hung <= storage.stalled {
+        reader.violate("storage.hung_ms", "must be longer than stalled_ms");
     }
     storage
 }

@@ -73,6 +73,14 @@ fn the_default_store_options_are_the_stores_own() {
 }
 
 #[test]
+fn a_disk_that_hangs_is_said_before_it_ends_the_process() {
+    let storage = load(&[]).unwrap().storage;
+    assert_eq!((storage.stalled, storage.hung), (Duration::from_secs(5), Duration::from_secs(20)));
+    let error = load(&[("ORDERGATE__STORAGE__HUNG_MS", "5000")]).unwrap_err();
+    assert_eq!(keys(&error), ["storage.hung_ms"]);
+}
+
+#[test]
 fn the_names_of_the_common_source_and_key_are_taken() {
     let source = load_file("[[webhook.sources]]\nname = \"webhook\"\nsecret = \"x\"\n", &[]).unwrap_err();
     let key = load_file("[[api.keys]]\nname = \"api\"\nkey = \"x\"\n", &[]).unwrap_err();

@@ -14,5 +14,5 @@ pub mod store;
 pub use download::{Downloader, FetchError, Fetched};
 pub use facts::{BadFacts, Facts};
 pub use parse::{BadRow, EquityTick, Parsed, Refused, parse, plausible};
-pub use refresh::{News, Refresh, keep_fresh};
+pub use refresh::{News, Refresh, Tried, keep_fresh};
 pub use render::render;

@@ -4,7 +4,8 @@
 //! bought back before longs are sold, delivery holdings are left alone, and it is done when the broker shows it flat. Every
 //! call is in a log of its own, on disk, before it is made, and within the account's budget. A read that proves nothing is made
 //! again, ever more slowly. *Invariant:* no exit is sent for a position that an open order, or one in doubt, may be closing, and
-//! none for more than the broker holds for certain, whatever its books lack for a moment ([`Tally`]).
+//! none for more than the broker holds for certain, whatever its books lack for a moment ([`Tally`]); and no order is cancelled in
+//! an instrument whose position cannot be closed ([`Plan::stuck`]): it may be its stop.
 
 mod calls;
 mod log;
@@ -17,13 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate_actors::broker::Meter;
-use ordergate_actors::order::{BrokerOrderId, BrokerTag, CommandId, HoldingKey, Instrument, OrderType, Quantity, Terms, Validity};
-use ordergate_actors::ports::{Broker, BrokerOrder, Budget, CallOutcome, Clock, Instruments, PlaceOutcome, Prepared, Session};
+use ordergate_actors::order::{BrokerOrderId, BrokerTag, CommandId, HoldingKey, Instrument, OrderType, Price, Quantity, Terms, Validity};
+use ordergate_actors::ports::{Broker, BrokerOrder, Budget, CallOutcome, Clock, Instruments, PlaceOutcome, Prepared, Quote, Session};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 pub use log::SquareOffLog;
-pub use plan::{Close, Plan, plan};
+pub use plan::{Close, Obstacle, Plan, plan};
 pub use tally::{Look, Tally};
 
 /// What is sent for one position goes by one look; when its calls had to wait for so long, it is looked at again first.
@@ -129,7 +130,22 @@ impl<'a> SquareOff<'a> {
     /// A book could not be read whole for so long.
     pub async fn look(&mut self) -> Result<Plan, String> {
         let look = self.books(&mut Tally::new(self.broker.capabilities().visibility_bound)).await?;
-        Ok(plan(&look.orders, &look.positions))
+        Ok(self.planned(&look))
+    }
+
+    /// The plan for these books, without what cannot be closed.
+    fn planned(&self, look: &Look) -> Plan {
+        plan(&look.orders, &look.positions).without_stuck(|close| self.obstacle(close))
+    }
+
+    /// Why no exit could be sent for it, if none could: seen by an order that is prepared and goes nowhere. It has a price, because
+    /// a quote that is missing now may be there when it is needed.
+    fn obstacle(&self, close: &Close) -> Option<Obstacle> {
+        let Some(instrument) = self.instruments.find(&close.holding.instrument) else { return Some(Obstacle::NotInMaster) };
+        let quantity = Quantity::new(close.units.min(largest(&instrument)))?;
+        let price = Some(instrument.tick);
+        let order = self.exit(&instrument, close, quantity, (OrderType::Limit, price), 0);
+        order.and_then(|order| self.prepared(order, None)).err().map(Obstacle::Refused)
     }
 
     /// Closes everything.
@@ -154,7 +170,7 @@ impl<'a> SquareOff<'a> {
                 }
             };
             run.tally.see(&look, self.clock.now());
-            let seen = plan(&look.orders, &look.positions);
+            let seen = self.planned(&look);
             if seen.is_done() && run.tally.is_settled() {
                 let is_nothing = run.sent == 0 && run.cancelled.is_empty();
                 log.write(json!({ "event": "FLAT", "exits": run.sent, "left_alone": seen.left_alone.len() }))?;
@@ -215,8 +231,7 @@ impl<'a> SquareOff<'a> {
             run.tried.insert(close.holding.clone(), try_now());
             return log.write(json!({ "event": "NOT_SENT", "cause": words }));
         };
-        let largest = instrument.max_quantity().unwrap_or(i64::MAX).max(1);
-        while let Some(quantity) = Quantity::new(left.min(largest)) {
+        while let Some(quantity) = Quantity::new(left.min(largest(&instrument))) {
             left -= quantity.value();
             // What the look is too old for was not tried: the next look has it again.
             if look.read.elapsed() >= LOOK_STANDS {
@@ -261,19 +276,26 @@ impl<'a> SquareOff<'a> {
     async fn prepare(&mut self, instrument: &Arc<Instrument>, close: &Close, quantity: Quantity, number: u64) -> Result<Prepared, String> {
         let takes_market_orders = self.broker.capabilities().takes_market_orders;
         let quote = if takes_market_orders { None } else { self.call_quote(instrument).await };
-        let terms = Terms {
-            side: close.side,
-            quantity,
-            product: close.holding.product,
-            order_type: OrderType::Market,
-            validity: Validity::Day,
-            price: None,
-            trigger_price: None,
-        };
-        let tag = self.tag(number)?;
-        let instrument = Arc::clone(instrument);
-        let order = BrokerOrder { command_id: CommandId(uuid::Uuid::nil()), instrument, terms, tag, is_exit: true };
-        self.broker.prepare(order, quote.as_ref()).map_err(|refusal| refusal.reason)
+        let order = self.exit(instrument, close, quantity, (OrderType::Market, None), number)?;
+        self.prepared(order, quote.as_ref())
+    }
+
+    fn prepared(&self, order: BrokerOrder, quote: Option<&Quote>) -> Result<Prepared, String> {
+        self.broker.prepare(order, quote).map_err(|refusal| refusal.reason)
+    }
+
+    fn exit(
+        &self,
+        instrument: &Arc<Instrument>,
+        close: &Close,
+        quantity: Quantity,
+        (order_type, price): (OrderType, Option<Price>),
+        number: u64,
+    ) -> Result<BrokerOrder, String> {
+        let (side, product) = (close.side, close.holding.product);
+        let terms = Terms { side, quantity, product, order_type, validity: Validity::Day, price, trigger_price: None };
+        let (tag, instrument) = (self.tag(number)?, Arc::clone(instrument));
+        Ok(BrokerOrder { command_id: CommandId(uuid::Uuid::nil()), instrument, terms, tag, is_exit: true })
     }
 
     /// No tag of an engine's: the next start takes these orders for somebody else's, which they are.
@@ -281,6 +303,11 @@ impl<'a> SquareOff<'a> {
         let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0).wrapping_add(number) % 10_000_000_000_000;
         BrokerTag::parse(&format!("SQ{millis:013}")).map_err(|cause| cause.to_string())
     }
+}
+
+/// The most units that the exchange takes in one order.
+fn largest(instrument: &Instrument) -> i64 {
+    instrument.max_quantity().unwrap_or(i64::MAX).max(1)
 }
 
 /// The time between two looks at which their reads use up what a minute has for reads, and no look has to wait for the next one.

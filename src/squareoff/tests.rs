@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate_actors::order::{
-    BookState, BrokerTag, ClientId, CommandId, Exchange, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity,
+    BookState, BrokerTag, ClientId, CommandId, Exchange, Instrument, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity,
 };
 use ordergate_actors::ports::{Broker, BrokerOrder, Clock, Instruments, PlaceOutcome, RateWindow, Snapshot};
 use ordergate_actors::testkit::{TokioClock, book_row, morning};
@@ -60,6 +60,14 @@ impl Bench {
         self.run_at(PACE).await
     }
 
+    /// With only these instruments in the master.
+    async fn run_by(&self, is_listed: impl Fn(&Instrument) -> bool) -> End {
+        let rows = self.table.iter().map(Arc::unwrap_or_clone).filter(is_listed);
+        let table = InstrumentTable::new(rows.collect::<Vec<_>>());
+        let log = SquareOffLog::open(self.directory.path(), ClientId::parse("PAPER1").unwrap(), Arc::clone(&self.clock) as Arc<dyn Clock>);
+        SquareOff::new(&self.broker, self.budget, &table, &*self.clock, PACE).run(&mut log.unwrap()).await.unwrap()
+    }
+
     async fn run_at(&self, pace: Pace) -> End {
         let mut log =
             SquareOffLog::open(self.directory.path(), ClientId::parse("PAPER1").unwrap(), Arc::clone(&self.clock) as Arc<dyn Clock>)
@@ -112,6 +120,28 @@ async fn what_is_rejected_is_tried_again_and_what_stays_open_is_named() {
         bench.broker.next(CallKind::Place, Some(Fault::Refuse("margin".into())));
     }
     assert!(matches!(bench.run().await, End::NotFlat(left) if left.len() == 1 && left[0].contains("SELL 10")), "said, and not hidden");
+}
+
+/// What is not in the master cannot be closed, so its orders are its only stop: they stay, and all else is done.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_cancelled_in_an_instrument_that_cannot_be_closed() {
+    let bench = Bench::new();
+    for symbol in ["SBIN-EQ", "INFY-EQ"] {
+        bench.place(symbol, Side::Buy, 10, Product::Mis, false).await;
+        bench.place(symbol, Side::Buy, 1, Product::Mis, true).await;
+    }
+    let End::NotFlat(left) = bench.run_by(|_| false).await else { panic!("it is not flat") };
+    assert_eq!((bench.broker.calls(CallKind::Cancel), bench.broker.calls(CallKind::Place)), (0, 0), "{left:?}");
+    assert!(
+        left.iter().any(|words| words.contains("cannot be closed: SELL 10") && words.contains("not in the instrument master")),
+        "{left:?}"
+    );
+
+    let End::NotFlat(left) = bench.run_by(|row| &*row.key.symbol != "SBIN-EQ").await else { panic!("it is not flat") };
+    assert!(left.len() == 2 && left.iter().all(|words| words.contains("SBIN-EQ")), "{left:?}");
+    assert_eq!(bench.nets().await, [("NSE:SBIN-EQ MIS".to_owned(), 10)]);
+    assert_eq!(bench.broker.calls(CallKind::Cancel), 1, "that of the one that was closed");
+    assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]), "with its row it goes");
 }
 
 /// A lost reply is not repeated before the order could show; then the books tell that it is done.

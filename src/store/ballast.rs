@@ -46,12 +46,25 @@ impl Ballast {
         Self { path }
     }
 
+    /// Whether there is anything to give up.
+    pub(super) fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+
     /// Gives the space back to the disk.
     pub(super) fn release(&self) {
         match std::fs::remove_file(&self.path) {
             Ok(()) => tracing::warn!("the ballast file was given up: the disk is full"),
             Err(cause) => tracing::error!(%cause, "the ballast file could not be given up"),
         }
+    }
+}
+
+/// Gives up the ballast of a directory whose disk has less room than this, as a running engine does: for a command that holds its lock.
+pub(crate) fn give_up_below(directory: &Path, low_water: u64) {
+    let ballast = Ballast { path: directory.join("ballast") };
+    if free_space(directory).is_some_and(|free| free < low_water) && ballast.is_there() {
+        ballast.release();
     }
 }
 
@@ -83,6 +96,16 @@ mod tests {
         assert!(!path.exists());
         Ballast::ensure(directory.path(), 0);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_command_gives_it_up_only_where_there_is_too_little_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let ballast = Ballast::ensure(directory.path(), 1_000);
+        give_up_below(directory.path(), 0);
+        assert!(ballast.is_there());
+        give_up_below(directory.path(), u64::MAX);
+        assert!(!ballast.is_there());
     }
 
     #[test]

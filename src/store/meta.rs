@@ -97,7 +97,8 @@ pub(super) fn bind(db: &mut Connection, wanted: &Binding) -> Result<(), OpenErro
             return Err(OpenError::BoundElsewhere { bound: bound.to_string(), wanted: wanted.to_string() });
         }
     }
-    let text = serde_json::to_string(wanted).map_err(|cause| OpenError::Database { step, cause: cause.to_string(), may_heal: false })?;
+    let unsaid = |cause: serde_json::Error| OpenError::Database { step, cause: cause.to_string(), may_heal: false, is_full: false };
+    let text = serde_json::to_string(wanted).map_err(unsaid)?;
     put(&tx, "binding", &text).map_err(database(step))?;
     tx.commit().map_err(database(step))
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::options::{Durability, OpenError, Options, database, explain, is_of_the_disk};
+use super::options::{self, Durability, OpenError, Options, database, is_of_the_disk};
 use super::{backup, meta};
 
 /// The database file in a data directory.
@@ -129,7 +129,7 @@ fn migrate(db: &mut Connection) -> Result<(), OpenError> {
     schema::migrations::runner().run(db).map(drop).map_err(|cause| {
         let causes = std::iter::successors(std::error::Error::source(&cause), |cause| cause.source());
         if let Some(of_disk) = causes.filter_map(|cause| cause.downcast_ref::<rusqlite::Error>()).find(|cause| is_of_the_disk(cause)) {
-            return OpenError::Database { step: "bringing the schema up to date", cause: explain(of_disk), may_heal: true };
+            return options::of_disk("bringing the schema up to date", of_disk);
         }
         // The cause behind the crate's own sentence is what helps.
         let source = std::error::Error::source(&cause).map(|source| format!(": {source}")).unwrap_or_default();

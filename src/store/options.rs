@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
-use super::lock::LockError;
+use super::lock::{Holder, LockError};
 
 /// What a commit promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Durability {
 /// How to open a data directory.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Who opens it; written into the lock.
+    pub holder: Holder,
     /// Now; written into a new directory and into the lock.
     pub opened_at: DateTime<Utc>,
     /// What a commit promises.
@@ -38,6 +40,7 @@ impl Options {
     #[must_use]
     pub fn at(opened_at: DateTime<Utc>) -> Self {
         Self {
+            holder: Holder::Engine,
             opened_at,
             durability: Durability::Full,
             checkpoint_pages: 4_000,
@@ -71,6 +74,8 @@ pub enum OpenError {
         cause: String,
         /// Whether it may be gone at the next try: the disk, or a lock that somebody holds.
         may_heal: bool,
+        /// Whether the disk has no room.
+        is_full: bool,
     },
     /// A setting did not take.
     #[error("the database runs with {setting}={found}, but {wanted} is needed; the file system may not support it")]
@@ -110,9 +115,15 @@ impl OpenError {
     pub fn may_heal(&self) -> bool {
         match self {
             Self::Database { may_heal, .. } => *may_heal,
+            Self::Lock(LockError::Busy { .. }) => true,
             Self::Directory { cause, .. } | Self::Lock(LockError::Unusable { cause, .. }) => crate::files::may_heal(cause),
             _ => false,
         }
+    }
+
+    /// Whether room on the disk is all that it lacks.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self, Self::Database { is_full: true, .. })
     }
 }
 
@@ -124,7 +135,13 @@ pub(super) fn is_of_the_disk(cause: &rusqlite::Error) -> bool {
 
 /// Wraps a SQLite error with the step that failed.
 pub(super) fn database(step: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
-    move |cause| OpenError::Database { step, cause: explain(&cause), may_heal: is_of_the_disk(&cause) }
+    move |cause| of_disk(step, &cause)
+}
+
+/// The same, by reference.
+pub(super) fn of_disk(step: &'static str, cause: &rusqlite::Error) -> OpenError {
+    let is_full = cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+    OpenError::Database { step, cause: explain(cause), may_heal: is_of_the_disk(cause), is_full }
 }
 
 /// SQLite's words, and for a lock held elsewhere what to do about it.

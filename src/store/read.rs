@@ -317,12 +317,12 @@ impl ReadStore {
     }
 
     /// Copies the database as of now into one new file. The copy has no tag prefix: whoever restores it draws a new
-    /// one, so that the orders of the two are told apart at the broker.
+    /// one, so that the orders of the two are told apart at the broker. `spare` bytes stay free where it goes.
     ///
     /// # Errors
-    /// The file exists already or cannot be made, or the disk failed.
-    pub fn backup(&self, to: &Path) -> Result<(), BackupError> {
-        backup::to_file(&self.db, to)
+    /// The file exists already or cannot be made, there is too little room, or the disk failed; nothing of it is left then.
+    pub fn backup(&self, to: &Path, spare: u64) -> Result<(), BackupError> {
+        backup::to_file(&self.db, to, spare)
     }
 }
 

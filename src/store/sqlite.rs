@@ -71,11 +71,19 @@ impl SqliteStore {
     /// [`OpenError`]: do not start.
     pub fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
         std::fs::create_dir_all(directory).map_err(|cause| OpenError::Directory { path: directory.to_path_buf(), cause })?;
-        let lock = DirectoryLock::acquire(directory, options.opened_at)?;
+        let lock = DirectoryLock::acquire(directory, options.holder, options.opened_at)?;
         let ballast = Ballast::ensure(directory, options.ballast_bytes);
-        let mut store = Self::on(open::file(directory)?, Medium::File(options.durability), None, &options)?;
+        let on_file = || Self::on(open::file(directory)?, Medium::File(options.durability), None, &options);
+        let mut store = match on_file() {
+            // A start on a full disk must reach recovery: this is what the space was kept for.
+            Err(fault) if fault.is_full() && ballast.is_there() => {
+                ballast.release();
+                on_file()?
+            }
+            opened => opened?,
+        };
         store.directory = Some(directory.to_path_buf());
-        store.ballast = Some(ballast);
+        store.ballast = Some(ballast).filter(Ballast::is_there);
         store._lock = Some(lock);
         Ok(store)
     }
@@ -120,7 +128,25 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError::BoundElsewhere`].
     pub fn bind(&mut self, binding: &Binding) -> Result<(), OpenError> {
-        meta::bind(&mut self.db, binding)
+        match meta::bind(&mut self.db, binding) {
+            Err(fault) if fault.is_full() && self.ballast.is_some() => {
+                self.release_ballast();
+                meta::bind(&mut self.db, binding)
+            }
+            bound => bound,
+        }
+    }
+
+    /// What is wrong with the file, if SQLite finds anything; slow for a large one.
+    #[must_use]
+    pub fn damage(&self) -> Option<String> {
+        match self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
+            Ok(verdict) if verdict == "ok" => None,
+            Ok(verdict) => Some(verdict),
+            Err(cause) => {
+                matches!(cause.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)).then(|| cause.to_string())
+            }
+        }
     }
 
     /// Verifies every chain.

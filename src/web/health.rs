@@ -52,6 +52,9 @@ pub(super) fn why_not(state: &WebState, now: DateTime<Utc>) -> (Vec<String>, Vec
     if !state.is_journal_open() {
         why_not.push("journal_closed".to_owned());
     }
+    if line.view.writing().lasts() >= state.settings.stalled {
+        why_not.push("journal_stalled".to_owned());
+    }
     if line.disk_is_low().is_some() {
         why_not.push("disk_low".to_owned());
     }

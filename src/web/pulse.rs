@@ -57,6 +57,9 @@ fn troubles(state: &WebState) -> Vec<String> {
     if line.halt.is_halted() {
         troubles.push("ending".to_owned());
     }
+    if let Some(alerts) = &state.site.alerts {
+        troubles.extend(alerts.faulty().into_iter().map(|channel| format!("alerts_{channel}_faulty")));
+    }
     troubles.extend(line.heartbeats().into_iter().filter(|(_, _, age)| *age > STILL).map(|(actor, _, _)| format!("{actor}_still")));
     troubles
 }

@@ -158,6 +158,8 @@ pub struct WebSettings {
     pub keys: Vec<ApiKey>,
     /// Stored alerts that fire at a time of day.
     pub schedule: Vec<Scheduled>,
+    /// A write of the journal that takes so long is told: the disk hangs.
+    pub stalled: Duration,
     /// The largest body, bytes.
     pub body_limit: usize,
     /// The most bytes of all request headers together.
@@ -189,6 +191,7 @@ impl WebSettings {
             sources,
             keys,
             schedule: Vec::new(),
+            stalled: Duration::from_secs(5),
             body_limit: 64 * 1024,
             header_limit: 16 * 1024,
             max_json_depth: 16,

@@ -4,14 +4,15 @@
  *
  *     ERRNO CALLS FROM COUNT PATH GENERATION
  *
- * ERRNO  EIO, ENOSPC or EROFS
+ * ERRNO  EIO, ENOSPC or EROFS; FULL is ENOSPC while a file `ballast` lies beside; HANG is no error: the call waits
+ *        until the line is another, or gone, and is made then
  * CALLS  letters: w write and pwrite, s fsync and fdatasync, t ftruncate and fallocate, o an open that may write
  * FROM   the first call that fails, 1 being the next
  * COUNT  how many fail from there on; 0: all, until the line is taken away
  * PATH   what the file's path must contain
  * GENERATION a number: another one starts the counting anew
  *
- * Each call that was made to fail leaves a line in SHIM_CONTROL.hits. A call that fails has done nothing. */
+ * Each call that was made to fail, or to wait, leaves a line in SHIM_CONTROL.hits. A call that fails has done nothing. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,6 +27,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -53,6 +55,22 @@ static void note(const char *control, const char *call, const char *path) {
     syscall(SYS_close, fd);
 }
 
+/* Whether a file `ballast` lies beside this one. */
+static int has_ballast(const char *path) {
+    char beside[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int length = slash == NULL ? 0 : (int)(slash - path) + 1;
+    snprintf(beside, sizeof beside, "%.*sballast", length, path);
+    return syscall(SYS_faccessat, AT_FDCWD, beside, F_OK) == 0;
+}
+
+/* Waits for as long as the control file says what it says now. */
+static void hang(const char *control, const char *said) {
+    char text[512];
+    struct timespec pause = {0, 5000000};
+    while (read_whole(control, text, sizeof text) > 0 && strcmp(text, said) == 0) nanosleep(&pause, NULL);
+}
+
 /* The error that this call on this path shall end with; 0: none. */
 static int verdict(char letter, const char *call, const char *path) {
     const char *control = getenv("SHIM_CONTROL");
@@ -63,7 +81,9 @@ static int verdict(char letter, const char *call, const char *path) {
     long from, count, number;
     if (sscanf(text, "%15s %15s %ld %ld %255s %ld", word, calls, &from, &count, part, &number) != 6) return 0;
     if (strchr(calls, letter) == NULL || strstr(path, part) == NULL) return 0;
-    int error = strcmp(word, "ENOSPC") == 0 ? ENOSPC : strcmp(word, "EROFS") == 0 ? EROFS : EIO;
+    int is_full = strcmp(word, "FULL") == 0;
+    if (is_full && !has_ballast(path)) return 0;
+    int error = is_full || strcmp(word, "ENOSPC") == 0 ? ENOSPC : strcmp(word, "EROFS") == 0 ? EROFS : EIO;
     pthread_mutex_lock(&lock);
     if (number != generation) {
         generation = number;
@@ -74,6 +94,10 @@ static int verdict(char letter, const char *call, const char *path) {
     pthread_mutex_unlock(&lock);
     if (!fails) return 0;
     note(control, call, path);
+    if (strcmp(word, "HANG") == 0) {
+        hang(control, text);
+        return 0;
+    }
     return error;
 }
 

@@ -13,7 +13,7 @@ async fn what_was_copied_under_a_running_engine_is_restored_and_trades_on() {
     house.until_held("a", 10).await;
     house.until_ended().await;
     let restored = tempfile::tempdir().unwrap();
-    ReadStore::open(house.directory.path()).unwrap().backup(&restored.path().join("orders.db")).unwrap();
+    ReadStore::open(house.directory.path()).unwrap().backup(&restored.path().join("orders.db"), 0).unwrap();
     // What comes after the copy is not in it.
     house.alert(entry("b")).await;
     house.until_held("b", 10).await;

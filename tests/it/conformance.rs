@@ -242,7 +242,7 @@ fn it_is_refused_beside_an_engine_and_for_paper() {
     let bench = Bench::new();
     let data = bench.here.path().join("data");
     std::fs::create_dir_all(&data).unwrap();
-    let lock = ordergate::store::DirectoryLock::acquire(&data, chrono::DateTime::UNIX_EPOCH).unwrap();
+    let lock = ordergate::store::DirectoryLock::acquire(&data, ordergate::store::Holder::Engine, chrono::DateTime::UNIX_EPOCH).unwrap();
     let (code, text) = bench.run(&[]);
     assert!(code == 78 && text.contains(&format!("pid {}", std::process::id())), "{code} {text}");
     drop(lock);

@@ -9,6 +9,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use ordergate::store::{DirectoryLock, Holder};
+use ordergate_actors::testkit::until;
+
+use crate::alerts::Server;
 use crate::support::process::{LONG, Process, command, nothing_lost_nothing_doubled, send};
 
 /// The shim, compiled once.
@@ -48,6 +52,16 @@ impl House {
 
     /// Starts the engine on this disk; it may end by itself.
     fn start(&self) -> Process {
+        self.start_with(&[])
+    }
+
+    /// The same with these settings as well.
+    fn start_with(&self, settings: &[(&str, &str)]) -> Process {
+        self.start_at("127.0.0.1:0", settings)
+    }
+
+    /// The same at this address.
+    fn start_at(&self, listen: &str, settings: &[(&str, &str)]) -> Process {
         let errors = File::options().create(true).append(true).open(self.path("errors")).unwrap();
         let mut command = command(&self.path("data"));
         command
@@ -56,7 +70,10 @@ impl House {
             .env("ORDERGATE__ENGINE__SAFE_MODE_STARTS", "1000")
             .env("SHIM_CONTROL", self.path("control"))
             .env("LD_PRELOAD", shim());
-        Process::start(command, errors)
+        for (name, value) in settings {
+            command.env(format!("ORDERGATE__{name}"), value);
+        }
+        Process::start_at(command, listen, errors)
     }
 
     /// Waits until the processes have said this on their standard error, after what they had said before.
@@ -200,4 +217,129 @@ async fn a_disk_that_fails_under_the_logs_stops_no_order_and_the_intent_log_catc
     }
     drop(engine);
     nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 9);
+}
+
+/// Why it is not ready.
+async fn why_not(engine: &Process) -> Vec<String> {
+    let Some(ready) = engine.get("/health/ready").await else { return Vec::new() };
+    ready["why_not"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+/// A disk that answers nothing at all, under everything in the data directory, the outbox of the alerts too: it is said, paged, and
+/// ends the process; a start on it is paged as well, and goes on by itself.
+#[actix_web::test]
+async fn a_disk_that_hangs_is_paged_without_it_and_ends_the_process() {
+    let (mut house, phone) = (House::new(), Server::open());
+    let webhook = phone.url("/page");
+    let settings = [("STORAGE__STALLED_MS", "300"), ("STORAGE__HUNG_MS", "4000"), ("ALERTS__WEBHOOK_URL", webhook.as_str())];
+    let engine = house.start_with(&settings);
+    let mut answered = burst(&engine, 0..3).await;
+    engine.at_rest().await;
+    house.fails("HANG", "wsto", 1, 0, "/data/");
+    let url = engine.url("/webhook");
+    let held = actix_web::rt::spawn(async move { send(&reqwest::Client::new(), url, 3).await });
+    until("it is paged", || phone.texts().iter().any(|text| text.contains("has not finished a write"))).await;
+    let mut engine = engine;
+    let code = tokio::task::spawn_blocking(move || engine.ended()).await.unwrap();
+    assert_eq!(code, Some(70), "{}", house.said());
+    assert!(house.said().contains("the journal could not be written: the disk has not finished a write"), "{}", house.said());
+    held.abort();
+
+    house.fails("HANG", "wst", 1, 0, "/data/orders.db");
+    let engine = house.start_with(&settings);
+    until("the start that waits is paged", || phone.texts().iter().any(|text| text.contains("is not open after"))).await;
+    house.heals();
+    again(&engine, &mut answered, 4).await;
+    let book = engine.at_rest().await;
+    drop(engine);
+    nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 4);
+}
+
+/// One that comes back in time is written down, and nothing ends.
+#[tokio::test]
+async fn a_disk_that_hangs_for_a_while_is_written_down_when_it_goes_on() {
+    let mut house = House::new();
+    let engine = house.start_with(&[("STORAGE__STALLED_MS", "300"), ("STORAGE__HUNG_MS", "3600000")]);
+    let mut answered = burst(&engine, 0..1).await;
+    engine.at_rest().await;
+    house.fails("HANG", "s", 1, 0, "/data/orders.db");
+    let url = engine.url("/webhook");
+    let held = tokio::spawn(async move { send(&reqwest::Client::new(), url, 1).await });
+    let deadline = Instant::now() + LONG;
+    while !why_not(&engine).await.contains(&"journal_stalled".to_owned()) {
+        assert!(Instant::now() < deadline, "{:?}", why_not(&engine).await);
+    }
+    house.until_said(0, &["has not finished a write"]);
+    house.heals();
+    answered.extend(held.await.unwrap().map(|order| (1, order)));
+    again(&engine, &mut answered, 2).await;
+    let deadline = Instant::now() + LONG;
+    loop {
+        let attention = engine.get("/dashboard/attention").await.unwrap_or_default().to_string();
+        if attention.contains("ALARM_JOURNAL_STALLED") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{attention}");
+    }
+    let book = engine.at_rest().await;
+    drop(engine);
+    nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 2);
+}
+
+/// A full disk at a start: the ballast is what there is, and it is given up.
+#[tokio::test]
+async fn a_start_on_a_full_disk_gives_up_the_ballast() {
+    let mut house = House::new();
+    let ballast = [("STORAGE__BALLAST_MB", "1")];
+    let engine = house.start_with(&ballast);
+    let answered = burst(&engine, 0..3).await;
+    engine.at_rest().await;
+    drop(engine);
+    assert!(house.path("data/ballast").exists());
+    house.fails("FULL", "w", 1, 0, "/data/");
+    let engine = house.start_with(&ballast);
+    let book = engine.at_rest().await;
+    assert!(house.hits() > 0 && !house.path("data/ballast").exists(), "{}", house.said());
+    drop(engine);
+    nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 3);
+}
+
+/// The history of the starts cannot be written: exits go on, and entries wait for a person.
+#[tokio::test]
+async fn a_start_that_cannot_be_written_down_is_no_reason_not_to_start() {
+    let mut house = House::new();
+    house.fails("ENOSPC", "w", 1, 0, "/data/starts.json");
+    let engine = house.start();
+    let deadline = Instant::now() + LONG;
+    let attention = loop {
+        let attention = engine.get("/dashboard/attention").await.unwrap_or_default().to_string();
+        if attention.contains("ALARM_SAFE_MODE") {
+            break attention;
+        }
+        assert!(Instant::now() < deadline, "{attention}");
+    };
+    assert!(attention.contains("this start is not written down"), "{attention}");
+}
+
+/// One of our own commands, or another program, is at it for a while: the start waits, says for whom, and goes on.
+#[tokio::test]
+async fn a_start_waits_for_a_command_and_for_its_port() {
+    let house = House::new();
+    std::fs::create_dir_all(house.path("data")).unwrap();
+    let now = ordergate_actors::ports::Clock::now(&ordergate::clock::SystemClock);
+    let lock = DirectoryLock::acquire(&house.path("data"), Holder::Command("squareoff"), now).unwrap();
+    let mut engine = house.start();
+    let said = house.until_said(0, &["ordergate cannot start yet"]);
+    assert!(said.contains("ordergate squareoff, started") && engine.waits(), "{said}");
+    drop(lock);
+    engine.address();
+    drop(engine);
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let said = house.said().len();
+    let mut engine = house.start_at(&taken.local_addr().unwrap().to_string(), &[]);
+    let words = house.until_said(said, &["ordergate cannot start yet"]);
+    assert!(words.contains("is another program using the port?") && engine.waits(), "{words}");
+    drop(taken);
+    engine.address();
 }

@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use ordergate::simulator::noren_server::{ForeignOrder, Settings, Simulator};
-use ordergate::store::DirectoryLock;
+use ordergate::simulator::noren_server::{ForeignOrder, PriceSetting, Settings, Simulator};
+use ordergate::store::{DirectoryLock, Holder};
 use ordergate_actors::ports::Clock;
 use serde_json::{Value, json};
 
@@ -84,14 +84,37 @@ visibility_bound_ms = 4000
         Self { simulator, here }
     }
 
+    /// With the masters of this address, and none of them stored.
+    fn with_masters_at(url: &str) -> Self {
+        let bench = Self::new();
+        let path = bench.here.path().join("mine.toml");
+        let url = if url.is_empty() { bench.simulator.url() } else { url.to_owned() };
+        let masters = format!("[instruments]\nsource = \"noren\"\nurl = \"{url}\"\nexchanges = [\"NSE\"]\n");
+        std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + &masters).unwrap();
+        bench
+    }
+
     fn ordergate(&self, args: &[&str]) -> Output {
         by_its_settings(self.here.path(), args)
     }
 }
 
+/// Somebody has bought by hand, and a limit that takes the profit rests.
+fn trade_and_rest(simulator: &Simulator) {
+    let price = |text: &str| Some(text.parse().unwrap());
+    let (exch, tsym) = ("NSE".to_owned(), "SBIN-EQ".to_owned());
+    simulator.set_price(&PriceSetting { exch, tsym, bid: price("850.00"), ask: price("850.10"), ..PriceSetting::default() }).unwrap();
+    trade(simulator);
+    let rests = json!({ "exch": "NSE", "tsym": "SBIN-EQ", "qty": "7", "prc": "870.00", "prd": "I", "trantype": "S", "prctyp": "LMT" });
+    by_hand(simulator, rests);
+}
+
 /// Somebody has bought by hand.
 fn trade(simulator: &Simulator) {
-    let fields = json!({ "exch": "NSE", "tsym": "SBIN-EQ", "qty": "7", "prc": "0", "prd": "I", "trantype": "B", "prctyp": "MKT" });
+    by_hand(simulator, json!({ "exch": "NSE", "tsym": "SBIN-EQ", "qty": "7", "prc": "0", "prd": "I", "trantype": "B", "prctyp": "MKT" }));
+}
+
+fn by_hand(simulator: &Simulator, fields: Value) {
     simulator.foreign_order(&ForeignOrder { fields: fields.as_object().unwrap().clone() }).unwrap();
 }
 
@@ -115,8 +138,30 @@ fn a_square_off_without_the_engine_shows_first_acts_with_yes_and_is_refused_besi
     assert!(events.contains(&json!("EXIT")) && events.last() == Some(&json!("ENDED")), "{log}");
     assert!(!log.contains("sim-password") && !log.contains("sim-key"));
 
-    let held = DirectoryLock::acquire(&bench.here.path().join("data"), ordergate::clock::SystemClock.now()).unwrap();
+    let held = DirectoryLock::acquire(&bench.here.path().join("data"), Holder::Engine, ordergate::clock::SystemClock.now()).unwrap();
     let refused = bench.ordergate(&["squareoff", "--yes"]);
     assert_eq!(refused.status.code(), Some(78), "{}", words(&refused));
     drop(held);
+}
+
+/// From another machine, with an empty directory: the masters come first, and without them no stop is cancelled.
+#[test]
+fn a_square_off_with_an_empty_directory_fetches_the_masters_and_cancels_nothing_without_them() {
+    // Nobody listens there.
+    let bench = Bench::with_masters_at("http://127.0.0.1:9");
+    trade_and_rest(&bench.simulator);
+    for arguments in [&["squareoff", "--yes"][..], &["squareoff"]] {
+        let output = bench.ordergate(arguments);
+        let said = words(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot be closed: SELL 7") && said.contains("works: SELL 7"), "{said}");
+        assert!(said.contains("nothing was done") && said.contains("ordergate instruments fetch --exchanges NSE"), "{said}");
+    }
+    assert!(!std::fs::read_to_string(bench.here.path().join("data/logs/squareoff.log")).unwrap().contains("CANCEL"));
+
+    let bench = Bench::with_masters_at("");
+    trade_and_rest(&bench.simulator);
+    let done = bench.ordergate(&["squareoff", "--yes"]);
+    assert_eq!(done.status.code(), Some(0), "{}", words(&done));
+    assert!(words(&done).contains("fetched the master of NSE") && words(&done).contains("flat, by the broker's books"), "{}", words(&done));
 }

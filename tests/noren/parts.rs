@@ -68,7 +68,9 @@ pub(crate) fn once_left<T>(mut open: impl FnMut() -> Result<T, OpenError>) -> T 
     let begun = std::time::Instant::now();
     loop {
         match open() {
-            Err(OpenError::Lock(LockError::Held { .. }) | OpenError::Database { may_heal: true, .. }) if begun.elapsed() < LONG => {
+            Err(OpenError::Lock(LockError::Held { .. } | LockError::Busy { .. }) | OpenError::Database { may_heal: true, .. })
+                if begun.elapsed() < LONG =>
+            {
                 std::thread::yield_now();
             }
             opened => return opened.unwrap(),

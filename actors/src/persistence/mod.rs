@@ -28,6 +28,7 @@ mod unit;
 mod view;
 mod waiting;
 mod writer;
+mod writing;
 
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ pub use unit::{
 pub use view::View;
 pub use waiting::Changes;
 pub use writer::{Job, Queue, Writer};
+pub use writing::Writing;
 
 use crate::broker::{CallCommitted, SendCommitted};
 use crate::ingress::Start;

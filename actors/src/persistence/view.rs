@@ -11,6 +11,7 @@ use super::alarms::{Alarm, Alarms};
 use super::book::Book;
 use super::kept::{Kept, KeptChange, KeptStates, Slot, Topic};
 use super::waiting::{Changes, Waiting};
+use super::writing::Writing;
 use crate::order::{ClientId, CommandId};
 
 /// Every account as committed.
@@ -19,6 +20,7 @@ pub struct View {
     books: RwLock<BTreeMap<ClientId, Book>>,
     commits: watch::Sender<u64>,
     free_space: RwLock<Option<u64>>,
+    writing: Writing,
     process_alarms: RwLock<Alarms>,
     process_kept: RwLock<KeptStates>,
     waiting: Arc<Waiting>,
@@ -33,6 +35,7 @@ impl View {
             books: RwLock::new(books),
             commits: watch::Sender::new(0),
             free_space: RwLock::new(None),
+            writing: Writing::default(),
             process_alarms: RwLock::new(Alarms::default()),
             process_kept: RwLock::default(),
             waiting: Arc::default(),
@@ -64,6 +67,12 @@ impl View {
 
     pub(super) fn put_free_space(&self, bytes: Option<u64>) {
         *self.free_space.write() = bytes;
+    }
+
+    /// For how long the writer has been at one step.
+    #[must_use]
+    pub fn writing(&self) -> &Writing {
+        &self.writing
     }
 
     /// The open alarms that are about no account.

@@ -187,17 +187,22 @@ fn answer(ledger: &mut Ledger, reads: Reads) {
 
 /// Natural group commit: whatever is queued goes into one transaction; there is no timer to wait for more.
 fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Result<(), StoreError> {
+    let view = Arc::clone(&ledger.view);
+    let writing = view.writing();
     let mut looked_at_space = Instant::now();
     let mut wait = IDLE;
     loop {
         // Under load there is no idle moment, and that is when a disk fills up.
         if looked_at_space.elapsed() >= IDLE {
             looked_at_space = Instant::now();
+            writing.begins();
             ledger.look_at_space();
         }
+        writing.ends();
         let first = match jobs.recv_timeout(wait) {
             Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {
+                writing.begins();
                 ledger.idle()?;
                 wait = IDLE;
                 continue;
@@ -212,6 +217,7 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
         }
         if !round.is_empty() {
             metrics::histogram!("ordergate_commit_units").record(f64::from(u32::try_from(round.len()).unwrap_or(u32::MAX)));
+            writing.begins();
             let round = ledger.commit(round)?;
             // Logs are written while the line goes on.
             let events = round.events.clone();
@@ -219,7 +225,10 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
             ledger.tell_listeners(&events);
             wait = LULL;
         }
-        answer(&mut ledger, reads);
+        for (query, reply) in reads {
+            writing.begins();
+            let _gone = reply.send(ledger.query(&query));
+        }
         if let Some(reply) = close {
             let result = ledger.close();
             let _gone = reply.send(result);

@@ -163,7 +163,10 @@ impl Refresh {
     }
 
     /// Reads the files again if there are newer ones than those in force, as after `ordergate instruments fetch`.
-    async fn take_stored(&self, masters: &Masters, tried: &mut Tried, tell: &impl Fn(News)) -> std::io::Result<()> {
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub async fn take_stored(&self, masters: &Masters, tried: &mut Tried, tell: &impl Fn(News)) -> std::io::Result<()> {
         let stored = store::newest(self.downloader.directory(), &self.exchanges)?;
         if stored == tried.seen {
             return Ok(());

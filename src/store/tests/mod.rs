@@ -1,5 +1,6 @@
 //! The store as the engine depends on it: what is committed is there, what is refused is not, and damage is noticed.
 
+mod backup;
 mod constraints;
 mod crash;
 mod directory;

@@ -204,8 +204,8 @@ fn a_backup_is_whole_and_its_tags_are_its_own() {
     day(&mut store, 20);
     let copy = tempfile::tempdir().unwrap();
     let to = copy.path().join("orders.db");
-    ReadStore::open(directory.path()).unwrap().backup(&to).unwrap();
-    assert!(ReadStore::open(directory.path()).unwrap().backup(&to).is_err());
+    ReadStore::open(directory.path()).unwrap().backup(&to, 0).unwrap();
+    assert!(ReadStore::open(directory.path()).unwrap().backup(&to, 0).is_err());
     assert_eq!(std::fs::read_dir(copy.path()).unwrap().count(), 1);
     let loaded = store.load().unwrap();
     let restored = SqliteStore::in_directory(copy.path(), now()).unwrap().load().unwrap();

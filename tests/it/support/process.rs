@@ -68,9 +68,14 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `serve` on a free port, with whatever the command carries; it may end by itself before it listens.
-    pub(crate) fn start(mut command: Command, errors: impl Into<Stdio>) -> Self {
+    pub(crate) fn start(command: Command, errors: impl Into<Stdio>) -> Self {
+        Self::start_at(command, "127.0.0.1:0", errors)
+    }
+
+    /// The same at this address.
+    pub(crate) fn start_at(mut command: Command, listen: &str, errors: impl Into<Stdio>) -> Self {
         let mut child =
-            command.arg("serve").env("ORDERGATE__SERVER__LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
+            command.arg("serve").env("ORDERGATE__SERVER__LISTEN", listen).stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, listens) = channel();
         let address = |line: String| line.split("http://").nth(1)?.split_whitespace().next()?.parse().ok();
