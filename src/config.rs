@@ -360,6 +360,7 @@ impl Config {
         let alerts = alerts::alerts(&mut reader);
         let readiness = going_live::readiness(&mut reader);
         let paper = sections::paper(&mut reader, watcher.poll);
+        noren::one_row_a_user(&mut reader, &accounts, &paper);
         let instruments = instruments::instruments(&mut reader, &accounts);
         let calendar = sections::calendar(&mut reader);
         let charges_directory = reader.section("charges").path("directory");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::{Actor, Context, Supervisor};
 use futures_util::FutureExt;
 
-use crate::broker::BrokerActor;
+use crate::broker::{BrokerActor, sent_before};
 use crate::engine::Engine;
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
@@ -87,7 +87,11 @@ impl Engine {
                 let (control, found) = opened
                     .view
                     .read(client_id, |book| (book.control().clone(), book.open_orders().map(|order| order.command_id).collect()))?;
-                Some(Desk::new(account, broker, Latch::new(&control), seat, found))
+                let now = world.clock.now();
+                let sent = opened.view.read(client_id, |book| sent_before(book, now))?;
+                let desk = Desk::new(account, broker, Latch::new(&control), seat, found);
+                desk.budget.lock().remember(sent, now);
+                Some(desk)
             })
             .collect();
         let capacity = settings.mailbox;

@@ -27,7 +27,7 @@ pub struct Account {
 pub enum BrokerKind {
     /// No money moves.
     Paper,
-    /// Shoonya, Flattrade.
+    /// Shoonya.
     Noren {
         /// Whether real money moves; not with a simulator on this machine.
         is_live: bool,

@@ -1,5 +1,6 @@
 //! Reads an account's Noren settings. What each one means is said in `config/default.toml`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::reader::{Reader, Scope};
+use super::{Account, Paper};
 use crate::brokers::noren::wire::Ampersand;
 use crate::brokers::noren::{
     AuthFlow, Backoff, Buffers, Credentials, NorenSettings, Protection, Slabs, StreamWaits, Timeouts, is_loopback,
@@ -110,6 +112,24 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
         needed(reader, of, &settings);
     }
     settings
+}
+
+/// One user of a broker has one session and one budget of calls, and its orders one series of tags: two rows that name it would end
+/// each other's logins, spend each other's calls and take each other's orders for their own.
+pub(super) fn one_row_a_user(reader: &mut Reader, accounts: &[Account], paper: &Paper) {
+    let mut users: BTreeMap<(String, &str), String> = BTreeMap::new();
+    let trading = accounts.iter().filter_map(|account| Some((account.client_id.to_string(), account.noren.as_deref()?)));
+    let quoting = paper.quotes.as_deref().map(|quotes| ("[paper.noren]".to_owned(), quotes));
+    for (row, noren) in trading.chain(quoting).filter(|(_, noren)| !noren.credentials.uid.is_empty()) {
+        let host = noren.host.split_once("://").map_or(noren.host.as_str(), |(_, rest)| rest).to_ascii_lowercase();
+        let uid = noren.credentials.uid.as_str();
+        if let Some(other) = users.insert((host.clone(), uid), row.clone()) {
+            let text = format!(
+                "{row} and {other} are both {uid} at {host}: a user there has one session and one budget of calls; leave one of them out"
+            );
+            reader.violate("accounts", text);
+        }
+    }
 }
 
 /// What an account that trades there cannot do without.

@@ -27,20 +27,18 @@ noren = { simulator = true, uid = "fa00001", auth = "quickauth", host = "http://
 "#;
 
 #[test]
-fn the_files_of_both_brokers_load_once_the_secret_is_there() {
-    for name in ["shoonya", "flattrade"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("config/{name}.toml"));
-        let env = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
-        let config = Config::load(Some(&path), env(&[SECRET])).unwrap();
-        let account = &config.accounts[0];
-        assert_eq!(account.broker, BrokerKind::Noren { is_live: true });
-        assert_eq!(config.instruments.source, InstrumentSource::Noren);
-        let noren = account.noren.as_ref().unwrap();
-        assert_eq!(noren.credentials.client_secret.as_ref().unwrap().expose_secret(), SECRET.1);
-        assert!(!format!("{config:?}").contains("hunter2"));
-        let error = Config::load(Some(&path), env(&[])).unwrap_err();
-        assert_eq!(keys(&error), ["accounts.0.noren.client_secret"]);
-    }
+fn the_file_of_the_broker_loads_once_the_secret_is_there() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/shoonya.toml");
+    let env = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+    let config = Config::load(Some(&path), env(&[SECRET])).unwrap();
+    let account = &config.accounts[0];
+    assert_eq!(account.broker, BrokerKind::Noren { is_live: true });
+    assert_eq!(config.instruments.source, InstrumentSource::Noren);
+    let noren = account.noren.as_ref().unwrap();
+    assert_eq!(noren.credentials.client_secret.as_ref().unwrap().expose_secret(), SECRET.1);
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let error = Config::load(Some(&path), env(&[])).unwrap_err();
+    assert_eq!(keys(&error), ["accounts.0.noren.client_secret"]);
 }
 
 #[test]
@@ -81,6 +79,29 @@ max_quantity = 5
     let error = load(&half, &[]).unwrap_err();
     assert!(keys(&error).contains(&"accounts.0.limits.daily_loss"));
     assert!(keys(&error).contains(&"accounts.0.noren.simulator"), "a simulator is on this machine: {error}");
+}
+
+/// Logins would end each other, and both would take the same orders for theirs.
+#[test]
+fn one_user_at_one_host_is_one_row() {
+    let twice = |changes: &[(&str, &str)]| {
+        let second = changes.iter().fold(SIMULATOR.replace("SIM", "SIM2"), |text, (from, to)| text.replace(from, to));
+        load(&format!("{SIMULATOR}{second}"), &[])
+    };
+    for changes in [&[][..], &[("fa00001", "FA00001")], &[("uid = ", "actid = \"FA9\", uid = ")]] {
+        let error = twice(changes).unwrap_err();
+        assert_eq!(keys(&error), ["accounts"], "{changes:?}");
+        let text = error.to_string();
+        assert!(text.contains("SIM2 and SIM are both FA00001 at 127.0.0.1:9090"), "{text}");
+    }
+    assert!(twice(&[("fa00001", "FA00002")]).is_ok());
+    assert!(twice(&[(":9090", ":9091")]).is_ok(), "another broker");
+    // Quotes for paper need a session too.
+    let row = SIMULATOR.lines().find_map(|line| line.strip_prefix("noren = ")).unwrap();
+    let paper = |row: &str| load(&format!("{SIMULATOR}[paper]\nquotes = \"noren\"\nnoren = {row}\n"), &[]);
+    let text = paper(row).unwrap_err().to_string();
+    assert!(text.contains("[paper.noren] and SIM are both FA00001"), "{text}");
+    assert!(paper(&row.replace("fa00001", "FA00002")).is_ok());
 }
 
 /// A tunnel to the broker ends on this machine too.

@@ -26,11 +26,13 @@ impl Answered {
 
     /// The newer of what was answered and what is known otherwise, whatever its age. What was pushed after the question went
     /// out counts, and of two from one moment the pushed one: what changes after it is pushed too, and an answer is never
-    /// corrected.
+    /// corrected. It is no older than the question either: a feed dates what stands still by its last change.
     #[must_use]
     pub fn or_newer(&self, key: &InstrumentKey, known: Option<Quote>) -> Option<Quote> {
-        // Of equal ones the last.
-        [self.quotes.get(key).copied(), known].into_iter().flatten().max_by_key(|quote| quote.seen_at)
+        match (self.quotes.get(key).copied(), known) {
+            (Some(answer), Some(pushed)) if pushed.seen_at >= answer.seen_at => Some(Quote { at: pushed.at.max(answer.at), ..pushed }),
+            (answer, pushed) => answer.or(pushed),
+        }
     }
 }
 
@@ -56,7 +58,11 @@ mod tests {
         let asked = Quote { at: at(5) + TimeDelta::milliseconds(700), seen_at: at(5) + TimeDelta::milliseconds(700), ..quote(5) };
         answered.put(sbin(), asked, at(6));
         let lagging = Quote { at: at(4), seen_at: at(6), ..pushed };
-        assert_eq!(answered.or_newer(&sbin(), Some(lagging)), Some(lagging), "what came after the question is newer than its answer");
+        let dated = Quote { at: asked.at, ..lagging };
+        assert_eq!(answered.or_newer(&sbin(), Some(lagging)), Some(dated), "what came after the question is newer than its answer");
+        // A contract that stands still is told with the date of its last change.
+        let still = Quote { at: at(5) - TimeDelta::minutes(3), ..lagging };
+        assert_eq!(answered.or_newer(&sbin(), Some(still)), Some(dated), "and no older than it");
         let before = Quote { seen_at: at(5), ..pushed };
         assert_eq!(answered.or_newer(&sbin(), Some(before)), Some(asked), "what came before it is older");
         let other = InstrumentKey::new(crate::order::Exchange::Nse, "INFY-EQ");

@@ -74,7 +74,7 @@ impl BrokerActor {
                     PlaceOutcome::Accepted(broker_order_id) => self.desk.calls.lock().saw(broker_order_id),
                     PlaceOutcome::RateLimited { window, text } => self.breached(*window, text, now),
                     // If that was for want of a session, what follows waits for one and is not used up.
-                    PlaceOutcome::NoSession(_) | PlaceOutcome::NotSent(_) => drop(self.wanted.insert(Reading::Session)),
+                    PlaceOutcome::NoSession(_) | PlaceOutcome::NotSent(_) => self.turns.want([Reading::Session]),
                     PlaceOutcome::Rejected(_) | PlaceOutcome::Unconfirmed(_) => {}
                 }
                 fact_of(outcome)

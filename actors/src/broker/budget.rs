@@ -8,6 +8,9 @@
 //!
 //! Every window here is a rolling one. A calendar second or minute of any clock lies within a rolling one, so it cannot
 //! hold more calls: the broker may count by its own calendar (Noren protocol reference, section 7.1).
+//!
+//! Reads never use their minute up in a burst: their share of it comes evenly, one call each so many seconds, whatever entries and
+//! changes do; what they take beyond it is spread too. So no book waits for half a minute because books were read.
 //! *Invariant:* the shares of [`Budget`] hold in every window, and every wait has an end.
 
 use std::collections::VecDeque;
@@ -21,6 +24,15 @@ use crate::ports::{Budget, RateWindow};
 
 /// How far the broker's clock may be from ours: a calendar minute that it closed has ended there by then.
 const CLOCKS_APART: TimeDelta = TimeDelta::seconds(2);
+
+/// Reads beyond their share are spread over stretches of this length, a sixth of a minute.
+const PACE: TimeDelta = TimeDelta::seconds(10);
+const SIXTHS: u32 = 6;
+/// So many may go at once in any case: each book, the session and the money.
+const EACH_BOOK: u32 = 6;
+
+/// What an account reads in a minute in which nothing goes on, by the standard waits.
+const READS_BEFORE: u32 = 30;
 
 /// Whether a call may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +69,26 @@ impl Venue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Token {
     venue: Option<Venue>,
-    is_read: bool,
+    kind: Kind,
+}
+
+/// What a token was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Kills, cancels and exits.
+    Exit,
+    /// Changes and entries.
+    Order,
+    /// A read of the share of the minute that is kept for reads.
+    Share,
+    /// A read beyond it.
+    Read,
+}
+
+impl Token {
+    fn is_read(&self) -> bool {
+        matches!(self.kind, Kind::Share | Kind::Read)
+    }
 }
 
 /// What went out in the last second and minute, and what is left of each.
@@ -91,6 +122,22 @@ impl Meter {
         Self { budget, ..Self::default() }
     }
 
+    /// The process before sent these within the last minute, as far as rows tell. What it read leaves none: a quiet account's reads
+    /// are taken for it, even where there was no such process, because no row tells that either.
+    pub(crate) fn remember(&mut self, sent: impl IntoIterator<Item = (DateTime<Utc>, Lane, Option<Exchange>)>, now: DateTime<Utc>) {
+        let Some(budget) = self.budget else { return };
+        let reads = READS_BEFORE.min(budget.reads_per_minute.saturating_mul(3) / 2);
+        // The last stretch is free of them, so that the new process reads every book at once.
+        let apart = (length(RateWindow::Minute) - PACE).checked_div(i32::try_from(reads).unwrap_or(i32::MAX)).unwrap_or_default();
+        let read = (0..reads).map(|back| (now - PACE - apart * i32::try_from(back).unwrap_or(0), Kind::Read, None));
+        let sent = sent.into_iter().map(|(at, lane, exchange)| (at.min(now), self.kind(lane, now), exchange.map(Venue::of)));
+        let calls = sent.chain(read).map(|(at, kind, venue)| (at, Token { venue, kind }));
+        let mut spent: Vec<_> = calls.chain(self.spent.iter().copied()).collect();
+        spent.sort_by_key(|(at, _)| *at);
+        self.spent = spent.into();
+        self.settle(now);
+    }
+
     /// Whether a call of the lane may go. `exchange` is that of an order; a read has none.
     #[must_use]
     pub fn decide(&self, lane: Lane, exchange: Option<Exchange>, now: DateTime<Utc>) -> Decision {
@@ -109,7 +156,7 @@ impl Meter {
         };
         let venue = exchange.map(Venue::of).zip(budget.per_exchange_second).and_then(|(venue, limit)| {
             let shares = Shares { limit, reserved: budget.reserved_per_second, reads: 0, window: RateWindow::Second };
-            self.wait(shares.most(lane), shares.window, now, |token| token.venue == Some(venue))
+            self.wait(shares.most(lane), length(shares.window), now, |token| token.venue == Some(venue))
         });
         let waits = [self.wait_in(second, lane, now), self.wait_in(minute, lane, now), venue];
         waits.into_iter().flatten().max().map_or(Decision::Go, Decision::WaitUntil)
@@ -117,32 +164,78 @@ impl Meter {
 
     fn wait_in(&self, shares: Shares, lane: Lane, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let closed = self.closed_until[index(shares.window)].filter(|until| *until > now);
-        let all = self.wait(shares.most(lane), shares.window, now, |_| true);
-        let own = match lane {
-            Lane::Kill | Lane::Cancel | Lane::Exit => None,
+        let whole = length(shares.window);
+        let common = shares.most(lane);
+        let all = |most: u32| self.wait(most, whole, now, |_| true);
+        let waits = match lane {
+            Lane::Kill | Lane::Cancel | Lane::Exit => [closed, all(common), None],
             // What reads have not used of their share is left to them.
             Lane::Modify | Lane::Entry => {
-                self.wait(shares.most(lane).saturating_sub(shares.reads).max(1), shares.window, now, |token| !token.is_read)
+                let own = self.wait(common.saturating_sub(shares.reads).max(1), whole, now, |token| match shares.window {
+                    RateWindow::Second => !token.is_read(),
+                    RateWindow::Minute => token.kind != Kind::Share,
+                });
+                [closed, all(common), own]
             }
             // Beyond their share reads fill half of what is common: entries that come then find room.
             Lane::Read => {
-                let share = self.wait(shares.reads, shares.window, now, |token| token.is_read);
-                let half = self.wait((shares.most(lane) / 2).max(1), shares.window, now, |_| true);
-                share.zip(half).map(|(share, half)| share.min(half))
+                let share = match shares.window {
+                    RateWindow::Second => self.wait(shares.reads, whole, now, Token::is_read),
+                    RateWindow::Minute => self.wait_for_share(shares.reads, now),
+                };
+                let half = [all((common / 2).max(1)), self.wait_for_pace(shares, now)].into_iter().flatten().max();
+                // Of the room of exits only what they have not used is kept free.
+                let exits = self.count(whole, now, |token| token.kind == Kind::Exit);
+                let free = shares.limit.saturating_sub(shares.reserved.saturating_sub(exits)).max(1);
+                [closed, all(free), share.zip(half).map(|(share, half)| share.min(half))]
             }
         };
-        [closed, all, own].into_iter().flatten().max()
+        waits.into_iter().flatten().max()
+    }
+
+    /// When the share that reads have of a minute has its next call: they lie evenly in it.
+    fn wait_for_share(&self, reads: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let apart = length(RateWindow::Minute).checked_div(i32::try_from(reads).unwrap_or(i32::MAX));
+        let apart = apart.unwrap_or(length(RateWindow::Minute));
+        let last = self.spent.iter().rfind(|(_, token)| token.kind == Kind::Share).map(|(at, _)| (*at).min(now) + apart);
+        if reads == 0 { Some(now + apart) } else { last.filter(|next| *next > now) }
+    }
+
+    /// When reads may take more than their share, so that they do not take it all at the beginning of a minute.
+    fn wait_for_pace(&self, shares: Shares, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match shares.window {
+            RateWindow::Second => None,
+            RateWindow::Minute => self.wait((shares.most(Lane::Read) / 2 / SIXTHS).max(EACH_BOOK), PACE, now, Token::is_read),
+        }
+    }
+
+    /// What the next token of this lane is taken for.
+    fn kind(&self, lane: Lane, now: DateTime<Utc>) -> Kind {
+        match (lane, &self.budget) {
+            (Lane::Kill | Lane::Cancel | Lane::Exit, _) => Kind::Exit,
+            (Lane::Modify | Lane::Entry, _) => Kind::Order,
+            (Lane::Read, Some(budget)) if self.wait_for_share(budget.reads_per_minute, now).is_none() => Kind::Share,
+            (Lane::Read, _) => Kind::Read,
+        }
+    }
+
+    /// Such tokens in the window, those that are held among them.
+    fn count(&self, window: TimeDelta, now: DateTime<Utc>, counts: impl Fn(&Token) -> bool) -> u32 {
+        let begins = now - window;
+        let spent = self.spent.iter().filter(|(at, token)| *at > begins && counts(token)).count();
+        let waiting = self.held.iter().chain(&self.lost).filter(|token| counts(token)).count();
+        u32::try_from(spent + waiting).unwrap_or(u32::MAX)
     }
 
     /// When fewer than `most` such tokens count in the window; `None`: now.
-    fn wait(&self, most: u32, window: RateWindow, now: DateTime<Utc>, counts: impl Fn(&Token) -> bool) -> Option<DateTime<Utc>> {
-        let begins = now - length(window);
+    fn wait(&self, most: u32, window: TimeDelta, now: DateTime<Utc>, counts: impl Fn(&Token) -> bool) -> Option<DateTime<Utc>> {
+        let begins = now - window;
         let calls: Vec<DateTime<Utc>> = self.spent.iter().filter(|(at, token)| *at > begins && counts(token)).map(|(at, _)| *at).collect();
         let waiting = self.held.iter().chain(&self.lost).filter(|token| counts(token)).count();
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let beyond = (calls.len() + waiting + 1).saturating_sub(most);
         // A held token leaves the window no earlier than one that is spent now.
-        (beyond > 0).then(|| calls.get(beyond - 1).copied().unwrap_or(now).min(now) + length(window))
+        (beyond > 0).then(|| calls.get(beyond - 1).copied().unwrap_or(now).min(now) + window)
     }
 
     /// Takes a token for a call whose row is now written, if it may go. It is held until [`Meter::called`].
@@ -151,7 +244,7 @@ impl Meter {
         self.settle(now);
         let decision = self.decide(lane, exchange, now);
         if decision == Decision::Go && self.budget.is_some() {
-            self.held.push(Token { venue: exchange.map(Venue::of), is_read: lane == Lane::Read });
+            self.held.push(Token { venue: exchange.map(Venue::of), kind: self.kind(lane, now) });
         }
         decision
     }
@@ -172,7 +265,7 @@ impl Meter {
         self.settle(now);
         let decision = self.decide(lane, exchange, now);
         if decision == Decision::Go && self.budget.is_some() {
-            self.spent.push_back((now, Token { venue: exchange.map(Venue::of), is_read: lane == Lane::Read }));
+            self.spent.push_back((now, Token { venue: exchange.map(Venue::of), kind: self.kind(lane, now) }));
         }
         decision
     }
@@ -181,7 +274,7 @@ impl Meter {
     pub fn made(&mut self, calls: u32, now: DateTime<Utc>) {
         self.settle(now);
         if self.budget.is_some() {
-            self.spent.extend((0..calls).map(|_| (now, Token { venue: None, is_read: true })));
+            self.spent.extend((0..calls).map(|_| (now, Token { venue: None, kind: Kind::Read })));
         }
     }
 
@@ -216,11 +309,7 @@ impl Meter {
     #[must_use]
     pub fn usage(&self, now: DateTime<Utc>) -> Option<Usage> {
         let budget = self.budget.as_ref()?;
-        let used = |window| {
-            let begins = now - length(window);
-            let calls = self.spent.iter().filter(|(at, _)| *at > begins).count() + self.held.len() + self.lost.len();
-            u32::try_from(calls).unwrap_or(u32::MAX)
-        };
+        let used = |window| self.count(length(window), now, |_| true);
         let left = |window, limit: u32| {
             let is_closed = self.closed_until[index(window)].is_some_and(|until| until > now);
             if is_closed { 0 } else { limit.saturating_sub(used(window)) }

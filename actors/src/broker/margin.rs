@@ -30,7 +30,7 @@ impl BrokerActor {
     /// Asks, if nothing else is to be read. Otherwise the question is dropped, and with it the sender of its answer.
     pub(super) fn ask_margin(&mut self, message: AskMargin, now: DateTime<Utc>) {
         let is_reading = self.desk.calls.lock().is_reading();
-        if !is_free(!self.wanted.is_empty(), is_reading, self.margin_asked, now) {
+        if !is_free(!self.turns.is_empty(), is_reading, self.margin_asked, now) {
             return;
         }
         if self.desk.budget.lock().spend(Lane::Read, None, now) != Decision::Go {

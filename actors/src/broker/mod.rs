@@ -11,6 +11,7 @@
 
 mod answered;
 mod answers;
+mod before;
 mod budget;
 mod calls;
 mod change;
@@ -23,8 +24,8 @@ mod quotes;
 mod read;
 mod resting;
 mod slot;
+mod turns;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use chrono::{DateTime, Utc};
 pub use answered::Answered;
 #[cfg(test)]
 pub(crate) use answers::fact_of;
+pub(crate) use before::sent_before;
 pub use budget::{Decision, Meter, Usage};
 pub use calls::{CallKey, CallKind, Calls};
 pub use change::{Wish, worn_out};
@@ -43,6 +45,9 @@ use messages::{CallDone, MarginDone, Quoted, ReadDone, SlotDeadline};
 use quotes::Unquoted;
 pub(crate) use resting::cancel_resting;
 pub use resting::{Resting, overdue};
+#[cfg(test)]
+pub(crate) use turns::Turn;
+pub(crate) use turns::Turns;
 
 use crate::guard::Admitted;
 use crate::line::{Desk, Line};
@@ -62,8 +67,7 @@ pub struct BrokerActor {
     lanes: Lanes,
     /// Baskets that wait for quotes.
     unquoted: Unquoted<Vec<Admitted>>,
-    wanted: BTreeSet<Reading>,
-    last_read: Option<Reading>,
+    turns: Turns,
     /// When the broker was last asked what an order would take.
     margin_asked: Option<DateTime<Utc>>,
     /// When there is something to do that the budget, or a quote, holds up until then.
@@ -81,8 +85,7 @@ impl BrokerActor {
             desk,
             lanes: Lanes::default(),
             unquoted: Unquoted::default(),
-            wanted: BTreeSet::new(),
-            last_read: None,
+            turns: Turns::default(),
             margin_asked: None,
             wake: None,
             armed: None,
@@ -102,8 +105,8 @@ impl BrokerActor {
     fn begin_anew(&mut self) {
         self.lanes = Lanes::default();
         self.unquoted = Unquoted::default();
-        self.wanted.clear();
-        (self.last_read, self.margin_asked, self.wake, self.armed) = (None, None, None, None);
+        self.turns.forget();
+        (self.margin_asked, self.wake, self.armed) = (None, None, None);
         self.desk.budget.lock().lose_held();
     }
 
@@ -275,7 +278,7 @@ impl Handler<Read> for BrokerActor {
             actor.take_answers(now);
             actor.catch_up(now);
             actor.pump(now);
-            actor.wanted.extend(message.0);
+            actor.turns.want(message.0);
             actor.mind_the_session();
             actor.read_next(now);
             actor.show_budget(now);

@@ -1,25 +1,18 @@
 //! The reads of the broker's books: one at a time, in a slot of their own.
 
-use std::collections::BTreeSet;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 
-use super::budget::Decision;
 use super::messages::ReadDone;
-use super::{BrokerActor, Found, Lane, Reading};
+use super::turns::Turn;
+use super::{BrokerActor, Found, Reading};
+use crate::order::Status;
 use crate::persistence::Book;
 use crate::ports::{NoFunds, Session, Snapshot};
 use crate::supervision::panic_words;
 use crate::watcher::{BookRead, Positions};
-
-/// Whose turn it is: books that are wanted again and again while reads have to wait must not starve those after them.
-fn next_in_turn(wanted: &BTreeSet<Reading>, last: Option<Reading>) -> Option<Reading> {
-    let after = last.and_then(|last| wanted.range((Bound::Excluded(last), Bound::Unbounded)).next());
-    after.or_else(|| wanted.first()).copied()
-}
 
 impl BrokerActor {
     /// A read came back. One that the broker refused for too many calls proved nothing and is wanted again.
@@ -34,7 +27,7 @@ impl BrokerActor {
         };
         if let Some((reading, window, text)) = limited {
             self.breached(window, &text, now);
-            self.wanted.insert(reading);
+            self.turns.want([reading]);
         }
         self.line.tell_watcher(&self.desk.client_id, BookRead { found: message.found, began_seq: message.began_seq, at: now });
         self.read_next(now);
@@ -52,24 +45,27 @@ impl BrokerActor {
         let is_in_use = is_held || self.line.view.read(&self.desk.client_id, ours).unwrap_or(true);
         self.desk.broker.in_use(is_in_use);
         if is_missing {
-            self.wanted.insert(Reading::Session);
+            self.turns.want([Reading::Session]);
         }
     }
 
     /// Starts the next wanted read, one at a time, as the budget allows.
     pub(super) fn read_next(&mut self, now: DateTime<Utc>) {
-        let Some(reading) = next_in_turn(&self.wanted, self.last_read) else { return };
-        if self.desk.calls.lock().is_reading() {
+        if self.turns.is_empty() || self.desk.calls.lock().is_reading() {
             return;
         }
-        let decision = self.desk.budget.lock().spend(Lane::Read, None, now);
-        if let Decision::WaitUntil(until) = decision {
-            self.wake_at(until);
-            return;
-        }
+        let exit_waits = self.line.view.read(&self.desk.client_id, exit_waits).unwrap_or(false);
+        let blind_after = chrono::Duration::from_std(self.desk.settings.waits.blind_after).unwrap_or(chrono::Duration::MAX);
+        let turn = self.turns.take(&mut self.desk.budget.lock(), blind_after, exit_waits, now);
+        let reading = match turn {
+            Turn::Read(reading) => reading,
+            Turn::WaitUntil(until) => {
+                self.wake_at(until);
+                return;
+            }
+            Turn::Nothing => return,
+        };
         self.desk.calls.lock().begin_read();
-        self.last_read = Some(reading);
-        self.wanted.remove(&reading);
         let began_seq = self.line.view.read(&self.desk.client_id, |book| book.seq()).unwrap_or(0);
         let broker = &self.desk.broker;
         let read: crate::ports::Call<Found> = match reading {
@@ -94,6 +90,11 @@ impl BrokerActor {
     }
 }
 
+/// Whether an exit has not been sent yet: it may wait for what the broker holds.
+fn exit_waits(book: &Book) -> bool {
+    book.open_orders().any(|order| order.is_exit() && order.status == Status::Created)
+}
+
 fn nothing(reading: Reading, cause: String) -> Found {
     match reading {
         Reading::Session => Found::Session(Session::NotReady(cause)),
@@ -102,24 +103,5 @@ fn nothing(reading: Reading, cause: String) -> Found {
         Reading::Positions => Found::Positions(Snapshot::Unknown(cause)),
         Reading::Holdings => Found::Holdings(Snapshot::Unknown(cause)),
         Reading::Funds => Found::Funds(Err(NoFunds::Unknown(cause))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_wanted_book_has_its_turn() {
-        let all = BTreeSet::from([Reading::Trades, Reading::Orders, Reading::Positions]);
-        let mut last = None;
-        let mut turns = Vec::new();
-        for _ in 0..4 {
-            last = next_in_turn(&all, last);
-            turns.extend(last);
-        }
-        assert_eq!(turns, [Reading::Trades, Reading::Orders, Reading::Positions, Reading::Trades]);
-        assert_eq!(next_in_turn(&BTreeSet::from([Reading::Session]), last), Some(Reading::Session));
-        assert_eq!(next_in_turn(&BTreeSet::new(), last), None);
     }
 }

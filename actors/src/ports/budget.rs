@@ -16,7 +16,8 @@ pub struct Budget {
     pub reserved_per_minute: u32,
     /// Entries and changes leave so many of a second to reads.
     pub reads_per_second: u32,
-    /// Entries and changes leave so many of a minute to reads.
+    /// Entries and changes leave so many of a minute to reads, evenly: with 20 one each 3 s. Beyond it reads fill half of what is
+    /// common to all.
     pub reads_per_minute: u32,
     /// Orders, changes and cancels in a second at one exchange, where regulation counts them (Noren protocol reference,
     /// section 7.1); `None`: only the account is counted.

@@ -67,8 +67,12 @@ pub(super) fn due(waits: &Waits, activity: Activity, asked: &BTreeMap<Reading, D
 mod tests {
     use std::time::Duration as Wait;
 
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::order::Tag;
+    use crate::broker::{Decision, Lane, Meter, Turn, Turns};
+    use crate::order::{Exchange, Tag};
+    use crate::ports::Budget;
     use crate::testkit::builders::{Build, at, book_of, exit, order};
 
     fn counted() -> Waits {
@@ -113,15 +117,111 @@ mod tests {
         assert_eq!(reads(&waits, Activity::Idle)[&Reading::Trades], 4, "trades do not age");
     }
 
-    /// What nothing but time asks for must fit into what reads may take of a minute at the default budget, with room for pages:
-    /// else positions age, and entries are refused for it.
-    #[test]
-    fn an_idle_account_fits_into_the_share_of_its_reads() {
+    /// What else goes on at a desk whose books are read.
+    #[derive(Debug, Clone, Copy)]
+    struct Traffic {
+        activity: Activity,
+        /// An entry, and the quote for it, are wanted each so many ms; zero: as fast as they may.
+        entry_ms: i64,
+        /// An exit goes each so many ms.
+        exit_ms: i64,
+        /// A read is answered after so many ms.
+        answer_ms: i64,
+    }
+
+    /// The calls of some minutes as plan, turns and budget let them go.
+    #[derive(Debug, Default)]
+    struct Minutes {
+        /// The oldest that the positions were, and the longest that nobody read an order book, ms.
+        oldest: i64,
+        oldest_orders: i64,
+        reads: usize,
+        entries: usize,
+        exits_held_up: usize,
+    }
+
+    const MINUTES: i64 = 5;
+
+    fn live(budget: Budget, traffic: Traffic) -> Minutes {
         let waits = Waits { blind_after: Wait::from_secs(15), ..counted() };
-        let budget = crate::ports::Budget::of(10, 100);
-        let common = (budget.per_minute - budget.reserved_per_minute) / 2;
-        let calls: usize = reads(&waits, Activity::Idle).values().sum();
-        assert!(calls + 6 <= common as usize, "{calls} of {common}");
+        let blind = Duration::from_std(waits.blind_after).unwrap();
+        let (mut meter, mut turns, mut asked) = (Meter::new(Some(budget)), Turns::default(), BTreeMap::new());
+        let mut under_way: Option<(Reading, i64)> = None;
+        let (mut minutes, mut seen, mut orders_seen) = (Minutes::default(), None, None);
+        for ms in (0..MINUTES * 60_000).step_by(50) {
+            let now = at(0) + Duration::milliseconds(ms);
+            let go = |meter: &mut Meter, lane| meter.spend(lane, Some(Exchange::Nse), now) == Decision::Go;
+            if let Some((reading, _)) = under_way.filter(|(_, until)| *until <= ms) {
+                under_way = None;
+                match reading {
+                    Reading::Positions => seen = Some(ms),
+                    Reading::Orders => orders_seen = Some(ms),
+                    Reading::Session | Reading::Trades | Reading::Holdings | Reading::Funds => {}
+                }
+            }
+            if ms % 1_000 == 0 {
+                let due = due(&waits, traffic.activity, &asked, now);
+                asked.extend(due.iter().map(|reading| (*reading, now)));
+                turns.want(due);
+            }
+            if ms % traffic.exit_ms == 0 {
+                minutes.exits_held_up += usize::from(!go(&mut meter, Lane::Exit));
+            }
+            while (traffic.entry_ms == 0 || ms % traffic.entry_ms == 0) && meter.spend(Lane::Entry, None, now) == Decision::Go {
+                minutes.entries += usize::from(go(&mut meter, Lane::Entry));
+                if traffic.entry_ms > 0 {
+                    break;
+                }
+            }
+            if under_way.is_none()
+                && let Turn::Read(reading) = turns.take(&mut meter, blind, false, now)
+            {
+                under_way = Some((reading, ms + traffic.answer_ms));
+                minutes.reads += 1;
+            }
+            minutes.oldest = minutes.oldest.max(seen.map_or(0, |seen| ms - seen));
+            minutes.oldest_orders = minutes.oldest_orders.max(orders_seen.map_or(0, |seen| ms - seen));
+        }
+        assert!(seen.is_some() && orders_seen.is_some(), "{traffic:?}");
+        minutes
+    }
+
+    fn quiet(activity: Activity) -> Traffic {
+        Traffic { activity, entry_ms: i64::MAX, exit_ms: i64::MAX, answer_ms: 200 }
+    }
+
+    /// By its own reads no desk goes blind, whatever goes on.
+    #[test]
+    fn an_account_stays_well_within_its_sight_in_every_activity() {
+        for (activity, orders_within) in [(Activity::Idle, 9_000), (Activity::Working, 9_000), (Activity::Unclear, 10_000)] {
+            let minutes = live(Budget::noren(), quiet(activity));
+            assert!(minutes.oldest <= 10_000, "{activity:?}: {minutes:?}");
+            assert!(minutes.oldest_orders <= orders_within, "{activity:?}: {minutes:?}");
+            assert!(minutes.reads <= 45 * MINUTES as usize, "what is common is not read away: {activity:?}, {minutes:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Nor beside entries and exits; and neither of these is starved by reads.
+        #[test]
+        fn no_traffic_makes_an_account_blind(
+            activity in prop::sample::select(&[Activity::Idle, Activity::Working, Activity::Unclear][..]),
+            entry_ms in prop_oneof![Just(0i64), Just(i64::MAX), (1i64..200).prop_map(|n| n * 50)],
+            exit_ms in (60i64..400).prop_map(|n| n * 50),
+            answer_ms in 0i64..1_500,
+        ) {
+            let traffic = Traffic { activity, entry_ms, exit_ms, answer_ms };
+            let minutes = live(Budget::noren(), traffic);
+            prop_assert!(minutes.oldest < 15_000, "{traffic:?}: {minutes:?}");
+            prop_assert_eq!(minutes.exits_held_up, 0, "{:?}: {:?}", traffic, minutes);
+            if entry_ms == 0 {
+                // Two calls each, here and there a quote in vain, and exits come out of the same room.
+                let least = (55 - 60_000 / exit_ms) / 4 * (MINUTES - 1);
+                prop_assert!(minutes.entries as i64 >= least, "{traffic:?}: {minutes:?}");
+            }
+        }
     }
 
     #[test]

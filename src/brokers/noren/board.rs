@@ -163,12 +163,16 @@ impl Board {
     }
 
     /// Takes a quote that was read by itself, unless the board has one that came in since the question went out (what changes
-    /// after that is pushed too); of an older one it takes the day's band if it has none.
+    /// after that is pushed too): that one was true then as well, however the feed dates it, and takes the day's band if it has
+    /// none.
     pub fn put(&self, scrip: Scrip, quote: Quote, sizes: Sizes) {
         let mut slots = self.slots.write();
         let Some(slot) = slots.get_mut(&scrip) else { return };
         match &mut slot.quote {
-            Some(known) if known.seen_at >= quote.seen_at => known.band = known.band.or_else(|| known_band(Some(quote), known.at)),
+            Some(known) if known.seen_at >= quote.seen_at => {
+                known.at = known.at.max(quote.at);
+                known.band = known.band.or_else(|| known_band(Some(quote), known.at));
+            }
             known => {
                 let band = quote.band.or_else(|| known_band(*known, quote.at));
                 slot.set(Some(Quote { band, ..quote }), sizes);

@@ -84,6 +84,20 @@ fn an_older_quote_does_not_replace_a_newer_one() {
     assert_eq!(board.quote(&key), Some(newer));
 }
 
+/// The feed dates what stands still by its last change.
+#[test]
+fn what_was_pushed_after_a_question_is_no_older_than_it() {
+    let (board, key) = (board(2), share().key);
+    board.want(scrip(2885));
+    let changed = now() - TimeDelta::minutes(3);
+    board.take(&tick(&format!(r#""t":"dk","lp":"101.45","ft":"{}""#, changed.timestamp())), now());
+    let pushed = board.quote(&key).unwrap();
+    assert_eq!((pushed.at, pushed.seen_at), (changed, now()));
+    let asked_at = now() - TimeDelta::milliseconds(300);
+    board.put(scrip(2885), ordergate_actors::ports::Quote { at: asked_at, seen_at: asked_at, ..pushed }, Sizes::default());
+    assert_eq!(board.quote(&key), Some(ordergate_actors::ports::Quote { at: asked_at, ..pushed }));
+}
+
 #[test]
 fn the_band_of_an_older_quote_is_kept_and_a_newer_quote_without_one_takes_none_away() {
     let (board, key) = (board(2), share().key);

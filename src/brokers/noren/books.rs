@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{Amount, BrokerOrderId};
+use ordergate_actors::order::{Amount, BrokerOrderId, Product, Side};
 use ordergate_actors::persistence::Level;
 use ordergate_actors::ports::{
     BookRow, BrokerOrder, DeliveryRow, NoMargin, NoQuote, OrderMargin, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow,
@@ -15,9 +15,11 @@ use ordergate_actors::ports::{
 use parking_lot::Mutex;
 
 use super::board::Sizes;
+use super::doubts::Doubts;
 use super::session::machine::Standing;
 use super::session::{By, Unread};
 use super::wire::frames::Scrip;
+use super::wire::reply;
 use super::wire::request::MarginLeg;
 use super::wire::{Body, Delivery, EncodeError, ErrorClass, FieldError, Fields, Kept};
 use super::wire::{history, holding_row, margin, order_row, position_row, quote, trade_row};
@@ -33,6 +35,7 @@ const HISTORIES: usize = 2;
 pub(super) struct LastBooks {
     orders: Arc<Mutex<Kept<FoundOrder>>>,
     trades: Arc<Mutex<Kept<Arc<TradeRow>>>>,
+    doubts: Mutex<Doubts>,
 }
 
 /// A row of the order book.
@@ -104,34 +107,32 @@ impl Shared {
     }
 
     pub(super) async fn orders(&self) -> Snapshot<Arc<BookRow>> {
-        let now = self.session.now();
-        let lots = Arc::clone(&self.lots);
-        let read = move |fields: &Fields| {
-            let found = order_row::read(fields, now)?;
-            Ok(FoundOrder { row: Arc::new(lots.order(found.row)?), doubt: found.doubt })
-        };
-        // A doubt is looked into anew each time.
-        let kept = Keeping { kept: Arc::clone(&self.books.orders), keeps: |order: &FoundOrder| order.doubt.is_none() };
+        let (kept, read) = self.order_rows();
         let (found, unreadable) = match self.book(self.encoder.order_book(), kept, read).await {
             Snapshot::Authoritative(found, unreadable) => (found, unreadable),
             Snapshot::Unknown(words) => return Snapshot::Unknown(words),
             Snapshot::RateLimited { window, text } => return Snapshot::RateLimited { window, text },
         };
-        let mut histories = HISTORIES;
-        let mut rows = Vec::with_capacity(found.len());
-        for order in found {
-            let mut row = order.row;
-            if let Some(doubt) = order.doubt {
-                let text = format!("the row of order {} in the broker's book is in doubt: {doubt}", row.broker_order_id);
-                self.session.notices().say(Level::Warn, "ALARM_BROKER_ROW_DOUBT", text);
-                if histories > 0 {
-                    histories -= 1;
-                    row = self.read_history(&row.broker_order_id).await.map_or(row, Arc::new);
-                }
+        let mut doubtful = Vec::new();
+        for (row, doubt) in found.iter().filter_map(|order| Some((&order.row, order.doubt.as_ref()?))) {
+            let text = format!("the row of order {} in the broker's book is in doubt: {doubt}", row.broker_order_id);
+            self.session.notices().say(Level::Warn, "ALARM_BROKER_ROW_DOUBT", text);
+            // What became of somebody else's order is worth no call.
+            if row.tag.as_deref().is_some_and(reply::is_our_tag) || self.sent.tag_of(&row.broker_order_id).is_some() {
+                doubtful.push(Arc::clone(row));
             }
-            rows.push(row);
         }
-        for number in self.sent.missing(&rows, histories) {
+        let due = self.books.doubts.lock().due(&doubtful, HISTORIES);
+        for number in &due {
+            if let Some(told) = self.read_history(number).await {
+                self.books.doubts.lock().tell(number, told);
+            }
+        }
+        let mut rows: Vec<Arc<BookRow>> = {
+            let doubts = self.books.doubts.lock();
+            found.into_iter().map(|order| if order.doubt.is_some() { doubts.settled(order.row) } else { order.row }).collect()
+        };
+        for number in self.sent.missing(&rows, HISTORIES - due.len()) {
             let text = format!("the broker gave an order the number {number}, and its book does not show it; its history is read");
             self.session.notices().say(Level::Warn, "ALARM_ORDER_NOT_IN_BOOK", text);
             rows.extend(self.read_history(&number).await.map(Arc::new));
@@ -175,7 +176,52 @@ impl Shared {
     }
 
     pub(super) async fn holdings(&self) -> Snapshot<DeliveryRow> {
-        self.book(self.encoder.holdings(), Keeping::nothing(), holding_row::read).await
+        let (held, unreadable) = match self.book(self.encoder.holdings(), Keeping::nothing(), holding_row::read).await {
+            Snapshot::Authoritative(held, unreadable) => (held, unreadable),
+            Snapshot::Unknown(words) => return Snapshot::Unknown(words),
+            Snapshot::RateLimited { window, text } => return Snapshot::RateLimited { window, text },
+        };
+        // What of it today's orders use is told by a book that is younger.
+        let sales = if held.iter().any(|held| held.used > 0) { self.sales_today().await } else { Ok(Vec::new()) };
+        let sales = match sales {
+            Ok(sales) => sales,
+            Err(words) => return Snapshot::Unknown(format!("what of the holdings is sold today is not known: {words}")),
+        };
+        let rows = held.into_iter().map(|held| {
+            let sold = sales.iter().filter(|sale| held.row.listings.contains(&sale.instrument)).map(|sale| sale.quantity);
+            let sold = sold.fold(0i64, i64::saturating_add);
+            held.at_the_opening(sold)
+        });
+        Snapshot::Authoritative(rows.collect(), unreadable)
+    }
+
+    /// All orders of today that sell for delivery, whosever they are.
+    async fn sales_today(&self) -> Result<Vec<Arc<BookRow>>, String> {
+        let (kept, read) = self.order_rows();
+        match self.book_for(By::Itself, self.encoder.order_book(), kept, read).await {
+            Snapshot::Authoritative(found, unreadable) if unreadable.iter().all(|row| row.is_foreign) => {
+                let sells = |row: &BookRow| row.side == Side::Sell && row.product == Product::Cnc;
+                Ok(found.into_iter().map(|order| order.row).filter(|row| sells(row)).collect())
+            }
+            Snapshot::Authoritative(..) => Err("a row of the order book cannot be read".to_owned()),
+            Snapshot::Unknown(words) => Err(words),
+            Snapshot::RateLimited { window, text } => {
+                self.session.limited(window, text.clone());
+                Err(text)
+            }
+        }
+    }
+
+    /// How rows of the order book are read and kept.
+    fn order_rows(&self) -> (Keeping<FoundOrder>, impl Fn(&Fields) -> Result<FoundOrder, FieldError> + Send + use<>) {
+        let now = self.session.now();
+        let lots = Arc::clone(&self.lots);
+        let read = move |fields: &Fields| {
+            let found = order_row::read(fields, now)?;
+            Ok(FoundOrder { row: Arc::new(lots.order(found.row)?), doubt: found.doubt })
+        };
+        // An unchanged text is the same row: a doubt about it is not looked into with every book.
+        (Keeping { kept: Arc::clone(&self.books.orders), keeps: |_: &FoundOrder| true }, read)
     }
 
     async fn book<T: Clone + Send + 'static>(
@@ -262,8 +308,9 @@ fn parse<T: Clone>(status: u16, body: &[u8], kept: &Keeping<T>, read: impl Fn(&F
     Parsed { snapshot, class, address }
 }
 
-/// The address that an order of ours was placed from, if its row names it.
+/// The address that an order of ours was placed from, if its row names it. Other programs use the API too, from elsewhere.
 fn own_address(row: &Fields) -> Option<IpAddr> {
-    let is_ours = row.text("ordersource").is_some_and(|source| source.eq_ignore_ascii_case("API"));
+    let is_api = row.text("ordersource").is_some_and(|source| source.eq_ignore_ascii_case("API"));
+    let is_ours = is_api && row.text("remarks").is_some_and(|tag| reply::is_our_tag(&tag));
     row.text("ipaddr").filter(|_| is_ours)?.parse().ok()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ordergate_actors::order::Amount;
 use ordergate_actors::ports::Call;
 
+use super::AuthFlow;
 use super::session::machine::Standing;
 use super::session::{By, Unread};
 use super::wire::limits;
@@ -77,8 +78,11 @@ impl Shared {
             self.session.ask();
         }
         let timeouts = self.settings().timeouts;
-        // A code near its end is waited out, and a kept token is tried first.
-        let patience = timeouts.login.saturating_add(timeouts.read).saturating_add(std::time::Duration::from_secs(4));
+        // A kept token is tried first; where no person is needed, a code near its end is waited out.
+        let patience = match self.settings().auth {
+            AuthFlow::OAuth => timeouts.read,
+            AuthFlow::QuickAuth => timeouts.login.saturating_add(timeouts.read).saturating_add(std::time::Duration::from_secs(4)),
+        };
         match self.session.settled(patience).await {
             Standing::Ready => match self.prove(By::Itself).await {
                 Ok(_) => Ok(format!("{} is logged in", self.settings().credentials.uid)),
@@ -86,7 +90,8 @@ impl Shared {
             },
             Standing::NeedsPerson => Err(LoginError::NeedsPerson(self.settings().login_link().unwrap_or_default())),
             Standing::Stopped(words) => Err(LoginError::Refused(words)),
-            Standing::Trying(words) => Err(LoginError::Later(words)),
+            // A kept token that cannot be proven keeps nobody from signing in anew.
+            Standing::Trying(words) => Err(self.settings().login_link().map_or(LoginError::Later(words), LoginError::NeedsPerson)),
         }
     }
 }

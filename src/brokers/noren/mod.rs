@@ -1,4 +1,4 @@
-//! Brokers that speak the Noren protocol (Shoonya, Flattrade), behind the engine's port.
+//! Brokers that speak the Noren protocol (Shoonya), behind the engine's port.
 //!
 //! Everything runs on a runtime of its own: a call is handed over when its future is first polled, and nothing of HTTP,
 //! TLS, sockets or parsing happens on the engine's thread.
@@ -8,6 +8,7 @@
 mod board;
 mod books;
 mod connection;
+mod doubts;
 mod http;
 mod io;
 mod lots;

@@ -14,7 +14,7 @@ use super::wire_tests::{event, ms, settings, until};
 use super::{Io, NorenBroker};
 use crate::clock::SystemClock;
 use crate::instruments::{InstrumentTable, sample};
-use crate::simulator::noren_server::{PriceSetting, Prices, Settings, Simulator};
+use crate::simulator::noren_server::{Fault, FaultRule, PriceSetting, Prices, Settings, Simulator};
 
 struct World {
     simulator: Simulator,
@@ -156,4 +156,23 @@ async fn what_an_order_would_take_is_the_brokers_own_figure() {
     twice.terms.quantity = ordergate_actors::order::Quantity::new(twice.terms.quantity.value() * 2).unwrap();
     assert_eq!(world.broker.order_margin(twice).await.unwrap().order.0, told.order.0 * rust_decimal::Decimal::TWO);
     assert_eq!(world.broker.orders().await, Snapshot::Authoritative(Vec::new(), Vec::new()));
+}
+
+/// A book that a gateway does not hand out speaks of the token: it is proven by a read, and where that meets the same page, it is
+/// given up and there is a new one.
+#[tokio::test]
+async fn a_gateways_page_before_a_book_makes_the_session_prove_itself() {
+    for status in [401, 403] {
+        let world = World::new();
+        assert_eq!(world.broker.session().await, SessionState::Ready);
+        let logins = || world.simulator.state()["logins"].as_u64().unwrap();
+        let before = logins();
+        for route in ["OrderBook", "UserDetails"] {
+            world.simulator.add_fault(FaultRule::next(route, Fault::GatewayPage { status }));
+        }
+        assert!(matches!(world.broker.orders().await, Snapshot::Unknown(words) if words.contains(&status.to_string())));
+        until("it logs in anew", || logins() > before).await;
+        assert_eq!(world.broker.session().await, SessionState::Ready);
+        assert!(matches!(world.broker.orders().await, Snapshot::Authoritative(..)));
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{BrokerOrderId, OrderType};
+use ordergate_actors::order::{BookState, BrokerOrderId, OrderType};
 use ordergate_actors::ports::{
     Broker, BrokerOrder, CallOutcome, Clock, Modification, PlaceOutcome, Prepared, Session as SessionState, Snapshot, StreamEvent,
 };
@@ -205,6 +205,31 @@ async fn a_code_of_another_user_is_refused_and_the_right_one_may_still_come() {
     assert_eq!(world.broker.session().await, SessionState::Ready);
 }
 
+/// A kept token of which no read tells anything, all day, must not keep the person out.
+#[tokio::test]
+async fn a_kept_token_that_cannot_be_proven_leaves_the_person_the_link() {
+    let world = World::new(AuthFlow::OAuth).await;
+    world.broker.take_code("one-time-code".into()).await.unwrap();
+    world.server.script(|arrived, _| match arrived.route.as_str() {
+        "UserDetails" => Act::Reply(503, "<html>later</html>".into()),
+        _ => well(arrived),
+    });
+    let (rest, socket) = world.addresses();
+    let mut settings = settings((&rest, &socket), world.directory.path(), AuthFlow::OAuth);
+    settings.timeouts.read = ms(300);
+    let table = Arc::new(InstrumentTable::new([share()]));
+    let second = NorenBroker::start(settings, table, world.clock() as Arc<dyn Clock>, Io::current()).unwrap();
+    assert!(matches!(second.login().await, Err(LoginError::NeedsPerson(link)) if link.contains("client_id=FA00001_U")));
+    // A proof may be under way at that moment.
+    let taken = async {
+        while second.take_code("another-code".into()).await.is_err() {
+            tokio::time::sleep(ms(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), taken).await.unwrap();
+    assert!(second.shared.session.token().is_ok());
+}
+
 #[tokio::test]
 async fn a_session_that_works_is_not_put_aside_for_a_code() {
     let world = World::new(AuthFlow::OAuth).await;
@@ -377,7 +402,7 @@ async fn books_are_whole_or_unknown() {
     let world = World::new(AuthFlow::QuickAuth).await;
     world.ready().await;
     assert_eq!(world.broker.orders().await, Snapshot::Authoritative(Vec::new(), Vec::new()));
-    let row = r#"{"stat":"Ok","norenordno":"26112000000009","exch":"NSE","tsym":"RELIANCE-EQ","qty":"10","trantype":"B","prctyp":"LMT","ret":"DAY","prd":"I","prc":"1.00","status":"OPEN","norentm":"10:00:00 20-11-2026","ordersource":"API","ipaddr":"203.0.113.9"}"#;
+    let row = r#"{"stat":"Ok","norenordno":"26112000000009","exch":"NSE","tsym":"RELIANCE-EQ","qty":"10","trantype":"B","prctyp":"LMT","ret":"DAY","prd":"I","prc":"1.00","status":"OPEN","norentm":"10:00:00 20-11-2026","ordersource":"API","ipaddr":"203.0.113.9","remarks":"OGBOOK000001"}"#;
     // Large enough to be parsed beside the stream.
     let rows: Vec<String> = (0..500).map(|n| row.replace("26112000000009", &format!("261120000{n:05}"))).collect();
     let book = format!("[{}]", rows.join(","));
@@ -386,6 +411,14 @@ async fn books_are_whole_or_unknown() {
     let Snapshot::Authoritative(found, bad) = world.broker.orders().await else { panic!("an array is an answer") };
     assert_eq!((found.len(), bad.len()), (500, 0));
     assert_eq!(world.broker.report().await.address, Some("203.0.113.9".parse().unwrap()));
+    // The next row of an order that another program placed through the API says nothing of us.
+    for remarks in ["", r#","remarks":"theirs""#] {
+        let other = row.replace(r#","remarks":"OGBOOK000001""#, remarks).replace("203.0.113.9", "203.0.113.77");
+        let book = format!("[{other}]");
+        world.server.script(move |arrived, _| if arrived.route == "OrderBook" { Act::Reply(200, book.clone()) } else { well(arrived) });
+        assert!(matches!(world.broker.orders().await, Snapshot::Authoritative(rows, _) if rows.len() == 1));
+        assert_eq!(world.broker.report().await.address, Some("203.0.113.9".parse().unwrap()));
+    }
     for act in [
         Act::Reply(200, book[..book.len() / 2].into()),
         Act::Reply(502, book.clone()),
@@ -410,6 +443,33 @@ async fn a_numbered_order_that_the_book_hides_is_looked_for_by_its_number() {
     world.broker.place(world.prepared("OGHIDDEN00001")).await;
     let Snapshot::Authoritative(rows, _) = world.broker.orders().await else { panic!("no data is an answer") };
     assert_eq!((rows.len(), rows[0].tag.as_deref()), (1, Some("OGHIDDEN00001")));
+}
+
+/// A row that stays in doubt all day costs a few calls, and one of somebody else's none.
+#[tokio::test]
+async fn a_row_in_doubt_costs_ever_fewer_calls() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let row = |number: u32, remarks: &str| {
+        format!(
+            r#"{{"stat":"Ok","norenordno":"2611200000000{number}","exch":"NSE","tsym":"RELIANCE-EQ","qty":"10","trantype":"B","prctyp":"LMT","ret":"DAY","prd":"I","prc":"101.50","norentm":"10:00:00 20-11-2026"{remarks},"#
+        )
+    };
+    let refused = r#""status":"REJECTED","rejreason":"SAF:order is not open to cancel"}"#;
+    let (ours, theirs) = (row(1, r#","remarks":"OGDOUBT000001""#), row(2, ""));
+    let book = format!("[{theirs}{refused},{ours}{refused}]");
+    let history = format!(r#"[{ours}"status":"COMPLETE","rpt":"Fill","fillshares":"10","avgprc":"101.45"}}]"#);
+    world.server.script(move |arrived, _| match arrived.route.as_str() {
+        "OrderBook" => Act::Reply(200, book.clone()),
+        "SingleOrdHist" => Act::Reply(200, history.clone()),
+        _ => well(arrived),
+    });
+    for _ in 0..10 {
+        let Snapshot::Authoritative(rows, _) = world.broker.orders().await else { panic!("an array is an answer") };
+        let states: Vec<_> = rows.iter().map(|row| (row.state, row.filled)).collect();
+        assert_eq!(states, [(BookState::Open, 0), (BookState::Complete, 10)], "the history's word stands");
+    }
+    assert_eq!(world.server.arrived("SingleOrdHist").len(), 4, "at the first, second, fourth and eighth book");
 }
 
 #[tokio::test]

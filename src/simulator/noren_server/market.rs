@@ -1,7 +1,10 @@
 //! The market behind the simulated broker: what was set by hand stands in front of what is drawn from the seed.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{Instrument, InstrumentKey, Price};
+use parking_lot::RwLock;
 
 use super::listing::{Listing, levels};
 use super::settings::Prices;
@@ -12,6 +15,8 @@ use crate::simulator::market::{Depth, Level, Market, ScriptedMarket, SyntheticMa
 pub(super) struct SimMarket {
     synthetic: Option<SyntheticMarket>,
     scripted: ScriptedMarket,
+    /// When what was set by hand was set.
+    changed: RwLock<BTreeMap<InstrumentKey, DateTime<Utc>>>,
 }
 
 impl SimMarket {
@@ -20,16 +25,23 @@ impl SimMarket {
             let drawn = SyntheticMarket::new(seed, listing.rows().iter().map(AsRef::as_ref));
             levels().into_iter().fold(drawn, |market, (name, level)| market.with_level(name, level))
         });
-        Self { synthetic, scripted: ScriptedMarket::new() }
+        Self { synthetic, scripted: ScriptedMarket::new(), changed: RwLock::default() }
     }
 
-    pub(super) fn set(&self, key: &InstrumentKey, bids: Vec<Level>, asks: Vec<Level>, last: Price) {
+    pub(super) fn set(&self, key: &InstrumentKey, (bids, asks): (Vec<Level>, Vec<Level>), last: Price, now: DateTime<Utc>) {
         self.scripted.set_depth(key, bids, asks, last);
+        self.changed.write().insert(key.clone(), now);
+    }
+
+    /// When it last changed: what is drawn moves all the time, what was set stands still.
+    pub(super) fn changed_at(&self, key: &InstrumentKey, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.changed.read().get(key).copied().unwrap_or(now)
     }
 
     /// Forgets what was set.
     pub(super) fn release(&self, key: &InstrumentKey) {
         self.scripted.hide(key);
+        self.changed.write().remove(key);
     }
 }
 

@@ -5,7 +5,7 @@ use ordergate_actors::order::{BrokerOrderId, Resolution, Status, Tag};
 
 use super::{never_failed, rests};
 use crate::checks::{Excuse, at_rest};
-use crate::house::{House, LONG, Plan, client, entry, pass, resting_entry, secs, sim_ms};
+use crate::house::{House, LONG, Plan, client, entry, exit, pass, resting_entry, secs, sim_ms};
 use crate::menu::always;
 
 /// Nothing but the answer can tell: the books are closed and the order's messages lost.
@@ -72,6 +72,26 @@ async fn an_ok_without_a_number_that_was_never_taken_is_proven_absent() {
     let waited = row.updated_at - row.sent_at.unwrap();
     assert!(waited.to_std().unwrap() >= secs(35), "concluded after {waited}: before the bound of visibility and the quiet period");
     rests(&house).await;
+}
+
+/// A gateway that did not take the token refused no order: the exit goes again, and the session is proven before.
+#[tokio::test]
+async fn an_exit_that_met_a_gateways_page_goes_again() {
+    for status in [401, 403] {
+        let house = House::with(Plan::patient()).await;
+        let held = house.submit(entry()).await;
+        house.until_order("it fills", held, |order| order.status == Status::Executed).await;
+        rests(&house).await;
+        let proofs = |house: &House| house.sim().log().iter().filter(|row| row.route == "UserDetails").count();
+        let before = proofs(&house);
+        house.fault(FaultRule::next("PlaceOrder", Fault::GatewayPage { status }));
+        let out = house.submit(exit()).await;
+        let row = house.until_order("it was not taken", out, |order| order.status.is_terminal()).await;
+        assert_eq!((row.tag, house.accepted(out)), (Some(Tag::BrokerNotLoggedIn), 0), "{status}");
+        house.until("it is closed", || house.held("SBIN-EQ") == 0).await;
+        assert!(proofs(&house) > before, "the token was suspected");
+        rests(&house).await;
+    }
 }
 
 #[tokio::test]

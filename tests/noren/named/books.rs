@@ -7,7 +7,7 @@ use ordergate_actors::order::{Exchange, InstrumentKey, LegDraft, Status, Tag};
 use ordergate_actors::ports::Quotes as _;
 
 use super::{never_failed, rests};
-use crate::house::{House, Plan, entry, leg, pass, resting_entry, secs};
+use crate::house::{House, Plan, client, entry, leg, pass, resting_entry, secs};
 use crate::menu::always;
 
 fn of(strategy: &str, leg: LegDraft) -> LegDraft {
@@ -162,5 +162,41 @@ async fn a_quote_without_a_book_prices_no_entry_and_still_lets_an_exit_out() {
     // The order book may tell of the end before the trade book tells of the trade.
     house.until("it is flat", || (house.held("SBIN-EQ"), house.sim().net("NSE", "SBIN-EQ")) == (0, 0)).await;
     house.heal().await;
+    rests(&house).await;
+}
+
+/// A carried contract before its first trade of the day has a book, and no price in it yet.
+#[tokio::test]
+async fn a_quote_without_a_last_price_lets_an_exit_out_at_its_touch() {
+    let house = House::with(Plan::patient()).await;
+    always(&["feed", "GetQuotes"], &Fault::NoLast).into_iter().for_each(|rule| house.fault(rule));
+    let held = house.submit(entry()).await;
+    house.until_order("it fills", held, |order| order.status == Status::Executed).await;
+    rests(&house).await;
+    let out = LegDraft { order_type: Some("MARKET".into()), price: None, ..crate::house::exit() };
+    let out = house.submit(out).await;
+    let row = house.until_order("it ends", out, |order| order.status.is_terminal()).await;
+    assert_eq!((row.status, house.accepted(out)), (Status::Executed, 1), "{row:?}");
+    house.heal().await;
+    rests(&house).await;
+}
+
+/// The morning after a sale the shares may still be listed; nobody holds them any more.
+#[tokio::test]
+async fn shares_that_were_sold_yesterday_are_not_there_today() {
+    let mut house = House::open().await;
+    let key = InstrumentKey::new(Exchange::Nse, "SBIN-EQ");
+    let held = |house: &House| {
+        let desk = house.engine().desk(&client()).unwrap();
+        let findings = desk.findings.read();
+        findings.holdings.as_ref().map(|delivered| (delivered.rows.len(), delivered.quantity(&key)))
+    };
+    house.until("they are read", || held(&house) == Some((0, 0))).await;
+    house.kill();
+    house.fault(FaultRule::always("Holdings", Fault::Unsettled { tsym: "SBIN-EQ".into(), quantity: 10 }));
+    house.start();
+    house.until_open().await;
+    house.until("they are read", || held(&house).is_some()).await;
+    assert_eq!(held(&house), Some((1, 0)));
     rests(&house).await;
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, PriceSetting};
-use ordergate_actors::order::{CommandId, Price, Status, Tag};
+use ordergate_actors::order::{CommandId, LegDraft, Price, Status, Tag};
+use ordergate_actors::ports::Clock as _;
 use ordergate_actors::risk::{Change, ChangeAnswer};
 use rust_decimal::Decimal;
 
@@ -161,5 +162,28 @@ async fn a_second_login_evicts_the_socket_and_both_come_back() {
         .await;
     assert_eq!(house.sim().state()["logins"].as_u64().unwrap(), logins + 1, "one login, not a fight");
     never_failed(&house, command).await;
+    rests(&house).await;
+}
+
+/// The first frame of a subscription is dated by the last change, which was long ago: the price is as fresh as the question.
+#[tokio::test]
+async fn a_market_order_goes_out_in_a_contract_that_stands_still() {
+    let house = House::with(Plan::patient()).await;
+    house.a_minute_passes();
+    let jumped = house.clock.now() - chrono::Duration::seconds(5);
+    let positions_at = || house.engine().desk(&client()).unwrap().findings.read().positions.as_ref().map(|positions| positions.at);
+    house.until("the positions are read again", || positions_at().is_some_and(|at| at > jumped)).await;
+    for (place, symbol) in ["INFY-EQ", "M&M-EQ", SBIN].into_iter().enumerate() {
+        let market = LegDraft {
+            strategy: Some(format!("s{place}")),
+            symbol: Some(symbol.into()),
+            order_type: Some("MARKET".into()),
+            price: None,
+            ..entry()
+        };
+        let command = house.submit(market).await;
+        let row = house.until_order("it ends", command, |order| order.status.is_terminal()).await;
+        assert_eq!((row.status, house.accepted(command)), (Status::Executed, 1), "{row:?}");
+    }
     rests(&house).await;
 }

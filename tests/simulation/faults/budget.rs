@@ -201,3 +201,54 @@ fn an_exit_is_not_sent_again_for_ever_at_a_broker_without_room() {
         desk.at_rest().await;
     });
 }
+
+/// One order that rests makes nobody blind: its book is read fast, and its positions stay young enough for entries.
+#[test]
+fn a_resting_order_blinds_nobody_for_minutes() {
+    let mut setup = Setup { can: |row| row.budget = Some(Budget::noren()), ..Setup::polled() };
+    setup.account.waits.idle_poll = Duration::from_secs(5);
+    setup.account.waits.books_poll = Duration::from_secs(15);
+    let blind_after = setup.account.waits.blind_after;
+    scenario(setup, async |desk| {
+        let resting = desk.order(buy("a", 1).at("790")).await;
+        desk.until_at_broker(resting).await;
+        let mut oldest = chrono::Duration::zero();
+        for _ in 0..360 {
+            desk.pass(Duration::from_millis(500)).await;
+            let seen = desk.line().findings.read().positions.as_ref().map(|positions| positions.at);
+            oldest = oldest.max(desk.clock_now() - seen.unwrap());
+        }
+        assert!(oldest.to_std().unwrap() < blind_after, "positions were {oldest} old");
+        // At the end of it an entry goes at once, and so does the exit of what it brought.
+        let began = desk.clock_now();
+        assert_eq!(desk.ended(entry("b", "INFY-EQ", "BUY", 10)).await.status, Status::Executed);
+        assert_eq!(desk.ended(exit("b", "INFY-EQ")).await.status, Status::Executed);
+        assert!((desk.clock_now() - began).num_seconds() < 10);
+        desk.at_rest().await;
+    });
+}
+
+/// The broker counts an account's calls, whichever process makes them.
+#[test]
+fn a_restart_in_the_middle_of_a_burst_does_not_spend_the_minute_again() {
+    let setup = Setup { can: |row| row.budget = Some(Budget::noren()), ..Setup::polled() };
+    scenario(setup, async |desk| {
+        let began = desk.clock_now();
+        let flood = |desk: &crate::desk::Desk, from: usize| -> Vec<_> {
+            (from..from + 60).map(|n| desk.send(&[buy(&format!("s{n}"), 1)])).collect()
+        };
+        let _first = flood(&*desk, 0);
+        desk.pass_secs(15).await;
+        let before = desk.placed();
+        assert!(before >= 20, "{before}");
+        desk.start_again();
+        desk.until_open().await;
+        let _second = flood(&*desk, 60);
+        while (desk.clock_now() - began).num_seconds() < 55 {
+            desk.pass_secs(1).await;
+        }
+        assert!(desk.placed() <= 75, "{} orders within a minute: the rest is for exits", desk.placed());
+        desk.pass_secs(60).await;
+        desk.at_rest().await;
+    });
+}

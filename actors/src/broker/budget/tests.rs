@@ -327,3 +327,36 @@ fn only_the_call_that_never_left_is_taken_back() {
     meter.unmade(at(400), at(61_000));
     assert_eq!(meter.usage(at(61_000)).unwrap().minute_used, 0);
 }
+
+#[test]
+fn what_the_process_before_sent_counts_for_the_rest_of_its_minute() {
+    let mut meter = Meter::new(Some(Budget::noren()));
+    let sent = (0..30).map(|n| (at(n * 500), if n < 25 { Lane::Entry } else { Lane::Exit }, Some(Exchange::Nse)));
+    // In no order of time.
+    meter.remember(sent.rev(), at(40_000));
+    let usage = meter.usage(at(40_000)).unwrap();
+    assert_eq!((usage.minute_used, usage.second_used), (60, 0), "and what it may have read");
+    // The set of books of the start goes at once, and the last calls of the minute are for exits.
+    let mut now = 40_000;
+    for _ in 0..4 {
+        while meter.spend(Lane::Read, None, at(now)) != Decision::Go {
+            now += 100;
+        }
+    }
+    assert!(now <= 52_000, "{now}");
+    let exits = (0..20).filter(|_| meter.spend(Lane::Exit, Some(Exchange::Nse), at(now)) == Decision::Go).count();
+    assert!(exits >= 6, "{exits}");
+    assert!(meter.usage(at(now)).unwrap().minute_used <= 100);
+    assert_eq!(meter.decide(Lane::Entry, Some(Exchange::Nse), at(120_000)), Decision::Go, "a minute later nothing of it counts");
+}
+
+#[test]
+fn a_start_after_a_quiet_minute_reads_every_book_at_once() {
+    let mut meter = Meter::new(Some(Budget::noren()));
+    meter.remember([], at(0));
+    let reads = (0..30).filter(|n| meter.spend(Lane::Read, None, at(n * 100)) == Decision::Go).count();
+    assert!(reads >= 6, "{reads} within three seconds");
+    let mut unlimited = Meter::new(None);
+    unlimited.remember([(at(0), Lane::Entry, None)], at(0));
+    assert_eq!(unlimited.usage(at(0)), None);
+}

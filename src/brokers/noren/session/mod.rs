@@ -165,8 +165,10 @@ impl Session {
             let ours = asked_at.timestamp_millis().midpoint(now.timestamp_millis());
             self.facts.lock().skew_ms = Some(told.timestamp_millis().saturating_add(500).saturating_sub(ours));
         }
-        if class == Some(ErrorClass::SessionExpired) {
-            self.dead(token);
+        match class {
+            Some(ErrorClass::SessionExpired) => self.dead(token),
+            Some(ErrorClass::TokenNotTaken) => self.suspect(token),
+            _ => {}
         }
     }
 
@@ -194,7 +196,7 @@ impl Session {
         self.announce();
     }
 
-    /// The socket's login was refused: the token is proven again before anything else is done with it.
+    /// The socket's login was refused, or a gateway did not take the token: it is proven again before anything else is done with it.
     pub fn suspect(&self, number: u64) {
         self.machine.lock().suspect(number);
         self.announce();
@@ -348,13 +350,7 @@ impl Session {
             (Some(window), ObjectReply::NotOk(refusal)) => Err(Unread::RateLimited { window, text: refusal.emsg }),
             (None, ObjectReply::NotOk(refusal)) => Err(Unread::Other(format!("the broker answered: {}", refusal.emsg))),
             (Some(window), ObjectReply::Garbled(garbled)) => Err(Unread::RateLimited { window, text: garbled.to_string() }),
-            (None, ObjectReply::Garbled(garbled)) => {
-                // A gateway's bare 401 says nothing but that the token is not taken: it is proven again.
-                if garbled.status == 401 {
-                    self.suspect(token.number);
-                }
-                Err(Unread::Other(garbled.to_string()))
-            }
+            (None, ObjectReply::Garbled(garbled)) => Err(Unread::Other(garbled.to_string())),
         }
     }
 }

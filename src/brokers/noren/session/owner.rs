@@ -101,8 +101,8 @@ impl Session {
             // `learn` has dealt with the token.
             ObjectReply::NotOk(refusal) if refusal.class == ErrorClass::SessionExpired => self.machine.lock().end_step(),
             ObjectReply::NotOk(refusal) => self.failed(refusal.emsg),
-            // A gateway's bare 401 says nothing but that the token is not taken.
-            ObjectReply::Garbled(garbled) if garbled.status == 401 => {
+            // A gateway's bare 401 or 403 says nothing but that the token is not taken, and this was the proof.
+            ObjectReply::Garbled(garbled) if garbled.class() == Some(ErrorClass::TokenNotTaken) => {
                 self.dead(token.number);
                 self.machine.lock().end_step();
             }

@@ -250,11 +250,13 @@ impl Stream {
                     self.updates.push(StreamEvent::Reconnected);
                 }
             }
-            Frame::Unreadable { cause, raw } => {
+            Frame::Unreadable { cause, raw, is_order } => {
                 self.health.repeat(text);
                 tracing::warn!(event = "broker_frame_unreadable", raw, "a frame of the broker's stream cannot be read: {cause}");
-                // It may have been about an order.
-                self.updates.push(StreamEvent::Reconnected);
+                // The books do not tell what a price is.
+                if is_order {
+                    self.updates.push(StreamEvent::Reconnected);
+                }
             }
             Frame::Unknown(raw) => tracing::debug!(event = "broker_frame_unknown", raw, "a frame of no known kind"),
             Frame::Heartbeat => self.health.answers_heartbeats.store(true, Ordering::Relaxed),

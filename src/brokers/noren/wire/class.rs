@@ -8,6 +8,8 @@ use ordergate_actors::ports::RateWindow;
 pub enum ErrorClass {
     /// The token is dead: log in again.
     SessionExpired,
+    /// A gateway took neither the call nor the token, without a word of the broker's: the token is proven again.
+    TokenNotTaken,
     /// More calls than allowed in one calendar second or minute.
     RateLimited {
         /// The allowed number, if the text names it.

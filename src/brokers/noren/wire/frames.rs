@@ -40,6 +40,8 @@ pub enum Frame {
         cause: FieldError,
         /// The frame, shortened and without secrets.
         raw: String,
+        /// Whether it was about an order: only the books can tell then what it said.
+        is_order: bool,
     },
     /// A frame of no known kind.
     Unknown(String),
@@ -55,11 +57,11 @@ pub fn read(text: &str, read_at: DateTime<Utc>) -> Frame {
     match kind.as_str() {
         "ck" | "ak" => connected(&fields),
         "hk" | "h" => Frame::Heartbeat,
-        "tk" | "dk" => or_unreadable(&fields, tick::read(&fields, true).map(|tick| Frame::Tick(Box::new(tick)))),
-        "tf" | "df" => or_unreadable(&fields, tick::read(&fields, false).map(|tick| Frame::Tick(Box::new(tick)))),
+        "tk" | "dk" => or_unreadable(&fields, false, tick::read(&fields, true).map(|tick| Frame::Tick(Box::new(tick)))),
+        "tf" | "df" => or_unreadable(&fields, false, tick::read(&fields, false).map(|tick| Frame::Tick(Box::new(tick)))),
         "ok" => Frame::OrdersSubscribed,
         "uk" | "udk" | "uok" => Frame::Unsubscribed,
-        "om" => or_unreadable(&fields, update::read(&fields, read_at).map(|update| Frame::Order(Box::new(update)))),
+        "om" => or_unreadable(&fields, true, update::read(&fields, read_at).map(|update| Frame::Order(Box::new(update)))),
         _ => Frame::Unknown(fields.summary()),
     }
 }
@@ -69,6 +71,6 @@ fn connected(fields: &Fields) -> Frame {
     Frame::Connected { ok, uid: fields.text("uid") }
 }
 
-fn or_unreadable(fields: &Fields, frame: Result<Frame, FieldError>) -> Frame {
-    frame.unwrap_or_else(|cause| Frame::Unreadable { cause, raw: fields.summary() })
+fn or_unreadable(fields: &Fields, is_order: bool, frame: Result<Frame, FieldError>) -> Frame {
+    frame.unwrap_or_else(|cause| Frame::Unreadable { cause, raw: fields.summary(), is_order })
 }

@@ -106,7 +106,11 @@ fn judge(delivery: &Delivery) -> Answer<End> {
 }
 
 fn unreadable(garbled: &Garbled) -> End {
-    if garbled.is_from_gateway() { End::Rejected(garbled.to_string()) } else { End::Unconfirmed(garbled.to_string()) }
+    match garbled.class() {
+        _ if !garbled.is_from_gateway() => End::Unconfirmed(garbled.to_string()),
+        Some(ErrorClass::TokenNotTaken) => End::NoSession(garbled.to_string()),
+        _ => End::Rejected(garbled.to_string()),
+    }
 }
 
 /// An acceptance without a usable number proves nothing that can be followed.

@@ -24,7 +24,7 @@ pub struct Level {
 /// The reply of `GetQuotes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Market {
-    /// Last traded price.
+    /// Last traded price. Before the first trade of the day: the close of before, or the middle of a two-sided book.
     pub last: Price,
     /// Buyers, best first.
     pub bids: Vec<Level>,
@@ -62,8 +62,8 @@ const ASKS: [[&str; 3]; 5] =
 /// Reads the reply to a question for that instrument. `read_at` stands in for a reply without a time.
 ///
 /// # Errors
-/// [`FieldError`] when the reply is for another instrument, has no last price, or its last price is outside the day's
-/// band (the underlying's price was sent instead).
+/// [`FieldError`] when the reply is for another instrument, or when it has neither a two-sided book nor a last price within the
+/// day's band (the underlying's price was sent instead).
 pub fn read(fields: &Fields, asked: Exchange, token: u32, read_at: DateTime<Utc>) -> Result<Market, FieldError> {
     let answered = exchange(fields, "exch")?;
     if answered != asked {
@@ -73,14 +73,31 @@ pub fn read(fields: &Fields, asked: Exchange, token: u32, read_at: DateTime<Utc>
     if answered.parse() != Ok(token) {
         return Err(FieldError::wrong("token", &answered, "the token that was asked for"));
     }
-    let last = price(fields, "lp")?.ok_or(FieldError::Missing { field: "lp" })?;
-    let band = price(fields, "lc")?.zip(price(fields, "uc")?);
-    if band.is_some_and(|(low, high)| last < low || last > high) {
-        return Err(FieldError::wrong("lp", &last.to_string(), "within the day's price band"));
-    }
+    let band = optional_price(fields, "lc").zip(optional_price(fields, "uc"));
+    let previous_close = optional_price(fields, "c");
+    let (bids, asks) = (levels(fields, &BIDS)?, levels(fields, &ASKS)?);
+    let is_inside = |price: &Price| band.is_none_or(|(low, high)| (low..=high).contains(price));
+    let touch = |levels: &[Level]| levels.first().map(|level| level.price);
+    let middle = middle(touch(&bids), touch(&asks)).filter(is_inside);
+    let last = match (price(fields, "lp")?, middle) {
+        (Some(last), _) if is_inside(&last) => last,
+        (_, Some(middle)) => previous_close.filter(is_inside).unwrap_or(middle),
+        (Some(last), None) => return Err(FieldError::wrong("lp", &last.to_string(), "within the day's price band")),
+        (None, None) => return Err(FieldError::Missing { field: "lp" }),
+    };
     let at = time::first(fields, &["request_time"]).unwrap_or(read_at);
-    let previous_close = price(fields, "c")?;
-    Ok(Market { last, bids: levels(fields, &BIDS)?, asks: levels(fields, &ASKS)?, band, previous_close, at })
+    Ok(Market { last, bids, asks, band, previous_close, at })
+}
+
+/// The middle of a two-sided book that does not cross: where nothing was traded yet, it is what there is.
+pub(super) fn middle(bid: Option<Price>, ask: Option<Price>) -> Option<Price> {
+    let (bid, ask) = bid.zip(ask).filter(|(bid, ask)| bid <= ask)?;
+    Price::new(bid.value().checked_add(ask.value())?.checked_div(Decimal::TWO)?)
+}
+
+/// A price that nothing hangs on: what is no price of an instrument (`21474836.47` for "no limit") is none.
+pub(super) fn optional_price(fields: &Fields, name: &'static str) -> Option<Price> {
+    price(fields, name).ok().flatten()
 }
 
 /// A price; absent and zero both mean that there is none.

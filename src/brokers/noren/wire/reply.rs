@@ -204,10 +204,15 @@ impl Garbled {
         Self { status, snippet: if shown.is_empty() { "an empty body".to_owned() } else { shown } }
     }
 
-    /// A gateway's 429 is a rate limit even without words; no other status says anything by itself.
+    /// A gateway's 429 is a rate limit even without words, and its 401 and 403 speak of the token (Noren protocol reference, section
+    /// 7.3); no other status says anything by itself.
     #[must_use]
     pub fn class(&self) -> Option<ErrorClass> {
-        (self.status == 429).then_some(ErrorClass::RateLimited { limit: None, period: None })
+        match self.status {
+            401 | 403 => Some(ErrorClass::TokenNotTaken),
+            429 => Some(ErrorClass::RateLimited { limit: None, period: None }),
+            _ => None,
+        }
     }
 
     /// Whether a gateway in front of the broker refused the call, so that the broker never saw it: a page, not an answer,
@@ -227,8 +232,14 @@ fn stat(fields: &Fields) -> Option<bool> {
 /// what begins like a tag of ours.
 pub(super) fn unreadable(fields: &Fields, error: &FieldError) -> Unreadable {
     let is_of_another_kind = matches!(error, FieldError::Wrong { field: "exch" | "prd", .. });
-    let is_foreign = is_of_another_kind && !fields.text("remarks").is_some_and(|tag| tag.starts_with("OG"));
+    let is_foreign = is_of_another_kind && !fields.text("remarks").is_some_and(|tag| is_our_tag(&tag));
     Unreadable { raw: fields.summary(), cause: error.to_string(), is_foreign }
+}
+
+/// Whether remarks begin like the tag of an order that ordergate sent.
+#[must_use]
+pub fn is_our_tag(remarks: &str) -> bool {
+    remarks.starts_with("OG")
 }
 
 /// The fields of one row; an element that is no object is one unreadable row.

@@ -8,6 +8,7 @@ use ordergate_actors::ports::Instruments as _;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+use super::Fault;
 use super::desk::Desk;
 use super::order::{Kind, Order, Report, product_alias, side_code};
 use super::wire::{Fields, epoch, exchange_time, fixed, request_time};
@@ -294,36 +295,61 @@ fn pending(desk: &Desk, key: &HoldingKey, side: Side) -> (i64, Amount) {
     })
 }
 
-/// `Holdings`: shares of the days before.
-pub(super) fn holdings(desk: &Desk) -> Vec<Value> {
+/// `Holdings`: shares of the days before, and by a fault what was sold of them yesterday and is not delivered yet.
+pub(super) fn holdings(desk: &Desk, faults: &[Fault]) -> Vec<Value> {
     let held = desk.exchange.position_details().filter(|(key, position)| key.product == Product::Cnc && position.carried.net > 0);
-    held.filter_map(|(key, position)| {
-        let instrument = desk.listing.find(&key.instrument)?;
-        let name = Fields::new().with("exch", key.instrument.exchange).with("token", instrument.token).with("tsym", &key.instrument.symbol);
-        let used = position.sold.quantity.min(position.carried.net);
-        Some(
-            Fields::new()
-                .with("stat", "Ok")
-                .json("exch_tsym", Value::Array(vec![name.value()]))
-                .with("holdqty", position.carried.net)
-                .with("dpqty", 0)
-                .with("npoadqty", 0)
-                .with("colqty", 0)
-                .with("benqty", 0)
-                .with("unplgdqty", 0)
-                .with("brkcolqty", 0)
-                .with("btstqty", 0)
-                .with("btstcolqty", 0)
-                .with("usedqty", used)
-                .with("trdqty", position.sold.quantity)
-                .with("sell_amt", fixed(position.sold.value.0, 2))
-                .with("upldprc", fixed(position.carried.average().unwrap_or_default(), 2))
-                .with("s_prdt_ali", "CNC")
-                .with("prd", "C")
-                .value(),
-        )
-    })
-    .collect()
+    let mut rows: BTreeMap<InstrumentKey, Delivery> = BTreeMap::new();
+    for (key, position) in held {
+        let row = Delivery {
+            held: position.carried.net,
+            used: position.sold.quantity.min(position.carried.net),
+            sold: position.sold.quantity,
+            value: position.sold.value.0,
+            average: position.carried.average().unwrap_or_default(),
+        };
+        rows.insert(key.instrument.clone(), row);
+    }
+    for fault in faults {
+        if let Fault::Unsettled { tsym, quantity } = fault {
+            let row = rows.entry(InstrumentKey::new(Exchange::Nse, tsym)).or_default();
+            (row.held, row.used) = (row.held.saturating_add(*quantity), row.used.saturating_add(*quantity));
+        }
+    }
+    rows.iter().filter_map(|(key, row)| Some(delivery_row(&*desk.listing.find(key)?, row))).collect()
+}
+
+/// Shares of the days before.
+#[derive(Debug, Clone, Copy, Default)]
+struct Delivery {
+    held: i64,
+    used: i64,
+    sold: i64,
+    value: Decimal,
+    average: Decimal,
+}
+
+fn delivery_row(instrument: &Instrument, row: &Delivery) -> Value {
+    let name =
+        Fields::new().with("exch", instrument.key.exchange).with("token", instrument.token).with("tsym", &instrument.key.symbol).value();
+    Fields::new()
+        .with("stat", "Ok")
+        .json("exch_tsym", Value::Array(vec![name]))
+        .with("holdqty", row.held)
+        .with("dpqty", 0)
+        .with("npoadqty", 0)
+        .with("colqty", 0)
+        .with("benqty", 0)
+        .with("unplgdqty", 0)
+        .with("brkcolqty", 0)
+        .with("btstqty", 0)
+        .with("btstcolqty", 0)
+        .with("usedqty", row.used)
+        .with("trdqty", row.sold)
+        .with("sell_amt", fixed(row.value, 2))
+        .with("upldprc", fixed(row.average, 2))
+        .with("s_prdt_ali", "CNC")
+        .with("prd", "C")
+        .value()
 }
 
 /// The exchange of that name.

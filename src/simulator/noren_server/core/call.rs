@@ -82,6 +82,9 @@ impl Core {
                     }
                     return Some(Handled::refused(*status, SESSION_EXPIRED, now));
                 }
+                Fault::GatewayPage { status } => {
+                    return Some(Handled { reply: Reply::Html(*status), done: "refused by a gateway".to_owned() });
+                }
                 Fault::SecondLogin => {
                     self.second_login();
                     return Some(Handled::refused(200, SESSION_EXPIRED, now));
@@ -177,7 +180,7 @@ impl Core {
                 listed(request, &["uid", "norenordno"], books::history(&self.desk, &number, now, view))
             }
             Route::PositionBook => listed(request, &["uid", "actid"], books::positions(&self.desk, now, view)),
-            Route::Holdings => listed(request, &["uid", "actid", "prd"], books::holdings(&self.desk)),
+            Route::Holdings => listed(request, &["uid", "actid", "prd"], books::holdings(&self.desk, &arrival.faults)),
             Route::Limits => {
                 request.require(&["uid", "actid"])?;
                 Ok(Handled::answered(data::limits(&self.desk, said)))

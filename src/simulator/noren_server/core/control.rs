@@ -109,7 +109,7 @@ impl Core {
                 (bid, ask) => bid.or(ask).map(|level| level.price.value()),
             };
             let last = setting.last.or(middle).ok_or_else(|| BadControl(format!("{key}: neither bid, ask nor last is given")))?;
-            self.desk.market.set(&key, bids, asks, price(last.round_dp(2))?);
+            self.desk.market.set(&key, (bids, asks), price(last.round_dp(2))?, now);
         }
         self.advance(now);
         Ok(())

@@ -290,21 +290,29 @@ fn level_fields(fields: Fields, side: &str, place: usize, level: &Level, places:
 pub(super) struct QuoteFaults {
     of_underlying: bool,
     zero_book: bool,
+    no_last: bool,
 }
 
 impl QuoteFaults {
     pub(super) fn of(faults: &[Fault]) -> Self {
-        Self { of_underlying: faults.contains(&Fault::UnderlyingPrice), zero_book: faults.contains(&Fault::ZeroBook) }
+        Self {
+            of_underlying: faults.contains(&Fault::UnderlyingPrice),
+            zero_book: faults.contains(&Fault::ZeroBook),
+            no_last: faults.contains(&Fault::NoLast),
+        }
     }
 
     /// The quote as it goes out: with the price of the underlying, or without bids and asks. Both were seen together (Noren
-    /// protocol reference, section 5.1).
+    /// protocol reference, section 5.1). Or as before the first trade of a day.
     pub(super) fn bend(self, mut fields: Fields, desk: &Desk, row: &Instrument, levels: usize, now: DateTime<Utc>) -> Fields {
         if self.of_underlying
             && let Some(under) = desk.listing.underlying(row)
             && let Some(depth) = desk.market.depth(&under, now)
         {
             fields = fields.with("lp", fixed(depth.last.value(), 2));
+        }
+        if self.no_last {
+            fields = fields.with("lp", "0.00");
         }
         if self.zero_book || self.of_underlying {
             for (side, place) in ["b", "s"].into_iter().flat_map(|side| (1..=levels).map(move |place| (side, place))) {

@@ -110,6 +110,11 @@ pub enum Fault {
         #[serde(default = "yes")]
         kill: bool,
     },
+    /// A gateway before the broker refuses the call, with a page; the call is not done.
+    GatewayPage {
+        /// HTTP status: 401 or 403 speak of the token, 404 and 405 of the call.
+        status: u16,
+    },
     /// Somebody logs in elsewhere: tokens and sockets of before are dead.
     SecondLogin,
     /// The caller's address is not the registered one.
@@ -120,6 +125,13 @@ pub enum Fault {
     RateMinute,
     /// Every trade is listed twice.
     DuplicateTrades,
+    /// Shares that were sold the day before are still listed as held, and as used; they are not delivered yet.
+    Unsettled {
+        /// The share, at NSE.
+        tsym: String,
+        /// Units that were sold.
+        quantity: i64,
+    },
     /// Trades have no number.
     MissingFlid,
     /// Other spellings of the states: `CANCELLED`, `REJECT`, `Open`, `TRIGGER PENDING`.
@@ -134,6 +146,8 @@ pub enum Fault {
     UnderlyingPrice,
     /// A quote without bids and asks.
     ZeroBook,
+    /// A quote of something that was not traded today: no last price.
+    NoLast,
     /// The socket says nothing more, and stays open.
     SocketSilent,
     /// The socket is closed with code 1000.

@@ -96,7 +96,8 @@ impl Core {
             frame.insert("pp".to_owned(), precision(row.key.exchange).to_string().into());
             frame.insert("ls".to_owned(), row.lot.to_string().into());
             frame.insert("ti".to_owned(), fixed(row.tick.value(), precision(row.key.exchange)).into());
-            frame.insert("ft".to_owned(), epoch(now).into());
+            // Of what stands still this is long ago.
+            frame.insert("ft".to_owned(), epoch(self.desk.market.changed_at(&row.key, now)).into());
             frame.extend(told.clone());
             if let Some(socket) = self.stream.sockets.get_mut(&id) {
                 socket.feeds.insert((feed, row.key.clone()), Seen { fields, told });

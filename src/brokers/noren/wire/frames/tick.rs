@@ -6,7 +6,7 @@ use ordergate_actors::order::{Price, trading_date};
 use ordergate_actors::ports::Quote;
 
 use super::super::order_row::{count, exchange};
-use super::super::quote::price;
+use super::super::quote::{middle, optional_price, price};
 use super::super::scalar::{FieldError, Fields};
 use super::super::time;
 use super::Scrip;
@@ -40,7 +40,8 @@ pub struct Tick {
 
 impl Tick {
     /// The quote after this frame. `before` is the quote so far, and `read_at` stands in for a frame without a time.
-    /// `None` until a last price is known. The day's band goes with no whole frame of the touchline: it has no fields for it.
+    /// `None` until a last price is known, or a two-sided book: where nothing was traded yet the close of before stands for it, or
+    /// the middle of the book. The day's band goes with no whole frame of the touchline: it has no fields for it.
     #[must_use]
     pub fn merge(&self, before: Option<Quote>, read_at: DateTime<Utc>) -> Option<Quote> {
         let at = self.at.unwrap_or(read_at);
@@ -48,22 +49,24 @@ impl Tick {
         let lowest = self.lowest.or(known.map(|(lowest, _)| lowest));
         let band = lowest.zip(self.highest.or(known.map(|(_, highest)| highest))).filter(|(lowest, highest)| lowest <= highest);
         let before = before.filter(|_| !self.is_whole);
-        let last = self.last.or(before.map(|quote| quote.last))?;
-        Some(Quote {
-            bid: self.bid.unwrap_or_else(|| before.and_then(|quote| quote.bid)),
-            ask: self.ask.unwrap_or_else(|| before.and_then(|quote| quote.ask)),
-            last,
-            band,
-            at,
-            seen_at: read_at,
-        })
+        let bid = self.bid.unwrap_or_else(|| before.and_then(|quote| quote.bid));
+        let ask = self.ask.unwrap_or_else(|| before.and_then(|quote| quote.ask));
+        let last =
+            self.last.or(before.map(|quote| quote.last)).or_else(|| middle(bid, ask).map(|middle| self.close_within(band, middle)))?;
+        Some(Quote { bid, ask, last, band, at, seen_at: read_at })
+    }
+
+    /// The close of before, if today's band admits it.
+    fn close_within(&self, band: Option<(Price, Price)>, otherwise: Price) -> Price {
+        let is_inside = |price: &Price| band.is_none_or(|(lowest, highest)| (lowest..=highest).contains(price));
+        self.previous_close.filter(is_inside).unwrap_or(otherwise)
     }
 }
 
 /// Reads the frame.
 ///
 /// # Errors
-/// [`FieldError`] when the instrument is missing or a figure is no number.
+/// [`FieldError`] when the instrument is missing, or its price or its touch is no price.
 pub(super) fn read(fields: &Fields, is_whole: bool) -> Result<Tick, FieldError> {
     Ok(Tick {
         scrip: scrip(fields)?,
@@ -73,9 +76,9 @@ pub(super) fn read(fields: &Fields, is_whole: bool) -> Result<Tick, FieldError> 
         ask: touch(fields, "sp1")?,
         bid_quantity: count(fields, "bq1")?,
         ask_quantity: count(fields, "sq1")?,
-        lowest: price(fields, "lc")?,
-        highest: price(fields, "uc")?,
-        previous_close: price(fields, "c")?,
+        lowest: optional_price(fields, "lc"),
+        highest: optional_price(fields, "uc"),
+        previous_close: optional_price(fields, "c"),
         at: time::first(fields, &["ft"]),
     })
 }

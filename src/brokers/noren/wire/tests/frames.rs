@@ -91,7 +91,37 @@ fn price_updates_merge_into_the_snapshot() {
     let quote = tick(r#"{"t":"tf","e":"NFO","tk":"43210","sp1":"0.00","lp":"0.00"}"#).merge(Some(quote), read_at()).unwrap();
     assert_eq!((quote.last, quote.ask), (price("101.60"), None), "a side can empty, a price cannot");
     assert_eq!(tick(r#"{"t":"tf","e":"NFO","tk":"43210","bp1":"1"}"#).merge(None, read_at()), None, "no last price yet");
-    assert!(matches!(read(r#"{"t":"tk","e":"NFO"}"#, read_at()), Frame::Unreadable { .. }));
+    assert!(matches!(read(r#"{"t":"tk","e":"NFO"}"#, read_at()), Frame::Unreadable { is_order: false, .. }));
+}
+
+/// The band of a contract without one is told as some huge figure, and a close may be odd: neither takes the price away.
+#[test]
+fn an_odd_figure_beside_a_price_is_no_figure() {
+    let whole = r#"{"t":"dk","e":"NFO","tk":"43210","lp":"101.45","bp1":"101.40","sp1":"101.50","lc":"0.05","uc":"310.00","c":"98.40"}"#;
+    for (name, value) in [("uc", "21474836.47"), ("uc", "99999999.00"), ("lc", "-0.05"), ("lc", "none"), ("c", "-1")] {
+        let tick = tick(&with(whole, name, Some(&format!("\"{value}\""))));
+        let quote = tick.merge(None, read_at()).unwrap();
+        assert_eq!((quote.last, quote.bid), (price("101.45"), Some(price("101.40"))), "{name} {value}");
+        assert_eq!(quote.band.is_some(), name == "c", "{name} {value}");
+        assert_eq!(tick.previous_close.is_none(), name == "c", "{name} {value}");
+    }
+    for name in ["lp", "bp1", "sp1"] {
+        assert!(matches!(read(&with(whole, name, Some("\"x\"")), read_at()), Frame::Unreadable { is_order: false, .. }), "{name}");
+    }
+}
+
+#[test]
+fn before_its_first_trade_a_contract_has_the_price_of_its_book() {
+    let whole = r#"{"t":"dk","e":"NFO","tk":"43210","lp":"0.00","bp1":"101.40","sp1":"101.60","lc":"0.05","uc":"310.00","c":"98.40"}"#;
+    let last = |text: &str| tick(text).merge(None, read_at()).map(|quote| quote.last);
+    assert_eq!(last(whole), Some(price("98.40")), "the close of before");
+    assert_eq!(last(&with(whole, "lp", None)), Some(price("98.40")));
+    assert_eq!(last(&with(whole, "c", Some("\"400.00\""))), Some(price("101.5")), "which today's band does not admit");
+    assert_eq!(last(&with(whole, "c", None)), Some(price("101.5")));
+    assert_eq!(last(&with(whole, "sp1", Some("\"0.00\""))), None, "one side alone prices nothing");
+    assert_eq!(last(&with(whole, "sp1", Some("\"101.30\""))), None, "nor does a crossed book");
+    let quote = tick(whole).merge(None, read_at());
+    assert_eq!(tick(r#"{"t":"df","e":"NFO","tk":"43210","lp":"101.55"}"#).merge(quote, read_at()).unwrap().last, price("101.55"));
 }
 
 #[test]
@@ -150,6 +180,6 @@ fn a_refused_cancel_does_not_end_the_order() {
     let Shape::Whole(row) = update(&text).shape else { panic!("sparse") };
     assert_eq!(row.row.state, BookState::Open);
     assert!(row.doubt.is_some());
-    assert!(matches!(read(&with(FILL, "qty", Some("\"x\"")), read_at()), Frame::Unreadable { .. }));
-    assert!(matches!(read(r#"{"t":"om"}"#, read_at()), Frame::Unreadable { .. }));
+    assert!(matches!(read(&with(FILL, "qty", Some("\"x\"")), read_at()), Frame::Unreadable { is_order: true, .. }));
+    assert!(matches!(read(r#"{"t":"om"}"#, read_at()), Frame::Unreadable { is_order: true, .. }));
 }

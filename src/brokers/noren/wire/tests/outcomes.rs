@@ -71,8 +71,19 @@ fn clear_refusals_reject_and_tell_their_class() {
 
 #[test]
 fn a_gateways_page_of_refusal_is_a_refusal() {
+    for status in [404, 405] {
+        let answer = place(&replied(status, "<html>no</html>"));
+        assert!(matches!(answer.outcome, PlaceOutcome::Rejected(_)) && answer.class.is_none(), "{status}: {answer:?}");
+    }
+    // A refused token is not a refused order: an exit goes again once there is a session.
+    for status in [401, 403] {
+        let page = replied(status, "<html>no</html>");
+        let answer = place(&page);
+        assert!(matches!(answer.outcome, PlaceOutcome::NoSession(_)), "{status}: {answer:?}");
+        assert_eq!(answer.class, Some(ErrorClass::TokenNotTaken), "{status}");
+        assert!(matches!(change(&page).outcome, CallOutcome::Rejected(_)), "{status}");
+    }
     for status in [401, 403, 404, 405] {
-        assert!(matches!(place(&replied(status, "<html>no</html>")).outcome, PlaceOutcome::Rejected(_)), "{status}");
         assert!(matches!(place(&replied(status, "")).outcome, PlaceOutcome::Unconfirmed(_)), "{status} without a page");
     }
 }

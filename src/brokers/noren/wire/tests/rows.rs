@@ -179,10 +179,37 @@ fn a_quote_is_for_what_was_asked_and_two_sided_or_not() {
     let one_sided = read(&with(&with(QUOTE, "sp1", Some("\"0.00\"")), "sq1", Some("\"0\""))).unwrap();
     assert!(!one_sided.is_two_sided() && one_sided.quote().ask.is_none());
     assert!(!read(&with(QUOTE, "bp1", Some("\"102\""))).unwrap().is_two_sided(), "a crossed book");
-    for (name, value) in [("token", "\"26000\""), ("exch", "\"NSE\""), ("lp", "\"25012.10\""), ("bq1", "\"-5\"")] {
+    for (name, value) in [("token", "\"26000\""), ("exch", "\"NSE\""), ("bq1", "\"-5\"")] {
         assert!(matches!(read(&with(QUOTE, name, Some(value))), Err(FieldError::Wrong { .. })), "{name}");
     }
-    assert_eq!(read(&with(QUOTE, "lp", Some("\"0\""))), Err(FieldError::Missing { field: "lp" }));
+}
+
+/// A carried option before its first trade of the day, a last price of yesterday, or that of the underlying.
+#[test]
+fn a_last_price_that_cannot_be_used_leaves_a_two_sided_book_a_quote() {
+    let read = |json: &str| quote::read(&fields(json), Exchange::Nfo, 43_210, read_at());
+    let closed = with(QUOTE, "c", Some("\"98.40\""));
+    for lp in [None, Some("\"0.00\""), Some("\"25012.10\"")] {
+        let last = |json: &str| read(&with(json, "lp", lp)).map(|market| market.last);
+        assert_eq!(last(&closed), Ok(price("98.40")), "{lp:?}: the close of before");
+        assert_eq!(last(QUOTE), Ok(price("101.45")), "{lp:?}: the middle of the book");
+        assert_eq!(last(&with(QUOTE, "c", Some("\"330.00\""))), Ok(price("101.45")), "{lp:?}: the band does not admit that close");
+        for one_sided in [with(&closed, "sp1", Some("\"0.00\"")), with(&closed, "sp1", Some("\"101.00\""))] {
+            let expected = if lp == Some("\"25012.10\"") { "within" } else { "lp" };
+            assert!(last(&one_sided).is_err_and(|error| error.to_string().contains(expected)), "{lp:?}");
+        }
+        let beyond = with(&with(&closed, "bp1", Some("\"400.00\"")), "sp1", Some("\"400.10\""));
+        assert!(last(&beyond).is_err(), "{lp:?}: a book beyond the band is of something else");
+    }
+}
+
+#[test]
+fn an_odd_band_or_close_takes_no_quote_away() {
+    let read = |json: &str| quote::read(&fields(json), Exchange::Nfo, 43_210, read_at()).unwrap();
+    for (name, value) in [("uc", "\"21474836.47\""), ("uc", "\"99999999.00\""), ("lc", "\"-0.05\""), ("c", "\"-1\"")] {
+        let market = read(&with(QUOTE, name, Some(value)));
+        assert_eq!((market.last, market.band.is_some(), market.previous_close), (price("101.45"), name == "c", None), "{name}");
+    }
 }
 
 #[test]
