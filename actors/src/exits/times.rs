@@ -73,7 +73,7 @@ pub fn is_near_expiry(expiry: NaiveDate, now: DateTime<Utc>) -> bool {
 mod tests {
     use super::*;
     use crate::exits::Terms;
-    use crate::order::{Amount, ExitExtras, Holding, Product};
+    use crate::order::{ExitExtras, Holding, Points, Product};
     use crate::testkit::builders::{sbin_in, strategy};
 
     fn t(text: &str) -> DateTime<Utc> {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     fn rule(times: &str) -> ExitRule {
-        let held = Holding { net: 10, cost: Amount(8000.into()), realised: Amount::ZERO, opened_at: Some(t("10:00")) };
+        let held = Holding { net: 10, cost: Points(8000.into()), realised: Points::ZERO, opened_at: Some(t("10:00")) };
         let terms = Terms { exits: ExitExtras { times: times.parse().unwrap(), ..ExitExtras::default() }, ..Terms::default() };
         ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held, terms, 1.into(), "a test".into(), t("10:00")).unwrap()
     }
