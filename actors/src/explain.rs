@@ -11,7 +11,9 @@ use crate::broker::place::prepare;
 use crate::guard::{Candidate, GuardActor, verdict};
 use crate::ingress::{ReadLeg, read_leg};
 use crate::line::{Desk, Line};
-use crate::order::{Amount, Ask, BasketId, CommandId, GateVerdict, OrderRecord, Policy, SignalDraft, Status, StopAt, Tag, Terms, validate};
+use crate::order::{
+    Amount, Ask, BasketId, CommandId, GateVerdict, OrderRecord, Points, Policy, SignalDraft, Status, StopAt, Tag, Terms, validate,
+};
 use crate::persistence::broker_tag;
 use crate::plan::Aim;
 use crate::ports::BrokerOrder;
@@ -149,7 +151,7 @@ fn as_registered(line: &Line, draft: &SignalDraft, leg: u16, ask: Ask, now: Date
         filled_quantity: 0,
         average_price: None,
         traded_quantity: 0,
-        traded_value: Amount::ZERO,
+        traded_value: Points::ZERO,
         cancel_wanted: None,
         modifications: 0,
         reach: None,

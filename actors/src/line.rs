@@ -12,6 +12,7 @@ use actix::prelude::SendError;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
+use rust_decimal::Decimal;
 
 use crate::broker::BrokerActor;
 pub use crate::desk::{Desk, Phase};
@@ -206,6 +207,13 @@ impl Line {
     /// Posts one unit that nobody waits for.
     pub fn post_unit(&self, unit: Unit) {
         self.post(vec![Posted { unit, cargo: Cargo::None }]);
+    }
+
+    /// Rupees that a unit gains when its price rises by one: as kept of a contract that was traded, else as the master says;
+    /// `None`: not known.
+    #[must_use]
+    pub fn point(&self, client_id: &ClientId, key: &InstrumentKey) -> Option<Decimal> {
+        self.view.read(client_id, |book| book.point_by(key, &*self.instruments)).flatten()
     }
 
     /// Writes an alarm down; from `Warn` on it stands on the attention list, and it is logged either way.

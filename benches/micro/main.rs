@@ -19,7 +19,8 @@ use ordergate_actors::guard::{Candidate, GuardBook, verdict};
 use ordergate_actors::order::calendar::SessionPhase;
 use ordergate_actors::order::{
     Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent,
-    Kind, OrderRecord, OrderType, Price, Product, Quantity, Right, Side, SignalId, Source, Status, Strategy, Validity, trading_date,
+    Kind, OrderRecord, OrderType, Points, Price, Product, Quantity, Right, Side, SignalId, Source, Status, Strategy, Validity,
+    trading_date,
 };
 use ordergate_actors::persistence::{Book, Control};
 use ordergate_actors::ports::{AccountHead, Instruments, PositionRow, Quote, Quotes, Session};
@@ -127,7 +128,7 @@ fn order(number: u64, instrument: u64) -> OrderRecord {
         filled_quantity: 0,
         average_price: None,
         traded_quantity: 0,
-        traded_value: Amount::ZERO,
+        traded_value: Points::ZERO,
         cancel_wanted: None,
         modifications: 0,
         reach: None,
@@ -154,7 +155,7 @@ fn account() -> (Book, Findings, OrderRecord) {
     };
     let me = order(OPEN + 1, HELD);
     let holding = |number: u64| HoldingKey { instrument: key(number), product: Product::Nrml };
-    let held = Holding { net: 5, cost: Amount(Decimal::from(500)), realised: Amount::ZERO, opened_at: Some(now()) };
+    let held = Holding { net: 5, cost: Points(Decimal::from(500)), realised: Points::ZERO, opened_at: Some(now()) };
     let head = AccountHead {
         client_id: ClientId::parse("PAPER1").unwrap(),
         last_number: OPEN + 1,
@@ -168,6 +169,7 @@ fn account() -> (Book, Findings, OrderRecord) {
         average_price: None,
         realised: Amount(Decimal::from(1)),
         unrealised: Amount(Decimal::from(1)),
+        per_point: None,
     };
     let positions = Positions::new((0..HELD).map(row).collect(), now(), u64::MAX);
     let findings = Findings { session: Some(Session::Ready), positions: Some(positions), ..Findings::default() };

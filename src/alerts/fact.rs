@@ -9,7 +9,7 @@ use ordergate_actors::ports::JournalRow;
 use super::Alert;
 
 /// Rows beside the orders that people hear of although they are no alarms, and how loud each is.
-const NEWS: [(&str, Level); 13] = [
+const NEWS: [(&str, Level); 14] = [
     (ENGINE_STARTED, Level::Info),
     (ENGINE_RESTARTED, Level::Warn),
     ("SESSION_PROVEN", Level::Info),
@@ -19,6 +19,7 @@ const NEWS: [(&str, Level); 13] = [
     (super::actions::CONFIRMED, Level::Info),
     (super::actions::DONE_LATE, Level::Warn),
     ("SQUARE_OFF_FLAT", Level::Info),
+    ("POINT_VALUE_AGREES", Level::Info),
     ("STRATEGY_REARMED", Level::Info),
     ("RISK_BREACH_LIFTED", Level::Info),
     (super::summary::AT_OPEN, Level::Info),

@@ -221,6 +221,7 @@ impl<B: Broker> FaultyBroker<B> {
                         raw: format!("{row:?}").chars().take(200).collect(),
                         cause: "a drill".into(),
                         is_foreign: false,
+                        unlisted: None,
                     }));
                 }
                 _ => {}

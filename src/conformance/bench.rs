@@ -205,8 +205,8 @@ impl Bench {
     ///
     /// # Errors
     /// Why it is not sent.
-    pub(super) fn within_limits(&self, quantity: i64, price: Price) -> Result<(), String> {
-        let value = price.times(quantity);
+    pub(super) fn within_limits(&self, instrument: &Instrument, quantity: i64, price: Price) -> Result<(), String> {
+        let value = instrument.rupees(price, quantity);
         if quantity > self.limits.max_quantity {
             return Err(format!("{quantity} units are more than limits.max_quantity {}", self.limits.max_quantity));
         }

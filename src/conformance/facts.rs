@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::QuantityUnit;
 use ordergate_actors::order::{BrokerOrderId, Exchange, InstrumentKey, Price};
 use ordergate_actors::ports::{CallOutcome, PlaceOutcome, RateWindow};
+use rust_decimal::Decimal;
 
 use crate::brokers::noren::wire::limits::Limits;
 use crate::brokers::noren::wire::margin::OrderMargin;
@@ -282,6 +283,21 @@ pub(super) struct Unit {
     pub(super) shown: Option<i64>,
     pub(super) lot: i64,
     pub(super) unit: Option<QuantityUnit>,
+    /// What a point of one of its quantity is worth by its row, `mult` times `prcftr`, rupees.
+    pub(super) told_point: Option<Decimal>,
+    /// What a point of a unit is worth by the master, rupees.
+    pub(super) point: Decimal,
+}
+
+impl Unit {
+    /// What the row should say of a point by the master, if it is known what it counts: it says it for one of those.
+    pub(super) fn expected_point(&self) -> Option<Decimal> {
+        let units = match self.unit? {
+            QuantityUnit::Units => 1,
+            QuantityUnit::Lots => self.lot,
+        };
+        self.point.checked_mul(Decimal::from(units))
+    }
 }
 
 /// What was left at the end.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use ordergate_actors::order::{
-    Amount, ClientId, CommandId, LegDraft, OrderType, Price, Pricing, Quantity, Shown, Side, Status, Tag, Terms, ended_terms, recorded_type,
+    ClientId, CommandId, LegDraft, OrderType, Points, Price, Pricing, Quantity, Shown, Side, Status, Tag, Terms, ended_terms, recorded_type,
 };
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::ports::JournalRow;
@@ -92,7 +92,7 @@ struct Known {
     filled: i64,
     average: Option<Decimal>,
     traded: i64,
-    traded_value: Amount,
+    traded_value: Points,
 }
 
 /// What the rows' inputs may hold of interest; the rest is for people.

@@ -5,7 +5,8 @@ use rust_decimal::Decimal;
 
 /// Rupees that so many units block, at that price.
 pub(crate) fn blocked(instrument: &Instrument, product: Product, side: Side, quantity: i64, price: Decimal) -> Decimal {
-    let part = |value: Decimal, percent: i64| value.saturating_mul(Decimal::from(quantity)).saturating_mul(Decimal::new(percent, 2));
+    let units = Decimal::from(quantity).saturating_mul(instrument.rupees_per_point);
+    let part = |value: Decimal, percent: i64| value.saturating_mul(units).saturating_mul(Decimal::new(percent, 2));
     match (&instrument.kind, product, side) {
         (Kind::Index, ..) | (Kind::Equity, Product::Cnc, Side::Sell) => Decimal::ZERO,
         (Kind::Equity, Product::Mis, _) => part(price, 20),

@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn position(net: i64) -> PositionRow {
-        PositionRow { holding: key(), net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO }
+        PositionRow { holding: key(), net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO, per_point: None }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Holding, OrderRecord, Price, Quantity, SignalId,
+    Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Fill, Holding, OrderRecord, Points, Price, Quantity, SignalId,
     Source, Status, TradeId,
 };
 use ordergate_actors::persistence::chain::row_hash;
@@ -64,7 +64,7 @@ pub(super) fn executed(number: u64, broker_order_id: &str) -> OrderRecord {
         filled_quantity: 10,
         average_price: Some(Decimal::new(14_025_500, 4)),
         traded_quantity: 10,
-        traded_value: Amount(Decimal::new(140_255, 1)),
+        traded_value: Points(Decimal::new(140_255, 1)),
         ..sent(number, broker_order_id)
     }
 }

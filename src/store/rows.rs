@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, Asked, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, EndPrice, Exchange, ExitAt, ExitExtras, Fill, Holding,
-    HoldingKey, InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy,
-    Tag, Terms, TestMode, TradeId, Trailing, TrailingType, Validity,
+    Ask, Asked, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, EndPrice, Exchange, ExitAt, ExitExtras, Fill, Holding, HoldingKey,
+    InstrumentKey, Intent, OrderRecord, OrderType, Points, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, Strategy, Tag,
+    Terms, TestMode, TradeId, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::persistence::chain::stored_time;
 use ordergate_actors::persistence::{Alarm, Kept, Level, Slot, Topic};
@@ -145,7 +145,7 @@ pub(super) fn order(row: &Row<'_>) -> Result<OrderRecord> {
         filled_quantity: c.integer()?,
         average_price: c.maybe()?,
         traded_quantity: c.integer()?,
-        traded_value: Amount(c.word()?),
+        traded_value: Points(c.word()?),
         cancel_wanted: c.maybe()?,
         modifications: c.integer()?,
         reach: units(c)?,
@@ -341,7 +341,7 @@ fn changed(c: &mut Columns<'_, '_>, what: impl FnOnce(&mut Columns<'_, '_>) -> R
     let (seq, day, strategy) = (c.integer()?, c.word()?, c.word()?);
     let instrument = InstrumentKey { exchange: c.word()?, symbol: c.text()? };
     let key = HoldingKey { instrument, product: c.word()? };
-    let before = Holding { net: c.raw()?, cost: Amount(c.word()?), realised: Amount(c.word()?), opened_at: None };
+    let before = Holding { net: c.raw()?, cost: Points(c.word()?), realised: Points(c.word()?), opened_at: None };
     Ok(DayChange { seq, day, strategy, key, before, what: what(c)? })
 }
 
@@ -354,6 +354,6 @@ pub(super) fn holding(row: &Row<'_>) -> Result<super::load::HeldRow> {
     Ok((
         strategy,
         key,
-        Holding { net: c.raw()?, cost: Amount(c.word()?), realised: Amount(c.word()?), opened_at: c.maybe::<Time>()?.map(|time| time.0) },
+        Holding { net: c.raw()?, cost: Points(c.word()?), realised: Points(c.word()?), opened_at: c.maybe::<Time>()?.map(|time| time.0) },
     ))
 }

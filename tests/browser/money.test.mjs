@@ -91,7 +91,7 @@ test('times are India’s, and ages do not flicker', () => {
   assert.deepEqual([0.4, 12.34, 1_204.6].map(millis), ['0.40', '12.3', '1205']);
 });
 
-const leg = (side, kind, strike, premium, quantity = '65', more = {}) => ({ execution_type: 'ENTRY', side, quantity, about: { kind, strike, premium, underlying: 'NIFTY', expiry: '2026-12-01' }, ...more });
+const leg = (side, kind, strike, premium, quantity = '65', more = {}) => ({ execution_type: 'ENTRY', side, quantity, about: { kind, strike, premium, underlying: 'NIFTY', expiry: '2026-12-01', rupees_per_point: '1' }, ...more });
 const told = (legs) => {
   const of = outlookOf(legsOf(legs));
   return [of.most && text(of.most), of.least && text(of.least), of.evens.map(text), text(of.paid)];
@@ -117,10 +117,17 @@ test('a future and a sold call together are bounded above only', () => {
   assert.equal(text(worth(legsOf(covered), d('26000'))), '9750');
 });
 
+test('a point of a contract counts for what it is worth', () => {
+  const gold = (/** @type {string} */ point) => ({ ...leg('BUY', 'call', '75000', '200.5', '100'), about: { ...leg('BUY', 'call', '75000', '200.5').about, rupees_per_point: point } });
+  assert.deepEqual(told([gold('0.1')]), [null, '-2005.00', ['75200.50'], '2005.00'], 'quoted by ten grams, traded by the gram');
+  assert.deepEqual(told([gold('1000')]), [null, '-20050000.0', ['75200.50'], '20050000.0']);
+  assert.match(legsOf([gold(undefined)]), /known what a point of each is worth/);
+});
+
 test('an outlook that cannot be worked out says why', () => {
   assert.equal(legsOf([{ execution_type: 'ENTRY', side: 'BUY', quantity: '5', about: { lot: '1' } }]), '', 'shares have no end');
   assert.match(legsOf([leg('BUY', 'call', '25700', '10'), leg('SELL', 'call', '25800', null)]), /has a price/);
-  assert.match(legsOf([leg('BUY', 'call', '25700', '10'), { ...leg('SELL', 'call', '25800', '5'), about: { kind: 'call', strike: '25800', premium: '5', underlying: 'NIFTY', expiry: '2026-12-08' } }]), /end on one day/);
+  assert.match(legsOf([leg('BUY', 'call', '25700', '10'), { ...leg('SELL', 'call', '25800', '5'), about: { kind: 'call', strike: '25800', premium: '5', underlying: 'NIFTY', expiry: '2026-12-08', rupees_per_point: '1' } }]), /end on one day/);
   assert.match(legsOf([leg('SELL', 'call', '25700', '10', '65', { execution_type: 'EXIT' })]), /entries/);
   assert.deepEqual(legsOf([leg('BUY', 'call', '25700', '10', '65', { price: '9.95' })])[0].paid, d('9.95'), 'a limit stands before the quote');
 });

@@ -15,6 +15,7 @@ use ordergate_actors::persistence::Alarm;
 use ordergate_actors::ports::{Broker as _, Clock as _, Query, Rows, Session};
 use ordergate_actors::testkit::{NotedHalt, TokioClock, morning};
 use ordergate_actors::{AccountSettings, Engine, Phase};
+use rust_decimal::Decimal;
 use tempfile::TempDir;
 
 use crate::parts::{account_settings, engine, noren_settings};
@@ -42,11 +43,13 @@ pub(crate) struct Plan {
     pub sim: Box<dyn Fn(&mut SimSettings) + Send>,
     pub noren: Arc<dyn Fn(&mut NorenSettings) + Send + Sync>,
     pub account: Arc<dyn Fn(&mut AccountSettings) + Send + Sync>,
+    /// What the engine's master says that a point of a gram of gold is worth; the broker says a tenth of a rupee.
+    pub gold_point: Decimal,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { sim: Box::new(|_| {}), noren: Arc::new(|_| {}), account: Arc::new(|_| {}) }
+        Self { sim: Box::new(|_| {}), noren: Arc::new(|_| {}), account: Arc::new(|_| {}), gold_point: Decimal::new(1, 1) }
     }
 }
 
@@ -140,10 +143,11 @@ impl House {
         let mut account = account_settings();
         (self.plan.account)(&mut account);
         let (directory, clock, seed) = (self.directory.path().to_owned(), Arc::clone(&self.clock), self.lives);
+        let gold_point = self.plan.gold_point;
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let halt = Arc::new(NotedHalt::default());
-                let (engine, broker) = engine(&directory, noren, account, clock, Arc::clone(&halt), seed);
+                let (engine, broker) = engine(&directory, gold_point, noren, account, clock, Arc::clone(&halt), seed);
                 ready.send((engine, broker, halt)).unwrap();
                 let _gone = ended.await;
             });

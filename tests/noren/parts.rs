@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{Datelike as _, NaiveDate};
 use ordergate::brokers::noren::wire::Ampersand;
 use ordergate::brokers::noren::{
     AuthFlow, Backoff, Buffers, Credentials, Io, NorenBroker, NorenSettings, Protection, Slabs, StreamWaits, Timeouts,
@@ -12,10 +13,11 @@ use ordergate::instruments::{InstrumentTable, sample};
 use ordergate::simulator::noren_server::Simulator;
 use ordergate::store::{LockError, OpenError, SqliteStore};
 use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::order::{ClientId, LegDraft, trading_date};
+use ordergate_actors::order::{ClientId, Exchange, Instrument, InstrumentKey, Kind, LegDraft, Price, Quantity, trading_date};
 use ordergate_actors::ports::{Broker, BudgetChange, Clock, Ids, Instruments};
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, wide_limits, wide_settings};
 use ordergate_actors::{AccountSettings, Engine, Parts, Waits, World, WriteOn};
+use rust_decimal::Decimal;
 use secrecy::SecretString;
 
 use crate::house::{CLIENT, LONG, SBIN, secs};
@@ -78,9 +80,27 @@ pub(crate) fn once_left<T>(mut open: impl FnMut() -> Result<T, OpenError>) -> T 
     }
 }
 
+/// The simulator's first gold future, in lots of a hundred grams and quoted by ten: `point` is what a master says that a point of
+/// a gram is worth.
+pub(crate) fn gold(today: NaiveDate, point: Decimal) -> Instrument {
+    let fifth = today.iter_days().find(|date| date.day() == 5).unwrap();
+    Instrument {
+        key: InstrumentKey::new(Exchange::Mcx, &format!("GOLDM{}", fifth.format("%d%b%y").to_string().to_uppercase())),
+        token: fifth.num_days_from_ce().unsigned_abs() * 1_000 + 710,
+        underlying: Arc::from("GOLDM"),
+        kind: Kind::Future { expiry: fifth },
+        lot: Quantity::new(100).unwrap(),
+        rupees_per_point: point,
+        tick: Price::parse("1").unwrap(),
+        freeze: None,
+        band: None,
+    }
+}
+
 /// An engine on the directory, with its adapter.
 pub(crate) fn engine(
     directory: &Path,
+    gold_point: Decimal,
     noren: NorenSettings,
     account: AccountSettings,
     clock: Arc<TokioClock>,
@@ -88,7 +108,8 @@ pub(crate) fn engine(
     seed: u64,
 ) -> (Engine, Arc<NorenBroker>) {
     let today = trading_date(clock.now());
-    let table: Arc<dyn Instruments> = Arc::new(InstrumentTable::new(sample(today).unwrap()));
+    let rows = sample(today).unwrap().into_iter().chain([gold(today, gold_point)]);
+    let table: Arc<dyn Instruments> = Arc::new(InstrumentTable::new(rows));
     let broker = Arc::new(NorenBroker::start(noren, Arc::clone(&table), Arc::clone(&clock) as Arc<dyn Clock>, Io::current()).unwrap());
     let ids: Arc<dyn Ids> = CountedIds::new(seed);
     let world = World { calendar: Calendar::always_open(), ids, quotes: broker.board(), instruments: table, halt, clock: clock.clone() };

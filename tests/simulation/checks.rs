@@ -259,6 +259,8 @@ fn judged_by(book: &Book, today: NaiveDate) -> Vec<(&'static str, String)> {
     let keys: BTreeSet<_> = orders.iter().filter_map(|order| order.instrument()).collect();
     let entering = keys.iter().map(|key| (key, book.entering(key, Side::Buy), book.entering(key, Side::Sell)));
     let doubts = book.doubts().chain(keys.iter().flat_map(|key| book.owed_in(key))).map(|order| order.number);
+    // What is not kept of a contract no master tells here.
+    let open = book.open_value(&ordergate::instruments::InstrumentTable::default());
     let mut all = vec![
         ("orders", format!("{number} {orders:?}")),
         ("open orders", format!("{:?}", book.open_orders().map(|order| order.number).collect::<Vec<_>>())),
@@ -269,7 +271,7 @@ fn judged_by(book: &Book, today: NaiveDate) -> Vec<(&'static str, String)> {
         ("holdings", format!("{:?}", book.holdings().collect::<Vec<_>>())),
         ("gross holdings", format!("{:?}", book.held_keys().collect::<Vec<_>>())),
         ("exposures", format!("{:?}", exposures.collect::<Vec<_>>())),
-        ("open value", format!("{}", book.open_value().0.normalize())),
+        ("open value", format!("{} {}", open.rupees.0.normalize(), open.unknown)),
         ("entries sent today", format!("{}", book.sent_on(today))),
         ("last day of trade", format!("{:?}", book.traded_on())),
         ("controls", format!("{:?}", book.control())),

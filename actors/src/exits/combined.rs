@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::order::{Amount, CommandId, Holding, HoldingKey, OrderRecord, Strategy};
+use crate::order::{Amount, CommandId, Holding, HoldingKey, OrderRecord, Points, Strategy};
 use crate::persistence::{Book, Slot, Topic};
 
 /// How a strategy's positions are left together.
@@ -35,18 +35,18 @@ pub struct Combined {
 pub struct Together {
     /// Rupees: what the open units would bring, and what was realised in these positions since they were opened.
     pub pnl: Amount,
-    /// Positions without a price: nothing can be said of the sum.
+    /// Positions without a price, or without a known worth of their point: nothing can be said of the sum.
     pub unpriced: usize,
 }
 
 impl Together {
-    /// With one more position at that price.
+    /// With one more position at that price, where a point is worth that much.
     #[must_use]
-    pub fn with(self, held: &Holding, price: Option<Decimal>) -> Self {
-        let Some(price) = price else { return Self { unpriced: self.unpriced + 1, ..self } };
-        let worth = price.checked_mul(Decimal::from(held.net)).unwrap_or(Decimal::ZERO);
+    pub fn with(self, held: &Holding, price: Option<Decimal>, point: Option<Decimal>) -> Self {
+        let Some((price, point)) = price.zip(point) else { return Self { unpriced: self.unpriced + 1, ..self } };
+        let worth = Points(price.checked_mul(Decimal::from(held.net)).unwrap_or(Decimal::ZERO));
         let paid = if held.net > 0 { held.cost.negated() } else { held.cost };
-        Self { pnl: self.pnl.plus(Amount(worth)).plus(paid).plus(held.realised), ..self }
+        Self { pnl: self.pnl.plus(worth.plus(paid).plus(held.realised).rupees(point)), ..self }
     }
 }
 
@@ -112,7 +112,7 @@ impl Combined {
 mod tests {
     use super::*;
     use crate::order::{Intent, Product, Side, Status, Tag};
-    use crate::testkit::builders::{Build, at, book_of, command, exit, order, rupees, sbin_in, strategy};
+    use crate::testkit::builders::{Build, at, book_of, command, exit, order, points, rupees, sbin_in, strategy};
 
     fn rule() -> Combined {
         Combined { strategy: strategy("trend"), stop: Some(rupees(500)), target: Some(rupees(800)), fired_at: None, who: "a test".into() }
@@ -124,11 +124,13 @@ mod tests {
 
     #[test]
     fn long_and_short_and_what_was_realised_are_summed() {
-        let long = Holding { net: 10, cost: rupees(1000), realised: rupees(20), opened_at: None };
-        let short = Holding { net: -5, cost: rupees(1000), realised: Amount::ZERO, opened_at: None };
-        let sum = Together::default().with(&long, Some(90.into())).with(&short, Some(210.into()));
+        let long = Holding { net: 10, cost: points(1000), realised: points(20), opened_at: None };
+        let short = Holding { net: -5, cost: points(1000), realised: Points::ZERO, opened_at: None };
+        let one = Some(Decimal::ONE);
+        let sum = Together::default().with(&long, Some(90.into()), one).with(&short, Some(210.into()), one);
         assert_eq!(sum, at_pnl(-100 + 20 - 50));
-        assert_eq!(sum.with(&long, None).unpriced, 1);
+        assert_eq!(sum.with(&long, Some(90.into()), Some(Decimal::TEN)), at_pnl(-130 - 800), "by what a point is worth");
+        assert_eq!((sum.with(&long, None, one).unpriced, sum.with(&long, Some(90.into()), None).unpriced), (1, 1));
     }
 
     #[test]

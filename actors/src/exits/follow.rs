@@ -102,10 +102,10 @@ mod tests {
     use super::*;
     use crate::exits::{Cause, Fired, Terms};
     use crate::order::{Holding, SignalId, Status};
-    use crate::testkit::builders::{Build, at, book_of, command, exit, frozen_control, rupees, sbin_in, strategy};
+    use crate::testkit::builders::{Build, at, book_of, command, exit, frozen_control, points, sbin_in, strategy};
 
     fn rule(cause: Cause, attempt: u32) -> ExitRule {
-        let held = Holding { net: 10, cost: rupees(8000), realised: rupees(0), opened_at: Some(at(0)) };
+        let held = Holding { net: 10, cost: points(8000), realised: points(0), opened_at: Some(at(0)) };
         let terms = Terms { stop_loss: Some("790".parse().unwrap()), ..Terms::default() };
         let rule = ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held, terms, 1.into(), "a test".into(), at(0)).unwrap();
         let fired = Fired { cause, at: at(0), price: None, signal: SignalId(uuid::Uuid::from_u128(2)) };

@@ -3,7 +3,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::exits::Terms;
-use crate::order::{Amount, ExitExtras, Holding, Product, Trailing};
+use crate::order::{ExitExtras, Holding, Points, Product, Trailing};
 use crate::testkit::builders::{at, sbin_in, strategy};
 
 fn d(text: &str) -> Decimal {
@@ -12,7 +12,7 @@ fn d(text: &str) -> Decimal {
 
 /// A rule of 10 units at 100, tick 0.05.
 fn rule(position: Side, terms: Terms) -> ExitRule {
-    let held = Holding { net: position.sign() * 10, cost: Amount(d("1000")), realised: Amount::ZERO, opened_at: Some(at(0)) };
+    let held = Holding { net: position.sign() * 10, cost: Points(d("1000")), realised: Points::ZERO, opened_at: Some(at(0)) };
     ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held, terms, d("0.05"), "a test".into(), at(0)).unwrap()
 }
 

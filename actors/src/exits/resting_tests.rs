@@ -4,13 +4,13 @@ use super::*;
 use crate::exits::{Fired, Terms};
 use crate::order::{Ask, ExitExtras, Holding, OrderType, Product, Status};
 use crate::testkit::builders::{
-    Build, at, book_of, broker_id, exit, frozen_control, price, rupees, sbin_in, share, strategy, terms_of, units,
+    Build, at, book_of, broker_id, exit, frozen_control, points, price, sbin_in, share, strategy, terms_of, units,
 };
 
 const HOURS: Hours = Hours { takes_exits: true, closes_at: None, takes_stops: true, stops_until: None, expiry: None };
 
 fn rule_of(net: i64) -> ExitRule {
-    let held = Holding { net, cost: rupees(800 * net.abs()), realised: rupees(0), opened_at: Some(at(-60)) };
+    let held = Holding { net, cost: points(800 * net.abs()), realised: points(0), opened_at: Some(at(-60)) };
     let stop_loss = Some(if net > 0 { "790" } else { "810" }.parse().unwrap());
     let exits = ExitExtras { stop_at: Some(StopAt::Broker), ..ExitExtras::default() };
     let terms = Terms { stop_loss, exits, ..Terms::default() };

@@ -357,7 +357,7 @@ impl ExitRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{Amount, Product, Status};
+    use crate::order::{Points, Product, Status};
     use crate::testkit::builders::{Build, at, order, sbin_in, strategy};
 
     pub(super) fn d(text: &str) -> Decimal {
@@ -365,7 +365,7 @@ mod tests {
     }
 
     fn held(net: i64, average: &str) -> Holding {
-        Holding { net, cost: Amount(d(average) * Decimal::from(net.abs())), realised: Amount::ZERO, opened_at: Some(at(0)) }
+        Holding { net, cost: Points(d(average) * Decimal::from(net.abs())), realised: Points::ZERO, opened_at: Some(at(0)) }
     }
 
     fn rule(net: i64, stop: &str, target: &str) -> ExitRule {

@@ -67,7 +67,7 @@ pub fn is_near_expiry(expiry: NaiveDate, now: DateTime<Utc>) -> bool {
 mod tests {
     use super::*;
     use crate::exits::Terms;
-    use crate::order::{Amount, ExitExtras, Holding, Product};
+    use crate::order::{ExitExtras, Holding, Points, Product};
     use crate::testkit::builders::{order, sbin_in, strategy};
 
     fn t(text: &str) -> DateTime<Utc> {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     fn rule(times: &str) -> ExitRule {
-        let held = Holding { net: 10, cost: Amount(8000.into()), realised: Amount::ZERO, opened_at: Some(t("10:00")) };
+        let held = Holding { net: 10, cost: Points(8000.into()), realised: Points::ZERO, opened_at: Some(t("10:00")) };
         let terms = Terms { exits: ExitExtras { times: times.parse().unwrap(), ..ExitExtras::default() }, ..Terms::default() };
         ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held, terms, 1.into(), "a test".into(), t("10:00")).unwrap()
     }
@@ -98,7 +98,7 @@ mod tests {
         let late = |times: &str, filled_at| {
             let mut order = order(1);
             order.ask.exits.times = times.parse().unwrap();
-            let held = Holding { net: 10, cost: Amount(8000.into()), realised: Amount::ZERO, opened_at: Some(t("10:00")) };
+            let held = Holding { net: 10, cost: Points(8000.into()), realised: Points::ZERO, opened_at: Some(t("10:00")) };
             ExitRule::from_order(&order, &held, 1.into(), t(filled_at)).unwrap()
         };
         let up = |rule: &ExitRule, now| rule.time_up(&Hours::always(), Duration::minutes(5), t(now)).is_some();

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::order::{Holding, Quantity, Side};
     use crate::pnl::{DayChange, Move};
-    use crate::testkit::builders::{at, book_of, price, rupees, sbin_in, strategy};
+    use crate::testkit::builders::{at, book_of, points, price, sbin_in, strategy};
 
     const DAY: i64 = 86_400;
 
@@ -49,7 +49,7 @@ mod tests {
     fn book(product: Product, days: i64, today: &[(Side, i64)]) -> Book {
         let (owner, key) = (strategy("trend"), sbin_in(product));
         let mut book = book_of([], &[]);
-        let mut held = Holding { net: 10, cost: rupees(1_000), opened_at: Some(at(-days * DAY)), ..Holding::default() };
+        let mut held = Holding { net: 10, cost: points(1_000), opened_at: Some(at(-days * DAY)), ..Holding::default() };
         book.put_holding(owner.clone(), key.clone(), held, 1);
         book.begin_day(trading_date(at(0)), &[]);
         for (seq, (side, units)) in (2..).zip(today) {

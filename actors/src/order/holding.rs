@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fill;
-use super::money::{Amount, Price, Quantity};
+use super::money::{Points, Price, Quantity};
 use super::record::OrderRecord;
 use super::words::Side;
 
@@ -14,10 +14,10 @@ use super::words::Side;
 pub struct Holding {
     /// Units: positive long, negative short.
     pub net: i64,
-    /// Rupees paid (long) or received (short) for the open units.
-    pub cost: Amount,
-    /// Gross profit of what was closed, rupees, since the strategy was last flat here.
-    pub realised: Amount,
+    /// What was paid (long) or received (short) for the open units: prices times units.
+    pub cost: Points,
+    /// Gross profit of what was closed since the strategy was last flat here: prices times units.
+    pub realised: Points,
     /// When it was opened from flat; an exit signal older than this was not meant for it.
     pub opened_at: Option<DateTime<Utc>>,
 }
@@ -27,6 +27,13 @@ impl Holding {
     #[must_use]
     pub fn average(&self) -> Option<Decimal> {
         (self.net != 0).then(|| self.cost.per_unit(self.net.abs())).flatten()
+    }
+
+    /// What the open units have gained at that price: prices times units.
+    #[must_use]
+    pub fn gain(&self, price: Price) -> Points {
+        let worth = price.times(self.net.abs());
+        if self.net >= 0 { worth.plus(self.cost.negated()) } else { self.cost.plus(worth.negated()) }
     }
 
     /// The holding after one more fill: adding averages, reducing realises, crossing zero does both.
@@ -48,7 +55,7 @@ impl Holding {
             ..self
         };
         match Quantity::new(quantity.value() - closing) {
-            Some(opening) => Self { cost: Amount::ZERO, opened_at: None, ..rest }.after(side, opening, price),
+            Some(opening) => Self { cost: Points::ZERO, opened_at: None, ..rest }.after(side, opening, price),
             None => rest,
         }
     }
@@ -90,12 +97,12 @@ impl Holding {
         }
     }
 
-    fn share_of_cost(self, units: i64) -> Amount {
+    fn share_of_cost(self, units: i64) -> Points {
         if units == self.net.abs() {
             return self.cost;
         }
         let share = self.cost.0.checked_mul(Decimal::from(units)).and_then(|value| value.checked_div(Decimal::from(self.net.abs())));
-        Amount(share.unwrap_or(self.cost.0))
+        Points(share.unwrap_or(self.cost.0))
     }
 }
 
@@ -115,10 +122,10 @@ mod tests {
     fn what_left_elsewhere_realises_what_its_price_says() {
         let long = Holding::default().after(Side::Buy, q(10), p("100"));
         let some = long.left(4, Some(p("110")));
-        assert_eq!((some.net, some.realised, some.average()), (6, Amount(40.into()), long.average()));
+        assert_eq!((some.net, some.realised, some.average()), (6, Points(40.into()), long.average()));
         assert_eq!(long.left(4, None), long.reduced(4));
         let short = Holding::default().after(Side::Sell, q(10), p("100")).left(99, Some(p("90")));
-        assert_eq!((short.net, short.realised), (0, Amount(100.into())), "never beyond flat");
+        assert_eq!((short.net, short.realised), (0, Points(100.into())), "never beyond flat");
     }
 
     #[test]
@@ -126,14 +133,14 @@ mod tests {
         let held = Holding::default().after(Side::Buy, q(10), p("100")).after(Side::Buy, q(10), p("110"));
         assert_eq!(held.average(), Some(Decimal::from(105)));
         let flat = held.after(Side::Sell, q(20), p("107"));
-        assert_eq!((flat.net, flat.realised), (0, Amount(Decimal::from(40))));
+        assert_eq!((flat.net, flat.realised), (0, Points(Decimal::from(40))));
         assert!(flat.cost.0.is_zero());
     }
 
     #[test]
     fn a_short_gains_when_the_price_falls_and_a_flip_starts_anew() {
         let held = Holding::default().after(Side::Sell, q(10), p("100")).after(Side::Buy, q(15), p("90"));
-        assert_eq!((held.net, held.realised, held.average()), (5, Amount(Decimal::from(100)), Some(Decimal::from(90))));
+        assert_eq!((held.net, held.realised, held.average()), (5, Points(Decimal::from(100)), Some(Decimal::from(90))));
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::money::{Price, Quantity};
+use super::money::{Amount, Price, Quantity};
 use super::words::{Exchange, Product, Side};
 
 /// An instrument's name: the exchange and the broker's trading symbol (`NSE`, `RELIANCE-EQ`).
@@ -131,6 +131,12 @@ impl Instrument {
     #[must_use]
     pub fn is_tradable(&self) -> bool {
         !matches!(self.kind, Kind::Index)
+    }
+
+    /// Rupees of so many units at that price.
+    #[must_use]
+    pub fn rupees(&self, price: Price, quantity: i64) -> Amount {
+        price.times(quantity).rupees(self.rupees_per_point)
     }
 
     /// Whether the product makes sense for it: delivery is for shares, carried margin for derivatives.

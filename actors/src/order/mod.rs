@@ -34,7 +34,7 @@ pub use holding::Holding;
 pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};
 pub use instrument::{HoldingKey, Instrument, InstrumentKey, Kind, Right};
 pub use lifecycle::{NotApplied, Transition};
-pub use money::{Amount, BadNumber, EndPrice, Price, Quantity};
+pub use money::{Amount, BadNumber, EndPrice, Points, Price, Quantity, worked_out};
 pub use pricing::Pricing;
 pub use record::{Ask, Asked, OrderRecord, Trailing};
 pub use remedy::{REMEDIES, remedy};

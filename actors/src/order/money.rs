@@ -36,7 +36,7 @@ pub fn decimal(kind: &'static str, text: &str) -> Result<Decimal, BadNumber> {
     Decimal::from_str(text).map_err(|_| bad(kind, text, "a plain decimal number, for example 101.50"))
 }
 
-/// Rupees per unit: greater than zero, at most ten million, at most four decimals.
+/// The price of a unit, as the exchange quotes it: greater than zero, at most ten million, at most four decimals.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Decimal", into = "Decimal")]
 pub struct Price(Decimal);
@@ -73,10 +73,10 @@ impl Price {
         self.0.checked_rem(tick.0).is_some_and(|rest| rest.is_zero())
     }
 
-    /// Rupees for so many units.
+    /// So many units at this price. It is no amount of rupees yet: that takes what a point of the contract is worth.
     #[must_use]
-    pub fn times(self, quantity: i64) -> Amount {
-        Amount(self.0.checked_mul(Decimal::from(quantity)).unwrap_or(Decimal::MAX))
+    pub fn times(self, quantity: i64) -> Points {
+        Points(self.0.checked_mul(Decimal::from(quantity)).unwrap_or(Decimal::MAX))
     }
 }
 
@@ -131,10 +131,10 @@ impl EndPrice {
         (value >= Decimal::ZERO && value <= Price::MAX && value.scale() <= 4).then_some(Self(value))
     }
 
-    /// Rupees that so many units realised that cost (long, a positive net) or brought (short) so much.
+    /// Points that so many units realised that cost (long, a positive net) or brought (short) so much.
     #[must_use]
-    pub fn realised(self, net: i64, cost: Amount) -> Amount {
-        let value = Amount(self.0.checked_mul(Decimal::from(net.abs())).unwrap_or(Decimal::MAX));
+    pub fn realised(self, net: i64, cost: Points) -> Points {
+        let value = Points(self.0.checked_mul(Decimal::from(net.abs())).unwrap_or(Decimal::MAX));
         if net < 0 { cost.plus(value.negated()) } else { value.plus(cost.negated()) }
     }
 }
@@ -236,6 +236,66 @@ impl fmt::Debug for Quantity {
     }
 }
 
+/// Prices times units of one contract, of either sign: what was paid for a position, what closing it brought. Only
+/// [`Points::rupees`] makes an amount of it, so that nobody takes the one for the other: on MCX and CDS a point of a unit is
+/// not always a rupee. Of different contracts they are not added. Sums saturate instead of wrapping.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Points(pub Decimal);
+
+impl Points {
+    /// None.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
+    /// The sum; saturates at the largest decimal of the sum's sign.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self(saturating_sum(self.0, other.0))
+    }
+
+    /// The same with the other sign.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self(-self.0)
+    }
+
+    /// The price at which so many units come to this, rounded to four decimals; `None` for no units.
+    #[must_use]
+    pub fn per_unit(self, quantity: i64) -> Option<Decimal> {
+        self.0.checked_div(Decimal::from(quantity)).map(|value| value.round_dp(4).normalize())
+    }
+
+    /// Rupees, where a unit gains `per_point` rupees when its price rises by one
+    /// ([`Instrument::rupees_per_point`](super::Instrument::rupees_per_point)).
+    #[must_use]
+    pub fn rupees(self, per_point: Decimal) -> Amount {
+        Amount(if per_point == Decimal::ONE { self.0 } else { self.0.saturating_mul(per_point).normalize() })
+    }
+}
+
+impl fmt::Display for Points {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Points {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How an order's rupees come about, in words: `10 x 800 = 8000 rupees`, with the worth of a point where that is not a rupee.
+#[must_use]
+pub fn worked_out(quantity: i64, price: Price, per_point: Decimal) -> String {
+    let by_point = if per_point == Decimal::ONE { String::new() } else { format!(" x {} rupees a point", per_point.normalize()) };
+    format!("{quantity} x {price}{by_point} = {} rupees", price.times(quantity).rupees(per_point))
+}
+
+fn saturating_sum(one: Decimal, other: Decimal) -> Decimal {
+    one.checked_add(other).unwrap_or(if other.is_sign_negative() { Decimal::MIN } else { Decimal::MAX })
+}
+
 /// Rupees, of either sign: profit, notional, a limit. Sums saturate instead of wrapping.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -248,7 +308,7 @@ impl Amount {
     /// The sum; saturates at the largest decimal of the sum's sign.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self(self.0.checked_add(other.0).unwrap_or(if other.0.is_sign_negative() { Decimal::MIN } else { Decimal::MAX }))
+        Self(saturating_sum(self.0, other.0))
     }
 
     /// The same amount with the other sign.
@@ -318,7 +378,7 @@ mod tests {
         for text in ["", "-0.05", "NaN", "inf", "1e3", "10000000.01", "1.00001", "1,000"] {
             assert!(EndPrice::parse(text).is_err(), "{text:?} was taken");
         }
-        let at = |text: &str, net, cost: i64| EndPrice::parse(text).unwrap().realised(net, Amount(cost.into())).0;
+        let at = |text: &str, net, cost: i64| EndPrice::parse(text).unwrap().realised(net, Points(cost.into())).0;
         assert_eq!((at("12", 10, 100), at("12", -10, 100), at("0", -10, 100)), (20.into(), (-20).into(), 100.into()));
         assert_eq!(EndPrice::parse("-0").unwrap().to_string(), "0");
         assert_eq!(serde_json::to_string(&EndPrice::parse("0.0").unwrap()).unwrap(), "\"0\"");

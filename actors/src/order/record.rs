@@ -10,7 +10,7 @@ use super::exit_at::{ExitAt, ExitExtras};
 use super::fact::{Priced, Shown, Terms, ended_terms};
 use super::ids::{BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, SignalId, Strategy};
 use super::instrument::{HoldingKey, InstrumentKey};
-use super::money::{Amount, Price, Quantity};
+use super::money::{Points, Price, Quantity};
 use super::routed::Routed;
 use super::tag::Tag;
 use super::words::{Exchange, Intent, OrderType, Product, Side, Source, Status, TestMode, TrailingType, Validity};
@@ -138,8 +138,8 @@ pub struct OrderRecord {
     pub average_price: Option<Decimal>,
     /// Units in the trades that we recorded for it.
     pub traded_quantity: i64,
-    /// Rupees of those trades.
-    pub traded_value: Amount,
+    /// The sum of those trades: prices times units.
+    pub traded_value: Points,
     /// Set once somebody wants it gone; durable, so that it is cancelled the moment it can be.
     pub cancel_wanted: Option<Tag>,
     /// Changes that were asked of the broker, whatever became of them.

@@ -23,7 +23,10 @@ pub const REMEDIES: &[(&str, &str)] = &[
     ("risk.max_short_option_lots", "buy short options back or send a smaller order, or change the limit"),
     ("risk.messages", "wait a minute, look for a loop in what sends, and send it again"),
     ("risk.price_collar", "send a price nearer to the market, or wait for a fresh quote; or change the limit"),
-    ("risk.quantity_unit", "run ordergate conformance with this account and set its quantity_unit"),
+    (
+        "risk.quantity_unit",
+        "run ordergate conformance with this account and set its quantity_unit; where two worths of a point differ, see ALARM_POINT_VALUE",
+    ),
     ("risk.repeats", "find out why it repeats, then re-arm the strategy (POST /dashboard/risk/rearm)"),
     ("risk.route_trades", "nothing today: the route has had its entries; or change its trades_per_day"),
     ("risk.trades_per_day", "nothing today: the account has had its entries; or change the limit"),

@@ -42,7 +42,7 @@ impl OrderRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::builders::{Build as _, at, order, price, rupees};
+    use crate::testkit::builders::{Build as _, at, order, points, price};
 
     #[test]
     fn what_is_missing_is_one_trade_of_its_own_day_at_what_the_average_leaves() {
@@ -51,7 +51,7 @@ mod tests {
         assert_eq!((all.quantity.value(), all.price, Some(all.at)), (10, price("800.5"), owes.sent_at));
         assert!(all.trade_id.is_told_by_a_person() && all.broker_order_id.as_str() == "7");
         // 6 of the 10 at 800: what is left of 8005 for the other four.
-        let some = OrderRecord { traded_quantity: 6, traded_value: rupees(4_800), ..owes.clone() };
+        let some = OrderRecord { traded_quantity: 6, traded_value: points(4_800), ..owes.clone() };
         assert_eq!(some.untold(None).map(|fill| (fill.quantity.value(), fill.price)), Some((4, price("801.25"))));
         assert_eq!(some.untold(Some(price("799"))).map(|fill| fill.price), Some(price("799")), "a person knows better");
         let nameless = OrderRecord { average_price: None, ..owes.clone() };

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::draft::{LegDraft, clean};
 use super::instrument::{Instrument, InstrumentKey};
-use super::money::{Amount, Price, Quantity};
+use super::money::{Amount, Price, Quantity, worked_out};
 use super::record::Ask;
 use super::tag::Tag;
 use super::words::{Exchange, Intent, OrderType, Policy, Validity};
@@ -83,12 +83,11 @@ pub fn read_named(leg: &LegDraft, instrument: Option<&Instrument>, refused: Opti
     reader.protection(leg, &ask);
     let most = ask.quantity.or_else(|| Quantity::new(ask.target_position?.abs()));
     if let (Some(price), Some(quantity)) = (ask.price, most) {
-        let notional = price.times(quantity.value());
-        if notional > bounds.max_notional {
-            reader.wrong(
-                "quantity",
-                format!("{quantity} x {price} = {notional} rupees is above the bound of {} (validation.max_notional)", bounds.max_notional),
-            );
+        // Of what no master has it is not asked: it is refused for that.
+        let point = ask.exchange.and_then(Exchange::rupees_per_point).or(instrument.map(|found| found.rupees_per_point));
+        if let Some(point) = point.filter(|point| price.times(quantity.value()).rupees(*point) > bounds.max_notional) {
+            let notional = worked_out(quantity.value(), price, point);
+            reader.wrong("quantity", format!("{notional} is above the bound of {} (validation.max_notional)", bounds.max_notional));
         }
     }
     Reading { ask, violations: reader.violations }

@@ -168,6 +168,18 @@ words!(
     }
 );
 
+impl Exchange {
+    /// Rupees that a unit gains when its price rises by one, where that is the same for all that trades there; `None`: each
+    /// contract has its own.
+    #[must_use]
+    pub fn rupees_per_point(self) -> Option<rust_decimal::Decimal> {
+        match self {
+            Self::Nse | Self::Bse | Self::Nfo | Self::Bfo => Some(rust_decimal::Decimal::ONE),
+            Self::Mcx | Self::Cds => None,
+        }
+    }
+}
+
 impl Side {
     /// The other side.
     #[must_use]

@@ -26,6 +26,17 @@ impl Ledger {
                     book.put_holding(strategy, key, holding, seq);
                 }
             }
+            // Before the day: what a trade realised hangs on what its contract is.
+            for (chain, change) in kept {
+                match chain {
+                    None => self.view.put_process_kept(change),
+                    Some(client) => {
+                        if let Some(book) = books.get_mut(&client) {
+                            book.put_kept(change);
+                        }
+                    }
+                }
+            }
             for (client, change) in day {
                 if let Some(book) = books.get_mut(&client) {
                     book.put_day(&change);
@@ -47,16 +58,6 @@ impl Ledger {
                     Some(client) => {
                         if let Some(book) = books.get_mut(&client) {
                             book.put_alarms(alarms);
-                        }
-                    }
-                }
-            }
-            for (chain, change) in kept {
-                match chain {
-                    None => self.view.put_process_kept(change),
-                    Some(client) => {
-                        if let Some(book) = books.get_mut(&client) {
-                            book.put_kept(change);
                         }
                     }
                 }

@@ -22,7 +22,7 @@ use super::kept::{Kept, KeptChange, KeptStates, Slot, Topic};
 use crate::order::{
     BrokerOrderId, ClientId, CommandId, Holding, HoldingKey, InstrumentKey, OrderRecord, Side, Status, Strategy, trading_date,
 };
-use crate::pnl::{Day, DayChange};
+use crate::pnl::{ContractKept, Day, DayChange, PointValues};
 use crate::ports::AccountHead;
 
 /// How many of the newest orders stay in memory, ended ones included.
@@ -61,6 +61,8 @@ pub struct Book {
     control: Control,
     alarms: Alarms,
     kept: KeptStates,
+    /// What a point of each contract is worth, of the states above.
+    points: PointValues,
     day: Day,
 }
 
@@ -94,6 +96,7 @@ impl Book {
             control: Control::default(),
             alarms: Alarms::default(),
             kept: KeptStates::new(),
+            points: PointValues::default(),
             day: Day::default(),
         }
     }
@@ -117,7 +120,8 @@ impl Book {
 
     /// Begins the day with what is held and what has changed on it so far, in the order of the journal.
     pub fn begin_day(&mut self, date: NaiveDate, changes: &[DayChange]) {
-        self.day = Day::load(date, self.holdings.iter().map(|((strategy, key), held)| (strategy, key, held)), changes);
+        let held = self.holdings.iter().map(|((strategy, key), held)| (strategy, key, held));
+        self.day = Day::valued(self.points.clone(), date, held, changes);
     }
 
     /// How a holding has changed: one trade, or one correction.
@@ -234,6 +238,14 @@ impl Book {
     }
 
     pub(crate) fn put_kept(&mut self, change: KeptChange) {
+        if change.slot.topic == Topic::Contract {
+            let before = self.kept.get(&change.slot).and_then(ContractKept::read);
+            let gone = || before.map(|before| ContractKept { rupees_per_point: None, ..before });
+            if let Some(contract) = change.now.as_ref().and_then(ContractKept::read).or_else(gone) {
+                self.points.put(contract);
+                self.day.value_by(self.points.clone());
+            }
+        }
         match change.now {
             Some(now) => self.kept.insert(change.slot, now),
             None => self.kept.remove(&change.slot),

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 use proptest::prelude::{ProptestConfig, Strategy as _, any, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
-use crate::order::{Amount, Intent, Product, Status, Tag};
-use crate::testkit::builders::{Build, at, book_of, broker_id, exit, nse, order, rupees, sbin, sbin_in, strategy};
+use crate::order::{Intent, Points, Product, Status, Tag};
+use crate::testkit::builders::{Build, at, book_of, broker_id, exit, nse, order, points, sbin, sbin_in, strategy};
 
 const NAMES: [&str; 3] = ["trend", "trend2", "other"];
 const SYMBOLS: [&str; 2] = ["SBIN-EQ", "INFY-EQ"];
@@ -183,7 +183,7 @@ proptest! {
         let mut nets: BTreeMap<(usize, Product), i64> = BTreeMap::new();
         for ((owner, is_mis, net), seq) in writes.into_iter().zip(1u64..) {
             let product = if is_mis { Product::Mis } else { Product::Nrml };
-            let holding = Holding { net, cost: rupees(net.abs()), realised: Amount::ZERO, opened_at: None };
+            let holding = Holding { net, cost: points(net.abs()), realised: Points::ZERO, opened_at: None };
             book.put_holding(strategy(NAMES[owner]), sbin_in(product), holding, seq);
             nets.insert((owner, product), net);
             prop_assert_eq!(book.last_fill_seq(&sbin_in(product)), seq);

@@ -16,7 +16,7 @@ use super::staged::{Chain, HoldingSlot, Staged};
 use super::ticket::Answer;
 use super::unit::{ADOPTED, Adopted, Event, Level, NewOrder, NotRegistered, Note, OrderUnit, PRICE_TOLD, Registration, SETTLED, Telling};
 use crate::order::{
-    Amount, ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Price, Source, Status, Strategy, Tag, Transition, trading_date,
+    ClientId, CommandId, Fill, Holding, HoldingKey, OrderRecord, Points, Price, Source, Status, Strategy, Tag, Transition, trading_date,
 };
 use crate::pnl::{DayChange, Move, Told};
 use crate::ports::{JournalRow, SignalRow, Write};
@@ -209,7 +209,7 @@ impl Delta {
             filled_quantity: 0,
             average_price: None,
             traded_quantity: 0,
-            traded_value: Amount::ZERO,
+            traded_value: Points::ZERO,
             cancel_wanted: None,
             modifications: 0,
             reach: None,

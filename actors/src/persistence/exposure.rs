@@ -8,8 +8,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use chrono::NaiveDate;
+use rust_decimal::Decimal;
 
-use crate::order::{Amount, Instrument, InstrumentKey, Kind, OrderRecord, Price, Side, Status, trading_date};
+use crate::order::{Amount, Instrument, InstrumentKey, Kind, OrderRecord, Points, Price, Side, Status, trading_date};
 use crate::ports::Instruments;
 
 /// What limits need to know of a contract. It is the same for as long as the contract lives.
@@ -98,20 +99,39 @@ pub fn own_price(order: &OrderRecord) -> Option<Price> {
     limit.or(order.ask.trigger_price.max(pending.and_then(|terms| terms.trigger_price)))
 }
 
-/// What an open order that opens or changes a position may still be worth, as far as its own price tells.
-fn open_value(order: &OrderRecord) -> Option<Amount> {
-    Some(own_price(order)?.times(order.unfilled()))
+/// What an open order that opens or changes a position may still be for, as far as its own price tells.
+fn open_points(order: &OrderRecord) -> Option<(InstrumentKey, Points)> {
+    Some((order.instrument()?, own_price(order)?.times(order.unfilled())))
+}
+
+/// Open orders of one contract.
+#[derive(Debug, Clone, Copy, Default)]
+struct Open {
+    orders: usize,
+    points: Points,
 }
 
 fn is_open_entry(order: &OrderRecord) -> bool {
     !order.status.is_terminal() && !order.is_exit() && !order.is_test()
 }
 
+/// What open orders that open or change a position, and have a price of their own, may still be worth together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpenValue {
+    /// Rupees, as far as they are known.
+    pub rupees: Amount,
+    /// Orders whose rupees are not: nobody knows what a point of their contract is worth.
+    pub unknown: usize,
+}
+
 /// The sums of one account.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sums {
     by_instrument: BTreeMap<InstrumentKey, Exposure>,
+    /// Of the exchanges where a point is worth the same for everything.
     open_value: Amount,
+    /// Of the others, by contract.
+    open_elsewhere: BTreeMap<InstrumentKey, Open>,
     /// Open entries without a price of their own.
     unpriced: BTreeSet<u64>,
     /// Entries that are registered and not sent.
@@ -152,8 +172,8 @@ impl Sums {
             return;
         }
         let number = order.number;
-        match open_value(order) {
-            Some(value) => self.open_value = self.open_value.plus(if is_entering { value } else { value.negated() }),
+        match open_points(order) {
+            Some((key, points)) => self.open(key, if is_entering { points } else { points.negated() }, is_entering),
             None if is_entering => {
                 self.unpriced.insert(number);
             }
@@ -167,6 +187,19 @@ impl Sums {
             } else {
                 self.unsent.remove(&number)
             };
+        }
+    }
+
+    fn open(&mut self, key: InstrumentKey, points: Points, is_entering: bool) {
+        if let Some(point) = key.exchange.rupees_per_point() {
+            self.open_value = self.open_value.plus(points.rupees(point));
+            return;
+        }
+        let open = self.open_elsewhere.entry(key.clone()).or_default();
+        open.points = open.points.plus(points);
+        open.orders = if is_entering { open.orders + 1 } else { open.orders.saturating_sub(1) };
+        if open.orders == 0 {
+            self.open_elsewhere.remove(&key);
         }
     }
 
@@ -194,8 +227,12 @@ impl Sums {
         self.by_instrument.iter()
     }
 
-    pub(super) fn priced(&self) -> Amount {
-        self.open_value
+    pub(super) fn priced(&self, point: impl Fn(&InstrumentKey) -> Option<Decimal>) -> OpenValue {
+        let nothing = OpenValue { rupees: self.open_value, unknown: 0 };
+        self.open_elsewhere.iter().fold(nothing, |sum, (key, open)| match point(key) {
+            Some(point) => OpenValue { rupees: sum.rupees.plus(open.points.rupees(point)), ..sum },
+            None => OpenValue { unknown: sum.unknown + open.orders, ..sum },
+        })
     }
 
     pub(super) fn unpriced(&self) -> impl Iterator<Item = u64> {

@@ -1,9 +1,59 @@
 use proptest::prelude::{any, prop_assert_eq, proptest};
 
 use super::*;
-use crate::order::{Intent, Product, Status, Tag};
-use crate::persistence::Book;
-use crate::testkit::builders::{Build, book_of, exit, nse, order, price, rupees, sbin_in};
+use crate::order::{Exchange, Intent, Product, Status, Tag};
+use crate::persistence::{Book, Kept, KeptChange};
+use crate::pnl::ContractKept;
+use crate::testkit::builders::{Build, at, book_of, exit, nse, order, price, rupees, sbin_in, share};
+
+/// No master has anything.
+#[derive(Debug)]
+struct Unlisted;
+
+impl Instruments for Unlisted {
+    fn find(&self, _: &InstrumentKey) -> Option<Arc<Instrument>> {
+        None
+    }
+    fn as_of(&self, _: Exchange) -> Option<NaiveDate> {
+        None
+    }
+}
+
+/// A master of one contract.
+#[derive(Debug)]
+struct Lists(Instrument);
+
+impl Instruments for Lists {
+    fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
+        (*key == self.0.key).then(|| Arc::new(self.0.clone()))
+    }
+    fn as_of(&self, _: Exchange) -> Option<NaiveDate> {
+        None
+    }
+}
+
+#[test]
+fn what_is_open_in_a_contract_is_worth_what_its_points_are() {
+    let dollars = InstrumentKey::new(Exchange::Cds, "USDINR27NOV26F");
+    let of_dollars = |number: u64| {
+        let mut order = order(number).of(&dollars.symbol).asks(10);
+        order.ask.exchange = Some(Exchange::Cds);
+        order
+    };
+    let mut book = book_of([order(1).asks(10), of_dollars(2), of_dollars(3)], &[]);
+    assert_eq!(book.open_value(&Unlisted), OpenValue { rupees: rupees(8_000), unknown: 2 }, "never taken for a rupee a point");
+    let listed = Instrument { key: dollars.clone(), rupees_per_point: Decimal::ONE_THOUSAND, ..share() };
+    assert_eq!(book.open_value(&Lists(listed.clone())), OpenValue { rupees: rupees(16_008_000), unknown: 0 });
+    // What is kept goes before what a master says.
+    let kept = ContractKept { instrument: dollars.clone(), rupees_per_point: Some(Decimal::TEN), broker_says: None };
+    let now = Kept { value: serde_json::to_string(&kept).unwrap().into(), seq: 1, at: at(0) };
+    book.put_kept(KeptChange { slot: ContractKept::slot(&dollars), now: Some(now) });
+    assert_eq!(book.open_value(&Lists(listed)), OpenValue { rupees: rupees(168_000), unknown: 0 });
+    for number in [2, 3] {
+        book.put_order(Arc::new(of_dollars(number).ended(Status::Failed, Some(Tag::BrokerCancelled))));
+    }
+    assert_eq!(book.open_value(&Unlisted), OpenValue { rupees: rupees(8_000), unknown: 0 });
+}
 
 #[test]
 fn an_order_counts_with_what_may_still_fill_and_what_is_not_recorded() {
@@ -21,7 +71,7 @@ fn an_order_counts_with_what_may_still_fill_and_what_is_not_recorded() {
 #[test]
 fn what_is_worth_nothing_by_itself_is_named() {
     let book = book_of([order(1).asks(10), order(2).market(), order(3).intent(Intent::Adjust).asks(1), exit(4), order(5).test()], &[]);
-    assert_eq!(book.open_value(), rupees(8_800));
+    assert_eq!(book.open_value(&Unlisted), OpenValue { rupees: rupees(8_800), unknown: 0 });
     assert_eq!(book.unpriced().map(|order| order.number).collect::<Vec<_>>(), [2]);
     assert_eq!((book.unsent_before(3), book.later(1).map(|order| order.number).collect::<Vec<_>>()), (2, vec![2, 3]));
 }
@@ -40,7 +90,7 @@ fn again(book: &Book) -> (Vec<(InstrumentKey, [i64; 4])>, Amount) {
             sums.entry(key).or_default()[if side == Side::Buy { 2 } else { 3 }] += outstanding(order);
         }
         if !order.status.is_terminal() && !order.is_exit() && !order.is_test() {
-            value = value.plus(own_price(order).map_or(Amount::ZERO, |price| price.times(order.unfilled())));
+            value = value.plus(own_price(order).map_or(Amount::ZERO, |price| price.times(order.unfilled()).rupees(Decimal::ONE)));
         }
     }
     (sums.into_iter().filter(|(_, sum)| *sum != [0; 4]).collect(), value)
@@ -48,7 +98,7 @@ fn again(book: &Book) -> (Vec<(InstrumentKey, [i64; 4])>, Amount) {
 
 fn told(book: &Book) -> (Vec<(InstrumentKey, [i64; 4])>, Amount) {
     let of = |exposure: &Exposure| [exposure.long, exposure.short, exposure.buying, exposure.selling];
-    (book.exposures().map(|(key, exposure)| (key.clone(), of(exposure))).collect(), book.open_value())
+    (book.exposures().map(|(key, exposure)| (key.clone(), of(exposure))).collect(), book.open_value(&Unlisted).rupees)
 }
 
 proptest! {

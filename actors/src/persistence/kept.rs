@@ -42,11 +42,13 @@ pub enum Topic {
     Summary,
     /// What was done from a chat, and whether anything may be.
     Chat,
+    /// What a point of a contract is worth, where that is not the same for a whole exchange.
+    Contract,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ExitRule,
         Self::Ladder,
         Self::RiskDay,
@@ -59,6 +61,7 @@ impl Topic {
         Self::Source,
         Self::Summary,
         Self::Chat,
+        Self::Contract,
     ];
 
     /// As stored.
@@ -77,6 +80,7 @@ impl Topic {
             Self::Source => "SOURCE",
             Self::Summary => "SUMMARY",
             Self::Chat => "CHAT",
+            Self::Contract => "CONTRACT",
         }
     }
 

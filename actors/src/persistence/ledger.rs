@@ -116,10 +116,6 @@ impl Ledger {
             staged.numbers.insert(head.client_id.clone(), head.last_number);
             books.insert(head.client_id.clone(), Book::load(head, seq, control));
         }
-        let today = trading_date(clock.now());
-        for (client, book) in &mut books {
-            book.begin_day(today, &store.day(client, today)?);
-        }
         for (chain, states) in loaded.kept {
             for (slot, now) in &states {
                 if let Some(book) = chain.as_ref().and_then(|client| books.get_mut(client)) {
@@ -127,6 +123,10 @@ impl Ledger {
                 }
             }
             staged.kept.insert(chain, states);
+        }
+        let today = trading_date(clock.now());
+        for (client, book) in &mut books {
+            book.begin_day(today, &store.day(client, today)?);
         }
         for (chain, alarms) in &staged.alarms {
             if let Some(book) = chain.as_ref().and_then(|client| books.get_mut(client)) {

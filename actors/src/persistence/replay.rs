@@ -15,7 +15,7 @@ use super::kept::{Kept, KeptInputs, KeptStates};
 use super::redo::redone;
 use super::unit::{ADOPTED, Level, PRICE_TOLD, SETTLED};
 use crate::order::{
-    Amount, ClientId, CommandId, EndPrice, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Price, Quantity, Side, Status, Strategy,
+    ClientId, CommandId, EndPrice, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Points, Price, Quantity, Side, Status, Strategy,
     lifecycle, trading_date,
 };
 use crate::pnl::{DayChange, Move, Told};
@@ -197,7 +197,7 @@ impl Replay {
             filled_quantity: 0,
             average_price: None,
             traded_quantity: 0,
-            traded_value: Amount::ZERO,
+            traded_value: Points::ZERO,
             cancel_wanted: None,
             modifications: 0,
             reach: None,

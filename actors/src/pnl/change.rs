@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::order::{Amount, EndPrice, Fill, Holding, HoldingKey, OrderRecord, Price, Quantity, Side, Strategy, trading_date};
+use crate::order::{EndPrice, Fill, Holding, HoldingKey, OrderRecord, Points, Price, Quantity, Side, Strategy, trading_date};
 
 /// A change of what a strategy holds in one instrument and product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,9 +176,9 @@ impl DayChange {
         }
     }
 
-    /// The units that left, with the sign of what was held, and the rupees that they had cost or brought.
+    /// The units that left, with the sign of what was held, and the points that they had cost or brought.
     #[must_use]
-    pub fn gone(&self) -> (i64, Amount) {
+    pub fn gone(&self) -> (i64, Points) {
         let after = self.before.reduced(match self.what {
             Move::Left { units, .. } | Move::Settled { units, .. } => units,
             Move::Traded { .. } | Move::ToldLate { .. } | Move::Taken { .. } => 0,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::NaiveDate;
 
 use super::change::DayChange;
+use super::contracts::PointValues;
 use super::curve::Curve;
 use super::line::Line;
 use super::pool::Pool;
@@ -24,6 +25,8 @@ pub struct Day {
     account: Curve,
     /// The journal row of the newest change of this day; 0 for none.
     changed: u64,
+    /// What a point of each contract is worth.
+    points: PointValues,
 }
 
 impl Day {
@@ -35,7 +38,18 @@ impl Day {
         held: impl IntoIterator<Item = (&'a Strategy, &'a HoldingKey, &'a Holding)>,
         changes: &[DayChange],
     ) -> Self {
-        let mut day = Self { date, ..Self::default() };
+        Self::valued(PointValues::default(), date, held, changes)
+    }
+
+    /// The same of an account that trades contracts whose points are worth that much.
+    #[must_use]
+    pub fn valued<'a>(
+        points: PointValues,
+        date: NaiveDate,
+        held: impl IntoIterator<Item = (&'a Strategy, &'a HoldingKey, &'a Holding)>,
+        changes: &[DayChange],
+    ) -> Self {
+        let mut day = Self { date, points, ..Self::default() };
         let mut changed = HashSet::new();
         for change in changes {
             let slot = (&change.strategy, &change.key);
@@ -54,8 +68,22 @@ impl Day {
         day
     }
 
+    /// From now on points are worth that much. A line of which it was not known goes on with what is known now; what was not
+    /// counted of it stays so.
+    pub(crate) fn value_by(&mut self, points: PointValues) {
+        self.points = points;
+        let unknown: Vec<_> = self.lines.iter().filter(|(_, line)| line.point.is_none()).map(|(slot, _)| slot.clone()).collect();
+        for slot in unknown {
+            let Some(line) = self.lines.get_mut(&slot) else { continue };
+            let was = Pool::of(line);
+            line.point = self.points.of(&slot.1.instrument);
+            let is = Pool::of(line);
+            self.pool(&slot.1, was, is);
+        }
+    }
+
     fn carry(&mut self, slot: (Strategy, HoldingKey), held: Holding) {
-        let line = Line::carrying(held);
+        let line = Line::carrying(held, self.points.of(&slot.1.instrument));
         self.pool(&slot.1, Pool::default(), Pool::of(&line));
         self.lines.insert(slot, Box::new(line));
     }
@@ -78,7 +106,10 @@ impl Day {
         let slot = (change.strategy.clone(), change.key.clone());
         let (line, was) = match self.lines.entry(slot) {
             Entry::Occupied(known) => (&mut *known.into_mut(), None),
-            Entry::Vacant(place) => (place.insert(Box::new(Line::carrying(change.before))), Some(Pool::default())),
+            Entry::Vacant(place) => {
+                let point = self.points.of(&change.key.instrument);
+                (place.insert(Box::new(Line::carrying(change.before, point))), Some(Pool::default()))
+            }
         };
         let was = was.unwrap_or_else(|| Pool::of(line));
         let realised = line.take(change);
@@ -95,9 +126,10 @@ impl Day {
     #[must_use]
     pub fn rolled(&self, date: NaiveDate) -> Self {
         let open = self.lines.iter().filter(|(_, line)| line.held.net != 0);
-        let lines = open.map(|(slot, line)| (slot.clone(), Box::new(Line::carrying(line.held)))).collect();
+        let lines =
+            open.map(|(slot, line)| (slot.clone(), Box::new(Line::carrying(line.held, self.points.of(&slot.1.instrument))))).collect();
         let pools = self.pools.iter().filter(|(_, pool)| !pool.held.is_flat()).map(|(key, pool)| (key.clone(), pool.rolled())).collect();
-        Self { date, lines, pools, ..Self::default() }
+        Self { date, lines, pools, points: self.points.clone(), ..Self::default() }
     }
 
     /// The day as it stands on that date: a day that is over has rolled, though nothing was traded since.

@@ -8,7 +8,7 @@ use super::*;
 use crate::order::{Amount, EndPrice, InstrumentKey, Price, Product, Quantity, Side};
 use crate::pnl::{MarkedFrom, Move, Told};
 use crate::ports::{Quote, Quotes};
-use crate::testkit::builders::{at, nse, price, rupees, sbin, sbin_in, strategy, units};
+use crate::testkit::builders::{at, nse, points, price, rupees, sbin, sbin_in, strategy, units};
 
 fn date(day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 11, day).unwrap()
@@ -106,7 +106,7 @@ fn the_next_day_carries_what_is_held_and_forgets_the_rest() {
     let next = day.on(date(21)).into_owned();
     assert_eq!((next.date(), next.lines().count()), (date(21), 1), "what is flat is history");
     let line = line(&next);
-    assert_eq!((line.carried.net, line.carried.cost, line.curve.realised), (6, rupees(600), Amount::ZERO));
+    assert_eq!((line.carried.net, line.carried.cost, line.curve.realised), (6, points(600), Amount::ZERO));
     assert_eq!(next.curve(), Curve::default());
     // A change of the new day rolls it by itself, to the same.
     day.apply(&change(5, 21, traded(5, Side::Sell, 6, "99")));
@@ -123,14 +123,14 @@ fn a_trade_told_late_changes_what_was_carried_and_nothing_of_the_day() {
     let late = Move::ToldLate { side: Side::Buy, quantity: units(5), price: price("90") };
     let day = day_of([late, traded(1, Side::Sell, 5, "95")]);
     let line = line(&day);
-    assert_eq!((line.carried.net, line.carried.cost, line.bought.quantity), (5, rupees(450), 0));
+    assert_eq!((line.carried.net, line.carried.cost, line.bought.quantity), (5, points(450), 0));
     assert_eq!((line.curve.realised, line.held.net), (rupees(25), 0));
 }
 
 #[test]
 fn what_ended_with_its_contract_left_on_that_day_and_was_never_of_the_next() {
     let settled = Move::Settled { units: 10, on: date(20), told: None };
-    let held = Holding { net: 10, cost: rupees(1_000), ..Holding::default() };
+    let held = Holding { net: 10, cost: points(1_000), ..Holding::default() };
     let slot = (strategy("trend"), sbin_in(Product::Mis));
     let ended = DayChange { before: held, ..change(9, 21, settled) };
     // In memory, whether or not the new day has begun; and as a restart on the new day finds it.
@@ -173,7 +173,7 @@ fn units_that_left_at_a_price_which_was_told_realise_it_where_they_left() {
 
 #[test]
 fn what_was_told_of_an_earlier_day_is_nothing_of_this_one() {
-    let held = Holding { net: 10, cost: rupees(1_000), ..Holding::default() };
+    let held = Holding { net: 10, cost: points(1_000), ..Holding::default() };
     let slot = (strategy("trend"), sbin_in(Product::Mis));
     let ended = |told| DayChange { before: held, ..change(9, 21, Move::Settled { units: 10, on: date(20), told }) };
     let today = |told| {
@@ -295,7 +295,7 @@ proptest! {
             let line = line(&day);
             prop_assert_eq!(line.held.net, oracle.net);
             prop_assert!(near(line.curve.realised, oracle.realised), "{:?} is not {:?}", line.curve.realised, oracle.realised);
-            prop_assert!(near(line.held.cost, oracle.cost), "{:?} is not {:?}", line.held.cost, oracle.cost);
+            prop_assert!(near(Amount(line.held.cost.0), oracle.cost), "{:?} is not {:?}", line.held.cost, oracle.cost);
         }
         let line = line(&day);
         let worth = line.worth(Price::new(Decimal::new(last, 2)), None).gross().unwrap();
@@ -338,7 +338,7 @@ proptest! {
         let ended = |trips: crate::pnl::Trips| trips.wins + trips.losses + trips.even;
         prop_assert_eq!((ended(one.trips), one.trips.unknown), (ended(other.trips), 0));
         prop_assert!(is_near(one.trips.won.plus(one.trips.lost), other.trips.won.plus(other.trips.lost)));
-        prop_assert!(is_near(one.held.cost, other.held.cost));
+        prop_assert!(is_near(one.held.cost.rupees(Decimal::ONE), other.held.cost.rupees(Decimal::ONE)));
     }
 
     /// However a line of trades is cut into days, each day realises what it would alone, and the marks join them: the days'

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::change::{DayChange, Move, Told, standing};
 use super::curve::Curve;
-use crate::order::{Amount, Holding, Price, Quantity, Side};
+use crate::order::{Amount, Holding, Points, Price, Quantity, Side};
 
 /// Orders of one line that are kept one by one, for charges that are counted by the order.
 const ORDERS_KEPT: usize = 1_000;
@@ -177,40 +177,56 @@ pub struct Line {
     pub slippage: Slippage,
     /// The orders that traded today.
     pub executed: Executed,
+    /// Rupees that a unit gains when its price rises by one; `None`: not known. Then no rupees of its trades are counted, and
+    /// what is closed counts as left without a price.
+    pub(super) point: Option<Decimal>,
     /// What the trip under way had realised when the last one ended, in the count of `held.realised`.
-    trip_from: Amount,
+    trip_from: Points,
     /// Whether a part of the trip under way left without a price.
     trip_unknown: bool,
     /// What parts of the trip under way realised that left at a price which was told later: `held.realised` does not count it.
-    trip_told: Amount,
+    trip_told: Points,
 }
 
 impl Line {
     /// A line that begins its day with what is held.
     #[must_use]
-    pub fn carrying(held: Holding) -> Self {
+    pub fn carrying(held: Holding, point: Option<Decimal>) -> Self {
         let held = standing(held);
-        Self { carried: held, held, ..Self::default() }
+        Self { carried: held, held, point, ..Self::default() }
     }
 
     /// The line of one order that trades all of it at one price: what it would be charged can be asked before it is sent.
     #[must_use]
-    pub fn of_one(side: Side, quantity: Quantity, price: Price) -> Self {
-        let mut line = Self::default();
-        let sums = if side == Side::Buy { &mut line.bought } else { &mut line.sold };
-        sums.add(quantity.value(), price.times(quantity.value()));
-        line.executed.add(1, side, quantity.value(), price.times(quantity.value()));
+    pub fn of_one(side: Side, quantity: Quantity, price: Price, point: Option<Decimal>) -> Self {
+        let mut line = Self { point, ..Self::default() };
+        line.count(1, side, quantity, price);
         line
+    }
+
+    /// Rupees that a unit gains when its price rises by one; `None`: not known, and no rupees of its trades are in its sums.
+    #[must_use]
+    pub fn point(&self) -> Option<Decimal> {
+        self.point
+    }
+
+    fn count(&mut self, order: u64, side: Side, quantity: Quantity, price: Price) {
+        let value = self.rupees(price.times(quantity.value()));
+        let sums = if side == Side::Buy { &mut self.bought } else { &mut self.sold };
+        sums.add(quantity.value(), value);
+        self.executed.add(order, side, quantity.value(), value);
+    }
+
+    /// None where it is not known what they are: whoever asks for a sum of these asks for [`Line::point`] too.
+    fn rupees(&self, points: Points) -> Amount {
+        self.point.map_or(Amount::ZERO, |point| points.rupees(point))
     }
 
     /// Takes a change of this day in; answers what it realised.
     pub(super) fn take(&mut self, change: &DayChange) -> Amount {
         match change.what {
             Move::Traded { order, side, quantity, price, seen } => {
-                let value = price.times(quantity.value());
-                let sums = if side == Side::Buy { &mut self.bought } else { &mut self.sold };
-                sums.add(quantity.value(), value);
-                self.executed.add(order, side, quantity.value(), value);
+                self.count(order, side, quantity, price);
                 self.slipped(side, quantity, price, seen);
                 self.traded(side, quantity, price)
             }
@@ -242,10 +258,10 @@ impl Line {
         let gone = before.net - self.held.net;
         self.corrected -= gone;
         let cost = before.cost.plus(self.held.cost.negated());
-        let realised = told.filter(|_| gone != 0).map(|told| told.price.realised(gone, cost));
+        let realised = told.filter(|_| gone != 0 && self.point.is_some()).map(|told| told.price.realised(gone, cost));
         match realised {
             Some(realised) => {
-                self.curve = self.curve.after(realised);
+                self.curve = self.curve.after(self.rupees(realised));
                 self.trip_told = self.trip_told.plus(realised);
             }
             None => {
@@ -257,21 +273,25 @@ impl Line {
             self.end_trip();
             self.begin_trip_if_flat();
         }
-        realised.unwrap_or_default()
+        self.rupees(realised.unwrap_or(Points::ZERO))
     }
 
     /// A trip ends with all that it realised, if that is known.
     fn end_trip(&mut self) {
-        let result = self.held.realised.plus(self.trip_from.negated()).plus(self.trip_told);
+        let result = self.rupees(self.held.realised.plus(self.trip_from.negated()).plus(self.trip_told));
         self.trips.ended((!self.trip_unknown).then_some(result));
-        (self.trip_from, self.trip_told, self.trip_unknown) = (self.held.realised, Amount::ZERO, false);
+        (self.trip_from, self.trip_told, self.trip_unknown) = (self.held.realised, Points::ZERO, false);
     }
 
     fn traded(&mut self, side: Side, quantity: Quantity, price: Price) -> Amount {
         let before = standing(self.held);
         self.held = after(before, side, quantity, price);
-        let realised = self.held.realised.plus(before.realised.negated());
+        let realised = self.rupees(self.held.realised.plus(before.realised.negated()));
         self.curve = self.curve.after(realised);
+        if self.point.is_none() && before.net.signum() == -side.sign() {
+            self.left += quantity.value().min(before.net.abs());
+            self.trip_unknown = true;
+        }
         if before.net != 0 && self.held.net.signum() != before.net.signum() {
             self.end_trip();
         }
@@ -282,15 +302,15 @@ impl Line {
     /// A flat holding starts anew with its next trade, and so does what its trip realised.
     fn begin_trip_if_flat(&mut self) {
         if self.held.net == 0 {
-            (self.held, self.trip_from) = (Holding::default(), Amount::ZERO);
-            (self.trip_told, self.trip_unknown) = (Amount::ZERO, false);
+            (self.held, self.trip_from) = (Holding::default(), Points::ZERO);
+            (self.trip_told, self.trip_unknown) = (Points::ZERO, false);
         }
     }
 
     fn slipped(&mut self, side: Side, quantity: Quantity, price: Price, seen: Option<Price>) {
-        let Some(seen) = seen else { return };
-        let worse =
-            Amount(Decimal::from(side.sign()).saturating_mul(price.times(quantity.value()).plus(seen.times(quantity.value()).negated()).0));
+        let Some(seen) = seen.filter(|_| self.point.is_some()) else { return };
+        let dearer = self.rupees(price.times(quantity.value()).plus(seen.times(quantity.value()).negated()));
+        let worse = Amount(Decimal::from(side.sign()).saturating_mul(dearer.0));
         self.slippage.quantity += quantity.value();
         self.slippage.cost = self.slippage.cost.plus(worse);
     }

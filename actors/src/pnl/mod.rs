@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod charges;
+pub mod contracts;
 pub mod curve;
 pub mod day;
 pub mod differences;
@@ -14,6 +15,7 @@ pub mod pool;
 pub mod worth;
 
 pub use change::{DayChange, Move, Told};
+pub use contracts::{ContractKept, PointValues};
 pub use curve::Curve;
 pub use day::Day;
 pub use differences::{Cause, Difference, Ignored, Part, differences};

@@ -7,29 +7,29 @@
 use rust_decimal::Decimal;
 
 use super::line::Line;
-use crate::order::{Amount, Holding, Price};
+use crate::order::{Amount, Holding, Points, Price};
 
 /// Rupees of one line are summed to so many decimals: shares of a cost have 28, and sums of those would hang on their order.
 const DECIMALS: u32 = 10;
 /// A result is told to so many decimals, as prices are.
 const TOLD: u32 = 4;
 
-/// Units on one side of the market, and the rupees that they cost (long) or brought (short).
+/// Units on one side of the market, and what they cost (long) or brought (short).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Units {
     /// How many, without a sign.
     pub count: i64,
-    /// Rupees.
-    pub cost: Amount,
+    /// Prices times units.
+    pub cost: Points,
 }
 
 impl Units {
     fn of(held: &Holding) -> Self {
-        Self { count: held.net.abs(), cost: summable(held.cost) }
+        Self { count: held.net.abs(), cost: Points(summable(held.cost.0)) }
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { count: self.count + other.count, cost: sum(self.cost, other.cost) }
+        Self { count: self.count + other.count, cost: Points(sum(self.cost.0, other.cost.0)) }
     }
 
     fn negated(self) -> Self {
@@ -61,10 +61,10 @@ impl Sides {
         self.long.count == 0 && self.short.count == 0
     }
 
-    /// What they have gained at that price; `None`: there are some and no price for them.
+    /// What they have gained at that price, prices times units; `None`: there are some and no price for them.
     #[must_use]
-    pub fn gain(&self, price: Option<Price>) -> Option<Amount> {
-        let value = |units: Units| if units.count == 0 { Some(Amount::ZERO) } else { price.map(|price| price.times(units.count)) };
+    pub fn gain(&self, price: Option<Price>) -> Option<Points> {
+        let value = |units: Units| if units.count == 0 { Some(Points::ZERO) } else { price.map(|price| price.times(units.count)) };
         let (long, short) = (value(self.long)?, value(self.short)?);
         Some(long.plus(self.long.cost.negated()).plus(self.short.cost).plus(short.negated()))
     }
@@ -91,6 +91,8 @@ pub struct Pool {
     pub left: i64,
     /// The change of the net position today that was no trade of ours, in units.
     pub corrected: i64,
+    /// Rupees that a unit gains when its price rises by one; `None`: not known.
+    pub point: Option<Decimal>,
 }
 
 impl Pool {
@@ -100,9 +102,10 @@ impl Pool {
         Self {
             carried: Sides::of(&line.carried),
             held: Sides::of(&line.held),
-            realised: summable(line.curve.realised),
+            realised: Amount(summable(line.curve.realised.0)),
             left: line.left,
             corrected: line.corrected,
+            point: line.point(),
         }
     }
 
@@ -112,9 +115,10 @@ impl Pool {
         Self {
             carried: self.carried.plus(other.carried),
             held: self.held.plus(other.held),
-            realised: sum(self.realised, other.realised),
+            realised: Amount(sum(self.realised.0, other.realised.0)),
             left: self.left + other.left,
             corrected: self.corrected + other.corrected,
+            point: other.point.or(self.point),
         }
     }
 
@@ -127,21 +131,30 @@ impl Pool {
             realised: other.realised.negated(),
             left: -other.left,
             corrected: -other.corrected,
+            point: None,
         })
     }
 
     /// On the day that follows: what is held is carried into it.
     #[must_use]
     pub fn rolled(self) -> Self {
-        Self { carried: self.held, held: self.held, ..Self::default() }
+        Self { carried: self.held, held: self.held, point: self.point, ..Self::default() }
+    }
+
+    /// Whether nothing was held, and nothing happened.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self { point: self.point, ..Self::default() }
     }
 
     /// The day's gross result: what is held at that price, what was carried into the day from the close of the day before.
-    /// `None` while a price that it needs is missing.
+    /// `None` while a price that it needs is missing, or what a point of it is worth.
     #[must_use]
     pub fn gross(&self, price: Option<Price>, previous_close: Option<Price>) -> Option<Amount> {
-        let before_today = self.carried.gain(previous_close)?;
-        Some(self.realised.plus(self.held.gain(price)?).plus(before_today.negated()))
+        let gained = self.held.gain(price)?.plus(self.carried.gain(previous_close)?.negated());
+        let is_flat = self.held.is_flat() && self.carried.is_flat();
+        let rupees = if is_flat { Amount::ZERO } else { gained.rupees(self.point?) };
+        Some(self.realised.plus(rupees))
     }
 }
 
@@ -151,14 +164,14 @@ pub fn told(sum: Amount) -> Amount {
     Amount(sum.0.round_dp(TOLD).normalize())
 }
 
-fn summable(amount: Amount) -> Amount {
-    Amount(amount.0.round_dp(DECIMALS))
+fn summable(amount: Decimal) -> Decimal {
+    amount.round_dp(DECIMALS)
 }
 
 /// The sum, written in the one way there is: no zeros behind it and no sign before nothing, whatever was added and taken out.
-fn sum(one: Amount, other: Amount) -> Amount {
-    let sum = one.plus(other).0;
-    Amount(if sum.is_zero() { Decimal::ZERO } else { sum.normalize() })
+fn sum(one: Decimal, other: Decimal) -> Decimal {
+    let sum = Points(one).plus(Points(other)).0;
+    if sum.is_zero() { Decimal::ZERO } else { sum.normalize() }
 }
 
 #[cfg(test)]

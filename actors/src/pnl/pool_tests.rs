@@ -20,13 +20,13 @@ fn afresh(day: &Day, on: NaiveDate) -> BTreeMap<HoldingKey, Pool> {
         let pool = pools.entry(key.clone()).or_default();
         *pool = pool.plus(Pool::of(line));
     }
-    pools.retain(|_, pool| *pool != Pool::default());
+    pools.retain(|_, pool| !pool.is_empty());
     pools
 }
 
 /// As the day keeps them. A pool of which nothing is left says nothing.
 fn kept(day: &Day, on: NaiveDate) -> BTreeMap<HoldingKey, Pool> {
-    day.pools(on).filter(|(_, pool)| *pool != Pool::default()).map(|(key, pool)| (key.clone(), pool)).collect()
+    day.pools(on).filter(|(_, pool)| !pool.is_empty()).map(|(key, pool)| (key.clone(), pool)).collect()
 }
 
 /// Whose, in which product, what, on which side, units, paise, and days that pass before it.

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::curve::Curve;
 use super::day::Day;
 use super::line::{Line, Slippage, Sums, Trips};
-use crate::order::{Amount, InstrumentKey, Price, Strategy};
+use crate::order::{Amount, Holding, InstrumentKey, Price, Strategy};
 use crate::ports::Quotes;
 
 /// From what price the day's result of carried units is counted.
@@ -27,7 +27,8 @@ pub enum MarkedFrom {
 pub struct Worth {
     /// Gross rupees realised today against average cost.
     pub realised: Amount,
-    /// Gross rupees of what is held, against average cost; `None`: something is held and no price is known.
+    /// Gross rupees of what is held, against average cost; `None`: something is held, and no price is known or not what a point
+    /// of it is worth.
     pub unrealised: Option<Amount>,
     /// Rupees that the carried units had gained before the day began: in the two above, and not of this day.
     pub before_today: Amount,
@@ -47,17 +48,18 @@ impl Line {
     /// What the line is worth at a last traded price, with the close of the trading day before if that is known.
     #[must_use]
     pub fn worth(&self, last: Option<Price>, previous_close: Option<Price>) -> Worth {
-        let gain = |net: i64, cost: Amount, price: Price| {
-            let value = price.times(net.abs());
-            if net > 0 { value.plus(cost.negated()) } else { cost.plus(value.negated()) }
-        };
-        let unrealised = if self.held.net == 0 { Some(Amount::ZERO) } else { last.map(|last| gain(self.held.net, self.held.cost, last)) };
-        let (before_today, marked_from) = match previous_close {
+        let unrealised = if self.held.net == 0 { Some(Amount::ZERO) } else { self.gain(&self.held, last) };
+        let (before_today, marked_from) = match self.gain(&self.carried, previous_close) {
             _ if self.carried.net == 0 => (Amount::ZERO, MarkedFrom::Nothing),
-            Some(close) => (gain(self.carried.net, self.carried.cost, close), MarkedFrom::PreviousClose),
+            Some(gained) => (gained, MarkedFrom::PreviousClose),
             None => (Amount::ZERO, MarkedFrom::Cost),
         };
         Worth { realised: self.curve.realised, unrealised, before_today, marked_from }
+    }
+
+    /// Rupees by which that is worth more than it cost, at that price.
+    fn gain(&self, held: &Holding, price: Option<Price>) -> Option<Amount> {
+        Some(held.gain(price?).rupees(self.point()?))
     }
 }
 
@@ -70,7 +72,7 @@ pub struct Total {
     pub unrealised: Amount,
     /// Rupees that carried units had gained before the day began.
     pub before_today: Amount,
-    /// What is held and has no price: its result is not in the sums.
+    /// What is held and has no price, or no known worth of its point: its result is not in the sums.
     pub unpriced: Vec<InstrumentKey>,
     /// Units that left today without a price: what they realised is not in the sums.
     pub left: i64,

@@ -261,6 +261,18 @@ pub struct Unreadable {
     pub cause: String,
     /// It is for a product or an exchange that ordergate never sends: it cannot be ours, and the rest of the book is whole.
     pub is_foreign: bool,
+    /// Nothing but the size of a lot is missing. If nothing of ours is in that instrument, the rest of the book is whole.
+    #[serde(skip)]
+    pub unlisted: Option<Unlisted>,
+}
+
+/// A row whose quantities are told in lots of an instrument that no master has: how many units they are is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlisted {
+    /// The instrument.
+    pub instrument: InstrumentKey,
+    /// What a position came to today, rupees, as its row says; nothing for other rows.
+    pub result: Amount,
 }
 
 /// One row of the broker's order book.
@@ -326,6 +338,8 @@ pub struct PositionRow {
     pub realised: Amount,
     /// Profit of what is open, rupees, at the broker's last price.
     pub unrealised: Amount,
+    /// Rupees that a unit gains when its price rises by one, as the broker's row says; `None`: it says nothing of it.
+    pub per_point: Option<Decimal>,
 }
 
 /// Shares that the account holds for delivery from earlier days: they are in no row of the position book.

@@ -11,7 +11,7 @@ mod store;
 pub use broker::{
     Aside, BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, DeliveryRow, Funds, Modification, NoFunds, NoMargin, NoQuote,
     OrderMargin, PlaceOutcome, PositionRow, Prepared, PreparedChange, RateWindow, Refusal, Session, Snapshot, StreamEvent, TradeRow,
-    Unreadable,
+    Unlisted, Unreadable,
 };
 pub use budget::{Budget, BudgetChange};
 pub use clock::{Clock, Ids, Jump};

@@ -8,8 +8,9 @@ use super::waiting::Waits;
 use super::{Judgement, QuoteCame, RiskActor};
 use crate::guard::Admit;
 use crate::order::{CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
-use crate::persistence::{Book, Cargo, ControlChange, OrderUnit, Posted, Registered, Unit};
+use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
 use crate::plan::{Aim, Plan, Shot};
+use crate::pnl::ContractKept;
 use crate::supervision::{Shell, at_hand};
 
 /// An order that risk has cleared, with the terms that it settled. Made here and nowhere else.
@@ -171,7 +172,10 @@ impl RiskActor {
                     waiting.push(registered);
                 }
                 (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
-                (Judgement::Clear { terms, gates, note }, _) => cleared.push(RiskCleared { registered, terms, gates, note }),
+                (Judgement::Clear { terms, gates, note }, _) => {
+                    self.write_down_the_contract(registered.record());
+                    cleared.push(RiskCleared { registered, terms, gates, note });
+                }
                 // Its caller goes on waiting: a quote comes within a moment, or does not.
                 (Judgement::Quote, _) => waiting.push(registered),
                 (
@@ -200,6 +204,18 @@ impl RiskActor {
         if let Some(first) = waiting.first() {
             let number = first.record().number;
             self.waiting.groups.insert(number, Waits { orders: waiting, since, is_told, by_hand, why });
+        }
+    }
+
+    /// What a point of its contract is worth is on disk before the order leaves: this is posted before anything that comes of it.
+    fn write_down_the_contract(&self, order: &OrderRecord) {
+        let own = order.instrument().filter(|key| key.exchange.rupees_per_point().is_none() && !order.is_test());
+        let Some(found) = own.and_then(|key| self.line.instruments.find(&key)) else { return };
+        let news = self.line.view.read(&self.desk.client_id, |book| ContractKept::before_an_order(book, &found)).flatten();
+        let Some((contract, basis)) = news else { return };
+        let why = format!("a point of {} is worth {} rupees a unit by the master of the day", found.key, found.rupees_per_point);
+        if let Some(keep) = contract.keep(&self.desk.client_id, basis, ("CONTRACT_KNOWN", Level::Info), (Self::NAME, why)) {
+            self.line.post_unit(Unit::Keep(keep));
         }
     }
 

@@ -11,7 +11,7 @@ use super::halt::Halt;
 use super::limits::Override;
 use super::margin::Needs;
 use super::projected::{Projected, Scene};
-use super::result::{Asked, DayResult, Figure, broker_pnl, own_pnl};
+use super::result::{Asked, DayResult, Figure, own_pnl};
 use super::since::Since;
 use crate::order::{Amount, Strategy, trading_date};
 use crate::persistence::{Book, Kept, Slot, Topic};
@@ -132,7 +132,7 @@ impl Known {
     /// The day's result, by both books.
     pub fn result(&mut self, book: &Book, findings: &Findings, quotes: &dyn Quotes, asked: Asked) -> DayResult {
         if let Some(positions) = findings.positions.as_ref().filter(|positions| self.broker.is_none_or(|(at, _)| at != positions.at)) {
-            self.broker = Some((positions.at, broker_pnl(positions.rows())));
+            self.broker = Some((positions.at, positions.result()));
         }
         let broker = self.broker.filter(|_| findings.positions.is_some());
         DayResult::of(broker, self.by_fills(book, quotes, asked), book, asked)

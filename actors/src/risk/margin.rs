@@ -38,15 +38,16 @@ impl Basis {
         }
     }
 
-    /// Rupees of so many units at that price; `None`: the price is not known, and it matters.
+    /// Rupees of so many units at that price, where a point is worth that much; `None`: one of them is not known, and it matters.
     #[must_use]
-    pub fn amount(self, units: i64, price: Option<Price>) -> Option<Amount> {
+    pub fn amount(self, units: i64, price: Option<Price>, point: Option<Decimal>) -> Option<Amount> {
+        let rupees = |price: Price| Some(price.times(units).rupees(point?));
         let part = |value: Amount, percent: Decimal| Amount(value.0.saturating_mul(percent) / Decimal::ONE_HUNDRED);
         match self {
             Self::Nothing => Some(Amount::ZERO),
-            Self::Full => Some(price?.times(units)),
-            Self::OfValue(percent) => Some(part(price?.times(units), percent)),
-            Self::OfStrike(percent, strike) => Some(part(strike.times(units), percent)),
+            Self::Full => rupees(price?),
+            Self::OfValue(percent) => Some(part(rupees(price?)?, percent)),
+            Self::OfStrike(percent, strike) => Some(part(rupees(strike)?, percent)),
         }
     }
 
@@ -71,7 +72,7 @@ impl fmt::Display for Basis {
 /// What an order, and those before it, take of the money that the broker told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
-    /// Rupees that the order takes, and how that is known; `None`: it has no price.
+    /// Rupees that the order takes, and how that is known; `None`: it has no price, or nobody knows what a point of it is worth.
     pub own: Option<(Amount, Basis)>,
     /// Rupees that entries take which came since the broker told: they may not be in its figures. At most that.
     pub since: Amount,
@@ -82,7 +83,7 @@ pub(super) fn own(x: &Scene<'_>, adds: i64, percent: &MarginPercent) -> Option<(
     let side = x.order.ask.side?;
     let basis = if adds == 0 { Basis::Nothing } else { Basis::of(x.found, side, x.order.ask.product, percent) };
     let price = own_price(x.order).or_else(|| (x.touch)(x.instrument, side));
-    Some((basis.amount(adds, price)?, basis))
+    Some((basis.amount(adds, price, x.point(x.instrument))?, basis))
 }
 
 /// Rupees that so many units of another entry take; what is not known of it is taken as the limit of one order.
@@ -94,7 +95,7 @@ pub(super) fn takes(x: &Scene<'_>, order: &OrderRecord, units: i64, percent: &Ma
         let (key, side) = (order.instrument()?, order.ask.side?);
         let found = x.instruments.find(&key);
         let price = own_price(order).or_else(|| order.average_price.and_then(Price::new)).or_else(|| (x.touch)(&key, side));
-        Basis::of(found.as_deref(), side, order.ask.product, percent).amount(units, price)
+        Basis::of(found.as_deref(), side, order.ask.product, percent).amount(units, price, x.point(&key))
     };
     known().unwrap_or(x.unknown_value)
 }

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
 use crate::order::{Amount, Instrument, InstrumentKey, Intent, OrderRecord, Price, Side, trading_date};
-use crate::persistence::{Book, Contract, Exposure, outstanding, own_price};
+use crate::persistence::{Book, Contract, Exposure, OpenValue, outstanding, own_price};
+use crate::pnl::ContractKept;
 use crate::ports::Instruments;
 use crate::watcher::Findings;
 
@@ -50,6 +52,17 @@ pub struct Scene<'a> {
     pub unknown_value: Amount,
     /// The time.
     pub now: DateTime<Utc>,
+}
+
+impl Scene<'_> {
+    /// Rupees that a unit gains when its price rises by one; `None`: not known.
+    pub(super) fn point(&self, key: &InstrumentKey) -> Option<Decimal> {
+        if key == self.instrument { ContractKept::point_for(self.book, key, self.found) } else { self.book.point_by(key, self.instruments) }
+    }
+
+    fn point_of(&self, order: &OrderRecord) -> Option<Decimal> {
+        order.ask.exchange?.rupees_per_point().or_else(|| self.point(&order.instrument()?))
+    }
 }
 
 /// Units that come off the sums, bought and sold, by instrument: of orders that do not stand before this one, and of its own
@@ -191,9 +204,10 @@ impl Touches {
         price
     }
 
-    /// Its own price, or the touch that it would trade at; a sale below the market trades at the market.
+    /// At its own price, or the touch that it would trade at; a sale below the market trades at the market.
     fn value(&mut self, x: &Scene<'_>, order: &OrderRecord) -> Option<Amount> {
-        Some(own_price(order).or_else(|| self.of(x, order))?.times(order.unfilled()))
+        let points = own_price(order).or_else(|| self.of(x, order))?.times(order.unfilled());
+        Some(points.rupees(x.point_of(order)?))
     }
 }
 
@@ -203,11 +217,20 @@ fn open_value(x: &Scene<'_>, not_before: &[&Arc<OrderRecord>]) -> Amount {
     };
     let priced_off = not_before.iter().filter(|order| own_price(order).is_some() && !order.is_exit() && !order.is_test());
     let mut touches = Touches::default();
-    let off = priced_off.filter_map(|order| touches.value(x, order)).fold(Amount::ZERO, Amount::plus);
-    let mut open = x.book.open_value().plus(off.negated());
-    for order in x.book.unpriced().filter(|order| stands(order)) {
-        open = open.plus(touches.value(x, order).unwrap_or(x.unknown_value));
+    let OpenValue { rupees: mut open, mut unknown } = x.book.open_value(x.instruments);
+    for order in priced_off {
+        match touches.value(x, order) {
+            Some(value) => open = open.plus(value.negated()),
+            None => unknown = unknown.saturating_sub(1),
+        }
     }
+    for order in x.book.unpriced().filter(|order| stands(order)) {
+        match touches.value(x, order) {
+            Some(value) => open = open.plus(value),
+            None => unknown += 1,
+        }
+    }
+    open = open.plus(Amount(x.unknown_value.0.saturating_mul(unknown.into())));
     open.plus(touches.value(x, x.order).unwrap_or(Amount::ZERO))
 }
 

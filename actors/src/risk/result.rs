@@ -84,6 +84,7 @@ pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quot
         }
         match pool.gross(quote.map(|quote| mark(&quote)), close) {
             Some(gross) => sum = sum.plus(gross),
+            None if pool.point.is_none() => return missing("nobody knows what a point is worth of", instrument),
             None => return missing("no price of", instrument),
         }
     }

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::order::calendar::File;
-use crate::order::{Holding, HoldingKey, OrderRecord, Quantity, Side};
+use crate::order::{Holding, HoldingKey, OrderRecord, Points, Quantity, Side};
 use crate::pnl::{Day, DayChange, Move};
-use crate::testkit::builders::{Build, at as second, book_of, nse, order, price, rupees, sbin, sbin_in, strategy};
+use crate::testkit::builders::{Build, at as second, book_of, nse, order, points, price, rupees, sbin, sbin_in, strategy};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -66,7 +66,7 @@ fn traded(trades: &[(HoldingKey, Side, &str)]) -> Day {
 }
 
 fn carried(net: i64, cost: i64) -> Day {
-    let held = Holding { net, cost: rupees(cost), realised: Amount::ZERO, opened_at: None };
+    let held = Holding { net, cost: points(cost), realised: Points::ZERO, opened_at: None };
     Day::load(trading_date(second(0)), [(&strategy("trend"), &sbin_in(Product::Mis), &held)], &[])
 }
 
@@ -210,7 +210,7 @@ fn what_has_no_price_no_close_or_left_without_one_is_not_known() {
     assert_eq!(why(&carried(10, 8_000), &quoted()), "no close of the day before for NSE:SBIN-EQ");
     assert_eq!(ours(&carried(10, 8_000), &quoted().closed(sbin(), "705")), known(-50));
     let mut left = carried(10, 8_000);
-    let before = Holding { net: 10, cost: rupees(8_000), ..Holding::default() };
+    let before = Holding { net: 10, cost: points(8_000), ..Holding::default() };
     let what = Move::Left { units: 10, told: None };
     let day = trading_date(second(0));
     left.apply(&DayChange { seq: 9, day, strategy: strategy("trend"), key: sbin_in(Product::Mis), before, what });
@@ -220,7 +220,7 @@ fn what_has_no_price_no_close_or_left_without_one_is_not_known() {
 #[test]
 fn what_ended_with_its_contract_yesterday_leaves_the_result_of_today_known() {
     let mut day = carried(10, 8_000);
-    let before = Holding { net: 10, cost: rupees(8_000), ..Holding::default() };
+    let before = Holding { net: 10, cost: points(8_000), ..Holding::default() };
     let (today, key) = (day.date(), sbin_in(Product::Mis));
     let what = Move::Settled { units: 10, on: today.pred_opt().unwrap(), told: None };
     day.apply(&DayChange { seq: 9, day: today, strategy: strategy("trend"), key, before, what });

@@ -141,7 +141,7 @@ pub fn fixed(size: Size, instrument: &Instrument, price: Option<Price>) -> Resul
         Size::Rupees(rupees) => {
             let price =
                 price.ok_or_else(|| format!("size: {rupees} rupees need a fresh price of {}, and none is known", instrument.key))?;
-            let one = price.value().checked_mul(Decimal::from(lot)).filter(|value| !value.is_zero());
+            let one = Some(instrument.rupees(price, lot).0).filter(|value| !value.is_zero());
             let lots = one.and_then(|one| rupees.checked_div(one)).and_then(|lots| lots.floor().to_i64()).unwrap_or(0);
             match lots.checked_mul(lot).filter(|units| (1..=Quantity::MAX).contains(units)) {
                 Some(units) => Ok(units),

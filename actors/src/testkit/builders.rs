@@ -12,7 +12,7 @@ use super::morning;
 pub(crate) use super::order::order;
 use crate::order::{
     Amount, BasketId, BrokerOrderId, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent, Kind,
-    OrderRecord, OrderType, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, TestMode, trading_date,
+    OrderRecord, OrderType, Points, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, TestMode, trading_date,
 };
 use crate::persistence::{Book, Control, ControlChange};
 use crate::ports::{AccountHead, PositionRow, Session};
@@ -37,6 +37,11 @@ pub(crate) fn units(value: i64) -> Quantity {
 
 pub(crate) fn rupees(value: i64) -> Amount {
     Amount(Decimal::from(value))
+}
+
+/// Prices times units.
+pub(crate) fn points(value: i64) -> Points {
+    Points(Decimal::from(value))
 }
 
 pub(crate) fn nse(symbol: &str) -> InstrumentKey {
@@ -158,7 +163,7 @@ pub(crate) const SEQ: u64 = 100;
 /// A book of these orders and these holdings (strategy, key, net), opened before the morning.
 pub(crate) fn book_of(orders: impl IntoIterator<Item = OrderRecord>, holdings: &[(&str, HoldingKey, i64)]) -> Book {
     let orders: Vec<OrderRecord> = orders.into_iter().collect();
-    let held = |net: i64| Holding { net, cost: rupees(net.abs() * 800), realised: Amount::ZERO, opened_at: Some(at(-60)) };
+    let held = |net: i64| Holding { net, cost: points(net.abs() * 800), realised: Points::ZERO, opened_at: Some(at(-60)) };
     let head = AccountHead {
         client_id: ClientId::parse("PAPER1").unwrap(),
         last_number: orders.iter().map(|order| order.number).max().unwrap_or(0),
@@ -172,7 +177,7 @@ pub(crate) fn book_of(orders: impl IntoIterator<Item = OrderRecord>, holdings: &
 }
 
 pub(crate) fn position(key: HoldingKey, net: i64) -> PositionRow {
-    PositionRow { holding: key, net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO }
+    PositionRow { holding: key, net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO, per_point: None }
 }
 
 /// The broker shows this row too.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::morning;
 use crate::order::{
-    Amount, Ask, BasketId, BrokerTag, ClientId, CommandId, Exchange, Intent, OrderRecord, OrderType, Price, Product, Quantity, Side,
+    Ask, BasketId, BrokerTag, ClientId, CommandId, Exchange, Intent, OrderRecord, OrderType, Points, Price, Product, Quantity, Side,
     SignalId, Source, Status, Strategy, Validity,
 };
 
@@ -54,7 +54,7 @@ pub fn order(number: u64) -> OrderRecord {
         filled_quantity: 0,
         average_price: None,
         traded_quantity: 0,
-        traded_value: Amount::ZERO,
+        traded_value: Points::ZERO,
         cancel_wanted: None,
         modifications: 0,
         reach: None,

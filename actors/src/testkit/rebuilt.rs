@@ -32,9 +32,10 @@ pub fn book_of_journal(client_id: &ClientId, rows: &[JournalRow], today: NaiveDa
         control: None,
     };
     let mut book = Book::load(head, seq, control);
-    book.begin_day(today, &made.day(today));
+    let changes = made.day(today);
     for (slot, now) in made.kept {
         book.put_kept(KeptChange { slot, now: Some(now) });
     }
+    book.begin_day(today, &changes);
     Ok(book)
 }

@@ -10,7 +10,7 @@ use super::owner::trade_owner;
 use super::{Concern, Delivered, Orders, Positions, WatcherActor, read_row, session_is_missed, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
-use crate::order::{CommandId, OrderFact, OrderRecord};
+use crate::order::{Amount, CommandId, OrderFact, OrderRecord};
 use crate::persistence::{Book, Level};
 use crate::ports::{BookRow, DeliveryRow, Instruments, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -67,6 +67,17 @@ impl WatcherActor {
         self.core.no_session_told = is_missed;
     }
 
+    /// Whether what could not be read of a book is nothing of ours: the rest of the book is whole then.
+    fn tells_all_of_ours(&self, unreadable: &[Unreadable]) -> bool {
+        let is_elsewhere = |row: &Unreadable| {
+            row.is_foreign
+                || row.unlisted.as_ref().is_some_and(|of| {
+                    self.line.view.read(&self.desk.client_id, |book| book.has_nothing_in(&of.instrument)).unwrap_or(false)
+                })
+        };
+        unreadable.iter().all(is_elsewhere)
+    }
+
     pub(super) fn quarantine(&mut self, reading: Reading, mut rows: Vec<Unreadable>) {
         let ours: Vec<&Unreadable> = rows.iter().filter(|row| !row.is_foreign).collect();
         for row in ours.iter().take(ROWS_NAMED) {
@@ -90,7 +101,7 @@ impl WatcherActor {
     }
 
     pub(super) fn trades(&mut self, rows: Vec<Arc<TradeRow>>, unreadable: Vec<Unreadable>, at: DateTime<Utc>) {
-        let is_clean = unreadable.iter().all(|row| row.is_foreign);
+        let is_clean = self.tells_all_of_ours(&unreadable);
         self.quarantine(Reading::Trades, unreadable);
         let rows: Arc<[Arc<TradeRow>]> = Arc::from(rows);
         let last = &mut self.core.last_trades;
@@ -109,7 +120,7 @@ impl WatcherActor {
     }
 
     pub(super) fn orders(&mut self, rows: Vec<Arc<BookRow>>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
-        let is_clean = unreadable.iter().all(|row| row.is_foreign);
+        let is_clean = self.tells_all_of_ours(&unreadable);
         self.quarantine(Reading::Orders, unreadable);
         let rows: Arc<[Arc<BookRow>]> = Arc::from(rows);
         let (last, line) = (&mut self.core.last_orders, &self.line);
@@ -171,20 +182,22 @@ impl WatcherActor {
     }
 
     pub(super) fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
-        let is_clean = unreadable.iter().all(|row| row.is_foreign);
+        let is_clean = self.tells_all_of_ours(&unreadable);
+        let beside = unreadable.iter().filter_map(|row| row.unlisted.as_ref()).fold(Amount::ZERO, |sum, of| sum.plus(of.result));
         self.quarantine(Reading::Positions, unreadable);
         if !is_clean {
             // A position that cannot be read is not a flat one: the last whole answer stands, and ages.
             return;
         }
         self.core.proven.insert(Reading::Positions);
-        self.desk.findings.write().positions = Some(Positions::new(rows, at, began_seq));
+        self.hold_against_contracts(&rows);
+        self.desk.findings.write().positions = Some(Positions::new(rows, at, began_seq).beside(beside));
         self.line.tell_guard(&self.desk.client_id, PositionsRead);
         self.line.tell_risk(&self.desk.client_id, LookAgain);
     }
 
     pub(super) fn holdings(&mut self, rows: Vec<DeliveryRow>, unreadable: Vec<Unreadable>, at: DateTime<Utc>) {
-        let is_clean = unreadable.iter().all(|row| row.is_foreign);
+        let is_clean = self.tells_all_of_ours(&unreadable);
         self.quarantine(Reading::Holdings, unreadable);
         // Shares that cannot be read are not shares that are gone.
         if is_clean {

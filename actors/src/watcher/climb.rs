@@ -13,8 +13,8 @@ use crate::broker::{WantQuotes, worn_out};
 use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Rungs, Step, Tick, cap, plan, slices};
 use crate::ingress::Submit;
 use crate::order::{
-    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalDraft, SignalId,
-    Source, Status, Tag, again_key,
+    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Points, Price, Quantity, Side, SignalDraft,
+    SignalId, Source, Status, Tag, again_key,
 };
 use crate::persistence::{Book, Keep, KillLevel, Level, Slot, Topic, Unit};
 use crate::ports::Quote;
@@ -224,17 +224,24 @@ impl WatcherActor {
         let (bid, ask) = quote.map_or((None, None), |quote| (quote.bid, quote.ask));
         let spread = bid.zip(ask).map_or_else(|| "unknown".to_owned(), |(bid, ask)| (ask.value() - bid.value()).to_string());
         let touch = if side == Side::Sell { bid } else { ask };
+        let point = order.instrument().and_then(|key| self.line.point(&self.desk.client_id, &key));
         let units = Decimal::from(order.unfilled());
-        let cost = |price: Decimal| (ladder.trigger - price).abs().checked_mul(units).unwrap_or(Decimal::MAX);
+        let cost = |price: Decimal| {
+            let points = Points((ladder.trigger - price).abs().saturating_mul(units));
+            point.map_or_else(
+                || format!("{points} points (what one is worth is not known)"),
+                |point| format!("{} rupees", points.rupees(point)),
+            )
+        };
         let going_on = touch.map_or_else(
             || "what going on would cost nobody knows".to_owned(),
-            |touch| format!("trading at the touch costs {} rupees from the trigger at {}", cost(touch.value()), ladder.trigger),
+            |touch| format!("trading at the touch costs {} from the trigger at {}", cost(touch.value()), ladder.trigger),
         );
         let wider = Ladder { granted: ladder.granted + 1, ..*ladder };
         let as_far_as = cap(&wider, rungs, tick, side);
         let text = format!(
             "NOT FLAT: {} of {} units of {} {} rest at {} after {} steps, because {halted}; bid {}, ask {}, spread {spread}; {going_on}; \
-             \"go on\" lets it go as far as {}, at most {} rupees",
+             \"go on\" lets it go as far as {}, at most {}",
             order.unfilled(),
             order.quantity(),
             order.ask.strategy,

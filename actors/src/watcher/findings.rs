@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::order::{Amount, CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, exchanges_have_opened, trading_date};
 use crate::persistence::Book;
 use crate::ports::{BookRow, DeliveryRow, Funds, PositionRow, Session, Unreadable};
+use crate::risk::broker_pnl;
 
 /// The broker's position book, as last proven.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Positions {
     pub began_seq: u64,
     /// The nets of the rows: every order asks for one.
     nets: BTreeMap<HoldingKey, i64>,
+    /// What positions came to today that are not among the rows, rupees: of others, in instruments that no master has.
+    beside: Amount,
 }
 
 impl Positions {
@@ -29,7 +32,19 @@ impl Positions {
         for row in &rows {
             *nets.entry(row.holding.clone()).or_default() += row.net;
         }
-        Self { rows, at, began_seq, nets }
+        Self { rows, at, began_seq, nets, beside: Amount::ZERO }
+    }
+
+    /// With so many rupees of positions that are not among the rows.
+    #[must_use]
+    pub fn beside(self, rupees: Amount) -> Self {
+        Self { beside: rupees, ..self }
+    }
+
+    /// What the account's positions came to today, rupees, delivery holdings aside.
+    #[must_use]
+    pub fn result(&self) -> Amount {
+        broker_pnl(&self.rows).plus(self.beside)
     }
 
     /// Its rows.
@@ -190,10 +205,17 @@ impl Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::builders::{at, rupees};
+    use crate::testkit::builders::{at, position, rupees, sbin_in};
 
     fn funds(available: i64) -> Funds {
         Funds { cash: rupees(0), margin_used: rupees(0), available: rupees(available) }
+    }
+
+    #[test]
+    fn what_is_not_among_the_rows_counts_in_the_result() {
+        let row = |unrealised| PositionRow { unrealised: rupees(unrealised), ..position(sbin_in(Product::Mis), 10) };
+        let positions = Positions::new(vec![row(40), row(-10)], at(0), 1);
+        assert_eq!((positions.result(), positions.clone().beside(rupees(-500)).result()), (rupees(30), rupees(-470)));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod books;
 mod climb;
 mod clock;
+mod contracts;
 mod exits;
 mod findings;
 mod flat;

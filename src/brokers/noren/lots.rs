@@ -6,9 +6,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Quantity, Terms};
-use ordergate_actors::ports::{BookRow, Instruments, PositionRow, Refusal, TradeRow};
+use ordergate_actors::order::{Amount, Exchange, Instrument, InstrumentKey, Product, Quantity, Terms};
+use ordergate_actors::ports::{BookRow, Instruments, PositionRow, Refusal, TradeRow, Unlisted};
 use ordergate_actors::settings::{QuantityUnit, QuantityUnits};
+use rust_decimal::Decimal;
 
 use super::wire::FieldError;
 use super::wire::frames::{OrderUpdate, Shape};
@@ -55,6 +56,8 @@ impl Lots {
     pub fn outward(&self, instrument: &Instrument, terms: &Terms) -> Result<Terms, Refusal> {
         let key = &instrument.key;
         match self.unit(key.exchange) {
+            // Where a lot is one unit, both are the same.
+            _ if instrument.lot.value() == 1 => Ok(terms.clone()),
             Some(QuantityUnit::Units) => Ok(terms.clone()),
             Some(QuantityUnit::Lots) => {
                 let (units, lot) = (terms.quantity.value(), instrument.lot.value());
@@ -74,15 +77,17 @@ impl Lots {
         }
     }
 
-    /// Units of one count at the broker. What is not settled is taken as told: no order of ours goes there.
-    fn size(&self, key: &InstrumentKey) -> Result<i64, FieldError> {
+    /// Units of one count at the broker; `None`: it counts lots there, and no master has the instrument. What is not settled is
+    /// taken as told: no order of ours goes there.
+    fn size(&self, key: &InstrumentKey) -> Option<i64> {
         if self.unit(key.exchange) != Some(QuantityUnit::Lots) {
-            return Ok(1);
+            return Some(1);
         }
-        let found = self.instruments.find(key);
-        found
-            .map(|found| found.lot.value())
-            .ok_or_else(|| FieldError::wrong("tsym", &key.symbol, "an instrument of today's master: its quantities are told in lots"))
+        self.instruments.find(key).map(|found| found.lot.value())
+    }
+
+    fn size_of(&self, key: &InstrumentKey) -> Result<i64, FieldError> {
+        self.size(key).ok_or_else(|| unlisted(key, Amount::ZERO))
     }
 
     /// A row of an order, in units.
@@ -90,7 +95,7 @@ impl Lots {
     /// # Errors
     /// [`FieldError`] when the lot is not known.
     pub fn order(&self, row: BookRow) -> Result<BookRow, FieldError> {
-        let size = self.size(&row.instrument)?;
+        let size = self.size_of(&row.instrument)?;
         let (quantity, filled) = (times(row.quantity, size, "qty")?, times(row.filled, size, "fillshares")?);
         Ok(BookRow { quantity, filled, ..row })
     }
@@ -100,7 +105,7 @@ impl Lots {
     /// # Errors
     /// [`FieldError`] when the lot is not known.
     pub fn trade(&self, key: &InstrumentKey, mut row: TradeRow) -> Result<TradeRow, FieldError> {
-        let units = times(row.fill.quantity.value(), self.size(key)?, "flqty")?;
+        let units = times(row.fill.quantity.value(), self.size_of(key)?, "flqty")?;
         row.fill.quantity = Quantity::new(units).ok_or(FieldError::Missing { field: "flqty" })?;
         Ok(row)
     }
@@ -117,13 +122,19 @@ impl Lots {
         }
     }
 
-    /// A position, in units.
+    /// A position, in units. None are none, whatever the lot is.
     ///
     /// # Errors
     /// [`FieldError`] when the lot is not known.
     pub fn position(&self, row: PositionRow) -> Result<PositionRow, FieldError> {
-        let net = times(row.net, self.size(&row.holding.instrument)?, "netqty")?;
-        Ok(PositionRow { net, ..row })
+        let Some(size) = self.size(&row.holding.instrument) else {
+            let result = if row.holding.product == Product::Cnc { Amount::ZERO } else { row.realised.plus(row.unrealised) };
+            return if row.net == 0 { Ok(PositionRow { per_point: None, ..row }) } else { Err(unlisted(&row.holding.instrument, result)) };
+        };
+        let net = times(row.net, size, "netqty")?;
+        // Told for one of what the broker counts.
+        let per_point = row.per_point.and_then(|told| told.checked_div(Decimal::from(size))).map(|told| told.normalize());
+        Ok(PositionRow { net, per_point, ..row })
     }
 
     /// What the stream pushed, in units.
@@ -149,6 +160,10 @@ impl Lots {
         });
         Ok(OrderUpdate { broker_order_id, shape, trade })
     }
+}
+
+fn unlisted(instrument: &InstrumentKey, result: Amount) -> FieldError {
+    FieldError::Unlisted(Unlisted { instrument: instrument.clone(), result })
 }
 
 fn times(count: i64, size: i64, field: &'static str) -> Result<i64, FieldError> {

@@ -4,13 +4,15 @@ use chrono::NaiveDate;
 use ordergate_actors::order::{
     Amount, BrokerOrderId, Exchange, Fill, HoldingKey, Instrument, InstrumentKey, Kind, OrderType, Product, Quantity, TradeId,
 };
-use ordergate_actors::ports::{BookRow, Instruments, PositionRow, TradeRow};
+use ordergate_actors::ports::{BookRow, Instruments, PositionRow, TradeRow, Unlisted};
 use ordergate_actors::settings::{QuantityUnit, QuantityUnits};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert_eq, proptest};
+use rust_decimal::Decimal;
 
 use super::fixtures::{book_row, price, share, terms};
 use super::lots::Lots;
+use super::wire::FieldError;
 use super::wire::frames::{OrderUpdate, Shape};
 
 #[derive(Debug)]
@@ -60,7 +62,7 @@ fn trade(instrument: &Instrument, quantity: i64) -> TradeRow {
 
 fn position(instrument: &Instrument, net: i64) -> PositionRow {
     let holding = HoldingKey { instrument: instrument.key.clone(), product: Product::Mis };
-    PositionRow { holding, net, average_price: None, realised: Amount::default(), unrealised: Amount::default() }
+    PositionRow { holding, net, average_price: None, realised: Amount::default(), unrealised: Amount::default(), per_point: None }
 }
 
 fn unit() -> impl Strategy<Value = QuantityUnit> {
@@ -114,7 +116,32 @@ fn a_lot_that_is_not_known_makes_the_row_unreadable() {
     let lots = lots(&known, Some(QuantityUnit::Lots), true);
     assert!(lots.order(BookRow { instrument: other.clone(), ..row(&known, 1, 0) }).is_err());
     assert!(lots.trade(&other, trade(&known, 1)).is_err());
+    let of_other = |net: i64| PositionRow {
+        holding: HoldingKey { instrument: other.clone(), product: Product::Nrml },
+        realised: Amount(Decimal::from(-30)),
+        unrealised: Amount(Decimal::from(10)),
+        ..position(&known, net)
+    };
+    // Nothing but the number of units is missing: what it came to is told, and none are none.
+    let unlisted = FieldError::Unlisted(Unlisted { instrument: other.clone(), result: Amount(Decimal::from(-20)) });
+    assert_eq!(lots.position(of_other(2)), Err(unlisted));
+    assert_eq!(lots.position(of_other(0)).unwrap().net, 0);
     assert!(lots.order(row(&known, i64::MAX, 0)).is_err(), "more than can be counted");
+}
+
+/// What a point is worth is told for one of what the broker counts.
+#[test]
+fn the_worth_of_a_point_is_that_of_a_unit() {
+    let instrument = future(Exchange::Mcx, 100);
+    let told = |unit: QuantityUnit, told: &str| {
+        let row = PositionRow { per_point: told.parse().ok(), ..position(&instrument, 2) };
+        lots(&instrument, Some(unit), true).position(row).unwrap().per_point.map(|point| point.to_string())
+    };
+    assert_eq!(told(QuantityUnit::Units, "0.1").as_deref(), Some("0.1"));
+    assert_eq!(told(QuantityUnit::Lots, "10").as_deref(), Some("0.1"));
+    assert_eq!(told(QuantityUnit::Lots, "x"), None);
+    let one = future(Exchange::Cds, 1);
+    assert_eq!(lots(&one, None, true).outward(&one, &asked(7)).unwrap().quantity.value(), 7, "a lot of one unit is a unit");
 }
 
 #[test]

@@ -240,6 +240,17 @@ pub(super) fn unit(facts: &Facts) -> Seen {
     let shown = unit.shown.map_or_else(String::new, |shown| format!(", in the book as {shown}"));
     let text = format!("an order of 1 with a lot of {}: {}{shown}{status}", unit.lot, placed(&unit.outcome));
     let key = unit.exchange.as_str().to_lowercase();
+    let text = match (unit.told_point, unit.expected_point()) {
+        (Some(told), Some(expected)) if told != expected => {
+            return failed(format!(
+                "{text}; a point of one it counts is worth {} rupees by the master, and {told} by mult x prcftr of its row: trade nothing \
+                 there before the broker has said which",
+                expected.normalize()
+            ));
+        }
+        (Some(told), Some(_)) => format!("{text}; master and row agree that a point of one it counts is worth {told} rupees"),
+        (None, _) | (_, None) => format!("{text}; its row says nothing of what a point is worth"),
+    };
     match unit.unit {
         Some(counts) => passed(format!("{text}; it counts {counts}: set quantity_unit.{key} = \"{counts}\"")),
         None => failed(format!("{text}; nothing follows from that")),

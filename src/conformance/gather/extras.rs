@@ -39,7 +39,7 @@ fn is_settled(row: &Fields) -> bool {
 }
 
 pub(super) async fn long_remarks(bench: &Bench, instrument: &Arc<Instrument>, quantity: i64, price: Price) -> Tried<LongRemarks> {
-    bench.within_limits(quantity, price)?;
+    bench.within_limits(instrument, quantity, price)?;
     let mut text = bench.tag("LONG01");
     text.extend(('0'..='9').cycle().take(LONG.saturating_sub(text.len())));
     let order = bench.order(instrument, &text, quantity, price)?;
@@ -66,7 +66,7 @@ pub(super) async fn long_remarks(bench: &Bench, instrument: &Arc<Instrument>, qu
 pub(super) async fn refusal(bench: &Bench, instrument: &Arc<Instrument>, quantity: i64) -> Tried<Refused> {
     let quoted = market::quote(bench, instrument).await?;
     let trigger = far_above(instrument, &quoted.market)?;
-    bench.within_limits(quantity, trigger)?;
+    bench.within_limits(instrument, quantity, trigger)?;
     let tag = bench.tag("REFUSE");
     let mut order = bench.order(instrument, &tag, quantity, trigger)?;
     order.terms = Terms { order_type: OrderType::StopMarket, price: None, trigger_price: Some(trigger), ..order.terms };
@@ -93,7 +93,7 @@ pub(super) async fn ampersand(bench: &Bench) -> Tried<Vec<Spelling>> {
     let quoted = market::quote(bench, &instrument).await.map_err(|cause| format!("needs a quote of {key}: {cause}"))?;
     let price = far_below(&instrument, &quoted.market)?;
     let quantity = instrument.lot.value();
-    bench.within_limits(quantity, price)?;
+    bench.within_limits(&instrument, quantity, price)?;
     let own = bench.probe.settings().ampersand;
     let other = if own == Ampersand::Percent { Ampersand::Escape } else { Ampersand::Percent };
     let mut tried = Vec::new();

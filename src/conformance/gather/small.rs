@@ -19,7 +19,7 @@ const FRAME: Duration = Duration::from_secs(5);
 pub(super) const CANCELS: usize = 3;
 
 pub(super) async fn life(bench: &Bench, instrument: &Arc<Instrument>, quantity: i64, price: Price) -> Tried<SmallOrder> {
-    bench.within_limits(quantity, price)?;
+    bench.within_limits(instrument, quantity, price)?;
     let high_water = bench.book().await?.iter().filter_map(|row| row.text("norenordno")).max_by(|a, b| by_number(a, b));
     let tag = bench.tag("SMALL1");
     let order = bench.order(instrument, &tag, quantity, price)?;
@@ -125,7 +125,7 @@ fn frames_of(bench: &Bench, tag: &str, number: Option<&BrokerOrderId>, replied: 
 async fn changes(bench: &Bench, instrument: &Arc<Instrument>, small: &mut SmallOrder, number: &BrokerOrderId) {
     let up = tick_up(instrument, small.price);
     let doubled = small.quantity.saturating_mul(2);
-    let more = if bench.within_limits(doubled, up).is_ok() { doubled } else { small.quantity };
+    let more = if bench.within_limits(instrument, doubled, up).is_ok() { doubled } else { small.quantity };
     for (price, quantity, is_bare) in [(up, more, false), (small.price, small.quantity, true)] {
         let Ok(terms) = terms(instrument, quantity, price) else { return };
         let change = Modification { broker_order_id: number.clone(), instrument: Arc::clone(instrument), terms };

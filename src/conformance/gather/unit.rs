@@ -10,6 +10,7 @@ use ordergate_actors::order::{Exchange, Instrument, Price};
 use ordergate_actors::ports::{Broker as _, PlaceOutcome};
 
 use super::small::is_over;
+use crate::brokers::noren::wire::position_row::per_point;
 use crate::conformance::bench::{Bench, Whose};
 use crate::conformance::facts::{Tried, Unit};
 
@@ -20,10 +21,13 @@ pub(super) async fn settle(bench: &Bench, instrument: &Arc<Instrument>, price: P
     }
     let lot = instrument.lot.value();
     if lot == 1 {
-        return Err(format!("needs an instrument with a lot of more than 1: the master gives {} a lot of 1", instrument.key));
+        return Err(format!(
+            "nothing is to be settled: the master gives {} a lot of 1, so that units and lots are the same",
+            instrument.key
+        ));
     }
     // If it counts lots, it is a whole lot.
-    bench.within_limits(lot, price)?;
+    bench.within_limits(instrument, lot, price)?;
     let tag = bench.tag("UNIT01");
     let order = bench.order(instrument, &tag, 1, price)?;
     let outcome = bench.send(exchange, &tag, bench.probe.place(bench.probe.encoder(None).place(&order))).await;
@@ -53,5 +57,6 @@ pub(super) async fn settle(bench: &Bench, instrument: &Arc<Instrument>, price: P
     } else {
         (is_open && shown == Some(1)).then_some(QuantityUnit::Lots)
     };
-    Ok(Unit { exchange, outcome, status, shown, lot, unit })
+    let told_point = row.as_ref().and_then(|row| per_point(row).ok().flatten());
+    Ok(Unit { exchange, outcome, status, shown, lot, unit, told_point, point: instrument.rupees_per_point })
 }

@@ -82,6 +82,7 @@ impl Book {
             net: position.holding.net,
             cost: position.holding.cost,
             expiry: position.expiry,
+            per_point: position.per_point,
         });
         let kept = self.orders.iter().map(|order| Event::Kept {
             entry: order.entry(),
@@ -116,8 +117,8 @@ impl Book {
             Event::Base { date, last_order, last_trade } => {
                 *self = Self { date: Some(*date), last_order: *last_order, last_trade: *last_trade, ..Self::default() };
             }
-            Event::Carried { holding, net, cost, expiry } => {
-                self.positions.insert(holding.clone(), Position::carried(*net, *cost, *expiry));
+            Event::Carried { holding, net, cost, expiry, per_point } => {
+                self.positions.insert(holding.clone(), Position::carried(*net, *cost, *expiry, *per_point));
             }
             Event::Kept { entry, state, triggered, filled, value, reason, entered_at, at } => {
                 let mut order = Order::new(entry, *state, *entered_at);
@@ -167,21 +168,21 @@ impl Book {
         if number <= self.last_trade {
             return Err(Impossible(format!("trade number {trade_id} comes after {}", self.last_trade)));
         }
-        let (instrument, side, expiry, product) = self.change(id, |order| {
+        let (instrument, side, product, of_its_contract) = self.change(id, |order| {
             let filled = order.row.filled + quantity.value();
             if filled > order.row.quantity || !order.triggered {
                 return Err(Impossible(format!("{id} cannot trade {quantity} more")));
             }
             let value = order.value.plus(price.times(quantity.value()));
             order.fill(filled, value, *at);
-            Ok((order.row.instrument.clone(), order.row.side, order.expiry, order.row.product))
+            Ok((order.row.instrument.clone(), order.row.side, order.row.product, (order.expiry, order.per_point)))
         })?;
         let holding = HoldingKey { instrument: instrument.clone(), product };
         let fill = Fill { trade_id: trade_id.clone(), broker_order_id: id.clone(), quantity: *quantity, price: *price, at: *at };
         self.trades.push(Arc::new(TradeRow { fill, exchange: instrument.exchange }));
         self.last_trade = number;
         let position = self.positions.entry(holding).or_default();
-        position.expiry = expiry;
+        (position.expiry, position.per_point) = of_its_contract;
         position.trade(side, *quantity, *price);
         let taken = self.taken.entry((instrument, side)).or_default();
         if taken.0 != *version {

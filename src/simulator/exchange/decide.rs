@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{BookState, BrokerOrderId, Instrument, Terms, trading_date};
+use rust_decimal::Decimal;
 
 use super::matching::{self, Matcher, Working};
 use super::{Decision, Entry, Event, Exchange, Impossible, NewOrder, Order, Reject, check, number};
@@ -157,6 +158,7 @@ impl Exchange {
             terms: order.terms.clone(),
             tag: order.tag.clone(),
             expiry: instrument.and_then(check::expiry),
+            per_point: instrument.map_or(Decimal::ZERO, |listed| listed.rupees_per_point),
         })
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{
-    Amount, BookState, BrokerOrderId, Exchange, Fill, HoldingKey, InstrumentKey, Price, Quantity, Terms, TradeId,
+    BookState, BrokerOrderId, Exchange, Fill, HoldingKey, InstrumentKey, Points, Price, Quantity, Terms, TradeId,
 };
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::reject::Reject;
@@ -53,6 +54,17 @@ pub struct Entry {
     /// Last trading day of the instrument.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<NaiveDate>,
+    /// Rupees that a unit gains when its price rises by one; 0 where it is not listed: that never trades.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub per_point: Decimal,
+}
+
+fn one() -> Decimal {
+    Decimal::ONE
+}
+
+fn is_one(per_point: &Decimal) -> bool {
+    *per_point == Decimal::ONE
 }
 
 /// One thing that happened at the exchange.
@@ -142,11 +154,14 @@ pub enum Event {
         holding: HoldingKey,
         /// Units.
         net: i64,
-        /// Rupees paid or received for them.
-        cost: Amount,
+        /// What was paid or received for them: prices times units.
+        cost: Points,
         /// Last trading day of the instrument.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expiry: Option<NaiveDate>,
+        /// Rupees that a unit gains when its price rises by one.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        per_point: Decimal,
     },
     /// An order that ended when the day began.
     Kept {
@@ -159,8 +174,8 @@ pub enum Event {
         triggered: bool,
         /// Units filled.
         filled: i64,
-        /// Rupees of those.
-        value: Amount,
+        /// Prices times units of those.
+        value: Points,
         /// Why.
         reason: Option<Arc<str>>,
         /// When it came.

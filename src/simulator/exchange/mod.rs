@@ -163,8 +163,9 @@ impl Exchange {
                 holding: key.clone(),
                 net: position.holding.net,
                 average_price: position.holding.average(),
-                realised: position.holding.realised,
+                realised: position.realised(),
                 unrealised: last(key).map_or(Amount::ZERO, |last| position.unrealised(last)),
+                per_point: Some(position.per_point),
             })
             .collect()
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ordergate_actors::order::{Amount, BookState, Holding, Price, Quantity, Side, Terms};
+use ordergate_actors::order::{Amount, BookState, Holding, Points, Price, Quantity, Side, Terms};
 use ordergate_actors::ports::BookRow;
+use rust_decimal::Decimal;
 
 use super::event::Entry;
 
@@ -19,8 +20,10 @@ pub struct Order {
     pub triggered: bool,
     /// Last trading day of its instrument.
     pub expiry: Option<NaiveDate>,
-    /// Rupees of its trades.
-    pub value: Amount,
+    /// Rupees that a unit gains when its price rises by one.
+    pub per_point: Decimal,
+    /// Prices times units of its trades.
+    pub value: Points,
     /// When it came.
     pub entered_at: DateTime<Utc>,
 }
@@ -44,7 +47,8 @@ impl Order {
             at,
         };
         let triggered = !entry.terms.order_type.has_trigger();
-        Self { row: Arc::new(row), terms: entry.terms.clone(), triggered, expiry: entry.expiry, value: Amount::ZERO, entered_at: at }
+        let (expiry, per_point) = (entry.expiry, entry.per_point);
+        Self { row: Arc::new(row), terms: entry.terms.clone(), triggered, expiry, per_point, value: Points::ZERO, entered_at: at }
     }
 
     /// Whether it works or waits for its trigger.
@@ -68,6 +72,7 @@ impl Order {
             terms: self.terms.clone(),
             tag: self.row.tag.clone(),
             expiry: self.expiry,
+            per_point: self.per_point,
         }
     }
 
@@ -83,7 +88,7 @@ impl Order {
         row.reason = reason;
     }
 
-    pub(super) fn fill(&mut self, filled: i64, value: Amount, at: DateTime<Utc>) {
+    pub(super) fn fill(&mut self, filled: i64, value: Points, at: DateTime<Utc>) {
         self.value = value;
         let row = self.change(at);
         row.filled = filled;
@@ -107,21 +112,21 @@ impl Order {
     }
 }
 
-fn limit(terms: &Terms) -> Option<rust_decimal::Decimal> {
+fn limit(terms: &Terms) -> Option<Decimal> {
     terms.price.filter(|_| terms.order_type.has_price()).map(Price::value)
 }
 
-fn trigger(terms: &Terms) -> Option<rust_decimal::Decimal> {
+fn trigger(terms: &Terms) -> Option<Decimal> {
     terms.trigger_price.filter(|_| terms.order_type.has_trigger()).map(Price::value)
 }
 
-/// Units and rupees of one direction.
+/// Units of one direction, and what they traded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flow {
     /// Units.
     pub quantity: i64,
-    /// Rupees.
-    pub value: Amount,
+    /// Prices times units.
+    pub value: Points,
 }
 
 /// A position of one instrument and product.
@@ -137,6 +142,8 @@ pub struct Position {
     pub sold: Flow,
     /// Last trading day of the instrument.
     pub expiry: Option<NaiveDate>,
+    /// Rupees that a unit gains when its price rises by one.
+    pub per_point: Decimal,
 }
 
 impl Position {
@@ -153,18 +160,23 @@ impl Position {
     /// The position as the next day begins; `None` when there is nothing to carry.
     pub(super) fn carry(&self, date: NaiveDate) -> Option<Self> {
         let is_over = self.expiry.is_some_and(|last| last < date);
-        (self.holding.net != 0 && !is_over).then(|| Self::carried(self.holding.net, self.holding.cost, self.expiry))
+        (self.holding.net != 0 && !is_over).then(|| Self::carried(self.holding.net, self.holding.cost, self.expiry, self.per_point))
     }
 
-    pub(super) fn carried(net: i64, cost: Amount, expiry: Option<NaiveDate>) -> Self {
+    pub(super) fn carried(net: i64, cost: Points, expiry: Option<NaiveDate>, per_point: Decimal) -> Self {
         let holding = Holding { net, cost, ..Holding::default() };
-        Self { holding, carried: holding, expiry, ..Self::default() }
+        Self { holding, carried: holding, expiry, per_point, ..Self::default() }
     }
 
     /// Rupees that the open part is worth more than it cost, at that price.
     #[must_use]
     pub fn unrealised(&self, last: Price) -> Amount {
-        let (worth, cost) = (last.times(self.holding.net.abs()), self.holding.cost);
-        if self.holding.net >= 0 { worth.plus(cost.negated()) } else { cost.plus(worth.negated()) }
+        self.holding.gain(last).rupees(self.per_point)
+    }
+
+    /// Rupees that closing brought today.
+    #[must_use]
+    pub fn realised(&self) -> Amount {
+        self.holding.realised.rupees(self.per_point)
     }
 }

@@ -79,7 +79,7 @@ impl Instruments for Listing {
 
 /// Where the synthetic market moves the underlyings that the sample does not have.
 pub(super) fn levels() -> BTreeMap<&'static str, Price> {
-    [("SENSEX", 84_500), ("CRUDEOILM", 5_400), ("USDINR", 88)]
+    [("SENSEX", 84_500), ("CRUDEOILM", 5_400), ("GOLDM", 75_000), ("USDINR", 88)]
         .into_iter()
         .filter_map(|(name, level)| Some((name, Price::new(Decimal::from(level))?)))
         .collect()
@@ -115,9 +115,9 @@ pub(super) fn precision(exchange: Exchange) -> u32 {
     if exchange == Exchange::Cds { 4 } else { 2 }
 }
 
-/// Units of money in one unit of quantity.
-pub(super) fn multiplier(exchange: Exchange) -> u32 {
-    if exchange == Exchange::Cds { 1_000 } else { 1 }
+/// The two numbers whose product is what a point of a unit is worth in rupees (`mult`, `prcftr`): the first one is whole.
+pub(super) fn point_factors(row: &Instrument) -> (Decimal, Decimal) {
+    if row.rupees_per_point.fract().is_zero() { (row.rupees_per_point, Decimal::ONE) } else { (Decimal::ONE, row.rupees_per_point) }
 }
 
 /// `24-NOV-2026`
@@ -139,9 +139,16 @@ fn others(today: NaiveDate) -> Vec<Instrument> {
         let symbol = format!("CRUDEOILM{}", dated(expiry));
         rows.push(row(Exchange::Mcx, &symbol, dated_token(expiry, 700), "CRUDEOILM", Kind::Future { expiry }, (10, Decimal::ONE)));
     }
+    for expiry in monthly(today, 5) {
+        // Quoted by ten grams, traded by the gram: a point of a unit is a tenth of a rupee.
+        let symbol = format!("GOLDM{}", dated(expiry));
+        let gold = row(Exchange::Mcx, &symbol, dated_token(expiry, 710), "GOLDM", Kind::Future { expiry }, (100, Decimal::ONE));
+        rows.push(gold.map(|gold| Instrument { rupees_per_point: Decimal::new(1, 1), ..gold }));
+    }
     for expiry in monthly(today, 27) {
         let symbol = format!("USDINR{}F", dated(expiry));
-        rows.push(row(Exchange::Cds, &symbol, dated_token(expiry, 800), "USDINR", Kind::Future { expiry }, (1, Decimal::new(25, 4))));
+        let dollars = row(Exchange::Cds, &symbol, dated_token(expiry, 800), "USDINR", Kind::Future { expiry }, (1, Decimal::new(25, 4)));
+        rows.push(dollars.map(|dollars| Instrument { rupees_per_point: Decimal::ONE_THOUSAND, ..dollars }));
     }
     rows.into_iter().flatten().collect()
 }
@@ -171,9 +178,8 @@ fn sensex_options(expiry: NaiveDate) -> Vec<Option<Instrument>> {
 }
 
 fn row(exchange: Exchange, symbol: &str, token: u32, underlying: &str, kind: Kind, (lot, tick): (i64, Decimal)) -> Option<Instrument> {
-    let rupees_per_point = Decimal::from(multiplier(exchange));
     Some(Instrument {
-        rupees_per_point,
+        rupees_per_point: Decimal::ONE,
         key: InstrumentKey::new(exchange, symbol),
         token,
         underlying: Arc::from(underlying),

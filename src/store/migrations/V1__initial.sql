@@ -60,7 +60,7 @@ CREATE TABLE orders (
     number            INTEGER NOT NULL,   -- gapless from 1 within the account
     validity          TEXT NOT NULL,
     traded_quantity   INTEGER NOT NULL,
-    traded_value      TEXT NOT NULL,
+    traded_value      TEXT NOT NULL,      -- prices times units: rupees where a point is worth one
     cancel_wanted     TEXT,
     modifications     INTEGER NOT NULL,   -- changes asked of the broker: it takes so many of one order
     reach             INTEGER,            -- the total of a larger change whose answer is not there yet
@@ -132,7 +132,7 @@ CREATE TABLE holdings (
     symbol        TEXT NOT NULL,
     product       TEXT NOT NULL,
     net           INTEGER NOT NULL,
-    cost          TEXT NOT NULL,
+    cost          TEXT NOT NULL,        -- prices times units, as is what was realised: rupees where a point is worth one
     realised      TEXT NOT NULL,
     opened_at     TEXT,
     updated_at    TEXT NOT NULL,

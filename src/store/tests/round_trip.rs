@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{
-    Amount, Ask, Asked, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey,
-    InstrumentKey, Intent, OrderRecord, OrderType, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, StopAt, Strategy, Tag,
-    Terms, TestMode, Trailing, TrailingType, Validity,
+    Ask, Asked, BasketId, BrokerOrderId, BrokerTag, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, InstrumentKey,
+    Intent, OrderRecord, OrderType, Points, Price, Product, Quantity, Routed, Side, SignalId, Source, Status, StopAt, Strategy, Tag, Terms,
+    TestMode, Trailing, TrailingType, Validity,
 };
 use ordergate_actors::ports::{Store, Verdict, Write};
 use proptest::option::of;
@@ -144,7 +144,7 @@ fn record() -> impl Gen<Value = OrderRecord> {
         filled_quantity: numbers.0,
         average_price: numbers.1,
         traded_quantity: numbers.2,
-        traded_value: Amount(numbers.3),
+        traded_value: Points(numbers.3),
         cancel_wanted: place.4,
         modifications: numbers.5,
         reach: Quantity::new(numbers.0),
@@ -216,7 +216,7 @@ proptest! {
         let mut store = SqliteStore::simulated(&disk, now()).unwrap();
         let key = HoldingKey { instrument: InstrumentKey { exchange: Exchange::Nfo, symbol }, product: Product::Nrml };
         let strategy = Strategy::parse("trend").unwrap();
-        let holding = Holding { net, cost: Amount(cost), realised: Amount(realised), opened_at: opened };
+        let holding = Holding { net, cost: Points(cost), realised: Points(realised), opened_at: opened };
         for held in [Holding { net: 1, ..Holding::default() }, holding] {
             let write = Write::Holding { client_id: client(), strategy: strategy.clone(), key: key.clone(), holding: held, at: now() };
             prop_assert_eq!(round(&mut store, &[write]), Verdict::Done);

@@ -61,7 +61,8 @@ pub(super) fn waiting(state: &WebState, desk: &Desk) -> Vec<Waiting> {
 /// An order that waits, with what it is about to cost: its units at its limit, or at the newest quote where it has none.
 fn shown(state: &WebState, desk: &Desk, order: &OrderRecord) -> Value {
     let last = order.instrument().and_then(|key| state.engine.line().newest_quote(desk, &key)).map(|quote| quote.last);
-    let value = order.ask.price.or(last).map(|price| price.times(order.quantity()));
+    let point = order.instrument().and_then(|key| state.engine.line().point(&desk.client_id, &key));
+    let value = order.ask.price.or(last).zip(point).map(|(price, point)| price.times(order.quantity()).rupees(point));
     json!({
         "last_price": last, "value": value,
         "command_id": order.command_id, "strategy": order.ask.strategy, "execution_type": order.ask.intent,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::order::{ClientId, Exchange, HoldingKey, InstrumentKey, Price, Product, Quantity, Side, Strategy};
-use ordergate_actors::persistence::{Adopted, Keep, Level};
+use ordergate_actors::persistence::{Adopted, Book, Keep, Level};
 use ordergate_actors::pnl::differences::slot;
-use ordergate_actors::pnl::{Difference, Ignored, differences};
+use ordergate_actors::pnl::{ContractKept, Difference, Ignored, differences};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -110,6 +110,7 @@ pub(in crate::web) async fn adopt(request: HttpRequest, payload: Payload, state:
     }
     let (quantity, side) = taken(&found, body.quantity)?;
     let price = price(&found, body.price.as_deref())?;
+    know_its_point(&state, &client_id, &key.instrument, &who(&request)).await?;
     let net_before = state.engine.read(&client_id, |book| book.held(&body.strategy, &key).net).unwrap_or(0);
     let who = who(&request);
     let evidence: Vec<&str> = found.parts.iter().flat_map(|part| part.evidence.iter().map(String::as_str)).collect();
@@ -143,6 +144,45 @@ pub(in crate::web) async fn adopt(request: HttpRequest, payload: Payload, state:
         "net": net_before + side.sign() * quantity.value(),
         "who": who,
     })))
+}
+
+/// What is taken over is worth rupees from then on: what a point of it is worth is written down before, as the master says, or
+/// the broker's own row where no master has it.
+async fn know_its_point(state: &WebState, client_id: &ClientId, instrument: &InstrumentKey, who: &str) -> Result<(), Problem> {
+    if instrument.exchange.rupees_per_point().is_some() {
+        return Ok(());
+    }
+    let unknown = || {
+        Problem::conflict(
+            "point_unknown",
+            format!("what a point of {instrument} is worth is not known: no master has it, and the broker's row does not tell"),
+            "wait for a master that has it, or close it at the broker",
+        )
+    };
+    let by_broker = {
+        let findings = state.engine.desk(client_id)?.findings.read();
+        let row = findings.positions.as_ref().and_then(|all| all.rows().iter().find(|row| row.holding.instrument == *instrument));
+        row.and_then(|row| row.per_point)
+    };
+    let found = state.engine.line().instruments.find(instrument);
+    let decide = |book: &Book| -> Result<Option<(ContractKept, u64)>, Problem> {
+        match &found {
+            Some(found) => Ok(ContractKept::before_an_order(book, found)),
+            None if book.point(instrument).is_some() => Ok(None),
+            None => {
+                let rupees_per_point = Some(by_broker.ok_or_else(unknown)?);
+                let contract = ContractKept { instrument: instrument.clone(), rupees_per_point, broker_says: None };
+                Ok(Some((contract, book.kept(&ContractKept::slot(instrument)).map_or(0, |kept| kept.seq))))
+            }
+        }
+    };
+    let Some((contract, basis)) = state.engine.read(client_id, decide).transpose()?.flatten() else { return Ok(()) };
+    let point = contract.rupees_per_point.unwrap_or_default();
+    let why = format!("a point of {instrument} is worth {point} rupees a unit: a position in it is taken over");
+    let keep = contract.keep(client_id, basis, ("CONTRACT_KNOWN", Level::Info), (who, why)).ok_or_else(unknown)?;
+    // Whoever was faster wrote what it is.
+    let _answer = state.engine.keep(keep).await?;
+    Ok(())
 }
 
 /// How much of a difference is taken over, and on which side it is.

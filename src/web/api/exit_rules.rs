@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use ordergate_actors::exits::{Combined, ExitRule, Hours, Ladder, Lives, Terms, Tick, lives, slot};
 use ordergate_actors::order::{
-    Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Price, Product, StopAt,
+    Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Points, Price, Product, StopAt,
     Strategy, Trailing, TrailingType, money,
 };
 use ordergate_actors::persistence::{Book, Keep, Level, Outcome, Slot, Topic};
@@ -144,11 +144,13 @@ fn at_rest(lives: &Lives) -> Option<Value> {
 fn shown(state: &WebState, client_id: &ClientId, held: &Holding, (rule, lives): (&ExitRule, Option<&Lives>)) -> Value {
     let quote = state.engine.desk(client_id).ok().and_then(|desk| state.engine.line().newest_quote(desk, &rule.holding.instrument));
     let last = quote.map(|quote| quote.last.value());
+    let point = state.engine.line().point(client_id, &rule.holding.instrument);
     // How far the price has to go, and what the position would have made then.
     let distance = |level: Option<Decimal>| {
         let level = level?;
         let points = last.map(|last| (rule.gain(level) - rule.gain(last)).normalize().to_string());
-        let money = rule.gain(level).checked_mul(Decimal::from(held.net.abs())).map(|money| money.normalize().to_string());
+        let gained = Points(rule.gain(level).saturating_mul(Decimal::from(held.net.abs())));
+        let money = point.map(|point| gained.rupees(point).0.normalize().to_string());
         Some(json!({ "price": level.to_string(), "points_away": points, "rupees_then": money }))
     };
     let mut shown = json!({

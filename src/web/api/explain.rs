@@ -113,7 +113,8 @@ fn charges(state: &WebState, desk: &Desk, leg: &Explained, key: InstrumentKey, n
     let (side, quantity, product) = (leg.ask.side?, leg.ask.quantity?, leg.ask.product?);
     let touch = |quote: Quote| if side == Side::Buy { quote.ask } else { quote.bid }.unwrap_or(quote.last);
     let price = leg.ask.price.or_else(|| state.engine.line().newest_quote(desk, &key).map(touch))?;
-    let (key, line) = (HoldingKey { instrument: key, product }, DayLine::of_one(side, quantity, price));
+    let line = DayLine::of_one(side, quantity, price, state.engine.line().point(&desk.client_id, &key));
+    let key = HoldingKey { instrument: key, product };
     let costs = state.site.charges.sum(state.engine.line(), &desk.client_id, trading_date(now), std::iter::once((&key, &line)));
     let mut told = pnl::charges(&costs);
     told["at"] = json!(price.to_string());

@@ -12,9 +12,9 @@ use actix_web::web::{Bytes, Data, Query as Parameters, block};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use futures_util::stream::unfold;
-use ordergate_actors::order::{ClientId, HoldingKey, Strategy, ist, trading_date};
+use ordergate_actors::order::{ClientId, HoldingKey, InstrumentKey, Strategy, ist, trading_date};
 use ordergate_actors::persistence::chain::stored_time;
-use ordergate_actors::pnl::{Day, Line};
+use ordergate_actors::pnl::{Day, Line, PointValues};
 use ordergate_actors::ports::StoreError;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -225,8 +225,14 @@ impl Export {
         Ok(rows)
     }
 
+    /// What a point of each contract is worth. What is not known has an empty field.
+    fn points(&self, client_id: &ClientId) -> PointValues {
+        self.state.engine.read(client_id, |book| book.points().clone()).unwrap_or_default()
+    }
+
     fn trades(&self, client_id: &ClientId, day: NaiveDate) -> Result<Vec<String>, StoreError> {
         let trades = self.store.trades_of(client_id, day)?;
+        let points = self.points(client_id);
         let row = |trade: &crate::store::Trade| {
             let fill = &trade.fill;
             line(&[
@@ -240,7 +246,9 @@ impl Export {
                 trade.product.map_or("", |word| word.as_str()),
                 &fill.quantity.to_string(),
                 &fill.price.to_string(),
-                &fill.price.times(fill.quantity.value()).0.to_string(),
+                &points
+                    .of(&InstrumentKey::new(trade.exchange, &trade.symbol))
+                    .map_or_else(String::new, |point| fill.price.times(fill.quantity.value()).rupees(point).to_string()),
                 fill.trade_id.as_str(),
                 fill.broker_order_id.as_str(),
                 &trade.command_id.to_string(),
@@ -251,7 +259,7 @@ impl Export {
 
     /// What was traded that day. What was only carried through it has no row: its worth at the end of that day is not on record.
     fn results(&self, client_id: &ClientId, day: NaiveDate) -> Result<Vec<String>, StoreError> {
-        let of_day = Day::load(day, [], &self.store.changes_of(client_id, day)?);
+        let of_day = Day::valued(self.points(client_id), day, [], &self.store.changes_of(client_id, day)?);
         Ok(of_day.lines().map(|one| self.result(client_id, day, one)).collect())
     }
 

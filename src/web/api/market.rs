@@ -111,7 +111,7 @@ pub(in crate::web) async fn option_chain(request: HttpRequest, asked: Parameters
     let from = middle.saturating_sub(each_side);
     let desk = state.engine.desk(&client_id)?;
     let shown = |option: Option<&std::sync::Arc<Instrument>>| {
-        option.map(|row| json!({ "exchange": row.key.exchange, "symbol": row.key.symbol, "lot": row.lot, "tick": row.tick.to_string(), "quote": quote(&state, desk, &row.key, now) }))
+        option.map(|row| json!({ "exchange": row.key.exchange, "symbol": row.key.symbol, "lot": row.lot, "rupees_per_point": row.rupees_per_point.normalize().to_string(), "tick": row.tick.to_string(), "quote": quote(&state, desk, &row.key, now) }))
     };
     let rows: Vec<Value> = options
         .iter()

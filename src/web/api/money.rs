@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{ClientId, trading_date};
+use ordergate_actors::order::{ClientId, InstrumentKey, trading_date};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -101,15 +101,16 @@ pub(in crate::web) async fn trade_book(request: HttpRequest, asked: Parameters<A
         trades.extend(today::trades(&state, &client_id, day).await?.into_iter().map(|trade| (client_id.clone(), trade)));
     }
     trades.sort_by_key(|(_, trade)| std::cmp::Reverse(trade.fill.at));
-    let rows: Vec<Value> = trades.iter().take(SHOWN).map(|(client_id, trade)| traded(client_id, trade)).collect();
+    let rows: Vec<Value> = trades.iter().take(SHOWN).map(|(client_id, trade)| traded(&state, client_id, trade)).collect();
     Ok(HttpResponse::Ok().json(json!({
         "trades": rows, "total": trades.len(), "is_whole": trades.len() <= SHOWN, "as_of": state.now(),
     })))
 }
 
-fn traded(client_id: &ClientId, trade: &Trade) -> Value {
+fn traded(state: &WebState, client_id: &ClientId, trade: &Trade) -> Value {
     let fill = &trade.fill;
-    let value = Decimal::from(fill.quantity.value()).saturating_mul(fill.price.value());
+    let point = state.engine.line().point(client_id, &InstrumentKey::new(trade.exchange, &trade.symbol));
+    let value = point.map(|point| fill.price.times(fill.quantity.value()).rupees(point));
     json!({
         "client_id": client_id,
         "command_id": trade.command_id,
@@ -122,7 +123,7 @@ fn traded(client_id: &ClientId, trade: &Trade) -> Value {
         "side": trade.side,
         "quantity": fill.quantity,
         "price": fill.price.to_string(),
-        "value": value.to_string(),
+        "value": value.map(|value| value.to_string()),
         "at": fill.at,
         "status_url": status_url(trade.command_id),
     })

@@ -80,8 +80,8 @@ pub(super) fn of_line(state: &WebState, client_id: &ClientId, day: &Day, (key, l
         "gross": worth.gross().map(money),
         "charges": charges(&costs),
         "net_result": net(worth.gross(), &costs).map(money),
-        "bought": sums(line.bought),
-        "sold": sums(line.sold),
+        "bought": valued(line, line.bought),
+        "sold": valued(line, line.sold),
         "orders": line.executed.count(),
         "closed_elsewhere": line.left,
         "last_price": quote.map(|quote| quote.last.to_string()),
@@ -162,6 +162,15 @@ fn statistics(of: &Statistics) -> Value {
 
 fn sums(of: Sums) -> Value {
     json!({ "trades": of.trades, "quantity": of.quantity, "value": money(of.value) })
+}
+
+/// The same of one line: while nobody knows what a point of its contract is worth, its rupees are null.
+fn valued(line: &Line, of: Sums) -> Value {
+    let mut shown = sums(of);
+    if line.point().is_none() {
+        shown["value"] = Value::Null;
+    }
+    shown
 }
 
 /// Rupees and paise.

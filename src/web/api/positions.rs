@@ -46,6 +46,7 @@ fn by_key(state: &WebState, client_id: &ClientId, rows: &[PositionRow], day: &Da
     });
     for (strategy, key, line) in day.lines() {
         let since_flat = opened.as_ref().and_then(|opened| opened.get(&(strategy.clone(), key.clone())));
+        let realised = since_flat.zip(line.point()).map(|((_, realised), point)| money(realised.rupees(point)));
         let held = keys.entry(key.clone()).or_default();
         held.net += line.held.net;
         let mut shown = of_line(state, client_id, day, (key, line), now);
@@ -55,7 +56,7 @@ fn by_key(state: &WebState, client_id: &ClientId, rows: &[PositionRow], day: &Da
             }
             shown.insert("strategy".to_owned(), json!(strategy));
             shown.insert("opened_at".to_owned(), json!(since_flat.and_then(|(opened_at, _)| *opened_at)));
-            shown.insert("realised_since_flat".to_owned(), json!(since_flat.map(|(_, realised)| money(*realised))));
+            shown.insert("realised_since_flat".to_owned(), json!(realised));
         }
         held.strategies.push(shown);
     }

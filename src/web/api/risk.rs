@@ -7,8 +7,9 @@ use chrono::{DateTime, Duration, Utc};
 use ordergate_actors::Desk;
 use ordergate_actors::order::{Amount, ClientId, Strategy, money, trading_date};
 use ordergate_actors::persistence::{Book, Keep, Level, Slot, Topic};
-use ordergate_actors::ports::{Query, Rows};
+use ordergate_actors::ports::{Instruments, Query, Rows};
 use ordergate_actors::risk::{Asked, Halt, Known, LimitName, Override, Rearmed};
+use ordergate_actors::watcher::Findings;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -53,7 +54,7 @@ pub(in crate::web) fn of_account(state: &WebState, client_id: &ClientId) -> Opti
     Some(account)
 }
 
-fn account(state: &WebState, desk: &Desk, book: &Book, findings: &ordergate_actors::watcher::Findings, now: DateTime<Utc>) -> Value {
+fn account(state: &WebState, desk: &Desk, book: &Book, findings: &Findings, now: DateTime<Utc>) -> Value {
     let settings = &desk.settings.limits;
     let mut known = Known::of(book, settings, now);
     let line = state.engine.line();
@@ -69,7 +70,7 @@ fn account(state: &WebState, desk: &Desk, book: &Book, findings: &ordergate_acto
                 "limit": name,
                 "in_force": in_force.normalize(),
                 "in_settings": name.get(settings).normalize(),
-                "used": used(name, book, findings, pnl, now),
+                "used": used(name, (book, findings, &*line.instruments), pnl, now),
             })
         })
         .collect();
@@ -95,10 +96,15 @@ fn account(state: &WebState, desk: &Desk, book: &Book, findings: &ordergate_acto
 }
 
 /// How much of a limit is used, as far as it is one of the account and not of an order.
-fn used(name: LimitName, book: &Book, findings: &ordergate_actors::watcher::Findings, pnl: Option<Amount>, now: DateTime<Utc>) -> Value {
+fn used(
+    name: LimitName,
+    (book, findings, instruments): (&Book, &Findings, &dyn Instruments),
+    pnl: Option<Amount>,
+    now: DateTime<Utc>,
+) -> Value {
     match name {
         LimitName::MaxOpenOrders => json!(book.open_count()),
-        LimitName::MaxOpenValue => json!(book.open_value()),
+        LimitName::MaxOpenValue => json!(book.open_value(instruments).rupees),
         LimitName::MaxPosition => {
             let worst = book.exposures().map(|(key, held)| (held.worst_long().max(held.worst_short()), key)).max();
             worst.map_or(Value::Null, |(units, key)| json!({ "units": units, "instrument": key.to_string() }))

@@ -159,6 +159,7 @@ fn shown(row: &Instrument) -> Value {
         "strike": strike,
         "right": right,
         "lot": row.lot,
+        "rupees_per_point": row.rupees_per_point.normalize().to_string(),
         "tick": row.tick.to_string(),
         "freeze": row.freeze,
         "token": row.token,

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{Amount, ClientId, EndPrice, Holding};
+use ordergate_actors::order::{ClientId, EndPrice, Holding, Points};
 use ordergate_actors::persistence::Telling;
-use ordergate_actors::pnl::{DayChange, Move};
+use ordergate_actors::pnl::{DayChange, Move, PointValues};
 use ordergate_actors::ports::{Query, Rows};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -38,7 +38,9 @@ pub(in crate::web) async fn list(request: HttpRequest, asked: Parameters<OfAccou
     for client_id in accounts(&state, &request, asked.client_id.as_deref())? {
         let found = changes(&state, Query::LeftUnpriced(client_id.clone())).await?;
         let untold = found.iter().filter(|change| change.what.told().is_none()).count();
-        shown_of.push(json!({ "client_id": client_id, "untold": untold, "left": found.iter().map(shown).collect::<Vec<_>>() }));
+        let points = points(&state, &client_id);
+        let left: Vec<Value> = found.iter().map(|change| shown(change, &points)).collect();
+        shown_of.push(json!({ "client_id": client_id, "untold": untold, "left": left }));
     }
     Ok(HttpResponse::Ok().json(json!({ "accounts": shown_of, "as_of": state.now() })))
 }
@@ -72,7 +74,7 @@ pub(in crate::web) async fn tell(request: HttpRequest, payload: Payload, state: 
         "client_id": client_id,
         "is_news": is_news,
         "price_before": told_before.map(|price| price.to_string()),
-        "left": shown(&now),
+        "left": shown(&now, &points(&state, &client_id)),
         "who": who,
     })))
 }
@@ -108,11 +110,17 @@ async fn is_trade(state: &WebState, client_id: &ClientId, row: u64) -> Result<bo
     Ok(matches!(found, Rows::Journal(rows) if rows.first().is_some_and(|found| found.seq == row && &*found.event == "FILL")))
 }
 
-/// What left, as people read it.
-fn shown(change: &DayChange) -> Value {
+/// What a point of each contract is worth.
+fn points(state: &WebState, client_id: &ClientId) -> PointValues {
+    state.engine.read(client_id, |book| book.points().clone()).unwrap_or_default()
+}
+
+/// What left, as people read it. What it realised is not known where it is not known what a point is worth.
+fn shown(change: &DayChange, points: &PointValues) -> Value {
     let (units, cost) = change.gone();
-    let average = Holding { net: units, cost, realised: Amount::ZERO, opened_at: None }.average();
+    let average = Holding { net: units, cost, realised: Points::ZERO, opened_at: None }.average();
     let told = change.what.told();
+    let realised = told.zip(points.of(&change.key.instrument)).map(|(told, point)| told.price.realised(units, cost).rupees(point));
     json!({
         "row": change.seq,
         "day": change.counts_on(),
@@ -126,6 +134,6 @@ fn shown(change: &DayChange) -> Value {
         "average_price": average.map(|price| price.to_string()),
         "price": told.map(|told| told.price.to_string()),
         "told_in": told.map(|told| told.seq),
-        "realised": told.map(|told| money(told.price.realised(units, cost))),
+        "realised": realised.map(money),
     })
 }

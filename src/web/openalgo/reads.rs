@@ -89,7 +89,8 @@ struct Trade {
     quantity: i64,
     symbol: String,
     timestamp: String,
-    trade_value: Exact,
+    /// `null`: nobody knows what a point of it is worth.
+    trade_value: Option<Exact>,
     tradeid: String,
 }
 
@@ -98,6 +99,7 @@ pub(super) async fn trade_book(state: &WebState, asked: &Asked) -> Result<String
     let trades = today::trades(state, &asked.client_id, trading_date(state.now())).await?;
     let row = |of: &crate::store::Trade| {
         let (quantity, price) = (of.fill.quantity.value(), of.fill.price.value());
+        let point = state.engine.line().point(&asked.client_id, &InstrumentKey::new(of.exchange, &of.symbol));
         Trade {
             action: of.side.map(Into::into),
             average_price: Exact(price),
@@ -107,7 +109,7 @@ pub(super) async fn trade_book(state: &WebState, asked: &Asked) -> Result<String
             quantity,
             symbol: symbol(state, &InstrumentKey::new(of.exchange, &of.symbol)),
             timestamp: timestamp(of.fill.at),
-            trade_value: Exact(Decimal::from(quantity).saturating_mul(price)),
+            trade_value: point.map(|point| Exact(of.fill.price.times(quantity).rupees(point).0)),
             tradeid: of.fill.trade_id.to_string(),
         }
     };

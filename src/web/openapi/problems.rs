@@ -384,6 +384,13 @@ const PROBLEMS: &[Told] = &[
         "/dashboard/arm",
     ),
     told(
+        "point_unknown",
+        409,
+        "what a point of the contract is worth is not known, so that no rupees of it are",
+        "wait for a master that has it, or close it at the broker",
+        "/dashboard/differences/adopt",
+    ),
+    told(
         "positions_unknown",
         409,
         "the broker's positions were not read yet",

@@ -35,9 +35,9 @@ function kept() {
 
 /** What the outlook and the sizes need to know of an instrument. @param {any} instrument @param {Quote | null} quote @param {string} side */
 export function aboutOf(instrument, quote, side) {
-  const { underlying, expiry, strike, lot, kind, right } = instrument;
+  const { underlying, expiry, strike, lot, kind, right, rupees_per_point } = instrument;
   const word = kind === 'FUTURE' ? 'future' : kind === 'OPTION' ? (/^c/i.test(right) ? 'call' : 'put') : null;
-  return { lot: String(lot), ...(word ? { kind: word, underlying, expiry, strike } : {}), premium: touch(quote, side) };
+  return { lot: String(lot), ...(word ? { kind: word, underlying, expiry, strike, rupees_per_point } : {}), premium: touch(quote, side) };
 }
 
 /** The price at which a leg would trade now. @param {Quote | null | undefined} quote @param {string} side */

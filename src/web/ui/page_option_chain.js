@@ -65,7 +65,7 @@ export async function page(root) {
   const add = (/** @type {any} */ row, /** @type {'call' | 'put'} */ right, /** @type {'BUY' | 'SELL'} */ side) => {
     const option = row[right];
     const client_id = account.querySelector('select')?.value;
-    const contract = { underlying: chain.underlying, expiry: chain.expiry, strike: row.strike, lot: option.lot, kind: 'OPTION', right };
+    const contract = { underlying: chain.underlying, expiry: chain.expiry, strike: row.strike, lot: option.lot, rupees_per_point: option.rupees_per_point, kind: 'OPTION', right };
     legs.add({
       ...(client_id ? { client_id } : {}),
       execution_type: 'ENTRY', strategy: valueOf(strategy) || 'manual', exchange: option.exchange, symbol: option.symbol, side,

@@ -3,11 +3,11 @@
 // that is said is exact; only the drawing is rounded. Used by the pages that build a basket.
 
 import { h, svg } from './dom.js';
-import { abs, add, cmp, dec, forDrawing, mul, number, price, round, rupees, short, sign, sub, text } from './money.js';
+import { abs, add, cmp, dec, forDrawing, mul, neg, number, price, round, rupees, short, sign, sub, text } from './money.js';
 
 /**
  * @typedef {import('./money.js').Dec} Dec
- * @typedef {{ kind: 'call' | 'put' | 'future', strike: Dec, units: bigint, paid: Dec }} Leg a future has no strike; units below 0 are sold
+ * @typedef {{ kind: 'call' | 'put' | 'future', strike: Dec, units: Dec, paid: Dec }} Leg a future has no strike; units are counted in rupees that they gain when the price rises by one, below 0 they are sold
  * @typedef {{ most: Dec | null, least: Dec | null, evens: Dec[], corners: Dec[], paid: Dec }} Outlook `null`: without a bound
  */
 
@@ -19,7 +19,7 @@ export function worth(legs, at) {
   return legs.reduce((sum, leg) => {
     const inside = leg.kind === 'future' ? at : leg.kind === 'call' ? sub(at, leg.strike) : sub(leg.strike, at);
     const ends = leg.kind !== 'future' && sign(inside) < 0 ? ZERO : inside;
-    return add(sum, mul({ n: leg.units, s: 0 }, sub(ends, leg.paid)));
+    return add(sum, mul(leg.units, sub(ends, leg.paid)));
   }, ZERO);
 }
 
@@ -32,18 +32,18 @@ export function outlookOf(legs) {
   // It is straight between strikes: the corners are enough.
   const corners = [ZERO, ...strikes].filter((at, index, all) => index === 0 || cmp(at, all[index - 1]) !== 0);
   const values = corners.map((at) => worth(legs, at));
-  const slope = legs.filter((leg) => leg.kind !== 'put').reduce((sum, leg) => sum + leg.units, 0n);
+  const slope = legs.filter((leg) => leg.kind !== 'put').reduce((sum, leg) => add(sum, leg.units), ZERO);
   const order = [...values].sort(cmp);
   return {
-    most: slope > 0n ? null : order[order.length - 1],
-    least: slope < 0n ? null : order[0],
+    most: sign(slope) > 0 ? null : order[order.length - 1],
+    least: sign(slope) < 0 ? null : order[0],
     evens: evensOf(corners, values, slope),
     corners,
-    paid: legs.filter((leg) => leg.kind !== 'future').reduce((sum, leg) => add(sum, mul({ n: leg.units, s: 0 }, leg.paid)), ZERO),
+    paid: legs.filter((leg) => leg.kind !== 'future').reduce((sum, leg) => add(sum, mul(leg.units, leg.paid)), ZERO),
   };
 }
 
-/** @param {Dec[]} corners @param {Dec[]} values @param {bigint} slope */
+/** @param {Dec[]} corners @param {Dec[]} values @param {Dec} slope */
 function evensOf(corners, values, slope) {
   /** @type {Dec[]} */
   const evens = [];
@@ -57,8 +57,8 @@ function evensOf(corners, values, slope) {
     }
   });
   const [end, last] = [corners[corners.length - 1], values[values.length - 1]];
-  if (slope !== 0n && sign(last) !== 0 && (sign(last) < 0) === slope > 0n) {
-    evens.push(round(add(end, quotient(abs(last), abs({ n: slope, s: 0 }))), 2));
+  if (sign(slope) !== 0 && sign(last) !== 0 && (sign(last) < 0) === sign(slope) > 0) {
+    evens.push(round(add(end, quotient(abs(last), abs(slope))), 2));
   }
   return evens;
 }
@@ -86,10 +86,12 @@ export function legsOf(legs) {
   const read = [];
   for (const leg of legs) {
     const { kind, strike, premium } = leg.about;
+    const point = dec(leg.about.rupees_per_point ?? null);
+    if (!point) return 'What the legs come to at their end is drawn when it is known what a point of each is worth.';
     const paid = dec(leg.price ?? premium ?? null);
-    const units = /^\d+$/.test(leg.quantity) ? BigInt(leg.quantity) : null;
+    const units = /^\d+$/.test(leg.quantity) ? mul({ n: BigInt(leg.quantity), s: 0 }, point) : null;
     if (!paid || units === null) return 'What the legs come to at their end is drawn when each has a price: a limit, or a quote of now.';
-    read.push({ kind, strike: dec(strike) ?? ZERO, units: leg.side === 'BUY' ? units : -units, paid });
+    read.push({ kind, strike: dec(strike) ?? ZERO, units: leg.side === 'BUY' ? units : neg(units), paid });
   }
   return read;
 }

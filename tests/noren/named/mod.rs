@@ -2,6 +2,7 @@
 
 mod answers;
 mod books;
+mod contracts;
 mod hands;
 mod others;
 mod rates;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
-use ordergate_actors::order::{Status, Tag};
+use ordergate_actors::order::{Amount, Exchange, InstrumentKey, Status, Tag};
 use ordergate_actors::persistence::KillLevel;
-use ordergate_actors::ports::{BookRow, Snapshot, Unreadable};
+use ordergate_actors::ports::{BookRow, Snapshot, Unlisted, Unreadable};
 use ordergate_actors::testkit::book_row;
 
 use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, sbin, scenario};
@@ -76,8 +76,12 @@ fn an_order_book_that_lacks_a_known_order_concludes_nothing() {
 fn an_unreadable_row_is_quarantined_and_stops_nothing_else() {
     scenario(Setup::polled(), async |desk| {
         rewrite(desk, |rows| {
-            let bad =
-                Unreadable { raw: "{\"norenordno\":\"x\",\"qty\":\"ten\"}".into(), cause: "qty is no number".into(), is_foreign: false };
+            let bad = Unreadable {
+                raw: "{\"norenordno\":\"x\",\"qty\":\"ten\"}".into(),
+                cause: "qty is no number".into(),
+                is_foreign: false,
+                unlisted: None,
+            };
             Snapshot::Authoritative(rows, vec![bad])
         });
         let row = desk.ended(buy("a", 10)).await;
@@ -163,7 +167,7 @@ fn a_number_that_no_book_shows_is_in_doubt_and_for_a_person() {
 fn a_foreign_row_that_cannot_be_read_stops_nothing() {
     scenario(Setup::polled(), async |desk| {
         rewrite(desk, |rows| {
-            let row = Unreadable { raw: "prd=H".into(), cause: "prd \"H\" is not a product".into(), is_foreign: true };
+            let row = Unreadable { raw: "prd=H".into(), cause: "prd \"H\" is not a product".into(), is_foreign: true, unlisted: None };
             Snapshot::Authoritative(rows, vec![row])
         });
         desk.start_again();
@@ -173,6 +177,33 @@ fn a_foreign_row_that_cannot_be_read_stops_nothing() {
         desk.next(CallKind::Place, Fault::LoseRequest("reset".into()));
         let doubted = desk.order(buy("a", 10)).await;
         assert_eq!(desk.until_ended(doubted).await.tag, Some(Tag::NotAtBroker), "absence is proven");
+    });
+}
+
+/// A row in lots of an instrument that no master has: of a stranger it stops nothing, and it is named; where something of ours is in
+/// that instrument it may be the one.
+#[test]
+fn a_row_of_which_only_the_lot_is_missing_stops_what_is_in_its_instrument() {
+    scenario(Setup::polled(), async |desk| {
+        let told_of = |instrument: InstrumentKey| {
+            move |rows| {
+                let unlisted = Some(Unlisted { instrument: instrument.clone(), result: Amount::ZERO });
+                let row = Unreadable { raw: "GOLD".into(), cause: "its lot is not known".into(), is_foreign: false, unlisted };
+                Snapshot::Authoritative(rows, vec![row])
+            }
+        };
+        rewrite(desk, told_of(InstrumentKey::new(Exchange::Mcx, "GOLD05FEB27")));
+        desk.until_alarm("ALARM_UNREADABLE_ROW").await;
+        desk.next(CallKind::Place, Fault::LoseRequest("reset".into()));
+        let doubted = desk.order(buy("a", 10)).await;
+        assert_eq!(desk.until_ended(doubted).await.tag, Some(Tag::NotAtBroker), "absence is proven");
+        rewrite(desk, told_of(sbin()));
+        desk.next(CallKind::Place, Fault::LoseRequest("reset".into()));
+        let doubted = desk.order(buy("a", 10)).await;
+        desk.pass_secs(60).await;
+        assert_eq!(desk.row(doubted).tag, Some(Tag::SendUnconfirmed), "it might be the one");
+        *desk.broker.rewrite.lock() = None;
+        assert_eq!(desk.until_ended(doubted).await.tag, Some(Tag::NotAtBroker));
     });
 }
 

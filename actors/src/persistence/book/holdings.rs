@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use chrono::NaiveDate;
+use rust_decimal::Decimal;
 
 use super::Book;
-use crate::order::{Holding, HoldingKey, InstrumentKey, Side, Strategy};
+use crate::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, Side, Strategy};
 use crate::persistence::exposure::Exposure;
 use crate::persistence::gross::Gross;
-use crate::pnl::Day;
+use crate::pnl::{Day, PointValues};
+use crate::ports::Instruments;
 
 impl Book {
     /// What a strategy holds.
@@ -37,6 +39,32 @@ impl Book {
     /// Every instrument and product that is held.
     pub fn held_keys(&self) -> impl Iterator<Item = (&HoldingKey, Gross)> {
         self.gross.iter().map(|(key, gross)| (key, *gross))
+    }
+
+    /// Rupees that a unit of it gains when its price rises by one; `None`: not known.
+    #[must_use]
+    pub fn point(&self, key: &InstrumentKey) -> Option<Decimal> {
+        self.points.of(key)
+    }
+
+    /// The same, by these instruments if nothing is kept of it: before its first order has left, only they tell.
+    #[must_use]
+    pub fn point_by(&self, key: &InstrumentKey, instruments: &dyn Instruments) -> Option<Decimal> {
+        self.point(key).or_else(|| instruments.find(key).map(|found| found.rupees_per_point))
+    }
+
+    /// The same of every contract.
+    #[must_use]
+    pub fn points(&self) -> &PointValues {
+        &self.points
+    }
+
+    /// Whether nothing of ours is, was since the start, or may come to be in an instrument.
+    #[must_use]
+    pub fn has_nothing_in(&self, key: &InstrumentKey) -> bool {
+        let is_held = self.last_fill.keys().any(|held| held.instrument == *key);
+        let was_sent = |order: &OrderRecord| order.is_for(key) && order.sent_at.is_some();
+        !is_held && self.exposure(key).is_none() && !self.by_number.values().any(|order| was_sent(order))
     }
 
     /// The journal row of the last fill in an instrument and product; 0 for none.

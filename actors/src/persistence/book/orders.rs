@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Book, NEWEST_KEPT};
-use crate::order::{Amount, BrokerOrderId, CommandId, InstrumentKey, OrderRecord, Side, Strategy};
+use crate::order::{BrokerOrderId, CommandId, InstrumentKey, OrderRecord, Side, Strategy};
+use crate::persistence::exposure::OpenValue;
+use crate::ports::Instruments;
 
 impl Book {
     /// The highest order number.
@@ -198,9 +200,9 @@ impl Book {
         self.calls.changes()
     }
 
-    /// Rupees of all open entries and adjustments that have a price of their own.
+    /// All open entries and adjustments that have a price of their own. What is not kept of a contract these instruments may tell.
     #[must_use]
-    pub fn open_value(&self) -> Amount {
-        self.sums.priced()
+    pub fn open_value(&self, instruments: &dyn Instruments) -> OpenValue {
+        self.sums.priced(|key| self.point_by(key, instruments))
     }
 }

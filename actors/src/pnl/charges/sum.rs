@@ -15,7 +15,7 @@ pub struct Costs {
     exact: BTreeMap<Charge, Decimal>,
     /// What nobody has a rate for: it is not in the sums.
     unknown: BTreeSet<Charge>,
-    /// Instruments whose class is not known: nothing of them is in the sums.
+    /// Instruments whose class is not known, or what a point of them is worth: nothing of them is in the sums.
     unclassed: BTreeSet<InstrumentKey>,
     /// Whether brokerage is an upper bound: too many orders traded to look at each.
     is_at_most: bool,
@@ -41,7 +41,7 @@ impl Rates {
         if line.bought.trades + line.sold.trades == 0 {
             return costs;
         }
-        let Some(kind) = kind else {
+        let Some(kind) = kind.filter(|_| line.point().is_some()) else {
             costs.unclassed.insert(key.instrument.clone());
             return costs;
         };

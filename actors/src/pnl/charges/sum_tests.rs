@@ -54,7 +54,12 @@ fn key(exchange: Exchange, symbol: &str, product: Product) -> HoldingKey {
 
 /// The line that these trades make: order, side, units, price.
 fn line(key: &HoldingKey, trades: &[(u64, Side, i64, &str)]) -> Line {
-    let mut made = Day::load(day(), [], &[]);
+    valued(key, Decimal::ONE, trades)
+}
+
+/// The same of a contract whose point is worth that much.
+fn valued(key: &HoldingKey, point: Decimal, trades: &[(u64, Side, i64, &str)]) -> Line {
+    let mut made = Day::valued([(key.instrument.clone(), point)].into_iter().collect(), day(), [], &[]);
     for (seq, (order, side, quantity, at)) in (1..).zip(trades) {
         let (quantity, price) = (Quantity::new(*quantity).unwrap(), Price::parse(at).unwrap());
         let what = Move::Traded { order: *order, side: *side, quantity, price, seen: None };
@@ -65,6 +70,35 @@ fn line(key: &HoldingKey, trades: &[(u64, Side, i64, &str)]) -> Line {
 
 fn told(costs: &Costs) -> Vec<String> {
     costs.each().map(|charged| format!("{:?} {}", charged.charge, charged.rupees)).collect()
+}
+
+/// Charges are parts of what was traded in rupees: a tenth of a rupee a point is a tenth of every charge that is a percentage.
+#[test]
+fn a_contract_is_charged_on_what_its_points_are_worth() {
+    let gold = key(Exchange::Mcx, "GOLDM05DEC26", Product::Nrml);
+    let trades = [(1, Side::Buy, 100, "75000"), (2, Side::Sell, 100, "75100")];
+    let percents = |line: &Line| {
+        let costs = rates().costs((&gold, line), Some(Kind::Future), "zero", day());
+        let wanted = [Charge::Ctt, Charge::Exchange, Charge::Stamp];
+        wanted.map(|charge| costs.each().find(|charged| charged.charge == charge).unwrap().rupees)
+    };
+    // A hundred grams at 75,000 rupees for ten: 750,000 rupees bought, 751,000 sold; CTT 0.01 % of the sale, the exchange's
+    // 0.0021 % of both, stamp duty 0.002 % of the purchase.
+    let worked_out = ["75.00", "31.52", "15.00"].map(|text| Amount(text.parse().unwrap()));
+    assert_eq!(percents(&valued(&gold, Decimal::new(1, 1), &trades)), worked_out);
+    assert_ne!(percents(&valued(&gold, Decimal::ONE, &trades)), worked_out);
+    let mut unknown = Day::load(day(), [], &[]);
+    let what = Move::Traded {
+        order: 1,
+        side: Side::Buy,
+        quantity: Quantity::new(100).unwrap(),
+        price: Price::parse("75000").unwrap(),
+        seen: None,
+    };
+    unknown.apply(&DayChange { seq: 1, day: day(), strategy: strategy("trend"), key: gold.clone(), before: Holding::default(), what });
+    let line = unknown.line(&strategy("trend"), &gold).unwrap();
+    let costs = rates().costs((&gold, line), Some(Kind::Future), "zero", day());
+    assert_eq!((costs.total(), costs.unclassed().count()), (None, 1), "nobody knows what was traded in rupees");
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let says = |passed, input: String| Checked::new("risk.margin", Tag::RiskLimitsExceeded, passed, input, &limit);
     let own = match &x.needs.own {
         Some((amount, basis)) => format!("this order takes {amount} {basis}"),
-        None => "what this order takes is not known: it has no price".to_owned(),
+        None => "what this order takes is not known: it has no price, or its contract no known worth of a point".to_owned(),
     };
     let Some((funds, at)) = &x.findings.funds else {
         return says(true, format!("the broker's figures are not known; {own}"));

@@ -4,7 +4,7 @@
 //! where it trades.
 
 use super::{Checked, Inputs, Unquoted};
-use crate::order::{Price, Side, Tag};
+use crate::order::{Price, Side, Tag, worked_out};
 
 /// Whether the order goes out as a limit whose price only a fresh quote gives, and there is none.
 pub(in crate::risk) fn lacks_quote(x: &Inputs<'_>) -> bool {
@@ -28,26 +28,16 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
         (Some(Side::Buy), Some(limit)) => Some(limit),
         (_, limit) => limit.or(ask.trigger_price).max(touch()),
     };
-    match price {
-        Some(price) => {
-            let value = price.times(x.order.quantity());
-            Checked::new(
-                "risk.max_order_value",
-                Tag::RiskLimitsExceeded,
-                value <= limit,
-                format!("{} x {price} = {value} rupees", x.order.quantity()),
-                format!("{limit} rupees"),
-            )
+    let (passed, input) = match (price, x.point()) {
+        (Some(price), Some(point)) => {
+            let quantity = x.order.quantity();
+            (price.times(quantity).rupees(point) <= limit, worked_out(quantity, price, point))
         }
-        None => {
+        (Some(_), None) => (false, format!("what a point of {} is worth is not known: no master has it", x.instrument)),
+        (None, _) => {
             let cause = if let Unquoted::Missing(cause) = x.unquoted { format!(": {cause}") } else { String::new() };
-            Checked::new(
-                "risk.max_order_value",
-                Tag::RiskLimitsExceeded,
-                false,
-                format!("no fresh quote for a market order{cause}"),
-                format!("{limit} rupees"),
-            )
+            (false, format!("no fresh quote for a market order{cause}"))
         }
-    }
+    };
+    Checked::new("risk.max_order_value", Tag::RiskLimitsExceeded, passed, input, format!("{limit} rupees"))
 }

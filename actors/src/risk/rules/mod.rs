@@ -41,6 +41,7 @@ pub(super) use stale::seconds;
 use std::fmt::Display;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use rust_decimal::Decimal;
 
 use super::day::RiskDay;
 use super::halt::Halt;
@@ -50,6 +51,7 @@ use super::result::DayResult;
 use crate::arming::Standing;
 use crate::order::{GateVerdict, Instrument, InstrumentKey, OrderRecord, Tag};
 use crate::persistence::Book;
+use crate::pnl::ContractKept;
 use crate::ports::Quote;
 use crate::settings::{AccountSettings, Limits, Settings};
 use crate::watcher::Findings;
@@ -118,6 +120,13 @@ pub struct Inputs<'a> {
     pub market: &'a Market,
     /// The time.
     pub now: DateTime<Utc>,
+}
+
+impl Inputs<'_> {
+    /// Rupees that a unit of it gains when its price rises by one; `None`: not known.
+    pub(super) fn point(&self) -> Option<Decimal> {
+        ContractKept::point_for(self.book, self.instrument, self.found)
+    }
 }
 
 /// What one rule says.

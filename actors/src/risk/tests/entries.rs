@@ -1,5 +1,9 @@
 //! When entries may go at all.
 
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+
 use super::*;
 
 #[test]
@@ -130,6 +134,7 @@ fn real_money_needs_a_settled_quantity_unit_on_mcx_and_cds() {
     let case = |exchange| {
         Case::of(order(1)).with(|case| {
             case.instrument = InstrumentKey::new(exchange, "CRUDEOILM19AUG26");
+            case.found.lot = crate::testkit::builders::units(10);
             case.is_live = true;
             case.quote = Some(touch(Some("800"), Some("800"), "800"));
             case.master = Some(crate::order::trading_date(case.now));
@@ -142,15 +147,8 @@ fn real_money_needs_a_settled_quantity_unit_on_mcx_and_cds() {
     case(Exchange::Mcx)
         .refused(Tag::RiskLimitsExceeded, &["risk.quantity_unit", "MCX is not settled", "`ordergate conformance`", "quantity_unit.mcx"]);
     case(Exchange::Cds).refused(Tag::RiskLimitsExceeded, &["CDS is not settled", "quantity_unit.cds"]);
-    let thousand = |is_live| {
-        case(Exchange::Cds).with(move |case| {
-            case.is_live = is_live;
-            case.account.quantity_units.cds = Some(QuantityUnit::Units);
-            case.found.rupees_per_point = rust_decimal::Decimal::ONE_THOUSAND;
-        })
-    };
-    thousand(true).refused(Tag::RiskLimitsExceeded, &["risk.quantity_unit", "is 1000 rupees a unit"]);
-    thousand(false).passes();
+    // Where a lot is one unit, there is nothing to settle.
+    case(Exchange::Cds).with(|case| case.found.lot = crate::testkit::builders::units(1)).passes();
     let settled = |unit| {
         move |case: &mut Case| {
             case.account.quantity_units.mcx = Some(unit);
@@ -159,6 +157,72 @@ fn real_money_needs_a_settled_quantity_unit_on_mcx_and_cds() {
     case(Exchange::Mcx).with(settled(QuantityUnit::Lots)).passes();
     case(Exchange::Mcx).with(settled(QuantityUnit::Units)).passes();
     case(Exchange::Cds).with(settled(QuantityUnit::Units)).refused(Tag::RiskLimitsExceeded, &["CDS is not settled"]);
+}
+
+/// A contract of which a point is worth a thousand rupees is valued by that, with real money and without.
+#[test]
+fn a_contract_is_held_against_limits_by_what_its_points_are_worth() {
+    let dollars = InstrumentKey::new(Exchange::Cds, "USDINR27NOV26F");
+    let asks = |value: i64| {
+        let mut order = order(1);
+        (order.ask.exchange, order.ask.symbol) = (Some(Exchange::Cds), Arc::clone(&dollars.symbol));
+        Case::of(order).with(|case| {
+            case.instrument = dollars.clone();
+            case.found.rupees_per_point = Decimal::ONE_THOUSAND;
+            case.is_live = true;
+            case.quote = Some(touch(Some("800"), Some("800"), "800"));
+            case.master = Some(crate::order::trading_date(case.now));
+            (case.account.limits.max_order_value, case.account.limits.max_open_value) = (rupees(value), rupees(value));
+            case.findings.funds = None;
+        })
+    };
+    asks(8_000_000).passes();
+    let words =
+        ["risk.max_order_value: 10 x 800 x 1000 rupees a point = 8000000 rupees (limit: 7999999 rupees)", "risk.max_open_value: 8000000"];
+    asks(7_999_999).refused(Tag::RiskLimitsExceeded, &words);
+    asks(7_999_999).with(|case| case.is_live = false).refused(Tag::RiskLimitsExceeded, &words);
+}
+
+/// The state of a contract, as committed.
+fn contract(case: &mut Case, point: Option<i64>, broker_says: Option<i64>) {
+    let kept = crate::pnl::ContractKept {
+        instrument: case.instrument.clone(),
+        rupees_per_point: point.map(Decimal::from),
+        broker_says: broker_says.map(Decimal::from),
+    };
+    let key = case.instrument.to_string();
+    keep(case, crate::persistence::Topic::Contract, &key, &kept);
+}
+
+#[test]
+fn what_two_say_otherwise_of_a_contract_keeps_real_money_out_and_lets_exits_go() {
+    let dollars = InstrumentKey::new(Exchange::Cds, "USDINR27NOV26F");
+    let held = crate::order::HoldingKey { instrument: dollars.clone(), product: crate::order::Product::Mis };
+    let case = |order: OrderRecord, held: &[(&str, crate::order::HoldingKey, i64)]| {
+        let mut order = order;
+        (order.ask.exchange, order.ask.symbol) = (Some(Exchange::Cds), Arc::clone(&dollars.symbol));
+        Case::among(order, &[], held).with(|case| {
+            case.instrument = dollars.clone();
+            case.found.key = dollars.clone();
+            case.is_live = true;
+            case.quote = Some(touch(Some("800"), Some("800"), "800"));
+            case.master = Some(crate::order::trading_date(case.now));
+        })
+    };
+    case(order(1), &[]).with(|case| contract(case, Some(1), None)).passes();
+    let contradicted = |case: &mut Case| contract(case, Some(1), Some(1_000));
+    case(order(1), &[])
+        .with(contradicted)
+        .refused(Tag::RiskLimitsExceeded, &["1 rupees a unit by the master, and 1000 by the broker's own rows"]);
+    case(order(1), &[]).with(contradicted).with(|case| case.is_live = false).passes();
+    let holds = [("trend", held, 10)];
+    case(crate::testkit::builders::exit(1), &holds).with(contradicted).passes();
+    // A master that says another worth while something is held makes nonsense of its rupees; nobody is held to a worth of old.
+    let another = |case: &mut Case| contract(case, Some(10), None);
+    case(order(1), &holds)
+        .with(another)
+        .refused(Tag::RiskLimitsExceeded, &["was 10 rupees a unit when it was traded, and is 1 in today's master"]);
+    case(order(1), &[]).with(another).passes();
 }
 
 #[test]

@@ -29,7 +29,8 @@ impl WatcherActor {
         let findings = self.desk.findings.read();
         let told = findings.positions.as_ref().and_then(|positions| {
             let row = positions.rows().iter().find(|row| row.holding == rule.holding && row.net != 0)?;
-            let move_ = row.unrealised.0.checked_div(Decimal::from(row.net))?;
+            let a_unit = row.unrealised.0.checked_div(Decimal::from(row.net))?;
+            let move_ = a_unit.checked_div(self.line.point(&self.desk.client_id, &rule.holding.instrument)?)?;
             let last = row.average_price?.checked_add(move_)?;
             (now.signed_duration_since(positions.at) <= muted_after).then_some(Tick { last, bid: None, ask: None, at: positions.at })
         });

@@ -170,12 +170,12 @@ impl Rules {
 mod tests {
     use super::*;
     use crate::exits::Terms;
-    use crate::order::{Amount, Product};
+    use crate::order::{Points, Product};
     use crate::persistence::Kept;
-    use crate::testkit::builders::{at, rupees, sbin_in, strategy};
+    use crate::testkit::builders::{at, points, sbin_in, strategy};
 
     fn held(net: i64) -> Holding {
-        Holding { net, cost: rupees(1_000), realised: Amount::ZERO, opened_at: Some(at(0)) }
+        Holding { net, cost: points(1_000), realised: Points::ZERO, opened_at: Some(at(0)) }
     }
 
     fn long() -> ExitRule {

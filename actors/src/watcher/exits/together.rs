@@ -59,7 +59,8 @@ impl WatcherActor {
             let last = bid.zip(ask).filter(|(bid, ask)| bid <= ask).map_or(last, |(bid, ask)| last.clamp(bid, ask));
             (now.signed_duration_since(at) <= age).then_some(last)
         };
-        let sum = held.iter().fold(Together::default(), |sum, (key, held)| sum.with(held, price(&key.instrument)));
+        let point = |key: &InstrumentKey| self.line.point(&self.desk.client_id, key);
+        let sum = held.iter().fold(Together::default(), |sum, (key, held)| sum.with(held, price(&key.instrument), point(&key.instrument)));
         let before = self.core.rules.combined.get_mut(slot).and_then(|weighed| weighed.before.replace(sum));
         if let Some(why) = before.and_then(|before| rule.fires(before, sum)) {
             self.keep_combined(slot, &Combined { fired_at: Some(now), ..rule }, &why, now);

@@ -22,7 +22,17 @@ pub fn read(fields: &Fields) -> Result<PositionRow, FieldError> {
         // Absent when nothing was closed today.
         realised: Amount(fields.decimal("rpnl")?.unwrap_or_default()),
         unrealised: Amount(unrealised(fields, net, average_price)?),
+        per_point: per_point(fields)?,
     })
+}
+
+/// What a point of one unit of its quantity is worth: `mult` times `prcftr`, if both are told.
+///
+/// # Errors
+/// [`FieldError`] when one of them is no number.
+pub fn per_point(fields: &Fields) -> Result<Option<Decimal>, FieldError> {
+    let (multiplier, price_factor) = (fields.non_zero("mult")?, fields.non_zero("prcftr")?);
+    Ok(multiplier.zip(price_factor).and_then(|(multiplier, price_factor)| multiplier.checked_mul(price_factor)).map(|it| it.normalize()))
 }
 
 /// The broker's figure, or what it is by its own formula: net times the way of the price, in the contract's units.
@@ -35,8 +45,8 @@ fn unrealised(fields: &Fields, net: i64, average: Option<Decimal>) -> Result<Dec
     }
     let missing = FieldError::Missing { field: "urmtom" };
     let (Some(last), Some(average)) = (fields.decimal("lp")?, average) else { return Err(missing) };
-    let factor = |name| Ok::<_, FieldError>(fields.non_zero(name)?.unwrap_or(Decimal::ONE));
-    let (price_factor, multiplier) = (factor("prcftr")?, factor("mult")?);
+    // Where contracts have their own, none is taken for it.
+    let point = per_point(fields)?.or(instrument(fields)?.exchange.rupees_per_point());
     let value = last.checked_sub(average).and_then(|way| way.checked_mul(Decimal::from(net)));
-    value.and_then(|value| value.checked_mul(price_factor)?.checked_mul(multiplier)).ok_or(missing)
+    value.zip(point).and_then(|(value, point)| value.checked_mul(point)).ok_or(missing)
 }

@@ -232,8 +232,12 @@ fn stat(fields: &Fields) -> Option<bool> {
 /// what begins like a tag of ours.
 pub(super) fn unreadable(fields: &Fields, error: &FieldError) -> Unreadable {
     let is_of_another_kind = matches!(error, FieldError::Wrong { field: "exch" | "prd", .. });
-    let is_foreign = is_of_another_kind && !fields.text("remarks").is_some_and(|tag| is_our_tag(&tag));
-    Unreadable { raw: fields.summary(), cause: error.to_string(), is_foreign }
+    let is_tagged = fields.text("remarks").is_some_and(|tag| is_our_tag(&tag));
+    let unlisted = match error {
+        FieldError::Unlisted(unlisted) if !is_tagged => Some(unlisted.clone()),
+        _ => None,
+    };
+    Unreadable { raw: fields.summary(), cause: error.to_string(), is_foreign: is_of_another_kind && !is_tagged, unlisted }
 }
 
 /// Whether remarks begin like the tag of an order that ordergate sent.
@@ -248,6 +252,7 @@ pub(super) fn row(text: &str) -> Result<Fields, Unreadable> {
         raw: redact::snippet(text, SHOWN),
         cause: "the row is no object".to_owned(),
         is_foreign: false,
+        unlisted: None,
     })
 }
 

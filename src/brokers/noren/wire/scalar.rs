@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ordergate_actors::order::money;
+use ordergate_actors::ports::Unlisted;
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
@@ -33,6 +34,9 @@ pub enum FieldError {
         /// What it should be.
         expected: &'static str,
     },
+    /// Its quantities are told in lots, and how large a lot is nobody knows.
+    #[error("tsym {:?} is not in today's instrument master, and its quantities are told in lots", .0.instrument.symbol)]
+    Unlisted(Unlisted),
 }
 
 impl FieldError {

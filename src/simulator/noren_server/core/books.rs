@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{Amount, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Price, Product, Quantity, Side};
+use ordergate_actors::order::{Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Points, Price, Product, Quantity, Side};
 use ordergate_actors::ports::Instruments as _;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::desk::Desk;
 use super::order::{Kind, Order, Report, product_alias, side_code};
 use super::wire::{Fields, epoch, exchange_time, fixed, request_time};
 use crate::simulator::market::Market as _;
-use crate::simulator::noren_server::listing::{instrument_name, multiplier, precision};
+use crate::simulator::noren_server::listing::{instrument_name, point_factors, precision};
 
 /// How a book is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,9 +64,14 @@ fn book_row(desk: &Desk, order: &Order, report: &Report, view: View) -> Fields {
         .maybe("rtrgprc", trigger)
         .with("rqty", report.asked.quantity)
         .with("rorgqty", order.reports.first().map_or(report.asked.quantity, |first| first.asked.quantity))
-        .with("mult", multiplier(order.key.exchange))
-        .with("prcftr", "1.000000")
+        .and(point_fields(desk.listing.find(&order.key).as_deref()))
         .with("st_intrn", report.status.text(false))
+}
+
+/// What a point of it is worth, as every row tells: a product of two numbers.
+pub(super) fn point_fields(instrument: Option<&Instrument>) -> Fields {
+    let (multiplier, price_factor) = instrument.map_or((Decimal::ONE, Decimal::ONE), point_factors);
+    Fields::new().with("mult", multiplier.normalize()).with("prcftr", fixed(price_factor, 6))
 }
 
 /// `SingleOrdHist`: the newest report first. Nothing for a number that is not known.
@@ -167,8 +172,7 @@ fn trade_row(desk: &Desk, order: &Order, report: &Report, view: View) -> Value {
         .with("s_prdt_ali", product_alias(order.product))
         .with("ordersource", &order.source)
         .with("cstFrm", "C")
-        .with("mult", multiplier(order.key.exchange))
-        .with("prcftr", "1.000000");
+        .and(point_fields(desk.listing.find(&order.key).as_deref()));
     for (name, value) in event.into_iter().filter(|(name, _)| kept.contains(&name.as_str())) {
         row = row.json(&name, value);
     }
@@ -180,8 +184,8 @@ fn trade_row(desk: &Desk, order: &Order, report: &Report, view: View) -> Value {
 struct Made {
     carried: Holding,
     holding: Holding,
-    bought: (i64, Amount),
-    sold: (i64, Amount),
+    bought: (i64, Points),
+    sold: (i64, Points),
 }
 
 fn made(desk: &Desk, view: View) -> BTreeMap<HoldingKey, Made> {
@@ -220,20 +224,20 @@ pub(super) fn positions(desk: &Desk, now: DateTime<Utc>, view: View) -> Vec<Valu
 fn position_row(desk: &Desk, key: &HoldingKey, made: &Made, instrument: &Instrument, now: DateTime<Utc>) -> Value {
     let places = precision(key.instrument.exchange);
     let money = |value: Decimal| fixed(value, places);
-    let each = |value: Amount, quantity: i64| money(value.per_unit(quantity).unwrap_or_default());
+    let each = |value: Points, quantity: i64| money(value.per_unit(quantity).unwrap_or_default());
     let last = desk.market.depth(instrument, now).map(|depth| depth.last);
     let average = made.holding.average().unwrap_or_default();
     let net = made.holding.net;
-    let unrealised = last.map_or(Decimal::ZERO, |last| Decimal::from(net).saturating_mul(last.value() - average));
+    let per_point = instrument.rupees_per_point;
+    let unrealised = last.map_or(Decimal::ZERO, |last| Decimal::from(net).saturating_mul(last.value() - average).saturating_mul(per_point));
     let carried = made.carried;
     let (long, short) = if carried.net >= 0 { (carried.net, 0) } else { (0, -carried.net) };
-    let carried_cost = |units: i64| if units == 0 { Amount::ZERO } else { carried.cost };
+    let carried_cost = |units: i64| if units == 0 { Points::ZERO } else { carried.cost };
     let (open_buy, open_sell) = (pending(desk, key, Side::Buy), pending(desk, key, Side::Sell));
     instrument_fields(desk, &key.instrument, instrument)
         .with("prd", super::order::product_code(key.product))
         .with("s_prdt_ali", product_alias(key.product))
-        .with("mult", multiplier(key.instrument.exchange))
-        .with("prcftr", "1.000000")
+        .and(point_fields(Some(instrument)))
         .with("daybuyqty", made.bought.0)
         .with("daysellqty", made.sold.0)
         .with("daybuyamt", money(made.bought.1.0))
@@ -259,7 +263,7 @@ fn position_row(desk: &Desk, key: &HoldingKey, made: &Made, instrument: &Instrum
         .with("netupldprc", money(average))
         .maybe("lp", last.map(|last| money(last.value())))
         .with("urmtom", money(unrealised))
-        .with("rpnl", money(made.holding.realised.0))
+        .with("rpnl", money(made.holding.realised.rupees(per_point).0))
         .value()
 }
 
@@ -279,8 +283,8 @@ fn instrument_fields(desk: &Desk, key: &InstrumentKey, instrument: &Instrument) 
         .with("ti", fixed(instrument.tick.value(), places))
 }
 
-/// Units and rupees of the open orders of one side.
-fn pending(desk: &Desk, key: &HoldingKey, side: Side) -> (i64, Amount) {
+/// Units of the open orders of one side, and what they are for.
+fn pending(desk: &Desk, key: &HoldingKey, side: Side) -> (i64, Points) {
     let open = desk.orders.values().filter(|order| {
         order.key == key.instrument
             && order.product == key.product
@@ -288,9 +292,9 @@ fn pending(desk: &Desk, key: &HoldingKey, side: Side) -> (i64, Amount) {
             && order.exchange_id.is_some()
             && !order.standing.is_over()
     });
-    open.filter_map(Order::last).fold((0, Amount::ZERO), |(units, value), report| {
+    open.filter_map(Order::last).fold((0, Points::ZERO), |(units, value), report| {
         let left = report.asked.quantity - report.filled;
-        let each = Price::new(report.asked.price).map_or(Amount::ZERO, |price| price.times(left));
+        let each = Price::new(report.asked.price).map_or(Points::ZERO, |price| price.times(left));
         (units + left, value.plus(each))
     })
 }

@@ -18,7 +18,7 @@ use super::risk;
 use super::sessions::Token;
 use super::wire::{Fields, INVALID_INPUT, epoch, fixed};
 use crate::simulator::market::{Depth, Level, Market as _};
-use crate::simulator::noren_server::listing::{expiry_text, instrument_name, multiplier, precision, symbol_name};
+use crate::simulator::noren_server::listing::{expiry_text, instrument_name, point_factors, precision, symbol_name};
 
 fn access(uid: &str, now: DateTime<Utc>) -> Fields {
     let product = |prd: &str, alias: &str, exch: &[&str]| json!({ "prd": prd, "s_prdt_ali": alias, "exch": exch });
@@ -211,6 +211,12 @@ pub(super) fn search(request: &Request, desk: &Desk, now: DateTime<Utc>) -> Resu
     Ok((!values.is_empty()).then(|| Fields::ok(now).json("values", Value::Array(values)).value()))
 }
 
+/// What a point of it is worth, as data about an instrument tells.
+fn quoted_point(row: &Instrument) -> Fields {
+    let (multiplier, price_factor) = point_factors(row);
+    Fields::new().with("mult", multiplier.normalize()).with("prcftr_d", format!("({} / 1 ) * (1 / 1)", price_factor.normalize()))
+}
+
 /// `GetSecurityInfo`
 pub(super) fn security(request: &Request, desk: &Desk, now: DateTime<Utc>) -> Result<Value, String> {
     let row = by_token(request, desk)?;
@@ -219,8 +225,7 @@ pub(super) fn security(request: &Request, desk: &Desk, now: DateTime<Utc>) -> Re
         .maybe("frzqty", row.freeze.map(|freeze| freeze.value() + 1))
         .maybe("lc", row.band.map(|band| fixed(band.0.value(), 2)))
         .maybe("uc", row.band.map(|band| fixed(band.1.value(), 2)))
-        .with("mult", multiplier(row.key.exchange))
-        .with("prcftr_d", "(1 / 1 ) * (1 / 1)")
+        .and(quoted_point(&row))
         .value())
 }
 
@@ -340,8 +345,7 @@ pub(super) fn quotes(
     let sum = |levels: &[Level]| levels.iter().map(|level| level.quantity).sum::<i64>();
     let fields = Fields::ok(now)
         .and(described(&row))
-        .with("mult", multiplier(row.key.exchange))
-        .with("prcftr_d", "(1 / 1 ) * (1 / 1)")
+        .and(quoted_point(&row))
         .maybe("lc", row.band.map(|band| fixed(band.0.value(), 2)))
         .maybe("uc", row.band.map(|band| fixed(band.1.value(), 2)))
         .with("ltt", depth.at.with_timezone(&ordergate_actors::order::ist()).format("%H:%M:%S"))

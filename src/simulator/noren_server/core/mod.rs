@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate_actors::order::{Instrument, InstrumentKey, trading_date};
+use ordergate_actors::ports::Instruments as _;
 
 pub use control::{BadControl, ForeignOrder, HandChange, PriceSetting};
 pub use faults::{Fault, FaultRule, Symptom};
@@ -153,7 +154,8 @@ impl Core {
             let delay = i64::from(delays.max().unwrap_or(0).max(odd.stream_delay_ms));
             let shown_from = odd.visible_from.filter(|_| !odd.streams_early).map_or(now, |from| from.max(now));
             let at = shown_from + TimeDelta::milliseconds(delay);
-            let frame = stream::message(&self.settings.user.uid, &order, &notice, met.contains(&Fault::Spelling));
+            let listed = self.desk.listing.find(&order.key);
+            let frame = stream::message(&self.settings.user.uid, (&order, listed.as_deref()), &notice, met.contains(&Fault::Spelling));
             let copies = if odd.stream_twice || met.contains(&Fault::StreamDuplicate) { 2 } else { 1 };
             let is_swapped = odd.stream_swapped || met.contains(&Fault::StreamReorder);
             for _ in 0..copies {

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{Exchange, InstrumentKey};
+use ordergate_actors::order::{Exchange, Instrument, InstrumentKey};
 use serde_json::{Map, Value};
 
-use super::books::exchange;
+use super::books::{exchange, point_fields};
 use super::desk::Notice;
 use super::order::{Kind, Order, Report, side_code};
 use super::wire::{Fields, epoch, exchange_time, fixed, request_time};
-use crate::simulator::noren_server::listing::{multiplier, precision};
+use crate::simulator::noren_server::listing::precision;
 
 /// A connection's number.
 pub(crate) type SocketId = u64;
@@ -150,7 +150,7 @@ pub(super) fn changed(seen: &Map<String, Value>, now: &Map<String, Value>) -> Ma
 }
 
 /// An order message. `NewAck` is sparse: no quantity, no price, no remarks.
-pub(super) fn message(uid: &str, order: &Order, notice: &Notice, other_spelling: bool) -> Value {
+pub(super) fn message(uid: &str, (order, instrument): (&Order, Option<&Instrument>), notice: &Notice, other_spelling: bool) -> Value {
     let report = &notice.report;
     let base = Fields::new()
         .with("t", "om")
@@ -161,8 +161,7 @@ pub(super) fn message(uid: &str, order: &Order, notice: &Notice, other_spelling:
         .with("tsym", &order.key.symbol)
         .with("trantype", side_code(order.side))
         .with("pp", precision(order.key.exchange))
-        .with("mult", multiplier(order.key.exchange))
-        .with("prcftr", "1.000000")
+        .and(point_fields(instrument))
         .with("status", report.status.text(other_spelling))
         .with("reporttype", report.kind.text())
         .with("pcode", order.product_code())

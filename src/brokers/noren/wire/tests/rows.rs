@@ -135,6 +135,14 @@ fn a_position_tells_its_net_and_its_profit() {
     let computed = position_row::read(&fields(&with(json, "urmtom", None))).unwrap();
     assert_eq!(computed.unrealised, read.unrealised, "the broker's own formula gives the broker's own figure");
     assert_eq!(position_row::read(&fields(&with(&with(json, "urmtom", None), "lp", None))), Err(FieldError::Missing { field: "urmtom" }));
+    assert_eq!(read.per_point, Some(dec("1")));
+    let gold = with(&with(&with(json, "exch", Some("\"MCX\"")), "prcftr", Some("\"0.100000\"")), "urmtom", None);
+    let computed = position_row::read(&fields(&gold)).unwrap();
+    assert_eq!((computed.per_point, computed.unrealised.0), (Some(dec("0.1")), dec("10.075")));
+    let silent = with(&gold, "mult", None);
+    assert_eq!(position_row::read(&fields(&silent)), Err(FieldError::Missing { field: "urmtom" }), "never taken for 1 there");
+    let shares = position_row::read(&fields(&with(&with(json, "mult", None), "urmtom", None))).unwrap();
+    assert_eq!((shares.per_point, shares.unrealised.0), (None, dec("100.75")));
     let flat = with(&with(&with(json, "netqty", Some("\"0\"")), "netavgprc", Some("\"0.00\"")), "rpnl", Some("-12.5"));
     let flat = position_row::read(&fields(&with(&flat, "urmtom", None))).unwrap();
     assert_eq!((flat.net, flat.average_price, flat.realised.0), (0, None, dec("-12.5")));
