@@ -24,10 +24,12 @@ let tries = 0;
 
 /**
  * Calls back when something of these topics may have changed; with the rows that changed, as far as they were told.
- * @param {Topic[]} topics @param {(changed: any[]) => void} act
+ * @param {Topic[]} topics @param {(changed: any[]) => void} act @returns {() => void} ends it
  */
 export function on(topics, act) {
-  readers.add({ topics, act });
+  const reader = { topics, act };
+  readers.add(reader);
+  return () => void readers.delete(reader);
 }
 
 /** Calls back with each state of the connection, and with the present one. @param {(state: State) => void} act */
