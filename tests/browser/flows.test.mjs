@@ -504,8 +504,8 @@ test('an account is armed by its typed name, and an entry waits for a yes', asyn
     await drilled.post('/dashboard/intent/generic', { strategy: 'other', execution_type: 'ENTRY', exchange: 'NSE', symbol: 'RELIANCE-EQ', side: 'BUY', quantity: '2', product: 'MIS', order_type: 'LIMIT', price: '1390' });
     await page.locator('main li.task', { hasText: 'RELIANCE-EQ' }).waitFor();
     await waiting.getByRole('button', { name: /^Yes…/ }).click();
-    // Two baskets wait: the window says which of them, of whose, and what it comes to.
-    await until('the window says what a yes is to', async () => /^Say yes to 1 order of asks in PAPER1\n[\s\S]*BUY 5 SBIN-EQ MIS at market\s+about ₹[\d,.]+, at the last price of [\d,.]+[\s\S]*\d+:\d\d left/.test(await dialog.innerText()));
+    // Two baskets wait: the window says which of them, of whose, what it comes to, and how old the price is by which it does.
+    await until('the window says what a yes is to', async () => /^Say yes to 1 order of asks in PAPER1\n[\s\S]*BUY 5 SBIN-EQ MIS at market\s+about ₹[\d,.]+, at the last price of [\d,.]+, \d+ s old[\s\S]*\d+:\d\d left/.test(await dialog.innerText()));
     assert.doesNotMatch(await dialog.innerText(), /RELIANCE/);
     assert.equal(await dialog.getByLabel('Why').inputValue(), '', 'the reason is the person’s own');
     assert.deepEqual(await own.axe(), []);
@@ -513,9 +513,14 @@ test('an account is armed by its typed name, and an entry waits for a yes', asyn
     await confirm(page, 'Say yes');
     await until('it is filled', async () => (await drilled.get(`/dashboard/orders/${body.orders[0].command_id}`)).order.status === 'EXECUTED');
     await waiting.waitFor({ state: 'detached' });
-    await page.locator('main li.task', { hasText: 'RELIANCE-EQ' }).getByRole('button', { name: /^Yes…/ }).click();
+    await own.open(drilled, 'needs_you.html');
+    const need = page.locator('main li.task', { hasText: 'BUY 2 RELIANCE-EQ MIS at 1390: ₹2,780' });
+    await need.getByRole('button', { name: 'Approve…' }).click();
+    await until('the same is said where it needs somebody', async () => /^Approve in PAPER1\n[\s\S]*other: BUY 2 RELIANCE-EQ MIS at 1390: ₹2,780/.test(await dialog.innerText()));
     await dialog.getByLabel('Why').fill('looked at it too');
-    await confirm(page, 'Say yes');
+    await confirm(page, 'Do it');
+    await need.waitFor({ state: 'detached' });
+    await own.open(drilled, 'approvals.html');
     await page.locator('main', { hasText: 'Nothing waits for your yes' }).waitFor();
     const { body: other } = await drilled.post('/dashboard/intent/generic', { strategy: 'asks', execution_type: 'ENTRY', exchange: 'NSE', symbol: 'INFY-EQ', side: 'BUY', quantity: '5', product: 'MIS', order_type: 'MARKET' });
     await page.locator('main li.task', { hasText: 'INFY-EQ' }).getByRole('button', { name: /^No…/ }).click();
@@ -604,7 +609,7 @@ test('what two accounts hold alike is told apart, is left in the account that wa
     await page.getByRole('button', { name: 'Square off everything…' }).click();
     await dialog.getByRole('heading', { name: 'Square off everything in PAPER1 and SWING' }).waitFor();
     await confirm(page, 'Square off');
-    await until('the window stays open, and says who was not taken', async () => /1 order sent, but not all of it: /.test(await dialog.locator('.trouble').innerText()));
+    await until('the window stays open, and says who was not taken', async () => /1 order sent, but not all of it: PAPER1: /.test(await dialog.locator('.trouble').innerText()));
     assert.equal(await page.locator('.toast').count(), 0, 'nothing says that it was done');
     await until('SWING was taken', async () => (await held('SWING')) === 0);
     assert.equal(await held('PAPER1'), 5);
