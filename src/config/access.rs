@@ -33,7 +33,7 @@ pub(super) fn access(reader: &mut Reader) -> AccessSettings {
 
 pub(super) fn live(reader: &mut Reader) -> LiveSettings {
     let mut scope = reader.section("live");
-    LiveSettings { readers: scope.count("readers", 1..=10_000), window: scope.millis("window_ms") }
+    LiveSettings { readers: scope.count("readers", 1..=10_000), window: scope.millis("window_ms"), ..LiveSettings::default() }
 }
 
 /// A list of addresses, ranges and presets.

@@ -69,6 +69,7 @@ const FILES: &[(&str, &[u8])] = embedded![
     "charts.js",
     "csv.js",
     "acts.js",
+    "outcomes.js",
     "orders.js",
     "kill.js",
     "shell.js",

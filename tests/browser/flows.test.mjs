@@ -85,6 +85,91 @@ test('what is written over a picked instrument is not sent as that one', async (
   assert.equal((await engine.get('/dashboard/orderbook')).system_total, before, 'nothing was sent');
 });
 
+test('what was sent is followed by the news of it, for as long as it takes', async () => {
+  const page = await browser.open(engine, 'place_order.html');
+  // Whoever asks for it anew is told what was so at first.
+  let first;
+  await page.route('**/dashboard/orders/*', async (route) => {
+    first ??= await (await route.fetch()).text();
+    await route.fulfill({ contentType: 'application/json', body: first });
+  });
+  await choose(page, 'SBIN-EQ');
+  await page.getByLabel('How', { exact: true }).selectOption('LIMIT');
+  await page.getByLabel('Limit price', { exact: true }).fill('800');
+  await page.getByLabel('Units', { exact: true }).fill('6');
+  await page.getByLabel('Strategy').fill('patient');
+  await page.locator('form.place button[type=submit]').click();
+  await page.locator('.followed .badge', { hasText: 'at broker' }).waitFor();
+  const { system_orders: orders } = await engine.get('/dashboard/orderbook?limit=200');
+  const { command_id: id } = orders.find(({ strategy }) => strategy === 'patient');
+  const asked = { execution_type: 'ENTRY', strategy_name: 'nobody-yet', legs: [{ exchange: 'NSE', tradingsymbol: 'SBIN-EQ', direction: 'BUY', qty: '6', product_type: 'MIS', order_type: 'MARKET' }] };
+  const { body: explained } = await engine.post('/dashboard/explain', asked);
+  const changed = await engine.post(`/dashboard/orders/${id}/modify`, { price: String(Math.ceil(Number(explained.legs[0].quote.ask) * 1.002)) });
+  assert.ok(changed.status < 300, JSON.stringify(changed.body));
+  await page.locator('.followed .badge.ok', { hasText: 'filled 6 of 6' }).waitFor();
+  await page.unroute('**/dashboard/orders/*');
+});
+
+test('a double click is one order, and the next one takes another press', async () => {
+  await engine.order({ symbol: 'INFY-EQ', quantity: '20', strategy: 'twice' });
+  const page = await browser.open(engine, 'place_order.html?strategy=twice');
+  await choose(page, 'INFY-EQ');
+  await page.getByText('Exit', { exact: true }).click();
+  await page.getByText('Sell', { exact: true }).click();
+  await page.getByLabel('Units', { exact: true }).fill('5');
+  const send = page.locator('form.place button[type=submit]');
+  await page.locator('.explained .badge.ok', { hasText: 'would be sent' }).waitFor();
+  await send.dblclick({ delay: 150 });
+  await page.locator('.followed .badge.ok', { hasText: 'filled 5 of 5' }).waitFor();
+  const exits = async () => (await engine.get('/dashboard/orderbook?limit=200')).system_orders.filter((order) => order.strategy === 'twice' && order.side === 'SELL').length;
+  await until('the button can be pressed again', () => send.isEnabled());
+  assert.equal(await exits(), 1);
+  await send.click();
+  await until('that is another order', async () => (await exits()) === 2);
+});
+
+test('a basket whose answer was lost is the same basket after the page was loaded anew', async () => {
+  const page = await browser.open(engine, 'place_order.html?strategy=once');
+  await choose(page, 'SBIN-EQ');
+  await page.getByLabel('Units', { exact: true }).fill('4');
+  await page.getByRole('button', { name: 'Add to the basket' }).click();
+  await page.getByLabel('How they go together').selectOption('WAIT_FOR_FILL');
+  await page.route('**/dashboard/intent/basket', async (route) => {
+    await route.fetch();
+    await route.abort();
+  }, { times: 1 });
+  await browser.inTrouble(async () => {
+    await page.getByRole('button', { name: 'Send the basket' }).click();
+    await page.locator('#basket .trouble', { hasText: 'it may have arrived' }).waitFor();
+  });
+  await page.reload();
+  await page.locator('#basket tbody tr', { hasText: 'once' }).waitFor();
+  assert.equal(await page.getByLabel('How they go together').inputValue(), 'WAIT_FOR_FILL');
+  await page.getByRole('button', { name: 'Send the basket' }).click();
+  await page.locator('.followed .badge.ok', { hasText: 'filled 4 of 4' }).waitFor();
+  const { system_orders: orders } = await engine.get('/dashboard/orderbook?limit=200');
+  assert.equal(orders.filter(({ strategy }) => strategy === 'once').length, 1);
+});
+
+test('rows with the same key are each there once, and gone when they are gone', async () => {
+  const page = await browser.open(engine, 'needs_you.html');
+  const drawn = await page.evaluate(async () => {
+    const { keyed } = await import('/dashboard/web/dom.js');
+    const list = document.createElement('ul');
+    document.body.append(list);
+    const draw = (...texts) => {
+      keyed(list, texts, () => 'same', (text) => Object.assign(document.createElement('li'), { textContent: text, tabIndex: 0 }));
+      return [...list.children].map((node) => node.textContent);
+    };
+    const all = [draw('a', 'b'), draw('a', 'c'), draw('d', 'c', 'e')];
+    list.lastElementChild.focus();
+    all.push(draw('d', 'c', 'f'), [document.activeElement.textContent], draw('f'), draw());
+    list.remove();
+    return all;
+  });
+  assert.deepEqual(drawn, [['a', 'b'], ['a', 'c'], ['d', 'c', 'e'], ['d', 'c', 'f'], ['f'], ['f'], []]);
+});
+
 test('what a gate refuses is told with its number before and after it is sent', async () => {
   const page = await browser.open(engine, 'place_order.html');
   await choose(page, 'RELIANCE-EQ');
@@ -365,6 +450,28 @@ test('a route is written, its message copied, a sample explained and tested', as
   await page.locator('main', { hasText: 'a test' }).locator('a', { hasText: 'INFY-EQ' }).waitFor();
 });
 
+test('a route whose stop is changed keeps all that it was', async () => {
+  const written = { name: 'lean', strategy: 'lean', direction: 'long', action: 'BUY', adds: 2, stop_loss: '1%', product: 'NRML' };
+  const answer = await engine.send('PUT', '/dashboard/routes', { client_id: 'PAPER1', reason: 'as the alert says', route: written });
+  assert.ok(answer.status < 300, JSON.stringify(answer.body));
+  const route = async () => {
+    const { version, ...own } = (await engine.get('/dashboard/routes')).routes.find(({ name }) => name === 'lean');
+    return { version, own };
+  };
+  const before = await route();
+  const page = await browser.open(engine, 'connect.html');
+  await page.getByRole('button', { name: 'Change lean in PAPER1' }).click();
+  const dialog = page.locator('dialog[open]');
+  await dialog.getByRole('heading', { name: 'Route lean in PAPER1' }).waitFor();
+  await dialog.getByLabel('Stop', { exact: true }).fill('2%');
+  await dialog.getByLabel('Why').fill('wider');
+  await confirm(page, 'Write it');
+  await until('the stop is changed', async () => (await route()).own.stop_loss === '2%');
+  const after = await route();
+  assert.deepEqual(after.own, { ...before.own, stop_loss: '2%' });
+  assert.ok(after.version > before.version);
+});
+
 test('a limit is set otherwise for a time, and that is ended', async () => {
   const page = await browser.open(engine, 'risk.html');
   await page.getByRole('button', { name: 'Override…: Open orders' }).click();
@@ -418,12 +525,29 @@ test('an account is armed by its typed name, and an entry waits for a yes', asyn
     await own.open(drilled, 'approvals.html');
     const waiting = page.locator('main li.task', { hasText: 'SBIN-EQ' });
     await waiting.locator('strong', { hasText: 'left' }).waitFor();
-    await waiting.getByRole('button', { name: 'Yes…', exact: true }).click();
+    await drilled.post('/dashboard/intent/generic', { strategy: 'other', execution_type: 'ENTRY', exchange: 'NSE', symbol: 'RELIANCE-EQ', side: 'BUY', quantity: '2', product: 'MIS', order_type: 'LIMIT', price: '1390' });
+    await page.locator('main li.task', { hasText: 'RELIANCE-EQ' }).waitFor();
+    await waiting.getByRole('button', { name: /^Yes…/ }).click();
+    // Two baskets wait: the window says which of them, of whose, what it comes to, and how old the price is by which it does.
+    await until('the window says what a yes is to', async () => /^Say yes to 1 order of asks in PAPER1\n[\s\S]*BUY 5 SBIN-EQ MIS at market\s+about ₹[\d,.]+, at the last price of [\d,.]+, \d+ s old[\s\S]*\d+:\d\d left/.test(await dialog.innerText()));
+    assert.doesNotMatch(await dialog.innerText(), /RELIANCE/);
+    assert.equal(await dialog.getByLabel('Why').inputValue(), '', 'the reason is the person’s own');
+    assert.deepEqual(await own.axe(), []);
+    await dialog.getByLabel('Why').fill('looked at it');
     await confirm(page, 'Say yes');
     await until('it is filled', async () => (await drilled.get(`/dashboard/orders/${body.orders[0].command_id}`)).order.status === 'EXECUTED');
+    await waiting.waitFor({ state: 'detached' });
+    await own.open(drilled, 'needs_you.html');
+    const need = page.locator('main li.task', { hasText: 'BUY 2 RELIANCE-EQ MIS at 1390: ₹2,780' });
+    await need.getByRole('button', { name: 'Approve…' }).click();
+    await until('the same is said where it needs somebody', async () => /^Approve in PAPER1\n[\s\S]*other: BUY 2 RELIANCE-EQ MIS at 1390: ₹2,780/.test(await dialog.innerText()));
+    await dialog.getByLabel('Why').fill('looked at it too');
+    await confirm(page, 'Do it');
+    await need.waitFor({ state: 'detached' });
+    await own.open(drilled, 'approvals.html');
     await page.locator('main', { hasText: 'Nothing waits for your yes' }).waitFor();
     const { body: other } = await drilled.post('/dashboard/intent/generic', { strategy: 'asks', execution_type: 'ENTRY', exchange: 'NSE', symbol: 'INFY-EQ', side: 'BUY', quantity: '5', product: 'MIS', order_type: 'MARKET' });
-    await page.locator('main li.task', { hasText: 'INFY-EQ' }).getByRole('button', { name: 'No…', exact: true }).click();
+    await page.locator('main li.task', { hasText: 'INFY-EQ' }).getByRole('button', { name: /^No…/ }).click();
     assert.deepEqual(await own.axe(), []);
     await confirm(page, 'Say no');
     await until('it is refused, and says by whom', async () => {
@@ -467,6 +591,53 @@ test('several accounts stand side by side, and an order goes to the one that is 
       await own.open(two, file);
       await page.locator('main', { hasText: 'SWING' }).waitFor();
     }
+    assert.deepEqual(own.troubles, []);
+  } finally {
+    await own.close();
+    await two.close();
+  }
+});
+
+test('what two accounts hold alike is told apart, is left in the account that was named, and a refusal hides nothing', async () => {
+  const two = await known({ ORDERGATE__ACCOUNTS__1__NAME: 'SWING' }).start();
+  const own = await Browser.open();
+  try {
+    for (const client_id of ['PAPER1', 'SWING']) await two.order({ client_id, symbol: 'SBIN-EQ', quantity: '7', strategy: 'twin' });
+    await two.order({ client_id: 'SWING', symbol: 'INFY-EQ', order_type: 'LIMIT', price: '1400', strategy: 'rests' });
+    const page = await own.open(two, 'index.html');
+    const exitIn = (client_id) => page.getByRole('button', { name: `Exit SBIN-EQ of twin in ${client_id}` });
+    await page.locator('section[aria-label="Positions"] tbody tr', { hasText: 'SWING' }).waitFor();
+    await page.locator('section[aria-label="Open orders"] tbody tr', { hasText: 'rests · SWING' }).waitFor();
+    await exitIn('SWING').focus();
+    await page.evaluate(() => { for (const row of document.querySelectorAll('main tbody tr')) row.wasThere = true; });
+    for (const client_id of ['PAPER1', 'SWING']) await two.post('/dashboard/positions/exit', { client_id, strategy: 'twin', exchange: 'NSE', symbol: 'SBIN-EQ', quantity: 1 });
+    await until('both rows were made anew', () => page.evaluate(() => [...document.querySelectorAll('section[aria-label="Positions"] tbody tr')].every((row) => !row.wasThere && /\b6\b/.test(row.innerText))));
+    await page.keyboard.press('Enter');
+    const dialog = page.locator('dialog[open]');
+    await dialog.getByRole('heading', { name: 'Exit SBIN-EQ in SWING' }).waitFor();
+    await dialog.getByText('twin in SWING holds 6 MIS.').waitFor();
+    await confirm(page, 'Exit');
+    const held = async (client_id) => (await two.get('/dashboard/positions')).accounts.find((one) => one.client_id === client_id).positions.reduce((sum, one) => sum + one.ours, 0);
+    await until('it left SWING', async () => (await held('SWING')) === 0);
+    assert.equal(await held('PAPER1'), 6);
+    await page.locator('section[aria-label="Open orders"]').getByRole('button', { name: /^Cancel/ }).click();
+    await dialog.getByRole('heading', { name: 'Cancel BUY 10 INFY-EQ in SWING' }).waitFor();
+    await page.keyboard.press('Escape');
+
+    await two.order({ client_id: 'SWING', symbol: 'SBIN-EQ', quantity: '3', strategy: 'twin' });
+    // PAPER1 refuses: the key was used there for something else.
+    const { body: before } = await two.post('/dashboard/positions/exit', { client_id: 'PAPER1', strategy: 'twin', exchange: 'NSE', symbol: 'SBIN-EQ', quantity: 1, idempotency_key: 'used' });
+    assert.equal(before.status, 'ACCEPTED');
+    await page.route('**/dashboard/positions/exit-all', (route) => route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), idempotency_key: 'used' }) }));
+    await own.open(two, 'positions.html');
+    await page.getByRole('button', { name: 'Square off everything…' }).click();
+    await dialog.getByRole('heading', { name: 'Square off everything in PAPER1 and SWING' }).waitFor();
+    await confirm(page, 'Square off');
+    await until('the window stays open, and says who was not taken', async () => /1 order sent, but not all of it: PAPER1: /.test(await dialog.locator('.trouble').innerText()));
+    assert.equal(await page.locator('.toast').count(), 0, 'nothing says that it was done');
+    await until('SWING was taken', async () => (await held('SWING')) === 0);
+    assert.equal(await held('PAPER1'), 5);
+    assert.deepEqual(await own.axe(), []);
     assert.deepEqual(own.troubles, []);
   } finally {
     await own.close();

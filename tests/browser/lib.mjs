@@ -96,8 +96,12 @@ export class Engine {
     return response.json();
   }
 
-  async post(path, body) {
-    const response = await fetch(this.base + path, { method: 'POST', headers: { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+  post(path, body) {
+    return this.send('POST', path, body);
+  }
+
+  async send(method, path, body) {
+    const response = await fetch(this.base + path, { method, headers: { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
     return { status: response.status, body: await response.json() };
   }
 

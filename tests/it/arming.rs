@@ -91,7 +91,13 @@ async fn an_entry_waits_for_a_yes_and_a_no_ends_it() {
     let [price, value] = [price, value].map(|text| text.parse::<rust_decimal::Decimal>().unwrap());
     assert_eq!(value, price * rust_decimal::Decimal::from(10), "what the yes is about, in rupees: {asked:#}");
     let attention = house.get("/dashboard/attention").await;
-    assert!(attention.body["items"].as_array().unwrap().iter().any(|item| item["kind"] == "approval"), "{:#}", attention.body);
+    let items = attention.body["items"].as_array().unwrap();
+    let item = items.iter().find(|item| item["kind"] == "approval").unwrap_or_else(|| panic!("{:#}", attention.body));
+    let text = item["text"].as_str().unwrap();
+    assert!(text.starts_with("yes: BUY 10 SBIN-EQ MIS at ") && text.contains(asked["value"].as_str().unwrap()), "{text}");
+    if asked["price"].is_null() {
+        assert!(text.contains(asked["last_price"].as_str().unwrap()) && asked["last_at"].is_string(), "{text}: {asked:#}");
+    }
     let path = format!("/dashboard/approvals/{}", waiting["command_id"].as_str().unwrap());
     let given = house.post(&path, json!({ "decision": "approve", "reason": "looked" })).await;
     assert_eq!(given.status, 200, "{:#}", given.body);

@@ -161,6 +161,21 @@ async fn a_stream_ends_with_its_session_and_seats_are_counted() {
     house.close().await;
 }
 
+/// A connection that is dead on one side looks like a day on which nothing happens: a reader tells them apart by what it hears.
+#[actix_web::test]
+async fn where_nothing_happens_the_stream_says_so_and_goes_on() {
+    let live = LiveSettings { quiet: Duration::from_millis(1), ..LiveSettings::default() };
+    let house = House::with(Plan { live, ..Plan::default() }).await;
+    let mut stream = Stream::open(events(&house)).await;
+    let before = stream.id.clone();
+    assert_eq!(stream.until("ping", |_| true).await, json!({}));
+    assert_eq!(stream.id, before, "it moves no position");
+    house.alert(entry("s1")).await;
+    stream.until("orders", |data| has(data, |row| row["strategy"] == "s1")).await;
+    stream.until("ping", |_| true).await;
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn who_does_not_read_is_dropped_and_nobody_waits_for_it() {
     let live = LiveSettings { window: Duration::from_millis(1), ..LiveSettings::default() };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
 use ordergate_actors::Desk;
 use ordergate_actors::arming::{Approval, Yes, yes};
 use ordergate_actors::order::{BasketId, OrderRecord, Status};
@@ -60,16 +61,44 @@ pub(super) fn waiting(state: &WebState, desk: &Desk) -> Vec<Waiting> {
 
 /// An order that waits, with what it is about to cost: its units at its limit, or at the newest quote where it has none.
 fn shown(state: &WebState, desk: &Desk, order: &OrderRecord) -> Value {
-    let last = order.instrument().and_then(|key| state.engine.line().newest_quote(desk, &key)).map(|quote| quote.last);
+    let quote = order.instrument().and_then(|key| state.engine.line().newest_quote(desk, &key));
+    let last = quote.as_ref().map(|quote| quote.last);
     let point = order.instrument().and_then(|key| state.engine.line().point(&desk.client_id, &key));
     let value = order.ask.price.or(last).zip(point).map(|(price, point)| price.times(order.quantity()).rupees(point));
     json!({
-        "last_price": last, "value": value,
+        "last_price": last, "last_at": quote.map(|quote| quote.at), "value": value,
         "command_id": order.command_id, "strategy": order.ask.strategy, "execution_type": order.ask.intent,
         "exchange": order.ask.exchange, "symbol": order.ask.symbol, "side": order.ask.side, "quantity": order.quantity(),
         "product": order.ask.product, "order_type": order.ask.order_type, "price": order.ask.price,
         "trigger_price": order.ask.trigger_price, "source": order.source, "user": order.user, "signal_time": order.signal_time,
     })
+}
+
+/// A basket that waits in one line: each order with its units, its price and what it comes to, so that a yes is to something.
+pub(super) fn words(state: &WebState, desk: &Desk, basket: &Waiting) -> String {
+    let orders = basket.orders.iter().map(|order| line(&shown(state, desk, order), order));
+    orders.collect::<Vec<String>>().join("; ")
+}
+
+fn line(shown: &Value, order: &OrderRecord) -> String {
+    let ask = &order.ask;
+    let side = ask.side.map(|side| format!("{side} ")).unwrap_or_default();
+    let product = ask.product.map(|product| format!(" {product}")).unwrap_or_default();
+    let at = ask.price.map_or_else(|| "at market".to_owned(), |price| format!("at {price}"));
+    let trigger = ask.trigger_price.map(|trigger| format!(", trigger {trigger}")).unwrap_or_default();
+    let text = |name: &str| shown.get(name).and_then(Value::as_str);
+    let worth = match (text("value"), text("last_price"), quoted_at(shown)) {
+        (None, ..) => "no price is known: what it comes to is not known".to_owned(),
+        (Some(value), Some(last), Some(at)) if ask.price.is_none() => format!("about ₹{value}, at the last price of {last}, of {at}"),
+        (Some(value), ..) => format!("₹{value}"),
+    };
+    format!("{side}{} {}{product} {at}{trigger}: {worth}", order.quantity(), ask.symbol)
+}
+
+/// The time of the quote, whole: it may be of another day.
+fn quoted_at(shown: &Value) -> Option<String> {
+    let at: DateTime<Utc> = shown.get("last_at")?.as_str()?.parse().ok()?;
+    Some(at.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// What waits for a yes.

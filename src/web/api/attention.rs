@@ -127,7 +127,7 @@ fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> 
     items.extend(unclosed);
     items.extend(alarms.iter().map(|(alarm, over)| of_alarm(Some(&desk.client_id), alarm, *over)));
     items.extend(of_control(desk, &control));
-    items.extend(approvals::waiting(state, desk).iter().filter_map(of_approval));
+    items.extend(approvals::waiting(state, desk).iter().filter_map(|basket| of_approval(state, desk, basket)));
     items.extend(differences::of_account(state, &desk.client_id).unwrap_or_default().iter().filter_map(|found| of_difference(desk, found)));
     items.extend(plans::of_desk(state, desk, now).iter().filter_map(of_plan));
     items.extend(of_findings(desk, now));
@@ -230,15 +230,12 @@ fn of_order(desk: &Desk, order: &OrderRecord, now: DateTime<Utc>) -> Option<Item
         .then(|| Item::of_order(What::ExitWaiting, order, format!("{name}: an exit waits to be sent")))
 }
 
-fn of_approval(basket: &approvals::Waiting) -> Option<Item> {
+/// A basket that waits, with what a yes to it would send.
+fn of_approval(state: &WebState, desk: &Desk, basket: &approvals::Waiting) -> Option<Item> {
     let first = basket.orders.first()?;
-    let text = format!(
-        "{} {}: {} order(s) wait for a yes until {}",
-        first.ask.strategy,
-        first.ask.symbol,
-        basket.orders.len(),
-        basket.approval.until.format("%H:%M:%S UTC")
-    );
+    let what = approvals::words(state, desk, basket);
+    let until = basket.approval.until.format("%Y-%m-%d %H:%M:%S UTC");
+    let text = format!("{}: {what}. It waits for a yes until {until}", first.ask.strategy);
     let path = format!("/dashboard/approvals/{}", first.command_id);
     let item = Item { command_id: Some(first.command_id), ..Item::new(What::Approval, text, Some(basket.approval.asked_at)) };
     let body = |decision: &str| json!({ "decision": decision, "reason": "<why>" });

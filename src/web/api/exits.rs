@@ -184,7 +184,9 @@ pub(super) async fn sent(state: &WebState, filter: &Filter, asking: Vec<Asking>)
         orders += legs.len();
         for (index, chunk) in legs.chunks(MAX_LEGS).enumerate() {
             let asking = Asking { key: chunk_key(asking.key.as_ref(), index)?, ..asking.clone() };
-            signals.push(asking.send(state, chunk.to_vec()).await.map(|taken| taken.body(state, false)));
+            let of = json!(asking.client_id);
+            let taken = asking.send(state, chunk.to_vec()).await;
+            signals.push(taken.map(|taken| taken.body(state, false)).map_err(|problem| problem.with("client_id", of)));
         }
     }
     if orders == 0 {

@@ -26,11 +26,14 @@ pub struct LiveSettings {
     pub readers: usize,
     /// What happens within this time is told at once.
     pub window: Duration,
+    /// After so long without news an event goes out that says nothing: proxies close what is silent, and a page that hears
+    /// nothing for much longer knows that its stream is dead. Above zero.
+    pub quiet: Duration,
 }
 
 impl Default for LiveSettings {
     fn default() -> Self {
-        Self { readers: 200, window: Duration::from_millis(250) }
+        Self { readers: 200, window: Duration::from_millis(250), quiet: Duration::from_secs(15) }
     }
 }
 
@@ -109,6 +112,11 @@ impl Hub {
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         self.end_all();
+    }
+
+    /// After so long without news a reader is told so.
+    pub(super) fn quiet(&self) -> Duration {
+        self.settings.quiet
     }
 
     /// A seat and what is told from now on; `None` if every seat is taken.
@@ -234,7 +242,7 @@ mod tests {
     }
 
     fn fast(readers: usize) -> (Arc<Hub>, Feed) {
-        Hub::new(LiveSettings { readers, window: Duration::from_millis(1) })
+        Hub::new(LiveSettings { readers, window: Duration::from_millis(1), ..LiveSettings::default() })
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::stream::unfold;
 use serde::Deserialize;
 use tokio::sync::broadcast;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::frame::{Frame, Positions};
 use super::hub::Seat;
@@ -24,8 +24,8 @@ use crate::web::state::WebState;
 
 /// How often a reader looks whether its session lasts.
 const LOOK: Duration = Duration::from_secs(1);
-/// So many looks without news, and a line goes out that says nothing: proxies close what is silent.
-const SILENT: u32 = 15;
+/// What goes out where nothing has happened ([`LiveSettings::quiet`](super::LiveSettings)).
+const PING: &[u8] = b"event: ping\ndata: {}\n\n";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,10 +58,12 @@ pub(in crate::web) async fn events(request: HttpRequest, asked: Parameters<Asked
     let mut pending = VecDeque::from([Bytes::from(positions.head())]);
     pending.extend(news.iter().filter_map(|news| positions.tell(news)).map(Bytes::from));
     let session = request.extensions().get::<Caller>().and_then(|caller| caller.session.as_ref()).map(|(id, _)| id.clone());
-    let mut looks = interval(LOOK);
+    let quiet = state.live.quiet();
+    let mut looks = interval(LOOK.min(quiet));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let sees_process = scope(&request).is_whole();
-    let reader = Reader { state: state.clone(), seat, frames, positions, pending, session, sees_process, looks, silent: 0 };
+    let reader =
+        Reader { state: state.clone(), seat, frames, positions, pending, session, sees_process, looks, quiet, told: Instant::now() };
     let stream = unfold(reader, |mut reader| async move { reader.next().await.map(|bytes| (Ok::<_, actix_web::Error>(bytes), reader)) });
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
@@ -79,7 +81,9 @@ struct Reader {
     session: Option<String>,
     sees_process: bool,
     looks: Interval,
-    silent: u32,
+    quiet: Duration,
+    /// When something went out last.
+    told: Instant,
 }
 
 impl Reader {
@@ -90,7 +94,7 @@ impl Reader {
                 return None;
             }
             if let Some(bytes) = self.pending.pop_front() {
-                self.silent = 0;
+                self.told = Instant::now();
                 return Some(bytes);
             }
             tokio::select! {
@@ -103,9 +107,8 @@ impl Reader {
                     if self.session.as_deref().is_some_and(|id| !self.state.access.lasts(id, self.state.now())) {
                         return None;
                     }
-                    self.silent = self.silent.saturating_add(1);
-                    if self.silent >= SILENT {
-                        self.pending.push_back(Bytes::from_static(b":\n\n"));
+                    if self.told.elapsed() >= self.quiet {
+                        self.pending.push_back(Bytes::from_static(PING));
                     }
                 }
             }

@@ -1,16 +1,16 @@
 // @ts-check
 // What a person can do with an order or a position, wherever it is shown.
 
-import { actKey, post, send } from './api.js';
+import { post, send } from './api.js';
 import { h } from './dom.js';
 import { number, price } from './money.js';
+import { oneAct, outcome } from './outcomes.js';
 import { ask, reason } from './parts.js';
+import { accountsKnown } from './shell.js';
 import { isOver } from './words.js';
 
-/** @param {any} order */
-const named = (order) => `${order.side ?? ''} ${order.quantity ?? ''} ${order.symbol}`.trim();
-
-/** The same act is sent under the same key for as long as its window is open. */
+/** What an order is and whose: two accounts may have the same. @param {any} order */
+const named = (order) => `${order.side ?? ''} ${order.quantity ?? ''} ${order.symbol} in ${order.client_id}`.trim();
 
 /** @param {any} order */
 export function cancel(order) {
@@ -80,9 +80,7 @@ export function resubmit(order) {
       const changes = {};
       if (values.quantity && values.quantity !== String(order.quantity)) changes.quantity = values.quantity;
       if (values.price && values.price !== order.price) changes.price = values.price;
-      const answer = await post(`/dashboard/orders/${order.command_id}/resubmit`, { changes });
-      const next = answer.orders?.[0];
-      return next ? `sent again: ${next.words}` : 'sent again';
+      return outcome(await post(`/dashboard/orders/${order.command_id}/resubmit`, { changes }));
     },
   });
 }
@@ -106,42 +104,34 @@ export function orderButtons(order, how = {}) {
  * @param {{ client_id: string, strategy: string, exchange: string, symbol: string, product: string, net: number }} held
  */
 export function exit(held) {
-  const key = actKey();
+  const sending = oneAct();
   const size = Math.abs(held.net);
   ask({
-    title: `Exit ${held.symbol}`,
-    says: h('p', null, `${held.strategy} holds ${number(held.net)} ${held.product}. ${held.net > 0 ? 'They are sold' : 'They are bought back'} at the market, within protected limits. An exit never goes beyond what is held.`),
+    title: `Exit ${held.symbol} in ${held.client_id}`,
+    says: h('p', null, `${held.strategy} in ${held.client_id} holds ${number(held.net)} ${held.product}. ${held.net > 0 ? 'They are sold' : 'They are bought back'} at the market, within protected limits. An exit never goes beyond what is held.`),
     fields: [{ name: 'quantity', label: 'Units', value: String(size), mode: 'numeric', hint: `All of it: ${size}. Less leaves the rest.` }],
     yes: 'Exit',
     danger: true,
     act: async (values) => {
       const part = values.quantity && values.quantity !== String(size) ? { quantity: /^\d+$/.test(values.quantity) ? Number(values.quantity) : values.quantity } : {};
       const { client_id, strategy, exchange, symbol, product } = held;
-      return outcome(await post('/dashboard/positions/exit', { client_id, strategy, exchange, symbol, product, ...part, idempotency_key: key }));
+      return sending((key) => post('/dashboard/positions/exit', { client_id, strategy, exchange, symbol, product, ...part, idempotency_key: key }));
     },
   });
 }
 
 /** Leaves everything of a strategy, or of everybody. @param {string | null} strategy */
 export function exitAll(strategy) {
-  const key = actKey();
+  const sending = oneAct();
+  const accounts = accountsKnown();
+  const where = accounts.length === 0 ? 'in every account' : `in ${accounts.join(' and ')}`;
   ask({
-    title: strategy ? `Square off ${strategy}` : 'Square off everything',
-    says: h('p', null, `${strategy ? `Everything that ${strategy} holds` : 'Everything that ordergate opened, in every account,'} is closed at the market. New entries are not stopped by this: that is what Kill does.`),
+    title: strategy ? `Square off ${strategy} ${where}` : `Square off everything ${where}`,
+    says: h('p', null, `${strategy ? `Everything that ${strategy} holds ${where}` : `Everything that ordergate opened ${where}`} is closed at the market. New entries are not stopped by this: that is what Kill does.`),
     yes: 'Square off',
     danger: true,
-    act: async () => outcome(await post('/dashboard/positions/exit-all', { ...(strategy ? { strategy } : {}), idempotency_key: key })),
+    act: () => sending((key) => post('/dashboard/positions/exit-all', { ...(strategy ? { strategy } : {}), idempotency_key: key })),
   });
-}
-
-/** What became of what was sent, in one line. @param {any} answer @returns {string} */
-export function outcome(answer) {
-  const orders = answer.orders ?? [];
-  if (orders.length === 0) return answer.done ?? 'nothing was to do';
-  const refused = orders.filter((/** @type {any} */ order) => order.status === 'FAILED');
-  if (refused.length === 0) return `${orders.length === 1 ? 'sent' : `${orders.length} orders sent`}${answer.replayed ? ' before already: nothing is sent twice' : ''}`;
-  const why = `${refused[0].words}${refused[0].reason ? `: ${refused[0].reason}` : ''}`;
-  return orders.length === 1 ? why : `${refused.length} of ${orders.length} refused, the first: ${why}`;
 }
 
 /**
@@ -153,7 +143,7 @@ export function editRule(held, rule) {
   const said = (/** @type {any} */ value) => (value === null || value === undefined ? '' : String(value));
   const { client_id, strategy, exchange, symbol, product } = held;
   ask({
-    title: `When ${strategy} leaves ${symbol}`,
+    title: `When ${strategy} in ${client_id} leaves ${symbol}`,
     says: h('p', null, `A price, a distance (12 points) or a part of the fill (1.5%). The rule that you set stands instead of the one before. Filled at ${price(rule?.fill ?? held.average_price)}.`),
     fields: [
       { name: 'stop_loss', label: 'Stop', value: said(terms.stop_loss) },
@@ -172,7 +162,7 @@ export function editRule(held, rule) {
 export function ruleOff(held) {
   const { client_id, strategy, exchange, symbol, product } = held;
   ask({
-    title: `No rule for ${symbol}`,
+    title: `No rule for ${symbol} of ${strategy} in ${client_id}`,
     says: h('p', null, 'Nothing protects the position then: only a person, a signal or the day’s loss limit leaves it.'),
     yes: 'Switch the rule off',
     danger: true,
@@ -182,22 +172,22 @@ export function ruleOff(held) {
 
 /**
  * An action as the API offers it: its path and body, with what a person must fill in.
- * @param {any} action @param {string} about @param {() => void} [after]
+ * @param {any} action @param {string | null} client_id whose it is; `null`: the process's @param {string} about @param {() => void} [after]
  */
-export function offered(action, about, after) {
+export function offered(action, client_id, about, after) {
   const body = action.body ?? {};
   const open = Object.entries(body).filter(([, value]) => typeof value === 'string' && /^<.*>$/.test(value));
   /** @type {Record<string, string>} */
   const labels = { reason: 'Why', strategy: 'Strategy', price: 'Price in rupees', broker_order_id: 'The broker’s order number' };
   ask({
-    title: action.label.charAt(0).toUpperCase() + action.label.slice(1),
+    title: `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}${client_id ? ` in ${client_id}` : ''}`,
     says: h('p', null, about),
     fields: open.map(([name]) => ({ name, label: labels[name] ?? name, required: true })),
     yes: 'Do it',
     act: async (values) => {
-      const answer = await send(action.method ?? 'POST', action.path, { ...body, ...values });
+      const answer = await send(action.method ?? 'POST', action.path, { ...body, ...values }) ?? {};
       after?.();
-      return answer?.done ?? outcome(answer ?? {});
+      return answer.done ?? outcome(answer);
     },
   });
 }

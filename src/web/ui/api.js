@@ -16,6 +16,14 @@ export class Problem extends Error {
   }
 }
 
+/** @type {() => void} */
+let unreachable = () => {};
+
+/** Calls when a read got no answer at all. @param {() => void} act */
+export function onUnreachable(act) {
+  unreachable = act;
+}
+
 /** To the login, and back to this page after it. */
 function toLogin() {
   if (location.pathname.endsWith('/login.html')) return;
@@ -47,6 +55,7 @@ export async function send(method, path, body, how = {}) {
   } catch (cause) {
     if (cause instanceof Problem) throw cause;
     const detail = stop.signal.aborted ? `ordergate did not answer within ${PATIENCE_MS / 1000} s` : 'ordergate cannot be reached';
+    if (method === 'GET') unreachable();
     const remedy = method === 'GET' ? 'it is tried again by itself' : 'look at the order book before you send it again: it may have arrived';
     throw new Problem(0, { code: 'unreachable', detail, remedy });
   } finally {

@@ -76,7 +76,8 @@ export function fresh(node, from, make) {
 }
 
 /**
- * Makes a list anew, item by item: a node whose item has not changed stays as it is, with its focus and its selection.
+ * Makes a list anew, item by item: a node whose item has not changed stays as it is, with its focus and its selection. What is of no
+ * item goes; of items with the same key each has a node of its own.
  * @template T
  * @param {Element} parent
  * @param {T[]} items
@@ -84,14 +85,25 @@ export function fresh(node, from, make) {
  * @param {(item: T) => HTMLElement | SVGElement} make
  */
 export function keyed(parent, items, key, make) {
-  const old = new Map([...parent.children].map((node) => [/** @type {HTMLElement} */ (node).dataset.key ?? '', node]));
+  const named = new Map();
+  for (const item of items) {
+    const own = key(item);
+    let name = own;
+    for (let n = 2; named.has(name); n += 1) name = `${own}#${n}`;
+    named.set(name, item);
+  }
   keepingFocus(parent, () => {
+    /** @type {Map<string, Element>} */
+    const old = new Map();
+    for (const node of [...parent.children]) {
+      const name = /** @type {HTMLElement} */ (node).dataset.key ?? '';
+      if (named.has(name) && !old.has(name)) old.set(name, node);
+      else node.remove();
+    }
     let place = parent.firstElementChild;
-    for (const item of items) {
-      const name = key(item);
+    for (const [name, item] of named) {
       const mark = JSON.stringify(item);
       let node = old.get(name);
-      old.delete(name);
       if (!node || madeFrom.get(node) !== mark) {
         const next = make(item);
         next.dataset.key = name;
@@ -105,18 +117,19 @@ export function keyed(parent, items, key, make) {
       if (node === place) place = node.nextElementSibling;
       else parent.insertBefore(node, place);
     }
-    for (const node of old.values()) node.remove();
   });
 }
 
-/** @param {Element} node @param {() => void} change */
+/** The focus stays where it is, or on what stands for it then; a row is known by its key. @param {Element} node @param {() => void} change */
 function keepingFocus(node, change) {
   const active = /** @type {HTMLElement | null} */ (document.activeElement);
-  const name = active && active !== node && node.contains(active) ? active.dataset.focus : undefined;
+  const isInside = active !== null && active !== node && node.contains(active);
+  const { focus, key } = isInside ? active.dataset : { focus: undefined, key: undefined };
   change();
-  if (name && !active?.isConnected) {
-    /** @type {HTMLElement | null} */ (node.querySelector(`[data-focus="${CSS.escape(name)}"]`))?.focus({ preventScroll: true });
-  }
+  if (!isInside || document.activeElement === active) return;
+  const stands = focus !== undefined ? `[data-focus="${CSS.escape(focus)}"]` : key !== undefined ? `[data-key="${CSS.escape(key)}"]` : null;
+  const next = active.isConnected ? active : stands && /** @type {HTMLElement | null} */ (node.querySelector(stands));
+  if (next) next.focus({ preventScroll: true });
 }
 
 /** @param {string} id @returns {HTMLElement} */

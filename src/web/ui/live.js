@@ -1,8 +1,9 @@
 // @ts-check
 // What changes, as it changes: the server's stream of events. While there is none, the pages ask again every two seconds,
-// and say so. After every break everything is read anew, so that no row is missed.
+// and say so. After every break everything is read anew, so that no row is missed. A stream that says nothing at all, or beside which
+// a read gets no answer, is not believed: what is shown as of now is of now.
 
-import { send } from './api.js';
+import { onUnreachable, send } from './api.js';
 
 /** @typedef {'orders' | 'positions' | 'pnl' | 'risk' | 'alarms' | 'session' | 'health'} Topic */
 
@@ -12,6 +13,8 @@ const POLL_MS = 2_000;
 /** Also while the stream is up: ages and clocks move on without an event. */
 const HEARTBEAT_MS = 15_000;
 const RETRY_MS = [500, 1_000, 2_000, 5_000];
+/** The server says something every fifteen seconds, if only that nothing happens: after so many seconds of silence the stream is dead. */
+const SILENT_S = 40;
 
 /** @type {Set<{ topics: Topic[], act: (changed: any[]) => void }>} */
 const readers = new Set();
@@ -24,10 +27,12 @@ let tries = 0;
 
 /**
  * Calls back when something of these topics may have changed; with the rows that changed, as far as they were told.
- * @param {Topic[]} topics @param {(changed: any[]) => void} act
+ * @param {Topic[]} topics @param {(changed: any[]) => void} act @returns {() => void} ends it
  */
 export function on(topics, act) {
-  readers.add({ topics, act });
+  const reader = { topics, act };
+  readers.add(reader);
+  return () => void readers.delete(reader);
 }
 
 /** Calls back with each state of the connection, and with the present one. @param {(state: State) => void} act */
@@ -56,6 +61,28 @@ function tellAll() {
 
 /** @type {EventSource | null} */
 let stream = null;
+/** So many seconds nothing came of it. */
+let silent = 0;
+
+/** Something came of the stream: it lives. @param {EventSource} source */
+function heard(source) {
+  if (source !== stream) return;
+  silent = 0;
+  tries = 0;
+  become('live');
+}
+
+/** A dead stream is one that says nothing: it is left, and another one opened. */
+function watch() {
+  if (!stream || document.hidden) return;
+  silent += 1;
+  if (silent < SILENT_S) return;
+  silent = 0;
+  stream.close();
+  stream = null;
+  become('lost');
+  open();
+}
 
 /** A browser has six connections to one address over all its tabs: a tab that nobody sees holds none of them. */
 function onSight() {
@@ -72,12 +99,11 @@ function open() {
   if (document.hidden || stream) return;
   const source = new EventSource('/dashboard/events');
   stream = source;
-  source.addEventListener('open', () => {
-    tries = 0;
-    become('live');
-  });
+  silent = 0;
+  for (const name of ['open', 'ping']) source.addEventListener(name, () => heard(source));
   for (const topic of TOPICS) {
     source.addEventListener(topic, (event) => {
+      heard(source);
       let changed = [];
       try {
         changed = JSON.parse(/** @type {MessageEvent} */ (event).data).changed ?? [];
@@ -88,22 +114,27 @@ function open() {
     });
   }
   source.addEventListener('error', () => {
-    if (state === 'live') become('lost');
+    if (stream === source && state === 'live') become('lost');
     // The browser tries again by itself after a break, with the last id; after a refusal it does not.
-    if (source.readyState !== EventSource.CLOSED) return;
-    if (stream === source) stream = null;
+    if (stream !== source || source.readyState !== EventSource.CLOSED) return;
+    stream = null;
     const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
     tries += 1;
     setTimeout(open, wait);
   });
 }
 
+const isLive = () => state === 'live';
+
 async function poll() {
-  if (state !== 'live' && !document.hidden) {
+  if (!isLive() && !document.hidden) {
     try {
       await send('GET', '/health/live');
-      become('polling');
-      tellAll();
+      // The stream may have come back meanwhile.
+      if (!isLive()) {
+        become('polling');
+        tellAll();
+      }
     } catch {
       become('lost');
     }
@@ -113,14 +144,16 @@ async function poll() {
 
 /** Calls again and again: prices move without anything being committed, so that no event tells of them. @param {() => void} act */
 export function often(act) {
-  setInterval(() => state === 'live' && !document.hidden && act(), POLL_MS);
+  setInterval(() => isLive() && !document.hidden && act(), POLL_MS);
 }
 
 /** Begins to listen. */
 export function listen() {
   open();
   setTimeout(poll, POLL_MS);
-  setInterval(() => state === 'live' && !document.hidden && tellAll(), HEARTBEAT_MS);
+  setInterval(() => isLive() && !document.hidden && tellAll(), HEARTBEAT_MS);
+  setInterval(watch, 1_000);
+  onUnreachable(() => become('lost'));
   document.addEventListener('visibilitychange', onSight);
 }
 

@@ -33,10 +33,15 @@ function state(order) {
   return h('span', { class: 'state' }, badge(orderState(order), told(order.reason) || undefined), order.status === 'FAILED' && order.reason ? h('small', null, told(order.reason)) : null, order.average_price ? h('small', null, `average ${price(order.average_price)}`) : null);
 }
 
-/** Orders of ours alone. @param {{ brief?: boolean }} [how] */
-export function orderTable(how = {}) {
-  return table('Orders', /** @type {import('./parts.js').Column<Api.Order>[]} */ ([
-    { head: 'Instrument', cell: (order) => instrument(order, how.brief ? null : order.strategy), class: 'what' },
+/** Whose something is: its strategy, and its account where there are several. @param {{ strategy: string, client_id: string }} of @param {boolean} hasAccounts */
+export function ownerOf({ strategy, client_id }, hasAccounts) {
+  return hasAccounts ? `${strategy} · ${client_id}` : strategy;
+}
+
+/** Orders of ours alone, each with whose it is. */
+export function orderTable() {
+  return table('Orders', /** @type {import('./parts.js').Column<Api.Order & { whose: string }>[]} */ ([
+    { head: 'Instrument', cell: (order) => instrument(order, order.whose), class: 'what' },
     WHEN,
     { head: 'Side', cell: (order) => side(order.side) },
     { head: 'Units', cell: (order) => number(order.quantity), num: true },

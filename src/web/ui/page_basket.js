@@ -23,13 +23,19 @@ const AGAIN_MS = 3_000;
 
 /** @typedef {{ bid?: string | null, ask?: string | null, last: string }} Quote */
 
-/** @returns {any[]} */
+/**
+ * The legs, how they go together, and the act that was begun with them: what was asked for, and its key. As long as the same is asked
+ * for it is the same act, also after the page was loaded anew: an answer that was lost is no reason to send it twice.
+ * @typedef {{ legs: any[], policy: string | null, act: { key: string, asked: string } | null }} Kept
+ * @returns {Kept}
+ */
 function kept() {
+  const none = { legs: [], policy: null, act: null };
   try {
-    const legs = JSON.parse(sessionStorage.getItem(KEPT) ?? '[]');
-    return Array.isArray(legs) ? legs : [];
+    const found = JSON.parse(sessionStorage.getItem(KEPT) ?? 'null');
+    return Array.isArray(found?.legs) && found.legs.length ? { ...none, ...found } : none;
   } catch {
-    return [];
+    return none;
   }
 }
 
@@ -50,8 +56,8 @@ function touch(quote, side) {
  * @param {{ sent: Element, policy?: string, empty?: string }} how
  */
 export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
-  let legs = kept();
-  let key = actKey();
+  const before = kept();
+  let { legs, act } = before;
   let asked = 0;
   /** @type {string | null} */
   let now = null;
@@ -65,9 +71,9 @@ export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
   const outlook = h('div', null);
   const judged = verdicts();
   const note = h('div', { class: 'problem' });
-  const policy = field({ name: 'policy', label: 'How they go together', kind: 'select', options: POLICIES, value: first });
+  const policy = field({ name: 'policy', label: 'How they go together', kind: 'select', options: POLICIES, value: before.policy ?? first });
   const chosenPolicy = () => /** @type {HTMLSelectElement} */ (policy.querySelector('select')).value;
-  const all = h('button', { type: 'button', class: 'primary', on: { click: () => sendAll() } }, 'Send the basket');
+  const all = h('button', { type: 'button', class: 'primary', on: { click: (/** @type {MouseEvent} */ event) => event.detail > 1 || sendAll() } }, 'Send the basket');
   const none = h('button', { type: 'button', class: 'quiet', on: { click: () => set([]) } }, 'Empty it');
   const full = h('div', null, rows.node, outlook, policy, note, h('div', { class: 'buttons' }, none, all), judged.node);
   const hint = h('p', { class: 'empty' }, empty ?? '');
@@ -96,12 +102,18 @@ export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
     fresh(outlook, [legs, now], () => payoff(legs, now));
     keyed(rows.body, legs.map((leg, index) => ({ leg: { ...leg, about: { lot: leg.about?.lot } }, index })), ({ index }) => String(index), (row) => rows.row(row));
   };
+  const keep = () => sessionStorage.setItem(KEPT, JSON.stringify({ legs, policy: chosenPolicy(), act }));
+  /** The key of the act that asks for this; something else that is asked for is another act. @param {unknown} body */
+  const keyOf = (body) => {
+    const asked = JSON.stringify(body);
+    if (act?.asked !== asked) act = { key: actKey(), asked };
+    keep();
+    return act.key;
+  };
   /** @param {any[]} next */
   function set(next) {
     legs = next;
-    // Something else is asked for: it is another act.
-    key = actKey();
-    sessionStorage.setItem(KEPT, JSON.stringify(legs));
+    keep();
     note.replaceChildren();
     show();
     lookSoon();
@@ -112,7 +124,9 @@ export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
     try {
       const { client_id } = legs[0] ?? {};
       const orders = legs.map(({ client_id: _, about: __, ...leg }) => leg);
-      tell(sent, await post('/dashboard/intent/basket', { ...(client_id ? { client_id } : {}), policy: chosenPolicy(), orders, idempotency_key: key }));
+      const body = { ...(client_id ? { client_id } : {}), policy: chosenPolicy(), orders };
+      tell(sent, await post('/dashboard/intent/basket', { ...body, idempotency_key: keyOf(body) }));
+      act = null;
       set([]);
     } catch (cause) {
       note.replaceChildren(trouble(cause));
@@ -121,7 +135,7 @@ export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
     }
   }
   policy.addEventListener('change', () => {
-    key = actKey();
+    keep();
     lookSoon();
   });
   show();

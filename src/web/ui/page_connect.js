@@ -4,7 +4,8 @@
 import { get, post, send } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { ask, badge, copier, empty, field, panel, reason, table, trouble, valuesOf } from './parts.js';
-import { outcome } from './acts.js';
+import { outcomeOf } from './outcomes.js';
+import { accountsKnown } from './shell.js';
 import { fate, gate, orderState, told } from './words.js';
 
 /** @type {Record<string, string>} */
@@ -41,7 +42,7 @@ export async function page(root) {
   explain.addEventListener('click', act(explain, became, () => post('/dashboard/explain', parsed(sample.value)), becomes));
   const test = h('button', { type: 'button' }, 'Send a test');
   test.addEventListener('click', act(test, tested, () => post('/dashboard/connect/test', { sample: sample.value }), (answer) => [
-    h('p', null, outcome(answer)),
+    h('p', null, outcomeOf(answer).words),
     ...(answer.orders ?? []).map((/** @type {any} */ order) => h('p', null, h('a', { href: `order.html?id=${order.command_id}` }, `${order.side ?? ''} ${order.quantity ?? ''} ${order.symbol}`), ' ', badge(orderState(order)))),
     ...(answer.notes ?? []).map((/** @type {string} */ note) => h('p', { class: 'hint' }, note)),
   ]));
@@ -81,11 +82,12 @@ export async function page(root) {
       keyed(routes.body, overview.routes, (route) => `${route.client_id}|${route.name}`, (route) => routes.row(route));
       routes.node.hidden = overview.routes.length === 0;
       fresh(noRoutes, overview.routes.length === 0, () => (overview.routes.length ? null : empty('No route yet. A route says what an alert does not: product, type, size, direction. Alerts that name their orders whole need none.')));
-      fresh(pick, overview.routes.map((/** @type {any} */ route) => route.name), () => {
+      const hasAccounts = new Set(overview.routes.map((/** @type {any} */ route) => route.client_id)).size > 1;
+      fresh(pick, overview.routes.map((/** @type {any} */ route) => [route.client_id, route.name]), () => {
         if (overview.routes.length === 0) return empty('A route first.');
         const form = h('form', { on: { submit: (/** @type {Event} */ event) => event.preventDefault(), input: () => showRecipe(form) } },
           h('div', { class: 'three' },
-            field({ name: 'route', label: 'Route', kind: 'select', options: overview.routes.map((/** @type {any} */ route) => [`${route.client_id}|${route.name}`, route.name]) }),
+            field({ name: 'route', label: 'Route', kind: 'select', options: overview.routes.map((/** @type {any} */ route) => [`${route.client_id}|${route.name}`, hasAccounts ? `${route.name} in ${route.client_id}` : route.name]) }),
             field({ name: 'sender', label: 'Who sends', kind: 'select', options: overview.senders.map((/** @type {string} */ name) => [name, SENDERS[name] ?? name]) }),
             field({ name: 'symbol', label: 'Instrument on the chart', placeholder: 'NSE:SBIN' })));
         queueMicrotask(() => showRecipe(form));
@@ -132,33 +134,46 @@ function routeTable(acts) {
     { head: 'Strategy', cell: (route) => route.strategy },
     { head: 'Exits', cell: (route) => [route.stop_loss ? `stop ${route.stop_loss}` : null, route.target ? `target ${route.target}` : null, route.trailing ? `trails ${route.trailing}` : null].filter(Boolean).join(', ') || '–' },
     { head: 'Asks you', cell: (route) => (route.approval ? 'each entry' : 'no') },
-    { head: 'What can be done', quiet: true, cell: (route) => (route.origin === 'config' || route.origin === 'CONFIG' ? h('span', { class: 'quiet' }, 'in the settings') : h('span', { class: 'row-buttons' }, h('button', { type: 'button', class: 'small', 'aria-label': `Change ${route.name}`, on: { click: () => acts.change(route) } }, 'Change'), h('button', { type: 'button', class: 'small', 'aria-label': `Remove ${route.name}`, on: { click: () => acts.remove(route) } }, 'Remove'))), class: 'acts' },
+    { head: 'What can be done', quiet: true, cell: (route) => (route.origin === 'config' || route.origin === 'CONFIG' ? h('span', { class: 'quiet' }, 'in the settings') : h('span', { class: 'row-buttons' }, h('button', { type: 'button', class: 'small', 'aria-label': `Change ${route.name} in ${route.client_id}`, on: { click: () => acts.change(route) } }, 'Change'), h('button', { type: 'button', class: 'small', 'aria-label': `Remove ${route.name} in ${route.client_id}`, on: { click: () => acts.remove(route) } }, 'Remove'))), class: 'acts' },
   ]));
 }
 
 /** @param {any} route */
 function sizeWords(route) {
-  if (typeof route.size === 'string') return route.size;
-  if (route.size && typeof route.size === 'object') return Object.entries(route.size).map(([unit, n]) => `${n} ${unit}`).join();
-  return route.qty_unit ? `the alert’s number in ${route.qty_unit}` : null;
+  return route.size ?? (route.qty_unit ? `the alert’s number in ${route.qty_unit}` : null);
+}
+
+/**
+ * A choice that has what a route says already among its options: to open a route changes nothing in it.
+ * @param {(string | [string, string])[]} options @param {string} value @returns {(string | [string, string])[]}
+ */
+function holding(options, value) {
+  return options.some((option) => (typeof option === 'string' ? option : option[0]) === value) ? options : [...options, value];
 }
 
 /** @param {any | null} route @param {() => void} after */
 function edit(route, after) {
-  const said = (/** @type {any} */ value) => (value === null || value === undefined ? '' : String(value));
+  // What a route leaves out is the alert's. Only a new one begins with what is usual.
+  const said = (/** @type {any} */ value, usual = '') => (route === null ? usual : value === null || value === undefined ? '' : String(value));
+  const choice = (/** @type {string} */ name, /** @type {string} */ label, /** @type {(string | [string, string])[]} */ options, /** @type {string} */ usual) => {
+    const value = said(route?.[name], usual);
+    return { name, label, kind: /** @type {'select'} */ ('select'), value, options: holding(options, value) };
+  };
+  const accounts = accountsKnown();
   ask({
-    title: route ? `Route ${route.name}` : 'A new route',
+    title: route ? `Route ${route.name} in ${route.client_id}` : 'A new route',
     says: h('p', null, 'What is left empty is as the alert says it.'),
     fields: [
-      { name: 'name', label: 'Name', value: said(route?.name), required: true },
+      ...(route ? [] : [{ name: 'name', label: 'Name', required: true }]),
+      ...(route || accounts.length < 2 ? [] : [{ name: 'client_id', label: 'Account', kind: /** @type {'select'} */ ('select'), options: accounts }]),
       { name: 'strategy', label: 'Strategy that owns what it trades', value: said(route?.strategy), required: true },
-      { name: 'direction', label: 'Direction', kind: 'select', value: route?.direction ?? 'both', options: [['long', 'long only'], ['short', 'short only'], ['both', 'both: the alert says the position']] },
+      choice('direction', 'Direction', [['long', 'long only'], ['short', 'short only'], ['both', 'both: the alert says the position']], 'both'),
       { name: 'ticker', label: 'Only alerts of this instrument', value: said(route?.ticker), placeholder: 'NSE:NIFTY' },
       { name: 'instrument', label: 'Trades instead', value: said(route?.instrument), placeholder: 'NIFTY weekly ATM CE' },
-      { name: 'product', label: 'Product', kind: 'select', value: said(route?.product) || 'MIS', options: [['', 'the alert’s'], 'MIS', 'NRML', 'CNC'] },
-      { name: 'order_type', label: 'Type', kind: 'select', value: said(route?.order_type) || 'MARKET', options: [['', 'the alert’s'], 'MARKET', 'LIMIT'] },
-      { name: 'size', label: 'Size', value: said(sizeOf(route)), placeholder: '2 lots, 130 units, 50000 rupees' },
-      { name: 'qty_unit', label: 'The alert’s number counts', kind: 'select', value: said(route?.qty_unit) || 'units', options: [['', 'not said'], 'units', 'lots'] },
+      choice('product', 'Product', [['', 'the alert’s'], 'MIS', 'NRML', 'CNC'], 'MIS'),
+      choice('order_type', 'Type', [['', 'the alert’s'], 'MARKET', 'LIMIT'], 'MARKET'),
+      { name: 'size', label: 'Size', value: said(route?.size), placeholder: '2 lots, 130 units, 50000 rupees' },
+      choice('qty_unit', 'The alert’s number counts', [['', 'not said'], 'units', 'lots'], 'units'),
       { name: 'stop_loss', label: 'Stop', value: said(route?.stop_loss), placeholder: '1.5% or 12 points' },
       { name: 'target', label: 'Target', value: said(route?.target), placeholder: '30 points' },
       { name: 'trailing', label: 'The stop trails by', value: said(route?.trailing), placeholder: '10 points' },
@@ -166,28 +181,23 @@ function edit(route, after) {
       reason(route ? undefined : 'first set up'),
     ],
     yes: 'Write it',
-    act: async ({ reason: why, approval, ...values }) => {
-      const before = route ?? {};
-      const { client_id, version, origin: _, ...own } = before;
-      const changed = Object.fromEntries(Object.entries(own).filter(([name]) => !EDITED.has(name)));
-      await send('PUT', '/dashboard/routes', { ...(client_id ? { client_id } : {}), ...(version === undefined ? {} : { version }), reason: why, route: { ...changed, ...values, approval: approval === 'yes' } });
+    act: async ({ reason: why, approval, client_id: chosen, ...values }) => {
+      const { client_id = chosen, version, origin: _, ...own } = route ?? {};
+      const kept = Object.fromEntries(Object.entries(own).filter(([name]) => !EDITED.has(name)));
+      await send('PUT', '/dashboard/routes', { ...(client_id ? { client_id } : {}), ...(version === undefined ? {} : { version }), reason: why, route: { ...kept, ...values, approval: approval === 'yes' } });
       after();
       return 'written';
     },
   });
 }
 
-const EDITED = new Set(['name', 'strategy', 'direction', 'ticker', 'instrument', 'product', 'order_type', 'size', 'qty_unit', 'stop_loss', 'target', 'trailing', 'approval']);
-
-/** @param {any} route */
-function sizeOf(route) {
-  return typeof route?.size === 'string' ? route.size : '';
-}
+/** What the form holds: what it leaves out, the route leaves out. */
+const EDITED = new Set(['strategy', 'direction', 'ticker', 'instrument', 'product', 'order_type', 'size', 'qty_unit', 'stop_loss', 'target', 'trailing', 'approval']);
 
 /** @param {any} route @param {() => void} after */
 function remove(route, after) {
   ask({
-    title: `Remove route ${route.name}`,
+    title: `Remove route ${route.name} in ${route.client_id}`,
     says: h('p', null, 'Its orders and positions stay. Its alerts find no route any more.'),
     fields: [reason()],
     yes: 'Remove it',

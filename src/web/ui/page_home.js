@@ -8,7 +8,7 @@ import { gauge, part, pnlLine } from './charts.js';
 import { add, dec, direction, number, price, rupees, text } from './money.js';
 import { date, exact, moment, span, wholeSeconds } from './time.js';
 import { badge, empty, panel, table, trouble } from './parts.js';
-import { instrument, orderTable } from './orders.js';
+import { instrument, orderTable, ownerOf } from './orders.js';
 import { exit } from './acts.js';
 import { marketWords, onOverview } from './shell.js';
 import { LEVELS, attention, count, limit, modeOf, told, urgency, verdict } from './words.js';
@@ -25,7 +25,7 @@ export async function page(root) {
   const result = h('div', { class: 'result' });
   const chart = h('div', { class: 'chart' });
   const gauges = h('div', { class: 'gauges' });
-  const orders = orderTable({ brief: true });
+  const orders = orderTable();
   const noOrders = h('div', null);
   const positions = positionTable();
   const noPositions = h('div', null);
@@ -51,10 +51,8 @@ export async function page(root) {
   /** @type {any} */
   let readiness = null;
   const showStrip = () => overview && fresh(strip, stripOf(overview, readiness), () => stripOf(overview, readiness).map((item) => h('li', null, h('span', { class: 'label' }, item.label), badge(item.said, item.title))));
-  onOverview((next) => {
-    overview = next;
-    showStrip();
-  });
+  /** Whose a row is stands in it where there are several accounts. */
+  const hasAccounts = () => (overview?.accounts.length ?? 0) > 1;
   setInterval(showStrip, 1_000);
 
   const readMoney = single(async () => {
@@ -69,7 +67,7 @@ export async function page(root) {
       const used = usedOf(risk);
       fresh(gauges, used, () => (used.length ? used.map((one) => gauge(one.label, one.part, one.words)) : empty('Nothing of any limit is used.')));
       const open = held.accounts.flatMap((/** @type {any} */ account) => account.positions.flatMap((/** @type {any} */ position) => position.strategies.filter((/** @type {any} */ own) => own.net !== 0).map((/** @type {any} */ own) => shownPosition(account, position, own))));
-      keyed(positions.body, open.slice(0, ROWS), (row) => `${row.client_id}${row.strategy}${row.exchange}${row.symbol}${row.product}`, (row) => positions.row(row, { tabindex: '0' }));
+      keyed(positions.body, open.slice(0, ROWS).map((/** @type {any} */ row) => ({ ...row, whose: held.accounts.length > 1 ? row.client_id : null })), rowKey, (row) => positions.row(row, { tabindex: '0' }));
       positions.node.hidden = open.length === 0;
       fresh(noPositions, open.length, () => (open.length === 0 ? empty('Flat: nothing is held.') : rest(open.length, 'positions.html')));
     } catch (cause) {
@@ -79,7 +77,7 @@ export async function page(root) {
   const readOrders = single(async () => {
     try {
       const [standing, last] = await Promise.all([get('/dashboard/orderbook', { open: 'true', limit: ROWS }), get('/dashboard/orderbook', { limit: 1 })]);
-      const open = standing.system_orders;
+      const open = standing.system_orders.map((order) => ({ ...order, whose: ownerOf(order, hasAccounts()) }));
       keyed(orders.body, open, (order) => order.command_id, (order) => orders.row(order, { tabindex: '0' }));
       orders.node.hidden = open.length === 0;
       const newest = last.system_orders[0];
@@ -95,8 +93,8 @@ export async function page(root) {
   const readNeeds = single(async () => {
     try {
       const list = await get('/dashboard/attention');
-      const first = list.items.slice(0, 6);
-      keyed(needs, first.map(aged), (item) => `${item.kind}${item.client_id}${item.command_id}${item.text}`, needOf);
+      const first = list.items.slice(0, 6).map((item) => ({ ...aged(item), whose: hasAccounts() ? item.client_id : null }));
+      keyed(needs, first, (item) => [item.kind, item.client_id, item.command_id, item.text].join('|'), needOf);
       fresh(noNeeds, [list.count], () => {
         if (list.count === 0) return empty('Nothing waits for a person.');
         return list.count > first.length ? h('p', { class: 'hint' }, h('a', { href: 'needs_you.html' }, `and ${count(list.count - first.length, 'more', 'more')}`)) : null;
@@ -112,6 +110,14 @@ export async function page(root) {
     } catch {
       readiness = null;
     }
+  });
+  onOverview((next) => {
+    const had = hasAccounts();
+    overview = next;
+    showStrip();
+    if (hasAccounts() === had) return;
+    readOrders();
+    readNeeds();
   });
   on(['pnl', 'positions', 'risk'], readMoney);
   often(readMoney);
@@ -132,11 +138,12 @@ function aged(item) {
   return { ...rest, minutes: age === null ? null : Math.floor(age / 60_000) };
 }
 
-/** What needs somebody, in short: what, since when, of which order, and whether its cause is over. @param {any} item */
+/** What needs somebody, in short: what, in which account, since when, of which order, and whether its cause is over. @param {any} item */
 function needOf(item) {
   const age = item.minutes === null ? null : item.minutes === 0 ? 'just now' : `${span(item.minutes * 60_000)} ago`;
   return h('li', null,
     h('div', { class: 'task-head' }, badge({ word: attention(item.kind), kind: urgency(item) }),
+      item.whose ? h('span', { class: 'quiet' }, item.whose) : null,
       age ? h('time', { class: 'quiet', datetime: item.since, title: exact(item.since) }, age) : null,
       item.command_id ? h('a', { href: `order.html?id=${item.command_id}` }, 'The order') : null),
     h('span', null, told(item.text)),
@@ -271,9 +278,14 @@ function shownPosition(account, position, own) {
   };
 }
 
+/** What a row is of: no two rows have it in common. @param {any} row */
+function rowKey(row) {
+  return [row.client_id, row.strategy, row.exchange, row.symbol, row.product].join('|');
+}
+
 function positionTable() {
   return table('Positions', /** @type {import('./parts.js').Column<any>[]} */ ([
-    { head: 'Instrument', cell: instrument, class: 'what' },
+    { head: 'Instrument', cell: (row) => instrument(row, row.whose), class: 'what' },
     { head: 'Strategy', cell: (row) => row.strategy },
     { head: 'Net', cell: (row) => number(row.net), num: true },
     { head: 'Average', cell: (row) => price(row.average_price), num: true },
@@ -281,7 +293,7 @@ function positionTable() {
     { head: 'Result', cell: (row) => h('span', { class: way(row.gross) }, rupees(row.gross, { signed: true })), num: true },
     { head: 'Stop', cell: (row) => price(row.stop), num: true },
     { head: 'Target', cell: (row) => price(row.target), num: true },
-    { head: 'Exit', quiet: true, cell: (row) => h('button', { type: 'button', class: 'small danger', data: { exit: '', focus: `exit${row.strategy}${row.symbol}${row.product}` }, 'aria-label': `Exit ${row.symbol} of ${row.strategy}`, on: { click: () => exit(row) } }, 'Exit'), class: 'acts' },
+    { head: 'Exit', quiet: true, cell: (row) => h('button', { type: 'button', class: 'small danger', data: { exit: '', focus: `exit${rowKey(row)}` }, 'aria-label': `Exit ${row.symbol} of ${row.strategy} in ${row.client_id}`, on: { click: () => exit(row) } }, 'Exit'), class: 'acts' },
   ]));
 }
 

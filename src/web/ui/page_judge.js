@@ -6,8 +6,10 @@ import { fresh, h } from './dom.js';
 import { add, dec, mul, number, price, rupees, text } from './money.js';
 import { wholeSeconds } from './time.js';
 import { badge, empty, panel, trouble } from './parts.js';
+import { on, single } from './live.js';
 import { side } from './orders.js';
-import { charge, count, fate, gate, orderState, told } from './words.js';
+import { whose } from './shell.js';
+import { charge, count, fate, gate, isOver, orderState, told } from './words.js';
 
 /** Asks every gate what it would make of these orders. @param {any[]} orders @param {Record<string, string>} [more] */
 export function judge(orders, more = {}) {
@@ -150,23 +152,35 @@ export function tell(place, answer) {
   while (place.children.length > 4) place.lastElementChild?.remove();
 }
 
-/** An order that was just sent, followed until it has ended. @param {any} first */
+/** An order that was just sent, followed until it has ended, for as long as it is shown. @param {any} first */
 function follow(first) {
   const node = h('div', { class: 'followed' });
-  const show = (/** @type {any} */ order) => fresh(node, [order.status, order.tag, order.filled_quantity, order.broker_order_id], () => [
+  let seen = first;
+  const show = (/** @type {any} */ order) => {
+    // An answer may come after news that are newer than it.
+    if (Date.parse(order.updated_at) < Date.parse(seen.updated_at)) return;
+    seen = order;
+    draw(order);
+    if (isOver(order)) leave();
+  };
+  const draw = (/** @type {any} */ order) => fresh(node, [order.status, order.tag, order.filled_quantity, order.quantity, order.broker_order_id, order.cancel_wanted, order.average_price], () => [
     h('a', { href: `order.html?id=${order.command_id}` }, side(order.side), ` ${number(order.quantity)} ${order.symbol}`),
+    whose(order.client_id) ? h('span', { class: 'quiet' }, order.client_id) : null,
     badge(orderState(order)),
     order.reason && order.status === 'FAILED' ? h('small', null, told(order.reason)) : null,
     order.average_price ? h('small', null, `average ${price(order.average_price)}`) : null,
   ]);
-  show(first);
-  let left = 40;
-  const again = async () => {
-    if (!node.isConnected || left-- === 0) return;
+  const read = single(async () => {
     const answer = await get(`/dashboard/orders/${first.command_id}`).catch(() => null);
     if (answer) show(answer.order);
-    if (!answer || (answer.order.status !== 'EXECUTED' && answer.order.status !== 'FAILED')) setTimeout(again, 400);
-  };
-  setTimeout(again, 100);
+  });
+  const leave = on(['orders'], (changed) => {
+    if (!node.isConnected) leave();
+    else if (changed.length === 0) read();
+    else changed.filter((row) => row.command_id === first.command_id).forEach(show);
+  });
+  draw(first);
+  // What happened before it was listened for; without this read nothing more might come.
+  read();
   return node;
 }

@@ -47,7 +47,7 @@ function moreOf(item) {
 /** @param {Task} item */
 export function taskKey(item) {
   const more = moreOf(item);
-  return [item.kind, item.client_id, item.command_id, more?.alarm_id, more?.broker_order_id, more?.symbol, item.since].join('|');
+  return [item.kind, item.client_id, item.command_id, more?.alarm_id, more?.broker_order_id, more?.exchange, more?.symbol, more?.product, more?.raw, item.since].join('|');
 }
 
 /** @param {Task} item @param {() => void} after */
@@ -62,5 +62,5 @@ export function task(item, after) {
     more?.over ? h('p', { class: 'hint' }, `${more.over}: what is left is to acknowledge it.`) : null,
     h('div', { class: 'row-buttons' },
       item.command_id ? h('a', { class: 'button small', href: `order.html?id=${item.command_id}` }, 'The order') : null,
-      ...item.actions.map((action) => h('button', { type: 'button', class: 'small', data: { focus: `${action.label}${item.command_id ?? item.text}` }, on: { click: () => offered(action, told(item.text), after) } }, `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}…`))));
+      ...item.actions.map((action) => h('button', { type: 'button', class: 'small', data: { focus: `${action.label}|${taskKey(item)}` }, on: { click: () => offered(action, item.client_id, told(item.text), after) } }, `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}…`))));
 }

@@ -7,7 +7,7 @@ import { calm, fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
 import { wholeSeconds } from './time.js';
 import { badge, empty, panel, trouble } from './parts.js';
-import { bothTable, brokerTable, differs, isMissing } from './orders.js';
+import { bothTable, brokerTable, differs, isMissing, ownerOf } from './orders.js';
 import { onOverview } from './shell.js';
 import { count, isOver, orderState } from './words.js';
 
@@ -75,7 +75,7 @@ export async function page(root) {
     const isWhole = book.broker_orders.length < limit;
     const pairs = shown.map((order) => {
       const row = order.broker_order_id ? rowOf.get(`${order.client_id}${order.broker_order_id}`) ?? null : null;
-      return { order, row, isMissing: !row && isMissing(order, booksAt.get(order.client_id) ?? null, isWhole), differs: row ? row.differs : [], whose: hasAccounts ? `${order.strategy} · ${order.client_id}` : order.strategy };
+      return { order, row, isMissing: !row && isMissing(order, booksAt.get(order.client_id) ?? null, isWhole), differs: row ? row.differs : [], whose: ownerOf(order, hasAccounts) };
     });
     keyed(ours.body, pairs, ({ order }) => order.command_id, (pair) => ours.row(pair, { tabindex: '0' }));
     ours.node.hidden = shown.length === 0;

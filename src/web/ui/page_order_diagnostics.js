@@ -7,7 +7,7 @@ import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
 import { millis, ms } from './time.js';
 import { badge, empty, orderLink, panel, table, trouble } from './parts.js';
-import { orderTable } from './orders.js';
+import { orderTable, ownerOf } from './orders.js';
 import { count, plain, verdict } from './words.js';
 
 /** @type {Record<string, string>} */
@@ -29,9 +29,9 @@ export async function page(root) {
   const noStages = h('div', null);
   const incomplete = incompleteTable();
   const noIncomplete = h('div', null);
-  const failed = orderTable({});
+  const failed = orderTable();
   const noFailed = h('div', null);
-  const recent = orderTable({});
+  const recent = orderTable();
   const noRecent = h('div', null);
   root.append(
     h('h1', null, 'Diagnostics'),
@@ -60,8 +60,9 @@ export async function page(root) {
       fresh(cards, named, () => named.map(([words, n, kind]) => h('div', { class: `card still ${kind}` }, h('span', { class: 'num' }, String(n)), h('span', null, words))));
       const bad = intents.data_quality.incomplete_orders;
       fill(incomplete, noIncomplete, bad, 'Every row is complete, and nothing hangs.');
-      fill(failed, noFailed, orders.failed_orders.details.slice(0, 20), 'Nothing has failed.');
-      fill(recent, noRecent, intents.recent_activity, 'No order yet.');
+      const own = (/** @type {any} */ order) => ({ ...order, whose: ownerOf(order, overview.accounts.length > 1) });
+      fill(failed, noFailed, orders.failed_orders.details.slice(0, 20).map(own), 'Nothing has failed.');
+      fill(recent, noRecent, intents.recent_activity.map(own), 'No order yet.');
       const rows = stagesOf([...orders.executed_orders.details, ...orders.pending_orders.details]);
       keyed(stages.body, rows, (row) => row.name, (row) => stages.row(row));
       stages.node.hidden = rows.length === 0;

@@ -4,12 +4,15 @@
 import { actKey, get, post } from './api.js';
 import { calm, fresh, h } from './dom.js';
 import { number } from './money.js';
-import { field, panel, trouble, valuesOf } from './parts.js';
+import { field, onePress, panel, trouble, valuesOf } from './parts.js';
 import { aboutOf, basket } from './page_basket.js';
 import { judge, tell, verdicts } from './page_judge.js';
 import { onOverview } from './shell.js';
 import { dayOf } from './time.js';
 import { modeOf } from './words.js';
+
+/** So long the button rests after an order went. */
+const HOLD_MS = 1_000;
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -64,6 +67,7 @@ export async function page(root) {
   let quote = null;
   let key = actKey();
   let asking = 0;
+  onePress(form, send);
 
   onOverview((overview) => fresh(account, overview.accounts.map((/** @type {any} */ one) => [one.client_id, one.standing.mode]), () => (overview.accounts.length > 1
     ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${modeOf(one)})`]) })
@@ -197,9 +201,10 @@ export async function page(root) {
       const answer = await post('/dashboard/intent/generic', { ...order, idempotency_key: key });
       key = actKey();
       tell(sent, answer);
+      // The next one is another order: it takes another press, not the rest of this one.
+      setTimeout(() => { send.disabled = false; }, HOLD_MS);
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
-    } finally {
       send.disabled = false;
     }
   }

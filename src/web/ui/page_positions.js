@@ -110,15 +110,14 @@ function accountOf(client_id) {
       const all = account.positions.flatMap((position) => position.strategies.map((own) => lineOf(client_id, position, own)));
       const open = all.filter((row) => row.net !== 0);
       const over = all.filter((row) => row.net === 0);
-      const key = (/** @type {Row} */ row) => `${row.strategy}|${row.exchange}|${row.symbol}|${row.product}`;
-      keyed(rows.body, open, key, (row) => rows.row(row, { tabindex: '0' }));
+      keyed(rows.body, open, rowKey, (row) => rows.row(row, { tabindex: '0' }));
       rows.node.hidden = open.length === 0;
       const combined = rules?.combined ?? [];
       fresh(none, [open.length === 0, combined], () => [
         open.length === 0 ? empty('Flat: no strategy holds anything.') : null,
         ...combined.map((one) => h('p', { class: 'hint' }, `${one.strategy} as a whole: leaves at a loss of ${rupees(one.stop)} or a gain of ${rupees(one.target)}.`)),
       ]);
-      keyed(closed.body, over, key, (row) => closed.row(row));
+      keyed(closed.body, over, rowKey, (row) => closed.row(row));
       flat.hidden = over.length === 0;
       keyed(left.body, gone, (one) => String(one.row), (one) => left.row({ ...one, after }));
       unpriced.hidden = gone.length === 0;
@@ -160,6 +159,11 @@ function lineOf(client_id, position, own) {
     average_price: own.average_price, last_price: own.last_price, gross: own.gross, net_result: own.net_result,
     charges: own.charges?.total ?? null, realised: own.realised, rule: rule ? withoutQuote(rule) : null,
   };
+}
+
+/** What a row is of: no two rows have it in common. @param {Row} row */
+function rowKey(row) {
+  return [row.client_id, row.strategy, row.exchange, row.symbol, row.product].join('|');
 }
 
 function positionTable() {
@@ -251,7 +255,7 @@ function restsWords(resting) {
 /** @param {Row} row */
 function buttonsOf(row) {
   const button = (/** @type {string} */ words, /** @type {() => void} */ act, /** @type {import('./dom.js').Props} */ props = {}) =>
-    h('button', { type: 'button', class: 'small', 'aria-label': `${words}: ${row.symbol} of ${row.strategy}`, on: { click: act }, ...props, data: { focus: `${words}${row.strategy}${row.symbol}${row.product}`, ...props.data } }, words);
+    h('button', { type: 'button', class: 'small', 'aria-label': `${words}: ${row.symbol} of ${row.strategy} in ${row.client_id}`, on: { click: act }, ...props, data: { focus: `${words}|${rowKey(row)}`, ...props.data } }, words);
   return h('span', { class: 'row-buttons' },
     button('Exit', () => exit(row), { class: 'small danger', data: { exit: '' } }),
     button(row.rule ? 'Rule' : 'Set a rule', () => editRule(row, row.rule)),
@@ -276,7 +280,7 @@ function differenceOf(client_id, one) {
 /** @param {any} named @param {Api.Difference} one */
 function adopt(named, one) {
   ask({
-    title: `Take over ${number(one.difference)} ${one.symbol}`,
+    title: `Take over ${number(one.difference)} ${one.symbol} in ${named.client_id}`,
     says: h('p', null, 'Our record is changed, nothing is sent to the broker. From then on the strategy holds it: its exits close it.'),
     fields: [
       { name: 'strategy', label: 'Which strategy', required: true },
@@ -291,7 +295,7 @@ function adopt(named, one) {
 /** @param {any} named */
 function ignore(named) {
   ask({
-    title: `Leave ${named.symbol} alone`,
+    title: `Leave ${named.symbol} in ${named.client_id} alone`,
     says: h('p', null, 'It is not reported again until it changes.'),
     fields: [reason()],
     yes: 'Leave it alone',

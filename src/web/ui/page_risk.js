@@ -131,14 +131,14 @@ function limitTable(client_id, after) {
       const used = typeof row.used === 'object' && row.used !== null ? row.used.units : row.used;
       return used === null || row.limit === 'capital_reserve' ? '' : gauge('', part(used, row.in_force), `${Math.round(part(used, row.in_force) * 100)} %`);
     }, class: 'wide' },
-    { head: 'Set otherwise', quiet: true, cell: (row) => h('button', { type: 'button', class: 'small', 'aria-label': `Override…: ${limit(row.limit).word}`, on: { click: () => override(client_id, row, after) } }, 'Override…'), class: 'acts' },
+    { head: 'Set otherwise', quiet: true, cell: (row) => h('button', { type: 'button', class: 'small', 'aria-label': `Override…: ${limit(row.limit).word} in ${client_id}`, on: { click: () => override(client_id, row, after) } }, 'Override…'), class: 'acts' },
   ]));
 }
 
 /** @param {string} client_id @param {any} row @param {() => void} after */
 function override(client_id, row, after) {
   ask({
-    title: `${limit(row.limit).word}, otherwise for a time`,
+    title: `${limit(row.limit).word} in ${client_id}, otherwise for a time`,
     says: h('p', null, `In force: ${valueOf(row.limit, row.in_force)}. The override ends by itself, after a day at most.`),
     fields: [
       { name: 'value', label: 'What shall hold', value: String(row.in_force), required: true, mode: 'decimal' },
@@ -158,7 +158,7 @@ function override(client_id, row, after) {
 /** @param {string} client_id @param {string} name @param {() => void} after */
 function endOverride(client_id, name, after) {
   ask({
-    title: `End the override of: ${limit(name).word.toLowerCase()}`,
+    title: `End the override in ${client_id} of: ${limit(name).word.toLowerCase()}`,
     fields: [reason()],
     yes: 'End it',
     act: async (values) => {
@@ -172,7 +172,7 @@ function endOverride(client_id, name, after) {
 /** @param {string} client_id @param {string} strategy @param {() => void} after */
 function unhalt(client_id, strategy, after) {
   ask({
-    title: `Let ${strategy} trade again`,
+    title: `Let ${strategy} in ${client_id} trade again`,
     says: h('p', null, 'What it did before counts no longer.'),
     fields: [reason()],
     yes: 'Arm again',

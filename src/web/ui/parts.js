@@ -147,12 +147,22 @@ export function ask(of) {
     problem,
     h('div', { class: 'buttons' }, no, yes),
   );
+  onePress(form, yes);
   const dialog = h('dialog', { 'aria-labelledby': 'ask-title' }, form);
   dialog.addEventListener('close', () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
   const first = /** @type {HTMLElement | null} */ (form.querySelector('input, select, textarea'));
   (first ?? yes).focus();
+}
+
+/**
+ * The second press of a double click, or a key that is held, is not another act.
+ * @param {HTMLFormElement} form @param {HTMLElement} button
+ */
+export function onePress(form, button) {
+  button.addEventListener('click', (event) => event.detail > 1 && event.preventDefault());
+  form.addEventListener('keydown', (event) => event.key === 'Enter' && event.repeat && event.preventDefault());
 }
 
 /** The reason that a control wants. @param {string} [value] @returns {FieldOf} */

@@ -43,6 +43,16 @@ export function onOverview(act) {
   if (seen) act(seen);
 }
 
+/** The accounts, as far as they are known yet. @returns {string[]} */
+export function accountsKnown() {
+  return seen ? seen.accounts.map((/** @type {any} */ account) => account.client_id) : [];
+}
+
+/** An account's name, for whoever looks at a row: nothing where there is no other account. @param {string} client_id @returns {string | null} */
+export function whose(client_id) {
+  return accountsKnown().length === 1 ? null : client_id;
+}
+
 /** Builds the frame. @param {string} here the page's file name */
 export function frame(here) {
   document.body.classList.add('framed');

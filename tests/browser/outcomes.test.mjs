@@ -1,0 +1,47 @@
+// What became of what was sent: nothing that was refused is told as done.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { oneAct, outcome, outcomeOf } from '../../src/web/ui/outcomes.js';
+
+const order = (client_id, more = {}) => ({ client_id, side: 'SELL', quantity: 10, symbol: 'SBIN-EQ', status: 'CREATED', tag: null, words: 'accepted', reason: null, remedy: 'nothing', ...more });
+const refused = (client_id) => order(client_id, { status: 'FAILED', tag: 'EXITS_FROZEN', words: 'exits are frozen', reason: 'by asha', remedy: 'thaw the exits' });
+const untaken = { client_id: 'SWING', code: 'journal_closed', status: 503, detail: 'nothing can be written down', remedy: 'look at the disk' };
+const taken = (...orders) => ({ status: 'ACCEPTED', replayed: false, client_id: orders[0].client_id, orders });
+
+test('what was taken whole is told in short', () => {
+  assert.equal(outcome({ status: 'ACCEPTED', orders: [order('PAPER1')] }), 'sent');
+  assert.equal(outcome({ status: 'ACCEPTED', orders: [order('PAPER1'), order('SWING')], signals: [taken(order('PAPER1')), taken(order('SWING'))] }), '2 orders sent');
+  assert.equal(outcome({ status: 'ACCEPTED', replayed: true, orders: [order('PAPER1')] }), 'sent before already: nothing is sent twice');
+  assert.equal(outcome({ status: 'NO_POSITION', done: 'nothing: there are no eligible positions', orders: [] }), 'nothing: there are no eligible positions');
+  assert.equal(outcome({ status: 'ACCEPTED', orders: [order('PAPER1', { status: 'FAILED', tag: 'AT_TARGET', words: 'it is there already' })] }), 'it is there already');
+});
+
+test('one account that was not taken is not hidden by the other', () => {
+  const { words, refusal, isWhole } = outcomeOf({ status: 'PARTIALLY_ACCEPTED', orders: [order('PAPER1')], signals: [taken(order('PAPER1')), untaken] });
+  assert.equal(words, '1 order sent, but not all of it: SWING: nothing can be written down');
+  assert.deepEqual([refusal.code, refusal.remedy, isWhole], ['PARTIALLY_ACCEPTED', 'look at the disk', false]);
+});
+
+test('where nothing was taken nothing is told as done', () => {
+  const both = { status: 'BLOCKED', orders: [], signals: [{ ...untaken, client_id: 'PAPER1' }, untaken] };
+  assert.throws(() => outcome(both), { message: 'Nothing was sent: PAPER1: nothing can be written down; SWING: nothing can be written down', remedy: 'look at the disk' });
+  assert.throws(() => outcome({ status: 'BLOCKED', orders: [refused('PAPER1')] }), { message: 'Nothing was sent: SELL 10 SBIN-EQ in PAPER1: exits are frozen: by asha', remedy: 'thaw the exits' });
+  assert.throws(() => outcome({ status: 'BLOCKED', orders: [] }), /Nothing was sent: the answer is BLOCKED/);
+});
+
+test('of many refusals the first are told, and how many more there are', () => {
+  const all = ['A', 'B', 'C', 'D', 'E'].map(refused);
+  assert.match(outcomeOf({ status: 'PARTIALLY_ACCEPTED', orders: [order('Z'), ...all] }).words, /^1 order sent, but not all of it: .* in A: .* in B: .* in C: [^;]*; and 2 more$/);
+});
+
+test('an act keeps its key until all of it was refused', async () => {
+  const sending = oneAct();
+  const keys = [];
+  const ask = (answer) => (key) => { keys.push(key); return answer; };
+  await assert.rejects(sending(ask(Promise.reject(new Error('no answer')))));
+  await assert.rejects(sending(ask({ status: 'PARTIALLY_ACCEPTED', orders: [order('PAPER1'), refused('SWING')] })));
+  await assert.rejects(sending(ask({ status: 'BLOCKED', orders: [refused('PAPER1')] })));
+  assert.equal(await sending(ask({ status: 'ACCEPTED', orders: [order('PAPER1')] })), 'sent');
+  assert.ok(keys[0] === keys[1] && keys[1] === keys[2] && keys[2] !== keys[3], keys.join());
+});
