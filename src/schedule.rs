@@ -82,9 +82,9 @@ pub enum Due {
 }
 
 impl Scheduled {
-    /// What is to be done. `is_open`: the account takes entries; while it does not, the alert waits for as long as it may.
+    /// What is to be done. `takes_it`: the account takes such an alert now; while it does not, the alert waits for as long as it may.
     #[must_use]
-    pub fn due(&self, told: Option<&Told>, calendar: &Calendar, is_open: bool, now: DateTime<Utc>) -> Due {
+    pub fn due(&self, told: Option<&Told>, calendar: &Calendar, takes_it: bool, now: DateTime<Utc>) -> Due {
         let local = now.with_timezone(&ist()).naive_local();
         // The newest day whose time has come.
         let day = if local.time() >= self.at { local.date() } else { local.date().pred_opt().unwrap_or(local.date()) };
@@ -102,10 +102,10 @@ impl Scheduled {
         match calendar.day(self.exchange, day) {
             Day::Closed(why) => Due::Miss(day, format!("{} has no session that day: {}", self.exchange, closed(&why))),
             Day::Unknown => Due::Miss(day, format!("no calendar says whether {} trades that day", self.exchange)),
-            _ if is_in_time && is_open => Due::Fire(day),
+            _ if is_in_time && takes_it => Due::Fire(day),
             _ if is_in_time => Due::Nothing,
             _ => {
-                let cause = if is_open { "ordergate did not run then" } else { "the account did not take orders then" };
+                let cause = if takes_it { "ordergate did not run then" } else { "the account did not take orders then" };
                 let grace = self.grace.as_secs();
                 Due::Miss(day, format!("{cause}: it is {} s late, and may be {grace} s", late.num_seconds()))
             }

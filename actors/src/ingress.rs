@@ -14,10 +14,10 @@ use crate::exits::slices;
 use crate::line::{Desk, Line, Phase};
 use crate::order::validate::{self, Bounds};
 use crate::order::{
-    Ask, BasketId, ClientId, CommandId, InstrumentKey, Intent, LegDraft, MAX_LEGS, Policy, Product, Quantity, Side, SignalDraft, Strategy,
-    Tag, basket,
+    Ask, BasketId, ClientId, CommandId, InstrumentKey, Intent, LegDraft, MAX_ORDERS, OrderRecord, Policy, Product, Quantity, Side,
+    SignalDraft, Strategy, Tag, basket, clean,
 };
-use crate::persistence::{Answer, Cargo, Keep, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
+use crate::persistence::{Answer, Cargo, Keep, Level, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
 use crate::plan::{BasketPlan, Plan};
 use crate::ports::Naming;
 use crate::risk::Assess;
@@ -46,6 +46,14 @@ pub struct Start {
     pub client_id: ClientId,
     /// The orders of one basket, in the order in which they go.
     pub registered: Vec<Registered>,
+}
+
+/// The orders that a leg becomes.
+#[derive(Debug, Default)]
+struct Slices {
+    orders: Vec<LegDraft>,
+    /// Whether they are for all of it.
+    is_whole: bool,
 }
 
 /// Turns drafts into registrations.
@@ -94,55 +102,80 @@ impl IngressActor {
         self.line.post(vec![Posted { unit: Unit::Register(Box::new(registration)), cargo: Cargo::Caller(reply) }]);
     }
 
-    /// An exit that is larger than the exchange takes in one order becomes several: the first in its leg's place, the others
-    /// behind all legs, so that every leg keeps its number.
+    /// What closes more than the exchange takes in one order becomes several: the first in its leg's place, the others behind all legs,
+    /// so that every leg keeps its number. What [`MAX_ORDERS`] do not reach is a person's, and pages.
     fn sliced(&self, mut draft: SignalDraft, mut permits: Vec<Permit>, desk: &Desk) -> (SignalDraft, Vec<Permit>) {
         let mut more = Vec::new();
         for leg in &mut draft.legs {
-            let mut orders = self.slices_of(&draft.client_id, leg).into_iter();
+            let Slices { orders, mut is_whole } = self.slices_of(&draft.client_id, leg);
+            let mut orders = orders.into_iter();
             let Some(first) = orders.next() else { continue };
-            let room = MAX_LEGS.saturating_sub(permits.len());
-            for quantity in orders.take(room) {
-                more.push(LegDraft { quantity: Some(quantity.to_string()), ..leg.clone() });
+            for order in orders {
+                if permits.len() >= MAX_ORDERS {
+                    is_whole = false;
+                    break;
+                }
                 permits.push(desk.admission.force());
+                more.push(order);
             }
-            leg.quantity = Some(first.to_string());
+            *leg = first;
+            if !is_whole {
+                let (strategy, symbol) = (leg.strategy.as_deref().unwrap_or("default"), leg.symbol.as_deref().unwrap_or("?"));
+                let text =
+                    format!("an exit of {strategy} in {symbol} needs more orders than one signal may have: send another exit for the rest");
+                self.line.alarm(Some(&draft.client_id), "ALARM_EXIT_CUT", Level::Page, None, clean(&text, 300));
+            }
         }
         draft.legs.extend(more);
         (draft, permits)
     }
 
-    /// The orders that an exit becomes; empty where it is one.
-    fn slices_of(&self, client_id: &ClientId, leg: &LegDraft) -> Vec<Quantity> {
+    /// The orders that an exit, or a target of flat, becomes; none where it is one. Each of a target's is the same target: the second is
+    /// aimed when the first is at the broker, and is for what is left then.
+    fn slices_of(&self, client_id: &ClientId, leg: &LegDraft) -> Slices {
         let intent = leg.execution_type.as_deref().and_then(|text| Intent::parse(text.trim()));
-        if intent != Some(Intent::Exit) || !leg.unreadable.is_empty() {
-            return Vec::new();
+        let is_flat = intent == Some(Intent::Target) && leg.only_closes() && leg.test_mode.is_none() && leg.blocked.is_none();
+        if (intent != Some(Intent::Exit) && !is_flat) || !leg.unreadable.is_empty() {
+            return Slices::default();
         }
         let named = naming::name(&self.line, client_id, leg, self.line.clock.now());
         let Some((found, largest)) = named.instrument.and_then(|found| found.max_quantity().map(|largest| (found, largest))) else {
-            return Vec::new();
+            return Slices::default();
         };
-        let asked = leg.quantity.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let asked = leg.quantity.as_deref().map(str::trim).filter(|text| !text.is_empty() && !is_flat);
         let units = match asked.map(Quantity::parse) {
             Some(Ok(asked)) => asked.value(),
-            Some(Err(_)) => return Vec::new(),
-            None => self.held(client_id, leg, &found.key),
+            Some(Err(_)) => return Slices::default(),
+            None => self.to_close(client_id, leg, &found.key, is_flat),
         };
-        if units > largest { slices(units, Some(largest)) } else { Vec::new() }
+        if units <= largest {
+            return Slices::default();
+        }
+        let sizes = slices(units, Some(largest));
+        let is_whole = sizes.iter().map(|size| size.value()).sum::<i64>() == units;
+        let one = |size: Quantity| if is_flat { leg.clone() } else { LegDraft { quantity: Some(size.to_string()), ..leg.clone() } };
+        Slices { orders: sizes.into_iter().map(one).collect(), is_whole }
     }
 
-    /// What the strategy of an exit holds there; 0 where the exit does not say which of several positions it means.
-    fn held(&self, client_id: &ClientId, leg: &LegDraft, key: &InstrumentKey) -> i64 {
+    /// Units that the strategy of an exit holds there; 0 where the exit does not say which of several positions it means. `with_coming`:
+    /// and what its entries have filled or may fill yet.
+    fn to_close(&self, client_id: &ClientId, leg: &LegDraft, key: &InstrumentKey, with_coming: bool) -> i64 {
         let strategy = leg.strategy.as_deref().map(str::trim).filter(|text| !text.is_empty()).unwrap_or("default");
         let Ok(strategy) = Strategy::parse(strategy) else { return 0 };
         let product = leg.product.as_deref().and_then(|text| Product::parse(text.trim()));
-        let held = self.line.view.read(client_id, |book| {
+        let units = self.line.view.read(client_id, |book| {
             let fits = book.holdings_of(&strategy).filter(|(held, _)| held.instrument == *key);
             let nets: Vec<i64> =
-                fits.filter(|(held, _)| product.is_none_or(|product| product == held.product)).map(|(_, held)| held.net.abs()).collect();
-            if let [only] = nets[..] { only } else { 0 }
+                fits.filter(|(held, _)| product.is_none_or(|product| product == held.product)).map(|(_, held)| held.net).collect();
+            let [net] = nets[..] else { return 0 };
+            let adds = |order: &OrderRecord| {
+                with_coming && order.is_for(key) && order.ask.side == Side::of_net(net) && !order.is_exit() && !order.is_test()
+            };
+            let open: i64 = book.open_of(&strategy).filter(|order| adds(order)).map(|order| order.unfilled()).sum();
+            let owed = book.owed_of(&strategy).filter(|order| adds(order));
+            net.abs() + open + owed.map(|order| order.filled_quantity - order.traded_quantity).sum::<i64>()
         });
-        held.unwrap_or(0)
+        units.unwrap_or(0)
     }
 
     /// Reads every leg, in the order in which they will go, and decides those that are not valid. A basket's entries

@@ -1,7 +1,7 @@
 //! Reads by key. Each one steps through an index; none reads a table from end to end.
 
 use chrono::NaiveDate;
-use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, Fill, MAX_LEGS, OrderRecord};
+use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, Fill, MAX_ORDERS, OrderRecord};
 use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{JournalRow, Query, Rows, SignalRow};
 use rusqlite::types::Value;
@@ -12,8 +12,6 @@ use super::write::chain;
 
 /// The most rows of one page: the writer is waiting meanwhile.
 const MOST: u16 = 200;
-// A signal's orders are no page: all of them are answered.
-const _: () = assert!(MAX_LEGS <= MOST as usize);
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -79,15 +77,16 @@ pub(super) fn answer(db: &Connection, asked: &Query) -> Result<Rows> {
             }
             Ok(Rows::Orders(found.into_iter().collect()))
         }
+        // A signal's orders are no page: all of them are answered.
         Query::Signal(client, signal) => {
-            let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND signal_id = ?2 ORDER BY leg LIMIT {MOST}", rows::ORDER);
+            let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND signal_id = ?2 ORDER BY leg LIMIT {MAX_ORDERS}", rows::ORDER);
             all(db, &sql, params![client.as_str(), signal.to_string()], rows::order).map(Rows::Orders)
         }
         Query::SignalOfKey(client, key) => {
             // As a key of a sender's own is stored.
             let sql = format!(
                 "SELECT {} FROM orders WHERE client_id = ?1 AND signal_id =
-                   (SELECT signal_id FROM signals WHERE client_id = ?1 AND idempotency_key = 'k:' || ?2) ORDER BY leg LIMIT {MOST}",
+                   (SELECT signal_id FROM signals WHERE client_id = ?1 AND idempotency_key = 'k:' || ?2) ORDER BY leg LIMIT {MAX_ORDERS}",
                 rows::ORDER
             );
             all(db, &sql, [client.as_str(), key.as_str()], rows::order).map(Rows::Orders)

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use chrono::TimeDelta;
+use futures_util::FutureExt;
+use futures_util::future::{Either, LocalBoxFuture, select};
 use ordergate_actors::order::{Blocked, ClientId, IdempotencyKey, SignalDraft, SignalId, Source as Sender, Tag};
 use ordergate_actors::persistence::{Keep, Level, Outcome, Slot};
 use ordergate_actors::routes::{Place, Reading, Sequence, Step};
@@ -49,7 +51,7 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
         Read::Orders(alert) => (alert.seq, false),
         Read::Readings(readings) => (readings.iter().find_map(|reading| reading.seq), readings.iter().any(|one| one.position.is_some())),
     };
-    let turn = if seq.is_some() || is_chained { Some(state.chain.lock().await) } else { None };
+    let turn = if seq.is_some() || is_chained { Some(state.turns.wait(&client_id, &source.name).await) } else { None };
     let mut done = Done { taken: Vec::new(), notes: Vec::new(), routes: Vec::new() };
     let counted = match seq {
         Some(seq) => Some(count(&state, &client_id, &source.name, seq, &mut done.notes).await?),
@@ -67,11 +69,13 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
         signal_time: None,
         legs: Vec::new(),
     };
-    let mut handed = Vec::new();
-    // Of a list each share goes for itself: one that finds no route must not keep the others.
-    let mut lost: Option<Problem> = None;
+    let mut sent: Vec<Sent<'_>> = Vec::new();
+    // Of a list each share goes for itself: one that finds no route, or no room in the line, must not keep the others.
+    let mut lost = Lost::default();
     match read {
-        Read::Orders(alert) => handed.push(hand_over(&state, of_alert(alert, &source.name, base))?),
+        Read::Orders(alert) => {
+            sent.push(Sent::Waits(hand_over(&state, of_alert(alert, &source.name, base))?.decided(&state).boxed_local()))
+        }
         Read::Readings(readings) => {
             let several = readings.len() > 1;
             let mut made: BTreeMap<String, u32> = BTreeMap::new();
@@ -79,8 +83,7 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
                 let routing = match routing::route(&state, &client_id, &source.name, &reading, counted.as_ref()) {
                     Ok(routing) => routing,
                     Err(problem) => {
-                        done.notes.push(format!("{}: not taken, {}", reading.called(), problem.detail()));
-                        lost = lost.or(Some(problem));
+                        lost.add(&mut done.notes, &reading, problem, false);
                         continue;
                     }
                 };
@@ -91,24 +94,36 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
                 }
                 *orders += 1;
                 let draft = SignalDraft { signal_id: SignalId(state.engine.line().ids.next()), ..base.clone() };
-                let one = of_reading(&state, &source.name, &reading, routing, draft, several, &mut done).await?;
-                if turn.is_some() {
-                    registered(&state, &client_id, one.signal_id()).await;
-                }
-                handed.push(one);
+                let is_exit = routing.planned.leg.only_closes();
+                let one = match of_reading(&state, &source.name, &reading, routing, draft, several, &mut done).await {
+                    Ok(one) => one,
+                    Err(problem) => {
+                        lost.add(&mut done.notes, &reading, problem, is_exit);
+                        continue;
+                    }
+                };
+                sent.push(if turn.is_some() {
+                    until_on_disk(&state, &client_id, one).await
+                } else {
+                    Sent::Waits(one.decided(&state).boxed_local())
+                });
             }
         }
     }
     drop(turn);
-    if handed.is_empty()
-        && let Some(problem) = lost
+    if sent.is_empty()
+        && let Some(problem) = lost.first
     {
         return Err(problem);
     }
-    tell_untaken(&state, &client_id, &source.name, &done.notes);
+    tell_untaken(&state, &client_id, &source.name, &done.notes, if lost.has_exit { Level::Page } else { Level::Warn });
     let mut failed = None;
-    for one in handed {
-        match one.decided(&state).await {
+    for one in sent {
+        let decided = match one {
+            Sent::Known(known) => known,
+            Sent::Waits(deciding) => deciding.await,
+        };
+        match decided {
             Ok(taken) => done.taken.push(taken),
             Err(problem) => {
                 done.notes.push(problem.to_string());
@@ -123,12 +138,29 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
     }
 }
 
-/// What an alert left out for its bound stands in the journal: its sender never reads our answer.
-fn tell_untaken(state: &WebState, client_id: &ClientId, source: &str, notes: &[String]) {
+/// What an alert lost on the way.
+#[derive(Debug, Default)]
+struct Lost {
+    /// Why the first share of it was not taken.
+    first: Option<Problem>,
+    /// Whether an exit is among it: a position may be open for it.
+    has_exit: bool,
+}
+
+impl Lost {
+    fn add(&mut self, notes: &mut Vec<String>, reading: &Reading, problem: Problem, is_exit: bool) {
+        notes.push(format!("{}: not taken, {}", reading.called(), problem.detail()));
+        self.has_exit |= is_exit;
+        self.first.get_or_insert(problem);
+    }
+}
+
+/// What an alert left out, for its bound or for want of room, stands in the journal: its sender never reads our answer.
+fn tell_untaken(state: &WebState, client_id: &ClientId, source: &str, notes: &[String], level: Level) {
     let untaken: Vec<&str> = notes.iter().filter(|note| note.contains(": not taken, ")).map(String::as_str).collect();
     if !untaken.is_empty() {
         let text = ordergate_actors::order::clean(&format!("of an alert of {source}: {}", untaken.join("; ")), 600);
-        state.engine.line().alarm(Some(client_id), "ALARM_ALERT_CAPPED", Level::Warn, None, text);
+        state.engine.line().alarm(Some(client_id), "ALARM_ALERT_CAPPED", level, None, text);
     }
 }
 
@@ -276,8 +308,26 @@ async fn keep<T: serde::Serialize>(
     }
 }
 
+/// A signal in the line.
+pub(super) enum Sent<'a> {
+    /// It is decided, or nothing of it is on disk.
+    Known(Result<Taken, Problem>),
+    /// Its orders are on disk, and its gates wait for something.
+    Waits(LocalBoxFuture<'a, Result<Taken, Problem>>),
+}
+
+/// Waits until the signal's orders are on disk: then the next alert can be read against them. A replay, whose orders are of another
+/// signal, and a signal that is not taken have none of their own: they are decided, and nobody waits for them.
+pub(super) async fn until_on_disk<'a>(state: &'a WebState, client_id: &'a ClientId, handed: Handed) -> Sent<'a> {
+    let on_disk = Box::pin(registered(state, client_id, handed.signal_id()));
+    match select(handed.decided(state).boxed_local(), on_disk).await {
+        Either::Left((known, _)) => Sent::Known(known),
+        Either::Right(((), deciding)) => Sent::Waits(deciding),
+    }
+}
+
 /// Waits until the signal's orders are in the committed view, or for as long as the next alert can wait.
-pub(super) async fn registered(state: &WebState, client_id: &ClientId, signal_id: SignalId) {
+async fn registered(state: &WebState, client_id: &ClientId, signal_id: SignalId) {
     let deadline = tokio::time::Instant::now() + REGISTERED_WITHIN;
     let mut commits = state.engine.line().view.commits();
     loop {

@@ -4,6 +4,8 @@
 use ordergate_actors::routes::Route;
 use serde::{Deserialize, Serialize};
 
+use super::auth::body_hash;
+
 /// A kind of sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -65,8 +67,9 @@ const AMIBROKER: &str = r#"// At the end of the formula, below Buy and Sell.
 url = "URL";
 function SendAlert( action )
 {
-    // One key for one bar: however often the formula runs, it is one order.
-    key = "ami:" + Name() + ":" + action + ":" + NumToStr( LastValue( DateTime() ), formatDateTimeISO );
+    // One key for one bar of this route: however often the formula runs, it is one order.
+    key = "ami:ROUTE:" + Name() + ":" + action + ":" + NumToStr( Interval(), 1.0, False ) + ":"
+        + NumToStr( LastValue( DateTime() ), formatDateTimeISO );
     body = "{\"ticker\":\"" + Name() + "\",\"exchange\":\"EXCHANGE\",\"action\":\"" + action + "\",\"contracts\":\"1\","
          + "\"idempotency_key\":\"" + key + "\"STRATEGY_ESCAPED}";
     ih = InternetPostRequest( url, body, 0, "Content-Type: application/json\r\n" );
@@ -88,6 +91,12 @@ def send(action, contracts, key=None):
         return json.load(answer)
 
 print(send("ACTION", 1))"#;
+
+/// A few letters for a route and whose alerts it takes: in a key they keep two formulas apart that signal on one bar.
+fn short_name(route: &Route) -> String {
+    let hash = body_hash(&format!("{}\u{1f}{}", route.name, route.alert_strategy.as_deref().unwrap_or_default()));
+    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// What to copy for a sender's alerts to reach a route. `base` is the address of this process as the sender reaches it,
 /// `symbol` what the chart shows, `EXCHANGE:NAME`.
@@ -139,7 +148,11 @@ pub fn recipe(sender: Sender, base: &str, client_id: &str, route: &Route, symbol
         Sender::Amibroker => {
             let escaped = strategy.map_or_else(String::new, |name| format!(",\\\"strategy\\\":\\\"{}\\\"", name.replace(['"', '\\'], "'")));
             (
-                AMIBROKER.replace("URL", &url).replace("EXCHANGE", exchange).replace("STRATEGY_ESCAPED", &escaped),
+                AMIBROKER
+                    .replace("URL", &url)
+                    .replace("ROUTE", &short_name(route))
+                    .replace("EXCHANGE", exchange)
+                    .replace("STRATEGY_ESCAPED", &escaped),
                 vec![
                     "Put the code at the end of the formula; it needs AmiBroker 6.20 or later.".to_owned(),
                     "A formula runs again with every refresh: the key makes one order of each bar.".to_owned(),
@@ -230,11 +243,26 @@ mod tests {
         }
     }
 
+    /// Two formulas that signal on one bar are two alerts: the second must not be taken for the first.
+    #[test]
+    fn the_key_of_a_formula_is_of_its_route() {
+        let message = |change: &dyn Fn(&mut Route)| {
+            let mut route = route("long");
+            change(&mut route);
+            recipe(Sender::Amibroker, "http://127.0.0.1:8080", "PAPER1", &route, "NSE:SBIN").message
+        };
+        let base = message(&|_| {});
+        assert!(base == message(&|_| {}) && base.contains("Interval()"));
+        assert_ne!(base, message(&|route| "tv2".clone_into(&mut route.name)));
+        let key = |message: &str| message.lines().find(|line| line.contains("key = ")).map(str::to_owned);
+        assert_ne!(key(&base), key(&message(&|route| route.alert_strategy = Some("y".to_owned()))));
+    }
+
     #[test]
     fn no_word_of_a_template_is_left_in_what_is_shown() {
         for sender in Sender::ALL {
             let recipe = recipe(sender, "http://127.0.0.1:8080", "PAPER1", &route("long"), "BSE:SBIN");
-            for word in ["STRATEGY", "URL_HERE", "\"ACTION\"", "SYMBOL", "\"EXCHANGE\"", "PRODUCT", "\"NAME\""] {
+            for word in ["STRATEGY", "URL_HERE", "\"ACTION\"", "SYMBOL", "\"EXCHANGE\"", "PRODUCT", "\"NAME\"", "ROUTE"] {
                 assert!(!recipe.message.contains(word), "{sender:?}: {word}\n{}", recipe.message);
             }
         }

@@ -36,6 +36,7 @@ mod submission;
 pub mod summaries;
 mod today;
 pub mod trace;
+mod turns;
 mod unauthorized;
 mod webhook;
 

@@ -65,12 +65,22 @@ fn slot(scheduled: &Scheduled) -> Slot {
     Slot::new(Topic::Schedule, scheduled.name.as_str())
 }
 
+/// Whether an account takes a stored alert. One that only closes goes as an exit of any other sender does: it is on disk at once, and its
+/// orders wait for what they need.
+fn takes(phase: Phase, scheduled: &Scheduled) -> bool {
+    phase == Phase::Open || (phase != Phase::Closing && only_closes(scheduled))
+}
+
+fn only_closes(scheduled: &Scheduled) -> bool {
+    orders_of(&scheduled.alert).is_ok_and(|(legs, _)| !legs.is_empty() && legs.iter().all(LegDraft::only_closes))
+}
+
 /// One look: does what is due. Two at once do it once: each step is decided upon the state that stands.
 pub async fn look(state: &WebState, scheduled: &Scheduled) {
     let line = state.engine.line();
-    let is_open = line.desk(&scheduled.client_id).is_some_and(|desk| desk.phase() == Phase::Open);
+    let takes_it = line.desk(&scheduled.client_id).is_some_and(|desk| takes(desk.phase(), scheduled));
     let (told, basis) = told(state, scheduled);
-    match scheduled.due(told.as_ref(), &line.calendar, is_open, state.now()) {
+    match scheduled.due(told.as_ref(), &line.calendar, takes_it, state.now()) {
         Due::Nothing => {}
         Due::Miss(day, because) => miss(state, scheduled, day, basis, because).await,
         Due::Fire(day) => {
@@ -142,9 +152,13 @@ async fn ran(state: &WebState, scheduled: &Scheduled, day: NaiveDate, (signal_id
 }
 
 async fn miss(state: &WebState, scheduled: &Scheduled, day: NaiveDate, basis: u64, because: String) {
-    // A day without a session is no surprise.
+    // A day without a session is no surprise. For an exit that was not sent a position may be open.
     let is_session = state.engine.line().calendar.is_trading_day(scheduled.exchange, day) != Some(false);
-    let level = if is_session { Level::Warn } else { Level::Info };
+    let level = match (is_session, only_closes(scheduled)) {
+        (false, _) => Level::Info,
+        (true, false) => Level::Warn,
+        (true, true) => Level::Page,
+    };
     let reason = format!("the stored alert {} did not run for {day} because {because}", scheduled.name);
     let told = Told { day, step: Step::DidNotRun { because } };
     keep(state, scheduled, &told, basis, "SCHEDULE_DID_NOT_RUN", level, reason).await;
@@ -176,4 +190,29 @@ async fn keep(
     state.engine.line().post(vec![Posted { unit: Unit::Keep(keep), cargo: Cargo::Done(reply) }]);
     let is_applied = answer.await.is_ok_and(|outcome| outcome.is_applied());
     is_applied.then(|| self::told(state, scheduled).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_closes_goes_whenever_a_webhook_would_take_it() {
+        let alert = |legs: &str| Scheduled {
+            name: "square-off".to_owned(),
+            client_id: ordergate_actors::order::ClientId::parse("A").unwrap(),
+            at: chrono::NaiveTime::MIN,
+            grace: Duration::from_secs(60),
+            exchange: ordergate_actors::order::Exchange::Nse,
+            alert: format!(r#"{{"strategy_name":"s","exchange":"NSE","legs":[{legs}]}}"#),
+        };
+        let (exit, flat) = (r#"{"execution_type":"EXIT","tradingsymbol":"SBIN","order_type":"MARKET"}"#, "\"target_position\":0");
+        let flat = format!(r#"{{"execution_type":"TARGET","tradingsymbol":"INFY","order_type":"MARKET",{flat}}}"#);
+        let entry = r#"{"execution_type":"ENTRY","tradingsymbol":"SBIN","direction":"BUY","qty":1,"order_type":"MARKET"}"#;
+        let in_all =
+            |legs: &str| [Phase::Recovering, Phase::ExitsOnly, Phase::Open, Phase::Closing].map(|phase| takes(phase, &alert(legs)));
+        assert_eq!(in_all(&format!("{exit},{flat}")), [true, true, true, false]);
+        assert_eq!(in_all(&format!("{exit},{entry}")), [false, false, true, false], "an entry waits for the account to be open");
+        assert_eq!(in_all("7"), [false, false, true, false], "what is no alert is told of when its time comes");
+    }
 }

@@ -15,6 +15,7 @@ use super::auth::{Authenticator, Keys};
 use super::live::Hub;
 use super::problem::Problem;
 use super::settings::WebSettings;
+use super::turns::Turns;
 use super::unauthorized::Refusals;
 use crate::access::Access;
 use crate::config::Setting;
@@ -58,7 +59,7 @@ pub struct WebState {
     /// What going live needs; that of paper unless it is put in place.
     pub site: Arc<Site>,
     /// Alerts that stand in a chain, or are numbered, go one after the other.
-    pub(super) chain: tokio::sync::Mutex<()>,
+    pub(super) turns: Turns,
     /// What can be traded; an empty table unless it is put in place.
     pub tables: Tables,
     /// Every setting in force, for people; none unless they are put in place.
@@ -96,7 +97,7 @@ impl WebState {
             journal_open: Arc::new(AtomicBool::new(true)),
             paths,
             site: Arc::default(),
-            chain: tokio::sync::Mutex::default(),
+            turns: Turns::default(),
             tables: Arc::new(Arc::default),
             effective: Arc::default(),
             exports: Arc::new(tokio::sync::Semaphore::new(EXPORTS)),

@@ -178,7 +178,7 @@ pub(super) fn key(headers: &HeaderMap, in_body: Option<&str>) -> Result<Option<I
         return Err(bad("the Idempotency-Key header and idempotency_key in the body differ".to_owned()));
     }
     let Some(text) = in_header.or(in_body) else { return Ok(None) };
-    IdempotencyKey::parse(text).map(Some).map_err(|error| bad(format!("the idempotency key must be {}", error.rule)))
+    IdempotencyKey::of_sender(text).map(Some).map_err(|error| bad(format!("the idempotency key must be {}", error.rule)))
 }
 
 fn overload(problem: Problem, source: &Source) -> Problem {

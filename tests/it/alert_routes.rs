@@ -1,6 +1,7 @@
 //! Alerts of charts and tools, over real HTTP: what a route makes of them.
 
 use chrono::Timelike;
+use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::{InstrumentKey, Price, Product, Status, ist};
 use ordergate_actors::ports::{Clock, Query, Rows};
 use serde_json::{Value, json};
@@ -282,6 +283,67 @@ async fn a_scan_makes_one_order_of_each_share_and_day_and_no_more_than_its_route
     house.close().await;
 }
 
+/// The route of a scan of ChartInk's, which says no side.
+fn scan_route(name: &str, action: &str) -> Value {
+    json!({
+        "name": name, "strategy": "scan", "direction": "long", "product": "MIS", "order_type": "MARKET", "action": action,
+        "size": "5 units", "max_orders": 3, "adds": 100, "alert_strategy": name,
+    })
+}
+
+fn scan(name: &str, stocks: &str, at: &str) -> Value {
+    json!({ "stocks": stocks, "trigger_prices": "1,2,3", "triggered_at": at, "scan_name": name, "alert_name": "a" })
+}
+
+#[actix_web::test]
+async fn an_exit_scan_that_closed_nothing_or_an_entry_scan_that_was_refused_does_not_use_its_day_up() {
+    let house = House::open().await;
+    house.put_route(scan_route("In", "BUY")).await;
+    house.put_route(scan_route("Out", "SELL")).await;
+    let nothing = house.settled(scan("Out", "SBIN", "10:05 am")).await;
+    assert_eq!(nothing.order(0)["tag"], "NO_POSITION", "{:#}", nothing.body);
+    house.post("/dashboard/kill", json!({ "level": 1, "reason": "a test" })).await;
+    let refused = house.settled(scan("In", "SBIN", "10:30 am")).await;
+    assert_eq!(refused.order(0)["tag"], "KILL_SWITCH", "{:#}", refused.body);
+    house.post("/dashboard/kill", json!({ "level": 0, "reason": "a test" })).await;
+
+    let entered = house.settled(scan("In", "SBIN", "11:00 am")).await;
+    assert_eq!((&entered.body["replayed"], &entered.order(0)["status"]), (&json!(false), &json!("EXECUTED")), "{:#}", entered.body);
+    house.until_held("scan", 5).await;
+    assert_eq!(house.settled(scan("In", "SBIN", "11:01 am")).await.body["replayed"], true, "it was taken today");
+    let left = house.settled(scan("Out", "SBIN", "2:00 pm")).await;
+    assert_eq!((&left.body["replayed"], &left.order(0)["status"]), (&json!(false), &json!("EXECUTED")), "{:#}", left.body);
+    house.until_held("scan", 0).await;
+    house.until_ended().await;
+    assert_eq!(house.settled(scan("Out", "SBIN", "2:01 pm")).await.body["replayed"], true, "nothing was opened since");
+
+    // What is entered by another way on the same day is left by the scan too.
+    house.alert(crate::support::entry("scan")).await;
+    house.until_held("scan", 10).await;
+    house.until_ended().await;
+    let left = house.settled(scan("Out", "SBIN", "3:00 pm")).await;
+    assert_eq!((&left.body["replayed"], &left.order(0)["status"]), (&json!(false), &json!("EXECUTED")), "{:#}", left.body);
+    house.until_held("scan", 0).await;
+    house.close().await;
+}
+
+/// Its sender hears of those that were taken, and would not send the others again: a person must hear of them.
+#[actix_web::test]
+async fn a_list_of_which_the_line_takes_a_part_tells_of_the_rest() {
+    let house = House::with(Plan { permits: 2, ..Plan::default() }).await;
+    house.put_route(scan_route("In", "BUY")).await;
+    house.next_fault(CallKind::Place, Fault::Late(std::time::Duration::from_millis(500)));
+    let reply = house.alert(scan("In", "SBIN,INFY,RELIANCE", "10:05 am")).await;
+    assert_eq!((reply.status, reply.body["orders"].as_array().unwrap().len()), (202, 1), "{:#}", reply.body);
+    let notes = reply.body["notes"].to_string();
+    assert!(notes.contains("INFY: not taken, ") && notes.contains("RELIANCE: not taken, "), "{notes}");
+    assert!(house.is_in_the_journal("ALARM_ALERT_CAPPED").await);
+    house.until_ended().await;
+    let rest = house.settled(scan("In", "INFY", "10:06 am")).await;
+    assert_eq!((&rest.body["replayed"], &rest.order(0)["status"]), (&json!(false), &json!("EXECUTED")), "{:#}", rest.body);
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn routes_are_versions_in_the_journal() {
     let house = House::open().await;
@@ -467,6 +529,27 @@ async fn two_alerts_of_one_bar_in_reverse_order_with_a_restart_between_them() {
     assert!(house.is_in_the_journal("ALARM_ALERT_LATE").await);
     let held = house.engine.read(&house.client(), |book| book.holdings().map(|(_, _, held)| held.net).sum::<i64>());
     assert_eq!(held, Some(-10), "what it wanted is the past");
+    house.close().await;
+}
+
+/// A replay has no orders of its own to wait for. Were each to hold the place of its source for the time in which an order must be on
+/// disk, those behind twenty of them would not be there within the patience of this test.
+#[actix_web::test]
+async fn replays_hold_up_nobody_behind_them() {
+    let house = House::open().await;
+    house.put_route(shares("both")).await;
+    let alert = step(&house, 0, 10, "Long");
+    house.alert(alert.clone()).await;
+    house.until_held("trend", 10).await;
+    house.until_ended().await;
+    let replays = futures_util::future::join_all((0..20).map(|_| house.alert(alert.clone())));
+    let flat = async {
+        house.alert(step(&house, 10, 0, "flat")).await;
+    };
+    let left = house.until_held("trend", 0);
+    let ((replies, ()), ()) = futures_util::future::join(futures_util::future::join(replays, flat), left).await;
+    assert!(replies.iter().all(|reply| reply.body["replayed"] == true), "{replies:#?}");
+    assert_eq!(house.orders().len(), 2);
     house.close().await;
 }
 

@@ -267,3 +267,19 @@ async fn quotes_symbols_and_money_are_told_or_said_to_be_unknown() {
     assert!(holdings.status == 200 || holdings.status == 503, "{:#}", holdings.body);
     house.close().await;
 }
+
+#[actix_web::test]
+async fn a_position_that_is_only_being_entered_is_closed_too() {
+    let house = house().await;
+    succeeded(&call(&house, "placeorder", resting("Python")).await);
+    house.until("it rests", || house.orders().first().is_some_and(|order| order.broker_order_id.is_some())).await;
+    let closed = call(&house, "closeposition", json!({ "strategy": "Python" })).await;
+    assert_eq!(closed.body["orders"].as_array().unwrap().len(), 1, "{:#}", closed.body);
+    house.until_ended().await;
+    let orders = house.orders();
+    let (entered, exit) = (&orders[0], &orders[1]);
+    assert_eq!((entered.status, entered.filled_quantity, exit.filled_quantity), (Status::Failed, 0, 0), "{entered:#?}");
+    let nothing = call(&house, "closeposition", json!({ "strategy": "Python" })).await;
+    assert!(succeeded(&nothing)["message"].as_str().unwrap().contains("nothing was sent"), "{:#}", nothing.body);
+    house.close().await;
+}

@@ -138,3 +138,20 @@ async fn a_refusal_is_told_as_what_became_of_it() {
     assert_eq!(shown["schedule"][0]["last"]["outcome"], outcome);
     house.close().await;
 }
+
+/// For an exit that was not sent a position may be open.
+#[actix_web::test]
+async fn a_stored_exit_that_did_not_run_pages() {
+    let flat = || {
+        let alert = r#"{"execution_type":"EXIT","strategy_name":"morning","exchange":"NSE","legs":[{"tradingsymbol":"SBIN","order_type":"MARKET"}]}"#;
+        at(10, 30, 60).into_iter().map(|scheduled| Scheduled { alert: alert.to_owned(), ..scheduled }).collect::<Vec<_>>()
+    };
+    let before = house(flat(), None).await;
+    let house = house(flat(), Some(before.close().await)).await;
+    assert!(matches!(looked(&house).await, Step::DidNotRun { .. }));
+    let paged = house
+        .engine
+        .read(&house.client(), |book| book.alarms().any(|alarm| &*alarm.event == "SCHEDULE_DID_NOT_RUN" && alarm.level == Level::Page));
+    assert_eq!(paged, Some(true));
+    house.close().await;
+}

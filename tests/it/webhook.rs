@@ -91,6 +91,73 @@ async fn an_identical_body_without_a_key_is_a_replay() {
     house.close().await;
 }
 
+/// A sender's retry stays a replay, and the exit of the next position is none, although its bytes are the same.
+#[actix_web::test]
+async fn the_same_exit_goes_again_when_something_was_opened_since_and_only_then() {
+    let house = House::open().await;
+    let exit = json!({
+        "execution_type": "EXIT", "strategy_name": "trend", "exchange": "NSE", "product_type": "I",
+        "legs": [{ "tradingsymbol": "SBIN-EQ", "order_type": "MARKET", "qty": 4 }],
+    });
+    let enter = |kind: &str, units: i64| {
+        let mut alert = entry("trend");
+        alert["execution_type"] = json!(kind);
+        alert["legs"][0]["qty"] = json!(units);
+        alert
+    };
+    house.alert(enter("ENTRY", 10)).await;
+    house.until_held("trend", 10).await;
+    house.alert(exit.clone()).await;
+    house.until_held("trend", 6).await;
+    house.until_ended().await;
+    assert_eq!(house.alert(exit.clone()).await.body["replayed"], true, "nothing was opened since");
+    // Nor by an entry that was refused.
+    let refused = house.alert(enter("ENTRY", 12)).await;
+    assert_eq!(refused.body["status"], "BLOCKED", "{:#}", refused.body);
+    assert_eq!(house.alert(exit.clone()).await.body["replayed"], true, "nothing was opened since");
+    house.until_held("trend", 6).await;
+
+    house.alert(enter("ADJUST", 5)).await;
+    house.until_held("trend", 11).await;
+    house.until_ended().await;
+    let meant = house.alert(exit.clone()).await;
+    assert_eq!(meant.body["replayed"], false, "{:#}", meant.body);
+    house.until_held("trend", 7).await;
+    house.until_ended().await;
+    assert_eq!(house.alert(exit.clone()).await.body["replayed"], true, "a retry of the second");
+    house.until_held("trend", 7).await;
+
+    // With a key of its own it is the same for ever.
+    let mut keyed = exit;
+    keyed["idempotency_key"] = json!("exit one");
+    house.alert(keyed.clone()).await;
+    house.until_held("trend", 3).await;
+    house.until_ended().await;
+    house.alert(enter("ADJUST", 6)).await;
+    house.until_held("trend", 9).await;
+    assert_eq!(house.alert(keyed).await.body["replayed"], true);
+    house.until_held("trend", 9).await;
+    house.close().await;
+}
+
+/// Who may trade in one strategy could else write the key of another's exit before it comes.
+#[actix_web::test]
+async fn the_keys_that_ordergate_makes_itself_are_nobodys_to_send() {
+    let house = House::open().await;
+    for key in ["schedule:square-off:2026-11-27", "unwind:0190:0", "derived:00", "once:00", "telegram-7"] {
+        let mut alert = resting("a");
+        alert["idempotency_key"] = json!(key);
+        house.alert(alert).await.is_problem(400, "bad_idempotency_key");
+        let header = house.request("POST", "/webhook").header("Idempotency-Key", key).json(&secret(resting("a")));
+        house.send(header).await.is_problem(400, "bad_idempotency_key");
+        let exit = house.post("/dashboard/positions/exit-all", json!({ "idempotency_key": key })).await;
+        exit.is_problem(400, "bad_idempotency_key");
+        assert!(exit.body["detail"].as_str().unwrap().contains("ordergate keeps for its own"), "{:#}", exit.body);
+    }
+    assert!(house.orders().is_empty());
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn with_the_window_off_the_guard_judges_the_second() {
     let off = |web: &mut ordergate::web::WebSettings| web.sources[0].replay_window_ms = 0;

@@ -12,6 +12,8 @@ use super::words::{Intent, Source};
 
 /// The most orders that one signal may ask for.
 pub const MAX_LEGS: usize = 100;
+/// The most orders that the legs of one signal become: exits beyond the exchange's freeze quantity go out as several.
+pub const MAX_ORDERS: usize = 1_000;
 
 /// One signal as it arrived: who, when, and the orders that it asks for.
 #[derive(Debug, Clone)]

@@ -104,6 +104,32 @@ text_id!(
     |c| !super::draft::is_unsafe(c)
 );
 
+impl IdempotencyKey {
+    /// How the keys begin that ordergate makes itself. A sender that could write one would take an exit's place before it comes.
+    pub const RESERVED: [&str; 9] =
+        ["derived:", "exit-rule:", "once:", "resubmit:", "reverse:", "schedule:", "stop:", "telegram-", "unwind:"];
+
+    /// A key that somebody outside sends: none that ordergate could make itself.
+    ///
+    /// # Errors
+    /// [`BadId`] names the rule.
+    pub fn of_sender(text: &str) -> Result<Self, BadId> {
+        let key = Self::parse(text)?;
+        if Self::RESERVED.iter().any(|own| text.starts_with(own)) {
+            let rule = "begun in another way than derived:, exit-rule:, once:, resubmit:, reverse:, schedule:, stop:, telegram- and unwind:, \
+                        which ordergate keeps for its own";
+            return Err(BadId { kind: "idempotency key", value: text.chars().take(80).collect(), rule });
+        }
+        Ok(key)
+    }
+
+    /// Whether it stands for what is taken once a day, and not for one alert.
+    #[must_use]
+    pub fn is_of_a_day(&self) -> bool {
+        self.0.starts_with("once:")
+    }
+}
+
 impl BrokerTag {
     /// Characters of every tag that we send: `OG`, 4 of the data directory, 7 of the order's number.
     pub const LENGTH: usize = 13;
@@ -197,6 +223,19 @@ mod tests {
         assert!(BrokerTag::parse("ABCDE0000000001").is_ok());
         assert!(BrokerTag::parse("ABCDE00000000012").is_err());
         assert!(BrokerTag::parse("A&B").is_err());
+    }
+
+    #[test]
+    fn a_sender_cannot_write_a_key_that_ordergate_makes() {
+        for own in IdempotencyKey::RESERVED {
+            let error = IdempotencyKey::of_sender(&format!("{own}x")).unwrap_err();
+            assert!(error.to_string().contains(own), "{error}");
+        }
+        for theirs in ["bar 7", "re-schedule:1", "stopped", "telegram"] {
+            assert_eq!(IdempotencyKey::of_sender(theirs).unwrap().as_str(), theirs);
+        }
+        let again = crate::order::again_key(crate::order::CommandId(Uuid::nil())).unwrap();
+        assert!(IdempotencyKey::of_sender(again.as_str()).is_err());
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub mod validate;
 pub mod words;
 
 pub use day::{EXCHANGES_CLOSED, EXCHANGES_OPEN, exchanges_have_opened, ist, session_date, trading_date};
-pub use draft::{LegDraft, MAX_LEGS, SignalDraft, again_key, clean};
+pub use draft::{LegDraft, MAX_LEGS, MAX_ORDERS, SignalDraft, again_key, clean};
 pub use exit_at::{ExitAt, ExitExtras, ExitTimes};
 pub use fact::{
     Answered, BookState, Fill, GateVerdict, Heard, NOT_SENT, OrderFact, Priced, Resolution, Shown, Terms, ended_terms, recorded_type,

@@ -4,6 +4,7 @@
 
 mod claims;
 mod holdings;
+mod leaving;
 mod moves;
 mod orders;
 

@@ -61,6 +61,11 @@ impl Staged {
         self.orders.get(&command).filter(|record| record.client_id == *client).cloned()
     }
 
+    /// The orders of an account that this round has changed so far.
+    pub(super) fn orders_of<'a>(&'a self, client: &'a ClientId) -> impl Iterator<Item = &'a OrderRecord> {
+        self.orders.values().map(|order| &**order).filter(move |order| order.client_id == *client)
+    }
+
     pub(super) fn holding(&self, client: &ClientId, strategy: &Strategy, key: &HoldingKey) -> Option<Holding> {
         if self.holdings.is_empty() {
             return None;

@@ -25,6 +25,7 @@ pub fn reduction(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -
         side,
         quantity,
         product,
+        left: 0,
         reason: format!("{strategy} holds {net} {key}, open exits claim {claims}: the adjustment closes {quantity}"),
     })
 }

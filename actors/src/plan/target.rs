@@ -21,6 +21,8 @@ pub struct Shot {
     pub quantity: Quantity,
     /// MIS, NRML or CNC.
     pub product: Product,
+    /// Units that are left after it, and no other order is for: more than the exchange takes in one order.
+    pub left: i64,
     /// From which numbers.
     pub reason: String,
 }
@@ -56,9 +58,17 @@ impl Working<'_> {
     }
 }
 
-/// Works it out. `reversal` is the plan that the order waits for, if it has one.
+/// Works it out. `reversal` is the plan that the order waits for, if it has one; `largest` is the most units that the exchange takes in one
+/// order.
 #[must_use]
-pub fn aim(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findings: &Findings, reversal: Option<&Reverse>) -> Aim {
+pub fn aim(
+    order: &OrderRecord,
+    instrument: &InstrumentKey,
+    book: &Book,
+    findings: &Findings,
+    reversal: Option<&Reverse>,
+    largest: Option<i64>,
+) -> Aim {
     let Some(target) = order.ask.target_position else {
         return Aim::End(Tag::ValidationFailed, "target_position must be given".to_owned());
     };
@@ -93,9 +103,19 @@ pub fn aim(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, finding
         return Aim::Wait(format!("order {} of {strategy} there is not settled yet", open.order.command_id));
     }
     let numbers = format!("{strategy} holds {held} {key}, {} are working, the target is {target}", projected - held);
-    let shot = |intent| match Quantity::new(target.abs_diff(projected).try_into().unwrap_or(i64::MAX)) {
-        Some(quantity) => Aim::Go(Shot { intent, side: want, quantity, product: key.product, reason: numbers.clone() }),
-        None => Aim::End(Tag::RiskLimitsExceeded, format!("{numbers}: more than one order can be for")),
+    let shot = |intent| {
+        let units: i64 = target.abs_diff(projected).try_into().unwrap_or(i64::MAX);
+        let most = largest.filter(|largest| units > *largest);
+        // What opens goes whole or not at all, as an ENTRY does; what closes goes as far as it may.
+        if let Some(most) = most.filter(|_| intent != Intent::Exit) {
+            return Aim::End(Tag::ValidationFailed, format!("{numbers}: the exchange freezes orders above {most}, name a nearer target"));
+        }
+        let Some(quantity) = Quantity::new(most.unwrap_or(units)) else {
+            return Aim::End(Tag::RiskLimitsExceeded, format!("{numbers}: more than one order can be for"));
+        };
+        let left = if is_followed(order, book) { 0 } else { units - quantity.value() };
+        let reason = most.map_or_else(|| numbers.clone(), |most| format!("{numbers}; the exchange freezes orders above {most}"));
+        Aim::Go(Shot { intent, side: want, quantity, product: key.product, left, reason })
     };
     if held.signum() != -want.sign() {
         if let Some(reason) = reversal.and_then(|reversal| is_flat(reversal, book, findings).err()) {
@@ -158,6 +178,18 @@ fn key(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Result<O
         [product] => Ok(Some(of(*product))),
         _ => Err(format!("product_type: {strategy} is in {instrument} in more than one product; name the one that shall be flat")),
     }
+}
+
+/// Whether another order of its signal is for the same target, and is aimed after it.
+fn is_followed(order: &OrderRecord, book: &Book) -> bool {
+    book.siblings(order).any(|other| {
+        other.number > order.number
+            && other.is_unaimed()
+            && !other.status.is_terminal()
+            && other.ask.strategy == order.ask.strategy
+            && other.instrument() == order.instrument()
+            && other.ask.target_position == order.ask.target_position
+    })
 }
 
 /// The strategy's other orders there: those at the broker, and those that stand before this one.
@@ -242,7 +274,7 @@ fn mock(order: &OrderRecord, key: &HoldingKey, target: i64, held: i64) -> Aim {
     };
     let reason = format!("a mock: {strategy} holds {held} {key}, the target is {target}");
     let intent = if held.signum() == -side.sign() { Intent::Exit } else { Intent::Entry };
-    Aim::Go(Shot { intent, side, quantity, product: key.product, reason })
+    Aim::Go(Shot { intent, side, quantity, product: key.product, left: 0, reason })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ fn target(number: u64, position: i64) -> OrderRecord {
 fn aimed(order: &OrderRecord, others: Vec<OrderRecord>, held: i64) -> Aim {
     let holdings = [("trend", sbin_in(Product::Mis), held)];
     let book = book_of(others, if held == 0 { &[] } else { &holdings });
-    aim(order, &sbin(), &book, &broker_shows(&[(sbin_in(Product::Mis), held)]), None)
+    aim(order, &sbin(), &book, &broker_shows(&[(sbin_in(Product::Mis), held)]), None, None)
 }
 
 #[track_caller]
@@ -52,6 +52,33 @@ fn from_flat_it_enters_and_from_a_position_it_adds_or_takes_out() {
     goes(aimed(&target(5, 4), vec![], 10), Intent::Exit, Side::Sell, 6);
     goes(aimed(&target(5, -4), vec![], -10), Intent::Exit, Side::Buy, 6);
     goes(aimed(&target(5, 0), vec![], 10), Intent::Exit, Side::Sell, 10);
+}
+
+/// The exchange takes 100 in one order.
+#[test]
+fn what_closes_goes_as_far_as_one_order_may_and_what_opens_goes_whole_or_not_at_all() {
+    let aimed = |order: &OrderRecord, others: Vec<OrderRecord>, held: i64| {
+        let holdings = [("trend", sbin_in(Product::Mis), held)];
+        let book = book_of(others, if held == 0 { &[] } else { &holdings });
+        aim(order, &sbin(), &book, &broker_shows(&[(sbin_in(Product::Mis), held)]), None, Some(100))
+    };
+    let left = |found: Aim| match found {
+        Aim::Go(shot) => (shot.quantity.value(), shot.left),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(left(aimed(&target(5, 0), vec![], 100)), (100, 0));
+    assert_eq!(left(aimed(&target(5, 0), vec![], 250)), (100, 150), "no other order is for the rest");
+    assert_eq!(left(aimed(&target(5, 20), vec![], 250)), (100, 130));
+    let basket = |number: u64| {
+        let mut order = target(number, 0);
+        order.basket_id = target(5, 0).basket_id;
+        order
+    };
+    assert_eq!(left(aimed(&basket(5), vec![basket(5), basket(6)], 250)), (100, 0), "the next one of its signal is");
+    let first = entry(5, Side::Sell, 100).intent(Intent::Exit).working("B5");
+    assert_eq!(left(aimed(&basket(6), vec![OrderRecord { basket_id: basket(5).basket_id, ..first }, basket(6)], 250)), (100, 50));
+    ends(aimed(&target(5, 250), vec![], 0), Tag::ValidationFailed, "freezes orders above 100");
+    ends(aimed(&target(5, -250), vec![], -50), Tag::ValidationFailed, "freezes orders above 100");
 }
 
 #[test]
@@ -184,9 +211,11 @@ fn a_reversal_begins_only_with_positions_that_know_the_last_fill() {
     let book = book_of(vec![], &[("trend", sbin_in(Product::Mis), 10)]);
     let mut old = broker_shows(&[]);
     old.positions.as_mut().unwrap().began_seq = SEQ - 1;
-    waits(aim(&target(5, -5), &sbin(), &book, &old, None), "older than the last fill");
-    waits(aim(&target(5, -5), &sbin(), &book, &Findings::default(), None), "never read");
-    let Aim::Reverse(plan, _) = aim(&target(5, -5), &sbin(), &book, &broker_shows(&[(sbin_in(Product::Mis), 12)]), None) else { panic!() };
+    waits(aim(&target(5, -5), &sbin(), &book, &old, None, None), "older than the last fill");
+    waits(aim(&target(5, -5), &sbin(), &book, &Findings::default(), None, None), "never read");
+    let Aim::Reverse(plan, _) = aim(&target(5, -5), &sbin(), &book, &broker_shows(&[(sbin_in(Product::Mis), 12)]), None, None) else {
+        panic!()
+    };
     assert_eq!(plan.beside, 2);
 }
 
@@ -208,7 +237,7 @@ fn a_flat_target_finds_the_product_or_asks_for_it() {
     flat.ask.product = None;
     goes(aimed(&flat, vec![], 10), Intent::Exit, Side::Sell, 10);
     let book = book_of([], &[("trend", sbin_in(Product::Mis), 5), ("trend", sbin_in(Product::Nrml), 5)]);
-    ends(aim(&flat, &sbin(), &book, &broker_shows(&[]), None), Tag::ValidationFailed, "more than one product");
+    ends(aim(&flat, &sbin(), &book, &broker_shows(&[]), None, None), Tag::ValidationFailed, "more than one product");
 }
 
 #[test]
@@ -309,7 +338,7 @@ impl World {
                 continue;
             }
             let plan = Plan::reversal(&book, me.command_id);
-            match aim(&me, &sbin(), &book, &findings, plan.as_ref()) {
+            match aim(&me, &sbin(), &book, &findings, plan.as_ref(), None) {
                 Aim::End(tag, _) => {
                     (self.orders[index].status, self.orders[index].tag) = (Status::Failed, Some(tag));
                     return true;

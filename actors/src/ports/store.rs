@@ -31,7 +31,8 @@ pub struct SignalRow {
     /// Our name for it.
     pub signal_id: SignalId,
     /// Unique per account for ever. An explicit key is stored as `k:<key>`, a body without one as
-    /// `b:<sha256 hex>:<received_at in microseconds, 20 digits>`.
+    /// `b:<source>/<user>:<sha256 hex>:<received_at in microseconds, 20 digits>:<signal>`, what is taken once a day as
+    /// `o:<key>:<received_at as above>:<signal>`.
     pub idempotency_key: String,
     /// SHA-256 of the body without its secret.
     pub body_hash: [u8; 32],

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::waiting::Waits;
 use super::{Judgement, QuoteCame, RiskActor};
 use crate::guard::Admit;
-use crate::order::{CommandId, GateVerdict, OrderFact, OrderRecord, Tag, Terms};
+use crate::order::{CommandId, GateVerdict, OrderFact, OrderRecord, Source, Tag, Terms};
 use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
 use crate::plan::{Aim, Plan, Shot};
 use crate::pnl::ContractKept;
@@ -73,13 +73,24 @@ impl RiskActor {
     }
 
     fn aimed(&self, order: &OrderRecord, shot: Shot) -> Unit {
-        let Shot { intent, side, quantity, product, reason } = shot;
+        let Shot { intent, side, quantity, product, left, reason } = shot;
+        self.tell_of_the_rest(order, left);
         let fact = OrderFact::Aimed { intent, side, quantity, product, reason };
         self.fact(order.command_id, fact)
     }
 
     fn fact(&self, command_id: CommandId, fact: OrderFact) -> Unit {
         Unit::Order(OrderUnit { client_id: self.desk.client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) })
+    }
+
+    /// An exit that leaves a rest which no other order is for. The engine looks after those of its own and of its plans until all is closed.
+    fn tell_of_the_rest(&self, order: &OrderRecord, left: i64) {
+        if left == 0 || matches!(order.source, Source::System | Source::Stop) || order.parent_command_id.is_some() {
+            return;
+        }
+        let (strategy, symbol) = (&order.ask.strategy, &order.ask.symbol);
+        let text = format!("{left} {symbol} of {strategy} are left: the exchange freezes larger orders; send the signal again for them");
+        self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_CUT", Level::Page, Some(order.command_id), text);
     }
 
     /// What comes before an order can be aimed. Each look asks for it again until it is so; the second time changes nothing.
@@ -172,8 +183,9 @@ impl RiskActor {
                     waiting.push(registered);
                 }
                 (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
-                (Judgement::Clear { terms, gates, note }, _) => {
+                (Judgement::Clear { terms, gates, note, left }, _) => {
                     self.write_down_the_contract(registered.record());
+                    self.tell_of_the_rest(registered.record(), left);
                     cleared.push(RiskCleared { registered, terms, gates, note });
                 }
                 // Its caller goes on waiting: a quote comes within a moment, or does not.

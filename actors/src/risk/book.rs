@@ -20,6 +20,8 @@ pub enum Judgement {
         gates: Vec<GateVerdict>,
         /// What a person should hear (an exit was capped).
         note: Option<String>,
+        /// Units that an exit leaves because the exchange takes no more in one order.
+        left: i64,
     },
     /// It may not.
     Refuse {
@@ -121,7 +123,7 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
             .filter(|_| !is_exit)
             .map_or(Turn::Go, |policy| turn(policy, x.order, x.book, x.findings))
         {
-            Turn::Go => Judgement::Clear { terms, gates, note: None },
+            Turn::Go => Judgement::Clear { terms, gates, note: None, left: 0 },
             Turn::Wait(reason) => Judgement::Held { reason },
             Turn::Never(reason) => Judgement::Refuse { tag: Tag::PlanStopped, reason, gates },
         },
@@ -140,7 +142,7 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
 /// A TARGET is no order yet: what leads to it is worked out first, and then judged as what it is.
 fn unaimed(x: &Inputs<'_>) -> Judgement {
     let reversal = Plan::reversal(x.book, x.order.command_id);
-    match aim(x.order, x.instrument, x.book, x.findings, reversal.as_ref()) {
+    match aim(x.order, x.instrument, x.book, x.findings, reversal.as_ref(), x.largest) {
         Aim::End(Tag::ValidationFailed, reason) => Judgement::Refuse { tag: Tag::ValidationFailed, reason, gates: Vec::new() },
         Aim::End(tag, reason) => Judgement::End { tag, reason },
         shot @ Aim::Go(_) => Judgement::Step(shot),
@@ -225,7 +227,7 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
             gates.push(gate(false, &reason));
             Judgement::Refuse { tag, reason, gates }
         }
-        ExitSize::Close { side, product, quantity, note, measure } => {
+        ExitSize::Close { side, product, quantity, left, note, measure } => {
             gates.push(gate(true, &measure));
             if let Some(first) = taken_back_first(x, side) {
                 return first;
@@ -241,7 +243,7 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
             let ask = &x.order.ask;
             let terms =
                 Terms { side, quantity, product, order_type, validity: ask.validity, price: ask.price, trigger_price: ask.trigger_price };
-            Judgement::Clear { terms, gates, note }
+            Judgement::Clear { terms, gates, note, left }
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum ExitSize {
         product: Product,
         /// Units.
         quantity: Quantity,
+        /// Units that it was for and leaves: the exchange takes no more in one order.
+        left: i64,
         /// Said when it is not what was asked for.
         note: Option<String>,
         /// What it was measured against, for the record.
@@ -107,7 +109,7 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
         (note, _) => note,
     };
     let measure = format!("{strategy} holds {}, open exits claim {own_claims}, {shown}", held.net);
-    ExitSize::Close { side, product: key.product, quantity, note, measure }
+    ExitSize::Close { side, product: key.product, quantity, left: wanted - sent, note, measure }
 }
 
 /// The largest total that a working exit may be changed to: what it has filled, and what it may still close while every other

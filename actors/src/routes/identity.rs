@@ -14,7 +14,7 @@ use super::reading::Reading;
 pub fn derived(source: &str, reading: &Reading) -> Option<String> {
     let own = match (&reading.once, reading.made_at, reading.seq) {
         // Said once for its share and day, whatever else it says.
-        (Some(once), _, _) => return Some(hashed(&[source, once])),
+        (Some(once), _, _) => return Some(hashed("once:", &[source, once])),
         (None, None, None) => return None,
         (None, at, seq) => {
             let mut own = String::new();
@@ -24,32 +24,35 @@ pub fn derived(source: &str, reading: &Reading) -> Option<String> {
     };
     let number = |value: Option<rust_decimal::Decimal>| value.map_or_else(String::new, |value| value.normalize().to_string());
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    Some(hashed(&[
-        source,
-        reading.format.as_str(),
-        &own,
-        &text(&reading.strategy),
-        &text(&reading.exchange),
-        &text(&reading.ticker),
-        &text(&reading.order_id),
-        reading.action.map_or("", crate::order::Side::as_str),
-        &number(reading.size),
-        &number(reading.before),
-        &number(reading.position),
-        &text(&reading.price),
-        &reading.bar_at.map_or_else(String::new, |at| at.timestamp().to_string()),
-    ]))
+    Some(hashed(
+        "derived:",
+        &[
+            source,
+            reading.format.as_str(),
+            &own,
+            &text(&reading.strategy),
+            &text(&reading.exchange),
+            &text(&reading.ticker),
+            &text(&reading.order_id),
+            reading.action.map_or("", crate::order::Side::as_str),
+            &number(reading.size),
+            &number(reading.before),
+            &number(reading.position),
+            &text(&reading.price),
+            &reading.bar_at.map_or_else(String::new, |at| at.timestamp().to_string()),
+        ],
+    ))
 }
 
 /// Every part with its length before it, so that no two lists read the same.
-fn hashed(parts: &[&str]) -> String {
+fn hashed(kind: &str, parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part.as_bytes());
     }
     let mut key = String::with_capacity(72);
-    key.push_str("derived:");
+    key.push_str(kind);
     for byte in hash.finalize() {
         // Writing to a String cannot fail.
         let _infallible = write!(key, "{byte:02x}");
@@ -105,5 +108,7 @@ mod tests {
         assert!(derived("tv", &alert(|reading| (reading.made_at, reading.seq) = (None, Some(1)))).is_some());
         let scan = |price: &str| alert(|reading| (reading.once, reading.price) = (Some("scan/SBIN/2026-11-20".into()), Some(price.into())));
         assert_eq!(derived("ci", &scan("1")), derived("ci", &scan("2")));
+        let is_of_a_day = |reading: &Reading| crate::order::IdempotencyKey::parse(&derived("ci", reading).unwrap()).unwrap().is_of_a_day();
+        assert!(is_of_a_day(&scan("1")) && !is_of_a_day(&alert(|_| {})), "an alert with a time of its own is that alert for ever");
     }
 }

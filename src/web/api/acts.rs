@@ -162,7 +162,7 @@ pub(in crate::web) fn preview(state: &WebState, wish: &Wish) -> String {
                 return format!("kill level {} stands already", u8::from(stands));
             }
             let entries = waiting(client, None);
-            let held = exits::Filter::default().eligible(state, client).len();
+            let held = exits::Filter::default().held(state, client).len();
             match level {
                 KillLevel::None | KillLevel::StopEntries => format!("entries stop; {entries} that wait and {held} positions stay"),
                 KillLevel::CancelEntries => format!("entries stop, {entries} that wait are cancelled; {held} positions stay"),
@@ -170,9 +170,13 @@ pub(in crate::web) fn preview(state: &WebState, wish: &Wish) -> String {
             }
         }),
         Action::Cancel(strategy) => each(&|client| format!("{} entries are cancelled", waiting(client, strategy.as_ref()))),
-        Action::Exit(what) => {
-            each(&|client| format!("{} positions are exited at the market", filter(state, client, what).eligible(state, client).len()))
-        }
+        Action::Exit(what) => each(&|client| {
+            let filter = filter(state, client, what);
+            let (all, held) = (filter.eligible(state, client).len(), filter.held(state, client).len());
+            let coming = all.saturating_sub(held);
+            let more = if coming == 0 { String::new() } else { format!("; {coming} that are being entered are cancelled or left") };
+            format!("{held} positions are exited at the market{more}")
+        }),
         Action::Acknowledge(id) => {
             let lines = found(state, &wish.whose, id.as_deref(), state.now())
                 .into_iter()

@@ -1,4 +1,5 @@
-//! `POST /dashboard/positions/exit` and `/exit-all`: closing what strategies hold, at the market.
+//! `POST /dashboard/positions/exit` and `/exit-all`: closing what strategies hold, at the market. What an entry may bring yet is closed
+//! too: its exit waits for the fills, or takes the entry back.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use ordergate_actors::engine::exit_leg;
 use ordergate_actors::order::{
     ClientId, Exchange, HoldingKey, IdempotencyKey, InstrumentKey, LegDraft, MAX_LEGS, Product, Quantity, Source, Strategy, trading_date,
 };
+use ordergate_actors::persistence::Book;
 use ordergate_actors::ports::{Closable, Purpose, Spelling, Why};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -46,7 +48,7 @@ struct ExitAllBody {
     idempotency_key: Option<String>,
 }
 
-/// Which holdings.
+/// Which positions.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Filter {
     pub strategy: Option<Strategy>,
@@ -57,7 +59,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// This filter for a symbol; for a name that is none, for the one of what is held that it means.
+    /// This filter for a symbol; for a name that is none, for the one of what is held that it means, or is entered.
     pub(super) fn of_symbol(
         self,
         state: &WebState,
@@ -69,9 +71,13 @@ impl Filter {
         if !exact.eligible(state, client_id).is_empty() {
             return Ok(exact);
         }
-        let held: BTreeSet<InstrumentKey> = self.eligible(state, client_id).into_iter().map(|(_, key)| key.instrument).collect();
-        let held: Vec<InstrumentKey> = held.into_iter().collect();
-        let purpose = Purpose::Close(Closable { held: &held, entering: &[] });
+        let instruments = |found: Vec<(Strategy, HoldingKey)>| -> Vec<InstrumentKey> {
+            let found: BTreeSet<InstrumentKey> = found.into_iter().map(|(_, key)| key.instrument).collect();
+            found.into_iter().collect()
+        };
+        let any = Self { quantity: None, ..self.clone() };
+        let (held, entering) = (instruments(any.held(state, client_id)), instruments(any.eligible(state, client_id)));
+        let purpose = Purpose::Close(Closable { held: &held, entering: &entering });
         let spelling =
             Spelling { exchange: exchange.map(Exchange::as_str), symbol: symbol.trim(), purpose, today: trading_date(state.now()) };
         match state.engine.line().instruments.resolve(&spelling, &|_| None) {
@@ -87,20 +93,31 @@ impl Filter {
         }
     }
 
-    pub(super) fn eligible(&self, state: &WebState, client_id: &ClientId) -> Vec<(Strategy, HoldingKey)> {
-        let fits = |strategy: &Strategy, key: &HoldingKey| {
-            self.strategy.as_ref().is_none_or(|wanted| wanted == strategy)
-                && self.symbol.as_deref().is_none_or(|wanted| *wanted == *key.instrument.symbol)
-                && self.exchange.is_none_or(|wanted| wanted == key.instrument.exchange)
-                && self.product.is_none_or(|wanted| wanted == key.product)
-        };
+    fn fits(&self, strategy: &Strategy, key: &HoldingKey) -> bool {
+        self.strategy.as_ref().is_none_or(|wanted| wanted == strategy)
+            && self.symbol.as_deref().is_none_or(|wanted| *wanted == *key.instrument.symbol)
+            && self.exchange.is_none_or(|wanted| wanted == key.instrument.exchange)
+            && self.product.is_none_or(|wanted| wanted == key.product)
+    }
+
+    /// What is held and fits.
+    pub(super) fn held(&self, state: &WebState, client_id: &ClientId) -> Vec<(Strategy, HoldingKey)> {
         let held = state.engine.read(client_id, |book| {
-            book.holdings()
-                .filter(|(strategy, key, _)| fits(strategy, key))
-                .map(|(strategy, key, _)| (strategy.clone(), key.clone()))
-                .collect()
+            let fitting = book.holdings().filter(|(strategy, key, _)| self.fits(strategy, key));
+            fitting.map(|(strategy, key, _)| (strategy.clone(), key.clone())).collect()
         });
         held.unwrap_or_default()
+    }
+
+    /// What there is to leave and fits: what is held, and what entries may bring yet. A quantity is of what is held, where that is
+    /// anything.
+    pub(super) fn eligible(&self, state: &WebState, client_id: &ClientId) -> Vec<(Strategy, HoldingKey)> {
+        let held = self.held(state, client_id);
+        if self.quantity.is_some() && !held.is_empty() {
+            return held;
+        }
+        let all = state.engine.read(client_id, Book::to_leave).unwrap_or_default();
+        all.into_iter().filter(|(strategy, key)| self.fits(strategy, key)).collect()
     }
 }
 
@@ -127,7 +144,7 @@ pub(in crate::web) async fn exit(request: HttpRequest, payload: Payload, state: 
             let which: Vec<Value> = eligible.iter().map(|(strategy, key)| json!({ "strategy": strategy, "holding": key })).collect();
             return Err(Problem::bad_request(
                 "ambiguous",
-                format!("{} holdings fit, and a quantity can only be of one", eligible.len()),
+                format!("{} positions fit, and a quantity can only be of one", eligible.len()),
                 "name the strategy, the exchange and the product, or leave the quantity out",
             )
             .with("holdings", json!(which)));
@@ -159,13 +176,13 @@ pub(in crate::web) async fn exit_all(request: HttpRequest, payload: Payload, sta
     send(&state, &filter, asking).await
 }
 
-/// Sends an exit for every holding that fits.
+/// Sends an exit for every position that fits.
 pub(super) async fn send(state: &WebState, filter: &Filter, asking: Vec<Asking>) -> Answer {
     Ok(match sent(state, filter, asking).await? {
         Some(body) => HttpResponse::Accepted().json(body),
         None => HttpResponse::Ok().json(json!({
             "status": "NO_POSITION",
-            "done": "nothing: there are no eligible positions",
+            "done": "nothing: there are no eligible positions, and no entry that could become one",
             "orders": [],
         })),
     })

@@ -9,8 +9,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
-use futures_util::FutureExt;
-use futures_util::future::{Either, LocalBoxFuture, select};
+use futures_util::future::LocalBoxFuture;
 use ordergate_actors::engine::exit_leg;
 use ordergate_actors::ingress::naming;
 use ordergate_actors::order::{CommandId, IdempotencyKey, LegDraft, MAX_LEGS, OrderType, Side, SignalDraft, SignalId, Source, Strategy};
@@ -23,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use super::words::{Placed, message, placed, worst};
 use super::{Asked, missing, text, text_of};
 use crate::web::auth::body_hash;
-use crate::web::chain::registered;
+use crate::web::chain::{self, until_on_disk};
 use crate::web::formats::openalgo_reading;
 use crate::web::json::Json;
 use crate::web::problem::Problem;
@@ -36,6 +35,8 @@ use crate::web::webhook::key;
 const WAIT: Duration = Duration::from_secs(2);
 /// The next order of a call waits so long for the decision about the one before it.
 const MOMENT: Duration = Duration::from_millis(200);
+/// Orders of this door go one after the other, whoever sends them: two keys may trade one strategy.
+const TURN: &str = "/api/v1";
 /// So often a strategy may add to what it holds: the account's own limits bound it.
 const ADDS: u32 = 1_000;
 /// Orders of one split, as OpenAlgo has it.
@@ -86,7 +87,7 @@ impl Sending<'_> {
     /// Registers each order by itself, in this order, and answers them as they stand when the broker has answered, or the time is up.
     async fn one_by_one(&self, bodies: &[Json], strategy: &str) -> Vec<Result<Taken, Problem>> {
         let deadline = Instant::now() + WAIT;
-        let Ok(turn) = timeout_at(deadline, self.state.chain.lock()).await else {
+        let Ok(turn) = timeout_at(deadline, self.state.turns.wait(&self.asked.client_id, TURN)).await else {
             let busy = || Problem::unavailable("busy", "orders before this one are still being written down; nothing was sent");
             return bodies.iter().map(|_| Err(busy())).collect();
         };
@@ -123,11 +124,9 @@ impl Sending<'_> {
             Err(problem) => return Sent::Known(Err(problem)),
         };
         let signal_id = handed.signal_id();
-        let on_disk = Box::pin(registered(self.state, &self.asked.client_id, signal_id));
-        match select(handed.decided(self.state).boxed_local(), on_disk).await {
-            // Also a replay, whose orders are of another signal.
-            Either::Left((known, _)) => Sent::Known(known),
-            Either::Right(((), mut deciding)) => match timeout_at(deadline.min(Instant::now() + MOMENT), &mut deciding).await {
+        match until_on_disk(self.state, &self.asked.client_id, handed).await {
+            chain::Sent::Known(known) => Sent::Known(known),
+            chain::Sent::Waits(mut deciding) => match timeout_at(deadline.min(Instant::now() + MOMENT), &mut deciding).await {
                 Ok(known) => Sent::Known(known),
                 Err(_) => Sent::Waits(signal_id, deciding),
             },
@@ -389,7 +388,7 @@ fn with_quantity(body: &Json, units: i64) -> Json {
     }
 }
 
-/// `closeposition`: everything that the strategy holds, and nothing of another.
+/// `closeposition`: everything that the strategy holds or is entering, and nothing of another.
 pub(super) async fn close(state: &Data<WebState>, request: &HttpRequest, asked: Asked) -> Result<String, Problem> {
     let strategy = asked.strategy()?;
     asked.check(&strategy)?;
@@ -397,17 +396,19 @@ pub(super) async fn close(state: &Data<WebState>, request: &HttpRequest, asked: 
     let owner = owner(&strategy)?;
     let legs: Vec<LegDraft> = state
         .engine
-        .read(&asked.client_id, |book| book.holdings_of(&owner).map(|(key, _)| exit_leg(&owner, key, None)).collect())
+        .read(&asked.client_id, |book| {
+            let own = book.to_leave().into_iter().filter(|(strategy, _)| *strategy == owner);
+            own.map(|(_, key)| exit_leg(&owner, &key, None)).collect()
+        })
         .unwrap_or_default();
     if legs.is_empty() {
-        return Ok(
-            json!({ "status": "success", "message": format!("{strategy} holds nothing; nothing was sent"), "orders": [] }).to_string()
-        );
+        let message = format!("{strategy} holds nothing and enters nothing; nothing was sent");
+        return Ok(json!({ "status": "success", "message": message, "orders": [] }).to_string());
     }
     if legs.len() > MAX_LEGS {
         return Err(Problem::bad_request(
             "bad_request",
-            format!("{strategy} holds {} positions", legs.len()),
+            format!("{strategy} is in {} positions", legs.len()),
             "close them with POST /dashboard/positions/exit-all",
         ));
     }

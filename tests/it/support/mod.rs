@@ -67,6 +67,8 @@ pub(crate) struct Plan {
     pub alerts: Option<Alerts>,
     /// How much later than the house before it this one begins.
     pub later: chrono::Duration,
+    /// What goes wrong at every broker from the start on.
+    pub faults: FaultPlan,
     /// What stands around the store.
     pub store: Box<dyn FnOnce(SqliteStore) -> Box<dyn Store>>,
 }
@@ -87,6 +89,7 @@ impl Default for Plan {
             live: LiveSettings::default(),
             alerts: None,
             later: chrono::Duration::hours(1),
+            faults: FaultPlan::none(),
             store: Box::new(|store| Box::new(store)),
         }
     }
@@ -179,7 +182,7 @@ impl House {
                     PaperSettings { poll: Duration::from_millis(50), ..PaperSettings::new(directory.path().join(client.as_str())) };
                 std::fs::create_dir_all(&settings.directory).unwrap();
                 let paper = PaperBroker::open(&settings, Arc::clone(&table), market.clone(), clock.clone()).unwrap();
-                let broker = FaultyBroker::new(paper, FaultPlan::none()).with_capabilities(|row| row.is_live = plan.is_live);
+                let broker = FaultyBroker::new(paper, plan.faults.clone()).with_capabilities(|row| row.is_live = plan.is_live);
                 (client.clone(), Arc::new(broker))
             })
             .collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::exchange::NewOrder;
-use ordergate_actors::order::{OrderType, Product, Quantity, Side, Status, Tag, Terms, Validity};
+use ordergate_actors::order::{OrderType, Product, Quantity, Side, SignalDraft, Status, Tag, Terms, Validity};
 
 use crate::desk::{But, Desk, Setup, buy, exit, future, price, sbin, scenario, sell};
 
@@ -266,4 +266,58 @@ fn a_signal_to_leave_all_takes_back_what_still_fills() {
             desk.at_rest().await;
         });
     }
+}
+
+/// The orders that an exit beyond the freeze quantity becomes are no legs: a hundred of those leave room for them.
+#[test]
+fn a_hundred_legs_leave_room_for_the_orders_that_one_of_them_becomes() {
+    let mut setup = Setup::default();
+    setup.account.limits.max_quantity = 100_000;
+    setup.account.limits.max_order_value = crate::desk::rupees(1_000_000_000);
+    scenario(setup, async |desk| {
+        let future = future();
+        let largest = ordergate_actors::ports::Instruments::find(&*desk.instruments, &future).unwrap().max_quantity().unwrap();
+        for kind in ["ENTRY", "ADJUST"] {
+            assert_eq!(desk.ended(buy("a", largest).in_future().product("NRML").kind(kind)).await.status, Status::Executed);
+        }
+        desk.pass_secs(2).await;
+        let mut legs: Vec<_> = (0..99).map(|number| exit(&format!("s{number}"), "SBIN-EQ")).collect();
+        legs.push(exit("a", &future.symbol).in_future());
+        let orders = desk.alert(&legs).await;
+        assert_eq!(orders.len(), 101);
+        desk.until("flat", |desk| desk.held("a", &future) == 0 && desk.net_at_broker(&future) == 0).await;
+        assert!(!desk.has_alarm("ALARM_EXIT_CUT"));
+        desk.at_rest().await;
+    });
+}
+
+/// What its sender sends twice is one exit; after an entry that rested has filled, the same bytes are another.
+#[test]
+fn the_same_exit_goes_again_after_an_entry_that_was_there_before_has_filled() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 10).await;
+        desk.pass_secs(2).await;
+        let resting = desk.order(buy("a", 5).kind("ADJUST").at("790")).await;
+        desk.until_at_broker(resting).await;
+        let send = async |desk: &Desk| {
+            let draft = desk.draft(&[exit("a", "SBIN-EQ").at("795")]);
+            let draft = SignalDraft { idempotency_key: None, replay_window_ms: 600_000, body_hash: [9; 32], ..draft };
+            desk.engine.submit(draft).await.unwrap()
+        };
+        let first = send(desk).await;
+        assert_eq!(desk.until_ended(first.orders[0]).await.filled_quantity, 10, "{}", desk.trace());
+        let retry = send(desk).await;
+        assert_eq!((retry.replayed, &retry.orders), (true, &first.orders));
+        desk.market.set(&sbin(), price("789"), price("789.05"), price("789"));
+        desk.until("the rest has filled", |desk| desk.held("a", &sbin()) == 5).await;
+        desk.until_ended(resting).await;
+        desk.market.set(&sbin(), price("800"), price("800.05"), price("800"));
+        let second = send(desk).await;
+        assert!(!second.replayed, "{}", desk.trace());
+        assert_eq!(desk.until_ended(second.orders[0]).await.filled_quantity, 5, "{}", desk.trace());
+        assert!(send(desk).await.replayed);
+        assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (0, 0));
+        desk.at_rest().await;
+    });
 }

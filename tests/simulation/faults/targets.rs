@@ -6,7 +6,7 @@ use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::{CommandId, Intent, LegDraft, Side, SignalDraft, Source, Status, Tag};
 use ordergate_actors::persistence::{KillLevel, Topic};
 
-use crate::desk::{But, Desk, Setup, ago, buy, exit, price, sbin, scenario, sell, target};
+use crate::desk::{But, Desk, Setup, ago, buy, exit, future, price, rupees, sbin, scenario, sell, target};
 use crate::world::client;
 
 fn plans(desk: &Desk) -> usize {
@@ -72,6 +72,47 @@ fn two_targets_while_the_first_rests_never_overshoot() {
         assert_eq!(open, 15, "{}", desk.trace());
         desk.market.set(&sbin(), price("789"), price("789.05"), price("789"));
         desk.until("all of it has filled", |desk| desk.held("a", &sbin()) == 15).await;
+        desk.at_rest().await;
+    });
+}
+
+/// More than the exchange takes in one order: what closes goes out as several, what opens is refused.
+#[test]
+fn a_flat_above_the_freeze_quantity_leaves_all_of_it() {
+    let mut setup = Setup::default();
+    setup.account.limits.max_quantity = 100_000;
+    setup.account.limits.max_order_value = rupees(1_000_000_000);
+    scenario(setup, async |desk| {
+        let future = future();
+        let found = ordergate_actors::ports::Instruments::find(&*desk.instruments, &future).unwrap();
+        let (lot, largest) = (found.lot.value(), found.max_quantity().unwrap());
+        let to = |position: i64| target("a", position).in_future().product("NRML");
+        let beyond = desk.ended(to(2 * largest)).await;
+        assert_eq!((beyond.tag, desk.placed()), (Some(Tag::ValidationFailed), 0), "{:?}", beyond.reason);
+        for position in [largest, 2 * largest, 2 * largest + lot] {
+            assert_eq!(desk.ended(to(position)).await.status, Status::Executed);
+            desk.until("it is held", |desk| desk.held("a", &future) == position).await;
+        }
+        desk.pass_secs(2).await;
+        let orders = desk.alert(&[to(0)]).await;
+        assert_eq!(orders.len(), 3, "{}", desk.trace());
+        let mut sold = Vec::new();
+        for command in &orders {
+            sold.push(desk.until_ended(*command).await.filled_quantity);
+        }
+        assert_eq!((sold, desk.held("a", &future), desk.net_at_broker(&future)), (vec![largest, largest, lot], 0, 0), "{}", desk.trace());
+        assert!(!desk.has_alarm("ALARM_EXIT_CUT"));
+        // A target that only takes out is one order: what it leaves is told.
+        desk.pass_secs(2).await;
+        for position in [largest, 2 * largest] {
+            assert_eq!(desk.ended(to(position)).await.status, Status::Executed);
+            desk.until("it is held", |desk| desk.held("a", &future) == position).await;
+        }
+        desk.pass_secs(2).await;
+        assert_eq!(desk.ended(to(lot)).await.filled_quantity, largest);
+        let left = largest - lot;
+        assert!(desk.texts("ALARM_EXIT_CUT")[0].starts_with(&format!("{left} ")), "{:?}", desk.texts("ALARM_EXIT_CUT"));
+        assert_eq!(desk.ended(to(lot)).await.filled_quantity, left);
         desk.at_rest().await;
     });
 }
