@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Kind, Price};
 use ordergate_actors::ports::{Instruments, ReadAs, Spelling, Spot, Unresolved};
+use rust_decimal::Decimal;
 
 use super::index::Index;
 use super::packed::Packed;
@@ -27,6 +28,8 @@ pub struct InstrumentTable {
     pub(super) index: Index,
     /// The few rows whose price band is known.
     bands: HashMap<u32, (Price, Price)>,
+    /// The rows of contracts whose point is not one rupee a unit, and what it is.
+    points: HashMap<u32, Decimal>,
     days: BTreeMap<Exchange, NaiveDate>,
     /// Underlyings of futures and options, if those of shares are among them.
     with_derivatives: Option<HashSet<Arc<str>>>,
@@ -79,6 +82,9 @@ impl InstrumentTable {
         if let Some(band) = row.band {
             self.bands.insert(next, band);
         }
+        if row.rupees_per_point != Decimal::ONE {
+            self.points.insert(next, row.rupees_per_point);
+        }
     }
 
     fn index(&mut self) {
@@ -116,7 +122,7 @@ impl InstrumentTable {
     pub(super) fn at(&self, at: u32) -> Option<Arc<Instrument>> {
         let row = self.rows.get(at as usize)?;
         Some(Arc::new(Instrument {
-            rupees_per_point: rust_decimal::Decimal::ONE,
+            rupees_per_point: self.points.get(&at).copied().unwrap_or(Decimal::ONE),
             key: InstrumentKey::new(row.exchange, self.symbol(at)),
             token: row.token,
             underlying: Arc::clone(self.underlyings.get(row.underlying as usize)?),
@@ -211,8 +217,11 @@ mod tests {
     use super::*;
     use crate::instruments::sample;
 
+    /// Each with a worth of its own.
     fn rows() -> Vec<Instrument> {
-        sample("2026-11-20".parse().unwrap()).unwrap()
+        let rows = sample("2026-11-20".parse().unwrap()).unwrap();
+        let worth = |place: usize, row| Instrument { rupees_per_point: Decimal::new(i64::try_from(place).unwrap() + 1, 1), ..row };
+        rows.into_iter().enumerate().map(|(place, row)| worth(place, row)).collect()
     }
 
     #[test]

@@ -127,6 +127,12 @@ impl OpenError {
     }
 }
 
+/// Whether there is no room. The index of the write-ahead log cannot grow then, which SQLite calls an error of its own.
+fn says_full(cause: &rusqlite::Error) -> bool {
+    let cannot_grow = cause.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+    cannot_grow || cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+}
+
 /// Whether SQLite failed for the disk, or for a lock.
 pub(super) fn is_of_the_disk(cause: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure};
@@ -140,7 +146,7 @@ pub(super) fn database(step: &'static str) -> impl FnOnce(rusqlite::Error) -> Op
 
 /// The same, by reference.
 pub(super) fn of_disk(step: &'static str, cause: &rusqlite::Error) -> OpenError {
-    let is_full = cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+    let is_full = says_full(cause);
     OpenError::Database { step, cause: explain(cause), may_heal: is_of_the_disk(cause), is_full }
 }
 
@@ -150,7 +156,7 @@ pub(super) fn explain(cause: &rusqlite::Error) -> String {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => format!(
             "{cause}: another program holds the lock on orders.db; close it (a database browser, or a backup tool that writes) and start again"
         ),
-        Some(rusqlite::ErrorCode::DiskFull) => format!("{cause}: free some space on the disk of the data directory and start again"),
+        _ if says_full(cause) => format!("{cause}: free some space on the disk of the data directory and start again"),
         // The extended code tells a failed fsync from a failed read.
         Some(_) => format!("{cause} (SQLite code {})", cause.sqlite_error().map_or(0, |error| error.extended_code)),
         None => cause.to_string(),

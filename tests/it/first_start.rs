@@ -43,8 +43,12 @@ fn a_start_that_fails_for_its_port_does_not_swallow_the_alert_to_paste() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let failed = serve(&data, &taken.local_addr().unwrap().to_string()).output().unwrap();
-    assert!(!failed.status.success() && data.join("secrets.toml").exists(), "the secrets are drawn, and nothing was shown: {failed:?}");
+    let mut waits = serve(&data, &taken.local_addr().unwrap().to_string());
+    let mut waits = Running(waits.stderr(Stdio::piped()).spawn().unwrap());
+    let mut words = BufReader::new(waits.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(words.any(|line| line.contains("is another program using the port?")), "it waits for its port, and says so");
+    assert!(data.join("secrets.toml").exists(), "the secrets are drawn, and nothing was shown");
+    drop(waits);
     let said = prints(&data, "login.html#token=");
     assert!(said.contains("An alert to try") && said.contains("/webhook"), "{said}");
 }

@@ -97,8 +97,10 @@ pub(super) async fn differences(house: &House) {
     done(&house.post("/dashboard/guard/force-clear", json!({ "strategy": "leaves", "reason": "sold by hand" })).await);
     house.until_held("leaves", 0).await;
     let row = done(&house.get("/dashboard/told-prices").await)["accounts"][0]["left"][0]["row"].clone();
-    let told = json!({ "row": row, "price": "790.25", "reason": "the contract note" });
+    let told = json!({ "row": &row, "price": "790.25", "reason": "the contract note" });
     done(&house.post("/dashboard/told-prices", told).await);
+    let better = json!({ "row": row, "price": "790.50", "reason": "the contract note, read again" });
+    done(&house.post("/dashboard/told-prices", better).await);
     done(&house.get("/dashboard/told-prices").await);
 }
 

@@ -94,5 +94,5 @@ async fn a_broker_that_says_another_worth_is_heard_and_the_exit_goes() {
     assert_eq!((contradicted, point(&house)), (Some(Decimal::new(1, 1)), Some(Decimal::ONE)));
     let left = house.submit(in_gold(&house, "EXIT", "SELL", 100, "75000")).await;
     house.until_order("it is left", left, |order| order.status == Status::Executed).await;
-    assert_eq!(house.held(&symbol(&house)), 0);
+    house.until("nothing is held", || house.held(&symbol(&house)) == 0).await;
 }

@@ -274,6 +274,7 @@ fn a_hundred_legs_leave_room_for_the_orders_that_one_of_them_becomes() {
     let mut setup = Setup::default();
     setup.account.limits.max_quantity = 100_000;
     setup.account.limits.max_order_value = crate::desk::rupees(1_000_000_000);
+    setup.account.permits = 200;
     scenario(setup, async |desk| {
         let future = future();
         let largest = ordergate_actors::ports::Instruments::find(&*desk.instruments, &future).unwrap().max_quantity().unwrap();
@@ -301,7 +302,8 @@ fn the_same_exit_goes_again_after_an_entry_that_was_there_before_has_filled() {
         let resting = desk.order(buy("a", 5).kind("ADJUST").at("790")).await;
         desk.until_at_broker(resting).await;
         let send = async |desk: &Desk| {
-            let draft = desk.draft(&[exit("a", "SBIN-EQ").at("795")]);
+            // One with a quantity leaves what is entered alone.
+            let draft = desk.draft(&[exit("a", "SBIN-EQ").of(10).at("795")]);
             let draft = SignalDraft { idempotency_key: None, replay_window_ms: 600_000, body_hash: [9; 32], ..draft };
             desk.engine.submit(draft).await.unwrap()
         };

@@ -188,7 +188,7 @@ fn a_row(exchange: Exchange, number: u32) -> impl Strategy<Value = Instrument> {
     };
     (kind, "[A-Z&-]{1,10}", 1_i64..5_000, prop_oneof![Just("0.01"), Just("0.05"), Just("0.1"), Just("1"), Just("5")]).prop_map(
         move |(kind, underlying, lot, tick)| Instrument {
-            rupees_per_point: rust_decimal::Decimal::ONE,
+            rupees_per_point: exchange.rupees_per_point().unwrap_or_else(|| rust_decimal::Decimal::new(lot, 1)),
             key: InstrumentKey::new(exchange, &format!("{underlying}{number}")),
             token: 1_000_000 + number,
             underlying: Arc::from(underlying),
