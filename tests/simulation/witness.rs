@@ -231,18 +231,27 @@ impl Witness {
 }
 
 impl Witness {
-    /// INV-1: a committed MODIFY_SENT row for exactly this request, and no later one of that order. Answers the order.
+    /// INV-1: a committed MODIFY_SENT row for exactly this request, and no later one of that order. Answers the order. The broker of
+    /// another account numbers its orders likewise.
     fn look_at_change(store: &ReadStore, prepared: &PreparedChange) -> Result<OrderRecord, String> {
         let id = &prepared.change.broker_order_id;
         let found = store.find(id.as_str()).map_err(|error| error.to_string())?;
-        let order = found.into_iter().find(|order| order.broker_order_id.as_ref() == Some(id)).ok_or("INV-1: no order on disk has it")?;
-        let journal = store.order_journal(&order.client_id, order.command_id).map_err(|error| error.to_string())?;
-        let newest = journal.iter().rev().find(|row| row.event.starts_with("MODIFY_")).ok_or("INV-1: no journal row")?;
-        let inputs: serde_json::Value = serde_json::from_str(&newest.inputs).map_err(|error| error.to_string())?;
-        if &*newest.event != "MODIFY_SENT" || inputs["request"].as_str() != Some(&prepared.request) {
-            return Err(format!("INV-1: the newest row of a change is {} {}", newest.event, newest.inputs));
+        let mut why = "INV-1: no order on disk has it".to_owned();
+        for order in found.into_iter().filter(|order| order.broker_order_id.as_ref() == Some(id)) {
+            match Self::newest_change(store, &order)? {
+                Some((event, request)) if event == "MODIFY_SENT" && request == prepared.request => return Ok(order),
+                newest => why = format!("INV-1: the newest row of a change is {newest:?}"),
+            }
         }
-        Ok(order)
+        Err(why)
+    }
+
+    /// The newest journal row of a change of the order: its event, and the request that it names.
+    fn newest_change(store: &ReadStore, order: &OrderRecord) -> Result<Option<(String, String)>, String> {
+        let journal = store.order_journal(&order.client_id, order.command_id).map_err(|error| error.to_string())?;
+        let Some(newest) = journal.iter().rev().find(|row| row.event.starts_with("MODIFY_")) else { return Ok(None) };
+        let inputs: serde_json::Value = serde_json::from_str(&newest.inputs).map_err(|error| error.to_string())?;
+        Ok(Some((newest.event.to_string(), inputs["request"].as_str().unwrap_or_default().to_owned())))
     }
 
     /// INV-10 for entries; INV-6 for an exit that becomes larger.
