@@ -625,7 +625,7 @@ test('what two accounts hold alike is told apart, is left in the account that wa
     await page.keyboard.press('Escape');
 
     await two.order({ client_id: 'SWING', symbol: 'SBIN-EQ', quantity: '3', strategy: 'twin' });
-    // PAPER1 refuses: the key was used there for something else.
+    // PAPER1 refuses: the key was used there for something else. SWING leaves what it holds, and what it is entering.
     const { body: before } = await two.post('/dashboard/positions/exit', { client_id: 'PAPER1', strategy: 'twin', exchange: 'NSE', symbol: 'SBIN-EQ', quantity: 1, idempotency_key: 'used' });
     assert.equal(before.status, 'ACCEPTED');
     await page.route('**/dashboard/positions/exit-all', (route) => route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), idempotency_key: 'used' }) }));
@@ -633,7 +633,7 @@ test('what two accounts hold alike is told apart, is left in the account that wa
     await page.getByRole('button', { name: 'Square off everything…' }).click();
     await dialog.getByRole('heading', { name: 'Square off everything in PAPER1 and SWING' }).waitFor();
     await confirm(page, 'Square off');
-    await until('the window stays open, and says who was not taken', async () => /1 order sent, but not all of it: PAPER1: /.test(await dialog.locator('.trouble').innerText()));
+    await until('the window stays open, and says who was not taken', async () => /2 orders sent, but not all of it: PAPER1: /.test(await dialog.locator('.trouble').innerText()));
     assert.equal(await page.locator('.toast').count(), 0, 'nothing says that it was done');
     await until('SWING was taken', async () => (await held('SWING')) === 0);
     assert.equal(await held('PAPER1'), 5);
