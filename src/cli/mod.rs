@@ -1,4 +1,5 @@
-//! What people type. Every command but `serve` only reads, and may run beside the engine.
+//! What people type. Most commands read, and may run beside the engine; those that write, send or need the directory for
+//! themselves say so.
 //!
 //! Exit codes: 0 done and nothing to see to, 1 something needs a person, 70 a fault, 78 wrong command or settings.
 
