@@ -21,6 +21,7 @@ pub mod conformance;
 pub mod drill;
 mod files;
 pub mod halt;
+mod hex;
 pub mod instruments;
 pub mod intent_log;
 pub mod prove;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::files::{Mode, private_directory, write_whole};
+use crate::hex::hex;
 use crate::secrets::read_private;
 
 /// The directory within the data directory.
@@ -67,11 +68,6 @@ pub(super) fn remove(path: &Path) -> Result<(), AccessError> {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(AccessError::Unusable { path: path.to_path_buf(), cause }),
         _ => Ok(()),
     }
-}
-
-/// Bytes as hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How a token is kept: its SHA-256, as hex.

@@ -9,7 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::code;
-use super::files::{self, AccessError, hex, is_same, place};
+use super::files::{self, AccessError, is_same, place};
+use crate::hex::hex;
 
 const FILE: &str = "password.json";
 /// The shortest password, characters.

@@ -14,6 +14,7 @@ use super::accept::Accept;
 use super::print::Page;
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
 use crate::clock::SystemClock;
+use crate::hex::hex;
 use crate::sheet;
 use crate::store::{DirectoryLock, Holder, LockError, ReadStore, VerifyFrom};
 
@@ -149,10 +150,6 @@ fn exported(row: &JournalRow) -> Exported<'_> {
         who: &row.who,
         inputs: serde_json::from_str(&row.inputs).unwrap_or_else(|_| row.inputs.as_ref().into()),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn export(store: &ReadStore, (from, to): (Option<DateTime<Utc>>, Option<DateTime<Utc>>), format: Format) -> anyhow::Result<i32> {

@@ -242,7 +242,7 @@ fn text(value: &Value) -> String {
         Value::Integer(value) => value.to_string(),
         Value::Real(value) => value.to_string(),
         Value::Text(value) => value.clone(),
-        Value::Blob(value) => super::verify::hex(value),
+        Value::Blob(value) => crate::hex::hex(value),
     }
 }
 

@@ -6,7 +6,6 @@
 //! What a chain cannot tell: rows cut off, or changed, after the last anchor at its very end.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt::Write as _;
 
 use ordergate_actors::order::{ClientId, CommandId, Status};
 use ordergate_actors::persistence::chain::row_hash;
@@ -18,6 +17,7 @@ use super::pages::JournalRows;
 use super::projections::{self, Difference};
 use super::sqlite::failed;
 use super::{load, rows};
+use crate::hex::hex;
 
 /// Where a verification starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,14 +59,6 @@ impl ChainReport {
     pub fn may_differ_elsewhere(&self) -> bool {
         self.differences.len() >= projections::NAMED
     }
-}
-
-/// Hexadecimal, lower case.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 pub(super) fn chains(db: &Connection, from: VerifyFrom) -> Result<Vec<ChainReport>, StoreError> {

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use ordergate_actors::order::{ClientId, Exchange, trading_date};
+use ordergate_actors::persistence::chain::row_hash;
 use ordergate_actors::persistence::{Keep, Level, Slot, Topic};
+use ordergate_actors::ports::{Query, Rows};
 
 use super::api::pnl;
 use super::brief;
 use super::state::WebState;
 use crate::alerts::summary::{Told, Which, is_due, session};
+use crate::hex::hex;
 
 /// How often the clock is looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -56,6 +59,10 @@ async fn tell(state: &WebState, client_id: &ClientId, which: Which, slot: Slot, 
         Which::Open => "the open",
         Which::Close => "the close",
     };
+    let mut text = brief::day(&account, at);
+    if which == Which::Close {
+        text.push_str(&end_of_journal(state, client_id).await);
+    }
     let keep = Keep {
         client_id: Some(client_id.clone()),
         slot,
@@ -63,7 +70,7 @@ async fn tell(state: &WebState, client_id: &ClientId, which: Which, slot: Slot, 
         basis: Some(basis),
         event: which.event(),
         level: Level::Info,
-        reason: brief::day(&account, at).into(),
+        reason: text.into(),
         who: "ordergate".into(),
         command_id: None,
     };
@@ -73,5 +80,16 @@ async fn tell(state: &WebState, client_id: &ClientId, which: Which, slot: Slot, 
     };
     if let Err(trouble) = written {
         tracing::warn!(event = "summary_not_told", %client_id, "the result at {at} is not written down: {trouble}");
+    }
+}
+
+/// Where the account's journal ends, so that it stands off this machine too: rows that are cut off at its end leave no trace
+/// in the file itself.
+async fn end_of_journal(state: &WebState, client_id: &ClientId) -> String {
+    match state.engine.query(Query::JournalBefore(Some(client_id.clone()), u64::MAX, 1)).await {
+        Ok(Rows::Journal(rows)) => {
+            rows.first().map_or_else(String::new, |last| format!("; journal row {} has hash {}", last.seq, hex(&row_hash(last))))
+        }
+        _ => "; where the journal ends could not be read".to_owned(),
     }
 }

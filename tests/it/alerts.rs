@@ -17,6 +17,7 @@ use ordergate::web::phone::{Phone, listen};
 use ordergate::web::pulse::keep_beating;
 use ordergate::web::summaries;
 use ordergate_actors::persistence::Level;
+use ordergate_actors::ports::{Query, Rows};
 use ordergate_actors::testkit::{ManualClock, morning, until};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -337,6 +338,14 @@ async fn the_days_result_is_told_once_at_the_close_and_goes_to_the_phone() {
     until("it arrives", || !server.of_event("PNL_AT_CLOSE").is_empty()).await;
     let text = server.of_event("PNL_AT_CLOSE").remove(0)["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with("the close of 2026-11-20: gross ") && text.contains("held: 10 SBIN-EQ MIS"), "{text}");
+    // The row after the one that it names carries that one's hash: a tail that is cut off cannot be made anew.
+    let (_, named) = text.split_once("; journal row ").unwrap();
+    let (seq, hash) = named.split_once(" has hash ").unwrap();
+    let Rows::Journal(rows) = house.state.engine.query(Query::JournalAfter(Some(house.client()), seq.parse().unwrap(), 1)).await.unwrap()
+    else {
+        panic!("no rows")
+    };
+    assert_eq!(hash, rows[0].prev_hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     end(&alerts).await;
     house.close().await;
 }
