@@ -158,7 +158,6 @@ async fn run(
     outward::note_start(&engine, was_clean);
     held::keep(&masters, engine.line(), lacking);
     alert_routes::install(&engine, &config.routes).await.context("putting the routes in place")?;
-    crate::calendar::tell(engine.line(), trading_date(started_at));
     for Concern { event, text, account } in concerns {
         stop_entries(&engine, event, &text, account.as_ref()).await;
     }
@@ -191,6 +190,8 @@ async fn run(
     let (line, watch) = (Arc::clone(engine.line()), config.instruments.watch.clone());
     let watched =
         tasks::keep(engine.line(), "the watch of the underlyings", move || watched::keep_watched(Arc::clone(&line), watch.clone()));
+    let line = Arc::clone(engine.line());
+    let calendar = tasks::keep(engine.line(), "the look at the calendar", move || crate::calendar::keep_told(Arc::clone(&line)));
     let schedule = tasks::keep(engine.line(), "the schedule", move || crate::web::scheduled::keep_schedule(scheduled.clone()));
     let watching = engine.clone();
     let readiness =
@@ -206,6 +207,7 @@ async fn run(
     }
     readiness.abort();
     schedule.abort();
+    calendar.abort();
     watched.abort();
     outward.iter().for_each(actix_web::rt::task::JoinHandle::abort);
     ending.abort();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate::calendar::Told;
 use ordergate_actors::order::calendar::{Calendar, Enforce};
 use ordergate_actors::order::{Status, Tag};
 use ordergate_actors::ports::Clock;
@@ -131,5 +132,30 @@ async fn a_day_without_a_calendar_is_not_ready_and_takes_no_entry() {
     assert_eq!((ready.status, &ready.body["why_not"]), (503, &json!(["calendar_missing"])), "{:#}", ready.body);
     let refused = house.alert(entry("a")).await;
     assert_eq!(refused.order(0)["tag"], "MARKET_CLOSED", "{:#}", refused.body);
+    house.close().await;
+}
+
+/// An engine that runs since November says in December that the list of the next year is missing, and pages on the first day without one.
+#[actix_web::test]
+async fn an_engine_that_has_run_for_weeks_says_what_the_calendar_lacks_on_the_day_it_begins_to() {
+    let house = House::with(plan(Enforce::Always)).await;
+    let mut told = Told::default();
+    let at = |day: &str| {
+        let time: DateTime<Utc> = day.parse().unwrap();
+        house.clock.jump(time - house.clock.now());
+    };
+    let count = async |told: &mut Told, text: &str| {
+        told.look(house.engine.line());
+        told.look(house.engine.line());
+        let rows = house.events(None).await;
+        rows.iter().filter(|(event, row)| event == "ALARM_CALENDAR" && text.split('…').all(|part| row.contains(part))).count()
+    };
+    assert_eq!(count(&mut told, "").await, 0);
+    for day in ["2026-12-01T04:00:00Z", "2026-12-02T04:00:00Z", "2026-12-31T18:00:00Z"] {
+        at(day);
+        assert_eq!(count(&mut told, "the list of 2027 is missing…WARN").await, 1, "{day}");
+    }
+    at("2026-12-31T18:31:00Z");
+    assert_eq!(count(&mut told, "on 2027-01-01: entries there are refused…PAGE").await, 1);
     house.close().await;
 }
