@@ -1,6 +1,6 @@
 //! What trading costs: the rates that are built in, those of a directory of the user, and whose plan each account has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use ordergate_actors::Line;
 use ordergate_actors::order::calendar::Facts;
 use ordergate_actors::order::{ClientId, HoldingKey};
 use ordergate_actors::pnl::Line as DayLine;
-use ordergate_actors::pnl::charges::{BadCharges, ChargeFile, Costs, Kind, Rates};
+use ordergate_actors::pnl::charges::{BadCharges, ChargeFile, Costs, Kind, Rates, Turned};
 
 use crate::config::Config;
 use crate::instruments::kind_of;
@@ -104,8 +104,15 @@ impl Charges {
             // It has ended since: what an order's row keeps of it still says what it was.
             None => kind_of(&key.instrument, &line.calendar, date),
         };
+        let lines: Vec<(&HoldingKey, &DayLine)> = lines.collect();
+        let mut turned: HashMap<&HoldingKey, Turned> = HashMap::new();
+        for (key, of) in &lines {
+            let sum = turned.entry(key).or_default();
+            *sum = sum.with(of);
+        }
         lines
-            .map(|(key, of)| self.rates.costs((key, of), class(key), plan, date))
+            .iter()
+            .map(|(key, of)| self.rates.costs((key, of, turned.get(key).copied().unwrap_or_default()), class(key), plan, date))
             .fold(Costs::default(), |sum, costs| sum.with(costs, &self.rates, date))
     }
 }

@@ -6,4 +6,4 @@ mod sum;
 
 pub use parse::{BadCharges, ChargeFile};
 pub use rates::{Charge, Kind, Rates};
-pub use sum::{Charged, Costs};
+pub use sum::{Charged, Costs, Turned};

@@ -32,11 +32,34 @@ pub struct Charged {
     pub rupees: Amount,
 }
 
-impl Rates {
-    /// What a line's trades of that date are charged under a plan; `None` as its kind: the instrument is not in today's
-    /// master.
+/// The units of one instrument and product that were traded on a day, by whatever strategies are charged together. Shares
+/// that are bought and sold on one day are not delivered, whichever came first and whatever the product: a contract note charges
+/// that part as intraday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Turned {
+    bought: i64,
+    sold: i64,
+}
+
+impl Turned {
+    /// With another line of the same instrument and product.
     #[must_use]
-    pub fn costs(&self, (key, line): (&HoldingKey, &Line), kind: Option<Kind>, plan: &str, date: NaiveDate) -> Costs {
+    pub fn with(self, line: &Line) -> Self {
+        Self { bought: self.bought + line.bought.quantity, sold: self.sold + line.sold.quantity }
+    }
+
+    /// How much of what was traded on a side is turned around within the day.
+    fn part_within(self, side: Side) -> Decimal {
+        let whole = if side == Side::Buy { self.bought } else { self.sold };
+        Decimal::from(self.bought.min(self.sold)).checked_div(Decimal::from(whole)).unwrap_or_default()
+    }
+}
+
+impl Rates {
+    /// What a line's trades of that date are charged under a plan, `turned` being all that is charged together with it; `None` as
+    /// its kind: the instrument is not in today's master.
+    #[must_use]
+    pub fn costs(&self, (key, line, turned): (&HoldingKey, &Line, Turned), kind: Option<Kind>, plan: &str, date: NaiveDate) -> Costs {
         let mut costs = Costs::default();
         if line.bought.trades + line.sold.trades == 0 {
             return costs;
@@ -45,7 +68,7 @@ impl Rates {
             costs.unclassed.insert(key.instrument.clone());
             return costs;
         };
-        let trades = Trades { rates: self, key, line, kind, plan, date };
+        let trades = Trades { rates: self, key, line, turned, kind, plan, date };
         let tax = if key.instrument.exchange == Exchange::Mcx { Charge::Ctt } else { Charge::Stt };
         for charge in [tax, Charge::Exchange, Charge::Sebi, Charge::Stamp] {
             trades.by_value(charge, &mut costs);
@@ -62,29 +85,45 @@ struct Trades<'a> {
     rates: &'a Rates,
     key: &'a HoldingKey,
     line: &'a Line,
+    turned: Turned,
     kind: Kind,
     plan: &'a str,
     date: NaiveDate,
 }
 
 impl Trades<'_> {
-    fn cell(&self, charge: Charge, side: Side) -> Cell {
+    fn cell(&self, charge: Charge, product: Product, side: Side) -> Cell {
         let plan = if matches!(charge, Charge::Brokerage | Charge::Dp) { self.plan } else { "" };
-        Cell { charge, plan: plan.into(), segment: self.key.instrument.exchange, kind: self.kind, product: self.key.product, side }
+        Cell { charge, plan: plan.into(), segment: self.key.instrument.exchange, kind: self.kind, product, side }
     }
 
     fn rate(&self, charge: Charge, side: Side) -> Option<Rate> {
-        self.rates.rate(&self.cell(charge, side), self.date)
+        self.rates.rate(&self.cell(charge, self.key.product, side), self.date)
+    }
+
+    fn is_of_delivery(&self) -> bool {
+        self.kind == Kind::Share && self.key.product == Product::Cnc
+    }
+
+    /// What was traded on a side, by the product that it is charged as.
+    fn values(&self, side: Side) -> [(Product, Decimal); 2] {
+        let value = if side == Side::Buy { self.line.bought.value.0 } else { self.line.sold.value.0 };
+        let share = if self.is_of_delivery() { self.turned.part_within(side) } else { Decimal::ZERO };
+        let within = value.saturating_mul(share);
+        [(self.key.product, value.saturating_sub(within)), (Product::Mis, within)]
     }
 
     fn by_value(&self, charge: Charge, costs: &mut Costs) {
-        if !self.rates.is_known(&self.cell(charge, Side::Buy), self.date) {
-            costs.unknown.insert(charge);
-            return;
-        }
-        for (side, sums) in [(Side::Buy, self.line.bought), (Side::Sell, self.line.sold)] {
-            if let Some(percent) = self.rate(charge, side).and_then(|rate| rate.percent) {
-                costs.add(charge, part(percent, sums.value.0));
+        for side in [Side::Buy, Side::Sell] {
+            for (product, value) in
+                self.values(side).into_iter().filter(|(product, value)| *product == self.key.product || !value.is_zero())
+            {
+                let cell = self.cell(charge, product, side);
+                if !self.rates.is_known(&cell, self.date) {
+                    costs.unknown.insert(charge);
+                } else if let Some(percent) = self.rates.rate(&cell, self.date).and_then(|rate| rate.percent) {
+                    costs.add(charge, part(percent, value));
+                }
             }
         }
     }
@@ -110,8 +149,8 @@ impl Trades<'_> {
     }
 
     fn depository(&self, costs: &mut Costs) {
-        let is_delivered = self.kind == Kind::Share && self.key.product == Product::Cnc && self.line.sold.trades > 0;
-        if !is_delivered {
+        let is_delivered = self.line.sold.trades > 0 && self.turned.sold > self.turned.bought;
+        if !(is_delivered && self.is_of_delivery()) {
             return;
         }
         match self.rate(Charge::Dp, Side::Sell).and_then(|rate| rate.per_scrip) {
