@@ -49,5 +49,5 @@ fuzz_target!(|text: &str| {
     }
     let trusted = Ranges::parse(text).unwrap_or_default();
     let _ = (client_address("127.0.0.1".parse().ok(), [text].into_iter(), &trusted), trusted.let_in("203.0.113.7".parse().ok()));
-    let _ = is_same_origin(Sent { origin: Some(text), fetch_site: None, host: Some("127.0.0.1:8080") }, Some("https://trade.example.com"));
+    let _ = is_same_origin(Sent { origin: Some(text), fetch_site: None, host: Some("127.0.0.1:8080") }, ["https://trade.example.com"].into_iter());
 });
