@@ -37,6 +37,7 @@ use surface::{announce, site, web_state};
 pub(crate) use surface::link;
 
 use crate::alerts::{Alerts, Waker};
+use crate::brokers::connection::Connection;
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::{Config, InstrumentSource};
 use crate::drill::{self, Drill, Step};
@@ -289,6 +290,8 @@ fn fresh_runtime() -> tokio::runtime::Runtime {
 pub(crate) struct Alone {
     /// The broker of the first account.
     pub(crate) broker: Arc<dyn ordergate_actors::ports::Broker>,
+    /// How it is logged in, if it has a login.
+    pub(crate) connection: Option<Arc<dyn Connection>>,
     /// The stored instruments.
     pub(crate) masters: Arc<Masters>,
     /// How newer ones are fetched; `None` for the sample.
@@ -298,9 +301,9 @@ pub(crate) struct Alone {
 /// The broker of the first account and the stored instruments, without an engine.
 pub(crate) fn alone(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Alone> {
     let masters = Arc::new(in_force(config, clock.now())?);
-    let Brokers { accounts, .. } = brokers::open(config, &masters, clock)?;
-    let (_, broker) = accounts.into_iter().next().ok_or_else(|| anyhow!("there is no account"))?;
-    Ok(Alone { broker, masters, refresh: refresh(config)? })
+    let Brokers { accounts, mut connections, .. } = brokers::open(config, &masters, clock)?;
+    let (account, broker) = accounts.into_iter().next().ok_or_else(|| anyhow!("there is no account"))?;
+    Ok(Alone { broker, connection: connections.remove(&account.client_id), masters, refresh: refresh(config)? })
 }
 
 /// What can be traded at the start: the sample, or the newest masters that are stored.

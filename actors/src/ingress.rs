@@ -10,12 +10,12 @@ use actix::{Actor, Context, Handler, Message, Supervised};
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-use crate::exits::slices;
+use crate::exits::{largest_exit, slices};
 use crate::line::{Desk, Line, Phase};
 use crate::order::validate::{self, Bounds};
 use crate::order::{
     Ask, BasketId, ClientId, CommandId, InstrumentKey, Intent, LegDraft, MAX_ORDERS, OrderRecord, Policy, Product, Quantity, Side,
-    SignalDraft, Strategy, Tag, basket, clean,
+    SignalDraft, Strategy, Tag, basket, clean, trading_date,
 };
 use crate::persistence::{Answer, Cargo, Keep, Level, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
 use crate::plan::{BasketPlan, Plan};
@@ -139,9 +139,10 @@ impl IngressActor {
             return Slices::default();
         }
         let named = naming::name(&self.line, client_id, leg, self.line.clock.now());
-        let Some((found, largest)) = named.instrument.and_then(|found| found.max_quantity().map(|largest| (found, largest))) else {
-            return Slices::default();
-        };
+        let Some(found) = named.instrument else { return Slices::default() };
+        let today = trading_date(self.line.clock.now());
+        let largest = |strategy: &Strategy| self.line.view.read(client_id, |book| largest_exit(&found, strategy, book, today)).flatten();
+        let Some(largest) = owner(leg).and_then(|strategy| largest(&strategy)) else { return Slices::default() };
         let asked = leg.quantity.as_deref().map(str::trim).filter(|text| !text.is_empty() && !is_flat);
         let units = match asked.map(Quantity::parse) {
             Some(Ok(asked)) => asked.value(),
@@ -160,8 +161,7 @@ impl IngressActor {
     /// Units that the strategy of an exit holds there; 0 where the exit does not say which of several positions it means. `with_coming`:
     /// and what its entries have filled or may fill yet.
     fn to_close(&self, client_id: &ClientId, leg: &LegDraft, key: &InstrumentKey, with_coming: bool) -> i64 {
-        let strategy = leg.strategy.as_deref().map(str::trim).filter(|text| !text.is_empty()).unwrap_or("default");
-        let Ok(strategy) = Strategy::parse(strategy) else { return 0 };
+        let Some(strategy) = owner(leg) else { return 0 };
         let product = leg.product.as_deref().and_then(|text| Product::parse(text.trim()));
         let units = self.line.view.read(client_id, |book| {
             let fits = book.holdings_of(&strategy).filter(|(held, _)| held.instrument == *key);
@@ -230,6 +230,12 @@ impl IngressActor {
             })
             .flatten()
     }
+}
+
+/// Whose the position of a leg is; `None`: that cannot be read.
+fn owner(leg: &LegDraft) -> Option<Strategy> {
+    let name = leg.strategy.as_deref().map(str::trim).filter(|text| !text.is_empty()).unwrap_or("default");
+    Strategy::parse(name).ok()
 }
 
 /// A leg as it was read.

@@ -21,6 +21,7 @@ mod print;
 mod prove;
 mod readiness;
 mod replay;
+mod sign_in;
 mod simulate_broker;
 mod squareoff;
 mod status;

@@ -14,6 +14,7 @@ use ordergate_actors::supervision::EXIT_REFUSED;
 use serde_json::json;
 
 use super::print::Page;
+use super::sign_in::sign_in;
 use super::{Config, EXIT_ATTENTION, EXIT_OK};
 use crate::app::Alone;
 use crate::clock::SystemClock;
@@ -71,7 +72,7 @@ fn refused(words: &str) -> anyhow::Result<i32> {
 }
 
 async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn Clock>, log: &mut SquareOffLog) -> anyhow::Result<i32> {
-    let Alone { broker, masters, mut refresh } = crate::app::alone(config, clock)?;
+    let Alone { broker, connection, masters, mut refresh } = crate::app::alone(config, clock)?;
     let account = config.accounts.first().ok_or_else(|| anyhow!("there is no account"))?;
     let budget = Budget::changed(broker.capabilities().budget, account.settings.budget).map_err(|cause| anyhow!("{client}: {cause}"))?;
     let pace = Pace {
@@ -85,6 +86,9 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     if let Some(refresh) = refresh.as_ref().filter(|_| masters.freshness(clock.now()) != Freshness::Fresh) {
         fetch(refresh, &masters, clock, &mut page).await;
     }
+    if let Some(connection) = &connection {
+        sign_in(&**connection, &mut page, log).await?;
+    }
     if let Err(words) = work.session().await {
         page.line(format!("{client}: no broker session: {words}")).line("nothing is known, and nothing was done").show()?;
         return Ok(EXIT_ATTENTION);
@@ -97,6 +101,12 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     {
         refresh.exchanges.extend(more);
         fetch(refresh, &masters, clock, &mut page).await;
+        looked = work.look().await;
+    }
+    if let Ok(plan) = &looked
+        && plan.is_done()
+        && is_waited_for(&work, &mut page).await?
+    {
         looked = work.look().await;
     }
     let plan = match looked {
@@ -135,6 +145,9 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     }
     page.show()?;
     log.write(json!({ "event": "BEGAN", "plan": words }))?;
+    if !work.shows_all_in().is_zero() {
+        page.line(format!("orders are cancelled at once; exits go in {} s: {NOT_SHOWN_YET}", seconds(work.shows_all_in()))).show()?;
+    }
     let end = work.run(log).await?;
     log.write(json!({ "event": "ENDED", "end": format!("{end:?}") }))?;
     let code = if matches!(end, End::Flat | End::Nothing) { EXIT_OK } else { EXIT_ATTENTION };
@@ -149,6 +162,25 @@ async fn act(config: &Config, client: &ClientId, is_meant: bool, clock: &Arc<dyn
     }
     page.show()?;
     Ok(code)
+}
+
+/// Why it waits.
+const NOT_SHOWN_YET: &str = "what an engine sent just before it ended may not be in the broker's books yet";
+
+/// Waits until the broker must show what was sent before this began; answers whether that took any time.
+async fn is_waited_for(work: &SquareOff<'_>, page: &mut Page) -> anyhow::Result<bool> {
+    let left = work.shows_all_in();
+    if left.is_zero() {
+        return Ok(false);
+    }
+    page.line(format!("nothing is shown; it is looked at again in {} s: {NOT_SHOWN_YET}", seconds(left))).show()?;
+    tokio::time::sleep(left).await;
+    Ok(true)
+}
+
+/// Whole seconds, rounded up.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// Fetches the masters that are not of the day, and says what came of it.

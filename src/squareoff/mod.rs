@@ -4,27 +4,31 @@
 //! bought back before longs are sold, delivery holdings are left alone, and it is done when the broker shows it flat. Every
 //! call is in a log of its own, on disk, before it is made, and within the account's budget. A read that proves nothing is made
 //! again, ever more slowly. *Invariant:* no exit is sent for a position that an open order, or one in doubt, may be closing, and
-//! none for more than the broker holds for certain, whatever its books lack for a moment ([`Tally`]); and no order is cancelled in
-//! an instrument whose position cannot be closed ([`Plan::stuck`]): it may be its stop.
+//! none for more than the broker holds for certain, whatever its books lack for a moment ([`Tally`]); no order is cancelled in
+//! an instrument whose position cannot be closed ([`Plan::stuck`]): it may be its stop; and before the broker must show what was sent
+//! before this run, by an engine that was killed, say, no exit is sent and nothing is called flat.
 
 mod calls;
 mod log;
 mod plan;
+mod run;
 mod tally;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate_actors::broker::Meter;
-use ordergate_actors::order::{BrokerOrderId, BrokerTag, CommandId, HoldingKey, Instrument, OrderType, Price, Quantity, Terms, Validity};
+use ordergate_actors::exits::in_lots;
+use ordergate_actors::order::basket::COVER_FIRST;
+use ordergate_actors::order::{BrokerTag, CommandId, Instrument, OrderType, Price, Quantity, Side, Terms, Validity};
 use ordergate_actors::ports::{Broker, BrokerOrder, Budget, CallOutcome, Clock, Instruments, PlaceOutcome, Prepared, Quote, Session};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 pub use log::SquareOffLog;
 pub use plan::{Close, Obstacle, Plan, plan};
+use run::{Run, Tried, refused};
 pub use tally::{Look, Tally};
 
 /// What is sent for one position goes by one look; when its calls had to wait for so long, it is looked at again first.
@@ -67,38 +71,8 @@ pub struct SquareOff<'a> {
     clock: &'a dyn Clock,
     pace: Pace,
     meter: Meter,
-}
-
-/// What one run has done and seen.
-#[derive(Debug)]
-struct Run {
-    tally: Tally,
-    /// When each order was last asked to be cancelled.
-    cancelled: BTreeMap<BrokerOrderId, Instant>,
-    /// What was tried last for each position.
-    tried: BTreeMap<HoldingKey, Tried>,
-    /// Exits that were sent.
-    sent: u64,
-    /// How long one try may take.
-    each: Duration,
-    /// When it ends, flat or not; later for everything that is sent.
-    give_up: Instant,
-}
-
-/// Exits that were sent for one position.
-#[derive(Debug, Clone, Copy)]
-struct Tried {
-    times: u32,
-    last: Instant,
-    /// Units that were open then.
-    units: i64,
-}
-
-impl Run {
-    /// What was tried for a position in vain: one that is smaller now was not.
-    fn tried(&self, close: &Close) -> Option<Tried> {
-        self.tried.get(&close.holding).copied().filter(|tried| close.units >= tried.units)
-    }
+    /// When nothing else sent orders any more, as far as this machine knows.
+    begun: Instant,
 }
 
 impl<'a> SquareOff<'a> {
@@ -106,7 +80,7 @@ impl<'a> SquareOff<'a> {
     #[must_use]
     pub fn new(broker: &'a dyn Broker, budget: Option<Budget>, instruments: &'a dyn Instruments, clock: &'a dyn Clock, pace: Pace) -> Self {
         let look = budget.map_or(pace.look, |budget| pace.look.max(evenly(&budget)));
-        Self { broker, instruments, clock, pace: Pace { look, ..pace }, meter: Meter::new(budget) }
+        Self { broker, instruments, clock, pace: Pace { look, ..pace }, meter: Meter::new(budget), begun: Instant::now() }
     }
 
     /// Waits for a proven session.
@@ -133,6 +107,17 @@ impl<'a> SquareOff<'a> {
         Ok(self.planned(&look))
     }
 
+    /// How long the broker may still lack what was sent before: that nothing is there is believed of a later look only.
+    #[must_use]
+    pub fn shows_all_in(&self) -> Duration {
+        self.shows_all_from().saturating_duration_since(Instant::now())
+    }
+
+    /// What was sent before is shown by books that are asked for from then on.
+    fn shows_all_from(&self) -> Instant {
+        self.begun + self.broker.capabilities().visibility_bound
+    }
+
     /// The plan for these books, without what cannot be closed.
     fn planned(&self, look: &Look) -> Plan {
         plan(&look.orders, &look.positions).without_stuck(|close| self.obstacle(close))
@@ -155,8 +140,8 @@ impl<'a> SquareOff<'a> {
     pub async fn run(&mut self, log: &mut SquareOffLog) -> io::Result<End> {
         let bound = self.broker.capabilities().visibility_bound;
         let each = self.pace.patience.saturating_mul(2).saturating_add(bound);
-        let give_up = Instant::now() + each.saturating_mul(self.pace.attempts).saturating_add(bound);
-        let mut run = Run { tally: Tally::new(bound), cancelled: BTreeMap::new(), tried: BTreeMap::new(), sent: 0, each, give_up };
+        let give_up = self.shows_all_from().max(Instant::now()) + each.saturating_mul(self.pace.attempts).saturating_add(bound);
+        let mut run = Run::new(bound, each, give_up);
         loop {
             let read = self.books(&mut run.tally).await;
             for words in run.tally.doubts() {
@@ -170,20 +155,25 @@ impl<'a> SquareOff<'a> {
                 }
             };
             run.tally.see(&look, self.clock.now());
+            run.learn(&look);
             let seen = self.planned(&look);
-            if seen.is_done() && run.tally.is_settled() {
+            let shows_all = look.asked >= self.shows_all_from();
+            if shows_all && seen.is_done() && run.tally.is_settled() {
                 let is_nothing = run.sent == 0 && run.cancelled.is_empty();
                 log.write(json!({ "event": "FLAT", "exits": run.sent, "left_alone": seen.left_alone.len() }))?;
                 return Ok(if is_nothing { End::Nothing } else { End::Flat });
             }
-            if Instant::now() >= run.give_up || self.is_worn_out(&seen, &run) {
+            if Instant::now() >= run.give_up || (shows_all && self.is_worn_out(&seen, &run)) {
                 let left: Vec<String> = seen.words().into_iter().chain(run.tally.words()).collect();
                 log.write(json!({ "event": "NOT_FLAT", "left": left }))?;
                 return Ok(End::NotFlat(left));
             }
             self.cancel(&seen, &mut run, log).await?;
-            for close in &seen.closes {
-                self.close(close, &seen, &look, &mut run, log).await?;
+            // An exit that was sent before may not be shown yet: a second one would open what it closes.
+            for close in seen.closes.iter().filter(|_| shows_all) {
+                if !self.waits_for_its_short(close, &seen, &mut run, log)? {
+                    self.close(close, &seen, &look, &mut run, log).await?;
+                }
             }
             sleep(self.pace.look).await;
         }
@@ -216,6 +206,23 @@ impl<'a> SquareOff<'a> {
         Ok(())
     }
 
+    /// Whether it covers a short that is open still, and waits for that; not for ever.
+    fn waits_for_its_short(&self, close: &Close, seen: &Plan, run: &mut Run, log: &mut SquareOffLog) -> io::Result<bool> {
+        let option = |close: &Close| self.instruments.find(&close.holding.instrument)?.option_on();
+        let open = seen.closes.iter().chain(seen.stuck.iter().map(|(close, _)| close));
+        let covers = |short: &&Close| short.side == Side::Buy && option(short).is_some() && option(short) == option(close);
+        let Some(short) = open.filter(|_| close.side == Side::Sell).find(covers) else { return Ok(false) };
+        if run.covers.entry(close.holding.clone()).or_insert_with(Instant::now).elapsed() < COVER_FIRST.to_std().unwrap_or_default() {
+            return Ok(true);
+        }
+        let words = format!("{} is sold although {}, which it covers, is not bought back yet", close.holding, short.holding);
+        if run.uncovered.insert(close.holding.clone()) {
+            tracing::warn!(event = "square_off_uncovers", "{words}");
+            log.write(json!({ "event": "UNCOVERS", "cause": words }))?;
+        }
+        Ok(false)
+    }
+
     /// Sends the exits of one position, in slices that the exchange takes, if nothing else may be closing it.
     async fn close(&mut self, close: &Close, seen: &Plan, look: &Look, run: &mut Run, log: &mut SquareOffLog) -> io::Result<()> {
         let mut left = run.tally.least(&close.holding, close.net());
@@ -231,7 +238,8 @@ impl<'a> SquareOff<'a> {
             run.tried.insert(close.holding.clone(), try_now());
             return log.write(json!({ "event": "NOT_SENT", "cause": words }));
         };
-        while let Some(quantity) = Quantity::new(left.min(largest(&instrument))) {
+        let most = run.most.get(&close.holding).map_or(i64::MAX, |most| in_lots(*most, &instrument)).min(largest(&instrument));
+        while let Some(quantity) = Quantity::new(left.min(most)) {
             left -= quantity.value();
             // What the look is too old for was not tried: the next look has it again.
             if look.read.elapsed() >= LOOK_STANDS {
@@ -256,6 +264,7 @@ impl<'a> SquareOff<'a> {
             match &outcome {
                 PlaceOutcome::Accepted(id) => run.tally.sent(&close.holding, &tag, Some(id.clone()), at),
                 PlaceOutcome::Unconfirmed(_) => run.tally.sent(&close.holding, &tag, None, Instant::now()),
+                PlaceOutcome::Rejected(words) => refused(&mut run.most, close.holding.clone(), words, quantity.value()),
                 _ => {}
             }
             // What never reached the broker was no try.

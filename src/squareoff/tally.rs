@@ -59,6 +59,8 @@ pub struct Tally {
     filled: BTreeMap<BrokerOrderId, i64>,
     fresh: Vec<Fresh>,
     sent: Vec<Sent>,
+    /// The tags of everything that this run sent.
+    tags: BTreeSet<BrokerTag>,
 }
 
 impl Tally {
@@ -74,6 +76,7 @@ impl Tally {
             filled: BTreeMap::new(),
             fresh: Vec::new(),
             sent: Vec::new(),
+            tags: BTreeSet::new(),
         }
     }
 
@@ -150,10 +153,17 @@ impl Tally {
 
     /// An order went out, or may have; `id` is its number, if the broker told one.
     pub fn sent(&mut self, holding: &HoldingKey, tag: &BrokerTag, id: Option<BrokerOrderId>, at: Instant) {
+        self.tags.insert(tag.clone());
         self.sent.push(Sent { tag: tag.clone(), id, holding: holding.clone(), at });
     }
 
-    /// When this run sent the order of a row, if it did.
+    /// Whether this run sent the order of a row.
+    #[must_use]
+    pub fn is_ours(&self, row: &BookRow) -> bool {
+        row.tag.as_deref().is_some_and(|tag| self.tags.iter().any(|ours| ours.as_str() == tag))
+    }
+
+    /// When this run sent the order of a row, while that is not shown to have ended.
     #[must_use]
     pub fn sent_at(&self, row: &BookRow) -> Option<Instant> {
         self.sent.iter().find(|sent| sent.is(row)).map(|sent| sent.at)
@@ -194,7 +204,7 @@ impl Sent {
     }
 }
 
-fn holding(row: &BookRow) -> HoldingKey {
+pub(super) fn holding(row: &BookRow) -> HoldingKey {
     HoldingKey { instrument: row.instrument.clone(), product: row.product }
 }
 

@@ -37,7 +37,11 @@ impl Bench {
 
     /// At the market; or resting, three percent away from it.
     async fn place(&self, symbol: &str, side: Side, quantity: i64, product: Product, rests: bool) {
-        let instrument = self.table.find(&InstrumentKey::new(Exchange::Nse, symbol)).unwrap();
+        self.place_in(&InstrumentKey::new(Exchange::Nse, symbol), side, quantity, product, rests).await;
+    }
+
+    async fn place_in(&self, key: &InstrumentKey, side: Side, quantity: i64, product: Product, rests: bool) {
+        let instrument = self.table.find(key).unwrap();
         let quote = self.broker.inner().quote(Arc::clone(&instrument)).await.unwrap();
         let away = quote.last.value() * rust_decimal::Decimal::new(97, 2);
         let price = if rests { instrument.round_to_tick(away, Side::Buy) } else { None };
@@ -53,7 +57,21 @@ impl Bench {
         };
         let prepared = self.broker.inner().prepare(order, None).unwrap();
         let outcome = self.broker.inner().place(prepared).await;
-        assert!(matches!(outcome, PlaceOutcome::Accepted(_)), "{symbol}: {outcome:?}");
+        assert!(matches!(outcome, PlaceOutcome::Accepted(_)), "{key}: {outcome:?}");
+    }
+
+    /// Books that may be 30 s old, and were read this moment: what is done next is not in the next `looks` of them.
+    async fn hiding_what_comes(mut self, looks: u32) -> Self {
+        self.broker = self.broker.with_capabilities(|row| row.visibility_bound = Duration::from_secs(30));
+        let (_, _, _) = (self.broker.positions().await, self.broker.orders().await, self.broker.trades().await);
+        for kind in [CallKind::Positions, CallKind::Orders, CallKind::Trades] {
+            (0..looks).for_each(|_| self.broker.next(kind, Some(Fault::Stale)));
+        }
+        self
+    }
+
+    fn exits(&self) -> usize {
+        self.log().iter().filter(|line| line["event"] == "EXIT").count()
     }
 
     async fn run(&self) -> End {
@@ -260,6 +278,97 @@ async fn a_slow_broker_uses_up_no_tries_of_what_was_never_sent() {
     bench.broker.replan(FaultPlan::none().always(CallKind::Place, Fault::Slow(Duration::from_secs(2))));
     assert_eq!((bench.run_at(Pace { attempts: 1, ..PACE }).await, bench.nets().await), (End::Flat, vec![]));
     assert_eq!(bench.log().iter().filter(|line| line["event"] == "EXIT").count(), symbols.len());
+}
+
+/// An engine sent the exit and was killed; no book shows it yet. It is the only one.
+#[tokio::test(start_paused = true)]
+async fn an_exit_that_was_sent_before_it_began_is_not_sent_again() {
+    let bench = Bench::new();
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    let bench = bench.hiding_what_comes(20).await;
+    bench.place("SBIN-EQ", Side::Sell, 10, Product::Mis, false).await;
+    assert_eq!((bench.run().await, bench.nets().await, bench.exits()), (End::Nothing, vec![], 0));
+}
+
+/// The same of an entry: that nothing is there is not believed before it must have shown.
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_was_sent_before_it_began_is_closed_when_it_shows() {
+    let bench = Bench::new();
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.place("SBIN-EQ", Side::Sell, 10, Product::Mis, false).await;
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    let bench = bench.hiding_what_comes(20).await;
+    bench.place("SBIN-EQ", Side::Buy, 4, Product::Mis, false).await;
+    assert_eq!((bench.run().await, bench.nets().await, bench.exits()), (End::Flat, vec![], 1));
+}
+
+/// What works is cancelled at once all the same.
+#[tokio::test(start_paused = true)]
+async fn cancels_do_not_wait_for_what_may_not_show_yet() {
+    let bench = Bench::new();
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.place("SBIN-EQ", Side::Buy, 1, Product::Mis, true).await;
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    let bench = bench.hiding_what_comes(0).await;
+    assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]));
+    let at = |event: &str| bench.log().iter().find(|line| line["event"] == event).unwrap()["at"].as_str().unwrap().to_owned();
+    let between = |from: &str, to: &str| {
+        let time = |text: &str| text.parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+        (time(to) - time(from)).num_seconds()
+    };
+    assert!(between(&at("CANCEL"), &at("EXIT")) >= 25, "{:?}", bench.log());
+}
+
+fn call(strike: &str) -> InstrumentKey {
+    InstrumentKey::new(Exchange::Nfo, &format!("NIFTY24NOV26C{strike}"))
+}
+
+/// A sold call and the one that covers it; answers their lot.
+async fn spread(bench: &Bench) -> i64 {
+    let lot = bench.table.find(&call("25700")).unwrap().lot.value();
+    bench.place_in(&call("25800"), Side::Buy, lot, Product::Nrml, false).await;
+    bench.place_in(&call("25700"), Side::Sell, lot, Product::Nrml, false).await;
+    lot
+}
+
+fn requests(bench: &Bench) -> Vec<String> {
+    bench.log().iter().filter(|line| line["event"] == "EXIT").map(|line| line["request"].to_string()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_bought_is_not_sold_before_the_short_that_it_covers_is_closed() {
+    let bench = Bench::new();
+    spread(&bench).await;
+    bench.broker.next(CallKind::Place, Some(Fault::Refuse("margin".into())));
+    assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]));
+    let sent = requests(&bench);
+    assert!(sent.len() == 3 && sent[1].contains("25700") && sent[2].contains("25800"), "{sent:?}");
+    assert!(!bench.log().iter().any(|line| line["event"] == "UNCOVERS"));
+}
+
+/// Nobody sells the short back: its cover is not held for ever, and the log has that it stands alone.
+#[tokio::test(start_paused = true)]
+async fn a_short_that_cannot_be_bought_back_holds_its_cover_for_a_while_only() {
+    let bench = Bench::new();
+    spread(&bench).await;
+    for _ in 0..PACE.attempts {
+        bench.broker.next(CallKind::Place, Some(Fault::Refuse("margin".into())));
+    }
+    let begun = Instant::now();
+    assert!(matches!(bench.run().await, End::NotFlat(left) if left.len() == 1 && left[0].contains("25700")));
+    assert!(begun.elapsed() >= COVER_FIRST.to_std().unwrap());
+    assert!(requests(&bench).last().unwrap().contains("25800"));
+    assert_eq!(bench.log().iter().filter(|line| line["event"] == "UNCOVERS").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_broker_refuses_for_its_size_goes_in_parts() {
+    let bench = Bench::new();
+    bench.place("SBIN-EQ", Side::Buy, 10, Product::Mis, false).await;
+    bench.broker.next(CallKind::Place, Some(Fault::Refuse("RED:RULE:{Check Freeze qty}Current:10 Set:5".into())));
+    assert_eq!((bench.run().await, bench.nets().await), (End::Flat, vec![]));
+    assert_eq!(bench.exits(), 4, "10, and then 4, 4 and 2: {:?}", requests(&bench));
 }
 
 #[test]

@@ -317,6 +317,9 @@ async fn kill_freeze_and_force_clear() {
         let lower = kill(of(1)).await;
         assert_eq!((lower.status, stands(&lower)), (200, 2), "{:#}", lower.body);
         assert!(lower.body["done"].as_str().unwrap().ends_with("level 2 stood already, and stays"), "{:#}", lower.body);
+        // Whatever was looked at before, a stop counts.
+        let stop = kill(from(0, 1)).await;
+        assert_eq!((stop.status, stands(&stop)), (200, 2), "{:#}", stop.body);
         let other = kill(from(1, 0)).await;
         other.is_problem(409, "changed_meanwhile");
         assert_eq!(stands(&other), 2, "{:#}", other.body);

@@ -7,6 +7,7 @@ use ordergate::charges::Charges;
 use ordergate::readiness::Site;
 use ordergate::simulator::exchange::NewOrder;
 use ordergate_actors::order::{Exchange, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity};
+use ordergate_actors::ports::{Broker as _, Snapshot};
 use serde_json::{Value, json};
 
 use crate::support::{House, Plan, Reply, entry, quote};
@@ -163,6 +164,54 @@ async fn a_difference_is_shown_with_its_cause_and_taken_over_by_a_strategy() {
     assert_eq!(account["positions"][0]["strategies"][0]["average_price"], "800.8");
     let told = house.events(Some(&house.client())).await;
     assert_eq!(told.iter().filter(|(event, text)| event == "HOLDING_ADOPTED" && text.contains("asha")).count(), 2, "{told:#?}");
+    house.close().await;
+}
+
+/// Level 3 squares off what this engine opened; with `foreign` also what a person has bought in the broker's app.
+#[actix_web::test]
+async fn a_kill_closes_what_was_opened_elsewhere_on_request_and_only_then() {
+    let house = House::open().await;
+    elsewhere(&house, Side::Buy, 5, None);
+    until_differs(&house, 5, "MANUAL_TRADE").await;
+    let kill = async |more: Value| {
+        let mut body = json!({ "level": 3, "reason": "drill" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        house.post("/dashboard/kill", body).await
+    };
+    kill(json!({ "level": 2, "foreign": true })).await.is_problem(400, "bad_request");
+    let without = kill(json!({})).await;
+    assert_eq!((without.status, &without.body["foreign"]), (200, &json!([])), "{:#}", without.body);
+    until_differs(&house, 5, "MANUAL_TRADE").await;
+    let with = kill(json!({ "foreign": true })).await;
+    let row = json!({ "client_id": "PAPER1", "position": "NSE:SBIN-EQ MIS", "units": 5, "left": null });
+    assert_eq!((with.status, &with.body["foreign"]), (200, &json!([row])), "{:#}", with.body);
+    house.until_held("foreign", 0).await;
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    while net_at_broker(&house).await != 0 {
+        assert!(tokio::time::Instant::now() < deadline, "it is not closed");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let told = house.events(Some(&house.client())).await;
+    assert!(told.iter().any(|(event, text)| event == "HOLDING_ADOPTED" && text.contains("asha")), "{told:#?}");
+    house.close().await;
+}
+
+async fn net_at_broker(house: &House) -> i64 {
+    let Snapshot::Authoritative(rows, _) = house.brokers[&house.client()].positions().await else { panic!("no positions") };
+    rows.iter().map(|row| row.net).sum()
+}
+
+/// What is beside a position of ours cannot be told from it by a net: that is a person's.
+#[actix_web::test]
+async fn what_was_opened_beside_a_position_of_ours_is_named_and_left() {
+    let house = House::open().await;
+    house.alert(entry("trend")).await;
+    house.until_held("trend", 10).await;
+    elsewhere(&house, Side::Buy, 5, None);
+    until_differs(&house, 5, "MANUAL_TRADE").await;
+    let killed = house.post("/dashboard/kill", json!({ "level": 3, "foreign": true, "reason": "drill" })).await;
+    assert_eq!(killed.status, 200, "{:#}", killed.body);
+    assert!(killed.body["foreign"][0]["left"].as_str().unwrap().contains("strategies hold the same"), "{:#}", killed.body);
     house.close().await;
 }
 

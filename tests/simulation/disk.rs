@@ -12,8 +12,11 @@ use parking_lot::Mutex;
 
 use super::world::CrashAt;
 
+/// What a test looks at while a change of the controls is being written, and is not on disk yet.
+pub(crate) type AtControl = Box<dyn Fn() + Send>;
+
 /// What the disk does at its next commits.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct DiskFault {
     /// The so-manieth commit from now fails, 1 being the next: before it is made, or (`true`) after.
     pub(crate) fail_commit: Mutex<Option<(u32, bool)>>,
@@ -21,6 +24,8 @@ pub(crate) struct DiskFault {
     pub(crate) panic_at_commit: Mutex<bool>,
     /// Bytes free, as the disk tells.
     pub(crate) free: Mutex<Option<u64>>,
+    /// Looked at with every change of the controls.
+    pub(crate) at_control: Mutex<Option<AtControl>>,
 }
 
 impl DiskFault {
@@ -106,6 +111,9 @@ impl Store for FailingStore {
         self.live()?.begin()
     }
     fn unit(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {
+        if writes.iter().any(|write| matches!(write, Write::Control { .. })) {
+            self.fault.at_control.lock().iter().for_each(|look| look());
+        }
         self.live()?.unit(writes)
     }
     fn commit(&mut self) -> Result<(), StoreError> {

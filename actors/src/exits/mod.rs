@@ -10,6 +10,7 @@
 mod combined;
 mod follow;
 mod ladder;
+mod largest;
 mod look;
 mod over;
 mod reject;
@@ -22,6 +23,7 @@ mod times;
 pub use combined::{Combined, Leaving, Together};
 pub use follow::{Next, follow};
 pub use ladder::{Climb, Halted, Ladder, Step, cap, plan};
+pub use largest::{in_lots, largest_exit, most_after};
 pub use look::{Looked, Tick};
 pub use over::{Means, Over, over};
 pub use reject::{Rejection, classify};

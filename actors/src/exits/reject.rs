@@ -40,6 +40,14 @@ pub fn classify(words: &str) -> Rejection {
     found.map_or(Rejection::Other, |(rejection, _)| *rejection)
 }
 
+/// The largest order that the broker's words name, where a refusal for its freeze quantity does: Noren ends with `Set:`, and the
+/// first size that is too large.
+pub(super) fn freeze_told(words: &str) -> Option<i64> {
+    let (_, after) = words.rsplit_once("Set:")?;
+    let digits: String = after.trim_start().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<i64>().ok()?.checked_sub(1).filter(|most| *most > 0)
+}
+
 /// Whether the part stands there as words of its own: "amo" is not in "among".
 fn has_word(text: &str, part: &str) -> bool {
     let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
@@ -53,6 +61,20 @@ fn has_word(text: &str, part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_largest_order_is_read_where_the_broker_names_it() {
+        for (words, most) in [
+            ("RED:RULE:{Check Freeze qty including square off order}Current:7800 Set:1801", Some(1800)),
+            ("RED:RULE:{Check Freeze qty including square off order}Current:1820 Set:1801 for C-FA00001", Some(1800)),
+            ("quantity 4000 is above the freeze quantity 1800", None),
+            ("RED:RULE:{Check Freeze qty}Current:5 Set:1", None),
+            ("Set:", None),
+            ("Set:99999999999999999999", None),
+        ] {
+            assert_eq!(freeze_told(words), most, "{words}");
+        }
+    }
 
     #[test]
     fn the_words_of_brokers() {

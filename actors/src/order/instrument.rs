@@ -133,6 +133,15 @@ impl Instrument {
         !matches!(self.kind, Kind::Index)
     }
 
+    /// Of what it is an option, and its right: what was bought of them covers what was sold of the same. `None`: it is none.
+    #[must_use]
+    pub fn option_on(&self) -> Option<(Arc<str>, Right)> {
+        match self.kind {
+            Kind::Option { right, .. } => Some((Arc::clone(&self.underlying), right)),
+            _ => None,
+        }
+    }
+
     /// Rupees of so many units at that price.
     #[must_use]
     pub fn rupees(&self, price: Price, quantity: i64) -> Amount {

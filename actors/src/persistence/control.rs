@@ -1,12 +1,10 @@
-//! Who may trade: kill levels per account and strategy, and the freeze of exits. Durable, and latched in memory first.
+//! Who may trade: kill levels per account and strategy, and the freeze of exits. Durable, and latched in memory first
+//! ([`Latch`](super::Latch)).
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
 use crate::arming::{Approval, Arming};
@@ -141,7 +139,8 @@ pub enum ControlChange {
     Strategy(Strategy, KillLevel),
     /// One strategy's level, raised to at least this; never lowered.
     RaiseStrategy(Strategy, KillLevel),
-    /// A person takes down the level that they looked at: where another stands at the commit, nothing changes.
+    /// A person takes down the level that they looked at: where another stands at the commit, nothing changes. It never raises
+    /// ([`ControlChange::level`]).
     Lower {
         /// Whose level; `None`: the account's.
         strategy: Option<Strategy>,
@@ -175,6 +174,22 @@ pub enum ControlChange {
 }
 
 impl ControlChange {
+    /// What a person asks for who wants this level, of a strategy or of the account. `from`: the level that they looked at.
+    ///
+    /// A stop only ever raises what stands, whatever was looked at: it is never refused because another level stands by now, and it
+    /// holds before it is on disk. Down it goes to 0, or from a level that is named.
+    #[must_use]
+    pub fn level(strategy: Option<Strategy>, from: Option<KillLevel>, to: KillLevel) -> Self {
+        let goes_down = |from: &KillLevel| to < *from || to == KillLevel::None;
+        match (strategy, from.filter(goes_down), to) {
+            (strategy, Some(from), to) => Self::Lower { strategy, from, to },
+            (None, None, KillLevel::None) => Self::Account(KillLevel::None),
+            (None, None, to) => Self::RaiseAccount(to),
+            (Some(strategy), None, KillLevel::None) => Self::Strategy(strategy, KillLevel::None),
+            (Some(strategy), None, to) => Self::RaiseStrategy(strategy, to),
+        }
+    }
+
     /// A level that is taken down, as one that is set.
     fn as_set(&self) -> Self {
         match self {
@@ -331,145 +346,9 @@ impl Control {
     }
 }
 
-/// The controls in memory, read in the write slot immediately before a call. A raise holds from the moment it is asked
-/// for; lowering waits for its commit.
-#[derive(Debug, Default)]
-pub struct Latch {
-    level: AtomicU8,
-    day: AtomicU8,
-    is_frozen: AtomicBool,
-    inner: RwLock<Inner>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    strategies: BTreeMap<Strategy, KillLevel>,
-    arming: Arming,
-    /// Raises whose commit has not come back: they hold whatever is committed meanwhile.
-    pending: Vec<ControlChange>,
-}
-
-impl Latch {
-    /// A latch that stands where the committed controls stand.
-    #[must_use]
-    pub fn new(control: &Control) -> Arc<Self> {
-        let latch = Arc::new(Self::default());
-        latch.follow(&mut latch.inner.write(), control);
-        latch
-    }
-
-    /// Raises the latch at once, until [`Latch::committed`] takes over.
-    pub fn raise(&self, change: &ControlChange) {
-        // Whether it counts is known at the commit only, and one that does not must hold nothing.
-        if matches!(change, ControlChange::Arm { expected: Some(_), .. } | ControlChange::Lower { .. }) {
-            return;
-        }
-        let mut inner = self.inner.write();
-        inner.pending.push(change.clone());
-        self.hold(&mut inner, change);
-    }
-
-    fn hold(&self, inner: &mut Inner, change: &ControlChange) {
-        match change {
-            ControlChange::Account(level) | ControlChange::RaiseAccount(level) => {
-                self.level.fetch_max(u8::from(*level), Ordering::SeqCst);
-            }
-            ControlChange::HaltDay(_, level) => {
-                self.day.fetch_max(u8::from(*level), Ordering::SeqCst);
-            }
-            ControlChange::Strategy(strategy, level) | ControlChange::RaiseStrategy(strategy, level) => {
-                let held = inner.strategies.entry(strategy.clone()).or_default();
-                *held = (*held).max(*level);
-            }
-            ControlChange::Freeze(true) => self.is_frozen.store(true, Ordering::SeqCst),
-            // Less than is committed holds at once, more waits for its commit.
-            ControlChange::Arm { arming, .. } => inner.arming.mode = inner.arming.mode.min(arming.mode),
-            ControlChange::Freeze(false)
-            | ControlChange::Lower { .. }
-            | ControlChange::EndDay(_)
-            | ControlChange::AskApproval { .. }
-            | ControlChange::Approve { .. } => {}
-        }
-    }
-
-    /// A change is on disk: the latch stands where the controls stand, and where the raises still under way want it.
-    pub fn committed(&self, change: &ControlChange, control: &Control) {
-        let mut inner = self.inner.write();
-        if let Some(index) = inner.pending.iter().position(|pending| pending == change) {
-            inner.pending.remove(index);
-        }
-        self.follow(&mut inner, control);
-        for pending in inner.pending.clone() {
-            self.hold(&mut inner, &pending);
-        }
-    }
-
-    fn follow(&self, inner: &mut Inner, control: &Control) {
-        self.level.store(u8::from(control.level), Ordering::SeqCst);
-        self.day.store(control.day.as_ref().map_or(0, |day| u8::from(day.level)), Ordering::SeqCst);
-        self.is_frozen.store(control.is_frozen(), Ordering::SeqCst);
-        inner.strategies = control.strategies.iter().map(|(strategy, stop)| (strategy.clone(), stop.level)).collect();
-        inner.arming.clone_from(&control.arming);
-    }
-
-    /// Looks at the arming that holds.
-    pub fn with_arming<R>(&self, look: impl FnOnce(&Arming) -> R) -> R {
-        look(&self.inner.read().arming)
-    }
-
-    /// Why an order may not go now, if so.
-    #[must_use]
-    pub fn forbids(&self, strategy: &Strategy, is_exit: bool) -> Option<String> {
-        if is_exit {
-            return self.is_frozen.load(Ordering::SeqCst).then(|| "exits are frozen; thaw them to go on".to_owned());
-        }
-        let account = self.level.load(Ordering::SeqCst);
-        if account > 0 {
-            return Some(format!("kill level {account} is set for the account; entries are stopped"));
-        }
-        if self.day.load(Ordering::SeqCst) > 0 {
-            return Some("the day's limits were breached; entries are stopped until the next trading day".to_owned());
-        }
-        let own = self.inner.read().strategies.get(strategy).copied().unwrap_or_default();
-        (own > KillLevel::None).then(|| format!("kill level {} is set for strategy {strategy}; its entries are stopped", u8::from(own)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_latch_rises_at_once_and_falls_only_with_the_commit() {
-        let latch = Latch::new(&Control::default());
-        let trend = Strategy::parse("trend").unwrap();
-        latch.raise(&ControlChange::Account(KillLevel::CancelEntries));
-        assert!(latch.forbids(&trend, false).is_some());
-        assert!(latch.forbids(&trend, true).is_none(), "a kill never stops an exit");
-        let killed = Control { level: KillLevel::CancelEntries, ..Control::default() };
-        latch.committed(&ControlChange::Account(KillLevel::CancelEntries), &killed);
-        assert!(latch.forbids(&trend, false).is_some(), "re-arming waits for its commit");
-        latch.committed(&ControlChange::Account(KillLevel::None), &Control::default());
-        assert!(latch.forbids(&trend, false).is_none());
-    }
-
-    #[test]
-    fn a_raise_under_way_holds_while_an_older_re_arm_commits() {
-        let latch = Latch::new(&Control::default());
-        let trend = Strategy::parse("trend").unwrap();
-        latch.raise(&ControlChange::Account(KillLevel::StopEntries));
-        latch.committed(&ControlChange::Account(KillLevel::None), &Control::default());
-        assert!(latch.forbids(&trend, false).is_some(), "the kill was asked for and is not committed yet");
-    }
-
-    #[test]
-    fn a_strategy_is_stopped_alone() {
-        let latch = Latch::new(&Control::default());
-        let (a, b) = (Strategy::parse("a").unwrap(), Strategy::parse("b").unwrap());
-        latch.raise(&ControlChange::Strategy(a.clone(), KillLevel::StopEntries));
-        assert!(latch.forbids(&a, false).is_some());
-        assert!(latch.forbids(&b, false).is_none());
-    }
 
     #[test]
     fn what_stops_a_strategy_says_by_whom_and_why_whatever_else_is_changed() {
@@ -523,14 +402,6 @@ mod tests {
         assert_eq!((halted.level_on(&trend, today), halted.level_on(&trend, tomorrow)), (KillLevel::SquareOff, KillLevel::StopEntries));
         let stopped = halted.after(&ControlChange::Strategy(trend.clone(), KillLevel::CancelEntries), "asha", "", at);
         assert_eq!(stopped.level_on(&trend, tomorrow), KillLevel::CancelEntries, "what a person has set stays");
-
-        let latch = Latch::new(&Control::default());
-        latch.raise(&halt);
-        assert!(latch.forbids(&trend, false).is_some() && latch.forbids(&trend, true).is_none());
-        latch.committed(&halt, &halted);
-        assert!(latch.forbids(&trend, false).is_some());
-        latch.committed(&ControlChange::EndDay(today), &Control::default());
-        assert!(latch.forbids(&trend, false).is_none());
     }
 
     #[test]
@@ -552,6 +423,9 @@ mod tests {
         for strategy in [None, Some(trend.clone())] {
             for case in 0..64 {
                 let (stands, from, to) = (levels[case / 16], levels[case / 4 % 4], levels[case % 4]);
+                if to > from {
+                    continue;
+                }
                 let set = strategy.clone().map_or(ControlChange::Account(stands), |strategy| ControlChange::Strategy(strategy, stands));
                 let before = Control::default().after(&set, "asha", "", at);
                 let lower = ControlChange::Lower { strategy: strategy.clone(), from, to };
@@ -560,11 +434,41 @@ mod tests {
                 let expected = if stands == from { to } else { stands };
                 assert_eq!(after.level_of(strategy.as_ref()), expected, "{strategy:?} {stands:?} {from:?} {to:?}");
                 // Whether it counts is not known before its commit: until then it holds nothing, and lets nothing go.
-                let latch = Latch::new(&before);
+                let latch = crate::persistence::Latch::new(&before);
                 let held = latch.forbids(&trend, false);
                 latch.raise(&lower);
                 assert_eq!((latch.forbids(&trend, false), held.is_some()), (held, stands > KillLevel::None));
             }
+        }
+    }
+
+    /// Whatever somebody looked at before: a stop counts, at once, and never takes anything down.
+    #[test]
+    fn a_stop_is_raised_from_whatever_level_was_looked_at() {
+        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
+        let trend = Strategy::parse("trend").unwrap();
+        let levels = [KillLevel::None, KillLevel::StopEntries, KillLevel::CancelEntries, KillLevel::SquareOff];
+        for strategy in [None, Some(trend.clone())] {
+            for case in 0..64 {
+                let (stands, from, to) = (levels[case / 16], levels[case / 4 % 4], levels[case % 4]);
+                let change = ControlChange::level(strategy.clone(), Some(from), to);
+                if to < from || to == KillLevel::None {
+                    assert_eq!(change, ControlChange::Lower { strategy: strategy.clone(), from, to });
+                    continue;
+                }
+                let set = strategy.clone().map_or(ControlChange::Account(stands), |strategy| ControlChange::Strategy(strategy, stands));
+                let before = Control::default().after(&set, "asha", "", at);
+                assert!(!before.refuses(&change), "{stands:?} {from:?} {to:?}");
+                assert_eq!(before.after(&change, "ben", "", at).level_of(strategy.as_ref()), stands.max(to));
+                let latch = crate::persistence::Latch::new(&before);
+                latch.raise(&change);
+                assert!(latch.forbids(&trend, false).is_some(), "{stands:?} {from:?} {to:?}");
+            }
+            let armed = ControlChange::level(strategy.clone(), None, KillLevel::None);
+            assert_eq!(
+                armed,
+                strategy.map_or(ControlChange::Account(KillLevel::None), |name| ControlChange::Strategy(name, KillLevel::None))
+            );
         }
     }
 }

@@ -51,9 +51,10 @@ pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
 pub(crate) use watch::can_close;
 
 use crate::arming::{ArmMode, Mode};
+use crate::exits::largest_exit;
 use crate::guard::AdmitChange;
 use crate::line::{Desk, Line};
-use crate::order::{BrokerOrderId, ClientId, GateVerdict, HoldingKey, InstrumentKey, OrderRecord, Side, Tag};
+use crate::order::{BrokerOrderId, ClientId, GateVerdict, HoldingKey, InstrumentKey, OrderRecord, Side, Tag, trading_date};
 use crate::persistence::{Level, Registered};
 use crate::supervision::{Shell, guarded};
 use waiting::Waiting;
@@ -199,7 +200,7 @@ impl RiskActor {
             let inputs = Inputs {
                 order,
                 instrument,
-                largest: found.as_ref().and_then(|found| found.max_quantity()),
+                largest: found.as_ref().and_then(|found| largest_exit(found, &order.ask.strategy, book, trading_date(now))),
                 book,
                 findings: &findings,
                 found: found.as_deref(),

@@ -10,11 +10,11 @@ use rust_decimal::Decimal;
 
 use super::{WatcherActor, square_off};
 use crate::broker::{WantQuotes, worn_out};
-use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Rungs, Step, Tick, cap, plan, slices};
+use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Rungs, Step, Tick, cap, in_lots, largest_exit, plan, slices};
 use crate::ingress::Submit;
 use crate::order::{
     CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Points, Price, Quantity, Side, SignalDraft,
-    SignalId, Source, Status, Tag, again_key,
+    SignalId, Source, Status, Tag, again_key, trading_date,
 };
 use crate::persistence::{Book, Keep, KillLevel, Level, Slot, Topic, Unit};
 use crate::ports::Quote;
@@ -326,15 +326,16 @@ impl WatcherActor {
     pub(super) fn submit_exit(&self, rule: &ExitRule, before: Option<Tick>, largest: Option<i64>, kept: Option<Keep>, now: DateTime<Utc>) {
         let (Some(fired), Some(key)) = (rule.fired, rule.exit_key()) else { return };
         let instrument = self.line.instruments.find(&rule.holding.instrument);
-        let held = self.line.view.read(&self.desk.client_id, |book| book.held(&rule.strategy, &rule.holding).net.abs()).unwrap_or(0);
-        let freeze = instrument.as_ref().and_then(|instrument| instrument.max_quantity());
-        let largest = match (freeze, largest.zip(instrument.as_ref())) {
-            (freeze, Some((asked, instrument))) => {
-                let lots = (asked - asked.checked_rem(instrument.lot.value()).unwrap_or(0)).max(instrument.lot.value());
-                Some(freeze.map_or(lots, |freeze| freeze.min(lots)))
-            }
-            (freeze, None) => freeze,
-        };
+        let (held, most) = self
+            .line
+            .view
+            .read(&self.desk.client_id, |book| {
+                let most = instrument.as_ref().and_then(|found| largest_exit(found, &rule.strategy, book, trading_date(now)));
+                (book.held(&rule.strategy, &rule.holding).net.abs(), most)
+            })
+            .unwrap_or_default();
+        let asked = largest.zip(instrument.as_ref()).map(|(asked, instrument)| in_lots(asked, instrument));
+        let largest = most.into_iter().chain(asked).min();
         let price = match (fired.cause, &instrument) {
             (Cause::Target, _) => rule.target.map(|target| target.to_string()),
             (_, Some(instrument)) => self.first_limit(rule, instrument, before, now).map(|price| price.to_string()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::WatcherActor;
+use super::covers::{self, Turn};
 use super::square_off::{self, LeftOver};
 use crate::line::Phase;
 use crate::order::{OrderFact, OrderRecord, OrderType, Product, Side, Source, Status, Tag, trading_date};
@@ -49,8 +50,18 @@ impl WatcherActor {
         // What the broker refuses is asked for again, ever more slowly; each time leaves rows and pages.
         let again = self.desk.settings.waits.cancel_again.saturating_mul(1 << self.core.squared_off_tries.min(4));
         let again = chrono::Duration::from_std(again).unwrap_or(chrono::Duration::MAX);
-        if self.core.squared_off_at.is_none_or(|at| now.signed_duration_since(at) >= again) && square_off::fire(&self.line, &self.desk, now)
-        {
+        let is_due = self.core.squared_off_at.is_none_or(|at| now.signed_duration_since(at) >= again);
+        let wanted = self.line.view.read(&self.desk.client_id, |book| covers::wanted(book, &*self.line.instruments, now));
+        let Turn { goes, uncovers } = self.core.covers.turn(wanted.unwrap_or_default(), is_due, now);
+        for (long, short) in uncovers {
+            let text = format!("{} {} is sold although {}, which it covers, is not bought back yet", long.strategy, long.key, short.key);
+            self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_UNCOVERS", Level::Page, None, text);
+        }
+        if goes.is_empty() {
+            return;
+        }
+        square_off::send(&self.line, &self.desk, &goes, now);
+        if is_due {
             self.core.squared_off_at = Some(now);
             self.core.squared_off_tries = self.core.squared_off_tries.saturating_add(1);
         }
@@ -124,6 +135,5 @@ pub(super) fn asks_square_off(change: &ControlChange) -> bool {
             | ControlChange::HaltDay(_, KillLevel::SquareOff)
             | ControlChange::Strategy(_, KillLevel::SquareOff)
             | ControlChange::RaiseStrategy(_, KillLevel::SquareOff)
-            | ControlChange::Lower { to: KillLevel::SquareOff, .. }
     )
 }

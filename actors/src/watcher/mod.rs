@@ -8,6 +8,7 @@ mod books;
 mod climb;
 mod clock;
 mod contracts;
+mod covers;
 mod exits;
 mod findings;
 mod flat;
@@ -133,6 +134,8 @@ struct Core {
     has_decided: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
+    /// What a square-off holds back until the short that it covers is closed.
+    covers: covers::Covers,
     /// When it was last looked for contracts that have expired.
     settled_at: Option<DateTime<Utc>>,
     /// Whether people were told that all is flat, and that it is not.

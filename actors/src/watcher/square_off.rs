@@ -1,5 +1,5 @@
 //! Kill level 3: everything that this engine opened is squared off, delivery holdings aside. The exits walk the same
-//! line as any other, shorts first.
+//! line as any other, shorts first; what was bought waits for the short that it covers ([`Covers`](super::covers::Covers)).
 //!
 //! They are wanted for as long as the level stands. One that was not sent when it falls is withdrawn: it may have waited for the
 //! market to open, and would sell then what nobody wants sold. Which those are is read from the rows at every look.
@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::covers::Wanted;
 use crate::engine::exit_leg;
 use crate::ingress::Submit;
 use crate::line::{Desk, Line};
-use crate::order::{MAX_LEGS, OrderRecord, Product, SignalDraft, SignalId, Source, Status, trading_date};
+use crate::order::{MAX_LEGS, OrderRecord, SignalDraft, SignalId, Source, Status, trading_date};
 use crate::persistence::{Book, KillLevel, Level};
 
 /// Whom the orders of a square-off are from. No other order of the engine's has this name.
-const SENDER: &str = "kill level 3";
+pub(super) const SENDER: &str = "kill level 3";
 
 /// Whether a square-off sent the order, or the one that it repeats.
 pub(super) fn has_sent(order: &OrderRecord) -> bool {
@@ -46,32 +47,9 @@ impl LeftOver {
     }
 }
 
-/// Sends exits for what a kill wants flat and no exit covers yet; says whether there was any.
-pub(super) fn fire(line: &Arc<Line>, desk: &Arc<Desk>, now: DateTime<Utc>) -> bool {
-    let legs = line
-        .view
-        .read(&desk.client_id, |book| {
-            let (control, today) = (book.control(), trading_date(now));
-            if control.is_frozen() || (control.account_level() < KillLevel::SquareOff && control.strategies.is_empty()) {
-                return Vec::new();
-            }
-            book.holdings()
-                .filter(|(strategy, key, _)| key.product != Product::Cnc && control.level_on(strategy, today) == KillLevel::SquareOff)
-                .filter(|(strategy, key, _)| {
-                    !book.open_in(&key.instrument).any(|order| {
-                        order.is_exit()
-                            && order.ask.strategy == **strategy
-                            && order.ask.product.is_none_or(|product| product == key.product)
-                    })
-                })
-                .map(|(strategy, key, _)| exit_leg(strategy, key, None))
-                .take(MAX_LEGS)
-                .collect()
-        })
-        .unwrap_or_default();
-    if legs.is_empty() {
-        return false;
-    }
+/// Sends the exits of these positions.
+pub(super) fn send(line: &Arc<Line>, desk: &Arc<Desk>, goes: &[Wanted], now: DateTime<Utc>) {
+    let legs: Vec<_> = goes.iter().take(MAX_LEGS).map(|one| exit_leg(&one.strategy, &one.key, None)).collect();
     line.alarm(
         Some(&desk.client_id),
         "ALARM_SQUARE_OFF",
@@ -94,13 +72,12 @@ pub(super) fn fire(line: &Arc<Line>, desk: &Arc<Desk>, now: DateTime<Utc>) -> bo
     };
     let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
     line.tell_ingress(Submit { draft, permits, fired: None, reply });
-    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{CommandId, Tag};
+    use crate::order::{CommandId, Product, Tag};
     use crate::persistence::{Control, ControlChange};
     use crate::testkit::builders::{Build, at, book_of, command, exit, order, sbin_in, strategy};
 

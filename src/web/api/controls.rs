@@ -13,7 +13,7 @@ use ordergate_actors::watcher::LeftOver;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, strategies, who};
+use super::{Answer, foreign, strategies, who};
 use crate::web::body::{said, typed};
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -25,22 +25,18 @@ struct KillBody {
     #[serde(alias = "strategy_name")]
     strategy: Option<Strategy>,
     level: KillLevel,
-    /// The level that the person looked at. With it another one is set, lower too, if that one still stands.
+    /// The level that the person looked at. With it a lower one is set, if that one still stands.
     from: Option<KillLevel>,
+    /// With level 3 of an account: what was opened elsewhere is squared off too.
+    #[serde(default)]
+    foreign: bool,
     #[serde(deserialize_with = "said")]
     reason: String,
 }
 
 impl KillBody {
-    /// A stop only ever raises what stands. Down it goes to 0, or from a level that is named.
     fn change(&self) -> ControlChange {
-        match (self.strategy.clone(), self.from, self.level) {
-            (strategy, Some(from), to) => ControlChange::Lower { strategy, from, to },
-            (None, None, KillLevel::None) => ControlChange::Account(KillLevel::None),
-            (None, None, level) => ControlChange::RaiseAccount(level),
-            (Some(strategy), None, KillLevel::None) => ControlChange::Strategy(strategy, KillLevel::None),
-            (Some(strategy), None, level) => ControlChange::RaiseStrategy(strategy, level),
-        }
+        ControlChange::level(self.strategy.clone(), self.from, self.level)
     }
 }
 
@@ -81,8 +77,18 @@ pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: 
     if let Some(strategy) = &body.strategy {
         strategies::must_be_known(&state, &clients, strategy).await?;
     }
+    if body.foreign && (body.level != KillLevel::SquareOff || body.strategy.is_some()) {
+        let detail = "`foreign` goes with level 3 of an account: only a square-off closes what was opened elsewhere";
+        return Err(Problem::bad_request("bad_request", detail, "leave it out, or send level 3 without a strategy"));
+    }
     let who = who(&request);
-    let accounts = set(&state, &clients, &body.change(), &who, &body.reason).await?;
+    let mut accounts = set(&state, &clients, &body.change(), &who, &body.reason).await?;
+    // The stop comes first, whatever becomes of the rest.
+    let foreign = if body.foreign { foreign::take_over(&state, &clients, &who, &body.reason).await } else { Vec::new() };
+    if !foreign.is_empty() {
+        // Asked for anew, so that what was taken over is closed at once, and not with the next try.
+        accounts = set(&state, &clients, &body.change(), &who, &body.reason).await?;
+    }
     if let Some(from) = body.from {
         must_have_stood(&accounts, from)?;
     }
@@ -99,7 +105,7 @@ pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: 
         Some(level) => format!("{}; level {level} stood already, and stays", says(body.level)),
         None => says(body.level).to_owned(),
     };
-    Ok(HttpResponse::Ok().json(json!({ "done": done, "strategy": body.strategy, "who": who, "accounts": accounts })))
+    Ok(HttpResponse::Ok().json(json!({ "done": done, "strategy": body.strategy, "who": who, "accounts": accounts, "foreign": foreign })))
 }
 
 /// The highest level that stands where a lower one was asked for.

@@ -148,7 +148,7 @@ pub(in crate::web) async fn adopt(request: HttpRequest, payload: Payload, state:
 
 /// What is taken over is worth rupees from then on: what a point of it is worth is written down before, as the master says, or
 /// the broker's own row where no master has it.
-async fn know_its_point(state: &WebState, client_id: &ClientId, instrument: &InstrumentKey, who: &str) -> Result<(), Problem> {
+pub(super) async fn know_its_point(state: &WebState, client_id: &ClientId, instrument: &InstrumentKey, who: &str) -> Result<(), Problem> {
     if instrument.exchange.rupees_per_point().is_some() {
         return Ok(());
     }
@@ -186,7 +186,7 @@ async fn know_its_point(state: &WebState, client_id: &ClientId, instrument: &Ins
 }
 
 /// How much of a difference is taken over, and on which side it is.
-fn taken(found: &Difference, asked: Option<Quantity>) -> Result<(Quantity, Side), Problem> {
+pub(super) fn taken(found: &Difference, asked: Option<Quantity>) -> Result<(Quantity, Side), Problem> {
     let units = found.units();
     let most = Quantity::new(units.abs()).zip(Side::of_net(units));
     let too_much = || {

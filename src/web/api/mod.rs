@@ -18,6 +18,7 @@ pub(super) mod exit_rules;
 pub(super) mod exits;
 pub(super) mod explain;
 pub(super) mod exports;
+pub(super) mod foreign;
 pub(super) mod intents;
 pub(super) mod margin;
 pub(super) mod market;

@@ -156,8 +156,8 @@ pub(super) const ABOUT: &[About] = &[
     post("/dashboard/positions/exit-all", "Exit everything of a strategy, an account, all accounts", "client_id strategy idempotency_key"),
     post(
         "/dashboard/kill",
-        "Raise a kill level: 1 no entries, 2 also cancel, 3 also square off; 0 arms again; from another level down only with `from`",
-        "client_id strategy level!:int from:int reason!",
+        "Raise a kill level: 1 no entries, 2 also cancel, 3 also square off; 0 arms again; from another level down only with `from`; `foreign` squares off what was opened elsewhere too",
+        "client_id strategy level!:int from:int foreign:bool reason!",
     ),
     post("/dashboard/freeze", "Freeze exits, or thaw them", "client_id! frozen!:bool open_positions:int reason!"),
     post(

@@ -56,6 +56,9 @@ pub(super) async fn controls(house: &House) {
     done(&house.post(&format!("/dashboard/alarms/{id}/ack"), json!({ "reason": "seen" })).await);
     done(&house.post("/dashboard/alerts/test", json!({})).await);
     done(&house.post("/dashboard/readiness/dismiss", json!({ "reason": "seen" })).await);
+    // What was force-cleared is at the broker still, and nobody's here.
+    done(&kill(json!({ "level": 3, "foreign": true })).await);
+    done(&kill(json!({ "level": 0 })).await);
     let over = ControlChange::HaltDay(trading_date(house.clock.now()), KillLevel::StopEntries);
     house.engine.control(&house.client(), over, "RiskActor", "the day's loss").await.unwrap();
 }

@@ -1,13 +1,11 @@
 //! What a rule that has fired does: its exit is sent, followed until the position is flat, and ends with it.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Duration, Utc};
 
 use super::super::{Concern, WatcherActor, ladder_slot, resend};
 use crate::exits::{Cause, ExitRule, Fired, Next, follow, is_stop_of, slot, to_take_over};
 use crate::order::basket::COVER_FIRST;
-use crate::order::{HoldingKey, InstrumentKey, Kind, OrderFact, OrderRecord, Right, Side, SignalId, Tag};
+use crate::order::{HoldingKey, InstrumentKey, OrderFact, OrderRecord, Side, SignalId, Tag};
 use crate::persistence::{Book, Keep, Level, Slot, Unit};
 
 /// A write that was not heard of after this is made again.
@@ -89,13 +87,7 @@ impl WatcherActor {
 
     /// The short option of the strategy that this exit would leave without its cover, while its own exit is under way.
     fn uncovers(&self, rule: &ExitRule, book: &Book) -> Option<HoldingKey> {
-        let option = |key: &InstrumentKey| -> Option<(Arc<str>, Right)> {
-            let found = self.line.instruments.find(key)?;
-            match found.kind {
-                Kind::Option { right, .. } => Some((Arc::clone(&found.underlying), right)),
-                _ => None,
-            }
-        };
+        let option = |key: &InstrumentKey| self.line.instruments.find(key)?.option_on();
         if rule.position != Side::Buy {
             return None;
         }

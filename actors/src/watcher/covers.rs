@@ -1,0 +1,245 @@
+//! What a square-off closes at which moment: a long option waits for the short that it covers. Pure.
+//!
+//! A short that is not bought back within [`COVER_FIRST`] holds its cover back no longer: the long goes, and a person hears. The time
+//! counts from when the short's exit has left: while that waits for the market to open, the long would only go beside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::order::basket::COVER_FIRST;
+use crate::order::{HoldingKey, Product, Right, Side, Status, Strategy, trading_date};
+use crate::persistence::{Book, KillLevel};
+use crate::ports::Instruments;
+
+/// One position that a square-off wants closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub strategy: Strategy,
+    pub key: HoldingKey,
+    /// The side that is held.
+    pub held: Side,
+    /// The short that it covers, if that is held still.
+    pub covers: Option<Short>,
+    /// Whether an exit of it is under way.
+    pub is_leaving: bool,
+    /// Whether none of its exits has been sent.
+    is_unsent: bool,
+}
+
+/// A short that something bought covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Short {
+    pub key: HoldingKey,
+    /// Whether its exit waits here.
+    is_unsent: bool,
+}
+
+/// Everything that square-offs want closed, shorts first.
+pub(super) fn wanted(book: &Book, instruments: &dyn Instruments, now: DateTime<Utc>) -> Vec<Wanted> {
+    let (control, today) = (book.control(), trading_date(now));
+    if control.is_frozen() || (control.account_level() < KillLevel::SquareOff && control.strategies.is_empty()) {
+        return Vec::new();
+    }
+    let mut found: Vec<Wanted> = book
+        .holdings()
+        .filter(|(strategy, key, _)| key.product != Product::Cnc && control.level_on(strategy, today) == KillLevel::SquareOff)
+        .filter_map(|(strategy, key, held)| {
+            let mut exits = book
+                .open_in(&key.instrument)
+                .filter(|order| order.is_exit() && order.ask.strategy == *strategy)
+                .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
+                .peekable();
+            let (strategy, key, held) = (strategy.clone(), key.clone(), Side::of_net(held.net)?);
+            let is_leaving = exits.peek().is_some();
+            let is_unsent = is_leaving && exits.all(|order| order.status == Status::Created);
+            Some(Wanted { strategy, key, held, covers: None, is_leaving, is_unsent })
+        })
+        .collect();
+    found.sort_by_key(|one| one.held == Side::Buy);
+    let option = |key: &HoldingKey| -> Option<(Arc<str>, Right)> { instruments.find(&key.instrument)?.option_on() };
+    let shorts: Vec<_> = found
+        .iter()
+        .filter(|one| one.held == Side::Sell)
+        .filter_map(|one| Some((option(&one.key)?, Short { key: one.key.clone(), is_unsent: one.is_unsent })))
+        .collect();
+    for long in found.iter_mut().filter(|one| one.held == Side::Buy && !shorts.is_empty()) {
+        long.covers = option(&long.key).and_then(|of| shorts.iter().find(|(short, _)| *short == of).map(|(_, short)| short.clone()));
+    }
+    found
+}
+
+/// What was bought, and waits for the short that it covers: since when, and whether it waits no longer.
+#[derive(Debug, Default)]
+pub(super) struct Covers(BTreeMap<(Strategy, HoldingKey), Held>);
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    since: DateTime<Utc>,
+    is_let_go: bool,
+}
+
+/// What goes now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// These are closed.
+    pub goes: Vec<Wanted>,
+    /// Those of them whose short is held still: a person hears of each, once.
+    pub uncovers: Vec<(Wanted, Short)>,
+}
+
+impl Covers {
+    /// Whose turn it is. `is_due`: what nothing holds back goes; else only what was held back until now.
+    pub(super) fn turn(&mut self, wanted: Vec<Wanted>, is_due: bool, now: DateTime<Utc>) -> Turn {
+        let name = |one: &Wanted| (one.strategy.clone(), one.key.clone());
+        let names: BTreeSet<_> = wanted.iter().map(name).collect();
+        self.0.retain(|held, _| names.contains(held));
+        let mut turn = Turn::default();
+        for one in wanted {
+            if one.covers.is_some() {
+                self.0.entry(name(&one)).or_insert(Held { since: now, is_let_go: false });
+            }
+            let held = self.0.get_mut(&name(&one)).filter(|held| !held.is_let_go);
+            let Some(held) = held.filter(|_| !one.is_leaving) else {
+                turn.goes.extend((is_due && !one.is_leaving).then_some(one));
+                continue;
+            };
+            if let Some(short) = &one.covers {
+                held.since = if short.is_unsent { now } else { held.since };
+                if now.signed_duration_since(held.since) < COVER_FIRST {
+                    continue;
+                }
+            }
+            held.is_let_go = true;
+            turn.uncovers.extend(one.covers.clone().map(|short| (one.clone(), short)));
+            turn.goes.push(one);
+        }
+        turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{Exchange, Instrument, InstrumentKey, Kind, OrderRecord};
+    use crate::persistence::Control;
+    use crate::testkit::builders::{Build, at, book_of, exit, future, price, sbin_in};
+
+    /// Rows of a master.
+    #[derive(Debug)]
+    struct Rows(Vec<Instrument>);
+
+    impl Instruments for Rows {
+        fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
+            self.0.iter().find(|row| row.key == *key).cloned().map(Arc::new)
+        }
+        fn as_of(&self, _: Exchange) -> Option<chrono::NaiveDate> {
+            None
+        }
+    }
+
+    fn key(symbol: &str) -> HoldingKey {
+        HoldingKey { instrument: InstrumentKey::new(Exchange::Nfo, symbol), product: Product::Nrml }
+    }
+
+    fn rows() -> Rows {
+        let expiry = chrono::NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
+        let option = |symbol: &str, right| Instrument {
+            key: key(symbol).instrument,
+            kind: Kind::Option { expiry, strike: price("24000"), right },
+            ..future()
+        };
+        Rows(vec![option("24000PE", Right::Put), option("23500PE", Right::Put), option("25000CE", Right::Call), future()])
+    }
+
+    fn squared(orders: Vec<OrderRecord>, holdings: &[(&str, HoldingKey, i64)]) -> Book {
+        let mut book = book_of(orders, holdings);
+        book.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
+        book
+    }
+
+    fn names(turn: &Turn) -> Vec<String> {
+        turn.goes.iter().map(|one| one.key.instrument.symbol.to_string()).collect()
+    }
+
+    /// At each of these seconds: whose turn it is of a bought put and what else is held, and whom a person hears of.
+    fn turns(covers: &mut Covers, book: &Book, second: i64, is_due: bool) -> (Vec<String>, usize) {
+        let turn = covers.turn(wanted(book, &rows(), at(second)), is_due, at(second));
+        (names(&turn), turn.uncovers.len())
+    }
+
+    #[test]
+    fn a_bought_put_waits_for_the_sold_one_and_goes_the_moment_that_it_is_closed() {
+        let (hedge, short) = (("trend", key("23500PE"), 75), ("trend", key("24000PE"), -75));
+        let both = squared(vec![], &[hedge.clone(), short]);
+        let mut covers = Covers::default();
+        assert_eq!(turns(&mut covers, &both, 0, true), (vec!["24000PE".to_owned()], 0), "the short alone");
+        assert_eq!(turns(&mut covers, &both, 19, false), (vec![], 0));
+        let closed = squared(vec![], &[hedge]);
+        assert_eq!(turns(&mut covers, &closed, 19, false), (vec!["23500PE".to_owned()], 0), "not only when the next try is due");
+        assert_eq!(turns(&mut covers, &closed, 20, false), (vec![], 0), "once; then as everything goes");
+        assert_eq!(turns(&mut covers, &closed, 25, true), (vec!["23500PE".to_owned()], 0));
+    }
+
+    #[test]
+    fn a_short_that_is_not_bought_back_holds_its_cover_no_longer_and_is_told_once() {
+        let both = squared(vec![], &[("trend", key("23500PE"), 75), ("trend", key("24000PE"), -75)]);
+        let mut covers = Covers::default();
+        turns(&mut covers, &both, 0, true);
+        assert_eq!(turns(&mut covers, &both, 20, false), (vec!["23500PE".to_owned()], 1));
+        assert_eq!(turns(&mut covers, &both, 21, false), (vec![], 0));
+        assert_eq!(turns(&mut covers, &both, 30, true), (vec!["24000PE".to_owned(), "23500PE".to_owned()], 0), "told already");
+    }
+
+    #[test]
+    fn only_what_covers_waits_whoever_holds_the_short() {
+        let of_two = squared(vec![], &[("a", key("23500PE"), 75), ("b", key("24000PE"), -75)]);
+        assert_eq!(turns(&mut Covers::default(), &of_two, 0, true).0, ["24000PE"], "the account has one margin");
+        let others = [("a", key("25000CE"), 75), ("a", key("NIFTY26NOVFUT"), 75), ("a", sbin_in(Product::Mis), 5)];
+        let beside = squared(vec![], &[&others[..], &[("a", key("24000PE"), -75)]].concat());
+        assert_eq!(
+            turns(&mut Covers::default(), &beside, 0, true).0,
+            ["24000PE", "SBIN-EQ", "25000CE", "NIFTY26NOVFUT"].map(str::to_owned)
+        );
+    }
+
+    #[test]
+    fn what_an_exit_is_closing_already_is_left_to_it() {
+        let mut leaving = exit(1).of("24000PE").working("1");
+        leaving.ask.exchange = Some(Exchange::Nfo);
+        let both = squared(vec![leaving], &[("trend", key("23500PE"), 75), ("trend", key("24000PE"), -75)]);
+        let mut covers = Covers::default();
+        assert_eq!(turns(&mut covers, &both, 0, true), (vec![], 0), "and its cover waits for it");
+        assert_eq!(turns(&mut covers, &both, 20, false), (vec!["23500PE".to_owned()], 1));
+    }
+
+    #[test]
+    fn while_the_exit_of_the_short_waits_to_be_sent_the_time_of_its_cover_does_not_count() {
+        let both = |order: OrderRecord| {
+            let ask = crate::order::Ask { exchange: Some(Exchange::Nfo), ..order.ask.clone() };
+            squared(vec![OrderRecord { ask, ..order }], &[("trend", key("23500PE"), 75), ("trend", key("24000PE"), -75)])
+        };
+        let mut covers = Covers::default();
+        for second in [0, 20, 3_600] {
+            assert_eq!(turns(&mut covers, &both(exit(1).of("24000PE")), second, true), (vec![], 0), "the market is closed, say");
+        }
+        let sent = both(exit(1).of("24000PE").working("1"));
+        assert_eq!(turns(&mut covers, &sent, 3_619, true), (vec![], 0));
+        assert_eq!(turns(&mut covers, &sent, 3_620, true), (vec!["23500PE".to_owned()], 1));
+    }
+
+    #[test]
+    fn nothing_is_wanted_without_the_level_or_while_exits_are_frozen() {
+        let held = [("trend", key("24000PE"), -75)];
+        let mut book = squared(vec![], &held);
+        assert_eq!(wanted(&book, &rows(), at(0)).len(), 1);
+        book.put_control(Control { level: KillLevel::CancelEntries, ..Control::default() });
+        assert_eq!(wanted(&book, &rows(), at(0)), []);
+        let frozen = crate::testkit::builders::frozen_control();
+        book.put_control(Control { level: KillLevel::SquareOff, ..frozen });
+        assert_eq!(wanted(&book, &rows(), at(0)), []);
+        let delivery = squared(vec![], &[("trend", sbin_in(Product::Cnc), 5)]);
+        assert_eq!(wanted(&delivery, &rows(), at(0)), []);
+    }
+}

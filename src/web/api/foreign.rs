@@ -1,0 +1,79 @@
+//! `POST /dashboard/kill` with `foreign`: what nobody here has opened is taken over first, each as a difference that is adopted, so that
+//! the square-off closes it like everything else: bounded by what the broker holds, and on record.
+
+use std::sync::Arc;
+
+use ordergate_actors::order::{ClientId, HoldingKey, Price, Product, Strategy};
+use ordergate_actors::persistence::{Adopted, Gross};
+use ordergate_actors::pnl::Difference;
+use serde_json::{Value, json};
+
+use super::differences::{know_its_point, of_account, taken};
+use crate::web::problem::Problem;
+use crate::web::state::WebState;
+
+/// Whose it becomes.
+const OWNER: &str = "foreign";
+
+/// Takes over every position of these accounts that the broker shows and no strategy holds, delivery holdings aside. Answers one row for
+/// each, with why it was left, if it was.
+pub(super) async fn take_over(state: &WebState, clients: &[ClientId], who: &str, reason: &str) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for client_id in clients {
+        let Some(found) = of_account(state, client_id) else {
+            rows.push(
+                json!({ "client_id": client_id, "position": null, "units": null, "left": "the broker's positions were not read yet" }),
+            );
+            continue;
+        };
+        for one in found.iter().filter(|one| one.at_broker != 0 && one.key.product != Product::Cnc) {
+            let left = take(state, client_id, one, who, reason).await.err();
+            rows.push(json!({ "client_id": client_id, "position": one.key.to_string(), "units": one.units(), "left": left }));
+        }
+    }
+    rows
+}
+
+/// Takes one over, or says why not.
+async fn take(state: &WebState, client_id: &ClientId, found: &Difference, who: &str, reason: &str) -> Result<(), String> {
+    let key = &found.key;
+    let is_ours = state.engine.read(client_id, |book| book.gross(key) != Gross::default()).unwrap_or(true);
+    if is_ours {
+        return Err("strategies hold the same: what is more than theirs is closed at the broker, or adopted first".to_owned());
+    }
+    if found.is_settling() {
+        return Err("trades of our own orders are on their way: send it again after the next read of the books".to_owned());
+    }
+    let words = |problem: Problem| problem.detail().to_owned();
+    let (quantity, side) = taken(found, None).map_err(words)?;
+    let price = price(state, client_id, found).ok_or("no price of it is known: adopt it with one, or close it at the broker")?;
+    know_its_point(state, client_id, &key.instrument, who).await.map_err(words)?;
+    let adopted = Adopted {
+        client_id: client_id.clone(),
+        strategy: Strategy::parse(OWNER).map_err(|cause| cause.to_string())?,
+        key: key.clone(),
+        side,
+        quantity,
+        price,
+        net_before: 0,
+        who: Arc::from(who),
+        reason: Arc::from(format!("{reason}: {side} {quantity} {key} at {price} taken over to be squared off")),
+    };
+    match state.engine.adopt(adopted).await {
+        Ok(outcome) if outcome.is_applied() => Ok(()),
+        Ok(_) => Err("something else was held when it was written: send it again".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// From which price it counts: what it was traded at, else what the broker's row says, else the newest quote.
+fn price(state: &WebState, client_id: &ClientId, found: &Difference) -> Option<Price> {
+    let desk = state.engine.desk(client_id).ok()?;
+    let row = |key: &HoldingKey| {
+        let findings = desk.findings.read();
+        let row = findings.positions.as_ref()?.rows().iter().find(|row| row.holding == *key)?.average_price?;
+        Price::new(row.round_dp(4))
+    };
+    let quoted = || Some(state.engine.line().newest_quote(desk, &found.key.instrument)?.last);
+    found.price().or_else(|| row(&found.key)).or_else(quoted)
+}
