@@ -46,7 +46,7 @@ impl Session {
     fn next(&self) -> Step {
         let mut machine = self.machine.lock();
         let flights = self.orders_under_way.load(std::sync::atomic::Ordering::Acquire);
-        let step = match (machine.next(self.now(), flights), self.no_login_before()) {
+        let step = match (machine.next(self.now(), flights), self.no_login_before(&machine)) {
             (Step::Login, Some(at)) => Step::WaitUntil(at),
             (step, _) => step,
         };
@@ -90,6 +90,7 @@ impl Session {
     fn proof(&self, token: &Token, status: u16, body: &[u8], asked_at: DateTime<Utc>) {
         let reply = ObjectReply::read(status, body);
         self.learn(token.number, reply.class(), reply.request_time(), asked_at);
+        self.heed(&reply);
         match reply {
             ObjectReply::Ok(fields) => {
                 if let Some(address) = fields.text("ipaddr").and_then(|text| text.parse().ok()) {
@@ -101,12 +102,19 @@ impl Session {
             // `learn` has dealt with the token.
             ObjectReply::NotOk(refusal) if refusal.class == ErrorClass::SessionExpired => self.machine.lock().end_step(),
             ObjectReply::NotOk(refusal) => self.failed(refusal.emsg),
-            // A gateway's bare 401 or 403 says nothing but that the token is not taken, and this was the proof.
-            ObjectReply::Garbled(garbled) if garbled.class() == Some(ErrorClass::TokenNotTaken) => {
-                self.dead(token.number);
-                self.machine.lock().end_step();
-            }
+            // A firewall answers 403 to whom it pleases; only a 401 speaks of the token at all.
+            ObjectReply::Garbled(garbled) if garbled.status == 401 => self.turned_away(token.number, garbled.to_string()),
             ObjectReply::Garbled(garbled) => self.failed(garbled.to_string()),
+        }
+    }
+
+    /// Too many calls came: that holds for all others too.
+    fn heed(&self, reply: &ObjectReply) {
+        let Some(window) = reply.class().and_then(ErrorClass::window) else { return };
+        match reply {
+            ObjectReply::NotOk(refusal) => self.limited(window, refusal.emsg.clone()),
+            ObjectReply::Garbled(garbled) => self.limited(window, garbled.to_string()),
+            ObjectReply::Ok(_) => {}
         }
     }
 
@@ -114,6 +122,22 @@ impl Session {
         tracing::warn!(event = "broker_login_later", uid = self.settings.credentials.uid, "no broker session yet: {words}");
         let now = self.now();
         self.machine.lock().failed(now, words);
+        self.announce();
+    }
+
+    /// The gateway does not take the token, and the broker has not said that it is dead.
+    fn turned_away(&self, number: u64, words: String) {
+        let (now, uid) = (self.now(), &self.settings.credentials.uid);
+        tracing::warn!(event = "broker_token_not_taken", uid, "the proof of the broker session met a gateway: {words}");
+        let given_up = self.machine.lock().turned_away(number, now, words);
+        if let Some(since) = given_up {
+            self.vault.forget();
+            let text = format!(
+                "since {since} a gateway before the broker answers 401 without a word to every proof of the session; its token is given up, \
+                 and the next login makes a new one"
+            );
+            self.notices().say(Level::Warn, "ALARM_TOKEN_NOT_TAKEN", text);
+        }
         self.announce();
     }
 
@@ -162,6 +186,7 @@ impl Session {
             AuthFlow::OAuth => replies::access_token_reply(status, &text),
         };
         self.learn(0, None, reply.request_time(), asked_at);
+        self.heed(&reply);
         match reply {
             ObjectReply::Ok(fields) => {
                 let login = match self.settings.auth {
