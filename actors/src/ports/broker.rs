@@ -89,6 +89,8 @@ pub enum RateWindow {
     Second,
     /// Calls of the current minute.
     Minute,
+    /// It does not say which.
+    Unsaid,
 }
 
 /// What became of a place call.
@@ -138,6 +140,8 @@ pub enum CallOutcome {
 pub struct Modification {
     /// The order at the broker.
     pub broker_order_id: BrokerOrderId,
+    /// The free text of the order, for a broker whose change may take it away if it is not named again.
+    pub tag: Option<BrokerTag>,
     /// What it is for.
     pub instrument: Arc<Instrument>,
     /// The order as it shall be.
