@@ -89,6 +89,7 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
         login_backoff: backoff(&mut scope, "noren.login_again_first_ms", "noren.login_again_last_ms"),
         login_at: scope.text("noren.login_at", "must be a time of the day, for example 08:00", time).unwrap_or_default(),
         quantity_units: QuantityUnits::default(),
+        calendar: std::sync::Arc::default(),
         evictions_most: scope.count("noren.evictions", 1..=1_000),
         eviction_window: scope.seconds("noren.eviction_window_s"),
         visibility_bound: scope.millis("noren.visibility_bound_ms"),

@@ -181,6 +181,7 @@ pub(crate) fn noren_settings(sim: &Simulator, directory: &Path) -> NorenSettings
         ampersand: Ampersand::Escape,
         login_at: chrono::NaiveTime::MIN,
         quantity_units: Default::default(),
+        calendar: Default::default(),
         credentials: Credentials {
             uid: "FA00001".into(),
             actid: "FA00001".into(),

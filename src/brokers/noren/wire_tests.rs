@@ -65,6 +65,7 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
         login_backoff: Backoff { first: ms(10), last: ms(50) },
         login_at: chrono::NaiveTime::MIN,
         quantity_units: ordergate_actors::settings::QuantityUnits::default(),
+        calendar: Arc::default(),
         evictions_most: 3,
         eviction_window: Duration::from_secs(900),
         visibility_bound: ms(600),
