@@ -182,6 +182,7 @@ pub(crate) fn noren_settings(sim: &Simulator, directory: &Path) -> NorenSettings
         login_at: chrono::NaiveTime::MIN,
         quantity_units: Default::default(),
         calendar: Default::default(),
+        takes_ioc: Vec::new(),
         credentials: Credentials {
             uid: "FA00001".into(),
             actid: "FA00001".into(),

@@ -45,6 +45,8 @@ pub struct Capabilities {
     pub poll: Duration,
     /// Whether it takes market orders. If not, they go out as limits through the touch, and need a fresh quote.
     pub takes_market_orders: bool,
+    /// The exchanges at which it takes IOC orders of programs; elsewhere they are refused here.
+    pub takes_ioc: Vec<Exchange>,
     /// How often one order may be changed; `None`: as often as one likes.
     pub max_modifications: Option<u32>,
     /// How many calls it takes; `None`: as many as one likes.

@@ -129,6 +129,7 @@ impl NorenBroker {
             visibility_bound: settings.visibility_bound,
             poll: settings.poll,
             takes_market_orders: false,
+            takes_ioc: settings.takes_ioc.clone(),
             max_modifications: Some(MODIFICATIONS_MOST),
             budget: Some(Budget::noren()),
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveTime;
+use ordergate_actors::order::Exchange;
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::settings::QuantityUnits;
 use secrecy::SecretString;
@@ -152,6 +153,8 @@ pub struct NorenSettings {
     pub max_subscriptions: usize,
     /// Updates that wait for the engine, at most.
     pub stream_capacity: usize,
+    /// The exchanges at which IOC orders of programs are taken.
+    pub takes_ioc: Vec<Exchange>,
     /// How market orders become limits.
     pub buffers: Buffers,
     /// Where the sealed token is kept; private to this account.

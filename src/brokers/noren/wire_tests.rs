@@ -66,6 +66,7 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
         login_at: chrono::NaiveTime::MIN,
         quantity_units: ordergate_actors::settings::QuantityUnits::default(),
         calendar: Arc::default(),
+        takes_ioc: Vec::new(),
         evictions_most: 3,
         eviction_window: Duration::from_secs(900),
         visibility_bound: ms(600),
