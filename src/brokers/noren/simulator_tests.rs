@@ -13,6 +13,7 @@ use super::fixtures::terms;
 use super::settings::{AuthFlow, Credentials, NorenSettings};
 use super::wire_tests::{event, ms, settings, until};
 use super::{Io, NorenBroker};
+use crate::brokers::connection::Connection;
 use crate::clock::SystemClock;
 use crate::instruments::{InstrumentTable, sample};
 use crate::simulator::noren_server::{Fault, FaultRule, PriceSetting, Prices, Settings, Simulator};
@@ -200,6 +201,24 @@ async fn a_change_after_a_restart_keeps_the_orders_tag() {
     let shows = |row: &serde_json::Value| row["prc"] == "1391.00";
     until("the change is there", || world.simulator.orders().iter().any(shows)).await;
     becomes(&world, "OGSIM000000004", (BookState::Open, 0)).await;
+}
+
+#[tokio::test]
+async fn a_person_ends_the_session_and_nothing_logs_in_again_until_one_asks() {
+    let world = World::new();
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+    let logins = || world.simulator.state()["logins"].as_u64().unwrap();
+    let before = logins();
+    assert_eq!(world.broker.logout().await.unwrap(), "FA00001 is logged out");
+    assert!(world.simulator.log().iter().any(|row| row.route == "Logout"), "the broker was told");
+    assert!(matches!(world.broker.session().await, SessionState::NotReady(words) if words.contains("a person logged out")));
+    let resting = world.broker.prepare(world.order("OGSIM000000005", OrderType::Limit, "1390"), None).unwrap();
+    assert!(matches!(world.broker.place(resting).await, PlaceOutcome::NotSent(_)));
+    assert_eq!(logins(), before);
+    // Nor does a process that starts with the same files know the token.
+    assert_eq!(world.broker.logout().await.unwrap(), "FA00001 was not logged in");
+    world.broker.login().await.unwrap();
+    assert_eq!((logins(), world.broker.session().await), (before + 1, SessionState::Ready));
 }
 
 /// A book that a gateway does not hand out speaks of the token: it is proven by a read, and where that meets the same page, by another.

@@ -343,6 +343,14 @@ impl Machine {
         }
     }
 
+    /// A person ended the session: it stays so until a person asks for another.
+    pub fn logged_out(&mut self, words: String) {
+        self.token = None;
+        self.is_proven = false;
+        self.settle();
+        self.refused(words);
+    }
+
     /// A person asks: what stopped is tried again, at once.
     pub fn asked(&mut self) {
         self.stopped = None;

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::machine::{Busy, Step, Token, end_of_token};
 use super::{Session, otp};
-use crate::brokers::connection::LoginError;
+use crate::brokers::connection::{LoginError, LogoutError};
 use crate::brokers::noren::settings::AuthFlow;
 use crate::brokers::noren::wire::request::{OAuthLogin, QuickLogin};
 use crate::brokers::noren::wire::{Body, Delivery, ErrorClass, ObjectReply, session as replies};
@@ -272,6 +272,50 @@ impl Session {
             End::Refused(words) => Err(LoginError::Refused(self.not_taken(words))),
             End::Later(words) => Err(LoginError::Later(self.not_taken(words))),
         }
+    }
+
+    /// A person ends the session: the broker is told, the token is forgotten, and nobody logs in again until a person asks.
+    ///
+    /// # Errors
+    /// [`LogoutError`].
+    pub async fn log_out(&self) -> Result<String, LogoutError> {
+        let body = self.encoder.logout().map_err(|error| LogoutError::Later(error.to_string()))?;
+        let token = {
+            let mut machine = self.machine.lock();
+            if machine.is_busy() || self.orders_under_way.load(Ordering::Acquire) > 0 {
+                return Err(LogoutError::Later("an order call or a login is under way; try again in a moment".to_owned()));
+            }
+            // As for a login: no order takes off beside it.
+            machine.begin(Busy::Login);
+            machine.token(self.now()).cloned()
+        };
+        let uid = &self.settings.credentials.uid;
+        let Some(token) = token else { return Ok(self.ended(format!("{uid} was not logged in"))) };
+        self.goes_aside();
+        let words = match self.http.post(&body, Some(&token.text), self.settings.timeouts.login).await {
+            Delivery::Replied { status, body } => match ObjectReply::read(status, &body) {
+                ObjectReply::Ok(_) => return Ok(self.ended(format!("{uid} is logged out"))),
+                ObjectReply::NotOk(refusal) if refusal.class == ErrorClass::SessionExpired => {
+                    return Ok(self.ended(format!("the session of {uid} was over already")));
+                }
+                ObjectReply::NotOk(refusal) => refusal.emsg,
+                ObjectReply::Garbled(garbled) => garbled.to_string(),
+            },
+            Delivery::NotWritten(words) | Delivery::Lost(words) => words,
+        };
+        self.machine.lock().end_step();
+        // It may have been done all the same.
+        self.suspect(token.number);
+        Err(LogoutError::Later(words))
+    }
+
+    fn ended(&self, words: String) -> String {
+        tracing::info!(event = "broker_logged_out", uid = self.settings.credentials.uid, "{words}");
+        self.vault.forget();
+        self.is_asked_for.store(false, Ordering::Release);
+        self.machine.lock().logged_out("a person logged out; ordergate login brings the session back".to_owned());
+        self.announce();
+        words
     }
 
     /// The next code may be right, and a kept token is proven as if nobody had come.
