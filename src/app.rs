@@ -136,7 +136,7 @@ async fn run(
     if let Some(alerts) = &alerts {
         alerts.follow(&config.storage.directory)?;
     }
-    let Brokers { accounts, quotes, connections } = brokers::open(config, &masters, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
+    let Brokers { accounts, quotes, connections } = brokers::open(config, &masters, &(Arc::clone(&clock) as Arc<dyn Clock>), &calendar)?;
     if let Some(misfit) = brokers::misfit(&accounts) {
         return refused(&misfit, alerts.as_ref());
     }
@@ -301,7 +301,9 @@ pub(crate) struct Alone {
 /// The broker of the first account and the stored instruments, without an engine.
 pub(crate) fn alone(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Alone> {
     let masters = Arc::new(in_force(config, clock.now())?);
-    let Brokers { accounts, mut connections, .. } = brokers::open(config, &masters, clock)?;
+    // A calendar that cannot be read keeps nobody from closing positions.
+    let calendar = crate::calendar::load(&config.calendar).map(Arc::new).unwrap_or_default();
+    let Brokers { accounts, mut connections, .. } = brokers::open(config, &masters, clock, &calendar)?;
     let (account, broker) = accounts.into_iter().next().ok_or_else(|| anyhow!("there is no account"))?;
     Ok(Alone { broker, connection: connections.remove(&account.client_id), masters, refresh: refresh(config)? })
 }

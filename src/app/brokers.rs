@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use ordergate_actors::AccountSettings;
 use ordergate_actors::order::ClientId;
+use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::ports::{Broker, Clock, Quotes};
 
 use crate::brokers::connection::Connection;
@@ -43,24 +44,32 @@ pub(super) fn misfit(accounts: &[(AccountSettings, Arc<dyn Broker>)]) -> Option<
 }
 
 /// Opens the accounts of the configuration.
-pub(super) fn open(config: &Config, instruments: &Arc<Masters>, clock: &Arc<dyn Clock>) -> anyhow::Result<Brokers> {
+pub(super) fn open(
+    config: &Config,
+    instruments: &Arc<Masters>,
+    clock: &Arc<dyn Clock>,
+    calendar: &Arc<Calendar>,
+) -> anyhow::Result<Brokers> {
     let listed: Vec<_> = instruments.table().iter().collect();
     let uses_noren = config.paper.quotes.is_some() || config.accounts.iter().any(|account| account.noren.is_some());
     let io = uses_noren.then(Io::start).transpose().context("the thread of the broker's connections")?;
     let (mut accounts, mut connections) = (Vec::with_capacity(config.accounts.len()), BTreeMap::new());
     let quoting = match (&config.paper.quotes, &io) {
-        (Some(settings), Some(io)) => Some(quoting(config, settings, instruments, clock, io)?),
+        (Some(settings), Some(io)) => Some(quoting(config, settings, instruments, clock, (calendar, io))?),
         _ => None,
     };
     let market: Arc<dyn Market> = match &quoting {
-        Some(account) => Arc::new(LiveMarket::new(account.clone(), Arc::clone(clock), config.paper.stale_after)),
+        Some(account) => {
+            let (clock, calendar) = (Arc::clone(clock), Arc::clone(calendar));
+            Arc::new(LiveMarket::new(account.clone(), clock, config.paper.stale_after, calendar, Arc::clone(instruments) as _))
+        }
         None => Arc::new(SyntheticMarket::new(config.paper.seed, listed.iter().map(AsRef::as_ref))),
     };
     let mut quotes: Option<Arc<dyn Quotes>> = None;
     for account in &config.accounts {
         let broker: Arc<dyn Broker> = match (account.broker, &io) {
             (BrokerKind::Noren { .. }, Some(io)) => {
-                let broker = Arc::new(noren(config, account, instruments, clock, io)?);
+                let broker = Arc::new(noren(config, account, instruments, clock, (calendar, io))?);
                 quotes.get_or_insert_with(|| broker.board() as Arc<dyn Quotes>);
                 connections.insert(account.client_id.clone(), Arc::clone(&broker) as Arc<dyn Connection>);
                 broker
@@ -84,12 +93,18 @@ pub(super) fn open(config: &Config, instruments: &Arc<Masters>, clock: &Arc<dyn 
     Ok(Brokers { accounts, quotes, connections })
 }
 
-fn noren(config: &Config, account: &Account, instruments: &Arc<Masters>, clock: &Arc<dyn Clock>, io: &Io) -> anyhow::Result<NorenBroker> {
+fn noren(
+    config: &Config,
+    account: &Account,
+    instruments: &Arc<Masters>,
+    clock: &Arc<dyn Clock>,
+    (calendar, io): (&Arc<Calendar>, &Io),
+) -> anyhow::Result<NorenBroker> {
     let settings = account.noren.as_ref().ok_or_else(|| anyhow!("the account {} has no settings of its broker", account.client_id))?;
     let directory = config.storage.directory.join("noren").join(account.client_id.as_str());
     private_directory(&directory).with_context(|| format!("the broker's directory {}", directory.display()))?;
     let quantity_units = account.settings.quantity_units;
-    let settings = NorenSettings { directory, quantity_units, ..settings.as_ref().clone() };
+    let settings = NorenSettings { directory, quantity_units, calendar: Arc::clone(calendar), ..settings.as_ref().clone() };
     Ok(NorenBroker::start(settings, Arc::clone(instruments) as _, Arc::clone(clock), io.clone())?)
 }
 
@@ -99,11 +114,11 @@ fn quoting(
     settings: &NorenSettings,
     instruments: &Arc<Masters>,
     clock: &Arc<dyn Clock>,
-    io: &Io,
+    (calendar, io): (&Arc<Calendar>, &Io),
 ) -> anyhow::Result<NorenBroker> {
     let directory = config.storage.directory.join("quotes");
     private_directory(&directory).with_context(|| format!("the directory of the account that quotes, {}", directory.display()))?;
-    let settings = NorenSettings { directory, ..settings.clone() };
+    let settings = NorenSettings { directory, calendar: Arc::clone(calendar), ..settings.clone() };
     Ok(NorenBroker::start(settings, Arc::clone(instruments) as _, Arc::clone(clock), io.clone())?)
 }
 

@@ -47,6 +47,17 @@ pub enum LoginError {
     None,
 }
 
+/// Why a session was not ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LogoutError {
+    /// Not now; trying again later may help.
+    #[error("the session was not ended: {0}")]
+    Later(String),
+    /// This broker has no login.
+    #[error("this broker has no login")]
+    None,
+}
+
 /// One account's connection to its broker.
 pub trait Connection: Send + Sync + fmt::Debug + 'static {
     /// Reads how it stands. Takes part in the account's rate budget like any read.
@@ -57,4 +68,9 @@ pub trait Connection: Send + Sync + fmt::Debug + 'static {
 
     /// Finishes a login that a person began at the broker's page: the code that the redirect brought.
     fn take_code(&self, code: String) -> Call<Result<String, LoginError>>;
+
+    /// Ends the session at the broker. Nothing logs in again until a person asks.
+    fn logout(&self) -> Call<Result<String, LogoutError>> {
+        Box::pin(std::future::ready(Err(LogoutError::None)))
+    }
 }

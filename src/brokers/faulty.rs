@@ -381,6 +381,7 @@ fn too_many(window: RateWindow) -> String {
     let (count, name, limit) = match window {
         RateWindow::Second => (11, "second", 10),
         RateWindow::Minute => (121, "minute", 120),
+        RateWindow::Unsaid => return "HTTP 429 without a readable answer".to_owned(),
     };
     format!("Invalid Input :  Order Recieved {count} in a current {name} exceeds Limit {limit} for user")
 }

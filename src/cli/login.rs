@@ -1,5 +1,5 @@
-//! `ordergate login`: through the running engine, which owns the session. Where a person must sign in, it prints the
-//! link and waits until the broker's page has redirected back.
+//! `ordergate login` and `ordergate logout`: through the running engine, which owns the session. Where a person must sign in, it
+//! prints the link and waits until the broker's page has redirected back.
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,16 @@ pub(super) fn run(config: &Config, account: Option<&str>) -> anyhow::Result<i32>
     };
     Page::new().line(format!("open this and sign in; waiting for the redirect:\n{link}")).show()?;
     wait(config, &client_id)
+}
+
+/// Ends the session of an account with nothing open or held.
+pub(super) fn out(config: &Config, account: Option<&str>) -> anyhow::Result<i32> {
+    let body = account.map_or_else(|| json!({}), |account| json!({ "client_id": account }));
+    match ask(config, "/dashboard/broker/logout", Some(&body))? {
+        Ok(said) if said.is_success() => done(EXIT_OK, said.body["session"].as_str().unwrap_or_default()),
+        Ok(said) => done(EXIT_ATTENTION, &said.trouble()),
+        Err(cause) => done(EXIT_ATTENTION, &format!("{cause}\n(no engine runs: its token is forgotten with the day)")),
+    }
 }
 
 fn wait(config: &Config, client_id: &str) -> anyhow::Result<i32> {

@@ -97,6 +97,12 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         account: Option<String>,
     },
+    /// End an account's session at its broker; nothing logs in again until you do
+    Logout {
+        /// The account; may be left out if there is one
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
+    },
     /// Print a link that logs in to the dashboard, once
     Link,
     /// Set the password of the dashboard; every session of the owner ends
@@ -204,6 +210,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<i32> {
         Command::Disarm(wish) => arm::disarm(&config, &wish),
         Command::Readiness { account } => readiness::run(&config, account.as_deref()),
         Command::Login { account } => login::run(&config, account.as_deref()),
+        Command::Logout { account } => login::out(&config, account.as_deref()),
         Command::Price(wish) => price::run(&config, &wish),
         Command::Link => access::link(&config),
         Command::Password(wish) => access::password(&config, &wish),

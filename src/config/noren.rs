@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::NaiveTime;
+use ordergate_actors::order::Exchange;
 use ordergate_actors::settings::QuantityUnits;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -72,6 +73,7 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
     let is_elsewhere = !(is_loopback(&host) && is_loopback(&socket_url));
     let is_live = !is_simulator || is_elsewhere;
     let auth = scope.text("noren.auth", "must be oauth or quickauth", AuthFlow::parse);
+    let ioc = scope.texts("noren.ioc");
     let settings = NorenSettings {
         login_page: word(&mut scope, "noren.login_page"),
         auth: auth.unwrap_or(AuthFlow::OAuth),
@@ -89,12 +91,14 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
         login_backoff: backoff(&mut scope, "noren.login_again_first_ms", "noren.login_again_last_ms"),
         login_at: scope.text("noren.login_at", "must be a time of the day, for example 08:00", time).unwrap_or_default(),
         quantity_units: QuantityUnits::default(),
+        calendar: std::sync::Arc::default(),
         evictions_most: scope.count("noren.evictions", 1..=1_000),
         eviction_window: scope.seconds("noren.eviction_window_s"),
         visibility_bound: scope.millis("noren.visibility_bound_ms"),
         poll: if poll.is_zero() { POLL } else { poll },
         max_subscriptions: scope.count("noren.max_subscriptions", 1..=5_000),
         stream_capacity: scope.count("noren.stream_capacity", 16..=1_000_000),
+        takes_ioc: ioc.iter().filter_map(|name| Exchange::parse(name.trim())).collect(),
         buffers: buffers(&mut scope),
         directory: std::path::PathBuf::new(),
         rest_prefix: rest_prefix.unwrap_or_default(),
@@ -102,6 +106,9 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
         socket_url,
         is_live,
     };
+    for (row, _) in ioc.iter().enumerate().filter(|(_, name)| Exchange::parse(name.trim()).is_none()) {
+        reader.violate(&at(&format!("ioc.{row}")), format!("must be one of {}", Exchange::choices()));
+    }
     if settings.stream.silence <= settings.stream.heartbeat {
         reader.violate(&at("silence_ms"), "must be longer than heartbeat_ms");
     }

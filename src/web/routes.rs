@@ -95,6 +95,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/dashboard/broker", Guard::Key),
     route("POST", "/dashboard/broker/login", Guard::Key),
     route("POST", "/dashboard/broker/code", Guard::Key),
+    route("POST", "/dashboard/broker/logout", Guard::Key),
     route("GET", "/dashboard/orderbook", Guard::Trade),
     route("GET", "/dashboard/orders/{command_id}", Guard::Trade),
     route("GET", "/dashboard/positions", Guard::Trade),
@@ -215,6 +216,7 @@ fn dashboard(cfg: &mut ServiceConfig) {
         .service(at("/readiness/dismiss", "POST").route(web::post().to(arming::dismiss)))
         .service(at("/broker", "GET").route(web::get().to(broker::connections)))
         .service(at("/broker/login", "POST").route(web::post().to(broker::login)))
+        .service(at("/broker/logout", "POST").route(web::post().to(broker::logout)))
         .service(at("/broker/code", "POST").route(web::post().to(broker::code)))
         .service(at("/orderbook", "GET").route(web::get().to(orderbook::orderbook)))
         .service(at("/orders/{command_id}", "GET").route(web::get().to(order::detail)))

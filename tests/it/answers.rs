@@ -90,6 +90,7 @@ const ARMED: &[&str] = &[
     "GET /broker/callback/{client_id}",
     "POST /dashboard/broker/login",
     "POST /dashboard/broker/code",
+    "POST /dashboard/broker/logout",
     "POST /dashboard/arm",
     "POST /dashboard/approvals/{command_id}",
 ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ordergate::brokers::connection::{Connection, ConnectionReport, Funds, LoginError};
+use ordergate::brokers::connection::{Connection, ConnectionReport, Funds, LoginError, LogoutError};
 use ordergate::readiness::Site;
 use ordergate_actors::arming::{ArmingSettings, Basis};
 use ordergate_actors::order::{Amount, ClientId, Status, Tag};
@@ -12,7 +12,7 @@ use ordergate_actors::testkit::until_found;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::support::{House, Plan, Reply, entry};
+use crate::support::{House, Plan, Reply, entry, resting};
 
 /// A house whose account needs arming.
 async fn drill(approval_limit: Duration, site: Site) -> House {
@@ -225,6 +225,11 @@ impl Connection for Scripted {
             Ok("logged in".into())
         })
     }
+
+    fn logout(&self) -> Call<Result<String, LogoutError>> {
+        *self.is_in.lock() = false;
+        Box::pin(async { Ok("logged out".into()) })
+    }
 }
 
 /// A house whose broker needs a person.
@@ -243,6 +248,27 @@ pub(crate) async fn callback(house: &House, query: &str) -> Reply {
 pub(crate) async fn begun(house: &House) -> String {
     let begun = house.post("/dashboard/broker/login", json!({})).await;
     begun.body["login_link"].as_str().unwrap().split("&state=").nth(1).unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_session_is_ended_by_a_person_while_nothing_needs_it() {
+    let house = signing_in().await;
+    let state = begun(&house).await;
+    assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200);
+    let is_in = async || house.get("/dashboard/broker").await.body["accounts"][0]["is_logged_in"].clone();
+    assert_eq!(is_in().await, json!(true));
+    assert_eq!(arm(&house, "LIVE").await.status, 200);
+    house.alert(resting("rests")).await;
+    house.post("/dashboard/broker/logout", json!({})).await.is_problem(409, "session_in_use");
+    house.post("/dashboard/kill", json!({ "level": 2, "reason": "tests" })).await;
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let mut out = house.post("/dashboard/broker/logout", json!({})).await;
+    while out.status == 409 && std::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        out = house.post("/dashboard/broker/logout", json!({})).await;
+    }
+    assert_eq!((out.status, &out.body["session"]), (200, &json!("logged out")));
+    assert_eq!(is_in().await, json!(false));
 }
 
 #[actix_web::test]

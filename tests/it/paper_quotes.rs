@@ -12,6 +12,7 @@ use ordergate::clock::SystemClock;
 use ordergate::config::Config;
 use ordergate::instruments::{InstrumentTable, sample};
 use ordergate::simulator::noren_server::{PriceSetting, Prices, Settings, Simulator};
+use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
     BookState, BrokerTag, CommandId, Exchange, InstrumentKey, OrderType, Price, Product, Quantity, Side, Terms, Validity, trading_date,
 };
@@ -76,7 +77,7 @@ totp_secret = "JBSWY3DPEHPK3PXP"
         let table = Arc::new(InstrumentTable::new(sample(trading_date(SystemClock.now())).unwrap()));
         let account = NorenBroker::start(quotes, table.clone(), Arc::new(SystemClock), Io::current()).unwrap();
         let clock = Arc::new(Ahead::default());
-        let market = LiveMarket::new(account.clone(), clock.clone(), config.paper.stale_after);
+        let market = LiveMarket::new(account.clone(), clock.clone(), config.paper.stale_after, Calendar::always_open(), table.clone());
         let paper = PaperBroker::open(&PaperSettings::new(directory.path()), table.clone(), Arc::new(market), clock.clone()).unwrap();
         Self { simulator, account, clock, paper, table, _directory: directory }
     }

@@ -181,6 +181,8 @@ pub(crate) fn noren_settings(sim: &Simulator, directory: &Path) -> NorenSettings
         ampersand: Ampersand::Escape,
         login_at: chrono::NaiveTime::MIN,
         quantity_units: Default::default(),
+        calendar: Default::default(),
+        takes_ioc: Vec::new(),
         credentials: Credentials {
             uid: "FA00001".into(),
             actid: "FA00001".into(),

@@ -256,6 +256,9 @@ impl Witness {
 
     /// INV-10 for entries; INV-6 for an exit that becomes larger.
     fn may_be_changed(&self, order: &OrderRecord, prepared: &PreparedChange) -> Result<(), String> {
+        if prepared.change.tag.as_ref() != Some(&order.broker_tag) {
+            return Err("INV-2: the change does not name the tag of its order".to_owned());
+        }
         if !order.is_exit() {
             let is_killed = self.is_killed.load(Ordering::SeqCst);
             return if is_killed { Err("INV-10: an entry was changed after a kill was answered".to_owned()) } else { Ok(()) };

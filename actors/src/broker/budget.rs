@@ -13,14 +13,17 @@
 //! changes do; what they take beyond it is spread too. So no book waits for half a minute because books were read.
 //! *Invariant:* the shares of [`Budget`] hold in every window, and every wait has an end.
 
+mod closed;
+
 use std::collections::VecDeque;
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::lanes::Lane;
 use crate::order::Exchange;
 use crate::ports::{Budget, RateWindow};
+use closed::Closed;
 
 /// How far the broker's clock may be from ours: a calendar minute that it closed has ended there by then.
 const CLOCKS_APART: TimeDelta = TimeDelta::seconds(2);
@@ -112,7 +115,7 @@ pub struct Meter {
     held: Vec<Token>,
     /// Held tokens whose calls were lost; spent at the next look.
     lost: Vec<Token>,
-    closed_until: [Option<DateTime<Utc>>; 2],
+    closed: Closed,
 }
 
 impl Meter {
@@ -128,7 +131,7 @@ impl Meter {
         let Some(budget) = self.budget else { return };
         let reads = READS_BEFORE.min(budget.reads_per_minute.saturating_mul(3) / 2);
         // The last stretch is free of them, so that the new process reads every book at once.
-        let apart = (length(RateWindow::Minute) - PACE).checked_div(i32::try_from(reads).unwrap_or(i32::MAX)).unwrap_or_default();
+        let apart = (length(Span::Minute) - PACE).checked_div(i32::try_from(reads).unwrap_or(i32::MAX)).unwrap_or_default();
         let read = (0..reads).map(|back| (now - PACE - apart * i32::try_from(back).unwrap_or(0), Kind::Read, None));
         let sent = sent.into_iter().map(|(at, lane, exchange)| (at.min(now), self.kind(lane, now), exchange.map(Venue::of)));
         let calls = sent.chain(read).map(|(at, kind, venue)| (at, Token { venue, kind }));
@@ -142,46 +145,38 @@ impl Meter {
     #[must_use]
     pub fn decide(&self, lane: Lane, exchange: Option<Exchange>, now: DateTime<Utc>) -> Decision {
         let Some(budget) = &self.budget else { return Decision::Go };
-        let second = Shares {
-            limit: budget.per_second,
-            reserved: budget.reserved_per_second,
-            reads: budget.reads_per_second,
-            window: RateWindow::Second,
-        };
-        let minute = Shares {
-            limit: budget.per_minute,
-            reserved: budget.reserved_per_minute,
-            reads: budget.reads_per_minute,
-            window: RateWindow::Minute,
-        };
+        let second =
+            Shares { limit: budget.per_second, reserved: budget.reserved_per_second, reads: budget.reads_per_second, span: Span::Second };
+        let minute =
+            Shares { limit: budget.per_minute, reserved: budget.reserved_per_minute, reads: budget.reads_per_minute, span: Span::Minute };
         let venue = exchange.map(Venue::of).zip(budget.per_exchange_second).and_then(|(venue, limit)| {
-            let shares = Shares { limit, reserved: budget.reserved_per_second, reads: 0, window: RateWindow::Second };
-            self.wait(shares.most(lane), length(shares.window), now, |token| token.venue == Some(venue))
+            let shares = Shares { limit, reserved: budget.reserved_per_second, reads: 0, span: Span::Second };
+            self.wait(shares.most(lane), length(shares.span), now, |token| token.venue == Some(venue))
         });
         let waits = [self.wait_in(second, lane, now), self.wait_in(minute, lane, now), venue];
         waits.into_iter().flatten().max().map_or(Decision::Go, Decision::WaitUntil)
     }
 
     fn wait_in(&self, shares: Shares, lane: Lane, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let closed = self.closed_until[index(shares.window)].filter(|until| *until > now);
-        let whole = length(shares.window);
+        let closed = self.closed.until(shares.span, lane, now);
+        let whole = length(shares.span);
         let common = shares.most(lane);
         let all = |most: u32| self.wait(most, whole, now, |_| true);
         let waits = match lane {
             Lane::Kill | Lane::Cancel | Lane::Exit => [closed, all(common), None],
             // What reads have not used of their share is left to them.
             Lane::Modify | Lane::Entry => {
-                let own = self.wait(common.saturating_sub(shares.reads).max(1), whole, now, |token| match shares.window {
-                    RateWindow::Second => !token.is_read(),
-                    RateWindow::Minute => token.kind != Kind::Share,
+                let own = self.wait(common.saturating_sub(shares.reads).max(1), whole, now, |token| match shares.span {
+                    Span::Second => !token.is_read(),
+                    Span::Minute => token.kind != Kind::Share,
                 });
                 [closed, all(common), own]
             }
             // Beyond their share reads fill half of what is common: entries that come then find room.
             Lane::Read => {
-                let share = match shares.window {
-                    RateWindow::Second => self.wait(shares.reads, whole, now, Token::is_read),
-                    RateWindow::Minute => self.wait_for_share(shares.reads, now),
+                let share = match shares.span {
+                    Span::Second => self.wait(shares.reads, whole, now, Token::is_read),
+                    Span::Minute => self.wait_for_share(shares.reads, now),
                 };
                 let half = [all((common / 2).max(1)), self.wait_for_pace(shares, now)].into_iter().flatten().max();
                 // Of the room of exits only what they have not used is kept free.
@@ -195,17 +190,17 @@ impl Meter {
 
     /// When the share that reads have of a minute has its next call: they lie evenly in it.
     fn wait_for_share(&self, reads: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let apart = length(RateWindow::Minute).checked_div(i32::try_from(reads).unwrap_or(i32::MAX));
-        let apart = apart.unwrap_or(length(RateWindow::Minute));
+        let apart = length(Span::Minute).checked_div(i32::try_from(reads).unwrap_or(i32::MAX));
+        let apart = apart.unwrap_or(length(Span::Minute));
         let last = self.spent.iter().rfind(|(_, token)| token.kind == Kind::Share).map(|(at, _)| (*at).min(now) + apart);
         if reads == 0 { Some(now + apart) } else { last.filter(|next| *next > now) }
     }
 
     /// When reads may take more than their share, so that they do not take it all at the beginning of a minute.
     fn wait_for_pace(&self, shares: Shares, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        match shares.window {
-            RateWindow::Second => None,
-            RateWindow::Minute => self.wait((shares.most(Lane::Read) / 2 / SIXTHS).max(EACH_BOOK), PACE, now, Token::is_read),
+        match shares.span {
+            Span::Second => None,
+            Span::Minute => self.wait((shares.most(Lane::Read) / 2 / SIXTHS).max(EACH_BOOK), PACE, now, Token::is_read),
         }
     }
 
@@ -282,7 +277,7 @@ impl Meter {
     pub fn unmade(&mut self, asked_at: DateTime<Utc>, now: DateTime<Utc>) {
         self.settle(now);
         // What a minute has forgotten is not taken out of somebody else's calls.
-        if asked_at > now - length(RateWindow::Minute)
+        if asked_at > now - length(Span::Minute)
             && let Some(place) = self.spent.iter().rposition(|(at, token)| token.venue.is_none() && *at <= asked_at)
         {
             self.spent.remove(place);
@@ -296,29 +291,23 @@ impl Meter {
 
     /// The broker counted more than we did: the window is closed for everybody until it has ended there too.
     pub fn breach(&mut self, window: RateWindow, now: DateTime<Utc>) {
-        let whole = now + length(window);
-        let until = match window {
-            RateWindow::Second => whole,
-            // The broker's minutes are of the calendar; the margin is for clocks that differ.
-            RateWindow::Minute => now.duration_trunc(length(window)).map_or(whole, |began| began + length(window) + CLOCKS_APART),
-        };
-        self.closed_until[index(window)] = Some(until);
+        self.closed.breach(window, now);
     }
 
     /// What is used and left; `None` without a budget.
     #[must_use]
     pub fn usage(&self, now: DateTime<Utc>) -> Option<Usage> {
         let budget = self.budget.as_ref()?;
-        let used = |window| self.count(length(window), now, |_| true);
-        let left = |window, limit: u32| {
-            let is_closed = self.closed_until[index(window)].is_some_and(|until| until > now);
-            if is_closed { 0 } else { limit.saturating_sub(used(window)) }
+        let used = |span| self.count(length(span), now, |_| true);
+        let left = |span, limit: u32| {
+            let is_closed = self.closed.until(span, Lane::Exit, now).is_some();
+            if is_closed { 0 } else { limit.saturating_sub(used(span)) }
         };
         Some(Usage {
-            second_used: used(RateWindow::Second),
-            second_left: left(RateWindow::Second, budget.per_second),
-            minute_used: used(RateWindow::Minute),
-            minute_left: left(RateWindow::Minute, budget.per_minute),
+            second_used: used(Span::Second),
+            second_left: left(Span::Second, budget.per_second),
+            minute_used: used(Span::Minute),
+            minute_left: left(Span::Minute, budget.per_minute),
         })
     }
 
@@ -329,13 +318,11 @@ impl Meter {
             *at = now;
         }
         self.spent.extend(self.lost.drain(..).map(|token| (now, token)));
-        let begins = now - length(RateWindow::Minute);
+        let begins = now - length(Span::Minute);
         while self.spent.front().is_some_and(|(at, _)| *at <= begins) {
             self.spent.pop_front();
         }
-        for (window, until) in [RateWindow::Second, RateWindow::Minute].into_iter().zip(&mut self.closed_until) {
-            *until = until.filter(|until| *until > now).map(|until| until.min(now + length(window) + CLOCKS_APART));
-        }
+        self.closed.settle(now);
     }
 }
 
@@ -345,7 +332,7 @@ struct Shares {
     limit: u32,
     reserved: u32,
     reads: u32,
-    window: RateWindow,
+    span: Span,
 }
 
 impl Shares {
@@ -358,17 +345,17 @@ impl Shares {
     }
 }
 
-fn index(window: RateWindow) -> usize {
-    match window {
-        RateWindow::Second => 0,
-        RateWindow::Minute => 1,
-    }
+/// Over how long calls are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Span {
+    Second,
+    Minute,
 }
 
-fn length(window: RateWindow) -> TimeDelta {
-    match window {
-        RateWindow::Second => TimeDelta::seconds(1),
-        RateWindow::Minute => TimeDelta::seconds(60),
+fn length(span: Span) -> TimeDelta {
+    match span {
+        Span::Second => TimeDelta::seconds(1),
+        Span::Minute => TimeDelta::seconds(60),
     }
 }
 

@@ -11,8 +11,8 @@ use super::messages::{Quoted, WantQuotes};
 use super::{BrokerActor, Item, Lane, Work};
 use crate::guard::Admitted;
 use crate::line::{Desk, Line};
-use crate::order::{GateVerdict, InstrumentKey, OrderRecord, Tag, Terms};
-use crate::ports::{BrokerOrder, NoQuote, Prepared};
+use crate::order::{Exchange, GateVerdict, InstrumentKey, OrderRecord, Tag, Terms, Validity};
+use crate::ports::{BrokerOrder, Capabilities, NoQuote, Prepared};
 use crate::risk::QuoteCame;
 use crate::supervision::{at_hand, panic_words};
 
@@ -172,6 +172,9 @@ pub(crate) fn prepare(
     let Some(instrument) = record.instrument().and_then(|key| line.instruments.find(&key)) else {
         return Err((Tag::ValidationFailed, format!("tradingsymbol: {} is no longer in the instrument master", record.ask.symbol)));
     };
+    if let Some(reason) = refused_ioc(desk.broker.capabilities(), instrument.key.exchange, terms) {
+        return Err((Tag::ValidationFailed, reason));
+    }
     let quote =
         line.newest_quote(desk, &instrument.key).filter(|quote| record.is_exit() || now.signed_duration_since(quote.at) <= quote_max_age);
     let order = BrokerOrder {
@@ -185,6 +188,17 @@ pub(crate) fn prepare(
         return Ok(Prepared { order, request: "TEST_MODE: nothing is sent".to_owned() });
     }
     desk.broker.prepare(order, quote.as_ref()).map_err(|refusal| (Tag::RiskLimitsExceeded, refusal.reason))
+}
+
+/// Why an IOC order does not go there: the exchanges forbid them to programs, and a broker takes them here and there at most.
+fn refused_ioc(broker: &Capabilities, exchange: Exchange, terms: &Terms) -> Option<String> {
+    let is_refused = terms.validity == Validity::Ioc && !broker.takes_ioc.contains(&exchange);
+    is_refused.then(|| {
+        format!(
+            "validity: {} takes no IOC order of a program at {exchange}; send DAY, with cancel_after_s if it shall not rest",
+            broker.name
+        )
+    })
 }
 
 fn lane_of(admitted: &Admitted) -> Lane {

@@ -45,6 +45,8 @@ pub struct Capabilities {
     pub poll: Duration,
     /// Whether it takes market orders. If not, they go out as limits through the touch, and need a fresh quote.
     pub takes_market_orders: bool,
+    /// The exchanges at which it takes IOC orders of programs; elsewhere they are refused here.
+    pub takes_ioc: Vec<Exchange>,
     /// How often one order may be changed; `None`: as often as one likes.
     pub max_modifications: Option<u32>,
     /// How many calls it takes; `None`: as many as one likes.
@@ -89,6 +91,8 @@ pub enum RateWindow {
     Second,
     /// Calls of the current minute.
     Minute,
+    /// It does not say which.
+    Unsaid,
 }
 
 /// What became of a place call.
@@ -138,6 +142,8 @@ pub enum CallOutcome {
 pub struct Modification {
     /// The order at the broker.
     pub broker_order_id: BrokerOrderId,
+    /// The free text of the order, for a broker whose change may take it away if it is not named again.
+    pub tag: Option<BrokerTag>,
     /// What it is for.
     pub instrument: Arc<Instrument>,
     /// The order as it shall be.

@@ -102,7 +102,7 @@ pub(super) fn modification(
     if let Some(reason) = crossed(&terms) {
         return Err(reason);
     }
-    Ok(Modification { broker_order_id, instrument, terms })
+    Ok(Modification { broker_order_id, tag: Some(record.broker_tag.clone()), instrument, terms })
 }
 
 /// Why trigger and limit of a stop contradict each other, if they do: the limit must be reachable once the trigger is.

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use chrono::NaiveTime;
-use ordergate_actors::ports::{Broker, Clock, NoQuote, PlaceOutcome, RateWindow, Session as SessionState, Snapshot, StreamEvent};
+use ordergate_actors::order::{BrokerOrderId, Instrument, Kind, Right};
+use ordergate_actors::ports::{
+    Broker, CallOutcome, Clock, NoQuote, PlaceOutcome, RateWindow, Session as SessionState, Snapshot, StreamEvent,
+};
 
-use super::fixtures::share;
-use super::server::{Act, Arrived, not_ok};
+use super::fixtures::{price, share};
+use super::server::{Act, Arrived, not_ok, ok};
 use super::wire_tests::{World, event, settings, until, well};
 use super::{AuthFlow, Io, NorenBroker, NorenSettings};
 use crate::brokers::connection::Connection;
@@ -38,6 +41,60 @@ async fn a_quote_without_room_is_told_as_such() {
     world.server.script(limited(&["GetQuotes"]));
     let answer = world.broker.quote(Arc::new(share())).await;
     assert!(matches!(answer, Err(NoQuote::RateLimited { window: RateWindow::Second, .. })), "{answer:?}");
+}
+
+/// A gateway's 429 says the same wherever it comes: too many, and not of which window. An order may be live all the same.
+#[tokio::test]
+async fn a_page_of_429_closes_the_window_whatever_was_called() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let (prepared, number) = (world.prepared("OG1"), BrokerOrderId::parse("26112000000001").unwrap());
+    let page = "<html><head><title>429 Too Many Requests</title></head></html>";
+    world.server.script(move |_, _| Act::Reply(429, page.to_owned()));
+    let _at_the_start = world.broker.aside();
+    let is_unsaid = |snapshot: &str| snapshot.contains("RateLimited { window: Unsaid");
+    let told = |world: &World| world.broker.aside().limited.map(|(window, _)| window);
+    let broker = &world.broker;
+    let answers = [
+        format!("{:?}", broker.orders().await),
+        format!("{:?}", broker.trades().await),
+        format!("{:?}", broker.positions().await),
+        format!("{:?}", broker.holdings().await),
+        format!("{:?}", broker.quote(Arc::new(share())).await),
+        format!("{:?}", broker.funds().await),
+    ];
+    for answer in answers {
+        assert!(is_unsaid(&answer), "{answer}");
+    }
+    assert_eq!(told(&world), None, "the answers themselves say it");
+    assert_eq!(broker.session().await, SessionState::Ready);
+    assert_eq!(told(&world), Some(RateWindow::Unsaid), "the session");
+    assert!(matches!(broker.place(prepared).await, PlaceOutcome::Unconfirmed(_)));
+    assert_eq!(told(&world), Some(RateWindow::Unsaid), "an order");
+    assert!(matches!(broker.cancel(number).await, CallOutcome::Unconfirmed(_)));
+    assert_eq!(told(&world), Some(RateWindow::Unsaid), "a cancel");
+}
+
+/// Quotes of options were seen with the price of the underlying and an empty book, and none of them need tell the day's band.
+#[tokio::test]
+async fn the_price_of_the_underlying_is_no_quote_of_its_option() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    let strike = price("24000");
+    let kind = Kind::Option { expiry: "2026-11-24".parse().unwrap(), strike, right: Right::Call };
+    let option = Arc::new(Instrument { kind, ..share() });
+    let quoted = |fields: &'static str| {
+        world.server.script(move |arrived, _| match arrived.route.as_str() {
+            "GetQuotes" => ok(&format!(r#","exch":"NSE","token":"2885"{fields}"#)),
+            _ => well(arrived),
+        });
+        world.broker.quote(Arc::clone(&option))
+    };
+    let answer = quoted(r#","lp":"24010.50""#).await;
+    assert!(matches!(&answer, Err(NoQuote::None(words)) if words.contains("underlying")), "{answer:?}");
+    assert_eq!(quoted(r#","lp":"101.45""#).await.unwrap().last, price("101.45"), "a premium");
+    let deep = quoted(r#","lp":"13010.50","bp1":"13000","bq1":"65","sp1":"13020","sq1":"65""#).await;
+    assert_eq!(deep.unwrap().last, price("13010.50"), "with a book it is believed");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{Amount, BrokerOrderId, Product, Side};
+use ordergate_actors::order::{Amount, BrokerOrderId, Instrument, Product, Side};
 use ordergate_actors::persistence::Level;
 use ordergate_actors::ports::{
     BookRow, BrokerOrder, DeliveryRow, NoMargin, NoQuote, OrderMargin, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow,
@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::board::Sizes;
 use super::doubts::Doubts;
+use super::protect::is_believed;
 use super::session::machine::Standing;
 use super::session::{By, Unread};
 use super::wire::frames::Scrip;
@@ -152,8 +153,9 @@ impl Shared {
             }
             Snapshot::Unknown(_) => return None,
         };
-        // Newest first.
-        let newest = history::read(&rows, number, now).ok()?.into_iter().next()?;
+        // Newest first. A request that was refused leaves the order as the events before say: ended, if a cancel was sent twice.
+        let mut events = history::read(&rows, number, now).ok()?.into_iter();
+        let newest = events.find(|event| !event.is_of_request)?;
         newest.doubt.is_none().then(|| self.lots.order(newest.row).ok()).flatten()
     }
 
@@ -268,12 +270,17 @@ impl Shared {
     }
 
     /// The instrument's quote now; it goes onto the board too.
-    pub(super) async fn quote(&self, scrip: Scrip) -> Result<Quote, NoQuote> {
+    pub(super) async fn quote(&self, instrument: &Instrument) -> Result<Quote, NoQuote> {
+        let scrip = Scrip { exchange: instrument.key.exchange, token: instrument.token };
         self.board.want(scrip);
         let body = self.encoder.quote(scrip.exchange, scrip.token).map_err(|error| NoQuote::None(error.to_string()))?;
         let asked_at: DateTime<Utc> = self.session.now();
         let fields = self.session.object(&body, By::Engine).await?;
         let market = quote::read(&fields, scrip.exchange, scrip.token, asked_at).map_err(|error| NoQuote::None(error.to_string()))?;
+        if !market.is_two_sided() && !is_believed(market.last, instrument, market.band) {
+            let words = format!("the last price {} of {}, without a book, looks like the underlying's", market.last, instrument.key);
+            return Err(NoQuote::None(words));
+        }
         // By our clock, and as old as the question: the broker's tells whole seconds.
         let quote = Quote { at: asked_at, seen_at: asked_at, ..market.quote() };
         let size = |levels: &[quote::Level]| levels.first().map(|level| level.quantity);

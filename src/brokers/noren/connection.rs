@@ -10,7 +10,7 @@ use super::session::machine::Standing;
 use super::session::{By, Unread};
 use super::wire::limits;
 use super::{NorenBroker, Shared};
-use crate::brokers::connection::{Connection, ConnectionReport, Funds, LoginError};
+use crate::brokers::connection::{Connection, ConnectionReport, Funds, LoginError, LogoutError};
 
 impl Connection for NorenBroker {
     fn report(&self) -> Call<ConnectionReport> {
@@ -35,6 +35,11 @@ impl Connection for NorenBroker {
     fn take_code(&self, code: String) -> Call<Result<String, LoginError>> {
         let shared = Arc::clone(&self.shared);
         self.on_io(async move { shared.session.take_code(code).await }, |words| Err(LoginError::Later(words)))
+    }
+
+    fn logout(&self) -> Call<Result<String, LogoutError>> {
+        let shared = Arc::clone(&self.shared);
+        self.on_io(async move { shared.session.log_out().await }, |words| Err(LogoutError::Later(words)))
     }
 }
 

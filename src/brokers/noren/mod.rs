@@ -66,7 +66,6 @@ pub use tls::install as install_tls;
 use crate::brokers::updates;
 use sent::Sent;
 use stream::{Health, Stream};
-use wire::frames::Scrip;
 use wire::request::Account;
 use wire::{Answer, Body, Delivery, EncodeError, Encoder, outcome};
 
@@ -130,6 +129,7 @@ impl NorenBroker {
             visibility_bound: settings.visibility_bound,
             poll: settings.poll,
             takes_market_orders: false,
+            takes_ioc: settings.takes_ioc.clone(),
             max_modifications: Some(MODIFICATIONS_MOST),
             budget: Some(Budget::noren()),
         };
@@ -192,6 +192,9 @@ impl NorenBroker {
                 let delivery = shared.http.post(&body, Some(&token.text), shared.settings.timeouts.order).await;
                 let answer = (call.judge)(&delivery);
                 shared.session.learn(token.number, answer.class, answer.request_time, asked_at);
+                if let Some((window, words)) = answer.limited {
+                    shared.session.limited(window, words);
+                }
                 answer.outcome
             },
             lost,
@@ -260,25 +263,14 @@ impl Broker for NorenBroker {
     fn prepare_change(&self, change: Modification, quote: Option<&Quote>) -> Result<PreparedChange, Refusal> {
         let Protected { terms, .. } = protect(&change.terms, &change.instrument, quote, Care::Entry, &self.shared.settings.buffers)?;
         let change = Modification { terms, ..change };
-        let tag = self.shared.sent.tag_of(&change.broker_order_id);
-        let request = self
-            .shared
-            .encoder
-            .modify(&self.counted_change(&change)?, tag.as_ref())
-            .map_err(|error| refused(&error))?
-            .redacted()
-            .to_owned();
+        let body = self.shared.encoder.modify(&self.counted_change(&change)?).map_err(|error| refused(&error))?;
+        let request = body.redacted().to_owned();
         Ok(PreparedChange { change, request })
     }
 
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
-        let encoder = &self.shared.encoder;
-        // The order's number may have become known since: the request is the one that was written down.
-        let tag = self.shared.sent.tag_of(&prepared.change.broker_order_id);
-        let body = self.counted_change(&prepared.change).map_err(|refusal| refusal.reason).and_then(|change| {
-            exactly(encoder.modify(&change, tag.as_ref()), &prepared.request)
-                .or_else(|_| exactly(encoder.modify(&change, None), &prepared.request))
-        });
+        let change = self.counted_change(&prepared.change).map_err(|refusal| refusal.reason);
+        let body = change.and_then(|change| exactly(self.shared.encoder.modify(&change), &prepared.request));
         self.order_call(body, CHANGE)
     }
 
@@ -309,8 +301,7 @@ impl Broker for NorenBroker {
 
     fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {
         let shared = Arc::clone(&self.shared);
-        let scrip = Scrip { exchange: instrument.key.exchange, token: instrument.token };
-        self.on_io(async move { shared.quote(scrip).await }, |words| Err(NoQuote::None(words)))
+        self.on_io(async move { shared.quote(&instrument).await }, |words| Err(NoQuote::None(words)))
     }
 
     fn tells_funds(&self) -> bool {

@@ -211,7 +211,7 @@ fn centre(reference: Price, quote: &Quote, instrument: &Instrument, care: Care, 
 
 /// Quotes of options were seen with the price of the underlying as their last price (Noren protocol reference, section
 /// 5.1). A premium beyond the band, or of half the strike and more, is taken for that.
-fn is_believed(last: Price, instrument: &Instrument, band: Option<(Price, Price)>) -> bool {
+pub(super) fn is_believed(last: Price, instrument: &Instrument, band: Option<(Price, Price)>) -> bool {
     match (&instrument.kind, band) {
         (Kind::Option { .. }, Some((lowest, highest))) => (lowest..=highest).contains(&last),
         (Kind::Option { strike, .. }, None) => last.value().checked_add(last.value()).is_some_and(|double| double < strike.value()),

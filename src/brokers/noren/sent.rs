@@ -1,4 +1,4 @@
-//! The orders that this process sent: to name the tag again in a change, and to notice an order that has a number and is missing
+//! The orders that this process sent: to know them where their tag was lost, and to notice an order that has a number and is missing
 //! from the book.
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +20,7 @@ pub struct Sent {
 #[derive(Debug, Default)]
 struct Known {
     orders: BTreeMap<BrokerTag, Order>,
-    /// The tag of each number: a change asks for it in the write slot, where nothing may be searched through.
+    /// The tag of each number.
     tags: HashMap<BrokerOrderId, BrokerTag>,
 }
 
@@ -30,6 +30,10 @@ struct Order {
     is_seen: bool,
     /// Books that did not show it.
     misses: u32,
+    /// It is to be named, and there was no room for it yet.
+    is_due: bool,
+    /// How often it was named.
+    named: u32,
 }
 
 impl Sent {
@@ -55,13 +59,14 @@ impl Sent {
         known.tags.insert(number.clone(), tag.clone());
     }
 
-    /// The tag of the order with that number, for a change that names it again.
+    /// The tag of the order with that number.
     pub fn tag_of(&self, number: &BrokerOrderId) -> Option<BrokerTag> {
         self.known.lock().tags.get(number).cloned()
     }
 
-    /// The orders with a number that no book has shown yet, after this book; at most so many. One that stays away is named
-    /// at its first, second, fourth, eighth... miss, so that looking for it does not eat the rate budget.
+    /// The orders with a number that no book has shown yet, after this book; at most so many, the others have their turn with the
+    /// next book. One that stays away is named at its first, second, fourth, eighth... miss, so that looking for it does not eat the
+    /// rate budget.
     pub fn missing(&self, rows: &[Arc<BookRow>], most: usize) -> Vec<BrokerOrderId> {
         let mut known = self.known.lock();
         let orders = &mut known.orders;
@@ -75,14 +80,18 @@ impl Sent {
                 order.is_seen = true;
             }
         }
-        let due = |order: &mut Order| {
+        let mut missing: Vec<(BrokerOrderId, &mut Order)> = open.into_iter().collect();
+        missing.sort_unstable_by(|(one, first), (other, second)| (first.named, one).cmp(&(second.named, other)));
+        let mut named = Vec::new();
+        for (number, order) in missing {
             order.misses = order.misses.saturating_add(1);
-            order.misses.is_power_of_two()
-        };
-        let mut missing: Vec<BrokerOrderId> = open.into_iter().filter_map(|(number, order)| due(order).then_some(number)).collect();
-        missing.sort_unstable();
-        missing.truncate(most);
-        missing
+            order.is_due |= order.misses.is_power_of_two();
+            if order.is_due && named.len() < most {
+                (order.is_due, order.named) = (false, order.named.saturating_add(1));
+                named.push(number);
+            }
+        }
+        named
     }
 }
 
@@ -105,6 +114,23 @@ mod tests {
         assert_eq!(sent.tag_of(&number), Some(tag));
         assert!(sent.missing(&[Arc::new(book_row("26112000000001", ""))], 2).is_empty());
         assert!(sent.missing(&[], 2).is_empty());
+    }
+
+    #[test]
+    fn every_number_of_a_basket_that_is_missing_has_its_turn() {
+        let sent = Sent::default();
+        let numbers: Vec<_> = (1..=6).map(|end| BrokerOrderId::parse(&format!("2611200000{end:04}")).unwrap()).collect();
+        for (end, number) in (1..).zip(&numbers) {
+            let tag = BrokerTag::parse(&format!("ABCDEFGHIJKL{end:03}")).unwrap();
+            sent.goes_out(&tag);
+            sent.numbered(&tag, number);
+        }
+        assert!(sent.missing(&[], 0).is_empty(), "there is no room beside rows in doubt");
+        let mut named: Vec<_> = (0..4).flat_map(|_| sent.missing(&[], 2)).collect();
+        assert_eq!(named.len(), 8, "two beside each book");
+        named.sort_unstable();
+        named.dedup();
+        assert_eq!(named, numbers);
     }
 
     #[test]

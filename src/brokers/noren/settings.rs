@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveTime;
+use ordergate_actors::order::Exchange;
+use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::settings::QuantityUnits;
 use secrecy::SecretString;
 
@@ -134,6 +137,8 @@ pub struct NorenSettings {
     pub login_at: NaiveTime,
     /// What quantities count on MCX and CDS; set by who opens the account.
     pub quantity_units: QuantityUnits,
+    /// Special sessions, for the patience with a silent socket; set by who opens the account.
+    pub calendar: Arc<Calendar>,
     /// Between attempts to log in.
     pub login_backoff: Backoff,
     /// So many evictions by another login within [`Self::eviction_window`] and we stop logging in again.
@@ -148,6 +153,8 @@ pub struct NorenSettings {
     pub max_subscriptions: usize,
     /// Updates that wait for the engine, at most.
     pub stream_capacity: usize,
+    /// The exchanges at which IOC orders of programs are taken.
+    pub takes_ioc: Vec<Exchange>,
     /// How market orders become limits.
     pub buffers: Buffers,
     /// Where the sealed token is kept; private to this account.

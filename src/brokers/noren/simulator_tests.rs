@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ordergate_actors::order::{BookState, BrokerTag, CommandId, Exchange, InstrumentKey, OrderType, Price, Side, Terms, trading_date};
 use ordergate_actors::ports::{
-    Broker, BrokerOrder, CallOutcome, Clock, Instruments, PlaceOutcome, Quotes, Session as SessionState, Snapshot, StreamEvent,
+    Broker, BrokerOrder, CallOutcome, Clock, Instruments, Modification, PlaceOutcome, Quotes, Session as SessionState, Snapshot,
+    StreamEvent,
 };
 use secrecy::SecretString;
 
@@ -12,6 +13,7 @@ use super::fixtures::terms;
 use super::settings::{AuthFlow, Credentials, NorenSettings};
 use super::wire_tests::{event, ms, settings, until};
 use super::{Io, NorenBroker};
+use crate::brokers::connection::Connection;
 use crate::clock::SystemClock;
 use crate::instruments::{InstrumentTable, sample};
 use crate::simulator::noren_server::{Fault, FaultRule, PriceSetting, Prices, Settings, Simulator};
@@ -19,6 +21,7 @@ use crate::simulator::noren_server::{Fault, FaultRule, PriceSetting, Prices, Set
 struct World {
     simulator: Simulator,
     broker: NorenBroker,
+    settings: NorenSettings,
     table: Arc<InstrumentTable>,
     key: InstrumentKey,
     _directory: tempfile::TempDir,
@@ -43,10 +46,16 @@ impl World {
         settings.timeouts.order = ms(10_000);
         settings.stream.silence = ms(500);
         let table = Arc::new(InstrumentTable::new(sample(trading_date(SystemClock.now())).unwrap()));
-        let broker = NorenBroker::start(settings, table.clone(), Arc::new(SystemClock), Io::current()).unwrap();
-        let world = Self { simulator, broker, table, key: InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ"), _directory: directory };
+        let broker = NorenBroker::start(settings.clone(), table.clone(), Arc::new(SystemClock), Io::current()).unwrap();
+        let world =
+            Self { simulator, broker, settings, table, key: InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ"), _directory: directory };
         world.price("1400.00", "1400.10");
         world
+    }
+
+    /// The same account in a process that has sent nothing yet.
+    fn anew(&self) -> NorenBroker {
+        NorenBroker::start(self.settings.clone(), self.table.clone(), Arc::new(SystemClock), Io::current()).unwrap()
     }
 
     fn price(&self, bid: &str, ask: &str) {
@@ -158,21 +167,77 @@ async fn what_an_order_would_take_is_the_brokers_own_figure() {
     assert_eq!(world.broker.orders().await, Snapshot::Authoritative(Vec::new(), Vec::new()));
 }
 
-/// A book that a gateway does not hand out speaks of the token: it is proven by a read, and where that meets the same page, it is
-/// given up and there is a new one.
+/// A cancel that was sent twice: the refusal of the second stands on top of the order in every book, and the order has ended.
+#[tokio::test]
+async fn an_order_under_the_refusal_of_a_second_cancel_has_ended() {
+    let world = World::new();
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+    let resting = world.broker.prepare(world.order("OGSIM000000003", OrderType::Limit, "1390"), None).unwrap();
+    let PlaceOutcome::Accepted(number) = world.broker.place(resting).await else { panic!("it rests") };
+    becomes(&world, "OGSIM000000003", (BookState::Open, 0)).await;
+    world.simulator.add_fault(FaultRule::next("CancelOrder", Fault::SafInBook));
+    assert_eq!(world.broker.cancel(number).await, CallOutcome::Accepted);
+    becomes(&world, "OGSIM000000003", (BookState::Cancelled, 0)).await;
+    assert!(world.simulator.log().iter().any(|row| row.route == "SingleOrdHist"), "its row alone looks rejected");
+}
+
+/// Where a change takes the remarks away unless it brings them, a process that did not send the order brings them too.
+#[tokio::test]
+async fn a_change_after_a_restart_keeps_the_orders_tag() {
+    let world = World::new();
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+    let sent = world.order("OGSIM000000004", OrderType::Limit, "1390");
+    let PlaceOutcome::Accepted(number) = world.broker.place(world.broker.prepare(sent.clone(), None).unwrap()).await else {
+        panic!("it rests")
+    };
+    becomes(&world, "OGSIM000000004", (BookState::Open, 0)).await;
+    let after = world.anew();
+    assert_eq!(after.session().await, SessionState::Ready);
+    world.simulator.add_fault(FaultRule::next("ModifyOrder", Fault::RemarksByChange));
+    let terms = Terms { price: Price::parse("1391").ok(), ..sent.terms };
+    let change = Modification { broker_order_id: number, tag: Some(sent.tag), instrument: sent.instrument, terms };
+    assert_eq!(after.modify(after.prepare_change(change, None).unwrap()).await, CallOutcome::Accepted);
+    becomes(&world, "OGSIM000000004", (BookState::Open, 0)).await;
+    let shows = |row: &serde_json::Value| row["prc"] == "1391.00";
+    until("the change is there", || world.simulator.orders().iter().any(shows)).await;
+    becomes(&world, "OGSIM000000004", (BookState::Open, 0)).await;
+}
+
+#[tokio::test]
+async fn a_person_ends_the_session_and_nothing_logs_in_again_until_one_asks() {
+    let world = World::new();
+    assert_eq!(world.broker.session().await, SessionState::Ready);
+    let logins = || world.simulator.state()["logins"].as_u64().unwrap();
+    let before = logins();
+    assert_eq!(world.broker.logout().await.unwrap(), "FA00001 is logged out");
+    assert!(world.simulator.log().iter().any(|row| row.route == "Logout"), "the broker was told");
+    assert!(matches!(world.broker.session().await, SessionState::NotReady(words) if words.contains("a person logged out")));
+    let resting = world.broker.prepare(world.order("OGSIM000000005", OrderType::Limit, "1390"), None).unwrap();
+    assert!(matches!(world.broker.place(resting).await, PlaceOutcome::NotSent(_)));
+    assert_eq!(logins(), before);
+    // Nor does a process that starts with the same files know the token.
+    assert_eq!(world.broker.logout().await.unwrap(), "FA00001 was not logged in");
+    world.broker.login().await.unwrap();
+    assert_eq!((logins(), world.broker.session().await), (before + 1, SessionState::Ready));
+}
+
+/// A book that a gateway does not hand out speaks of the token: it is proven by a read, and where that meets the same page, by another.
+/// A gateway's own trouble costs no token: with a person's login there would be no other.
 #[tokio::test]
 async fn a_gateways_page_before_a_book_makes_the_session_prove_itself() {
     for status in [401, 403] {
         let world = World::new();
         assert_eq!(world.broker.session().await, SessionState::Ready);
         let logins = || world.simulator.state()["logins"].as_u64().unwrap();
-        let before = logins();
+        let proofs = || world.simulator.log().iter().filter(|row| row.route == "UserDetails").count();
+        let before = (logins(), proofs());
         for route in ["OrderBook", "UserDetails"] {
             world.simulator.add_fault(FaultRule::next(route, Fault::GatewayPage { status }));
         }
         assert!(matches!(world.broker.orders().await, Snapshot::Unknown(words) if words.contains(&status.to_string())));
-        until("it logs in anew", || logins() > before).await;
+        until("it is proven after all", || proofs() >= before.1 + 2).await;
         assert_eq!(world.broker.session().await, SessionState::Ready);
         assert!(matches!(world.broker.orders().await, Snapshot::Authoritative(..)));
+        assert_eq!(logins(), before.0, "with the same token");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{BookState, BrokerOrderId, OrderType};
+use ordergate_actors::order::{BookState, BrokerOrderId, BrokerTag, OrderType};
 use ordergate_actors::ports::{
     Broker, BrokerOrder, CallOutcome, Clock, Modification, PlaceOutcome, Prepared, Session as SessionState, Snapshot, StreamEvent,
 };
@@ -65,6 +65,8 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
         login_backoff: Backoff { first: ms(10), last: ms(50) },
         login_at: chrono::NaiveTime::MIN,
         quantity_units: ordergate_actors::settings::QuantityUnits::default(),
+        calendar: Arc::default(),
+        takes_ioc: Vec::new(),
         evictions_most: 3,
         eviction_window: Duration::from_secs(900),
         visibility_bound: ms(600),
@@ -164,13 +166,15 @@ async fn logs_in_places_changes_and_cancels() {
     assert_eq!(world.broker.session().await, SessionState::Ready);
     let number = BrokerOrderId::parse("26112000000001").unwrap();
     assert_eq!(world.broker.place(world.prepared("OG00000000001")).await, PlaceOutcome::Accepted(number.clone()));
-    let change = Modification { broker_order_id: number.clone(), instrument: Arc::new(share()), terms: terms(OrderType::Limit) };
+    // The tag is that of the record: a process that has started since has sent nothing.
+    let tag = Some(BrokerTag::parse("OGBEFORE00001").unwrap());
+    let change = Modification { broker_order_id: number.clone(), tag, instrument: Arc::new(share()), terms: terms(OrderType::Limit) };
     assert_eq!(world.broker.modify(world.broker.prepare_change(change, None).unwrap()).await, CallOutcome::Accepted);
     assert_eq!(world.broker.cancel(number).await, CallOutcome::Accepted);
     let placed = world.server.arrived("PlaceOrder");
     assert_eq!(placed.len(), 1);
     assert!(placed[0].body.contains(r#""remarks":"OG00000000001""#) && placed[0].body.ends_with(&format!("&jKey={TOKEN}")));
-    assert!(world.server.arrived("ModifyOrder")[0].body.contains(r#""remarks":"OG00000000001""#), "the tag is named again");
+    assert!(world.server.arrived("ModifyOrder")[0].body.contains(r#""remarks":"OGBEFORE00001""#), "the tag is named again");
     assert_eq!(world.server.arrived("QuickAuth").len(), 1);
 }
 
@@ -330,7 +334,7 @@ async fn what_goes_out_is_what_was_written_down_or_nothing() {
     let outcome = world.broker.place(prepared).await;
     assert!(matches!(&outcome, PlaceOutcome::NotSent(words) if words.contains("not the one that was written down")), "{outcome:?}");
     let number = BrokerOrderId::parse("26112000000001").unwrap();
-    let change = Modification { broker_order_id: number, instrument: Arc::new(share()), terms: terms(OrderType::Limit) };
+    let change = Modification { broker_order_id: number, tag: None, instrument: Arc::new(share()), terms: terms(OrderType::Limit) };
     let mut prepared = world.broker.prepare_change(change, None).unwrap();
     prepared.request.push(' ');
     assert!(matches!(world.broker.modify(prepared).await, CallOutcome::NotSent(_)));

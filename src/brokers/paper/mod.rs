@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ordergate_actors::order::{Amount, BrokerOrderId, Instrument, Terms};
+use ordergate_actors::order::{Amount, BrokerOrderId, Exchange as Venue, Instrument, Terms};
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Instruments, Modification, NoFunds, NoQuote,
     PlaceOutcome, PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
@@ -111,6 +111,7 @@ impl PaperBroker {
             visibility_bound: Duration::ZERO,
             poll: settings.poll,
             takes_market_orders: true,
+            takes_ioc: Venue::ALL.to_vec(),
             max_modifications: None,
             budget: None,
         };

@@ -160,7 +160,8 @@ fn a_modification_is_of_the_total() {
     let broker_order_id = world.accepted(&broker, limit(Side::Buy, 5, "874.50"));
     let modify = |total| {
         let instrument = world.table.find(&share()).unwrap();
-        let change = Modification { broker_order_id: broker_order_id.clone(), instrument, terms: limit(Side::Buy, total, "874.50") };
+        let change =
+            Modification { broker_order_id: broker_order_id.clone(), tag: None, instrument, terms: limit(Side::Buy, total, "874.50") };
         broker.modify(broker.prepare_change(change, None).unwrap()).now_or_never().unwrap()
     };
     assert!(matches!(modify(2), CallOutcome::Rejected(_)));
@@ -309,7 +310,7 @@ fn take(world: &World, broker: &PaperBroker, step: &Step) {
             let Some(broker_order_id) = pick(*n) else { return };
             let side = broker.exchange().order(&broker_order_id).unwrap().row.side;
             let instrument = world.table.find(&share()).unwrap();
-            let change = Modification { broker_order_id, instrument, terms: limit(side, *quantity, &at.to_string()) };
+            let change = Modification { broker_order_id, tag: None, instrument, terms: limit(side, *quantity, &at.to_string()) };
             broker.modify(broker.prepare_change(change, None).unwrap()).now_or_never();
         }
         Step::Market(at) => {

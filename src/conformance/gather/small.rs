@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ordergate_actors::order::{BrokerOrderId, Instrument, Price};
+use ordergate_actors::order::{BrokerOrderId, BrokerTag, Instrument, Price};
 use ordergate_actors::ports::{Broker as _, CallOutcome, Modification, PlaceOutcome};
 use tokio::time::Instant;
 
@@ -128,9 +128,11 @@ async fn changes(bench: &Bench, instrument: &Arc<Instrument>, small: &mut SmallO
     let more = if bench.within_limits(instrument, doubled, up).is_ok() { doubled } else { small.quantity };
     for (price, quantity, is_bare) in [(up, more, false), (small.price, small.quantity, true)] {
         let Ok(terms) = terms(instrument, quantity, price) else { return };
-        let change = Modification { broker_order_id: number.clone(), instrument: Arc::clone(instrument), terms };
+        let tag = BrokerTag::parse(&small.tag).ok();
+        let change =
+            Modification { broker_order_id: number.clone(), tag: tag.filter(|_| !is_bare), instrument: Arc::clone(instrument), terms };
         let call = if is_bare {
-            bench.probe.change(bench.probe.encoder(None).modify(&change, None))
+            bench.probe.change(bench.probe.encoder(None).modify(&change))
         } else {
             match bench.broker.prepare_change(change, None) {
                 Ok(prepared) => bench.broker.modify(prepared),

@@ -83,7 +83,11 @@ async fn respond(shared: &Shared, reply: Reply) -> HttpResponse {
     match reply {
         Reply::Json(status, value) => HttpResponse::build(status_code(status)).json(value),
         Reply::Html(status) => {
-            let page = if status == 504 { PAGE.replace("502 Bad Gateway", "504 Gateway Time-out") } else { PAGE.to_owned() };
+            let page = match status {
+                504 => PAGE.replace("502 Bad Gateway", "504 Gateway Time-out"),
+                429 => PAGE.replace("502 Bad Gateway", "429 Too Many Requests"),
+                _ => PAGE.to_owned(),
+            };
             HttpResponse::build(status_code(status)).content_type("text/html").body(page)
         }
         Reply::Empty => HttpResponse::Ok().content_type("application/json").finish(),

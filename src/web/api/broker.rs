@@ -1,4 +1,4 @@
-//! `GET /dashboard/broker`, `POST /dashboard/broker/login` and `/code`, the one-time link that begins a login, and the redirect
+//! `GET /dashboard/broker`, `POST /dashboard/broker/login`, `/code` and `/logout`, the one-time link that begins a login, and the redirect
 //! of a broker's login page.
 
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::order::ClientId;
-use ordergate_actors::persistence::{Level, Note};
+use ordergate_actors::persistence::{Book, Level, Note};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, who};
-use crate::brokers::connection::{Connection, ConnectionReport, LoginError};
+use crate::brokers::connection::{Connection, ConnectionReport, LoginError, LogoutError};
 use crate::readiness::Fresh;
 use crate::web::body::typed;
 use crate::web::problem::Problem;
@@ -92,6 +92,26 @@ pub(in crate::web) async fn login(request: HttpRequest, payload: Payload, state:
         Begun::In(words) => HttpResponse::Ok().json(json!({ "client_id": client_id, "is_logged_in": true, "session": words })),
         Begun::At(page) => HttpResponse::Accepted().json(json!({ "client_id": client_id, "is_logged_in": false, "login_link": page })),
     })
+}
+
+/// Ends the session, where nothing needs it: exits go through it.
+pub(in crate::web) async fn logout(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
+    let (body, _) = typed::<LoginBody>(payload, request.headers(), &state.settings).await?;
+    let client_id = state.account(body.client_id.as_deref())?;
+    let connection = state.site.connections.get(&client_id).ok_or_else(|| no_login(&client_id))?;
+    let needs = |book: &Book| book.open_count() > 0 || book.owes() || book.holdings().any(|(_, _, held)| held.net != 0);
+    if state.engine.read(&client_id, needs).unwrap_or(true) {
+        let why = format!("orders of {client_id} are open, or something is held: exits go through the session");
+        return Err(Problem::conflict("session_in_use", why, "close what is open, or stop the engine"));
+    }
+    match connection.logout().await {
+        Ok(words) => {
+            note(&state, &client_id, "BROKER_LOGOUT", &who(&request), &words);
+            Ok(HttpResponse::Ok().json(json!({ "client_id": client_id, "is_logged_in": false, "session": words })))
+        }
+        Err(LogoutError::None) => Err(no_login(&client_id)),
+        Err(error @ LogoutError::Later(_)) => Err(Problem::unavailable("logout_later", error.to_string())),
+    }
 }
 
 /// How a login began.

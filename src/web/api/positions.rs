@@ -149,6 +149,7 @@ mod tests {
             visibility_bound: std::time::Duration::ZERO,
             poll: std::time::Duration::ZERO,
             takes_market_orders: true,
+            takes_ioc: Vec::new(),
             max_modifications: None,
             budget: None,
         };

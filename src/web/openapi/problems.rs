@@ -212,6 +212,7 @@ const PROBLEMS: &[Told] = &[
     ),
     told("login_later", 503, "the broker cannot be reached for a login", "try again in a moment", "/dashboard/broker /broker"),
     told("login_refused", 409, "the broker refuses the login", "correct the credentials before you try again", "/dashboard/broker /broker"),
+    told("logout_later", 503, "the broker did not end the session", "try again in a moment", "POST/dashboard/broker/logout"),
     told("method_not_allowed", 405, "the address takes another method", "send the method named in Allow", ""),
     told(
         "names_its_orders",
@@ -425,6 +426,13 @@ const PROBLEMS: &[Told] = &[
         "a secret stands where it would be stored",
         "send it as secret_key only, and change it if it was sent before",
         "alert",
+    ),
+    told(
+        "session_in_use",
+        409,
+        "orders are open or something is held: exits go through the session",
+        "close what is open, or stop the engine",
+        "POST/dashboard/broker/logout",
     ),
     told("too_many_exports", 429, "two exports are running already", "wait until one of them is done", "/dashboard/exports"),
     told(

@@ -98,6 +98,7 @@ pub(super) const ABOUT: &[About] = &[
     get("/dashboard/broker", "How every broker connection stands", "client_id"),
     post("/dashboard/broker/login", "Log an account in at its broker", "client_id"),
     post("/dashboard/broker/code", "The code of the broker's login page", "client_id code!"),
+    post("/dashboard/broker/logout", "End an account's session at its broker, while nothing is open or held", "client_id"),
     get(
         "/dashboard/orderbook",
         "Our orders beside the broker's; `next` is the `before` of the next page",

@@ -35,6 +35,7 @@ pub(super) async fn armed() -> Met {
     reads(&house).await;
     let state = begun(&house).await;
     assert_eq!(callback(&house, &format!("code=the-code&state={state}")).await.status, 200);
+    done(&house.post("/dashboard/broker/logout", json!({})).await);
     done(&house.post("/dashboard/broker/code", json!({ "code": "the-code" })).await);
     done(&arm(&house, "APPROVE").await);
     house.alert(entry("asks")).await;

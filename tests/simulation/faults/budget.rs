@@ -5,7 +5,7 @@ use std::time::Duration;
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::{Status, Tag};
 use ordergate_actors::persistence::KillLevel;
-use ordergate_actors::ports::{Budget, RateWindow};
+use ordergate_actors::ports::{Budget, Capabilities, RateWindow};
 
 use crate::desk::{But, Setup, buy, entry, exit, scenario};
 
@@ -99,6 +99,34 @@ fn a_breach_ends_its_entry_closes_the_window_and_the_others_keep_their_place() {
         assert_eq!(desk.placed(), 2, "nothing is sent twice");
         desk.at_rest().await;
     });
+}
+
+/// A gateway's 429 to a quote or a book names no window: what closes something goes a second later, not a minute.
+#[test]
+fn a_breach_that_names_no_window_holds_no_exit_and_no_kill_for_a_minute() {
+    let can = |row: &mut Capabilities| (row.takes_market_orders, row.budget) = (false, Some(Budget::noren()));
+    for kind in [CallKind::Quote, CallKind::Orders] {
+        scenario(Setup { can, ..Setup::polled() }, async |desk| {
+            desk.ended(buy("held", 5)).await;
+            let resting = desk.order(entry("rests", "INFY-EQ", "BUY", 1).at("1490")).await;
+            desk.until_at_broker(resting).await;
+            desk.next(kind, Fault::RateLimited(RateWindow::Unsaid));
+            if kind == CallKind::Quote {
+                desk.dark();
+            }
+            let waits = desk.send(&[entry("b", "RELIANCE-EQ", "BUY", 1)]);
+            desk.pass_secs(3).await;
+            let began = desk.clock_now();
+            let out = desk.order(exit("held", "SBIN-EQ").at("790")).await;
+            assert_eq!(desk.until_ended(out).await.status, Status::Executed, "{kind:?}");
+            desk.kill(KillLevel::CancelEntries).await;
+            desk.until("the cancel went out", |desk| desk.broker.started("cancel") == 1).await;
+            assert!((desk.clock_now() - began).num_seconds() < 15, "{kind:?}");
+            desk.heal();
+            drop(waits);
+            desk.at_rest().await;
+        });
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Where our books and the broker's differ: whose doing it was, and what a person says about it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::exchange::NewOrder;
@@ -10,6 +11,7 @@ use ordergate_actors::order::{
 use ordergate_actors::persistence::{Adopted, Keep, Level};
 use ordergate_actors::pnl::differences::slot;
 use ordergate_actors::pnl::{Cause, Day, Difference, Ignored, differences};
+use ordergate_actors::risk::{Change, ChangeAnswer};
 
 use crate::desk::{But, Desk, Setup, buy, exit, price, sbin, scenario};
 use crate::world::client;
@@ -149,6 +151,34 @@ fn an_exit_that_rests_never_turns_a_position_of_which_a_part_was_closed_by_hand(
             assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (0, 0), "{broker}");
         });
     }
+}
+
+/// A change of the exit is on its way when a part of its position is given up. The next one goes when the first has its answer: of two in
+/// flight nobody knows which lands last, and the larger one would turn the position.
+#[test]
+fn an_exit_is_made_smaller_when_the_change_that_is_under_way_has_its_answer() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        let rests = desk.order(exit("a", "SBIN-EQ").at("810")).await;
+        let client_id = desk.until_at_broker(rests).await.client_id.clone();
+        let slow = Duration::from_secs(9);
+        desk.next(CallKind::Modify, Fault::Slow(slow));
+        let (price_to, who) = (Some(price("811")), "me".into());
+        let change = Change { client_id, command_id: rests, quantity: None, price: price_to, trigger_price: None, order_type: None, who };
+        elsewhere(desk, Side::Sell, 6, None);
+        assert_eq!(desk.engine.modify(change).await.unwrap(), ChangeAnswer::Asked);
+        desk.until("it is called", |desk| desk.broker.started("modify") == 1).await;
+        let called = desk.clock_now();
+        desk.until("a part is given up", |desk| desk.held("a", &sbin()) == 4).await;
+        assert!((desk.clock_now() - called).to_std().unwrap() < slow, "while it is under way");
+        desk.until("the next one is called", |desk| desk.broker.started("modify") == 2).await;
+        assert!((desk.clock_now() - called).to_std().unwrap() >= slow, "after the answer");
+        desk.until("it is for what is left", |desk| desk.row(rests).quantity() == 4).await;
+        desk.market.set(&sbin(), price("812"), price("812.05"), price("812"));
+        assert_eq!(desk.until_ended(rests).await.filled_quantity, 4);
+        assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (0, 0));
+    });
 }
 
 /// The same with the target of a rule, over a restart of the process in the moment at which the part is given up.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate_actors::order::{LegDraft, OrderType, Price, Status, Tag};
+use ordergate_actors::order::{Exchange, LegDraft, OrderType, Price, Status, Tag};
 use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{Budget, RateWindow};
 use ordergate_actors::risk::{Change, ChangeAnswer};
@@ -285,6 +285,30 @@ fn a_quote_that_the_broker_has_no_room_for_is_asked_for_again_when_the_window_op
         assert_eq!(row.status, Status::Executed);
         assert!((row.sent_at.unwrap() - row.created_at).num_milliseconds() >= 900);
         assert_eq!(quotes_asked(desk), 2);
+        desk.at_rest().await;
+    });
+}
+
+/// Exchanges forbid IOC orders to programs: where a broker takes none, nothing of that kind leaves, whoever asks for it.
+#[test]
+fn an_ioc_order_is_refused_where_programs_may_not_send_it() {
+    let ioc = |leg: LegDraft| LegDraft { validity: Some("IOC".into()), ..leg };
+    let setup = Setup { can: |row| row.takes_ioc = vec![Exchange::Nfo], ..Setup::default() };
+    scenario(setup, async |desk| {
+        desk.ended(buy("a", 10)).await;
+        let before = desk.placed();
+        for leg in [ioc(buy("b", 1).at("801")), ioc(exit("a", "SBIN-EQ").at("790"))] {
+            let row = desk.ended(leg).await;
+            assert_eq!((row.status, row.tag, row.sent_at), (Status::Failed, Some(Tag::ValidationFailed), None));
+            let reason = desk.reason(row.command_id);
+            assert!(reason.contains("takes no IOC order of a program at NSE; send DAY"), "{reason}");
+        }
+        assert_eq!(desk.placed(), before);
+        desk.at_rest().await;
+    });
+    // Where it takes them, they go.
+    scenario(Setup::default(), async |desk| {
+        assert_eq!(desk.ended(ioc(buy("b", 1).at("801"))).await.status, Status::Executed);
         desk.at_rest().await;
     });
 }

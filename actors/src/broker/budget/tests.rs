@@ -41,6 +41,10 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..300)
 }
 
+fn windows() -> impl Strategy<Value = RateWindow> {
+    prop_oneof![Just(RateWindow::Second), Just(RateWindow::Minute), Just(RateWindow::Unsaid)]
+}
+
 fn budgets() -> impl Strategy<Value = Budget> {
     prop_oneof![
         Just(Budget::noren()),
@@ -159,14 +163,14 @@ proptest! {
 
     /// A wait lies ahead, and waiting as often as one is told to ends in a call, also of the lowest lane.
     #[test]
-    fn every_wait_ends(budget in budgets(), acts in acts(), breach in prop::option::of(prop::bool::ANY)) {
+    fn every_wait_ends(budget in budgets(), acts in acts(), breach in prop::option::of(windows())) {
         let (mut meter, mut world) = (Meter::new(Some(budget)), World::default());
         live(budget, &acts, |lived, after| {
             meter.spent.clone_from(&lived.spent);
             world.now = after.now;
         });
-        if let Some(is_second) = breach {
-            meter.breach(if is_second { RateWindow::Second } else { RateWindow::Minute }, at(world.now));
+        if let Some(window) = breach {
+            meter.breach(window, at(world.now));
         }
         for lane in LANES {
             let mut now = at(world.now);
@@ -253,6 +257,31 @@ fn a_breach_closes_its_window_for_everybody() {
     // The morning begins at a full minute; two seconds for clocks that differ.
     assert_eq!(meter.decide(Lane::Read, None, at(40_000)), Decision::WaitUntil(at(62_000)));
     assert_eq!(meter.decide(Lane::Read, None, at(62_000)), Decision::Go);
+}
+
+#[test]
+fn a_breach_that_names_no_window_holds_exits_for_a_second_and_new_risk_for_the_minute() {
+    let mut meter = Meter::new(Some(Budget::noren()));
+    meter.breach(RateWindow::Unsaid, at(1_000));
+    let opens = |meter: &Meter, lane| match meter.decide(lane, Some(Exchange::Nse), at(1_000)) {
+        Decision::Go => 0,
+        Decision::WaitUntil(until) => (until - at(0)).num_milliseconds(),
+    };
+    let opened = LANES.map(|lane| (lane, opens(&meter, lane)));
+    let wanted = [
+        (Lane::Kill, 2_000),
+        (Lane::Cancel, 2_000),
+        (Lane::Exit, 2_000),
+        (Lane::Modify, 62_000),
+        (Lane::Entry, 62_000),
+        (Lane::Read, 11_000),
+    ];
+    assert_eq!(opened, wanted);
+    let usage = meter.usage(at(2_000)).unwrap();
+    assert!(usage.minute_left > 0, "exits may go");
+    // One that names the minute holds everybody.
+    meter.breach(RateWindow::Minute, at(1_000));
+    assert_eq!(opens(&meter, Lane::Kill), 62_000);
 }
 
 #[test]

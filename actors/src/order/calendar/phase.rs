@@ -191,14 +191,16 @@ impl SessionPhase {
     }
 
     /// Whether an exit may go now rather than wait. It waits where nothing is taken, and through the pre-open, which
-    /// continuous trading follows within minutes. It goes in the closing auction: nothing comes after that. What the
-    /// calendar does not know is left to the broker's answer, because a position must be closed.
+    /// continuous trading follows within minutes. It goes in the closing auction: nothing comes after that but trading at the
+    /// closing price, where an order with a limit of its own has no place: what is late for the auction waits for the next day
+    /// rather than be refused or expire. What the calendar does not know is left to the broker's answer, because a position must be
+    /// closed.
     #[must_use]
     pub fn takes_exits(&self) -> bool {
         match self {
-            Self::Unknown(_) | Self::Continuous { .. } | Self::PostClose { .. } => true,
+            Self::Unknown(_) | Self::Continuous { .. } => true,
             Self::ClosingAuction { step, .. } => step.takes_orders(),
-            Self::Closed { .. } | Self::PreOpen { .. } => false,
+            Self::Closed { .. } | Self::PreOpen { .. } | Self::PostClose { .. } => false,
         }
     }
 }

@@ -72,10 +72,10 @@ fn an_exit_out_of_session_waits_and_is_not_refused() {
     assert!(waits(closed()));
     assert!(waits(SessionPhase::PreOpen { step: AuctionStep::LimitAndMarket, until: at(60) }));
     assert!(waits(SessionPhase::ClosingAuction { step: AuctionStep::Reference, until: at(60) }));
+    assert!(waits(SessionPhase::PostClose { until: at(60) }), "its price is the close, and an order with another one is burnt there");
     for phase in [
         SessionPhase::Continuous { closes_at: at(60) },
         SessionPhase::ClosingAuction { step: AuctionStep::LimitOnly, until: at(60) },
-        SessionPhase::PostClose { until: at(60) },
         // A position must be closed: what the calendar does not know is left to the broker's answer.
         SessionPhase::Unknown(Missing::Day),
     ] {

@@ -9,8 +9,12 @@
 //! ```
 //! *Invariant:* one login at a time; none while an order call runs; none with words that were refused once; a kept token
 //! is tried with a read first, and a read that proves nothing is repeated, not followed by a login.
+//!
+//! A login that is tried too often may lock the account, a proof is one harmless read: the back-off of logins is not that of proofs,
+//! and while something is open or held neither grows beyond what an exit can wait for.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use ordergate_actors::order::ist;
@@ -23,6 +27,14 @@ const CUT: NaiveTime = match NaiveTime::from_hms_opt(3, 0, 0) {
     Some(time) => time,
     None => NaiveTime::MIN,
 };
+
+/// Between two proofs of one token, at most.
+const PROOF_LAST: Duration = Duration::from_secs(10);
+/// Between two logins that proved nothing, at most, while something is open or held.
+const LOGIN_LAST_IN_USE: Duration = Duration::from_secs(30);
+/// A gateway that so often, and for so long, did not take the token, without a word of the broker's: it is taken for dead.
+const TURNED_AWAY_MOST: u32 = 3;
+const TURNED_AWAY_FOR: TimeDelta = TimeDelta::seconds(30);
 
 /// A token, and how it came to us.
 #[derive(Debug, Clone)]
@@ -70,6 +82,14 @@ pub enum Standing {
     Stopped(String),
 }
 
+/// Steps of one kind that proved nothing, in a row.
+#[derive(Debug, Clone, Copy)]
+struct Failed {
+    step: Busy,
+    times: u32,
+    newest: DateTime<Utc>,
+}
+
 /// The session of one account.
 #[derive(Debug)]
 pub struct Machine {
@@ -82,8 +102,9 @@ pub struct Machine {
     wants_proof: bool,
     busy: Option<Busy>,
     stopped: Option<String>,
-    failures: u32,
-    not_before: Option<DateTime<Utc>>,
+    failed: Option<Failed>,
+    turned_away: Option<(DateTime<Utc>, u32)>,
+    is_in_use: bool,
     last_words: String,
     evictions: VecDeque<DateTime<Utc>>,
     numbers: u64,
@@ -105,8 +126,9 @@ impl Machine {
             wants_proof: false,
             busy: None,
             stopped: None,
-            failures: 0,
-            not_before: None,
+            failed: None,
+            turned_away: None,
+            is_in_use: true,
             last_words: "not logged in yet".to_owned(),
             evictions: VecDeque::new(),
             numbers: 0,
@@ -152,7 +174,7 @@ impl Machine {
         {
             return Step::WaitUntil(token.ends_at);
         }
-        if let Some(at) = self.not_before.filter(|at| now < *at) {
+        if let Some(at) = self.not_before().filter(|at| now < *at) {
             return Step::WaitUntil(at);
         }
         if self.token(now).is_some() {
@@ -162,6 +184,29 @@ impl Machine {
             return Step::Wait;
         }
         Step::Login
+    }
+
+    /// The end of the back-off. It follows what is open at the moment, so that a long one of a quiet night does not last into the day.
+    fn not_before(&self) -> Option<DateTime<Utc>> {
+        let failed = self.failed?;
+        let most = match failed.step {
+            Busy::Proof => PROOF_LAST,
+            Busy::Login if self.is_in_use => LOGIN_LAST_IN_USE,
+            Busy::Login => Duration::MAX,
+        };
+        let wait = TimeDelta::from_std(self.backoff.after(failed.times).min(most)).ok()?;
+        failed.newest.checked_add_signed(wait)
+    }
+
+    /// Whether something is open or held.
+    pub fn in_use(&mut self, is_in_use: bool) {
+        self.is_in_use = is_in_use;
+    }
+
+    /// Whether something is open or held, or nobody has said that it is not.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.is_in_use
     }
 
     /// The step has ended with nothing else to say.
@@ -215,17 +260,41 @@ impl Machine {
     }
 
     fn settle(&mut self) {
-        self.failures = 0;
-        self.not_before = None;
+        self.failed = None;
+        self.turned_away = None;
         self.last_words.clear();
     }
 
     /// The step proved nothing: again after the back-off.
     pub fn failed(&mut self, now: DateTime<Utc>, words: String) {
-        self.busy = None;
-        self.failures = self.failures.saturating_add(1);
-        self.not_before = TimeDelta::from_std(self.backoff.after(self.failures)).ok().and_then(|wait| now.checked_add_signed(wait));
+        self.turned_away = None;
+        self.fail(now, words);
+    }
+
+    fn fail(&mut self, now: DateTime<Utc>, words: String) {
+        let step = self.busy.take().unwrap_or(Busy::Login);
+        let before = self.failed.filter(|failed| failed.step == step).map_or(0, |failed| failed.times);
+        self.failed = Some(Failed { step, times: before.saturating_add(1), newest: now });
         self.last_words = words;
+    }
+
+    /// A gateway did not take the token to the proof (401), without a word of the broker's. That may be the gateway's own trouble, so
+    /// the proof is repeated; only a gateway that goes on so is believed. Answers since when, if the token was given up for it: nobody
+    /// ended it that we know of, and that is no eviction.
+    pub fn turned_away(&mut self, number: u64, now: DateTime<Utc>, words: String) -> Option<DateTime<Utc>> {
+        let (since, times) = self.turned_away.map_or((now, 1), |(since, times)| (since.min(now), times.saturating_add(1)));
+        self.turned_away = Some((since, times));
+        self.fail(now, words);
+        let is_ours = self.token.as_ref().is_some_and(|token| token.number == number);
+        let is_believed = times >= TURNED_AWAY_MOST && now.signed_duration_since(since) >= TURNED_AWAY_FOR;
+        if !is_ours || !is_believed {
+            return None;
+        }
+        self.turned_away = None;
+        self.token = None;
+        self.is_proven = false;
+        self.failed = None;
+        Some(since)
     }
 
     /// The login was refused: the same words are not said twice, a second wrong one may lock the account.
@@ -274,12 +343,19 @@ impl Machine {
         }
     }
 
+    /// A person ended the session: it stays so until a person asks for another.
+    pub fn logged_out(&mut self, words: String) {
+        self.token = None;
+        self.is_proven = false;
+        self.settle();
+        self.refused(words);
+    }
+
     /// A person asks: what stopped is tried again, at once.
     pub fn asked(&mut self) {
         self.stopped = None;
         self.evictions.clear();
-        self.failures = 0;
-        self.not_before = None;
+        self.failed = None;
     }
 
     /// Whether a step runs.

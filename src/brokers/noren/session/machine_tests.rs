@@ -59,6 +59,72 @@ fn a_kept_token_is_tried_with_a_read_and_a_read_that_proves_nothing_is_repeated(
     assert_eq!(machine.standing(again), Standing::Ready);
 }
 
+/// What proves a token goes on every few seconds through an outage; logins, which may lock an account, grow rarer.
+#[test]
+fn a_proof_waits_seconds_and_a_login_longer_unless_something_is_held() {
+    let waits = |machine: &mut Machine, step, times: usize| {
+        let mut now = now();
+        let each = (0..times).map(|_| {
+            machine.begin(step);
+            machine.failed(now, "502".into());
+            let Step::WaitUntil(until) = machine.next(now, 0) else { panic!("it waits") };
+            let wait = (until - now).num_seconds();
+            now = until;
+            wait
+        });
+        each.collect::<Vec<_>>()
+    };
+    let backoff = Backoff { first: Duration::from_secs(5), last: Duration::from_secs(300) };
+    let fresh = || Machine::new(AuthFlow::QuickAuth, backoff, 3, TimeDelta::minutes(15));
+    let mut kept = fresh();
+    kept.kept(token(), end());
+    assert_eq!(waits(&mut kept, Busy::Proof, 5), [5, 10, 10, 10, 10]);
+    assert_eq!(waits(&mut fresh(), Busy::Login, 5), [5, 10, 20, 30, 30], "an exit may wait for it");
+    let mut idle = fresh();
+    idle.in_use(false);
+    assert_eq!(waits(&mut idle, Busy::Login, 8), [5, 10, 20, 40, 80, 160, 300, 300]);
+    // A day begins: what was put off at night is not waited for.
+    let newest = now() + TimeDelta::seconds(5 + 10 + 20 + 40 + 80 + 160 + 300);
+    idle.in_use(true);
+    assert_eq!(idle.next(newest, 0), Step::WaitUntil(newest + TimeDelta::seconds(30)));
+}
+
+/// One page of a gateway says nothing of a token that the broker has not called dead.
+#[test]
+fn a_gateway_is_believed_only_when_it_goes_on_refusing_the_token() {
+    for flow in [AuthFlow::OAuth, AuthFlow::QuickAuth] {
+        let mut machine = machine(flow);
+        let held = machine.logged_in(token(), end());
+        let away = |machine: &mut Machine, second: i64| {
+            machine.begin(Busy::Proof);
+            machine.turned_away(held.number, now() + TimeDelta::seconds(second), "HTTP 401".into())
+        };
+        assert_eq!([0, 5, 15, 25].map(|second| away(&mut machine, second)), [None; 4], "not for half a minute");
+        assert!(machine.proven(now()).is_some(), "and it goes on being used");
+        // Anything else in between begins anew.
+        machine.begin(Busy::Proof);
+        machine.failed(now() + TimeDelta::seconds(30), "HTTP 403".into());
+        assert_eq!([35, 45, 64].map(|second| away(&mut machine, second)), [None; 3]);
+        assert_eq!(away(&mut machine, 65), Some(now() + TimeDelta::seconds(35)));
+        assert!(machine.token(now()).is_none());
+        let later = now() + TimeDelta::seconds(65);
+        match flow {
+            AuthFlow::OAuth => assert_eq!(machine.standing(later), Standing::NeedsPerson),
+            AuthFlow::QuickAuth => assert_eq!(machine.next(later, 0), Step::Login, "at once"),
+        }
+    }
+    // It is nobody's eviction, however often it happens.
+    let mut machine = machine(AuthFlow::QuickAuth);
+    for round in 0..5 {
+        let held = machine.logged_in(token(), end());
+        for second in [0, 20, 40] {
+            machine.begin(Busy::Proof);
+            machine.turned_away(held.number, now() + TimeDelta::seconds(60 * round + second), "HTTP 401".into());
+        }
+        assert_eq!(machine.next(now() + TimeDelta::seconds(60 * round + 40), 0), Step::Login, "round {round}");
+    }
+}
+
 #[test]
 fn no_login_runs_beside_an_order_call() {
     let machine = machine(AuthFlow::QuickAuth);

@@ -51,8 +51,6 @@ pub struct Session {
     changed: watch::Sender<u64>,
     facts: Mutex<Facts>,
     aside: Mutex<Aside>,
-    /// Something is open or held, or nobody has said that it is not.
-    is_in_use: AtomicBool,
     /// A person asked for a login that has not come yet.
     is_asked_for: AtomicBool,
     notices: Notices,
@@ -95,7 +93,6 @@ impl Session {
             changed: watch::Sender::new(0),
             facts: Mutex::default(),
             aside: Mutex::default(),
-            is_in_use: AtomicBool::new(true),
             is_asked_for: AtomicBool::new(false),
             notices,
         }
@@ -236,22 +233,25 @@ impl Session {
 
     /// Whether something is open or held.
     pub fn in_use(&self, is_in_use: bool) {
-        if is_in_use != self.is_in_use.swap(is_in_use, Ordering::AcqRel) {
+        let mut machine = self.machine.lock();
+        if is_in_use != machine.is_in_use() {
+            machine.in_use(is_in_use);
             self.wake.notify_one();
         }
     }
 
     /// Until when no login is tried that nobody needs: the token ends at night, and one of the morning serves the day.
-    fn no_login_before(&self) -> Option<DateTime<Utc>> {
-        let is_needed = self.is_in_use.load(Ordering::Acquire) || self.is_asked_for.load(Ordering::Acquire);
+    fn no_login_before(&self, machine: &Machine) -> Option<DateTime<Utc>> {
+        let is_needed = machine.is_in_use() || self.is_asked_for.load(Ordering::Acquire);
         if is_needed { None } else { rests_until(self.now(), self.settings.login_at) }
     }
 
     /// Until when it rests, if it does: nothing else would keep a login back.
     #[must_use]
     pub fn rests(&self) -> Option<DateTime<Utc>> {
-        let is_due = self.settings.auth == AuthFlow::QuickAuth && self.machine.lock().next(self.now(), 0) == Step::Login;
-        self.no_login_before().filter(|_| is_due)
+        let machine = self.machine.lock();
+        let is_due = self.settings.auth == AuthFlow::QuickAuth && machine.next(self.now(), 0) == Step::Login;
+        self.no_login_before(&machine).filter(|_| is_due)
     }
 
     /// A call that nobody asked for goes out.
@@ -271,7 +271,12 @@ impl Session {
 
     /// The broker had no room for a call whose answer cannot say so.
     pub fn limited(&self, window: RateWindow, text: String) {
-        self.aside.lock().limited = Some((window, text));
+        let mut aside = self.aside.lock();
+        // Of two that were not told yet, the one with the longer wait for all.
+        let is_longer = aside.limited.as_ref().is_none_or(|(before, _)| *before != RateWindow::Minute);
+        if is_longer || window == RateWindow::Minute {
+            aside.limited = Some((window, text));
+        }
     }
 
     /// What was done aside since this was last asked.

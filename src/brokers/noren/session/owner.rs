@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::machine::{Busy, Step, Token, end_of_token};
 use super::{Session, otp};
-use crate::brokers::connection::LoginError;
+use crate::brokers::connection::{LoginError, LogoutError};
 use crate::brokers::noren::settings::AuthFlow;
 use crate::brokers::noren::wire::request::{OAuthLogin, QuickLogin};
 use crate::brokers::noren::wire::{Body, Delivery, ErrorClass, ObjectReply, session as replies};
@@ -46,7 +46,7 @@ impl Session {
     fn next(&self) -> Step {
         let mut machine = self.machine.lock();
         let flights = self.orders_under_way.load(std::sync::atomic::Ordering::Acquire);
-        let step = match (machine.next(self.now(), flights), self.no_login_before()) {
+        let step = match (machine.next(self.now(), flights), self.no_login_before(&machine)) {
             (Step::Login, Some(at)) => Step::WaitUntil(at),
             (step, _) => step,
         };
@@ -90,6 +90,7 @@ impl Session {
     fn proof(&self, token: &Token, status: u16, body: &[u8], asked_at: DateTime<Utc>) {
         let reply = ObjectReply::read(status, body);
         self.learn(token.number, reply.class(), reply.request_time(), asked_at);
+        self.heed(&reply);
         match reply {
             ObjectReply::Ok(fields) => {
                 if let Some(address) = fields.text("ipaddr").and_then(|text| text.parse().ok()) {
@@ -101,12 +102,19 @@ impl Session {
             // `learn` has dealt with the token.
             ObjectReply::NotOk(refusal) if refusal.class == ErrorClass::SessionExpired => self.machine.lock().end_step(),
             ObjectReply::NotOk(refusal) => self.failed(refusal.emsg),
-            // A gateway's bare 401 or 403 says nothing but that the token is not taken, and this was the proof.
-            ObjectReply::Garbled(garbled) if garbled.class() == Some(ErrorClass::TokenNotTaken) => {
-                self.dead(token.number);
-                self.machine.lock().end_step();
-            }
+            // A firewall answers 403 to whom it pleases; only a 401 speaks of the token at all.
+            ObjectReply::Garbled(garbled) if garbled.status == 401 => self.turned_away(token.number, garbled.to_string()),
             ObjectReply::Garbled(garbled) => self.failed(garbled.to_string()),
+        }
+    }
+
+    /// Too many calls came: that holds for all others too.
+    fn heed(&self, reply: &ObjectReply) {
+        let Some(window) = reply.class().and_then(ErrorClass::window) else { return };
+        match reply {
+            ObjectReply::NotOk(refusal) => self.limited(window, refusal.emsg.clone()),
+            ObjectReply::Garbled(garbled) => self.limited(window, garbled.to_string()),
+            ObjectReply::Ok(_) => {}
         }
     }
 
@@ -114,6 +122,22 @@ impl Session {
         tracing::warn!(event = "broker_login_later", uid = self.settings.credentials.uid, "no broker session yet: {words}");
         let now = self.now();
         self.machine.lock().failed(now, words);
+        self.announce();
+    }
+
+    /// The gateway does not take the token, and the broker has not said that it is dead.
+    fn turned_away(&self, number: u64, words: String) {
+        let (now, uid) = (self.now(), &self.settings.credentials.uid);
+        tracing::warn!(event = "broker_token_not_taken", uid, "the proof of the broker session met a gateway: {words}");
+        let given_up = self.machine.lock().turned_away(number, now, words);
+        if let Some(since) = given_up {
+            self.vault.forget();
+            let text = format!(
+                "since {since} a gateway before the broker answers 401 without a word to every proof of the session; its token is given up, \
+                 and the next login makes a new one"
+            );
+            self.notices().say(Level::Warn, "ALARM_TOKEN_NOT_TAKEN", text);
+        }
         self.announce();
     }
 
@@ -162,6 +186,7 @@ impl Session {
             AuthFlow::OAuth => replies::access_token_reply(status, &text),
         };
         self.learn(0, None, reply.request_time(), asked_at);
+        self.heed(&reply);
         match reply {
             ObjectReply::Ok(fields) => {
                 let login = match self.settings.auth {
@@ -247,6 +272,50 @@ impl Session {
             End::Refused(words) => Err(LoginError::Refused(self.not_taken(words))),
             End::Later(words) => Err(LoginError::Later(self.not_taken(words))),
         }
+    }
+
+    /// A person ends the session: the broker is told, the token is forgotten, and nobody logs in again until a person asks.
+    ///
+    /// # Errors
+    /// [`LogoutError`].
+    pub async fn log_out(&self) -> Result<String, LogoutError> {
+        let body = self.encoder.logout().map_err(|error| LogoutError::Later(error.to_string()))?;
+        let token = {
+            let mut machine = self.machine.lock();
+            if machine.is_busy() || self.orders_under_way.load(Ordering::Acquire) > 0 {
+                return Err(LogoutError::Later("an order call or a login is under way; try again in a moment".to_owned()));
+            }
+            // As for a login: no order takes off beside it.
+            machine.begin(Busy::Login);
+            machine.token(self.now()).cloned()
+        };
+        let uid = &self.settings.credentials.uid;
+        let Some(token) = token else { return Ok(self.ended(format!("{uid} was not logged in"))) };
+        self.goes_aside();
+        let words = match self.http.post(&body, Some(&token.text), self.settings.timeouts.login).await {
+            Delivery::Replied { status, body } => match ObjectReply::read(status, &body) {
+                ObjectReply::Ok(_) => return Ok(self.ended(format!("{uid} is logged out"))),
+                ObjectReply::NotOk(refusal) if refusal.class == ErrorClass::SessionExpired => {
+                    return Ok(self.ended(format!("the session of {uid} was over already")));
+                }
+                ObjectReply::NotOk(refusal) => refusal.emsg,
+                ObjectReply::Garbled(garbled) => garbled.to_string(),
+            },
+            Delivery::NotWritten(words) | Delivery::Lost(words) => words,
+        };
+        self.machine.lock().end_step();
+        // It may have been done all the same.
+        self.suspect(token.number);
+        Err(LogoutError::Later(words))
+    }
+
+    fn ended(&self, words: String) -> String {
+        tracing::info!(event = "broker_logged_out", uid = self.settings.credentials.uid, "{words}");
+        self.vault.forget();
+        self.is_asked_for.store(false, Ordering::Release);
+        self.machine.lock().logged_out("a person logged out; ordergate login brings the session back".to_owned());
+        self.announce();
+        words
     }
 
     /// The next code may be right, and a kept token is proven as if nobody had come.

@@ -16,7 +16,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Timelike, Utc, Weekday};
-use ordergate_actors::order::ist;
+use ordergate_actors::order::calendar::{Calendar, Class, Missing, SessionPhase};
+use ordergate_actors::order::{Exchange, ist};
 use ordergate_actors::ports::StreamEvent;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -178,7 +179,8 @@ impl Stream {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last = Instant::now();
         loop {
-            let patience = if is_market_time(self.session.now()) { waits.silence } else { waits.silence.saturating_mul(QUIET_HOURS) };
+            let is_market_time = is_market_time(&self.settings.calendar, self.session.now());
+            let patience = if is_market_time { waits.silence } else { waits.silence.saturating_mul(QUIET_HOURS) };
             tokio::select! {
                 frame = socket.next() => {
                     // A pong comes from whatever keeps the connection up. Once the broker itself has answered a heartbeat,
@@ -266,11 +268,24 @@ impl Stream {
     }
 }
 
-/// When prices move somewhere: Monday to Friday from 9:00 to midnight, Indian time. Only the patience with a silent
-/// socket hangs on it, so that holidays need not be known.
-fn is_market_time(now: DateTime<Utc>) -> bool {
+/// When prices may move somewhere: Monday to Friday from 9:00 to midnight, Indian time, and in the special sessions of other days. Only
+/// the patience with a silent socket hangs on it, so that holidays need not be known.
+fn is_market_time(calendar: &Calendar, now: DateTime<Utc>) -> bool {
     let wall = now.with_timezone(&ist());
-    !matches!(wall.weekday(), Weekday::Sat | Weekday::Sun) && wall.hour() >= 9
+    let is_weekday = !matches!(wall.weekday(), Weekday::Sat | Weekday::Sun);
+    (is_weekday && wall.hour() >= 9) || Exchange::ALL.iter().any(|segment| is_in_session(calendar, *segment, now))
+}
+
+/// Whether anything of the segment is in a session, or in one of which nobody has said when it is.
+fn is_in_session(calendar: &Calendar, segment: Exchange, now: DateTime<Utc>) -> bool {
+    Class::ALL.iter().any(|(class, _)| match calendar.phase(segment, *class, now) {
+        SessionPhase::Closed { .. } => false,
+        SessionPhase::Unknown(missing) => missing == Missing::Times,
+        SessionPhase::PreOpen { .. }
+        | SessionPhase::Continuous { .. }
+        | SessionPhase::ClosingAuction { .. }
+        | SessionPhase::PostClose { .. } => true,
+    })
 }
 
 /// Up to a quarter more, so that many clients of one server do not come back together.
@@ -287,9 +302,22 @@ mod tests {
 
     #[test]
     fn prices_move_on_weekdays_from_nine() {
-        let at = |text: &str| is_market_time(text.parse().unwrap());
-        assert!(at("2026-11-20T03:30:00Z") && at("2026-11-20T18:29:00Z"));
-        assert!(!at("2026-11-20T03:29:00Z") && !at("2026-11-20T18:30:00Z") && !at("2026-11-22T06:00:00Z"));
+        for calendar in [Calendar::default(), built_in()] {
+            let at = |text: &str| is_market_time(&calendar, text.parse().unwrap());
+            assert!(at("2026-11-20T03:30:00Z") && at("2026-11-20T18:29:00Z"));
+            assert!(!at("2026-11-20T03:29:00Z") && !at("2026-11-20T18:30:00Z") && !at("2026-11-22T06:00:00Z"));
+        }
+    }
+
+    /// The Union Budget of 2026 was presented on a Sunday, and the exchanges were open.
+    #[test]
+    fn a_special_session_is_market_time_whatever_day_it_is() {
+        let at = |calendar: &Calendar| is_market_time(calendar, "2026-02-01T06:00:00Z".parse().unwrap());
+        assert!(at(&built_in()) && !at(&Calendar::default()));
+    }
+
+    fn built_in() -> Calendar {
+        crate::calendar::load(&crate::config::Calendar::default()).unwrap()
     }
 
     #[test]

@@ -62,7 +62,9 @@ impl ErrorClass {
     pub fn of(emsg: &str) -> Self {
         let text = normal(emsg);
         let has = |part: &str| text.contains(part);
-        if has("session expired") || has("invalid session") {
+        let rejected = text.strip_prefix("rejected:");
+        // A refusal of the OMS may tell of a session too, of the exchange's or its own: only the front speaks of ours.
+        if rejected.is_none() && (has("session expired") || has("invalid session")) {
             return Self::SessionExpired;
         }
         if is_rate(&text) {
@@ -74,7 +76,7 @@ impl ErrorClass {
         if has("invalid ip") {
             return Self::InvalidIp;
         }
-        if let Some(rest) = text.strip_prefix("rejected:") {
+        if let Some(rest) = rejected {
             return Self::Rejected(RejectPrefix::of(rest));
         }
         if has("server timeout") {
@@ -89,11 +91,11 @@ impl ErrorClass {
         !matches!(self, Self::ServerTimeout | Self::Unknown | Self::NoData)
     }
 
-    /// The window of calls that is full, if that is the class. A text that names none is taken for the longer one.
+    /// The window of calls that is full, if that is the class.
     #[must_use]
     pub fn window(self) -> Option<RateWindow> {
         match self {
-            Self::RateLimited { period, .. } => Some(period.unwrap_or(RateWindow::Minute)),
+            Self::RateLimited { period, .. } => Some(period.unwrap_or(RateWindow::Unsaid)),
             _ => None,
         }
     }

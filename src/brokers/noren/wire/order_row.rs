@@ -27,6 +27,8 @@ pub struct OrderRow {
     pub doubt: Option<String>,
     /// The report type, upper case (`FILL`, `NEWACK`), where the row has one.
     pub report: Option<String>,
+    /// It tells of a request about the order, not of the order.
+    pub is_of_request: bool,
 }
 
 /// Reads a row. `read_at` stands in for a time that the row does not tell.
@@ -39,6 +41,7 @@ pub fn read(fields: &Fields, read_at: DateTime<Utc>) -> Result<OrderRow, FieldEr
     let reason = fields.text("rejreason").map(|reason| redact::snippet(&reason, REASON_SHOWN));
     let reading = status::read(&fields.require("status")?, report.as_deref(), reason.as_deref());
     let told = count(fields, "fillshares")?;
+    let is_of_request = reading.is_of_request;
     let (state, filled, doubt) = whole(reading, told, quantity);
     let row = BookRow {
         broker_order_id: order_number(fields)?,
@@ -56,7 +59,7 @@ pub fn read(fields: &Fields, read_at: DateTime<Utc>) -> Result<OrderRow, FieldEr
         reason: reason.as_deref().map(Arc::from),
         at: time::first(fields, &["norentm", "ordenttm", "exch_tm", "tm"]).unwrap_or(read_at),
     };
-    Ok(OrderRow { row, reject: reason.as_deref().map(RejectClass::of), doubt, report })
+    Ok(OrderRow { row, reject: reason.as_deref().map(RejectClass::of), doubt, report, is_of_request })
 }
 
 /// `COMPLETE` means that the whole quantity is filled. Without a count it is taken at its word; with a smaller count the

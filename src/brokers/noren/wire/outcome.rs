@@ -36,6 +36,8 @@ pub struct Answer<T> {
     pub class: Option<ErrorClass>,
     /// The broker's clock, if it was told.
     pub request_time: Option<DateTime<Utc>>,
+    /// That too many calls came, where the outcome has no place for it because it proves nothing.
+    pub limited: Option<(RateWindow, String)>,
 }
 
 /// The ends that both kinds of call share.
@@ -75,11 +77,11 @@ pub fn change(delivery: &Delivery) -> Answer<CallOutcome> {
 
 impl<T> Answer<T> {
     fn bare(outcome: T) -> Self {
-        Self { outcome, class: None, request_time: None }
+        Self { outcome, class: None, request_time: None, limited: None }
     }
 
     fn map<U>(self, become_: impl FnOnce(T) -> U) -> Answer<U> {
-        Answer { outcome: become_(self.outcome), class: self.class, request_time: self.request_time }
+        Answer { outcome: become_(self.outcome), class: self.class, request_time: self.request_time, limited: self.limited }
     }
 }
 
@@ -102,7 +104,11 @@ fn judge(delivery: &Delivery) -> Answer<End> {
         ObjectReply::NotOk(refusal) => End::Unconfirmed(format!("the broker answered (HTTP {status}): {}", refusal.emsg)),
         ObjectReply::Garbled(garbled) => unreadable(&garbled),
     };
-    Answer { outcome, class, request_time }
+    let limited = match &outcome {
+        End::Unconfirmed(words) => class.and_then(ErrorClass::window).map(|window| (window, words.clone())),
+        End::Ok(_) | End::Rejected(_) | End::RateLimited(..) | End::NoSession(_) | End::NotSent(_) => None,
+    };
+    Answer { outcome, class, request_time, limited }
 }
 
 fn unreadable(garbled: &Garbled) -> End {

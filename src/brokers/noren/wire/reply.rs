@@ -175,7 +175,10 @@ impl ListReply {
                 Some(window) => Snapshot::RateLimited { window, text: refusal.emsg },
                 None => Snapshot::Unknown(format!("the broker answered: {}", refusal.emsg)),
             },
-            Self::Garbled(garbled) => Snapshot::Unknown(garbled.to_string()),
+            Self::Garbled(garbled) => match garbled.class().and_then(ErrorClass::window) {
+                Some(window) => Snapshot::RateLimited { window, text: garbled.to_string() },
+                None => Snapshot::Unknown(garbled.to_string()),
+            },
         }
     }
 

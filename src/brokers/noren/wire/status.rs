@@ -12,6 +12,8 @@ pub struct Reading {
     pub state: BookState,
     /// Why the state is a careful guess; the order's history should be read.
     pub doubt: Option<String>,
+    /// It tells of a request about the order, refused or on its way; what the order is stands in the event before.
+    pub is_of_request: bool,
 }
 
 /// Statuses of an order that works or waits. There is no partial status: a partly filled order is `OPEN`.
@@ -39,12 +41,12 @@ pub fn read(status: &str, report: Option<&str>, reason: Option<&str>) -> Reading
     let report = report.map(|report| normal(report).replace(' ', "")).unwrap_or_default();
     let is = |words: &[&str]| words.contains(&report.as_str());
     let refused_request = is(REQUEST_REFUSED) || reason.is_some_and(|reason| RejectClass::of(reason) == RejectClass::RequestRefused);
-    let known = |state| Reading { state, doubt: None };
+    let known = |state| Reading { state, doubt: None, is_of_request: false };
     match word.as_str() {
         "COMPLETE" | "COMPLETED" => known(BookState::Complete),
-        "REJECTED" | "REJECT" if refused_request => doubtful(format!("{word} of a request about the order, not of the order")),
+        "REJECTED" | "REJECT" if refused_request => of_request(format!("{word} of a request about the order, not of the order")),
         "REJECTED" | "REJECT" => known(BookState::Rejected),
-        "CANCELED" | "CANCELLED" if is(CANCEL_UNDER_WAY) => doubtful(format!("{word} while the cancel is under way ({report})")),
+        "CANCELED" | "CANCELLED" if is(CANCEL_UNDER_WAY) => of_request(format!("{word} while the cancel is under way ({report})")),
         "CANCELED" | "CANCELLED" => known(BookState::Cancelled),
         "EXPIRED" => known(BookState::Expired),
         _ if LIVE.contains(&word.as_str()) => known(BookState::Open),
@@ -53,7 +55,11 @@ pub fn read(status: &str, report: Option<&str>, reason: Option<&str>) -> Reading
 }
 
 fn doubtful(doubt: String) -> Reading {
-    Reading { state: BookState::Open, doubt: Some(doubt) }
+    Reading { state: BookState::Open, doubt: Some(doubt), is_of_request: false }
+}
+
+fn of_request(doubt: String) -> Reading {
+    Reading { is_of_request: true, ..doubtful(doubt) }
 }
 
 /// Upper case, underscores as blanks, one blank between words.

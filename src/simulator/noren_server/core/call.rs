@@ -85,6 +85,7 @@ impl Core {
                 Fault::GatewayPage { status } => {
                     return Some(Handled { reply: Reply::Html(*status), done: "refused by a gateway".to_owned() });
                 }
+                Fault::RatePage => return Some(Handled { reply: Reply::Html(429), done: "too many calls for a gateway".to_owned() }),
                 Fault::SecondLogin => {
                     self.second_login();
                     return Some(Handled::refused(200, SESSION_EXPIRED, now));
@@ -166,6 +167,9 @@ impl Core {
             Route::ModifyOrder => {
                 let bend = bend(&arrival.faults, &Fault::ReplaceRejected);
                 let number = entry::modify(request, &mut self.desk, bend, now)?;
+                if arrival.faults.contains(&Fault::RemarksByChange) {
+                    self.desk.remark(&number, request.text("remarks"));
+                }
                 Ok(acknowledged("change accepted", &number, said))
             }
             Route::CancelOrder => {
@@ -287,6 +291,8 @@ fn view(faults: &[Fault], now: DateTime<Utc>) -> View {
 fn bend(faults: &[Fault], refusal: &Fault) -> Bend {
     if faults.contains(&Fault::SafRejected) {
         Bend::Saf
+    } else if faults.contains(&Fault::SafInBook) {
+        Bend::SafInBook
     } else if faults.contains(refusal) {
         Bend::Refused
     } else {

@@ -294,6 +294,7 @@ fn level_fields(fields: Fields, side: &str, place: usize, level: &Level, places:
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct QuoteFaults {
     of_underlying: bool,
+    without_band: bool,
     zero_book: bool,
     no_last: bool,
 }
@@ -301,7 +302,8 @@ pub(super) struct QuoteFaults {
 impl QuoteFaults {
     pub(super) fn of(faults: &[Fault]) -> Self {
         Self {
-            of_underlying: faults.contains(&Fault::UnderlyingPrice),
+            of_underlying: faults.iter().any(|fault| matches!(fault, Fault::UnderlyingPrice | Fault::UnderlyingWithoutBand)),
+            without_band: faults.contains(&Fault::UnderlyingWithoutBand),
             zero_book: faults.contains(&Fault::ZeroBook),
             no_last: faults.contains(&Fault::NoLast),
         }
@@ -315,6 +317,9 @@ impl QuoteFaults {
             && let Some(depth) = desk.market.depth(&under, now)
         {
             fields = fields.with("lp", fixed(depth.last.value(), 2));
+        }
+        if self.without_band {
+            fields = fields.with("lc", "0.00").with("uc", "0.00");
         }
         if self.no_last {
             fields = fields.with("lp", "0.00");

@@ -39,6 +39,8 @@ pub(super) enum Bend {
     Refused,
     /// It is refused, in a message that looks like a rejection of the order.
     Saf,
+    /// It is done, and then the same is refused once more: an event that looks like a rejection of the order stands in its book.
+    SafInBook,
     /// A change with a trigger of zero for an order type that has none.
     BadTrigger,
 }
@@ -168,11 +170,20 @@ impl Desk {
 
     /// Takes a cancel of an order that is there and open.
     pub(super) fn cancel(&mut self, number: &str, bend: Bend, now: DateTime<Utc>) {
-        let standing = self.orders.get(number).and_then(Order::last).map_or(Status::Open, |last| last.status);
+        let shown = |order: &Order| order.last().map(|last| last.status).filter(|status| !status.is_over()).unwrap_or(order.standing);
+        let standing = self.orders.get(number).map_or(Status::Open, shown);
         if bend != Bend::Saf {
             self.follow(number, standing, Kind::CanAck, now, None);
         }
         self.schedule(now, self.settings.delays.exchange_ms, Step::Cancel(number.to_owned(), bend));
+    }
+
+    /// The order's remarks are these from now on.
+    pub(super) fn remark(&mut self, number: &str, remarks: Option<String>) {
+        if let Some(order) = self.orders.get_mut(number) {
+            order.remarks = remarks;
+            self.unsaved.insert(number.to_owned());
+        }
     }
 
     /// The exchange cancels the order after so long.
@@ -283,7 +294,7 @@ impl Desk {
         let reason = match bend {
             Bend::Refused => Some("16387 order could not be replaced".to_owned()),
             Bend::BadTrigger => Some("ORA:Trigger price invalid - 0.00".to_owned()),
-            Bend::Straight | Bend::Saf => None,
+            Bend::Straight | Bend::Saf | Bend::SafInBook => None,
         };
         if let Some(reason) = reason {
             return self.follow(&number, standing, Kind::ReplaceRejected, at, Some(reason));
@@ -307,6 +318,9 @@ impl Desk {
             let standing = self.actual(&number);
             self.follow(&number, standing, Kind::ReplaceRejected, at, Some(reason));
         }
+        if bend == Bend::SafInBook {
+            self.book_saf(&number, "SAF:order is not open to modify", at);
+        }
     }
 
     fn at_cancel(&mut self, number: String, bend: Bend, at: DateTime<Utc>) {
@@ -323,10 +337,13 @@ impl Desk {
             Bend::Refused => {
                 self.follow(&number, standing, Kind::CancelRejected, at, Some("16387 order could not be cancelled".to_owned()))
             }
-            Bend::Straight | Bend::BadTrigger => {
+            Bend::Straight | Bend::BadTrigger | Bend::SafInBook => {
                 if let Some(reason) = self.at_exchange_cancel(&number, None, at) {
                     let standing = self.actual(&number);
                     self.follow(&number, standing, Kind::CancelRejected, at, Some(reason));
+                }
+                if bend == Bend::SafInBook {
+                    self.book_saf(&number, "SAF:order is not open to cancel", at);
                 }
             }
         }

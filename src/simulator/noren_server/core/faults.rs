@@ -119,6 +119,9 @@ pub enum Fault {
     SecondLogin,
     /// The caller's address is not the registered one.
     WrongIp,
+    /// A gateway before the broker has counted too many calls, and says so with 429 and a page, not of which window; the call is not
+    /// done.
+    RatePage,
     /// One call too many in the calendar second.
     RateSecond,
     /// One call too many in the calendar minute.
@@ -138,12 +141,19 @@ pub enum Fault {
     Spelling,
     /// A cancel or change is answered `Ok`; then the order's message looks rejected with a `SAF:` reason, though it is live.
     SafRejected,
+    /// A cancel or change is done; then a request of the same kind is refused, and its `SAF:` event stands on top of the order in its
+    /// book and its history, which looks rejected.
+    SafInBook,
+    /// A change sets the remarks to those it brings: they are gone if it brings none.
+    RemarksByChange,
     /// A change is answered `Ok`, then refused.
     ReplaceRejected,
     /// A cancel is answered `Ok`, then refused.
     CancelRejected,
     /// A quote with the price of the underlying.
     UnderlyingPrice,
+    /// A quote with the price of the underlying that does not tell the day's band either.
+    UnderlyingWithoutBand,
     /// A quote without bids and asks.
     ZeroBook,
     /// A quote of something that was not traded today: no last price.

@@ -61,6 +61,15 @@ impl Desk {
         let report = Report { reason: Some(reason.to_owned()), ..report };
         self.notices.push(Notice { number: number.to_owned(), report });
     }
+
+    /// The same as an event of the order: in its book and its history. What the order is stays what it was.
+    pub(super) fn book_saf(&mut self, number: &str, reason: &str, at: DateTime<Utc>) {
+        let Some(standing) = self.orders.get(number).map(|order| order.standing) else { return };
+        self.follow(number, Status::Rejected, Kind::Rejected, at, Some(reason.to_owned()));
+        if let Some(order) = self.orders.get_mut(number) {
+            order.standing = standing;
+        }
+    }
 }
 
 /// The report that follows on the order's newest one; `None` when the event says nothing about it.

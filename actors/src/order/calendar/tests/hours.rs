@@ -215,7 +215,7 @@ fn entries_go_in_continuous_trading_and_exits_wherever_waiting_is_worse() {
         ("15:29", false, true),
         ("15:32", false, false),
         ("15:40", false, false),
-        ("15:55", false, true),
+        ("15:55", false, false),
         ("16:00", false, false),
     ] {
         let phase = calendar.session(&reliance, ist(&format!("2026-11-20 {clock}")));

@@ -1,6 +1,6 @@
 //! Orders, changes, cancels, and what they would cost (Noren protocol reference, sections 3 and 4.8).
 
-use ordergate_actors::order::{BrokerOrderId, BrokerTag, Instrument, OrderType, Price, Product, Side, Terms};
+use ordergate_actors::order::{BrokerOrderId, Instrument, OrderType, Price, Product, Side, Terms};
 use ordergate_actors::ports::{BrokerOrder, Modification};
 use rust_decimal::Decimal;
 
@@ -58,7 +58,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`EncodeError`] when the change lacks a price or a trigger that its type needs.
-    pub fn modify(&self, change: &Modification, tag: Option<&BrokerTag>) -> Result<Body, EncodeError> {
+    pub fn modify(&self, change: &Modification) -> Result<Body, EncodeError> {
         let terms = &change.terms;
         let mut pairs = vec![
             source(),
@@ -74,7 +74,7 @@ impl Encoder {
         // A trigger of 0 on a plain limit is answered Ok and refused afterwards.
         pairs.extend(trigger(terms)?);
         pairs.extend([("ret", text(terms.validity)), ("dscqty", text("0"))]);
-        pairs.extend(tag.map(|tag| ("remarks", text(tag))));
+        pairs.extend(change.tag.as_ref().map(|tag| ("remarks", text(tag))));
         self.body("ModifyOrder", &pairs)
     }
 

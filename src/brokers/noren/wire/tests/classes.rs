@@ -35,6 +35,9 @@ fn every_synchronous_text_has_its_class() {
         ("Rejected : RED: quantity exceeds Limit 5", ErrorClass::Rejected(RejectPrefix::Risk)),
         ("Rejected : 16419: invalid data", ErrorClass::Rejected(RejectPrefix::Exchange)),
         ("Rejected : something new", ErrorClass::Rejected(RejectPrefix::Other)),
+        ("Rejected : ORA:Trading session expired for segment", ErrorClass::Rejected(RejectPrefix::Oms)),
+        ("Rejected : 16000: Invalid session of the market", ErrorClass::Rejected(RejectPrefix::Exchange)),
+        ("Error Occurred : Session Expired", ErrorClass::SessionExpired),
         ("Server Timeout :  ", ErrorClass::ServerTimeout),
         ("Invalid Input : Wrong Password", ErrorClass::WrongPassword),
         ("Invalid Input : Invalid OTP", ErrorClass::WrongOtp),
@@ -124,7 +127,7 @@ fn every_spelling_of_a_status_is_read() {
         ("AFTER MARKET ORDER REQ RECEIVED", BookState::Open),
     ];
     for (text, state) in table {
-        assert_eq!(status::read(text, None, None), status::Reading { state, doubt: None }, "{text}");
+        assert_eq!(status::read(text, None, None), status::Reading { state, doubt: None, is_of_request: false }, "{text}");
     }
 }
 

@@ -125,6 +125,8 @@ fn everything_else_may_be_live() {
     assert!(matches!(change(&replied(502, PAGE)).outcome, CallOutcome::Unconfirmed(_)));
     let slow = place(&replied(429, "slow down"));
     assert_eq!(slow.class, Some(ErrorClass::RateLimited { limit: None, period: None }));
+    assert!(matches!(slow.limited, Some((RateWindow::Unsaid, words)) if words.contains("429")), "it holds for the others");
+    assert_eq!(place(&replied(502, PAGE)).limited, None);
 }
 
 #[test]

@@ -80,18 +80,19 @@ fn an_ampersand_goes_out_as_the_setting_says() {
 
 #[test]
 fn a_change_sends_the_total_and_a_trigger_only_for_stops() {
-    let change = |order_type| Modification {
+    let tag = order(OrderType::Limit, Exchange::Nfo, OPTION).tag;
+    let change = |order_type, tag| Modification {
         broker_order_id: BrokerOrderId::parse("26081200012345").unwrap(),
+        tag,
         instrument: instrument(Exchange::Nfo, OPTION),
         terms: terms(order_type),
     };
-    let tag = order(OrderType::Limit, Exchange::Nfo, OPTION).tag;
     assert_eq!(
-        escaping().modify(&change(OrderType::Limit), Some(&tag)).unwrap().text(),
+        escaping().modify(&change(OrderType::Limit, Some(tag))).unwrap().text(),
         r#"jData={"ordersource":"API","uid":"FA12345","actid":"FA12345","norenordno":"26081200012345","exch":"NFO","tsym":"NIFTY25AUG26C25000","qty":"65","prctyp":"LMT","prc":"101.50","ret":"DAY","dscqty":"0","remarks":"X7K20001231"}"#
     );
     assert_eq!(
-        escaping().modify(&change(OrderType::StopLimit), None).unwrap().text(),
+        escaping().modify(&change(OrderType::StopLimit, None)).unwrap().text(),
         r#"jData={"ordersource":"API","uid":"FA12345","actid":"FA12345","norenordno":"26081200012345","exch":"NFO","tsym":"NIFTY25AUG26C25000","qty":"65","prctyp":"SL-LMT","prc":"101.50","trgprc":"90.00","ret":"DAY","dscqty":"0"}"#
     );
 }
@@ -219,13 +220,14 @@ fn no_order_goes_out_as_an_after_market_order() {
             (one.terms.product, one.terms.side, one.terms.validity) = (product, side, validity);
             let change = Modification {
                 broker_order_id: BrokerOrderId::parse("26081200012345").unwrap(),
+                tag: Some(one.tag.clone()),
                 instrument: one.instrument.clone(),
                 terms: one.terms.clone(),
             };
             for field in fields(escaping().place(&one).unwrap().text()) {
                 assert!(placing.contains(&field.as_str()), "{field} of {one:?}");
             }
-            for field in fields(escaping().modify(&change, Some(&one.tag)).unwrap().text()) {
+            for field in fields(escaping().modify(&change).unwrap().text()) {
                 assert!(changing.contains(&field.as_str()), "{field} of {change:?}");
             }
             seen += 1;
