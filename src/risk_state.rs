@@ -119,7 +119,7 @@ impl RiskStateFile {
 /// Where the account of a desk stands now.
 fn standing(line: &Line, desk: &Desk) -> Option<Standing> {
     let now = line.clock.now();
-    let asked = Asked::at(now, &line.calendar, desk.broker.capabilities().is_live);
+    let asked = Asked::at(now, &line.calendar, desk.broker.capabilities().is_live).within(&desk.settings);
     let findings = desk.findings.read();
     let settings = &desk.settings.limits;
     line.view.read(&desk.client_id, |book| {

@@ -13,10 +13,12 @@ use crate::order::{
     ClientId, CommandId, Fill, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
 };
 use crate::persistence::{
-    Adopted, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, Level, NotRegistered, Note, OrderUnit, Outcome, Posted, Telling, Unit,
+    Adopted, Alarm, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, Level, NotRegistered, Note, OrderUnit, Outcome, Posted, Telling,
+    Unit,
 };
 use crate::ports::{BrokerOrder, NoMargin, OrderMargin, Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};
+use crate::watcher::NOT_TOLD;
 
 /// Why a request was not taken. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -167,7 +169,10 @@ impl Engine {
         who: &str,
         reason: &str,
     ) -> Result<Outcome, EngineError> {
-        if !self.desk(client_id)?.findings.read().untold.contains(&command_id) {
+        // A process that has just begun has not counted the books again; the page of the one before stands.
+        let is_page = |alarm: &Alarm| &*alarm.event == NOT_TOLD && alarm.command_id == Some(command_id);
+        let was_paged = || self.line.view.read(client_id, |book| book.alarms().any(is_page)).unwrap_or(false);
+        if !self.desk(client_id)?.findings.read().untold.contains(&command_id) && !was_paged() {
             return Ok(Outcome::NotApplied(self.line.view.read(client_id, |book| book.order(command_id).cloned()).flatten()));
         }
         let text = format!("{} units at {} are told by {who}: {reason}", fill.quantity, fill.price);

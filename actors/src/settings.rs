@@ -19,6 +19,8 @@ pub struct Settings {
     pub entry_ttl: Duration,
     /// A signal may be this far in the future.
     pub future_tolerance: Duration,
+    /// Entries stop where the broker's clock is further from ours.
+    pub max_clock_skew: Duration,
     /// Actor restarts that are borne within [`Settings::restarts_window`].
     pub restarts_most: usize,
     /// See [`Settings::restarts_most`].

@@ -199,6 +199,7 @@ impl World {
             max_notional: rupees(1_000_000_000),
             entry_ttl: Duration::from_secs(60),
             future_tolerance: Duration::from_secs(5),
+            max_clock_skew: Duration::from_secs(2),
             restarts_most: 5,
             restarts_window: Duration::from_secs(60),
             mailbox: 8_192,

@@ -170,6 +170,7 @@ fn account() -> (Book, Findings, OrderRecord) {
         realised: Amount(Decimal::from(1)),
         unrealised: Amount(Decimal::from(1)),
         per_point: None,
+        carried: None,
     };
     let positions = Positions::new((0..HELD).map(row).collect(), now(), u64::MAX);
     let findings = Findings { session: Some(Session::Ready), positions: Some(positions), ..Findings::default() };
@@ -202,6 +203,7 @@ fn settings() -> (AccountSettings, Settings) {
         max_notional: rupees(100_000_000),
         entry_ttl: Duration::from_secs(30),
         future_tolerance: Duration::from_secs(5),
+        max_clock_skew: Duration::from_secs(2),
         restarts_most: 5,
         restarts_window: Duration::from_secs(60),
         mailbox: 8_192,
@@ -251,7 +253,7 @@ fn main() {
                 account: &account,
                 limits: &limits,
                 day: &known.day(&account.limits, now),
-                result: &known.result(&book, &findings, &Hundred, Asked { now, day: DayOf::Sessions }),
+                result: &known.result(&book, &findings, &Hundred, Asked { now, day: DayOf::Sessions, sight: None }),
                 projected: &projected,
                 needs: known.needs(&scene, &projected, &limits),
                 halt: known.halt(&me.ask.strategy),
@@ -263,6 +265,7 @@ fn main() {
                 low_disk: None,
                 clock_behind: None,
                 clock_set_back: None,
+                clock_skew: None,
                 master: None,
                 is_live: false,
                 market: &market,

@@ -41,7 +41,7 @@ mod tests {
         let live = |noren: &str| {
             format!(
                 "[instruments]\nsource = \"noren\"\n[[accounts]]\nname = \"A\"\nbroker = \"noren\"\n\
-                 limits = {{ daily_loss = 1, max_order_value = 1, max_quantity = 1 }}\nnoren = {{ {noren} }}\n"
+                 limits = {{ daily_loss = 1, max_order_value = 1, max_quantity = 1, max_position = 1 }}\nnoren = {{ {noren} }}\n"
             )
         };
         let of = |who: &str| vec![("A".to_owned(), who.to_owned())];

@@ -330,6 +330,10 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         self.order_call(CallKind::Modify, reach, no, limited_call, no, CallOutcome::NotSent, CallOutcome::Unconfirmed)
     }
 
+    fn clock_skew(&self) -> Option<chrono::TimeDelta> {
+        self.inner.clock_skew()
+    }
+
     fn session(&self) -> Call<Session> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.session();

@@ -18,6 +18,7 @@ impl Config {
             max_notional,
             entry_ttl,
             future_tolerance,
+            max_clock_skew: self.readiness.max_clock_skew,
             restarts_most: restarts,
             restarts_window: restart_window,
             mailbox,

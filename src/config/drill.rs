@@ -44,7 +44,7 @@ mod tests {
                 if simulator { ("http://127.0.0.1:1", "ws://127.0.0.1:1") } else { ("https://api.shoonya.com", "wss://api.shoonya.com") };
             format!(
                 "[instruments]\nsource = \"noren\"\n[[accounts]]\nname = \"A\"\nbroker = \"noren\"\n\
-                 limits = {{ daily_loss = 1, max_order_value = 1, max_quantity = 1 }}\n\
+                 limits = {{ daily_loss = 1, max_order_value = 1, max_quantity = 1, max_position = 1 }}\n\
                  noren = {{ uid = \"FA1\", simulator = {simulator}, host = \"{host}\", socket_url = \"{socket}\" }}\n"
             )
         };

@@ -163,7 +163,7 @@ fn needed(reader: &mut Reader, of: Of, settings: &NorenSettings) {
         reader.violate(&at("socket_url"), "must be wss: real money moves there (for a simulator on this machine, say simulator = true)");
     }
     let Of::Account(index) = of else { return };
-    for name in ["daily_loss", "max_order_value", "max_quantity"] {
+    for name in ["daily_loss", "max_order_value", "max_quantity", "max_position"] {
         let key = format!("accounts.{index}.limits.{name}");
         if !reader.is_said(&key) {
             reader.violate(&key, "is missing: an account with real money states this limit itself");

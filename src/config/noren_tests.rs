@@ -110,7 +110,7 @@ fn a_loopback_address_alone_is_real_money() {
     let tunnel = SIMULATOR.replace("simulator = true, ", "");
     let error = load(&tunnel, &[]).unwrap_err();
     assert!(keys(&error).contains(&"accounts.0.noren.host") && error.to_string().contains("simulator = true"), "{error}");
-    let limits = "limits = { daily_loss = 100, max_order_value = 1000, max_quantity = 5 }\n";
+    let limits = "limits = { daily_loss = 100, max_order_value = 1000, max_quantity = 5, max_position = 5 }\n";
     let tls = tunnel.replace("http://", "https://").replace("ws://", "wss://");
     let whole = format!("{tls}{limits}\n[instruments]\nsource = \"noren\"\n");
     assert_eq!(load(&whole, &[]).unwrap().accounts[0].broker, BrokerKind::Noren { is_live: true });

@@ -84,6 +84,10 @@ impl Broker for DrilledBroker {
         self.around(self.inner.modify(prepared), [Step::ChangeCallBefore, Step::ChangeCallDuring, Step::ChangeCallAfter])
     }
 
+    fn clock_skew(&self) -> Option<chrono::TimeDelta> {
+        self.inner.clock_skew()
+    }
+
     fn session(&self) -> Call<Session> {
         let (drill, call) = (self.drill, self.inner.session());
         Box::pin(async move {

@@ -262,7 +262,15 @@ mod tests {
     }
 
     fn position(net: i64) -> PositionRow {
-        PositionRow { holding: key(), net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO, per_point: None }
+        PositionRow {
+            holding: key(),
+            net,
+            average_price: None,
+            realised: Amount::ZERO,
+            unrealised: Amount::ZERO,
+            per_point: None,
+            carried: None,
+        }
     }
 
     #[test]

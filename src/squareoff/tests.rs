@@ -376,8 +376,15 @@ fn a_position_with_an_order_that_still_works_is_not_closed_twice() {
     let bench_row = |state| Arc::new(ordergate_actors::ports::BookRow { side: Side::Sell, state, ..book_row("1") });
     let holding = ordergate_actors::order::HoldingKey { instrument: InstrumentKey::new(Exchange::Nse, "SBIN-EQ"), product: Product::Mis };
     let zero = ordergate_actors::order::Amount::ZERO;
-    let position =
-        ordergate_actors::ports::PositionRow { holding, net: 10, average_price: None, realised: zero, unrealised: zero, per_point: None };
+    let position = ordergate_actors::ports::PositionRow {
+        holding,
+        net: 10,
+        average_price: None,
+        realised: zero,
+        unrealised: zero,
+        per_point: None,
+        carried: None,
+    };
     let open = plan(&[bench_row(BookState::Open)], std::slice::from_ref(&position));
     assert!(open.is_open_in(&open.closes[0]));
     let ended = plan(&[bench_row(BookState::Cancelled)], &[position]);

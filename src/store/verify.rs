@@ -63,7 +63,8 @@ impl ChainReport {
 
 pub(super) fn chains(db: &Connection, from: VerifyFrom) -> Result<Vec<ChainReport>, StoreError> {
     let mut names = BTreeSet::new();
-    for table in ["journal", "anchors"] {
+    // A chain whose rows are all gone is told by what was made of them.
+    for table in ["journal", "anchors", "signals", "orders", "fills", "holdings", "corrections", "control", "alarms", "states"] {
         names.extend(load::clients_of(db, table).map_err(failed("verify: chains"))?);
     }
     names.iter().map(|chain| verify(db, chain, from).map_err(failed("verify"))).collect()
@@ -133,6 +134,10 @@ fn verify(db: &Connection, chain: &str, from: VerifyFrom) -> rusqlite::Result<Ch
         let cut_off = walk.anchors.keys().min().copied();
         first_broken = cut_off.map(|seq| (walk.seq + 1, format!("the rows up to {seq}, which an anchor wrote down, are missing")));
     }
+    if first_broken.is_none() {
+        let made_of = newest_in_tables(db, chain)?.filter(|seq| *seq > walk.seq);
+        first_broken = made_of.map(|seq| (walk.seq + 1, format!("the rows up to {seq}, of which the tables were made, are missing")));
+    }
     let differences = match (&first_broken, from) {
         (_, VerifyFrom::Start) => statuses_differ(db, chain, &walk.last_status)?,
         (_, VerifyFrom::LastAnchor) => projections::compare_orders(db, chain, walk.last_status.keys().copied().collect::<BTreeSet<_>>())?,
@@ -169,6 +174,24 @@ fn walk_on(db: &Connection, chain: &str, walk: &mut Walk, start: u64) -> rusqlit
         }
     }
     Ok(None)
+}
+
+/// The newest journal row that the tables name, among what changed last: a start can afford it.
+fn newest_in_tables(db: &Connection, chain: &str) -> rusqlite::Result<Option<u64>> {
+    let newest: Option<i64> = db.query_row(
+        "SELECT MAX(seq) FROM (
+             SELECT MAX(seq) AS seq FROM (SELECT seq FROM orders WHERE client_id = ?1 ORDER BY number DESC LIMIT 10000)
+             UNION ALL SELECT MAX(seq) FROM fills
+                 WHERE client_id = ?1 AND trading_date = (SELECT MAX(trading_date) FROM fills WHERE client_id = ?1)
+             UNION ALL SELECT MAX(seq) FROM corrections
+                 WHERE client_id = ?1 AND trading_date = (SELECT MAX(trading_date) FROM corrections WHERE client_id = ?1)
+             UNION ALL SELECT MAX(id) FROM alarms WHERE client_id = ?1
+             UNION ALL SELECT MAX(seq) FROM states WHERE client_id = ?1
+         )",
+        [chain],
+        |row| row.get(0),
+    )?;
+    Ok(newest.map(i64::unsigned_abs))
 }
 
 fn anchors(db: &Connection, chain: &str) -> rusqlite::Result<HashMap<u64, [u8; 32]>> {

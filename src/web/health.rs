@@ -88,7 +88,7 @@ fn desk_ready(desk: &Desk, index: usize, now: DateTime<Utc>, why_not: &mut Vec<S
         "positions_age_ms": positions_age,
         "orders_age_ms": age(findings.orders.as_ref().map(|orders| orders.at)),
         "trades_age_ms": age(findings.trades_at),
-        "trouble": findings.trouble.is_some(),
+        "trouble": !findings.trouble.is_empty(),
     })
 }
 

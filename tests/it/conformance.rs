@@ -265,8 +265,10 @@ fn real_money_needs_the_flag_and_the_typed_name() {
         .replace("http://127.0.0.1", "https://127.0.0.1")
         .replace("ws://127.0.0.1", "wss://127.0.0.1")
         .replace("simulator = true\n", "");
-    let live =
-        live.replace("[accounts.budget]", "limits = { daily_loss = 100, max_order_value = 1000, max_quantity = 1 }\n[accounts.budget]");
+    let live = live.replace(
+        "[accounts.budget]",
+        "limits = { daily_loss = 100, max_order_value = 1000, max_quantity = 1, max_position = 1 }\n[accounts.budget]",
+    );
     let live = live + "login_ms = 500\nread_ms = 500\n[instruments]\nsource = \"noren\"\nurl = \"https://127.0.0.1:9\"\n";
     std::fs::write(&path, live).unwrap();
     let (code, text) = bench.run(&["--live-small-order"]);

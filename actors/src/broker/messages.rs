@@ -120,6 +120,7 @@ pub(super) struct SlotDeadline(pub(super) CallKey);
 pub(super) struct ReadDone {
     pub(super) found: Found,
     pub(super) began_seq: u64,
+    pub(super) seen_elsewhere: u64,
 }
 
 /// These instruments need a fresh quote, each for the order of that number. Sent by RiskActor, again with every look while it

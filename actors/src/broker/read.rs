@@ -29,7 +29,8 @@ impl BrokerActor {
             self.breached(window, &text, now);
             self.turns.want([reading]);
         }
-        self.line.tell_watcher(&self.desk.client_id, BookRead { found: message.found, began_seq: message.began_seq, at: now });
+        let ReadDone { found, began_seq, seen_elsewhere } = message;
+        self.line.tell_watcher(&self.desk.client_id, BookRead { found, began_seq, seen_elsewhere, at: now });
         self.read_next(now);
     }
 
@@ -67,6 +68,7 @@ impl BrokerActor {
         };
         self.desk.calls.lock().begin_read();
         let began_seq = self.line.view.read(&self.desk.client_id, |book| book.seq()).unwrap_or(0);
+        let seen_elsewhere = self.desk.findings.read().elsewhere.seen();
         let broker = &self.desk.broker;
         let read: crate::ports::Call<Found> = match reading {
             Reading::Session => Box::pin(broker.session().map(Found::Session)),
@@ -85,7 +87,7 @@ impl BrokerActor {
             };
             // The slot is free from here on, even if the message is lost with the actor: the next poll reads again.
             desk.calls.lock().end_read();
-            line.tell_broker(&desk.client_id, ReadDone { found, began_seq });
+            line.tell_broker(&desk.client_id, ReadDone { found, began_seq, seen_elsewhere });
         });
     }
 }

@@ -76,10 +76,12 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
     let rejection = match newest.tag {
         Some(Tag::BrokerRejected) => classify(newest.reason.as_deref().unwrap_or("")),
         Some(Tag::MarketClosed) => Rejection::Session,
+        // Of the other products the broker's positions tell within two reads that they were closed, and the rule ends.
+        Some(Tag::NoPosition) if rule.holding.product == Product::Cnc => Rejection::NothingThere,
         _ => Rejection::Other,
     };
     match rejection {
-        Rejection::Cutoff => Next::Stuck(rejection),
+        Rejection::Cutoff | Rejection::NothingThere => Next::Stuck(rejection),
         Rejection::Margin | Rejection::Session if waited < SLOW => Next::Wait,
         _ if waited < backed_off => Next::Wait,
         Rejection::Freeze => Next::Anew(Some((newest.quantity() / 2).max(1))),
@@ -143,6 +145,14 @@ mod tests {
         assert_eq!(rejected("above the freeze quantity 5", 1), Next::Anew(Some(5)));
         assert_eq!((rejected("margin shortfall", 29), rejected("margin shortfall", 30)), (Next::Wait, Next::Anew(None)));
         assert_eq!(rejected("not allowed after square off time", 90), Next::Stuck(Rejection::Cutoff));
+        let gone = |product| {
+            let holding = sbin_in(product);
+            let rule = ExitRule { holding: holding.clone(), ..rule(Cause::Stop, 0) };
+            let book = book_of([failed(Tag::NoPosition, "the broker shows 0").product(product)], &[("trend", holding, 10)]);
+            follow(&rule, &book, |_| false, at(90))
+        };
+        assert_eq!(gone(Product::Cnc), Next::Stuck(Rejection::NothingThere), "shares that somebody buys later are not sold");
+        assert_eq!(gone(Product::Mis), Next::Anew(None), "two reads of the positions end its rule");
         assert_eq!(next(&stop(0), vec![failed(Tag::NotSent, "")], 60), Next::Wait, "it is sent again by itself");
     }
 

@@ -17,6 +17,8 @@ pub enum Rejection {
     Session,
     /// The broker takes no more orders of this product today: it squares off itself, and a person must look.
     Cutoff,
+    /// It was not sent: the broker has no shares for it. Whoever buys some there buys them for himself, and a person must look.
+    NothingThere,
     /// Anything else.
     Other,
 }

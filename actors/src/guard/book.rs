@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::adds::{self, Adding};
 use crate::order::{
     BookState, CommandId, GateVerdict, HoldingKey, InstrumentKey, Intent, OrderRecord, Product, Quantity, Side, Strategy, Tag, Terms,
+    trading_date,
 };
 use crate::persistence::Book;
 use crate::ports::BookRow;
@@ -305,25 +306,37 @@ fn is_told_of(order: &OrderRecord) -> bool {
 
 /// Where the broker holds less than we do, on positions that include all of our fills, with no trade of ours outstanding there and
 /// no order of ours of which it is not known whether the broker has it (`reconcile_with_broker` of the seeds). More at the broker
-/// than here is somebody else's, and is left alone.
+/// than here is somebody else's, and is left alone. Delivery leaves the position book when it settles: what was sold of it shows in
+/// positions and holdings of one day together.
 #[must_use]
 pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
     let Some(positions) = &findings.positions else { return Vec::new() };
     book.held_keys()
-        // Delivery leaves the position book when it settles; only the holdings could tell, and they are not read yet.
-        .filter(|(key, _)| key.product != Product::Cnc)
         .filter(|(key, _)| {
             positions.began_seq >= book.last_fill_seq(key)
                 && book.open_in(&key.instrument).all(|order| is_told_of(order))
                 && book.owed_in(&key.instrument).next().is_none()
         })
         .filter_map(|(key, gross)| {
-            let (ours, at_broker) = (gross.net(), positions.net(key));
+            let (ours, at_broker) = (gross.net(), findings.net(key)?);
             let missing = at_broker.signum() != ours.signum() || at_broker.abs() < ours.abs();
             let rest = || book.open_in(&key.instrument).filter(|order| order.sent_at.is_some()).map(Arc::clone).collect();
-            (ours != 0 && missing).then(|| Shrunk { key: key.clone(), ours, at_broker, rest: rest(), told: positions.told(key, book) })
+            let told = match key.product {
+                Product::Cnc if sold_elsewhere(findings, key) < ours.saturating_sub(at_broker) => Told::LacksDelivery,
+                Product::Cnc => Told::Yes,
+                Product::Mis | Product::Nrml => positions.told(key, book),
+            };
+            (ours != 0 && missing).then(|| Shrunk { key: key.clone(), ours, at_broker, rest: rest(), told })
         })
         .collect()
+}
+
+/// Shares that others have sold today, by the order book. Shares that are not settled, pledged or blocked are in no book for a
+/// time: only a sale proves that they are gone.
+fn sold_elsewhere(findings: &Findings, key: &HoldingKey) -> i64 {
+    let Some(today) = findings.positions.as_ref().map(|positions| trading_date(positions.at)) else { return 0 };
+    let is_of_it = |row: &&Arc<BookRow>| row.instrument == key.instrument && row.product == key.product && trading_date(row.at) == today;
+    findings.foreign.iter().filter(is_of_it).fold(0, |sum: i64, row| sum.saturating_sub(row.side.sign().saturating_mul(row.filled)))
 }
 
 /// Whether the order book shows each of the orders that work there as we know it: none of them has filled what is missing, if

@@ -282,6 +282,30 @@ fn a_position_without_a_row_is_told_to_be_closed_only_if_its_broker_closes_it_by
     assert_eq!(broker_shows(&[]).positions.unwrap().told(&sbin_in(NRML), &both), Told::Yes);
 }
 
+/// Ten shares of an earlier day. That they were sold elsewhere is proven by a sale; shares that no book has may not be settled yet.
+#[test]
+fn delivery_that_was_sold_elsewhere_is_taken_in_where_an_order_tells_the_sale() {
+    let cnc = sbin_in(Product::Cnc);
+    let book = book_of([], &[("trend", cnc.clone(), 10)]);
+    let shares = |quantity| DeliveryRow { listings: vec![crate::testkit::builders::sbin()], quantity, average_price: None };
+    let found = |held: Option<i64>, shown: &[(HoldingKey, i64)], sold: i64, at_second: i64| {
+        let row = crate::testkit::book_row("X1");
+        let row =
+            BookRow { side: Side::Sell, filled: sold, product: Product::Cnc, instrument: cnc.instrument.clone(), at: at(at_second), ..row };
+        let holdings = held.map(|quantity| Delivered { rows: vec![shares(quantity)], at: at(0) });
+        let findings = Findings { holdings, foreign: vec![Arc::new(row)], ..broker_shows(shown) };
+        reconcile_with_broker(&book, &findings).into_iter().map(|shrunk| (shrunk.at_broker, shrunk.told)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(None, &[], 10, 0), [], "the holdings were not read");
+    assert_eq!(found(Some(10), &[], 0, 0), [], "they are there");
+    assert_eq!(found(Some(10), &[(cnc.clone(), -10)], 10, 0), [(0, Told::Yes)], "a GTT has sold them");
+    assert_eq!(found(Some(10), &[(cnc.clone(), -4)], 4, 0), [(6, Told::Yes)]);
+    assert_eq!(found(Some(15), &[(cnc.clone(), -5)], 5, 0), [], "the owner has sold his own");
+    assert_eq!(found(Some(0), &[], 0, 0), [(0, Told::LacksDelivery)], "nobody tells where they went");
+    assert_eq!(found(Some(0), &[], 10, -86_400), [(0, Told::LacksDelivery)], "a sale of yesterday is none of today");
+    assert_eq!(found(Some(3), &[(cnc.clone(), -4)], 4, 0), [(-1, Told::LacksDelivery)], "it explains a part only");
+}
+
 #[test]
 fn what_a_person_took_over_today_has_a_row() {
     let mut book = book_of([], &[]);

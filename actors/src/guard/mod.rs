@@ -26,7 +26,7 @@ use self::not_shown::NotShown;
 use crate::broker::{ModifyOrder, Place, Wish};
 use crate::line::{Desk, Line};
 use crate::order::{
-    ClientId, GateVerdict, HoldingKey, OrderFact, OrderRecord, Side, Strategy, Tag, Terms, exchanges_have_opened, trading_date,
+    ClientId, GateVerdict, HoldingKey, OrderFact, OrderRecord, Product, Side, Strategy, Tag, Terms, exchanges_have_opened, trading_date,
 };
 use crate::persistence::{Book, Cargo, Earlier, Level, OrderUnit, Outcome, Posted, Unit};
 use crate::pnl::differences::{price_of_close, traces};
@@ -248,13 +248,15 @@ impl GuardActor {
             return;
         };
         let is_proven = findings.session == Some(Session::Ready);
+        // Shares move over night, and when they have is not told.
+        let is_settled = findings.holdings.as_ref().is_some_and(|held| self.is_at_work(held.at));
         let (today, books_at) = (self.today(read_at), findings.orders.as_ref().map(|orders| orders.at));
         let lag = TimeDelta::from_std(self.desk.broker.capabilities().visibility_bound).unwrap_or(TimeDelta::MAX);
         let (mut seen, mut posted, mut said, mut lies, mut missing_rows) =
             (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (client_id, known, not_shown) = (&self.desk.client_id, &self.shrunk, &mut self.not_shown);
         self.line.view.read(client_id, |book| {
-            for shrunk in reconcile_with_broker(book, &findings) {
+            for shrunk in reconcile_with_broker(book, &findings).into_iter().filter(|shrunk| is_settled || shrunk.key.product != Product::Cnc) {
                 let before = known.get(&shrunk.key).copied();
                 let now = Seen::again(before, shrunk.at_broker, read_at).with_book(books_at, shows_the_rest(&shrunk, &findings), lag);
                 match now.proof(read_at, lag, !shrunk.rest.is_empty(), shrunk.told == Told::Yes) {
@@ -262,7 +264,7 @@ impl GuardActor {
                     Proof::Untold => {
                         seen.insert(shrunk.key.clone(), now.said());
                         match (shrunk.told, now.is_said) {
-                            (Told::LacksCarried, _) => missing_rows.extend(not_shown.page(book, &shrunk, today.date)),
+                            (Told::LacksCarried | Told::LacksDelivery, _) => missing_rows.extend(not_shown.page(book, &shrunk, today.date)),
                             (_, false) => lies.push(format!(
                                 "our fills of today say {} in {}, and the broker's positions have no row for it, not even a closed one; the holding stays: look at the broker",
                                 shrunk.ours, shrunk.key

@@ -10,6 +10,7 @@ use super::Shrunk;
 use crate::order::HoldingKey;
 use crate::persistence::Book;
 use crate::pnl::differences::{Ignored, slot};
+use crate::watcher::Told;
 
 /// The alarm.
 pub(super) const EVENT: &str = "ALARM_POSITION_NOT_SHOWN";
@@ -27,10 +28,7 @@ impl NotShown {
         if is_ignored || self.0.insert(shrunk.key.clone(), (today, units)) == Some((today, units)) {
             return None;
         }
-        let text = format!(
-            "our strategies carry {} in {}, and the broker's positions of {today} have no row for it, not even a closed one. That proves no end of it: the holding and its exits stay. Look at the broker: if it is there, nothing is to be done; if it was closed on an earlier day, or its contract has expired, clear it by force; else say that the difference is to be left alone",
-            shrunk.ours, shrunk.key
-        );
+        let text = words(shrunk, today);
         // Another guard, or the process before, has said it, and nobody has seen to it yet.
         let is_open = book.alarms().any(|alarm| &*alarm.event == EVENT && *alarm.text == *text);
         (!is_open).then_some(text)
@@ -42,6 +40,19 @@ impl NotShown {
     }
 }
 
+fn words(shrunk: &Shrunk, today: NaiveDate) -> String {
+    if shrunk.told == Told::LacksDelivery {
+        return format!(
+            "our strategies carry {} in {}, and the broker's positions and holdings of {today} have {} together, while no order there sold the rest today. That proves no end of it: shares may not be settled yet, or be pledged. The holding and its exits stay. Look at the broker: if they are there, nothing is to be done; if they were sold on an earlier day or are not yours any more, clear the holding by force; else say that the difference is to be left alone",
+            shrunk.ours, shrunk.key, shrunk.at_broker
+        );
+    }
+    format!(
+        "our strategies carry {} in {}, and the broker's positions of {today} have no row for it, not even a closed one. That proves no end of it: the holding and its exits stay. Look at the broker: if it is there, nothing is to be done; if it was closed on an earlier day, or its contract has expired, clear it by force; else say that the difference is to be left alone",
+        shrunk.ours, shrunk.key
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -50,7 +61,6 @@ mod tests {
     use crate::order::{Product, trading_date};
     use crate::persistence::{Kept, KeptChange};
     use crate::testkit::builders::{at, book_of, sbin_in};
-    use crate::watcher::Told;
 
     fn shrunk(ours: i64) -> Shrunk {
         Shrunk { key: sbin_in(Product::Nrml), ours, at_broker: 0, rest: Vec::new(), told: Told::LacksCarried }

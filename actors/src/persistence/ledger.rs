@@ -16,7 +16,7 @@ use super::staged::{Chain, Staged};
 use super::ticket::{Admission, Answer, Orphans};
 use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, OrderUnit, Outcome, Posted, Registration, Unit};
 use super::view::View;
-use crate::order::{BasketId, ClientId, CommandId, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date};
+use crate::order::{BasketId, ClientId, CommandId, Fill, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date};
 use crate::pnl::DayChange;
 use crate::ports::{Anchor, Clock, Query, Rows, Store, StoreError, Verdict, Write};
 
@@ -395,6 +395,13 @@ impl Ledger {
             tracing::error!(client_id = %unit.client_id, command_id = %unit.command_id, event = unit.fact.event(), "fact about an order that is not on disk");
             return Ok(Outcome::NotApplied(None));
         };
+        // An order fills no more than it is for: a trade beyond that is one of before under another number, or a lie. The watcher
+        // tells people what the trade book has too many of. What the journal has is replayed as it stands.
+        let is_beyond =
+            |fill: &Fill| before.traded_quantity.saturating_add(fill.quantity.value()) > before.quantity_most().max(before.filled_quantity);
+        if matches!(&unit.fact, OrderFact::Fill(fill) if before.quantity() > 0 && is_beyond(fill)) {
+            return Ok(Outcome::NotApplied(Some(before)));
+        }
         let Ok(transition) = lifecycle::apply(&before, &unit.fact, at) else {
             return Ok(Outcome::NotApplied(Some(before)));
         };

@@ -55,6 +55,8 @@ pub struct Difference {
     pub at_broker: i64,
     /// Its parts, which add up to it.
     pub parts: Vec<Part>,
+    /// Trades of ours there are not recorded yet: what they come to is not seen in the parts where it is on the other side.
+    pub is_owed: bool,
     /// Whether a person has said that it is to be left alone; forgotten when it changes.
     pub ignored: Option<Ignored>,
 }
@@ -69,7 +71,7 @@ impl Difference {
     /// Whether it goes away by itself, as far as can be seen: trades of ours are on their way.
     #[must_use]
     pub fn is_settling(&self) -> bool {
-        self.parts.iter().any(|part| part.cause == Cause::LateFill)
+        self.is_owed || self.parts.iter().any(|part| part.cause == Cause::LateFill)
     }
 
     /// The average price of all of it, if one is known for every part.
@@ -117,6 +119,7 @@ pub fn differences(book: &Book, findings: &Findings, now: DateTime<Utc>) -> Opti
             key: key.clone(),
             ours,
             at_broker,
+            is_owed: book.owed_in(&key.instrument).any(|order| order.ask.product == Some(key.product)),
             parts: Search { book, findings, positions, key, today: trading_date(now) }.parts(at_broker - ours),
             ignored: ignored(book, key, at_broker - ours),
         })

@@ -74,6 +74,10 @@ fn trades_of_our_own_that_are_on_their_way_are_late_fills() {
     let book = book_of([owed], &[("trend", mis(), 4)]);
     assert_eq!(found(&book, &broker_shows(&[(mis(), 10)])), [(6, vec![(Cause::LateFill, 6)])]);
     assert_eq!(found(&book, &broker_shows(&[(mis(), 12)])), [(8, vec![(Cause::LateFill, 6), (Cause::Unknown, 2)])]);
+    // Owed on one side, and more sold by hand on the other: the trade is on its way still.
+    let buy = order(1).working("B1").filled(10, 0).ended(crate::order::Status::Executed, None);
+    let beside = |orders: Vec<OrderRecord>| differences(&book_of(orders, &[]), &broker_shows(&[(mis(), -15)]), at(1)).unwrap().remove(0);
+    assert!(beside(vec![buy.clone()]).is_settling() && !beside(vec![OrderRecord { traded_quantity: 10, ..buy }]).is_settling());
     // One in doubt may have filled, as far as it goes.
     let book = book_of([order(1).doubted()], &[]);
     assert_eq!(found(&book, &broker_shows(&[(mis(), 7)])), [(7, vec![(Cause::LateFill, 7)])]);

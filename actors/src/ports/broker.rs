@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -346,6 +346,17 @@ pub struct PositionRow {
     pub unrealised: Amount,
     /// Rupees that a unit gains when its price rises by one, as the broker's row says; `None`: it says nothing of it.
     pub per_point: Option<Decimal>,
+    /// What of it the day began with; `None`: nothing.
+    pub carried: Option<Carried>,
+}
+
+/// What a position row carries from earlier days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Carried {
+    /// Units: positive long, negative short.
+    pub net: i64,
+    /// The price from which the row's results count them: what they cost, or a close of an earlier day; `None`: it does not tell.
+    pub from: Option<Decimal>,
 }
 
 /// Shares that the account holds for delivery from earlier days: they are in no row of the position book.
@@ -418,6 +429,11 @@ pub trait Broker: Send + Sync + fmt::Debug + 'static {
 
     /// Proves the session by a read. A refusal for too many calls proves it too: a broker counts calls of those it knows.
     fn session(&self) -> Call<Session>;
+
+    /// How far its clock is ahead of ours, as its newest answers tell; `None`: it does not tell.
+    fn clock_skew(&self) -> Option<TimeDelta> {
+        None
+    }
 
     /// All orders of today.
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>>;

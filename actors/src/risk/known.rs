@@ -13,11 +13,11 @@ use super::margin::Needs;
 use super::projected::{Projected, Scene};
 use super::result::{Asked, DayResult, Figure, own_pnl};
 use super::since::Since;
-use crate::order::{Amount, Strategy, trading_date};
+use crate::order::{Strategy, trading_date};
 use crate::persistence::{Book, Kept, Slot, Topic};
 use crate::ports::Quotes;
 use crate::settings::Limits;
-use crate::watcher::Findings;
+use crate::watcher::{Findings, Positions};
 
 /// Where the day of an account is kept.
 #[must_use]
@@ -33,8 +33,8 @@ pub struct Known {
     halts: BTreeMap<Arc<str>, (u64, Halt)>,
     /// The day as it stands, for as long as neither the state nor the date is another.
     today: Option<RiskDay>,
-    /// The broker's result, and the read that it is of.
-    broker: Option<(DateTime<Utc>, Amount)>,
+    /// The broker's result, the read that it is of, and when it was worked out.
+    broker: Option<(DateTime<Utc>, Figure, DateTime<Utc>)>,
     /// The result by our fills, when it was worked out, and the day and its newest change that it is of.
     fills: Option<(DateTime<Utc>, (NaiveDate, u64), Figure)>,
     /// What was entered since the broker told the account's money.
@@ -46,6 +46,10 @@ pub struct Known {
 const MARKED_EVERY: Duration = Duration::milliseconds(250);
 /// With more instruments than these a fill does not make it be worked out at once either.
 const FEW: usize = 500;
+
+fn is_fresh(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    (Duration::zero()..MARKED_EVERY).contains(&now.signed_duration_since(at))
+}
 
 /// Reads a state; one of a shape that this version does not know is said, and counts as none.
 fn read<T: DeserializeOwned>(slot: &Slot, kept: &Kept) -> Option<T> {
@@ -131,11 +135,23 @@ impl Known {
 
     /// The day's result, by both books.
     pub fn result(&mut self, book: &Book, findings: &Findings, quotes: &dyn Quotes, asked: Asked) -> DayResult {
-        if let Some(positions) = findings.positions.as_ref().filter(|positions| self.broker.is_none_or(|(at, _)| at != positions.at)) {
-            self.broker = Some((positions.at, positions.result()));
+        let read_at = findings.positions.as_ref().map(|positions| positions.at);
+        let broker = findings.positions.as_ref().map(|positions| (positions.at, self.by_positions(positions, quotes, asked)));
+        DayResult::of(broker, self.by_fills(book, quotes, asked.beside(read_at)), book, asked)
+    }
+
+    /// Worked out once for each read; a close that was missing may have come since.
+    fn by_positions(&mut self, positions: &Positions, quotes: &dyn Quotes, asked: Asked) -> Figure {
+        match &self.broker {
+            Some((at, figure, known)) if *at == positions.at && (figure.amount().is_some() || is_fresh(*known, asked.now)) => {
+                figure.clone()
+            }
+            _ => {
+                let figure = positions.result(quotes, asked);
+                self.broker = Some((positions.at, figure.clone(), asked.now));
+                figure
+            }
         }
-        let broker = self.broker.filter(|_| findings.positions.is_some());
-        DayResult::of(broker, self.by_fills(book, quotes, asked), book, asked)
     }
 
     /// What an order takes of the money at the broker, and what those take that came before it since the broker told.
@@ -147,10 +163,9 @@ impl Known {
         let (day, now) = (book.newest_day(), asked.now);
         let today = trading_date(now);
         let of = day.as_of(today);
-        let is_fresh = |at: DateTime<Utc>| (Duration::zero()..MARKED_EVERY).contains(&now.signed_duration_since(at));
         let is_same = |known: (NaiveDate, u64)| known == of || (known.0 == of.0 && day.pools(today).len() > FEW);
         match &self.fills {
-            Some((at, known, figure)) if is_same(*known) && is_fresh(*at) => figure.clone(),
+            Some((at, known, figure)) if is_same(*known) && is_fresh(*at, now) => figure.clone(),
             _ => {
                 let figure = own_pnl(day.pools(today), quotes, asked);
                 self.fills = Some((now, of, figure.clone()));

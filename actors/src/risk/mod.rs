@@ -46,7 +46,7 @@ pub use limits::{DayLimits, LimitName, Override};
 pub use margin::{Basis, Needs};
 pub use projected::{Projected, Scene, project};
 pub use quotes::QuoteCame;
-pub use result::{Asked, DayOf, DayResult, Figure, broker_pnl, own_pnl};
+pub use result::{Asked, DayOf, DayResult, Figure, Sight, broker_pnl, own_pnl};
 pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
 pub(crate) use watch::can_close;
 
@@ -168,7 +168,7 @@ impl RiskActor {
         };
         let is_live = self.desk.broker.capabilities().is_live;
         let market = Market::of(&self.line.calendar, &*self.line.instruments, instrument, is_live, now, self.line.clock_was_set_back());
-        let asked = Asked::at(now, &self.line.calendar, is_live);
+        let asked = Asked::at(now, &self.line.calendar, is_live).within(&self.desk.settings);
         let findings = self.desk.findings.read();
         let found = self.line.instruments.find(instrument);
         let (line, desk, known) = (&self.line, &self.desk, &mut self.known);
@@ -219,6 +219,7 @@ impl RiskActor {
                 low_disk: line.disk_is_low(),
                 clock_behind: line.clock_is_behind(now),
                 clock_set_back: line.clock_was_set_back(),
+                clock_skew: desk.broker.clock_skew(),
                 master: line.instruments.as_of_row(instrument),
                 is_live,
                 market: &market,

@@ -4,7 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use rust_decimal::Decimal;
 
 use crate::order::calendar::{Calendar, ist_words};
 use crate::order::{Amount, EXCHANGES_CLOSED, EXCHANGES_OPEN, HoldingKey, InstrumentKey, Price, Product, ist, session_date, trading_date};
@@ -12,6 +13,7 @@ use crate::persistence::Book;
 use crate::pnl::Pool;
 use crate::pnl::pool::told;
 use crate::ports::{PositionRow, Quote, Quotes};
+use crate::settings::AccountSettings;
 
 /// What one book says of the day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +48,31 @@ impl fmt::Display for Figure {
     }
 }
 
-/// Realised and unrealised rupees of the day as the broker's own position rows show them, delivery holdings aside.
+/// Realised and unrealised rupees of the day as the broker's own position rows show them, delivery holdings aside. Of what was
+/// carried into the day a row counts from what it cost, or from wherever the broker does: what it had made by the close of the
+/// day before is no result of today, and is taken out. Not known without that close. `beside`: what is not among the rows.
 #[must_use]
-pub fn broker_pnl(rows: &[PositionRow]) -> Amount {
-    rows.iter().filter(|row| row.holding.product != Product::Cnc).fold(Amount::ZERO, |sum, row| sum.plus(row.realised).plus(row.unrealised))
+pub fn broker_pnl(rows: &[PositionRow], beside: Amount, quotes: &dyn Quotes, asked: Asked) -> Figure {
+    let mut sum = beside;
+    for row in rows.iter().filter(|row| row.holding.product != Product::Cnc) {
+        match before_today(row, quotes, asked) {
+            Ok(before) => sum = sum.plus(row.realised).plus(row.unrealised).plus(before.negated()),
+            Err(missing) => return Figure::unknown(format!("{missing} {}", row.holding.instrument)),
+        }
+    }
+    Figure::Known(told(sum))
+}
+
+/// What the units that a row carried into the day had made by then, of what it counts for them; `Err`: what is missing to tell.
+fn before_today(row: &PositionRow, quotes: &dyn Quotes, asked: Asked) -> Result<Amount, &'static str> {
+    let Some(carried) = row.carried.filter(|carried| carried.net != 0) else { return Ok(Amount::ZERO) };
+    let instrument = &row.holding.instrument;
+    let close = previous_close(instrument, quotes.quote(instrument).as_ref(), quotes, asked).ok_or("no close of the day before for")?;
+    let from = carried.from.ok_or("the broker does not tell from what price it counts what was carried of")?;
+    let point = row.per_point.or(instrument.exchange.rupees_per_point()).ok_or("nobody knows what a point is worth of")?;
+    let way = close.value().checked_sub(from).and_then(|way| way.checked_mul(Decimal::from(carried.net)));
+    let rupees = way.and_then(|points| points.checked_mul(point)).ok_or("no number is large enough for what was carried of")?;
+    Ok(Amount(rupees))
 }
 
 /// The price at which units are worth something now: the last trade, but none outside of the touch. One odd trade far from it is
@@ -82,6 +105,9 @@ pub fn own_pnl<'a>(pools: impl IntoIterator<Item = (&'a HoldingKey, Pool)>, quot
         if !pool.carried.is_flat() && close.is_none() {
             return missing("no close of the day before for", instrument);
         }
+        if !pool.held.is_flat() && quote.as_ref().is_some_and(|quote| asked.is_muted(quote.at)) {
+            return missing("the broker's positions are too old, and so is the newest price of", instrument);
+        }
         match pool.gross(quote.map(|quote| mark(&quote)), close) {
             Some(gross) => sum = sum.plus(gross),
             None if pool.point.is_none() => return missing("nobody knows what a point is worth of", instrument),
@@ -98,6 +124,26 @@ pub struct Asked {
     pub now: DateTime<Utc>,
     /// What the exchanges do on its date.
     pub day: DayOf,
+    /// How old what it is told by may be while markets trade; `None`: of any age.
+    pub sight: Option<Sight>,
+}
+
+/// How old positions and prices may be to tell the result of a day that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// The broker's positions.
+    pub positions: TimeDelta,
+    /// Quotes, where the positions are older than that: while these tell, a price that stands still is one.
+    pub quotes: TimeDelta,
+}
+
+impl Sight {
+    /// As an account is set up.
+    #[must_use]
+    pub fn of(settings: &AccountSettings) -> Self {
+        let age = |age| TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+        Self { positions: age(settings.waits.blind_after), quotes: age(settings.exits.muted_after) }
+    }
 }
 
 /// What the exchanges do on a date.
@@ -121,7 +167,31 @@ impl Asked {
             () if calendar.rests(today) => DayOf::Rest,
             () => DayOf::Sessions,
         };
-        Self { now, day }
+        Self { now, day, sight: None }
+    }
+
+    /// The same, by what is no older than the account has it.
+    #[must_use]
+    pub fn within(self, settings: &AccountSettings) -> Self {
+        Self { sight: Some(Sight::of(settings)), ..self }
+    }
+
+    /// The same where the positions tell: quotes may be of any age.
+    pub(super) fn beside(self, positions_at: Option<DateTime<Utc>>) -> Self {
+        let tell = positions_at.is_some_and(|at| !self.is_too_old(at));
+        Self { sight: self.sight.filter(|_| !tell), ..self }
+    }
+
+    /// Whether positions of that time tell nothing of now.
+    fn is_too_old(self, at: DateTime<Utc>) -> bool {
+        let is_beyond = |sight: Sight| self.now.signed_duration_since(at) > sight.positions;
+        (self.day == DayOf::Always || self.is_in_hours()) && self.sight.is_some_and(is_beyond)
+    }
+
+    /// Whether a quote of that time does.
+    fn is_muted(self, at: DateTime<Utc>) -> bool {
+        let is_beyond = |sight: Sight| self.now.signed_duration_since(at) > sight.quotes;
+        (self.day == DayOf::Always || self.is_in_hours()) && self.sight.is_some_and(is_beyond)
     }
 
     fn today(self) -> NaiveDate {
@@ -171,10 +241,11 @@ impl DayResult {
 
     /// The result. `broker`: what its positions came to, and when they were read; `None` if they never were.
     #[must_use]
-    pub fn of(broker: Option<(DateTime<Utc>, Amount)>, fills: Figure, book: &Book, asked: Asked) -> Self {
+    pub fn of(broker: Option<(DateTime<Utc>, Figure)>, fills: Figure, book: &Book, asked: Asked) -> Self {
         let broker = match broker {
             None => Figure::unknown("they were never read"),
-            Some((at, pnl)) if asked.is_shown_of_today(at) => Figure::Known(pnl),
+            Some((at, _)) if asked.is_too_old(at) => Figure::unknown(format!("they were last read at {}, too long ago", ist_words(at))),
+            Some((at, figure)) if asked.is_shown_of_today(at) => figure,
             Some((at, _)) => Figure::unknown(format!("they were last read on {}, before the day began", ist_words(at))),
         };
         Self { broker, fills, is_of_today: asked.is_in_hours() || book.traded_on() == Some(asked.today()) }

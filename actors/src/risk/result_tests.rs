@@ -4,7 +4,8 @@ use super::*;
 use crate::order::calendar::File;
 use crate::order::{Holding, HoldingKey, OrderRecord, Points, Quantity, Side};
 use crate::pnl::{Day, DayChange, Move};
-use crate::testkit::builders::{Build, at as second, book_of, nse, order, points, price, rupees, sbin, sbin_in, strategy};
+use crate::ports::Carried;
+use crate::testkit::builders::{Build, at as second, book_of, nse, order, points, position, price, rupees, sbin, sbin_in, strategy};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -44,7 +45,7 @@ fn ours(day: &Day, board: &Board) -> Figure {
 }
 
 fn asked(now: DateTime<Utc>, day: DayOf) -> Asked {
-    Asked { now, day }
+    Asked { now, day, sight: None }
 }
 
 fn known(amount: i64) -> Figure {
@@ -81,14 +82,14 @@ fn before_the_exchanges_open_yesterdays_figure_is_not_todays() {
         ("2026-11-20T18:25:00Z", 0),
     ] {
         let now = at(time);
-        let loss = Some((now, rupees(-9_000)));
+        let loss = Some((now, known(-9_000)));
         for (day, expected) in [(DayOf::Sessions, pnl), (DayOf::Always, pnl), (DayOf::Rest, 0)] {
-            assert_eq!(DayResult::of(loss, known(-500), &idle, asked(now, day)).pnl(), Some(rupees(expected)), "{time} {day:?}");
+            assert_eq!(DayResult::of(loss.clone(), known(-500), &idle, asked(now, day)).pnl(), Some(rupees(expected)), "{time} {day:?}");
         }
     }
     let night = at("2026-11-19T18:31:00Z");
     let traded = OrderRecord { updated_at: night, ..order(1).filled(10, 10) };
-    let loss = Some((night, rupees(-9_000)));
+    let loss = Some((night, known(-9_000)));
     let result = DayResult::of(loss, known(0), &book_of([traded], &[]), asked(night, DayOf::Always));
     assert_eq!(result.pnl(), Some(rupees(-9_000)), "something was traded today");
 }
@@ -97,7 +98,7 @@ fn before_the_exchanges_open_yesterdays_figure_is_not_todays() {
 fn what_the_broker_showed_before_the_day_began_is_no_result_of_it() {
     let idle = book_of([], &[]);
     let now = at("2026-11-20T03:31:00Z");
-    let of = |read: &str, day| DayResult::of(Some((at(read), rupees(-9_000))), known(-5), &idle, asked(now, day));
+    let of = |read: &str, day| DayResult::of(Some((at(read), known(-9_000))), known(-5), &idle, asked(now, day));
     for stale in ["2026-11-19T10:00:00Z", "2026-11-20T03:29:00Z"] {
         assert_eq!(of(stale, DayOf::Sessions).pnl(), Some(rupees(-5)), "{stale}");
     }
@@ -162,7 +163,7 @@ fn the_worse_book_decides_and_both_figures_are_named() {
     ];
     let book = book_of([], &[]);
     for (broker, fills, pnl, source, words) in rows {
-        let result = DayResult::of(broker.map(|pnl| (second(0), rupees(pnl))), fills, &book, asked(second(0), DayOf::Sessions));
+        let result = DayResult::of(broker.map(|pnl| (second(0), known(pnl))), fills, &book, asked(second(0), DayOf::Sessions));
         assert_eq!((result.pnl(), result.source(), &*result.to_string()), (pnl.map(rupees), source, words));
     }
 }
@@ -177,6 +178,38 @@ fn fills_are_worth_what_the_newest_quotes_say_delivery_aside() {
     let flat = traded(&[(long.clone(), Side::Buy, "800"), (long, Side::Sell, "795")]);
     assert_eq!(ours(&flat, &Board::default()), known(-50), "what is flat needs no price");
     assert_eq!(ours(&traded(&[]), &Board::default()), known(0));
+}
+
+/// Monday long 500 at 2,500, closed at 2,400; Tuesday it trades at 2,405. Whatever the broker counts from, the day made 2,500.
+#[test]
+fn what_a_carried_position_lost_on_earlier_days_is_no_loss_of_today() {
+    let key = HoldingKey { instrument: sbin(), product: Product::Nrml };
+    let row = |net, unrealised, carried: i64, from: Option<&str>| PositionRow {
+        unrealised: rupees(unrealised),
+        carried: Some(Carried { net: carried, from: from.map(|from| from.parse().unwrap()) }),
+        ..position(key.clone(), net)
+    };
+    let board = Board::default().with(sbin(), None, None, "2405").closed(sbin(), "2400");
+    let figure =
+        |row: &PositionRow, board: &Board| broker_pnl(std::slice::from_ref(row), rupees(-1), board, asked(second(3_600), DayOf::Sessions));
+    assert_eq!(figure(&row(500, -47_500, 500, Some("2500")), &board), known(2_499), "from what it cost");
+    assert_eq!(figure(&row(500, 2_500, 500, Some("2400")), &board), known(2_499), "from the last settlement");
+    assert_eq!(figure(&row(-500, 47_500, -500, Some("2500")), &board), known(-2_501), "a short one gained it before today");
+    let half = PositionRow { realised: rupees(-23_750), ..row(250, -23_750, 500, Some("2500")) };
+    assert_eq!(figure(&half, &board), known(2_499), "also of what was closed today");
+    let quote = Quote { bid: None, ask: None, last: price("2400"), band: None, at: second(-86_400), seen_at: second(0) };
+    let mut yesterday = Board::default();
+    yesterday.quotes.insert(sbin(), quote);
+    assert_eq!(figure(&row(500, -50_000, 500, Some("2500")), &yesterday), known(-1), "nothing has traded since");
+    let unknown = |row: &PositionRow, board: &Board| match figure(row, board) {
+        Figure::Unknown(why) => why.to_string(),
+        known @ Figure::Known(_) => panic!("{known:?}"),
+    };
+    let no_close = Board::default().with(sbin(), None, None, "2405");
+    assert_eq!(unknown(&row(500, -47_500, 500, Some("2500")), &no_close), "no close of the day before for NSE:SBIN-EQ");
+    assert!(unknown(&row(500, -47_500, 500, None), &board).starts_with("the broker does not tell from what price"));
+    let delivery = PositionRow { holding: sbin_in(Product::Cnc), ..row(500, -47_500, 500, None) };
+    assert_eq!(figure(&delivery, &board), known(-1));
 }
 
 #[test]
@@ -215,6 +248,30 @@ fn what_has_no_price_no_close_or_left_without_one_is_not_known() {
     let day = trading_date(second(0));
     left.apply(&DayChange { seq: 9, day, strategy: strategy("trend"), key: sbin_in(Product::Mis), before, what });
     assert_eq!(why(&left, &quoted()), "10 units of NSE:SBIN-EQ were closed elsewhere, at a price that nobody told");
+}
+
+/// Positions that cannot be read and quotes that do not come: nobody knows the result, and nobody says that he does.
+#[test]
+fn what_was_seen_too_long_ago_is_no_result_while_the_market_trades() {
+    let sight = Some(Sight { positions: TimeDelta::seconds(15), quotes: TimeDelta::seconds(30) });
+    let asked = |now| Asked { now: second(now), day: DayOf::Sessions, sight };
+    let idle = book_of([], &[]);
+    let of = |now| DayResult::of(Some((second(0), known(-3))), Figure::unknown("nobody"), &idle, asked(now)).pnl();
+    assert_eq!((of(15), of(16)), (Some(rupees(-3)), None));
+    let held = carried(10, 8_000);
+    let board = Board::default().with(sbin(), Some("799"), Some("799"), "799").closed(sbin(), "800");
+    let fills = |now, positions_at: Option<i64>| own_pnl(held.pools(held.date()), &board, asked(now).beside(positions_at.map(second)));
+    assert_eq!((fills(30, None), fills(60, Some(50))), (known(-10), known(-10)), "beside positions a price may stand still");
+    for positions_at in [None, Some(0)] {
+        assert_eq!(
+            fills(31, positions_at),
+            Figure::unknown("the broker's positions are too old, and so is the newest price of NSE:SBIN-EQ"),
+            "{positions_at:?}"
+        );
+    }
+    let night = Asked { now: second(14 * 3_600), ..asked(0) };
+    assert_eq!(night.now.with_timezone(&ist()).time().to_string(), "00:00:00");
+    assert!(!night.is_too_old(second(0)) && !night.is_muted(second(0)), "by night nothing trades");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! not, and no order of them is relied on: for the side of the position, each that closes counts as not shown and each that adds
 //! as shown. What is left is the least that the broker can hold. Trades that nobody has told us of yet are of exits under way,
 //! which claim their units as a whole, or of entries, which may fill after any read as well.
+//! What others have traded on the closing side since the positions were asked for counts as not shown too.
 
 use super::exit::ExitSize;
 use crate::order::{HoldingKey, OrderRecord, Product, Side, Source, Tag};
@@ -61,16 +62,21 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
         return Ok(Room { units: own_room, shown: "what the broker holds for delivery was not read today".to_owned() });
     };
     let broker_held = broker_net.saturating_mul(long_or_short.sign());
-    let units = broker_held.saturating_sub(claims);
+    let gone = findings.elsewhere.closed(key, long_or_short.opposite());
+    let units = broker_held.saturating_sub(gone).saturating_sub(claims);
     if units > 0 {
         let shown = match key.product {
             Product::Cnc => format!("the broker has {broker_net}, shares of earlier days included"),
             _ => format!("the broker shows {broker_net}"),
         };
-        return Ok(Room { units, shown });
+        let since = if gone > 0 { format!(", somebody has closed {gone} since") } else { String::new() };
+        return Ok(Room { units, shown: shown + &since });
+    }
+    if gone > 0 {
+        return Err(ExitSize::Wait(format!("somebody has closed {gone} of the {broker_net} in {key} that the broker's positions show")));
     }
     let lack = match positions.told(key, book) {
-        Told::Yes => None,
+        Told::Yes | Told::LacksDelivery => None,
         Told::LacksToday => Some("which changed today: they are read again"),
         Told::LacksCarried => Some("which is carried from an earlier day, and that proves no end of it: they are read again"),
     };
@@ -95,10 +101,10 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
 }
 
 /// Units that the broker has on the side of a position: those that it shows or, when its positions are older than our last fill
-/// there, the least that it can hold, and whether that is so. `None`: nothing is known.
+/// there or what somebody closed, the least that it can hold, and whether that is so. `None`: nothing is known.
 pub(super) fn at_broker(key: &HoldingKey, held: Side, book: &Book, findings: &Findings) -> Option<(i64, bool)> {
     let positions = findings.positions.as_ref()?;
-    if positions.began_seq < book.last_fill_seq(key) {
+    if positions.began_seq < book.last_fill_seq(key) || findings.elsewhere.closed(key, held.opposite()) > 0 {
         return Some((least(key, held, book, findings)?, true));
     }
     Some((findings.net(key)?.saturating_mul(held.sign()), false))
@@ -117,7 +123,8 @@ fn least(key: &HoldingKey, held: Side, book: &Book, findings: &Findings) -> Opti
         .filter(|order| !order.is_exit() && order.ask.side == Some(closing) && order.ask.product == Some(key.product))
         .map(|order| order.filled_quantity - order.traded_quantity)
         .sum();
-    Some(shown.saturating_mul(held.sign()).saturating_sub(closed).saturating_sub(owed))
+    let elsewhere = findings.elsewhere.closed(key, closing);
+    Some(shown.saturating_mul(held.sign()).saturating_sub(closed).saturating_sub(owed).saturating_sub(elsewhere))
 }
 
 #[cfg(test)]

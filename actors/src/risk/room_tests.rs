@@ -6,7 +6,9 @@ use proptest::strategy::Strategy as _;
 use super::*;
 use crate::order::{OrderRecord, Quantity, trading_date};
 use crate::pnl::{DayChange, Move};
+use crate::ports::BookRow;
 use crate::risk::{largest_total, size};
+use crate::testkit::book_row;
 use crate::testkit::builders::{Build, SEQ, at, book_of, exit, order, position, price, sbin, sbin_in, strategy, units};
 use crate::watcher::Positions;
 
@@ -337,6 +339,33 @@ fn a_working_exit_grows_within_the_least_and_keeps_what_it_has() {
     assert_eq!(most(&world), 10, "what it is for already stays");
     world.read();
     assert_eq!(most(&world), 0, "the broker has nothing left for it");
+}
+
+/// What somebody has closed since the positions were asked for is there no longer, whoever asks and however old they are.
+#[test]
+fn what_somebody_closed_since_the_positions_were_read_is_not_closed_again() {
+    let mut world = World::new([130, 0, 0], 0);
+    let by_hand = |filled| BookRow { side: Side::Sell, filled, instrument: sbin(), product: MIS, ..book_row("X1") };
+    let closes = |world: &World, source| match world.judge(&OrderRecord { source, ..world.order_of("trend", 0) }) {
+        ExitSize::Close { quantity, .. } => Some(quantity.value()),
+        ExitSize::Wait(reason) if reason.contains("somebody has closed") => None,
+        other => panic!("{other:?}"),
+    };
+    let day = trading_date(at(0));
+    for source in [Source::System, Source::Webhook] {
+        assert_eq!(closes(&world, source), Some(130));
+    }
+    world.findings.elsewhere.see([&by_hand(65)], day);
+    for source in [Source::System, Source::Webhook] {
+        assert_eq!(closes(&world, source), Some(65), "{source:?}");
+    }
+    assert_eq!(at_broker(&sbin_in(MIS), Side::Buy, &world.book, &world.findings), Some((65, true)));
+    world.findings.elsewhere.see([&by_hand(130)], day);
+    assert_eq!(closes(&world, Source::System), None, "it may all be gone: newer positions tell");
+    let bought = BookRow { side: Side::Buy, ..by_hand(10) };
+    world.findings.elsewhere = crate::watcher::Elsewhere::default();
+    world.findings.elsewhere.see([&bought], day);
+    assert_eq!(closes(&world, Source::System), Some(130), "what somebody adds takes nothing away");
 }
 
 /// Until the shares held for delivery are read, the positions alone are less than what can be sold; for a short they are no bound.

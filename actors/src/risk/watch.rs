@@ -45,7 +45,7 @@ impl RiskActor {
             return;
         }
         let settings = &self.desk.settings.limits;
-        let asked = Asked::at(now, &self.line.calendar, self.desk.broker.capabilities().is_live);
+        let asked = Asked::at(now, &self.line.calendar, self.desk.broker.capabilities().is_live).within(&self.desk.settings);
         let findings = self.desk.findings.read();
         let known = &mut self.known;
         let seen = self.line.view.read(&self.desk.client_id, |book| {

@@ -177,7 +177,7 @@ pub(crate) fn book_of(orders: impl IntoIterator<Item = OrderRecord>, holdings: &
 }
 
 pub(crate) fn position(key: HoldingKey, net: i64) -> PositionRow {
-    PositionRow { holding: key, net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO, per_point: None }
+    PositionRow { holding: key, net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO, per_point: None, carried: None }
 }
 
 /// The broker shows this row too.
@@ -251,6 +251,7 @@ pub(crate) fn settings() -> Settings {
         max_notional: rupees(100_000_000),
         entry_ttl: Duration::from_secs(30),
         future_tolerance: Duration::from_secs(5),
+        max_clock_skew: Duration::from_secs(2),
         restarts_most: 5,
         restarts_window: Duration::from_secs(60),
         mailbox: 1_000,

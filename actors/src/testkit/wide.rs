@@ -34,6 +34,7 @@ pub fn wide_settings() -> Settings {
         max_notional: Amount(Decimal::from(1_000_000_000)),
         entry_ttl: Duration::from_secs(30),
         future_tolerance: Duration::from_secs(5),
+        max_clock_skew: Duration::from_secs(2),
         restarts_most: 5,
         restarts_window: Duration::from_secs(60),
         mailbox: 4_096,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::owner::trade_owner;
+use super::owner::{is_foreign, trade_owner};
 use super::{Concern, Delivered, Orders, Positions, WatcherActor, read_row, session_is_missed, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
-use crate::order::{Amount, CommandId, OrderFact, OrderRecord};
+use crate::order::{Amount, CommandId, OrderFact, OrderRecord, trading_date};
 use crate::persistence::{Book, Level};
 use crate::ports::{BookRow, DeliveryRow, Instruments, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -28,7 +28,7 @@ impl WatcherActor {
         let text = format!("reading {reading:?} proved nothing: {cause}");
         tracing::debug!(client_id = %self.desk.client_id, "{text}");
         metrics::counter!("ordergate_reads_unknown_total").increment(1);
-        self.desk.findings.write().trouble = Some(text);
+        self.desk.findings.write().trouble.insert(reading, text);
     }
 
     pub(super) fn session(&mut self, session: Session, at: DateTime<Utc>) {
@@ -105,13 +105,20 @@ impl WatcherActor {
         self.quarantine(Reading::Trades, unreadable);
         let rows: Arc<[Arc<TradeRow>]> = Arc::from(rows);
         let last = &mut self.core.last_trades;
-        let facts = self.line.view.read(&self.desk.client_id, |book| last.read(book, &rows)).unwrap_or_default();
+        let orders = self.desk.findings.read().orders.as_ref().map(|orders| Arc::clone(&orders.rows));
+        let read = |book: &Book| (last.read(book, &rows), last.beyond(book, orders.as_deref().unwrap_or_default()));
+        let (facts, beyond) = self.line.view.read(&self.desk.client_id, read).unwrap_or_default();
+        for concern in beyond {
+            self.concern(concern);
+        }
         let told = facts.iter().map(|(command, _)| *command).collect();
         self.post_facts(facts);
         self.count_untold(&told, is_clean, at);
         self.core.proven.insert(Reading::Trades);
-        self.desk.findings.write().trades_at = Some(at);
-        let orders = self.desk.findings.read().orders.as_ref().map(|orders| Arc::clone(&orders.rows));
+        let mut findings = self.desk.findings.write();
+        findings.trades_at = Some(at);
+        findings.trouble.remove(&Reading::Trades);
+        drop(findings);
         let (patience, search) = (self.patience(), &mut self.core.search);
         self.line.view.read(&self.desk.client_id, |book| {
             search.trades_read(book, &rows, orders.as_deref().unwrap_or_default(), is_clean, patience, at);
@@ -130,17 +137,19 @@ impl WatcherActor {
             self.desk.calls.lock().saw(highest);
         }
         let tells_all = reading.tells_all(is_clean);
+        self.see_elsewhere(reading.foreign.iter().map(|row| &**row), at);
         self.core.search.orders_read(&reading, is_clean, self.patience(), at);
         self.look_up_old(reading.old, began_seq);
         self.post_facts(reading.facts);
         self.look_for_hands(&reading.working, began_seq, at);
-        let mut is_news = false;
         for concern in reading.concerns {
-            is_news |= self.concern(concern);
+            self.concern(concern);
         }
-        // Once per strange row: a person who has looked and re-armed is not overruled by the next poll.
-        if reading.strange_tag && is_news {
-            self.stop_entries("the broker's book carries a tag that this data directory never wrote");
+        // Once per row: a person who has looked and re-armed is not overruled by the next poll.
+        for (id, why) in reading.rivals {
+            if self.core.stopped_for.insert(id) {
+                self.stop_entries(why);
+            }
         }
         if let Some(missing) = reading.lacks.first().copied() {
             self.concern(Concern {
@@ -159,8 +168,9 @@ impl WatcherActor {
             let mut findings = self.desk.findings.write();
             findings.orders = Some(Orders { rows, at });
             findings.foreign = reading.foreign;
-            findings.trouble = None;
+            findings.trouble.remove(&Reading::Orders);
         }
+        self.read_deferred(at);
         if is_clean {
             self.count_unseen(&reading.lacks, &reading.past, at);
         }
@@ -177,11 +187,31 @@ impl WatcherActor {
     }
 
     pub(super) fn conclude_absence(&mut self) {
-        let proven = self.core.search.proven(self.patience());
+        let patience = self.patience();
+        let mut proven = self.core.search.proven(patience);
+        if proven.is_empty() {
+            return;
+        }
+        // Order book and trade book may lie at once; what the order has filled would be held.
+        let (search, findings) = (&self.core.search, self.desk.findings.read());
+        let agrees = |book: &Book, command| search.agrees(book.order(command)?, book, &findings, patience);
+        let said: Vec<Option<bool>> = self
+            .line
+            .view
+            .read(&self.desk.client_id, |book| proven.iter().map(|(command, _)| agrees(book, *command)).collect())
+            .unwrap_or_default();
+        drop(findings);
+        let contradicted: Vec<CommandId> =
+            proven.iter().zip(&said).filter(|(_, says)| **says == Some(false)).map(|((command, _), _)| *command).collect();
+        self.core.search.start_over_for(&contradicted);
+        let mut says = said.into_iter();
+        proven.retain(|_| says.next().flatten() == Some(true));
         self.post_facts(proven);
     }
 
-    pub(super) fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began_seq: u64, at: DateTime<Utc>) {
+    /// `began`: the newest journal row when they were asked for, and how many fills of others had been seen.
+    pub(super) fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began: (u64, u64), at: DateTime<Utc>) {
+        let (began_seq, seen_elsewhere) = began;
         let is_clean = self.tells_all_of_ours(&unreadable);
         let beside = unreadable.iter().filter_map(|row| row.unlisted.as_ref()).fold(Amount::ZERO, |sum, of| sum.plus(of.result));
         self.quarantine(Reading::Positions, unreadable);
@@ -191,7 +221,15 @@ impl WatcherActor {
         }
         self.core.proven.insert(Reading::Positions);
         self.hold_against_contracts(&rows);
-        self.desk.findings.write().positions = Some(Positions::new(rows, at, began_seq).beside(beside));
+        let mut findings = self.desk.findings.write();
+        findings.positions = Some(Positions::new(rows, at, began_seq).beside(beside));
+        findings.elsewhere.shown(seen_elsewhere);
+        findings.trouble.remove(&Reading::Positions);
+        drop(findings);
+        let (search, findings) = (&mut self.core.search, self.desk.findings.read());
+        self.line.view.read(&self.desk.client_id, |book| search.positions_read(book, &findings));
+        drop(findings);
+        self.conclude_absence();
         self.line.tell_guard(&self.desk.client_id, PositionsRead);
         self.line.tell_risk(&self.desk.client_id, LookAgain);
     }
@@ -221,15 +259,25 @@ impl WatcherActor {
         self.desk.settings.waits.poll / 4
     }
 
-    pub(super) fn streamed(&mut self, event: StreamEvent) {
+    /// What others have filled changes what is held: the positions are read, and until then it counts against them.
+    fn see_elsewhere<'a>(&mut self, rows: impl IntoIterator<Item = &'a BookRow>, at: DateTime<Utc>) {
+        if self.desk.findings.write().elsewhere.see(rows, trading_date(at)) {
+            self.core.deferred.insert(Reading::Positions);
+        }
+    }
+
+    pub(super) fn streamed(&mut self, event: StreamEvent, now: DateTime<Utc>) {
         let facts: Vec<(CommandId, OrderFact)> = match event {
             StreamEvent::Order(row) => {
                 let (prefix, hands, instruments) = (&self.line.tag_prefix, &mut self.core.hands, &self.line.instruments);
                 let read = |book: &Book| {
                     let is_changed = hands.hint(book, &row, prefix, |order| tick_of(&**instruments, order));
-                    (read_row(book, &row, prefix), is_changed || speaks_against_an_end(book, &row, prefix))
+                    (read_row(book, &row, prefix), is_changed || speaks_against_an_end(book, &row, prefix), is_foreign(book, &row, prefix))
                 };
-                let (fact, asks) = self.line.view.read(&self.desk.client_id, read).unwrap_or_default();
+                let (fact, asks, is_foreign) = self.line.view.read(&self.desk.client_id, read).unwrap_or_default();
+                if is_foreign {
+                    self.see_elsewhere([&*row], now);
+                }
                 if asks {
                     self.line.tell_broker(&self.desk.client_id, Read(BTreeSet::from([Reading::Orders])));
                 }
@@ -255,6 +303,7 @@ impl WatcherActor {
             }
         };
         self.post_facts(facts);
+        self.read_deferred(now);
     }
 }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::Elsewhere;
+use crate::broker::Reading;
 use crate::order::{Amount, CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, exchanges_have_opened, trading_date};
 use crate::persistence::Book;
-use crate::ports::{BookRow, DeliveryRow, Funds, PositionRow, Session, Unreadable};
-use crate::risk::broker_pnl;
+use crate::ports::{BookRow, DeliveryRow, Funds, PositionRow, Quotes, Session, Unreadable};
+use crate::risk::{Asked, Figure, broker_pnl};
 
 /// The broker's position book, as last proven.
 #[derive(Debug, Clone)]
@@ -43,8 +45,8 @@ impl Positions {
 
     /// What the account's positions came to today, rupees, delivery holdings aside.
     #[must_use]
-    pub fn result(&self) -> Amount {
-        broker_pnl(&self.rows).plus(self.beside)
+    pub fn result(&self, quotes: &dyn Quotes, asked: Asked) -> Figure {
+        broker_pnl(&self.rows, self.beside, quotes, asked)
     }
 
     /// Its rows.
@@ -108,6 +110,8 @@ pub enum Told {
     LacksToday,
     /// Nothing: it is carried from an earlier day, and a missing row proves no end of it.
     LacksCarried,
+    /// Nothing: shares for delivery that neither its positions nor its holdings have, and no sale tells where they went.
+    LacksDelivery,
 }
 
 /// Shares held for delivery from earlier days, as last proven.
@@ -178,17 +182,25 @@ pub struct Findings {
     pub trades_at: Option<DateTime<Utc>>,
     /// Orders at the broker that are not ours.
     pub foreign: Vec<Arc<BookRow>>,
+    /// What such orders filled that the positions may lack.
+    pub elsewhere: Elsewhere,
     /// Rows that could not be read.
     pub unreadable: Vec<Unreadable>,
     /// The account's money, and when the answer came; `None`: the broker does not tell, or was not asked yet.
     pub funds: Option<(Funds, DateTime<Utc>)>,
     /// How many answers in a row showed less than nothing to be left, while something could be closed.
     pub short_reads: u32,
-    /// Why the last read of each book proved nothing, if so.
-    pub trouble: Option<String>,
+    /// Why the last read of each book proved nothing, of those that did not.
+    pub trouble: BTreeMap<Reading, String>,
 }
 
 impl Findings {
+    /// Why a book is not known, for people; of several the first.
+    #[must_use]
+    pub fn trouble_words(&self) -> Option<&str> {
+        self.trouble.values().next().map(String::as_str)
+    }
+
     /// What the broker has in an instrument and product, shares held for delivery included; `None` while that is not known:
     /// before the first read, or when the newest reads are of different days, because shares move overnight.
     #[must_use]
@@ -205,6 +217,7 @@ impl Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::risk::DayOf;
     use crate::testkit::builders::{at, position, rupees, sbin_in};
 
     fn funds(available: i64) -> Funds {
@@ -215,7 +228,9 @@ mod tests {
     fn what_is_not_among_the_rows_counts_in_the_result() {
         let row = |unrealised| PositionRow { unrealised: rupees(unrealised), ..position(sbin_in(Product::Mis), 10) };
         let positions = Positions::new(vec![row(40), row(-10)], at(0), 1);
-        assert_eq!((positions.result(), positions.clone().beside(rupees(-500)).result()), (rupees(30), rupees(-470)));
+        let asked = Asked { now: at(0), day: DayOf::Always, sight: None };
+        let result = |positions: &Positions| positions.result(&crate::testkit::SetQuotes::default(), asked).amount();
+        assert_eq!((result(&positions), result(&positions.clone().beside(rupees(-500)))), (Some(rupees(30)), Some(rupees(-470))));
     }
 
     #[test]

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::news::is_whole;
 use super::owner::trade_owner;
-use super::reconcile::{BookReading, compare_rows, read_orders, read_trades};
-use crate::order::{BrokerOrderId, CommandId, OrderFact};
+use super::reconcile::{BookReading, Concern, beyond, compare_rows, read_orders, read_trades};
+use crate::order::{BrokerOrderId, CommandId, OrderFact, trading_date};
 use crate::persistence::Book;
 use crate::ports::{BookRow, TradeRow};
 
@@ -22,11 +22,13 @@ pub struct Last<T> {
     rows: Arc<[Arc<T>]>,
     /// Those of the rows that must be compared again.
     unsettled: Vec<Arc<T>>,
+    /// Orders that an answer of this day had, and that the last one has not.
+    vanished: BTreeMap<BrokerOrderId, NaiveDate>,
 }
 
 impl<T> Default for Last<T> {
     fn default() -> Self {
-        Self { rows: Arc::from([]), unsettled: Vec::new() }
+        Self { rows: Arc::from([]), unsettled: Vec::new(), vanished: BTreeMap::new() }
     }
 }
 
@@ -79,7 +81,9 @@ fn others<'a, T>(rows: &'a [Arc<T>], other: &'a [Arc<T>]) -> impl Iterator<Item 
 impl Last<BookRow> {
     /// As [`read_orders`], for the book that follows the last one: the same facts, at the cost of what is not settled.
     pub fn read(&mut self, book: &Book, rows: &Arc<[Arc<BookRow>]>, tag_prefix: &str, began_seq: u64, now: DateTime<Utc>) -> BookReading {
-        let news = self.news(&Change::between(&self.rows, rows));
+        let change = Change::between(&self.rows, rows);
+        let news = self.news(&change);
+        let vanished = self.vanished(&change, trading_date(now));
         let mut reading = BookReading::default();
         compare_rows(book, news.iter(), tag_prefix, began_seq, &mut reading);
         let shown = news.iter().map(|row| &row.broker_order_id).collect();
@@ -88,8 +92,20 @@ impl Last<BookRow> {
         if book.doubts().next().is_some() || is_open_elsewhere(book, &shown, began_seq) {
             reading = read_orders(book, rows, tag_prefix, began_seq, now);
         }
-        *self = Self { rows: Arc::clone(rows), unsettled: reading.unsettled.clone() };
+        reading.vanished = vanished.len();
+        *self = Self { rows: Arc::clone(rows), unsettled: reading.unsettled.clone(), vanished };
         reading
+    }
+
+    /// The orders of this day that were shown and are not any more.
+    fn vanished(&self, change: &Change<'_, BookRow>, today: NaiveDate) -> BTreeMap<BrokerOrderId, NaiveDate> {
+        let gone = change.gone.iter().map(|row| (row.broker_order_id.clone(), trading_date(row.at)));
+        let mut vanished: BTreeMap<BrokerOrderId, NaiveDate> = self.vanished.clone().into_iter().chain(gone).collect();
+        vanished.retain(|_, day| *day == today);
+        for row in &change.came {
+            vanished.remove(&row.broker_order_id);
+        }
+        vanished
     }
 }
 
@@ -105,6 +121,8 @@ fn is_open_elsewhere(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u6
 pub struct LastTrades {
     last: Last<TradeRow>,
     by_order: BTreeMap<BrokerOrderId, Vec<Arc<TradeRow>>>,
+    /// All trades of the orders that the last answer had something new of.
+    looked_at: Vec<Arc<TradeRow>>,
 }
 
 impl LastTrades {
@@ -114,10 +132,21 @@ impl LastTrades {
         let change = Change::between(&last.rows, rows);
         let news = last.news(&change);
         self.sort(&change, rows);
-        let facts = read_trades(book, &self.of_interest(book, &news));
+        self.looked_at = self.of_interest(book, &news);
+        let facts = read_trades(book, &self.looked_at);
         let is_settled = |row: &TradeRow| trade_owner(book, row).is_some_and(|order| is_whole(order));
-        self.last = Last { rows: Arc::clone(rows), unsettled: news.into_iter().filter(|row| !is_settled(row)).collect() };
+        self.last = Last {
+            rows: Arc::clone(rows),
+            vanished: BTreeMap::new(),
+            unsettled: news.into_iter().filter(|row| !is_settled(row)).collect(),
+        };
         facts
+    }
+
+    /// What the last answer has too many of.
+    #[must_use]
+    pub fn beyond(&self, book: &Book, orders: &[Arc<BookRow>]) -> Vec<Concern> {
+        beyond(book, &self.looked_at, orders)
     }
 
     fn sort(&mut self, change: &Change<'_, TradeRow>, rows: &[Arc<TradeRow>]) {

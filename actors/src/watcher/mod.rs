@@ -4,11 +4,13 @@
 //! The stream is a hint, the poll is the truth; applying either twice changes nothing; unknown is not empty. A row that
 //! cannot be read stands as an alarm and stops nothing else.
 
+mod blind;
 mod books;
 mod climb;
 mod clock;
 mod contracts;
 mod covers;
+mod elsewhere;
 mod exits;
 mod findings;
 mod flat;
@@ -41,6 +43,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supe
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use climb::ladder_slot;
+pub use elsewhere::Elsewhere;
 pub use findings::{Delivered, Findings, Orders, Positions, Told};
 pub use hands::Hands;
 pub use last::{Last, LastTrades};
@@ -51,6 +54,7 @@ pub use recovery::{Found as RecoveryFound, decide};
 pub use resend::goes_again as exit_goes_again;
 pub use search::{Patience, Search};
 pub use square_off::LeftOver;
+pub use untold::NOT_TOLD;
 
 use self::follow::exit_failed;
 use self::kill::asks_square_off;
@@ -63,7 +67,8 @@ use crate::ports::{BookRow, Snapshot, StreamEvent, Unreadable};
 use crate::risk::{LookAgain, can_close};
 use crate::supervision::{Shell, guarded};
 
-/// What BrokerActor read. `began_seq` is the account's newest journal row when the request went out.
+/// What BrokerActor read. `began_seq` is the account's newest journal row when the request went out, `seen_elsewhere` how many
+/// fills of others had been seen.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct BookRead {
@@ -71,6 +76,8 @@ pub struct BookRead {
     pub found: Found,
     /// See above.
     pub began_seq: u64,
+    /// See above.
+    pub seen_elsewhere: u64,
     /// When the answer came.
     pub at: DateTime<Utc>,
 }
@@ -118,6 +125,8 @@ struct Core {
     /// Working orders that the broker's order book lacks, and since when.
     lost: BTreeMap<CommandId, DateTime<Utc>>,
     said: BTreeSet<String>,
+    /// The rows of somebody who trades as we do for which entries were stopped.
+    stopped_for: BTreeSet<BrokerOrderId>,
     unreadable: BTreeMap<Reading, Vec<Unreadable>>,
     /// The books of which so many rows could not be read that people were told the number.
     crowds: BTreeSet<Reading>,
@@ -129,6 +138,8 @@ struct Core {
     /// The trading day of the last poll.
     ticked_on: Option<NaiveDate>,
     proven: BTreeSet<Reading>,
+    /// Whether what is held cannot be seen.
+    blind: blind::Blind,
     /// Whether people were told that there is no session, and somebody misses it.
     no_session_told: bool,
     has_decided: bool,
@@ -217,6 +228,7 @@ impl WatcherActor {
         self.follow_doubts(now);
         self.enforce_kill(now);
         self.tell_flat(now);
+        self.tell_blind(now);
         self.settle_expired(now);
         self.resend_exits(now);
         self.follow_plans(now);
@@ -230,12 +242,14 @@ impl WatcherActor {
     }
 
     fn book_read(&mut self, message: BookRead) {
-        let BookRead { found, began_seq, at } = message;
+        let BookRead { found, began_seq, seen_elsewhere, at } = message;
         match found {
             Found::Session(session) => self.session(session, at),
             Found::Trades(Snapshot::Authoritative(rows, unreadable)) => self.trades(rows, unreadable, at),
             Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began_seq, at),
-            Found::Positions(Snapshot::Authoritative(rows, unreadable)) => self.positions(rows, unreadable, began_seq, at),
+            Found::Positions(Snapshot::Authoritative(rows, unreadable)) => {
+                self.positions(rows, unreadable, (began_seq, seen_elsewhere), at);
+            }
             Found::Trades(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Trades, cause),
             Found::Orders(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Orders, cause),
             Found::Positions(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => {
@@ -325,6 +339,17 @@ impl WatcherActor {
     }
 }
 
+impl WatcherActor {
+    /// One timer for all that is asked for meanwhile.
+    fn read_later(&self, was_empty: bool, ctx: &mut Context<Self>) {
+        if was_empty && !self.core.deferred.is_empty() {
+            ctx.run_later(self.read_gap(), |actor, ctx| {
+                guarded(actor, ctx, |actor, _, now| actor.read_deferred(now));
+            });
+        }
+    }
+}
+
 impl Actor for WatcherActor {
     type Context = Context<Self>;
 
@@ -392,12 +417,7 @@ impl Handler<Committed> for WatcherActor {
         guarded(self, ctx, |actor, ctx, now| {
             let was_empty = actor.core.deferred.is_empty();
             actor.committed(&message.events, now);
-            // One timer for all that is asked for meanwhile.
-            if was_empty && !actor.core.deferred.is_empty() {
-                ctx.run_later(actor.read_gap(), |actor, ctx| {
-                    guarded(actor, ctx, |actor, _, now| actor.read_deferred(now));
-                });
-            }
+            actor.read_later(was_empty, ctx);
         });
     }
 }
@@ -405,6 +425,10 @@ impl Handler<Committed> for WatcherActor {
 impl Handler<Streamed> for WatcherActor {
     type Result = ();
     fn handle(&mut self, message: Streamed, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, _| actor.streamed(message.0));
+        guarded(self, ctx, |actor, ctx, now| {
+            let was_empty = actor.core.deferred.is_empty();
+            actor.streamed(message.0, now);
+            actor.read_later(was_empty, ctx);
+        });
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::reconcile::Concern;
 use crate::order::{BrokerOrderId, CommandId, OrderRecord, Tag, trading_date};
 use crate::persistence::{Book, Level, cut_tag, read_tag};
@@ -53,6 +55,11 @@ pub(super) fn owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Owne
     }
 }
 
+/// Whether the row is of no order of ours, whatever it carries.
+pub(super) fn is_foreign(book: &Book, row: &BookRow, tag_prefix: &str) -> bool {
+    matches!(owner(book, row, tag_prefix), Owner::Foreign | Owner::Strange(_))
+}
+
 /// Whether the row is for what the order is for.
 fn is_of(order: &OrderRecord, row: &BookRow) -> bool {
     order.is_for(&row.instrument) && order.ask.side == Some(row.side)
@@ -66,6 +73,14 @@ pub(super) fn misfit(order: &OrderRecord, row: &BookRow) -> Option<Concern> {
             "ALARM_DOUBLE_ORDER",
             format!("broker orders {} and {id} both carry the tag of order {}", row.broker_order_id, order.command_id),
         ),
+        // A copy of the directory gives its numbers a second time, and so their tags.
+        None if is_from_before(order, row) => concern(
+            "ALARM_TAG_MISMATCH",
+            format!(
+                "broker order {} carries the tag of order {}, but was there before that was sent; not adopted, look at it: a restored copy of this data directory gives tags a second time, and so does a second engine on a copy",
+                row.broker_order_id, order.command_id
+            ),
+        ),
         _ if !is_of(order, row) => concern(
             "ALARM_TAG_MISMATCH",
             format!(
@@ -75,6 +90,12 @@ pub(super) fn misfit(order: &OrderRecord, row: &BookRow) -> Option<Concern> {
         ),
         _ => None,
     }
+}
+
+/// Whether the row was there before the order was sent: by the broker's number, and by its clock, which may be a minute off.
+fn is_from_before(order: &OrderRecord, row: &BookRow) -> bool {
+    let is_earlier = |sent: DateTime<Utc>| sent.signed_duration_since(row.at) > TimeDelta::minutes(1);
+    !is_after(order, &row.broker_order_id) && order.sent_at.is_some_and(is_earlier)
 }
 
 /// Whose a trade is: it finds its order by the broker's number only.

@@ -1,7 +1,7 @@
 //! The comparison of our book with the broker's: pure. What a row proves becomes a fact; what a book does not prove
 //! changes nothing. Applying the same book twice says nothing new.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -47,6 +47,10 @@ pub struct BookReading {
     pub old: Vec<Arc<BookRow>>,
     /// A tag of our shape that this data directory never wrote: another engine, or a restored backup.
     pub strange_tag: bool,
+    /// Rows by which somebody trades this account as we do, and why each says so: entries stop.
+    pub rivals: Vec<(BrokerOrderId, &'static str)>,
+    /// Rows that the broker's book had today and has not now: nothing is concluded from absence in it.
+    pub vanished: usize,
     /// The rows that must be compared again with the next book, changed or not. Of the others both sides agree that the
     /// order has ended.
     pub unsettled: Vec<Arc<BookRow>>,
@@ -103,6 +107,7 @@ pub(super) fn compare_rows<'a>(
                     && twin.broker_order_id != row.broker_order_id
                 {
                     reading.concerns.push(double(order, twin, row));
+                    reading.rivals.extend(is_at_work(row).then(|| (row.broker_order_id.clone(), DOUBLED)));
                 }
                 let news = news(order, row);
                 is_settled = news.is_none() && order.status.is_terminal() && row.state != BookState::Open;
@@ -115,7 +120,11 @@ pub(super) fn compare_rows<'a>(
             }
             Owner::OursEnded => reading.old.push(Arc::clone(row)),
             Owner::Strange(concern) => {
-                reading.strange_tag |= concern.event == "ALARM_STRANGE_TAG";
+                let is_strange = concern.event == "ALARM_STRANGE_TAG";
+                let is_double = concern.event == "ALARM_DOUBLE_ORDER" && is_at_work(row);
+                let why = is_strange.then_some(NEVER_WRITTEN).or(is_double.then_some(DOUBLED));
+                reading.rivals.extend(why.map(|why| (row.broker_order_id.clone(), why)));
+                reading.strange_tag |= is_strange;
                 reading.concerns.push(concern);
                 if foreign.insert(&row.broker_order_id) {
                     reading.foreign.push(Arc::clone(row));
@@ -135,6 +144,14 @@ pub(super) fn compare_rows<'a>(
             reading.unsettled.push(Arc::clone(row));
         }
     }
+}
+
+const NEVER_WRITTEN: &str = "the broker's book carries a tag that this data directory never wrote";
+const DOUBLED: &str = "the broker's book has a second order with the tag of one of ours: a second engine may send what this one sends";
+
+/// Whether the order works, or has filled.
+fn is_at_work(row: &BookRow) -> bool {
+    row.state == BookState::Open || row.filled > 0
 }
 
 fn double(order: &OrderRecord, one: &BookRow, other: &BookRow) -> Concern {
@@ -215,6 +232,36 @@ fn is_blank(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: D
                 && order.tag != Some(Tag::NotAtBroker)
                 && order.sent_at.is_some_and(|sent| trading_date(sent) == today)
         })
+}
+
+/// The orders of which these trades come to more than they are for: people must look, and what is too much is not recorded. `rows`
+/// are all trades of the orders that are among them, `orders` the order book as last proven: somebody may have made one larger.
+#[must_use]
+pub(super) fn beyond(book: &Book, rows: &[Arc<TradeRow>], orders: &[Arc<BookRow>]) -> Vec<Concern> {
+    let mut sums: BTreeMap<CommandId, (&OrderRecord, i64)> = BTreeMap::new();
+    for row in rows {
+        if let Some(order) = trade_owner(book, row) {
+            let sum = &mut sums.entry(order.command_id).or_insert((order, 0)).1;
+            *sum = sum.saturating_add(row.fill.quantity.value());
+        }
+    }
+    let shown = |order: &OrderRecord| {
+        let row = orders.iter().find(|row| order.broker_order_id.as_ref() == Some(&row.broker_order_id));
+        row.map_or(0, |row| row.quantity.max(row.filled))
+    };
+    let most = |order: &OrderRecord| order.quantity_most().max(order.filled_quantity);
+    let too_many = sums.into_values().filter(|(order, sum)| order.quantity() > 0 && *sum > most(order) && *sum > shown(order));
+    let concern = |(order, sum): (&OrderRecord, i64)| Concern {
+        event: "ALARM_FILLS_BEYOND_ORDER",
+        level: Level::Page,
+        text: format!(
+            "the broker's trade book has {sum} units of order {}, which is for {}; what is too much is not recorded: look at the broker's trades and positions",
+            order.command_id,
+            most(order)
+        ),
+        command_id: Some(order.command_id),
+    };
+    too_many.map(concern).collect()
 }
 
 /// The trades of a complete trade book that we do not hold. A trade that we do hold is refused by its key on disk, so

@@ -135,6 +135,55 @@ fn two_rows_of_one_order_are_said_whether_its_number_is_known_or_not() {
     assert!(twice.concerns.is_empty(), "the same row twice is one order");
 }
 
+/// A plain copy of the directory, put back on the same day, counts on from the same number: the row of the order before carries
+/// the tag of the one that is sent now.
+#[test]
+fn a_row_that_was_there_before_the_order_was_sent_is_not_that_order() {
+    let sent = |high: Option<&str>, at_second: i64| OrderRecord {
+        high_water: high.map(broker_id),
+        sent_at: Some(at(at_second)),
+        ..order(1).doubted()
+    };
+    let read = |order: OrderRecord, id: &str| {
+        let read = reading(&book_of([order], &[]), &[in_state(row(id, 1), BookState::Complete, 10)]);
+        (events(&read), read.facts.len())
+    };
+    assert_eq!(read(sent(Some("B5"), 600), "B3"), (vec!["ALARM_TAG_MISMATCH"], 0));
+    assert_eq!(read(sent(Some("B5"), 600), "B6"), (vec![], 1), "numbered after it");
+    assert_eq!(read(sent(Some("B5"), 30), "B3"), (vec![], 1), "a clock may be a minute off, and a broker may not count up");
+    assert_eq!(read(sent(None, 600), "B3"), (vec![], 1));
+}
+
+#[test]
+fn a_second_order_with_our_tag_that_works_or_has_filled_is_a_rivals() {
+    let rivals = |rows: &[BookRow], order: OrderRecord| {
+        let read = reading(&book_of([order], &[]), rows);
+        read.rivals.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>()
+    };
+    let known = || order(1).working("B1");
+    assert_eq!(rivals(&[row("B1", 1), row("B2", 1)], known()), ["B2"]);
+    assert_eq!(rivals(&[row("B1", 1), in_state(row("B2", 1), BookState::Complete, 10)], known()), ["B2"]);
+    assert_eq!(rivals(&[row("B1", 1), in_state(row("B2", 1), BookState::Rejected, 0)], known()), [""; 0], "it does no harm");
+    assert_eq!(rivals(&[row("B1", 1), row("B2", 1)], order(1).doubted()), ["B2"]);
+    assert_eq!(rivals(&[tagged("X9", Some("OGZZZZ0000001"))], known()), ["X9"]);
+    assert_eq!(rivals(&[row("B1", 1)], known()), [""; 0]);
+}
+
+#[test]
+fn trades_beyond_what_an_order_is_for_are_said() {
+    let said = |order: OrderRecord, trades: &[Arc<TradeRow>], shown: i64| {
+        let rows = [Arc::new(BookRow { quantity: shown, ..tagged("B1", None) })];
+        beyond(&book_of([order], &[]), trades, &rows).into_iter().map(|concern| concern.text).collect::<Vec<_>>()
+    };
+    let whole = [trade("B1", "T1", 4), trade("B1", "T2", 6)];
+    let more = [trade("B1", "T1", 4), trade("B1", "T2", 6), trade("B1", "T3", 5), trade("X9", "T4", 50)];
+    let order = || order(1).working("B1").filled(10, 10).ended(Status::Executed, None);
+    assert!(said(order(), &whole, 10).is_empty());
+    let texts = said(order(), &more, 10);
+    assert!(texts.len() == 1 && texts[0].contains("15 units of order") && texts[0].contains("which is for 10"), "{texts:?}");
+    assert!(said(order(), &more, 15).is_empty(), "somebody has made it larger");
+}
+
 #[test]
 fn a_book_that_misses_what_the_broker_has_proves_no_absence() {
     let mut yesterday = order(3).working("B3");
@@ -482,6 +531,54 @@ fn absence_is_proven_by_enough_books_in_a_row_after_the_quiet_period() {
     assert_eq!(proven.len(), 1);
     assert_eq!(proven[0].0, command(1));
     assert!(matches!(&proven[0].1, OrderFact::Absent { evidence } if evidence.contains("3 order books and 3 trade books in a row")));
+}
+
+/// Order book and trade book may both lie empty: what the order has filled stands in the positions.
+#[test]
+fn positions_that_have_what_the_order_would_have_filled_speak_against_its_absence() {
+    let (mis, doubted) = (sbin_in(Product::Mis), order(1).doubted());
+    let agrees = |search: &Search, book: &Book, shown: i64, read_at: i64, began_seq: u64| {
+        let mut findings = broker_shows(&[(sbin_in(Product::Mis), shown)]);
+        let positions = findings.positions.as_mut().unwrap();
+        (positions.at, positions.began_seq) = (at(read_at), began_seq);
+        search.agrees(book.order(command(1)).unwrap(), book, &findings, PATIENCE)
+    };
+    let book = book_of([doubted.clone()], &[]);
+    let search = looking(&book);
+    assert_eq!(agrees(&search, &book, 0, 5, SEQ), Some(true));
+    assert_eq!(agrees(&search, &book, 10, 5, SEQ), Some(false), "it has filled");
+    assert_eq!(agrees(&search, &book, 3, 5, SEQ), Some(false), "a part of it");
+    assert_eq!(agrees(&search, &book, -3, 5, SEQ), Some(true), "that is not its side");
+    assert_eq!(agrees(&search, &book, 0, 4, SEQ), None, "too early: the broker may show late");
+    assert_eq!(agrees(&search, &book, 0, 5, 0), None, "asked for before it was sent");
+    let held = book_of([doubted.clone()], &[("trend", mis.clone(), 10)]);
+    assert_eq!(agrees(&looking(&held), &held, 10, 5, SEQ), Some(true), "what we hold is known");
+    // Somebody's own 40 were there before.
+    let mut known = Search::default();
+    known.positions_read(&book_of([], &[]), &broker_shows(&[(mis.clone(), 40)]));
+    known.follow(&book, at(0), |_| false);
+    known.positions_read(&book, &broker_shows(&[(mis, 50)]));
+    assert_eq!(agrees(&known, &book, 40, 5, SEQ), Some(true));
+    assert_eq!(agrees(&known, &book, 50, 5, SEQ), Some(false), "what came while it was looked for is not taken for somebody's");
+}
+
+#[test]
+fn a_book_that_lacks_what_it_had_today_counts_for_nothing() {
+    let book = book_of([order(1).doubted()], &[]);
+    let mut last = crate::watcher::Last::default();
+    let foreign = |second| Arc::new(BookRow { side: Side::Sell, at: at(second), ..tagged("X9", None) });
+    let mut read = |rows: Vec<Arc<BookRow>>, now| {
+        let rows: Arc<[Arc<BookRow>]> = Arc::from(rows);
+        let mut search = looking(&book);
+        let reading = last.read(&book, &rows, PREFIX, SEQ, at(now));
+        search.orders_read(&reading, true, Patience { books: 1, ..PATIENCE }, at(10));
+        (reading.vanished, search.missing[&command(1)].order_books)
+    };
+    assert_eq!(read(vec![foreign(1)], 10), (0, 1));
+    assert_eq!(read(vec![], 11), (1, 0));
+    assert_eq!(read(vec![], 12), (1, 0), "it is still not there");
+    assert_eq!(read(vec![foreign(2)], 13), (0, 1), "it is there again, and has changed");
+    assert_eq!(read(vec![], 86_410), (0, 1), "the next day begins empty");
 }
 
 #[test]

@@ -1,21 +1,30 @@
 //! Proof of absence: pure. What no book shows is concluded from several of them, never from one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
 use super::owner::{has_unexplained, trade_twins};
 use super::reconcile::BookReading;
-use crate::order::{CommandId, OrderFact, trading_date};
+use crate::order::{CommandId, HoldingKey, OrderFact, OrderRecord, Product, trading_date};
 use crate::persistence::Book;
 use crate::ports::{BookRow, TradeRow};
+use crate::watcher::Findings;
 
 /// The orders that are being looked for: sent, unanswered, not found. Absence is concluded only from several
 /// authoritative books in a row, after a quiet period in which no call for the order ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
     pub(super) missing: BTreeMap<CommandId, Missing>,
+    /// Units that the broker has and we do not, as they were when no order of ours was at the broker there.
+    beside: BTreeMap<HoldingKey, i64>,
+}
+
+/// Units that the broker has in a position and we do not; `None`: the broker's books do not tell.
+fn unknown_to_us(key: &HoldingKey, book: &Book, findings: &Findings) -> Option<i64> {
+    let net = findings.net(key).or_else(|| (key.product == Product::Cnc).then(|| findings.positions.as_ref().map(|it| it.net(key)))?)?;
+    Some(net.saturating_sub(book.gross(key).net()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +62,7 @@ impl Search {
     /// An authoritative order book was read. It counts against the orders that are looked for only if it is whole and says
     /// nothing new.
     pub fn orders_read(&mut self, reading: &BookReading, is_clean: bool, patience: Patience, now: DateTime<Utc>) {
-        if reading.tells_all(is_clean) && reading.facts.is_empty() && !reading.is_blank {
+        if reading.tells_all(is_clean) && reading.facts.is_empty() && !reading.is_blank && reading.vanished == 0 {
             self.missed_orders(patience, now);
             self.start_over_for(&reading.twins);
         } else {
@@ -123,6 +132,40 @@ impl Search {
                 (*command, OrderFact::Absent { evidence })
             })
             .collect()
+    }
+
+    /// Positions were read: what they have more than we hold was there before the orders that are looked for, if none was then.
+    pub fn positions_read(&mut self, book: &Book, findings: &Findings) {
+        let Some(positions) = &findings.positions else { return };
+        let is_quiet = |key: &HoldingKey| {
+            positions.began_seq >= book.last_fill_seq(key)
+                && book.owed_in(&key.instrument).next().is_none()
+                && book.open_in(&key.instrument).all(|order| order.sent_at.is_none())
+        };
+        let keys: BTreeSet<&HoldingKey> = positions.rows().iter().map(|row| &row.holding).chain(self.beside.keys()).collect();
+        let beside = keys.into_iter().filter_map(|key| {
+            let units = if is_quiet(key) { unknown_to_us(key, book, findings)? } else { self.beside(key) };
+            (units != 0).then(|| (key.clone(), units))
+        });
+        self.beside = beside.collect();
+    }
+
+    fn beside(&self, key: &HoldingKey) -> i64 {
+        self.beside.get(key).copied().unwrap_or(0)
+    }
+
+    /// Whether the broker's positions speak for the absence of an order: asked for when even a late one must have shown what it
+    /// filled, they have nothing more on its side than they had before it. `None`: they cannot tell yet.
+    #[must_use]
+    pub fn agrees(&self, order: &OrderRecord, book: &Book, findings: &Findings, patience: Patience) -> Option<bool> {
+        let (Some(key), Some(side)) = (order.holding(), order.ask.side) else { return Some(true) };
+        let positions = findings.positions.as_ref().filter(|positions| positions.began_seq >= order.seq.max(book.last_fill_seq(&key)))?;
+        let quiet_since = self.missing.get(&order.command_id)?.quiet_since;
+        if positions.at.signed_duration_since(quiet_since) < patience.quiet {
+            return None;
+        }
+        let more = unknown_to_us(&key, book, findings)?.saturating_sub(self.beside(&key));
+        Some(more.saturating_mul(side.sign()) <= 0)
     }
 
     /// How many orders are being looked for.

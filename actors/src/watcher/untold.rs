@@ -9,6 +9,9 @@ use super::{Concern, WatcherActor};
 use crate::order::{CommandId, OrderRecord, exchanges_have_opened};
 use crate::persistence::Level;
 
+/// The alarm that asks a person.
+pub const NOT_TOLD: &str = "ALARM_TRADES_NOT_TOLD";
+
 impl WatcherActor {
     /// Counts the whole trade books in a row that tell nothing of what an order of an earlier day has filled; `told` are the orders of
     /// which this one did. After as many as prove absence a person is asked. In the night a broker may show nothing at all.
@@ -45,6 +48,6 @@ impl WatcherActor {
             order.filled_quantity, order.command_id, order.ask.symbol, order.ask.strategy
         );
         self.desk.findings.write().untold.insert(order.command_id);
-        self.concern(Concern { event: "ALARM_TRADES_NOT_TOLD", level: Level::Page, text, command_id: Some(order.command_id) });
+        self.concern(Concern { event: NOT_TOLD, level: Level::Page, text, command_id: Some(order.command_id) });
     }
 }

@@ -303,6 +303,10 @@ impl Shared {
         Ok(OrderMargin { order: Amount(order), used: Amount(told.used), words: told.verdict })
     }
 
+    pub(super) fn clock_skew(&self) -> Option<chrono::TimeDelta> {
+        chrono::TimeDelta::try_milliseconds(self.session.skew_ms()?)
+    }
+
     pub(super) fn settings(&self) -> &NorenSettings {
         &self.settings
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ordergate_actors::order::{Amount, Exchange, Instrument, InstrumentKey, Product, Quantity, Terms};
-use ordergate_actors::ports::{BookRow, Instruments, PositionRow, Refusal, TradeRow, Unlisted};
+use ordergate_actors::ports::{BookRow, Carried, Instruments, PositionRow, Refusal, TradeRow, Unlisted};
 use ordergate_actors::settings::{QuantityUnit, QuantityUnits};
 use rust_decimal::Decimal;
 
@@ -129,12 +129,18 @@ impl Lots {
     pub fn position(&self, row: PositionRow) -> Result<PositionRow, FieldError> {
         let Some(size) = self.size(&row.holding.instrument) else {
             let result = if row.holding.product == Product::Cnc { Amount::ZERO } else { row.realised.plus(row.unrealised) };
-            return if row.net == 0 { Ok(PositionRow { per_point: None, ..row }) } else { Err(unlisted(&row.holding.instrument, result)) };
+            return if row.net == 0 {
+                Ok(PositionRow { per_point: None, carried: None, ..row })
+            } else {
+                Err(unlisted(&row.holding.instrument, result))
+            };
         };
         let net = times(row.net, size, "netqty")?;
         // Told for one of what the broker counts.
         let per_point = row.per_point.and_then(|told| told.checked_div(Decimal::from(size))).map(|told| told.normalize());
-        Ok(PositionRow { net, per_point, ..row })
+        let carried =
+            row.carried.map(|told| Ok::<_, FieldError>(Carried { net: times(told.net, size, "cfbuyqty")?, ..told })).transpose()?;
+        Ok(PositionRow { net, per_point, carried, ..row })
     }
 
     /// What the stream pushed, in units.

@@ -62,7 +62,15 @@ fn trade(instrument: &Instrument, quantity: i64) -> TradeRow {
 
 fn position(instrument: &Instrument, net: i64) -> PositionRow {
     let holding = HoldingKey { instrument: instrument.key.clone(), product: Product::Mis };
-    PositionRow { holding, net, average_price: None, realised: Amount::default(), unrealised: Amount::default(), per_point: None }
+    PositionRow {
+        holding,
+        net,
+        average_price: None,
+        realised: Amount::default(),
+        unrealised: Amount::default(),
+        per_point: None,
+        carried: None,
+    }
 }
 
 fn unit() -> impl Strategy<Value = QuantityUnit> {

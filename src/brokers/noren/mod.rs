@@ -279,6 +279,10 @@ impl Broker for NorenBroker {
         self.on_io(async move { shared.session_state().await }, SessionState::NotReady)
     }
 
+    fn clock_skew(&self) -> Option<chrono::TimeDelta> {
+        self.shared.clock_skew()
+    }
+
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
         let shared = Arc::clone(&self.shared);
         self.on_io(async move { shared.orders().await }, Snapshot::Unknown)

@@ -166,6 +166,7 @@ impl Exchange {
                 realised: position.realised(),
                 unrealised: last(key).map_or(Amount::ZERO, |last| position.unrealised(last)),
                 per_point: Some(position.per_point),
+                carried: position.brought(),
             })
             .collect()
     }

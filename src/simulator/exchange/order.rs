@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{Amount, BookState, Holding, Points, Price, Quantity, Side, Terms};
-use ordergate_actors::ports::BookRow;
+use ordergate_actors::ports::{BookRow, Carried};
 use rust_decimal::Decimal;
 
 use super::event::Entry;
@@ -166,6 +166,12 @@ impl Position {
     pub(super) fn carried(net: i64, cost: Points, expiry: Option<NaiveDate>, per_point: Decimal) -> Self {
         let holding = Holding { net, cost, ..Holding::default() };
         Self { holding, carried: holding, expiry, per_point, ..Self::default() }
+    }
+
+    /// What the day began with, as a position row tells it.
+    #[must_use]
+    pub fn brought(&self) -> Option<Carried> {
+        (self.carried.net != 0).then(|| Carried { net: self.carried.net, from: self.carried.average() })
     }
 
     /// Rupees that the open part is worth more than it cost, at that price.

@@ -19,6 +19,8 @@ struct Shown {
     bids: Vec<Level>,
     asks: Vec<Level>,
     last: Price,
+    /// The close of the day before.
+    close: Price,
     version: u64,
 }
 
@@ -38,8 +40,15 @@ impl ScriptedMarket {
     /// Shows these levels, best first.
     pub fn set_depth(&self, key: &InstrumentKey, bids: Vec<Level>, asks: Vec<Level>, last: Price) {
         let mut books = self.books.write();
-        let version = books.get(key).map_or(1, |shown| shown.version + 1);
-        books.insert(key.clone(), Shown { bids, asks, last, version });
+        let (version, close) = books.get(key).map_or((1, last), |shown| (shown.version + 1, shown.close));
+        books.insert(key.clone(), Shown { bids, asks, last, close, version });
+    }
+
+    /// The close of the day before is this; before it is said, it is what was shown first.
+    pub fn set_close(&self, key: &InstrumentKey, close: Price) {
+        if let Some(shown) = self.books.write().get_mut(key) {
+            shown.close = close;
+        }
     }
 
     /// Forgets the instrument: nothing is shown.
@@ -53,5 +62,9 @@ impl Market for ScriptedMarket {
         let books = self.books.read();
         let shown = books.get(&instrument.key)?;
         Some(Depth { bids: shown.bids.clone(), asks: shown.asks.clone(), last: shown.last, at: now, version: shown.version })
+    }
+
+    fn previous_close(&self, instrument: &Instrument, _now: DateTime<Utc>) -> Option<Price> {
+        self.books.read().get(&instrument.key).map(|shown| shown.close)
     }
 }

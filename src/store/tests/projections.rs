@@ -105,7 +105,7 @@ fn a_day() -> Desk {
     let basket = desk.signal(&[1, 2], |_| ());
     desk.round(vec![
         basket,
-        sends(1, Side::Buy, 10),
+        sends(1, Side::Buy, 11),
         fact(2, OrderFact::Refused { tag: Tag::NoPosition, reason: "flat".into(), gates: Vec::new() }),
     ]);
     desk.round(vec![fact(1, accepted("B1")), fact(1, OrderFact::Fill(trade("T1", "B1", 4, "1402.50")))]);
@@ -571,6 +571,22 @@ fn what_expired_left_on_its_own_day_and_the_next_is_known() {
     let read = ReadStore::simulated(&desk.disk).unwrap();
     let its_day = Day::load(expiry, [], &read.changes_of(&client(), expiry).unwrap());
     assert_eq!(its_day.lines().map(|(.., line)| (line.held.net, line.left)).collect::<Vec<_>>(), [(0, 65)]);
+}
+
+/// A broker whose books number a trade otherwise than its stream did tells it twice: no order fills more than it is for.
+#[test]
+fn trades_beyond_what_an_order_is_for_are_not_recorded() {
+    let mut desk = Desk::new();
+    let first = desk.signal(&[1], |_| ());
+    let traded = |id: &str| fact(1, OrderFact::Fill(trade(id, "B1", 5, "1400")));
+    desk.round(vec![first, sends(1, Side::Buy, 10), traded("X1")]);
+    desk.round(vec![traded("Y1"), traded("Y2")]);
+    let bought: Vec<i64> = desk.day().lines().map(|(.., line)| line.bought.quantity).collect();
+    assert_eq!(bought, [10]);
+    // Somebody has made it larger at the broker.
+    desk.round(vec![fact(1, shows("B1", BookState::Complete, 15)), traded("Y2")]);
+    assert_eq!(desk.day().lines().map(|(.., line)| line.bought.quantity).collect::<Vec<_>>(), [15]);
+    assert_eq!(differences(&desk.store(), VerifyFrom::Full), []);
 }
 
 /// The exit of a position fills while the machine sleeps, and is told on the next day: its profit is in the row of its own day, once.

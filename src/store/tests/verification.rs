@@ -98,6 +98,18 @@ fn a_tail_cut_off_before_an_anchor_is_found() {
     assert!(whole.first_broken.is_some());
 }
 
+/// Behind the last anchor, and where the anchors are gone too, the tables tell what is missing.
+#[test]
+fn rows_that_the_tables_were_made_of_are_missed() {
+    for change in ["DELETE FROM anchors; DELETE FROM journal WHERE seq > 10", "DELETE FROM anchors; DELETE FROM journal"] {
+        let (whole, tail) = after(change);
+        for report in [whole, tail] {
+            let (_, why) = report.first_broken.unwrap_or_else(|| panic!("{change}"));
+            assert!(why.contains("of which the tables were made"), "{change}: {why}");
+        }
+    }
+}
+
 #[test]
 fn a_rewritten_chain_contradicts_its_anchor() {
     let (whole, tail) = after("UPDATE anchors SET hash = zeroblob(32)");

@@ -274,7 +274,7 @@ fn of_findings(desk: &Desk, now: DateTime<Utc>) -> Vec<Item> {
         Some(Session::NotReady(why)) => items.push(Item::new(What::NoSession, format!("no broker session: {why}"), None)),
         None => items.push(Item::new(What::NoSession, "the broker session was not read yet", None)),
     }
-    if let Some(trouble) = &findings.trouble {
+    if let Some(trouble) = findings.trouble_words() {
         items.push(Item::new(
             What::BooksUnknown,
             format!("the broker's books: {trouble}"),

@@ -91,7 +91,7 @@ fn account(state: &WebState, desk: &Desk, now: DateTime<Utc>) -> Option<Value> {
         "is_held_to_calendar": line.calendar.holds(capabilities.is_live),
         "orders_age_ms": age(findings.orders.as_ref().map(|orders| orders.at)),
         "positions_age_ms": age(findings.positions.as_ref().map(|positions| positions.at)),
-        "trouble": findings.trouble,
+        "trouble": findings.trouble_words(),
     });
     if let (Some(fields), Value::Object(more)) = (account.as_object_mut(), more) {
         fields.extend(more);

@@ -58,7 +58,8 @@ fn account(state: &WebState, desk: &Desk, book: &Book, findings: &Findings, now:
     let settings = &desk.settings.limits;
     let mut known = Known::of(book, settings, now);
     let line = state.engine.line();
-    let result = known.result(book, findings, &*line.quotes, Asked::at(now, &line.calendar, desk.broker.capabilities().is_live));
+    let asked = Asked::at(now, &line.calendar, desk.broker.capabilities().is_live).within(&desk.settings);
+    let result = known.result(book, findings, &*line.quotes, asked);
     let (day, limits) = (known.day(settings, now), known.limits(settings, now));
     let floor = day.floor(limits.daily_loss);
     let pnl = result.pnl();

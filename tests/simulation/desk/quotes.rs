@@ -47,4 +47,8 @@ impl Quotes for TrappedQuotes {
             None => Some(quote),
         }
     }
+
+    fn previous_close(&self, key: &InstrumentKey) -> Option<Price> {
+        self.inner.previous_close(key)
+    }
 }

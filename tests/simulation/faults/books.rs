@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
-use ordergate_actors::order::{Amount, Exchange, InstrumentKey, Status, Tag};
+use ordergate_actors::order::{Amount, BookState, Exchange, InstrumentKey, Status, Tag};
 use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{BookRow, Snapshot, Unlisted, Unreadable};
 use ordergate_actors::testkit::book_row;
@@ -46,6 +46,27 @@ fn a_lying_empty_order_book_concludes_nothing() {
             desk.at_rest().await;
         });
     }
+}
+
+/// The day's first order: nothing that the broker is known to have tells that order book and trade book lie. Its positions have what
+/// it filled, and so it is not concluded to be absent.
+#[test]
+fn two_lying_books_conclude_nothing_of_a_first_order_that_the_positions_have() {
+    scenario(Setup::polled(), async |desk| {
+        desk.broker.broker.replan(FaultPlan::none().always(CallKind::Orders, Fault::Empty).always(CallKind::Trades, Fault::Empty));
+        desk.next(CallKind::Place, Fault::LoseReply("reset".into()));
+        let doubted = desk.order(buy("a", 10)).await;
+        desk.until_tag(doubted, Tag::SendUnconfirmed).await;
+        desk.pass_secs(60).await;
+        assert_eq!((desk.row(doubted).tag, desk.net_at_broker(&sbin())), (Some(Tag::SendUnconfirmed), 10), "{}", desk.trace());
+        desk.heal();
+        assert_eq!(desk.until_ended(doubted).await.status, Status::Executed);
+        // And an order that never came there is absent, beside what is held.
+        desk.next(CallKind::Place, Fault::LoseRequest("reset".into()));
+        let absent = desk.order(buy("b", 10)).await;
+        assert_eq!(desk.until_ended(absent).await.tag, Some(Tag::NotAtBroker));
+        desk.at_rest().await;
+    });
 }
 
 /// A book that shows other orders and lacks one that the broker is known to have today proves no absence either.
@@ -217,6 +238,15 @@ fn a_doubled_order_is_paged() {
         desk.until_alarm("ALARM_DOUBLE_ORDER").await;
         assert_eq!(desk.row(command).broker_order_id.is_some() as usize, 1);
         assert_eq!(desk.line().findings.read().foreign.len(), 1);
+        desk.pass_secs(1).await;
+        assert_eq!(desk.row(desk.order(buy("b", 1)).await).tag, Some(Tag::KillSwitch), "somebody may send what we send");
+        // A person has looked: neither the next book nor another alarm overrules him.
+        desk.kill(KillLevel::None).await;
+        let tag = desk.row(command).broker_tag;
+        desk.broker.broker.show_foreign(BookRow { state: BookState::Rejected, ..strange("26112099999903", Some(tag.as_str())) });
+        desk.until("another row is said", |desk| desk.texts("ALARM_DOUBLE_ORDER").len() == 2).await;
+        desk.pass_secs(3).await;
+        assert_eq!(desk.ended(entry("b", "RELIANCE-EQ", "BUY", 1)).await.status, Status::Executed);
     });
 }
 

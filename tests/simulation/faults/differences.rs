@@ -6,7 +6,7 @@ use std::time::Duration;
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::exchange::NewOrder;
 use ordergate_actors::order::{
-    Amount, HoldingKey, OrderType, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, Validity, trading_date,
+    Amount, HoldingKey, LegDraft, OrderType, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, Validity, trading_date,
 };
 use ordergate_actors::persistence::{Adopted, Keep, Level};
 use ordergate_actors::pnl::differences::slot;
@@ -22,10 +22,18 @@ fn key() -> HoldingKey {
 
 /// A trade that does not come from us.
 fn elsewhere(desk: &Desk, side: Side, quantity: i64, tag: Option<&str>) {
+    trade_elsewhere(desk, Product::Mis, (side, quantity), tag);
+}
+
+fn elsewhere_of(desk: &Desk, product: Product, side: Side, quantity: i64) {
+    trade_elsewhere(desk, product, (side, quantity), None);
+}
+
+fn trade_elsewhere(desk: &Desk, product: Product, (side, quantity): (Side, i64), tag: Option<&str>) {
     let terms = Terms {
         side,
         quantity: Quantity::new(quantity).unwrap(),
-        product: Product::Mis,
+        product,
         order_type: OrderType::Market,
         validity: Validity::Day,
         price: None,
@@ -90,6 +98,54 @@ fn a_manual_close_is_named_shrinks_the_holding_and_is_priced_as_the_broker_tells
         // A second trade by hand is only itself.
         elsewhere(desk, Side::Buy, 3, None);
         desk.until("it is seen", |desk| causes(desk) == [(Cause::ManualTrade, 3)]).await;
+    });
+}
+
+/// The stream, or the order book, tells that somebody closed a part; the positions that are at hand are of before it. The stop closes
+/// what is left, and not what was there.
+#[test]
+fn a_stop_takes_off_what_somebody_closed_after_the_positions_were_read() {
+    for (pushes, by_hand, are_slow) in [(true, 4, true), (true, 4, false), (false, 4, true), (true, 10, true)] {
+        let mut setup = if pushes { Setup::default() } else { Setup::polled() };
+        let waits = &mut setup.account.waits;
+        (waits.books_poll, waits.blind_after) = (Duration::from_secs(60), Duration::from_secs(120));
+        scenario(setup, async |desk| {
+            let market = |bid: &str, ask: &str| desk.market.set(&sbin(), price(bid), price(ask), price(bid));
+            market("860", "860.05");
+            desk.ended(LegDraft { stop_loss: Some("10 points".into()), ..buy("a", 10) }).await;
+            desk.pass_secs(8).await;
+            if are_slow {
+                desk.next(CallKind::Positions, Fault::Slow(Duration::from_secs(4)));
+            }
+            elsewhere(desk, Side::Sell, by_hand, None);
+            desk.until("somebody's trade is seen", |desk| !desk.line().findings.read().foreign.is_empty() || pushes).await;
+            desk.pass(Duration::from_millis(100)).await;
+            market("849", "849.05");
+            desk.until("it is closed", |desk| desk.held("a", &sbin()) == 0).await;
+            desk.pass_secs(10).await;
+            assert_eq!(desk.net_at_broker(&sbin()), 0, "{pushes} {by_hand} {are_slow}");
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// Shares for delivery that somebody sells in the broker's app: what the order book tells is taken in, and the rule with it.
+#[test]
+fn delivery_that_was_sold_by_hand_is_given_up() {
+    scenario(Setup::polled(), async |desk| {
+        let cnc = HoldingKey { instrument: sbin(), product: Product::Cnc };
+        let held = |desk: &Desk| {
+            let of = |book: &ordergate_actors::persistence::Book| book.held(&Strategy::parse("a").unwrap(), &cnc).net;
+            desk.engine.read(&client(), of).unwrap()
+        };
+        desk.ended(LegDraft { stop_loss: Some("700".into()), ..buy("a", 10).product("CNC") }).await;
+        desk.until("it is held", |desk| held(desk) == 10).await;
+        desk.pass_secs(3).await;
+        elsewhere_of(desk, Product::Cnc, Side::Sell, 4);
+        desk.until("a part is given up", |desk| held(desk) == 6).await;
+        elsewhere_of(desk, Product::Cnc, Side::Sell, 6);
+        desk.until("the rest is", |desk| held(desk) == 0).await;
+        desk.until("the rule has ended", |desk| !desk.texts("EXIT_RULE_ENDED").is_empty()).await;
     });
 }
 
@@ -186,8 +242,7 @@ fn an_exit_is_made_smaller_when_the_change_that_is_under_way_has_its_answer() {
 fn a_target_that_rests_closes_what_a_person_left_of_its_position() {
     for restarts in [false, true] {
         scenario(Setup::polled(), async |desk| {
-            let leg =
-                ordergate_actors::order::LegDraft { stop_loss: Some("780".to_owned()), target: Some("810".to_owned()), ..buy("a", 10) };
+            let leg = LegDraft { stop_loss: Some("780".to_owned()), target: Some("810".to_owned()), ..buy("a", 10) };
             desk.ended(leg).await;
             desk.pass_secs(3).await;
             let level = |at: &str, quantity| vec![ordergate::simulator::market::Level { price: price(at), quantity }];

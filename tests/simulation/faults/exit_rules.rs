@@ -354,6 +354,33 @@ fn a_muted_feed_at_the_stop_pages_and_the_positions_tell_the_price() {
     });
 }
 
+/// No quotes and no positions: the page says that nothing watches the stop, another that what is held is not seen, and nobody says
+/// that the day's result is known. What the books told of the orders does not take the positions' trouble away.
+#[test]
+fn a_muted_feed_beside_positions_that_cannot_be_read_is_said_to_be_watched_by_nothing() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        desk.pass_secs(3).await;
+        desk.always(CallKind::Positions, Fault::Unknown("502".into()));
+        desk.dark();
+        desk.until("it is said", |desk| desk.texts("ALARM_EXIT_FEED_MUTED").iter().any(|said| said.contains("NOTHING watches"))).await;
+        desk.until_alarm("ALARM_BLIND").await;
+        assert!(desk.texts("ALARM_BLIND")[0].contains("the market of 1 positions is open"), "{:?}", desk.texts("ALARM_BLIND"));
+        assert!(desk.line().findings.read().trouble.contains_key(&ordergate_actors::broker::Reading::Positions));
+        let refused = desk.order(buy("b", 1)).await;
+        assert!(desk.reason(refused).contains("risk.daily_loss: the day's result is not known"), "{}", desk.reason(refused));
+        desk.kill_process();
+        desk.start_again();
+        desk.until("a desk that stays there is named", |desk| {
+            desk.texts("ALARM_BLIND").iter().any(|said| said.contains("still RECOVERING") && said.ends_with("positions"))
+        })
+        .await;
+        desk.heal();
+        desk.until_open().await;
+    });
+}
+
 #[test]
 fn a_restart_between_the_firing_and_the_fill_sends_no_second_exit() {
     for fault in [Fault::HangAfter, Fault::Hang, Fault::LoseReply("lost".into())] {

@@ -11,7 +11,7 @@ use ordergate_actors::pnl::Day;
 use ordergate_actors::ports::{Query, Rows};
 use ordergate_actors::risk::{Asked, DayOf, Figure, own_pnl};
 
-use crate::desk::{But, Desk, Setup, buy, exit, future, sbin, scenario};
+use crate::desk::{But, Desk, Setup, buy, exit, future, price, rupees, sbin, scenario};
 use crate::world::client;
 
 const LOT: i64 = 65;
@@ -86,7 +86,7 @@ fn an_intraday_position_that_ended_while_nobody_looked_is_of_its_own_day() {
         assert!(said.len() == 1 && said[0].contains("it ended on 2026-11-19 and counts there"), "{said:?}");
         let today = |desk: &Desk| desk.engine.read(&client(), |book| book.day(trading_date(desk.clock_now())).into_owned()).unwrap();
         let by_fills = |desk: &Desk| {
-            let asked = Asked { now: desk.clock_now(), day: DayOf::Sessions };
+            let asked = Asked { now: desk.clock_now(), day: DayOf::Sessions, sight: None };
             own_pnl(today(desk).pools(today(desk).date()), &*desk.engine.line().quotes, asked)
         };
         assert_eq!(by_fills(desk), Figure::Known(Amount::ZERO), "today has no part in it");
@@ -109,6 +109,30 @@ fn an_intraday_position_that_ended_while_nobody_looked_is_of_its_own_day() {
     });
 }
 
+/// Neither book counts what a carried position lost before the night as a loss of the day after it; what it loses then counts.
+#[test]
+fn what_a_carried_position_lost_before_the_night_ends_no_day_after_it() {
+    let mut setup = thursday();
+    setup.account.limits.daily_loss = rupees(1_000);
+    scenario(setup, async |desk| {
+        let trades = |desk: &Desk, bid: &str, ask: &str| desk.market.set(&future(), price(bid), price(ask), price(bid));
+        // At 25,700.05, 65 units: by the evening it has lost 653 rupees.
+        desk.ended(buy("carry", LOT).in_future().product("NRML")).await;
+        desk.pass_secs(3).await;
+        trades(desk, "25690", "25690.05");
+        desk.pass_secs(20).await;
+        assert!(!desk.has_alarm("ALARM_RISK_BREACH"));
+        sleep_until(desk, "2026-11-20T09:20:00+05:30").await;
+        desk.market.set_close(&future(), price("25690"));
+        trades(desk, "25682", "25682.05");
+        desk.pass_secs(60).await;
+        assert!(!desk.has_alarm("ALARM_RISK_BREACH"), "520 of today, and 1,173 since it was bought: {:?}", desk.texts("ALARM_RISK_BREACH"));
+        assert_eq!(desk.ended(buy("other", 1)).await.status, Status::Executed);
+        trades(desk, "25674", "25674.05");
+        desk.until_alarm("ALARM_RISK_BREACH").await;
+    });
+}
+
 /// The order book says that it filled, the trade book is silent until the day is over, and that of the next day is empty. A person is
 /// asked and tells the trade; what had waited for it goes.
 #[test]
@@ -128,12 +152,18 @@ fn a_trade_that_was_never_told_is_told_by_a_person_on_a_later_day() {
         desk.pass_secs(10).await;
         assert!(!desk.row(out).status.is_terminal(), "it waits for the trade: {}", desk.reason(out));
 
+        // The page stands, whichever process hears the answer.
+        desk.heal();
+        desk.always(CallKind::Trades, Fault::Unknown("502".into()));
+        desk.start_again();
         let fill = owes.untold(None).unwrap();
         let wrong = Fill { quantity: Quantity::new(LOT - 1).unwrap(), ..fill.clone() };
         assert!(!desk.engine.tell_trades(&client(), bought, wrong, "asha", "a part").await.unwrap().is_applied());
         assert!(desk.engine.tell_trades(&client(), bought, fill.clone(), "asha", "the contract note").await.unwrap().is_applied());
         assert!(!desk.engine.tell_trades(&client(), bought, fill, "asha", "again").await.unwrap().is_applied());
         assert_eq!((desk.row(bought).traded_quantity, desk.held("carry", &future())), (LOT, LOT));
+        desk.heal();
+        desk.always(CallKind::Trades, Fault::Empty);
         // Its exit owes its own trade until the trade book tells again.
         desk.until_status(out, Status::Executed).await;
         desk.heal();

@@ -8,8 +8,8 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
     let floor = x.day.floor(x.limits.daily_loss);
     let says = |passed, input| Checked::new("risk.daily_loss", Tag::RiskLimitsExceeded, passed, input, format!("above {floor} rupees"));
     let Some(pnl) = x.result.pnl() else {
-        // `risk.blind` refuses it.
-        return says(!x.day.is_hit(), format!("the day's result is {}", x.result));
+        // What nobody can tell is never taken for nothing lost.
+        return says(false, format!("the day's result is {}", x.result));
     };
     match &x.day.hit {
         Some(hit) if x.day.is_hit() => says(false, format!("the day stands at {}; it was over at {} with {}", x.result, hit.at, hit.pnl)),

@@ -112,6 +112,8 @@ pub struct Inputs<'a> {
     pub clock_behind: Option<DateTime<Utc>>,
     /// How far the machine's clock stands behind the engine's time, if it was set back.
     pub clock_set_back: Option<TimeDelta>,
+    /// How far the broker's clock is ahead of ours, if it tells.
+    pub clock_skew: Option<TimeDelta>,
     /// The day of the instrument master of its exchange; `None` if that never ages.
     pub master: Option<NaiveDate>,
     /// Whether real money moves.

@@ -99,6 +99,17 @@ fn no_entry_without_a_session_a_true_clock_room_on_the_disk_or_with_a_latch() {
     Case::of(order(1))
         .with(|case| case.clock_set_back = Some(Duration::minutes(60)))
         .refused(Tag::RiskLimitsExceeded, &["risk.clock: the machine's clock was set back and stands 3600.000 s behind"]);
+    for (ms, is_fine) in [(2_000, true), (-2_000, true), (40_000, false), (-40_000, false)] {
+        let case = Case::of(order(1)).with(|case| case.clock_skew = Some(Duration::milliseconds(ms)));
+        if is_fine {
+            case.passes();
+        } else {
+            case.refused(
+                Tag::RiskLimitsExceeded,
+                &[&format!("risk.clock: the broker's clock is {ms} ms from ours (limit: at most 2000 ms")],
+            );
+        }
+    }
     Case::of(order(1))
         .with(|case| case.low_disk = Some(999))
         .refused(Tag::RiskLimitsExceeded, &["risk.disk: 999 bytes free (limit: at least 1000 bytes free)"]);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::super::{Concern, WatcherActor, ladder_slot, resend};
-use crate::exits::{Cause, ExitRule, Fired, Next, follow, is_stop_of, slot, to_take_over};
+use crate::exits::{Cause, ExitRule, Fired, Next, Rejection, follow, is_stop_of, slot, to_take_over};
 use crate::order::basket::COVER_FIRST;
 use crate::order::{HoldingKey, InstrumentKey, OrderFact, OrderRecord, Side, SignalId, Tag};
 use crate::persistence::{Book, Keep, Level, Slot, Unit};
@@ -166,10 +166,7 @@ impl WatcherActor {
             }
             Next::Stuck(rejection) => {
                 if !std::mem::replace(&mut watched.is_stuck, true) {
-                    let text = format!(
-                        "the exit of {} {} was rejected ({rejection:?}) and is not sent again by itself; the position is open: close it at the broker",
-                        rule.strategy, rule.holding
-                    );
+                    let text = words_of_the_stuck(&rule, rejection);
                     self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_STUCK", Level::Page, rule.order, text);
                 }
             }
@@ -231,4 +228,18 @@ impl WatcherActor {
             self.keep_rule(&slot, Some(&rule), Some(seq), "EXIT_RULE_MOVED", Level::Info, &reason);
         }
     }
+}
+
+fn words_of_the_stuck(rule: &ExitRule, rejection: Rejection) -> String {
+    let (strategy, holding) = (&rule.strategy, &rule.holding);
+    if rejection == Rejection::NothingThere {
+        return format!(
+            "the exit of {strategy} {holding} was not sent: the broker's positions and holdings have no shares for it. It is not sent again by \
+             itself, or it would sell what somebody buys there later. If they were sold elsewhere, clear the holding by force; if they are \
+             there, close them at the broker"
+        );
+    }
+    format!(
+        "the exit of {strategy} {holding} was rejected ({rejection:?}) and is not sent again by itself; the position is open: close it at the broker"
+    )
 }

@@ -48,8 +48,9 @@ impl WatcherActor {
             let Some(watched) = self.core.rules.watched.get_mut(&slot) else { continue };
             // The first quote of a new subscription takes its time.
             let is_muted = is_muted && now.signed_duration_since(*watched.since.get_or_insert(now)) > muted_after;
-            let is_news = is_muted && !watched.is_muted;
-            watched.is_muted = is_muted;
+            let is_dark = is_muted && tick.is_none();
+            let is_news = (is_muted && !watched.is_muted) || (is_dark && !watched.is_dark);
+            (watched.is_muted, watched.is_dark) = (is_muted, is_dark);
             let looked = match (&tick, &watched.before) {
                 (Some(tick), Some(before)) if tick == before => {
                     let stands = watched.shown_since.is_some_and(|since| now.signed_duration_since(since) >= STANDS);
@@ -63,8 +64,13 @@ impl WatcherActor {
             }
             watched.is_ahead |= looked.is_moved;
             if is_news {
+                let by = if is_dark {
+                    "and the broker's positions tell no price of it either: NOTHING watches its stop; watch it yourself, and look at the feed"
+                } else {
+                    "its stop is watched by the broker's positions only; look at the feed"
+                };
                 let text = format!(
-                    "no quote of {} {} for {} s while its market is open: its stop is watched by the broker's positions only; look at the feed",
+                    "no quote of {} {} for {} s while its market is open: {by}",
                     watched.rule.strategy,
                     watched.rule.holding,
                     self.desk.settings.exits.muted_after.as_secs()

@@ -55,6 +55,8 @@ pub(super) struct Watched {
     /// When it was first looked at.
     pub(super) since: Option<DateTime<Utc>>,
     pub(super) is_muted: bool,
+    /// The broker's positions tell no price of it either.
+    pub(super) is_dark: bool,
     pub(super) is_stuck: bool,
     /// Its exit waits for its cover.
     pub(super) held_back: Option<DateTime<Utc>>,
@@ -78,6 +80,7 @@ impl Watched {
             writing: None,
             since: None,
             is_muted: false,
+            is_dark: false,
             is_stuck: false,
             held_back: None,
             placing: None,

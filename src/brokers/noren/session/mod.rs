@@ -27,6 +27,8 @@ use vault::Vault;
 
 /// Calls that stayed at home which are remembered until somebody asks; far more than there are between two questions.
 const STAYED_MOST: usize = 256;
+/// An answer within this measures the broker's clock to half of it.
+const EXACT: TimeDelta = TimeDelta::seconds(1);
 
 /// Who wants a read: its place in the rate budget hangs on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +162,12 @@ impl Session {
         if let Some(told) = told {
             // The broker tells whole seconds: half a second more is the likeliest.
             let ours = asked_at.timestamp_millis().midpoint(now.timestamp_millis());
-            self.facts.lock().skew_ms = Some(told.timestamp_millis().saturating_add(500).saturating_sub(ours));
+            let skew = told.timestamp_millis().saturating_add(500).saturating_sub(ours);
+            // A slow answer was told at any time between: it measures nothing that a quick one has not measured better.
+            let mut facts = self.facts.lock();
+            if facts.skew_ms.is_none() || now.signed_duration_since(asked_at) <= EXACT {
+                facts.skew_ms = Some(skew);
+            }
         }
         match class {
             Some(ErrorClass::SessionExpired) => self.dead(token),

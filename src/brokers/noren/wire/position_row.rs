@@ -1,7 +1,7 @@
 //! What the account holds: a row of the position book (Noren protocol reference, section 4.6).
 
 use ordergate_actors::order::{Amount, HoldingKey};
-use ordergate_actors::ports::PositionRow;
+use ordergate_actors::ports::{Carried, PositionRow};
 use rust_decimal::Decimal;
 
 use super::order_row::{instrument, product};
@@ -23,7 +23,21 @@ pub fn read(fields: &Fields) -> Result<PositionRow, FieldError> {
         realised: Amount(fields.decimal("rpnl")?.unwrap_or_default()),
         unrealised: Amount(unrealised(fields, net, average_price)?),
         per_point: per_point(fields)?,
+        carried: carried(fields, average_price)?,
     })
+}
+
+/// What of it was carried into the day. While nothing was traded in it today, the average price of all of it is what the broker
+/// counts from, by its formula for `urmtom`.
+fn carried(fields: &Fields, average_price: Option<Decimal>) -> Result<Option<Carried>, FieldError> {
+    let units = |name| Ok::<i64, FieldError>(fields.integer(name)?.unwrap_or_default());
+    let net = units("cfbuyqty")?.saturating_sub(units("cfsellqty")?);
+    if net == 0 {
+        return Ok(None);
+    }
+    let is_untouched = units("daybuyqty")? == 0 && units("daysellqty")? == 0;
+    let told = fields.non_zero(if net > 0 { "cfbuyavgprc" } else { "cfsellavgprc" })?;
+    Ok(Some(Carried { net, from: average_price.filter(|_| is_untouched).or(told) }))
 }
 
 /// What a point of one unit of its quantity is worth: `mult` times `prcftr`, if both are told.

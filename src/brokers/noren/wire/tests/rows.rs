@@ -126,6 +126,21 @@ fn a_trade_is_counted_by_its_own_number_and_quantity() {
     assert_eq!(late.fill.at, utc("2026-08-12T04:44:06Z"));
 }
 
+/// What of a position is from earlier days, and from which price its results count that.
+#[test]
+fn a_position_tells_what_it_carries() {
+    let json = r#"{"stat":"Ok","exch":"NFO","tsym":"NIFTY25AUG26C25000","prd":"M","token":"43210","mult":"1","prcftr":"1.000000","daybuyqty":"0","daysellqty":"0","cfbuyqty":"130","cfsellqty":"0","cfbuyavgprc":"101.45","netqty":"130","netavgprc":"99.00","lp":"103.00","urmtom":"520.00","rpnl":"0.00"}"#;
+    let carried = |json: &str| position_row::read(&fields(json)).unwrap().carried.map(|carried| (carried.net, carried.from));
+    assert_eq!(carried(json), Some((130, Some(dec("99.00")))), "untouched: what urmtom counts from");
+    let touched = with(&with(json, "daysellqty", Some("\"65\"")), "netqty", Some("\"65\""));
+    assert_eq!(carried(&touched), Some((130, Some(dec("101.45")))));
+    assert_eq!(carried(&with(&touched, "cfbuyavgprc", None)), Some((130, None)));
+    let short = with(&with(&with(json, "cfbuyqty", Some("\"0\"")), "cfsellqty", Some("\"65\"")), "netqty", Some("\"-65\""));
+    assert_eq!(carried(&short), Some((-65, Some(dec("99.00")))));
+    assert_eq!(carried(&with(json, "cfbuyqty", Some("\"0\""))), None);
+    assert_eq!(carried(&with(json, "cfbuyqty", None)), None, "a broker that does not tell carries nothing");
+}
+
 #[test]
 fn a_position_tells_its_net_and_its_profit() {
     let json = r#"{"stat":"Ok","exch":"NFO","tsym":"NIFTY25AUG26C25000","prd":"M","s_prdt_ali":"NRML","token":"43210","mult":"1","prcftr":"1.000000","daybuyqty":"65","openbuyqty":"0","opensellqty":"65","netqty":"65","netavgprc":"101.45","lp":"103.00","urmtom":"100.75","rpnl":"0.00"}"#;
