@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// A message older than this is not answered: whoever asked has looked elsewhere by now.
 const STALE: TimeDelta = TimeDelta::minutes(2);
-/// Answers to one chat within a minute.
+/// Answers to one person in one chat within a minute.
 const MOST: usize = 12;
 
 /// What may be asked.
@@ -96,7 +96,7 @@ pub enum Ignored {
     Stranger,
     /// It is too old.
     Stale,
-    /// The chat has asked too often.
+    /// Who wrote it has asked too often there.
     TooMany,
     /// It is no command.
     NoCommand,
@@ -122,13 +122,18 @@ pub enum Wants {
     Words,
     /// To do something.
     Action,
+    /// To hear that what it wanted comes too late.
+    Regret,
 }
+
+/// The chat, who writes there, and what for: one who asks without end silences nobody else.
+type Asker = (String, Option<String>, Wants);
 
 /// Who is answered, and how often.
 #[derive(Debug, Clone, Default)]
 pub struct Doorman {
     chats: BTreeSet<String>,
-    answered: BTreeMap<(String, Wants), VecDeque<DateTime<Utc>>>,
+    answered: BTreeMap<Asker, VecDeque<DateTime<Utc>>>,
 }
 
 impl Doorman {
@@ -145,6 +150,9 @@ impl Doorman {
     pub fn admit(&mut self, message: &Message, now: DateTime<Utc>) -> Result<Command, Ignored> {
         self.is_known(message)?;
         let command = Command::parse(&message.text).ok_or(Ignored::NoCommand)?;
+        if is_stale(message, now) {
+            return Err(Ignored::Stale);
+        }
         self.count(message, Wants::Words, now)?;
         Ok(command)
     }
@@ -152,9 +160,13 @@ impl Doorman {
     /// Lets a message in that wants something done.
     ///
     /// # Errors
-    /// [`Ignored`].
+    /// [`Ignored`]. Of one that is [`Ignored::Stale`] its sender is to hear that nothing was done: whoever waits for it believes it done.
     pub fn admit_action(&mut self, message: &Message, now: DateTime<Utc>) -> Result<(), Ignored> {
         self.is_known(message)?;
+        if is_stale(message, now) {
+            self.count(message, Wants::Regret, now)?;
+            return Err(Ignored::Stale);
+        }
         self.count(message, Wants::Action, now)
     }
 
@@ -163,17 +175,21 @@ impl Doorman {
     }
 
     fn count(&mut self, message: &Message, wants: Wants, now: DateTime<Utc>) -> Result<(), Ignored> {
-        if now.signed_duration_since(message.at) > STALE {
-            return Err(Ignored::Stale);
-        }
-        let answered = self.answered.entry((message.chat.clone(), wants)).or_default();
-        answered.retain(|at| now.signed_duration_since(*at).abs() < TimeDelta::minutes(1));
+        self.answered.retain(|_, answered| {
+            answered.retain(|at| now.signed_duration_since(*at).abs() < TimeDelta::minutes(1));
+            !answered.is_empty()
+        });
+        let answered = self.answered.entry((message.chat.clone(), message.user.clone(), wants)).or_default();
         if answered.len() >= MOST {
             return Err(Ignored::TooMany);
         }
         answered.push_back(now);
         Ok(())
     }
+}
+
+fn is_stale(message: &Message, now: DateTime<Utc>) -> bool {
+    now.signed_duration_since(message.at) > STALE
 }
 
 #[cfg(test)]
@@ -219,6 +235,19 @@ mod tests {
         assert_eq!(doorman.admit_action(&message("43", "/kill 3", 1), now()), Err(Ignored::Stranger));
         assert_eq!(doorman.admit_action(&message("42", "/kill 3", 121), now()), Err(Ignored::Stale));
         assert_eq!(doorman.admit(&message("42", "/pnl", -60), now() + TimeDelta::seconds(60)), Ok(Command::Pnl));
+    }
+
+    #[test]
+    fn one_who_asks_without_end_silences_nobody_else_and_what_is_late_keeps_nothing_fresh_out() {
+        let mut doorman = Doorman::new(["42".to_owned()]);
+        let by = |user: &str, text: &str, seconds_ago: i64| Message { user: Some(user.to_owned()), ..message("42", text, seconds_ago) };
+        for _ in 0..12 {
+            assert_eq!(doorman.admit_action(&by("7", "/kill 3", 1), now()), Ok(()));
+            assert_eq!(doorman.admit_action(&by("8", "/kill 3", 300), now()), Err(Ignored::Stale));
+        }
+        assert_eq!(doorman.admit_action(&by("7", "/kill 3", 1), now()), Err(Ignored::TooMany));
+        assert_eq!(doorman.admit_action(&by("8", "/kill 3", 300), now()), Err(Ignored::TooMany), "it was told so often enough");
+        assert_eq!(doorman.admit_action(&by("8", "/kill 3", 1), now()), Ok(()));
     }
 
     #[test]

@@ -42,7 +42,15 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<i32>
     let store = ReadStore::open(&config.storage.directory)?;
     let mut page = Page::new();
     let (mut all, mut equal) = (0, 0);
-    for head in store.heads()? {
+    let heads = store.heads()?;
+    if let Some(account) = &arguments.account {
+        let known: Vec<&str> = heads.iter().filter_map(|head| head.client_id.as_ref()).map(ClientId::as_str).collect();
+        if !known.contains(&account.as_str()) {
+            page.line(format!("nothing was replayed: the journal has no account {account}; it has {}", known.join(", "))).show()?;
+            return Ok(EXIT_ATTENTION);
+        }
+    }
+    for head in heads {
         let Some(client) = &head.client_id else { continue };
         if arguments.account.as_ref().is_some_and(|account| account != client.as_str()) {
             continue;

@@ -5,6 +5,11 @@ use serde_json::Value;
 /// Lines of one list; more are counted.
 const LINES: usize = 12;
 
+/// What stands at the end of a text that was too long.
+const CUT: &str = "\n… and more: see the dashboard";
+/// A price older than this is told with its age.
+const OLD_MS: i64 = 60_000;
+
 /// A value as it stands; what is missing is not known.
 fn said(value: &Value) -> String {
     match value {
@@ -12,6 +17,31 @@ fn said(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// A text of so many characters at most; whole lines go, and that they do is said.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let room = most.saturating_sub(CUT.chars().count());
+    let head: String = text.chars().take(room).collect();
+    let whole = head.rfind('\n').and_then(|end| head.get(..end)).unwrap_or(&head);
+    format!("{whole}{CUT}")
+}
+
+/// An age, roughly.
+fn age(ms: i64) -> String {
+    match ms / 1_000 {
+        seconds @ ..=119 => format!("{seconds} s"),
+        seconds @ ..=7_199 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
+/// What is told of a price that is old; nothing of one that is of now.
+fn old(ms: &Value, before: &str, after: &str) -> String {
+    ms.as_i64().filter(|ms| *ms > OLD_MS).map_or_else(String::new, |ms| format!("{before}{} old{after}", age(ms)))
 }
 
 fn rows(value: &Value) -> impl Iterator<Item = &Value> {
@@ -66,7 +96,11 @@ pub(super) fn pnl(account: &Value) -> String {
 /// Gross and net; what keeps them from being known is named.
 fn result(result: &Value) -> String {
     let unpriced: Vec<String> = rows(&result["without_a_price"]).map(said).collect();
-    let without = if unpriced.is_empty() { String::new() } else { format!(", without a price of {}", unpriced.join(", ")) };
+    let mut without = if unpriced.is_empty() { String::new() } else { format!(", without a price of {}", unpriced.join(", ")) };
+    if let Some(units @ 1..) = result["closed_elsewhere"].as_i64() {
+        without.push_str(&format!(", without {units} units closed elsewhere"));
+    }
+    without.push_str(&old(&result["oldest_quote_age_ms"], ", by prices up to ", ""));
     format!(
         "gross {}, charges {}, net {} (realised {}, unrealised {}{without})",
         said(&result["gross"]),
@@ -114,18 +148,24 @@ pub(super) fn positions(account: &Value) -> String {
         let difference = position["difference"].as_i64().filter(|units| *units != 0);
         let difference = difference.map_or_else(String::new, |units| format!(" — differs from the broker by {units}"));
         format!(
-            "{} {}: {}, last {}; {}{difference}",
+            "{} {}: {}, last {}{}; {}{difference}",
             said(&position["symbol"]),
             said(&position["product"]),
             said(&position["ours"]),
             said(&position["quote"]["last"]),
+            old(&position["quote"]["age_ms"], " (", ")"),
             strategies.join("; "),
         )
     };
     let is_held =
         |position: &&Value| position["ours"].as_i64() != Some(0) || position["difference"].as_i64().is_none_or(|units| units != 0);
     let lines = rows(&account["positions"]).filter(is_held).map(line).collect();
-    format!("{}\n{}", said(&account["client_id"]), few(lines, "nothing is held"))
+    // What the broker holds is not known before its book was read, and what was read long ago may be otherwise by now.
+    let (book, nothing) = match account["age_ms"].as_i64() {
+        None => ("the broker's book was NOT READ yet".to_owned(), "nothing of ours is held"),
+        Some(ms) => (format!("the broker's book of {} ago", age(ms)), "nothing is held"),
+    };
+    format!("{}: {book}\n{}", said(&account["client_id"]), few(lines, nothing))
 }
 
 /// `/orders`, of rows of `GET /dashboard/orderbook`, newest first, of so many orders.
@@ -189,19 +229,46 @@ mod tests {
         let words = "gross not known, charges 1.00, net not known (realised 5.00, unrealised not known, without a price of NSE:SBIN-EQ)";
         assert_eq!(pnl(&account), format!("A 2026-11-20: {words}"));
         assert_eq!(day(&account, "the close"), format!("the close of 2026-11-20: {words}; 2 round trips, 1 won, 1 lost; nothing is held"));
-        assert_eq!(positions(&json!({ "client_id": "A" })), "A\nnothing is held");
+        assert_eq!(positions(&json!({ "client_id": "A" })), "A: the broker's book was NOT READ yet\nnothing of ours is held");
+        assert_eq!(positions(&json!({ "client_id": "A", "age_ms": 7_300_000 })), "A: the broker's book of 2 h ago\nnothing is held");
         assert_eq!(orders(&[], 0), "no orders");
     }
 
     #[test]
     fn a_position_is_named_with_its_owner_and_its_difference() {
-        let account = json!({ "client_id": "A", "positions": [
+        let account = json!({ "client_id": "A", "age_ms": 2_000, "positions": [
             { "symbol": "SBIN-EQ", "product": "MIS", "ours": 10, "difference": -5, "quote": { "last": "801.00" },
               "strategies": [{ "strategy": "trend", "net": 10, "average_price": "800.50", "unrealised": "5.00" }] },
             { "symbol": "INFY-EQ", "product": "MIS", "ours": 0, "difference": 0, "quote": null, "strategies": [] },
         ] });
-        let expected = "A\nSBIN-EQ MIS: 10, last 801.00; trend 10 at 800.50 (5.00) — differs from the broker by -5";
+        let expected =
+            "A: the broker's book of 2 s ago\nSBIN-EQ MIS: 10, last 801.00; trend 10 at 800.50 (5.00) — differs from the broker by -5";
         assert_eq!(positions(&account), expected);
+    }
+
+    #[test]
+    fn what_is_old_is_told_with_its_age() {
+        let account = json!({ "client_id": "A", "age_ms": 400_000, "positions": [{ "symbol": "SBIN-EQ", "product": "MIS", "ours": 10,
+            "difference": 0, "quote": { "last": "801.00", "age_ms": 7_500_000 }, "strategies": [] }] });
+        assert_eq!(positions(&account), "A: the broker's book of 6 min ago\nSBIN-EQ MIS: 10, last 801.00 (2 h old); ");
+        let of = |age: i64, left: i64| {
+            let account = json!({ "client_id": "A", "date": "2026-11-20", "result": { "gross": "5.00", "charges": "0.00", "net": "5.00",
+                "realised": "5.00", "unrealised": "0.00", "closed_elsewhere": left, "oldest_quote_age_ms": age } });
+            pnl(&account)
+        };
+        let words = |more: &str| format!("A 2026-11-20: gross 5.00, charges 0.00, net 5.00 (realised 5.00, unrealised 0.00{more})");
+        assert_eq!(of(900, 0), words(""));
+        assert_eq!(of(120_000, 65), words(", without 65 units closed elsewhere, by prices up to 2 min old"));
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_loses_whole_lines_and_says_so() {
+        let text = (0..400).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
+        let short = cut(&text, 100);
+        assert!(short.chars().count() <= 100 && short.ends_with("\n… and more: see the dashboard"), "{short}");
+        assert!(short.lines().rev().nth(1).is_some_and(|line| text.lines().any(|whole| whole == line)), "{short}");
+        assert_eq!(cut("short", 100), "short");
+        assert_eq!(cut(&"x".repeat(200), 40).chars().count(), 40, "one line is cut within");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::routing::{self, Link, Routing, sequence_slot};
 use super::settings::Source;
 use super::state::WebState;
 use super::submission::{Handed, Taken, hand_over};
+use super::untaken::{self, Lost, Share};
 
 /// How long the next alert waits for the orders of this one to be on disk.
 const REGISTERED_WITHIN: Duration = Duration::from_secs(1);
@@ -69,12 +70,16 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
         signal_time: None,
         legs: Vec::new(),
     };
-    let mut sent: Vec<Sent<'_>> = Vec::new();
+    let mut sent: Vec<(Share, Sent<'_>)> = Vec::new();
     // Of a list each share goes for itself: one that finds no route, or no room in the line, must not keep the others.
     let mut lost = Lost::default();
     match read {
         Read::Orders(alert) => {
-            sent.push(Sent::Waits(hand_over(&state, of_alert(alert, &source.name, base))?.decided(&state).boxed_local()))
+            let share = Share::of_legs(&alert.legs);
+            match hand_over(&state, of_alert(alert, &source.name, base)) {
+                Ok(one) => sent.push((share, Sent::Waits(one.decided(&state).boxed_local()))),
+                Err(problem) => lost.add(&mut done.notes, share, problem),
+            }
         }
         Read::Readings(readings) => {
             let several = readings.len() > 1;
@@ -83,84 +88,56 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
                 let routing = match routing::route(&state, &client_id, &source.name, &reading, counted.as_ref()) {
                     Ok(routing) => routing,
                     Err(problem) => {
-                        lost.add(&mut done.notes, &reading, problem, false);
+                        let share = Share::of_reading(&reading, untaken::is_of_a_position(&state, &client_id, &source.name, &reading));
+                        lost.add(&mut done.notes, share, problem);
                         continue;
                     }
                 };
                 let orders = made.entry(routing.route.name.clone()).or_default();
                 if *orders >= routing.route.max_orders {
-                    done.notes.push(format!("{}: not taken, route {} takes {orders} of one alert", reading.called(), routing.route.name));
+                    lost.cap(&mut done.notes, &reading, format!("route {} takes {orders} of one alert", routing.route.name));
                     continue;
                 }
                 *orders += 1;
                 let draft = SignalDraft { signal_id: SignalId(state.engine.line().ids.next()), ..base.clone() };
-                let is_exit = routing.planned.leg.only_closes();
+                let share = Share::of_reading(&reading, routing.planned.leg.only_closes());
                 let one = match of_reading(&state, &source.name, &reading, routing, draft, several, &mut done).await {
                     Ok(one) => one,
                     Err(problem) => {
-                        lost.add(&mut done.notes, &reading, problem, is_exit);
+                        lost.add(&mut done.notes, share, problem);
                         continue;
                     }
                 };
-                sent.push(if turn.is_some() {
+                let one = if turn.is_some() {
                     until_on_disk(&state, &client_id, one).await
                 } else {
                     Sent::Waits(one.decided(&state).boxed_local())
-                });
+                };
+                sent.push((share, one));
             }
         }
     }
     drop(turn);
-    if sent.is_empty()
-        && let Some(problem) = lost.first
-    {
-        return Err(problem);
-    }
-    tell_untaken(&state, &client_id, &source.name, &done.notes, if lost.has_exit { Level::Page } else { Level::Warn });
-    let mut failed = None;
-    for one in sent {
+    lost.tell(&state, &client_id, &source.name, !sent.is_empty());
+    let mut late = Lost::default();
+    for (share, one) in sent {
         let decided = match one {
             Sent::Known(known) => known,
             Sent::Waits(deciding) => deciding.await,
         };
         match decided {
-            Ok(taken) => done.taken.push(taken),
-            Err(problem) => {
-                done.notes.push(problem.to_string());
-                failed = failed.or(Some(problem));
+            Ok(taken) => {
+                untaken::tell_invalid_exits(&state, &taken);
+                done.taken.push(taken);
             }
+            Err(problem) => late.add(&mut done.notes, share, problem),
         }
     }
+    late.tell(&state, &client_id, &source.name, !done.taken.is_empty());
     // Once a row of it exists the answer tells of that row.
-    match failed.filter(|_| done.taken.is_empty()) {
+    match late.first.or(lost.first).filter(|_| done.taken.is_empty()) {
         Some(problem) => Err(problem),
         None => Ok(done),
-    }
-}
-
-/// What an alert lost on the way.
-#[derive(Debug, Default)]
-struct Lost {
-    /// Why the first share of it was not taken.
-    first: Option<Problem>,
-    /// Whether an exit is among it: a position may be open for it.
-    has_exit: bool,
-}
-
-impl Lost {
-    fn add(&mut self, notes: &mut Vec<String>, reading: &Reading, problem: Problem, is_exit: bool) {
-        notes.push(format!("{}: not taken, {}", reading.called(), problem.detail()));
-        self.has_exit |= is_exit;
-        self.first.get_or_insert(problem);
-    }
-}
-
-/// What an alert left out, for its bound or for want of room, stands in the journal: its sender never reads our answer.
-fn tell_untaken(state: &WebState, client_id: &ClientId, source: &str, notes: &[String], level: Level) {
-    let untaken: Vec<&str> = notes.iter().filter(|note| note.contains(": not taken, ")).map(String::as_str).collect();
-    if !untaken.is_empty() {
-        let text = ordergate_actors::order::clean(&format!("of an alert of {source}: {}", untaken.join("; ")), 600);
-        state.engine.line().alarm(Some(client_id), "ALARM_ALERT_CAPPED", level, None, text);
     }
 }
 

@@ -11,6 +11,8 @@ pub(super) use after::settle;
 use kept::{Row, ended, known, write};
 
 use super::api::acts;
+use super::brief;
+use super::phone::LONGEST;
 use super::state::WebState;
 use crate::alerts::actions::{CONFIRMED, Code, Confirmed, DONE, GOOD_FOR, Gate, Heard, Known, NOT_DONE, Proof, Said, Sent, Waiting, Wish};
 use crate::alerts::commands::Message;
@@ -97,7 +99,7 @@ impl Chat {
             .as_ref()
             .map_or_else(|| "/confirm and the code of your authenticator".to_owned(), |code| format!("/confirm {}", code.digits()));
         self.gate.wait(sent, Waiting { wish, code, asked_at: state.now() });
-        format!("{shown}\n\nTo do it, send within {} s: {how}\nRe-arm on the dashboard.", GOOD_FOR.num_seconds())
+        with_code(&shown, &how)
     }
 
     /// The code that the answer tells; `None`: the authenticator's.
@@ -166,6 +168,12 @@ impl Chat {
     }
 }
 
+/// What is shown before the code, however much that is: without the code nothing could be done.
+fn with_code(shown: &str, how: &str) -> String {
+    let code = format!("\n\nTo do it, send within {} s: {how}\nRe-arm on the dashboard.", GOOD_FOR.num_seconds());
+    format!("{}{code}", brief::cut(shown, LONGEST.saturating_sub(code.chars().count())))
+}
+
 fn outcome(what: &'static str) {
     metrics::counter!("ordergate_telegram_actions_total", "outcome" => what).increment(1);
 }
@@ -187,4 +195,20 @@ async fn note(state: &WebState, update: i64, under_way: &UnderWay, done: &acts::
         if done.is_whole { (DONE, Level::Info, "") } else { (NOT_DONE, Level::Page, "was confirmed over Telegram and not wholly done: ") };
     let text = format!("{}: {not}{}", under_way.wish, done.words);
     ended(state, update, Row { event, level, who: &under_way.who(), text }).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_told_however_much_is_shown_before_it() {
+        let shown = (0..100)
+            .map(|n| format!("ACCOUNT{n}: entries stop, 12 that wait are cancelled, 34 positions are squared off\n"))
+            .collect::<String>();
+        let asked = with_code(&shown, "/confirm 123456");
+        assert!(asked.chars().count() <= LONGEST && asked.contains("/confirm 123456"), "{asked}");
+        assert!(asked.starts_with("ACCOUNT0: ") && asked.contains("… and more"), "{asked}");
+        assert_eq!(with_code("one", "/confirm 1"), "one\n\nTo do it, send within 60 s: /confirm 1\nRe-arm on the dashboard.");
+    }
 }

@@ -38,6 +38,7 @@ mod today;
 pub mod trace;
 mod turns;
 mod unauthorized;
+mod untaken;
 mod webhook;
 
 pub use problem::Problem;

@@ -16,7 +16,7 @@ use super::brief;
 use super::chat::{Chat, settle};
 use super::state::WebState;
 use crate::alerts::actions;
-use crate::alerts::commands::{Command, Doorman, Message, Update, updates};
+use crate::alerts::commands::{Command, Doorman, Ignored, Message, Update, updates};
 use crate::alerts::redacted;
 use crate::config::ChatActions;
 
@@ -32,11 +32,15 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 /// Orders that are looked at for `/orders`.
 const ORDERS: usize = 12;
 /// The most characters of an answer.
-const LONGEST: usize = 3_900;
+pub(super) const LONGEST: usize = 3_900;
 /// So many messages are asked for at one time.
 const MESSAGES: usize = 20;
 /// The most bytes of an answer of Telegram's that are read: so many messages of the longest are far below that.
 const ANSWER_MOST: usize = 1 << 20;
+
+/// What an action is answered with that Telegram delivers long after it was sent.
+const TOO_LATE: &str =
+    "that came here more than two minutes after it was sent, so NOTHING was done: look at what is so now, and say it again";
 
 /// What the bot needs to know.
 #[derive(Debug, Clone)]
@@ -120,7 +124,7 @@ async fn answer(state: &WebState, client: &reqwest::Client, phone: &Phone, doors
 }
 
 async fn say(client: &reqwest::Client, phone: &Phone, chat: &str, text: &str) {
-    let text: String = redacted(text, &phone.secrets).chars().take(LONGEST).collect();
+    let text = brief::cut(&redacted(text, &phone.secrets), LONGEST);
     if let Err(trouble) = call(client, phone, "sendMessage", &json!({ "chat_id": chat, "text": text })).await {
         tracing::warn!(event = "phone_trouble", chat, "an answer was not sent: {trouble}");
     }
@@ -147,8 +151,9 @@ async fn reply(state: &WebState, (doorman, chat): (&mut Doorman, Option<&mut Cha
         Ok(Err(chat)) => chat.take(state, update, message).await,
         Err(ignored) => {
             metrics::counter!("ordergate_telegram_ignored_total", "why" => ignored.as_str()).increment(1);
-            tracing::warn!(event = "phone_ignored", chat = message.chat, why = ignored.as_str(), "a message to the bot was not answered");
-            None
+            tracing::warn!(event = "phone_ignored", chat = message.chat, why = ignored.as_str(), "a message to the bot was not taken");
+            let is_late_action = ignored == Ignored::Stale && actions::read(&message.text).is_some();
+            is_late_action.then(|| TOO_LATE.to_owned())
         }
     }
 }

@@ -81,7 +81,10 @@ pub(super) fn route(
     // The leg goes on as it was called: the line reads it again, and its record tells by which rule.
     let instrument = naming::name(line, client_id, &draft, now).instrument;
     let held = instrument.as_deref().map_or(0, |found| expected(state, client_id, &route.strategy, &found.key, plan::product(&draft)));
-    let missing = counted.filter(|counted| route.on_gap == OnGap::Block && !counted.missing.is_empty());
+    // One without a number goes through no gap either: it is of the source whose alerts are missing.
+    let standing = || sequence_of(state, client_id, source);
+    let counted = if route.on_gap == OnGap::Block { counted.cloned().or_else(standing) } else { None };
+    let missing = counted.filter(|counted| !counted.missing.is_empty());
     let stopped = missing.map(|counted| format!("entries of {source} stop while its alerts {} are missing", counted.words()));
     let facts = Facts {
         instrument: instrument.as_deref(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ordergate_actors::order::{ClientId, Strategy};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::problem::Problem;
 use crate::access::Ranges;
 use crate::schedule::Scheduled;
 
@@ -144,6 +145,17 @@ impl Scope {
     pub fn trades(&self, client_id: &ClientId, strategy: Option<&str>) -> bool {
         let owner = strategy.map(str::trim).filter(|name| !name.is_empty()).unwrap_or("default");
         self.sees(client_id) && self.strategies.as_ref().is_none_or(|all| all.iter().any(|own| own.as_str() == owner))
+    }
+}
+
+impl Scope {
+    /// That it is for that account, and for the strategy where one is named.
+    ///
+    /// # Errors
+    /// 403, whatever there is in that account.
+    pub(super) fn must_reach(&self, client_id: &ClientId, strategy: Option<&Strategy>, name: &str) -> Result<(), Problem> {
+        let reaches = self.sees(client_id) && strategy.is_none_or(|strategy| self.trades(client_id, Some(strategy.as_str())));
+        if reaches { Ok(()) } else { Err(Problem::not_for_this_key(name)) }
     }
 }
 

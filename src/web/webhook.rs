@@ -24,6 +24,7 @@ use super::problem::Problem;
 use super::settings::Source;
 use super::state::WebState;
 use super::submission::{self, Until};
+use super::untaken;
 
 const LONGEST_WAIT_S: u64 = 10;
 
@@ -43,7 +44,10 @@ pub(super) async fn receive(request: HttpRequest, payload: Payload, state: Data<
         return Err(refuse(&state, Some(&client_id), source, Problem::not_from_here(&source.name, from)));
     }
     let refused = |problem: Problem| refuse(&state, Some(&client_id), source, problem);
-    let incoming = incoming(&state, request.headers(), source, &client_id, json).map_err(refused)?;
+    let incoming = incoming(&state, request.headers(), source, &client_id, json).map_err(|problem| {
+        untaken::tell_unreadable(&state, &client_id, &source.name, &problem);
+        refused(problem)
+    })?;
     let alert = incoming.read.clone();
     // The handler may be dropped while it waits: what was begun goes on beside it.
     let taking = actix_web::rt::spawn(chain::take(state.clone(), incoming).in_current_span());

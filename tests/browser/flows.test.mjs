@@ -342,6 +342,94 @@ test('a position gets a rule, and is left in part and whole', async () => {
   await until('it is flat', async () => (await page.locator('table[class=rows] tbody tr[tabindex]', { hasText: 'swing' }).count()) === 0);
 });
 
+test('a target of a standing rule is changed, and all the rest of the rule stays', async () => {
+  const terms = { stop_loss: '2%', stop_at: 'broker', target: '100 points', trailing_type: 'ABSOLUTE', trailing_value: '20', trailing_after: '30 points', break_even: '40 points', exit_at: '1200 minutes' };
+  await engine.order({ symbol: 'INFY-EQ', quantity: '3', strategy: 'ruled', ...terms });
+  const asked = async () => (await engine.get('/dashboard/exit-rules')).accounts[0].rules.find(({ strategy }) => strategy === 'ruled')?.asked;
+  const before = await until('the rule stands', asked);
+  assert.deepEqual([before.exits.stop_at, before.exits.times, before.trailing.kind], ['broker', '1200 minutes', 'ABSOLUTE']);
+  const page = await browser.open(engine, 'positions.html');
+  const row = page.locator('main tr[tabindex]', { hasText: 'ruled' });
+  await until('the row says all of it', async () => /the stop goes to the fill after a gain of 40 points[\s\S]*leaves at 1200 minutes/.test(await row.innerText()));
+  await row.getByRole('button', { name: /^Rule/ }).click();
+  const dialog = page.locator('dialog[open]');
+  assert.equal(await dialog.getByLabel('The stop is kept').inputValue(), 'broker');
+  await dialog.getByLabel('Target', { exact: true }).fill('95 points');
+  await confirm(page, 'Set the rule');
+  await until('the target is another', async () => (await asked()).target === '95 points');
+  assert.deepEqual(await asked(), { ...before, target: '95 points' });
+  await row.getByRole('button', { name: /^Rule/ }).click();
+  await dialog.getByLabel('Leaves at, whatever the price').fill('');
+  await confirm(page, 'Set the rule');
+  await until('what was emptied is no part of it', async () => (await asked()).exits.times === undefined);
+  assert.equal((await asked()).exits.break_even, '40 points');
+});
+
+test('of an order that was sent and has no number nothing is said that nobody knows', async () => {
+  const order = await engine.order({ symbol: 'INFY-EQ', order_type: 'LIMIT', price: '1400', strategy: 'in-doubt' });
+  const page = await browser.open(engine, 'index.html');
+  let doubt = { tag: 'SEND_UNCONFIRMED', broker_order_id: null };
+  await page.route(`**/dashboard/orders/${order.command_id}`, async (route) => {
+    const answer = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...answer, order: { ...answer.order, ...doubt } } });
+  });
+  const dialog = page.locator('dialog[open]');
+  for (const [shown, words] of [
+    [{ tag: 'SEND_UNCONFIRMED', broker_order_id: null }, /^Whether the broker has it is not known/],
+    [{ tag: null, broker_order_id: null }, /^Whether the broker has it is not known/],
+    [{ tag: null, broker_order_id: null, status: 'CREATED', sent_at: null }, /^It is not at the broker yet/],
+    [{}, /^It is at the broker under /],
+  ]) {
+    doubt = shown;
+    await browser.open(engine, `order.html?id=${order.command_id}`);
+    await page.getByRole('button', { name: /^Cancel/ }).click();
+    assert.match(await dialog.locator('p').first().innerText(), words);
+    await page.keyboard.press('Escape');
+  }
+  await page.unroute(`**/dashboard/orders/${order.command_id}`);
+  await engine.post(`/dashboard/orders/${order.command_id}/cancel`, { reason: 'seen' });
+});
+
+test('what needs a person is changed in fields of its own, and an exit is asked for anew after each answer', async () => {
+  const order = await engine.order({ symbol: 'INFY-EQ', order_type: 'LIMIT', price: '1400', quantity: '8', strategy: 'stuck' });
+  const { next_actions: actions } = await engine.get(`/dashboard/orders/${order.command_id}`);
+  const change = actions.find(({ label }) => label === 'change');
+  assert.deepEqual(change.body, { quantity: '<units>', price: '<rupees>' }, 'no figure of when the list was read');
+  const again = { label: 'exit it again', method: 'POST', path: '/dashboard/positions/exit', body: { client_id: 'PAPER1', strategy: 'stuck', exchange: 'NSE', symbol: 'INFY-EQ', product: 'MIS' } };
+  const item = { client_id: 'PAPER1', kind: 'not_flat', text: 'stuck INFY-EQ: 8 of 8 units rest at 1400', command_id: order.command_id, since: order.created_at, age_ms: 1, actions: [change, again], more: null };
+  const page = await browser.open(engine, 'index.html');
+  await page.route('**/dashboard/attention*', (route) => route.fulfill({ json: { count: 1, items: [item], as_of: order.created_at } }));
+  await browser.open(engine, 'needs_you.html');
+  const dialog = page.locator('dialog[open]');
+  await page.getByRole('button', { name: 'Change…' }).click();
+  assert.deepEqual(await dialog.locator('input').evaluateAll((inputs) => inputs.map(({ name, value }) => [name, value])), [['quantity', ''], ['price', '']]);
+  await dialog.getByLabel('Price in rupees').fill('1398');
+  await confirm(page, 'Do it');
+  await until('the price is another, and nothing else', async () => {
+    const { order: now } = await engine.get(`/dashboard/orders/${order.command_id}`);
+    return now.price === '1398' && now.quantity === 8;
+  });
+  const keys = [];
+  const refused = { status: 'BLOCKED', replayed: false, orders: [{ ...order, status: 'FAILED', tag: 'EXITS_FROZEN', words: 'exits are frozen', reason: 'by asha', remedy: 'thaw the exits' }] };
+  await page.route('**/dashboard/positions/exit', (route) => {
+    keys.push(route.request().postDataJSON().idempotency_key);
+    return keys.length === 1 ? route.abort() : route.fulfill({ status: 202, json: refused });
+  });
+  await page.getByRole('button', { name: 'Exit it again…' }).click();
+  await browser.inTrouble(async () => {
+    for (let sent = 1; sent <= 3; sent += 1) {
+      await confirm(page, 'Do it');
+      await until('it is told', async () => keys.length === sent && (await dialog.locator('.trouble').count()) === 1);
+    }
+  });
+  assert.ok(keys[0] && keys[0] === keys[1], 'what was not answered is asked for under the same key');
+  assert.notEqual(keys[1], keys[2], 'what was answered is not told again for ever');
+  await page.keyboard.press('Escape');
+  await page.unroute('**/dashboard/attention*');
+  await page.unroute('**/dashboard/positions/exit');
+  await engine.post(`/dashboard/orders/${order.command_id}/cancel`, { reason: 'seen' });
+});
+
 test('a stop that rests at the broker is shown as one', async () => {
   await engine.order({ symbol: 'RELIANCE-EQ', quantity: '4', strategy: 'guarded', stop_loss: '2%', stop_at: 'broker' });
   const page = await browser.open(engine, 'positions.html');
@@ -568,6 +656,18 @@ test('several accounts stand side by side, and an order goes to the one that is 
     const page = await own.open(two, 'place_order.html');
     await page.getByLabel('Account').selectOption('SWING');
     await choose(page, 'SBIN-EQ');
+    // A mode changes by itself: the words of the options are others, and what was chosen is not.
+    await page.route('**/dashboard/overview', async (route) => {
+      const overview = await (await route.fetch()).json();
+      overview.accounts[0].standing.mode = 'LIVE-DISARMED';
+      await route.fulfill({ json: overview });
+    });
+    await two.order({ symbol: 'INFY-EQ', quantity: '1', strategy: 'news' });
+    const account = page.getByLabel('Account');
+    await until('the options say the mode of now', async () => /PAPER1 \(.*disarmed/.test(await account.locator('option').first().innerText()));
+    assert.equal(await account.inputValue(), 'SWING');
+    assert.equal(await page.locator('form.place button[type=submit]').innerText(), 'Buy SBIN-EQ in SWING');
+    await page.unroute('**/dashboard/overview');
     await page.getByLabel('Units', { exact: true }).fill('7');
     await page.locator('.explained .badge.ok', { hasText: 'would be sent' }).waitFor();
     await page.locator('form.place button[type=submit]').click();
@@ -581,7 +681,8 @@ test('several accounts stand side by side, and an order goes to the one that is 
     await page.locator('#basket tbody tr', { hasText: 'SWING' }).waitFor();
     await page.getByLabel('Account').selectOption('PAPER1');
     await page.locator('.chain tr.near').getByRole('button', { name: /^Buy/ }).first().click();
-    await page.locator('.toast', { hasText: 'the basket is of SWING' }).waitFor();
+    await page.locator('.toast', { hasText: 'The basket is of SWING' }).waitFor();
+    await page.locator('#basket .trouble', { hasText: 'this one is not in it' }).waitFor();
     assert.equal(await page.locator('#basket tbody tr').count(), 1);
     await page.getByRole('button', { name: 'Send the basket' }).click();
     await page.locator('.followed .badge.ok', { hasText: 'filled' }).waitFor();

@@ -77,6 +77,75 @@ async fn a_message_becomes_an_order_under_its_route_and_none_without_one() {
     house.close().await;
 }
 
+impl House {
+    /// The open alarms of that name: how loud each is, what it says, and how often it was said.
+    async fn alarms_of(&self, event: &str) -> Vec<(String, String, i64)> {
+        let items = self.get("/dashboard/attention").await.body["items"].as_array().unwrap().clone();
+        let of_it = items.iter().filter(|item| item["more"]["event"] == event);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        of_it.map(|item| (text(&item["more"]["level"]), text(&item["text"]), item["more"]["count"].as_i64().unwrap())).collect()
+    }
+}
+
+#[actix_web::test]
+async fn of_a_single_alert_that_no_route_takes_a_person_hears() {
+    let house = House::open().await;
+    for contracts in [10, 20] {
+        house.alert(house.plain("buy", contracts, "Long")).await.is_problem(400, "no_route");
+    }
+    house.alert(json!({ "what": "is this" })).await;
+    let said = |level: &str, text: &str, count: i64| (level.to_owned(), text.to_owned(), count);
+    let expected = [
+        said("WARN", "alerts of tests are not taken: no route of PAPER1 takes this alert", 2),
+        said("WARN", "alerts of tests are not taken: unknown_shape, see SIGNAL_REFUSED in the journal", 1),
+    ];
+    assert_eq!(house.alarms_of("ALARM_ALERT_REFUSED").await, expected);
+
+    assert_eq!(house.put_route(shares("long")).await.status, 200);
+    house.settled(house.plain("buy", 10, "Long")).await;
+    house.until_held("trend", 10).await;
+    let second = json!({ "name": "other", "strategy": "other", "direction": "long", "product": "MIS", "order_type": "MARKET" });
+    let written = house.put_route(second).await;
+    let words = "written, but tv takes the same alerts as closely: they are refused until one has a condition more";
+    assert_eq!((written.status, written.body["done"].as_str()), (200, Some(words)), "{:#}", written.body);
+    house.alert(house.plain("sell", 10, "Close")).await.is_problem(400, "two_routes");
+    let paged = said("PAGE", "alerts of tests are not taken: NSE:SBIN: routes other and tv of PAPER1 take this alert equally well", 1);
+    assert!(house.alarms_of("ALARM_ALERT_REFUSED").await.contains(&paged), "{:#?}", house.alarms_of("ALARM_ALERT_REFUSED").await);
+
+    // Without any route: what it names is held.
+    for name in ["tv", "other"] {
+        let body = json!({ "name": name, "reason": "for the test" });
+        assert_eq!(house.send(house.request("DELETE", "/dashboard/routes").bearer_auth(KEY).json(&body)).await.status, 200);
+    }
+    house.alert(house.plain("sell", 10, "Close")).await.is_problem(400, "no_route");
+    let paged = said("PAGE", "alerts of tests are not taken: NSE:SBIN: no route of PAPER1 takes this alert", 1);
+    assert!(house.alarms_of("ALARM_ALERT_REFUSED").await.contains(&paged), "{:#?}", house.alarms_of("ALARM_ALERT_REFUSED").await);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_exit_of_an_alert_that_is_not_valid_pages_while_its_position_is_held() {
+    let house = House::open().await;
+    house.put_route(shares("long")).await;
+    house.settled(house.plain("buy", 10, "Long")).await;
+    house.until_held("trend", 10).await;
+    let exit = json!({
+        "execution_type": "EXIT", "strategy_name": "trend", "exchange": "NSE",
+        "legs": [{ "tradingsymbol": "SBIN-EQ", "direction": "SELL", "qty": "ten", "product_type": "MIS", "order_type": "MARKET" }],
+    });
+    let refused = house.alert(exit.clone()).await;
+    assert_eq!(refused.order(0)["tag"], "VALIDATION_FAILED", "{:#}", refused.body);
+    let paged = house.alarms_of("ALARM_EXIT_FAILED").await;
+    assert_eq!(paged.len(), 1, "{paged:#?}");
+    assert!(paged[0].0 == "PAGE" && paged[0].1.contains("trend is not valid, and closes nothing: "), "{paged:#?}");
+    assert!(paged[0].1.ends_with("; it holds 10 of NSE:SBIN-EQ MIS"), "{paged:#?}");
+    let mut other = exit;
+    other["strategy_name"] = json!("nobody");
+    house.alert(other).await;
+    assert_eq!(house.alarms_of("ALARM_EXIT_FAILED").await.len(), 1, "nothing is held");
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn what_neither_the_alert_nor_its_route_says_is_named() {
     let house = House::open().await;

@@ -291,7 +291,15 @@ async fn kill_freeze_and_force_clear() {
     assert_eq!((&stop["level"], &stop["who"], &stop["reason"]), (&json!(1), &json!("asha from 127.0.0.1"), &json!("drill")), "{stop:#}");
     let attention = house.get("/dashboard/attention").await;
     let says = |item: &Value| item["text"] == "kill level 1 is set for k, by asha from 127.0.0.1: drill";
-    assert!(attention.body["items"].as_array().unwrap().iter().any(says), "{:#}", attention.body);
+    let item = attention.body["items"].as_array().unwrap().iter().find(|item| says(item)).unwrap_or_else(|| panic!("{:#}", attention.body));
+    // Raised while the person reads: what was not shown is not lifted.
+    let again = &item["actions"][0];
+    assert_eq!((&again["body"]["from"], &again["body"]["level"]), (&json!(1), &json!(0)), "{again:#}");
+    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "strategy": "k", "level": 2, "reason": "worse" })).await;
+    let lifted = house.post(again["path"].as_str().unwrap(), again["body"].clone()).await;
+    assert_eq!(lifted.status, 409, "{:#}", lifted.body);
+    let back = json!({ "client_id": "PAPER1", "strategy": "k", "from": 2, "level": 1, "reason": "as it was" });
+    assert_eq!(house.post("/dashboard/kill", back).await.status, 200);
     let audit = house.get("/dashboard/audit?client_id=PAPER1").await;
     let is_kill = |row: &&Value| row["what"] == "kill level 1 or more for strategy k";
     let row = audit.body["rows"].as_array().unwrap().iter().find(is_kill).unwrap();

@@ -319,7 +319,7 @@ async fn an_exit_that_was_confirmed_before_a_crash_is_not_sent_late_and_a_person
     let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
     // What is held, and what is only being entered.
     let done = chat.act("/exit all").await.1;
-    assert!(done.starts_with("PAPER1: 2 exits: "), "{done}");
+    assert_eq!(done, "PAPER1: 2 exits: ACCEPTED");
     house.until_held("held", 0).await;
     listening.abort();
     house.close().await;
@@ -389,6 +389,45 @@ async fn an_action_is_of_the_account_that_it_names_and_of_none_that_could_be_ano
         shown.contains("PAPER1: entries stop") && shown.contains("PAPER2: entries stop"),
         "without a name it is of every account: {shown}"
     );
+    listening.abort();
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_exit_that_is_refused_is_told_with_its_cause_and_not_as_done() {
+    let (mut chat, house) = (Chat::open(), House::open().await);
+    house.alert(entry("held")).await;
+    house.until_held("held", 10).await;
+    let exit = json!({ "strategy": "held", "execution_type": "EXIT", "exchange": "NSE", "symbol": "SBIN-EQ", "side": "SELL", "quantity": 10,
+        "product": "MIS", "order_type": "LIMIT", "price": "850" });
+    house.post("/dashboard/intent/generic", exit).await;
+    house.until("the exit rests", || house.orders().iter().any(|order| order.is_exit() && order.broker_order_id.is_some())).await;
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    let (shown, done) = chat.act("/exit all").await;
+    assert!(shown.contains("1 positions are exited at the market (1 of them have exits under way for all of it"), "{shown}");
+    assert!(done.starts_with("PAPER1: 1 exits: BLOCKED\nNOT exited: SBIN-EQ of held: "), "{done}");
+    assert!(done.contains("open exits cover all of the 10"), "{done}");
+    assert_eq!(chat_rows(&house).await.last().unwrap(), "ALARM_CHAT_NOT_DONE");
+    listening.abort();
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_action_that_comes_too_late_is_answered_that_nothing_was_done() {
+    let (mut chat, house) = (Chat::open(), House::open().await);
+    let late = |update: i64, chat: i64, text: &str| {
+        let mut late = message(update, chat, OWNER, text);
+        late["message"]["date"] = json!(morning().timestamp() - 300);
+        late
+    };
+    chat.server.updates.lock().extend([late(50, 43, "/kill 3"), late(51, 42, "/status"), late(52, 42, "/kill 3")]);
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    until("it is answered", || !chat.server.got.lock().is_empty()).await;
+    chat.next = 100;
+    chat.say(OWNER, "/help").await;
+    let texts = chat.server.texts();
+    assert!(texts.len() == 2 && texts[0].contains("NOTHING was done"), "a stranger and a question are not answered: {texts:?}");
+    assert_eq!(level(&house), KillLevel::None);
     listening.abort();
     house.close().await;
 }

@@ -106,6 +106,7 @@ async fn an_entry_shows_every_gate_and_the_request_that_would_go_out() {
     for name in ["ingress.validation", "risk.kill", "risk.max_quantity", "risk.daily_loss", "guard"] {
         assert_eq!(gate(told, name)["passed"], json!(true), "{name}");
     }
+    assert!(told["value"].is_null(), "a market order has no price of its own");
     let money = &told["takes"];
     let rupees: Decimal = money["rupees"].as_str().unwrap().parse().unwrap();
     assert_eq!((rupees, &money["is_estimate"]), (Decimal::new(200_125, 2), &json!(true)), "a quarter of 10 at the ask of 800.50");
@@ -196,7 +197,10 @@ async fn what_it_takes_is_the_brokers_figure_where_it_tells_one_and_our_estimate
         words: Some("Order Success".to_owned()),
     };
     let alert = resting("a");
-    let estimate = explain(&house, alert.clone()).await["legs"][0]["takes"].clone();
+    let told_first = explain(&house, alert.clone()).await["legs"][0].clone();
+    let decimal = |value: &Value| value.as_str().unwrap().parse::<Decimal>().unwrap();
+    assert_eq!(decimal(&told_first["value"]), decimal(&told_first["terms"]["price"]) * Decimal::from(10), "{told_first:#}");
+    let estimate = told_first["takes"].clone();
     assert_eq!((&estimate["source"], &estimate["is_estimate"]), (&json!("estimate"), &json!(true)), "{estimate:#}");
 
     let before = traces(&house);

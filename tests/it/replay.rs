@@ -52,6 +52,11 @@ async fn a_day_is_held_against_other_settings_gate_by_gate() {
     assert_eq!(code, Some(0), "{same}");
     assert!(same.contains("every one is the same byte for byte") && same.contains("no gate would have said otherwise"), "{same}");
 
+    let mut of_nobody = command(directory.path());
+    let of_nobody = of_nobody.args(["replay", "--day", &day, "--account", "TYPO"]).output().unwrap();
+    let words = String::from_utf8_lossy(&of_nobody.stdout).into_owned();
+    assert!(of_nobody.status.code() != Some(0) && words.contains("no account TYPO; it has PAPER1"), "{words}");
+
     let other = directory.path().join("other.toml");
     std::fs::write(&other, "[account.limits]\nmax_quantity = 10\nmessages_per_minute = 7\n").unwrap();
     let (code, tight) = replay(directory.path(), Some(&other), &day);

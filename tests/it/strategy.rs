@@ -50,6 +50,14 @@ async fn a_key_of_a_strategy_trades_for_it_and_does_nothing_else() {
     for (method, path, body) in [
         ("POST", "/dashboard/intent/strategy", entry("other", "PAPER1")),
         ("POST", "/dashboard/intent/strategy", entry("averages", "PAPER2")),
+        // Whether something is held there, and by whom, is told to nobody else: neither by a refusal of another kind nor by "nothing".
+        ("POST", "/dashboard/intent/strategy", json!({ "strategy": "averages", "action": "EXIT", "client_id": "PAPER2" })),
+        ("POST", "/dashboard/intent/strategy", json!({ "strategy": "nobody", "action": "FORCE_EXIT", "client_id": "PAPER1" })),
+        ("POST", "/dashboard/positions/exit", json!({ "client_id": "PAPER2", "symbol": "SBIN-EQ" })),
+        ("POST", "/dashboard/positions/exit", json!({ "client_id": "PAPER2", "symbol": "NOTHING", "strategy": "unheard" })),
+        ("POST", "/dashboard/positions/exit", json!({ "client_id": "PAPER1", "symbol": "SBIN-EQ", "strategy": "unheard" })),
+        ("POST", "/dashboard/positions/exit-all", json!({ "client_id": "PAPER2" })),
+        ("POST", "/dashboard/positions/exit-all", json!({ "client_id": "PAPER1", "strategy": "unheard" })),
         ("POST", "/dashboard/intent/generic", unnamed),
         ("POST", &format!("{others}/cancel"), json!({})),
         ("POST", &format!("{others}/modify"), json!({ "price": "791" })),

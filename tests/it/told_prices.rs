@@ -50,6 +50,9 @@ async fn a_price_that_a_person_tells_makes_the_result_of_the_day_known_everywher
     let row = left(&house).await;
     let (by_fills, pnl) = results(&house).await;
     assert_eq!((&by_fills, &pnl["result"]["closed_elsewhere"], &pnl["statistics"]["unknown"]), (&Value::Null, &json!(10), &json!(1)));
+    let unknown = |result: &Value| result["gross"].is_null() && result["net"].is_null() && result["gross_as_far_as_known"] == "0.00";
+    assert!(unknown(&pnl["result"]) && unknown(&pnl["strategies"][0]["result"]), "{pnl:#}");
+    assert!(pnl["strategies"][0]["instruments"][0]["gross"].is_null(), "{pnl:#}");
     assert_eq!(csv(&house).await, ("0.00".to_owned(), "10".to_owned()));
     let orders = house.orders();
 
@@ -62,6 +65,7 @@ async fn a_price_that_a_person_tells_makes_the_result_of_the_day_known_everywher
         (&by_fills, &pnl["result"]["realised"], &pnl["result"]["closed_elsewhere"]),
         (&json!("-102.5"), &json!("-102.50"), &json!(0))
     );
+    assert_eq!((&pnl["result"]["gross"], &pnl["strategies"][0]["instruments"][0]["gross"]), (&json!("-102.50"), &json!("-102.50")));
     let statistics = &pnl["statistics"];
     assert_eq!((&statistics["unknown"], &statistics["losses"], &statistics["max_drawdown"]), (&json!(0), &json!(1), &json!("102.50")));
     assert_eq!(csv(&house).await, ("-102.50".to_owned(), "0".to_owned()));

@@ -207,6 +207,20 @@ impl ExitRule {
         Self { held_since, fired, attempt, rearmed_at, ..self }
     }
 
+    /// With the stop of the rule before it of the same position, where both move it by the same terms: whoever changes a target puts no
+    /// stop back that has trailed. One that somebody put elsewhere at the broker, and one that was switched off, begin anew.
+    #[must_use]
+    pub fn with_moved_stop_of(self, before: &Self) -> Self {
+        let moves = |rule: &Self| {
+            let Terms { stop_loss, trailing, exits, .. } = rule.terms;
+            (stop_loss, trailing, exits.trailing_step, exits.trailing_after, exits.break_even, rule.fill)
+        };
+        if !before.is_on || before.by_hand.is_some() || moves(&self) != moves(before) {
+            return self;
+        }
+        Self { stop: before.stop, first_stop: before.first_stop, best: before.best, ..self }
+    }
+
     /// Whether an exit is under way that must be flat soon: nothing changes the rule any more.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
@@ -401,6 +415,20 @@ mod tests {
         assert_eq!((second.stop, second.target, second.best), (Some(d("791")), Some(d("821")), d("801")));
         let trailed = ExitRule { stop: Some(d("799")), best: d("815"), ..first };
         assert_eq!(trailed.rebased(d("801")).stop, Some(d("799")));
+    }
+
+    #[test]
+    fn a_stop_that_has_trailed_stays_where_it_is_when_something_else_of_the_rule_is_changed() {
+        let place = |rule: &ExitRule| (rule.stop, rule.first_stop, rule.best);
+        let trailed = ExitRule { stop: Some(d("799")), best: d("815"), ..rule(10, "10 points", "20 points") };
+        let edited = rule(10, "10 points", "30 points");
+        let next = edited.clone().with_moved_stop_of(&trailed);
+        assert_eq!((place(&next), next.target), (place(&trailed), Some(d("830"))));
+        let other = rule(10, "12 points", "20 points");
+        assert_eq!(place(&other.clone().with_moved_stop_of(&trailed)), place(&other), "another stop was asked for");
+        for before in [ExitRule { is_on: false, ..trailed.clone() }, ExitRule { by_hand: Some(at(5)), ..trailed }] {
+            assert_eq!(place(&edited.clone().with_moved_stop_of(&before)), place(&edited));
+        }
     }
 
     #[test]

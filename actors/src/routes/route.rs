@@ -246,6 +246,19 @@ impl Route {
         Some(by_source + 2 * by_strategy + 4 * by_ticker)
     }
 
+    /// Whether it takes the very alerts that the other takes, and as closely: then neither gets them.
+    #[must_use]
+    pub fn is_rival_of(&self, other: &Self) -> bool {
+        let alike = |one: &Option<String>, other: &Option<String>, is: &dyn Fn(&str, &str) -> bool| match (one, other) {
+            (Some(one), Some(other)) => is(one.trim(), other.trim()),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        self.name != other.name
+            && alike(&self.source, &other.source, &|one, other| one == other)
+            && alike(&self.alert_strategy, &other.alert_strategy, &|one, other| one.eq_ignore_ascii_case(other))
+            && alike(&self.ticker, &other.ticker, &|one, other| is_one(&instrument_of(one), &instrument_of(other)))
+    }
+
     /// What it lays on every order.
     #[must_use]
     pub fn terms(&self, version: u64) -> Routed {
@@ -253,17 +266,25 @@ impl Route {
     }
 }
 
-/// Whether the alert names that instrument; an exchange on one side only does not matter.
-fn is_called(reading: &Reading, wish: &str) -> bool {
-    let Some(ticker) = reading.ticker.as_deref() else { return false };
-    let split = |text: &str| match text.split_once(':') {
+/// A name as alerts and routes write it: its exchange, where that is said, and the instrument.
+fn instrument_of(text: &str) -> (Option<String>, String) {
+    match text.split_once(':') {
         Some((exchange, name)) => (Some(exchange.trim().to_ascii_uppercase()), name.trim().to_ascii_uppercase()),
         None => (None, text.trim().to_ascii_uppercase()),
-    };
-    let (wished_at, wished) = split(wish);
-    let (said_at, said) = split(ticker);
+    }
+}
+
+/// Whether two names are of one instrument; an exchange on one side only does not matter.
+fn is_one((one_at, one): &(Option<String>, String), (other_at, other): &(Option<String>, String)) -> bool {
+    one == other && one_at.as_ref().zip(other_at.as_ref()).is_none_or(|(one, other)| one == other)
+}
+
+/// Whether the alert names that instrument.
+fn is_called(reading: &Reading, wish: &str) -> bool {
+    let Some(ticker) = reading.ticker.as_deref() else { return false };
+    let (said_at, said) = instrument_of(ticker);
     let said_at = said_at.or_else(|| reading.exchange.as_deref().map(|text| text.trim().to_ascii_uppercase()));
-    wished == said && wished_at.zip(said_at).is_none_or(|(wished, said)| wished == said)
+    is_one(&instrument_of(wish), &(said_at, said))
 }
 
 /// The route for an alert, of those of the account: the one with the most conditions that hold.
@@ -338,6 +359,19 @@ mod tests {
         let two = [named("a", |_| {}), named("b", |_| {})];
         assert_eq!(choose(&two, "tv", &alert("x", None, "SBIN")), Err(vec!["a", "b"]));
         assert_eq!(choose(&[named("a", |route| route.ticker = Some("X".into()))], "tv", &Reading::default()), Err(Vec::new()));
+    }
+
+    #[test]
+    fn two_routes_are_rivals_where_every_alert_of_one_is_the_others() {
+        let any = named("any", |_| {}).0;
+        let tv = named("tv", |route| route.source = Some("tv".into())).0;
+        let nifty = |name: &str, ticker: &str| named(name, |route| route.ticker = Some(ticker.into())).0;
+        let by = |name: &str, strategy: &str| named(name, |route| route.alert_strategy = Some(strategy.into())).0;
+        assert!(any.is_rival_of(&named("other", |_| {}).0) && !any.is_rival_of(&any), "it stands in its own place");
+        assert!(!any.is_rival_of(&tv) && !tv.is_rival_of(&any), "a condition more is closer");
+        assert!(nifty("a", "NSE:NIFTY").is_rival_of(&nifty("b", "nifty")));
+        assert!(!nifty("a", "NSE:NIFTY").is_rival_of(&nifty("b", "BSE:NIFTY")));
+        assert!(by("a", "Trend").is_rival_of(&by("b", "trend")) && !by("a", "trend").is_rival_of(&by("b", "swing")));
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 mod left;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use ordergate_actors::order::{ClientId, CommandId, IdempotencyKey, Source, Strategy};
+use ordergate_actors::order::{ClientId, CommandId, HoldingKey, IdempotencyKey, OrderRecord, Source, Status, Strategy, Tag};
 use ordergate_actors::persistence::{Alarm, ControlChange, KillLevel};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::intents::Asking;
 use super::{alarms, controls, exits};
@@ -149,6 +151,26 @@ fn found(state: &WebState, whose: &Whose, id: Option<&str>, until: DateTime<Utc>
     all.filter(|(own, alarm)| *own == client && alarm.seq == seq).collect()
 }
 
+/// Positions whose open exits cover all that is held: another exit of them is refused while those work.
+fn covered(state: &WebState, client: &ClientId, filter: &exits::Filter) -> usize {
+    let held = filter.held(state, client);
+    let covered = state.engine.read(client, |book| {
+        let is_covered = |(strategy, key): &&(Strategy, HoldingKey)| {
+            let is_of_it = |order: &&Arc<OrderRecord>| {
+                order.is_exit()
+                    && !order.is_test()
+                    && !order.is_resting_stop()
+                    && order.is_for(&key.instrument)
+                    && order.ask.product.is_none_or(|product| product == key.product)
+            };
+            let exiting: i64 = book.open_of(strategy).filter(is_of_it).map(|order| order.unfilled()).sum();
+            exiting > 0 && exiting >= book.held(strategy, key).net.abs()
+        };
+        held.iter().filter(is_covered).count()
+    });
+    covered.unwrap_or(0)
+}
+
 /// What a wish would do now, in numbers.
 pub(in crate::web) fn preview(state: &WebState, wish: &Wish) -> String {
     let each = |of: &dyn Fn(&ClientId) -> String| {
@@ -174,8 +196,12 @@ pub(in crate::web) fn preview(state: &WebState, wish: &Wish) -> String {
             let filter = filter(state, client, what);
             let (all, held) = (filter.eligible(state, client).len(), filter.held(state, client).len());
             let coming = all.saturating_sub(held);
+            let covered = match covered(state, client, &filter) {
+                0 => String::new(),
+                covered => format!(" ({covered} of them have exits under way for all of it: another is refused, see the order book)"),
+            };
             let more = if coming == 0 { String::new() } else { format!("; {coming} that are being entered are cancelled or left") };
-            format!("{held} positions are exited at the market{more}")
+            format!("{held} positions are exited at the market{covered}{more}")
         }),
         Action::Acknowledge(id) => {
             let lines = found(state, &wish.whose, id.as_deref(), state.now())
@@ -258,11 +284,9 @@ async fn exit(state: &WebState, clients: &[ClientId], what: &What, who: &str, up
         lines.push(match exits::sent(state, &filter, vec![asking]).await {
             Ok(None) => format!("{client_id}: nothing is held"),
             Ok(Some(body)) => {
-                // Of several signals, one that was not taken stands among the others with its problem.
-                let signals = body["signals"].as_array().map(Vec::as_slice).unwrap_or_default();
-                is_whole &= signals.iter().all(|signal| signal.get("orders").is_some());
-                let orders = body["orders"].as_array().map_or(0, Vec::len);
-                format!("{client_id}: {orders} exits: {}", body["status"].as_str().unwrap_or("?"))
+                let (is_done, words) = exited(&body);
+                is_whole &= is_done;
+                format!("{client_id}: {words}")
             }
             Err(problem) => {
                 is_whole = false;
@@ -271,6 +295,32 @@ async fn exit(state: &WebState, clients: &[ClientId], what: &What, who: &str, up
         });
     }
     Outcome { is_whole, words: lines.join("\n") }
+}
+
+/// So many refusals are told one by one.
+const TOLD: usize = 5;
+
+/// What came of an exit: whether none of it was refused, and of what was, why. One that finds nothing left, or its target reached, is done.
+fn exited(body: &Value) -> (bool, String) {
+    let rows = |name: &str| body[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let orders = rows("orders");
+    let is_done_already = |order: &Value| [Tag::AtTarget, Tag::NoPosition].iter().any(|tag| order["tag"] == json!(tag));
+    let refused = orders.iter().filter(|order| order["status"] == json!(Status::Failed) && !is_done_already(order));
+    let refused = refused.map(|order| {
+        format!("{} of {}: {}: {}", text(order, "symbol"), text(order, "strategy"), text(order, "words"), text(order, "reason"))
+    });
+    // Of several signals, one that was not taken stands among the others with its problem.
+    let untaken = rows("signals").iter().filter(|signal| signal.get("orders").is_none()).map(|signal| text(signal, "detail"));
+    let whys: Vec<String> = refused.chain(untaken).collect();
+    let mut words = format!("{} exits: {}", orders.len(), body["status"].as_str().unwrap_or("?"));
+    for why in whys.iter().take(TOLD) {
+        words.push_str(&format!("\nNOT exited: {why}"));
+    }
+    if whys.len() > TOLD {
+        words.push_str(&format!("\nand {} more that are NOT exited", whys.len() - TOLD));
+    }
+    (whys.is_empty(), words)
 }
 
 async fn acknowledge(state: &WebState, id: Option<&str>, under_way: &UnderWay) -> Outcome {

@@ -99,7 +99,14 @@ pub(in crate::web) async fn put(request: HttpRequest, payload: Payload, state: D
     written(state.engine.keep(keep).await?, &route.name)?;
     let now = standing(&state, &client_id, &route.name);
     let version = now.map_or(0, |(_, version)| version);
-    Ok(HttpResponse::Ok().json(json!({ "done": "written", "changed": changed, "route": shown(&client_id, &route, version) })))
+    let rivals: Vec<String> =
+        routes_of(&state, &client_id).into_iter().filter(|(other, _)| other.is_rival_of(&route)).map(|(other, _)| other.name).collect();
+    let done = if rivals.is_empty() {
+        "written".to_owned()
+    } else {
+        format!("written, but {} takes the same alerts as closely: they are refused until one has a condition more", rivals.join(", "))
+    };
+    Ok(HttpResponse::Ok().json(json!({ "done": done, "changed": changed, "route": shown(&client_id, &route, version) })))
 }
 
 /// Removes a route. Its orders and positions stay; its alerts find no route any more.

@@ -147,10 +147,16 @@ pub(in crate::web) async fn decide(request: HttpRequest, payload: Payload, state
         Decision::Reject => {
             let reason = format!("rejected: {}", body.reason);
             let cancels = found.orders.iter().map(|order| state.engine.cancel(client_id, order.command_id, &who, &reason));
+            // The yes of another person may have come first.
+            let mut was_sent = false;
             for outcome in futures_util::future::join_all(cancels).await {
-                outcome?;
+                was_sent |= outcome?.record().is_some_and(|order| order.sent_at.is_some());
             }
-            "rejected: nothing of the basket is sent"
+            if was_sent {
+                "rejected too late for all of it: a yes came first, and some was sent. What is open of it is being cancelled; see its orders"
+            } else {
+                "rejected: nothing of the basket is sent"
+            }
         }
     };
     tracing::warn!(event = "approval", %client_id, command_id = %order.command_id, who, reason = body.reason, "{words}");

@@ -6,7 +6,7 @@ use actix_web::web::{Data, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::Desk;
-use ordergate_actors::order::{ClientId, CommandId, HoldingKey, OrderRecord, Status, Strategy, trading_date};
+use ordergate_actors::order::{ClientId, CommandId, HoldingKey, InstrumentKey, OrderRecord, Status, Strategy, trading_date};
 use ordergate_actors::persistence::{Alarm, Book, Control, KillLevel};
 use ordergate_actors::plan::{PlanKind, Standing};
 use ordergate_actors::pnl::{Cause, Difference};
@@ -205,7 +205,8 @@ fn of_unclosed(strategy: &Strategy, key: &HoldingKey, exit: &OrderRecord) -> Ite
     let why = exit.tag.map_or("failed", |tag| tag.words());
     let reason = exit.reason.as_deref().unwrap_or("");
     let text = format!("{strategy} still holds {key}: its newest exit came to nothing ({why}: {reason})");
-    let body = json!({ "client_id": exit.client_id, "strategy": strategy, "symbol": key.instrument.symbol, "product": key.product });
+    let InstrumentKey { exchange, symbol } = &key.instrument;
+    let body = json!({ "client_id": exit.client_id, "strategy": strategy, "exchange": exchange, "symbol": symbol, "product": key.product });
     Item::of_order(What::ExitFailed, exit, text).doing("exit it again", "/dashboard/positions/exit", body)
 }
 
@@ -246,7 +247,8 @@ fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {
     let mut items = Vec::new();
     if control.level > KillLevel::None {
         let text = format!("kill level {} is set, by {}: {}", u8::from(control.level), control.who, control.reason);
-        let body = json!({ "client_id": desk.client_id, "level": 0, "reason": "<why>" });
+        // Only what was shown is lifted: somebody may raise it while the person reads.
+        let body = json!({ "client_id": desk.client_id, "level": 0, "from": control.level, "reason": "<why>" });
         items.push(Item::new(What::KillLevel, text, control.at).doing("arm again", "/dashboard/kill", body));
     }
     if let Some(day) = &control.day {
@@ -255,7 +257,7 @@ fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {
     }
     for (strategy, stop) in &control.strategies {
         let text = format!("kill level {} is set for {strategy}, by {}: {}", u8::from(stop.level), stop.who, stop.reason);
-        let body = json!({ "client_id": desk.client_id, "strategy": strategy, "level": 0, "reason": "<why>" });
+        let body = json!({ "client_id": desk.client_id, "strategy": strategy, "level": 0, "from": stop.level, "reason": "<why>" });
         items.push(Item::new(What::KillLevel, text, Some(stop.at)).doing("arm again", "/dashboard/kill", body));
     }
     if let Some(freeze) = &control.freeze {

@@ -317,7 +317,12 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
         // What it leaves to the next one it leaves to that of its own position only.
         let own = rule.held_since;
         rule = ExitRule { order: before.order, ..rule.after(before) };
-        rule.held_since = if before.is_for(&held) { before.held_since } else { own };
+        if before.is_for(&held) {
+            rule.held_since = before.held_since;
+            rule = rule.with_moved_stop_of(before);
+        } else {
+            rule.held_since = own;
+        }
     }
     // What would fire this moment was meant otherwise.
     if let Some(why) = rule.time_up(&Hours::always(), TimeDelta::zero(), state.now()) {

@@ -7,7 +7,8 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::engine::exit_leg;
 use ordergate_actors::order::{
-    ClientId, Exchange, HoldingKey, IdempotencyKey, InstrumentKey, LegDraft, MAX_LEGS, Product, Quantity, Source, Strategy, trading_date,
+    ClientId, Exchange, HoldingKey, IdempotencyKey, InstrumentKey, LegDraft, MAX_LEGS, Product, Quantity, Source, Status, Strategy, Tag,
+    trading_date,
 };
 use ordergate_actors::persistence::Book;
 use ordergate_actors::ports::{Closable, Purpose, Spelling, Why};
@@ -125,6 +126,9 @@ impl Filter {
 pub(in crate::web) async fn exit(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, sent) = typed::<ExitBody>(payload, request.headers(), &state.settings).await?;
     let client_id = state.account(body.client_id.as_deref())?;
+    // Before anything is looked up: what is held there is not told to a key of another account.
+    let scope = scope(&request);
+    scope.must_reach(&client_id, body.strategy.as_ref(), &user(&request))?;
     if let Some(strategy) = &body.strategy {
         strategies::must_be_known(&state, std::slice::from_ref(&client_id), strategy).await?;
     }
@@ -136,7 +140,7 @@ pub(in crate::web) async fn exit(request: HttpRequest, payload: Payload, state: 
         user: user(&request),
         key: key(request.headers(), body.idempotency_key.as_deref())?,
         body_hash: body_hash(&sent.canonical()),
-        scope: scope(&request),
+        scope,
     };
     if filter.quantity.is_some() {
         let eligible = filter.eligible(&state, &asking.client_id);
@@ -160,6 +164,8 @@ pub(in crate::web) async fn exit_all(request: HttpRequest, payload: Payload, sta
     let key = key(request.headers(), body.idempotency_key.as_deref())?;
     let clients = accounts(&state, &request, body.client_id.as_deref())?;
     if let Some(strategy) = &filter.strategy {
+        let scope = scope(&request);
+        clients.iter().try_for_each(|client| scope.must_reach(client, Some(strategy), &user(&request)))?;
         strategies::must_be_known(&state, &clients, strategy).await?;
     }
     let asking = clients
@@ -228,7 +234,9 @@ fn together(signals: Vec<Result<Value, Problem>>) -> Value {
     let is_refused = signals.iter().any(Result::is_err);
     let signals: Vec<Value> = signals.into_iter().map(|signal| signal.unwrap_or_else(|problem| problem.body())).collect();
     let orders: Vec<&Value> = signals.iter().filter_map(|signal| signal.get("orders")).filter_map(Value::as_array).flatten().collect();
-    let failed = orders.iter().filter(|order| order.get("status") == Some(&json!("FAILED"))).count();
+    // A target that is reached already is no refusal.
+    let has_failed = |order: &&&Value| order["status"] == json!(Status::Failed) && order["tag"] != json!(Tag::AtTarget);
+    let failed = orders.iter().filter(has_failed).count();
     let status = match failed {
         0 if !is_refused => "ACCEPTED",
         _ if failed == orders.len() => "BLOCKED",
@@ -244,5 +252,27 @@ fn chunk_key(key: Option<&IdempotencyKey>, index: usize) -> Result<Option<Idempo
         (Some(key), index) => IdempotencyKey::parse(&format!("{key}#{}", index + 1))
             .map(Some)
             .map_err(|error| Problem::bad_request("bad_idempotency_key", error.to_string(), "send a shorter key")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(orders: &[(&str, Option<&str>)]) -> Result<Value, Problem> {
+        let orders: Vec<Value> = orders.iter().map(|(status, tag)| json!({ "status": status, "tag": tag })).collect();
+        Ok(json!({ "orders": orders }))
+    }
+
+    #[test]
+    fn several_signals_are_refused_only_where_something_was() {
+        let of = |signals: Vec<Result<Value, Problem>>| together(signals)["status"].clone();
+        let reached = signal(&[("FAILED", Some("AT_TARGET"))]);
+        assert_eq!(of(vec![signal(&[("CREATED", None)]), reached]), "ACCEPTED", "a target that is reached already is no refusal");
+        let refused = || signal(&[("FAILED", Some("EXITS_FROZEN"))]);
+        assert_eq!(of(vec![signal(&[("CREATED", None)]), refused()]), "PARTIALLY_ACCEPTED");
+        assert_eq!(of(vec![refused(), refused()]), "BLOCKED");
+        assert_eq!(of(vec![signal(&[("CREATED", None)]), Err(Problem::journal_closed())]), "PARTIALLY_ACCEPTED");
+        assert_eq!(of(vec![Err(Problem::journal_closed()), Err(Problem::journal_closed())]), "BLOCKED");
     }
 }

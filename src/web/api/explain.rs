@@ -102,10 +102,19 @@ fn shown(state: &WebState, desk: &Desk, leg: &Explained, now: DateTime<Utc>) -> 
         let source = if takes["is_estimate"] == true { "estimate" } else { "rule" };
         takes.insert("source".to_owned(), json!(source));
     }
+    row["value"] = json!(value(state, desk, leg));
     let key = leg.ask.exchange.map(|exchange| InstrumentKey::new(exchange, &leg.ask.symbol));
     row["quote"] = key.as_ref().map_or(Value::Null, |key| market::quote(state, desk, key, now));
     row["charges"] = key.and_then(|key| charges(state, desk, leg, key, now)).unwrap_or(Value::Null);
     row
+}
+
+/// What it comes to at its own price, in rupees; `None`: it has none, or nobody knows what a point of it is worth.
+fn value(state: &WebState, desk: &Desk, leg: &Explained) -> Option<String> {
+    let terms = leg.terms.as_ref()?;
+    let key = InstrumentKey::new(leg.ask.exchange?, &leg.ask.symbol);
+    let point = state.engine.line().point(&desk.client_id, &key)?;
+    Some(pnl::money(terms.price?.times(terms.quantity.value()).rupees(point)))
 }
 
 /// What the leg would be charged if it filled whole at its limit, or at the touch where it has none.

@@ -103,8 +103,11 @@ fn asking(
     canonical: &str,
 ) -> Result<Asking, Problem> {
     let headers: &HeaderMap = request.headers();
+    let client_id = state.account(client_id)?;
+    // Before anything is looked up: what is held there is not told to a key of another account.
+    scope(request).must_reach(&client_id, None, &user(request))?;
     Ok(Asking {
-        client_id: state.account(client_id)?,
+        client_id,
         source,
         user: user(request),
         key: key(headers, in_body)?,
@@ -151,6 +154,7 @@ pub(in crate::web) async fn strategy(request: HttpRequest, payload: Payload, sta
             "leave orders out, or send EXIT",
         )),
         (Action::ForceExit | Action::Exit, true) => {
+            asking.scope.must_reach(&asking.client_id, Some(&body.strategy), &asking.user)?;
             let filter = exits::Filter { strategy: Some(body.strategy), ..exits::Filter::default() };
             exits::send(&state, &filter, vec![asking]).await
         }

@@ -2,10 +2,12 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use ordergate_actors::order::{ClientId, CommandId, Fill, OrderRecord, Status, Tag};
+use ordergate_actors::order::{ClientId, CommandId, Fill, OrderRecord, Points, Status, Tag};
 use ordergate_actors::ports::{JournalRow, Query, Rows};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::pnl::money;
 use super::{Answer, named_order};
 use crate::web::answer::{OrderRow, status_url};
 use crate::web::problem::Problem;
@@ -26,12 +28,20 @@ pub(in crate::web) async fn detail(request: HttpRequest, state: Data<WebState>) 
         "remedy": row.remedy,
         "order": row,
         "naming": naming,
+        "filled_value": filled_value(&state, &order),
         "fills": fills,
         "gates": gates,
         "journal": journal,
         "next_actions": next_actions(&order),
         "as_of": state.now(),
     })))
+}
+
+/// What was filled comes to, in rupees; `None`: nothing was, or nobody knows what a point of it is worth.
+fn filled_value(state: &WebState, order: &OrderRecord) -> Option<String> {
+    let average = order.average_price.filter(|_| order.filled_quantity > 0)?;
+    let point = state.engine.line().point(&order.client_id, &order.instrument()?)?;
+    Some(money(Points(average.saturating_mul(Decimal::from(order.filled_quantity))).rupees(point)))
 }
 
 /// All of an order's trades, oldest first.
@@ -92,11 +102,8 @@ pub(super) fn next_actions(order: &OrderRecord) -> Vec<Value> {
         actions.push(act("cancel", "cancel", json!({ "reason": "<why>" })));
     }
     if order.status.is_at_broker() && order.broker_order_id.is_some() && order.cancel_wanted.is_none() {
-        actions.push(act(
-            "change",
-            "modify",
-            json!({ "quantity": order.quantity(), "price": order.ask.price.map(|price| price.to_string()) }),
-        ));
+        // Without figures: an exit that the ladder moves has another price by the time that somebody sends it.
+        actions.push(act("change", "modify", json!({ "quantity": "<units>", "price": "<rupees>" })));
     }
     let is_over = order.tag == Some(Tag::CancelledByUser) && order.unfilled() == 0;
     if order.status == Status::Failed && !is_over {

@@ -66,6 +66,7 @@ pub(super) fn of_line(state: &WebState, client_id: &ClientId, day: &Day, (key, l
     let quote = quotes.quote(&key.instrument);
     let worth = line.worth(quote.map(|quote| quote.last), quotes.previous_close(&key.instrument));
     let costs = state.site.charges.sum(state.engine.line(), client_id, day.date(), std::iter::once((key, line)));
+    let gross = worth.gross().filter(|_| line.left == 0);
     json!({
         "exchange": key.instrument.exchange,
         "symbol": key.instrument.symbol,
@@ -77,9 +78,9 @@ pub(super) fn of_line(state: &WebState, client_id: &ClientId, day: &Day, (key, l
         "realised": money(worth.realised),
         "unrealised": worth.unrealised.map(money),
         "before_today": money(worth.before_today),
-        "gross": worth.gross().map(money),
+        "gross": gross.map(money),
         "charges": charges(&costs),
-        "net_result": net(worth.gross(), &costs).map(money),
+        "net_result": net(gross, &costs).map(money),
         "bought": valued(line, line.bought),
         "sold": valued(line, line.sold),
         "orders": line.executed.count(),
@@ -105,16 +106,17 @@ fn net(gross: Option<Amount>, costs: &Costs) -> Option<Amount> {
     Some(gross?.plus(costs.total()?.negated()))
 }
 
-/// Gross and net. What is not known is null, and what it lacks is named.
+/// Gross and net. What is not known is null, and what it lacks is named: what left without a price may have brought anything.
 pub(super) fn result(total: &Total, costs: &Costs, now: DateTime<Utc>) -> Value {
+    let gross = total.gross().filter(|_| total.left == 0);
     json!({
         "realised": money(total.realised),
         "unrealised": total.unpriced.is_empty().then(|| money(total.unrealised)),
         "before_today": money(total.before_today),
-        "gross": total.gross().map(money),
+        "gross": gross.map(money),
         "gross_as_far_as_known": money(total.known()),
         "charges": costs.total().map(money),
-        "net": net(total.gross(), costs).map(money),
+        "net": net(gross, costs).map(money),
         "without_a_price": total.unpriced.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "closed_elsewhere": total.left,
         "oldest_quote_age_ms": total.oldest_quote.map(|at| age_ms(now, at)),

@@ -88,10 +88,20 @@ pub(super) async fn cancel_all(state: &WebState, asked: &Asked) -> Result<String
     let who = asked.caller.words();
     let asked_for = open.iter().map(|id| state.engine.cancel(&asked.client_id, *id, &who, "cancelallorder"));
     let outcomes = futures_util::future::join_all(asked_for).await;
-    let (mut cancelled, mut failed) = (Vec::new(), Vec::new());
+    let (mut cancelled, mut ended, mut unasked) = (Vec::new(), Vec::new(), Vec::new());
     for (id, outcome) in open.into_iter().zip(outcomes) {
-        if outcome.is_ok_and(|outcome| outcome.is_applied()) { cancelled.push(id) } else { failed.push(id) }
+        match outcome {
+            Ok(outcome) if outcome.is_applied() => cancelled.push(id),
+            Ok(_) => ended.push(id),
+            Err(_) => unasked.push(id),
+        }
     }
-    let message = format!("asked for the cancel of {} orders of {strategy}; {} had ended meanwhile", cancelled.len(), failed.len());
-    Ok(json!({ "status": "success", "message": message, "canceled_orders": cancelled, "failed_cancellations": failed }).to_string())
+    let mut message = format!("asked for the cancel of {} orders of {strategy}; {} had ended meanwhile", cancelled.len(), ended.len());
+    // A program that reads of a success goes home.
+    let status = if unasked.is_empty() { "success" } else { "error" };
+    if !unasked.is_empty() {
+        message.push_str(&format!("; {} could NOT be asked for and may work on: look at the order book, and send it again", unasked.len()));
+    }
+    let failed: Vec<CommandId> = ended.into_iter().chain(unasked).collect();
+    Ok(json!({ "status": status, "message": message, "canceled_orders": cancelled, "failed_cancellations": failed }).to_string())
 }

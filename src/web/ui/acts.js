@@ -5,18 +5,25 @@ import { post, send } from './api.js';
 import { h } from './dom.js';
 import { number, price } from './money.js';
 import { oneAct, outcome } from './outcomes.js';
-import { ask, reason } from './parts.js';
+import { ask, holding, reason } from './parts.js';
 import { accountsKnown } from './shell.js';
 import { isOver } from './words.js';
 
 /** What an order is and whose: two accounts may have the same. @param {any} order */
 const named = (order) => `${order.side ?? ''} ${order.quantity ?? ''} ${order.symbol} in ${order.client_id}`.trim();
 
+/** What is known of where an order is: one that was sent and has no number may be there all the same. @param {any} order */
+function whereIsIt(order) {
+  if (order.broker_order_id) return `It is at the broker under ${order.broker_order_id}. What has filled stays.`;
+  if (order.tag === 'SEND_UNCONFIRMED' || order.sent_at) return 'Whether the broker has it is not known. The cancel is written down, and goes out as soon as its number is known. Do not place it again before it has ended.';
+  return 'It is not at the broker yet.';
+}
+
 /** @param {any} order */
 export function cancel(order) {
   ask({
     title: `Cancel ${named(order)}`,
-    says: h('p', null, order.broker_order_id ? `It is at the broker under ${order.broker_order_id}. What has filled stays.` : 'It is not at the broker yet.'),
+    says: h('p', null, whereIsIt(order)),
     fields: [{ ...reason('no longer wanted'), required: false }],
     yes: 'Cancel the order',
     danger: true,
@@ -135,28 +142,40 @@ export function exitAll(strategy) {
 }
 
 /**
- * Sets the rule by which a position is left.
+ * Sets the rule by which a position is left. What the server is not told is no part of it any more, so every term has a field, and opens
+ * on what was asked: to change one keeps the others.
  * @param {any} held @param {any | null} rule
  */
 export function editRule(held, rule) {
   const terms = rule?.asked ?? {};
   const said = (/** @type {any} */ value) => (value === null || value === undefined ? '' : String(value));
   const { client_id, strategy, exchange, symbol, product } = held;
+  const select = (/** @type {string} */ name, /** @type {string} */ label, /** @type {(string | [string, string])[]} */ options, /** @type {string} */ value) => ({ name, label, kind: /** @type {'select'} */ ('select'), value, options: holding(options, value) });
   ask({
     title: `When ${strategy} in ${client_id} leaves ${symbol}`,
-    says: h('p', null, `A price, a distance (12 points) or a part of the fill (1.5%). The rule that you set stands instead of the one before. Filled at ${price(rule?.fill ?? held.average_price)}.`),
+    says: h('p', null, `A price, a distance (12 points) or a part of the fill (1.5%). The rule that you set stands instead of the one before: what is empty here is no part of it. Filled at ${price(rule?.fill ?? held.average_price)}.`),
     fields: [
       { name: 'stop_loss', label: 'Stop', value: said(terms.stop_loss) },
-      { name: 'stop_at', label: 'The stop is kept', kind: 'select', value: said(terms.stop_at), options: [['', 'as the account is set'], ['engine', 'by ordergate'], ['broker', 'at the broker: it rests there']] },
+      select('stop_at', 'The stop is kept', [['', 'as the account is set'], ['engine', 'by ordergate'], ['broker', 'at the broker: it rests there']], said(terms.exits?.stop_at)),
       { name: 'target', label: 'Target', value: said(terms.target) },
-      { name: 'trailing_type', label: 'The stop trails by', kind: 'select', value: terms.trailing?.kind ?? '', options: [['', 'it does not trail'], ['POINTS', 'points'], ['PERCENT', 'percent']] },
+      select('trailing_type', 'The stop trails by', [['', 'it does not trail'], ['POINTS', 'points'], ['PERCENT', 'percent'], ...TRAILS_OF_OTHERS.filter(([kind]) => kind === terms.trailing?.kind)], said(terms.trailing?.kind)),
       { name: 'trailing_value', label: 'Trails by how much', value: said(terms.trailing?.value), mode: 'decimal' },
+      { name: 'trailing_step', label: 'Trails in steps of', value: said(terms.exits?.trailing_step), placeholder: '5 points' },
+      { name: 'trailing_after', label: 'Trails only after a gain of', value: said(terms.exits?.trailing_after), placeholder: '20 points' },
+      { name: 'break_even', label: 'The stop goes to the fill after a gain of', value: said(terms.exits?.break_even), placeholder: '10 points' },
+      { name: 'exit_at', label: 'Leaves at, whatever the price', value: said(terms.exits?.times), placeholder: '15:10, 30 minutes, EOD, EXPIRY' },
       { ...reason(), required: false },
     ],
     yes: 'Set the rule',
-    act: async (values) => (await post('/dashboard/exit-rules', { client_id, strategy, exchange, symbol, product, ...values })).done,
+    act: async (values) => {
+      if (!values.stop_loss) delete values.stop_at;
+      return (await post('/dashboard/exit-rules', { client_id, strategy, exchange, symbol, product, ...values })).done;
+    },
   });
 }
+
+/** How a stop trails that another door has set: it is kept, and not offered. @type {[string, string][]} */
+const TRAILS_OF_OTHERS = [['ABSOLUTE', 'rupees']];
 
 /** Switches the rule of a position off. @param {any} held */
 export function ruleOff(held) {
@@ -170,22 +189,36 @@ export function ruleOff(held) {
   });
 }
 
+/** @type {Record<string, string>} */
+const ASKED = { reason: 'Why', strategy: 'Strategy', quantity: 'Units', price: 'Price in rupees', broker_order_id: 'The broker’s order number' };
+
+/** What a person must fill in, as the API writes it. @param {unknown} value */
+const isOpen = (value) => typeof value === 'string' && /^<.*>$/.test(value);
+
 /**
- * An action as the API offers it: its path and body, with what a person must fill in.
+ * An action as the API offers it: its path and body, with what a person must fill in. A price that is known already is shown, to be seen
+ * and changed. Of a change each part may be left as it is.
  * @param {any} action @param {string | null} client_id whose it is; `null`: the process's @param {string} about @param {() => void} [after]
  */
 export function offered(action, client_id, about, after) {
   const body = action.body ?? {};
-  const open = Object.entries(body).filter(([, value]) => typeof value === 'string' && /^<.*>$/.test(value));
-  /** @type {Record<string, string>} */
-  const labels = { reason: 'Why', strategy: 'Strategy', price: 'Price in rupees', broker_order_id: 'The broker’s order number' };
+  const fixed = Object.fromEntries(Object.entries(body).filter(([, value]) => !isOpen(value)));
+  const asked = Object.keys(body).filter((name) => isOpen(body[name]) || (name === 'price' && typeof body.price === 'string'));
+  const isChange = action.path.endsWith('/modify');
+  const sending = oneAct();
   ask({
     title: `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}${client_id ? ` in ${client_id}` : ''}`,
-    says: h('p', null, about),
-    fields: open.map(([name]) => ({ name, label: labels[name] ?? name, required: true })),
+    says: [h('p', null, about), isChange ? h('p', { class: 'hint' }, 'What is left empty stays as it is.') : null],
+    fields: asked.map((name) => ({ name, label: ASKED[name] ?? name, value: isOpen(body[name]) ? '' : body[name], required: !isChange })),
     yes: 'Do it',
     act: async (values) => {
-      const answer = await send(action.method ?? 'POST', action.path, { ...body, ...values }) ?? {};
+      const act = (/** @type {object} */ more) => send(action.method ?? 'POST', action.path, { ...fixed, ...values, ...more });
+      if (action.path === '/dashboard/positions/exit') {
+        const words = await sending((key) => act({ idempotency_key: key }));
+        after?.();
+        return words;
+      }
+      const answer = await act({}) ?? {};
       after?.();
       return answer.done ?? outcome(answer);
     },

@@ -21,8 +21,8 @@ export function killButton(extra = '') {
 }
 
 /**
- * Opens the control.
- * @param {{ level?: number }} [of]
+ * Opens the control; for everything, or for whom it was asked for beside their figures.
+ * @param {{ level?: number, whose?: Whose }} [of]
  */
 export function killDialog(of = {}) {
   if (open) return;
@@ -39,7 +39,7 @@ export function killDialog(of = {}) {
   );
   const holdWords = h('span', { class: 'hold-words' });
   const hold = h('button', { type: 'button', class: 'hold', 'aria-describedby': 'hold-hint' }, h('span', { class: 'hold-fill', 'aria-hidden': 'true' }), holdWords);
-  const choice = whoseField();
+  const choice = whoseField(of.whose ?? {});
   const form = h('form', { on: { submit: (/** @type {Event} */ event) => event.preventDefault(), change: () => sayWhose() } },
     h('h2', { id: 'kill-title' }, 'Kill'),
     levels,
@@ -101,8 +101,9 @@ function whoseWords(whose) {
  * The choice of whom it is for: everything stands first and is there at once, the accounts and their strategies come below it when they
  * are known. A stop of everything waits for no list.
  */
-function whoseField() {
+function whoseField(/** @type {Whose} */ first) {
   const select = h('select', { name: 'whose', id: 'kill-whose', 'aria-describedby': 'kill-whose-hint' }, h('option', { value: '{}' }, 'Everything: every account'));
+  if (first.client_id) select.append(h('option', { value: JSON.stringify(first), selected: true }, `All of ${first.client_id}`));
   const standing = h('p', { class: 'hint', role: 'status' });
   const hint = h('span', { class: 'hint', id: 'kill-whose-hint' }, 'A strategy alone: what others hold stays open.');
   const node = h('div', { class: 'field', data: { field: 'whose' } }, h('label', { for: 'kill-whose' }, 'For whom'), select, hint);
@@ -116,7 +117,7 @@ function whoseField() {
       const only = accounts.length === 1 ? accounts[0].client_id : null;
       if (only && select.options[0]) select.options[0].textContent = `Everything: all of ${only}`;
       for (const { client_id, strategies } of accounts) {
-        if (!only) select.append(option({ client_id }, `All of ${client_id}`));
+        if (!only && client_id !== first.client_id) select.append(option({ client_id }, `All of ${client_id}`));
         if (strategies.length === 0) continue;
         select.append(h('optgroup', { label: `One strategy of ${client_id} alone` }, ...strategies.map((/** @type {string} */ strategy) => option({ client_id, strategy }, strategy))));
       }
@@ -203,8 +204,8 @@ function proof(dialog, level, whose, answer) {
     try {
       const seen = await see(level, whose);
       const isDone = seen.steps.every((step) => step.isSo) && seen.steps.every((step) => !step.readAt || Date.parse(step.readAt) >= at - 1_000);
-      const done = level < 3 ? 'Done' : whose.strategy ? `${whose.strategy} is flat` : 'Flat';
-      fresh(state, [isDone, level], () => badge(isDone ? { word: done, kind: 'ok' } : { word: 'under way', kind: 'work' }));
+      const done = level < 3 ? 'Done' : whose.strategy ? `${whose.strategy} is flat` : seen.others.length ? 'Flat: nothing of ours' : 'Flat';
+      fresh(state, [isDone, done], () => badge(isDone ? { word: done, kind: 'ok' } : { word: 'under way', kind: 'work' }));
       fresh(list, [answer.done, seen], () => [
         h('li', { class: 'so' }, badge({ word: `on disk: ${answer.done}`, kind: 'ok' })),
         ...seen.steps.map((step) => h('li', null, badge({ word: step.words, kind: step.isSo ? 'ok' : 'work' }))),
@@ -232,7 +233,8 @@ async function see(level, whose) {
   const open = book.system_orders.filter((/** @type {any} */ order) => isAccount(order) && isStrategy(order));
   // Of what one answer does not show, nothing is proven.
   const unseen = Math.max(0, book.system_total - book.system_orders.length);
-  const entries = open.filter((/** @type {any} */ order) => order.execution_type !== 'EXIT');
+  // A target of 0 only closes, and is left to do so.
+  const entries = open.filter((/** @type {any} */ order) => order.execution_type !== 'EXIT' && order.target_position !== 0);
   const steps = [];
   /** @type {string[]} */
   const others = [];
@@ -254,6 +256,9 @@ async function see(level, whose) {
     });
     const theirs = held.filter((/** @type {any} */ one) => !isStrategy(one));
     if (theirs.length) others.push(`${account.client_id} still holds, of other strategies: ${theirs.map((/** @type {any} */ one) => `${one.net} ${one.symbol} (${one.strategy})`).join(', ')}`);
+    // What no strategy of ours has ever held there is not ours to close: it stays, and must not be taken for flat.
+    const foreign = account.positions.filter((/** @type {any} */ position) => position.strategies.length === 0 && position.broker !== null && position.broker !== 0);
+    if (foreign.length) others.push(`${account.client_id} still holds at the broker, opened by none of our strategies and not closed by this: ${foreign.map((/** @type {any} */ position) => `${position.broker} ${position.symbol}`).join(', ')}`);
     // The broker keeps no strategies: what it shows is held against all that is ours in the same instruments.
     const known = account.positions.filter((/** @type {any} */ position) => position.strategies.some(isStrategy));
     const left = known.filter((/** @type {any} */ position) => position.broker !== null && position.broker !== 0 && position.difference !== 0 && (whose.strategy || position.ours === 0));

@@ -57,15 +57,20 @@ export function outcome(answer) {
 }
 
 /**
- * An act of a person: the same act is sent under the same key, however often, until all of it was refused. Asked for again then, it is
- * another one.
+ * An act of a person. Where no answer came it may have been done, and is asked for again under the same key. Whatever was answered is known:
+ * what is asked for then is another act, or a refusal would be told again for ever.
  * @returns {(post: (key: string) => Promise<any>) => Promise<string>}
  */
 export function oneAct() {
   let key = actKey();
   return async (post) => {
-    const answer = await post(key);
-    if (outcomeOf(answer).isWhole) key = actKey();
-    return outcome(answer);
+    try {
+      const answer = await post(key);
+      key = actKey();
+      return outcome(answer);
+    } catch (cause) {
+      if (cause instanceof Problem && cause.status > 0 && cause.status < 500) key = actKey();
+      throw cause;
+    }
   };
 }

@@ -6,7 +6,7 @@ import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
 import { rupees } from './money.js';
 import { exact, moment } from './time.js';
-import { ask, badge, empty, panel, reason, trouble } from './parts.js';
+import { STAYS, ask, badge, empty, panel, reason, trouble } from './parts.js';
 import { modeOf, plain, told, verdict } from './words.js';
 
 /** @param {HTMLElement} root */
@@ -83,15 +83,19 @@ function accountOf(account, after) {
 
 /** @param {string} client_id @param {() => void} after */
 function login(client_id, after) {
+  const link = h('div', null);
   ask({
     title: `Log ${client_id} in`,
-    says: h('p', null, 'If the broker wants a person, its page opens in a new window, and its answer comes back here.'),
+    says: [h('p', null, 'If the broker wants a person, the way to its page appears here, and its answer comes back to ordergate.'), link],
     yes: 'Log in',
     act: async () => {
       const answer = await post('/dashboard/broker/login', { client_id });
-      if (answer.login_link) window.open(answer.login_link, '_blank', 'noopener');
       after();
-      return answer.is_logged_in ? 'logged in' : 'the broker’s page is open';
+      if (answer.is_logged_in || !answer.login_link) return answer.is_logged_in ? 'logged in' : 'not logged in yet';
+      // A page that opens by itself after an answer is held back by browsers: it takes a person's own press.
+      link.replaceChildren(h('p', null, h('a', { class: 'button', href: answer.login_link, target: '_blank', rel: 'noopener noreferrer' }, 'Open the broker’s page')));
+      link.querySelector('a')?.focus();
+      return STAYS;
     },
   });
 }

@@ -16,8 +16,9 @@ export async function page(root) {
   const none = h('div', null);
   const tools = h('div', { class: 'tools' });
   const channels = h('ul', { class: 'tasks' });
-  const test = h('button', { type: 'button', on: { click: () => sendTest(readChannels) } }, 'Send a test');
-  root.append(h('h1', null, 'Alerts'), problem, tools, list, none, panel('Where alerts go', [channels], { note: test }));
+  const arrived = h('div', { class: 'problem' });
+  const test = h('button', { type: 'button', on: { click: () => sendTest(readChannels, arrived) } }, 'Send a test');
+  root.append(h('h1', null, 'Alerts'), problem, tools, list, none, panel('Where alerts go', [arrived, channels], { note: test }));
   const readChannels = single(async () => {
     try {
       const found = await get('/dashboard/alerts');
@@ -55,15 +56,17 @@ function channel(of) {
   return h('li', null, h('strong', null, of.name), ` (${of.kind}): ${takes}${quiet}${waits}${sent} `, said);
 }
 
-/** @param {() => Promise<void>} after */
-async function sendTest(after) {
+/** What did not arrive stands until the next test: arming asks for it. @param {() => Promise<void>} after @param {HTMLElement} problem */
+async function sendTest(after, problem) {
   try {
+    problem.replaceChildren();
     const sent = await post('/dashboard/alerts/test', {});
     const lost = sent.channels.filter((/** @type {any} */ one) => !one.arrived).map((/** @type {any} */ one) => one.trouble);
-    toast(lost.length ? `The test did not arrive everywhere: ${lost.join('; ')}` : 'The test has arrived in every channel.', lost.length ? 'bad' : 'ok');
     await after();
+    if (lost.length) problem.replaceChildren(trouble(new Error(`The test did not arrive everywhere: ${lost.join('; ')}`)));
+    else toast('The test has arrived in every channel.');
   } catch (cause) {
-    toast(cause instanceof Error ? cause.message : String(cause), 'bad');
+    problem.replaceChildren(trouble(cause));
   }
 }
 

@@ -147,7 +147,9 @@ export function basket({ sent, policy: first = 'BEST_EFFORT', empty }) {
     add(leg) {
       const client_id = legs[0]?.client_id;
       if (legs.length && client_id !== leg.client_id) {
-        toast(`the basket is of ${client_id}: send it or empty it first`, 'bad');
+        const words = `The basket is of ${client_id}: this one is not in it. Send it or empty it first.`;
+        note.replaceChildren(trouble(new Error(words)));
+        toast(words, 'bad');
         return;
       }
       set([...legs, leg]);

@@ -3,7 +3,7 @@
 
 import { get, post, send } from './api.js';
 import { fresh, h, keyed } from './dom.js';
-import { ask, badge, copier, empty, field, panel, reason, table, trouble, valuesOf } from './parts.js';
+import { ask, badge, copier, empty, field, holding, panel, reason, table, trouble, valuesOf } from './parts.js';
 import { outcomeOf } from './outcomes.js';
 import { accountsKnown } from './shell.js';
 import { fate, gate, orderState, told } from './words.js';
@@ -38,11 +38,13 @@ export async function page(root) {
       button.disabled = false;
     }
   };
+  /** The account of the route that is picked: a sample without one would be of any. @returns {string | undefined} */
+  const account = () => /** @type {HTMLSelectElement | null} */ (pick.querySelector('select[name=route]'))?.value.split('|')[0];
   const explain = h('button', { type: 'button', class: 'primary' }, 'What would become of it');
-  explain.addEventListener('click', act(explain, became, () => post('/dashboard/explain', parsed(sample.value)), becomes));
+  explain.addEventListener('click', act(explain, became, () => post(`/dashboard/explain${account() ? `?client_id=${encodeURIComponent(account() ?? '')}` : ''}`, parsed(sample.value)), becomes));
   const test = h('button', { type: 'button' }, 'Send a test');
-  test.addEventListener('click', act(test, tested, () => post('/dashboard/connect/test', { sample: sample.value }), (answer) => [
-    h('p', null, outcomeOf(answer).words),
+  test.addEventListener('click', act(test, tested, () => post('/dashboard/connect/test', { ...(account() ? { client_id: account() } : {}), sample: sample.value }), (answer) => [
+    h('p', null, `${answer.client_id}: ${outcomeOf(answer).words}`),
     ...(answer.orders ?? []).map((/** @type {any} */ order) => h('p', null, h('a', { href: `order.html?id=${order.command_id}` }, `${order.side ?? ''} ${order.quantity ?? ''} ${order.symbol}`), ' ', badge(orderState(order)))),
     ...(answer.notes ?? []).map((/** @type {string} */ note) => h('p', { class: 'hint' }, note)),
   ]));
@@ -79,7 +81,7 @@ export async function page(root) {
     try {
       overview = await get('/dashboard/connect');
       problem.replaceChildren();
-      keyed(routes.body, overview.routes, (route) => `${route.client_id}|${route.name}`, (route) => routes.row(route));
+      keyed(routes.body, withRivals(overview.routes), (route) => `${route.client_id}|${route.name}`, (route) => routes.row(route));
       routes.node.hidden = overview.routes.length === 0;
       fresh(noRoutes, overview.routes.length === 0, () => (overview.routes.length ? null : empty('No route yet. A route says what an alert does not: product, type, size, direction. Alerts that name their orders whole need none.')));
       const hasAccounts = new Set(overview.routes.map((/** @type {any} */ route) => route.client_id)).size > 1;
@@ -124,11 +126,17 @@ function becomes(answer) {
   });
 }
 
+/** Each route with those of its account that take the same alerts as closely: these are refused. @param {any[]} routes */
+function withRivals(routes) {
+  const takes = (/** @type {any} */ { client_id, source, alert_strategy, ticker }) => JSON.stringify([client_id, source ?? null, alert_strategy?.trim().toLowerCase() ?? null, ticker?.trim().toUpperCase() ?? null]);
+  return routes.map((route) => ({ ...route, rivals: routes.filter((other) => other !== route && takes(other) === takes(route)).map(({ name }) => name) }));
+}
+
 /** @param {{ change: (route: any) => void, remove: (route: any) => void }} acts */
 function routeTable(acts) {
   return table('Routes', /** @type {import('./parts.js').Column<any>[]} */ ([
     { head: 'Name', cell: (route) => h('span', { class: 'symbol' }, h('strong', null, route.name), h('small', null, route.client_id)), class: 'what' },
-    { head: 'Takes', cell: (route) => [route.source, route.alert_strategy, route.ticker].filter(Boolean).join(', ') || 'every alert' },
+    { head: 'Takes', cell: (route) => h('span', { class: 'state' }, [route.source, route.alert_strategy, route.ticker].filter(Boolean).join(', ') || 'every alert', route.rivals.length ? badge({ word: `as ${route.rivals.join(', ')} does: neither gets them`, kind: 'bad' }, 'Give one of them a condition more.') : null) },
     { head: 'Becomes', cell: (route) => [route.instrument, route.product, route.order_type, sizeWords(route)].filter(Boolean).join(' · ') || 'as the alert says' },
     { head: 'Direction', cell: (route) => route.direction },
     { head: 'Strategy', cell: (route) => route.strategy },
@@ -141,14 +149,6 @@ function routeTable(acts) {
 /** @param {any} route */
 function sizeWords(route) {
   return route.size ?? (route.qty_unit ? `the alert’s number in ${route.qty_unit}` : null);
-}
-
-/**
- * A choice that has what a route says already among its options: to open a route changes nothing in it.
- * @param {(string | [string, string])[]} options @param {string} value @returns {(string | [string, string])[]}
- */
-function holding(options, value) {
-  return options.some((option) => (typeof option === 'string' ? option : option[0]) === value) ? options : [...options, value];
 }
 
 /** @param {any | null} route @param {() => void} after */
@@ -182,11 +182,11 @@ function edit(route, after) {
     ],
     yes: 'Write it',
     act: async ({ reason: why, approval, client_id: chosen, ...values }) => {
-      const { client_id = chosen, version, origin: _, ...own } = route ?? {};
+      const { client_id = chosen, version, origin: _, rivals: __, ...own } = route ?? {};
       const kept = Object.fromEntries(Object.entries(own).filter(([name]) => !EDITED.has(name)));
-      await send('PUT', '/dashboard/routes', { ...(client_id ? { client_id } : {}), ...(version === undefined ? {} : { version }), reason: why, route: { ...kept, ...values, approval: approval === 'yes' } });
+      const answer = await send('PUT', '/dashboard/routes', { ...(client_id ? { client_id } : {}), ...(version === undefined ? {} : { version }), reason: why, route: { ...kept, ...values, approval: approval === 'yes' } });
       after();
-      return 'written';
+      return answer.done;
     },
   });
 }

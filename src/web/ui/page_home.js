@@ -63,7 +63,7 @@ export async function page(root) {
       remember(day);
       fresh(result, day, () => resultOf(day));
       const points = remembered(day);
-      fresh(chart, points, () => (points.length > 1 ? pnlLine(points, { floor: day.floor, high: day.high, since: points[0].at }) : empty('The line begins to be drawn with the next change.')));
+      fresh(chart, points, () => (points.length > 1 ? pnlLine(points, { floor: day.floor, high: day.high, since: points[0].at, name: day.net === null ? 'result before charges' : 'net result' }) : empty('The line begins to be drawn with the next change.')));
       const used = usedOf(risk);
       fresh(gauges, used, () => (used.length ? used.map((one) => gauge(one.label, one.part, one.words)) : empty('Nothing of any limit is used.')));
       const open = held.accounts.flatMap((/** @type {any} */ account) => account.positions.flatMap((/** @type {any} */ position) => position.strategies.filter((/** @type {any} */ own) => own.net !== 0).map((/** @type {any} */ own) => shownPosition(account, position, own))));
@@ -305,20 +305,22 @@ function way(value) {
 
 /** The points of the line, kept by this window over reloads, for the day. @param {any} day */
 function remember(day) {
-  const value = day.net ?? day.gross;
+  // One line is of one thing: where the charges are not known, of the result without them.
+  const of = day.net === null ? 'gross' : 'net';
+  const value = day[of];
   if (value === null) return;
   const kept = remembered(day);
   const last = kept[kept.length - 1];
   if (last && last.net === value && kept.length > 1) last.at = day.at;
   else kept.push({ at: day.at, net: value });
-  sessionStorage.setItem('og_line', JSON.stringify({ date: day.date, points: kept.slice(-POINTS) }));
+  sessionStorage.setItem('og_line', JSON.stringify({ date: day.date, of, points: kept.slice(-POINTS) }));
 }
 
 /** @param {any} day @returns {{ at: string, net: string }[]} */
 function remembered(day) {
   try {
     const kept = JSON.parse(sessionStorage.getItem('og_line') ?? 'null');
-    return kept?.date === day.date && Array.isArray(kept.points) && date(day.at) === day.date ? kept.points : [];
+    return kept?.date === day.date && kept.of === (day.net === null ? 'gross' : 'net') && Array.isArray(kept.points) && date(day.at) === day.date ? kept.points : [];
   } catch {
     return [];
   }

@@ -3,7 +3,7 @@
 
 import { get, post } from './api.js';
 import { fresh, h } from './dom.js';
-import { add, dec, mul, number, price, rupees, text } from './money.js';
+import { add, dec, number, price, rupees, text } from './money.js';
 import { wholeSeconds } from './time.js';
 import { badge, empty, panel, trouble } from './parts.js';
 import { on, single } from './live.js';
@@ -72,12 +72,10 @@ function explained(leg, answer) {
   const { terms } = leg;
   const refused = leg.gates.filter((/** @type {any} */ one) => !one.passed);
   const passed = leg.gates.filter((/** @type {any} */ one) => one.passed);
-  const shown = terms?.price ?? null;
-  const value = dec(shown) && terms ? text(mul(/** @type {any} */ (dec(shown)), { n: BigInt(terms.quantity), s: 0 })) : null;
   return h('div', { class: 'explained' },
     h('div', { class: 'big' }, badge(said)),
     leg.reason ? h('p', null, told(leg.reason)) : null,
-    terms ? h('p', null, h('strong', null, `${terms.side} ${number(terms.quantity)} ${leg.ask?.symbol ?? ''} ${terms.product} ${terms.order_type}`), terms.price ? ` at ${price(terms.price)}` : '', terms.trigger_price ? `, trigger ${price(terms.trigger_price)}` : '', value ? `: ${rupees(value)}` : '') : null,
+    terms ? h('p', null, h('strong', null, `${terms.side} ${number(terms.quantity)} ${leg.ask?.symbol ?? ''} ${terms.product} ${terms.order_type}`), terms.price ? ` at ${price(terms.price)}` : '', terms.trigger_price ? `, trigger ${price(terms.trigger_price)}` : '', leg.value === null ? '' : `: ${rupees(leg.value)}`) : null,
     moneyOf(leg, answer),
     leg.request ? h('details', null, h('summary', { data: { focus: `request${leg.leg}` } }, 'The exact request to the broker'), h('pre', null, leg.request)) : null,
     refused.length ? gateList(refused) : null,

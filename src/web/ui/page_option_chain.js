@@ -8,8 +8,7 @@ import { cmp, dec, number, price } from './money.js';
 import { dayOf, wholeSeconds } from './time.js';
 import { badge, empty, field, panel, trouble } from './parts.js';
 import { aboutOf, basket } from './page_basket.js';
-import { onOverview } from './shell.js';
-import { modeOf } from './words.js';
+import { accountChoice } from './shell.js';
 
 const REFRESH_MS = 2_000;
 /** An age above this stands beside its price. */
@@ -58,9 +57,7 @@ export async function page(root) {
   /** @type {any} */
   let chain = null;
 
-  onOverview((overview) => fresh(account, overview.accounts.map((/** @type {any} */ one) => [one.client_id, one.standing.mode]), () => (overview.accounts.length > 1
-    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${modeOf(one)})`]) })
-    : null)));
+  accountChoice(account, () => null);
 
   const add = (/** @type {any} */ row, /** @type {'call' | 'put'} */ right, /** @type {'BUY' | 'SELL'} */ side) => {
     const option = row[right];

@@ -5,7 +5,7 @@ import { get } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
 import { waterfall } from './charts.js';
-import { dec, mul, number, price, rupees, text } from './money.js';
+import { number, price, rupees } from './money.js';
 import { exact, ms } from './time.js';
 import { badge, copier, empty, panel, table, trouble } from './parts.js';
 import { asks, side } from './orders.js';
@@ -54,7 +54,7 @@ export async function page(root) {
         h('div', { class: 'row-buttons' }, ...orderButtons(order)),
       ]);
       fresh(why, [order.reason, order.remedy, order.next, said.kind], () => whyOf(order, said.kind));
-      fresh(facts, [order, found.naming], () => factsOf(order, found.naming));
+      fresh(facts, [order, found.naming, found.filled_value], () => factsOf(order, found.naming, found.filled_value));
       const steps = stepsOf(order, found.journal);
       fresh(timing, steps, () => (steps.length > 1 ? waterfall(steps) : empty('Nothing but its registration has happened yet.')));
       keyed(gates.body, found.gates.map((/** @type {any} */ one, /** @type {number} */ index) => ({ ...one, index })), (one) => String(one.index), (one) => gates.row(one));
@@ -84,10 +84,8 @@ function whyOf(order, kind) {
     order.next ? h('div', null, h('p', null, h('span', { class: 'label' }, 'The exit to send first '), copier(() => JSON.stringify(order.next, null, 1))), h('pre', null, JSON.stringify(order.next, null, 1))) : null);
 }
 
-/** @param {any} order @param {any} naming */
-function factsOf(order, naming) {
-  const worth = dec(order.average_price);
-  const value = worth && order.filled_quantity > 0 ? text(mul(worth, { n: BigInt(order.filled_quantity), s: 0 })) : null;
+/** @param {any} order @param {any} naming @param {string | null} value what filled comes to */
+function factsOf(order, naming, value) {
   /** @type {[string, import('./dom.js').Child][]} */
   const pairs = [
     ['Account', order.client_id],

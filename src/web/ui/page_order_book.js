@@ -50,7 +50,7 @@ export async function page(root) {
     h('h1', null, 'Order book'),
     problem,
     cards,
-    h('div', { class: 'tools' }, search, tabs, h('button', { type: 'button', on: { click: () => book && download('orders.csv', csv(NAMES, book.system_orders)) } }, 'Save (CSV)'), h('a', { class: 'button primary', href: 'place_order.html' }, 'Place an order')),
+    h('div', { class: 'tools' }, search, tabs, h('button', { type: 'button', on: { click: () => book && download('orders.csv', csv(NAMES, book.system_orders)) } }, 'Save what is shown (CSV)'), h('a', { class: 'button primary', href: 'place_order.html' }, 'Place an order')),
     panel('Ours beside the broker’s', [ours.node, noOurs, more], { note: oursCount, class: 'ours' }),
     panel('The broker’s own book', [theirs.node, noTheirs], { note: readAt, class: 'broker' }));
 

@@ -7,7 +7,7 @@ import { number } from './money.js';
 import { field, onePress, panel, trouble, valuesOf } from './parts.js';
 import { aboutOf, basket } from './page_basket.js';
 import { judge, tell, verdicts } from './page_judge.js';
-import { onOverview } from './shell.js';
+import { accountChoice } from './shell.js';
 import { dayOf } from './time.js';
 import { modeOf } from './words.js';
 
@@ -69,9 +69,7 @@ export async function page(root) {
   let asking = 0;
   onePress(form, send);
 
-  onOverview((overview) => fresh(account, overview.accounts.map((/** @type {any} */ one) => [one.client_id, one.standing.mode]), () => (overview.accounts.length > 1
-    ? field({ name: 'client_id', label: 'Account', kind: 'select', options: overview.accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${modeOf(one)})`]) })
-    : h('div', { class: 'field' }, h('span', { class: 'label strong' }, 'Account'), h('span', null, `${overview.accounts[0]?.client_id ?? ''}: ${overview.accounts[0]?.standing.mode === 'PAPER' ? 'PAPER, no money moves' : modeOf(overview.accounts[0] ?? { standing: { mode: '' } })}`)))));
+  accountChoice(account, (only) => h('div', { class: 'field' }, h('span', { class: 'label strong' }, 'Account'), h('span', null, only ? `${only.client_id}: ${only.standing.mode === 'PAPER' ? 'PAPER, no money moves' : modeOf(only)}` : '')), () => showFields());
 
   /** What is typed, as the API takes it. @returns {Record<string, string>} */
   const typed = () => {
@@ -93,7 +91,8 @@ export async function page(root) {
     trigger.hidden = type === 'MARKET' || type === 'LIMIT';
     lasts.hidden = !trigger.hidden;
     lots.hidden = !instrument || Number(instrument.lot) <= 1;
-    send.textContent = `${buy.value() === 'BUY' ? 'Buy' : 'Sell'}${instrument ? ` ${instrument.symbol}` : ''}`;
+    const whose = account.querySelector('select')?.value;
+    send.textContent = `${buy.value() === 'BUY' ? 'Buy' : 'Sell'}${instrument ? ` ${instrument.symbol}` : ''}${whose ? ` in ${whose}` : ''}`;
     send.className = `primary ${buy.value() === 'BUY' ? 'buys' : 'sells'}`;
   };
   const look = async () => {

@@ -237,11 +237,14 @@ function ruleOf(row) {
   if (!rule.is_on) return badge({ word: 'switched off', kind: 'wait' });
   const far = (/** @type {string} */ name, /** @type {Api.ExitLevel | null} */ level) => (level ? h('span', { class: 'level-words' }, `${name} ${price(level.price)}`, h('small', null, [level.points_away === null ? null : `${number(level.points_away)} away`, level.rupees_then === null ? null : `then ${rupees(level.rupees_then, { signed: true })}`].filter(Boolean).join(', '))) : null);
   const trail = rule.asked?.trailing;
+  const { break_even: even, times } = rule.asked?.exits ?? {};
   return h('span', { class: 'rule-cell' },
     reach({ stop: rule.stop?.price ?? null, target: rule.target?.price ?? null, last: row.last_price, entry: rule.fill }),
     h('span', { class: 'rule-words' }, far('stop', rule.stop), far('target', rule.target)),
     rule.stop ? h('small', { title: rule.lives_because ?? undefined }, restsWords(rule.resting)) : null,
     trail ? h('small', null, `trails by ${trail.value} ${String(trail.kind).toLowerCase()}; began at ${price(rule.first_stop)}, best ${price(rule.best_price)}`) : null,
+    even ? h('small', null, `the stop goes to the fill after a gain of ${even}`) : null,
+    times ? h('small', null, `leaves at ${times}, whatever the price`) : null,
     rule.fired ? badge({ word: 'its exit is under way', kind: 'work' }) : null);
 }
 

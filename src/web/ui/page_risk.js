@@ -62,7 +62,7 @@ function accountOf(client_id, after) {
   const noEvents = h('div', null);
   const lists = h('div', null);
   const node = h('div', null,
-    panel(`${client_id}: the day`, [day], { note: h('button', { type: 'button', class: 'small danger', on: { click: () => killDialog() } }, 'Kill…') }),
+    panel(`${client_id}: the day`, [day], { note: h('button', { type: 'button', class: 'small danger', on: { click: () => killDialog({ whose: { client_id } }) } }, 'Kill…') }),
     h('div', { class: 'columns' },
       h('div', null, panel('Limits', [limits.node, lists], { note: 'exits are never refused for a limit' })),
       h('div', null,

@@ -101,6 +101,14 @@ export function field(of) {
   return h('div', { class: 'field', data: { field: of.name } }, h('label', { for: id }, of.label), input, list, hint ? h('span', { class: 'hint', id: hint }, of.hint) : null);
 }
 
+/**
+ * A choice that has among its options what stands already: to open a form changes nothing in it.
+ * @param {(string | [string, string])[]} options @param {string} value @returns {(string | [string, string])[]}
+ */
+export function holding(options, value) {
+  return options.some((option) => (typeof option === 'string' ? option : option[0]) === value) ? options : [...options, value];
+}
+
 /** What a form's fields hold, blanks left out. @param {HTMLFormElement} form @returns {Record<string, string>} */
 export function valuesOf(form) {
   /** @type {Record<string, string>} */
@@ -111,10 +119,13 @@ export function valuesOf(form) {
   return values;
 }
 
+/** What an act answers whose window stays open. */
+export const STAYS = Symbol('stays');
+
 /**
  * Asks a person before something is done: what will happen, the fields it needs, one button that does it.
  * @param {{ title: string, says?: import('./dom.js').Child | import('./dom.js').Child[], fields?: FieldOf[], yes: string, danger?: boolean,
- *   act: (values: Record<string, string>) => Promise<string | void> }} of
+ *   act: (values: Record<string, string>) => Promise<string | void | typeof STAYS> }} of
  */
 export function ask(of) {
   const problem = h('div', { class: 'problem' });
@@ -131,6 +142,7 @@ export function ask(of) {
           problem.replaceChildren();
           try {
             const words = await of.act(valuesOf(form));
+            if (words === STAYS) return;
             dialog.close();
             if (words) toast(words);
           } catch (cause) {

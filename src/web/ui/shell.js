@@ -6,7 +6,7 @@ import { get, send } from './api.js';
 import { byId, fresh, h } from './dom.js';
 import { on, onState, single } from './live.js';
 import { countdown, keepTime, moment, now } from './time.js';
-import { badge, toast } from './parts.js';
+import { badge, field, toast } from './parts.js';
 import { killButton, killDialog, rearm } from './kill.js';
 import { killWords, modeOf, told } from './words.js';
 
@@ -46,6 +46,21 @@ export function onOverview(act) {
 /** The accounts, as far as they are known yet. @returns {string[]} */
 export function accountsKnown() {
   return seen ? seen.accounts.map((/** @type {any} */ account) => account.client_id) : [];
+}
+
+/**
+ * Keeps a choice of the account in a place, where there are several. Modes change by themselves, and with them the words of the options:
+ * what was chosen stays chosen.
+ * @param {HTMLElement} place @param {(account: any) => import('./dom.js').Child} alone what stands there for the only one @param {() => void} [after]
+ */
+export function accountChoice(place, alone, after) {
+  onOverview(({ accounts }) => fresh(place, accounts.map((/** @type {any} */ one) => [one.client_id, one.standing.mode, modeOf(one)]), () => {
+    const value = place.querySelector('select')?.value;
+    queueMicrotask(() => after?.());
+    return accounts.length > 1
+      ? field({ name: 'client_id', label: 'Account', kind: 'select', value, options: accounts.map((/** @type {any} */ one) => [one.client_id, `${one.client_id} (${modeOf(one)})`]) })
+      : alone(accounts[0]);
+  }));
 }
 
 /** An account's name, for whoever looks at a row: nothing where there is no other account. @param {string} client_id @returns {string | null} */
