@@ -137,6 +137,22 @@ pub struct ExitRule {
     /// When its target stood again after such a one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rearmed_at: Option<DateTime<Utc>>,
+    /// Units of its order that had traded when it was last measured; `None`: written before this was counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub counted: Option<i64>,
+    /// Where the stop stood when an order added to the position: however much more comes in, it never goes behind that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stood: Option<Stood>,
+}
+
+/// A stop that an order which added to the position has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stood {
+    /// Where it stood.
+    pub stop: Decimal,
+    /// Where it had begun.
+    pub first: Option<Decimal>,
 }
 
 /// A target that stood so long without firing begins anew: what came to nothing before tells nothing of the market any more.
@@ -182,6 +198,8 @@ impl ExitRule {
             fired: None,
             attempt: 0,
             rearmed_at: None,
+            counted: None,
+            stood: None,
         };
         rule.place();
         let is_whole = rule.stop.is_some() == terms.stop_loss.is_some() && rule.target.is_some() == terms.target.is_some();
@@ -196,15 +214,8 @@ impl ExitRule {
             return None;
         }
         let rule = Self::new(order.ask.strategy.clone(), order.holding()?, held, terms, tick, order.user.to_string(), now)?;
-        Some(Self { order: Some(order.command_id), held_since: rule.opened_at.max(now), ..rule })
-    }
-
-    /// What the rule before it of the same position leaves to it: since when that is held, and the exit of a target under way, which
-    /// must go on being known as what it is.
-    #[must_use]
-    pub fn after(self, before: &Self) -> Self {
-        let Self { held_since, fired, attempt, rearmed_at, .. } = *before;
-        Self { held_since, fired, attempt, rearmed_at, ..self }
+        let counted = Some(order.traded_quantity);
+        Some(Self { order: Some(order.command_id), counted, held_since: rule.opened_at.max(now), ..rule })
     }
 
     /// Whether an exit is under way that must be flat soon: nothing changes the rule any more.
@@ -213,28 +224,30 @@ impl ExitRule {
         self.fired.is_some_and(|fired| fired.cause.is_urgent())
     }
 
-    /// Puts stop and target where the terms say, measured from the fill.
-    fn place(&mut self) {
+    /// Puts stop and target where the terms say, measured from the fill; the stop never behind one that an addition has found.
+    pub(super) fn place(&mut self) {
         let on_tick = |price: Option<Decimal>| {
             let price = price.and_then(|price| self.on_tick(price));
             price.filter(|price| *price > Decimal::ZERO)
         };
         let stop = self.terms.stop_loss.and_then(|at| on_tick(at.below(self.fill, self.position)));
         let target = self.terms.target.and_then(|at| on_tick(at.above(self.fill, self.position)));
-        (self.first_stop, self.target) = (stop, target);
-        self.stop = self.first_stop;
+        self.target = target;
+        self.first_stop = self.tighter(stop, self.stood.and_then(|stood| stood.first));
+        self.stop = self.begins_at();
     }
 
-    /// Measured from another fill price: more of the same order came in. A stop that has moved stays.
-    #[must_use]
-    pub fn rebased(&self, fill: Decimal) -> Self {
-        let mut next = Self { fill, ..self.clone() };
-        next.place();
-        if self.stop != self.first_stop || self.by_hand.is_some() {
-            (next.stop, next.first_stop) = (self.stop, self.first_stop);
+    /// Where its stop stands as long as nothing has moved it.
+    pub(super) fn begins_at(&self) -> Option<Decimal> {
+        self.tighter(self.first_stop, self.stood.map(|stood| stood.stop))
+    }
+
+    /// The stop of two that is reached first.
+    pub(super) fn tighter(&self, one: Option<Decimal>, other: Option<Decimal>) -> Option<Decimal> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(if self.is_as_good(one, other) { one } else { other }),
+            (one, other) => one.or(other),
         }
-        next.best = if self.best == self.fill { fill } else { self.best };
-        next
     }
 
     /// On the tick: a stop nearer to the fill, a target farther from it.
@@ -395,15 +408,6 @@ mod tests {
     }
 
     #[test]
-    fn further_fills_move_what_has_not_moved_by_itself() {
-        let first = rule(10, "10 points", "20 points");
-        let second = first.rebased(d("801"));
-        assert_eq!((second.stop, second.target, second.best), (Some(d("791")), Some(d("821")), d("801")));
-        let trailed = ExitRule { stop: Some(d("799")), best: d("815"), ..first };
-        assert_eq!(trailed.rebased(d("801")).stop, Some(d("799")));
-    }
-
-    #[test]
     fn what_was_ahead_of_the_disk_is_taken_over_only_if_it_is_tighter() {
         let disk = rule(10, "10 points", "20 points");
         let ahead = ExitRule { stop: Some(d("795")), best: d("812"), ..disk.clone() };
@@ -434,7 +438,7 @@ mod tests {
         assert_eq!(heeded.heeding(&put_by_hand("781", 5)), None, "once");
         assert_eq!(heeded.heeding(&put_by_hand("779", 9)).unwrap().stop, Some(d("779")), "and again");
         // Nothing moves it back: no fill, no trail, nothing that was in memory.
-        assert_eq!(heeded.rebased(d("801")).stop, Some(d("781")));
+        assert_eq!(heeded.rebased(d("801"), 4).stop, Some(d("781")));
         let mut read_back = heeded.clone();
         read_back.catch_up(&trailed);
         assert_eq!(read_back, heeded);

@@ -184,9 +184,9 @@ fn more_that_fills_while_a_targets_exit_rests_does_not_make_it_urgent() {
         let target = fired(desk).pop().unwrap();
         assert_eq!((target.ask.price, target.modifications, target.status), (Some(price("880")), 0, Status::Partial));
         assert!(rule(desk).unwrap().fired.is_some_and(|fired| fired.cause == ordergate_actors::exits::Cause::Target));
-        // What came in has brought its own stop: all of it leaves by that.
-        assert_eq!(rule(desk).unwrap().stop, Some(price("840").value()));
-        trade(desk, "839");
+        // What came in has brought a stop that lies farther away: all of it leaves by the one that stood.
+        assert_eq!(rule(desk).unwrap().stop, Some(price("850").value()));
+        trade(desk, "849");
         until_flat(desk).await;
         desk.at_rest().await;
     });

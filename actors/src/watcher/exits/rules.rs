@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use crate::exits::{Combined, ExitRule, Hours, Tick, Together, slot};
-use crate::order::{Holding, InstrumentKey, OrderRecord, SignalId};
+use crate::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, SignalId, Strategy};
 use crate::persistence::{KeptChange, Slot};
 
 /// The rules of one account, as they stand now.
@@ -151,6 +151,11 @@ impl Rules {
         let slot = slot(&order.ask.strategy, &order.holding()?);
         let rule = &self.watched.get(&slot)?.rule;
         rule.fired.filter(|fired| fired.signal == order.signal_id).map(|_| rule)
+    }
+
+    /// The position of a rule that is watched.
+    pub(super) fn owner(&self, slot: &Slot) -> Option<(Strategy, HoldingKey)> {
+        self.watched.get(slot).map(|watched| (watched.rule.strategy.clone(), watched.rule.holding.clone()))
     }
 
     /// Its end is posted. It protects nothing any more; a position opened this moment brings its own.
