@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::rule::{ExitRule, Stood, Terms};
-use crate::order::{ExitExtras, HoldingKey, OrderRecord, Side, Strategy};
+use crate::order::{ExitExtras, Holding, HoldingKey, OrderRecord, Side, Strategy};
 use crate::persistence::Book;
 
 /// What has filled, and is not in the rule of its position.
@@ -42,30 +42,31 @@ pub fn brought(strategy: &Strategy, key: &HoldingKey, rule: Option<&ExitRule>, b
         (Some(rule), None) => order.created_at > rule.set_at,
     };
     // In the order in which they were asked for, each upon the one before.
-    let earliest = carriers(strategy, key, book).filter(|order| is_later(order)).last();
-    earliest.map(|order| Brought::Order(Arc::clone(order)))
+    let later = since(strategy, held, book).take_while(|order| is_later(order));
+    later.filter(|order| carries(order, key, held)).last().map(|order| Brought::Order(Arc::clone(order)))
 }
 
 /// The newest order of the position that has filled and carries a rule.
 #[must_use]
-pub fn carrier<'a>(strategy: &'a Strategy, key: &'a HoldingKey, book: &'a Book) -> Option<&'a Arc<OrderRecord>> {
-    carriers(strategy, key, book).next()
+pub fn carrier<'a>(strategy: &'a Strategy, key: &HoldingKey, book: &'a Book) -> Option<&'a Arc<OrderRecord>> {
+    let held = book.held(strategy, key);
+    since(strategy, held, book).find(|order| carries(order, key, held))
 }
 
-/// Filled orders of what is held that carry a rule, newest first.
-fn carriers<'a>(strategy: &'a Strategy, key: &'a HoldingKey, book: &'a Book) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
-    let held = book.held(strategy, key);
-    let (opened_at, side) = (held.opened_at, Side::of_net(held.net));
-    let since = book.newest_of(strategy).take_while(move |order| opened_at.is_some_and(|opened| order.created_at >= opened));
-    since.filter(move |order| {
-        order.traded_quantity > 0
-            && order.ask.side == side
-            && !order.is_exit()
-            && !order.is_test()
-            && opened_at.is_some_and(|opened| order.signal_time.min(order.created_at) >= opened)
-            && Terms::of(order).is_some()
-            && order.holding().as_ref() == Some(key)
-    })
+/// The orders of a strategy since a position of it was opened, newest first.
+fn since<'a>(strategy: &'a Strategy, held: Holding, book: &'a Book) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+    book.newest_of(strategy).take_while(move |order| held.opened_at.is_some_and(|opened| order.created_at >= opened))
+}
+
+/// Whether an order has filled, is one of what is held, and carries a rule.
+fn carries(order: &OrderRecord, key: &HoldingKey, held: Holding) -> bool {
+    order.traded_quantity > 0
+        && order.ask.side == Side::of_net(held.net)
+        && !order.is_exit()
+        && !order.is_test()
+        && held.opened_at.is_some_and(|opened| order.signal_time.min(order.created_at) >= opened)
+        && Terms::of(order).is_some()
+        && order.holding().as_ref() == Some(key)
 }
 
 /// Whether more of its order has traded than it was measured with.

@@ -76,7 +76,10 @@ fn said(prices: [&str; 3]) -> [Option<String>; 3] {
 /// The stop has trailed before more comes in: by what each side of the market calls tighter.
 #[test]
 fn an_addition_never_moves_a_stop_away_from_the_market() {
-    let trailing = |text: &str| Terms { trailing: Some(crate::order::Trailing { kind: crate::order::TrailingType::Absolute, value: d("10") }), ..stop_at(text) };
+    let trailing = |text: &str| Terms {
+        trailing: Some(crate::order::Trailing { kind: crate::order::TrailingType::Absolute, value: d("10") }),
+        ..stop_at(text)
+    };
     // Side, the first order's terms, the best price seen and the stop that it earned, the addition's terms, the average with it;
     // then stop, where it began, and target.
     let rows: [(Side, &str, Option<(&str, &str)>, &str, &str, [&str; 3]); 12] = [
@@ -170,7 +173,9 @@ fn what_an_addition_does_not_speak_of_stays() {
     };
     let first = entry(1, Side::Buy, 100, all).ended(Status::Executed, None);
     let rule = taken_in(None, &book(vec![first.clone()], holding(100, "800"))).unwrap();
-    let with = |terms: Terms| taken_in(Some(rule.clone()), &book(vec![first.clone(), entry(2, Side::Buy, 100, terms)], holding(200, "825"))).unwrap();
+    let with = |terms: Terms| {
+        taken_in(Some(rule.clone()), &book(vec![first.clone(), entry(2, Side::Buy, 100, terms)], holding(200, "825"))).unwrap()
+    };
     let only_target = with(Terms { target: Some("890".parse().unwrap()), ..Terms::default() });
     assert_eq!(only_target.terms, Terms { target: Some("890".parse().unwrap()), ..all });
     assert_eq!(prices(&only_target), said(["808.5", "808.5", "890"]));
@@ -259,7 +264,8 @@ fn further_fills_move_what_has_not_moved_by_itself() {
 /// After an addition the trail goes on from the new average, and moves nothing back on its way up.
 #[test]
 fn the_trail_goes_on_after_an_addition() {
-    let terms = Terms { trailing: Some(crate::order::Trailing { kind: crate::order::TrailingType::Absolute, value: d("10") }), ..stop_at("2%") };
+    let terms =
+        Terms { trailing: Some(crate::order::Trailing { kind: crate::order::TrailingType::Absolute, value: d("10") }), ..stop_at("2%") };
     let first = entry(1, Side::Buy, 100, terms).ended(Status::Executed, None);
     let mut rule = taken_in(None, &book(vec![first.clone()], holding(100, "800"))).unwrap();
     (rule.best, rule.stop) = (d("850"), Some(d("840")));

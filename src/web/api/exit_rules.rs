@@ -304,7 +304,9 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
     let rule = ExitRule::new(body.strategy.clone(), key.clone(), &held, terms, instrument.tick.value(), who.clone(), state.now());
     let Some(mut rule) = rule else { return Err(wrong("stop_loss", "the distances give no price from the fill")) };
     let slot = slot(&body.strategy, &key);
-    let read = |book: &Book| (book.kept(&slot).cloned(), carrier(&body.strategy, &key, book).map(|order| (order.command_id, order.traded_quantity)));
+    let read = |book: &Book| {
+        (book.kept(&slot).cloned(), carrier(&body.strategy, &key, book).map(|order| (order.command_id, order.traded_quantity)))
+    };
     let (standing, carried_by) = state.engine.read(&client_id, read).unwrap_or_default();
     // One that stands for an earlier position leaves nothing to this one.
     let before: Option<ExitRule> = standing.as_ref().and_then(|kept| kept.read().ok()).filter(|before: &ExitRule| before.is_for(&held));

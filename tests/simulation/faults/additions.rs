@@ -96,12 +96,8 @@ fn an_addition_leaves_a_trailed_stop_where_it_is() {
         (sell("a", 10), sell("a", 10), ["854", "848", "851"], "853.05", "853.10"),
     ] {
         scenario(Setup::default(), async |desk| {
-            let terms = |leg: LegDraft| LegDraft {
-                stop_loss: said("2%"),
-                trailing_type: said("ABSOLUTE"),
-                trailing_value: said("5"),
-                ..leg
-            };
+            let terms =
+                |leg: LegDraft| LegDraft { stop_loss: said("2%"), trailing_type: said("ABSOLUTE"), trailing_value: said("5"), ..leg };
             desk.ended(terms(first.clone())).await;
             desk.until("the rule stands", |desk| rule(desk).is_some()).await;
             for bid in steps {

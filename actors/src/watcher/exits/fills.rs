@@ -22,7 +22,12 @@ impl WatcherActor {
             let standing = self.core.rules.watched.get(&slot).filter(|watched| watched.rule.is_for(&held));
             let found = brought(strategy, key, standing.map(|watched| &watched.rule), book)?;
             let basis = standing.map_or_else(|| book.kept(&slot).map_or(0, |kept| kept.seq), |watched| watched.seq);
-            Some((found, held, Some(basis).filter(|_| !self.core.rules.is_leaving(&slot, &held)), standing.map(|watched| watched.rule.clone())))
+            Some((
+                found,
+                held,
+                Some(basis).filter(|_| !self.core.rules.is_leaving(&slot, &held)),
+                standing.map(|watched| watched.rule.clone()),
+            ))
         });
         let Some((found, held, basis, standing)) = found.flatten() else { return };
         match (found, standing) {
@@ -54,10 +59,8 @@ impl WatcherActor {
 
     fn brings_no_rule(&mut self, order: &OrderRecord, key: &HoldingKey, is_ruled: bool) {
         let so = if is_ruled { "goes by the rule that stood before" } else { "is not protected" };
-        let text = format!(
-            "{} {key} {so}: what its order asked for gives no price from its fill; set a rule, or exit it",
-            order.ask.strategy
-        );
+        let text =
+            format!("{} {key} {so}: what its order asked for gives no price from its fill; set a rule, or exit it", order.ask.strategy);
         self.concern(Concern { event: "ALARM_EXIT_RULE_MISSING", level: Level::Page, text, command_id: Some(order.command_id) });
     }
 
