@@ -7,6 +7,7 @@
 //!
 //! *Invariant:* a stop only ratchets. It is tested before the target. One odd tick fires nothing and moves nothing.
 
+mod basis;
 mod brought;
 mod combined;
 mod follow;
@@ -31,4 +32,4 @@ pub use resting::{Ground, Lives, Rest, RestSettings, Stop, is_stop_of, lives, ne
 pub use rule::{Cause, ExitRule, Fired, Stood, Terms, slot};
 pub use settings::{ExitSettings, Ladders, Rungs};
 pub use slices::slices;
-pub use times::{Hours, is_near_expiry};
+pub use times::{Hours, LastDay};

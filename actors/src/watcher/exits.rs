@@ -4,10 +4,12 @@
 //! A rule in memory may be ahead of the disk by a trail of a moment; it is never behind it. That it has fired is written with
 //! its exit, in one step, and the exit's key is made of what was written: sent twice, it is one signal.
 
+mod days;
 mod fills;
 mod fires;
 mod looks;
 mod over;
+mod prices;
 mod rests;
 mod rules;
 mod together;
@@ -153,6 +155,7 @@ impl WatcherActor {
         self.make_smaller(now);
         self.climb(now);
         self.end_stops();
+        self.look_at_days(now);
         if self.core.rules.watched.is_empty() && self.core.rules.combined.is_empty() {
             return;
         }

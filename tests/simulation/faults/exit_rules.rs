@@ -556,12 +556,21 @@ fn the_positions_of_a_strategy_leave_together_at_their_common_loss() {
     });
 }
 
-/// A day of the calendar as it is, a quarter of an hour and some seconds before 15:15.
+fn held_to(enforce: Enforce) -> Arc<Calendar> {
+    Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(enforce))
+}
+
+/// A day of the calendar as it is, a quarter of an hour and some seconds before 15:15; whether the account is held to it, or is one of
+/// paper, or one that nobody holds to anything.
 #[test]
 fn what_shall_not_stay_overnight_is_out_before_a_book_that_closes_at_a_quarter_past_three() {
+    for calendar in [|| held_to(Enforce::Always), || held_to(Enforce::Live), || held_to(Enforce::Never)] {
+        out_by_the_end_of_the_day(calendar);
+    }
+}
+
+fn out_by_the_end_of_the_day(calendar: fn() -> Arc<Calendar>) {
     let at: DateTime<Utc> = "2026-11-23T14:59:30+05:30".parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc();
-    let calendar: fn() -> Arc<Calendar> =
-        || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
     let mut setup = Setup { starts_at: at, calendar, ..Setup::default() };
     // The entry comes late on purpose.
     setup.account.limits.intraday_cutoff = std::time::Duration::ZERO;
