@@ -163,6 +163,22 @@ fn an_addition_leaves_what_a_person_has_decided() {
     assert_eq!((kept.stop, kept.first_stop, kept.by_hand, kept.set_at), (by_hand.stop, by_hand.first_stop, Some(at(5)), at(3)));
 }
 
+/// The trail goes on while the rule of an addition is being written: what it earns meanwhile stays, unless a person spoke.
+#[test]
+fn what_the_trail_earned_while_an_addition_was_written_stays() {
+    let first = entry(1, Side::Buy, 100, stop_at("2%")).ended(Status::Executed, None);
+    let before = taken_in(None, &book(vec![first.clone()], holding(100, "800"))).unwrap();
+    let both = book(vec![first, entry(2, Side::Buy, 100, stop_at("2%"))], holding(200, "825"));
+    let ahead = ExitRule { stop: Some(d("840")), best: d("850"), ..before.clone() };
+    let mut written = taken_in(Some(before), &both).unwrap();
+    let a_persons = ExitRule { set_at: now(), stood: None, ..written.clone() };
+    written.catch_up(&ahead);
+    assert_eq!((written.stop, written.best), (Some(d("840")), d("825")));
+    let mut set = a_persons.clone();
+    set.catch_up(&ahead);
+    assert_eq!(set, a_persons);
+}
+
 #[test]
 fn what_an_addition_does_not_speak_of_stays() {
     let all = Terms {

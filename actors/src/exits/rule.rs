@@ -336,10 +336,13 @@ impl ExitRule {
         Some(Self { stop, first_stop, by_hand: order.by_hand, ..self.clone() })
     }
 
-    /// Takes the tighter stop and the better price of a rule that was ahead of what is on disk.
+    /// Takes the tighter stop and the better price of a rule that was ahead of what is on disk. Of one that an addition has found, only
+    /// the stop: the best price is counted from the new average.
     pub fn catch_up(&mut self, ahead: &Self) {
+        let is_same = self.order == ahead.order && self.terms == ahead.terms;
+        let is_added_to = self.stood.is_some() && self.set_at == ahead.set_at && self.opened_at == ahead.opened_at;
         // A stop that somebody put further away at the broker is not tightened again.
-        if self.by_hand != ahead.by_hand || self.order != ahead.order || self.terms != ahead.terms || self.position != ahead.position {
+        if self.by_hand != ahead.by_hand || self.position != ahead.position || !(is_same || is_added_to) {
             return;
         }
         if let (Some(stop), Some(tighter)) = (self.stop, ahead.stop)
@@ -347,7 +350,7 @@ impl ExitRule {
         {
             self.stop = Some(tighter);
         }
-        if self.is_as_good(ahead.best, self.best) {
+        if is_same && self.is_as_good(ahead.best, self.best) {
             self.best = ahead.best;
         }
     }
