@@ -4,6 +4,7 @@
 //! addresses live here and nowhere else, and `try_send` is the only verb.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -18,8 +19,8 @@ use crate::broker::BrokerActor;
 pub use crate::desk::{Desk, Phase};
 use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
-use crate::order::calendar::Calendar;
-use crate::order::{ClientId, CommandId, InstrumentKey, OrderRecord, Policy};
+use crate::order::calendar::{Calendar, Facts};
+use crate::order::{ClientId, CommandId, InstrumentKey, OrderRecord, Policy, trading_date};
 use crate::persistence::{Book, Cargo, Level, Note, PersistenceActor, Post, Posted, Unit, View, Written};
 use crate::plan::Plan;
 use crate::ports::{Clock, Ids, Instruments, Quote, Quotes};
@@ -214,6 +215,15 @@ impl Line {
     #[must_use]
     pub fn point(&self, client_id: &ClientId, key: &InstrumentKey) -> Option<Decimal> {
         self.view.read(client_id, |book| book.point_by(key, &*self.instruments)).flatten()
+    }
+
+    /// When the instrument is in continuous trading today, by the hours of any day where no calendar covers this one; nothing for what
+    /// the master lacks.
+    #[must_use]
+    pub fn trading_times(&self, key: &InstrumentKey, now: DateTime<Utc>) -> Vec<Range<DateTime<Utc>>> {
+        let found = self.instruments.find(key);
+        let facts = found.map(|found| Facts::of(&found, self.instruments.has_derivatives(&found.underlying)));
+        facts.map(|facts| self.calendar.trading_times(&facts, trading_date(now))).unwrap_or_default()
     }
 
     /// Writes an alarm down; from `Warn` on it stands on the attention list, and it is logged either way.

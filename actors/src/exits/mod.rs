@@ -7,6 +7,8 @@
 //!
 //! *Invariant:* a stop only ratchets. It is tested before the target. One odd tick fires nothing and moves nothing.
 
+mod basis;
+mod brought;
 mod combined;
 mod follow;
 mod ladder;
@@ -20,6 +22,7 @@ mod settings;
 mod slices;
 mod times;
 
+pub use brought::{Brought, brought, carrier};
 pub use combined::{Combined, Leaving, Together};
 pub use follow::{Next, follow};
 pub use ladder::{Climb, Halted, Ladder, Step, cap, plan};
@@ -28,7 +31,7 @@ pub use look::{Looked, Tick};
 pub use over::{Means, Over, over};
 pub use reject::{Rejection, classify};
 pub use resting::{Ground, Lives, Rest, RestSettings, Stop, is_stop_of, lives, next_rest, resting, to_take_over};
-pub use rule::{Cause, ExitRule, Fired, Terms, slot};
+pub use rule::{Cause, ExitRule, Fired, Stood, Terms, slot};
 pub use settings::{ExitSettings, Ladders, Rungs};
 pub use slices::slices;
-pub use times::{Hours, is_near_expiry};
+pub use times::{Hours, LastDay};

@@ -7,7 +7,7 @@ use crate::testkit::builders::{
     Build, at, book_of, broker_id, exit, frozen_control, points, price, sbin_in, share, strategy, terms_of, units,
 };
 
-const HOURS: Hours = Hours { takes_exits: true, closes_at: None, takes_stops: true, stops_until: None, expiry: None };
+const HOURS: Hours = Hours { takes_exits: true, is_trading: true, closes_at: None, takes_stops: true, stops_until: None, expiry: None };
 
 fn rule_of(net: i64) -> ExitRule {
     let held = Holding { net, cost: points(800 * net.abs()), realised: points(0), opened_at: Some(at(-60)) };

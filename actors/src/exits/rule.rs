@@ -137,6 +137,22 @@ pub struct ExitRule {
     /// When its target stood again after such a one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rearmed_at: Option<DateTime<Utc>>,
+    /// Units of its order that had traded when it was last measured; `None`: written before this was counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub counted: Option<i64>,
+    /// Where the stop stood when an order added to the position: however much more comes in, it never goes behind that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stood: Option<Stood>,
+}
+
+/// A stop that an order which added to the position has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stood {
+    /// Where it stood.
+    pub stop: Decimal,
+    /// Where it had begun.
+    pub first: Option<Decimal>,
 }
 
 /// A target that stood so long without firing begins anew: what came to nothing before tells nothing of the market any more.
@@ -182,6 +198,8 @@ impl ExitRule {
             fired: None,
             attempt: 0,
             rearmed_at: None,
+            counted: None,
+            stood: None,
         };
         rule.place();
         let is_whole = rule.stop.is_some() == terms.stop_loss.is_some() && rule.target.is_some() == terms.target.is_some();
@@ -196,15 +214,8 @@ impl ExitRule {
             return None;
         }
         let rule = Self::new(order.ask.strategy.clone(), order.holding()?, held, terms, tick, order.user.to_string(), now)?;
-        Some(Self { order: Some(order.command_id), held_since: rule.opened_at.max(now), ..rule })
-    }
-
-    /// What the rule before it of the same position leaves to it: since when that is held, and the exit of a target under way, which
-    /// must go on being known as what it is.
-    #[must_use]
-    pub fn after(self, before: &Self) -> Self {
-        let Self { held_since, fired, attempt, rearmed_at, .. } = *before;
-        Self { held_since, fired, attempt, rearmed_at, ..self }
+        let counted = Some(order.traded_quantity);
+        Some(Self { order: Some(order.command_id), counted, held_since: rule.opened_at.max(now), ..rule })
     }
 
     /// With the stop of the rule before it of the same position, where both move it by the same terms: whoever changes a target puts no
@@ -218,7 +229,7 @@ impl ExitRule {
         if !before.is_on || before.by_hand.is_some() || moves(&self) != moves(before) {
             return self;
         }
-        Self { stop: before.stop, first_stop: before.first_stop, best: before.best, ..self }
+        Self { stop: before.stop, first_stop: before.first_stop, stood: before.stood, best: before.best, ..self }
     }
 
     /// Whether an exit is under way that must be flat soon: nothing changes the rule any more.
@@ -227,28 +238,30 @@ impl ExitRule {
         self.fired.is_some_and(|fired| fired.cause.is_urgent())
     }
 
-    /// Puts stop and target where the terms say, measured from the fill.
-    fn place(&mut self) {
+    /// Puts stop and target where the terms say, measured from the fill; the stop never behind one that an addition has found.
+    pub(super) fn place(&mut self) {
         let on_tick = |price: Option<Decimal>| {
             let price = price.and_then(|price| self.on_tick(price));
             price.filter(|price| *price > Decimal::ZERO)
         };
         let stop = self.terms.stop_loss.and_then(|at| on_tick(at.below(self.fill, self.position)));
         let target = self.terms.target.and_then(|at| on_tick(at.above(self.fill, self.position)));
-        (self.first_stop, self.target) = (stop, target);
-        self.stop = self.first_stop;
+        self.target = target;
+        self.first_stop = self.tighter(stop, self.stood.and_then(|stood| stood.first));
+        self.stop = self.begins_at();
     }
 
-    /// Measured from another fill price: more of the same order came in. A stop that has moved stays.
-    #[must_use]
-    pub fn rebased(&self, fill: Decimal) -> Self {
-        let mut next = Self { fill, ..self.clone() };
-        next.place();
-        if self.stop != self.first_stop || self.by_hand.is_some() {
-            (next.stop, next.first_stop) = (self.stop, self.first_stop);
+    /// Where its stop stands as long as nothing has moved it.
+    pub(super) fn begins_at(&self) -> Option<Decimal> {
+        self.tighter(self.first_stop, self.stood.map(|stood| stood.stop))
+    }
+
+    /// The stop of two that is reached first.
+    pub(super) fn tighter(&self, one: Option<Decimal>, other: Option<Decimal>) -> Option<Decimal> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(if self.is_as_good(one, other) { one } else { other }),
+            (one, other) => one.or(other),
         }
-        next.best = if self.best == self.fill { fill } else { self.best };
-        next
     }
 
     /// On the tick: a stop nearer to the fill, a target farther from it.
@@ -337,10 +350,13 @@ impl ExitRule {
         Some(Self { stop, first_stop, by_hand: order.by_hand, ..self.clone() })
     }
 
-    /// Takes the tighter stop and the better price of a rule that was ahead of what is on disk.
+    /// Takes the tighter stop and the better price of a rule that was ahead of what is on disk. Of one that an addition has found, only
+    /// the stop: the best price is counted from the new average.
     pub fn catch_up(&mut self, ahead: &Self) {
+        let is_same = self.order == ahead.order && self.terms == ahead.terms;
+        let is_added_to = self.stood.is_some() && self.set_at == ahead.set_at && self.opened_at == ahead.opened_at;
         // A stop that somebody put further away at the broker is not tightened again.
-        if self.by_hand != ahead.by_hand || self.order != ahead.order || self.terms != ahead.terms || self.position != ahead.position {
+        if self.by_hand != ahead.by_hand || self.position != ahead.position || !(is_same || is_added_to) {
             return;
         }
         if let (Some(stop), Some(tighter)) = (self.stop, ahead.stop)
@@ -348,7 +364,7 @@ impl ExitRule {
         {
             self.stop = Some(tighter);
         }
-        if self.is_as_good(ahead.best, self.best) {
+        if is_same && self.is_as_good(ahead.best, self.best) {
             self.best = ahead.best;
         }
     }
@@ -369,137 +385,5 @@ impl ExitRule {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::order::{Points, Product, Status};
-    use crate::testkit::builders::{Build, at, order, sbin_in, strategy};
-
-    pub(super) fn d(text: &str) -> Decimal {
-        text.parse().unwrap()
-    }
-
-    fn held(net: i64, average: &str) -> Holding {
-        Holding { net, cost: Points(d(average) * Decimal::from(net.abs())), realised: Points::ZERO, opened_at: Some(at(0)) }
-    }
-
-    fn rule(net: i64, stop: &str, target: &str) -> ExitRule {
-        let terms = Terms { stop_loss: Some(stop.parse().unwrap()), target: Some(target.parse().unwrap()), ..Terms::default() };
-        ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held(net, "800"), terms, d("0.05"), "a test".into(), at(1)).unwrap()
-    }
-
-    #[test]
-    fn distances_become_prices_on_the_tick_on_both_sides() {
-        let long = rule(10, "10 points", "1.111%");
-        assert_eq!((long.stop, long.target), (Some(d("790")), Some(d("808.9"))));
-        let short = rule(-10, "10 points", "1.111%");
-        assert_eq!((short.stop, short.target), (Some(d("810")), Some(d("791.1"))));
-        assert_eq!((short.exit_side(), short.gain(d("790"))), (Side::Buy, d("10")));
-    }
-
-    #[test]
-    fn an_order_brings_its_rule_with_its_first_fill_also_when_it_failed() {
-        let mut record = order(3).filled(4, 4).ended(Status::Failed, Some(crate::order::Tag::BrokerCancelled));
-        assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1)), None, "it says nothing");
-        record.ask.stop_loss = Some("12 points".parse().unwrap());
-        let rule = ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1)).unwrap();
-        assert_eq!((rule.stop, rule.order), (Some(d("788")), Some(record.command_id)));
-        assert_eq!(ExitRule::from_order(&record, &held(-4, "800"), d("0.05"), at(1)), None, "what is held is the other side");
-        record.ask.stop_loss = Some("900 points".parse().unwrap());
-        assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1)), None, "no price");
-    }
-
-    #[test]
-    fn further_fills_move_what_has_not_moved_by_itself() {
-        let first = rule(10, "10 points", "20 points");
-        let second = first.rebased(d("801"));
-        assert_eq!((second.stop, second.target, second.best), (Some(d("791")), Some(d("821")), d("801")));
-        let trailed = ExitRule { stop: Some(d("799")), best: d("815"), ..first };
-        assert_eq!(trailed.rebased(d("801")).stop, Some(d("799")));
-    }
-
-    #[test]
-    fn a_stop_that_has_trailed_stays_where_it_is_when_something_else_of_the_rule_is_changed() {
-        let place = |rule: &ExitRule| (rule.stop, rule.first_stop, rule.best);
-        let trailed = ExitRule { stop: Some(d("799")), best: d("815"), ..rule(10, "10 points", "20 points") };
-        let edited = rule(10, "10 points", "30 points");
-        let next = edited.clone().with_moved_stop_of(&trailed);
-        assert_eq!((place(&next), next.target), (place(&trailed), Some(d("830"))));
-        let other = rule(10, "12 points", "20 points");
-        assert_eq!(place(&other.clone().with_moved_stop_of(&trailed)), place(&other), "another stop was asked for");
-        for before in [ExitRule { is_on: false, ..trailed.clone() }, ExitRule { by_hand: Some(at(5)), ..trailed }] {
-            assert_eq!(place(&edited.clone().with_moved_stop_of(&before)), place(&edited));
-        }
-    }
-
-    #[test]
-    fn what_was_ahead_of_the_disk_is_taken_over_only_if_it_is_tighter() {
-        let disk = rule(10, "10 points", "20 points");
-        let ahead = ExitRule { stop: Some(d("795")), best: d("812"), ..disk.clone() };
-        let mut loaded = disk.clone();
-        loaded.catch_up(&ahead);
-        assert_eq!((loaded.stop, loaded.best), (Some(d("795")), d("812")));
-        loaded.catch_up(&disk);
-        assert_eq!(loaded.stop, Some(d("795")), "never back");
-        let mut changed = ExitRule { terms: Terms { target: None, ..disk.terms }, ..disk.clone() };
-        changed.catch_up(&ahead);
-        assert_eq!(changed.stop, disk.stop, "a person has changed it meanwhile");
-    }
-
-    /// The stop of the rule as it rests, changed at the broker by hand.
-    fn put_by_hand(trigger: &str, second: i64) -> OrderRecord {
-        let mut order = order(4).working("1");
-        order.source = crate::order::Source::Stop;
-        (order.ask.order_type, order.ask.trigger_price) = (Some(crate::order::OrderType::StopLimit), Price::parse(trigger).ok());
-        OrderRecord { by_hand: Some(at(second)), ..order }
-    }
-
-    #[test]
-    fn a_stop_that_somebody_put_elsewhere_is_the_stop_of_the_rule_until_it_is_set_again() {
-        let trailed = ExitRule { stop: Some(d("795")), best: d("812"), ..rule(10, "10 points", "20 points") };
-        assert_eq!(trailed.heeding(&order(4).working("1")), None, "nobody did");
-        let heeded = trailed.heeding(&put_by_hand("781", 5)).unwrap();
-        assert_eq!((heeded.stop, heeded.by_hand, heeded.best), (Some(d("781")), Some(at(5)), d("812")));
-        assert_eq!(heeded.heeding(&put_by_hand("781", 5)), None, "once");
-        assert_eq!(heeded.heeding(&put_by_hand("779", 9)).unwrap().stop, Some(d("779")), "and again");
-        // Nothing moves it back: no fill, no trail, nothing that was in memory.
-        assert_eq!(heeded.rebased(d("801")).stop, Some(d("781")));
-        let mut read_back = heeded.clone();
-        read_back.catch_up(&trailed);
-        assert_eq!(read_back, heeded);
-        let set_again = ExitRule { set_at: at(6), ..trailed.clone() };
-        assert!(set_again.heeding(&put_by_hand("781", 5)).is_none() && !set_again.yields_to(&put_by_hand("781", 5)));
-        // Without a trigger it is no stop any more: the rule keeps its own, and moves nothing.
-        let mut limit = put_by_hand("781", 5);
-        (limit.ask.order_type, limit.ask.trigger_price) = (Some(crate::order::OrderType::Limit), None);
-        let heeded = trailed.heeding(&limit).unwrap();
-        assert_eq!((heeded.stop, heeded.by_hand), (Some(d("795")), Some(at(5))));
-        let fired = Fired { cause: Cause::Trail, at: at(3), price: None, signal: SignalId(uuid::Uuid::from_u128(7)) };
-        assert_eq!(ExitRule { fired: Some(fired), ..trailed }.heeding(&put_by_hand("781", 5)), None, "it is leaving");
-    }
-
-    #[test]
-    fn a_rule_is_for_the_position_that_it_was_made_for_and_for_no_later_one_on_its_side() {
-        let long = rule(10, "10 points", "20 points");
-        let opened = |opened_at| Holding { opened_at, ..held(10, "780") };
-        assert!(long.is_for(&opened(Some(at(0)))) && long.is_for(&opened(None)));
-        assert!(long.is_for(&opened(Some(at(0) + Duration::microseconds(7)))), "as a table keeps it");
-        assert!(!long.is_for(&opened(Some(at(9)))) && !long.is_for(&opened(Some(at(-9)))), "closed, and opened again");
-        assert!(!long.is_for(&held(-10, "780")) && !long.is_for(&held(0, "780")));
-    }
-
-    #[test]
-    fn what_came_to_nothing_slows_a_target_down_until_it_was_calm_and_nothing_else() {
-        let tried = ExitRule { attempt: 6, rearmed_at: Some(at(100)), ..rule(10, "10 points", "20 points") };
-        assert_eq!((tried.attempts_before(Cause::Target, at(101)), tried.attempts_before(Cause::Target, at(699))), (6, 6));
-        assert_eq!(tried.attempts_before(Cause::Target, at(700)), 0);
-        assert_eq!(tried.attempts_before(Cause::Stop, at(101)), 0, "a stop never waits for what a target has tried");
-    }
-
-    #[test]
-    fn a_rule_is_read_back_as_written() {
-        let fired = Fired { cause: Cause::Trail, at: at(3), price: Some(d("799.5")), signal: SignalId(uuid::Uuid::from_u128(7)) };
-        let rule = ExitRule { fired: Some(fired), ..rule(-10, "1%", "780") };
-        assert_eq!(serde_json::from_str::<ExitRule>(&serde_json::to_string(&rule).unwrap()).unwrap(), rule);
-        assert_eq!(&*rule.slot().key, "NSE:SBIN-EQ|MIS|trend");
-    }
-}
+#[path = "rule_tests.rs"]
+mod tests;

@@ -1,4 +1,4 @@
-//! When a position is left whatever its price, and when a contract comes near to its delivery.
+//! When a position is left whatever its price.
 
 use chrono::{DateTime, Duration, NaiveDate, TimeZone, Utc};
 
@@ -10,7 +10,10 @@ use crate::order::{ist, trading_date};
 pub struct Hours {
     /// Whether an exit may go now.
     pub takes_exits: bool,
-    /// The end of continuous trading, while it goes on.
+    /// Whether continuous trading goes on; by the hours of any day where no calendar covers this one.
+    pub is_trading: bool,
+    /// When the last continuous trading of the day ends, which may have been; by the hours of any day where no calendar covers this
+    /// one. `None`: there is none today, nobody knows, or an exit that goes now comes too late.
     pub closes_at: Option<DateTime<Utc>>,
     /// Whether the exchange takes stop orders now: in continuous trading only.
     pub takes_stops: bool,
@@ -24,7 +27,13 @@ impl Hours {
     /// A market that never closes, for a contract without an end.
     #[must_use]
     pub fn always() -> Self {
-        Self { takes_exits: true, closes_at: None, takes_stops: true, stops_until: None, expiry: None }
+        Self { takes_exits: true, is_trading: true, closes_at: None, takes_stops: true, stops_until: None, expiry: None }
+    }
+
+    /// A market of which nothing is known yet: nothing is done there.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self { takes_exits: false, is_trading: false, takes_stops: false, ..Self::always() }
     }
 }
 
@@ -49,18 +58,33 @@ impl ExitRule {
             return Some(format!("held for {minutes} minutes"));
         }
         let closes_at = hours.closes_at.filter(|closes_at| closes_at.signed_duration_since(now) <= before_close)?;
+        let day = self.ends_with_the_day(hours.expiry, now).filter(|_| self.held_since < closes_at)?;
         let closes = closes_at.with_timezone(&ist()).format("%H:%M IST");
-        if times.end_of_day {
-            return Some(format!("continuous trading ends at {closes}"));
+        Some(match day {
+            LastDay::Any => format!("continuous trading ends at {closes}"),
+            LastDay::Expiry => format!("continuous trading ends at {closes} on its last day"),
+        })
+    }
+
+    /// Whether the position shall not stay overnight today, and its exit is not under way.
+    #[must_use]
+    pub fn ends_with_the_day(&self, expiry: Option<NaiveDate>, now: DateTime<Utc>) -> Option<LastDay> {
+        if !self.is_on || self.is_leaving() {
+            return None;
         }
-        (times.expiry_day && hours.expiry == Some(today)).then(|| format!("continuous trading ends at {closes} on its last day"))
+        let times = &self.terms.exits.times;
+        let is_last = times.expiry_day && expiry == Some(trading_date(now));
+        if times.end_of_day { Some(LastDay::Any) } else { is_last.then_some(LastDay::Expiry) }
     }
 }
 
-/// Whether a contract that is delivered ends today or within two days.
-#[must_use]
-pub fn is_near_expiry(expiry: NaiveDate, now: DateTime<Utc>) -> bool {
-    (0..=2).contains(&expiry.signed_duration_since(trading_date(now)).num_days())
+/// Why a position does not stay overnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastDay {
+    /// It stays on no day.
+    Any,
+    /// Its contract ends today.
+    Expiry,
 }
 
 #[cfg(test)]
@@ -120,12 +144,18 @@ mod tests {
         assert!(!is_up("EOD", &derivative, "15:10") && is_up("EOD", &derivative, "15:35"));
         assert!(is_up("EXPIRY", &derivative, "15:35") && !is_up("EXPIRY", &auction, "15:14"));
         assert!(!is_up("EOD", &Hours::always(), "15:14"), "no end is known");
+        // The process was not there at the end, and the closing auction takes orders.
+        assert!(is_up("EOD", &auction, "15:21") && is_up("15:10, EOD", &auction, "15:21"));
+        let late = ExitRule { held_since: t("15:20"), ..rule("EOD") };
+        assert!(late.time_up(&auction, Duration::minutes(5), t("15:21")).is_none(), "taken after the end, where a market is open always");
     }
 
     #[test]
-    fn two_days_before_delivery_it_is_flagged() {
-        let now = t("10:00");
-        let near = |day: u32| is_near_expiry(NaiveDate::from_ymd_opt(2026, 11, day).unwrap(), now);
-        assert!(near(23) && near(24) && near(25) && !near(26) && !near(22));
+    fn what_does_not_stay_overnight() {
+        let today = Some(t("10:00").date_naive());
+        let day = |times: &str, expiry| rule(times).ends_with_the_day(expiry, t("15:00"));
+        assert_eq!((day("EOD", None), day("EOD, EXPIRY", today)), (Some(LastDay::Any), Some(LastDay::Any)));
+        assert_eq!((day("EXPIRY", today), day("EXPIRY", None), day("15:10", today)), (Some(LastDay::Expiry), None, None));
+        assert_eq!(ExitRule { is_on: false, ..rule("EOD") }.ends_with_the_day(None, t("15:00")), None);
     }
 }

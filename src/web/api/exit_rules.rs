@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
-use ordergate_actors::exits::{Combined, ExitRule, Hours, Ladder, Lives, Terms, Tick, lives, slot};
+use ordergate_actors::exits::{Combined, ExitRule, Hours, Ladder, Lives, Terms, Tick, carrier, lives, slot};
 use ordergate_actors::order::{
     Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Points, Price, Product, StopAt,
     Strategy, Trailing, TrailingType, money,
@@ -304,8 +304,12 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
     let rule = ExitRule::new(body.strategy.clone(), key.clone(), &held, terms, instrument.tick.value(), who.clone(), state.now());
     let Some(mut rule) = rule else { return Err(wrong("stop_loss", "the distances give no price from the fill")) };
     let slot = slot(&body.strategy, &key);
-    let standing = state.engine.read(&client_id, |book| book.kept(&slot).cloned()).flatten();
-    let before: Option<ExitRule> = standing.as_ref().and_then(|kept| kept.read().ok());
+    let read = |book: &Book| {
+        (book.kept(&slot).cloned(), carrier(&body.strategy, &key, book).map(|order| (order.command_id, order.traded_quantity)))
+    };
+    let (standing, carried_by) = state.engine.read(&client_id, read).unwrap_or_default();
+    // One that stands for an earlier position leaves nothing to this one.
+    let before: Option<ExitRule> = standing.as_ref().and_then(|kept| kept.read().ok()).filter(|before: &ExitRule| before.is_for(&held));
     if before.as_ref().is_some_and(ExitRule::is_leaving) {
         return Err(Problem::conflict(
             "already_firing",
@@ -314,15 +318,12 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
         ));
     }
     if let Some(before) = &before {
-        // What it leaves to the next one it leaves to that of its own position only.
-        let own = rule.held_since;
         rule = ExitRule { order: before.order, ..rule.after(before) };
-        if before.is_for(&held) {
-            rule.held_since = before.held_since;
-            rule = rule.with_moved_stop_of(before);
-        } else {
-            rule.held_since = own;
-        }
+        rule = rule.with_moved_stop_of(before);
+    }
+    // What has filled until now is in it: only what comes later changes what was said.
+    if let Some((order, counted)) = carried_by {
+        (rule.order, rule.counted) = (Some(order), Some(counted));
     }
     // What would fire this moment was meant otherwise.
     if let Some(why) = rule.time_up(&Hours::always(), TimeDelta::zero(), state.now()) {

@@ -126,6 +126,47 @@ fn the_entries_of_the_strategy_that_still_work_are_cancelled_and_those_of_others
     });
 }
 
+/// The feed of one of two positions is silent: the sum is known by the broker's positions.
+#[test]
+fn a_sum_goes_by_the_brokers_positions_where_the_feed_is_silent() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.ended(entry("a", "M&M-EQ", "SELL", 4).kind("ADJUST")).await;
+        desk.pass_secs(2).await;
+        leaves_at_100(desk).await;
+        desk.dark();
+        desk.always(CallKind::Quote, Fault::Refuse("no quote".into()));
+        desk.pass_secs(40).await;
+        assert!(!is_leaving(desk));
+        trade(desk, "849");
+        desk.until("flat", |desk| is_flat(desk) && desk.net_at_broker(&sbin()) == 0).await;
+        assert!(!desk.has_alarm("ALARM_EXIT_FEED_MUTED"), "{:?}", desk.texts("ALARM_EXIT_FEED_MUTED"));
+        desk.heal();
+        desk.at_rest().await;
+    });
+}
+
+/// Nothing tells a price: people hear that nothing watches, once.
+#[test]
+fn a_sum_that_is_not_known_for_long_pages_and_goes_on_when_it_is() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(2).await;
+        leaves_at_100(desk).await;
+        desk.dark();
+        desk.always_all(&[CallKind::Quote, CallKind::Positions], &Fault::Refuse("not now".into()));
+        desk.until_alarm("ALARM_EXIT_FEED_MUTED").await;
+        let text = desk.texts("ALARM_EXIT_FEED_MUTED").remove(0);
+        assert!(text.contains("the combined exit of a") && text.contains("SBIN-EQ"), "{text}");
+        trade(desk, "849");
+        desk.pass_secs(60).await;
+        assert_eq!((desk.texts("ALARM_EXIT_FEED_MUTED").len(), is_leaving(desk)), (1, false));
+        desk.heal();
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0 && !is_leaving(desk)).await;
+        desk.at_rest().await;
+    });
+}
+
 /// The cancel of the entry loses against its fill: what it brings is left too, also in the next process.
 #[test]
 fn an_entry_that_fills_after_the_firing_is_left_too() {

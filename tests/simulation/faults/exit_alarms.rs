@@ -151,6 +151,10 @@ fn a_contract_on_a_share_is_named_before_it_is_delivered_once_a_day_and_one_on_a
         let said = desk.texts("ALARM_DELIVERY_NEAR");
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].contains("SBIN24NOV26F") && said[0].contains("2026-11-24"), "{said:?}");
+        // Nobody watches what has no rule.
+        let bare = desk.ended(LegDraft { stop_loss: None, ..of(buy("c", 750).in_future().product("NRML"), &key) }).await;
+        assert_eq!(bare.status, Status::Executed, "{:?}", bare.reason);
+        desk.until("it is named too", |desk| desk.texts("ALARM_DELIVERY_NEAR").len() == 2).await;
         desk.at_rest().await;
     });
 }

@@ -184,9 +184,9 @@ fn more_that_fills_while_a_targets_exit_rests_does_not_make_it_urgent() {
         let target = fired(desk).pop().unwrap();
         assert_eq!((target.ask.price, target.modifications, target.status), (Some(price("880")), 0, Status::Partial));
         assert!(rule(desk).unwrap().fired.is_some_and(|fired| fired.cause == ordergate_actors::exits::Cause::Target));
-        // What came in has brought its own stop: all of it leaves by that.
-        assert_eq!(rule(desk).unwrap().stop, Some(price("840").value()));
-        trade(desk, "839");
+        // What came in has brought a stop that lies farther away: all of it leaves by the one that stood.
+        assert_eq!(rule(desk).unwrap().stop, Some(price("850").value()));
+        trade(desk, "849");
         until_flat(desk).await;
         desk.at_rest().await;
     });
@@ -583,12 +583,21 @@ fn the_positions_of_a_strategy_leave_together_at_their_common_loss() {
     });
 }
 
-/// A day of the calendar as it is, a quarter of an hour and some seconds before 15:15.
+fn held_to(enforce: Enforce) -> Arc<Calendar> {
+    Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(enforce))
+}
+
+/// A day of the calendar as it is, a quarter of an hour and some seconds before 15:15; whether the account is held to it, or is one of
+/// paper, or one that nobody holds to anything.
 #[test]
 fn what_shall_not_stay_overnight_is_out_before_a_book_that_closes_at_a_quarter_past_three() {
+    for calendar in [|| held_to(Enforce::Always), || held_to(Enforce::Live), || held_to(Enforce::Never)] {
+        out_by_the_end_of_the_day(calendar);
+    }
+}
+
+fn out_by_the_end_of_the_day(calendar: fn() -> Arc<Calendar>) {
     let at: DateTime<Utc> = "2026-11-23T14:59:30+05:30".parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc();
-    let calendar: fn() -> Arc<Calendar> =
-        || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
     let mut setup = Setup { starts_at: at, calendar, ..Setup::default() };
     // The entry comes late on purpose.
     setup.account.limits.intraday_cutoff = std::time::Duration::ZERO;

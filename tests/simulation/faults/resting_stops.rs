@@ -545,3 +545,34 @@ fn a_crash_at_any_commit_finds_the_stop_again_and_doubles_nothing() {
     }
     assert!(commit > 8, "the story has {commit} commits");
 }
+
+/// Another version wrote the rule: its stop at the broker is all that protects the position, and stays as long as that is held.
+#[test]
+fn a_rule_that_cannot_be_read_leaves_its_stop_at_the_broker() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(rested()).await;
+        desk.until("it rests", |desk| lives_at(desk, StopAt::Broker)).await;
+        let stop = of_source(desk, Source::Stop).remove(0).command_id;
+        let keep = Keep {
+            client_id: Some(client()),
+            slot: slot(&Strategy::parse("a").unwrap(), &key()),
+            value: None,
+            basis: None,
+            event: "EXIT_RULE_SET",
+            level: Loud::Info,
+            reason: Arc::from("a drill"),
+            who: Arc::from("a test"),
+            command_id: None,
+        };
+        assert!(desk.engine.keep(keep.with(&"of another version").unwrap()).await.unwrap().is_applied());
+        desk.start_again();
+        desk.until_open().await;
+        desk.until_alarm("ALARM_EXIT_RULE_UNREADABLE").await;
+        desk.pass_secs(40).await;
+        let row = desk.row(stop);
+        assert_eq!((row.status, row.cancel_wanted), (Status::SentToBroker, None), "{}", desk.trace());
+        trade(desk, "849");
+        desk.until("it has acted", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
+        assert_eq!(desk.row(stop).status, Status::Executed);
+    });
+}

@@ -1,6 +1,8 @@
 //! The windows of one day, and what goes on at one moment.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
+use std::ops::Range;
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
 
 use super::phase::{Missing, SessionPhase, Step, Why};
 use super::{Calendar, Class, Day, Facts, Hours, Schedule, Window};
@@ -94,6 +96,33 @@ impl Calendar {
         }
         let windows = self.windows(facts.segment, self.class(facts, date), date).ok()?;
         windows.iter().rev().find(|window| window.step == Step::Continuous).map(|window| moment(date, window.until))
+    }
+
+    /// When the instrument is in continuous trading on that day, in order. For what must be left before a day ends, a weekday that no
+    /// file covers has the hours of any day: a session that nobody has announced yet is less likely than one that is.
+    #[must_use]
+    pub fn trading_times(&self, facts: &Facts, date: NaiveDate) -> Vec<Range<DateTime<Utc>>> {
+        if self.is_always_open {
+            return self.closes_at(facts, date).map(|end| moment(date, NaiveTime::MIN)..end).into_iter().collect();
+        }
+        let class = self.class(facts, date);
+        let is_weekday = !matches!(date.weekday(), Weekday::Sat | Weekday::Sun);
+        let windows = match self.windows(facts.segment, class, date) {
+            Err(Missing::Day) if is_weekday => {
+                self.schedule(facts.segment, class, date).map(|usual| usual.windows.to_vec()).unwrap_or_default()
+            }
+            windows => windows.unwrap_or_default(),
+        };
+        let continuous = windows.iter().filter(|window| window.step == Step::Continuous);
+        continuous.map(|window| moment(date, window.from)..moment(date, window.until)).collect()
+    }
+
+    /// Days of trading after that one up to the other, which counts. A weekday that no file covers is one.
+    #[must_use]
+    pub fn days_until(&self, segment: Exchange, date: NaiveDate, end: NaiveDate) -> usize {
+        let is_weekday = |day: &NaiveDate| !matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
+        let days = date.iter_days().skip(1).take_while(|day| *day <= end);
+        days.filter(|day| self.is_trading_day(segment, *day).unwrap_or(is_weekday(day))).count()
     }
 
     /// When continuous trading begins next, after that moment.

@@ -33,7 +33,7 @@ impl WatcherActor {
         let signal = resting.unwrap_or_else(|| SignalId(self.line.ids.next()));
         watched.rule.attempt = watched.rule.attempts_before(cause, now);
         watched.rule.fired = Some(Fired { cause, at: now, price, signal });
-        (watched.writing, watched.is_ahead, watched.kept_at) = (Some(now), false, Some(now));
+        (watched.writing, watched.kept_at) = (Some(now), Some(now));
         let rule = watched.rule.clone();
         let at = price.map_or_else(|| "without a price".to_owned(), |price| format!("at {price}"));
         let why = if why.is_empty() { rule.words() } else { format!("{why}; {}", rule.words()) };
@@ -218,8 +218,8 @@ impl WatcherActor {
         for (slot, watched) in &mut self.core.rules.watched {
             let is_writing = watched.writing.is_some_and(|since| now.signed_duration_since(since) < WRITE_AGAIN);
             let is_due = watched.kept_at.is_none_or(|at| now < at || now.signed_duration_since(at) >= every);
-            if watched.is_ahead && is_due && !is_writing && watched.rule.fired.is_none_or(|fired| !fired.cause.is_urgent()) {
-                (watched.is_ahead, watched.kept_at) = (false, Some(now));
+            if watched.is_ahead() && is_due && !is_writing && watched.rule.fired.is_none_or(|fired| !fired.cause.is_urgent()) {
+                watched.kept_at = Some(now);
                 writes.push((slot.clone(), watched.rule.clone(), watched.seq));
             }
         }

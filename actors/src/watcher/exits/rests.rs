@@ -8,7 +8,7 @@ use super::super::{Concern, WatcherActor};
 use crate::engine::exit_leg;
 use crate::exits::{Cause, ExitRule, Ground, Rest, Stop, next_rest, resting, slot};
 use crate::order::{
-    CommandId, IdempotencyKey, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, SignalId, Source, Status, StopAt, Tag,
+    CommandId, IdempotencyKey, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalId, Source, Status, StopAt, Tag,
     trading_date,
 };
 use crate::persistence::{Book, Level, Slot};
@@ -20,7 +20,7 @@ const ASK_AGAIN: Duration = Duration::seconds(3);
 impl WatcherActor {
     /// One look at every stop that rests, or shall.
     pub(super) fn rest_stops(&mut self, now: DateTime<Utc>) {
-        self.heed_hands();
+        self.heed_hands(now);
         let settings = &self.desk.settings.exits;
         let able = self.desk.broker.capabilities();
         let changes = if able.can_modify { able.max_modifications } else { Some(0) };
@@ -30,11 +30,12 @@ impl WatcherActor {
                 watched.rule.stop_at(settings.stop_at) == StopAt::Broker || resting(&watched.rule, book).next().is_some()
             });
             let steps = concerned.map(|(slot, watched)| {
+                let rule = watched.as_written();
                 let key = &watched.rule.holding.instrument;
                 let instrument = self.line.instruments.find(key);
                 let band = self.line.newest_quote(&self.desk, key).and_then(|quote| quote.band);
                 let ground = Ground {
-                    rule: &watched.rule,
+                    rule: &rule,
                     stop_at: watched.rule.stop_at(settings.stop_at),
                     book,
                     instrument: instrument.as_deref(),
@@ -56,7 +57,7 @@ impl WatcherActor {
     }
 
     /// A stop that somebody has changed at the broker is the stop of its rule from then on.
-    fn heed_hands(&mut self) {
+    fn heed_hands(&mut self, now: DateTime<Utc>) {
         let heeded = self.line.view.read(&self.desk.client_id, |book| {
             let settled = self.core.rules.watched.iter().filter(|(_, watched)| watched.writing.is_none());
             let heeding = settled.filter_map(|(slot, watched)| {
@@ -67,7 +68,7 @@ impl WatcherActor {
         });
         for (slot, rule, seq) in heeded.unwrap_or_default() {
             let Some(watched) = self.core.rules.watched.get_mut(&slot) else { continue };
-            (watched.rule, watched.is_ahead) = (rule.clone(), false);
+            (watched.rule, watched.kept_at) = (rule.clone(), Some(now));
             let reason =
                 format!("its stop was changed at the broker by hand, and stands there until the rule is set again: {}", rule.words());
             self.keep_rule(&slot, Some(&rule), Some(seq), "EXIT_RULE_SET", Level::Warn, &reason);
@@ -159,14 +160,18 @@ impl WatcherActor {
         self.line.tell_risk(&self.desk.client_id, AssessChange { change, reply });
     }
 
-    /// Stops whose rule is gone, with its position or by a person: nobody looks after them any more.
+    /// Stops whose rule is gone, with its position or by a person: nobody looks after them any more. Where a rule is there that cannot
+    /// be read, its stop at the broker is all that protects the position: it stays as long as it would close something.
     pub(super) fn end_stops(&mut self) {
         let orphans = self.line.view.read(&self.desk.client_id, |book| {
             let stops = book.open_orders().filter(|order| order.source == Source::Stop && order.cancel_wanted.is_none());
-            let is_watched = |order: &OrderRecord| {
-                order.holding().is_some_and(|holding| self.core.rules.watched.contains_key(&slot(&order.ask.strategy, &holding)))
+            let is_ruled = |order: &OrderRecord| {
+                let Some(holding) = order.holding() else { return false };
+                let slot = slot(&order.ask.strategy, &holding);
+                let protects = Side::of_net(book.held(&order.ask.strategy, &holding).net).map(Side::opposite) == order.ask.side;
+                self.core.rules.watched.contains_key(&slot) || (protects && book.kept(&slot).is_some())
             };
-            stops.filter(|order| !is_watched(order)).map(|order| order.command_id).collect::<Vec<CommandId>>()
+            stops.filter(|order| !is_ruled(order)).map(|order| order.command_id).collect::<Vec<CommandId>>()
         });
         let reason = || "the exit rule that rested it is not there any more".to_owned();
         let wish = |order| (order, OrderFact::CancelWanted { tag: Tag::Replaced, reason: reason() });

@@ -1,5 +1,6 @@
 //! The rules of one account as they are watched: what is on disk, and what was last seen of each.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use crate::exits::{Combined, ExitRule, Hours, Tick, Together, slot};
-use crate::order::{Holding, InstrumentKey, OrderRecord, SignalId};
+use crate::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, SignalId, Strategy};
 use crate::persistence::{KeptChange, Slot};
 
 /// The rules of one account, as they stand now.
@@ -22,6 +23,7 @@ pub(in crate::watcher) struct Rules {
     pub(super) ending: BTreeSet<Slot>,
     pub(super) is_loaded: bool,
     pub(super) searched_at: Option<DateTime<Utc>>,
+    pub(super) days_looked_at: Option<DateTime<Utc>>,
 }
 
 /// The combined exit of one strategy, as it is on disk, and what was last seen.
@@ -33,6 +35,17 @@ pub(super) struct Weighed {
     pub(super) before: Option<Together>,
     /// A write is under way since then: nothing is done before it is there.
     pub(super) writing: Option<DateTime<Utc>>,
+    /// Since when its sum is not known although a market of it is open, and whether people were told.
+    pub(super) unknown_since: Option<DateTime<Utc>>,
+    pub(super) is_muted: bool,
+    /// When prices that it lacks were last asked for.
+    pub(super) asked_at: Option<DateTime<Utc>>,
+}
+
+impl Weighed {
+    fn new(rule: Combined, seq: u64) -> Self {
+        Self { rule, seq, before: None, writing: None, unknown_since: None, is_muted: false, asked_at: None }
+    }
 }
 
 /// One rule and what was last seen.
@@ -47,8 +60,8 @@ pub(super) struct Watched {
     pub(super) hours: Hours,
     /// When these hours are known to hold.
     pub(super) hours_for: Option<Range<DateTime<Utc>>>,
-    /// It has moved since it was written.
-    pub(super) is_ahead: bool,
+    /// Where its stop stands on disk; in memory it may have moved on.
+    pub(super) written: Option<Decimal>,
     pub(super) kept_at: Option<DateTime<Utc>>,
     /// A write is under way since then.
     pub(super) writing: Option<DateTime<Utc>>,
@@ -67,15 +80,26 @@ pub(super) struct Watched {
 }
 
 impl Watched {
+    /// Whether its stop has moved since it was written.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.rule.stop != self.written
+    }
+
+    /// The rule with its stop where the disk has it: nothing at the broker goes ahead of that, so that no restart moves it back.
+    pub(super) fn as_written(&self) -> Cow<'_, ExitRule> {
+        if self.is_ahead() { Cow::Owned(ExitRule { stop: self.written, ..self.rule.clone() }) } else { Cow::Borrowed(&self.rule) }
+    }
+
     pub(super) fn new(rule: ExitRule, seq: u64) -> Self {
         Self {
+            written: rule.stop,
             rule,
             seq,
             before: None,
             shown_since: None,
-            hours: Hours::always(),
+            // Nothing is looked at before its market is: an indicative price is no trade.
+            hours: Hours::closed(),
             hours_for: None,
-            is_ahead: false,
             kept_at: None,
             writing: None,
             since: None,
@@ -98,8 +122,11 @@ impl Rules {
             return Ok(());
         };
         if Combined::is_at(&change.slot) {
-            let before = self.combined.get(&change.slot).and_then(|weighed| weighed.before);
-            let weighed = Weighed { rule: now.read()?, seq: now.seq, before, writing: None };
+            let fresh = Weighed::new(now.read()?, now.seq);
+            let weighed = match self.combined.remove(&change.slot) {
+                Some(stood) => Weighed { rule: fresh.rule, seq: fresh.seq, writing: None, ..stood },
+                None => fresh,
+            };
             self.combined.insert(change.slot.clone(), weighed);
             return Ok(());
         }
@@ -112,10 +139,10 @@ impl Rules {
                 if rule.fired.is_none() && watched.rule.fired.is_some() && watched.writing.is_some() {
                     rule.fired = watched.rule.fired;
                 }
+                let written = rule.stop;
                 rule.catch_up(&watched.rule);
                 let is_done = rule.fired.is_some() == watched.rule.fired.is_some();
-                let is_ahead = watched.is_ahead && (rule.stop, rule.best) == (watched.rule.stop, watched.rule.best);
-                Watched { rule, seq: now.seq, is_ahead, writing: watched.writing.filter(|_| !is_done), ..watched }
+                Watched { rule, seq: now.seq, written, writing: watched.writing.filter(|_| !is_done), ..watched }
             }
             None => Watched::new(rule, now.seq),
         };
@@ -154,6 +181,11 @@ impl Rules {
         let slot = slot(&order.ask.strategy, &order.holding()?);
         let rule = &self.watched.get(&slot)?.rule;
         rule.fired.filter(|fired| fired.signal == order.signal_id).map(|_| rule)
+    }
+
+    /// The position of a rule that is watched.
+    pub(super) fn owner(&self, slot: &Slot) -> Option<(Strategy, HoldingKey)> {
+        self.watched.get(slot).map(|watched| (watched.rule.strategy.clone(), watched.rule.holding.clone()))
     }
 
     /// Its end is posted. It protects nothing any more; a position opened this moment brings its own.
@@ -197,6 +229,34 @@ mod tests {
         assert!(rules.is_leaving(&slot, &held(5)) && rules.watched.is_empty());
         rules.take(&KeptChange { slot: slot.clone(), now: None }).unwrap();
         assert!(!rules.is_leaving(&slot, &held(5)), "it is on disk");
+    }
+
+    fn news(rule: &ExitRule, seq: u64) -> KeptChange {
+        let value = serde_json::to_string(rule).unwrap();
+        KeptChange { slot: rule.slot(), now: Some(Kept { value: value.into(), seq, at: at(0) }) }
+    }
+
+    /// A write that was refused, because another was first, leaves the disk behind: it is seen and made again.
+    #[test]
+    fn what_the_disk_is_behind_with_is_known_after_any_news() {
+        let (mut rules, slot) = (Rules::default(), long().slot());
+        rules.take(&news(&long(), 7)).unwrap();
+        let stands = |rules: &Rules| (rules.watched[&slot].rule.stop, rules.watched[&slot].written, rules.watched[&slot].is_ahead());
+        let (first, moved) = (long().stop, Some(Decimal::from(99)));
+        assert_eq!(stands(&rules), (first, first, false));
+        rules.watched.get_mut(&slot).unwrap().rule.stop = moved;
+        assert_eq!(rules.watched[&slot].as_written().stop, first, "what rests at the broker waits for the disk");
+        rules.take(&news(&ExitRule { is_on: true, ..long() }, 8)).unwrap();
+        assert_eq!(stands(&rules), (moved, first, true), "another write came first");
+        rules.take(&news(&ExitRule { stop: moved, ..long() }, 9)).unwrap();
+        assert_eq!(stands(&rules), (moved, moved, false));
+        assert_eq!(rules.watched[&slot].as_written().stop, moved);
+    }
+
+    #[test]
+    fn nothing_is_looked_at_before_the_hours_of_its_market_are_known() {
+        let hours = Watched::new(long(), 1).hours;
+        assert!(!hours.takes_exits && !hours.takes_stops && !hours.is_trading);
     }
 
     #[test]

@@ -12,10 +12,16 @@ use rust_decimal::Decimal;
 use super::super::WatcherActor;
 use super::Watched;
 use super::fires::WRITE_AGAIN;
-use crate::exits::{Cause, Combined, ExitRule, Leaving, Terms, Tick, Together, slot};
+use super::looks::is_trading;
+use crate::broker::WantQuotes;
+use crate::exits::{Cause, Combined, ExitRule, Leaving, Terms, Together, slot};
 use crate::order::{Holding, HoldingKey, InstrumentKey, OrderFact, Tag, ist};
 use crate::persistence::{Keep, KeptChange, Level, Slot, Unit};
+use crate::risk::Market;
 use crate::supervision::Shell;
+
+/// Prices that a sum lacks are asked for at most so often.
+const ASK_AGAIN: Duration = Duration::seconds(5);
 
 impl WatcherActor {
     /// One look at every combined exit that has not fired.
@@ -51,20 +57,68 @@ impl WatcherActor {
         if held.is_empty() {
             return;
         }
-        let age = Duration::from_std(self.desk.settings.exits.muted_after).unwrap_or(Duration::MAX);
-        let price = |key: &InstrumentKey| {
-            let quote = self.line.newest_quote(&self.desk, key)?;
-            // A print outside of the touch is taken for the touch.
-            let Tick { last, bid, ask, at } = Tick::from(&quote);
-            let last = bid.zip(ask).filter(|(bid, ask)| bid <= ask).map_or(last, |(bid, ask)| last.clamp(bid, ask));
-            (now.signed_duration_since(at) <= age).then_some(last)
-        };
-        let point = |key: &InstrumentKey| self.line.point(&self.desk.client_id, key);
-        let sum = held.iter().fold(Together::default(), |sum, (key, held)| sum.with(held, price(&key.instrument), point(&key.instrument)));
+        let (mut sum, mut silent, mut lacking) = (Together::default(), Vec::new(), Vec::new());
+        for (key, held) in &held {
+            let (price, is_quoted) = self.worth_of(key, now);
+            let point = self.line.point(&self.desk.client_id, &key.instrument);
+            sum = sum.with(held, price, point);
+            if !is_quoted {
+                silent.push(key.instrument.clone());
+            }
+            if price.is_none() || point.is_none() {
+                lacking.push(key.instrument.clone());
+            }
+        }
+        self.look_for_prices(slot, silent, now);
+        self.say_what_is_lacking(slot, lacking, now);
         let before = self.core.rules.combined.get_mut(slot).and_then(|weighed| weighed.before.replace(sum));
         if let Some(why) = before.and_then(|before| rule.fires(before, sum)) {
             self.keep_combined(slot, &Combined { fired_at: Some(now), ..rule }, &why, now);
         }
+    }
+
+    /// Asks for the prices that no quote tells.
+    fn look_for_prices(&mut self, slot: &Slot, mut silent: Vec<InstrumentKey>, now: DateTime<Utc>) {
+        silent.retain(|key| self.is_in_trading(key, now));
+        let Some(weighed) = self.core.rules.combined.get_mut(slot).filter(|_| !silent.is_empty()) else { return };
+        if weighed.asked_at.is_none_or(|at| now < at || now.signed_duration_since(at) >= ASK_AGAIN) {
+            weighed.asked_at = Some(now);
+            // After whatever waits to be sent.
+            let wanted = silent.into_iter().map(|key| (key, u64::MAX)).collect();
+            self.line.tell_broker(&self.desk.client_id, WantQuotes(wanted));
+        }
+        self.want_positions(now);
+    }
+
+    /// A combined exit without a sum is none: people hear it where that lasts while it matters.
+    fn say_what_is_lacking(&mut self, slot: &Slot, mut lacking: Vec<InstrumentKey>, now: DateTime<Utc>) {
+        lacking.retain(|key| self.is_in_trading(key, now));
+        let muted_after = self.muted_after();
+        let Some(weighed) = self.core.rules.combined.get_mut(slot) else { return };
+        if lacking.is_empty() {
+            (weighed.unknown_since, weighed.is_muted) = (None, false);
+            return;
+        }
+        let since = *weighed.unknown_since.get_or_insert(now);
+        if weighed.is_muted || now.signed_duration_since(since) <= muted_after {
+            return;
+        }
+        weighed.is_muted = true;
+        let names: Vec<String> = lacking.iter().map(ToString::to_string).collect();
+        let text = format!(
+            "the combined exit of {} has no sum, and does not fire: no price of {} for {} s while its market is open; look at the feed",
+            weighed.rule.strategy,
+            names.join(", "),
+            muted_after.num_seconds()
+        );
+        self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FEED_MUTED", Level::Page, None, text);
+    }
+
+    fn is_in_trading(&self, key: &InstrumentKey, now: DateTime<Utc>) -> bool {
+        let is_live = self.desk.broker.capabilities().is_live;
+        let set_back = self.line.clock_was_set_back();
+        let market = Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now, set_back);
+        is_trading(&market.phase, &self.line.trading_times(key, now), now)
     }
 
     /// What is still to be done for strategies whose combined exit is on disk as fired. While exits are frozen nothing is sent for

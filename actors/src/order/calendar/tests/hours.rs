@@ -1,3 +1,5 @@
+use chrono::{DateTime, Utc};
+
 use super::super::{AuctionStep, Class, Facts, Missing, SessionPhase, Why};
 use super::{Calendar, Exchange, calendar, date, future, is_open, ist, option, share, with, words};
 
@@ -131,6 +133,52 @@ fn unknown_is_neither_open_nor_closed() {
     let odd = share(Exchange::Mcx, "GOLD", None);
     assert_eq!(calendar.session(&odd, ist("2026-11-20 11:00")), SessionPhase::Unknown(Missing::Hours));
     assert_eq!(calendar.closes_at(&reliance, date("2027-01-04")), None);
+}
+
+/// What shall not stay overnight must be left on a day that no file covers too, and before the last window of a day with two.
+#[test]
+fn the_trading_times_of_a_day_and_those_of_any_day_where_none_is_covered() {
+    let times = |calendar: &Calendar, facts: &Facts, day: &str| {
+        let clock = |at: DateTime<Utc>| at.with_timezone(&crate::order::ist()).format("%H:%M").to_string();
+        calendar
+            .trading_times(facts, date(day))
+            .into_iter()
+            .map(|times| format!("{}-{}", clock(times.start), clock(times.end)))
+            .collect::<Vec<_>>()
+    };
+    let (calendar, reliance) = (calendar(), share(Exchange::Nse, "RELIANCE", Some(true)));
+    for (day, wanted) in [
+        ("2026-11-20", vec!["09:15-15:15"]),
+        ("2026-11-21", vec![]),
+        ("2026-11-24", vec![]),
+        // The hours of a special session are not known, and they are not those of any day.
+        ("2026-11-08", vec![]),
+        ("2027-01-04", vec!["09:15-15:15"]),
+        ("2027-01-26", vec![]),
+        ("2027-01-02", vec![]),
+    ] {
+        assert_eq!(times(&calendar, &reliance, day), wanted, "{day}");
+    }
+    assert!(times(&calendar, &share(Exchange::Mcx, "GOLD", None), "2026-11-20").is_empty(), "no hours are known");
+    let drill = "[[special]]\non = \"Sat 2026-11-21\"\nname = \"Drill\"\nsegments = [\"EQUITY\"]\nwindows = [\"09:15-10:00 CONTINUOUS\", \"11:30-12:30 CONTINUOUS\"]\nsource = \"s\"\n";
+    assert_eq!(times(&with(drill).unwrap(), &reliance, "2026-11-21"), ["09:15-10:00", "11:30-12:30"]);
+    assert_eq!(times(&Calendar::always_open(), &reliance, "2026-11-21"), ["00:00-00:00"]);
+}
+
+#[test]
+fn days_of_trading_until_another_day() {
+    let calendar = calendar();
+    // Tuesday the 24th is a holiday of the exchange.
+    for (from, to, days) in [
+        ("2026-11-20", "2026-11-23", 1),
+        ("2026-11-21", "2026-11-23", 1),
+        ("2026-11-20", "2026-11-25", 2),
+        ("2026-11-20", "2026-11-20", 0),
+        ("2026-11-20", "2026-11-19", 0),
+        ("2026-12-31", "2027-01-05", 3),
+    ] {
+        assert_eq!(calendar.days_until(Exchange::Nfo, date(from), date(to)), days, "{from} {to}");
+    }
 }
 
 #[test]
