@@ -448,6 +448,7 @@ mod tests {
         assert!(latch.forbids(&trend, true).is_none(), "a kill never stops an exit");
         let killed = Control { level: KillLevel::CancelEntries, ..Control::default() };
         latch.committed(&ControlChange::Account(KillLevel::CancelEntries), &killed);
+        latch.raise(&ControlChange::Account(KillLevel::None));
         assert!(latch.forbids(&trend, false).is_some(), "re-arming waits for its commit");
         latch.committed(&ControlChange::Account(KillLevel::None), &Control::default());
         assert!(latch.forbids(&trend, false).is_none());
@@ -469,6 +470,8 @@ mod tests {
         latch.raise(&ControlChange::Strategy(a.clone(), KillLevel::StopEntries));
         assert!(latch.forbids(&a, false).is_some());
         assert!(latch.forbids(&b, false).is_none());
+        latch.raise(&ControlChange::Strategy(a.clone(), KillLevel::None));
+        assert!(latch.forbids(&a, false).is_some(), "re-arming it waits for its commit too");
     }
 
     #[test]
