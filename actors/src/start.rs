@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, Context, Supervisor};
 use futures_util::FutureExt;
@@ -26,6 +27,9 @@ pub enum WriteOn {
     Thread,
     /// On the caller's thread: simulations, whose paused clock must not run away.
     Caller,
+    /// On the caller's thread too, and each commit takes so long: what the engine hears and posts meanwhile is on no disk yet, as it is
+    /// with a thread.
+    Late(Duration),
 }
 
 /// Everything that an engine is made of.
@@ -96,16 +100,16 @@ impl Engine {
             .collect();
         let capacity = settings.mailbox;
         let line = Arc::new(Line::new(world, settings, opened.view, opened.tag_prefix, opened.newest, desks));
+        let deliver = {
+            let line = Arc::clone(&line);
+            move |round| line.tell_written(Written(round))
+        };
+        let halt = Arc::clone(&line.halt);
         let writer = match write_on {
             WriteOn::Caller => Writer::Inline(Box::new(opened.ledger)),
-            WriteOn::Thread => {
-                let deliver = {
-                    let line = Arc::clone(&line);
-                    move |round| line.tell_written(Written(round))
-                };
-                Writer::spawn(opened.ledger, capacity, Arc::clone(&line.halt), deliver)
-                    .map_err(|error| StoreError { step: "start", cause: format!("no thread for the writer: {error}") })?
-            }
+            WriteOn::Late(takes) => Writer::late(opened.ledger, takes, halt, deliver),
+            WriteOn::Thread => Writer::spawn(opened.ledger, capacity, halt, deliver)
+                .map_err(|error| StoreError { step: "start", cause: format!("no thread for the writer: {error}") })?,
         };
         wire(&line, writer);
         Ok(Self::over(line))

@@ -6,14 +6,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use ordergate_actors::order::{BookState, Side};
+use ordergate_actors::order::{BookState, OrderRecord, Price, Quantity, Side};
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::child::{Child, Children};
 use super::house::{House, Place};
-use super::venue::Theirs;
+use super::venue::{Nets, Theirs, hold};
 use crate::drill::Step;
+use crate::store::ReadStore;
 
 /// How long an answer may take: the engine may be stopped while it is asked.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,19 +35,64 @@ pub(super) struct Ours {
     pub(super) tag: Option<String>,
     pub(super) broker_tag: String,
     pub(super) broker_order_id: Option<String>,
+    pub(super) quantity: Option<i64>,
+    pub(super) price: Option<Decimal>,
     pub(super) filled_quantity: i64,
     pub(super) cancel_wanted: Option<String>,
     pub(super) test_mode: Option<String>,
 }
 
+/// What the engine has: on its pages, or on its disk.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Own {
+    pub(super) orders: Vec<Ours>,
+    pub(super) nets: Nets,
+}
+
+impl Own {
+    /// What a dead engine has left on its disk.
+    pub(super) fn on_disk(directory: &Path) -> anyhow::Result<Self> {
+        let store = ReadStore::open(directory)?;
+        let orders = store.every().map(|order| order.map(|order| Ours::of(&order))).collect::<Result<Vec<_>, _>>()?;
+        let mut nets = Nets::new();
+        for (_, key, held) in store.load()?.accounts.iter().flat_map(|head| &head.holdings) {
+            hold(&mut nets, key.instrument.symbol.to_string(), key.product.as_str(), held.net);
+        }
+        Ok(Self { orders, nets })
+    }
+}
+
 impl Ours {
+    fn of(order: &OrderRecord) -> Self {
+        Self {
+            command_id: order.command_id.to_string(),
+            source: order.source.as_str().to_owned(),
+            parent_command_id: order.parent_command_id.map(|parent| parent.to_string()),
+            strategy: order.ask.strategy.to_string(),
+            status: order.status.as_str().to_owned(),
+            tag: order.tag.map(|tag| tag.to_string()),
+            broker_tag: order.broker_tag.to_string(),
+            broker_order_id: order.broker_order_id.as_ref().map(ToString::to_string),
+            quantity: order.ask.quantity.map(Quantity::value),
+            price: order.ask.price.map(Price::value),
+            filled_quantity: order.filled_quantity,
+            cancel_wanted: order.cancel_wanted.map(|tag| tag.to_string()),
+            test_mode: order.ask.test_mode.map(|mode| mode.as_str().to_owned()),
+        }
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.status.as_str(), "EXECUTED" | "FAILED")
     }
 
+    /// Whether nobody knows yet what became of its call.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        !self.has_ended() && self.tag.as_deref() == Some("SEND_UNCONFIRMED")
+    }
+
     /// Whether it works at the broker, and we know under which number.
     pub(super) fn works(&self) -> bool {
-        !self.has_ended() && self.broker_order_id.is_some() && self.tag.as_deref() != Some("SEND_UNCONFIRMED")
+        !self.has_ended() && self.broker_order_id.is_some() && !self.is_in_doubt()
     }
 }
 
@@ -55,14 +102,16 @@ struct Shown {
     broker_order_id: String,
     tag: Option<String>,
     state: BookState,
+    quantity: i64,
+    price: Option<Decimal>,
     filled: i64,
     side: Side,
 }
 
 impl Shown {
     fn row(self) -> Theirs {
-        let Self { broker_order_id: number, tag, state, filled, side } = self;
-        Theirs { number, tag: tag.unwrap_or_default(), state, filled, signed: filled * side.sign() }
+        let Self { broker_order_id: number, tag, state, quantity, price, filled, side } = self;
+        Theirs { number, tag: tag.unwrap_or_default(), state, quantity, price, filled, signed: filled * side.sign() }
     }
 }
 
@@ -75,12 +124,31 @@ pub(super) struct Alert {
     pub(super) body: Value,
     /// The orders that it was answered with, if it was.
     pub(super) answered: Option<Vec<String>>,
+    /// What it was answered with when it was sent once more.
+    pub(super) repeated: Vec<Vec<String>>,
 }
 
 impl Alert {
     pub(super) fn new(key: &str, strategy: &str, kind: &str, leg: Value) -> Self {
         let body = json!({ "execution_type": kind, "strategy_name": strategy, "exchange": "NSE", "product_type": "MIS", "legs": [leg] });
-        Self { key: key.to_owned(), body, answered: None }
+        Self { key: key.to_owned(), body, answered: None, repeated: Vec::new() }
+    }
+}
+
+impl Alert {
+    /// Whose it is.
+    pub(super) fn strategy(&self) -> &str {
+        self.body["strategy_name"].as_str().unwrap_or_default()
+    }
+
+    /// How many orders it asks for.
+    pub(super) fn legs(&self) -> usize {
+        self.body["legs"].as_array().map_or(0, Vec::len)
+    }
+
+    /// Whether what it enters has a stop.
+    pub(super) fn has_stop(&self) -> bool {
+        self.body["legs"].as_array().is_some_and(|legs| legs.iter().any(|leg| !leg["stop_loss"].is_null()))
     }
 }
 
@@ -190,6 +258,23 @@ impl Engine {
             }
             return Ok((ours, shown.into_iter().map(Shown::row).collect()));
         }
+    }
+
+    /// What it holds, and the strategies that hold something for which no exit rule stands.
+    pub(super) async fn positions(&self) -> anyhow::Result<(Nets, Vec<String>)> {
+        let answer = self.get("/dashboard/positions").await?;
+        let (mut nets, mut bare) = (Nets::new(), Vec::new());
+        for row in answer["accounts"][0]["positions"].as_array().context("no positions are told")? {
+            let units = row["ours"].as_i64().context("a position has no units")?;
+            hold(&mut nets, row["symbol"].as_str().unwrap_or_default().to_owned(), row["product"].as_str().unwrap_or_default(), units);
+            let rules = || row["exit_rules"].as_array().into_iter().flatten();
+            for line in row["strategies"].as_array().into_iter().flatten().filter(|line| line["net"].as_i64() != Some(0)) {
+                if !rules().any(|rule| rule["strategy"] == line["strategy"]) {
+                    bare.push(line["strategy"].as_str().unwrap_or_default().to_owned());
+                }
+            }
+        }
+        Ok((nets, bare))
     }
 
     /// Whether an exit rule stands.

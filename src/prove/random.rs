@@ -9,6 +9,7 @@ use super::child::Children;
 use super::engine::{Alert, Engine};
 use super::house::Place;
 use super::run::{Stage, Told, whole};
+use super::venue::Truth;
 use super::wire::Trouble;
 use crate::simulator::noise::hash;
 
@@ -50,7 +51,13 @@ pub(super) async fn at_random(place: &Place, children: &Children, seed: u64, run
     let number = hash(&[seed, u64::from(run)]);
     let way = async |stage: &mut Stage<'_>| burst(stage, Draw { seed: number, next: 0 }).await;
     let goal = async |_: &mut Stage<'_>, _: &Engine| Ok(());
-    whole(place, children, number, way, goal, |_| None).await
+    whole(place, children, number, way, goal, flipped).await
+}
+
+/// Every alert buys, or leaves what was bought: whatever is short was turned by an exit.
+fn flipped(truth: &Truth) -> Option<String> {
+    let (symbol, net) = truth.nets.iter().flatten().find(|(_, net)| **net < 0)?;
+    Some(format!("the broker holds {net} {}, and nobody sold but to leave", symbol.0))
 }
 
 async fn burst(stage: &mut Stage<'_>, mut draw: Draw) -> anyhow::Result<()> {
@@ -77,18 +84,22 @@ async fn burst(stage: &mut Stage<'_>, mut draw: Draw) -> anyhow::Result<()> {
         if draw.below(8) == 0 {
             cancel_one(&engine).await;
         }
-        let answer = engine.post(&alert).await?;
+        let mut posted = vec![engine.post(&alert).await?];
         if draw.below(8) == 0 {
             // The same once more: one alert.
-            drop(engine.post(&alert).await?);
+            posted.push(engine.post(&alert).await?);
         }
-        answers.push((alert, answer));
+        answers.push((alert, posted));
     }
     tokio::time::sleep_until(dies_at).await;
     stage.kill(engine);
-    for (alert, answer) in answers {
-        let answered = answer.await.ok().flatten();
-        stage.alerts.push(Alert { answered, ..alert });
+    for (alert, posted) in answers {
+        let mut answered = Vec::new();
+        for answer in posted {
+            answered.extend(answer.await.ok().flatten());
+        }
+        let mut answered = answered.into_iter();
+        stage.alerts.push(Alert { answered: answered.next(), repeated: answered.collect(), ..alert });
     }
     if draw.below(2) == 0 {
         // Once more, in the middle of the recovery.
@@ -121,9 +132,11 @@ fn script(draw: &mut Draw) -> Vec<Alert> {
     for number in 0..count {
         let strategy = draw.below(6);
         let (symbol, low) = SYMBOLS.get(usize::try_from(strategy % 3).unwrap_or(0)).copied().unwrap_or(SYMBOLS[0]);
+        // What a third of the strategies enters has a stop, too far away to be reached.
+        let has_stop = strategy.is_multiple_of(3);
         let (strategy, key) = (format!("s{strategy}"), format!("alert-{number}"));
         let quantity = 1 + draw.below(20);
-        alerts.push(match draw.below(10) {
+        let mut alert = match draw.below(10) {
             0..=4 => {
                 let leg = json!({ "tradingsymbol": symbol, "direction": "BUY", "qty": quantity, "order_type": "MARKET" });
                 Alert::new(&key, &strategy, "ENTRY", leg)
@@ -133,7 +146,11 @@ fn script(draw: &mut Draw) -> Vec<Alert> {
                 Alert::new(&key, &strategy, "ENTRY", leg)
             }
             _ => Alert::new(&key, &strategy, "EXIT", json!({ "tradingsymbol": symbol, "order_type": "MARKET" })),
-        });
+        };
+        if has_stop && alert.body["execution_type"] == "ENTRY" {
+            alert.body["legs"][0]["stop_loss"] = json!("20%");
+        }
+        alerts.push(alert);
     }
     alerts
 }

@@ -7,9 +7,9 @@ use anyhow::Context as _;
 
 use super::books::{self, Findings};
 use super::child::Children;
-use super::engine::{Alert, Engine, LOOK, Ours};
+use super::engine::{Alert, Engine, LOOK, Own};
 use super::house::{House, Place};
-use super::venue::{Theirs, Venue};
+use super::venue::{Truth, Venue};
 use super::wire::{Trouble, Wire};
 use super::{Row, act};
 use crate::drill::Step;
@@ -94,17 +94,35 @@ impl Stage<'_> {
         self.venue.heal().await
     }
 
-    async fn look(&self, engine: &Engine) -> anyhow::Result<(Vec<Ours>, Vec<Theirs>)> {
-        let (ours, shown) = engine.books().await?;
-        Ok((ours, self.venue.book().await?.unwrap_or(shown)))
+    /// Whoever was answered sends once more: what was one alert before the kill is one after it.
+    async fn repeat_all(&mut self, engine: &Engine) -> anyhow::Result<()> {
+        for alert in &mut self.alerts {
+            alert.repeated.push(engine.deliver(alert).await?);
+        }
+        Ok(())
     }
+
+    async fn look(&self, engine: &Engine) -> anyhow::Result<Seen> {
+        let (orders, shown) = engine.books().await?;
+        let (nets, bare) = engine.positions().await?;
+        let truth = self.venue.truth().await?.unwrap_or_else(|| Truth { orders: shown, ..Truth::default() });
+        Ok(Seen { own: Own { orders, nets }, bare, truth })
+    }
+}
+
+/// Both sides, looked at once.
+struct Seen {
+    own: Own,
+    /// The strategies that hold something without an exit rule.
+    bare: Vec<String>,
+    truth: Truth,
 }
 
 /// Kills the engine at that step.
 pub(super) async fn at_step(place: &Place, children: &Children, step: Step, run: u32) -> Told {
     let way = async |stage: &mut Stage<'_>| act::reach(stage, step, run).await.with_context(|| format!("on the way to step {step}"));
     let goal = async |stage: &mut Stage<'_>, engine: &Engine| act::go_on(stage, engine, step).await;
-    whole(place, children, u64::from(run) + 1, way, goal, |theirs| act::missing(step, theirs)).await
+    whole(place, children, u64::from(run) + 1, way, goal, |truth| act::missing(step, &truth.orders)).await
 }
 
 /// A run from its first to its last moment. `way` brings it to its kills, `goal` goes on with the last process, `missing` says
@@ -115,7 +133,7 @@ pub(super) async fn whole(
     seed: u64,
     way: impl AsyncFn(&mut Stage<'_>) -> anyhow::Result<()>,
     goal: impl AsyncFn(&mut Stage<'_>, &Engine) -> anyhow::Result<()>,
-    missing: impl Fn(&[Theirs]) -> Option<String>,
+    missing: impl Fn(&Truth) -> Option<String>,
 ) -> Told {
     let mut told = Told::default();
     let house = match place.house() {
@@ -136,6 +154,7 @@ pub(super) async fn whole(
         let engine = stage.start(None)?;
         stage.deliver_the_rest(&engine).await?;
         goal(&mut stage, &engine).await?;
+        stage.repeat_all(&engine).await?;
         let (recovery, findings) = rest(&stage, &engine, &missing).await?;
         engine.process.kill();
         told.findings = findings;
@@ -146,9 +165,11 @@ pub(super) async fn whole(
         if !wrong.is_empty() {
             anyhow::bail!("on disk: {}", wrong.join("; "));
         }
-        if let Some(missing) = missing(&stage.venue.last_book().await?) {
-            anyhow::bail!("{missing}");
-        }
+        let truth = stage.venue.last_truth().await?;
+        let mut last = books::compare(&Own::on_disk(&house.data)?, &truth, &stage.alerts);
+        last.unresolved.extend(books::fills_on_disk(&house.data, &truth)?);
+        last.unresolved.extend(missing(&truth));
+        told.findings.add(last);
         Ok(())
     };
     let ended =
@@ -165,14 +186,17 @@ pub(super) async fn whole(
 }
 
 /// Waits until the books agree and stay so; how long it took from the start of the process, and what did not agree at the end.
-async fn rest(stage: &Stage<'_>, engine: &Engine, missing: impl Fn(&[Theirs]) -> Option<String>) -> anyhow::Result<(Duration, Findings)> {
+async fn rest(stage: &Stage<'_>, engine: &Engine, missing: impl Fn(&Truth) -> Option<String>) -> anyhow::Result<(Duration, Findings)> {
     let deadline = Instant::now() + REST;
     let mut clean_since: Option<Instant> = None;
     loop {
         let seen = if engine.is_open().await { stage.look(engine).await.ok() } else { None };
-        let found = seen.map(|(ours, theirs)| {
-            let mut found = books::compare(&ours, &theirs, &stage.alerts);
-            found.unresolved.extend(missing(&theirs));
+        let found = seen.map(|seen| {
+            let mut found = books::compare(&seen.own, &seen.truth, &stage.alerts);
+            found.unresolved.extend(missing(&seen.truth));
+            let bare = |strategy: &String| stage.alerts.iter().any(|alert| alert.strategy() == *strategy && alert.has_stop());
+            let bare = seen.bare.iter().filter(|strategy| bare(strategy));
+            found.unresolved.extend(bare.map(|strategy| format!("{strategy} holds something, and its stop is not there")));
             found
         });
         match found {

@@ -1,5 +1,6 @@
 //! The broker's side of a run, and its own book: what really happened.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use ordergate_actors::order::{BookState, trading_date};
 use ordergate_actors::ports::Clock as _;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::Broker;
@@ -21,6 +23,19 @@ use crate::simulator::market::SyntheticMarket;
 /// How long the broker may take to answer a question of the proof.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Units by symbol and product; what is flat is not there.
+pub(super) type Nets = BTreeMap<(String, String), i64>;
+
+/// What the broker has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Truth {
+    pub(super) orders: Vec<Theirs>,
+    /// What is held there; `None`: it is not told while the engine runs.
+    pub(super) nets: Option<Nets>,
+    /// Placings that it took, by their free text.
+    pub(super) accepted: BTreeMap<String, u64>,
+}
+
 /// An order as the broker has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Theirs {
@@ -28,6 +43,9 @@ pub(super) struct Theirs {
     /// The free text that it came with.
     pub(super) tag: String,
     pub(super) state: BookState,
+    pub(super) quantity: i64,
+    /// Its limit, if it has one.
+    pub(super) price: Option<Decimal>,
     pub(super) filled: i64,
     /// `BUY` is positive.
     pub(super) signed: i64,
@@ -107,21 +125,44 @@ impl Venue {
         }
     }
 
-    /// Its own book, whatever it shows to those who ask over the protocol. `None`: it can only be read when the engine is dead.
-    pub(super) async fn book(&self) -> anyhow::Result<Option<Vec<Theirs>>> {
+    /// What it has, whatever it shows to those who ask over the protocol. `None`: it can only be read when the engine is dead.
+    pub(super) async fn truth(&self) -> anyhow::Result<Option<Truth>> {
         let Self::Simulated { .. } = self else { return Ok(None) };
         let state = self.ask(reqwest::Method::GET, "state", None).await?;
-        let rows = state["orders"].as_array().ok_or_else(|| anyhow!("the simulated broker tells no orders"))?;
-        rows.iter().map(of_the_simulator).collect::<anyhow::Result<Vec<_>>>().map(Some)
+        let rows = |what: &str| state[what].as_array().ok_or_else(|| anyhow!("the simulated broker tells no {what}"));
+        let orders = rows("orders")?.iter().map(of_the_simulator).collect::<anyhow::Result<Vec<_>>>()?;
+        let accepted = serde_json::from_value(state["accepted"].clone()).context("what the simulated broker took")?;
+        let mut nets = Nets::new();
+        for row in rows("positions")? {
+            let product = match row["prd"].as_str() {
+                Some("I") => "MIS",
+                Some("M") => "NRML",
+                Some("C") => "CNC",
+                other => bail!("the simulated broker holds something as {other:?}"),
+            };
+            let symbol = row["tsym"].as_str().unwrap_or_default().to_owned();
+            let net = row["net"].as_i64().context("a position of the simulated broker has no units")?;
+            hold(&mut nets, symbol, product, net);
+        }
+        Ok(Some(Truth { orders, nets: Some(nets), accepted }))
     }
 
-    /// Its own book when the engine is dead.
-    pub(super) async fn last_book(&self) -> anyhow::Result<Vec<Theirs>> {
-        match (self.book().await?, self) {
-            (Some(book), _) => Ok(book),
+    /// The same when the engine is dead.
+    pub(super) async fn last_truth(&self) -> anyhow::Result<Truth> {
+        match (self.truth().await?, self) {
+            (Some(truth), _) => Ok(truth),
             (None, Self::Paper { directory }) => of_the_file(directory),
             (None, Self::Simulated { .. }) => bail!("the simulated broker tells no book"),
         }
+    }
+}
+
+/// So many units more.
+pub(super) fn hold(nets: &mut Nets, symbol: String, product: &str, units: i64) {
+    let key = (symbol, product.to_owned());
+    let net = nets.remove(&key).unwrap_or(0) + units;
+    if net != 0 {
+        nets.insert(key, net);
     }
 }
 
@@ -136,25 +177,36 @@ fn of_the_simulator(row: &Value) -> anyhow::Result<Theirs> {
     };
     let filled = row["fillshares"].as_i64().unwrap_or_default();
     let signed = if text("trantype") == "S" { -filled } else { filled };
-    Ok(Theirs { number: text("norenordno"), tag: text("remarks"), state, filled, signed })
+    let quantity = row["qty"].as_i64().unwrap_or_default();
+    let price = row["prc"].as_str().and_then(|text| text.parse().ok()).filter(|price: &Decimal| !price.is_zero());
+    Ok(Theirs { number: text("norenordno"), tag: text("remarks"), state, quantity, price, filled, signed })
 }
 
-fn of_the_file(directory: &Path) -> anyhow::Result<Vec<Theirs>> {
+fn of_the_file(directory: &Path) -> anyhow::Result<Truth> {
     let clock = Arc::new(SystemClock);
     let rows = sample(trading_date(clock.now())).map_err(|error| anyhow!("the instrument sample: {error}"))?;
     let table = Arc::new(InstrumentTable::new(rows));
     let listed: Vec<_> = table.iter().collect();
     let market = Arc::new(SyntheticMarket::new(1, listed.iter().map(AsRef::as_ref)));
     let broker = PaperBroker::open(&PaperSettings::new(directory), table, market, clock)?;
-    let book = broker.exchange().orders();
-    Ok(book
-        .into_iter()
-        .map(|row| Theirs {
+    let exchange = broker.exchange();
+    let mut truth = Truth::default();
+    for row in exchange.orders() {
+        let tag = row.tag.as_deref().unwrap_or_default().to_owned();
+        *truth.accepted.entry(tag.clone()).or_default() += 1;
+        truth.orders.push(Theirs {
             number: row.broker_order_id.to_string(),
-            tag: row.tag.as_deref().unwrap_or_default().to_owned(),
+            tag,
             state: row.state,
+            quantity: row.quantity,
+            price: row.price,
             filled: row.filled,
             signed: row.filled * row.side.sign(),
-        })
-        .collect())
+        });
+    }
+    let nets = truth.nets.get_or_insert_default();
+    for (key, position) in exchange.position_details() {
+        hold(nets, key.instrument.symbol.to_string(), key.product.as_str(), position.holding.net);
+    }
+    Ok(truth)
 }

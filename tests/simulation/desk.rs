@@ -199,7 +199,9 @@ impl Desk {
     fn check(&self) {
         assert_eq!(self.broker.breaches.lock().first(), None, "{}", self.trace());
         checks::nothing_doubled(&self.broker.broker.inner().exchange(), &Others::default()).unwrap();
-        checks::journal_sound(&self.store()).unwrap();
+        for rows in checks::journal_sound(&self.store()).unwrap() {
+            checks::whole(&rows).unwrap();
+        }
         if self.halt.halted().is_none() {
             checks::day_agrees(&self.disk, &self.engine, self.engine_clock.now()).unwrap();
             self.gates_agree();

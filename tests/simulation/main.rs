@@ -16,6 +16,7 @@ mod desk;
 mod disk;
 mod faults;
 mod gateway;
+mod kills;
 mod lies;
 mod log;
 mod many;

@@ -15,6 +15,9 @@ pub(crate) const TRACE_FILE: &str = "ORDERGATE_TRACE_FILE";
 /// Fresh seeds of every run of the suite.
 const FRESH: u64 = 6;
 
+/// Seeds of the tight world in every run of the suite.
+const TIGHT: u64 = 60;
+
 /// A seed as it comes, and once more with a crash that it draws itself.
 fn calm_and_crashed(seed: u64, extent: Extent) -> [u64; 2] {
     let run = |crash| simulate_in(extent, seed, crash);
@@ -33,9 +36,21 @@ fn fresh_seeds() {
     let nonce = RandomState::new().build_hasher().finish();
     for index in 0..FRESH {
         let seed = hash(nonce, index) >> 16;
-        println!("fresh: ORDERGATE_SEED={seed} cargo test --test simulation one_seed -- --nocapture");
-        calm_and_crashed(seed, Extent::Whole);
+        let extent = if index % 2 == 0 { Extent::Whole } else { Extent::Tight };
+        println!("fresh: {} cargo test --test simulation one_seed -- --nocapture", named(extent, seed, None));
+        calm_and_crashed(seed, extent);
     }
+}
+
+/// The world in which limits bind, a commit takes time, and the broker takes less.
+#[test]
+fn nothing_is_lost_or_doubled_in_the_tight_world() {
+    let (begun, mut sent) = (Instant::now(), 0);
+    for seed in 1..=TIGHT {
+        sent += calm_and_crashed(seed, Extent::Tight)[1];
+    }
+    println!("{TIGHT} seeds of the tight world, {sent} orders at the broker, in {:.1} s", begun.elapsed().as_secs_f64());
+    assert!(sent > TIGHT / 2, "a simulation in which hardly anything is sent proves nothing: {sent}");
 }
 
 /// `ORDERGATE_SEEDS` of them, from `ORDERGATE_FROM` (1) on, each calm and with one crash, on every core.

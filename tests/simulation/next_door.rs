@@ -56,7 +56,7 @@ fn each_thing_happens_in_many_seeds_and_some_seeds_have_none() {
         seen[1] += usize::from(steps.iter().any(|step| fails(&step)));
         seen[2] += usize::from(has.thin_market);
         bare += usize::from(steps.len() == before.len() && !has.thin_market);
-        assert_eq!(Has::of(seed, Extent::Crowded), Has { thin_market: false, neighbour: false });
+        assert_eq!(Has::of(seed, Extent::Crowded), Has::default());
     }
     assert!(seen.iter().all(|count| *count >= 20) && (20..140).contains(&bare), "{seen:?}, {bare} with none");
 }

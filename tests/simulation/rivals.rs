@@ -2,6 +2,7 @@
 
 use ordergate::store::ReadStore;
 use ordergate_actors::order::{CommandId, Intent, OrderRecord, Status};
+use ordergate_actors::ports::JournalRow;
 
 /// No entry is called while another of its strategy, which was registered before it, may still come to something. One that had
 /// ended and came back by late truth was no rival when the guard looked.
@@ -15,7 +16,7 @@ pub(super) fn has_none(store: &ReadStore, command: CommandId) -> Result<(), Stri
             continue;
         }
         let journal = store.order_journal(&other.client_id, other.command_id).map_err(|error| error.to_string())?;
-        if !journal.iter().any(|row| row.to.is_some_and(Status::is_terminal)) {
+        if !had_ended(&journal, &other) {
             return Err(format!(
                 "INV-5: an entry of {} was called beside order {} ({}), which was registered before it",
                 me.ask.strategy, other.command_id, other.status
@@ -23,6 +24,11 @@ pub(super) fn has_none(store: &ReadStore, command: CommandId) -> Result<(), Stri
         }
     }
     Ok(())
+}
+
+/// Whether the order has ended once, by these rows.
+pub(super) fn had_ended(rows: &[JournalRow], order: &OrderRecord) -> bool {
+    rows.iter().any(|row| row.command_id == Some(order.command_id) && row.to.is_some_and(Status::is_terminal))
 }
 
 /// A target counts what works, and an adjustment adds to it: only a plain entry stands alone.

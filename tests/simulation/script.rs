@@ -6,6 +6,7 @@ use ordergate_actors::ports::Clock;
 use uuid::Uuid;
 
 use super::beside::Beside;
+use super::world::{client, neighbour};
 
 /// One thing that happens, so long after the one before.
 #[derive(Debug, Clone)]
@@ -46,6 +47,11 @@ impl Alert {
     /// One that comes as it was made, and waits for its answer.
     pub(crate) fn of(key: String, legs: Vec<LegDraft>) -> Self {
         Self { key, legs, age_s: 0, is_reset: false, is_next_door: false }
+    }
+
+    /// Whose it is.
+    pub(crate) fn account(&self) -> ClientId {
+        if self.is_next_door { neighbour() } else { client() }
     }
 
     pub(crate) fn draft(&self, client: ClientId, clock: &dyn Clock, signal: u64) -> SignalDraft {

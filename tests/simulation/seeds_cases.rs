@@ -178,7 +178,7 @@ fn rewrite_state(desk: &Desk, symbol: &'static str, state: BookState) {
         });
         Snapshot::Authoritative(changed.collect(), Vec::new())
     };
-    *desk.broker.rewrite.lock() = Some(super::witness::Rewrite(Box::new(change)));
+    *desk.broker.rewrite.lock() = Some(super::witness::Rewritten(Box::new(change)));
 }
 
 /// A blocked order is a row with its code and its reason, and still is after a restart.

@@ -1,16 +1,21 @@
 //! Stands between the engine and its broker and looks at the disk before every call (INV-1).
 
+mod disk;
+mod limits;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::FaultyBroker;
 use ordergate::brokers::paper::PaperBroker;
 use ordergate::instruments::InstrumentTable;
 use ordergate::store::{ReadStore, SimulatedDisk};
+use ordergate_actors::Limits;
 use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::order::{BookState, BrokerOrderId, HoldingKey, Instrument, OrderRecord, OrderType, Side, Status};
+use ordergate_actors::order::{
+    BookState, BrokerOrderId, ClientId, CommandId, HoldingKey, Instrument, OrderRecord, OrderType, Side, Strategy,
+};
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
     PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
@@ -20,8 +25,10 @@ use parking_lot::Mutex;
 
 use super::beside::Others;
 use super::gateway::Gateway;
+use super::kills::Kills;
 use super::lies::Lies;
 use super::rivals;
+use super::world::client;
 
 /// How long what others trade may stay unknown: a read, a commit, and calls that hang before it in the slot.
 const UNKNOWN: TimeDelta = TimeDelta::seconds(20);
@@ -35,8 +42,14 @@ pub(crate) struct Witness {
     pub(crate) breaches: Arc<Mutex<Vec<String>>>,
     /// The writes that were started, in order: `place SBIN-EQ BUY`.
     started: Mutex<Vec<String>>,
-    /// That a kill was answered: no entry may be called.
-    is_killed: Arc<AtomicBool>,
+    /// Whose account it is.
+    client: ClientId,
+    /// How often each order was called, by every process.
+    calls: Calls,
+    /// The account's limits, where what is called is held against them.
+    limits: Option<Limits>,
+    /// The kills that were answered: no entry may be called.
+    kills: Kills,
     clock: Option<Arc<dyn Clock>>,
     others: Arc<Others>,
     sessions: Option<Sessions>,
@@ -45,8 +58,13 @@ pub(crate) struct Witness {
     /// When the engine was last shown what is held there, as it was.
     shown: Arc<Mutex<BTreeMap<HoldingKey, DateTime<Utc>>>>,
     /// How the broker's order book looks instead, if a test says so.
-    pub(crate) rewrite: Arc<Mutex<Option<Rewrite>>>,
+    pub(crate) rewrite: Arc<Mutex<Option<Rewritten<Arc<BookRow>>>>>,
+    /// How its positions look instead.
+    pub(crate) rewrite_positions: Arc<Mutex<Option<Rewritten<PositionRow>>>>,
 }
+
+/// How often each order was called.
+pub(crate) type Calls = Arc<Mutex<BTreeMap<CommandId, u32>>>;
 
 /// When what trades, by the engine's clock.
 #[derive(Debug, Clone)]
@@ -56,12 +74,21 @@ struct Sessions {
     clock: Arc<dyn Clock>,
 }
 
-/// A change of every order book that is read.
-pub(crate) struct Rewrite(pub(crate) Box<Change>);
+/// A change of every book of a kind that is read.
+pub(crate) struct Rewritten<T>(pub(crate) Box<Change<T>>);
 
-type Change = dyn Fn(Vec<Arc<BookRow>>) -> Snapshot<Arc<BookRow>> + Send;
+type Change<T> = dyn Fn(Vec<T>) -> Snapshot<T> + Send;
 
-impl std::fmt::Debug for Rewrite {
+impl<T> Rewritten<T> {
+    fn over(of: Option<&Self>, read: Snapshot<T>) -> Snapshot<T> {
+        match (read, of) {
+            (Snapshot::Authoritative(rows, _), Some(rewrite)) => rewrite.0(rows),
+            (read, _) => read,
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Rewritten<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Rewrite")
     }
@@ -75,7 +102,10 @@ impl Witness {
             reads: Mutex::default(),
             breaches,
             started: Mutex::default(),
-            is_killed: Arc::default(),
+            client: client(),
+            calls: Calls::default(),
+            limits: None,
+            kills: Kills::default(),
             clock: None,
             others: Arc::default(),
             sessions: None,
@@ -83,6 +113,7 @@ impl Witness {
             lies: Lies::default(),
             shown: Arc::default(),
             rewrite: Arc::default(),
+            rewrite_positions: Arc::default(),
         }
     }
 
@@ -102,17 +133,39 @@ impl Witness {
     }
 
     /// The same witness, which also knows when no entry may be called, and the time: what an exit may close is looked up.
-    pub(crate) fn forbidding_entries(self, is_killed: Arc<AtomicBool>, clock: Arc<dyn Clock>) -> Self {
-        Self { is_killed, clock: Some(clock), ..self }
+    pub(crate) fn forbidding_entries(self, kills: Kills, clock: Arc<dyn Clock>) -> Self {
+        Self { kills, clock: Some(clock), ..self }
+    }
+
+    /// The same witness, of that account, counting on where the processes before it ended.
+    pub(crate) fn of(self, client: ClientId, calls: Calls) -> Self {
+        Self { client, calls, ..self }
+    }
+
+    /// The same witness, which also holds entries against these limits, and exits against what their strategy holds.
+    pub(crate) fn within(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
     }
 
     /// INV-10, the session and INV-6, against the broker's own truth.
-    fn may_be_called(&self, order: &BrokerOrder) -> Result<(), String> {
+    fn may_be_called(&self, record: &OrderRecord, order: &BrokerOrder) -> Result<(), String> {
         if !order.is_exit {
-            return self.may_enter(order);
+            return self.may_enter(record, order);
         }
         let key = HoldingKey { instrument: order.instrument.key.clone(), product: order.terms.product };
-        self.may_close(&key, order.terms.side, order.terms.quantity.value(), None)
+        let (side, units) = (order.terms.side, order.terms.quantity.value());
+        self.may_close(&key, side, units, None)?;
+        if self.limits.is_none() {
+            return Ok(());
+        }
+        let exchange = self.broker.inner().exchange();
+        self.read(|store| limits::of_its_own(store, &exchange, &self.others, record, (&key, side, units), |at| self.is_news(&key, at)))
+    }
+
+    /// Whether the engine could not know yet what others traded then: a moment ago, or since it was last shown the truth.
+    fn is_news(&self, key: &HoldingKey, at: DateTime<Utc>) -> bool {
+        let shown = self.shown.lock().get(key).copied();
+        self.clock.as_ref().is_some_and(|clock| clock.now() - at < UNKNOWN) || shown.is_none_or(|shown| shown < at)
     }
 
     /// INV-6: so many units may be closed on that side, beside what works there already; `changed`: the order that becomes as
@@ -132,10 +185,8 @@ impl Witness {
                 && !self.others.own(row)
         };
         let working: i64 = rows.iter().filter(works).map(|row| row.quantity - row.filled).sum();
-        // What others traded a moment ago, or since the engine was last shown the truth, it could not know.
-        let shown = self.shown.lock().get(key).copied();
-        let is_news = |at: DateTime<Utc>| now - at < UNKNOWN || shown.is_none_or(|shown| shown < at);
-        let news = self.others.trades(&exchange).remove(key).unwrap_or_default().into_iter().rev().take_while(|(at, _)| is_news(*at));
+        let others = self.others.trades(&exchange).remove(key).unwrap_or_default();
+        let news = others.into_iter().rev().take_while(|(at, _)| self.is_news(key, *at));
         let could_be = news.scan(net, |net, (_, units)| {
             *net -= units;
             Some(*net)
@@ -148,9 +199,25 @@ impl Witness {
         Ok(())
     }
 
-    fn may_enter(&self, order: &BrokerOrder) -> Result<(), String> {
-        if self.is_killed.load(Ordering::SeqCst) {
+    /// INV-2: an order is called once, whatever became of the call.
+    fn is_first_call(&self, command: CommandId) -> Result<(), String> {
+        let mut calls = self.calls.lock();
+        let count = calls.entry(command).or_default();
+        *count += 1;
+        if *count > 1 { Err(format!("INV-2: an order was called {count} times")) } else { Ok(()) }
+    }
+
+    fn is_killed(&self, strategy: &Strategy) -> Result<bool, String> {
+        self.kills.forbid(strategy, || self.read(|store| disk::control(store, &self.client)))
+    }
+
+    fn may_enter(&self, record: &OrderRecord, order: &BrokerOrder) -> Result<(), String> {
+        if self.is_killed(&record.ask.strategy)? {
             return Err("INV-10: an entry was called after a kill was answered".into());
+        }
+        if let Some(limits) = &self.limits {
+            let exchange = self.broker.inner().exchange();
+            self.read(|store| limits::within(store, &exchange, &self.others, limits, record))?;
         }
         let Some(Sessions { calendar, instruments, clock }) = &self.sessions else { return Ok(()) };
         let market = Market::of(calendar, &**instruments, &order.instrument.key, false, clock.now(), None);
@@ -211,56 +278,13 @@ impl Witness {
         reads.as_ref().ok_or_else(|| "the disk is not open".to_owned()).and_then(look)
     }
 
-    /// A committed SENT_TO_BROKER row for exactly this request.
-    fn look(store: &ReadStore, prepared: &Prepared) -> Result<(), String> {
-        let command = prepared.order.command_id;
-        let found = store.find(&command.to_string()).map_err(|error| error.to_string())?;
-        // Its children are found by its name too.
-        let row = found.into_iter().find(|row| row.command_id == command).ok_or("no row on disk")?;
-        if row.status != Status::SentToBroker || row.broker_tag != prepared.order.tag {
-            return Err(format!("the row on disk is {} with tag {}", row.status, row.broker_tag));
-        }
-        let journal = store.order_journal(&row.client_id, command).map_err(|error| error.to_string())?;
-        let intended = journal.iter().rev().find(|row| &*row.event == "SENT_TO_BROKER").ok_or("no journal row")?;
-        let inputs: serde_json::Value = serde_json::from_str(&intended.inputs).map_err(|error| error.to_string())?;
-        if inputs["request"].as_str() != Some(&prepared.request) {
-            return Err(format!("the journal has another request: {}", intended.inputs));
-        }
-        Ok(())
-    }
-}
-
-impl Witness {
-    /// INV-1: a committed MODIFY_SENT row for exactly this request, and no later one of that order. Answers the order. The broker of
-    /// another account numbers its orders likewise.
-    fn look_at_change(store: &ReadStore, prepared: &PreparedChange) -> Result<OrderRecord, String> {
-        let id = &prepared.change.broker_order_id;
-        let found = store.find(id.as_str()).map_err(|error| error.to_string())?;
-        let mut why = "INV-1: no order on disk has it".to_owned();
-        for order in found.into_iter().filter(|order| order.broker_order_id.as_ref() == Some(id)) {
-            match Self::newest_change(store, &order)? {
-                Some((event, request)) if event == "MODIFY_SENT" && request == prepared.request => return Ok(order),
-                newest => why = format!("INV-1: the newest row of a change is {newest:?}"),
-            }
-        }
-        Err(why)
-    }
-
-    /// The newest journal row of a change of the order: its event, and the request that it names.
-    fn newest_change(store: &ReadStore, order: &OrderRecord) -> Result<Option<(String, String)>, String> {
-        let journal = store.order_journal(&order.client_id, order.command_id).map_err(|error| error.to_string())?;
-        let Some(newest) = journal.iter().rev().find(|row| row.event.starts_with("MODIFY_")) else { return Ok(None) };
-        let inputs: serde_json::Value = serde_json::from_str(&newest.inputs).map_err(|error| error.to_string())?;
-        Ok(Some((newest.event.to_string(), inputs["request"].as_str().unwrap_or_default().to_owned())))
-    }
-
     /// INV-10 for entries; INV-6 for an exit that becomes larger.
     fn may_be_changed(&self, order: &OrderRecord, prepared: &PreparedChange) -> Result<(), String> {
         if prepared.change.tag.as_ref() != Some(&order.broker_tag) {
             return Err("INV-2: the change does not name the tag of its order".to_owned());
         }
         if !order.is_exit() {
-            let is_killed = self.is_killed.load(Ordering::SeqCst);
+            let is_killed = self.is_killed(&order.ask.strategy)?;
             return if is_killed { Err("INV-10: an entry was changed after a kill was answered".to_owned()) } else { Ok(()) };
         }
         let (id, terms) = (&prepared.change.broker_order_id, &prepared.change.terms);
@@ -285,22 +309,22 @@ impl Broker for Witness {
         self.broker.prepare(order, quote)
     }
     fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
-        if let Err(what) = self.read(|store| Self::look(store, &prepared)) {
-            self.breaches.lock().push(format!("INV-1: {} was sent, but {what}", prepared.order.command_id));
-        }
+        let command = prepared.order.command_id;
+        let sent = self.read(|store| disk::sent(store, &self.client, &prepared));
+        let allowed = sent.and_then(|record| self.may_be_called(&record, &prepared.order));
         // In a world with a clock no route lets a strategy add.
-        if self.clock.is_some()
-            && let Err(what) = self.read(|store| rivals::has_none(store, prepared.order.command_id))
-        {
-            self.breaches.lock().push(format!("{what}: {}", prepared.order.command_id));
-        }
-        if let Err(what) = self.may_be_called(&prepared.order) {
-            self.breaches.lock().push(format!("{what}: {}", prepared.order.command_id));
+        let alone = || self.read(|store| rivals::has_none(store, command));
+        let alone = if self.clock.is_some() { alone() } else { Ok(()) };
+        for what in [self.is_first_call(command), allowed, alone].into_iter().filter_map(Result::err) {
+            self.breaches.lock().push(format!("{command} was sent, but {what}"));
         }
         self.started.lock().push(format!("place {} {}", prepared.order.instrument.key.symbol, prepared.order.terms.side));
         self.broker.place(prepared)
     }
     fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
+        if let Err(what) = self.read(|store| disk::cancelled(store, &self.client, &id)) {
+            self.breaches.lock().push(format!("{id} was cancelled, but {what}"));
+        }
         self.started.lock().push(format!("cancel {id}"));
         self.broker.cancel(id)
     }
@@ -309,7 +333,7 @@ impl Broker for Witness {
     }
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
         if let Err(what) =
-            self.read(|store| Self::look_at_change(store, &prepared)).and_then(|order| self.may_be_changed(&order, &prepared))
+            self.read(|store| disk::changed(store, &self.client, &prepared)).and_then(|order| self.may_be_changed(&order, &prepared))
         {
             self.breaches.lock().push(format!("{} was changed, but {what}", prepared.change.broker_order_id));
         }
@@ -334,10 +358,8 @@ impl Broker for Witness {
         }
         let (read, rewrite, counted) = (self.broker.orders(), Arc::clone(&self.rewrite), self.counted());
         Box::pin(async move {
-            let read = match (read.await, &*rewrite.lock()) {
-                (Snapshot::Authoritative(rows, _), Some(rewrite)) => rewrite.0(rows),
-                (read, _) => read,
-            };
+            let read = read.await;
+            let read = Rewritten::over(rewrite.lock().as_ref(), read);
             counted(&read);
             read
         })
@@ -349,9 +371,10 @@ impl Broker for Witness {
         if let Some(answer) = self.in_trouble() {
             return answer;
         }
-        let (read, noted) = (self.broker.positions(), self.noted());
+        let (read, rewrite, noted) = (self.broker.positions(), Arc::clone(&self.rewrite_positions), self.noted());
         Box::pin(async move {
             let read = read.await;
+            let read = Rewritten::over(rewrite.lock().as_ref(), read);
             noted(&read);
             read
         })

@@ -34,7 +34,9 @@ mod tests {
             sent(exit(3).working("3"), 40),
             OrderRecord { modifications: 2, updated_at: at(30), ..sent(order(4).working("4"), 0) },
             OrderRecord { sent_at: None, ..order(5) },
+            sent(order(6).test(), 50),
         ];
+        // A mock never reaches the broker.
         let mut before = sent_before(&book_of(orders, &[]), at(61));
         before.sort_by_key(|(at, ..)| *at);
         let nse = Some(Exchange::Nse);

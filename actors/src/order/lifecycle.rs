@@ -101,12 +101,13 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         }
         OrderFact::CallIntended { .. } if at_broker => {}
         OrderFact::CallReplied { call, outcome, change } if sent => {
-            // What was never called may stand beside one that was.
-            if *call == "MODIFY" && !outcome.starts_with(NOT_SENT) {
-                next.reach = None;
-            }
             if let Some(change) = change {
                 heard(&mut next, change);
+            }
+            if *call == "MODIFY" {
+                // What was never called may stand beside one that was, and that one still counts.
+                let is_called = !outcome.starts_with(NOT_SENT);
+                next.reach = next.reach.filter(|_| !is_called).min(largest_asked(&next));
             }
         }
         OrderFact::TermsShown { was, now, basis, by_hand }
@@ -171,6 +172,11 @@ fn settle(next: &mut OrderRecord, terms: &Terms) {
     next.ask.validity = terms.validity;
     next.ask.price = terms.price;
     next.ask.trigger_price = terms.trigger_price;
+}
+
+/// The largest total of the changes that may still come into force, where that is more than the order is for.
+fn largest_asked(order: &OrderRecord) -> Option<Quantity> {
+    order.asked.iter().map(|asked| asked.terms.quantity).filter(|total| total.value() > order.quantity()).max()
 }
 
 /// What came back of a change. One that is not in force explains nothing that the book may show.

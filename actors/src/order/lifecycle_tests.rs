@@ -331,6 +331,15 @@ fn a_larger_change_claims_its_total_from_its_intention_until_its_answer() {
     let then = |fact: &OrderFact| apply(&larger, fact, at(9)).unwrap().record.unfilled();
     assert_eq!(then(&answer("MODIFY", "rejected: no")), 10);
     assert_eq!(then(&answer("MODIFY", "not sent: an earlier change waits for its turn")), 20, "that was another one");
+    // It never left itself: nothing of it counts, and nothing may be kept from another order because of it.
+    let taken_back = |total| {
+        let change = of(total).map(|terms| Answered { terms, heard: Heard::Refused });
+        OrderFact::CallReplied { call: "MODIFY", outcome: "not sent: the account is killed".into(), change }
+    };
+    assert_eq!(then(&taken_back(20)), 10);
+    let both = after(&[sent(), accepted(), asked(20), asked(15), taken_back(15)]);
+    assert_eq!(both.unfilled(), 20, "the one that was called counts on");
+    assert_eq!(next(&both, &taken_back(20)).unwrap().unfilled(), 10);
     assert_eq!(then(&answer("CANCEL", "accepted")), 20);
     assert_eq!(then(&replied(20, "800")), 20, "until the book shows it");
     assert_eq!(apply(&larger, &book(BookState::Cancelled, 0), at(9)).unwrap().record.reach, None);

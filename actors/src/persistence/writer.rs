@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::ledger::{Ledger, Round};
@@ -97,6 +98,8 @@ pub enum Writer {
     Thread(Queue),
     /// To the ledger itself, on the caller's thread.
     Inline(Box<Ledger>),
+    /// To a task on the caller's thread, whose commits take time.
+    Late(UnboundedSender<Job>),
 }
 
 impl Writer {
@@ -121,6 +124,13 @@ impl Writer {
         Ok(Self::Thread(Queue::new(sender)))
     }
 
+    /// Starts a writer on the caller's arbiter whose commits take so long.
+    pub fn late(ledger: Ledger, takes: Duration, halt: Arc<dyn Halt>, deliver: impl Fn(Round) + 'static) -> Self {
+        let (sender, jobs) = unbounded_channel();
+        actix::spawn(write_late(ledger, jobs, takes, halt, deliver));
+        Self::Late(sender)
+    }
+
     /// The writer has room again, perhaps.
     pub(super) fn flush(&mut self, halt: &dyn Halt) {
         if let Self::Thread(queue) = self {
@@ -137,33 +147,67 @@ impl Writer {
                 }
                 None
             }
-            Self::Inline(ledger) => {
-                let (mut round, mut open) = (Vec::new(), true);
-                let mut reads = Vec::new();
-                let mut close = None;
-                for job in jobs {
-                    sort(job, &mut round, &mut reads, &mut close);
-                    open = open && close.is_none();
-                }
-                // As on the thread: after a panic nobody knows what the disk holds, and the ledger goes down with it.
-                let watched = std::panic::AssertUnwindSafe(|| ledger.round(round));
-                let Ok(result) = std::panic::catch_unwind(watched) else {
-                    halt.halt(EXIT_FAULT, "a panic in the writer");
+            Self::Inline(ledger) => match write(ledger, jobs, halt) {
+                Ok(round) => round,
+                Err(Panicked) => {
                     *self = Self::Thread(Queue::new(bounded(0).0));
-                    return None;
-                };
-                answer(ledger, reads);
-                if let Some(reply) = close {
-                    let _gone = reply.send(ledger.close());
+                    None
                 }
-                match result {
-                    Ok(round) => Some(round),
-                    Err(error) => {
-                        halt.halt(EXIT_FAULT, &error.to_string());
-                        None
-                    }
+            },
+            Self::Late(sender) => {
+                for job in jobs {
+                    // A writer that has ended has halted the process.
+                    let _gone = sender.send(job);
                 }
+                None
             }
+        }
+    }
+}
+
+/// A panic while a ledger was written on the caller's thread: it is gone.
+struct Panicked;
+
+/// Writes these on the caller's thread.
+fn write(ledger: &mut Ledger, jobs: Vec<Job>, halt: &dyn Halt) -> Result<Option<Round>, Panicked> {
+    let (mut round, mut reads, mut close) = (Vec::new(), Vec::new(), None);
+    for job in jobs {
+        sort(job, &mut round, &mut reads, &mut close);
+    }
+    // As on the thread: after a panic nobody knows what the disk holds, and the ledger goes down with it.
+    let watched = std::panic::AssertUnwindSafe(|| ledger.round(round));
+    let Ok(result) = std::panic::catch_unwind(watched) else {
+        halt.halt(EXIT_FAULT, "a panic in the writer");
+        return Err(Panicked);
+    };
+    answer(ledger, reads);
+    if let Some(reply) = close {
+        let _gone = reply.send(ledger.close());
+    }
+    match result {
+        Ok(round) => Ok(Some(round)),
+        Err(error) => {
+            halt.halt(EXIT_FAULT, &error.to_string());
+            Ok(None)
+        }
+    }
+}
+
+/// The thread's stand-in for simulations that shall see what it lets happen: each commit takes so long, and what is posted meanwhile
+/// goes into the next one.
+async fn write_late(mut ledger: Ledger, mut jobs: UnboundedReceiver<Job>, takes: Duration, halt: Arc<dyn Halt>, deliver: impl Fn(Round)) {
+    while let Some(first) = jobs.recv().await {
+        let mut due = vec![first];
+        while let Ok(job) = jobs.try_recv() {
+            due.push(job);
+        }
+        tokio::time::sleep(takes).await;
+        if halt.is_halted() {
+            return;
+        }
+        match write(&mut ledger, due, &*halt) {
+            Ok(Some(round)) => deliver(round),
+            Ok(None) | Err(Panicked) => return,
         }
     }
 }

@@ -4,10 +4,10 @@ use proptest::sample::select;
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::order::{Amount, Exchange, Holding, HoldingKey, Instrument, Price, Product, Quantity, Side};
+use crate::order::{Amount, Exchange, Holding, HoldingKey, Instrument, OrderRecord, Price, Product, Quantity, Side, trading_date};
 use crate::persistence::KeptChange;
 use crate::pnl::{Day, DayChange, Line, Move};
-use crate::testkit::builders::{SEQ, at, book_of, future, price, strategy, units};
+use crate::testkit::builders::{Build, SEQ, at, book_of, future, order, price, strategy, units};
 
 fn d(text: &str) -> Decimal {
     text.parse().unwrap()
@@ -86,6 +86,34 @@ fn what_is_written_down_before_an_order_stays_while_anything_of_it_is_held() {
         (ContractKept::speaks_against(&holds, &listed(100)), ContractKept::point_for(&holds, &crude(), None)),
         (None, Some(Decimal::ONE_HUNDRED))
     );
+}
+
+#[test]
+fn what_works_or_was_traded_today_keeps_its_worth_as_what_is_held_does() {
+    let listed = Instrument { key: crude(), rupees_per_point: Decimal::ONE, ..future() };
+    let believed = |mut book: Book| {
+        put(&mut book, &kept(Some(100), None));
+        (ContractKept::speaks_against(&book, &listed), ContractKept::point_for(&book, &crude(), Some(&listed)))
+    };
+    let of_crude = |order: OrderRecord| {
+        let mut order = order.of(&crude().symbol).product(Product::Nrml);
+        order.ask.exchange = Some(crude().exchange);
+        order
+    };
+    let (stands, gone) = ((Some(Decimal::ONE_HUNDRED), Some(Decimal::ONE_HUNDRED)), (None, Some(Decimal::ONE)));
+    assert_eq!(believed(book_of([of_crude(order(1).working("B1"))], &[])), stands, "it works at the broker");
+    assert_eq!(believed(book_of([of_crude(order(1))], &[])), gone, "it has not left");
+    // Bought and sold: nothing is held, and the day has a line of it.
+    let mut closed = book_of([], &[]);
+    let (day, strategy, key) = (trading_date(at(0)), strategy("trend"), HoldingKey { instrument: crude(), product: Product::Nrml });
+    let mut before = Holding::default();
+    for (seq, side) in [(1, Side::Buy), (2, Side::Sell)] {
+        let what = Move::Traded { order: seq, side, quantity: units(10), price: price("5400"), seen: None };
+        closed.put_day(&DayChange { seq, day, strategy: strategy.clone(), key: key.clone(), before, what });
+        before = before.after(side, units(10), price("5400"));
+    }
+    assert!(closed.held_keys().next().is_none());
+    assert_eq!(believed(closed), stands, "it was traded today");
 }
 
 #[test]

@@ -597,6 +597,27 @@ fn an_unknown_book_or_a_change_starts_the_counting_anew() {
 }
 
 #[test]
+fn a_book_that_is_not_whole_or_tells_something_new_begins_the_count_anew() {
+    let book = book_of([order(1).doubted(), order(2).working("B2")], &[]);
+    let quiet = || in_state(row("B2", 2), BookState::Open, 0);
+    let proven = |is_clean: (bool, bool), third: BookRow| {
+        let mut search = looking(&book);
+        for second in 5..9 {
+            let is_third = second == 7;
+            let (orders, trades) = if is_third { is_clean } else { (true, true) };
+            let read = reading(&book, &[if is_third { third.clone() } else { quiet() }]);
+            search.orders_read(&read, orders, PATIENCE, at(second));
+            search.trades_read(&book, &[], &[], trades, PATIENCE, at(second));
+        }
+        search.proven(PATIENCE).len()
+    };
+    assert_eq!(proven((true, true), quiet()), 1);
+    assert_eq!(proven((false, true), quiet()), 0, "a row of the order book could not be read: it could be the one");
+    assert_eq!(proven((true, false), quiet()), 0, "a row of the trade book could not be read");
+    assert_eq!(proven((true, true), in_state(row("B2", 2), BookState::Open, 4)), 0, "what has just changed may have more to tell");
+}
+
+#[test]
 fn only_what_was_sent_unanswered_unfound_and_is_not_under_way_is_looked_for() {
     let numbered = order(2).working("B2").doubted();
     let mut filled = order(3).doubted();

@@ -9,15 +9,15 @@ use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{BookRow, Snapshot, Unlisted, Unreadable};
 use ordergate_actors::testkit::book_row;
 
-use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, sbin, scenario};
-use crate::witness::Rewrite;
+use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario};
+use crate::witness::Rewritten;
 
 fn strange(id: &str, tag: Option<&str>) -> BookRow {
     BookRow { tag: tag.map(Arc::from), instrument: nse("INFY-EQ"), quantity: 5, ..book_row(id) }
 }
 
 fn rewrite(desk: &Desk, change: impl Fn(Vec<Arc<BookRow>>) -> Snapshot<Arc<BookRow>> + Send + 'static) {
-    *desk.broker.rewrite.lock() = Some(Rewrite(Box::new(change)));
+    *desk.broker.rewrite.lock() = Some(Rewritten(Box::new(change)));
 }
 
 /// A book that claims to be empty while the broker is known to have orders today proves nothing, whether those orders
@@ -225,6 +225,23 @@ fn a_row_of_which_only_the_lot_is_missing_stops_what_is_in_its_instrument() {
         assert_eq!(desk.row(doubted).tag, Some(Tag::SendUnconfirmed), "it might be the one");
         *desk.broker.rewrite.lock() = None;
         assert_eq!(desk.until_ended(doubted).await.tag, Some(Tag::NotAtBroker));
+    });
+}
+
+/// What the broker lost for the account in a contract that no master lists counts in the day's result as everything else does.
+#[test]
+fn a_loss_in_what_no_master_lists_ends_the_day() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        *desk.broker.rewrite_positions.lock() = Some(Rewritten(Box::new(|rows| {
+            let instrument = InstrumentKey::new(Exchange::Mcx, "GOLD05FEB27");
+            let unlisted = Some(Unlisted { instrument, result: rupees(-2_000_000) });
+            let row = Unreadable { raw: "GOLD".into(), cause: "its lot is not known".into(), is_foreign: false, unlisted };
+            Snapshot::Authoritative(rows, vec![row])
+        })));
+        desk.until_alarm("ALARM_RISK_BREACH").await;
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        desk.at_rest().await;
     });
 }
 

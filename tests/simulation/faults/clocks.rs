@@ -6,11 +6,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::calendar::{Calendar, Enforce};
-use ordergate_actors::order::{OrderRecord, Status, Tag};
+use ordergate_actors::order::{LegDraft, OrderRecord, Source, Status, Tag};
 use ordergate_actors::persistence::KillLevel;
+use ordergate_actors::ports::Funds;
 
 use super::exit_rules;
-use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, sbin, scenario};
+use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario};
 
 fn machine() -> Setup {
     Setup { has_machine: true, ..Setup::polled() }
@@ -54,14 +55,13 @@ fn an_hour_back_refuses_entries_and_nothing_else_stands_still() {
     });
 }
 
-/// The clock was hours ahead and is put right: the engine's time goes on ahead, past the close of the market that is open still.
-/// A stop fires and an exit goes for as long as the market takes orders by either of the two.
-#[test]
-fn hours_back_leave_no_position_without_its_stop_for_the_rest_of_the_session() {
+/// A scenario whose machine's clock was hours ahead and was put right, while `a` holds what its leg bought: the engine's time has gone
+/// on, past the close of the market that is open still.
+fn past_the_close(setup: Setup, leg: LegDraft, live: impl AsyncFnOnce(&mut Desk)) {
     let calendar: fn() -> Arc<Calendar> =
         || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
-    exit_rules::scenario(Setup { calendar, ..machine() }, async |desk| {
-        desk.ended(exit_rules::guarded("10 points", None)).await;
+    exit_rules::scenario(Setup { calendar, has_machine: true, ..setup }, async |desk| {
+        desk.ended(leg).await;
         desk.ended(entry("b", "INFY-EQ", "BUY", 1)).await;
         desk.until("the rule stands", |desk| exit_rules::rule(desk).is_some()).await;
         desk.machine.jump(TimeDelta::hours(5));
@@ -72,11 +72,55 @@ fn hours_back_leave_no_position_without_its_stop_for_the_rest_of_the_session() {
         // The engine's time passes the close; at the exchange it is before noon.
         desk.pass_secs(40 * 60).await;
         assert!(exit_rules::rule(desk).is_some() && desk.held("a", &sbin()) == 10, "{}", desk.trace());
+        live(desk).await;
+    });
+}
+
+/// A stop fires and an exit goes for as long as the market takes orders by either of the two.
+#[test]
+fn hours_back_leave_no_position_without_its_stop_for_the_rest_of_the_session() {
+    past_the_close(machine(), exit_rules::guarded("10 points", None), async |desk| {
         exit_rules::trade(desk, "849");
         desk.until("the stop fired and it is flat", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
         assert_eq!(desk.ended(exit("b", "INFY-EQ")).await.status, Status::Executed, "{}", desk.trace());
         let refused = desk.order(buy("c", 1)).await;
         assert!(desk.reason(refused).contains("risk.clock"), "{}", desk.reason(refused));
+        desk.at_rest().await;
+    });
+}
+
+/// What rests of the exit of a stop is priced anew until it is flat.
+#[test]
+fn hours_back_keep_no_exit_of_a_stop_from_its_ladder() {
+    let setup = Setup { can: |row| row.takes_market_orders = false, ..machine() };
+    past_the_close(setup, exit_rules::guarded("10 points", None), async |desk| {
+        exit_rules::thin(desk, "849", 4);
+        desk.until("a part of it filled", |desk| desk.held("a", &sbin()) == 6).await;
+        exit_rules::trade(desk, "848");
+        desk.until("the rest followed the market", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
+        desk.at_rest().await;
+    });
+}
+
+/// A stop that somebody takes from the exchange while it trades is paged.
+#[test]
+fn hours_back_make_no_lapse_of_a_stop_that_was_taken_away() {
+    let leg = LegDraft { stop_at: Some("broker".to_owned()), ..exit_rules::guarded("10 points", None) };
+    past_the_close(machine(), leg, async |desk| {
+        let stop = desk.rows().into_iter().find(|row| row.source == Source::Stop && row.broker_order_id.is_some()).unwrap();
+        let paper = desk.broker.broker.inner();
+        paper.cancel_foreign(stop.broker_order_id.as_ref().unwrap(), "cancelled by hand").unwrap().unwrap();
+        desk.until_alarm("ALARM_STOP_IN_ENGINE").await;
+        desk.at_rest().await;
+    });
+}
+
+/// What the broker says of the margin counts while something could still be closed.
+#[test]
+fn hours_back_make_no_shortfall_of_margin_one_of_the_night() {
+    past_the_close(machine(), exit_rules::guarded("10 points", None), async |desk| {
+        desk.broker.broker.show_funds(Funds { cash: rupees(1_000), margin_used: rupees(1_001), available: rupees(-1) });
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
         desk.at_rest().await;
     });
 }

@@ -203,7 +203,8 @@ fn what_misses_the_deadline_of_a_stop_is_recovered() {
     scenario(Setup::polled(), async |desk| {
         desk.broker.broker.replan(FaultPlan::none().on(CallKind::Place, 1, Fault::HangAfter).on(CallKind::Place, 2, Fault::HangAfter));
         let (one, two) = (desk.order(buy("a", 10)).await, desk.order(entry("b", "INFY-EQ", "BUY", 1)).await);
-        *desk.broker.rewrite.lock() = Some(crate::witness::Rewrite(Box::new(|_| ordergate_actors::ports::Snapshot::Unknown("502".into()))));
+        *desk.broker.rewrite.lock() =
+            Some(crate::witness::Rewritten(Box::new(|_| ordergate_actors::ports::Snapshot::Unknown("502".into()))));
         assert_eq!(desk.engine.stop().await.unwrap(), 4, "two orders with a call each");
         assert!([one, two].iter().all(|command| desk.row(*command).broker_order_id.is_none()));
         *desk.broker.rewrite.lock() = None;

@@ -36,6 +36,24 @@ pub(crate) fn account() -> AccountSettings {
     }
 }
 
+/// The same with limits that bind.
+pub(crate) fn tight(account: AccountSettings) -> AccountSettings {
+    AccountSettings {
+        limits: Limits {
+            max_quantity: 15,
+            max_order_value: Amount(Decimal::from(15_000)),
+            max_open_orders: 2,
+            max_position: 25,
+            max_open_value: Amount(Decimal::from(40_000)),
+            trades_per_day: 6,
+            ..account.limits
+        },
+        permits: 4,
+        permits_for_exits: 1,
+        ..account
+    }
+}
+
 pub(crate) fn settings() -> Settings {
     Settings { max_notional: Amount(Decimal::from(100_000_000)), mailbox: 1_024, drain_deadline: Duration::from_secs(5), ..wide_settings() }
 }

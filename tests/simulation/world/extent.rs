@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::script::Draw;
 
@@ -20,6 +21,8 @@ pub(crate) enum Extent {
     Crowded,
     /// Beside that: a second account, a gateway that answers with a page, a market in which little is shown.
     Whole,
+    /// Beside that: limits that bind, a disk that takes time, a broker that takes no market orders, stops that rest there.
+    Tight,
 }
 
 impl Extent {
@@ -29,7 +32,7 @@ impl Extent {
     /// The one that the environment asks for; all of it otherwise.
     pub(crate) fn asked_for() -> Self {
         match std::env::var(Self::NAME) {
-            Ok(word) => word.parse().unwrap_or_else(|()| panic!("{}={word}: say alone, crowded or whole", Self::NAME)),
+            Ok(word) => word.parse().unwrap_or_else(|()| panic!("{}={word}: say alone, crowded, whole or tight", Self::NAME)),
             Err(_) => Self::Whole,
         }
     }
@@ -41,6 +44,7 @@ impl fmt::Display for Extent {
             Self::Alone => "alone",
             Self::Crowded => "crowded",
             Self::Whole => "whole",
+            Self::Tight => "tight",
         })
     }
 }
@@ -48,21 +52,59 @@ impl fmt::Display for Extent {
 impl FromStr for Extent {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Alone, Self::Crowded, Self::Whole].into_iter().find(|extent| extent.to_string() == text).ok_or(())
+        [Self::Alone, Self::Crowded, Self::Whole, Self::Tight].into_iter().find(|extent| extent.to_string() == text).ok_or(())
     }
 }
 
 /// What a seed of the whole world has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Has {
     pub(crate) thin_market: bool,
     pub(crate) neighbour: bool,
+    /// Limits that bind.
+    pub(crate) limits: bool,
+    /// The broker takes no market orders.
+    pub(crate) only_limit_orders: bool,
+    /// Stops rest at the broker.
+    pub(crate) resting_stops: bool,
+    /// So long a commit takes.
+    pub(crate) commit_takes: Option<Duration>,
 }
 
 impl Has {
     pub(crate) fn of(seed: u64, extent: Extent) -> Self {
         let mut draw = Draw::new(seed ^ 0x3a11_0e57);
-        let mut one_of = |count: u64| draw.below(count) == 0 && extent == Extent::Whole;
-        Self { thin_market: one_of(THIN), neighbour: one_of(NEIGHBOURS) }
+        let mut one_of = |count: u64| draw.below(count) == 0 && extent >= Extent::Whole;
+        let has = Self { thin_market: one_of(THIN), neighbour: one_of(NEIGHBOURS), ..Self::default() };
+        if extent == Extent::Tight { has.tight(seed) } else { has }
+    }
+
+    fn tight(self, seed: u64) -> Self {
+        let mut draw = Draw::new(seed ^ 0x7167_4700);
+        let mut one_of_two = || draw.below(2) == 0;
+        let (limits, only_limit_orders, resting_stops, is_late) = (one_of_two(), one_of_two(), one_of_two(), one_of_two());
+        let commit_takes = is_late.then(|| Duration::from_millis(1 + draw.below(40)));
+        Self { limits, only_limit_orders, resting_stops, commit_takes, ..self }
+    }
+}
+
+/// A world that never has one of them proves nothing of it; one that always has it hides what it disturbs.
+#[test]
+fn each_thing_of_the_tight_world_is_in_some_seeds_and_not_in_others() {
+    let worlds: Vec<Has> = (1..=100).map(|seed| Has::of(seed, Extent::Tight)).collect();
+    let share = |has: fn(&Has) -> bool| worlds.iter().filter(|world| has(world)).count();
+    let shares = [
+        share(|has| has.limits),
+        share(|has| has.only_limit_orders),
+        share(|has| has.resting_stops),
+        share(|has| has.commit_takes.is_some()),
+        share(|has| has.thin_market),
+        share(|has| has.neighbour),
+    ];
+    assert!(shares.iter().all(|count| (15..70).contains(count)), "{shares:?}");
+    for seed in 1..=100 {
+        let (whole, tight) = (Has::of(seed, Extent::Whole), Has::of(seed, Extent::Tight));
+        assert_eq!((whole.thin_market, whole.neighbour), (tight.thin_market, tight.neighbour), "what the world before it has");
+        assert_eq!(whole, Has { thin_market: whole.thin_market, neighbour: whole.neighbour, ..Has::default() });
     }
 }

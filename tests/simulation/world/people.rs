@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -45,26 +44,40 @@ impl World {
                 Box::pin(async move { engine.modify(change).await.is_ok() })
             }
             Act::Kill(level) => {
-                // Whoever re-arms says so before the engine hears it; a kill holds from its answer on.
-                if *level == KillLevel::None {
-                    self.is_killed.store(false, Ordering::SeqCst);
-                }
                 let change = ControlChange::Account(*level);
                 Box::pin(async move { engine.control(&client(), change, who, "drill").await.is_ok_and(|outcome| outcome.is_applied()) })
             }
             Act::KillStrategy(strategy, level) => {
-                let change = ControlChange::Strategy(Strategy::parse(&format!("s{strategy}")).unwrap(), *level);
-                Box::pin(async move { engine.control(&client(), change, who, "drill").await.is_ok() })
+                let change = ControlChange::Strategy(named(*strategy), *level);
+                Box::pin(async move { engine.control(&client(), change, who, "drill").await.is_ok_and(|outcome| outcome.is_applied()) })
             }
             Act::Override(most) => {
                 let keep = overridden(*most, clock.now());
                 Box::pin(async move { engine.keep(keep).await.is_ok() })
             }
         };
-        let is_done = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or(false);
-        if is_done && matches!(act, Act::Kill(level) if *level != KillLevel::None) {
-            self.is_killed.store(true, Ordering::SeqCst);
+        // A kill holds from its answer on, and until somebody who re-arms has asked for that.
+        let kill = killed(act);
+        if let Some((whose, level)) = &kill {
+            self.kills.asked(whose.as_ref(), *level);
         }
+        let is_done = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or(false);
+        if let Some((whose, level)) = kill.filter(|_| is_done) {
+            self.kills.answered(whose.as_ref(), level);
+        }
+    }
+}
+
+fn named(strategy: u64) -> Strategy {
+    Strategy::parse(&format!("s{strategy}")).unwrap()
+}
+
+/// Whose level a person sets, and to what.
+fn killed(act: &Act) -> Option<(Option<Strategy>, KillLevel)> {
+    match act {
+        Act::Kill(level) => Some((None, *level)),
+        Act::KillStrategy(strategy, level) => Some((Some(named(*strategy)), *level)),
+        _ => None,
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::exits::Ladder;
-use ordergate_actors::order::{ClientId, Resolution, Status};
-use ordergate_actors::persistence::{Book, Keep, Level, Slot, Topic};
+use ordergate_actors::order::{ClientId, Resolution, Status, Strategy, trading_date};
+use ordergate_actors::persistence::{Book, Keep, KillLevel, Level, Slot, Topic};
 use ordergate_actors::pnl::differences::{Cause, differences};
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::NotedHalt;
@@ -68,7 +68,10 @@ pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Othe
 struct Look {
     phase: Phase,
     unsettled: Vec<String>,
-    is_square: bool,
+    /// What stands against a kill that was answered.
+    forbidden: Vec<String>,
+    /// What is held without its stop, in words.
+    bare: Option<String>,
     is_counted: bool,
     tickets_out: usize,
     calls_running: usize,
@@ -86,7 +89,8 @@ impl Look {
         let seen = engine.read(&desk.client_id, |book| Self {
             phase: desk.phase(),
             unsettled: unsettled(book),
-            is_square: u8::from(book.control().level) < 3 || book.holdings().next().is_none(),
+            forbidden: forbidden(book, trading_date(engine.line().clock.now())),
+            bare: checks::protected(book).err(),
             is_counted: book.newest().all(|order| order.traded_quantity >= order.filled_quantity),
             tickets_out: desk.admission.used(),
             calls_running: desk.calls.lock().running(),
@@ -98,11 +102,21 @@ impl Look {
     fn is_still(&self) -> bool {
         self.phase == Phase::Open
             && self.unsettled.is_empty()
-            && self.is_square
+            && self.forbidden.is_empty()
+            && self.bare.is_none()
             && self.is_counted
             && self.tickets_out == 0
             && self.calls_running == 0
     }
+}
+
+/// INV-10: the entries that work, and what is held, although the level that holds for their strategy forbids it.
+fn forbidden(book: &Book, today: NaiveDate) -> Vec<String> {
+    let level = |strategy: &Strategy| book.control().level_on(strategy, today);
+    let entries = book.open_orders().filter(|order| !order.is_exit() && level(&order.ask.strategy) >= KillLevel::CancelEntries);
+    let held = book.holdings().filter(|(strategy, _, _)| level(strategy) >= KillLevel::SquareOff);
+    let held = held.map(|(strategy, key, held)| format!("{strategy} holds {} {key}", held.net));
+    entries.map(|order| format!("entry {} works", order.command_id)).chain(held).collect()
 }
 
 /// A person looks the orders in doubt up at the broker, and says which of them are not there.
