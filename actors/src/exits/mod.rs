@@ -20,7 +20,7 @@ mod slices;
 mod times;
 
 pub use combined::{Combined, Leaving, Together};
-pub use follow::{Next, follow};
+pub use follow::{Next, follow, goes_on_after};
 pub use ladder::{Climb, Halted, Ladder, Step, cap, plan};
 pub use look::{Looked, Tick};
 pub use over::{Means, Over, over};

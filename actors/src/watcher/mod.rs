@@ -56,8 +56,8 @@ use self::kill::asks_square_off;
 use self::plans::concerns_plans;
 use crate::broker::{Found, Read, Reading};
 use crate::line::{Desk, Line, Phase};
-use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, OrderRecord, Source, Status, Tag, trading_date};
-use crate::persistence::{Cargo, ControlChange, Event, Level, OrderUnit, Posted, Unit};
+use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, OrderRecord, Source, Status, trading_date};
+use crate::persistence::{Cargo, ControlChange, Event, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, Snapshot, StreamEvent, Unreadable};
 use crate::risk::{LookAgain, can_close};
 use crate::supervision::{Shell, guarded};
@@ -298,19 +298,7 @@ impl WatcherActor {
                 self.line.tell_risk(&self.desk.client_id, LookAgain);
             }
             if !self.stop_ended(event.row.from, record, now) && exit_failed(event.row.from, record) {
-                let reason = record.reason.as_deref().unwrap_or("");
-                let (level, what_next) = if self.will_resend(record) {
-                    (Level::Warn, "the broker took none of it, so it goes again by itself as a new order")
-                } else {
-                    (Level::Page, "the position may be open, look at it")
-                };
-                let text = format!(
-                    "an exit of {} in {} failed ({}): {reason}; {what_next}",
-                    record.ask.strategy,
-                    record.ask.symbol,
-                    record.tag.map_or("", Tag::as_str)
-                );
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FAILED", level, Some(record.command_id), text);
+                self.tell_of_failed_exit(record, now);
             }
             if record.is_in_doubt() {
                 wanted.extend([Reading::Orders, Reading::Trades]);

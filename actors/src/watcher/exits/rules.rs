@@ -153,6 +153,12 @@ impl Rules {
         rule.fired.filter(|fired| fired.signal == order.signal_id).map(|_| rule)
     }
 
+    /// The rule of the order's position, if it has fired: it sends exits until that is left.
+    pub(in crate::watcher) fn fired_of(&self, order: &OrderRecord) -> Option<&ExitRule> {
+        let rule = &self.watched.get(&slot(&order.ask.strategy, &order.holding()?))?.rule;
+        rule.fired.is_some().then_some(rule)
+    }
+
     /// Its end is posted. It protects nothing any more; a position opened this moment brings its own.
     pub(super) fn end(&mut self, slot: Slot) {
         self.forget(&slot);
