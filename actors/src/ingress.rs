@@ -130,8 +130,8 @@ impl IngressActor {
         (draft, permits)
     }
 
-    /// The orders that an exit, or a target of flat, becomes; none where it is one. Each of a target's is the same target: the second is
-    /// aimed when the first is at the broker, and is for what is left then.
+    /// The orders that an exit, or a target of flat, becomes; none where it is one. Where all is to be left each is the same wish: the
+    /// second is sized, or aimed, when the first is at the broker, and is for what is left then. So nothing that fills meanwhile stays.
     fn slices_of(&self, client_id: &ClientId, leg: &LegDraft) -> Slices {
         let intent = leg.execution_type.as_deref().and_then(|text| Intent::parse(text.trim()));
         let is_flat = intent == Some(Intent::Target) && leg.only_closes() && leg.test_mode.is_none() && leg.blocked.is_none();
@@ -147,20 +147,21 @@ impl IngressActor {
         let units = match asked.map(Quantity::parse) {
             Some(Ok(asked)) => asked.value(),
             Some(Err(_)) => return Slices::default(),
-            None => self.to_close(client_id, leg, &found.key, is_flat),
+            None => self.to_close(client_id, leg, &found.key),
         };
         if units <= largest {
             return Slices::default();
         }
         let sizes = slices(units, Some(largest));
         let is_whole = sizes.iter().map(|size| size.value()).sum::<i64>() == units;
-        let one = |size: Quantity| if is_flat { leg.clone() } else { LegDraft { quantity: Some(size.to_string()), ..leg.clone() } };
+        let of = |size: Quantity| asked.map(|_| size.to_string()).or_else(|| leg.quantity.clone());
+        let one = |size: Quantity| LegDraft { quantity: of(size), ..leg.clone() };
         Slices { orders: sizes.into_iter().map(one).collect(), is_whole }
     }
 
-    /// Units that the strategy of an exit holds there; 0 where the exit does not say which of several positions it means. `with_coming`:
-    /// and what its entries have filled or may fill yet.
-    fn to_close(&self, client_id: &ClientId, leg: &LegDraft, key: &InstrumentKey, with_coming: bool) -> i64 {
+    /// Units that the strategy of an exit holds there, and what its entries have filled or may fill yet; 0 where the exit does not say
+    /// which of several positions it means.
+    fn to_close(&self, client_id: &ClientId, leg: &LegDraft, key: &InstrumentKey) -> i64 {
         let Some(strategy) = owner(leg) else { return 0 };
         let product = leg.product.as_deref().and_then(|text| Product::parse(text.trim()));
         let units = self.line.view.read(client_id, |book| {
@@ -168,9 +169,8 @@ impl IngressActor {
             let nets: Vec<i64> =
                 fits.filter(|(held, _)| product.is_none_or(|product| product == held.product)).map(|(_, held)| held.net).collect();
             let [net] = nets[..] else { return 0 };
-            let adds = |order: &OrderRecord| {
-                with_coming && order.is_for(key) && order.ask.side == Side::of_net(net) && !order.is_exit() && !order.is_test()
-            };
+            let adds =
+                |order: &OrderRecord| order.is_for(key) && order.ask.side == Side::of_net(net) && !order.is_exit() && !order.is_test();
             let open: i64 = book.open_of(&strategy).filter(|order| adds(order)).map(|order| order.unfilled()).sum();
             let owed = book.owed_of(&strategy).filter(|order| adds(order));
             net.abs() + open + owed.map(|order| order.filled_quantity - order.traded_quantity).sum::<i64>()

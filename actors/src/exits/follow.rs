@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::reject::{Rejection, classify};
 use super::rule::ExitRule;
 use crate::order::{CommandId, OrderRecord, OrderType, Product, Source, Tag};
-use crate::persistence::Book;
+use crate::persistence::{Book, NEWEST_KEPT};
 
 /// What to do about a fired rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,13 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
     }
     let ended = book.newest().find(|order| order.signal_id == fired.signal);
     let Some(ended) = ended else {
-        return if now.signed_duration_since(fired.at) >= LOST_AFTER { Next::Again } else { Next::Wait };
+        if now.signed_duration_since(fired.at) < LOST_AFTER {
+            return Next::Wait;
+        }
+        if !is_forgotten(book, fired.at) {
+            return Next::Again;
+        }
+        return if fired.cause.is_urgent() { Next::Anew(None) } else { Next::Rearm };
     };
     // The newest exit of the position tells more than the first of the rule: a resend is a child of it.
     let newest = book.newest().find(|order| covers(order) && order.is_for(&rule.holding.instrument)).unwrap_or(ended);
@@ -69,24 +75,43 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
         return Next::Wait;
     }
     let waited = now.signed_duration_since(newest.updated_at);
-    let backed_off = Duration::seconds(1).checked_mul(1 << rule.attempt.min(6)).unwrap_or(LONGEST).min(LONGEST);
-    if !fired.cause.is_urgent() {
-        return if waited >= backed_off.max(LOST_AFTER) { Next::Rearm } else { Next::Wait };
+    match goes_on_after(rule, newest) {
+        None => Next::Stuck(rejection(rule, newest)),
+        Some(wait) if waited < wait => Next::Wait,
+        Some(_) if !fired.cause.is_urgent() => Next::Rearm,
+        Some(_) if rejection(rule, newest) == Rejection::Freeze => Next::Anew(Some((newest.quantity() / 2).max(1))),
+        Some(_) => Next::Anew(None),
     }
-    let rejection = match newest.tag {
-        Some(Tag::BrokerRejected) => classify(newest.reason.as_deref().unwrap_or("")),
+}
+
+/// How long after the end of this exit a fired rule goes on by itself: with another exit, or armed as before. `None`: a person must look.
+#[must_use]
+pub fn goes_on_after(rule: &ExitRule, ended: &OrderRecord) -> Option<Duration> {
+    let backed_off = Duration::seconds(1).checked_mul(1 << rule.attempt.min(6)).unwrap_or(LONGEST).min(LONGEST);
+    if rule.fired.is_some_and(|fired| !fired.cause.is_urgent()) {
+        return Some(backed_off.max(LOST_AFTER));
+    }
+    match rejection(rule, ended) {
+        Rejection::Cutoff | Rejection::NothingThere => None,
+        Rejection::Margin | Rejection::Session => Some(backed_off.max(SLOW)),
+        Rejection::Freeze | Rejection::Circuit | Rejection::Other => Some(backed_off),
+    }
+}
+
+fn rejection(rule: &ExitRule, ended: &OrderRecord) -> Rejection {
+    match ended.tag {
+        Some(Tag::BrokerRejected) => classify(ended.reason.as_deref().unwrap_or("")),
         Some(Tag::MarketClosed) => Rejection::Session,
         // Of the other products the broker's positions tell within two reads that they were closed, and the rule ends.
         Some(Tag::NoPosition) if rule.holding.product == Product::Cnc => Rejection::NothingThere,
         _ => Rejection::Other,
-    };
-    match rejection {
-        Rejection::Cutoff | Rejection::NothingThere => Next::Stuck(rejection),
-        Rejection::Margin | Rejection::Session if waited < SLOW => Next::Wait,
-        _ if waited < backed_off => Next::Wait,
-        Rejection::Freeze => Next::Anew(Some((newest.quantity() / 2).max(1))),
-        _ => Next::Anew(None),
     }
+}
+
+/// Whether orders of that time are on disk only. That a rule has fired is written with its exit, so that one was there.
+fn is_forgotten(book: &Book, at: DateTime<Utc>) -> bool {
+    let oldest = book.last_number().checked_sub(NEWEST_KEPT).and_then(|gone| book.order_by_number(gone + 1));
+    oldest.is_some_and(|oldest| oldest.created_at > at)
 }
 
 impl ExitRule {
@@ -133,6 +158,16 @@ mod tests {
         let stop = rule(Cause::Stop, 0);
         assert_eq!((next(&stop, vec![], 1), next(&stop, vec![], 3)), (Next::Wait, Next::Again));
         assert_eq!(next(&stop, vec![ours(exit(2))], 60), Next::Wait, "under way");
+    }
+
+    /// Its exit has ended so long ago that it is not in memory: to the ledger the same signal would be the one of then.
+    #[test]
+    fn an_exit_that_only_the_disk_knows_is_not_sent_as_the_same_signal_for_ever() {
+        let since = |second| OrderRecord { number: NEWEST_KEPT + 5, created_at: at(second), ..exit(5) }.ended(Status::Executed, None);
+        let first_kept = |second| OrderRecord { number: 6, created_at: at(second), ..exit(6) }.ended(Status::Executed, None);
+        let of = |cause, first| next(&rule(cause, 0), vec![first_kept(first), since(9)], 60);
+        assert_eq!((of(Cause::Stop, 1), of(Cause::Target, 1)), (Next::Anew(None), Next::Rearm));
+        assert_eq!(of(Cause::Stop, 0), Next::Again, "orders of then are in memory, and it is not among them");
     }
 
     #[test]

@@ -54,13 +54,14 @@ impl Ladder {
         Self { trigger, spread, steps: 0, stepped_at, granted: 0, is_paged: false, is_replaced: false, from: None, in_vain: 0 }
     }
 
-    /// With one more step, asked for from that limit. One that changed nothing was none: the same is asked for again.
+    /// With one more step, asked for from that limit. One that changed nothing was none: the same is asked for again. Where the limit has
+    /// moved, what people were told is past, and what stops it later is news.
     #[must_use]
     pub fn stepped(&self, from: Price, now: DateTime<Utc>) -> Self {
         let is_again = self.from == Some(from);
         let steps = if is_again { self.steps } else { self.steps.saturating_add(1) };
         let in_vain = if is_again { self.in_vain.saturating_add(1) } else { 0 };
-        Self { steps, in_vain, from: Some(from), stepped_at: now, ..*self }
+        Self { steps, in_vain, from: Some(from), stepped_at: now, is_paged: self.is_paged && is_again, ..*self }
     }
 
     /// Whether step after step leaves the limit there: it will not go further by itself, whoever refuses it.

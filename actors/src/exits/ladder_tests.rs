@@ -138,3 +138,13 @@ fn a_cheap_option_may_be_left_by_some_ticks() {
     let dear = ladder("800");
     assert!(cap(&dear, &rungs, tick, Side::Buy) > "800.25".parse().unwrap(), "a share of the price is more");
 }
+
+/// A trouble that has passed by itself was told; what stops the exit later, with the limit elsewhere, is another.
+#[test]
+fn what_people_were_told_is_past_when_the_limit_has_moved() {
+    let told = |ladder: Ladder| Ladder { is_paged: true, ..ladder };
+    let asked = ladder("100").stepped(price("99"), at(1));
+    assert!(told(asked).stepped(price("99"), at(2)).is_paged, "it stands where it stood");
+    assert!(!told(asked).stepped(price("98"), at(2)).is_paged);
+    assert!(!told(ladder("100")).stepped(price("99"), at(1)).is_paged, "it was not on its ladder yet");
+}

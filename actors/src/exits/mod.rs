@@ -24,7 +24,7 @@ mod times;
 
 pub use brought::{Brought, brought, carrier};
 pub use combined::{Combined, Leaving, Together};
-pub use follow::{Next, follow};
+pub use follow::{Next, follow, goes_on_after};
 pub use ladder::{Climb, Halted, Ladder, Step, cap, plan};
 pub use largest::{in_lots, largest_exit, most_after};
 pub use look::{Looked, Tick};

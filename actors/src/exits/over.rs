@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderRecord, Quantity, Side, Source, Strategy};
+use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderRecord, Quantity, Side, Source, Strategy, Tag};
 use crate::persistence::Book;
 
 /// A change that so many askings did not bring about is not asked for again: the order is taken back.
@@ -18,7 +18,7 @@ const ASKED_MOST: u32 = 3;
 pub enum Over {
     /// Change its total to this, filled units included.
     Shrink(Arc<OrderRecord>, Quantity),
-    /// Cancel it. So many units of its position it may have closed.
+    /// Cancel it. So many units that it was for are held then, and no other exit is for them.
     Cancel(Arc<OrderRecord>, i64),
 }
 
@@ -76,20 +76,28 @@ pub fn over(book: &Book, means: &Means<'_>) -> Vec<Over> {
         let net = book.held(&strategy, &key).net;
         let closing = Side::of_net(net).map(Side::opposite);
         let mut left = net.abs().saturating_sub(book.owed_by_exits(Some(&strategy), &key)).max(0);
+        // What an exit that is being cancelled claims is held still when that is proven, unless another takes its place.
+        let mut uncovered = left;
+        let goes = |order: &OrderRecord| order.cancel_wanted.is_some_and(|tag| tag != Tag::Replaced);
         orders.sort_by_key(|order| (order.cancel_wanted.is_none(), !order.is_exit(), order.number));
         for order in orders {
             let room = if order.ask.side == closing { left } else { 0 };
             let takes = order.unfilled().min(room);
             left -= takes;
+            let is_for = if order.ask.side == closing { order.unfilled().min(uncovered) } else { 0 };
             // One whose call is under way has no number yet: it is looked at again when the answer is there.
             let is_in_the_air = order.broker_order_id.is_none() && !order.is_in_doubt();
             if order.unfilled() <= room || order.cancel_wanted.is_some() || is_in_the_air {
+                uncovered -= if goes(order) { 0 } else { is_for };
                 continue;
             }
             let total = Quantity::new(order.filled_quantity.saturating_add(takes)).filter(|_| takes > 0);
             found.push(match total.filter(|total| means.can_change(order, *total, book)) {
-                Some(total) => Over::Shrink(Arc::clone(order), total),
-                None => Over::Cancel(Arc::clone(order), takes),
+                Some(total) => {
+                    uncovered -= takes;
+                    Over::Shrink(Arc::clone(order), total)
+                }
+                None => Over::Cancel(Arc::clone(order), is_for),
             });
         }
     }
@@ -98,10 +106,10 @@ pub fn over(book: &Book, means: &Means<'_>) -> Vec<Over> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use proptest::prelude::{Just, Strategy as _, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
     use super::*;
-    use crate::order::{Intent, OrderType, Product, Tag};
+    use crate::order::{Intent, OrderType, Product};
     use crate::testkit::builders::{Build, book_of, exit, frozen_control, order, sbin_in, units};
 
     const MEANS: Means<'_> = Means { changes: Some(20), lot: &|_| Quantity::new(1), asked: &|_| 0 };
@@ -152,6 +160,16 @@ mod tests {
         is(vec![stop], 4, &[]);
     }
 
+    /// What somebody cancels may fill until it is proven dead, and is held from then on: a person must hear of it now.
+    #[test]
+    fn what_is_taken_back_for_one_that_is_being_cancelled_says_what_stays_held() {
+        let leaving = |tag| OrderRecord { cancel_wanted: Some(tag), ..sale(1, 4) };
+        is(vec![leaving(Tag::CancelledByUser), sale(2, 6)], 4, &["cancel 2, 4 left"]);
+        is(vec![leaving(Tag::Replaced), sale(2, 6)], 4, &["cancel 2, 0 left"]);
+        is(vec![leaving(Tag::CancelledByUser), sale(2, 4), sale(3, 6)], 8, &["cancel 3, 4 left"]);
+        is(vec![sale(1, 4), sale(2, 6)], 4, &["cancel 2, 0 left"]);
+    }
+
     #[test]
     fn what_cannot_be_made_smaller_is_taken_back() {
         let taken_back = |order: OrderRecord, means: &Means<'_>| assert_eq!(looked(vec![order], 4, means), ["cancel 1, 4 left"]);
@@ -167,26 +185,88 @@ mod tests {
         assert_eq!(told(&over(&frozen, &MEANS)), ["cancel 1, 4 left"], "no exit is changed while exits are frozen");
     }
 
+    /// An order as the property below draws it.
+    #[derive(Debug, Clone)]
+    struct Drawn {
+        quantity: i64,
+        filled: i64,
+        traded: i64,
+        is_leaving: bool,
+        is_buy: bool,
+        adjusts: bool,
+        stands: Stands,
+    }
+
+    /// Where it is.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Stands {
+        Works,
+        InTheAir,
+        InDoubt,
+        /// It has ended, and its trades may be outstanding.
+        Ended,
+    }
+
+    fn drawn() -> impl proptest::strategy::Strategy<Value = Drawn> {
+        let stands =
+            prop_oneof![5 => Just(Stands::Works), 1 => Just(Stands::InTheAir), 1 => Just(Stands::InDoubt), 1 => Just(Stands::Ended)];
+        let flags = (any::<bool>(), any::<bool>(), proptest::bool::weighted(0.2));
+        (1_i64..15, 0_i64..15, 0_i64..15, flags, stands).prop_map(|(quantity, filled, traded, (is_leaving, is_buy, adjusts), stands)| {
+            let filled = match stands {
+                Stands::Works => filled.min(quantity - 1),
+                Stands::InTheAir | Stands::InDoubt => 0,
+                Stands::Ended => filled.min(quantity),
+            };
+            Drawn { quantity, filled, traded: traded.min(filled), is_leaving, is_buy, adjusts, stands }
+        })
+    }
+
+    impl Drawn {
+        fn order(&self, number: u64, closing: Option<Side>) -> OrderRecord {
+            let side = if self.is_buy { Side::Buy } else { Side::Sell };
+            let order = OrderRecord { modifications: 1, ..sale(number, self.quantity).side(side) };
+            // One that adds is no business of these.
+            let intent = if self.adjusts && Some(side) == closing { Intent::Adjust } else { Intent::Exit };
+            let order = order.intent(intent).filled(self.filled, self.traded);
+            let nameless = OrderRecord { broker_order_id: None, ..order.clone() };
+            match self.stands {
+                Stands::InTheAir => nameless,
+                Stands::InDoubt => OrderRecord { tag: Some(Tag::SendUnconfirmed), ..nameless },
+                Stands::Ended => order.ended(crate::order::Status::Failed, Some(Tag::BrokerCancelled)),
+                Stands::Works => OrderRecord { cancel_wanted: self.is_leaving.then_some(Tag::Replaced), ..order },
+            }
+        }
+    }
+
     proptest! {
-        /// Done as it says, no exit can turn the position, whatever was held, sent, filled and being cancelled before; and once is
-        /// enough. Only what is being cancelled already may be for more.
+        /// Done as it says, no exit can turn the position, whatever was held, sent, filled, told of, in the air and being cancelled
+        /// before; nothing is taken back that could have stayed; and once is enough. Only what is being cancelled already, or has no
+        /// number yet, may be for more.
         #[test]
         fn prop_what_is_left_of_the_exits_never_closes_more_than_is_held(
             net in -30_i64..30,
-            exits in proptest::collection::vec((1_i64..15, 0_i64..15, any::<bool>(), any::<bool>()), 0..6),
+            draws in proptest::collection::vec(drawn(), 0..6),
             lot in 1_i64..4,
             changes in 0_u32..3,
         ) {
-            let key = sbin_in(Product::Mis);
-            let orders = exits.iter().zip(1..).map(|((quantity, filled, is_leaving, is_buy), number)| {
-                let side = if *is_buy { Side::Buy } else { Side::Sell };
-                let filled = (*filled).min(quantity - 1);
-                let order = OrderRecord { modifications: 1, ..sale(number, *quantity).side(side) }.filled(filled, filled);
-                OrderRecord { cancel_wanted: is_leaving.then_some(Tag::Replaced), ..order }
-            });
-            let mut orders: Vec<OrderRecord> = orders.collect();
+            let (key, closing) = (sbin_in(Product::Mis), Side::of_net(net).map(Side::opposite));
+            let mut orders: Vec<OrderRecord> = draws.iter().zip(1..).map(|(draw, number)| draw.order(number, closing)).collect();
+            let owed: i64 = orders
+                .iter()
+                .filter(|order| order.is_exit() || order.ask.side == closing)
+                .map(|order| order.filled_quantity - order.traded_quantity)
+                .sum();
+            let held = (net.abs() - owed).max(0);
+            let is_in_the_air = |order: &OrderRecord| order.broker_order_id.is_none() && !order.is_in_doubt();
+            let rank = |order: &OrderRecord| (order.cancel_wanted.is_none(), !order.is_exit(), order.number);
+            // What those before it may close; what is taken back may fill until that is proven.
+            let before = |orders: &[OrderRecord], me: &OrderRecord| -> i64 {
+                let those = orders.iter().filter(|order| order.status.is_at_broker() && order.ask.side == closing);
+                those.filter(|order| rank(order) < rank(me)).map(OrderRecord::unfilled).sum()
+            };
             let lots = |_: &InstrumentKey| Quantity::new(lot);
             let means = Means { changes: Some(changes), lot: &lots, asked: &|_| 0 };
+            let (mut taken_back, was) = (Vec::new(), orders.clone());
             for found in over(&book_of(orders.clone(), &[("trend", key.clone(), net)]), &means) {
                 let number = found.order().number;
                 let order = orders.iter_mut().find(|order| order.number == number).unwrap();
@@ -195,16 +275,20 @@ mod tests {
                         prop_assert!(total.value() < order.quantity() && total.is_whole_lots(units(lot)), "{total}");
                         order.ask.quantity = Some(total);
                     }
-                    Over::Cancel(..) => order.status = crate::order::Status::Failed,
+                    Over::Cancel(..) => {
+                        taken_back.push(order.clone());
+                        order.status = crate::order::Status::Failed;
+                    }
                 }
             }
-            let closing = Side::of_net(net).map(Side::opposite);
-            let open = || orders.iter().filter(|order| !order.status.is_terminal());
-            let may_close: i64 = open().filter(|order| order.ask.side == closing).map(OrderRecord::unfilled).sum();
-            let is_leaving = |order: &&OrderRecord| order.cancel_wanted.is_some();
-            let leaving: i64 = open().filter(is_leaving).filter(|order| order.ask.side == closing).map(OrderRecord::unfilled).sum();
-            prop_assert!(may_close <= net.abs().max(leaving), "{may_close} of {net}");
-            prop_assert!(open().all(|order| order.ask.side == closing || order.cancel_wanted.is_some()), "one would open a position");
+            for order in orders.iter().filter(|order| !order.status.is_terminal() && order.cancel_wanted.is_none() && !is_in_the_air(order)) {
+                prop_assert_eq!(order.ask.side, closing, "it would open a position");
+                prop_assert!(order.unfilled() + before(&orders, order) <= held, "{order:?} of {held} in {orders:?}");
+            }
+            let can_shrink = |order: &OrderRecord| order.is_exit() && !order.is_in_doubt() && lot == 1 && changes > 1;
+            for order in taken_back.iter().filter(|order| order.ask.side == closing && can_shrink(order)) {
+                prop_assert!(before(&was, order) >= held, "{order:?} could have stayed, of {held} in {was:?}");
+            }
             prop_assert_eq!(over(&book_of(orders.clone(), &[("trend", key, net)]), &means), vec![]);
         }
     }

@@ -70,6 +70,8 @@ pub enum Tag {
     CombinedExit,
     /// An exit of a square-off that nobody wants any more, and that was not sent yet.
     SquareOffOver,
+    /// An exit that was for more than was left of its position, could not be made smaller, and was taken back: what was left is held.
+    ExitTakenBack,
 }
 
 impl Tag {
@@ -106,6 +108,7 @@ impl Tag {
         Self::BasketUnwound,
         Self::CombinedExit,
         Self::SquareOffOver,
+        Self::ExitTakenBack,
     ];
 
     /// Whether it stands for a wish to cancel: an order that ended by it was cancelled for us.
@@ -122,6 +125,7 @@ impl Tag {
                 | Self::PlanStopped
                 | Self::BasketUnwound
                 | Self::NoPosition
+                | Self::ExitTakenBack
                 | Self::CombinedExit
                 | Self::SelfTrade
         )
@@ -162,6 +166,7 @@ impl Tag {
             Self::BasketUnwound => "BASKET_UNWOUND",
             Self::CombinedExit => "COMBINED_EXIT",
             Self::SquareOffOver => "SQUARE_OFF_OVER",
+            Self::ExitTakenBack => "EXIT_TAKEN_BACK",
         }
     }
 
@@ -200,6 +205,7 @@ impl Tag {
             Self::BasketUnwound => "cancelled: its basket was unwound",
             Self::CombinedExit => "cancelled: the positions of its strategy are left together",
             Self::SquareOffOver => "withdrawn: the square-off that sent it is over",
+            Self::ExitTakenBack => "cancelled: for more than was left, and it could not be made smaller",
         }
     }
 
@@ -238,6 +244,7 @@ impl Tag {
             Self::BasketUnwound => "see the leg named in the reason; send the basket again if it is still wanted",
             Self::CombinedExit => "send it again when the strategy is flat, if it is still wanted",
             Self::SquareOffOver => "nothing; to close the position all the same, send an exit",
+            Self::ExitTakenBack => "send an exit for what is still to be closed",
         }
     }
 

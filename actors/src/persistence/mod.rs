@@ -49,6 +49,7 @@ pub use ledger::{Ledger, Opened, Round, Seat};
 pub use registered::Registered;
 pub use replay::{Misfit, Projections, Replay, replay};
 pub use ticket::{Admission, Answer, Orphans, Permit, Ticket, Waiter};
+pub(crate) use unclosed::counts_as_exit;
 pub use unit::{
     Ack, Adopted, Cargo, Earlier, Event, Level, Listener, NewOrder, NotRegistered, Note, OrderUnit, Outcome, Posted, Registration, Telling,
     Unit,

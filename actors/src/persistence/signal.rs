@@ -6,7 +6,7 @@ use super::book::Book;
 use super::ledger::Ledger;
 use super::ticket::Answer;
 use super::unit::{NotRegistered, Registration};
-use crate::order::{ClientId, IdempotencyKey, OrderRecord, Status};
+use crate::order::{ClientId, IdempotencyKey, OrderRecord, Status, Tag};
 use crate::ports::{Query, Rows, SignalRow, StoreError};
 
 impl Ledger {
@@ -50,8 +50,10 @@ impl Ledger {
             return orders.iter().any(|order| order.status == Status::Failed) || self.opened_since(&registration.client_id, orders);
         }
         // With an entry or an adjustment beside it, which may have gone, it stays the same: nothing may be opened twice. What was
-        // refused before it left has opened nothing, and does not use a day up.
-        let is_refused = |order: &OrderRecord| order.status == Status::Failed && order.sent_at.is_none() && order.cancel_wanted.is_none();
+        // refused before it left has opened nothing, and does not use a day up. What a person or a newer signal took back before it left
+        // is not wanted.
+        let is_taken_back = |order: &OrderRecord| matches!(order.tag, Some(Tag::CancelledByUser | Tag::Superseded));
+        let is_refused = |order: &OrderRecord| order.status == Status::Failed && order.sent_at.is_none() && !is_taken_back(order);
         is_of_a_day && orders.iter().all(is_refused)
     }
 
@@ -82,13 +84,14 @@ fn opens_again(order: &OrderRecord, exit: &OrderRecord) -> bool {
     is_one && !differ && !same_way && !order.is_exit() && !order.is_test() && !came_to_nothing
 }
 
-/// Whether an entry that was registered before the exit has filled after the exit's end.
+/// Whether an entry that was registered before the exit has filled after the exit's end. What is too long ago to tell may have: an exit that
+/// goes is bounded by what is held, and one that does not go is not.
 fn has_filled_since(book: &Book, exit: &OrderRecord) -> bool {
     let Some(key) = exit.holding().filter(|_| exit.status.is_terminal()) else { return false };
     book.newest_of(&exit.ask.strategy)
         .filter(|order| order.number < exit.number && order.seq > exit.seq && order.filled_quantity > 0 && opens_again(order, exit))
         .filter_map(|order| order.ask.side)
-        .any(|side| book.moved_since(&key, side, exit.seq).is_some_and(|units| units > 0))
+        .any(|side| book.moved_since(&key, side, exit.seq).is_none_or(|units| units > 0))
 }
 
 /// How the key is stored of a signal that is found by more than its key, up to its time.
@@ -126,5 +129,22 @@ pub(super) fn signal_row(registration: &Registration) -> SignalRow {
         user: Arc::clone(&registration.user),
         received_at: registration.received_at,
         legs: u16::try_from(registration.legs.len()).unwrap_or(u16::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Product;
+    use crate::testkit::builders::{Build, SEQ, book_of, exit, order, sbin_in};
+
+    #[test]
+    fn what_is_too_long_ago_to_tell_keeps_no_exit_from_going() {
+        let out = |seq| OrderRecord { seq, ..exit(2).side(crate::order::Side::Sell).product(Product::Mis).ended(Status::Executed, None) };
+        let entry = OrderRecord { seq: SEQ + 1, ..order(1).working("1").filled(10, 10) };
+        let book = book_of([entry.clone(), out(SEQ)], &[("trend", sbin_in(Product::Mis), 10)]);
+        assert!(!has_filled_since(&book, &out(SEQ)), "nothing was moved since then");
+        assert_eq!(book.moved_since(&sbin_in(Product::Mis), crate::order::Side::Buy, SEQ - 1), None);
+        assert!(has_filled_since(&book, &out(SEQ - 1)));
     }
 }

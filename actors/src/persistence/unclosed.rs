@@ -11,13 +11,14 @@ impl Book {
     /// nothing is held there. An exit that never was one (not valid, a mock, for nothing, a second one) does not count.
     #[must_use]
     pub fn unclosed(&self) -> Vec<(&Strategy, &HoldingKey, &Arc<OrderRecord>)> {
-        let strategies: BTreeSet<&Strategy> = self.failed_exits().filter(|order| counts(order)).map(|order| &order.ask.strategy).collect();
+        let strategies: BTreeSet<&Strategy> =
+            self.failed_exits().filter(|order| counts_as_exit(order)).map(|order| &order.ask.strategy).collect();
         strategies.into_iter().flat_map(|strategy| self.unclosed_of(strategy)).collect()
     }
 
     fn unclosed_of<'a>(&'a self, strategy: &'a Strategy) -> Vec<(&'a Strategy, &'a HoldingKey, &'a Arc<OrderRecord>)> {
         let mut newest: BTreeMap<InstrumentKey, Vec<&Arc<OrderRecord>>> = BTreeMap::new();
-        for order in self.newest_of(strategy).filter(|order| order.is_exit() && counts(order)) {
+        for order in self.newest_of(strategy).filter(|order| order.is_exit() && counts_as_exit(order)) {
             if let Some(instrument) = order.instrument() {
                 newest.entry(instrument).or_default().push(order);
             }
@@ -27,16 +28,23 @@ impl Book {
                 let mut exits =
                     newest.get(&key.instrument)?.iter().filter(|order| order.ask.product.is_none_or(|product| product == key.product));
                 let last = exits.next()?;
-                let is_covered = !last.status.is_terminal() || exits.any(|order| !order.status.is_terminal());
-                let has_failed = last.status == Status::Failed && last.tag != Some(Tag::CancelledByUser);
-                (has_failed && !is_covered).then_some((strategy, key, *last))
+                let has_failed = |order: &OrderRecord| order.status == Status::Failed && order.tag != Some(Tag::CancelledByUser);
+                let beside: Vec<&Arc<OrderRecord>> = exits.copied().collect();
+                let is_covered = !last.status.is_terminal() || beside.iter().any(|order| !order.status.is_terminal());
+                // The orders of one signal are one wish: one that failed is not made good by another that filled.
+                let goes_on = |order: &OrderRecord| self.after(order.number).any(|next| next.parent_command_id == Some(order.command_id));
+                let of_one = |order: &&Arc<OrderRecord>| order.signal_id == last.signal_id && has_failed(order) && !goes_on(order);
+                let failed = if has_failed(last) { Some(*last) } else { beside.into_iter().find(of_one) };
+                failed.filter(|_| !is_covered).map(|failed| (strategy, key, failed))
             })
             .collect()
     }
 }
 
-/// A stop that rested and is gone is no exit that failed: the engine watches the position.
-fn counts(order: &OrderRecord) -> bool {
+/// Whether an exit ever was one: valid, no mock, for something, and not a second one. A stop that rested and is gone is no exit that failed:
+/// the engine watches the position.
+#[must_use]
+pub(crate) fn counts_as_exit(order: &OrderRecord) -> bool {
     let is_none = matches!(
         order.tag,
         Some(Tag::NoPosition | Tag::DuplicateOrderBlocked | Tag::ValidationFailed | Tag::TestMode | Tag::AtTarget | Tag::Superseded)
@@ -60,11 +68,17 @@ mod tests {
         let entry = || order(1).ended(Status::Executed, None);
         let failed = |number, tag| exit(number).ended(Status::Failed, Some(tag));
         assert_eq!(named(vec![entry(), failed(2, Tag::BrokerRejected)], 10), [2]);
+        assert_eq!(named(vec![entry(), failed(2, Tag::ExitTakenBack)], 4), [2], "what was left of it is held");
         assert_eq!(named(vec![entry(), failed(2, Tag::BrokerRejected)], 0), Vec::<u64>::new(), "nothing is held");
         assert_eq!(named(vec![entry(), failed(2, Tag::CancelledByUser)], 10), Vec::<u64>::new(), "a person wanted it so");
         assert_eq!(named(vec![entry(), failed(2, Tag::NotSent), exit(3)], 10), Vec::<u64>::new(), "another is on its way");
         assert_eq!(named(vec![entry(), failed(2, Tag::NotSent), exit(3).ended(Status::Executed, None)], 4), Vec::<u64>::new());
         assert_eq!(named(vec![entry(), failed(2, Tag::NotSent), failed(3, Tag::ValidationFailed)], 10), [2], "that never was one");
+        let of_one = |order: OrderRecord| OrderRecord { signal_id: entry().signal_id, ..order };
+        let filled = of_one(exit(3).ended(Status::Executed, None));
+        assert_eq!(named(vec![entry(), of_one(failed(2, Tag::BrokerRejected)), filled.clone()], 4), [2], "an order of the same signal");
+        let again = OrderRecord { parent_command_id: Some(failed(2, Tag::NotSent).command_id), ..exit(4).ended(Status::Executed, None) };
+        assert_eq!(named(vec![entry(), of_one(failed(2, Tag::NotSent)), filled, again], 4), Vec::<u64>::new(), "it went again");
         assert_eq!(named(vec![entry()], 10), Vec::<u64>::new());
     }
 

@@ -83,6 +83,7 @@ fn an_entry_waits_for_the_exits_of_its_basket_and_for_the_proof() {
     assert_eq!(turn(full(out())), Turn::Go);
     assert_eq!(turn(failed(out(), Tag::NoPosition)), Turn::Go, "flat already");
     assert!(matches!(turn(failed(out(), Tag::BrokerRejected)), Turn::Never(_)));
+    assert!(matches!(turn(failed(out(), Tag::ExitTakenBack)), Turn::Never(_)), "what was left of it is held");
     let mut old = broker_shows(&[]);
     old.positions.as_mut().unwrap().began_seq = SEQ - 1;
     let mut key = sbin_in(Product::Mis);
@@ -133,9 +134,11 @@ fn a_short_is_bought_back_before_its_hedge_is_sold() {
     assert!(is_of(&with(&[full(cover(60))], 60), 1, false), "nothing is short any more");
     assert!(is_of(&with(&[failed(cover(60), Tag::NoPosition)], 60), 1, false), "somebody else has bought it back");
     // It is not bought back by itself: what covers it stays, and a person hears of both.
-    let stuck = with(&[failed(cover(60), Tag::BrokerRejected)], 3_600);
-    let [Move::End(true, reason)] = stuck.as_slice() else { panic!("{stuck:?}") };
-    assert!(reason.contains("NOT FLAT: 10 of leg 2 are held") && reason.contains("10 of leg 1 are kept"), "{reason}");
+    for tag in [Tag::BrokerRejected, Tag::ExitTakenBack] {
+        let stuck = with(&[failed(cover(60), tag)], 3_600);
+        let [Move::End(true, reason)] = stuck.as_slice() else { panic!("{stuck:?}") };
+        assert!(reason.contains("NOT FLAT: 10 of leg 2 are held") && reason.contains("10 of leg 1 are kept"), "{reason}");
+    }
 }
 
 #[test]

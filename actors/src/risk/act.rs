@@ -11,13 +11,15 @@ use crate::persistence::{Cargo, Keep, Level, OrderUnit, Posted, Registered, Slot
 use crate::supervision::Shell;
 
 impl RiskActor {
-    /// Entries that an exit could trade against are cancelled: durably, and once.
-    pub(super) fn make_way(&self, judged: &[(Registered, Judgement)]) {
+    /// Entries that are in the way of an exit are cancelled: durably, and once. From now on their end is waited for.
+    pub(super) fn make_way(&mut self, judged: &[(Registered, Judgement)], now: DateTime<Utc>) {
         let mut cancels = Vec::new();
         for (registered, judgement) in judged {
             let Judgement::MakeWay { orders, .. } = judgement else { continue };
             let exit = registered.record();
+            let in_the_way = &mut self.in_the_way;
             let wanted = |book: &crate::persistence::Book| -> Vec<_> {
+                in_the_way.note(orders, book, now);
                 orders.iter().filter(|id| book.order(**id).is_some_and(|order| order.cancel_wanted.is_none())).copied().collect()
             };
             for command_id in self.line.view.read(&self.desk.client_id, wanted).unwrap_or_default() {

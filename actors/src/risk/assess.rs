@@ -134,7 +134,7 @@ impl RiskActor {
             let judgement = self.judge_one(registered.record(), now, missing);
             judged.push((registered, judgement));
         }
-        self.make_way(&judged);
+        self.make_way(&judged, now);
         self.halt_who_storms(&judged, now);
         let stands_alone = judged.first().is_some_and(|(registered, _)| self.line.stands_alone(registered.record()));
         let sibling = judged.iter().find_map(|(registered, judgement)| match judgement {

@@ -1,7 +1,7 @@
 //! RiskBook: the pure core. It takes a registered order, the committed book and the time, and says: go (as these
 //! terms), no (with the reason), or not yet.
 
-use super::exit::{ExitSize, overtakes, size};
+use super::exit::{ExitSize, enters, overtaken, size};
 use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade, wants_quote};
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
@@ -53,7 +53,8 @@ pub enum Judgement {
     },
     /// Nothing but a fresh quote is missing, and one can be asked for.
     Quote,
-    /// An exit that could trade against orders of our own: they are cancelled first, and it goes when they are proven gone.
+    /// An exit that could trade against orders of our own, or that leaves all while they still add: they are cancelled first, and it goes
+    /// when they are proven gone, or after a while.
     MakeWay {
         /// Those orders.
         orders: Vec<CommandId>,
@@ -233,7 +234,7 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
                 return first;
             }
             let (is_free, in_the_way) = way(x, side);
-            if !is_free.passed && !in_the_way.is_empty() {
+            if !in_the_way.is_empty() {
                 return Judgement::MakeWay { orders: in_the_way, reason: is_free.input };
             }
             gates.push(is_free);
@@ -249,22 +250,26 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
 }
 
 /// A signal to leave all that is held: what of its strategy still adds to it is cancelled first, and what that fills meanwhile is
-/// closed with it. It does not wait for that for ever.
+/// closed with it. The cancel is asked for however long the exit was held up before; its proof is not waited for for ever.
 fn taken_back_first(x: &Inputs<'_>, closing: Side) -> Option<Judgement> {
-    if x.order.ask.quantity.is_some() || waited_enough(x) {
+    if x.order.ask.quantity.is_some() {
         return None;
     }
-    match overtakes(x.order, x.instrument, x.book, Some(closing.opposite()))? {
-        ExitSize::Overtakes(orders, reason) => Some(Judgement::Step(Aim::Clear(orders, reason))),
-        ExitSize::Wait(reason) => Some(Judgement::Wait { reason }),
-        ExitSize::Close { .. } | ExitSize::Refuse(..) => None,
+    let entries = overtaken(x.order, x.instrument, x.book, Some(closing.opposite()));
+    let first = entries.first()?;
+    let reason = enters(first, x.instrument);
+    let standing: Vec<CommandId> = entries.iter().filter(|entry| entry.cancel_wanted.is_none()).map(|entry| entry.command_id).collect();
+    if !standing.is_empty() {
+        return Some(Judgement::Step(Aim::Clear(standing, reason)));
     }
+    let orders: Vec<CommandId> = entries.iter().filter(|entry| !waited_enough(x, entry)).map(|entry| entry.command_id).collect();
+    (!orders.is_empty()).then_some(Judgement::MakeWay { orders, reason })
 }
 
-/// Whether an exit has waited as long as it does for the end of our own orders.
-fn waited_enough(x: &Inputs<'_>) -> bool {
+/// Whether an exit has waited as long as it does for the end of an order of our own.
+fn waited_enough(x: &Inputs<'_>, entry: &OrderRecord) -> bool {
     let patience = chrono::Duration::from_std(x.account.waits.exit_wait_page).unwrap_or(chrono::Duration::MAX);
-    x.now.signed_duration_since(x.order.created_at) > patience
+    x.in_the_way.waited_enough(entry, x.now, patience)
 }
 
 /// Whether an exit may go without trading against an entry of our own, and the orders that are in its way. It is never
@@ -272,21 +277,19 @@ fn waited_enough(x: &Inputs<'_>) -> bool {
 fn way(x: &Inputs<'_>, side: Side) -> (GateVerdict, Vec<CommandId>) {
     // A stop rests nowhere until it is triggered.
     let waits = x.order.ask.order_type.is_some_and(OrderType::has_trigger);
-    let orders: Vec<CommandId> = self_trade::against(x.order, x.instrument, side, x.book)
+    let against: Vec<&OrderRecord> = self_trade::against(x.order, x.instrument, side, x.book)
         .filter(|_| !waits)
         .filter(|other| !other.is_exit() && !other.is_in_doubt())
-        .map(|other| other.command_id)
+        .map(|other| &**other)
         .collect();
-    let is_late = waited_enough(x);
-    let input = match orders.first() {
-        None => "no order of ours on the other side".to_owned(),
-        Some(first) if is_late => format!("order {first} could meet it, and its cancel is not proven: waited long enough"),
-        Some(first) => format!("order {first} could meet it and is cancelled first"),
+    let orders: Vec<CommandId> = against.iter().filter(|entry| !waited_enough(x, entry)).map(|entry| entry.command_id).collect();
+    let input = match (orders.first().copied(), against.first()) {
+        (Some(first), _) => format!("order {first} could meet it and is cancelled first"),
+        (None, Some(late)) => format!("order {} could meet it, and its cancel is not proven: waited long enough", late.command_id),
+        (None, None) => "no order of ours on the other side".to_owned(),
     };
-    let passed = orders.is_empty() || is_late;
-    let gate =
-        GateVerdict { gate: "risk.self_trade".into(), passed, input, limit: format!("no entry of ours to meet in {}", x.instrument) };
-    (gate, if is_late { Vec::new() } else { orders })
+    let limit = format!("no entry of ours to meet in {}", x.instrument);
+    (GateVerdict { gate: "risk.self_trade".into(), passed: orders.is_empty(), input, limit }, orders)
 }
 
 /// The terms of an order that leaves nothing open. A mock exit may lack what a position would settle.

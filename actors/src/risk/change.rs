@@ -1,14 +1,12 @@
 //! Changing a working order: it walks the gates as a new order would, against the terms that it would have.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::rules::self_trade;
 use super::{Judgement, RiskActor, largest_total};
 use crate::order::{ClientId, CommandId, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, Tag, Terms};
-use crate::persistence::{Book, OrderUnit, Unit};
+use crate::persistence::{OrderUnit, Unit};
 use crate::ports::Modification;
 use crate::supervision::{Shell, at_hand};
 
@@ -188,94 +186,11 @@ impl RiskActor {
     }
 }
 
-/// The entries whose end a change of an exit waits for, and since when: each is waited for once, from the first change that it was in
-/// the way of. A cancel that is refused again and again does not begin it anew, a fresh core does.
-#[derive(Debug, Default)]
-pub(super) struct InTheWay(BTreeMap<CommandId, DateTime<Utc>>);
-
-impl InTheWay {
-    /// The entries that an exit with these terms could trade against, and that still hold it back. A stop meets nothing until it is
-    /// triggered.
-    fn still(&mut self, exit: &OrderRecord, book: &Book, now: DateTime<Utc>, patience: chrono::Duration) -> Vec<Arc<OrderRecord>> {
-        self.0.retain(|entry, _| book.order(*entry).is_some_and(|order| !order.status.is_terminal()));
-        let (Some(side), Some(key)) = (exit.ask.side, exit.instrument()) else { return Vec::new() };
-        if exit.ask.order_type.is_some_and(OrderType::has_trigger) {
-            return Vec::new();
-        }
-        let mut holds = |entry: &OrderRecord| now.signed_duration_since(*self.0.entry(entry.command_id).or_insert(now)) <= patience;
-        self_trade::against(exit, &key, side, book)
-            .filter(|other| !other.is_exit() && !other.is_in_doubt() && holds(other))
-            .map(Arc::clone)
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::order::Status;
-    use crate::testkit::builders::{Build, at, book_of, broker_id, exit, order, price, share};
-
-    #[test]
-    fn the_next_price_of_an_exit_does_not_meet_an_entry_of_our_own() {
-        let buy = |number, at: &str| {
-            let mut entry = order(number).by("other").side(Side::Buy).working(&number.to_string());
-            (entry.ask.order_type, entry.ask.price) = (Some(OrderType::Limit), Some(price(at)));
-            entry
-        };
-        let sale = |at: &str| {
-            let mut exit = exit(1).side(Side::Sell).asks(10).working("1");
-            (exit.ask.order_type, exit.ask.price) = (Some(OrderType::Limit), Some(price(at)));
-            exit
-        };
-        let meets = |exit: &OrderRecord, entry: OrderRecord| {
-            let book = book_of([exit.clone(), entry], &[]);
-            !InTheWay::default().still(exit, &book, at(0), chrono::Duration::seconds(5)).is_empty()
-        };
-        assert!(!meets(&sale("789"), buy(2, "785")), "they do not meet");
-        assert!(meets(&sale("785"), buy(2, "785")));
-        let mut stop = sale("785");
-        (stop.ask.order_type, stop.ask.trigger_price) = (Some(OrderType::StopLimit), Some(price("786")));
-        assert!(!meets(&stop, buy(2, "785")), "a stop meets nothing until it is triggered");
-    }
-
-    /// The cancel of the entry is refused every few seconds, and each refusal is a row of it.
-    #[test]
-    fn the_next_price_of_an_exit_does_not_wait_for_ever_for_a_cancel_that_is_refused_again_and_again() {
-        let limit = |order: OrderRecord, at: &str| {
-            let mut order = order;
-            (order.ask.order_type, order.ask.price) = (Some(OrderType::Limit), Some(price(at)));
-            order
-        };
-        let exit = limit(exit(1).side(Side::Sell).asks(10).working("1"), "785");
-        let mut entry = limit(order(2).by("other").side(Side::Buy).working("2"), "785");
-        let (mut way, patience) = (InTheWay::default(), chrono::Duration::seconds(5));
-        let mut held_at = Vec::new();
-        for second in 0..9 {
-            let facts = match second {
-                1 => vec![OrderFact::CancelWanted { tag: Tag::SelfTrade, reason: "in the way".to_owned() }],
-                _ if second % 2 == 0 => vec![
-                    OrderFact::CallIntended { call: "CANCEL", request: String::new(), terms: None },
-                    OrderFact::CallReplied { call: "CANCEL", outcome: "rejected: not now".to_owned(), change: None },
-                ],
-                _ => Vec::new(),
-            };
-            for fact in facts {
-                entry = crate::order::lifecycle::apply(&entry, &fact, at(second)).unwrap().record;
-            }
-            let book = book_of([exit.clone(), entry.clone()], &[]);
-            if !way.still(&exit, &book, at(second), patience).is_empty() {
-                held_at.push(second);
-            }
-        }
-        assert_eq!((held_at, entry.updated_at), (vec![0, 1, 2, 3, 4, 5], at(8)), "until its end is proven, but not for ever");
-        let mut gone = entry.clone();
-        gone.status = Status::Failed;
-        way.still(&exit, &book_of([exit.clone(), gone], &[]), at(20), patience);
-        let another = limit(order(3).by("other").side(Side::Buy).working("3"), "785");
-        let still = way.still(&exit, &book_of([exit.clone(), another], &[]), at(21), patience);
-        assert_eq!((still.len(), way.0.len()), (1, 1), "another entry has a time of its own");
-    }
+    use crate::testkit::builders::{at, broker_id, order, price, share};
 
     /// A stop to sell at the broker, its limit 2 below its trigger of 790.
     fn stop(order_type: OrderType) -> Arc<OrderRecord> {

@@ -48,7 +48,7 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     let (key, held) = match position(order, instrument, book) {
         Ok(found) => found,
         Err((Tag::NoPosition, reason)) => {
-            return overtakes(order, instrument, book, None).unwrap_or(ExitSize::Refuse(Tag::NoPosition, reason));
+            return overtakes(order, instrument, book).unwrap_or(ExitSize::Refuse(Tag::NoPosition, reason));
         }
         Err((tag, reason)) => return ExitSize::Refuse(tag, reason),
     };
@@ -61,6 +61,9 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
             Tag::NoPosition,
             format!("{strategy} holds {} {key}: a {} would add to it, only a {side} closes it", held.net, side.opposite()),
         );
+    }
+    if let Some(first) = book.sized_before(order) {
+        return ExitSize::Wait(format!("order {} of its signal is sized first, and it is for what that leaves", first.command_id));
     }
     // The engine's own exits do not wait for a fill to be recorded, but what an exit has filled is closed already.
     let closed: i64 = book
@@ -80,6 +83,9 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
         return ExitSize::Wait(format!("the stop of {strategy} in {key} that rests at the broker makes way first"));
     }
     if own_room <= 0 {
+        if book.is_for_the_rest(order) {
+            return ExitSize::Refuse(Tag::NoPosition, format!("the orders before it of its signal are for all of the {} {key}", held.net));
+        }
         return ExitSize::Refuse(
             Tag::DuplicateOrderBlocked,
             format!("open exits cover all of the {} {key} that {strategy} holds", held.net),
@@ -102,14 +108,15 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     let note = asked
         .filter(|asked| *asked > quantity.value())
         .map(|asked| format!("asked to close {asked}, holds {}: capped to {quantity}", held.net.abs()));
+    let left = if book.sized_after(order) { 0 } else { wanted - sent };
     let note = match (note, largest) {
-        (_, Some(largest)) if sent < wanted => {
+        (_, Some(largest)) if left > 0 => {
             Some(format!("to close {wanted}, but the exchange freezes orders above {largest}: sent {sent}, send another exit for the rest"))
         }
         (note, _) => note,
     };
     let measure = format!("{strategy} holds {}, open exits claim {own_claims}, {shown}", held.net);
-    ExitSize::Close { side, product: key.product, quantity, left: wanted - sent, note, measure }
+    ExitSize::Close { side, product: key.product, quantity, left, note, measure }
 }
 
 /// The largest total that a working exit may be changed to: what it has filled, and what it may still close while every other
@@ -131,12 +138,29 @@ pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i
     if is_stale { most.max(now) } else { most }
 }
 
-/// A signal to leave what its strategy has not entered yet: an earlier order of the strategy is on its way, or rests. It must not
-/// fill with nobody left to close it. The engine's own exits are of positions, and never for what is not one yet. `adding`: only what
-/// is on this side.
-pub(super) fn overtakes(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, adding: Option<Side>) -> Option<ExitSize> {
+/// A signal to leave what its strategy has not entered yet: what is on its way is taken back. `None`: nothing is.
+fn overtakes(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Option<ExitSize> {
+    let entries = overtaken(order, instrument, book, None);
+    let reason = enters(entries.first()?, instrument);
+    let standing: Vec<CommandId> = entries.iter().filter(|other| other.cancel_wanted.is_none()).map(|other| other.command_id).collect();
+    Some(if standing.is_empty() { ExitSize::Wait(reason) } else { ExitSize::Overtakes(standing, reason) })
+}
+
+/// Why an exit waits for an entry.
+pub(super) fn enters(entry: &OrderRecord, instrument: &InstrumentKey) -> String {
+    format!("order {} of {} enters {instrument} and has not ended", entry.command_id, entry.ask.strategy)
+}
+
+/// What a signal to leave must not find filled with nobody left to close it: earlier orders of its strategy that are on their way, or
+/// rest. The engine's own exits are of positions, and never for what is not one yet. `adding`: only what is on this side.
+pub(super) fn overtaken<'a>(
+    order: &OrderRecord,
+    instrument: &'a InstrumentKey,
+    book: &'a Book,
+    adding: Option<Side>,
+) -> Vec<&'a OrderRecord> {
     if matches!(order.source, Source::System | Source::Stop) || order.is_test() {
-        return None;
+        return Vec::new();
     }
     let is_of_it = |other: &OrderRecord| {
         let differ = order.ask.product.zip(other.ask.product).is_some_and(|(mine, its)| mine != its);
@@ -149,12 +173,17 @@ pub(super) fn overtakes(order: &OrderRecord, instrument: &InstrumentKey, book: &
     let is_one_sender = |other: &OrderRecord| other.source == order.source && other.user == order.user;
     let is_late = |other: &OrderRecord| is_one_sender(other) && order.signal_time < other.signal_time;
     let earlier = |other: &OrderRecord| other.number < order.number && other.basket_id != order.basket_id && !is_late(other);
-    let entries: Vec<&OrderRecord> =
-        book.open_in(instrument).map(|other| &**other).filter(|other| earlier(other) && is_of_it(other)).collect();
-    let first = entries.first()?;
-    let reason = format!("order {} of {} enters {instrument} and has not ended", first.command_id, order.ask.strategy);
-    let standing: Vec<CommandId> = entries.iter().filter(|other| other.cancel_wanted.is_none()).map(|other| other.command_id).collect();
-    Some(if standing.is_empty() { ExitSize::Wait(reason) } else { ExitSize::Overtakes(standing, reason) })
+    // What a plan leaves for the order that waits for it is no wish against that order.
+    let ancestors = ancestors(order, book);
+    let is_for_it = |other: &OrderRecord| ancestors.contains(&other.command_id);
+    let entries = book.open_in(instrument).map(|other| &**other);
+    entries.filter(|other| earlier(other) && is_of_it(other) && !is_for_it(other)).collect()
+}
+
+/// The order that this one is sent for, the one which that was sent for, and so on.
+fn ancestors(order: &OrderRecord, book: &Book) -> Vec<CommandId> {
+    let parent = |child: &CommandId| book.order(*child).and_then(|child| child.parent_command_id);
+    std::iter::successors(order.parent_command_id, parent).collect()
 }
 
 /// The position that the exit is for.

@@ -2,7 +2,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy as _, any, prop_assert, p
 
 use super::*;
 use crate::order::{Status, Terms};
-use crate::testkit::builders::{Build, SEQ, add_row, book_of, broker_shows, exit, order, sbin, sbin_in, strategy, terms_of};
+use crate::testkit::builders::{Build, SEQ, add_row, book_of, broker_shows, command, exit, order, sbin, sbin_in, strategy, terms_of};
 
 const MIS: Product = Product::Mis;
 
@@ -80,6 +80,48 @@ fn an_exit_that_comes_before_its_entry_is_in_the_position_takes_the_entry_back()
     // What is held is closed, whatever else rests.
     let held = [("trend", sbin_in(MIS), 10)];
     assert_eq!(closes(sized(&exit(2), &[order(1).working("B1")], &held, &[(sbin_in(MIS), 10)])).2, 10);
+}
+
+/// The exit of a reversal is sent for the order that waits for it, and so is what is sent again for that exit.
+#[test]
+fn what_a_plan_leaves_for_an_order_does_not_take_that_order_back() {
+    let mut waits = order(1).intent(crate::order::Intent::Target);
+    (waits.ask.side, waits.ask.quantity, waits.ask.target_position) = (None, None, Some(-10));
+    let of = |number: u64, parent: u64| OrderRecord { parent_command_id: Some(command(parent)), ..exit(number) };
+    let gone = of(2, 1).ended(Status::Failed, Some(Tag::NotSent));
+    for others in [vec![waits.clone()], vec![waits.clone(), gone]] {
+        let me = of(3, others.len() as u64);
+        refuses(sized(&me, &others, &[], &[]), Tag::NoPosition, "holds nothing");
+    }
+    assert_eq!(overtakes(sized(&of(3, 2), &[waits, order(2).working("B2")], &[], &[])), [1], "no other is its parent");
+}
+
+/// The exchange takes 100 in one order.
+#[test]
+fn the_orders_of_one_wish_to_leave_all_are_each_for_what_those_before_leave() {
+    let of = |number: u64| exit(number).basket(9, 0);
+    let sized = |me: &OrderRecord, others: &[OrderRecord], held: i64| {
+        let held = [("trend", sbin_in(MIS), held)];
+        let book = book_of(others.iter().cloned().chain([me.clone()]), &held);
+        size(me, &sbin(), &book, &broker_shows(&[(sbin_in(MIS), held[0].2)]), Some(100))
+    };
+    let goes = |found: ExitSize| match found {
+        ExitSize::Close { quantity, left, note, .. } => (quantity.value(), left, note.is_some()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(goes(sized(&of(2), &[of(3)], 250)), (100, 0, false), "the next one is for the rest");
+    assert_eq!(goes(sized(&of(2), &[], 250)), (100, 150, true));
+    waits(sized(&of(3), &[of(2)], 250), "is sized first");
+    let sent = |number: u64| of(number).side(Side::Sell).asks(100).product(MIS).working(&number.to_string());
+    assert_eq!(goes(sized(&of(3), &[sent(2)], 250)), (100, 50, true), "none is for what is left");
+    assert_eq!(goes(sized(&of(3), &[sent(2)], 180)), (80, 0, false));
+    refuses(sized(&of(3), &[sent(2)], 100), Tag::NoPosition, "before it of its signal are for all");
+    refuses(sized(&exit(3), &[sent(2)], 100), Tag::DuplicateOrderBlocked, "open exits cover all");
+    for other in [of(2).product(Product::Nrml), of(2).by("other"), of(2).test(), of(2).ended(Status::Failed, Some(Tag::NotSent)), order(2)]
+    {
+        let me = of(3).product(MIS);
+        assert_eq!(goes(sized(&me, &[OrderRecord { basket_id: me.basket_id, ..other }], 100)).0, 100, "another wish");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod rules;
 mod since;
 mod waiting;
 mod watch;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,7 +37,6 @@ pub use assess::RiskCleared;
 pub(crate) use assess::refusal;
 pub(crate) use book::whole_terms;
 pub use book::{Judgement, judge, verdicts};
-use change::InTheWay;
 pub use change::{Change, ChangeAnswer};
 pub use day::{Happening, Hit, RiskDay};
 pub use exit::{ExitSize, largest_total, size};
@@ -58,6 +58,7 @@ use crate::order::{BrokerOrderId, ClientId, GateVerdict, HoldingKey, InstrumentK
 use crate::persistence::{Level, Registered};
 use crate::supervision::{Shell, guarded};
 use waiting::Waiting;
+pub use way::InTheWay;
 
 /// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
 #[derive(Debug, Message)]
@@ -98,7 +99,7 @@ pub struct RiskActor {
     over: BTreeMap<HoldingKey, (u32, DateTime<Utc>)>,
     /// Orders of others after a breach, that people were told of.
     manual: BTreeSet<BrokerOrderId>,
-    /// Entries that changes of exits wait for.
+    /// Entries that exits, and changes of exits, wait for.
     in_the_way: InTheWay,
 }
 
@@ -171,7 +172,7 @@ impl RiskActor {
         let asked = Asked::at(now, &self.line.calendar, is_live).within(&self.desk.settings);
         let findings = self.desk.findings.read();
         let found = self.line.instruments.find(instrument);
-        let (line, desk, known) = (&self.line, &self.desk, &mut self.known);
+        let (line, desk, known, in_the_way) = (&self.line, &self.desk, &mut self.known, &self.in_the_way);
         let settings = &desk.settings.limits;
         let touch = |key: &InstrumentKey, side: Side| {
             let quote = line.newest_quote(desk, key)?;
@@ -223,6 +224,7 @@ impl RiskActor {
                 master: line.instruments.as_of_row(instrument),
                 is_live,
                 market: &market,
+                in_the_way,
                 now,
             };
             look(&inputs)

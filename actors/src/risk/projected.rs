@@ -217,7 +217,7 @@ fn open_value(x: &Scene<'_>, not_before: &[&Arc<OrderRecord>]) -> Amount {
     };
     let priced_off = not_before.iter().filter(|order| own_price(order).is_some() && !order.is_exit() && !order.is_test());
     let mut touches = Touches::default();
-    let OpenValue { rupees: mut open, mut unknown } = x.book.open_value(x.instruments);
+    let OpenValue { rupees: mut open, mut unknown } = x.book.open_value_by(|key| x.point(key));
     for order in priced_off {
         match touches.value(x, order) {
             Some(value) => open = open.plus(value.negated()),

@@ -2,7 +2,8 @@ use proptest::prelude::{Strategy as _, any, prop_assert, proptest};
 
 use super::*;
 use crate::order::{Exchange, HoldingKey, Kind, Product, Right, Status, Tag};
-use crate::persistence::Book;
+use crate::persistence::{Book, Kept, KeptChange};
+use crate::pnl::ContractKept;
 use crate::testkit::builders::{Build, at, book_of, broker_shows, order, price, rupees, sbin_in, units};
 
 /// Shares of their own name, and NIFTY options in lots of 75.
@@ -108,6 +109,21 @@ fn open_value_counts_what_has_no_price_at_the_most_that_it_may_be() {
     assert_eq!(of(me(), vec![order(1).asks(10), order(12).asks(10)], &[]).open_value, rupees(16_000));
     assert_eq!(of(me(), vec![order(1).market(), order(12).market()], &[]).open_value, rupees(58_000));
     assert_eq!(of(me().market(), vec![], &[]).open_value, Amount::ZERO, "its own value is another rule's");
+}
+
+/// A point of the contract was worth 100 rupees when it was traded last, and nothing of that is left: its own row, which comes off the
+/// sum, is valued as the sum is.
+#[test]
+fn the_first_order_of_a_contract_whose_worth_has_changed_is_counted_once() {
+    let mut me = order(10).of("GOLD26DECFUT").asks(10);
+    me.ask.exchange = Some(Exchange::Mcx);
+    let key = me.instrument().unwrap();
+    let mut book = book_of([me.clone()], &[]);
+    let before = ContractKept { instrument: key.clone(), rupees_per_point: Some(100.into()), broker_says: None };
+    let now = Some(Kept { value: serde_json::to_string(&before).unwrap().into(), seq: 1, at: at(0) });
+    book.put_kept(KeptChange { slot: ContractKept::slot(&key), now });
+    assert_eq!(book.point(&key), Some(100.into()));
+    assert_eq!(projected(&me, &book, &broker_shows(&[])).open_value, rupees(8_000));
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Concern, SAID_KEPT, WatcherActor};
+use super::{Concern, SAID_KEPT, WatcherActor, square_off};
 use crate::broker::CancelOrder;
+use crate::exits::{ExitRule, goes_on_after};
 use crate::order::{CommandId, OrderRecord, Status, Tag};
-use crate::persistence::Level;
+use crate::persistence::{Book, Level};
 
 impl WatcherActor {
     /// A wish to cancel is durable: it is asked for as soon as there is a number, and again until the order has ended.
@@ -94,6 +95,46 @@ impl WatcherActor {
         }
     }
 
+    /// An exit has failed: a page, and what follows by itself. Who closes the position by hand beside that closes it twice.
+    pub(super) fn tell_of_failed_exit(&self, record: &OrderRecord, now: DateTime<Utc>) {
+        let is_squared_off = |book: &Book| square_off::has_sent(record) && !square_off::is_over(record, book, now);
+        let (level, what_next) = if self.will_resend(record) {
+            (Level::Warn, "the broker took none of it, so it goes again by itself as a new order".to_owned())
+        } else if let Some((rule, wait)) = self.core.rules.fired_of(record).and_then(|rule| Some((rule, goes_on_after(rule, record)?))) {
+            (Level::Page, rule_goes_on(rule, wait))
+        } else if self.line.view.read(&self.desk.client_id, is_squared_off).unwrap_or(false) {
+            let words = "the square-off sends the next one by itself, ever more slowly: take its level down before you close by hand";
+            (Level::Page, words.to_owned())
+        } else {
+            (Level::Page, "nothing sends another: the position may be open, look at it".to_owned())
+        };
+        let text = format!(
+            "an exit of {} in {} failed ({}): {}; {what_next}",
+            record.ask.strategy,
+            record.ask.symbol,
+            record.tag.map_or("", Tag::as_str),
+            record.reason.as_deref().unwrap_or("")
+        );
+        self.line.alarm(Some(&self.desk.client_id), EXIT_FAILED, level, Some(record.command_id), text);
+    }
+
+    /// An exit that failed in the last moments of the process before: what was to be said of it may never have been written. The row of
+    /// the order was.
+    pub(super) fn tell_of_exits_that_failed_last(&self, now: DateTime<Utc>) {
+        let Some(newest) = self.line.newest_at_start else { return };
+        let untold = self.line.view.read(&self.desk.client_id, |book| {
+            let is_said =
+                |order: &OrderRecord| book.alarms().any(|alarm| &*alarm.event == EXIT_FAILED && alarm.command_id == Some(order.command_id));
+            let is_held = |order: &OrderRecord| order.holding().is_some_and(|key| book.held(&order.ask.strategy, &key).net != 0);
+            let is_last = |order: &OrderRecord| newest.signed_duration_since(order.updated_at) <= SAID_WITHIN;
+            let failed = book.failed_exits().filter(|order| is_last(order) && exit_failed(Some(Status::Created), order));
+            failed.filter(|order| !order.is_resting_stop() && is_held(order) && !is_said(order)).cloned().collect::<Vec<_>>()
+        });
+        for order in untold.unwrap_or_default() {
+            self.tell_of_failed_exit(&order, now);
+        }
+    }
+
     /// Says it, unless it was said; answers whether it was news.
     pub(super) fn concern(&mut self, concern: Concern) -> bool {
         // The same concern comes with every poll; it is said once.
@@ -106,6 +147,22 @@ impl WatcherActor {
         }
         is_news
     }
+}
+
+const EXIT_FAILED: &str = "ALARM_EXIT_FAILED";
+/// What a process had to say of the end of an order was on disk within that time, or never came there.
+const SAID_WITHIN: TimeDelta = TimeDelta::seconds(10);
+
+/// What a rule that has fired does after the end of its exit.
+fn rule_goes_on(rule: &ExitRule, wait: TimeDelta) -> String {
+    let seconds = wait.num_seconds();
+    if rule.fired.is_some_and(|fired| fired.cause.is_urgent()) {
+        return format!(
+            "the position is open, and its rule sends another exit in {seconds} s and again until it is left: switch the rule off before you \
+             close by hand"
+        );
+    }
+    format!("the position is open, and its target may send another exit from {seconds} s on: switch the rule off before you close by hand")
 }
 
 /// An exit that was on its way and ended without closing: nobody may have to find that out by looking at the position.
@@ -124,6 +181,7 @@ pub(super) fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
                 | Tag::AtTarget
                 | Tag::Superseded
                 | Tag::SquareOffOver
+                | Tag::ExitTakenBack
         )
     );
     is_news && record.is_exit() && !is_wanted_end

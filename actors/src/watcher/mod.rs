@@ -61,8 +61,8 @@ use self::kill::asks_square_off;
 use self::plans::concerns_plans;
 use crate::broker::{Found, Read, Reading};
 use crate::line::{Desk, Line, Phase};
-use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, Source, Tag, trading_date};
-use crate::persistence::{Cargo, ControlChange, Event, Level, OrderUnit, Posted, Unit};
+use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, OrderRecord, Source, Status, trading_date};
+use crate::persistence::{Cargo, ControlChange, Event, OrderUnit, Posted, Unit};
 use crate::ports::{BookRow, Snapshot, StreamEvent, Unreadable};
 use crate::risk::{LookAgain, can_close};
 use crate::supervision::{Shell, guarded};
@@ -271,6 +271,12 @@ impl WatcherActor {
         self.advance_recovery(at);
     }
 
+    /// Whether an order of a wish to leave all has just got its size, or has ended, and the next one is for what it leaves.
+    fn lets_the_next_go(&self, from: Option<Status>, record: &OrderRecord) -> bool {
+        let is_settled = from == Some(Status::Created) && record.status != Status::Created && record.is_exit();
+        is_settled && self.line.view.read(&self.desk.client_id, |book| book.sized_after(record)).unwrap_or(false)
+    }
+
     /// What a commit sets in motion.
     fn committed(&mut self, events: &[Event], now: DateTime<Utc>) {
         self.rules_committed(events, now);
@@ -304,24 +310,12 @@ impl WatcherActor {
             if &*event.row.event == "FILL" {
                 wanted.insert(Reading::Positions);
             }
-            if record.source == Source::Stop {
-                // What it has claimed may be free for others now.
+            // What it has claimed may be free for others now, or its size is what the next one of its signal waits for.
+            if record.source == Source::Stop || self.lets_the_next_go(event.row.from, record) {
                 self.line.tell_risk(&self.desk.client_id, LookAgain);
             }
             if !self.stop_ended(event.row.from, record, now) && exit_failed(event.row.from, record) {
-                let reason = record.reason.as_deref().unwrap_or("");
-                let (level, what_next) = if self.will_resend(record) {
-                    (Level::Warn, "the broker took none of it, so it goes again by itself as a new order")
-                } else {
-                    (Level::Page, "the position may be open, look at it")
-                };
-                let text = format!(
-                    "an exit of {} in {} failed ({}): {reason}; {what_next}",
-                    record.ask.strategy,
-                    record.ask.symbol,
-                    record.tag.map_or("", Tag::as_str)
-                );
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_FAILED", level, Some(record.command_id), text);
+                self.tell_of_failed_exit(record, now);
             }
             if record.is_in_doubt() {
                 wanted.extend([Reading::Orders, Reading::Trades]);

@@ -2,15 +2,16 @@
 //! unread, goes again: as a new order with a tag of its own, down the whole line, a few times and ever more slowly. An entry
 //! never does. The tag that failed stays known: should the broker show it after all, that is late truth.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{WatcherActor, square_off};
+use super::{Concern, WatcherActor, square_off};
 use crate::ingress::Submit;
 use crate::line::Phase;
-use crate::order::{CommandId, LegDraft, OrderRecord, Product, SignalDraft, SignalId, Status, Tag, again_key};
-use crate::persistence::{Book, KillLevel};
+use crate::order::{CommandId, HoldingKey, LegDraft, OrderRecord, Product, Side, SignalDraft, SignalId, Status, Strategy, Tag, again_key};
+use crate::persistence::{Book, KillLevel, Level, counts_as_exit};
 
 /// How often, and how slowly.
 #[derive(Debug, Clone, Copy)]
@@ -45,23 +46,85 @@ pub fn goes_again(book: &Book, order: &OrderRecord, most: u32) -> bool {
     is_one && is_wanted && order.status == Status::Failed && never_left(order.tag) && attempts(book, order) < most
 }
 
-/// The exits that go again now. Each is the newest of its position and no other is on its way there, so nothing of it can
-/// be live; a position that a kill squares off has its exits from there, and a person's freeze holds.
-pub(super) fn due(book: &Book, pace: Pace, now: DateTime<Utc>) -> Vec<Arc<OrderRecord>> {
+/// What becomes of a failed exit that may go again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It goes again now.
+    Now(Arc<OrderRecord>),
+    /// It does not: this exit of the position came later, is of another signal, and leaves units of it.
+    Overtaken(Arc<OrderRecord>, CommandId),
+}
+
+/// The exits that go again now, each for what no other exit of its position is for; and those that do not, because somebody has sent
+/// another since. A position that a kill squares off has its exits from there, and a person's freeze holds.
+pub(super) fn due(book: &Book, pace: Pace, now: DateTime<Utc>) -> Vec<Again> {
     let control = book.control();
     if control.is_frozen() {
         return Vec::new();
     }
-    book.unclosed()
-        .into_iter()
-        .filter(|(strategy, key, _)| control.level_for(strategy) < KillLevel::SquareOff || key.product == Product::Cnc)
-        .filter(|(_, _, order)| goes_again(book, order, pace.most))
-        .filter(|(_, _, order)| {
-            let wait = pace.wait.checked_mul(1 << attempts(book, order).min(16)).unwrap_or(Duration::MAX);
-            now.signed_duration_since(order.updated_at) >= wait
-        })
-        .map(|(_, _, order)| Arc::clone(order))
-        .collect()
+    let mut rooms: BTreeMap<(Strategy, HoldingKey), i64> = BTreeMap::new();
+    let mut found = Vec::new();
+    for order in book.failed_exits().filter(|order| goes_again(book, order, pace.most) && !has_gone_again(book, order)) {
+        let wait = pace.wait.checked_mul(1 << attempts(book, order).min(16)).unwrap_or(Duration::MAX);
+        let is_early = now.signed_duration_since(order.updated_at) < wait;
+        let Some(key) = order.holding().filter(|key| !is_early && is_held_still(book, order, key)) else { continue };
+        if control.level_for(&order.ask.strategy) >= KillLevel::SquareOff && key.product != Product::Cnc {
+            continue;
+        }
+        let room = rooms.entry((order.ask.strategy.clone(), key.clone())).or_insert_with(|| uncovered(book, order, &key));
+        if *room <= 0 {
+            continue;
+        }
+        match overtaken_by(book, order) {
+            Some(later) => found.push(Again::Overtaken(Arc::clone(order), later.command_id)),
+            None => {
+                *room -= order.unfilled();
+                found.push(Again::Now(Arc::clone(order)));
+            }
+        }
+    }
+    found
+}
+
+/// Whether an order has taken its place already.
+fn has_gone_again(book: &Book, order: &OrderRecord) -> bool {
+    book.after(order.number).any(|later| later.parent_command_id == Some(order.command_id))
+}
+
+/// Whether the position that it was sent to close is held, and was not opened since.
+fn is_held_still(book: &Book, order: &OrderRecord, key: &HoldingKey) -> bool {
+    let held = book.held(&order.ask.strategy, key);
+    let closes = Side::of_net(held.net).map(Side::opposite) == order.ask.side;
+    closes && held.opened_at.is_none_or(|opened| order.signal_time >= opened)
+}
+
+/// Units of its position that no open exit is for. A stop that rests at the broker makes way for any other.
+fn uncovered(book: &Book, order: &OrderRecord, key: &HoldingKey) -> i64 {
+    let (strategy, last) = (&order.ask.strategy, OrderRecord { number: u64::MAX, ..order.clone() });
+    let claims = book.exiting(&last, Some(strategy), key).saturating_sub(book.makes_way(&last, strategy, key));
+    book.held(strategy, key).net.abs().saturating_sub(claims)
+}
+
+/// A later exit of its position that is of another signal: what that one is for is what is wanted now. The orders of one signal, and
+/// what was sent again for them, are one wish.
+fn overtaken_by<'a>(book: &'a Book, order: &'a OrderRecord) -> Option<&'a OrderRecord> {
+    let wish = first_of(book, order).signal_id;
+    let later = book.newest_of(&order.ask.strategy).map(|later| &**later).take_while(|later| later.number > order.number);
+    later.filter(|later| is_an_exit_of(order, later)).find(|later| first_of(book, later).signal_id != wish)
+}
+
+fn is_an_exit_of(order: &OrderRecord, later: &OrderRecord) -> bool {
+    let differ = later.ask.product.zip(order.ask.product).is_some_and(|(its, mine)| its != mine);
+    later.is_exit() && !later.is_test() && counts_as_exit(later) && !differ && later.instrument() == order.instrument()
+}
+
+/// The first exit of those that an exit was sent again for.
+fn first_of<'a>(book: &'a Book, order: &'a OrderRecord) -> &'a OrderRecord {
+    let parent = |order: &&'a OrderRecord| {
+        let parent = book.order(order.parent_command_id?)?;
+        parent.is_exit().then_some(&**parent)
+    };
+    std::iter::successors(Some(order), parent).last().unwrap_or(order)
 }
 
 impl WatcherActor {
@@ -76,7 +139,14 @@ impl WatcherActor {
             return;
         }
         let due = self.line.view.read(&self.desk.client_id, |book| due(book, self.pace(), now)).unwrap_or_default();
-        for order in due {
+        for again in due {
+            let order = match again {
+                Again::Now(order) => order,
+                Again::Overtaken(order, later) => {
+                    self.tell_who_overtakes(&order, later);
+                    continue;
+                }
+            };
             let Ok(key) = again_key(order.command_id) else { continue };
             if !self.is_time_to_resend(order.command_id, now) {
                 continue;
@@ -113,12 +183,26 @@ impl WatcherActor {
         !is_asked
     }
 
-    /// Whether an exit that has just failed is taken care of.
+    /// It was said to go again. What a rule has fired is followed there.
+    fn tell_who_overtakes(&mut self, order: &OrderRecord, later: CommandId) {
+        if self.core.rules.fired_of(order).is_some() {
+            return;
+        }
+        let text = format!(
+            "exit {} of {} in {}, of which the broker took none, does not go again: exit {later} of the same position came since; \
+             look whether it is for all that is to be closed",
+            order.command_id, order.ask.strategy, order.ask.symbol
+        );
+        self.concern(Concern { event: "ALARM_EXIT_FAILED", level: Level::Page, text, command_id: Some(order.command_id) });
+    }
+
+    /// Whether an exit that has just failed is taken care of: a square-off sends the next one, or it goes again by itself.
     pub(super) fn will_resend(&self, order: &OrderRecord) -> bool {
-        self.line
-            .view
-            .read(&self.desk.client_id, |book| goes_again(book, order, self.desk.settings.waits.resend_exit_most))
-            .unwrap_or(false)
+        let is_cared_for = |book: &Book| {
+            let goes = goes_again(book, order, self.desk.settings.waits.resend_exit_most);
+            goes && (square_off::has_sent(order) || overtaken_by(book, order).is_none())
+        };
+        self.line.view.read(&self.desk.client_id, is_cared_for).unwrap_or(false)
     }
 }
 
@@ -131,12 +215,54 @@ mod tests {
     const PACE: Pace = Pace { wait: Duration::seconds(2), most: 2 };
 
     fn failed(number: u64, parent: Option<u64>) -> OrderRecord {
-        OrderRecord { parent_command_id: parent.map(command), updated_at: at(0), ..exit(number).ended(Status::Failed, Some(Tag::NotSent)) }
+        let sent = exit(number).side(Side::Sell).asks(10).product(Product::Mis).ended(Status::Failed, Some(Tag::NotSent));
+        OrderRecord { parent_command_id: parent.map(command), updated_at: at(0), ..sent }
+    }
+
+    fn goes(book: &Book, second: i64) -> Vec<u64> {
+        let now = |again: &Again| match again {
+            Again::Now(order) => Some(order.number),
+            Again::Overtaken(..) => None,
+        };
+        due(book, PACE, at(second)).iter().filter_map(now).collect()
     }
 
     fn numbers(orders: Vec<OrderRecord>, second: i64) -> Vec<u64> {
-        let book = book_of(orders, &[("trend", sbin_in(Product::Mis), 10)]);
-        due(&book, PACE, at(second)).iter().map(|order| order.number).collect()
+        goes(&book_of(orders, &[("trend", sbin_in(Product::Mis), 10)]), second)
+    }
+
+    /// One of the orders that a signal to leave became, for so many units.
+    fn part(number: u64, units: i64) -> OrderRecord {
+        OrderRecord { signal_id: failed(1, None).signal_id, ..failed(number, None).asks(units) }
+    }
+
+    #[test]
+    fn each_of_the_orders_of_one_wish_goes_again_for_what_no_other_is_for() {
+        assert_eq!(numbers(vec![part(2, 6), part(3, 4)], 2), [2, 3]);
+        let done = |number| OrderRecord { updated_at: at(0), ..part(number, 4) }.working("3").filled(4, 4);
+        assert_eq!(numbers(vec![part(2, 6), done(3)], 2), [2], "the other one has filled");
+        let again = OrderRecord { parent_command_id: Some(command(3)), ..failed(4, Some(3)).asks(4).working("4").filled(4, 4) };
+        assert_eq!(numbers(vec![part(2, 6), part(3, 4), again.clone()], 2), [2], "what was sent again for the other one has filled");
+        let under_way = |units| part(3, units).working("3");
+        assert_eq!(numbers(vec![part(2, 6), under_way(4)], 2), [2]);
+        assert_eq!(numbers(vec![part(2, 6), under_way(10)], 2), Vec::<u64>::new(), "it is for all that is held");
+        assert_eq!(numbers(vec![part(2, 6), part(3, 6)], 2), [2, 3], "what is too much is capped where it is sized");
+    }
+
+    /// Whoever has sent another exit since has had the last word; and people were told that this one goes again.
+    #[test]
+    fn one_that_another_signal_overtakes_does_not_go_again_and_is_named() {
+        let later = |units: i64| exit(3).side(Side::Sell).asks(units).product(Product::Mis).working("3");
+        let said = |orders: Vec<OrderRecord>, held| due(&book_of(orders, &[("trend", sbin_in(Product::Mis), held)]), PACE, at(2));
+        let named = |again: &[Again]| matches!(again, [Again::Overtaken(order, by)] if (order.number, *by) == (2, command(3)));
+        assert!(named(&said(vec![failed(2, None), later(4)], 10)));
+        assert!(named(&said(vec![failed(2, None), later(4).filled(4, 4)], 6)));
+        assert_eq!(said(vec![failed(2, None), later(10)], 10), vec![], "it is for all of it");
+        let nothing = later(4).ended(Status::Failed, Some(Tag::DuplicateOrderBlocked));
+        assert_eq!(numbers(vec![failed(2, None), nothing], 2), [2], "that never was one");
+        assert_eq!(numbers(vec![failed(2, None), later(4).by("other")], 2), [2]);
+        let made_before = OrderRecord { signal_time: at(-61), ..failed(2, None) };
+        assert_eq!(numbers(vec![made_before], 2), Vec::<u64>::new(), "the position was opened since");
     }
 
     #[test]
@@ -170,6 +296,8 @@ mod tests {
         assert_eq!(numbers(vec![failed(2, None), exit(3)], 60), Vec::<u64>::new(), "another exit is on its way");
         let flat = book_of([failed(2, None)], &[]);
         assert!(due(&flat, PACE, at(60)).is_empty(), "nothing is held");
+        let turned = book_of([failed(2, None)], &[("trend", sbin_in(Product::Mis), -10)]);
+        assert!(due(&turned, PACE, at(60)).is_empty(), "it would add");
     }
 
     #[test]

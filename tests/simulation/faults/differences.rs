@@ -199,7 +199,7 @@ fn an_exit_that_rests_never_turns_a_position_of_which_a_part_was_closed_by_hand(
                 assert_eq!((row.status, row.filled_quantity), (Status::Executed, 4));
                 assert!(!desk.has_alarm("ALARM_EXIT_FAILED"));
             } else {
-                assert_eq!((row.status, row.tag, row.filled_quantity), (Status::Failed, Some(Tag::NoPosition), 0), "{broker}");
+                assert_eq!((row.status, row.tag, row.filled_quantity), (Status::Failed, Some(Tag::ExitTakenBack), 0), "{broker}");
                 assert!(desk.texts("ALARM_EXIT_FAILED")[0].contains("cannot be made smaller"), "{:?}", desk.texts("ALARM_EXIT_FAILED"));
                 assert_eq!(desk.texts("ALARM_EXIT_FAILED").len(), 1);
                 assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.filled_quantity, 4, "the next one is sized anew");

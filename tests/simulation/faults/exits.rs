@@ -292,6 +292,56 @@ fn a_hundred_legs_leave_room_for_the_orders_that_one_of_them_becomes() {
     });
 }
 
+/// More than the exchange takes in one order is held when the signal to leave all comes, and more is on its way: filled and not told yet,
+/// or resting where no exit would meet it. Nothing of it stays, nobody is paged for a rest, and the entry is taken back.
+#[test]
+fn a_signal_to_leave_all_above_the_freeze_quantity_leaves_what_is_added_meanwhile() {
+    for is_told_late in [true, false] {
+        let mut setup = Setup::polled();
+        setup.account.limits.max_quantity = 100_000;
+        setup.account.limits.max_order_value = crate::desk::rupees(1_000_000_000);
+        scenario(setup, async |desk| {
+            let future = future();
+            let largest = ordergate_actors::ports::Instruments::find(&*desk.instruments, &future).unwrap().max_quantity().unwrap();
+            let lot = |kind: &str| buy("a", largest).in_future().product("NRML").kind(kind);
+            for (kind, held) in [("ENTRY", largest), ("ADJUST", 2 * largest)] {
+                desk.ended(lot(kind)).await;
+                desk.until("it is held", |desk| desk.held("a", &future) == held).await;
+            }
+            desk.pass_secs(3).await;
+            let added = if is_told_late {
+                desk.always_all(&[CallKind::Trades, CallKind::Positions], &Fault::Unknown("502".into()));
+                let added = desk.order(lot("ADJUST")).await;
+                assert_eq!(desk.until_status(added, Status::Executed).await.traded_quantity, 0);
+                added
+            } else {
+                let added = desk.order(lot("ADJUST").at("25600")).await;
+                desk.until_at_broker(added).await;
+                added
+            };
+            let orders = desk.alert(&[exit("a", &future.symbol).in_future().at("25690")]).await;
+            assert_eq!(orders.len(), 3, "{}", desk.trace());
+            desk.heal();
+            let mut closed = Vec::new();
+            for order in &orders {
+                closed.push(desk.until_ended(*order).await.filled_quantity);
+            }
+            let added = desk.until_ended(added).await;
+            if is_told_late {
+                assert_eq!(closed, [largest, largest, largest], "{}", desk.trace());
+            } else {
+                assert_eq!((closed, added.tag), (vec![largest, largest, 0], Some(Tag::Superseded)), "{}", desk.trace());
+                assert_eq!(desk.row(orders[2]).tag, Some(Tag::NoPosition), "there is nothing left for it");
+            }
+            desk.market.set(&future, price("25500"), price("25500.05"), price("25500"));
+            desk.pass_secs(5).await;
+            assert_eq!((desk.held("a", &future), desk.net_at_broker(&future)), (0, 0), "{}", desk.trace());
+            assert!(!desk.has_alarm("ALARM_EXIT_CUT") && !desk.has_alarm("ALARM_EXIT_FAILED"), "{:?}", desk.alarms());
+            desk.at_rest().await;
+        });
+    }
+}
+
 /// What its sender sends twice is one exit; after an entry that rested has filled, the same bytes are another.
 #[test]
 fn the_same_exit_goes_again_after_an_entry_that_was_there_before_has_filled() {

@@ -33,6 +33,26 @@ impl Book {
             .fold(0, i64::saturating_add)
     }
 
+    /// The earlier order of its signal that leaves the same position and has no size yet, where this one has none either: the orders that
+    /// one wish to leave all became are sized one after the other, each for what those before it leave.
+    #[must_use]
+    pub fn sized_before<'a>(&'a self, me: &'a OrderRecord) -> Option<&'a OrderRecord> {
+        let is_before = |other: &&OrderRecord| other.number < me.number && has_no_size(other) && leaves_the_same(other, me);
+        self.siblings(me).map(|other| &**other).filter(|_| has_no_size(me)).find(is_before)
+    }
+
+    /// Whether a later order of its signal is for what this one leaves of the position.
+    #[must_use]
+    pub fn sized_after(&self, me: &OrderRecord) -> bool {
+        self.siblings(me).any(|other| other.number > me.number && has_no_size(other) && leaves_the_same(other, me))
+    }
+
+    /// Whether it is for what earlier orders of its signal leave of the position.
+    #[must_use]
+    pub fn is_for_the_rest(&self, me: &OrderRecord) -> bool {
+        has_no_size(me) && self.siblings(me).any(|other| other.number < me.number && leaves_the_same(other, me))
+    }
+
     /// Whether a fill of the order takes out of what its strategy holds: an exit, or an adjustment on the closing side.
     #[must_use]
     pub fn closes(&self, order: &OrderRecord, key: &HoldingKey) -> bool {
@@ -50,4 +70,15 @@ impl Book {
             .map(|order| order.filled_quantity - order.traded_quantity)
             .fold(0, i64::saturating_add)
     }
+}
+
+/// Whether an exit waits to be sized.
+fn has_no_size(order: &OrderRecord) -> bool {
+    order.is_exit() && !order.is_test() && order.ask.quantity.is_none() && !order.status.is_terminal()
+}
+
+/// Whether two orders of one signal leave the same position.
+fn leaves_the_same(one: &OrderRecord, other: &OrderRecord) -> bool {
+    let differ = one.ask.product.zip(other.ask.product).is_some_and(|(its, mine)| its != mine);
+    one.is_exit() && other.is_exit() && !differ && one.ask.strategy == other.ask.strategy && one.instrument() == other.instrument()
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
 
 use super::{Book, NEWEST_KEPT};
 use crate::order::{BrokerOrderId, CommandId, InstrumentKey, OrderRecord, Side, Strategy};
@@ -203,6 +204,12 @@ impl Book {
     /// All open entries and adjustments that have a price of their own. What is not kept of a contract these instruments may tell.
     #[must_use]
     pub fn open_value(&self, instruments: &dyn Instruments) -> OpenValue {
-        self.sums.priced(|key| self.point_by(key, instruments))
+        self.open_value_by(|key| self.point_by(key, instruments))
+    }
+
+    /// The same, where the caller knows what a point of each contract is worth.
+    #[must_use]
+    pub fn open_value_by(&self, point: impl Fn(&InstrumentKey) -> Option<Decimal>) -> OpenValue {
+        self.sums.priced(point)
     }
 }

@@ -48,6 +48,7 @@ use super::halt::Halt;
 use super::margin::Needs;
 use super::projected::Projected;
 use super::result::DayResult;
+use super::way::InTheWay;
 use crate::arming::Standing;
 use crate::order::{GateVerdict, Instrument, InstrumentKey, OrderRecord, Tag};
 use crate::persistence::Book;
@@ -120,6 +121,8 @@ pub struct Inputs<'a> {
     pub is_live: bool,
     /// What the calendar says of the instrument's market.
     pub market: &'a Market,
+    /// Entries that exits wait for, and since when.
+    pub in_the_way: &'a InTheWay,
     /// The time.
     pub now: DateTime<Utc>,
 }

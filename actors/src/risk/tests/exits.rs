@@ -112,19 +112,31 @@ fn an_exit_clears_its_way_first_and_is_never_refused_for_it() {
     case(buys().ended(Status::Failed, Some(Tag::SelfTrade))).passes();
     case(buys().side(Side::Sell)).passes();
     case(order(1).by("other").doubted()).passes();
-    let (_, gates) = case(buys()).with(|case| case.order.created_at = at(-6)).passes();
+    let old = case(buys()).with(|case| case.order.created_at = at(-6)).judge(Phase::Open);
+    assert!(matches!(old, Judgement::MakeWay { .. }), "nobody has asked for the cancel yet: {old:?}");
+    let late = |entry: OrderRecord| case(entry).with(|case| waited_since(case, 1, -6));
+    let (_, gates) = late(OrderRecord { cancel_wanted: Some(Tag::SelfTrade), ..buys() }).passes();
     assert!(gates.iter().any(|gate| gate.gate == "risk.self_trade" && gate.input.contains("waited long enough")), "{gates:?}");
+    assert!(matches!(late(buys()).judge(Phase::Open), Judgement::MakeWay { .. }), "its cancel is not on disk");
     let mut target = exit(2);
     (target.ask.order_type, target.ask.price) = (Some(OrderType::Limit), Some(price("900")));
     Case::among(target, &[buys()], &holdings).passes();
+}
+
+/// An exit was held up by this order since then.
+fn waited_since(case: &mut Case, entry: u64, second: i64) {
+    let Case { in_the_way, book, .. } = case;
+    in_the_way.note(&[command(entry)], book, at(second));
 }
 
 #[test]
 fn an_exit_of_all_takes_back_what_still_adds_to_its_position_and_does_not_wait_for_it_for_ever() {
     let holdings = [("trend", sbin_in(Product::Mis), 1)];
     let entry = || order(1).side(Side::Buy).product(Product::Mis).asks(10).working("B1").filled(1, 1);
+    // The exit came at 0, and found the entry in its way then.
     let judged = |me: OrderRecord, entry: OrderRecord, second: i64| {
-        Case::among(OrderRecord { created_at: at(0), ..me }, &[entry], &holdings).with(|case| case.now = at(second)).judge(Phase::Open)
+        let case = Case::among(OrderRecord { created_at: at(0), ..me }, &[entry], &holdings);
+        case.with(|case| case.now = at(second)).with(|case| waited_since(case, 1, 0)).judge(Phase::Open)
     };
     let goes = |judged: Judgement| matches!(judged, Judgement::Clear { terms, .. } if terms.quantity.value() == 1);
     // Its limit meets no entry: what adds to the position is taken back for its own sake.
@@ -133,10 +145,14 @@ fn an_exit_of_all_takes_back_what_still_adds_to_its_position_and_does_not_wait_f
         (order.ask.order_type, order.ask.price) = (Some(OrderType::Limit), Some(price("810")));
         order
     };
-    assert!(matches!(judged(leaves(), entry(), 0), Judgement::Step(crate::plan::Aim::Clear(orders, _)) if orders == [command(1)]));
+    let takes_back = |judged: Judgement| matches!(judged, Judgement::Step(crate::plan::Aim::Clear(orders, _)) if orders == [command(1)]);
+    assert!(takes_back(judged(leaves(), entry(), 0)));
+    assert!(takes_back(judged(leaves(), entry(), 60)), "whatever else has held the exit up: its cancel is asked for");
     let wanted = || OrderRecord { cancel_wanted: Some(Tag::Superseded), ..entry() };
-    assert!(matches!(judged(leaves(), wanted(), 5), Judgement::Wait { reason } if reason.contains("has not ended")));
-    assert!(goes(judged(leaves(), wanted(), 6)) && goes(judged(leaves(), entry(), 6)), "long enough");
+    assert!(matches!(judged(leaves(), wanted(), 5), Judgement::MakeWay { reason, .. } if reason.contains("has not ended")));
+    assert!(goes(judged(leaves(), wanted(), 6)), "long enough");
+    let first_look = Case::among(leaves(), &[wanted()], &holdings).with(|case| case.now = at(60));
+    assert!(matches!(first_look.judge(Phase::Open), Judgement::MakeWay { .. }), "it counts from when it was found in the way");
     assert!(goes(judged(leaves().asks(1), entry(), 0)), "a part that is asked for leaves the rest alone");
     assert!(goes(judged(leaves(), entry().by("other"), 0)), "so does the exit of another strategy");
     assert!(goes(judged(OrderRecord { source: Source::System, ..leaves() }, entry(), 0)), "the engine's own goes at once");

@@ -15,7 +15,7 @@ use crate::order::calendar::{AuctionStep, Missing, SessionPhase, Why};
 use crate::order::{Exchange, Instrument, InstrumentKey, OrderType, Product, Side, Source, Status};
 use crate::persistence::Book;
 use crate::ports::{Instruments, Quote, Session};
-use crate::risk::{Asked, DayOf, Known, Market, Scene, Unquoted, project};
+use crate::risk::{Asked, DayOf, InTheWay, Known, Market, Scene, Unquoted, project};
 use crate::settings::{AccountSettings, QuantityUnit, Settings};
 use crate::testkit::SetQuotes;
 use crate::testkit::builders::{
@@ -65,6 +65,7 @@ struct Case {
     master: Option<NaiveDate>,
     is_live: bool,
     market: Market,
+    in_the_way: InTheWay,
     now: DateTime<Utc>,
 }
 
@@ -94,6 +95,7 @@ impl Case {
             master: None,
             is_live: false,
             market: Market { phase: SessionPhase::Continuous { closes_at: at(3_600) }, is_held: true },
+            in_the_way: InTheWay::default(),
             now: at(0),
         }
     }
@@ -148,6 +150,7 @@ impl Case {
                 master: self.master,
                 is_live: self.is_live,
                 market: &self.market,
+                in_the_way: &self.in_the_way,
                 now: self.now,
             },
             phase,

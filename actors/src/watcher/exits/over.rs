@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::super::{Concern, WatcherActor};
+use super::super::{Concern, WatcherActor, square_off};
 use crate::exits::{Means, Over, over};
 use crate::order::{InstrumentKey, OrderFact, OrderRecord, Quantity, Tag};
-use crate::persistence::Level;
+use crate::persistence::{Book, Level};
 use crate::risk::{AssessChange, Change};
 
 /// A message that was lost shows by this: what was asked for is asked for again.
@@ -27,7 +27,7 @@ impl WatcherActor {
         for over in found {
             match over {
                 Over::Shrink(order, total) => self.shrink(&order, total, now),
-                Over::Cancel(order, left) => self.take_back(&order, left),
+                Over::Cancel(order, left) => self.take_back(&order, left, now),
             }
         }
     }
@@ -49,17 +49,22 @@ impl WatcherActor {
         self.line.tell_risk(&self.desk.client_id, AssessChange { change, reply });
     }
 
-    fn take_back(&mut self, order: &OrderRecord, left: i64) {
+    fn take_back(&mut self, order: &OrderRecord, left: i64, now: DateTime<Utc>) {
         let what = order.holding().map_or_else(|| order.ask.symbol.to_string(), |key| key.to_string());
         let reason = format!("it is for {} more, and {left} of {what} are left for it to close", order.unfilled());
-        self.post_facts(vec![(order.command_id, OrderFact::CancelWanted { tag: Tag::NoPosition, reason: reason.clone() })]);
+        // Only where nothing is left of it is there nothing to exit: who reads the tag goes by that.
+        let tag = if left > 0 { Tag::ExitTakenBack } else { Tag::NoPosition };
+        self.post_facts(vec![(order.command_id, OrderFact::CancelWanted { tag, reason: reason.clone() })]);
         // What a rule has fired goes anew by itself, for what is held.
         if left > 0 && order.is_exit() && self.core.rules.firing(order).is_none() {
-            let text = format!(
-                "an exit of {} is cancelled: {reason}, and it cannot be made smaller; send an exit for what is still to be closed",
-                order.ask.strategy
-            );
-            self.concern(Concern { event: "ALARM_EXIT_FAILED", level: Level::Page, text, command_id: Some(order.command_id) });
+            let is_squared_off = |book: &Book| square_off::has_sent(order) && !square_off::is_over(order, book, now);
+            let (level, what_next) = if self.line.view.read(&self.desk.client_id, is_squared_off).unwrap_or(false) {
+                (Level::Warn, "the square-off sends the next one when its end is proven")
+            } else {
+                (Level::Page, "nothing sends another: send an exit for what is still to be closed")
+            };
+            let text = format!("an exit of {} is cancelled: {reason}, and it cannot be made smaller; {what_next}", order.ask.strategy);
+            self.concern(Concern { event: "ALARM_EXIT_FAILED", level, text, command_id: Some(order.command_id) });
         }
     }
 }

@@ -188,6 +188,12 @@ impl Rules {
         self.watched.get(slot).map(|watched| (watched.rule.strategy.clone(), watched.rule.holding.clone()))
     }
 
+    /// The rule of the order's position, if it has fired: it sends exits until that is left.
+    pub(in crate::watcher) fn fired_of(&self, order: &OrderRecord) -> Option<&ExitRule> {
+        let rule = &self.watched.get(&slot(&order.ask.strategy, &order.holding()?))?.rule;
+        rule.fired.is_some().then_some(rule)
+    }
+
     /// Its end is posted. It protects nothing any more; a position opened this moment brings its own.
     pub(super) fn end(&mut self, slot: Slot) {
         self.forget(&slot);
