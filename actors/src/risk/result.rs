@@ -60,7 +60,7 @@ pub fn broker_pnl(rows: &[PositionRow], beside: Amount, quotes: &dyn Quotes, ask
             Err(missing) => return Figure::unknown(format!("{missing} {}", row.holding.instrument)),
         }
     }
-    Figure::Known(told(sum))
+    Figure::Known(sum)
 }
 
 /// What the units that a row carried into the day had made by then, of what it counts for them; `Err`: what is missing to tell.
