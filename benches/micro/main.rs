@@ -24,7 +24,7 @@ use ordergate_actors::order::{
 };
 use ordergate_actors::persistence::{Book, Control};
 use ordergate_actors::ports::{AccountHead, Instruments, PositionRow, Quote, Quotes, Session};
-use ordergate_actors::risk::{Asked, DayOf, Inputs, Judgement, Known, Market, Scene, Unquoted, judge, project};
+use ordergate_actors::risk::{Asked, DayOf, InTheWay, Inputs, Judgement, Known, Market, Scene, Unquoted, judge, project};
 use ordergate_actors::watcher::{Findings, Positions};
 use ordergate_actors::{AccountSettings, Limits, Phase, QuantityUnits, Settings, Waits};
 use rust_decimal::Decimal;
@@ -266,6 +266,7 @@ fn main() {
                 clock_behind: None,
                 clock_set_back: None,
                 clock_skew: None,
+                in_the_way: &InTheWay::default(),
                 master: None,
                 is_live: false,
                 market: &market,

@@ -62,18 +62,24 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
         return Ok(Room { units: own_room, shown: "what the broker holds for delivery was not read today".to_owned() });
     };
     let broker_held = broker_net.saturating_mul(long_or_short.sign());
-    let gone = findings.elsewhere.closed(key, long_or_short.opposite());
+    let closing = long_or_short.opposite();
+    let elsewhere = findings.elsewhere.closed(key, closing);
+    // What we have closed ourselves since that proof may be missing from it as well.
+    let own = if is_stale { book.moved_since(key, closing, positions.began_seq).unwrap_or(i64::MAX) } else { 0 };
+    let gone = elsewhere.saturating_add(own);
     let units = broker_held.saturating_sub(gone).saturating_sub(claims);
     if units > 0 {
         let shown = match key.product {
             Product::Cnc => format!("the broker has {broker_net}, shares of earlier days included"),
             _ => format!("the broker shows {broker_net}"),
         };
-        let since = if gone > 0 { format!(", somebody has closed {gone} since") } else { String::new() };
+        let since = if gone > 0 { format!(", and {gone} were closed since") } else { String::new() };
         return Ok(Room { units, shown: shown + &since });
     }
     if gone > 0 {
-        return Err(ExitSize::Wait(format!("somebody has closed {gone} of the {broker_net} in {key} that the broker's positions show")));
+        return Err(ExitSize::Wait(format!(
+            "{gone} were closed of the {broker_net} in {key} that the broker's positions show: they are read again"
+        )));
     }
     let lack = match positions.told(key, book) {
         Told::Yes | Told::LacksDelivery => None,
