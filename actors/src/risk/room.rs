@@ -65,7 +65,7 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
     let closing = long_or_short.opposite();
     let elsewhere = findings.elsewhere.closed(key, closing);
     // What we have closed ourselves since that proof may be missing from it as well.
-    let own = if is_stale { book.moved_since(key, closing, positions.began_seq).unwrap_or(i64::MAX) } else { 0 };
+    let own = if is_stale { book.moved_since(key, closing, positions.began_seq).unwrap_or_default() } else { 0 };
     let gone = elsewhere.saturating_add(own);
     let units = broker_held.saturating_sub(gone).saturating_sub(claims);
     if units > 0 {

@@ -348,7 +348,7 @@ fn what_somebody_closed_since_the_positions_were_read_is_not_closed_again() {
     let by_hand = |filled| BookRow { side: Side::Sell, filled, instrument: sbin(), product: MIS, ..book_row("X1") };
     let closes = |world: &World, source| match world.judge(&OrderRecord { source, ..world.order_of("trend", 0) }) {
         ExitSize::Close { quantity, .. } => Some(quantity.value()),
-        ExitSize::Wait(reason) if reason.contains("somebody has closed") => None,
+        ExitSize::Wait(reason) if reason.contains("were closed of the") => None,
         other => panic!("{other:?}"),
     };
     let day = trading_date(at(0));

@@ -373,3 +373,97 @@ fn the_same_exit_goes_again_after_an_entry_that_was_there_before_has_filled() {
         desk.at_rest().await;
     });
 }
+
+/// Filled and not told yet, so that nothing is known to be held when the exit comes: it is one order, and what it leaves is told.
+#[test]
+fn what_an_exit_of_one_order_leaves_of_more_than_that_is_told() {
+    let mut setup = Setup::polled();
+    setup.account.limits.max_quantity = 100_000;
+    setup.account.limits.max_order_value = crate::desk::rupees(1_000_000_000);
+    scenario(setup, async |desk| {
+        let future = future();
+        let largest = ordergate_actors::ports::Instruments::find(&*desk.instruments, &future).unwrap().max_quantity().unwrap();
+        desk.always_all(&[CallKind::Trades, CallKind::Positions], &Fault::Unknown("502".into()));
+        for kind in ["ENTRY", "ADJUST"] {
+            let entry = desk.order(buy("a", largest).in_future().product("NRML").kind(kind)).await;
+            assert_eq!(desk.until_status(entry, Status::Executed).await.traded_quantity, 0);
+        }
+        let orders = desk.alert(&[exit("a", &future.symbol).in_future()]).await;
+        assert_eq!(orders.len(), 1);
+        desk.heal();
+        assert_eq!(desk.until_ended(orders[0]).await.filled_quantity, largest);
+        let said = desk.texts("ALARM_EXIT_CUT");
+        assert!(said.len() == 1 && said[0].starts_with(&format!("{largest} ")), "{said:?}");
+        assert_eq!(desk.ended(exit("a", &future.symbol).in_future()).await.filled_quantity, largest);
+        desk.at_rest().await;
+    });
+}
+
+/// More than as many orders as one leg may become: what they do not reach is a person's.
+#[test]
+fn an_exit_that_needs_more_orders_than_there_may_be_is_told() {
+    let mut setup = Setup::default();
+    setup.account.limits.max_quantity = 100_000;
+    setup.account.limits.max_order_value = crate::desk::rupees(1_000_000_000);
+    setup.account.permits = 300;
+    scenario(setup, async |desk| {
+        let future = future();
+        let largest = ordergate_actors::ports::Instruments::find(&*desk.instruments, &future).unwrap().max_quantity().unwrap();
+        desk.ended(buy("a", largest).in_future().product("NRML")).await;
+        desk.pass_secs(2).await;
+        let orders = desk.alert(&[exit("a", &future.symbol).in_future().of(100 * largest)]).await;
+        assert_eq!((orders.len(), desk.has_alarm("ALARM_EXIT_CUT")), (100, false));
+        desk.until("flat", |desk| desk.held("a", &future) == 0).await;
+        assert_eq!(desk.alert(&[exit("a", &future.symbol).in_future().of(101 * largest)]).await.len(), 100);
+        let said = desk.texts("ALARM_EXIT_CUT");
+        assert!(said.len() == 1 && said[0].contains("needs more orders than one signal may have"), "{said:?}");
+        desk.at_rest().await;
+    });
+}
+
+/// The word of a commit is late, not lost: the order went on without it, and is called. It says nothing about that call.
+#[test]
+fn a_late_word_of_a_commit_ends_no_order_that_went_on() {
+    scenario(Setup::polled(), async |desk| {
+        *desk.engine.line().lose_next.lock() = Some("::SendCommitted");
+        desk.next(CallKind::Place, Fault::Slow(Duration::from_secs(3)));
+        let answer = desk.send(&[buy("a", 10)]);
+        let called = |desk: &Desk| desk.broker.broker.calls(CallKind::Place) == 1;
+        desk.until("it goes on, and is called", called).await;
+        let command = desk.rows()[0].command_id;
+        let outcome = ordergate_actors::persistence::Outcome::Applied(Some(std::sync::Arc::new(desk.row(command))));
+        let client = desk.row(command).client_id;
+        desk.engine.line().tell_broker(&client, ordergate_actors::broker::SendCommitted { command_id: command, outcome });
+        desk.pass(Duration::from_millis(500)).await;
+        assert_eq!((desk.row(command).status, desk.row(command).tag), (Status::SentToBroker, None), "{}", desk.trace());
+        drop(answer);
+        assert_eq!(desk.until_ended(command).await.status, Status::Executed);
+        assert_eq!(desk.placed(), 1);
+        desk.at_rest().await;
+    });
+}
+
+/// A scan says the same share once a day. What a person cancelled before it left is not wanted again a minute later.
+#[test]
+fn an_entry_of_a_daily_scan_that_was_cancelled_before_it_left_does_not_come_again() {
+    let setup = Setup { can: |row| row.takes_market_orders = false, ..Setup::default() };
+    scenario(setup, async |desk| {
+        desk.dark();
+        desk.next(CallKind::Quote, Fault::Hang);
+        let scan = |desk: &Desk| SignalDraft {
+            idempotency_key: Some(ordergate_actors::order::IdempotencyKey::parse("once:scan:2026-11-27:SBIN").unwrap()),
+            body_hash: [7; 32],
+            ..desk.draft(&[buy("a", 10)])
+        };
+        let _waits = desk.engine.submit_now(scan(desk)).unwrap();
+        desk.until("it waits for its quote", |desk| desk.rows().len() == 1).await;
+        let row = desk.rows()[0].clone();
+        assert!(desk.engine.cancel(&row.client_id, row.command_id, "me", "").await.unwrap().is_applied());
+        assert_eq!((desk.row(row.command_id).tag, desk.row(row.command_id).sent_at), (Some(Tag::CancelledByUser), None));
+        desk.heal();
+        desk.pass_secs(60).await;
+        let again = desk.engine.submit(scan(desk)).await.unwrap();
+        assert_eq!((again.replayed, again.orders, desk.placed()), (true, vec![row.command_id], 0));
+        desk.at_rest().await;
+    });
+}

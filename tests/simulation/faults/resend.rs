@@ -4,7 +4,7 @@ use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::{OrderRecord, Status, Tag};
 use ordergate_actors::persistence::ControlChange;
 
-use crate::desk::{Desk, Setup, buy, exit, price, sbin, scenario};
+use crate::desk::{But, Desk, Setup, buy, exit, price, sbin, scenario};
 
 fn refused() -> Fault {
     Fault::NotSent("connection refused".into())
@@ -147,6 +147,83 @@ fn a_freeze_holds_it_back_until_it_is_lifted() {
         desk.engine.control(&row.client_id, ControlChange::Freeze(false), "asha", "over").await.unwrap();
         desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
         assert_eq!(exits(desk).len(), 2);
+        desk.at_rest().await;
+    });
+}
+
+/// Two orders of one signal never left, or one of them did: each goes again, and all of it is left.
+#[test]
+fn every_order_of_one_exit_that_never_left_goes_again() {
+    for lost in [1, 2] {
+        let mut setup = Setup::default();
+        setup.account.limits.max_quantity = 100_000;
+        setup.account.limits.max_order_value = crate::desk::rupees(1_000_000_000);
+        scenario(setup, async |desk| {
+            let future = crate::desk::future();
+            let largest = ordergate_actors::ports::Instruments::find(&*desk.instruments, &future).unwrap().max_quantity().unwrap();
+            for (kind, held) in [("ENTRY", largest), ("ADJUST", 2 * largest)] {
+                desk.ended(buy("a", largest).in_future().product("NRML").kind(kind)).await;
+                desk.until("it is held", |desk| desk.held("a", &future) == held).await;
+            }
+            desk.pass_secs(3).await;
+            (0..lost).for_each(|_| desk.next(CallKind::Place, refused()));
+            let orders = desk.alert(&[exit("a", &future.symbol).in_future()]).await;
+            assert_eq!(orders.len(), 2);
+            desk.until("flat", |desk| desk.held("a", &future) == 0).await;
+            desk.pass_secs(30).await;
+            let rows = exits(desk);
+            let never_left = rows.iter().filter(|row| row.tag == Some(Tag::NotSent)).count();
+            assert_eq!((rows.len(), never_left), (2 + lost, lost), "{}", desk.trace());
+            assert_eq!(desk.net_at_broker(&future), 0);
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// The exit's end is on disk, and the process dies before anybody was told: the next one tells.
+#[test]
+fn an_exit_that_failed_as_the_process_died_is_told_by_the_next() {
+    let mut was_untold = false;
+    for commit in 2..6 {
+        scenario(Setup::default(), async |desk| {
+            holding(desk).await;
+            desk.always(CallKind::Place, Fault::Refuse("RED: margin".into()));
+            *desk.disk_fault.fail_commit.lock() = Some((commit, false));
+            drop(desk.send(&[exit("a", "SBIN-EQ")]));
+            desk.pass_secs(1).await;
+            *desk.disk_fault.fail_commit.lock() = None;
+            let has_failed = exits(desk).first().is_some_and(|row| row.tag == Some(Tag::BrokerRejected));
+            was_untold |= has_failed && !desk.has_alarm("ALARM_EXIT_FAILED");
+            desk.start_again();
+            desk.until_open().await;
+            desk.pass_secs(3).await;
+            assert_eq!(desk.texts("ALARM_EXIT_FAILED").len(), 1, "{commit}: {}", desk.trace());
+            desk.start_again();
+            desk.until_open().await;
+            desk.pass_secs(3).await;
+            assert_eq!(desk.texts("ALARM_EXIT_FAILED").len(), 1, "and once");
+        });
+    }
+    assert!(was_untold, "no commit was the one between the two");
+}
+
+/// Whoever reads that an exit has failed may close by hand: what follows by itself is said, or both would close it.
+#[test]
+fn the_page_of_a_failed_exit_says_what_sends_another() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(ordergate_actors::order::LegDraft { stop_loss: Some("795".to_owned()), ..buy("a", 10) }).await;
+        desk.until("the fill is held", |desk| desk.held("a", &sbin()) == 10).await;
+        desk.pass_secs(2).await;
+        desk.next(CallKind::Place, Fault::Refuse("16387: no".into()));
+        desk.ended(exit("a", "SBIN-EQ")).await;
+        desk.always(CallKind::Place, Fault::Refuse("RED: margin shortfall".into()));
+        desk.market.set(&sbin(), price("794"), price("794.05"), price("794"));
+        desk.until("both have failed", |desk| desk.texts("ALARM_EXIT_FAILED").len() >= 2).await;
+        let said = desk.texts("ALARM_EXIT_FAILED");
+        assert!(said[0].contains("nothing sends another"), "{said:?}");
+        assert!(said[1].contains("its rule sends another exit in 30 s") && said[1].contains("switch the rule off"), "{said:?}");
+        desk.heal();
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
         desk.at_rest().await;
     });
 }
