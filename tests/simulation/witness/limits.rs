@@ -51,8 +51,8 @@ fn not_in_doubt(chain: &[JournalRow], open: &[&OrderRecord], me: &OrderRecord) -
     };
     let Some(registered) = row_of(me, "INTENT_CREATED") else { return Ok(()) };
     let is_known = |order: &&&OrderRecord| row_of(order, "SEND_UNCONFIRMED").is_some_and(|seq| seq < registered);
-    let doubts = open.iter().filter(|order| order.is_in_doubt() && order.instrument() == me.instrument());
-    match doubts.filter(is_known).next() {
+    let mut doubts = open.iter().filter(|order| order.is_in_doubt() && order.instrument() == me.instrument());
+    match doubts.find(is_known) {
         Some(doubt) => Err(format!("INV-5: an entry was called while order {} of its instrument is in doubt", doubt.command_id)),
         None => Ok(()),
     }
@@ -94,7 +94,8 @@ fn filled(exchange: &Exchange, order: &OrderRecord) -> i64 {
 }
 
 fn enters(order: &OrderRecord) -> bool {
-    !order.is_exit() && !order.is_test() && !(order.status == Status::Failed && order.sent_at.is_none())
+    let has_left = order.status != Status::Failed || order.sent_at.is_some();
+    has_left && !order.is_exit() && !order.is_test()
 }
 
 /// The largest of the quantities that somebody has allowed.
