@@ -73,6 +73,10 @@ fn said(prices: [&str; 3]) -> [Option<String>; 3] {
     prices.map(|price| (price != "-").then(|| price.to_owned()))
 }
 
+/// Side, the first order's terms, the best price seen and the stop that it earned, the addition's terms, the average with it; then
+/// stop, where it began, and target.
+type Row = (Side, &'static str, Option<(&'static str, &'static str)>, &'static str, &'static str, [&'static str; 3]);
+
 /// The stop has trailed before more comes in: by what each side of the market calls tighter.
 #[test]
 fn an_addition_never_moves_a_stop_away_from_the_market() {
@@ -80,9 +84,7 @@ fn an_addition_never_moves_a_stop_away_from_the_market() {
         trailing: Some(crate::order::Trailing { kind: crate::order::TrailingType::Absolute, value: d("10") }),
         ..stop_at(text)
     };
-    // Side, the first order's terms, the best price seen and the stop that it earned, the addition's terms, the average with it;
-    // then stop, where it began, and target.
-    let rows: [(Side, &str, Option<(&str, &str)>, &str, &str, [&str; 3]); 12] = [
+    let rows: [Row; 12] = [
         (Side::Buy, "2%", Some(("850", "840")), "2%", "820.5", ["840", "804.1", "-"]),
         (Side::Sell, "2%", Some(("750", "760")), "2%", "779.5", ["760", "795.05", "-"]),
         (Side::Buy, "2%", None, "2%", "825", ["808.5", "808.5", "-"]),
