@@ -70,6 +70,7 @@ max_quantity = 5
         "accounts.0.noren.socket_url",
         "accounts.0.limits.max_order_value",
         "accounts.0.limits.max_quantity",
+        "accounts.0.limits.max_position",
         "accounts",
         "instruments.source",
     ];

@@ -289,7 +289,7 @@ async fn only_the_chats_of_the_settings_are_answered_and_nothing_is_changed_from
     let texts = server.texts();
     let begins = [
         "ordergate ",
-        "PAPER1\n[secret] MIS: 10, last",
+        "PAPER1: the broker's book of 0 s ago\n[secret] MIS: 10, last",
         "PAPER1 2026-11-20: gross ",
         "PAPER1 a BUY 10 [secret]: filled",
         "PAPER1: the day stands at ",

@@ -6,7 +6,7 @@ use super::{OrderRecord, Tag};
 pub const REMEDIES: &[(&str, &str)] = &[
     ("risk.basket", "see the leg named in the reason; send the basket again when its cause is gone"),
     ("risk.blind", "look whether the broker answers (ordergate status); send it again when its positions are read again"),
-    ("risk.clock", "set the machine's clock right and start the engine again"),
+    ("risk.clock", "set the machine's clock right; if it was set back, start the engine again too"),
     ("risk.daily_loss", "nothing today: entries go again on the next trading day, or after a person has changed the day's limit"),
     ("risk.disk", "make room on the disk of the data directory, then send it again"),
     ("risk.in_doubt", "wait until the order named in the reason is found at the broker, or resolve it by hand; then send it again"),

@@ -107,6 +107,10 @@ pub(in crate::web) async fn logout(request: HttpRequest, payload: Payload, state
     match connection.logout().await {
         Ok(words) => {
             note(&state, &client_id, "BROKER_LOGOUT", &who(&request), &words);
+            // What was kept of the connection says that it is logged in.
+            if let Ok(desk) = state.engine.desk(&client_id) {
+                state.site.report(desk, Fresh::Now).await;
+            }
             Ok(HttpResponse::Ok().json(json!({ "client_id": client_id, "is_logged_in": false, "session": words })))
         }
         Err(LogoutError::None) => Err(no_login(&client_id)),
