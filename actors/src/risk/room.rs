@@ -64,8 +64,9 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
     let broker_held = broker_net.saturating_mul(long_or_short.sign());
     let closing = long_or_short.opposite();
     let elsewhere = findings.elsewhere.closed(key, closing);
-    // What we have closed ourselves since that proof may be missing from it as well.
-    let own = if is_stale { book.moved_since(key, closing, positions.began_seq).unwrap_or_default() } else { 0 };
+    // What we have closed ourselves since that proof may be missing from it as well. Where nobody else closed anything, our own fills
+    // bound the exit there.
+    let own = if is_stale && elsewhere > 0 { book.moved_since(key, closing, positions.began_seq).unwrap_or_default() } else { 0 };
     let gone = elsewhere.saturating_add(own);
     let units = broker_held.saturating_sub(gone).saturating_sub(claims);
     if units > 0 {

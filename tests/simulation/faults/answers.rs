@@ -84,10 +84,12 @@ fn late_truth_reopens_an_order_that_was_taken_for_absent() {
     scenario(Setup::polled(), async |desk| {
         // The broker shows it much later than it promised.
         desk.broker.broker.set_lag(Duration::from_secs(60));
+        desk.always(CallKind::Positions, Fault::Empty);
         desk.next(CallKind::Place, Fault::LoseReply("reset".into()));
         let command = desk.order(buy("a", 10)).await;
         assert_eq!(desk.until_ended(command).await.tag, Some(Tag::NotAtBroker));
         desk.broker.broker.set_lag(Duration::ZERO);
+        desk.heal();
         let row = desk.until_status(command, Status::Executed).await;
         assert_eq!((row.filled_quantity, row.tag), (10, None));
         desk.until_alarm("ALARM_LATE_TRUTH").await;

@@ -75,7 +75,8 @@ async fn adopt(desk: &Desk, strategy: &str, side: Side, quantity: i64, at: Price
 
 #[test]
 fn a_manual_close_is_named_shrinks_the_holding_and_is_priced_as_the_broker_tells() {
-    scenario(Setup::polled(), async |desk| {
+    let setup = Setup { can: |row| row.visibility_bound = Duration::from_secs(3), ..Setup::polled() };
+    scenario(setup, async |desk| {
         desk.ended(buy("a", 10)).await;
         desk.pass_secs(3).await;
         elsewhere(desk, Side::Sell, 10, None);
@@ -124,7 +125,6 @@ fn a_stop_takes_off_what_somebody_closed_after_the_positions_were_read() {
             desk.until("it is closed", |desk| desk.held("a", &sbin()) == 0).await;
             desk.pass_secs(10).await;
             assert_eq!(desk.net_at_broker(&sbin()), 0, "{pushes} {by_hand} {are_slow}");
-            desk.at_rest().await;
         });
     }
 }
@@ -235,49 +235,6 @@ fn an_exit_is_made_smaller_when_the_change_that_is_under_way_has_its_answer() {
         assert_eq!(desk.until_ended(rests).await.filled_quantity, 4);
         assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (0, 0));
     });
-}
-
-/// The broker has taken the change and its book shows it much later: that is no change in vain. One exit rests at its limit, the other
-/// is on its ladder, which waits for that.
-#[test]
-fn a_change_that_the_book_shows_late_is_asked_for_once() {
-    for climbs in [false, true] {
-        let setup = Setup {
-            can: |row| {
-                row.takes_market_orders = false;
-                row.visibility_bound = std::time::Duration::from_secs(30);
-            },
-            ..Setup::polled()
-        };
-        scenario(setup, async |desk| {
-            desk.ended(buy("a", 10)).await;
-            desk.pass_secs(3).await;
-            let level = |at: &str, quantity| vec![ordergate::simulator::market::Level { price: price(at), quantity }];
-            let leg = if climbs { exit("a", "SBIN-EQ") } else { exit("a", "SBIN-EQ").at("810") };
-            if climbs {
-                desk.market.set_depth(&sbin(), level("800", 1), level("800.05", 1_000), price("800"));
-            }
-            let rests = desk.order(leg).await;
-            desk.until_at_broker(rests).await;
-            if climbs {
-                desk.until("a part is out", |desk| desk.held("a", &sbin()) == 9).await;
-            }
-            desk.pass_secs(3).await;
-            desk.broker.broker.set_lag(std::time::Duration::from_secs(20));
-            elsewhere(desk, Side::Sell, 6, None);
-            let held = if climbs { 3 } else { 4 };
-            desk.until("a part is given up", |desk| desk.held("a", &sbin()) == held).await;
-            let changes = |desk: &Desk| desk.row(rests).modifications;
-            let before = changes(desk);
-            desk.pass_secs(15).await;
-            assert_eq!((changes(desk), desk.row(rests).cancel_wanted), (before.max(1), None), "{climbs}: {}", desk.trace());
-            desk.broker.broker.set_lag(std::time::Duration::ZERO);
-            desk.market.set(&sbin(), price("811"), price("811.05"), price("811"));
-            assert_eq!(desk.until_ended(rests).await.filled_quantity, 4, "{climbs}: {}", desk.trace());
-            assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (0, 0), "{climbs}");
-            assert!(!desk.has_alarm("ALARM_EXIT_FAILED"));
-        });
-    }
 }
 
 /// The same with the target of a rule, over a restart of the process in the moment at which the part is given up.

@@ -155,6 +155,8 @@ fn an_entry_that_only_a_holding_blocks_is_judged_once_more_against_fresh_positio
             desk.ended(buy("a", 10)).await;
             desk.pass_secs(3).await;
             if read_says != "that there is nothing" {
+                // Where the order book shows it the positions are read twice at once.
+                desk.always(CallKind::Orders, Fault::Unknown("502".into()));
                 sold_by_hand(desk, 10);
             }
             let at = |desk: &Desk| desk.line().findings.read().positions.as_ref().map(|positions| positions.at);
@@ -169,6 +171,9 @@ fn an_entry_that_only_a_holding_blocks_is_judged_once_more_against_fresh_positio
             }
             assert_eq!(desk.held("a", &sbin()), 10, "one odd read erases nothing");
             let again = desk.order(buy("a", 5)).await;
+            if goes {
+                desk.heal();
+            }
             let row = desk.until_ended(again).await;
             if goes {
                 assert_eq!((row.status, row.tag), (Status::Executed, None), "{:?}", row.reason);
@@ -186,11 +191,13 @@ fn an_exit_after_a_manual_close_opens_nothing_and_the_holding_goes() {
     scenario(Setup::polled(), async |desk| {
         desk.ended(buy("a", 10)).await;
         desk.pass_secs(3).await;
+        desk.always(CallKind::Orders, Fault::Unknown("502".into()));
         sold_by_hand(desk, 10);
         desk.pass(Duration::from_millis(1_100)).await;
         assert_eq!(desk.held("a", &sbin()), 10, "one odd read erases nothing");
         let out = desk.order(exit("a", "SBIN-EQ")).await;
         assert_eq!(desk.until_ended(out).await.tag, Some(Tag::NoPosition));
+        desk.heal();
         desk.until("two reads do", |desk| desk.held("a", &sbin()) == 0).await;
         assert_eq!((desk.net_at_broker(&sbin()), desk.texts("HOLDING_REDUCED").len()), (0, 1));
         assert_eq!(desk.line().findings.read().foreign.len(), 1, "the foreign order is shown");
@@ -370,31 +377,6 @@ fn the_same_exit_goes_again_after_an_entry_that_was_there_before_has_filled() {
         assert_eq!(desk.until_ended(second.orders[0]).await.filled_quantity, 5, "{}", desk.trace());
         assert!(send(desk).await.replayed);
         assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (0, 0));
-        desk.at_rest().await;
-    });
-}
-
-/// Filled and not told yet, so that nothing is known to be held when the exit comes: it is one order, and what it leaves is told.
-#[test]
-fn what_an_exit_of_one_order_leaves_of_more_than_that_is_told() {
-    let mut setup = Setup::polled();
-    setup.account.limits.max_quantity = 100_000;
-    setup.account.limits.max_order_value = crate::desk::rupees(1_000_000_000);
-    scenario(setup, async |desk| {
-        let future = future();
-        let largest = ordergate_actors::ports::Instruments::find(&*desk.instruments, &future).unwrap().max_quantity().unwrap();
-        desk.always_all(&[CallKind::Trades, CallKind::Positions], &Fault::Unknown("502".into()));
-        for kind in ["ENTRY", "ADJUST"] {
-            let entry = desk.order(buy("a", largest).in_future().product("NRML").kind(kind)).await;
-            assert_eq!(desk.until_status(entry, Status::Executed).await.traded_quantity, 0);
-        }
-        let orders = desk.alert(&[exit("a", &future.symbol).in_future()]).await;
-        assert_eq!(orders.len(), 1);
-        desk.heal();
-        assert_eq!(desk.until_ended(orders[0]).await.filled_quantity, largest);
-        let said = desk.texts("ALARM_EXIT_CUT");
-        assert!(said.len() == 1 && said[0].starts_with(&format!("{largest} ")), "{said:?}");
-        assert_eq!(desk.ended(exit("a", &future.symbol).in_future()).await.filled_quantity, largest);
         desk.at_rest().await;
     });
 }
