@@ -61,6 +61,9 @@ pub(super) async fn controls(house: &House) {
     done(&kill(json!({ "level": 0 })).await);
     let over = ControlChange::HaltDay(trading_date(house.clock.now()), KillLevel::StopEntries);
     house.engine.control(&house.client(), over, "RiskActor", "the day's loss").await.unwrap();
+    for path in ["/dashboard/overview", "/dashboard/risk"] {
+        done(&house.get(path).await);
+    }
 }
 
 /// A strategy that stands halted.

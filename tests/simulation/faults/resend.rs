@@ -192,11 +192,12 @@ fn an_exit_that_failed_as_the_process_died_is_told_by_the_next() {
             drop(desk.send(&[exit("a", "SBIN-EQ")]));
             desk.pass_secs(1).await;
             *desk.disk_fault.fail_commit.lock() = None;
-            let has_failed = exits(desk).first().is_some_and(|row| row.tag == Some(Tag::BrokerRejected));
-            was_untold |= has_failed && !desk.has_alarm("ALARM_EXIT_FAILED");
+            let has_failed = |desk: &Desk| exits(desk).first().is_some_and(|row| row.tag == Some(Tag::BrokerRejected));
+            was_untold |= has_failed(desk) && !desk.has_alarm("ALARM_EXIT_FAILED");
             desk.start_again();
             desk.until_open().await;
             desk.pass_secs(3).await;
+            let has_failed = has_failed(desk);
             assert_eq!(desk.texts("ALARM_EXIT_FAILED").len(), usize::from(has_failed), "{commit}: {}", desk.trace());
             desk.start_again();
             desk.until_open().await;
