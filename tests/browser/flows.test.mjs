@@ -402,7 +402,7 @@ test('what needs a person is changed in fields of its own, and an exit is asked 
   await browser.open(engine, 'needs_you.html');
   const dialog = page.locator('dialog[open]');
   await page.getByRole('button', { name: 'Change…' }).click();
-  assert.deepEqual(await dialog.locator('input').evaluateAll((inputs) => inputs.map(({ name, value }) => [name, value])), [['quantity', ''], ['price', '']]);
+  assert.deepEqual(await dialog.locator('input').evaluateAll((inputs) => inputs.map(({ name, value }) => [name, value])), [['price', ''], ['quantity', '']]);
   await dialog.getByLabel('Price in rupees').fill('1398');
   await confirm(page, 'Do it');
   await until('the price is another, and nothing else', async () => {
@@ -662,7 +662,7 @@ test('several accounts stand side by side, and an order goes to the one that is 
       overview.accounts[0].standing.mode = 'LIVE-DISARMED';
       await route.fulfill({ json: overview });
     });
-    await two.order({ symbol: 'INFY-EQ', quantity: '1', strategy: 'news' });
+    for (const level of [1, 0]) await two.post('/dashboard/kill', { client_id: 'PAPER1', level, reason: 'news' });
     const account = page.getByLabel('Account');
     await until('the options say the mode of now', async () => /PAPER1 \(.*disarmed/.test(await account.locator('option').first().innerText()));
     assert.equal(await account.inputValue(), 'SWING');
