@@ -61,26 +61,25 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
     let Some(broker_net) = findings.net(key) else {
         return Ok(Room { units: own_room, shown: "what the broker holds for delivery was not read today".to_owned() });
     };
-    let broker_held = broker_net.saturating_mul(long_or_short.sign());
-    let closing = long_or_short.opposite();
-    let elsewhere = findings.elsewhere.closed(key, closing);
-    // What we have closed ourselves since that proof may be missing from it as well. Where nobody else closed anything, our own fills
-    // bound the exit there.
-    let own = if is_stale && elsewhere > 0 { book.moved_since(key, closing, positions.began_seq).unwrap_or_default() } else { 0 };
-    let gone = elsewhere.saturating_add(own);
+    let shown = broker_net.saturating_mul(long_or_short.sign());
+    let broker_held = if is_stale { since_then(key, long_or_short, shown, book, positions.began_seq) } else { shown };
+    let gone = findings.elsewhere.closed(key, long_or_short.opposite());
     let units = broker_held.saturating_sub(gone).saturating_sub(claims);
     if units > 0 {
         let shown = match key.product {
             Product::Cnc => format!("the broker has {broker_net}, shares of earlier days included"),
             _ => format!("the broker shows {broker_net}"),
         };
-        let since = if gone > 0 { format!(", and {gone} were closed since") } else { String::new() };
+        let since = if gone > 0 { format!(", somebody has closed {gone} since") } else { String::new() };
         return Ok(Room { units, shown: shown + &since });
     }
     if gone > 0 {
-        return Err(ExitSize::Wait(format!(
-            "{gone} were closed of the {broker_net} in {key} that the broker's positions show: they are read again"
-        )));
+        return Err(ExitSize::Wait(format!("somebody has closed {gone} of the {broker_net} in {key} that the broker's positions show")));
+    }
+    if is_stale {
+        let why =
+            format!("the broker showed {broker_net} in {key} before our last fill there, which leaves nothing of it: it is read again");
+        return Err(ExitSize::Wait(why));
     }
     let lack = match positions.told(key, book) {
         Told::Yes | Told::LacksDelivery => None,
@@ -105,6 +104,16 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
     // position is real, it cannot be closed like this, and a person must hear of it.
     let is_offset = book.gross(key).net() == broker_net;
     Err(ExitSize::Refuse(if is_offset { Tag::RiskLimitsExceeded } else { Tag::NoPosition }, reason))
+}
+
+/// What the broker has now on the side of a position, by positions that are older than our last fill there: what we hold, less what the
+/// broker lacked of it then, which somebody else had closed. What it had beyond ours then was nobody's here.
+fn since_then(key: &HoldingKey, held: Side, shown: i64, book: &Book, began_seq: u64) -> i64 {
+    let moved = |side| book.moved_since(key, side, began_seq);
+    let Some((added, closed)) = moved(held).zip(moved(held.opposite())) else { return shown };
+    let ours = book.gross(key).net().saturating_mul(held.sign());
+    let ours_then = ours.saturating_sub(added).saturating_add(closed);
+    ours.saturating_add(shown.saturating_sub(ours_then).min(0))
 }
 
 /// Units that the broker has on the side of a position: those that it shows or, when its positions are older than our last fill

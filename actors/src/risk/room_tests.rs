@@ -341,6 +341,27 @@ fn a_working_exit_grows_within_the_least_and_keeps_what_it_has() {
     assert_eq!(most(&world), 0, "the broker has nothing left for it");
 }
 
+/// The engine does not wait for positions that show its last fill. What somebody had closed before stays closed: what they lacked of ours
+/// then is lacking now.
+#[test]
+fn what_somebody_had_closed_stays_off_an_exit_of_the_engine_after_an_exit_of_ours() {
+    for (foreign, goes) in [(0, Some(7)), (-7, None), (-3, Some(4)), (5, Some(7))] {
+        let mut world = World::new([18, 0, 0], foreign);
+        world.send(world.order_of(NAMES[0], 11).side(Side::Sell));
+        world.fill(0, 11);
+        world.trade(0, 11);
+        assert!(world.is_stale());
+        let mut engines = world.order_of(NAMES[0], 0);
+        engines.source = Source::System;
+        let sized = match world.judge(&engines) {
+            ExitSize::Close { quantity, .. } => Some(quantity.value()),
+            ExitSize::Wait(reason) if reason.contains("before our last fill there") => None,
+            other => panic!("{foreign}: {other:?}"),
+        };
+        assert_eq!(sized, goes, "{foreign}");
+    }
+}
+
 /// What somebody has closed since the positions were asked for is there no longer, whoever asks and however old they are.
 #[test]
 fn what_somebody_closed_since_the_positions_were_read_is_not_closed_again() {
@@ -348,7 +369,7 @@ fn what_somebody_closed_since_the_positions_were_read_is_not_closed_again() {
     let by_hand = |filled| BookRow { side: Side::Sell, filled, instrument: sbin(), product: MIS, ..book_row("X1") };
     let closes = |world: &World, source| match world.judge(&OrderRecord { source, ..world.order_of("trend", 0) }) {
         ExitSize::Close { quantity, .. } => Some(quantity.value()),
-        ExitSize::Wait(reason) if reason.contains("were closed of the") => None,
+        ExitSize::Wait(reason) if reason.contains("somebody has closed") => None,
         other => panic!("{other:?}"),
     };
     let day = trading_date(at(0));
