@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use proptest::prelude::{any, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use rust_decimal::Decimal;
 
 use super::*;
@@ -75,7 +75,9 @@ proptest! {
         for (key, pool) in day.pools(date(on)) {
             let lines = day.lines().filter(|(_, of, _)| *of == key);
             let one_by_one = lines.fold(Amount::ZERO, |sum, (_, _, line)| sum.plus(line.worth(last, close).gross().unwrap()));
-            prop_assert_eq!(told(pool.gross(last, close).unwrap()), told(one_by_one));
+            // To what the last decimals of an average leave, not to what is told: half of its last decimal may go either way.
+            let (pooled, summed) = (pool.gross(last, close).unwrap(), one_by_one);
+            prop_assert!((pooled.0 - summed.0).abs() < Decimal::new(1, 8), "{pooled} {summed}");
         }
     }
 }

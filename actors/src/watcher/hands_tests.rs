@@ -163,7 +163,8 @@ impl World {
     fn take(&mut self, step: &Step) {
         match *step {
             // No two of our changes ask for the same, and nobody asks for what we do: ours are even, a hand's is odd.
-            Step::Ask(lands, heard, after) if self.asked < 8 => {
+            // One call at a time: the next goes when the one before has its answer.
+            Step::Ask(lands, heard, after) if self.asked < 8 && !self.is_calling() => {
                 self.asked += 1;
                 let limit = 800 + 2 * self.asked;
                 self.apply(&OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), terms: Some(terms(limit)) });
@@ -201,6 +202,12 @@ impl World {
             }
             Step::Wait(seconds) => (0..seconds).for_each(|_| self.pass()),
         }
+    }
+
+    fn is_calling(&self) -> bool {
+        let is_clear =
+            |fact: &OrderFact| matches!(fact, OrderFact::CallReplied { change: Some(change), .. } if change.heard != Heard::Unclear);
+        self.replies.iter().any(|(_, fact)| is_clear(fact))
     }
 
     fn pass(&mut self) {
