@@ -68,6 +68,7 @@ const FOUND: &[(u64, Extent, &str)] = &[
     (20_958, Extent::Alone, "a mock exit in a basket that exits before it enters waited for the end of all exits, its own among them"),
     (103_151, Extent::Whole, "a target whose exit found its position closed elsewhere fired again every three seconds, all day"),
     (20_004_536, Extent::Whole, "a target waited for an exit at its cost cap, and the world had nobody who lets that go on"),
+    (60_006_821, Extent::Whole, "a holding was given up by two reads of the positions between which an order of ours had filled"),
     (60_004_142, Extent::Whole, "a stop that fired right after an exit of ours closed again what somebody had closed before both"),
 ];
 

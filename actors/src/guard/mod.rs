@@ -258,7 +258,7 @@ impl GuardActor {
         self.line.view.read(client_id, |book| {
             for shrunk in reconcile_with_broker(book, &findings).into_iter().filter(|shrunk| is_settled || shrunk.key.product != Product::Cnc) {
                 let before = known.get(&shrunk.key).copied();
-                let now = Seen::again(before, shrunk.at_broker, read_at).with_book(books_at, shows_the_rest(&shrunk, &findings), lag);
+                let now = Seen::again(before, (shrunk.ours, shrunk.at_broker), read_at).with_book(books_at, shows_the_rest(&shrunk, &findings), lag);
                 match now.proof(read_at, lag, !shrunk.rest.is_empty(), shrunk.told == Told::Yes) {
                     proof if !is_proven || proof == Proof::NotYet => drop(seen.insert(shrunk.key.clone(), now)),
                     Proof::Untold => {

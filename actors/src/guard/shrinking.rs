@@ -14,7 +14,8 @@ const SHRUNK_READS: u32 = 2;
 pub struct Seen {
     /// Reads in a row that showed the same.
     reads: u32,
-    at_broker: i64,
+    /// What we held, and what the broker showed of it.
+    figures: (i64, i64),
     /// When the first of them came.
     since: DateTime<Utc>,
     /// When an order book came that was late enough; one that comes after it was asked for after it.
@@ -37,11 +38,12 @@ pub enum Proof {
 }
 
 impl Seen {
-    /// Shown once more, or for the first time.
+    /// What we hold and what the broker shows of it, once more or for the first time. After a fill of ours the same figure of the
+    /// broker's says something else, and may be older than that.
     #[must_use]
-    pub fn again(before: Option<Self>, at_broker: i64, read_at: DateTime<Utc>) -> Self {
-        let new = Self { reads: 0, at_broker, since: read_at, book_at: None, is_cleared: false, is_said: false };
-        let before = before.filter(|before| before.at_broker == at_broker).unwrap_or(new);
+    pub fn again(before: Option<Self>, figures: (i64, i64), read_at: DateTime<Utc>) -> Self {
+        let new = Self { reads: 0, figures, since: read_at, book_at: None, is_cleared: false, is_said: false };
+        let before = before.filter(|before| before.figures == figures).unwrap_or(new);
         Self { reads: before.reads.saturating_add(1), ..before }
     }
 

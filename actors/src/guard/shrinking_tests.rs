@@ -13,8 +13,8 @@ const MIS: Product = Product::Mis;
 const LAG: TimeDelta = TimeDelta::seconds(3);
 
 fn seen(reads: u32) -> Seen {
-    let first = Seen::again(None, 2, at(10));
-    (1..reads).fold(first, |seen, _| Seen::again(Some(seen), 2, at(11)))
+    let first = Seen::again(None, (10, 2), at(10));
+    (1..reads).fold(first, |seen, _| Seen::again(Some(seen), (10, 2), at(11)))
 }
 
 #[test]
@@ -24,8 +24,10 @@ fn a_smaller_position_is_believed_after_two_reads_and_the_brokers_lag() {
     assert_eq!(seen(2).proof(at(13), LAG, false, true), Proof::Given);
     assert_eq!(seen(2).proof(at(10), TimeDelta::zero(), false, true), Proof::Given);
     assert_eq!(seen(2).proof(at(13), LAG, false, false), Proof::Untold);
-    let other = Seen::again(Some(seen(5)), 3, at(30));
-    assert_eq!(other.proof(at(30), TimeDelta::zero(), false, true), Proof::NotYet, "another figure begins anew");
+    for figures in [(10, 3), (14, 2)] {
+        let other = Seen::again(Some(seen(5)), figures, at(30));
+        assert_eq!(other.proof(at(30), TimeDelta::zero(), false, true), Proof::NotYet, "another figure, of theirs or of ours, begins anew");
+    }
 }
 
 #[test]
@@ -138,7 +140,11 @@ impl World {
         };
         let (lag, now) = (TimeDelta::seconds(self.lag), at(self.second));
         let shows = shows_the_rest(&shrunk, &self.findings);
-        let seen = Seen::again(self.seen, shrunk.at_broker, now).with_book(self.findings.orders.as_ref().map(|book| book.at), shows, lag);
+        let seen = Seen::again(self.seen, (shrunk.ours, shrunk.at_broker), now).with_book(
+            self.findings.orders.as_ref().map(|book| book.at),
+            shows,
+            lag,
+        );
         self.seen = Some(seen);
         if seen.proof(now, lag, !shrunk.rest.is_empty(), shrunk.told == crate::watcher::Told::Yes) == Proof::Given {
             self.reduced += reductions(&book, &shrunk).iter().map(|(_, units)| units).sum::<i64>();
