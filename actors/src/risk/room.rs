@@ -70,8 +70,10 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
             Product::Cnc => format!("the broker has {broker_net}, shares of earlier days included"),
             _ => format!("the broker shows {broker_net}"),
         };
+        let age =
+            if is_stale { format!(" (before our last fill there; {broker_held} by that and what we filled since)") } else { String::new() };
         let since = if gone > 0 { format!(", somebody has closed {gone} since") } else { String::new() };
-        return Ok(Room { units, shown: shown + &since });
+        return Ok(Room { units, shown: shown + &age + &since });
     }
     if gone > 0 {
         return Err(ExitSize::Wait(format!("somebody has closed {gone} of the {broker_net} in {key} that the broker's positions show")));
