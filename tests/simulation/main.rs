@@ -70,6 +70,12 @@ const FOUND: &[(u64, Extent, &str)] = &[
     (20_004_536, Extent::Whole, "a target waited for an exit at its cost cap, and the world had nobody who lets that go on"),
     (60_006_821, Extent::Whole, "a holding was given up by two reads of the positions between which an order of ours had filled"),
     (60_004_142, Extent::Whole, "a stop that fired right after an exit of ours closed again what somebody had closed before both"),
+    (
+        63_005_270,
+        Extent::Whole,
+        "an exit of the engine was for what somebody had closed of a fill that was recorded after the positions were asked for",
+    ),
+    (61_000_052, Extent::Tight, "the answer to a second change of an order was taken for the answer to the first, by the witness"),
 ];
 
 /// The fixed set, and what has found something.

@@ -55,8 +55,8 @@ pub(crate) struct Witness {
     sessions: Option<Sessions>,
     gateway: Gateway,
     lies: Lies,
-    /// When the engine was last shown what is held there, as it was.
-    shown: Arc<Mutex<BTreeMap<HoldingKey, DateTime<Utc>>>>,
+    /// How many trades of others there the engine was last shown in what is held there, as it was.
+    shown: Arc<Mutex<BTreeMap<HoldingKey, usize>>>,
     /// How the broker's order book looks instead, if a test says so.
     pub(crate) rewrite: Arc<Mutex<Option<Rewritten<Arc<BookRow>>>>>,
     /// How its positions look instead.
@@ -159,13 +159,16 @@ impl Witness {
             return Ok(());
         }
         let exchange = self.broker.inner().exchange();
-        self.read(|store| limits::of_its_own(store, &exchange, &self.others, record, (&key, side, units), |at| self.is_news(&key, at)))
+        self.read(|store| {
+            limits::of_its_own(store, &exchange, &self.others, record, (&key, side, units), |nth, at| self.is_news(&key, nth, at))
+        })
     }
 
-    /// Whether the engine could not know yet what others traded then: a moment ago, or since it was last shown the truth.
-    fn is_news(&self, key: &HoldingKey, at: DateTime<Utc>) -> bool {
+    /// Whether the engine could not know yet the trade of others that was the `nth` there and traded then: a moment ago, or since it
+    /// was last shown the truth. By number: a clock that is set back would tell an order of its own.
+    fn is_news(&self, key: &HoldingKey, nth: usize, at: DateTime<Utc>) -> bool {
         let shown = self.shown.lock().get(key).copied();
-        self.clock.as_ref().is_some_and(|clock| clock.now() - at < UNKNOWN) || shown.is_none_or(|shown| shown < at)
+        self.clock.as_ref().is_some_and(|clock| clock.now() - at < UNKNOWN) || shown.is_none_or(|shown| shown <= nth)
     }
 
     /// INV-6: so many units may be closed on that side, beside what works there already; `changed`: the order that becomes as
@@ -186,8 +189,8 @@ impl Witness {
         };
         let working: i64 = rows.iter().filter(works).map(|row| row.quantity - row.filled).sum();
         let others = self.others.trades(&exchange).remove(key).unwrap_or_default();
-        let news = others.into_iter().rev().take_while(|(at, _)| self.is_news(key, *at));
-        let could_be = news.scan(net, |net, (_, units)| {
+        let news = others.into_iter().enumerate().rev().take_while(|(nth, (at, _))| self.is_news(key, *nth, *at));
+        let could_be = news.scan(net, |net, (_, (_, units))| {
             *net -= units;
             Some(*net)
         });
@@ -229,14 +232,15 @@ impl Witness {
 
     /// What of these positions is the truth is known to the engine from now on.
     fn noted(&self) -> impl FnOnce(&Snapshot<PositionRow>) + Send + 'static {
-        let (broker, shown, clock) = (self.broker.inner().clone(), Arc::clone(&self.shown), self.clock.clone());
+        let (broker, shown, others) = (self.broker.inner().clone(), Arc::clone(&self.shown), Arc::clone(&self.others));
         move |read| {
-            let (Snapshot::Authoritative(rows, _), Some(clock)) = (read, clock) else { return };
+            let Snapshot::Authoritative(rows, _) = read else { return };
             let exchange = broker.exchange();
+            let trades = others.trades(&exchange);
             let told: BTreeMap<&HoldingKey, i64> = rows.iter().map(|row| (&row.holding, row.net)).collect();
             for (key, position) in exchange.position_details() {
                 if told.get(key) == Some(&position.holding.net) {
-                    shown.lock().insert(key.clone(), clock.now());
+                    shown.lock().insert(key.clone(), trades.get(key).map_or(0, Vec::len));
                 }
             }
         }

@@ -351,7 +351,7 @@ impl World {
             Act::Send => {
                 let Some(exit) = self.open(|order| order.source != Source::Stop && order.status == Status::Created) else { return };
                 let findings = crate::testkit::builders::broker_shows(&[(sbin_in(Product::Mis), book.gross(&sbin_in(Product::Mis)).net())]);
-                match crate::risk::size(exit, &sbin_in(Product::Mis).instrument, &book, &findings, None) {
+                match crate::risk::size(exit, &sbin_in(Product::Mis).instrument, &book, &findings, None, crate::risk::ReadAge::CLEAR) {
                     crate::risk::ExitSize::Close { quantity, .. } => {
                         (exit.ask.quantity, exit.status) = (Some(quantity), Status::SentToBroker);
                         exit.broker_order_id = Some(broker_id(&exit.number.to_string()));

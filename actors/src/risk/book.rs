@@ -2,6 +2,7 @@
 //! terms), no (with the reason), or not yet.
 
 use super::exit::{ExitSize, enters, overtaken, size};
+use super::read_age::ReadAge;
 use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade, wants_quote};
 use crate::arming::{Yes, asks_a_person, yes};
 use crate::line::Phase;
@@ -221,7 +222,8 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
         input: input.to_owned(),
         limit: "what is held, less what other exits claim".into(),
     };
-    match size(x.order, x.instrument, x.book, x.findings, x.largest) {
+    let read = ReadAge::of(x.order, x.findings, &x.account.waits, x.now);
+    match size(x.order, x.instrument, x.book, x.findings, x.largest, read) {
         ExitSize::Wait(reason) => Judgement::Wait { reason },
         ExitSize::Overtakes(orders, reason) => Judgement::Step(Aim::Clear(orders, reason)),
         ExitSize::Refuse(tag, reason) => {

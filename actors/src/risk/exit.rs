@@ -1,6 +1,7 @@
 //! How much an exit may close. An exit never opens or flips a position, per exchange, symbol and product (INV-6): it is
 //! bounded by what the strategy holds, by the broker's own net, and by what other exits have claimed of both.
 
+use super::read_age::ReadAge;
 use super::room::{Claim, Room, at_broker, broker_room};
 use crate::order::{CommandId, Holding, HoldingKey, InstrumentKey, OrderRecord, Product, Quantity, Side, Source, Tag};
 use crate::persistence::Book;
@@ -34,7 +35,14 @@ pub enum ExitSize {
 
 /// Settles an exit's side, product and quantity. `largest` is the most units that the exchange takes in one order.
 #[must_use]
-pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findings: &Findings, largest: Option<i64>) -> ExitSize {
+pub fn size(
+    order: &OrderRecord,
+    instrument: &InstrumentKey,
+    book: &Book,
+    findings: &Findings,
+    largest: Option<i64>,
+    read: ReadAge,
+) -> ExitSize {
     // A fill that is not recorded yet, or an entry that may be live, is a position that may have to be closed: the exit
     // waits for the truth instead of being told that there is nothing.
     let strategy = &order.ask.strategy;
@@ -95,7 +103,7 @@ pub fn size(order: &OrderRecord, instrument: &InstrumentKey, book: &Book, findin
     let most = asked.unwrap_or(own_room).min(own_room);
     let most = largest.map_or(most, |largest| most.min(largest));
     let claim = Claim { order, key: &key, net: held.net, side: long_or_short, own_room, most };
-    let Room { units: broker_room, shown } = match broker_room(&claim, book, findings) {
+    let Room { units: broker_room, shown } = match broker_room(&claim, book, findings, read) {
         Ok(room) => room,
         Err(other) => return other,
     };

@@ -7,6 +7,7 @@
 //! What others have traded on the closing side since the positions were asked for counts as not shown too.
 
 use super::exit::ExitSize;
+use super::read_age::ReadAge;
 use crate::order::{HoldingKey, OrderRecord, Product, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::watcher::{Findings, Told};
@@ -36,11 +37,14 @@ pub(super) struct Room {
 }
 
 /// What of the broker's net no other exit claims, or what becomes of the exit instead.
-pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -> Result<Room, ExitSize> {
+pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings, read: ReadAge) -> Result<Room, ExitSize> {
     let Claim { order, key, net, side: long_or_short, own_room, most } = *claim;
     let Some(positions) = &findings.positions else {
         return Err(ExitSize::Wait("the broker's positions were not read yet".to_owned()));
     };
+    if read.is_old && read.may_wait {
+        return Err(ExitSize::Wait("the broker's positions are of before the session, or old: they are read first".to_owned()));
+    }
     let claims = book.exiting(order, None, key);
     // The engine's own exits (kill, risk) go on the last proof; a signal waits for one that includes our last fill, unless the
     // least that the broker can hold is enough without it.
@@ -62,7 +66,7 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
         return Ok(Room { units: own_room, shown: "what the broker holds for delivery was not read today".to_owned() });
     };
     let shown = broker_net.saturating_mul(long_or_short.sign());
-    let broker_held = if is_stale { since_then(key, long_or_short, shown, book, positions.began_seq) } else { shown };
+    let broker_held = if is_stale { since_then(key, long_or_short, shown, book, positions.began_seq, read.may_wait) } else { shown };
     let gone = findings.elsewhere.closed(key, long_or_short.opposite());
     let units = broker_held.saturating_sub(gone).saturating_sub(claims);
     if units > 0 {
@@ -108,12 +112,21 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings) -
     Err(ExitSize::Refuse(if is_offset { Tag::RiskLimitsExceeded } else { Tag::NoPosition }, reason))
 }
 
-/// What the broker has now on the side of a position, by positions that are older than our last fill there: what we hold, less what the
-/// broker lacked of it then, which somebody else had closed. What it had beyond ours then was nobody's here.
-fn since_then(key: &HoldingKey, held: Side, shown: i64, book: &Book, began_seq: u64) -> i64 {
+/// What the broker has now on the side of a position, by positions that are older than our last fill there. Where they show what
+/// our books held then or at any time since, nobody else has traded there: it is what we hold. Otherwise somebody has, and which of
+/// our fills they show is not known: then it is no more than is certain whichever they do. Where that is nothing, and no newer read
+/// comes, they are taken for as old as they may be. What the broker has beyond ours is nobody's here.
+fn since_then(key: &HoldingKey, held: Side, shown: i64, book: &Book, began_seq: u64, may_wait: bool) -> i64 {
     let moved = |side| book.moved_since(key, side, began_seq);
     let Some((added, closed)) = moved(held).zip(moved(held.opposite())) else { return shown };
     let ours = book.gross(key).net().saturating_mul(held.sign());
+    if book.was_net_since(key, shown.saturating_mul(held.sign()), began_seq) == Some(true) {
+        return ours;
+    }
+    let certain = ours.min(shown.saturating_sub(closed));
+    if certain > 0 || may_wait {
+        return certain;
+    }
     let ours_then = ours.saturating_sub(added).saturating_add(closed);
     ours.saturating_add(shown.saturating_sub(ours_then).min(0))
 }

@@ -137,13 +137,23 @@ impl World {
         self.moves.push((seq, side.sign() * quantity.value()));
     }
 
+    /// The guard takes off what somebody closed, as the positions have shown.
+    fn take_off(&mut self, by: &str, units: i64) {
+        let (seq, owner, key) = (self.book.seq() + 1, strategy(by), sbin_in(MIS));
+        let before = self.book.held(&owner, &key);
+        let side = Side::of_net(before.net).unwrap().opposite();
+        let after = before.after(side, Quantity::new(units).unwrap(), price("800"));
+        self.book.put_holding(owner, key, after, seq);
+        self.book.put_seq(seq);
+    }
+
     fn order_of(&self, by: &str, asked: i64) -> OrderRecord {
         let order = exit(self.orders.len() as u64 + 1).by(by);
         if asked > 0 { order.asks(asked) } else { order }
     }
 
     fn judge(&self, order: &OrderRecord) -> ExitSize {
-        size(order, &sbin(), &self.book, &self.findings, None)
+        size(order, &sbin(), &self.book, &self.findings, None, ReadAge::CLEAR)
     }
 
     fn is_stale(&self) -> bool {
@@ -362,6 +372,54 @@ fn what_somebody_had_closed_stays_off_an_exit_of_the_engine_after_an_exit_of_our
     }
 }
 
+/// The positions show a fill of ours that is recorded after they were asked for, less what somebody closed of it: they show neither
+/// what we held before it nor what we hold with it, and the engine's exit is for no more than they show.
+#[test]
+fn what_somebody_closed_of_a_fill_that_is_recorded_late_stays_off_an_exit_of_the_engine() {
+    for (closed, goes) in [(0, Some(11)), (2, Some(9)), (11, Some(11))] {
+        let mut world = World::new([0, 0, 0], 0);
+        world.enter(NAMES[0], Side::Buy, 11);
+        world.fill(0, 11);
+        world.net -= closed;
+        world.begin();
+        world.look();
+        world.trade(0, 11);
+        world.end();
+        assert!(world.is_stale());
+        let engines = OrderRecord { source: Source::System, ..world.order_of(NAMES[0], 0) };
+        let sized = match world.judge(&engines) {
+            ExitSize::Close { quantity, .. } => Some(quantity.value()),
+            other => panic!("{closed}: {other:?}"),
+        };
+        // Nothing is shown of what was closed as a whole, as of what is not shown yet: the next read tells.
+        assert_eq!(sized, goes, "{closed}");
+    }
+}
+
+/// A reduction that the positions led to is no trade that they may lack.
+#[test]
+fn what_the_guard_took_off_after_the_read_is_taken_off_once() {
+    let mut world = World::new([100, 0, 0], -40);
+    world.take_off(NAMES[0], 40);
+    assert!(world.is_stale());
+    let engines = OrderRecord { source: Source::System, ..world.order_of(NAMES[0], 0) };
+    assert!(matches!(world.judge(&engines), ExitSize::Close { quantity, .. } if quantity.value() == 60));
+}
+
+/// People close by hand while there is no session: what was read before it is no proof of what is left.
+#[test]
+fn an_exit_waits_for_positions_of_the_new_session_and_not_for_ever() {
+    let world = World::new([100, 0, 0], 0);
+    for source in [Source::System, Source::Webhook] {
+        let order = OrderRecord { source, ..world.order_of(NAMES[0], 0) };
+        let judge = |is_old, may_wait| size(&order, &sbin(), &world.book, &world.findings, None, ReadAge { is_old, may_wait });
+        assert!(matches!(judge(true, true), ExitSize::Wait(reason) if reason.contains("read first")));
+        for (is_old, may_wait) in [(true, false), (false, true), (false, false)] {
+            assert!(matches!(judge(is_old, may_wait), ExitSize::Close { quantity, .. } if quantity.value() == 100));
+        }
+    }
+}
+
 /// What somebody has closed since the positions were asked for is there no longer, whoever asks and however old they are.
 #[test]
 fn what_somebody_closed_since_the_positions_were_read_is_not_closed_again() {
@@ -400,7 +458,7 @@ fn of_delivery_the_positions_alone_are_the_least_of_what_can_be_sold() {
     let found = |net: i64, findings_of: Product| {
         let row = position(sbin_in(findings_of), net);
         let findings = Findings { positions: Some(Positions::new(vec![row], at(0), SEQ)), ..Findings::default() };
-        size(&exit(1), &sbin(), &book, &findings, None)
+        size(&exit(1), &sbin(), &book, &findings, None, ReadAge::CLEAR)
     };
     assert!(matches!(found(10, Product::Cnc), ExitSize::Close { .. }));
     assert!(matches!(found(9, Product::Cnc), ExitSize::Wait(_)), "it may be that all is there, but that is not proven");

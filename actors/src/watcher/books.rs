@@ -36,6 +36,11 @@ impl WatcherActor {
             self.core.proven.insert(Reading::Session);
         }
         let before = self.desk.findings.write().session.replace(session.clone());
+        if session == Session::Ready && before.as_ref().is_some_and(|before| *before != Session::Ready) {
+            self.desk.findings.write().renewed_at = Some(at);
+            self.core.deferred.extend([Reading::Orders, Reading::Trades, Reading::Positions]);
+            self.read_deferred(at);
+        }
         let is_news = before.as_ref() != Some(&session);
         self.tell_no_session(&session, is_news, at);
         if is_news {

@@ -172,6 +172,8 @@ pub struct Findings {
     pub untold: BTreeSet<CommandId>,
     /// Whether orders can be sent; `None` before the first read.
     pub session: Option<Session>,
+    /// When the session was proven again after there was none: what was read before is of a time that nobody saw.
+    pub renewed_at: Option<DateTime<Utc>>,
     /// The positions; `None` before the first proof.
     pub positions: Option<Positions>,
     /// What is held for delivery; `None` before the first proof.

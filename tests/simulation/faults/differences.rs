@@ -43,6 +43,24 @@ fn trade_elsewhere(desk: &Desk, product: Product, (side, quantity): (Side, i64),
     desk.broker.broker.inner().place_foreign(&order).unwrap().unwrap();
 }
 
+/// While there is no session people close in the broker's app. What waited for the session must not close it once more.
+#[test]
+fn an_exit_that_waited_for_the_session_does_not_close_again_what_a_person_closed_meanwhile() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(3).await;
+        let reads = [CallKind::Session, CallKind::Orders, CallKind::Trades, CallKind::Positions];
+        desk.always_all(&reads, &Fault::Refuse("logged out".into()));
+        desk.until_alarm("ALARM_NO_SESSION").await;
+        let out = desk.order(exit("a", "SBIN-EQ")).await;
+        desk.until_alarm("ALARM_EXIT_WAITS").await;
+        elsewhere(desk, Side::Sell, 10, Some("from my phone"));
+        desk.heal();
+        assert_eq!(desk.until_ended(out).await.tag, Some(Tag::NoPosition));
+        assert_eq!((desk.placed(), desk.net_at_broker(&sbin())), (1, 0), "the entry, and nothing else of ours");
+    });
+}
+
 fn now(desk: &Desk) -> Vec<Difference> {
     let findings = desk.line().findings.read().clone();
     desk.engine.read(&client(), |book| differences(book, &findings, desk.clock_now())).unwrap().unwrap_or_default()

@@ -25,11 +25,17 @@ pub(super) fn sent(store: &ReadStore, client: &ClientId, prepared: &Prepared) ->
     Ok(row)
 }
 
-/// INV-1: a committed MODIFY_SENT row for exactly this request, and no later one of that order. Answers the order.
+/// INV-1: a committed MODIFY_SENT row for exactly this request, and no later one of that order. Answers the order. The answer to
+/// a wish that never became an intention (another change of the order waits already) names no terms and is about none of them.
 pub(super) fn changed(store: &ReadStore, client: &ClientId, prepared: &PreparedChange) -> Result<OrderRecord, String> {
     let order = numbered(store, client, &prepared.change.broker_order_id)?;
     let journal = journal_of(store, &order)?;
-    let newest = journal.iter().rev().find(|row| row.event.starts_with("MODIFY_")).ok_or("INV-1: no row of a change")?;
+    let is_of_an_intention = |row: &&JournalRow| match &*row.event {
+        "MODIFY_SENT" => true,
+        "MODIFY_REPLIED" => &*row.inputs != "{}",
+        _ => false,
+    };
+    let newest = journal.iter().rev().find(is_of_an_intention).ok_or("INV-1: no row of a change")?;
     let request = request_of(newest)?;
     if &*newest.event != "MODIFY_SENT" || request != prepared.request {
         return Err(format!("INV-1: the newest row of a change is {} for {request}", newest.event));

@@ -65,10 +65,10 @@ pub(super) fn of_its_own(
     others: &Others,
     me: &OrderRecord,
     (key, side, units): (&HoldingKey, Side, i64),
-    is_news: impl Fn(DateTime<Utc>) -> bool,
+    is_news: impl Fn(usize, DateTime<Utc>) -> bool,
 ) -> Result<(), String> {
     // What others closed a moment ago the engine could not know.
-    if others.trades(exchange).get(key).is_some_and(|trades| trades.iter().any(|(at, _)| is_news(*at))) {
+    if others.trades(exchange).get(key).is_some_and(|trades| trades.iter().enumerate().any(|(nth, (at, _))| is_news(nth, *at))) {
         return Ok(());
     }
     let loaded = store.load().map_err(|error| error.to_string())?;

@@ -38,6 +38,18 @@ impl Moves {
         }
     }
 
+    /// Whether a net that was `before` at the row `seq` was `net` then, or after one of the rows since; `None`: it is too long ago
+    /// to tell.
+    pub(super) fn passed(&self, seq: u64, before: i64, net: i64) -> Option<bool> {
+        if seq < self.before.seq {
+            return None;
+        }
+        let known = self.sums.partition_point(|sum| sum.seq <= seq);
+        let then = known.checked_sub(1).and_then(|at| self.sums.get(at)).unwrap_or(&self.before);
+        let moved = |sum: &Sum| sum.bought.saturating_sub(then.bought).saturating_sub(sum.sold.saturating_sub(then.sold));
+        Some(net == before || self.sums.range(known..).any(|sum| before.saturating_add(moved(sum)) == net))
+    }
+
     /// Units that were moved to that side by journal rows after `seq`; `None`: it is too long ago to tell.
     pub(super) fn since(&self, seq: u64, side: Side) -> Option<i64> {
         if seq < self.before.seq {
@@ -75,6 +87,11 @@ mod tests {
                 let sum = |sign: i64| all.iter().filter(|(seq, _)| *seq > since).map(|(_, net)| (net * sign).max(0)).sum::<i64>();
                 prop_assert_eq!(kept.since(since, Side::Buy), (since >= forgotten).then(|| sum(1)));
                 prop_assert_eq!(kept.since(since, Side::Sell), (since >= forgotten).then(|| sum(-1)));
+                let nets = all.iter().filter(|(seq, _)| *seq > since).scan(7, |net, (_, moved)| { *net += moved; Some(*net) });
+                let nets: Vec<i64> = std::iter::once(7).chain(nets).collect();
+                for net in -60..60 {
+                    prop_assert_eq!(kept.passed(since, 7, net), (since >= forgotten).then(|| nets.contains(&net)));
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn an_exit_is_never_refused_for_a_limit() {
     let mut large = exit(9).asks(1_000);
-    large.signal_time = at(-50);
+    (large.signal_time, large.created_at) = (at(-50), at(-50));
     let others: Vec<_> = (1..=8).map(|number| order(number).by("other").doubted()).collect();
     let case = Case::among(large, &others, &[("trend", sbin_in(Product::Mis), 1_000)]).with(|case| {
         shows_lost(&mut case.findings, 1_000_000, at(-3_600));
