@@ -27,6 +27,9 @@ use crate::supervision::Shell;
 pub(super) use rules::Rules;
 use rules::Watched;
 
+/// So many rules are looked at in one go. A quote that reaches a stop while hundreds are looked at would wait for all of them.
+const AT_ONCE: usize = 128;
+
 impl WatcherActor {
     /// Reads the rules from the book, once for each core.
     fn load_rules(&mut self) {
@@ -146,10 +149,11 @@ impl WatcherActor {
     }
 
     /// Everything that time brings: what no bell rang for, hours, writes, what has fired and is not flat yet.
-    pub(super) fn exit_tick(&mut self, now: DateTime<Utc>) {
+    /// Answers the rules whose turn comes before the next tick, in parts.
+    pub(super) fn exit_tick(&mut self, now: DateTime<Utc>) -> Vec<Vec<Slot>> {
         self.load_rules();
         if !self.is_settled() {
-            return;
+            return Vec::new();
         }
         self.search_fills(now);
         self.make_smaller(now);
@@ -157,13 +161,14 @@ impl WatcherActor {
         self.end_stops();
         self.look_at_days(now);
         if self.core.rules.watched.is_empty() && self.core.rules.combined.is_empty() {
-            return;
+            return Vec::new();
         }
-        self.end_rules();
+        let mut first: Vec<Slot> = self.core.rules.watched.keys().cloned().collect();
+        let later = first.split_off(first.len().min(AT_ONCE));
+        self.end_rules_of(&first);
         self.look_at_hours(now);
         if self.may_fire() {
-            let slots: Vec<Slot> = self.core.rules.watched.keys().cloned().collect();
-            self.look_at(slots, now);
+            self.look_at(first, now);
             self.look_at_times(now);
             self.look_at_sums(now);
         }
@@ -172,5 +177,16 @@ impl WatcherActor {
         self.rest_stops(now);
         self.write_moved(now);
         self.read_deferred(now);
+        later.chunks(AT_ONCE).map(<[Slot]>::to_vec).collect()
+    }
+
+    /// The turn of some rules between two ticks.
+    pub(super) fn exit_turn(&mut self, slots: Vec<Slot>, now: DateTime<Utc>) {
+        if self.is_settled() {
+            self.end_rules_of(&slots);
+            if self.may_fire() {
+                self.look_at(slots, now);
+            }
+        }
     }
 }

@@ -356,7 +356,13 @@ impl Actor for WatcherActor {
             guarded(actor, ctx, |actor, _, now| actor.tick(now));
         });
         ctx.run_interval(self.desk.settings.exits.look, |actor, ctx| {
-            guarded(actor, ctx, |actor, _, now| actor.exit_tick(now));
+            let later = guarded(actor, ctx, |actor, _, now| actor.exit_tick(now)).unwrap_or_default();
+            let turns = u32::try_from(later.len()).unwrap_or(u32::MAX).saturating_add(1);
+            for (nth, slots) in (1..turns).zip(later) {
+                ctx.run_later(actor.desk.settings.exits.look * nth / turns, |actor, ctx| {
+                    guarded(actor, ctx, |actor, _, now| actor.exit_turn(slots, now));
+                });
+            }
         });
         await_bell(self, ctx);
         // Not in here: a panic in `started()` would restart the actor without its back-off.

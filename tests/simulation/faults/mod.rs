@@ -15,6 +15,7 @@ mod kill;
 mod latch;
 mod limits;
 mod lost_messages;
+mod many_rules;
 mod market_orders;
 mod nights;
 mod outstanding;

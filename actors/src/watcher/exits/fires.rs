@@ -173,14 +173,8 @@ impl WatcherActor {
         }
     }
 
-    /// Rules whose position is gone end with it, and so does what of theirs still rests. All are looked at now and then: not
-    /// everything that closes a position is a fill.
-    pub(super) fn end_rules(&mut self) {
-        let slots: Vec<Slot> = self.core.rules.watched.keys().cloned().collect();
-        self.end_rules_of(&slots);
-    }
-
-    /// The same for those whose position a fill may have closed: each ends by itself, instead of many at once.
+    /// Rules whose position is gone end with it, and so does what of theirs still rests. Those that a fill may have closed are
+    /// looked at once it is recorded, all of them now and then: not everything that closes a position is a fill.
     pub(super) fn end_rules_of(&mut self, slots: &[Slot]) {
         let ended = self.line.view.read(&self.desk.client_id, |book| {
             let watched = slots.iter().filter_map(|slot| Some((slot, self.core.rules.watched.get(slot)?)));
