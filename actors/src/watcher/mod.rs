@@ -67,17 +67,25 @@ use crate::ports::{BookRow, Snapshot, StreamEvent, Unreadable};
 use crate::risk::{LookAgain, can_close};
 use crate::supervision::{Shell, guarded};
 
-/// What BrokerActor read. `began_seq` is the account's newest journal row when the request went out, `seen_elsewhere` how many
-/// fills of others had been seen.
+/// What was known when a request for a book went out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Began {
+    /// The account's newest journal row.
+    pub seq: u64,
+    /// How many fills of others had been seen.
+    pub seen_elsewhere: u64,
+    /// The time.
+    pub at: DateTime<Utc>,
+}
+
+/// What BrokerActor read.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct BookRead {
     /// The answer.
     pub found: Found,
-    /// See above.
-    pub began_seq: u64,
-    /// See above.
-    pub seen_elsewhere: u64,
+    /// What was known when it was asked for.
+    pub began: Began,
     /// When the answer came.
     pub at: DateTime<Utc>,
 }
@@ -242,14 +250,12 @@ impl WatcherActor {
     }
 
     fn book_read(&mut self, message: BookRead) {
-        let BookRead { found, began_seq, seen_elsewhere, at } = message;
+        let BookRead { found, began, at } = message;
         match found {
             Found::Session(session) => self.session(session, at),
             Found::Trades(Snapshot::Authoritative(rows, unreadable)) => self.trades(rows, unreadable, at),
-            Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began_seq, at),
-            Found::Positions(Snapshot::Authoritative(rows, unreadable)) => {
-                self.positions(rows, unreadable, (began_seq, seen_elsewhere), at);
-            }
+            Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began.seq, at),
+            Found::Positions(Snapshot::Authoritative(rows, unreadable)) => self.positions(rows, unreadable, began, at),
             Found::Trades(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Trades, cause),
             Found::Orders(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Orders, cause),
             Found::Positions(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => {

@@ -541,7 +541,7 @@ fn positions_that_have_what_the_order_would_have_filled_speak_against_its_absenc
         let mut findings = broker_shows(&[(sbin_in(Product::Mis), shown)]);
         let positions = findings.positions.as_mut().unwrap();
         (positions.at, positions.began_seq) = (at(read_at), began_seq);
-        search.agrees(book.order(command(1)).unwrap(), book, &findings, PATIENCE)
+        search.excess(book.order(command(1)).unwrap(), book, &findings, PATIENCE).map(|units| units == 0)
     };
     let book = book_of([doubted.clone()], &[]);
     let search = looking(&book);
@@ -555,9 +555,9 @@ fn positions_that_have_what_the_order_would_have_filled_speak_against_its_absenc
     assert_eq!(agrees(&looking(&held), &held, 10, 5, SEQ), Some(true), "what we hold is known");
     // Somebody's own 40 were there before.
     let mut known = Search::default();
-    known.positions_read(&book_of([], &[]), &broker_shows(&[(mis.clone(), 40)]));
+    known.positions_read(&book_of([], &[]), &broker_shows(&[(mis.clone(), 40)]), PATIENCE);
     known.follow(&book, at(0), |_| false);
-    known.positions_read(&book, &broker_shows(&[(mis, 50)]));
+    known.positions_read(&book, &broker_shows(&[(mis, 50)]), PATIENCE);
     assert_eq!(agrees(&known, &book, 40, 5, SEQ), Some(true));
     assert_eq!(agrees(&known, &book, 50, 5, SEQ), Some(false), "what came while it was looked for is not taken for somebody's");
 }
