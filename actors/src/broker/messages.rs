@@ -14,6 +14,7 @@ use crate::ports::{
     BookRow, BrokerOrder, DeliveryRow, Funds, Modification, NoFunds, NoMargin, NoQuote, OrderMargin, PositionRow, Quote, RateWindow,
     Session, Snapshot, TradeRow,
 };
+use crate::watcher::Began;
 
 /// Send these. Sent by GuardActor.
 #[derive(Debug, Message)]
@@ -119,8 +120,7 @@ pub(super) struct SlotDeadline(pub(super) CallKey);
 #[rtype(result = "()")]
 pub(super) struct ReadDone {
     pub(super) found: Found,
-    pub(super) began_seq: u64,
-    pub(super) seen_elsewhere: u64,
+    pub(super) began: Began,
 }
 
 /// These instruments need a fresh quote, each for the order of that number. Sent by RiskActor, again with every look while it

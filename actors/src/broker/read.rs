@@ -12,7 +12,7 @@ use crate::order::Status;
 use crate::persistence::Book;
 use crate::ports::{NoFunds, Session, Snapshot};
 use crate::supervision::panic_words;
-use crate::watcher::{BookRead, Positions};
+use crate::watcher::{Began, BookRead, Positions};
 
 impl BrokerActor {
     /// A read came back. One that the broker refused for too many calls proved nothing and is wanted again.
@@ -29,8 +29,8 @@ impl BrokerActor {
             self.breached(window, &text, now);
             self.turns.want([reading]);
         }
-        let ReadDone { found, began_seq, seen_elsewhere } = message;
-        self.line.tell_watcher(&self.desk.client_id, BookRead { found, began_seq, seen_elsewhere, at: now });
+        let ReadDone { found, began } = message;
+        self.line.tell_watcher(&self.desk.client_id, BookRead { found, began, at: now });
         self.read_next(now);
     }
 
@@ -67,8 +67,8 @@ impl BrokerActor {
             Turn::Nothing => return,
         };
         self.desk.calls.lock().begin_read();
-        let began_seq = self.line.view.read(&self.desk.client_id, |book| book.seq()).unwrap_or(0);
-        let seen_elsewhere = self.desk.findings.read().elsewhere.seen();
+        let seq = self.line.view.read(&self.desk.client_id, |book| book.seq()).unwrap_or(0);
+        let began = Began { seq, seen_elsewhere: self.desk.findings.read().elsewhere.seen(), at: now };
         let broker = &self.desk.broker;
         let read: crate::ports::Call<Found> = match reading {
             Reading::Session => Box::pin(broker.session().map(Found::Session)),
@@ -87,7 +87,7 @@ impl BrokerActor {
             };
             // The slot is free from here on, even if the message is lost with the actor: the next poll reads again.
             desk.calls.lock().end_read();
-            line.tell_broker(&desk.client_id, ReadDone { found, began_seq, seen_elsewhere });
+            line.tell_broker(&desk.client_id, ReadDone { found, began });
         });
     }
 }

@@ -10,8 +10,9 @@ use crate::order::{
     trading_date,
 };
 use crate::persistence::Book;
+use crate::pnl::differences::units_elsewhere;
 use crate::ports::BookRow;
-use crate::watcher::{Findings, Told};
+use crate::watcher::{Findings, Positions, Told};
 
 /// An order that risk has cleared, as the guard looks at it.
 #[derive(Debug, Clone, Copy)]
@@ -54,12 +55,12 @@ impl<'a> GuardBook<'a> {
         Self { book, truth: Some(truth) }
     }
 
-    /// What a strategy holds, bounded by the broker's net where that is known to be newer. A book without a row may tell
-    /// nothing ([`Positions::told`](crate::watcher::Positions::told)), and shares held for delivery are not all in it.
+    /// What a strategy holds, bounded by the broker's net where that is known to be newer. What its books only lack frees nothing
+    /// ([`told`]).
     fn held(&self, key: &HoldingKey, net: i64) -> i64 {
         let Some(truth) = self.truth else { return net };
         let (Some(positions), Some(at_broker)) = (&truth.positions, truth.net(key)) else { return net };
-        if positions.began_seq < self.book.last_fill_seq(key) || !positions.tells_of(key, self.book) {
+        if positions.began_seq < self.book.last_fill_seq(key) || told(self.book, truth, positions, key) != Told::Yes {
             return net;
         }
         if at_broker.signum() == net.signum() { net.signum() * net.abs().min(at_broker.abs()) } else { 0 }
@@ -299,7 +300,7 @@ fn sells_delivery(terms: &Terms) -> bool {
 
 /// Whether all that an order may have filled is known once the broker's order book shows it: it works under its number. What was
 /// never sent has filled nothing.
-fn is_told_of(order: &OrderRecord) -> bool {
+pub(crate) fn is_told_of(order: &OrderRecord) -> bool {
     let works = order.status.is_at_broker() && order.broker_order_id.is_some() && !order.is_in_doubt();
     works || order.sent_at.is_none()
 }
@@ -321,22 +322,27 @@ pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
             let (ours, at_broker) = (gross.net(), findings.net(key)?);
             let missing = at_broker.signum() != ours.signum() || at_broker.abs() < ours.abs();
             let rest = || book.open_in(&key.instrument).filter(|order| order.sent_at.is_some()).map(Arc::clone).collect();
-            let told = match key.product {
-                Product::Cnc if sold_elsewhere(findings, key) < ours.saturating_sub(at_broker) => Told::LacksDelivery,
-                Product::Cnc => Told::Yes,
-                Product::Mis | Product::Nrml => positions.told(key, book),
-            };
+            let told = told(book, findings, positions, key);
             (ours != 0 && missing).then(|| Shrunk { key: key.clone(), ours, at_broker, rest: rest(), told })
         })
         .collect()
 }
 
-/// Shares that others have sold today, by the order book. Shares that are not settled, pledged or blocked are in no book for a
-/// time: only a sale proves that they are gone.
-fn sold_elsewhere(findings: &Findings, key: &HoldingKey) -> i64 {
-    let Some(today) = findings.positions.as_ref().map(|positions| trading_date(positions.at)) else { return 0 };
-    let is_of_it = |row: &&Arc<BookRow>| row.instrument == key.instrument && row.product == key.product && trading_date(row.at) == today;
-    findings.foreign.iter().filter(is_of_it).fold(0, |sum: i64, row| sum.saturating_sub(row.side.sign().saturating_mul(row.filled)))
+/// What the broker's books tell of something that our strategies hold: its positions and, for delivery, its holdings and the sales of
+/// the day. Shares that are not settled, pledged or blocked are in no book for a time: only a sale proves that they are gone.
+fn told(book: &Book, findings: &Findings, positions: &Positions, key: &HoldingKey) -> Told {
+    if key.product != Product::Cnc {
+        return positions.told(key, book);
+    }
+    let missing = findings.net(key).map_or(0, |at_broker| book.gross(key).net().saturating_sub(at_broker));
+    let is_sold = missing <= 0 || sold_untaken(book, findings, positions, key) >= missing;
+    if is_sold { Told::Yes } else { Told::LacksDelivery }
+}
+
+/// Shares that others have sold today, by the order book, and that our strategies have not given up for it yet.
+fn sold_untaken(book: &Book, findings: &Findings, positions: &Positions, key: &HoldingKey) -> i64 {
+    let today = trading_date(positions.at);
+    book.newest_day().corrected(today, key).saturating_sub(units_elsewhere(findings, key, today))
 }
 
 /// Whether the order book shows each of the orders that work there as we know it: none of them has filled what is missing, if

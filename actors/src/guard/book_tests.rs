@@ -207,7 +207,14 @@ fn shares_for_delivery_that_left_the_positions_overnight_are_held_still() {
         Findings { holdings: Some(Delivered { rows: vec![row], at: at(second) }), ..broker_shows(&[]) }
     };
     blocked(judge(&shares(10, 0)), Tag::ExecutionGuardBlocked, "trend holds 10");
-    assert_eq!(judge(&shares(0, 0)), None, "both books of one day show none");
+    blocked(judge(&shares(0, 0)), Tag::ExecutionGuardBlocked, "trend holds 10");
+    let sold = |sold| {
+        let row = BookRow { side: Side::Sell, filled: sold, product: Product::Cnc, at: at(0), ..crate::testkit::builders::book_row("X1") };
+        let shown = [(sbin_in(Product::Cnc), -sold)];
+        Findings { foreign: vec![Arc::new(row)], holdings: shares(10, 0).holdings, ..broker_shows(&shown) }
+    };
+    assert_eq!(judge(&sold(10)), None, "an order of the day has sold them");
+    blocked(judge(&sold(4)), Tag::ExecutionGuardBlocked, "trend holds 6");
     blocked(judge(&shares(0, -86_400)), Tag::ExecutionGuardBlocked, "trend holds 10");
 }
 
@@ -306,6 +313,26 @@ fn delivery_that_was_sold_elsewhere_is_taken_in_where_an_order_tells_the_sale() 
     assert_eq!(found(Some(3), &[(cnc.clone(), -4)], 4, 0), [(-1, Told::LacksDelivery)], "it explains a part only");
 }
 
+/// The owner sells 5 of 10, which are given up; then he pledges the other 5. No further sale tells of those.
+#[test]
+fn a_sale_that_was_taken_in_proves_no_second_loss() {
+    let cnc = sbin_in(Product::Cnc);
+    let mut book = book_of([], &[("trend", cnc.clone(), 10)]);
+    let held = book.held(&strategy("trend"), &cnc);
+    let slot = (strategy("trend"), cnc.clone());
+    book.put_day(&crate::pnl::DayChange::corrected(SEQ, at(0), slot.clone(), held, crate::pnl::Move::left(held, 5, None)));
+    book.put_holding(slot.0, slot.1, crate::order::Holding { net: 5, ..held }, SEQ);
+    let found = |sold: i64| {
+        let row = BookRow { side: Side::Sell, filled: sold, product: Product::Cnc, at: at(0), ..crate::testkit::builders::book_row("X1") };
+        let shares = DeliveryRow { listings: vec![cnc.instrument.clone()], quantity: 5, average_price: None };
+        let holdings = Some(Delivered { rows: vec![shares], at: at(0) });
+        let findings = Findings { holdings, foreign: vec![Arc::new(row)], ..broker_shows(&[(cnc.clone(), -5)]) };
+        reconcile_with_broker(&book, &findings).into_iter().map(|shrunk| (shrunk.at_broker, shrunk.told)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(5), [(0, Told::LacksDelivery)]);
+    assert_eq!(found(10), [(0, Told::Yes)], "a second sale does");
+}
+
 #[test]
 fn what_a_person_took_over_today_has_a_row() {
     let mut book = book_of([], &[]);
@@ -325,6 +352,15 @@ fn a_carried_position_that_is_not_shown_lets_no_second_entry_in() {
     let holds = |shown: &[(HoldingKey, i64)]| GuardBook::corrected_by(&book, &broker_shows(shown)).has_strategy(&strategy("trend"));
     assert_eq!(holds(&[]), Some((nrml.clone(), 10)));
     assert_eq!(holds(&[(nrml, 0)]), None, "a row says that it is flat");
+}
+
+#[test]
+fn shares_for_delivery_that_are_not_shown_let_no_second_entry_in() {
+    let cnc = sbin_in(Product::Cnc);
+    let book = book_of([], &[("trend", cnc.clone(), 10)]);
+    let pledged = DeliveryRow { listings: vec![cnc.instrument.clone()], quantity: 0, average_price: None };
+    let findings = Findings { holdings: Some(Delivered { rows: vec![pledged], at: at(0) }), ..broker_shows(&[]) };
+    assert_eq!(GuardBook::corrected_by(&book, &findings).has_strategy(&strategy("trend")), Some((cnc, 10)));
 }
 
 #[test]

@@ -198,6 +198,14 @@ impl Day {
     pub fn corrected(&self, date: NaiveDate, key: &HoldingKey) -> i64 {
         if date > self.date { 0 } else { self.pools.get(key).map_or(0, |pool| pool.corrected) }
     }
+
+    /// What all strategies together hold there of before that date, and what their trades of that date have moved, in units.
+    #[must_use]
+    pub fn carried_and_traded(&self, date: NaiveDate, key: &HoldingKey) -> (i64, i64) {
+        let Some(pool) = self.pools.get(key) else { return (0, 0) };
+        let (carried, held) = (pool.carried.net(), pool.held.net());
+        if date > self.date { (held, 0) } else { (carried, held.saturating_sub(carried).saturating_sub(pool.corrected)) }
+    }
 }
 
 #[cfg(test)]

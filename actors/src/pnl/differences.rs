@@ -276,6 +276,12 @@ fn trades_elsewhere<'a>(findings: &'a Findings, key: &HoldingKey, on: NaiveDate)
     findings.foreign.iter().filter(is_here).collect()
 }
 
+/// Units that a day's orders which are not ours have traded in one instrument and product: bought less sold.
+#[must_use]
+pub fn units_elsewhere(findings: &Findings, key: &HoldingKey, on: NaiveDate) -> i64 {
+    trades_elsewhere(findings, key, on).into_iter().fold(0, |sum: i64, row| sum.saturating_add(row.side.sign().saturating_mul(row.filled)))
+}
+
 fn has_tag(row: &BookRow) -> bool {
     row.tag.as_deref().is_some_and(|tag| !tag.trim().is_empty())
 }

@@ -61,6 +61,12 @@ impl Sides {
         self.long.count == 0 && self.short.count == 0
     }
 
+    /// Both sides together, in units.
+    #[must_use]
+    pub fn net(&self) -> i64 {
+        self.long.count.saturating_sub(self.short.count)
+    }
+
     /// What they have gained at that price, prices times units; `None`: there are some and no price for them.
     #[must_use]
     pub fn gain(&self, price: Option<Price>) -> Option<Points> {

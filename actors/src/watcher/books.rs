@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::owner::{is_foreign, trade_owner};
-use super::{Concern, Delivered, Orders, Positions, WatcherActor, read_row, session_is_missed, speaks_against_an_end};
+use super::{Began, Concern, Delivered, Orders, Positions, WatcherActor, read_row, session_is_missed, speaks_against_an_end};
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
-use crate::order::{Amount, CommandId, OrderFact, OrderRecord, trading_date};
+use crate::order::{Amount, CommandId, OrderFact, OrderRecord, Side, trading_date};
 use crate::persistence::{Book, Level};
 use crate::ports::{BookRow, DeliveryRow, Instruments, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
@@ -111,11 +111,7 @@ impl WatcherActor {
         let rows: Arc<[Arc<TradeRow>]> = Arc::from(rows);
         let last = &mut self.core.last_trades;
         let orders = self.desk.findings.read().orders.as_ref().map(|orders| Arc::clone(&orders.rows));
-        let read = |book: &Book| (last.read(book, &rows), last.beyond(book, orders.as_deref().unwrap_or_default()));
-        let (facts, beyond) = self.line.view.read(&self.desk.client_id, read).unwrap_or_default();
-        for concern in beyond {
-            self.concern(concern);
-        }
+        let facts = self.line.view.read(&self.desk.client_id, |book| last.read(book, &rows)).unwrap_or_default();
         let told = facts.iter().map(|(command, _)| *command).collect();
         self.post_facts(facts);
         self.count_untold(&told, is_clean, at);
@@ -142,7 +138,10 @@ impl WatcherActor {
             self.desk.calls.lock().saw(highest);
         }
         let tells_all = reading.tells_all(is_clean);
-        self.see_elsewhere(reading.foreign.iter().map(|row| &**row), at);
+        if tells_all {
+            self.tell_beyond(&rows);
+        }
+        self.see_elsewhere(reading.foreign.iter().map(|row| &**row), Some(at), at);
         self.core.search.orders_read(&reading, is_clean, self.patience(), at);
         self.look_up_old(reading.old, began_seq);
         self.post_facts(reading.facts);
@@ -182,6 +181,16 @@ impl WatcherActor {
         self.conclude_absence();
     }
 
+    /// What the trade book had too many of, held against an order book that was asked for after it: somebody may have made an order
+    /// larger meanwhile.
+    fn tell_beyond(&mut self, rows: &[Arc<BookRow>]) {
+        let trades = &self.core.last_trades;
+        let beyond = self.line.view.read(&self.desk.client_id, |book| trades.beyond(book, rows)).unwrap_or_default();
+        for concern in beyond {
+            self.concern(concern);
+        }
+    }
+
     /// What somebody has changed in orders of ours at the broker, once that is beyond doubt.
     fn look_for_hands(&mut self, working: &[(CommandId, Arc<BookRow>)], began_seq: u64, at: DateTime<Utc>) {
         let (quiet, hands, instruments) = (self.patience().quiet, &mut self.core.hands, &self.line.instruments);
@@ -199,24 +208,27 @@ impl WatcherActor {
         }
         // Order book and trade book may lie at once; what the order has filled would be held.
         let (search, findings) = (&self.core.search, self.desk.findings.read());
-        let agrees = |book: &Book, command| search.agrees(book.order(command)?, book, &findings, patience);
-        let said: Vec<Option<bool>> = self
+        let excess = |book: &Book, command| {
+            let order = book.order(command)?;
+            Some((Arc::clone(order), search.excess(order, book, &findings, patience)?))
+        };
+        let said: Vec<Option<(Arc<OrderRecord>, i64)>> = self
             .line
             .view
-            .read(&self.desk.client_id, |book| proven.iter().map(|(command, _)| agrees(book, *command)).collect())
+            .read(&self.desk.client_id, |book| proven.iter().map(|(command, _)| excess(book, *command)).collect())
             .unwrap_or_default();
         drop(findings);
-        let contradicted: Vec<CommandId> =
-            proven.iter().zip(&said).filter(|(_, says)| **says == Some(false)).map(|((command, _), _)| *command).collect();
-        self.core.search.start_over_for(&contradicted);
+        for (order, units) in said.iter().flatten().filter(|(_, units)| *units > 0) {
+            if self.core.search.contradict(order.command_id) {
+                self.concern(may_have_filled(order, *units));
+            }
+        }
         let mut says = said.into_iter();
-        proven.retain(|_| says.next().flatten() == Some(true));
+        proven.retain(|_| says.next().flatten().is_some_and(|(_, units)| units == 0));
         self.post_facts(proven);
     }
 
-    /// `began`: the newest journal row when they were asked for, and how many fills of others had been seen.
-    pub(super) fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began: (u64, u64), at: DateTime<Utc>) {
-        let (began_seq, seen_elsewhere) = began;
+    pub(super) fn positions(&mut self, rows: Vec<PositionRow>, unreadable: Vec<Unreadable>, began: Began, at: DateTime<Utc>) {
         let is_clean = self.tells_all_of_ours(&unreadable);
         let beside = unreadable.iter().filter_map(|row| row.unlisted.as_ref()).fold(Amount::ZERO, |sum, of| sum.plus(of.result));
         self.quarantine(Reading::Positions, unreadable);
@@ -227,12 +239,12 @@ impl WatcherActor {
         self.core.proven.insert(Reading::Positions);
         self.hold_against_contracts(&rows);
         let mut findings = self.desk.findings.write();
-        findings.positions = Some(Positions::new(rows, at, began_seq).beside(beside));
-        findings.elsewhere.shown(seen_elsewhere);
+        findings.positions = Some(Positions::new(rows, at, began.seq).beside(beside));
+        findings.elsewhere.shown(began.seen_elsewhere, began.at);
         findings.trouble.remove(&Reading::Positions);
         drop(findings);
-        let (search, findings) = (&mut self.core.search, self.desk.findings.read());
-        self.line.view.read(&self.desk.client_id, |book| search.positions_read(book, &findings));
+        let (patience, search, findings) = (self.patience(), &mut self.core.search, self.desk.findings.read());
+        self.line.view.read(&self.desk.client_id, |book| search.positions_read(book, &findings, patience));
         drop(findings);
         self.conclude_absence();
         self.line.tell_guard(&self.desk.client_id, PositionsRead);
@@ -265,8 +277,8 @@ impl WatcherActor {
     }
 
     /// What others have filled changes what is held: the positions are read, and until then it counts against them.
-    fn see_elsewhere<'a>(&mut self, rows: impl IntoIterator<Item = &'a BookRow>, at: DateTime<Utc>) {
-        if self.desk.findings.write().elsewhere.see(rows, trading_date(at)) {
+    fn see_elsewhere<'a>(&mut self, rows: impl IntoIterator<Item = &'a BookRow>, told_at: Option<DateTime<Utc>>, at: DateTime<Utc>) {
+        if self.desk.findings.write().elsewhere.see_told(rows, trading_date(at), told_at) {
             self.core.deferred.insert(Reading::Positions);
         }
     }
@@ -281,7 +293,7 @@ impl WatcherActor {
                 };
                 let (fact, asks, is_foreign) = self.line.view.read(&self.desk.client_id, read).unwrap_or_default();
                 if is_foreign {
-                    self.see_elsewhere([&*row], now);
+                    self.see_elsewhere([&*row], None, now);
                 }
                 if asks {
                     self.line.tell_broker(&self.desk.client_id, Read(BTreeSet::from([Reading::Orders])));
@@ -309,6 +321,21 @@ impl WatcherActor {
         };
         self.post_facts(facts);
         self.read_deferred(now);
+    }
+}
+
+/// No book has an order, and the broker's positions speak against its absence, again and again.
+fn may_have_filled(order: &OrderRecord, units: i64) -> Concern {
+    let side = order.ask.side.map_or("", Side::as_str);
+    Concern {
+        event: "ALARM_IN_DOUBT",
+        level: Level::Page,
+        text: format!(
+            "{side} {} {} got no clear answer and is in no order book and no trade book, but the broker's positions have {units} more on its side than all known orders explain: it may have filled, or somebody has traded there unseen. This does not end by itself while they do: look at the broker's trades and resolve the order",
+            order.quantity(),
+            order.ask.symbol
+        ),
+        command_id: Some(order.command_id),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Search, WatcherActor};
+use super::WatcherActor;
 use crate::order::trading_date;
 use crate::persistence::Level;
 use crate::ports::Jump;
@@ -29,7 +29,7 @@ impl WatcherActor {
             self.stop_entries("the machine's clock jumped to another trading day");
         }
         // Time that nobody lived through proves no absence, and what was read before it is as old as it says.
-        self.core.search = Search::default();
+        self.core.search.look_anew();
         self.core.lost.clear();
         self.core.asked.clear();
     }

@@ -1,11 +1,12 @@
 //! What orders that are not ours have filled, as far as the broker's positions may lack it: pure.
 //!
-//! As with our own fills, a read of the positions that begins after something was seen shows it. What was seen later, or while a
-//! read was under way, may be in it or not: for an exit, units that somebody closed count as not shown.
+//! As with our own fills, a read of the positions that begins after something was seen shows it, and so does one that begins after
+//! the answer of the order book that tells it, whoever hears of it first. What was seen later, or while a read was under way, may be
+//! in it or not: for an exit, units that somebody closed count as not shown.
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::order::{BrokerOrderId, HoldingKey, Side};
 use crate::ports::BookRow;
@@ -25,14 +26,21 @@ pub struct Elsewhere {
 #[derive(Debug, Clone)]
 struct Fresh {
     nth: u64,
+    /// When the order book that tells it was answered; `None`: the stream told it.
+    told_at: Option<DateTime<Utc>>,
     holding: HoldingKey,
     side: Side,
     units: i64,
 }
 
 impl Elsewhere {
-    /// Takes rows in that are not ours; whether one of them has filled more than was known.
+    /// Takes pushed rows in that are not ours; whether one of them has filled more than was known.
     pub fn see<'a>(&mut self, rows: impl IntoIterator<Item = &'a BookRow>, today: NaiveDate) -> bool {
+        self.see_told(rows, today, None)
+    }
+
+    /// The same with rows of an order book that was answered then.
+    pub fn see_told<'a>(&mut self, rows: impl IntoIterator<Item = &'a BookRow>, today: NaiveDate, told_at: Option<DateTime<Utc>>) -> bool {
         if self.day != Some(today) {
             self.day = Some(today);
             self.filled.clear();
@@ -45,7 +53,7 @@ impl Elsewhere {
                 *known = row.filled;
                 self.seen = self.seen.saturating_add(1);
                 let holding = HoldingKey { instrument: row.instrument.clone(), product: row.product };
-                self.fresh.push(Fresh { nth: self.seen, holding, side: row.side, units });
+                self.fresh.push(Fresh { nth: self.seen, told_at, holding, side: row.side, units });
             }
         }
         self.seen > before
@@ -57,9 +65,15 @@ impl Elsewhere {
         self.seen
     }
 
-    /// Positions came that were asked for when so many had been seen: they show these.
-    pub fn shown(&mut self, seen: u64) {
-        self.fresh.retain(|fill| fill.nth > seen);
+    /// Positions came that were asked for then, when so many had been seen: they show these.
+    pub fn shown(&mut self, seen: u64, asked_at: DateTime<Utc>) {
+        self.fresh.retain(|fill| fill.nth > seen && fill.told_at.is_none_or(|told_at| told_at > asked_at));
+    }
+
+    /// Whether the positions show all that was seen there.
+    #[must_use]
+    pub fn is_shown(&self, key: &HoldingKey) -> bool {
+        self.fresh.iter().all(|fill| fill.holding != *key)
     }
 
     /// The units that the positions may still show and that somebody has traded away on that side.
@@ -91,10 +105,25 @@ mod tests {
         assert!(elsewhere.see([&row("B1", Side::Sell, 65), &row("B2", Side::Buy, 10)], today));
         assert_eq!((elsewhere.closed(&key, Side::Sell), elsewhere.closed(&key, Side::Buy)), (65, 10));
         assert_eq!(elsewhere.closed(&sbin_in(Product::Nrml), Side::Sell), 0);
-        elsewhere.shown(asked);
+        elsewhere.shown(asked, at(0));
         assert_eq!(elsewhere.closed(&key, Side::Sell), 25, "what came while they were under way may be missing");
-        elsewhere.shown(elsewhere.seen());
+        elsewhere.shown(elsewhere.seen(), at(0));
         assert_eq!((elsewhere.closed(&key, Side::Sell), elsewhere.closed(&key, Side::Buy)), (0, 0));
+    }
+
+    /// The reads go one at a time, and the next is asked for before anybody has looked at what the last one told.
+    #[test]
+    fn positions_that_were_asked_for_after_an_order_book_was_answered_show_what_it_tells() {
+        let (mut elsewhere, key, today) = (Elsewhere::default(), sbin_in(Product::Mis), trading_date(at(0)));
+        assert!(elsewhere.see_told([&row("B1", Side::Sell, 65)], today, Some(at(5))));
+        assert!(!elsewhere.is_shown(&key) && elsewhere.is_shown(&sbin_in(Product::Nrml)));
+        elsewhere.shown(0, at(4));
+        assert_eq!(elsewhere.closed(&key, Side::Sell), 65, "they may be of before it");
+        assert!(elsewhere.see([&row("B2", Side::Sell, 10)], today));
+        elsewhere.shown(0, at(5));
+        assert_eq!(elsewhere.closed(&key, Side::Sell), 10, "when something was pushed is not told by that");
+        elsewhere.shown(2, at(5));
+        assert!(elsewhere.is_shown(&key));
     }
 
     #[test]

@@ -32,7 +32,7 @@ const AT_ONCE: usize = 128;
 
 impl WatcherActor {
     /// Reads the rules from the book, once for each core.
-    fn load_rules(&mut self) {
+    pub(super) fn load_rules(&mut self) {
         if std::mem::replace(&mut self.core.rules.is_loaded, true) {
             return;
         }

@@ -68,6 +68,13 @@ impl Positions {
         self.nets.get(key).copied().unwrap_or(0)
     }
 
+    /// What its rows carry of it from earlier days; `None`: they tell of nothing.
+    #[must_use]
+    pub fn carried(&self, key: &HoldingKey) -> Option<i64> {
+        let told = self.rows.iter().filter(|row| row.holding == *key).filter_map(|row| row.carried);
+        told.map(|carried| carried.net).reduce(i64::saturating_add)
+    }
+
     /// Whether the book tells what there is of it now: by a row, or by having none.
     #[must_use]
     pub fn tells_of(&self, key: &HoldingKey, book: &Book) -> bool {

@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::news::is_whole;
 use super::owner::trade_owner;
-use super::reconcile::{BookReading, Concern, beyond, compare_rows, read_orders, read_trades};
+use super::reconcile::{BookReading, Concern, beyond, beyond_known, compare_rows, read_orders, read_trades};
 use crate::order::{BrokerOrderId, CommandId, OrderFact, trading_date};
 use crate::persistence::Book;
 use crate::ports::{BookRow, TradeRow};
@@ -121,8 +121,10 @@ fn is_open_elsewhere(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u6
 pub struct LastTrades {
     last: Last<TradeRow>,
     by_order: BTreeMap<BrokerOrderId, Vec<Arc<TradeRow>>>,
-    /// All trades of the orders that the last answer had something new of.
+    /// All trades of the orders that the last answer had something new of, or more than they were known to be for.
     looked_at: Vec<Arc<TradeRow>>,
+    /// The latter: an order book that comes after their trades must tell.
+    beyond: BTreeSet<BrokerOrderId>,
 }
 
 impl LastTrades {
@@ -133,6 +135,7 @@ impl LastTrades {
         let news = last.news(&change);
         self.sort(&change, rows);
         self.looked_at = self.of_interest(book, &news);
+        self.beyond = beyond_known(book, &self.looked_at);
         let facts = read_trades(book, &self.looked_at);
         let is_settled = |row: &TradeRow| trade_owner(book, row).is_some_and(|order| is_whole(order));
         self.last = Last {
@@ -143,7 +146,7 @@ impl LastTrades {
         facts
     }
 
-    /// What the last answer has too many of.
+    /// What the last answer has too many of, by an order book that was asked for after it.
     #[must_use]
     pub fn beyond(&self, book: &Book, orders: &[Arc<BookRow>]) -> Vec<Concern> {
         beyond(book, &self.looked_at, orders)
@@ -177,7 +180,7 @@ impl LastTrades {
     /// All rows of the orders that something is new of, or whose trades are outstanding: one that was whole may not be any more.
     fn of_interest(&self, book: &Book, news: &[Arc<TradeRow>]) -> Vec<Arc<TradeRow>> {
         let owed = book.owed().filter_map(|order| order.broker_order_id.as_ref());
-        let wanted: BTreeSet<&BrokerOrderId> = owed.chain(news.iter().map(|row| &row.fill.broker_order_id)).collect();
+        let wanted: BTreeSet<&BrokerOrderId> = owed.chain(news.iter().map(|row| &row.fill.broker_order_id)).chain(&self.beyond).collect();
         wanted.into_iter().filter_map(|id| self.by_order.get(id)).flatten().cloned().collect()
     }
 }

@@ -49,6 +49,7 @@ pub use hands::Hands;
 pub use last::{Last, LastTrades};
 pub use missed::session_is_missed;
 pub use news::{read_row, speaks_against_an_end};
+pub use owner::is_row_of;
 pub use reconcile::{BookReading, Concern, read_orders, read_trades};
 pub use recovery::{Found as RecoveryFound, decide};
 pub use resend::goes_again as exit_goes_again;
@@ -67,17 +68,25 @@ use crate::ports::{BookRow, Snapshot, StreamEvent, Unreadable};
 use crate::risk::{LookAgain, can_close};
 use crate::supervision::{Shell, guarded};
 
-/// What BrokerActor read. `began_seq` is the account's newest journal row when the request went out, `seen_elsewhere` how many
-/// fills of others had been seen.
+/// What was known when a request for a book went out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Began {
+    /// The account's newest journal row.
+    pub seq: u64,
+    /// How many fills of others had been seen.
+    pub seen_elsewhere: u64,
+    /// The time.
+    pub at: DateTime<Utc>,
+}
+
+/// What BrokerActor read.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct BookRead {
     /// The answer.
     pub found: Found,
-    /// See above.
-    pub began_seq: u64,
-    /// See above.
-    pub seen_elsewhere: u64,
+    /// What was known when it was asked for.
+    pub began: Began,
     /// When the answer came.
     pub at: DateTime<Utc>,
 }
@@ -143,6 +152,8 @@ struct Core {
     /// Whether people were told that there is no session, and somebody misses it.
     no_session_told: bool,
     has_decided: bool,
+    /// Whether people were told of the exits of the process before that ended in its last moments.
+    has_told_last: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
     /// What a square-off holds back until the short that it covers is closed.
@@ -210,6 +221,7 @@ impl WatcherActor {
 
     fn tick(&mut self, now: DateTime<Utc>) {
         self.follow_clock(now);
+        self.tell_last_words(now);
         let wanted = match self.desk.phase() {
             Phase::Recovering => BTreeSet::from([Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions]),
             phase => {
@@ -242,14 +254,12 @@ impl WatcherActor {
     }
 
     fn book_read(&mut self, message: BookRead) {
-        let BookRead { found, began_seq, seen_elsewhere, at } = message;
+        let BookRead { found, began, at } = message;
         match found {
             Found::Session(session) => self.session(session, at),
             Found::Trades(Snapshot::Authoritative(rows, unreadable)) => self.trades(rows, unreadable, at),
-            Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began_seq, at),
-            Found::Positions(Snapshot::Authoritative(rows, unreadable)) => {
-                self.positions(rows, unreadable, (began_seq, seen_elsewhere), at);
-            }
+            Found::Orders(Snapshot::Authoritative(rows, unreadable)) => self.orders(rows, unreadable, began.seq, at),
+            Found::Positions(Snapshot::Authoritative(rows, unreadable)) => self.positions(rows, unreadable, began, at),
             Found::Trades(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Trades, cause),
             Found::Orders(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => self.unknown(Reading::Orders, cause),
             Found::Positions(Snapshot::Unknown(cause) | Snapshot::RateLimited { text: cause, .. }) => {

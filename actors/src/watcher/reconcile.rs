@@ -1,7 +1,7 @@
 //! The comparison of our book with the broker's: pure. What a row proves becomes a fact; what a book does not prove
 //! changes nothing. Applying the same book twice says nothing new.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -235,22 +235,13 @@ fn is_blank(book: &Book, shown: &HashSet<&BrokerOrderId>, began_seq: u64, now: D
 }
 
 /// The orders of which these trades come to more than they are for: people must look, and what is too much is not recorded. `rows`
-/// are all trades of the orders that are among them, `orders` the order book as last proven: somebody may have made one larger.
+/// are all trades of the orders that are among them, `orders` an order book of after them: somebody may have made one larger.
 #[must_use]
 pub(super) fn beyond(book: &Book, rows: &[Arc<TradeRow>], orders: &[Arc<BookRow>]) -> Vec<Concern> {
-    let mut sums: BTreeMap<CommandId, (&OrderRecord, i64)> = BTreeMap::new();
-    for row in rows {
-        if let Some(order) = trade_owner(book, row) {
-            let sum = &mut sums.entry(order.command_id).or_insert((order, 0)).1;
-            *sum = sum.saturating_add(row.fill.quantity.value());
-        }
-    }
     let shown = |order: &OrderRecord| {
         let row = orders.iter().find(|row| order.broker_order_id.as_ref() == Some(&row.broker_order_id));
         row.map_or(0, |row| row.quantity.max(row.filled))
     };
-    let most = |order: &OrderRecord| order.quantity_most().max(order.filled_quantity);
-    let too_many = sums.into_values().filter(|(order, sum)| order.quantity() > 0 && *sum > most(order) && *sum > shown(order));
     let concern = |(order, sum): (&OrderRecord, i64)| Concern {
         event: "ALARM_FILLS_BEYOND_ORDER",
         level: Level::Page,
@@ -261,7 +252,27 @@ pub(super) fn beyond(book: &Book, rows: &[Arc<TradeRow>], orders: &[Arc<BookRow>
         ),
         command_id: Some(order.command_id),
     };
-    too_many.map(concern).collect()
+    too_many(book, rows).filter(|(order, sum)| *sum > shown(order)).map(concern).collect()
+}
+
+/// The broker's numbers of the orders of which these trades come to more than we know them to be for.
+pub(super) fn beyond_known(book: &Book, rows: &[Arc<TradeRow>]) -> BTreeSet<BrokerOrderId> {
+    too_many(book, rows).filter_map(|(order, _)| order.broker_order_id.clone()).collect()
+}
+
+fn too_many<'a>(book: &'a Book, rows: &[Arc<TradeRow>]) -> impl Iterator<Item = (&'a OrderRecord, i64)> {
+    let mut sums: BTreeMap<CommandId, (&OrderRecord, i64)> = BTreeMap::new();
+    for row in rows {
+        if let Some(order) = trade_owner(book, row) {
+            let sum = &mut sums.entry(order.command_id).or_insert((order, 0)).1;
+            *sum = sum.saturating_add(row.fill.quantity.value());
+        }
+    }
+    sums.into_values().filter(|(order, sum)| order.quantity() > 0 && *sum > most(order))
+}
+
+fn most(order: &OrderRecord) -> i64 {
+    order.quantity_most().max(order.filled_quantity)
 }
 
 /// The trades of a complete trade book that we do not hold. A trade that we do hold is refused by its key on disk, so

@@ -7,24 +7,61 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::owner::{has_unexplained, trade_twins};
 use super::reconcile::BookReading;
+use crate::guard::is_told_of;
 use crate::order::{CommandId, HoldingKey, OrderFact, OrderRecord, Product, trading_date};
 use crate::persistence::Book;
+use crate::pnl::differences::units_elsewhere;
 use crate::ports::{BookRow, TradeRow};
-use crate::watcher::Findings;
+use crate::watcher::{Findings, Positions};
 
 /// The orders that are being looked for: sent, unanswered, not found. Absence is concluded only from several
 /// authoritative books in a row, after a quiet period in which no call for the order ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
     pub(super) missing: BTreeMap<CommandId, Missing>,
-    /// Units that the broker has and we do not, as they were when no order of ours was at the broker there.
-    beside: BTreeMap<HoldingKey, i64>,
+    /// What of a position no book explains.
+    beside: BTreeMap<HoldingKey, Beside>,
 }
 
-/// Units that the broker has in a position and we do not; `None`: the broker's books do not tell.
-fn unknown_to_us(key: &HoldingKey, book: &Book, findings: &Findings) -> Option<i64> {
-    let net = findings.net(key).or_else(|| (key.product == Product::Cnc).then(|| findings.positions.as_ref().map(|it| it.net(key)))?)?;
-    Some(net.saturating_sub(book.gross(key).net()))
+/// Units of a position that no book explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Beside {
+    /// As they were when nothing of ours there was unclear.
+    units: i64,
+    /// As they are shown since then, while orders of ours work there: what one of those has filled may be told late.
+    shown: Option<(i64, DateTime<Utc>)>,
+}
+
+/// Units by which today moved a position at the broker, beyond what our trades and the orders of others have moved. What is looked for
+/// was sent today, so what it has filled is among them; what the day began with is not. `None`: the broker's books do not tell yet.
+fn unexplained(key: &HoldingKey, book: &Book, findings: &Findings) -> Option<i64> {
+    let positions = findings.positions.as_ref().filter(|_| findings.elsewhere.is_shown(key))?;
+    let today = trading_date(positions.at);
+    let (carried, traded) = book.newest_day().carried_and_traded(today, key);
+    let began_with = match (positions.carried(key), key.product) {
+        (Some(told), _) => told,
+        // Shares of earlier days are in no row of the positions.
+        (None, Product::Cnc) => 0,
+        (None, Product::Mis | Product::Nrml) => carried,
+    };
+    let moved = positions.net(key).saturating_sub(began_with);
+    Some(moved.saturating_sub(traded).saturating_sub(units_elsewhere(findings, key, today)))
+}
+
+impl Beside {
+    /// After so many were shown.
+    fn after(self, units: i64, positions: &Positions, key: &HoldingKey, book: &Book, patience: Patience) -> Self {
+        let is_settled = positions.began_seq >= book.last_fill_seq(key) && book.owed_in(&key.instrument).next().is_none();
+        if !is_settled || !book.open_in(&key.instrument).all(|order| is_told_of(order)) {
+            return Self { shown: None, ..self };
+        }
+        if book.open_in(&key.instrument).all(|order| order.sent_at.is_none()) {
+            return Self { units, shown: None };
+        }
+        let since = self.shown.filter(|(shown, _)| *shown == units).map_or(positions.at, |(_, since)| since);
+        let is_long = positions.at.signed_duration_since(since) >= patience.quiet;
+        Self { units: if is_long { units } else { self.units }, shown: Some((units, since)) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +69,8 @@ pub(super) struct Missing {
     pub(super) quiet_since: DateTime<Utc>,
     pub(super) order_books: u32,
     pub(super) trade_books: u32,
+    /// How often positions spoke against an absence that the books had proven.
+    contradicted: u32,
 }
 
 /// How long and how often to look.
@@ -55,7 +94,7 @@ impl Search {
             .collect();
         self.missing.retain(|command, _| doubts.contains_key(command));
         for command in doubts.into_keys() {
-            self.missing.entry(command).or_insert(Missing { quiet_since: now, order_books: 0, trade_books: 0 });
+            self.missing.entry(command).or_insert(Missing { quiet_since: now, order_books: 0, trade_books: 0, contradicted: 0 });
         }
     }
 
@@ -110,6 +149,20 @@ impl Search {
         }
     }
 
+    /// The positions speak against the absence of this order. Answers whether they did before: once may be a trade of somebody that the
+    /// order book does not show yet.
+    pub fn contradict(&mut self, order: CommandId) -> bool {
+        let Some(missing) = self.missing.get_mut(&order) else { return false };
+        (missing.order_books, missing.trade_books) = (0, 0);
+        missing.contradicted = missing.contradicted.saturating_add(1);
+        missing.contradicted > 1
+    }
+
+    /// Time that nobody lived through proves no absence: it is looked for anew.
+    pub fn look_anew(&mut self) {
+        self.missing.clear();
+    }
+
     /// A book that proves nothing was read, or something changed: the counting starts anew.
     pub fn start_over(&mut self) {
         for missing in self.missing.values_mut() {
@@ -134,38 +187,31 @@ impl Search {
             .collect()
     }
 
-    /// Positions were read: what they have more than we hold was there before the orders that are looked for, if none was then.
-    pub fn positions_read(&mut self, book: &Book, findings: &Findings) {
+    /// Positions were read: what of them nothing explains was there before the orders that are looked for, if none was then.
+    pub fn positions_read(&mut self, book: &Book, findings: &Findings, patience: Patience) {
         let Some(positions) = &findings.positions else { return };
-        let is_quiet = |key: &HoldingKey| {
-            positions.began_seq >= book.last_fill_seq(key)
-                && book.owed_in(&key.instrument).next().is_none()
-                && book.open_in(&key.instrument).all(|order| order.sent_at.is_none())
-        };
-        let keys: BTreeSet<&HoldingKey> = positions.rows().iter().map(|row| &row.holding).chain(self.beside.keys()).collect();
-        let beside = keys.into_iter().filter_map(|key| {
-            let units = if is_quiet(key) { unknown_to_us(key, book, findings)? } else { self.beside(key) };
-            (units != 0).then(|| (key.clone(), units))
-        });
-        self.beside = beside.collect();
+        let keys: BTreeSet<HoldingKey> = positions.rows().iter().map(|row| &row.holding).chain(self.beside.keys()).cloned().collect();
+        for key in keys {
+            let Some(units) = unexplained(&key, book, findings) else { continue };
+            let before = self.beside.get(&key).copied().unwrap_or(Beside { units: 0, shown: None });
+            self.beside.insert(key.clone(), before.after(units, positions, &key, book, patience));
+        }
+        self.beside.retain(|_, beside| *beside != Beside { units: 0, shown: None });
     }
 
-    fn beside(&self, key: &HoldingKey) -> i64 {
-        self.beside.get(key).copied().unwrap_or(0)
-    }
-
-    /// Whether the broker's positions speak for the absence of an order: asked for when even a late one must have shown what it
-    /// filled, they have nothing more on its side than they had before it. `None`: they cannot tell yet.
+    /// How many units the broker's positions have on the side of an order that nothing explains, more than they had before it: asked for
+    /// when even a late one must have shown what it filled. None of them: they speak for its absence. `None`: they cannot tell yet.
     #[must_use]
-    pub fn agrees(&self, order: &OrderRecord, book: &Book, findings: &Findings, patience: Patience) -> Option<bool> {
-        let (Some(key), Some(side)) = (order.holding(), order.ask.side) else { return Some(true) };
+    pub fn excess(&self, order: &OrderRecord, book: &Book, findings: &Findings, patience: Patience) -> Option<i64> {
+        let (Some(key), Some(side)) = (order.holding(), order.ask.side) else { return Some(0) };
         let positions = findings.positions.as_ref().filter(|positions| positions.began_seq >= order.seq.max(book.last_fill_seq(&key)))?;
         let quiet_since = self.missing.get(&order.command_id)?.quiet_since;
         if positions.at.signed_duration_since(quiet_since) < patience.quiet {
             return None;
         }
-        let more = unknown_to_us(&key, book, findings)?.saturating_sub(self.beside(&key));
-        Some(more.saturating_mul(side.sign()) <= 0)
+        let beside = self.beside.get(&key).map_or(0, |beside| beside.units);
+        let more = unexplained(&key, book, findings)?.saturating_sub(beside);
+        Some(more.saturating_mul(side.sign()).max(0))
     }
 
     /// How many orders are being looked for.
