@@ -89,6 +89,7 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
         },
         reconnect: backoff(&mut scope, "noren.reconnect_first_ms", "noren.reconnect_last_ms"),
         login_backoff: backoff(&mut scope, "noren.login_again_first_ms", "noren.login_again_last_ms"),
+        codes_once: scope.flag("noren.codes_once", true),
         login_at: scope.text("noren.login_at", "must be a time of the day, for example 08:00", time).unwrap_or_default(),
         quantity_units: QuantityUnits::default(),
         calendar: std::sync::Arc::default(),

@@ -34,6 +34,7 @@ per_minute = 10000
 [accounts.noren]
 uid = "FA00001"
 auth = "quickauth"
+codes_once = false
 host = "{}"
 rest_prefix = "/NorenWClientTP/"
 simulator = true

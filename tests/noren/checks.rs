@@ -157,6 +157,9 @@ fn agrees(house: &House, order: &OrderRecord, row: Option<&Value>, excuse: Excus
     if !fits {
         return Err(format!("INV-4: the broker says {status} with {filled} filled"));
     }
+    if let Some(wanted) = order.cancel_wanted.as_ref().filter(|_| !order.status.is_terminal()) {
+        return Err(format!("its cancel ({wanted:?}) had no effect"));
+    }
     let limit = |text: &Value| text.as_str().and_then(|text| text.parse::<Decimal>().ok());
     if status == "OPEN" && order.ask.price.map(|price| price.value()) != limit(&row["prc"]) {
         return Err(format!("INV-4: its limit is {:?}, at the broker {}", order.ask.price, row["prc"]));

@@ -180,6 +180,7 @@ pub(crate) fn noren_settings(sim: &Simulator, directory: &Path) -> NorenSettings
         content_type: "text/plain".into(),
         ampersand: Ampersand::Escape,
         login_at: chrono::NaiveTime::MIN,
+        codes_once: false,
         quantity_units: Default::default(),
         calendar: Default::default(),
         takes_ioc: Vec::new(),

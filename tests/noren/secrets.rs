@@ -43,7 +43,7 @@ fn command(directory: &Path, sim: &Simulator) -> Command {
     let file = directory.join("mine.toml");
     let text = format!(
         "[[accounts]]\nname = \"SIM\"\nbroker = \"noren\"\nnoren = {{ uid = \"FA00001\", auth = \"quickauth\", rest_prefix = \"/NorenWClientTP/\", \
-         order_ms = 1000, visibility_bound_ms = 1000, login_at = \"00:00\", simulator = true, host = \"{}\", socket_url = \"{}/NorenWSTP/\" }}\n",
+         order_ms = 1000, visibility_bound_ms = 1000, login_at = \"00:00\", codes_once = false, simulator = true, host = \"{}\", socket_url = \"{}/NorenWSTP/\" }}\n",
         sim.url(),
         sim.socket_url()
     );

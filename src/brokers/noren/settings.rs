@@ -133,6 +133,8 @@ pub struct NorenSettings {
     pub stream: StreamWaits,
     /// Between attempts to connect the socket.
     pub reconnect: Backoff,
+    /// Whether a one-time code goes out once only; the next login waits for the next code then.
+    pub codes_once: bool,
     /// The hour, Indian time, before which a login at night waits while nothing is open or held.
     pub login_at: NaiveTime,
     /// What quantities count on MCX and CDS; set by who opens the account.

@@ -64,6 +64,7 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
         reconnect: Backoff { first: ms(10), last: ms(100) },
         login_backoff: Backoff { first: ms(10), last: ms(50) },
         login_at: chrono::NaiveTime::MIN,
+        codes_once: false,
         quantity_units: ordergate_actors::settings::QuantityUnits::default(),
         calendar: Arc::default(),
         takes_ioc: Vec::new(),

@@ -55,6 +55,8 @@ pub struct Session {
     aside: Mutex<Aside>,
     /// A person asked for a login that has not come yet.
     is_asked_for: AtomicBool,
+    /// The step of the newest one-time code that went out.
+    used_code: Mutex<Option<u64>>,
     notices: Notices,
 }
 
@@ -96,6 +98,7 @@ impl Session {
             facts: Mutex::default(),
             aside: Mutex::default(),
             is_asked_for: AtomicBool::new(false),
+            used_code: Mutex::default(),
             notices,
         }
     }

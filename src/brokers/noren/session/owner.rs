@@ -167,8 +167,10 @@ impl Session {
         let password = credentials.password.clone().ok_or_else(|| missing("password"))?;
         let api_key = credentials.api_key.clone().ok_or_else(|| missing("api_key"))?;
         let seed = credentials.totp_secret.as_ref().ok_or_else(|| missing("totp_secret"))?;
-        let code = otp::code(seed, self.now()).map_err(|error| error.to_string())?;
+        let used = (*self.used_code.lock()).filter(|_| self.settings.codes_once);
+        let code = otp::code(seed, self.now(), used).map_err(|error| error.to_string())?;
         tokio::time::sleep(code.wait).await;
+        *self.used_code.lock() = Some(code.step);
         let login =
             QuickLogin { password, otp: code.text, vendor: credentials.vendor_code.clone(), api_key, imei: credentials.imei.clone() };
         self.encoder.quick_auth(&login).map_err(|error| error.to_string())
@@ -179,7 +181,12 @@ impl Session {
         self.goes_aside();
         let (status, text) = match self.http.post(body, None, self.settings.timeouts.login).await {
             Delivery::Replied { status, body } => (status, body),
-            Delivery::NotWritten(words) | Delivery::Lost(words) => return End::Later(words),
+            Delivery::NotWritten(words) => {
+                // Nobody has seen its code.
+                *self.used_code.lock() = None;
+                return End::Later(words);
+            }
+            Delivery::Lost(words) => return End::Later(words),
         };
         let reply = match self.settings.auth {
             AuthFlow::QuickAuth => ObjectReply::read(status, &text),
