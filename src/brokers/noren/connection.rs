@@ -23,6 +23,7 @@ impl Connection for NorenBroker {
             address: None,
             funds: Err(words),
             stream_age: None,
+            stream_down: None,
             login_link: None,
         };
         self.on_io(async move { shared.report().await }, lost)
@@ -62,6 +63,7 @@ impl Shared {
             address: self.session.address(),
             funds,
             stream_age: self.health.age(),
+            stream_down: self.health.down(),
         }
     }
 

@@ -250,6 +250,12 @@ impl Session {
         }
     }
 
+    /// Whether something is open or held, or nobody has said that it is not.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.machine.lock().is_in_use()
+    }
+
     /// Until when no login is tried that nobody needs: the token ends at night, and one of the morning serves the day.
     fn no_login_before(&self, machine: &Machine) -> Option<DateTime<Utc>> {
         let is_needed = machine.is_in_use() || self.is_asked_for.load(Ordering::Acquire);
