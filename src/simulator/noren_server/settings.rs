@@ -1,6 +1,6 @@
 //! What a simulated broker is: its test user, its limits, its delays, its market and its time.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveTime, Utc};
@@ -23,6 +23,12 @@ pub struct TestUser {
     pub client_secret: String,
     /// Base32 seed of the one-time codes.
     pub totp_seed: String,
+    /// What logins tell of the person.
+    pub email: String,
+    /// The number of the person's tax card, which logins and rows of orders tell.
+    pub pan: String,
+    /// Where orders come from, as their rows tell it; `None`: they do not.
+    pub address: Option<IpAddr>,
     /// Where the sign-in page sends the browser when the request names no place of its own.
     pub redirect_url: String,
 }
@@ -36,6 +42,9 @@ impl Default for TestUser {
             vendor: "FA00001_U".to_owned(),
             client_secret: "sim-secret".to_owned(),
             totp_seed: "JBSWY3DPEHPK3PXP".to_owned(),
+            email: "fa00001@example.test".to_owned(),
+            pan: "ZZZPZ0000Z".to_owned(),
+            address: None,
             redirect_url: "http://127.0.0.1:8080/broker/callback/SIM1".to_owned(),
         }
     }

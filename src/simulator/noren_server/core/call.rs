@@ -141,18 +141,18 @@ impl Core {
         said: DateTime<Utc>,
         times: Times,
     ) -> Result<Handled, String> {
-        let (now, uid) = (times.now, self.settings.user.uid.clone());
+        let (now, user) = (times.now, self.settings.user.clone());
         let view = view(&arrival.faults, now);
         match arrival.route {
             Route::QuickAuth => {
                 let granted = self.sessions.quick_auth(request, now, &[times.now, times.machine])?;
                 self.logged_in();
-                Ok(Handled::answered(data::logged_in(&uid, &granted, said)))
+                Ok(Handled::answered(data::logged_in(&user, &granted, said)))
             }
             Route::GenAcsTok => {
                 let granted = self.sessions.exchange(request, now)?;
                 self.logged_in();
-                Ok(Handled::answered(data::token_granted(&uid, &granted, said)))
+                Ok(Handled::answered(data::token_granted(&user, &granted, said)))
             }
             Route::Logout => {
                 token.into_iter().for_each(|token| self.sessions.end(token));
@@ -161,7 +161,7 @@ impl Core {
             }
             Route::UserDetails => {
                 request.require(&["uid"])?;
-                Ok(Handled::answered(data::user(&uid, said)))
+                Ok(Handled::answered(data::user(&user, said)))
             }
             Route::PlaceOrder => self.place(arrival, request, said, now),
             Route::ModifyOrder => {
