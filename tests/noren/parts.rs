@@ -176,6 +176,7 @@ pub(crate) fn noren_settings(sim: &Simulator, directory: &Path) -> NorenSettings
         rest_prefix: "/NorenWClientTP/".into(),
         socket_url: format!("{}/NorenWSTP/", sim.socket_url()),
         login_page: "http://127.0.0.1/login?client_id={client_id}".into(),
+        token_url: format!("{}/trade/apitoken", sim.url()),
         auth: AuthFlow::QuickAuth,
         content_type: "text/plain".into(),
         ampersand: Ampersand::Escape,

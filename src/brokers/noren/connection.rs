@@ -88,7 +88,7 @@ impl Shared {
         let timeouts = self.settings().timeouts;
         // A kept token is tried first; where no person is needed, a code that went out or is near its end is waited out.
         let patience = match self.settings().auth {
-            AuthFlow::OAuth => timeouts.read,
+            AuthFlow::OAuth | AuthFlow::Flattrade => timeouts.read,
             AuthFlow::QuickAuth => timeouts.login.saturating_add(timeouts.read).saturating_add(LONGEST_WAIT),
         };
         match self.session.settled(patience).await {

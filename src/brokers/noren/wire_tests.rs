@@ -44,6 +44,7 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
         rest_prefix: "/NorenWClientTP/".into(),
         socket_url: server.1.into(),
         login_page: "http://127.0.0.1/login?client_id={client_id}".into(),
+        token_url: format!("{}/trade/apitoken", server.0),
         auth,
         content_type: "text/plain".into(),
         ampersand: Ampersand::Escape,

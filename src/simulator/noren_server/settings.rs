@@ -117,6 +117,8 @@ pub struct Settings {
     pub per_minute: u32,
     /// Whether a login ends the sessions before it.
     pub single_session: bool,
+    /// Whether the subscription of order messages is acknowledged; at Flattrade it is not.
+    pub acknowledges_orders: bool,
     /// Whether a one-time code is taken once only, as servers may do (RFC 6238, section 5.2).
     pub codes_once: bool,
     /// Whether a raw `&` inside the JSON is refused, as a live server was seen to do.
@@ -144,6 +146,7 @@ impl Default for Settings {
             per_second: 10,
             per_minute: 120,
             single_session: true,
+            acknowledges_orders: true,
             codes_once: false,
             refuse_raw_ampersand: true,
             refuse_market_orders: true,

@@ -154,6 +154,11 @@ impl Core {
                 self.logged_in();
                 Ok(Handled::answered(data::token_granted(&user, &granted, said)))
             }
+            Route::ApiToken => {
+                let granted = self.sessions.exchange_at_flattrade(request, now)?;
+                self.logged_in();
+                Ok(Handled::answered(data::api_token(&user, &granted)))
+            }
             Route::Logout => {
                 token.into_iter().for_each(|token| self.sessions.end(token));
                 self.is_unsaved = true;
@@ -246,7 +251,9 @@ impl Core {
 
     fn log_call(&mut self, arrival: &Arrival, request: &Request, done: String, reply: &Reply) {
         let answer = match reply {
-            Reply::Json(_, value) => log::summary(value),
+            // Its token has the name that an instrument's number has elsewhere.
+            Reply::Json(_, value) if arrival.route != Route::ApiToken || value["stat"] != "Ok" => log::summary(value),
+            Reply::Json(..) => "a token".to_owned(),
             other => format!("{other:?}").chars().take(400).collect(),
         };
         self.log.add(LogRow {

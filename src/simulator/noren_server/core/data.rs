@@ -70,6 +70,11 @@ pub(super) fn token_granted(user: &TestUser, token: &Token, now: DateTime<Utc>) 
     Value::Object(reply)
 }
 
+/// After Flattrade's `apitoken`.
+pub(super) fn api_token(user: &TestUser, token: &Token) -> Value {
+    json!({ "stat": "Ok", "token": token.text, "client": user.uid, "emsg": "" })
+}
+
 /// `UserDetails`
 pub(super) fn user(user: &TestUser, now: DateTime<Utc>) -> Value {
     access(user, now).json("access_type", json!(["WEB", "TT", "MOB", "API"])).with("m_num", "9000000000").value()

@@ -102,6 +102,19 @@ impl Sessions {
         Ok(self.issue(now))
     }
 
+    /// Flattrade's `apitoken`: the same, with other names. The API key is the vendor's name here.
+    pub(super) fn exchange_at_flattrade(&mut self, request: &Request, now: DateTime<Utc>) -> Result<Token, String> {
+        request.require(&["api_key", "request_code", "api_secret"])?;
+        let code = request.or_empty("request_code");
+        let wanted = sha256_hex(&format!("{}{code}{}", self.user.vendor, self.user.client_secret));
+        let is_known = self.codes.get(&code).is_some_and(|until| now < *until);
+        if !is_known || request.or_empty("api_key") != self.user.vendor || request.or_empty("api_secret") != wanted {
+            return Err("Invalid Input : Invalid Request Code".to_owned());
+        }
+        self.codes.remove(&code);
+        Ok(self.issue(now))
+    }
+
     /// Whether that token opens anything now.
     pub(super) fn knows(&self, token: &str, now: DateTime<Utc>) -> bool {
         self.live.iter().any(|live| live.text == token && now < live.expires_at)
