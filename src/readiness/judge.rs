@@ -225,9 +225,8 @@ fn stream(x: &Inputs) -> Check {
         (None, _, _) if x.needs_arming => check("stream", Verdict::Unknown, "this account has no connection to ask"),
         (None, _, _) => check("stream", Verdict::Ok, "paper"),
         (Some(_), Some(age), None) => check("stream", Verdict::Ok, format!("up; the newest frame is {} s old", age.as_secs())),
-        // Up for a moment, after many tries that were not.
         (Some(_), _, Some((away, why))) if *away >= MAX_STREAM_DOWN && x.session.is_ok() => {
-            check("stream", Verdict::Fail, format!("none has come up for {} s: {why} (socket_url?)", away.as_secs()))
+            check("stream", Verdict::Fail, format!("none has stayed up for {} s: {why} (socket_url?)", away.as_secs()))
         }
         (Some(_), _, Some((_, why))) => check("stream", Verdict::Unknown, format!("it is being connected: {why}")),
         (Some(_), None, None) => check("stream", Verdict::Unknown, "none was tried yet"),

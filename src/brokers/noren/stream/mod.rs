@@ -124,6 +124,8 @@ impl Stream {
         let mut changes = self.session.watch();
         loop {
             let Ok(token) = self.session.token() else {
+                // That there is no session is said elsewhere.
+                *self.health.outage.lock() = None;
                 if changes.changed().await.is_err() {
                     return;
                 }
