@@ -81,7 +81,7 @@ impl Bare {
         ordergate::brokers::noren::install_tls();
         let client = Client::builder().http1_only().no_proxy().tcp_nodelay(true).build().unwrap();
         let mut bare = Self { client, base: format!("http://{}/NorenWClientTP/", simulator.address), token: String::new() };
-        let code = otp::code(&SecretString::from("JBSWY3DPEHPK3PXP"), ordergate::clock::SystemClock.now()).unwrap();
+        let code = otp::code(&SecretString::from("JBSWY3DPEHPK3PXP"), ordergate::clock::SystemClock.now(), None).unwrap();
         tokio::time::sleep(code.wait).await;
         let hash = |text: &str| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let body = json!({

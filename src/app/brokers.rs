@@ -13,6 +13,7 @@ use crate::brokers::connection::Connection;
 use crate::brokers::noren::{Io, NorenBroker, NorenSettings};
 use crate::brokers::paper::{LiveMarket, PaperBroker, PaperSettings};
 use crate::config::{Account, BrokerKind, Config};
+use crate::conformance::confirmed;
 use crate::files::private_directory;
 use crate::instruments::Masters;
 use crate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
@@ -86,11 +87,25 @@ pub(super) fn open(
                 Arc::new(PaperBroker::open(&settings, Arc::clone(instruments) as _, Arc::clone(&market), Arc::clone(clock))?)
             }
         };
-        accounts.push((account.settings.clone(), broker));
+        accounts.push((settled(config, account, broker.capabilities().is_live), broker));
     }
     let quotes = quotes.or_else(|| quoting.map(|account| account.board() as Arc<dyn Quotes>));
     let quotes = quotes.unwrap_or_else(|| Arc::new(MarketQuotes::new(market, Arc::clone(instruments) as _, Arc::clone(clock))));
     Ok(Brokers { accounts, quotes, connections })
+}
+
+/// The account's settings. Where real money moves, entries go by what a conformance run has found a quantity to count; the adapter goes
+/// on with what the settings say, so that what is held can be left.
+fn settled(config: &Config, account: &Account, is_live: bool) -> AccountSettings {
+    let mut settings = account.settings.clone();
+    if is_live {
+        let (units, why) = confirmed(&config.storage.directory, &account.client_id, settings.quantity_units);
+        settings.quantity_units = units;
+        for words in why {
+            tracing::warn!(event = "quantity_unit_unconfirmed", client_id = %account.client_id, "{words}: entries there are refused");
+        }
+    }
+    settings
 }
 
 fn noren(

@@ -25,6 +25,8 @@ pub struct ConnectionReport {
     pub funds: Result<Funds, String>,
     /// Age of the newest frame of the stream; `None`: no stream is up.
     pub stream_age: Option<Duration>,
+    /// For how long no stream has come up, and why not; `None` while one is up, or none was tried.
+    pub stream_down: Option<(Duration, String)>,
     /// The broker's page where a person signs in, if a person must. Its redirect is taken only while a login is awaited,
     /// so this is never shown by itself.
     pub login_link: Option<String>,

@@ -49,6 +49,9 @@ pub(super) struct Arguments {
     /// From when on (IST) new intraday orders are refused, for example 15:15
     #[arg(long, value_name = "HH:MM", value_parser = clock_time)]
     square_off: Option<NaiveTime>,
+    /// A one-time code is taken once only
+    #[arg(long)]
+    codes_once: bool,
     /// Where the sign-in page sends the browser
     #[arg(long, value_name = "URL")]
     redirect: Option<String>,
@@ -91,6 +94,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<i32> {
         state: state.clone(),
         time: TimeSettings { start: arguments.time, speed: arguments.speed },
         square_off: arguments.square_off,
+        codes_once: arguments.codes_once,
         user: user.clone(),
         ..usual
     };

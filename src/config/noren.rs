@@ -72,10 +72,11 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
     let is_simulator = scope.flag("noren.simulator", false);
     let is_elsewhere = !(is_loopback(&host) && is_loopback(&socket_url));
     let is_live = !is_simulator || is_elsewhere;
-    let auth = scope.text("noren.auth", "must be oauth or quickauth", AuthFlow::parse);
+    let auth = scope.text("noren.auth", "must be oauth, quickauth or flattrade", AuthFlow::parse);
     let ioc = scope.texts("noren.ioc");
     let settings = NorenSettings {
         login_page: word(&mut scope, "noren.login_page"),
+        token_url: url(&mut scope, "noren.token_url", &["https://", "http://"]),
         auth: auth.unwrap_or(AuthFlow::OAuth),
         content_type: word(&mut scope, "noren.content_type"),
         ampersand: scope.text("noren.ampersand", "must be escape, percent or raw", ampersand).unwrap_or_default(),
@@ -89,6 +90,7 @@ pub(super) fn noren(reader: &mut Reader, of: Of, uses: bool, poll: Duration) -> 
         },
         reconnect: backoff(&mut scope, "noren.reconnect_first_ms", "noren.reconnect_last_ms"),
         login_backoff: backoff(&mut scope, "noren.login_again_first_ms", "noren.login_again_last_ms"),
+        codes_once: scope.flag("noren.codes_once", true),
         login_at: scope.text("noren.login_at", "must be a time of the day, for example 08:00", time).unwrap_or_default(),
         quantity_units: QuantityUnits::default(),
         calendar: std::sync::Arc::default(),
@@ -147,14 +149,20 @@ fn needed(reader: &mut Reader, of: Of, settings: &NorenSettings) {
         reader.violate(&at("uid"), "must be the user at the broker, for example FA12345");
     }
     let secrets = match settings.auth {
-        AuthFlow::OAuth => vec![("client_secret", &who.client_secret)],
+        AuthFlow::OAuth | AuthFlow::Flattrade => vec![("client_secret", &who.client_secret)],
         AuthFlow::QuickAuth => vec![("password", &who.password), ("totp_secret", &who.totp_secret), ("api_key", &who.api_key)],
     };
     for (name, _) in secrets.into_iter().filter(|(_, secret)| secret.is_none()) {
         reader.violate(&at(name), "is missing: set it in the environment, or in the file that credentials_file names");
     }
+    if settings.auth == AuthFlow::Flattrade && who.client_id == format!("{}_U", who.uid) {
+        reader.violate(&at("client_id"), "must be the API key: Flattrade's page knows an account by it");
+    }
     if !settings.is_live {
         return;
+    }
+    if settings.auth == AuthFlow::Flattrade && !settings.token_url.starts_with("https://") {
+        reader.violate(&at("token_url"), "must be https: a secret goes there");
     }
     if !settings.host.starts_with("https://") {
         reader.violate(&at("host"), "must be https: real money moves there (for a simulator on this machine, say simulator = true)");

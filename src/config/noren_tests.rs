@@ -42,6 +42,19 @@ fn the_file_of_the_broker_loads_once_the_secret_is_there() {
 }
 
 #[test]
+fn the_file_of_flattrade_loads_once_its_key_and_secret_are_there() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/flattrade.toml")).unwrap();
+    let config = load(&text, &[SECRET]).unwrap();
+    let noren = config.accounts[0].noren.as_ref().unwrap();
+    assert_eq!(config.accounts[0].broker, BrokerKind::Noren { is_live: true });
+    assert_eq!(noren.auth, crate::brokers::noren::AuthFlow::Flattrade);
+    assert_eq!(noren.login_link().unwrap(), "https://auth.flattrade.in/?app_key=SET-THE-API-KEY");
+    assert_eq!(keys(&load(&text, &[]).unwrap_err()), ["accounts.0.noren.client_secret"]);
+    let without = text.replace("client_id = \"SET-THE-API-KEY\"", "").replace("https://authapi", "http://authapi");
+    assert_eq!(keys(&load(&without, &[SECRET]).unwrap_err()), ["accounts.0.noren.client_id", "accounts.0.noren.token_url"]);
+}
+
+#[test]
 fn a_simulator_on_this_machine_counts_as_paper() {
     let config = load(SIMULATOR, &[]).unwrap();
     let account = &config.accounts[0];

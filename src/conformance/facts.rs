@@ -290,6 +290,12 @@ pub(super) struct Unit {
 }
 
 impl Unit {
+    /// What it counts, unless its row says another worth of a point than the master.
+    pub(super) fn settled(&self) -> Option<QuantityUnit> {
+        let is_contradicted = self.told_point.zip(self.expected_point()).is_some_and(|(told, expected)| told != expected);
+        self.unit.filter(|_| !is_contradicted)
+    }
+
     /// What the row should say of a point by the master, if it is known what it counts: it says it for one of those.
     pub(super) fn expected_point(&self) -> Option<Decimal> {
         let units = match self.unit? {

@@ -14,6 +14,7 @@ mod gather;
 mod pace;
 mod questions;
 mod record;
+mod units;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,10 +24,12 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::Limits;
 use ordergate_actors::order::{ClientId, Exchange, InstrumentKey};
 use ordergate_actors::ports::{Broker as _, Budget, BudgetChange, Clock, Instruments};
+use ordergate_actors::settings::QuantityUnit;
 use parking_lot::Mutex;
 use serde::Serialize;
 
 pub use record::{NotRecorded, file, write};
+pub use units::confirmed;
 
 use crate::brokers::noren::{Io, NorenBroker, NorenSettings};
 use crate::instruments::master::EquityTick;
@@ -150,6 +153,9 @@ pub struct Report {
     pub is_live: bool,
     /// Whether orders were tried.
     pub with_orders: bool,
+    /// What a quantity was found to count, where brokers differ.
+    #[serde(skip)]
+    pub unit: Option<(Exchange, QuantityUnit)>,
     /// The table.
     pub lines: Vec<Line>,
     /// The open questions.
@@ -216,6 +222,7 @@ pub async fn run(plan: &Plan) -> Result<Report, Unready> {
         version: env!("CARGO_PKG_VERSION"),
         is_live: plan.settings.is_live,
         with_orders: plan.orders.is_ok() && facts.small.is_ok(),
+        unit: facts.unit.as_ref().ok().and_then(|unit| Some((unit.exchange, unit.settled()?))),
         lines: cases::lines(&facts),
         questions: questions::answers(&facts),
         alarms: cases::alarms(&facts),

@@ -28,6 +28,9 @@ pub fn write(data: &Path, report: &Report) -> io::Result<Result<(), NotRecorded>
     private_directory(&data.join("conformance"))?;
     let details = data.join("conformance").join(format!("{}-details.json", report.account));
     write_whole(&details, serde_json::to_string_pretty(report)?.as_bytes(), Mode::Shared)?;
+    if let Some(unit) = report.unit {
+        super::units::note(data, &report.account, unit, &report.symbol.to_string(), report.at)?;
+    }
     if report.passed() && !report.with_orders {
         return Ok(Err(NotRecorded::WithoutOrders));
     }

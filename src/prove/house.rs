@@ -91,7 +91,7 @@ fn settings(data: &Path, place: &Place, broker: Option<std::net::SocketAddr>) ->
              rest_prefix = \"/NorenWClientTP/\"\nauth = \"quickauth\"\nuid = \"FA00001\"\nvendor_code = \"FA00001_U\"\n\
              password = \"sim-password\"\ntotp_secret = \"JBSWY3DPEHPK3PXP\"\napi_key = \"sim-key\"\n\
              visibility_bound_ms = 1000\norder_ms = 5000\nread_ms = 2000\nbook_ms = 2000\nreconnect_first_ms = 100\nreconnect_last_ms = 500\n\
-             login_again_first_ms = 200\nlogin_again_last_ms = 500\nevictions = 1000\nlogin_at = \"00:00\"\n"
+             login_again_first_ms = 200\nlogin_again_last_ms = 500\nevictions = 1000\nlogin_at = \"00:00\"\ncodes_once = false\n"
         );
         text.push_str(&more);
     }

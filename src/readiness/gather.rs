@@ -67,6 +67,7 @@ pub(super) async fn ask(connection: &dyn Connection) -> ConnectionReport {
                 address: None,
                 funds: Err(words),
                 stream_age: None,
+                stream_down: None,
                 login_link: None,
             }
         }
@@ -111,6 +112,8 @@ pub async fn gather(
         max_master_age: site.readiness.max_master_age,
         limits: desk.settings.limits.clone(),
         funds: connected.as_ref().map(|report| report.funds.clone()),
+        stream_age: connected.as_ref().and_then(|report| report.stream_age),
+        stream_down: connected.as_ref().and_then(|report| report.stream_down.clone()),
         disk: (line.view.free_space(), line.settings.min_free_bytes),
         calendar: today(line, site, desk),
         version: env!("CARGO_PKG_VERSION").to_owned(),

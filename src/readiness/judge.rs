@@ -11,6 +11,9 @@ use serde::Serialize;
 use super::today::Today;
 use crate::brokers::connection::Funds;
 
+/// A stream that is away for longer does not come back by itself, most likely.
+const MAX_STREAM_DOWN: Duration = Duration::from_secs(60);
+
 /// What one check says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -98,6 +101,10 @@ pub struct Inputs {
     pub limits: Limits,
     /// The account's money; `None`: this broker has no connection to ask.
     pub funds: Option<Result<Funds, String>>,
+    /// The age of the stream's newest frame, if one is up.
+    pub stream_age: Option<Duration>,
+    /// For how long none has come up, and why not.
+    pub stream_down: Option<(Duration, String)>,
     /// Free bytes at the journal, and the least.
     pub disk: (Option<u64>, u64),
     /// Today.
@@ -126,6 +133,7 @@ pub fn judge(x: &Inputs) -> Report {
         master(x),
         limits(x),
         funds(x),
+        stream(x),
         disk(x),
         calendar(x),
         check("version", Verdict::Ok, x.version.clone()),
@@ -208,6 +216,20 @@ fn funds(x: &Inputs) -> Check {
         None => check("funds", Verdict::Ok, "paper"),
         Some(Ok(funds)) => check("funds", Verdict::Ok, format!("₹{} available, ₹{} in use", funds.available, funds.margin_used)),
         Some(Err(cause)) => check("funds", Verdict::Fail, format!("not read: {cause}")),
+    }
+}
+
+/// Without a stream fills are seen late, and prices are asked for one by one. One that has just broken comes back by itself.
+fn stream(x: &Inputs) -> Check {
+    match (&x.funds, x.stream_age, &x.stream_down) {
+        (None, _, _) if x.needs_arming => check("stream", Verdict::Unknown, "this account has no connection to ask"),
+        (None, _, _) => check("stream", Verdict::Ok, "paper"),
+        (Some(_), Some(age), None) => check("stream", Verdict::Ok, format!("up; the newest frame is {} s old", age.as_secs())),
+        (Some(_), _, Some((away, why))) if *away >= MAX_STREAM_DOWN && x.session.is_ok() => {
+            check("stream", Verdict::Fail, format!("none has stayed up for {} s: {why} (socket_url?)", away.as_secs()))
+        }
+        (Some(_), _, Some((_, why))) => check("stream", Verdict::Unknown, format!("it is being connected: {why}")),
+        (Some(_), None, None) => check("stream", Verdict::Unknown, "none was tried yet"),
     }
 }
 

@@ -17,6 +17,8 @@ fn fine() -> Inputs {
         max_master_age: Duration::from_secs(86_400),
         limits: Limits { max_quantity: 1, max_order_value: rupees(1), max_open_orders: 1, daily_loss: rupees(1), ..Limits::standard() },
         funds: Some(Ok(Funds { cash: rupees(5), margin_used: rupees(1), available: rupees(4) })),
+        stream_age: Some(Duration::from_secs(3)),
+        stream_down: None,
         disk: (Some(1_000_000_000), 1_000_000),
         calendar: Today { open: vec![Exchange::Nse], is_held: true, ..Today::default() },
         version: "1".into(),
@@ -42,7 +44,7 @@ fn a_fine_account_is_go_although_it_is_not_armed_yet() {
 #[test]
 fn each_failure_alone_is_no_go_and_is_named() {
     type Break = fn(&mut Inputs);
-    let cases: [(&str, Break); 14] = [
+    let cases: [(&str, Break); 15] = [
         ("session", |x| x.session = Err("expired".into())),
         ("clock", |x| x.clock_skew_ms = Some(2_001)),
         ("clock", |x| x.clock_skew_ms = Some(i64::MIN)),
@@ -51,6 +53,7 @@ fn each_failure_alone_is_no_go_and_is_named() {
         ("master", |x| x.masters.push((Exchange::Nfo, None))),
         ("limits", |x| x.limits.daily_loss = Amount::ZERO),
         ("funds", |x| x.funds = Some(Err("no answer".into()))),
+        ("stream", |x| (x.stream_age, x.stream_down) = (None, Some((MAX_STREAM_DOWN, "refused".into())))),
         ("disk", |x| x.disk = (Some(1), 2)),
         ("calendar", |x| x.calendar = closed(true)),
         ("calendar", |x| x.calendar = Today { unknown: vec![Exchange::Nse], is_held: true, ..Today::default() }),
@@ -82,6 +85,23 @@ fn what_is_not_known_stops_nothing_and_is_said() {
     let of = |verdict| report.checks.iter().filter(|check| check.verdict == verdict).map(|check| check.name).collect::<Vec<_>>();
     assert_eq!(of(Verdict::Unknown), ["clock", "address", "disk", "calendar"]);
     assert_eq!(of(Verdict::Warn), ["alerts"]);
+}
+
+#[test]
+fn a_stream_that_has_just_broken_or_has_no_session_stops_nothing() {
+    let told = |inputs: Inputs| {
+        let report = judge(&inputs);
+        report.checks.into_iter().find(|check| check.name == "stream").map(|check| (check.verdict, check.text)).unwrap()
+    };
+    let down = |seconds| (None, Some((Duration::from_secs(seconds), "the broker refuses its login".to_owned())));
+    let of = |(stream_age, stream_down), session| told(Inputs { stream_age, stream_down, session, ..fine() });
+    let (verdict, text) = of(down(59), Ok("in".to_owned()));
+    assert!(verdict == Verdict::Unknown && text.contains("refuses its login"), "{text}");
+    assert_eq!(of(down(3_600), Err("expired".to_owned())).0, Verdict::Unknown, "the session is what fails");
+    assert_eq!(of((None, None), Ok("in".to_owned())).0, Verdict::Unknown);
+    let (_, text) = of(down(3_600), Ok("in".to_owned()));
+    assert!(text.contains("3600 s") && text.contains("socket_url"), "{text}");
+    assert_eq!(told(Inputs { funds: None, needs_arming: false, stream_age: None, ..fine() }), (Verdict::Ok, "paper".to_owned()));
 }
 
 #[test]

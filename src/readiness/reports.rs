@@ -72,6 +72,7 @@ mod tests {
                 address: None,
                 funds: Err("not told".to_owned()),
                 stream_age: None,
+                stream_down: None,
                 login_link: None,
             };
             Box::pin(async move {

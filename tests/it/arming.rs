@@ -206,6 +206,7 @@ impl Connection for Scripted {
                 address: None,
                 funds: Ok(Funds { cash: rupees, margin_used: Amount::ZERO, available: rupees }),
                 stream_age: None,
+                stream_down: None,
                 login_link: (!is_in).then(|| "http://broker.test/login?api_key=k".to_owned()),
             }
         })

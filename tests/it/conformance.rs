@@ -34,6 +34,7 @@ per_minute = 10000
 [accounts.noren]
 uid = "FA00001"
 auth = "quickauth"
+codes_once = false
 host = "{}"
 rest_prefix = "/NorenWClientTP/"
 simulator = true
@@ -236,6 +237,14 @@ fn mcx_says_what_a_quantity_counts() {
     assert_eq!((code, bench.lines("failed")), (0, Vec::new()), "{text}");
     assert!(bench.seen("quantity unit").contains("set quantity_unit.mcx = \"units\""), "{text}");
     assert_eq!(bench.lines("not_tried"), ["ampersand"], "{text}");
+    // A run with a share takes it not back.
+    let (code, text) = bench.run(&[]);
+    assert_eq!(code, 0, "{text}");
+    let units = Some(ordergate_actors::settings::QuantityUnit::Units);
+    let said = ordergate_actors::settings::QuantityUnits { mcx: units, cds: units };
+    let account = ordergate_actors::order::ClientId::parse("SIM").unwrap();
+    let (settled, why) = ordergate::conformance::confirmed(&bench.here.path().join("data"), &account, said);
+    assert_eq!((settled.mcx, settled.cds, why.len()), (units, None, 1), "{why:?}");
     bench.is_clean();
 }
 

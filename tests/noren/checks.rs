@@ -95,9 +95,10 @@ fn truth(house: &House, excuse: Excuse) -> Result<(), String> {
         agrees(house, &order, row, excuse)
             .map_err(|what| format!("order {} ({} {:?}): {what}", order.command_id, order.status, order.tag))?;
     }
-    let symbols: std::collections::BTreeSet<&str> = theirs.iter().filter_map(|row| row["tsym"].as_str()).collect();
-    for symbol in symbols {
-        let (ours, net) = (house.held(symbol), house.sim().net("NSE", symbol));
+    let symbols: std::collections::BTreeSet<(&str, &str)> =
+        theirs.iter().filter_map(|row| Some((row["exch"].as_str()?, row["tsym"].as_str()?))).collect();
+    for (exchange, symbol) in symbols {
+        let (ours, net) = (house.held(symbol), house.sim().net(exchange, symbol));
         let others: i64 = theirs.iter().filter(|row| row["tag"].is_null() && row["tsym"] == symbol).map(signed).sum();
         let of_doubts: i64 = theirs.iter().filter(|row| row["tsym"] == symbol && is_doubted(house, row)).map(signed).sum();
         let is_equal =
@@ -156,6 +157,9 @@ fn agrees(house: &House, order: &OrderRecord, row: Option<&Value>, excuse: Excus
     };
     if !fits {
         return Err(format!("INV-4: the broker says {status} with {filled} filled"));
+    }
+    if let Some(wanted) = order.cancel_wanted.as_ref().filter(|_| !order.status.is_terminal()) {
+        return Err(format!("its cancel ({wanted:?}) had no effect"));
     }
     let limit = |text: &Value| text.as_str().and_then(|text| text.parse::<Decimal>().ok());
     if status == "OPEN" && order.ask.price.map(|price| price.value()) != limit(&row["prc"]) {

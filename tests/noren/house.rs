@@ -210,7 +210,7 @@ impl House {
         loop {
             match broker.session().await {
                 Session::Ready => return,
-                Session::NotReady(why) if why.contains("log in again") => drop(broker.login().await),
+                Session::NotReady(why) if why.contains("log in again") || why.contains("Invalid OTP") => drop(broker.login().await),
                 Session::NotReady(why) | Session::Resting(why) => assert!(tokio::time::Instant::now() < deadline, "{why}\n{}", self.told()),
             }
             pass(Duration::from_millis(20)).await;

@@ -7,6 +7,7 @@ use ordergate_actors::order::{CommandId, LegDraft, Status};
 
 use crate::checks::{Excuse, at_rest, journal_sound};
 use crate::house::{House, Plan, entry, pass, resting_entry, secs, sim_ms};
+use crate::matrix::{Leg, leaves, prepare};
 
 fn of(strategy: &str, leg: LegDraft) -> LegDraft {
     LegDraft { strategy: Some(strategy.to_owned()), ..leg }
@@ -79,6 +80,45 @@ async fn the_engine_is_killed_in_the_middle_of_a_call_and_started_again() {
         at_rest(&house, Excuse::default()).await.unwrap_or_else(|why| panic!("{fault:?}: {why}"));
         all_there(&house, &commands);
         assert_eq!(house.order(resting).status, Status::Executed);
+        house.kill();
+        journal_sound(&house).unwrap();
+    }
+}
+
+/// What closes the position is closed once, whatever became of the call.
+#[tokio::test]
+async fn the_engine_is_killed_in_the_middle_of_an_exit_and_started_again() {
+    let calls = [
+        ("PlaceOrder", Fault::Slow { ms: sim_ms(8) }),
+        ("PlaceOrder", Fault::Late { ms: sim_ms(8) }),
+        ("PlaceOrder", Fault::Accept { then: Symptom::Timeout }),
+        ("PlaceOrder", Fault::Refuse { then: Symptom::Timeout }),
+        ("PlaceOrder", Fault::Invisible { ms: sim_ms(20), stream: false }),
+        // And while what tells of it lies.
+        ("PositionBook", Fault::LyingEmpty),
+        ("OrderBook", Fault::Refuse { then: Symptom::BadGateway }),
+        ("TradeBook", Fault::Stale { ms: sim_ms(15) }),
+    ];
+    for (route, fault) in calls {
+        let mut house = House::open().await;
+        prepare(&house, Leg::Exit).await.unwrap();
+        let is_call = route == "PlaceOrder";
+        house.fault(if is_call { FaultRule::next(route, fault.clone()) } else { FaultRule::always(route, fault.clone()) });
+        let out = house.submit_soon(crate::house::exit()).await;
+        house
+            .until("its call is under way, or it is given up", || {
+                house.order(out).sent_at.is_some() || house.order(out).status.is_terminal()
+            })
+            .await;
+        house.kill();
+        journal_sound(&house).unwrap();
+        house.start();
+        pass(secs(20)).await;
+        house.heal().await;
+        house.until_open().await;
+        at_rest(&house, Excuse::default()).await.unwrap_or_else(|why| panic!("{route} {fault:?}: {why}"));
+        all_there(&house, &[out]);
+        leaves(&house).await.unwrap_or_else(|why| panic!("{route} {fault:?}: {why}"));
         house.kill();
         journal_sound(&house).unwrap();
     }

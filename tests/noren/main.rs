@@ -11,5 +11,6 @@ mod menu;
 mod named;
 mod network;
 mod parts;
+mod quotes;
 mod relay;
 mod secrets;

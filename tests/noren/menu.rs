@@ -19,6 +19,8 @@ pub(crate) enum Meets {
     Changing(Fault),
     /// Every call of these places for a while; around the call its answer is lost too.
     Reads(&'static [&'static str], Fault),
+    /// The session ends, and every call of this route, by which it comes back, goes wrong for a while.
+    Logins(&'static str, Fault),
     /// Something happens at the broker, once.
     Act(fn(&House)),
 }
@@ -50,10 +52,14 @@ fn minute(name: &'static str, meets: Meets) -> Row {
 }
 
 const BOOKS: &[&str] = &["OrderBook"];
+/// An order that was given a number and is in no book is looked for there, and nowhere else.
+pub(crate) const HISTORY: &[&str] = &["SingleOrdHist"];
+const ORDERS_AND_TRADES: &[&str] = &["OrderBook", "TradeBook"];
+const POSITIONS: &[&str] = &["PositionBook"];
 const ALL_BOOKS: &[&str] = &["OrderBook", "TradeBook", "PositionBook", "SingleOrdHist"];
 const TRADES: &[&str] = &["TradeBook"];
 const MESSAGES: &[&str] = &["om"];
-const SOCKET: &[&str] = &["socket", "feed"];
+pub(crate) const SOCKET: &[&str] = &["socket", "feed"];
 
 /// 1 and 2: done or not, with the same answer.
 pub(crate) fn answers() -> Vec<Row> {
@@ -95,6 +101,8 @@ pub(crate) fn calls() -> Vec<Row> {
         row("6 session expired, 403", Meets::Call(Fault::SessionExpired { status: 403, kill: true })),
         row("6 a gateway's page, 401", Meets::Call(Fault::GatewayPage { status: 401 })),
         row("6 a gateway's page, 403", Meets::Call(Fault::GatewayPage { status: 403 })),
+        row("6 a gateway's page, 404", Meets::Call(Fault::GatewayPage { status: 404 })),
+        row("6 a gateway's page, 405", Meets::Call(Fault::GatewayPage { status: 405 })),
         row("6 second login at this call", Meets::Call(Fault::SecondLogin)),
         row("6 wrong address", Meets::Call(Fault::WrongIp)),
         row("6 rejected, 200", reject("Rejected : ORA:AMO is stopped", 200)),
@@ -164,11 +172,24 @@ pub(crate) fn books() -> Vec<Row> {
         row("5 the order book drops the connection", Meets::Reads(BOOKS, refuse(Drop))),
         row("5 the order book says no data", Meets::Reads(BOOKS, Fault::LyingEmpty)),
         row("5 every book says no data", Meets::Reads(ALL_BOOKS, Fault::LyingEmpty)),
+        row("5 order book and trade book say no data", Meets::Reads(ORDERS_AND_TRADES, Fault::LyingEmpty)),
+        row("5 the trade book says no data", Meets::Reads(TRADES, Fault::LyingEmpty)),
+        row("5 the trade book is HTML", Meets::Reads(TRADES, refuse(BadGateway))),
+        row("5 the trade book is 15 s old", Meets::Reads(TRADES, Fault::Stale { ms: sim_ms(15) })),
+        row("5 the positions say no data", Meets::Reads(POSITIONS, Fault::LyingEmpty)),
+        row("5 the positions are HTML", Meets::Reads(POSITIONS, refuse(BadGateway))),
+        row("5 the positions are 15 s old", Meets::Reads(POSITIONS, Fault::Stale { ms: sim_ms(15) })),
+        row("5 an order's history says no data", Meets::Reads(HISTORY, Fault::LyingEmpty)),
+        row("5 an order's history is HTML", Meets::Reads(HISTORY, refuse(BadGateway))),
+        row("5 an order's history is 15 s old", Meets::Reads(HISTORY, Fault::Stale { ms: sim_ms(15) })),
+        row("5 an order's history never answers", Meets::Reads(HISTORY, refuse(Timeout))),
         row("5 every book is HTML", Meets::Reads(ALL_BOOKS, refuse(BadGateway))),
         row("5 the order book is 15 s old", Meets::Reads(BOOKS, Fault::Stale { ms: sim_ms(15) })),
         row("5 every book is 15 s old", Meets::Reads(ALL_BOOKS, Fault::Stale { ms: sim_ms(15) })),
         row("6 the books say session expired", Meets::Reads(BOOKS, Fault::SessionExpired { status: 200, kill: false })),
         row("6 a gateway's page before the books, 403", Meets::Reads(ALL_BOOKS, Fault::GatewayPage { status: 403 })),
+        row("7 too many books in a second", Meets::Reads(ALL_BOOKS, Fault::RateSecond)),
+        minute("7 too many books in a minute", Meets::Reads(ALL_BOOKS, Fault::RateMinute)),
         row("7 a gateway's page before the books, 429", Meets::Reads(ALL_BOOKS, Fault::RatePage)),
         row("8 the books answer after 8 s", Meets::Reads(ALL_BOOKS, Fault::Slow { ms: sim_ms(8) })),
         row("8 the books answer after 12 s", Meets::Reads(ALL_BOOKS, Fault::Slow { ms: sim_ms(12) })),
@@ -179,14 +200,32 @@ pub(crate) fn books() -> Vec<Row> {
     ]
 }
 
-/// 6, 10, 12, 13, 14: the session, the socket, and what others do.
+/// 6: the session has ended, and does not come back at once.
+pub(crate) fn logins() -> Vec<Row> {
+    use Symptom::{BadGateway, Drop, Empty, Timeout, Truncated};
+    let login = |fault| Meets::Logins("QuickAuth", fault);
+    let proof = |fault| Meets::Logins("UserDetails", fault);
+    let wrong = || Fault::Reject { text: "Invalid Input : Invalid OTP".to_owned(), status: 200 };
+    vec![
+        row("6 the login drops the connection", login(Fault::Refuse { then: Drop })),
+        row("6 the login never answers", login(Fault::Refuse { then: Timeout })),
+        row("6 the login is HTML", login(Fault::Refuse { then: BadGateway })),
+        row("6 the login is done, and its answer is cut off", login(Fault::Accept { then: Truncated })),
+        row("6 the login is done, and its answer is empty", login(Fault::Accept { then: Empty })),
+        row("6 the login is answered after 12 s", login(Fault::Slow { ms: sim_ms(12) })),
+        row("6 the login is refused", login(wrong())),
+        row("6 the login is one call too many", login(Fault::RateSecond)),
+        row("6 the proof is HTML", proof(Fault::Refuse { then: BadGateway })),
+        row("6 the proof is cut off", proof(Fault::Accept { then: Truncated })),
+        row("6 a gateway's page before the proof, 403", proof(Fault::GatewayPage { status: 403 })),
+        row("6 the proof is one call too many", proof(Fault::RateSecond)),
+    ]
+}
+
+/// 6, 10, 13, 14: the session, the socket, and what others do.
 pub(crate) fn links() -> Vec<Row> {
     vec![
         row("10 other spellings in messages", Meets::Reads(MESSAGES, Fault::Spelling)),
-        row("12 quotes of the underlying", Meets::Reads(&["feed", "GetQuotes"], Fault::UnderlyingPrice)),
-        row("12 quotes of the underlying without a band", Meets::Reads(&["feed", "GetQuotes"], Fault::UnderlyingWithoutBand)),
-        row("12 quotes without a last price", Meets::Reads(&["feed", "GetQuotes"], Fault::NoLast)),
-        row("12 quotes without a book", Meets::Reads(&["feed", "GetQuotes"], Fault::ZeroBook)),
         row("13 messages come twice", Meets::Reads(MESSAGES, Fault::StreamDuplicate)),
         row("13 messages change places", Meets::Reads(MESSAGES, Fault::StreamReorder)),
         row("13 messages come 10 s late", Meets::Reads(MESSAGES, Fault::StreamDelay { ms: sim_ms(10) })),

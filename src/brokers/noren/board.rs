@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use ordergate_actors::order::{InstrumentKey, Price, ist, session_date};
+use ordergate_actors::order::{Instrument, InstrumentKey, Price, ist, session_date};
 use ordergate_actors::ports::{Instruments, Quote, QuoteBell, Quotes};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
+use super::protect::is_believed;
 use super::wire::frames::{Scrip, Tick, known_band};
 
 /// What the stream shall ask for, and no longer ask for.
@@ -129,10 +130,13 @@ impl Board {
     pub fn take(&self, tick: &Tick, now: DateTime<Utc>) -> bool {
         let mut slots = self.slots.write();
         let Some(slot) = slots.get_mut(&tick.scrip) else { return false };
-        let quote = tick.merge(slot.quote, now).map(|quote| Quote { at: quote.at.min(now), ..quote });
+        let told = tick.merge(slot.quote, now).map(|quote| Quote { at: quote.at.min(now), ..quote });
+        let is_of_another = told.is_some_and(|quote| self.is_of_another(slot.key.as_ref(), &quote));
+        let quote = if is_of_another { without_last(told, slot.quote) } else { told };
         let before = if tick.is_whole { Sizes::default() } else { slot.sizes };
         slot.set(quote, Sizes { bid: tick.bid_quantity.or(before.bid), ask: tick.ask_quantity.or(before.ask) });
-        slot.close(tick.previous_close, quote.map_or(now, |quote| quote.at));
+        // Beside the price of another instrument stands the close of that, perhaps.
+        slot.close(tick.previous_close.filter(|_| !is_of_another), quote.map_or(now, |quote| quote.at));
         let key = slot.key.clone();
         let renews = slot.renews();
         drop(slots);
@@ -143,6 +147,16 @@ impl Board {
             self.bells.read().iter().for_each(|bell| bell.strike(&key));
         }
         true
+    }
+
+    /// Whether the last price is that of the option's underlying: option quotes were seen with it (Noren protocol reference, section
+    /// 5.1), and whatever hangs on the last price, a stop or the day's loss, would go by it. A book around the price proves it.
+    fn is_of_another(&self, key: Option<&InstrumentKey>, quote: &Quote) -> bool {
+        let double = |price: Price| price.value().saturating_add(price.value());
+        let is_in_its_book = matches!((quote.bid, quote.ask), (Some(bid), Some(ask))
+            if bid <= ask && bid.value() <= double(quote.last) && quote.last.value() <= double(ask));
+        let instrument = || key.and_then(|key| self.instruments.find(key));
+        !is_in_its_book && instrument().is_some_and(|instrument| !is_believed(quote.last, &instrument, quote.band))
     }
 
     /// Subscribes it once more, for what is told only then.
@@ -185,14 +199,20 @@ impl Board {
     pub fn touch(&self, key: &InstrumentKey) -> Option<Touch> {
         let instrument = self.instruments.find(key)?;
         let scrip = Scrip { exchange: key.exchange, token: instrument.token };
-        self.want(scrip);
-        self.name(scrip, key);
+        self.want_instrument(&instrument);
         let slots = self.slots.read();
         let slot = slots.get(&scrip)?;
         slot.quote.map(|quote| Touch { quote, sizes: slot.sizes, version: slot.version })
     }
 
-    /// Remembers what the instrument is called, for the bells.
+    /// Wants the instrument's quotes from now on, and knows what it is.
+    pub fn want_instrument(&self, instrument: &Instrument) {
+        let scrip = Scrip { exchange: instrument.key.exchange, token: instrument.token };
+        self.want(scrip);
+        self.name(scrip, &instrument.key);
+    }
+
+    /// Remembers what the instrument is called, for the bells and for what its price may be.
     fn name(&self, scrip: Scrip, key: &InstrumentKey) {
         if self.slots.read().get(&scrip).is_some_and(|slot| slot.key.is_none())
             && let Some(slot) = self.slots.write().get_mut(&scrip)
@@ -255,6 +275,12 @@ impl Board {
         drop((slots, changes));
         self.changed.notify_one();
     }
+}
+
+/// The quote with its book as it is told, and the last price as it was before and as old as that: what is priced by it shall see
+/// that nobody tells a newer one.
+fn without_last(told: Option<Quote>, before: Option<Quote>) -> Option<Quote> {
+    told.zip(before).map(|(told, before)| Quote { bid: told.bid, ask: told.ask, band: told.band, ..before })
 }
 
 impl Quotes for Board {

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ordergate_actors::order::Exchange;
+use ordergate_actors::order::{Exchange, Instrument, Kind, Right};
 use ordergate_actors::ports::Quotes;
 
 use super::board::{Board, Changes, Sizes};
-use super::fixtures::share;
+use super::fixtures::{price, share};
 use super::wire::frames::{Frame, Scrip, Tick, read};
 use crate::instruments::InstrumentTable;
 
@@ -222,4 +222,37 @@ fn what_is_pushed_after_the_question_stands_against_its_answer_whatever_its_date
     board.take(&pushed("837", 2), now() + ms(200));
     let quote = board.quote(&key).unwrap();
     assert_eq!((quote.last.to_string().as_str(), quote.at), ("837", now() - TimeDelta::seconds(2)), "its age is the feed's");
+}
+
+/// Option quotes were seen with the price of the underlying and an empty book: a stop, a trail or the day's loss would go by it.
+#[test]
+fn the_price_of_the_underlying_moves_no_last_price_of_its_option() {
+    let kind = Kind::Option { expiry: "2026-11-24".parse().unwrap(), strike: price("25000"), right: Right::Call };
+    let option = Instrument { kind, ..share() };
+    for band in [r#","lc":"0.05","uc":"310""#, ""] {
+        let board = Board::new(Arc::new(InstrumentTable::new([option.clone()])), 2);
+        let quote = || board.quote(&option.key);
+        assert_eq!(quote(), None);
+        let ms = |ms: i64| now() + TimeDelta::milliseconds(ms);
+        board.take(&tick(&format!(r#""t":"dk","lp":"25010.50","bp1":"0.00","sp1":"0.00","c":"24900"{band}"#)), now());
+        assert_eq!((quote(), board.previous_close(&option.key)), (None, None), "there was none before");
+        board.take(&tick(&format!(r#""t":"dk","lp":"100","bp1":"99.90","sp1":"100.10","c":"98"{band}"#)), ms(1));
+        let before = quote().unwrap();
+        board.take(&tick(r#""t":"df","lp":"25010.50","bp1":"0.00","sp1":"0.00","c":"24900""#), ms(2));
+        let (bid, ask) = (None, None);
+        assert_eq!(quote(), Some(ordergate_actors::ports::Quote { bid, ask, ..before }), "as old as it is");
+        // The next ones tell only what changed.
+        board.take(&tick(r#""t":"df","lp":"25011.00""#), ms(3));
+        assert_eq!(quote().map(|quote| (quote.last, quote.at)), Some((price("100"), ms(1))));
+        // Somebody asks, and is told a book: what is pushed is compared with that too.
+        board.put(scrip(2_885), ordergate_actors::ports::Quote { at: ms(4), seen_at: ms(4), ..before }, Sizes::default());
+        board.take(&tick(r#""t":"df","lp":"25011.50""#), ms(5));
+        assert_eq!(quote().map(|quote| (quote.last, quote.at)), Some((price("100"), ms(4))));
+        assert_eq!(board.previous_close(&option.key), Some(price("98")), "nor is its close");
+        board.take(&tick(r#""t":"df","lp":"101","bp1":"100.90","sp1":"101.10""#), ms(6));
+        assert_eq!(quote().map(|quote| (quote.last, quote.bid, quote.at)), Some((price("101"), Some(price("100.9")), ms(6))));
+        // Deep in the money it is worth as much, and its book says so.
+        board.take(&tick(r#""t":"dk","lp":"13000","bp1":"12990","sp1":"13010","lc":"0","uc":"0""#), ms(7));
+        assert_eq!(quote().map(|quote| quote.last), Some(price("13000")));
+    }
 }

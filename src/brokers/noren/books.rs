@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{Amount, BrokerOrderId, Instrument, Product, Side};
@@ -13,6 +14,7 @@ use ordergate_actors::ports::{
     BookRow, BrokerOrder, DeliveryRow, NoMargin, NoQuote, OrderMargin, PositionRow, Quote, Session as SessionState, Snapshot, TradeRow,
 };
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::board::Sizes;
 use super::doubts::Doubts;
@@ -30,6 +32,8 @@ use super::{NorenSettings, Shared};
 const SMALL: usize = 32 * 1024;
 /// Orders whose history is read beside one order book, at most: each read counts against the rate limit.
 const HISTORIES: usize = 2;
+/// All of them together have this part of a book's time: the book is here already, and who asked for it waits for both.
+const HISTORIES_PART: u32 = 4;
 
 /// The books as they were read last.
 #[derive(Debug, Default)]
@@ -109,6 +113,7 @@ impl Shared {
 
     pub(super) async fn orders(&self) -> Snapshot<Arc<BookRow>> {
         let (kept, read) = self.order_rows();
+        let book_ends = Instant::now() + self.settings.timeouts.book;
         let (found, unreadable) = match self.book(self.encoder.order_book(), kept, read).await {
             Snapshot::Authoritative(found, unreadable) => (found, unreadable),
             Snapshot::Unknown(words) => return Snapshot::Unknown(words),
@@ -123,9 +128,11 @@ impl Shared {
                 doubtful.push(Arc::clone(row));
             }
         }
+        // A history that is late is not waited for: the book without it is worth more than none.
+        let histories_end = book_ends.min(Instant::now() + self.settings.timeouts.book / HISTORIES_PART);
         let due = self.books.doubts.lock().due(&doubtful, HISTORIES);
         for number in &due {
-            if let Some(told) = self.read_history(number).await {
+            if let Some(told) = self.read_history(number, histories_end).await {
                 self.books.doubts.lock().tell(number, told);
             }
         }
@@ -136,16 +143,20 @@ impl Shared {
         for number in self.sent.missing(&rows, HISTORIES - due.len()) {
             let text = format!("the broker gave an order the number {number}, and its book does not show it; its history is read");
             self.session.notices().say(Level::Warn, "ALARM_ORDER_NOT_IN_BOOK", text);
-            rows.extend(self.read_history(&number).await.map(Arc::new));
+            rows.extend(self.read_history(&number, histories_end).await.map(Arc::new));
         }
         Snapshot::Authoritative(rows, unreadable)
     }
 
-    /// What the order's own history says of it, if that is clear.
-    async fn read_history(&self, number: &BrokerOrderId) -> Option<BookRow> {
+    /// What the order's own history says of it, if that is clear and comes before then.
+    async fn read_history(&self, number: &BrokerOrderId, ends: Instant) -> Option<BookRow> {
         let now = self.session.now();
+        let within = ends.saturating_duration_since(Instant::now());
+        if within.is_zero() {
+            return None;
+        }
         let history = self.encoder.order_history(number);
-        let rows = match self.book_for(By::Itself, history, Keeping::nothing(), |fields| Ok(fields.clone())).await {
+        let rows = match self.book_for(By::Itself, history, within, Keeping::nothing(), |fields| Ok(fields.clone())).await {
             Snapshot::Authoritative(rows, _) => rows,
             Snapshot::RateLimited { window, text } => {
                 self.session.limited(window, text);
@@ -200,7 +211,7 @@ impl Shared {
     /// All orders of today that sell for delivery, whosever they are.
     async fn sales_today(&self) -> Result<Vec<Arc<BookRow>>, String> {
         let (kept, read) = self.order_rows();
-        match self.book_for(By::Itself, self.encoder.order_book(), kept, read).await {
+        match self.book_for(By::Itself, self.encoder.order_book(), self.settings.timeouts.book, kept, read).await {
             Snapshot::Authoritative(found, unreadable) if unreadable.iter().all(|row| row.is_foreign) => {
                 let sells = |row: &BookRow| row.side == Side::Sell && row.product == Product::Cnc;
                 Ok(found.into_iter().map(|order| order.row).filter(|row| sells(row)).collect())
@@ -232,13 +243,14 @@ impl Shared {
         kept: Keeping<T>,
         read: impl Fn(&Fields) -> Result<T, FieldError> + Send + 'static,
     ) -> Snapshot<T> {
-        self.book_for(By::Engine, body, kept, read).await
+        self.book_for(By::Engine, body, self.settings.timeouts.book, kept, read).await
     }
 
     async fn book_for<T: Clone + Send + 'static>(
         &self,
         by: By,
         body: Result<Body, EncodeError>,
+        within: Duration,
         kept: Keeping<T>,
         read: impl Fn(&Fields) -> Result<T, FieldError> + Send + 'static,
     ) -> Snapshot<T> {
@@ -246,7 +258,7 @@ impl Shared {
             Ok(body) => body,
             Err(error) => return Snapshot::Unknown(error.to_string()),
         };
-        let (token, asked_at, delivery) = match self.session.read(&body, self.settings.timeouts.book, by).await {
+        let (token, asked_at, delivery) = match self.session.read(&body, within, by).await {
             Ok(delivered) => delivered,
             Err(words) => return Snapshot::Unknown(words),
         };
@@ -272,7 +284,7 @@ impl Shared {
     /// The instrument's quote now; it goes onto the board too.
     pub(super) async fn quote(&self, instrument: &Instrument) -> Result<Quote, NoQuote> {
         let scrip = Scrip { exchange: instrument.key.exchange, token: instrument.token };
-        self.board.want(scrip);
+        self.board.want_instrument(instrument);
         let body = self.encoder.quote(scrip.exchange, scrip.token).map_err(|error| NoQuote::None(error.to_string()))?;
         let asked_at: DateTime<Utc> = self.session.now();
         let fields = self.session.object(&body, By::Engine).await?;

@@ -7,6 +7,7 @@ use ordergate_actors::ports::Call;
 
 use super::AuthFlow;
 use super::session::machine::Standing;
+use super::session::otp::LONGEST_WAIT;
 use super::session::{By, Unread};
 use super::wire::limits;
 use super::{NorenBroker, Shared};
@@ -22,6 +23,7 @@ impl Connection for NorenBroker {
             address: None,
             funds: Err(words),
             stream_age: None,
+            stream_down: None,
             login_link: None,
         };
         self.on_io(async move { shared.report().await }, lost)
@@ -61,6 +63,7 @@ impl Shared {
             address: self.session.address(),
             funds,
             stream_age: self.health.age(),
+            stream_down: self.health.down(),
         }
     }
 
@@ -83,10 +86,10 @@ impl Shared {
             self.session.ask();
         }
         let timeouts = self.settings().timeouts;
-        // A kept token is tried first; where no person is needed, a code near its end is waited out.
+        // A kept token is tried first; where no person is needed, a code that went out or is near its end is waited out.
         let patience = match self.settings().auth {
-            AuthFlow::OAuth => timeouts.read,
-            AuthFlow::QuickAuth => timeouts.login.saturating_add(timeouts.read).saturating_add(std::time::Duration::from_secs(4)),
+            AuthFlow::OAuth | AuthFlow::Flattrade => timeouts.read,
+            AuthFlow::QuickAuth => timeouts.login.saturating_add(timeouts.read).saturating_add(LONGEST_WAIT),
         };
         match self.session.settled(patience).await {
             Standing::Ready => match self.prove(By::Itself).await {

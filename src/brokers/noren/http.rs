@@ -36,6 +36,7 @@ pub enum HttpError {
 pub struct Http {
     client: Client,
     base: String,
+    token_url: String,
     content_type: HeaderValue,
     auth: AuthFlow,
 }
@@ -60,7 +61,7 @@ impl Http {
             .build()?;
         let content_type =
             HeaderValue::from_str(&settings.content_type).map_err(|_| HttpError::ContentType(settings.content_type.clone()))?;
-        Ok(Self { client, base: settings.url(""), content_type, auth: settings.auth })
+        Ok(Self { client, base: settings.url(""), token_url: settings.token_url.clone(), content_type, auth: settings.auth })
     }
 
     /// Sends the request, once, and reads the whole reply within the time.
@@ -72,15 +73,20 @@ impl Http {
     }
 
     async fn exchange(&self, body: &Body, token: Option<&SecretString>, within: Duration) -> Delivery {
-        let url = match Url::parse(&format!("{}{}", self.base, body.route())) {
+        let (address, content_type) = if body.is_plain() {
+            (self.token_url.clone(), HeaderValue::from_static("application/json"))
+        } else {
+            (format!("{}{}", self.base, body.route()), self.content_type.clone())
+        };
+        let url = match Url::parse(&address) {
             Ok(url) => url,
             Err(error) => return Delivery::NotWritten(format!("the address of {} cannot be used: {error}", body.route())),
         };
         let mut text = body.text().to_owned();
-        let mut request = self.client.post(url).header(CONTENT_TYPE, self.content_type.clone()).timeout(within);
+        let mut request = self.client.post(url).header(CONTENT_TYPE, content_type).timeout(within);
         if let Some(token) = token {
             match self.auth {
-                AuthFlow::QuickAuth => {
+                AuthFlow::QuickAuth | AuthFlow::Flattrade => {
                     text.push_str("&jKey=");
                     text.push_str(token.expose_secret());
                 }

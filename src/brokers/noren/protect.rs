@@ -155,6 +155,10 @@ pub fn protect(terms: &Terms, instrument: &Instrument, quote: Option<&Quote>, ca
         Side::Buy => price < touch,
         Side::Sell => price > touch,
     };
+    // The exchange would refuse it in words that do not say why.
+    if let Some((lowest, highest)) = band.filter(|_| order_type == OrderType::StopLimit && misses(reference)) {
+        return Err(refusal(instrument, &format!("its trigger {reference} is outside today's band {lowest} to {highest}")));
+    }
     if let Some(touch) = touch.filter(|touch| care == Care::Entry && misses(*touch)) {
         return Err(refusal(instrument, &format!("the touch {touch} is outside the prices that the exchange takes (up to {price})")));
     }

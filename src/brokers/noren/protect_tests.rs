@@ -132,6 +132,26 @@ fn a_stop_is_priced_off_its_trigger_and_limits_stay() {
     }
 }
 
+/// Its limit would be on the passive side of its trigger.
+#[test]
+fn a_stop_whose_trigger_is_outside_the_band_is_refused_here() {
+    let banded = Instrument { band: Some((price("765"), price("935"))), ..share() };
+    let stop = |side, trigger: &str| {
+        let stop = Terms { side, trigger_price: Some(price(trigger)), ..terms(OrderType::StopMarket) };
+        let protected = protect(&stop, &banded, None, Care::Exit, &buffers());
+        protected.map(|protected| protected.terms.price.unwrap().to_string()).map_err(|refusal| refusal.reason)
+    };
+    let refusal = stop(Side::Sell, "760").unwrap_err();
+    assert!(refusal.contains("trigger 760 is outside today's band 765 to 935"), "{refusal}");
+    assert!(stop(Side::Buy, "940").unwrap_err().contains("trigger 940 is outside"));
+    assert_eq!(
+        (stop(Side::Sell, "766"), stop(Side::Sell, "765")),
+        (Ok("765".to_owned()), Ok("765".to_owned())),
+        "at the band it may stand"
+    );
+    assert_eq!(stop(Side::Buy, "934"), Ok("935".to_owned()));
+}
+
 #[test]
 fn slabs_and_widths_are_read_strictly() {
     for bad in ["", "100: 2", "above: 0", "above: 50", "500: 1, 100: 2, above: 1", "above: 1, 100: 2", "x: 1, above: 1"] {

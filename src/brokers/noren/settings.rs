@@ -14,23 +14,36 @@ use secrecy::SecretString;
 use super::protect::Buffers;
 use super::wire::Ampersand;
 
-/// How an account logs in (Noren protocol reference, sections 2.1 and 2.2).
+/// How an account logs in (Noren protocol reference, sections 2.1 and 2.2; what is known of Flattrade stands in `config/flattrade.toml`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthFlow {
     /// A person signs in at the broker's page; the code of the redirect is exchanged for a token.
     OAuth,
     /// Password and one-time code, no person needed.
     QuickAuth,
+    /// A person signs in at Flattrade's page; the code of the redirect is exchanged at an address of its own, and the token goes with
+    /// every call as that of [`Self::QuickAuth`] does, and into the socket as that of [`Self::OAuth`].
+    Flattrade,
 }
 
 impl AuthFlow {
-    /// Reads `oauth` or `quickauth`.
+    /// Reads `oauth`, `quickauth` or `flattrade`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim().to_ascii_lowercase().as_str() {
             "oauth" => Some(Self::OAuth),
             "quickauth" => Some(Self::QuickAuth),
+            "flattrade" => Some(Self::Flattrade),
             _ => None,
+        }
+    }
+
+    /// Whether a person signs in at the broker's page.
+    #[must_use]
+    pub fn needs_person(self) -> bool {
+        match self {
+            Self::OAuth | Self::Flattrade => true,
+            Self::QuickAuth => false,
         }
     }
 }
@@ -117,6 +130,8 @@ pub struct NorenSettings {
     pub socket_url: String,
     /// The page where a person signs in; `{client_id}` and `{uid}` are replaced.
     pub login_page: String,
+    /// Where a code becomes a token, at Flattrade: an address of its own.
+    pub token_url: String,
     /// How it logs in.
     pub auth: AuthFlow,
     /// The content type of every call.
@@ -133,6 +148,8 @@ pub struct NorenSettings {
     pub stream: StreamWaits,
     /// Between attempts to connect the socket.
     pub reconnect: Backoff,
+    /// Whether a one-time code goes out once only; the next login waits for the next code then.
+    pub codes_once: bool,
     /// The hour, Indian time, before which a login at night waits while nothing is open or held.
     pub login_at: NaiveTime,
     /// What quantities count on MCX and CDS; set by who opens the account.
@@ -171,7 +188,7 @@ impl NorenSettings {
     /// Where a person signs in; nothing for a flow that needs no person.
     #[must_use]
     pub fn login_link(&self) -> Option<String> {
-        (self.auth == AuthFlow::OAuth).then(|| {
+        self.auth.needs_person().then(|| {
             let page = self.login_page.replace("{client_id}", &self.credentials.client_id);
             page.replace("{uid}", &self.credentials.uid)
         })

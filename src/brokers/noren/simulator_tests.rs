@@ -13,7 +13,7 @@ use super::fixtures::terms;
 use super::settings::{AuthFlow, Credentials, NorenSettings};
 use super::wire_tests::{event, ms, settings, until};
 use super::{Io, NorenBroker};
-use crate::brokers::connection::Connection;
+use crate::brokers::connection::{Connection, LoginError};
 use crate::clock::SystemClock;
 use crate::instruments::{InstrumentTable, sample};
 use crate::simulator::noren_server::{Fault, FaultRule, PriceSetting, Prices, Settings, Simulator};
@@ -240,4 +240,74 @@ async fn a_gateways_page_before_a_book_makes_the_session_prove_itself() {
         assert!(matches!(world.broker.orders().await, Snapshot::Authoritative(..)));
         assert_eq!(logins(), before.0, "with the same token");
     }
+}
+
+/// Flattrade: a login of its own, the token in the body of each call and in the socket's frame of the new era, and no word to the
+/// subscription of orders.
+#[tokio::test]
+async fn an_account_at_flattrade_signs_in_trades_and_loses_its_session() {
+    let simulator = Simulator::start(Settings {
+        per_second: 0,
+        per_minute: 0,
+        prices: Prices::Scripted,
+        acknowledges_orders: false,
+        ..Settings::default()
+    })
+    .unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let socket = format!("ws://{}/PiConnectWSAPI/", simulator.address);
+    let mut settings = settings((&simulator.url(), &socket), directory.path(), AuthFlow::Flattrade);
+    settings.rest_prefix = "/PiConnectAPI/".into();
+    settings.login_page = format!("{}/login?app_key={{client_id}}", simulator.url());
+    settings.timeouts.order = ms(10_000);
+    settings.credentials.client_secret = Some(SecretString::from("sim-secret"));
+    let table = Arc::new(InstrumentTable::new(sample(trading_date(SystemClock.now())).unwrap()));
+    let broker = NorenBroker::start(settings.clone(), table.clone(), Arc::new(SystemClock), Io::current()).unwrap();
+    let key = InstrumentKey::new(Exchange::Nse, "RELIANCE-EQ");
+    let world = World { simulator, broker, settings, table, key, _directory: directory };
+    world.price("1400.00", "1400.10");
+    let mut stream = world.broker.stream().unwrap();
+
+    let Err(LoginError::NeedsPerson(link)) = world.broker.login().await else { panic!("a person signs in") };
+    assert!(link.ends_with("/login?app_key=FA00001_U"), "{link}");
+    assert!(matches!(world.broker.take_code("not-a-code".into()).await, Err(LoginError::Refused(_))));
+    world.broker.take_code(signed_in(&world, &link).await).await.unwrap();
+    let is_bare = |row: &crate::simulator::noren_server::LogRow| row.route != "ApiToken" || row.fields.values().all(|value| value == "***");
+    assert!(world.simulator.log().iter().all(is_bare), "{:?}", world.simulator.log());
+    until("the session", || world.broker.shared.session.token().is_ok()).await;
+    while event(&mut stream).await != StreamEvent::Reconnected {}
+    assert!(world.broker.report().await.funds.is_ok());
+
+    let prepared = world.broker.prepare(world.order("OGFLAT0000001", OrderType::Limit, "1401"), None).unwrap();
+    assert!(matches!(world.broker.place(prepared).await, PlaceOutcome::Accepted(_)));
+    let filled = loop {
+        if let StreamEvent::Order(row) = event(&mut stream).await
+            && row.state == BookState::Complete
+        {
+            break row;
+        }
+    };
+    assert_eq!((filled.tag.as_deref(), filled.filled), (Some("OGFLAT0000001"), 10));
+    becomes(&world, "OGFLAT0000001", (BookState::Complete, 10)).await;
+    assert_eq!(world.broker.board().quote(&world.key), None, "asking subscribes");
+    until("a quote", || world.broker.board().quote(&world.key).is_some()).await;
+
+    // A dead token is answered with 401 there; a person has to sign in anew.
+    world.simulator.expire_sessions();
+    assert!(matches!(world.broker.orders().await, Snapshot::Unknown(_)));
+    until("it is out", || world.broker.shared.session.token().is_err()).await;
+    let Err(LoginError::NeedsPerson(link)) = world.broker.login().await else { panic!("a person signs in again") };
+    world.broker.take_code(signed_in(&world, &link).await).await.unwrap();
+    becomes(&world, "OGFLAT0000001", (BookState::Complete, 10)).await;
+}
+
+/// Signs in at the page; the code of the redirect.
+async fn signed_in(world: &World, link: &str) -> String {
+    let seed = SecretString::from("JBSWY3DPEHPK3PXP");
+    let code = super::session::otp::code(&seed, SystemClock.now(), None).unwrap();
+    let otp = secrecy::ExposeSecret::expose_secret(&code.text).to_owned();
+    let quiet = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let page = quiet.get(format!("{link}&password=sim-password&totp={otp}")).send().await.unwrap();
+    let location = page.headers().get("location").unwrap_or_else(|| panic!("{page:?} {}", world.simulator.now())).to_str().unwrap();
+    location.split("code=").nth(1).unwrap().to_owned()
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use ordergate_actors::ports::{Broker, Quotes, StreamEvent};
+use ordergate_actors::persistence::Level;
+use ordergate_actors::ports::{Broker, Clock, Quotes, StreamEvent};
 
 use super::fixtures::share;
 use super::settings::AuthFlow;
-use super::wire_tests::{World, event, until};
+use super::wire_tests::{World, event, ms, settings, until};
+use super::{Io, NorenBroker};
 use crate::brokers::connection::Connection;
+use crate::instruments::InstrumentTable;
 
 #[tokio::test]
 async fn the_stream_tells_fills_once_and_comes_back_by_itself() {
@@ -56,6 +59,29 @@ async fn a_refused_socket_proves_the_session_by_a_read_and_backs_off() {
     until("refusals", || world.server.heard(r#"{"t":"c""#) >= 3).await;
     assert_eq!(world.server.arrived("QuickAuth").len(), 1, "the token works: no login follows");
     assert!(!world.server.arrived("UserDetails").is_empty());
+    let report = world.broker.report().await;
+    assert!(report.stream_age.is_none() && report.stream_down.is_some_and(|(_, why)| why.contains("refuses")));
     world.server.take_sockets(true);
     while event(&mut stream).await != StreamEvent::Reconnected {}
+    until("it has lived", || world.broker.shared.health.down().is_none()).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_is_refused_for_long_is_said_to_a_person() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (rest, socket) = world.addresses();
+    let mut settings = settings((&rest, &socket), directory.path(), AuthFlow::QuickAuth);
+    settings.stream.silence = ms(300);
+    world.server.take_sockets(false);
+    let table = Arc::new(InstrumentTable::new([share()]));
+    let broker = NorenBroker::start(settings, table, world.clock() as Arc<dyn Clock>, Io::current()).unwrap();
+    let mut stream = broker.stream().unwrap();
+    // It is Friday at ten, and nobody has said that nothing is held.
+    let said = loop {
+        if let StreamEvent::Notice { level, event: "ALARM_STREAM_DOWN", text } = event(&mut stream).await {
+            break (level, text);
+        }
+    };
+    assert!(said.0 == Level::Page && said.1.contains("refuses its login"), "{said:?}");
 }

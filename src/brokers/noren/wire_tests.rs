@@ -44,6 +44,7 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
         rest_prefix: "/NorenWClientTP/".into(),
         socket_url: server.1.into(),
         login_page: "http://127.0.0.1/login?client_id={client_id}".into(),
+        token_url: format!("{}/trade/apitoken", server.0),
         auth,
         content_type: "text/plain".into(),
         ampersand: Ampersand::Escape,
@@ -64,6 +65,7 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
         reconnect: Backoff { first: ms(10), last: ms(100) },
         login_backoff: Backoff { first: ms(10), last: ms(50) },
         login_at: chrono::NaiveTime::MIN,
+        codes_once: false,
         quantity_units: ordergate_actors::settings::QuantityUnits::default(),
         calendar: Arc::default(),
         takes_ioc: Vec::new(),
@@ -447,6 +449,28 @@ async fn a_numbered_order_that_the_book_hides_is_looked_for_by_its_number() {
     world.broker.place(world.prepared("OGHIDDEN00001")).await;
     let Snapshot::Authoritative(rows, _) = world.broker.orders().await else { panic!("no data is an answer") };
     assert_eq!((rows.len(), rows[0].tag.as_deref()), (1, Some("OGHIDDEN00001")));
+}
+
+/// Who asked for the book waits a while for it: a history that stalls would throw away a book that is here.
+#[tokio::test]
+async fn a_history_that_stalls_takes_no_book_away() {
+    let world = World::new(AuthFlow::QuickAuth).await;
+    world.ready().await;
+    world.broker.place(world.prepared("OGHIDDEN00001")).await;
+    world.broker.place(world.prepared("OGHIDDEN00002")).await;
+    let row = r#"{"stat":"Ok","norenordno":"26112000000003","exch":"NSE","tsym":"RELIANCE-EQ","qty":"10","trantype":"B","prctyp":"LMT","ret":"DAY","prd":"I","prc":"101.50","norentm":"10:00:00 20-11-2026","remarks":"OGDOUBT000001","status":"REJECTED","rejreason":"SAF:order is not open to cancel"}"#;
+    world.server.script(move |arrived, _| match arrived.route.as_str() {
+        "OrderBook" => Act::Reply(200, format!("[{row}]")),
+        "SingleOrdHist" => Act::Hang,
+        _ => well(arrived),
+    });
+    // One is hidden and one is in doubt.
+    let asked = world.broker.orders();
+    let waits = settings(("", ""), world.directory.path(), AuthFlow::QuickAuth).timeouts;
+    let answer = tokio::time::timeout(waits.book, asked).await.expect("before a book is given up");
+    let Snapshot::Authoritative(rows, _) = answer else { panic!("the book was whole") };
+    assert_eq!((rows.len(), rows[0].tag.as_deref()), (1, Some("OGDOUBT000001")));
+    assert!(!world.server.arrived("SingleOrdHist").is_empty(), "and it was asked for");
 }
 
 /// A row that stays in doubt all day costs a few calls, and one of somebody else's none.

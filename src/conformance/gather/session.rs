@@ -100,7 +100,8 @@ pub(super) async fn second_login(plan: &Plan, bench: &Bench) -> Tried<SecondLogi
     }
     let directory = plan.data.join("conformance").join("second-login");
     private_directory(&directory).map_err(|error| format!("needs {}: {error}", directory.display()))?;
-    if settings.is_live {
+    let takes_once = settings.is_live || settings.codes_once;
+    if takes_once {
         tokio::time::sleep(NEXT_CODE).await;
     }
     bench.forget_updates().await;
@@ -112,7 +113,7 @@ pub(super) async fn second_login(plan: &Plan, bench: &Bench) -> Tried<SecondLogi
     let login = second.login().await.map(|_| ()).map_err(|error| error.to_string());
     drop((second, io));
     let _ = std::fs::remove_dir_all(&directory);
-    if settings.is_live {
+    if takes_once {
         tokio::time::sleep(NEXT_CODE).await;
     }
     let first_token = bench.object(bench.probe.encoder(None).user_details()).await.map(|_| ());

@@ -50,6 +50,8 @@ async fn anything(request: HttpRequest, payload: web::Payload, shared: Data<Shar
         Ok(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
         _ => return Ok(HttpResponse::PayloadTooLarge().finish()),
     };
+    // Flattrade exchanges codes with JSON by itself.
+    let body = if route == Route::ApiToken { format!("jData={body}") } else { body };
     let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(bearer_token);
     Ok(call(shared, route, body, bearer).await)
 }
@@ -127,7 +129,7 @@ fn sign_in(shared: &Shared, request: &HttpRequest, body: &Bytes) -> HttpResponse
     let mut fields = read(request.query_string());
     fields.extend(read(&String::from_utf8_lossy(body)));
     let field = |name: &str| fields.get(name).cloned();
-    let client = field("client_id").or_else(|| field("api_key")).unwrap_or_default();
+    let client = field("client_id").or_else(|| field("api_key")).or_else(|| field("app_key")).unwrap_or_default();
     if client != shared.settings.user.vendor {
         return HttpResponse::BadRequest().content_type("text/html").body("<p>unknown client_id</p>");
     }
@@ -152,7 +154,7 @@ fn sign_in(shared: &Shared, request: &HttpRequest, body: &Bytes) -> HttpResponse
 
 /// What the link carried goes with the form: who signs in, and where the browser goes then, with what.
 fn page(fields: &HashMap<String, String>, note: &str) -> String {
-    let hidden: String = ["client_id", "api_key", "redirect_uri", "state"]
+    let hidden: String = ["client_id", "api_key", "app_key", "redirect_uri", "state"]
         .into_iter()
         .filter_map(|name| fields.get(name).map(|value| format!("<input type=hidden name={name} value=\"{}\">", escaped(value))))
         .collect();

@@ -1,6 +1,6 @@
 //! What a simulated broker is: its test user, its limits, its delays, its market and its time.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveTime, Utc};
@@ -23,6 +23,12 @@ pub struct TestUser {
     pub client_secret: String,
     /// Base32 seed of the one-time codes.
     pub totp_seed: String,
+    /// What logins tell of the person.
+    pub email: String,
+    /// The number of the person's tax card, which logins and rows of orders tell.
+    pub pan: String,
+    /// Where orders come from, as their rows tell it; `None`: they do not.
+    pub address: Option<IpAddr>,
     /// Where the sign-in page sends the browser when the request names no place of its own.
     pub redirect_url: String,
 }
@@ -36,6 +42,9 @@ impl Default for TestUser {
             vendor: "FA00001_U".to_owned(),
             client_secret: "sim-secret".to_owned(),
             totp_seed: "JBSWY3DPEHPK3PXP".to_owned(),
+            email: "fa00001@example.test".to_owned(),
+            pan: "ZZZPZ0000Z".to_owned(),
+            address: None,
             redirect_url: "http://127.0.0.1:8080/broker/callback/SIM1".to_owned(),
         }
     }
@@ -108,6 +117,10 @@ pub struct Settings {
     pub per_minute: u32,
     /// Whether a login ends the sessions before it.
     pub single_session: bool,
+    /// Whether the subscription of order messages is acknowledged; at Flattrade it is not.
+    pub acknowledges_orders: bool,
+    /// Whether a one-time code is taken once only, as servers may do (RFC 6238, section 5.2).
+    pub codes_once: bool,
     /// Whether a raw `&` inside the JSON is refused, as a live server was seen to do.
     pub refuse_raw_ampersand: bool,
     /// Whether MKT and SL-MKT are refused, as since April 2026.
@@ -133,6 +146,8 @@ impl Default for Settings {
             per_second: 10,
             per_minute: 120,
             single_session: true,
+            acknowledges_orders: true,
+            codes_once: false,
             refuse_raw_ampersand: true,
             refuse_market_orders: true,
             square_off: None,

@@ -172,6 +172,12 @@ impl Simulator {
         self.shared.act(|core, _| core.clear_faults());
     }
 
+    /// How many calls of that route, messages (`om`), quotes (`feed`) or handshakes (`socket`) have met a fault so far.
+    #[must_use]
+    pub fn faults_met(&self, place: &str) -> u64 {
+        self.shared.act(|core, _| core.faults_met(place))
+    }
+
     /// Sets the book of an instrument.
     ///
     /// # Errors

@@ -268,6 +268,7 @@ mod tests {
             address: "203.0.113.9".parse().ok(),
             funds: Ok(Funds { cash: rupees(1_000), margin_used: rupees(200), available: rupees(800) }),
             stream_age: Some(Duration::from_micros(1_234_567)),
+            stream_down: None,
             login_link: Some("http://broker.test/login".to_owned()),
         };
         let wanted = json!({
@@ -288,6 +289,7 @@ mod tests {
             address: None,
             funds: Err("not logged in".to_owned()),
             stream_age: None,
+            stream_down: None,
             login_link: None,
         };
         let wanted = json!({

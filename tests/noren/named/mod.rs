@@ -4,6 +4,7 @@ mod answers;
 mod books;
 mod contracts;
 mod hands;
+mod logins;
 mod others;
 mod rates;
 mod square_off;

@@ -155,7 +155,7 @@ impl Machine {
             Standing::Ready
         } else if let Some(why) = &self.stopped {
             Standing::Stopped(why.clone())
-        } else if self.token(now).is_none() && self.flow == AuthFlow::OAuth && self.busy.is_none() {
+        } else if self.token(now).is_none() && self.flow.needs_person() && self.busy.is_none() {
             Standing::NeedsPerson
         } else {
             Standing::Trying(self.last_words.clone())
@@ -180,7 +180,7 @@ impl Machine {
         if self.token(now).is_some() {
             return Step::Prove;
         }
-        if self.stopped.is_some() || self.flow == AuthFlow::OAuth || orders_under_way > 0 {
+        if self.stopped.is_some() || self.flow.needs_person() || orders_under_way > 0 {
             return Step::Wait;
         }
         Step::Login

@@ -109,7 +109,7 @@ fn a_gateway_is_believed_only_when_it_goes_on_refusing_the_token() {
         assert!(machine.token(now()).is_none());
         let later = now() + TimeDelta::seconds(65);
         match flow {
-            AuthFlow::OAuth => assert_eq!(machine.standing(later), Standing::NeedsPerson),
+            AuthFlow::OAuth | AuthFlow::Flattrade => assert_eq!(machine.standing(later), Standing::NeedsPerson),
             AuthFlow::QuickAuth => assert_eq!(machine.next(later, 0), Step::Login, "at once"),
         }
     }

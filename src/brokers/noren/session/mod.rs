@@ -55,6 +55,8 @@ pub struct Session {
     aside: Mutex<Aside>,
     /// A person asked for a login that has not come yet.
     is_asked_for: AtomicBool,
+    /// The step of the newest one-time code that went out.
+    used_code: Mutex<Option<u64>>,
     notices: Notices,
 }
 
@@ -96,6 +98,7 @@ impl Session {
             facts: Mutex::default(),
             aside: Mutex::default(),
             is_asked_for: AtomicBool::new(false),
+            used_code: Mutex::default(),
             notices,
         }
     }
@@ -245,6 +248,12 @@ impl Session {
             machine.in_use(is_in_use);
             self.wake.notify_one();
         }
+    }
+
+    /// Whether something is open or held, or nobody has said that it is not.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.machine.lock().is_in_use()
     }
 
     /// Until when no login is tried that nobody needs: the token ends at night, and one of the morning serves the day.

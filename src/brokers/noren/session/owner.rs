@@ -167,8 +167,10 @@ impl Session {
         let password = credentials.password.clone().ok_or_else(|| missing("password"))?;
         let api_key = credentials.api_key.clone().ok_or_else(|| missing("api_key"))?;
         let seed = credentials.totp_secret.as_ref().ok_or_else(|| missing("totp_secret"))?;
-        let code = otp::code(seed, self.now()).map_err(|error| error.to_string())?;
+        let used = (*self.used_code.lock()).filter(|_| self.settings.codes_once);
+        let code = otp::code(seed, self.now(), used).map_err(|error| error.to_string())?;
         tokio::time::sleep(code.wait).await;
+        *self.used_code.lock() = Some(code.step);
         let login =
             QuickLogin { password, otp: code.text, vendor: credentials.vendor_code.clone(), api_key, imei: credentials.imei.clone() };
         self.encoder.quick_auth(&login).map_err(|error| error.to_string())
@@ -179,10 +181,15 @@ impl Session {
         self.goes_aside();
         let (status, text) = match self.http.post(body, None, self.settings.timeouts.login).await {
             Delivery::Replied { status, body } => (status, body),
-            Delivery::NotWritten(words) | Delivery::Lost(words) => return End::Later(words),
+            Delivery::NotWritten(words) => {
+                // Nobody has seen its code.
+                *self.used_code.lock() = None;
+                return End::Later(words);
+            }
+            Delivery::Lost(words) => return End::Later(words),
         };
         let reply = match self.settings.auth {
-            AuthFlow::QuickAuth => ObjectReply::read(status, &text),
+            AuthFlow::QuickAuth | AuthFlow::Flattrade => ObjectReply::read(status, &text),
             AuthFlow::OAuth => replies::access_token_reply(status, &text),
         };
         self.learn(0, None, reply.request_time(), asked_at);
@@ -192,6 +199,7 @@ impl Session {
                 let login = match self.settings.auth {
                     AuthFlow::QuickAuth => replies::quick_auth(&fields),
                     AuthFlow::OAuth => replies::access_token(&fields),
+                    AuthFlow::Flattrade => replies::api_token(&fields),
                 };
                 match login {
                     Ok(login) if !login.uid.eq_ignore_ascii_case(&self.settings.credentials.uid) => {
@@ -246,12 +254,16 @@ impl Session {
     /// [`LoginError`].
     pub async fn take_code(&self, code: String) -> Result<String, LoginError> {
         let credentials = &self.settings.credentials;
-        if self.settings.auth != AuthFlow::OAuth {
+        if !self.settings.auth.needs_person() {
             return Err(LoginError::Refused("this account logs in with a password and takes no code".to_owned()));
         }
         let secret = credentials.client_secret.clone().ok_or_else(|| LoginError::Refused("client_secret is missing".to_owned()))?;
         let login = OAuthLogin { client_id: credentials.client_id.clone(), secret, code: SecretString::from(code.trim()) };
-        let body = self.encoder.access_token(&login).map_err(|error| LoginError::Refused(error.to_string()))?;
+        let body = match self.settings.auth {
+            AuthFlow::Flattrade => self.encoder.api_token(&login),
+            AuthFlow::OAuth | AuthFlow::QuickAuth => self.encoder.access_token(&login),
+        };
+        let body = body.map_err(|error| LoginError::Refused(error.to_string()))?;
         {
             let mut machine = self.machine.lock();
             // Order calls are held back while a login runs: a session that works is not put aside for a code that may be junk.

@@ -9,6 +9,7 @@
 pub mod merge;
 #[cfg(test)]
 mod merge_tests;
+mod outage;
 mod socket;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,7 @@ use super::wire::frames::{self, Frame};
 use super::wire::request::Account;
 use crate::brokers::updates::Updates;
 use merge::Merge;
+use outage::Outage;
 use socket::{End, Socket};
 
 /// How many times longer a silence is borne outside market hours, when nothing moves.
@@ -57,6 +59,7 @@ pub struct Stream {
 #[derive(Debug, Default)]
 pub struct Health {
     newest: Mutex<Option<Instant>>,
+    outage: Mutex<Option<Outage>>,
     answers_heartbeats: AtomicBool,
     acknowledges_orders: AtomicBool,
     listener: OnceLock<mpsc::Sender<Heard>>,
@@ -87,6 +90,12 @@ impl Health {
         }
     }
 
+    /// For how long no stream has come up, and why not.
+    #[must_use]
+    pub fn down(&self) -> Option<(Duration, String)> {
+        self.outage.lock().as_ref().map(|outage| (outage.since.elapsed(), outage.words.clone()))
+    }
+
     /// The age of the newest frame; `None` when no stream is up.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
@@ -115,6 +124,8 @@ impl Stream {
         let mut changes = self.session.watch();
         loop {
             let Ok(token) = self.session.token() else {
+                // That there is no session is said elsewhere.
+                *self.health.outage.lock() = None;
                 if changes.changed().await.is_err() {
                     return;
                 }
@@ -135,8 +146,31 @@ impl Stream {
                 End::Closed(words) => tracing::warn!(event = "broker_stream_down", "the broker's stream is down: {words}"),
             }
             // A socket that lived is no failure; one that is closed at once again and again is.
-            failures = if started.elapsed() >= self.settings.reconnect.last { 1 } else { failures.saturating_add(1) };
+            let has_lived = started.elapsed() >= self.settings.reconnect.last;
+            failures = if has_lived { 1 } else { failures.saturating_add(1) };
+            self.is_down(end, has_lived);
             tokio::time::sleep(jittered(self.settings.reconnect.after(failures))).await;
+        }
+    }
+
+    /// A socket has ended. One that is away for longer than a silence is borne is said to a person: the books alone tell of fills then,
+    /// and prices have to be asked for.
+    fn is_down(&self, end: End, has_lived: bool) {
+        let words = match end {
+            End::Refused => "the broker refuses its login".to_owned(),
+            End::Closed(words) => words,
+        };
+        let is_needed = self.session.is_in_use() && is_market_time(&self.settings.calendar, self.session.now());
+        let said = {
+            let mut held = self.health.outage.lock();
+            if has_lived {
+                *held = None;
+            }
+            let outage = held.get_or_insert_with(|| Outage::begins(Instant::now()));
+            outage.goes_on(words, Instant::now(), self.settings.stream.silence, is_needed)
+        };
+        if let Some((level, text)) = said {
+            self.session.notices().say(level, "ALARM_STREAM_DOWN", text);
         }
     }
 
@@ -175,9 +209,11 @@ impl Stream {
         let waits = self.settings.stream;
         let board = Arc::clone(&self.board);
         let mut changes = self.session.watch();
+        let started = Instant::now();
         let mut beat = tokio::time::interval(waits.heartbeat);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last = Instant::now();
+        let mut last_frame = last;
         loop {
             let is_market_time = is_market_time(&self.settings.calendar, self.session.now());
             let patience = if is_market_time { waits.silence } else { waits.silence.saturating_mul(QUIET_HOURS) };
@@ -188,14 +224,19 @@ impl Stream {
                     let is_alive = match frame {
                         Ok(Some(text)) => {
                             self.take(&text);
+                            last_frame = Instant::now();
                             true
                         }
-                        Ok(None) => !self.health.answers_heartbeats(),
+                        // Where heartbeats are never answered it counts for a while: then a new subscription shows what there is.
+                        Ok(None) => !self.health.answers_heartbeats() && last_frame.elapsed() < waits.silence.saturating_mul(QUIET_HOURS),
                         Err(end) => return end,
                     };
                     if is_alive {
                         last = Instant::now();
                         self.heard();
+                        if last.duration_since(started) >= self.settings.reconnect.last {
+                            *self.health.outage.lock() = None;
+                        }
                     }
                 }
                 _ = beat.tick() => {

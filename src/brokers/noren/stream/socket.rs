@@ -49,7 +49,7 @@ impl Socket {
         let mut socket = Self { stream, patience: settings.stream.handshake };
         let era = match settings.auth {
             AuthFlow::QuickAuth => Era::Legacy,
-            AuthFlow::OAuth => Era::OAuth,
+            AuthFlow::OAuth | AuthFlow::Flattrade => Era::OAuth,
         };
         socket.send(frames::connect(era, account, token).expose_secret().to_owned()).await?;
         match timeout(settings.stream.handshake, socket.login()).await {

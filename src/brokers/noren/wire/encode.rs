@@ -58,6 +58,7 @@ pub struct Body {
     route: &'static str,
     text: String,
     redacted: String,
+    is_plain: bool,
 }
 
 impl Body {
@@ -65,7 +66,20 @@ impl Body {
         check(pairs)?;
         let text = format!("jData={}", object(pairs, ampersand, false));
         let redacted = format!("{route} jData={}", object(pairs, ampersand, true));
-        Ok(Self { route, text, redacted })
+        Ok(Self { route, text, redacted, is_plain: false })
+    }
+
+    /// A JSON object by itself, for an address that is none of the protocol's.
+    pub(super) fn plain(route: &'static str, pairs: &Pairs) -> Result<Self, EncodeError> {
+        check(pairs)?;
+        let text = object(pairs, Ampersand::Raw, false);
+        Ok(Self { route, text, redacted: format!("{route} {}", object(pairs, Ampersand::Raw, true)), is_plain: true })
+    }
+
+    /// Whether it is JSON by itself and goes to the address where codes become tokens.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// The last part of the path (`PlaceOrder`).

@@ -51,8 +51,16 @@ pub fn access_token(fields: &Fields) -> Result<Login, FieldError> {
     login(fields, fields.require("access_token")?)
 }
 
+/// Reads the reply of Flattrade's `apitoken`.
+///
+/// # Errors
+/// [`FieldError`] when there is no token or no user.
+pub fn api_token(fields: &Fields) -> Result<Login, FieldError> {
+    login(fields, fields.require("token")?)
+}
+
 fn login(fields: &Fields, token: String) -> Result<Login, FieldError> {
-    let uid = fields.first(&["uid", "USERID"]).ok_or(FieldError::Missing { field: "uid" })?;
+    let uid = fields.first(&["uid", "USERID", "client"]).ok_or(FieldError::Missing { field: "uid" })?;
     let products = fields.objects("prarr");
     Ok(Login {
         token: SecretString::from(token),

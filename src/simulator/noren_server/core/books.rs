@@ -60,6 +60,8 @@ fn book_row(desk: &Desk, order: &Order, report: &Report, view: View) -> Fields {
         .with("src_uid", &desk.settings.user.uid)
         .with("s_prdt_ali", product_alias(order.product))
         .with("ordersource", &order.source)
+        .with("pan", &desk.settings.user.pan)
+        .maybe("ipaddr", desk.settings.user.address)
         .with("rprc", reported)
         .maybe("rtrgprc", trigger)
         .with("rqty", report.asked.quantity)

@@ -141,18 +141,23 @@ impl Core {
         said: DateTime<Utc>,
         times: Times,
     ) -> Result<Handled, String> {
-        let (now, uid) = (times.now, self.settings.user.uid.clone());
+        let (now, user) = (times.now, self.settings.user.clone());
         let view = view(&arrival.faults, now);
         match arrival.route {
             Route::QuickAuth => {
                 let granted = self.sessions.quick_auth(request, now, &[times.now, times.machine])?;
                 self.logged_in();
-                Ok(Handled::answered(data::logged_in(&uid, &granted, said)))
+                Ok(Handled::answered(data::logged_in(&user, &granted, said)))
             }
             Route::GenAcsTok => {
                 let granted = self.sessions.exchange(request, now)?;
                 self.logged_in();
-                Ok(Handled::answered(data::token_granted(&uid, &granted, said)))
+                Ok(Handled::answered(data::token_granted(&user, &granted, said)))
+            }
+            Route::ApiToken => {
+                let granted = self.sessions.exchange_at_flattrade(request, now)?;
+                self.logged_in();
+                Ok(Handled::answered(data::api_token(&user, &granted)))
             }
             Route::Logout => {
                 token.into_iter().for_each(|token| self.sessions.end(token));
@@ -161,7 +166,7 @@ impl Core {
             }
             Route::UserDetails => {
                 request.require(&["uid"])?;
-                Ok(Handled::answered(data::user(&uid, said)))
+                Ok(Handled::answered(data::user(&user, said)))
             }
             Route::PlaceOrder => self.place(arrival, request, said, now),
             Route::ModifyOrder => {
@@ -246,7 +251,9 @@ impl Core {
 
     fn log_call(&mut self, arrival: &Arrival, request: &Request, done: String, reply: &Reply) {
         let answer = match reply {
-            Reply::Json(_, value) => log::summary(value),
+            // Its token has the name that an instrument's number has elsewhere.
+            Reply::Json(_, value) if arrival.route != Route::ApiToken || value["stat"] != "Ok" => log::summary(value),
+            Reply::Json(..) => "a token".to_owned(),
             other => format!("{other:?}").chars().take(400).collect(),
         };
         self.log.add(LogRow {

@@ -81,6 +81,11 @@ impl Core {
         self.plan.clear();
     }
 
+    /// How often that place met a fault.
+    pub(crate) fn faults_met(&self, place: &str) -> u64 {
+        self.plan.met(place)
+    }
+
     /// The log of calls, oldest first.
     #[must_use]
     pub(crate) fn log(&self) -> Vec<LogRow> {

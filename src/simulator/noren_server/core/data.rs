@@ -19,14 +19,16 @@ use super::sessions::Token;
 use super::wire::{Fields, INVALID_INPUT, epoch, fixed};
 use crate::simulator::market::{Depth, Level, Market as _};
 use crate::simulator::noren_server::listing::{expiry_text, instrument_name, point_factors, precision, symbol_name};
+use crate::simulator::noren_server::settings::TestUser;
 
-fn access(uid: &str, now: DateTime<Utc>) -> Fields {
+fn access(user: &TestUser, now: DateTime<Utc>) -> Fields {
     let product = |prd: &str, alias: &str, exch: &[&str]| json!({ "prd": prd, "s_prdt_ali": alias, "exch": exch });
     Fields::ok(now)
-        .with("uid", uid)
-        .with("actid", uid)
+        .with("uid", &user.uid)
+        .with("actid", &user.uid)
         .with("uname", "TEST USER")
-        .with("email", "fa00001@example.test")
+        .with("email", &user.email)
+        .with("pan", &user.pan)
         .with("brkname", "SIM")
         .with("brnchid", "HO")
         .json("exarr", json!(["NSE", "NFO", "BSE", "BFO", "MCX", "CDS"]))
@@ -42,8 +44,8 @@ fn access(uid: &str, now: DateTime<Utc>) -> Fields {
 }
 
 /// After `QuickAuth`.
-pub(super) fn logged_in(uid: &str, token: &Token, now: DateTime<Utc>) -> Value {
-    access(uid, now)
+pub(super) fn logged_in(user: &TestUser, token: &Token, now: DateTime<Utc>) -> Value {
+    access(user, now)
         .with("susertoken", &token.text)
         .with("lastaccesstime", epoch(now))
         .json("access_type", json!(["WEB", "TT", "MOB", "API"]))
@@ -54,12 +56,12 @@ pub(super) fn logged_in(uid: &str, token: &Token, now: DateTime<Utc>) -> Value {
 }
 
 /// After `GenAcsTok`. It has no `stat`.
-pub(super) fn token_granted(uid: &str, token: &Token, now: DateTime<Utc>) -> Value {
-    let mut reply = access(uid, now)
+pub(super) fn token_granted(user: &TestUser, token: &Token, now: DateTime<Utc>) -> Value {
+    let mut reply = access(user, now)
         .with("access_token", &token.text)
         .with("refresh_token", super::wire::sha256_hex(&token.text))
         .with("susertoken", &token.text)
-        .with("USERID", uid)
+        .with("USERID", &user.uid)
         .with("expires_in", epoch(token.expires_at))
         .with("scope", "API")
         .with("lastaccesstime", epoch(now))
@@ -68,9 +70,14 @@ pub(super) fn token_granted(uid: &str, token: &Token, now: DateTime<Utc>) -> Val
     Value::Object(reply)
 }
 
+/// After Flattrade's `apitoken`.
+pub(super) fn api_token(user: &TestUser, token: &Token) -> Value {
+    json!({ "stat": "Ok", "token": token.text, "client": user.uid, "emsg": "" })
+}
+
 /// `UserDetails`
-pub(super) fn user(uid: &str, now: DateTime<Utc>) -> Value {
-    access(uid, now).json("access_type", json!(["WEB", "TT", "MOB", "API"])).with("m_num", "9000000000").value()
+pub(super) fn user(user: &TestUser, now: DateTime<Utc>) -> Value {
+    access(user, now).json("access_type", json!(["WEB", "TT", "MOB", "API"])).with("m_num", "9000000000").value()
 }
 
 /// `Limits`

@@ -294,7 +294,8 @@ impl Desk {
         let reason = match bend {
             Bend::Refused => Some("16387 order could not be replaced".to_owned()),
             Bend::BadTrigger => Some("ORA:Trigger price invalid - 0.00".to_owned()),
-            Bend::Straight | Bend::Saf | Bend::SafInBook => None,
+            Bend::Straight | Bend::Saf | Bend::SafInBook if standing.is_over() => None,
+            Bend::Straight | Bend::Saf | Bend::SafInBook => risk::check_change(self, order, &asked, at).err(),
         };
         if let Some(reason) = reason {
             return self.follow(&number, standing, Kind::ReplaceRejected, at, Some(reason));

@@ -1,5 +1,7 @@
 //! The fault menu (Noren protocol reference, section 11.4) and the plan that says which call each fault meets.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -288,6 +290,8 @@ struct Planned {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     rules: Vec<Planned>,
+    /// How often each place met a fault.
+    met: BTreeMap<String, u64>,
 }
 
 impl Plan {
@@ -313,8 +317,16 @@ impl Plan {
                 met.push(rule.fault.clone());
             }
         }
+        if !met.is_empty() {
+            *self.met.entry(place.to_owned()).or_default() += 1;
+        }
         self.rules.retain(|planned| planned.rule.count == 0 || planned.seen < planned.rule.nth.saturating_add(planned.rule.count - 1));
         met
+    }
+
+    /// How often that place met a fault.
+    pub(super) fn met(&self, place: &str) -> u64 {
+        self.met.get(place).copied().unwrap_or_default()
     }
 
     /// The rules that can still meet a call, with how many they have seen.
@@ -338,6 +350,7 @@ mod tests {
         assert_eq!(plan.take("om", Some("T")), [], "a star means routes");
         assert_eq!(plan.take("OrderBook", Some("T")), [Fault::RateSecond]);
         assert!(plan.left().is_empty());
+        assert_eq!((plan.met("PlaceOrder"), plan.met("OrderBook"), plan.met("om")), (2, 1, 0));
     }
 
     #[test]

@@ -11,8 +11,21 @@ use super::route::Route;
 /// How many calls are remembered.
 const KEPT: usize = 100_000;
 /// Fields that nobody may read.
-const SECRET: [&str; 10] =
-    ["pwd", "factor2", "appkey", "jKey", "susertoken", "accesstoken", "checksum", "code", "refresh_token", "access_token"];
+const SECRET: [&str; 13] = [
+    "pwd",
+    "factor2",
+    "appkey",
+    "jKey",
+    "susertoken",
+    "accesstoken",
+    "checksum",
+    "code",
+    "refresh_token",
+    "access_token",
+    "api_key",
+    "api_secret",
+    "request_code",
+];
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Serialize)]

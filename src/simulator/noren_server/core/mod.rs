@@ -102,7 +102,7 @@ impl Core {
         let mut plan = Plan::default();
         settings.faults.iter().for_each(|rule| plan.add(rule.clone()));
         Self {
-            sessions: Sessions::new(settings.user.clone(), settings.single_session, seed),
+            sessions: Sessions::new(settings.user.clone(), settings.single_session, settings.codes_once, seed),
             rate: Windows::new(settings.per_second, settings.per_minute),
             plan,
             desk: Desk::new(settings.clone(), listing, market),

@@ -9,23 +9,37 @@ use ordergate_actors::ports::Instruments as _;
 use rust_decimal::Decimal;
 
 use super::desk::Desk;
-use super::order::Order;
+use super::order::{Asked, Order};
 use super::wire::fixed;
 use crate::simulator::exchange::Reject;
 use crate::simulator::margin::blocked;
 use crate::simulator::market::Market as _;
 
+/// Why the change of an order is refused; nothing is changed. The rules are those of a new order, but for the hour: what works goes on
+/// working.
+pub(super) fn check_change(desk: &Desk, order: &Order, asked: &Asked, now: DateTime<Utc>) -> Result<(), String> {
+    let mut changed = order.clone();
+    if let Some(last) = changed.reports.last_mut() {
+        last.asked = asked.clone();
+    }
+    rules(desk, &changed, now)
+}
+
 /// Why the order is refused; nothing is changed.
 pub(super) fn check(desk: &Desk, order: &Order, now: DateTime<Utc>) -> Result<(), String> {
+    let is_late = desk.settings.square_off.is_some_and(|from| now.with_timezone(&ist()).time() >= from);
+    if order.product == Product::Mis && is_late && order.source != "RMS" {
+        return Err("RED:'MIS' Orders are disallowed after system square off".to_owned());
+    }
+    rules(desk, order, now)
+}
+
+fn rules(desk: &Desk, order: &Order, now: DateTime<Utc>) -> Result<(), String> {
     let client = format!("for C-{} [SIM]", desk.settings.user.uid);
     let Some(asked) = order.last().map(|last| &last.asked) else { return Err("ORA:order has no data".to_owned()) };
     let Some(instrument) = desk.listing.find(&order.key) else { return Err("16012: Security is not found".to_owned()) };
     if !instrument.is_tradable() {
         return Err("TRANSACTION NOT ALLOWED IN CURRENT INSTRUMENT STATE".to_owned());
-    }
-    let is_late = desk.settings.square_off.is_some_and(|from| now.with_timezone(&ist()).time() >= from);
-    if order.product == Product::Mis && is_late && order.source != "RMS" {
-        return Err("RED:'MIS' Orders are disallowed after system square off".to_owned());
     }
     if !instrument.takes(order.product) {
         return Err(format!("ORA:Product {} not enabled for Account {} on {}", order.product, desk.settings.user.uid, order.key));

@@ -23,6 +23,7 @@ macro_rules! routes {
 routes!(
     QuickAuth,
     GenAcsTok,
+    ApiToken,
     Logout,
     UserDetails,
     PlaceOrder,
@@ -46,12 +47,12 @@ impl Route {
     /// The route of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|route| route.as_str() == name)
+        Self::ALL.iter().copied().find(|route| route.as_str() == name).or((name == "apitoken").then_some(Self::ApiToken))
     }
 
     /// Whether it needs a session.
     #[must_use]
     pub fn needs_session(self) -> bool {
-        !matches!(self, Self::QuickAuth | Self::GenAcsTok)
+        !matches!(self, Self::QuickAuth | Self::GenAcsTok | Self::ApiToken)
     }
 }

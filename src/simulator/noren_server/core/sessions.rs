@@ -26,15 +26,18 @@ pub(super) struct Token {
 pub(super) struct Sessions {
     user: TestUser,
     single: bool,
+    codes_once: bool,
     seed: String,
     issued: u64,
     live: Vec<Token>,
     codes: BTreeMap<String, DateTime<Utc>>,
+    /// The one-time code that was taken last.
+    used_code: Option<String>,
 }
 
 impl Sessions {
-    pub(super) fn new(user: TestUser, single: bool, seed: String) -> Self {
-        Self { user, single, seed, issued: 0, live: Vec::new(), codes: BTreeMap::new() }
+    pub(super) fn new(user: TestUser, single: bool, codes_once: bool, seed: String) -> Self {
+        Self { user, single, codes_once, seed, issued: 0, live: Vec::new(), codes: BTreeMap::new(), used_code: None }
     }
 
     pub(super) fn live(&self) -> &[Token] {
@@ -68,7 +71,7 @@ impl Sessions {
         if request.or_empty("source") != "API" {
             return Err(format!("Invalid Input : User Not enabled on : {}", request.or_empty("source")));
         }
-        if !self.code_is_right(&request.or_empty("factor2"), instants) {
+        if !self.takes_code(&request.or_empty("factor2"), instants) {
             return Err("Invalid Input : Invalid OTP".to_owned());
         }
         Ok(self.issue(now))
@@ -76,7 +79,7 @@ impl Sessions {
 
     /// The sign-in page: a code for the browser to carry; `None` when password or one-time code are wrong.
     pub(super) fn authorize(&mut self, password: &str, otp: &str, now: DateTime<Utc>, instants: &[DateTime<Utc>]) -> Option<String> {
-        if password != self.user.password || !self.code_is_right(otp, instants) {
+        if password != self.user.password || !self.takes_code(otp, instants) {
             return None;
         }
         let hex = self.draw("code");
@@ -94,6 +97,19 @@ impl Sessions {
         let is_known = self.codes.get(&code).is_some_and(|until| now < *until);
         if !is_known || request.or_empty("uid") != self.user.uid || request.or_empty("checksum") != wanted {
             return Err("Invalid Input : INVALID_VERIFIER".to_owned());
+        }
+        self.codes.remove(&code);
+        Ok(self.issue(now))
+    }
+
+    /// Flattrade's `apitoken`: the same, with other names. The API key is the vendor's name here.
+    pub(super) fn exchange_at_flattrade(&mut self, request: &Request, now: DateTime<Utc>) -> Result<Token, String> {
+        request.require(&["api_key", "request_code", "api_secret"])?;
+        let code = request.or_empty("request_code");
+        let wanted = sha256_hex(&format!("{}{code}{}", self.user.vendor, self.user.client_secret));
+        let is_known = self.codes.get(&code).is_some_and(|until| now < *until);
+        if !is_known || request.or_empty("api_key") != self.user.vendor || request.or_empty("api_secret") != wanted {
+            return Err("Invalid Input : Invalid Request Code".to_owned());
         }
         self.codes.remove(&code);
         Ok(self.issue(now))
@@ -136,6 +152,16 @@ impl Sessions {
         format!("No money moves here: the password is {}, and the code of now is {code}.", self.user.password)
     }
 
+    /// Whether the code is right, and was not taken before where each is taken once.
+    fn takes_code(&mut self, code: &str, instants: &[DateTime<Utc>]) -> bool {
+        let is_old = self.codes_once && self.used_code.as_deref() == Some(code);
+        let is_taken = !is_old && self.code_is_right(code, instants);
+        if is_taken {
+            self.used_code = Some(code.to_owned());
+        }
+        is_taken
+    }
+
     /// A code of the step before or after counts, as with most servers.
     fn code_is_right(&self, code: &str, instants: &[DateTime<Utc>]) -> bool {
         let Ok(secret) = totp_rs::Secret::try_from_base32(&self.user.totp_seed) else { return false };
@@ -158,7 +184,7 @@ mod tests {
     use serde_json::json;
 
     fn sessions(single: bool) -> Sessions {
-        Sessions::new(TestUser::default(), single, "1".to_owned())
+        Sessions::new(TestUser::default(), single, false, "1".to_owned())
     }
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -202,6 +228,16 @@ mod tests {
             assert!(sessions.knows(&second.text, now));
             assert_eq!(sessions.knows(&first.text, now), !single);
         }
+    }
+
+    #[test]
+    fn a_one_time_code_is_taken_once_where_that_is_the_rule() {
+        let now = at("2026-11-20T05:00:00Z");
+        let mut sessions = Sessions::new(TestUser::default(), true, true, "1".to_owned());
+        let mut takes = |at| sessions.quick_auth(&request(login(at)), now, &[now]).map(|_| ());
+        assert_eq!(takes(now), Ok(()));
+        assert_eq!(takes(now), Err("Invalid Input : Invalid OTP".to_owned()));
+        assert_eq!(takes(now + TimeDelta::seconds(30)), Ok(()), "the next one is another");
     }
 
     #[test]

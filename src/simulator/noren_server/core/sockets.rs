@@ -80,7 +80,9 @@ impl Core {
         if let Some(socket) = self.stream.sockets.get_mut(&id) {
             socket.orders = wanted;
         }
-        self.stream.send(id, &json!({ "t": if wanted { "ok" } else { "uok" } }));
+        if self.settings.acknowledges_orders {
+            self.stream.send(id, &json!({ "t": if wanted { "ok" } else { "uok" } }));
+        }
     }
 
     /// Each instrument is acknowledged with everything that is known of it.

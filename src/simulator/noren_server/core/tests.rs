@@ -97,6 +97,20 @@ fn a_change_waits_for_an_order_that_is_on_its_way() {
 }
 
 #[test]
+fn a_change_meets_the_risk_check_too() {
+    let mut desktop = desktop();
+    let number = desktop.place(10, "840", "B");
+    desktop.later(1_000);
+    let change = json!({"norenordno":number,"exch":"NSE","tsym":"SBIN-EQ","qty":"100000","prctyp":"LMT","prc":"840","ret":"DAY"});
+    assert_eq!(desktop.call(Route::ModifyOrder, change)["stat"], "Ok");
+    desktop.later(1_000);
+    let order = &desktop.core.desk.orders[&number];
+    let last = order.last().unwrap();
+    assert_eq!((order.standing, last.kind.text(), last.asked.quantity), (order::Status::Open, "ReplaceRejected", 10));
+    assert!(last.reason.as_deref().is_some_and(|reason| reason.starts_with("RED:Margin Shortfall:INR ")), "{last:?}");
+}
+
+#[test]
 fn what_closes_a_position_needs_no_money() {
     let mut desktop = desktop();
     desktop.place(1_000, "851", "B");

@@ -64,6 +64,20 @@ impl Encoder {
         self.body("GenAcsTok", &pairs)
     }
 
+    /// Flattrade's `apitoken`: a token for the code of a login in the browser. Its field `api_secret` holds no secret but a hash of it.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when a field is blank.
+    pub fn api_token(&self, login: &OAuthLogin) -> Result<Body, EncodeError> {
+        let hash = sha256_hex(&[&login.client_id, login.code.expose_secret(), login.secret.expose_secret()]);
+        let pairs = vec![
+            ("api_key", Value::Secret(login.client_id.clone())),
+            ("request_code", secret(&login.code)),
+            ("api_secret", Value::Secret(hash)),
+        ];
+        Body::plain("apitoken", &pairs)
+    }
+
     /// `Logout`.
     ///
     /// # Errors
