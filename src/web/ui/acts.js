@@ -4,7 +4,7 @@
 import { post, send } from './api.js';
 import { h } from './dom.js';
 import { number, price } from './money.js';
-import { oneAct, outcome } from './outcomes.js';
+import { followed, oneAct, outcome } from './outcomes.js';
 import { ask, holding, reason } from './parts.js';
 import { accountsKnown } from './shell.js';
 import { isOver } from './words.js';
@@ -87,7 +87,7 @@ export function resubmit(order) {
       const changes = {};
       if (values.quantity && values.quantity !== String(order.quantity)) changes.quantity = values.quantity;
       if (values.price && values.price !== order.price) changes.price = values.price;
-      return outcome(await post(`/dashboard/orders/${order.command_id}/resubmit`, { changes }));
+      return outcome(await followed(await post(`/dashboard/orders/${order.command_id}/resubmit`, { changes })));
     },
   });
 }
@@ -220,7 +220,7 @@ export function offered(action, client_id, about, after) {
       }
       const answer = await act({}) ?? {};
       after?.();
-      return answer.done ?? outcome(answer);
+      return answer.done ?? outcome(await followed(answer));
     },
   });
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Positions: our book and the broker's, what differs and why, what each strategy stands at, and how it is left.
 
-import { get, post } from './api.js';
+import { get, ifMay, post } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { often, on, single } from './live.js';
 import { reach } from './charts.js';
@@ -29,8 +29,9 @@ export async function page(root) {
   const made = new Map();
   const read = single(async () => {
     try {
-      const [held, rules, told] = await Promise.all([get('/dashboard/positions'), get('/dashboard/exit-rules'), get('/dashboard/told-prices')]);
-      problem.replaceChildren();
+      // The rules of whole strategies, and the untold prices, are for keys of every account and strategy.
+      const [held, rules, told] = await Promise.all([get('/dashboard/positions'), ifMay('/dashboard/exit-rules'), ifMay('/dashboard/told-prices')]);
+      problem.replaceChildren(rules && told ? '' : h('p', { class: 'hint' }, 'This key is for some accounts or strategies: the rules of whole strategies and what left without a price are not shown to it.'));
       fresh(tools, strategiesOf(held), () => [
         h('button', { type: 'button', class: 'danger', data: { focus: 'all' }, on: { click: () => exitAll(null) } }, 'Square off everything…'),
         ...eachStrategy(strategiesOf(held)),
@@ -43,7 +44,7 @@ export async function page(root) {
           accounts.append(shown.node);
         }
         const ofAccount = (/** @type {{ client_id: string }} */ one) => one.client_id === account.client_id;
-        shown.show(account, rules.accounts.find(ofAccount), told.accounts.find(ofAccount)?.left ?? [], read);
+        shown.show(account, rules?.accounts.find(ofAccount), told?.accounts.find(ofAccount)?.left ?? [], read);
       }
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
@@ -107,7 +108,7 @@ function accountOf(client_id) {
         fact('Unrealised', rupees(result.unrealised, { signed: true }), way(result.unrealised)),
         fact('Charges', result.charges === null ? 'no plan set' : rupees(result.charges), ''),
       ]);
-      const all = account.positions.flatMap((position) => position.strategies.map((own) => lineOf(client_id, position, own)));
+      const all = account.positions.flatMap((position) => position.strategies.map((own) => lineOf(account, position, own)));
       const open = all.filter((row) => row.net !== 0);
       const over = all.filter((row) => row.net === 0);
       keyed(rows.body, open, rowKey, (row) => rows.row(row, { tabindex: '0' }));
@@ -123,8 +124,9 @@ function accountOf(client_id) {
       unpriced.hidden = gone.length === 0;
       const found = account.differences ?? [];
       keyed(differences, found, (one) => `${one.exchange}|${one.symbol}|${one.product}`, (one) => differenceOf(client_id, one));
-      fresh(agree, [found.length, account.differences === null], () => {
+      fresh(agree, [found.length, account.differences === null, account.is_stale && age], () => {
         if (account.differences === null) return empty('The broker’s positions were not read yet.');
+        if (account.is_stale) return h('p', null, badge({ word: `${found.length ? 'what differs is' : 'the two books agreed'} as of ${age} ago: the broker was not read since`, kind: 'wait' }));
         return found.length ? null : h('p', null, badge({ word: 'the two books agree', kind: 'ok' }));
       });
     },
@@ -150,14 +152,14 @@ function withoutQuote(rule) {
 
 /** @typedef {ReturnType<typeof lineOf>} Row */
 
-/** @param {string} client_id @param {Api.Position} position @param {Api.StrategyHolding} own */
-function lineOf(client_id, position, own) {
+/** @param {Reads['/dashboard/positions']['accounts'][number]} account @param {Api.Position} position @param {Api.StrategyHolding} own */
+function lineOf({ client_id, is_stale }, position, own) {
   const { exchange, symbol, product } = position;
   const rule = position.exit_rules.find((one) => one.strategy === own.strategy) ?? null;
   return {
     client_id, exchange, symbol, product, strategy: own.strategy, net: own.net, ours: position.ours, broker: position.broker,
     average_price: own.average_price, last_price: own.last_price, gross: own.gross, net_result: own.net_result,
-    charges: own.charges?.total ?? null, realised: own.realised, rule: rule ? withoutQuote(rule) : null,
+    charges: own.charges?.total ?? null, realised: own.realised, rule: rule ? withoutQuote(rule) : null, isStale: is_stale,
   };
 }
 
@@ -241,18 +243,21 @@ function ruleOf(row) {
   return h('span', { class: 'rule-cell' },
     reach({ stop: rule.stop?.price ?? null, target: rule.target?.price ?? null, last: row.last_price, entry: rule.fill }),
     h('span', { class: 'rule-words' }, far('stop', rule.stop), far('target', rule.target)),
-    rule.stop ? h('small', { title: rule.lives_because ?? undefined }, restsWords(rule.resting)) : null,
+    rule.stop ? h('small', { title: rule.lives_because ?? undefined }, restsWords(rule.resting, row.isStale)) : null,
     trail ? h('small', null, `trails by ${trail.value} ${String(trail.kind).toLowerCase()}; began at ${price(rule.first_stop)}, best ${price(rule.best_price)}`) : null,
     even ? h('small', null, `the stop goes to the fill after a gain of ${even}`) : null,
     times ? h('small', null, `leaves at ${times}, whatever the price`) : null,
     rule.fired ? badge({ word: 'its exit is under way', kind: 'work' }) : null);
 }
 
-/** Where a stop lives: it makes a difference when this machine does not run. @param {Api.ExitRule['resting']} resting */
-function restsWords(resting) {
+/**
+ * Where a stop lives: it makes a difference when this machine does not run.
+ * @param {Api.ExitRule['resting']} resting @param {boolean} isStale the broker was not read for too long to say that it does
+ */
+function restsWords(resting, isStale) {
   if (!resting) return 'the stop is kept by ordergate: it acts while ordergate runs';
   const levels = [`trigger ${price(resting.trigger)}`, resting.limit ? `limit ${price(resting.limit)}` : null].filter(Boolean).join(', ');
-  return `the stop rests at the broker: ${levels}, for ${number(resting.covers)}${resting.is_being_cancelled ? '; it is being cancelled' : ''}`;
+  return `${isStale ? 'the stop rested at the broker when it was last read' : 'the stop rests at the broker'}: ${levels}, for ${number(resting.covers)}${resting.is_being_cancelled ? '; it is being cancelled' : ''}`;
 }
 
 /** @param {Row} row */
