@@ -8,7 +8,7 @@ import { reach } from './charts.js';
 import { direction, number, price, rupees } from './money.js';
 import { wholeSeconds } from './time.js';
 import { ask, badge, empty, panel, reason, table, trouble } from './parts.js';
-import { editRule, exit, exitAll, ruleOff } from './acts.js';
+import { editRule, exit, exitAll, pressed, ruleOff } from './acts.js';
 import { instrument } from './orders.js';
 import { cause } from './words.js';
 
@@ -123,7 +123,7 @@ function accountOf(client_id) {
       keyed(left.body, gone, (one) => String(one.row), (one) => left.row({ ...one, after }));
       unpriced.hidden = gone.length === 0;
       const found = account.differences ?? [];
-      keyed(differences, found, (one) => `${one.exchange}|${one.symbol}|${one.product}`, (one) => differenceOf(client_id, one));
+      keyed(differences, found.map((one) => ({ ...one, owner: ownerOf(account, one) })), (one) => `${one.exchange}|${one.symbol}|${one.product}`, (one) => differenceOf(client_id, one, after));
       fresh(agree, [found.length, account.differences === null, account.is_stale && age], () => {
         if (account.differences === null) return empty('The broker’s positions were not read yet.');
         if (account.is_stale) return h('p', null, badge({ word: `${found.length ? 'what differs is' : 'the two books agreed'} as of ${age} ago: the broker was not read since`, kind: 'wait' }));
@@ -270,10 +270,26 @@ function buttonsOf(row) {
     row.rule?.is_on ? button('Off', () => ruleOff(row)) : null);
 }
 
-/** @param {string} client_id @param {Api.Difference} one */
-function differenceOf(client_id, one) {
+/**
+ * The only strategy that holds what differs: whose it is, if it is anybody's here.
+ * @param {Reads['/dashboard/positions']['accounts'][number]} account @param {Api.Difference} one @returns {string | null}
+ */
+function ownerOf(account, one) {
+  const position = account.positions.find(({ exchange, symbol, product }) => exchange === one.exchange && symbol === one.symbol && product === one.product);
+  const holders = (position?.strategies ?? []).filter((own) => own.net !== 0);
+  return holders.length === 1 ? holders[0]?.strategy ?? null : null;
+}
+
+/** The reason of a verdict that is given by one press. */
+const BY_ONE_PRESS = 'by one press';
+
+/** @param {string} client_id @param {Api.Difference & { owner: string | null }} one @param {() => void} after */
+function differenceOf(client_id, one, after) {
   const named = { client_id, exchange: one.exchange, symbol: one.symbol, product: one.product, difference: one.difference };
   const settles = one.settles_by_itself;
+  const say = async (/** @type {string} */ verdict, /** @type {object} */ more) => (await post(`/dashboard/differences/${verdict}`, { ...named, ...more, reason: BY_ONE_PRESS })).done;
+  const { owner, price: at } = one;
+  const focus = `${client_id}|${one.exchange}|${one.symbol}|${one.product}`;
   return h('li', null,
     h('div', null,
       h('strong', null, `${one.exchange} ${one.symbol} ${one.product}`),
@@ -281,8 +297,9 @@ function differenceOf(client_id, one) {
       badge(settles ? { word: 'settles by itself', kind: 'work' } : one.ignored ? { word: `left alone by ${one.ignored.who}`, kind: 'off' } : { word: `${number(one.difference)} not explained by us`, kind: 'doubt' })),
     h('ul', null, ...one.parts.map((part) => h('li', null, `${number(part.units)}: ${cause(part.cause)}`, part.evidence.length ? h('small', null, ` (${part.evidence.join('; ')})`) : null))),
     settles ? null : h('div', { class: 'row-buttons' },
-      h('button', { type: 'button', class: 'small', on: { click: () => adopt(named, one) } }, 'A strategy takes it over…'),
-      h('button', { type: 'button', class: 'small', on: { click: () => ignore(named) } }, 'Leave it alone…')));
+      owner && at ? pressed(`${owner} takes it over at ${price(at)}`, `take|${focus}`, () => say('adopt', { strategy: owner, price: at }), after) : null,
+      h('button', { type: 'button', class: 'small', data: { focus: `adopt|${focus}` }, on: { click: () => adopt(named, one) } }, 'A strategy takes it over…'),
+      one.ignored ? null : pressed('Leave it alone', `ignore|${focus}`, () => say('ignore', {}), after)));
 }
 
 /** @param {any} named @param {Api.Difference} one */
@@ -297,16 +314,5 @@ function adopt(named, one) {
     ],
     yes: 'Take it over',
     act: async (values) => (await post('/dashboard/differences/adopt', { ...named, ...values })).done,
-  });
-}
-
-/** @param {any} named */
-function ignore(named) {
-  ask({
-    title: `Leave ${named.symbol} in ${named.client_id} alone`,
-    says: h('p', null, 'It is not reported again until it changes.'),
-    fields: [reason()],
-    yes: 'Leave it alone',
-    act: async (values) => (await post('/dashboard/differences/ignore', { ...named, ...values })).done,
   });
 }
