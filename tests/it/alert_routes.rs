@@ -178,7 +178,7 @@ async fn of_an_exit_whose_answer_was_lost_nobody_is_told_that_it_was_not_taken()
     house.until_held("trend", 10).await;
     hold.before_a_signal();
     let mut exit = entry("trend");
-    exit["execution_type"] = json!("EXIT");
+    (exit["execution_type"], exit["legs"][0]["direction"]) = (json!("EXIT"), json!("SELL"));
     house.alert(exit).await.is_problem(503, "answer_lost");
     assert!(hold.is_reached());
     drop(held);

@@ -45,9 +45,8 @@ function done(answer, orders, taken, waiting) {
   if (orders.length === 0) return answer.done ?? 'nothing was to do';
   if (taken.length === 0) return orders[0].words;
   const isReplay = answer.replayed || (answer.signals?.length > 0 && answer.signals.every((/** @type {any} */ signal) => signal.replayed));
-  const again = isReplay ? ' before already: nothing is sent twice' : '';
-  if (waiting.length === 0) return `${orders.length === 1 ? 'sent' : `${count(taken.length, 'order')} sent`}${again}`;
-  return `${went(taken, waiting)}${again}${held(waiting)}. The order’s page says what it waits for`;
+  if (waiting.length === 0) return `${orders.length === 1 ? 'sent' : `${count(taken.length, 'order')} sent`}${isReplay ? ' before already: nothing is sent twice' : ''}`;
+  return `${went(taken, waiting)}${held(waiting)}. ${isReplay ? 'It was asked for before: nothing is sent twice. ' : ''}The order’s page says what it waits for`;
 }
 
 /** How many went, and how many are only on disk. @param {any[]} taken @param {any[]} waiting */
