@@ -159,7 +159,9 @@ impl Judgement {
         match (found.is_empty(), self.is_followed) {
             (false, _) => format!("Something needs a person: {}.", found.join("; ")),
             (true, true) => "No order needs a person, and no page stands.".to_owned(),
-            (true, false) => "No order needs a person by what is on disk, and no page stands; but no engine runs here: no stop is watched.".to_owned(),
+            (true, false) => {
+                "No order needs a person by what is on disk, and no page stands; but no engine runs here: no stop is watched.".to_owned()
+            }
         }
     }
 }

@@ -800,7 +800,7 @@ test('what is not ours is named where we are flat, and a verdict on it is one pr
 
     await there.order({ symbol: 'RELIANCE-EQ', quantity: '10', strategy: 'trend' });
     await somebodyBuys('RELIANCE-EQ', 5);
-    const take = page.getByRole('button', { name: /^trend takes it over at / });
+    const take = page.getByRole('button', { name: /^Take it over for trend at / });
     await take.waitFor();
     assert.deepEqual(await own.axe(), []);
     await take.click();

@@ -226,7 +226,7 @@ async fn what_the_only_holder_may_take_over_at_a_known_price_is_one_press() {
     let attention = house.get("/dashboard/attention").await;
     let item = attention.body["items"].as_array().unwrap().iter().find(|item| item["kind"] == "difference").unwrap().clone();
     let action = &item["actions"][0];
-    assert_eq!(action["label"], "trend takes it over at 800.5", "{item:#}");
+    assert_eq!(action["label"], "take it over for trend at 800.5", "{item:#}");
     let pressed = house.post(action["path"].as_str().unwrap(), action["body"].clone()).await;
     assert_eq!((pressed.status, &pressed.body["net"]), (200, &json!(15)), "{:#}", pressed.body);
     house.close().await;

@@ -10,8 +10,8 @@ use ordergate_actors::order::{ClientId, CommandId, HoldingKey, IdempotencyKey, O
 use ordergate_actors::persistence::{Alarm, ControlChange, KillLevel};
 use serde_json::{Value, json};
 
-use super::intents::Asking;
 use super::exit_rules::NotFlat;
+use super::intents::Asking;
 use super::{alarms, controls, exit_rules, exits};
 use crate::alerts::actions::{Action, GoOn, Stopped, What, Whose, Wish};
 use crate::alerts::late::UnderWay;
@@ -57,7 +57,9 @@ pub(in crate::web) fn settled(state: &WebState, wish: Wish) -> Result<Wish, Stri
             let stopped = stopped(state, &whose, name.as_deref());
             if stopped.is_empty() {
                 let of = name.map_or_else(String::new, |name| format!(" of {name}"));
-                return Err(format!("no exit{of} stands at its cost cap and waits for a word: GET /dashboard/attention names those that do"));
+                return Err(format!(
+                    "no exit{of} stands at its cost cap and waits for a word: GET /dashboard/attention names those that do"
+                ));
             }
             let mut holders: Vec<ClientId> = stopped.iter().map(|(client, _)| client.clone()).collect();
             holders.dedup();
@@ -170,11 +172,11 @@ fn found(state: &WebState, whose: &Whose, id: Option<&str>, until: DateTime<Utc>
 
 /// Exits that their cost cap has stopped, of that name where one is said: of a strategy, or of an instrument.
 fn stopped(state: &WebState, whose: &Whose, name: Option<&str>) -> Vec<(ClientId, NotFlat)> {
-    let is_named = |order: &OrderRecord| {
-        name.is_none_or(|name| order.ask.strategy.as_str() == name || order.ask.symbol.eq_ignore_ascii_case(name))
-    };
+    let is_named =
+        |order: &OrderRecord| name.is_none_or(|name| order.ask.strategy.as_str() == name || order.ask.symbol.eq_ignore_ascii_case(name));
     let of = |client: ClientId| {
-        let found = state.engine.read(&client, |book| exit_rules::not_flat(book).filter(|found| is_named(&found.order)).collect::<Vec<_>>());
+        let found =
+            state.engine.read(&client, |book| exit_rules::not_flat(book).filter(|found| is_named(&found.order)).collect::<Vec<_>>());
         found.unwrap_or_default().into_iter().map(move |found| (client.clone(), found)).collect::<Vec<_>>()
     };
     clients(state, whose).into_iter().flat_map(of).collect()

@@ -183,7 +183,7 @@ fn of_difference(desk: &Desk, found: &Difference, holders: &[(Strategy, HoldingK
     let only = owners.next().filter(|_| owners.next().is_none());
     let mut item = Item { more: differences::shown(found), ..Item::new(What::Difference, text, None) };
     if let Some((strategy, price)) = only.zip(price.as_ref()) {
-        let label = format!("{strategy} takes it over at {price}");
+        let label = format!("take it over for {strategy} at {price}");
         item = item.doing(&label, adopt, with(json!({ "strategy": strategy, "price": price, "reason": BY_ONE_PRESS })));
     }
     let asked = json!({ "strategy": "<which>", "price": price.unwrap_or_else(|| "<rupees>".to_owned()), "reason": "<why>" });

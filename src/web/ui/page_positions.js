@@ -297,7 +297,7 @@ function differenceOf(client_id, one, after) {
       badge(settles ? { word: 'settles by itself', kind: 'work' } : one.ignored ? { word: `left alone by ${one.ignored.who}`, kind: 'off' } : { word: `${number(one.difference)} not explained by us`, kind: 'doubt' })),
     h('ul', null, ...one.parts.map((part) => h('li', null, `${number(part.units)}: ${cause(part.cause)}`, part.evidence.length ? h('small', null, ` (${part.evidence.join('; ')})`) : null))),
     settles ? null : h('div', { class: 'row-buttons' },
-      owner && at ? pressed(`${owner} takes it over at ${price(at)}`, `take|${focus}`, () => say('adopt', { strategy: owner, price: at }), after) : null,
+      owner && at ? pressed(`Take it over for ${owner} at ${price(at)}`, `take|${focus}`, () => say('adopt', { strategy: owner, price: at }), after) : null,
       h('button', { type: 'button', class: 'small', data: { focus: `adopt|${focus}` }, on: { click: () => adopt(named, one) } }, 'A strategy takes it over…'),
       one.ignored ? null : pressed('Leave it alone', `ignore|${focus}`, () => say('ignore', {}), after)));
 }
