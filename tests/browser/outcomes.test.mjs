@@ -43,6 +43,11 @@ test('an order is looked at again until it goes, and not for ever', async () => 
   const after = await followed({ status: 'ACCEPTED', orders: [waits('PAPER1')] }, rejected, async () => {});
   assert.throws(() => outcome(after), { message: 'Nothing of it stands: SELL 10 SBIN-EQ in PAPER1: rejected by the broker: RED' });
   assert.equal(await followed(null), null);
+  // An entry that rested: its exit waits for the cancel, and has nothing to do then.
+  const needless = async (one) => ({ ...one, status: 'FAILED', tag: 'NO_POSITION', words: 'refused by ordergate: nothing to exit' });
+  assert.equal(word(await followed({ status: 'ACCEPTED', orders: [waits('PAPER1')] }, needless, async () => {})), 'nothing was left to exit');
+  const both = await followed({ status: 'ACCEPTED', orders: [waits('PAPER1'), order('SWING')] }, needless, async () => {});
+  assert.equal(word(both), '1 order sent, 1 order found nothing left to exit');
 });
 
 test('one account that was not taken is not hidden by the other', () => {

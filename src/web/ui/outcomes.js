@@ -14,8 +14,11 @@ const LOOKS_EVERY_MS = 250;
 /** On disk, and not on its way to the broker: what holds it may last. @param {any} order */
 const isWaiting = (order) => order.status === 'CREATED' && !order.sent_at;
 
+/** An exit that was taken, waited for its entry to be cancelled, and found nothing left. @param {any} order */
+const isNeedless = (order) => order.wasTaken && order.tag === 'NO_POSITION';
+
 /** A target that is reached already is no refusal. @param {any} order */
-const isRefused = (order) => order.status === 'FAILED' && order.tag !== 'AT_TARGET';
+const isRefused = (order) => order.status === 'FAILED' && order.tag !== 'AT_TARGET' && !isNeedless(order);
 
 /**
  * What became of a signal, or of several together. A `refusal` is what was not done; `isWhole`: nothing of it was; `kind`: how good that is.
@@ -35,7 +38,7 @@ export function outcomeOf(answer) {
   const more = whys.length > TOLD ? `; and ${whys.length - TOLD} more` : '';
   const why = whys.length ? `${whys.slice(0, TOLD).join('; ')}${more}` : `the answer is ${answer.status}`;
   const nothing = refused.some((/** @type {any} */ order) => order.sent_at) ? 'Nothing of it stands' : 'Nothing was sent';
-  const words = `${taken.length ? `${went(taken, waiting)}, but not all of it` : nothing}: ${why}`;
+  const words = `${taken.length ? `${went(orders, taken, waiting)}, but not all of it` : nothing}: ${why}`;
   const remedy = [...untaken, ...refused].map((one) => one.remedy).find((one) => one && one !== 'nothing') ?? '';
   return { words, kind, refusal: new Problem(202, { code: answer.status, detail: words, remedy }), isWhole: taken.length === 0 };
 }
@@ -43,16 +46,21 @@ export function outcomeOf(answer) {
 /** @param {any} answer @param {any[]} orders @param {any[]} taken @param {any[]} waiting */
 function done(answer, orders, taken, waiting) {
   if (orders.length === 0) return answer.done ?? 'nothing was to do';
+  if (orders.every(isNeedless)) return 'nothing was left to exit';
   if (taken.length === 0) return orders[0].words;
   const isReplay = answer.replayed || (answer.signals?.length > 0 && answer.signals.every((/** @type {any} */ signal) => signal.replayed));
-  if (waiting.length === 0) return `${orders.length === 1 ? 'sent' : `${count(taken.length, 'order')} sent`}${isReplay ? ' before already: nothing is sent twice' : ''}`;
-  return `${went(taken, waiting)}${held(waiting)}. ${isReplay ? 'It was asked for before: nothing is sent twice. ' : ''}The order’s page says what it waits for`;
+  if (waiting.length === 0) return `${orders.length === 1 ? 'sent' : went(orders, taken, waiting)}${isReplay ? ' before already: nothing is sent twice' : ''}`;
+  return `${went(orders, taken, waiting)}${held(waiting)}. ${isReplay ? 'It was asked for before: nothing is sent twice. ' : ''}The order’s page says what it waits for`;
 }
 
-/** How many went, and how many are only on disk. @param {any[]} taken @param {any[]} waiting */
-function went(taken, waiting) {
-  const sent = taken.length - waiting.length;
-  const parts = [sent ? `${count(sent, 'order')} sent` : null, waiting.length ? `${count(waiting.length, 'order')} written down and NOT sent yet` : null];
+/** How many went, how many are only on disk, and how many had nothing to do. @param {any[]} orders @param {any[]} taken @param {any[]} waiting */
+function went(orders, taken, waiting) {
+  const [sent, needless] = [taken.length - waiting.length, orders.filter(isNeedless).length];
+  const parts = [
+    sent ? `${count(sent, 'order')} sent` : null,
+    needless ? `${count(needless, 'order')} found nothing left to exit` : null,
+    waiting.length ? `${count(waiting.length, 'order')} written down and NOT sent yet` : null,
+  ];
   return parts.filter(Boolean).join(', ');
 }
 
@@ -92,7 +100,7 @@ export async function followed(answer, read = newest, pause = aMoment) {
   for (let waited = 0; orders.some(isWaiting) && waited < GOES_WITHIN_MS; waited += LOOKS_EVERY_MS) {
     await pause();
     for (const [at, order] of orders.entries()) {
-      if (isWaiting(order)) orders[at] = { ...order, ...(await read(order)) };
+      if (isWaiting(order)) orders[at] = { ...order, ...(await read(order)), wasTaken: true };
     }
   }
   return answer && { ...answer, orders };
