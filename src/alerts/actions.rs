@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::late::UnderWay;
-pub use super::wishes::{Action, Said, What, Whose, Wish, read};
+pub use super::wishes::{Action, GoOn, Said, Stopped, What, Whose, Wish, read};
 
 /// The journal row of an action that was confirmed; it is done after that, and stands as under way until its outcome is on disk.
 pub const CONFIRMED: &str = "CHAT_CONFIRMED";

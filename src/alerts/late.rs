@@ -72,6 +72,8 @@ pub fn late(under_way: &UnderWay, found: Found, may_act: bool, now: DateTime<Utc
         (Found::Left, Action::Exit(_)) => {
             Late::Repeat("an exit at the market is not sent late: the price and the position may be others by now")
         }
+        // As far again beyond a cap that was seen at another price.
+        (Found::Left, Action::GoOn(_)) => Late::Repeat("an exit is not let go on late: the price may be another by now"),
     }
 }
 
@@ -79,7 +81,7 @@ pub fn late(under_way: &UnderWay, found: Found, may_act: bool, now: DateTime<Utc
 mod tests {
     use ordergate_actors::persistence::KillLevel;
 
-    use super::super::wishes::{What, Whose};
+    use super::super::wishes::{GoOn, What, Whose};
     use super::*;
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -90,14 +92,14 @@ mod tests {
         UnderWay { wish: Wish { action, whose: Whose::Every }, chat: "42".to_owned(), user: "7".to_owned(), at: at(0) }
     }
 
-    fn actions() -> [Action; 4] {
+    fn actions() -> [Action; 5] {
         let kill = Action::Kill { level: KillLevel::SquareOff, reason: String::new() };
-        [kill, Action::Cancel(None), Action::Acknowledge(None), Action::Exit(What::All)]
+        [kill, Action::Cancel(None), Action::Acknowledge(None), Action::Exit(What::All), Action::GoOn(GoOn::default())]
     }
 
     #[test]
     fn what_reduces_risk_without_a_price_is_taken_up_for_ten_minutes_and_an_exit_never() {
-        for (action, is_taken_up) in actions().into_iter().zip([true, true, true, false]) {
+        for (action, is_taken_up) in actions().into_iter().zip([true, true, true, false, false]) {
             let under_way = confirmed(action);
             for (seconds, is_young) in [(0, true), (599, true), (600, false), (-1, false)] {
                 let late = late(&under_way, Found::Left, true, at(seconds));

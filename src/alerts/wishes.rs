@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ordergate_actors::order::{ClientId, Strategy, clean};
+use ordergate_actors::order::{ClientId, CommandId, Strategy, clean};
 use ordergate_actors::persistence::KillLevel;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,26 @@ pub enum Action {
     Exit(What),
     /// An alarm was seen, or all of them.
     Acknowledge(Option<String>),
+    /// Exits that their cost cap has stopped go on, once each.
+    GoOn(GoOn),
+}
+
+/// Which of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoOn {
+    /// As it was written: the name of a strategy or of an instrument; `None`: all.
+    pub name: Option<String>,
+    /// What was found under that name when it was asked for. Nothing else is meant.
+    pub exits: Vec<Stopped>,
+}
+
+/// An exit that stands at its cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// The exit.
+    pub order: CommandId,
+    /// How often it was let go on before: one word lets it go on once.
+    pub granted: u32,
 }
 
 /// What of that which is held.
@@ -77,6 +97,8 @@ impl fmt::Display for Action {
             Self::Exit(What::Named(name) | What::Symbol(name)) => write!(f, "exit {name}"),
             Self::Acknowledge(None) => f.write_str("acknowledge every alarm"),
             Self::Acknowledge(Some(id)) => write!(f, "acknowledge alarm {id}"),
+            Self::GoOn(GoOn { name: None, .. }) => f.write_str("let every exit at its cost cap go on"),
+            Self::GoOn(GoOn { name: Some(name), .. }) => write!(f, "let the exits of {name} at their cost cap go on"),
         }
     }
 }
@@ -108,7 +130,7 @@ pub fn read(text: &str) -> Option<Said> {
     let word = words.next()?.split('@').next()?.to_ascii_lowercase();
     let words: Vec<&str> = words.collect();
     Some(match word.as_str() {
-        "/kill" | "/cancel" | "/exit" | "/ack" => ask(&word, &words).unwrap_or_else(Said::Refused),
+        "/kill" | "/cancel" | "/exit" | "/ack" | "/go" => ask(&word, &words).unwrap_or_else(Said::Refused),
         "/confirm" => {
             let digits = clean(&words.concat(), LONGEST);
             let is_code = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
@@ -135,6 +157,9 @@ fn ask(word: &str, words: &[&str]) -> Result<Said, &'static str> {
         "/exit" if is_all => Action::Exit(What::All),
         "/exit" if rest.is_empty() => return Err("say /exit all, or /exit and a strategy or an instrument"),
         "/exit" => Action::Exit(What::Named(rest)),
+        "/go" if is_all => Action::GoOn(GoOn::default()),
+        "/go" if rest.is_empty() => return Err("say /go all, or /go and the strategy or the instrument of an exit at its cost cap"),
+        "/go" => Action::GoOn(GoOn { name: Some(rest), exits: Vec::new() }),
         _ if is_all => Action::Acknowledge(None),
         _ if rest.is_empty() => return Err("say /ack all, or /ack and the number of an alarm"),
         _ => Action::Acknowledge(Some(rest)),
@@ -188,6 +213,8 @@ mod tests {
             ("/exit NIFTY 50", named("NIFTY 50")),
             ("/exit trend\u{202e}x", named("trend?x")),
             ("/ack all", Action::Acknowledge(None)),
+            ("/go all", Action::GoOn(GoOn::default())),
+            ("/go SBIN-EQ", Action::GoOn(GoOn { name: Some("SBIN-EQ".to_owned()), exits: Vec::new() })),
             ("/ack 17@PAPER1", Action::Acknowledge(Some("17@PAPER1".to_owned()))),
         ] {
             assert_eq!(read(text), asks(action, Whose::Unsaid), "{text}");
@@ -206,6 +233,7 @@ mod tests {
             "/cancel",
             "/exit",
             "/ack",
+            "/go",
             "/confirm",
             "/confirm 12345",
             "/confirm 1234567",

@@ -158,8 +158,10 @@ impl Judgement {
         }
         match (found.is_empty(), self.is_followed) {
             (false, _) => format!("Something needs a person: {}.", found.join("; ")),
-            (true, true) => "Nothing needs a person.".to_owned(),
-            (true, false) => "Nothing needs a person by what is on disk; but no engine runs here: no stop is watched.".to_owned(),
+            (true, true) => "No order needs a person, and no page stands.".to_owned(),
+            (true, false) => {
+                "No order needs a person by what is on disk, and no page stands; but no engine runs here: no stop is watched.".to_owned()
+            }
         }
     }
 }

@@ -130,6 +130,7 @@ pub(super) async fn take(state: Data<WebState>, incoming: Incoming) -> Result<Do
                 untaken::tell_invalid_exits(&state, &taken);
                 done.taken.push(taken);
             }
+            Err(problem) if problem.code() == "answer_lost" => late.add_unknown(&mut done.notes, share, problem),
             Err(problem) => late.add(&mut done.notes, share, problem),
         }
     }

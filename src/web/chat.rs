@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use ordergate_actors::persistence::Level;
 
 pub(super) use after::settle;
+pub(super) use kept::was_handled;
 use kept::{Row, ended, known, write};
 
 use super::api::acts;

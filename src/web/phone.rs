@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::answer::OrderRow;
 use super::api::{overview, pnl, positions, risk};
 use super::brief;
-use super::chat::{Chat, settle};
+use super::chat::{Chat, settle, was_handled};
 use super::state::WebState;
 use crate::alerts::actions;
 use crate::alerts::commands::{Command, Doorman, Ignored, Message, Update, updates};
@@ -153,7 +153,8 @@ async fn reply(state: &WebState, (doorman, chat): (&mut Doorman, Option<&mut Cha
             metrics::counter!("ordergate_telegram_ignored_total", "why" => ignored.as_str()).increment(1);
             tracing::warn!(event = "phone_ignored", chat = message.chat, why = ignored.as_str(), "a message to the bot was not taken");
             let is_late_action = ignored == Ignored::Stale && actions::read(&message.text).is_some();
-            is_late_action.then(|| TOO_LATE.to_owned())
+            // One that was acted upon is told of by its own outcome, however late Telegram brings it again.
+            (is_late_action && !was_handled(state, update)).then(|| TOO_LATE.to_owned())
         }
     }
 }
@@ -173,8 +174,8 @@ fn words(state: &WebState, command: Command, can_act: bool) -> String {
             brief::orders(&newest(state, &clients), totals.sum())
         }
         Command::Help if can_act => "/status /positions /pnl /orders /risk: what the dashboard shows.\n\
-            /kill 1|2|3 and why, /cancel all|STRATEGY, /exit all|STRATEGY|SYMBOL, /ack all|NUMBER: each is shown in numbers first, and done by \
-            /confirm CODE. @ACCOUNT behind it means that account alone. Nothing is entered, re-armed or loosened from here."
+            /kill 1|2|3 and why, /cancel all|STRATEGY, /exit all|STRATEGY|SYMBOL, /go all|STRATEGY|SYMBOL (an exit at its cost cap goes on), \
+            /ack all|NUMBER: each is shown in numbers first, and done by /confirm CODE. @ACCOUNT behind it means that account alone. Nothing is entered, re-armed or loosened from here."
             .to_owned(),
         Command::Help => "/status /positions /pnl /orders /risk: what the dashboard shows. Nothing can be changed from here.".to_owned(),
     }

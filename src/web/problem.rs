@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use ordergate_actors::EngineError;
+use ordergate_actors::order::ClientId;
 use ordergate_actors::persistence::NotRegistered;
 use serde_json::{Map, Value, json};
 
@@ -107,7 +108,8 @@ impl Problem {
 
     /// 400: several accounts, and none was named.
     #[must_use]
-    pub fn which_account(names: &[String]) -> Self {
+    pub fn which_account<'a>(accounts: impl IntoIterator<Item = &'a ClientId>) -> Self {
+        let names: Vec<&str> = accounts.into_iter().map(ClientId::as_str).collect();
         let detail = format!("there are several accounts, and none was named: {}", names.join(", "));
         Self::bad_request("which_account", detail, "name the account: POST /webhook/{client_id}, or client_id in the request")
             .with("accounts", json!(names))

@@ -222,15 +222,6 @@ impl WebSettings {
         [&self.public_url, &self.dashboard_url].into_iter().filter_map(|url| url.as_deref())
     }
 
-    /// The account that is meant when none is named: the only one.
-    #[must_use]
-    pub fn default_account(&self) -> Option<&ClientId> {
-        match self.accounts.as_slice() {
-            [only] => Some(&only.client_id),
-            _ => None,
-        }
-    }
-
     /// Whether the text holds the secret of any source: such a text is never stored.
     #[must_use]
     pub fn holds_a_secret(&self, text: &str) -> bool {
@@ -240,11 +231,5 @@ impl WebSettings {
         let stands =
             |secret: &str| quoted(secret).get(1..).and_then(|rest| rest.strip_suffix('"')).is_some_and(|inner| text.contains(inner));
         secrets.map(ExposeSecret::expose_secret).any(|secret| !secret.is_empty() && stands(secret))
-    }
-
-    /// The accounts' names, for messages.
-    #[must_use]
-    pub fn account_names(&self) -> Vec<String> {
-        self.accounts.iter().map(|account| account.client_id.to_string()).collect()
     }
 }

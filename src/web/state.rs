@@ -157,10 +157,24 @@ impl WebState {
     /// # Errors
     /// 404 for an unknown account, 400 when none is named and there are several.
     pub fn account(&self, named: Option<&str>) -> Result<ClientId, Problem> {
-        let Some(name) = named else {
-            return self.settings.default_account().cloned().ok_or_else(|| Problem::which_account(&self.settings.account_names()));
-        };
-        self.known(name).ok_or_else(Problem::no_account)
+        self.account_among(named, |_| true)
+    }
+
+    /// The account that a request of somebody means who may know of these alone: the one it names, or the only one of them. What is not
+    /// among them looks like one that is not there.
+    ///
+    /// # Errors
+    /// 404 for an account that is not among them, 400 when none is named and there are several.
+    pub fn account_among(&self, named: Option<&str>, is_own: impl Fn(&ClientId) -> bool) -> Result<ClientId, Problem> {
+        if let Some(name) = named {
+            return self.known(name).filter(is_own).ok_or_else(Problem::no_account);
+        }
+        let own: Vec<&ClientId> = self.settings.accounts.iter().map(|account| &account.client_id).filter(|own| is_own(own)).collect();
+        match own.as_slice() {
+            [] => Err(Problem::no_account()),
+            [only] => Ok((*only).clone()),
+            several => Err(Problem::which_account(several.iter().copied())),
+        }
     }
 
     /// The account that a request names, or all of them.

@@ -124,8 +124,9 @@ pub(super) async fn look_up(state: &WebState, client_id: ClientId, signal_id: Si
             return Ok(gather(state, client_id, false, first.basket_id, ids).await);
         }
         if !matches!(timeout_at(deadline, commits.changed()).await, Ok(Ok(()))) {
-            return Err(Problem::unavailable("answer_lost", "the answer was lost, and no order of this signal is on disk")
-                .with("signal_id", json!(signal_id)));
+            // It may stand in the line all the same, behind a disk that hangs.
+            let words = "no answer came in time, and no order of this signal is on disk yet: it may still be taken";
+            return Err(Problem::unavailable("answer_lost", words).with("signal_id", json!(signal_id)));
         }
     }
 }

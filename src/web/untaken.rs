@@ -45,6 +45,8 @@ pub(super) struct Lost {
     /// Why, without what differs from one alert to the next: the same trouble is one alarm, however often it comes.
     causes: Vec<String>,
     closes: bool,
+    /// What may be in the line all the same.
+    unknown: Vec<Share>,
 }
 
 impl Lost {
@@ -65,6 +67,13 @@ impl Lost {
         self.first.get_or_insert(problem);
     }
 
+    /// A share that was handed over, and of which nobody heard in time what became of it: the line may take it yet.
+    pub(super) fn add_unknown(&mut self, notes: &mut Vec<String>, share: Share, problem: Problem) {
+        notes.push(format!("{}: whether it is taken is not known, {}", share.called, problem.detail()));
+        self.unknown.push(share);
+        self.first.get_or_insert(problem);
+    }
+
     /// A share beyond what its route takes of one alert.
     pub(super) fn cap(&mut self, notes: &mut Vec<String>, reading: &Reading, why: String) {
         let words = format!("{}: not taken, {why}", reading.called());
@@ -75,6 +84,7 @@ impl Lost {
 
     /// Tells of it: of what is left out beside others, or of an alert of which nothing was taken.
     pub(super) fn tell(&self, state: &WebState, client_id: &ClientId, source: &str, others_were_taken: bool) {
+        self.tell_unknown(state, client_id, source);
         if self.shares.is_empty() {
             return;
         }
@@ -88,9 +98,36 @@ impl Lost {
     }
 }
 
+impl Lost {
+    fn tell_unknown(&self, state: &WebState, client_id: &ClientId, source: &str) {
+        for share in self.unknown.iter().filter(|share| !share.is_quiet) {
+            let level = if share.closes { Level::Page } else { Level::Warn };
+            let text = format!(
+                "whether an alert of {source} for {} was taken is not known, its orders may go yet: look at the order book before you do anything",
+                share.called
+            );
+            state.engine.line().alarm(Some(client_id), "ALARM_ALERT_UNKNOWN", level, None, clean(&text, 400));
+        }
+    }
+}
+
 /// An alert that could not be read as one. What it was for nobody knows.
 pub(super) fn tell_unreadable(state: &WebState, client_id: &ClientId, source: &str, problem: &Problem) {
-    tell_refused(state, client_id, source, Level::Warn, &format!("{}, see SIGNAL_REFUSED in the journal", problem.code()));
+    tell_refused(state, client_id, source, Level::Warn, &by_code(problem));
+}
+
+/// An alert whose secret is right and that is not let in: it names no account of its source, or comes from elsewhere. Each account
+/// that it may be of hears of it; where anything is held there, its exit may be what was lost.
+pub(super) fn tell_at_the_door(state: &WebState, clients: &[ClientId], source: &str, problem: &Problem) {
+    let holds = |client_id| state.engine.read(client_id, |book| book.holdings().any(|(_, _, held)| held.net != 0)).unwrap_or(false);
+    for client_id in clients {
+        let level = if holds(client_id) { Level::Page } else { Level::Warn };
+        tell_refused(state, client_id, source, level, &by_code(problem));
+    }
+}
+
+fn by_code(problem: &Problem) -> String {
+    format!("{}, see SIGNAL_REFUSED in the journal", problem.code())
 }
 
 fn tell_refused(state: &WebState, client_id: &ClientId, source: &str, level: Level, why: &str) {

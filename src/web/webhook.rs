@@ -41,7 +41,9 @@ pub(super) async fn receive(request: HttpRequest, payload: Payload, state: Data<
     let client_id = account(&state, &request, source)?;
     let from = address_of(&request, &state.settings.trusted_proxies);
     if !source.addresses.let_in(from) {
-        return Err(refuse(&state, Some(&client_id), source, Problem::not_from_here(&source.name, from)));
+        let problem = Problem::not_from_here(&source.name, from);
+        untaken::tell_at_the_door(&state, std::slice::from_ref(&client_id), &source.name, &problem);
+        return Err(refuse(&state, Some(&client_id), source, problem));
     }
     let refused = |problem: Problem| refuse(&state, Some(&client_id), source, problem);
     let incoming = incoming(&state, request.headers(), source, &client_id, json).map_err(|problem| {
@@ -105,8 +107,13 @@ fn authenticate<'a>(state: &'a WebState, request: &HttpRequest, body: &[u8], jso
 }
 
 fn account(state: &WebState, request: &HttpRequest, source: &Source) -> Result<ClientId, Problem> {
-    let client_id = state.account(request.match_info().get("client_id")).map_err(|problem| refuse(state, None, source, problem))?;
-    if source.may_send_for(&client_id) { Ok(client_id) } else { Err(refuse(state, None, source, Problem::no_account())) }
+    let named = request.match_info().get("client_id");
+    state.account_among(named, |client_id| source.may_send_for(client_id)).map_err(|problem| {
+        let mut own = state.accounts(None).unwrap_or_default();
+        own.retain(|client_id| source.may_send_for(client_id));
+        untaken::tell_at_the_door(state, &own, &source.name, &problem);
+        refuse(state, None, source, problem)
+    })
 }
 
 /// A signal that was authenticated and leaves no order: one journal row tells of it.

@@ -734,7 +734,7 @@ test('what two accounts hold alike is told apart, is left in the account that wa
     await page.getByRole('button', { name: 'Square off everything…' }).click();
     await dialog.getByRole('heading', { name: 'Square off everything in PAPER1 and SWING' }).waitFor();
     await confirm(page, 'Square off');
-    await until('the window stays open, and says who was not taken', async () => /2 orders sent, but not all of it: PAPER1: /.test(await dialog.locator('.trouble').innerText()));
+    await until('the window stays open, and says who was not taken', async () => /1 order sent, 1 order found nothing left to exit, but not all of it: PAPER1: /.test(await dialog.locator('.trouble').innerText()));
     assert.equal(await page.locator('.toast').count(), 0, 'nothing says that it was done');
     await until('SWING was taken', async () => (await held('SWING')) === 0);
     assert.equal(await held('PAPER1'), 5);
@@ -743,6 +743,132 @@ test('what two accounts hold alike is told apart, is left in the account that wa
   } finally {
     await own.close();
     await two.close();
+  }
+});
+
+test('with the broker gone an exit is told as waiting, and nothing is told as of now', async () => {
+  const simulator = await new Simulator().start();
+  const there = await known({ ...simulator.env, ORDERGATE__ACCOUNT__WAITS__BLIND_AFTER_MS: '3000' }).start();
+  const own = await Browser.open();
+  try {
+    await there.order({ symbol: 'RELIANCE-EQ', strategy: 'demo' });
+    const page = await own.open(there, 'positions.html');
+    await page.locator('main tr [data-exit]').waitFor();
+    await page.locator('.badge.ok', { hasText: 'the two books agree' }).waitFor();
+    simulator.close();
+    await page.locator('#banners .banner.bad', { hasText: /SIM1: (no broker session, nothing can be sent|the broker’s books are not read).*What is shown of the broker is of/ }).waitFor({ timeout: 60_000 });
+    await page.locator('.badge.wait', { hasText: 'the two books agreed as of' }).waitFor({ timeout: 60_000 });
+    assert.equal(await page.locator('.badge.ok', { hasText: 'agree' }).count(), 0);
+    assert.deepEqual(await own.axe(), []);
+    await until('there is no session', async () => (await there.get('/dashboard/overview')).accounts[0].session === 'NOT_READY', 60_000);
+    await page.locator('main tr [data-exit]').first().click();
+    await confirm(page, 'Exit');
+    await page.locator('.toast.wait', { hasText: '1 order written down and NOT sent yet' }).waitFor();
+    assert.equal(await page.locator('.toast.ok').count(), 0, 'nothing says that it was sent');
+    const { system_orders: [newest] } = await there.get('/dashboard/orderbook?limit=1');
+    assert.deepEqual([newest.status, newest.sent_at], ['CREATED', null]);
+    await own.open(there, 'needs_you.html');
+    await page.locator('main li.task', { hasText: 'no broker session' }).getByRole('button', { name: 'Log in…' }).click();
+    await page.locator('dialog[open]').getByRole('heading', { name: 'Log SIM1 in' }).waitFor();
+  } finally {
+    await own.close();
+    await there.close();
+    simulator.close();
+  }
+});
+
+test('what is not ours is named where we are flat, and a verdict on it is one press', async () => {
+  const simulator = await new Simulator().start();
+  const there = await known(simulator.env).start();
+  const own = await Browser.open();
+  const somebodyBuys = async (tsym, qty) => {
+    const order = { exch: 'NSE', tsym, qty: String(qty), prc: '0', prd: 'I', trantype: 'B', prctyp: 'MKT', ret: 'DAY' };
+    const response = await fetch(`${simulator.base}/sim/orders`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(order) });
+    assert.ok(response.ok, await response.text());
+  };
+  try {
+    await somebodyBuys('SBIN-EQ', 50);
+    const page = await own.open(there, 'index.html');
+    const positions = page.locator('section[aria-label="Positions"]');
+    await positions.getByText('No strategy holds anything.').waitFor();
+    await positions.getByText('The broker of SIM1 shows 50 in NSE:SBIN-EQ MIS; our strategies hold 0.').waitFor();
+    await own.open(there, 'positions.html');
+    await page.getByRole('button', { name: 'Leave it alone', exact: true }).click();
+    await page.locator('.toast.ok', { hasText: 'left alone until it changes' }).waitFor();
+    assert.equal(await page.locator('dialog[open]').count(), 0, 'nothing is asked');
+    await page.locator('.badge.off', { hasText: 'left alone by' }).waitFor();
+
+    await there.order({ symbol: 'RELIANCE-EQ', quantity: '10', strategy: 'trend' });
+    await somebodyBuys('RELIANCE-EQ', 5);
+    const take = page.getByRole('button', { name: /^Take it over for trend at / });
+    await take.waitFor();
+    assert.deepEqual(await own.axe(), []);
+    await take.click();
+    await page.locator('.toast.ok', { hasText: 'taken over into our record' }).waitFor();
+    await until('the strategy holds it', async () => {
+      const [account] = (await there.get('/dashboard/positions')).accounts;
+      return account.positions.find((one) => one.symbol === 'RELIANCE-EQ').strategies.find((one) => one.strategy === 'trend').net === 15;
+    });
+    await take.waitFor({ state: 'detached' });
+    assert.deepEqual(own.troubles, []);
+  } finally {
+    await own.close();
+    await there.close();
+    simulator.close();
+  }
+});
+
+test('an exit at its cap goes on by one press', async () => {
+  const own = await Browser.open();
+  try {
+    const item = {
+      client_id: 'PAPER1', kind: 'not_flat', text: 'trend SBIN-EQ: 7 of 10 units rest at 832.55 after 1 steps', command_id: null, since: new Date().toISOString(), age_ms: 1_000, more: null,
+      actions: [{ label: 'go on', method: 'POST', path: '/dashboard/exit-rules/go-on', body: { command_id: 'the-exit' } }],
+    };
+    const said = [];
+    await own.page.route('**/dashboard/attention', (route) => route.fulfill({ json: said.length ? { count: 0, items: [], as_of: item.since } : { count: 1, items: [item], as_of: item.since } }));
+    await own.page.route('**/dashboard/exit-rules/go-on', async (route) => {
+      said.push(route.request().postDataJSON());
+      await route.fulfill({ status: 202, json: { done: 'the exit goes on, as far again beyond its cap', command_id: 'the-exit' } });
+    });
+    const page = await own.open(engine, 'needs_you.html');
+    await page.getByRole('button', { name: 'Go on', exact: true }).dblclick();
+    await page.locator('.toast.ok', { hasText: 'the exit goes on' }).waitFor();
+    await page.getByText('Nothing waits for a person.').waitFor();
+    assert.deepEqual(said, [{ command_id: 'the-exit' }], 'one word, however often the button is pressed');
+    assert.deepEqual(own.troubles, []);
+  } finally {
+    await own.close();
+  }
+});
+
+test('a key for one strategy sees what that holds, and leaves it', async () => {
+  const limited = { NAME: 'mom', KEY: 'a-key-of-momentum', ACCOUNTS__0: 'PAPER1', STRATEGIES__0: 'momentum' };
+  const env = Object.fromEntries(Object.entries(limited).map(([name, value]) => [`ORDERGATE__API__KEYS__0__${name}`, value]));
+  const there = await known(env).start();
+  const own = await Browser.open();
+  try {
+    await there.order({ symbol: 'RELIANCE-EQ', quantity: '10', strategy: 'momentum' });
+    await own.inTrouble(async () => {
+      const { page } = own;
+      await page.goto(`${there.base}/dashboard/web/login.html`);
+      await page.getByLabel('API key').fill(limited.KEY);
+      await page.getByRole('button', { name: 'Log in with the key' }).click();
+      await page.waitForURL('**/index.html');
+      await page.locator('section[aria-label="Positions"] tbody tr', { hasText: 'RELIANCE-EQ' }).waitFor();
+      await page.locator('section[aria-label="Result of the day"]', { hasText: 'is not shown to a key' }).waitFor();
+      await page.locator('#modes .mode', { hasText: 'PAPER' }).waitFor();
+      await page.goto(`${there.base}/dashboard/web/positions.html`);
+      const row = page.locator('main tbody tr', { hasText: 'RELIANCE-EQ' });
+      await row.getByRole('button', { name: /^Exit/ }).click();
+      await confirm(page, 'Exit');
+      await page.locator('.toast.ok', { hasText: 'sent' }).waitFor();
+      await row.locator('[data-exit]').waitFor({ state: 'detached' });
+      assert.equal(await page.locator('main .trouble').count(), 0);
+    });
+  } finally {
+    await own.close();
+    await there.close();
   }
 });
 

@@ -1,12 +1,18 @@
 //! Alerts of charts and tools, over real HTTP: what a route makes of them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use chrono::Timelike;
+use ordergate::access::Ranges;
 use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate::web::WebSettings;
 use ordergate_actors::order::{InstrumentKey, Price, Product, Status, ist};
 use ordergate_actors::ports::{Clock, Query, Rows};
 use serde_json::{Value, json};
 
-use crate::support::{House, KEY, Plan, Reply, secret};
+use crate::support::held::{Hold, held_by};
+use crate::support::{House, KEY, Plan, Reply, entry, secret};
 
 /// A route of shares, in the alert's own units.
 fn shares(direction: &str) -> Value {
@@ -133,6 +139,53 @@ async fn of_a_single_alert_that_no_route_takes_a_person_hears() {
     house.alert(house.plain("sell", 10, "Close")).await.is_problem(400, "no_route");
     let paged = said("PAGE", "alerts of tests are not taken: NSE:SBIN: no route of PAPER1 takes this alert", 1);
     house.until_alarms("ALARM_ALERT_REFUSED", &[paged]).await;
+    house.close().await;
+}
+
+/// The secret is right, and the alert is not let in: an exit may be lost.
+#[actix_web::test]
+async fn of_an_alert_that_is_refused_at_the_door_each_account_of_its_source_hears() {
+    let house = House::with(Plan { accounts: vec!["PAPER1", "PAPER2"], ..Plan::default() }).await;
+    let of = |path: &'static str, strategy: &str| house.request("POST", path).json(&secret(entry(strategy)));
+    assert_eq!(house.send(of("/webhook/PAPER1", "trend")).await.status, 202);
+    house.until_held("trend", 10).await;
+    house.send(of("/webhook", "trend")).await.is_problem(400, "which_account");
+    let said = |level: &str, code: &str| {
+        (level.to_owned(), format!("alerts of tests are not taken: {code}, see SIGNAL_REFUSED in the journal"), 1)
+    };
+    house.until_alarms("ALARM_ALERT_REFUSED", &[said("PAGE", "which_account"), said("WARN", "which_account")]).await;
+    house.send(of("/webhook/PAPER3", "trend")).await.is_problem(404, "no_such_account");
+    house.until_alarms("ALARM_ALERT_REFUSED", &[said("PAGE", "no_such_account"), said("WARN", "no_such_account")]).await;
+    house.close().await;
+
+    let elsewhere = |web: &mut WebSettings| web.sources[0].addresses = Ranges::parse("203.0.113.0/24").unwrap();
+    let house = House::with(Plan { web: Box::new(elsewhere), ..Plan::default() }).await;
+    house.alert(entry("trend")).await.is_problem(403, "not_from_here");
+    house.until_alarms("ALARM_ALERT_REFUSED", &[said("WARN", "not_from_here")]).await;
+    house.close().await;
+}
+
+/// An exit behind a disk that hangs is not refused: who closes it by hand sells twice.
+#[actix_web::test]
+async fn of_an_exit_whose_answer_was_lost_nobody_is_told_that_it_was_not_taken() {
+    let hold = Arc::new(Hold::default());
+    let (store, held) = held_by(&hold);
+    let short = |web: &mut WebSettings| {
+        (web.decision_deadline, web.lookup_deadline) = (Duration::from_millis(300), Duration::from_millis(200));
+    };
+    let house = House::with(Plan { store, web: Box::new(short), ..Plan::default() }).await;
+    house.alert(entry("trend")).await;
+    house.until_held("trend", 10).await;
+    hold.before_a_signal();
+    let mut exit = entry("trend");
+    (exit["execution_type"], exit["legs"][0]["direction"]) = (json!("EXIT"), json!("SELL"));
+    house.alert(exit).await.is_problem(503, "answer_lost");
+    assert!(hold.is_reached());
+    drop(held);
+    house.until_held("trend", 0).await;
+    let words = "whether an alert of tests for SBIN-EQ was taken is not known, its orders may go yet: look at the order book before you do anything";
+    house.until_alarms("ALARM_ALERT_UNKNOWN", &[("PAGE".to_owned(), words.to_owned(), 1)]).await;
+    assert_eq!(house.alarms_of("ALARM_ALERT_REFUSED").await, [], "it was taken");
     house.close().await;
 }
 

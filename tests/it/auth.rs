@@ -108,6 +108,33 @@ async fn a_source_sends_only_for_its_accounts() {
     let ask = |path: &'static str| house.send(house.request("POST", path).json(&secret(entry("a"))));
     ask("/webhook/PAPER1").await.is_problem(404, "no_such_account");
     assert_eq!(ask("/webhook/PAPER2").await.status, 202);
+    // Its only account needs no name, and no other one is named to it.
+    let unnamed = house.send(house.request("POST", "/webhook").json(&secret(entry("b")))).await;
+    assert_eq!((unnamed.status, &unnamed.body["client_id"]), (202, &json!("PAPER2")), "{:#}", unnamed.body);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn who_must_name_an_account_is_told_its_own_alone() {
+    let two_of_three = |web: &mut ordergate::web::WebSettings| {
+        let own: Vec<_> = web.accounts[1..].iter().map(|account| account.client_id.clone()).collect();
+        web.sources[0].accounts = Some(own.clone());
+        let scope = ordergate::web::Scope { accounts: Some(own), ..ordergate::web::Scope::default() };
+        web.keys.push(ordergate::web::ApiKey { scope, ..ordergate::web::ApiKey::new("two", "a-key-of-two".into()) });
+    };
+    let house = House::with(Plan { accounts: vec!["PAPER1", "PAPER2", "PAPER3"], web: Box::new(two_of_three), ..Plan::default() }).await;
+    let by_key = |path: &'static str| house.request("POST", path).bearer_auth("a-key-of-two");
+    let exit = json!({ "symbol": "SBIN-EQ" });
+    for request in [
+        house.request("POST", "/webhook").json(&secret(entry("a"))),
+        by_key("/dashboard/explain").json(&entry("a")),
+        by_key("/dashboard/positions/exit").json(&exit),
+        house.request("POST", "/api/v1/funds").json(&json!({ "apikey": "a-key-of-two" })),
+    ] {
+        let reply = house.send(request).await;
+        let words = reply.body.to_string();
+        assert!(words.contains("PAPER2") && words.contains("PAPER3") && !words.contains("PAPER1"), "{words}");
+    }
     house.close().await;
 }
 

@@ -432,6 +432,37 @@ async fn an_action_that_comes_too_late_is_answered_that_nothing_was_done() {
     house.close().await;
 }
 
+/// Telegram brings a message again that no request has confirmed: by then it is old, and it was done.
+#[actix_web::test]
+async fn a_confirmation_that_comes_again_after_a_crash_is_not_told_as_not_done() {
+    let (house, chat, said) = again(killed("/kill 3 the feed is wrong", "CHAT_CONFIRMED").await, 3).await;
+    assert!(said.contains("is done now"), "{said}");
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    chat.deliver([message(3, 42, OWNER, "/confirm 482193")]).await;
+    assert_eq!(chat.server.got.lock().len(), 1, "{:?}", chat.server.texts());
+    listening.abort();
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_exit_at_its_cost_cap_goes_on_by_a_word_from_the_phone_once() {
+    let (mut chat, house) = (Chat::open(), House::open().await);
+    let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
+    assert!(chat.say(OWNER, "/go all").await.contains("no exit stands at its cost cap"));
+    crate::exit_rules::stopped_at_its_cap(&house).await;
+    assert!(chat.say(OWNER, "/go INFY-EQ").await.contains("no exit of INFY-EQ stands at its cost cap"));
+    let (shown, done) = chat.act("/go sbin-eq").await;
+    assert!(shown.contains("let the exits of sbin-eq at their cost cap go on\nPAPER1: trend SBIN-EQ: 7 of 10 units rest"), "{shown}");
+    assert_eq!(done, "1 exits go on, as far again beyond their cap");
+    house.until_held("trend", 0).await;
+    house.until_ended().await;
+    let journal = house.events(Some(&house.client())).await;
+    let words: Vec<&str> = journal.iter().filter(|(event, _)| event == "EXIT_GO_ON").map(|(_, text)| text.as_str()).collect();
+    assert!(matches!(words[..], [only] if only.contains("telegram:7: by Telegram")), "{words:?}");
+    listening.abort();
+    house.close().await;
+}
+
 /// A server that sends without end must not fill the memory.
 #[actix_web::test]
 async fn an_answer_of_telegrams_is_read_up_to_a_bound() {

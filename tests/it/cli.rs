@@ -138,7 +138,7 @@ fn verify_orders_is_content_with_a_whole_day() {
     book.fill(done, "B1", "T1", 10, "100");
     book.book(done, "B1", BookState::Complete, 10, Some("100"));
     let output = run(here.path(), &["verify-orders"]);
-    assert!(code(&output) == 0 && out(&output).contains("Nothing needs a person."), "{}", out(&output));
+    assert!(code(&output) == 0 && out(&output).contains("No order needs a person, and no page stands."), "{}", out(&output));
     book.close();
     let output = run(here.path(), &["verify-orders"]);
     assert_eq!(code(&output), 0, "and without an engine");
@@ -164,7 +164,7 @@ fn verify_orders_wants_a_person_for_what_is_stuck_or_in_doubt() {
     let output = run(here.path(), &["verify-orders"]);
     let words = out(&output);
     assert!(code(&output) == 1 && words.contains("nobody follows 1 open order(s), 0 of them in doubt"), "{words}");
-    assert!(words.contains("its fills are not seen until an engine runs") && !words.contains("Nothing needs a person"), "{words}");
+    assert!(words.contains("its fills are not seen until an engine runs") && !words.contains("No order needs a person"), "{words}");
     let output = run(here.path(), &["verify-orders", &format!("--order={stuck}")]);
     assert!(code(&output) == 1 && out(&output).contains("nobody follows this order"), "{}", out(&output));
     let status = out(&run(here.path(), &["status"]));

@@ -215,11 +215,35 @@ async fn what_was_opened_beside_a_position_of_ours_is_named_and_left() {
     house.close().await;
 }
 
+/// Whose it is and at what price is known: the verdict is offered whole.
+#[actix_web::test]
+async fn what_the_only_holder_may_take_over_at_a_known_price_is_one_press() {
+    let house = House::open().await;
+    house.alert(entry("trend")).await;
+    house.until_held("trend", 10).await;
+    elsewhere(&house, Side::Buy, 5, Some("robo-7"));
+    until_differs(&house, 5, "FOREIGN_ORDER").await;
+    let attention = house.get("/dashboard/attention").await;
+    let item = attention.body["items"].as_array().unwrap().iter().find(|item| item["kind"] == "difference").unwrap().clone();
+    let action = &item["actions"][0];
+    assert_eq!(action["label"], "take it over for trend at 800.5", "{item:#}");
+    let pressed = house.post(action["path"].as_str().unwrap(), action["body"].clone()).await;
+    assert_eq!((pressed.status, &pressed.body["net"]), (200, &json!(15)), "{:#}", pressed.body);
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn a_difference_is_left_alone_until_it_changes() {
     let house = House::open().await;
     elsewhere(&house, Side::Sell, 4, None);
     until_differs(&house, -4, "MANUAL_TRADE").await;
+    // As it is offered, word for word: there is nothing to be filled in.
+    let attention = house.get("/dashboard/attention").await;
+    let item = attention.body["items"].as_array().unwrap().iter().find(|item| item["kind"] == "difference").unwrap().clone();
+    let action = item["actions"].as_array().unwrap().last().unwrap();
+    assert_eq!((&action["label"], &action["body"]["reason"]), (&json!("leave it alone"), &json!("by one press")), "{item:#}");
+    let pressed = house.post(action["path"].as_str().unwrap(), action["body"].clone()).await;
+    assert_eq!(pressed.status, 200, "{:#}", pressed.body);
     let said = says(&house, "ignore", json!({ "difference": -4 })).await;
     assert_eq!((said.status, &said.body["difference"]["ignored"]["who"]), (200, &json!("asha from 127.0.0.1")), "{:#}", said.body);
     let kinds = |body: &Value| body["items"].as_array().unwrap().iter().filter(|item| item["kind"] == "difference").count();

@@ -215,10 +215,15 @@ async fn a_person_ends_the_session_and_nothing_logs_in_again_until_one_asks() {
     let resting = world.broker.prepare(world.order("OGSIM000000005", OrderType::Limit, "1390"), None).unwrap();
     assert!(matches!(world.broker.place(resting).await, PlaceOutcome::NotSent(_)));
     assert_eq!(logins(), before);
-    // Nor does a process that starts with the same files know the token.
     assert_eq!(world.broker.logout().await.unwrap(), "FA00001 was not logged in");
-    world.broker.login().await.unwrap();
-    assert_eq!((logins(), world.broker.session().await), (before + 1, SessionState::Ready));
+    // Nor does a process log in that starts on the same files: the login would end whatever the person has logged in meanwhile.
+    let restarted = world.anew();
+    assert!(matches!(restarted.session().await, SessionState::NotReady(words) if words.contains("a person logged out")));
+    assert_eq!(logins(), before);
+    restarted.login().await.unwrap();
+    assert_eq!((logins(), restarted.session().await), (before + 1, SessionState::Ready));
+    let after = world.anew();
+    assert_eq!(after.session().await, SessionState::Ready, "the mark is gone with the login");
 }
 
 /// A book that a gateway does not hand out speaks of the token: it is proven by a read, and where that meets the same page, by another.

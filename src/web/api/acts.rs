@@ -10,9 +10,10 @@ use ordergate_actors::order::{ClientId, CommandId, HoldingKey, IdempotencyKey, O
 use ordergate_actors::persistence::{Alarm, ControlChange, KillLevel};
 use serde_json::{Value, json};
 
+use super::exit_rules::NotFlat;
 use super::intents::Asking;
-use super::{alarms, controls, exits};
-use crate::alerts::actions::{Action, What, Whose, Wish};
+use super::{alarms, controls, exit_rules, exits};
+use crate::alerts::actions::{Action, GoOn, Stopped, What, Whose, Wish};
 use crate::alerts::late::UnderWay;
 use crate::web::auth::body_hash;
 use crate::web::settings::Scope;
@@ -51,6 +52,24 @@ pub(in crate::web) fn settled(state: &WebState, wish: Wish) -> Result<Wish, Stri
             let mut waits = clients(state, &whose);
             waits.retain(|client| !entries(state, client, Some(&strategy), state.now()).is_empty());
             Wish { whose: narrowed(state, whose, &waits, strategy.as_str())?, action: Action::Cancel(Some(strategy)) }
+        }
+        Action::GoOn(GoOn { name, .. }) => {
+            let stopped = stopped(state, &whose, name.as_deref());
+            if stopped.is_empty() {
+                let of = name.map_or_else(String::new, |name| format!(" of {name}"));
+                return Err(format!(
+                    "no exit{of} stands at its cost cap and waits for a word: GET /dashboard/attention names those that do"
+                ));
+            }
+            let mut holders: Vec<ClientId> = stopped.iter().map(|(client, _)| client.clone()).collect();
+            holders.dedup();
+            let exits = stopped.iter().map(|(_, found)| Stopped { order: found.order.command_id, granted: found.granted }).collect();
+            let whose = match &name {
+                Some(name) => narrowed(state, whose, &holders, name)?,
+                None if whose == Whose::Unsaid => Whose::Every,
+                None => whose,
+            };
+            Wish { action: Action::GoOn(GoOn { name, exits }), whose }
         }
         Action::Acknowledge(Some(id)) => {
             let id = match &whose {
@@ -151,6 +170,24 @@ fn found(state: &WebState, whose: &Whose, id: Option<&str>, until: DateTime<Utc>
     all.filter(|(own, alarm)| *own == client && alarm.seq == seq).collect()
 }
 
+/// Exits that their cost cap has stopped, of that name where one is said: of a strategy, or of an instrument.
+fn stopped(state: &WebState, whose: &Whose, name: Option<&str>) -> Vec<(ClientId, NotFlat)> {
+    let is_named =
+        |order: &OrderRecord| name.is_none_or(|name| order.ask.strategy.as_str() == name || order.ask.symbol.eq_ignore_ascii_case(name));
+    let of = |client: ClientId| {
+        let found =
+            state.engine.read(&client, |book| exit_rules::not_flat(book).filter(|found| is_named(&found.order)).collect::<Vec<_>>());
+        found.unwrap_or_default().into_iter().map(move |found| (client.clone(), found)).collect::<Vec<_>>()
+    };
+    clients(state, whose).into_iter().flat_map(of).collect()
+}
+
+/// Those of them that still wait for the word that was given.
+fn still_stopped(state: &WebState, whose: &Whose, exits: &[Stopped]) -> Vec<(ClientId, NotFlat)> {
+    let is_meant = |found: &NotFlat| exits.contains(&Stopped { order: found.order.command_id, granted: found.granted });
+    stopped(state, whose, None).into_iter().filter(|(_, found)| is_meant(found)).collect()
+}
+
 /// Positions whose open exits cover all that is held: another exit of them is refused while those work.
 fn covered(state: &WebState, client: &ClientId, filter: &exits::Filter) -> usize {
     let held = filter.held(state, client);
@@ -204,20 +241,27 @@ pub(in crate::web) fn preview(state: &WebState, wish: &Wish) -> String {
             format!("{held} positions are exited at the market{covered}{more}")
         }),
         Action::Acknowledge(id) => {
-            let lines = found(state, &wish.whose, id.as_deref(), state.now())
-                .into_iter()
-                .map(|(client, alarm)| format!("{} {}: {}", alarms::name(client.as_ref(), alarm.seq), alarm.event, alarm.text));
-            let lines: Vec<String> = lines.collect();
-            let more = lines.len().saturating_sub(10);
-            let shown = lines.into_iter().take(10).collect::<Vec<_>>().join("\n");
-            match (shown.is_empty(), more) {
-                (true, _) => "no alarm is open".to_owned(),
-                (false, 0) => shown,
-                (false, more) => format!("{shown}\nand {more} more"),
-            }
+            let open = found(state, &wish.whose, id.as_deref(), state.now());
+            let line = |(client, alarm): Open| format!("{} {}: {}", alarms::name(client.as_ref(), alarm.seq), alarm.event, alarm.text);
+            first_ten(open.into_iter().map(line).collect(), "no alarm is open")
+        }
+        Action::GoOn(GoOn { exits, .. }) => {
+            let lines = still_stopped(state, &wish.whose, exits).into_iter().map(|(client, found)| format!("{client}: {}", found.text));
+            let lines = first_ten(lines.collect(), "none of them waits any more");
+            format!("{lines}\neach goes as far again beyond its cap")
         }
     };
     format!("{wish}\n{counts}")
+}
+
+fn first_ten(lines: Vec<String>, none: &str) -> String {
+    let more = lines.len().saturating_sub(10);
+    let shown = lines.into_iter().take(10).collect::<Vec<_>>().join("\n");
+    match (shown.is_empty(), more) {
+        (true, _) => none.to_owned(),
+        (false, 0) => shown,
+        (false, more) => format!("{shown}\nand {more} more"),
+    }
 }
 
 /// Does it, under the name of who confirmed it by the message of that number: now, or after a start for what an earlier process left.
@@ -236,6 +280,7 @@ pub(in crate::web) async fn act(state: &WebState, under_way: &UnderWay, update: 
         Action::Cancel(strategy) => cancel(state, &clients, strategy.as_ref(), under_way).await,
         Action::Exit(what) => exit(state, &clients, what, &who, update).await,
         Action::Acknowledge(id) => acknowledge(state, id.as_deref(), under_way).await,
+        Action::GoOn(GoOn { exits, .. }) => go_on(state, exits, &who).await,
     }
 }
 
@@ -321,6 +366,23 @@ fn exited(body: &Value) -> (bool, String) {
         words.push_str(&format!("\nand {} more that are NOT exited", whys.len() - TOLD));
     }
     (whys.is_empty(), words)
+}
+
+/// Each once: what was let go on meanwhile, or has ended, is left as it is.
+async fn go_on(state: &WebState, exits: &[Stopped], who: &str) -> Outcome {
+    let (mut gone, mut over, mut lost) = (0, 0, Vec::new());
+    for exit in exits {
+        match exit_rules::grant(state, exit.order, Some(exit.granted), who, Some("by Telegram")).await {
+            Ok(()) => gone += 1,
+            Err(problem) if matches!(problem.code(), "not_on_the_ladder" | "not_halted" | "changed_meanwhile") => over += 1,
+            Err(problem) => lost.push(format!("\n{} does NOT go on: {}", exit.order, problem.detail())),
+        }
+    }
+    let mut words = format!("{gone} exits go on, as far again beyond their cap");
+    if over > 0 {
+        words += &format!("; {over} waited for no word any more");
+    }
+    Outcome { is_whole: lost.is_empty(), words: words + &lost.concat() }
 }
 
 async fn acknowledge(state: &WebState, id: Option<&str>, under_way: &UnderWay) -> Outcome {

@@ -14,6 +14,7 @@ use ordergate_actors::ports::Session;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::exit_rules::NotFlat;
 use super::order::next_actions;
 use super::{Answer, OfAccount, accounts, age_ms, alarms, approvals, differences, plans};
 use crate::web::state::WebState;
@@ -55,6 +56,9 @@ pub(in crate::web) enum What {
     /// A row of the broker's books that cannot be read.
     UnreadableRow,
 }
+
+/// The reason of a verdict that a person gave by one press.
+const BY_ONE_PRESS: &str = "by one press";
 
 struct Item {
     kind: What,
@@ -114,23 +118,27 @@ fn of_desk(state: &WebState, desk: &Arc<Desk>, now: DateTime<Utc>) -> Vec<Item> 
     let seen = state.engine.read(&desk.client_id, |book| {
         let open: Vec<Arc<OrderRecord>> = book.open_orders().cloned().collect();
         let unclosed: Vec<Item> = book.unclosed().into_iter().map(|(strategy, key, exit)| of_unclosed(strategy, key, exit)).collect();
-        let not_flat: Vec<Item> = super::exit_rules::not_flat(book).map(|(order, text)| of_not_flat(&order, text)).collect();
+        let not_flat: Vec<Item> = super::exit_rules::not_flat(book).map(of_not_flat).collect();
+        let holders = book.holdings().filter(|(_, _, held)| held.net != 0);
+        let holders: Vec<(Strategy, HoldingKey)> = holders.map(|(strategy, key, _)| (strategy.clone(), key.clone())).collect();
         (
             open,
             unclosed.into_iter().chain(not_flat).collect::<Vec<Item>>(),
             book.alarms().map(|alarm| (alarm.clone(), over(book, has_session, alarm))).collect::<Vec<_>>(),
             book.control().clone(),
+            holders,
         )
     });
-    let Some((open, unclosed, alarms, control)) = seen else { return Vec::new() };
+    let Some((open, unclosed, alarms, control, holders)) = seen else { return Vec::new() };
     let mut items: Vec<Item> = open.iter().filter_map(|order| of_order(desk, order, now)).collect();
     items.extend(unclosed);
     items.extend(alarms.iter().map(|(alarm, over)| of_alarm(Some(&desk.client_id), alarm, *over)));
     items.extend(of_control(desk, &control));
     items.extend(approvals::waiting(state, desk).iter().filter_map(|basket| of_approval(state, desk, basket)));
-    items.extend(differences::of_account(state, &desk.client_id).unwrap_or_default().iter().filter_map(|found| of_difference(desk, found)));
+    let found = differences::of_account(state, &desk.client_id).unwrap_or_default();
+    items.extend(found.iter().filter_map(|found| of_difference(desk, found, &holders)));
     items.extend(plans::of_desk(state, desk, now).iter().filter_map(of_plan));
-    items.extend(of_findings(desk, now));
+    items.extend(of_findings(desk, state.site.connections.contains_key(&desk.client_id), now));
     items
 }
 
@@ -150,8 +158,8 @@ fn of_plan(plan: &Standing) -> Option<Item> {
 }
 
 /// What the broker shows otherwise than our strategies hold, unless it settles by itself, was said to be left alone, or is
-/// only what somebody holds for delivery beside us.
-fn of_difference(desk: &Desk, found: &Difference) -> Option<Item> {
+/// only what somebody holds for delivery beside us. Where all is known that a verdict needs, its action leaves nothing to be filled in.
+fn of_difference(desk: &Desk, found: &Difference, holders: &[(Strategy, HoldingKey)]) -> Option<Item> {
     let is_quiet = found.is_settling() || found.ignored.is_some() || found.parts.iter().all(|part| part.cause == Cause::HeldForDelivery);
     if is_quiet {
         return None;
@@ -160,19 +168,27 @@ fn of_difference(desk: &Desk, found: &Difference) -> Option<Item> {
     let text = format!("the broker shows {} in {key}, our strategies hold {}", found.at_broker, found.ours);
     let named = json!({
         "client_id": desk.client_id, "exchange": key.instrument.exchange, "symbol": key.instrument.symbol, "product": key.product,
-        "difference": units, "reason": "<why>",
+        "difference": units,
     });
-    let mut adopting = named.clone();
-    if let Some(body) = adopting.as_object_mut() {
-        body.insert("strategy".to_owned(), json!("<which>"));
-        body.insert("price".to_owned(), json!(found.price().map_or_else(|| "<rupees>".to_owned(), |price| price.to_string())));
+    let with = |more: Value| {
+        let mut body = named.clone();
+        if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
+        body
+    };
+    let adopt = "/dashboard/differences/adopt";
+    let price = found.price().map(|price| price.to_string());
+    let mut owners = holders.iter().filter(|(_, own)| own == key).map(|(strategy, _)| strategy);
+    let only = owners.next().filter(|_| owners.next().is_none());
+    let mut item = Item { more: differences::shown(found), ..Item::new(What::Difference, text, None) };
+    if let Some((strategy, price)) = only.zip(price.as_ref()) {
+        let label = format!("take it over for {strategy} at {price}");
+        item = item.doing(&label, adopt, with(json!({ "strategy": strategy, "price": price, "reason": BY_ONE_PRESS })));
     }
-    let item = Item { more: differences::shown(found), ..Item::new(What::Difference, text, None) };
-    Some(item.doing("a strategy takes it over", "/dashboard/differences/adopt", adopting).doing(
-        "leave it alone",
-        "/dashboard/differences/ignore",
-        named,
-    ))
+    let asked = json!({ "strategy": "<which>", "price": price.unwrap_or_else(|| "<rupees>".to_owned()), "reason": "<why>" });
+    let item = item.doing("a strategy takes it over", adopt, with(asked));
+    Some(item.doing("leave it alone", "/dashboard/differences/ignore", with(json!({ "reason": BY_ONE_PRESS }))))
 }
 
 /// That the cause of an alarm is gone, where that can be seen. It stands all the same: that it was, somebody must have seen.
@@ -211,9 +227,9 @@ fn of_unclosed(strategy: &Strategy, key: &HoldingKey, exit: &OrderRecord) -> Ite
 }
 
 /// An exit that the ladder could not make flat, with the word that lets it go on.
-fn of_not_flat(order: &OrderRecord, text: String) -> Item {
-    let body = json!({ "command_id": order.command_id, "reason": "<why>" });
-    Item::of_order(What::NotFlat, order, text).doing("go on", "/dashboard/exit-rules/go-on", body)
+fn of_not_flat(found: NotFlat) -> Item {
+    let body = json!({ "command_id": found.order.command_id });
+    Item::of_order(What::NotFlat, &found.order, found.text).doing("go on", "/dashboard/exit-rules/go-on", body)
 }
 
 fn of_order(desk: &Desk, order: &OrderRecord, now: DateTime<Utc>) -> Option<Item> {
@@ -268,12 +284,16 @@ fn of_control(desk: &Desk, control: &Control) -> Vec<Item> {
     items
 }
 
-fn of_findings(desk: &Desk, now: DateTime<Utc>) -> Vec<Item> {
+fn of_findings(desk: &Desk, has_login: bool, now: DateTime<Utc>) -> Vec<Item> {
     let findings = desk.findings.read().clone();
     let mut items = Vec::new();
     match &findings.session {
         Some(Session::Ready | Session::Resting(_)) => {}
-        Some(Session::NotReady(why)) => items.push(Item::new(What::NoSession, format!("no broker session: {why}"), None)),
+        Some(Session::NotReady(why)) => {
+            let item = Item::new(What::NoSession, format!("no broker session: {why}"), None);
+            let log_in = |item: Item| item.doing("log in", "/dashboard/broker/login", json!({ "client_id": desk.client_id }));
+            items.push(if has_login { log_in(item) } else { item });
+        }
         None => items.push(Item::new(What::NoSession, "the broker session was not read yet", None)),
     }
     if let Some(trouble) = findings.trouble_words() {

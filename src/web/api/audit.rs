@@ -70,7 +70,7 @@ pub(in crate::web) async fn audit(request: HttpRequest, asked: Parameters<Asked>
         return Err(Problem::bad_request("bad_limit", format!("limit is {limit}"), format!("send a limit from 1 to {MOST}")));
     }
     let clients = accounts(&state, &request, asked.client_id.as_deref())?;
-    let [client_id] = clients.as_slice() else { return Err(Problem::which_account(&state.settings.account_names())) };
+    let [client_id] = clients.as_slice() else { return Err(Problem::which_account(&clients)) };
     let before = asked.before.unwrap_or(Place { account: NEWEST, process: NEWEST });
     // What is of no account is for those who may see every account.
     let may_see_all = scope(&request).is_whole();

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, age_ms, who};
-use crate::web::body::{said, text, typed};
+use crate::web::body::{text, typed};
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
 
@@ -85,8 +85,18 @@ struct SetBody {
 #[serde(deny_unknown_fields)]
 struct GoOnBody {
     command_id: CommandId,
-    #[serde(deserialize_with = "said")]
-    reason: String,
+    /// Why; not said: the word itself is enough, in a hurry.
+    #[serde(default, deserialize_with = "text")]
+    reason: Option<String>,
+}
+
+/// An exit that its cost cap has stopped, and of which a person was told.
+#[derive(Debug, Clone)]
+pub(super) struct NotFlat {
+    pub order: Arc<OrderRecord>,
+    pub text: String,
+    /// How often a person let it go on before.
+    pub granted: u32,
 }
 
 /// Every rule of every account.
@@ -191,7 +201,7 @@ fn combined(state: &WebState, client_id: &ClientId) -> Vec<Combined> {
 }
 
 /// Exits that rest, and of which a person was told that they are not flat.
-pub(super) fn not_flat(book: &Book) -> impl Iterator<Item = (Arc<OrderRecord>, String)> {
+pub(super) fn not_flat(book: &Book) -> impl Iterator<Item = NotFlat> {
     book.kept_of(Topic::Ladder).filter_map(|(slot, kept)| {
         let ladder = kept.read::<Ladder>().ok().filter(|ladder| ladder.is_paged)?;
         let order = slot.key.parse().ok().and_then(|id: CommandId| book.order(id).cloned()).filter(|order| !order.status.is_terminal())?;
@@ -205,7 +215,7 @@ pub(super) fn not_flat(book: &Book) -> impl Iterator<Item = (Arc<OrderRecord>, S
             ladder.steps,
             ladder.trigger
         );
-        Some((order, text))
+        Some(NotFlat { order, text, granted: ladder.granted })
     })
 }
 
@@ -401,7 +411,22 @@ pub(in crate::web) async fn off(request: HttpRequest, named: Parameters<Named>, 
 /// Lets an exit go on beyond its cost cap: as far again as it has gone.
 pub(in crate::web) async fn go_on(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<GoOnBody>(payload, request.headers(), &state.settings).await?;
-    let slot = ladder_slot(body.command_id);
+    grant(&state, body.command_id, None, &who(&request), body.reason.as_deref()).await?;
+    Ok(HttpResponse::Accepted().json(json!({ "done": "the exit goes on, as far again beyond its cap", "command_id": body.command_id })))
+}
+
+/// The word to go on, for one exit; with `granted` only where it was given that often before.
+///
+/// # Errors
+/// The exit waits for no word, or for another.
+pub(super) async fn grant(
+    state: &WebState,
+    command_id: CommandId,
+    granted: Option<u32>,
+    who: &str,
+    reason: Option<&str>,
+) -> Result<(), Problem> {
+    let slot = ladder_slot(command_id);
     let found = state.engine.line().desks().find_map(|desk| {
         let kept = state.engine.read(&desk.client_id, |book| book.kept(&slot).cloned()).flatten()?;
         Some((desk.client_id.clone(), kept))
@@ -411,15 +436,14 @@ pub(in crate::web) async fn go_on(request: HttpRequest, payload: Payload, state:
     };
     let ladder: Ladder =
         kept.read().map_err(|error| Problem::conflict("unreadable_ladder", error.to_string(), "change the order's limit"))?;
-    if !ladder.is_paged {
+    if !ladder.is_paged || granted.is_some_and(|granted| granted != ladder.granted) {
         return Err(Problem::conflict("not_halted", "the exit goes on by itself", "nothing"));
     }
     let next = Ladder { granted: ladder.granted.saturating_add(1), is_paged: false, stepped_at: state.now(), ..ladder };
-    let who = who(&request);
-    let reason = format!("\"go on\" by {who}: {}", body.reason);
-    let keep = keep(&client_id, slot, kept.seq, Some(body.command_id), "EXIT_GO_ON", &reason, &who);
-    applied(&state, Keep { level: Level::Info, ..keep }.with(&next)).await?;
-    Ok(HttpResponse::Accepted().json(json!({ "done": "the exit goes on, as far again beyond its cap", "command_id": body.command_id })))
+    let why = ordergate_actors::order::clean(reason.unwrap_or_default().trim(), 300);
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    let keep = keep(&client_id, slot, kept.seq, Some(command_id), "EXIT_GO_ON", &format!("\"go on\" by {who}{why}"), who);
+    applied(state, Keep { level: Level::Info, ..keep }.with(&next)).await
 }
 
 fn keep(client_id: &ClientId, slot: Slot, basis: u64, order: Option<CommandId>, event: &'static str, reason: &str, who: &str) -> Keep {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::intents::Asking;
-use super::{Answer, accounts, strategies, user};
+use super::{Answer, account, accounts, strategies, user};
 use crate::web::auth::body_hash;
 use crate::web::body::typed;
 use crate::web::door::scope;
@@ -125,7 +125,7 @@ impl Filter {
 /// Exits one symbol.
 pub(in crate::web) async fn exit(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, sent) = typed::<ExitBody>(payload, request.headers(), &state.settings).await?;
-    let client_id = state.account(body.client_id.as_deref())?;
+    let client_id = account(&state, &request, body.client_id.as_deref())?;
     // Before anything is looked up: what is held there is not told to a key of another account.
     let scope = scope(&request);
     scope.must_reach(&client_id, body.strategy.as_ref(), &user(&request))?;

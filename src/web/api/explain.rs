@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::connect::{becomes, source};
-use super::{Answer, age_ms, margin, market, pnl, user};
+use super::{Answer, account, age_ms, margin, market, pnl, user};
 use crate::web::body;
 use crate::web::door::scope;
 use crate::web::formats::{self, Alert, Read};
@@ -30,7 +30,7 @@ pub(in crate::web) struct For {
 
 /// What would become of the alert in the body, if it came now, for the account that the address names.
 pub(in crate::web) async fn explain(request: HttpRequest, payload: Payload, state: Data<WebState>, asked: Parameters<For>) -> Answer {
-    let client_id = state.account(asked.client_id.as_deref())?;
+    let client_id = account(&state, &request, asked.client_id.as_deref())?;
     if !scope(&request).sees(&client_id) {
         return Err(Problem::not_for_this_key(&user(&request)));
     }

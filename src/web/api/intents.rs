@@ -7,7 +7,7 @@ use ordergate_actors::order::{ClientId, IdempotencyKey, LegDraft, MAX_LEGS, Sign
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, OrderBody, exits, user};
+use super::{Answer, OrderBody, account, exits, user};
 use crate::web::auth::body_hash;
 use crate::web::body::{fields, json, typed};
 use crate::web::door::scope;
@@ -103,7 +103,7 @@ fn asking(
     canonical: &str,
 ) -> Result<Asking, Problem> {
     let headers: &HeaderMap = request.headers();
-    let client_id = state.account(client_id)?;
+    let client_id = account(state, request, client_id)?;
     // Before anything is looked up: what is held there is not told to a key of another account.
     scope(request).must_reach(&client_id, None, &user(request))?;
     Ok(Asking {

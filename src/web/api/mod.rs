@@ -83,6 +83,16 @@ fn allowed(request: &HttpRequest, order: Arc<OrderRecord>) -> Result<Arc<OrderRe
     if may { Ok(order) } else { Err(Problem::not_for_this_key(&user(request))) }
 }
 
+/// The account that a request names, or the only one that its key may see.
+///
+/// # Errors
+/// 404 for an unknown account, 400 when none is named and the key may see several.
+fn account(state: &WebState, request: &HttpRequest, named: Option<&str>) -> Result<ClientId, Problem> {
+    let scope = scope(request);
+    // One that is named and not its own is refused by who asks for more than its name.
+    state.account_among(named, |client_id| named.is_some() || scope.sees(client_id))
+}
+
 /// The accounts that a request names, or all that its key may see.
 pub(super) fn accounts(state: &WebState, request: &HttpRequest, named: Option<&str>) -> Result<Vec<ClientId>, Problem> {
     let scope = scope(request);

@@ -45,7 +45,7 @@ pub(in crate::web) async fn orderbook(request: HttpRequest, asked: Parameters<As
     }
     let clients = accounts(&state, &request, asked.client_id.as_deref())?;
     if asked.before.is_some() && clients.len() > 1 {
-        return Err(Problem::which_account(&state.settings.account_names()));
+        return Err(Problem::which_account(&clients));
     }
     let (before, mut orders, mut total) = (asked.before.unwrap_or(u64::MAX), Vec::new(), 0);
     for client_id in &clients {

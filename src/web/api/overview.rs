@@ -11,7 +11,7 @@ use ordergate_actors::ports::Session;
 use ordergate_actors::{Desk, Line};
 use serde_json::{Value, json};
 
-use super::positions::is_synthetic;
+use super::positions::{is_stale, is_synthetic};
 use super::{Answer, OfAccount, accounts, age_ms};
 use crate::web::state::WebState;
 
@@ -44,6 +44,7 @@ pub(in crate::web) fn of_accounts(state: &WebState, clients: &[ClientId]) -> Val
 fn account(state: &WebState, desk: &Desk, now: DateTime<Utc>) -> Option<Value> {
     let findings = desk.findings.read().clone();
     let age = |at: Option<DateTime<Utc>>| at.map(|at| age_ms(now, at));
+    let read_at = findings.positions.as_ref().map(|positions| positions.at);
     let line = state.engine.line();
     let capabilities = desk.broker.capabilities();
     let (session, words) = match &findings.session {
@@ -90,7 +91,8 @@ fn account(state: &WebState, desk: &Desk, now: DateTime<Utc>) -> Option<Value> {
         "session_words": words,
         "is_held_to_calendar": line.calendar.holds(capabilities.is_live),
         "orders_age_ms": age(findings.orders.as_ref().map(|orders| orders.at)),
-        "positions_age_ms": age(findings.positions.as_ref().map(|positions| positions.at)),
+        "positions_age_ms": age(read_at),
+        "positions_stale": is_stale(desk, read_at, now),
         "trouble": findings.trouble_words(),
     });
     if let (Some(fields), Value::Object(more)) = (account.as_object_mut(), more) {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use actix_web::web::{Data, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
+use ordergate_actors::Desk;
 use ordergate_actors::order::{ClientId, HoldingKey, Product};
 use ordergate_actors::pnl::{Day, Difference};
 use ordergate_actors::ports::{Capabilities, PositionRow, Quote};
@@ -101,18 +102,26 @@ pub(in crate::web) fn account(state: &WebState, client_id: &ClientId) -> Option<
         })
         .collect();
     let costs = pnl::costs(state, client_id, &day, None);
+    let read_at = found.as_ref().map(|found| found.at);
     Some(json!({
         "client_id": client_id,
         "broker": desk.broker.capabilities().name,
         "prices": if is_synthetic { "SYNTHETIC" } else { "BROKER" },
-        "read_at": found.as_ref().map(|found| found.at),
-        "age_ms": found.as_ref().map(|found| age_ms(now, found.at)),
+        "read_at": read_at,
+        "age_ms": read_at.map(|at| age_ms(now, at)),
+        "is_stale": is_stale(desk, read_at, now),
         "delivered_read_at": delivered.as_ref().map(|held| held.at),
         "date": day.date(),
         "result": pnl::result(&pnl::total(state, &day, None), &costs, now),
         "positions": positions,
         "differences": differences.as_ref().map(|all| all.iter().map(super::differences::shown).collect::<Vec<_>>()),
     }))
+}
+
+/// Whether the broker's positions are too old for entries: what they showed is told as of then, not as of now.
+pub(super) fn is_stale(desk: &Desk, read_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    let blind_after = i64::try_from(desk.settings.waits.blind_after.as_millis()).unwrap_or(i64::MAX);
+    read_at.is_none_or(|at| age_ms(now, at) > blind_after)
 }
 
 /// Whether the account's prices are nobody's. Those of a real broker are real, and so are those that a paper account takes

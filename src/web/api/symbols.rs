@@ -12,7 +12,7 @@ use ordergate_actors::ports::{Rule, Why};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, accounts, user};
+use super::{Answer, account, accounts, user};
 use crate::web::door::scope;
 use crate::web::problem::Problem;
 use crate::web::state::WebState;
@@ -109,7 +109,7 @@ pub(in crate::web) async fn resolve(request: HttpRequest, asked: Parameters<Want
     // Names mean the same in every account; positions do not.
     let client_id = match (intent, asked.client_id) {
         (Intent::Entry, None) => accounts(&state, &request, None)?.into_iter().next().ok_or_else(Problem::no_account)?,
-        (_, named) => state.account(named.as_deref())?,
+        (_, named) => account(&state, &request, named.as_deref())?,
     };
     if !scope(&request).sees(&client_id) {
         return Err(Problem::not_for_this_key(&user(&request)));

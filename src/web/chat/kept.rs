@@ -25,6 +25,14 @@ pub(super) fn known(state: &WebState) -> Result<(Known, u64), serde_json::Error>
     kept.map_or_else(|| Ok((Known::default(), 0)), |(_, kept)| Ok((kept.read()?, kept.seq)))
 }
 
+/// Whether a message was acted upon, or may have been: what is known cannot be read.
+pub(in crate::web) fn was_handled(state: &WebState, update: i64) -> bool {
+    match known(state) {
+        Ok((known, _)) => known.handled.contains_key(&update),
+        Err(_) => true,
+    }
+}
+
 /// Writes down what is known now, decided upon what was known before. Whether it is on disk.
 pub(super) async fn write(state: &WebState, next: &Known, basis: u64, row: Row<'_>) -> bool {
     let keep = Keep {

@@ -158,12 +158,7 @@ fn admit(request: &HttpRequest, state: &WebState, body: Json, call: &str) -> Res
 
 /// The account that is named, or the only one that the key is for.
 fn account(state: &WebState, scope: &Scope, named: Option<&str>) -> Result<ClientId, Problem> {
-    let only = scope.accounts.as_deref().and_then(|accounts| match accounts {
-        [only] => Some(only.as_str()),
-        _ => None,
-    });
-    let client_id = state.account(named.or(only))?;
-    if scope.sees(&client_id) { Ok(client_id) } else { Err(Problem::no_account()) }
+    state.account_among(named, |client_id| scope.sees(client_id))
 }
 
 impl Asked {

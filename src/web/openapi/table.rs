@@ -152,7 +152,7 @@ pub(super) const ABOUT: &[About] = &[
         "client_id strategy! symbol exchange product stop_loss:number target:number trailing_type trailing_value:number trailing_step trailing_after break_even exit_at stop_at combined_stop:number combined_target:number reason",
     ),
     about("DELETE", "/dashboard/exit-rules", "Switch a rule off", "client_id strategy! symbol exchange product", ""),
-    post("/dashboard/exit-rules/go-on", "Let an exit that stands at its cap go on", "command_id! reason!"),
+    post("/dashboard/exit-rules/go-on", "Let an exit that stands at its cap go on", "command_id! reason"),
     post("/dashboard/positions/exit", "Exit one symbol", "client_id strategy symbol! exchange product quantity:int idempotency_key"),
     post("/dashboard/positions/exit-all", "Exit everything of a strategy, an account, all accounts", "client_id strategy idempotency_key"),
     post(

@@ -1,11 +1,11 @@
 // @ts-check
 // What a person can do with an order or a position, wherever it is shown.
 
-import { post, send } from './api.js';
+import { Problem, post, send } from './api.js';
 import { h } from './dom.js';
 import { number, price } from './money.js';
-import { oneAct, outcome } from './outcomes.js';
-import { ask, holding, reason } from './parts.js';
+import { followed, oneAct, outcome } from './outcomes.js';
+import { STAYS, ask, holding, reason, tell, toast } from './parts.js';
 import { accountsKnown } from './shell.js';
 import { isOver } from './words.js';
 
@@ -87,7 +87,7 @@ export function resubmit(order) {
       const changes = {};
       if (values.quantity && values.quantity !== String(order.quantity)) changes.quantity = values.quantity;
       if (values.price && values.price !== order.price) changes.price = values.price;
-      return outcome(await post(`/dashboard/orders/${order.command_id}/resubmit`, { changes }));
+      return outcome(await followed(await post(`/dashboard/orders/${order.command_id}/resubmit`, { changes })));
     },
   });
 }
@@ -195,12 +195,69 @@ const ASKED = { reason: 'Why', strategy: 'Strategy', quantity: 'Units', price: '
 /** What a person must fill in, as the API writes it. @param {unknown} value */
 const isOpen = (value) => typeof value === 'string' && /^<.*>$/.test(value);
 
+/** Logs an account in at its broker. @param {string} client_id @param {() => void} [after] */
+export function login(client_id, after) {
+  const link = h('div', null);
+  ask({
+    title: `Log ${client_id} in`,
+    says: [h('p', null, 'If the broker wants a person, the way to its page appears here, and its answer comes back to ordergate.'), link],
+    yes: 'Log in',
+    act: async () => {
+      const answer = await post('/dashboard/broker/login', { client_id });
+      after?.();
+      if (answer.is_logged_in || !answer.login_link) return answer.is_logged_in ? 'logged in' : 'not logged in yet';
+      // A page that opens by itself after an answer is held back by browsers: it takes a person's own press.
+      link.replaceChildren(h('p', null, h('a', { class: 'button', href: answer.login_link, target: '_blank', rel: 'noopener noreferrer' }, 'Open the broker’s page')));
+      link.querySelector('a')?.focus();
+      return STAYS;
+    },
+  });
+}
+
+/** Verdicts, and a word in a hurry, that one press gives where nothing is left to be filled in: none of them sends an order. */
+const ONE_PRESS = new Set(['/dashboard/exit-rules/go-on', '/dashboard/differences/adopt', '/dashboard/differences/ignore']);
+
+/**
+ * The button for an action as the API offers it: it does it, or asks for what is missing first.
+ * @param {any} action @param {string | null} client_id whose it is; `null`: the process's @param {string} about @param {string} focus @param {() => void} [after]
+ */
+export function actionButton(action, client_id, about, focus, after) {
+  const words = `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}`;
+  const isWhole = ONE_PRESS.has(action.path) && !Object.values(action.body ?? {}).some(isOpen);
+  if (isWhole) return pressed(words, focus, async () => (await send(action.method ?? 'POST', action.path, action.body)).done, after);
+  const open = action.path === '/dashboard/broker/login' ? () => login(action.body.client_id, after) : () => offered(action, client_id, about, after);
+  return h('button', { type: 'button', class: 'small', data: { focus }, on: { click: open } }, `${words}…`);
+}
+
+/**
+ * A button whose press does it at once, and tells what came of it. @param {string} words @param {string} focus
+ * @param {() => Promise<string>} act @param {() => void} [after]
+ */
+export function pressed(words, focus, act, after) {
+  const button = h('button', { type: 'button', class: 'small', data: { focus } }, words);
+  button.addEventListener('click', async (event) => {
+    // The second press of a double click may meet the button of another row.
+    if (event.detail > 1) return;
+    button.disabled = true;
+    try {
+      tell(await act());
+    } catch (cause) {
+      const remedy = cause instanceof Problem && cause.remedy ? `. What to do: ${cause.remedy}` : '';
+      toast(`${cause instanceof Error ? cause.message : cause}${remedy}`, 'bad');
+    } finally {
+      button.disabled = false;
+      after?.();
+    }
+  });
+  return button;
+}
+
 /**
  * An action as the API offers it: its path and body, with what a person must fill in. A price that is known already is shown, to be seen
  * and changed. Of a change each part may be left as it is.
  * @param {any} action @param {string | null} client_id whose it is; `null`: the process's @param {string} about @param {() => void} [after]
  */
-export function offered(action, client_id, about, after) {
+function offered(action, client_id, about, after) {
   const body = action.body ?? {};
   const fixed = Object.fromEntries(Object.entries(body).filter(([, value]) => !isOpen(value)));
   const asked = Object.keys(body).filter((name) => isOpen(body[name]) || (name === 'price' && typeof body.price === 'string'));
@@ -220,7 +277,7 @@ export function offered(action, client_id, about, after) {
       }
       const answer = await act({}) ?? {};
       after?.();
-      return answer.done ?? outcome(answer);
+      return answer.done ?? outcome(await followed(answer));
     },
   });
 }

@@ -98,6 +98,25 @@ export function get(path, query = {}) {
   return send('GET', text ? `${path}?${text}` : path);
 }
 
+/** What this session may not read: it is not asked for again. @type {Set<string>} */
+const refused = new Set();
+
+/**
+ * A read that a key for some accounts or strategies may not do: nothing then, and the rest of the page is shown all the same.
+ * @template {string} Path
+ * @param {Path} path @returns {Promise<ReadOf<Path> | null>}
+ */
+export async function ifMay(path) {
+  if (refused.has(path)) return null;
+  try {
+    return await get(path);
+  } catch (cause) {
+    if (!(cause instanceof Problem) || cause.code !== 'not_for_this_key') throw cause;
+    refused.add(path);
+    return null;
+  }
+}
+
 /** @param {string} path @param {unknown} body */
 export function post(path, body) {
   return send('POST', path, body);

@@ -4,9 +4,10 @@
 import { get, post, send } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
+import { login } from './acts.js';
 import { rupees } from './money.js';
 import { exact, moment } from './time.js';
-import { STAYS, ask, badge, empty, panel, reason, trouble } from './parts.js';
+import { ask, badge, empty, panel, reason, trouble } from './parts.js';
 import { modeOf, plain, told, verdict } from './words.js';
 
 /** @param {HTMLElement} root */
@@ -79,25 +80,6 @@ function accountOf(account, after) {
       isPaper ? null : h('button', { type: 'button', on: { click: () => disarm(client_id, after) } }, 'Disarm…'),
       isPaper ? null : h('button', { type: 'button', class: 'danger', on: { click: () => arm(account, after) } }, 'Arm…')),
   ], { note: `conformance ${account.look?.conformance ?? '–'}; alert test ${account.look?.alert_test ?? '–'}` });
-}
-
-/** @param {string} client_id @param {() => void} after */
-function login(client_id, after) {
-  const link = h('div', null);
-  ask({
-    title: `Log ${client_id} in`,
-    says: [h('p', null, 'If the broker wants a person, the way to its page appears here, and its answer comes back to ordergate.'), link],
-    yes: 'Log in',
-    act: async () => {
-      const answer = await post('/dashboard/broker/login', { client_id });
-      after();
-      if (answer.is_logged_in || !answer.login_link) return answer.is_logged_in ? 'logged in' : 'not logged in yet';
-      // A page that opens by itself after an answer is held back by browsers: it takes a person's own press.
-      link.replaceChildren(h('p', null, h('a', { class: 'button', href: answer.login_link, target: '_blank', rel: 'noopener noreferrer' }, 'Open the broker’s page')));
-      link.querySelector('a')?.focus();
-      return STAYS;
-    },
-  });
 }
 
 /** @param {string} client_id @param {() => void} after */

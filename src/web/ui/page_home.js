@@ -1,7 +1,7 @@
 // @ts-check
 // Home: is it real, is it ready, what does the day stand at, what is open, what needs somebody.
 
-import { get } from './api.js';
+import { get, ifMay } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { often, on, single } from './live.js';
 import { gauge, part, pnlLine } from './charts.js';
@@ -18,6 +18,8 @@ import { killDialog } from './kill.js';
 const POINTS = 720;
 /** So many rows of a table stand here; the rest is on the table's own page. */
 const ROWS = 20;
+/** So many positions that are not ours are named here. */
+const BESIDE = 4;
 
 /** @param {HTMLElement} root */
 export async function page(root) {
@@ -57,19 +59,29 @@ export async function page(root) {
 
   const readMoney = single(async () => {
     try {
-      const [pnl, risk, held] = await Promise.all([get('/dashboard/pnl'), get('/dashboard/risk'), get('/dashboard/positions')]);
+      // The result and the limits are of whole accounts: a key for some of them sees what is held, and leaves it.
+      const [pnl, risk, held] = await Promise.all([ifMay('/dashboard/pnl'), ifMay('/dashboard/risk'), get('/dashboard/positions')]);
       problem.replaceChildren();
-      const day = dayOf(pnl, risk);
-      remember(day);
-      fresh(result, day, () => resultOf(day));
-      const points = remembered(day);
-      fresh(chart, points, () => (points.length > 1 ? pnlLine(points, { floor: day.floor, high: day.high, since: points[0].at, name: day.net === null ? 'result before charges' : 'net result' }) : empty('The line begins to be drawn with the next change.')));
-      const used = usedOf(risk);
-      fresh(gauges, used, () => (used.length ? used.map((one) => gauge(one.label, one.part, one.words)) : empty('Nothing of any limit is used.')));
+      if (pnl && risk) {
+        const day = dayOf(pnl, risk);
+        remember(day);
+        fresh(result, day, () => resultOf(day));
+        const points = remembered(day);
+        fresh(chart, points, () => (points.length > 1 ? pnlLine(points, { floor: day.floor, high: day.high, since: points[0].at, name: day.net === null ? 'result before charges' : 'net result' }) : empty('The line begins to be drawn with the next change.')));
+        const used = usedOf(risk);
+        fresh(gauges, used, () => (used.length ? used.map((one) => gauge(one.label, one.part, one.words)) : empty('Nothing of any limit is used.')));
+      } else {
+        fresh(result, null, () => empty('The result of an account is not shown to a key for some accounts or strategies.'));
+        fresh(gauges, null, () => empty('Nor are its limits.'));
+      }
       const open = held.accounts.flatMap((/** @type {any} */ account) => account.positions.flatMap((/** @type {any} */ position) => position.strategies.filter((/** @type {any} */ own) => own.net !== 0).map((/** @type {any} */ own) => shownPosition(account, position, own))));
       keyed(positions.body, open.slice(0, ROWS).map((/** @type {any} */ row) => ({ ...row, whose: held.accounts.length > 1 ? row.client_id : null })), rowKey, (row) => positions.row(row, { tabindex: '0' }));
       positions.node.hidden = open.length === 0;
-      fresh(noPositions, open.length, () => (open.length === 0 ? empty('Flat: nothing is held.') : rest(open.length, 'positions.html')));
+      const besides = held.accounts.flatMap(besideUs);
+      fresh(noPositions, [open.length, besides], () => [
+        open.length === 0 ? empty('No strategy holds anything.') : rest(open.length, 'positions.html'),
+        ...besides.map((/** @type {string} */ words) => h('p', { class: 'hint' }, words)),
+      ]);
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
     }
@@ -92,7 +104,11 @@ export async function page(root) {
   });
   const readNeeds = single(async () => {
     try {
-      const list = await get('/dashboard/attention');
+      const list = await ifMay('/dashboard/attention');
+      if (!list) {
+        fresh(noNeeds, null, () => empty('What waits for a person is shown to a key for every account and strategy.'));
+        return;
+      }
       const first = list.items.slice(0, 6).map((item) => ({ ...aged(item), whose: hasAccounts() ? item.client_id : null }));
       keyed(needs, first, (item) => [item.kind, item.client_id, item.command_id, item.text].join('|'), needOf);
       fresh(noNeeds, [list.count], () => {
@@ -105,7 +121,7 @@ export async function page(root) {
   });
   const readReadiness = single(async () => {
     try {
-      readiness = await get('/dashboard/readiness');
+      readiness = await ifMay('/dashboard/readiness');
       showStrip();
     } catch {
       readiness = null;
@@ -276,6 +292,19 @@ function shownPosition(account, position, own) {
     average_price: own.average_price, last_price: own.last_price, unrealised: own.unrealised, gross: own.gross,
     stop: rule?.is_on ? rule.stop?.price ?? null : null, target: rule?.is_on ? rule.target?.price ?? null : null,
   };
+}
+
+/**
+ * What an account has, or may have, beside what our strategies hold: flat are we, not the account.
+ * @param {Reads['/dashboard/positions']['accounts'][number]} account @returns {string[]}
+ */
+function besideUs(account) {
+  const { client_id, differences } = account;
+  if (differences === null) return [`What the broker of ${client_id} shows was not read yet.`];
+  const isOfInterest = (/** @type {Api.Difference} */ one) => !one.settles_by_itself && one.parts.some((part) => part.cause !== 'HELD_FOR_DELIVERY');
+  const found = differences.filter(isOfInterest);
+  const words = found.slice(0, BESIDE).map((one) => `The broker of ${client_id} shows ${number(one.broker)} in ${one.exchange}:${one.symbol} ${one.product}; our strategies hold ${number(one.ours)}.`);
+  return found.length > BESIDE ? [...words, `And ${count(found.length - BESIDE, 'more', 'more')}: see Positions.`] : words;
 }
 
 /** What a row is of: no two rows have it in common. @param {any} row */

@@ -6,7 +6,7 @@ import { fresh, h, keyed } from './dom.js';
 import { on, single } from './live.js';
 import { exact, now, span } from './time.js';
 import { badge, empty, trouble } from './parts.js';
-import { offered } from './acts.js';
+import { actionButton } from './acts.js';
 import { attention, told, urgency } from './words.js';
 
 /** @param {HTMLElement} root */
@@ -62,5 +62,5 @@ export function task(item, after) {
     more?.over ? h('p', { class: 'hint' }, `${more.over}: what is left is to acknowledge it.`) : null,
     h('div', { class: 'row-buttons' },
       item.command_id ? h('a', { class: 'button small', href: `order.html?id=${item.command_id}` }, 'The order') : null,
-      ...item.actions.map((action) => h('button', { type: 'button', class: 'small', data: { focus: `${action.label}|${taskKey(item)}` }, on: { click: () => offered(action, item.client_id, told(item.text), after) } }, `${action.label.charAt(0).toUpperCase()}${action.label.slice(1)}…`))));
+      ...item.actions.map((action) => actionButton(action, item.client_id, told(item.text), `${action.label}|${taskKey(item)}`, after))));
 }

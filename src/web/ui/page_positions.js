@@ -1,14 +1,14 @@
 // @ts-check
 // Positions: our book and the broker's, what differs and why, what each strategy stands at, and how it is left.
 
-import { get, post } from './api.js';
+import { get, ifMay, post } from './api.js';
 import { fresh, h, keyed } from './dom.js';
 import { often, on, single } from './live.js';
 import { reach } from './charts.js';
 import { direction, number, price, rupees } from './money.js';
 import { wholeSeconds } from './time.js';
 import { ask, badge, empty, panel, reason, table, trouble } from './parts.js';
-import { editRule, exit, exitAll, ruleOff } from './acts.js';
+import { editRule, exit, exitAll, pressed, ruleOff } from './acts.js';
 import { instrument } from './orders.js';
 import { cause } from './words.js';
 
@@ -29,8 +29,9 @@ export async function page(root) {
   const made = new Map();
   const read = single(async () => {
     try {
-      const [held, rules, told] = await Promise.all([get('/dashboard/positions'), get('/dashboard/exit-rules'), get('/dashboard/told-prices')]);
-      problem.replaceChildren();
+      // The rules of whole strategies, and the untold prices, are for keys of every account and strategy.
+      const [held, rules, told] = await Promise.all([get('/dashboard/positions'), ifMay('/dashboard/exit-rules'), ifMay('/dashboard/told-prices')]);
+      problem.replaceChildren(rules && told ? '' : h('p', { class: 'hint' }, 'This key is for some accounts or strategies: the rules of whole strategies and what left without a price are not shown to it.'));
       fresh(tools, strategiesOf(held), () => [
         h('button', { type: 'button', class: 'danger', data: { focus: 'all' }, on: { click: () => exitAll(null) } }, 'Square off everything…'),
         ...eachStrategy(strategiesOf(held)),
@@ -43,7 +44,7 @@ export async function page(root) {
           accounts.append(shown.node);
         }
         const ofAccount = (/** @type {{ client_id: string }} */ one) => one.client_id === account.client_id;
-        shown.show(account, rules.accounts.find(ofAccount), told.accounts.find(ofAccount)?.left ?? [], read);
+        shown.show(account, rules?.accounts.find(ofAccount), told?.accounts.find(ofAccount)?.left ?? [], read);
       }
     } catch (cause) {
       problem.replaceChildren(trouble(cause));
@@ -107,7 +108,7 @@ function accountOf(client_id) {
         fact('Unrealised', rupees(result.unrealised, { signed: true }), way(result.unrealised)),
         fact('Charges', result.charges === null ? 'no plan set' : rupees(result.charges), ''),
       ]);
-      const all = account.positions.flatMap((position) => position.strategies.map((own) => lineOf(client_id, position, own)));
+      const all = account.positions.flatMap((position) => position.strategies.map((own) => lineOf(account, position, own)));
       const open = all.filter((row) => row.net !== 0);
       const over = all.filter((row) => row.net === 0);
       keyed(rows.body, open, rowKey, (row) => rows.row(row, { tabindex: '0' }));
@@ -122,9 +123,10 @@ function accountOf(client_id) {
       keyed(left.body, gone, (one) => String(one.row), (one) => left.row({ ...one, after }));
       unpriced.hidden = gone.length === 0;
       const found = account.differences ?? [];
-      keyed(differences, found, (one) => `${one.exchange}|${one.symbol}|${one.product}`, (one) => differenceOf(client_id, one));
-      fresh(agree, [found.length, account.differences === null], () => {
+      keyed(differences, found.map((one) => ({ ...one, owner: ownerOf(account, one) })), (one) => `${one.exchange}|${one.symbol}|${one.product}`, (one) => differenceOf(client_id, one, after));
+      fresh(agree, [found.length, account.differences === null, account.is_stale && age], () => {
         if (account.differences === null) return empty('The broker’s positions were not read yet.');
+        if (account.is_stale) return h('p', null, badge({ word: `${found.length ? 'what differs is' : 'the two books agreed'} as of ${age} ago: the broker was not read since`, kind: 'wait' }));
         return found.length ? null : h('p', null, badge({ word: 'the two books agree', kind: 'ok' }));
       });
     },
@@ -150,14 +152,14 @@ function withoutQuote(rule) {
 
 /** @typedef {ReturnType<typeof lineOf>} Row */
 
-/** @param {string} client_id @param {Api.Position} position @param {Api.StrategyHolding} own */
-function lineOf(client_id, position, own) {
+/** @param {Reads['/dashboard/positions']['accounts'][number]} account @param {Api.Position} position @param {Api.StrategyHolding} own */
+function lineOf({ client_id, is_stale }, position, own) {
   const { exchange, symbol, product } = position;
   const rule = position.exit_rules.find((one) => one.strategy === own.strategy) ?? null;
   return {
     client_id, exchange, symbol, product, strategy: own.strategy, net: own.net, ours: position.ours, broker: position.broker,
     average_price: own.average_price, last_price: own.last_price, gross: own.gross, net_result: own.net_result,
-    charges: own.charges?.total ?? null, realised: own.realised, rule: rule ? withoutQuote(rule) : null,
+    charges: own.charges?.total ?? null, realised: own.realised, rule: rule ? withoutQuote(rule) : null, isStale: is_stale,
   };
 }
 
@@ -241,18 +243,21 @@ function ruleOf(row) {
   return h('span', { class: 'rule-cell' },
     reach({ stop: rule.stop?.price ?? null, target: rule.target?.price ?? null, last: row.last_price, entry: rule.fill }),
     h('span', { class: 'rule-words' }, far('stop', rule.stop), far('target', rule.target)),
-    rule.stop ? h('small', { title: rule.lives_because ?? undefined }, restsWords(rule.resting)) : null,
+    rule.stop ? h('small', { title: rule.lives_because ?? undefined }, restsWords(rule.resting, row.isStale)) : null,
     trail ? h('small', null, `trails by ${trail.value} ${String(trail.kind).toLowerCase()}; began at ${price(rule.first_stop)}, best ${price(rule.best_price)}`) : null,
     even ? h('small', null, `the stop goes to the fill after a gain of ${even}`) : null,
     times ? h('small', null, `leaves at ${times}, whatever the price`) : null,
     rule.fired ? badge({ word: 'its exit is under way', kind: 'work' }) : null);
 }
 
-/** Where a stop lives: it makes a difference when this machine does not run. @param {Api.ExitRule['resting']} resting */
-function restsWords(resting) {
+/**
+ * Where a stop lives: it makes a difference when this machine does not run.
+ * @param {Api.ExitRule['resting']} resting @param {boolean} isStale the broker was not read for too long to say that it does
+ */
+function restsWords(resting, isStale) {
   if (!resting) return 'the stop is kept by ordergate: it acts while ordergate runs';
   const levels = [`trigger ${price(resting.trigger)}`, resting.limit ? `limit ${price(resting.limit)}` : null].filter(Boolean).join(', ');
-  return `the stop rests at the broker: ${levels}, for ${number(resting.covers)}${resting.is_being_cancelled ? '; it is being cancelled' : ''}`;
+  return `${isStale ? 'the stop rested at the broker when it was last read' : 'the stop rests at the broker'}: ${levels}, for ${number(resting.covers)}${resting.is_being_cancelled ? '; it is being cancelled' : ''}`;
 }
 
 /** @param {Row} row */
@@ -265,10 +270,26 @@ function buttonsOf(row) {
     row.rule?.is_on ? button('Off', () => ruleOff(row)) : null);
 }
 
-/** @param {string} client_id @param {Api.Difference} one */
-function differenceOf(client_id, one) {
+/**
+ * The only strategy that holds what differs: whose it is, if it is anybody's here.
+ * @param {Reads['/dashboard/positions']['accounts'][number]} account @param {Api.Difference} one @returns {string | null}
+ */
+function ownerOf(account, one) {
+  const position = account.positions.find(({ exchange, symbol, product }) => exchange === one.exchange && symbol === one.symbol && product === one.product);
+  const holders = (position?.strategies ?? []).filter((own) => own.net !== 0);
+  return holders.length === 1 ? holders[0]?.strategy ?? null : null;
+}
+
+/** The reason of a verdict that is given by one press. */
+const BY_ONE_PRESS = 'by one press';
+
+/** @param {string} client_id @param {Api.Difference & { owner: string | null }} one @param {() => void} after */
+function differenceOf(client_id, one, after) {
   const named = { client_id, exchange: one.exchange, symbol: one.symbol, product: one.product, difference: one.difference };
   const settles = one.settles_by_itself;
+  const say = async (/** @type {string} */ verdict, /** @type {object} */ more) => (await post(`/dashboard/differences/${verdict}`, { ...named, ...more, reason: BY_ONE_PRESS })).done;
+  const { owner, price: at } = one;
+  const focus = `${client_id}|${one.exchange}|${one.symbol}|${one.product}`;
   return h('li', null,
     h('div', null,
       h('strong', null, `${one.exchange} ${one.symbol} ${one.product}`),
@@ -276,8 +297,9 @@ function differenceOf(client_id, one) {
       badge(settles ? { word: 'settles by itself', kind: 'work' } : one.ignored ? { word: `left alone by ${one.ignored.who}`, kind: 'off' } : { word: `${number(one.difference)} not explained by us`, kind: 'doubt' })),
     h('ul', null, ...one.parts.map((part) => h('li', null, `${number(part.units)}: ${cause(part.cause)}`, part.evidence.length ? h('small', null, ` (${part.evidence.join('; ')})`) : null))),
     settles ? null : h('div', { class: 'row-buttons' },
-      h('button', { type: 'button', class: 'small', on: { click: () => adopt(named, one) } }, 'A strategy takes it over…'),
-      h('button', { type: 'button', class: 'small', on: { click: () => ignore(named) } }, 'Leave it alone…')));
+      owner && at ? pressed(`Take it over for ${owner} at ${price(at)}`, `take|${focus}`, () => say('adopt', { strategy: owner, price: at }), after) : null,
+      h('button', { type: 'button', class: 'small', data: { focus: `adopt|${focus}` }, on: { click: () => adopt(named, one) } }, 'A strategy takes it over…'),
+      one.ignored ? null : pressed('Leave it alone', `ignore|${focus}`, () => say('ignore', {}), after)));
 }
 
 /** @param {any} named @param {Api.Difference} one */
@@ -292,16 +314,5 @@ function adopt(named, one) {
     ],
     yes: 'Take it over',
     act: async (values) => (await post('/dashboard/differences/adopt', { ...named, ...values })).done,
-  });
-}
-
-/** @param {any} named */
-function ignore(named) {
-  ask({
-    title: `Leave ${named.symbol} in ${named.client_id} alone`,
-    says: h('p', null, 'It is not reported again until it changes.'),
-    fields: [reason()],
-    yes: 'Leave it alone',
-    act: async (values) => (await post('/dashboard/differences/ignore', { ...named, ...values })).done,
   });
 }

@@ -72,6 +72,12 @@ export function toast(words, kind = 'ok') {
   setTimeout(() => note.remove(), 8_000);
 }
 
+/** What was done: all went well, unless it says otherwise. @param {string | import('./words.js').Said} done */
+export function tell(done) {
+  if (typeof done === 'string') toast(done);
+  else toast(done.word, done.kind);
+}
+
 /**
  * @typedef {{ name: string, label: string, kind?: 'text' | 'number' | 'select' | 'area', value?: string, options?: (string | [string, string])[],
  *   hint?: string, required?: boolean, mode?: 'decimal' | 'numeric' | 'text', suggestions?: string[], placeholder?: string }} FieldOf
@@ -125,7 +131,7 @@ export const STAYS = Symbol('stays');
 /**
  * Asks a person before something is done: what will happen, the fields it needs, one button that does it.
  * @param {{ title: string, says?: import('./dom.js').Child | import('./dom.js').Child[], fields?: FieldOf[], yes: string, danger?: boolean,
- *   act: (values: Record<string, string>) => Promise<string | void | typeof STAYS> }} of
+ *   act: (values: Record<string, string>) => Promise<string | import('./words.js').Said | void | typeof STAYS> }} of
  */
 export function ask(of) {
   const problem = h('div', { class: 'problem' });
@@ -144,7 +150,7 @@ export function ask(of) {
             const words = await of.act(valuesOf(form));
             if (words === STAYS) return;
             dialog.close();
-            if (words) toast(words);
+            if (words) tell(words);
           } catch (cause) {
             problem.replaceChildren(trouble(cause));
           } finally {

@@ -2,10 +2,10 @@
 // The frame around every page: where one is, whether it is real money, whether what is shown is of now, what needs a
 // person, and the kill control under the thumb.
 
-import { get, send } from './api.js';
+import { get, ifMay, send } from './api.js';
 import { byId, fresh, h } from './dom.js';
 import { on, onState, single } from './live.js';
-import { countdown, keepTime, moment, now } from './time.js';
+import { countdown, keepTime, moment, now, span } from './time.js';
 import { badge, field, toast } from './parts.js';
 import { killButton, killDialog, rearm } from './kill.js';
 import { killWords, modeOf, told } from './words.js';
@@ -105,13 +105,14 @@ export function frame(here) {
   });
   const read = single(async () => {
     try {
-      const [overview, attention] = await Promise.all([get('/dashboard/overview'), get('/dashboard/attention')]);
+      const [overview, attention] = await Promise.all([get('/dashboard/overview'), ifMay('/dashboard/attention')]);
+      const waiting = attention?.count ?? 0;
       seen = overview;
       keepTime(overview.as_of);
       show(overview);
-      for (const node of document.querySelectorAll('[data-needs]')) node.textContent = attention.count > 0 ? String(attention.count) : '';
-      document.title = document.title.replace(/^\(\d+\) /, attention.count > 0 ? `(${attention.count}) ` : '');
-      if (attention.count > 0 && !document.title.startsWith('(')) document.title = `(${attention.count}) ${document.title}`;
+      for (const node of document.querySelectorAll('[data-needs]')) node.textContent = waiting > 0 ? String(waiting) : '';
+      document.title = document.title.replace(/^\(\d+\) /, waiting > 0 ? `(${waiting}) ` : '');
+      if (waiting > 0 && !document.title.startsWith('(')) document.title = `(${waiting}) ${document.title}`;
       for (const act of readers) act(overview);
     } catch {
       // The state of the connection says it.
@@ -143,11 +144,24 @@ function show(overview) {
   fresh(byId('modes'), modes, () => modes.map(([words, isLive]) => h('span', { class: `mode ${isLive ? 'real' : 'paper'}` }, words)));
   showMarkets(overview);
   const stops = overview.accounts.flatMap(stopsOf);
-  fresh(byId('banners'), [stops, overview.journal_open, overview.clock_behind_until], () => [
+  const unheard = overview.accounts.map(unheardOf).filter(Boolean);
+  fresh(byId('banners'), [stops, overview.journal_open, overview.clock_behind_until, unheard], () => [
     overview.journal_open ? null : h('div', { class: 'banner bad' }, 'The journal is not open: nothing can be sent.'),
     overview.clock_behind_until ? h('div', { class: 'banner bad' }, 'This machine’s clock stands behind the journal: entries are refused.') : null,
+    ...unheard.map((/** @type {string} */ words) => h('div', { class: 'banner bad' }, words)),
     ...stops.map(banner),
   ]);
+}
+
+/**
+ * That nothing is heard of the broker: what is shown of it is of before, and nothing goes there. @param {any} account @returns {string | null}
+ */
+function unheardOf(account) {
+  const { client_id, session, session_words: words, trouble, positions_age_ms: age, positions_stale: isStale } = account;
+  const since = age === null ? 'Its positions were not read yet.' : `What is shown of the broker is of ${age < 60_000 ? 'less than a minute' : span(Math.floor(age / 60_000) * 60_000)} ago.`;
+  if (session === 'NOT_READY') return `${client_id}: no broker session, nothing can be sent: ${told(words ?? 'not logged in')}. ${since}`;
+  const isRead = account.phase.toUpperCase() === 'OPEN' && session === 'READY';
+  return isRead && isStale ? `${client_id}: the broker’s books are not read${trouble ? `: ${told(trouble)}` : ''}. ${since}` : null;
 }
 
 /** What stops an account, or a strategy of it. @param {any} account */

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 #[derive(Default)]
 pub(crate) struct Hold {
     event: Mutex<Option<&'static str>>,
+    signal: AtomicBool,
     is_reached: AtomicBool,
 }
 
@@ -20,6 +21,11 @@ impl Hold {
     /// The next commit of a row with this event is the last one.
     pub(crate) fn at(&self, event: &'static str) {
         *self.event.lock() = Some(event);
+    }
+
+    /// The next commit of a signal is begun, and hangs: nothing of it is on disk.
+    pub(crate) fn before_a_signal(&self) {
+        self.signal.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn is_reached(&self) -> bool {
@@ -32,19 +38,30 @@ impl Hold {
 pub(crate) fn held_by(hold: &Arc<Hold>) -> (Box<dyn FnOnce(SqliteStore) -> Box<dyn Store>>, Sender<()>) {
     let (held, goes_on) = channel();
     let hold = Arc::clone(hold);
-    (Box::new(move |inner| Box::new(WatchedStore::new(inner, Held { hold, is_due: false, goes_on }))), held)
+    (Box::new(move |inner| Box::new(WatchedStore::new(inner, Held { hold, is_due: false, hangs: false, goes_on }))), held)
 }
 
 struct Held {
     hold: Arc<Hold>,
     is_due: bool,
+    hangs: bool,
     goes_on: Receiver<()>,
 }
 
 impl Steps for Held {
     fn written(&mut self, writes: &[Write], _: &Verdict) {
         let event = *self.hold.event.lock();
+        if writes.iter().any(|write| matches!(write, Write::Signal(_))) {
+            self.hangs |= self.hold.signal.swap(false, Ordering::SeqCst);
+        }
         self.is_due |= writes.iter().any(|write| matches!(write, Write::Journal(row) if Some(&*row.event) == event));
+    }
+
+    fn commits(&mut self) {
+        if std::mem::take(&mut self.hangs) {
+            self.hold.is_reached.store(true, Ordering::SeqCst);
+            let _gone = self.goes_on.recv();
+        }
     }
 
     fn committed(&mut self) {

@@ -236,6 +236,7 @@ impl Session {
 
     /// A person asks for a login.
     pub fn ask(&self) {
+        self.vault.log_in();
         self.machine.lock().asked();
         self.is_asked_for.store(true, Ordering::Release);
         self.wake.notify_one();

@@ -17,6 +17,9 @@ use ordergate_actors::persistence::Level;
 /// Clocks are set and machines sleep: a far end is looked at again after this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// Why nothing logs in after a person's logout.
+const LOGGED_OUT: &str = "a person logged out; ordergate login brings the session back";
+
 /// What a login call came to.
 enum End {
     In(replies::Login),
@@ -59,6 +62,10 @@ impl Session {
     }
 
     fn load(&self) {
+        if self.vault.is_logged_out() {
+            self.machine.lock().logged_out(LOGGED_OUT.to_owned());
+            return self.announce();
+        }
         match self.vault.load(self.now()) {
             Ok(Some((text, ends_at))) => self.machine.lock().kept(text, ends_at),
             Ok(None) => {}
@@ -232,6 +239,7 @@ impl Session {
             tracing::warn!(event = "token_not_kept", "the broker's token could not be kept ({error}); a restart has to log in again");
         }
         self.is_asked_for.store(false, Ordering::Release);
+        self.vault.log_in();
         let count = {
             let mut machine = self.machine.lock();
             machine.logged_in(token.clone(), ends_at);
@@ -324,10 +332,14 @@ impl Session {
     fn ended(&self, words: String) -> String {
         tracing::info!(event = "broker_logged_out", uid = self.settings.credentials.uid, "{words}");
         self.vault.forget();
+        let kept = self.vault.log_out();
         self.is_asked_for.store(false, Ordering::Release);
-        self.machine.lock().logged_out("a person logged out; ordergate login brings the session back".to_owned());
+        self.machine.lock().logged_out(LOGGED_OUT.to_owned());
         self.announce();
-        words
+        match kept {
+            Ok(()) => words,
+            Err(error) => format!("{words}; it could not be written down ({error}): an ordergate that starts again may log in by itself"),
+        }
     }
 
     /// The next code may be right, and a kept token is proven as if nobody had come.

@@ -1,5 +1,5 @@
 //! The kept token: a private file, sealed under a key that comes from the account's own secrets, so that a copy of the
-//! data directory alone opens no session.
+//! data directory alone opens no session. Beside it stands the mark of a person's logout, which holds over a restart.
 
 use std::fmt;
 use std::io;
@@ -18,12 +18,15 @@ use crate::files::{Mode, private_directory, write_whole};
 
 /// The file's name in the account's directory.
 pub const FILE: &str = "noren_token.sealed";
+/// The mark's name there: it holds nothing, that it is there says all.
+pub const LOGGED_OUT: &str = "noren_logged_out";
 const PURPOSE: &str = "ordergate noren token 1";
 const NONCE: usize = 12;
 
 /// Where the token is kept.
 pub struct Vault {
     path: PathBuf,
+    mark: PathBuf,
     cipher: ChaCha20Poly1305,
     bound_to: String,
 }
@@ -53,7 +56,7 @@ impl Vault {
             key = mac(&key, secret.expose_secret().as_bytes());
         }
         let key = mac(&key, bound_to.as_bytes());
-        Self { path: directory.join(FILE), cipher: ChaCha20Poly1305::new(&Key::from(key)), bound_to }
+        Self { path: directory.join(FILE), mark: directory.join(LOGGED_OUT), cipher: ChaCha20Poly1305::new(&Key::from(key)), bound_to }
     }
 
     /// The kept token, if there is one that has not ended. One that does not open is no token: another secret, another
@@ -87,9 +90,7 @@ impl Vault {
         let plain = serde_json::to_vec(&Sealed { token: token.expose_secret().to_owned(), ends_at })?;
         let payload = Payload { msg: &plain, aad: self.bound_to.as_bytes() };
         let sealed = self.cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| io::Error::other("the token cannot be sealed"))?;
-        if let Some(directory) = self.path.parent() {
-            private_directory(directory)?;
-        }
+        self.room()?;
         write_whole(&self.path, &[nonce.as_slice(), &sealed].concat(), Mode::Private)
     }
 
@@ -97,6 +98,31 @@ impl Vault {
     pub fn forget(&self) {
         // What cannot be removed is a dead token, and is tried with a read before anything else.
         let _ = std::fs::remove_file(&self.path);
+    }
+
+    /// A person logged out: no process logs in by itself until a person asks for it.
+    ///
+    /// # Errors
+    /// The disk said no.
+    pub fn log_out(&self) -> io::Result<()> {
+        self.room()?;
+        write_whole(&self.mark, b"", Mode::Private)
+    }
+
+    /// A person asked for a login, or brought one.
+    pub fn log_in(&self) {
+        // A mark that cannot be removed keeps the next process out until a person asks again.
+        let _ = std::fs::remove_file(&self.mark);
+    }
+
+    /// Whether a person logged out, and none has asked for a login since.
+    #[must_use]
+    pub fn is_logged_out(&self) -> bool {
+        self.mark.exists()
+    }
+
+    fn room(&self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), private_directory)
     }
 }
 

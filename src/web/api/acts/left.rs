@@ -6,8 +6,8 @@ use ordergate_actors::EngineError;
 use ordergate_actors::order::{ClientId, HoldingKey, Strategy};
 use ordergate_actors::ports::{Query, Rows};
 
-use super::{clients, entries, exit_key, filter, found};
-use crate::alerts::actions::{Action, What};
+use super::{clients, entries, exit_key, filter, found, still_stopped};
+use crate::alerts::actions::{Action, GoOn, What};
 use crate::alerts::late::{Found, UnderWay};
 use crate::web::state::WebState;
 
@@ -29,6 +29,7 @@ pub(in crate::web) async fn left(state: &WebState, under_way: &UnderWay, update:
         }
         Action::Cancel(strategy) => clients.iter().any(|client| !entries(state, client, strategy.as_ref(), until).is_empty()),
         Action::Acknowledge(id) => !found(state, &wish.whose, id.as_deref(), until).is_empty(),
+        Action::GoOn(GoOn { exits, .. }) => !still_stopped(state, &wish.whose, exits).is_empty(),
         Action::Exit(what) => {
             let mut is_left = false;
             for client in &clients {
