@@ -90,12 +90,43 @@ fn price(state: &WebState, client_id: &ClientId, found: &Difference) -> Option<P
         Price::new(row.round_dp(4))
     };
     let quoted = || Some(state.engine.line().newest_quote(desk, &found.key.instrument)?.last);
-    found.price_from(close).or(close).or_else(|| row(&found.key)).or_else(quoted)
+    counts_from(found, close, || row(&found.key), quoted)
+}
+
+fn counts_from(
+    found: &Difference,
+    close: Option<Price>,
+    row: impl FnOnce() -> Option<Price>,
+    quoted: impl FnOnce() -> Option<Price>,
+) -> Option<Price> {
+    found.price_from(close).or(close).or_else(row).or_else(quoted)
 }
 
 #[cfg(test)]
 mod tests {
+    use ordergate_actors::order::{Exchange, InstrumentKey};
+    use ordergate_actors::pnl::{Cause, Part};
+
     use super::*;
+
+    /// Carried since last week at 24,000; it closed at 23,000 yesterday. A thousand rupees a unit were lost by then, and not today.
+    #[test]
+    fn what_was_carried_into_the_day_counts_from_the_close_before_it() {
+        let key = HoldingKey { instrument: InstrumentKey::new(Exchange::Nfo, "NIFTY24DEC26F"), product: Product::Nrml };
+        let part = |cause, units, price: Option<i64>| Part { cause, units, evidence: vec![], price: price.map(Into::into) };
+        let of = |at_broker, parts| Difference { key: key.clone(), ours: 0, at_broker, parts, is_owed: false, ignored: None };
+        let rupees = |text: &str| Price::parse(text).ok();
+        let price = |found: &Difference, close| counts_from(found, close, || None, || rupees("23050"));
+        let carried = of(65, vec![part(Cause::Unknown, 65, None)]);
+        assert_eq!(price(&carried, rupees("23000")), rupees("23000"));
+        assert_eq!(price(&carried, None), rupees("23050"), "not what it cost");
+        let more = of(130, vec![part(Cause::ManualTrade, 65, Some(23_100)), part(Cause::Unknown, 65, None)]);
+        assert_eq!(price(&more, rupees("23000")), rupees("23050"));
+        let of_today = of(65, vec![part(Cause::ManualTrade, 65, Some(23_100))]);
+        assert_eq!(price(&of_today, None), rupees("23100"));
+        let untold = of(65, vec![part(Cause::Unknown, 65, None)]);
+        assert_eq!(counts_from(&untold, None, || rupees("22000"), || rupees("23050")), rupees("22000"), "a row of today");
+    }
 
     #[test]
     fn what_an_earlier_kill_took_over_is_no_position_of_a_strategy() {
