@@ -6,8 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::limits::DayLimits;
-use super::shortfall::{FELL_SHORT, Margin};
-pub use super::shortfall::{Lifted, Shortfall};
+use super::shortfall::{FELL_SHORT, Lifted, Margin, Shortfall};
 use crate::order::{Amount, BrokerOrderId};
 use crate::persistence::DayHalt;
 use crate::settings::Limits;

@@ -44,7 +44,7 @@ pub use beside::Beside;
 pub(crate) use book::whole_terms;
 pub use book::{Judgement, judge, verdicts};
 pub use change::{Change, ChangeAnswer};
-pub use day::{Happening, Hit, Lifted, RiskDay, Shortfall};
+pub use day::{Happening, Hit, RiskDay};
 use excess::Of;
 pub use exit::{ExitSize, largest_total, size};
 pub use halt::{Halt, Rearmed};
@@ -56,6 +56,7 @@ pub use quotes::QuoteCame;
 pub use read_age::ReadAge;
 pub use result::{Asked, DayOf, DayResult, Figure, Sight, broker_pnl, close_before, own_pnl};
 pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
+pub use shortfall::{Lifted, Shortfall};
 pub(crate) use watch::can_close;
 
 use crate::arming::{ArmMode, Mode};

@@ -5,6 +5,7 @@ pub mod machine;
 mod machine_tests;
 pub mod otp;
 mod owner;
+mod skew;
 pub mod vault;
 
 use std::net::IpAddr;
@@ -23,15 +24,11 @@ use super::settings::{AuthFlow, NorenSettings};
 use super::wire::{Body, Delivery, Encoder, ErrorClass, ObjectReply};
 use crate::brokers::updates::Notices;
 use machine::{Machine, Standing, Step, Token, rests_until};
+use skew::Skew;
 use vault::Vault;
 
 /// Calls that stayed at home which are remembered until somebody asks; far more than there are between two questions.
 const STAYED_MOST: usize = 256;
-/// An answer within this measures the broker's clock well enough to take the place of any other.
-const EXACT: TimeDelta = TimeDelta::seconds(1);
-/// A measure that is older than this gives way to any: clocks drift, and are set.
-const MEASURED_FOR: TimeDelta = TimeDelta::minutes(2);
-
 /// Who wants a read: its place in the rate budget hangs on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -65,37 +62,6 @@ pub struct Session {
 struct Facts {
     skew: Option<Skew>,
     address: Option<IpAddr>,
-}
-
-/// How far the broker's clock was from ours, by one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Skew {
-    /// Its clock minus ours in the middle of the call, ms.
-    ms: i64,
-    /// It was told at any time of the call: it can be so much less or more, ms.
-    off_by: i64,
-    /// When the answer came.
-    at: DateTime<Utc>,
-}
-
-impl Skew {
-    fn measured(told: DateTime<Utc>, asked_at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
-        let (asked, came) = (asked_at.timestamp_millis(), now.timestamp_millis());
-        // The broker tells whole seconds: half a second more is the likeliest.
-        let ms = told.timestamp_millis().saturating_add(500).saturating_sub(asked.midpoint(came));
-        Self { ms, off_by: came.saturating_sub(asked).max(0) / 2, at: now }
-    }
-
-    /// Whether it is to be taken instead of the one before. A slow answer measures nothing that a quick one has not measured better.
-    fn replaces(self, before: Self) -> bool {
-        let is_exact = self.off_by.saturating_mul(2) <= EXACT.num_milliseconds();
-        is_exact || self.off_by <= before.off_by || self.at.signed_duration_since(before.at) > MEASURED_FOR
-    }
-
-    /// The least that the clocks are apart.
-    fn at_least(self) -> i64 {
-        self.ms.signum().saturating_mul(self.ms.saturating_abs().saturating_sub(self.off_by).max(0))
-    }
 }
 
 /// An order call under way: no login happens while it is held.
@@ -419,40 +385,5 @@ impl From<Unread> for NoQuote {
             Unread::RateLimited { window, text } => Self::RateLimited { window, text },
             Unread::Other(words) => Self::None(words),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(ms: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(1_795_000_000_000 + ms).unwrap()
-    }
-
-    /// What an answer measures that was asked for then, took so long, and was told then, each in ms; the broker tells whole seconds.
-    fn answer(asked: i64, took: i64, told: i64) -> Skew {
-        Skew::measured(at(told - told.rem_euclid(1_000)), at(asked), at(asked + took))
-    }
-
-    #[test]
-    fn a_slow_answer_says_how_far_the_clocks_are_apart_only_as_far_as_it_can_tell() {
-        // The clocks agree, and the login took seven seconds: it was stamped when it came in, or when it left.
-        for told in [0, 6_990] {
-            assert_eq!(answer(0, 7_000, told).at_least(), 0);
-        }
-        // Five seconds apart, by an answer of 200 ms.
-        assert_eq!((answer(0, 200, 5_100).at_least(), answer(0, 200, -4_900).at_least()), (5_300, -4_500));
-    }
-
-    #[test]
-    fn the_next_answer_takes_the_place_of_a_worse_one_and_of_an_old_one() {
-        let login = answer(0, 7_000, 0);
-        let slow = answer(8_000, 1_200, 8_600);
-        assert!(slow.replaces(login) && !login.replaces(slow));
-        let quick = answer(10_000, 100, 10_000);
-        assert!(quick.replaces(slow) && !answer(11_000, 1_200, 11_600).replaces(quick));
-        assert!(answer(12_000, 900, 12_400).replaces(quick), "exact enough");
-        assert!(answer(10_000 + 130_000, 1_200, 140_600).replaces(quick), "of some minutes ago");
     }
 }
