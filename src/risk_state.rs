@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ordergate_actors::order::{Amount, ClientId, Product, trading_date};
 use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::persistence::chain::stored_time;
-use ordergate_actors::risk::{Asked, Known, RiskDay};
+use ordergate_actors::risk::{Asked, Known, RiskDay, Shortfall};
 use ordergate_actors::{Desk, Limits, Line};
 use serde::Serialize;
 
@@ -53,6 +53,8 @@ struct Content {
     base_max_loss: Amount,
     highest_profit: Amount,
     daily_loss_hit: bool,
+    /// A shortfall of margin at the broker has ended the day.
+    margin_short: bool,
     warning_sent: bool,
     force_exit_in_progress: bool,
     /// Days in a row, before this one, on which the loss was hit.
@@ -99,6 +101,7 @@ impl RiskStateFile {
             base_max_loss: standing.limits.daily_loss.negated(),
             highest_profit: highest,
             daily_loss_hit: standing.day.hit.is_some(),
+            margin_short: standing.day.short.as_ref().is_some_and(Shortfall::halts),
             warning_sent: standing.day.warned_at.is_some(),
             force_exit_in_progress: standing.force_exit_in_progress,
             failed_days: standing.day.loss_days,

@@ -44,5 +44,5 @@ pub mod watcher;
 
 pub use engine::{Engine, EngineError};
 pub use line::{Desk, Line, Phase, World};
-pub use settings::{AccountSettings, Holds, Limits, MarginPercent, QuantityUnit, QuantityUnits, Settings, Waits};
+pub use settings::{AccountSettings, Holds, Limits, MarginPercent, OnShortfall, QuantityUnit, QuantityUnits, Settings, Waits};
 pub use start::{Parts, WriteOn};

@@ -154,6 +154,16 @@ impl Holds {
         }
     }
 
+    /// Those of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Never, one) | (one, Self::Never) => one,
+            (one, other) if one == other => one,
+            _ => Self::Always,
+        }
+    }
+
     /// Whether it holds for an account.
     #[must_use]
     pub fn holds(self, is_live: bool) -> bool {
@@ -162,6 +172,27 @@ impl Holds {
             Self::Paper => !is_live,
             Self::Always => true,
             Self::Never => false,
+        }
+    }
+}
+
+/// What follows when the broker shows that the margin of an account falls short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnShortfall {
+    /// People are told, and nothing else.
+    Page,
+    /// People are told, the day is over, and positions are squared off.
+    SquareOff,
+}
+
+impl OnShortfall {
+    /// Reads `page` or `square_off`, in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "page" => Some(Self::Page),
+            "square_off" => Some(Self::SquareOff),
+            _ => None,
         }
     }
 }
@@ -200,6 +231,8 @@ pub struct Limits {
     pub margin: MarginPercent,
     /// Where such an estimate refuses an entry, and not only tells.
     pub margin_refuses: Holds,
+    /// What follows when the margin at the broker falls short.
+    pub margin_shortfall: OnShortfall,
     /// Entries sent in a trading day.
     pub trades_per_day: usize,
     /// How far beyond the touch a limit price may reach, percent.
@@ -251,6 +284,7 @@ impl Limits {
             capital_reserve: Amount::ZERO,
             margin: MarginPercent { shares: Decimal::from(25), futures: Decimal::from(25), short_options: Decimal::from(25) },
             margin_refuses: Holds::Paper,
+            margin_shortfall: OnShortfall::SquareOff,
             trades_per_day: 500,
             collar_percent: Decimal::from(20),
             needs_quote: Holds::Live,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ordergate_actors::{Holds, Limits, MarginPercent};
+use ordergate_actors::{Holds, Limits, MarginPercent, OnShortfall};
 use rust_decimal::Decimal;
 
 use super::reader::Scope;
@@ -23,6 +23,9 @@ pub(super) fn limits(scope: &mut Scope<'_>) -> Limits {
             short_options: percent(scope, "limits.margin_percent.short_options"),
         },
         margin_refuses: holds(scope, "limits.margin_refuses", Holds::Paper),
+        margin_shortfall: scope
+            .text("limits.margin_shortfall", "must be square_off or page", OnShortfall::parse)
+            .unwrap_or(OnShortfall::SquareOff),
         trades_per_day: scope.count("limits.trades_per_day", 1..=10_000_000),
         collar_percent: Decimal::from(scope.number("limits.collar_percent", 1..=1_000)),
         needs_quote: holds(scope, "limits.needs_quote", Holds::Live),

@@ -196,6 +196,28 @@ async fn a_kill_closes_what_was_opened_elsewhere_on_request_and_only_then() {
     house.close().await;
 }
 
+/// What an earlier kill took over is no position of a strategy: what is opened while it is being closed is taken over as well.
+#[actix_web::test]
+async fn a_second_kill_takes_over_what_was_opened_while_the_first_one_closes() {
+    let house = House::open().await;
+    let frozen = json!({ "client_id": "PAPER1", "frozen": true, "open_positions": 0, "reason": "drill" });
+    assert_eq!(house.post("/dashboard/freeze", frozen).await.status, 200);
+    let kill = async || house.post("/dashboard/kill", json!({ "level": 3, "foreign": true, "reason": "drill" })).await;
+    elsewhere(&house, Side::Buy, 5, None);
+    until_differs(&house, 5, "MANUAL_TRADE").await;
+    assert_eq!(kill().await.body["foreign"][0]["left"], Value::Null);
+    house.until_held("foreign", 5).await;
+    elsewhere(&house, Side::Buy, 3, None);
+    until_differs(&house, 3, "MANUAL_TRADE").await;
+    let again = kill().await;
+    assert_eq!((&again.body["foreign"][0]["units"], &again.body["foreign"][0]["left"]), (&json!(3), &Value::Null), "{:#}", again.body);
+    house.until_held("foreign", 8).await;
+    let thaw = json!({ "client_id": "PAPER1", "frozen": false, "reason": "drill" });
+    assert_eq!(house.post("/dashboard/freeze", thaw).await.status, 200);
+    house.until_held("foreign", 0).await;
+    house.close().await;
+}
+
 async fn net_at_broker(house: &House) -> i64 {
     let Snapshot::Authoritative(rows, _) = house.brokers[&house.client()].positions().await else { panic!("no positions") };
     rows.iter().map(|row| row.net).sum()

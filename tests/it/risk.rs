@@ -4,7 +4,8 @@ use std::process::Output;
 
 use ordergate::simulator::noren_server::{ForeignOrder, PriceSetting, Settings, Simulator};
 use ordergate::store::{DirectoryLock, Holder};
-use ordergate_actors::ports::Clock;
+use ordergate_actors::order::Amount;
+use ordergate_actors::ports::{Clock, Funds};
 use serde_json::{Value, json};
 
 use crate::support::process::{by_its_settings, words};
@@ -47,6 +48,43 @@ async fn every_limit_is_shown_and_an_override_is_named_journaled_and_ends() {
     assert_eq!(set(json!({ "limit": "max_quantity", "end": true, "reason": "done" })).await.body["applied"], true);
     assert_eq!(limit(&house.get("/dashboard/risk").await.body, "max_quantity")["in_force"], "100000");
     house.post("/dashboard/risk/rearm", json!({ "strategy": "s", "reason": "x" })).await.is_problem(409, "not_halted");
+}
+
+/// The margin fell short, and positions were squared off for it: the day goes on when the money is there and a person says so.
+#[actix_web::test]
+async fn a_person_lets_the_day_go_on_after_a_shortfall_of_margin() {
+    let house = House::open().await;
+    let rupees = |rupees: i64| Amount(rupees.into());
+    let shows = |available| {
+        let funds = Funds { cash: rupees(1_000), margin_used: rupees(1_001), available: rupees(available) };
+        house.brokers[&house.client()].show_funds(funds);
+    };
+    let findings = || house.engine.line().desks().next().unwrap().findings.read().clone();
+    house.until("the funds are read", || findings().was_covered).await;
+    house
+        .alert(json!({ "strategy": "trend", "symbol": "SBIN-EQ", "exchange": "NSE", "side": "BUY", "quantity": "10",
+        "product": "MIS", "order_type": "MARKET", "execution_type": "ENTRY" }))
+        .await;
+    house.until_held("trend", 10).await;
+    let rearm = |body: Value| house.post("/dashboard/risk/rearm", body);
+    rearm(json!({ "margin": true, "reason": "x" })).await.is_problem(409, "not_halted");
+    shows(-1);
+    house.until_held("trend", 0).await;
+    let account = async || house.get("/dashboard/risk").await.body["accounts"][0].clone();
+    let stands = account().await;
+    assert_eq!((&stands["day"]["is_over"], &stands["day"]["shortfall"]["squares_off"]), (&json!(true), &json!(true)), "{stands:#}");
+    rearm(json!({ "margin": true, "reason": "x" })).await.is_problem(409, "margin_short");
+    rearm(json!({ "margin": true, "strategy": "trend", "reason": "x" })).await.is_problem(400, "bad_request");
+    rearm(json!({ "reason": "x" })).await.is_problem(400, "bad_request");
+    shows(500);
+    let today = ordergate_actors::order::trading_date(house.clock.now());
+    house.until("there is enough again", || findings().covers(today)).await;
+    let done = rearm(json!({ "margin": true, "reason": "paid in" })).await;
+    assert_eq!((done.status, &done.body["applied"]), (200, &json!(true)), "{:#}", done.body);
+    house.until("the halt has ended", || house.engine.read(&house.client(), |book| book.control().day.is_none()) == Some(true)).await;
+    let after = account().await;
+    assert_eq!((&after["day"]["is_over"], &after["day"]["shortfall"]["lifted"]["reason"]), (&json!(false), &json!("paid in")), "{after:#}");
+    house.close().await;
 }
 
 /// A simulated broker, and a directory with an account there.

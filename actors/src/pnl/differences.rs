@@ -77,9 +77,17 @@ impl Difference {
     /// The average price of all of it, if one is known for every part.
     #[must_use]
     pub fn price(&self) -> Option<Price> {
+        self.price_from(None)
+    }
+
+    /// The same, where what no order of today explains was carried into the day, and counts from that price: what it had made or
+    /// lost by then is no result of today.
+    #[must_use]
+    pub fn price_from(&self, carried: Option<Price>) -> Option<Price> {
         let mut value = Decimal::ZERO;
         for part in &self.parts {
-            value = value.checked_add(part.price?.checked_mul(Decimal::from(part.units))?)?;
+            let price = part.price.or_else(|| carried.filter(|_| part.cause == Cause::Unknown).map(Price::value))?;
+            value = value.checked_add(price.checked_mul(Decimal::from(part.units))?)?;
         }
         value.checked_div(Decimal::from(self.units())).map(|price| price.round_dp(4)).and_then(Price::new)
     }

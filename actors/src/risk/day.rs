@@ -6,8 +6,13 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::limits::DayLimits;
-use crate::order::Amount;
+use super::shortfall::{FELL_SHORT, Lifted, Margin, Shortfall};
+use crate::order::{Amount, BrokerOrderId};
+use crate::persistence::DayHalt;
 use crate::settings::Limits;
+
+/// Orders of others that are remembered to have been told of; beyond them a restart tells again.
+const TOLD_MOST: usize = 100;
 
 /// The breach of a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +43,12 @@ pub struct RiskDay {
     /// The breach, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hit: Option<Hit>,
-    /// Whether the margin at the broker fell short on this day.
-    #[serde(default)]
-    pub fell_short: bool,
+    /// The newest shortfall of margin at the broker, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<Shortfall>,
+    /// Orders of others since the end of the day that people were told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told_manual: Vec<BrokerOrderId>,
     /// Whether anything of ours was traded on it.
     #[serde(default)]
     pub traded: bool,
@@ -62,6 +70,10 @@ pub enum Happening {
     Hit,
     /// A person has moved the floor below the result: the day goes on.
     Lifted,
+    /// The margin at the broker fell short.
+    FellShort,
+    /// It is enough again, and nothing was squared off for it.
+    Enough,
 }
 
 impl RiskDay {
@@ -83,7 +95,8 @@ impl RiskDay {
             gained: Amount::ZERO,
             warned_at: None,
             hit: None,
-            fell_short: false,
+            short: None,
+            told_manual: Vec::new(),
             traded: false,
             loss_days: 0,
             cooldown_until: None,
@@ -112,10 +125,97 @@ impl RiskDay {
         self.gained.plus(daily_loss.negated())
     }
 
-    /// Whether its entries are over.
+    /// Whether it met its floor, and nobody has lifted that.
     #[must_use]
     pub fn is_hit(&self) -> bool {
         self.hit.as_ref().is_some_and(|hit| hit.lifted_at.is_none())
+    }
+
+    /// Whether its entries are over: for its loss, or for a shortfall of margin.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over_since().is_some()
+    }
+
+    /// Since when its entries are over.
+    #[must_use]
+    pub fn over_since(&self) -> Option<DateTime<Utc>> {
+        let hit = self.hit.as_ref().filter(|hit| hit.lifted_at.is_none()).map(|hit| hit.at);
+        let short = self.short.as_ref().filter(|short| short.halts()).map(|short| short.at);
+        hit.into_iter().chain(short).min()
+    }
+
+    /// Whether people were told of that order of others.
+    #[must_use]
+    pub fn has_told_of(&self, id: &BrokerOrderId) -> bool {
+        self.told_manual.contains(id)
+    }
+
+    /// People are told of these.
+    pub fn told_of<'a>(&mut self, ids: impl IntoIterator<Item = &'a BrokerOrderId>) {
+        for id in ids {
+            if self.told_manual.len() < TOLD_MOST && !self.has_told_of(id) {
+                self.told_manual.push(id.clone());
+            }
+        }
+    }
+
+    /// Takes over what was found out about this day and is not in what is kept of it: the commit of that is under way, or came
+    /// after another and changed nothing.
+    pub fn recall(&mut self, noted: &Self) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        if noted.date != self.date {
+            return happened;
+        }
+        self.traded |= noted.traded;
+        if noted.gained > self.gained {
+            self.gained = noted.gained;
+            happened.push(Happening::Raised);
+        }
+        if let Some(hit) = noted.hit.as_ref().filter(|hit| self.hit.as_ref().is_none_or(|kept| hit.at > kept.at)) {
+            self.hit = Some(hit.clone());
+            happened.push(Happening::Hit);
+        }
+        if let Some(short) = noted.short.as_ref().filter(|short| self.short.as_ref().is_none_or(|kept| short.at > kept.at)) {
+            self.short = Some(short.clone());
+            happened.push(Happening::FellShort);
+        }
+        happened
+    }
+
+    /// A halt of this day stands of which nothing is known here, and that nobody has lifted: what it was for was found out, and its
+    /// row was lost. A result that is better by now is no reason to end it.
+    pub fn recover(&mut self, halted: &DayHalt, pnl: Option<Amount>, limits: &Limits) -> Option<Happening> {
+        let hit_lifted = self.hit.as_ref().and_then(|hit| hit.lifted_at);
+        let short_lifted = self.short.as_ref().filter(|short| short.squares_off).and_then(|short| short.lifted.as_ref()).map(|it| it.at);
+        let is_lifted = hit_lifted.max(short_lifted).is_some_and(|at| at >= halted.at);
+        if halted.date != self.date || self.is_over() || is_lifted {
+            return None;
+        }
+        if halted.reason.starts_with(FELL_SHORT) {
+            self.short = Some(Shortfall { at: halted.at, words: halted.reason.clone(), squares_off: true, lifted: None });
+            return Some(Happening::FellShort);
+        }
+        let floor = self.floor(limits.daily_loss);
+        self.hit = Some(Hit { at: halted.at, pnl: pnl.map_or(floor, |pnl| pnl.min(floor)), floor, lifted_at: None });
+        Some(Happening::Hit)
+    }
+
+    /// Takes in what the broker shows of the margin.
+    pub(super) fn see_margin(&mut self, margin: Margin, now: DateTime<Utc>) -> Option<Happening> {
+        match (self.short.as_mut().filter(|short| short.stands()), margin) {
+            // Where positions were squared off only a person lets the day go on.
+            (Some(short), Margin::Enough) if !short.squares_off => {
+                let reason = "the broker shows enough again".to_owned();
+                short.lifted = Some(Lifted { at: now, who: "RiskActor".to_owned(), reason });
+                Some(Happening::Enough)
+            }
+            (None, Margin::Short(words, squares_off)) => {
+                self.short = Some(Shortfall { at: now, words, squares_off, lifted: None });
+                Some(Happening::FellShort)
+            }
+            _ => None,
+        }
     }
 
     /// Takes a result in. `limits` are those in force. The floor follows the highest profit in whole steps and never falls;

@@ -121,6 +121,82 @@ fn the_week_after_begins_on_its_monday() {
     }
 }
 
+/// The row of a breach came after another row of the day and changed nothing; the result is better by now.
+#[test]
+fn what_was_found_out_and_is_not_kept_is_not_forgotten() {
+    let kept = day();
+    let mut noted = kept.clone();
+    assert_eq!(noted.see(rupees(1_000), &settings(), at(0)), [Happening::Raised]);
+    assert_eq!(noted.see(rupees(-1_000), &settings(), at(1)), [Happening::Hit]);
+    let mut next = kept.clone();
+    assert_eq!(next.recall(&noted), [Happening::Raised, Happening::Hit]);
+    assert_eq!(next.see(rupees(-900), &settings(), at(2)), []);
+    assert_eq!(next, noted);
+    assert_eq!(next.recall(&noted), [], "it is kept by now");
+    let mut tomorrow = RiskDay::on(Some(&noted), date(23), &settings());
+    assert_eq!(tomorrow.recall(&noted), []);
+    // A person has lifted what was noted: that stands.
+    let mut lifted = noted.clone();
+    lifted.see(rupees(-900), &Limits { daily_loss: rupees(9_000), ..settings() }, at(3));
+    assert!(!lifted.is_hit());
+    assert_eq!(lifted.recall(&noted), []);
+    assert!(!lifted.is_hit());
+}
+
+/// The halt is on disk and the breach is not, over a restart.
+#[test]
+fn a_halt_of_the_day_without_a_breach_is_no_halt_that_a_person_has_lifted() {
+    let halted =
+        |date, reason: &str| DayHalt { date, level: crate::persistence::KillLevel::SquareOff, reason: reason.to_owned(), at: at(5) };
+    let loss = halted(date(20), "the day's loss: -2010 rupees");
+    let mut lost = day();
+    assert_eq!(lost.recover(&loss, Some(rupees(-1_900)), &settings()), Some(Happening::Hit));
+    let hit = lost.hit.clone().unwrap();
+    assert_eq!((hit.at, hit.pnl, hit.floor, hit.lifted_at), (at(5), rupees(-2_000), rupees(-2_000), None));
+    assert_eq!(lost.recover(&loss, None, &settings()), None, "it is there");
+    lost.see(rupees(-1_900), &Limits { daily_loss: rupees(9_000), ..settings() }, at(6));
+    assert_eq!(lost.recover(&loss, None, &settings()), None, "a person has lifted it");
+    assert_eq!(day().recover(&halted(date(19), "the day's loss"), None, &settings()), None, "its day is over");
+    let mut short = day();
+    assert_eq!(short.recover(&halted(date(20), &format!("{FELL_SHORT}: -5")), None, &settings()), Some(Happening::FellShort));
+    assert!(short.is_over() && !short.is_hit());
+}
+
+#[test]
+fn a_shortfall_that_squares_off_ends_the_day_until_a_person_lifts_it_and_another_only_tells() {
+    let short = |squares_off| Margin::Short("-5 left".into(), squares_off);
+    let mut day = day();
+    assert_eq!(day.see_margin(short(true), at(0)), Some(Happening::FellShort));
+    assert_eq!((day.see_margin(short(true), at(1)), day.see_margin(Margin::Enough, at(2))), (None, None));
+    assert_eq!(day.over_since(), Some(at(0)));
+    let lifted = Lifted { at: at(3), who: "asha".into(), reason: "paid in".into() };
+    day.short.as_mut().unwrap().lifted = Some(lifted);
+    assert!(!day.is_over());
+    assert_eq!(day.see_margin(Margin::Enough, at(4)), None);
+    assert_eq!(day.see_margin(short(false), at(5)), Some(Happening::FellShort), "again");
+    assert!(!day.is_over());
+    assert_eq!(day.see_margin(Margin::Unknown, at(6)), None);
+    assert_eq!(day.see_margin(Margin::Enough, at(7)), Some(Happening::Enough));
+    assert_eq!(day.see_margin(short(false), at(8)), Some(Happening::FellShort), "it is told of anew");
+    let tomorrow = RiskDay::on(Some(&day), date(23), &settings());
+    assert_eq!(tomorrow.short, None);
+}
+
+#[test]
+fn orders_of_others_that_were_told_of_are_kept_with_the_day_up_to_a_number() {
+    let id = |number: usize| BrokerOrderId::parse(&number.to_string()).unwrap();
+    let ids: Vec<_> = (0..150).map(id).collect();
+    let mut day = day();
+    day.told_of(&ids[..1]);
+    let before = day.clone();
+    day.told_of(&ids[..1]);
+    assert_eq!(day, before);
+    day.told_of(&ids);
+    let full = day.clone();
+    day.told_of(&ids);
+    assert_eq!((day.told_manual.len(), &day), (TOLD_MOST, &full), "it does not change for ever");
+}
+
 proptest! {
     #[test]
     fn prop_the_floor_never_falls_and_a_hit_stays(results in proptest::collection::vec(-5_000i64..5_000, 1..60), step in 0i64..700) {

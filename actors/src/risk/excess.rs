@@ -1,143 +1,180 @@
-//! A position over its limit is made smaller by the excess, however it came about: a limit that was made tighter, a fill
-//! that nobody expected. The exits walk the same line as any other.
+//! What is held beyond a limit of what may be held: units of an instrument, units of an underlying, lots of short options. However it
+//! came about: a limit that was made tighter, a fill that nobody expected, a position that was taken over. Pure.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
-
-use super::{RiskActor, RiskDay};
-use crate::engine::exit_leg;
-use crate::ingress::Submit;
-use crate::order::{HoldingKey, InstrumentKey, Product, Quantity, SignalDraft, SignalId, Source, Strategy};
-use crate::persistence::{Book, Level};
+use super::LimitName;
+use super::projected::lots;
+use crate::order::{HoldingKey, InstrumentKey, Product, Strategy};
+use crate::persistence::Book;
+use crate::ports::Instruments;
 use crate::settings::Limits;
 
-/// Tries of one excess that are remembered, and how long the first of them waits for the next.
-const WAIT_MOST: u32 = 5;
+/// What a limit is of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Of {
+    /// [`Limits::max_position`].
+    Instrument(InstrumentKey),
+    /// [`Limits::max_position_underlying`].
+    Underlying(Arc<str>),
+    /// [`Limits::max_short_option_lots`].
+    ShortOptions,
+}
 
-/// A part of a position that is over the limit.
+impl Of {
+    fn limit(&self) -> LimitName {
+        match self {
+            Self::Instrument(_) => LimitName::MaxPosition,
+            Self::Underlying(_) => LimitName::MaxPositionUnderlying,
+            Self::ShortOptions => LimitName::MaxShortOptionLots,
+        }
+    }
+
+    /// Whether the part counts for it.
+    fn has(&self, part: &Part) -> bool {
+        match self {
+            Self::Instrument(key) => part.counts && part.key.instrument == *key,
+            Self::Underlying(name) => part.counts && part.underlying.as_ref() == Some(name),
+            Self::ShortOptions => part.is_short && part.is_option,
+        }
+    }
+
+    /// How much of the limit so many units of a part take.
+    fn measure(&self, units: i64, part: &Part) -> i64 {
+        if *self == Self::ShortOptions { lots(units, part.lot) } else { units }
+    }
+}
+
+/// A part of what is held that is to be closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Excess {
+pub(super) struct Close {
     pub(super) strategy: Strategy,
     pub(super) key: HoldingKey,
     /// Units to close.
     pub(super) units: i64,
-    /// Units that are held there, all strategies and products together.
+}
+
+/// What is over its limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Excess {
+    pub(super) of: Of,
+    /// What is held, all strategies and products together: units, or lots of short options.
     pub(super) held: i64,
+    /// The limit.
+    pub(super) most: i64,
+    /// What exits that are open already close of it. A stop that rests at the broker is none: it may never fire.
+    pub(super) closing: i64,
+    /// What is to be closed beside that; `None`: nothing.
+    pub(super) close: Option<Close>,
 }
 
-/// What is over the limit and what nothing closes yet: of each instrument the largest holding, delivery holdings aside.
-/// `lot`: units in a lot of an instrument, if it is known.
-pub(super) fn excesses(book: &Book, limits: &Limits, lot: &dyn Fn(&InstrumentKey) -> Option<i64>) -> Vec<Excess> {
-    let over = book.exposures().filter_map(|(key, exposure)| {
-        let held = exposure.long.max(exposure.short);
-        (held > limits.max_position).then_some((key, held, exposure.long >= exposure.short))
-    });
-    let mut found = Vec::new();
-    for (key, held, is_long) in over {
-        if book.open_in(key).any(|order| order.is_exit() && !order.is_test() && !order.is_resting_stop()) {
-            continue;
+impl Excess {
+    /// In words: what is held, and the limit.
+    pub(super) fn words(&self) -> String {
+        let limit = format!("the limit is {} ({})", self.most, self.of.limit());
+        match &self.of {
+            Of::Instrument(key) => format!("{} units are held in {key}, {limit}", self.held),
+            Of::Underlying(name) => format!("{} units are held of {name}, long and short added, {limit}", self.held),
+            Of::ShortOptions => format!("{} lots of options are short, {limit}", self.held),
         }
-        let mine = book.holdings().filter(|(_, holding, net)| {
-            holding.instrument == *key && holding.product != Product::Cnc && (net.net > 0) == is_long && net.net != 0
-        });
-        let Some((strategy, holding, net)) = mine.max_by_key(|(_, _, net)| net.net.abs()) else { continue };
-        let lot = lot(key).unwrap_or(1).max(1);
-        let excess = held - limits.max_position;
-        // Whole lots, and rather one too many than one too few.
-        let whole = excess.checked_add(lot - 1).and_then(|units| units.checked_div(lot)).map_or(excess, |lots| lots * lot);
-        found.push(Excess { strategy: strategy.clone(), key: holding.clone(), units: whole.min(net.net.abs()), held });
     }
-    found
 }
 
-impl RiskActor {
-    pub(super) fn reduce_what_is_over(&mut self, limits: &Limits, now: DateTime<Utc>) {
-        let instruments = &self.line.instruments;
-        let lot = |key: &InstrumentKey| instruments.find(key).map(|found| found.lot.value());
-        let halts = |book: &Book| book.control().is_frozen();
-        let found = self
-            .line
-            .view
-            .read(&self.desk.client_id, |book| if halts(book) { Vec::new() } else { excesses(book, limits, &lot) })
-            .unwrap_or_default();
-        self.over.retain(|key, _| found.iter().any(|excess| excess.key == *key));
-        for excess in found {
-            let (tries, next) = self.over.get(&excess.key).copied().unwrap_or((0, now));
-            let Some(quantity) = Quantity::new(excess.units).filter(|_| now >= next) else { continue };
-            let wait = Duration::seconds(5 << tries.min(WAIT_MOST));
-            self.over.insert(excess.key.clone(), (tries.saturating_add(1), now.checked_add_signed(wait).unwrap_or(now)));
-            let level = if tries == 0 || tries == limits.square_off_tries { Level::Page } else { Level::Warn };
-            let text = format!(
-                "{} units are held in {}, the limit is {}: {} of {} are being closed (attempt {})",
-                excess.held,
-                excess.key.instrument,
-                limits.max_position,
-                excess.units,
-                excess.strategy,
-                tries + 1
-            );
-            self.line.alarm(Some(&self.desk.client_id), "ALARM_POSITION_OVER_LIMIT", level, None, text);
-            let draft = SignalDraft {
-                client_id: self.desk.client_id.clone(),
-                signal_id: SignalId(self.line.ids.next()),
-                source: Source::System,
-                user: "risk: position over its limit".to_owned(),
-                idempotency_key: None,
-                body_hash: [0; 32],
-                replay_window_ms: 0,
-                received_at: now,
-                signal_time: None,
-                legs: vec![exit_leg(&excess.strategy, &excess.key, Some(quantity))],
-            };
-            let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-            self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], fired: None, reply });
-        }
-    }
+/// What one strategy holds in an instrument and product.
+struct Part {
+    strategy: Strategy,
+    key: HoldingKey,
+    is_short: bool,
+    is_option: bool,
+    /// Whether it is on the larger side of its instrument, which is the one that is limited.
+    counts: bool,
+    underlying: Option<Arc<str>>,
+    lot: i64,
+    held: i64,
+    /// Units that no exit closes yet.
+    free: i64,
+}
 
-    /// After a breach nothing is traded but what closes: what was traded at the broker by hand since is told to people.
-    pub(super) fn watch_for_manual_trades(&mut self, day: &RiskDay) {
-        let Some(since) = day.hit.as_ref().filter(|_| day.is_hit()).map(|hit| hit.at) else { return };
-        let foreign: Vec<_> = {
-            let findings = self.desk.findings.read();
-            findings.foreign.iter().filter(|row| row.at > since && row.filled > 0).map(Arc::clone).collect()
+impl Part {
+    fn all(book: &Book, instruments: &dyn Instruments) -> Vec<Self> {
+        let part = |(strategy, key, holding): (&Strategy, &HoldingKey, &crate::order::Holding)| {
+            let instrument = &key.instrument;
+            let exposure = book.exposure(instrument)?;
+            let contract = exposure.contract(instrument, instruments);
+            let held = holding.net.abs();
+            let is_short = holding.net < 0;
+            Some(Self {
+                strategy: strategy.clone(),
+                key: key.clone(),
+                is_short,
+                is_option: contract.is_some_and(|contract| contract.option_lot.is_some()),
+                counts: is_short == (exposure.short > exposure.long),
+                underlying: contract.map(|contract| Arc::clone(&contract.underlying)),
+                lot: instruments.find(instrument).map_or(1, |found| found.lot.value()).max(1),
+                held,
+                free: held - closing(book, strategy, key, held),
+            })
         };
-        for row in foreign {
-            if self.manual.insert(row.broker_order_id.clone()) {
-                let text = format!(
-                    "after the breach of {since} somebody traded at the broker: {} {} {} (order {}); ordergate does not touch it",
-                    row.side, row.filled, row.instrument, row.broker_order_id
-                );
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_MANUAL_TRADE", Level::Page, None, text);
-            }
-        }
+        book.holdings().filter(|(_, _, holding)| holding.net != 0).filter_map(part).collect()
     }
+}
+
+/// Units of a holding that exits close, or have closed without a recorded trade.
+fn closing(book: &Book, strategy: &Strategy, key: &HoldingKey, held: i64) -> i64 {
+    book.open_exits_in(&key.instrument)
+        .filter(|order| order.ask.strategy == *strategy && !order.is_test() && !order.is_resting_stop())
+        .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
+        .map(|order| if order.quantity() == 0 { held } else { order.unfilled() })
+        .fold(book.owed_by_exits(Some(strategy), key), i64::saturating_add)
+        .min(held)
+}
+
+/// What is over its limit, delivery holdings counted but left alone. Of an instrument its largest holding is closed, and so of what is more
+/// than one instrument; but there what is short goes first: that uncovers nothing.
+pub(super) fn excesses(book: &Book, limits: &Limits, instruments: &dyn Instruments) -> Vec<Excess> {
+    let mut over = Vec::new();
+    let mut underlyings: BTreeMap<Arc<str>, i64> = BTreeMap::new();
+    let mut short_lots = 0_i64;
+    for (key, exposure) in book.exposures() {
+        let held = exposure.long.max(exposure.short);
+        if held > limits.max_position {
+            over.push((Of::Instrument(key.clone()), held, limits.max_position));
+        }
+        let Some(contract) = exposure.contract(key, instruments).filter(|_| held > 0) else { continue };
+        let of_it = underlyings.entry(Arc::clone(&contract.underlying)).or_default();
+        *of_it = of_it.saturating_add(held);
+        short_lots = short_lots.saturating_add(contract.option_lot.map_or(0, |lot| lots(exposure.short, lot)));
+    }
+    let most = limits.max_position_underlying;
+    over.extend(underlyings.into_iter().filter(|(_, held)| *held > most).map(|(name, held)| (Of::Underlying(name), held, most)));
+    if short_lots > limits.max_short_option_lots {
+        over.push((Of::ShortOptions, short_lots, limits.max_short_option_lots));
+    }
+    if over.is_empty() {
+        return Vec::new();
+    }
+    let mut parts = Part::all(book, instruments);
+    over.into_iter().filter_map(|(of, held, most)| excess(of, held, most, &mut parts)).collect()
+}
+
+/// What is to be done about one of them; it is taken off what is free of its part. `None`: nothing that is not held for delivery is there.
+fn excess(of: Of, held: i64, most: i64, parts: &mut [Part]) -> Option<Excess> {
+    let measured = |part: &Part| of.measure(part.held, part) - of.measure(part.free, part);
+    let closing = parts.iter().filter(|part| of.has(part)).map(measured).fold(0, i64::saturating_add);
+    let too_many = held.saturating_sub(closing).saturating_sub(most);
+    let may_close = |part: &&mut Part| of.has(part) && part.free > 0 && part.key.product != Product::Cnc;
+    let largest = parts.iter_mut().filter(|_| too_many > 0).filter(may_close).max_by_key(|part| (part.is_short, part.free));
+    let close = largest.map(|part| {
+        // Whole lots, and rather one too many than one too few.
+        let whole = if of == Of::ShortOptions { too_many } else { lots(too_many, part.lot) };
+        let units = whole.saturating_mul(part.lot).min(part.free);
+        part.free -= units;
+        Close { strategy: part.strategy.clone(), key: part.key.clone(), units }
+    });
+    (close.is_some() || closing > 0).then_some(Excess { of, held, most, closing, close })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testkit::builders::{Build, book_of, exit, order, sbin_in};
-
-    fn limits() -> Limits {
-        Limits { max_position: 100, ..Limits::standard() }
-    }
-
-    fn found(orders: Vec<crate::order::OrderRecord>, holdings: &[(&str, HoldingKey, i64)], lot: i64) -> Vec<(String, i64)> {
-        let book = book_of(orders, holdings);
-        excesses(&book, &limits(), &|_| Some(lot)).into_iter().map(|excess| (excess.strategy.to_string(), excess.units)).collect()
-    }
-
-    #[test]
-    fn the_excess_is_closed_in_whole_lots_of_the_largest_holding() {
-        let mis = || sbin_in(Product::Mis);
-        assert_eq!(found(vec![], &[("a", mis(), 100)], 1), []);
-        assert_eq!(found(vec![], &[("a", mis(), 130)], 1), [("a".to_owned(), 30)]);
-        assert_eq!(found(vec![], &[("a", mis(), -130)], 25), [("a".to_owned(), 50)]);
-        assert_eq!(found(vec![], &[("a", mis(), 60), ("b", mis(), 90)], 1), [("b".to_owned(), 50)]);
-        assert_eq!(found(vec![], &[("a", mis(), 20), ("b", sbin_in(Product::Cnc), 900)], 1), [("a".to_owned(), 20)]);
-        assert_eq!(found(vec![], &[("b", sbin_in(Product::Cnc), 900)], 1), [], "delivery is left alone");
-        assert_eq!(found(vec![exit(1)], &[("a", mis(), 130)], 1), [], "an exit is on its way");
-        assert_eq!(found(vec![order(1).asks(500)], &[("a", mis(), 100)], 1), [], "what is not held is no excess");
-    }
-}
+#[path = "excess_tests.rs"]
+mod tests;

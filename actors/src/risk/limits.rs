@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
+use super::beside::Beside;
 use crate::order::Amount;
 use crate::settings::Limits;
 
@@ -159,6 +160,9 @@ impl fmt::Display for LimitName {
 pub struct DayLimits {
     /// The tightest that each number was on this day.
     pub numbers: BTreeMap<LimitName, Decimal>,
+    /// The same of the settings beside them, which no override names.
+    #[serde(default)]
+    pub beside: BTreeMap<Beside, Decimal>,
     /// What may be traded, of every setting of this day; none of them may be left out.
     pub allow: Vec<Vec<String>>,
     /// What may not be traded, of all settings of this day together.
@@ -170,7 +174,8 @@ impl DayLimits {
     #[must_use]
     pub fn of(limits: &Limits) -> Self {
         let numbers = LimitName::ALL.into_iter().map(|name| (name, name.get(limits).normalize())).collect();
-        Self { numbers, allow: lists(&limits.allow), ban: limits.ban.clone() }
+        let beside = Beside::ALL.into_iter().map(|name| (name, name.get(limits).normalize())).collect();
+        Self { numbers, beside, allow: lists(&limits.allow), ban: limits.ban.clone() }
     }
 
     /// The same day under settings that may be others: what they tighten holds at once, what they loosen does not.
@@ -180,6 +185,10 @@ impl DayLimits {
         for name in LimitName::ALL {
             let said = name.get(limits).normalize();
             next.numbers.entry(name).and_modify(|kept| *kept = name.tighter(*kept, said)).or_insert(said);
+        }
+        for name in Beside::ALL {
+            let said = name.get(limits).normalize();
+            next.beside.entry(name).and_modify(|kept| *kept = name.tighter(*kept, said)).or_insert(said);
         }
         for list in lists(&limits.allow) {
             if !next.allow.contains(&list) {
@@ -195,6 +204,9 @@ impl DayLimits {
     pub fn in_force<'a>(&self, settings: &Limits, overrides: impl IntoIterator<Item = &'a Override>, now: DateTime<Utc>) -> Limits {
         let mut limits = settings.clone();
         for (name, value) in &self.numbers {
+            name.set(&mut limits, *value);
+        }
+        for (name, value) in &self.beside {
             name.set(&mut limits, *value);
         }
         for standing in overrides {
@@ -256,6 +268,24 @@ mod tests {
         let back = tight.tightened(&settings(1_000, 100)).in_force(&settings(1_000, 100), [], at(0));
         assert_eq!((back.daily_loss, back.capital_reserve), (rupees(500), rupees(200)), "the tightest of the day stays");
         assert_eq!(DayLimits::of(&looser).in_force(&looser, [], at(0)).daily_loss, rupees(5_000), "another day");
+    }
+
+    /// A day that has kept a profit by steps of its floor, and the rules against storms, does not lose them with a restart.
+    #[test]
+    fn what_no_override_names_loosens_with_the_next_day_too() {
+        let morning = Limits { loss_step: rupees(5_000), repeats: 8, needs_quote: crate::settings::Holds::Live, ..Limits::standard() };
+        let looser = Limits {
+            loss_step: Amount::ZERO,
+            repeats: 100_000,
+            needs_quote: crate::settings::Holds::Never,
+            intraday_cutoff: std::time::Duration::ZERO,
+            ..morning.clone()
+        };
+        let day = DayLimits::of(&morning);
+        let text = serde_json::to_string(&day.tightened(&looser)).unwrap();
+        let held = serde_json::from_str::<DayLimits>(&text).unwrap().in_force(&looser, [], at(0));
+        assert_eq!(held, morning);
+        assert_eq!(DayLimits::of(&looser).in_force(&looser, [], at(0)), looser, "another day");
     }
 
     #[test]

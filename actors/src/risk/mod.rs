@@ -6,6 +6,7 @@
 mod act;
 mod again;
 mod assess;
+mod beside;
 mod book;
 mod change;
 mod day;
@@ -14,13 +15,16 @@ mod exit;
 mod halt;
 mod known;
 mod limits;
+mod manual;
 mod margin;
 mod projected;
 mod quotes;
 mod read_age;
+mod reduce;
 mod result;
 mod room;
 mod rules;
+mod shortfall;
 mod since;
 mod waiting;
 mod watch;
@@ -36,10 +40,12 @@ use tokio::sync::oneshot;
 pub use again::{Again, Otherwise};
 pub use assess::RiskCleared;
 pub(crate) use assess::refusal;
+pub use beside::Beside;
 pub(crate) use book::whole_terms;
 pub use book::{Judgement, judge, verdicts};
 pub use change::{Change, ChangeAnswer};
 pub use day::{Happening, Hit, RiskDay};
+use excess::Of;
 pub use exit::{ExitSize, largest_total, size};
 pub use halt::{Halt, Rearmed};
 pub use known::{Known, day_slot};
@@ -48,17 +54,19 @@ pub use margin::{Basis, Needs};
 pub use projected::{Projected, Scene, project};
 pub use quotes::QuoteCame;
 pub use read_age::ReadAge;
-pub use result::{Asked, DayOf, DayResult, Figure, Sight, broker_pnl, own_pnl};
+pub use result::{Asked, DayOf, DayResult, Figure, Sight, broker_pnl, close_before, own_pnl};
 pub use rules::{Checked, Inputs, Market, Unquoted, is_master_fresh};
+pub use shortfall::{Lifted, Shortfall};
 pub(crate) use watch::can_close;
 
 use crate::arming::{ArmMode, Mode};
 use crate::exits::largest_exit;
 use crate::guard::AdmitChange;
 use crate::line::{Desk, Line};
-use crate::order::{BrokerOrderId, ClientId, GateVerdict, HoldingKey, InstrumentKey, OrderRecord, Side, Tag, trading_date};
+use crate::order::{BrokerOrderId, ClientId, GateVerdict, InstrumentKey, OrderRecord, Side, Tag, trading_date};
 use crate::persistence::{Level, Registered};
 use crate::supervision::{Shell, guarded};
+use reduce::Tried;
 use waiting::Waiting;
 pub use way::InTheWay;
 
@@ -98,9 +106,11 @@ pub struct RiskActor {
     /// What is kept of risk, as last read from the book; made anew after a restart.
     known: Known,
     /// Positions over their limit: how often they were made smaller, and when they may be again.
-    over: BTreeMap<HoldingKey, (u32, DateTime<Utc>)>,
-    /// Orders of others after a breach, that people were told of.
+    over: BTreeMap<Of, Tried>,
+    /// Orders of others after the end of a day, that people were told of.
     manual: BTreeSet<BrokerOrderId>,
+    /// The day as it was written down last: the commit of that may be under way, or have lost to another.
+    noted: Option<RiskDay>,
     /// Entries that exits, and changes of exits, wait for.
     in_the_way: InTheWay,
 }
@@ -117,6 +127,7 @@ impl RiskActor {
             known: Known::default(),
             over: BTreeMap::new(),
             manual: BTreeSet::new(),
+            noted: None,
             in_the_way: InTheWay::default(),
         }
     }
@@ -285,6 +296,7 @@ impl Shell for RiskActor {
     fn drop_core(&mut self) {
         self.waiting = Waiting::default();
         self.known = Known::default();
+        self.noted = None;
         self.in_the_way = InTheWay::default();
     }
 }

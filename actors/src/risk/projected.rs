@@ -157,7 +157,7 @@ impl Projected {
 }
 
 /// Whole lots that so many units begin, of a number that is not negative.
-fn lots(units: i64, lot: i64) -> i64 {
+pub(super) fn lots(units: i64, lot: i64) -> i64 {
     units.checked_div(lot).unwrap_or(units) + i64::from(units.checked_rem(lot).unwrap_or(0) != 0)
 }
 

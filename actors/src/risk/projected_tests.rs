@@ -1,4 +1,4 @@
-use proptest::prelude::{Strategy as _, any, prop_assert, proptest};
+use proptest::prelude::{Strategy as _, TestCaseError, any, prop_assert, proptest};
 
 use super::*;
 use crate::order::{Exchange, HoldingKey, Kind, Product, Right, Status, Tag};
@@ -146,112 +146,215 @@ fn entries_of_the_day_are_counted_with_those_on_their_way() {
 /// One step of the world: which order, and what becomes of it.
 #[derive(Debug, Clone)]
 enum Step {
-    Register { buys: bool, quantity: i64, which: usize },
+    Register {
+        buys: bool,
+        quantity: i64,
+        which: usize,
+    },
     Judge(usize),
     Doubt(usize),
     Fill(usize, i64),
     Record(usize),
     Cancel(usize),
     Grow(usize, i64),
+    /// What that entry brought leaves, or a part of it.
+    Exit(usize, i64),
+    /// The broker shows such a net: of others too, or of another time.
+    Shows(usize, i64),
 }
 
 fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
-    let index = 0usize..12;
+    let index = 0usize..16;
+    let which = 0usize..SYMBOLS.len();
     let step = proptest::prop_oneof![
-        3 => (any::<bool>(), 1i64..60, 0usize..2).prop_map(|(buys, quantity, which)| Step::Register { buys, quantity, which }),
-        4 => index.clone().prop_map(Step::Judge),
+        4 => (any::<bool>(), 1i64..180, which.clone()).prop_map(|(buys, quantity, which)| Step::Register { buys, quantity, which }),
+        6 => index.clone().prop_map(Step::Judge),
         1 => index.clone().prop_map(Step::Doubt),
-        3 => (index.clone(), 1i64..60).prop_map(|(at, units)| Step::Fill(at, units)),
-        2 => index.clone().prop_map(Step::Record),
+        4 => (index.clone(), 1i64..180).prop_map(|(at, units)| Step::Fill(at, units)),
+        3 => index.clone().prop_map(Step::Record),
         1 => index.clone().prop_map(Step::Cancel),
-        1 => (index, 1i64..60).prop_map(|(at, quantity)| Step::Grow(at, quantity)),
+        1 => (index.clone(), 1i64..180).prop_map(|(at, quantity)| Step::Grow(at, quantity)),
+        2 => (index, 1i64..180).prop_map(|(at, quantity)| Step::Exit(at, quantity)),
+        1 => (which, -400i64..400).prop_map(|(which, net)| Step::Shows(which, net)),
     ];
-    proptest::collection::vec(step, 1..80)
+    proptest::collection::vec(step, 1..100)
 }
 
-const LIMIT: i64 = 100;
-const VALUE: i64 = 100_000;
+/// Two shares, and two options of one underlying.
+const SYMBOLS: [&str; 4] = ["SBIN-EQ", "INFY-EQ", "NIFTY24000C", "NIFTY24500P"];
+const LIMIT: i64 = 300;
+const UNDERLYING: i64 = 400;
+const SHORT_LOTS: i64 = 4;
+const VALUE: i64 = 400_000;
+const TRADES: usize = 8;
 
-/// What could be held if everything that is out filled.
-fn at_the_worst(orders: &[OrderRecord], symbol: &str, side: Side) -> i64 {
-    let mine = orders.iter().filter(|order| *order.ask.symbol == *symbol && order.ask.side == Some(side));
-    mine.map(|order| if order.status.is_at_broker() { order.quantity_most() } else { order.filled_quantity }).sum()
+/// What is known of the account: its orders, each entry of a strategy of its own, and what the broker shows.
+#[derive(Debug, Default)]
+struct World {
+    orders: Vec<OrderRecord>,
+    shown: std::collections::BTreeMap<usize, i64>,
+}
+
+fn placed_for(order: OrderRecord, which: usize) -> OrderRecord {
+    if which < 2 { order.of(SYMBOLS[which]) } else { in_option(order, SYMBOLS[which]) }
+}
+
+fn is_at_broker(order: &OrderRecord) -> bool {
+    order.status.is_at_broker()
+}
+
+impl World {
+    fn entries(&self) -> impl Iterator<Item = &OrderRecord> {
+        self.orders.iter().filter(|order| !order.is_exit())
+    }
+
+    fn exits_of<'a>(&'a self, entry: &'a OrderRecord) -> impl Iterator<Item = &'a OrderRecord> {
+        self.orders.iter().filter(|order| order.is_exit() && order.ask.strategy == entry.ask.strategy)
+    }
+
+    /// Units of the entry that are held by the record.
+    fn held(&self, entry: &OrderRecord) -> i64 {
+        entry.traded_quantity - self.exits_of(entry).map(|exit| exit.traded_quantity).sum::<i64>()
+    }
+
+    /// Units of the entry that are held if it fills: exits may never.
+    fn held_at_the_worst(&self, entry: &OrderRecord) -> i64 {
+        let most = if is_at_broker(entry) { entry.quantity_most() } else { entry.filled_quantity };
+        most - self.exits_of(entry).map(|exit| exit.filled_quantity).sum::<i64>()
+    }
+
+    fn book(&self) -> Book {
+        let held: Vec<(String, HoldingKey, i64)> = self
+            .entries()
+            .filter(|entry| self.held(entry) > 0)
+            .map(|entry| (entry.ask.strategy.to_string(), entry.holding().unwrap(), entry.ask.side.unwrap().sign() * self.held(entry)))
+            .collect();
+        let named: Vec<(&str, HoldingKey, i64)> = held.iter().map(|(name, key, net)| (name.as_str(), key.clone(), *net)).collect();
+        book_of(self.orders.iter().cloned(), &named)
+    }
+
+    fn findings(&self) -> Findings {
+        let shown: Vec<(HoldingKey, i64)> =
+            self.shown.iter().map(|(which, net)| (placed_for(order(1), *which).holding().unwrap(), *net)).collect();
+        broker_shows(&shown)
+    }
+
+    fn passes(&self, order: &OrderRecord) -> bool {
+        let seen = projected(order, &self.book(), &self.findings());
+        seen.position <= LIMIT
+            && seen.underlying_units <= UNDERLYING
+            && seen.short_option_lots <= SHORT_LOTS
+            && seen.open_value <= rupees(VALUE)
+            && seen.trades_today <= TRADES
+    }
+
+    fn step(&mut self, step: Step) {
+        let number = self.orders.len() as u64 + 1;
+        match step {
+            Step::Register { buys, quantity, which } => {
+                let side = if buys { Side::Buy } else { Side::Sell };
+                // Options are bought and sold in lots.
+                let quantity = if which < 2 { quantity } else { 75 * (1 + quantity % 3) };
+                self.orders.push(placed_for(order(number).by(&format!("s{number}")), which).side(side).asks(quantity));
+            }
+            Step::Judge(at) => {
+                let Some(order) = self.orders.get(at).filter(|order| order.status == Status::Created).cloned() else { return };
+                let goes = self.passes(&order);
+                self.orders[at] = if goes { order.sent() } else { order.ended(Status::Failed, Some(Tag::RiskLimitsExceeded)) };
+            }
+            Step::Grow(at, quantity) => {
+                let is_entry = |order: &&OrderRecord| is_at_broker(order) && !order.is_exit();
+                let Some(order) = self.orders.get(at).filter(is_entry).cloned() else { return };
+                let would_be = order.asks(quantity.max(self.orders[at].filled_quantity + 1));
+                if self.passes(&would_be) {
+                    self.orders[at] = would_be;
+                }
+            }
+            Step::Exit(at, quantity) => {
+                let Some(entry) = self.orders.get(at).filter(|order| !order.is_exit()) else { return };
+                let claims =
+                    |exit: &OrderRecord| if is_at_broker(exit) { exit.quantity() } else { exit.filled_quantity } - exit.traded_quantity;
+                let free = self.held(entry) - self.exits_of(entry).map(claims).sum::<i64>();
+                if free <= 0 {
+                    return;
+                }
+                let mut exit = OrderRecord { number, ..order(number) }.by(entry.ask.strategy.as_str()).intent(Intent::Exit).sent();
+                (exit.ask.exchange, exit.ask.symbol) = (entry.ask.exchange, Arc::clone(&entry.ask.symbol));
+                self.orders.push(exit.side(entry.ask.side.unwrap().opposite()).asks(quantity.min(free)).market());
+            }
+            Step::Shows(which, net) => {
+                self.shown.insert(which, net);
+            }
+            Step::Doubt(at) => {
+                if let Some(order) = self.orders.get_mut(at).filter(|order| order.status == Status::SentToBroker) {
+                    order.tag = Some(Tag::SendUnconfirmed);
+                }
+            }
+            Step::Fill(at, units) => {
+                if let Some(order) = self.orders.get_mut(at).filter(|order| is_at_broker(order)) {
+                    order.filled_quantity = (order.filled_quantity + units).min(order.quantity());
+                    order.status = if order.filled_quantity == order.quantity() { Status::Executed } else { Status::Partial };
+                }
+            }
+            Step::Record(at) => {
+                if let Some(order) = self.orders.get_mut(at) {
+                    order.traded_quantity = order.filled_quantity;
+                }
+            }
+            Step::Cancel(at) => {
+                if let Some(order) = self.orders.get_mut(at).filter(|order| is_at_broker(order)) {
+                    (order.status, order.tag) = (Status::Failed, Some(Tag::BrokerCancelled));
+                }
+            }
+        }
+    }
+
+    /// Units that could be held on a side if everything that is out filled.
+    fn at_the_worst(&self, symbol: &str, side: Side) -> i64 {
+        let mine = self.entries().filter(|entry| *entry.ask.symbol == *symbol && entry.ask.side == Some(side));
+        mine.map(|entry| self.held_at_the_worst(entry)).sum()
+    }
+
+    fn is_within_the_limits(&self) -> Result<(), TestCaseError> {
+        let both = SYMBOLS.map(|symbol| (self.at_the_worst(symbol, Side::Buy), self.at_the_worst(symbol, Side::Sell)));
+        for (symbol, (long, short)) in SYMBOLS.into_iter().zip(both) {
+            prop_assert!(long <= LIMIT && short <= LIMIT, "{} could be long {} and short {}", symbol, long, short);
+        }
+        let nifty: i64 = both[2..].iter().map(|(long, short)| long.max(short)).sum();
+        prop_assert!(nifty <= UNDERLYING, "{} units of NIFTY could be held", nifty);
+        let lots: i64 = both[2..].iter().map(|(_, short)| lots(*short, 75)).sum();
+        prop_assert!(lots <= SHORT_LOTS, "{} lots of options could be short", lots);
+        let out: i64 = self.entries().filter(|order| is_at_broker(order)).map(|order| order.unfilled() * 800).sum();
+        prop_assert!(out <= VALUE, "{} rupees are out", out);
+        let sent = self.entries().filter(|order| order.sent_at.is_some()).count();
+        prop_assert!(sent <= TRADES, "{} entries were sent", sent);
+        Ok(())
+    }
 }
 
 proptest! {
     /// INV-5: whatever orders do and in whatever order they are judged, no entry goes out that could carry the account past a
-    /// limit, those in doubt and those whose trades are not recorded counted as filled.
+    /// limit, those in doubt and those whose trades are not recorded counted as filled; what leaves makes room only once it has, and
+    /// what the broker shows makes none.
     #[test]
     fn prop_no_interleaving_carries_the_account_past_a_limit(steps in steps()) {
-        let symbols = ["SBIN-EQ", "INFY-EQ"];
-        let mut orders: Vec<OrderRecord> = Vec::new();
+        let mut world = World::default();
         for step in steps {
-            let held: Vec<(String, HoldingKey, i64)> = orders
-                .iter()
-                .filter(|order| order.traded_quantity > 0)
-                .map(|order| {
-                    let net = order.ask.side.unwrap().sign() * order.traded_quantity;
-                    (format!("s{}", order.number), order.holding().unwrap(), net)
-                })
-                .collect();
-            let named: Vec<(&str, HoldingKey, i64)> = held.iter().map(|(name, key, net)| (name.as_str(), key.clone(), *net)).collect();
-            let book = book_of(orders.iter().cloned(), &named);
-            let passes = |order: &OrderRecord| {
-                let seen = projected(order, &book, &broker_shows(&[]));
-                seen.position <= LIMIT && seen.open_value <= rupees(VALUE) && seen.underlying_units <= LIMIT
-            };
-            let count = orders.len() as u64;
-            let at_broker = |order: &OrderRecord| order.status.is_at_broker();
-            match step {
-                Step::Register { buys, quantity, which } => {
-                    let number = count + 1;
-                    let side = if buys { Side::Buy } else { Side::Sell };
-                    let name = format!("s{number}");
-                    orders.push(order(number).by(&name).of(symbols[which]).side(side).asks(quantity));
-                }
-                Step::Judge(at) => {
-                    let Some(order) = orders.get(at).filter(|order| order.status == Status::Created).cloned() else { continue };
-                    orders[at] = if passes(&order) {
-                        order.sent()
-                    } else {
-                        order.ended(Status::Failed, Some(Tag::RiskLimitsExceeded))
-                    };
-                }
-                Step::Grow(at, quantity) => {
-                    let Some(order) = orders.get(at).filter(|order| at_broker(order)).cloned() else { continue };
-                    let would_be = order.asks(quantity.max(orders[at].filled_quantity + 1));
-                    if passes(&would_be) {
-                        orders[at] = would_be;
-                    }
-                }
-                Step::Doubt(at) => {
-                    if let Some(order) = orders.get_mut(at).filter(|order| order.status == Status::SentToBroker) {
-                        order.tag = Some(Tag::SendUnconfirmed);
-                    }
-                }
-                Step::Fill(at, units) => {
-                    if let Some(order) = orders.get_mut(at).filter(|order| at_broker(order)) {
-                        order.filled_quantity = (order.filled_quantity + units).min(order.quantity());
-                        order.status = if order.filled_quantity == order.quantity() { Status::Executed } else { Status::Partial };
-                    }
-                }
-                Step::Record(at) => {
-                    if let Some(order) = orders.get_mut(at) {
-                        order.traded_quantity = order.filled_quantity;
-                    }
-                }
-                Step::Cancel(at) => {
-                    if let Some(order) = orders.get_mut(at).filter(|order| at_broker(order)) {
-                        (order.status, order.tag) = (Status::Failed, Some(Tag::BrokerCancelled));
-                    }
-                }
-            }
-            for symbol in symbols {
-                let (long, short) = (at_the_worst(&orders, symbol, Side::Buy), at_the_worst(&orders, symbol, Side::Sell));
-                prop_assert!(long <= LIMIT && short <= LIMIT, "{} could be long {} and short {}", symbol, long, short);
-            }
-            let out: i64 = orders.iter().filter(|order| at_broker(order)).map(|order| order.unfilled() * 800).sum();
-            prop_assert!(out <= VALUE, "{} rupees are out", out);
+            world.step(step);
+            world.is_within_the_limits()?;
+        }
+    }
+
+    /// What others hold takes room: an entry that passes fits beside the larger of what the broker shows and what we hold.
+    #[test]
+    fn prop_what_the_broker_shows_takes_room(steps in steps(), quantity in 1i64..300, which in 0usize..2, buys in any::<bool>()) {
+        let mut world = World::default();
+        steps.into_iter().for_each(|step| world.step(step));
+        let side = if buys { Side::Buy } else { Side::Sell };
+        let me = placed_for(order(world.orders.len() as u64 + 1), which).side(side).asks(quantity);
+        if world.passes(&me) {
+            let shown = side.sign() * world.shown.get(&which).copied().unwrap_or(0);
+            prop_assert!(shown + quantity <= LIMIT, "{} beside {}", quantity, shown);
         }
     }
 }

@@ -67,7 +67,7 @@ pub fn broker_pnl(rows: &[PositionRow], beside: Amount, quotes: &dyn Quotes, ask
 fn before_today(row: &PositionRow, quotes: &dyn Quotes, asked: Asked) -> Result<Amount, &'static str> {
     let Some(carried) = row.carried.filter(|carried| carried.net != 0) else { return Ok(Amount::ZERO) };
     let instrument = &row.holding.instrument;
-    let close = previous_close(instrument, quotes.quote(instrument).as_ref(), quotes, asked).ok_or("no close of the day before for")?;
+    let close = close_before(instrument, quotes, asked).ok_or("no close of the day before for")?;
     let from = carried.from.ok_or("the broker does not tell from what price it counts what was carried of")?;
     let point = row.per_point.or(instrument.exchange.rupees_per_point()).ok_or("nobody knows what a point is worth of")?;
     let way = close.value().checked_sub(from).and_then(|way| way.checked_mul(Decimal::from(carried.net)));
@@ -80,6 +80,12 @@ fn before_today(row: &PositionRow, quotes: &dyn Quotes, asked: Asked) -> Result<
 fn mark(quote: &Quote) -> Price {
     let not_below = quote.bid.map_or(quote.last, |bid| quote.last.max(bid));
     quote.ask.map_or(not_below, |ask| not_below.min(ask))
+}
+
+/// The close of the day before, from which what was carried into the day counts; `None`: the market does not tell.
+#[must_use]
+pub fn close_before(key: &InstrumentKey, quotes: &dyn Quotes, asked: Asked) -> Option<Price> {
+    previous_close(key, quotes.quote(key).as_ref(), quotes, asked)
 }
 
 fn previous_close(key: &InstrumentKey, newest: Option<&Quote>, quotes: &dyn Quotes, asked: Asked) -> Option<Price> {

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::day::{Happening, RiskDay};
 use super::rules::Market;
+use super::shortfall::Margin;
 use super::{Asked, DayResult, Halt, RiskActor, day_slot};
 use crate::line::{Desk, Line, Phase};
 use crate::order::{InstrumentKey, Product, trading_date};
@@ -21,11 +22,36 @@ fn row(happened: &[Happening], is_new: bool) -> (&'static str, Level) {
     let has = |what| happened.contains(&what);
     match () {
         () if has(Happening::Hit) => ("ALARM_RISK_BREACH", Level::Page),
+        () if has(Happening::FellShort) => ("ALARM_MARGIN_SHORT", Level::Page),
         () if has(Happening::Lifted) => ("RISK_BREACH_LIFTED", Level::Warn),
         () if has(Happening::Warned) => ("ALARM_RISK_WARNING", Level::Warn),
+        () if has(Happening::Enough) => ("RISK_MARGIN_ENOUGH", Level::Info),
         () if has(Happening::Raised) => ("RISK_FLOOR_RAISED", Level::Info),
         () if is_new => ("RISK_DAY_BEGAN", Level::Info),
         () => ("RISK_DAY_CHANGED", Level::Info),
+    }
+}
+
+/// What a day's row says.
+fn reason(day: &RiskDay, event: &str, limits: &Limits, result: &DayResult) -> String {
+    let follows = "entries stop, working ones are cancelled, positions are squared off";
+    match (event, &day.hit, &day.short) {
+        ("ALARM_RISK_BREACH", Some(hit), _) => {
+            let met = if result.pnl().is_some_and(|pnl| pnl <= hit.floor) {
+                String::new()
+            } else {
+                format!(" (met at {} with {})", hit.at, hit.pnl)
+            };
+            format!("the day stands at {result}, its floor is {}{met}: {follows}, until the next trading day", hit.floor)
+        }
+        ("ALARM_MARGIN_SHORT", _, Some(short)) if short.squares_off => {
+            format!("{}: {follows}, until the next trading day or until a person re-arms the day (risk/rearm with margin)", short.words)
+        }
+        ("ALARM_MARGIN_SHORT", _, Some(short)) => short.words.clone(),
+        _ => {
+            let floor = day.floor(limits.daily_loss);
+            format!("trading day {}: it is over at {floor} rupees, {} days of loss in a row before it", day.date, day.loss_days)
+        }
     }
 }
 
@@ -53,23 +79,27 @@ impl RiskActor {
             let traded = book.traded_on() == Some(trading_date(now));
             (known.result(book, &findings, &*self.line.quotes, asked), traded, book.control().day.clone())
         });
-        let is_short = findings.falls_short(trading_date(now));
+        let margin = Margin::of(&findings, trading_date(now), settings.margin_shortfall);
         drop(findings);
         let Some((result, traded, halted)) = seen else { return };
         let limits = self.known.limits(settings, now);
         let mut day = self.known.day(settings, now);
         day.traded |= traded;
-        day.fell_short |= is_short;
-        let happened = result.pnl().filter(|_| result.is_of_today).map_or_else(Vec::new, |pnl| day.see(pnl, &limits, now));
+        let pnl = result.pnl().filter(|_| result.is_of_today);
+        let mut happened = self.noted.as_ref().map_or_else(Vec::new, |noted| day.recall(noted));
+        happened.extend(day.see_margin(margin, now));
+        happened.extend(pnl.map_or_else(Vec::new, |pnl| day.see(pnl, &limits, now)));
+        happened.extend(halted.as_ref().and_then(|halted| day.recover(halted, pnl, &limits)));
+        self.watch_for_manual_trades(&mut day);
         let mut units = Vec::new();
         units.extend(self.day_unit(&day, &happened, &limits, &result));
         units.extend(self.halt_units(&day, &limits, halted.as_ref()));
-        units.extend(self.over_units(now));
+        units.extend(self.over_units(&limits, now));
         if !units.is_empty() {
             self.line.post(units.into_iter().map(|unit| Posted { unit, cargo: Cargo::None }).collect());
         }
+        self.noted = Some(day);
         self.reduce_what_is_over(&limits, now);
-        self.watch_for_manual_trades(&day);
     }
 
     /// The day's row, if the day is another than the one that is kept.
@@ -79,14 +109,7 @@ impl RiskActor {
             return None;
         }
         let (event, level) = row(happened, kept.is_none_or(|kept| kept.date != day.date));
-        let floor = day.floor(limits.daily_loss);
-        let reason = match (&day.hit, event) {
-            (Some(hit), "ALARM_RISK_BREACH") => format!(
-                "the day stands at {result}, its floor is {}: entries stop, working ones are cancelled, positions are squared off, until the next trading day",
-                hit.floor
-            ),
-            _ => format!("trading day {}: it is over at {floor} rupees, {} days of loss in a row before it", day.date, day.loss_days),
-        };
+        let reason = reason(day, event, limits, result);
         let keep = Keep {
             client_id: Some(self.desk.client_id.clone()),
             slot: day_slot(),
@@ -103,17 +126,16 @@ impl RiskActor {
 
     /// The halt of the day, raised or ended. It is latched before it is committed.
     fn halt_units(&self, day: &RiskDay, limits: &Limits, halted: Option<&crate::persistence::DayHalt>) -> Option<Unit> {
-        let reason = match &day.hit {
-            Some(hit) if day.is_hit() => {
-                Some(format!("the day's loss: {} rupees, its floor was {} (daily loss {})", hit.pnl, hit.floor, limits.daily_loss))
-            }
-            _ => day.fell_short.then(|| "the margin at the broker fell short".to_owned()),
-        };
+        let loss = day.hit.as_ref().filter(|_| day.is_hit());
+        let loss =
+            loss.map(|hit| format!("the day's loss: {} rupees, its floor was {} (daily loss {})", hit.pnl, hit.floor, limits.daily_loss));
+        let short = || day.short.as_ref().filter(|short| short.halts()).map(|short| short.words.clone());
+        let reason = loss.or_else(short);
         let (change, reason) = match (reason, halted) {
             (Some(_), Some(halted)) if halted.date == day.date => return None,
             (Some(reason), _) => (ControlChange::HaltDay(day.date, KillLevel::SquareOff), reason),
             (None, Some(halted)) => {
-                let why = if halted.date == day.date { "a person has loosened the limit" } else { "its trading day is over" };
+                let why = if halted.date == day.date { "a person lets it go on" } else { "its trading day is over" };
                 (ControlChange::EndDay(halted.date), why.to_owned())
             }
             (None, None) => return None,
@@ -123,8 +145,8 @@ impl RiskActor {
     }
 
     /// What has ended is taken away: overrides whose time is over, re-armed strategies that nothing is counted of any more.
-    fn over_units(&self, now: DateTime<Utc>) -> Vec<Unit> {
-        let window = chrono::Duration::from_std(self.desk.settings.limits.repeats_window).unwrap_or(chrono::Duration::MAX);
+    fn over_units(&self, limits: &Limits, now: DateTime<Utc>) -> Vec<Unit> {
+        let window = chrono::Duration::from_std(limits.repeats_window).unwrap_or(chrono::Duration::MAX);
         let is_old = |halt: &Halt| halt.rearmed.as_ref().is_some_and(|rearmed| now.signed_duration_since(rearmed.at) > window);
         let gone = |slot, basis, event, reason: String| {
             Unit::Keep(Keep {

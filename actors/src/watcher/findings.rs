@@ -157,11 +157,18 @@ impl Findings {
         self.short_reads >= SHORT_READS && self.funds.as_ref().is_some_and(|(_, at)| trading_date(*at) == today)
     }
 
+    /// Whether the newest answer of that day shows that it does not.
+    #[must_use]
+    pub fn covers(&self, today: NaiveDate) -> bool {
+        self.funds.as_ref().is_some_and(|(funds, at)| funds.available >= Amount::ZERO && trading_date(*at) == today)
+    }
+
     /// Takes an answer in. `counts`: something of ours could be closed now. What is missing after the close is what the next
     /// morning asks for: whoever owes it has the night to bring it.
-    pub(super) fn take_funds(&mut self, funds: Funds, at: DateTime<Utc>, counts: bool) {
+    pub(crate) fn take_funds(&mut self, funds: Funds, at: DateTime<Utc>, counts: bool) {
         let is_short = counts && funds.available < Amount::ZERO;
         self.short_reads = if is_short && self.is_of_same_day(at) { self.short_reads.saturating_add(1) } else { u32::from(is_short) };
+        self.was_covered |= funds.available >= Amount::ZERO;
         self.funds = Some((funds, at));
     }
 
@@ -199,6 +206,8 @@ pub struct Findings {
     pub funds: Option<(Funds, DateTime<Utc>)>,
     /// How many answers in a row showed less than nothing to be left, while something could be closed.
     pub short_reads: u32,
+    /// Whether any answer about the money has shown no shortfall: until then the figures themselves may be wrong.
+    pub was_covered: bool,
     /// Why the last read of each book proved nothing, of those that did not.
     pub trouble: BTreeMap<Reading, String>,
 }

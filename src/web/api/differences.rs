@@ -8,6 +8,7 @@ use ordergate_actors::order::{ClientId, Exchange, HoldingKey, InstrumentKey, Pri
 use ordergate_actors::persistence::{Adopted, Book, Keep, Level};
 use ordergate_actors::pnl::differences::slot;
 use ordergate_actors::pnl::{ContractKept, Difference, Ignored, differences};
+use ordergate_actors::risk::{Asked, close_before};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -109,7 +110,7 @@ pub(in crate::web) async fn adopt(request: HttpRequest, payload: Payload, state:
         return Err(Problem::conflict("difference_settling", detail, "wait for the next read of the books").with("now", shown(&found)));
     }
     let (quantity, side) = taken(&found, body.quantity)?;
-    let price = price(&found, body.price.as_deref())?;
+    let price = price(&state, &client_id, &found, body.price.as_deref())?;
     know_its_point(&state, &client_id, &key.instrument, &who(&request)).await?;
     let net_before = state.engine.read(&client_id, |book| book.held(&body.strategy, &key).net).unwrap_or(0);
     let who = who(&request);
@@ -201,17 +202,36 @@ pub(super) fn taken(found: &Difference, asked: Option<Quantity>) -> Result<(Quan
     if quantity > most { Err(too_much()) } else { Ok((quantity, side)) }
 }
 
-/// The stated price: the person's, or that of the orders which made the difference.
-fn price(found: &Difference, asked: Option<&str>) -> Result<Price, Problem> {
+/// The stated price: the person's, or that of the orders which made the difference; what was carried into the day counts from the close
+/// of the day before.
+fn price(state: &WebState, client_id: &ClientId, found: &Difference, asked: Option<&str>) -> Result<Price, Problem> {
     match asked {
         Some(text) => {
             Price::parse(text.trim()).map_err(|error| Problem::bad_request("bad_price", error.to_string(), "send a price in rupees"))
         }
-        None => found.price().ok_or_else(|| {
+        None => found.price_from(close_of_carried(state, client_id, found)).ok_or_else(|| {
             let detail = format!("what the units in {} were traded at is not known", found.key);
             Problem::bad_request("price_missing", detail, "send the price from which they shall count")
         }),
     }
+}
+
+/// The close of the day before, if the broker's row carries units into the day on the side of the difference.
+pub(super) fn close_of_carried(state: &WebState, client_id: &ClientId, found: &Difference) -> Option<Price> {
+    if carried(state, client_id, &found.key)?.signum() != found.units().signum() {
+        return None;
+    }
+    let line = state.engine.line();
+    let desk = state.engine.desk(client_id).ok()?;
+    let asked = Asked::at(line.clock.now(), &line.calendar, desk.broker.capabilities().is_live);
+    close_before(&found.key.instrument, &*line.quotes, asked)
+}
+
+/// Units that the broker's row carries from earlier days; `None`: none, or there is no row.
+pub(super) fn carried(state: &WebState, client_id: &ClientId, key: &HoldingKey) -> Option<i64> {
+    let findings = state.engine.desk(client_id).ok()?.findings.read();
+    let row = findings.positions.as_ref()?.rows().iter().find(|row| row.holding == *key)?;
+    row.carried.map(|carried| carried.net).filter(|net| *net != 0)
 }
 
 /// A difference is left alone until it changes.

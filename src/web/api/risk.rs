@@ -1,5 +1,6 @@
 //! `GET /dashboard/risk`: every limit with its use today, and what moved it. `POST /dashboard/risk/override`: a limit set
-//! otherwise for a while, by a named person. `POST /dashboard/risk/rearm`: a halted strategy trades again.
+//! otherwise for a while, by a named person. `POST /dashboard/risk/rearm`: a halted strategy trades again, or the account after a shortfall
+//! of margin.
 
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
@@ -8,7 +9,7 @@ use ordergate_actors::Desk;
 use ordergate_actors::order::{Amount, ClientId, Strategy, money, trading_date};
 use ordergate_actors::persistence::{Book, Keep, Level, Slot, Topic};
 use ordergate_actors::ports::{Instruments, Query, Rows};
-use ordergate_actors::risk::{Asked, Halt, Known, LimitName, Override, Rearmed};
+use ordergate_actors::risk::{Asked, Halt, Known, Lifted, LimitName, Override, Rearmed, RiskDay, Shortfall, day_slot};
 use ordergate_actors::watcher::Findings;
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -83,8 +84,8 @@ fn account(state: &WebState, desk: &Desk, book: &Book, findings: &Findings, now:
             "pnl": pnl, "source": result.source(), "by_broker": result.broker.amount(), "by_fills": result.fills.amount(),
             "words": result.to_string(), "floor": floor, "floor_raised_by": day.gained,
             "left": pnl.map(|pnl| pnl.plus(floor.negated())),
-            "warned": day.warned_at.is_some(), "hit": day.hit, "is_over": day.is_hit(),
-            "margin_fell_short": day.fell_short,
+            "warned": day.warned_at.is_some(), "hit": day.hit, "is_over": day.is_over(),
+            "margin_fell_short": day.short.is_some(), "shortfall": day.short,
             "loss_days": day.loss_days, "cooldown_until": day.cooldown_until,
         },
         "halt_of_the_day": book.control().day,
@@ -132,7 +133,12 @@ async fn events(state: &WebState, client_id: &ClientId, after: u64) -> Result<Va
             || event.starts_with("OVERRIDE_")
             || matches!(
                 event,
-                "ALARM_RISK_BREACH" | "ALARM_RISK_WARNING" | "ALARM_STRATEGY_HALTED" | "STRATEGY_REARMED" | "ALARM_POSITION_OVER_LIMIT"
+                "ALARM_RISK_BREACH"
+                    | "ALARM_MARGIN_SHORT"
+                    | "ALARM_RISK_WARNING"
+                    | "ALARM_STRATEGY_HALTED"
+                    | "STRATEGY_REARMED"
+                    | "ALARM_POSITION_OVER_LIMIT"
             )
     };
     let rows = rows.iter().filter(|row| moved(&row.event));
@@ -213,41 +219,96 @@ fn limit_value(limit: LimitName, value: &str) -> Option<Decimal> {
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct RearmBody {
     client_id: Option<String>,
-    #[serde(alias = "strategy_name")]
-    strategy: Strategy,
+    #[serde(default, alias = "strategy_name")]
+    strategy: Option<Strategy>,
+    #[serde(default)]
+    margin: bool,
     #[serde(deserialize_with = "said")]
     reason: String,
 }
 
-/// Lets a halted strategy trade again. What it did before counts no longer.
+/// Lets a halted strategy trade again, or the account after a shortfall of margin.
 pub(in crate::web) async fn rearm(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<RearmBody>(payload, request.headers(), &state.settings).await?;
     let client_id = state.account(body.client_id.as_deref())?;
-    let now = state.engine.line().clock.now();
     let who = who(&request);
-    let slot = Slot::new(Topic::Halt, body.strategy.as_str());
+    match (body.strategy, body.margin) {
+        (Some(strategy), false) => rearm_strategy(&state, client_id, strategy, who, body.reason).await,
+        (None, true) => rearm_margin(&state, client_id, who, body.reason).await,
+        _ => Err(Problem::bad_request("bad_request", "it does not say what is re-armed", "send a strategy, or margin as true")),
+    }
+}
+
+/// What it did before counts no longer.
+async fn rearm_strategy(state: &WebState, client_id: ClientId, strategy: Strategy, who: String, why: String) -> Answer {
+    let slot = Slot::new(Topic::Halt, strategy.as_str());
     let standing = state.engine.read(&client_id, |book| {
         let kept = book.kept(&slot)?;
         Some((kept.seq, kept.read::<Halt>().ok()?))
     });
     let Some((seq, halt)) = standing.flatten().filter(|(_, halt)| halt.stands()) else {
-        let detail = format!("{} is not halted", body.strategy);
+        let detail = format!("{strategy} is not halted");
         return Err(Problem::conflict("not_halted", detail, "look at GET /dashboard/risk for what is halted"));
     };
-    let halt = Halt { rearmed: Some(Rearmed { at: now, who: who.clone(), reason: body.reason.clone() }), ..halt };
+    let now = state.engine.line().clock.now();
+    let halt = Halt { rearmed: Some(Rearmed { at: now, who: who.clone(), reason: why.clone() }), ..halt };
+    let reason = format!("{who} re-armed {strategy}: {why}");
+    let outcome = keep(state, &client_id, (slot, seq), ("STRATEGY_REARMED", reason), &who, &halt).await?;
+    Ok(HttpResponse::Ok().json(json!({ "done": "it trades again", "applied": outcome, "client_id": client_id,
+        "strategy": strategy, "who": who })))
+}
+
+/// The day goes on, once the broker shows enough again.
+async fn rearm_margin(state: &WebState, client_id: ClientId, who: String, why: String) -> Answer {
+    let now = state.engine.line().clock.now();
+    let today = trading_date(now);
+    let slot = day_slot();
+    let standing = state.engine.read(&client_id, |book| {
+        let kept = book.kept(&slot)?;
+        Some((kept.seq, kept.read::<RiskDay>().ok()?))
+    });
+    let found = standing.flatten().filter(|(_, day)| day.date == today && day.short.as_ref().is_some_and(Shortfall::halts));
+    let Some((seq, mut day)) = found else {
+        let detail = format!("no shortfall of margin has ended the day of {client_id}");
+        return Err(Problem::conflict("not_halted", detail, "look at GET /dashboard/risk for what is halted"));
+    };
+    let is_enough = state.engine.desk(&client_id)?.findings.read().covers(today);
+    if !is_enough {
+        let detail = format!("the broker does not show that the margin of {client_id} is enough now");
+        return Err(Problem::conflict(
+            "margin_short",
+            detail,
+            "bring money in or close something, and wait for the next read of the funds",
+        ));
+    }
+    if let Some(short) = day.short.as_mut() {
+        short.lifted = Some(Lifted { at: now, who: who.clone(), reason: why.clone() });
+    }
+    let reason = format!("{who} lets the day go on after a shortfall of margin: {why}");
+    let outcome = keep(state, &client_id, (slot, seq), ("RISK_MARGIN_REARMED", reason), &who, &day).await?;
+    Ok(HttpResponse::Ok().json(json!({ "done": "the day goes on", "applied": outcome, "client_id": client_id, "who": who })))
+}
+
+/// Writes a state of risk, if it still is the one that was looked at.
+async fn keep(
+    state: &WebState,
+    client_id: &ClientId,
+    (slot, seq): (Slot, u64),
+    (event, reason): (&'static str, String),
+    who: &str,
+    value: &impl serde::Serialize,
+) -> Result<bool, Problem> {
     let keep = Keep {
         client_id: Some(client_id.clone()),
         slot,
         value: None,
         basis: Some(seq),
-        event: "STRATEGY_REARMED",
+        event,
         level: Level::Info,
-        reason: format!("{who} re-armed {}: {}", body.strategy, body.reason).into(),
-        who: who.as_str().into(),
+        reason: reason.into(),
+        who: who.into(),
         command_id: None,
     };
-    let keep = keep.with(&halt).map_err(|cause| Problem::bad_request("bad_reason", cause.to_string(), "send another reason"))?;
-    let outcome = state.engine.keep(keep).await?;
-    Ok(HttpResponse::Ok().json(json!({ "done": "it trades again", "applied": outcome.is_applied(), "client_id": client_id,
-        "strategy": body.strategy, "who": who })))
+    let keep = keep.with(value).map_err(|cause| Problem::bad_request("bad_reason", cause.to_string(), "send another reason"))?;
+    Ok(state.engine.keep(keep).await?.is_applied())
 }

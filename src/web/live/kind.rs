@@ -35,7 +35,7 @@ impl Kind {
 }
 
 /// How a row's name begins that is news of something beside an order.
-const BEGINNINGS: [(&str, &[Kind]); 22] = [
+const BEGINNINGS: [(&str, &[Kind]); 23] = [
     ("FILL", &[Kind::Positions, Kind::Pnl]),
     ("HOLDING_", &[Kind::Positions, Kind::Pnl]),
     ("PRICE_TOLD", &[Kind::Positions, Kind::Pnl]),
@@ -50,6 +50,7 @@ const BEGINNINGS: [(&str, &[Kind]); 22] = [
     ("SQUARE_OFF_", &[Kind::Risk, Kind::Positions]),
     ("ALARM_STRATEGY_HALTED", &[Kind::Risk, Kind::Alarms]),
     ("ALARM_RISK_BREACH", &[Kind::Risk, Kind::Alarms]),
+    ("ALARM_MARGIN_SHORT", &[Kind::Risk, Kind::Alarms]),
     ("ALARM_RISK_WARNING", &[Kind::Risk, Kind::Alarms]),
     ("ALARM_HOLDING_REDUCED", &[Kind::Positions, Kind::Alarms]),
     ("ALARM_", &[Kind::Alarms]),

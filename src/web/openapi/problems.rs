@@ -308,6 +308,13 @@ const PROBLEMS: &[Told] = &[
     ),
     told("not_for_this_key", 403, "the key or session may not do that", "use a key that may do it (api.keys in the settings)", "scope"),
     told(
+        "margin_short",
+        409,
+        "the broker does not show that the margin is enough now",
+        "bring money in or close something, and wait for the next read of the funds",
+        "/dashboard/risk/rearm",
+    ),
+    told(
         "not_from_here",
         403,
         "the key or the secret is good, but not from this address",

@@ -168,7 +168,11 @@ pub(super) const ABOUT: &[About] = &[
     ),
     get("/dashboard/risk", "Every limit, its use, overrides, halts", "client_id"),
     post("/dashboard/risk/override", "Loosen a limit for a while", "client_id limit! value:number minutes:int end:bool reason!"),
-    post("/dashboard/risk/rearm", "Let a halted strategy trade again", "client_id strategy! reason!"),
+    post(
+        "/dashboard/risk/rearm",
+        "Let a halted strategy trade again, or with `margin` the account after a shortfall",
+        "client_id strategy margin:bool reason!",
+    ),
     post("/dashboard/alarms/{id}/ack", "An alarm was seen", "reason!"),
     get("/dashboard/routes", "What alerts become", "client_id"),
     about("PUT", "/dashboard/routes", "Write a route", "", "client_id version:int reason! route!:object"),

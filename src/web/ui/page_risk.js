@@ -74,7 +74,7 @@ function accountOf(client_id, after) {
     /** @param {any} account @param {any} overview */
     show(account, overview) {
       const stops = overview ? { level: overview.kill_level, strategies: overview.strategies_stopped } : { level: 0, strategies: {} };
-      fresh(day, [account.day, account.halt_of_the_day, account.funds && { ...account.funds, age_ms: 0 }, stops.level], () => dayOf(account, stops.level, client_id));
+      fresh(day, [account.day, account.halt_of_the_day, account.funds && { ...account.funds, age_ms: 0 }, stops.level], () => dayOf(account, stops.level, client_id, after));
       keyed(limits.body, account.limits, (row) => row.limit, (row) => limits.row(row));
       fresh(lists, [account.allowed, account.banned], () => [
         account.allowed?.length ? h('p', { class: 'hint' }, `Only these may be traded: ${account.allowed.join(', ')}.`) : null,
@@ -98,8 +98,8 @@ function accountOf(client_id, after) {
   };
 }
 
-/** @param {any} account @param {number} level @param {string} client_id */
-function dayOf(account, level, client_id) {
+/** @param {any} account @param {number} level @param {string} client_id @param {() => void} after */
+function dayOf(account, level, client_id, after) {
   const { day } = account;
   const loss = account.limits.find((/** @type {any} */ row) => row.limit === 'daily_loss');
   const fact = (/** @type {string} */ label, /** @type {import('./dom.js').Child} */ words) => h('div', { class: 'fact' }, h('span', { class: 'label' }, label), h('span', { class: 'num' }, words));
@@ -117,6 +117,7 @@ function dayOf(account, level, client_id) {
     loss?.used ? h('div', { class: 'gauges' }, gauge('Loss limit used', part(loss.used, loss.in_force), `${valueOf('daily_loss', loss.used)} of ${valueOf('daily_loss', loss.in_force)}`)) : null,
     level > 0 ? h('div', { class: 'buttons' }, h('button', { type: 'button', on: { click: () => rearm({ client_id, level }) } }, 'Arm again…')) : null,
     account.halt_of_the_day ? h('p', null, told(account.halt_of_the_day.reason)) : null,
+    day.shortfall?.squares_off && !day.shortfall.lifted ? h('div', { class: 'buttons' }, h('button', { type: 'button', on: { click: () => goOn(client_id, after) } }, 'Let the day go on…')) : null,
   ];
 }
 
@@ -163,6 +164,21 @@ function endOverride(client_id, name, after) {
     yes: 'End it',
     act: async (values) => {
       const answer = await post('/dashboard/risk/override', { client_id, limit: name, end: true, reason: values.reason });
+      after();
+      return answer.done;
+    },
+  });
+}
+
+/** @param {string} client_id @param {() => void} after */
+function goOn(client_id, after) {
+  ask({
+    title: `Let the day of ${client_id} go on after a shortfall of margin`,
+    says: h('p', null, 'It goes on only once the broker shows that there is enough again.'),
+    fields: [reason()],
+    yes: 'Let it go on',
+    act: async (values) => {
+      const answer = await post('/dashboard/risk/rearm', { client_id, margin: true, reason: values.reason });
       after();
       return answer.done;
     },

@@ -6,7 +6,7 @@ use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
 use ordergate_actors::order::{Amount, Status, Tag};
 use ordergate_actors::persistence::{Keep, KillLevel, Level, Slot, Topic};
 use ordergate_actors::ports::{BookRow, Clock, Funds};
-use ordergate_actors::risk::{Halt, Known, LimitName, Override, RiskDay, day_slot};
+use ordergate_actors::risk::{Halt, Known, Lifted, LimitName, Override, RiskDay, day_slot};
 use ordergate_actors::testkit::book_row;
 
 use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario};
@@ -216,32 +216,36 @@ fn a_persons_kill_stays_when_the_day_lifts_and_a_named_override_lifts_the_day_fo
     });
 }
 
+/// What a person keeps there.
+fn says(slot: Slot) -> Keep {
+    Keep {
+        client_id: Some(client()),
+        slot,
+        value: None,
+        basis: None,
+        event: "OVERRIDE_SET",
+        level: Level::Warn,
+        reason: "smaller".into(),
+        who: "asha".into(),
+        command_id: None,
+    }
+}
+
+/// A limit is another for an hour.
+async fn tighten(desk: &Desk, limit: LimitName, value: i64) {
+    let now = desk.clock.now();
+    let until = now + chrono::Duration::hours(1);
+    let set = Override { limit, value: value.into(), who: "asha".into(), reason: "smaller".into(), from: now, until };
+    let keep = says(Slot::new(Topic::Override, limit.as_str())).with(&set).unwrap();
+    assert!(desk.engine.keep(keep).await.unwrap().is_applied());
+}
+
 #[test]
 fn a_position_over_a_limit_that_was_made_tighter_is_made_smaller_by_the_excess() {
     scenario(Setup::polled(), async |desk| {
         desk.ended(buy("a", 100)).await;
         desk.pass_secs(3).await;
-        let now = desk.clock.now();
-        let set = Override {
-            limit: LimitName::MaxPosition,
-            value: 60.into(),
-            who: "asha".into(),
-            reason: "smaller".into(),
-            from: now,
-            until: now + chrono::Duration::hours(1),
-        };
-        let keep = Keep {
-            client_id: Some(client()),
-            slot: Slot::new(Topic::Override, "max_position"),
-            value: None,
-            basis: None,
-            event: "OVERRIDE_SET",
-            level: Level::Warn,
-            reason: "smaller".into(),
-            who: "asha".into(),
-            command_id: None,
-        };
-        desk.engine.keep(keep.with(&set).unwrap()).await.unwrap();
+        tighten(desk, LimitName::MaxPosition, 60).await;
         desk.until("the excess is closed", |desk| desk.held("a", &sbin()) == 60).await;
         desk.pass_secs(30).await;
         assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (60, 60), "and no more");
@@ -249,15 +253,105 @@ fn a_position_over_a_limit_that_was_made_tighter_is_made_smaller_by_the_excess()
     });
 }
 
+/// Each commit takes longer than the time between two looks: the row of the breach comes after another row of the day, and the result
+/// is better by the time that the halt is on disk.
+#[test]
+fn a_breach_whose_row_comes_late_stays_a_breach_when_the_result_is_better_by_then() {
+    let mut setup = setup();
+    setup.write_on = ordergate_actors::WriteOn::Late(Duration::from_millis(1_200));
+    scenario(setup, async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.pass_secs(10).await;
+        // Warned at -330, over at -400, and one tick later at -385.
+        falls(desk, "767", "767.05");
+        desk.pass(Duration::from_secs(1)).await;
+        falls(desk, "760", "760.05");
+        desk.pass(Duration::from_secs(1)).await;
+        falls(desk, "761.5", "761.55");
+        desk.pass_secs(30).await;
+        assert!(day(desk).is_hit(), "{:?}", day(desk));
+        assert_eq!(halt(desk), Some(KillLevel::SquareOff));
+        assert_eq!(desk.texts("ALARM_RISK_BREACH").len(), 1, "{:?}", desk.texts("ALARM_RISK_BREACH"));
+        assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (0, 0));
+        desk.at_rest().await;
+    });
+}
+
+/// The broker takes its time to say no, so each exit is open at the next look.
+#[test]
+fn a_position_over_its_limit_whose_exits_are_rejected_is_tried_ever_more_slowly() {
+    let mut setup = Setup::polled();
+    setup.write_on = ordergate_actors::WriteOn::Late(Duration::from_millis(600));
+    scenario(setup, async |desk| {
+        desk.ended(buy("a", 100)).await;
+        desk.pass_secs(10).await;
+        let before = desk.rows().len();
+        desk.always(CallKind::Place, Fault::Refuse("margin".into()));
+        tighten(desk, LimitName::MaxPosition, 60).await;
+        desk.pass_secs(60).await;
+        let tried = desk.rows().len() - before;
+        assert!((3..=5).contains(&tried), "{tried} exits in a minute: {:?}", desk.texts("ALARM_POSITION_OVER_LIMIT"));
+        assert_eq!(desk.texts("ALARM_POSITION_OVER_LIMIT").iter().filter(|text| text.contains("(attempt 1)")).count(), 1);
+        desk.heal();
+        desk.until("the excess is closed", |desk| desk.held("a", &sbin()) == 60).await;
+        desk.at_rest().await;
+    });
+}
+
+fn funds(available: i64) -> Funds {
+    Funds { cash: rupees(1_000), margin_used: rupees(1_001), available: rupees(available) }
+}
+
+fn traded_by_hand(desk: &Desk, id: &str) {
+    desk.broker.broker.show_foreign(BookRow {
+        instrument: nse("INFY-EQ"),
+        quantity: 3,
+        filled: 3,
+        state: ordergate_actors::order::BookState::Complete,
+        at: desk.clock.now(),
+        ..book_row(id)
+    });
+}
+
 #[test]
 fn a_shortfall_of_margin_squares_off_and_a_manual_trade_after_a_breach_pages() {
     scenario(Setup::polled(), async |desk| {
         desk.ended(buy("a", 10)).await;
-        let funds = |available| Funds { cash: rupees(1_000), margin_used: rupees(1_001), available: rupees(available) };
+        desk.until("the funds are read", |desk| desk.line().findings.read().was_covered).await;
         desk.broker.broker.show_funds(funds(-1));
+        desk.until_alarm("ALARM_MARGIN_SHORT").await;
+        let said = desk.texts("ALARM_MARGIN_SHORT").join("");
+        assert!(
+            said.contains("it shows -1 rupees left of 1000 cash at the start of the day, with 1001 of margin in use: entries stop"),
+            "{said}"
+        );
         desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
         assert_eq!(halt(desk), Some(KillLevel::SquareOff));
-        assert!(day(desk).fell_short);
+        let refused = desk.order(entry("c", "RELIANCE-EQ", "BUY", 1)).await;
+        assert!(desk.reason(refused).contains("risk.daily_loss: since "), "{}", desk.reason(refused));
+        // What somebody trades by hand now is told once, over a restart too, and so is what he trades later.
+        desk.pass_secs(2).await;
+        traded_by_hand(desk, "999999");
+        desk.until_alarm("ALARM_MANUAL_TRADE").await;
+        desk.pass_secs(3).await;
+        desk.start_again();
+        desk.until_open().await;
+        desk.pass_secs(5).await;
+        assert_eq!(desk.texts("ALARM_MANUAL_TRADE").len(), 1);
+        traded_by_hand(desk, "999998");
+        desk.until("the second is told", |desk| desk.texts("ALARM_MANUAL_TRADE").len() == 2).await;
+        // There is enough again; only a person lets the day go on.
+        desk.broker.broker.show_funds(funds(500));
+        desk.pass_secs(120).await;
+        assert_eq!((halt(desk), desk.texts("ALARM_MARGIN_SHORT").len()), (Some(KillLevel::SquareOff), 1));
+        let mut lifted = day(desk);
+        let short = lifted.short.as_mut().unwrap();
+        short.lifted = Some(Lifted { at: desk.clock.now(), who: "asha".into(), reason: "paid in".into() });
+        let basis = desk.engine.read(&client(), |book| book.kept(&day_slot()).unwrap().seq);
+        let keep = Keep { basis, event: "RISK_MARGIN_REARMED", ..says(day_slot()) };
+        assert!(desk.engine.keep(keep.with(&lifted).unwrap()).await.unwrap().is_applied());
+        desk.until("the halt is lifted", |desk| halt(desk).is_none()).await;
+        assert_eq!(desk.ended(entry("c", "RELIANCE-EQ", "BUY", 1)).await.status, Status::Executed);
         desk.at_rest().await;
     });
     scenario(setup(), async |desk| {
@@ -265,15 +359,31 @@ fn a_shortfall_of_margin_squares_off_and_a_manual_trade_after_a_breach_pages() {
         falls(desk, "750", "750.05");
         desk.until_alarm("ALARM_RISK_BREACH").await;
         desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
-        desk.broker.broker.show_foreign(BookRow {
-            instrument: nse("INFY-EQ"),
-            quantity: 3,
-            filled: 3,
-            state: ordergate_actors::order::BookState::Complete,
-            at: desk.clock.now(),
-            ..book_row("999999")
-        });
+        desk.pass_secs(2).await;
+        traded_by_hand(desk, "999999");
         desk.until_alarm("ALARM_MANUAL_TRADE").await;
+    });
+}
+
+#[test]
+fn a_shortfall_of_margin_only_pages_where_that_is_wanted_or_the_figures_were_never_enough() {
+    let mut setup = Setup::polled();
+    setup.account.limits.margin_shortfall = ordergate_actors::OnShortfall::Page;
+    scenario(setup, async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.broker.broker.show_funds(funds(-1));
+        desk.until_alarm("ALARM_MARGIN_SHORT").await;
+        desk.pass_secs(120).await;
+        assert_eq!((desk.held("a", &sbin()), halt(desk), desk.texts("ALARM_MARGIN_SHORT").len()), (10, None, 1));
+    });
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(buy("a", 10)).await;
+        desk.broker.broker.show_funds(funds(-1));
+        desk.start_again();
+        desk.until_alarm("ALARM_MARGIN_SHORT").await;
+        assert!(desk.texts("ALARM_MARGIN_SHORT")[0].contains("the figures themselves may be wrong"));
+        desk.pass_secs(120).await;
+        assert_eq!((desk.held("a", &sbin()), halt(desk), desk.texts("ALARM_MARGIN_SHORT").len()), (10, None, 1));
     });
 }
 

@@ -5,6 +5,7 @@ pub mod machine;
 mod machine_tests;
 pub mod otp;
 mod owner;
+mod skew;
 pub mod vault;
 
 use std::net::IpAddr;
@@ -23,13 +24,11 @@ use super::settings::{AuthFlow, NorenSettings};
 use super::wire::{Body, Delivery, Encoder, ErrorClass, ObjectReply};
 use crate::brokers::updates::Notices;
 use machine::{Machine, Standing, Step, Token, rests_until};
+use skew::Skew;
 use vault::Vault;
 
 /// Calls that stayed at home which are remembered until somebody asks; far more than there are between two questions.
 const STAYED_MOST: usize = 256;
-/// An answer within this measures the broker's clock to half of it.
-const EXACT: TimeDelta = TimeDelta::seconds(1);
-
 /// Who wants a read: its place in the rate budget hangs on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -63,7 +62,7 @@ pub struct Session {
 /// What the broker's answers told beside their content.
 #[derive(Debug, Default, Clone, Copy)]
 struct Facts {
-    skew_ms: Option<i64>,
+    skew: Option<Skew>,
     address: Option<IpAddr>,
 }
 
@@ -163,13 +162,10 @@ impl Session {
     pub fn learn(&self, token: u64, class: Option<ErrorClass>, told: Option<DateTime<Utc>>, asked_at: DateTime<Utc>) {
         let now = self.now();
         if let Some(told) = told {
-            // The broker tells whole seconds: half a second more is the likeliest.
-            let ours = asked_at.timestamp_millis().midpoint(now.timestamp_millis());
-            let skew = told.timestamp_millis().saturating_add(500).saturating_sub(ours);
-            // A slow answer was told at any time between: it measures nothing that a quick one has not measured better.
+            let skew = Skew::measured(told, asked_at, now);
             let mut facts = self.facts.lock();
-            if facts.skew_ms.is_none() || now.signed_duration_since(asked_at) <= EXACT {
-                facts.skew_ms = Some(skew);
+            if facts.skew.is_none_or(|before| skew.replaces(before)) {
+                facts.skew = Some(skew);
             }
         }
         match class {
@@ -313,10 +309,10 @@ impl Session {
         self.machine.lock().token(self.now()).map(|token| token.ends_at)
     }
 
-    /// The broker's clock minus ours, ms.
+    /// The broker's clock minus ours, ms: at least so much, as far as its answers were quick enough to tell.
     #[must_use]
     pub fn skew_ms(&self) -> Option<i64> {
-        self.facts.lock().skew_ms
+        self.facts.lock().skew.map(Skew::at_least)
     }
 
     /// The address that the broker names as ours.

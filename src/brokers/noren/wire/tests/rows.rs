@@ -165,6 +165,21 @@ fn a_position_tells_its_net_and_its_profit() {
     assert!(position_row::read(&fields(&with(json, "netqty", None))).is_err());
 }
 
+/// Nobody can say whether these names are collateral of their own: no order may use it, and nothing is squared off for the lack of it.
+#[test]
+fn an_account_that_is_short_only_without_collateral_of_unexplained_names_is_not_short() {
+    let available = |cash: &str, funds: &str| {
+        let json = format!(r#"{{"stat":"Ok","cash":"{cash}","marginused":"150000","mf_coll":"{funds}","cash_coll":"0"}}"#);
+        let read = limits::read(&fields(&json)).unwrap();
+        assert!(read.counted.contains(&("mf_coll", dec(funds))));
+        read.available
+    };
+    assert_eq!(available("10000", "500000"), dec("0"));
+    assert_eq!(available("10000", "50000"), dec("-90000"));
+    assert_eq!(available("10000", "0"), dec("-140000"));
+    assert_eq!(available("160000", "500000"), dec("10000"));
+}
+
 #[test]
 fn limits_add_up_and_show_what_counted() {
     let json = r#"{"request_time":"18:07:31 29-05-2026","stat":"Ok","cash":"250000.00","payin":"0.00","payout":"-1000.00","brkcollamt":"0.00","unclearedcash":"0.00","daycash":"0.00","marginused":"81250.40","collateral":"500","mtomcurper":"0.00","span":"60100.00","rpnl":"0.00","unmtom":"-120.00"}"#;

@@ -1,0 +1,144 @@
+//! A position over its limit is made smaller by the excess. The exits walk the same line as any other.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::RiskActor;
+use super::excess::{Close, Excess, excesses};
+use crate::engine::exit_leg;
+use crate::ingress::Submit;
+use crate::order::{Quantity, SignalDraft, SignalId, Source};
+use crate::persistence::{Book, Level};
+use crate::settings::Limits;
+
+/// The first try waits so long for the next, seconds, and each further one twice as long as that before it.
+const FIRST_WAIT: i64 = 5;
+/// So often it is doubled.
+const DOUBLED_MOST: u32 = 5;
+
+/// What was done about something that is over its limit. It is remembered for as long as it is over, also while an exit is open: one that
+/// the broker rejects must not begin the count anew.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tried {
+    tries: u32,
+    /// Nothing is sent before.
+    next: DateTime<Utc>,
+    /// What was held at the last look.
+    held: i64,
+    /// When it was over first.
+    since: DateTime<Utc>,
+    /// People know.
+    is_told: bool,
+}
+
+impl Tried {
+    fn begins(held: i64, now: DateTime<Utc>) -> Self {
+        Self { tries: 0, next: now, held, since: now, is_told: false }
+    }
+
+    /// A look at it: what has become less lets the next try go at once.
+    fn look(&mut self, held: i64, now: DateTime<Utc>) {
+        if held < self.held {
+            self.next = now;
+        }
+        self.held = held;
+    }
+
+    /// One more try goes; its number, from 1.
+    fn goes(&mut self, now: DateTime<Utc>) -> u32 {
+        let wait = Duration::seconds(FIRST_WAIT << self.tries.min(DOUBLED_MOST));
+        self.next = now.checked_add_signed(wait).unwrap_or(now);
+        self.tries = self.tries.saturating_add(1);
+        self.is_told = true;
+        self.tries
+    }
+
+    /// Whether people are to be told that exits which are open cover it: once, and not of one that fills at once.
+    fn tells_of_cover(&mut self, now: DateTime<Utc>) -> bool {
+        let tells = !self.is_told && now.signed_duration_since(self.since) >= Duration::seconds(FIRST_WAIT);
+        self.is_told |= tells;
+        tells
+    }
+}
+
+impl RiskActor {
+    pub(super) fn reduce_what_is_over(&mut self, limits: &Limits, now: DateTime<Utc>) {
+        let instruments = &*self.line.instruments;
+        let look = |book: &Book| if book.control().is_frozen() { Vec::new() } else { excesses(book, limits, instruments) };
+        let found = self.line.view.read(&self.desk.client_id, look).unwrap_or_default();
+        self.over.retain(|of, _| found.iter().any(|excess| excess.of == *of));
+        for excess in found {
+            let tried = self.over.entry(excess.of.clone()).or_insert_with(|| Tried::begins(excess.held, now));
+            tried.look(excess.held, now);
+            match &excess.close {
+                Some(close) if now >= tried.next => {
+                    let attempt = tried.goes(now);
+                    self.reduce(&excess, close, attempt, limits, now);
+                }
+                Some(_) => {}
+                None if tried.tells_of_cover(now) => {
+                    let text = format!(
+                        "{}: exits that are open are for {} of it, and nothing beside them is closed",
+                        excess.words(),
+                        excess.closing
+                    );
+                    self.line.alarm(Some(&self.desk.client_id), "ALARM_POSITION_OVER_LIMIT", Level::Page, None, text);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn reduce(&self, excess: &Excess, close: &Close, attempt: u32, limits: &Limits, now: DateTime<Utc>) {
+        let Some(quantity) = Quantity::new(close.units) else { return };
+        let level = if attempt == 1 || attempt == limits.square_off_tries.saturating_add(1) { Level::Page } else { Level::Warn };
+        let words = excess.words();
+        let text = format!("{words}: {} {} of {} are being closed (attempt {attempt})", close.units, close.key, close.strategy);
+        self.line.alarm(Some(&self.desk.client_id), "ALARM_POSITION_OVER_LIMIT", level, None, text);
+        let draft = SignalDraft {
+            client_id: self.desk.client_id.clone(),
+            signal_id: SignalId(self.line.ids.next()),
+            source: Source::System,
+            user: "risk: position over its limit".to_owned(),
+            idempotency_key: None,
+            body_hash: [0; 32],
+            replay_window_ms: 0,
+            received_at: now,
+            signal_time: None,
+            legs: vec![exit_leg(&close.strategy, &close.key, Some(quantity))],
+        };
+        let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
+        self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], fired: None, reply });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::builders::at;
+
+    #[test]
+    fn tries_come_ever_more_slowly_until_something_was_closed() {
+        let mut tried = Tried::begins(130, at(0));
+        let mut second = 0;
+        for wait in [5, 10, 20, 40, 80, 160, 160] {
+            assert_eq!(tried.next, at(second));
+            tried.goes(at(second));
+            second += wait;
+            // Between two of them its exit was open, and is gone.
+            tried.look(130, at(second - 1));
+            assert_eq!(tried.next, at(second));
+        }
+        tried.look(120, at(second - 1));
+        assert_eq!(tried.next, at(second - 1));
+        assert_eq!(tried.goes(at(second)), 8, "it is the same excess");
+    }
+
+    #[test]
+    fn exits_that_cover_it_are_told_of_once_and_only_when_they_stay() {
+        let mut tried = Tried::begins(130, at(0));
+        assert_eq!([0, 4, 5, 6].map(|second| tried.tells_of_cover(at(second))), [false, false, true, false]);
+        let mut tried = Tried::begins(130, at(0));
+        tried.goes(at(0));
+        assert!(!tried.tells_of_cover(at(60)), "an exit of ours was told");
+    }
+}
