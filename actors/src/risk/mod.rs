@@ -8,6 +8,7 @@ mod again;
 mod assess;
 mod book;
 mod change;
+mod cover;
 mod day;
 mod excess;
 mod exit;
@@ -103,6 +104,8 @@ pub struct RiskActor {
     manual: BTreeSet<BrokerOrderId>,
     /// Entries that exits, and changes of exits, wait for.
     in_the_way: InTheWay,
+    /// Exits of what was bought that wait for the short which it covers.
+    covers: cover::Covers,
 }
 
 impl RiskActor {
@@ -118,6 +121,7 @@ impl RiskActor {
             over: BTreeMap::new(),
             manual: BTreeSet::new(),
             in_the_way: InTheWay::default(),
+            covers: cover::Covers::default(),
         }
     }
 
@@ -286,6 +290,7 @@ impl Shell for RiskActor {
         self.waiting = Waiting::default();
         self.known = Known::default();
         self.in_the_way = InTheWay::default();
+        self.covers = cover::Covers::default();
     }
 }
 
