@@ -74,7 +74,11 @@ impl Ladder {
     /// The time between two steps that leave that limit, where it is `every` as a rule.
     #[must_use]
     pub fn patience(&self, limit: Price, every: chrono::Duration, refused: Option<&Refused>) -> chrono::Duration {
-        if self.is_stuck_at(limit) || refused.is_some_and(Refused::is_slow) { every.checked_mul(SLOWER).unwrap_or(chrono::Duration::MAX) } else { every }
+        if self.is_stuck_at(limit) || refused.is_some_and(Refused::is_slow) {
+            every.checked_mul(SLOWER).unwrap_or(chrono::Duration::MAX)
+        } else {
+            every
+        }
     }
 }
 

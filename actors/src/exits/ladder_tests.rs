@@ -83,9 +83,9 @@ fn the_stop_of_a_liquid_option_follows_a_fall_within_the_standard_numbers() {
     let rungs = super::super::ExitSettings::default().ladder.options;
     let begun = Ladder { spread: Some(d("0.05")), ..ladder("100") };
     let first = step(Side::Sell, None, Some(&quote(Some("99.95"), Some("100"))), &begun, &rungs, 0);
-    assert_eq!(first, Step::Reprice(price("98.95")), "one percent through the touch, which is less than a market order gives");
+    assert_eq!(first, Step::Reprice(price("99")), "one percent through the touch, which is less than a market order gives");
     let falling = quote(Some("98.5"), Some("98.55"));
-    let Step::Reprice(next) = step(Side::Sell, Some("98.95"), Some(&falling), &begun, &rungs, 1) else { panic!("it stands") };
+    let Step::Reprice(next) = step(Side::Sell, Some("99"), Some(&falling), &begun, &rungs, 1) else { panic!("it stands") };
     assert!(next <= price("98.5"), "{next}");
     let far = quote(Some("90.5"), Some("90.55"));
     let third = Ladder { steps: 2, ..begun };
@@ -101,7 +101,7 @@ fn an_exit_begins_no_further_than_the_cap_of_its_trigger() {
         let climb = Climb { side: Side::Sell, limit: None, instrument: &instrument, quote, told: None };
         first_limit(&climb, &ladder("100"), &rungs(), d(last), at(0))
     };
-    assert_eq!(begin(Some(&quote(Some("99"), Some("99.2"))), "99"), Some(price("98.5")));
+    assert_eq!(begin(Some(&quote(Some("99"), Some("99.2"))), "99"), Some(price("98.55")));
     assert_eq!(begin(Some(&quote(Some("95"), Some("95.2"))), "95"), Some(price("96")), "it fell while the first was rejected");
     assert_eq!(begin(Some(&quote(None, Some("99"))), "99"), Some(price("99")), "nobody buys: at the last price");
     assert_eq!((begin(Some(&quote(None, Some("95"))), "95"), begin(None, "95")), (Some(price("96")), Some(price("96"))));
@@ -116,9 +116,9 @@ fn the_band_that_the_broker_has_named_holds_it() {
         let climb = Climb { side: Side::Sell, limit: Some(price("99")), instrument: &instrument, quote: Some(&falling), told };
         plan(&climb, &ladder("100"), &rungs(), at(1))
     };
-    assert_eq!(next(None), Step::Reprice(price("97.7")));
+    assert_eq!(next(None), Step::Reprice(price("97.75")));
     assert_eq!(next(told("98")), Step::Reprice(price("98")));
-    assert_eq!(next(told("98.3")), Step::Reprice(price("97.7")), "the market trades outside of it");
+    assert_eq!(next(told("98.3")), Step::Reprice(price("97.75")), "the market trades outside of it");
 }
 
 #[test]

@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn the_band_that_was_named_stays_known() {
         let mut steps = Steps::default();
-        let words = "rejected: RED:RULE:{Check circuit limit including square off order}Current:INR 90 LowerCircuit:INR 95 UpperCircuit:INR 105";
+        let words =
+            "rejected: RED:RULE:{Check circuit limit including square off order}Current:INR 90 LowerCircuit:INR 95 UpperCircuit:INR 105";
         steps.heard(command(1), price("97"), words, at(0));
         steps.heard(command(1), price("96"), "rejected: 16387: Trading Suspended", at(5));
         assert_eq!(steps.band(command(1)), Some((price("95"), price("105"))));

@@ -3,21 +3,18 @@
 //! Where an exit stands is a kept state, written before each step is asked for: a restart in the middle goes on from the
 //! step that was last written. What the step does to the order goes the way of every change, through risk and guard.
 
-use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use rust_decimal::Decimal;
 
-use super::{Concern, WatcherActor, square_off};
+use super::not_flat::Standing;
+use super::{WatcherActor, square_off};
 use crate::broker::{WantQuotes, worn_out};
-use crate::exits::{
-    Cause, Climb, ExitRule, Halted, Ladder, Refused, Rejection, Rungs, Step, Tick, cap, first_limit, in_lots, largest_exit, plan, slices,
-};
+use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Refused, Step, Tick, first_limit, in_lots, largest_exit, plan, slices};
 use crate::ingress::Submit;
 use crate::order::{
-    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Points, Price, Quantity, Side, SignalDraft,
-    SignalId, Source, Status, Tag, again_key, trading_date,
+    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalDraft, SignalId,
+    Source, Status, Tag, again_key, trading_date,
 };
 use crate::persistence::{Book, Event, Keep, KillLevel, Level, Slot, Topic, Unit};
 use crate::ports::Quote;
@@ -73,15 +70,6 @@ fn beyond_its_own(order: &OrderRecord, price: Price, instrument: &Instrument) ->
     if is_beyond { price } else { further.and_then(Price::new).unwrap_or(own) }
 }
 
-/// An exit that rests, and its market.
-#[derive(Clone, Copy)]
-struct Standing<'a> {
-    order: &'a OrderRecord,
-    tick: Price,
-    rungs: &'a Rungs,
-    quote: Option<&'a Quote>,
-}
-
 impl WatcherActor {
     /// One look at every exit that rests and must not.
     pub(super) fn climb(&mut self, now: DateTime<Utc>) {
@@ -112,9 +100,8 @@ impl WatcherActor {
         let is_open = |book: &Book, exit| book.order(exit).is_some_and(|order| !order.status.is_terminal());
         let refused = &mut self.core.refused_steps;
         self.line.view.read(&self.desk.client_id, |book| refused.keep(|exit| is_open(book, exit)));
-        let known = |order: &OrderRecord| {
-            ladders.iter().find(|(slot, ..)| *slot == ladder_slot(order.command_id)).map(|(_, _, ladder)| *ladder)
-        };
+        let known =
+            |order: &OrderRecord| ladders.iter().find(|(slot, ..)| *slot == ladder_slot(order.command_id)).map(|(_, _, ladder)| *ladder);
         // Who has waited longest is first: where calls are scarce, each has its turn.
         resting.sort_by_key(|order| known(order).map(|ladder| ladder.stepped_at).or(order.sent_at));
         for order in resting {
@@ -150,16 +137,20 @@ impl WatcherActor {
     fn step(&mut self, order: &Arc<OrderRecord>, known: Option<Ladder>, now: DateTime<Utc>) {
         let instrument = order.instrument().and_then(|key| self.line.instruments.find(&key));
         let (Some(instrument), Some(side), Some(limit)) = (instrument, order.ask.side, order.ask.price) else { return };
-        // Between continuous trading and the auction nothing is taken: it stands where it is.
         let is_live = self.desk.broker.capabilities().is_live;
         let market =
             Market::of(&self.line.calendar, &*self.line.instruments, &instrument.key, is_live, now, self.line.clock_was_set_back());
-        if market.keeps_back(order).is_some() {
-            return;
-        }
         let quote = self.fresh_quote(&instrument, now);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind).clone();
         let ladder = known.unwrap_or_else(|| self.begin(order, limit, quote.as_ref(), now));
+        let standing = Standing { order, tick: instrument.tick, rungs: &rungs, quote: quote.as_ref() };
+        // Between continuous trading and the auction nothing is taken: it stands where it is.
+        if let Some(shut) = market.keeps_back(order) {
+            if !order.is_shown_as_stop() && self.is_late(&ladder, now) {
+                self.page_not_flat(&standing, &ladder, &shut);
+            }
+            return;
+        }
         let is_stop = order.is_shown_as_stop();
         let is_reached = is_stop && self.is_reached(order);
         let refused = self.core.refused_steps.at(order.command_id, limit).cloned();
@@ -168,7 +159,6 @@ impl WatcherActor {
         if is_stop && (is_early || self.waits_for_cover(order, now)) {
             return;
         }
-        let standing = Standing { order, tick: instrument.tick, rungs: &rungs, quote: quote.as_ref() };
         let ladder = self.tell_of_refusal(&standing, ladder, refused.as_ref(), now);
         if refused.as_ref().is_some_and(Refused::is_slow) && now.signed_duration_since(ladder.stepped_at) < patience {
             return;
@@ -191,49 +181,16 @@ impl WatcherActor {
                 if halted == Halted::NoQuote {
                     self.line.tell_broker(&self.desk.client_id, WantQuotes(vec![(instrument.key.clone(), order.number)]));
                 }
-                if !ladder.is_paged && now.signed_duration_since(ladder.stepped_at) >= self.not_flat_after() {
+                if self.is_late(&ladder, now) {
                     self.page_not_flat(&standing, &ladder, &halted);
                 }
             }
         }
     }
 
-    fn not_flat_after(&self) -> Duration {
-        Duration::from_std(self.desk.settings.exits.ladder.not_flat_after).unwrap_or(Duration::MAX)
-    }
-
-    /// Pages once of a limit that the broker does not let go further. Answers how the ladder stands then.
-    fn tell_of_refusal(&self, standing: &Standing<'_>, ladder: Ladder, refused: Option<&Refused>, now: DateTime<Utc>) -> Ladder {
-        let due = refused.filter(|refused| !ladder.is_paged && refused.is_due(self.not_flat_after(), now));
-        let Some(refused) = due else { return ladder };
-        let next = if refused.rejection == Rejection::Cutoff { "; close it at the broker" } else { "" };
-        self.page_not_flat(standing, &ladder, &format_args!("the broker refuses to change its limit ({}){next}", refused.words));
-        Ladder { is_paged: true, ..ladder }
-    }
-
-    /// Pages once of an exit whose next step waits because others have used up the calls. It goes on by itself, and is told no more.
-    fn tell_of_its_turn(&mut self, standing: &Standing<'_>, ladder: &Ladder, now: DateTime<Utc>) {
-        let order = standing.order;
-        if now.signed_duration_since(ladder.stepped_at) < self.not_flat_after() {
-            return;
-        }
-        let (strategy, symbol, id) = (&order.ask.strategy, &order.ask.symbol, order.command_id);
-        let text = format!("NOT FLAT: the exit of {strategy} in {symbol} (order {id}) is not repriced every second any more: {}", Halted::Turn);
-        self.concern(Concern { event: "ALARM_NOT_FLAT", level: Level::Page, text, command_id: Some(id) });
-    }
-
-    fn fresh_quote(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Quote> {
+    pub(super) fn fresh_quote(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Quote> {
         let max_age = Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(Duration::MAX);
         self.line.newest_quote(&self.desk, &instrument.key).filter(|quote| now.signed_duration_since(quote.at) <= max_age)
-    }
-
-    /// The broker neither changes it nor takes it back: it stands where it is, and no other may go beside it.
-    fn page_alive(&self, order: &OrderRecord, ladder: &Ladder, now: DateTime<Utc>) {
-        let Some(instrument) = order.instrument().and_then(|key| self.line.instruments.find(&key)) else { return };
-        let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
-        let quote = self.fresh_quote(&instrument, now);
-        let standing = Standing { order, tick: instrument.tick, rungs, quote: quote.as_ref() };
-        self.page_not_flat(&standing, ladder, &Halted::Alive);
     }
 
     /// A stop that the market has reached is the exchange's to fill first; one that leaves for another reason goes at once.
@@ -277,47 +234,6 @@ impl WatcherActor {
         self.line.tell_risk(&self.desk.client_id, AssessChange { change, reply });
     }
 
-    fn page_not_flat(&self, standing: &Standing<'_>, ladder: &Ladder, halted: &dyn fmt::Display) {
-        let Standing { order, tick, rungs, quote } = *standing;
-        let Some(side) = order.ask.side else { return };
-        let shown = |price: Option<Price>| price.map_or_else(|| "none".to_owned(), |price| price.to_string());
-        let (bid, ask) = quote.map_or((None, None), |quote| (quote.bid, quote.ask));
-        let spread = bid.zip(ask).map_or_else(|| "unknown".to_owned(), |(bid, ask)| (ask.value() - bid.value()).to_string());
-        let touch = if side == Side::Sell { bid } else { ask };
-        let point = order.instrument().and_then(|key| self.line.point(&self.desk.client_id, &key));
-        let units = Decimal::from(order.unfilled());
-        let cost = |price: Decimal| {
-            let points = Points((ladder.trigger - price).abs().saturating_mul(units));
-            point.map_or_else(
-                || format!("{points} points (what one is worth is not known)"),
-                |point| format!("{} rupees", points.rupees(point)),
-            )
-        };
-        let going_on = touch.map_or_else(
-            || "what going on would cost nobody knows".to_owned(),
-            |touch| format!("trading at the touch costs {} from the trigger at {}", cost(touch.value()), ladder.trigger),
-        );
-        let wider = Ladder { granted: ladder.granted + 1, ..*ladder };
-        let as_far_as = cap(&wider, rungs, tick, side);
-        let text = format!(
-            "NOT FLAT: {} of {} units of {} {} rest at {} after {} steps, because {halted}; bid {}, ask {}, spread {spread}; {going_on}; \
-             \"go on\" lets it go as far as {}, at most {}",
-            order.unfilled(),
-            order.quantity(),
-            order.ask.strategy,
-            order.ask.symbol,
-            shown(order.ask.price),
-            ladder.steps,
-            shown(bid),
-            shown(ask),
-            as_far_as,
-            cost(as_far_as),
-        );
-        let next = Ladder { is_paged: true, ..*ladder };
-        self.keep_ladder(order.command_id, Some(&next), Level::Info, "a person was told that it is not flat");
-        self.line.alarm(Some(&self.desk.client_id), "ALARM_NOT_FLAT", Level::Page, Some(order.command_id), text);
-    }
-
     /// The exit has ended: its ladder does too, and what was to be replaced goes again. Until that is registered the ladder stays: what
     /// is lost on the way is asked for again.
     fn leave(&mut self, slot: &Slot, order: Option<&OrderRecord>, ladder: &Ladder, now: DateTime<Utc>) {
@@ -356,7 +272,7 @@ impl WatcherActor {
         }
     }
 
-    fn keep_ladder(&self, order: CommandId, ladder: Option<&Ladder>, level: Level, reason: &str) {
+    pub(super) fn keep_ladder(&self, order: CommandId, ladder: Option<&Ladder>, level: Level, reason: &str) {
         self.keep_ladder_at(ladder_slot(order), ladder, Some(order), level, reason);
     }
 

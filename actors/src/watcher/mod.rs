@@ -22,6 +22,7 @@ mod missed;
 #[cfg(test)]
 mod model;
 mod news;
+mod not_flat;
 mod old;
 mod owner;
 mod plan;
