@@ -158,7 +158,7 @@ fn an_exit_that_is_on_its_ladder_at_a_quarter_past_three_waits_for_the_auction_a
         let until = |text: &str, desk: &Desk| (at(text) - desk.clock_now()).to_std().unwrap();
         desk.ended(guarded("10 points", None)).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
-        desk.pass(until("2026-11-23T15:14:57+05:30", desk)).await;
+        desk.pass(until("2026-11-23T15:14:58.500+05:30", desk)).await;
         thin(desk, "849.50", 3);
         desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
         desk.pass(until("2026-11-23T15:15:00.500+05:30", desk)).await;
