@@ -14,6 +14,7 @@ pub(super) fn exits(scope: &mut Scope<'_>) -> ExitSettings {
         keep_every: scope.millis("exits.keep_every_ms"),
         muted_after: scope.millis("exits.muted_after_ms"),
         before_close: Duration::from_secs(scope.number("exits.before_close_s", 0..=3_600)),
+        before_close_mcx: Duration::from_secs(scope.number("exits.before_close_mcx_s", 0..=3_600)),
         stop_at: scope.text("exits.stop_at", "must be engine or broker", StopAt::parse).unwrap_or(StopAt::Engine),
         resting: resting(scope),
         ladder: Ladders {

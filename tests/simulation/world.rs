@@ -246,6 +246,7 @@ impl World {
         }
         account.limits.intraday_cutoff = Duration::ZERO;
         account.exits.before_close = Duration::from_secs(10);
+        account.exits.before_close_mcx = Duration::from_secs(10);
         account
     }
 

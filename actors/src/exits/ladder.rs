@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::refused::Refused;
 use super::settings::Rungs;
 use crate::order::{Instrument, Price, Side};
 use crate::ports::Quote;
@@ -20,7 +21,7 @@ use crate::ports::Quote;
 pub struct Ladder {
     /// The market's price when the exit was decided upon, rupees: what the cost is counted from.
     pub trigger: Decimal,
-    /// The spread then, rupees, if there was one.
+    /// The spread when its first step was asked for, rupees, if there was one.
     pub spread: Option<Decimal>,
     /// Steps made.
     pub steps: u32,
@@ -72,8 +73,12 @@ impl Ladder {
 
     /// The time between two steps that leave that limit, where it is `every` as a rule.
     #[must_use]
-    pub fn patience(&self, limit: Price, every: chrono::Duration) -> chrono::Duration {
-        if self.is_stuck_at(limit) { every.checked_mul(SLOWER).unwrap_or(chrono::Duration::MAX) } else { every }
+    pub fn patience(&self, limit: Price, every: chrono::Duration, refused: Option<&Refused>) -> chrono::Duration {
+        if self.is_stuck_at(limit) || refused.is_some_and(Refused::is_slow) {
+            every.checked_mul(SLOWER).unwrap_or(chrono::Duration::MAX)
+        } else {
+            every
+        }
     }
 }
 
@@ -88,8 +93,8 @@ pub struct Climb<'a> {
     pub instrument: &'a Instrument,
     /// The market, if a fresh quote tells.
     pub quote: Option<&'a Quote>,
-    /// The least time between two steps, whatever the rungs say: the share of the minute's budget.
-    pub pace: chrono::Duration,
+    /// The prices that the broker named as those which the exchange takes, when it refused one.
+    pub told: Option<(Price, Price)>,
 }
 
 /// Why an exit is not repriced.
@@ -107,6 +112,8 @@ pub enum Halted {
     Unmoved,
     /// It is to go again as a new order, and nothing proves that it is dead.
     Alive,
+    /// The steps of all exits have used up their share of the minute's calls.
+    Turn,
 }
 
 impl fmt::Display for Halted {
@@ -117,6 +124,7 @@ impl fmt::Display for Halted {
             Self::Cap(price) => write!(f, "the touch is beyond the cost cap at {price}"),
             Self::Rests => f.write_str("its limit reaches the touch and it still rests"),
             Self::Alive => f.write_str("it is to go again as a new order and its cancel is not proven"),
+            Self::Turn => f.write_str("the steps of all exits have used up their share of the minute's calls, and it waits for its turn"),
             Self::Unmoved => {
                 f.write_str("its limit was to change several times in a row and stands where it stood: see the rows of the order")
             }
@@ -138,13 +146,15 @@ pub enum Step {
 /// The cap is never narrower than so many ticks: of a cheap option any percentage is less than one.
 const TICKS_AT_LEAST: Decimal = Decimal::from_parts(5, 0, 0, false, 0);
 
-/// The farthest price that the cost cap allows, rupees.
+/// The farthest price that the cost cap allows, rupees. Where the book is tight the spread says nothing of how far the market may go while
+/// an order is on its way: the cap in spread widths never lies nearer than the last rung, or the rungs could not act.
 #[must_use]
 pub fn cap(ladder: &Ladder, rungs: &Rungs, tick: Price, side: Side) -> Decimal {
     let percent = share(ladder.trigger, rungs.cap_percent);
     let spreads = rungs.cap_spreads.zip(ladder.spread.filter(|spread| *spread > Decimal::ZERO));
     let spreads = spreads.and_then(|(count, spread)| count.checked_mul(spread));
-    let width = spreads.map_or(percent, |spreads| spreads.min(percent));
+    let last_rung = share(ladder.trigger, rungs.through.last().copied().unwrap_or(Decimal::ZERO));
+    let width = spreads.map_or(percent, |spreads| spreads.max(last_rung).min(percent));
     let width = width.max(tick.value().checked_mul(TICKS_AT_LEAST).unwrap_or(Decimal::MAX));
     let width = width.checked_mul(Decimal::from(ladder.granted + 1)).unwrap_or(Decimal::MAX);
     shifted(ladder.trigger, width, side)
@@ -173,9 +183,9 @@ fn is_as_willing(a: Decimal, b: Decimal, side: Side) -> bool {
 /// The next step.
 #[must_use]
 pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc>) -> Step {
-    let every = chrono::Duration::from_std(rungs.every).unwrap_or(chrono::Duration::MAX).max(climb.pace);
-    let Climb { side, limit, instrument, quote, .. } = *climb;
-    let every = limit.map_or(every, |limit| ladder.patience(limit, every));
+    let every = chrono::Duration::from_std(rungs.every).unwrap_or(chrono::Duration::MAX);
+    let Climb { side, limit, instrument, quote, told } = *climb;
+    let every = limit.map_or(every, |limit| ladder.patience(limit, every, None));
     if limit.is_some() && now.signed_duration_since(ladder.stepped_at) < every {
         return Step::Wait;
     }
@@ -190,7 +200,8 @@ pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc
     let through = rungs.through.get(rung).copied().unwrap_or(Decimal::ZERO);
     let wanted = shifted(touch, share(touch, through).max(instrument.tick.value()), side);
     // A band that the market trades outside of is stale or wrong: nothing is held to it.
-    let band = quote.band.or(instrument.band).filter(|(low, high)| (low.value()..=high.value()).contains(&touch));
+    let holds = |(low, high): &(Price, Price)| (low.value()..=high.value()).contains(&touch);
+    let band = told.filter(holds).or(quote.band.or(instrument.band).filter(holds));
     let cap = cap(ladder, rungs, instrument.tick, side).max(instrument.tick.value());
     let halted = Halted::Cap(instrument.round_to_tick(cap, side).unwrap_or(instrument.tick));
     let edge = band.map(|(low, high)| if side == Side::Buy { high.value() } else { low.value() });
@@ -211,6 +222,22 @@ pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc
             }
         }
         _ => Step::Reprice(price),
+    }
+}
+
+/// The limit with which an exit begins: through the touch; where nobody stands there it is the last price, no further than the cap, and
+/// climbs when somebody comes.
+#[must_use]
+pub fn first_limit(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, last: Decimal, now: DateTime<Utc>) -> Option<Price> {
+    let Climb { side, instrument, quote, .. } = *climb;
+    match plan(&Climb { limit: None, ..*climb }, ladder, rungs, now) {
+        Step::Reprice(price) => Some(price),
+        Step::Wait | Step::Halt(_) => {
+            let cap = cap(ladder, rungs, instrument.tick, side);
+            let stands = instrument.round_to_tick(if is_as_willing(cap, last, side) { last } else { cap }, side)?;
+            let band = quote.and_then(|quote| quote.band).or(instrument.band);
+            Some(band.map_or(stands, |(low, high)| stands.clamp(low, high.max(low))))
+        }
     }
 }
 

@@ -21,7 +21,7 @@ fn quote(bid: Option<&str>, ask: Option<&str>) -> Quote {
 
 fn step(side: Side, limit: Option<&str>, quote: Option<&Quote>, ladder: &Ladder, rungs: &Rungs, second: i64) -> Step {
     let instrument = sbin();
-    let climb = Climb { side, limit: limit.map(price), instrument: &instrument, quote, pace: chrono::Duration::zero() };
+    let climb = Climb { side, limit: limit.map(price), instrument: &instrument, quote, told: None };
     plan(&climb, ladder, rungs, at(second))
 }
 
@@ -57,14 +57,10 @@ fn a_step_that_leaves_the_limit_where_it_was_is_none_and_many_in_a_row_are_told(
 }
 
 #[test]
-fn the_schedule_and_the_budget_hold_it_back() {
+fn the_schedule_holds_it_back() {
     let quote = quote(Some("90"), Some("90.2"));
     assert_eq!(step(Side::Sell, Some("91"), Some(&quote), &ladder("90"), &rungs(), 0), Step::Wait);
-    let instrument = sbin();
-    let pace = chrono::Duration::seconds(5);
-    let climb = Climb { side: Side::Sell, limit: Some(price("91")), instrument: &instrument, quote: Some(&quote), pace };
-    assert_eq!(plan(&climb, &ladder("90"), &rungs(), at(4)), Step::Wait);
-    assert!(matches!(plan(&climb, &ladder("90"), &rungs(), at(5)), Step::Reprice(_)));
+    assert!(matches!(step(Side::Sell, Some("91"), Some(&quote), &ladder("90"), &rungs(), 1), Step::Reprice(_)));
 }
 
 #[test]
@@ -75,8 +71,54 @@ fn the_cap_holds_from_the_trigger_and_a_person_may_widen_it() {
     assert_eq!(sell("96", &ladder("100"), &rungs()), Step::Halt(Halted::Cap(price("96"))));
     assert_eq!(sell("96", &Ladder { granted: 1, ..ladder("100") }, &rungs()), Step::Reprice(price("92")));
     let narrow = Rungs { cap_spreads: Some(d("5")), ..rungs() };
-    let with_spread = Ladder { spread: Some(d("0.2")), ..ladder("100") };
-    assert_eq!(sell("99.9", &with_spread, &narrow), Step::Reprice(price("99")), "five spreads are less than four percent");
+    let with_spread = |spread| Ladder { spread: Some(d(spread)), ..ladder("100") };
+    assert_eq!(sell("99.9", &with_spread("0.6"), &narrow), Step::Reprice(price("97")), "five spreads are less than four percent");
+    assert_eq!(sell("99.9", &with_spread("0.2"), &narrow), Step::Reprice(price("98")), "and no less than the last rung");
+    assert_eq!(sell("99.9", &with_spread("2"), &narrow), Step::Reprice(price("96")));
+}
+
+/// A liquid option: its spread is one tick, and its stop goes on down a fall by itself as far as the last rung.
+#[test]
+fn the_stop_of_a_liquid_option_follows_a_fall_within_the_standard_numbers() {
+    let rungs = super::super::ExitSettings::default().ladder.options;
+    let begun = Ladder { spread: Some(d("0.05")), ..ladder("100") };
+    let first = step(Side::Sell, None, Some(&quote(Some("99.95"), Some("100"))), &begun, &rungs, 0);
+    assert_eq!(first, Step::Reprice(price("99")), "one percent through the touch, which is less than a market order gives");
+    let falling = quote(Some("98.5"), Some("98.55"));
+    let Step::Reprice(next) = step(Side::Sell, Some("99"), Some(&falling), &begun, &rungs, 1) else { panic!("it stands") };
+    assert!(next <= price("98.5"), "{next}");
+    let far = quote(Some("90.5"), Some("90.55"));
+    let third = Ladder { steps: 2, ..begun };
+    assert_eq!(step(Side::Sell, Some("95"), Some(&far), &third, &rungs, 1), Step::Reprice(price("90")), "as far as the last rung");
+    let beyond = quote(Some("88"), Some("88.05"));
+    assert_eq!(step(Side::Sell, Some("90"), Some(&beyond), &third, &rungs, 1), Step::Halt(Halted::Cap(price("90"))));
+}
+
+#[test]
+fn an_exit_begins_no_further_than_the_cap_of_its_trigger() {
+    let instrument = sbin();
+    let begin = |quote: Option<&Quote>, last: &str| {
+        let climb = Climb { side: Side::Sell, limit: None, instrument: &instrument, quote, told: None };
+        first_limit(&climb, &ladder("100"), &rungs(), d(last), at(0))
+    };
+    assert_eq!(begin(Some(&quote(Some("99"), Some("99.2"))), "99"), Some(price("98.55")));
+    assert_eq!(begin(Some(&quote(Some("95"), Some("95.2"))), "95"), Some(price("96")), "it fell while the first was rejected");
+    assert_eq!(begin(Some(&quote(None, Some("99"))), "99"), Some(price("99")), "nobody buys: at the last price");
+    assert_eq!((begin(Some(&quote(None, Some("95"))), "95"), begin(None, "95")), (Some(price("96")), Some(price("96"))));
+}
+
+#[test]
+fn the_band_that_the_broker_has_named_holds_it() {
+    let instrument = sbin();
+    let falling = quote(Some("98.2"), Some("98.5"));
+    let told = |low| Some((price(low), price("110")));
+    let next = |told| {
+        let climb = Climb { side: Side::Sell, limit: Some(price("99")), instrument: &instrument, quote: Some(&falling), told };
+        plan(&climb, &ladder("100"), &rungs(), at(1))
+    };
+    assert_eq!(next(None), Step::Reprice(price("97.75")));
+    assert_eq!(next(told("98")), Step::Reprice(price("98")));
+    assert_eq!(next(told("98.3")), Step::Reprice(price("97.75")), "the market trades outside of it");
 }
 
 #[test]
@@ -115,7 +157,7 @@ proptest! {
         // However often it was asked for from this limit before, that is one step at the most.
         let ladder = (0..in_vain).fold(ladder, |ladder, _| ladder.stepped(limit, at(0)));
         prop_assert_eq!(ladder.steps, steps + in_vain.min(1));
-        let climb = Climb { side, limit: Some(limit), instrument: &instrument, quote: Some(&quote), pace: chrono::Duration::zero() };
+        let climb = Climb { side, limit: Some(limit), instrument: &instrument, quote: Some(&quote), told: None };
         if ladder.is_stuck_at(limit) {
             prop_assert_eq!(plan(&climb, &ladder, &rungs(), at(9)), Step::Wait);
         }

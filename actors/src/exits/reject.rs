@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::order::Price;
+
 /// Why an exit was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -50,6 +52,21 @@ pub(super) fn freeze_told(words: &str) -> Option<i64> {
     digits.parse::<i64>().ok()?.checked_sub(1).filter(|most| *most > 0)
 }
 
+/// The lowest and the highest price that the exchange takes, where the words of a refusal for its price name both: Noren does, as
+/// `LowerCircuit:INR` and `UpperCircuit:INR`.
+pub(super) fn band_told(words: &str) -> Option<(Price, Price)> {
+    if classify(words) != Rejection::Circuit {
+        return None;
+    }
+    let named = |name: &str| -> Option<Price> {
+        let (_, after) = words.split_once(name)?;
+        let after = after.trim_start().trim_start_matches("INR").trim_start();
+        let digits: String = after.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        Price::new(digits.parse().ok()?)
+    };
+    Some((named("LowerCircuit:")?, named("UpperCircuit:")?)).filter(|(low, high)| low <= high)
+}
+
 /// Whether the part stands there as words of its own: "amo" is not in "among".
 fn has_word(text: &str, part: &str) -> bool {
     let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
@@ -76,6 +93,19 @@ mod tests {
         ] {
             assert_eq!(freeze_told(words), most, "{words}");
         }
+    }
+
+    #[test]
+    fn the_band_is_read_where_the_broker_names_it() {
+        let price = crate::testkit::builders::price;
+        let circuit = |rest: &str| band_told(&format!("RED:RULE:{{Check circuit limit including square off order}}Current:INR 90 {rest}"));
+        let named = Some((price("95.05"), price("105")));
+        assert_eq!(circuit("LowerCircuit:INR 95.05 UpperCircuit:INR 105:NSE.ACC-EQ for C-FA00001"), named);
+        assert_eq!(circuit("LowerCircuit:95.05 UpperCircuit: 105"), named);
+        for rest in ["", "LowerCircuit:INR 95", "LowerCircuit:INR 105 UpperCircuit:INR 95", "LowerCircuit:INR x UpperCircuit:INR 105"] {
+            assert_eq!(circuit(rest), None, "{rest}");
+        }
+        assert_eq!(band_told("Margin Shortfall LowerCircuit:INR 95 UpperCircuit:INR 105"), None);
     }
 
     #[test]

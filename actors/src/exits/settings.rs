@@ -5,7 +5,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use super::resting::RestSettings;
-use crate::order::{Kind, StopAt};
+use crate::order::{Exchange, Kind, StopAt};
 
 /// How positions are left by rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct ExitSettings {
     pub muted_after: Duration,
     /// So long before continuous trading ends, what shall not stay overnight is left.
     pub before_close: Duration,
+    /// The same of commodities (MCX), which brokers square off earlier before their close.
+    pub before_close_mcx: Duration,
     /// Where a stop lives whose rule does not say.
     pub stop_at: StopAt,
     /// How a stop rests at the broker.
@@ -48,8 +50,17 @@ pub struct Rungs {
     pub through: Vec<Decimal>,
     /// The farthest from the price at the trigger, percent of it.
     pub cap_percent: Decimal,
-    /// The farthest in spread widths at the trigger, if that is less; `None`: no such cap.
+    /// The farthest in spread widths when it began, if that is less, but no nearer than the last of `through`; `None`: no such cap.
     pub cap_spreads: Option<Decimal>,
+}
+
+impl ExitSettings {
+    /// How long before the end of continuous trading of that exchange what shall not stay overnight is left.
+    #[must_use]
+    pub fn before_close(&self, exchange: Exchange) -> chrono::Duration {
+        let before = if exchange == Exchange::Mcx { self.before_close_mcx } else { self.before_close };
+        chrono::Duration::from_std(before).unwrap_or(chrono::Duration::MAX)
+    }
 }
 
 impl Ladders {
@@ -79,6 +90,7 @@ impl Default for ExitSettings {
             keep_every: Duration::from_secs(1),
             muted_after: Duration::from_secs(30),
             before_close: Duration::from_secs(900),
+            before_close_mcx: Duration::from_secs(1_800),
             stop_at: StopAt::Engine,
             resting: RestSettings::default(),
             ladder: Ladders {

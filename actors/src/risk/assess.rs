@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::cover::Cover;
 use super::waiting::Waits;
 use super::{Judgement, QuoteCame, RiskActor};
 use crate::guard::Admit;
@@ -132,6 +133,7 @@ impl RiskActor {
             }
             let registered = self.renewed(registered);
             let judgement = self.judge_one(registered.record(), now, missing);
+            let judgement = self.keep_covered(registered.record(), judgement, now);
             judged.push((registered, judgement));
         }
         self.make_way(&judged, now);
@@ -216,6 +218,21 @@ impl RiskActor {
         if let Some(first) = waiting.first() {
             let number = first.record().number;
             self.waiting.groups.insert(number, Waits { orders: waiting, since, is_told, by_hand, why });
+        }
+    }
+
+    /// What covers a short that is being bought back goes after it; see [`Cover`].
+    fn keep_covered(&mut self, order: &OrderRecord, judgement: Judgement, now: DateTime<Utc>) -> Judgement {
+        let Judgement::Clear { terms, .. } = &judgement else { return judgement };
+        let (covers, instruments) = (&mut self.covers, &*self.line.instruments);
+        let cover = self.line.view.read(&self.desk.client_id, |book| covers.look(order, terms, book, instruments, now));
+        match cover {
+            Some(Cover::Waits(reason)) => Judgement::Wait { reason },
+            Some(Cover::Uncovers(level, text)) => {
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_UNCOVERS", level, Some(order.command_id), text);
+                judgement
+            }
+            Some(Cover::Goes) | None => judgement,
         }
     }
 

@@ -9,6 +9,7 @@ mod assess;
 mod beside;
 mod book;
 mod change;
+mod cover;
 mod day;
 mod excess;
 mod exit;
@@ -113,6 +114,8 @@ pub struct RiskActor {
     noted: Option<RiskDay>,
     /// Entries that exits, and changes of exits, wait for.
     in_the_way: InTheWay,
+    /// Exits of what was bought that wait for the short which it covers.
+    covers: cover::Covers,
 }
 
 impl RiskActor {
@@ -129,6 +132,7 @@ impl RiskActor {
             manual: BTreeSet::new(),
             noted: None,
             in_the_way: InTheWay::default(),
+            covers: cover::Covers::default(),
         }
     }
 
@@ -298,6 +302,7 @@ impl Shell for RiskActor {
         self.known = Known::default();
         self.noted = None;
         self.in_the_way = InTheWay::default();
+        self.covers = cover::Covers::default();
     }
 }
 

@@ -6,17 +6,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use rust_decimal::Decimal;
 
+use super::not_flat::Standing;
 use super::{WatcherActor, square_off};
 use crate::broker::{WantQuotes, worn_out};
-use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Rungs, Step, Tick, cap, in_lots, largest_exit, plan, slices};
+use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Refused, Step, Tick, first_limit, in_lots, largest_exit, plan, slices};
 use crate::ingress::Submit;
 use crate::order::{
-    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Points, Price, Quantity, Side, SignalDraft,
-    SignalId, Source, Status, Tag, again_key, trading_date,
+    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalDraft, SignalId,
+    Source, Status, Tag, again_key, trading_date,
 };
-use crate::persistence::{Book, Keep, KillLevel, Level, Slot, Topic, Unit};
+use crate::persistence::{Book, Event, Keep, KillLevel, Level, Slot, Topic, Unit};
 use crate::ports::Quote;
 use crate::risk::{AssessChange, Change, Market};
 use crate::supervision::Shell;
@@ -73,7 +73,7 @@ fn beyond_its_own(order: &OrderRecord, price: Price, instrument: &Instrument) ->
 impl WatcherActor {
     /// One look at every exit that rests and must not.
     pub(super) fn climb(&mut self, now: DateTime<Utc>) {
-        let Some((resting, ladders)) = self.line.view.read(&self.desk.client_id, |book| {
+        let Some((mut resting, ladders)) = self.line.view.read(&self.desk.client_id, |book| {
             // No exit changes while a person has frozen them: a step would be counted and not made, and what goes again would be refused.
             // One that is for too much is made smaller first.
             let is_free = |order: &OrderRecord| !self.core.shrinking.contains_key(&order.command_id);
@@ -97,15 +97,30 @@ impl WatcherActor {
                 Some(_) => {}
             }
         }
-        let pace = self.pace_of(resting.len());
+        let is_open = |book: &Book, exit| book.order(exit).is_some_and(|order| !order.status.is_terminal());
+        let refused = &mut self.core.refused_steps;
+        self.line.view.read(&self.desk.client_id, |book| refused.keep(|exit| is_open(book, exit)));
+        let known =
+            |order: &OrderRecord| ladders.iter().find(|(slot, ..)| *slot == ladder_slot(order.command_id)).map(|(_, _, ladder)| *ladder);
+        // Who has waited longest is first: where calls are scarce, each has its turn.
+        resting.sort_by_key(|order| known(order).map(|ladder| ladder.stepped_at).or(order.sent_at));
         for order in resting {
-            let known = ladders.iter().find(|(slot, ..)| *slot == ladder_slot(order.command_id)).map(|(_, _, ladder)| *ladder);
-            self.step(&order, known, pace, now);
+            self.step(&order, known(&order), now);
+        }
+    }
+
+    /// Remembers in which words the broker refused a step.
+    pub(super) fn hear_of_steps(&mut self, events: &[Event], now: DateTime<Utc>) {
+        for event in events.iter().filter(|event| &*event.row.event == "MODIFY_REPLIED") {
+            let exit = event.record.as_deref().filter(|record| record.is_exit() && !record.status.is_terminal());
+            if let Some((exit, limit, answer)) = exit.and_then(|exit| Some((exit, exit.ask.price?, event.row.reason.as_deref()?))) {
+                self.core.refused_steps.heard(exit.command_id, limit, answer, now);
+            }
         }
     }
 
     /// Whether the exit must be flat soon: the engine's own, but for a target at its limit, and what came as a market order.
-    fn is_urgent(&self, order: &OrderRecord, book: &Book) -> bool {
+    pub(super) fn is_urgent(&self, order: &OrderRecord, book: &Book) -> bool {
         match self.core.rules.firing(order).and_then(|rule| rule.fired) {
             Some(fired) if fired.cause == Cause::Target => book.control().level_for(&order.ask.strategy) >= KillLevel::SquareOff,
             Some(_) => true,
@@ -115,40 +130,49 @@ impl WatcherActor {
     }
 
     /// The steps of all legs together stay within half of a minute's calls.
-    fn pace_of(&self, legs: usize) -> Duration {
-        let Some(budget) = self.desk.broker.capabilities().budget else { return Duration::zero() };
-        let share = i64::from((budget.per_minute / 2).max(1));
-        Duration::milliseconds(60_000 * i64::try_from(legs).unwrap_or(i64::MAX / 60_000) / share)
+    fn has_its_turn(&mut self, now: DateTime<Utc>) -> bool {
+        self.desk.broker.capabilities().budget.is_none_or(|budget| self.core.pace.takes(budget.per_minute / 2, now))
     }
 
-    fn step(&mut self, order: &Arc<OrderRecord>, known: Option<Ladder>, pace: Duration, now: DateTime<Utc>) {
+    fn step(&mut self, order: &Arc<OrderRecord>, known: Option<Ladder>, now: DateTime<Utc>) {
         let instrument = order.instrument().and_then(|key| self.line.instruments.find(&key));
         let (Some(instrument), Some(side), Some(limit)) = (instrument, order.ask.side, order.ask.price) else { return };
-        // Between continuous trading and the auction nothing is taken: it stands where it is.
         let is_live = self.desk.broker.capabilities().is_live;
         let market =
             Market::of(&self.line.calendar, &*self.line.instruments, &instrument.key, is_live, now, self.line.clock_was_set_back());
-        if market.keeps_back(order).is_some() {
-            return;
-        }
         let quote = self.fresh_quote(&instrument, now);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind).clone();
         let ladder = known.unwrap_or_else(|| self.begin(order, limit, quote.as_ref(), now));
+        let standing = Standing { order, tick: instrument.tick, rungs: &rungs, quote: quote.as_ref() };
+        // Between continuous trading and the auction nothing is taken: it stands where it is.
+        if let Some(shut) = market.keeps_back(order) {
+            if !order.is_shown_as_stop() && self.is_late(&ladder, now) {
+                self.page_not_flat(&standing, &ladder, &shut);
+            }
+            return;
+        }
         let is_stop = order.is_shown_as_stop();
         let is_reached = is_stop && self.is_reached(order);
-        let patience = ladder.patience(limit, Duration::from_std(rungs.every).unwrap_or(Duration::MAX).max(pace));
+        let refused = self.core.refused_steps.at(order.command_id, limit).cloned();
+        let patience = ladder.patience(limit, Duration::from_std(rungs.every).unwrap_or(Duration::MAX), refused.as_ref());
         let is_early = (is_reached || ladder.steps > 0) && now.signed_duration_since(ladder.stepped_at) < patience;
         if is_stop && (is_early || self.waits_for_cover(order, now)) {
             return;
         }
+        let ladder = self.tell_of_refusal(&standing, ladder, refused.as_ref(), now);
+        if refused.as_ref().is_some_and(Refused::is_slow) && now.signed_duration_since(ladder.stepped_at) < patience {
+            return;
+        }
         // Whether the exchange has woken it, or took an earlier change, is not known: it becomes a limit through the touch.
-        let climb = Climb { side, limit: Some(limit).filter(|_| !is_stop), instrument: &instrument, quote: quote.as_ref(), pace };
+        let told = self.core.refused_steps.band(order.command_id);
+        let climb = Climb { side, limit: Some(limit).filter(|_| !is_stop), instrument: &instrument, quote: quote.as_ref(), told };
         match plan(&climb, &ladder, &rungs, now) {
             Step::Wait => {}
+            Step::Reprice(_) if !self.has_its_turn(now) => self.tell_of_its_turn(&standing, &ladder, now),
             Step::Reprice(price) => {
                 let is_untold = ladder.is_stuck_at(limit) && !ladder.is_paged;
                 if is_untold {
-                    self.page_not_flat(order, instrument.tick, &ladder, &rungs, quote.as_ref(), Halted::Unmoved);
+                    self.page_not_flat(&standing, &ladder, &Halted::Unmoved);
                 }
                 let price = if is_reached { beyond_its_own(order, price, &instrument) } else { price };
                 self.reprice(order, Ladder { is_paged: ladder.is_paged || is_untold, ..ladder }, price, now);
@@ -157,24 +181,16 @@ impl WatcherActor {
                 if halted == Halted::NoQuote {
                     self.line.tell_broker(&self.desk.client_id, WantQuotes(vec![(instrument.key.clone(), order.number)]));
                 }
-                let patience = Duration::from_std(self.desk.settings.exits.ladder.not_flat_after).unwrap_or(Duration::MAX);
-                if !ladder.is_paged && now.signed_duration_since(ladder.stepped_at) >= patience {
-                    self.page_not_flat(order, instrument.tick, &ladder, &rungs, quote.as_ref(), halted);
+                if self.is_late(&ladder, now) {
+                    self.page_not_flat(&standing, &ladder, &halted);
                 }
             }
         }
     }
 
-    fn fresh_quote(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Quote> {
+    pub(super) fn fresh_quote(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<Quote> {
         let max_age = Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(Duration::MAX);
         self.line.newest_quote(&self.desk, &instrument.key).filter(|quote| now.signed_duration_since(quote.at) <= max_age)
-    }
-
-    /// The broker neither changes it nor takes it back: it stands where it is, and no other may go beside it.
-    fn page_alive(&self, order: &OrderRecord, ladder: &Ladder, now: DateTime<Utc>) {
-        let Some(instrument) = order.instrument().and_then(|key| self.line.instruments.find(&key)) else { return };
-        let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
-        self.page_not_flat(order, instrument.tick, ladder, rungs, self.fresh_quote(&instrument, now).as_ref(), Halted::Alive);
     }
 
     /// A stop that the market has reached is the exchange's to fill first; one that leaves for another reason goes at once.
@@ -218,46 +234,6 @@ impl WatcherActor {
         self.line.tell_risk(&self.desk.client_id, AssessChange { change, reply });
     }
 
-    fn page_not_flat(&self, order: &OrderRecord, tick: Price, ladder: &Ladder, rungs: &Rungs, quote: Option<&Quote>, halted: Halted) {
-        let Some(side) = order.ask.side else { return };
-        let shown = |price: Option<Price>| price.map_or_else(|| "none".to_owned(), |price| price.to_string());
-        let (bid, ask) = quote.map_or((None, None), |quote| (quote.bid, quote.ask));
-        let spread = bid.zip(ask).map_or_else(|| "unknown".to_owned(), |(bid, ask)| (ask.value() - bid.value()).to_string());
-        let touch = if side == Side::Sell { bid } else { ask };
-        let point = order.instrument().and_then(|key| self.line.point(&self.desk.client_id, &key));
-        let units = Decimal::from(order.unfilled());
-        let cost = |price: Decimal| {
-            let points = Points((ladder.trigger - price).abs().saturating_mul(units));
-            point.map_or_else(
-                || format!("{points} points (what one is worth is not known)"),
-                |point| format!("{} rupees", points.rupees(point)),
-            )
-        };
-        let going_on = touch.map_or_else(
-            || "what going on would cost nobody knows".to_owned(),
-            |touch| format!("trading at the touch costs {} from the trigger at {}", cost(touch.value()), ladder.trigger),
-        );
-        let wider = Ladder { granted: ladder.granted + 1, ..*ladder };
-        let as_far_as = cap(&wider, rungs, tick, side);
-        let text = format!(
-            "NOT FLAT: {} of {} units of {} {} rest at {} after {} steps, because {halted}; bid {}, ask {}, spread {spread}; {going_on}; \
-             \"go on\" lets it go as far as {}, at most {}",
-            order.unfilled(),
-            order.quantity(),
-            order.ask.strategy,
-            order.ask.symbol,
-            shown(order.ask.price),
-            ladder.steps,
-            shown(bid),
-            shown(ask),
-            as_far_as,
-            cost(as_far_as),
-        );
-        let next = Ladder { is_paged: true, ..*ladder };
-        self.keep_ladder(order.command_id, Some(&next), Level::Info, "a person was told that it is not flat");
-        self.line.alarm(Some(&self.desk.client_id), "ALARM_NOT_FLAT", Level::Page, Some(order.command_id), text);
-    }
-
     /// The exit has ended: its ladder does too, and what was to be replaced goes again. Until that is registered the ladder stays: what
     /// is lost on the way is asked for again.
     fn leave(&mut self, slot: &Slot, order: Option<&OrderRecord>, ladder: &Ladder, now: DateTime<Utc>) {
@@ -289,14 +265,14 @@ impl WatcherActor {
         let instrument = order.instrument().and_then(|key| self.line.instruments.find(&key))?;
         let quote = self.line.newest_quote(&self.desk, &instrument.key);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
-        let climb = Climb { side: order.ask.side?, limit: None, instrument: &instrument, quote: quote.as_ref(), pace: Duration::zero() };
+        let climb = Climb { side: order.ask.side?, limit: None, instrument: &instrument, quote: quote.as_ref(), told: None };
         match plan(&climb, ladder, rungs, now) {
             Step::Reprice(price) => Some(price.to_string()),
             Step::Wait | Step::Halt(_) => order.ask.price.map(|price| price.to_string()),
         }
     }
 
-    fn keep_ladder(&self, order: CommandId, ladder: Option<&Ladder>, level: Level, reason: &str) {
+    pub(super) fn keep_ladder(&self, order: CommandId, ladder: Option<&Ladder>, level: Level, reason: &str) {
         self.keep_ladder_at(ladder_slot(order), ladder, Some(order), level, reason);
     }
 
@@ -338,7 +314,7 @@ impl WatcherActor {
         let largest = most.into_iter().chain(asked).min();
         let price = match (fired.cause, &instrument) {
             (Cause::Target, _) => rule.target.map(|target| target.to_string()),
-            (_, Some(instrument)) => self.first_limit(rule, instrument, before, now).map(|price| price.to_string()),
+            (_, Some(instrument)) => self.first_limit_of(rule, instrument, before, now).map(|price| price.to_string()),
             (_, None) => None,
         };
         let orders = slices(held, largest);
@@ -356,24 +332,18 @@ impl WatcherActor {
     }
 
     /// The limit with which an urgent exit begins.
-    fn first_limit(&self, rule: &ExitRule, instrument: &Instrument, before: Option<Tick>, now: DateTime<Utc>) -> Option<Price> {
+    fn first_limit_of(&self, rule: &ExitRule, instrument: &Instrument, before: Option<Tick>, now: DateTime<Utc>) -> Option<Price> {
         let muted_after = Duration::from_std(self.desk.settings.exits.muted_after).unwrap_or(Duration::MAX);
         let quote = self.line.newest_quote(&self.desk, &instrument.key).filter(|quote| now.signed_duration_since(quote.at) <= muted_after);
         let side = rule.exit_side();
-        let trigger = before.map(|tick| tick.last).or(quote.map(|quote| quote.last.value()))?;
+        let last = before.map(|tick| tick.last).or(quote.map(|quote| quote.last.value()))?;
+        // A retry of what was rejected costs from where the rule fired, as its first try did: nobody has widened the cap since.
+        let trigger = rule.fired.and_then(|fired| fired.price).unwrap_or(last);
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
         let ladder = Ladder::new(trigger, spread, now);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
-        let climb = Climb { side, limit: None, instrument, quote: quote.as_ref(), pace: Duration::zero() };
-        match plan(&climb, &ladder, rungs, now) {
-            Step::Reprice(price) => Some(price),
-            // Nobody to trade with now: it stands at the last price and climbs when somebody comes.
-            Step::Wait | Step::Halt(_) => {
-                let last = instrument.round_to_tick(trigger, side)?;
-                let band = quote.and_then(|quote| quote.band).or(instrument.band);
-                Some(band.map_or(last, |(low, high)| last.clamp(low, high.max(low))))
-            }
-        }
+        let climb = Climb { side, limit: None, instrument, quote: quote.as_ref(), told: None };
+        first_limit(&climb, &ladder, rungs, last, now)
     }
 
     pub(super) fn submit(&self, legs: Vec<LegDraft>, own: OwnSignal, now: DateTime<Utc>) {

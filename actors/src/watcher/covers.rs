@@ -1,7 +1,8 @@
 //! What a square-off closes at which moment: a long option waits for the short that it covers. Pure.
 //!
 //! A short that is not bought back within [`COVER_FIRST`] holds its cover back no longer: the long goes, and a person hears. The time
-//! counts from when the short's exit has left: while that waits for the market to open, the long would only go beside it.
+//! counts while the short's market takes exits: an exit of it that waits for the market to open holds its cover back, or the long would
+//! only go beside it. One that waits for anything else may wait for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::order::basket::COVER_FIRST;
-use crate::order::{HoldingKey, Product, Right, Side, Status, Strategy, trading_date};
+use crate::order::{HoldingKey, InstrumentKey, Product, Right, Side, Status, Strategy, trading_date};
 use crate::persistence::{Book, KillLevel};
 use crate::ports::Instruments;
 
@@ -24,20 +25,25 @@ pub(super) struct Wanted {
     pub covers: Option<Short>,
     /// Whether an exit of it is under way.
     pub is_leaving: bool,
-    /// Whether none of its exits has been sent.
-    is_unsent: bool,
+    /// Whether its exits wait for the market to open.
+    is_shut: bool,
 }
 
 /// A short that something bought covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Short {
     pub key: HoldingKey,
-    /// Whether its exit waits here.
-    is_unsent: bool,
+    /// Whether its exit waits for the market to open.
+    is_shut: bool,
 }
 
-/// Everything that square-offs want closed, shorts first.
-pub(super) fn wanted(book: &Book, instruments: &dyn Instruments, now: DateTime<Utc>) -> Vec<Wanted> {
+/// Everything that square-offs want closed, shorts first. `takes_exits`: whether the market of an instrument takes exits now.
+pub(super) fn wanted(
+    book: &Book,
+    instruments: &dyn Instruments,
+    takes_exits: &dyn Fn(&InstrumentKey) -> bool,
+    now: DateTime<Utc>,
+) -> Vec<Wanted> {
     let (control, today) = (book.control(), trading_date(now));
     if control.is_frozen() || (control.account_level() < KillLevel::SquareOff && control.strategies.is_empty()) {
         return Vec::new();
@@ -53,8 +59,8 @@ pub(super) fn wanted(book: &Book, instruments: &dyn Instruments, now: DateTime<U
                 .peekable();
             let (strategy, key, held) = (strategy.clone(), key.clone(), Side::of_net(held.net)?);
             let is_leaving = exits.peek().is_some();
-            let is_unsent = is_leaving && exits.all(|order| order.status == Status::Created);
-            Some(Wanted { strategy, key, held, covers: None, is_leaving, is_unsent })
+            let is_shut = is_leaving && exits.all(|order| order.status == Status::Created) && !takes_exits(&key.instrument);
+            Some(Wanted { strategy, key, held, covers: None, is_leaving, is_shut })
         })
         .collect();
     found.sort_by_key(|one| one.held == Side::Buy);
@@ -62,7 +68,7 @@ pub(super) fn wanted(book: &Book, instruments: &dyn Instruments, now: DateTime<U
     let shorts: Vec<_> = found
         .iter()
         .filter(|one| one.held == Side::Sell)
-        .filter_map(|one| Some((option(&one.key)?, Short { key: one.key.clone(), is_unsent: one.is_unsent })))
+        .filter_map(|one| Some((option(&one.key)?, Short { key: one.key.clone(), is_shut: one.is_shut })))
         .collect();
     for long in found.iter_mut().filter(|one| one.held == Side::Buy && !shorts.is_empty()) {
         long.covers = option(&long.key).and_then(|of| shorts.iter().find(|(short, _)| *short == of).map(|(_, short)| short.clone()));
@@ -106,7 +112,7 @@ impl Covers {
                 continue;
             };
             if let Some(short) = &one.covers {
-                held.since = if short.is_unsent { now } else { held.since };
+                held.since = if short.is_shut { now } else { held.since };
                 if now.signed_duration_since(held.since) < COVER_FIRST {
                     continue;
                 }
@@ -122,7 +128,7 @@ impl Covers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{Exchange, Instrument, InstrumentKey, Kind, OrderRecord};
+    use crate::order::{Exchange, Instrument, Kind, OrderRecord};
     use crate::persistence::Control;
     use crate::testkit::builders::{Build, at, book_of, exit, future, price, sbin_in};
 
@@ -165,7 +171,11 @@ mod tests {
 
     /// At each of these seconds: whose turn it is of a bought put and what else is held, and whom a person hears of.
     fn turns(covers: &mut Covers, book: &Book, second: i64, is_due: bool) -> (Vec<String>, usize) {
-        let turn = covers.turn(wanted(book, &rows(), at(second)), is_due, at(second));
+        turns_while(true, covers, book, second, is_due)
+    }
+
+    fn turns_while(takes_exits: bool, covers: &mut Covers, book: &Book, second: i64, is_due: bool) -> (Vec<String>, usize) {
+        let turn = covers.turn(wanted(book, &rows(), &|_| takes_exits, at(second)), is_due, at(second));
         (names(&turn), turn.uncovers.len())
     }
 
@@ -215,31 +225,35 @@ mod tests {
     }
 
     #[test]
-    fn while_the_exit_of_the_short_waits_to_be_sent_the_time_of_its_cover_does_not_count() {
+    fn while_the_exit_of_the_short_waits_for_the_market_the_time_of_its_cover_does_not_count() {
         let both = |order: OrderRecord| {
             let ask = crate::order::Ask { exchange: Some(Exchange::Nfo), ..order.ask.clone() };
             squared(vec![OrderRecord { ask, ..order }], &[("trend", key("23500PE"), 75), ("trend", key("24000PE"), -75)])
         };
         let mut covers = Covers::default();
         for second in [0, 20, 3_600] {
-            assert_eq!(turns(&mut covers, &both(exit(1).of("24000PE")), second, true), (vec![], 0), "the market is closed, say");
+            assert_eq!(turns_while(false, &mut covers, &both(exit(1).of("24000PE")), second, true), (vec![], 0));
         }
         let sent = both(exit(1).of("24000PE").working("1"));
         assert_eq!(turns(&mut covers, &sent, 3_619, true), (vec![], 0));
         assert_eq!(turns(&mut covers, &sent, 3_620, true), (vec!["23500PE".to_owned()], 1));
+        // It waits in an open market, for positions that do not come, say: that is no reason to keep its cover for ever.
+        let mut covers = Covers::default();
+        assert_eq!(turns(&mut covers, &both(exit(1).of("24000PE")), 0, true), (vec![], 0));
+        assert_eq!(turns(&mut covers, &both(exit(1).of("24000PE")), 20, false), (vec!["23500PE".to_owned()], 1));
     }
 
     #[test]
     fn nothing_is_wanted_without_the_level_or_while_exits_are_frozen() {
         let held = [("trend", key("24000PE"), -75)];
         let mut book = squared(vec![], &held);
-        assert_eq!(wanted(&book, &rows(), at(0)).len(), 1);
+        assert_eq!(wanted(&book, &rows(), &|_| true, at(0)).len(), 1);
         book.put_control(Control { level: KillLevel::CancelEntries, ..Control::default() });
-        assert_eq!(wanted(&book, &rows(), at(0)), []);
+        assert_eq!(wanted(&book, &rows(), &|_| true, at(0)), []);
         let frozen = crate::testkit::builders::frozen_control();
         book.put_control(Control { level: KillLevel::SquareOff, ..frozen });
-        assert_eq!(wanted(&book, &rows(), at(0)), []);
+        assert_eq!(wanted(&book, &rows(), &|_| true, at(0)), []);
         let delivery = squared(vec![], &[("trend", sbin_in(Product::Cnc), 5)]);
-        assert_eq!(wanted(&delivery, &rows(), at(0)), []);
+        assert_eq!(wanted(&delivery, &rows(), &|_| true, at(0)), []);
     }
 }

@@ -8,8 +8,9 @@ use super::WatcherActor;
 use super::covers::{self, Turn};
 use super::square_off::{self, LeftOver};
 use crate::line::Phase;
-use crate::order::{OrderFact, OrderRecord, OrderType, Product, Side, Source, Status, Tag, trading_date};
+use crate::order::{InstrumentKey, OrderFact, OrderRecord, OrderType, Product, Side, Source, Status, Tag, trading_date};
 use crate::persistence::{ControlChange, KillLevel, Level, Unit};
+use crate::risk::Market;
 use crate::supervision::Shell;
 
 impl WatcherActor {
@@ -51,7 +52,10 @@ impl WatcherActor {
         let again = self.desk.settings.waits.cancel_again.saturating_mul(1 << self.core.squared_off_tries.min(4));
         let again = chrono::Duration::from_std(again).unwrap_or(chrono::Duration::MAX);
         let is_due = self.core.squared_off_at.is_none_or(|at| now.signed_duration_since(at) >= again);
-        let wanted = self.line.view.read(&self.desk.client_id, |book| covers::wanted(book, &*self.line.instruments, now));
+        let is_live = self.desk.broker.capabilities().is_live;
+        let (calendar, instruments, set_back) = (&self.line.calendar, &*self.line.instruments, self.line.clock_was_set_back());
+        let takes_exits = |key: &InstrumentKey| Market::of(calendar, instruments, key, is_live, now, set_back).takes_exits();
+        let wanted = self.line.view.read(&self.desk.client_id, |book| covers::wanted(book, instruments, &takes_exits, now));
         let Turn { goes, uncovers } = self.core.covers.turn(wanted.unwrap_or_default(), is_due, now);
         for (long, short) in uncovers {
             let text = format!("{} {} is sold although {}, which it covers, is not bought back yet", long.strategy, long.key, short.key);

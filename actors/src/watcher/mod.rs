@@ -22,6 +22,7 @@ mod missed;
 #[cfg(test)]
 mod model;
 mod news;
+mod not_flat;
 mod old;
 mod owner;
 mod plan;
@@ -61,6 +62,7 @@ use self::follow::exit_failed;
 use self::kill::asks_square_off;
 use self::plans::concerns_plans;
 use crate::broker::{Found, Read, Reading};
+use crate::exits::{Pace, Steps};
 use crate::line::{Desk, Line, Phase};
 use crate::order::{BrokerOrderId, ClientId, CommandId, Fill, OrderFact, OrderRecord, Source, Status, trading_date};
 use crate::persistence::{Cargo, ControlChange, Event, OrderUnit, Posted, Unit};
@@ -171,6 +173,9 @@ struct Core {
     rules: exits::Rules,
     /// Exits that are for more than is held: when a change was last asked for, and how often.
     shrinking: BTreeMap<CommandId, (DateTime<Utc>, u32)>,
+    /// Steps of ladders: when the newest were asked for, and which the broker refused.
+    pace: Pace,
+    refused_steps: Steps,
     /// Exits that were sent again, and when that was last asked for.
     resent: BTreeMap<CommandId, DateTime<Utc>>,
     /// Exits that plans have asked for, and when: the plan's order, and which of its exits.
@@ -290,6 +295,7 @@ impl WatcherActor {
     /// What a commit sets in motion.
     fn committed(&mut self, events: &[Event], now: DateTime<Utc>) {
         self.rules_committed(events, now);
+        self.hear_of_steps(events, now);
         let mut wanted = BTreeSet::new();
         let has_plans = self.has_plans();
         let (mut asks_cancel, mut touches_plans) = (false, false);

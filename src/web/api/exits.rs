@@ -202,8 +202,13 @@ pub(super) async fn sent(state: &WebState, filter: &Filter, asking: Vec<Asking>)
     let mut signals = Vec::new();
     let mut orders = 0;
     for asking in asking {
-        let legs: Vec<LegDraft> =
-            filter.eligible(state, &asking.client_id).iter().map(|(strategy, key)| exit_leg(strategy, key, filter.quantity)).collect();
+        let mut eligible = filter.eligible(state, &asking.client_id);
+        // What was sold goes first, in whichever signal: what was bought may cover it.
+        let sold =
+            |book: &Book| eligible.iter().filter(|(strategy, key)| book.held(strategy, key).net < 0).cloned().collect::<BTreeSet<_>>();
+        let sold = state.engine.read(&asking.client_id, sold).unwrap_or_default();
+        eligible.sort_by_key(|position| !sold.contains(position));
+        let legs: Vec<LegDraft> = eligible.iter().map(|(strategy, key)| exit_leg(strategy, key, filter.quantity)).collect();
         orders += legs.len();
         for (index, chunk) in legs.chunks(MAX_LEGS).enumerate() {
             let asking = Asking { key: chunk_key(asking.key.as_ref(), index)?, ..asking.clone() };

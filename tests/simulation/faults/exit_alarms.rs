@@ -120,6 +120,39 @@ fn a_hedge_waits_for_what_it_covers_and_goes_with_a_page_when_that_does_not_come
     });
 }
 
+/// The hedge has a stop of its own, and its short stays: a stop of it at the broker, or a limit far away, buys nothing back now. The hedge
+/// goes at once, and a person hears that the short stands alone.
+#[test]
+fn a_hedge_whose_short_stays_leaves_at_once_and_says_what_it_leaves_alone() {
+    for stop_at in [None, said("broker")] {
+        scenario(Setup::default(), async |desk| {
+            let calls: Vec<InstrumentKey> = ["25700", "25800"].iter().map(|strike| option(&format!("NIFTY24NOV26C{strike}"))).collect();
+            for (key, bid) in calls.iter().zip(["120", "80"]) {
+                trade(desk, key, bid);
+            }
+            let lot = desk.instruments.find(&calls[0]).unwrap().lot.value();
+            let leg = |leg: LegDraft, key: &InstrumentKey, stop: &str| LegDraft {
+                exchange: said("NFO"),
+                symbol: said(&key.symbol),
+                stop_loss: said(stop),
+                ..leg.product("NRML").of(lot)
+            };
+            assert_eq!(desk.ended(leg(buy("a", 1), &calls[1], "10 points")).await.status, Status::Executed);
+            let short = LegDraft { stop_at: stop_at.clone(), ..leg(sell("a", 1).kind("ADJUST"), &calls[0], "50 points") };
+            assert_eq!(desk.ended(short).await.status, Status::Executed);
+            desk.pass_secs(10).await;
+            assert_eq!(desk.rows().iter().any(|row| row.source == Source::Stop), stop_at.is_some());
+            trade(desk, &calls[1], "69");
+            let since = desk.clock_now();
+            desk.until("the hedge is gone", |desk| desk.held("a", &calls[1]) == 0).await;
+            assert!(desk.clock_now() - since <= chrono::Duration::seconds(3), "{}", desk.trace());
+            let told = desk.texts("ALARM_EXIT_UNCOVERS");
+            assert!(told.len() == 1 && told[0].contains("25700 NRML stays: it is not covered any more"), "{told:?}");
+            assert_eq!(desk.held("a", &calls[0]), -lot);
+        });
+    }
+}
+
 /// A future on SBIN, which ends on the day of the sample's nearest.
 fn share_future() -> Vec<Instrument> {
     let expiry = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();

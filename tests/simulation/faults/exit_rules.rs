@@ -10,7 +10,8 @@ use ordergate::simulator::market::Level;
 use ordergate_actors::exits::{Combined, ExitRule, Ladder, slot};
 use ordergate_actors::order::calendar::{Calendar, Enforce};
 use ordergate_actors::order::{
-    CommandId, HoldingKey, LegDraft, OrderRecord, OrderType, Price, Product, Side, Source, Status, Strategy, Tag,
+    CommandId, Exchange, HoldingKey, Instrument, InstrumentKey, Kind, LegDraft, OrderRecord, OrderType, Price, Product, Quantity, Side,
+    Source, Status, Strategy, Tag,
 };
 use ordergate_actors::persistence::{Keep, Topic};
 use ordergate_actors::watcher::ladder_slot;
@@ -255,12 +256,15 @@ fn an_exit_that_the_broker_does_not_reprice_pages_once_and_goes_when_it_does() {
         desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
         desk.always(CallKind::Modify, Fault::Refuse("16387: Trading Suspended".into()));
         trade(desk, "845");
+        desk.until("it is refused", |desk| desk.events(fired(desk)[0].command_id).contains(&"MODIFY_REPLIED".to_owned())).await;
+        let refused_at = desk.clock_now();
         desk.until_alarm("ALARM_NOT_FLAT").await;
-        assert!(desk.texts("ALARM_NOT_FLAT")[0].contains("stands where it stood"), "{:?}", desk.texts("ALARM_NOT_FLAT"));
+        assert!(desk.clock_now() - refused_at <= chrono::Duration::seconds(5));
+        assert!(desk.texts("ALARM_NOT_FLAT")[0].contains("(16387: Trading Suspended)"), "{:?}", desk.texts("ALARM_NOT_FLAT"));
         let asked = desk.texts("EXIT_STEP").len();
         desk.pass_secs(100).await;
         let more = desk.texts("EXIT_STEP").len() - asked;
-        assert!((5..=12).contains(&more), "{more} rows in 100 s");
+        assert!((10..=18).contains(&more), "{more} rows in 100 s");
         assert_eq!((desk.texts("ALARM_NOT_FLAT").len(), desk.held("a", &sbin())), (1, 7));
         desk.heal();
         until_flat(desk).await;
@@ -608,6 +612,42 @@ fn out_by_the_end_of_the_day(calendar: fn() -> Arc<Calendar>) {
         until_flat(desk).await;
         let out = fired(desk).pop().unwrap();
         assert_eq!((&*out.user, out.ask.side), ("time exit of a", Some(Side::Sell)));
+        assert!(out.created_at >= at + chrono::Duration::seconds(30) && out.created_at < at + chrono::Duration::seconds(60));
+        desk.at_rest().await;
+    });
+}
+
+/// A commodity, which brokers square off earlier before their close.
+fn crude() -> Vec<Instrument> {
+    let expiry = chrono::NaiveDate::from_ymd_opt(2026, 12, 18).unwrap();
+    vec![Instrument {
+        rupees_per_point: rust_decimal::Decimal::ONE,
+        key: InstrumentKey::new(Exchange::Mcx, "CRUDEOIL18DEC26"),
+        token: 990_002,
+        underlying: "CRUDEOIL".into(),
+        kind: Kind::Future { expiry },
+        lot: Quantity::new(1).unwrap(),
+        tick: price("1"),
+        freeze: None,
+        band: None,
+    }]
+}
+
+/// It trades until 23:55 on that day.
+#[test]
+fn a_commodity_that_shall_not_stay_overnight_is_out_before_the_broker_squares_it_off() {
+    let at: DateTime<Utc> = "2026-11-23T23:24:30+05:30".parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc();
+    let setup = Setup { starts_at: at, calendar: || held_to(Enforce::Always), contracts: crude, ..Setup::default() };
+    scenario(setup, async |desk| {
+        let key = crude().remove(0).key;
+        desk.market.set(&key, price("6000"), price("6001"), price("6000"));
+        let entry = LegDraft { exchange: said("MCX"), symbol: said(&key.symbol), exit_at: said("EOD"), ..buy("a", 1).product("NRML") };
+        let entry = desk.ended(entry).await;
+        assert_eq!(entry.status, Status::Executed, "{:?}", entry.reason);
+        desk.pass_secs(5).await;
+        assert!(fired(desk).is_empty());
+        desk.until("it is out", |desk| desk.held("a", &key) == 0).await;
+        let out = fired(desk).pop().unwrap();
         assert!(out.created_at >= at + chrono::Duration::seconds(30) && out.created_at < at + chrono::Duration::seconds(60));
         desk.at_rest().await;
     });

@@ -13,6 +13,7 @@ mod exit_alarms;
 mod exit_rules;
 mod exits;
 mod kill;
+mod ladders;
 mod latch;
 mod limits;
 mod lost_messages;

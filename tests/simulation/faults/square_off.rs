@@ -58,6 +58,61 @@ fn a_square_off_keeps_the_hedge_while_its_short_is_open_and_lets_it_go_with_a_pa
     });
 }
 
+/// What exit-all, FORCE_EXIT and an EXIT without orders send: every position of the strategy, in one signal, at the market.
+fn leave_both() -> [LegDraft; 2] {
+    ["25800", "25700"].map(|strike| LegDraft {
+        exchange: Some("NFO".to_owned()),
+        symbol: Some(call(strike).symbol.to_string()),
+        ..exit("a", "").product("NRML")
+    })
+}
+
+/// The same where a person or the strategy leaves all: the broker fills what it likes first, and would take the hedge.
+#[test]
+fn exits_of_both_legs_keep_the_hedge_while_the_short_is_open_and_let_it_go_with_a_page() {
+    for is_rejected in [false, true] {
+        scenario(setup(), async |desk| {
+            let lot = spread(desk).await;
+            let bids = vec![Level { price: price("140"), quantity: 10_000 }];
+            desk.market.set_depth(&call("25700"), bids, Vec::new(), price("140"));
+            if is_rejected {
+                desk.next(CallKind::Place, Fault::Refuse("16387: Trading Suspended".into()));
+            }
+            desk.alert(&leave_both()).await;
+            desk.pass_secs(15).await;
+            assert_eq!((desk.held("a", &call("25800")), desk.has_alarm("ALARM_EXIT_UNCOVERS")), (lot, false), "{}", desk.trace());
+            desk.until_alarm("ALARM_EXIT_UNCOVERS").await;
+            assert!(desk.texts("ALARM_EXIT_UNCOVERS")[0].contains("25700 NRML, which it covers, is not bought back yet"));
+            desk.until("the long one goes all the same", |desk| desk.held("a", &call("25800")) == 0).await;
+            assert_eq!(desk.texts("ALARM_EXIT_UNCOVERS").len(), 1);
+            trade(desk, &call("25700"), "130");
+            if is_rejected {
+                desk.alert(&leave_both()[1..]).await;
+            }
+            desk.until("and the short one when somebody sells it", |desk| desk.held("a", &call("25700")) == 0).await;
+            desk.at_rest().await;
+        });
+    }
+}
+
+#[test]
+fn exits_of_both_legs_sell_the_hedge_as_soon_as_the_short_is_closed() {
+    scenario(setup(), async |desk| {
+        spread(desk).await;
+        let bids = vec![Level { price: price("140"), quantity: 10_000 }];
+        desk.market.set_depth(&call("25700"), bids, Vec::new(), price("140"));
+        desk.alert(&leave_both()).await;
+        desk.pass_secs(10).await;
+        trade(desk, &call("25700"), "130");
+        desk.until("the short is closed", |desk| desk.held("a", &call("25700")) == 0).await;
+        let closed_at = desk.clock_now();
+        desk.until("and its hedge", |desk| desk.held("a", &call("25800")) == 0).await;
+        assert!(desk.clock_now() - closed_at <= chrono::Duration::seconds(5), "{}", desk.trace());
+        assert!(!desk.has_alarm("ALARM_EXIT_UNCOVERS"));
+        desk.at_rest().await;
+    });
+}
+
 /// The short is bought back late: its cover goes at once then, not at the next try, and nobody is paged. A restart between changes nothing.
 #[test]
 fn a_square_off_sells_the_hedge_as_soon_as_its_short_is_closed() {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::super::{Concern, WatcherActor, ladder_slot, resend};
 use crate::exits::{Cause, ExitRule, Fired, Next, Rejection, follow, is_stop_of, slot, to_take_over};
 use crate::order::basket::COVER_FIRST;
-use crate::order::{HoldingKey, InstrumentKey, OrderFact, OrderRecord, Side, SignalId, Tag};
+use crate::order::{HoldingKey, InstrumentKey, OrderFact, OrderRecord, OrderType, Side, SignalId, Tag, trading_date};
 use crate::persistence::{Book, Keep, Level, Slot, Unit};
 
 /// A write that was not heard of after this is made again.
@@ -92,10 +92,17 @@ impl WatcherActor {
             return None;
         }
         let mine = option(&rule.holding.instrument)?;
+        // What only rests, a stop at the broker or a limit at a price, buys nothing back now.
+        let leaves = |order: &OrderRecord| {
+            order.is_exit()
+                && order.ask.strategy == rule.strategy
+                && !order.is_resting_stop()
+                && order.cancel_wanted.is_none()
+                && (order.working_type() == Some(OrderType::Market) || self.is_urgent(order, book))
+        };
         let is_leaving = |key: &HoldingKey| {
             let fired = self.core.rules.watched.get(&slot(&rule.strategy, key)).and_then(|watched| watched.rule.fired);
-            fired.is_some_and(|fired| fired.cause.is_urgent())
-                || book.open_in(&key.instrument).any(|order| order.is_exit() && order.ask.strategy == rule.strategy)
+            fired.is_some_and(|fired| fired.cause.is_urgent()) || book.open_in(&key.instrument).any(|order| leaves(order))
         };
         let shorts = book.holdings_of(&rule.strategy).filter(|(_, held)| held.net < 0).map(|(key, _)| key);
         shorts.into_iter().find(|key| option(&key.instrument).as_ref() == Some(&mine) && is_leaving(key)).cloned()
@@ -146,7 +153,10 @@ impl WatcherActor {
             }
             Next::Anew(largest) => {
                 let Some(fired) = rule.fired else { return };
-                rule.fired = Some(Fired { signal: SignalId(self.line.ids.next()), at: now, ..fired });
+                // What it may cost counts from where it fired first; what the market did overnight is no cost of the exit.
+                let is_of_today = trading_date(fired.at) == trading_date(now);
+                let price = if is_of_today { fired.price } else { watched.before.map(|tick| tick.last) };
+                rule.fired = Some(Fired { signal: SignalId(self.line.ids.next()), at: now, price, ..fired });
                 rule.attempt = rule.attempt.saturating_add(1);
                 (watched.rule, watched.writing) = (rule.clone(), Some(now));
                 let reason = format!("the {} of {} {} came to nothing: try {}", fired.cause, rule.strategy, rule.holding, rule.attempt + 1);

@@ -142,14 +142,17 @@ impl WatcherActor {
     }
 
     pub(super) fn look_at_times(&mut self, now: DateTime<Utc>) {
-        let before_close = Duration::from_std(self.desk.settings.exits.before_close).unwrap_or(Duration::MAX);
+        let exits = &self.desk.settings.exits;
         let due: Vec<(Slot, String)> = self
             .core
             .rules
             .watched
             .iter()
             .filter(|(_, watched)| watched.hours.takes_exits)
-            .filter_map(|(slot, watched)| Some((slot.clone(), watched.rule.time_up(&watched.hours, before_close, now)?)))
+            .filter_map(|(slot, watched)| {
+                let before_close = exits.before_close(watched.rule.holding.instrument.exchange);
+                Some((slot.clone(), watched.rule.time_up(&watched.hours, before_close, now)?))
+            })
             .collect();
         for (slot, why) in due {
             self.fire(&slot, Cause::Time, &why, now);

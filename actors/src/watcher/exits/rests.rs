@@ -180,10 +180,11 @@ impl WatcherActor {
 
     /// Before the exchange throws resting stops out for a closing auction, people hear who watches from then on.
     fn say_who_guards_next(&mut self, now: DateTime<Utc>) {
-        let ahead = Duration::from_std(self.desk.settings.exits.before_close).unwrap_or(Duration::MAX);
+        let exits = &self.desk.settings.exits;
         let leaving = self.line.view.read(&self.desk.client_id, |book| {
             let watched = self.core.rules.watched.values();
             let due = watched.filter_map(|watched| {
+                let ahead = exits.before_close(watched.rule.holding.instrument.exchange);
                 let until = watched.hours.stops_until.filter(|until| until.signed_duration_since(now) <= ahead)?;
                 let order = resting(&watched.rule, book).find(|order| order.is_resting_stop() && order.broker_order_id.is_some())?;
                 Some((watched.rule.clone(), until, order.command_id))

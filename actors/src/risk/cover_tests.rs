@@ -1,0 +1,136 @@
+use super::*;
+use crate::order::{Ask, Exchange, Instrument, Kind, Product, Status, Tag};
+use crate::persistence::Control;
+use crate::testkit::builders::{Build, at, book_of, exit, future, price, terms_of};
+
+/// Rows of a master.
+#[derive(Debug)]
+struct Rows(Vec<Instrument>);
+
+impl Instruments for Rows {
+    fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
+        self.0.iter().find(|row| row.key == *key).cloned().map(Arc::new)
+    }
+    fn as_of(&self, _: Exchange) -> Option<chrono::NaiveDate> {
+        None
+    }
+}
+
+fn key(symbol: &str) -> HoldingKey {
+    HoldingKey { instrument: InstrumentKey::new(Exchange::Nfo, symbol), product: Product::Nrml }
+}
+
+fn rows() -> Rows {
+    let expiry = chrono::NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
+    let option = |symbol: &str, right| Instrument {
+        key: key(symbol).instrument,
+        kind: Kind::Option { expiry, strike: price("25700"), right },
+        ..future()
+    };
+    Rows(vec![option("25700CE", Right::Call), option("25800CE", Right::Call), option("25800PE", Right::Put)])
+}
+
+/// An exit of one of them, at the market.
+fn of(number: u64, symbol: &str, side: Side) -> OrderRecord {
+    let order = exit(number).of(symbol).side(side).asks(75);
+    let ask = Ask { exchange: Some(Exchange::Nfo), product: Some(Product::Nrml), order_type: Some(OrderType::Market), ..order.ask.clone() };
+    OrderRecord { ask, source: Source::Dashboard, ..order }
+}
+
+/// The short and what covers it, with these orders.
+fn spread(orders: &[OrderRecord]) -> Book {
+    book_of(orders.to_vec(), &[("trend", key("25800CE"), 75), ("trend", key("25700CE"), -75)])
+}
+
+fn look(covers: &mut Covers, sale: &OrderRecord, book: &Book, second: i64) -> Cover {
+    covers.look(sale, &terms_of(sale), book, &rows(), at(second))
+}
+
+fn waits(cover: &Cover) -> bool {
+    matches!(cover, Cover::Waits(reason) if reason.contains("25700CE NRML, which it covers, is not bought back yet"))
+}
+
+fn level(cover: Cover) -> Option<Level> {
+    match cover {
+        Cover::Uncovers(level, _) => Some(level),
+        Cover::Goes | Cover::Waits(_) => None,
+    }
+}
+
+#[test]
+fn the_cover_waits_for_the_short_that_leaves_beside_it_and_goes_with_a_page_when_that_does_not_come() {
+    let (buy, sale) = (of(1, "25700CE", Side::Buy), of(2, "25800CE", Side::Sell));
+    let mut covers = Covers::default();
+    assert!(waits(&look(&mut covers, &sale, &spread(&[buy.clone(), sale.clone()]), 0)), "neither has been sent");
+    let rests = spread(&[OrderRecord { sent_at: Some(at(0)), ..buy.clone().working("1") }, sale.clone()]);
+    assert!(waits(&look(&mut covers, &sale, &rests, 19)));
+    let Cover::Uncovers(Level::Page, text) = look(&mut covers, &sale, &rests, 20) else { panic!("it goes") };
+    assert!(text.contains("trend NFO:25800CE NRML is sold although trend NFO:25700CE NRML, which it covers"), "{text}");
+
+    // One that was refused is not forgotten either: it was to go first.
+    let mut covers = Covers::default();
+    look(&mut covers, &sale, &spread(&[buy.clone(), sale.clone()]), 0);
+    let refused = spread(&[buy.ended(Status::Failed, Some(Tag::BrokerRejected)), sale.clone()]);
+    assert!(waits(&look(&mut covers, &sale, &refused, 1)));
+    assert_eq!(level(look(&mut covers, &sale, &refused, 20)), Some(Level::Page));
+}
+
+#[test]
+fn it_goes_the_moment_that_the_short_is_closed() {
+    let (buy, sale) = (of(1, "25700CE", Side::Buy), of(2, "25800CE", Side::Sell));
+    let mut covers = Covers::default();
+    assert!(waits(&look(&mut covers, &sale, &spread(&[buy, sale.clone()]), 0)));
+    let closed = book_of([sale.clone()], &[("trend", key("25800CE"), 75)]);
+    assert_eq!(look(&mut covers, &sale, &closed, 1), Cover::Goes);
+}
+
+#[test]
+fn it_waits_for_the_short_of_another_strategy_too_but_for_no_limit_far_away() {
+    let sale = of(2, "25800CE", Side::Sell);
+    let others = of(1, "25700CE", Side::Buy).by("other");
+    let of_two = book_of([others, sale.clone()], &[("trend", key("25800CE"), 75), ("other", key("25700CE"), -75)]);
+    assert!(waits(&look(&mut Covers::default(), &sale, &of_two, 0)), "the account has one margin");
+    let mut limit = OrderRecord { sent_at: Some(at(0)), ..of(1, "25700CE", Side::Buy).working("1") };
+    (limit.ask.order_type, limit.ask.price) = (Some(OrderType::Limit), Some(price("20")));
+    let rests = spread(&[limit, sale.clone()]);
+    assert_eq!(level(look(&mut Covers::default(), &sale, &rests, 30)), Some(Level::Warn), "it has rested for long");
+}
+
+#[test]
+fn who_sells_the_cover_of_a_short_that_stays_is_told_and_of_the_engines_own_sale_a_page_tells() {
+    let sale = of(2, "25800CE", Side::Sell);
+    assert_eq!(level(look(&mut Covers::default(), &sale, &spread(&[sale.clone()]), 0)), Some(Level::Warn));
+    let ours = OrderRecord { source: Source::System, ..sale.clone() };
+    assert_eq!(level(look(&mut Covers::default(), &ours, &spread(&[ours.clone()]), 0)), Some(Level::Page));
+    // Rules and square-offs wait before they send, and have told of what did not come.
+    let both = spread(&[of(1, "25700CE", Side::Buy), ours.clone()]);
+    assert_eq!(look(&mut Covers::default(), &ours, &both, 0), Cover::Goes);
+    let mut squared = spread(&[ours.clone()]);
+    squared.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
+    assert_eq!(look(&mut Covers::default(), &ours, &squared, 0), Cover::Goes);
+    let resting = OrderRecord { source: Source::Stop, ..sale };
+    assert_eq!(look(&mut Covers::default(), &resting, &spread(&[resting.clone()]), 0), Cover::Goes, "it only rests");
+}
+
+/// The limit of a target is no buying back: the stop of the cover fires beside it, and the short stands alone.
+#[test]
+fn the_target_of_the_short_does_not_keep_the_page_back() {
+    let (ours, mut target) = (OrderRecord { source: Source::System, ..of(2, "25800CE", Side::Sell) }, of(1, "25700CE", Side::Buy));
+    (target.source, target.ask.order_type, target.ask.price) = (Source::Dashboard, Some(OrderType::Limit), Some(price("20")));
+    let book = spread(&[target, ours.clone()]);
+    assert_eq!(level(look(&mut Covers::default(), &ours, &book, 0)), Some(Level::Page));
+}
+
+#[test]
+fn what_covers_nothing_goes() {
+    let sale = |symbol: &str| of(2, symbol, Side::Sell);
+    let buy = of(1, "25700CE", Side::Buy);
+    let put = sale("25800PE");
+    let other_right = book_of([buy.clone(), put.clone()], &[("trend", key("25800PE"), 75), ("trend", key("25700CE"), -75)]);
+    assert_eq!(look(&mut Covers::default(), &put, &other_right, 0), Cover::Goes);
+    let alone = book_of([sale("25800CE")], &[("trend", key("25800CE"), 75)]);
+    assert_eq!(look(&mut Covers::default(), &sale("25800CE"), &alone, 0), Cover::Goes);
+    let more = book_of([sale("25800CE")], &[("trend", key("25800CE"), 150), ("trend", key("25700CE"), -75)]);
+    assert_eq!(look(&mut Covers::default(), &sale("25800CE"), &more, 0), Cover::Goes, "the rest covers it still");
+    assert_eq!(look(&mut Covers::default(), &buy, &spread(&[buy.clone()]), 0), Cover::Goes, "a short's own exit");
+}

@@ -1,0 +1,104 @@
+//! What people hear of an urgent exit that does not get flat by itself: once, and again when it has moved since.
+
+use std::fmt;
+
+use chrono::{DateTime, Duration, Utc};
+use rust_decimal::Decimal;
+
+use super::{Concern, WatcherActor};
+use crate::exits::{Halted, Ladder, Refused, Rejection, Rungs, cap};
+use crate::order::{OrderRecord, Points, Price, Side};
+use crate::persistence::Level;
+use crate::ports::Quote;
+
+/// An exit that rests, and its market.
+#[derive(Clone, Copy)]
+pub(super) struct Standing<'a> {
+    pub order: &'a OrderRecord,
+    pub tick: Price,
+    pub rungs: &'a Rungs,
+    pub quote: Option<&'a Quote>,
+}
+
+impl WatcherActor {
+    /// Whether people should have heard of it by now, and have not.
+    pub(super) fn is_late(&self, ladder: &Ladder, now: DateTime<Utc>) -> bool {
+        !ladder.is_paged && now.signed_duration_since(ladder.stepped_at) >= self.not_flat_after()
+    }
+
+    fn not_flat_after(&self) -> Duration {
+        Duration::from_std(self.desk.settings.exits.ladder.not_flat_after).unwrap_or(Duration::MAX)
+    }
+
+    /// Pages once of a limit that the broker does not let go further. Answers how the ladder stands then.
+    pub(super) fn tell_of_refusal(&self, standing: &Standing<'_>, ladder: Ladder, refused: Option<&Refused>, now: DateTime<Utc>) -> Ladder {
+        let due = refused.filter(|refused| !ladder.is_paged && refused.is_due(self.not_flat_after(), now));
+        let Some(refused) = due else { return ladder };
+        let next = if refused.rejection == Rejection::Cutoff { "; close it at the broker" } else { "" };
+        self.page_not_flat(standing, &ladder, &format_args!("the broker refuses to change its limit ({}){next}", refused.words));
+        Ladder { is_paged: true, ..ladder }
+    }
+
+    /// Pages once of an exit whose next step waits because others have used up the calls. It goes on by itself, and is told no more.
+    pub(super) fn tell_of_its_turn(&mut self, standing: &Standing<'_>, ladder: &Ladder, now: DateTime<Utc>) {
+        let order = standing.order;
+        if now.signed_duration_since(ladder.stepped_at) < self.not_flat_after() {
+            return;
+        }
+        let (strategy, symbol, id) = (&order.ask.strategy, &order.ask.symbol, order.command_id);
+        let text =
+            format!("NOT FLAT: the exit of {strategy} in {symbol} (order {id}) is not repriced every second any more: {}", Halted::Turn);
+        self.concern(Concern { event: "ALARM_NOT_FLAT", level: Level::Page, text, command_id: Some(id) });
+    }
+
+    /// The broker neither changes it nor takes it back: it stands where it is, and no other may go beside it.
+    pub(super) fn page_alive(&self, order: &OrderRecord, ladder: &Ladder, now: DateTime<Utc>) {
+        let Some(instrument) = order.instrument().and_then(|key| self.line.instruments.find(&key)) else { return };
+        let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
+        let quote = self.fresh_quote(&instrument, now);
+        let standing = Standing { order, tick: instrument.tick, rungs, quote: quote.as_ref() };
+        self.page_not_flat(&standing, ladder, &Halted::Alive);
+    }
+
+    /// Says what an exit that cannot go further by itself would cost if it did.
+    pub(super) fn page_not_flat(&self, standing: &Standing<'_>, ladder: &Ladder, halted: &dyn fmt::Display) {
+        let Standing { order, tick, rungs, quote } = *standing;
+        let Some(side) = order.ask.side else { return };
+        let shown = |price: Option<Price>| price.map_or_else(|| "none".to_owned(), |price| price.to_string());
+        let (bid, ask) = quote.map_or((None, None), |quote| (quote.bid, quote.ask));
+        let spread = bid.zip(ask).map_or_else(|| "unknown".to_owned(), |(bid, ask)| (ask.value() - bid.value()).to_string());
+        let touch = if side == Side::Sell { bid } else { ask };
+        let point = order.instrument().and_then(|key| self.line.point(&self.desk.client_id, &key));
+        let units = Decimal::from(order.unfilled());
+        let cost = |price: Decimal| {
+            let points = Points((ladder.trigger - price).abs().saturating_mul(units));
+            point.map_or_else(
+                || format!("{points} points (what one is worth is not known)"),
+                |point| format!("{} rupees", points.rupees(point)),
+            )
+        };
+        let going_on = touch.map_or_else(
+            || "what going on would cost nobody knows".to_owned(),
+            |touch| format!("trading at the touch costs {} from the trigger at {}", cost(touch.value()), ladder.trigger),
+        );
+        let wider = Ladder { granted: ladder.granted + 1, ..*ladder };
+        let as_far_as = cap(&wider, rungs, tick, side);
+        let text = format!(
+            "NOT FLAT: {} of {} units of {} {} rest at {} after {} steps, because {halted}; bid {}, ask {}, spread {spread}; {going_on}; \
+             \"go on\" lets it go as far as {}, at most {}",
+            order.unfilled(),
+            order.quantity(),
+            order.ask.strategy,
+            order.ask.symbol,
+            shown(order.ask.price),
+            ladder.steps,
+            shown(bid),
+            shown(ask),
+            as_far_as,
+            cost(as_far_as),
+        );
+        let next = Ladder { is_paged: true, ..*ladder };
+        self.keep_ladder(order.command_id, Some(&next), Level::Info, "a person was told that it is not flat");
+        self.line.alarm(Some(&self.desk.client_id), "ALARM_NOT_FLAT", Level::Page, Some(order.command_id), text);
+    }
+}

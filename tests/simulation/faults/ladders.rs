@@ -1,0 +1,181 @@
+//! Urgent exits on their ladders: in the book of an option, many at once, refused, and at the end of the day.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::DateTime;
+use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate::simulator::market::Level;
+use ordergate_actors::order::calendar::{Calendar, Enforce};
+use ordergate_actors::order::{Exchange, InstrumentKey, LegDraft, Price, Status};
+use ordergate_actors::ports::{Budget, Instruments as _};
+
+use super::exit_rules::{fired, guarded, rule, scenario, thin, trade, until_flat};
+use crate::desk::{But, Desk, Setup, buy, nse, price, sbin};
+
+fn said(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn level(text: &str, quantity: i64) -> Vec<Level> {
+    vec![Level { price: price(text), quantity }]
+}
+
+/// A liquid option, one tick wide: an ordinary fall is followed to its end, and nobody is rung for it.
+#[test]
+fn the_stop_of_an_option_follows_a_fall_in_a_book_of_one_tick_and_pages_nobody() {
+    scenario(Setup::default(), async |desk| {
+        let key = InstrumentKey::new(Exchange::Nfo, "NIFTY24NOV26C25700");
+        let lot = desk.instruments.find(&key).unwrap().lot.value();
+        let book = |desk: &Desk, bid: &str, units: i64| {
+            let ask = Price::new(price(bid).value() + price("0.05").value()).unwrap();
+            desk.market.set_depth(&key, level(bid, units), vec![Level { price: ask, quantity: 10_000 }], price(bid));
+        };
+        book(desk, "99.95", 10_000);
+        let entry = LegDraft {
+            exchange: said("NFO"),
+            symbol: said(&key.symbol),
+            stop_loss: said("2 points"),
+            ..buy("a", 1).product("NRML").of(3 * lot)
+        };
+        let entry = desk.ended(entry).await;
+        assert_eq!(entry.status, Status::Executed, "{:?}", entry.reason);
+        desk.pass_secs(3).await;
+        book(desk, "98", lot);
+        desk.until("a lot is out", |desk| desk.held("a", &key) == 2 * lot).await;
+        // Eight spreads below where it fired are 97.60.
+        book(desk, "96", lot);
+        desk.until("another is out", |desk| desk.held("a", &key) == lot).await;
+        book(desk, "94.50", 10_000);
+        desk.until("flat", |desk| desk.held("a", &key) == 0).await;
+        assert!(!desk.has_alarm("ALARM_NOT_FLAT"), "{:?}", desk.texts("ALARM_NOT_FLAT"));
+        desk.at_rest().await;
+    });
+}
+
+fn noren() -> Setup {
+    Setup { can: |row| row.budget = Some(Budget::noren()), ..Setup::default() }
+}
+
+const OTHERS: [&str; 5] = ["b", "c", "d", "e", "f"];
+
+/// Five positions in a share that nobody buys any more: each has its page in time.
+async fn stuck(desk: &Desk) {
+    let key = nse("RELIANCE-EQ");
+    for strategy in OTHERS {
+        let entry = LegDraft { symbol: said(&key.symbol), stop_loss: said("10 points"), ..buy(strategy, 10) };
+        assert_eq!(desk.ended(entry).await.status, Status::Executed);
+    }
+    desk.pass_secs(5).await;
+    desk.market.set_depth(&key, Vec::new(), level("1385", 1_000), price("1385"));
+    desk.until("all are sent", |desk| fired(desk).iter().filter(|row| row.sent_at.is_some()).count() == OTHERS.len()).await;
+    let sent_at = fired(desk).iter().filter_map(|row| row.sent_at).max().unwrap();
+    desk.until("all are told", |desk| desk.texts("ALARM_NOT_FLAT").len() == OTHERS.len()).await;
+    let after = desk.clock_now() - sent_at;
+    assert!(after <= chrono::Duration::seconds(5), "{after} after the last was sent");
+}
+
+#[test]
+fn many_exits_that_nobody_buys_page_in_time_and_slow_down_no_other() {
+    scenario(noren(), async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        stuck(desk).await;
+        thin(desk, "849.50", 3);
+        desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
+        let since = desk.clock_now();
+        for (bid, left) in [("848", 5), ("846", 3)] {
+            thin(desk, bid, 2);
+            desk.until("more is out", |desk| desk.held("a", &sbin()) == left).await;
+        }
+        trade(desk, "844");
+        desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
+        let took = desk.clock_now() - since;
+        assert!(took <= chrono::Duration::seconds(6), "three steps took {took}");
+        desk.market.set(&nse("RELIANCE-EQ"), price("1384"), price("1384.10"), price("1384"));
+        desk.until("the others are out", |desk| OTHERS.iter().all(|strategy| desk.held(strategy, &nse("RELIANCE-EQ")) == 0)).await;
+        desk.at_rest().await;
+    });
+}
+
+/// The broker takes no changes after its own square-off: once is enough to know, and a person hears what it said.
+#[test]
+fn a_step_that_is_refused_after_the_cut_off_pages_at_once_with_the_words() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        thin(desk, "849.50", 3);
+        desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
+        desk.always(CallKind::Modify, Fault::Refuse("MIS orders are not allowed after Square off time".into()));
+        trade(desk, "845");
+        desk.until("it is refused", |desk| desk.events(fired(desk)[0].command_id).contains(&"MODIFY_REPLIED".to_owned())).await;
+        let refused_at = desk.clock_now();
+        desk.until_alarm("ALARM_NOT_FLAT").await;
+        assert!(desk.clock_now() - refused_at <= chrono::Duration::seconds(2));
+        let text = desk.texts("ALARM_NOT_FLAT").remove(0);
+        assert!(text.contains("not allowed after Square off time") && text.contains("close it at the broker"), "{text}");
+        let asked = desk.texts("EXIT_STEP").len();
+        desk.pass_secs(60).await;
+        let more = desk.texts("EXIT_STEP").len() - asked;
+        assert!((3..=8).contains(&more), "{more} in a minute");
+        assert_eq!(desk.texts("ALARM_NOT_FLAT").len(), 1);
+        desk.heal();
+        until_flat(desk).await;
+        desk.at_rest().await;
+    });
+}
+
+/// The first exit is rejected, and the price is far away when the next may go: what it may cost counts from where the rule fired.
+#[test]
+fn the_retry_of_a_rejected_exit_keeps_the_cost_cap_of_the_first() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        desk.next(CallKind::Place, Fault::Refuse("the order price is out of the current execution range".into()));
+        trade(desk, "849");
+        desk.until("it is rejected", |desk| fired(desk).first().is_some_and(|row| row.status == Status::Failed)).await;
+        trade(desk, "820");
+        desk.until_alarm("ALARM_NOT_FLAT").await;
+        let second = fired(desk).pop().unwrap();
+        // Two percent of 849 are 16.98.
+        assert_eq!((second.ask.price, desk.held("a", &sbin())), (Some(price("832.05")), 10), "{}", desk.trace());
+        assert!(desk.texts("ALARM_NOT_FLAT")[0].contains("the touch is beyond the cost cap at 832.05"));
+        trade(desk, "833");
+        until_flat(desk).await;
+        desk.at_rest().await;
+    });
+}
+
+/// A share with a closing auction: from 15:15 to 15:20 nothing is taken. An exit that is on its ladder then stands where it is, a person
+/// hears that, and it goes on when orders are taken again.
+#[test]
+fn an_exit_that_is_on_its_ladder_at_a_quarter_past_three_waits_for_the_auction_and_says_so() {
+    let at = |text: &str| text.parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc();
+    let calendar: fn() -> Arc<Calendar> =
+        || Arc::new(Calendar::parse(&ordergate::calendar::files(None).unwrap()).unwrap().enforced(Enforce::Always));
+    let mut setup = Setup { starts_at: at("2026-11-23T15:12:00+05:30"), calendar, ..Setup::default() };
+    setup.account.limits.intraday_cutoff = Duration::ZERO;
+    scenario(setup, async |desk| {
+        let until = |text: &str, desk: &Desk| (at(text) - desk.clock_now()).to_std().unwrap();
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        desk.pass(until("2026-11-23T15:14:58.500+05:30", desk)).await;
+        thin(desk, "849.50", 3);
+        desk.until("a part is out", |desk| desk.held("a", &sbin()) == 7).await;
+        desk.pass(until("2026-11-23T15:15:00.500+05:30", desk)).await;
+        trade(desk, "840");
+        let before = fired(desk)[0].modifications;
+        desk.until_alarm("ALARM_NOT_FLAT").await;
+        assert!(desk.clock_now() < at("2026-11-23T15:15:06+05:30"));
+        assert!(
+            desk.texts("ALARM_NOT_FLAT")[0].contains("the market takes no orders: closing auction"),
+            "{:?}",
+            desk.texts("ALARM_NOT_FLAT")
+        );
+        desk.pass(until("2026-11-23T15:19:59+05:30", desk)).await;
+        let stands = fired(desk).remove(0);
+        assert_eq!((stands.modifications, desk.held("a", &sbin()), desk.texts("ALARM_NOT_FLAT").len()), (before, 7, 1));
+        until_flat(desk).await;
+        assert!(fired(desk).iter().all(|row| row.created_at <= stands.created_at), "one order, changed");
+        desk.at_rest().await;
+    });
+}
