@@ -52,9 +52,9 @@ fn taken_in(mut rule: Option<ExitRule>, book: &Book) -> Option<ExitRule> {
     for _ in 0..10 {
         match brought(&strategy("trend"), &key, rule.as_ref(), book) {
             None => return rule,
-            Some(Brought::More(order)) => rule = rule.map(|rule| rule.rebased(held.average().unwrap(), order.traded_quantity)),
+            Some(Brought::More(order)) => rule = rule.map(|rule| rule.rebased(held.average().unwrap(), &order)),
             Some(Brought::Order(order)) => {
-                let brought = ExitRule::from_order(&order, &held, d("0.05"), now()).unwrap();
+                let brought = ExitRule::from_order(&order, &held, d("0.05"), now(), now()).unwrap();
                 rule = Some(match &rule {
                     Some(before) => brought.added_to(before),
                     None => brought,
@@ -217,7 +217,7 @@ fn what_has_filled_and_is_not_in_the_rule_is_found_in_the_book() {
     let adds = [entry(2, Side::Buy, 100, stop_at("830")), entry(3, Side::Buy, 100, stop_at("1%"))];
     let all = book([vec![whole.clone()], adds.to_vec()].concat(), holding(300, "830"));
     assert_eq!(next(Some(&rule), &all), Some(Brought::More(Arc::new(whole.clone()))));
-    let rule = rule.rebased(d("801"), 100);
+    let rule = rule.rebased(d("801"), &whole);
     assert_eq!(next(Some(&rule), &all), Some(Brought::Order(Arc::new(adds[0].clone()))));
     assert_eq!(taken_in(Some(rule.clone()), &all).unwrap().stop, Some(d("830")));
     // Nothing of these is its.
@@ -241,7 +241,7 @@ fn a_rule_that_leaves_takes_nothing_in_and_one_of_a_person_only_what_came_later(
     let key = sbin_in(Product::Mis);
     let next = |rule: &ExitRule, book: &Book| brought(&strategy("trend"), &key, Some(rule), book).is_some();
     let both = book(vec![entry(1, Side::Buy, 100, stop_at("2%")), entry(2, Side::Buy, 100, stop_at("830"))], holding(200, "825"));
-    let rule = ExitRule::from_order(&entry(1, Side::Buy, 100, stop_at("2%")), &holding(100, "800"), d("0.05"), now()).unwrap();
+    let rule = ExitRule::from_order(&entry(1, Side::Buy, 100, stop_at("2%")), &holding(100, "800"), d("0.05"), now(), now()).unwrap();
     let fired = |cause| Some(Fired { cause, at: at(9), price: None, signal: SignalId(uuid::Uuid::from_u128(7)) });
     assert!(next(&rule, &both) && next(&ExitRule { fired: fired(Cause::Target), ..rule.clone() }, &both));
     assert!(!next(&ExitRule { fired: fired(Cause::Stop), ..rule.clone() }, &both));
@@ -253,7 +253,7 @@ fn a_rule_that_leaves_takes_nothing_in_and_one_of_a_person_only_what_came_later(
 #[test]
 fn a_rule_of_an_older_version_is_measured_once() {
     let key = sbin_in(Product::Mis);
-    let rule = ExitRule::from_order(&entry(1, Side::Buy, 75, stop_at("2%")), &holding(75, "800"), d("0.05"), now()).unwrap();
+    let rule = ExitRule::from_order(&entry(1, Side::Buy, 75, stop_at("2%")), &holding(75, "800"), d("0.05"), now(), now()).unwrap();
     let old = ExitRule { counted: None, ..rule };
     let text = serde_json::to_string(&old).unwrap();
     assert!(!text.contains("counted") && !text.contains("stood"));
@@ -270,12 +270,13 @@ fn further_fills_move_what_has_not_moved_by_itself() {
     let terms = Terms { target: Some("20 points".parse().unwrap()), ..stop_at("10 points") };
     for side in [Side::Buy, Side::Sell] {
         let from = |points: i64| Some(Decimal::from(800 + side.sign() * points));
-        let first = ExitRule::from_order(&entry(1, side, 10, terms), &holding(side.sign() * 10, "800"), d("0.05"), now()).unwrap();
-        let second = first.rebased(from(1).unwrap(), 20);
+        let first = ExitRule::from_order(&entry(1, side, 10, terms), &holding(side.sign() * 10, "800"), d("0.05"), now(), now()).unwrap();
+        let more = entry(1, side, 20, terms);
+        let second = first.rebased(from(1).unwrap(), &more);
         assert_eq!((second.stop, second.target, Some(second.best), second.counted), (from(-9), from(21), from(1), Some(20)));
         let trailed = ExitRule { stop: from(-1), best: from(15).unwrap(), ..first };
-        assert_eq!(trailed.rebased(from(1).unwrap(), 20).stop, from(-1));
-        assert_eq!(trailed.rebased(from(30).unwrap(), 20).stop, from(20), "and what the average has earned");
+        assert_eq!(trailed.rebased(from(1).unwrap(), &more).stop, from(-1));
+        assert_eq!(trailed.rebased(from(30).unwrap(), &more).stop, from(20), "and what the average has earned");
     }
 }
 

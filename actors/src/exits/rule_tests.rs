@@ -27,13 +27,13 @@ fn distances_become_prices_on_the_tick_on_both_sides() {
 #[test]
 fn an_order_brings_its_rule_with_its_first_fill_also_when_it_failed() {
     let mut record = order(3).filled(4, 4).ended(Status::Failed, Some(crate::order::Tag::BrokerCancelled));
-    assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1)), None, "it says nothing");
+    assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1), at(1)), None, "it says nothing");
     record.ask.stop_loss = Some("12 points".parse().unwrap());
-    let rule = ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1)).unwrap();
+    let rule = ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1), at(1)).unwrap();
     assert_eq!((rule.stop, rule.order), (Some(d("788")), Some(record.command_id)));
-    assert_eq!(ExitRule::from_order(&record, &held(-4, "800"), d("0.05"), at(1)), None, "what is held is the other side");
+    assert_eq!(ExitRule::from_order(&record, &held(-4, "800"), d("0.05"), at(1), at(1)), None, "what is held is the other side");
     record.ask.stop_loss = Some("900 points".parse().unwrap());
-    assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1)), None, "no price");
+    assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1), at(1)), None, "no price");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_stop_that_somebody_put_elsewhere_is_the_stop_of_the_rule_until_it_is_set_ag
     assert_eq!(heeded.heeding(&put_by_hand("781", 5)), None, "once");
     assert_eq!(heeded.heeding(&put_by_hand("779", 9)).unwrap().stop, Some(d("779")), "and again");
     // Nothing moves it back: no fill, no trail, nothing that was in memory.
-    assert_eq!(heeded.rebased(d("801"), 4).stop, Some(d("781")));
+    assert_eq!(heeded.rebased(d("801"), &order(3).filled(4, 4)).stop, Some(d("781")));
     let mut read_back = heeded.clone();
     read_back.catch_up(&trailed);
     assert_eq!(read_back, heeded);

@@ -123,7 +123,7 @@ mod tests {
             let mut order = order(1);
             order.ask.exits.times = times.parse().unwrap();
             let held = Holding { net: 10, cost: Points(8000.into()), realised: Points::ZERO, opened_at: Some(t("10:00")) };
-            ExitRule::from_order(&order, &held, 1.into(), t(filled_at)).unwrap()
+            ExitRule::from_order(&order, &held, 1.into(), t(filled_at), t("15:20")).unwrap()
         };
         let up = |rule: &ExitRule, now| rule.time_up(&Hours::always(), Duration::minutes(5), t(now)).is_some();
         let is_up = |times, now| up(&late(times, "10:40"), now);

@@ -19,11 +19,11 @@ fn change(seq: u64, day: u32, what: Move) -> DayChange {
 }
 
 fn traded(order: u64, side: Side, quantity: i64, at: &str) -> Move {
-    Move::Traded { order, side, quantity: units(quantity), price: price(at), seen: None }
+    Move::Traded { order, side, quantity: units(quantity), price: price(at), seen: None , at: crate::testkit::builders::at(0)}
 }
 
 fn seen(side: Side, quantity: i64, at: &str, seen: &str) -> Move {
-    Move::Traded { order: 1, side, quantity: units(quantity), price: price(at), seen: Some(price(seen)) }
+    Move::Traded { order: 1, side, quantity: units(quantity), price: price(at), seen: Some(price(seen)) , at: crate::testkit::builders::at(0)}
 }
 
 fn day_of(moves: impl IntoIterator<Item = Move>) -> Day {
@@ -288,7 +288,7 @@ proptest! {
         for (seq, (buys, quantity, paise)) in (1..).zip(moves) {
             let side = if buys { Side::Buy } else { Side::Sell };
             let at = Price::new(Decimal::new(paise, 2)).unwrap();
-            day.apply(&change(seq, 20, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None }));
+            day.apply(&change(seq, 20, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None , at: crate::testkit::builders::at(0)}));
             for _ in 0..quantity {
                 oracle.unit(side.sign(), i128::from(paise));
             }
@@ -320,7 +320,7 @@ proptest! {
             seq += 1;
             let side = if buys { Side::Buy } else { Side::Sell };
             let at = Price::new(Decimal::new(paise, 2)).unwrap();
-            let trade = change(seq, 20, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None });
+            let trade = change(seq, 20, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None , at: crate::testkit::builders::at(0)});
             told.apply(&trade);
             taken.apply(&trade);
             let net = line(&told).held.net;
@@ -357,7 +357,7 @@ proptest! {
                 seq += 1;
                 let side = if buys { Side::Buy } else { Side::Sell };
                 let at = Price::new(Decimal::new(paise, 2)).unwrap();
-                day.apply(&change(seq, on, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None }));
+                day.apply(&change(seq, on, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None , at: crate::testkit::builders::at(0)}));
                 cash -= i128::from(side.sign() * quantity * paise);
                 net += side.sign() * quantity;
             }

@@ -131,7 +131,7 @@ impl World {
         let before = self.book.held(&owner, &sbin_in(MIS));
         let price = price("800");
         self.book.put_holding(owner.clone(), sbin_in(MIS), before.after(side, quantity, price), seq);
-        let what = Move::Traded { order: number, side, quantity, price, seen: None };
+        let what = Move::Traded { order: number, side, quantity, price, seen: None , at: crate::testkit::builders::at(0)};
         let day = trading_date(crate::testkit::builders::at(0));
         self.book.put_day(&DayChange { seq, day, strategy: owner, key: sbin_in(MIS), before, what });
         self.moves.push((seq, side.sign() * quantity.value()));

@@ -56,7 +56,8 @@ impl WatcherActor {
         let tag = if left > 0 { Tag::ExitTakenBack } else { Tag::NoPosition };
         self.post_facts(vec![(order.command_id, OrderFact::CancelWanted { tag, reason: reason.clone() })]);
         // What a rule has fired goes anew by itself, for what is held.
-        if left > 0 && order.is_exit() && self.core.rules.firing(order).is_none() {
+        let is_fired = |book: &Book| self.core.rules.firing(order, book).is_some();
+        if left > 0 && order.is_exit() && !self.line.view.read(&self.desk.client_id, is_fired).unwrap_or(false) {
             let is_squared_off = |book: &Book| square_off::has_sent(order) && !square_off::is_over(order, book, now);
             let (level, what_next) = if self.line.view.read(&self.desk.client_id, is_squared_off).unwrap_or(false) {
                 (Level::Warn, "the square-off sends the next one when its end is proven")
