@@ -305,7 +305,8 @@ fn opened_before(first: OrderRecord, then: OrderRecord, average: &str) -> Book {
     let mut before = Holding::default();
     for (seq, (number, side, traded)) in (1..).zip(trades) {
         let (quantity, price) = (crate::order::Quantity::new(traded).unwrap(), crate::order::Price::parse("800").unwrap());
-        let what = crate::pnl::Move::Traded { order: number, side, quantity, price, seen: None, at: at(50 + i64::try_from(number).unwrap()) };
+        let what =
+            crate::pnl::Move::Traded { order: number, side, quantity, price, seen: None, at: at(50 + i64::try_from(number).unwrap()) };
         let (strategy, key) = (strategy("trend"), sbin_in(Product::Mis));
         book.put_day(&crate::pnl::DayChange { seq, day: crate::order::trading_date(at(0)), strategy, key, before, what });
         before = before.after(side, quantity, price);

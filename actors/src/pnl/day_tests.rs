@@ -23,7 +23,14 @@ fn traded(order: u64, side: Side, quantity: i64, at: &str) -> Move {
 }
 
 fn seen(side: Side, quantity: i64, at: &str, seen: &str) -> Move {
-    Move::Traded { order: 1, side, quantity: units(quantity), price: price(at), seen: Some(price(seen)), at: crate::testkit::builders::at(0) }
+    Move::Traded {
+        order: 1,
+        side,
+        quantity: units(quantity),
+        price: price(at),
+        seen: Some(price(seen)),
+        at: crate::testkit::builders::at(0),
+    }
 }
 
 fn day_of(moves: impl IntoIterator<Item = Move>) -> Day {

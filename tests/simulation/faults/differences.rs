@@ -389,7 +389,8 @@ fn an_entry_that_rested_while_units_were_adopted_brings_its_stop() {
         assert!(adopt(desk, "a", Side::Buy, 5, at).await);
         super::exit_rules::trade(desk, "854");
         assert_eq!(desk.until_ended(rests).await.filled_quantity, 10);
-        desk.until("its stop stands", |desk| super::exit_rules::rule(desk).is_some_and(|rule| rule.stop == Some(price("840").value()))).await;
+        desk.until("its stop stands", |desk| super::exit_rules::rule(desk).is_some_and(|rule| rule.stop == Some(price("840").value())))
+            .await;
         super::exit_rules::trade(desk, "839");
         desk.until("all of it is out", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
     });

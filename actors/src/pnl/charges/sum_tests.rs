@@ -104,7 +104,8 @@ fn a_contract_is_charged_on_what_its_points_are_worth() {
         side: Side::Buy,
         quantity: Quantity::new(100).unwrap(),
         price: Price::parse("75000").unwrap(),
-        seen: None, at: crate::testkit::builders::at(0)
+        seen: None,
+        at: crate::testkit::builders::at(0),
     };
     unknown.apply(&DayChange { seq: 1, day: day(), strategy: strategy("trend"), key: gold.clone(), before: Holding::default(), what });
     let line = unknown.line(&strategy("trend"), &gold).unwrap();
