@@ -123,7 +123,7 @@ fn an_addition_leaves_a_trailed_stop_where_it_is() {
 fn the_stop_of_an_order_that_was_asked_for_before_the_position_comes_with_its_fill() {
     for restarts in [false, true] {
         scenario(Setup::default(), async |desk| {
-            let rests = desk.order(more("850").at("855")).await;
+            let rests = desk.order(guarded("850", None).at("855")).await;
             desk.until_at_broker(rests).await;
             desk.pass_secs(2).await;
             desk.ended(more("800")).await;

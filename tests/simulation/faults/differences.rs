@@ -379,7 +379,7 @@ fn an_entry_that_rested_while_units_were_adopted_brings_its_stop() {
     scenario(Setup::polled(), async |desk| {
         super::exit_rules::trade(desk, "860");
         desk.pass_secs(2).await;
-        let leg = LegDraft { stop_loss: Some("840".into()), execution_type: Some("ADJUST".into()), ..buy("a", 10).at("855") };
+        let leg = LegDraft { stop_loss: Some("840".into()), ..buy("a", 10).at("855") };
         let rests = desk.order(leg).await;
         desk.until_at_broker(rests).await;
         desk.pass_secs(5).await;
