@@ -308,14 +308,16 @@ pub(super) fn trade(row: &Row<'_>) -> Result<Trade> {
 
 /// The columns of a trade with its order, as [`traded`] reads them; `f` and `o`.
 pub(super) const TRADED: &str = "f.seq, f.trading_date, o.strategy_name, f.exchange, o.symbol, o.product, f.before_net, f.before_cost, \
-    f.before_realised, o.number, o.side, f.quantity, f.price, o.seen_price";
+    f.before_realised, o.number, o.side, f.quantity, f.price, o.seen_price, f.at";
 pub(super) const CORRECTION: &str = "seq, trading_date, strategy_name, exchange, symbol, product, before_net, before_cost, \
     before_realised, kind, side, quantity, price, settled_on, told_price, told_seq";
 
 /// Reads the columns of [`TRADED`].
 pub(super) fn traded(row: &Row<'_>) -> Result<DayChange> {
     let c = &mut Columns::of(row);
-    changed(c, |c| Ok(Move::Traded { order: c.integer()?, side: c.word()?, quantity: c.integer()?, price: c.word()?, seen: c.maybe()? }))
+    changed(c, |c| {
+        Ok(Move::Traded { order: c.integer()?, side: c.word()?, quantity: c.integer()?, price: c.word()?, seen: c.maybe()?, at: c.time()? })
+    })
 }
 
 /// Reads the columns of [`CORRECTION`].

@@ -10,10 +10,17 @@ use super::rule::{Cause, ExitRule};
 use crate::order::{Price, Side, trading_date};
 
 impl ExitRule {
-    /// The level that lies beyond the range of today, if what was to fire is in prices of an earlier day.
+    /// The level that lies beyond the range of today, if what was to fire is in prices of an earlier day. A range in which the market does
+    /// not trade, by its `last` price, is none of today.
     #[must_use]
-    pub fn of_another_basis(&self, cause: Cause, band: Option<(Price, Price)>, now: DateTime<Utc>) -> Option<Decimal> {
-        let (low, high) = band?;
+    pub fn of_another_basis(
+        &self,
+        cause: Cause,
+        band: Option<(Price, Price)>,
+        last: Option<Decimal>,
+        now: DateTime<Utc>,
+    ) -> Option<Decimal> {
+        let (low, high) = band.filter(|(low, high)| last.is_none_or(|last| (low.value()..=high.value()).contains(&last)))?;
         let said_at = self.by_hand.map_or(self.set_at, |by_hand| by_hand.max(self.set_at)).max(self.held_since);
         if trading_date(said_at) >= trading_date(now) {
             return None;
@@ -66,17 +73,27 @@ mod tests {
             (&long, Cause::Stop, None, None),
             (&long, Cause::Time, split, None),
         ] {
-            let found = rule.of_another_basis(cause, band, tomorrow);
+            let found = rule.of_another_basis(cause, band, None, tomorrow);
             assert_eq!(found, wanted.map(Decimal::from), "{:?} {cause} {band:?}", rule.position);
         }
         // What was said today is said in today's prices.
-        assert_eq!(long.of_another_basis(Cause::Stop, split, at(60)), None);
+        assert_eq!(long.of_another_basis(Cause::Stop, split, None, at(60)), None);
         for said in [
             ExitRule { set_at: tomorrow, ..long.clone() },
             ExitRule { by_hand: Some(tomorrow), ..long.clone() },
             ExitRule { held_since: tomorrow, ..long.clone() },
         ] {
-            assert_eq!(said.of_another_basis(Cause::Stop, split, tomorrow), None);
+            assert_eq!(said.of_another_basis(Cause::Stop, split, None, tomorrow), None);
         }
+    }
+
+    /// The master's band is of the morning, and the exchange has widened it since: the stop has trailed today to where no band was then.
+    #[test]
+    fn a_band_outside_of_which_the_market_trades_is_not_believed() {
+        let (tomorrow, band) = (at(86_400), Some((price("720"), price("880"))));
+        let trailed = ExitRule { stop: Some(895.into()), ..rule(10, "784", "990") };
+        let at_last = |last: u32| trailed.of_another_basis(Cause::Trail, band, Some(last.into()), tomorrow);
+        assert_eq!(at_last(894), None, "895 was earned today");
+        assert_eq!(at_last(870), Some(895.into()), "the market is in the band, and the level is not");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 
 use super::reject::{Rejection, classify};
-use super::rule::ExitRule;
+use super::rule::{Cause, ExitRule, Fired};
 use crate::order::{CommandId, OrderRecord, OrderType, Product, Source, Tag};
 use crate::persistence::{Book, NEWEST_KEPT};
 
@@ -37,13 +37,20 @@ const SLOW: Duration = Duration::seconds(30);
 /// See [`Next`]. `goes_again`: a failed exit that is sent again by itself, as one that never left this machine is.
 #[must_use]
 pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) -> bool, now: DateTime<Utc>) -> Next {
-    let Some(fired) = rule.fired.filter(|_| !book.control().is_frozen()) else { return Next::Wait };
+    let Some(fired) = rule.fired.filter(|_| rule.sends_exits() && !book.control().is_frozen()) else { return Next::Wait };
     let covers = |order: &OrderRecord| {
         order.is_exit()
             && !order.is_test()
             && order.ask.strategy == rule.strategy
             && order.ask.product.is_none_or(|product| product == rule.holding.product)
     };
+    let ended = book.newest().find(|order| order.signal_id == fired.signal);
+    // Whoever cancels what a rule has sent wants the position kept: nothing of the rule goes against that.
+    let is_of_it = |order: &&Arc<OrderRecord>| {
+        covers(order) && order.is_for(&rule.holding.instrument) && matches!(order.source, Source::System | Source::Stop)
+    };
+    let newest_of_it = ended.and_then(|first| book.newest().take_while(|order| order.number >= first.number).find(is_of_it));
+    let is_taken_back = fired.cause.is_urgent() && newest_of_it.is_some_and(|order| order.tag == Some(Tag::CancelledByUser));
     let open: Vec<&Arc<OrderRecord>> = book.open_in(&rule.holding.instrument).filter(|order| covers(order)).collect();
     if !open.is_empty() {
         let is_in_the_way = |order: &OrderRecord| {
@@ -57,9 +64,8 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
                 }
         };
         let resting: Vec<CommandId> = open.iter().filter(|order| is_in_the_way(order)).map(|order| order.command_id).collect();
-        return if fired.cause.is_urgent() && !resting.is_empty() { Next::Cancel(resting) } else { Next::Wait };
+        return if fired.cause.is_urgent() && !is_taken_back && !resting.is_empty() { Next::Cancel(resting) } else { Next::Wait };
     }
-    let ended = book.newest().find(|order| order.signal_id == fired.signal);
     let Some(ended) = ended else {
         if now.signed_duration_since(fired.at) < LOST_AFTER {
             return Next::Wait;
@@ -69,6 +75,9 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
         }
         return if fired.cause.is_urgent() { Next::Anew(None) } else { Next::Rearm };
     };
+    if is_taken_back {
+        return Next::Stuck(Rejection::TakenBack);
+    }
     // The newest exit of the position tells more than the first of the rule: a resend is a child of it.
     let newest = book.newest().find(|order| covers(order) && order.is_for(&rule.holding.instrument)).unwrap_or(ended);
     if goes_again(newest) {
@@ -87,12 +96,15 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
 /// How long after the end of this exit a fired rule goes on by itself: with another exit, or armed as before. `None`: a person must look.
 #[must_use]
 pub fn goes_on_after(rule: &ExitRule, ended: &OrderRecord) -> Option<Duration> {
+    if !rule.sends_exits() {
+        return None;
+    }
     let backed_off = Duration::seconds(1).checked_mul(1 << rule.attempt.min(6)).unwrap_or(LONGEST).min(LONGEST);
     if rule.fired.is_some_and(|fired| !fired.cause.is_urgent()) {
         return Some(backed_off.max(LOST_AFTER));
     }
     match rejection(rule, ended) {
-        Rejection::Cutoff | Rejection::NothingThere => None,
+        Rejection::Cutoff | Rejection::NothingThere | Rejection::TakenBack => None,
         Rejection::Margin | Rejection::Session => Some(backed_off.max(SLOW)),
         Rejection::Freeze | Rejection::Circuit | Rejection::Other => Some(backed_off),
     }
@@ -115,6 +127,45 @@ fn is_forgotten(book: &Book, at: DateTime<Utc>) -> bool {
 }
 
 impl ExitRule {
+    /// Whether it sends exits until its position is left: it has fired, and nobody has switched it off since. The combined exit of a
+    /// strategy leaves its positions whatever their own rules are.
+    #[must_use]
+    pub fn sends_exits(&self) -> bool {
+        self.fired.is_some_and(|fired| self.is_on || fired.cause == Cause::Combined)
+    }
+
+    /// As a person switches it off: what was to be flat soon is not any more, and an exit of it that is on its way is the last. A target
+    /// whose limit rests is still known as what it is. `is_left`: the combined exit of the strategy has fired, and leaves the position.
+    #[must_use]
+    pub fn switched_off(self, who: String, is_left: bool) -> Self {
+        let fired = match self.fired {
+            Some(fired) if is_left => Some(Fired { cause: Cause::Combined, ..fired }),
+            fired => fired.filter(|fired| !fired.cause.is_urgent()),
+        };
+        let attempt = if is_left { self.attempt } else { 0 };
+        Self { is_on: false, who, fired, attempt, ..self }
+    }
+
+    /// The exit of its firing that is open, or what was sent again for it.
+    #[must_use]
+    pub fn open_exit<'a>(&'a self, book: &'a Book) -> Option<&'a Arc<OrderRecord>> {
+        let signal = self.fired?.signal;
+        let mut open = book.open_in(&self.holding.instrument);
+        open.find(|order| order.signal_id == signal || book.first_of(order).signal_id == signal)
+    }
+
+    /// From whom an exit of it is that fires for that cause.
+    #[must_use]
+    pub fn sender(&self, cause: Cause) -> String {
+        format!("{cause} of {}", self.strategy)
+    }
+
+    /// Whether the rule, or one before it of the same position, sent that exit.
+    #[must_use]
+    pub fn has_sent(&self, order: &OrderRecord) -> bool {
+        order.source == Source::System && Cause::ALL.iter().any(|cause| self.sender(*cause) == *order.user)
+    }
+
     /// Whether a square-off of everything takes care of the position.
     #[must_use]
     pub fn is_squared_off(&self, book: &Book) -> bool {
@@ -127,7 +178,7 @@ impl ExitRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exits::{Cause, Fired, Terms};
+    use crate::exits::Terms;
     use crate::order::{Holding, SignalId, Status};
     use crate::testkit::builders::{Build, at, book_of, command, exit, frozen_control, points, sbin_in, strategy};
 
@@ -189,6 +240,39 @@ mod tests {
         assert_eq!(gone(Product::Cnc), Next::Stuck(Rejection::NothingThere), "shares that somebody buys later are not sold");
         assert_eq!(gone(Product::Mis), Next::Anew(None), "two reads of the positions end its rule");
         assert_eq!(next(&stop(0), vec![failed(Tag::NotSent, "")], 60), Next::Wait, "it is sent again by itself");
+    }
+
+    #[test]
+    fn a_rule_that_is_switched_off_sends_no_exit_whatever_became_of_the_last() {
+        for orders in [vec![], vec![failed(Tag::BrokerRejected, "margin shortfall")], vec![failed(Tag::BrokerCancelled, "")]] {
+            for cause in Cause::ALL {
+                let off = ExitRule { is_on: false, ..rule(cause, 0) };
+                let wanted = if cause == Cause::Combined { next(&rule(cause, 0), orders.clone(), 90) } else { Next::Wait };
+                assert_eq!(next(&off, orders.clone(), 90), wanted, "{cause}");
+            }
+        }
+        assert_eq!(goes_on_after(&ExitRule { is_on: false, ..rule(Cause::Stop, 0) }, &failed(Tag::BrokerCancelled, "")), None);
+    }
+
+    /// Whoever cancels what a rule has sent wants the position kept, and his own exit stays where it is.
+    #[test]
+    fn an_exit_that_a_person_cancelled_is_not_sent_again_and_takes_nobodys_place() {
+        let cancelled = |number| {
+            let order = ours(exit(number)).asks(10).ended(Status::Failed, Some(Tag::CancelledByUser));
+            OrderRecord { updated_at: at(0), ..order }
+        };
+        let stop = rule(Cause::Stop, 0);
+        assert_eq!(next(&stop, vec![cancelled(2)], 90), Next::Stuck(Rejection::TakenBack));
+        assert_eq!(next(&rule(Cause::Target, 0), vec![cancelled(2)], 90), Next::Rearm, "a target stands as before");
+        let again = OrderRecord { parent_command_id: Some(command(2)), ..cancelled(3) };
+        assert_eq!(next(&stop, vec![failed(Tag::Replaced, ""), again], 90), Next::Stuck(Rejection::TakenBack), "nor what replaced it");
+        let mut limit = exit(3).asks(10).working("1");
+        (limit.ask.order_type, limit.ask.price) = (Some(OrderType::Limit), crate::order::Price::parse("900").ok());
+        assert_eq!(next(&stop, vec![cancelled(2), limit.clone()], 90), Next::Wait);
+        // What a person cancels of his own says nothing of the rule, nor does what was cancelled before it fired.
+        let his = OrderRecord { source: Source::Dashboard, ..cancelled(3) };
+        assert_eq!(next(&stop, vec![failed(Tag::BrokerCancelled, ""), his], 90), Next::Anew(None));
+        assert_eq!(next(&stop, vec![cancelled(1), failed(Tag::BrokerCancelled, "")], 90), Next::Anew(None));
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod settings;
 mod slices;
 mod times;
 
-pub use brought::{Brought, brought, carrier};
+pub use brought::{Brought, brought};
 pub use combined::{Combined, Leaving, Together};
 pub use follow::{Next, follow, goes_on_after};
 pub use ladder::{Climb, Halted, Ladder, Step, cap, first_limit, plan};

@@ -21,6 +21,8 @@ pub enum Rejection {
     Cutoff,
     /// It was not sent: the broker has no shares for it. Whoever buys some there buys them for himself, and a person must look.
     NothingThere,
+    /// A person cancelled it: the position is kept until a person says otherwise.
+    TakenBack,
     /// Anything else.
     Other,
 }

@@ -1,5 +1,6 @@
 //! The rule of one position: what it is, how it comes to be, and how it changes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +30,9 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Stop, Self::Trail, Self::Target, Self::Time, Self::Combined];
+
     /// Whether the position must be flat soon at a price that the market pays; a target is a limit and is never chased.
     #[must_use]
     pub fn is_urgent(self) -> bool {
@@ -140,6 +144,10 @@ pub struct ExitRule {
     /// Units of its order that had traded when it was last measured; `None`: written before this was counted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub counted: Option<i64>,
+    /// The other orders of the position that are in it, each with the units of it that had traded when it was last measured; `None`:
+    /// written before these were counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub others: Option<BTreeMap<CommandId, i64>>,
     /// Where the stop stood when an order added to the position: however much more comes in, it never goes behind that.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stood: Option<Stood>,
@@ -199,6 +207,7 @@ impl ExitRule {
             attempt: 0,
             rearmed_at: None,
             counted: None,
+            others: Some(BTreeMap::new()),
             stood: None,
         };
         rule.place();
@@ -206,28 +215,36 @@ impl ExitRule {
         is_whole.then_some(rule)
     }
 
-    /// The rule that a filled order brings. `None`: it carries none, it closes, or it does not stand for what is held.
+    /// The rule that a filled order brings, which first filled at `filled_at`. `None`: it carries none, it closes, or it does not stand for
+    /// what is held.
     #[must_use]
-    pub fn from_order(order: &OrderRecord, held: &Holding, tick: Decimal, now: DateTime<Utc>) -> Option<Self> {
+    pub fn from_order(order: &OrderRecord, held: &Holding, tick: Decimal, filled_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Self> {
         let terms = Terms::of(order)?;
         if order.is_exit() || order.is_test() || order.ask.side != Side::of_net(held.net) {
             return None;
         }
         let rule = Self::new(order.ask.strategy.clone(), order.holding()?, held, terms, tick, order.user.to_string(), now)?;
         let counted = Some(order.traded_quantity);
-        Some(Self { order: Some(order.command_id), counted, held_since: rule.opened_at.max(now), ..rule })
+        Some(Self { order: Some(order.command_id), counted, held_since: rule.opened_at.max(filled_at.min(now)), ..rule })
     }
 
     /// With the stop of the rule before it of the same position, where both move it by the same terms: whoever changes a target puts no
-    /// stop back that has trailed. One that somebody put elsewhere at the broker, and one that was switched off, begin anew.
+    /// stop back that has trailed, whatever has come in since without a word about exits. One that somebody put elsewhere at the broker,
+    /// and one that was switched off, begin anew.
     #[must_use]
     pub fn with_moved_stop_of(self, before: &Self) -> Self {
         let moves = |rule: &Self| {
             let Terms { stop_loss, trailing, exits, .. } = rule.terms;
-            (stop_loss, trailing, exits.trailing_step, exits.trailing_after, exits.break_even, rule.fill)
+            (stop_loss, trailing, exits.trailing_step, exits.trailing_after, exits.break_even)
         };
         if !before.is_on || before.by_hand.is_some() || moves(&self) != moves(before) {
             return self;
+        }
+        if self.fill != before.fill {
+            // Measured from another average, as after an addition: the best price is counted from that.
+            let mut next = Self { stood: before.stop.map(|stop| Stood { stop, first: before.first_stop }), ..self };
+            next.place();
+            return next;
         }
         Self { stop: before.stop, first_stop: before.first_stop, stood: before.stood, best: before.best, ..self }
     }
@@ -351,9 +368,11 @@ impl ExitRule {
     }
 
     /// Takes the tighter stop and the better price of a rule that was ahead of what is on disk. Of one that an addition has found, only
-    /// the stop: the best price is counted from the new average.
+    /// the stop: the best price is counted from the new average. Of one that is measured anew, because more of its order came in, nothing
+    /// that no price has moved: it only stands where the average was.
     pub fn catch_up(&mut self, ahead: &Self) {
         let is_same = self.order == ahead.order && self.terms == ahead.terms;
+        let is_measured_anew = is_same && self.fill != ahead.fill;
         let is_added_to = self.stood.is_some() && self.set_at == ahead.set_at && self.opened_at == ahead.opened_at;
         // A stop that somebody put further away at the broker is not tightened again.
         if self.by_hand != ahead.by_hand || self.position != ahead.position || !(is_same || is_added_to) {
@@ -361,10 +380,11 @@ impl ExitRule {
         }
         if let (Some(stop), Some(tighter)) = (self.stop, ahead.stop)
             && self.is_as_good(tighter, stop)
+            && (!is_measured_anew || ahead.stop != ahead.begins_at())
         {
             self.stop = Some(tighter);
         }
-        if is_same && self.is_as_good(ahead.best, self.best) {
+        if is_same && self.is_as_good(ahead.best, self.best) && (!is_measured_anew || ahead.best != ahead.fill) {
             self.best = ahead.best;
         }
     }

@@ -123,7 +123,7 @@ mod tests {
             let mut order = order(1);
             order.ask.exits.times = times.parse().unwrap();
             let held = Holding { net: 10, cost: Points(8000.into()), realised: Points::ZERO, opened_at: Some(t("10:00")) };
-            ExitRule::from_order(&order, &held, 1.into(), t(filled_at)).unwrap()
+            ExitRule::from_order(&order, &held, 1.into(), t(filled_at), t("15:20")).unwrap()
         };
         let up = |rule: &ExitRule, now| rule.time_up(&Hours::always(), Duration::minutes(5), t(now)).is_some();
         let is_up = |times, now| up(&late(times, "10:40"), now);
@@ -134,6 +134,22 @@ mod tests {
         let edited = ExitRule { set_at: t("11:09"), ..rule("30 minutes").after(&added) };
         assert!(!up(&added, "11:09") && up(&added, "11:10") && !up(&edited, "11:09") && up(&edited, "11:10"));
         assert!(up(&late("15:10", "15:11").after(&late("15:10", "10:40")), "15:11"));
+    }
+
+    /// The process was down when it filled: it is held since then, and by no clock of the broker's since later than now.
+    #[test]
+    fn what_filled_while_nobody_looked_is_held_since_its_fill() {
+        let order = |times: &str| {
+            let mut order = order(1);
+            order.ask.exits.times = times.parse().unwrap();
+            order
+        };
+        let held = Holding { net: 10, cost: Points(8000.into()), realised: Points::ZERO, opened_at: Some(t("10:00")) };
+        let rule = |times, filled_at| ExitRule::from_order(&order(times), &held, 1.into(), t(filled_at), t("15:12")).unwrap();
+        let up = |times, filled_at| rule(times, filled_at).time_up(&Hours::always(), Duration::minutes(5), t("15:12")).is_some();
+        assert!(up("15:10", "14:30") && !up("15:10", "15:11"));
+        assert!(up("30 minutes", "14:30") && !up("30 minutes", "14:50"));
+        assert_eq!((rule("EOD", "09:00").held_since, rule("EOD", "15:40").held_since), (t("10:00"), t("15:12")));
     }
 
     #[test]

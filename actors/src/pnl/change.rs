@@ -36,6 +36,8 @@ pub enum Move {
         price: Price,
         /// The price that the sender of the signal saw, if it said so.
         seen: Option<Price>,
+        /// When, by the exchange's clock.
+        at: DateTime<Utc>,
     },
     /// A trade of an earlier day that was told only on this one: what was carried was another quantity.
     ToldLate {
@@ -138,7 +140,7 @@ impl DayChange {
         let what = if traded_on < recorded_on {
             Move::ToldLate { side, quantity, price }
         } else {
-            Move::Traded { order: order.number, side, quantity, price, seen: order.ask.seen_price }
+            Move::Traded { order: order.number, side, quantity, price, seen: order.ask.seen_price, at: fill.at }
         };
         Self { seq: order.seq, day: traded_on.max(recorded_on), strategy: order.ask.strategy.clone(), key, before: standing(held), what }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::change::{DayChange, Move, Told, standing};
@@ -154,6 +155,15 @@ pub struct Slippage {
     pub cost: Amount,
 }
 
+/// An order that traded into what is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// Its number.
+    pub order: u64,
+    /// When it first did, by the exchange's clock.
+    pub since: DateTime<Utc>,
+}
+
 /// One strategy's day in one instrument and product.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
@@ -177,6 +187,8 @@ pub struct Line {
     pub slippage: Slippage,
     /// The orders that traded today.
     pub executed: Executed,
+    /// The orders that traded today into what is held since it was last flat or turned around, whenever they were asked for.
+    openings: Vec<Opening>,
     /// Rupees that a unit gains when its price rises by one; `None`: not known. Then no rupees of its trades are counted, and
     /// what is closed counts as left without a price.
     pub(super) point: Option<Decimal>,
@@ -210,6 +222,27 @@ impl Line {
         self.point
     }
 
+    /// The orders that traded today into what is held, in the order in which each first did.
+    #[must_use]
+    pub fn openings(&self) -> &[Opening] {
+        &self.openings
+    }
+
+    /// What was held with that sign is something else now: orders that traded into it did not trade into this. `order`: what changed it.
+    fn opened_by(&mut self, before: i64, order: Option<(Opening, Side)>) {
+        if before.signum() != self.held.net.signum() {
+            self.openings.clear();
+        }
+        let Some((opening, side)) = order else { return };
+        let is_known = self.openings.iter().any(|known| known.order == opening.order);
+        if Side::of_net(self.held.net) == Some(side) && !is_known {
+            if self.openings.len() >= ORDERS_KEPT {
+                self.openings.remove(0);
+            }
+            self.openings.push(opening);
+        }
+    }
+
     fn count(&mut self, order: u64, side: Side, quantity: Quantity, price: Price) {
         let value = self.rupees(price.times(quantity.value()));
         let sums = if side == Side::Buy { &mut self.bought } else { &mut self.sold };
@@ -224,8 +257,19 @@ impl Line {
 
     /// Takes a change of this day in; answers what it realised.
     pub(super) fn take(&mut self, change: &DayChange) -> Amount {
+        let before = self.held.net;
+        let realised = self.moved(change);
+        let order = match change.what {
+            Move::Traded { order, side, at, .. } => Some((Opening { order, since: at }, side)),
+            _ => None,
+        };
+        self.opened_by(before, order);
+        realised
+    }
+
+    fn moved(&mut self, change: &DayChange) -> Amount {
         match change.what {
-            Move::Traded { order, side, quantity, price, seen } => {
+            Move::Traded { order, side, quantity, price, seen, .. } => {
                 self.count(order, side, quantity, price);
                 self.slipped(side, quantity, price, seen);
                 self.traded(side, quantity, price)

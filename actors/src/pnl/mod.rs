@@ -19,6 +19,6 @@ pub use contracts::{ContractKept, PointValues};
 pub use curve::Curve;
 pub use day::Day;
 pub use differences::{Cause, Difference, Ignored, Part, differences};
-pub use line::{Executed, Line, Slippage, Sums, Trips, Turnover};
+pub use line::{Executed, Line, Opening, Slippage, Sums, Trips, Turnover};
 pub use pool::Pool;
 pub use worth::{MarkedFrom, Statistics, Total, Worth};

@@ -69,6 +69,10 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings, r
     let broker_held = if is_stale { since_then(key, long_or_short, shown, book, positions.began_seq, read.may_wait) } else { shown };
     let gone = findings.elsewhere.closed(key, long_or_short.opposite());
     let units = broker_held.saturating_sub(gone).saturating_sub(claims);
+    // Nobody sends the rest of a signal's exit: it waits for positions that show what was closed, unless what is left is enough for it.
+    if gone > 0 && most > units && order.source != Source::System {
+        return Err(ExitSize::Wait(gone_elsewhere(gone, broker_net, key)));
+    }
     if units > 0 {
         let shown = match key.product {
             Product::Cnc => format!("the broker has {broker_net}, shares of earlier days included"),
@@ -80,7 +84,7 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings, r
         return Ok(Room { units, shown: shown + &age + &since });
     }
     if gone > 0 {
-        return Err(ExitSize::Wait(format!("somebody has closed {gone} of the {broker_net} in {key} that the broker's positions show")));
+        return Err(ExitSize::Wait(gone_elsewhere(gone, broker_net, key)));
     }
     if is_stale {
         let why =
@@ -110,6 +114,10 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings, r
     // position is real, it cannot be closed like this, and a person must hear of it.
     let is_offset = book.gross(key).net() == broker_net;
     Err(ExitSize::Refuse(if is_offset { Tag::RiskLimitsExceeded } else { Tag::NoPosition }, reason))
+}
+
+fn gone_elsewhere(gone: i64, broker_net: i64, key: &HoldingKey) -> String {
+    format!("somebody has closed {gone} of the {broker_net} in {key} that the broker's positions show: they are read again")
 }
 
 /// What the broker has now on the side of a position, by positions that are older than our last fill there. Where they show what

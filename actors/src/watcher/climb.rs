@@ -10,7 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::not_flat::Standing;
 use super::{WatcherActor, square_off};
 use crate::broker::{WantQuotes, worn_out};
-use crate::exits::{Cause, Climb, ExitRule, Halted, Ladder, Refused, Step, Tick, first_limit, in_lots, largest_exit, plan, slices};
+use crate::exits::{Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, first_limit, in_lots, largest_exit, plan, slices};
 use crate::ingress::Submit;
 use crate::order::{
     CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalDraft, SignalId,
@@ -121,7 +121,7 @@ impl WatcherActor {
 
     /// Whether the exit must be flat soon: the engine's own, but for a target at its limit, and what came as a market order.
     pub(super) fn is_urgent(&self, order: &OrderRecord, book: &Book) -> bool {
-        match self.core.rules.firing(order).and_then(|rule| rule.fired) {
+        match self.core.rules.firing(order, book).and_then(|rule| rule.fired) {
             Some(fired) if fired.cause == Cause::Target => book.control().level_for(&order.ask.strategy) >= KillLevel::SquareOff,
             Some(_) => true,
             // A stop that rests waits for its trigger.
@@ -195,14 +195,19 @@ impl WatcherActor {
 
     /// A stop that the market has reached is the exchange's to fill first; one that leaves for another reason goes at once.
     fn is_reached(&self, order: &OrderRecord) -> bool {
-        let fired = self.core.rules.firing(order).and_then(|rule| rule.fired);
+        let fired = self.fired_for(order);
         fired.is_some_and(|fired| matches!(fired.cause, Cause::Stop | Cause::Trail))
+    }
+
+    /// The firing of which an exit is.
+    fn fired_for(&self, order: &OrderRecord) -> Option<Fired> {
+        self.line.view.read(&self.desk.client_id, |book| self.core.rules.firing(order, book)?.fired).flatten()
     }
 
     /// The ladder of an exit that was not on one: its cost counts from where its rule fired, else from where it went out.
     fn begin(&self, order: &OrderRecord, limit: Price, quote: Option<&Quote>, now: DateTime<Utc>) -> Ladder {
         let fired = self.core.rules.trigger_of(order);
-        let since = self.core.rules.firing(order).and_then(|rule| rule.fired).filter(|_| order.is_shown_as_stop()).map(|fired| fired.at);
+        let since = self.fired_for(order).filter(|_| order.is_shown_as_stop()).map(|fired| fired.at);
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
         Ladder::new(fired.unwrap_or(limit.value()), spread, since.or(order.sent_at).unwrap_or(now))
     }
@@ -326,7 +331,7 @@ impl WatcherActor {
         };
         // One order takes all that is held when its turn comes, also what fills meanwhile.
         let legs = if is_one { vec![leg(None)] } else { orders.into_iter().map(|quantity| leg(Some(quantity))).collect() };
-        let user = format!("{} of {}", fired.cause, rule.strategy);
+        let user = rule.sender(fired.cause);
         let own = OwnSignal { key: IdempotencyKey::parse(&key).ok(), signal: fired.signal, user, source: Source::System, fired: kept };
         self.submit(legs, own, now);
     }

@@ -49,9 +49,17 @@ impl WatcherActor {
     }
 
     fn take_rule(&mut self, change: &KeptChange) {
-        if let Err(error) = self.core.rules.take(change) {
-            let text = format!("the exit rule {} cannot be read and protects nothing: {error}; set it anew", change.slot.key);
-            self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_RULE_UNREADABLE", Level::Page, None, text);
+        match self.core.rules.take(change) {
+            Ok(None) => {}
+            Ok(Some(rule)) => {
+                let reason = format!("{} {} was switched off when this was written, and stays so", rule.strategy, rule.holding);
+                let basis = change.now.as_ref().map(|now| now.seq);
+                self.keep_rule(&change.slot, Some(&rule), basis, "EXIT_RULE_OFF", Level::Warn, &reason);
+            }
+            Err(error) => {
+                let text = format!("the exit rule {} cannot be read and protects nothing: {error}; set it anew", change.slot.key);
+                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_RULE_UNREADABLE", Level::Page, None, text);
+            }
         }
     }
 

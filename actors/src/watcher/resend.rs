@@ -108,23 +108,14 @@ fn uncovered(book: &Book, order: &OrderRecord, key: &HoldingKey) -> i64 {
 /// A later exit of its position that is of another signal: what that one is for is what is wanted now. The orders of one signal, and
 /// what was sent again for them, are one wish.
 fn overtaken_by<'a>(book: &'a Book, order: &'a OrderRecord) -> Option<&'a OrderRecord> {
-    let wish = first_of(book, order).signal_id;
+    let wish = book.first_of(order).signal_id;
     let later = book.newest_of(&order.ask.strategy).map(|later| &**later).take_while(|later| later.number > order.number);
-    later.filter(|later| is_an_exit_of(order, later)).find(|later| first_of(book, later).signal_id != wish)
+    later.filter(|later| is_an_exit_of(order, later)).find(|later| book.first_of(later).signal_id != wish)
 }
 
 fn is_an_exit_of(order: &OrderRecord, later: &OrderRecord) -> bool {
     let differ = later.ask.product.zip(order.ask.product).is_some_and(|(its, mine)| its != mine);
     later.is_exit() && !later.is_test() && counts_as_exit(later) && !differ && later.instrument() == order.instrument()
-}
-
-/// The first exit of those that an exit was sent again for.
-fn first_of<'a>(book: &'a Book, order: &'a OrderRecord) -> &'a OrderRecord {
-    let parent = |order: &&'a OrderRecord| {
-        let parent = book.order(order.parent_command_id?)?;
-        parent.is_exit().then_some(&**parent)
-    };
-    std::iter::successors(Some(order), parent).last().unwrap_or(order)
 }
 
 impl WatcherActor {
@@ -138,9 +129,11 @@ impl WatcherActor {
         if !matches!(self.desk.phase(), Phase::ExitsOnly | Phase::Open) {
             return;
         }
+        self.load_rules();
         let due = self.line.view.read(&self.desk.client_id, |book| due(book, self.pace(), now)).unwrap_or_default();
         for again in due {
             let order = match again {
+                Again::Now(order) if self.core.rules.have_taken_back(&order) => continue,
                 Again::Now(order) => order,
                 Again::Overtaken(order, later) => {
                     self.tell_who_overtakes(&order, later);
@@ -200,7 +193,7 @@ impl WatcherActor {
     pub(super) fn will_resend(&self, order: &OrderRecord) -> bool {
         let is_cared_for = |book: &Book| {
             let goes = goes_again(book, order, self.desk.settings.waits.resend_exit_most);
-            goes && (square_off::has_sent(order) || overtaken_by(book, order).is_none())
+            goes && !self.core.rules.have_taken_back(order) && (square_off::has_sent(order) || overtaken_by(book, order).is_none())
         };
         self.line.view.read(&self.desk.client_id, is_cared_for).unwrap_or(false)
     }

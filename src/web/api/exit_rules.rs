@@ -6,10 +6,10 @@ use std::sync::Arc;
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
-use ordergate_actors::exits::{Combined, ExitRule, Hours, Ladder, Lives, Terms, Tick, carrier, lives, slot};
+use ordergate_actors::exits::{Combined, ExitRule, Hours, Ladder, Lives, Terms, Tick, lives, slot};
 use ordergate_actors::order::{
-    Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Points, Price, Product, StopAt,
-    Strategy, Trailing, TrailingType, money,
+    Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Points, Price, Product, Source,
+    StopAt, Strategy, Trailing, TrailingType, money,
 };
 use ordergate_actors::persistence::{Book, Keep, Level, Outcome, Slot, Topic};
 use ordergate_actors::watcher::ladder_slot;
@@ -315,26 +315,17 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
     let Some(mut rule) = rule else { return Err(wrong("stop_loss", "the distances give no price from the fill")) };
     let slot = slot(&body.strategy, &key);
     let read = |book: &Book| {
-        (book.kept(&slot).cloned(), carrier(&body.strategy, &key, book).map(|order| (order.command_id, order.traded_quantity)))
+        let standing = book.kept(&slot).cloned();
+        // One that stands for an earlier position leaves nothing to this one.
+        let before = standing.as_ref().and_then(|kept| kept.read::<ExitRule>().ok()).filter(|before| before.is_for(&held));
+        if let Some(before) = &before {
+            may_be_changed(before, &rule, book)?;
+            rule = ExitRule { order: before.order, ..rule.clone().after(before) }.with_moved_stop_of(before);
+        }
+        rule = rule.clone().with_all_counted(book);
+        Ok::<_, Problem>(standing)
     };
-    let (standing, carried_by) = state.engine.read(&client_id, read).unwrap_or_default();
-    // One that stands for an earlier position leaves nothing to this one.
-    let before: Option<ExitRule> = standing.as_ref().and_then(|kept| kept.read().ok()).filter(|before: &ExitRule| before.is_for(&held));
-    if before.as_ref().is_some_and(ExitRule::is_leaving) {
-        return Err(Problem::conflict(
-            "already_firing",
-            "its exit is under way",
-            "nothing: see the order; cancel it first to keep the position",
-        ));
-    }
-    if let Some(before) = &before {
-        rule = ExitRule { order: before.order, ..rule.after(before) };
-        rule = rule.with_moved_stop_of(before);
-    }
-    // What has filled until now is in it: only what comes later changes what was said.
-    if let Some((order, counted)) = carried_by {
-        (rule.order, rule.counted) = (Some(order), Some(counted));
-    }
+    let standing = state.engine.read(&client_id, read).transpose()?.flatten();
     // What would fire this moment was meant otherwise.
     if let Some(why) = rule.time_up(&Hours::always(), TimeDelta::zero(), state.now()) {
         return Err(wrong("exit_at", format!("it would leave at once, {why}; to leave now send an exit")));
@@ -350,6 +341,25 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
     let keep = keep(&client_id, slot, standing.map_or(0, |kept| kept.seq), rule.order, "EXIT_RULE_SET", &reason, &who);
     applied(&state, keep.with(&rule)).await?;
     Ok(HttpResponse::Ok().json(json!({ "done": "the rule stands", "rule": shown_now(&state, &client_id, &held, &rule) })))
+}
+
+/// What is under way is not changed: neither an exit that must be flat soon, nor the limit of a target that has fired.
+fn may_be_changed(before: &ExitRule, next: &ExitRule, book: &Book) -> Result<(), Problem> {
+    if before.is_leaving() {
+        let detail = "it has fired, and its exit is under way, or is sent again until the position is left";
+        let action = "nothing: see the order; to keep the position switch the rule off (DELETE), cancel the order, and set the rule anew";
+        return Err(Problem::conflict("already_firing", detail, action));
+    }
+    let resting = before.open_exit(book).filter(|_| before.target != next.target);
+    resting.map_or(Ok(()), |order| {
+        let at = order.ask.price.map_or_else(String::new, |price| format!(" at {price}"));
+        let detail = format!("its target has fired: order {} rests{at}, and another target would not move it", order.command_id);
+        Err(Problem::conflict(
+            "already_firing",
+            detail,
+            "change the limit of that order, or cancel it and set the target when it has ended",
+        ))
+    })
 }
 
 async fn set_combined(state: &WebState, client_id: ClientId, body: &SetBody, who: String) -> Answer {
@@ -391,15 +401,30 @@ pub(in crate::web) async fn off(request: HttpRequest, named: Parameters<Named>, 
     let slot = slot(&named.strategy, &key);
     let kept = state.engine.read(&client_id, |book| book.kept(&slot).cloned()).flatten().ok_or_else(missing)?;
     let rule: ExitRule = kept.read().map_err(|error| Problem::conflict("unreadable_rule", error.to_string(), "set the rule anew"))?;
-    let rule = ExitRule { is_on: false, who: who.clone(), ..rule };
+    let combined = Combined::slot(&named.strategy);
+    let (is_left, is_sent) = state
+        .engine
+        .read(&client_id, |book| {
+            let combined = book.kept(&combined).and_then(|kept| kept.read::<Combined>().ok());
+            let mut open = book.open_in(&key.instrument).filter(|order| order.ask.strategy == named.strategy);
+            let is_sent = |order: &Arc<OrderRecord>| order.is_exit() && order.source == Source::System;
+            (combined.is_some_and(|combined| combined.fired_at.is_some()), open.any(is_sent))
+        })
+        .unwrap_or_default();
+    let had_fired = rule.is_leaving();
+    let rule = rule.switched_off(who.clone(), is_left);
     let reason = format!("switched off by {who}: nothing but a person leaves {} {key} now", named.strategy);
     let keep = Keep { level: Level::Warn, ..keep(&client_id, slot, kept.seq, rule.order, "EXIT_RULE_OFF", &reason, &who) };
     applied(&state, keep.with(&rule)).await?;
     let seen = shown_now(&state, &client_id, &held, &rule);
-    let under_way = match (rule.fired, &seen["resting"]) {
-        (Some(_), _) => Some("an exit that it had sent goes on; cancel it to keep the position"),
-        (None, Value::Null) => None,
-        (None, _) => Some("its stop at the broker is being cancelled, and acts until that is proven: see `resting`"),
+    let under_way = match &seen["resting"] {
+        _ if rule.is_leaving() => {
+            Some("the combined exit of the strategy has fired, and leaves the position all the same: switch that off too")
+        }
+        _ if is_sent => Some("an exit that was sent goes on, and no other follows it; cancel it to keep the position"),
+        Value::Null if had_fired => Some("it had fired: no other exit is sent"),
+        Value::Null => None,
+        _ => Some("its stop at the broker is being cancelled, and acts until that is proven: see `resting`"),
     };
     Ok(HttpResponse::Ok().json(json!({
         "done": "the rule is off: the engine does not protect the position any more",

@@ -9,7 +9,7 @@ use super::Book;
 use crate::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, Side, Strategy};
 use crate::persistence::exposure::Exposure;
 use crate::persistence::gross::Gross;
-use crate::pnl::{Day, PointValues};
+use crate::pnl::{Day, Opening, PointValues};
 use crate::ports::Instruments;
 
 impl Book {
@@ -105,6 +105,13 @@ impl Book {
     #[must_use]
     pub fn newest_day(&self) -> &Day {
         &self.day
+    }
+
+    /// The orders that have traded into what a strategy holds there since it was last flat, on the newest day on which anything changed,
+    /// whenever they were asked for.
+    #[must_use]
+    pub fn openings(&self, strategy: &Strategy, key: &HoldingKey) -> &[Opening] {
+        self.day.line(strategy, key).map_or(&[], |line| line.openings())
     }
 
     /// What is held and may still be bought or sold of an instrument; `None`: nothing.

@@ -102,6 +102,16 @@ impl Book {
         self.by_number.range(number.saturating_add(1)..).map(|(_, order)| order)
     }
 
+    /// The first exit of those that an exit was sent again for: the orders of one wish, whatever their signals.
+    #[must_use]
+    pub fn first_of<'a>(&'a self, order: &'a OrderRecord) -> &'a OrderRecord {
+        let parent = |order: &&'a OrderRecord| {
+            let parent = self.order(order.parent_command_id?)?;
+            parent.is_exit().then_some(&**parent)
+        };
+        std::iter::successors(Some(order), parent).last().unwrap_or(order)
+    }
+
     /// The other orders of an order's basket, as far as they are in memory. A basket's numbers are consecutive.
     pub fn siblings<'a>(&'a self, me: &'a OrderRecord) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
         let before = self.by_number.range(..me.number).rev().map(|(_, order)| order).take_while(|order| order.basket_id == me.basket_id);

@@ -22,24 +22,32 @@ impl WatcherActor {
             let standing = self.core.rules.watched.get(&slot).filter(|watched| watched.rule.is_for(&held));
             let found = brought(strategy, key, standing.map(|watched| &watched.rule), book)?;
             let basis = standing.map_or_else(|| book.kept(&slot).map_or(0, |kept| kept.seq), |watched| watched.seq);
+            // By the exchange's clock: we may hear of a fill long after it.
+            let filled_at = |order: &OrderRecord| {
+                let opening = book.openings(strategy, key).iter().find(|opening| opening.order == order.number);
+                opening.map_or(now, |opening| opening.since)
+            };
+            let filled_at = match &found {
+                Brought::Order(order) | Brought::More(order) => filled_at(order),
+            };
             Some((
-                found,
+                (found, filled_at),
                 held,
                 Some(basis).filter(|_| !self.core.rules.is_leaving(&slot, &held)),
                 standing.map(|watched| watched.rule.clone()),
             ))
         });
-        let Some((found, held, basis, standing)) = found.flatten() else { return };
+        let Some(((found, filled_at), held, basis, standing)) = found.flatten() else { return };
         match (found, standing) {
             (Brought::More(order), Some(rule)) => {
                 let Some(fill) = held.average() else { return };
-                let rule = rule.rebased(fill, order.traded_quantity);
+                let rule = rule.rebased(fill, &order);
                 let reason = format!("more came in, at {fill} on average: {}", rule.words());
                 self.keep_rule(&slot, Some(&rule), basis, "EXIT_RULE_SET", Level::Info, &reason);
             }
             (Brought::Order(order), standing) => {
                 let tick = self.line.instruments.find(&key.instrument).map(|instrument| instrument.tick.value());
-                match tick.and_then(|tick| ExitRule::from_order(&order, &held, tick, now)) {
+                match tick.and_then(|tick| ExitRule::from_order(&order, &held, tick, filled_at, now)) {
                     Some(rule) => self.attach(&slot, rule, standing.as_ref(), basis),
                     None => self.brings_no_rule(&order, key, standing.is_some()),
                 }

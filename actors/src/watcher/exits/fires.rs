@@ -25,8 +25,7 @@ impl WatcherActor {
         let changes = if able.can_modify { able.max_modifications } else { Some(0) };
         let resting = self.line.view.read(&self.desk.client_id, |book| {
             let rule = &watched.rule;
-            let of_target = rule.fired.map(|fired| fired.signal);
-            let target = of_target.filter(|signal| book.open_in(&rule.holding.instrument).any(|order| order.signal_id == *signal));
+            let target = rule.fired.filter(|_| rule.open_exit(book).is_some()).map(|fired| fired.signal);
             target.or_else(|| to_take_over(rule, book, changes))
         });
         let resting = resting.flatten();
@@ -73,7 +72,7 @@ impl WatcherActor {
     /// Whether the stop that an exit of a rule has taken over waits for the short that its position covers to be closed.
     pub(in crate::watcher) fn waits_for_cover(&mut self, order: &OrderRecord, now: DateTime<Utc>) -> bool {
         let found = self.line.view.read(&self.desk.client_id, |book| {
-            let rule = self.core.rules.firing(order)?;
+            let rule = self.core.rules.firing(order, book)?;
             Some((rule.fired?.at, self.uncovers(rule, book)?, rule.strategy.clone(), rule.holding.clone()))
         });
         let Some((fired_at, short, strategy, holding)) = found.flatten() else { return false };
@@ -115,7 +114,7 @@ impl WatcherActor {
             .line
             .view
             .read(&self.desk.client_id, |book| {
-                let fired = self.core.rules.watched.iter().filter(|(_, watched)| watched.rule.fired.is_some() && watched.hours.takes_exits);
+                let fired = self.core.rules.watched.iter().filter(|(_, watched)| watched.rule.sends_exits() && watched.hours.takes_exits);
                 fired
                     .filter(|(_, watched)| !watched.rule.is_squared_off(book))
                     .map(|(slot, watched)| {
@@ -192,7 +191,7 @@ impl WatcherActor {
             gone.map(|(slot, watched)| {
                 let signal = watched.rule.fired.map(|fired| fired.signal);
                 let open = book.open_in(&watched.rule.holding.instrument);
-                let left = open.filter(|order| Some(order.signal_id) == signal && order.cancel_wanted.is_none());
+                let left = open.filter(|order| Some(book.first_of(order).signal_id) == signal && order.cancel_wanted.is_none());
                 let stop = book.newest_of(&watched.rule.strategy).find(|order| is_stop_of(order, &watched.rule));
                 let by_its_stop = stop.is_some_and(|order| order.filled_quantity > 0 && order.updated_at >= watched.rule.opened_at);
                 (slot.clone(), by_its_stop, left.map(|order| order.command_id).collect::<Vec<_>>())
@@ -241,6 +240,12 @@ fn words_of_the_stuck(rule: &ExitRule, rejection: Rejection) -> String {
             "the exit of {strategy} {holding} was not sent: the broker's positions and holdings have no shares for it. It is not sent again by \
              itself, or it would sell what somebody buys there later. If they were sold elsewhere, clear the holding by force; if they are \
              there, close them at the broker"
+        );
+    }
+    if rejection == Rejection::TakenBack {
+        return format!(
+            "the exit of {strategy} {holding} was cancelled by a person, and its rule, which has fired, sends no other: the position is open, \
+             and nothing protects it. Exit it, or switch the rule off and set it anew"
         );
     }
     format!(

@@ -96,7 +96,8 @@ impl WatcherActor {
         };
         let quoted = self.line.newest_quote(&self.desk, &rule.holding.instrument).and_then(|quote| quote.band);
         let band = quoted.or(instrument.band).filter(|_| may_be_split);
-        let Some(level) = rule.of_another_basis(cause, band, now) else { return false };
+        let last = watched.before.map(|tick| tick.last);
+        let Some(level) = rule.of_another_basis(cause, band, last, now) else { return false };
         let (low, high) = band.map_or_else(Default::default, |(low, high)| (low.to_string(), high.to_string()));
         let text = format!(
             "the {cause} of {} {} at {level} is reached, and lies beyond what the exchange takes today ({low} to {high}): a split, a bonus or the like? \

@@ -63,7 +63,8 @@ impl WatcherActor {
 
     /// An exit is cancelled while something is left of its position. What a rule has fired goes anew by itself, for what is held.
     pub(in crate::watcher) fn tell_of_exit_taken_back(&mut self, order: &OrderRecord, reason: &str, now: DateTime<Utc>) {
-        if !order.is_exit() || self.core.rules.firing(order).is_some() {
+        let is_fired = |book: &Book| self.core.rules.firing(order, book).is_some();
+        if !order.is_exit() || self.line.view.read(&self.desk.client_id, is_fired).unwrap_or(false) {
             return;
         }
         let is_squared_off = |book: &Book| square_off::has_sent(order) && !square_off::is_over(order, book, now);

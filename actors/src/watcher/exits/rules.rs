@@ -7,9 +7,9 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use crate::exits::{Combined, ExitRule, Hours, Tick, Together, slot};
+use crate::exits::{Cause, Combined, ExitRule, Hours, Tick, Together, slot};
 use crate::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, SignalId, Strategy};
-use crate::persistence::{KeptChange, Slot};
+use crate::persistence::{Book, KeptChange, Slot};
 
 /// The rules of one account, as they stand now.
 #[derive(Debug, Default)]
@@ -90,6 +90,37 @@ impl Watched {
         if self.is_ahead() { Cow::Owned(ExitRule { stop: self.written, ..self.rule.clone() }) } else { Cow::Borrowed(&self.rule) }
     }
 
+    /// With the rule that is on disk now; and the one that must be written again, if that row has undone what a person decided.
+    fn taking(self, mut rule: ExitRule, seq: u64) -> (Self, Option<ExitRule>) {
+        // Only a person switches a rule on again, and that is said anew.
+        let is_undone = !self.rule.is_on && rule.is_on && rule.set_at == self.rule.set_at;
+        // Fired in memory, and the news is older than that: the row of the firing is on its way. Not of what is switched off: a firing
+        // that is written after that is taken back when it is heard of.
+        if rule.is_on && rule.fired.is_none() && self.rule.fired.is_some() && self.writing.is_some() {
+            rule.fired = self.rule.fired;
+        }
+        let written = rule.stop;
+        rule.catch_up(&self.rule);
+        let is_done = rule.fired.is_some() == self.rule.fired.is_some();
+        if is_undone {
+            let is_left = rule.fired.is_some_and(|fired| fired.cause == Cause::Combined);
+            rule = rule.switched_off(self.rule.who.clone(), is_left);
+        }
+        let again = is_undone.then(|| rule.clone());
+        let fired = rule.fired;
+        let next = Self {
+            rule,
+            seq,
+            written,
+            writing: self.writing.filter(|_| !is_done),
+            // What was said and waited for of one firing says nothing of the next.
+            is_stuck: self.is_stuck && fired == self.rule.fired,
+            held_back: self.held_back.filter(|_| fired.is_some()),
+            ..self
+        };
+        (next, again)
+    }
+
     pub(super) fn new(rule: ExitRule, seq: u64) -> Self {
         Self {
             written: rule.stop,
@@ -114,12 +145,13 @@ impl Watched {
 }
 
 impl Rules {
-    /// A state as it is on disk now.
-    pub(super) fn take(&mut self, change: &KeptChange) -> Result<(), serde_json::Error> {
+    /// A state as it is on disk now. Answers what must be written again: a row of ours that was made before a person switched the rule
+    /// off, and came to the disk after that.
+    pub(super) fn take(&mut self, change: &KeptChange) -> Result<Option<ExitRule>, serde_json::Error> {
         self.ending.remove(&change.slot);
         let Some(now) = &change.now else {
             self.forget(&change.slot);
-            return Ok(());
+            return Ok(None);
         };
         if Combined::is_at(&change.slot) {
             let fresh = Weighed::new(now.read()?, now.seq);
@@ -128,26 +160,16 @@ impl Rules {
                 None => fresh,
             };
             self.combined.insert(change.slot.clone(), weighed);
-            return Ok(());
+            return Ok(None);
         }
-        let mut rule: ExitRule = now.read()?;
+        let rule: ExitRule = now.read()?;
         let instrument = rule.holding.instrument.clone();
-        let entry = self.watched.remove(&change.slot);
-        let next = match entry {
-            Some(watched) => {
-                // Fired in memory, and the news is older than that: the row of the firing is on its way.
-                if rule.fired.is_none() && watched.rule.fired.is_some() && watched.writing.is_some() {
-                    rule.fired = watched.rule.fired;
-                }
-                let written = rule.stop;
-                rule.catch_up(&watched.rule);
-                let is_done = rule.fired.is_some() == watched.rule.fired.is_some();
-                Watched { rule, seq: now.seq, written, writing: watched.writing.filter(|_| !is_done), ..watched }
-            }
-            None => Watched::new(rule, now.seq),
+        let (next, again) = match self.watched.remove(&change.slot) {
+            Some(watched) => watched.taking(rule, now.seq),
+            None => (Watched::new(rule, now.seq), None),
         };
         self.put(change.slot.clone(), instrument, next);
-        Ok(())
+        Ok(again)
     }
 
     pub(super) fn put(&mut self, slot: Slot, instrument: InstrumentKey, watched: Watched) {
@@ -176,11 +198,18 @@ impl Rules {
         self.watched.get(&slot(&order.ask.strategy, &order.holding()?))?.rule.fired?.price
     }
 
-    /// The rule whose exit has this signal.
-    pub(in crate::watcher) fn firing(&self, order: &OrderRecord) -> Option<&ExitRule> {
+    /// The rule whose exit it is, or what was sent again for it, under a signal of its own.
+    pub(in crate::watcher) fn firing(&self, order: &OrderRecord, book: &Book) -> Option<&ExitRule> {
         let slot = slot(&order.ask.strategy, &order.holding()?);
         let rule = &self.watched.get(&slot)?.rule;
-        rule.fired.filter(|fired| fired.signal == order.signal_id).map(|_| rule)
+        let signal = rule.fired?.signal;
+        (order.signal_id == signal || book.first_of(order).signal_id == signal).then_some(rule)
+    }
+
+    /// Whether an exit was sent by a rule that a person has switched off since: it does not go again.
+    pub(in crate::watcher) fn have_taken_back(&self, order: &OrderRecord) -> bool {
+        let rule = order.holding().and_then(|key| self.watched.get(&slot(&order.ask.strategy, &key))).map(|watched| &watched.rule);
+        rule.is_some_and(|rule| !rule.is_on && !rule.sends_exits() && rule.has_sent(order))
     }
 
     /// The position of a rule that is watched.
@@ -191,7 +220,7 @@ impl Rules {
     /// The rule of the order's position, if it has fired: it sends exits until that is left.
     pub(in crate::watcher) fn fired_of(&self, order: &OrderRecord) -> Option<&ExitRule> {
         let rule = &self.watched.get(&slot(&order.ask.strategy, &order.holding()?))?.rule;
-        rule.fired.is_some().then_some(rule)
+        rule.sends_exits().then_some(rule)
     }
 
     /// Its end is posted. It protects nothing any more; a position opened this moment brings its own.
@@ -210,8 +239,8 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exits::Terms;
-    use crate::order::{Points, Product};
+    use crate::exits::{Fired, Terms};
+    use crate::order::{Points, Product, SignalId};
     use crate::persistence::Kept;
     use crate::testkit::builders::{at, points, sbin_in, strategy};
 
@@ -257,6 +286,44 @@ mod tests {
         rules.take(&news(&ExitRule { stop: moved, ..long() }, 9)).unwrap();
         assert_eq!(stands(&rules), (moved, moved, false));
         assert_eq!(rules.watched[&slot].as_written().stop, moved);
+    }
+
+    /// A person switches the rule off while the row of its firing is on its way: whichever comes to the disk first, it stays off.
+    #[test]
+    fn what_is_switched_off_stays_off_when_its_firing_is_written_after_that() {
+        let mut rules = Rules::default();
+        let slot = long().slot();
+        rules.take(&news(&long(), 7)).unwrap();
+        let fired = Fired { cause: Cause::Stop, at: at(9), price: None, signal: SignalId(uuid::Uuid::from_u128(5)) };
+        let firing = ExitRule { fired: Some(fired), ..long() };
+        let watched = rules.watched.get_mut(&slot).unwrap();
+        (watched.rule, watched.writing, watched.is_stuck, watched.held_back) = (firing.clone(), Some(at(9)), true, Some(at(9)));
+        assert_eq!(rules.take(&news(&long().switched_off("asha".into(), false), 8)).unwrap(), None);
+        let state = |rules: &Rules| {
+            let watched = &rules.watched[&slot];
+            (watched.rule.is_on, watched.rule.fired, watched.is_stuck, watched.held_back)
+        };
+        assert_eq!(state(&rules), (false, None, false, None));
+        let again = rules.take(&news(&firing, 9)).unwrap().unwrap();
+        assert_eq!((again.is_on, again.fired, &*again.who), (false, None, "asha"));
+        assert_eq!(state(&rules), (false, None, false, None));
+        assert_eq!(rules.take(&news(&again, 10)).unwrap(), None);
+        // A person who sets it again switches it on.
+        assert_eq!(rules.take(&news(&ExitRule { set_at: at(20), ..long() }, 11)).unwrap(), None);
+        assert!(state(&rules).0);
+    }
+
+    /// A combined exit leaves the position whatever its own rule is.
+    #[test]
+    fn a_combined_exit_goes_on_with_a_rule_that_is_switched_off() {
+        let fired = |cause| Some(Fired { cause, at: at(9), price: None, signal: SignalId(uuid::Uuid::from_u128(5)) });
+        for cause in Cause::ALL {
+            let firing = ExitRule { fired: fired(cause), ..long() };
+            let left = firing.clone().switched_off("asha".into(), true);
+            assert_eq!((left.fired, left.sends_exits()), (fired(Cause::Combined), true), "{cause}");
+            let off = firing.switched_off("asha".into(), false);
+            assert_eq!((off.fired, off.sends_exits()), (fired(cause).filter(|_| cause == Cause::Target), false), "{cause}");
+        }
     }
 
     #[test]
