@@ -14,7 +14,7 @@ use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::Limits;
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
-    BookState, BrokerOrderId, ClientId, CommandId, HoldingKey, Instrument, OrderRecord, OrderType, Side, Strategy,
+    BookState, BrokerOrderId, ClientId, CommandId, HoldingKey, Instrument, InstrumentKey, OrderRecord, OrderType, Side, Strategy,
 };
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
@@ -222,8 +222,12 @@ impl Witness {
             let exchange = self.broker.inner().exchange();
             self.read(|store| limits::within(store, &exchange, &self.others, limits, record))?;
         }
+        self.is_in_session(&order.instrument.key)
+    }
+
+    fn is_in_session(&self, key: &InstrumentKey) -> Result<(), String> {
         let Some(Sessions { calendar, instruments, clock }) = &self.sessions else { return Ok(()) };
-        let market = Market::of(calendar, &**instruments, &order.instrument.key, false, clock.now(), None);
+        let market = Market::of(calendar, &**instruments, key, false, clock.now(), None);
         if market.is_held && !market.phase.takes_entries() {
             return Err(format!("an entry was called outside its session: {}", market.phase));
         }
@@ -282,14 +286,18 @@ impl Witness {
         reads.as_ref().ok_or_else(|| "the disk is not open".to_owned()).and_then(look)
     }
 
-    /// INV-10 for entries; INV-6 for an exit that becomes larger.
+    /// INV-10, the session and INV-5 for entries; INV-6 for an exit that becomes larger.
     fn may_be_changed(&self, order: &OrderRecord, prepared: &PreparedChange) -> Result<(), String> {
         if prepared.change.tag.as_ref() != Some(&order.broker_tag) {
             return Err("INV-2: the change does not name the tag of its order".to_owned());
         }
         if !order.is_exit() {
-            let is_killed = self.is_killed(&order.ask.strategy)?;
-            return if is_killed { Err("INV-10: an entry was changed after a kill was answered".to_owned()) } else { Ok(()) };
+            if self.is_killed(&order.ask.strategy)? {
+                return Err("INV-10: an entry was changed after a kill was answered".to_owned());
+            }
+            self.is_in_session(&prepared.change.instrument.key)?;
+            let Some(limits) = &self.limits else { return Ok(()) };
+            return self.read(|store| limits::may_become(store, limits, order, prepared.change.terms.quantity.value()));
         }
         let (id, terms) = (&prepared.change.broker_order_id, &prepared.change.terms);
         let shown = self.broker.inner().exchange().orders().into_iter().find(|row| row.broker_order_id == *id);

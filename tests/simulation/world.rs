@@ -72,21 +72,28 @@ impl FromStr for CrashAt {
     }
 }
 
+/// Crashes as the environment names them: `9+,12-`.
+pub(crate) fn crashes_named(text: &str) -> Result<Vec<CrashAt>, std::num::ParseIntError> {
+    text.split(',').map(str::parse).collect()
+}
+
 /// What a run came to.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) verdict: Result<(), String>,
-    pub(crate) crash: Option<CrashAt>,
+    pub(crate) crashes: Vec<CrashAt>,
     pub(crate) commits: u64,
     pub(crate) starts: u64,
     pub(crate) sent: u64,
     disk: SimulatedDisk,
+    /// The writes that were started at the first account's broker, by every process, in order.
+    calls: Vec<String>,
 }
 
 impl Run {
-    /// The whole journal as text.
+    /// The whole journal as text, every chain of it, and the calls that were made at the broker.
     pub(crate) fn trace(&self) -> String {
-        checks::trace(&self.disk)
+        checks::whole_trace(&self.disk) + &self.calls.join("\n")
     }
 }
 
@@ -117,6 +124,8 @@ pub(crate) struct World {
     calendar: Arc<Calendar>,
     starts: u64,
     signals: u64,
+    /// The writes that were started at the broker, in order.
+    writes: Vec<String>,
 }
 
 impl World {
@@ -164,36 +173,38 @@ impl World {
             calendar: Calendar::always_open(),
             starts: 0,
             signals: 0,
+            writes: Vec::new(),
         }
     }
 
-    /// Lives the script through, with a crash if there is to be one, then heals, settles, and is checked.
-    pub(crate) fn live(mut self, crash: Option<CrashAt>) -> Run {
+    /// Lives the script through, with these crashes, the first of them first, then heals, settles, and is checked.
+    pub(crate) fn live(mut self, crashes: &[CrashAt]) -> Run {
         let written = script::write(self.seed);
         let crowded = if self.is_alone() { written } else { beside::among(self.seed, written) };
         let mut left = if self.extent >= Extent::Whole { next_door::among(self.seed, crowded) } else { crowded };
-        let mut is_excused = false;
+        let mut deaths = 0;
         loop {
             self.starts += 1;
-            let Process { end, rest, ended_at } = self.process(left, crash);
+            let Process { end, rest, ended_at } = self.process(left, crashes);
             left = rest;
             let why = match end {
-                End::Rests(verdict) => return self.judge(crash, verdict),
+                End::Rests(verdict) => return self.judge(crashes, verdict),
                 End::Dies(why) => why,
             };
-            // The one end that the world brings about; whatever else ends a process is a bug, and so is a start that fails.
-            let is_killed = !std::mem::replace(&mut is_excused, true) && self.has_crashed(crash);
+            // The ends that the world brings about; whatever else ends a process is a bug, and so is a start that fails.
+            let is_killed = crashes.get(deaths).is_some_and(|crash| self.has_crashed(*crash));
+            deaths += 1;
             let verdict = if is_killed { self.left_on_disk() } else { Err(format!("start {} ended by itself: {why}", self.starts)) };
             if verdict.is_err() {
-                return self.judge(crash, verdict);
+                return self.judge(crashes, verdict);
             }
             let gap = i64::try_from(Draw::new(self.seed ^ self.starts).below(40)).unwrap();
             self.now = ended_at + chrono::Duration::seconds(gap);
         }
     }
 
-    fn has_crashed(&self, crash: Option<CrashAt>) -> bool {
-        crash.is_some_and(|crash| self.commits.load(Ordering::SeqCst) >= crash.commit)
+    fn has_crashed(&self, crash: CrashAt) -> bool {
+        self.commits.load(Ordering::SeqCst) >= crash.commit
     }
 
     /// What a process that died has left: the recovery of the next one must not be what makes it right.
@@ -204,7 +215,7 @@ impl World {
         checks::nothing_doubled(&self.broker(clock).exchange(), &self.others)
     }
 
-    fn judge(self, crash: Option<CrashAt>, verdict: Result<(), String>) -> Run {
+    fn judge(self, crashes: &[CrashAt], verdict: Result<(), String>) -> Run {
         let verdict = match self.breaches.lock().first() {
             Some(breach) => Err(breach.clone()),
             None => verdict,
@@ -213,7 +224,7 @@ impl World {
         let verdict = verdict.and_then(|()| self.is_right(&store));
         let sent = checks::sent(&store);
         drop(store);
-        Run { verdict, crash, commits: self.commits.load(Ordering::SeqCst), starts: self.starts, sent, disk: self.disk }
+        Run { verdict, crashes: crashes.to_vec(), commits: self.commits.load(Ordering::SeqCst), starts: self.starts, sent, disk: self.disk, calls: self.writes }
     }
 
     /// What must be true at rest.

@@ -25,15 +25,15 @@ use crate::witness::Witness;
 
 impl World {
     /// One process, until the script is through and everything has settled, or until it is killed.
-    pub(super) fn process(&mut self, steps: Vec<Step>, crash: Option<CrashAt>) -> Process {
+    pub(super) fn process(&mut self, steps: Vec<Step>, crashes: &[CrashAt]) -> Process {
         let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let runner = actix::System::with_tokio_rt(runtime);
-        let ended = runner.block_on(self.run(steps, crash));
+        let ended = runner.block_on(self.run(steps, crashes));
         drop(runner);
         ended
     }
 
-    async fn run(&mut self, mut steps: Vec<Step>, crash: Option<CrashAt>) -> Process {
+    async fn run(&mut self, mut steps: Vec<Step>, crashes: &[CrashAt]) -> Process {
         let clock = TokioClock::from(self.now);
         // The engine goes by a clock that may jump, and the broker by its own.
         let machine = TokioClock::from(self.now);
@@ -64,7 +64,7 @@ impl World {
         let mut accounts: Vec<(AccountSettings, Arc<dyn Broker>)> = vec![(account, witness.clone())];
         let next_door = self.next_door(&clock);
         accounts.extend(next_door.clone().map(|(account, witness)| (account, witness as Arc<dyn Broker>)));
-        let engine = self.start(&engine_clock, &halt, accounts, crash);
+        let engine = self.start(&engine_clock, &halt, accounts, crashes);
         let ends = |rest: Vec<Step>, end| Process { end, rest, ended_at: clock.now() };
         let engine = match engine {
             Ok(engine) => engine,
@@ -135,6 +135,7 @@ impl World {
                 Err(_) => steps.insert(0, step),
             }
         }
+        self.writes.extend(witness.writes());
         if let Some((code, why)) = halt.halted() {
             return ends(steps, End::Dies(format!("exit code {code}: {why}")));
         }
@@ -147,9 +148,9 @@ impl World {
         clock: &Arc<dyn Clock>,
         halt: &Arc<NotedHalt>,
         accounts: Vec<(AccountSettings, Arc<dyn Broker>)>,
-        crash: Option<CrashAt>,
+        crashes: &[CrashAt],
     ) -> Result<Engine, StoreError> {
-        let store = FailingStore::dying(&self.disk, clock.now(), Arc::clone(&self.commits), crash);
+        let store = FailingStore::dying(&self.disk, clock.now(), Arc::clone(&self.commits), crashes.to_vec());
         let instruments: Arc<InstrumentTable> = Arc::clone(&self.instruments);
         let quotes = Arc::new(MarketQuotes::new(self.market.clone(), instruments.clone(), clock.clone()));
         let world = ordergate_actors::World {
