@@ -14,8 +14,8 @@ use ordergate::simulator::exchange::Exchange;
 use ordergate::simulator::market::Market;
 use ordergate::store::{ReadStore, SimulatedDisk, VerifyFrom};
 use ordergate_actors::Engine;
-use ordergate_actors::order::{BookState, ClientId, CommandId, OrderRecord, Side, Status, trading_date};
-use ordergate_actors::persistence::{Book, Replay, Topic, read_tag};
+use ordergate_actors::order::{BookState, ClientId, CommandId, OrderRecord, Side, Status, Tag, trading_date};
+use ordergate_actors::persistence::{Book, CONTROL, Replay, Topic, read_tag};
 use ordergate_actors::ports::{BookRow, JournalRow};
 use ordergate_actors::testkit::book_of_journal;
 
@@ -72,6 +72,19 @@ fn absent_is_absent(rows: &[JournalRow], orders: &[OrderRecord], at: &AtBroker<'
         let is_there = |order: &&OrderRecord| at.exchange.orders().iter().any(|row| is_ours(order, row) && !at.others.own(row));
         if let Some(order) = order.filter(is_there) {
             return Err(format!("INV-2: order {} was concluded not to be at the broker, which has it", order.command_id));
+        }
+    }
+    Ok(())
+}
+
+/// INV-8: nobody has acted on that account, so nothing that somebody did to another has come to it: no change of its controls, no limit
+/// set otherwise, no order that a kill or a person has ended.
+pub(crate) fn left_alone(store: &ReadStore, client: &ClientId) -> Result<(), String> {
+    for row in store.journal(Some(client), 0, u64::MAX) {
+        let row = row.map_err(|error| error.to_string())?;
+        let is_acted_on = &*row.event == CONTROL || row.event.starts_with("OVERRIDE_");
+        if is_acted_on || matches!(row.tag, Some(Tag::KillSwitch | Tag::CancelledByUser)) {
+            return Err(format!("INV-8: nobody acted on {client}, and it has {} ({:?})", row.event, row.reason));
         }
     }
     Ok(())

@@ -18,6 +18,9 @@ const FRESH: u64 = 6;
 /// Seeds of the tight world in every run of the suite.
 const TIGHT: u64 = 60;
 
+/// Seeds of the harsh world in every run of the suite.
+const HARSH: u64 = 40;
+
 /// A seed as it comes, once more with a crash that it draws itself, and once with two.
 fn calm_and_crashed(seed: u64, extent: Extent) -> [u64; 2] {
     let run = |crashes: &[CrashAt]| simulate_in(extent, seed, crashes);
@@ -37,7 +40,7 @@ fn fresh_seeds() {
     let nonce = RandomState::new().build_hasher().finish();
     for index in 0..FRESH {
         let seed = hash(nonce, index) >> 16;
-        let extent = if index % 2 == 0 { Extent::Whole } else { Extent::Tight };
+        let extent = [Extent::Whole, Extent::Tight, Extent::Harsh][usize::try_from(index % 3).unwrap()];
         println!("fresh: {} cargo test --test simulation one_seed -- --nocapture", named(extent, seed, &[]));
         calm_and_crashed(seed, extent);
     }
@@ -52,6 +55,14 @@ fn nothing_is_lost_or_doubled_in_the_tight_world() {
     }
     println!("{TIGHT} seeds of the tight world, {sent} orders at the broker, in {:.1} s", begun.elapsed().as_secs_f64());
     assert!(sent > TIGHT / 2, "a simulation in which hardly anything is sent proves nothing: {sent}");
+}
+
+/// The world in which a day ends by its loss, calls are counted, and a refusal is none.
+#[test]
+fn nothing_is_lost_or_doubled_in_the_harsh_world() {
+    let sent: u64 = (1..=HARSH).map(|seed| calm_and_crashed(seed, Extent::Harsh)[1]).sum();
+    println!("{HARSH} seeds of the harsh world, {sent} orders at the broker");
+    assert!(sent > HARSH / 2, "a simulation in which hardly anything is sent proves nothing: {sent}");
 }
 
 /// `ORDERGATE_SEEDS` of them, from `ORDERGATE_FROM` (1) on, each calm, with one crash and with two, on every core.

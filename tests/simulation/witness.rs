@@ -14,8 +14,9 @@ use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::Limits;
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
-    BookState, BrokerOrderId, ClientId, CommandId, HoldingKey, Instrument, InstrumentKey, OrderRecord, OrderType, Side, Strategy,
+    BookState, BrokerOrderId, ClientId, CommandId, HoldingKey, Instrument, InstrumentKey, OrderRecord, OrderType, Side, Strategy, trading_date,
 };
+use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
     PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
@@ -55,6 +56,8 @@ pub(crate) struct Witness {
     sessions: Option<Sessions>,
     gateway: Gateway,
     lies: Lies,
+    /// When calls were made at the broker.
+    made: Mutex<Vec<DateTime<Utc>>>,
     /// How many trades of others there the engine was last shown in what is held there, as it was.
     shown: Arc<Mutex<BTreeMap<HoldingKey, usize>>>,
     /// How the broker's order book looks instead, if a test says so.
@@ -111,6 +114,7 @@ impl Witness {
             sessions: None,
             gateway: Gateway::default(),
             lies: Lies::default(),
+            made: Mutex::default(),
             shown: Arc::default(),
             rewrite: Arc::default(),
             rewrite_positions: Arc::default(),
@@ -210,8 +214,28 @@ impl Witness {
         if *count > 1 { Err(format!("INV-2: an order was called {count} times")) } else { Ok(()) }
     }
 
+    /// A kill that was answered forbids it; and so does what stands on disk, whoever stopped what: a person, the day's loss, the engine.
+    /// What is raised holds before it is there, and what is lowered after.
     fn is_killed(&self, strategy: &Strategy) -> Result<bool, String> {
-        self.kills.forbid(strategy, || self.read(|store| disk::control(store, &self.client)))
+        let control = || self.read(|store| disk::control(store, &self.client));
+        if self.kills.forbid(strategy, control)? {
+            return Ok(true);
+        }
+        let Some(Sessions { clock, .. }) = &self.sessions else { return Ok(false) };
+        Ok(control()?.level_on(strategy, trading_date(clock.now())) > KillLevel::None)
+    }
+
+    /// One more call at the broker, which takes so many in a second and in a minute, by the clock that the engine has.
+    fn counted_in_the_budget(&self) {
+        let (Some(budget), Some(Sessions { clock, .. })) = (self.capabilities().budget, &self.sessions) else { return };
+        let now = clock.now();
+        let mut made = self.made.lock();
+        made.push(now);
+        let since = |time: TimeDelta| made.iter().rev().take_while(|at| now - **at < time).count();
+        let (second, minute) = (since(TimeDelta::seconds(1)), since(TimeDelta::minutes(1)));
+        if second > budget.per_second as usize || minute > budget.per_minute as usize {
+            self.breaches.lock().push(format!("call {second} of a second and {minute} of a minute was made: {budget:?}"));
+        }
     }
 
     fn may_enter(&self, record: &OrderRecord, order: &BrokerOrder) -> Result<(), String> {
@@ -321,6 +345,7 @@ impl Broker for Witness {
         self.broker.prepare(order, quote)
     }
     fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
+        self.counted_in_the_budget();
         let command = prepared.order.command_id;
         let sent = self.read(|store| disk::sent(store, &self.client, &prepared));
         let allowed = sent.and_then(|record| self.may_be_called(&record, &prepared.order));
@@ -334,6 +359,7 @@ impl Broker for Witness {
         self.broker.place(prepared)
     }
     fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
+        self.counted_in_the_budget();
         if let Err(what) = self.read(|store| disk::cancelled(store, &self.client, &id)) {
             self.breaches.lock().push(format!("{id} was cancelled, but {what}"));
         }
@@ -344,6 +370,7 @@ impl Broker for Witness {
         self.broker.prepare_change(change, quote)
     }
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
+        self.counted_in_the_budget();
         if let Err(what) =
             self.read(|store| disk::changed(store, &self.client, &prepared)).and_then(|order| self.may_be_changed(&order, &prepared))
         {
@@ -365,6 +392,7 @@ impl Broker for Witness {
         self.broker.session()
     }
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
+        self.counted_in_the_budget();
         if let Some(answer) = self.in_trouble() {
             return answer;
         }
@@ -377,9 +405,11 @@ impl Broker for Witness {
         })
     }
     fn trades(&self) -> Call<Snapshot<Arc<TradeRow>>> {
+        self.counted_in_the_budget();
         self.in_trouble().unwrap_or_else(|| self.broker.trades())
     }
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
+        self.counted_in_the_budget();
         if let Some(answer) = self.in_trouble() {
             return answer;
         }

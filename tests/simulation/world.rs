@@ -23,7 +23,7 @@ use ordergate::instruments::InstrumentTable;
 use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::AccountSettings;
 use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::order::{ClientId, CommandId, StopAt};
+use ordergate_actors::order::{Amount, ClientId, CommandId, StopAt};
 use ordergate_actors::ports::Clock;
 use ordergate_actors::testkit::{TokioClock, morning};
 use parking_lot::Mutex;
@@ -106,6 +106,8 @@ pub(crate) struct World {
     market: Arc<Weather>,
     /// The kills that were answered, and that nobody has taken back since.
     kills: Kills,
+    /// Those of the second account.
+    kills_next_door: Kills,
     /// How often each order was called.
     calls: Calls,
     /// What each alert was answered with, by its account and its key.
@@ -158,6 +160,7 @@ impl World {
             instruments,
             market,
             kills: Kills::default(),
+            kills_next_door: Kills::default(),
             calls: Calls::default(),
             answers: Answers::default(),
             now: morning(),
@@ -181,7 +184,8 @@ impl World {
     pub(crate) fn live(mut self, crashes: &[CrashAt]) -> Run {
         let written = script::write(self.seed);
         let crowded = if self.is_alone() { written } else { beside::among(self.seed, written) };
-        let mut left = if self.extent >= Extent::Whole { next_door::among(self.seed, crowded) } else { crowded };
+        let whole = if self.extent >= Extent::Whole { next_door::among(self.seed, crowded) } else { crowded };
+        let mut left = if self.extent == Extent::Harsh { next_door::acted_on(self.seed, whole) } else { whole };
         let mut deaths = 0;
         loop {
             self.starts += 1;
@@ -238,6 +242,9 @@ impl World {
         }
         let believable = self.lies.most() < account().waits.absent_snapshots;
         checks::at_rest(store, &accounts, &self.accepted, believable, &*self.market, self.now)?;
+        if self.extent < Extent::Harsh {
+            checks::left_alone(store, &neighbour())?;
+        }
         checks::nothing_alarming(store, &accounts)
     }
 
@@ -251,6 +258,12 @@ impl World {
         let mut account = if self.has.limits { tight(account()) } else { account() };
         if self.has.resting_stops {
             account.exits.stop_at = StopAt::Broker;
+        }
+        if let Some(rupees) = self.has.daily_loss {
+            (account.limits.daily_loss, account.limits.loss_step) = (Amount(rupees.into()), Amount::ZERO);
+        }
+        if self.has.short_quiet {
+            account.waits.quiet_period = Duration::from_millis(500);
         }
         if !self.calendar.holds(false) {
             return account;
@@ -270,9 +283,9 @@ impl World {
     }
 
     /// The second account, if there is one: nothing goes wrong at its broker, but in the tight world.
-    fn next_door(&self, clock: &Arc<TokioClock>) -> Option<(AccountSettings, Arc<Witness>)> {
+    fn next_door(&self, clock: &Arc<TokioClock>, engine_clock: &Arc<dyn Clock>) -> Option<(AccountSettings, Arc<Witness>)> {
         let paper = self.broker_in(self.next_door.as_ref()?.path(), clock.clone());
-        let goes_wrong = self.extent == Extent::Tight;
+        let goes_wrong = self.extent >= Extent::Tight;
         let plan = if goes_wrong { plan(self.seed ^ 0x2d00, self.starts, false) } else { FaultPlan::none() };
         let broker = FaultyBroker::new(paper, plan).with_capabilities(|row| {
             if goes_wrong {
@@ -283,8 +296,13 @@ impl World {
             broker.set_positions_within(VISIBILITY);
         }
         let witness = Witness::new(broker, self.disk.clone(), Arc::clone(&self.breaches));
-        let witness = witness.of(neighbour(), Arc::clone(&self.calls)).forbidding_entries(Kills::default(), clock.clone());
-        Some((AccountSettings { client_id: neighbour(), ..account() }, Arc::new(witness)))
+        let settings = AccountSettings { client_id: neighbour(), ..account() };
+        let witness = witness
+            .of(neighbour(), Arc::clone(&self.calls))
+            .within(settings.limits.clone())
+            .forbidding_entries(self.kills_next_door.clone(), clock.clone())
+            .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments), Arc::clone(engine_clock));
+        Some((settings, Arc::new(witness)))
     }
 }
 

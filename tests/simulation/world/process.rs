@@ -8,15 +8,15 @@ use ordergate::brokers::faulty::{FaultPlan, FaultyBroker};
 use ordergate::instruments::InstrumentTable;
 use ordergate::simulator::market::MarketQuotes;
 use ordergate_actors::persistence::NotRegistered;
-use ordergate_actors::ports::{Broker, Clock, StoreError};
+use ordergate_actors::ports::{Broker, Budget, Clock, StoreError};
 use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock};
 use ordergate_actors::{AccountSettings, Engine, Parts, WriteOn};
 
-use super::faults::plan;
+use super::faults::{harsh, plan};
 use super::settling::{classified, settle};
-use super::{CrashAt, VISIBILITY, World, client, key_of, settings};
+use super::{CrashAt, Extent, VISIBILITY, World, client, key_of, neighbour, settings};
 use crate::beside::Beside;
 use crate::checks;
 use crate::disk::FailingStore;
@@ -41,12 +41,16 @@ impl World {
         self.market.stand_still(None);
         let halt = Arc::new(NotedHalt::default());
         let plan = plan(self.seed, self.starts, self.is_alone());
+        let is_harsh = self.extent == Extent::Harsh;
+        let plan = if is_harsh { harsh(plan, self.seed, self.starts, self.has.short_quiet) } else { plan };
+        let budget = self.has.calls_a_second.map(|calls| Budget::of(calls, calls * 40));
         let account = self.account();
         let witness = Arc::new(
             Witness::new(
                 FaultyBroker::new(self.broker(clock.clone()), plan).with_capabilities(|row| {
                     row.visibility_bound = VISIBILITY;
                     row.takes_market_orders &= !self.has.only_limit_orders;
+                    row.budget = budget;
                 }),
                 self.disk.clone(),
                 Arc::clone(&self.breaches),
@@ -62,7 +66,7 @@ impl World {
         witness.broker.set_positions_within(VISIBILITY);
         witness.broker.set_lag(Duration::from_millis(Draw::new(self.seed ^ 0x1a6).below(3_000)));
         let mut accounts: Vec<(AccountSettings, Arc<dyn Broker>)> = vec![(account, witness.clone())];
-        let next_door = self.next_door(&clock);
+        let next_door = self.next_door(&clock, &engine_clock);
         accounts.extend(next_door.clone().map(|(account, witness)| (account, witness as Arc<dyn Broker>)));
         let engine = self.start(&engine_clock, &halt, accounts, crashes);
         let ends = |rest: Vec<Step>, end| Process { end, rest, ended_at: clock.now() };
@@ -92,7 +96,8 @@ impl World {
                 Act::Beside(Beside::ClockJumps(by)) => machine.jump(*by),
                 Act::Beside(Beside::GatewayFails(time)) => self.gateway.fails(clock.now(), *time),
                 Act::Beside(what) => self.others.happen(what, &witness.broker),
-                act => self.operate(&engine, act, &*engine_clock).await,
+                Act::NextDoor(act) => self.operate(&engine, &neighbour(), act, &*engine_clock).await,
+                act => self.operate(&engine, &client(), act, &*engine_clock).await,
             }
         }
         // Faults heal; what was asked for must come to its end.
