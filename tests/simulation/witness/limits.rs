@@ -110,7 +110,7 @@ fn largest(chain: &[JournalRow], own: i64, made: &JournalRow, sent: &JournalRow)
         .filter_map(|row| serde_json::from_str::<serde_json::Value>(&row.inputs).ok().map(|inputs| (row.seq, Set::of(&inputs["kept"]["value"]))))
         .collect();
     let before = set.iter().rev().find(|(seq, _)| *seq < made.seq).map(|(_, set)| *set);
-    let meanwhile = set.iter().filter(|(seq, _)| *seq > made.seq).map(|(_, set)| *set);
+    let meanwhile = set.iter().filter(|(seq, _)| *seq >= made.seq).map(|(_, set)| *set);
     // What held first, and what came in between: nothing set is the account's own.
     let stood: Vec<Option<Set>> = std::iter::once(before.flatten()).chain(meanwhile).collect();
     let is_own_out = matches!(stood.as_slice(), [Some(set)] if set.from <= made.at && sent.at < set.until);
