@@ -165,11 +165,15 @@ fn every_deliberate_bug_fits_the_tree_and_names_a_test() {
 fn secrets_are_compared_in_constant_time_only() {
     let source = text(&root().join("src/web/auth.rs"));
     let is_secret = |side: &str| ["digest", "given", "expected", "mac", "secret"].iter().any(|word| has_word(side, word));
-    let compares = |line: &str| ["==", "!="].iter().any(|sign| line.split_once(sign).is_some_and(|(left, right)| {
-        let last = |side: &str| side.rsplit(['(', '|', '&', ' ']).find(|part| !part.is_empty()).unwrap_or_default().to_owned();
-        let first = |side: &str| side.split([')', ';', ' ']).find(|part| !part.is_empty()).unwrap_or_default().to_owned();
-        is_secret(&last(left)) || is_secret(&first(right))
-    }));
+    let compares = |line: &str| {
+        ["==", "!="].iter().any(|sign| {
+            line.split_once(sign).is_some_and(|(left, right)| {
+                let last = |side: &str| side.rsplit(['(', '|', '&', ' ']).find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+                let first = |side: &str| side.split([')', ';', ' ']).find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+                is_secret(&last(left)) || is_secret(&first(right))
+            })
+        })
+    };
     let found: Vec<&str> = source.lines().filter(|line| compares(line)).collect();
     assert!(found.is_empty(), "compared with a sign that ends early: {found:?}");
     for (function, until) in [("fn by_text", "fn by_signature"), ("fn by_signature", "fn owners"), ("pub fn holder", "pub fn named")] {

@@ -39,7 +39,10 @@ fn simulate_in(extent: Extent, seed: u64, crashes: &[CrashAt]) -> Run {
         if std::env::var_os("ORDERGATE_SEED").is_some() {
             println!("{}", run.trace());
         }
-        panic!("seed {seed}: {what}\nrepeat it: {} cargo test --test simulation one_seed -- --nocapture", named(extent, seed, &run.crashes));
+        panic!(
+            "seed {seed}: {what}\nrepeat it: {} cargo test --test simulation one_seed -- --nocapture",
+            named(extent, seed, &run.crashes)
+        );
     }
     run
 }

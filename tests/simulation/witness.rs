@@ -14,7 +14,8 @@ use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::Limits;
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
-    BookState, BrokerOrderId, ClientId, CommandId, HoldingKey, Instrument, InstrumentKey, OrderRecord, OrderType, Side, Strategy, trading_date,
+    BookState, BrokerOrderId, ClientId, CommandId, HoldingKey, Instrument, InstrumentKey, OrderRecord, OrderType, Side, Strategy,
+    trading_date,
 };
 use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{

@@ -228,7 +228,15 @@ impl World {
         let verdict = verdict.and_then(|()| self.is_right(&store));
         let sent = checks::sent(&store);
         drop(store);
-        Run { verdict, crashes: crashes.to_vec(), commits: self.commits.load(Ordering::SeqCst), starts: self.starts, sent, disk: self.disk, calls: self.writes }
+        Run {
+            verdict,
+            crashes: crashes.to_vec(),
+            commits: self.commits.load(Ordering::SeqCst),
+            starts: self.starts,
+            sent,
+            disk: self.disk,
+            calls: self.writes,
+        }
     }
 
     /// What must be true at rest.

@@ -23,7 +23,8 @@ pub(super) fn within(store: &ReadStore, exchange: &Exchange, others: &Others, li
     let least = |what: &str, count: usize, limit: usize| {
         if count > limit { Err(format!("INV-5: an entry was called as number {count} of {what}, and {limit} may be")) } else { Ok(()) }
     };
-    let largest = between(&chain, me, "SENT_TO_BROKER").map_or(limits.max_quantity, |(made, sent)| largest(&chain, limits.max_quantity, made, sent));
+    let largest =
+        between(&chain, me, "SENT_TO_BROKER").map_or(limits.max_quantity, |(made, sent)| largest(&chain, limits.max_quantity, made, sent));
     if me.quantity() > largest {
         return Err(format!("INV-5: an entry of {} was called, and at most {largest} may be", me.quantity()));
     }
@@ -107,7 +108,9 @@ fn largest(chain: &[JournalRow], own: i64, made: &JournalRow, sent: &JournalRow)
     let set: Vec<(u64, Option<Set>)> = chain
         .iter()
         .filter(|row| row.event.starts_with("OVERRIDE_") && row.seq < sent.seq)
-        .filter_map(|row| serde_json::from_str::<serde_json::Value>(&row.inputs).ok().map(|inputs| (row.seq, Set::of(&inputs["kept"]["value"]))))
+        .filter_map(|row| {
+            serde_json::from_str::<serde_json::Value>(&row.inputs).ok().map(|inputs| (row.seq, Set::of(&inputs["kept"]["value"])))
+        })
         .collect();
     let before = set.iter().rev().find(|(seq, _)| *seq < made.seq).map(|(_, set)| *set);
     let meanwhile = set.iter().filter(|(seq, _)| *seq >= made.seq).map(|(_, set)| *set);
@@ -168,7 +171,8 @@ fn what_somebody_has_set_holds_from_its_row_until_its_time_is_over() {
         who: "a test".into(),
         inputs: serde_json::json!({ "kept": { "value": value } }).to_string().into(),
     };
-    let set = |value: i64| serde_json::json!({ "limit": "max_quantity", "value": value.to_string(), "from": after(10), "until": after(70) });
+    let set =
+        |value: i64| serde_json::json!({ "limit": "max_quantity", "value": value.to_string(), "from": after(10), "until": after(70) });
     let of = |value: i64, made: (u64, i64), sent: (u64, i64)| {
         let chain = [row(5, "OVERRIDE_SET", 10, set(value)), row(9, "OVERRIDE_ENDED", 71, serde_json::Value::Null)];
         let order = |(seq, at)| row(seq, "INTENT_CREATED", at, serde_json::Value::Null);
