@@ -45,7 +45,7 @@ pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Othe
             }
         }
         let looks: Vec<Look> = engine.line().desks().map(|desk| Look::at(engine, desk)).collect();
-        let still = looks.iter().all(Look::is_still);
+        let still = looks.iter().all(Look::is_still) && !waits_for_positions(engine, engine.line().clock.now());
         // An order that was sent between two looks is not settled by either.
         let newest: Vec<_> = looks.iter().map(|look| look.newest).collect();
         if still && was_still.as_ref() == Some(&newest) {
@@ -160,6 +160,14 @@ pub(crate) async fn go_on(engine: &Engine, client_id: &ClientId, slot: &Slot) {
     let said = keep.with(&next).map(|keep| engine.keep(keep));
     let Ok(said) = said else { panic!("a ladder is written as it was read") };
     let _killed_meanwhile = tokio::time::timeout(Duration::from_secs(5), said).await;
+}
+
+/// Whether a fill was recorded after the positions were asked for: they are read again, and a broker that counts calls takes its time.
+fn waits_for_positions(engine: &Engine, now: DateTime<Utc>) -> bool {
+    engine.line().desks().any(|desk| {
+        let found = engine.read(&desk.client_id, |book| differences(book, &desk.findings.read(), now)).flatten().unwrap_or_default();
+        found.iter().any(|difference| difference.parts.iter().any(|part| part.cause == Cause::LateFill))
+    })
 }
 
 /// INV-4: every difference between our holdings and the broker's positions has a cause that shows.
