@@ -132,6 +132,60 @@ fn every_path_and_every_test_that_the_documents_name_exists() {
     assert!(wrong.is_empty(), "{} references are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Every deliberate bug still fits the tree, and the tests that must catch it are there. Whether each is caught only
+/// `tests/mutants/run.sh` tells, in an hour.
+#[test]
+fn every_deliberate_bug_fits_the_tree_and_names_a_test() {
+    let mut patches: Vec<PathBuf> = std::fs::read_dir(root().join("tests/mutants")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    patches.retain(|path| path.extension().is_some_and(|extension| extension == "patch"));
+    patches.sort();
+    assert!(patches.len() >= 26, "{} bugs", patches.len());
+    let proof = text(&root().join("docs/proof.md"));
+    let mut wrong = Vec::new();
+    for path in &patches {
+        let (content, name) = (text(path), path.file_stem().unwrap().to_str().unwrap());
+        let test = content.lines().find_map(|line| line.strip_prefix("# test: ")).unwrap_or_default();
+        let path = test.split_once("-- ").map_or("", |(_, words)| words).split_whitespace().next().unwrap_or_default();
+        let function = path.rsplit("::").next().unwrap_or_default();
+        let row = proof.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap_or_default();
+        if function.is_empty() || !has_word(row, function) {
+            wrong.push(format!("{name}: docs/proof.md does not name its test ({test})"));
+        }
+        match std::process::Command::new("git").args(["apply", "--check"]).arg(path).current_dir(root()).output() {
+            Ok(said) if said.status.success() => {}
+            Ok(said) => wrong.push(format!("{name} does not apply: {}", String::from_utf8_lossy(&said.stderr).trim())),
+            // Without git nobody changes the tree either.
+            Err(_) => println!("{name}: there is no git to try it with"),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A comparison that ends at the first wrong byte tells how many were right, and no test of what it answers sees that.
+#[test]
+fn secrets_are_compared_in_constant_time_only() {
+    let source = text(&root().join("src/web/auth.rs"));
+    let is_secret = |side: &str| ["digest", "given", "expected", "mac", "secret"].iter().any(|word| has_word(side, word));
+    let compares = |line: &str| {
+        ["==", "!="].iter().any(|sign| {
+            line.split_once(sign).is_some_and(|(left, right)| {
+                let last = |side: &str| side.rsplit(['(', '|', '&', ' ']).find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+                let first = |side: &str| side.split([')', ';', ' ']).find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+                is_secret(&last(left)) || is_secret(&first(right))
+            })
+        })
+    };
+    let found: Vec<&str> = source.lines().filter(|line| compares(line)).collect();
+    assert!(found.is_empty(), "compared with a sign that ends early: {found:?}");
+    for (function, until) in [("fn by_text", "fn by_signature"), ("fn by_signature", "fn owners"), ("pub fn holder", "pub fn named")] {
+        let body = source.split_once(function).and_then(|(_, rest)| rest.split_once(until)).expect("the functions that compare").0;
+        assert!(body.contains(".ct_eq("), "{function} compares without ct_eq");
+    }
+    for path in ["src/readiness/logins.rs", "src/brokers/noren/probe.rs", "src/access/files.rs", "src/alerts/actions.rs"] {
+        assert!(text(&root().join(path)).contains(".ct_eq("), "{path} compares a secret without ct_eq");
+    }
+}
+
 fn table() -> String {
     let mut table = String::from("| Tag | What people read | What to do |\n|---|---|---|\n");
     for tag in Tag::ALL {

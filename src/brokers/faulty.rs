@@ -162,6 +162,17 @@ impl<B: Broker> FaultyBroker<B> {
                     reach().await
                 }
                 Some(Fault::Refuse(cause)) => refused(cause),
+                Some(Fault::RefuseAfter(cause)) => {
+                    reach().await;
+                    refused(cause)
+                }
+                Some(Fault::LandsLate(time)) => {
+                    tokio::spawn(async move {
+                        sleep(time).await;
+                        reach().await;
+                    });
+                    pending().await
+                }
                 Some(Fault::RateLimited(window)) => limited(window, too_many(window)),
                 Some(Fault::NoSession(cause)) => logged_out(cause),
                 Some(Fault::NotSent(cause)) => not_sent(cause),
@@ -192,8 +203,14 @@ impl<B: Broker> FaultyBroker<B> {
         let (inner, state) = (Arc::clone(&self.inner), Arc::clone(&self.state));
         Box::pin(async move {
             match &fault {
-                Some(Fault::Hang | Fault::HangAfter) => return pending().await,
-                Some(Fault::Refuse(cause) | Fault::NoSession(cause) | Fault::NotSent(cause) | Fault::Unknown(cause)) => {
+                Some(Fault::Hang | Fault::HangAfter | Fault::LandsLate(_)) => return pending().await,
+                Some(
+                    Fault::Refuse(cause)
+                    | Fault::RefuseAfter(cause)
+                    | Fault::NoSession(cause)
+                    | Fault::NotSent(cause)
+                    | Fault::Unknown(cause),
+                ) => {
                     return Snapshot::Unknown(cause.clone());
                 }
                 Some(Fault::LoseRequest(cause) | Fault::LoseReply(cause)) => return Snapshot::Unknown(cause.clone()),

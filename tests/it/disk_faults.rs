@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use ordergate::store::{DirectoryLock, Holder};
+use ordergate_actors::order::trading_date;
 use ordergate_actors::testkit::until;
 
 use crate::alerts::Server;
@@ -69,6 +70,7 @@ impl House {
             .env("ORDERGATE__STORAGE__BALLAST_MB", "0")
             .env("ORDERGATE__ENGINE__SAFE_MODE_STARTS", "1000")
             .env("SHIM_CONTROL", self.path("control"))
+            .env("SHIM_CLOCK", self.path("clock"))
             .env("LD_PRELOAD", shim());
         for (name, value) in settings {
             command.env(format!("ORDERGATE__{name}"), value);
@@ -96,6 +98,12 @@ impl House {
         // In one step: half a line must not be read.
         std::fs::write(self.path("control.new"), line).unwrap();
         std::fs::rename(self.path("control.new"), self.path("control")).unwrap();
+    }
+
+    /// The machine's clock steps to so many seconds beside the right time, for what runs and for what is started.
+    fn clock_is_off_by(&self, seconds: i64) {
+        std::fs::write(self.path("clock.new"), seconds.to_string()).unwrap();
+        std::fs::rename(self.path("clock.new"), self.path("clock")).unwrap();
     }
 
     fn heals(&self) {
@@ -188,6 +196,36 @@ async fn killed_on_a_disk_that_fails_nothing_acknowledged_is_lost() {
         let book = engine.at_rest().await;
         drop(engine);
         nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 20);
+    }
+}
+
+/// The machine's clock steps while the engine runs, which is killed then; the next one starts by the wrong clock. Whatever the engine
+/// takes by it, nothing is lost and nothing doubled.
+#[tokio::test]
+async fn a_clock_that_steps_around_a_kill_loses_nothing_and_doubles_nothing() {
+    for step in [-3_600, 600] {
+        let now = ordergate_actors::ports::Clock::now(&ordergate::clock::SystemClock);
+        // On another day the broker's book is another one.
+        if trading_date(now) != trading_date(now + chrono::TimeDelta::seconds(step)) {
+            continue;
+        }
+        let house = House::new();
+        let engine = house.start();
+        let mut answered = burst(&engine, 0..5).await;
+        assert_eq!(answered.len(), 5);
+        house.clock_is_off_by(step);
+        answered.extend(burst(&engine, 5..10).await);
+        drop(engine);
+        let engine = house.start();
+        answered.extend(burst(&engine, 10..15).await);
+        drop(engine);
+        // Right again, but never behind what is on disk already.
+        house.clock_is_off_by(step.max(0));
+        let engine = house.start();
+        again(&engine, &mut answered, 15).await;
+        let book = engine.at_rest().await;
+        drop(engine);
+        nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 15);
     }
 }
 

@@ -68,6 +68,22 @@ fn a_sender_that_dribbles_its_headers_is_let_go() {
     assert!(answer.is_empty() || statuses(&String::from_utf8_lossy(&answer)) == ["408"], "{}", String::from_utf8_lossy(&answer));
 }
 
+/// A body that is announced and does not come holds its worker for as long as the settings say, and no longer.
+#[test]
+fn a_sender_that_dribbles_its_body_is_let_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = engine(directory.path());
+    let mut stream = TcpStream::connect(process.address()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.write_all(b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 200\r\n\r\n{").unwrap();
+    let mut answer = Vec::new();
+    // Either the server ends it, or this read does, and then it was held open.
+    stream.read_to_end(&mut answer).expect("it was held open");
+    let answer = String::from_utf8_lossy(&answer);
+    assert_eq!(statuses(&answer), ["408"], "{answer}");
+    assert!(answer.contains("body_too_slow"), "{answer}");
+}
+
 #[test]
 fn headers_without_an_end_are_refused_before_they_fill_the_memory() {
     let directory = tempfile::tempdir().unwrap();

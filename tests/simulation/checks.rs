@@ -1,5 +1,6 @@
 //! What must be true at rest.
 
+mod loud;
 mod positions;
 mod protection;
 mod signals;
@@ -13,14 +14,14 @@ use ordergate::simulator::exchange::Exchange;
 use ordergate::simulator::market::Market;
 use ordergate::store::{ReadStore, SimulatedDisk, VerifyFrom};
 use ordergate_actors::Engine;
-use ordergate_actors::order::{BookState, ClientId, CommandId, OrderRecord, Side, Status, trading_date};
-use ordergate_actors::persistence::{Book, Replay, Topic, read_tag};
+use ordergate_actors::order::{BookState, ClientId, CommandId, OrderRecord, Side, Status, Tag, trading_date};
+use ordergate_actors::persistence::{Book, CONTROL, Replay, Topic, read_tag};
 use ordergate_actors::ports::{BookRow, JournalRow};
 use ordergate_actors::testkit::book_of_journal;
 
 use super::beside::Others;
 use super::world::client;
-pub(crate) use protection::protected;
+pub(crate) use protection::{left_where_passed, protected};
 pub(crate) use signals::{Answers, one_answer, whole};
 
 /// One account as its broker has it.
@@ -71,6 +72,19 @@ fn absent_is_absent(rows: &[JournalRow], orders: &[OrderRecord], at: &AtBroker<'
         let is_there = |order: &&OrderRecord| at.exchange.orders().iter().any(|row| is_ours(order, row) && !at.others.own(row));
         if let Some(order) = order.filter(is_there) {
             return Err(format!("INV-2: order {} was concluded not to be at the broker, which has it", order.command_id));
+        }
+    }
+    Ok(())
+}
+
+/// INV-8: nobody has acted on that account, so nothing that somebody did to another has come to it: no change of its controls, no limit
+/// set otherwise, no order that a kill or a person has ended.
+pub(crate) fn left_alone(store: &ReadStore, client: &ClientId) -> Result<(), String> {
+    for row in store.journal(Some(client), 0, u64::MAX) {
+        let row = row.map_err(|error| error.to_string())?;
+        let is_acted_on = &*row.event == CONTROL || row.event.starts_with("OVERRIDE_");
+        if is_acted_on || matches!(row.tag, Some(Tag::KillSwitch | Tag::CancelledByUser)) {
+            return Err(format!("INV-8: nobody acted on {client}, and it has {} ({:?})", row.event, row.reason));
         }
     }
     Ok(())
@@ -165,7 +179,8 @@ pub(crate) fn nothing_alarming(store: &ReadStore, accounts: &[AtBroker<'_>]) -> 
     Ok(())
 }
 
-/// INV-7: every chain is gapless and verifies, and every table is what a replay of it makes. Answers the chains.
+/// INV-7: every chain is gapless and verifies, and every table is what a replay of it makes; and what calls a person is a page.
+/// Answers the chains.
 pub(crate) fn journal_sound(store: &ReadStore) -> Result<Vec<Vec<JournalRow>>, String> {
     for report in store.verify(VerifyFrom::Full).map_err(|error| error.to_string())? {
         if !report.is_sound() {
@@ -180,6 +195,7 @@ pub(crate) fn journal_sound(store: &ReadStore) -> Result<Vec<Vec<JournalRow>>, S
         let rows: Result<Vec<JournalRow>, _> = store.journal(head.client_id.as_ref(), 0, head.seq).collect();
         let rows = rows.map_err(|error| error.to_string())?;
         decided_again(&rows)?;
+        loud::loud(&rows)?;
         chains.push(rows);
     }
     Ok(chains)
@@ -202,11 +218,29 @@ pub(crate) fn sent(store: &ReadStore) -> u64 {
     store.every().map(Result::unwrap).filter(|order| order.client_id == client() && order.sent_at.is_some()).count() as u64
 }
 
-/// The whole journal as text.
+/// Every chain as text, that of the first account first, and where each of them ends: its hash is over all of every row.
+pub(crate) fn whole_trace(disk: &SimulatedDisk) -> String {
+    let store = ReadStore::simulated(disk).unwrap();
+    let mut text = trace(disk);
+    for head in store.heads().unwrap() {
+        if head.client_id != Some(client()) {
+            rows_as_text(&store, head.client_id.as_ref(), &mut text);
+        }
+        let _infallible = writeln!(text, "{:?}", head);
+    }
+    text
+}
+
+/// The journal of the first account as text.
 pub(crate) fn trace(disk: &SimulatedDisk) -> String {
     let store = ReadStore::simulated(disk).unwrap();
     let mut text = String::new();
-    for row in store.journal(Some(&client()), 0, u64::MAX) {
+    rows_as_text(&store, Some(&client()), &mut text);
+    text
+}
+
+fn rows_as_text(store: &ReadStore, client: Option<&ClientId>, text: &mut String) {
+    for row in store.journal(client, 0, u64::MAX) {
         let row = row.unwrap();
         let status = |status: Option<Status>| status.map_or("-", Status::as_str);
         let command = row.command_id.map_or_else(String::new, |id| id.to_string());
@@ -222,7 +256,6 @@ pub(crate) fn trace(disk: &SimulatedDisk) -> String {
             row.inputs
         );
     }
-    text
 }
 
 /// The day that the engine has in memory is the one that a restart would read from the disk.

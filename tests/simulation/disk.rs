@@ -84,11 +84,11 @@ impl FailingStore {
         Self { inner: Some(SqliteStore::simulated(disk, now).unwrap()), script: Box::new(move || told.next()), fault }
     }
 
-    /// One that dies at `crash`; every commit of the run is counted.
-    pub(crate) fn dying(disk: &SimulatedDisk, now: DateTime<Utc>, commits: Arc<AtomicU64>, crash: Option<CrashAt>) -> Self {
+    /// One that dies at each of `crashes`; every commit of the run is counted.
+    pub(crate) fn dying(disk: &SimulatedDisk, now: DateTime<Utc>, commits: Arc<AtomicU64>, crashes: Vec<CrashAt>) -> Self {
         let script = move || {
             let number = commits.fetch_add(1, Ordering::SeqCst) + 1;
-            let crash = crash.filter(|crash| crash.commit == number);
+            let crash = crashes.iter().find(|crash| crash.commit == number);
             crash.map_or(Commit::Made, |crash| Commit::Killed { is_made: crash.is_acknowledgement_lost })
         };
         Self { inner: Some(SqliteStore::simulated(disk, now).unwrap()), script: Box::new(script), fault: Arc::default() }

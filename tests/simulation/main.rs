@@ -33,24 +33,24 @@ use world::{CrashAt, Extent, Run, World};
 /// Seeds of the fixed set.
 const SEEDS: u64 = 200;
 
-fn simulate(seed: u64, crash: Option<CrashAt>) -> Run {
-    simulate_in(Extent::Whole, seed, crash)
-}
-
-fn simulate_in(extent: Extent, seed: u64, crash: Option<CrashAt>) -> Run {
-    let run = World::of(seed, extent).live(crash);
+fn simulate_in(extent: Extent, seed: u64, crashes: &[CrashAt]) -> Run {
+    let run = World::of(seed, extent).live(crashes);
     if let Err(what) = &run.verdict {
         if std::env::var_os("ORDERGATE_SEED").is_some() {
             println!("{}", run.trace());
         }
-        panic!("seed {seed}: {what}\nrepeat it: {} cargo test --test simulation one_seed -- --nocapture", named(extent, seed, run.crash));
+        panic!(
+            "seed {seed}: {what}\nrepeat it: {} cargo test --test simulation one_seed -- --nocapture",
+            named(extent, seed, &run.crashes)
+        );
     }
     run
 }
 
 /// What repeats a run, as the environment says it.
-fn named(extent: Extent, seed: u64, crash: Option<CrashAt>) -> String {
-    let crash = crash.map_or_else(String::new, |crash| format!(" ORDERGATE_CRASH={crash}"));
+fn named(extent: Extent, seed: u64, crashes: &[CrashAt]) -> String {
+    let crashes: Vec<String> = crashes.iter().map(CrashAt::to_string).collect();
+    let crash = if crashes.is_empty() { String::new() } else { format!(" ORDERGATE_CRASH={}", crashes.join(",")) };
     let extent = if extent == Extent::Whole { String::new() } else { format!(" {}={extent}", Extent::NAME) };
     format!("ORDERGATE_SEED={seed}{crash}{extent}")
 }
@@ -89,14 +89,16 @@ fn add(one: [u64; 3], other: [u64; 3]) -> [u64; 3] {
 
 /// Runs, orders at the broker and crashes of one seed.
 fn whatever_fails((seed, extent): (u64, Extent)) -> [u64; 3] {
-    let run = |crash| simulate_in(extent, seed, crash);
-    let calm = run(None);
-    let crashed = crash::points(seed, calm.commits).into_iter().map(|crash| u64::from(run(Some(crash)).starts > 1));
+    let run = |crashes: &[CrashAt]| simulate_in(extent, seed, crashes);
+    let calm = run(&[]);
+    let once = crash::points(seed, calm.commits).into_iter().map(|crash| run(&[crash]));
+    let twice = crash::pairs(seed, calm.commits).into_iter().map(|crashes| run(&crashes));
+    let crashed = once.chain(twice).map(|run| run.starts - 1);
     crashed.fold([1, calm.sent, 0], |[runs, sent, crashes], crash| [runs + 1, sent, crashes + crash])
 }
 
 /// Without a crash every seed settles with the books equal; then it is run once for each of its commits, killed after
-/// that commit with the acknowledgement lost, and killed before some of them.
+/// that commit with the acknowledgement lost, and killed before some of them; and some runs are killed twice.
 #[test]
 fn no_order_is_lost_or_doubled_whatever_fails_and_whenever_it_crashes() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -115,8 +117,8 @@ fn no_order_is_lost_or_doubled_whatever_fails_and_whenever_it_crashes() {
 #[test]
 fn one_seed() {
     let seed = std::env::var("ORDERGATE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let crash = std::env::var("ORDERGATE_CRASH").ok().and_then(|text| text.parse().ok());
-    let run = simulate_in(Extent::asked_for(), seed, crash);
+    let crashes = std::env::var("ORDERGATE_CRASH").map_or_else(|_| Vec::new(), |text| world::crashes_named(&text).unwrap());
+    let run = simulate_in(Extent::asked_for(), seed, &crashes);
     println!("seed {seed}: {} commits, {} starts, {} orders at the broker", run.commits, run.starts, run.sent);
     match std::env::var_os(many::TRACE_FILE) {
         Some(path) => std::fs::write(path, run.trace()).unwrap(),
@@ -128,9 +130,9 @@ fn one_seed() {
 /// The same seed is the same run, to the byte. (In two processes: `many.rs`.)
 #[test]
 fn the_same_seed_leaves_the_same_trace() {
-    for seed in [3, 41, 97] {
-        for crash in [None, Some(CrashAt { commit: 5, is_acknowledgement_lost: true })] {
-            let (one, other) = (simulate(seed, crash), simulate(seed, crash));
+    for (seed, extent) in [(3, Extent::Whole), (41, Extent::Whole), (97, Extent::Whole), (11, Extent::Tight), (30, Extent::Tight)] {
+        for crashes in [&[][..], &[CrashAt { commit: 5, is_acknowledgement_lost: true }]] {
+            let (one, other) = (simulate_in(extent, seed, crashes), simulate_in(extent, seed, crashes));
             assert!(!one.trace().is_empty());
             assert_eq!(one.trace(), other.trace(), "seed {seed} ran differently the second time");
         }

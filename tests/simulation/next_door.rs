@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use ordergate_actors::persistence::KillLevel;
+
 use super::beside::Beside;
 use super::script::{self, Act, Alert, Draw, Step};
 use super::world::{Extent, Has};
@@ -24,6 +26,26 @@ pub(crate) fn among(seed: u64, mut steps: Vec<Step>) -> Vec<Step> {
             let time = Duration::from_millis(3_000 + draw.below(40_000));
             insert(&mut draw, &mut steps, most, Act::Beside(Beside::GatewayFails(time)));
         }
+    }
+    steps
+}
+
+/// The script with people who act on the second account too.
+pub(crate) fn acted_on(seed: u64, mut steps: Vec<Step>) -> Vec<Step> {
+    let mut draw = Draw::new(seed ^ 0xac7_ed0);
+    if !Has::of(seed, Extent::Whole).neighbour {
+        return steps;
+    }
+    for _ in 0..draw.below(4) {
+        let level = |draw: &mut Draw| KillLevel::try_from(u8::try_from(draw.below(4)).unwrap()).unwrap();
+        let act = match draw.below(6) {
+            0..=1 => Act::Cancel,
+            2 => Act::Kill(level(&mut draw)),
+            3 => Act::KillStrategy(draw.below(3), level(&mut draw)),
+            4 => Act::Change(100),
+            _ => Act::Override(1 + draw.below(30)),
+        };
+        insert(&mut draw, &mut steps, u64::MAX, Act::NextDoor(Box::new(act)));
     }
     steps
 }

@@ -29,6 +29,8 @@ pub(crate) enum Act {
     Override(u64),
     /// Something that nobody asked ordergate for.
     Beside(Beside),
+    /// The same as a person does to the second account.
+    NextDoor(Box<Act>),
 }
 
 #[derive(Debug, Clone)]

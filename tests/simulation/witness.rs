@@ -14,8 +14,10 @@ use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::Limits;
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
-    BookState, BrokerOrderId, ClientId, CommandId, HoldingKey, Instrument, OrderRecord, OrderType, Side, Strategy,
+    BookState, BrokerOrderId, ClientId, CommandId, HoldingKey, Instrument, InstrumentKey, OrderRecord, OrderType, Side, Strategy,
+    trading_date,
 };
+use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{
     BookRow, Broker, BrokerOrder, Call, CallOutcome, Capabilities, Clock, DeliveryRow, Funds, Modification, NoFunds, NoQuote, PlaceOutcome,
     PositionRow, Prepared, PreparedChange, Quote, Refusal, Session, Snapshot, StreamEvent, TradeRow,
@@ -55,6 +57,8 @@ pub(crate) struct Witness {
     sessions: Option<Sessions>,
     gateway: Gateway,
     lies: Lies,
+    /// When calls were made at the broker.
+    made: Mutex<Vec<DateTime<Utc>>>,
     /// How many trades of others there the engine was last shown in what is held there, as it was.
     shown: Arc<Mutex<BTreeMap<HoldingKey, usize>>>,
     /// How the broker's order book looks instead, if a test says so.
@@ -113,6 +117,7 @@ impl Witness {
             sessions: None,
             gateway: Gateway::default(),
             lies: Lies::default(),
+            made: Mutex::default(),
             shown: Arc::default(),
             rewrite: Arc::default(),
             rewrite_positions: Arc::default(),
@@ -213,8 +218,28 @@ impl Witness {
         if *count > 1 { Err(format!("INV-2: an order was called {count} times")) } else { Ok(()) }
     }
 
+    /// A kill that was answered forbids it; and so does what stands on disk, whoever stopped what: a person, the day's loss, the engine.
+    /// What is raised holds before it is there, and what is lowered after.
     fn is_killed(&self, strategy: &Strategy) -> Result<bool, String> {
-        self.kills.forbid(strategy, || self.read(|store| disk::control(store, &self.client)))
+        let control = || self.read(|store| disk::control(store, &self.client));
+        if self.kills.forbid(strategy, control)? {
+            return Ok(true);
+        }
+        let Some(Sessions { clock, .. }) = &self.sessions else { return Ok(false) };
+        Ok(control()?.level_on(strategy, trading_date(clock.now())) > KillLevel::None)
+    }
+
+    /// One more call at the broker, which takes so many in a second and in a minute, by the clock that the engine has.
+    fn counted_in_the_budget(&self) {
+        let (Some(budget), Some(Sessions { clock, .. })) = (self.capabilities().budget, &self.sessions) else { return };
+        let now = clock.now();
+        let mut made = self.made.lock();
+        made.push(now);
+        let since = |time: TimeDelta| made.iter().rev().take_while(|at| now - **at < time).count();
+        let (second, minute) = (since(TimeDelta::seconds(1)), since(TimeDelta::minutes(1)));
+        if second > budget.per_second as usize || minute > budget.per_minute as usize {
+            self.breaches.lock().push(format!("call {second} of a second and {minute} of a minute was made: {budget:?}"));
+        }
     }
 
     fn may_enter(&self, record: &OrderRecord, order: &BrokerOrder) -> Result<(), String> {
@@ -225,8 +250,12 @@ impl Witness {
             let exchange = self.broker.inner().exchange();
             self.read(|store| limits::within(store, &exchange, &self.others, limits, record))?;
         }
+        self.is_in_session(&order.instrument.key)
+    }
+
+    fn is_in_session(&self, key: &InstrumentKey) -> Result<(), String> {
         let Some(Sessions { calendar, instruments, clock }) = &self.sessions else { return Ok(()) };
-        let market = Market::of(calendar, &**instruments, &order.instrument.key, false, clock.now(), None);
+        let market = Market::of(calendar, &**instruments, key, false, clock.now(), None);
         if market.is_held && !market.phase.takes_entries() {
             return Err(format!("an entry was called outside its session: {}", market.phase));
         }
@@ -285,14 +314,18 @@ impl Witness {
         reads.as_ref().ok_or_else(|| "the disk is not open".to_owned()).and_then(look)
     }
 
-    /// INV-10 for entries; INV-6 for an exit that becomes larger.
+    /// INV-10, the session and INV-5 for entries; INV-6 for an exit that becomes larger.
     fn may_be_changed(&self, order: &OrderRecord, prepared: &PreparedChange) -> Result<(), String> {
         if prepared.change.tag.as_ref() != Some(&order.broker_tag) {
             return Err("INV-2: the change does not name the tag of its order".to_owned());
         }
         if !order.is_exit() {
-            let is_killed = self.is_killed(&order.ask.strategy)?;
-            return if is_killed { Err("INV-10: an entry was changed after a kill was answered".to_owned()) } else { Ok(()) };
+            if self.is_killed(&order.ask.strategy)? {
+                return Err("INV-10: an entry was changed after a kill was answered".to_owned());
+            }
+            self.is_in_session(&prepared.change.instrument.key)?;
+            let Some(limits) = &self.limits else { return Ok(()) };
+            return self.read(|store| limits::may_become(store, limits, order, prepared.change.terms.quantity.value()));
         }
         let (id, terms) = (&prepared.change.broker_order_id, &prepared.change.terms);
         let shown = self.broker.inner().exchange().orders().into_iter().find(|row| row.broker_order_id == *id);
@@ -316,6 +349,7 @@ impl Broker for Witness {
         self.broker.prepare(order, quote)
     }
     fn place(&self, prepared: Prepared) -> Call<PlaceOutcome> {
+        self.counted_in_the_budget();
         let command = prepared.order.command_id;
         let sent = self.read(|store| disk::sent(store, &self.client, &prepared));
         let allowed = sent.and_then(|record| self.may_be_called(&record, &prepared.order));
@@ -329,6 +363,7 @@ impl Broker for Witness {
         self.broker.place(prepared)
     }
     fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
+        self.counted_in_the_budget();
         if let Err(what) = self.read(|store| disk::cancelled(store, &self.client, &id)) {
             self.breaches.lock().push(format!("{id} was cancelled, but {what}"));
         }
@@ -339,6 +374,7 @@ impl Broker for Witness {
         self.broker.prepare_change(change, quote)
     }
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
+        self.counted_in_the_budget();
         if let Err(what) =
             self.read(|store| disk::changed(store, &self.client, &prepared)).and_then(|order| self.may_be_changed(&order, &prepared))
         {
@@ -360,6 +396,7 @@ impl Broker for Witness {
         self.broker.session()
     }
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
+        self.counted_in_the_budget();
         if let Some(answer) = self.in_trouble() {
             return answer;
         }
@@ -372,9 +409,11 @@ impl Broker for Witness {
         })
     }
     fn trades(&self) -> Call<Snapshot<Arc<TradeRow>>> {
+        self.counted_in_the_budget();
         self.in_trouble().unwrap_or_else(|| self.broker.trades())
     }
     fn positions(&self) -> Call<Snapshot<PositionRow>> {
+        self.counted_in_the_budget();
         if let Some(answer) = self.in_trouble() {
             return answer;
         }

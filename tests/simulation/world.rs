@@ -23,7 +23,7 @@ use ordergate::instruments::InstrumentTable;
 use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::AccountSettings;
 use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::order::{ClientId, CommandId, StopAt};
+use ordergate_actors::order::{Amount, ClientId, CommandId, StopAt};
 use ordergate_actors::ports::Clock;
 use ordergate_actors::testkit::{TokioClock, morning};
 use parking_lot::Mutex;
@@ -72,21 +72,28 @@ impl FromStr for CrashAt {
     }
 }
 
+/// Crashes as the environment names them: `9+,12-`.
+pub(crate) fn crashes_named(text: &str) -> Result<Vec<CrashAt>, std::num::ParseIntError> {
+    text.split(',').map(str::parse).collect()
+}
+
 /// What a run came to.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) verdict: Result<(), String>,
-    pub(crate) crash: Option<CrashAt>,
+    pub(crate) crashes: Vec<CrashAt>,
     pub(crate) commits: u64,
     pub(crate) starts: u64,
     pub(crate) sent: u64,
     disk: SimulatedDisk,
+    /// The writes that were started at the first account's broker, by every process, in order.
+    calls: Vec<String>,
 }
 
 impl Run {
-    /// The whole journal as text.
+    /// The whole journal as text, every chain of it, and the calls that were made at the broker.
     pub(crate) fn trace(&self) -> String {
-        checks::trace(&self.disk)
+        checks::whole_trace(&self.disk) + &self.calls.join("\n")
     }
 }
 
@@ -99,6 +106,8 @@ pub(crate) struct World {
     market: Arc<Weather>,
     /// The kills that were answered, and that nobody has taken back since.
     kills: Kills,
+    /// Those of the second account.
+    kills_next_door: Kills,
     /// How often each order was called.
     calls: Calls,
     /// What each alert was answered with, by its account and its key.
@@ -117,6 +126,8 @@ pub(crate) struct World {
     calendar: Arc<Calendar>,
     starts: u64,
     signals: u64,
+    /// The writes that were started at the broker, in order.
+    writes: Vec<String>,
 }
 
 impl World {
@@ -149,6 +160,7 @@ impl World {
             instruments,
             market,
             kills: Kills::default(),
+            kills_next_door: Kills::default(),
             calls: Calls::default(),
             answers: Answers::default(),
             now: morning(),
@@ -164,36 +176,39 @@ impl World {
             calendar: Calendar::always_open(),
             starts: 0,
             signals: 0,
+            writes: Vec::new(),
         }
     }
 
-    /// Lives the script through, with a crash if there is to be one, then heals, settles, and is checked.
-    pub(crate) fn live(mut self, crash: Option<CrashAt>) -> Run {
+    /// Lives the script through, with these crashes, the first of them first, then heals, settles, and is checked.
+    pub(crate) fn live(mut self, crashes: &[CrashAt]) -> Run {
         let written = script::write(self.seed);
         let crowded = if self.is_alone() { written } else { beside::among(self.seed, written) };
-        let mut left = if self.extent >= Extent::Whole { next_door::among(self.seed, crowded) } else { crowded };
-        let mut is_excused = false;
+        let whole = if self.extent >= Extent::Whole { next_door::among(self.seed, crowded) } else { crowded };
+        let mut left = if self.extent == Extent::Harsh { next_door::acted_on(self.seed, whole) } else { whole };
+        let mut deaths = 0;
         loop {
             self.starts += 1;
-            let Process { end, rest, ended_at } = self.process(left, crash);
+            let Process { end, rest, ended_at } = self.process(left, crashes);
             left = rest;
             let why = match end {
-                End::Rests(verdict) => return self.judge(crash, verdict),
+                End::Rests(verdict) => return self.judge(crashes, verdict),
                 End::Dies(why) => why,
             };
-            // The one end that the world brings about; whatever else ends a process is a bug, and so is a start that fails.
-            let is_killed = !std::mem::replace(&mut is_excused, true) && self.has_crashed(crash);
+            // The ends that the world brings about; whatever else ends a process is a bug, and so is a start that fails.
+            let is_killed = crashes.get(deaths).is_some_and(|crash| self.has_crashed(*crash));
+            deaths += 1;
             let verdict = if is_killed { self.left_on_disk() } else { Err(format!("start {} ended by itself: {why}", self.starts)) };
             if verdict.is_err() {
-                return self.judge(crash, verdict);
+                return self.judge(crashes, verdict);
             }
             let gap = i64::try_from(Draw::new(self.seed ^ self.starts).below(40)).unwrap();
             self.now = ended_at + chrono::Duration::seconds(gap);
         }
     }
 
-    fn has_crashed(&self, crash: Option<CrashAt>) -> bool {
-        crash.is_some_and(|crash| self.commits.load(Ordering::SeqCst) >= crash.commit)
+    fn has_crashed(&self, crash: CrashAt) -> bool {
+        self.commits.load(Ordering::SeqCst) >= crash.commit
     }
 
     /// What a process that died has left: the recovery of the next one must not be what makes it right.
@@ -204,7 +219,7 @@ impl World {
         checks::nothing_doubled(&self.broker(clock).exchange(), &self.others)
     }
 
-    fn judge(self, crash: Option<CrashAt>, verdict: Result<(), String>) -> Run {
+    fn judge(self, crashes: &[CrashAt], verdict: Result<(), String>) -> Run {
         let verdict = match self.breaches.lock().first() {
             Some(breach) => Err(breach.clone()),
             None => verdict,
@@ -213,7 +228,15 @@ impl World {
         let verdict = verdict.and_then(|()| self.is_right(&store));
         let sent = checks::sent(&store);
         drop(store);
-        Run { verdict, crash, commits: self.commits.load(Ordering::SeqCst), starts: self.starts, sent, disk: self.disk }
+        Run {
+            verdict,
+            crashes: crashes.to_vec(),
+            commits: self.commits.load(Ordering::SeqCst),
+            starts: self.starts,
+            sent,
+            disk: self.disk,
+            calls: self.writes,
+        }
     }
 
     /// What must be true at rest.
@@ -227,6 +250,9 @@ impl World {
         }
         let believable = self.lies.most() < account().waits.absent_snapshots;
         checks::at_rest(store, &accounts, &self.accepted, believable, &*self.market, self.now)?;
+        if self.extent < Extent::Harsh {
+            checks::left_alone(store, &neighbour())?;
+        }
         checks::nothing_alarming(store, &accounts)
     }
 
@@ -240,6 +266,12 @@ impl World {
         let mut account = if self.has.limits { tight(account()) } else { account() };
         if self.has.resting_stops {
             account.exits.stop_at = StopAt::Broker;
+        }
+        if let Some(rupees) = self.has.daily_loss {
+            (account.limits.daily_loss, account.limits.loss_step) = (Amount(rupees.into()), Amount::ZERO);
+        }
+        if self.has.short_quiet {
+            account.waits.quiet_period = Duration::from_millis(500);
         }
         if !self.calendar.holds(false) {
             return account;
@@ -260,9 +292,9 @@ impl World {
     }
 
     /// The second account, if there is one: nothing goes wrong at its broker, but in the tight world.
-    fn next_door(&self, clock: &Arc<TokioClock>) -> Option<(AccountSettings, Arc<Witness>)> {
+    fn next_door(&self, clock: &Arc<TokioClock>, engine_clock: &Arc<dyn Clock>) -> Option<(AccountSettings, Arc<Witness>)> {
         let paper = self.broker_in(self.next_door.as_ref()?.path(), clock.clone());
-        let goes_wrong = self.extent == Extent::Tight;
+        let goes_wrong = self.extent >= Extent::Tight;
         let plan = if goes_wrong { plan(self.seed ^ 0x2d00, self.starts, false) } else { FaultPlan::none() };
         let broker = FaultyBroker::new(paper, plan).with_capabilities(|row| {
             if goes_wrong {
@@ -273,8 +305,13 @@ impl World {
             broker.set_positions_within(VISIBILITY);
         }
         let witness = Witness::new(broker, self.disk.clone(), Arc::clone(&self.breaches));
-        let witness = witness.of(neighbour(), Arc::clone(&self.calls)).forbidding_entries(Kills::default(), clock.clone());
-        Some((AccountSettings { client_id: neighbour(), ..account() }, Arc::new(witness)))
+        let settings = AccountSettings { client_id: neighbour(), ..account() };
+        let witness = witness
+            .of(neighbour(), Arc::clone(&self.calls))
+            .within(settings.limits.clone())
+            .forbidding_entries(self.kills_next_door.clone(), clock.clone())
+            .in_sessions(Arc::clone(&self.calendar), Arc::clone(&self.instruments), Arc::clone(engine_clock));
+        Some((settings, Arc::new(witness)))
     }
 }
 

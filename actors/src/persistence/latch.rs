@@ -158,6 +158,15 @@ mod tests {
     }
 
     #[test]
+    fn a_freeze_holds_from_the_moment_it_is_asked_for() {
+        let latch = Latch::new(&Control::default());
+        let trend = Strategy::parse("trend").unwrap();
+        latch.raise(&ControlChange::Freeze(true));
+        assert!(latch.forbids(&trend, true).is_some(), "its commit may take its time");
+        assert!(latch.forbids(&trend, false).is_none(), "and it is no kill");
+    }
+
+    #[test]
     fn a_raise_under_way_holds_while_an_older_re_arm_commits() {
         let latch = Latch::new(&Control::default());
         let trend = Strategy::parse("trend").unwrap();

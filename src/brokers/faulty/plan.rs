@@ -41,6 +41,10 @@ pub enum Fault {
     Slow(Duration),
     /// Never reaches the broker; a clear no. A read proves nothing, a session is not ready.
     Refuse(String),
+    /// Reaches the broker, which takes it; the answer is a clear no all the same.
+    RefuseAfter(String),
+    /// Reaches the broker after that time, whether anybody waits for it still or not; never answers.
+    LandsLate(Duration),
     /// Never reaches the broker: it says that too many calls came in this window.
     RateLimited(RateWindow),
     /// Never reaches the broker: it knows the session no longer. A change is refused, a read proves nothing.

@@ -1,8 +1,9 @@
 //! What is held has the stop that its order asked for.
 
 use ordergate_actors::exits::{Combined, ExitRule, Terms, slot};
-use ordergate_actors::order::{Holding, HoldingKey, OrderRecord, Side, Strategy};
+use ordergate_actors::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, Side, Strategy};
 use ordergate_actors::persistence::{Book, Level, Topic};
+use rust_decimal::Decimal;
 
 /// Every position whose order says how it is left has its rule, and one that has fired an exit; no rule stands for nothing. What does not
 /// is said in words.
@@ -17,6 +18,22 @@ pub(crate) fn protected(book: &Book) -> Result<(), String> {
         let comes = || rule.order.and_then(|order| book.order(order)).is_some_and(|order| !order.status.is_terminal());
         if book.held(&rule.strategy, &rule.holding).net == 0 && !comes() {
             return Err(format!("the rule {} stands for nothing", slot.key));
+        }
+    }
+    Ok(())
+}
+
+/// No rule that acts has let its stop be passed: the market stands still at a price beyond it, and the exit was not sent.
+/// `last`: the last price of what is held, rupees.
+pub(crate) fn left_where_passed(book: &Book, last: impl Fn(&InstrumentKey) -> Option<Decimal>) -> Result<(), String> {
+    for (slot, kept) in book.kept_of(Topic::ExitRule).filter(|(slot, _)| !Combined::is_at(slot)) {
+        let rule: ExitRule = kept.read().map_err(|error| format!("{} cannot be read: {error}", slot.key))?;
+        let acts = rule.is_on && !rule.fired.is_some_and(|fired| fired.cause.is_urgent());
+        let is_held = book.held(&rule.strategy, &rule.holding).net * rule.position.sign() > 0;
+        let Some((stop, price)) = rule.stop.zip(last(&rule.holding.instrument)).filter(|_| acts && is_held) else { continue };
+        let is_passed = if rule.position == Side::Buy { price < stop } else { price > stop };
+        if is_passed {
+            return Err(format!("the stop of {} at {stop} is passed: {price} was traded last, and it has not fired", slot.key));
         }
     }
     Ok(())

@@ -79,6 +79,11 @@ impl Desk {
         *self.quotes.board.lock() = Some((price(text), age));
     }
 
+    /// The exchange takes prices of this range from now on, as every quote tells.
+    pub(crate) fn band(&self, low: &str, high: &str) {
+        *self.quotes.band.lock() = Some((price(low), price(high)));
+    }
+
     /// No quote is pushed any more: the first alert of the day.
     pub(crate) fn dark(&self) {
         self.quotes.is_dark.store(true, Ordering::SeqCst);

@@ -16,13 +16,15 @@ pub(crate) struct TrappedQuotes {
     pub(super) trap: Mutex<Option<(&'static str, String)>>,
     /// What BrokerActor sees instead: this price, so old.
     pub(super) board: Mutex<Option<(Price, Duration)>>,
+    /// The range of the day's prices that every quote tells.
+    pub(super) band: Mutex<Option<(Price, Price)>>,
     /// Nothing is pushed to anybody: a price is only what was asked for.
     pub(super) is_dark: AtomicBool,
 }
 
 impl TrappedQuotes {
     pub(super) fn over(inner: MarketQuotes) -> Self {
-        Self { inner, trap: Mutex::new(None), board: Mutex::new(None), is_dark: AtomicBool::new(false) }
+        Self { inner, trap: Mutex::new(None), board: Mutex::new(None), band: Mutex::new(None), is_dark: AtomicBool::new(false) }
     }
 }
 
@@ -35,6 +37,7 @@ impl Quotes for TrappedQuotes {
             panic!("injected by a test");
         }
         let quote = self.inner.quote(key).filter(|_| !self.is_dark.load(Ordering::SeqCst))?;
+        let quote = Quote { band: self.band.lock().or(quote.band), ..quote };
         match self.board.lock().filter(|_| current_actor() == "BrokerActor") {
             Some((price, age)) => Some(Quote {
                 bid: Some(price),

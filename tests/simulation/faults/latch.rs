@@ -31,6 +31,20 @@ fn a_kill_holds_while_it_is_being_written_and_arming_again_only_after() {
 }
 
 #[test]
+fn a_freeze_holds_exits_while_it_is_being_written() {
+    scenario(Setup::polled(), async |desk| {
+        let seen: Arc<Mutex<Vec<bool>>> = Arc::default();
+        let (told, latch) = (Arc::clone(&seen), Arc::clone(&desk.line().latch));
+        let strategy = Strategy::parse("b").unwrap();
+        *desk.disk_fault.at_control.lock() = Some(Box::new(move || told.lock().push(latch.forbids(&strategy, true).is_none())));
+        desk.control(ControlChange::Freeze(true)).await;
+        desk.control(ControlChange::Freeze(false)).await;
+        assert_eq!(*seen.lock(), [false; 2]);
+        assert!(desk.line().latch.forbids(&Strategy::parse("b").unwrap(), true).is_none());
+    });
+}
+
+#[test]
 fn a_breach_of_the_days_loss_holds_while_it_is_being_written() {
     let mut setup = Setup::polled();
     (setup.account.limits.daily_loss, setup.account.limits.loss_step) = (rupees(400), Amount::ZERO);

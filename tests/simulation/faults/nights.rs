@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::calendar::{Calendar, Enforce};
-use ordergate_actors::order::{Amount, EndPrice, Fill, Quantity, Status, Strategy, Tag, trading_date};
+use ordergate_actors::order::{Amount, EndPrice, Fill, LegDraft, Quantity, Status, Strategy, Tag, trading_date};
 use ordergate_actors::persistence::{Level, Telling};
 use ordergate_actors::pnl::Day;
 use ordergate_actors::ports::{Query, Rows};
@@ -106,6 +106,36 @@ fn an_intraday_position_that_ended_while_nobody_looked_is_of_its_own_day() {
         desk.start_again();
         desk.until_open().await;
         assert_eq!((today(desk), of_day(desk).curve().realised), (before, Amount((-100).into())));
+    });
+}
+
+/// A share is split 1 for 5 over the night: it opens at 160, far below a stop of yesterday's prices. Nothing was lost, and nothing is
+/// sold; a person is called.
+#[test]
+fn a_stop_of_before_a_split_sells_nothing_and_pages() {
+    scenario(thursday(), async |desk| {
+        let text = |text: &str| Some(text.to_owned());
+        desk.ended(LegDraft { stop_loss: text("5%"), ..buy("carry", 10).product("CNC") }).await;
+        desk.pass_secs(3).await;
+        desk.band("128", "192");
+        desk.market.set(&sbin(), price("160"), price("160.05"), price("160"));
+        sleep_until(desk, "2026-11-20T09:20:00+05:30").await;
+        desk.until_alarm("ALARM_EXIT_OTHER_BASIS").await;
+        desk.pass_secs(30).await;
+        assert_eq!((desk.held("carry", &sbin()), desk.broker.started("place SBIN-EQ SELL")), (10, 0), "{}", desk.trace());
+    });
+}
+
+/// The engine is down while the market closes: what was to be out by then is still held, and a person is called.
+#[test]
+fn what_was_to_be_out_by_the_end_of_the_day_and_is_not_pages() {
+    scenario(thursday(), async |desk| {
+        let text = |text: &str| Some(text.to_owned());
+        desk.ended(LegDraft { exit_at: text("EOD"), ..buy("carry", LOT).in_future().product("NRML") }).await;
+        desk.pass_secs(3).await;
+        sleep_until(desk, "2026-11-19T15:45:00+05:30").await;
+        desk.until_alarm("ALARM_EXIT_TIME_MISSED").await;
+        assert_eq!(desk.held("carry", &future()), LOT);
     });
 }
 

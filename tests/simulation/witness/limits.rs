@@ -10,6 +10,9 @@ use ordergate_actors::ports::JournalRow;
 use crate::beside::Others;
 use crate::rivals;
 
+/// How long a change may wait for its turn: behind calls that hang.
+const WAITS: chrono::Duration = chrono::Duration::seconds(30);
+
 /// INV-5: no entry goes beyond a limit, those before it counted as if they filled.
 pub(super) fn within(store: &ReadStore, exchange: &Exchange, others: &Others, limits: &Limits, me: &OrderRecord) -> Result<(), String> {
     let chain = store.journal(Some(&me.client_id), 0, u64::MAX).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
@@ -20,7 +23,8 @@ pub(super) fn within(store: &ReadStore, exchange: &Exchange, others: &Others, li
     let least = |what: &str, count: usize, limit: usize| {
         if count > limit { Err(format!("INV-5: an entry was called as number {count} of {what}, and {limit} may be")) } else { Ok(()) }
     };
-    let largest = overridden(&chain).max(limits.max_quantity);
+    let largest =
+        between(&chain, me, "SENT_TO_BROKER").map_or(limits.max_quantity, |(made, sent)| largest(&chain, limits.max_quantity, made, sent));
     if me.quantity() > largest {
         return Err(format!("INV-5: an entry of {} was called, and at most {largest} may be", me.quantity()));
     }
@@ -98,12 +102,88 @@ fn enters(order: &OrderRecord) -> bool {
     has_left && !order.is_exit() && !order.is_test()
 }
 
-/// The largest of the quantities that somebody has allowed.
-fn overridden(chain: &[JournalRow]) -> i64 {
-    let set = chain.iter().filter(|row| &*row.event == "OVERRIDE_SET");
-    let value = |row: &JournalRow| {
-        let inputs: serde_json::Value = serde_json::from_str(&row.inputs).ok()?;
-        inputs["kept"]["value"]["value"].as_str()?.parse().ok()
+/// The largest quantity that any limit allowed which held between these two rows: the account's own, or what somebody had set
+/// instead, tighter or wider, until its time was over.
+fn largest(chain: &[JournalRow], own: i64, made: &JournalRow, sent: &JournalRow) -> i64 {
+    let set: Vec<(u64, Option<Set>)> = chain
+        .iter()
+        .filter(|row| row.event.starts_with("OVERRIDE_") && row.seq < sent.seq)
+        .filter_map(|row| {
+            serde_json::from_str::<serde_json::Value>(&row.inputs).ok().map(|inputs| (row.seq, Set::of(&inputs["kept"]["value"])))
+        })
+        .collect();
+    let before = set.iter().rev().find(|(seq, _)| *seq < made.seq).map(|(_, set)| *set);
+    let meanwhile = set.iter().filter(|(seq, _)| *seq >= made.seq).map(|(_, set)| *set);
+    // What held first, and what came in between: nothing set is the account's own.
+    let stood: Vec<Option<Set>> = std::iter::once(before.flatten()).chain(meanwhile).collect();
+    let is_own_out = matches!(stood.as_slice(), [Some(set)] if set.from <= made.at && sent.at < set.until);
+    let set_out = stood.iter().flatten().filter(|set| set.from <= sent.at && made.at < set.until).map(|set| set.value);
+    set_out.chain((!is_own_out).then_some(own)).max().unwrap_or(own)
+}
+
+/// A limit of the quantity that somebody has set.
+#[derive(Debug, Clone, Copy)]
+struct Set {
+    value: i64,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl Set {
+    fn of(value: &serde_json::Value) -> Option<Self> {
+        let time = |name: &str| value[name].as_str()?.parse().ok();
+        Some(Self { value: value["value"].as_str()?.parse().ok()?, from: time("from")?, until: time("until")? })
+    }
+}
+
+/// INV-5 on a change of an entry: a change is judged as the order would be with its new terms, and waits for its turn.
+pub(super) fn may_become(store: &ReadStore, limits: &Limits, me: &OrderRecord, quantity: i64) -> Result<(), String> {
+    let chain = store.journal(Some(&me.client_id), 0, u64::MAX).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let Some((_, sent)) = between(&chain, me, "MODIFY_SENT") else { return Ok(()) };
+    let asked = chain.iter().find(|row| sent.at.signed_duration_since(row.at) <= WAITS).unwrap_or(sent);
+    let most = largest(&chain, limits.max_quantity, asked, sent);
+    if quantity > most { Err(format!("INV-5: an entry was changed to {quantity}, and at most {most} may be")) } else { Ok(()) }
+}
+
+/// The first row of an order, and the newest of that event.
+fn between<'a>(chain: &'a [JournalRow], order: &OrderRecord, event: &str) -> Option<(&'a JournalRow, &'a JournalRow)> {
+    let is_of = |row: &&JournalRow| row.command_id == Some(order.command_id);
+    let made = chain.iter().find(|row| is_of(row) && &*row.event == "INTENT_CREATED")?;
+    Some((made, chain.iter().rev().find(|row| is_of(row) && &*row.event == event)?))
+}
+
+#[test]
+fn what_somebody_has_set_holds_from_its_row_until_its_time_is_over() {
+    use ordergate_actors::testkit::morning;
+    let after = |seconds: i64| morning() + chrono::Duration::seconds(seconds);
+    let row = |seq: u64, event: &str, at: i64, value: serde_json::Value| JournalRow {
+        client_id: None,
+        seq,
+        prev_hash: [0; 32],
+        at: after(at),
+        event: event.into(),
+        command_id: None,
+        signal_id: None,
+        from: None,
+        to: None,
+        tag: None,
+        reason: None,
+        who: "a test".into(),
+        inputs: serde_json::json!({ "kept": { "value": value } }).to_string().into(),
     };
-    set.filter_map(value).max().unwrap_or(0)
+    let set =
+        |value: i64| serde_json::json!({ "limit": "max_quantity", "value": value.to_string(), "from": after(10), "until": after(70) });
+    let of = |value: i64, made: (u64, i64), sent: (u64, i64)| {
+        let chain = [row(5, "OVERRIDE_SET", 10, set(value)), row(9, "OVERRIDE_ENDED", 71, serde_json::Value::Null)];
+        let order = |(seq, at)| row(seq, "INTENT_CREATED", at, serde_json::Value::Null);
+        largest(&chain, 15, &order(made), &order(sent))
+    };
+    for value in [3, 30] {
+        assert_eq!(of(value, (1, 1), (2, 2)), 15, "before it");
+        assert_eq!(of(value, (3, 9), (6, 11)), 15.max(value), "either");
+        assert_eq!(of(value, (6, 11), (7, 12)), value, "while it holds, tighter or wider");
+        assert_eq!(of(value, (6, 69), (8, 70)), 15.max(value), "it ended meanwhile");
+        assert_eq!(of(value, (7, 70), (8, 71)), 15, "its time is over, though its row stands");
+        assert_eq!(of(value, (10, 72), (11, 73)), 15, "after it");
+    }
 }

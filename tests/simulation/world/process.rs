@@ -8,15 +8,15 @@ use ordergate::brokers::faulty::{FaultPlan, FaultyBroker};
 use ordergate::instruments::InstrumentTable;
 use ordergate::simulator::market::MarketQuotes;
 use ordergate_actors::persistence::NotRegistered;
-use ordergate_actors::ports::{Broker, Clock, StoreError};
+use ordergate_actors::ports::{Broker, Budget, Clock, StoreError};
 use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock};
 use ordergate_actors::{AccountSettings, Engine, Parts, WriteOn};
 
-use super::faults::plan;
+use super::faults::{harsh, plan};
 use super::settling::{classified, settle};
-use super::{CrashAt, VISIBILITY, World, client, key_of, settings};
+use super::{CrashAt, Extent, VISIBILITY, World, client, key_of, neighbour, settings};
 use crate::beside::Beside;
 use crate::checks;
 use crate::disk::FailingStore;
@@ -25,15 +25,15 @@ use crate::witness::Witness;
 
 impl World {
     /// One process, until the script is through and everything has settled, or until it is killed.
-    pub(super) fn process(&mut self, steps: Vec<Step>, crash: Option<CrashAt>) -> Process {
+    pub(super) fn process(&mut self, steps: Vec<Step>, crashes: &[CrashAt]) -> Process {
         let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let runner = actix::System::with_tokio_rt(runtime);
-        let ended = runner.block_on(self.run(steps, crash));
+        let ended = runner.block_on(self.run(steps, crashes));
         drop(runner);
         ended
     }
 
-    async fn run(&mut self, mut steps: Vec<Step>, crash: Option<CrashAt>) -> Process {
+    async fn run(&mut self, mut steps: Vec<Step>, crashes: &[CrashAt]) -> Process {
         let clock = TokioClock::from(self.now);
         // The engine goes by a clock that may jump, and the broker by its own.
         let machine = TokioClock::from(self.now);
@@ -41,12 +41,16 @@ impl World {
         self.market.stand_still(None);
         let halt = Arc::new(NotedHalt::default());
         let plan = plan(self.seed, self.starts, self.is_alone());
+        let is_harsh = self.extent == Extent::Harsh;
+        let plan = if is_harsh { harsh(plan, self.seed, self.starts, self.has.short_quiet) } else { plan };
+        let budget = self.has.calls_a_second.map(|calls| Budget::of(calls, calls * 40));
         let account = self.account();
         let witness = Arc::new(
             Witness::new(
                 FaultyBroker::new(self.broker(clock.clone()), plan).with_capabilities(|row| {
                     row.visibility_bound = VISIBILITY;
                     row.takes_market_orders &= !self.has.only_limit_orders;
+                    row.budget = budget;
                 }),
                 self.disk.clone(),
                 Arc::clone(&self.breaches),
@@ -62,9 +66,9 @@ impl World {
         witness.broker.set_positions_within(VISIBILITY);
         witness.broker.set_lag(Duration::from_millis(Draw::new(self.seed ^ 0x1a6).below(3_000)));
         let mut accounts: Vec<(AccountSettings, Arc<dyn Broker>)> = vec![(account, witness.clone())];
-        let next_door = self.next_door(&clock);
+        let next_door = self.next_door(&clock, &engine_clock);
         accounts.extend(next_door.clone().map(|(account, witness)| (account, witness as Arc<dyn Broker>)));
-        let engine = self.start(&engine_clock, &halt, accounts, crash);
+        let engine = self.start(&engine_clock, &halt, accounts, crashes);
         let ends = |rest: Vec<Step>, end| Process { end, rest, ended_at: clock.now() };
         let engine = match engine {
             Ok(engine) => engine,
@@ -92,7 +96,8 @@ impl World {
                 Act::Beside(Beside::ClockJumps(by)) => machine.jump(*by),
                 Act::Beside(Beside::GatewayFails(time)) => self.gateway.fails(clock.now(), *time),
                 Act::Beside(what) => self.others.happen(what, &witness.broker),
-                act => self.operate(&engine, act, &*engine_clock).await,
+                Act::NextDoor(act) => self.operate(&engine, &neighbour(), act, &*engine_clock).await,
+                act => self.operate(&engine, &client(), act, &*engine_clock).await,
             }
         }
         // Faults heal; what was asked for must come to its end.
@@ -135,6 +140,7 @@ impl World {
                 Err(_) => steps.insert(0, step),
             }
         }
+        self.writes.extend(witness.writes());
         if let Some((code, why)) = halt.halted() {
             return ends(steps, End::Dies(format!("exit code {code}: {why}")));
         }
@@ -147,9 +153,9 @@ impl World {
         clock: &Arc<dyn Clock>,
         halt: &Arc<NotedHalt>,
         accounts: Vec<(AccountSettings, Arc<dyn Broker>)>,
-        crash: Option<CrashAt>,
+        crashes: &[CrashAt],
     ) -> Result<Engine, StoreError> {
-        let store = FailingStore::dying(&self.disk, clock.now(), Arc::clone(&self.commits), crash);
+        let store = FailingStore::dying(&self.disk, clock.now(), Arc::clone(&self.commits), crashes.to_vec());
         let instruments: Arc<InstrumentTable> = Arc::clone(&self.instruments);
         let quotes = Arc::new(MarketQuotes::new(self.market.clone(), instruments.clone(), clock.clone()));
         let world = ordergate_actors::World {

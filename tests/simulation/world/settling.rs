@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::exits::Ladder;
-use ordergate_actors::order::{ClientId, Resolution, Status, Strategy, trading_date};
+use ordergate_actors::order::{ClientId, InstrumentKey, OrderRecord, Resolution, Status, Strategy, trading_date};
 use ordergate_actors::persistence::{Book, Keep, KillLevel, Level, Slot, Topic};
 use ordergate_actors::pnl::differences::{Cause, differences};
 use ordergate_actors::supervision::Halt;
@@ -45,7 +45,7 @@ pub(super) async fn settle(engine: &Engine, halt: &Arc<NotedHalt>, others: &Othe
             }
         }
         let looks: Vec<Look> = engine.line().desks().map(|desk| Look::at(engine, desk)).collect();
-        let still = looks.iter().all(Look::is_still);
+        let still = looks.iter().all(Look::is_still) && !waits_for_positions(engine, engine.line().clock.now());
         // An order that was sent between two looks is not settled by either.
         let newest: Vec<_> = looks.iter().map(|look| look.newest).collect();
         if still && was_still.as_ref() == Some(&newest) {
@@ -70,7 +70,7 @@ struct Look {
     unsettled: Vec<String>,
     /// What stands against a kill that was answered.
     forbidden: Vec<String>,
-    /// What is held without its stop, in words.
+    /// What is held without its stop, or beyond it, in words.
     bare: Option<String>,
     is_counted: bool,
     tickets_out: usize,
@@ -86,11 +86,12 @@ impl Look {
                 .map(|order| format!("{} {} {:?} cancel {:?}", order.command_id, order.status, order.tag, order.cancel_wanted))
                 .collect()
         };
+        let last = |key: &InstrumentKey| engine.line().quotes.quote(key).map(|quote| quote.last.value());
         let seen = engine.read(&desk.client_id, |book| Self {
             phase: desk.phase(),
             unsettled: unsettled(book),
             forbidden: forbidden(book, trading_date(engine.line().clock.now())),
-            bare: checks::protected(book).err(),
+            bare: checks::protected(book).and_then(|()| checks::left_where_passed(book, last)).err(),
             is_counted: book.newest().all(|order| order.traded_quantity >= order.filled_quantity),
             tickets_out: desk.admission.used(),
             calls_running: desk.calls.lock().running(),
@@ -119,10 +120,15 @@ fn forbidden(book: &Book, today: NaiveDate) -> Vec<String> {
     entries.map(|order| format!("entry {} works", order.command_id)).chain(held).collect()
 }
 
-/// A person looks the orders in doubt up at the broker, and says which of them are not there.
+/// A person who was called for an order in doubt looks it up at the broker, and says if it is not there. Nobody else looks: what
+/// nobody was called for stays in doubt (INV-3).
 async fn resolve_what_is_not_there(engine: &Engine, witness: &Witness) {
     let rows = witness.broker.inner().exchange().orders();
-    let doubts: Vec<_> = engine.read(&client(), |book| book.doubts().cloned().collect()).unwrap_or_default();
+    let is_paged = |book: &Book, order: &OrderRecord| {
+        book.alarms().any(|alarm| alarm.level == Level::Page && alarm.command_id == Some(order.command_id))
+    };
+    let named = |book: &Book| book.doubts().filter(|order| is_paged(book, order)).cloned().collect::<Vec<_>>();
+    let doubts = engine.read(&client(), named).unwrap_or_default();
     let client = client();
     for order in doubts.iter().filter(|order| order.broker_order_id.is_none()) {
         if !rows.iter().any(|row| checks::is_ours(order, row)) {
@@ -154,6 +160,14 @@ pub(crate) async fn go_on(engine: &Engine, client_id: &ClientId, slot: &Slot) {
     let said = keep.with(&next).map(|keep| engine.keep(keep));
     let Ok(said) = said else { panic!("a ladder is written as it was read") };
     let _killed_meanwhile = tokio::time::timeout(Duration::from_secs(5), said).await;
+}
+
+/// Whether a fill was recorded after the positions were asked for: they are read again, and a broker that counts calls takes its time.
+fn waits_for_positions(engine: &Engine, now: DateTime<Utc>) -> bool {
+    engine.line().desks().any(|desk| {
+        let found = engine.read(&desk.client_id, |book| differences(book, &desk.findings.read(), now)).flatten().unwrap_or_default();
+        found.iter().any(|difference| difference.parts.iter().any(|part| part.cause == Cause::LateFill))
+    })
 }
 
 /// INV-4: every difference between our holdings and the broker's positions has a cause that shows.
