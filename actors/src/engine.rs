@@ -10,7 +10,8 @@ use crate::guard::ForceClear;
 use crate::ingress::Submit;
 use crate::line::{Desk, Line, Phase};
 use crate::order::{
-    ClientId, CommandId, Fill, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft, Strategy, Tag,
+    BrokerOrderId, ClientId, CommandId, Fill, HoldingKey, LegDraft, OrderFact, OrderRecord, OrderType, Quantity, Resolution, SignalDraft,
+    Strategy, Tag,
 };
 use crate::persistence::{
     Adopted, Alarm, Answer, Ask, Book, Cargo, Close, ControlChange, Keep, Level, NotRegistered, Note, OrderUnit, Outcome, Posted, Telling,
@@ -18,7 +19,7 @@ use crate::persistence::{
 };
 use crate::ports::{BrokerOrder, NoMargin, OrderMargin, Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};
-use crate::watcher::NOT_TOLD;
+use crate::watcher::{NOT_TOLD, is_row_of};
 
 /// Why a request was not taken. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +40,20 @@ pub enum EngineError {
     /// The signal left no rows.
     #[error(transparent)]
     NotRegistered(#[from] NotRegistered),
+    /// The number that a person gave an order is that of another.
+    #[error(
+        "broker order {number} is {shown} in the broker's order book, and order {command_id} is {asked}: it is another order; look the number up again"
+    )]
+    NotThatOrder {
+        /// The number.
+        number: BrokerOrderId,
+        /// The order.
+        command_id: CommandId,
+        /// What the broker's book has under the number, in words.
+        shown: String,
+        /// What the order is for, in words.
+        asked: String,
+    },
     /// The answer was lost in a restart: read the record.
     #[error("the answer was lost; the record tells what became of it")]
     AnswerLost,
@@ -137,7 +152,7 @@ impl Engine {
     /// A person's verdict on an order in doubt, or on one that the broker numbered and does not show. `NotApplied` to others.
     ///
     /// # Errors
-    /// No account, or the answer was lost.
+    /// No account, the number is that of another order, or the answer was lost.
     pub async fn resolve(
         &self,
         client_id: &ClientId,
@@ -147,8 +162,11 @@ impl Engine {
         reason: &str,
     ) -> Result<Outcome, EngineError> {
         let desk = self.desk(client_id)?;
-        let numbered = self.line.view.read(client_id, |book| book.order(command_id).cloned()).flatten();
-        let numbered = numbered.filter(|order| order.broker_order_id.is_some() && !order.is_in_doubt());
+        let order = self.line.view.read(client_id, |book| book.order(command_id).cloned()).flatten();
+        if let (Resolution::AtBroker(number), Some(order)) = (&verdict, &order) {
+            is_that_order(order, number, desk)?;
+        }
+        let numbered = order.filter(|order| order.broker_order_id.is_some() && !order.is_in_doubt());
         if numbered.is_some() && verdict == Resolution::Absent && !desk.findings.read().lost.contains(&command_id) {
             return Ok(Outcome::NotApplied(numbered));
         }
@@ -357,6 +375,27 @@ impl Engine {
     pub fn read<R>(&self, client_id: &ClientId, look: impl FnOnce(&Book) -> R) -> Option<R> {
         self.line.view.read(client_id, look)
     }
+}
+
+/// Whether what the broker's order book has under a number can be the order, if it has anything: everything that is booked under it will
+/// count as the order's.
+fn is_that_order(order: &OrderRecord, number: &BrokerOrderId, desk: &Desk) -> Result<(), EngineError> {
+    let findings = desk.findings.read();
+    let mut rows = findings.orders.iter().flat_map(|orders| orders.rows.iter());
+    let Some(row) = rows.find(|row| row.broker_order_id == *number).filter(|row| !is_row_of(order, row)) else { return Ok(()) };
+    let word = |word: Option<String>| word.unwrap_or_default();
+    Err(EngineError::NotThatOrder {
+        number: number.clone(),
+        command_id: order.command_id,
+        shown: format!("{} {} {} {}", row.side, row.quantity, row.instrument, row.product),
+        asked: format!(
+            "{} {} {} {}",
+            word(order.ask.side.map(|side| side.to_string())),
+            order.quantity(),
+            word(order.instrument().map(|key| key.to_string())),
+            word(order.ask.product.map(|product| product.to_string()))
+        ),
+    })
 }
 
 /// A leg that closes what a strategy holds: at the market, all of it unless a quantity is given.

@@ -207,6 +207,9 @@ impl From<EngineError> for Problem {
                     .with("signal_id", json!(signal_id))
             }
             EngineError::NotRegistered(NotRegistered::Closed(words)) => Self::unavailable("journal_closed", words),
+            EngineError::NotThatOrder { .. } => {
+                Self::conflict("not_that_order", error.to_string(), "look the number up at the broker again, and send the right one")
+            }
             EngineError::AnswerLost => Self::unavailable("answer_lost", "the answer was lost; look at the record before asking again"),
             EngineError::Store(cause) => {
                 tracing::error!(event = "read_failed", %cause, "a read for a person failed");

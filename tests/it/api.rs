@@ -1,8 +1,11 @@
 //! The dashboard API over real HTTP: every shape, every refusal.
 
+use std::sync::Arc;
+
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::exchange::NewOrder;
 use ordergate_actors::order::{OrderType, Price, Product, Quantity, Side, Status, Terms, Validity};
+use ordergate_actors::ports::BookRow;
 use serde_json::{Value, json};
 
 use crate::support::{House, Plan, Reply, entry, quote, resting};
@@ -256,6 +259,14 @@ async fn a_doubt_waits_for_a_person_who_resolves_it_and_sends_again() {
     }
     let untold = house.post(&format!("{url}/resolve"), json!({ "traded": true, "reason": "I looked" })).await;
     untold.is_problem(409, "not_in_doubt");
+    let number = "26112099999901";
+    let other = BookRow { side: Side::Sell, quantity: 75, ..ordergate_actors::testkit::book_row(number) };
+    house.brokers[&house.client()].show_foreign(other);
+    let desk = Arc::clone(house.engine.desk(&house.client()).unwrap());
+    house.until("it is read", || !desk.findings.read().foreign.is_empty()).await;
+    let wrong = house.post(&format!("{url}/resolve"), json!({ "broker_order_id": number, "reason": "I looked" })).await;
+    wrong.is_problem(409, "not_that_order");
+    assert!(house.orders()[0].is_in_doubt());
     let resolved = house.post(&format!("{url}/resolve"), json!({ "absent": true, "reason": "I looked" })).await;
     assert_eq!((resolved.status, &resolved.body["order"]["tag"]), (200, &json!("NOT_AT_BROKER")), "{:#}", resolved.body);
 

@@ -20,6 +20,8 @@ pub(crate) type AtControl = Box<dyn Fn() + Send>;
 pub(crate) struct DiskFault {
     /// The so-manieth commit from now fails, 1 being the next: before it is made, or (`true`) after.
     pub(crate) fail_commit: Mutex<Option<(u32, bool)>>,
+    /// The process dies right after the commit by which an order stands so.
+    pub(crate) die_at: Mutex<Option<fn(&OrderRecord) -> bool>>,
     /// The next commit panics.
     pub(crate) panic_at_commit: Mutex<bool>,
     /// Bytes free, as the disk tells.
@@ -114,6 +116,12 @@ impl Store for FailingStore {
         if writes.iter().any(|write| matches!(write, Write::Control { .. })) {
             self.fault.at_control.lock().iter().for_each(|look| look());
         }
+        let mut die_at = self.fault.die_at.lock();
+        if writes.iter().any(|write| matches!((write, *die_at), (Write::UpdateOrder(order), Some(stands_so)) if stands_so(order))) {
+            *die_at = None;
+            *self.fault.fail_commit.lock() = Some((1, true));
+        }
+        drop(die_at);
         self.live()?.unit(writes)
     }
     fn commit(&mut self) -> Result<(), StoreError> {

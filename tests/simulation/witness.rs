@@ -61,6 +61,8 @@ pub(crate) struct Witness {
     pub(crate) rewrite: Arc<Mutex<Option<Rewritten<Arc<BookRow>>>>>,
     /// How its positions look instead.
     pub(crate) rewrite_positions: Arc<Mutex<Option<Rewritten<PositionRow>>>>,
+    /// What the account holds for delivery of earlier days: the paper broker knows of none.
+    pub(crate) delivered: Arc<Mutex<Vec<DeliveryRow>>>,
 }
 
 /// How often each order was called.
@@ -114,6 +116,7 @@ impl Witness {
             shown: Arc::default(),
             rewrite: Arc::default(),
             rewrite_positions: Arc::default(),
+            delivered: Arc::default(),
         }
     }
 
@@ -384,7 +387,15 @@ impl Broker for Witness {
         })
     }
     fn holdings(&self) -> Call<Snapshot<DeliveryRow>> {
-        self.broker.holdings()
+        let (read, delivered) = (self.broker.holdings(), Arc::clone(&self.delivered));
+        Box::pin(async move {
+            match read.await {
+                Snapshot::Authoritative(rows, unreadable) => {
+                    Snapshot::Authoritative(rows.into_iter().chain(delivered.lock().iter().cloned()).collect(), unreadable)
+                }
+                other => other,
+            }
+        })
     }
     fn stream(&self) -> Option<tokio::sync::mpsc::Receiver<StreamEvent>> {
         self.broker.stream()

@@ -83,7 +83,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         OrderFact::Absent { evidence } if at_broker && nameless && record.filled_quantity == 0 => {
             fail(&mut next, Tag::NotAtBroker, evidence)
         }
-        OrderFact::Unseen { evidence } if at_broker && !nameless && record.filled_quantity == 0 && !record.is_in_doubt() => {
+        OrderFact::Unseen { evidence } if at_broker && !nameless && !record.is_in_doubt() => {
             next.tag = Some(Tag::SendUnconfirmed);
             next.reason = Some(Arc::from(evidence.as_str()));
         }
@@ -126,8 +126,11 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             late_truth = reopen_if_failed(&mut next);
             clear_doubt(&mut next);
         }
-        // With a number too: a broker can take an order and lose it. If it shows it after all, that is late truth.
-        OrderFact::Resolved { verdict: Resolution::Absent, reason } if record.is_in_doubt() && record.filled_quantity == 0 => {
+        // With a number too: a broker can take an order and lose it. What it filled before stays. If it shows it after all, that is
+        // late truth.
+        OrderFact::Resolved { verdict: Resolution::Absent, reason }
+            if at_broker && (!nameless || (record.is_in_doubt() && record.filled_quantity == 0)) =>
+        {
             fail(&mut next, Tag::NotAtBroker, reason);
         }
         _ => return Err(unfit),
@@ -277,7 +280,7 @@ fn book(next: &mut OrderRecord, fact: &OrderFact) -> bool {
         if ended_here && !is_live && !news {
             return false;
         }
-        if !is_live && !news && next.filled_quantity == 0 {
+        if !is_live && !news && (next.filled_quantity == 0 || next.tag == Some(Tag::NotAtBroker)) {
             // Absent for us, ended for the broker: the broker's word replaces ours.
             end_as(next, *state, reason.as_deref());
             return false;
@@ -341,6 +344,7 @@ fn filled(next: &mut OrderRecord, fill: &Fill) -> bool {
     if next.broker_order_id.is_none() {
         next.broker_order_id = Some(fill.broker_order_id.clone());
     }
+    let known = next.filled_quantity;
     next.traded_quantity += fill.quantity.value();
     next.traded_value = next.traded_value.plus(fill.price.times(fill.quantity.value()));
     if next.traded_quantity >= next.filled_quantity {
@@ -351,7 +355,9 @@ fn filled(next: &mut OrderRecord, fill: &Fill) -> bool {
         next.tag,
         Some(Tag::NotAtBroker | Tag::NotSent | Tag::BrokerRejected | Tag::RateLimited | Tag::BrokerNotLoggedIn | Tag::EngineFault)
     );
-    let reopened = next.status == Status::Failed && proves_us_wrong && reopen_if_failed(next);
+    // What was known to have filled when a person ended it is no news.
+    let is_known = next.tag == Some(Tag::NotAtBroker) && next.traded_quantity <= known;
+    let reopened = next.status == Status::Failed && proves_us_wrong && !is_known && reopen_if_failed(next);
     clear_doubt(next);
     let whole = next.quantity() > 0 && next.filled_quantity >= next.quantity_most();
     match next.status {

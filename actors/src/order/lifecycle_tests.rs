@@ -142,8 +142,26 @@ fn a_person_may_end_what_the_broker_numbered_and_lost() {
     assert_eq!((lost.status, lost.tag), (Status::Failed, Some(Tag::NotAtBroker)));
     let found = apply(&lost, &book(BookState::Complete, 10), at(9)).unwrap();
     assert!(found.late_truth && found.record.status == Status::Executed);
-    let filled = after(&[sent(), accepted(), book(BookState::Open, 4)]);
-    assert!(apply(&filled, &verdict(), at(9)).is_err(), "what has filled is there");
+}
+
+/// The engine asks for that only after people were told that the broker does not show it.
+#[test]
+fn a_person_may_end_what_the_broker_lost_after_it_had_filled_a_part() {
+    let verdict = || OrderFact::Resolved { verdict: Resolution::Absent, reason: "not there".into() };
+    let unseen = OrderFact::Unseen { evidence: "3 books".into() };
+    let doubt = after(&[sent(), accepted(), book(BookState::Open, 4), unseen]);
+    assert!(doubt.is_in_doubt() && doubt.status == Status::Partial);
+    for lost in [doubt, after(&[sent(), accepted(), book(BookState::Open, 4)])] {
+        let ended = apply(&lost, &verdict(), at(9)).unwrap().record;
+        assert_eq!((ended.status, ended.tag, ended.filled_quantity), (Status::Failed, Some(Tag::NotAtBroker), 4));
+        let told = apply(&ended, &fill("1", 4), at(9)).unwrap();
+        assert!(!told.late_truth && told.record.traded_quantity == 4, "the trades of what had filled are no news");
+        let more = apply(&told.record, &fill("2", 1), at(9)).unwrap();
+        assert!(more.late_truth && more.record.status == Status::Partial);
+        let cancelled = apply(&ended, &book(BookState::Cancelled, 4), at(9)).unwrap();
+        assert!(!cancelled.late_truth && cancelled.record.tag == Some(Tag::BrokerCancelled), "the broker's word replaces ours");
+        assert!(apply(&ended, &book(BookState::Open, 4), at(9)).unwrap().late_truth);
+    }
 }
 
 #[test]
@@ -424,7 +442,7 @@ fn an_order_whose_number_no_book_shows_is_in_doubt_until_the_book_or_a_person_te
     let resolved = apply(&doubt, &verdict, at(9)).unwrap().record;
     assert_eq!((resolved.status, resolved.tag), (Status::Failed, Some(Tag::NotAtBroker)));
     assert!(apply(&resolved, &book(BookState::Open, 0), at(9)).unwrap().late_truth);
-    assert!(apply(&after(&[sent(), accepted()]), &verdict, at(9)).is_err(), "only in doubt");
+    assert!(apply(&after(&[sent()]), &verdict, at(9)).is_err(), "without a number only in doubt");
 }
 
 #[test]

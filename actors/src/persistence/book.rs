@@ -234,7 +234,7 @@ impl Book {
         }
     }
 
-    pub(super) fn put_alarms(&mut self, alarms: Alarms) {
+    pub(crate) fn put_alarms(&mut self, alarms: Alarms) {
         self.alarms = alarms;
     }
 

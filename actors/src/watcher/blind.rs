@@ -1,4 +1,5 @@
-//! Positions that nobody can see: something is held, its market trades, and the broker's positions cannot be read.
+//! Positions that nobody can see: something is held, its market trades, and the broker's positions cannot be read, or so much of its
+//! books that the account does not come out of its recovery.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -34,15 +35,17 @@ impl Blind {
 }
 
 impl WatcherActor {
-    /// Once, until the positions are read again.
+    /// Once, until the positions are read again and the account has recovered.
     pub(super) fn tell_blind(&mut self, now: DateTime<Utc>) {
         let limit = Duration::from_std(self.desk.settings.waits.blind_after).unwrap_or(Duration::MAX);
         let read_at = self.desk.findings.read().positions.as_ref().map(|positions| positions.at);
         let is_old = read_at.is_none_or(|at| now.signed_duration_since(at) > limit);
-        let held = if is_old { self.held_in_open_markets(now) } else { 0 };
+        let is_blind = is_old || self.desk.phase() == Phase::Recovering;
+        let held = if is_blind { self.held_in_open_markets(now) } else { 0 };
         let patience = limit.checked_mul(PATIENCE).unwrap_or(Duration::MAX);
         if self.core.blind.look(held > 0, patience, now) {
-            let text = format!("{}{}", self.words_of_the_blind(read_at, held), self.words_of_recovery());
+            let words = if is_old { self.words_of_the_blind(read_at, held) } else { words_of_the_held_up(held) };
+            let text = words + &self.words_of_recovery();
             self.line.alarm(Some(&self.desk.client_id), "ALARM_BLIND", Level::Page, None, text);
         }
     }
@@ -78,6 +81,10 @@ impl WatcherActor {
             missing.join(", ")
         )
     }
+}
+
+fn words_of_the_held_up(held: usize) -> String {
+    format!("the broker's books are not whole since the start, while the market of {held} positions is open; look at the broker's own app")
 }
 
 #[cfg(test)]

@@ -40,12 +40,7 @@ impl Elsewhere {
     }
 
     /// The same with rows of an order book that was answered then.
-    pub fn see_told<'a>(
-        &mut self,
-        rows: impl IntoIterator<Item = &'a BookRow>,
-        today: NaiveDate,
-        told_at: Option<DateTime<Utc>>,
-    ) -> bool {
+    pub fn see_told<'a>(&mut self, rows: impl IntoIterator<Item = &'a BookRow>, today: NaiveDate, told_at: Option<DateTime<Utc>>) -> bool {
         if self.day != Some(today) {
             self.day = Some(today);
             self.filled.clear();

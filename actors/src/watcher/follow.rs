@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Concern, SAID_KEPT, WatcherActor, square_off};
 use crate::broker::CancelOrder;
 use crate::exits::{ExitRule, goes_on_after};
+use crate::line::Phase;
 use crate::order::{CommandId, OrderRecord, Status, Tag};
 use crate::persistence::{Book, Level};
 
@@ -118,20 +119,19 @@ impl WatcherActor {
         self.line.alarm(Some(&self.desk.client_id), EXIT_FAILED, level, Some(record.command_id), text);
     }
 
-    /// An exit that failed in the last moments of the process before: what was to be said of it may never have been written. The row of
-    /// the order was.
-    pub(super) fn tell_of_exits_that_failed_last(&self, now: DateTime<Utc>) {
+    /// Once for each process, before anything else: a start that dies as well must not leave it to the next, to which it is old.
+    pub(super) fn tell_last_words(&mut self, now: DateTime<Utc>) {
+        if std::mem::replace(&mut self.core.has_told_last, true) || self.desk.phase() != Phase::Recovering {
+            return;
+        }
+        self.load_rules();
         let Some(newest) = self.line.newest_at_start else { return };
-        let untold = self.line.view.read(&self.desk.client_id, |book| {
-            let is_said =
-                |order: &OrderRecord| book.alarms().any(|alarm| &*alarm.event == EXIT_FAILED && alarm.command_id == Some(order.command_id));
-            let is_held = |order: &OrderRecord| order.holding().is_some_and(|key| book.held(&order.ask.strategy, &key).net != 0);
-            let is_last = |order: &OrderRecord| newest.signed_duration_since(order.updated_at) <= SAID_WITHIN;
-            let failed = book.failed_exits().filter(|order| is_last(order) && exit_failed(Some(Status::Created), order));
-            failed.filter(|order| !order.is_resting_stop() && is_held(order) && !is_said(order)).cloned().collect::<Vec<_>>()
-        });
-        for order in untold.unwrap_or_default() {
-            self.tell_of_failed_exit(&order, now);
+        let unsaid = self.line.view.read(&self.desk.client_id, |book| unsaid(book, newest));
+        for (order, end) in unsaid.unwrap_or_default() {
+            match end {
+                Unsaid::Failed => self.tell_of_failed_exit(&order, now),
+                Unsaid::TakenBack => self.tell_of_exit_taken_back(&order, "it was for more than is left of its position", now),
+            }
         }
     }
 
@@ -149,9 +149,36 @@ impl WatcherActor {
     }
 }
 
-const EXIT_FAILED: &str = "ALARM_EXIT_FAILED";
+pub(super) const EXIT_FAILED: &str = "ALARM_EXIT_FAILED";
 /// What a process had to say of the end of an order was on disk within that time, or never came there.
 const SAID_WITHIN: TimeDelta = TimeDelta::seconds(10);
+
+/// What people may not have heard of an exit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unsaid {
+    /// That it failed.
+    Failed,
+    /// That it is taken back, while something is left of its position.
+    TakenBack,
+}
+
+/// The exits of positions that are held which failed, or were to be taken back, in the last moments of the process before: what was to
+/// be said of it may never have been written. The row of the order was. `newest`: when the last row was written.
+fn unsaid(book: &Book, newest: DateTime<Utc>) -> Vec<(Arc<OrderRecord>, Unsaid)> {
+    let is_said =
+        |order: &OrderRecord| book.alarms().any(|alarm| &*alarm.event == EXIT_FAILED && alarm.command_id == Some(order.command_id));
+    let is_held = |order: &OrderRecord| order.holding().is_some_and(|key| book.held(&order.ask.strategy, &key).net != 0);
+    let is_last = |order: &OrderRecord| newest.signed_duration_since(order.updated_at) <= SAID_WITHIN;
+    let is_due = |order: &OrderRecord| is_last(order) && !order.is_resting_stop() && is_held(order) && !is_said(order);
+    let end = |order: &OrderRecord| {
+        let is_taken_back = [order.tag, order.cancel_wanted].contains(&Some(Tag::ExitTakenBack));
+        let failed = || exit_failed(Some(Status::Created), order).then_some(Unsaid::Failed);
+        if is_taken_back { Some(Unsaid::TakenBack) } else { failed() }
+    };
+    let under_way = book.open_orders().filter(|order| order.is_exit());
+    let due = book.failed_exits().chain(under_way).filter(|order| is_due(order));
+    due.filter_map(|order| Some((Arc::clone(order), end(order)?))).collect()
+}
 
 /// What a rule that has fired does after the end of its exit.
 fn rule_goes_on(rule: &ExitRule, wait: TimeDelta) -> String {
@@ -186,3 +213,7 @@ pub(super) fn exit_failed(from: Option<Status>, record: &OrderRecord) -> bool {
     );
     is_news && record.is_exit() && !is_wanted_end
 }
+
+#[cfg(test)]
+#[path = "follow_tests.rs"]
+mod tests;

@@ -180,8 +180,7 @@ impl LastTrades {
     /// All rows of the orders that something is new of, or whose trades are outstanding: one that was whole may not be any more.
     fn of_interest(&self, book: &Book, news: &[Arc<TradeRow>]) -> Vec<Arc<TradeRow>> {
         let owed = book.owed().filter_map(|order| order.broker_order_id.as_ref());
-        let wanted: BTreeSet<&BrokerOrderId> =
-            owed.chain(news.iter().map(|row| &row.fill.broker_order_id)).chain(&self.beyond).collect();
+        let wanted: BTreeSet<&BrokerOrderId> = owed.chain(news.iter().map(|row| &row.fill.broker_order_id)).chain(&self.beyond).collect();
         wanted.into_iter().filter_map(|id| self.by_order.get(id)).flatten().cloned().collect()
     }
 }

@@ -336,3 +336,24 @@ fn a_book_that_grew_and_was_cut_has_what_is_new_in_it_as_its_only_news() {
     assert_eq!(others(&new, &old).count(), 5);
     assert_eq!(others(&old, &new).count(), 7);
 }
+
+/// Somebody makes an order of 10 larger, and 12 of it are filled before any book of orders shows it.
+#[test]
+fn trades_beyond_an_order_are_held_against_an_order_book_of_after_them() {
+    let book = book_of([order(1).working("B1").filled(10, 10)], &[]);
+    let fill = Fill {
+        trade_id: TradeId::parse("T1").unwrap(),
+        broker_order_id: broker_id("B1"),
+        quantity: units(12),
+        price: price("800"),
+        at: at(3),
+    };
+    let rows: Arc<[Arc<TradeRow>]> = Arc::from([Arc::new(TradeRow { fill, exchange: crate::order::Exchange::Nse })]);
+    let shown = |quantity| [Arc::new(BookRow { quantity, filled: quantity.min(12), ..working_row(1) })];
+    let mut last = LastTrades::default();
+    for _ in 0..3 {
+        last.read(&book, &rows);
+        assert!(last.beyond(&book, &shown(15)).is_empty());
+        assert_eq!(last.beyond(&book, &shown(10)).len(), 1, "also when the trade book has said nothing new");
+    }
+}

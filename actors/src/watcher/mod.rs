@@ -49,6 +49,7 @@ pub use hands::Hands;
 pub use last::{Last, LastTrades};
 pub use missed::session_is_missed;
 pub use news::{read_row, speaks_against_an_end};
+pub use owner::is_row_of;
 pub use reconcile::{BookReading, Concern, read_orders, read_trades};
 pub use recovery::{Found as RecoveryFound, decide};
 pub use resend::goes_again as exit_goes_again;
@@ -151,6 +152,8 @@ struct Core {
     /// Whether people were told that there is no session, and somebody misses it.
     no_session_told: bool,
     has_decided: bool,
+    /// Whether people were told of the exits of the process before that ended in its last moments.
+    has_told_last: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
     /// What a square-off holds back until the short that it covers is closed.
@@ -218,6 +221,7 @@ impl WatcherActor {
 
     fn tick(&mut self, now: DateTime<Utc>) {
         self.follow_clock(now);
+        self.tell_last_words(now);
         let wanted = match self.desk.phase() {
             Phase::Recovering => BTreeSet::from([Reading::Session, Reading::Trades, Reading::Orders, Reading::Positions]),
             phase => {

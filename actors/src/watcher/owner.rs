@@ -65,6 +65,14 @@ fn is_of(order: &OrderRecord, row: &BookRow) -> bool {
     order.is_for(&row.instrument) && order.ask.side == Some(row.side)
 }
 
+/// Whether a row under a number that a person gave can be the order: it is for the same, and for as much, unless what is left of its tag
+/// tells that it began as the order.
+pub fn is_row_of(order: &OrderRecord, row: &BookRow) -> bool {
+    let has_part_of_tag = || row.tag.as_deref().is_some_and(|tag| cut_tag(tag).is_some() && order.broker_tag.as_str().starts_with(tag));
+    let is_as_large = || row.quantity == order.quantity() || row.tag.as_deref() == Some(order.broker_tag.as_str()) || has_part_of_tag();
+    is_of(order, row) && order.ask.product == Some(row.product) && is_as_large()
+}
+
 /// Why a row that carries the order's tag is not the order all the same.
 pub(super) fn misfit(order: &OrderRecord, row: &BookRow) -> Option<Concern> {
     let concern = |event, text| Some(Concern { event, level: Level::Page, text, command_id: None });

@@ -2,7 +2,7 @@ use chrono::Duration;
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
 use super::*;
-use crate::order::{Fill, OrderRecord, Product, Side, Status, Tag, Terms, TradeId};
+use crate::order::{Fill, HoldingKey, OrderRecord, Product, Side, Status, Tag, Terms, TradeId};
 use crate::ports::DeliveryRow;
 use crate::testkit::builders::{Build, SEQ, at, book_of, book_row, broker_id, command, order, price, units};
 use crate::testkit::builders::{broker_shows, sbin_in};
@@ -560,6 +560,109 @@ fn positions_that_have_what_the_order_would_have_filled_speak_against_its_absenc
     known.positions_read(&book, &broker_shows(&[(mis, 50)]), PATIENCE);
     assert_eq!(agrees(&known, &book, 40, 5, SEQ), Some(true));
     assert_eq!(agrees(&known, &book, 50, 5, SEQ), Some(false), "what came while it was looked for is not taken for somebody's");
+}
+
+/// How many units speak against the absence of the order of number 1, when even a late one must have been shown.
+fn excess(book: &Book, findings: Findings) -> Option<i64> {
+    let mut findings = findings;
+    if let Some(positions) = findings.positions.as_mut() {
+        positions.at = at(5);
+    }
+    looking(book).excess(book.order(command(1)).unwrap(), book, &findings, PATIENCE)
+}
+
+/// A buy of 10 and a sale of 10 for delivery, beside 500 shares of the owner's.
+#[test]
+fn shares_of_earlier_days_say_nothing_of_an_order_of_today() {
+    let cnc = sbin_in(Product::Cnc);
+    let beside = |shown: &[(HoldingKey, i64)]| {
+        let shares = DeliveryRow { listings: vec![cnc.instrument.clone()], quantity: 500, average_price: None };
+        Findings { holdings: Some(Delivered { rows: vec![shares], at: at(0) }), ..broker_shows(shown) }
+    };
+    let bought = book_of([order(1).product(Product::Cnc).doubted()], &[]);
+    assert_eq!(excess(&bought, beside(&[])), Some(0));
+    assert_eq!(excess(&bought, beside(&[(cnc.clone(), 10)])), Some(10), "it has filled");
+    let sold = book_of([order(1).side(Side::Sell).product(Product::Cnc).doubted()], &[("trend", cnc.clone(), 10)]);
+    assert_eq!(excess(&sold, beside(&[])), Some(0));
+    assert_eq!(excess(&sold, beside(&[(cnc.clone(), -10)])), Some(10));
+}
+
+/// Nothing is remembered: the process has just begun.
+#[test]
+fn what_others_have_is_set_off_as_the_brokers_books_tell_it() {
+    let key = sbin_in(Product::Nrml);
+    let doubted = || order(1).product(Product::Nrml).doubted();
+    let by_hand = |side, filled| Arc::new(BookRow { side, filled, product: Product::Nrml, at: at(1), ..book_row("X1") });
+    let shows = |net: i64, carried: Option<i64>, foreign: Vec<Arc<BookRow>>| {
+        let carried = carried.map(|net| crate::ports::Carried { net, from: None });
+        let mut findings = Findings { foreign, ..broker_shows(&[]) };
+        let row = crate::ports::PositionRow { carried, ..crate::testkit::builders::position(key.clone(), net) };
+        crate::testkit::builders::add_row(&mut findings, row);
+        findings
+    };
+    let book = book_of([doubted()], &[]);
+    assert_eq!(excess(&book, shows(65, None, vec![])), Some(65), "nothing explains it");
+    assert_eq!(excess(&book, shows(65, Some(65), vec![])), Some(0), "somebody carries it");
+    assert_eq!(excess(&book, shows(75, Some(65), vec![])), Some(10));
+    assert_eq!(excess(&book, shows(65, None, vec![by_hand(Side::Buy, 65)])), Some(0), "somebody has bought it today");
+    assert_eq!(excess(&book, shows(75, None, vec![by_hand(Side::Buy, 65)])), Some(10));
+    let held = book_of([doubted()], &[("trend", key.clone(), 30)]);
+    assert_eq!(excess(&held, shows(30, None, vec![])), Some(0), "what we carry is known");
+    assert_eq!(excess(&held, shows(95, Some(95), vec![])), Some(0), "and that of others beside it");
+    let mut unseen = shows(65, None, vec![by_hand(Side::Buy, 65)]);
+    unseen.elsewhere.see([&*by_hand(Side::Buy, 65)], trading_date(at(0)));
+    assert_eq!(excess(&book, unseen), None, "the positions may be of before it");
+}
+
+/// A stop of ours rests there all day.
+#[test]
+fn what_nothing_explains_is_learned_beside_an_order_that_works_once_it_stays() {
+    let key = sbin_in(Product::Mis);
+    let working = book_of([order(2).side(Side::Sell).working("B2")], &[]);
+    let shows = |net, read_at| {
+        let mut findings = broker_shows(&[(sbin_in(Product::Mis), net)]);
+        findings.positions.as_mut().unwrap().at = at(read_at);
+        findings
+    };
+    let after = |reads: &[(i64, i64)]| {
+        let mut search = Search::default();
+        for (net, read_at) in reads {
+            search.positions_read(&working, &shows(*net, *read_at), PATIENCE);
+        }
+        let book = book_of([order(1).doubted(), order(2).side(Side::Sell).working("B2")], &[]);
+        search.follow(&book, at(30), |_| false);
+        search.excess(book.order(command(1)).unwrap(), &book, &shows(40, 35), PATIENCE)
+    };
+    assert_eq!(after(&[(40, 0), (40, 5)]), Some(0));
+    assert_eq!(after(&[(40, 0), (40, 4)]), Some(40), "the order that works may have filled it, and nobody has heard");
+    assert_eq!(after(&[(40, 0), (30, 4), (40, 5)]), Some(40));
+    // In doubt from here on: what comes now may be of the order.
+    let mut search = Search::default();
+    search.positions_read(&working, &shows(40, 0), PATIENCE);
+    let doubt = book_of([order(1).doubted(), order(2).side(Side::Sell).working("B2")], &[]);
+    search.positions_read(&doubt, &shows(40, 3), PATIENCE);
+    search.positions_read(&doubt, &shows(40, 9), PATIENCE);
+    search.follow(&doubt, at(9), |_| false);
+    assert_eq!(search.excess(doubt.order(command(1)).unwrap(), &doubt, &shows(40, 35), PATIENCE), Some(40), "{key}");
+}
+
+#[test]
+fn a_number_that_a_person_gave_must_be_of_the_order() {
+    let order = order(1).doubted();
+    let row = || BookRow { tag: None, ..tagged("X9", None) };
+    assert!(crate::watcher::is_row_of(&order, &row()));
+    for other in [
+        BookRow { side: Side::Sell, ..row() },
+        BookRow { instrument: crate::testkit::builders::nse("INFY-EQ"), ..row() },
+        BookRow { product: Product::Cnc, ..row() },
+        BookRow { quantity: 75, ..row() },
+    ] {
+        assert!(!crate::watcher::is_row_of(&order, &other), "{other:?}");
+    }
+    let tag = |text: &str| BookRow { quantity: 75, tag: Some(Arc::from(text)), ..row() };
+    let whole = order.broker_tag.as_str();
+    assert!(crate::watcher::is_row_of(&order, &tag(whole)) && crate::watcher::is_row_of(&order, &tag(&whole[..whole.len() - 1])));
+    assert!(!crate::watcher::is_row_of(&order, &tag("my own")), "changed by hand, and nothing tells that it was ours");
 }
 
 #[test]

@@ -190,8 +190,7 @@ impl Search {
     /// Positions were read: what of them nothing explains was there before the orders that are looked for, if none was then.
     pub fn positions_read(&mut self, book: &Book, findings: &Findings, patience: Patience) {
         let Some(positions) = &findings.positions else { return };
-        let keys: BTreeSet<HoldingKey> =
-            positions.rows().iter().map(|row| &row.holding).chain(self.beside.keys()).cloned().collect();
+        let keys: BTreeSet<HoldingKey> = positions.rows().iter().map(|row| &row.holding).chain(self.beside.keys()).cloned().collect();
         for key in keys {
             let Some(units) = unexplained(&key, book, findings) else { continue };
             let before = self.beside.get(&key).copied().unwrap_or(Beside { units: 0, shown: None });

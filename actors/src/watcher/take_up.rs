@@ -98,7 +98,6 @@ impl WatcherActor {
             return;
         }
         self.core.has_decided = true;
-        self.tell_of_exits_that_failed_last(now);
         let found_at_start = self.desk.found_at_start.lock().clone();
         let ttl = chrono::Duration::from_std(self.line.settings.entry_ttl).unwrap_or(chrono::Duration::MAX);
         let decisions = self.line.view.read(&self.desk.client_id, |book| decide(book, ttl, now)).unwrap_or_default();

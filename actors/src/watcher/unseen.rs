@@ -15,7 +15,8 @@ const UNTOLD: u32 = 10;
 
 impl WatcherActor {
     /// Counts the whole books in a row that lack an order: of today (`lacks`), or of an earlier day (`past`). After as many
-    /// as prove absence it is in doubt, and one of an earlier day that cannot have filled unseen has lapsed.
+    /// as prove absence it is in doubt, and one of an earlier day that cannot have filled unseen has lapsed. Where the broker has shown
+    /// it, or what it filled, a book that lacks it is at fault: until people were told to look.
     pub(super) fn count_unseen(&mut self, lacks: &[CommandId], past: &[CommandId], at: DateTime<Utc>) {
         let patience = self.patience();
         self.core.unseen.retain(|command, _| lacks.contains(command) || past.contains(command));
@@ -24,7 +25,8 @@ impl WatcherActor {
             let Some(order) = self.line.view.read(&self.desk.client_id, |book| book.order(*command).cloned()).flatten() else { continue };
             let is_past = past.contains(command);
             let is_quiet = order.sent_at.is_some_and(|sent| at.signed_duration_since(sent) >= patience.quiet);
-            if !is_quiet || order.status.is_terminal() || (!is_past && (order.filled_quantity > 0 || self.was_shown(&order))) {
+            let is_at_fault = !is_past && (order.filled_quantity > 0 || self.was_shown(&order)) && !self.is_named_lost(*command);
+            if !is_quiet || order.status.is_terminal() || is_at_fault {
                 continue;
             }
             let count = self.core.unseen.entry(*command).or_default();
@@ -37,7 +39,11 @@ impl WatcherActor {
         self.post_facts(facts);
     }
 
-    /// Whether the last whole book showed it: then the book that lacks it is at fault.
+    fn is_named_lost(&self, command: CommandId) -> bool {
+        self.desk.findings.read().lost.contains(&command)
+    }
+
+    /// Whether the last whole book showed it.
     fn was_shown(&self, order: &OrderRecord) -> bool {
         let findings = self.desk.findings.read();
         let mut rows = findings.orders.iter().flat_map(|orders| orders.rows.iter());

@@ -339,6 +339,13 @@ const PROBLEMS: &[Told] = &[
         "correct what fails, or send force: true with the reason",
         "/dashboard/arm",
     ),
+    told(
+        "not_that_order",
+        409,
+        "the broker's order book has something else under that number",
+        "look the number up at the broker again, and send the right one",
+        "/dashboard/orders/{command_id}/resolve",
+    ),
     told("not_told", 404, "the broker does not tell the account's money, or was not asked yet", "see the broker", ""),
     told("not_waiting", 409, "the order does not wait for a yes", "read its record", "POST/dashboard/approvals"),
     told(

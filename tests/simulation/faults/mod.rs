@@ -1,5 +1,6 @@
 //! One fault at a time, on a real engine with real SQL: what a trader would see, read from the disk.
 
+mod absence;
 mod additions;
 mod answers;
 mod baskets;

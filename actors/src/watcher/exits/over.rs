@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::super::follow::EXIT_FAILED;
 use super::super::{Concern, WatcherActor, square_off};
 use crate::exits::{Means, Over, over};
 use crate::order::{InstrumentKey, OrderFact, OrderRecord, Quantity, Tag};
@@ -55,16 +56,23 @@ impl WatcherActor {
         // Only where nothing is left of it is there nothing to exit: who reads the tag goes by that.
         let tag = if left > 0 { Tag::ExitTakenBack } else { Tag::NoPosition };
         self.post_facts(vec![(order.command_id, OrderFact::CancelWanted { tag, reason: reason.clone() })]);
-        // What a rule has fired goes anew by itself, for what is held.
-        if left > 0 && order.is_exit() && self.core.rules.firing(order).is_none() {
-            let is_squared_off = |book: &Book| square_off::has_sent(order) && !square_off::is_over(order, book, now);
-            let (level, what_next) = if self.line.view.read(&self.desk.client_id, is_squared_off).unwrap_or(false) {
-                (Level::Warn, "the square-off sends the next one when its end is proven")
-            } else {
-                (Level::Page, "nothing sends another: send an exit for what is still to be closed")
-            };
-            let text = format!("an exit of {} is cancelled: {reason}, and it cannot be made smaller; {what_next}", order.ask.strategy);
-            self.concern(Concern { event: "ALARM_EXIT_FAILED", level, text, command_id: Some(order.command_id) });
+        if left > 0 {
+            self.tell_of_exit_taken_back(order, &reason, now);
         }
+    }
+
+    /// An exit is cancelled while something is left of its position. What a rule has fired goes anew by itself, for what is held.
+    pub(in crate::watcher) fn tell_of_exit_taken_back(&mut self, order: &OrderRecord, reason: &str, now: DateTime<Utc>) {
+        if !order.is_exit() || self.core.rules.firing(order).is_some() {
+            return;
+        }
+        let is_squared_off = |book: &Book| square_off::has_sent(order) && !square_off::is_over(order, book, now);
+        let (level, what_next) = if self.line.view.read(&self.desk.client_id, is_squared_off).unwrap_or(false) {
+            (Level::Warn, "the square-off sends the next one when its end is proven")
+        } else {
+            (Level::Page, "nothing sends another: send an exit for what is still to be closed")
+        };
+        let text = format!("an exit of {} is cancelled: {reason}, and it cannot be made smaller; {what_next}", order.ask.strategy);
+        self.concern(Concern { event: EXIT_FAILED, level, text, command_id: Some(order.command_id) });
     }
 }
