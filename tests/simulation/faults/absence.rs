@@ -253,7 +253,7 @@ fn the_page_of_an_exit_that_was_taken_back_is_not_lost_with_the_process() {
 #[test]
 fn a_stop_after_a_start_goes_beside_what_somebody_closed_before_it() {
     scenario(Setup::polled(), async |desk| {
-        desk.ended(LegDraft { stop_loss: Some("790".into()), ..buy("a", 10) }).await;
+        desk.ended(LegDraft { stop_loss: Some("795".into()), ..buy("a", 10) }).await;
         desk.until("it is held", |desk| desk.held("a", &sbin()) == 10).await;
         by_hand(desk, Side::Buy, 10);
         by_hand(desk, Side::Sell, 10);
@@ -268,7 +268,7 @@ fn a_stop_after_a_start_goes_beside_what_somebody_closed_before_it() {
         })));
         desk.start_again();
         desk.until("exits go", |desk| desk.line().phase() != Phase::Recovering).await;
-        desk.market.set(&sbin(), price("780"), price("780.05"), price("780"));
+        desk.market.set(&sbin(), price("792"), price("792.05"), price("792"));
         desk.until("it is closed at the broker", |desk| desk.net_at_broker(&sbin()) == 0).await;
         *desk.broker.rewrite_positions.lock() = None;
         desk.until("it is held no more", |desk| desk.held("a", &sbin()) == 0).await;
