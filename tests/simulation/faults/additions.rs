@@ -117,27 +117,3 @@ fn an_addition_leaves_a_trailed_stop_where_it_is() {
         });
     }
 }
-
-/// An order that was asked for first rests, and fills after another that opened the position: its stop, which is tighter, stands for all.
-#[test]
-fn the_stop_of_an_order_that_was_asked_for_before_the_position_comes_with_its_fill() {
-    for restarts in [false, true] {
-        scenario(Setup::default(), async |desk| {
-            let rests = desk.order(guarded("850", None).at("855")).await;
-            desk.until_at_broker(rests).await;
-            desk.pass_secs(2).await;
-            desk.ended(more("800")).await;
-            desk.until("the opener's rule stands", |desk| stop(desk) == Some(price("800"))).await;
-            if restarts {
-                desk.start_again();
-                desk.until_open().await;
-            }
-            trade(desk, "854");
-            assert_eq!(desk.until_ended(rests).await.filled_quantity, 10);
-            desk.until("its stop stands", |desk| stop(desk) == Some(price("850"))).await;
-            trade(desk, "849");
-            until_flat(desk).await;
-            desk.at_rest().await;
-        });
-    }
-}
