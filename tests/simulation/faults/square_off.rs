@@ -58,38 +58,40 @@ fn a_square_off_keeps_the_hedge_while_its_short_is_open_and_lets_it_go_with_a_pa
     });
 }
 
-/// What exit-all, FORCE_EXIT and an EXIT without orders send: every position of the strategy, in one signal, at the market.
-fn leave_both() -> [LegDraft; 2] {
-    ["25800", "25700"].map(|strike| LegDraft {
+/// Exits of both legs in one signal, the hedge first: at the market, as exit-all, FORCE_EXIT and an EXIT without orders send them, or with a
+/// limit for the short.
+fn leave_both(limit: Option<&str>) -> [LegDraft; 2] {
+    let leg = |strike: &str| LegDraft {
         exchange: Some("NFO".to_owned()),
         symbol: Some(call(strike).symbol.to_string()),
         ..exit("a", "").product("NRML")
-    })
+    };
+    let short = limit.map_or_else(|| leg("25700"), |limit| leg("25700").at(limit));
+    [leg("25800"), short]
 }
 
-/// The same where a person or the strategy leaves all: the broker fills what it likes first, and would take the hedge.
+/// The short is not bought back, because nobody sells at that limit or because the broker refuses it: the hedge is not sold at once.
 #[test]
 fn exits_of_both_legs_keep_the_hedge_while_the_short_is_open_and_let_it_go_with_a_page() {
     for is_rejected in [false, true] {
         scenario(setup(), async |desk| {
             let lot = spread(desk).await;
-            let bids = vec![Level { price: price("140"), quantity: 10_000 }];
-            desk.market.set_depth(&call("25700"), bids, Vec::new(), price("140"));
+            trade(desk, &call("25700"), "140");
             if is_rejected {
                 desk.next(CallKind::Place, Fault::Refuse("16387: Trading Suspended".into()));
             }
-            desk.alert(&leave_both()).await;
+            desk.alert(&leave_both(Some("125").filter(|_| !is_rejected))).await;
             desk.pass_secs(15).await;
             assert_eq!((desk.held("a", &call("25800")), desk.has_alarm("ALARM_EXIT_UNCOVERS")), (lot, false), "{}", desk.trace());
             desk.until_alarm("ALARM_EXIT_UNCOVERS").await;
             assert!(desk.texts("ALARM_EXIT_UNCOVERS")[0].contains("25700 NRML, which it covers, is not bought back yet"));
             desk.until("the long one goes all the same", |desk| desk.held("a", &call("25800")) == 0).await;
-            assert_eq!(desk.texts("ALARM_EXIT_UNCOVERS").len(), 1);
-            trade(desk, &call("25700"), "130");
+            assert_eq!((desk.texts("ALARM_EXIT_UNCOVERS").len(), desk.held("a", &call("25700"))), (1, -lot));
+            trade(desk, &call("25700"), "124");
             if is_rejected {
-                desk.alert(&leave_both()[1..]).await;
+                desk.alert(&leave_both(None)[1..]).await;
             }
-            desk.until("and the short one when somebody sells it", |desk| desk.held("a", &call("25700")) == 0).await;
+            desk.until("and the short one in its time", |desk| desk.held("a", &call("25700")) == 0).await;
             desk.at_rest().await;
         });
     }
@@ -99,11 +101,10 @@ fn exits_of_both_legs_keep_the_hedge_while_the_short_is_open_and_let_it_go_with_
 fn exits_of_both_legs_sell_the_hedge_as_soon_as_the_short_is_closed() {
     scenario(setup(), async |desk| {
         spread(desk).await;
-        let bids = vec![Level { price: price("140"), quantity: 10_000 }];
-        desk.market.set_depth(&call("25700"), bids, Vec::new(), price("140"));
-        desk.alert(&leave_both()).await;
+        trade(desk, &call("25700"), "140");
+        desk.alert(&leave_both(Some("125"))).await;
         desk.pass_secs(10).await;
-        trade(desk, &call("25700"), "130");
+        trade(desk, &call("25700"), "124");
         desk.until("the short is closed", |desk| desk.held("a", &call("25700")) == 0).await;
         let closed_at = desk.clock_now();
         desk.until("and its hedge", |desk| desk.held("a", &call("25800")) == 0).await;
