@@ -60,6 +60,7 @@ async fn a_person_lets_the_day_go_on_after_a_shortfall_of_margin() {
         house.brokers[&house.client()].show_funds(funds);
     };
     let findings = || house.engine.line().desks().next().unwrap().findings.read().clone();
+    shows(500);
     house.until("the funds are read", || findings().was_covered).await;
     house
         .alert(json!({ "strategy": "trend", "symbol": "SBIN-EQ", "exchange": "NSE", "side": "BUY", "quantity": "10",

@@ -213,6 +213,13 @@ const PROBLEMS: &[Told] = &[
     told("login_later", 503, "the broker cannot be reached for a login", "try again in a moment", "/dashboard/broker /broker"),
     told("login_refused", 409, "the broker refuses the login", "correct the credentials before you try again", "/dashboard/broker /broker"),
     told("logout_later", 503, "the broker did not end the session", "try again in a moment", "POST/dashboard/broker/logout"),
+    told(
+        "margin_short",
+        409,
+        "the broker does not show that the margin is enough now",
+        "bring money in or close something, and wait for the next read of the funds",
+        "/dashboard/risk/rearm",
+    ),
     told("method_not_allowed", 405, "the address takes another method", "send the method named in Allow", ""),
     told(
         "names_its_orders",
@@ -307,13 +314,6 @@ const PROBLEMS: &[Told] = &[
         "/dashboard/orders/{command_id}/resubmit",
     ),
     told("not_for_this_key", 403, "the key or session may not do that", "use a key that may do it (api.keys in the settings)", "scope"),
-    told(
-        "margin_short",
-        409,
-        "the broker does not show that the margin is enough now",
-        "bring money in or close something, and wait for the next read of the funds",
-        "/dashboard/risk/rearm",
-    ),
     told(
         "not_from_here",
         403,

@@ -119,7 +119,10 @@ fn hours_back_make_no_lapse_of_a_stop_that_was_taken_away() {
 #[test]
 fn hours_back_make_no_shortfall_of_margin_one_of_the_night() {
     past_the_close(machine(), exit_rules::guarded("10 points", None), async |desk| {
-        desk.broker.broker.show_funds(Funds { cash: rupees(1_000), margin_used: rupees(1_001), available: rupees(-1) });
+        let funds = |available| Funds { cash: rupees(1_000), margin_used: rupees(1_001), available: rupees(available) };
+        desk.broker.broker.show_funds(funds(500));
+        desk.until("the funds are read", |desk| desk.line().findings.read().was_covered).await;
+        desk.broker.broker.show_funds(funds(-1));
         desk.until("flat", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
         desk.at_rest().await;
     });

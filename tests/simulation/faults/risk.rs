@@ -317,6 +317,7 @@ fn traded_by_hand(desk: &Desk, id: &str) {
 fn a_shortfall_of_margin_squares_off_and_a_manual_trade_after_a_breach_pages() {
     scenario(Setup::polled(), async |desk| {
         desk.ended(buy("a", 10)).await;
+        desk.broker.broker.show_funds(funds(500));
         desk.until("the funds are read", |desk| desk.line().findings.read().was_covered).await;
         desk.broker.broker.show_funds(funds(-1));
         desk.until_alarm("ALARM_MARGIN_SHORT").await;
