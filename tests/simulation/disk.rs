@@ -15,13 +15,16 @@ use super::world::CrashAt;
 /// What a test looks at while a change of the controls is being written, and is not on disk yet.
 pub(crate) type AtControl = Box<dyn Fn() + Send>;
 
+/// Whether an order stands as a test waits for.
+pub(crate) type StandsSo = fn(&OrderRecord) -> bool;
+
 /// What the disk does at its next commits.
 #[derive(Default)]
 pub(crate) struct DiskFault {
     /// The so-manieth commit from now fails, 1 being the next: before it is made, or (`true`) after.
     pub(crate) fail_commit: Mutex<Option<(u32, bool)>>,
     /// The process dies right after the commit by which an order stands so.
-    pub(crate) die_at: Mutex<Option<fn(&OrderRecord) -> bool>>,
+    pub(crate) die_at: Mutex<Option<StandsSo>>,
     /// The next commit panics.
     pub(crate) panic_at_commit: Mutex<bool>,
     /// Bytes free, as the disk tells.
