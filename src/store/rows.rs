@@ -316,14 +316,7 @@ pub(super) const CORRECTION: &str = "seq, trading_date, strategy_name, exchange,
 pub(super) fn traded(row: &Row<'_>) -> Result<DayChange> {
     let c = &mut Columns::of(row);
     changed(c, |c| {
-        Ok(Move::Traded {
-            order: c.integer()?,
-            side: c.word()?,
-            quantity: c.integer()?,
-            price: c.word()?,
-            seen: c.maybe()?,
-            at: c.time()?,
-        })
+        Ok(Move::Traded { order: c.integer()?, side: c.word()?, quantity: c.integer()?, price: c.word()?, seen: c.maybe()?, at: c.time()? })
     })
 }
 

@@ -162,6 +162,34 @@ async fn a_person_sets_changes_and_switches_off() {
     house.close().await;
 }
 
+/// The limit of a target that has fired rests where it was: another target is refused while it does, and says which order it is.
+#[actix_web::test]
+async fn a_target_that_has_fired_is_not_changed_beside_its_resting_limit() {
+    let house = House::open().await;
+    quote(&house.market, "SBIN-EQ", "860.00", "860.50");
+    house.alert(guarded("trend")).await;
+    house.until_held("trend", 10).await;
+    until_rule(&house, "the rule stands", |rule| rule["stop"]["price"] == "850.5").await;
+    // At 903.55, of which nobody buys more than four.
+    thin(&house, "903.55", "904.00", 4);
+    house.until_held("trend", 6).await;
+    quote(&house.market, "SBIN-EQ", "902.00", "902.50");
+    let set = async |target: &str, stop: &str| {
+        let body = json!({ "strategy": "trend", "symbol": "SBIN-EQ", "stop_loss": stop, "target": target });
+        house.post("/dashboard/exit-rules", body).await
+    };
+    let resting = house.orders().into_iter().find(|order| order.is_exit()).unwrap();
+    let refused = set("920", "890").await;
+    refused.is_problem(409, "already_firing");
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(detail.contains(&resting.command_id.to_string()) && detail.contains("903.55"), "{detail}");
+    let moved = set("903.55", "890").await;
+    assert_eq!((moved.status, &moved.body["rule"]["stop"]["price"]), (200, &json!("890")), "{:#}", moved.body);
+    let off = house.send(house.request("DELETE", "/dashboard/exit-rules?strategy=trend&symbol=SBIN-EQ").bearer_auth(KEY)).await;
+    assert!(off.body["note"].as_str().unwrap().contains("no other follows it"), "{:#}", off.body);
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn a_stop_at_the_broker_is_shown_where_it_lives_moved_by_a_person_and_cancelled_when_switched_off() {
     let house = House::open().await;

@@ -295,3 +295,67 @@ fn the_trail_goes_on_after_an_addition() {
         assert_eq!(rule.stop, Some(d(stop)), "at {price}");
     }
 }
+
+/// The order of the position opens it at the second 2 (by its number) and fills first; the one that had been asked for before fills now.
+fn opened_before(first: OrderRecord, then: OrderRecord, average: &str) -> Book {
+    let side = first.ask.side.unwrap();
+    let held = Holding { opened_at: Some(first.signal_time), ..holding(side.sign() * 200, average) };
+    let trades: Vec<(u64, Side, i64)> = [&first, &then].map(|order| (order.number, side, order.traded_quantity)).to_vec();
+    let mut book = book(vec![then, first], held);
+    let mut before = Holding::default();
+    for (seq, (number, side, traded)) in (1..).zip(trades) {
+        let (quantity, price) = (crate::order::Quantity::new(traded).unwrap(), crate::order::Price::parse("800").unwrap());
+        let what =
+            crate::pnl::Move::Traded { order: number, side, quantity, price, seen: None, at: at(50 + i64::try_from(number).unwrap()) };
+        let (strategy, key) = (strategy("trend"), sbin_in(Product::Mis));
+        book.put_day(&crate::pnl::DayChange { seq, day: crate::order::trading_date(at(0)), strategy, key, before, what });
+        before = before.after(side, quantity, price);
+    }
+    book
+}
+
+/// It was asked for before the position was opened, and fills after it: its stop is one of the position.
+#[test]
+fn what_was_asked_for_before_the_position_and_fills_after_its_opener_brings_its_stop() {
+    for (side, own, earlier, wanted) in [
+        (Side::Buy, stop_at("780"), stop_at("805"), "805"),
+        (Side::Sell, stop_at("820"), stop_at("795"), "795"),
+        (Side::Buy, Terms::default(), stop_at("780"), "780"),
+    ] {
+        let whole = |number, terms| entry(number, side, 100, terms).ended(Status::Executed, None);
+        let book = opened_before(whole(2, own), whole(1, earlier), "810");
+        let alone = ExitRule::from_order(&whole(2, own), &holding(side.sign() * 100, "800"), d("0.05"), now(), now());
+        let alone = alone.map(|rule| ExitRule { opened_at: at(2), ..rule });
+        for standing in [None, alone] {
+            let rule = taken_in(standing, &book).unwrap();
+            assert_eq!((rule.stop, rule.fill), (Some(d(wanted)), d("810")), "{side}");
+            assert_eq!(brought(&strategy("trend"), &sbin_in(Product::Mis), Some(&rule), &book), None);
+            // A rule of before these were counted knows nothing of it, and takes nothing in twice.
+            let old = ExitRule { order: Some(whole(2, own).command_id), counted: Some(100), others: None, ..rule };
+            assert_eq!(brought(&strategy("trend"), &sbin_in(Product::Mis), Some(&old), &book), None);
+        }
+    }
+}
+
+/// Two orders of one signal; the later one fills first. What each brings is in the rule, and so is what fills of either after that.
+#[test]
+fn more_of_any_order_of_the_position_is_measured() {
+    let key = sbin_in(Product::Mis);
+    let part = |traded| entry(1, Side::Buy, traded, stop_at("2%"));
+    let rule = taken_in(None, &opened_before(entry(2, Side::Buy, 100, stop_at("2%")), part(40), "800")).unwrap();
+    let counted = |rule: &ExitRule| (rule.counted, rule.others.clone().unwrap().into_values().collect::<Vec<_>>());
+    assert_eq!((counted(&rule), rule.order), ((Some(100), vec![40]), Some(entry(2, Side::Buy, 1, stop_at("2%")).command_id)));
+    let whole = opened_before(entry(2, Side::Buy, 100, stop_at("2%")), part(100), "790");
+    assert_eq!(brought(&strategy("trend"), &key, Some(&rule), &whole), Some(Brought::More(Arc::new(part(100)))));
+    let measured = taken_in(Some(rule), &whole).unwrap();
+    assert_eq!((measured.fill, counted(&measured)), (d("790"), (Some(100), vec![100])));
+    // And of the other one.
+    let less = ExitRule { counted: Some(60), ..measured.clone() };
+    let found = brought(&strategy("trend"), &key, Some(&less), &whole);
+    assert!(matches!(&found, Some(Brought::More(order)) if order.number == 2), "{found:?}");
+    assert_eq!(counted(&taken_in(Some(less), &whole).unwrap()), (Some(100), vec![100]));
+    // A person sets it: all that has filled is in it, and nothing is brought twice.
+    let a_persons = ExitRule { order: None, counted: None, others: Some([].into()), ..measured.clone() }.with_all_counted(&whole);
+    assert_eq!((counted(&a_persons), a_persons.order), ((Some(100), vec![100]), measured.order));
+    assert_eq!(brought(&strategy("trend"), &key, Some(&a_persons), &whole), None);
+}

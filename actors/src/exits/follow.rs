@@ -243,6 +243,39 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_is_switched_off_sends_no_exit_whatever_became_of_the_last() {
+        for orders in [vec![], vec![failed(Tag::BrokerRejected, "margin shortfall")], vec![failed(Tag::BrokerCancelled, "")]] {
+            for cause in Cause::ALL {
+                let off = ExitRule { is_on: false, ..rule(cause, 0) };
+                let wanted = if cause == Cause::Combined { next(&rule(cause, 0), orders.clone(), 90) } else { Next::Wait };
+                assert_eq!(next(&off, orders.clone(), 90), wanted, "{cause}");
+            }
+        }
+        assert_eq!(goes_on_after(&ExitRule { is_on: false, ..rule(Cause::Stop, 0) }, &failed(Tag::BrokerCancelled, "")), None);
+    }
+
+    /// Whoever cancels what a rule has sent wants the position kept, and his own exit stays where it is.
+    #[test]
+    fn an_exit_that_a_person_cancelled_is_not_sent_again_and_takes_nobodys_place() {
+        let cancelled = |number| {
+            let order = ours(exit(number)).asks(10).ended(Status::Failed, Some(Tag::CancelledByUser));
+            OrderRecord { updated_at: at(0), ..order }
+        };
+        let stop = rule(Cause::Stop, 0);
+        assert_eq!(next(&stop, vec![cancelled(2)], 90), Next::Stuck(Rejection::TakenBack));
+        assert_eq!(next(&rule(Cause::Target, 0), vec![cancelled(2)], 90), Next::Rearm, "a target stands as before");
+        let again = OrderRecord { parent_command_id: Some(command(2)), ..cancelled(3) };
+        assert_eq!(next(&stop, vec![failed(Tag::Replaced, ""), again], 90), Next::Stuck(Rejection::TakenBack), "nor what replaced it");
+        let mut limit = exit(3).asks(10).working("1");
+        (limit.ask.order_type, limit.ask.price) = (Some(OrderType::Limit), crate::order::Price::parse("900").ok());
+        assert_eq!(next(&stop, vec![cancelled(2), limit.clone()], 90), Next::Wait);
+        // What a person cancels of his own says nothing of the rule, nor does what was cancelled before it fired.
+        let his = OrderRecord { source: Source::Dashboard, ..cancelled(3) };
+        assert_eq!(next(&stop, vec![failed(Tag::BrokerCancelled, ""), his], 90), Next::Anew(None));
+        assert_eq!(next(&stop, vec![cancelled(1), failed(Tag::BrokerCancelled, "")], 90), Next::Anew(None));
+    }
+
+    #[test]
     fn a_target_that_did_not_trade_stands_as_before_ever_more_slowly() {
         let after = |attempt, second| next(&rule(Cause::Target, attempt), vec![failed(Tag::BrokerExpired, "")], second);
         assert_eq!((after(0, 2), after(0, 3)), (Next::Wait, Next::Rearm));

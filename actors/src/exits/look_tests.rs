@@ -1,10 +1,10 @@
-use proptest::prelude::{Strategy as _, any, prop_assert, proptest};
+use proptest::prelude::{Just, Strategy as _, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::select;
 
 use super::*;
 use crate::exits::Terms;
-use crate::order::{ExitExtras, Holding, Points, Product, Trailing};
-use crate::testkit::builders::{at, sbin_in, strategy};
+use crate::order::{ExitExtras, Holding, OrderRecord, OrderType, Points, Price, Product, Source, Trailing};
+use crate::testkit::builders::{Build, at, order, sbin_in, strategy};
 
 fn d(text: &str) -> Decimal {
     text.parse().unwrap()
@@ -83,6 +83,37 @@ fn absolute_follows_the_best_price_at_a_distance() {
     golden(terms, &[("100", "95"), ("101", "98"), ("100.2", "98"), ("101.5", "98.5"), ("98.6", "98.5"), ("120", "117")]);
     let exits = ExitExtras { trailing_step: Some("2 points".parse().unwrap()), ..ExitExtras::default() };
     golden(Terms { exits, ..terms }, &[("101", "98"), ("102.95", "98"), ("103", "100"), ("104.9", "100"), ("105", "102")]);
+}
+
+#[test]
+fn absolute_with_an_activation_and_a_step() {
+    let exits = ExitExtras { trailing_after: Some("4 points".parse().unwrap()), ..ExitExtras::default() };
+    let terms = Terms { trailing: trailing(TrailingType::Absolute, "3"), exits, ..stop_of("5 points") };
+    golden(terms, &[("103.95", "95"), ("104", "101"), ("102", "101"), ("104.5", "101.5"), ("110", "107")]);
+    let exits = ExitExtras { trailing_step: Some("2 points".parse().unwrap()), ..exits };
+    golden(Terms { exits, ..terms }, &[("103.95", "95"), ("104", "101"), ("105.95", "101"), ("106", "103"), ("104", "103")]);
+}
+
+/// Two per cent of the best price are no mirror image: each side has its own rows.
+#[test]
+fn percent_with_an_activation_and_with_a_step() {
+    let of = |exits| Terms { trailing: trailing(TrailingType::Percent, "2"), exits, ..stop_of("5 points") };
+    let after = of(ExitExtras { trailing_after: Some("5 points".parse().unwrap()), ..ExitExtras::default() });
+    let step = of(ExitExtras { trailing_step: Some("2 points".parse().unwrap()), ..ExitExtras::default() });
+    let after_percent = of(ExitExtras { trailing_after: Some("5%".parse().unwrap()), ..ExitExtras::default() });
+    for (side, terms, rows) in [
+        (Side::Buy, after, [("104.95", "95"), ("105", "102.9"), ("103.5", "102.9"), ("110", "107.8")]),
+        (Side::Sell, after, [("95.05", "105"), ("95", "96.9"), ("96.5", "96.9"), ("90", "91.8")]),
+        (Side::Buy, after_percent, [("104.95", "95"), ("105", "102.9"), ("103.5", "102.9"), ("110", "107.8")]),
+        (Side::Buy, step, [("101", "99"), ("102", "99"), ("103", "99"), ("103.1", "101.05")]),
+        (Side::Sell, step, [("99", "100.95"), ("98", "100.95"), ("97.1", "100.95"), ("97", "98.9")]),
+    ] {
+        let mut rule = rule(side, terms);
+        for (second, (price, stop)) in rows.iter().enumerate() {
+            let looked = rule.look(None, &around(d(price), i64::try_from(second).unwrap()));
+            assert_eq!((rule.stop, looked.fires), (Some(d(stop)), None), "{side} {:?}: {price}", terms.exits);
+        }
+    }
 }
 
 #[test]
@@ -192,12 +223,18 @@ proptest! {
         kind in select(TrailingType::ALL),
         value in 1i64..90,
         step in proptest::option::of(1i64..20),
+        after in proptest::option::of(1i64..20),
         break_even in proptest::option::of(1i64..20),
         touch in proptest::collection::vec((0i64..200, 0i64..200).prop_map(|(below, above)| (below, above)), 60),
     ) {
         let position = if is_long { Side::Buy } else { Side::Sell };
         let points = |points: i64| ExitAt::Points(Decimal::from(points));
-        let exits = ExitExtras { trailing_step: step.map(points), break_even: break_even.map(points), ..ExitExtras::default() };
+        let exits = ExitExtras {
+            trailing_step: step.map(points),
+            trailing_after: after.map(points),
+            break_even: break_even.map(points),
+            ..ExitExtras::default()
+        };
         let terms = Terms {
             trailing: Some(Trailing { kind, value: Decimal::from(value) }),
             exits,
@@ -221,6 +258,106 @@ proptest! {
                 None => {}
             }
             before = Some(tick);
+        }
+    }
+}
+
+/// What happens to a rule beside the prices.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// A price, hundredths.
+    Price(i64),
+    /// It is written as it stands.
+    Written,
+    /// The row on disk is heard of, with a rule in memory that may be ahead of it.
+    Heard,
+    /// The process starts anew, from the disk.
+    Restart,
+    /// An order adds at that price, with a stop so many points below the average.
+    Adds(i64, i64),
+    /// Somebody puts the stop there at the broker.
+    ByHand(i64),
+}
+
+fn event() -> impl proptest::strategy::Strategy<Value = Event> {
+    prop_oneof![
+        12 => (5_000i64..15_000).prop_map(Event::Price),
+        3 => Just(Event::Written),
+        2 => Just(Event::Heard),
+        1 => Just(Event::Restart),
+        2 => (5_000i64..15_000, 1i64..40).prop_map(|(price, stop)| Event::Adds(price, stop)),
+        1 => (5_000i64..15_000).prop_map(Event::ByHand),
+    ]
+}
+
+/// A stop that somebody has put there at the broker, seen then.
+fn put(price: Decimal, second: i64) -> OrderRecord {
+    let mut order = order(9).working("9");
+    order.source = Source::Stop;
+    (order.ask.order_type, order.ask.trigger_price) = (Some(OrderType::StopLimit), Price::new(price));
+    OrderRecord { by_hand: Some(at(second)), ..order }
+}
+
+proptest! {
+    /// The same whatever is written, lost with a process, added or moved by hand in between: a restart takes the stop no further back
+    /// than the disk had it, an addition never moves it away from the market, and where a person put it, it stays.
+    #[test]
+    fn prop_a_stop_only_ratchets_whatever_else_happens(
+        events in proptest::collection::vec(event(), 1..80),
+        is_long in any::<bool>(),
+        kind in select(TrailingType::ALL),
+        value in 1i64..90,
+        step in proptest::option::of(1i64..20),
+        after in proptest::option::of(1i64..20),
+    ) {
+        let position = if is_long { Side::Buy } else { Side::Sell };
+        let points = |points: i64| ExitAt::Points(Decimal::from(points));
+        let exits = ExitExtras { trailing_step: step.map(points), trailing_after: after.map(points), ..ExitExtras::default() };
+        let terms = |stop: i64| Terms {
+            stop_loss: Some(points(stop)),
+            trailing: Some(Trailing { kind, value: Decimal::from(value) }),
+            exits,
+            ..Terms::default()
+        };
+        let mut rule = rule(position, terms(30));
+        let mut disk = rule.clone();
+        let mut before: Option<Tick> = None;
+        let mut units = 10;
+        for (number, event) in events.into_iter().enumerate() {
+            let second = i64::try_from(number).unwrap() + 1;
+            let stood = rule.stop.unwrap();
+            match event {
+                Event::Price(price) => {
+                    let tick = around(Decimal::new(price, 2), second);
+                    let _ = rule.look(before.as_ref(), &tick);
+                    before = Some(tick);
+                    prop_assert!(rule.by_hand.is_none() || rule.stop == Some(stood), "a person put it at {}", stood);
+                }
+                Event::Written => disk = rule.clone(),
+                Event::Heard => {
+                    let mut heard = disk.clone();
+                    heard.catch_up(&rule);
+                    rule = heard;
+                }
+                Event::Restart => rule = disk.clone(),
+                Event::Adds(price, stop) => {
+                    let cost = rule.fill * Decimal::from(units) + Decimal::new(price, 2) * Decimal::from(10);
+                    units += 10;
+                    let held = Holding { net: position.sign() * units, cost: Points(cost), realised: Points::ZERO, opened_at: Some(at(0)) };
+                    let (strategy, key) = (strategy("trend"), sbin_in(Product::Mis));
+                    let added = ExitRule::new(strategy, key, &held, terms(stop), d("0.05"), "a test".into(), at(second)).unwrap();
+                    rule = added.added_to(&rule);
+                    disk = rule.clone();
+                }
+                Event::ByHand(price) => {
+                    rule = rule.heeding(&put(Decimal::new(price, 2), second)).unwrap();
+                    prop_assert_eq!(rule.stop, Some(Decimal::new(price, 2)));
+                    disk = rule.clone();
+                    continue;
+                }
+            }
+            let floor = if matches!(event, Event::Restart) { disk.stop.unwrap() } else { stood };
+            prop_assert!(rule.is_as_good(rule.stop.unwrap(), floor), "{:?}: from {} to {:?}", event, floor, rule.stop);
         }
     }
 }

@@ -218,13 +218,7 @@ impl ExitRule {
     /// The rule that a filled order brings, which first filled at `filled_at`. `None`: it carries none, it closes, or it does not stand for
     /// what is held.
     #[must_use]
-    pub fn from_order(
-        order: &OrderRecord,
-        held: &Holding,
-        tick: Decimal,
-        filled_at: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Option<Self> {
+    pub fn from_order(order: &OrderRecord, held: &Holding, tick: Decimal, filled_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Self> {
         let terms = Terms::of(order)?;
         if order.is_exit() || order.is_test() || order.ask.side != Side::of_net(held.net) {
             return None;

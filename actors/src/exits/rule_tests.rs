@@ -64,6 +64,52 @@ fn what_was_ahead_of_the_disk_is_taken_over_only_if_it_is_tighter() {
     assert_eq!(changed.stop, disk.stop, "a person has changed it meanwhile");
 }
 
+/// More has come in without a word about exits, so the average is another one: a new target puts no stop back because of that.
+#[test]
+fn a_new_target_moves_no_stop_back_because_the_average_is_another() {
+    let terms = |target: &str| Terms {
+        trailing: Some(Trailing { kind: crate::order::TrailingType::Absolute, value: d("10") }),
+        target: Some(target.parse().unwrap()),
+        stop_loss: Some("2%".parse().unwrap()),
+        ..Terms::default()
+    };
+    let of = |net: i64, average: &str, target: &str| {
+        let (strategy, key) = (strategy("trend"), sbin_in(Product::Mis));
+        ExitRule::new(strategy, key, &held(net, average), terms(target), d("0.05"), "a test".into(), at(1)).unwrap()
+    };
+    for (net, stop, best, average, target) in [(100, "840", "850", "822.5", "900"), (-100, "760", "750", "777.5", "700")] {
+        let trailed = ExitRule { stop: Some(d(stop)), best: d(best), ..of(net, "800", if net > 0 { "880" } else { "720" }) };
+        let next = of(2 * net, average, target).with_moved_stop_of(&trailed);
+        assert_eq!((next.stop, next.target, next.fill), (Some(d(stop)), Some(d(target)), d(average)));
+        assert_eq!(next.stood, Some(Stood { stop: d(stop), first: trailed.first_stop }));
+        // It trails on from there.
+        let beyond = if net > 0 { d("855") } else { d("745") };
+        let mut on = next.clone();
+        let tick = crate::exits::Tick { last: beyond, bid: Some(beyond), ask: Some(beyond), at: at(2) };
+        assert!(on.look(None, &tick).is_moved);
+        assert_eq!(on.stop, Some(if net > 0 { d("845") } else { d("755") }));
+    }
+}
+
+/// The rest of an entry came in at a better price: its stop goes with the average, and what no price has moved is not ahead of it.
+#[test]
+fn a_rule_that_is_measured_anew_takes_nothing_over_that_no_price_has_moved() {
+    for (net, second, stop) in [(10, "790", "780"), (-10, "810", "820")] {
+        let order = order(1);
+        let first = ExitRule { order: Some(order.command_id), ..rule(net, "10 points", if net > 0 { "880" } else { "720" }) };
+        let measured = first.rebased(d(second), &order);
+        let heard = |ahead: &ExitRule| {
+            let mut heard = measured.clone();
+            heard.catch_up(ahead);
+            (heard.stop, heard.best, heard.first_stop)
+        };
+        assert_eq!(heard(&first), (Some(d(stop)), d(second), Some(d(stop))));
+        let moved = if net > 0 { (d("797"), d("807")) } else { (d("803"), d("793")) };
+        let trailed = ExitRule { stop: Some(moved.0), best: moved.1, ..first };
+        assert_eq!(heard(&trailed), (Some(moved.0), moved.1, Some(d(stop))), "what a price has moved is");
+    }
+}
+
 /// The stop of the rule as it rests, changed at the broker by hand.
 fn put_by_hand(trigger: &str, second: i64) -> OrderRecord {
     let mut order = order(4).working("1");

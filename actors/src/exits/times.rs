@@ -136,6 +136,22 @@ mod tests {
         assert!(up(&late("15:10", "15:11").after(&late("15:10", "10:40")), "15:11"));
     }
 
+    /// The process was down when it filled: it is held since then, and by no clock of the broker's since later than now.
+    #[test]
+    fn what_filled_while_nobody_looked_is_held_since_its_fill() {
+        let order = |times: &str| {
+            let mut order = order(1);
+            order.ask.exits.times = times.parse().unwrap();
+            order
+        };
+        let held = Holding { net: 10, cost: Points(8000.into()), realised: Points::ZERO, opened_at: Some(t("10:00")) };
+        let rule = |times, filled_at| ExitRule::from_order(&order(times), &held, 1.into(), t(filled_at), t("15:12")).unwrap();
+        let up = |times, filled_at| rule(times, filled_at).time_up(&Hours::always(), Duration::minutes(5), t("15:12")).is_some();
+        assert!(up("15:10", "14:30") && !up("15:10", "15:11"));
+        assert!(up("30 minutes", "14:30") && !up("30 minutes", "14:50"));
+        assert_eq!((rule("EOD", "09:00").held_since, rule("EOD", "15:40").held_since), (t("10:00"), t("15:12")));
+    }
+
     #[test]
     fn before_the_book_closes_which_may_be_at_a_quarter_past_three() {
         let auction = Hours { closes_at: Some(t("15:15")), ..Hours::always() };

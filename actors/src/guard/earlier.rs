@@ -54,7 +54,8 @@ mod tests {
         book.begin_day(trading_date(at(0)), &[]);
         for (seq, (side, units)) in (2..).zip(today) {
             let quantity = Quantity::new(*units).unwrap();
-            let what = Move::Traded { order: seq, side: *side, quantity, price: price("90"), seen: None , at: crate::testkit::builders::at(0)};
+            let what =
+                Move::Traded { order: seq, side: *side, quantity, price: price("90"), seen: None, at: crate::testkit::builders::at(0) };
             let change = DayChange { seq, day: trading_date(at(0)), strategy: owner.clone(), key: key.clone(), before: held, what };
             held = held.after(*side, quantity, price("90"));
             book.put_holding(owner.clone(), key.clone(), held, seq);

@@ -108,7 +108,8 @@ fn what_works_or_was_traded_today_keeps_its_worth_as_what_is_held_does() {
     let (day, strategy, key) = (trading_date(at(0)), strategy("trend"), HoldingKey { instrument: crude(), product: Product::Nrml });
     let mut before = Holding::default();
     for (seq, side) in [(1, Side::Buy), (2, Side::Sell)] {
-        let what = Move::Traded { order: seq, side, quantity: units(10), price: price("5400"), seen: None , at: crate::testkit::builders::at(0)};
+        let what =
+            Move::Traded { order: seq, side, quantity: units(10), price: price("5400"), seen: None, at: crate::testkit::builders::at(0) };
         closed.put_day(&DayChange { seq, day, strategy: strategy.clone(), key: key.clone(), before, what });
         before = before.after(side, units(10), price("5400"));
     }

@@ -19,11 +19,18 @@ fn change(seq: u64, day: u32, what: Move) -> DayChange {
 }
 
 fn traded(order: u64, side: Side, quantity: i64, at: &str) -> Move {
-    Move::Traded { order, side, quantity: units(quantity), price: price(at), seen: None , at: crate::testkit::builders::at(0)}
+    Move::Traded { order, side, quantity: units(quantity), price: price(at), seen: None, at: crate::testkit::builders::at(0) }
 }
 
 fn seen(side: Side, quantity: i64, at: &str, seen: &str) -> Move {
-    Move::Traded { order: 1, side, quantity: units(quantity), price: price(at), seen: Some(price(seen)) , at: crate::testkit::builders::at(0)}
+    Move::Traded {
+        order: 1,
+        side,
+        quantity: units(quantity),
+        price: price(at),
+        seen: Some(price(seen)),
+        at: crate::testkit::builders::at(0),
+    }
 }
 
 fn day_of(moves: impl IntoIterator<Item = Move>) -> Day {
@@ -288,7 +295,7 @@ proptest! {
         for (seq, (buys, quantity, paise)) in (1..).zip(moves) {
             let side = if buys { Side::Buy } else { Side::Sell };
             let at = Price::new(Decimal::new(paise, 2)).unwrap();
-            day.apply(&change(seq, 20, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None , at: crate::testkit::builders::at(0)}));
+            day.apply(&change(seq, 20, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None, at: crate::testkit::builders::at(0) }));
             for _ in 0..quantity {
                 oracle.unit(side.sign(), i128::from(paise));
             }
@@ -320,7 +327,7 @@ proptest! {
             seq += 1;
             let side = if buys { Side::Buy } else { Side::Sell };
             let at = Price::new(Decimal::new(paise, 2)).unwrap();
-            let trade = change(seq, 20, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None , at: crate::testkit::builders::at(0)});
+            let trade = change(seq, 20, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None, at: crate::testkit::builders::at(0) });
             told.apply(&trade);
             taken.apply(&trade);
             let net = line(&told).held.net;
@@ -357,7 +364,7 @@ proptest! {
                 seq += 1;
                 let side = if buys { Side::Buy } else { Side::Sell };
                 let at = Price::new(Decimal::new(paise, 2)).unwrap();
-                day.apply(&change(seq, on, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None , at: crate::testkit::builders::at(0)}));
+                day.apply(&change(seq, on, Move::Traded { order: seq, side, quantity: Quantity::new(quantity).unwrap(), price: at, seen: None, at: crate::testkit::builders::at(0) }));
                 cash -= i128::from(side.sign() * quantity * paise);
                 net += side.sign() * quantity;
             }
@@ -370,4 +377,21 @@ proptest! {
             prop_assert!(near(sum, (whole, 1)), "{sum:?} is not {whole} paise after day {on}");
         }
     }
+}
+
+/// Whose trades what is held is made of: those since it was last flat or turned around, on its side.
+#[test]
+fn the_orders_that_opened_what_is_held_are_known() {
+    let mut day = Day::load(date(20), [], &[]);
+    let mut opened = |seq, order, side, quantity| {
+        day.apply(&change(seq, 20, traded(order, side, quantity, "100")));
+        day.lines().next().map_or_else(Vec::new, |(_, _, line)| line.openings().iter().map(|opening| opening.order).collect::<Vec<_>>())
+    };
+    assert_eq!(opened(1, 7, Side::Buy, 10), [7]);
+    assert_eq!(opened(2, 5, Side::Buy, 10), [7, 5]);
+    assert_eq!(opened(3, 7, Side::Buy, 1), [7, 5], "once");
+    assert_eq!(opened(4, 8, Side::Sell, 5), [7, 5], "an exit opens nothing");
+    assert_eq!(opened(5, 9, Side::Sell, 20), [9], "turned around");
+    assert_eq!(opened(6, 10, Side::Buy, 4), Vec::<u64>::new(), "flat");
+    assert_eq!(opened(7, 9, Side::Sell, 1), [9]);
 }

@@ -43,7 +43,7 @@ fn what(order: u64, (_, _, kind, buys, units, paise, _): Step) -> Move {
         0 => Move::Left { units, told: None },
         1 => Move::Taken { side, quantity, price },
         2 => Move::ToldLate { side, quantity, price },
-        _ => Move::Traded { order, side, quantity, price, seen: None , at: crate::testkit::builders::at(0)},
+        _ => Move::Traded { order, side, quantity, price, seen: None, at: crate::testkit::builders::at(0) },
     }
 }
 
@@ -87,7 +87,14 @@ fn the_bought_and_the_sold_units_of_strategies_need_a_price_and_cancel_out() {
     let price = |text| Some(Price::parse(text).unwrap());
     let line = |side, at| {
         let mut day = Day::load(date(1), [], &[]);
-        let what = Move::Traded { order: 1, side, quantity: Quantity::new(10).unwrap(), price: Price::parse(at).unwrap(), seen: None , at: crate::testkit::builders::at(0)};
+        let what = Move::Traded {
+            order: 1,
+            side,
+            quantity: Quantity::new(10).unwrap(),
+            price: Price::parse(at).unwrap(),
+            seen: None,
+            at: crate::testkit::builders::at(0),
+        };
         let key = sbin_in(Product::Mis);
         day.apply(&DayChange { seq: 1, day: date(1), strategy: strategy("one"), key: key.clone(), before: Holding::default(), what });
         Pool::of(day.line(&strategy("one"), &key).unwrap())

@@ -58,7 +58,7 @@ fn traded(trades: &[(HoldingKey, Side, &str)]) -> Day {
     let mut held: BTreeMap<HoldingKey, Holding> = BTreeMap::new();
     for (seq, (key, side, at)) in (1..).zip(trades) {
         let (before, quantity) = (held.get(key).copied().unwrap_or_default(), Quantity::new(10).unwrap());
-        let what = Move::Traded { order: seq, side: *side, quantity, price: price(at), seen: None , at: crate::testkit::builders::at(0)};
+        let what = Move::Traded { order: seq, side: *side, quantity, price: price(at), seen: None, at: crate::testkit::builders::at(0) };
         changes.push(DayChange { seq, day: trading_date(second(0)), strategy: strategy("trend"), key: key.clone(), before, what });
         held.insert(key.clone(), before.after(*side, quantity, price(at)));
     }

@@ -131,7 +131,7 @@ impl World {
         let before = self.book.held(&owner, &sbin_in(MIS));
         let price = price("800");
         self.book.put_holding(owner.clone(), sbin_in(MIS), before.after(side, quantity, price), seq);
-        let what = Move::Traded { order: number, side, quantity, price, seen: None , at: crate::testkit::builders::at(0)};
+        let what = Move::Traded { order: number, side, quantity, price, seen: None, at: crate::testkit::builders::at(0) };
         let day = trading_date(crate::testkit::builders::at(0));
         self.book.put_day(&DayChange { seq, day, strategy: owner, key: sbin_in(MIS), before, what });
         self.moves.push((seq, side.sign() * quantity.value()));
@@ -435,9 +435,11 @@ fn what_somebody_closed_since_the_positions_were_read_is_not_closed_again() {
         assert_eq!(closes(&world, source), Some(130));
     }
     world.findings.elsewhere.see([&by_hand(65)], day);
-    for source in [Source::System, Source::Webhook] {
-        assert_eq!(closes(&world, source), Some(65), "{source:?}");
-    }
+    assert_eq!(closes(&world, Source::System), Some(65), "what may be gone goes again by itself if it is not");
+    assert_eq!(closes(&world, Source::Webhook), None, "nobody sends the rest of a signal's: newer positions tell");
+    let asks = |units| OrderRecord { source: Source::Webhook, ..world.order_of("trend", units) };
+    assert!(matches!(world.judge(&asks(65)), ExitSize::Close { quantity, .. } if quantity.value() == 65), "all that it asks for is there");
+    assert!(matches!(world.judge(&asks(66)), ExitSize::Wait(_)));
     assert_eq!(at_broker(&sbin_in(MIS), Side::Buy, &world.book, &world.findings), Some((65, true)));
     world.findings.elsewhere.see([&by_hand(130)], day);
     assert_eq!(closes(&world, Source::System), None, "it may all be gone: newer positions tell");

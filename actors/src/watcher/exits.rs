@@ -29,7 +29,7 @@ use rules::Watched;
 
 impl WatcherActor {
     /// Reads the rules from the book, once for each core.
-    fn load_rules(&mut self) {
+    pub(super) fn load_rules(&mut self) {
         if std::mem::replace(&mut self.core.rules.is_loaded, true) {
             return;
         }

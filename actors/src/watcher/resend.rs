@@ -129,6 +129,7 @@ impl WatcherActor {
         if !matches!(self.desk.phase(), Phase::ExitsOnly | Phase::Open) {
             return;
         }
+        self.load_rules();
         let due = self.line.view.read(&self.desk.client_id, |book| due(book, self.pace(), now)).unwrap_or_default();
         for again in due {
             let order = match again {

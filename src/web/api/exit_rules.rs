@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use ordergate_actors::exits::{Combined, ExitRule, Hours, Ladder, Lives, Terms, Tick, lives, slot};
 use ordergate_actors::order::{
-    Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Points, Price, Product, Source, StopAt,
-    Strategy, Trailing, TrailingType, money,
+    Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Points, Price, Product, Source,
+    StopAt, Strategy, Trailing, TrailingType, money,
 };
 use ordergate_actors::persistence::{Book, Keep, Level, Outcome, Slot, Topic};
 use ordergate_actors::watcher::ladder_slot;
@@ -344,7 +344,11 @@ fn may_be_changed(before: &ExitRule, next: &ExitRule, book: &Book) -> Result<(),
     resting.map_or(Ok(()), |order| {
         let at = order.ask.price.map_or_else(String::new, |price| format!(" at {price}"));
         let detail = format!("its target has fired: order {} rests{at}, and another target would not move it", order.command_id);
-        Err(Problem::conflict("already_firing", detail, "change the limit of that order, or cancel it and set the target when it has ended"))
+        Err(Problem::conflict(
+            "already_firing",
+            detail,
+            "change the limit of that order, or cancel it and set the target when it has ended",
+        ))
     })
 }
 
@@ -404,7 +408,9 @@ pub(in crate::web) async fn off(request: HttpRequest, named: Parameters<Named>, 
     applied(&state, keep.with(&rule)).await?;
     let seen = shown_now(&state, &client_id, &held, &rule);
     let under_way = match &seen["resting"] {
-        _ if rule.is_leaving() => Some("the combined exit of the strategy has fired, and leaves the position all the same: switch that off too"),
+        _ if rule.is_leaving() => {
+            Some("the combined exit of the strategy has fired, and leaves the position all the same: switch that off too")
+        }
         _ if is_sent => Some("an exit that was sent goes on, and no other follows it; cancel it to keep the position"),
         Value::Null if had_fired => Some("it had fired: no other exit is sent"),
         Value::Null => None,

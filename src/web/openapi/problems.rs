@@ -65,8 +65,8 @@ const PROBLEMS: &[Told] = &[
     told(
         "already_firing",
         409,
-        "the exit of the rule is under way",
-        "see the order; cancel it first to keep the position",
+        "the exit of the rule is under way, or the limit of its target rests",
+        "see the order; to keep the position switch the rule off, cancel the order, and set the rule anew",
         "/dashboard/exit-rules",
     ),
     told(

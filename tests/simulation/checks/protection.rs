@@ -25,12 +25,13 @@ pub(crate) fn protected(book: &Book) -> Result<(), String> {
 /// The newest order of what is held that says how it is left.
 fn says_how<'a>(book: &'a Book, strategy: &'a Strategy, key: &HoldingKey, held: &Holding) -> Option<&'a OrderRecord> {
     let opened = held.opened_at?;
+    let has_opened = |order: &OrderRecord| book.openings(strategy, key).iter().any(|opening| opening.order == order.number);
     let is_its_own = |order: &&OrderRecord| {
         order.filled_quantity > 0
             && !order.is_exit()
             && order.ask.side == Side::of_net(held.net)
             && order.holding().as_ref() == Some(key)
-            && order.signal_time.min(order.created_at) >= opened
+            && (order.signal_time.min(order.created_at) >= opened || has_opened(order))
     };
     book.newest_of(strategy).map(AsRef::as_ref).filter(is_its_own).find(|order| Terms::of(order).is_some())
 }

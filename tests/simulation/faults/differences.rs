@@ -371,3 +371,27 @@ fn a_fill_that_is_told_late_is_no_foreign_position() {
         desk.at_rest().await;
     });
 }
+
+/// An entry with a stop rests, and a person hands units to its strategy meanwhile: the entry fills into a position that is younger than
+/// the order, and its stop comes all the same.
+#[test]
+fn an_entry_that_rested_while_units_were_adopted_brings_its_stop() {
+    scenario(Setup::polled(), async |desk| {
+        super::exit_rules::trade(desk, "860");
+        desk.pass_secs(2).await;
+        let leg = LegDraft { stop_loss: Some("840".into()), ..buy("a", 10).at("855") };
+        let rests = desk.order(leg).await;
+        desk.until_at_broker(rests).await;
+        desk.pass_secs(5).await;
+        elsewhere(desk, Side::Buy, 5, Some("robo-7"));
+        desk.until("it is seen", |desk| causes(desk) == [(Cause::ForeignOrder, 5)]).await;
+        let at = now(desk)[0].price().unwrap();
+        assert!(adopt(desk, "a", Side::Buy, 5, at).await);
+        super::exit_rules::trade(desk, "854");
+        assert_eq!(desk.until_ended(rests).await.filled_quantity, 10);
+        desk.until("its stop stands", |desk| super::exit_rules::rule(desk).is_some_and(|rule| rule.stop == Some(price("840").value())))
+            .await;
+        super::exit_rules::trade(desk, "839");
+        desk.until("all of it is out", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
+    });
+}

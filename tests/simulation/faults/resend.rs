@@ -3,7 +3,9 @@
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::{OrderRecord, Status, Tag};
 use ordergate_actors::persistence::ControlChange;
+use ordergate_actors::ports::RateWindow;
 
+use super::exit_rules::{fired, guarded, rule, trade, until_flat};
 use crate::desk::{But, Desk, Setup, buy, exit, price, sbin, scenario};
 
 fn refused() -> Fault {
@@ -227,4 +229,32 @@ fn the_page_of_a_failed_exit_says_what_sends_another() {
         desk.until("flat", |desk| desk.held("a", &sbin()) == 0).await;
         desk.at_rest().await;
     });
+}
+
+/// The exit of a target goes again under a signal of its own: it is a limit at the target still, and the stop takes it over.
+#[test]
+fn the_exit_of_a_target_that_goes_again_is_not_chased_and_gives_way_to_the_stop() {
+    for restarts in [false, true] {
+        super::exit_rules::scenario(Setup::default(), async |desk| {
+            desk.ended(guarded("850", Some("880"))).await;
+            desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+            desk.next(CallKind::Place, Fault::RateLimited(RateWindow::Second));
+            trade(desk, "880");
+            desk.until("the call was refused", |desk| fired(desk).first().is_some_and(|row| row.status == Status::Failed)).await;
+            trade(desk, "871");
+            desk.until("it goes again", |desk| fired(desk).len() == 2 && fired(desk)[1].status.is_at_broker()).await;
+            if restarts {
+                desk.start_again();
+                desk.until_open().await;
+            }
+            desk.pass_secs(20).await;
+            let again = fired(desk).pop().unwrap();
+            assert_eq!((again.ask.price, again.modifications, again.filled_quantity), (Some(price("880")), 0, 0), "{}", desk.trace());
+            trade(desk, "849");
+            until_flat(desk).await;
+            let rows = fired(desk);
+            assert_eq!((rows.len(), rows[1].filled_quantity), (2, 10), "no second one beside it\n{}", desk.trace());
+            desk.at_rest().await;
+        });
+    }
 }

@@ -62,7 +62,7 @@ fn valued(key: &HoldingKey, point: Decimal, trades: &[(u64, Side, i64, &str)]) -
     let mut made = Day::valued([(key.instrument.clone(), point)].into_iter().collect(), day(), [], &[]);
     for (seq, (order, side, quantity, at)) in (1..).zip(trades) {
         let (quantity, price) = (Quantity::new(*quantity).unwrap(), Price::parse(at).unwrap());
-        let what = Move::Traded { order: *order, side: *side, quantity, price, seen: None , at: crate::testkit::builders::at(0)};
+        let what = Move::Traded { order: *order, side: *side, quantity, price, seen: None, at: crate::testkit::builders::at(0) };
         made.apply(&DayChange { seq, day: day(), strategy: strategy("trend"), key: key.clone(), before: Holding::default(), what });
     }
     made.line(&strategy("trend"), key).unwrap().clone()
@@ -104,7 +104,8 @@ fn a_contract_is_charged_on_what_its_points_are_worth() {
         side: Side::Buy,
         quantity: Quantity::new(100).unwrap(),
         price: Price::parse("75000").unwrap(),
-        seen: None, at: crate::testkit::builders::at(0)
+        seen: None,
+        at: crate::testkit::builders::at(0),
     };
     unknown.apply(&DayChange { seq: 1, day: day(), strategy: strategy("trend"), key: gold.clone(), before: Holding::default(), what });
     let line = unknown.line(&strategy("trend"), &gold).unwrap();

@@ -239,8 +239,8 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exits::Terms;
-    use crate::order::{Points, Product};
+    use crate::exits::{Fired, Terms};
+    use crate::order::{Points, Product, SignalId};
     use crate::persistence::Kept;
     use crate::testkit::builders::{at, points, sbin_in, strategy};
 
@@ -286,6 +286,44 @@ mod tests {
         rules.take(&news(&ExitRule { stop: moved, ..long() }, 9)).unwrap();
         assert_eq!(stands(&rules), (moved, moved, false));
         assert_eq!(rules.watched[&slot].as_written().stop, moved);
+    }
+
+    /// A person switches the rule off while the row of its firing is on its way: whichever comes to the disk first, it stays off.
+    #[test]
+    fn what_is_switched_off_stays_off_when_its_firing_is_written_after_that() {
+        let mut rules = Rules::default();
+        let slot = long().slot();
+        rules.take(&news(&long(), 7)).unwrap();
+        let fired = Fired { cause: Cause::Stop, at: at(9), price: None, signal: SignalId(uuid::Uuid::from_u128(5)) };
+        let firing = ExitRule { fired: Some(fired), ..long() };
+        let watched = rules.watched.get_mut(&slot).unwrap();
+        (watched.rule, watched.writing, watched.is_stuck, watched.held_back) = (firing.clone(), Some(at(9)), true, Some(at(9)));
+        assert_eq!(rules.take(&news(&long().switched_off("asha".into(), false), 8)).unwrap(), None);
+        let state = |rules: &Rules| {
+            let watched = &rules.watched[&slot];
+            (watched.rule.is_on, watched.rule.fired, watched.is_stuck, watched.held_back)
+        };
+        assert_eq!(state(&rules), (false, None, false, None));
+        let again = rules.take(&news(&firing, 9)).unwrap().unwrap();
+        assert_eq!((again.is_on, again.fired, &*again.who), (false, None, "asha"));
+        assert_eq!(state(&rules), (false, None, false, None));
+        assert_eq!(rules.take(&news(&again, 10)).unwrap(), None);
+        // A person who sets it again switches it on.
+        assert_eq!(rules.take(&news(&ExitRule { set_at: at(20), ..long() }, 11)).unwrap(), None);
+        assert!(state(&rules).0);
+    }
+
+    /// A combined exit leaves the position whatever its own rule is.
+    #[test]
+    fn a_combined_exit_goes_on_with_a_rule_that_is_switched_off() {
+        let fired = |cause| Some(Fired { cause, at: at(9), price: None, signal: SignalId(uuid::Uuid::from_u128(5)) });
+        for cause in Cause::ALL {
+            let firing = ExitRule { fired: fired(cause), ..long() };
+            let left = firing.clone().switched_off("asha".into(), true);
+            assert_eq!((left.fired, left.sends_exits()), (fired(Cause::Combined), true), "{cause}");
+            let off = firing.switched_off("asha".into(), false);
+            assert_eq!((off.fired, off.sends_exits()), (fired(cause).filter(|_| cause == Cause::Target), false), "{cause}");
+        }
     }
 
     #[test]
