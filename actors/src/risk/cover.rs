@@ -15,6 +15,9 @@ use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderRecord, OrderType,
 use crate::persistence::{Book, KillLevel, Level};
 use crate::ports::Instruments;
 
+/// Of what something is an option, and its right.
+type OptionOn = (Arc<str>, Right);
+
 /// A short position.
 type Short = (Strategy, HoldingKey);
 
@@ -76,7 +79,7 @@ struct Sold<'a> {
     key: HoldingKey,
     units: i64,
     /// Of what it is an option.
-    of: (Arc<str>, Right),
+    of: OptionOn,
 }
 
 /// Whether an exit of the short is under way: not sent yet, or sent a moment ago. One that has rested for longer is a limit far away, or
@@ -106,7 +109,7 @@ fn is_urgent(order: &OrderRecord, short: &HoldingKey, book: &Book) -> bool {
 
 /// Whether the sale leaves a short of its strategy without a cover: then people hear of it. Where the short is leaving, and while a
 /// square-off stands, who waited for it has told them.
-fn bare(sold: &Sold<'_>, shorts: &[Short], book: &Book, option: &dyn Fn(&InstrumentKey) -> Option<(Arc<str>, Right)>) -> Cover {
+fn bare(sold: &Sold<'_>, shorts: &[Short], book: &Book, option: &dyn Fn(&InstrumentKey) -> Option<OptionOn>) -> Cover {
     let owner = &sold.order.ask.strategy;
     let Some((_, short)) = shorts.iter().find(|(strategy, _)| strategy == owner) else { return Cover::Goes };
     let of_ours = book.holdings_of(owner).filter(|(key, _)| option(&key.instrument).as_ref() == Some(&sold.of));

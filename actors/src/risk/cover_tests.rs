@@ -99,17 +99,17 @@ fn it_waits_for_the_short_of_another_strategy_too_but_for_no_limit_far_away() {
 #[test]
 fn who_sells_the_cover_of_a_short_that_stays_is_told_and_of_the_engines_own_sale_a_page_tells() {
     let sale = of(2, "25800CE", Side::Sell);
-    assert_eq!(level(look(&mut Covers::default(), &sale, &spread(&[sale.clone()]), 0)), Some(Level::Warn));
+    assert_eq!(level(look(&mut Covers::default(), &sale, &spread(std::slice::from_ref(&sale)), 0)), Some(Level::Warn));
     let ours = OrderRecord { source: Source::System, ..sale.clone() };
-    assert_eq!(level(look(&mut Covers::default(), &ours, &spread(&[ours.clone()]), 0)), Some(Level::Page));
+    assert_eq!(level(look(&mut Covers::default(), &ours, &spread(std::slice::from_ref(&ours)), 0)), Some(Level::Page));
     // Rules and square-offs wait before they send, and have told of what did not come.
     let both = spread(&[of(1, "25700CE", Side::Buy), ours.clone()]);
     assert_eq!(look(&mut Covers::default(), &ours, &both, 0), Cover::Goes);
-    let mut squared = spread(&[ours.clone()]);
+    let mut squared = spread(std::slice::from_ref(&ours));
     squared.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
     assert_eq!(look(&mut Covers::default(), &ours, &squared, 0), Cover::Goes);
     let resting = OrderRecord { source: Source::Stop, ..sale };
-    assert_eq!(look(&mut Covers::default(), &resting, &spread(&[resting.clone()]), 0), Cover::Goes, "it only rests");
+    assert_eq!(look(&mut Covers::default(), &resting, &spread(std::slice::from_ref(&resting)), 0), Cover::Goes, "it only rests");
 }
 
 /// The limit of a target is no buying back: the stop of the cover fires beside it, and the short stands alone.
@@ -132,5 +132,5 @@ fn what_covers_nothing_goes() {
     assert_eq!(look(&mut Covers::default(), &sale("25800CE"), &alone, 0), Cover::Goes);
     let more = book_of([sale("25800CE")], &[("trend", key("25800CE"), 150), ("trend", key("25700CE"), -75)]);
     assert_eq!(look(&mut Covers::default(), &sale("25800CE"), &more, 0), Cover::Goes, "the rest covers it still");
-    assert_eq!(look(&mut Covers::default(), &buy, &spread(&[buy.clone()]), 0), Cover::Goes, "a short's own exit");
+    assert_eq!(look(&mut Covers::default(), &buy, &spread(std::slice::from_ref(&buy)), 0), Cover::Goes, "a short's own exit");
 }
