@@ -145,8 +145,8 @@ fn every_deliberate_bug_fits_the_tree_and_names_a_test() {
     for path in &patches {
         let (content, name) = (text(path), path.file_stem().unwrap().to_str().unwrap());
         let test = content.lines().find_map(|line| line.strip_prefix("# test: ")).unwrap_or_default();
-        let path = test.split_once("-- ").map_or("", |(_, words)| words).split_whitespace().next().unwrap_or_default();
-        let function = path.rsplit("::").next().unwrap_or_default();
+        let tested = test.split_once("-- ").map_or("", |(_, words)| words).split_whitespace().next().unwrap_or_default();
+        let function = tested.rsplit("::").next().unwrap_or_default();
         let row = proof.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap_or_default();
         if function.is_empty() || !has_word(row, function) {
             wrong.push(format!("{name}: docs/proof.md does not name its test ({test})"));
