@@ -157,5 +157,6 @@ houses! {
     LOGGED_IN, sessions_are_answered_as_described: with_a_day(SESSIONS, async |house| accounts::sessions(house).await);
     MUST_BE_ARMED, an_account_that_is_armed_answers_as_described: accounts::armed();
     OF_TWO, two_accounts_answer_as_described: accounts::two_accounts();
+    SHORT, a_shortfall_of_margin_is_answered_as_described: crate::risk::short_of_margin();
     NEW, a_house_without_a_day_answers_as_described: accounts::without_a_day();
 }

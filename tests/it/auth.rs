@@ -188,7 +188,7 @@ async fn a_secret_outside_of_its_field_is_refused_and_never_stored() {
     assert!(house.orders().is_empty());
     let rows = format!("{:?}", house.events(Some(&house.client())).await);
     assert_eq!(rows.matches("(\"SIGNAL_REFUSED\"").count(), 12, "{rows}");
-    assert!(!rows.contains(SECRET) && !rows.contains("quo"), "{rows}");
+    assert!(!rows.contains(SECRET) && !rows.contains("quo\\"), "however it is quoted: {rows}");
     house.close().await;
 }
 

@@ -8,8 +8,9 @@ use ordergate_actors::order::Amount;
 use ordergate_actors::ports::{Clock, Funds};
 use serde_json::{Value, json};
 
+use crate::support::described::Met;
 use crate::support::process::{by_its_settings, words};
-use crate::support::{House, Plan};
+use crate::support::{House, Plan, entry};
 
 fn limit<'a>(look: &'a Value, name: &str) -> &'a Value {
     look["accounts"][0]["limits"].as_array().unwrap().iter().find(|row| row["limit"] == name).unwrap()
@@ -54,30 +55,41 @@ async fn every_limit_is_shown_and_an_override_is_named_journaled_and_ends() {
 #[actix_web::test]
 async fn a_person_lets_the_day_go_on_after_a_shortfall_of_margin() {
     let house = House::open().await;
+    falls_short(&house).await;
+    house.close().await;
+}
+
+/// A house whose margin falls short for a while, and what it answered.
+pub(crate) async fn short_of_margin() -> Met {
+    let house = House::open().await.described();
+    falls_short(&house).await;
+    let met = house.met();
+    house.close().await;
+    met
+}
+
+async fn falls_short(house: &House) {
     let rupees = |rupees: i64| Amount(rupees.into());
     let shows = |available| {
-        let funds = Funds { cash: rupees(1_000), margin_used: rupees(1_001), available: rupees(available) };
+        let funds = Funds { cash: rupees(1_000_000), margin_used: rupees(1_000_001), available: rupees(available) };
         house.brokers[&house.client()].show_funds(funds);
     };
     let findings = || house.engine.line().desks().next().unwrap().findings.read().clone();
-    shows(500);
+    shows(500_000);
     house.until("the funds are read", || findings().was_covered).await;
-    house
-        .alert(json!({ "strategy": "trend", "symbol": "SBIN-EQ", "exchange": "NSE", "side": "BUY", "quantity": "10",
-        "product": "MIS", "order_type": "MARKET", "execution_type": "ENTRY" }))
-        .await;
+    house.alert(entry("trend")).await;
     house.until_held("trend", 10).await;
     let rearm = |body: Value| house.post("/dashboard/risk/rearm", body);
     rearm(json!({ "margin": true, "reason": "x" })).await.is_problem(409, "not_halted");
     shows(-1);
-    house.until_held("trend", 0).await;
+    house.until("it is squared off", || house.engine.read(&house.client(), |book| book.held_keys().next().is_none()) == Some(true)).await;
     let account = async || house.get("/dashboard/risk").await.body["accounts"][0].clone();
     let stands = account().await;
     assert_eq!((&stands["day"]["is_over"], &stands["day"]["shortfall"]["squares_off"]), (&json!(true), &json!(true)), "{stands:#}");
     rearm(json!({ "margin": true, "reason": "x" })).await.is_problem(409, "margin_short");
     rearm(json!({ "margin": true, "strategy": "trend", "reason": "x" })).await.is_problem(400, "bad_request");
     rearm(json!({ "reason": "x" })).await.is_problem(400, "bad_request");
-    shows(500);
+    shows(500_000);
     let today = ordergate_actors::order::trading_date(house.clock.now());
     house.until("there is enough again", || findings().covers(today)).await;
     let done = rearm(json!({ "margin": true, "reason": "paid in" })).await;
@@ -85,7 +97,6 @@ async fn a_person_lets_the_day_go_on_after_a_shortfall_of_margin() {
     house.until("the halt has ended", || house.engine.read(&house.client(), |book| book.control().day.is_none()) == Some(true)).await;
     let after = account().await;
     assert_eq!((&after["day"]["is_over"], &after["day"]["shortfall"]["lifted"]["reason"]), (&json!(false), &json!("paid in")), "{after:#}");
-    house.close().await;
 }
 
 /// A simulated broker, and a directory with an account there.

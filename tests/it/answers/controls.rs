@@ -60,15 +60,10 @@ pub(super) async fn controls(house: &House) {
     done(&kill(json!({ "level": 3, "foreign": true })).await);
     done(&kill(json!({ "level": 0 })).await);
     let over = ControlChange::HaltDay(trading_date(house.clock.now()), KillLevel::StopEntries);
-    for path in ["/dashboard/overview", "/dashboard/risk"] {
-        // The day is not over by its numbers: a look that comes first lifts the halt.
-        for _ in 0..50 {
-            house.engine.control(&house.client(), over.clone(), "RiskActor", "the day's loss").await.unwrap();
-            if done(&house.get(path).await)["accounts"][0]["halt_of_the_day"].is_object() {
-                break;
-            }
-        }
-    }
+    house.engine.control(&house.client(), over, "RiskActor", "the day's loss").await.unwrap();
+    // The look that finds the halt writes down what it was for.
+    until(house, "/dashboard/risk", |found| found["accounts"][0]["day"]["hit"].is_object()).await;
+    until(house, "/dashboard/overview", |found| found["accounts"][0]["halt_of_the_day"].is_object()).await;
 }
 
 /// A strategy that stands halted.

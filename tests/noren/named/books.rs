@@ -23,9 +23,11 @@ async fn an_order_book_that_says_it_is_empty_ends_nothing() {
     house.fault(FaultRule::always("OrderBook", Fault::LyingEmpty));
     house.until_alarm("ALARM_BOOK_INCOMPLETE").await;
     pass(secs(60)).await;
+    // A person was paged and may say what became of it: it is in doubt until the book has it again.
     let row = house.order(command);
-    assert_eq!((row.status, row.tag), (Status::SentToBroker, None));
+    assert_eq!((row.status, row.tag), (Status::SentToBroker, Some(Tag::SendUnconfirmed)));
     house.heal().await;
+    house.until_order("it is in no doubt any more", command, |order| order.tag.is_none()).await;
     house.price("SBIN-EQ", "848.00", "848.10");
     house.until_order("it fills", command, |order| order.status == Status::Executed).await;
     never_failed(&house, command).await;
