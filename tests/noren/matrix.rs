@@ -266,6 +266,11 @@ async fn while_it_lasts(house: &House, places: &[&str], fault: &Fault, leg: Leg,
         When::After => {
             at_broker(house, leg).await;
             begins();
+            // A fill that a message tells would leave nothing to ask a history of.
+            let asked = tokio::time::Instant::now() + secs(30);
+            while places == HISTORY && house.sim().faults_met(HISTORY[0]) == 0 && tokio::time::Instant::now() < asked {
+                pass(secs(1)).await;
+            }
             reach(house, leg);
         }
     }
