@@ -76,6 +76,8 @@ const FOUND: &[(u64, Extent, &str)] = &[
         "an exit of the engine was for what somebody had closed of a fill that was recorded after the positions were asked for",
     ),
     (61_000_052, Extent::Tight, "the answer to a second change of an order was taken for the answer to the first, by the witness"),
+    (64_004_806, Extent::Whole, "a target of a signal waited all day for the limit of a rule's target"),
+    (64_005_423, Extent::Whole, "after a step back of the clock over a restart a fired rule waited until the clock had caught up"),
 ];
 
 /// The fixed set, and what has found something.

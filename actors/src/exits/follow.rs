@@ -67,7 +67,7 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
         return if fired.cause.is_urgent() && !is_taken_back && !resting.is_empty() { Next::Cancel(resting) } else { Next::Wait };
     }
     let Some(ended) = ended else {
-        if now.signed_duration_since(fired.at) < LOST_AFTER {
+        if is_within(fired.at, LOST_AFTER, now) {
             return Next::Wait;
         }
         if !is_forgotten(book, fired.at) {
@@ -83,14 +83,19 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
     if goes_again(newest) {
         return Next::Wait;
     }
-    let waited = now.signed_duration_since(newest.updated_at);
     match goes_on_after(rule, newest) {
         None => Next::Stuck(rejection(rule, newest)),
-        Some(wait) if waited < wait => Next::Wait,
+        Some(wait) if is_within(newest.updated_at, wait, now) => Next::Wait,
         Some(_) if !fired.cause.is_urgent() => Next::Rearm,
         Some(_) if rejection(rule, newest) == Rejection::Freeze => Next::Anew(Some((newest.quantity() / 2).max(1))),
         Some(_) => Next::Anew(None),
     }
+}
+
+/// Whether so much time has not passed since then. A clock that stands before it tells nothing of that, and a position is not left
+/// alone until it has caught up.
+fn is_within(at: DateTime<Utc>, wait: Duration, now: DateTime<Utc>) -> bool {
+    (Duration::zero()..wait).contains(&now.signed_duration_since(at))
 }
 
 /// How long after the end of this exit a fired rule goes on by itself: with another exit, or armed as before. `None`: a person must look.
@@ -279,6 +284,7 @@ mod tests {
     fn a_target_that_did_not_trade_stands_as_before_ever_more_slowly() {
         let after = |attempt, second| next(&rule(Cause::Target, attempt), vec![failed(Tag::BrokerExpired, "")], second);
         assert_eq!((after(0, 2), after(0, 3)), (Next::Wait, Next::Rearm));
+        assert_eq!(after(0, -600), Next::Rearm, "a clock that was set back over a restart is not waited for");
         assert_eq!((after(4, 15), after(4, 16)), (Next::Wait, Next::Rearm));
         assert_eq!((after(40, 59), after(40, 60)), (Next::Wait, Next::Rearm));
         assert_eq!(next(&rule(Cause::Target, 0), vec![ours(exit(2)).working("1")], 60), Next::Wait);

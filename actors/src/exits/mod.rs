@@ -7,6 +7,7 @@
 //!
 //! *Invariant:* a stop only ratchets. It is tested before the target. One odd tick fires nothing and moves nothing.
 
+mod at_target;
 mod basis;
 mod brought;
 mod combined;
@@ -24,6 +25,7 @@ mod settings;
 mod slices;
 mod times;
 
+pub use at_target::rests_at_its_target;
 pub use brought::{Brought, brought};
 pub use combined::{Combined, Leaving, Together};
 pub use follow::{Next, follow, goes_on_after};

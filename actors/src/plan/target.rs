@@ -6,6 +6,7 @@
 //! are outstanding, the target waits.
 
 use super::reverse::{Reverse, is_flat, younger_than_the_fills};
+use crate::exits::rests_at_its_target;
 use crate::order::{CommandId, HoldingKey, InstrumentKey, Intent, OrderRecord, OrderType, Product, Quantity, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::watcher::Findings;
@@ -96,7 +97,7 @@ pub fn aim(
     let Some(want) = Side::of_net(target.saturating_sub(projected)) else {
         return there(strategy.as_str(), &key, held, target, &working);
     };
-    if let Some(aim) = out_of_the_way(order, &working, want) {
+    if let Some(aim) = out_of_the_way(order, &working, want, book) {
         return aim;
     }
     if let Some(open) = working.iter().find(|open| !open.is_decided() || open.order.is_in_doubt()) {
@@ -227,9 +228,12 @@ fn there(strategy: &str, key: &HoldingKey, held: i64, target: i64, working: &[Wo
     Aim::End(Tag::AtTarget, words)
 }
 
-/// Whether it is an exit that rests at its limit for a signal that came before: the newest signal says what is wanted now, and
-/// a limit may rest all day. Those of the engine, and those that wait for a trigger, protect, and are left to end.
-fn is_overtaken(order: &OrderRecord) -> bool {
+/// Whether it is an exit that rests at its limit for a signal that came before, or for a rule's target: the newest signal says what is
+/// wanted now, and a limit may rest all day. The engine's other exits, and those that wait for a trigger, protect, and are left to end.
+fn is_overtaken(order: &OrderRecord, book: &Book) -> bool {
+    if rests_at_its_target(order, book) {
+        return true;
+    }
     order.is_exit()
         && order.ask.order_type == Some(OrderType::Limit)
         && !matches!(order.source, Source::System | Source::Stop)
@@ -244,11 +248,11 @@ fn is_by_hand(order: &OrderRecord, target: &OrderRecord) -> bool {
 }
 
 /// What moves away from the target: entries are cancelled, and exits that an earlier signal rests; others are left to end.
-fn out_of_the_way(target: &OrderRecord, working: &[Working<'_>], want: Side) -> Option<Aim> {
+fn out_of_the_way(target: &OrderRecord, working: &[Working<'_>], want: Side, book: &Book) -> Option<Aim> {
     let against: Vec<&OrderRecord> = working.iter().filter(|open| open.adds.signum() == -want.sign()).map(|open| open.order).collect();
     let first = against.first()?;
     let stands = |order: &&&OrderRecord| order.cancel_wanted.is_none();
-    let gives_way = |order: &&&OrderRecord| !order.is_exit() || (is_overtaken(order) && !is_by_hand(order, target));
+    let gives_way = |order: &&&OrderRecord| !order.is_exit() || (is_overtaken(order, book) && !is_by_hand(order, target));
     let orders: Vec<CommandId> = against.iter().filter(stands).filter(gives_way).map(|order| order.command_id).collect();
     let reason = format!("order {} works the other way", first.command_id);
     if !orders.is_empty() {

@@ -3,6 +3,7 @@
 
 use super::read_age::ReadAge;
 use super::room::{Claim, Room, at_broker, broker_room};
+use crate::exits::rests_at_its_target;
 use crate::order::{CommandId, Holding, HoldingKey, InstrumentKey, OrderRecord, Product, Quantity, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::watcher::Findings;
@@ -90,6 +91,9 @@ pub fn size(
     if makes_way > 0 && own_room < wanted {
         return ExitSize::Wait(format!("the stop of {strategy} in {key} that rests at the broker makes way first"));
     }
+    if let Some(first) = target_first(order, &key, book, own_room) {
+        return first;
+    }
     if own_room <= 0 {
         if book.is_for_the_rest(order) {
             return ExitSize::Refuse(Tag::NoPosition, format!("the orders before it of its signal are for all of the {} {key}", held.net));
@@ -144,6 +148,20 @@ pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i
     let all = at_broker.saturating_sub(book.exiting(&last, None, &key));
     let most = order.filled_quantity.saturating_add(own.min(all).max(0));
     if is_stale { most.max(now) } else { most }
+}
+
+/// Whoever leaves now, or in part, does not wait for a profit: the limit of a target that claims what it is for is taken back first.
+/// The engine's own exits know themselves what of their rules is in the way. `room`: units that no exit claims.
+fn target_first(order: &OrderRecord, key: &HoldingKey, book: &Book, room: i64) -> Option<ExitSize> {
+    if matches!(order.source, Source::System | Source::Stop) || order.ask.quantity.is_some_and(|asked| asked.value() <= room) {
+        return None;
+    }
+    let claims = |other: &OrderRecord| other.ask.strategy == order.ask.strategy && other.holding().as_ref() == Some(key);
+    let targets: Vec<_> = book.open_exits_in(&key.instrument).filter(|other| claims(other) && rests_at_its_target(other, book)).collect();
+    let first = targets.first()?;
+    let reason = format!("order {} rests at the target of {} in {key} and is taken back first", first.command_id, order.ask.strategy);
+    let standing: Vec<CommandId> = targets.iter().filter(|other| other.cancel_wanted.is_none()).map(|other| other.command_id).collect();
+    Some(if standing.is_empty() { ExitSize::Wait(reason) } else { ExitSize::Overtakes(standing, reason) })
 }
 
 /// A signal to leave what its strategy has not entered yet: what is on its way is taken back. `None`: nothing is.

@@ -3,6 +3,7 @@
 mod absence;
 mod additions;
 mod answers;
+mod at_target;
 mod baskets;
 mod books;
 mod budget;
