@@ -78,6 +78,16 @@ const FOUND: &[(u64, Extent, &str)] = &[
     (61_000_052, Extent::Tight, "the answer to a second change of an order was taken for the answer to the first, by the witness"),
     (64_004_806, Extent::Whole, "a target of a signal waited all day for the limit of a rule's target"),
     (64_005_423, Extent::Whole, "after a step back of the clock over a restart a fired rule waited until the clock had caught up"),
+    (
+        67_000_182,
+        Extent::Crowded,
+        "an exit of the engine was for an entry of long before the positions, which somebody had closed as a whole",
+    ),
+    (
+        66_001_315,
+        Extent::Tight,
+        "after a step back of the clock over a restart the stop that is to rest at the broker was taken for a stale signal",
+    ),
 ];
 
 /// The fixed set, and what has found something.

@@ -127,7 +127,7 @@ impl Book {
 
     /// How a holding has changed: one trade, or one correction.
     pub(crate) fn put_day(&mut self, change: &DayChange) {
-        self.moves.entry(change.key.clone()).or_default().note(change.seq, change.what.net(change.before.net));
+        self.moves.entry(change.key.clone()).or_default().note(change.seq, change.what.net(change.before.net), change.what.traded_at());
         self.day.apply(change);
     }
 

@@ -86,6 +86,15 @@ pub struct Told {
 }
 
 impl Move {
+    /// When it traded, by the exchange's clock; `None`: it is no trade, or one of an earlier day.
+    #[must_use]
+    pub fn traded_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Traded { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
     /// Units of a holding that were closed elsewhere. With a price it is as if the strategy had taken that trade over.
     #[must_use]
     pub fn left(before: Holding, units: i64, price: Option<Price>) -> Self {

@@ -10,7 +10,7 @@ use super::exit::ExitSize;
 use super::read_age::ReadAge;
 use crate::order::{HoldingKey, OrderRecord, Product, Side, Source, Tag};
 use crate::persistence::Book;
-use crate::watcher::{Findings, Told};
+use crate::watcher::{Findings, Positions, Told};
 
 /// An exit as its own strategy bounds it.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub(super) fn broker_room(claim: &Claim<'_>, book: &Book, findings: &Findings, r
         return Ok(Room { units: own_room, shown: "what the broker holds for delivery was not read today".to_owned() });
     };
     let shown = broker_net.saturating_mul(long_or_short.sign());
-    let broker_held = if is_stale { since_then(key, long_or_short, shown, book, positions.began_seq, read.may_wait) } else { shown };
+    let broker_held = if is_stale { since_then((key, long_or_short), shown, book, positions, read.may_wait) } else { shown };
     let gone = findings.elsewhere.closed(key, long_or_short.opposite());
     let units = broker_held.saturating_sub(gone).saturating_sub(claims);
     // Nobody sends the rest of a signal's exit: it waits for positions that show what was closed, unless what is left is enough for it.
@@ -124,11 +124,12 @@ fn gone_elsewhere(gone: i64, broker_net: i64, key: &HoldingKey) -> String {
 /// our books held then or at any time since, nobody else has traded there: it is what we hold. Otherwise somebody has, and which of
 /// our fills they show is not known: then it is no more than is certain whichever they do. Where that is nothing, and no newer read
 /// comes, they are taken for as old as they may be. What the broker has beyond ours is nobody's here.
-fn since_then(key: &HoldingKey, held: Side, shown: i64, book: &Book, began_seq: u64, may_wait: bool) -> i64 {
+fn since_then((key, held): (&HoldingKey, Side), shown: i64, book: &Book, positions: &Positions, may_wait: bool) -> i64 {
+    let began_seq = positions.began_seq;
     let moved = |side| book.moved_since(key, side, began_seq);
     let Some((added, closed)) = moved(held).zip(moved(held.opposite())) else { return shown };
     let ours = book.gross(key).net().saturating_mul(held.sign());
-    if book.was_net_since(key, shown.saturating_mul(held.sign()), began_seq) == Some(true) {
+    if book.was_net_since(key, shown.saturating_mul(held.sign()), began_seq, positions.shows) == Some(true) {
         return ours;
     }
     let certain = ours.min(shown.saturating_sub(closed));

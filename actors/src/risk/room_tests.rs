@@ -396,6 +396,30 @@ fn what_somebody_closed_of_a_fill_that_is_recorded_late_stays_off_an_exit_of_the
     }
 }
 
+/// All of a fill that traded long before the positions were asked for is in them, though it is told only now: what they lack of it was
+/// closed elsewhere, also if that is all of it.
+#[test]
+fn a_fill_of_long_before_the_positions_is_in_them() {
+    for (closed, goes) in [(0, Some(19)), (2, Some(17)), (19, None)] {
+        let mut world = World::new([0, 0, 0], 0);
+        world.enter(NAMES[0], Side::Sell, 19);
+        world.fill(0, 19);
+        world.net += closed;
+        world.begin();
+        world.look();
+        world.trade(0, 19);
+        world.end();
+        world.findings.positions = world.findings.positions.take().map(|read| read.showing(at(60), chrono::Duration::seconds(4)));
+        let engines = OrderRecord { source: Source::System, ..world.order_of(NAMES[0], 0) };
+        let sized = match world.judge(&engines) {
+            ExitSize::Close { quantity, .. } => Some(quantity.value()),
+            ExitSize::Wait(reason) if reason.contains("read again") => None,
+            other => panic!("{closed}: {other:?}"),
+        };
+        assert_eq!(sized, goes, "{closed}");
+    }
+}
+
 /// A reduction that the positions led to is no trade that they may lack.
 #[test]
 fn what_the_guard_took_off_after_the_read_is_taken_off_once() {

@@ -238,8 +238,9 @@ impl WatcherActor {
         }
         self.core.proven.insert(Reading::Positions);
         self.hold_against_contracts(&rows);
+        let lag = chrono::Duration::from_std(self.desk.broker.capabilities().visibility_bound).unwrap_or(chrono::Duration::MAX);
         let mut findings = self.desk.findings.write();
-        findings.positions = Some(Positions::new(rows, at, began.seq).beside(beside));
+        findings.positions = Some(Positions::new(rows, at, began.seq).showing(began.at, lag).beside(beside));
         findings.elsewhere.shown(began.seen_elsewhere, began.at);
         findings.trouble.remove(&Reading::Positions);
         drop(findings);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::Elsewhere;
 use crate::broker::Reading;
@@ -20,6 +20,8 @@ pub struct Positions {
     pub at: DateTime<Utc>,
     /// The account's journal row that was the newest when the request went out: fills committed later are not in it.
     pub began_seq: u64,
+    /// Trades of before this, by the exchange's clock, are in it.
+    pub shows: DateTime<Utc>,
     /// The nets of the rows: every order asks for one.
     nets: BTreeMap<HoldingKey, i64>,
     /// What positions came to today that are not among the rows, rupees: of others, in instruments that no master has.
@@ -34,7 +36,13 @@ impl Positions {
         for row in &rows {
             *nets.entry(row.holding.clone()).or_default() += row.net;
         }
-        Self { rows, at, began_seq, nets, beside: Amount::ZERO }
+        Self { rows, at, began_seq, shows: DateTime::<Utc>::MIN_UTC, nets, beside: Amount::ZERO }
+    }
+
+    /// With all trades of before that time in it: it was asked for then, and the broker's figures lag behind by no more than `lag`.
+    #[must_use]
+    pub fn showing(self, asked: DateTime<Utc>, lag: Duration) -> Self {
+        Self { shows: asked.checked_sub_signed(lag).unwrap_or(DateTime::<Utc>::MIN_UTC), ..self }
     }
 
     /// With so many rupees of positions that are not among the rows.

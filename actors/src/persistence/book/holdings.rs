@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
 use super::Book;
@@ -84,13 +84,13 @@ impl Book {
         self.moves.get(key).map_or(Some(0), |moves| moves.since(seq, side))
     }
 
-    /// Whether the net of our strategies there was `net` when that journal row was the newest, or at any time since. `None`: that row
-    /// is too long ago to tell.
+    /// Whether the net of our strategies there was `net` when that journal row was the newest, or at any time since, with all that had
+    /// traded before `shown` in it. `None`: that row is too long ago to tell.
     #[must_use]
-    pub fn was_net_since(&self, key: &HoldingKey, net: i64, seq: u64) -> Option<bool> {
+    pub fn was_net_since(&self, key: &HoldingKey, net: i64, seq: u64, shown: DateTime<Utc>) -> Option<bool> {
         let moved = self.moved_since(key, Side::Buy, seq)?.saturating_sub(self.moved_since(key, Side::Sell, seq)?);
         let now = self.gross(key).net();
-        self.moves.get(key).map_or(Some(now == net), |moves| moves.passed(seq, now.saturating_sub(moved), net))
+        self.moves.get(key).map_or(Some(now == net), |moves| moves.passed(seq, now.saturating_sub(moved), net, shown))
     }
 
     /// What the fills of that day (India) came to: today's, if today is what is asked for. Whoever reads a limit from it

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use chrono::{DateTime, Utc};
+
 use crate::order::Side;
 
 /// So many of the newest moves are told apart. A read of the broker's positions takes some seconds at the most, and no broker
@@ -15,6 +17,8 @@ struct Sum {
     seq: u64,
     bought: i64,
     sold: i64,
+    /// When the newest of it traded, by the exchange's clock; `None`: it was no trade.
+    traded_at: Option<DateTime<Utc>>,
 }
 
 /// The newest moves, as running sums in the order of the journal.
@@ -27,10 +31,10 @@ pub(super) struct Moves {
 
 impl Moves {
     /// Notes a change of the net by that journal row, signed.
-    pub(super) fn note(&mut self, seq: u64, net: i64) {
+    pub(super) fn note(&mut self, seq: u64, net: i64, traded_at: Option<DateTime<Utc>>) {
         let last = self.sums.back().copied().unwrap_or(self.before);
         let (bought, sold) = (last.bought.saturating_add(net.max(0)), last.sold.saturating_sub(net.min(0)));
-        self.sums.push_back(Sum { seq, bought, sold });
+        self.sums.push_back(Sum { seq, bought, sold, traded_at });
         if self.sums.len() > TOLD_APART
             && let Some(oldest) = self.sums.pop_front()
         {
@@ -38,16 +42,22 @@ impl Moves {
         }
     }
 
-    /// Whether a net that was `before` at the row `seq` was `net` then, or after one of the rows since; `None`: it is too long ago
-    /// to tell.
-    pub(super) fn passed(&self, seq: u64, before: i64, net: i64) -> Option<bool> {
+    /// Whether a net that was `before` at the row `seq` was `net` then, or after one of the rows since, trades of before `shown` all in
+    /// it; `None`: it is too long ago to tell.
+    pub(super) fn passed(&self, seq: u64, before: i64, net: i64, shown: DateTime<Utc>) -> Option<bool> {
         if seq < self.before.seq {
             return None;
         }
         let known = self.sums.partition_point(|sum| sum.seq <= seq);
         let then = known.checked_sub(1).and_then(|at| self.sums.get(at)).unwrap_or(&self.before);
         let moved = |sum: &Sum| sum.bought.saturating_sub(then.bought).saturating_sub(sum.sold.saturating_sub(then.sold));
-        Some(net == before || self.sums.range(known..).any(|sum| before.saturating_add(moved(sum)) == net))
+        let is_shown = |sum: &Sum| sum.traded_at.is_some_and(|at| at < shown);
+        let since = match self.sums.range(known..).rposition(is_shown) {
+            Some(last) => known + last,
+            None if net == before => return Some(true),
+            None => known,
+        };
+        Some(self.sums.range(since..).any(|sum| before.saturating_add(moved(sum)) == net))
     }
 
     /// Units that were moved to that side by journal rows after `seq`; `None`: it is too long ago to tell.
@@ -81,7 +91,7 @@ mod tests {
             let mut kept = Moves::default();
             let mut seq = 0;
             let all: Vec<(u64, i64)> = moves.into_iter().map(|(step, net)| { seq += step; (seq, net) }).collect();
-            all.iter().for_each(|(seq, net)| kept.note(*seq, *net));
+            all.iter().for_each(|(seq, net)| kept.note(*seq, *net, None));
             let forgotten = all.len().checked_sub(TOLD_APART + 1).map_or(0, |at| all[at].0);
             for since in asked {
                 let sum = |sign: i64| all.iter().filter(|(seq, _)| *seq > since).map(|(_, net)| (net * sign).max(0)).sum::<i64>();
@@ -90,9 +100,21 @@ mod tests {
                 let nets = all.iter().filter(|(seq, _)| *seq > since).scan(7, |net, (_, moved)| { *net += moved; Some(*net) });
                 let nets: Vec<i64> = std::iter::once(7).chain(nets).collect();
                 for net in -60..60 {
-                    prop_assert_eq!(kept.passed(since, 7, net), (since >= forgotten).then(|| nets.contains(&net)));
+                    prop_assert_eq!(kept.passed(since, 7, net, DateTime::<Utc>::MAX_UTC), (since >= forgotten).then(|| nets.contains(&net)));
                 }
             }
         }
+    }
+
+    /// 10 were held; 5 were bought long ago and told only now, 3 were sold a moment ago.
+    #[test]
+    fn what_traded_long_before_is_shown_and_what_traded_since_may_be() {
+        let at = |second| DateTime::<Utc>::UNIX_EPOCH + chrono::Duration::seconds(second);
+        let mut kept = Moves::default();
+        kept.note(2, 5, Some(at(100)));
+        kept.note(3, -3, Some(at(200)));
+        let passed = |net, shown| kept.passed(1, 10, net, at(shown)).unwrap();
+        let nets = |shown| (0..20).filter(|net| passed(*net, shown)).collect::<Vec<i64>>();
+        assert_eq!((nets(100), nets(101), nets(201)), (vec![10, 12, 15], vec![12, 15], vec![12]));
     }
 }

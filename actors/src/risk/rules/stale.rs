@@ -25,7 +25,7 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
             format!("at most {} ahead of our clock", seconds(future)),
         );
     }
-    if x.order.is_exit() && x.order.source == Source::System {
+    if x.order.is_exit() && matches!(x.order.source, Source::System | Source::Stop) {
         return Checked::new("risk.stale_signal", Tag::StaleSignal, true, "made by ordergate itself", "no age");
     }
     if x.order.is_exit() {

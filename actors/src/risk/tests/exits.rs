@@ -34,6 +34,9 @@ fn an_exit_is_refused_when_frozen_or_older_than_its_position() {
     let made = |second| Case::among(exit(1), &[], &held).with(|case| case.order.signal_time = at(second));
     made(-60).passes();
     made(-61).refused(Tag::StaleSignal, &["made at", "not before the position was opened at"]);
+    for source in [Source::System, Source::Stop] {
+        made(-61).with(|case| case.order.source = source).passes();
+    }
     made(6).passes();
     made(5).passes();
 }
