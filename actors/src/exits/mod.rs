@@ -25,7 +25,7 @@ mod settings;
 mod slices;
 mod times;
 
-pub use at_target::rests_at_its_target;
+pub use at_target::{is_of_its_target, rests_at_its_target};
 pub use brought::{Brought, brought};
 pub use combined::{Combined, Leaving, Together};
 pub use follow::{Next, follow, goes_on_after};

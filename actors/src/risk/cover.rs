@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::exits::{Cause, ExitRule, Fired, slot};
+use crate::exits::is_of_its_target;
 use crate::order::basket::COVER_FIRST;
 use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderRecord, OrderType, Right, Side, Source, Strategy, Terms};
 use crate::persistence::{Book, KillLevel, Level};
@@ -98,13 +98,11 @@ fn is_bought_back(book: &Book, strategy: &Strategy, key: &HoldingKey, now: DateT
 
 /// Whether an exit buys a short back now, as the rules and the square-off see it: it came as a market order, or is the engine's own and no
 /// target at its limit.
-fn is_urgent(order: &OrderRecord, short: &HoldingKey, book: &Book) -> bool {
+fn is_urgent(order: &OrderRecord, book: &Book) -> bool {
     if order.source != Source::System {
         return order.working_type() == Some(OrderType::Market) || order.is_protected_market();
     }
-    let rule = book.kept(&slot(&order.ask.strategy, short)).and_then(|kept| kept.read::<ExitRule>().ok());
-    let is_its_target = |fired: Fired| fired.cause == Cause::Target && fired.signal == order.signal_id;
-    !rule.and_then(|rule| rule.fired).is_some_and(is_its_target)
+    !is_of_its_target(order, book)
 }
 
 /// Whether the sale leaves a short of its strategy without a cover: then people hear of it. Where the short is leaving, and while a
@@ -114,7 +112,7 @@ fn bare(sold: &Sold<'_>, shorts: &[Short], book: &Book, option: &dyn Fn(&Instrum
     let Some((_, short)) = shorts.iter().find(|(strategy, _)| strategy == owner) else { return Cover::Goes };
     let of_ours = book.holdings_of(owner).filter(|(key, _)| option(&key.instrument).as_ref() == Some(&sold.of));
     let net: i64 = of_ours.map(|(_, held)| held.net).sum();
-    let leaves = |order: &Arc<OrderRecord>| order.is_exit() && order.ask.strategy == *owner && is_urgent(order, short, book);
+    let leaves = |order: &Arc<OrderRecord>| order.is_exit() && order.ask.strategy == *owner && is_urgent(order, book);
     let is_ours = sold.order.source == Source::System;
     let is_told = (is_ours && book.open_in(&short.instrument).any(leaves)) || book.control().level_for(owner) >= KillLevel::SquareOff;
     // A stop that only rests sells nothing yet.

@@ -141,8 +141,9 @@ impl World {
     fn take_off(&mut self, by: &str, units: i64) {
         let (seq, owner, key) = (self.book.seq() + 1, strategy(by), sbin_in(MIS));
         let before = self.book.held(&owner, &key);
-        let side = Side::of_net(before.net).unwrap().opposite();
-        let after = before.after(side, Quantity::new(units).unwrap(), price("800"));
+        let left = Move::left(before, units, None);
+        let after = crate::order::Holding { net: before.net - before.net.signum() * units, ..before };
+        self.book.put_day(&DayChange::corrected(seq, at(0), (owner.clone(), key.clone()), before, left));
         self.book.put_holding(owner, key, after, seq);
         self.book.put_seq(seq);
     }
