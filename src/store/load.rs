@@ -39,19 +39,19 @@ pub(super) fn clients_of(db: &Connection, table: &str) -> rusqlite::Result<Vec<S
              SELECT (SELECT MIN(client_id) FROM {table} WHERE client_id > client) FROM found WHERE client IS NOT NULL
          ) SELECT client FROM found WHERE client IS NOT NULL"
     );
-    db.prepare(&sql)?.query_map([], |row| row.get(0))?.collect()
+    db.prepare_cached(&sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
 /// The last row of each chain.
 pub(super) fn heads(db: &Connection) -> rusqlite::Result<Vec<JournalRow>> {
     let sql = format!("SELECT {} FROM journal WHERE client_id = ?1 ORDER BY seq DESC LIMIT 1", rows::JOURNAL);
-    let mut statement = db.prepare(&sql)?;
+    let mut statement = db.prepare_cached(&sql)?;
     clients_of(db, "journal")?.into_iter().map(|chain| statement.query_row([chain], rows::journal)).collect()
 }
 
 /// The last anchor of each chain.
 fn last_anchors(db: &Connection) -> rusqlite::Result<Vec<(Option<ClientId>, u64)>> {
-    let mut statement = db.prepare("SELECT MAX(seq) FROM anchors WHERE client_id = ?1")?;
+    let mut statement = db.prepare_cached("SELECT MAX(seq) FROM anchors WHERE client_id = ?1")?;
     let last = |chain: String| {
         let seq: i64 = statement.query_row([&chain], |row| row.get(0))?;
         Ok((ClientId::parse(&chain).ok(), seq.unsigned_abs()))
@@ -78,7 +78,7 @@ fn account(db: &Connection, client_id: ClientId) -> rusqlite::Result<AccountHead
     let first_of_newest = last - NEWEST + 1;
     let mut orders = older_open_orders(db, client, first_of_newest)?;
     let sql = format!("SELECT {} FROM orders WHERE client_id = ?1 AND number >= ?2 ORDER BY number", rows::ORDER);
-    for order in db.prepare(&sql)?.query_map(params![client, first_of_newest], rows::order)? {
+    for order in db.prepare_cached(&sql)?.query_map(params![client, first_of_newest], rows::order)? {
         orders.push(order?);
     }
     let control = db.query_row("SELECT value FROM control WHERE client_id = ?1", [client], |row| row.get(0)).optional()?;
@@ -95,8 +95,8 @@ pub(super) fn day(db: &Connection, client: &ClientId, from: NaiveDate) -> rusqli
         rows::TRADED
     );
     let corrections = format!("SELECT {} FROM corrections WHERE client_id = ?1 AND trading_date >= ?2", rows::CORRECTION);
-    let mut changes: Vec<DayChange> = db.prepare(&trades)?.query_map(with, rows::traded)?.collect::<rusqlite::Result<_>>()?;
-    for correction in db.prepare(&corrections)?.query_map(with, rows::correction)? {
+    let mut changes: Vec<DayChange> = db.prepare_cached(&trades)?.query_map(with, rows::traded)?.collect::<rusqlite::Result<_>>()?;
+    for correction in db.prepare_cached(&corrections)?.query_map(with, rows::correction)? {
         changes.push(correction?);
     }
     changes.sort_unstable_by_key(|change| change.seq);
@@ -107,7 +107,7 @@ pub(super) fn day(db: &Connection, client: &ClientId, from: NaiveDate) -> rusqli
 fn alarms(db: &Connection) -> rusqlite::Result<Vec<(Option<ClientId>, Vec<Alarm>)>> {
     let sql = format!("SELECT {} FROM alarms ORDER BY client_id, id", rows::ALARM);
     let mut found: Vec<(Option<ClientId>, Vec<Alarm>)> = Vec::new();
-    for row in db.prepare(&sql)?.query_map([], rows::alarm)? {
+    for row in db.prepare_cached(&sql)?.query_map([], rows::alarm)? {
         let (chain, alarm) = row?;
         match found.last_mut() {
             Some((last, alarms)) if *last == chain => alarms.push(alarm),
@@ -121,7 +121,7 @@ fn alarms(db: &Connection) -> rusqlite::Result<Vec<(Option<ClientId>, Vec<Alarm>
 fn kept(db: &Connection) -> rusqlite::Result<Vec<(Option<ClientId>, KeptStates)>> {
     let sql = format!("SELECT {} FROM states ORDER BY client_id, topic, key", rows::KEPT);
     let mut found: Vec<(Option<ClientId>, KeptStates)> = Vec::new();
-    for row in db.prepare(&sql)?.query_map([], rows::kept)? {
+    for row in db.prepare_cached(&sql)?.query_map([], rows::kept)? {
         let (chain, slot, state) = row?;
         match found.last_mut() {
             Some((last, states)) if *last == chain => drop(states.insert(slot, state)),
@@ -137,11 +137,11 @@ fn older_open_orders(db: &Connection, client: &str, before: i64) -> rusqlite::Re
          WHERE client_id = ?1 AND status IN ('CREATED', 'SENT_TO_BROKER', 'PARTIAL') AND number < ?2 ORDER BY number",
         rows::ORDER
     );
-    db.prepare(&sql)?.query_map(params![client, before], rows::order)?.collect()
+    db.prepare_cached(&sql)?.query_map(params![client, before], rows::order)?.collect()
 }
 
 fn holdings(db: &Connection, client: &str) -> rusqlite::Result<Vec<HeldRow>> {
-    db.prepare(
+    db.prepare_cached(
         "SELECT strategy_name, exchange, symbol, product, net, cost, realised, opened_at FROM holdings WHERE client_id = ?1 AND net <> 0
          ORDER BY strategy_name, exchange, symbol, product",
     )?

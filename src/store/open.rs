@@ -12,7 +12,7 @@ use super::{backup, meta};
 /// The database file in a data directory.
 pub(crate) const FILE: &str = "orders.db";
 /// More than there are statements, so that none is ever prepared twice.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 /// The largest file that is checked whole at a start: 64 MiB, half a second.
 const WHOLE_CHECK_PAGES: i64 = 16_384;
 

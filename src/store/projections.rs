@@ -1,6 +1,7 @@
 //! The tables held against the journal: what the journal's rows make is written to an empty database with the same
 //! statements, and the two are compared row by row, column by column, as they are stored.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -8,7 +9,7 @@ use ordergate_actors::order::{ClientId, CommandId};
 use ordergate_actors::persistence::{Projections, Replay};
 use ordergate_actors::ports::Write;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Params, params};
+use rusqlite::{Connection, Params, Transaction, params};
 
 use super::{open, query, write};
 
@@ -62,12 +63,10 @@ const UNTOLD: [&str; 1] = ["id"];
 const OF_OTHERS: [&str; 3] = ["before_net", "before_cost", "before_realised"];
 
 /// Every difference between the tables of a chain and its projections; at most 100 are named.
-pub(super) fn compare(db: &Connection, chain: &str, projections: &Projections) -> rusqlite::Result<Vec<Difference>> {
+pub(super) fn compare(db: &Connection, scratch: &Scratch, chain: &str, projections: &Projections) -> rusqlite::Result<Vec<Difference>> {
     let mut found = Vec::new();
-    let made = scratch()?;
-    if !fill_in(&made, &projections.writes(ClientId::parse(chain).ok().as_ref()), &mut found)? {
-        return Ok(found);
-    }
+    let writes = projections.writes(ClientId::parse(chain).ok().as_ref());
+    let Some(made) = scratch.holding(&writes, &mut found)? else { return Ok(found) };
     for table in &TABLES {
         let sql = |columns: &str| format!("SELECT {columns} FROM {} WHERE client_id = ?1 ORDER BY {}", table.name, table.key.join(", "));
         rows_differ((db, &made), table, &UNTOLD, sql, [chain], &mut found)?;
@@ -86,12 +85,12 @@ fn of_order(table: &Table, columns: &str) -> String {
 /// others to be made anew.
 pub(super) fn compare_orders(
     db: &Connection,
+    scratch: &Scratch,
     chain: &str,
     commands: impl IntoIterator<Item = CommandId>,
 ) -> rusqlite::Result<Vec<Difference>> {
     let mut found = Vec::new();
     let Ok(client) = ClientId::parse(chain) else { return Ok(found) };
-    let made = scratch()?;
     for command in commands {
         let mut replay = Replay::default();
         for row in query::whole_order_journal(db, &client, command)? {
@@ -106,9 +105,7 @@ pub(super) fn compare_orders(
         }
         let is_of_order = |write: &Write| matches!(write, Write::InsertOrder(_) | Write::Fill { .. });
         let writes: Vec<Write> = replay.finish().writes(Some(&client)).into_iter().filter(is_of_order).collect();
-        if !fill_in(&made, &writes, &mut found)? {
-            continue;
-        }
+        let Some(made) = scratch.holding(&writes, &mut found)? else { continue };
         for table in TABLES.iter().filter(|table| matches!(table.name, "orders" | "fills")) {
             let untold = [&UNTOLD[..], &OF_OTHERS[..]].concat();
             let with = params![chain, command.to_string()];
@@ -127,32 +124,38 @@ pub(super) fn misfits(row: String, why: &str) -> Difference {
     Difference { table: "journal", row, column: String::new(), in_table: "nothing".to_owned(), in_journal }
 }
 
-/// Writes projections to the database beside; answers whether they could stand there, which they cannot if the journal
-/// contradicts itself.
-fn fill_in(made: &Connection, writes: &[Write], found: &mut Vec<Difference>) -> rusqlite::Result<bool> {
-    made.execute_batch("BEGIN")?;
-    for row in writes {
-        if let Err(cause) = write::apply(made, row) {
-            found.push(misfits(write::table(row).to_owned(), &cause.to_string()));
-            made.execute_batch("ROLLBACK")?;
-            return Ok(false);
-        }
-    }
-    made.execute_batch("COMMIT")?;
-    Ok(true)
-}
+/// A database beside, in memory, with the schema and nothing in it: made when projections are first written to it.
+#[derive(Debug, Default)]
+pub(super) struct Scratch(OnceCell<Connection>);
 
-/// A database in memory, with the schema and nothing in it.
-fn scratch() -> rusqlite::Result<Connection> {
-    let mut db = Connection::open_in_memory()?;
-    open::with_schema(&mut db).map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))?;
-    open::keep_statements(&db);
-    db.pragma_update(None, "foreign_keys", true)?;
-    Ok(db)
+impl Scratch {
+    fn open(&self) -> rusqlite::Result<&Connection> {
+        if let Some(open) = self.0.get() {
+            return Ok(open);
+        }
+        let mut db = Connection::open_in_memory()?;
+        open::with_schema(&mut db).map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))?;
+        open::keep_statements(&db);
+        db.pragma_update(None, "foreign_keys", true)?;
+        Ok(self.0.get_or_init(|| db))
+    }
+
+    /// Writes projections to it, for as long as what is answered is held; `None` if they cannot stand there, because the journal
+    /// contradicts itself.
+    fn holding(&self, writes: &[Write], found: &mut Vec<Difference>) -> rusqlite::Result<Option<Transaction<'_>>> {
+        let made = self.open()?.unchecked_transaction()?;
+        for row in writes {
+            if let Err(cause) = write::apply(&made, row) {
+                found.push(misfits(write::table(row).to_owned(), &cause.to_string()));
+                return Ok(None);
+            }
+        }
+        Ok(Some(made))
+    }
 }
 
 fn columns(db: &Connection, table: &Table, untold: &[&str]) -> rusqlite::Result<Vec<String>> {
-    let mut statement = db.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let mut statement = db.prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
     let names = statement.query_map([table.name], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(names.into_iter().filter(|name| table.key.contains(&name.as_str()) || !untold.contains(&name.as_str())).collect())
 }
@@ -169,7 +172,7 @@ fn rows_differ(
     let names = columns(made, table, untold)?;
     let key: Vec<usize> = table.key.iter().filter_map(|key| names.iter().position(|name| name == key)).collect();
     let sql = sql(&names.join(", "));
-    let (mut ours, mut theirs) = (db.prepare(&sql)?, made.prepare(&sql)?);
+    let (mut ours, mut theirs) = (db.prepare_cached(&sql)?, made.prepare_cached(&sql)?);
     let read = |row: &rusqlite::Row<'_>| (0..names.len()).map(|index| row.get::<_, Value>(index)).collect::<rusqlite::Result<Vec<_>>>();
     let (mut ours, mut theirs) = (ours.query_map(with.clone(), read)?, theirs.query_map(with, read)?);
     let (mut left, mut right) = (ours.next().transpose()?, theirs.next().transpose()?);
@@ -253,7 +256,8 @@ mod tests {
     /// A restart looks at thousands of orders, beside a million.
     #[test]
     fn an_orders_rows_are_found_by_its_name() {
-        let db = scratch().unwrap();
+        let scratch = Scratch::default();
+        let db = scratch.open().unwrap();
         for table in TABLES.iter().filter(|table| matches!(table.name, "orders" | "fills")) {
             let sql = format!("EXPLAIN QUERY PLAN {}", of_order(table, "*"));
             let plan: Vec<String> =

@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{ClientId, CommandId, Fill, OrderRecord};
 use ordergate_actors::persistence::Alarm;
 use ordergate_actors::persistence::chain::stored_time;
+use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{JournalRow, Loaded, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Params};
@@ -17,6 +18,7 @@ use super::meta::{self, Binding};
 use super::open;
 use super::options::{OpenError, database};
 use super::pages::{JournalRows, OrderRows};
+use super::projections::Scratch;
 use super::sqlite::failed;
 use super::verify::{self, ChainReport, VerifyFrom};
 use super::{SimulatedDisk, backup, load, query, rows, write};
@@ -54,6 +56,7 @@ impl Incomplete {
 #[derive(Debug)]
 pub struct ReadStore {
     pub(super) db: Connection,
+    scratch: Scratch,
 }
 
 impl ReadStore {
@@ -79,12 +82,13 @@ impl ReadStore {
 
     fn on(db: Connection) -> Result<Self, OpenError> {
         let step = "reading the file";
+        open::keep_statements(&db);
         db.busy_timeout(std::time::Duration::from_secs(2)).map_err(database(step))?;
         db.pragma_update(None, "query_only", true).map_err(database(step))?;
         // The last connection to close would otherwise fold the log in.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(database(step))?;
         match open::is_current(&db) {
-            Ok(true) => Ok(Self { db }),
+            Ok(true) => Ok(Self { db, scratch: Scratch::default() }),
             Ok(false) => {
                 Err(OpenError::Migration("the database has another version's schema; start this version's engine once".to_owned()))
             }
@@ -282,6 +286,15 @@ impl ReadStore {
         load::load(&self.db, "")
     }
 
+    /// What a restart would make the day of.
+    ///
+    /// # Errors
+    /// The disk failed.
+    #[doc(hidden)]
+    pub fn loaded_day(&self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
+        load::day(&self.db, client, from).map_err(failed("load: the day"))
+    }
+
     /// One order, as its row stands.
     ///
     /// # Errors
@@ -304,7 +317,7 @@ impl ReadStore {
     /// # Errors
     /// The disk failed; a broken chain is no error but a report.
     pub fn verify(&self, from: VerifyFrom) -> Result<Vec<ChainReport>, StoreError> {
-        verify::chains(&self.db, from)
+        verify::chains(&self.db, &self.scratch, from)
     }
 
     /// Checks every page of the file; what is wrong with it, or nothing. Takes seconds on a large file.

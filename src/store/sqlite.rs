@@ -18,6 +18,7 @@ use super::lock::DirectoryLock;
 use super::meta::{self, Binding};
 use super::open::{self, Medium};
 use super::options::{Durability, OpenError, Options, database, explain};
+use super::projections::Scratch;
 use super::simulated::SimulatedDisk;
 use super::verify::{self, ChainReport, VerifyFrom};
 use super::write::{self, Applied};
@@ -154,7 +155,7 @@ impl SqliteStore {
     /// # Errors
     /// The disk failed; a broken chain is no error but a report.
     pub fn verify(&self, from: VerifyFrom) -> Result<Vec<ChainReport>, StoreError> {
-        verify::chains(&self.db, from)
+        verify::chains(&self.db, &Scratch::default(), from)
     }
 
     #[cfg(test)]

@@ -14,7 +14,7 @@ use ordergate_actors::ports::{JournalRow, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::pages::JournalRows;
-use super::projections::{self, Difference};
+use super::projections::{self, Difference, Scratch};
 use super::sqlite::failed;
 use super::{load, rows};
 use crate::hex::hex;
@@ -61,13 +61,13 @@ impl ChainReport {
     }
 }
 
-pub(super) fn chains(db: &Connection, from: VerifyFrom) -> Result<Vec<ChainReport>, StoreError> {
+pub(super) fn chains(db: &Connection, scratch: &Scratch, from: VerifyFrom) -> Result<Vec<ChainReport>, StoreError> {
     let mut names = BTreeSet::new();
     // A chain whose rows are all gone is told by what was made of them.
     for table in ["journal", "anchors", "signals", "orders", "fills", "holdings", "corrections", "control", "alarms", "states"] {
         names.extend(load::clients_of(db, table).map_err(failed("verify: chains"))?);
     }
-    names.iter().map(|chain| verify(db, chain, from).map_err(failed("verify"))).collect()
+    names.iter().map(|chain| verify(db, scratch, chain, from).map_err(failed("verify"))).collect()
 }
 
 /// The walk along one chain.
@@ -114,7 +114,7 @@ impl Walk {
     }
 }
 
-fn verify(db: &Connection, chain: &str, from: VerifyFrom) -> rusqlite::Result<ChainReport> {
+fn verify(db: &Connection, scratch: &Scratch, chain: &str, from: VerifyFrom) -> rusqlite::Result<ChainReport> {
     let anchors = anchors(db, chain)?;
     let start = match from {
         VerifyFrom::Start | VerifyFrom::Full => 0,
@@ -140,11 +140,13 @@ fn verify(db: &Connection, chain: &str, from: VerifyFrom) -> rusqlite::Result<Ch
     }
     let differences = match (&first_broken, from) {
         (_, VerifyFrom::Start) => statuses_differ(db, chain, &walk.last_status)?,
-        (_, VerifyFrom::LastAnchor) => projections::compare_orders(db, chain, walk.last_status.keys().copied().collect::<BTreeSet<_>>())?,
+        (_, VerifyFrom::LastAnchor) => {
+            projections::compare_orders(db, scratch, chain, walk.last_status.keys().copied().collect::<BTreeSet<_>>())?
+        }
         // A journal that was changed proves nothing about the tables.
         (Some(_), VerifyFrom::Full) => Vec::new(),
         (None, VerifyFrom::Full) => match (walk.replay, walk.misfit) {
-            (Some(replay), _) => projections::compare(db, chain, &replay.finish())?,
+            (Some(replay), _) => projections::compare(db, scratch, chain, &replay.finish())?,
             (None, misfit) => misfit.iter().map(|misfit| projections::misfits(misfit.seq.to_string(), &misfit.why)).collect(),
         },
     };
@@ -195,14 +197,14 @@ fn newest_in_tables(db: &Connection, chain: &str) -> rusqlite::Result<Option<u64
 }
 
 fn anchors(db: &Connection, chain: &str) -> rusqlite::Result<HashMap<u64, [u8; 32]>> {
-    db.prepare("SELECT seq, hash FROM anchors WHERE client_id = ?1")?
+    db.prepare_cached("SELECT seq, hash FROM anchors WHERE client_id = ?1")?
         .query_map([chain], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)))?
         .collect()
 }
 
 /// The orders whose status is not the one of the rows just read.
 fn statuses_differ(db: &Connection, chain: &str, last: &HashMap<CommandId, Status>) -> rusqlite::Result<Vec<Difference>> {
-    let mut projected = db.prepare("SELECT status FROM orders WHERE client_id = ?1 AND command_id = ?2")?;
+    let mut projected = db.prepare_cached("SELECT status FROM orders WHERE client_id = ?1 AND command_id = ?2")?;
     let mut found = Vec::new();
     for (command, status) in last {
         let now: Option<String> = projected.query_row(params![chain, command.to_string()], |row| row.get(0)).optional()?;

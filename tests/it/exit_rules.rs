@@ -1,23 +1,23 @@
-//! A position that leaves by itself, over real HTTP: one alert brings stop, target and trail; the market does the rest.
+//! A position that leaves by itself, over real HTTP: what people set, change and switch off, and what the market does then.
 
 use ordergate::simulator::market::Level;
 use ordergate_actors::exits::ExitRule;
-use ordergate_actors::order::{CommandId, Exchange, InstrumentKey, Price};
+use ordergate_actors::order::{Exchange, InstrumentKey, Price};
 use ordergate_actors::persistence::{Book, Topic};
 use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 
-use crate::support::{House, KEY, Reply, entry, quote};
+use crate::support::{House, KEY, entry, quote};
 
 /// The bid of SBIN-EQ shows so many units only.
-fn thin(house: &House, bid: &str, ask: &str, units: i64) {
+pub(crate) fn thin(house: &House, bid: &str, ask: &str, units: i64) {
     let price = |text| Price::parse(text).unwrap();
     let level = |price, quantity| vec![Level { price, quantity }];
     let key = InstrumentKey::new(Exchange::Nse, "SBIN-EQ");
     house.market.set_depth(&key, level(price(bid), units), level(price(ask), 1_000), price(bid));
 }
 
-fn guarded(strategy: &str) -> Value {
+pub(crate) fn guarded(strategy: &str) -> Value {
     let mut alert = entry(strategy);
     let leg = &mut alert["legs"][0];
     leg["stop_loss"] = json!("10 points");
@@ -31,71 +31,12 @@ async fn rule(house: &House) -> Value {
     house.get("/dashboard/exit-rules").await.body["accounts"][0]["rules"][0].clone()
 }
 
-async fn until_rule(house: &House, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until_rule(house: &House, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let look = async || {
         let rule = rule(house).await;
         if is_so(&rule) { Ok(rule) } else { Err(format!("{rule:#}")) }
     };
     until_found(what, look).await
-}
-
-/// The record of an order, once that has been written of it.
-async fn until_told(house: &House, order: CommandId, event: &str) -> Reply {
-    let look = async || {
-        let detail = house.get(&format!("/dashboard/orders/{order}")).await;
-        if events(&detail).contains(&event) { Ok(detail) } else { Err(format!("{:?}", events(&detail))) }
-    };
-    until_found(event, look).await
-}
-
-fn events(detail: &Reply) -> Vec<&str> {
-    detail.body["journal"].as_array().unwrap().iter().map(|row| row["event"].as_str().unwrap()).collect()
-}
-
-#[actix_web::test]
-async fn one_alert_brings_stop_target_and_trail_the_stop_moves_fires_and_reprices_until_flat() {
-    let house = House::open().await;
-    quote(&house.market, "SBIN-EQ", "860.00", "860.50");
-    let reply = house.alert(guarded("trend")).await;
-    assert_eq!(reply.status, 202, "{:#}", reply.body);
-    let command = reply.order(0)["command_id"].as_str().unwrap().to_owned();
-    house.until_held("trend", 10).await;
-    let seen = until_rule(&house, "the rule stands from the first fill", |rule| rule["stop"]["price"] == "850.5").await;
-    assert_eq!((&seen["target"]["price"], &seen["position"], &seen["lives"]), (&json!("903.55"), &json!("BUY"), &json!("engine")));
-    assert_eq!((&seen["stop"]["points_away"], &seen["stop"]["rupees_then"]), (&json!("-9.5"), &json!("-100")));
-
-    quote(&house.market, "SBIN-EQ", "880.00", "880.50");
-    until_rule(&house, "the stop has trailed", |rule| rule["stop"]["price"] == "874").await;
-    let positions = house.get("/dashboard/positions").await;
-    let held = positions.body["accounts"][0]["positions"].as_array().unwrap().iter().find(|row| row["symbol"] == "SBIN-EQ").unwrap();
-    assert_eq!(held["exit_rules"][0]["stop"]["price"], "874");
-
-    // It falls, and shows less and less: the exit is repriced after it.
-    thin(&house, "873.50", "874.00", 4);
-    house.until_held("trend", 6).await;
-    thin(&house, "871.00", "871.50", 5);
-    house.until_held("trend", 1).await;
-    quote(&house.market, "SBIN-EQ", "869.00", "869.50");
-    house.until_held("trend", 0).await;
-    house.until_ended().await;
-    until_rule(&house, "the rule ends with the position", Value::is_null).await;
-
-    let orders = house.orders();
-    assert_eq!(orders.len(), 2, "one entry and one exit");
-    let exit = orders.iter().find(|order| order.is_exit()).unwrap();
-    assert_eq!((exit.source.as_str(), &*exit.user, exit.filled_quantity), ("SYSTEM", "trailing stop of trend", 10));
-    let entry = house.get(&format!("/dashboard/orders/{command}")).await;
-    let story = events(&entry);
-    for event in ["INTENT_CREATED", "FILL", "EXIT_RULE_SET", "EXIT_RULE_MOVED", "EXIT_RULE_FIRED"] {
-        assert!(story.contains(&event), "{event} in {story:?}");
-    }
-    // The rule ends with the fill, its ladder with the next look.
-    let out = until_told(&house, exit.command_id, "EXIT_STEPS_ENDED").await;
-    let story = events(&out);
-    for event in ["SENT_TO_BROKER", "EXIT_STEP", "MODIFY_SENT", "FILL", "EXIT_STEPS_ENDED"] {
-        assert!(story.contains(&event), "{event} in {story:?}");
-    }
-    house.close().await;
 }
 
 /// "After 30 minutes" counts from the first fill, whoever moves the stop meanwhile.

@@ -21,6 +21,7 @@ mod exit_rules;
 mod exits;
 mod explain;
 mod exports;
+mod falling_day;
 mod first_start;
 mod hardening;
 mod intent_log;

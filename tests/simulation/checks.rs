@@ -259,13 +259,11 @@ fn rows_as_text(store: &ReadStore, client: Option<&ClientId>, text: &mut String)
 }
 
 /// The day that the engine has in memory is the one that a restart would read from the disk.
-pub(crate) fn day_agrees(disk: &SimulatedDisk, engine: &Engine, now: DateTime<Utc>) -> Result<(), String> {
+pub(crate) fn day_agrees(store: &ReadStore, engine: &Engine, now: DateTime<Utc>) -> Result<(), String> {
     use ordergate_actors::pnl::Day;
-    use ordergate_actors::ports::Store as _;
-    let mut store = ordergate::store::SqliteStore::simulated(disk, now).map_err(|error| error.to_string())?;
     let (loaded, today) = (store.load().map_err(|error| error.to_string())?, trading_date(now));
     for account in &loaded.accounts {
-        let changes = store.day(&account.client_id, today).map_err(|error| error.to_string())?;
+        let changes = store.loaded_day(&account.client_id, today).map_err(|error| error.to_string())?;
         let held = account.holdings.iter().map(|(strategy, key, held)| (strategy, key, held));
         let on_disk = Day::load(today, held, &changes);
         let in_memory = engine.read(&account.client_id, |book| book.day(today).into_owned());
@@ -308,9 +306,8 @@ fn judged_by(book: &Book, today: NaiveDate) -> Vec<(&'static str, String)> {
 }
 
 /// What the gates judge by in memory is what a replay of the journal alone makes.
-pub(crate) fn gates_agree(disk: &SimulatedDisk, engine: &Engine, now: DateTime<Utc>) -> Result<(), String> {
-    let store = ReadStore::simulated(disk).map_err(|error| error.to_string())?;
-    engine.line().desks().try_for_each(|desk| gates_of(&store, engine, &desk.client_id, trading_date(now)))
+pub(crate) fn gates_agree(store: &ReadStore, engine: &Engine, now: DateTime<Utc>) -> Result<(), String> {
+    engine.line().desks().try_for_each(|desk| gates_of(store, engine, &desk.client_id, trading_date(now)))
 }
 
 fn gates_of(store: &ReadStore, engine: &Engine, client: &ClientId, today: NaiveDate) -> Result<(), String> {

@@ -31,7 +31,7 @@ use self::quotes::TrappedQuotes;
 use self::recorder::{Recorder, Steps};
 use super::beside::Others;
 use super::checks;
-use super::disk::{DiskFault, FailingStore};
+use super::disk::{DiskFault, FailingStore, Reads};
 use super::witness::Witness;
 use super::world::{account, client, settings};
 
@@ -137,7 +137,7 @@ impl Desk {
         market.set(&future, price("25700"), price("25700.05"), price("25700"));
         let paper = PaperBroker::open(&PaperSettings::new(directory.path()), instruments.clone(), market.clone(), clock.clone()).unwrap();
         let broker = FaultyBroker::new(paper, FaultPlan::none().stream(setup.stream)).with_capabilities(setup.can);
-        let broker = Arc::new(Witness::new(broker, disk.clone(), Arc::default()));
+        let broker = Arc::new(Witness::new(broker, Reads::of(&disk), Arc::default()));
         let inner = MarketQuotes::new(market.clone(), instruments.clone(), Arc::clone(&engine_clock));
         let quotes = Arc::new(TrappedQuotes::over(inner));
         let (halt, disk_fault, steps) = (Arc::new(NotedHalt::default()), Arc::new(DiskFault::default()), Arc::default());
@@ -203,14 +203,14 @@ impl Desk {
             checks::whole(&rows).unwrap();
         }
         if self.halt.halted().is_none() {
-            checks::day_agrees(&self.disk, &self.engine, self.engine_clock.now()).unwrap();
+            checks::day_agrees(&self.store(), &self.engine, self.engine_clock.now()).unwrap();
             self.gates_agree();
         }
     }
 
     /// What risk, guard, exits and plans judge by is what a replay of the journal alone makes.
     pub(crate) fn gates_agree(&self) {
-        checks::gates_agree(&self.disk, &self.engine, self.engine_clock.now()).unwrap();
+        checks::gates_agree(&self.store(), &self.engine, self.engine_clock.now()).unwrap();
     }
 
     pub(crate) fn line(&self) -> Arc<ordergate_actors::Desk> {

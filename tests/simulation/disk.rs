@@ -4,13 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ordergate::store::{SimulatedDisk, SqliteStore};
+use ordergate::store::{ReadStore, SimulatedDisk, SqliteStore};
 use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
 use ordergate_actors::pnl::DayChange;
 use ordergate_actors::ports::{Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 use parking_lot::Mutex;
 
 use super::world::CrashAt;
+
+/// The disk as checks read it: one connection for as long as the world lasts, on which no statement is prepared twice.
+#[derive(Debug, Clone)]
+pub(crate) struct Reads(Arc<Mutex<ReadStore>>);
+
+impl Reads {
+    pub(crate) fn of(disk: &SimulatedDisk) -> Self {
+        Self(Arc::new(Mutex::new(ReadStore::simulated(disk).unwrap())))
+    }
+
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&ReadStore) -> T) -> T {
+        look(&self.0.lock())
+    }
+}
 
 /// What a test looks at while a change of the controls is being written, and is not on disk yet.
 pub(crate) type AtControl = Box<dyn Fn() + Send>;

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::FaultyBroker;
 use ordergate::brokers::paper::PaperBroker;
 use ordergate::instruments::InstrumentTable;
-use ordergate::store::{ReadStore, SimulatedDisk};
+use ordergate::store::ReadStore;
 use ordergate_actors::Limits;
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
@@ -26,6 +26,7 @@ use ordergate_actors::risk::Market;
 use parking_lot::Mutex;
 
 use super::beside::Others;
+use super::disk::Reads;
 use super::gateway::Gateway;
 use super::kills::Kills;
 use super::lies::Lies;
@@ -38,9 +39,8 @@ const UNKNOWN: TimeDelta = TimeDelta::seconds(20);
 #[derive(Debug)]
 pub(crate) struct Witness {
     pub(crate) broker: FaultyBroker<PaperBroker>,
-    pub(crate) disk: SimulatedDisk,
-    /// The disk as it is read, opened at the first look.
-    reads: Mutex<Option<ReadStore>>,
+    /// The disk as it is read.
+    reads: Reads,
     pub(crate) breaches: Arc<Mutex<Vec<String>>>,
     /// The writes that were started, in order: `place SBIN-EQ BUY`.
     started: Mutex<Vec<String>>,
@@ -101,11 +101,10 @@ impl<T> std::fmt::Debug for Rewritten<T> {
 }
 
 impl Witness {
-    pub(crate) fn new(broker: FaultyBroker<PaperBroker>, disk: SimulatedDisk, breaches: Arc<Mutex<Vec<String>>>) -> Self {
+    pub(crate) fn new(broker: FaultyBroker<PaperBroker>, reads: Reads, breaches: Arc<Mutex<Vec<String>>>) -> Self {
         Self {
             broker,
-            disk,
-            reads: Mutex::default(),
+            reads,
             breaches,
             started: Mutex::default(),
             client: client(),
@@ -203,11 +202,26 @@ impl Witness {
             Some(*net)
         });
         let room = std::iter::once(net).chain(could_be).map(|net| (-net * side.sign() - working).max(0)).max().unwrap_or(0);
-        if units > room {
+        if units > room + self.told_refused(key, side)? {
             let at = now.format("%H:%M:%S%.3f");
             return Err(format!("INV-6: an exit of {units} was called at {at}; {net} are held and {working} work"));
         }
         Ok(())
+    }
+
+    /// What orders on that side have closed, or still close, whose refusal stands on disk although the broker took them: who was told so
+    /// counts none of it.
+    fn told_refused(&self, key: &HoldingKey, side: Side) -> Result<i64, String> {
+        let is_there = |row: &&Arc<BookRow>| {
+            row.instrument == key.instrument && row.product == key.product && row.side == side && !self.others.own(row)
+        };
+        let mut units = 0;
+        for row in self.broker.inner().exchange().orders().iter().filter(is_there) {
+            if self.read(|store| disk::stands_refused(store, &self.client, row))? {
+                units += if row.state == BookState::Open { row.quantity } else { row.filled };
+            }
+        }
+        Ok(units)
     }
 
     /// INV-2: an order is called once, whatever became of the call.
@@ -307,11 +321,7 @@ impl Witness {
 
     /// Looks at the disk.
     fn read<T>(&self, look: impl FnOnce(&ReadStore) -> Result<T, String>) -> Result<T, String> {
-        let mut reads = self.reads.lock();
-        if reads.is_none() {
-            *reads = Some(ReadStore::simulated(&self.disk).map_err(|error| error.to_string())?);
-        }
-        reads.as_ref().ok_or_else(|| "the disk is not open".to_owned()).and_then(look)
+        self.reads.look(look)
     }
 
     /// INV-10, the session and INV-5 for entries; INV-6 for an exit that becomes larger.

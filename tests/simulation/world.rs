@@ -32,11 +32,13 @@ use self::account::tight;
 pub(crate) use self::account::{account, client, neighbour, settings};
 use self::auction::with_an_auction;
 pub(crate) use self::extent::{Extent, Has};
+pub(crate) use self::faults::TOOK_IT;
 use self::faults::plan;
 use self::process::{End, Process};
 pub(crate) use self::settling::go_on;
 use super::beside::{self, Others};
 use super::checks::{self, Answers, AtBroker};
+use super::disk::Reads;
 use super::gateway::Gateway;
 use super::kills::Kills;
 use super::lies::Lies;
@@ -101,6 +103,7 @@ impl Run {
 pub(crate) struct World {
     seed: u64,
     disk: SimulatedDisk,
+    reads: Reads,
     directory: tempfile::TempDir,
     instruments: Arc<InstrumentTable>,
     market: Arc<Weather>,
@@ -153,9 +156,11 @@ impl World {
     fn alone(seed: u64, has: Has) -> Self {
         let instruments = market::instruments();
         let market = Arc::new(Weather::new(seed, market::of(seed)).thin(has.thin_market));
+        let disk = SimulatedDisk::with_schema("SIM1").unwrap();
         Self {
             seed,
-            disk: SimulatedDisk::with_schema("SIM1").unwrap(),
+            reads: Reads::of(&disk),
+            disk,
             directory: tempfile::tempdir().unwrap(),
             instruments,
             market,
@@ -213,8 +218,7 @@ impl World {
 
     /// What a process that died has left: the recovery of the next one must not be what makes it right.
     fn left_on_disk(&self) -> Result<(), String> {
-        let store = ReadStore::simulated(&self.disk).map_err(|error| error.to_string())?;
-        checks::journal_sound(&store)?;
+        self.reads.look(checks::journal_sound)?;
         let clock: Arc<dyn Clock> = ordergate_actors::testkit::ManualClock::at(self.now);
         checks::nothing_doubled(&self.broker(clock).exchange(), &self.others)
     }
@@ -224,10 +228,7 @@ impl World {
             Some(breach) => Err(breach.clone()),
             None => verdict,
         };
-        let store = ReadStore::simulated(&self.disk).unwrap();
-        let verdict = verdict.and_then(|()| self.is_right(&store));
-        let sent = checks::sent(&store);
-        drop(store);
+        let (verdict, sent) = self.reads.look(|store| (verdict.and_then(|()| self.is_right(store)), checks::sent(store)));
         Run {
             verdict,
             crashes: crashes.to_vec(),
@@ -304,7 +305,7 @@ impl World {
         if goes_wrong {
             broker.set_positions_within(VISIBILITY);
         }
-        let witness = Witness::new(broker, self.disk.clone(), Arc::clone(&self.breaches));
+        let witness = Witness::new(broker, self.reads.clone(), Arc::clone(&self.breaches));
         let settings = AccountSettings { client_id: neighbour(), ..account() };
         let witness = witness
             .of(neighbour(), Arc::clone(&self.calls))

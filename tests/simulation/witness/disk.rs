@@ -3,7 +3,9 @@
 use ordergate::store::ReadStore;
 use ordergate_actors::order::{BrokerOrderId, ClientId, OrderRecord, Status};
 use ordergate_actors::persistence::Control;
-use ordergate_actors::ports::{JournalRow, Prepared, PreparedChange};
+use ordergate_actors::ports::{BookRow, JournalRow, Prepared, PreparedChange};
+
+use crate::world::TOOK_IT;
 
 /// INV-1: a committed SENT_TO_BROKER row for exactly this request. INV-8: of that account. Answers the order.
 pub(super) fn sent(store: &ReadStore, client: &ClientId, prepared: &Prepared) -> Result<OrderRecord, String> {
@@ -69,6 +71,15 @@ fn numbered(store: &ReadStore, client: &ClientId, id: &BrokerOrderId) -> Result<
     let found = store.find(id.as_str()).map_err(|error| error.to_string())?;
     let own = found.into_iter().filter(|order| order.client_id == *client && order.broker_order_id.as_ref() == Some(id));
     own.max_by_key(|order| order.number).ok_or_else(|| format!("INV-1: no order of {client} on disk has number {id}"))
+}
+
+/// Whether the order of this row stands refused, by a broker that took it.
+pub(super) fn stands_refused(store: &ReadStore, client: &ClientId, row: &BookRow) -> Result<bool, String> {
+    let Some(tag) = &row.tag else { return Ok(false) };
+    let found = store.find(tag).map_err(|error| error.to_string())?;
+    let stands_so =
+        |order: &OrderRecord| order.status == Status::Failed && order.reason.as_deref().is_some_and(|why| why.contains(TOOK_IT));
+    Ok(found.iter().any(|order| order.client_id == *client && stands_so(order)))
 }
 
 fn journal_of(store: &ReadStore, order: &OrderRecord) -> Result<Vec<JournalRow>, String> {

@@ -39,12 +39,15 @@ pub(super) fn plan(seed: u64, start: u64, is_alone: bool) -> FaultPlan {
     if is_alone { plan } else { crowded(plan, seed, start) }
 }
 
+/// What a broker says that refuses an order and takes it all the same.
+pub(crate) const TOOK_IT: &str = "the broker said no, and took it";
+
 /// What the harsh world has beside: orders that work although they were refused, and, where the quiet period allows for it, orders
 /// that land when nobody waits for them any more.
 pub(super) fn harsh(plan: FaultPlan, seed: u64, start: u64, short_quiet: bool) -> FaultPlan {
     let mut draw = Draw::new(seed ^ (start << 40) ^ 0x4a25);
     let mut rate = |most: u64| u32::try_from(if draw.below(2) == 0 { 0 } else { draw.below(most) }).unwrap();
-    let plan = plan.rate(CallKind::Place, rate(100), Fault::RefuseAfter("the broker said no, and took it".into()));
+    let plan = plan.rate(CallKind::Place, rate(100), Fault::RefuseAfter(TOOK_IT.into()));
     if short_quiet { plan } else { plan.rate(CallKind::Place, rate(100), Fault::LandsLate(Duration::from_secs(11))) }
 }
 

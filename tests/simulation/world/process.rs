@@ -52,7 +52,7 @@ impl World {
                     row.takes_market_orders &= !self.has.only_limit_orders;
                     row.budget = budget;
                 }),
-                self.disk.clone(),
+                self.reads.clone(),
                 Arc::clone(&self.breaches),
             )
             .of(client(), Arc::clone(&self.calls))
@@ -115,8 +115,8 @@ impl World {
         let verdict = if halt.is_halted() { Ok(()) } else { settled.await };
         let is_sound = || {
             classified(&engine, engine_clock.now())?;
-            checks::gates_agree(&self.disk, &engine, engine_clock.now())?;
-            checks::day_agrees(&self.disk, &engine, engine_clock.now())?;
+            self.reads.look(|store| checks::gates_agree(store, &engine, engine_clock.now()))?;
+            self.reads.look(|store| checks::day_agrees(store, &engine, engine_clock.now()))?;
             match engine.line().budget.total() {
                 0 => Ok(()),
                 count => Err(format!("{count} actors panicked")),
