@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::options::{self, Durability, OpenError, Options, database, is_of_the_disk};
@@ -32,7 +33,7 @@ pub(super) enum Medium {
 
 /// Makes the connection fit for orders.
 pub(super) fn prepare(db: &mut Connection, medium: Medium, options: &Options) -> Result<(), OpenError> {
-    keep_statements(db);
+    keep_statements(db).map_err(database("keeping statements"))?;
     db.busy_timeout(std::time::Duration::from_millis(options.busy_timeout_ms.into())).map_err(database("busy_timeout"))?;
     let tables = tables(db).map_err(damage_or("reading the schema"))?;
     if !tables.is_empty() && !tables.iter().any(|table| table == "refinery_schema_history") {
@@ -59,9 +60,11 @@ pub(super) fn prepare(db: &mut Connection, medium: Medium, options: &Options) ->
     migrate(db)
 }
 
-/// No statement is prepared twice on this connection.
-pub(super) fn keep_statements(db: &Connection) {
+/// No statement is prepared twice on this connection: there is room for all of them, and none is planned anew for other values,
+/// as SQLite otherwise does with every `column = ?` that no index answers, at each use.
+pub(super) fn keep_statements(db: &Connection) -> rusqlite::Result<()> {
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Fills an empty database with the schema and nothing else: a copy of one that is made once in a process.

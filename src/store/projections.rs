@@ -135,7 +135,7 @@ impl Scratch {
         }
         let mut db = Connection::open_in_memory()?;
         open::with_schema(&mut db).map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))?;
-        open::keep_statements(&db);
+        open::keep_statements(&db)?;
         db.pragma_update(None, "foreign_keys", true)?;
         Ok(self.0.get_or_init(|| db))
     }

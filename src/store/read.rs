@@ -82,7 +82,7 @@ impl ReadStore {
 
     fn on(db: Connection) -> Result<Self, OpenError> {
         let step = "reading the file";
-        open::keep_statements(&db);
+        open::keep_statements(&db).map_err(database(step))?;
         db.busy_timeout(std::time::Duration::from_secs(2)).map_err(database(step))?;
         db.pragma_update(None, "query_only", true).map_err(database(step))?;
         // The last connection to close would otherwise fold the log in.

@@ -2,7 +2,7 @@
 
 use ordergate_actors::ports::{Store, Verdict};
 use refinery::{Migration, Runner};
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus};
 
 use crate::store::fixtures::{insert, now, order, round};
 use crate::store::{Binding, OpenError, Options, ReadStore, SqliteStore};
@@ -20,6 +20,18 @@ fn production_runs_on_wal_with_every_commit_synced() {
     assert_eq!(pragma("foreign_keys"), "Integer(1)");
     assert!(store.free_space().is_some());
     assert!(directory.path().join("ballast").exists());
+}
+
+/// SQLite plans a statement anew whenever a value is bound that its planner would like to have known.
+#[test]
+fn no_statement_is_planned_anew_for_other_values() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    for newest in [1, 100, 10_000] {
+        let mut statement = store.connection().prepare_cached("SELECT number FROM orders ORDER BY number DESC LIMIT ?1").unwrap();
+        assert!(statement.query([newest]).unwrap().next().unwrap().is_none());
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{newest}");
+    }
 }
 
 #[test]
