@@ -2,6 +2,7 @@
 //! [`lifecycle`](super::lifecycle).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -148,7 +149,45 @@ pub struct Answered {
 }
 
 /// How the answer of a change begins that was never called.
-pub const NOT_SENT: &str = "not sent: ";
+const NOT_SENT: &str = "not sent: ";
+
+/// Which call about an order that works at the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeCall {
+    /// Take it back.
+    Cancel,
+    /// Change its terms.
+    Modify,
+}
+
+/// What came of such a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallAnswer {
+    /// The call was never made: why.
+    NotSent(String),
+    /// It was made: what came back, in words.
+    Called(String),
+}
+
+impl CallAnswer {
+    /// Reads what [`Display`](fmt::Display) wrote: the reason of its journal row.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        match text.strip_prefix(NOT_SENT) {
+            Some(reason) => Self::NotSent(reason.to_owned()),
+            None => Self::Called(text.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for CallAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(reason) => write!(f, "{NOT_SENT}{reason}"),
+            Self::Called(words) => f.write_str(words),
+        }
+    }
+}
 
 /// One thing that happened to one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,8 +299,8 @@ pub enum OrderFact {
     },
     /// A cancel or modify call is about to go out, as exactly this request.
     CallIntended {
-        /// `CANCEL` or `MODIFY`.
-        call: &'static str,
+        /// Which.
+        call: ChangeCall,
         /// The request.
         request: String,
         /// The terms that a modify asks for.
@@ -269,10 +308,10 @@ pub enum OrderFact {
     },
     /// What came back from a cancel or modify call.
     CallReplied {
-        /// `CANCEL` or `MODIFY`.
-        call: &'static str,
-        /// The answer in words.
-        outcome: String,
+        /// Which.
+        call: ChangeCall,
+        /// The answer.
+        answer: CallAnswer,
         /// The change that a modify asked for, as far as it is known which.
         change: Option<Answered>,
     },
@@ -348,10 +387,10 @@ impl OrderFact {
             Self::Unseen { .. } => "NOT_IN_BOOKS",
             Self::Lapsed { .. } => "LAPSED",
             Self::CancelWanted { .. } => "CANCEL_WANTED",
-            Self::CallIntended { call: "MODIFY", .. } => "MODIFY_SENT",
-            Self::CallIntended { .. } => "CANCEL_SENT",
-            Self::CallReplied { call: "MODIFY", .. } => "MODIFY_REPLIED",
-            Self::CallReplied { .. } => "CANCEL_REPLIED",
+            Self::CallIntended { call: ChangeCall::Modify, .. } => "MODIFY_SENT",
+            Self::CallIntended { call: ChangeCall::Cancel, .. } => "CANCEL_SENT",
+            Self::CallReplied { call: ChangeCall::Modify, .. } => "MODIFY_REPLIED",
+            Self::CallReplied { call: ChangeCall::Cancel, .. } => "CANCEL_REPLIED",
             Self::TermsShown { by_hand: true, .. } => "TERMS_CHANGED_BY_HAND",
             Self::TermsShown { .. } => "TERMS_SHOWN",
             Self::Suspect { .. } => "ENGINE_FAULT",

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::fact::{Answered, BookState, Fill, Heard, NOT_SENT, OrderFact, Resolution, Shown, Terms, recorded_type};
+use super::fact::{Answered, BookState, CallAnswer, ChangeCall, Fill, Heard, OrderFact, Resolution, Shown, Terms, recorded_type};
 use super::money::Quantity;
 use super::pricing::Pricing;
 use super::record::{Asked, OrderRecord};
@@ -90,7 +90,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         OrderFact::Lapsed { evidence } if at_broker && !nameless => fail(&mut next, Tag::BrokerExpired, evidence),
         OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
         OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
-        OrderFact::CallIntended { call: "MODIFY", terms, .. } if at_broker => {
+        OrderFact::CallIntended { call: ChangeCall::Modify, terms, .. } if at_broker => {
             next.modifications = record.modifications.saturating_add(1);
             // From here on it may be for more: whoever sizes another order must see it before the answer is there.
             let total = terms.as_ref().map(|terms| terms.quantity);
@@ -99,14 +99,14 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
             let too_many = next.asked.len().saturating_sub(ASKED_KEPT);
             next.asked.drain(..too_many);
         }
-        OrderFact::CallIntended { .. } if at_broker => {}
-        OrderFact::CallReplied { call, outcome, change } if sent => {
+        OrderFact::CallIntended { call: ChangeCall::Cancel, .. } if at_broker => {}
+        OrderFact::CallReplied { call, answer, change } if sent => {
             if let Some(change) = change {
                 heard(&mut next, change);
             }
-            if *call == "MODIFY" {
+            if *call == ChangeCall::Modify {
                 // What was never called may stand beside one that was, and that one still counts.
-                let is_called = !outcome.starts_with(NOT_SENT);
+                let is_called = matches!(answer, CallAnswer::Called(_));
                 next.reach = next.reach.filter(|_| !is_called).min(largest_asked(&next));
             }
         }

@@ -28,7 +28,8 @@ pub use day::{EXCHANGES_CLOSED, EXCHANGES_OPEN, exchanges_have_opened, ist, sess
 pub use draft::{LegDraft, MAX_LEGS, MAX_ORDERS, SignalDraft, again_key, clean};
 pub use exit_at::{ExitAt, ExitExtras, ExitTimes};
 pub use fact::{
-    Answered, BookState, Fill, GateVerdict, Heard, NOT_SENT, OrderFact, Priced, Resolution, Shown, Terms, ended_terms, recorded_type,
+    Answered, BookState, CallAnswer, ChangeCall, Fill, GateVerdict, Heard, OrderFact, Priced, Resolution, Shown, Terms, ended_terms,
+    recorded_type,
 };
 pub use holding::Holding;
 pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};

@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::order::{
-    Answered, Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, Heard, Intent, OrderFact, OrderRecord,
-    OrderType, Pricing, Product, Quantity, Resolution, Side, Source, Status, Tag, Terms,
+    Answered, Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CallAnswer, ChangeCall, CommandId, Fill, GateVerdict, Heard, Intent,
+    OrderFact, OrderRecord, OrderType, Pricing, Product, Quantity, Resolution, Side, Source, Status, Tag, Terms,
 };
 use crate::ports::{JournalRow, Naming, SignalRow};
 
@@ -28,7 +28,7 @@ pub(super) fn event_name(fact: &OrderFact, before: &OrderRecord, after: &OrderRe
 pub(super) fn reason_of(fact: &OrderFact) -> Option<Arc<str>> {
     match fact {
         OrderFact::CancelWanted { reason, .. } | OrderFact::Resolved { reason, .. } => Some(Arc::from(reason.as_str())),
-        OrderFact::CallReplied { outcome, .. } => Some(Arc::from(outcome.as_str())),
+        OrderFact::CallReplied { answer, .. } => Some(Arc::from(answer.to_string())),
         OrderFact::TermsShown { was, now, by_hand: true, .. } => {
             Some(Arc::from(format!("changed at the broker by hand: {was} became {now}")))
         }
@@ -294,6 +294,7 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
 /// The row does not hold what its event must hold; says what is wrong.
 pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
     let reason = || row.reason.as_deref().unwrap_or("").to_owned();
+    let answer = || CallAnswer::read(row.reason.as_deref().unwrap_or(""));
     let tag = || row.tag.ok_or_else(|| "it has no tag".to_owned());
     Ok(match &*row.event {
         "REFUSED" => {
@@ -324,11 +325,13 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
         "CANCEL_WANTED" => OrderFact::CancelWanted { tag: parsed::<CancelInputs>(row)?.wanted, reason: reason() },
         "MODIFY_SENT" => {
             let CallInputs { request, change } = parsed(row)?;
-            OrderFact::CallIntended { call: "MODIFY", request, terms: change }
+            OrderFact::CallIntended { call: ChangeCall::Modify, request, terms: change }
         }
-        "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request, terms: None },
-        "MODIFY_REPLIED" => OrderFact::CallReplied { call: "MODIFY", outcome: reason(), change: parsed::<AnsweredInputs>(row)?.change() },
-        "CANCEL_REPLIED" => OrderFact::CallReplied { call: "CANCEL", outcome: reason(), change: None },
+        "CANCEL_SENT" => OrderFact::CallIntended { call: ChangeCall::Cancel, request: parsed::<CallInputs>(row)?.request, terms: None },
+        "MODIFY_REPLIED" => {
+            OrderFact::CallReplied { call: ChangeCall::Modify, answer: answer(), change: parsed::<AnsweredInputs>(row)?.change() }
+        }
+        "CANCEL_REPLIED" => OrderFact::CallReplied { call: ChangeCall::Cancel, answer: answer(), change: None },
         event @ ("TERMS_SHOWN" | "TERMS_CHANGED_BY_HAND") => {
             let ShownInputs { was, now, basis } = parsed(row)?;
             OrderFact::TermsShown { was, now, basis, by_hand: event == "TERMS_CHANGED_BY_HAND" }
