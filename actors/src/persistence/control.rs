@@ -54,6 +54,23 @@ impl TryFrom<u8> for KillLevel {
     }
 }
 
+/// Why a trading day is over before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HaltCause {
+    /// Its result met the floor of the day's loss. A row that names no cause means this one.
+    #[default]
+    Loss,
+    /// The broker's margin fell short.
+    Margin,
+}
+
+impl HaltCause {
+    fn is_loss(&self) -> bool {
+        *self == Self::Loss
+    }
+}
+
 /// What a breach of the day's limits stops. It is not a person's kill: it ends with its trading day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayHalt {
@@ -65,6 +82,9 @@ pub struct DayHalt {
     pub reason: String,
     /// When.
     pub at: DateTime<Utc>,
+    /// What was breached, for the rules.
+    #[serde(default, skip_serializing_if = "HaltCause::is_loss")]
+    pub cause: HaltCause,
 }
 
 /// What stops one strategy.
@@ -132,7 +152,7 @@ pub enum ControlChange {
     /// The account's level, raised to at least this; never lowered.
     RaiseAccount(KillLevel),
     /// A breach of the limits of that day stops at least this much until the day ends.
-    HaltDay(NaiveDate, KillLevel),
+    HaltDay(NaiveDate, KillLevel, HaltCause),
     /// The halt of that day ends; one of another day stays.
     EndDay(NaiveDate),
     /// One strategy's level.
@@ -206,7 +226,7 @@ impl fmt::Display for ControlChange {
             Self::Account(KillLevel::None) => f.write_str("the account goes again"),
             Self::Account(level) => write!(f, "kill level {} for the account", u8::from(*level)),
             Self::RaiseAccount(level) => write!(f, "kill level {} or more for the account", u8::from(*level)),
-            Self::HaltDay(date, level) => write!(f, "{date} is over, with kill level {}", u8::from(*level)),
+            Self::HaltDay(date, level, _) => write!(f, "{date} is over, with kill level {}", u8::from(*level)),
             Self::EndDay(date) => write!(f, "the halt of {date} ends"),
             Self::Strategy(strategy, KillLevel::None) => write!(f, "strategy {strategy} goes again"),
             Self::Strategy(strategy, level) => write!(f, "kill level {} for strategy {strategy}", u8::from(*level)),
@@ -248,10 +268,10 @@ impl Control {
         match change {
             ControlChange::Account(level) => next.level = *level,
             ControlChange::RaiseAccount(level) => next.level = next.level.max(*level),
-            ControlChange::HaltDay(date, level) => {
+            ControlChange::HaltDay(date, level, cause) => {
                 let standing = next.day.take().filter(|day| day.date == *date);
                 let level = standing.as_ref().map_or(*level, |day| day.level.max(*level));
-                next.day = Some(DayHalt { date: *date, level, reason: reason.to_owned(), at });
+                next.day = Some(DayHalt { date: *date, level, reason: reason.to_owned(), at, cause: *cause });
                 return next;
             }
             ControlChange::EndDay(date) => {
@@ -388,12 +408,12 @@ mod tests {
     fn the_halt_of_a_day_is_no_kill_of_a_person_and_ends_alone() {
         let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
         let (today, tomorrow) = (NaiveDate::from_ymd_opt(2026, 11, 20).unwrap(), NaiveDate::from_ymd_opt(2026, 11, 23).unwrap());
-        let halt = ControlChange::HaltDay(today, KillLevel::SquareOff);
+        let halt = ControlChange::HaltDay(today, KillLevel::SquareOff, HaltCause::Loss);
         let killed = Control::default().after(&ControlChange::Account(KillLevel::StopEntries), "asha", "news", at);
         let halted = killed.after(&halt, "RiskActor", "the day's loss", at);
         let trend = Strategy::parse("trend").unwrap();
         assert_eq!((halted.account_level(), halted.why_for(&trend)), (KillLevel::SquareOff, "the day's loss"));
-        let weaker = halted.after(&ControlChange::HaltDay(today, KillLevel::StopEntries), "RiskActor", "margin", at);
+        let weaker = halted.after(&ControlChange::HaltDay(today, KillLevel::StopEntries, HaltCause::Margin), "RiskActor", "margin", at);
         assert_eq!(weaker.account_level(), KillLevel::SquareOff, "never lowered within its day");
         assert_eq!(halted.after(&ControlChange::EndDay(tomorrow), "RiskActor", "", at), halted, "of another day");
         let ended = halted.after(&ControlChange::EndDay(today), "RiskActor", "", at);
@@ -402,6 +422,21 @@ mod tests {
         assert_eq!((halted.level_on(&trend, today), halted.level_on(&trend, tomorrow)), (KillLevel::SquareOff, KillLevel::StopEntries));
         let stopped = halted.after(&ControlChange::Strategy(trend.clone(), KillLevel::CancelEntries), "asha", "", at);
         assert_eq!(stopped.level_on(&trend, tomorrow), KillLevel::CancelEntries, "what a person has set stays");
+    }
+
+    /// Rows of before the cause was kept are read, and those of a loss are written as they were.
+    #[test]
+    fn a_halt_keeps_what_it_is_for_and_that_of_a_loss_is_written_as_before() {
+        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
+        let today = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
+        let halted =
+            |cause| Control::default().after(&ControlChange::HaltDay(today, KillLevel::SquareOff, cause), "RiskActor", "-5", at).day;
+        let old = r#"{"date":"2026-11-20","level":3,"reason":"-5","at":"2026-11-20T05:00:00Z"}"#;
+        assert_eq!(serde_json::to_string(&halted(HaltCause::Loss).unwrap()).unwrap(), old);
+        assert_eq!(serde_json::from_str::<DayHalt>(old).ok(), halted(HaltCause::Loss));
+        let short = serde_json::to_string(&halted(HaltCause::Margin).unwrap()).unwrap();
+        assert!(short.ends_with(r#""cause":"MARGIN"}"#), "{short}");
+        assert_eq!(serde_json::from_str::<DayHalt>(&short).ok(), halted(HaltCause::Margin));
     }
 
     #[test]

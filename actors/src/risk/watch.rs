@@ -13,7 +13,7 @@ use super::shortfall::Margin;
 use super::{Asked, DayResult, Halt, RiskActor, day_slot};
 use crate::line::{Desk, Line, Phase};
 use crate::order::{InstrumentKey, Product, trading_date};
-use crate::persistence::{Book, Cargo, ControlChange, Keep, KillLevel, Level, Posted, Slot, Topic, Unit};
+use crate::persistence::{Book, Cargo, ControlChange, HaltCause, Keep, KillLevel, Level, Posted, Slot, Topic, Unit};
 use crate::settings::Limits;
 use crate::supervision::Shell;
 
@@ -127,13 +127,14 @@ impl RiskActor {
     /// The halt of the day, raised or ended. It is latched before it is committed.
     fn halt_units(&self, day: &RiskDay, limits: &Limits, halted: Option<&crate::persistence::DayHalt>) -> Option<Unit> {
         let loss = day.hit.as_ref().filter(|_| day.is_hit());
-        let loss =
-            loss.map(|hit| format!("the day's loss: {} rupees, its floor was {} (daily loss {})", hit.pnl, hit.floor, limits.daily_loss));
-        let short = || day.short.as_ref().filter(|short| short.halts()).map(|short| short.words.clone());
-        let reason = loss.or_else(short);
-        let (change, reason) = match (reason, halted) {
+        let loss = loss.map(|hit| {
+            let words = format!("the day's loss: {} rupees, its floor was {} (daily loss {})", hit.pnl, hit.floor, limits.daily_loss);
+            (HaltCause::Loss, words)
+        });
+        let short = || day.short.as_ref().filter(|short| short.halts()).map(|short| (HaltCause::Margin, short.words.clone()));
+        let (change, reason) = match (loss.or_else(short), halted) {
             (Some(_), Some(halted)) if halted.date == day.date => return None,
-            (Some(reason), _) => (ControlChange::HaltDay(day.date, KillLevel::SquareOff), reason),
+            (Some((cause, reason)), _) => (ControlChange::HaltDay(day.date, KillLevel::SquareOff, cause), reason),
             (None, Some(halted)) => {
                 let why = if halted.date == day.date { "a person lets it go on" } else { "its trading day is over" };
                 (ControlChange::EndDay(halted.date), why.to_owned())

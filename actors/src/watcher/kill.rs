@@ -136,7 +136,7 @@ pub(super) fn asks_square_off(change: &ControlChange) -> bool {
         change,
         ControlChange::Account(KillLevel::SquareOff)
             | ControlChange::RaiseAccount(KillLevel::SquareOff)
-            | ControlChange::HaltDay(_, KillLevel::SquareOff)
+            | ControlChange::HaltDay(_, KillLevel::SquareOff, _)
             | ControlChange::Strategy(_, KillLevel::SquareOff)
             | ControlChange::RaiseStrategy(_, KillLevel::SquareOff)
     )

@@ -78,7 +78,7 @@ pub(super) fn send(line: &Arc<Line>, desk: &Arc<Desk>, goes: &[Wanted], now: Dat
 mod tests {
     use super::*;
     use crate::order::{CommandId, Product, Tag};
-    use crate::persistence::{Control, ControlChange};
+    use crate::persistence::{Control, ControlChange, HaltCause};
     use crate::testkit::builders::{Build, at, book_of, command, exit, order, sbin_in, strategy};
 
     fn of_square_off(number: u64) -> OrderRecord {
@@ -120,7 +120,8 @@ mod tests {
         let stop =
             |name: &str| Control::default().after(&ControlChange::Strategy(strategy(name), KillLevel::SquareOff), "a test", "", at(0));
         assert_eq!(left(vec![of_other(), of_square_off(2)], stop("other")), (vec![command(2)], vec![]), "each by its own strategy");
-        let halted = |day| Control::default().after(&ControlChange::HaltDay(day, KillLevel::SquareOff), "RiskActor", "", at(0));
+        let halted =
+            |day| Control::default().after(&ControlChange::HaltDay(day, KillLevel::SquareOff, HaltCause::Loss), "RiskActor", "", at(0));
         let today = trading_date(at(0));
         assert_eq!(left(vec![of_other()], halted(today)), (vec![], vec![]));
         assert_eq!(left(vec![of_other()], halted(today.pred_opt().unwrap())), (vec![command(1)], vec![]), "its day is over");
