@@ -144,6 +144,14 @@ pub struct Control {
     pub at: Option<DateTime<Utc>>,
 }
 
+/// Who said it, why and when.
+#[derive(Debug, Clone, Copy)]
+struct Said<'a> {
+    who: &'a str,
+    reason: &'a str,
+    at: DateTime<Utc>,
+}
+
 /// One change of the controls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ControlChange {
@@ -265,68 +273,68 @@ impl Control {
     #[must_use]
     pub fn after(&self, change: &ControlChange, who: &str, reason: &str, at: DateTime<Utc>) -> Self {
         let mut next = self.clone();
+        if self.refuses(change) {
+            return next;
+        }
+        let said = Said { who, reason, at };
         match change {
-            ControlChange::Account(level) => next.level = *level,
-            ControlChange::RaiseAccount(level) => next.level = next.level.max(*level),
-            ControlChange::HaltDay(date, level, cause) => {
-                let standing = next.day.take().filter(|day| day.date == *date);
-                let level = standing.as_ref().map_or(*level, |day| day.level.max(*level));
-                next.day = Some(DayHalt { date: *date, level, reason: reason.to_owned(), at, cause: *cause });
-                return next;
-            }
-            ControlChange::EndDay(date) => {
-                next.day = next.day.take().filter(|day| day.date != *date);
-                return next;
-            }
-            ControlChange::Strategy(strategy, KillLevel::None) => {
-                next.strategies.remove(strategy);
-                return next;
+            ControlChange::Account(level) | ControlChange::Lower { strategy: None, to: level, .. } => next.set_account(*level, said),
+            ControlChange::RaiseAccount(level) => next.set_account(self.level.max(*level), said),
+            ControlChange::Strategy(strategy, level) | ControlChange::Lower { strategy: Some(strategy), to: level, .. } => {
+                next.set_strategy(strategy, *level, said);
             }
             ControlChange::RaiseStrategy(strategy, level) => {
-                let level = (*level).max(self.level_of(Some(strategy)));
-                return self.after(&ControlChange::Strategy(strategy.clone(), level), who, reason, at);
+                next.set_strategy(strategy, self.level_of(Some(strategy)).max(*level), said);
             }
-            ControlChange::Lower { .. } => {
-                return if self.refuses(change) { next } else { self.after(&change.as_set(), who, reason, at) };
-            }
-            ControlChange::Strategy(strategy, level) => {
-                let stop = StrategyStop { level: *level, who: who.to_owned(), reason: reason.to_owned(), at };
-                next.strategies.insert(strategy.clone(), stop);
-                return next;
-            }
+            ControlChange::HaltDay(date, level, cause) => next.halt_day(*date, *level, *cause, said),
+            ControlChange::EndDay(date) => next.day = next.day.take().filter(|day| day.date != *date),
             ControlChange::Freeze(true) => {
                 next.freeze.get_or_insert_with(|| Freeze { who: who.to_owned(), reason: reason.to_owned(), since: at });
-                return next;
             }
-            ControlChange::Freeze(false) => {
-                next.freeze = None;
-                return next;
-            }
-            ControlChange::Arm { arming, .. } => {
-                if !self.refuses(change) {
-                    next.arming = (**arming).clone();
-                }
-                return next;
-            }
-            ControlChange::AskApproval { basket, until } => {
-                next.approvals.retain(|_, approval| at.signed_duration_since(approval.until) < APPROVAL_KEPT);
-                let asked = Approval { asked_at: at, until: *until, given_at: None, who: String::new(), reason: String::new() };
-                next.approvals.entry(*basket).or_insert(asked);
-                return next;
-            }
-            ControlChange::Approve { basket } => {
-                if let Some(approval) = next.approvals.get_mut(basket).filter(|held| held.given_at.is_none() && at <= held.until) {
-                    approval.given_at = Some(at);
-                    approval.who = who.to_owned();
-                    approval.reason = reason.to_owned();
-                }
-                return next;
-            }
+            ControlChange::Freeze(false) => next.freeze = None,
+            ControlChange::Arm { arming, .. } => next.arming = (**arming).clone(),
+            ControlChange::AskApproval { basket, until } => next.ask_approval(*basket, *until, at),
+            ControlChange::Approve { basket } => next.approve(basket, said),
         }
-        next.who = who.to_owned();
-        next.reason = reason.to_owned();
-        next.at = Some(at);
         next
+    }
+
+    fn set_account(&mut self, level: KillLevel, said: Said<'_>) {
+        self.level = level;
+        self.who = said.who.to_owned();
+        self.reason = said.reason.to_owned();
+        self.at = Some(said.at);
+    }
+
+    fn set_strategy(&mut self, strategy: &Strategy, level: KillLevel, said: Said<'_>) {
+        if level == KillLevel::None {
+            self.strategies.remove(strategy);
+        } else {
+            let stop = StrategyStop { level, who: said.who.to_owned(), reason: said.reason.to_owned(), at: said.at };
+            self.strategies.insert(strategy.clone(), stop);
+        }
+    }
+
+    /// A halt that stands is never lowered within its day.
+    fn halt_day(&mut self, date: NaiveDate, level: KillLevel, cause: HaltCause, said: Said<'_>) {
+        let standing = self.day.take().filter(|day| day.date == date);
+        let level = standing.map_or(level, |day| day.level.max(level));
+        self.day = Some(DayHalt { date, level, reason: said.reason.to_owned(), at: said.at, cause });
+    }
+
+    /// What was asked first stands; what is over for long is forgotten.
+    fn ask_approval(&mut self, basket: BasketId, until: DateTime<Utc>, at: DateTime<Utc>) {
+        self.approvals.retain(|_, approval| at.signed_duration_since(approval.until) < APPROVAL_KEPT);
+        let asked = Approval { asked_at: at, until, given_at: None, who: String::new(), reason: String::new() };
+        self.approvals.entry(basket).or_insert(asked);
+    }
+
+    fn approve(&mut self, basket: &BasketId, said: Said<'_>) {
+        if let Some(approval) = self.approvals.get_mut(basket).filter(|held| held.given_at.is_none() && said.at <= held.until) {
+            approval.given_at = Some(said.at);
+            approval.who = said.who.to_owned();
+            approval.reason = said.reason.to_owned();
+        }
     }
 
     /// Whether exits are frozen.
