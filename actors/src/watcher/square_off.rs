@@ -10,9 +10,9 @@ use chrono::{DateTime, Utc};
 
 use super::covers::Wanted;
 use crate::engine::exit_leg;
-use crate::ingress::Submit;
+use crate::engine_signal::EngineSignal;
 use crate::line::{Desk, Line};
-use crate::order::{MAX_LEGS, OrderRecord, SignalDraft, SignalId, Source, Status, trading_date};
+use crate::order::{MAX_LEGS, OrderRecord, SignalId, Source, Status, trading_date};
 use crate::persistence::{Book, KillLevel, Level};
 
 /// Whom the orders of a square-off are from. No other order of the engine's has this name.
@@ -57,21 +57,7 @@ pub(super) fn send(line: &Arc<Line>, desk: &Arc<Desk>, goes: &[Wanted], now: Dat
         None,
         format!("kill level 3: squaring off {} positions", legs.len()),
     );
-    let permits = legs.iter().map(|_| desk.admission.force()).collect();
-    let draft = SignalDraft {
-        client_id: desk.client_id.clone(),
-        signal_id: SignalId(line.ids.next()),
-        source: Source::System,
-        user: SENDER.to_owned(),
-        idempotency_key: None,
-        body_hash: [0; 32],
-        replay_window_ms: 0,
-        received_at: now,
-        signal_time: None,
-        legs,
-    };
-    let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-    line.tell_ingress(Submit { draft, permits, fired: None, reply });
+    EngineSignal::new(SignalId(line.ids.next()), SENDER, legs).submit(line, desk, now);
 }
 
 #[cfg(test)]
