@@ -253,7 +253,7 @@ macro_rules! signed_sum {
                 Self(saturating_sum(self.0, other.0))
             }
 
-            /// The same with the other sign.
+            /// The sum with the other sign.
             #[must_use]
             pub fn negated(self) -> Self {
                 Self(-self.0)

@@ -47,13 +47,13 @@ impl Book {
         self.points.of(key)
     }
 
-    /// The same, by these instruments if nothing is kept of it: before its first order has left, only they tell.
+    /// What a point of a contract is worth: as it is kept, or else by these instruments. Before its first order has left, only they tell.
     #[must_use]
     pub fn point_by(&self, key: &InstrumentKey, instruments: &dyn Instruments) -> Option<Decimal> {
         self.point(key).or_else(|| instruments.find(key).map(|found| found.rupees_per_point))
     }
 
-    /// The same of every contract.
+    /// What a point of every kept contract is worth.
     #[must_use]
     pub fn points(&self) -> &PointValues {
         &self.points
