@@ -3,7 +3,7 @@
 
 use ordergate_actors::Engine;
 use ordergate_actors::order::ClientId;
-use ordergate_actors::persistence::{Keep, Level, Slot, Topic};
+use ordergate_actors::persistence::{Keep, Slot, Topic};
 use ordergate_actors::routes::{Origin, Route};
 
 /// Puts them in place.

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::order::ClientId;
-use ordergate_actors::persistence::{Keep, Level, Outcome, Slot, Topic};
+use ordergate_actors::persistence::{Keep, Outcome, Slot, Topic};
 use ordergate_actors::routes::{Origin, Route, Sequence};
 use serde::Deserialize;
 use serde_json::{Value, json};

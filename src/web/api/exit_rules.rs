@@ -11,7 +11,7 @@ use ordergate_actors::order::{
     Amount, ClientId, CommandId, Exchange, ExitAt, ExitExtras, ExitTimes, Holding, HoldingKey, OrderRecord, Points, Price, Product, Source,
     StopAt, Strategy, Trailing, TrailingType, money,
 };
-use ordergate_actors::persistence::{Book, Keep, Level, Outcome, Slot, Topic};
+use ordergate_actors::persistence::{Book, Keep, Level, Outcome, Topic};
 use ordergate_actors::watcher::ladder_slot;
 use rust_decimal::Decimal;
 use serde::Deserialize;

@@ -1,7 +1,5 @@
 //! What is known of actions from chats, as a kept state of the process: read from the committed view, written with a row that says why.
 
-use std::sync::Arc;
-
 use ordergate_actors::persistence::{Keep, Level, Slot, Topic};
 
 use crate::alerts::actions::Known;
