@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::event;
 use super::ids::{BrokerOrderId, TradeId};
 use super::money::{Price, Quantity};
 use super::pricing::Pricing;
@@ -374,28 +375,28 @@ impl OrderFact {
     #[must_use]
     pub fn event(&self) -> &'static str {
         match self {
-            Self::Refused { .. } => "REFUSED",
-            Self::Aimed { .. } => "AIMED",
-            Self::SendIntended { .. } => "SENT_TO_BROKER",
-            Self::NotSent { .. } => "NOT_SENT",
-            Self::Accepted { .. } => "BROKER_CONFIRMED",
-            Self::Rejected { .. } => "BROKER_REJECTED",
-            Self::Unconfirmed { .. } => "SEND_UNCONFIRMED",
-            Self::Book { .. } => "BROKER_BOOK",
-            Self::Fill(_) => "FILL",
-            Self::Absent { .. } => "NOT_AT_BROKER",
-            Self::Unseen { .. } => "NOT_IN_BOOKS",
-            Self::Lapsed { .. } => "LAPSED",
-            Self::CancelWanted { .. } => "CANCEL_WANTED",
-            Self::CallIntended { call: ChangeCall::Modify, .. } => "MODIFY_SENT",
-            Self::CallIntended { call: ChangeCall::Cancel, .. } => "CANCEL_SENT",
-            Self::CallReplied { call: ChangeCall::Modify, .. } => "MODIFY_REPLIED",
-            Self::CallReplied { call: ChangeCall::Cancel, .. } => "CANCEL_REPLIED",
-            Self::TermsShown { by_hand: true, .. } => "TERMS_CHANGED_BY_HAND",
-            Self::TermsShown { .. } => "TERMS_SHOWN",
-            Self::Suspect { .. } => "ENGINE_FAULT",
-            Self::TestEnded { .. } => "TEST_ENDED",
-            Self::Resolved { .. } => "RESOLVED",
+            Self::Refused { .. } => event::REFUSED,
+            Self::Aimed { .. } => event::AIMED,
+            Self::SendIntended { .. } => event::SENT_TO_BROKER,
+            Self::NotSent { .. } => event::NOT_SENT,
+            Self::Accepted { .. } => event::BROKER_CONFIRMED,
+            Self::Rejected { .. } => event::BROKER_REJECTED,
+            Self::Unconfirmed { .. } => event::SEND_UNCONFIRMED,
+            Self::Book { .. } => event::BROKER_BOOK,
+            Self::Fill(_) => event::FILL,
+            Self::Absent { .. } => event::NOT_AT_BROKER,
+            Self::Unseen { .. } => event::NOT_IN_BOOKS,
+            Self::Lapsed { .. } => event::LAPSED,
+            Self::CancelWanted { .. } => event::CANCEL_WANTED,
+            Self::CallIntended { call: ChangeCall::Modify, .. } => event::MODIFY_SENT,
+            Self::CallIntended { call: ChangeCall::Cancel, .. } => event::CANCEL_SENT,
+            Self::CallReplied { call: ChangeCall::Modify, .. } => event::MODIFY_REPLIED,
+            Self::CallReplied { call: ChangeCall::Cancel, .. } => event::CANCEL_REPLIED,
+            Self::TermsShown { by_hand: true, .. } => event::TERMS_CHANGED_BY_HAND,
+            Self::TermsShown { .. } => event::TERMS_SHOWN,
+            Self::Suspect { .. } => event::ENGINE_FAULT,
+            Self::TestEnded { .. } => event::TEST_ENDED,
+            Self::Resolved { .. } => event::RESOLVED,
         }
     }
 }

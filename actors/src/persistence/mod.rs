@@ -5,6 +5,7 @@
 //! *Invariant:* nothing is acknowledged before it is durable, and nothing that failed to commit is ever retried.
 
 mod acknowledge;
+pub mod alarm;
 mod alarms;
 mod book;
 mod broker_tag;

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::reconcile::Concern;
 use crate::order::{BrokerOrderId, CommandId, OrderRecord, Tag, trading_date};
-use crate::persistence::{Book, Level, cut_tag, read_tag};
+use crate::persistence::{Book, Level, alarm, cut_tag, read_tag};
 use crate::ports::{BookRow, TradeRow};
 
 /// Whose a row is.
@@ -42,7 +42,7 @@ impl Strange {
     pub(super) fn concern(self) -> Concern {
         let event = match self.oddity {
             Oddity::NeverWritten => "ALARM_STRANGE_TAG",
-            Oddity::Doubled => "ALARM_DOUBLE_ORDER",
+            Oddity::Doubled => alarm::DOUBLE_ORDER,
             Oddity::Mismatch => "ALARM_TAG_MISMATCH",
         };
         Concern { event, level: Level::Page, text: self.text, command_id: None }
@@ -169,7 +169,7 @@ fn is_after(order: &OrderRecord, id: &BrokerOrderId) -> bool {
 
 pub(super) fn twin(order: &OrderRecord, row: &BookRow) -> Concern {
     Concern {
-        event: "ALARM_IN_DOUBT",
+        event: alarm::IN_DOUBT,
         level: Level::Page,
         text: format!(
             "order {} got no clear answer, and broker order {} ({} {} {}) has no whole tag and could be it; it is not adopted: look at it at the broker and resolve the order",

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::news::{is_overtaken, is_whole, news};
 use super::owner::{Oddity, Owner, owner, rank, trade_owner, twin, twins};
 use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Tag, trading_date};
-use crate::persistence::{Book, Level};
+use crate::persistence::{Book, Level, alarm};
 use crate::ports::{BookRow, TradeRow};
 use crate::watcher::Findings;
 
@@ -158,7 +158,7 @@ fn is_at_work(row: &BookRow) -> bool {
 
 fn double(order: &OrderRecord, one: &BookRow, other: &BookRow) -> Concern {
     Concern {
-        event: "ALARM_DOUBLE_ORDER",
+        event: alarm::DOUBLE_ORDER,
         level: Level::Page,
         text: format!("broker orders {} and {} are both order {}", one.broker_order_id, other.broker_order_id, order.command_id),
         command_id: Some(order.command_id),
