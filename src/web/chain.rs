@@ -232,7 +232,7 @@ async fn note_place(
         (Step::Next | Step::Missed(_), None) => ("ALERT_CHAIN", Level::Info, "the chain goes on".to_owned()),
     };
     let reason = format!("an alert of {source} for {called} (route {route}): {words}");
-    write(state, row(client_id, link.slot, link.basis, (event, source), &reason).loud(level), &link.after).await
+    keep(state, client_id, link.slot, link.basis, &link.after, event, level, reason, source).await
 }
 
 /// Counts a numbered alert in.
@@ -252,17 +252,34 @@ async fn count(state: &WebState, client_id: &ClientId, source: &str, seq: u64, n
     let (event, level) = if words.is_some() { ("ALARM_SEQUENCE", Level::Warn) } else { ("SOURCE_COUNTED", Level::Info) };
     let reason = words.clone().unwrap_or_else(|| format!("number {seq} of {source}"));
     notes.extend(words);
-    let basis = kept.map_or(0, |kept| kept.seq);
-    write(state, row(client_id, slot, basis, (event, source), &reason).loud(level), &after).await?;
+    keep(state, client_id, slot, kept.map_or(0, |kept| kept.seq), &after, event, level, reason, source).await?;
     Ok(after)
 }
 
-fn row(client_id: &ClientId, slot: Slot, basis: u64, (event, who): (&'static str, &str), reason: &str) -> Keep {
-    Keep::new(slot, event, who, ordergate_actors::order::clean(reason, 500)).of(client_id).upon(basis)
-}
-
-async fn write<T: serde::Serialize>(state: &WebState, keep: Keep, value: &T) -> Result<(), Problem> {
+#[expect(clippy::too_many_arguments, reason = "a journal row has so many parts")]
+async fn keep<T: serde::Serialize>(
+    state: &WebState,
+    client_id: &ClientId,
+    slot: Slot,
+    basis: u64,
+    value: &T,
+    event: &'static str,
+    level: Level,
+    reason: String,
+    who: &str,
+) -> Result<(), Problem> {
     let unwritten = || Problem::unavailable("not_written", "what this source has sent so far could not be written down");
+    let keep = Keep {
+        client_id: Some(client_id.clone()),
+        slot,
+        value: None,
+        basis: Some(basis),
+        event,
+        level,
+        reason: ordergate_actors::order::clean(&reason, 500).into(),
+        who: who.into(),
+        command_id: None,
+    };
     match state.engine.keep(keep.with(value).map_err(|_| unwritten())?).await? {
         Outcome::Applied(_) => Ok(()),
         Outcome::NotApplied(_) => Err(unwritten()),

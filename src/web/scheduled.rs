@@ -174,8 +174,18 @@ async fn keep(
     level: Level,
     reason: String,
 ) -> Option<u64> {
-    let who = format!("schedule:{}", scheduled.name);
-    let keep = Keep::new(slot(scheduled), event, who, reason).of(&scheduled.client_id).upon(basis).loud(level).with(told).ok()?;
+    let keep = Keep {
+        client_id: Some(scheduled.client_id.clone()),
+        slot: slot(scheduled),
+        value: None,
+        basis: Some(basis),
+        event,
+        level,
+        reason: Arc::from(reason),
+        who: Arc::from(format!("schedule:{}", scheduled.name)),
+        command_id: None,
+    };
+    let keep = keep.with(told).ok()?;
     let (reply, answer) = oneshot::channel();
     state.engine.line().post(vec![Posted { unit: Unit::Keep(keep), cargo: Cargo::Done(reply) }]);
     let is_applied = answer.await.is_ok_and(|outcome| outcome.is_applied());

@@ -215,7 +215,7 @@ fn largest_asked(order: &OrderRecord) -> Option<Quantity> {
     order.asked.iter().map(|asked| asked.terms.quantity).filter(|total| total.value() > order.quantity()).max()
 }
 
-/// Takes in what was heard of a change. A refused one is forgotten: it is not in force, so it explains nothing that the book may show.
+/// Takes in the broker's answer to a change. A change that is refused is forgotten: it explains nothing that the book may show later.
 fn heard(next: &mut OrderRecord, change: &Answered) {
     let is_that = |asked: &Asked| asked.terms == change.terms;
     match change.heard {
@@ -259,8 +259,8 @@ fn answered(next: &mut OrderRecord, terms: &Terms) {
     }
 }
 
-/// Settles the change that waits for its row: if this row shows it, it is in force. If the order has ended with a row that does not
-/// show it, it never will be, and the terms of that row are the truth.
+/// Settles the change that is under way by a row of the order book. If the row shows it, the change is in force. If the order has ended
+/// without it, the change is dropped, and the terms that the row shows stand.
 fn take_shown(next: &mut OrderRecord, shown: &Shown, has_ended: bool) {
     let before = next.ask.order_type;
     if let Some(terms) = next.pending.take_if(|terms| terms.is_shown_by(before, shown)) {

@@ -47,7 +47,7 @@ impl Calls {
         self.at.len() - self.at.partition_point(|at| *at <= since)
     }
 
-    /// How often an entry came to be for other units than before, or at another price, since the start.
+    /// How often an entry was re-priced or re-sized since the start.
     pub(super) fn changes(&self) -> u64 {
         self.changes
     }

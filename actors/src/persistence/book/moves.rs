@@ -42,8 +42,8 @@ impl Moves {
         }
     }
 
-    /// Whether our net, which was `before` at the journal row `seq`, was ever `net` from then on, looked at only once all trades from
-    /// before `shown` were counted. `None`: `seq` is too far back to tell.
+    /// Whether our net position, `before` at journal row `seq`, was ever `net` at or after that row, once all trades of before `shown` are
+    /// counted. `None`: it is too long ago to tell.
     pub(super) fn passed(&self, seq: u64, before: i64, net: i64, shown: DateTime<Utc>) -> Option<bool> {
         if seq < self.before.seq {
             return None;
