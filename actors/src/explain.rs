@@ -11,9 +11,7 @@ use crate::broker::place::prepare;
 use crate::guard::{Candidate, GuardActor, verdict};
 use crate::ingress::{ReadLeg, read_leg};
 use crate::line::{Desk, Line};
-use crate::order::{
-    Amount, Ask, BasketId, CommandId, GateVerdict, OrderRecord, Points, Policy, SignalDraft, Status, StopAt, Tag, Terms, validate,
-};
+use crate::order::{Amount, Ask, BasketId, CommandId, GateVerdict, Given, OrderRecord, Policy, SignalDraft, StopAt, Tag, Terms, validate};
 use crate::persistence::broker_tag;
 use crate::plan::Aim;
 use crate::ports::BrokerOrder;
@@ -131,7 +129,7 @@ pub fn explain(line: &Arc<Line>, desk: &Arc<Desk>, draft: &SignalDraft, now: Dat
 fn as_registered(line: &Line, draft: &SignalDraft, leg: u16, ask: Ask, now: DateTime<Utc>) -> OrderRecord {
     let (last, seq) = line.view.read(&draft.client_id, |book| (book.last_number(), book.seq())).unwrap_or_default();
     let number = last + 1 + u64::from(leg);
-    OrderRecord {
+    let given = Given {
         client_id: draft.client_id.clone(),
         // No order has it: names are drawn from the end where time stands in front.
         command_id: CommandId(Uuid::from_u128(u128::from(leg))),
@@ -143,28 +141,10 @@ fn as_registered(line: &Line, draft: &SignalDraft, leg: u16, ask: Ask, now: Date
         source: draft.source,
         user: Arc::from(draft.user.as_str()),
         ask,
-        status: Status::Created,
-        tag: None,
-        reason: None,
         broker_tag: broker_tag(&line.tag_prefix, number),
-        broker_order_id: None,
-        filled_quantity: 0,
-        average_price: None,
-        traded_quantity: 0,
-        traded_value: Points::ZERO,
-        cancel_wanted: None,
-        modifications: 0,
-        reach: None,
-        high_water: None,
-        pending: None,
-        asked: Vec::new(),
-        by_hand: None,
         signal_time: draft.signal_time.unwrap_or(draft.received_at),
-        created_at: now,
-        updated_at: now,
-        sent_at: None,
-        seq,
-    }
+    };
+    OrderRecord::created(given, now, seq)
 }
 
 fn begin(order: &OrderRecord, refused: Option<&(Tag, String)>) -> Explained {

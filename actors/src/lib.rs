@@ -22,6 +22,7 @@ pub mod arming;
 pub mod broker;
 pub mod desk;
 pub mod engine;
+mod engine_signal;
 pub mod exits;
 pub mod explain;
 pub mod guard;

@@ -18,8 +18,8 @@ use ordergate_actors::arming::{Arming, Basis, standing};
 use ordergate_actors::guard::{Candidate, GuardBook, verdict};
 use ordergate_actors::order::calendar::SessionPhase;
 use ordergate_actors::order::{
-    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent,
-    Kind, OrderRecord, OrderType, Points, Price, Product, Quantity, Right, Side, SignalId, Source, Status, Strategy, Validity,
+    Amount, Ask, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, Exchange, Given, Holding, HoldingKey, Instrument, InstrumentKey,
+    Intent, Kind, OrderRecord, OrderType, Points, Price, Product, Quantity, Right, Side, SignalId, Source, Status, Strategy, Validity,
     trading_date,
 };
 use ordergate_actors::persistence::{Book, Control};
@@ -88,7 +88,7 @@ impl Quotes for Hundred {
 }
 
 fn order(number: u64, instrument: u64) -> OrderRecord {
-    OrderRecord {
+    let given = Given {
         client_id: ClientId::parse("PAPER1").unwrap(),
         command_id: CommandId(Uuid::from_u128(number.into())),
         number,
@@ -120,28 +120,10 @@ fn order(number: u64, instrument: u64) -> OrderRecord {
             cancel_after_s: None,
             route: None,
         },
-        status: Status::Created,
-        tag: None,
-        reason: None,
         broker_tag: BrokerTag::parse(&format!("OG{number}")).unwrap(),
-        broker_order_id: None,
-        filled_quantity: 0,
-        average_price: None,
-        traded_quantity: 0,
-        traded_value: Points::ZERO,
-        cancel_wanted: None,
-        modifications: 0,
-        reach: None,
-        high_water: None,
-        pending: None,
-        asked: Vec::new(),
-        by_hand: None,
         signal_time: now(),
-        created_at: now(),
-        updated_at: now(),
-        sent_at: None,
-        seq: number,
-    }
+    };
+    OrderRecord::created(given, now(), number)
 }
 
 /// An account with its open orders and positions, and the order that is judged.

@@ -2,6 +2,7 @@
 //! one that was just committed.
 
 use chrono::{DateTime, Utc};
+use ordergate_actors::order::event::FILL;
 use ordergate_actors::order::{Fill, OrderRecord, Status, Tag, ist};
 use ordergate_actors::persistence::{CONTROL, Control, Level};
 use ordergate_actors::ports::JournalRow;
@@ -30,9 +31,6 @@ const NEWS: [(&str, Level); 14] = [
 pub(crate) const ENGINE_STARTED: &str = "ENGINE_STARTED";
 /// The engine began, and the process before it had not ended in order.
 pub(crate) const ENGINE_RESTARTED: &str = "ENGINE_RESTARTED";
-/// Somebody changed the controls.
-/// A trade of an order of ours.
-const FILL: &str = "FILL";
 
 /// Whether the row is about an order in a way that only the order's record makes readable.
 pub(super) fn wants_order(row: &JournalRow) -> bool {

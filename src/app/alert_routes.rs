@@ -3,7 +3,7 @@
 
 use ordergate_actors::Engine;
 use ordergate_actors::order::ClientId;
-use ordergate_actors::persistence::{Keep, Level, Slot, Topic};
+use ordergate_actors::persistence::{Keep, Slot, Topic};
 use ordergate_actors::routes::{Origin, Route};
 
 /// Puts them in place.
@@ -32,15 +32,5 @@ pub(super) async fn install(engine: &Engine, routes: &[(ClientId, Route)]) -> an
 }
 
 fn row(client_id: &ClientId, name: &str, event: &'static str, reason: String) -> Keep {
-    Keep {
-        client_id: Some(client_id.clone()),
-        slot: Slot::new(Topic::Route, name),
-        value: None,
-        basis: None,
-        event,
-        level: Level::Info,
-        reason: reason.into(),
-        who: "configuration".into(),
-        command_id: None,
-    }
+    Keep::new(Slot::new(Topic::Route, name), event, "configuration", reason).of(client_id)
 }

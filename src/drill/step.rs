@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ordergate_actors::order::event;
 use ordergate_actors::persistence::CONTROL;
 
 /// What has to happen for a process to come to a step.
@@ -137,21 +138,21 @@ impl Step {
     }
 
     /// The steps before and after a commit that has a journal row with this event.
-    pub(super) fn around(event: &str) -> Option<(Self, Self)> {
-        Some(match event {
-            "INTENT_CREATED" => (Self::RegisterBefore, Self::RegisterAfter),
-            "REFUSED" => (Self::RefuseBefore, Self::RefuseAfter),
-            "SENT_TO_BROKER" => (Self::SendBefore, Self::SendAfter),
-            "BROKER_CONFIRMED" | "BROKER_REJECTED" | "NOT_SENT" => (Self::AnswerBefore, Self::AnswerAfter),
-            "SEND_UNCONFIRMED" => (Self::DoubtBefore, Self::DoubtAfter),
-            "NOT_AT_BROKER" => (Self::AbsenceBefore, Self::AbsenceAfter),
-            "FILL" => (Self::FillBefore, Self::FillAfter),
-            "BROKER_BOOK" | "EXECUTED" | "FAILED" => (Self::BookBefore, Self::BookAfter),
-            "CANCEL_WANTED" => (Self::CancelWantedBefore, Self::CancelWantedAfter),
-            "CANCEL_SENT" => (Self::CancelSendBefore, Self::CancelSendAfter),
-            "CANCEL_REPLIED" => (Self::CancelAnswerBefore, Self::CancelAnswerAfter),
-            "MODIFY_SENT" => (Self::ChangeSendBefore, Self::ChangeSendAfter),
-            "MODIFY_REPLIED" => (Self::ChangeAnswerBefore, Self::ChangeAnswerAfter),
+    pub(super) fn around(name: &str) -> Option<(Self, Self)> {
+        Some(match name {
+            event::CREATED => (Self::RegisterBefore, Self::RegisterAfter),
+            event::REFUSED => (Self::RefuseBefore, Self::RefuseAfter),
+            event::SENT_TO_BROKER => (Self::SendBefore, Self::SendAfter),
+            event::BROKER_CONFIRMED | event::BROKER_REJECTED | event::NOT_SENT => (Self::AnswerBefore, Self::AnswerAfter),
+            event::SEND_UNCONFIRMED => (Self::DoubtBefore, Self::DoubtAfter),
+            event::NOT_AT_BROKER => (Self::AbsenceBefore, Self::AbsenceAfter),
+            event::FILL => (Self::FillBefore, Self::FillAfter),
+            event::BROKER_BOOK | event::EXECUTED | event::FAILED => (Self::BookBefore, Self::BookAfter),
+            event::CANCEL_WANTED => (Self::CancelWantedBefore, Self::CancelWantedAfter),
+            event::CANCEL_SENT => (Self::CancelSendBefore, Self::CancelSendAfter),
+            event::CANCEL_REPLIED => (Self::CancelAnswerBefore, Self::CancelAnswerAfter),
+            event::MODIFY_SENT => (Self::ChangeSendBefore, Self::ChangeSendAfter),
+            event::MODIFY_REPLIED => (Self::ChangeAnswerBefore, Self::ChangeAnswerAfter),
             CONTROL => (Self::KillBefore, Self::KillAfter),
             "EXIT_RULE_SET" => (Self::RuleSetBefore, Self::RuleSetAfter),
             "EXIT_RULE_FIRED" => (Self::RuleFiredBefore, Self::RuleFiredAfter),

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use ordergate_actors::order::event;
 use ordergate_actors::order::{
     ClientId, CommandId, LegDraft, OrderType, Points, Price, Pricing, Quantity, Shown, Side, Status, Tag, Terms, ended_terms, recorded_type,
 };
@@ -43,11 +44,11 @@ impl Stage {
         Some(match &*row.event {
             _ if ends_as(Status::Failed) => Self::Failed,
             _ if ends_as(Status::Executed) => Self::Executed,
-            "INTENT_CREATED" => Self::IntentCreated,
-            "SENT_TO_BROKER" => Self::SentToBroker,
-            "BROKER_CONFIRMED" => Self::BrokerConfirmed,
-            "SEND_UNCONFIRMED" | "ENGINE_FAULT" => Self::Error,
-            event if event.starts_with("ALARM_") => Self::Error,
+            event::CREATED => Self::IntentCreated,
+            event::SENT_TO_BROKER => Self::SentToBroker,
+            event::BROKER_CONFIRMED => Self::BrokerConfirmed,
+            event::SEND_UNCONFIRMED | event::ENGINE_FAULT => Self::Error,
+            other if other.starts_with("ALARM_") => Self::Error,
             _ => Self::DbWrite,
         })
     }
@@ -121,13 +122,13 @@ impl Known {
             self.ask(asked);
         }
         if let Some(terms) = &inputs.terms {
-            if &*row.event == "MODIFY_REPLIED" { self.answered(terms, row.to) } else { self.settle(terms) }
+            if &*row.event == event::MODIFY_REPLIED { self.answered(terms, row.to) } else { self.settle(terms) }
         }
         if let Some(now) = inputs.now {
             (self.order_type, self.price, self.trigger) = (now.order_type, now.price, now.trigger_price);
-            self.pending = self.pending.take().filter(|_| &*row.event != "TERMS_CHANGED_BY_HAND");
+            self.pending = self.pending.take().filter(|_| &*row.event != event::TERMS_CHANGED_BY_HAND);
         }
-        self.is_changed |= &*row.event == "MODIFY_SENT";
+        self.is_changed |= &*row.event == event::MODIFY_SENT;
         if self.broker_order_id.is_none() {
             self.broker_order_id.clone_from(&inputs.broker_order_id);
         }

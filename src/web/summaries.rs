@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::web::Data;
 use ordergate_actors::order::{ClientId, Exchange, trading_date};
 use ordergate_actors::persistence::chain::row_hash;
-use ordergate_actors::persistence::{Keep, Level, Slot, Topic};
+use ordergate_actors::persistence::{Keep, Slot, Topic};
 use ordergate_actors::ports::{Query, Rows};
 
 use super::api::pnl;
@@ -63,17 +63,7 @@ async fn tell(state: &WebState, client_id: &ClientId, which: Which, slot: Slot, 
     if which == Which::Close {
         text.push_str(&end_of_journal(state, client_id).await);
     }
-    let keep = Keep {
-        client_id: Some(client_id.clone()),
-        slot,
-        value: None,
-        basis: Some(basis),
-        event: which.event(),
-        level: Level::Info,
-        reason: text.into(),
-        who: "ordergate".into(),
-        command_id: None,
-    };
+    let keep = Keep::new(slot, which.event(), "ordergate", text).of(client_id).upon(basis);
     let written = match keep.with(&Told { day: trading_date(now) }) {
         Ok(keep) => state.engine.keep(keep).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),

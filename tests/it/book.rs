@@ -7,8 +7,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use ordergate::store::SqliteStore;
 use ordergate_actors::order::{
-    Answered, Ask, BasketId, BookState, BrokerOrderId, ClientId, CommandId, Exchange, Fill, GateVerdict, Heard, Intent, LegDraft,
-    OrderFact, OrderRecord, OrderType, Price, Product, Quantity, Side, SignalId, Source, Strategy, Tag, Terms, TradeId, Validity,
+    Answered, Ask, BasketId, BookState, BrokerOrderId, CallAnswer, ChangeCall, ClientId, CommandId, Exchange, Fill, GateVerdict, Heard,
+    Intent, LegDraft, OrderFact, OrderRecord, OrderType, Price, Product, Quantity, Side, SignalId, Source, Strategy, Tag, Terms, TradeId,
+    Validity,
 };
 use ordergate_actors::persistence::{
     Admission, Cargo, Event, Ledger, Listener, NewOrder, Note, OrderUnit, Orphans, Posted, Registration, Seat, Unit,
@@ -263,12 +264,12 @@ pub(crate) fn a_day(book: &mut Book) -> Vec<CommandId> {
     let modified = book.create("M&M-EQ", Some(Side::Buy), None);
     book.send(modified, 10);
     book.accept(modified, "B3");
-    book.fact(modified, OrderFact::CallIntended { call: "MODIFY", request: "to 7".to_owned(), terms: Some(terms(7)) });
+    book.fact(modified, OrderFact::CallIntended { call: ChangeCall::Modify, request: "to 7".to_owned(), terms: Some(terms(7)) });
     book.fact(
         modified,
         OrderFact::CallReplied {
-            call: "MODIFY",
-            outcome: "accepted".to_owned(),
+            call: ChangeCall::Modify,
+            answer: CallAnswer::read("accepted"),
             change: Some(Answered { terms: terms(7), heard: Heard::Taken }),
         },
     );

@@ -1,7 +1,9 @@
 //! Nothing is cut without being said: an order with more rows and trades than a page has, a book of several accounts, and limits that
 //! are beyond what a page gives.
 
-use ordergate_actors::order::{Answered, BrokerOrderId, ClientId, Fill, Heard, OrderFact, Price, Quantity, Side, TradeId};
+use ordergate_actors::order::{
+    Answered, BrokerOrderId, CallAnswer, ChangeCall, ClientId, Fill, Heard, OrderFact, Price, Quantity, Side, TradeId,
+};
 use ordergate_actors::persistence::NEWEST_KEPT;
 use ordergate_actors::testkit::{morning, until_found};
 use serde_json::json;
@@ -20,11 +22,14 @@ async fn an_order_of_many_trades_is_told_whole() {
     book.send(id, 10);
     book.accept(id, "MANY");
     let whole = OrderFact::CallReplied {
-        call: "MODIFY",
-        outcome: "taken".to_owned(),
+        call: ChangeCall::Modify,
+        answer: CallAnswer::read("taken"),
         change: Some(Answered { terms: crate::book::terms(260), heard: Heard::Taken }),
     };
-    book.fact(id, OrderFact::CallIntended { call: "MODIFY", request: "to many".to_owned(), terms: Some(crate::book::terms(260)) });
+    book.fact(
+        id,
+        OrderFact::CallIntended { call: ChangeCall::Modify, request: "to many".to_owned(), terms: Some(crate::book::terms(260)) },
+    );
     book.fact(id, whole);
     for trade in 0..MANY {
         let fill = Fill {

@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::calls::Done;
-use super::change::words;
+use super::change::answer;
 use super::{BrokerActor, CallKey, CallKind, Item, Reading, SendCommitted, Work};
-use crate::order::{Answered, CommandId, Heard, OrderFact, Tag};
+use crate::order::{Answered, ChangeCall, CommandId, Heard, OrderFact, Tag};
 use crate::persistence::{Cargo, Outcome, Posted, Ticket};
 use crate::ports::{CallOutcome, PlaceOutcome, RateWindow};
 use crate::supervision::at_hand;
@@ -80,19 +80,19 @@ impl BrokerActor {
                 fact_of(outcome)
             }
             Done::Called(outcome, change) => {
-                let call = if key.kind == CallKind::Modify { "MODIFY" } else { "CANCEL" };
+                let call = if key.kind == CallKind::Modify { ChangeCall::Modify } else { ChangeCall::Cancel };
                 if let CallOutcome::RateLimited { window, text } = &outcome {
                     self.breached(*window, text, now);
                     self.cancel_again(key, now);
                 }
-                let heard = match outcome {
+                let heard = match &outcome {
                     CallOutcome::Accepted => Heard::Taken,
                     // It may be in force.
                     CallOutcome::Unconfirmed(_) => Heard::Unclear,
                     CallOutcome::Rejected(_) | CallOutcome::RateLimited { .. } | CallOutcome::NotSent(_) => Heard::Refused,
                 };
                 let change = change.map(|change| Answered { terms: change.terms, heard });
-                OrderFact::CallReplied { call, outcome: words(&outcome), change }
+                OrderFact::CallReplied { call, answer: answer(outcome), change }
             }
         };
         self.line.post(vec![Posted { unit: self.unit(key.command_id, fact), cargo: ticket.map_or(Cargo::None, Cargo::Ticket) }]);

@@ -10,7 +10,7 @@ use super::calls::Done;
 use super::{BrokerActor, CallCommitted, CallKind, CancelOrder, Item, Lane, ModifyOrder, Work};
 use crate::arming;
 use crate::line::Line;
-use crate::order::{Answered, ClientId, CommandId, Heard, NOT_SENT, OrderFact, OrderRecord, Terms};
+use crate::order::{Answered, CallAnswer, ChangeCall, ClientId, CommandId, Heard, OrderFact, OrderRecord, Terms};
 use crate::persistence::{OrderUnit, Unit};
 use crate::ports::{CallOutcome, Modification, PreparedChange, Refusal};
 use crate::risk::largest_total;
@@ -57,7 +57,7 @@ impl Wish {
 
     fn write(&mut self, reason: &str, change: Option<Answered>) {
         self.is_open = false;
-        let fact = OrderFact::CallReplied { call: "MODIFY", outcome: format!("{NOT_SENT}{reason}"), change };
+        let fact = OrderFact::CallReplied { call: ChangeCall::Modify, answer: CallAnswer::NotSent(reason.to_owned()), change };
         let who = Arc::from(BrokerActor::NAME);
         let unit = OrderUnit { client_id: self.client_id.clone(), command_id: self.command_id, fact, who };
         self.line.post_unit(Unit::Order(unit));
@@ -209,14 +209,14 @@ fn lane(record: &OrderRecord, to: &Terms) -> Lane {
 }
 
 /// The answer, for the journal.
-pub(super) fn words(outcome: &CallOutcome) -> String {
-    match outcome {
+pub(super) fn answer(outcome: CallOutcome) -> CallAnswer {
+    CallAnswer::Called(match outcome {
         CallOutcome::Accepted => "accepted".to_owned(),
         CallOutcome::Rejected(reason) => format!("rejected: {reason}"),
         CallOutcome::RateLimited { text, .. } => format!("rejected, too many calls: {text}"),
-        CallOutcome::NotSent(reason) => format!("{NOT_SENT}{reason}"),
+        CallOutcome::NotSent(reason) => return CallAnswer::NotSent(reason),
         CallOutcome::Unconfirmed(cause) => format!("no clear answer: {cause}"),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::lanes::Key;
 use super::messages::{CallDone, SlotDeadline};
 use super::{BrokerActor, CallKey, CallKind, Item, Lane, Work};
 use crate::guard::Admitted;
-use crate::order::{OrderFact, OrderRecord, OrderType, TestMode};
+use crate::order::{ChangeCall, OrderFact, OrderRecord, OrderType, TestMode};
 use crate::persistence::{Cargo, Outcome, Posted};
 use crate::ports::{PlaceOutcome, Prepared};
 use crate::supervision::{at_hand, panic_words};
@@ -67,11 +67,13 @@ impl BrokerActor {
                     (fact, Cargo::Send)
                 }
                 Work::Cancel => {
-                    (OrderFact::CallIntended { call: "CANCEL", request: "cancel".to_owned(), terms: None }, Cargo::Call(CallKind::Cancel))
+                    let fact = OrderFact::CallIntended { call: ChangeCall::Cancel, request: "cancel".to_owned(), terms: None };
+                    (fact, Cargo::Call(CallKind::Cancel))
                 }
                 Work::Modify(prepared, _) => {
                     let terms = Some(prepared.change.terms.clone());
-                    (OrderFact::CallIntended { call: "MODIFY", request: prepared.request.clone(), terms }, Cargo::Call(CallKind::Modify))
+                    let fact = OrderFact::CallIntended { call: ChangeCall::Modify, request: prepared.request.clone(), terms };
+                    (fact, Cargo::Call(CallKind::Modify))
                 }
             };
             posted.push(Posted { unit: self.unit(command_id, fact), cargo });

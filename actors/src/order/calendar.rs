@@ -116,7 +116,7 @@ impl Calendar {
         Arc::new(Self { enforce: Enforce::Never, is_always_open: true, ..Self::default() })
     }
 
-    /// The same calendar, for these accounts.
+    /// The calendar, enforced for these accounts.
     #[must_use]
     pub fn enforced(self, enforce: Enforce) -> Self {
         Self { enforce, ..self }

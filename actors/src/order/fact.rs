@@ -2,11 +2,13 @@
 //! [`lifecycle`](super::lifecycle).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::event;
 use super::ids::{BrokerOrderId, TradeId};
 use super::money::{Price, Quantity};
 use super::pricing::Pricing;
@@ -148,7 +150,45 @@ pub struct Answered {
 }
 
 /// How the answer of a change begins that was never called.
-pub const NOT_SENT: &str = "not sent: ";
+const NOT_SENT: &str = "not sent: ";
+
+/// Which call about an order that works at the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeCall {
+    /// Take it back.
+    Cancel,
+    /// Change its terms.
+    Modify,
+}
+
+/// What came of such a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallAnswer {
+    /// The call was never made: why.
+    NotSent(String),
+    /// It was made: what came back, in words.
+    Called(String),
+}
+
+impl CallAnswer {
+    /// Reads what [`Display`](fmt::Display) wrote: the reason of its journal row.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        match text.strip_prefix(NOT_SENT) {
+            Some(reason) => Self::NotSent(reason.to_owned()),
+            None => Self::Called(text.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for CallAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(reason) => write!(f, "{NOT_SENT}{reason}"),
+            Self::Called(words) => f.write_str(words),
+        }
+    }
+}
 
 /// One thing that happened to one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,8 +300,8 @@ pub enum OrderFact {
     },
     /// A cancel or modify call is about to go out, as exactly this request.
     CallIntended {
-        /// `CANCEL` or `MODIFY`.
-        call: &'static str,
+        /// Which.
+        call: ChangeCall,
         /// The request.
         request: String,
         /// The terms that a modify asks for.
@@ -269,10 +309,10 @@ pub enum OrderFact {
     },
     /// What came back from a cancel or modify call.
     CallReplied {
-        /// `CANCEL` or `MODIFY`.
-        call: &'static str,
-        /// The answer in words.
-        outcome: String,
+        /// Which.
+        call: ChangeCall,
+        /// The answer.
+        answer: CallAnswer,
         /// The change that a modify asked for, as far as it is known which.
         change: Option<Answered>,
     },
@@ -335,28 +375,28 @@ impl OrderFact {
     #[must_use]
     pub fn event(&self) -> &'static str {
         match self {
-            Self::Refused { .. } => "REFUSED",
-            Self::Aimed { .. } => "AIMED",
-            Self::SendIntended { .. } => "SENT_TO_BROKER",
-            Self::NotSent { .. } => "NOT_SENT",
-            Self::Accepted { .. } => "BROKER_CONFIRMED",
-            Self::Rejected { .. } => "BROKER_REJECTED",
-            Self::Unconfirmed { .. } => "SEND_UNCONFIRMED",
-            Self::Book { .. } => "BROKER_BOOK",
-            Self::Fill(_) => "FILL",
-            Self::Absent { .. } => "NOT_AT_BROKER",
-            Self::Unseen { .. } => "NOT_IN_BOOKS",
-            Self::Lapsed { .. } => "LAPSED",
-            Self::CancelWanted { .. } => "CANCEL_WANTED",
-            Self::CallIntended { call: "MODIFY", .. } => "MODIFY_SENT",
-            Self::CallIntended { .. } => "CANCEL_SENT",
-            Self::CallReplied { call: "MODIFY", .. } => "MODIFY_REPLIED",
-            Self::CallReplied { .. } => "CANCEL_REPLIED",
-            Self::TermsShown { by_hand: true, .. } => "TERMS_CHANGED_BY_HAND",
-            Self::TermsShown { .. } => "TERMS_SHOWN",
-            Self::Suspect { .. } => "ENGINE_FAULT",
-            Self::TestEnded { .. } => "TEST_ENDED",
-            Self::Resolved { .. } => "RESOLVED",
+            Self::Refused { .. } => event::REFUSED,
+            Self::Aimed { .. } => event::AIMED,
+            Self::SendIntended { .. } => event::SENT_TO_BROKER,
+            Self::NotSent { .. } => event::NOT_SENT,
+            Self::Accepted { .. } => event::BROKER_CONFIRMED,
+            Self::Rejected { .. } => event::BROKER_REJECTED,
+            Self::Unconfirmed { .. } => event::SEND_UNCONFIRMED,
+            Self::Book { .. } => event::BROKER_BOOK,
+            Self::Fill(_) => event::FILL,
+            Self::Absent { .. } => event::NOT_AT_BROKER,
+            Self::Unseen { .. } => event::NOT_IN_BOOKS,
+            Self::Lapsed { .. } => event::LAPSED,
+            Self::CancelWanted { .. } => event::CANCEL_WANTED,
+            Self::CallIntended { call: ChangeCall::Modify, .. } => event::MODIFY_SENT,
+            Self::CallIntended { call: ChangeCall::Cancel, .. } => event::CANCEL_SENT,
+            Self::CallReplied { call: ChangeCall::Modify, .. } => event::MODIFY_REPLIED,
+            Self::CallReplied { call: ChangeCall::Cancel, .. } => event::CANCEL_REPLIED,
+            Self::TermsShown { by_hand: true, .. } => event::TERMS_CHANGED_BY_HAND,
+            Self::TermsShown { .. } => event::TERMS_SHOWN,
+            Self::Suspect { .. } => event::ENGINE_FAULT,
+            Self::TestEnded { .. } => event::TEST_ENDED,
+            Self::Resolved { .. } => event::RESOLVED,
         }
     }
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::fact::{Answered, BookState, Fill, Heard, NOT_SENT, OrderFact, Resolution, Shown, Terms, recorded_type};
+use super::fact::{Answered, BookState, CallAnswer, ChangeCall, Fill, Heard, OrderFact, Resolution, Shown, Terms, recorded_type};
+use super::ids::BrokerOrderId;
 use super::money::Quantity;
 use super::pricing::Pricing;
 use super::record::{Asked, OrderRecord};
@@ -45,96 +46,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
     let unfit = NotApplied { current: record.status };
     let mut next = record.clone();
     next.updated_at = at;
-    let sent = record.sent_at.is_some();
-    let created = record.status == Status::Created;
-    let at_broker = record.status.is_at_broker();
-    let nameless = record.broker_order_id.is_none();
-    let mut late_truth = false;
-
-    match fact {
-        OrderFact::Refused { tag, reason, .. } if created => fail(&mut next, *tag, reason),
-        // Once: what it was worked out from may have moved on, and what it is now was judged.
-        OrderFact::Aimed { intent, side, quantity, product, reason } if created && can_be_aimed(record) => {
-            next.ask.intent = Some(*intent);
-            (next.ask.side, next.ask.quantity, next.ask.product) = (Some(*side), Some(*quantity), Some(*product));
-            next.reason = Some(Arc::from(reason.as_str()));
-        }
-        OrderFact::SendIntended { terms, note, high_water, .. } if created => {
-            settle(&mut next, terms);
-            next.status = Status::SentToBroker;
-            next.sent_at = Some(at);
-            next.high_water.clone_from(high_water);
-            next.tag = None;
-            next.reason = note.as_deref().map(Arc::from);
-        }
-        OrderFact::NotSent { tag, reason } if at_broker && nameless && record.filled_quantity == 0 => fail(&mut next, *tag, reason),
-        OrderFact::Accepted { broker_order_id } if sent && nameless => {
-            next.broker_order_id = Some(broker_order_id.clone());
-            late_truth = reopen_if_failed(&mut next);
-            clear_doubt(&mut next);
-        }
-        OrderFact::Rejected { tag, reason } if at_broker && nameless && record.filled_quantity == 0 => fail(&mut next, *tag, reason),
-        OrderFact::Unconfirmed { cause } if at_broker && nameless && !record.is_in_doubt() => {
-            next.tag = Some(Tag::SendUnconfirmed);
-            next.reason = Some(Arc::from(cause.as_str()));
-        }
-        OrderFact::Book { .. } if sent => late_truth = book(&mut next, fact),
-        OrderFact::Fill(fill) if sent && is_missing(record, fill) => late_truth = filled(&mut next, fill),
-        OrderFact::Absent { evidence } if at_broker && nameless && record.filled_quantity == 0 => {
-            fail(&mut next, Tag::NotAtBroker, evidence)
-        }
-        OrderFact::Unseen { evidence } if at_broker && !nameless && !record.is_in_doubt() => {
-            next.tag = Some(Tag::SendUnconfirmed);
-            next.reason = Some(Arc::from(evidence.as_str()));
-        }
-        OrderFact::Lapsed { evidence } if at_broker && !nameless => fail(&mut next, Tag::BrokerExpired, evidence),
-        OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
-        OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
-        OrderFact::CallIntended { call: "MODIFY", terms, .. } if at_broker => {
-            next.modifications = record.modifications.saturating_add(1);
-            // From here on it may be for more: whoever sizes another order must see it before the answer is there.
-            let total = terms.as_ref().map(|terms| terms.quantity);
-            next.reach = record.reach.max(total.filter(|total| total.value() > record.quantity()));
-            next.asked.extend(terms.iter().map(|terms| Asked { terms: terms.clone(), is_taken: false }));
-            let too_many = next.asked.len().saturating_sub(ASKED_KEPT);
-            next.asked.drain(..too_many);
-        }
-        OrderFact::CallIntended { .. } if at_broker => {}
-        OrderFact::CallReplied { call, outcome, change } if sent => {
-            if let Some(change) = change {
-                heard(&mut next, change);
-            }
-            if *call == "MODIFY" {
-                // What was never called may stand beside one that was, and that one still counts.
-                let is_called = !outcome.starts_with(NOT_SENT);
-                next.reach = next.reach.filter(|_| !is_called).min(largest_asked(&next));
-            }
-        }
-        OrderFact::TermsShown { was, now, basis, by_hand }
-            if at_broker && !nameless && !record.is_in_doubt() && record.seq == *basis && Pricing::from(record) == *was && was != now =>
-        {
-            terms_shown(&mut next, *now, by_hand.then_some(at));
-        }
-        OrderFact::Suspect { cause } if created => fail(&mut next, Tag::EngineFault, cause),
-        OrderFact::Suspect { cause } if at_broker && nameless && !record.is_in_doubt() => {
-            next.tag = Some(Tag::SendUnconfirmed);
-            next.reason = Some(Arc::from(cause.as_str()));
-        }
-        OrderFact::TestEnded { success } if at_broker && record.is_test() => end_test(&mut next, *success),
-        OrderFact::Resolved { verdict: Resolution::AtBroker(id), .. } if sent && nameless && (record.is_in_doubt() || !at_broker) => {
-            next.broker_order_id = Some(id.clone());
-            late_truth = reopen_if_failed(&mut next);
-            clear_doubt(&mut next);
-        }
-        // With a number too: a broker can take an order and lose it. What it filled before stays. If it shows it after all, that is
-        // late truth.
-        OrderFact::Resolved { verdict: Resolution::Absent, reason }
-            if at_broker && (!nameless || (record.is_in_doubt() && record.filled_quantity == 0)) =>
-        {
-            fail(&mut next, Tag::NotAtBroker, reason);
-        }
-        _ => return Err(unfit),
-    }
+    let late_truth = take(&mut next, record, fact, at).ok_or(unfit)?;
     // A book row that repeats what we know is not an event; a call going out or coming back always is.
     let always = matches!(fact, OrderFact::CallIntended { .. } | OrderFact::CallReplied { .. });
     if !always && same(record, &next) {
@@ -143,13 +55,134 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
     Ok(Transition { record: next, late_truth })
 }
 
+/// Takes a fact into `next`, which begins as the row `before`. Says whether late truth re-opened the order; `None`: the fact does not
+/// fit.
+fn take(next: &mut OrderRecord, before: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Option<bool> {
+    let created = before.status == Status::Created;
+    let sent = before.sent_at.is_some();
+    let at_broker = before.status.is_at_broker();
+    let numbered = before.broker_order_id.is_some();
+    match fact {
+        OrderFact::Refused { tag, reason, .. } | OrderFact::CancelWanted { tag, reason } if created => fail(next, *tag, reason),
+        OrderFact::Suspect { cause } if created => fail(next, Tag::EngineFault, cause),
+        OrderFact::Aimed { intent, side, quantity, product, reason } if created && can_be_aimed(before) => {
+            next.ask.intent = Some(*intent);
+            (next.ask.side, next.ask.quantity, next.ask.product) = (Some(*side), Some(*quantity), Some(*product));
+            next.reason = Some(Arc::from(reason.as_str()));
+        }
+        OrderFact::SendIntended { terms, note, high_water, .. } if created => send(next, terms, note.as_deref(), high_water.as_ref(), at),
+
+        OrderFact::NotSent { tag, reason } | OrderFact::Rejected { tag, reason } if may_be_absent(before) => fail(next, *tag, reason),
+        OrderFact::Absent { evidence } if may_be_absent(before) => fail(next, Tag::NotAtBroker, evidence),
+        OrderFact::Accepted { broker_order_id } if sent && !numbered => return Some(named(next, broker_order_id)),
+        OrderFact::Unconfirmed { cause } | OrderFact::Suspect { cause } if at_broker && !numbered && !before.is_in_doubt() => {
+            doubt(next, cause);
+        }
+        OrderFact::Unseen { evidence } if has_sure_number(before) => doubt(next, evidence),
+        OrderFact::Lapsed { evidence } if at_broker && numbered => fail(next, Tag::BrokerExpired, evidence),
+        OrderFact::TestEnded { success } if at_broker && before.is_test() => end_test(next, *success),
+
+        OrderFact::Book { .. } if sent => return Some(book(next, fact)),
+        OrderFact::Fill(fill) if sent && is_missing(before, fill) => return Some(filled(next, fill)),
+        OrderFact::TermsShown { was, now, basis, by_hand }
+            if has_sure_number(before) && was != now && is_as_looked_at(before, *basis, was) =>
+        {
+            terms_shown(next, *now, by_hand.then_some(at));
+        }
+
+        OrderFact::CancelWanted { tag, .. } if at_broker && is_wanted(before) => next.cancel_wanted = Some(*tag),
+        OrderFact::CallIntended { call: ChangeCall::Cancel, .. } if at_broker => {}
+        OrderFact::CallIntended { call: ChangeCall::Modify, terms, .. } if at_broker => change_intended(next, terms.as_ref()),
+        OrderFact::CallReplied { call, answer, change } if sent => call_replied(next, *call, answer, change.as_ref()),
+
+        OrderFact::Resolved { verdict: Resolution::AtBroker(id), .. } if sent && !numbered && (before.is_in_doubt() || !at_broker) => {
+            return Some(named(next, id));
+        }
+        OrderFact::Resolved { verdict: Resolution::Absent, reason } if can_be_given_up(before) => fail(next, Tag::NotAtBroker, reason),
+        _ => return None,
+    }
+    Some(false)
+}
+
+/// Whether the order may never have come to the broker: nothing of it was ever seen there.
+fn may_be_absent(order: &OrderRecord) -> bool {
+    order.status.is_at_broker() && order.broker_order_id.is_none() && order.filled_quantity == 0
+}
+
+/// Whether the order is at the broker under a number that is not in doubt.
+fn has_sure_number(order: &OrderRecord) -> bool {
+    order.status.is_at_broker() && order.broker_order_id.is_some() && !order.is_in_doubt()
+}
+
+/// Whether a person may say that the order is not at the broker. With a number too: a broker can take an order and lose it. What it
+/// filled before stays. If the broker shows it after all, that is late truth.
+fn can_be_given_up(order: &OrderRecord) -> bool {
+    order.status.is_at_broker() && (order.broker_order_id.is_some() || (order.is_in_doubt() && order.filled_quantity == 0))
+}
+
+/// Once: what an order was worked out from may have moved on, and what it is now was judged.
+fn can_be_aimed(record: &OrderRecord) -> bool {
+    record.is_unaimed() || (record.ask.intent == Some(Intent::Adjust) && record.ask.target_position.is_none())
+}
+
+/// The first wish stands.
+fn is_wanted(record: &OrderRecord) -> bool {
+    record.cancel_wanted.is_none()
+}
+
+/// Whether the row is still the one that was looked at, priced like that.
+fn is_as_looked_at(record: &OrderRecord, basis: u64, was: &Pricing) -> bool {
+    record.seq == basis && Pricing::from(record) == *was
+}
+
+fn send(next: &mut OrderRecord, terms: &Terms, note: Option<&str>, high_water: Option<&BrokerOrderId>, at: DateTime<Utc>) {
+    settle(next, terms);
+    next.status = Status::SentToBroker;
+    next.sent_at = Some(at);
+    next.high_water = high_water.cloned();
+    next.tag = None;
+    next.reason = note.map(Arc::from);
+}
+
+/// The number is known now. Returns whether late truth re-opened the order.
+fn named(next: &mut OrderRecord, id: &BrokerOrderId) -> bool {
+    next.broker_order_id = Some(id.clone());
+    let reopened = reopen_if_failed(next);
+    clear_doubt(next);
+    reopened
+}
+
+/// Whether the order is at the broker is not known any more.
+fn doubt(next: &mut OrderRecord, cause: &str) {
+    next.tag = Some(Tag::SendUnconfirmed);
+    next.reason = Some(Arc::from(cause));
+}
+
+/// A change is about to go out. From here on the order may be for more: whoever sizes another order must see it before the answer is
+/// there.
+fn change_intended(next: &mut OrderRecord, terms: Option<&Terms>) {
+    next.modifications = next.modifications.saturating_add(1);
+    let total = terms.map(|terms| terms.quantity);
+    next.reach = next.reach.max(total.filter(|total| total.value() > next.quantity()));
+    next.asked.extend(terms.map(|terms| Asked { terms: terms.clone(), is_taken: false }));
+    let too_many = next.asked.len().saturating_sub(ASKED_KEPT);
+    next.asked.drain(..too_many);
+}
+
+fn call_replied(next: &mut OrderRecord, call: ChangeCall, answer: &CallAnswer, change: Option<&Answered>) {
+    if let Some(change) = change {
+        heard(next, change);
+    }
+    if call == ChangeCall::Modify {
+        // What was never called may stand beside one that was, and that one still counts.
+        let is_called = matches!(answer, CallAnswer::Called(_));
+        next.reach = next.reach.filter(|_| !is_called).min(largest_asked(next));
+    }
+}
+
 /// What a person tells must be all that is missing: a trade that came meanwhile has told a part of it.
 fn is_missing(record: &OrderRecord, fill: &Fill) -> bool {
     !fill.trade_id.is_told_by_a_person() || fill.quantity.value() == record.filled_quantity - record.traded_quantity
-}
-
-fn can_be_aimed(record: &OrderRecord) -> bool {
-    record.is_unaimed() || (record.ask.intent == Some(Intent::Adjust) && record.ask.target_position.is_none())
 }
 
 fn same(before: &OrderRecord, after: &OrderRecord) -> bool {
@@ -177,22 +210,29 @@ fn settle(next: &mut OrderRecord, terms: &Terms) {
     next.ask.trigger_price = terms.trigger_price;
 }
 
-/// The largest total of the changes that may still come into force, where that is more than the order is for.
+/// The largest total that a change which may still come into force asks for; `None`: none asks for more than the order is for.
 fn largest_asked(order: &OrderRecord) -> Option<Quantity> {
     order.asked.iter().map(|asked| asked.terms.quantity).filter(|total| total.value() > order.quantity()).max()
 }
 
-/// What came back of a change. One that is not in force explains nothing that the book may show.
+/// Takes in the broker's answer to a change. A change that is refused is forgotten: it explains nothing that the book may show later.
 fn heard(next: &mut OrderRecord, change: &Answered) {
-    let place = next.asked.iter().rposition(|asked| asked.terms == change.terms);
-    match (change.heard, place) {
-        (Heard::Refused, Some(place)) => drop(next.asked.remove(place)),
-        (Heard::Taken, Some(place)) => next.asked[place].is_taken = true,
-        (Heard::Refused | Heard::Taken | Heard::Unclear, _) => {}
+    let is_that = |asked: &Asked| asked.terms == change.terms;
+    match change.heard {
+        Heard::Refused => {
+            if let Some(place) = next.asked.iter().rposition(is_that) {
+                next.asked.remove(place);
+            }
+            return;
+        }
+        Heard::Taken => {
+            if let Some(asked) = next.asked.iter_mut().rev().find(|asked| is_that(asked)) {
+                asked.is_taken = true;
+            }
+        }
+        Heard::Unclear => {}
     }
-    if change.heard != Heard::Refused {
-        answered(next, &change.terms);
-    }
+    answered(next, &change.terms);
 }
 
 /// Another pricing stands at the broker. If somebody changed the order there, what we had asked for before is overtaken, or still
@@ -219,8 +259,8 @@ fn answered(next: &mut OrderRecord, terms: &Terms) {
     }
 }
 
-/// A change that the row shows counts from now on. One that the row of an order that has ended does not show never will, and what that
-/// row shows of another is the truth.
+/// Settles the change that is under way by a row of the order book. If the row shows it, the change is in force. If the order has ended
+/// without it, the change is dropped, and the terms that the row shows stand.
 fn take_shown(next: &mut OrderRecord, shown: &Shown, has_ended: bool) {
     let before = next.ask.order_type;
     if let Some(terms) = next.pending.take_if(|terms| terms.is_shown_by(before, shown)) {

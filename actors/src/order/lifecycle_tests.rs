@@ -259,7 +259,11 @@ fn stop_terms() -> Terms {
 }
 
 fn answered(terms: Terms) -> OrderFact {
-    OrderFact::CallReplied { call: "MODIFY", outcome: "accepted".into(), change: Some(Answered { terms, heard: Heard::Taken }) }
+    OrderFact::CallReplied {
+        call: ChangeCall::Modify,
+        answer: CallAnswer::read("accepted"),
+        change: Some(Answered { terms, heard: Heard::Taken }),
+    }
 }
 
 #[test]
@@ -295,7 +299,7 @@ fn a_change_of_the_type_is_settled_by_a_row_of_that_type_only() {
 
 #[test]
 fn an_order_that_fills_before_the_news_of_its_change_ends_with_the_terms_that_its_row_shows() {
-    let asked = || OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), terms: Some(terms()) };
+    let asked = || OrderFact::CallIntended { call: ChangeCall::Modify, request: "{}".into(), terms: Some(terms()) };
     let of = |record: &OrderRecord| (record.status, record.ask.price.unwrap().to_string(), record.ask.order_type.unwrap());
     let next = |record: &OrderRecord, fact: &OrderFact| apply(record, fact, at(9)).map(|done| done.record);
     let complete = |limit| typed(shown(BookState::Complete, 10, 10, limit), Some(OrderType::Limit), None);
@@ -341,24 +345,24 @@ fn an_order_that_fills_before_the_news_of_its_change_ends_with_the_terms_that_it
 #[test]
 fn a_larger_change_claims_its_total_from_its_intention_until_its_answer() {
     let of = |total| Some(Terms { quantity: Quantity::new(total).unwrap(), ..terms() });
-    let asked = |total| OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), terms: of(total) };
-    let answer = |call, outcome: &str| OrderFact::CallReplied { call, outcome: outcome.into(), change: None };
+    let asked = |total| OrderFact::CallIntended { call: ChangeCall::Modify, request: "{}".into(), terms: of(total) };
+    let answer = |call, outcome: &str| OrderFact::CallReplied { call, answer: CallAnswer::read(outcome), change: None };
     let larger = after(&[sent(), accepted(), asked(20)]);
     assert_eq!((larger.quantity(), larger.unfilled()), (10, 20));
     assert_eq!(after(&[sent(), accepted(), asked(5)]).unfilled(), 10, "a smaller one claims nothing");
     let then = |fact: &OrderFact| apply(&larger, fact, at(9)).unwrap().record.unfilled();
-    assert_eq!(then(&answer("MODIFY", "rejected: no")), 10);
-    assert_eq!(then(&answer("MODIFY", "not sent: an earlier change waits for its turn")), 20, "that was another one");
+    assert_eq!(then(&answer(ChangeCall::Modify, "rejected: no")), 10);
+    assert_eq!(then(&answer(ChangeCall::Modify, "not sent: an earlier change waits for its turn")), 20, "that was another one");
     // It never left itself: nothing of it counts, and nothing may be kept from another order because of it.
     let taken_back = |total| {
         let change = of(total).map(|terms| Answered { terms, heard: Heard::Refused });
-        OrderFact::CallReplied { call: "MODIFY", outcome: "not sent: the account is killed".into(), change }
+        OrderFact::CallReplied { call: ChangeCall::Modify, answer: CallAnswer::NotSent("the account is killed".into()), change }
     };
     assert_eq!(then(&taken_back(20)), 10);
     let both = after(&[sent(), accepted(), asked(20), asked(15), taken_back(15)]);
     assert_eq!(both.unfilled(), 20, "the one that was called counts on");
     assert_eq!(apply(&both, &taken_back(20), at(9)).unwrap().record.unfilled(), 10);
-    assert_eq!(then(&answer("CANCEL", "accepted")), 20);
+    assert_eq!(then(&answer(ChangeCall::Cancel, "accepted")), 20);
     assert_eq!(then(&replied(20, "800")), 20, "until the book shows it");
     assert_eq!(apply(&larger, &book(BookState::Cancelled, 0), at(9)).unwrap().record.reach, None);
 }
@@ -393,10 +397,10 @@ fn what_somebody_changed_at_the_broker_is_the_record_until_a_change_of_ours_is_i
 #[test]
 fn a_change_that_was_asked_for_is_remembered_until_the_book_has_overtaken_it_or_it_was_refused() {
     let of = |text: &str| Terms { price: Price::parse(text).ok(), ..terms() };
-    let intends = |text: &str| OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), terms: Some(of(text)) };
+    let intends = |text: &str| OrderFact::CallIntended { call: ChangeCall::Modify, request: "{}".into(), terms: Some(of(text)) };
     let hears = |text: &str, heard| OrderFact::CallReplied {
-        call: "MODIFY",
-        outcome: "x".into(),
+        call: ChangeCall::Modify,
+        answer: CallAnswer::read("x"),
         change: Some(Answered { terms: of(text), heard }),
     };
     let asked = |facts: &[OrderFact]| {
@@ -458,6 +462,120 @@ fn a_mock_order_ends_before_the_port() {
     );
 }
 
+/// Which facts count for an order that stands like this, each by itself.
+#[test]
+fn the_table_of_what_counts_where_holds() {
+    let unclear = || OrderFact::Unconfirmed { cause: "no answer".into() };
+    let unseen = || OrderFact::Unseen { evidence: "3 books".into() };
+    let no = |tag| OrderFact::Rejected { tag, reason: "no".into() };
+    let wish = || OrderFact::CancelWanted { tag: Tag::CancelledByUser, reason: "me".into() };
+    let target = || {
+        let mut target = created();
+        (target.ask.intent, target.ask.target_position) = (Some(Intent::Target), Some(10));
+        target
+    };
+    let mut mock = created();
+    mock.ask.test_mode = Some(TestMode::Success);
+    let mock = apply(&mock, &sent(), at(1)).unwrap().record;
+    let stands: [(&str, OrderRecord); 14] = [
+        ("created", created()),
+        ("unaimed", target()),
+        ("refused", after(&[refused(Tag::RiskLimitsExceeded)])),
+        ("sent", after(&[sent()])),
+        ("mock", mock),
+        ("doubt", after(&[sent(), unclear()])),
+        ("part", after(&[sent(), fill("1", 4)])),
+        ("works", after(&[sent(), accepted()])),
+        ("leaving", after(&[sent(), accepted(), wish()])),
+        ("unseen", after(&[sent(), accepted(), unseen()])),
+        ("rejected", after(&[sent(), no(Tag::BrokerRejected)])),
+        ("absent", after(&[sent(), unclear(), OrderFact::Absent { evidence: "none".into() }])),
+        ("ended", after(&[sent(), accepted(), book(BookState::Cancelled, 0)])),
+        ("executed", after(&[sent(), accepted(), fill("1", 10)])),
+    ];
+    let aimed = OrderFact::Aimed {
+        intent: Intent::Entry,
+        side: Side::Buy,
+        quantity: Quantity::new(10).unwrap(),
+        product: Product::Mis,
+        reason: "10 are missing".into(),
+    };
+    let called = |call, answer: &str| OrderFact::CallReplied { call, answer: CallAnswer::read(answer), change: None };
+    let resolved = |verdict| OrderFact::Resolved { verdict, reason: "asha".into() };
+    let facts: [(&str, OrderFact); 25] = [
+        ("refused", refused(Tag::RiskLimitsExceeded)),
+        ("aimed", aimed),
+        ("send intended", sent()),
+        ("not sent", OrderFact::NotSent { tag: Tag::NotSent, reason: "no".into() }),
+        ("accepted", accepted()),
+        ("rejected", no(Tag::RateLimited)),
+        ("unconfirmed", unclear()),
+        ("book open", book(BookState::Open, 0)),
+        ("book complete", book(BookState::Complete, 10)),
+        ("book rejected", book(BookState::Rejected, 0)),
+        ("book cancelled", book(BookState::Cancelled, 0)),
+        ("fill", fill("7", 3)),
+        ("absent", OrderFact::Absent { evidence: "none".into() }),
+        ("unseen", unseen()),
+        ("lapsed", OrderFact::Lapsed { evidence: "of yesterday".into() }),
+        ("cancel wanted", wish()),
+        ("cancel intended", OrderFact::CallIntended { call: ChangeCall::Cancel, request: "{}".into(), terms: None }),
+        ("modify intended", OrderFact::CallIntended { call: ChangeCall::Modify, request: "{}".into(), terms: Some(terms()) }),
+        ("cancel replied", called(ChangeCall::Cancel, "accepted")),
+        ("modify replied", called(ChangeCall::Modify, "rejected: no")),
+        ("suspect", OrderFact::Suspect { cause: "a fault".into() }),
+        ("test ended", OrderFact::TestEnded { success: true }),
+        ("is that one", resolved(Resolution::AtBroker(id("123456789")))),
+        ("is not there", resolved(Resolution::Absent)),
+        ("changed by hand", terms_shown(&after(&[sent(), accepted()]), "812", true)),
+    ];
+    let told = facts.map(|(name, fact)| {
+        let cells: Vec<String> = stands
+            .iter()
+            .map(|(_, record)| {
+                let cell = apply(record, &fact, at(9)).map(|done| {
+                    let status = done.record.status.as_str().chars().next().unwrap();
+                    let tag = done.record.tag.map_or("", |_| "+");
+                    format!("{}{status}{tag}", if done.late_truth { "!" } else { "" })
+                });
+                format!("{:<3}", cell.unwrap_or_else(|_| ".".to_owned()))
+            })
+            .collect();
+        format!("{name:<16}{}", cells.join(" ")).trim_end().to_owned()
+    });
+    let table = told.join("\n");
+    assert_eq!(table, TABLE.trim_start(), "\n{table}\n");
+}
+
+/// The columns are the orders of the test above in their order. C, S, P, E and F are the status after, `+` one with a tag, `!` late
+/// truth; a dot: the fact changes nothing.
+const TABLE: &str = r"
+refused         F+  F+  .   .   .   .   .   .   .   .   .   .   .   .
+aimed           .   C   .   .   .   .   .   .   .   .   .   .   .   .
+send intended   S   S   .   .   .   .   .   .   .   .   .   .   .   .
+not sent        .   .   .   F+  F+  F+  .   .   .   .   .   .   .   .
+accepted        .   .   .   S   S   S   .   .   .   .   !S  !S  .   .
+rejected        .   .   .   F+  F+  F+  .   .   .   .   .   .   .   .
+unconfirmed     .   .   .   S+  S+  .   .   .   .   .   .   .   .   .
+book open       .   .   .   S   S   S   .   .   .   S   !S  !S  !S  .
+book complete   .   .   .   E   E   E   E   E   E   E   !E  !E  !E  .
+book rejected   .   .   .   F+  F+  F+  F+  F+  F+  F+  F+  F+  .   .
+book cancelled  .   .   .   F+  F+  F+  F+  F+  F+  F+  F+  F+  .   .
+fill            .   .   .   P   P   P   P   P   P   P   !P  !P  F+  E
+absent          .   .   .   F+  F+  F+  .   .   .   .   .   .   .   .
+unseen          .   .   .   .   .   .   P+  S+  S+  .   .   .   .   .
+lapsed          .   .   .   .   .   .   F+  F+  F+  F+  .   .   .   .
+cancel wanted   F+  F+  .   S   S   S+  P   S   .   S+  .   .   .   .
+cancel intended .   .   .   S   S   S+  P   S   S   S+  .   .   .   .
+modify intended .   .   .   S   S   S+  P   S   S   S+  .   .   .   .
+cancel replied  .   .   .   S   S   S+  P   S   S   S+  F+  F+  F+  E
+modify replied  .   .   .   S   S   S+  P   S   S   S+  F+  F+  F+  E
+suspect         F+  F+  .   S+  S+  .   .   .   .   .   .   .   .   .
+test ended      .   .   .   .   E+  .   .   .   .   .   .   .   .   .
+is that one     .   .   .   .   .   S   .   .   .   .   !S  !S  .   .
+is not there    .   .   .   .   .   F+  F+  F+  F+  F+  .   .   .   .
+changed by hand .   .   .   .   .   .   P   S   S   .   .   .   .   .";
+
 fn any_fact() -> impl proptest::strategy::Strategy<Value = OrderFact> {
     let state = prop_oneof![
         Just(BookState::Open),
@@ -480,6 +598,14 @@ fn any_fact() -> impl proptest::strategy::Strategy<Value = OrderFact> {
         (1i64..=10).prop_map(|quantity| fill("1", quantity)),
         any::<bool>().prop_map(|success| OrderFact::TestEnded { success }),
     ]
+}
+
+#[test]
+fn the_answer_of_a_call_is_read_back_as_it_was_written() {
+    for answer in [CallAnswer::NotSent("the account is killed".into()), CallAnswer::Called("rejected: not sent: no".into())] {
+        assert_eq!(CallAnswer::read(&answer.to_string()), answer);
+    }
+    assert_eq!(CallAnswer::NotSent("no turn".into()).to_string(), "not sent: no turn");
 }
 
 proptest! {

@@ -6,6 +6,7 @@ pub mod basket;
 pub mod calendar;
 pub mod day;
 pub mod draft;
+pub mod event;
 pub mod exit_at;
 pub mod fact;
 mod fields;
@@ -28,7 +29,8 @@ pub use day::{EXCHANGES_CLOSED, EXCHANGES_OPEN, exchanges_have_opened, ist, sess
 pub use draft::{LegDraft, MAX_LEGS, MAX_ORDERS, SignalDraft, again_key, clean};
 pub use exit_at::{ExitAt, ExitExtras, ExitTimes};
 pub use fact::{
-    Answered, BookState, Fill, GateVerdict, Heard, NOT_SENT, OrderFact, Priced, Resolution, Shown, Terms, ended_terms, recorded_type,
+    Answered, BookState, CallAnswer, ChangeCall, Fill, GateVerdict, Heard, OrderFact, Priced, Resolution, Shown, Terms, ended_terms,
+    recorded_type,
 };
 pub use holding::Holding;
 pub use ids::{BadId, BasketId, BrokerOrderId, BrokerTag, ClientId, CommandId, IdempotencyKey, SignalId, Strategy, TradeId};
@@ -36,7 +38,7 @@ pub use instrument::{HoldingKey, Instrument, InstrumentKey, Kind, Right};
 pub use lifecycle::{NotApplied, Transition};
 pub use money::{Amount, BadNumber, EndPrice, Points, Price, Quantity, worked_out};
 pub use pricing::Pricing;
-pub use record::{Ask, Asked, OrderRecord, Trailing};
+pub use record::{Ask, Asked, Given, OrderRecord, Trailing};
 pub use remedy::{REMEDIES, remedy};
 pub use routed::{Blocked, Routed};
 pub use tag::Tag;

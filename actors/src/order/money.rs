@@ -236,6 +236,50 @@ impl fmt::Debug for Quantity {
     }
 }
 
+fn saturating_sum(one: Decimal, other: Decimal) -> Decimal {
+    one.checked_add(other).unwrap_or(if other.is_sign_negative() { Decimal::MIN } else { Decimal::MAX })
+}
+
+/// What both kinds of sums can do. They are two types, and neither adds to the other, because a point is not always a rupee.
+macro_rules! signed_sum {
+    ($sum:ident) => {
+        impl $sum {
+            /// Nothing.
+            pub const ZERO: Self = Self(Decimal::ZERO);
+
+            /// The sum; saturates at the largest decimal of the sum's sign.
+            #[must_use]
+            pub fn plus(self, other: Self) -> Self {
+                Self(saturating_sum(self.0, other.0))
+            }
+
+            /// The sum with the other sign.
+            #[must_use]
+            pub fn negated(self) -> Self {
+                Self(-self.0)
+            }
+
+            /// What comes to one of so many units, rounded to four decimals; `None` for no units.
+            #[must_use]
+            pub fn per_unit(self, quantity: i64) -> Option<Decimal> {
+                self.0.checked_div(Decimal::from(quantity)).map(|value| value.round_dp(4).normalize())
+            }
+        }
+
+        impl fmt::Display for $sum {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $sum {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
 /// Prices times units of one contract, of either sign: what was paid for a position, what closing it brought. Only
 /// [`Points::rupees`] makes an amount of it, so that nobody takes the one for the other: on MCX and CDS a point of a unit is
 /// not always a rupee. Of different contracts they are not added. Sums saturate instead of wrapping.
@@ -243,45 +287,14 @@ impl fmt::Debug for Quantity {
 #[serde(transparent)]
 pub struct Points(pub Decimal);
 
+signed_sum!(Points);
+
 impl Points {
-    /// None.
-    pub const ZERO: Self = Self(Decimal::ZERO);
-
-    /// The sum; saturates at the largest decimal of the sum's sign.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self(saturating_sum(self.0, other.0))
-    }
-
-    /// The same with the other sign.
-    #[must_use]
-    pub fn negated(self) -> Self {
-        Self(-self.0)
-    }
-
-    /// The price at which so many units come to this, rounded to four decimals; `None` for no units.
-    #[must_use]
-    pub fn per_unit(self, quantity: i64) -> Option<Decimal> {
-        self.0.checked_div(Decimal::from(quantity)).map(|value| value.round_dp(4).normalize())
-    }
-
     /// Rupees, where a unit gains `per_point` rupees when its price rises by one
     /// ([`Instrument::rupees_per_point`](super::Instrument::rupees_per_point)).
     #[must_use]
     pub fn rupees(self, per_point: Decimal) -> Amount {
         Amount(if per_point == Decimal::ONE { self.0 } else { self.0.saturating_mul(per_point).normalize() })
-    }
-}
-
-impl fmt::Display for Points {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for Points {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -292,49 +305,12 @@ pub fn worked_out(quantity: i64, price: Price, per_point: Decimal) -> String {
     format!("{quantity} x {price}{by_point} = {} rupees", price.times(quantity).rupees(per_point))
 }
 
-fn saturating_sum(one: Decimal, other: Decimal) -> Decimal {
-    one.checked_add(other).unwrap_or(if other.is_sign_negative() { Decimal::MIN } else { Decimal::MAX })
-}
-
 /// Rupees, of either sign: profit, notional, a limit. Sums saturate instead of wrapping.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Amount(pub Decimal);
 
-impl Amount {
-    /// No money.
-    pub const ZERO: Self = Self(Decimal::ZERO);
-
-    /// The sum; saturates at the largest decimal of the sum's sign.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self(saturating_sum(self.0, other.0))
-    }
-
-    /// The same amount with the other sign.
-    #[must_use]
-    pub fn negated(self) -> Self {
-        Self(-self.0)
-    }
-
-    /// The amount spread over so many units, rounded to four decimals; `None` for no units.
-    #[must_use]
-    pub fn per_unit(self, quantity: i64) -> Option<Decimal> {
-        self.0.checked_div(Decimal::from(quantity)).map(|value| value.round_dp(4).normalize())
-    }
-}
-
-impl fmt::Display for Amount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for Amount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+signed_sum!(Amount);
 
 #[cfg(test)]
 mod tests {

@@ -167,7 +167,88 @@ pub struct OrderRecord {
     pub seq: u64,
 }
 
+/// What a new order is given when it is registered; all else of its row begins empty.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// The account.
+    pub client_id: ClientId,
+    /// The order.
+    pub command_id: CommandId,
+    /// Its number in the account.
+    pub number: u64,
+    /// The signal that asks for it.
+    pub signal_id: SignalId,
+    /// Which of the signal's orders it is, from 0.
+    pub leg: u16,
+    /// The orders judged together with it.
+    pub basket_id: BasketId,
+    /// The order that this one repeats or replaces.
+    pub parent_command_id: Option<CommandId>,
+    /// The kind of source.
+    pub source: Source,
+    /// Which secret, key, strategy or person.
+    pub user: Arc<str>,
+    /// What it asks for.
+    pub ask: Ask,
+    /// What its free text at the broker is to say.
+    pub broker_tag: BrokerTag,
+    /// When the signal was made.
+    pub signal_time: DateTime<Utc>,
+}
+
 impl OrderRecord {
+    /// The row of a new order, registered at that time by that journal row.
+    #[must_use]
+    pub fn created(given: Given, at: DateTime<Utc>, seq: u64) -> Self {
+        let Given {
+            client_id,
+            command_id,
+            number,
+            signal_id,
+            leg,
+            basket_id,
+            parent_command_id,
+            source,
+            user,
+            ask,
+            broker_tag,
+            signal_time,
+        } = given;
+        Self {
+            client_id,
+            command_id,
+            number,
+            signal_id,
+            leg,
+            basket_id,
+            parent_command_id,
+            source,
+            user,
+            ask,
+            status: Status::Created,
+            tag: None,
+            reason: None,
+            broker_tag,
+            broker_order_id: None,
+            filled_quantity: 0,
+            average_price: None,
+            traded_quantity: 0,
+            traded_value: Points::ZERO,
+            cancel_wanted: None,
+            modifications: 0,
+            reach: None,
+            high_water: None,
+            pending: None,
+            asked: Vec::new(),
+            by_hand: None,
+            signal_time,
+            created_at: at,
+            updated_at: at,
+            sent_at: None,
+            seq,
+        }
+    }
+
     /// The instrument, when the exchange was readable.
     #[must_use]
     pub fn instrument(&self) -> Option<InstrumentKey> {
@@ -231,7 +312,7 @@ impl OrderRecord {
         self.ask.order_type.is_some_and(|asked| !asked.has_price()) && self.sent_at.is_some() && self.ask.price.is_some()
     }
 
-    /// Its terms, as a row of the broker's book would tell them.
+    /// The order's terms, as a row of the broker's book would tell them.
     #[must_use]
     pub fn shown(&self) -> Shown {
         Shown {

@@ -31,7 +31,7 @@ impl Routed {
     /// Reads the text that [`serde_json`] wrote.
     ///
     /// # Errors
-    /// It is none of ours.
+    /// The text is none that this engine wrote.
     pub fn read(text: &str) -> Result<Self, BadId> {
         serde_json::from_str(text).map_err(|_| BadId {
             kind: "route",

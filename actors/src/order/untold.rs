@@ -17,8 +17,9 @@ impl OrderRecord {
         self.filled_quantity > self.traded_quantity && self.sent_at.is_some_and(|sent| trading_date(sent) < trading_date(now))
     }
 
-    /// What its trades do not tell, as one trade of the day on which it was sent: at the price that a person tells, or else at what the
-    /// average price of the broker's book leaves for it. `None` where nothing is missing, or nobody knows a price.
+    /// The units that filled by the broker's order book and that no trade tells, as one trade of the day on which the order was sent. Its
+    /// price is the one that a person tells, or else what the average price of the broker's book leaves for those units. `None` where
+    /// nothing is missing, or nobody knows a price.
     #[must_use]
     pub fn untold(&self, price: Option<Price>) -> Option<Fill> {
         let units = self.filled_quantity - self.traded_quantity;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ledger::{FoldedAnew, Ledger, Pending};
+use super::ledger::{Ledger, Pending, RecomputedDay};
 use super::registered::Registered;
 use super::staged::Committed;
 use super::ticket::{Answer, Ticket, Waiter};
@@ -11,7 +11,7 @@ use crate::order::{BasketId, ClientId, CommandId, OrderRecord};
 
 impl Ledger {
     /// After the commit: the view moves.
-    pub(super) fn publish(&mut self, folded_anew: Vec<FoldedAnew>) -> Vec<Event> {
+    pub(super) fn publish(&mut self, recomputed_days: Vec<RecomputedDay>) -> Vec<Event> {
         let Committed { orders, holdings, day, controls, alarms, kept, events } = self.staged.take_committed();
         let chains = &self.staged.chains;
         let changed: Vec<CommandId> = orders.iter().map(|record| record.command_id).collect();
@@ -42,7 +42,7 @@ impl Ledger {
                     book.put_day(&change);
                 }
             }
-            for (client, today, changes) in folded_anew {
+            for (client, today, changes) in recomputed_days {
                 if let Some(book) = books.get_mut(&client) {
                     book.begin_day(today, &changes);
                 }

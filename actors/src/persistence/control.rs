@@ -54,6 +54,23 @@ impl TryFrom<u8> for KillLevel {
     }
 }
 
+/// Why a trading day is over before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HaltCause {
+    /// Its result met the floor of the day's loss. A row that names no cause means this one.
+    #[default]
+    Loss,
+    /// The broker's margin fell short.
+    Margin,
+}
+
+impl HaltCause {
+    fn is_loss(&self) -> bool {
+        *self == Self::Loss
+    }
+}
+
 /// What a breach of the day's limits stops. It is not a person's kill: it ends with its trading day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayHalt {
@@ -65,6 +82,9 @@ pub struct DayHalt {
     pub reason: String,
     /// When.
     pub at: DateTime<Utc>,
+    /// What was breached, for the rules.
+    #[serde(default, skip_serializing_if = "HaltCause::is_loss")]
+    pub cause: HaltCause,
 }
 
 /// What stops one strategy.
@@ -124,6 +144,14 @@ pub struct Control {
     pub at: Option<DateTime<Utc>>,
 }
 
+/// Who said it, why and when.
+#[derive(Debug, Clone, Copy)]
+struct Said<'a> {
+    who: &'a str,
+    reason: &'a str,
+    at: DateTime<Utc>,
+}
+
 /// One change of the controls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ControlChange {
@@ -132,7 +160,7 @@ pub enum ControlChange {
     /// The account's level, raised to at least this; never lowered.
     RaiseAccount(KillLevel),
     /// A breach of the limits of that day stops at least this much until the day ends.
-    HaltDay(NaiveDate, KillLevel),
+    HaltDay(NaiveDate, KillLevel, HaltCause),
     /// The halt of that day ends; one of another day stays.
     EndDay(NaiveDate),
     /// One strategy's level.
@@ -206,7 +234,7 @@ impl fmt::Display for ControlChange {
             Self::Account(KillLevel::None) => f.write_str("the account goes again"),
             Self::Account(level) => write!(f, "kill level {} for the account", u8::from(*level)),
             Self::RaiseAccount(level) => write!(f, "kill level {} or more for the account", u8::from(*level)),
-            Self::HaltDay(date, level) => write!(f, "{date} is over, with kill level {}", u8::from(*level)),
+            Self::HaltDay(date, level, _) => write!(f, "{date} is over, with kill level {}", u8::from(*level)),
             Self::EndDay(date) => write!(f, "the halt of {date} ends"),
             Self::Strategy(strategy, KillLevel::None) => write!(f, "strategy {strategy} goes again"),
             Self::Strategy(strategy, level) => write!(f, "kill level {} for strategy {strategy}", u8::from(*level)),
@@ -245,68 +273,68 @@ impl Control {
     #[must_use]
     pub fn after(&self, change: &ControlChange, who: &str, reason: &str, at: DateTime<Utc>) -> Self {
         let mut next = self.clone();
+        if self.refuses(change) {
+            return next;
+        }
+        let said = Said { who, reason, at };
         match change {
-            ControlChange::Account(level) => next.level = *level,
-            ControlChange::RaiseAccount(level) => next.level = next.level.max(*level),
-            ControlChange::HaltDay(date, level) => {
-                let standing = next.day.take().filter(|day| day.date == *date);
-                let level = standing.as_ref().map_or(*level, |day| day.level.max(*level));
-                next.day = Some(DayHalt { date: *date, level, reason: reason.to_owned(), at });
-                return next;
-            }
-            ControlChange::EndDay(date) => {
-                next.day = next.day.take().filter(|day| day.date != *date);
-                return next;
-            }
-            ControlChange::Strategy(strategy, KillLevel::None) => {
-                next.strategies.remove(strategy);
-                return next;
+            ControlChange::Account(level) | ControlChange::Lower { strategy: None, to: level, .. } => next.set_account(*level, said),
+            ControlChange::RaiseAccount(level) => next.set_account(self.level.max(*level), said),
+            ControlChange::Strategy(strategy, level) | ControlChange::Lower { strategy: Some(strategy), to: level, .. } => {
+                next.set_strategy(strategy, *level, said);
             }
             ControlChange::RaiseStrategy(strategy, level) => {
-                let level = (*level).max(self.level_of(Some(strategy)));
-                return self.after(&ControlChange::Strategy(strategy.clone(), level), who, reason, at);
+                next.set_strategy(strategy, self.level_of(Some(strategy)).max(*level), said);
             }
-            ControlChange::Lower { .. } => {
-                return if self.refuses(change) { next } else { self.after(&change.as_set(), who, reason, at) };
-            }
-            ControlChange::Strategy(strategy, level) => {
-                let stop = StrategyStop { level: *level, who: who.to_owned(), reason: reason.to_owned(), at };
-                next.strategies.insert(strategy.clone(), stop);
-                return next;
-            }
+            ControlChange::HaltDay(date, level, cause) => next.halt_day(*date, *level, *cause, said),
+            ControlChange::EndDay(date) => next.day = next.day.take().filter(|day| day.date != *date),
             ControlChange::Freeze(true) => {
                 next.freeze.get_or_insert_with(|| Freeze { who: who.to_owned(), reason: reason.to_owned(), since: at });
-                return next;
             }
-            ControlChange::Freeze(false) => {
-                next.freeze = None;
-                return next;
-            }
-            ControlChange::Arm { arming, .. } => {
-                if !self.refuses(change) {
-                    next.arming = (**arming).clone();
-                }
-                return next;
-            }
-            ControlChange::AskApproval { basket, until } => {
-                next.approvals.retain(|_, approval| at.signed_duration_since(approval.until) < APPROVAL_KEPT);
-                let asked = Approval { asked_at: at, until: *until, given_at: None, who: String::new(), reason: String::new() };
-                next.approvals.entry(*basket).or_insert(asked);
-                return next;
-            }
-            ControlChange::Approve { basket } => {
-                if let Some(approval) = next.approvals.get_mut(basket).filter(|held| held.given_at.is_none() && at <= held.until) {
-                    approval.given_at = Some(at);
-                    approval.who = who.to_owned();
-                    approval.reason = reason.to_owned();
-                }
-                return next;
-            }
+            ControlChange::Freeze(false) => next.freeze = None,
+            ControlChange::Arm { arming, .. } => next.arming = (**arming).clone(),
+            ControlChange::AskApproval { basket, until } => next.ask_approval(*basket, *until, at),
+            ControlChange::Approve { basket } => next.approve(basket, said),
         }
-        next.who = who.to_owned();
-        next.reason = reason.to_owned();
-        next.at = Some(at);
         next
+    }
+
+    fn set_account(&mut self, level: KillLevel, said: Said<'_>) {
+        self.level = level;
+        self.who = said.who.to_owned();
+        self.reason = said.reason.to_owned();
+        self.at = Some(said.at);
+    }
+
+    fn set_strategy(&mut self, strategy: &Strategy, level: KillLevel, said: Said<'_>) {
+        if level == KillLevel::None {
+            self.strategies.remove(strategy);
+        } else {
+            let stop = StrategyStop { level, who: said.who.to_owned(), reason: said.reason.to_owned(), at: said.at };
+            self.strategies.insert(strategy.clone(), stop);
+        }
+    }
+
+    /// A halt that stands is never lowered within its day.
+    fn halt_day(&mut self, date: NaiveDate, level: KillLevel, cause: HaltCause, said: Said<'_>) {
+        let standing = self.day.take().filter(|day| day.date == date);
+        let level = standing.map_or(level, |day| day.level.max(level));
+        self.day = Some(DayHalt { date, level, reason: said.reason.to_owned(), at: said.at, cause });
+    }
+
+    /// What was asked first stands; what is over for long is forgotten.
+    fn ask_approval(&mut self, basket: BasketId, until: DateTime<Utc>, at: DateTime<Utc>) {
+        self.approvals.retain(|_, approval| at.signed_duration_since(approval.until) < APPROVAL_KEPT);
+        let asked = Approval { asked_at: at, until, given_at: None, who: String::new(), reason: String::new() };
+        self.approvals.entry(basket).or_insert(asked);
+    }
+
+    fn approve(&mut self, basket: &BasketId, said: Said<'_>) {
+        if let Some(approval) = self.approvals.get_mut(basket).filter(|held| held.given_at.is_none() && said.at <= held.until) {
+            approval.given_at = Some(said.at);
+            approval.who = said.who.to_owned();
+            approval.reason = said.reason.to_owned();
+        }
     }
 
     /// Whether exits are frozen.
@@ -347,128 +375,5 @@ impl Control {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stops_a_strategy_says_by_whom_and_why_whatever_else_is_changed() {
-        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
-        let (trend, other) = (Strategy::parse("trend").unwrap(), Strategy::parse("other").unwrap());
-        let stop = |strategy: &Strategy, level| ControlChange::Strategy(strategy.clone(), level);
-        let killed = Control::default().after(&ControlChange::Account(KillLevel::StopEntries), "asha", "news", at);
-        let both = killed.after(&stop(&trend, KillLevel::SquareOff), "telegram:7", "it runs away", at);
-        let both = both.after(&stop(&other, KillLevel::StopEntries), "ben", "a look", at);
-        assert_eq!((both.who.as_str(), both.reason.as_str()), ("asha", "news"), "the account's own");
-        assert_eq!((both.strategies[&trend].who.as_str(), both.strategies[&other].who.as_str()), ("telegram:7", "ben"));
-        assert_eq!((both.why_for(&trend), both.why_for(&other)), ("it runs away", "news"), "of the level that holds");
-        let again = both.after(&stop(&trend, KillLevel::None), "ben", "it is calm", at);
-        assert_eq!((again.level_for(&trend), again.strategies.len()), (KillLevel::StopEntries, 1));
-    }
-
-    #[test]
-    fn a_freeze_says_by_whom_and_why_and_a_kill_beside_it_keeps_its_own_words() {
-        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
-        let later = at + chrono::TimeDelta::minutes(5);
-        let killed = Control::default().after(&ControlChange::Account(KillLevel::StopEntries), "asha", "news", at);
-        let frozen = killed.after(&ControlChange::Freeze(true), "ben", "the gateway doubles exits", later);
-        let freeze = Freeze { who: "ben".to_owned(), reason: "the gateway doubles exits".to_owned(), since: later };
-        assert_eq!((frozen.freeze.as_ref(), frozen.is_frozen()), (Some(&freeze), true));
-        assert_eq!((frozen.who.as_str(), frozen.reason.as_str(), frozen.at), ("asha", "news", Some(at)), "the kill's own");
-        let again = frozen.after(&ControlChange::Freeze(true), "asha", "me too", later + chrono::TimeDelta::minutes(1));
-        assert_eq!(again, frozen, "it stands since then, and by whom it was");
-        let rearmed = frozen.after(&ControlChange::Account(KillLevel::None), "asha", "it is over", later);
-        assert_eq!((rearmed.freeze.as_ref(), rearmed.reason.as_str()), (Some(&freeze), "it is over"));
-        let thawed = frozen.after(&ControlChange::Freeze(false), "ben", "mended", later);
-        assert_eq!(thawed, killed, "a thaw leaves the kill as it was");
-        let text = serde_json::to_string(&frozen).unwrap();
-        assert_eq!(serde_json::from_str::<Control>(&text).unwrap(), frozen);
-    }
-
-    #[test]
-    fn the_halt_of_a_day_is_no_kill_of_a_person_and_ends_alone() {
-        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
-        let (today, tomorrow) = (NaiveDate::from_ymd_opt(2026, 11, 20).unwrap(), NaiveDate::from_ymd_opt(2026, 11, 23).unwrap());
-        let halt = ControlChange::HaltDay(today, KillLevel::SquareOff);
-        let killed = Control::default().after(&ControlChange::Account(KillLevel::StopEntries), "asha", "news", at);
-        let halted = killed.after(&halt, "RiskActor", "the day's loss", at);
-        let trend = Strategy::parse("trend").unwrap();
-        assert_eq!((halted.account_level(), halted.why_for(&trend)), (KillLevel::SquareOff, "the day's loss"));
-        let weaker = halted.after(&ControlChange::HaltDay(today, KillLevel::StopEntries), "RiskActor", "margin", at);
-        assert_eq!(weaker.account_level(), KillLevel::SquareOff, "never lowered within its day");
-        assert_eq!(halted.after(&ControlChange::EndDay(tomorrow), "RiskActor", "", at), halted, "of another day");
-        let ended = halted.after(&ControlChange::EndDay(today), "RiskActor", "", at);
-        assert_eq!((ended.account_level(), ended.who.as_str()), (KillLevel::StopEntries, "asha"), "a person's kill stays");
-        assert_eq!(halted.after(&ControlChange::Account(KillLevel::None), "asha", "", at).account_level(), KillLevel::SquareOff);
-        assert_eq!((halted.level_on(&trend, today), halted.level_on(&trend, tomorrow)), (KillLevel::SquareOff, KillLevel::StopEntries));
-        let stopped = halted.after(&ControlChange::Strategy(trend.clone(), KillLevel::CancelEntries), "asha", "", at);
-        assert_eq!(stopped.level_on(&trend, tomorrow), KillLevel::CancelEntries, "what a person has set stays");
-    }
-
-    #[test]
-    fn raising_never_lowers() {
-        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
-        let control = Control::default().after(&ControlChange::Account(KillLevel::SquareOff), "me", "test", at);
-        assert_eq!(control.after(&ControlChange::RaiseAccount(KillLevel::StopEntries), "engine", "", at).level, KillLevel::SquareOff);
-        let trend = Strategy::parse("trend").unwrap();
-        let raise = |control: &Control, level| control.after(&ControlChange::RaiseStrategy(trend.clone(), level), "me", "", at);
-        let stopped = raise(&raise(&control, KillLevel::SquareOff), KillLevel::StopEntries);
-        assert_eq!(stopped.level_of(Some(&trend)), KillLevel::SquareOff);
-    }
-
-    #[test]
-    fn a_level_is_taken_down_only_from_where_the_person_saw_it() {
-        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
-        let trend = Strategy::parse("trend").unwrap();
-        let levels = [KillLevel::None, KillLevel::StopEntries, KillLevel::CancelEntries, KillLevel::SquareOff];
-        for strategy in [None, Some(trend.clone())] {
-            for case in 0..64 {
-                let (stands, from, to) = (levels[case / 16], levels[case / 4 % 4], levels[case % 4]);
-                if to > from {
-                    continue;
-                }
-                let set = strategy.clone().map_or(ControlChange::Account(stands), |strategy| ControlChange::Strategy(strategy, stands));
-                let before = Control::default().after(&set, "asha", "", at);
-                let lower = ControlChange::Lower { strategy: strategy.clone(), from, to };
-                assert_eq!(before.refuses(&lower), stands != from);
-                let after = before.after(&lower, "ben", "", at);
-                let expected = if stands == from { to } else { stands };
-                assert_eq!(after.level_of(strategy.as_ref()), expected, "{strategy:?} {stands:?} {from:?} {to:?}");
-                // Whether it counts is not known before its commit: until then it holds nothing, and lets nothing go.
-                let latch = crate::persistence::Latch::new(&before);
-                let held = latch.forbids(&trend, false);
-                latch.raise(&lower);
-                assert_eq!((latch.forbids(&trend, false), held.is_some()), (held, stands > KillLevel::None));
-            }
-        }
-    }
-
-    /// Whatever somebody looked at before: a stop counts, at once, and never takes anything down.
-    #[test]
-    fn a_stop_is_raised_from_whatever_level_was_looked_at() {
-        let at: DateTime<Utc> = "2026-11-20T05:00:00Z".parse().unwrap();
-        let trend = Strategy::parse("trend").unwrap();
-        let levels = [KillLevel::None, KillLevel::StopEntries, KillLevel::CancelEntries, KillLevel::SquareOff];
-        for strategy in [None, Some(trend.clone())] {
-            for case in 0..64 {
-                let (stands, from, to) = (levels[case / 16], levels[case / 4 % 4], levels[case % 4]);
-                let change = ControlChange::level(strategy.clone(), Some(from), to);
-                if to < from || to == KillLevel::None {
-                    assert_eq!(change, ControlChange::Lower { strategy: strategy.clone(), from, to });
-                    continue;
-                }
-                let set = strategy.clone().map_or(ControlChange::Account(stands), |strategy| ControlChange::Strategy(strategy, stands));
-                let before = Control::default().after(&set, "asha", "", at);
-                assert!(!before.refuses(&change), "{stands:?} {from:?} {to:?}");
-                assert_eq!(before.after(&change, "ben", "", at).level_of(strategy.as_ref()), stands.max(to));
-                let latch = crate::persistence::Latch::new(&before);
-                latch.raise(&change);
-                assert!(latch.forbids(&trend, false).is_some(), "{stands:?} {from:?} {to:?}");
-            }
-            let armed = ControlChange::level(strategy.clone(), None, KillLevel::None);
-            assert_eq!(
-                armed,
-                strategy.map_or(ControlChange::Account(KillLevel::None), |name| ControlChange::Strategy(name, KillLevel::None))
-            );
-        }
-    }
-}
+#[path = "control_tests.rs"]
+mod tests;

@@ -25,7 +25,7 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// That of an instrument.
+    /// What limits need to know of that instrument.
     #[must_use]
     pub fn of(found: &Instrument) -> Self {
         let option_lot = matches!(found.kind, Kind::Option { .. }).then(|| found.lot.value());
@@ -50,7 +50,7 @@ pub struct Exposure {
     pub short: i64,
     /// What open entries and adjustments may still buy, those in doubt included, and what they bought without a recorded trade.
     pub buying: i64,
-    /// The same of what they may still sell.
+    /// What open entries and adjustments may still sell, those in doubt included, and what they sold without a recorded trade.
     pub selling: i64,
     contract: OnceLock<Contract>,
 }

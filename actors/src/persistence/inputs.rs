@@ -7,20 +7,18 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::order::event;
 use crate::order::{
-    Answered, Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CommandId, Fill, GateVerdict, Heard, Intent, OrderFact, OrderRecord,
-    OrderType, Pricing, Product, Quantity, Resolution, Side, Source, Status, Tag, Terms,
+    Answered, Ask, BasketId, BookState, BrokerOrderId, BrokerTag, CallAnswer, ChangeCall, CommandId, Fill, GateVerdict, Heard, Intent,
+    OrderFact, OrderRecord, OrderType, Pricing, Product, Quantity, Resolution, Side, Source, Status, Tag, Terms,
 };
 use crate::ports::{JournalRow, Naming, SignalRow};
-
-/// The event of a new order.
-pub(super) const CREATED: &str = "INTENT_CREATED";
 
 /// `EXECUTED` and `FAILED` are events of their own name, whatever fact brought them about.
 pub(super) fn event_name(fact: &OrderFact, before: &OrderRecord, after: &OrderRecord) -> &'static str {
     match (fact, after.status) {
-        (OrderFact::Book { .. }, Status::Executed) if before.status != Status::Executed => "EXECUTED",
-        (OrderFact::Book { .. }, Status::Failed) if before.status != Status::Failed => "FAILED",
+        (OrderFact::Book { .. }, Status::Executed) if before.status != Status::Executed => event::EXECUTED,
+        (OrderFact::Book { .. }, Status::Failed) if before.status != Status::Failed => event::FAILED,
         _ => fact.event(),
     }
 }
@@ -28,7 +26,7 @@ pub(super) fn event_name(fact: &OrderFact, before: &OrderRecord, after: &OrderRe
 pub(super) fn reason_of(fact: &OrderFact) -> Option<Arc<str>> {
     match fact {
         OrderFact::CancelWanted { reason, .. } | OrderFact::Resolved { reason, .. } => Some(Arc::from(reason.as_str())),
-        OrderFact::CallReplied { outcome, .. } => Some(Arc::from(outcome.as_str())),
+        OrderFact::CallReplied { answer, .. } => Some(Arc::from(answer.to_string())),
         OrderFact::TermsShown { was, now, by_hand: true, .. } => {
             Some(Arc::from(format!("changed at the broker by hand: {was} became {now}")))
         }
@@ -294,48 +292,53 @@ pub(super) fn inputs_of(fact: &OrderFact) -> String {
 /// The row does not hold what its event must hold; says what is wrong.
 pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
     let reason = || row.reason.as_deref().unwrap_or("").to_owned();
+    let answer = || CallAnswer::read(row.reason.as_deref().unwrap_or(""));
     let tag = || row.tag.ok_or_else(|| "it has no tag".to_owned());
     Ok(match &*row.event {
-        "REFUSED" => {
+        event::REFUSED => {
             let gates = if &*row.inputs == "{}" { Vec::new() } else { parsed::<GateInputs>(row)?.gates };
             OrderFact::Refused { tag: tag()?, reason: reason(), gates }
         }
-        "AIMED" => {
+        event::AIMED => {
             let AimedInputs { intent, side, quantity, product } = parsed::<AimedRow>(row)?.aimed;
             OrderFact::Aimed { intent, side, quantity, product, reason: reason() }
         }
-        "SENT_TO_BROKER" => {
+        event::SENT_TO_BROKER => {
             let SentInputs { terms, request, gates, high_water } = parsed(row)?;
             OrderFact::SendIntended { terms, request, gates, note: row.reason.as_deref().map(str::to_owned), high_water }
         }
-        "NOT_SENT" => OrderFact::NotSent { tag: tag()?, reason: reason() },
-        "BROKER_CONFIRMED" => OrderFact::Accepted { broker_order_id: parsed::<NumberInputs>(row)?.broker_order_id },
-        "BROKER_REJECTED" => OrderFact::Rejected { tag: tag()?, reason: reason() },
-        "SEND_UNCONFIRMED" => OrderFact::Unconfirmed { cause: reason() },
-        "BROKER_BOOK" | "EXECUTED" | "FAILED" => {
+        event::NOT_SENT => OrderFact::NotSent { tag: tag()?, reason: reason() },
+        event::BROKER_CONFIRMED => OrderFact::Accepted { broker_order_id: parsed::<NumberInputs>(row)?.broker_order_id },
+        event::BROKER_REJECTED => OrderFact::Rejected { tag: tag()?, reason: reason() },
+        event::SEND_UNCONFIRMED => OrderFact::Unconfirmed { cause: reason() },
+        event::BROKER_BOOK | event::EXECUTED | event::FAILED => {
             let BookInputs { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason } =
                 parsed(row)?;
             OrderFact::Book { broker_order_id, state, filled, average_price, quantity, price, trigger_price, order_type, reason }
         }
-        "FILL" => OrderFact::Fill(parsed(row)?),
-        "NOT_AT_BROKER" => OrderFact::Absent { evidence: reason() },
-        "NOT_IN_BOOKS" => OrderFact::Unseen { evidence: reason() },
-        "LAPSED" => OrderFact::Lapsed { evidence: reason() },
-        "CANCEL_WANTED" => OrderFact::CancelWanted { tag: parsed::<CancelInputs>(row)?.wanted, reason: reason() },
-        "MODIFY_SENT" => {
+        event::FILL => OrderFact::Fill(parsed(row)?),
+        event::NOT_AT_BROKER => OrderFact::Absent { evidence: reason() },
+        event::NOT_IN_BOOKS => OrderFact::Unseen { evidence: reason() },
+        event::LAPSED => OrderFact::Lapsed { evidence: reason() },
+        event::CANCEL_WANTED => OrderFact::CancelWanted { tag: parsed::<CancelInputs>(row)?.wanted, reason: reason() },
+        event::MODIFY_SENT => {
             let CallInputs { request, change } = parsed(row)?;
-            OrderFact::CallIntended { call: "MODIFY", request, terms: change }
+            OrderFact::CallIntended { call: ChangeCall::Modify, request, terms: change }
         }
-        "CANCEL_SENT" => OrderFact::CallIntended { call: "CANCEL", request: parsed::<CallInputs>(row)?.request, terms: None },
-        "MODIFY_REPLIED" => OrderFact::CallReplied { call: "MODIFY", outcome: reason(), change: parsed::<AnsweredInputs>(row)?.change() },
-        "CANCEL_REPLIED" => OrderFact::CallReplied { call: "CANCEL", outcome: reason(), change: None },
-        event @ ("TERMS_SHOWN" | "TERMS_CHANGED_BY_HAND") => {
+        event::CANCEL_SENT => {
+            OrderFact::CallIntended { call: ChangeCall::Cancel, request: parsed::<CallInputs>(row)?.request, terms: None }
+        }
+        event::MODIFY_REPLIED => {
+            OrderFact::CallReplied { call: ChangeCall::Modify, answer: answer(), change: parsed::<AnsweredInputs>(row)?.change() }
+        }
+        event::CANCEL_REPLIED => OrderFact::CallReplied { call: ChangeCall::Cancel, answer: answer(), change: None },
+        name @ (event::TERMS_SHOWN | event::TERMS_CHANGED_BY_HAND) => {
             let ShownInputs { was, now, basis } = parsed(row)?;
-            OrderFact::TermsShown { was, now, basis, by_hand: event == "TERMS_CHANGED_BY_HAND" }
+            OrderFact::TermsShown { was, now, basis, by_hand: name == event::TERMS_CHANGED_BY_HAND }
         }
-        "ENGINE_FAULT" => OrderFact::Suspect { cause: reason() },
-        "TEST_ENDED" => OrderFact::TestEnded { success: row.to == Some(Status::Executed) },
-        "RESOLVED" => {
+        event::ENGINE_FAULT => OrderFact::Suspect { cause: reason() },
+        event::TEST_ENDED => OrderFact::TestEnded { success: row.to == Some(Status::Executed) },
+        event::RESOLVED => {
             let verdict = parsed::<ResolvedInputs>(row)?.at_broker.map_or(Resolution::Absent, Resolution::AtBroker);
             OrderFact::Resolved { verdict, reason: reason() }
         }

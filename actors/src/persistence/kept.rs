@@ -154,6 +154,46 @@ pub struct Keep {
 }
 
 impl Keep {
+    /// A state of the whole process that ends, or that [`with`](Self::with) puts there, over whatever stands; a quiet row about no order.
+    #[must_use]
+    pub fn new(slot: Slot, event: &'static str, who: impl Into<Arc<str>>, reason: impl Into<Arc<str>>) -> Self {
+        Self {
+            client_id: None,
+            slot,
+            value: None,
+            basis: None,
+            event,
+            level: Level::Info,
+            reason: reason.into(),
+            who: who.into(),
+            command_id: None,
+        }
+    }
+
+    /// Of that account.
+    #[must_use]
+    pub fn of(self, client_id: &ClientId) -> Self {
+        Self { client_id: Some(client_id.clone()), ..self }
+    }
+
+    /// Only upon the state of that journal row, 0 for none: see [`basis`](Self::basis).
+    #[must_use]
+    pub fn upon(self, basis: u64) -> Self {
+        Self { basis: Some(basis), ..self }
+    }
+
+    /// With a row that loud.
+    #[must_use]
+    pub fn loud(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
+    /// With a row about that order.
+    #[must_use]
+    pub fn about(self, order: impl Into<Option<CommandId>>) -> Self {
+        Self { command_id: order.into(), ..self }
+    }
+
     /// Puts the state in place.
     ///
     /// # Errors

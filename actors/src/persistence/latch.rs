@@ -53,7 +53,7 @@ impl Latch {
             ControlChange::Account(level) | ControlChange::RaiseAccount(level) => {
                 self.level.fetch_max(u8::from(*level), Ordering::SeqCst);
             }
-            ControlChange::HaltDay(_, level) => {
+            ControlChange::HaltDay(_, level, _) => {
                 self.day.fetch_max(u8::from(*level), Ordering::SeqCst);
             }
             ControlChange::Strategy(strategy, level) | ControlChange::RaiseStrategy(strategy, level) => {
@@ -119,6 +119,7 @@ mod tests {
     use chrono::NaiveDate;
 
     use super::*;
+    use crate::persistence::HaltCause;
 
     #[test]
     fn a_latch_rises_at_once_and_falls_only_with_the_commit() {
@@ -139,11 +140,12 @@ mod tests {
     fn asking_to_arm_again_or_for_less_lets_nothing_go() {
         let (trend, today) = (Strategy::parse("trend").unwrap(), NaiveDate::from_ymd_opt(2026, 11, 20).unwrap());
         let of_strategy = |level| ControlChange::Strategy(trend.clone(), level);
+        let halt = |level| ControlChange::HaltDay(today, level, HaltCause::Loss);
         for (stands, less) in [
             (ControlChange::Account(KillLevel::SquareOff), ControlChange::Account(KillLevel::None)),
             (of_strategy(KillLevel::SquareOff), of_strategy(KillLevel::None)),
-            (ControlChange::HaltDay(today, KillLevel::SquareOff), ControlChange::EndDay(today)),
-            (ControlChange::HaltDay(today, KillLevel::SquareOff), ControlChange::HaltDay(today, KillLevel::None)),
+            (halt(KillLevel::SquareOff), ControlChange::EndDay(today)),
+            (halt(KillLevel::SquareOff), halt(KillLevel::None)),
         ] {
             let control = Control::default().after(&stands, "asha", "", "2026-11-20T05:00:00Z".parse().unwrap());
             let latch = Latch::new(&control);
@@ -187,7 +189,7 @@ mod tests {
     #[test]
     fn the_halt_of_a_day_holds_until_its_end_is_committed() {
         let today = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
-        let halt = ControlChange::HaltDay(today, KillLevel::SquareOff);
+        let halt = ControlChange::HaltDay(today, KillLevel::SquareOff, HaltCause::Loss);
         let halted = Control::default().after(&halt, "RiskActor", "the day's loss", "2026-11-20T05:00:00Z".parse().unwrap());
         let trend = Strategy::parse("trend").unwrap();
         let latch = Latch::new(&Control::default());

@@ -1,24 +1,21 @@
 //! Where facts become states. The ledger owns the store; each round it applies the queued units to the committed rows,
 //! writes them in one transaction, and only after the commit moves the view and hands the acknowledgements back.
 
+mod apply;
+mod open;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::alarms::Alarms;
-use super::book::Book;
-use super::chain::row_hash;
-use super::control::Control;
-use super::delta::Delta;
-use super::kept::KeptChange;
 use super::staged::{Chain, Staged};
 use super::ticket::{Admission, Answer, Orphans};
-use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, OrderUnit, Outcome, Posted, Registration, Unit};
+use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, Outcome, Posted};
 use super::view::View;
-use crate::order::{BasketId, ClientId, CommandId, Fill, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date};
+use crate::order::{BasketId, ClientId, CommandId, OrderRecord, trading_date};
 use crate::pnl::DayChange;
-use crate::ports::{Anchor, Clock, Query, Rows, Store, StoreError, Verdict, Write};
+use crate::ports::{Anchor, Clock, Query, Rows, Store, StoreError, Write};
 
 /// Rows between two anchors of a chain.
 const ANCHOR_EVERY: u64 = 10_000;
@@ -73,8 +70,8 @@ pub struct Round {
     pub events: Vec<Event>,
 }
 
-/// An account, a day, and what has changed on it.
-pub(super) type FoldedAnew = (ClientId, NaiveDate, Vec<DayChange>);
+/// An account, a day, and all that has changed in its holdings on that day.
+pub(super) type RecomputedDay = (ClientId, NaiveDate, Vec<DayChange>);
 
 /// What a posted unit is waiting for until the commit.
 pub(super) enum Pending {
@@ -86,80 +83,12 @@ pub(super) enum Pending {
 }
 
 impl Ledger {
-    /// Reads the store and builds the view; `seats` are the configured accounts.
-    ///
-    /// # Errors
-    /// The store could not be read, or holds what this version cannot read.
-    pub fn open(
-        mut store: Box<dyn Store>,
-        clock: Arc<dyn Clock>,
-        seats: BTreeMap<ClientId, Seat>,
-        listeners: Vec<Box<dyn Listener>>,
-    ) -> Result<Opened, StoreError> {
-        let loaded = store.load()?;
-        let mut staged = Staged::default();
-        for head in &loaded.heads {
-            staged.chains.insert(head.client_id.clone(), Chain { seq: head.seq, hash: row_hash(head) });
-        }
-        staged.anchored.extend(loaded.anchors);
-        for (chain, alarms) in loaded.alarms {
-            staged.alarms.insert(chain, Alarms::load(alarms));
-        }
-        let mut books: BTreeMap<ClientId, Book> = seats.keys().map(|id| (id.clone(), Book::new(id.clone()))).collect();
-        for head in loaded.accounts {
-            let control = match &head.control {
-                Some(text) => serde_json::from_str(text)
-                    .map_err(|error| StoreError { step: "load", cause: format!("controls of {}: {error}", head.client_id) })?,
-                None => Control::default(),
-            };
-            let seq = staged.chains.get(&Some(head.client_id.clone())).map_or(0, |chain| chain.seq);
-            staged.numbers.insert(head.client_id.clone(), head.last_number);
-            books.insert(head.client_id.clone(), Book::load(head, seq, control));
-        }
-        for (chain, states) in loaded.kept {
-            for (slot, now) in &states {
-                if let Some(book) = chain.as_ref().and_then(|client| books.get_mut(client)) {
-                    book.put_kept(KeptChange { slot: slot.clone(), now: Some(now.clone()) });
-                }
-            }
-            staged.kept.insert(chain, states);
-        }
-        let today = trading_date(clock.now());
-        for (client, book) in &mut books {
-            book.begin_day(today, &store.day(client, today)?);
-        }
-        for (chain, alarms) in &staged.alarms {
-            if let Some(book) = chain.as_ref().and_then(|client| books.get_mut(client)) {
-                book.put_alarms(alarms.clone());
-            }
-        }
-        let view = Arc::new(View::new(books.into_values().collect()));
-        view.put_process_alarms(staged.alarms.get(&None).cloned().unwrap_or_default());
-        for (slot, now) in staged.kept.get(&None).into_iter().flatten() {
-            view.put_process_kept(KeptChange { slot: slot.clone(), now: Some(now.clone()) });
-        }
-        view.put_free_space(store.free_space());
-        let tag_prefix = loaded.tag_prefix.clone();
-        let ledger = Self {
-            store,
-            view: Arc::clone(&view),
-            clock,
-            tag_prefix: tag_prefix.clone(),
-            seats,
-            staged,
-            listeners,
-            low_water: None,
-            unsound: BTreeSet::new(),
-        };
-        Ok(Opened { ledger, view, newest: loaded.newest, tag_prefix })
-    }
-
     /// Below so many free bytes the ballast is given up (and, elsewhere, entries stop).
     pub fn set_low_water(&mut self, bytes: u64) {
         self.low_water = Some(bytes);
     }
 
-    /// These chains did not verify: no anchor is written over what is wrong with them.
+    /// Names the chains that did not verify: no anchor is written over what is wrong with them.
     pub fn set_unsound(&mut self, chains: BTreeSet<Option<ClientId>>) {
         self.unsound = chains;
     }
@@ -190,15 +119,15 @@ impl Ledger {
             pending.push(self.apply(unit, cargo, at)?);
         }
         self.write_anchors()?;
-        let folded_anew = self.folded_anew()?;
+        let recomputed_days = self.recomputed_days()?;
         self.store.commit()?;
-        let events = self.publish(folded_anew);
+        let events = self.publish(recomputed_days);
         Ok(Round { acks: pending.into_iter().filter_map(|item| self.acknowledge(item)).collect(), events })
     }
 
-    /// The days in which a price was told of what had left before: that price counts where its units left, so the day is folded
-    /// again from what is on disk, as a restart does it.
-    fn folded_anew(&mut self) -> Result<Vec<FoldedAnew>, StoreError> {
+    /// The days of accounts in which a price was told of units that had left before. That price counts where those units left, so the
+    /// day is computed again from what is on disk, as a restart does it.
+    fn recomputed_days(&mut self) -> Result<Vec<RecomputedDay>, StoreError> {
         let today = trading_date(self.clock.now());
         let clients = std::mem::take(&mut self.staged.told);
         clients.into_iter().map(|client| self.store.day(&client, today).map(|changes| (client, today, changes))).collect()
@@ -246,213 +175,6 @@ impl Ledger {
             self.store.commit()?;
         }
         self.store.close()
-    }
-
-    fn apply(&mut self, unit: Unit, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
-        match unit {
-            Unit::Register(registration) => self.register(*registration, cargo, at),
-            Unit::Order(unit) => self.order(&unit, cargo, at),
-            Unit::Control { client_id, change, who, reason } => {
-                let before = self.control(&client_id);
-                if before.refuses(&change) {
-                    return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
-                }
-                let control = Control { what: change.to_string(), ..before.after(&change, &who, &reason, at) };
-                let mut delta = Delta::new(at);
-                delta.control(&mut self.staged, client_id, change, &control, (&who, &reason));
-                let outcome = self.settle(delta)?;
-                Ok(Pending::Other { outcome, cargo })
-            }
-            Unit::Reduce { client_id, strategy, key, units, price, earlier, reason } => {
-                let held = self.holding(&client_id, &strategy, &key);
-                let is_other = earlier.is_some_and(|earlier| held.net != earlier.net_before || trading_date(at) <= earlier.on);
-                let on = earlier.map(|earlier| earlier.on);
-                let after = if on.is_some() { held.reduced(units) } else { held.left(units, price) };
-                let mut delta = Delta::new(at);
-                if is_other || after == held {
-                    return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
-                }
-                delta.reduce(&mut self.staged, (client_id, strategy, key), (held, after), (price, on), &reason);
-                let outcome = self.settle(delta)?;
-                Ok(Pending::Other { outcome, cargo })
-            }
-            Unit::Settle { client_id, strategy, key, expiry, reason } => {
-                let held = self.holding(&client_id, &strategy, &key);
-                if held.net == 0 || trading_date(at) <= expiry {
-                    return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
-                }
-                let mut delta = Delta::new(at);
-                delta.settle(&mut self.staged, (client_id, strategy, key), held, expiry, &reason);
-                let outcome = self.settle(delta)?;
-                Ok(Pending::Other { outcome, cargo })
-            }
-            Unit::Adopt(adopted) => {
-                let held = self.holding(&adopted.client_id, &adopted.strategy, &adopted.key);
-                if held.net != adopted.net_before {
-                    return Ok(Pending::Other { outcome: Outcome::NotApplied(None), cargo });
-                }
-                let after = held.adopting(adopted.side, adopted.quantity, adopted.price, at);
-                let mut delta = Delta::new(at);
-                delta.adopt(&mut self.staged, &adopted, held, after);
-                let outcome = self.settle(delta)?;
-                Ok(Pending::Other { outcome, cargo })
-            }
-            Unit::Tell(telling) => {
-                let found = self.store.correction(&telling.client_id, telling.row)?;
-                let mut delta = Delta::new(at);
-                let outcome = match found.filter(|change| change.what.told().is_none_or(|told| told.price != telling.price)) {
-                    Some(change) if delta.tell(&mut self.staged, &telling, &change) => self.settle(delta)?,
-                    _ => Outcome::NotApplied(None),
-                };
-                Ok(Pending::Other { outcome, cargo })
-            }
-            Unit::Reissue { client_id, commands } => {
-                let mut records = Vec::with_capacity(commands.len());
-                for command in commands {
-                    records.extend(self.find(&client_id, command)?.filter(|record| record.status == Status::Created));
-                }
-                Ok(Pending::Reissued { client_id, records })
-            }
-            Unit::Acknowledge { client_id, alarm, who, reason } => {
-                let mut delta = Delta::new(at);
-                let outcome = if delta.acknowledge(&mut self.staged, client_id, alarm, &who, &reason) {
-                    self.settle(delta)?
-                } else {
-                    Outcome::NotApplied(None)
-                };
-                Ok(Pending::Other { outcome, cargo })
-            }
-            Unit::Keep(keep) => {
-                let stands = self.staged.kept.get(&keep.client_id).and_then(|states| states.get(&keep.slot));
-                let is_other = keep.basis.is_some_and(|basis| basis != stands.map_or(0, |kept| kept.seq));
-                let is_gone_already = keep.value.is_none() && stands.is_none();
-                let mut delta = Delta::new(at);
-                let outcome = if is_other || is_gone_already || !delta.keep(&mut self.staged, &keep) {
-                    Outcome::NotApplied(None)
-                } else {
-                    self.settle(delta)?
-                };
-                Ok(Pending::Other { outcome, cargo })
-            }
-            Unit::Note(note) => {
-                let mut delta = Delta::new(at);
-                delta.note(&mut self.staged, &note);
-                let outcome = self.settle(delta)?;
-                Ok(Pending::Other { outcome, cargo })
-            }
-        }
-    }
-
-    /// Writes a unit's rows; a unit that a constraint refuses leaves nothing behind and uses up no number.
-    fn settle(&mut self, delta: Delta) -> Result<Outcome, StoreError> {
-        match self.store.unit(&delta.writes)? {
-            Verdict::Done => {
-                let record = delta.orders.last().cloned();
-                self.staged.keep(delta);
-                Ok(Outcome::Applied(record))
-            }
-            Verdict::Refused(table) => {
-                tracing::debug!(table, "a unit was refused by a constraint");
-                delta.undo(&mut self.staged);
-                Ok(Outcome::NotApplied(None))
-            }
-        }
-    }
-
-    fn register(&mut self, registration: Registration, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
-        if let Some(answer) = self.seen_before(&registration)? {
-            let mut delta = Delta::new(at);
-            delta.replay(&mut self.staged, &registration, &answer);
-            self.settle(delta)?;
-            metrics::counter!("ordergate_signals_replayed_total").increment(1);
-            return Ok(Pending::Replay { answer, cargo });
-        }
-        let mut delta = Delta::new(at);
-        if let Some(fired) = &registration.fired {
-            delta.keep(&mut self.staged, fired);
-        }
-        let records = delta.registration(&mut self.staged, &registration, &self.tag_prefix);
-        if let Some(plan) = &registration.plan {
-            delta.keep(&mut self.staged, plan);
-        }
-        let outcome = self.settle(delta)?;
-        let Registration { client_id, basket_id, legs, signal_id, .. } = registration;
-        if !outcome.is_applied() {
-            // The names come from the Ids port and the key was looked up in this very transaction.
-            let answer = Err(NotRegistered::Closed(format!("signal {signal_id} collides with one on disk; send it again")));
-            return Ok(Pending::Replay { answer, cargo });
-        }
-        Ok(Pending::Registration { client_id, basket_id, records, legs, cargo })
-    }
-
-    fn order(&mut self, unit: &OrderUnit, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
-        let outcome = self.order_outcome(unit, at)?;
-        Ok(Pending::Order { client_id: unit.client_id.clone(), command_id: unit.command_id, outcome, cargo })
-    }
-
-    fn order_outcome(&mut self, unit: &OrderUnit, at: DateTime<Utc>) -> Result<Outcome, StoreError> {
-        let Some(before) = self.find(&unit.client_id, unit.command_id)? else {
-            tracing::error!(client_id = %unit.client_id, command_id = %unit.command_id, event = unit.fact.event(), "fact about an order that is not on disk");
-            return Ok(Outcome::NotApplied(None));
-        };
-        // An order fills no more than it is for: a trade beyond that is one of before under another number, or a lie. The watcher
-        // tells people what the trade book has too many of. What the journal has is replayed as it stands.
-        let is_beyond =
-            |fill: &Fill| before.traded_quantity.saturating_add(fill.quantity.value()) > before.quantity_most().max(before.filled_quantity);
-        if matches!(&unit.fact, OrderFact::Fill(fill) if before.quantity() > 0 && is_beyond(fill)) {
-            return Ok(Outcome::NotApplied(Some(before)));
-        }
-        let Ok(transition) = lifecycle::apply(&before, &unit.fact, at) else {
-            return Ok(Outcome::NotApplied(Some(before)));
-        };
-        let mut delta = Delta::new(at);
-        let record = delta.transition(&mut self.staged, &before, transition, unit);
-        if let OrderFact::Fill(fill) = &unit.fact {
-            let Some((key, side)) = record.holding().zip(record.ask.side) else {
-                delta.undo(&mut self.staged);
-                return Ok(Outcome::NotApplied(Some(before)));
-            };
-            let held = self.holding(&unit.client_id, &record.ask.strategy, &key);
-            let after = held.filled_by(&record, side, fill);
-            delta.fill(&record, DayChange::of_fill(&record, (key, side), held, fill, at), after, fill);
-        }
-        match (self.settle(delta)?, &unit.fact) {
-            (Outcome::Applied(_), _) => Ok(Outcome::Applied(Some(record))),
-            // The number stands at another order of the day: whose it is, the broker's books must tell.
-            (Outcome::NotApplied(_), OrderFact::Accepted { broker_order_id }) => {
-                let cause = format!("the broker answered with order number {broker_order_id}, which another order has");
-                let fact = OrderFact::Unconfirmed { cause };
-                self.order_outcome(
-                    &OrderUnit { client_id: unit.client_id.clone(), command_id: unit.command_id, fact, who: Arc::clone(&unit.who) },
-                    at,
-                )
-            }
-            (Outcome::NotApplied(_), _) => Ok(Outcome::NotApplied(Some(before))),
-        }
-    }
-
-    fn find(&mut self, client: &ClientId, command: CommandId) -> Result<Option<Arc<OrderRecord>>, StoreError> {
-        if let Some(record) = self.staged.order(client, command) {
-            return Ok(Some(record));
-        }
-        if let Some(record) = self.view.read(client, |book| book.order(command).cloned()).flatten() {
-            return Ok(Some(record));
-        }
-        Ok(self.store.order(client, command)?.map(Arc::new))
-    }
-
-    fn holding(&self, client: &ClientId, strategy: &Strategy, key: &HoldingKey) -> crate::order::Holding {
-        self.staged
-            .holding(client, strategy, key)
-            .unwrap_or_else(|| self.view.read(client, |book| book.held(strategy, key)).unwrap_or_default())
-    }
-
-    fn control(&self, client: &ClientId) -> Control {
-        self.staged
-            .controls
-            .get(client)
-            .cloned()
-            .unwrap_or_else(|| self.view.read(client, |book| book.control().clone()).unwrap_or_default())
     }
 
     fn write_anchors(&mut self) -> Result<(), StoreError> {

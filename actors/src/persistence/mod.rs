@@ -5,6 +5,7 @@
 //! *Invariant:* nothing is acknowledged before it is durable, and nothing that failed to commit is ever retried.
 
 mod acknowledge;
+pub mod alarm;
 mod alarms;
 mod book;
 mod broker_tag;
@@ -40,7 +41,7 @@ pub use alarms::{ALARMS_KEPT, Alarm, AlarmChange, Alarms};
 pub use book::{Book, NEWEST_KEPT};
 pub(crate) use broker_tag::broker_tag;
 pub use broker_tag::{cut_tag, read_tag};
-pub use control::{CONTROL, Control, ControlChange, DayHalt, Freeze, KillLevel, StrategyStop};
+pub use control::{CONTROL, Control, ControlChange, DayHalt, Freeze, HaltCause, KillLevel, StrategyStop};
 pub use exposure::{Contract, Exposure, OpenValue, outstanding, own_price};
 pub use gross::Gross;
 pub use kept::{Keep, Kept, KeptChange, KeptStates, Slot, Topic};

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::control::{CONTROL, Control};
-use super::inputs::{CREATED, CreatedInputs, event_name, fact_of, inputs_of, parsed, reason_of};
+use super::inputs::{CreatedInputs, event_name, fact_of, inputs_of, parsed, reason_of};
 use super::replay::Projections;
+use crate::order::event;
 use crate::order::validate::{self, Bounds};
 use crate::order::{Amount, LegDraft, OrderFact, Status, Tag, lifecycle};
 use crate::ports::JournalRow;
@@ -28,7 +29,7 @@ struct Asked {
 /// The row does not hold its cause; says what is wrong.
 pub(super) fn redone(before: &Projections, row: &JournalRow) -> Result<Option<JournalRow>, String> {
     match (&*row.event, row.to) {
-        (CREATED, _) => created(row).map(Some),
+        (event::CREATED, _) => created(row).map(Some),
         (_, Some(_)) => moved(before, row).map(Some),
         (CONTROL, None) => {
             let control: Control = parsed(row)?;
@@ -106,7 +107,7 @@ mod tests {
     fn created_as(ask: crate::order::Ask) -> JournalRow {
         let record = OrderRecord { ask, ..order(1) };
         let text = CreatedInputs::of(&record, None, None).text(ASKED);
-        row(1, &record, CREATED, (None, Status::Created), &text)
+        row(1, &record, event::CREATED, (None, Status::Created), &text)
     }
 
     fn read() -> crate::order::Ask {

@@ -10,12 +10,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::alarms::{ACKNOWLEDGED, Alarm, AlarmInputs, Alarms};
 use super::control::CONTROL;
-use super::inputs::{CREATED, CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
+use super::inputs::{CreatedInputs, NewOrderInputs, SignalInputs, fact_of, parsed};
 use super::kept::{Kept, KeptInputs, KeptStates};
 use super::redo::redone;
 use super::unit::{ADOPTED, Level, PRICE_TOLD, SETTLED};
+use crate::order::event;
 use crate::order::{
-    ClientId, CommandId, EndPrice, Fill, Holding, HoldingKey, OrderFact, OrderRecord, Points, Price, Quantity, Side, Status, Strategy,
+    ClientId, CommandId, EndPrice, Fill, Given, Holding, HoldingKey, OrderFact, OrderRecord, Price, Quantity, Side, Status, Strategy,
     lifecycle, trading_date,
 };
 use crate::pnl::{DayChange, Move, Told};
@@ -128,7 +129,7 @@ impl Replay {
     /// The ledger's rules would not have written it.
     pub fn step(&mut self, row: &JournalRow) -> Result<(), Misfit> {
         let done = match (&*row.event, row.to) {
-            (CREATED, _) => self.created(row),
+            (event::CREATED, _) => self.created(row),
             (_, Some(_)) => self.moved(row),
             (_, None) => self.told(row),
         };
@@ -178,7 +179,7 @@ impl Replay {
                 legs,
             });
         }
-        let record = OrderRecord {
+        let given = Given {
             client_id,
             command_id,
             number,
@@ -189,28 +190,10 @@ impl Replay {
             source,
             user: Arc::clone(&row.who),
             ask,
-            status: Status::Created,
-            tag: None,
-            reason: None,
             broker_tag,
-            broker_order_id: None,
-            filled_quantity: 0,
-            average_price: None,
-            traded_quantity: 0,
-            traded_value: Points::ZERO,
-            cancel_wanted: None,
-            modifications: 0,
-            reach: None,
-            high_water: None,
-            pending: None,
-            asked: Vec::new(),
-            by_hand: None,
             signal_time,
-            created_at: row.at,
-            updated_at: row.at,
-            sent_at: None,
-            seq: row.seq,
         };
+        let record = OrderRecord::created(given, row.at, row.seq);
         match self.projections.orders.insert(command_id, Arc::new(record)) {
             None => Ok(()),
             Some(_) => Err(format!("order {command_id} was created before")),

@@ -15,7 +15,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// These orders have changed.
+    /// Wakes those who wait for one of these orders, which have changed.
     pub(super) fn wake(&self, changed: &[CommandId]) {
         let by_order = self.by_order.lock();
         if by_order.is_empty() {

@@ -11,8 +11,6 @@ mod reverse;
 mod standing;
 mod target;
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 pub use adjust::reduction;
@@ -73,36 +71,16 @@ impl Plan {
         kept.filter_map(|(slot, kept)| Some((slot.clone(), kept.seq, kept.read().ok()?))).collect()
     }
 
-    /// The row that writes it down, where none stands yet. `None` never happens: it is all text and numbers.
+    /// The row that writes it down, where none stands yet. `None` only for a plan that is no JSON; every plan is text and numbers.
     #[must_use]
     pub fn begin(&self, client_id: &ClientId, slot: Slot, order: CommandId, who: &str, reason: String) -> Option<Keep> {
-        let keep = Keep {
-            client_id: Some(client_id.clone()),
-            slot,
-            value: None,
-            basis: Some(0),
-            event: "PLAN_BEGUN",
-            level: Level::Info,
-            reason: Arc::from(reason),
-            who: Arc::from(who),
-            command_id: Some(order),
-        };
-        keep.with(self).ok()
+        Keep::new(slot, "PLAN_BEGUN", who, reason).of(client_id).upon(0).about(order).with(self).ok()
     }
 
     /// The row that ends it: a page if a person must hear how.
     #[must_use]
     pub fn end(client_id: &ClientId, (slot, seq): (Slot, u64), order: CommandId, who: &str, (is_page, reason): (bool, String)) -> Unit {
-        Unit::Keep(Keep {
-            client_id: Some(client_id.clone()),
-            slot,
-            value: None,
-            basis: Some(seq),
-            event: if is_page { "ALARM_PLAN_STOPPED" } else { "PLAN_ENDED" },
-            level: if is_page { Level::Page } else { Level::Info },
-            reason: Arc::from(reason),
-            who: Arc::from(who),
-            command_id: Some(order),
-        })
+        let (event, level) = if is_page { ("ALARM_PLAN_STOPPED", Level::Page) } else { ("PLAN_ENDED", Level::Info) };
+        Unit::Keep(Keep::new(slot, event, who, reason).of(client_id).upon(seq).loud(level).about(order))
     }
 }

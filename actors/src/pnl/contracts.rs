@@ -110,18 +110,7 @@ impl ContractKept {
         (event, level): (&'static str, Level),
         (who, why): (&str, String),
     ) -> Option<Keep> {
-        let keep = Keep {
-            client_id: Some(client_id.clone()),
-            slot: Self::slot(&self.instrument),
-            value: None,
-            basis: Some(basis),
-            event,
-            level,
-            reason: Arc::from(why),
-            who: Arc::from(who),
-            command_id: None,
-        };
-        keep.with(self).ok()
+        Keep::new(Self::slot(&self.instrument), event, who, why).of(client_id).upon(basis).loud(level).with(self).ok()
     }
 }
 

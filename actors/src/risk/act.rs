@@ -48,18 +48,9 @@ impl RiskActor {
             let slot = Slot::new(Topic::Halt, strategy.as_str());
             let seq = self.line.view.read(&self.desk.client_id, |book| book.kept(&slot).map_or(0, |kept| kept.seq)).unwrap_or(0);
             let halt = Halt { strategy: strategy.clone(), reason: gate.input.clone(), at: now, rearmed: None };
-            let keep = Keep {
-                client_id: Some(self.desk.client_id.clone()),
-                slot,
-                value: None,
-                basis: Some(seq),
-                event: "ALARM_STRATEGY_HALTED",
-                level: Level::Page,
-                reason: Arc::from(format!("{strategy} is halted: {}; look at it, then re-arm it", gate.input)),
-                who: Arc::from(Self::NAME),
-                command_id: Some(order.command_id),
-            };
-            match keep.with(&halt) {
+            let reason = format!("{strategy} is halted: {}; look at it, then re-arm it", gate.input);
+            let keep = Keep::new(slot, "ALARM_STRATEGY_HALTED", Self::NAME, reason).of(&self.desk.client_id).upon(seq);
+            match keep.loud(Level::Page).about(order.command_id).with(&halt) {
                 Ok(keep) => self.line.post_unit(Unit::Keep(keep)),
                 Err(cause) => tracing::error!(client_id = %self.desk.client_id, %strategy, %cause, "a halt cannot be written down"),
             }

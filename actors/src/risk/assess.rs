@@ -9,7 +9,7 @@ use super::waiting::Waits;
 use super::{Judgement, QuoteCame, RiskActor};
 use crate::guard::Admit;
 use crate::order::{CommandId, GateVerdict, OrderFact, OrderRecord, Source, Tag, Terms};
-use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit};
+use crate::persistence::{Book, Cargo, ControlChange, Level, OrderUnit, Posted, Registered, Unit, alarm};
 use crate::plan::{Aim, Plan, Shot};
 use crate::pnl::ContractKept;
 use crate::supervision::{Shell, at_hand};
@@ -229,7 +229,7 @@ impl RiskActor {
         match cover {
             Some(Cover::Waits(reason)) => Judgement::Wait { reason },
             Some(Cover::Uncovers(level, text)) => {
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_UNCOVERS", level, Some(order.command_id), text);
+                self.line.alarm(Some(&self.desk.client_id), alarm::EXIT_UNCOVERS, level, Some(order.command_id), text);
                 judgement
             }
             Some(Cover::Goes) | None => judgement,

@@ -6,9 +6,9 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::limits::DayLimits;
-use super::shortfall::{FELL_SHORT, Lifted, Margin, Shortfall};
+use super::shortfall::{Lifted, Margin, Shortfall};
 use crate::order::{Amount, BrokerOrderId};
-use crate::persistence::DayHalt;
+use crate::persistence::{DayHalt, HaltCause};
 use crate::settings::Limits;
 
 /// Orders of others that are remembered to have been told of; beyond them a restart tells again.
@@ -192,7 +192,7 @@ impl RiskDay {
         if halted.date != self.date || self.is_over() || is_lifted {
             return None;
         }
-        if halted.reason.starts_with(FELL_SHORT) {
+        if halted.cause == HaltCause::Margin {
             self.short = Some(Shortfall { at: halted.at, words: halted.reason.clone(), squares_off: true, lifted: None });
             return Some(Happening::FellShort);
         }

@@ -146,9 +146,9 @@ fn what_was_found_out_and_is_not_kept_is_not_forgotten() {
 /// The halt is on disk and the breach is not, over a restart.
 #[test]
 fn a_halt_of_the_day_without_a_breach_is_no_halt_that_a_person_has_lifted() {
-    let halted =
-        |date, reason: &str| DayHalt { date, level: crate::persistence::KillLevel::SquareOff, reason: reason.to_owned(), at: at(5) };
-    let loss = halted(date(20), "the day's loss: -2010 rupees");
+    let level = crate::persistence::KillLevel::SquareOff;
+    let halted = |date, cause| DayHalt { date, level, reason: "so and so many rupees".to_owned(), at: at(5), cause };
+    let loss = halted(date(20), HaltCause::Loss);
     let mut lost = day();
     assert_eq!(lost.recover(&loss, Some(rupees(-1_900)), &settings()), Some(Happening::Hit));
     let hit = lost.hit.clone().unwrap();
@@ -156,9 +156,9 @@ fn a_halt_of_the_day_without_a_breach_is_no_halt_that_a_person_has_lifted() {
     assert_eq!(lost.recover(&loss, None, &settings()), None, "it is there");
     lost.see(rupees(-1_900), &Limits { daily_loss: rupees(9_000), ..settings() }, at(6));
     assert_eq!(lost.recover(&loss, None, &settings()), None, "a person has lifted it");
-    assert_eq!(day().recover(&halted(date(19), "the day's loss"), None, &settings()), None, "its day is over");
+    assert_eq!(day().recover(&halted(date(19), HaltCause::Loss), None, &settings()), None, "its day is over");
     let mut short = day();
-    assert_eq!(short.recover(&halted(date(20), &format!("{FELL_SHORT}: -5")), None, &settings()), Some(Happening::FellShort));
+    assert_eq!(short.recover(&halted(date(20), HaltCause::Margin), None, &settings()), Some(Happening::FellShort));
     assert!(short.is_over() && !short.is_hit());
 }
 

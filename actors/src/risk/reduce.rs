@@ -5,9 +5,9 @@ use chrono::{DateTime, Duration, Utc};
 use super::RiskActor;
 use super::excess::{Close, Excess, excesses};
 use crate::engine::exit_leg;
-use crate::ingress::Submit;
-use crate::order::{Quantity, SignalDraft, SignalId, Source};
-use crate::persistence::{Book, Level};
+use crate::engine_signal::EngineSignal;
+use crate::order::{Quantity, SignalId};
+use crate::persistence::{Book, Level, alarm};
 use crate::settings::Limits;
 
 /// The first try waits so long for the next, seconds, and each further one twice as long as that before it.
@@ -81,7 +81,7 @@ impl RiskActor {
                         excess.words(),
                         excess.closing
                     );
-                    self.line.alarm(Some(&self.desk.client_id), "ALARM_POSITION_OVER_LIMIT", Level::Page, None, text);
+                    self.line.alarm(Some(&self.desk.client_id), alarm::POSITION_OVER_LIMIT, Level::Page, None, text);
                 }
                 None => {}
             }
@@ -93,21 +93,9 @@ impl RiskActor {
         let level = if attempt == 1 || attempt == limits.square_off_tries.saturating_add(1) { Level::Page } else { Level::Warn };
         let words = excess.words();
         let text = format!("{words}: {} {} of {} are being closed (attempt {attempt})", close.units, close.key, close.strategy);
-        self.line.alarm(Some(&self.desk.client_id), "ALARM_POSITION_OVER_LIMIT", level, None, text);
-        let draft = SignalDraft {
-            client_id: self.desk.client_id.clone(),
-            signal_id: SignalId(self.line.ids.next()),
-            source: Source::System,
-            user: "risk: position over its limit".to_owned(),
-            idempotency_key: None,
-            body_hash: [0; 32],
-            replay_window_ms: 0,
-            received_at: now,
-            signal_time: None,
-            legs: vec![exit_leg(&close.strategy, &close.key, Some(quantity))],
-        };
-        let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-        self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], fired: None, reply });
+        self.line.alarm(Some(&self.desk.client_id), alarm::POSITION_OVER_LIMIT, level, None, text);
+        let legs = vec![exit_leg(&close.strategy, &close.key, Some(quantity))];
+        EngineSignal::new(SignalId(self.line.ids.next()), "risk: position over its limit", legs).submit(&self.line, &self.desk, now);
     }
 }
 

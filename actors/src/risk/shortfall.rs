@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::settings::OnShortfall;
 use crate::watcher::Findings;
 
-/// How the words of every shortfall begin; a halt of the day is told by them from one of a loss.
-pub(super) const FELL_SHORT: &str = "the margin at the broker fell short";
-
 /// A shortfall of a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortfall {
@@ -71,7 +68,7 @@ impl Margin {
             return Self::Unknown;
         }
         let shown = format!(
-            "{FELL_SHORT}: it shows {} rupees left of {} cash at the start of the day, with {} of margin in use",
+            "the margin at the broker fell short: it shows {} rupees left of {} cash at the start of the day, with {} of margin in use",
             funds.available, funds.cash, funds.margin_used
         );
         match wanted {

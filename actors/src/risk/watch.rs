@@ -13,7 +13,7 @@ use super::shortfall::Margin;
 use super::{Asked, DayResult, Halt, RiskActor, day_slot};
 use crate::line::{Desk, Line, Phase};
 use crate::order::{InstrumentKey, Product, trading_date};
-use crate::persistence::{Book, Cargo, ControlChange, Keep, KillLevel, Level, Posted, Slot, Topic, Unit};
+use crate::persistence::{Book, Cargo, ControlChange, HaltCause, Keep, KillLevel, Level, Posted, Slot, Topic, Unit, alarm};
 use crate::settings::Limits;
 use crate::supervision::Shell;
 
@@ -22,7 +22,7 @@ fn row(happened: &[Happening], is_new: bool) -> (&'static str, Level) {
     let has = |what| happened.contains(&what);
     match () {
         () if has(Happening::Hit) => ("ALARM_RISK_BREACH", Level::Page),
-        () if has(Happening::FellShort) => ("ALARM_MARGIN_SHORT", Level::Page),
+        () if has(Happening::FellShort) => (alarm::MARGIN_SHORT, Level::Page),
         () if has(Happening::Lifted) => ("RISK_BREACH_LIFTED", Level::Warn),
         () if has(Happening::Warned) => ("ALARM_RISK_WARNING", Level::Warn),
         () if has(Happening::Enough) => ("RISK_MARGIN_ENOUGH", Level::Info),
@@ -44,10 +44,10 @@ fn reason(day: &RiskDay, event: &str, limits: &Limits, result: &DayResult) -> St
             };
             format!("the day stands at {result}, its floor is {}{met}: {follows}, until the next trading day", hit.floor)
         }
-        ("ALARM_MARGIN_SHORT", _, Some(short)) if short.squares_off => {
+        (alarm::MARGIN_SHORT, _, Some(short)) if short.squares_off => {
             format!("{}: {follows}, until the next trading day or until a person re-arms the day (risk/rearm with margin)", short.words)
         }
-        ("ALARM_MARGIN_SHORT", _, Some(short)) => short.words.clone(),
+        (alarm::MARGIN_SHORT, _, Some(short)) => short.words.clone(),
         _ => {
             let floor = day.floor(limits.daily_loss);
             format!("trading day {}: it is over at {floor} rupees, {} days of loss in a row before it", day.date, day.loss_days)
@@ -110,30 +110,21 @@ impl RiskActor {
         }
         let (event, level) = row(happened, kept.is_none_or(|kept| kept.date != day.date));
         let reason = reason(day, event, limits, result);
-        let keep = Keep {
-            client_id: Some(self.desk.client_id.clone()),
-            slot: day_slot(),
-            value: None,
-            basis: Some(seq),
-            event,
-            level,
-            reason: Arc::from(reason),
-            who: Arc::from(Self::NAME),
-            command_id: None,
-        };
+        let keep = Keep::new(day_slot(), event, Self::NAME, reason).of(&self.desk.client_id).upon(seq).loud(level);
         keep.with(day).map(Unit::Keep).inspect_err(|cause| tracing::error!(%cause, "the day cannot be written down")).ok()
     }
 
     /// The halt of the day, raised or ended. It is latched before it is committed.
     fn halt_units(&self, day: &RiskDay, limits: &Limits, halted: Option<&crate::persistence::DayHalt>) -> Option<Unit> {
         let loss = day.hit.as_ref().filter(|_| day.is_hit());
-        let loss =
-            loss.map(|hit| format!("the day's loss: {} rupees, its floor was {} (daily loss {})", hit.pnl, hit.floor, limits.daily_loss));
-        let short = || day.short.as_ref().filter(|short| short.halts()).map(|short| short.words.clone());
-        let reason = loss.or_else(short);
-        let (change, reason) = match (reason, halted) {
+        let loss = loss.map(|hit| {
+            let words = format!("the day's loss: {} rupees, its floor was {} (daily loss {})", hit.pnl, hit.floor, limits.daily_loss);
+            (HaltCause::Loss, words)
+        });
+        let short = || day.short.as_ref().filter(|short| short.halts()).map(|short| (HaltCause::Margin, short.words.clone()));
+        let (change, reason) = match (loss.or_else(short), halted) {
             (Some(_), Some(halted)) if halted.date == day.date => return None,
-            (Some(reason), _) => (ControlChange::HaltDay(day.date, KillLevel::SquareOff), reason),
+            (Some((cause, reason)), _) => (ControlChange::HaltDay(day.date, KillLevel::SquareOff, cause), reason),
             (None, Some(halted)) => {
                 let why = if halted.date == day.date { "a person lets it go on" } else { "its trading day is over" };
                 (ControlChange::EndDay(halted.date), why.to_owned())
@@ -149,17 +140,7 @@ impl RiskActor {
         let window = chrono::Duration::from_std(limits.repeats_window).unwrap_or(chrono::Duration::MAX);
         let is_old = |halt: &Halt| halt.rearmed.as_ref().is_some_and(|rearmed| now.signed_duration_since(rearmed.at) > window);
         let gone = |slot, basis, event, reason: String| {
-            Unit::Keep(Keep {
-                client_id: Some(self.desk.client_id.clone()),
-                slot,
-                value: None,
-                basis: Some(basis),
-                event,
-                level: Level::Info,
-                reason: Arc::from(reason),
-                who: Arc::from(Self::NAME),
-                command_id: None,
-            })
+            Unit::Keep(Keep::new(slot, event, Self::NAME, reason).of(&self.desk.client_id).upon(basis))
         };
         let overrides = self.known.overrides().filter(|(_, _, set)| now >= set.until).map(|(key, seq, set)| {
             let reason = format!("the override of {} to {} by {} is over", set.limit, set.value, set.who);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::order::{OrderFact, Side, Status, Tag};
+use crate::order::{CallAnswer, ChangeCall, OrderFact, Side, Status, Tag};
 use crate::testkit::builders::{Build, at, book_of, exit, order, price};
 
 #[test]
@@ -41,8 +41,8 @@ fn the_next_price_of_an_exit_does_not_wait_for_ever_for_a_cancel_that_is_refused
         let facts = match second {
             1 => vec![OrderFact::CancelWanted { tag: Tag::SelfTrade, reason: "in the way".to_owned() }],
             _ if second % 2 == 0 => vec![
-                OrderFact::CallIntended { call: "CANCEL", request: String::new(), terms: None },
-                OrderFact::CallReplied { call: "CANCEL", outcome: "rejected: not now".to_owned(), change: None },
+                OrderFact::CallIntended { call: ChangeCall::Cancel, request: String::new(), terms: None },
+                OrderFact::CallReplied { call: ChangeCall::Cancel, answer: CallAnswer::read("rejected: not now"), change: None },
             ],
             _ => Vec::new(),
         };

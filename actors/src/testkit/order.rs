@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::morning;
 use crate::order::{
-    Ask, BasketId, BrokerTag, ClientId, CommandId, Exchange, Intent, OrderRecord, OrderType, Points, Price, Product, Quantity, Side,
-    SignalId, Source, Status, Strategy, Validity,
+    Ask, BasketId, BrokerTag, ClientId, CommandId, Exchange, Given, Intent, OrderRecord, OrderType, Price, Product, Quantity, Side,
+    SignalId, Source, Strategy, Validity,
 };
 
 /// ENTRY BUY 10 SBIN-EQ MIS LIMIT 800 of "trend", CREATED in the morning, a basket of its own.
 #[must_use]
 pub fn order(number: u64) -> OrderRecord {
-    OrderRecord {
+    let given = Given {
         client_id: ClientId::parse("PAPER1").unwrap(),
         command_id: CommandId(Uuid::from_u128(u128::from(number))),
         number,
@@ -46,26 +46,8 @@ pub fn order(number: u64) -> OrderRecord {
             cancel_after_s: None,
             route: None,
         },
-        status: Status::Created,
-        tag: None,
-        reason: None,
         broker_tag: BrokerTag::parse(&format!("OGA1B2{number:07}")).unwrap(),
-        broker_order_id: None,
-        filled_quantity: 0,
-        average_price: None,
-        traded_quantity: 0,
-        traded_value: Points::ZERO,
-        cancel_wanted: None,
-        modifications: 0,
-        reach: None,
-        high_water: None,
-        pending: None,
-        asked: Vec::new(),
-        by_hand: None,
         signal_time: morning(),
-        created_at: morning(),
-        updated_at: morning(),
-        sent_at: None,
-        seq: 1,
-    }
+    };
+    OrderRecord::created(given, morning(), 1)
 }

@@ -11,7 +11,7 @@ use super::{Began, Concern, Delivered, Orders, Positions, WatcherActor, read_row
 use crate::broker::{Read, Reading};
 use crate::guard::PositionsRead;
 use crate::order::{Amount, CommandId, OrderFact, OrderRecord, Side, trading_date};
-use crate::persistence::{Book, Level};
+use crate::persistence::{Book, Level, alarm};
 use crate::ports::{BookRow, DeliveryRow, Instruments, PositionRow, Session, StreamEvent, TradeRow, Unreadable};
 use crate::risk::LookAgain;
 
@@ -329,7 +329,7 @@ impl WatcherActor {
 fn may_have_filled(order: &OrderRecord, units: i64) -> Concern {
     let side = order.ask.side.map_or("", Side::as_str);
     Concern {
-        event: "ALARM_IN_DOUBT",
+        event: alarm::IN_DOUBT,
         level: Level::Page,
         text: format!(
             "{side} {} {} got no clear answer and is in no order book and no trade book, but the broker's positions have {units} more on its side than all known orders explain: it may have filled, or somebody has traded there unseen. This does not end by itself while they do: look at the broker's trades and resolve the order",

@@ -13,8 +13,8 @@ use crate::broker::{WantQuotes, worn_out};
 use crate::exits::{Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, first_limit, in_lots, largest_exit, plan, slices};
 use crate::ingress::Submit;
 use crate::order::{
-    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalDraft, SignalId,
-    Source, Status, Tag, again_key, trading_date,
+    CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalId, Source, Status,
+    Tag, again_key, trading_date,
 };
 use crate::persistence::{Book, Event, Keep, KillLevel, Level, Slot, Topic, Unit};
 use crate::ports::Quote;
@@ -353,20 +353,7 @@ impl WatcherActor {
 
     pub(super) fn submit(&self, legs: Vec<LegDraft>, own: OwnSignal, now: DateTime<Utc>) {
         let OwnSignal { key, signal, user, source, fired } = own;
-        let permits = legs.iter().map(|_| self.desk.admission.force()).collect();
-        let draft = SignalDraft {
-            client_id: self.desk.client_id.clone(),
-            signal_id: signal,
-            source,
-            user,
-            idempotency_key: key,
-            body_hash: [0; 32],
-            replay_window_ms: 0,
-            received_at: now,
-            signal_time: None,
-            legs,
-        };
-        let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-        self.line.tell_ingress(Submit { draft, permits, fired, reply });
+        let signal = crate::engine_signal::EngineSignal::new(signal, user, legs).sent_by(source).once(key);
+        self.line.tell_ingress(Submit { fired, ..signal.message(&self.desk, now) });
     }
 }

@@ -157,7 +157,8 @@ mod tests {
         assert!(!has_closed(&killed(1, vec![sent(0)])), "that was another one");
         assert!(!has_closed(&killed(0, vec![])) && !has_closed(&book_of([sent(0)], &[])));
         let mut halted = book_of([sent(0)], &[]);
-        let day = crate::persistence::ControlChange::HaltDay(trading_date(at(0)), KillLevel::SquareOff);
+        let day =
+            crate::persistence::ControlChange::HaltDay(trading_date(at(0)), KillLevel::SquareOff, crate::persistence::HaltCause::Loss);
         halted.put_control(Control::default().after(&day, "RiskActor", "the day's loss", at(0)));
         assert!(has_closed(&halted));
     }

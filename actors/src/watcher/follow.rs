@@ -9,7 +9,7 @@ use crate::broker::CancelOrder;
 use crate::exits::{ExitRule, goes_on_after};
 use crate::line::Phase;
 use crate::order::{CommandId, OrderRecord, Status, Tag};
-use crate::persistence::{Book, Level};
+use crate::persistence::{Book, Level, alarm};
 
 impl WatcherActor {
     /// A wish to cancel is durable: it is asked for as soon as there is a number, and again until the order has ended.
@@ -62,7 +62,7 @@ impl WatcherActor {
                     order.ask.symbol,
                     order.updated_at
                 );
-                self.line.alarm(Some(&self.desk.client_id), "ALARM_IN_DOUBT", Level::Page, Some(order.command_id), text);
+                self.line.alarm(Some(&self.desk.client_id), alarm::IN_DOUBT, Level::Page, Some(order.command_id), text);
             }
         }
     }
@@ -92,7 +92,7 @@ impl WatcherActor {
                 order.ask.symbol,
                 order.broker_order_id.as_ref().map_or("", |id| id.as_str())
             );
-            self.concern(Concern { event: "ALARM_IN_DOUBT", level: Level::Page, text, command_id: Some(order.command_id) });
+            self.concern(Concern { event: alarm::IN_DOUBT, level: Level::Page, text, command_id: Some(order.command_id) });
         }
     }
 

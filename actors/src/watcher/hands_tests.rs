@@ -1,7 +1,7 @@
 use proptest::prelude::{Just, ProptestConfig, Strategy as Gen, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
-use crate::order::{Answered, Heard, OrderType, Price, Terms, lifecycle};
+use crate::order::{Answered, CallAnswer, ChangeCall, Heard, OrderType, Price, Terms, lifecycle};
 use crate::testkit::builders::{Build, at, book_of, book_row, command, order, price, share};
 
 const PREFIX: &str = "A1B2";
@@ -167,11 +167,11 @@ impl World {
             Step::Ask(lands, heard, after) if self.asked < 8 && !self.is_calling() => {
                 self.asked += 1;
                 let limit = 800 + 2 * self.asked;
-                self.apply(&OrderFact::CallIntended { call: "MODIFY", request: "{}".into(), terms: Some(terms(limit)) });
+                self.apply(&OrderFact::CallIntended { call: ChangeCall::Modify, request: "{}".into(), terms: Some(terms(limit)) });
                 self.lands.extend(lands.map(|lands| (self.second + lands, limit)));
                 let answer = heard.map(|heard| OrderFact::CallReplied {
-                    call: "MODIFY",
-                    outcome: "x".into(),
+                    call: ChangeCall::Modify,
+                    answer: CallAnswer::read("x"),
                     change: Some(Answered { terms: terms(limit), heard }),
                 });
                 let least = if heard == Some(Heard::Taken) { lands.unwrap_or(0) } else { 0 };

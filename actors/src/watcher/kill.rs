@@ -9,7 +9,7 @@ use super::covers::{self, Turn};
 use super::square_off::{self, LeftOver};
 use crate::line::Phase;
 use crate::order::{InstrumentKey, OrderFact, OrderRecord, OrderType, Product, Side, Source, Status, Tag, trading_date};
-use crate::persistence::{ControlChange, KillLevel, Level, Unit};
+use crate::persistence::{ControlChange, KillLevel, Level, Unit, alarm};
 use crate::risk::Market;
 use crate::supervision::Shell;
 
@@ -59,7 +59,7 @@ impl WatcherActor {
         let Turn { goes, uncovers } = self.core.covers.turn(wanted.unwrap_or_default(), is_due, now);
         for (long, short) in uncovers {
             let text = format!("{} {} is sold although {}, which it covers, is not bought back yet", long.strategy, long.key, short.key);
-            self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_UNCOVERS", Level::Page, None, text);
+            self.line.alarm(Some(&self.desk.client_id), alarm::EXIT_UNCOVERS, Level::Page, None, text);
         }
         if goes.is_empty() {
             return;
@@ -136,7 +136,7 @@ pub(super) fn asks_square_off(change: &ControlChange) -> bool {
         change,
         ControlChange::Account(KillLevel::SquareOff)
             | ControlChange::RaiseAccount(KillLevel::SquareOff)
-            | ControlChange::HaltDay(_, KillLevel::SquareOff)
+            | ControlChange::HaltDay(_, KillLevel::SquareOff, _)
             | ControlChange::Strategy(_, KillLevel::SquareOff)
             | ControlChange::RaiseStrategy(_, KillLevel::SquareOff)
     )

@@ -323,7 +323,7 @@ impl WatcherActor {
                 // The book has counted what we have no trade of: what is held is not known until it is read.
                 wanted.extend([Reading::Trades, Reading::Positions]);
             }
-            if &*event.row.event == "FILL" {
+            if &*event.row.event == crate::order::event::FILL {
                 wanted.insert(Reading::Positions);
             }
             // What it has claimed may be free for others now, or its size is what the next one of its signal waits for.

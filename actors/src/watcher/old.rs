@@ -66,7 +66,7 @@ fn read_old(order: Option<&OrderRecord>, row: &BookRow, tag_prefix: &str, began_
         None if is_live && has_our_tag => live("the record has no such order"),
         None => OldRow::Nothing,
         Some(order) => match misfit(order, row) {
-            Some(concern) => OldRow::Strange(concern),
+            Some(strange) => OldRow::Strange(strange.concern()),
             None if order.sent_at.is_none() && is_live => live("it ended here without ever being sent"),
             None => news(order, row)
                 .filter(|_| order.sent_at.is_some() && !is_overtaken(order, row, began_seq))

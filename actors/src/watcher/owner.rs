@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::reconcile::Concern;
 use crate::order::{BrokerOrderId, CommandId, OrderRecord, Tag, trading_date};
-use crate::persistence::{Book, Level, cut_tag, read_tag};
+use crate::persistence::{Book, Level, alarm, cut_tag, read_tag};
 use crate::ports::{BookRow, TradeRow};
 
 /// Whose a row is.
@@ -16,8 +16,37 @@ pub(super) enum Owner<'a> {
     Ours(&'a Arc<OrderRecord>),
     /// Ended here long ago; its row is no longer in memory.
     OursEnded,
-    Strange(Concern),
+    Strange(Strange),
     Foreign,
+}
+
+/// A row that carries a tag of our shape and is no order of ours.
+pub(super) struct Strange {
+    pub(super) oddity: Oddity,
+    text: String,
+}
+
+/// What is odd about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Oddity {
+    /// This data directory never wrote the tag.
+    NeverWritten,
+    /// The order of that tag is there under another number.
+    Doubled,
+    /// The row cannot be the order of that tag.
+    Mismatch,
+}
+
+impl Strange {
+    /// As people hear of it.
+    pub(super) fn concern(self) -> Concern {
+        let event = match self.oddity {
+            Oddity::NeverWritten => "ALARM_STRANGE_TAG",
+            Oddity::Doubled => alarm::DOUBLE_ORDER,
+            Oddity::Mismatch => "ALARM_TAG_MISMATCH",
+        };
+        Concern { event, level: Level::Page, text: self.text, command_id: None }
+    }
 }
 
 /// Numbers are counted up; a longer one is later.
@@ -38,7 +67,7 @@ pub(super) fn owner<'a>(book: &'a Book, row: &BookRow, tag_prefix: &str) -> Owne
     let Some((prefix, number)) = row.tag.as_deref().and_then(read_tag) else {
         return cut_tag_of_ended(book, row, tag_prefix).map_or(Owner::Foreign, Owner::Strange);
     };
-    let strange = |text| Owner::Strange(Concern { event: "ALARM_STRANGE_TAG", level: Level::Page, text, command_id: None });
+    let strange = |text| Owner::Strange(Strange { oddity: Oddity::NeverWritten, text });
     if prefix != tag_prefix {
         return strange(format!(
             "broker order {} carries the tag of another ordergate ({prefix}, ours is {tag_prefix}): a second engine trades this account",
@@ -74,23 +103,23 @@ pub fn is_row_of(order: &OrderRecord, row: &BookRow) -> bool {
 }
 
 /// Why a row that carries the order's tag is not the order all the same.
-pub(super) fn misfit(order: &OrderRecord, row: &BookRow) -> Option<Concern> {
-    let concern = |event, text| Some(Concern { event, level: Level::Page, text, command_id: None });
+pub(super) fn misfit(order: &OrderRecord, row: &BookRow) -> Option<Strange> {
+    let strange = |oddity, text| Some(Strange { oddity, text });
     match &order.broker_order_id {
-        Some(id) if *id != row.broker_order_id => concern(
-            "ALARM_DOUBLE_ORDER",
+        Some(id) if *id != row.broker_order_id => strange(
+            Oddity::Doubled,
             format!("broker orders {} and {id} both carry the tag of order {}", row.broker_order_id, order.command_id),
         ),
         // A copy of the directory gives its numbers a second time, and so their tags.
-        None if is_from_before(order, row) => concern(
-            "ALARM_TAG_MISMATCH",
+        None if is_from_before(order, row) => strange(
+            Oddity::Mismatch,
             format!(
                 "broker order {} carries the tag of order {}, but was there before that was sent; not adopted, look at it: a restored copy of this data directory gives tags a second time, and so does a second engine on a copy",
                 row.broker_order_id, order.command_id
             ),
         ),
-        _ if !is_of(order, row) => concern(
-            "ALARM_TAG_MISMATCH",
+        _ if !is_of(order, row) => strange(
+            Oddity::Mismatch,
             format!(
                 "broker order {} carries the tag of order {} but is {} {} there; not adopted, look at it",
                 row.broker_order_id, order.command_id, row.side, row.instrument
@@ -140,7 +169,7 @@ fn is_after(order: &OrderRecord, id: &BrokerOrderId) -> bool {
 
 pub(super) fn twin(order: &OrderRecord, row: &BookRow) -> Concern {
     Concern {
-        event: "ALARM_IN_DOUBT",
+        event: alarm::IN_DOUBT,
         level: Level::Page,
         text: format!(
             "order {} got no clear answer, and broker order {} ({} {} {}) has no whole tag and could be it; it is not adopted: look at it at the broker and resolve the order",
@@ -180,21 +209,19 @@ pub(super) fn has_unexplained(book: &Book, trades: &[Arc<TradeRow>], rows: &[Arc
 /// A row that carries a part of the tag of an order which ended here without a number, and that could be that order. A part of a
 /// tag proves nothing: it stands on the rows of all orders whose tags begin so, and on what was placed anew from one of them by
 /// hand. While the order is in doubt its row is a twin; here it has ended, and a person must look at it all the same.
-fn cut_tag_of_ended(book: &Book, row: &BookRow, tag_prefix: &str) -> Option<Concern> {
+fn cut_tag_of_ended(book: &Book, row: &BookRow, tag_prefix: &str) -> Option<Strange> {
     let (_, numbers) = row.tag.as_deref().and_then(cut_tag).filter(|(prefix, _)| *prefix == tag_prefix)?;
     let fits = |order: &&Arc<OrderRecord>| {
         order.status.is_terminal() && order.broker_order_id.is_none() && order.sent_at.is_some() && !order.is_test() && could_be(order, row)
     };
     let order = numbers.filter_map(|number| book.order_by_number(number)).rev().find(fits)?;
-    Some(Concern {
-        event: "ALARM_TAG_MISMATCH",
-        level: Level::Page,
+    Some(Strange {
+        oddity: Oddity::Mismatch,
         text: format!(
             "broker order {} carries a part of the tag of order {} and could be it, but that order has ended here ({}); not adopted, look at it",
             row.broker_order_id,
             order.command_id,
             order.tag.map_or("no tag", Tag::as_str)
         ),
-        command_id: None,
     })
 }

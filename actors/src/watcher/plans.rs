@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 
 use super::{Concern, WatcherActor};
 use crate::engine::exit_leg;
-use crate::ingress::Submit;
+use crate::engine_signal::EngineSignal;
 use crate::line::Phase;
-use crate::order::{CommandId, IdempotencyKey, LegDraft, OrderFact, OrderRecord, Quantity, SignalDraft, SignalId, Tag};
-use crate::persistence::{Book, Event, Level, Note, Slot, Topic, Unit};
+use crate::order::event::AIMED;
+use crate::order::{CommandId, IdempotencyKey, LegDraft, OrderFact, OrderRecord, Quantity, SignalId, Tag};
+use crate::persistence::{Book, Event, Level, Note, Slot, Topic, Unit, alarm};
 use crate::plan::{Move, Next, Overdue, Plan, overdue};
 use crate::supervision::Shell;
 
@@ -42,7 +43,7 @@ struct Leaving {
 pub(super) fn concerns_plans(event: &Event, has_plans: bool) -> bool {
     let is_plan = event.kept.as_ref().is_some_and(|change| change.slot.topic == Topic::Plan);
     let made_way = |order: &OrderRecord| order.status.is_terminal() && (has_plans || order.cancel_wanted == Some(Tag::Superseded));
-    is_plan || &*event.row.event == "AIMED" || event.record.as_deref().is_some_and(made_way)
+    is_plan || &*event.row.event == AIMED || event.record.as_deref().is_some_and(made_way)
 }
 
 /// The steps of one plan.
@@ -133,7 +134,7 @@ impl WatcherActor {
         if let Some(short) = uncovers {
             let (strategy, symbol) = (&order.ask.strategy, &order.ask.symbol);
             let text = format!("{strategy} {symbol} is sold although {short}, sold in the same basket, is not bought back yet");
-            self.concern(Concern { event: "ALARM_EXIT_UNCOVERS", level: Level::Page, text, command_id: Some(order.command_id) });
+            self.concern(Concern { event: alarm::EXIT_UNCOVERS, level: Level::Page, text, command_id: Some(order.command_id) });
         }
         self.line.post_unit(Unit::Note(Note {
             client_id: Some(self.desk.client_id.clone()),
@@ -144,19 +145,8 @@ impl WatcherActor {
             who: Arc::from(Self::NAME),
             inputs: "{}".to_owned(),
         }));
-        let draft = SignalDraft {
-            client_id: self.desk.client_id.clone(),
-            signal_id: SignalId(self.line.ids.next()),
-            source: order.source,
-            user: order.user.to_string(),
-            idempotency_key: Some(key),
-            body_hash: [0; 32],
-            replay_window_ms: 0,
-            received_at: now,
-            signal_time,
-            legs: vec![LegDraft { parent: Some(order.command_id), ..leg }],
-        };
-        let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-        self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], fired: None, reply });
+        let legs = vec![LegDraft { parent: Some(order.command_id), ..leg }];
+        let own = EngineSignal::for_order(SignalId(self.line.ids.next()), &order, legs);
+        own.once(Some(key)).made_at(signal_time).submit(&self.line, &self.desk, now);
     }
 }

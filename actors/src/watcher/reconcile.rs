@@ -7,9 +7,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::news::{is_overtaken, is_whole, news};
-use super::owner::{Owner, owner, rank, trade_owner, twin, twins};
+use super::owner::{Oddity, Owner, owner, rank, trade_owner, twin, twins};
 use crate::order::{BookState, BrokerOrderId, CommandId, OrderFact, OrderRecord, Tag, trading_date};
-use crate::persistence::{Book, Level};
+use crate::persistence::{Book, Level, alarm};
 use crate::ports::{BookRow, TradeRow};
 use crate::watcher::Findings;
 
@@ -119,13 +119,15 @@ pub(super) fn compare_rows<'a>(
                 }
             }
             Owner::OursEnded => reading.old.push(Arc::clone(row)),
-            Owner::Strange(concern) => {
-                let is_strange = concern.event == "ALARM_STRANGE_TAG";
-                let is_double = concern.event == "ALARM_DOUBLE_ORDER" && is_at_work(row);
-                let why = is_strange.then_some(NEVER_WRITTEN).or(is_double.then_some(DOUBLED));
-                reading.rivals.extend(why.map(|why| (row.broker_order_id.clone(), why)));
-                reading.strange_tag |= is_strange;
-                reading.concerns.push(concern);
+            Owner::Strange(strange) => {
+                let rival = match strange.oddity {
+                    Oddity::NeverWritten => Some(NEVER_WRITTEN),
+                    Oddity::Doubled => is_at_work(row).then_some(DOUBLED),
+                    Oddity::Mismatch => None,
+                };
+                reading.rivals.extend(rival.map(|why| (row.broker_order_id.clone(), why)));
+                reading.strange_tag |= strange.oddity == Oddity::NeverWritten;
+                reading.concerns.push(strange.concern());
                 if foreign.insert(&row.broker_order_id) {
                     reading.foreign.push(Arc::clone(row));
                 }
@@ -156,7 +158,7 @@ fn is_at_work(row: &BookRow) -> bool {
 
 fn double(order: &OrderRecord, one: &BookRow, other: &BookRow) -> Concern {
     Concern {
-        event: "ALARM_DOUBLE_ORDER",
+        event: alarm::DOUBLE_ORDER,
         level: Level::Page,
         text: format!("broker orders {} and {} are both order {}", one.broker_order_id, other.broker_order_id, order.command_id),
         command_id: Some(order.command_id),

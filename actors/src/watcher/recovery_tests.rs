@@ -77,7 +77,7 @@ fn what_is_found_is_decided_in_the_order_of_registration() {
 #[test]
 fn an_exit_of_a_square_off_that_is_over_is_withdrawn_and_not_driven_on() {
     use crate::order::{Source, trading_date};
-    use crate::persistence::{Control, ControlChange, KillLevel};
+    use crate::persistence::{Control, ControlChange, HaltCause, KillLevel};
     let ours = OrderRecord { source: Source::System, user: std::sync::Arc::from("kill level 3"), ..exit(1) };
     let after = |control: Control| {
         let mut book = book_of([ours.clone()], &[]);
@@ -87,7 +87,8 @@ fn an_exit_of_a_square_off_that_is_over_is_withdrawn_and_not_driven_on() {
     let is_withdrawn =
         |found: Option<Found>| matches!(found, Some(Found::Decide(_, OrderFact::Refused { tag: Tag::SquareOffOver, .. }, _)));
     let today = trading_date(at(0));
-    let halted = |day| Control::default().after(&ControlChange::HaltDay(day, KillLevel::SquareOff), "RiskActor", "", at(0));
+    let halted =
+        |day| Control::default().after(&ControlChange::HaltDay(day, KillLevel::SquareOff, HaltCause::Loss), "RiskActor", "", at(0));
     assert!(is_withdrawn(after(Control::default())) && is_withdrawn(after(halted(today.pred_opt().unwrap()))));
     assert_eq!(after(halted(today)), Some(Found::Drive(ours.basket_id, ours.command_id)), "it is wanted still");
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 
 use super::{Concern, WatcherActor, square_off};
-use crate::ingress::Submit;
+use crate::engine_signal::EngineSignal;
 use crate::line::Phase;
-use crate::order::{CommandId, HoldingKey, LegDraft, OrderRecord, Product, Side, SignalDraft, SignalId, Status, Strategy, Tag, again_key};
+use crate::order::{CommandId, HoldingKey, LegDraft, OrderRecord, Product, Side, SignalId, Status, Strategy, Tag, again_key};
 use crate::persistence::{Book, KillLevel, Level, counts_as_exit};
 
 /// How often, and how slowly.
@@ -146,21 +146,9 @@ impl WatcherActor {
             }
             tracing::warn!(client_id = %self.desk.client_id, command_id = %order.command_id, "an exit of which the broker took nothing goes again as a new order");
             metrics::counter!("ordergate_exits_resent_total").increment(1);
-            let draft = SignalDraft {
-                client_id: self.desk.client_id.clone(),
-                signal_id: SignalId(self.line.ids.next()),
-                source: order.source,
-                user: order.user.to_string(),
-                idempotency_key: Some(key),
-                body_hash: [0; 32],
-                replay_window_ms: 0,
-                received_at: now,
-                // As old as the first: it must not close a position that was opened since.
-                signal_time: Some(order.signal_time),
-                legs: vec![LegDraft::again(&order)],
-            };
-            let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-            self.line.tell_ingress(Submit { draft, permits: vec![self.desk.admission.force()], fired: None, reply });
+            let own = EngineSignal::for_order(SignalId(self.line.ids.next()), &order, vec![LegDraft::again(&order)]);
+            // As old as the first: it must not close a position that was opened since.
+            own.once(Some(key)).made_at(Some(order.signal_time)).submit(&self.line, &self.desk, now);
         }
     }
 

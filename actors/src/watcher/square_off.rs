@@ -10,9 +10,9 @@ use chrono::{DateTime, Utc};
 
 use super::covers::Wanted;
 use crate::engine::exit_leg;
-use crate::ingress::Submit;
+use crate::engine_signal::EngineSignal;
 use crate::line::{Desk, Line};
-use crate::order::{MAX_LEGS, OrderRecord, SignalDraft, SignalId, Source, Status, trading_date};
+use crate::order::{MAX_LEGS, OrderRecord, SignalId, Source, Status, trading_date};
 use crate::persistence::{Book, KillLevel, Level};
 
 /// Whom the orders of a square-off are from. No other order of the engine's has this name.
@@ -57,28 +57,14 @@ pub(super) fn send(line: &Arc<Line>, desk: &Arc<Desk>, goes: &[Wanted], now: Dat
         None,
         format!("kill level 3: squaring off {} positions", legs.len()),
     );
-    let permits = legs.iter().map(|_| desk.admission.force()).collect();
-    let draft = SignalDraft {
-        client_id: desk.client_id.clone(),
-        signal_id: SignalId(line.ids.next()),
-        source: Source::System,
-        user: SENDER.to_owned(),
-        idempotency_key: None,
-        body_hash: [0; 32],
-        replay_window_ms: 0,
-        received_at: now,
-        signal_time: None,
-        legs,
-    };
-    let (reply, _nobody_waits) = tokio::sync::oneshot::channel();
-    line.tell_ingress(Submit { draft, permits, fired: None, reply });
+    EngineSignal::new(SignalId(line.ids.next()), SENDER, legs).submit(line, desk, now);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::order::{CommandId, Product, Tag};
-    use crate::persistence::{Control, ControlChange};
+    use crate::persistence::{Control, ControlChange, HaltCause};
     use crate::testkit::builders::{Build, at, book_of, command, exit, order, sbin_in, strategy};
 
     fn of_square_off(number: u64) -> OrderRecord {
@@ -120,7 +106,8 @@ mod tests {
         let stop =
             |name: &str| Control::default().after(&ControlChange::Strategy(strategy(name), KillLevel::SquareOff), "a test", "", at(0));
         assert_eq!(left(vec![of_other(), of_square_off(2)], stop("other")), (vec![command(2)], vec![]), "each by its own strategy");
-        let halted = |day| Control::default().after(&ControlChange::HaltDay(day, KillLevel::SquareOff), "RiskActor", "", at(0));
+        let halted =
+            |day| Control::default().after(&ControlChange::HaltDay(day, KillLevel::SquareOff, HaltCause::Loss), "RiskActor", "", at(0));
         let today = trading_date(at(0));
         assert_eq!(left(vec![of_other()], halted(today)), (vec![], vec![]));
         assert_eq!(left(vec![of_other()], halted(today.pred_opt().unwrap())), (vec![command(1)], vec![]), "its day is over");

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::reconcile::{Over, lapse};
 use super::{Concern, WatcherActor};
 use crate::order::{CommandId, OrderFact, OrderRecord};
-use crate::persistence::Level;
+use crate::persistence::{Level, alarm};
 
 /// While the broker's positions cannot tell what an order of an earlier day filled, so many times the books that prove absence
 /// are waited for before a person is asked.
@@ -64,7 +64,7 @@ impl WatcherActor {
             None => format!("the broker gave it the number {number}, and {count} whole order books in a row do not show it"),
         };
         self.concern(Concern {
-            event: "ALARM_IN_DOUBT",
+            event: alarm::IN_DOUBT,
             level: Level::Page,
             text: format!("order {} (broker order {number}): {evidence}; look it up at the broker and resolve the order", order.command_id),
             command_id: Some(order.command_id),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ordergate_actors::order::{
-    Answered, BookState, BrokerOrderId, EndPrice, Exchange, Fill, Heard, HoldingKey, InstrumentKey, Intent, OrderFact, Price, Pricing,
-    Product, Quantity, Resolution, Side, Strategy, Tag, Terms, trading_date,
+    Answered, BookState, BrokerOrderId, CallAnswer, ChangeCall, EndPrice, Exchange, Fill, Heard, HoldingKey, InstrumentKey, Intent,
+    OrderFact, Price, Pricing, Product, Quantity, Resolution, Side, Strategy, Tag, Terms, trading_date,
 };
 use ordergate_actors::persistence::{
     Adopted, Book, ControlChange, Keep, KillLevel, Level, Registration, Slot, Telling, Topic, Unit, replay,
@@ -118,8 +118,8 @@ fn a_day() -> Desk {
     desk.round(vec![fact(
         3,
         OrderFact::CallReplied {
-            call: "MODIFY",
-            outcome: "late".into(),
+            call: ChangeCall::Modify,
+            answer: CallAnswer::read("late"),
             change: Some(Answered { terms: terms(Side::Sell, 7), heard: Heard::Taken }),
         },
     )]);
@@ -299,7 +299,7 @@ fn the_orders_touched_since_the_last_anchor_are_made_anew_at_a_start() {
     let desk = a_day();
     let disk = desk.close();
     let mut desk = Desk::on(disk);
-    desk.round(vec![fact(1, OrderFact::CallReplied { call: "CANCEL", outcome: "too late".into(), change: None })]);
+    desk.round(vec![fact(1, OrderFact::CallReplied { call: ChangeCall::Cancel, answer: CallAnswer::read("too late"), change: None })]);
     let store = desk.store();
     assert_eq!(differences(&store, VerifyFrom::LastAnchor), []);
     store.connection().execute_batch("UPDATE orders SET traded_value = '1' WHERE number = 1").unwrap();
@@ -342,7 +342,7 @@ fn any_unit() -> impl proptest::strategy::Strategy<Value = Step> {
             price,
             is_of_today
         )),
-        Just(Fact::Of(OrderFact::CallIntended { call: "CANCEL", request: "cancel".into(), terms: None })),
+        Just(Fact::Of(OrderFact::CallIntended { call: ChangeCall::Cancel, request: "cancel".into(), terms: None })),
         (100_000i64..100_004).prop_map(Fact::Asks),
         (100_000i64..100_004, heard).prop_map(|(paise, heard)| Fact::Hears(paise, heard)),
         (100_000i64..100_008, any::<bool>()).prop_map(|(paise, by_hand)| Fact::ShowsElse(paise, by_hand)),
@@ -417,11 +417,11 @@ fn unit(desk: &Desk, step: Step) -> Option<Unit> {
             fact(number, OrderFact::Fill(Fill { at, ..traded }))
         }
         Step::Fact(number, Fact::Asks(paise)) => {
-            fact(number, OrderFact::CallIntended { call: "MODIFY", request: "change".into(), terms: Some(priced(paise)) })
+            fact(number, OrderFact::CallIntended { call: ChangeCall::Modify, request: "change".into(), terms: Some(priced(paise)) })
         }
         Step::Fact(number, Fact::Hears(paise, heard)) => {
             let change = Some(Answered { terms: priced(paise), heard });
-            fact(number, OrderFact::CallReplied { call: "MODIFY", outcome: "heard".into(), change })
+            fact(number, OrderFact::CallReplied { call: ChangeCall::Modify, answer: CallAnswer::read("heard"), change })
         }
         Step::Fact(number, Fact::ShowsElse(paise, by_hand)) => {
             let order = desk.view.read(&client(), |book| book.order(command(number)).cloned()).flatten()?;

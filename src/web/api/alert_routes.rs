@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Payload, Query as Parameters};
 use actix_web::{HttpRequest, HttpResponse};
 use ordergate_actors::order::ClientId;
-use ordergate_actors::persistence::{Keep, Level, Outcome, Slot, Topic};
+use ordergate_actors::persistence::{Keep, Outcome, Slot, Topic};
 use ordergate_actors::routes::{Origin, Route, Sequence};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -157,17 +157,8 @@ fn not_configured(before: Option<&(Route, u64)>) -> Result<(), Problem> {
 }
 
 fn row(client_id: &ClientId, slot: Slot, basis: Option<u64>, event: &'static str, reason: &str, who: &str) -> Keep {
-    Keep {
-        client_id: Some(client_id.clone()),
-        slot,
-        value: None,
-        basis,
-        event,
-        level: Level::Info,
-        reason: ordergate_actors::order::clean(reason, 600).into(),
-        who: who.into(),
-        command_id: None,
-    }
+    let reason = ordergate_actors::order::clean(reason, 600);
+    Keep { basis, ..Keep::new(slot, event, who, reason).of(client_id) }
 }
 
 fn written(outcome: Outcome, name: &str) -> Result<(), Problem> {

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use ordergate_actors::Desk;
 use ordergate_actors::order::{ClientId, CommandId, HoldingKey, InstrumentKey, OrderRecord, Status, Strategy, trading_date};
+use ordergate_actors::persistence::alarm::IN_DOUBT;
 use ordergate_actors::persistence::{Alarm, Book, Control, KillLevel};
 use ordergate_actors::plan::{PlanKind, Standing};
 use ordergate_actors::pnl::{Cause, Difference};
@@ -194,7 +195,7 @@ fn of_difference(desk: &Desk, found: &Difference, holders: &[(Strategy, HoldingK
 /// That the cause of an alarm is gone, where that can be seen. It stands all the same: that it was, somebody must have seen.
 fn over(book: &Book, has_session: bool, alarm: &Alarm) -> Option<&'static str> {
     match &*alarm.event {
-        "ALARM_IN_DOUBT" => {
+        IN_DOUBT => {
             let order = book.order(alarm.command_id?)?;
             (!order.is_in_doubt()).then_some("the order is no longer in doubt")
         }

@@ -242,17 +242,8 @@ pub(in crate::web) async fn ignore(request: HttpRequest, payload: Payload, state
     let found = named(&state, &client_id, &key, body.difference)?;
     let who = who(&request);
     let said = Ignored { units: found.units(), who: Arc::from(who.as_str()), reason: Arc::from(body.reason.as_str()), at: state.now() };
-    let keep = Keep {
-        client_id: Some(client_id.clone()),
-        slot: slot(&key),
-        value: None,
-        basis: None,
-        event: "DIFFERENCE_IGNORED",
-        level: Level::Info,
-        reason: Arc::from(format!("the difference of {} in {key} is left alone: {}", found.units(), body.reason)),
-        who: Arc::from(who.as_str()),
-        command_id: None,
-    };
+    let reason = format!("the difference of {} in {key} is left alone: {}", found.units(), body.reason);
+    let keep = Keep::new(slot(&key), "DIFFERENCE_IGNORED", who.as_str(), reason).of(&client_id);
     let keep = keep.with(&said).map_err(|error| Problem::bad_request("bad_reason", error.to_string(), "send another reason"))?;
     if !state.engine.keep(keep).await?.is_applied() {
         return Err(Problem::unavailable("not_written", "the verdict could not be written"));

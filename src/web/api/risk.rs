@@ -170,18 +170,10 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
     })?;
     let now = state.engine.line().clock.now();
     let who = who(&request);
-    let keep = Keep {
-        client_id: Some(client_id.clone()),
-        slot: Slot::new(Topic::Override, limit.as_str()),
-        value: None,
-        basis: None,
-        event: "OVERRIDE_ENDED",
-        level: Level::Info,
-        reason: format!("{who} ended the override of {limit}: {}", body.reason).into(),
-        who: who.as_str().into(),
-        command_id: None,
-    };
+    let slot = Slot::new(Topic::Override, limit.as_str());
     if body.end {
+        let reason = format!("{who} ended the override of {limit}: {}", body.reason);
+        let keep = Keep::new(slot, "OVERRIDE_ENDED", who.as_str(), reason).of(&client_id);
         let outcome = state.engine.keep(keep).await?;
         return Ok(HttpResponse::Ok().json(json!({ "done": "the override is over", "applied": outcome.is_applied(), "who": who })));
     }
@@ -201,7 +193,7 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
         until: now.checked_add_signed(span).unwrap_or(now),
     };
     let reason = format!("{who} set {limit} to {value} until {}: {}", set.until, body.reason);
-    let keep = Keep { event: "OVERRIDE_SET", level: Level::Warn, reason: reason.into(), ..keep };
+    let keep = Keep::new(slot, "OVERRIDE_SET", who.as_str(), reason).of(&client_id).loud(Level::Warn);
     let keep = keep.with(&set).map_err(|cause| Problem::bad_request("bad_value", cause.to_string(), "send another value"))?;
     let outcome = state.engine.keep(keep).await?;
     Ok(HttpResponse::Ok().json(json!({ "done": "the limit is set otherwise for that time", "applied": outcome.is_applied(),
@@ -298,17 +290,7 @@ async fn keep(
     who: &str,
     value: &impl serde::Serialize,
 ) -> Result<bool, Problem> {
-    let keep = Keep {
-        client_id: Some(client_id.clone()),
-        slot,
-        value: None,
-        basis: Some(seq),
-        event,
-        level: Level::Info,
-        reason: reason.into(),
-        who: who.into(),
-        command_id: None,
-    };
+    let keep = Keep::new(slot, event, who, reason).of(client_id).upon(seq);
     let keep = keep.with(value).map_err(|cause| Problem::bad_request("bad_reason", cause.to_string(), "send another reason"))?;
     Ok(state.engine.keep(keep).await?.is_applied())
 }

@@ -107,7 +107,9 @@ async fn left(state: &WebState, client_id: &ClientId, row: u64) -> Result<DayCha
 async fn is_trade(state: &WebState, client_id: &ClientId, row: u64) -> Result<bool, Problem> {
     let Some(after) = row.checked_sub(1) else { return Ok(false) };
     let found = state.engine.query(Query::JournalAfter(Some(client_id.clone()), after, 1)).await?;
-    Ok(matches!(found, Rows::Journal(rows) if rows.first().is_some_and(|found| found.seq == row && &*found.event == "FILL")))
+    Ok(
+        matches!(found, Rows::Journal(rows) if rows.first().is_some_and(|found| found.seq == row && &*found.event == ordergate_actors::order::event::FILL)),
+    )
 }
 
 /// What a point of each contract is worth.

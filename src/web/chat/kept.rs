@@ -1,7 +1,5 @@
 //! What is known of actions from chats, as a kept state of the process: read from the committed view, written with a row that says why.
 
-use std::sync::Arc;
-
 use ordergate_actors::persistence::{Keep, Level, Slot, Topic};
 
 use crate::alerts::actions::Known;
@@ -35,17 +33,7 @@ pub(in crate::web) fn was_handled(state: &WebState, update: i64) -> bool {
 
 /// Writes down what is known now, decided upon what was known before. Whether it is on disk.
 pub(super) async fn write(state: &WebState, next: &Known, basis: u64, row: Row<'_>) -> bool {
-    let keep = Keep {
-        client_id: None,
-        slot: slot(),
-        value: None,
-        basis: Some(basis),
-        event: row.event,
-        level: row.level,
-        reason: Arc::from(row.text.as_str()),
-        who: Arc::from(row.who),
-        command_id: None,
-    };
+    let keep = Keep::new(slot(), row.event, row.who, row.text.as_str()).upon(basis).loud(row.level);
     let written = match keep.with(next) {
         Ok(keep) => state.engine.keep(keep).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ordergate_actors::order::{Strategy, trading_date};
-use ordergate_actors::persistence::{ControlChange, Keep, KillLevel, Level, Slot, Topic, Unit};
+use ordergate_actors::persistence::{ControlChange, HaltCause, Keep, KillLevel, Level, Slot, Topic, Unit};
 use ordergate_actors::ports::Clock;
 use ordergate_actors::risk::Halt;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ pub(super) async fn controls(house: &House) {
     // What was force-cleared is at the broker still, and nobody's here.
     done(&kill(json!({ "level": 3, "foreign": true })).await);
     done(&kill(json!({ "level": 0 })).await);
-    let over = ControlChange::HaltDay(trading_date(house.clock.now()), KillLevel::StopEntries);
+    let over = ControlChange::HaltDay(trading_date(house.clock.now()), KillLevel::StopEntries, HaltCause::Loss);
     house.engine.control(&house.client(), over, "RiskActor", "the day's loss").await.unwrap();
     // The look that finds the halt writes down what it was for.
     until(house, "/dashboard/risk", |found| found["accounts"][0]["day"]["hit"].is_object()).await;

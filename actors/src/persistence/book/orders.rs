@@ -217,7 +217,7 @@ impl Book {
         self.open_value_by(|key| self.point_by(key, instruments))
     }
 
-    /// The same, where the caller knows what a point of each contract is worth.
+    /// All open entries and adjustments that have a price of their own, where the caller knows what a point of each contract is worth.
     #[must_use]
     pub fn open_value_by(&self, point: impl Fn(&InstrumentKey) -> Option<Decimal>) -> OpenValue {
         self.sums.priced(point)
