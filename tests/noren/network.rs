@@ -106,12 +106,10 @@ async fn whatever_the_network_does_no_order_is_lost_or_doubled() {
             }
         }
     }
-    run(cases
-        .into_iter()
-        .map(|(trouble, place, leg, is_cut)| {
-            let name = format!("{trouble:?} / {place:?} / {leg:?}");
-            (name, until_met(async move || play(trouble, place, leg, is_cut).await))
-        }))
+    run(cases.into_iter().map(|(trouble, place, leg, is_cut)| {
+        let name = format!("{trouble:?} / {place:?} / {leg:?}");
+        (name, until_met(async move || play(trouble, place, leg, is_cut).await))
+    }))
     .await;
 }
 

@@ -63,7 +63,14 @@ impl Relay {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let relay = Self { address, broker: Arc::default(), trouble: Arc::default(), cut: Arc::default(), met: Arc::default(), cuts: Arc::new(watch::Sender::new(0)) };
+        let relay = Self {
+            address,
+            broker: Arc::default(),
+            trouble: Arc::default(),
+            cut: Arc::default(),
+            met: Arc::default(),
+            cuts: Arc::new(watch::Sender::new(0)),
+        };
         let serving = relay.clone();
         tokio::spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
