@@ -42,6 +42,7 @@ pub fn until_found<T, E: Display>(what: &str, mut ask: impl AsyncFnMut() -> Resu
 /// # Panics
 /// It is not found within a minute; says what was waited for, and how it stood last.
 #[track_caller]
+#[expect(clippy::disallowed_methods, reason = "who calls it is no arbiter: the thread is a test's own")]
 pub fn found_by_thread<T, E: Display>(what: &str, mut ask: impl FnMut() -> Result<T, E>) -> T {
     let deadline = std::time::Instant::now() + LONG;
     loop {
