@@ -1,6 +1,6 @@
 //! Where the session calendar comes from: the files that are built in, and those of a directory of the user.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use ordergate_actors::order::calendar::{BadCalendar, Calendar, Concern, File, Se
 use ordergate_actors::order::trading_date;
 use ordergate_actors::persistence::Level;
 
+use crate::built_in::{self, Named, Unreadable};
 use crate::config;
 
 /// What is built in.
@@ -49,21 +50,8 @@ pub fn load(settings: &config::Calendar) -> Result<Calendar, CalendarError> {
 /// # Errors
 /// A file or the directory cannot be read.
 pub fn files(directory: Option<&Path>) -> Result<Vec<File>, CalendarError> {
-    let built_in = |(name, text): &(&str, &str)| ((*name).to_owned(), File { name: format!("built-in {name}"), text: (*text).to_owned() });
-    let mut files: BTreeMap<String, File> = BUILT_IN.iter().map(built_in).collect();
-    if let Some(directory) = directory {
-        let unreadable = |path: &Path, cause| CalendarError::Unreadable { path: path.to_owned(), cause };
-        for entry in std::fs::read_dir(directory).map_err(|cause| unreadable(directory, cause))? {
-            let path = entry.map_err(|cause| unreadable(directory, cause))?.path();
-            if path.extension().is_none_or(|extension| extension != "toml") {
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).map_err(|cause| unreadable(&path, cause))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.insert(name, File { name: path.display().to_string(), text });
-        }
-    }
-    Ok(files.into_values().collect())
+    let files = built_in::files(&BUILT_IN, directory).map_err(|Unreadable { path, cause }| CalendarError::Unreadable { path, cause })?;
+    Ok(files.into_iter().map(|Named { name, text }| File { name, text }).collect())
 }
 
 /// What a person should do about the calendar of a running engine; empty if no account is held to it.

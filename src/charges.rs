@@ -11,6 +11,7 @@ use ordergate_actors::order::{ClientId, HoldingKey};
 use ordergate_actors::pnl::Line as DayLine;
 use ordergate_actors::pnl::charges::{BadCharges, ChargeFile, Costs, Kind, Rates, Turned};
 
+use crate::built_in::{self, Named, Unreadable};
 use crate::config::Config;
 use crate::instruments::kind_of;
 
@@ -119,20 +120,6 @@ impl Charges {
 
 /// The files in force, by name: those of the directory take the place of those that are built in.
 fn files(directory: Option<&Path>) -> Result<Vec<ChargeFile>, ChargesError> {
-    let built_in =
-        |(name, text): &(&str, &str)| ((*name).to_owned(), ChargeFile { name: format!("built-in {name}"), text: (*text).to_owned() });
-    let mut files: BTreeMap<String, ChargeFile> = BUILT_IN.iter().map(built_in).collect();
-    if let Some(directory) = directory {
-        let unreadable = |path: &Path, cause| ChargesError::Unreadable { path: path.to_owned(), cause };
-        for entry in std::fs::read_dir(directory).map_err(|cause| unreadable(directory, cause))? {
-            let path = entry.map_err(|cause| unreadable(directory, cause))?.path();
-            if path.extension().is_none_or(|extension| extension != "toml") {
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).map_err(|cause| unreadable(&path, cause))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.insert(name, ChargeFile { name: path.display().to_string(), text });
-        }
-    }
-    Ok(files.into_values().collect())
+    let files = built_in::files(&BUILT_IN, directory).map_err(|Unreadable { path, cause }| ChargesError::Unreadable { path, cause })?;
+    Ok(files.into_iter().map(|Named { name, text }| ChargeFile { name, text }).collect())
 }

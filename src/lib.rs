@@ -1,17 +1,22 @@
 //! The application around the engine: everything that touches the world.
 //!
-//! `app` composes; `cli` is what people type. `config` is every setting, `secrets` what is drawn at the first start.
-//! `store` is SQLite behind the engine's Store port; `brokers` stand behind its Broker port, `clock` behind Clock and Ids,
-//! `halt` behind Halt; `instruments` is what can be traded today, `calendar` when, `charges` what trading costs; `simulator` is the market that the paper broker trades.
-//! `conformance` tries a broker's adapter without the engine, `squareoff` closes without it what a broker shows open.
-//! `drill` stops the process at a numbered step, so that `prove` can kill it there and look at what comes after.
-//! `web` is the webhook and the dashboard API, `access` who a person there is; `schedule` says when a stored alert is due. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
-//! engine leaves behind for people; `sheet` writes rows for a spreadsheet; `starts` remembers how often it began.
+//! - `app` composes; `cli` is what people type; `config` is every setting, `secrets` what is drawn at the first start.
+//! - Behind the engine's ports: `store` (SQLite), `brokers`, `clock` (and the names), `halt`, `instruments` (what can be traded today).
+//! - Facts of the market: `calendar` says when, `charges` what trading costs; `built_in` reads those files and the user's in their place.
+//! - `simulator` is the market that the paper broker trades, and the simulated Noren broker.
+//! - `web` is the webhook, the dashboard and its API, `access` who a person there is; `schedule` says when a stored alert is due.
+//! - `alerts` is what goes to a phone; `readiness` judges every morning whether an account is ready to trade.
+//! - `telemetry`, `status_log`, `intent_log` and `risk_state` are what the engine leaves behind for people; `sheet` writes rows for a
+//!   spreadsheet; `starts` remembers how often it began.
+//! - Without the engine: `conformance` tries a broker's adapter, `squareoff` closes what a broker shows open.
+//! - `drill` stops the process at a numbered step, so that `prove` can kill it there and look at what comes after.
+//! - `files` writes a file whole or not at all, `hex` spells bytes.
 
 pub mod access;
 pub mod alerts;
 pub mod app;
 pub mod brokers;
+mod built_in;
 pub mod calendar;
 pub mod charges;
 pub mod cli;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use actix_web::rt::task::JoinHandle;
 use actix_web::web::Data;
 use ordergate_actors::Engine;
 use ordergate_actors::persistence::{Level, Note};
 
-use super::tasks::keep;
+use super::tasks::Tasks;
 use crate::alerts::{ENGINE_RESTARTED, ENGINE_STARTED, known_secrets};
 use crate::config::Config;
 use crate::secrets::Secrets;
@@ -16,13 +15,12 @@ use crate::web::phone::{Phone, listen, settle_without};
 use crate::web::pulse::keep_beating;
 use crate::web::summaries::keep_summaries;
 
-/// Starts what the settings ask for. The tasks end when they are aborted.
-pub(super) fn start(config: &Config, secrets: &Secrets, state: &Data<WebState>) -> Vec<JoinHandle<()>> {
-    let (alerts, line) = (&config.alerts, state.engine.line());
-    let mut tasks = Vec::new();
+/// Starts what the settings ask for.
+pub(super) fn start(config: &Config, secrets: &Secrets, state: &Data<WebState>, tasks: &mut Tasks) {
+    let alerts = &config.alerts;
     if alerts.summaries && !alerts.channels.is_empty() {
         let state = state.clone();
-        tasks.push(keep(line, "the results of the day", move || keep_summaries(state.clone())));
+        tasks.keep("the results of the day", move || keep_summaries(state.clone()));
     }
     if let Some(commands) = &alerts.commands {
         let phone = Phone {
@@ -33,16 +31,15 @@ pub(super) fn start(config: &Config, secrets: &Secrets, state: &Data<WebState>) 
             secrets: known_secrets(config, secrets),
         };
         let state = state.clone();
-        tasks.push(keep(line, "the bot", move || listen(state.clone(), phone.clone())));
+        tasks.keep("the bot", move || listen(state.clone(), phone.clone()));
     } else {
         let state = state.clone();
-        tasks.push(keep(line, "what the bot had left", move || settle_without(state.clone())));
+        tasks.keep("what the bot had left", move || settle_without(state.clone()));
     }
     if let Some(heartbeat) = &alerts.heartbeat {
         let (state, heartbeat) = (state.clone(), heartbeat.clone());
-        tasks.push(keep(line, "the heartbeat", move || keep_beating(state.clone(), heartbeat.clone())));
+        tasks.keep("the heartbeat", move || keep_beating(state.clone(), heartbeat.clone()));
     }
-    tasks
 }
 
 /// Writes down that the engine has begun; the alerts take it from the journal.

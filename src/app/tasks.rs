@@ -16,14 +16,44 @@ use ordergate_actors::supervision::panic_words;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Runs what `make` makes until it ends by itself or is aborted; after a panic once more.
-pub(super) fn keep<F>(line: &Arc<Line>, name: &'static str, make: impl FnMut() -> F + 'static) -> JoinHandle<()>
-where
-    F: Future<Output = ()> + 'static,
-{
-    let line = Arc::clone(line);
-    let tell = move |text: String| line.alarm(None, "ALARM_TASK_FAULT", Level::Warn, None, text);
-    actix_web::rt::spawn(again_and_again(name, make, tell, FIRST))
+/// The tasks of a run. They end with it: whoever drops it aborts them all.
+pub(super) struct Tasks {
+    line: Arc<Line>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Tasks {
+    /// None so far; people hear of a fault on this line.
+    pub(super) fn of(line: &Arc<Line>) -> Self {
+        Self { line: Arc::clone(line), handles: Vec::new() }
+    }
+
+    /// Runs what `make` makes until it ends by itself or the run does; after a panic once more.
+    pub(super) fn keep<F>(&mut self, name: &'static str, make: impl FnMut() -> F + 'static)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let line = Arc::clone(&self.line);
+        let tell = move |text: String| line.alarm(None, "ALARM_TASK_FAULT", Level::Warn, None, text);
+        self.handles.push(actix_web::rt::spawn(again_and_again(name, make, tell, FIRST)));
+    }
+
+    /// Runs something that cannot begin again: after a panic it stays off, and people hear of it.
+    pub(super) fn once(&mut self, name: &'static str, future: impl Future<Output = ()> + 'static) {
+        let line = Arc::clone(&self.line);
+        self.handles.push(actix_web::rt::spawn(async move {
+            if let Err(panic) = AssertUnwindSafe(future).catch_unwind().await {
+                let text = format!("{name} stopped at a fault ({}) and is off until the next start", panic_words(&*panic));
+                line.alarm(None, "ALARM_TASK_FAULT", Level::Warn, None, text);
+            }
+        }));
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.handles.iter().for_each(JoinHandle::abort);
+    }
 }
 
 async fn again_and_again<F: Future<Output = ()>>(name: &'static str, mut make: impl FnMut() -> F, tell: impl Fn(String), first: Duration) {
@@ -33,17 +63,6 @@ async fn again_and_again<F: Future<Output = ()>>(name: &'static str, mut make: i
         tokio::time::sleep(pause).await;
         pause = pause.saturating_mul(2).min(LONGEST);
     }
-}
-
-/// Runs something that cannot begin again: after a panic it stays off, and people hear of it.
-pub(super) fn once(line: &Arc<Line>, name: &'static str, future: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
-    let line = Arc::clone(line);
-    actix_web::rt::spawn(async move {
-        if let Err(panic) = AssertUnwindSafe(future).catch_unwind().await {
-            let text = format!("{name} stopped at a fault ({}) and is off until the next start", panic_words(&*panic));
-            line.alarm(None, "ALARM_TASK_FAULT", Level::Warn, None, text);
-        }
-    })
 }
 
 #[cfg(test)]

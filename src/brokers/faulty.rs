@@ -132,19 +132,10 @@ impl<B: Broker> FaultyBroker<B> {
         if is_out { Some(Fault::NoSession("Session Expired :  Invalid Session Key".to_owned())) } else { planned }
     }
 
-    /// A call that changes something: `reach` makes it at the broker, the others word its outcomes.
-    #[expect(clippy::too_many_arguments, reason = "one word for each outcome")]
-    fn order_call<T: Send + 'static>(
-        &self,
-        kind: CallKind,
-        reach: impl Fn() -> Call<T> + Send + 'static,
-        refused: fn(String) -> T,
-        limited: fn(RateWindow, String) -> T,
-        logged_out: fn(String) -> T,
-        not_sent: fn(String) -> T,
-        unconfirmed: fn(String) -> T,
-    ) -> Call<T> {
+    /// A call that changes something: `reach` makes it at the broker, `ends` words its outcomes.
+    fn order_call<T: Send + 'static>(&self, kind: CallKind, reach: impl Fn() -> Call<T> + Send + 'static, ends: Ends<T>) -> Call<T> {
         let fault = self.fault(kind);
+        let Ends { refused, limited, logged_out, not_sent, unconfirmed } = ends;
         Box::pin(async move {
             match fault {
                 Some(Fault::Hang) => pending().await,
@@ -248,6 +239,24 @@ impl<B: Broker> FaultyBroker<B> {
     }
 }
 
+/// How a call words each of its ends.
+struct Ends<T> {
+    refused: fn(String) -> T,
+    limited: fn(RateWindow, String) -> T,
+    logged_out: fn(String) -> T,
+    not_sent: fn(String) -> T,
+    unconfirmed: fn(String) -> T,
+}
+
+/// Those of a cancel and of a change.
+const CHANGE_ENDS: Ends<CallOutcome> = Ends {
+    refused: CallOutcome::Rejected,
+    limited: |window, text| CallOutcome::RateLimited { window, text },
+    logged_out: CallOutcome::Rejected,
+    not_sent: CallOutcome::NotSent,
+    unconfirmed: CallOutcome::Unconfirmed,
+};
+
 impl State {
     /// Whether what the read before gave may be given once more.
     fn may_be_stale(&self, kind: CallKind) -> bool {
@@ -287,16 +296,20 @@ impl<B: Broker> Broker for FaultyBroker<B> {
                 outcome
             })
         };
-        let limited = |window, text| PlaceOutcome::RateLimited { window, text };
-        let (refused, logged_out) = (PlaceOutcome::Rejected, PlaceOutcome::NoSession);
-        self.order_call(CallKind::Place, reach, refused, limited, logged_out, PlaceOutcome::NotSent, PlaceOutcome::Unconfirmed)
+        let ends = Ends {
+            refused: PlaceOutcome::Rejected,
+            limited: |window, text| PlaceOutcome::RateLimited { window, text },
+            logged_out: PlaceOutcome::NoSession,
+            not_sent: PlaceOutcome::NotSent,
+            unconfirmed: PlaceOutcome::Unconfirmed,
+        };
+        self.order_call(CallKind::Place, reach, ends)
     }
 
     fn cancel(&self, id: BrokerOrderId) -> Call<CallOutcome> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.cancel(id.clone());
-        let no = CallOutcome::Rejected;
-        self.order_call(CallKind::Cancel, reach, no, limited_call, no, CallOutcome::NotSent, CallOutcome::Unconfirmed)
+        self.order_call(CallKind::Cancel, reach, CHANGE_ENDS)
     }
 
     fn prepare_change(&self, change: Modification, quote: Option<&Quote>) -> Result<PreparedChange, Refusal> {
@@ -306,8 +319,9 @@ impl<B: Broker> Broker for FaultyBroker<B> {
     fn quote(&self, instrument: Arc<Instrument>) -> Call<Result<Quote, NoQuote>> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.quote(Arc::clone(&instrument));
-        let none = |text| Err(NoQuote::None(text));
-        self.order_call(CallKind::Quote, reach, none, |window, text| Err(NoQuote::RateLimited { window, text }), none, none, none)
+        let none: fn(String) -> Result<Quote, NoQuote> = |text| Err(NoQuote::None(text));
+        let limited = |window, text| Err(NoQuote::RateLimited { window, text });
+        self.order_call(CallKind::Quote, reach, Ends { refused: none, limited, logged_out: none, not_sent: none, unconfirmed: none })
     }
 
     fn tells_funds(&self) -> bool {
@@ -343,8 +357,7 @@ impl<B: Broker> Broker for FaultyBroker<B> {
     fn modify(&self, prepared: PreparedChange) -> Call<CallOutcome> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.modify(prepared.clone());
-        let no = CallOutcome::Rejected;
-        self.order_call(CallKind::Modify, reach, no, limited_call, no, CallOutcome::NotSent, CallOutcome::Unconfirmed)
+        self.order_call(CallKind::Modify, reach, CHANGE_ENDS)
     }
 
     fn clock_skew(&self) -> Option<chrono::TimeDelta> {
@@ -354,10 +367,10 @@ impl<B: Broker> Broker for FaultyBroker<B> {
     fn session(&self) -> Call<Session> {
         let inner = Arc::clone(&self.inner);
         let reach = move || inner.session();
-        // A broker counts the calls of those it knows.
-        let limited = |_, _| Session::Ready;
         let no = Session::NotReady;
-        self.order_call(CallKind::Session, reach, no, limited, no, no, no)
+        // A broker counts the calls of those it knows.
+        let ends = Ends { refused: no, limited: |_, _| Session::Ready, logged_out: no, not_sent: no, unconfirmed: no };
+        self.order_call(CallKind::Session, reach, ends)
     }
 
     fn orders(&self) -> Call<Snapshot<Arc<BookRow>>> {
@@ -391,10 +404,6 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         let faults = self.state.lock().plan.stream;
         Some(if faults == StreamFaults::default() { events } else { spoiled(events, faults) })
     }
-}
-
-fn limited_call(window: RateWindow, text: String) -> CallOutcome {
-    CallOutcome::RateLimited { window, text }
 }
 
 /// As a Noren broker words it (Noren protocol reference, section 7.1).

@@ -31,8 +31,7 @@ impl FreezeTable {
     /// # Errors
     /// [`BadFreeze`] when the embedded file does not read.
     pub fn built_in() -> Result<Self, BadFreeze> {
-        let source = config::File::from_str(FACTS, config::FileFormat::Toml);
-        Ok(config::Config::builder().add_source(source).build()?.try_deserialize()?)
+        Ok(crate::built_in::read(FACTS)?)
     }
 
     /// The largest quantity of one order in the contracts of this underlying on that day, if one is known.

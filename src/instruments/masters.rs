@@ -1,12 +1,12 @@
-//! The tables as the engine sees them: today's in force, a new day's swapped in while it runs, and what was learned of
-//! single instruments since.
+//! The tables as the engine sees them: today's in force, a new day's swapped in while it runs, and the rows of an older one that
+//! something is held in.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, Price, Quantity, trading_date};
+use ordergate_actors::order::{Exchange, Instrument, InstrumentKey, trading_date};
 use ordergate_actors::ports::{Instruments, ReadAs, Spelling, Spot, Unresolved};
 use parking_lot::RwLock;
 
@@ -28,13 +28,6 @@ pub enum Freshness {
         /// The exchange.
         exchange: Exchange,
     },
-}
-
-/// What an instrument's row does not say, and a quote or the broker's security info does.
-#[derive(Debug, Clone, Copy, Default)]
-struct Learned {
-    freeze: Option<Quantity>,
-    band: Option<(Price, Price)>,
 }
 
 /// A row that its exchange's table has no longer, kept because something is held or open in it.
@@ -61,7 +54,6 @@ impl fmt::Debug for Needed {
 #[derive(Debug, Default)]
 pub struct Masters {
     table: RwLock<Arc<InstrumentTable>>,
-    learned: RwLock<HashMap<InstrumentKey, Learned>>,
     carried: RwLock<HashMap<InstrumentKey, Carried>>,
     needed: RwLock<Needed>,
     wanted: Vec<Exchange>,
@@ -98,8 +90,8 @@ impl Masters {
         self.needed.write().0 = Some(Box::new(needed));
     }
 
-    /// Puts another table in force. What was learned of single instruments held for its day and is forgotten. Rows that
-    /// the new table lacks and that are needed are carried over: exits go on in them, entries are refused. Answers them.
+    /// Puts another table in force. Rows that the new table lacks and that are needed are carried over: exits go on in them, entries
+    /// are refused. Answers them.
     pub fn swap(&self, table: InstrumentTable) -> Vec<InstrumentKey> {
         let needed = self.needed.read().0.as_ref().map(|needed| needed()).unwrap_or_default();
         let before = self.table();
@@ -113,7 +105,6 @@ impl Masters {
             self.put_carried(&table, rows.iter().cloned());
             std::mem::replace(&mut *in_force, table)
         };
-        self.learned.write().clear();
         // The old one is taken apart outside the locks.
         drop((old, before));
         rows.iter().map(|row| row.key.clone()).collect()
@@ -132,18 +123,6 @@ impl Masters {
         *self.carried.write() = carried;
     }
 
-    fn row(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
-        self.table().find(key).or_else(|| self.carried.read().get(key).map(|carried| Arc::clone(&carried.row)))
-    }
-
-    /// Notes the freeze quantity (units) and the day's price band (rupees) of one instrument. `None` leaves what is known.
-    pub fn enrich(&self, key: &InstrumentKey, freeze: Option<Quantity>, band: Option<(Price, Price)>) {
-        let mut learned = self.learned.write();
-        let entry = learned.entry(key.clone()).or_default();
-        entry.freeze = freeze.or(entry.freeze);
-        entry.band = band.or(entry.band);
-    }
-
     /// The instrument with this number at the exchange.
     #[must_use]
     pub fn by_token(&self, exchange: Exchange, token: u32) -> Option<Arc<Instrument>> {
@@ -151,8 +130,7 @@ impl Masters {
             let carried = self.carried.read();
             carried.values().map(|old| &old.row).find(|row| row.key.exchange == exchange && row.token == token).cloned()
         };
-        let found = self.table().by_token(exchange, token).or_else(carried)?;
-        Some(self.with_learned(found))
+        self.table().by_token(exchange, token).or_else(carried)
     }
 
     /// Whether it is all of the trading day of that time. The worst exchange counts.
@@ -166,20 +144,11 @@ impl Masters {
             (None, _) => Freshness::Fresh,
         }
     }
-
-    fn with_learned(&self, row: Arc<Instrument>) -> Arc<Instrument> {
-        let Some(learned) = self.learned.read().get(&row.key).copied() else { return row };
-        let mut row = Arc::unwrap_or_clone(row);
-        row.freeze = learned.freeze.or(row.freeze);
-        row.band = learned.band.or(row.band);
-        Arc::new(row)
-    }
 }
 
 impl Instruments for Masters {
     fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
-        let found = self.row(key)?;
-        Some(self.with_learned(found))
+        self.table().find(key).or_else(|| self.carried.read().get(key).map(|carried| Arc::clone(&carried.row)))
     }
 
     fn as_of(&self, exchange: Exchange) -> Option<NaiveDate> {
@@ -198,8 +167,7 @@ impl Instruments for Masters {
     fn resolve(&self, spelling: &Spelling<'_>, spot: &Spot<'_>) -> Result<ReadAs, Unresolved> {
         let table = self.table();
         let row = |key: &InstrumentKey| Instruments::find(self, key);
-        let read = Resolver { table: &table, rolls: &self.rolls, row: &row }.read(spelling, spot)?;
-        Ok(ReadAs { instrument: self.with_learned(read.instrument), ..read })
+        Resolver { table: &table, rolls: &self.rolls, row: &row }.read(spelling, spot)
     }
 }
 
@@ -228,19 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_learned_is_seen_until_the_next_day() {
+    fn a_table_stays_whole_for_whoever_holds_it_over_a_swap() {
         let masters = Masters::new(table("2026-11-20", "2026-11-20"));
-        let key = InstrumentKey::new(Exchange::Nse, "SBIN-EQ");
-        let (freeze, band) = (Quantity::new(500), Some((Price::parse("800").unwrap(), Price::parse("900").unwrap())));
-        let before = masters.find(&key).unwrap();
-        masters.enrich(&key, freeze, None);
-        masters.enrich(&key, None, band);
-        let learned = masters.find(&key).unwrap();
-        assert_eq!((learned.freeze, learned.band), (freeze, band));
-        assert_eq!(masters.by_token(Exchange::Nse, learned.token), Some(learned));
         let kept = masters.table();
         masters.swap(table("2026-11-23", "2026-11-23"));
-        assert_eq!(masters.find(&key).unwrap(), before);
         assert_eq!((kept.as_of(), Instruments::as_of(&masters, Exchange::Nfo)), (Some(day("2026-11-20")), Some(day("2026-11-23"))));
     }
 

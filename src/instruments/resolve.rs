@@ -190,10 +190,7 @@ impl Resolver<'_> {
     }
 
     fn words(&self, selector: &Selector, rule: Rule, found: &Instrument, spot: Option<&(InstrumentKey, Price)>) -> String {
-        let expiry = match found.kind {
-            Kind::Future { expiry } | Kind::Option { expiry, .. } => expiry.to_string(),
-            Kind::Equity | Kind::Index => String::new(),
-        };
+        let expiry = found.kind.expiry().map(|day| day.to_string()).unwrap_or_default();
         match (rule, selector.expiry) {
             (Rule::Continuous, Expiry::Continuous(month)) => {
                 let days = self.rolls.days(found.key.exchange);

@@ -56,8 +56,7 @@ struct Index {
 }
 
 fn facts() -> Result<Facts, BadSample> {
-    let source = config::File::from_str(FACTS, config::FileFormat::Toml);
-    Ok(config::Config::builder().add_source(source).build()?.try_deserialize()?)
+    Ok(crate::built_in::read(FACTS)?)
 }
 
 /// Where the synthetic market of each underlying of the sample moves around.

@@ -29,6 +29,7 @@ mod problem;
 pub mod pulse;
 mod routes;
 mod routing;
+mod said;
 pub mod scheduled;
 mod settings;
 mod state;

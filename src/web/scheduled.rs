@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::auth::body_hash;
 use super::formats;
 use super::json::{Bounds, Json};
+use super::said::Said;
 use super::state::WebState;
 use super::submission;
 use crate::schedule::{Due, Scheduled, Step, Told};
@@ -88,7 +89,7 @@ pub async fn look(state: &WebState, scheduled: &Scheduled) {
             let reason = format!("the stored alert {} fires for {day}", scheduled.name);
             let firing = Told { day, step: Step::Firing { signal_id } };
             // Written down first: whoever comes after a crash knows under which name it went.
-            if let Some(basis) = keep(state, scheduled, &firing, basis, "SCHEDULE_FIRES", Level::Info, reason).await {
+            if let Some(basis) = keep(state, scheduled, &firing, basis, Said::info("SCHEDULE_FIRES", reason)).await {
                 send(state, scheduled, day, signal_id, basis).await;
             }
         }
@@ -148,7 +149,7 @@ async fn ran(state: &WebState, scheduled: &Scheduled, day: NaiveDate, (signal_id
     let level = if refused.is_empty() { Level::Info } else { Level::Warn };
     let reason = format!("the stored alert {} ran for {day}: {outcome}", scheduled.name);
     let told = Told { day, step: Step::Ran { signal_id, outcome } };
-    keep(state, scheduled, &told, basis, "SCHEDULE_RAN", level, reason).await;
+    keep(state, scheduled, &told, basis, Said { event: "SCHEDULE_RAN", level, reason }).await;
 }
 
 async fn miss(state: &WebState, scheduled: &Scheduled, day: NaiveDate, basis: u64, because: String) {
@@ -161,27 +162,19 @@ async fn miss(state: &WebState, scheduled: &Scheduled, day: NaiveDate, basis: u6
     };
     let reason = format!("the stored alert {} did not run for {day} because {because}", scheduled.name);
     let told = Told { day, step: Step::DidNotRun { because } };
-    keep(state, scheduled, &told, basis, "SCHEDULE_DID_NOT_RUN", level, reason).await;
+    keep(state, scheduled, &told, basis, Said { event: "SCHEDULE_DID_NOT_RUN", level, reason }).await;
 }
 
 /// Writes it down; answers the row's number. `None`: another state stands there, or nothing could be written.
-async fn keep(
-    state: &WebState,
-    scheduled: &Scheduled,
-    told: &Told,
-    basis: u64,
-    event: &'static str,
-    level: Level,
-    reason: String,
-) -> Option<u64> {
+async fn keep(state: &WebState, scheduled: &Scheduled, told: &Told, basis: u64, said: Said) -> Option<u64> {
     let keep = Keep {
         client_id: Some(scheduled.client_id.clone()),
         slot: slot(scheduled),
         value: None,
         basis: Some(basis),
-        event,
-        level,
-        reason: Arc::from(reason),
+        event: said.event,
+        level: said.level,
+        reason: Arc::from(said.reason),
         who: Arc::from(format!("schedule:{}", scheduled.name)),
         command_id: None,
     };

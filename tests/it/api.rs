@@ -8,7 +8,7 @@ use ordergate_actors::order::{OrderType, Price, Product, Quantity, Side, Status,
 use ordergate_actors::ports::BookRow;
 use serde_json::{Value, json};
 
-use crate::support::{House, Plan, Reply, entry, quote, resting};
+use crate::support::{House, Plan, entry, has, quote, resting};
 
 fn order(strategy: &str) -> Value {
     json!({ "strategy": strategy, "execution_type": "ENTRY", "exchange": "NSE", "symbol": "SBIN-EQ", "side": "BUY", "quantity": 10,
@@ -18,12 +18,6 @@ fn order(strategy: &str) -> Value {
 fn market(strategy: &str, symbol: &str) -> Value {
     json!({ "strategy_name": strategy, "execution_type": "ENTRY", "exchange": "NSE", "tradingsymbol": symbol, "direction": "BUY", "qty": "10",
         "product_type": "I", "order_type": "MKT" })
-}
-
-fn has(value: &Value, fields: &[&str]) {
-    for field in fields {
-        assert!(value.get(field).is_some(), "{field} is missing in {value:#}");
-    }
 }
 
 #[actix_web::test]
@@ -276,123 +270,6 @@ async fn a_doubt_waits_for_a_person_who_resolves_it_and_sends_again() {
     let twice = house.post(&format!("{url}/resubmit"), json!({ "changes": { "price": "790.00" } })).await;
     assert_eq!((&twice.body["replayed"], house.orders().len()), (&json!(true), 2));
     house.post(&format!("{url}/resubmit"), json!({})).await.is_problem(409, "idempotency_conflict");
-    house.close().await;
-}
-
-#[actix_web::test]
-async fn kill_freeze_and_force_clear() {
-    let house = House::with(Plan { accounts: vec!["PAPER1", "PAPER2"], ..Plan::default() }).await;
-    let killed = house.post("/dashboard/kill", json!({ "level": 1, "reason": "drill" })).await;
-    assert_eq!((killed.status, killed.body["accounts"].as_array().unwrap().len()), (200, 2), "{:#}", killed.body);
-    assert!(killed.body["accounts"].as_array().unwrap().iter().all(|account| account["level"] == 1));
-    let mut blocked = order("k");
-    blocked["client_id"] = json!("PAPER1");
-    assert_eq!(house.post("/dashboard/intent/generic", blocked.clone()).await.order(0)["tag"], "KILL_SWITCH");
-    let waiting = house.get("/dashboard/attention").await;
-    assert_eq!(waiting.body["items"].as_array().unwrap().iter().filter(|item| item["kind"] == "kill_level").count(), 2);
-    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "level": 0, "reason": "over" })).await;
-    let mut filling = market("k", "SBIN-EQ");
-    filling["client_id"] = json!("PAPER1");
-    assert_eq!(house.post("/dashboard/intent/generic", filling).await.body["status"], "ACCEPTED");
-    house.until_held("k", 10).await;
-    let strategy = house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "strategy": "k", "level": 1, "reason": "drill" })).await;
-    assert_eq!(strategy.body["accounts"][0]["strategies"]["k"], 1, "{:#}", strategy.body);
-    let overview = house.get("/dashboard/overview").await;
-    let stop = &overview.body["accounts"][0]["strategies_stopped"]["k"];
-    assert_eq!((&stop["level"], &stop["who"], &stop["reason"]), (&json!(1), &json!("asha from 127.0.0.1"), &json!("drill")), "{stop:#}");
-    let attention = house.get("/dashboard/attention").await;
-    let says = |item: &Value| item["text"] == "kill level 1 is set for k, by asha from 127.0.0.1: drill";
-    let item = attention.body["items"].as_array().unwrap().iter().find(|item| says(item)).unwrap_or_else(|| panic!("{:#}", attention.body));
-    // Raised while the person reads: what was not shown is not lifted.
-    let again = &item["actions"][0];
-    assert_eq!((&again["body"]["from"], &again["body"]["level"]), (&json!(1), &json!(0)), "{again:#}");
-    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "strategy": "k", "level": 2, "reason": "worse" })).await;
-    let lifted = house.post(again["path"].as_str().unwrap(), again["body"].clone()).await;
-    assert_eq!(lifted.status, 409, "{:#}", lifted.body);
-    let back = json!({ "client_id": "PAPER1", "strategy": "k", "from": 2, "level": 1, "reason": "as it was" });
-    assert_eq!(house.post("/dashboard/kill", back).await.status, 200);
-    let audit = house.get("/dashboard/audit?client_id=PAPER1").await;
-    let is_kill = |row: &&Value| row["what"] == "kill level 1 or more for strategy k";
-    let row = audit.body["rows"].as_array().unwrap().iter().find(is_kill).unwrap();
-    assert_eq!((&row["event"], &row["who"], &row["reason"]), (&json!("CONTROL"), &json!("asha from 127.0.0.1"), &json!("drill")));
-    // A name that nobody has stops nobody, and says so: neither level is left behind.
-    for level in [0, 1, 3] {
-        let wrong =
-            house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "strategy": "kk", "level": level, "reason": "drill" })).await;
-        wrong.is_problem(404, "no_such_strategy");
-        assert!(wrong.body["detail"].as_str().unwrap().contains("\"kk\"") && wrong.body["strategies"] == json!(["k"]), "{:#}", wrong.body);
-    }
-    // A stop takes no higher one down; from there it goes by naming what is taken down, or by arming again.
-    let kill = async |body: Value| house.post("/dashboard/kill", body).await;
-    for strategy in [json!(null), json!("k")] {
-        let of = |level: u8| json!({ "client_id": "PAPER1", "strategy": strategy, "level": level, "reason": "drill" });
-        let from =
-            |from: u8, level: u8| json!({ "client_id": "PAPER1", "strategy": strategy, "level": level, "from": from, "reason": "drill" });
-        let stands = |answer: &Reply| match strategy.as_str() {
-            Some(name) => answer.body["accounts"][0]["strategies"][name].as_u64().unwrap_or(0),
-            None => answer.body["accounts"][0]["level"].as_u64().unwrap(),
-        };
-        assert_eq!(stands(&kill(of(2)).await), 2);
-        let lower = kill(of(1)).await;
-        assert_eq!((lower.status, stands(&lower)), (200, 2), "{:#}", lower.body);
-        assert!(lower.body["done"].as_str().unwrap().ends_with("level 2 stood already, and stays"), "{:#}", lower.body);
-        // Whatever was looked at before, a stop counts.
-        let stop = kill(from(0, 1)).await;
-        assert_eq!((stop.status, stands(&stop)), (200, 2), "{:#}", stop.body);
-        let other = kill(from(1, 0)).await;
-        other.is_problem(409, "changed_meanwhile");
-        assert_eq!(stands(&other), 2, "{:#}", other.body);
-        assert_eq!(stands(&kill(from(2, 1)).await), 1);
-        assert_eq!(stands(&kill(from(1, 0)).await), 0);
-    }
-    kill(json!({ "client_id": "PAPER1", "strategy": "k", "level": 1, "reason": "drill" })).await;
-    let of = |client_id: &str| json!({ "client_id": client_id, "strategy": "k", "level": 1, "reason": "drill" });
-    house.post("/dashboard/kill", of("PAPER2")).await.is_problem(404, "no_such_strategy");
-    assert_eq!(house.post("/dashboard/kill", json!({ "strategy": "k", "level": 1, "reason": "drill" })).await.status, 200, "one has it");
-    let risk = house.get("/dashboard/risk?client_id=PAPER1").await;
-    assert_eq!(risk.body["accounts"][0]["strategies"], json!(["k"]));
-    let overview = house.get("/dashboard/overview").await;
-    assert_eq!(overview.body["accounts"][0]["strategies_stopped"].as_object().unwrap().len(), 1, "{:#}", overview.body);
-    house.post("/dashboard/kill", json!({ "client_id": "NOBODY", "level": 1, "reason": "x" })).await.is_problem(404, "no_such_account");
-
-    let freeze = |open: Value| {
-        house.post("/dashboard/freeze", json!({ "client_id": "PAPER1", "frozen": true, "open_positions": open, "reason": "drill" }))
-    };
-    let wrong = freeze(json!(7)).await;
-    wrong.is_problem(409, "wrong_number");
-    assert_eq!(wrong.body["open_positions"], 1);
-    freeze(Value::Null).await.is_problem(409, "wrong_number");
-    let frozen = freeze(json!(1)).await;
-    assert_eq!((frozen.status, &frozen.body["freeze"]["who"]), (200, &json!("asha from 127.0.0.1")), "{:#}", frozen.body);
-    // A kill beside it, by another word, leaves the freeze its own.
-    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "level": 1, "reason": "news" })).await;
-    let overview = house.get("/dashboard/overview?client_id=PAPER1").await;
-    let account = &overview.body["accounts"][0];
-    let said = [&account["is_frozen"], &account["freeze"]["reason"], &account["freeze"]["since"], &account["kill_reason"]];
-    assert_eq!(said, [&json!(true), &json!("drill"), &frozen.body["freeze"]["since"], &json!("news")], "{account:#}");
-    let attention = house.get("/dashboard/attention?client_id=PAPER1").await;
-    let texts: Vec<&str> = attention.body["items"].as_array().unwrap().iter().filter_map(|item| item["text"].as_str()).collect();
-    for words in ["exits are frozen, by asha from 127.0.0.1: drill", "kill level 1 is set, by asha from 127.0.0.1: news"] {
-        assert!(texts.contains(&words), "{texts:#?}");
-    }
-    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "level": 0, "reason": "over" })).await;
-    house
-        .until("the freeze pages", || {
-            house.engine.read(&house.client(), |book| book.alarms().any(|alarm| &*alarm.event == "ALARM_EXITS_FROZEN")) == Some(true)
-        })
-        .await;
-    let thaw = house.post("/dashboard/freeze", json!({ "client_id": "PAPER1", "frozen": false, "reason": "over" })).await;
-    assert_eq!((thaw.status, &thaw.body["applied"], &thaw.body["freeze"]), (200, &json!(true), &Value::Null));
-
-    let clear = |symbol: &'static str| {
-        house.post(
-            "/dashboard/guard/force-clear",
-            json!({ "client_id": "PAPER1", "strategy": "k", "symbol": symbol, "reason": "closed by phone" }),
-        )
-    };
-    assert_eq!(clear("INFY-EQ").await.body["cleared"], 0);
-    assert_eq!(clear("SBIN-EQ").await.body["cleared"], 1);
-    house.until_held("k", 0).await;
     house.close().await;
 }
 

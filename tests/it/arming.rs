@@ -262,12 +262,11 @@ async fn a_session_is_ended_by_a_person_while_nothing_needs_it() {
     house.alert(resting("rests")).await;
     house.post("/dashboard/broker/logout", json!({})).await.is_problem(409, "session_in_use");
     house.post("/dashboard/kill", json!({ "level": 2, "reason": "tests" })).await;
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    let mut out = house.post("/dashboard/broker/logout", json!({})).await;
-    while out.status == 409 && std::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        out = house.post("/dashboard/broker/logout", json!({})).await;
-    }
+    let log_out = async || {
+        let out = house.post("/dashboard/broker/logout", json!({})).await;
+        if out.status == 409 { Err(format!("{:#}", out.body)) } else { Ok(out) }
+    };
+    let out = until_found("nothing needs the session any more", log_out).await;
     assert_eq!((out.status, &out.body["session"]), (200, &json!("logged out")));
     assert_eq!(is_in().await, json!(false));
 }

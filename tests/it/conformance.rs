@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, PriceSetting, Settings, Simulator};
+use ordergate_actors::testkit::found_by_thread;
 use serde_json::Value;
 
 use crate::support::process::{self, by_its_settings};
@@ -207,11 +208,8 @@ fn a_fill_is_said_loudly_with_its_place() {
     bench.simulator.add_fault(FaultRule::next("ModifyOrder", Fault::Slow { ms: 6_000 }));
     let (code, text) = std::thread::scope(|scope| {
         let run = scope.spawn(|| bench.run(&[]));
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while !bench.simulator.orders().iter().any(|order| order["status"] == "OPEN") {
-            assert!(std::time::Instant::now() < deadline, "no order came");
-            std::thread::yield_now();
-        }
+        let is_open = || bench.simulator.orders().iter().any(|order| order["status"] == "OPEN");
+        found_by_thread("an order rests", || is_open().then_some(()).ok_or(""));
         let price = |text: &str| Some(text.parse().unwrap());
         let (exch, tsym) = ("NSE".to_owned(), "SBIN-EQ".to_owned());
         let setting = PriceSetting { exch, tsym, bid: price("700"), ask: price("700.05"), ..PriceSetting::default() };

@@ -1,9 +1,6 @@
 //! The real binary, killed with SIGKILL in the middle of a burst, and started again.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use ordergate_actors::order::trading_date;
 
@@ -20,21 +17,22 @@ fn start(directory: &std::path::Path) -> Process {
 /// Sends every alert at once; answers which were answered with which order, and kills the engine after `kill_after`.
 async fn burst(engine: Process, kill_after: usize) -> BTreeMap<usize, String> {
     let http = reqwest::Client::builder().pool_max_idle_per_host(ALERTS).build().unwrap();
-    let answered = Arc::new(AtomicUsize::new(0));
+    let (tell, mut answers) = tokio::sync::mpsc::unbounded_channel();
     let url = engine.url("/webhook");
     let tasks: Vec<_> = (0..ALERTS)
         .map(|number| {
-            let (http, url, answered) = (http.clone(), url.clone(), Arc::clone(&answered));
+            let (http, url, tell) = (http.clone(), url.clone(), tell.clone());
             tokio::spawn(async move {
                 let order = send(&http, url, number).await?;
-                answered.fetch_add(1, Ordering::SeqCst);
+                let _nobody_counts_on = tell.send(());
                 Some((number, order))
             })
         })
         .collect();
-    let deadline = Instant::now() + LONG;
-    while answered.load(Ordering::SeqCst) < kill_after && Instant::now() < deadline {
-        tokio::task::yield_now().await;
+    drop(tell);
+    for so_far in 0..kill_after {
+        let answer = tokio::time::timeout(LONG, answers.recv()).await;
+        assert_eq!(answer, Ok(Some(())), "only {so_far} alerts are answered");
     }
     drop(engine);
     let mut orders = BTreeMap::new();

@@ -7,14 +7,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Instant;
 
+use chrono::Timelike as _;
+use ordergate::clock::SystemClock;
 use ordergate::store::{DirectoryLock, Holder};
-use ordergate_actors::order::trading_date;
-use ordergate_actors::testkit::until;
+use ordergate_actors::order::ist;
+use ordergate_actors::ports::Clock as _;
+use ordergate_actors::testkit::{found_by_thread, morning, until, until_found};
 
 use crate::alerts::Server;
-use crate::support::process::{LONG, Process, command, nothing_lost_nothing_doubled, send};
+use crate::support::process::{Process, command, nothing_lost_nothing_doubled, send};
 
 /// The shim, compiled once.
 fn shim() -> &'static Path {
@@ -80,15 +82,10 @@ impl House {
 
     /// Waits until the processes have said this on their standard error, after what they had said before.
     fn until_said(&self, before: usize, words: &[&str]) -> String {
-        let deadline = Instant::now() + LONG;
-        loop {
+        found_by_thread("they say it", || {
             let said = self.said()[before..].to_lowercase();
-            if words.iter().any(|word| said.contains(word)) {
-                return said;
-            }
-            assert!(Instant::now() < deadline, "none of {words:?} in {said}");
-            std::thread::yield_now();
-        }
+            if words.iter().any(|word| said.contains(word)) { Ok(said) } else { Err(format!("none of {words:?} in {said}")) }
+        })
     }
 
     /// From the next call on the disk of these files fails: `calls` as in the shim, from the so-manieth on, so many (0: all).
@@ -199,28 +196,32 @@ async fn killed_on_a_disk_that_fails_nothing_acknowledged_is_lost() {
     }
 }
 
+/// So many seconds the newest noon in India is beside now: no midnight is near it.
+fn newest_noon() -> i64 {
+    let wall = SystemClock.now().with_timezone(&ist()).num_seconds_from_midnight();
+    -(i64::from(wall) - 12 * 3_600).rem_euclid(24 * 3_600)
+}
+
 /// The machine's clock steps while the engine runs, which is killed then; the next one starts by the wrong clock. Whatever the engine
 /// takes by it, nothing is lost and nothing doubled.
 #[tokio::test]
 async fn a_clock_that_steps_around_a_kill_loses_nothing_and_doubles_nothing() {
     for step in [-3_600, 600] {
-        let now = ordergate_actors::ports::Clock::now(&ordergate::clock::SystemClock);
-        // On another day the broker's book is another one.
-        if trading_date(now) != trading_date(now + chrono::TimeDelta::seconds(step)) {
-            continue;
-        }
         let house = House::new();
+        // On another day the broker's book is another one.
+        let right = newest_noon();
+        house.clock_is_off_by(right);
         let engine = house.start();
         let mut answered = burst(&engine, 0..5).await;
         assert_eq!(answered.len(), 5);
-        house.clock_is_off_by(step);
+        house.clock_is_off_by(right + step);
         answered.extend(burst(&engine, 5..10).await);
         drop(engine);
         let engine = house.start();
         answered.extend(burst(&engine, 10..15).await);
         drop(engine);
         // Right again, but never behind what is on disk already.
-        house.clock_is_off_by(step.max(0));
+        house.clock_is_off_by(right + step.max(0));
         let engine = house.start();
         again(&engine, &mut answered, 15).await;
         let book = engine.at_rest().await;
@@ -243,16 +244,16 @@ async fn a_disk_that_fails_under_the_logs_stops_no_order_and_the_intent_log_catc
     house.heals();
     again(&engine, &mut answered, 9).await;
     let book = engine.at_rest().await;
-    let deadline = Instant::now() + LONG;
     let lacks = || {
         let log = std::fs::read_to_string(house.path("data/logs/intent_tracking.log")).unwrap_or_default();
         let has = |command: &&String| log.lines().any(|line| line.contains(command.as_str()) && line.contains("EXECUTED"));
         answered.values().filter(|command| !has(command)).count()
     };
-    while lacks() > 0 {
-        assert!(Instant::now() < deadline, "{} orders are not in the log", lacks());
-        std::thread::yield_now();
-    }
+    let is_whole = async || match lacks() {
+        0 => Ok(()),
+        lacks => Err(format!("{lacks} orders are not in it")),
+    };
+    until_found("the log of the intents is whole", is_whole).await;
     drop(engine);
     nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 9);
 }
@@ -261,6 +262,15 @@ async fn a_disk_that_fails_under_the_logs_stops_no_order_and_the_intent_log_catc
 async fn why_not(engine: &Process) -> Vec<String> {
     let Some(ready) = engine.get("/health/ready").await else { return Vec::new() };
     ready["why_not"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until the list of what needs a person names this alarm; the list.
+async fn until_attention(engine: &Process, alarm: &str) -> String {
+    let ask = async || {
+        let attention = engine.get("/dashboard/attention").await.unwrap_or_default().to_string();
+        if attention.contains(alarm) { Ok(attention) } else { Err(attention) }
+    };
+    until_found(alarm, ask).await
 }
 
 /// A disk that answers nothing at all, under everything in the data directory, the outbox of the alerts too: it is said, paged, and
@@ -303,22 +313,16 @@ async fn a_disk_that_hangs_for_a_while_is_written_down_when_it_goes_on() {
     house.fails("HANG", "s", 1, 0, "/data/orders.db");
     let url = engine.url("/webhook");
     let held = tokio::spawn(async move { send(&reqwest::Client::new(), url, 1).await });
-    let deadline = Instant::now() + LONG;
-    while !why_not(&engine).await.contains(&"journal_stalled".to_owned()) {
-        assert!(Instant::now() < deadline, "{:?}", why_not(&engine).await);
-    }
+    let is_stalled = async || {
+        let why = why_not(&engine).await;
+        if why.contains(&"journal_stalled".to_owned()) { Ok(()) } else { Err(format!("{why:?}")) }
+    };
+    until_found("the journal is said to be stalled", is_stalled).await;
     house.until_said(0, &["has not finished a write"]);
     house.heals();
     answered.extend(held.await.unwrap().map(|order| (1, order)));
     again(&engine, &mut answered, 2).await;
-    let deadline = Instant::now() + LONG;
-    loop {
-        let attention = engine.get("/dashboard/attention").await.unwrap_or_default().to_string();
-        if attention.contains("ALARM_JOURNAL_STALLED") {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{attention}");
-    }
+    until_attention(&engine, "ALARM_JOURNAL_STALLED").await;
     let book = engine.at_rest().await;
     drop(engine);
     nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 2);
@@ -348,14 +352,7 @@ async fn a_start_that_cannot_be_written_down_is_no_reason_not_to_start() {
     let mut house = House::new();
     house.fails("ENOSPC", "w", 1, 0, "/data/starts.json");
     let engine = house.start();
-    let deadline = Instant::now() + LONG;
-    let attention = loop {
-        let attention = engine.get("/dashboard/attention").await.unwrap_or_default().to_string();
-        if attention.contains("ALARM_SAFE_MODE") {
-            break attention;
-        }
-        assert!(Instant::now() < deadline, "{attention}");
-    };
+    let attention = until_attention(&engine, "ALARM_SAFE_MODE").await;
     assert!(attention.contains("this start is not written down"), "{attention}");
 }
 
@@ -364,8 +361,7 @@ async fn a_start_that_cannot_be_written_down_is_no_reason_not_to_start() {
 async fn a_start_waits_for_a_command_and_for_its_port() {
     let house = House::new();
     std::fs::create_dir_all(house.path("data")).unwrap();
-    let now = ordergate_actors::ports::Clock::now(&ordergate::clock::SystemClock);
-    let lock = DirectoryLock::acquire(&house.path("data"), Holder::Command("squareoff"), now).unwrap();
+    let lock = DirectoryLock::acquire(&house.path("data"), Holder::Command("squareoff"), morning()).unwrap();
     let mut engine = house.start();
     let said = house.until_said(0, &["ordergate cannot start yet"]);
     assert!(said.contains("ordergate squareoff, started") && engine.waits(), "{said}");

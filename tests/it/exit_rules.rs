@@ -88,12 +88,16 @@ async fn a_person_sets_changes_and_switches_off() {
         (200, &json!("845"), &json!("asha from 127.0.0.1"))
     );
     assert_eq!(rule(&house).await["stop"]["price"], "845");
+    house.alert(entry("beside")).await;
+    house.until_held("beside", 10).await;
+    assert_eq!(set(json!({ "strategy": "beside", "symbol": "SBIN-EQ", "stop_loss": "845" })).await.status, 200);
 
     let off = house.send(house.request("DELETE", "/dashboard/exit-rules?strategy=trend&symbol=SBIN-EQ").bearer_auth(KEY)).await;
     assert_eq!((off.status, &off.body["rule"]["is_on"]), (200, &json!(false)), "{:#}", off.body);
     quote(&house.market, "SBIN-EQ", "760.00", "760.50");
-    tokio::time::sleep(std::time::Duration::from_millis(800)).await;
-    assert_eq!(house.orders().iter().filter(|order| order.is_exit()).count(), 0, "off is off");
+    house.until_held("beside", 0).await;
+    let left: Vec<_> = house.orders().into_iter().filter(|order| order.is_exit()).map(|order| order.ask.strategy.to_string()).collect();
+    assert_eq!(left, ["beside"], "off is off, where one that is on has fired");
     let missing = house.send(house.request("DELETE", "/dashboard/exit-rules?strategy=trend").bearer_auth(KEY)).await;
     missing.is_problem(404, "no_exit_rule");
 

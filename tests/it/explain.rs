@@ -3,6 +3,7 @@
 use ordergate::brokers::faulty::CallKind;
 use ordergate_actors::order::Amount;
 use ordergate_actors::ports::OrderMargin;
+use ordergate_actors::testkit::until_found;
 use rusqlite::{Connection, OpenFlags};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -150,14 +151,11 @@ async fn an_exit_shows_how_much_it_would_close() {
     let closes = |told: &Value| (told["legs"][0]["terms"]["side"].clone(), told["legs"][0]["terms"]["quantity"].clone());
     let explained = async |alert: Value| {
         // Until a read of the positions is younger than the fill, an exit waits.
-        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-        loop {
+        let ask = async || {
             let told = explain(&house, alert.clone()).await;
-            if told["legs"][0]["fate"] != json!("WOULD_WAIT") || tokio::time::Instant::now() > deadline {
-                return told;
-            }
-            tokio::task::yield_now().await;
-        }
+            if told["legs"][0]["fate"] == json!("WOULD_WAIT") { Err(format!("{told:#}")) } else { Ok(told) }
+        };
+        until_found("the exit waits for nothing", ask).await
     };
     let all = explained(leg("EXIT", "a", json!({}))).await;
     assert_eq!(closes(&all), (json!("SELL"), json!(10)), "{all:#}");
@@ -230,13 +228,9 @@ async fn what_it_takes_is_the_brokers_figure_where_it_tells_one_and_our_estimate
 
 /// Asks until the broker's figure is there: the books are read before it is asked for one.
 async fn until_told(house: &House, alert: &Value, rupees: &str) -> Value {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
+    let ask = async || {
         let takes = explain(house, alert.clone()).await["legs"][0]["takes"].clone();
-        if takes["source"] == "broker" && takes["rupees"] == rupees {
-            return takes;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "the broker's figure does not come: {takes:#}");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+        if takes["source"] == "broker" && takes["rupees"] == rupees { Ok(takes) } else { Err(format!("{takes:#}")) }
+    };
+    until_found("the broker's figure comes", ask).await
 }

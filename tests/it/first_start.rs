@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use ordergate_actors::testkit::found_by_thread;
+
 /// A start on a data directory that has no secrets of its settings: they are drawn.
 fn serve(data: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ordergate"));
@@ -60,11 +62,8 @@ fn what_was_shown_is_not_shown_again() {
     let mut child = Running(serve(&data, "127.0.0.1:0").spawn().unwrap());
     let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("login.html#token=")), "the first start shows a link");
-    let deadline = std::time::Instant::now() + crate::support::process::LONG;
-    while data.join("secrets.not-shown").exists() {
-        assert!(std::time::Instant::now() < deadline, "the mark of what was not shown stays");
-        std::thread::yield_now();
-    }
+    let mark = data.join("secrets.not-shown");
+    found_by_thread("the mark of what was not shown goes", || if mark.exists() { Err("") } else { Ok(()) });
     drop(child);
     let said = prints(&data, "ordergate serves");
     assert!(!said.contains("An alert to try") && !said.contains("secret_key"), "{said}");

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+use ordergate_actors::testkit::until_found;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -54,15 +54,11 @@ impl Client {
     }
 
     async fn until(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
+        let ask = async || {
             let body = self.get(path).await;
-            if is_so(&body) {
-                return body;
-            }
-            assert!(Instant::now() < deadline, "{path}: {body:#}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            if is_so(&body) { Ok(body) } else { Err(format!("{body:#}")) }
+        };
+        until_found(path, ask).await
     }
 }
 

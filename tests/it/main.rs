@@ -25,6 +25,7 @@ mod falling_day;
 mod first_start;
 mod hardening;
 mod intent_log;
+mod kill_and_freeze;
 mod live;
 mod long_day;
 mod one_account;

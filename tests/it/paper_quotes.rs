@@ -2,38 +2,27 @@
 //! there. Nothing but quotes is asked of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use ordergate::brokers::noren::{Io, NorenBroker, NorenSettings};
 use ordergate::brokers::paper::{LiveMarket, PaperBroker, PaperSettings};
-use ordergate::clock::SystemClock;
 use ordergate::config::Config;
 use ordergate::instruments::{InstrumentTable, sample};
-use ordergate::simulator::noren_server::{PriceSetting, Prices, Settings, Simulator};
+use ordergate::simulator::noren_server::{PriceSetting, Prices, Settings, Simulator, TimeSettings};
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
     BookState, BrokerTag, CommandId, Exchange, InstrumentKey, OrderType, Price, Product, Quantity, Side, Terms, Validity, trading_date,
 };
 use ordergate_actors::ports::{Broker, BrokerOrder, Clock, Instruments, PlaceOutcome, Quotes, Snapshot};
+use ordergate_actors::testkit::{TokioClock, morning, until, until_found};
 
 const KEY: &str = "RELIANCE-EQ";
-
-/// The paper broker's clock: so many seconds ahead.
-#[derive(Debug, Default)]
-struct Ahead(AtomicI64);
-
-impl Clock for Ahead {
-    fn now(&self) -> DateTime<Utc> {
-        SystemClock.now() + TimeDelta::seconds(self.0.load(Ordering::Relaxed))
-    }
-}
 
 struct World {
     simulator: Simulator,
     account: NorenBroker,
-    clock: Arc<Ahead>,
+    /// The paper broker's own.
+    clock: Arc<TokioClock>,
     paper: PaperBroker,
     table: Arc<InstrumentTable>,
     _directory: tempfile::TempDir,
@@ -48,8 +37,10 @@ fn settings(text: &str) -> Config {
 
 impl World {
     fn new() -> Self {
+        let today = TokioClock::from(morning());
+        let time = TimeSettings { start: Some(today.now()), ..TimeSettings::default() };
         let simulator =
-            Simulator::start(Settings { per_second: 0, per_minute: 0, prices: Prices::Scripted, ..Settings::default() }).unwrap();
+            Simulator::start(Settings { per_second: 0, per_minute: 0, prices: Prices::Scripted, time, ..Settings::default() }).unwrap();
         let config = settings(&format!(
             r#"
 [paper]
@@ -74,9 +65,9 @@ totp_secret = "JBSWY3DPEHPK3PXP"
         let directory = tempfile::tempdir().unwrap();
         let quotes = NorenSettings { directory: directory.path().join("quotes"), ..*config.paper.quotes.clone().unwrap() };
         std::fs::create_dir_all(&quotes.directory).unwrap();
-        let table = Arc::new(InstrumentTable::new(sample(trading_date(SystemClock.now())).unwrap()));
-        let account = NorenBroker::start(quotes, table.clone(), Arc::new(SystemClock), Io::current()).unwrap();
-        let clock = Arc::new(Ahead::default());
+        let table = Arc::new(InstrumentTable::new(sample(trading_date(today.now())).unwrap()));
+        let account = NorenBroker::start(quotes, table.clone(), today, Io::current()).unwrap();
+        let clock = TokioClock::from(morning());
         let market = LiveMarket::new(account.clone(), clock.clone(), config.paper.stale_after, Calendar::always_open(), table.clone());
         let paper = PaperBroker::open(&PaperSettings::new(directory.path()), table.clone(), Arc::new(market), clock.clone()).unwrap();
         Self { simulator, account, clock, paper, table, _directory: directory }
@@ -109,31 +100,24 @@ totp_secret = "JBSWY3DPEHPK3PXP"
 
     /// State and average price of the order with that tag, once it has the state.
     async fn becomes(&self, tag: &str, state: BookState) -> Option<String> {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
+        let ask = async || {
             let Snapshot::Authoritative(rows, _) = self.paper.orders().await else { panic!("a paper book is always there") };
             let row = rows.iter().find(|row| row.tag.as_deref() == Some(tag)).unwrap();
-            if row.state == state {
-                return row.average_price.map(|price| price.normalize().to_string());
-            }
-            assert!(Instant::now() < deadline, "{tag} is {:?}", row.state);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+            let average = row.average_price.map(|price| price.normalize().to_string());
+            if row.state == state { Ok(average) } else { Err(format!("it is {:?}", row.state)) }
+        };
+        until_found(tag, ask).await
     }
 }
 
 /// Waits for the account's session: before there is one, there is no price and every order is refused.
 async fn ready(world: &World) {
-    let deadline = Instant::now() + Duration::from_secs(30);
     let order = world.order("OGREADY000000", OrderType::Limit, Some("1300"));
-    loop {
-        let outcome = world.place(order.clone()).await;
-        if matches!(outcome, PlaceOutcome::Accepted(_)) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "no quote came: {outcome:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let ask = async || match world.place(order.clone()).await {
+        PlaceOutcome::Accepted(_) => Ok(()),
+        outcome => Err(format!("{outcome:?}")),
+    };
+    until_found("a quote comes", ask).await;
 }
 
 #[tokio::test]
@@ -160,17 +144,14 @@ async fn a_stale_quote_is_no_price_until_it_is_fresh_again() {
     let resting = world.order("OGLIVE0000003", OrderType::Limit, Some("1390"));
     assert!(matches!(world.place(resting).await, PlaceOutcome::Accepted(_)));
     // For the paper broker two minutes pass without a frame.
-    world.clock.0.store(120, Ordering::Relaxed);
+    world.clock.jump(TimeDelta::seconds(120));
     world.price("1380.00", "1380.05");
     let key = InstrumentKey::new(Exchange::Nse, KEY);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while world.account.board().quote(&key).and_then(|quote| quote.ask) != Price::parse("1380.05").ok() {
-        assert!(Instant::now() < deadline, "the new price did not come");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let ask = || world.account.board().quote(&key).and_then(|quote| quote.ask);
+    until("the new price comes", || ask() == Price::parse("1380.05").ok()).await;
     assert_eq!(world.becomes("OGLIVE0000003", BookState::Open).await, None);
     let outcome = world.place(world.order("OGLIVE0000004", OrderType::Market, None)).await;
     assert!(matches!(&outcome, PlaceOutcome::Rejected(words) if words.contains(KEY)), "{outcome:?}");
-    world.clock.0.store(0, Ordering::Relaxed);
+    world.clock.jump(TimeDelta::seconds(-120));
     assert_eq!(world.becomes("OGLIVE0000003", BookState::Complete).await.as_deref(), Some("1390"));
 }

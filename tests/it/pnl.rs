@@ -8,6 +8,7 @@ use ordergate::readiness::Site;
 use ordergate::simulator::exchange::NewOrder;
 use ordergate_actors::order::{Exchange, InstrumentKey, OrderType, Product, Quantity, Side, Terms, Validity};
 use ordergate_actors::ports::{Broker as _, Snapshot};
+use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 
 use crate::support::{House, Plan, Reply, entry, quote};
@@ -119,15 +120,13 @@ pub(crate) fn elsewhere(house: &House, side: Side, quantity: i64, tag: Option<&s
 
 /// The only difference there is, once it is so many units with that cause.
 async fn until_differs(house: &House, units: i64, cause: &str) -> Value {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    loop {
+    let ask = async || {
         let found = house.get("/dashboard/positions").await.body["accounts"][0]["differences"].clone();
         let is_so = found[0]["difference"] == units && found[0]["parts"][0]["cause"] == cause;
-        if is_so && found.as_array().is_some_and(|all| all.len() == 1) {
-            return found[0].clone();
-        }
-        assert!(tokio::time::Instant::now() < deadline, "no difference of {units}: {found:#}");
-    }
+        let is_alone = found.as_array().is_some_and(|all| all.len() == 1);
+        if is_so && is_alone { Ok(found[0].clone()) } else { Err(format!("no difference of {units}: {found:#}")) }
+    };
+    until_found("there is that difference", ask).await
 }
 
 async fn says(house: &House, verdict: &str, more: Value) -> Reply {
@@ -186,11 +185,11 @@ async fn a_kill_closes_what_was_opened_elsewhere_on_request_and_only_then() {
     let row = json!({ "client_id": "PAPER1", "position": "NSE:SBIN-EQ MIS", "units": 5, "left": null });
     assert_eq!((with.status, &with.body["foreign"]), (200, &json!([row])), "{:#}", with.body);
     house.until_held("foreign", 0).await;
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    while net_at_broker(&house).await != 0 {
-        assert!(tokio::time::Instant::now() < deadline, "it is not closed");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let is_closed = async || match net_at_broker(&house).await {
+        0 => Ok(()),
+        net => Err(format!("{net} are left")),
+    };
+    until_found("it is closed at the broker", is_closed).await;
     let told = house.events(Some(&house.client())).await;
     assert!(told.iter().any(|(event, text)| event == "HOLDING_ADOPTED" && text.contains("asha")), "{told:#?}");
     house.close().await;

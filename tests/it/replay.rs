@@ -1,13 +1,13 @@
 //! A day of the real binary, taken again, and held against other settings.
 
 use std::path::Path;
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::trading_date;
+use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 
-use crate::support::process::{LONG, Process, SECRET, command, words};
+use crate::support::process::{Process, SECRET, command, words};
 
 fn replay(directory: &Path, config: Option<&Path>, day: &str) -> (Option<i32>, String) {
     let mut command = command(directory);
@@ -28,17 +28,13 @@ async fn a_day(directory: &Path) -> Vec<Value> {
         });
         http.post(engine.url("/webhook")).json(&alert).send().await.unwrap();
     }
-    let deadline = Instant::now() + LONG;
-    loop {
+    let ask = async || {
         let book = engine.get("/dashboard/orderbook").await.unwrap();
         let rows = book["system_orders"].as_array().unwrap().clone();
         let is_decided = |row: &Value| row["status"] != "CREATED";
-        if rows.len() == 3 && rows.iter().all(is_decided) {
-            return rows;
-        }
-        assert!(Instant::now() < deadline, "{book:#}");
-        tokio::task::yield_now().await;
-    }
+        if rows.len() == 3 && rows.iter().all(is_decided) { Ok(rows) } else { Err(format!("{book:#}")) }
+    };
+    until_found("all three are decided", ask).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

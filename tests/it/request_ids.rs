@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use ordergate_actors::testkit::until_found;
 use serde_json::Value;
 
 use crate::support::process::Process;
@@ -38,14 +39,12 @@ async fn the_log_leads_from_a_request_to_its_orders_and_holds_no_secret_of_a_pat
         let sent = http.post(url).header("x-request-id", "from-the-chart-7").json(&secret(entry("a"))).send().await.unwrap();
         (sent.status().as_u16(), sent.json::<Value>().await.unwrap())
     };
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    let command_id = loop {
+    let taken = async || {
         let (status, body) = send().await;
-        if status == 202 {
-            break body["orders"][0]["command_id"].as_str().unwrap().to_owned();
-        }
-        assert!(status == 503 && tokio::time::Instant::now() < deadline, "{status}: {body:#}");
+        assert!(status == 202 || status == 503, "{status}: {body:#}");
+        if status == 202 { Ok(body["orders"][0]["command_id"].as_str().unwrap().to_owned()) } else { Err(format!("{body:#}")) }
     };
+    let command_id = until_found("the alert is taken", taken).await;
     let logs = || -> Vec<String> {
         let files = std::fs::read_dir(directory.path().join("logs")).unwrap().map(|file| file.unwrap().path());
         files
@@ -54,15 +53,12 @@ async fn the_log_leads_from_a_request_to_its_orders_and_holds_no_secret_of_a_pat
             .collect()
     };
     // The log has a writer of its own.
-    let taken = loop {
+    let logged = async || {
         let lines: Vec<Value> = logs().join("").lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let is_there = |line: &&Value| line["event"] == "signal_taken" && line["span"]["request_id"] == "from-the-chart-7";
-        if let Some(line) = lines.iter().find(is_there) {
-            break line.clone();
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{lines:#?}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        lines.iter().find(is_there).cloned().ok_or_else(|| format!("{lines:#?}"))
     };
+    let taken = until_found("the log has it", logged).await;
     assert!(taken["orders"].as_str().unwrap().contains(&command_id), "{taken:#}");
     drop(engine);
     assert!(logs().iter().all(|text| !text.contains(SECRET)), "a secret is in the log");

@@ -188,7 +188,7 @@ fn a_square_off_without_the_engine_shows_first_acts_with_yes_and_is_refused_besi
     assert!(events.contains(&json!("EXIT")) && events.last() == Some(&json!("ENDED")), "{log}");
     assert!(!log.contains("sim-password") && !log.contains("sim-key"));
 
-    let held = DirectoryLock::acquire(&bench.here.path().join("data"), Holder::Engine, ordergate::clock::SystemClock.now()).unwrap();
+    let held = DirectoryLock::acquire(&bench.here.path().join("data"), Holder::Engine, ordergate_actors::testkit::morning()).unwrap();
     let refused = bench.ordergate(&["squareoff", "--yes"]);
     assert_eq!(refused.status.code(), Some(78), "{}", words(&refused));
     drop(held);

@@ -13,7 +13,7 @@ use ordergate::simulator::noren_server::{FaultRule, PriceSetting, Prices, Settin
 use ordergate_actors::order::{CommandId, LegDraft, OrderRecord, SignalDraft, SignalId, Source};
 use ordergate_actors::persistence::Alarm;
 use ordergate_actors::ports::{Broker as _, Clock as _, Query, Rows, Session};
-use ordergate_actors::testkit::{NotedHalt, TokioClock, morning};
+use ordergate_actors::testkit::{NotedHalt, TokioClock, found_by_thread, morning, until_found};
 use ordergate_actors::{AccountSettings, Engine, Phase};
 use rust_decimal::Decimal;
 use tempfile::TempDir;
@@ -169,15 +169,7 @@ impl House {
     /// Starts it again at its place.
     pub(crate) fn start_simulator(&mut self) {
         let settings = SimSettings { time: TimeSettings { start: Some(self.clock.now()), speed: 1_000 }, ..self.sim_settings.clone() };
-        let begun = std::time::Instant::now();
-        let sim = loop {
-            match Simulator::start(settings.clone()) {
-                Ok(sim) => break sim,
-                Err(cause) => assert!(begun.elapsed() < LONG, "{cause}"),
-            }
-            std::thread::yield_now();
-        };
-        self.sim = Some(sim);
+        self.sim = Some(found_by_thread("the simulator starts at its place", || Simulator::start(settings.clone())));
         self.prices();
     }
 
@@ -206,15 +198,16 @@ impl House {
     pub(crate) async fn heal(&self) {
         self.sim().clear_faults();
         let broker = Arc::clone(self.broker());
-        let deadline = tokio::time::Instant::now() + LONG;
-        loop {
-            match broker.session().await {
-                Session::Ready => return,
-                Session::NotReady(why) if why.contains("log in again") || why.contains("Invalid OTP") => drop(broker.login().await),
-                Session::NotReady(why) | Session::Resting(why) => assert!(tokio::time::Instant::now() < deadline, "{why}\n{}", self.told()),
+        let ask = async || match broker.session().await {
+            Session::Ready => Ok(()),
+            Session::NotReady(why) | Session::Resting(why) => {
+                if why.contains("log in again") || why.contains("Invalid OTP") {
+                    drop(broker.login().await);
+                }
+                Err(format!("{why}\n{}", self.told()))
             }
-            pass(Duration::from_millis(20)).await;
-        }
+        };
+        until_found("the session comes back", ask).await;
     }
 
     /// A calendar minute passes at once, here and at the broker.

@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, Symptom};
-use ordergate_actors::order::{CommandId, LegDraft, Status};
+use ordergate_actors::order::{CommandId, Status};
 
 use crate::checks::{Excuse, at_rest, journal_sound};
 use crate::house::{House, Plan, entry, pass, resting_entry, secs, sim_ms};
 use crate::matrix::{Leg, leaves, prepare};
-
-fn of(strategy: &str, leg: LegDraft) -> LegDraft {
-    LegDraft { strategy: Some(strategy.to_owned()), ..leg }
-}
+use crate::parts::of;
 
 const MANY: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 

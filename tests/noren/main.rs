@@ -8,6 +8,7 @@ mod house;
 mod kill;
 mod matrix;
 mod menu;
+mod moment;
 mod named;
 mod network;
 mod parts;

@@ -62,9 +62,9 @@ pub(crate) async fn prepare(house: &House, leg: Leg) -> Result<(), String> {
 }
 
 /// Plays one case. A case proves nothing whose fault met nothing, as when a busy machine gives a call up before it is made: once more.
-async fn play(row: &Row, leg: Leg, when: When) -> Result<(), String> {
+pub(crate) async fn until_met(play_once: impl AsyncFn() -> Result<bool, String>) -> Result<(), String> {
     for _ in 0..TRIES {
-        if play_once(row, leg, when).await? {
+        if play_once().await? {
             return Ok(());
         }
     }
@@ -313,7 +313,10 @@ async fn all(rows: Vec<Row>) {
             cases.extend(moments(&row.meets).iter().map(|when| (row, leg, *when)));
         }
     }
-    let named = cases.into_iter().map(|(row, leg, when)| (format!("{} / {leg:?} / {when:?}", row.name), play(row, leg, when)));
+    let named = cases.into_iter().map(|(row, leg, when)| {
+        let name = format!("{} / {leg:?} / {when:?}", row.name);
+        (name, until_met(async move || play_once(row, leg, when).await))
+    });
     run(named).await;
 }
 

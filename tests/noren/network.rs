@@ -8,7 +8,8 @@ use ordergate_actors::order::LegDraft;
 
 use crate::checks::{Excuse, at_rest, journal_sound};
 use crate::house::{House, Plan, entry, exit, secs};
-use crate::matrix::{Leg, at_broker, prepare, run};
+use crate::matrix::{Leg, at_broker, prepare, run, until_met};
+use crate::moment::Moment;
 use crate::relay::{Relay, Trouble};
 
 /// Where the trouble is.
@@ -69,8 +70,8 @@ fn at_once(leg: Leg) -> LegDraft {
 }
 
 /// One order, from an open account through the trouble to rest. Connections that stood before are cut first: what is dead
-/// already is not found dead by the call itself.
-async fn play(trouble: Trouble, place: Place, leg: Leg, is_cut: bool) -> Result<(), String> {
+/// already is not found dead by the call itself. Whether the trouble met anything.
+async fn play(trouble: Trouble, place: Place, leg: Leg, is_cut: bool) -> Result<bool, String> {
     let (relay, mut house) = behind_a_relay(leg).await?;
     let order = at_once(leg);
     if place == Place::Cancel {
@@ -87,14 +88,16 @@ async fn play(trouble: Trouble, place: Place, leg: Leg, is_cut: bool) -> Result<
     crate::house::pass(secs(15)).await;
     relay.straight();
     relay.cut();
+    let is_met = relay.has_met();
     house.heal().await;
     at_rest(&house, Excuse::default()).await?;
     house.kill();
-    journal_sound(&house)
+    journal_sound(&house)?;
+    Ok(is_met)
 }
 
 #[tokio::test]
-async fn whatever_the_network_does() {
+async fn whatever_the_network_does_no_order_is_lost_or_doubled() {
     let mut cases = Vec::new();
     for trouble in troubles() {
         for place in Place::ALL {
@@ -103,30 +106,30 @@ async fn whatever_the_network_does() {
             }
         }
     }
-    run(cases
-        .into_iter()
-        .map(|(trouble, place, leg, is_cut)| (format!("{trouble:?} / {place:?} / {leg:?}"), play(trouble, place, leg, is_cut))))
+    run(cases.into_iter().map(|(trouble, place, leg, is_cut)| {
+        let name = format!("{trouble:?} / {place:?} / {leg:?}");
+        (name, until_met(async move || play(trouble, place, leg, is_cut).await))
+    }))
     .await;
 }
 
 #[tokio::test]
 async fn a_line_that_is_cut_at_any_moment_loses_and_doubles_nothing() {
-    let cases = (0..24u64).flat_map(|moment| [Leg::Entry, Leg::Exit].map(|leg| (moment, leg)));
-    run(cases.map(|(moment, leg)| (format!("cut after {moment} x 700 us / {leg:?}"), cut_at(moment, leg)))).await;
+    let moments = (0..12).map(Moment::Asking).chain((0..12).map(Moment::Answering)).chain((1..=6).map(Moment::After));
+    let cases = moments.flat_map(|moment| [Leg::Entry, Leg::Exit].map(|leg| (moment, leg)));
+    run(cases.map(|(moment, leg)| (format!("{moment:?} / {leg:?}"), until_met(async move || cut_at(moment, leg).await)))).await;
 }
 
-/// Every connection is cut so long after the order was handed in.
-async fn cut_at(moment: u64, leg: Leg) -> Result<(), String> {
+/// Every connection is cut at that moment of the order; whether it was.
+async fn cut_at(moment: Moment, leg: Leg) -> Result<bool, String> {
     let (relay, mut house) = behind_a_relay(leg).await?;
-    let order = at_once(leg);
-    let cut = async {
-        crate::house::pass(Duration::from_micros(700 * moment)).await;
-        relay.cut();
-    };
-    let (_, ()) = tokio::join!(house.submit_soon(order), cut);
+    relay.cut_at(moment);
+    house.submit_soon(at_once(leg)).await;
     crate::house::pass(secs(5)).await;
+    let is_met = relay.has_met();
     house.heal().await;
     at_rest(&house, Excuse::default()).await?;
     house.kill();
-    journal_sound(&house)
+    journal_sound(&house)?;
+    Ok(is_met)
 }

@@ -15,12 +15,12 @@ use ordergate::store::{LockError, OpenError, SqliteStore};
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{ClientId, Exchange, Instrument, InstrumentKey, Kind, LegDraft, Price, Quantity, trading_date};
 use ordergate_actors::ports::{Broker, BudgetChange, Clock, Ids, Instruments};
-use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, wide_limits, wide_settings};
+use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, found_by_thread, wide_limits, wide_settings};
 use ordergate_actors::{AccountSettings, Engine, Parts, Waits, World, WriteOn};
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 
-use crate::house::{CLIENT, LONG, SBIN, secs};
+use crate::house::{CLIENT, SBIN, secs};
 
 /// The account.
 pub(crate) fn client() -> ClientId {
@@ -64,20 +64,21 @@ pub(crate) fn resting_exit() -> LegDraft {
     leg("EXIT", "SELL", 10, "852.00")
 }
 
+/// An order of this strategy.
+pub(crate) fn of(strategy: &str, leg: LegDraft) -> LegDraft {
+    LegDraft { strategy: Some(strategy.to_owned()), ..leg }
+}
+
 /// Opens a directory whose last engine was ended as by a kill. Its writer is a thread that ends by itself a moment later, where a
 /// process would have been gone at once: until then it holds the directory, and folds the log in.
 pub(crate) fn once_left<T>(mut open: impl FnMut() -> Result<T, OpenError>) -> T {
-    let begun = std::time::Instant::now();
-    loop {
-        match open() {
-            Err(OpenError::Lock(LockError::Held { .. } | LockError::Busy { .. }) | OpenError::Database { may_heal: true, .. })
-                if begun.elapsed() < LONG =>
-            {
-                std::thread::yield_now();
-            }
-            opened => return opened.unwrap(),
+    let left = || match open() {
+        Err(error @ (OpenError::Lock(LockError::Held { .. } | LockError::Busy { .. }) | OpenError::Database { may_heal: true, .. })) => {
+            Err(error)
         }
-    }
+        opened => Ok(opened),
+    };
+    found_by_thread("the writer of the last engine leaves the directory", left).unwrap()
 }
 
 /// The simulator's first gold future, in lots of a hundred grams and quoted by ten: `point` is what a master says that a point of

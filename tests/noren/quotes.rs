@@ -136,7 +136,7 @@ async fn leaves(house: &House, option: &Instrument) -> Result<(), String> {
 }
 
 #[tokio::test]
-async fn whatever_a_quote_says() {
+async fn whatever_a_quote_says_nothing_is_traded_at_the_price_of_another_thing() {
     let faults = [
         ("12 quotes of the underlying", Fault::UnderlyingPrice),
         ("12 quotes of the underlying without a band", Fault::UnderlyingWithoutBand),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ordergate::brokers::noren::NorenSettings;
@@ -11,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::house::pass;
+use crate::moment::{Cut, Moment, Packet};
 
 /// What the network does to a request, or to its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +42,18 @@ pub(crate) enum Trouble {
 /// Trouble for the requests whose first bytes name one of these places; an empty name is in all.
 pub(crate) type Set = Option<(&'static [&'static str], Trouble)>;
 
+/// The request that is an order.
+const ORDER: &str = "/PlaceOrder ";
+
 /// Stands in front of the simulator.
 #[derive(Clone)]
 pub(crate) struct Relay {
     address: SocketAddr,
     broker: Arc<Mutex<Option<SocketAddr>>>,
     trouble: Arc<Mutex<Set>>,
+    cut: Arc<Mutex<Cut>>,
+    /// How often trouble or a cut met something.
+    met: Arc<AtomicU64>,
     /// Counted up when every connection is to be cut.
     cuts: Arc<watch::Sender<u32>>,
 }
@@ -55,7 +63,14 @@ impl Relay {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let relay = Self { address, broker: Arc::default(), trouble: Arc::default(), cuts: Arc::new(watch::Sender::new(0)) };
+        let relay = Self {
+            address,
+            broker: Arc::default(),
+            trouble: Arc::default(),
+            cut: Arc::default(),
+            met: Arc::default(),
+            cuts: Arc::new(watch::Sender::new(0)),
+        };
         let serving = relay.clone();
         tokio::spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
@@ -88,10 +103,35 @@ impl Relay {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    fn met_by(&self, request: &[u8]) -> Option<Trouble> {
-        let text = String::from_utf8_lossy(request);
+    /// Every connection that stands ends at that moment of the next order.
+    pub(crate) fn cut_at(&self, moment: Moment) {
+        *self.cut.lock() = Cut::at(moment);
+    }
+
+    /// Whether trouble or a cut met anything. A case in which none did proves nothing.
+    pub(crate) fn has_met(&self) -> bool {
+        self.met.load(Ordering::Relaxed) > 0
+    }
+
+    fn meets(&self) {
+        self.met.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn met_by(&self, request: &str) -> Option<Trouble> {
         let (places, trouble) = (*self.trouble.lock())?;
-        places.iter().any(|place| text.contains(place)).then_some(trouble)
+        places.iter().any(|place| request.contains(place)).then_some(trouble)
+    }
+
+    /// What of a packet goes on, and whether everything ends with it.
+    fn passing<'a>(&self, packet: Packet, bytes: &'a [u8]) -> (&'a [u8], bool) {
+        let part = self.cut.lock().meet(packet, bytes.len());
+        part.map_or((bytes, false), |part| (&bytes[..part], true))
+    }
+
+    /// The moment of the cut is there.
+    fn cut_now(&self) {
+        self.meets();
+        self.cut();
     }
 
     async fn serve(self, mut client: TcpStream) {
@@ -99,12 +139,16 @@ impl Relay {
         let Ok(mut broker) = TcpStream::connect(address).await else { return };
         let mut cuts = self.cuts.subscribe();
         let (mut asked, mut told) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-        let mut met = None;
+        let (mut met, mut is_order) = (None, false);
         loop {
             tokio::select! {
                 read = client.read(&mut asked) => {
                     let Ok(length @ 1..) = read else { return };
-                    met = self.met_by(&asked[..length]);
+                    let text = String::from_utf8_lossy(&asked[..length]);
+                    (met, is_order) = (self.met_by(&text), text.contains(ORDER));
+                    if matches!(met, Some(Trouble::Closed | Trouble::Reset | Trouble::Swallowed | Trouble::Late(_))) {
+                        self.meets();
+                    }
                     match met {
                         Some(Trouble::Closed) => return,
                         Some(Trouble::Reset) => return client.set_zero_linger().unwrap_or_default(),
@@ -112,12 +156,20 @@ impl Relay {
                         Some(Trouble::Late(wait)) => pass(wait).await,
                         _ => {}
                     }
-                    if broker.write_all(&asked[..length]).await.is_err() {
+                    let (part, is_end) = self.passing(if is_order { Packet::OrderCall } else { Packet::Other }, &asked[..length]);
+                    if broker.write_all(part).await.is_err() {
                         return;
+                    }
+                    if is_end {
+                        return self.cut_now();
                     }
                 }
                 read = broker.read(&mut told) => {
                     let Ok(length @ 1..) = read else { return };
+                    // The other troubles were met by the request.
+                    if !matches!(met, None | Some(Trouble::Closed | Trouble::Reset | Trouble::Swallowed | Trouble::Late(_))) {
+                        self.meets();
+                    }
                     match met {
                         Some(Trouble::AnswerClosed) => return,
                         Some(Trouble::AnswerReset) => return client.set_zero_linger().unwrap_or_default(),
@@ -135,8 +187,12 @@ impl Relay {
                         }
                         _ => {}
                     }
-                    if client.write_all(&told[..length]).await.is_err() {
+                    let (part, is_end) = self.passing(if is_order { Packet::OrderAnswer } else { Packet::Other }, &told[..length]);
+                    if client.write_all(part).await.is_err() {
                         return;
+                    }
+                    if is_end {
+                        return self.cut_now();
                     }
                 }
                 _ = cuts.changed() => return,

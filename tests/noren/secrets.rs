@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, PriceSetting, Prices, Settings, Simulator, Symptom};
+use ordergate_actors::testkit::{until, until_found};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::house::{LONG, pass};
+use crate::house::pass;
 
 const PASSWORD: &str = "hunter2-of-the-password";
 const SEED: &str = "KRSXG5CTMVRXEZLUKRSXG5CT";
@@ -149,11 +150,11 @@ fn seeded(state: &Path) -> Simulator {
 }
 
 async fn until_ready(http: &reqwest::Client, program: &Program) {
-    let begun = Instant::now();
-    while get(http, program, "/health/ready").await.0 != 200 {
-        assert!(begun.elapsed() < LONG * 2, "not ready: {}", String::from_utf8_lossy(&program.said.lock()));
-        pass(Duration::from_millis(100)).await;
-    }
+    let ask = async || match get(http, program, "/health/ready").await.0 {
+        200 => Ok(()),
+        _ => Err(String::from_utf8_lossy(&program.said.lock()).into_owned()),
+    };
+    until_found("it is ready", ask).await;
 }
 
 /// Orders that meet faults, and alerts of nobody.
@@ -240,11 +241,7 @@ async fn seeded_secrets_are_found_nowhere() {
     trade(&http, &program, &sim, &mut found).await;
     sim.add_fault(FaultRule::next("OrderBook", Fault::SessionExpired { status: 200, kill: true }));
     sim.second_login();
-    let begun = Instant::now();
-    while tokens(&state).len() < 3 {
-        assert!(begun.elapsed() < LONG * 2, "no new login");
-        pass(Duration::from_millis(100)).await;
-    }
+    until("there is a new login", || tokens(&state).len() >= 3).await;
     search(&http, &program, (here.path(), &sim, QUICK), found, &tokens(&state)).await;
 }
 

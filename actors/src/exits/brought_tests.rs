@@ -2,17 +2,13 @@ use chrono::{DateTime, Utc};
 
 use super::*;
 use crate::exits::{Cause, Fired, Tick};
-use crate::order::{Holding, Intent, Points, Product, SignalId, Status, Tag};
+use crate::order::{Holding, Intent, Product, SignalId, Status, Tag};
 use crate::persistence::Control;
 use crate::ports::AccountHead;
-use crate::testkit::builders::{Build, at, order, sbin_in, strategy};
+use crate::testkit::builders::{Build, at, held_at, order, sbin_in, strategy};
 
 fn d(text: &str) -> Decimal {
     text.parse().unwrap()
-}
-
-fn holding(net: i64, average: &str) -> Holding {
-    Holding { net, cost: Points(d(average) * Decimal::from(net.abs())), realised: Points::ZERO, opened_at: Some(at(0)) }
 }
 
 fn stop_at(text: &str) -> Terms {
@@ -103,12 +99,12 @@ fn an_addition_never_moves_a_stop_away_from_the_market() {
         let opener = entry(1, side, 100, trailing(first));
         let whole = opener.clone().ended(Status::Executed, None);
         let net = side.sign() * 100;
-        let mut rule = taken_in(None, &book(vec![whole.clone()], holding(net, "800"))).unwrap();
+        let mut rule = taken_in(None, &book(vec![whole.clone()], held_at(net, "800"))).unwrap();
         if let Some((best, stop)) = moved {
             (rule.best, rule.stop) = (d(best), Some(d(stop)));
         }
         let adds = entry(2, side, 100, stop_at(more));
-        let after = taken_in(Some(rule.clone()), &book(vec![whole, adds.clone()], holding(2 * net, average))).unwrap();
+        let after = taken_in(Some(rule.clone()), &book(vec![whole, adds.clone()], held_at(2 * net, average))).unwrap();
         assert_eq!(prices(&after), said(wanted), "{side} {first} {moved:?} + {more} from {average}");
         assert_eq!((after.order, after.fill), (Some(adds.command_id), d(average)));
         assert!(after.is_as_good(after.stop.unwrap(), rule.stop.unwrap()));
@@ -121,9 +117,9 @@ fn an_addition_in_two_trades_is_measured_as_in_one() {
     for (side, halves, average) in [(Side::Buy, "818.75", "825"), (Side::Sell, "781.25", "775")] {
         let first = entry(1, side, 100, stop_at("2%")).ended(Status::Executed, None);
         let net = side.sign() * 100;
-        let rule = taken_in(None, &book(vec![first.clone()], holding(net, "800")));
+        let rule = taken_in(None, &book(vec![first.clone()], held_at(net, "800")));
         let of = |traded: i64, average: &str| {
-            book(vec![first.clone(), entry(2, side, traded, terms)], holding(net + side.sign() * traded, average))
+            book(vec![first.clone(), entry(2, side, traded, terms)], held_at(net + side.sign() * traded, average))
         };
         let half = taken_in(rule.clone(), &of(60, halves)).unwrap();
         assert_eq!((half.fill, half.counted), (d(halves), Some(60)));
@@ -145,10 +141,10 @@ fn more_of_an_addition_does_not_undo_what_stood_before_it() {
     ] {
         let opener = entry(1, side, 100, stop_at("2%")).ended(Status::Executed, None);
         let net = side.sign() * 100;
-        let rule = taken_in(None, &book(vec![opener.clone()], holding(net, "800"))).unwrap();
+        let rule = taken_in(None, &book(vec![opener.clone()], held_at(net, "800"))).unwrap();
         assert_eq!(rule.stop, Some(d(stop)));
-        let half = taken_in(Some(rule), &book(vec![opener.clone(), entry(2, side, 50, stop_at("2%"))], holding(net, first)));
-        let whole = taken_in(half, &book(vec![opener, entry(2, side, 100, stop_at("2%"))], holding(net, second))).unwrap();
+        let half = taken_in(Some(rule), &book(vec![opener.clone(), entry(2, side, 50, stop_at("2%"))], held_at(net, first)));
+        let whole = taken_in(half, &book(vec![opener, entry(2, side, 100, stop_at("2%"))], held_at(net, second))).unwrap();
         assert_eq!(whole.stop, Some(d(wanted)), "{side} {first} {second}");
     }
 }
@@ -156,8 +152,8 @@ fn more_of_an_addition_does_not_undo_what_stood_before_it() {
 #[test]
 fn an_addition_leaves_what_a_person_has_decided() {
     let first = entry(1, Side::Buy, 100, stop_at("2%")).ended(Status::Executed, None);
-    let rule = taken_in(None, &book(vec![first.clone()], holding(100, "800"))).unwrap();
-    let both = book(vec![first, entry(2, Side::Buy, 100, stop_at("2%"))], holding(200, "825"));
+    let rule = taken_in(None, &book(vec![first.clone()], held_at(100, "800"))).unwrap();
+    let both = book(vec![first, entry(2, Side::Buy, 100, stop_at("2%"))], held_at(200, "825"));
     let off = taken_in(Some(ExitRule { is_on: false, ..rule.clone() }), &both).unwrap();
     assert!(!off.is_on && off.order != rule.order);
     let by_hand = ExitRule { stop: Some(d("770")), first_stop: Some(d("770")), by_hand: Some(at(5)), set_at: at(3), ..rule };
@@ -169,8 +165,8 @@ fn an_addition_leaves_what_a_person_has_decided() {
 #[test]
 fn what_the_trail_earned_while_an_addition_was_written_stays() {
     let first = entry(1, Side::Buy, 100, stop_at("2%")).ended(Status::Executed, None);
-    let before = taken_in(None, &book(vec![first.clone()], holding(100, "800"))).unwrap();
-    let both = book(vec![first, entry(2, Side::Buy, 100, stop_at("2%"))], holding(200, "825"));
+    let before = taken_in(None, &book(vec![first.clone()], held_at(100, "800"))).unwrap();
+    let both = book(vec![first, entry(2, Side::Buy, 100, stop_at("2%"))], held_at(200, "825"));
     let ahead = ExitRule { stop: Some(d("840")), best: d("850"), ..before.clone() };
     let mut written = taken_in(Some(before), &both).unwrap();
     let a_persons = ExitRule { set_at: now(), stood: None, ..written.clone() };
@@ -190,9 +186,9 @@ fn what_an_addition_does_not_speak_of_stays() {
         ..stop_at("2%")
     };
     let first = entry(1, Side::Buy, 100, all).ended(Status::Executed, None);
-    let rule = taken_in(None, &book(vec![first.clone()], holding(100, "800"))).unwrap();
+    let rule = taken_in(None, &book(vec![first.clone()], held_at(100, "800"))).unwrap();
     let with = |terms: Terms| {
-        taken_in(Some(rule.clone()), &book(vec![first.clone(), entry(2, Side::Buy, 100, terms)], holding(200, "825"))).unwrap()
+        taken_in(Some(rule.clone()), &book(vec![first.clone(), entry(2, Side::Buy, 100, terms)], held_at(200, "825"))).unwrap()
     };
     let only_target = with(Terms { target: Some("890".parse().unwrap()), ..Terms::default() });
     assert_eq!(only_target.terms, Terms { target: Some("890".parse().unwrap()), ..all });
@@ -208,14 +204,14 @@ fn what_has_filled_and_is_not_in_the_rule_is_found_in_the_book() {
     let key = sbin_in(Product::Mis);
     let next = |rule: Option<&ExitRule>, book: &Book| brought(&strategy("trend"), &key, rule, book);
     let first = entry(1, Side::Buy, 75, stop_at("2%"));
-    let half = book(vec![first.clone()], holding(75, "800"));
+    let half = book(vec![first.clone()], held_at(75, "800"));
     assert_eq!(next(None, &half), Some(Brought::Order(Arc::new(first.clone()))));
     let rule = taken_in(None, &half).unwrap();
     assert_eq!(next(Some(&rule), &half), None, "all of it is in");
     // The write of the second trade was refused, or never made.
     let whole = entry(1, Side::Buy, 100, stop_at("2%"));
     let adds = [entry(2, Side::Buy, 100, stop_at("830")), entry(3, Side::Buy, 100, stop_at("1%"))];
-    let all = book([vec![whole.clone()], adds.to_vec()].concat(), holding(300, "830"));
+    let all = book([vec![whole.clone()], adds.to_vec()].concat(), held_at(300, "830"));
     assert_eq!(next(Some(&rule), &all), Some(Brought::More(Arc::new(whole.clone()))));
     let rule = rule.rebased(d("801"), &whole);
     assert_eq!(next(Some(&rule), &all), Some(Brought::Order(Arc::new(adds[0].clone()))));
@@ -232,7 +228,7 @@ fn what_has_filled_and_is_not_in_the_rule_is_found_in_the_book() {
     ];
     others[5].signal_time = at(-9);
     others[6].ask.product = Some(Product::Cnc);
-    let others = book([vec![whole], others.to_vec()].concat(), holding(100, "801"));
+    let others = book([vec![whole], others.to_vec()].concat(), held_at(100, "801"));
     assert_eq!(next(Some(&rule), &others), None);
 }
 
@@ -240,8 +236,8 @@ fn what_has_filled_and_is_not_in_the_rule_is_found_in_the_book() {
 fn a_rule_that_leaves_takes_nothing_in_and_one_of_a_person_only_what_came_later() {
     let key = sbin_in(Product::Mis);
     let next = |rule: &ExitRule, book: &Book| brought(&strategy("trend"), &key, Some(rule), book).is_some();
-    let both = book(vec![entry(1, Side::Buy, 100, stop_at("2%")), entry(2, Side::Buy, 100, stop_at("830"))], holding(200, "825"));
-    let rule = ExitRule::from_order(&entry(1, Side::Buy, 100, stop_at("2%")), &holding(100, "800"), d("0.05"), now(), now()).unwrap();
+    let both = book(vec![entry(1, Side::Buy, 100, stop_at("2%")), entry(2, Side::Buy, 100, stop_at("830"))], held_at(200, "825"));
+    let rule = ExitRule::from_order(&entry(1, Side::Buy, 100, stop_at("2%")), &held_at(100, "800"), d("0.05"), now(), now()).unwrap();
     let fired = |cause| Some(Fired { cause, at: at(9), price: None, signal: SignalId(uuid::Uuid::from_u128(7)) });
     assert!(next(&rule, &both) && next(&ExitRule { fired: fired(Cause::Target), ..rule.clone() }, &both));
     assert!(!next(&ExitRule { fired: fired(Cause::Stop), ..rule.clone() }, &both));
@@ -253,14 +249,14 @@ fn a_rule_that_leaves_takes_nothing_in_and_one_of_a_person_only_what_came_later(
 #[test]
 fn a_rule_of_an_older_version_is_measured_once() {
     let key = sbin_in(Product::Mis);
-    let rule = ExitRule::from_order(&entry(1, Side::Buy, 75, stop_at("2%")), &holding(75, "800"), d("0.05"), now(), now()).unwrap();
+    let rule = ExitRule::from_order(&entry(1, Side::Buy, 75, stop_at("2%")), &held_at(75, "800"), d("0.05"), now(), now()).unwrap();
     let old = ExitRule { counted: None, ..rule };
     let text = serde_json::to_string(&old).unwrap();
     assert!(!text.contains("counted") && !text.contains("stood"));
     let old: ExitRule = serde_json::from_str(&text).unwrap();
     let ended = entry(1, Side::Buy, 75, stop_at("2%")).ended(Status::Failed, Some(Tag::BrokerCancelled));
-    assert_eq!(brought(&strategy("trend"), &key, Some(&old), &book(vec![ended], holding(75, "800"))), None);
-    let works = book(vec![entry(1, Side::Buy, 75, stop_at("2%"))], holding(75, "800"));
+    assert_eq!(brought(&strategy("trend"), &key, Some(&old), &book(vec![ended], held_at(75, "800"))), None);
+    let works = book(vec![entry(1, Side::Buy, 75, stop_at("2%"))], held_at(75, "800"));
     let measured = taken_in(Some(old.clone()), &works).unwrap();
     assert_eq!(measured, ExitRule { counted: Some(75), ..old });
 }
@@ -270,7 +266,7 @@ fn further_fills_move_what_has_not_moved_by_itself() {
     let terms = Terms { target: Some("20 points".parse().unwrap()), ..stop_at("10 points") };
     for side in [Side::Buy, Side::Sell] {
         let from = |points: i64| Some(Decimal::from(800 + side.sign() * points));
-        let first = ExitRule::from_order(&entry(1, side, 10, terms), &holding(side.sign() * 10, "800"), d("0.05"), now(), now()).unwrap();
+        let first = ExitRule::from_order(&entry(1, side, 10, terms), &held_at(side.sign() * 10, "800"), d("0.05"), now(), now()).unwrap();
         let more = entry(1, side, 20, terms);
         let second = first.rebased(from(1).unwrap(), &more);
         assert_eq!((second.stop, second.target, Some(second.best), second.counted), (from(-9), from(21), from(1), Some(20)));
@@ -286,9 +282,9 @@ fn the_trail_goes_on_after_an_addition() {
     let terms =
         Terms { trailing: Some(crate::order::Trailing { kind: crate::order::TrailingType::Absolute, value: d("10") }), ..stop_at("2%") };
     let first = entry(1, Side::Buy, 100, terms).ended(Status::Executed, None);
-    let mut rule = taken_in(None, &book(vec![first.clone()], holding(100, "800"))).unwrap();
+    let mut rule = taken_in(None, &book(vec![first.clone()], held_at(100, "800"))).unwrap();
     (rule.best, rule.stop) = (d("850"), Some(d("840")));
-    let mut rule = taken_in(Some(rule), &book(vec![first, entry(2, Side::Buy, 100, terms)], holding(200, "820.5"))).unwrap();
+    let mut rule = taken_in(Some(rule), &book(vec![first, entry(2, Side::Buy, 100, terms)], held_at(200, "820.5"))).unwrap();
     for (price, stop) in [("841", "840"), ("845", "840"), ("851", "841"), ("846", "841")] {
         let tick = Tick { last: d(price), bid: Some(d(price)), ask: Some(d(price)), at: now() };
         assert!(rule.look(None, &tick).fires.is_none());
@@ -299,7 +295,7 @@ fn the_trail_goes_on_after_an_addition() {
 /// The order of the position opens it at the second 2 (by its number) and fills first; the one that had been asked for before fills now.
 fn opened_before(first: OrderRecord, then: OrderRecord, average: &str) -> Book {
     let side = first.ask.side.unwrap();
-    let held = Holding { opened_at: Some(first.signal_time), ..holding(side.sign() * 200, average) };
+    let held = Holding { opened_at: Some(first.signal_time), ..held_at(side.sign() * 200, average) };
     let trades: Vec<(u64, Side, i64)> = [&first, &then].map(|order| (order.number, side, order.traded_quantity)).to_vec();
     let mut book = book(vec![then, first], held);
     let mut before = Holding::default();
@@ -324,7 +320,7 @@ fn what_was_asked_for_before_the_position_and_fills_after_its_opener_brings_its_
     ] {
         let whole = |number, terms| entry(number, side, 100, terms).ended(Status::Executed, None);
         let book = opened_before(whole(2, own), whole(1, earlier), "810");
-        let alone = ExitRule::from_order(&whole(2, own), &holding(side.sign() * 100, "800"), d("0.05"), now(), now());
+        let alone = ExitRule::from_order(&whole(2, own), &held_at(side.sign() * 100, "800"), d("0.05"), now(), now());
         let alone = alone.map(|rule| ExitRule { opened_at: at(2), ..rule });
         for standing in [None, alone] {
             let rule = taken_in(standing, &book).unwrap();

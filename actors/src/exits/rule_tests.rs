@@ -1,18 +1,14 @@
 use super::*;
-use crate::order::{Points, Product, Status};
-use crate::testkit::builders::{Build, at, order, sbin_in, strategy};
+use crate::order::{Product, Status};
+use crate::testkit::builders::{Build, at, held_at, order, sbin_in, strategy};
 
 pub(super) fn d(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
-fn held(net: i64, average: &str) -> Holding {
-    Holding { net, cost: Points(d(average) * Decimal::from(net.abs())), realised: Points::ZERO, opened_at: Some(at(0)) }
-}
-
 fn rule(net: i64, stop: &str, target: &str) -> ExitRule {
     let terms = Terms { stop_loss: Some(stop.parse().unwrap()), target: Some(target.parse().unwrap()), ..Terms::default() };
-    ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held(net, "800"), terms, d("0.05"), "a test".into(), at(1)).unwrap()
+    ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held_at(net, "800"), terms, d("0.05"), "a test".into(), at(1)).unwrap()
 }
 
 #[test]
@@ -27,13 +23,13 @@ fn distances_become_prices_on_the_tick_on_both_sides() {
 #[test]
 fn an_order_brings_its_rule_with_its_first_fill_also_when_it_failed() {
     let mut record = order(3).filled(4, 4).ended(Status::Failed, Some(crate::order::Tag::BrokerCancelled));
-    assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1), at(1)), None, "it says nothing");
+    assert_eq!(ExitRule::from_order(&record, &held_at(4, "800"), d("0.05"), at(1), at(1)), None, "it says nothing");
     record.ask.stop_loss = Some("12 points".parse().unwrap());
-    let rule = ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1), at(1)).unwrap();
+    let rule = ExitRule::from_order(&record, &held_at(4, "800"), d("0.05"), at(1), at(1)).unwrap();
     assert_eq!((rule.stop, rule.order), (Some(d("788")), Some(record.command_id)));
-    assert_eq!(ExitRule::from_order(&record, &held(-4, "800"), d("0.05"), at(1), at(1)), None, "what is held is the other side");
+    assert_eq!(ExitRule::from_order(&record, &held_at(-4, "800"), d("0.05"), at(1), at(1)), None, "what is held is the other side");
     record.ask.stop_loss = Some("900 points".parse().unwrap());
-    assert_eq!(ExitRule::from_order(&record, &held(4, "800"), d("0.05"), at(1), at(1)), None, "no price");
+    assert_eq!(ExitRule::from_order(&record, &held_at(4, "800"), d("0.05"), at(1), at(1)), None, "no price");
 }
 
 #[test]
@@ -75,7 +71,7 @@ fn a_new_target_moves_no_stop_back_because_the_average_is_another() {
     };
     let of = |net: i64, average: &str, target: &str| {
         let (strategy, key) = (strategy("trend"), sbin_in(Product::Mis));
-        ExitRule::new(strategy, key, &held(net, average), terms(target), d("0.05"), "a test".into(), at(1)).unwrap()
+        ExitRule::new(strategy, key, &held_at(net, average), terms(target), d("0.05"), "a test".into(), at(1)).unwrap()
     };
     for (net, stop, best, average, target) in [(100, "840", "850", "822.5", "900"), (-100, "760", "750", "777.5", "700")] {
         let trailed = ExitRule { stop: Some(d(stop)), best: d(best), ..of(net, "800", if net > 0 { "880" } else { "720" }) };
@@ -145,11 +141,11 @@ fn a_stop_that_somebody_put_elsewhere_is_the_stop_of_the_rule_until_it_is_set_ag
 #[test]
 fn a_rule_is_for_the_position_that_it_was_made_for_and_for_no_later_one_on_its_side() {
     let long = rule(10, "10 points", "20 points");
-    let opened = |opened_at| Holding { opened_at, ..held(10, "780") };
+    let opened = |opened_at| Holding { opened_at, ..held_at(10, "780") };
     assert!(long.is_for(&opened(Some(at(0)))) && long.is_for(&opened(None)));
     assert!(long.is_for(&opened(Some(at(0) + Duration::microseconds(7)))), "as a table keeps it");
     assert!(!long.is_for(&opened(Some(at(9)))) && !long.is_for(&opened(Some(at(-9)))), "closed, and opened again");
-    assert!(!long.is_for(&held(-10, "780")) && !long.is_for(&held(0, "780")));
+    assert!(!long.is_for(&held_at(-10, "780")) && !long.is_for(&held_at(0, "780")));
 }
 
 #[test]

@@ -7,6 +7,11 @@ use crate::testkit::builders::at;
 use crate::testkit::builders::{Build, SEQ, book_of, broker_shows, exit, nse, order, sbin_in, strategy, terms_of};
 use crate::watcher::Delivered;
 
+#[path = "adds_tests.rs"]
+mod adds;
+#[path = "book_props_tests.rs"]
+mod props;
+
 const MIS: Product = Product::Mis;
 
 fn held(name: &'static str, net: i64) -> (&'static str, HoldingKey, i64) {
@@ -376,111 +381,6 @@ fn what_is_missing_is_taken_from_the_largest_first() {
     assert_eq!(given_up(&three, 30, 0).iter().map(|(_, units)| units).sum::<i64>(), 30);
     assert_eq!(given_up(&three, 30, -4).iter().map(|(_, units)| units).sum::<i64>(), 30, "on the other side: all of it is gone");
     assert_eq!(given_up(&[held("a", -5), held("b", 3)], -2, 0), [("a".to_owned(), 2)], "nobody on the other side gives up anything");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
-    /// Entries of one strategy that are registered at the same time: in whatever order they are judged, exactly the
-    /// earliest passes, whether or not those that passed were sent in between.
-    #[test]
-    fn prop_of_concurrent_entries_of_one_strategy_exactly_one_passes(
-        legs in proptest::collection::vec((any::<u32>(), 0usize..3, any::<bool>()), 2..8),
-        sends in any::<bool>(),
-    ) {
-        const SYMBOLS: [&str; 3] = ["SBIN-EQ", "INFY-EQ", "M&M-EQ"];
-        let mut orders: Vec<OrderRecord> = legs
-            .iter()
-            .zip(1u64..)
-            .map(|((_, symbol, buys), number)| order(number).of(SYMBOLS[*symbol]).side(if *buys { Side::Buy } else { Side::Sell }))
-            .collect();
-        let mut turns: Vec<usize> = (0..orders.len()).collect();
-        turns.sort_by_key(|i| legs[*i].0);
-        let mut passed = Vec::new();
-        for turn in turns {
-            let book = book_of(orders.clone(), &[]);
-            let me = orders[turn].clone();
-            let terms = terms_of(&me);
-            let block = GuardBook::new(&book).judge(Candidate { order: &me, terms: &terms }, &nse(SYMBOLS[legs[turn].1]), &[]);
-            match block {
-                Some(block) => orders[turn] = me.ended(Status::Failed, Some(block.tag)),
-                None => {
-                    passed.push(me.number);
-                    if sends {
-                        orders[turn] = me.sent();
-                    }
-                }
-            }
-        }
-        prop_assert_eq!(passed, vec![1]);
-    }
-
-    /// The same for two strategies on opposite sides of one instrument.
-    #[test]
-    fn prop_of_two_strategies_on_opposite_sides_exactly_one_passes(later_first in any::<bool>(), sends in any::<bool>(), buys in any::<bool>()) {
-        let side = if buys { Side::Buy } else { Side::Sell };
-        let mut orders = [order(1).side(side), order(2).by("other").side(side.opposite())];
-        let mut passed = 0;
-        for turn in if later_first { [1, 0] } else { [0, 1] } {
-            if judged(&orders[turn].clone(), &orders, &[]).is_none() {
-                passed += 1;
-                if sends {
-                    orders[turn] = orders[turn].clone().sent();
-                }
-            } else {
-                orders[turn] = orders[turn].clone().ended(Status::Failed, Some(Tag::ExecutionGuardBlocked));
-            }
-        }
-        prop_assert_eq!(passed, 1);
-    }
-
-    #[test]
-    fn prop_reductions_give_up_exactly_what_is_missing(nets in proptest::collection::vec(1i64..50, 1..6), shown in -60i64..300) {
-        let names = ["a", "b", "c", "d", "e"];
-        let holdings: Vec<_> = names.iter().zip(&nets).map(|(name, net)| held(name, *net)).collect();
-        let book = book_of([], &holdings);
-        let ours: i64 = nets.iter().sum();
-        let found = reconcile_with_broker(&book, &broker_shows(&[(sbin_in(MIS), shown)]));
-        let given: i64 = found.iter().flat_map(|shrunk| reductions(&book, shrunk)).map(|(_, units)| units).sum();
-        prop_assert_eq!(given, (ours - shown.max(0)).max(0));
-    }
-}
-
-/// An order of a route that lets its strategy add so often.
-fn pyramid(number: u64, adds: u32) -> OrderRecord {
-    let mut order = order(number);
-    let route = crate::order::Routed { route: "tv".into(), version: 1, adds, trades_per_day: None, approval: false };
-    order.ask.route = Some(std::sync::Arc::new(route));
-    order
-}
-
-#[test]
-fn a_route_lets_a_strategy_add_so_often_and_no_more() {
-    assert_eq!(judged(&pyramid(1, 2), &[], &[]), None, "the first is an entry as any other");
-    let first = pyramid(1, 2).working("B1");
-    assert_eq!(judged(&pyramid(2, 2), std::slice::from_ref(&first), &[]), None, "while the first is working");
-    let filled = pyramid(1, 2).ended(Status::Executed, None).filled(10, 10);
-    assert_eq!(judged(&pyramid(2, 2), std::slice::from_ref(&filled), &[held("trend", 10)]), None, "when it has filled");
-    let second = pyramid(2, 2).working("B2");
-    assert_eq!(judged(&pyramid(3, 2), &[filled.clone(), second.clone()], &[held("trend", 10)]), None);
-    let third = pyramid(3, 2).working("B3");
-    let more = judged(&pyramid(4, 2), &[filled.clone(), second, third], &[held("trend", 10)]);
-    blocked(more, Tag::ExecutionGuardBlocked, "entered NSE:SBIN-EQ MIS 3 times, and may add 2 times");
-    blocked(judged(&order(2), &[filled], &[held("trend", 10)]), Tag::ExecutionGuardBlocked, "holds 10");
-}
-
-#[test]
-fn nothing_is_added_to_what_lies_elsewhere_or_on_the_other_side() {
-    let filled = pyramid(1, 5).ended(Status::Executed, None).filled(10, 10);
-    let second = |build: fn(OrderRecord) -> OrderRecord| build(pyramid(2, 5));
-    for (me, word) in [(second(|order| order.side(Side::Sell)), "holds 10"), (second(|order| order.of("INFY-EQ")), "holds 10")] {
-        blocked(judged(&me, std::slice::from_ref(&filled), &[held("trend", 10)]), Tag::ExecutionGuardBlocked, word);
-    }
-    let leaving = exit(2).working("B2");
-    blocked(judged(&pyramid(3, 5), &[filled, leaving], &[held("trend", 10)]), Tag::ExecutionGuardBlocked, "holds 10");
-    let never_left = pyramid(1, 1).ended(Status::Failed, Some(Tag::KillSwitch));
-    let second = pyramid(2, 1).ended(Status::Executed, None).filled(10, 10);
-    assert_eq!(judged(&pyramid(3, 1), &[never_left, second], &[held("trend", 10)]), None, "what never left is no entry");
 }
 
 #[test]

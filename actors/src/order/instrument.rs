@@ -85,6 +85,17 @@ pub enum Kind {
     },
 }
 
+impl Kind {
+    /// The last trading day of a contract; shares and indices have none.
+    #[must_use]
+    pub fn expiry(&self) -> Option<NaiveDate> {
+        match self {
+            Self::Future { expiry } | Self::Option { expiry, .. } => Some(*expiry),
+            Self::Equity | Self::Index => None,
+        }
+    }
+}
+
 /// Call or put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Right {

@@ -1,33 +1,11 @@
 use super::*;
-use crate::order::{Ask, Exchange, Instrument, Kind, Product, Status, Tag};
+use crate::order::{Ask, Exchange, Product, Status, Tag};
 use crate::persistence::Control;
-use crate::testkit::builders::{Build, at, book_of, exit, future, price, terms_of};
+use crate::testkit::ListedInstruments;
+use crate::testkit::builders::{Build, at, book_of, exit, listed, nfo, option, price, terms_of};
 
-/// Rows of a master.
-#[derive(Debug)]
-struct Rows(Vec<Instrument>);
-
-impl Instruments for Rows {
-    fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
-        self.0.iter().find(|row| row.key == *key).cloned().map(Arc::new)
-    }
-    fn as_of(&self, _: Exchange) -> Option<chrono::NaiveDate> {
-        None
-    }
-}
-
-fn key(symbol: &str) -> HoldingKey {
-    HoldingKey { instrument: InstrumentKey::new(Exchange::Nfo, symbol), product: Product::Nrml }
-}
-
-fn rows() -> Rows {
-    let expiry = chrono::NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
-    let option = |symbol: &str, right| Instrument {
-        key: key(symbol).instrument,
-        kind: Kind::Option { expiry, strike: price("25700"), right },
-        ..future()
-    };
-    Rows(vec![option("25700CE", Right::Call), option("25800CE", Right::Call), option("25800PE", Right::Put)])
+fn rows() -> ListedInstruments {
+    listed([option("25700CE", "25700", Right::Call), option("25800CE", "25700", Right::Call), option("25800PE", "25700", Right::Put)])
 }
 
 /// An exit of one of them, at the market.
@@ -39,7 +17,7 @@ fn of(number: u64, symbol: &str, side: Side) -> OrderRecord {
 
 /// The short and what covers it, with these orders.
 fn spread(orders: &[OrderRecord]) -> Book {
-    book_of(orders.to_vec(), &[("trend", key("25800CE"), 75), ("trend", key("25700CE"), -75)])
+    book_of(orders.to_vec(), &[("trend", nfo("25800CE"), 75), ("trend", nfo("25700CE"), -75)])
 }
 
 fn look(covers: &mut Covers, sale: &OrderRecord, book: &Book, second: i64) -> Cover {
@@ -80,7 +58,7 @@ fn it_goes_the_moment_that_the_short_is_closed() {
     let (buy, sale) = (of(1, "25700CE", Side::Buy), of(2, "25800CE", Side::Sell));
     let mut covers = Covers::default();
     assert!(waits(&look(&mut covers, &sale, &spread(&[buy, sale.clone()]), 0)));
-    let closed = book_of([sale.clone()], &[("trend", key("25800CE"), 75)]);
+    let closed = book_of([sale.clone()], &[("trend", nfo("25800CE"), 75)]);
     assert_eq!(look(&mut covers, &sale, &closed, 1), Cover::Goes);
 }
 
@@ -88,7 +66,7 @@ fn it_goes_the_moment_that_the_short_is_closed() {
 fn it_waits_for_the_short_of_another_strategy_too_but_for_no_limit_far_away() {
     let sale = of(2, "25800CE", Side::Sell);
     let others = of(1, "25700CE", Side::Buy).by("other");
-    let of_two = book_of([others, sale.clone()], &[("trend", key("25800CE"), 75), ("other", key("25700CE"), -75)]);
+    let of_two = book_of([others, sale.clone()], &[("trend", nfo("25800CE"), 75), ("other", nfo("25700CE"), -75)]);
     assert!(waits(&look(&mut Covers::default(), &sale, &of_two, 0)), "the account has one margin");
     let mut limit = OrderRecord { sent_at: Some(at(0)), ..of(1, "25700CE", Side::Buy).working("1") };
     (limit.ask.order_type, limit.ask.price) = (Some(OrderType::Limit), Some(price("20")));
@@ -126,11 +104,11 @@ fn what_covers_nothing_goes() {
     let sale = |symbol: &str| of(2, symbol, Side::Sell);
     let buy = of(1, "25700CE", Side::Buy);
     let put = sale("25800PE");
-    let other_right = book_of([buy.clone(), put.clone()], &[("trend", key("25800PE"), 75), ("trend", key("25700CE"), -75)]);
+    let other_right = book_of([buy.clone(), put.clone()], &[("trend", nfo("25800PE"), 75), ("trend", nfo("25700CE"), -75)]);
     assert_eq!(look(&mut Covers::default(), &put, &other_right, 0), Cover::Goes);
-    let alone = book_of([sale("25800CE")], &[("trend", key("25800CE"), 75)]);
+    let alone = book_of([sale("25800CE")], &[("trend", nfo("25800CE"), 75)]);
     assert_eq!(look(&mut Covers::default(), &sale("25800CE"), &alone, 0), Cover::Goes);
-    let more = book_of([sale("25800CE")], &[("trend", key("25800CE"), 150), ("trend", key("25700CE"), -75)]);
+    let more = book_of([sale("25800CE")], &[("trend", nfo("25800CE"), 150), ("trend", nfo("25700CE"), -75)]);
     assert_eq!(look(&mut Covers::default(), &sale("25800CE"), &more, 0), Cover::Goes, "the rest covers it still");
     assert_eq!(look(&mut Covers::default(), &buy, &spread(std::slice::from_ref(&buy)), 0), Cover::Goes, "a short's own exit");
 }

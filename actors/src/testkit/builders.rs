@@ -8,13 +8,13 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 pub(crate) use super::book_row::book_row;
-use super::morning;
 pub(crate) use super::order::order;
+use super::{ListedInstruments, morning};
 use crate::order::{
     Amount, BasketId, BrokerOrderId, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent, Kind,
-    OrderRecord, OrderType, Points, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, TestMode, trading_date,
+    OrderRecord, OrderType, Points, Price, Product, Quantity, Right, Side, Status, Strategy, Tag, Terms, TestMode, trading_date,
 };
-use crate::persistence::{Book, Control, ControlChange};
+use crate::persistence::{Book, Control, ControlChange, KillLevel};
 use crate::ports::{AccountHead, PositionRow, Session};
 use crate::settings::{AccountSettings, Limits, Settings, Waits};
 use crate::watcher::{Findings, Positions};
@@ -63,6 +63,12 @@ pub(crate) fn broker_id(text: &str) -> BrokerOrderId {
 
 pub(crate) fn command(number: u64) -> CommandId {
     CommandId(Uuid::from_u128(u128::from(number)))
+}
+
+/// Held since second 0 at this average price.
+pub(crate) fn held_at(net: i64, average: &str) -> Holding {
+    let average: Decimal = average.parse().unwrap();
+    Holding { net, cost: Points(average * Decimal::from(net.abs())), realised: Points::ZERO, opened_at: Some(at(0)) }
 }
 
 /// EXIT of all that "trend" holds in SBIN-EQ, at the market.
@@ -176,6 +182,13 @@ pub(crate) fn book_of(orders: impl IntoIterator<Item = OrderRecord>, holdings: &
     book
 }
 
+/// The same while everything is to be squared off.
+pub(crate) fn squared_off(orders: impl IntoIterator<Item = OrderRecord>, holdings: &[(&str, HoldingKey, i64)]) -> Book {
+    let mut book = book_of(orders, holdings);
+    book.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
+    book
+}
+
 pub(crate) fn position(key: HoldingKey, net: i64) -> PositionRow {
     PositionRow { holding: key, net, average_price: None, realised: Amount::ZERO, unrealised: Amount::ZERO, per_point: None, carried: None }
 }
@@ -244,6 +257,22 @@ pub(crate) fn future() -> Instrument {
         freeze: Some(units(1800)),
         band: None,
     }
+}
+
+/// A position of an index's contract of that name.
+pub(crate) fn nfo(symbol: &str) -> HoldingKey {
+    HoldingKey { instrument: InstrumentKey::new(Exchange::Nfo, symbol), product: Product::Nrml }
+}
+
+/// An option beside [`future`].
+pub(crate) fn option(symbol: &str, strike: &str, right: Right) -> Instrument {
+    let expiry = chrono::NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
+    Instrument { key: nfo(symbol).instrument, kind: Kind::Option { expiry, strike: price(strike), right }, ..future() }
+}
+
+/// A master of these rows.
+pub(crate) fn listed(rows: impl IntoIterator<Item = Instrument>) -> ListedInstruments {
+    ListedInstruments(rows.into_iter().map(|row| (row.key.clone(), Arc::new(row))).collect())
 }
 
 pub(crate) fn settings() -> Settings {

@@ -11,7 +11,7 @@ mod wide;
 
 pub use self::book_row::book_row;
 pub use self::order::order;
-pub use self::patience::{until, until_found};
+pub use self::patience::{found_by_thread, until, until_found};
 pub use self::rebuilt::book_of_journal;
 pub use self::wide::{wide_limits, wide_settings};
 

@@ -128,41 +128,18 @@ impl Covers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{Exchange, Instrument, Kind, OrderRecord};
+    use crate::order::{Exchange, OrderRecord};
     use crate::persistence::Control;
-    use crate::testkit::builders::{Build, at, book_of, exit, future, price, sbin_in};
+    use crate::testkit::ListedInstruments;
+    use crate::testkit::builders::{Build, at, exit, future, listed, nfo, option, sbin_in, squared_off};
 
-    /// Rows of a master.
-    #[derive(Debug)]
-    struct Rows(Vec<Instrument>);
-
-    impl Instruments for Rows {
-        fn find(&self, key: &InstrumentKey) -> Option<Arc<Instrument>> {
-            self.0.iter().find(|row| row.key == *key).cloned().map(Arc::new)
-        }
-        fn as_of(&self, _: Exchange) -> Option<chrono::NaiveDate> {
-            None
-        }
-    }
-
-    fn key(symbol: &str) -> HoldingKey {
-        HoldingKey { instrument: InstrumentKey::new(Exchange::Nfo, symbol), product: Product::Nrml }
-    }
-
-    fn rows() -> Rows {
-        let expiry = chrono::NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
-        let option = |symbol: &str, right| Instrument {
-            key: key(symbol).instrument,
-            kind: Kind::Option { expiry, strike: price("24000"), right },
-            ..future()
-        };
-        Rows(vec![option("24000PE", Right::Put), option("23500PE", Right::Put), option("25000CE", Right::Call), future()])
-    }
-
-    fn squared(orders: Vec<OrderRecord>, holdings: &[(&str, HoldingKey, i64)]) -> Book {
-        let mut book = book_of(orders, holdings);
-        book.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
-        book
+    fn rows() -> ListedInstruments {
+        listed([
+            option("24000PE", "24000", Right::Put),
+            option("23500PE", "24000", Right::Put),
+            option("25000CE", "24000", Right::Call),
+            future(),
+        ])
     }
 
     fn names(turn: &Turn) -> Vec<String> {
@@ -181,12 +158,12 @@ mod tests {
 
     #[test]
     fn a_bought_put_waits_for_the_sold_one_and_goes_the_moment_that_it_is_closed() {
-        let (hedge, short) = (("trend", key("23500PE"), 75), ("trend", key("24000PE"), -75));
-        let both = squared(vec![], &[hedge.clone(), short]);
+        let (hedge, short) = (("trend", nfo("23500PE"), 75), ("trend", nfo("24000PE"), -75));
+        let both = squared_off([], &[hedge.clone(), short]);
         let mut covers = Covers::default();
         assert_eq!(turns(&mut covers, &both, 0, true), (vec!["24000PE".to_owned()], 0), "the short alone");
         assert_eq!(turns(&mut covers, &both, 19, false), (vec![], 0));
-        let closed = squared(vec![], &[hedge]);
+        let closed = squared_off([], &[hedge]);
         assert_eq!(turns(&mut covers, &closed, 19, false), (vec!["23500PE".to_owned()], 0), "not only when the next try is due");
         assert_eq!(turns(&mut covers, &closed, 20, false), (vec![], 0), "once; then as everything goes");
         assert_eq!(turns(&mut covers, &closed, 25, true), (vec!["23500PE".to_owned()], 0));
@@ -194,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_short_that_is_not_bought_back_holds_its_cover_no_longer_and_is_told_once() {
-        let both = squared(vec![], &[("trend", key("23500PE"), 75), ("trend", key("24000PE"), -75)]);
+        let both = squared_off([], &[("trend", nfo("23500PE"), 75), ("trend", nfo("24000PE"), -75)]);
         let mut covers = Covers::default();
         turns(&mut covers, &both, 0, true);
         assert_eq!(turns(&mut covers, &both, 20, false), (vec!["23500PE".to_owned()], 1));
@@ -204,10 +181,10 @@ mod tests {
 
     #[test]
     fn only_what_covers_waits_whoever_holds_the_short() {
-        let of_two = squared(vec![], &[("a", key("23500PE"), 75), ("b", key("24000PE"), -75)]);
+        let of_two = squared_off([], &[("a", nfo("23500PE"), 75), ("b", nfo("24000PE"), -75)]);
         assert_eq!(turns(&mut Covers::default(), &of_two, 0, true).0, ["24000PE"], "the account has one margin");
-        let others = [("a", key("25000CE"), 75), ("a", key("NIFTY26NOVFUT"), 75), ("a", sbin_in(Product::Mis), 5)];
-        let beside = squared(vec![], &[&others[..], &[("a", key("24000PE"), -75)]].concat());
+        let others = [("a", nfo("25000CE"), 75), ("a", nfo("NIFTY26NOVFUT"), 75), ("a", sbin_in(Product::Mis), 5)];
+        let beside = squared_off([], &[&others[..], &[("a", nfo("24000PE"), -75)]].concat());
         assert_eq!(
             turns(&mut Covers::default(), &beside, 0, true).0,
             ["24000PE", "SBIN-EQ", "25000CE", "NIFTY26NOVFUT"].map(str::to_owned)
@@ -218,7 +195,7 @@ mod tests {
     fn what_an_exit_is_closing_already_is_left_to_it() {
         let mut leaving = exit(1).of("24000PE").working("1");
         leaving.ask.exchange = Some(Exchange::Nfo);
-        let both = squared(vec![leaving], &[("trend", key("23500PE"), 75), ("trend", key("24000PE"), -75)]);
+        let both = squared_off([leaving], &[("trend", nfo("23500PE"), 75), ("trend", nfo("24000PE"), -75)]);
         let mut covers = Covers::default();
         assert_eq!(turns(&mut covers, &both, 0, true), (vec![], 0), "and its cover waits for it");
         assert_eq!(turns(&mut covers, &both, 20, false), (vec!["23500PE".to_owned()], 1));
@@ -228,7 +205,7 @@ mod tests {
     fn while_the_exit_of_the_short_waits_for_the_market_the_time_of_its_cover_does_not_count() {
         let both = |order: OrderRecord| {
             let ask = crate::order::Ask { exchange: Some(Exchange::Nfo), ..order.ask.clone() };
-            squared(vec![OrderRecord { ask, ..order }], &[("trend", key("23500PE"), 75), ("trend", key("24000PE"), -75)])
+            squared_off([OrderRecord { ask, ..order }], &[("trend", nfo("23500PE"), 75), ("trend", nfo("24000PE"), -75)])
         };
         let mut covers = Covers::default();
         for second in [0, 20, 3_600] {
@@ -245,15 +222,15 @@ mod tests {
 
     #[test]
     fn nothing_is_wanted_without_the_level_or_while_exits_are_frozen() {
-        let held = [("trend", key("24000PE"), -75)];
-        let mut book = squared(vec![], &held);
+        let held = [("trend", nfo("24000PE"), -75)];
+        let mut book = squared_off([], &held);
         assert_eq!(wanted(&book, &rows(), &|_| true, at(0)).len(), 1);
         book.put_control(Control { level: KillLevel::CancelEntries, ..Control::default() });
         assert_eq!(wanted(&book, &rows(), &|_| true, at(0)), []);
         let frozen = crate::testkit::builders::frozen_control();
         book.put_control(Control { level: KillLevel::SquareOff, ..frozen });
         assert_eq!(wanted(&book, &rows(), &|_| true, at(0)), []);
-        let delivery = squared(vec![], &[("trend", sbin_in(Product::Cnc), 5)]);
+        let delivery = squared_off([], &[("trend", sbin_in(Product::Cnc), 5)]);
         assert_eq!(wanted(&delivery, &rows(), &|_| true, at(0)), []);
     }
 }

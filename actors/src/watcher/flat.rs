@@ -100,31 +100,25 @@ mod tests {
     use super::*;
     use crate::order::{OrderRecord, Source};
     use crate::persistence::Control;
-    use crate::testkit::builders::{Build, SEQ, at, book_of, broker_shows, exit, order, sbin_in};
-
-    fn squared(holdings: &[(&str, HoldingKey, i64)], orders: Vec<crate::order::OrderRecord>) -> Book {
-        let mut book = book_of(orders, holdings);
-        book.put_control(Control { level: KillLevel::SquareOff, ..Control::default() });
-        book
-    }
+    use crate::testkit::builders::{Build, SEQ, at, book_of, broker_shows, exit, order, sbin_in, squared_off};
 
     #[test]
     fn flat_is_said_only_when_the_broker_has_shown_it() {
         let mis = || sbin_in(Product::Mis);
         let shows = |net| broker_shows(&[(mis(), net)]);
         assert_eq!(stand(&book_of([], &[]), &shows(0), at(0)), Flat::NotWanted);
-        assert_eq!(stand(&squared(&[], vec![]), &Findings::default(), at(0)), Flat::NotProven, "the positions call has failed so far");
-        assert_eq!(stand(&squared(&[], vec![]), &shows(0), at(0)), Flat::Proven);
-        assert_eq!(stand(&squared(&[("a", mis(), 5)], vec![]), &shows(0), at(0)), Flat::Held(1));
-        assert_eq!(stand(&squared(&[("a", sbin_in(Product::Cnc), 5)], vec![]), &shows(0), at(0)), Flat::Proven, "delivery is left alone");
+        assert_eq!(stand(&squared_off([], &[]), &Findings::default(), at(0)), Flat::NotProven, "the positions call has failed so far");
+        assert_eq!(stand(&squared_off([], &[]), &shows(0), at(0)), Flat::Proven);
+        assert_eq!(stand(&squared_off([], &[("a", mis(), 5)]), &shows(0), at(0)), Flat::Held(1));
+        assert_eq!(stand(&squared_off([], &[("a", sbin_in(Product::Cnc), 5)]), &shows(0), at(0)), Flat::Proven, "delivery is left alone");
         // Closed by our fills: the broker must show it, and in a read that began after them.
-        let closed = || squared(&[("a", mis(), 0)], vec![]);
+        let closed = || squared_off([], &[("a", mis(), 0)]);
         assert_eq!(stand(&closed(), &shows(5), at(0)), Flat::NotProven);
         let mut old = shows(0);
         old.positions.as_mut().unwrap().began_seq = SEQ - 1;
         assert_eq!(stand(&closed(), &old, at(0)), Flat::NotProven);
         assert_eq!(stand(&closed(), &shows(0), at(0)), Flat::Proven);
-        assert_eq!(stand(&squared(&[], vec![order(1).sent()]), &shows(0), at(0)), Flat::NotProven, "it may still fill");
+        assert_eq!(stand(&squared_off([order(1).sent()], &[]), &shows(0), at(0)), Flat::NotProven, "it may still fill");
     }
 
     /// The book of a process that has just begun: what was traded before it is in its orders alone.
@@ -136,10 +130,10 @@ mod tests {
             OrderRecord { updated_at: at(second), ..order }
         };
         let shows = |net| broker_shows(&[(mis(), net)]);
-        assert_eq!(stand(&squared(&[], vec![filled(0)]), &shows(5), at(0)), Flat::NotProven);
-        assert_eq!(stand(&squared(&[], vec![filled(0)]), &shows(0), at(0)), Flat::Proven);
+        assert_eq!(stand(&squared_off([filled(0)], &[]), &shows(5), at(0)), Flat::NotProven);
+        assert_eq!(stand(&squared_off([filled(0)], &[]), &shows(0), at(0)), Flat::Proven);
         let day = 24 * 3600;
-        assert_eq!(stand(&squared(&[], vec![filled(-day)]), &shows(5), at(0)), Flat::Proven, "that of yesterday is somebody else's by now");
+        assert_eq!(stand(&squared_off([filled(-day)], &[]), &shows(5), at(0)), Flat::Proven, "that of yesterday is somebody else's by now");
     }
 
     #[test]

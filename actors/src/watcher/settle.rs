@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::{Findings, WatcherActor};
-use crate::order::{Exchange, HoldingKey, Instrument, InstrumentKey, Kind, Product, Strategy, exchanges_have_opened, trading_date};
+use crate::order::{Exchange, HoldingKey, Instrument, InstrumentKey, Product, Strategy, exchanges_have_opened, trading_date};
 use crate::persistence::{Book, Unit};
 use crate::ports::Instruments;
 
@@ -52,10 +52,7 @@ fn expired(book: &Book, findings: &Findings, instruments: &dyn Instruments, now:
     let today = trading_date(now);
     let ended = |key: &HoldingKey| {
         let instrument = instruments.find(&key.instrument)?;
-        let expiry = match instrument.kind {
-            Kind::Future { expiry } | Kind::Option { expiry, .. } => expiry,
-            Kind::Equity | Kind::Index => return None,
-        };
+        let expiry = instrument.kind.expiry()?;
         let is_over = expiry < today && expiry < trading_date(positions.at) && positions.net(key) == 0;
         // Trades of its last day may still be told before the exchanges open.
         let is_whole = exchanges_have_opened(now) || book.owed_in(&key.instrument).next().is_none();

@@ -7,10 +7,11 @@ use ordergate_actors::order::{BrokerOrderId, Instrument, Kind, Right};
 use ordergate_actors::ports::{
     Broker, CallOutcome, Clock, NoQuote, PlaceOutcome, RateWindow, Session as SessionState, Snapshot, StreamEvent,
 };
+use ordergate_actors::testkit::until;
 
 use super::fixtures::{price, share};
+use super::scripted::{World, event, settings, well};
 use super::server::{Act, Arrived, not_ok, ok};
-use super::wire_tests::{World, event, settings, until, well};
 use super::{AuthFlow, Io, NorenBroker, NorenSettings};
 use crate::brokers::connection::Connection;
 use crate::instruments::InstrumentTable;

@@ -32,6 +32,8 @@ mod lots_tests;
 #[cfg(test)]
 mod protect_tests;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod simulator_tests;

@@ -7,11 +7,12 @@ use ordergate_actors::ports::{
     Broker, BrokerOrder, CallOutcome, Clock, Instruments, Modification, PlaceOutcome, Quotes, Session as SessionState, Snapshot,
     StreamEvent,
 };
+use ordergate_actors::testkit::{until, until_found};
 use secrecy::SecretString;
 
 use super::fixtures::terms;
+use super::scripted::{event, ms, settings};
 use super::settings::{AuthFlow, Credentials, NorenSettings};
-use super::wire_tests::{event, ms, settings, until};
 use super::{Io, NorenBroker};
 use crate::brokers::connection::{Connection, LoginError};
 use crate::clock::SystemClock;
@@ -82,11 +83,11 @@ impl World {
 }
 
 async fn becomes(world: &World, tag: &str, wanted: (BookState, i64)) {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    while world.state_of(tag).await != Some(wanted) {
-        assert!(tokio::time::Instant::now() < deadline, "{tag} did not become {wanted:?}");
-        tokio::time::sleep(ms(10)).await;
-    }
+    let ask = async || match world.state_of(tag).await {
+        Some(state) if state == wanted => Ok(()),
+        state => Err(format!("{tag} is {state:?} and not {wanted:?}")),
+    };
+    until_found("it becomes that", ask).await;
 }
 
 #[tokio::test]
@@ -139,12 +140,12 @@ async fn an_ended_session_and_a_broken_or_silent_socket_come_back_by_themselves(
     while event(&mut stream).await != StreamEvent::Reconnected {}
     world.simulator.expire_sessions();
     // The first read hears of it; the login that follows makes the next one work.
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
     let _first = world.broker.orders().await;
-    while !matches!(world.broker.orders().await, Snapshot::Authoritative(..)) {
-        assert!(tokio::time::Instant::now() < deadline, "no session came back");
-        tokio::time::sleep(ms(10)).await;
-    }
+    let ask = async || match world.broker.orders().await {
+        Snapshot::Authoritative(..) => Ok(()),
+        unknown => Err(format!("{unknown:?}")),
+    };
+    until_found("a session comes back", ask).await;
     while event(&mut stream).await != StreamEvent::Reconnected {}
     let quote = world.broker.quote(world.table.find(&world.key).unwrap()).await.unwrap();
     assert_eq!(quote.bid.unwrap().to_string(), "1400");

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use ordergate_actors::persistence::Level;
 use ordergate_actors::ports::{Broker, Clock, Quotes, StreamEvent};
+use ordergate_actors::testkit::until;
 
 use super::fixtures::share;
+use super::scripted::{World, event, ms, settings};
 use super::settings::AuthFlow;
-use super::wire_tests::{World, event, ms, settings, until};
 use super::{Io, NorenBroker};
 use crate::brokers::connection::Connection;
 use crate::instruments::InstrumentTable;

@@ -51,8 +51,7 @@ impl Facts {
     /// # Errors
     /// [`BadFacts`] when the embedded file does not read.
     pub fn built_in() -> Result<Self, BadFacts> {
-        let source = config::File::from_str(FACTS, config::FileFormat::Toml);
-        Ok(config::Config::builder().add_source(source).build()?.try_deserialize()?)
+        Ok(crate::built_in::read(FACTS)?)
     }
 
     /// The underlying that the index with this number is.

@@ -1,17 +1,9 @@
 //! What an order must be before the market is asked: the instrument's own rules.
 
 use chrono::NaiveDate;
-use ordergate_actors::order::{Instrument, Kind, Price, Side, Terms, Validity};
+use ordergate_actors::order::{Instrument, Price, Side, Terms, Validity};
 
 use super::reject::Reject;
-
-/// The last trading day of a contract; shares have none.
-pub(super) fn expiry(instrument: &Instrument) -> Option<NaiveDate> {
-    match instrument.kind {
-        Kind::Future { expiry } | Kind::Option { expiry, .. } => Some(expiry),
-        Kind::Equity | Kind::Index => None,
-    }
-}
 
 /// Whether the instrument takes such an order on that day.
 pub(super) fn terms(instrument: &Instrument, terms: &Terms, date: NaiveDate) -> Result<(), Reject> {
@@ -19,7 +11,7 @@ pub(super) fn terms(instrument: &Instrument, terms: &Terms, date: NaiveDate) -> 
     if !instrument.is_tradable() {
         return Err(Reject::NotTradable(key.clone()));
     }
-    if expiry(instrument).is_some_and(|last| last < date) {
+    if instrument.kind.expiry().is_some_and(|last| last < date) {
         return Err(Reject::InstrumentExpired(key.clone()));
     }
     if !instrument.takes(terms.product) {

@@ -157,7 +157,7 @@ impl Exchange {
             instrument: order.instrument.clone(),
             terms: order.terms.clone(),
             tag: order.tag.clone(),
-            expiry: instrument.and_then(check::expiry),
+            expiry: instrument.and_then(|instrument| instrument.kind.expiry()),
             per_point: instrument.map_or(Decimal::ZERO, |listed| listed.rupees_per_point),
         })
     }

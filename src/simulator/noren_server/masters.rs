@@ -1,12 +1,12 @@
 //! The scrip master archives, in the broker's own format (Noren protocol reference, section 5.2).
 
 use std::fmt::Write as _;
-use std::io::{Cursor, Write as _};
 
 use ordergate_actors::order::{Exchange, Instrument, Kind, Right};
 use rust_decimal::Decimal;
 
 use super::listing::{Listing, expiry_text, instrument_name, precision, symbol_name};
+use crate::instruments::master::archive::{BadArchive, pack};
 
 /// The archives that exist.
 pub(super) const EXCHANGES: [Exchange; 6] = [Exchange::Nse, Exchange::Bse, Exchange::Nfo, Exchange::Bfo, Exchange::Mcx, Exchange::Cds];
@@ -56,12 +56,8 @@ fn line(text: &mut String, row: &Instrument) {
 }
 
 /// The archive of one exchange.
-pub(super) fn archive(listing: &Listing, exchange: Exchange) -> std::io::Result<Vec<u8>> {
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
-    writer.start_file(format!("{exchange}_symbols.txt"), options)?;
-    writer.write_all(text(listing, exchange).as_bytes())?;
-    Ok(writer.finish()?.into_inner())
+pub(super) fn archive(listing: &Listing, exchange: Exchange) -> Result<Vec<u8>, BadArchive> {
+    pack(&format!("{exchange}_symbols.txt"), text(listing, exchange).as_bytes())
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn a_million_orders() {
 
 #[test]
 #[ignore = "a measurement: run it in release mode"]
-fn simulated_disks() {
+fn how_long_a_simulated_disk_takes_to_open_twice() {
     let begun = Instant::now();
     for _ in 0..200 {
         let disk = crate::store::SimulatedDisk::new("SIM1").unwrap();

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use super::{Answer, age_ms, who};
 use crate::web::body::{text, typed};
 use crate::web::problem::Problem;
+use crate::web::said::Said;
 use crate::web::state::WebState;
 
 #[derive(Debug, Deserialize)]
@@ -338,8 +339,8 @@ pub(in crate::web) async fn set(request: HttpRequest, payload: Payload, state: D
         }
     }
     let reason = format!("set by {who}: {} {}", rule.words(), ordergate_actors::order::clean(body.reason.trim(), 300));
-    let keep = keep(&client_id, slot, standing.map_or(0, |kept| kept.seq), rule.order, "EXIT_RULE_SET", &reason, &who);
-    applied(&state, keep.with(&rule)).await?;
+    let keep = keep(&client_id, slot, standing.map_or(0, |kept| kept.seq), Said::info("EXIT_RULE_SET", reason), &who);
+    applied(&state, Keep { command_id: rule.order, ..keep }.with(&rule)).await?;
     Ok(HttpResponse::Ok().json(json!({ "done": "the rule stands", "rule": shown_now(&state, &client_id, &held, &rule) })))
 }
 
@@ -381,7 +382,7 @@ async fn set_combined(state: &WebState, client_id: ClientId, body: &SetBody, who
     let slot = Combined::slot(&body.strategy);
     let standing = state.engine.read(&client_id, |book| book.kept(&slot).map_or(0, |kept| kept.seq)).unwrap_or(0);
     let reason = format!("combined exit of {} set by {who}", body.strategy);
-    applied(state, keep(&client_id, slot, standing, None, "EXIT_RULE_SET", &reason, &who).with(&rule)).await?;
+    applied(state, keep(&client_id, slot, standing, Said::info("EXIT_RULE_SET", reason), &who).with(&rule)).await?;
     Ok(HttpResponse::Ok().json(json!({ "done": "the rule stands", "rule": rule })))
 }
 
@@ -394,7 +395,7 @@ pub(in crate::web) async fn off(request: HttpRequest, named: Parameters<Named>, 
         let slot = Combined::slot(&named.strategy);
         let seq = state.engine.read(&client_id, |book| book.kept(&slot).map(|kept| kept.seq)).flatten().ok_or_else(missing)?;
         let reason = format!("combined exit of {} switched off by {who}", named.strategy);
-        applied(&state, Ok(keep(&client_id, slot, seq, None, "EXIT_RULE_OFF", &reason, &who))).await?;
+        applied(&state, Ok(keep(&client_id, slot, seq, Said::info("EXIT_RULE_OFF", reason), &who))).await?;
         return Ok(HttpResponse::Ok().json(json!({ "done": "the rule is off" })));
     }
     let (key, held) = position(&state, &client_id, &named)?;
@@ -414,7 +415,8 @@ pub(in crate::web) async fn off(request: HttpRequest, named: Parameters<Named>, 
     let had_fired = rule.is_leaving();
     let rule = rule.switched_off(who.clone(), is_left);
     let reason = format!("switched off by {who}: nothing but a person leaves {} {key} now", named.strategy);
-    let keep = Keep { level: Level::Warn, ..keep(&client_id, slot, kept.seq, rule.order, "EXIT_RULE_OFF", &reason, &who) };
+    let said = Said { event: "EXIT_RULE_OFF", level: Level::Warn, reason };
+    let keep = Keep { command_id: rule.order, ..keep(&client_id, slot, kept.seq, said, &who) };
     applied(&state, keep.with(&rule)).await?;
     let seen = shown_now(&state, &client_id, &held, &rule);
     let under_way = match &seen["resting"] {
@@ -467,21 +469,21 @@ pub(super) async fn grant(
     let next = Ladder { granted: ladder.granted.saturating_add(1), is_paged: false, stepped_at: state.now(), ..ladder };
     let why = ordergate_actors::order::clean(reason.unwrap_or_default().trim(), 300);
     let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-    let keep = keep(&client_id, slot, kept.seq, Some(command_id), "EXIT_GO_ON", &format!("\"go on\" by {who}{why}"), who);
-    applied(state, Keep { level: Level::Info, ..keep }.with(&next)).await
+    let keep = keep(&client_id, slot, kept.seq, Said::info("EXIT_GO_ON", format!("\"go on\" by {who}{why}")), who);
+    applied(state, Keep { command_id: Some(command_id), ..keep }.with(&next)).await
 }
 
-fn keep(client_id: &ClientId, slot: Slot, basis: u64, order: Option<CommandId>, event: &'static str, reason: &str, who: &str) -> Keep {
+fn keep(client_id: &ClientId, slot: Slot, basis: u64, said: Said, who: &str) -> Keep {
     Keep {
         client_id: Some(client_id.clone()),
         slot,
         value: None,
         basis: Some(basis),
-        event,
-        level: Level::Info,
-        reason: Arc::from(reason),
+        event: said.event,
+        level: said.level,
+        reason: Arc::from(said.reason),
         who: Arc::from(who),
-        command_id: order,
+        command_id: None,
     }
 }
 

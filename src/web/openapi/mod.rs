@@ -8,6 +8,7 @@ mod examples;
 mod problems;
 mod shape;
 mod table;
+mod told;
 mod words;
 
 use std::sync::LazyLock;
@@ -41,7 +42,7 @@ pub fn document() -> Value {
         "info": { "title": "ordergate", "version": env!("CARGO_PKG_VERSION"), "description": "Decimals are texts, times are ISO 8601 in UTC. An error has a stable code and a remedy. A later version may answer with more fields. POST /api/v1/… is OpenAlgo's API: numbers there are numbers." },
         "tags": access::tags(),
         "paths": paths,
-        "x-problems": problems::all(),
+        "x-problems": told::all(),
         "components": {
             "securitySchemes": {
                 "key": { "type": "http", "scheme": "bearer" },
@@ -62,7 +63,7 @@ pub fn fields_of(route: &Route) -> (Vec<&'static str>, Vec<&'static str>) {
 /// The codes that a route may answer with: for the tests that meet them.
 #[must_use]
 pub fn problems_of(route: &Route) -> Vec<&'static str> {
-    about(route).map(|about| problems::of(route, about)).unwrap_or_default()
+    about(route).map(|about| told::of(route, about)).unwrap_or_default()
 }
 
 fn about(route: &Route) -> Option<&'static About> {
@@ -84,7 +85,7 @@ fn operation(route: &Route, about: Option<&About>) -> Value {
         "parameters": parameters,
         "security": security(route.guard),
         "x-access": access::of(route),
-        "x-problems": about.map(|about| problems::of(route, about)).unwrap_or_default(),
+        "x-problems": about.map(|about| told::of(route, about)).unwrap_or_default(),
         "responses": answers::of(route),
     });
     if let (false, Some(operation)) = (body.is_empty(), operation.as_object_mut()) {

@@ -1,17 +1,15 @@
 //! A client that knows nothing but the wire.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use ordergate::simulator::noren_server::{FaultRule, PriceSetting, Prices, Settings, Simulator};
+use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
-
-/// How long a condition may take on a loaded machine.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(super) fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -143,15 +141,16 @@ impl Bench {
 
     /// Waits until the order book shows that state.
     pub(super) async fn until(&self, number: &str, status: &str) -> Value {
-        let begun = Instant::now();
-        loop {
+        self.until_row(number, status, |row| row["status"] == status).await
+    }
+
+    /// Waits until its row in the order book is like that; the row.
+    pub(super) async fn until_row(&self, number: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let ask = async || {
             let row = self.row(number).await;
-            if let Some(row) = row.as_ref().filter(|row| row["status"] == status) {
-                return row.clone();
-            }
-            assert!(begun.elapsed() < DEADLINE, "{number} is not {status}: {row:?}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+            row.clone().filter(&is_so).ok_or_else(|| format!("{number}: {row:?}"))
+        };
+        until_found(what, ask).await
     }
 
     pub(super) fn fault(&self, rule: Value) {
@@ -201,7 +200,8 @@ impl Socket {
     /// The next frame; `Err` is the code of the close.
     pub(super) async fn next(&mut self) -> Result<Value, u16> {
         loop {
-            let message = tokio::time::timeout(DEADLINE, self.stream.next()).await.expect("no frame came").expect("the stream ended");
+            let message =
+                tokio::time::timeout(Duration::from_secs(30), self.stream.next()).await.expect("no frame came").expect("the stream ended");
             match message.unwrap() {
                 Message::Text(text) => return Ok(serde_json::from_str(&text).unwrap()),
                 Message::Close(frame) => return Err(frame.map_or(0, |frame| frame.code.into())),

@@ -84,10 +84,7 @@ async fn a_cancel_and_a_change_behind_a_bad_answer() {
     bench.fault(json!({"route":"ModifyOrder","fault":"accept_then_empty"}));
     bench.fault(json!({"route":"CancelOrder","fault":"accept_then_502"}));
     assert_eq!(bench.call("ModifyOrder", change).await.text, "");
-    let begun = std::time::Instant::now();
-    while bench.row(&number).await.unwrap()["prc"] != "841.00" {
-        assert!(begun.elapsed() < Duration::from_secs(30));
-    }
+    bench.until_row(&number, "the price is changed", |row| row["prc"] == "841.00").await;
     assert_eq!(bench.call("CancelOrder", json!({"norenordno":number})).await.status, 502);
     bench.until(&number, "CANCELED").await;
 }

@@ -101,11 +101,7 @@ async fn a_change_speaks_of_the_total_and_a_cancel_leaves_the_rest() {
     };
     let answer = bench.call("ModifyOrder", change(&[])).await;
     assert_eq!((&answer.body["stat"], &answer.body["result"]), (&json!("Ok"), &json!(number)));
-    let begun = std::time::Instant::now();
-    while bench.row(&number).await.unwrap()["prc"] != "845.00" {
-        assert!(begun.elapsed().as_secs() < 30);
-    }
-    let row = bench.row(&number).await.unwrap();
+    let row = bench.until_row(&number, "the price is changed", |row| row["prc"] == "845.00").await;
     assert_eq!((&row["status"], &row["qty"], &row["rorgqty"], &row["remarks"]), (&json!("OPEN"), &json!("20"), &json!("10"), &json!("T")));
     assert_eq!(reports(&bench.history(&number).await.body)[0].1, "Replaced");
 

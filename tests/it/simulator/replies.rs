@@ -6,12 +6,7 @@ use ordergate::simulator::noren_server::{Prices, Settings};
 use serde_json::{Value, json};
 
 use super::client::{Bench, order, otp, settings, sha256, with};
-
-fn has(value: &Value, fields: &[&str]) {
-    for field in fields {
-        assert!(value.get(field).is_some(), "{field} is missing in {value:#}");
-    }
-}
+use crate::support::has;
 
 /// Numbers, times and flags are strings, everywhere.
 fn is_all_text(value: &Value) {

@@ -395,6 +395,14 @@ pub(crate) fn secret(mut body: Value) -> Value {
     body
 }
 
+/// Fails unless it has all of these fields.
+#[track_caller]
+pub(crate) fn has(value: &Value, fields: &[&str]) {
+    for field in fields {
+        assert!(value.get(field).is_some(), "{field} is missing in {value:#}");
+    }
+}
+
 /// An entry that fills at once.
 pub(crate) fn entry(strategy: &str) -> Value {
     json!({

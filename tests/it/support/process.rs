@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 
 /// The webhook's secret in [`command`].
@@ -116,14 +117,7 @@ impl Process {
     /// How it ends by itself.
     #[cfg(target_os = "linux")]
     pub(crate) fn ended(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + LONG;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::yield_now();
-        }
-        panic!("it still runs");
+        ordergate_actors::testkit::found_by_thread("it ends by itself", || self.child.try_wait().unwrap().ok_or("it still runs")).code()
     }
 
     /// A read of the API.
@@ -134,20 +128,16 @@ impl Process {
     /// Waits until the engine is open, no order is under way, and the broker's book as last read has every executed one; the
     /// order book then.
     pub(crate) async fn at_rest(&self) -> Value {
-        let deadline = Instant::now() + LONG;
-        loop {
+        let ask = async || {
             let ready = reqwest::get(self.url("/health/ready")).await.is_ok_and(|answer| answer.status() == 200);
-            if ready && let Some(book) = self.get("/dashboard/orderbook?limit=1000").await {
-                let rows = book["system_orders"].as_array().unwrap();
-                let executed = rows.iter().filter(|row| row["status"] == "EXECUTED").count();
-                let is_done = rows.iter().all(|row| matches!(row["status"].as_str(), Some("EXECUTED" | "FAILED")));
-                if is_done && book["broker_orders"].as_array().unwrap().len() >= executed {
-                    return book;
-                }
-            }
-            assert!(Instant::now() < deadline, "the orders did not settle");
-            tokio::task::yield_now().await;
-        }
+            let book = self.get("/dashboard/orderbook?limit=1000").await.filter(|_| ready).ok_or("it is not ready")?;
+            let rows = book["system_orders"].as_array().unwrap();
+            let executed = rows.iter().filter(|row| row["status"] == "EXECUTED").count();
+            let is_done = rows.iter().all(|row| matches!(row["status"].as_str(), Some("EXECUTED" | "FAILED")));
+            let is_known = book["broker_orders"].as_array().unwrap().len() >= executed;
+            if is_done && is_known { Ok(book) } else { Err("an order is under way") }
+        };
+        until_found("the orders settle", ask).await
     }
 }
 

@@ -9,10 +9,7 @@ use ordergate_actors::ports::Quotes as _;
 use super::{never_failed, rests};
 use crate::house::{House, Plan, client, entry, leg, pass, resting_entry, secs};
 use crate::menu::always;
-
-fn of(strategy: &str, leg: LegDraft) -> LegDraft {
-    LegDraft { strategy: Some(strategy.to_owned()), ..leg }
-}
+use crate::parts::of;
 
 #[tokio::test]
 async fn an_order_book_that_says_it_is_empty_ends_nothing() {

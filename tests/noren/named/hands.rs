@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ordergate::simulator::noren_server::HandChange;
 use ordergate_actors::exits::{ExitRule, slot};
-use ordergate_actors::order::{LegDraft, OrderRecord, OrderType, Price, Source, Status};
+use ordergate_actors::order::{LegDraft, OrderRecord, OrderType, Price, Status};
 use ordergate_actors::persistence::{Cargo, Keep, Level, Posted, Unit};
 use ordergate_actors::ports::Clock as _;
 use serde_json::json;
 
+use super::stop;
 use crate::checks::{Excuse, at_rest};
 use crate::house::{House, Plan, SBIN, client, entry, resting_entry, secs};
 
@@ -48,10 +49,6 @@ async fn a_limit_changed_by_hand_is_noticed_once_and_is_the_record() {
     assert_eq!(seen.len(), 1, "{journal:#?}");
     // Nothing was sent because of it.
     assert!(house.sim().log().iter().all(|row| row.route != "ModifyOrder"));
-}
-
-fn stop(house: &House) -> Option<Arc<OrderRecord>> {
-    house.orders().into_iter().find(|order| order.source == Source::Stop)
 }
 
 fn rule(house: &House, order: &OrderRecord) -> (ExitRule, u64) {

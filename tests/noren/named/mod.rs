@@ -11,7 +11,9 @@ mod square_off;
 mod stops;
 mod stream;
 
-use ordergate_actors::order::{CommandId, Status};
+use std::sync::Arc;
+
+use ordergate_actors::order::{CommandId, OrderRecord, Source, Status};
 
 use crate::checks::{Excuse, at_rest};
 use crate::house::House;
@@ -19,6 +21,11 @@ use crate::house::House;
 /// The world rests, and all is true.
 async fn rests(house: &House) {
     at_rest(house, Excuse::default()).await.unwrap();
+}
+
+/// The row here of a stop that rests there.
+fn stop(house: &House) -> Option<Arc<OrderRecord>> {
+    house.orders().into_iter().find(|order| order.source == Source::Stop)
 }
 
 /// The order never ended otherwise than it did at last.

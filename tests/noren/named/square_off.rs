@@ -1,7 +1,6 @@
 //! `ordergate squareoff` over real sockets: what it closes while the broker's books lag, fail, or count its calls.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ordergate::brokers::noren::{Io, NorenBroker};
 use ordergate::instruments::{InstrumentTable, sample};
@@ -11,7 +10,7 @@ use ordergate::simulator::noren_server::{
 use ordergate::squareoff::{End, Pace, SquareOff, SquareOffLog};
 use ordergate_actors::order::trading_date;
 use ordergate_actors::ports::{Budget, Clock, Instruments};
-use ordergate_actors::testkit::{TokioClock, morning};
+use ordergate_actors::testkit::{TokioClock, morning, until_found};
 use serde_json::json;
 
 use crate::house::{LONG, SBIN, pass, secs, sim_ms};
@@ -51,10 +50,7 @@ impl Bench {
         bench.by_hand("B", 10, None);
         // By twice the bound of visibility.
         pass(secs(65)).await;
-        let deadline = tokio::time::Instant::now() + LONG;
-        while let Err(words) = bench.work().session().await {
-            assert!(tokio::time::Instant::now() < deadline, "{words}");
-        }
+        until_found("there is a session", async || bench.work().session().await).await;
         bench
     }
 
@@ -84,11 +80,11 @@ impl Bench {
 
     /// Waits until a call of that route was answered, or with that status.
     async fn until(&self, what: impl Fn(&ordergate::simulator::noren_server::LogRow) -> bool) {
-        let deadline = tokio::time::Instant::now() + LONG;
-        while !self.sim.log().iter().any(&what) {
-            assert!(tokio::time::Instant::now() < deadline, "{:#?}", self.sim.log());
-            pass(Duration::from_millis(1)).await;
-        }
+        let ask = async || {
+            let log = self.sim.log();
+            if log.iter().any(&what) { Ok(()) } else { Err(format!("{log:#?}")) }
+        };
+        until_found("the call is answered", ask).await;
     }
 
     fn net(&self) -> i64 {

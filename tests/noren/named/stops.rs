@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, LogRow, Symptom};
-use ordergate_actors::order::{LegDraft, OrderRecord, OrderType, Price, Source, Status};
+use ordergate_actors::order::{LegDraft, OrderRecord, OrderType, Price, Status};
 use serde_json::Value;
 
-use super::rests;
+use super::{rests, stop};
 use crate::house::{House, Plan, SBIN, entry, secs};
 
 /// Why the position is left.
@@ -17,11 +17,6 @@ enum Leaves {
     Time,
     /// The market gapped below the stop's limit: the exchange has woken it, and nobody pays that.
     Gap,
-}
-
-/// The stop's row here.
-fn stop(house: &House) -> Option<Arc<OrderRecord>> {
-    house.orders().into_iter().find(|order| order.source == Source::Stop)
 }
 
 /// And at the broker.

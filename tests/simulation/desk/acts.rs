@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault, FaultPlan};
-use ordergate_actors::order::{CommandId, IdempotencyKey, LegDraft, OrderRecord, SignalDraft, SignalId, Source};
+use ordergate_actors::order::{CommandId, IdempotencyKey, InstrumentKey, LegDraft, OrderRecord, Price, SignalDraft, SignalId, Source};
 use ordergate_actors::persistence::{Answer, ControlChange, KillLevel, NotRegistered};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -15,6 +15,12 @@ use super::waits::PATIENCE;
 use crate::world::client;
 
 impl Desk {
+    /// The market trades an instrument at this bid, the ask 5 paise above.
+    pub(crate) fn trades_at(&self, key: &InstrumentKey, bid: &str) {
+        let ask = Price::new(price(bid).value() + price("0.05").value()).unwrap();
+        self.market.set(key, price(bid), ask, price(bid));
+    }
+
     /// A signal with these orders, as it comes in now.
     pub(crate) fn draft(&self, legs: &[LegDraft]) -> SignalDraft {
         let number = self.signals.fetch_add(1, Ordering::SeqCst) + 1;

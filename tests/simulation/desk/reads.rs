@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::{CommandId, InstrumentKey, OrderRecord, Status, Tag};
+use ordergate_actors::persistence::Topic;
 use ordergate_actors::ports::Clock;
 
 use super::Desk;
@@ -24,6 +25,16 @@ impl Desk {
         let mut rows = self.store().last(10_000).unwrap();
         rows.reverse();
         rows
+    }
+
+    /// The orders that this one made: of its plan, or the exits of its reversal.
+    pub(crate) fn children_of(&self, order: CommandId) -> Vec<OrderRecord> {
+        self.rows().into_iter().filter(|row| row.parent_command_id == Some(order)).collect()
+    }
+
+    /// How many plans are under way.
+    pub(crate) fn plans(&self) -> usize {
+        self.engine.read(&client(), |book| book.kept_of(Topic::Plan).count()).unwrap_or(0)
     }
 
     pub(crate) fn find(&self, command: CommandId) -> Option<OrderRecord> {

@@ -9,8 +9,8 @@ use ordergate::simulator::exchange::NewOrder;
 use ordergate::simulator::market::Level;
 use ordergate_actors::exits::{Combined, slot};
 use ordergate_actors::order::{
-    Exchange, HoldingKey, Instrument, InstrumentKey, Kind, LegDraft, OrderType, Price, Product, Quantity, Side, Source, Status, Strategy,
-    Terms, Validity,
+    Exchange, HoldingKey, Instrument, InstrumentKey, Kind, LegDraft, OrderType, Product, Quantity, Side, Source, Status, Strategy, Terms,
+    Validity,
 };
 use ordergate_actors::persistence::{Keep, Level as Loud, Slot};
 use ordergate_actors::ports::Instruments as _;
@@ -20,11 +20,6 @@ use crate::world::client;
 
 fn said(text: &str) -> Option<String> {
     Some(text.to_owned())
-}
-
-fn trade(desk: &Desk, key: &InstrumentKey, bid: &str) {
-    let ask = Price::new(price(bid).value() + price("0.05").value()).unwrap();
-    desk.market.set(key, price(bid), ask, price(bid));
 }
 
 fn keep(slot: Slot) -> Keep {
@@ -44,11 +39,11 @@ fn keep(slot: Slot) -> Keep {
 #[test]
 fn an_exit_after_the_brokers_cut_off_is_not_sent_again_and_pages_until_somebody_closes_it() {
     scenario(Setup::polled(), async |desk| {
-        trade(desk, &sbin(), "860");
+        desk.trades_at(&sbin(), "860");
         desk.ended(LegDraft { stop_loss: said("10 points"), ..buy("a", 10) }).await;
         desk.pass_secs(3).await;
         desk.always(CallKind::Place, Fault::Refuse("MIS orders are not allowed after Square off time".into()));
-        trade(desk, &sbin(), "845");
+        desk.trades_at(&sbin(), "845");
         desk.until_alarm("ALARM_EXIT_STUCK").await;
         assert!(desk.texts("ALARM_EXIT_STUCK")[0].contains("close it at the broker"));
         desk.pass_secs(90).await;
@@ -85,7 +80,7 @@ fn a_hedge_waits_for_what_it_covers_and_goes_with_a_page_when_that_does_not_come
         let calls: Vec<InstrumentKey> = ["25700", "25800"].iter().map(|strike| option(&format!("NIFTY24NOV26C{strike}"))).collect();
         for (key, bid) in calls.iter().zip(["120", "80"]) {
             assert!(desk.instruments.find(key).is_some(), "{key} is in the sample");
-            trade(desk, key, bid);
+            desk.trades_at(key, bid);
         }
         let lot = desk.instruments.find(&calls[0]).unwrap().lot.value();
         let leg = |leg: LegDraft, key: &InstrumentKey| LegDraft {
@@ -114,7 +109,7 @@ fn a_hedge_waits_for_what_it_covers_and_goes_with_a_page_when_that_does_not_come
         desk.until_alarm("ALARM_EXIT_UNCOVERS").await;
         assert!(desk.texts("ALARM_EXIT_UNCOVERS")[0].contains("which it covers, is not bought back yet"));
         desk.until("the long one goes all the same", |desk| desk.held("a", &calls[1]) == 0).await;
-        trade(desk, &calls[0], "130");
+        desk.trades_at(&calls[0], "130");
         desk.until("and the short one when somebody sells it", |desk| desk.held("a", &calls[0]) == 0).await;
         desk.at_rest().await;
     });
@@ -128,7 +123,7 @@ fn a_hedge_whose_short_stays_leaves_at_once_and_says_what_it_leaves_alone() {
         scenario(Setup::default(), async |desk| {
             let calls: Vec<InstrumentKey> = ["25700", "25800"].iter().map(|strike| option(&format!("NIFTY24NOV26C{strike}"))).collect();
             for (key, bid) in calls.iter().zip(["120", "80"]) {
-                trade(desk, key, bid);
+                desk.trades_at(key, bid);
             }
             let lot = desk.instruments.find(&calls[0]).unwrap().lot.value();
             let leg = |leg: LegDraft, key: &InstrumentKey, stop: &str| LegDraft {
@@ -142,7 +137,7 @@ fn a_hedge_whose_short_stays_leaves_at_once_and_says_what_it_leaves_alone() {
             assert_eq!(desk.ended(short).await.status, Status::Executed);
             desk.pass_secs(10).await;
             assert_eq!(desk.rows().iter().any(|row| row.source == Source::Stop), stop_at.is_some());
-            trade(desk, &calls[1], "69");
+            desk.trades_at(&calls[1], "69");
             let since = desk.clock_now();
             desk.until("the hedge is gone", |desk| desk.held("a", &calls[1]) == 0).await;
             assert!(desk.clock_now() - since <= chrono::Duration::seconds(3), "{}", desk.trace());
@@ -174,7 +169,7 @@ fn a_contract_on_a_share_is_named_before_it_is_delivered_once_a_day_and_one_on_a
     let starts_at = "2026-11-22T10:00:00+05:30".parse::<DateTime<chrono::FixedOffset>>().unwrap().to_utc();
     scenario(Setup { contracts: share_future, starts_at, ..Setup::default() }, async |desk| {
         let key = option("SBIN24NOV26F");
-        trade(desk, &key, "860");
+        desk.trades_at(&key, "860");
         let of = |leg: LegDraft, key: &InstrumentKey| LegDraft { stop_loss: said("10%"), symbol: said(&key.symbol), ..leg };
         let entry = desk.ended(of(buy("a", 750).in_future().product("NRML"), &key)).await;
         assert_eq!(entry.status, Status::Executed, "{:?}", entry.reason);

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::market::Level;
-use ordergate_actors::order::{CommandId, LegDraft, OrderRecord, Status, Tag};
-use ordergate_actors::persistence::Topic;
+use ordergate_actors::order::{LegDraft, Status, Tag};
 
 use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, sbin, scenario};
 use crate::world::client;
@@ -22,16 +21,8 @@ fn short() -> LegDraft {
     entry("n", "RELIANCE-EQ", "SELL", 5)
 }
 
-fn plans(desk: &Desk) -> usize {
-    desk.engine.read(&client(), |book| book.kept_of(Topic::Plan).count()).unwrap_or(0)
-}
-
 async fn over(desk: &Desk) {
-    desk.until("the plan is over", |desk| plans(desk) == 0).await;
-}
-
-fn children(desk: &Desk, order: CommandId) -> Vec<OrderRecord> {
-    desk.rows().into_iter().filter(|row| row.parent_command_id == Some(order)).collect()
+    desk.until("the plan is over", |desk| desk.plans() == 0).await;
 }
 
 fn net(desk: &Desk, symbol: &str) -> i64 {
@@ -65,7 +56,7 @@ fn a_policy_that_nobody_knows_refuses_every_leg() {
         for command in desk.alert(&mixed).await {
             assert!(desk.reason(command).contains("one policy"), "{}", desk.reason(command));
         }
-        assert_eq!((desk.placed(), plans(desk)), (0, 0));
+        assert_eq!((desk.placed(), desk.plans()), (0, 0));
     });
 }
 
@@ -180,11 +171,11 @@ fn all_or_unwind_takes_back_what_filled_and_touches_nothing_else() {
         assert_eq!((desk.until_ended(bought).await.filled_quantity, desk.until_ended(sold).await.filled_quantity), (10, 5));
         desk.until_at_broker(resting).await;
         desk.pass_secs(5).await;
-        assert!(children(desk, bought).is_empty() && plans(desk) == 1, "a leg that rests has not failed");
+        assert!(desk.children_of(bought).is_empty() && desk.plans() == 1, "a leg that rests has not failed");
         assert!(desk.engine.cancel(&client(), resting, "me", "").await.unwrap().is_applied());
         over(desk).await;
         for (leg, quantity) in [(bought, 10), (sold, 5)] {
-            let out: Vec<_> = children(desk, leg).iter().map(|exit| (exit.status, exit.filled_quantity)).collect();
+            let out: Vec<_> = desk.children_of(leg).iter().map(|exit| (exit.status, exit.filled_quantity)).collect();
             assert_eq!(out, [(Status::Executed, quantity)], "{}", desk.trace());
         }
         assert_eq!((net(desk, "INFY-EQ"), net(desk, "RELIANCE-EQ"), net(desk, "M&M-EQ")), (7, 0, 0), "the neighbour keeps its 7");
@@ -205,9 +196,9 @@ fn a_hedge_that_is_taken_back_waits_for_its_short_and_goes_with_a_page() {
         let level = |text: &str| vec![Level { price: price(text), quantity: 10_000 }];
         desk.market.set_depth(&nse("RELIANCE-EQ"), level("1400"), Vec::new(), price("1400"));
         assert!(desk.engine.cancel(&client(), orders[1], "me", "").await.unwrap().is_applied());
-        desk.until("the short is to be bought back", |desk| !children(desk, orders[2]).is_empty()).await;
+        desk.until("the short is to be bought back", |desk| !desk.children_of(orders[2]).is_empty()).await;
         desk.pass_secs(15).await;
-        assert!(children(desk, orders[0]).is_empty() && !desk.has_alarm("ALARM_EXIT_UNCOVERS"), "{}", desk.trace());
+        assert!(desk.children_of(orders[0]).is_empty() && !desk.has_alarm("ALARM_EXIT_UNCOVERS"), "{}", desk.trace());
         desk.until_alarm("ALARM_EXIT_UNCOVERS").await;
         assert!(desk.texts("ALARM_EXIT_UNCOVERS")[0].contains("RELIANCE-EQ, sold in the same basket, is not bought back yet"));
         desk.until("the hedge goes all the same", |desk| net(desk, "INFY-EQ") == 0).await;
@@ -245,7 +236,7 @@ fn a_leg_in_doubt_is_never_unwound_blindly() {
         let bought = desk.until_ended(orders[0]).await;
         assert_eq!(desk.until_ended(orders[1]).await.tag, Some(Tag::BrokerRejected));
         over(desk).await;
-        let out = children(desk, bought.command_id);
+        let out = desk.children_of(bought.command_id);
         assert_eq!((bought.filled_quantity, out.len(), out[0].filled_quantity), (10, 1, 10), "{}", desk.trace());
         let settled = desk.steps(bought.command_id).iter().any(|step| step.tag == Some(Tag::SendUnconfirmed));
         assert!(settled && out[0].created_at >= bought.updated_at, "the exit came after the truth");
@@ -266,7 +257,7 @@ fn a_restart_in_the_middle_of_an_unwinding_goes_on_with_it() {
                 desk.next(CallKind::Place, Fault::HangAfter);
             }
             let orders = desk.alert(&by("ALL_OR_UNWIND", &[hedge(), short()])).await;
-            desk.until("the exit is on disk", |desk| !children(desk, orders[0]).is_empty()).await;
+            desk.until("the exit is on disk", |desk| !desk.children_of(orders[0]).is_empty()).await;
             if hangs {
                 desk.until("it has reached the broker", |desk| net(desk, "INFY-EQ") == 0 && desk.placed() == 3).await;
             }
@@ -275,7 +266,7 @@ fn a_restart_in_the_middle_of_an_unwinding_goes_on_with_it() {
             desk.start_again();
             desk.until_open().await;
             over(desk).await;
-            let closed: i64 = children(desk, orders[0]).iter().map(|exit| exit.filled_quantity).sum();
+            let closed: i64 = desk.children_of(orders[0]).iter().map(|exit| exit.filled_quantity).sum();
             assert_eq!((closed, net(desk, "INFY-EQ"), net(desk, "RELIANCE-EQ")), (10, 0, 0), "{}", desk.trace());
             assert!(desk.held("n", &sbin()) == 0 && !desk.has_alarm("ALARM_PLAN_STOPPED"));
             desk.at_rest().await;
@@ -294,7 +285,7 @@ fn an_unwinding_that_is_rejected_pages_that_it_is_not_flat() {
         desk.until_alarm("ALARM_PLAN_STOPPED").await;
         over(desk).await;
         assert!(desk.texts("ALARM_PLAN_STOPPED")[0].contains("NOT FLAT: 10 of leg 1"), "{:?}", desk.texts("ALARM_PLAN_STOPPED"));
-        assert_eq!((children(desk, orders[0]).len(), net(desk, "INFY-EQ")), (1, 10));
+        assert_eq!((desk.children_of(orders[0]).len(), net(desk, "INFY-EQ")), (1, 10));
         desk.at_rest().await;
     });
 }

@@ -2,7 +2,7 @@
 
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::market::Level;
-use ordergate_actors::order::{Exchange, InstrumentKey, LegDraft, OrderRecord, Price, Source, Status, Tag};
+use ordergate_actors::order::{Exchange, InstrumentKey, LegDraft, OrderRecord, Source, Status, Tag};
 use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::Instruments as _;
 
@@ -12,15 +12,10 @@ fn call(strike: &str) -> InstrumentKey {
     InstrumentKey::new(Exchange::Nfo, &format!("NIFTY24NOV26C{strike}"))
 }
 
-fn trade(desk: &Desk, key: &InstrumentKey, bid: &str) {
-    let ask = Price::new(price(bid).value() + price("0.05").value()).unwrap();
-    desk.market.set(key, price(bid), ask, price(bid));
-}
-
 /// A sold call, and the higher one that covers it; the broker takes no market orders, as none does for an algo.
 async fn spread(desk: &Desk) -> i64 {
     for (strike, bid) in [("25700", "120"), ("25800", "80")] {
-        trade(desk, &call(strike), bid);
+        desk.trades_at(&call(strike), bid);
     }
     let lot = desk.instruments.find(&call("25700")).unwrap().lot.value();
     let leg = |leg: LegDraft, key: &InstrumentKey| LegDraft {
@@ -51,7 +46,7 @@ fn a_square_off_keeps_the_hedge_while_its_short_is_open_and_lets_it_go_with_a_pa
         desk.until_alarm("ALARM_EXIT_UNCOVERS").await;
         assert!(desk.texts("ALARM_EXIT_UNCOVERS")[0].contains("25700 NRML, which it covers, is not bought back yet"));
         desk.until("the long one goes all the same", |desk| desk.held("a", &call("25800")) == 0).await;
-        trade(desk, &call("25700"), "130");
+        desk.trades_at(&call("25700"), "130");
         desk.until("and the short one when somebody sells it", |desk| desk.held("a", &call("25700")) == 0).await;
         assert_eq!(desk.texts("ALARM_EXIT_UNCOVERS").len(), 1);
         desk.at_rest().await;
@@ -76,7 +71,7 @@ fn exits_of_both_legs_keep_the_hedge_while_the_short_is_open_and_let_it_go_with_
     for is_rejected in [false, true] {
         scenario(setup(), async |desk| {
             let lot = spread(desk).await;
-            trade(desk, &call("25700"), "140");
+            desk.trades_at(&call("25700"), "140");
             if is_rejected {
                 desk.next(CallKind::Place, Fault::Refuse("16387: Trading Suspended".into()));
             }
@@ -87,7 +82,7 @@ fn exits_of_both_legs_keep_the_hedge_while_the_short_is_open_and_let_it_go_with_
             assert!(desk.texts("ALARM_EXIT_UNCOVERS")[0].contains("25700 NRML, which it covers, is not bought back yet"));
             desk.until("the long one goes all the same", |desk| desk.held("a", &call("25800")) == 0).await;
             assert_eq!((desk.texts("ALARM_EXIT_UNCOVERS").len(), desk.held("a", &call("25700"))), (1, -lot));
-            trade(desk, &call("25700"), "124");
+            desk.trades_at(&call("25700"), "124");
             if is_rejected {
                 desk.alert(&leave_both(None)[1..]).await;
             }
@@ -101,10 +96,10 @@ fn exits_of_both_legs_keep_the_hedge_while_the_short_is_open_and_let_it_go_with_
 fn exits_of_both_legs_sell_the_hedge_as_soon_as_the_short_is_closed() {
     scenario(setup(), async |desk| {
         spread(desk).await;
-        trade(desk, &call("25700"), "140");
+        desk.trades_at(&call("25700"), "140");
         desk.alert(&leave_both(Some("125"))).await;
         desk.pass_secs(10).await;
-        trade(desk, &call("25700"), "124");
+        desk.trades_at(&call("25700"), "124");
         desk.until("the short is closed", |desk| desk.held("a", &call("25700")) == 0).await;
         let closed_at = desk.clock_now();
         desk.until("and its hedge", |desk| desk.held("a", &call("25800")) == 0).await;
@@ -128,7 +123,7 @@ fn a_square_off_sells_the_hedge_as_soon_as_its_short_is_closed() {
                 desk.start_again();
                 desk.until_open().await;
             }
-            trade(desk, &call("25700"), "130");
+            desk.trades_at(&call("25700"), "130");
             desk.until("flat", |desk| desk.held("a", &call("25700")) == 0 && desk.held("a", &call("25800")) == 0).await;
             let is_exit = |row: &OrderRecord| row.source == Source::System && row.status == Status::Executed;
             let exits: Vec<_> = desk.rows().into_iter().filter(is_exit).collect();

@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use ordergate::simulator::market::Level;
 use ordergate_actors::Waits;
 use ordergate_actors::order::calendar::{Calendar, Enforce};
-use ordergate_actors::order::{OrderRecord, Source, Status, Strategy, Tag};
+use ordergate_actors::order::{Status, Strategy, Tag};
 use ordergate_actors::persistence::{ControlChange, KillLevel};
 
-use super::exit_rules::trade;
+use super::exit_rules::{fired, trade};
 use crate::desk::{Desk, Setup, buy, entry, exit, nse, price, rupees, sbin, scenario};
 use crate::world::client;
 
@@ -34,11 +34,6 @@ async fn until_it_is(desk: &Desk, text: &str) {
     desk.pass((at(text) - desk.clock_now()).to_std().unwrap()).await;
 }
 
-/// The exits that the engine sent by itself.
-fn system(desk: &Desk) -> Vec<OrderRecord> {
-    desk.rows().into_iter().filter(|row| row.source == Source::System).collect()
-}
-
 fn level_of(desk: &Desk) -> KillLevel {
     desk.engine.read(&client(), |book| book.control().account_level()).unwrap()
 }
@@ -49,9 +44,9 @@ async fn squared_off_after_the_close(desk: &Desk) {
     desk.ended(entry("b", "INFY-EQ", "BUY", 5)).await;
     until_it_is(desk, "2026-11-16T17:00:00+05:30").await;
     desk.kill(KillLevel::SquareOff).await;
-    desk.until("its exits wait", |desk| system(desk).len() == 2).await;
+    desk.until("its exits wait", |desk| fired(desk).len() == 2).await;
     desk.pass_secs(10).await;
-    assert!(system(desk).iter().all(|row| row.status == Status::Created), "the market takes no orders");
+    assert!(fired(desk).iter().all(|row| row.status == Status::Created), "the market takes no orders");
 }
 
 async fn nothing_is_sold_the_next_morning(desk: &Desk) {
@@ -66,11 +61,11 @@ fn a_person_who_re_arms_withdraws_the_exits_that_were_not_sent() {
     scenario(monday(), async |desk| {
         squared_off_after_the_close(desk).await;
         desk.kill(KillLevel::None).await;
-        desk.until("they are withdrawn", |desk| system(desk).iter().all(|row| row.status == Status::Failed)).await;
-        assert!(system(desk).iter().all(|row| row.tag == Some(Tag::SquareOffOver)), "{:?}", system(desk));
+        desk.until("they are withdrawn", |desk| fired(desk).iter().all(|row| row.status == Status::Failed)).await;
+        assert!(fired(desk).iter().all(|row| row.tag == Some(Tag::SquareOffOver)), "{:?}", fired(desk));
         assert!(!desk.has_alarm("ALARM_EXIT_FAILED"), "it was wanted so");
         nothing_is_sold_the_next_morning(desk).await;
-        assert_eq!(system(desk).len(), 2, "and none goes again");
+        assert_eq!(fired(desk).len(), 2, "and none goes again");
         // What a person wants then goes.
         assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.status, Status::Executed);
         desk.at_rest().await;
@@ -86,13 +81,13 @@ fn a_restart_between_the_lowering_and_the_withdrawal_changes_nothing() {
             *desk.disk_fault.fail_commit.lock() = Some((2, false));
             desk.kill(KillLevel::None).await;
             desk.until("the process is gone", |desk| desk.halt.halted().is_some()).await;
-            assert!(system(desk).iter().all(|row| row.status == Status::Created));
+            assert!(fired(desk).iter().all(|row| row.status == Status::Created));
             if is_morning {
                 until_it_is(desk, "2026-11-17T09:16:00+05:30").await;
             }
             desk.start_again();
             desk.until_open().await;
-            desk.until("they are withdrawn", |desk| system(desk).iter().all(|row| row.tag == Some(Tag::SquareOffOver))).await;
+            desk.until("they are withdrawn", |desk| fired(desk).iter().all(|row| row.tag == Some(Tag::SquareOffOver))).await;
             nothing_is_sold_the_next_morning(desk).await;
             desk.at_rest().await;
         });
@@ -111,7 +106,7 @@ fn the_end_of_the_day_withdraws_them() {
             until_it_is(desk, "2026-11-16T17:00:00+05:30").await;
             trade(desk, "750");
             desk.pass_secs(1_800).await;
-            assert_eq!((level_of(desk), system(desk).len()), (KillLevel::SquareOff, 2), "{}", desk.trace());
+            assert_eq!((level_of(desk), fired(desk).len()), (KillLevel::SquareOff, 2), "{}", desk.trace());
             trade(desk, "800");
             desk.pass_secs(1_800).await;
             if dies {
@@ -122,7 +117,7 @@ fn the_end_of_the_day_withdraws_them() {
             }
             nothing_is_sold_the_next_morning(desk).await;
             assert_eq!(level_of(desk), KillLevel::None);
-            assert!(system(desk).iter().all(|row| row.tag == Some(Tag::SquareOffOver)) && system(desk).len() == 2, "{:?}", system(desk));
+            assert!(fired(desk).iter().all(|row| row.tag == Some(Tag::SquareOffOver)) && fired(desk).len() == 2, "{:?}", fired(desk));
             desk.at_rest().await;
         });
     }
@@ -140,9 +135,9 @@ fn lowered_for_one_strategy_the_exits_of_the_others_stay() {
         for strategy in ["a", "b"] {
             desk.control(ControlChange::Strategy(Strategy::parse(strategy).unwrap(), KillLevel::SquareOff)).await;
         }
-        desk.until("the exits of both wait", |desk| system(desk).len() == 2).await;
+        desk.until("the exits of both wait", |desk| fired(desk).len() == 2).await;
         desk.control(ControlChange::Strategy(Strategy::parse("a").unwrap(), KillLevel::None)).await;
-        let of = |desk: &Desk, strategy: &str| system(desk).into_iter().find(|row| row.ask.strategy.as_str() == strategy).unwrap();
+        let of = |desk: &Desk, strategy: &str| fired(desk).into_iter().find(|row| row.ask.strategy.as_str() == strategy).unwrap();
         desk.until("a's is withdrawn", |desk| of(desk, "a").tag == Some(Tag::SquareOffOver)).await;
         desk.pass_secs(30).await;
         assert_eq!(of(desk, "b").status, Status::Created, "its strategy is to be squared off still");
@@ -173,10 +168,10 @@ fn an_exit_that_is_at_the_broker_stays_and_is_named() {
         desk.until_alarm("ALARM_SQUARE_OFF_OVER").await;
         desk.pass_secs(10).await;
         let said = desk.texts("ALARM_SQUARE_OFF_OVER");
-        let number = system(desk)[0].broker_order_id.clone().unwrap();
+        let number = fired(desk)[0].broker_order_id.clone().unwrap();
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].contains("SELL 6 SBIN-EQ of a") && said[0].contains(number.as_str()), "{said:?}");
-        assert_eq!((system(desk).len(), system(desk)[0].cancel_wanted), (1, None));
+        assert_eq!((fired(desk).len(), fired(desk)[0].cancel_wanted), (1, None));
         desk.market.set(&sbin(), price("799"), price("799.05"), price("799"));
         desk.until("it is worked on", |desk| desk.held("a", &sbin()) == 0).await;
         desk.at_rest().await;

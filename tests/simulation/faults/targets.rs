@@ -4,19 +4,10 @@ use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::order::{CommandId, Intent, LegDraft, Side, SignalDraft, Source, Status, Tag};
-use ordergate_actors::persistence::{KillLevel, Topic};
+use ordergate_actors::persistence::KillLevel;
 
 use crate::desk::{But, Desk, Setup, ago, buy, exit, future, price, rupees, sbin, scenario, sell, target};
 use crate::world::client;
-
-fn plans(desk: &Desk) -> usize {
-    desk.engine.read(&client(), |book| book.kept_of(Topic::Plan).count()).unwrap_or(0)
-}
-
-/// The exits that the order's reversal sent.
-fn exits_of(desk: &Desk, order: CommandId) -> Vec<ordergate_actors::order::OrderRecord> {
-    desk.rows().into_iter().filter(|row| row.parent_command_id == Some(order)).collect()
-}
 
 #[test]
 fn a_target_enters_adds_takes_out_and_is_flat() {
@@ -232,10 +223,10 @@ fn through_zero_leaves_first_and_enters_on_the_proof_that_it_is_flat() {
                 "{}",
                 desk.trace()
             );
-            let exits = exits_of(desk, turned.command_id);
+            let exits = desk.children_of(turned.command_id);
             assert_eq!(exits.iter().map(|exit| (exit.status, exit.filled_quantity)).collect::<Vec<_>>(), [(Status::Executed, 10)]);
             assert!(exits[0].updated_at <= turned.sent_at.unwrap(), "the exit had filled before the entry went");
-            desk.until("the plan is over", |desk| plans(desk) == 0).await;
+            desk.until("the plan is over", |desk| desk.plans() == 0).await;
             assert_eq!((desk.net_at_broker(&sbin()), desk.texts("PLAN_BEGUN").len(), desk.texts("PLAN_ENDED").len()), (-from / 2, 1, 1));
             desk.at_rest().await;
         });
@@ -252,7 +243,7 @@ fn a_reversal_whose_exit_is_refused_enters_nothing_and_pages() {
         let turned = desk.ended(target("a", -10)).await;
         assert_eq!((turned.status, turned.tag, turned.sent_at), (Status::Failed, Some(Tag::PlanStopped), None));
         desk.until_alarm("ALARM_PLAN_STOPPED").await;
-        desk.until("the plan is over", |desk| plans(desk) == 0).await;
+        desk.until("the plan is over", |desk| desk.plans() == 0).await;
         assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (10, 10));
         desk.at_rest().await;
     });
@@ -266,7 +257,7 @@ fn a_reversal_whose_exit_is_in_doubt_waits_for_the_truth() {
         desk.pass_secs(3).await;
         desk.next(CallKind::Place, Fault::LoseReply("reset".into()));
         let turned = desk.ended(target("a", -10)).await;
-        assert_eq!((turned.status, exits_of(desk, turned.command_id).len()), (Status::Executed, 1), "{}", desk.trace());
+        assert_eq!((turned.status, desk.children_of(turned.command_id).len()), (Status::Executed, 1), "{}", desk.trace());
         assert_eq!(desk.net_at_broker(&sbin()), -10);
         desk.at_rest().await;
     });
@@ -290,8 +281,8 @@ fn a_crash_between_the_two_ends_in_one_of_two_honest_states() {
             desk.start_again();
             desk.until_open().await;
             let row = desk.until_ended(turned).await;
-            desk.until("the plan is over", |desk| plans(desk) == 0).await;
-            assert_eq!(exits_of(desk, turned).len(), 1, "the exit went once");
+            desk.until("the plan is over", |desk| desk.plans() == 0).await;
+            assert_eq!(desk.children_of(turned).len(), 1, "the exit went once");
             if is_late {
                 assert_eq!((row.tag, row.sent_at, desk.net_at_broker(&sbin())), (Some(Tag::StaleSignal), None, 0));
                 assert!(desk.has_alarm("ALARM_PLAN_STOPPED"));
@@ -319,9 +310,9 @@ fn a_crash_at_any_commit_of_a_reversal_sends_each_of_the_two_once() {
             desk.until_open().await;
             let turned = desk.rows().into_iter().find(|row| row.ask.target_position == Some(-10)).unwrap().command_id;
             let row = desk.until_ended(turned).await;
-            let exits = exits_of(desk, turned);
+            let exits = desk.children_of(turned);
             assert_eq!((row.status, exits.len(), desk.net_at_broker(&sbin())), (Status::Executed, 1, -10), "{commit} {}", desk.trace());
-            desk.until("the plan is over", |desk| plans(desk) == 0).await;
+            desk.until("the plan is over", |desk| desk.plans() == 0).await;
             desk.at_rest().await;
         });
     }
@@ -336,14 +327,14 @@ fn an_exit_that_is_lost_with_the_process_stops_the_reversal_and_pages() {
         desk.pass_secs(3).await;
         desk.next(CallKind::Place, Fault::Slow(Duration::from_secs(60)));
         let turned = desk.order(target("a", -10)).await;
-        desk.until("the exit is on its way", |desk| exits_of(desk, turned).iter().any(|exit| exit.sent_at.is_some())).await;
+        desk.until("the exit is on its way", |desk| desk.children_of(turned).iter().any(|exit| exit.sent_at.is_some())).await;
         desk.kill_process();
         desk.heal();
         desk.start_again();
         desk.until_open().await;
         let row = desk.until_ended(turned).await;
         desk.until_alarm("ALARM_PLAN_STOPPED").await;
-        let exits: Vec<_> = exits_of(desk, turned).iter().map(|exit| exit.tag).collect();
+        let exits: Vec<_> = desk.children_of(turned).iter().map(|exit| exit.tag).collect();
         assert_eq!((row.sent_at, row.tag, exits), (None, Some(Tag::PlanStopped), vec![Some(Tag::NotAtBroker)]), "{}", desk.trace());
         assert_eq!((desk.held("a", &sbin()), desk.net_at_broker(&sbin())), (10, 10));
         desk.at_rest().await;
@@ -363,7 +354,7 @@ fn a_newer_target_takes_the_place_of_a_reversal_that_waits() {
         assert_eq!(flat.tag, Some(Tag::AtTarget));
         assert_eq!(desk.until_ended(turned).await.tag, Some(Tag::Superseded));
         desk.heal();
-        desk.until("the plan is over", |desk| plans(desk) == 0).await;
+        desk.until("the plan is over", |desk| desk.plans() == 0).await;
         assert!(desk.net_at_broker(&sbin()) == 0 && !desk.has_alarm("ALARM_PLAN_STOPPED"));
         desk.at_rest().await;
     });

@@ -1,13 +1,13 @@
 //! What the calendar brings to what is held, with a rule or without: a contract that is about to be delivered, and a position that was
 //! to be out by the end of the day and is not.
 
-use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc, Weekday};
+use chrono::{DateTime, Datelike, Duration, Utc, Weekday};
 
 use super::super::settle::is_on_a_share;
 use super::super::{Concern, WatcherActor};
 use crate::exits::ExitRule;
 use crate::order::calendar::{Missing, SessionPhase};
-use crate::order::{Exchange, HoldingKey, Instrument, Kind, Strategy, exchanges_have_opened, ist, trading_date};
+use crate::order::{Exchange, HoldingKey, Kind, Strategy, exchanges_have_opened, ist, trading_date};
 use crate::persistence::Level;
 use crate::risk::Market;
 
@@ -17,14 +17,6 @@ const LOOK_EVERY: Duration = Duration::seconds(30);
 const BEFORE_SHARES: usize = 2;
 /// The same of a commodity, whose tender begins days before its end.
 const BEFORE_GOODS: usize = 5;
-
-/// The last trading day of a contract.
-pub(super) fn expiry_of(instrument: &Instrument) -> Option<NaiveDate> {
-    match instrument.kind {
-        Kind::Future { expiry } | Kind::Option { expiry, .. } => Some(expiry),
-        Kind::Equity | Kind::Index => None,
-    }
-}
 
 impl WatcherActor {
     pub(super) fn look_at_days(&mut self, now: DateTime<Utc>) {
@@ -51,7 +43,7 @@ impl WatcherActor {
     /// That what is held there is about to be settled by delivery.
     fn near_delivery(&self, strategy: &Strategy, key: &HoldingKey, now: DateTime<Utc>) -> Option<String> {
         let instrument = self.line.instruments.find(&key.instrument)?;
-        let (expiry, today) = (expiry_of(&instrument)?, trading_date(now));
+        let (expiry, today) = (instrument.kind.expiry()?, trading_date(now));
         if expiry < today {
             return None;
         }
@@ -72,7 +64,7 @@ impl WatcherActor {
     /// That a position which was to be out by the end of the day is not, or that nobody knows when that end is.
     fn stays_overnight(&self, rule: &ExitRule, now: DateTime<Utc>) -> Option<String> {
         let (key, today) = (&rule.holding.instrument, trading_date(now));
-        let expiry = self.line.instruments.find(key).and_then(|instrument| expiry_of(&instrument));
+        let expiry = self.line.instruments.find(key).and_then(|instrument| instrument.kind.expiry());
         rule.ends_with_the_day(expiry, now)?;
         let is_live = self.desk.broker.capabilities().is_live;
         let market = Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now, self.line.clock_was_set_back());

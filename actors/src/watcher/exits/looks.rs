@@ -7,7 +7,6 @@ use chrono::{DateTime, Duration, Utc};
 use super::super::settle::is_on_a_share;
 use super::super::{Concern, WatcherActor};
 use super::Watched;
-use super::days::expiry_of;
 use crate::broker::Reading;
 use crate::exits::{Cause, Hours, Looked};
 use crate::order::calendar::SessionPhase;
@@ -134,7 +133,7 @@ impl WatcherActor {
                 closes_at: ends_at(&market, &times, now),
                 takes_stops,
                 stops_until: until.filter(|_| matches!(after, Some(SessionPhase::ClosingAuction { .. }))),
-                expiry: instrument.and_then(|instrument| expiry_of(&instrument)),
+                expiry: instrument.and_then(|instrument| instrument.kind.expiry()),
             };
             let again = now + HOURS_STAND;
             let stand = takes_stops && set_back.is_none();

@@ -61,6 +61,12 @@ impl Session {
         step
     }
 
+    /// What it would do at that time, as things stand now.
+    #[cfg(test)]
+    pub fn would_do(&self, at: DateTime<Utc>) -> Step {
+        self.machine.lock().next(at, self.orders_under_way.load(Ordering::Acquire))
+    }
+
     fn load(&self) {
         if self.vault.is_logged_out() {
             self.machine.lock().logged_out(LOGGED_OUT.to_owned());

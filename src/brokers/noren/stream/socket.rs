@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
     use crate::brokers::noren::AuthFlow;
-    use crate::brokers::noren::wire_tests::settings;
+    use crate::brokers::noren::scripted::settings;
 
     #[tokio::test]
     async fn a_broker_that_no_longer_listens_does_not_hold_us_up() {

@@ -1,3 +1,5 @@
+//! What a calendar warns of: lists that end, days and sessions that they do not cover.
+
 use super::super::Severity;
 use super::{Calendar, calendar, date};
 

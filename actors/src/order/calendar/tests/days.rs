@@ -1,3 +1,5 @@
+//! Which days trade, by segment: holidays, weekends, special sessions, and what is not known.
+
 use chrono::NaiveDate;
 
 use super::super::{Day, Why};

@@ -1,3 +1,5 @@
+//! On which day a contract ends, also where its own day is a holiday.
+
 use super::super::{Cycle, NoExpiry};
 use super::{Exchange, calendar, date};
 

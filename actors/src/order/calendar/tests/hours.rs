@@ -1,3 +1,5 @@
+//! When what trades on a day, and in which phase a moment lies.
+
 use chrono::{DateTime, Utc};
 
 use super::super::{AuctionStep, Class, Facts, Missing, SessionPhase, Why};

@@ -1,3 +1,5 @@
+//! Files of the calendar: what is sound, and everything that is wrong, by line.
+
 use super::{Calendar, Exchange, File, calendar, date, with};
 
 /// What is wrong with these files, as people read it.

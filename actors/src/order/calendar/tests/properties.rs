@@ -1,3 +1,5 @@
+//! Of any day and any text: phases part the day, the next opening is the first one, nothing panics.
+
 use std::sync::LazyLock;
 
 use chrono::{Days, Duration, NaiveDate, NaiveTime};

@@ -1,3 +1,5 @@
+//! What the broker's words mean: every text of a refusal and of a status, and those that prove nothing.
+
 use super::super::class::{ErrorClass, RejectPrefix};
 use super::super::reject::RejectClass;
 use super::super::status;

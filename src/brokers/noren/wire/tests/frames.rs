@@ -1,3 +1,5 @@
+//! Frames of the socket, both eras: what goes out, what comes in, and how prices merge.
+
 use ordergate_actors::order::{BookState, Exchange, Product};
 use secrecy::{ExposeSecret, SecretString};
 

@@ -1,3 +1,5 @@
+//! What became of an order call: accepted, refused, not sent, or not known.
+
 use ordergate_actors::order::BrokerOrderId;
 use ordergate_actors::ports::RateWindow;
 use ordergate_actors::ports::{CallOutcome, PlaceOutcome};

@@ -1,3 +1,5 @@
+//! Whatever bytes come, no reader panics; whatever goes out reads back as it was meant, and hides its secrets.
+
 use ordergate_actors::order::{Exchange, OrderType};
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use rust_decimal::Decimal;

@@ -1,3 +1,5 @@
+//! Answers as a whole: a list, an object, a refusal, or nothing that can be read.
+
 use ordergate_actors::ports::Snapshot;
 
 use super::super::class::ErrorClass;

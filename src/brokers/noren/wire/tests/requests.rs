@@ -1,3 +1,5 @@
+//! Requests as the broker documents them, to the letter.
+
 use ordergate_actors::order::{BrokerOrderId, Exchange, InstrumentKey, OrderType, Product, Side, Validity};
 use ordergate_actors::ports::Modification;
 use secrecy::SecretString;

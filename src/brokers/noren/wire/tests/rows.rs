@@ -1,3 +1,5 @@
+//! Rows of the books: what each field says of an order, a trade, a position, a limit.
+
 use ordergate_actors::order::{BookState, BrokerOrderId, Exchange, Product, Right, Side};
 
 use super::super::class::ErrorClass;

@@ -1,3 +1,5 @@
+//! Single values: numbers, times, and what is masked of them.
+
 use super::super::redact;
 use super::super::scalar::{self, FieldError};
 use super::super::time;
