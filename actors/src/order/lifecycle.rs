@@ -89,7 +89,7 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
         }
         OrderFact::Lapsed { evidence } if at_broker && !nameless => fail(&mut next, Tag::BrokerExpired, evidence),
         OrderFact::CancelWanted { tag, reason } if created => fail(&mut next, *tag, reason),
-        OrderFact::CancelWanted { tag, .. } if at_broker && record.cancel_wanted.is_none() => next.cancel_wanted = Some(*tag),
+        OrderFact::CancelWanted { tag, .. } if at_broker && is_wanted(record, *tag) => next.cancel_wanted = Some(*tag),
         OrderFact::CallIntended { call: "MODIFY", terms, .. } if at_broker => {
             next.modifications = record.modifications.saturating_add(1);
             // From here on it may be for more: whoever sizes another order must see it before the answer is there.
@@ -146,6 +146,11 @@ pub fn apply(record: &OrderRecord, fact: &OrderFact, at: DateTime<Utc>) -> Resul
 /// What a person tells must be all that is missing: a trade that came meanwhile has told a part of it.
 fn is_missing(record: &OrderRecord, fill: &Fill) -> bool {
     !fill.trade_id.is_told_by_a_person() || fill.quantity.value() == record.filled_quantity - record.traded_quantity
+}
+
+/// The first wish stands. Only what was to make room for another order may still become what a person wants gone: then none follows.
+fn is_wanted(record: &OrderRecord, tag: Tag) -> bool {
+    record.cancel_wanted.is_none_or(|wanted| wanted == Tag::Replaced && tag == Tag::CancelledByUser)
 }
 
 fn can_be_aimed(record: &OrderRecord) -> bool {
