@@ -257,6 +257,22 @@ impl ExitRule {
         Self { is_on: false, who, fired, attempt, ..self }
     }
 
+    /// With the verdict of a person who has switched off what stands there, if this one was made before that was heard of.
+    #[must_use]
+    pub fn kept_off_by(&self, stands: &Self) -> Option<Self> {
+        // Only a person switches a rule on again, and that is said anew.
+        let is_undone = !stands.is_on && self.is_on && self.set_at == stands.set_at;
+        let is_left = self.fired.is_some_and(|fired| fired.cause == Cause::Combined);
+        is_undone.then(|| self.clone().switched_off(stands.who.clone(), is_left))
+    }
+
+    /// The same of their texts: what is written of a firing.
+    #[must_use]
+    pub fn text_kept_off(stands: &str, fired: &str) -> Option<String> {
+        let rule = |text: &str| serde_json::from_str::<Self>(text).ok();
+        serde_json::to_string(&rule(fired)?.kept_off_by(&rule(stands)?)?).ok()
+    }
+
     /// The exit of its firing that is open, or what was sent again for it.
     #[must_use]
     pub fn open_exit<'a>(&'a self, book: &'a Book) -> Option<&'a Arc<OrderRecord>> {

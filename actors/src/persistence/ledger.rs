@@ -11,7 +11,7 @@ use super::book::Book;
 use super::chain::row_hash;
 use super::control::Control;
 use super::delta::Delta;
-use super::kept::KeptChange;
+use super::kept::{Keep, Kept, KeptChange};
 use super::staged::{Chain, Staged};
 use super::ticket::{Admission, Answer, Orphans};
 use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, OrderUnit, Outcome, Posted, Registration, Unit};
@@ -323,7 +323,7 @@ impl Ledger {
                 Ok(Pending::Other { outcome, cargo })
             }
             Unit::Keep(keep) => {
-                let stands = self.staged.kept.get(&keep.client_id).and_then(|states| states.get(&keep.slot));
+                let stands = self.stands(&keep);
                 let is_other = keep.basis.is_some_and(|basis| basis != stands.map_or(0, |kept| kept.seq));
                 let is_gone_already = keep.value.is_none() && stands.is_none();
                 let mut delta = Delta::new(at);
@@ -334,6 +334,12 @@ impl Ledger {
                 };
                 Ok(Pending::Other { outcome, cargo })
             }
+            Unit::KeepOver(over) => {
+                let keep = over.over(self.stands(&over.keep));
+                let mut delta = Delta::new(at);
+                let outcome = if delta.keep(&mut self.staged, &keep) { self.settle(delta)? } else { Outcome::NotApplied(None) };
+                Ok(Pending::Other { outcome, cargo })
+            }
             Unit::Note(note) => {
                 let mut delta = Delta::new(at);
                 delta.note(&mut self.staged, &note);
@@ -341,6 +347,11 @@ impl Ledger {
                 Ok(Pending::Other { outcome, cargo })
             }
         }
+    }
+
+    /// The state that stands where that one is to be written.
+    fn stands(&self, keep: &Keep) -> Option<&Kept> {
+        self.staged.kept.get(&keep.client_id)?.get(&keep.slot)
     }
 
     /// Writes a unit's rows; a unit that a constraint refuses leaves nothing behind and uses up no number.
@@ -369,7 +380,8 @@ impl Ledger {
         }
         let mut delta = Delta::new(at);
         if let Some(fired) = &registration.fired {
-            delta.keep(&mut self.staged, fired);
+            let fired = fired.over(self.stands(&fired.keep));
+            delta.keep(&mut self.staged, &fired);
         }
         let records = delta.registration(&mut self.staged, &registration, &self.tag_prefix);
         if let Some(plan) = &registration.plan {

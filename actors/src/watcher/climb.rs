@@ -18,7 +18,7 @@ use crate::order::{
     CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalDraft, SignalId,
     Source, Status, Tag, again_key, trading_date,
 };
-use crate::persistence::{Book, Event, Keep, KillLevel, Level, Slot, Topic, Unit};
+use crate::persistence::{Book, Event, Keep, KeepOver, KillLevel, Level, Slot, Topic, Unit};
 use crate::ports::Quote;
 use crate::risk::{AssessChange, Change, Market};
 use crate::supervision::Shell;
@@ -44,7 +44,7 @@ pub(super) struct OwnSignal {
     pub(super) user: String,
     pub(super) source: Source,
     /// That the rule behind it has fired, where that is not on disk yet.
-    pub(super) fired: Option<Keep>,
+    pub(super) fired: Option<KeepOver>,
 }
 
 /// What of a fired rule's position an exit of it is for.
@@ -329,7 +329,7 @@ impl WatcherActor {
 
     /// Sends the exit of a fired rule, in as many orders as the exchange wants it in. A target is a limit at its target; an
     /// urgent one is a limit through the touch, and a market order only where nobody knows a price.
-    pub(super) fn submit_exit(&self, rule: &ExitRule, before: Option<Tick>, part: Part, kept: Option<Keep>, now: DateTime<Utc>) {
+    pub(super) fn submit_exit(&self, rule: &ExitRule, before: Option<Tick>, part: Part, kept: Option<KeepOver>, now: DateTime<Utc>) {
         let Some(fired) = rule.fired else { return };
         let instrument = self.line.instruments.find(&rule.holding.instrument);
         let (held, most) = self

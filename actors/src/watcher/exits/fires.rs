@@ -8,7 +8,7 @@ use super::super::{Concern, WatcherActor, ladder_slot, resend};
 use crate::exits::{Beside, Cause, ExitRule, Fired, Next, Rejection, follow, is_stop_of, slot, to_take_over};
 use crate::order::basket::COVER_FIRST;
 use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderFact, OrderRecord, OrderType, Side, SignalId, Status, Tag, trading_date};
-use crate::persistence::{Book, Keep, Level, Slot, Unit};
+use crate::persistence::{Book, KeepOver, Level, Slot, Unit};
 
 /// A write that was not heard of after this is made again.
 pub(super) const WRITE_AGAIN: Duration = Duration::seconds(2);
@@ -40,7 +40,7 @@ impl WatcherActor {
         let reason = format!("{cause} of {} {} fires {at}: {why}", rule.strategy, rule.holding);
         let level = if cause.is_urgent() { Level::Warn } else { Level::Info };
         metrics::counter!("ordergate_exit_rules_fired_total", "cause" => cause.to_string()).increment(1);
-        let fired = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", level, &reason);
+        let fired = self.kept_as_fired(slot, &rule, level, &reason);
         if resting.is_none() {
             self.send_exit(slot, &rule, None, fired, now);
         } else {
@@ -48,12 +48,18 @@ impl WatcherActor {
         }
     }
 
-    fn post_kept(&self, kept: Option<Keep>) {
-        kept.into_iter().for_each(|kept| self.line.post_unit(Unit::Keep(kept)));
+    /// That it fires, to write down: a person who has switched it off this moment is not overruled by that.
+    fn kept_as_fired(&self, slot: &Slot, rule: &ExitRule, level: Level, reason: &str) -> Option<KeepOver> {
+        let keep = self.rule_kept(slot, Some(rule), None, "EXIT_RULE_FIRED", level, reason)?;
+        Some(KeepOver { keep, heeding: ExitRule::text_kept_off })
+    }
+
+    fn post_kept(&self, kept: Option<KeepOver>) {
+        kept.into_iter().for_each(|kept| self.line.post_unit(Unit::KeepOver(kept)));
     }
 
     /// Sends the exit of a fired rule, and with it that it has fired, unless it has to wait for its cover.
-    fn send_exit(&mut self, slot: &Slot, rule: &ExitRule, largest: Option<i64>, fired: Option<Keep>, now: DateTime<Utc>) {
+    fn send_exit(&mut self, slot: &Slot, rule: &ExitRule, largest: Option<i64>, fired: Option<KeepOver>, now: DateTime<Utc>) {
         let cover = self.line.view.read(&self.desk.client_id, |book| self.uncovers(rule, book)).flatten();
         let Some(watched) = self.core.rules.watched.get_mut(slot) else { return };
         if let Some(short) = cover {
@@ -82,7 +88,7 @@ impl WatcherActor {
             rule.attempt = rule.attempt.saturating_add(1);
             (watched.rule, watched.writing) = (rule.clone(), Some(now));
             let reason = format!("{} units of {} {} have no exit: try {}", beside.units, rule.strategy, rule.holding, rule.attempt + 1);
-            tried = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", Level::Warn, &reason);
+            tried = self.kept_as_fired(slot, &rule, Level::Warn, &reason);
         }
         self.submit_exit(&rule, before, Part::Beside { units: beside.units, after: after.number }, tried, now);
     }
@@ -168,7 +174,7 @@ impl WatcherActor {
                 // What was lost may have had the firing with it.
                 let reason = format!("the exit of {} {} is sent again: it is not on disk", rule.strategy, rule.holding);
                 let is_unwritten = watched.writing.is_some();
-                let fired = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", Level::Warn, &reason).filter(|_| is_unwritten);
+                let fired = self.kept_as_fired(slot, &rule, Level::Warn, &reason).filter(|_| is_unwritten);
                 self.send_exit(slot, &rule, None, fired, now);
             }
             Next::Anew(largest) => {
@@ -180,7 +186,7 @@ impl WatcherActor {
                 rule.attempt = rule.attempt.saturating_add(1);
                 (watched.rule, watched.writing) = (rule.clone(), Some(now));
                 let reason = format!("the {} of {} {} came to nothing: try {}", fired.cause, rule.strategy, rule.holding, rule.attempt + 1);
-                let fired = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", Level::Warn, &reason);
+                let fired = self.kept_as_fired(slot, &rule, Level::Warn, &reason);
                 self.send_exit(slot, &rule, largest, fired, now);
             }
             Next::Beside(beside) => self.send_beside(slot, rule, &beside, now),
