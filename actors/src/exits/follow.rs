@@ -145,8 +145,7 @@ impl<'a> Firing<'a> {
         if self.is_taken_back() {
             return Next::Wait;
         }
-        let in_the_way: Vec<CommandId> =
-            open.iter().filter(|order| self.is_in_the_way(order)).map(|order| order.command_id).collect();
+        let in_the_way: Vec<CommandId> = open.iter().filter(|order| self.is_in_the_way(order)).map(|order| order.command_id).collect();
         if !in_the_way.is_empty() {
             return Next::Cancel(in_the_way);
         }
@@ -289,9 +288,8 @@ impl ExitRule {
         let first = book.first_of(self.open_exit(book)?);
         let from = book.siblings(first).map(|order| order.number).chain([first.number]).min()?;
         let is_of_it = |order: &OrderRecord| order.signal_id == signal || book.first_of(order).signal_id == signal;
-        let is_cancelled = |order: &OrderRecord| {
-            order.tag == Some(Tag::CancelledByUser) || (order.cancel_wanted.is_some() && !order.status.is_terminal())
-        };
+        let is_cancelled =
+            |order: &OrderRecord| order.tag == Some(Tag::CancelledByUser) || (order.cancel_wanted.is_some() && !order.status.is_terminal());
         let is_left = !book.after(from.saturating_sub(1)).any(|order| is_of_it(order) && is_cancelled(order));
         is_left.then_some(signal)
     }

@@ -168,7 +168,10 @@ fn a_part_that_was_refused_is_tried_again_while_the_others_rest() {
         vec![slice(2, 6).working("1"), OrderRecord { reason: Some(Arc::from(words)), ..order }]
     };
     let stop = |attempt| rule(Cause::Stop, attempt);
-    assert_eq!((beside(&stop(0), refused("margin shortfall"), 29), beside(&stop(0), refused("margin shortfall"), 30)), (None, Some((4, 3))));
+    assert_eq!(
+        (beside(&stop(0), refused("margin shortfall"), 29), beside(&stop(0), refused("margin shortfall"), 30)),
+        (None, Some((4, 3)))
+    );
     assert_eq!((beside(&stop(3), refused("no"), 7), beside(&stop(3), refused("no"), 8)), (None, Some((4, 3))), "ever more slowly");
     assert_eq!(beside(&stop(0), refused("not allowed after square off time"), 600), None, "a person's, when the others have ended");
     assert!(matches!(next(&stop(0), refused("no"), 60), Next::Beside(beside) if beside.is_retry()));
@@ -211,7 +214,8 @@ fn what_a_person_takes_back_of_a_target_is_not_taken_over() {
     }
     let gone = slice(2, 6).ended(Status::Failed, Some(Tag::CancelledByUser));
     assert!(!takes(vec![gone, slice(3, 4).working("2")]), "it has ended");
-    let again = OrderRecord { parent_command_id: Some(command(2)), signal_id: SignalId(uuid::Uuid::from_u128(9)), ..slice(3, 10).basket(9, 1) };
+    let again =
+        OrderRecord { parent_command_id: Some(command(2)), signal_id: SignalId(uuid::Uuid::from_u128(9)), ..slice(3, 10).basket(9, 1) };
     let unsent = slice(2, 10).ended(Status::Failed, Some(Tag::NotSent));
     assert!(takes(vec![unsent.clone(), again.clone().working("1")]), "what was sent again for it is");
     let leaving = OrderRecord { cancel_wanted: Some(Tag::CancelledByUser), ..again.working("1") };

@@ -531,7 +531,9 @@ fn alarms_that_gave_way_to_newer_ones_break_no_start() {
 fn that_a_rule_has_fired_is_on_disk_with_its_exit_or_not_at_all() {
     let mut desk = Desk::new();
     let with = |unit: Unit, key: &str| match (unit, keep(key, Some("{}"), None)) {
-        (Unit::Register(registration), Unit::Keep(fired)) => Unit::Register(Box::new(Registration { fired: Some(KeepOver { keep: fired, heeding: |_, _| None }), ..*registration })),
+        (Unit::Register(registration), Unit::Keep(fired)) => {
+            Unit::Register(Box::new(Registration { fired: Some(KeepOver { keep: fired, heeding: |_, _| None }), ..*registration }))
+        }
         (other, _) => other,
     };
     let first = with(desk.signal(&[1], |_| ()), "first");

@@ -69,7 +69,11 @@ fn what_fires_while_a_targets_limit_is_taken_back_leaves_all_the_same() {
             }
             desk.until("it has fired", |desk| rule(desk).is_some_and(|rule| rule.fired.is_some_and(|fired| fired.cause == cause))).await;
             desk.pass_secs(3).await;
-            assert_eq!((desk.held("a", &sbin()), desk.row(limit).status), (6, Status::Partial), "it may fill still, and nothing goes beside it");
+            assert_eq!(
+                (desk.held("a", &sbin()), desk.row(limit).status),
+                (6, Status::Partial),
+                "it may fill still, and nothing goes beside it"
+            );
             if restarts {
                 desk.start_again();
                 desk.until_open().await;

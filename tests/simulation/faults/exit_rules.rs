@@ -307,7 +307,8 @@ fn the_next_exit_goes_at_a_price_that_the_broker_has_named() {
     scenario(Setup::default(), async |desk| {
         desk.ended(guarded("10 points", None)).await;
         desk.until("the rule stands", |desk| rule(desk).is_some()).await;
-        let words = "RED:RULE:{Check circuit limit including square off order}Current:INR 848.70 LowerCircuit:INR 849.50 UpperCircuit:INR 940";
+        let words =
+            "RED:RULE:{Check circuit limit including square off order}Current:INR 848.70 LowerCircuit:INR 849.50 UpperCircuit:INR 940";
         desk.next(CallKind::Place, Fault::Refuse(words.into()));
         trade(desk, "849.55");
         until_flat(desk).await;
