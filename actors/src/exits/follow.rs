@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::reject::{Rejection, classify};
 use super::rule::{Cause, ExitRule, Fired};
-use crate::order::{CommandId, OrderRecord, OrderType, Product, Source, Tag};
+use crate::order::{CommandId, OrderRecord, OrderType, Product, SignalId, Source, Status, Tag};
 use crate::persistence::{Book, NEWEST_KEPT};
 
 /// What to do about a fired rule.
@@ -19,16 +19,37 @@ pub enum Next {
     Again,
     /// Its exit came to nothing: another, in parts of so many units at most where that was the cause.
     Anew(Option<i64>),
+    /// The open exits of the position are for less than is held: another one beside them.
+    Beside(Beside),
     /// Its target did not trade and the exit has ended: it stands as before.
     Rearm,
-    /// These exits rest at their prices and claim what must go now.
+    /// These exits claim what must go now, and do not bring it out: they rest at their prices, or wait for a proof.
     Cancel(Vec<CommandId>),
     /// It does not go by itself: a person must look.
     Stuck(Rejection),
 }
 
+/// An exit beside those that are open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// Units that no exit of the position is for.
+    pub units: i64,
+    /// The newest exit of the position. What is asked for twice after the same one is one signal.
+    pub after: Arc<OrderRecord>,
+}
+
+impl Beside {
+    /// Whether it is another try, because the newest exit failed.
+    #[must_use]
+    pub fn is_retry(&self) -> bool {
+        self.after.status == Status::Failed
+    }
+}
+
 /// A message that was lost shows by this.
 const LOST_AFTER: Duration = Duration::seconds(3);
+/// An exit that was registered so long ago and not sent is not being judged this moment: it waits for a proof.
+const JUDGED_WITHIN: Duration = Duration::seconds(1);
 /// The longest wait between two tries.
 const LONGEST: Duration = Duration::seconds(60);
 /// The wait after an end for want of margin or of a session.
@@ -38,35 +59,12 @@ const SLOW: Duration = Duration::seconds(30);
 #[must_use]
 pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) -> bool, now: DateTime<Utc>) -> Next {
     let Some(fired) = rule.fired.filter(|_| rule.sends_exits() && !book.control().is_frozen()) else { return Next::Wait };
-    let covers = |order: &OrderRecord| {
-        order.is_exit()
-            && !order.is_test()
-            && order.ask.strategy == rule.strategy
-            && order.ask.product.is_none_or(|product| product == rule.holding.product)
-    };
-    let ended = book.newest().find(|order| order.signal_id == fired.signal);
-    // Whoever cancels what a rule has sent wants the position kept: nothing of the rule goes against that.
-    let is_of_it = |order: &&Arc<OrderRecord>| {
-        covers(order) && order.is_for(&rule.holding.instrument) && matches!(order.source, Source::System | Source::Stop)
-    };
-    let newest_of_it = ended.and_then(|first| book.newest().take_while(|order| order.number >= first.number).find(is_of_it));
-    let is_taken_back = fired.cause.is_urgent() && newest_of_it.is_some_and(|order| order.tag == Some(Tag::CancelledByUser));
-    let open: Vec<&Arc<OrderRecord>> = book.open_in(&rule.holding.instrument).filter(|order| covers(order)).collect();
+    let firing = Firing { rule, fired, book, now };
+    let open: Vec<&Arc<OrderRecord>> = book.open_in(&rule.holding.instrument).filter(|order| firing.covers(order)).collect();
     if !open.is_empty() {
-        let is_in_the_way = |order: &OrderRecord| {
-            order.source != Source::System
-                && order.signal_id != fired.signal
-                && order.cancel_wanted.is_none()
-                && order.working_type() != Some(OrderType::Market)
-                && {
-                    // One that came as a market order is on the ladder itself.
-                    !order.is_protected_market()
-                }
-        };
-        let resting: Vec<CommandId> = open.iter().filter(|order| is_in_the_way(order)).map(|order| order.command_id).collect();
-        return if fired.cause.is_urgent() && !is_taken_back && !resting.is_empty() { Next::Cancel(resting) } else { Next::Wait };
+        return if fired.cause.is_urgent() { firing.beside(&open, goes_again) } else { Next::Wait };
     }
-    let Some(ended) = ended else {
+    let Some(ended) = firing.sent() else {
         if is_within(fired.at, LOST_AFTER, now) {
             return Next::Wait;
         }
@@ -75,11 +73,11 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
         }
         return if fired.cause.is_urgent() { Next::Anew(None) } else { Next::Rearm };
     };
-    if is_taken_back {
+    if fired.cause.is_urgent() && firing.is_taken_back() {
         return Next::Stuck(Rejection::TakenBack);
     }
     // The newest exit of the position tells more than the first of the rule: a resend is a child of it.
-    let newest = book.newest().find(|order| covers(order) && order.is_for(&rule.holding.instrument)).unwrap_or(ended);
+    let newest = firing.newest().unwrap_or(ended);
     if goes_again(newest) {
         return Next::Wait;
     }
@@ -92,8 +90,115 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
     }
 }
 
-/// Whether so much time has not passed since then. A clock that stands before it tells nothing of that, and a position is not left
-/// alone until it has caught up.
+/// One firing of a rule, and what the book has of it.
+#[derive(Clone, Copy)]
+struct Firing<'a> {
+    rule: &'a ExitRule,
+    fired: Fired,
+    book: &'a Book,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Firing<'a> {
+    /// Whether the order is an exit of the position, if it is one in its instrument.
+    fn covers(&self, order: &OrderRecord) -> bool {
+        order.is_exit()
+            && !order.is_test()
+            && order.ask.strategy == self.rule.strategy
+            && order.ask.product.is_none_or(|product| product == self.rule.holding.product)
+    }
+
+    /// The exits of the position, newest first.
+    fn exits(self) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        self.book.newest().filter(move |order| self.covers(order) && order.is_for(&self.rule.holding.instrument))
+    }
+
+    fn newest(&self) -> Option<&'a Arc<OrderRecord>> {
+        self.exits().next()
+    }
+
+    /// The newest of the orders that its signal became.
+    fn sent(&self) -> Option<&'a Arc<OrderRecord>> {
+        self.book.newest().find(|order| self.is_of_signal(order))
+    }
+
+    /// What the engine has sent for the position from the first order of its signal on, newest first.
+    fn sent_since(self) -> impl Iterator<Item = &'a Arc<OrderRecord>> {
+        let sent = self.sent();
+        let of_signal = sent.into_iter().flat_map(move |order| self.book.siblings(order)).filter(move |order| self.is_of_signal(order));
+        let first = of_signal.chain(sent).map(|order| order.number).min().unwrap_or(u64::MAX);
+        let of_engine = self.exits().filter(|order| matches!(order.source, Source::System | Source::Stop));
+        of_engine.take_while(move |order| order.number >= first)
+    }
+
+    fn is_of_signal(&self, order: &OrderRecord) -> bool {
+        order.signal_id == self.fired.signal
+    }
+
+    /// Whoever cancels what a rule has sent wants the position kept: nothing of the rule goes against that.
+    fn is_taken_back(&self) -> bool {
+        self.sent_since().next().is_some_and(|order| order.tag == Some(Tag::CancelledByUser))
+    }
+
+    /// What an urgent rule does while exits of its position are open.
+    fn beside(&self, open: &[&'a Arc<OrderRecord>], goes_again: impl Fn(&OrderRecord) -> bool) -> Next {
+        if self.is_taken_back() {
+            return Next::Wait;
+        }
+        let in_the_way: Vec<CommandId> = open.iter().filter(|order| self.is_in_the_way(order)).map(|order| order.command_id).collect();
+        if !in_the_way.is_empty() {
+            return Next::Cancel(in_the_way);
+        }
+        let units = self.uncovered();
+        if units <= 0 {
+            return Next::Wait;
+        }
+        if self.sent().is_none() {
+            // Its own exit may be on its way, and is for all that is left.
+            let is_lost = !is_within(self.fired.at, LOST_AFTER, self.now) && !is_forgotten(self.book, self.fired.at);
+            return if is_lost { Next::Again } else { Next::Wait };
+        }
+        let after = self.newest().filter(|newest| self.is_over(newest) && !self.is_to_come(goes_again));
+        after.map_or(Next::Wait, |after| Next::Beside(Beside { units, after: Arc::clone(after) }))
+    }
+
+    /// Whether an exit keeps out what is held, and does not go by itself.
+    fn is_in_the_way(&self, order: &OrderRecord) -> bool {
+        // One that came as a market order is on the ladder itself.
+        let rests = order.working_type() != Some(OrderType::Market) && !order.is_protected_market();
+        // The rule goes on what is known, as a square-off does: one that waits for a proof waits no longer.
+        let waits = order.status == Status::Created && !is_within(order.created_at, JUDGED_WITHIN, self.now);
+        order.source != Source::System && !self.is_of_signal(order) && order.cancel_wanted.is_none() && (rests || waits)
+    }
+
+    /// Units of the position that no open exit is for, and that none has filled.
+    fn uncovered(&self) -> i64 {
+        let held = self.book.held(&self.rule.strategy, &self.rule.holding);
+        let units = if self.rule.is_for(&held) { held.net.abs() } else { 0 };
+        let Some(newest) = self.newest().filter(|_| units > 0) else { return units };
+        // Every exit stands before the one that is to come.
+        let next = OrderRecord { command_id: CommandId(uuid::Uuid::nil()), number: u64::MAX, ..OrderRecord::clone(newest) };
+        units.saturating_sub(self.book.exiting(&next, Some(&self.rule.strategy), &self.rule.holding))
+    }
+
+    /// Whether the next one may follow on the newest exit now. One that was refused for good is a person's, once all have ended.
+    fn is_over(&self, newest: &OrderRecord) -> bool {
+        if newest.status != Status::Failed {
+            return !is_within(newest.created_at, LOST_AFTER, self.now);
+        }
+        goes_on_after(self.rule, newest).is_some_and(|wait| !is_within(newest.updated_at, wait, self.now))
+    }
+
+    /// Whether an exit of the firing goes again by itself, or a person keeps what one was for.
+    fn is_to_come(&self, goes_again: impl Fn(&OrderRecord) -> bool) -> bool {
+        let has_gone = |order: &OrderRecord| self.book.after(order.number).any(|next| next.parent_command_id == Some(order.command_id));
+        let goes = |order: &OrderRecord| is_within(order.updated_at, LONGEST, self.now) && goes_again(order) && !has_gone(order);
+        let is_kept = |order: &OrderRecord| [order.tag, order.cancel_wanted].contains(&Some(Tag::CancelledByUser));
+        self.sent_since().any(|order| is_kept(order) || goes(order))
+    }
+}
+
+/// True for so long after that time. A clock that stands before it was set back: nothing is held up until it has caught up.
 fn is_within(at: DateTime<Utc>, wait: Duration, now: DateTime<Utc>) -> bool {
     (Duration::zero()..wait).contains(&now.signed_duration_since(at))
 }
@@ -151,6 +256,22 @@ impl ExitRule {
         Self { is_on: false, who, fired, attempt, ..self }
     }
 
+    /// With the verdict of a person who has switched off what stands there, if this one was made before that was heard of.
+    #[must_use]
+    pub fn kept_off_by(&self, stands: &Self) -> Option<Self> {
+        // Only a person switches a rule on again, and that is said anew.
+        let is_undone = !stands.is_on && self.is_on && self.set_at == stands.set_at;
+        let is_left = self.fired.is_some_and(|fired| fired.cause == Cause::Combined);
+        is_undone.then(|| self.clone().switched_off(stands.who.clone(), is_left))
+    }
+
+    /// The same of their texts: what is written of a firing.
+    #[must_use]
+    pub fn text_kept_off(stands: &str, fired: &str) -> Option<String> {
+        let rule = |text: &str| serde_json::from_str::<Self>(text).ok();
+        serde_json::to_string(&rule(fired)?.kept_off_by(&rule(stands)?)?).ok()
+    }
+
     /// The exit of its firing that is open, or what was sent again for it.
     #[must_use]
     pub fn open_exit<'a>(&'a self, book: &'a Book) -> Option<&'a Arc<OrderRecord>> {
@@ -159,16 +280,37 @@ impl ExitRule {
         open.find(|order| order.signal_id == signal || book.first_of(order).signal_id == signal)
     }
 
+    /// The signal of its firing, if another cause can go on with the exit that is open: nobody has cancelled an order of it, or
+    /// cancels one. Whoever takes a profit back has not said that the position shall have no stop.
+    #[must_use]
+    pub fn exit_to_take_over(&self, book: &Book) -> Option<SignalId> {
+        let signal = self.fired?.signal;
+        let first = book.first_of(self.open_exit(book)?);
+        let from = book.siblings(first).map(|order| order.number).chain([first.number]).min()?;
+        let is_of_it = |order: &OrderRecord| order.signal_id == signal || book.first_of(order).signal_id == signal;
+        let is_cancelled =
+            |order: &OrderRecord| order.tag == Some(Tag::CancelledByUser) || (order.cancel_wanted.is_some() && !order.status.is_terminal());
+        let is_left = !book.after(from.saturating_sub(1)).any(|order| is_of_it(order) && is_cancelled(order));
+        is_left.then_some(signal)
+    }
+
     /// From whom an exit of it is that fires for that cause.
     #[must_use]
     pub fn sender(&self, cause: Cause) -> String {
         format!("{cause} of {}", self.strategy)
     }
 
+    /// From whom its stop is that rests at the broker, and what takes the place of that.
+    #[must_use]
+    pub fn sender_of_stop(&self) -> String {
+        format!("resting stop of {}", self.strategy)
+    }
+
     /// Whether the rule, or one before it of the same position, sent that exit.
     #[must_use]
     pub fn has_sent(&self, order: &OrderRecord) -> bool {
-        order.source == Source::System && Cause::ALL.iter().any(|cause| self.sender(*cause) == *order.user)
+        let is_sender = || Cause::ALL.iter().any(|cause| self.sender(*cause) == *order.user) || self.sender_of_stop() == *order.user;
+        matches!(order.source, Source::System | Source::Stop) && is_sender()
     }
 
     /// Whether a square-off of everything takes care of the position.
@@ -181,127 +323,5 @@ impl ExitRule {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exits::Terms;
-    use crate::order::{Holding, SignalId, Status};
-    use crate::testkit::builders::{Build, at, book_of, command, exit, frozen_control, points, sbin_in, strategy};
-
-    fn rule(cause: Cause, attempt: u32) -> ExitRule {
-        let held = Holding { net: 10, cost: points(8000), realised: points(0), opened_at: Some(at(0)) };
-        let terms = Terms { stop_loss: Some("790".parse().unwrap()), ..Terms::default() };
-        let rule = ExitRule::new(strategy("trend"), sbin_in(Product::Mis), &held, terms, 1.into(), "a test".into(), at(0)).unwrap();
-        let fired = Fired { cause, at: at(0), price: None, signal: SignalId(uuid::Uuid::from_u128(2)) };
-        ExitRule { fired: Some(fired), attempt, ..rule }
-    }
-
-    fn next(rule: &ExitRule, orders: Vec<OrderRecord>, second: i64) -> Next {
-        let book = book_of(orders, &[("trend", sbin_in(Product::Mis), 10)]);
-        follow(rule, &book, |order| order.tag == Some(Tag::NotSent), at(second))
-    }
-
-    fn ours(order: OrderRecord) -> OrderRecord {
-        OrderRecord { source: Source::System, ..order }
-    }
-
-    fn failed(tag: Tag, reason: &str) -> OrderRecord {
-        let order = ours(exit(2)).asks(10).ended(Status::Failed, Some(tag));
-        OrderRecord { reason: Some(Arc::from(reason)), updated_at: at(0), ..order }
-    }
-
-    #[test]
-    fn an_exit_that_is_not_on_disk_goes_again_as_the_same_signal() {
-        let stop = rule(Cause::Stop, 0);
-        assert_eq!((next(&stop, vec![], 1), next(&stop, vec![], 3)), (Next::Wait, Next::Again));
-        assert_eq!(next(&stop, vec![ours(exit(2))], 60), Next::Wait, "under way");
-    }
-
-    /// Its exit has ended so long ago that it is not in memory: to the ledger the same signal would be the one of then.
-    #[test]
-    fn an_exit_that_only_the_disk_knows_is_not_sent_as_the_same_signal_for_ever() {
-        let since = |second| OrderRecord { number: NEWEST_KEPT + 5, created_at: at(second), ..exit(5) }.ended(Status::Executed, None);
-        let first_kept = |second| OrderRecord { number: 6, created_at: at(second), ..exit(6) }.ended(Status::Executed, None);
-        let of = |cause, first| next(&rule(cause, 0), vec![first_kept(first), since(9)], 60);
-        assert_eq!((of(Cause::Stop, 1), of(Cause::Target, 1)), (Next::Anew(None), Next::Rearm));
-        assert_eq!(of(Cause::Stop, 0), Next::Again, "orders of then are in memory, and it is not among them");
-    }
-
-    #[test]
-    fn what_came_to_nothing_goes_anew_ever_more_slowly_and_by_its_cause() {
-        let stop = |attempt| rule(Cause::Stop, attempt);
-        let cancelled = || vec![failed(Tag::BrokerCancelled, "")];
-        assert_eq!((next(&stop(0), cancelled(), 0), next(&stop(0), cancelled(), 1)), (Next::Wait, Next::Anew(None)));
-        assert_eq!((next(&stop(3), cancelled(), 7), next(&stop(3), cancelled(), 8)), (Next::Wait, Next::Anew(None)));
-        let rejected = |words: &str, second| next(&stop(0), vec![failed(Tag::BrokerRejected, words)], second);
-        assert_eq!(rejected("above the freeze quantity 5", 1), Next::Anew(Some(5)));
-        assert_eq!((rejected("margin shortfall", 29), rejected("margin shortfall", 30)), (Next::Wait, Next::Anew(None)));
-        assert_eq!(rejected("not allowed after square off time", 90), Next::Stuck(Rejection::Cutoff));
-        let gone = |product| {
-            let holding = sbin_in(product);
-            let rule = ExitRule { holding: holding.clone(), ..rule(Cause::Stop, 0) };
-            let book = book_of([failed(Tag::NoPosition, "the broker shows 0").product(product)], &[("trend", holding, 10)]);
-            follow(&rule, &book, |_| false, at(90))
-        };
-        assert_eq!(gone(Product::Cnc), Next::Stuck(Rejection::NothingThere), "shares that somebody buys later are not sold");
-        assert_eq!(gone(Product::Mis), Next::Anew(None), "two reads of the positions end its rule");
-        assert_eq!(next(&stop(0), vec![failed(Tag::NotSent, "")], 60), Next::Wait, "it is sent again by itself");
-    }
-
-    #[test]
-    fn a_rule_that_is_switched_off_sends_no_exit_whatever_became_of_the_last() {
-        for orders in [vec![], vec![failed(Tag::BrokerRejected, "margin shortfall")], vec![failed(Tag::BrokerCancelled, "")]] {
-            for cause in Cause::ALL {
-                let off = ExitRule { is_on: false, ..rule(cause, 0) };
-                let wanted = if cause == Cause::Combined { next(&rule(cause, 0), orders.clone(), 90) } else { Next::Wait };
-                assert_eq!(next(&off, orders.clone(), 90), wanted, "{cause}");
-            }
-        }
-        assert_eq!(goes_on_after(&ExitRule { is_on: false, ..rule(Cause::Stop, 0) }, &failed(Tag::BrokerCancelled, "")), None);
-    }
-
-    /// Whoever cancels what a rule has sent wants the position kept, and his own exit stays where it is.
-    #[test]
-    fn an_exit_that_a_person_cancelled_is_not_sent_again_and_takes_nobodys_place() {
-        let cancelled = |number| {
-            let order = ours(exit(number)).asks(10).ended(Status::Failed, Some(Tag::CancelledByUser));
-            OrderRecord { updated_at: at(0), ..order }
-        };
-        let stop = rule(Cause::Stop, 0);
-        assert_eq!(next(&stop, vec![cancelled(2)], 90), Next::Stuck(Rejection::TakenBack));
-        assert_eq!(next(&rule(Cause::Target, 0), vec![cancelled(2)], 90), Next::Rearm, "a target stands as before");
-        let again = OrderRecord { parent_command_id: Some(command(2)), ..cancelled(3) };
-        assert_eq!(next(&stop, vec![failed(Tag::Replaced, ""), again], 90), Next::Stuck(Rejection::TakenBack), "nor what replaced it");
-        let mut limit = exit(3).asks(10).working("1");
-        (limit.ask.order_type, limit.ask.price) = (Some(OrderType::Limit), crate::order::Price::parse("900").ok());
-        assert_eq!(next(&stop, vec![cancelled(2), limit.clone()], 90), Next::Wait);
-        // What a person cancels of his own says nothing of the rule, nor does what was cancelled before it fired.
-        let his = OrderRecord { source: Source::Dashboard, ..cancelled(3) };
-        assert_eq!(next(&stop, vec![failed(Tag::BrokerCancelled, ""), his], 90), Next::Anew(None));
-        assert_eq!(next(&stop, vec![cancelled(1), failed(Tag::BrokerCancelled, "")], 90), Next::Anew(None));
-    }
-
-    #[test]
-    fn a_target_that_did_not_trade_stands_as_before_ever_more_slowly() {
-        let after = |attempt, second| next(&rule(Cause::Target, attempt), vec![failed(Tag::BrokerExpired, "")], second);
-        assert_eq!((after(0, 2), after(0, 3)), (Next::Wait, Next::Rearm));
-        assert_eq!(after(0, -600), Next::Rearm, "a clock that was set back over a restart is not waited for");
-        assert_eq!((after(4, 15), after(4, 16)), (Next::Wait, Next::Rearm));
-        assert_eq!((after(40, 59), after(40, 60)), (Next::Wait, Next::Rearm));
-        assert_eq!(next(&rule(Cause::Target, 0), vec![ours(exit(2)).working("1")], 60), Next::Wait);
-    }
-
-    #[test]
-    fn a_resting_exit_of_somebody_else_makes_way_for_a_stop_only() {
-        let mut limit = exit(3).asks(10).working("1");
-        (limit.ask.order_type, limit.ask.price) = (Some(OrderType::Limit), crate::order::Price::parse("900").ok());
-        assert_eq!(next(&rule(Cause::Stop, 0), vec![limit.clone()], 60), Next::Cancel(vec![command(3)]));
-        assert_eq!(next(&rule(Cause::Target, 0), vec![limit], 60), Next::Wait);
-    }
-
-    #[test]
-    fn a_freeze_holds_everything() {
-        let mut book = book_of([], &[("trend", sbin_in(Product::Mis), 10)]);
-        book.put_control(frozen_control());
-        assert_eq!(follow(&rule(Cause::Stop, 0), &book, |_| false, at(60)), Next::Wait);
-    }
-}
+#[path = "follow_tests.rs"]
+mod tests;

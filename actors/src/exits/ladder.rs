@@ -112,6 +112,8 @@ pub enum Halted {
     Unmoved,
     /// It is to go again as a new order, and nothing proves that it is dead.
     Alive,
+    /// It cannot be changed any more, and nothing takes its place: a person has switched its rule off.
+    Last,
     /// The steps of all exits have used up their share of the minute's calls.
     Turn,
 }
@@ -124,6 +126,7 @@ impl fmt::Display for Halted {
             Self::Cap(price) => write!(f, "the touch is beyond the cost cap at {price}"),
             Self::Rests => f.write_str("its limit reaches the touch and it still rests"),
             Self::Alive => f.write_str("it is to go again as a new order and its cancel is not proven"),
+            Self::Last => f.write_str("it cannot be changed any more, and its rule, which is switched off, sends no other in its place"),
             Self::Turn => f.write_str("the steps of all exits have used up their share of the minute's calls, and it waits for its turn"),
             Self::Unmoved => {
                 f.write_str("its limit was to change several times in a row and stands where it stood: see the rows of the order")
@@ -229,13 +232,14 @@ pub fn plan(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, now: DateTime<Utc
 /// climbs when somebody comes.
 #[must_use]
 pub fn first_limit(climb: &Climb<'_>, ladder: &Ladder, rungs: &Rungs, last: Decimal, now: DateTime<Utc>) -> Option<Price> {
-    let Climb { side, instrument, quote, .. } = *climb;
+    let Climb { side, instrument, quote, told, .. } = *climb;
     match plan(&Climb { limit: None, ..*climb }, ladder, rungs, now) {
         Step::Reprice(price) => Some(price),
         Step::Wait | Step::Halt(_) => {
             let cap = cap(ladder, rungs, instrument.tick, side);
             let stands = instrument.round_to_tick(if is_as_willing(cap, last, side) { last } else { cap }, side)?;
-            let band = quote.and_then(|quote| quote.band).or(instrument.band);
+            let told = told.filter(|(low, high)| (low.value()..=high.value()).contains(&last));
+            let band = told.or(quote.and_then(|quote| quote.band)).or(instrument.band);
             Some(band.map_or(stands, |(low, high)| stands.clamp(low, high.max(low))))
         }
     }

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::reject::{Rejection, band_told, classify};
-use crate::order::{CommandId, Price};
+use crate::order::{CommandId, InstrumentKey, OrderRecord, Price, Tag, trading_date};
+use crate::persistence::Book;
 
 /// How the broker refused the steps of an exit from one limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +74,41 @@ impl Steps {
     }
 }
 
+/// The lowest and the highest price that the exchange takes, as the broker named them today when it refused an exit as a new order,
+/// the last time that it did. The morning's band of the master, and that of a quote, may be another.
+#[must_use]
+pub fn band_named(key: &InstrumentKey, book: &Book, today: NaiveDate) -> Option<(Price, Price)> {
+    let is_refused = |order: &OrderRecord| order.tag == Some(Tag::BrokerRejected) && order.is_for(key);
+    let refused = book.failed_exits().filter(|order| is_refused(order) && trading_date(order.updated_at) == today);
+    refused.filter_map(|order| band_told(order.reason.as_deref()?)).last()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::testkit::builders::{at, command, price};
+    use crate::order::{Product, Status};
+    use crate::testkit::builders::{Build, at, book_of, command, exit, price, sbin_in};
+
+    #[test]
+    fn the_band_that_was_named_when_an_exit_was_refused_counts_for_the_day() {
+        let refused = |number, low: &str| {
+            let words = format!("RED:RULE:{{Check circuit limit}}Current:INR 94.9 LowerCircuit:INR {low} UpperCircuit:INR 105");
+            let order = exit(number).product(Product::Mis).ended(Status::Failed, Some(Tag::BrokerRejected));
+            OrderRecord { reason: Some(Arc::from(words)), updated_at: at(0), ..order }
+        };
+        let named = |orders: Vec<OrderRecord>, days: u64| {
+            let today = trading_date(at(0)).checked_add_days(chrono::Days::new(days)).unwrap();
+            band_named(&sbin_in(Product::Mis).instrument, &book_of(orders, &[]), today)
+        };
+        let margin = OrderRecord { reason: Some(Arc::from("margin shortfall")), ..refused(3, "1") };
+        assert_eq!(named(vec![refused(1, "95"), margin], 0), Some((price("95"), price("105"))));
+        assert_eq!(named(vec![refused(1, "95"), refused(2, "90")], 0), Some((price("90"), price("105"))), "the last one");
+        assert_eq!(named(vec![refused(1, "95")], 1), None, "it is another one tomorrow");
+        assert_eq!(named(vec![refused(1, "95").of("OTHER-EQ")], 0), None);
+        assert_eq!(named(vec![OrderRecord { tag: Some(Tag::BrokerCancelled), ..refused(1, "95") }], 0), None);
+    }
 
     #[test]
     fn a_refusal_counts_from_the_first_at_its_limit_and_is_past_when_that_has_moved() {

@@ -350,6 +350,12 @@ impl ExitRule {
         self.fired.as_ref().map(|fired| format!("exit-rule:{}", fired.signal))
     }
 
+    /// The key of an exit beside those that are open, after the order with that number.
+    #[must_use]
+    pub fn key_beside(&self, after: u64) -> Option<String> {
+        self.exit_key().map(|key| format!("{key}:{after}"))
+    }
+
     /// Whether what somebody changed in its stop at the broker stands: a person who sets the rule again takes it back.
     #[must_use]
     pub fn yields_to(&self, order: &OrderRecord) -> bool {

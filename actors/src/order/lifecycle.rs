@@ -90,7 +90,7 @@ fn take(next: &mut OrderRecord, before: &OrderRecord, fact: &OrderFact, at: Date
             terms_shown(next, *now, by_hand.then_some(at));
         }
 
-        OrderFact::CancelWanted { tag, .. } if at_broker && is_wanted(before) => next.cancel_wanted = Some(*tag),
+        OrderFact::CancelWanted { tag, .. } if at_broker && is_wanted(before, *tag) => next.cancel_wanted = Some(*tag),
         OrderFact::CallIntended { call: ChangeCall::Cancel, .. } if at_broker => {}
         OrderFact::CallIntended { call: ChangeCall::Modify, terms, .. } if at_broker => change_intended(next, terms.as_ref()),
         OrderFact::CallReplied { call, answer, change } if sent => call_replied(next, *call, answer, change.as_ref()),
@@ -125,9 +125,9 @@ fn can_be_aimed(record: &OrderRecord) -> bool {
     record.is_unaimed() || (record.ask.intent == Some(Intent::Adjust) && record.ask.target_position.is_none())
 }
 
-/// The first wish stands.
-fn is_wanted(record: &OrderRecord) -> bool {
-    record.cancel_wanted.is_none()
+/// The first wish stands. Only what was to make room for another order may still become what a person wants gone: then none follows.
+fn is_wanted(record: &OrderRecord, tag: Tag) -> bool {
+    record.cancel_wanted.is_none_or(|wanted| wanted == Tag::Replaced && tag == Tag::CancelledByUser)
 }
 
 /// Whether the row is still the one that was looked at, priced like that.

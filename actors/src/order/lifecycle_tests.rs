@@ -195,6 +195,21 @@ fn a_wish_to_cancel_ends_what_was_not_sent_and_marks_what_was() {
     assert_eq!(ended.tag, Some(Tag::CancelledByUser), "the book's CANCELLED is the answer to our wish");
 }
 
+/// Who cancels what makes room for another wants none in its place. Every other wish stands as it came first.
+#[test]
+fn a_person_may_still_cancel_what_was_only_to_be_replaced() {
+    let wanted = |tags: &[Tag]| {
+        let wish = |tag: &Tag| OrderFact::CancelWanted { tag: *tag, reason: "a test".into() };
+        let wishes: Vec<OrderFact> = tags.iter().map(wish).collect();
+        let stands = after(&[sent(), accepted()]);
+        wishes.iter().fold(stands, |order, wish| apply(&order, wish, at(9)).map_or(order, |next| next.record)).cancel_wanted
+    };
+    assert_eq!(wanted(&[Tag::Replaced, Tag::CancelledByUser]), Some(Tag::CancelledByUser));
+    assert_eq!(wanted(&[Tag::CancelledByUser, Tag::Replaced]), Some(Tag::CancelledByUser));
+    assert_eq!(wanted(&[Tag::Replaced, Tag::KillSwitch]), Some(Tag::Replaced));
+    assert_eq!(wanted(&[Tag::KillSwitch, Tag::CancelledByUser]), Some(Tag::KillSwitch));
+}
+
 #[test]
 fn a_second_send_intention_is_refused() {
     let record = after(&[sent()]);

@@ -204,6 +204,24 @@ impl Keep {
     }
 }
 
+/// A state that is written over whatever stands, but for what its owner takes over from that.
+#[derive(Debug, Clone)]
+pub struct KeepOver {
+    /// The state to write down.
+    pub keep: Keep,
+    /// What is written instead, of the text that stands at the commit and of the state; `None`: the state as it is.
+    pub heeding: fn(&str, &str) -> Option<String>,
+}
+
+impl KeepOver {
+    /// What is written where that stands.
+    pub(super) fn over(&self, stands: Option<&Kept>) -> Keep {
+        let heeded = stands.zip(self.keep.value.as_ref()).and_then(|(stands, value)| (self.heeding)(&stands.value, value));
+        let value = heeded.map(Arc::from).or_else(|| self.keep.value.clone());
+        Keep { value, ..self.keep.clone() }
+    }
+}
+
 /// A change of a state, as its listeners hear of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptChange {

@@ -44,7 +44,7 @@ pub use broker_tag::{cut_tag, read_tag};
 pub use control::{CONTROL, Control, ControlChange, DayHalt, Freeze, HaltCause, KillLevel, StrategyStop};
 pub use exposure::{Contract, Exposure, OpenValue, outstanding, own_price};
 pub use gross::Gross;
-pub use kept::{Keep, Kept, KeptChange, KeptStates, Slot, Topic};
+pub use kept::{Keep, KeepOver, Kept, KeptChange, KeptStates, Slot, Topic};
 pub use latch::Latch;
 pub use ledger::{Ledger, Opened, Round, Seat};
 pub use registered::Registered;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::control::{Control, ControlChange};
-use super::kept::{Keep, KeptChange};
+use super::kept::{Keep, KeepOver, KeptChange};
 use super::registered::Registered;
 use super::ticket::{Answer, Permit, Ticket};
 use crate::broker::CallKind;
@@ -90,6 +90,8 @@ pub enum Unit {
     },
     /// A small state beside the orders.
     Keep(Keep),
+    /// The same, whatever stands.
+    KeepOver(KeepOver),
     /// A journal row that changes no order: an alarm, a bad signal.
     Note(Note),
 }
@@ -192,7 +194,7 @@ pub struct Registration {
     /// Its orders, in the order in which they go down the line.
     pub legs: Vec<NewOrder>,
     /// The exit rule that made it, written down with it: fired, and its exit is there.
-    pub fired: Option<Keep>,
+    pub fired: Option<KeepOver>,
     /// What its basket still has to do, written down with it.
     pub plan: Option<Keep>,
 }

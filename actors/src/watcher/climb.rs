@@ -10,13 +10,15 @@ use chrono::{DateTime, Duration, Utc};
 use super::not_flat::Standing;
 use super::{WatcherActor, square_off};
 use crate::broker::{WantQuotes, worn_out};
-use crate::exits::{Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, first_limit, in_lots, largest_exit, plan, slices};
+use crate::exits::{
+    Cause, Climb, ExitRule, Fired, Halted, Ladder, Refused, Step, Tick, band_named, first_limit, in_lots, largest_exit, plan, slices,
+};
 use crate::ingress::Submit;
 use crate::order::{
     CommandId, IdempotencyKey, Instrument, LegDraft, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, SignalId, Source, Status,
     Tag, again_key, trading_date,
 };
-use crate::persistence::{Book, Event, Keep, KillLevel, Level, Slot, Topic, Unit};
+use crate::persistence::{Book, Event, Keep, KeepOver, KillLevel, Level, Slot, Topic, Unit};
 use crate::ports::Quote;
 use crate::risk::{AssessChange, Change, Market};
 use crate::supervision::Shell;
@@ -42,7 +44,16 @@ pub(super) struct OwnSignal {
     pub(super) user: String,
     pub(super) source: Source,
     /// That the rule behind it has fired, where that is not on disk yet.
-    pub(super) fired: Option<Keep>,
+    pub(super) fired: Option<KeepOver>,
+}
+
+/// What of a fired rule's position an exit of it is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    /// All that is held, in parts of so many units at most, if a number is given.
+    All { largest: Option<i64> },
+    /// So many units that no open exit is for. The newest exit of the position has that number.
+    Beside { units: i64, after: u64 },
 }
 
 /// Whether an exit works at the broker as a limit that a step could change, or as a stop that one could make a limit.
@@ -168,6 +179,12 @@ impl WatcherActor {
         let climb = Climb { side, limit: Some(limit).filter(|_| !is_stop), instrument: &instrument, quote: quote.as_ref(), told };
         match plan(&climb, &ladder, &rungs, now) {
             Step::Wait => {}
+            // What was sent goes on as the last: taken back for another that never comes, it would leave the position to nobody.
+            Step::Reprice(_) if self.wears_out(order) && self.core.rules.have_taken_back(order) => {
+                if self.is_late(&ladder, now) {
+                    self.page_not_flat(&standing, &ladder, &Halted::Last);
+                }
+            }
             Step::Reprice(_) if !self.has_its_turn(now) => self.tell_of_its_turn(&standing, &ladder, now),
             Step::Reprice(price) => {
                 let is_untold = ladder.is_stuck_at(limit) && !ladder.is_paged;
@@ -212,9 +229,14 @@ impl WatcherActor {
         Ladder::new(fired.unwrap_or(limit.value()), spread, since.or(order.sent_at).unwrap_or(now))
     }
 
-    fn reprice(&mut self, order: &Arc<OrderRecord>, ladder: Ladder, price: Price, now: DateTime<Utc>) {
+    /// Whether the broker takes no further change of the order: its next price is that of a new one.
+    fn wears_out(&self, order: &OrderRecord) -> bool {
         let broker = self.desk.broker.capabilities();
-        let wears_out = worn_out(order, broker.max_modifications).is_some() || !broker.can_modify;
+        worn_out(order, broker.max_modifications).is_some() || !broker.can_modify
+    }
+
+    fn reprice(&mut self, order: &Arc<OrderRecord>, ladder: Ladder, price: Price, now: DateTime<Utc>) {
+        let wears_out = self.wears_out(order);
         let Some(limit) = order.ask.price else { return };
         let next = Ladder { is_replaced: wears_out, ..ladder.stepped(limit, now) };
         let reason = format!("step {}: the exit rests at {limit}, its limit becomes {price}", next.steps);
@@ -242,10 +264,12 @@ impl WatcherActor {
     /// The exit has ended: its ladder does too, and what was to be replaced goes again. Until that is registered the ladder stays: what
     /// is lost on the way is asked for again.
     fn leave(&mut self, slot: &Slot, order: Option<&OrderRecord>, ladder: &Ladder, now: DateTime<Utc>) {
-        // Nothing more is sent for a square-off that nobody wants any more.
+        // Nothing more is sent for a square-off or a rule that nobody wants any more, nor for what a person has cancelled meanwhile.
         let is_done = |order: &OrderRecord| {
             let goes_on = |book: &Book| book.after(order.number).any(|next| next.parent_command_id == Some(order.command_id));
-            self.line.view.read(&self.desk.client_id, |book| square_off::is_over(order, book, now) || goes_on(book)).unwrap_or(false)
+            let is_over = |book: &Book| square_off::is_over(order, book, now) || goes_on(book);
+            let is_kept = order.tag == Some(Tag::CancelledByUser) || self.core.rules.have_taken_back(order);
+            is_kept || self.line.view.read(&self.desk.client_id, is_over).unwrap_or(false)
         };
         let ends_open = |order: &&OrderRecord| ladder.is_replaced && order.status == Status::Failed && order.unfilled() > 0;
         if let Some(order) = order.filter(ends_open).filter(|order| !is_done(order))
@@ -270,7 +294,8 @@ impl WatcherActor {
         let instrument = order.instrument().and_then(|key| self.line.instruments.find(&key))?;
         let quote = self.line.newest_quote(&self.desk, &instrument.key);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
-        let climb = Climb { side: order.ask.side?, limit: None, instrument: &instrument, quote: quote.as_ref(), told: None };
+        let told = self.band_named(&instrument, now);
+        let climb = Climb { side: order.ask.side?, limit: None, instrument: &instrument, quote: quote.as_ref(), told };
         match plan(&climb, ladder, rungs, now) {
             Step::Reprice(price) => Some(price.to_string()),
             Step::Wait | Step::Halt(_) => order.ask.price.map(|price| price.to_string()),
@@ -304,8 +329,8 @@ impl WatcherActor {
 
     /// Sends the exit of a fired rule, in as many orders as the exchange wants it in. A target is a limit at its target; an
     /// urgent one is a limit through the touch, and a market order only where nobody knows a price.
-    pub(super) fn submit_exit(&self, rule: &ExitRule, before: Option<Tick>, largest: Option<i64>, kept: Option<Keep>, now: DateTime<Utc>) {
-        let (Some(fired), Some(key)) = (rule.fired, rule.exit_key()) else { return };
+    pub(super) fn submit_exit(&self, rule: &ExitRule, before: Option<Tick>, part: Part, kept: Option<KeepOver>, now: DateTime<Utc>) {
+        let Some(fired) = rule.fired else { return };
         let instrument = self.line.instruments.find(&rule.holding.instrument);
         let (held, most) = self
             .line
@@ -315,24 +340,28 @@ impl WatcherActor {
                 (book.held(&rule.strategy, &rule.holding).net.abs(), most)
             })
             .unwrap_or_default();
-        let asked = largest.zip(instrument.as_ref()).map(|(asked, instrument)| in_lots(asked, instrument));
-        let largest = most.into_iter().chain(asked).min();
+        let (units, key, signal, asked) = match part {
+            Part::All { largest } => (held, rule.exit_key(), fired.signal, largest),
+            Part::Beside { units, after } => (units.min(held), rule.key_beside(after), SignalId(self.line.ids.next()), None),
+        };
+        let asked = asked.zip(instrument.as_ref()).map(|(asked, instrument)| in_lots(asked, instrument));
         let price = match (fired.cause, &instrument) {
             (Cause::Target, _) => rule.target.map(|target| target.to_string()),
             (_, Some(instrument)) => self.first_limit_of(rule, instrument, before, now).map(|price| price.to_string()),
             (_, None) => None,
         };
-        let orders = slices(held, largest);
-        let is_one = orders.len() <= 1;
+        let orders = slices(units, most.into_iter().chain(asked).min());
+        // One order takes all that is held when its turn comes, also what fills meanwhile.
+        let is_all = matches!(part, Part::All { .. }) && orders.len() <= 1;
         let leg = |quantity: Option<Quantity>| LegDraft {
             order_type: Some(if price.is_some() { OrderType::Limit } else { OrderType::Market }.to_string()),
             price: price.clone(),
             ..crate::engine::exit_leg(&rule.strategy, &rule.holding, quantity)
         };
-        // One order takes all that is held when its turn comes, also what fills meanwhile.
-        let legs = if is_one { vec![leg(None)] } else { orders.into_iter().map(|quantity| leg(Some(quantity))).collect() };
-        let user = rule.sender(fired.cause);
-        let own = OwnSignal { key: IdempotencyKey::parse(&key).ok(), signal: fired.signal, user, source: Source::System, fired: kept };
+        let legs: Vec<LegDraft> = if is_all { vec![leg(None)] } else { orders.into_iter().map(|quantity| leg(Some(quantity))).collect() };
+        // A message without a key would be another signal each time it is sent.
+        let Some(key) = key.and_then(|key| IdempotencyKey::parse(&key).ok()).filter(|_| !legs.is_empty()) else { return };
+        let own = OwnSignal { key: Some(key), signal, user: rule.sender(fired.cause), source: Source::System, fired: kept };
         self.submit(legs, own, now);
     }
 
@@ -347,8 +376,13 @@ impl WatcherActor {
         let spread = quote.and_then(|quote| Some(quote.ask?.value() - quote.bid?.value()));
         let ladder = Ladder::new(trigger, spread, now);
         let rungs = self.desk.settings.exits.ladder.of(&instrument.kind);
-        let climb = Climb { side, limit: None, instrument, quote: quote.as_ref(), told: None };
+        let climb = Climb { side, limit: None, instrument, quote: quote.as_ref(), told: self.band_named(instrument, now) };
         first_limit(&climb, &ladder, rungs, last, now)
+    }
+
+    /// The prices that the exchange takes, if the broker has named them today.
+    fn band_named(&self, instrument: &Instrument, now: DateTime<Utc>) -> Option<(Price, Price)> {
+        self.line.view.read(&self.desk.client_id, |book| band_named(&instrument.key, book, trading_date(now))).flatten()
     }
 
     pub(super) fn submit(&self, legs: Vec<LegDraft>, own: OwnSignal, now: DateTime<Utc>) {

@@ -172,8 +172,10 @@ impl WatcherActor {
             return Vec::new();
         }
         let mut first: Vec<Slot> = self.core.rules.watched.keys().cloned().collect();
-        let later = first.split_off(first.len().min(AT_ONCE));
+        // All of them: below, hours, times and what has fired act for every rule, and the next position is not theirs.
         self.end_rules_of(&first);
+        first.retain(|slot| self.core.rules.watched.contains_key(slot));
+        let later = first.split_off(first.len().min(AT_ONCE));
         self.look_at_hours(now);
         if self.may_fire() {
             self.look_at(first, now);

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use super::{Concern, WatcherActor};
 use crate::exits::{Halted, Ladder, Refused, Rejection, Rungs, cap};
 use crate::order::{OrderRecord, Points, Price, Side};
-use crate::persistence::Level;
+use crate::persistence::{Book, Level};
 use crate::ports::Quote;
 
 /// An exit that rests, and its market.
@@ -60,6 +60,13 @@ impl WatcherActor {
         self.page_not_flat(&standing, ladder, &Halted::Alive);
     }
 
+    /// What is held of its position, in words, where that is not what the exit is for.
+    fn held_beside(&self, order: &OrderRecord) -> String {
+        let held = |book: &Book| order.holding().map_or(0, |key| book.held(&order.ask.strategy, &key).net.abs());
+        let held = self.line.view.read(&self.desk.client_id, held).filter(|held| *held != order.unfilled());
+        held.map_or_else(String::new, |held| format!(" ({held} are held in all)"))
+    }
+
     /// Says what an exit that cannot go further by itself would cost if it did.
     pub(super) fn page_not_flat(&self, standing: &Standing<'_>, ladder: &Ladder, halted: &dyn fmt::Display) {
         let Standing { order, tick, rungs, quote } = *standing;
@@ -84,13 +91,14 @@ impl WatcherActor {
         let wider = Ladder { granted: ladder.granted + 1, ..*ladder };
         let as_far_as = cap(&wider, rungs, tick, side);
         let text = format!(
-            "NOT FLAT: {} of {} units of {} {} rest at {} after {} steps, because {halted}; bid {}, ask {}, spread {spread}; {going_on}; \
+            "NOT FLAT: {} of {} units of {} {} rest at {}{} after {} steps, because {halted}; bid {}, ask {}, spread {spread}; {going_on}; \
              \"go on\" lets it go as far as {}, at most {}",
             order.unfilled(),
             order.quantity(),
             order.ask.strategy,
             order.ask.symbol,
             shown(order.ask.price),
+            self.held_beside(order),
             ladder.steps,
             shown(bid),
             shown(ask),

@@ -10,7 +10,7 @@ use ordergate_actors::order::{
     Product, Quantity, Resolution, Side, Strategy, Tag, Terms, trading_date,
 };
 use ordergate_actors::persistence::{
-    Adopted, Book, ControlChange, Keep, KillLevel, Level, Registration, Slot, Telling, Topic, Unit, replay,
+    Adopted, Book, ControlChange, Keep, KeepOver, KillLevel, Level, Registration, Slot, Telling, Topic, Unit, replay,
 };
 use ordergate_actors::pnl::Day;
 use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof, proptest};
@@ -355,7 +355,9 @@ fn alarms_that_gave_way_to_newer_ones_break_no_start() {
 fn that_a_rule_has_fired_is_on_disk_with_its_exit_or_not_at_all() {
     let mut desk = Desk::new();
     let with = |unit: Unit, key: &str| match (unit, keep(key, Some("{}"), None)) {
-        (Unit::Register(registration), Unit::Keep(fired)) => Unit::Register(Box::new(Registration { fired: Some(fired), ..*registration })),
+        (Unit::Register(registration), Unit::Keep(fired)) => {
+            Unit::Register(Box::new(Registration { fired: Some(KeepOver { keep: fired, heeding: |_, _| None }), ..*registration }))
+        }
         (other, _) => other,
     };
     let first = with(desk.signal(&[1], |_| ()), "first");

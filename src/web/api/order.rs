@@ -98,7 +98,8 @@ pub(super) fn next_actions(order: &OrderRecord) -> Vec<Value> {
         actions.push(act("it is at the broker", "resolve", json!({ "broker_order_id": "<number>", "reason": "<how you know>" })));
         actions.push(act("it is not at the broker", "resolve", json!({ "absent": true, "reason": "<how you know>" })));
     }
-    if !order.status.is_terminal() && order.cancel_wanted.is_none() {
+    // One that makes room for another can still be kept from that.
+    if !order.status.is_terminal() && order.cancel_wanted.is_none_or(|tag| tag == Tag::Replaced) {
         actions.push(act("cancel", "cancel", json!({ "reason": "<why>" })));
     }
     if order.status.is_at_broker() && order.broker_order_id.is_some() && order.cancel_wanted.is_none() {

@@ -1,6 +1,6 @@
 //! `modifyorder`, `cancelorder`, `cancelallorder`.
 
-use ordergate_actors::order::{BadNumber, CommandId, OrderType, Price, Quantity};
+use ordergate_actors::order::{BadNumber, CommandId, OrderType, Price, Quantity, Tag};
 use ordergate_actors::risk::{Change, ChangeAnswer};
 use serde_json::json;
 
@@ -81,7 +81,9 @@ pub(super) async fn cancel_all(state: &WebState, asked: &Asked) -> Result<String
     let open: Vec<CommandId> = state
         .engine
         .read(&asked.client_id, |book| {
-            let of_it = book.open_orders().filter(|order| order.ask.strategy.as_str() == strategy && order.cancel_wanted.is_none());
+            // One that only makes room for another is not wanted gone yet.
+            let stays = |wanted: Option<Tag>| wanted.is_none_or(|tag| tag == Tag::Replaced);
+            let of_it = book.open_orders().filter(|order| order.ask.strategy.as_str() == strategy && stays(order.cancel_wanted));
             of_it.map(|order| order.command_id).collect()
         })
         .unwrap_or_default();

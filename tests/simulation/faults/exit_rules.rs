@@ -301,6 +301,108 @@ fn an_urgent_exit_does_not_stand_behind_an_entry_whose_cancel_is_refused_for_eve
     });
 }
 
+/// The broker names the prices that it takes when it refuses the exit. They are not those that the quotes tell.
+#[test]
+fn the_next_exit_goes_at_a_price_that_the_broker_has_named() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        let words =
+            "RED:RULE:{Check circuit limit including square off order}Current:INR 848.70 LowerCircuit:INR 849.50 UpperCircuit:INR 940";
+        desk.next(CallKind::Place, Fault::Refuse(words.into()));
+        trade(desk, "849.55");
+        until_flat(desk).await;
+        let exits = fired(desk);
+        assert_eq!(exits[0].tag, Some(Tag::BrokerRejected));
+        assert!(exits[0].ask.price.unwrap() < price("849.50"));
+        assert_eq!((exits.len(), exits[1].ask.price), (2, Some(price("849.50"))));
+        desk.at_rest().await;
+    });
+}
+
+/// The stop that rests at the broker is for the first ten. Ten more come in, and the market jumps before it is changed: they do not wait
+/// for its end.
+#[test]
+fn what_the_stop_at_the_broker_is_not_for_leaves_by_an_exit_of_its_own() {
+    scenario(Setup::default(), async |desk| {
+        desk.ended(LegDraft { stop_at: said("broker"), ..guarded("10 points", None) }).await;
+        let at_broker = |desk: &Desk, source| {
+            let rows = desk.rows().into_iter().filter(move |row| row.source == source && row.status.is_at_broker());
+            rows.filter(|row| row.broker_order_id.is_some()).map(|row| row.quantity()).collect::<Vec<_>>()
+        };
+        desk.until("the stop rests", |desk| at_broker(desk, Source::Stop) == [10]).await;
+        desk.ended(LegDraft { execution_type: said("ADJUST"), ..buy("a", 10) }).await;
+        desk.until("twenty are held", |desk| desk.held("a", &sbin()) == 20).await;
+        desk.market.set_depth(&sbin(), Vec::new(), vec![Level { price: price("845.05"), quantity: 100 }], price("845"));
+        desk.until("each ten have an order", |desk| at_broker(desk, Source::System) == [10] && at_broker(desk, Source::Stop) == [10]).await;
+        desk.until_alarm("ALARM_NOT_FLAT").await;
+        assert!(desk.texts("ALARM_NOT_FLAT")[0].contains("20 are held in all"), "{:?}", desk.texts("ALARM_NOT_FLAT"));
+        desk.pass_secs(30).await;
+        assert_eq!(fired(desk).len(), 1, "and one is enough");
+        trade(desk, "845");
+        until_flat(desk).await;
+        desk.at_rest().await;
+    });
+}
+
+/// One of the orders that a large exit became is refused, and nobody trades with the other: what the refused one was for is not left to
+/// that.
+#[test]
+fn a_part_that_is_refused_goes_again_while_the_other_rests() {
+    let mut setup = Setup::default();
+    setup.account.limits.max_quantity = 100_000;
+    setup.account.limits.max_order_value = rupees(1_000_000_000);
+    scenario(setup, async |desk| {
+        let future = crate::desk::future();
+        let most = ordergate_actors::ports::Instruments::find(&*desk.instruments, &future).unwrap().max_quantity().unwrap();
+        let leg = |kind: &str| LegDraft { stop_loss: said("25600"), ..buy("a", most).in_future().product("NRML").kind(kind) };
+        for (kind, held) in [("ENTRY", most), ("ADJUST", 2 * most)] {
+            desk.ended(leg(kind)).await;
+            desk.until("it is held", |desk| desk.held("a", &future) == held).await;
+        }
+        desk.pass_secs(3).await;
+        desk.next(CallKind::Place, Fault::Refuse("RED:Margin Shortfall:INR 1200".into()));
+        desk.market.set_depth(&future, Vec::new(), vec![Level { price: price("25590"), quantity: 100 }], price("25590"));
+        let open = |desk: &Desk| -> i64 { fired(desk).iter().filter(|row| row.status.is_at_broker()).map(OrderRecord::unfilled).sum() };
+        desk.until("a part is refused", |desk| fired(desk).iter().any(|row| row.tag == Some(Tag::BrokerRejected))).await;
+        desk.pass_secs(5).await;
+        assert_eq!(open(desk), most);
+        desk.until("all of it has an exit", |desk| open(desk) == 2 * most).await;
+        desk.market.set(&future, price("25590"), price("25590.05"), price("25590"));
+        desk.until("flat", |desk| desk.held("a", &future) == 0 && desk.net_at_broker(&future) == 0).await;
+        assert_eq!(fired(desk).len(), 3);
+        desk.at_rest().await;
+    });
+}
+
+/// A signal to leave waits for the truth about an entry, and nobody tells it. The stop does not wait with it.
+#[test]
+fn a_stop_does_not_wait_behind_a_signal_that_waits_for_a_proof() {
+    scenario(Setup::polled(), async |desk| {
+        desk.ended(guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| rule(desk).is_some()).await;
+        desk.pass_secs(3).await;
+        desk.always_all(&[CallKind::Orders, CallKind::Trades], &Fault::Unknown("502".into()));
+        desk.next(CallKind::Place, Fault::LoseReply("reset".into()));
+        let entry = desk.order(buy("a", 5).kind("ADJUST")).await;
+        let out = desk.order(exit("a", "SBIN-EQ")).await;
+        desk.pass_secs(2).await;
+        assert!(desk.row(entry).is_in_doubt() && desk.row(out).status == Status::Created);
+        trade(desk, "849");
+        desk.until("what is certain is sold", |desk| desk.net_at_broker(&sbin()) == 5).await;
+        assert!(desk.row(entry).is_in_doubt());
+        assert_eq!(desk.row(out).tag, Some(Tag::Replaced));
+        desk.until_alarm("ALARM_EXIT_FAILED").await;
+        assert!(desk.texts("ALARM_EXIT_FAILED")[0].contains("exit it"), "{:?}", desk.texts("ALARM_EXIT_FAILED"));
+        desk.heal();
+        assert_eq!(desk.until_ended(entry).await.filled_quantity, 5);
+        desk.until("it is held", |desk| desk.held("a", &sbin()) == 5).await;
+        assert_eq!(desk.ended(exit("a", "SBIN-EQ")).await.filled_quantity, 5);
+        until_flat(desk).await;
+        desk.at_rest().await;
+    });
+}
+
 #[test]
 fn a_trailed_stop_survives_a_restart_and_fires_there() {
     scenario(Setup::default(), async |desk| {

@@ -10,7 +10,7 @@ use crate::order::{
 };
 use crate::persistence::control::{Control, ControlChange};
 use crate::persistence::delta::Delta;
-use crate::persistence::kept::Keep;
+use crate::persistence::kept::{Keep, Kept};
 use crate::persistence::staged::HoldingSlot;
 use crate::persistence::unit::{Adopted, Cargo, Earlier, NotRegistered, OrderUnit, Outcome, Registration, Telling, Unit};
 use crate::pnl::DayChange;
@@ -38,6 +38,11 @@ impl Ledger {
                 if delta.acknowledge(&mut self.staged, client_id, alarm, &who, &reason) { self.settle(delta)? } else { NOTHING }
             }
             Unit::Keep(keep) => self.keep(&keep, at)?,
+            Unit::KeepOver(over) => {
+                let keep = over.over(self.stands(&over.keep));
+                let mut delta = Delta::new(at);
+                if delta.keep(&mut self.staged, &keep) { self.settle(delta)? } else { NOTHING }
+            }
             Unit::Note(note) => {
                 let mut delta = Delta::new(at);
                 delta.note(&mut self.staged, &note);
@@ -126,8 +131,13 @@ impl Ledger {
         Ok(Pending::Reissued { client_id, records })
     }
 
+    /// The state that stands where that one is to be written.
+    fn stands(&self, keep: &Keep) -> Option<&Kept> {
+        self.staged.kept.get(&keep.client_id)?.get(&keep.slot)
+    }
+
     fn keep(&mut self, keep: &Keep, at: DateTime<Utc>) -> Result<Outcome, StoreError> {
-        let stands = self.staged.kept.get(&keep.client_id).and_then(|states| states.get(&keep.slot));
+        let stands = self.stands(keep);
         let is_other = keep.basis.is_some_and(|basis| basis != stands.map_or(0, |kept| kept.seq));
         let is_gone_already = keep.value.is_none() && stands.is_none();
         let mut delta = Delta::new(at);
@@ -163,7 +173,8 @@ impl Ledger {
         }
         let mut delta = Delta::new(at);
         if let Some(fired) = &registration.fired {
-            delta.keep(&mut self.staged, fired);
+            let fired = fired.over(self.stands(&fired.keep));
+            delta.keep(&mut self.staged, &fired);
         }
         let records = delta.registration(&mut self.staged, &registration, &self.tag_prefix);
         if let Some(plan) = &registration.plan {

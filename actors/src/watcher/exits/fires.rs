@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::super::climb::Part;
+use super::super::follow::EXIT_FAILED;
 use super::super::{Concern, WatcherActor, ladder_slot, resend};
-use crate::exits::{Cause, ExitRule, Fired, Next, Rejection, follow, is_stop_of, slot, to_take_over};
+use crate::exits::{Beside, Cause, ExitRule, Fired, Next, Rejection, follow, is_stop_of, slot, to_take_over};
 use crate::order::basket::COVER_FIRST;
-use crate::order::{HoldingKey, InstrumentKey, OrderFact, OrderRecord, OrderType, Side, SignalId, Tag, trading_date};
-use crate::persistence::{Book, Keep, Level, Slot, Unit};
+use crate::order::{CommandId, HoldingKey, InstrumentKey, OrderFact, OrderRecord, OrderType, Side, SignalId, Status, Tag, trading_date};
+use crate::persistence::{Book, KeepOver, Level, Slot, Unit};
 
 /// A write that was not heard of after this is made again.
 pub(super) const WRITE_AGAIN: Duration = Duration::seconds(2);
@@ -25,8 +27,7 @@ impl WatcherActor {
         let changes = if able.can_modify { able.max_modifications } else { Some(0) };
         let resting = self.line.view.read(&self.desk.client_id, |book| {
             let rule = &watched.rule;
-            let target = rule.fired.filter(|_| rule.open_exit(book).is_some()).map(|fired| fired.signal);
-            target.or_else(|| to_take_over(rule, book, changes))
+            rule.exit_to_take_over(book).or_else(|| to_take_over(rule, book, changes))
         });
         let resting = resting.flatten();
         let signal = resting.unwrap_or_else(|| SignalId(self.line.ids.next()));
@@ -39,7 +40,7 @@ impl WatcherActor {
         let reason = format!("{cause} of {} {} fires {at}: {why}", rule.strategy, rule.holding);
         let level = if cause.is_urgent() { Level::Warn } else { Level::Info };
         metrics::counter!("ordergate_exit_rules_fired_total", "cause" => cause.to_string()).increment(1);
-        let fired = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", level, &reason);
+        let fired = self.kept_as_fired(slot, &rule, level, &reason);
         if resting.is_none() {
             self.send_exit(slot, &rule, None, fired, now);
         } else {
@@ -47,12 +48,18 @@ impl WatcherActor {
         }
     }
 
-    fn post_kept(&self, kept: Option<Keep>) {
-        kept.into_iter().for_each(|kept| self.line.post_unit(Unit::Keep(kept)));
+    /// That it fires, to write down: a person who has switched it off this moment is not overruled by that.
+    fn kept_as_fired(&self, slot: &Slot, rule: &ExitRule, level: Level, reason: &str) -> Option<KeepOver> {
+        let keep = self.rule_kept(slot, Some(rule), None, "EXIT_RULE_FIRED", level, reason)?;
+        Some(KeepOver { keep, heeding: ExitRule::text_kept_off })
+    }
+
+    fn post_kept(&self, kept: Option<KeepOver>) {
+        kept.into_iter().for_each(|kept| self.line.post_unit(Unit::KeepOver(kept)));
     }
 
     /// Sends the exit of a fired rule, and with it that it has fired, unless it has to wait for its cover.
-    fn send_exit(&mut self, slot: &Slot, rule: &ExitRule, largest: Option<i64>, fired: Option<Keep>, now: DateTime<Utc>) {
+    fn send_exit(&mut self, slot: &Slot, rule: &ExitRule, largest: Option<i64>, fired: Option<KeepOver>, now: DateTime<Utc>) {
         let cover = self.line.view.read(&self.desk.client_id, |book| self.uncovers(rule, book)).flatten();
         let Some(watched) = self.core.rules.watched.get_mut(slot) else { return };
         if let Some(short) = cover {
@@ -61,26 +68,46 @@ impl WatcherActor {
                 self.post_kept(fired);
                 return;
             }
-            let text = format!("{} {} is sold although {short}, which it covers, is not bought back yet", rule.strategy, rule.holding);
+            let text = words_of_the_uncovered(rule, &short);
             self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_UNCOVERS", Level::Page, rule.order, text);
         }
         watched.held_back = None;
         let before = watched.before;
-        self.submit_exit(rule, before, largest, fired, now);
+        self.submit_exit(rule, before, Part::All { largest }, fired, now);
+    }
+
+    /// Sends what the open exits of a fired rule are not for.
+    fn send_beside(&mut self, slot: &Slot, mut rule: ExitRule, beside: &Beside, now: DateTime<Utc>) {
+        let after = &beside.after;
+        if self.waits_for_its_cover(&rule, after.command_id, now) || !self.is_time_to_resend(after.command_id, now) {
+            return;
+        }
+        let Some(watched) = self.core.rules.watched.get_mut(slot) else { return };
+        let (before, mut tried) = (watched.before, None);
+        if beside.is_retry() {
+            rule.attempt = rule.attempt.saturating_add(1);
+            (watched.rule, watched.writing) = (rule.clone(), Some(now));
+            let reason = format!("{} units of {} {} have no exit: try {}", beside.units, rule.strategy, rule.holding, rule.attempt + 1);
+            tried = self.kept_as_fired(slot, &rule, Level::Warn, &reason);
+        }
+        self.submit_exit(&rule, before, Part::Beside { units: beside.units, after: after.number }, tried, now);
     }
 
     /// Whether the stop that an exit of a rule has taken over waits for the short that its position covers to be closed.
     pub(in crate::watcher) fn waits_for_cover(&mut self, order: &OrderRecord, now: DateTime<Utc>) -> bool {
-        let found = self.line.view.read(&self.desk.client_id, |book| {
-            let rule = self.core.rules.firing(order, book)?;
-            Some((rule.fired?.at, self.uncovers(rule, book)?, rule.strategy.clone(), rule.holding.clone()))
-        });
-        let Some((fired_at, short, strategy, holding)) = found.flatten() else { return false };
-        if now.signed_duration_since(fired_at) < COVER_FIRST {
+        let rule = self.line.view.read(&self.desk.client_id, |book| self.core.rules.firing(order, book).cloned()).flatten();
+        rule.is_some_and(|rule| self.waits_for_its_cover(&rule, order.command_id, now))
+    }
+
+    /// Whether a rule that has fired waits for the short that its position covers to be bought back. Not for ever, and then people hear it.
+    fn waits_for_its_cover(&mut self, rule: &ExitRule, order: CommandId, now: DateTime<Utc>) -> bool {
+        let cover = self.line.view.read(&self.desk.client_id, |book| self.uncovers(rule, book)).flatten();
+        let (Some(fired), Some(short)) = (rule.fired, cover) else { return false };
+        if now.signed_duration_since(fired.at) < COVER_FIRST {
             return true;
         }
-        let text = format!("{strategy} {holding} is sold although {short}, which it covers, is not bought back yet");
-        self.concern(Concern { event: "ALARM_EXIT_UNCOVERS", level: Level::Page, text, command_id: Some(order.command_id) });
+        let text = words_of_the_uncovered(rule, &short);
+        self.concern(Concern { event: "ALARM_EXIT_UNCOVERS", level: Level::Page, text, command_id: Some(order) });
         false
     }
 
@@ -147,7 +174,7 @@ impl WatcherActor {
                 // What was lost may have had the firing with it.
                 let reason = format!("the exit of {} {} is sent again: it is not on disk", rule.strategy, rule.holding);
                 let is_unwritten = watched.writing.is_some();
-                let fired = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", Level::Warn, &reason).filter(|_| is_unwritten);
+                let fired = self.kept_as_fired(slot, &rule, Level::Warn, &reason).filter(|_| is_unwritten);
                 self.send_exit(slot, &rule, None, fired, now);
             }
             Next::Anew(largest) => {
@@ -159,9 +186,10 @@ impl WatcherActor {
                 rule.attempt = rule.attempt.saturating_add(1);
                 (watched.rule, watched.writing) = (rule.clone(), Some(now));
                 let reason = format!("the {} of {} {} came to nothing: try {}", fired.cause, rule.strategy, rule.holding, rule.attempt + 1);
-                let fired = self.rule_kept(slot, Some(&rule), None, "EXIT_RULE_FIRED", Level::Warn, &reason);
+                let fired = self.kept_as_fired(slot, &rule, Level::Warn, &reason);
                 self.send_exit(slot, &rule, largest, fired, now);
             }
+            Next::Beside(beside) => self.send_beside(slot, rule, &beside, now),
             Next::Rearm => {
                 (rule.fired, rule.attempt, rule.rearmed_at) = (None, rule.attempt.saturating_add(1), Some(now));
                 watched.rule = rule.clone();
@@ -170,6 +198,7 @@ impl WatcherActor {
             }
             Next::Cancel(orders) => {
                 let reason = format!("the exit of the rule of {} {} takes its place", rule.strategy, rule.holding);
+                self.tell_of_the_unsettled(&rule, &orders);
                 let facts = orders.into_iter().map(|order| (order, OrderFact::CancelWanted { tag: Tag::Replaced, reason: reason.clone() }));
                 self.post_facts(facts.collect());
             }
@@ -180,6 +209,23 @@ impl WatcherActor {
                 }
             }
         }
+    }
+
+    /// A signal to leave that waited for a proof would have closed what comes of that too: the exit of a rule is for what is certain.
+    fn tell_of_the_unsettled(&mut self, rule: &ExitRule, cancelled: &[CommandId]) {
+        let unsettled = self.line.view.read(&self.desk.client_id, |book| {
+            let key = &rule.holding.instrument;
+            let waits = |order: &CommandId| book.order(*order).is_some_and(|order| order.status == Status::Created);
+            let waiting = *cancelled.iter().find(|order| waits(order))?;
+            let entries = book.owed_in(key).chain(book.doubts_in(key)).filter(|order| !order.is_exit());
+            Some((waiting, entries.into_iter().find(|order| order.ask.strategy == rule.strategy)?.command_id))
+        });
+        let Some((waiting, entry)) = unsettled.flatten() else { return };
+        let text = format!(
+            "exit {waiting} of {} in {} waited for order {entry}, and makes way for its rule, which has fired: what {entry} fills is not              closed by that, and nothing else sends an exit for it; when it is settled, look what is held and exit it",
+            rule.strategy, rule.holding
+        );
+        self.concern(Concern { event: EXIT_FAILED, level: Level::Page, text, command_id: Some(waiting) });
     }
 
     /// Rules whose position is gone end with it, and so does what of theirs still rests. Those that a fill may have closed are
@@ -231,6 +277,10 @@ impl WatcherActor {
             self.keep_rule(&slot, Some(&rule), Some(seq), "EXIT_RULE_MOVED", Level::Info, &reason);
         }
     }
+}
+
+fn words_of_the_uncovered(rule: &ExitRule, short: &HoldingKey) -> String {
+    format!("{} {} is sold although {short}, which it covers, is not bought back yet", rule.strategy, rule.holding)
 }
 
 fn words_of_the_stuck(rule: &ExitRule, rejection: Rejection) -> String {

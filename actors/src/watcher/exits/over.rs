@@ -63,7 +63,8 @@ impl WatcherActor {
 
     /// An exit is cancelled while something is left of its position. What a rule has fired goes anew by itself, for what is held.
     pub(in crate::watcher) fn tell_of_exit_taken_back(&mut self, order: &OrderRecord, reason: &str, now: DateTime<Utc>) {
-        let is_fired = |book: &Book| self.core.rules.firing(order, book).is_some();
+        let is_of_fired = || self.core.rules.fired_of(order).is_some_and(|rule| rule.has_sent(order));
+        let is_fired = |book: &Book| self.core.rules.firing(order, book).is_some() || is_of_fired();
         if !order.is_exit() || self.line.view.read(&self.desk.client_id, is_fired).unwrap_or(false) {
             return;
         }

@@ -126,7 +126,7 @@ impl WatcherActor {
             trigger_price: Some(trigger.to_string()),
             ..exit_leg(&rule.strategy, &rule.holding, Some(quantity))
         };
-        let user = format!("resting stop of {}", rule.strategy);
+        let user = rule.sender_of_stop();
         let key = IdempotencyKey::parse(&format!("stop:{signal}")).ok();
         self.submit(vec![leg], OwnSignal { key, signal, user, source: Source::Stop, fired: None }, now);
         if let Some(watched) = self.core.rules.watched.get_mut(slot) {

@@ -92,8 +92,6 @@ impl Watched {
 
     /// With the rule that is on disk now; and the one that must be written again, if that row has undone what a person decided.
     fn taking(self, mut rule: ExitRule, seq: u64) -> (Self, Option<ExitRule>) {
-        // Only a person switches a rule on again, and that is said anew.
-        let is_undone = !self.rule.is_on && rule.is_on && rule.set_at == self.rule.set_at;
         // Fired in memory, and the news is older than that: the row of the firing is on its way. Not of what is switched off: a firing
         // that is written after that is taken back when it is heard of.
         if rule.is_on && rule.fired.is_none() && self.rule.fired.is_some() && self.writing.is_some() {
@@ -102,11 +100,8 @@ impl Watched {
         let written = rule.stop;
         rule.catch_up(&self.rule);
         let is_done = rule.fired.is_some() == self.rule.fired.is_some();
-        if is_undone {
-            let is_left = rule.fired.is_some_and(|fired| fired.cause == Cause::Combined);
-            rule = rule.switched_off(self.rule.who.clone(), is_left);
-        }
-        let again = is_undone.then(|| rule.clone());
+        let again = rule.kept_off_by(&self.rule);
+        rule = again.clone().unwrap_or(rule);
         let fired = rule.fired;
         let next = Self {
             rule,
