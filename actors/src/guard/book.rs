@@ -330,7 +330,7 @@ pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
 
 /// What the broker's books tell of something that our strategies hold: its positions and, for delivery, its holdings and the sales of
 /// the day. Shares that are not settled, pledged or blocked are in no book for a time: only a sale proves that they are gone.
-fn told(book: &Book, findings: &Findings, positions: &Positions, key: &HoldingKey) -> Told {
+pub(crate) fn told(book: &Book, findings: &Findings, positions: &Positions, key: &HoldingKey) -> Told {
     if key.product != Product::Cnc {
         return positions.told(key, book);
     }

@@ -7,7 +7,7 @@ use crate::testkit::builders::{Build, SEQ, add_row, book_of, broker_shows, comma
 const MIS: Product = Product::Mis;
 
 fn sized(order: &OrderRecord, others: &[OrderRecord], holdings: &[(&str, HoldingKey, i64)], broker: &[(HoldingKey, i64)]) -> ExitSize {
-    size(order, &sbin(), &book_of(others.iter().cloned().chain([order.clone()]), holdings), &broker_shows(broker), None, ReadAge::CLEAR)
+    size(&ExitCase::seen(order, &sbin(), &book_of(others.iter().cloned().chain([order.clone()]), holdings), &broker_shows(broker), ReadAge::CLEAR))
 }
 
 #[track_caller]
@@ -103,7 +103,7 @@ fn the_orders_of_one_wish_to_leave_all_are_each_for_what_those_before_leave() {
     let sized = |me: &OrderRecord, others: &[OrderRecord], held: i64| {
         let held = [("trend", sbin_in(MIS), held)];
         let book = book_of(others.iter().cloned().chain([me.clone()]), &held);
-        size(me, &sbin(), &book, &broker_shows(&[(sbin_in(MIS), held[0].2)]), Some(100), ReadAge::CLEAR)
+        { let findings = broker_shows(&[(sbin_in(MIS), held[0].2)]); size(&ExitCase { largest: Some(100), ..ExitCase::seen(me, &sbin(), &book, &findings, ReadAge::CLEAR) }) }
     };
     let goes = |found: ExitSize| match found {
         ExitSize::Close { quantity, left, note, .. } => (quantity.value(), left, note.is_some()),
@@ -241,15 +241,15 @@ fn a_signal_waits_for_positions_that_include_the_last_fill_and_the_engine_does_n
     let mut findings = broker_shows(&[(sbin_in(MIS), 10)]);
     findings.positions.as_mut().unwrap().began_seq = SEQ - 1;
     let book = book_of([me.clone()], &long);
-    waits(size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR), "older than our last fill");
+    waits(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR)), "older than our last fill");
     for source in [Source::Dashboard, Source::Strategy] {
         me.source = source;
-        waits(size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR), "older than our last fill");
+        waits(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR)), "older than our last fill");
     }
     me.source = Source::System;
-    assert_eq!(closes(size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR)).2, 10);
+    assert_eq!(closes(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR))).2, 10);
     findings.positions = None;
-    waits(size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR), "were not read yet");
+    waits(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR)), "were not read yet");
 }
 
 /// What a fill has closed already, and is not recorded as a trade yet, cannot be closed once more.
@@ -336,7 +336,7 @@ proptest! {
         for turn in turns {
             let book = book_of(orders.clone(), &holdings);
             let me = orders[turn].clone();
-            let ExitSize::Close { side, product, quantity, note, .. } = size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR) else {
+            let ExitSize::Close { side, product, quantity, note, .. } = size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR)) else {
                 orders[turn] = me.ended(Status::Failed, Some(Tag::NoPosition));
                 continue;
             };
@@ -388,7 +388,7 @@ fn an_exit_of_delivery_is_bounded_by_what_the_broker_has_of_it() {
     use crate::testkit::builders::{at, position};
     use crate::watcher::Delivered;
     let asked = exit(1);
-    let sized = |book: &Book, findings: &Findings| match size(&asked, &sbin(), book, findings, None, ReadAge::CLEAR) {
+    let sized = |book: &Book, findings: &Findings| match size(&ExitCase::seen(&asked, &sbin(), book, findings, ReadAge::CLEAR)) {
         ExitSize::Close { quantity, .. } => Ok(quantity.value()),
         ExitSize::Refuse(_, reason) | ExitSize::Wait(reason) | ExitSize::Overtakes(_, reason) => Err(reason),
     };
