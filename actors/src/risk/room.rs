@@ -9,8 +9,8 @@
 
 use super::exit::ExitSize;
 use super::read_age::ReadAge;
-use crate::order::{HoldingKey, OrderRecord, Product, Side, Source, Tag};
 use crate::guard::told;
+use crate::order::{HoldingKey, OrderRecord, Product, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::ports::Quote;
 use crate::watcher::{Findings, Other, Positions, Told};

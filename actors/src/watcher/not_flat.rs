@@ -37,7 +37,7 @@ impl WatcherActor {
         let Some(refused) = due else { return ladder };
         let number = standing.order.broker_order_id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
         let next = if refused.rejection == Rejection::Cutoff {
-            format!("; cancel order{number} at the broker, which works there still, and then close it there")
+            format!("; cancel order{number} there first, which works still, then close it at the broker")
         } else {
             String::new()
         };

@@ -84,7 +84,8 @@ impl Findings {
     /// Units of what our strategies hold there that stops of others are for. What the broker has beyond ours is theirs to close.
     #[must_use]
     pub fn stopped_by_others(&self, key: &HoldingKey, held: Side, book: &Book) -> i64 {
-        let stops = self.others_closing(key, held.opposite()).filter(Other::is_stop).fold(0, |sum: i64, stop| sum.saturating_add(stop.units));
+        let stops =
+            self.others_closing(key, held.opposite()).filter(Other::is_stop).fold(0, |sum: i64, stop| sum.saturating_add(stop.units));
         let beyond = self.net(key).map_or(0, |at_broker| at_broker.saturating_sub(book.gross(key).net()).saturating_mul(held.sign()));
         stops.saturating_sub(beyond.max(0)).max(0)
     }
@@ -96,8 +97,8 @@ mod tests {
 
     use super::*;
     use crate::order::{Product, trading_date};
-    use crate::testkit::builders::{at, book_of, broker_shows, price, sbin, sbin_in};
     use crate::testkit::book_row;
+    use crate::testkit::builders::{at, book_of, broker_shows, price, sbin, sbin_in};
 
     fn sale(limit: Option<&str>, trigger: Option<&str>) -> BookRow {
         let value = |text: &str| price(text).value();
