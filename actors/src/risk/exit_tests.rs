@@ -499,6 +499,6 @@ fn delivery_is_not_bounded_by_holdings_of_before_the_brokers_day() {
     };
     assert_eq!(closes(sized("02:50:00", 0)).2, 10, "the broker checks what may be sold");
     assert_eq!(closes(sized("09:40:01", 10)).2, 10);
-    waits(sized("09:40:01", 0), "no sale of today tells where they went");
+    refuses(sized("09:40:01", 0), Tag::RiskLimitsExceeded, "no sale of today tells where they went");
     assert_eq!(closes(sized("09:40:01", 4)).2, 4);
 }

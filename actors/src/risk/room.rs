@@ -151,16 +151,12 @@ fn nothing_left(
     }
     let lack = match told(book, findings, positions, key) {
         Told::Yes => None,
-        Told::LacksToday => Some(format!("the broker's positions have no row for {key}, which changed today: they are read again")),
-        Told::LacksCarried => Some(format!(
-            "the broker's positions have no row for {key}, which is carried from an earlier day, and that proves no end of it: they are read again"
-        )),
-        Told::LacksDelivery => Some(format!(
-            "the broker's positions and holdings have no shares of {key} and no sale of today tells where they went (not settled yet, pledged, or sold on an earlier day): they are read again"
-        )),
+        Told::LacksToday => Some("which changed today: they are read again"),
+        Told::LacksCarried => Some("which is carried from an earlier day, and that proves no end of it: they are read again"),
+        Told::LacksDelivery => return no_shares(order, net, key),
     };
     if let Some(lack) = lack {
-        return ExitSize::Wait(lack);
+        return ExitSize::Wait(format!("the broker's positions have no row for {key}, {lack}"));
     }
     // What the broker shows less than we hold may be what exits under way have filled and we have not heard of yet: then
     // they are counted twice here, and the next read tells.
@@ -177,6 +173,18 @@ fn nothing_left(
     // position is real, it cannot be closed like this, and a person must hear of it.
     let is_offset = book.gross(key).net() == broker_net;
     ExitSize::Refuse(if is_offset { Tag::RiskLimitsExceeded } else { Tag::NoPosition }, reason)
+}
+
+/// Shares that no book of the broker has and of which no sale of today tells. It does not wait for them: it would sell what somebody buys
+/// there for himself. A person must hear of it, and does of the engine's own by their rule.
+fn no_shares(order: &OrderRecord, net: i64, key: &HoldingKey) -> ExitSize {
+    let is_of_a_rule = matches!(order.source, Source::System | Source::Stop);
+    let tag = if is_of_a_rule { Tag::NoPosition } else { Tag::RiskLimitsExceeded };
+    let reason = format!(
+        "{} holds {net} {key}, the broker's positions and holdings have none of it, and no sale of today tells where they went: they are not settled yet, pledged, or were sold on an earlier day",
+        order.ask.strategy
+    );
+    ExitSize::Refuse(tag, reason)
 }
 
 /// The orders of others that leave nothing to an exit of what they are for: those that are about to trade and, to a stop that would rest
