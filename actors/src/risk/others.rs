@@ -17,7 +17,8 @@ impl RiskActor {
         let level = if order.source == Source::Stop { Level::Warn } else { Level::Page };
         let findings = self.desk.findings.read();
         let others: Vec<Other<'_>> = findings.others_closing(&key, terms.side).collect();
-        let held = findings.net(&key).map_or(0, |net| net.saturating_mul(terms.side.opposite().sign()));
+        let Some(net) = findings.net(&key) else { return };
+        let held = net.saturating_mul(terms.side.opposite().sign());
         let too_many = terms.quantity.value().saturating_add(units_of(&others)).saturating_sub(held.max(0));
         if too_many <= 0 {
             return;
