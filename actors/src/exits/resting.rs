@@ -158,14 +158,12 @@ fn room(rule: &ExitRule, book: &Book) -> i64 {
     if !rule.is_for(&held) {
         return 0;
     }
-    let is_mine = |order: &OrderRecord| {
-        order.ask.strategy == rule.strategy && order.ask.product.is_none_or(|product| product == rule.holding.product) && !order.is_test()
-    };
+    let is_mine = |order: &OrderRecord| order.ask.strategy == rule.strategy && order.may_be_of(rule.holding.product) && !order.is_test();
     let key = &rule.holding.instrument;
     let others = book.open_exits_in(key).filter(|order| is_mine(order) && !is_of(order, rule));
     let claims = others.map(|order| if order.quantity() == 0 { held.net.abs() } else { order.unfilled() });
     let owed = book.owed_in(key).filter(|order| order.is_exit() && is_mine(order));
-    let owed = owed.map(|order| order.filled_quantity - order.traded_quantity);
+    let owed = owed.map(|order| order.untraded());
     (held.net.abs() - claims.chain(owed).fold(0, i64::saturating_add)).max(0)
 }
 

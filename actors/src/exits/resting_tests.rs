@@ -454,9 +454,9 @@ proptest! {
 fn beside_the_stop_of_somebody_else_none_is_rested_and_one_that_rests_stays() {
     let beside = |orders: Vec<OrderRecord>, theirs| Case { stopped_by_others: theirs, ..Case::new(orders) };
     decides("it is for all", &beside(Vec::new(), 10), "leave");
-    decides("it is for a part", &beside(Vec::new(), 4), "place 6 at 790 to 782.10");
+    decides("it is for a part", &beside(Vec::new(), 4), "place 6 at 790 to 782.1");
     decides("ours rests already", &beside(vec![stop(1)], 10), "leave");
     let small = OrderRecord { ask: stop(1).asks(6).ask, ..stop(1) };
     decides("it does not grow", &beside(vec![small.clone()], 4), "leave");
-    decides("alone it does", &beside(vec![small], 0), "change 1 to 10 at 790 to 782.10");
+    decides("alone it does", &beside(vec![small], 0), "change 1 to 10 at 790 to 782.1");
 }

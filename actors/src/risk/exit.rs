@@ -154,14 +154,10 @@ fn waits_for_its_turn(case: &ExitCase<'_>) -> Result<(), ExitSize> {
 
 /// What other exits of its strategy leave to it, once a stop that rests has made way and a target is taken back.
 fn own_room(case: &ExitCase<'_>, position: &Position) -> Result<OwnRoom, ExitSize> {
-    let ExitCase { order, instrument, book, .. } = *case;
+    let ExitCase { order, book, .. } = *case;
     let (Position { key, net, .. }, strategy) = (position, &order.ask.strategy);
     // The engine's own exits do not wait for a fill to be recorded, but what an exit has filled is closed already.
-    let closed: i64 = book
-        .owed_in(instrument)
-        .filter(|other| other.is_exit() && other.ask.strategy == *strategy && other.ask.product == Some(key.product))
-        .map(|other| other.filled_quantity - other.traded_quantity)
-        .sum();
+    let closed = book.owed_by_exits(Some(strategy), key);
     let claims = book.exiting(order, Some(strategy), key);
     let units = net.abs().saturating_sub(claims);
     if units <= 0 && closed > 0 {
@@ -294,9 +290,7 @@ fn ancestors(order: &OrderRecord, book: &Book) -> Vec<CommandId> {
 
 /// The position that the exit is for.
 fn position(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Result<(HoldingKey, Holding), (Tag, String)> {
-    let mut held = book
-        .holdings_of(&order.ask.strategy)
-        .filter(|(key, _)| key.instrument == *instrument && order.ask.product.is_none_or(|product| product == key.product));
+    let mut held = book.holdings_of(&order.ask.strategy).filter(|(key, _)| key.instrument == *instrument && order.may_be_of(key.product));
     let Some((key, holding)) = held.next() else {
         let product = order.ask.product.map_or_else(String::new, |product| format!(" {product}"));
         return Err((Tag::NoPosition, format!("{} holds nothing in {instrument}{product}", order.ask.strategy)));

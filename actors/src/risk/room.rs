@@ -259,7 +259,7 @@ fn least(key: &HoldingKey, held: Side, book: &Book, findings: &Findings) -> Opti
     let owed: i64 = book
         .owed_in(&key.instrument)
         .filter(|order| !order.is_exit() && order.ask.side == Some(closing) && order.ask.product == Some(key.product))
-        .map(|order| order.filled_quantity - order.traded_quantity)
+        .map(|order| order.untraded())
         .sum();
     let elsewhere = findings.elsewhere.closed(key, closing);
     Some(shown.saturating_mul(held.sign()).saturating_sub(closed).saturating_sub(owed).saturating_sub(elsewhere))

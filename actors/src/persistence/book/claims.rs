@@ -11,7 +11,7 @@ impl Book {
     pub fn exiting(&self, me: &OrderRecord, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
         self.open_in(&key.instrument)
             .filter(|order| order.command_id != me.command_id && !order.is_test() && self.closes(order, key))
-            .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
+            .filter(|order| order.may_be_of(key.product))
             .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))
             .filter(|order| order.number < me.number || order.status.is_at_broker())
             .map(|order| {
@@ -27,7 +27,7 @@ impl Book {
     pub fn makes_way(&self, me: &OrderRecord, strategy: &Strategy, key: &HoldingKey) -> i64 {
         self.open_exits_in(&key.instrument)
             .filter(|order| order.is_resting_stop() && order.command_id != me.command_id && order.ask.strategy == *strategy)
-            .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
+            .filter(|order| order.may_be_of(key.product))
             .filter(|order| order.number < me.number || order.status.is_at_broker())
             .map(|order| order.unfilled())
             .fold(0, i64::saturating_add)
@@ -67,7 +67,7 @@ impl Book {
         self.owed_in(&key.instrument)
             .filter(|order| self.closes(order, key) && order.ask.product == Some(key.product))
             .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))
-            .map(|order| order.filled_quantity - order.traded_quantity)
+            .map(|order| order.untraded())
             .fold(0, i64::saturating_add)
     }
 }
