@@ -161,7 +161,7 @@ fn room(rule: &ExitRule, book: &Book) -> i64 {
     let is_mine = |order: &OrderRecord| order.ask.strategy == rule.strategy && order.may_be_of(rule.holding.product) && !order.is_test();
     let key = &rule.holding.instrument;
     let others = book.open_exits_in(key).filter(|order| is_mine(order) && !is_of(order, rule));
-    let claims = others.map(|order| if order.quantity() == 0 { held.net.abs() } else { order.unfilled() });
+    let claims = others.map(|order| order.claims(held.net.abs()));
     let owed = book.owed_in(key).filter(|order| order.is_exit() && is_mine(order));
     let owed = owed.map(|order| order.untraded());
     (held.net.abs() - claims.chain(owed).fold(0, i64::saturating_add)).max(0)

@@ -203,7 +203,7 @@ impl<'a> GuardBook<'a> {
             .filter(|open| open.is_for(instrument) && open.may_be_of(me.terms.product))
             .filter(|open| open.ask.side == Some(me.terms.side) || (reduces && open.is_exit() && open.ask.side.is_none()))
             // An exit whose size is not settled yet may close all of it.
-            .map(|open| if open.is_exit() && open.quantity() == 0 { net.abs() } else { open.unfilled() })
+            .map(|open| if open.is_exit() { open.claims(net.abs()) } else { open.unfilled() })
             .fold(0, i64::saturating_add);
         let owed: i64 = self
             .book

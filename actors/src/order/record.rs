@@ -272,6 +272,12 @@ impl OrderRecord {
         (self.quantity_most() - self.filled_quantity).max(0)
     }
 
+    /// Units that it claims of a position of so many, as an exit: all of them while its size is not settled.
+    #[must_use]
+    pub fn claims(&self, held: i64) -> i64 {
+        if self.quantity() == 0 { held } else { self.unfilled() }
+    }
+
     /// Units that have filled and that no trade tells of yet: nothing is taken out of a holding, or put into it, before one does.
     #[must_use]
     pub fn untraded(&self) -> i64 {

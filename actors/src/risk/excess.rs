@@ -125,7 +125,7 @@ fn closing(book: &Book, strategy: &Strategy, key: &HoldingKey, held: i64) -> i64
     book.open_exits_in(&key.instrument)
         .filter(|order| order.ask.strategy == *strategy && !order.is_test() && !order.is_resting_stop())
         .filter(|order| order.may_be_of(key.product))
-        .map(|order| if order.quantity() == 0 { held } else { order.unfilled() })
+        .map(|order| order.claims(held))
         .fold(book.owed_by_exits(Some(strategy), key), i64::saturating_add)
         .min(held)
 }
