@@ -173,7 +173,7 @@ impl IngressActor {
                 |order: &OrderRecord| order.is_for(key) && order.ask.side == Side::of_net(net) && !order.is_exit() && !order.is_test();
             let open: i64 = book.open_of(&strategy).filter(|order| adds(order)).map(|order| order.unfilled()).sum();
             let owed = book.owed_of(&strategy).filter(|order| adds(order));
-            net.abs() + open + owed.map(|order| order.filled_quantity - order.traded_quantity).sum::<i64>()
+            net.abs() + open + owed.map(|order| order.untraded()).sum::<i64>()
         });
         units.unwrap_or(0)
     }

@@ -3,7 +3,7 @@
 mod disk;
 mod limits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -59,6 +59,8 @@ pub(crate) struct Witness {
     lies: Lies,
     /// When calls were made at the broker.
     made: Mutex<Vec<DateTime<Utc>>>,
+    /// The orders of others that the engine was shown.
+    shown_others: Arc<Mutex<BTreeSet<BrokerOrderId>>>,
     /// How many trades of others there the engine was last shown in what is held there, as it was.
     shown: Arc<Mutex<BTreeMap<HoldingKey, usize>>>,
     /// How the broker's order book looks instead, if a test says so.
@@ -117,6 +119,7 @@ impl Witness {
             gateway: Gateway::default(),
             lies: Lies::default(),
             made: Mutex::default(),
+            shown_others: Arc::default(),
             shown: Arc::default(),
             rewrite: Arc::default(),
             rewrite_positions: Arc::default(),
@@ -161,7 +164,7 @@ impl Witness {
         }
         let key = HoldingKey { instrument: order.instrument.key.clone(), product: order.terms.product };
         let (side, units) = (order.terms.side, order.terms.quantity.value());
-        self.may_close(&key, side, units, None)?;
+        self.may_close(&key, (side, order.terms.order_type), units, None)?;
         if self.limits.is_none() {
             return Ok(());
         }
@@ -180,7 +183,13 @@ impl Witness {
 
     /// INV-6: so many units may be closed on that side, beside what works there already; `changed`: the order that becomes as
     /// large as that does not work beside itself.
-    fn may_close(&self, key: &HoldingKey, side: Side, units: i64, changed: Option<&BrokerOrderId>) -> Result<(), String> {
+    fn may_close(
+        &self,
+        key: &HoldingKey,
+        (side, order_type): (Side, OrderType),
+        units: i64,
+        changed: Option<&BrokerOrderId>,
+    ) -> Result<(), String> {
         let Some(clock) = &self.clock else { return Ok(()) };
         let (exchange, now) = (self.broker.inner().exchange(), clock.now());
         let nets = exchange.position_details();
@@ -192,7 +201,7 @@ impl Witness {
                 && row.product == key.product
                 && row.side == side
                 && changed != Some(&row.broker_order_id)
-                && !self.others.own(row)
+                && (!self.others.own(row) || self.counts_of_others(row, order_type, now))
         };
         let working: i64 = rows.iter().filter(works).map(|row| row.quantity - row.filled).sum();
         let others = self.others.trades(&exchange).remove(key).unwrap_or_default();
@@ -207,6 +216,14 @@ impl Witness {
             return Err(format!("INV-6: an exit of {units} was called at {at}; {net} are held and {working} work"));
         }
         Ok(())
+    }
+
+    /// Whether an order of others leaves what it is for to no exit of that type, and the engine knows of it: one at the market trades as
+    /// soon as it can, and beside a stop none is rested. A limit may rest far away, and holds nothing back.
+    fn counts_of_others(&self, row: &BookRow, order_type: OrderType, now: DateTime<Utc>) -> bool {
+        let is_stop = row.trigger_price.is_some();
+        let counts = if is_stop { order_type.has_trigger() } else { row.price.is_none() };
+        counts && now - row.at >= UNKNOWN && self.shown_others.lock().contains(&row.broker_order_id)
     }
 
     /// What orders on that side have closed, or still close, whose refusal stands on disk although the broker took them: who was told so
@@ -295,8 +312,13 @@ impl Witness {
     /// Whether this order book lies is counted.
     fn counted(&self) -> impl FnOnce(&Snapshot<Arc<BookRow>>) + Send + 'static {
         let (broker, lies, clock) = (self.broker.inner().clone(), self.lies.clone(), self.clock.clone());
+        let (others, shown) = (Arc::clone(&self.others), Arc::clone(&self.shown_others));
         let hides = self.capabilities().visibility_bound;
         move |read| {
+            if let Snapshot::Authoritative(rows, _) = read {
+                let theirs = rows.iter().filter(|row| others.own(row)).map(|row| row.broker_order_id.clone());
+                shown.lock().extend(theirs);
+            }
             if let Some(clock) = clock {
                 lies.look(read, &broker.exchange(), hides, clock.now());
             }
@@ -341,7 +363,7 @@ impl Witness {
         let shown = self.broker.inner().exchange().orders().into_iter().find(|row| row.broker_order_id == *id);
         let Some(shown) = shown.filter(|row| row.state == BookState::Open && terms.quantity.value() > row.quantity) else { return Ok(()) };
         let key = HoldingKey { instrument: prepared.change.instrument.key.clone(), product: terms.product };
-        self.may_close(&key, terms.side, terms.quantity.value() - shown.filled, Some(id))
+        self.may_close(&key, (terms.side, terms.order_type), terms.quantity.value() - shown.filled, Some(id))
     }
 }
 

@@ -254,7 +254,7 @@ mod tests {
             let owed: i64 = orders
                 .iter()
                 .filter(|order| order.is_exit() || order.ask.side == closing)
-                .map(|order| order.filled_quantity - order.traded_quantity)
+                .map(|order| order.untraded())
                 .sum();
             let held = (net.abs() - owed).max(0);
             let is_in_the_air = |order: &OrderRecord| order.broker_order_id.is_none() && !order.is_in_doubt();

@@ -3,7 +3,8 @@
 //! none.
 //!
 //! *Invariant:* of one position at most one stop rests. It never claims what another exit of the position claims: it is made
-//! smaller, or its end is proven, before the other one goes. It is made larger only where no other exit claims the units.
+//! smaller, or its end is proven, before the other one goes. It is made larger only where no other exit claims the units. Where somebody
+//! else has a stop for them none is rested; one that rests already stays, so that nobody's order takes a protection away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +69,8 @@ pub struct Ground<'a> {
     pub settings: &'a RestSettings,
     /// How often the broker takes a change of one order: `None` always, 0 never.
     pub changes: Option<u32>,
+    /// Units of the position that stops of others at the broker are for: no other is rested for these, and the engine watches.
+    pub stopped_by_others: i64,
     /// Whether the broker shows other prices of the stop than we know: somebody may have changed it.
     pub is_suspected: bool,
     /// The time.
@@ -155,14 +158,12 @@ fn room(rule: &ExitRule, book: &Book) -> i64 {
     if !rule.is_for(&held) {
         return 0;
     }
-    let is_mine = |order: &OrderRecord| {
-        order.ask.strategy == rule.strategy && order.ask.product.is_none_or(|product| product == rule.holding.product) && !order.is_test()
-    };
+    let is_mine = |order: &OrderRecord| order.ask.strategy == rule.strategy && order.may_be_of(rule.holding.product) && !order.is_test();
     let key = &rule.holding.instrument;
     let others = book.open_exits_in(key).filter(|order| is_mine(order) && !is_of(order, rule));
-    let claims = others.map(|order| if order.quantity() == 0 { held.net.abs() } else { order.unfilled() });
+    let claims = others.map(|order| order.claims(held.net.abs()));
     let owed = book.owed_in(key).filter(|order| order.is_exit() && is_mine(order));
-    let owed = owed.map(|order| order.filled_quantity - order.traded_quantity);
+    let owed = owed.map(|order| order.untraded());
     (held.net.abs() - claims.chain(owed).fold(0, i64::saturating_add)).max(0)
 }
 
@@ -176,7 +177,7 @@ pub fn next_rest(ground: &Ground<'_>) -> Rest {
     let mine: Vec<&Arc<OrderRecord>> = resting(rule, book).collect();
     let room = room(rule, book);
     match mine.as_slice() {
-        [] => place(ground, room),
+        [] => place(ground, room.saturating_sub(ground.stopped_by_others)),
         [order] => look_after(ground, order, room),
         // Two messages of one actor that was made anew: the first stands.
         [.., last] if last.cancel_wanted.is_none() => Rest::Cancel(Arc::clone(last), "another stop of the position rests".to_owned()),
@@ -238,7 +239,7 @@ fn look_after(ground: &Ground<'_>, order: &Arc<OrderRecord>, room: i64) -> Rest 
     // A person may have made it something else than a stop: it stays that, and the engine watches.
     let Some(stop) = stop.filter(|_| !ground.is_suspected) else { return Rest::Leave };
     let is_moved = order.ask.trigger_price != Some(stop.trigger);
-    let grows = total.value() > order.quantity() && fits(ground, total);
+    let grows = total.value() > order.quantity() && ground.stopped_by_others == 0 && fits(ground, total);
     let every = chrono::Duration::from_std(settings.move_every).unwrap_or(chrono::Duration::MAX);
     if !(is_moved || grows || !is_settled) || !ground.hours.takes_stops || now.signed_duration_since(order.updated_at) < every {
         return Rest::Leave;

@@ -46,13 +46,24 @@ struct Case {
     net: i64,
     hours: Hours,
     changes: Option<u32>,
+    stopped_by_others: i64,
     is_suspected: bool,
     second: i64,
 }
 
 impl Case {
     fn new(orders: Vec<OrderRecord>) -> Self {
-        Self { rule: rule(), stop_at: StopAt::Broker, orders, net: 10, hours: HOURS, changes: Some(20), is_suspected: false, second: 60 }
+        Self {
+            rule: rule(),
+            stop_at: StopAt::Broker,
+            orders,
+            net: 10,
+            hours: HOURS,
+            changes: Some(20),
+            stopped_by_others: 0,
+            is_suspected: false,
+            second: 60,
+        }
     }
 
     fn book(&self) -> Book {
@@ -78,6 +89,7 @@ impl Case {
             hours: &self.hours,
             settings: &settings,
             changes: self.changes,
+            stopped_by_others: self.stopped_by_others,
             is_suspected: self.is_suspected,
             now: at(self.second),
         })
@@ -351,7 +363,13 @@ impl World {
             Act::Send => {
                 let Some(exit) = self.open(|order| order.source != Source::Stop && order.status == Status::Created) else { return };
                 let findings = crate::testkit::builders::broker_shows(&[(sbin_in(Product::Mis), book.gross(&sbin_in(Product::Mis)).net())]);
-                match crate::risk::size(exit, &sbin_in(Product::Mis).instrument, &book, &findings, None, crate::risk::ReadAge::CLEAR) {
+                match crate::risk::size(&crate::risk::ExitCase::seen(
+                    exit,
+                    &sbin_in(Product::Mis).instrument,
+                    &book,
+                    &findings,
+                    crate::risk::ReadAge::CLEAR,
+                )) {
                     crate::risk::ExitSize::Close { quantity, .. } => {
                         (exit.ask.quantity, exit.status) = (Some(quantity), Status::SentToBroker);
                         exit.broker_order_id = Some(broker_id(&exit.number.to_string()));
@@ -430,4 +448,15 @@ proptest! {
             prop_assert!(lives.at == StopAt::Broker && lives.covers == world.net, "{lives:?}");
         }
     }
+}
+
+#[test]
+fn beside_the_stop_of_somebody_else_none_is_rested_and_one_that_rests_stays() {
+    let beside = |orders: Vec<OrderRecord>, theirs| Case { stopped_by_others: theirs, ..Case::new(orders) };
+    decides("it is for all", &beside(Vec::new(), 10), "leave");
+    decides("it is for a part", &beside(Vec::new(), 4), "place 6 at 790 to 782.1");
+    decides("ours rests already", &beside(vec![stop(1)], 10), "leave");
+    let small = OrderRecord { ask: stop(1).asks(6).ask, ..stop(1) };
+    decides("it does not grow", &beside(vec![small.clone()], 4), "leave");
+    decides("alone it does", &beside(vec![small], 0), "change 1 to 10 at 790 to 782.1");
 }

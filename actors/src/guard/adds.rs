@@ -28,10 +28,7 @@ pub(super) fn judge(
     let strategy = &me.ask.strategy;
     let key = HoldingKey { instrument: instrument.clone(), product: terms.product };
     let is_alike = |order: &OrderRecord| {
-        !order.is_exit()
-            && order.is_for(instrument)
-            && order.ask.side == Some(terms.side)
-            && order.ask.product.is_none_or(|product| product == terms.product)
+        !order.is_exit() && order.is_for(instrument) && order.ask.side == Some(terms.side) && order.may_be_of(terms.product)
     };
     // What is held or open elsewhere, or on the other side, is nothing to add to.
     let is_held_alike = book.holdings_of(strategy).all(|(held, holding)| *held == key && Side::of_net(holding.net) == Some(terms.side));

@@ -200,16 +200,16 @@ impl<'a> GuardBook<'a> {
         let reduces = Side::of_net(net).is_some_and(|side| side != me.terms.side);
         let working: i64 = self
             .earlier(me.order)
-            .filter(|open| open.is_for(instrument) && open.ask.product.is_none_or(|product| product == me.terms.product))
+            .filter(|open| open.is_for(instrument) && open.may_be_of(me.terms.product))
             .filter(|open| open.ask.side == Some(me.terms.side) || (reduces && open.is_exit() && open.ask.side.is_none()))
             // An exit whose size is not settled yet may close all of it.
-            .map(|open| if open.is_exit() && open.quantity() == 0 { net.abs() } else { open.unfilled() })
+            .map(|open| if open.is_exit() { open.claims(net.abs()) } else { open.unfilled() })
             .fold(0, i64::saturating_add);
         let owed: i64 = self
             .book
             .owed_of(&me.order.ask.strategy)
             .filter(|owed| owed.is_for(instrument) && owed.ask.side == Some(me.terms.side))
-            .map(|owed| owed.filled_quantity - owed.traded_quantity)
+            .map(|owed| owed.untraded())
             .sum();
         let working = working.saturating_add(owed);
         let after = me.terms.quantity.value().saturating_add(working);
@@ -301,8 +301,7 @@ fn sells_delivery(terms: &Terms) -> bool {
 /// Whether all that an order may have filled is known once the broker's order book shows it: it works under its number. What was
 /// never sent has filled nothing.
 pub(crate) fn is_told_of(order: &OrderRecord) -> bool {
-    let works = order.status.is_at_broker() && order.broker_order_id.is_some() && !order.is_in_doubt();
-    works || order.sent_at.is_none()
+    order.works() || order.sent_at.is_none()
 }
 
 /// Where the broker holds less than we do, on positions that include all of our fills, with no trade of ours outstanding there and
@@ -330,7 +329,7 @@ pub fn reconcile_with_broker(book: &Book, findings: &Findings) -> Vec<Shrunk> {
 
 /// What the broker's books tell of something that our strategies hold: its positions and, for delivery, its holdings and the sales of
 /// the day. Shares that are not settled, pledged or blocked are in no book for a time: only a sale proves that they are gone.
-fn told(book: &Book, findings: &Findings, positions: &Positions, key: &HoldingKey) -> Told {
+pub(crate) fn told(book: &Book, findings: &Findings, positions: &Positions, key: &HoldingKey) -> Told {
     if key.product != Product::Cnc {
         return positions.told(key, book);
     }
@@ -360,9 +359,7 @@ pub fn shows_the_rest(shrunk: &Shrunk, findings: &Findings) -> bool {
 /// `book` is the one of before.
 #[must_use]
 pub fn exits_of_nothing(book: &Book, strategy: &Strategy, key: &HoldingKey) -> Vec<CommandId> {
-    let is_its_own = |order: &OrderRecord| {
-        order.ask.strategy == *strategy && order.ask.product.is_none_or(|product| product == key.product) && !order.is_test()
-    };
+    let is_its_own = |order: &OrderRecord| order.ask.strategy == *strategy && order.may_be_of(key.product) && !order.is_test();
     let closing = book.open_in(&key.instrument).filter(|order| book.closes(order, key));
     let exits = closing.filter(|order| is_its_own(order) && order.cancel_wanted.is_none());
     exits.map(|order| order.command_id).collect()

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use adds::counts_as_trade;
 pub(crate) use book::is_told_of;
+pub(crate) use book::told;
 pub use book::{Block, Candidate, GuardBook, Shrunk, exits_of_nothing, reconcile_with_broker, reductions, shows_the_rest, verdict};
 pub use shrinking::{Proof, Seen};
 

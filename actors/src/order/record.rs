@@ -353,6 +353,30 @@ impl OrderRecord {
         (self.quantity_most() - self.filled_quantity).max(0)
     }
 
+    /// Units that it claims of a position of so many, as an exit: all of them while its size is not settled.
+    #[must_use]
+    pub fn claims(&self, held: i64) -> i64 {
+        if self.quantity() == 0 { held } else { self.unfilled() }
+    }
+
+    /// Units that have filled and that no trade tells of yet: nothing is taken out of a holding, or put into it, before one does.
+    #[must_use]
+    pub fn untraded(&self) -> i64 {
+        self.filled_quantity.saturating_sub(self.traded_quantity)
+    }
+
+    /// Whether it may be for a position of that product: one whose product is not settled may be for any.
+    #[must_use]
+    pub fn may_be_of(&self, product: Product) -> bool {
+        self.ask.product.is_none_or(|own| own == product)
+    }
+
+    /// Whether it is known to work at the broker: there, under its number.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        self.status.is_at_broker() && self.broker_order_id.is_some() && !self.is_in_doubt()
+    }
+
     /// Whether the call that its intention announces is still to be made. Settled, or looked for, by another way, a call could
     /// be a second one.
     #[must_use]

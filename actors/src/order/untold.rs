@@ -22,7 +22,7 @@ impl OrderRecord {
     /// nothing is missing, or nobody knows a price.
     #[must_use]
     pub fn untold(&self, price: Option<Price>) -> Option<Fill> {
-        let units = self.filled_quantity - self.traded_quantity;
+        let units = self.untraded();
         Some(Fill {
             trade_id: TradeId::told_by_a_person(),
             broker_order_id: self.broker_order_id.clone()?,

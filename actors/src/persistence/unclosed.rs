@@ -25,8 +25,7 @@ impl Book {
         }
         self.holdings_of(strategy)
             .filter_map(|(key, _)| {
-                let mut exits =
-                    newest.get(&key.instrument)?.iter().filter(|order| order.ask.product.is_none_or(|product| product == key.product));
+                let mut exits = newest.get(&key.instrument)?.iter().filter(|order| order.may_be_of(key.product));
                 let last = exits.next()?;
                 let has_failed = |order: &OrderRecord| order.status == Status::Failed && order.tag != Some(Tag::CancelledByUser);
                 let beside: Vec<&Arc<OrderRecord>> = exits.copied().collect();

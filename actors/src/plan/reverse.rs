@@ -103,7 +103,7 @@ impl Reverse {
             && !order.is_resting_stop()
             && order.ask.strategy == self.strategy
             && order.is_for(&self.key.instrument)
-            && order.ask.product.is_none_or(|product| product == self.key.product)
+            && order.may_be_of(self.key.product)
     }
 
     fn is_leaving(&self, book: &Book) -> bool {

@@ -201,7 +201,7 @@ impl Search<'_> {
         let mut evidence = Vec::new();
         let units = owed
             .filter_map(|order| {
-                let units = order.ask.side?.sign() * (order.filled_quantity - order.traded_quantity);
+                let units = order.ask.side?.sign() * order.untraded();
                 evidence.push(format!(
                     "order {} filled {}, and trades of {} are recorded",
                     order.command_id, order.filled_quantity, order.traded_quantity

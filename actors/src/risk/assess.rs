@@ -188,6 +188,7 @@ impl RiskActor {
                 (Judgement::Clear { terms, gates, note, left }, _) => {
                     self.write_down_the_contract(registered.record());
                     self.tell_of_the_rest(registered.record(), left);
+                    self.tell_who_closes_too(registered.record(), &terms, now);
                     cleared.push(RiskCleared { registered, terms, gates, note });
                 }
                 // Its caller goes on waiting: a quote comes within a moment, or does not.

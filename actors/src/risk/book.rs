@@ -1,7 +1,7 @@
 //! RiskBook: the pure core. It takes a registered order, the committed book and the time, and says: go (as these
 //! terms), no (with the reason), or not yet.
 
-use super::exit::{ExitSize, enters, overtaken, size};
+use super::exit::{ExitCase, ExitSize, enters, overtaken, size};
 use super::read_age::ReadAge;
 use super::rules::{Checked, FOR_ENTRIES, FOR_EXITS, Inputs, Unquoted, lacks_quote, self_trade, wants_quote};
 use crate::arming::{Yes, asks_a_person, yes};
@@ -223,7 +223,8 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
         limit: "what is held, less what other exits claim".into(),
     };
     let read = ReadAge::of(x.order, x.findings, &x.account.waits, x.now);
-    match size(x.order, x.instrument, x.book, x.findings, x.largest, read) {
+    let (order, instrument, book) = (x.order, x.instrument, x.book);
+    match size(&ExitCase { order, instrument, book, findings: x.findings, largest: x.largest, read, quote: x.quote }) {
         ExitSize::Wait(reason) => Judgement::Wait { reason },
         ExitSize::Overtakes(orders, reason) => Judgement::Step(Aim::Clear(orders, reason)),
         ExitSize::Refuse(tag, reason) => {

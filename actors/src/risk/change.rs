@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Judgement, RiskActor, largest_total};
-use crate::order::{ClientId, CommandId, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, Tag, Terms};
+use super::{Judgement, Left, RiskActor, largest_total, left_by_others};
+use crate::order::{ClientId, CommandId, Instrument, OrderFact, OrderRecord, OrderType, Price, Quantity, Side, Tag, Terms};
 use crate::persistence::{OrderUnit, Unit};
 use crate::ports::Modification;
 use crate::supervision::{Shell, at_hand};
@@ -120,7 +120,7 @@ impl RiskActor {
         let record = self.line.view.read(&self.desk.client_id, |book| book.order(change.command_id).cloned()).flatten();
         let Some(record) = record else { return Err("there is no such open order".to_owned()) };
         let instrument = record.instrument().and_then(|key| self.line.instruments.find(&key));
-        let modification = modification(&record, instrument, change, self.desk.broker.capabilities().can_modify)?;
+        let mut modification = modification(&record, instrument, change, self.desk.broker.capabilities().can_modify)?;
         if let Some(reason) = crate::broker::worn_out(&record, self.desk.broker.capabilities().max_modifications) {
             return Err(reason);
         }
@@ -134,6 +134,11 @@ impl RiskActor {
         {
             return Err(reason);
         }
+        // Fewer units at the same price meet nobody whom they did not meet before.
+        let is_moved = change.price.is_some() || change.trigger_price.is_some() || change.order_type.is_some();
+        if record.is_exit() && is_moved && !modification.terms.order_type.has_trigger() {
+            modification.terms.quantity = self.left_to(&record, &modification, now)?;
+        }
         let mut would_be = (*record).clone();
         would_be.ask.quantity = Some(modification.terms.quantity);
         would_be.ask.price = modification.terms.price;
@@ -144,8 +149,6 @@ impl RiskActor {
             if let Some(reason) = self.desk.latch.forbids(&record.ask.strategy, true) {
                 return Err(reason);
             }
-            // Fewer units at the same price meet nobody whom they did not meet before.
-            let is_moved = change.price.is_some() || change.trigger_price.is_some() || change.order_type.is_some();
             would_be.ask.order_type = Some(modification.terms.order_type);
             let waits = if is_moved { self.clear_the_way(&would_be, now) } else { None };
             return waits.map_or(Ok(modification), Err);
@@ -177,6 +180,23 @@ impl RiskActor {
         Some(format!("order {first} could meet it and is cancelled first"))
     }
 
+    /// The total for which an exit may go to its new price: no more than others have left (INV-6). `Err`: what it waits for where it is.
+    fn left_to(&self, record: &OrderRecord, wanted: &Modification, now: DateTime<Utc>) -> Result<Quantity, String> {
+        let asked = wanted.terms.quantity;
+        let max_age = chrono::Duration::from_std(self.desk.settings.waits.quote_max_age).unwrap_or(chrono::Duration::MAX);
+        let newest = self.line.newest_quote(&self.desk, &wanted.instrument.key);
+        let quote = newest.filter(|quote| now.signed_duration_since(quote.at) <= max_age);
+        let findings = self.desk.findings.read();
+        let left = self.line.view.read(&self.desk.client_id, |book| left_by_others(record, book, &findings, quote.as_ref()));
+        let (total, why) = match left.unwrap_or(Left::All) {
+            Left::All => return Ok(asked),
+            Left::Unknown(why) => return Err(why),
+            Left::Fewer(total, why) => (total, why),
+        };
+        let fewer = in_whole_lots(total, &wanted.instrument).filter(|fewer| fewer.value() > record.filled_quantity);
+        fewer.map(|fewer| fewer.min(asked)).ok_or(why)
+    }
+
     /// Why an exit may not be made so large, if so (INV-6).
     fn crowds(&self, record: &OrderRecord, terms: &Terms) -> Option<String> {
         let findings = self.desk.findings.read();
@@ -184,6 +204,12 @@ impl RiskActor {
         let asked = terms.quantity.value();
         (asked > most).then(|| format!("it may be for {most} at the most, not {asked}: what is held, less what other exits claim"))
     }
+}
+
+/// The most whole lots in so many units.
+fn in_whole_lots(units: i64, instrument: &Instrument) -> Option<Quantity> {
+    let lot = instrument.lot.value();
+    units.checked_rem(lot).and_then(|odd| Quantity::new(units.saturating_sub(odd)))
 }
 
 #[cfg(test)]

@@ -91,14 +91,14 @@ fn is_bought_back(book: &Book, strategy: &Strategy, key: &HoldingKey, now: DateT
             && !order.is_resting_stop()
             && order.cancel_wanted.is_none()
             && order.ask.strategy == *strategy
-            && order.ask.product.is_none_or(|product| product == key.product)
+            && order.may_be_of(key.product)
             && order.sent_at.is_none_or(|sent| now.signed_duration_since(sent) < COVER_FIRST)
     })
 }
 
-/// Whether an exit buys a short back now, as the rules and the square-off see it: it came as a market order, or is the engine's own and no
-/// target at its limit.
-fn is_urgent(order: &OrderRecord, book: &Book) -> bool {
+/// Whether an exit buys a short back now: it came as a market order, or is the engine's own and no target at its limit. It is no question
+/// of the ladder (`is_urgent` of the watcher): there a market order has a limit already, and a target climbs while all is squared off.
+fn leaves_now(order: &OrderRecord, book: &Book) -> bool {
     if order.source != Source::System {
         return order.working_type() == Some(OrderType::Market) || order.is_protected_market();
     }
@@ -112,7 +112,7 @@ fn bare(sold: &Sold<'_>, shorts: &[Short], book: &Book, option: &dyn Fn(&Instrum
     let Some((_, short)) = shorts.iter().find(|(strategy, _)| strategy == owner) else { return Cover::Goes };
     let of_ours = book.holdings_of(owner).filter(|(key, _)| option(&key.instrument).as_ref() == Some(&sold.of));
     let net: i64 = of_ours.map(|(_, held)| held.net).sum();
-    let leaves = |order: &Arc<OrderRecord>| order.is_exit() && order.ask.strategy == *owner && is_urgent(order, book);
+    let leaves = |order: &Arc<OrderRecord>| order.is_exit() && order.ask.strategy == *owner && leaves_now(order, book);
     let is_ours = sold.order.source == Source::System;
     let is_told = (is_ours && book.open_in(&short.instrument).any(leaves)) || book.control().level_for(owner) >= KillLevel::SquareOff;
     // A stop that only rests sells nothing yet.

@@ -124,8 +124,8 @@ impl Part {
 fn closing(book: &Book, strategy: &Strategy, key: &HoldingKey, held: i64) -> i64 {
     book.open_exits_in(&key.instrument)
         .filter(|order| order.ask.strategy == *strategy && !order.is_test() && !order.is_resting_stop())
-        .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
-        .map(|order| if order.quantity() == 0 { held } else { order.unfilled() })
+        .filter(|order| order.may_be_of(key.product))
+        .map(|order| order.claims(held))
         .fold(book.owed_by_exits(Some(strategy), key), i64::saturating_add)
         .min(held)
 }

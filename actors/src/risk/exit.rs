@@ -2,10 +2,11 @@
 //! bounded by what the strategy holds, by the broker's own net, and by what other exits have claimed of both.
 
 use super::read_age::ReadAge;
-use super::room::{Claim, Room, at_broker, broker_room};
+use super::room::{Claim, Room, at_broker, broker_room, claimed_by_others, units_of};
 use crate::exits::rests_at_its_target;
 use crate::order::{CommandId, Holding, HoldingKey, InstrumentKey, OrderRecord, Product, Quantity, Side, Source, Tag};
 use crate::persistence::Book;
+use crate::ports::Quote;
 use crate::watcher::Findings;
 
 /// What an exit becomes.
@@ -34,106 +35,180 @@ pub enum ExitSize {
     Overtakes(Vec<CommandId>, String),
 }
 
-/// Settles an exit's side, product and quantity. `largest` is the most units that the exchange takes in one order.
+/// What the size of an exit follows from.
+#[derive(Debug, Clone, Copy)]
+pub struct ExitCase<'a> {
+    /// The exit.
+    pub order: &'a OrderRecord,
+    /// What it leaves.
+    pub instrument: &'a InstrumentKey,
+    /// The committed book.
+    pub book: &'a Book,
+    /// The broker's side.
+    pub findings: &'a Findings,
+    /// The most units that the exchange takes in one order.
+    pub largest: Option<i64>,
+    /// How far the positions are of now.
+    pub read: ReadAge,
+    /// The market, if a fresh quote tells: what somebody else's order is about to trade at.
+    pub quote: Option<&'a Quote>,
+}
+
+impl<'a> ExitCase<'a> {
+    /// The case of an exit that the exchange takes whole, while no quote is known.
+    #[cfg(test)]
+    pub(crate) fn seen(
+        order: &'a OrderRecord,
+        instrument: &'a InstrumentKey,
+        book: &'a Book,
+        findings: &'a Findings,
+        read: ReadAge,
+    ) -> Self {
+        Self { order, instrument, book, findings, largest: None, read, quote: None }
+    }
+}
+
+/// Settles an exit's side, product and quantity.
 #[must_use]
-pub fn size(
-    order: &OrderRecord,
-    instrument: &InstrumentKey,
-    book: &Book,
-    findings: &Findings,
-    largest: Option<i64>,
-    read: ReadAge,
-) -> ExitSize {
-    // A fill that is not recorded yet, or an entry that may be live, is a position that may have to be closed: the exit
-    // waits for the truth instead of being told that there is nothing.
+pub fn size(case: &ExitCase<'_>) -> ExitSize {
+    settled(case).unwrap_or_else(|other| other)
+}
+
+/// The steps in their order; the first that has something against it says what becomes of it instead.
+fn settled(case: &ExitCase<'_>) -> Result<ExitSize, ExitSize> {
+    waits_for_the_truth(case)?;
+    let position = its_position(case)?;
+    waits_for_its_turn(case)?;
+    let own = own_room(case, &position)?;
+    let asked = case.order.ask.quantity.map(Quantity::value);
+    let most = asked.unwrap_or(own.units).min(own.units);
+    let most = case.largest.map_or(most, |largest| most.min(largest));
+    let (key, net) = (&position.key, position.net);
+    let claim = Claim { order: case.order, key, net, side: position.side, own_room: own.units, most };
+    let room = broker_room(&claim, case.book, case.findings, case.read, case.quote)?;
+    closes(case, &position, &own, &room)
+}
+
+/// The position that an exit is for.
+struct Position {
+    key: HoldingKey,
+    /// What its strategy holds there, signed.
+    net: i64,
+    /// Long or short.
+    side: Side,
+}
+
+/// What its strategy leaves to an exit.
+struct OwnRoom {
+    /// Units that no other exit of the strategy claims.
+    units: i64,
+    /// Units that they claim.
+    claims: i64,
+}
+
+/// A fill that is not recorded yet, or an entry that may be live, is a position that may have to be closed: the exit waits for the truth
+/// instead of being told that there is nothing. The engine's own do not.
+fn waits_for_the_truth(case: &ExitCase<'_>) -> Result<(), ExitSize> {
+    let ExitCase { order, instrument, book, .. } = *case;
     let strategy = &order.ask.strategy;
     let unsettled = book
         .owed_in(instrument)
         .chain(book.doubts_in(instrument).filter(|other| !other.is_exit()))
         .find(|other| other.ask.strategy == *strategy && other.command_id != order.command_id);
-    if let Some(other) = unsettled.filter(|_| order.source != Source::System) {
-        return ExitSize::Wait(format!("what order {} of {strategy} filled is not settled yet", other.command_id));
+    match unsettled.filter(|_| order.source != Source::System) {
+        Some(other) => Err(ExitSize::Wait(format!("what order {} of {strategy} filled is not settled yet", other.command_id))),
+        None => Ok(()),
     }
-    let (key, held) = match position(order, instrument, book) {
-        Ok(found) => found,
-        Err((Tag::NoPosition, reason)) => {
-            return overtakes(order, instrument, book).unwrap_or(ExitSize::Refuse(Tag::NoPosition, reason));
-        }
-        Err((tag, reason)) => return ExitSize::Refuse(tag, reason),
-    };
+}
+
+/// The position, if there is one and the exit is on the side that closes it.
+fn its_position(case: &ExitCase<'_>) -> Result<Position, ExitSize> {
+    let ExitCase { order, instrument, book, .. } = *case;
+    let strategy = &order.ask.strategy;
+    let (key, held) = position(order, instrument, book).map_err(|(tag, reason)| match tag {
+        Tag::NoPosition => overtakes(order, instrument, book).unwrap_or(ExitSize::Refuse(tag, reason)),
+        _ => ExitSize::Refuse(tag, reason),
+    })?;
     let Some(long_or_short) = Side::of_net(held.net) else {
-        return ExitSize::Refuse(Tag::NoPosition, format!("{} holds nothing in {key}", order.ask.strategy));
+        return Err(ExitSize::Refuse(Tag::NoPosition, format!("{strategy} holds nothing in {key}")));
     };
     let side = long_or_short.opposite();
     if order.ask.side.is_some_and(|asked| asked != side) {
-        return ExitSize::Refuse(
+        return Err(ExitSize::Refuse(
             Tag::NoPosition,
             format!("{strategy} holds {} {key}: a {} would add to it, only a {side} closes it", held.net, side.opposite()),
-        );
+        ));
     }
-    if let Some(first) = book.sized_before(order) {
-        return ExitSize::Wait(format!("order {} of its signal is sized first, and it is for what that leaves", first.command_id));
+    Ok(Position { key, net: held.net, side: long_or_short })
+}
+
+/// The orders that one wish to leave all became are sized one after the other.
+fn waits_for_its_turn(case: &ExitCase<'_>) -> Result<(), ExitSize> {
+    match case.book.sized_before(case.order) {
+        Some(first) => {
+            Err(ExitSize::Wait(format!("order {} of its signal is sized first, and it is for what that leaves", first.command_id)))
+        }
+        None => Ok(()),
     }
+}
+
+/// What other exits of its strategy leave to it, once a stop that rests has made way and a target is taken back.
+fn own_room(case: &ExitCase<'_>, position: &Position) -> Result<OwnRoom, ExitSize> {
+    let ExitCase { order, book, .. } = *case;
+    let (Position { key, net, .. }, strategy) = (position, &order.ask.strategy);
     // The engine's own exits do not wait for a fill to be recorded, but what an exit has filled is closed already.
-    let closed: i64 = book
-        .owed_in(instrument)
-        .filter(|other| other.is_exit() && other.ask.strategy == *strategy && other.ask.product == Some(key.product))
-        .map(|other| other.filled_quantity - other.traded_quantity)
-        .sum();
-    let own_claims = book.exiting(order, Some(strategy), &key);
-    let own_room = held.net.abs().saturating_sub(own_claims);
-    if own_room <= 0 && closed > 0 {
-        return ExitSize::Wait(format!("what exits of {strategy} filled in {key} is not settled yet"));
+    let closed = book.owed_by_exits(Some(strategy), key);
+    let claims = book.exiting(order, Some(strategy), key);
+    let units = net.abs().saturating_sub(claims);
+    if units <= 0 && closed > 0 {
+        return Err(ExitSize::Wait(format!("what exits of {strategy} filled in {key} is not settled yet")));
     }
     // A stop that rests at the broker is made smaller, or is proven dead, before anything else closes what it claims.
-    let makes_way = if order.source == Source::Stop { 0 } else { book.makes_way(order, strategy, &key) };
-    let wanted = order.ask.quantity.map_or(i64::MAX, Quantity::value).min(own_room.max(0).saturating_add(makes_way));
-    if makes_way > 0 && own_room < wanted {
-        return ExitSize::Wait(format!("the stop of {strategy} in {key} that rests at the broker makes way first"));
+    let makes_way = if order.source == Source::Stop { 0 } else { book.makes_way(order, strategy, key) };
+    let wanted = order.ask.quantity.map_or(i64::MAX, Quantity::value).min(units.max(0).saturating_add(makes_way));
+    if makes_way > 0 && units < wanted {
+        return Err(ExitSize::Wait(format!("the stop of {strategy} in {key} that rests at the broker makes way first")));
     }
-    if let Some(first) = target_first(order, &key, book, own_room) {
-        return first;
+    if let Some(first) = target_first(order, key, book, units) {
+        return Err(first);
     }
-    if own_room <= 0 {
-        if book.is_for_the_rest(order) {
-            return ExitSize::Refuse(Tag::NoPosition, format!("the orders before it of its signal are for all of the {} {key}", held.net));
-        }
-        return ExitSize::Refuse(
-            Tag::DuplicateOrderBlocked,
-            format!("open exits cover all of the {} {key} that {strategy} holds", held.net),
-        );
+    if units > 0 {
+        return Ok(OwnRoom { units, claims });
     }
-    let asked = order.ask.quantity.map(Quantity::value);
-    let most = asked.unwrap_or(own_room).min(own_room);
-    let most = largest.map_or(most, |largest| most.min(largest));
-    let claim = Claim { order, key: &key, net: held.net, side: long_or_short, own_room, most };
-    let Room { units: broker_room, shown } = match broker_room(&claim, book, findings, read) {
-        Ok(room) => room,
-        Err(other) => return other,
-    };
-    let room = own_room.min(broker_room);
+    Err(if book.is_for_the_rest(order) {
+        ExitSize::Refuse(Tag::NoPosition, format!("the orders before it of its signal are for all of the {net} {key}"))
+    } else {
+        ExitSize::Refuse(Tag::DuplicateOrderBlocked, format!("open exits cover all of the {net} {key} that {strategy} holds"))
+    })
+}
+
+/// The exit as it goes: no larger than either room, and than the exchange takes.
+fn closes(case: &ExitCase<'_>, position: &Position, own: &OwnRoom, broker: &Room) -> Result<ExitSize, ExitSize> {
+    let (Position { key, net, side: long_or_short }, asked) = (position, case.order.ask.quantity.map(Quantity::value));
+    let room = own.units.min(broker.units);
     let wanted = asked.unwrap_or(room).min(room);
-    let sent = largest.map_or(wanted, |largest| wanted.min(largest));
+    let sent = case.largest.map_or(wanted, |largest| wanted.min(largest));
     let Some(quantity) = Quantity::new(sent) else {
-        return ExitSize::Refuse(Tag::NoPosition, format!("nothing left to close in {key}"));
+        return Err(ExitSize::Refuse(Tag::NoPosition, format!("nothing left to close in {key}")));
     };
     let note = asked
         .filter(|asked| *asked > quantity.value())
-        .map(|asked| format!("asked to close {asked}, holds {}: capped to {quantity}", held.net.abs()));
-    let left = if book.sized_after(order) { 0 } else { wanted - sent };
-    let note = match (note, largest) {
+        .map(|asked| format!("asked to close {asked}, holds {}: capped to {quantity}", net.abs()));
+    let left = if case.book.sized_after(case.order) { 0 } else { wanted - sent };
+    let note = match (note, case.largest) {
         (_, Some(largest)) if left > 0 => {
             Some(format!("to close {wanted}, but the exchange freezes orders above {largest}: sent {sent}, send another exit for the rest"))
         }
         (note, _) => note,
     };
-    let measure = format!("{strategy} holds {}, open exits claim {own_claims}, {shown}", held.net);
-    ExitSize::Close { side, product: key.product, quantity, left, note, measure }
+    let measure = format!("{} holds {net}, open exits claim {}, {}", case.order.ask.strategy, own.claims, broker.shown);
+    Ok(ExitSize::Close { side: long_or_short.opposite(), product: key.product, quantity, left, note, measure })
 }
 
 /// The largest total that a working exit may be changed to: what it has filled, and what it may still close while every other
 /// exit of the position, registered or sent, is counted. While the broker's positions are older than our last fill there, the
-/// least that the broker can hold counts, and what it is for already stays.
+/// least that the broker can hold counts, and what it is for already stays. Only a stop that rests grows: a stop of somebody else's leaves
+/// nothing to it.
 #[must_use]
 pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i64 {
     // The change that is asked for here, and may be on disk as `reach`, is no reason for itself.
@@ -145,7 +220,8 @@ pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i
     // Every other exit stands before it, also one that was registered later.
     let last = OrderRecord { number: u64::MAX, ..order.clone() };
     let own = net.abs().saturating_sub(book.exiting(&last, Some(&order.ask.strategy), &key));
-    let all = at_broker.saturating_sub(book.exiting(&last, None, &key));
+    let others: Vec<_> = claimed_by_others(order, &key, held.opposite(), findings, None).collect();
+    let all = at_broker.saturating_sub(book.exiting(&last, None, &key)).saturating_sub(units_of(&others));
     let most = order.filled_quantity.saturating_add(own.min(all).max(0));
     if is_stale { most.max(now) } else { most }
 }
@@ -214,9 +290,7 @@ fn ancestors(order: &OrderRecord, book: &Book) -> Vec<CommandId> {
 
 /// The position that the exit is for.
 fn position(order: &OrderRecord, instrument: &InstrumentKey, book: &Book) -> Result<(HoldingKey, Holding), (Tag, String)> {
-    let mut held = book
-        .holdings_of(&order.ask.strategy)
-        .filter(|(key, _)| key.instrument == *instrument && order.ask.product.is_none_or(|product| product == key.product));
+    let mut held = book.holdings_of(&order.ask.strategy).filter(|(key, _)| key.instrument == *instrument && order.may_be_of(key.product));
     let Some((key, holding)) = held.next() else {
         let product = order.ask.product.map_or_else(String::new, |product| format!(" {product}"));
         return Err((Tag::NoPosition, format!("{} holds nothing in {instrument}{product}", order.ask.strategy)));

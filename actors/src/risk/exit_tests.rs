@@ -7,7 +7,13 @@ use crate::testkit::builders::{Build, SEQ, add_row, book_of, broker_shows, comma
 const MIS: Product = Product::Mis;
 
 fn sized(order: &OrderRecord, others: &[OrderRecord], holdings: &[(&str, HoldingKey, i64)], broker: &[(HoldingKey, i64)]) -> ExitSize {
-    size(order, &sbin(), &book_of(others.iter().cloned().chain([order.clone()]), holdings), &broker_shows(broker), None, ReadAge::CLEAR)
+    size(&ExitCase::seen(
+        order,
+        &sbin(),
+        &book_of(others.iter().cloned().chain([order.clone()]), holdings),
+        &broker_shows(broker),
+        ReadAge::CLEAR,
+    ))
 }
 
 #[track_caller]
@@ -103,7 +109,10 @@ fn the_orders_of_one_wish_to_leave_all_are_each_for_what_those_before_leave() {
     let sized = |me: &OrderRecord, others: &[OrderRecord], held: i64| {
         let held = [("trend", sbin_in(MIS), held)];
         let book = book_of(others.iter().cloned().chain([me.clone()]), &held);
-        size(me, &sbin(), &book, &broker_shows(&[(sbin_in(MIS), held[0].2)]), Some(100), ReadAge::CLEAR)
+        {
+            let findings = broker_shows(&[(sbin_in(MIS), held[0].2)]);
+            size(&ExitCase { largest: Some(100), ..ExitCase::seen(me, &sbin(), &book, &findings, ReadAge::CLEAR) })
+        }
     };
     let goes = |found: ExitSize| match found {
         ExitSize::Close { quantity, left, note, .. } => (quantity.value(), left, note.is_some()),
@@ -241,15 +250,15 @@ fn a_signal_waits_for_positions_that_include_the_last_fill_and_the_engine_does_n
     let mut findings = broker_shows(&[(sbin_in(MIS), 10)]);
     findings.positions.as_mut().unwrap().began_seq = SEQ - 1;
     let book = book_of([me.clone()], &long);
-    waits(size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR), "older than our last fill");
+    waits(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR)), "older than our last fill");
     for source in [Source::Dashboard, Source::Strategy] {
         me.source = source;
-        waits(size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR), "older than our last fill");
+        waits(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR)), "older than our last fill");
     }
     me.source = Source::System;
-    assert_eq!(closes(size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR)).2, 10);
+    assert_eq!(closes(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR))).2, 10);
     findings.positions = None;
-    waits(size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR), "were not read yet");
+    waits(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR)), "were not read yet");
 }
 
 /// What a fill has closed already, and is not recorded as a trade yet, cannot be closed once more.
@@ -336,7 +345,7 @@ proptest! {
         for turn in turns {
             let book = book_of(orders.clone(), &holdings);
             let me = orders[turn].clone();
-            let ExitSize::Close { side, product, quantity, note, .. } = size(&me, &sbin(), &book, &findings, None, ReadAge::CLEAR) else {
+            let ExitSize::Close { side, product, quantity, note, .. } = size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR)) else {
                 orders[turn] = me.ended(Status::Failed, Some(Tag::NoPosition));
                 continue;
             };
@@ -388,7 +397,7 @@ fn an_exit_of_delivery_is_bounded_by_what_the_broker_has_of_it() {
     use crate::testkit::builders::{at, position};
     use crate::watcher::Delivered;
     let asked = exit(1);
-    let sized = |book: &Book, findings: &Findings| match size(&asked, &sbin(), book, findings, None, ReadAge::CLEAR) {
+    let sized = |book: &Book, findings: &Findings| match size(&ExitCase::seen(&asked, &sbin(), book, findings, ReadAge::CLEAR)) {
         ExitSize::Close { quantity, .. } => Ok(quantity.value()),
         ExitSize::Refuse(_, reason) | ExitSize::Wait(reason) | ExitSize::Overtakes(_, reason) => Err(reason),
     };
@@ -410,4 +419,86 @@ fn an_exit_of_delivery_is_bounded_by_what_the_broker_has_of_it() {
     add_row(&mut findings, position(cnc.clone(), -8));
     let book = book_of([], &[("trend", cnc, 10)]);
     assert_eq!(sized(&book, &findings), Ok(7));
+}
+
+fn by_others(quantity: i64, limit: Option<&str>, trigger: Option<&str>) -> crate::ports::BookRow {
+    let value = |text: &str| crate::testkit::builders::price(text).value();
+    crate::ports::BookRow {
+        side: Side::Sell,
+        quantity,
+        instrument: sbin(),
+        product: MIS,
+        price: limit.map(value),
+        trigger_price: trigger.map(value),
+        ..crate::testkit::book_row("X1")
+    }
+}
+
+/// The broker's own square-off waits in the closing auction, or a person's order is about to trade: whoever sends another one beside it
+/// is short when both have filled. One that rests far away holds nothing back.
+#[test]
+fn what_others_are_about_to_close_is_theirs_and_what_rests_far_away_is_not() {
+    let (long, book) = ([("trend", sbin_in(MIS), 10)], |me: &OrderRecord| book_of([me.clone()], &[("trend", sbin_in(MIS), 10)]));
+    let quote = {
+        let price = crate::testkit::builders::price("800");
+        let at = crate::testkit::builders::at(0);
+        crate::ports::Quote { bid: Some(price), ask: None, last: price, band: None, at, seen_at: at }
+    };
+    let judged = |source: Source, row: crate::ports::BookRow| {
+        let me = OrderRecord { source, ..exit(1) };
+        let findings = Findings { foreign: vec![std::sync::Arc::new(row)], ..broker_shows(&[(sbin_in(MIS), 10)]) };
+        let book = book(&me);
+        size(&ExitCase { quote: Some(&quote), ..ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR) })
+    };
+    for source in [Source::Webhook, Source::System] {
+        for row in [by_others(10, None, None), by_others(10, Some("800"), None), by_others(12, Some("799"), Some("800"))] {
+            waits(judged(source, row), "broker order X1 of somebody else");
+        }
+        assert_eq!(closes(judged(source, by_others(4, None, None))).2, 6, "the rest is nobody's");
+        for row in [by_others(10, Some("900"), None), by_others(10, None, Some("790"))] {
+            assert_eq!(closes(judged(source, row)).2, 10, "a position is not left alone for an order that may never trade");
+        }
+    }
+    let stop = |row| judged(Source::Stop, row);
+    refuses(stop(by_others(10, Some("780"), Some("790"))), Tag::DuplicateOrderBlocked, "or is a stop of it");
+    assert_eq!(closes(stop(by_others(10, Some("900"), None))).2, 10, "a target far away switches no stop off");
+    let beside = [(sbin_in(MIS), 20)];
+    let findings = Findings { foreign: vec![std::sync::Arc::new(by_others(10, None, None))], ..broker_shows(&beside) };
+    let (me, book) = (exit(1), book_of([exit(1)], &long));
+    assert_eq!(closes(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR))).2, 10, "they close their own");
+}
+
+#[test]
+fn a_stop_grows_only_into_what_stops_of_others_leave() {
+    let stop = OrderRecord { source: Source::Stop, ..exit(1).side(Side::Sell).asks(4).product(MIS).working("B1") };
+    let book = book_of([stop.clone()], &[("trend", sbin_in(MIS), 10)]);
+    let most = |rows: Vec<crate::ports::BookRow>| {
+        let foreign = rows.into_iter().map(std::sync::Arc::new).collect();
+        largest_total(&stop, &book, &Findings { foreign, ..broker_shows(&[(sbin_in(MIS), 10)]) })
+    };
+    assert_eq!(
+        (most(Vec::new()), most(vec![by_others(5, Some("780"), Some("790"))]), most(vec![by_others(5, Some("900"), None)])),
+        (10, 5, 10)
+    );
+}
+
+/// Shares move when the broker begins its day: what was held at three in the night is of the day before.
+#[test]
+fn delivery_is_not_bounded_by_holdings_of_before_the_brokers_day() {
+    use crate::ports::DeliveryRow;
+    use crate::testkit::builders::position;
+    use crate::watcher::{Delivered, Positions};
+    let ist = |text: &str| format!("2026-11-24T{text}+05:30").parse().unwrap();
+    let cnc = sbin_in(Product::Cnc);
+    let (me, book) = (exit(1), book_of([], &[("trend", cnc.clone(), 10)]));
+    let sized = |held_at: &str, quantity: i64| {
+        let rows = vec![DeliveryRow { listings: vec![sbin()], quantity, average_price: None }];
+        let positions = Some(Positions::new(vec![position(sbin_in(MIS), 0)], ist("09:40:00"), SEQ));
+        let findings = Findings { positions, holdings: Some(Delivered { rows, at: ist(held_at) }), ..Findings::default() };
+        size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR))
+    };
+    assert_eq!(closes(sized("02:50:00", 0)).2, 10, "the broker checks what may be sold");
+    assert_eq!(closes(sized("09:40:01", 10)).2, 10);
+    refuses(sized("09:40:01", 0), Tag::RiskLimitsExceeded, "no sale of today tells where they went");
+    assert_eq!(closes(sized("09:40:01", 4)).2, 4);
 }

@@ -15,9 +15,11 @@ mod excess;
 mod exit;
 mod halt;
 mod known;
+mod left;
 mod limits;
 mod manual;
 mod margin;
+mod others;
 mod projected;
 mod quotes;
 mod read_age;
@@ -35,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Supervised};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::oneshot;
 
 pub use again::{Again, Otherwise};
@@ -47,9 +49,10 @@ pub use book::{Judgement, judge, verdicts};
 pub use change::{Change, ChangeAnswer};
 pub use day::{Happening, Hit, RiskDay};
 use excess::Of;
-pub use exit::{ExitSize, largest_total, size};
+pub use exit::{ExitCase, ExitSize, largest_total, size};
 pub use halt::{Halt, Rearmed};
 pub use known::{Known, day_slot};
+pub use left::{Left, left_by_others};
 pub use limits::{DayLimits, LimitName, Override};
 pub use margin::{Basis, Needs};
 pub use projected::{Projected, Scene, project};
@@ -116,6 +119,8 @@ pub struct RiskActor {
     in_the_way: InTheWay,
     /// Exits of what was bought that wait for the short which it covers.
     covers: cover::Covers,
+    /// Orders of others that people were told of when an exit went: of which day, and whether that was a page.
+    told_others: BTreeSet<(NaiveDate, BrokerOrderId, bool)>,
 }
 
 impl RiskActor {
@@ -133,6 +138,7 @@ impl RiskActor {
             noted: None,
             in_the_way: InTheWay::default(),
             covers: cover::Covers::default(),
+            told_others: BTreeSet::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::order::{OrderRecord, Quantity, trading_date};
 use crate::pnl::{DayChange, Move};
 use crate::ports::BookRow;
-use crate::risk::{largest_total, size};
+use crate::risk::{ExitCase, largest_total, size};
 use crate::testkit::book_row;
 use crate::testkit::builders::{Build, SEQ, at, book_of, exit, order, position, price, sbin, sbin_in, strategy, units};
 use crate::watcher::Positions;
@@ -154,7 +154,7 @@ impl World {
     }
 
     fn judge(&self, order: &OrderRecord) -> ExitSize {
-        size(order, &sbin(), &self.book, &self.findings, None, ReadAge::CLEAR)
+        size(&ExitCase::seen(order, &sbin(), &self.book, &self.findings, ReadAge::CLEAR))
     }
 
     fn is_stale(&self) -> bool {
@@ -437,7 +437,7 @@ fn an_exit_waits_for_positions_of_the_new_session_and_not_for_ever() {
     let world = World::new([100, 0, 0], 0);
     for source in [Source::System, Source::Webhook] {
         let order = OrderRecord { source, ..world.order_of(NAMES[0], 0) };
-        let judge = |is_old, may_wait| size(&order, &sbin(), &world.book, &world.findings, None, ReadAge { is_old, may_wait });
+        let judge = |is_old, may_wait| size(&ExitCase::seen(&order, &sbin(), &world.book, &world.findings, ReadAge { is_old, may_wait }));
         assert!(matches!(judge(true, true), ExitSize::Wait(reason) if reason.contains("read first")));
         for (is_old, may_wait) in [(true, false), (false, true), (false, false)] {
             assert!(matches!(judge(is_old, may_wait), ExitSize::Close { quantity, .. } if quantity.value() == 100));
@@ -485,7 +485,7 @@ fn of_delivery_the_positions_alone_are_the_least_of_what_can_be_sold() {
     let found = |net: i64, findings_of: Product| {
         let row = position(sbin_in(findings_of), net);
         let findings = Findings { positions: Some(Positions::new(vec![row], at(0), SEQ)), ..Findings::default() };
-        size(&exit(1), &sbin(), &book, &findings, None, ReadAge::CLEAR)
+        size(&ExitCase::seen(&exit(1), &sbin(), &book, &findings, ReadAge::CLEAR))
     };
     assert!(matches!(found(10, Product::Cnc), ExitSize::Close { .. }));
     assert!(matches!(found(9, Product::Cnc), ExitSize::Wait(_)), "it may be that all is there, but that is not proven");

@@ -38,7 +38,7 @@ impl WatcherActor {
         let before = self.desk.findings.write().session.replace(session.clone());
         if session == Session::Ready && before.as_ref().is_some_and(|before| *before != Session::Ready) {
             self.desk.findings.write().renewed_at = Some(at);
-            self.core.deferred.extend([Reading::Orders, Reading::Trades, Reading::Positions]);
+            self.core.deferred.extend([Reading::Orders, Reading::Trades, Reading::Positions, Reading::Holdings]);
             self.read_deferred(at);
         }
         let is_news = before.as_ref() != Some(&session);
@@ -258,6 +258,7 @@ impl WatcherActor {
         // Shares that cannot be read are not shares that are gone.
         if is_clean {
             self.desk.findings.write().holdings = Some(Delivered { rows, at });
+            self.line.tell_risk(&self.desk.client_id, LookAgain);
         }
     }
 

@@ -65,6 +65,12 @@ impl Elsewhere {
         self.seen
     }
 
+    /// Units that an order of others has filled, as far as it was seen.
+    #[must_use]
+    pub fn filled(&self, id: &BrokerOrderId) -> i64 {
+        self.filled.get(id).copied().unwrap_or(0)
+    }
+
     /// Positions came that were asked for then, when so many had been seen: they show these.
     pub fn shown(&mut self, seen: u64, asked_at: DateTime<Utc>) {
         self.fresh.retain(|fill| fill.nth > seen && fill.told_at.is_none_or(|told_at| told_at > asked_at));

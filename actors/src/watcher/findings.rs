@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::Elsewhere;
 use crate::broker::Reading;
-use crate::order::{Amount, CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, exchanges_have_opened, trading_date};
+use crate::order::{Amount, CommandId, HoldingKey, InstrumentKey, OrderRecord, Product, exchanges_have_opened, session_date, trading_date};
 use crate::persistence::Book;
 use crate::ports::{BookRow, DeliveryRow, Funds, PositionRow, Quotes, Session, Unreadable};
 use crate::risk::{Asked, Figure, broker_pnl};
@@ -228,14 +228,15 @@ impl Findings {
     }
 
     /// What the broker has in an instrument and product, shares held for delivery included; `None` while that is not known:
-    /// before the first read, or when the newest reads are of different days, because shares move overnight.
+    /// before the first read, or when the newest reads are of different sessions. Shares move when the broker begins its day, long after
+    /// midnight: what was read before the exchanges opened is of the day before.
     #[must_use]
     pub fn net(&self, key: &HoldingKey) -> Option<i64> {
         let positions = self.positions.as_ref()?;
         if key.product != Product::Cnc {
             return Some(positions.net(key));
         }
-        let held = self.holdings.as_ref().filter(|held| trading_date(held.at) == trading_date(positions.at))?;
+        let held = self.holdings.as_ref().filter(|held| session_date(held.at) == session_date(positions.at))?;
         Some(positions.net(key).saturating_add(held.quantity(&key.instrument)))
     }
 }

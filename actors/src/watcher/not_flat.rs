@@ -10,6 +10,7 @@ use crate::exits::{Halted, Ladder, Refused, Rejection, Rungs, cap};
 use crate::order::{OrderRecord, Points, Price, Side};
 use crate::persistence::{Book, Level};
 use crate::ports::Quote;
+use crate::risk::{Left, left_by_others};
 
 /// An exit that rests, and its market.
 #[derive(Clone, Copy)]
@@ -34,7 +35,12 @@ impl WatcherActor {
     pub(super) fn tell_of_refusal(&self, standing: &Standing<'_>, ladder: Ladder, refused: Option<&Refused>, now: DateTime<Utc>) -> Ladder {
         let due = refused.filter(|refused| !ladder.is_paged && refused.is_due(self.not_flat_after(), now));
         let Some(refused) = due else { return ladder };
-        let next = if refused.rejection == Rejection::Cutoff { "; close it at the broker" } else { "" };
+        let number = standing.order.broker_order_id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+        let next = if refused.rejection == Rejection::Cutoff {
+            format!("; cancel order{number} there first, which works still, then close it at the broker")
+        } else {
+            String::new()
+        };
         self.page_not_flat(standing, &ladder, &format_args!("the broker refuses to change its limit ({}){next}", refused.words));
         Ladder { is_paged: true, ..ladder }
     }
@@ -67,6 +73,18 @@ impl WatcherActor {
         held.map_or_else(String::new, |held| format!(" ({held} are held in all)"))
     }
 
+    /// What others have closed, or are about to close, of what an exit is for: with that in mind nobody closes it once more by hand.
+    fn closed_by_others(&self, order: &OrderRecord, quote: Option<&Quote>) -> String {
+        let findings = self.desk.findings.read();
+        let left = self.line.view.read(&self.desk.client_id, |book| left_by_others(order, book, &findings, quote));
+        match left {
+            None | Some(Left::All) => String::new(),
+            Some(Left::Fewer(_, why) | Left::Unknown(why)) => format!(
+                ", and {why}. It is not repriced for more than is left; look at the broker before you trade there, and cancel this order first"
+            ),
+        }
+    }
+
     /// Says what an exit that cannot go further by itself would cost if it did.
     pub(super) fn page_not_flat(&self, standing: &Standing<'_>, ladder: &Ladder, halted: &dyn fmt::Display) {
         let Standing { order, tick, rungs, quote } = *standing;
@@ -90,8 +108,9 @@ impl WatcherActor {
         );
         let wider = Ladder { granted: ladder.granted + 1, ..*ladder };
         let as_far_as = cap(&wider, rungs, tick, side);
+        let left = self.closed_by_others(order, quote);
         let text = format!(
-            "NOT FLAT: {} of {} units of {} {} rest at {}{} after {} steps, because {halted}; bid {}, ask {}, spread {spread}; {going_on}; \
+            "NOT FLAT: {} of {} units of {} {} rest at {}{} after {} steps, because {halted}{left}; bid {}, ask {}, spread {spread}; {going_on}; \
              \"go on\" lets it go as far as {}, at most {}",
             order.unfilled(),
             order.quantity(),

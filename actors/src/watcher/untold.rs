@@ -37,7 +37,7 @@ impl WatcherActor {
     }
 
     fn ask_for_trades(&mut self, order: &OrderRecord) {
-        let units = order.filled_quantity - order.traded_quantity;
+        let units = order.untraded();
         let number = order.broker_order_id.as_ref().map_or("", |id| id.as_str());
         let price = order.untold(None).map_or_else(
             || "with their price".to_owned(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::simulator::exchange::NewOrder;
 use ordergate_actors::order::{
-    Amount, HoldingKey, LegDraft, OrderType, Price, Product, Quantity, Side, Status, Strategy, Tag, Terms, Validity, trading_date,
+    Amount, BrokerOrderId, HoldingKey, LegDraft, OrderType, Price, Product, Quantity, Side, Source, Status, Strategy, Tag, Terms, Validity,
+    trading_date,
 };
 use ordergate_actors::persistence::{Adopted, Keep, Level};
 use ordergate_actors::pnl::differences::slot;
@@ -394,4 +395,122 @@ fn an_entry_that_rested_while_units_were_adopted_brings_its_stop() {
         super::exit_rules::trade(desk, "839");
         desk.until("all of it is out", |desk| desk.held("a", &sbin()) == 0 && desk.net_at_broker(&sbin()) == 0).await;
     });
+}
+
+/// Nobody buys what the stop of a position offers, and a person sells in the broker's app, lower. What the broker shows is believed after
+/// half a minute; the exit is not driven after the market for what is gone in that time, and goes on for what is left.
+#[test]
+fn an_exit_on_its_ladder_is_not_driven_through_the_touch_for_what_somebody_closed() {
+    for by_hand in [9, 4] {
+        let setup = Setup { can: |row| row.visibility_bound = Duration::from_secs(30), ..Setup::default() };
+        super::exit_rules::scenario(setup, async |desk| {
+            desk.ended(super::exit_rules::guarded("10 points", None)).await;
+            desk.until("the rule stands", |desk| super::exit_rules::rule(desk).is_some()).await;
+            desk.pass_secs(3).await;
+            super::exit_rules::thin(desk, "849.50", 1);
+            desk.until("one is out", |desk| desk.held("a", &sbin()) == 9).await;
+            super::exit_rules::trade(desk, "846");
+            elsewhere(desk, Side::Sell, by_hand, Some("from my phone"));
+            for bid in ["845", "844", "843", "842"] {
+                desk.pass_secs(4).await;
+                super::exit_rules::trade(desk, bid);
+                assert!(desk.net_at_broker(&sbin()) >= 0, "{by_hand}: {}", desk.trace());
+            }
+            let is_believed = desk.has_alarm("ALARM_HOLDING_REDUCED");
+            assert!(by_hand == 9 || (desk.net_at_broker(&sbin()) == 0 && !is_believed), "the rest is out before that: {}", desk.trace());
+            desk.until("nothing is held", |desk| desk.held("a", &sbin()) == 0).await;
+            desk.pass_secs(5).await;
+            assert_eq!(desk.net_at_broker(&sbin()), 0, "{by_hand}");
+        });
+    }
+}
+
+/// An order of somebody else's to sell, as his terminal would send it.
+fn sale_by_hand(desk: &Desk, quantity: i64, (limit, trigger): (&str, Option<&str>), tag: Option<&str>) -> BrokerOrderId {
+    let terms = Terms {
+        side: Side::Sell,
+        quantity: Quantity::new(quantity).unwrap(),
+        product: Product::Mis,
+        order_type: if trigger.is_some() { OrderType::StopLimit } else { OrderType::Limit },
+        validity: Validity::Day,
+        price: Some(price(limit)),
+        trigger_price: trigger.map(price),
+    };
+    let order = NewOrder { instrument: sbin(), terms, tag: tag.map(Arc::from) };
+    desk.broker.broker.inner().place_foreign(&order).unwrap().unwrap()
+}
+
+/// Somebody's order is at the touch and waits for a buyer, as the broker's own square-off waits in the closing auction, when a stop fires:
+/// what it is for is its. Where it goes away without a trade the stop goes.
+#[test]
+fn a_stop_waits_for_what_somebody_is_about_to_close() {
+    for is_taken_back in [false, true] {
+        super::exit_rules::scenario(Setup::polled(), async |desk| {
+            desk.ended(super::exit_rules::guarded("10 points", None)).await;
+            desk.until("the rule stands", |desk| super::exit_rules::rule(desk).is_some()).await;
+            desk.pass_secs(3).await;
+            let asks = vec![ordergate::simulator::market::Level { price: price("851.05"), quantity: 1_000 }];
+            desk.market.set_depth(&sbin(), Vec::new(), asks, price("851"));
+            let theirs = sale_by_hand(desk, 10, ("848", None), None);
+            desk.until("it is seen", |desk| !desk.line().findings.read().foreign.is_empty()).await;
+            let asks = vec![ordergate::simulator::market::Level { price: price("849.05"), quantity: 1_000 }];
+            desk.market.set_depth(&sbin(), Vec::new(), asks, price("849"));
+            desk.until_alarm("ALARM_EXIT_WAITS").await;
+            let said = desk.texts("ALARM_EXIT_WAITS");
+            assert!(said[0].contains(&format!("broker order {theirs} of somebody else")), "{said:?}");
+            if is_taken_back {
+                desk.broker.broker.inner().cancel_foreign(&theirs, "by hand").unwrap().unwrap();
+                desk.pass_secs(3).await;
+            }
+            super::exit_rules::trade(desk, "848.50");
+            desk.until("it is closed", |desk| desk.held("a", &sbin()) == 0).await;
+            desk.pass_secs(10).await;
+            let filled: i64 = super::exit_rules::fired(desk).iter().map(|row| row.filled_quantity).sum();
+            assert_eq!((desk.net_at_broker(&sbin()), filled), (0, if is_taken_back { 10 } else { 0 }));
+        });
+    }
+}
+
+/// Somebody's target rests far away when a stop fires: the stop goes, and people hear what still works there.
+#[test]
+fn a_target_of_somebody_elses_far_away_holds_no_stop_back_and_is_named() {
+    super::exit_rules::scenario(Setup::polled(), async |desk| {
+        desk.ended(super::exit_rules::guarded("10 points", None)).await;
+        desk.until("the rule stands", |desk| super::exit_rules::rule(desk).is_some()).await;
+        let theirs = sale_by_hand(desk, 10, ("900", None), None);
+        desk.until("it is seen", |desk| !desk.line().findings.read().foreign.is_empty()).await;
+        desk.pass_secs(3).await;
+        super::exit_rules::trade(desk, "849");
+        super::exit_rules::until_flat(desk).await;
+        let said = desk.texts("ALARM_CLOSED_TWICE");
+        assert!(said.len() == 1 && said[0].contains(&format!("broker order {theirs} of somebody else (SELL 10, limit 900)")), "{said:?}");
+        assert!(!desk.has_alarm("ALARM_EXIT_WAITS"));
+    });
+}
+
+/// Somebody has a stop for the position: a person, or this engine before its directory was restored, under another prefix. None is rested
+/// beside it, people hear that, and one fall closes the position once.
+#[test]
+fn no_stop_is_rested_beside_one_of_somebody_elses() {
+    for tag in [None, Some("OGZZZZ0000001")] {
+        super::exit_rules::scenario(Setup::polled(), async |desk| {
+            let stops = |desk: &Desk| desk.rows().into_iter().filter(|row| row.source == Source::Stop).collect::<Vec<_>>();
+            desk.ended(LegDraft { stop_at: Some("broker".into()), ..super::exit_rules::guarded("20 points", None) }).await;
+            desk.until("its stop rests", |desk| stops(desk).iter().any(|row| row.broker_order_id.is_some())).await;
+            desk.pass_secs(3).await;
+            let ours = stops(desk)[0].broker_order_id.clone().unwrap();
+            desk.broker.broker.inner().cancel_foreign(&ours, "RMS").unwrap().unwrap();
+            sale_by_hand(desk, 10, ("835", Some("840.05")), tag);
+            let is_said = |desk: &Desk| desk.texts("ALARM_STOP_IN_ENGINE").iter().any(|text| text.contains("somebody else has a stop"));
+            for _ in 0..20 {
+                desk.pass_secs(60).await;
+            }
+            assert!(is_said(desk), "{:?}", desk.texts("ALARM_STOP_IN_ENGINE"));
+            assert_eq!(stops(desk).len(), 1, "it would be placed anew after a quarter of an hour");
+            super::exit_rules::trade(desk, "839");
+            desk.until("it is closed", |desk| desk.held("a", &sbin()) == 0).await;
+            desk.pass_secs(10).await;
+            assert_eq!(desk.net_at_broker(&sbin()), 0);
+        });
+    }
 }

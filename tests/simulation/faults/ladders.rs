@@ -112,7 +112,9 @@ fn a_step_that_is_refused_after_the_cut_off_pages_at_once_with_the_words() {
         desk.until_alarm("ALARM_NOT_FLAT").await;
         assert!(desk.clock_now() - refused_at <= chrono::Duration::seconds(2));
         let text = desk.texts("ALARM_NOT_FLAT").remove(0);
-        assert!(text.contains("not allowed after Square off time") && text.contains("close it at the broker"), "{text}");
+        assert!(text.contains("not allowed after Square off time") && text.contains("then close it at the broker"), "{text}");
+        let number = fired(desk)[0].broker_order_id.clone().unwrap();
+        assert!(text.contains(&format!("cancel order {number} there first")), "who closes it beside that one closes it twice: {text}");
         let asked = desk.texts("EXIT_STEP").len();
         desk.pass_secs(60).await;
         let more = desk.texts("EXIT_STEP").len() - asked;

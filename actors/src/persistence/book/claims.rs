@@ -11,11 +11,11 @@ impl Book {
     pub fn exiting(&self, me: &OrderRecord, strategy: Option<&Strategy>, key: &HoldingKey) -> i64 {
         self.open_in(&key.instrument)
             .filter(|order| order.command_id != me.command_id && !order.is_test() && self.closes(order, key))
-            .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
+            .filter(|order| order.may_be_of(key.product))
             .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))
             .filter(|order| order.number < me.number || order.status.is_at_broker())
             .map(|order| {
-                let asked = if order.quantity() == 0 { i64::MAX } else { order.unfilled() };
+                let asked = order.claims(i64::MAX);
                 if order.status.is_at_broker() { asked } else { asked.min(self.held(&order.ask.strategy, key).net.abs()) }
             })
             .fold(self.owed_by_exits(strategy, key), i64::saturating_add)
@@ -27,7 +27,7 @@ impl Book {
     pub fn makes_way(&self, me: &OrderRecord, strategy: &Strategy, key: &HoldingKey) -> i64 {
         self.open_exits_in(&key.instrument)
             .filter(|order| order.is_resting_stop() && order.command_id != me.command_id && order.ask.strategy == *strategy)
-            .filter(|order| order.ask.product.is_none_or(|product| product == key.product))
+            .filter(|order| order.may_be_of(key.product))
             .filter(|order| order.number < me.number || order.status.is_at_broker())
             .map(|order| order.unfilled())
             .fold(0, i64::saturating_add)
@@ -67,7 +67,7 @@ impl Book {
         self.owed_in(&key.instrument)
             .filter(|order| self.closes(order, key) && order.ask.product == Some(key.product))
             .filter(|order| strategy.is_none_or(|owner| *owner == order.ask.strategy))
-            .map(|order| order.filled_quantity - order.traded_quantity)
+            .map(|order| order.untraded())
             .fold(0, i64::saturating_add)
     }
 }
@@ -81,4 +81,49 @@ fn has_no_size(order: &OrderRecord) -> bool {
 fn leaves_the_same(one: &OrderRecord, other: &OrderRecord) -> bool {
     let differ = one.ask.product.zip(other.ask.product).is_some_and(|(its, mine)| its != mine);
     one.is_exit() && other.is_exit() && !differ && one.ask.strategy == other.ask.strategy && one.instrument() == other.instrument()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{Product, Source};
+    use crate::testkit::builders::{Build, book_of, exit, order, sbin_in, strategy};
+
+    const MIS: Product = Product::Mis;
+
+    /// Each kind of order on the closing side of a position of 10, and what it claims of it before an exit that comes now.
+    #[test]
+    fn what_each_kind_of_order_claims_of_a_position() {
+        let key = sbin_in(MIS);
+        let sale = |number| exit(number).side(Side::Sell).product(MIS);
+        let stop = OrderRecord { source: Source::Stop, ..sale(1).asks(4).working("B1") };
+        let unsettled = {
+            let mut order = exit(1).asks(4).working("B1");
+            order.ask.product = None;
+            order
+        };
+        for (what, order, claims, owed) in [
+            ("it waits for its size", exit(1), 10, 0),
+            ("it waits for its turn", sale(1).asks(4), 4, 0),
+            ("it works", sale(1).asks(4).working("B1"), 4, 0),
+            ("it is in doubt", sale(1).asks(4).doubted(), 4, 0),
+            ("a part is told", sale(1).asks(4).working("B1").filled(3, 3), 1, 0),
+            ("a part is filled and not told", sale(1).asks(4).working("B1").filled(3, 1), 3, 2),
+            ("a stop that rests", stop, 4, 0),
+            ("its product is not settled", unsettled, 4, 0),
+            ("another product", sale(1).product(Product::Nrml).asks(4).working("B1"), 0, 0),
+            ("an adjustment that reduces", order(1).intent(Intent::Adjust).side(Side::Sell).asks(4).product(MIS).working("B1"), 4, 0),
+            ("one that adds", order(1).intent(Intent::Adjust).side(Side::Buy).asks(4).product(MIS).working("B1"), 0, 0),
+            ("an entry", order(1).side(Side::Sell).asks(4).product(MIS).working("B1"), 0, 0),
+            ("a mock one", sale(1).asks(4).test(), 0, 0),
+            ("it came later", sale(9).asks(4), 0, 0),
+            ("it came later and was sent", sale(9).asks(4).working("B9"), 4, 0),
+        ] {
+            let me = exit(2);
+            let book = book_of([order, me.clone()], &[("trend", key.clone(), 10)]);
+            let own = strategy("trend");
+            assert_eq!((book.exiting(&me, Some(&own), &key), book.owed_by_exits(Some(&own), &key)), (claims, owed), "{what}");
+            assert_eq!(book.exiting(&me, None, &key), claims, "{what}: of all strategies");
+        }
+    }
 }

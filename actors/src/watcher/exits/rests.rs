@@ -17,6 +17,18 @@ use crate::risk::{AssessChange, Change, Market};
 /// A message that was lost shows by this: what was asked for is asked for again.
 const ASK_AGAIN: Duration = Duration::seconds(3);
 
+/// What people hear where a stop would rest, or for more, if somebody else had none there.
+fn left_to_others(ground: &Ground<'_>) -> Option<String> {
+    let alone = next_rest(&Ground { stopped_by_others: 0, ..*ground });
+    let is_left = ground.stopped_by_others > 0 && matches!(alone, Rest::Place(_)) && next_rest(ground) != alone;
+    is_left.then(|| {
+        format!(
+            "the stop of {} {} does not rest at the broker for {} units, because somebody else has a stop there for them: one fall would wake both. The engine watches them. If it is to rest there, cancel the other one at the broker",
+            ground.rule.strategy, ground.rule.holding, ground.stopped_by_others
+        )
+    })
+}
+
 impl WatcherActor {
     /// One look at every stop that rests, or shall.
     pub(super) fn rest_stops(&mut self, now: DateTime<Utc>) {
@@ -24,6 +36,7 @@ impl WatcherActor {
         let settings = &self.desk.settings.exits;
         let able = self.desk.broker.capabilities();
         let changes = if able.can_modify { able.max_modifications } else { Some(0) };
+        let findings = self.desk.findings.read();
         let steps = self.line.view.read(&self.desk.client_id, |book| {
             let watched = self.core.rules.watched.iter();
             let concerned = watched.filter(|(_, watched)| {
@@ -43,15 +56,20 @@ impl WatcherActor {
                     hours: &watched.hours,
                     settings: &settings.resting,
                     changes,
+                    stopped_by_others: findings.stopped_by_others(&rule.holding, rule.position, book),
                     is_suspected: resting(&watched.rule, book).any(|order| self.core.hands.suspects(order.command_id)),
                     now,
                 };
-                (slot.clone(), next_rest(&ground))
+                (slot.clone(), next_rest(&ground), left_to_others(&ground))
             });
-            steps.filter(|(_, step)| *step != Rest::Leave).collect::<Vec<_>>()
+            steps.filter(|(_, step, left)| *step != Rest::Leave || left.is_some()).collect::<Vec<_>>()
         });
-        for (slot, step) in steps.unwrap_or_default() {
+        drop(findings);
+        for (slot, step, left) in steps.unwrap_or_default() {
             self.take_rest(&slot, step, now);
+            if let Some(text) = left {
+                self.concern(Concern { event: "ALARM_STOP_IN_ENGINE", level: Level::Warn, text, command_id: None });
+            }
         }
         self.say_who_guards_next(now);
     }
