@@ -6,7 +6,8 @@
 //! `conformance` tries a broker's adapter without the engine, `squareoff` closes without it what a broker shows open.
 //! `drill` stops the process at a numbered step, so that `prove` can kill it there and look at what comes after.
 //! `web` is the webhook and the dashboard API, `access` who a person there is; `schedule` says when a stored alert is due. `telemetry`, `status_log`, `intent_log` and `risk_state` are what the
-//! engine leaves behind for people; `sheet` writes rows for a spreadsheet; `starts` remembers how often it began.
+//! engine leaves behind for people; `sheet` writes rows for a spreadsheet; `starts` remembers how often it began, `marks` what the next
+//! start must know; `version` is which build this is.
 
 pub mod access;
 pub mod alerts;
@@ -24,6 +25,7 @@ pub mod halt;
 mod hex;
 pub mod instruments;
 pub mod intent_log;
+mod marks;
 pub mod prove;
 pub mod readiness;
 pub mod risk_state;
@@ -36,4 +38,5 @@ pub mod starts;
 pub mod status_log;
 pub mod store;
 pub mod telemetry;
+pub mod version;
 pub mod web;
