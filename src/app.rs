@@ -8,6 +8,7 @@ mod brokers;
 mod ended;
 mod ending;
 mod held;
+mod older;
 mod opening;
 mod outward;
 mod probe;
@@ -120,7 +121,7 @@ async fn run(
     }
     // The port too, before anything is started: a process that cannot be reached must not trade.
     let listener = listening(config.server.listen, &mut waits).await?;
-    let Look { concerns, unsound, was_clean } = match look_at_the_start(config, &store, started_at) {
+    let Look { concerns, unsound, was_clean, restored } = match look_at_the_start(config, &store, started_at) {
         Ok(look) => look,
         Err(refusal) if !refusal.may_heal() => return refused(&refusal, alerts.as_ref()),
         Err(fault) => return Err(fault.into()),
@@ -161,6 +162,9 @@ async fn run(
     alert_routes::install(&engine, &config.routes).await.context("putting the routes in place")?;
     for Concern { event, text, account } in concerns {
         stop_entries(&engine, event, &text, account.as_ref()).await;
+    }
+    if let Some(text) = restored {
+        older::stop(&engine, &config.storage.directory, &text).await;
     }
     let site = Arc::new(site(config, connections, charges, alerts));
     let state = web_state(config, secrets, engine.clone(), started_at, render);
