@@ -35,7 +35,14 @@ pub(super) async fn stop(engine: &Engine, directory: &Path, text: &str) {
 
 fn disarmed(before: Arming, now: chrono::DateTime<chrono::Utc>) -> ControlChange {
     let reason = "the database is an older copy".to_owned();
-    let arming =
-        Arming { mode: ArmMode::Disarmed, until: None, basis: before.basis, who: WHO.to_owned(), from: String::new(), reason, at: Some(now) };
+    let arming = Arming {
+        mode: ArmMode::Disarmed,
+        until: None,
+        basis: before.basis,
+        who: WHO.to_owned(),
+        from: String::new(),
+        reason,
+        at: Some(now),
+    };
     ControlChange::Arm { arming: Box::new(arming), expected: None }
 }

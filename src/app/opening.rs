@@ -176,9 +176,12 @@ fn restored(config: &Config, store: &SqliteStore) -> Result<Option<String>, Stor
 
 fn words_of(why: &str, heads: &[JournalRow]) -> String {
     let newest = heads.iter().map(|head| head.at).max();
-    let newest = newest.map_or_else(|| "it has no row".to_owned(), |at| format!("its newest row is of {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
+    let newest =
+        newest.map_or_else(|| "it has no row".to_owned(), |at| format!("its newest row is of {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
     format!(
-        "the database is an older copy: {why}, and {newest}. Kill levels, freezes, stopped strategies, limits set by hand, exit rules and          positions are those of then. Entries are stopped and every arming is over: compare positions and working orders with the broker,          set what was set since, then set the level to 0"
+        "the database is an older copy: {why}, and {newest}. Kill levels, freezes, stopped strategies, limits set by hand, exit rules and \
+         positions are those of then. Entries are stopped and every arming is over: compare positions and working orders with the broker, \
+         set what was set since, then set the level to 0"
     )
 }
 

@@ -135,12 +135,14 @@ fn check(db: &Connection) -> Result<(), OpenError> {
 pub(super) fn check_marked(db: &Connection, directory: &Path) -> Result<(), OpenError> {
     let Some(met) = Mark::Damaged.read(directory) else { return Ok(()) };
     tracing::warn!(event = "whole_check", "the last run met a damaged page ({met}): the whole database is checked before anything starts");
-    let verdict: String =
-        db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(damage_or("checking the whole file"))?;
+    let verdict: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(damage_or("checking the whole file"))?;
     if verdict != "ok" {
         return Err(OpenError::Damaged(format!("{verdict}; the run before met it ({met})")));
     }
-    tracing::warn!(event = "whole_check", "the whole database is sound: what was met did not come from the file, so look at memory and disk");
+    tracing::warn!(
+        event = "whole_check",
+        "the whole database is sound: what was met did not come from the file, so look at memory and disk"
+    );
     if let Err(cause) = Mark::Damaged.clear(directory) {
         tracing::error!(event = "mark_stays", "the next start checks the whole database again: {cause}");
     }
