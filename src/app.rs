@@ -8,6 +8,7 @@ mod brokers;
 mod ended;
 mod ending;
 mod held;
+mod older;
 mod opening;
 mod outward;
 mod probe;

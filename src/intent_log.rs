@@ -139,6 +139,16 @@ fn write_while_it_goes(path: &Path, directory: &Path, rows: &Receiver<Arc<Journa
     Ok(())
 }
 
+/// Whether the log has rows that a journal lacks, whose chains end so: that journal is an older one than the log was written from.
+/// Answers which, in words. A log that is not there, or cannot be read, says nothing.
+#[must_use]
+pub fn ahead(logs: &Path, heads: &[JournalRow]) -> Option<String> {
+    file::ahead(&path(logs), heads).unwrap_or_else(|cause| {
+        tracing::warn!(event = "intent_log_unread", path = %path(logs).display(), "whether it is ahead of the journal is not known: {cause}");
+        None
+    })
+}
+
 /// Writes the whole log anew from the journal; answers how many lines it has. Not beside a running engine, which would
 /// go on writing to the old one.
 ///

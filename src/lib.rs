@@ -7,7 +7,7 @@
 //! - `web` is the webhook, the dashboard and its API, `access` who a person there is; `schedule` says when a stored alert is due.
 //! - `alerts` is what goes to a phone; `readiness` judges every morning whether an account is ready to trade.
 //! - `telemetry`, `status_log`, `intent_log` and `risk_state` are what the engine leaves behind for people; `sheet` writes rows for a
-//!   spreadsheet; `starts` remembers how often it began.
+//!   spreadsheet; `starts` remembers how often it began, `marks` what the next start must know; `version` is which build this is.
 //! - Without the engine: `conformance` tries a broker's adapter, `squareoff` closes what a broker shows open.
 //! - `drill` stops the process at a numbered step, so that `prove` can kill it there and look at what comes after.
 //! - `files` writes a file whole or not at all, `hex` spells bytes.
@@ -29,6 +29,7 @@ pub mod halt;
 mod hex;
 pub mod instruments;
 pub mod intent_log;
+mod marks;
 pub mod prove;
 pub mod readiness;
 pub mod risk_state;
@@ -41,4 +42,5 @@ pub mod starts;
 pub mod status_log;
 pub mod store;
 pub mod telemetry;
+pub mod version;
 pub mod web;

@@ -234,7 +234,7 @@ pub async fn test(channels: &Channels, data: &Path, who: &str, at: DateTime<Utc>
             Err(error) => format!("{}: {error}", one.channel),
         })
         .collect();
-    let record = Recorded { passed: deliveries.iter().all(|one| one.result.is_ok()), at: Some(at), text: words.join("; ") };
+    let record = Recorded { passed: deliveries.iter().all(|one| one.result.is_ok()), at: Some(at), text: words.join("; "), version: None };
     if let Err(error) = note_test(data, &record) {
         tracing::error!(event = "alert_test", "the result of the test is not written down: {error}");
     }

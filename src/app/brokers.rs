@@ -17,6 +17,7 @@ use crate::conformance::confirmed;
 use crate::files::private_directory;
 use crate::instruments::Masters;
 use crate::simulator::market::{Market, MarketQuotes, SyntheticMarket};
+use crate::version;
 
 /// Every account with its broker.
 pub(super) struct Brokers {
@@ -94,10 +95,13 @@ pub(super) fn open(
     Ok(Brokers { accounts, quotes, connections })
 }
 
-/// The account's settings. Where real money moves, entries go by what a conformance run has found a quantity to count; the adapter goes
-/// on with what the settings say, so that what is held can be left.
+/// The account's settings. Where an account needs arming, it is armed for this very build. Where real money moves, entries go by what a
+/// conformance run has found a quantity to count; the adapter goes on with what the settings say, so that what is held can be left.
 fn settled(config: &Config, account: &Account, is_live: bool) -> AccountSettings {
     let mut settings = account.settings.clone();
+    if is_live || settings.arming.is_required {
+        version::of_this_build().clone_into(&mut settings.arming.basis.version);
+    }
     if is_live {
         let (units, why) = confirmed(&config.storage.directory, &account.client_id, settings.quantity_units);
         settings.quantity_units = units;
@@ -143,6 +147,21 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
+
+    #[test]
+    fn an_arming_is_given_for_one_build_and_not_for_a_version_of_many() {
+        let config = crate::config::Config::load(None, Vec::new()).unwrap();
+        let basis = |is_live| settled(&config, &config.accounts[0], is_live).arming.basis;
+        let live = basis(true);
+        assert_eq!(live.version, version::of_this_build());
+        assert_ne!(live.version, version::VERSION, "every build has been that version");
+        let of_another = ordergate_actors::arming::Basis { version: format!("{}+0123456789abcdef", version::VERSION), ..live.clone() };
+        assert_eq!(live.differences(&of_another).len(), 1);
+        assert!(basis(false).version.is_empty(), "what is never armed needs no name");
+        let settings = [("ORDERGATE__ACCOUNT__ARMING".to_owned(), "required".to_owned())];
+        let drilled = crate::config::Config::load(None, settings).unwrap();
+        assert_eq!(settled(&drilled, &drilled.accounts[0], false).arming.basis.version, version::of_this_build());
+    }
 
     #[test]
     fn an_account_that_does_not_fit_its_broker_is_named_with_the_setting() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use ordergate_actors::order::ClientId;
-use ordergate_actors::ports::{Clock, Loaded, Store as _, StoreError};
+use ordergate_actors::ports::{Clock, JournalRow, Loaded, Store as _, StoreError};
 
 use super::binding::binding;
 use super::ending::{last_page, page_at_once};
@@ -16,6 +16,8 @@ use super::store_options;
 use crate::alerts::Alerts;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::intent_log;
+use crate::marks::Mark;
 use crate::starts::{self, StartMode};
 use crate::store::{Holder, OpenError, SqliteStore, VerifyFrom};
 
@@ -28,6 +30,8 @@ pub(super) struct Look {
     pub(super) unsound: BTreeSet<Option<ClientId>>,
     /// Whether the process before this one ended in order.
     pub(super) was_clean: bool,
+    /// Why the database is an older one than was traded with last, in words, if it is.
+    pub(super) restored: Option<String>,
 }
 
 /// Why entries stay off.
@@ -153,7 +157,32 @@ pub(super) fn look_at_the_start(config: &Config, store: &SqliteStore, now: DateT
             concerns.push(broken(text));
         }
     }
-    Ok(Look { concerns, unsound, was_clean })
+    let restored = restored(config, store).map_err(|fault| judged(store, fault))?;
+    Ok(Look { concerns, unsound, was_clean, restored })
+}
+
+/// Whether the database is an older one than was traded with last: a backup that was put in place, or one that ends before its own
+/// intent log. It is marked until entries are stopped for it.
+fn restored(config: &Config, store: &SqliteStore) -> Result<Option<String>, StoreError> {
+    let (directory, heads) = (&config.storage.directory, store.heads()?);
+    if let Some(ahead) = intent_log::ahead(&config.log.directory, &heads)
+        && let Err(cause) = Mark::Restored.set(directory, &ahead)
+    {
+        tracing::error!(event = "mark_missing", "a start after this one does not know of it ({cause}): {ahead}");
+        return Ok(Some(words_of(&ahead, &heads)));
+    }
+    Ok(Mark::Restored.read(directory).map(|why| words_of(&why, &heads)))
+}
+
+fn words_of(why: &str, heads: &[JournalRow]) -> String {
+    let newest = heads.iter().map(|head| head.at).max();
+    let newest =
+        newest.map_or_else(|| "it has no row".to_owned(), |at| format!("its newest row is of {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
+    format!(
+        "the database is an older copy: {why}, and {newest}. Kill levels, freezes, stopped strategies, limits set by hand, exit rules and \
+         positions are those of then. Entries are stopped and every arming is over: compare positions and working orders with the broker, \
+         set what was set since, then set the level to 0"
+    )
 }
 
 /// Everything that a restart starts from.

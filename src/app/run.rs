@@ -25,7 +25,7 @@ use super::brokers::{self, Brokers};
 use super::opening::{Concern, Look, StartError, Waits, listening, loaded, look_at_the_start, opened};
 use super::surface::{announce, site, web_state};
 use super::tasks::Tasks;
-use super::{alert_routes, ending, held, in_force, listeners, outward, probe, refresh, start_engine, tell_of_masters, watched};
+use super::{alert_routes, ending, held, in_force, listeners, older, outward, probe, refresh, start_engine, tell_of_masters, watched};
 use crate::alerts::Alerts;
 use crate::brokers::connection::Connection;
 use crate::charges::Charges;
@@ -124,7 +124,7 @@ pub(super) struct Started {
 /// Starts the engine on what was opened.
 pub(super) async fn start(config: &Config, halt: &Arc<ProcessHalt>, alerts: Option<&Alerts>, opened: Opened) -> Result<Started, NoStart> {
     let Opened { calendar, charges, clock, started_at, mut store, drill, listener, look } = opened;
-    let Look { concerns, unsound, was_clean } = look;
+    let Look { concerns, unsound, was_clean, restored } = look;
     let (masters, refresh) = (Arc::new(in_force(config, started_at)?), refresh(config)?);
     let lacking = held::carry(config, &masters, &loaded(&mut store)?)?;
     if let Some(alerts) = alerts {
@@ -157,6 +157,9 @@ pub(super) async fn start(config: &Config, halt: &Arc<ProcessHalt>, alerts: Opti
     alert_routes::install(&engine, &config.routes).await.context("putting the routes in place")?;
     for Concern { event, text, account } in concerns {
         stop_entries(&engine, event, &text, account.as_ref()).await;
+    }
+    if let Some(text) = restored {
+        older::stop(&engine, &config.storage.directory, &text).await;
     }
     Ok(Started { engine, stop, probe, masters, refresh, connections, charges, live, tasks, started_at, listener })
 }

@@ -25,7 +25,8 @@ const FOLLOW: Duration = Duration::from_millis(500);
 pub(super) enum Command {
     /// Check every chain from its first row, its anchors, and the orders against it
     Verify {
-        /// Make every table anew from the journal and compare it column by column (about 1 KB of memory an order)
+        /// Also make every table anew from the journal and compare it column by column (about 1 KB of memory an order), and check every
+        /// page of the file
         #[arg(long)]
         full: bool,
     },
@@ -106,7 +107,11 @@ fn verify(store: &ReadStore, from: VerifyFrom) -> anyhow::Result<i32> {
             page.line(format!("{name}: there may be more: {} are named, and never more than that", report.differences.len()));
         }
     }
-    let is_sound = reports.iter().all(|report| report.is_sound());
+    let damage = if from == VerifyFrom::Full { store.damage()? } else { Vec::new() };
+    for line in &damage {
+        page.line(format!("the file is damaged: {line}"));
+    }
+    let is_sound = damage.is_empty() && reports.iter().all(|report| report.is_sound());
     page.line(match (is_sound, from) {
         (true, VerifyFrom::Full) => "every chain is whole, and every table is what it makes",
         (true, _) => "every chain is whole, and the orders agree with it",

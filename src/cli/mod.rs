@@ -146,7 +146,7 @@ enum AlertsCommand {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Every value in force and where it was said; the paths of database, logs and risk state
+    /// Every value in force and where it was said; the paths of database, logs and risk state; whether this program can use the database
     Check,
 }
 

@@ -33,6 +33,7 @@ pub use units::confirmed;
 
 use crate::brokers::noren::{Io, NorenBroker, NorenSettings};
 use crate::instruments::master::EquityTick;
+use crate::version;
 use bench::Bench;
 use pace::Pace;
 
@@ -147,7 +148,7 @@ pub struct Report {
     pub symbol: InstrumentKey,
     /// When it ended.
     pub at: DateTime<Utc>,
-    /// The version that ran.
+    /// The build that ran.
     pub version: &'static str,
     /// Whether real money moves there.
     pub is_live: bool,
@@ -219,7 +220,7 @@ pub async fn run(plan: &Plan) -> Result<Report, Unready> {
         account: plan.account.clone(),
         symbol: plan.symbol.clone(),
         at: plan.clock.now(),
-        version: env!("CARGO_PKG_VERSION"),
+        version: version::of_this_build(),
         is_live: plan.settings.is_live,
         with_orders: plan.orders.is_ok() && facts.small.is_ok(),
         unit: facts.unit.as_ref().ok().and_then(|unit| Some((unit.exchange, unit.settled()?))),

@@ -34,7 +34,7 @@ pub fn write(data: &Path, report: &Report) -> io::Result<Result<(), NotRecorded>
     if report.passed() && !report.with_orders {
         return Ok(Err(NotRecorded::WithoutOrders));
     }
-    let record = Recorded { passed: report.passed(), at: Some(report.at), text: summary(report) };
+    let record = Recorded { passed: report.passed(), at: Some(report.at), text: summary(report), version: Some(report.version.to_owned()) };
     write_whole(&data.join(file(&report.account)), serde_json::to_string(&record)?.as_bytes(), Mode::Shared)?;
     Ok(Ok(()))
 }

@@ -120,6 +120,22 @@ fn head_of(chains: &[(Chain, u64)], chain: &Chain) -> u64 {
     chains.iter().find(|(other, _)| other == chain).map_or(0, |(_, head)| *head)
 }
 
+/// The first chain of which the end of the log has a row that the journal lacks, in words. An account that the journal does not know is
+/// of another directory, or of the one before this: nothing was lost sight of.
+pub(super) fn ahead(path: &Path, heads: &[JournalRow]) -> io::Result<Option<String>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(cause),
+    };
+    let length = file.seek(SeekFrom::End(0))?;
+    let marks = read_marks(&mut file, length.saturating_sub(TAIL))?;
+    Ok(heads.iter().find_map(|head| {
+        let (chain, mark) = (head.client_id.as_ref()?, *marks.get(&head.client_id)?);
+        (mark > head.seq).then(|| format!("the intent log has row {mark} of {chain}, whose journal ends at row {}", head.seq))
+    }))
+}
+
 /// A name beside it that nothing has.
 fn aside(path: &Path) -> PathBuf {
     let named = |number: u32| path.with_added_extension(number.to_string());

@@ -14,6 +14,7 @@ use super::reports::Fresh;
 use super::site::Site;
 use super::today::{Today, master_age};
 use crate::brokers::connection::{Connection, ConnectionReport};
+use crate::version;
 
 /// The alarm of a start that found the journal broken.
 const BROKEN: &str = "ALARM_JOURNAL_BROKEN";
@@ -32,6 +33,9 @@ pub struct Recorded {
     /// What it said.
     #[serde(default)]
     pub text: String,
+    /// Of which build it is a proof, where it is one of a build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 impl Recorded {
@@ -39,6 +43,25 @@ impl Recorded {
     #[must_use]
     pub fn read(directory: &Path, file: &str) -> Option<Self> {
         std::fs::read(directory.join(file)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+    }
+
+    /// Whether it passed, and with this very build.
+    #[must_use]
+    pub fn proves_this_build(&self) -> bool {
+        self.passed && self.version.as_deref() == Some(version::of_this_build())
+    }
+
+    /// In words for people, of what has to be proven for each build.
+    #[must_use]
+    pub fn words_for_this_build(read: Option<&Self>) -> String {
+        let words = Self::words(read);
+        match read {
+            Some(found) if found.passed && !found.proves_this_build() => {
+                let other = found.version.as_deref().unwrap_or("another build");
+                format!("{words} with ordergate {other}, and this is {}", version::of_this_build())
+            }
+            _ => words,
+        }
     }
 
     /// In words for people: passed, failed, or never run.
@@ -116,7 +139,7 @@ pub async fn gather(
         stream_down: connected.as_ref().and_then(|report| report.stream_down.clone()),
         disk: (line.view.free_space(), line.settings.min_free_bytes),
         calendar: today(line, site, desk),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: version::of_this_build().to_owned(),
         journal,
         has_alerts: site.alerts.is_some(),
         kill_level: u8::from(control.account_level()),

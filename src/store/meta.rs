@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use ordergate_actors::persistence::chain::stored_time;
@@ -9,8 +10,11 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
 use super::options::{OpenError, database};
+use crate::marks::Mark;
 
 const LETTERS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+/// What is said of a database that has been used and has no tag prefix.
+const BACKUP: &str = "it is a backup that was put in place";
 
 /// Whose orders a directory holds. Paper data never opens live, nor one broker's data at another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,17 +59,34 @@ pub(super) fn put(db: &Connection, key: &str, value: &str) -> rusqlite::Result<(
     db.execute("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", [key, value]).map(drop)
 }
 
+/// Where a database lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// In this data directory; its tag prefix is drawn.
+    Directory(&'a Path),
+    /// On a simulation's disk, with this tag prefix.
+    Simulated(&'a str),
+}
+
 /// Writes what a new or restored directory lacks, marks the directory as in use, and answers its tag prefix.
-pub(super) fn take_over(db: &mut Connection, fixed_prefix: Option<&str>, now: DateTime<Utc>) -> Result<String, OpenError> {
+pub(super) fn take_over(db: &mut Connection, place: Place<'_>, now: DateTime<Utc>) -> Result<String, OpenError> {
     let step = "writing the directory's facts";
     let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(database(step))?;
-    let prefix = match (get(&tx, "tag_prefix").map_err(database(step))?, fixed_prefix) {
+    let created_at = get(&tx, "created_at").map_err(database(step))?;
+    let prefix = match (get(&tx, "tag_prefix").map_err(database(step))?, place) {
         (Some(prefix), _) => prefix,
-        (None, Some(prefix)) => prefix.to_owned(),
-        (None, None) => draw_prefix()?,
+        (None, Place::Simulated(prefix)) => prefix.to_owned(),
+        (None, Place::Directory(directory)) => {
+            // Once the prefix is there nobody can tell any more, so the mark comes first.
+            if created_at.is_some() {
+                let unmarked = |cause| OpenError::Directory { path: directory.to_path_buf(), cause };
+                Mark::Restored.set(directory, BACKUP).map_err(unmarked)?;
+            }
+            draw_prefix()?
+        }
     };
     put(&tx, "tag_prefix", &prefix).map_err(database(step))?;
-    if get(&tx, "created_at").map_err(database(step))?.is_none() {
+    if created_at.is_none() {
         put(&tx, "created_at", &stored_time(now)).map_err(database(step))?;
     }
     put(&tx, "clean_shutdown", "0").map_err(database(step))?;

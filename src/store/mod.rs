@@ -24,6 +24,7 @@ mod query;
 mod range;
 mod read;
 mod rows;
+mod schema;
 mod simulated;
 mod sqlite;
 mod verify;

@@ -1,14 +1,15 @@
 //! From a file to a connection that is known to be sound: settings read back, log folded in, schema up to date.
 
 use std::path::Path;
-use std::sync::LazyLock;
 
 use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::options::{self, Durability, OpenError, Options, database, is_of_the_disk};
+use super::options::{Durability, OpenError, Options, database, is_damage};
+use super::schema::{self, HISTORY, Schema, migrate};
 use super::{backup, meta};
+use crate::marks::Mark;
 
 /// The database file in a data directory.
 pub(crate) const FILE: &str = "orders.db";
@@ -16,11 +17,6 @@ pub(crate) const FILE: &str = "orders.db";
 const STATEMENTS: usize = 128;
 /// The largest file that is checked whole at a start: 64 MiB, half a second.
 const WHOLE_CHECK_PAGES: i64 = 16_384;
-
-#[allow(unreachable_pub, clippy::needless_pass_by_value)]
-mod schema {
-    refinery::embed_migrations!("src/store/migrations");
-}
 
 /// How the file is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +32,16 @@ pub(super) fn prepare(db: &mut Connection, medium: Medium, options: &Options) ->
     keep_statements(db).map_err(database("keeping statements"))?;
     db.busy_timeout(std::time::Duration::from_millis(options.busy_timeout_ms.into())).map_err(database("busy_timeout"))?;
     let tables = tables(db).map_err(damage_or("reading the schema"))?;
-    if !tables.is_empty() && !tables.iter().any(|table| table == "refinery_schema_history") {
-        return Err(OpenError::Foreign);
+    if !tables.is_empty() {
+        if !tables.iter().any(|table| table == HISTORY) {
+            return Err(OpenError::Foreign);
+        }
+        // Before anything is written: a file that this program cannot use stays as it is.
+        match schema::of(db).map_err(damage_or("reading the schema"))? {
+            Schema::Newer(found) => return Err(OpenError::NewerSchema { found }),
+            Schema::Other(found) => return Err(OpenError::OtherSchema { found }),
+            Schema::Older(_) | Schema::Current => {}
+        }
     }
     let (mode, synchronous) = match medium {
         Medium::File(Durability::Full) => ("wal", "2"),
@@ -110,7 +114,8 @@ fn ended_uncleanly(db: &Connection, tables: &[String]) -> rusqlite::Result<bool>
 /// A check of every page reads about 120 MiB a second: 14 s for a million orders, with positions open and nobody
 /// watching them. So a larger file is checked where it is small and decides the most, and the rest is left to what the
 /// restart does anyway: the chain is verified from its last anchor, every open order and the newest ones are read, and
-/// SQLite refuses any malformed page it meets. The whole file is checked by `ReadStore::damage`, beside the engine.
+/// SQLite refuses any malformed page it meets. One that is met while the engine runs ends it and leaves [`Mark::Damaged`], and the
+/// next start checks the whole file ([`check_marked`]). So does `ordergate journal verify --full`, beside the engine.
 fn check(db: &Connection) -> Result<(), OpenError> {
     let step = "checking the file";
     let pages: i64 = db.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(damage_or(step))?;
@@ -128,26 +133,23 @@ fn check(db: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn migrate(db: &mut Connection) -> Result<(), OpenError> {
-    schema::migrations::runner().run(db).map(drop).map_err(|cause| {
-        let causes = std::iter::successors(std::error::Error::source(&cause), |cause| cause.source());
-        if let Some(of_disk) = causes.filter_map(|cause| cause.downcast_ref::<rusqlite::Error>()).find(|cause| is_of_the_disk(cause)) {
-            return options::of_disk("bringing the schema up to date", of_disk);
-        }
-        // The cause behind the crate's own sentence is what helps.
-        let source = std::error::Error::source(&cause).map(|source| format!(": {source}")).unwrap_or_default();
-        OpenError::Migration(format!("{cause}{source}"))
-    })
-}
-
-/// Whether this binary knows the schema of the file.
-pub(super) fn is_current(db: &Connection) -> rusqlite::Result<bool> {
-    static KNOWN: LazyLock<Option<i64>> = LazyLock::new(|| {
-        let migrations = schema::migrations::runner();
-        migrations.get_migrations().iter().map(|migration| migration.version().into()).max()
-    });
-    let found: Option<i64> = db.query_row("SELECT MAX(version) FROM refinery_schema_history", [], |row| row.get(0)).optional()?.flatten();
-    Ok(*KNOWN == found)
+/// Checks all of a file in which a damaged page was met, however large it is and however the run ended: with a page that only some
+/// rows lead to, every start would go well, and every run would end when one of them is asked for.
+pub(super) fn check_marked(db: &Connection, directory: &Path) -> Result<(), OpenError> {
+    let Some(met) = Mark::Damaged.read(directory) else { return Ok(()) };
+    tracing::warn!(event = "whole_check", "the last run met a damaged page ({met}): the whole database is checked before anything starts");
+    let verdict: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(damage_or("checking the whole file"))?;
+    if verdict != "ok" {
+        return Err(OpenError::Damaged(format!("{verdict}; the run before met it ({met})")));
+    }
+    tracing::warn!(
+        event = "whole_check",
+        "the whole database is sound: what was met did not come from the file, so look at memory and disk"
+    );
+    if let Err(cause) = Mark::Damaged.clear(directory) {
+        tracing::error!(event = "mark_stays", "the next start checks the whole database again: {cause}");
+    }
+    Ok(())
 }
 
 /// Opens the file, or makes it.
@@ -157,8 +159,5 @@ pub(super) fn file(directory: &Path) -> Result<Connection, OpenError> {
 
 /// A damaged file is told apart from one that cannot be used now.
 pub(super) fn damage_or(step: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
-    move |cause| match cause.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => OpenError::Damaged(cause.to_string()),
-        _ => database(step)(cause),
-    }
+    move |cause| if is_damage(&cause) { OpenError::Damaged(cause.to_string()) } else { database(step)(cause) }
 }

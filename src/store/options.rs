@@ -90,8 +90,32 @@ pub enum OpenError {
     /// Tables that ordergate did not make.
     #[error("orders.db was not made by ordergate; choose an empty data directory")]
     Foreign,
+    /// A later version has changed the schema.
+    #[error(
+        "the database has the schema of a newer ordergate: {found} is not known here; run the newer one, or restore the backup from before \
+         the upgrade"
+    )]
+    NewerSchema {
+        /// The first step that is not known.
+        found: String,
+    },
+    /// A build that took another step under the same number made it.
+    #[error(
+        "the database was made by a build whose {found} is another one than that of this ordergate, so neither of them is the newer; run \
+         the build that made it, or begin with a new data directory"
+    )]
+    OtherSchema {
+        /// The first step that differs.
+        found: String,
+    },
+    /// It can be brought up to date, and a reader must not.
+    #[error("the database has an older schema, up to {found}; the next start of this version's engine brings it up to date")]
+    OlderSchema {
+        /// Its last step.
+        found: String,
+    },
     /// The schema cannot be brought up to date.
-    #[error("cannot migrate the database: {0}; a database written by a newer ordergate needs that version")]
+    #[error("cannot migrate the database: {0}; keep it as it is, and go on with the version that made it")]
     Migration(String),
     /// The file is damaged.
     #[error("the database is damaged: {0}; restore a backup, and keep the damaged files")]
@@ -137,6 +161,12 @@ fn says_full(cause: &rusqlite::Error) -> bool {
 pub(super) fn is_of_the_disk(cause: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure};
     matches!(cause.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | ReadOnly | SystemIoFailure))
+}
+
+/// Whether SQLite met a page that cannot be right.
+pub(super) fn is_damage(cause: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(cause.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
 /// Wraps a SQLite error with the step that failed.

@@ -19,6 +19,7 @@ use super::open;
 use super::options::{OpenError, database};
 use super::pages::{JournalRows, OrderRows};
 use super::projections::Scratch;
+use super::schema::{self, Schema};
 use super::sqlite::failed;
 use super::verify::{self, ChainReport, VerifyFrom};
 use super::{SimulatedDisk, backup, load, query, rows, write};
@@ -87,11 +88,11 @@ impl ReadStore {
         db.pragma_update(None, "query_only", true).map_err(database(step))?;
         // The last connection to close would otherwise fold the log in.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(database(step))?;
-        match open::is_current(&db) {
-            Ok(true) => Ok(Self { db, scratch: Scratch::default() }),
-            Ok(false) => {
-                Err(OpenError::Migration("the database has another version's schema; start this version's engine once".to_owned()))
-            }
+        match schema::of(&db) {
+            Ok(Schema::Current) => Ok(Self { db, scratch: Scratch::default() }),
+            Ok(Schema::Older(found)) => Err(OpenError::OlderSchema { found }),
+            Ok(Schema::Newer(found)) => Err(OpenError::NewerSchema { found }),
+            Ok(Schema::Other(found)) => Err(OpenError::OtherSchema { found }),
             Err(cause) if cause.to_string().contains("no such table") => Err(OpenError::Foreign),
             Err(cause) => Err(open::damage_or(step)(cause)),
         }

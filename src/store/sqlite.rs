@@ -10,19 +10,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
 use ordergate_actors::pnl::DayChange;
-use ordergate_actors::ports::{Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use ordergate_actors::ports::{JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 use rusqlite::{Connection, ErrorCode};
 
 use super::ballast::{Ballast, free_space};
 use super::lock::DirectoryLock;
-use super::meta::{self, Binding};
+use super::meta::{self, Binding, Place};
 use super::open::{self, Medium};
-use super::options::{Durability, OpenError, Options, database, explain};
+use super::options::{Durability, OpenError, Options, database, explain, is_damage};
 use super::projections::Scratch;
 use super::simulated::SimulatedDisk;
 use super::verify::{self, ChainReport, VerifyFrom};
 use super::write::{self, Applied};
 use super::{load, query};
+use crate::marks::Mark;
 
 /// SQLite as the engine's store: the sole writer of a data directory.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl SqliteStore {
         std::fs::create_dir_all(directory).map_err(|cause| OpenError::Directory { path: directory.to_path_buf(), cause })?;
         let lock = DirectoryLock::acquire(directory, options.holder, options.opened_at)?;
         let ballast = Ballast::ensure(directory, options.ballast_bytes);
-        let on_file = || Self::on(open::file(directory)?, Medium::File(options.durability), None, &options);
+        let on_file = || Self::on(open::file(directory)?, Medium::File(options.durability), Place::Directory(directory), &options);
         let mut store = match on_file() {
             // A start on a full disk must reach recovery: this is what the space was kept for.
             Err(fault) if fault.is_full() && ballast.is_there() => {
@@ -106,12 +107,15 @@ impl SqliteStore {
     #[doc(hidden)]
     pub fn simulated(disk: &SimulatedDisk, now: DateTime<Utc>) -> Result<Self, OpenError> {
         let options = Options { durability: Durability::SimulatedForTests, ..Options::at(now) };
-        Self::on(disk.connect()?, Medium::Memory, Some(disk.tag_prefix()), &options)
+        Self::on(disk.connect()?, Medium::Memory, Place::Simulated(disk.tag_prefix()), &options)
     }
 
-    fn on(mut db: Connection, medium: Medium, prefix: Option<&str>, options: &Options) -> Result<Self, OpenError> {
+    fn on(mut db: Connection, medium: Medium, place: Place<'_>, options: &Options) -> Result<Self, OpenError> {
         open::prepare(&mut db, medium, options)?;
-        let tag_prefix = meta::take_over(&mut db, prefix, options.opened_at)?;
+        if let Place::Directory(directory) = place {
+            open::check_marked(&db, directory)?;
+        }
+        let tag_prefix = meta::take_over(&mut db, place, options.opened_at)?;
         let pages = Arc::new(AtomicU32::new(0));
         // Taking the hook also turns SQLite's own checkpoints off, which would run inside somebody's commit.
         let counter = Arc::clone(&pages);
@@ -144,9 +148,7 @@ impl SqliteStore {
         match self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
             Ok(verdict) if verdict == "ok" => None,
             Ok(verdict) => Some(verdict),
-            Err(cause) => {
-                matches!(cause.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)).then(|| cause.to_string())
-            }
+            Err(cause) => is_damage(&cause).then(|| cause.to_string()),
         }
     }
 
@@ -161,6 +163,28 @@ impl SqliteStore {
     #[cfg(test)]
     pub(super) fn connection(&self) -> &Connection {
         &self.db
+    }
+
+    /// The error of a step that reads or writes rows. A damaged page is marked, so that the next start looks at all of the file instead of
+    /// meeting it again.
+    fn fails(&self, step: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
+        let directory = self.directory.as_deref();
+        move |cause| {
+            if let (true, Some(directory)) = (is_damage(&cause), directory)
+                && let Err(unmarked) = Mark::Damaged.set(directory, &format!("{step}: {cause}"))
+            {
+                tracing::error!(event = "mark_missing", "the next start does not know of it ({unmarked}): {step}: {cause}");
+            }
+            failed(step)(cause)
+        }
+    }
+
+    /// The last row of each chain.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn heads(&self) -> Result<Vec<JournalRow>, StoreError> {
+        load::heads(&self.db).map_err(failed("reading the chains' heads"))
     }
 
     fn run(&self, statement: &'static str) -> rusqlite::Result<()> {
@@ -187,7 +211,7 @@ impl SqliteStore {
                 Ok(Applied::Yes) => continue,
                 Ok(Applied::Contradicted) => true,
                 Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => !self.db.is_autocommit(),
-                Err(cause) => return Err(failed(write::table(row))(cause)),
+                Err(cause) => return Err(self.fails(write::table(row))(cause)),
             };
             if !refused {
                 return Err(StoreError { step: "unit", cause: "the refused row ended the whole round".to_owned() });
@@ -207,7 +231,7 @@ impl SqliteStore {
             Ok(_) => Ok(()),
             // Every commit is in the log; the main file grows when there is space again.
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DiskFull) => Ok(()),
-            Err(cause) => Err(failed("checkpoint")(cause)),
+            Err(cause) => Err(self.fails("checkpoint")(cause)),
         }
     }
 
@@ -226,11 +250,11 @@ impl Store for SqliteStore {
     }
 
     fn day(&mut self, client: &ClientId, from: NaiveDate) -> Result<Vec<DayChange>, StoreError> {
-        load::day(&self.db, client, from).map_err(failed("load: the day"))
+        load::day(&self.db, client, from).map_err(self.fails("load: the day"))
     }
 
     fn correction(&mut self, client: &ClientId, seq: u64) -> Result<Option<DayChange>, StoreError> {
-        query::correction(&self.db, client, seq).map_err(failed("looking for a change"))
+        query::correction(&self.db, client, seq).map_err(self.fails("looking for a change"))
     }
 
     /// The watermark is looked at here, not after the commit: the answers of the round before are out by now.
@@ -249,7 +273,7 @@ impl Store for SqliteStore {
 
     fn commit(&mut self) -> Result<(), StoreError> {
         self.writable("commit")?;
-        let committed = self.run("COMMIT").map_err(failed("commit"));
+        let committed = self.run("COMMIT").map_err(self.fails("commit"));
         self.latched(committed)
     }
 
@@ -269,27 +293,27 @@ impl Store for SqliteStore {
     }
 
     fn signal_by_key(&mut self, client: &ClientId, key: &str) -> Result<Option<SignalRow>, StoreError> {
-        query::signal_by_key(&self.db, client, key).map_err(failed("signal_by_key"))
+        query::signal_by_key(&self.db, client, key).map_err(self.fails("signal_by_key"))
     }
 
     fn newest_signal_with_prefix(&mut self, client: &ClientId, prefix: &str) -> Result<Option<SignalRow>, StoreError> {
-        query::newest_signal_with_prefix(&self.db, client, prefix).map_err(failed("newest_signal_with_prefix"))
+        query::newest_signal_with_prefix(&self.db, client, prefix).map_err(self.fails("newest_signal_with_prefix"))
     }
 
     fn order(&mut self, client: &ClientId, command: CommandId) -> Result<Option<OrderRecord>, StoreError> {
-        query::order(&self.db, client, command).map_err(failed("order"))
+        query::order(&self.db, client, command).map_err(self.fails("order"))
     }
 
     fn order_by_broker_id(&mut self, client: &ClientId, date: NaiveDate, id: &BrokerOrderId) -> Result<Option<OrderRecord>, StoreError> {
-        query::order_by_broker_id(&self.db, client, date, id).map_err(failed("order_by_broker_id"))
+        query::order_by_broker_id(&self.db, client, date, id).map_err(self.fails("order_by_broker_id"))
     }
 
     fn order_by_tag(&mut self, client: &ClientId, tag: &BrokerTag) -> Result<Option<OrderRecord>, StoreError> {
-        query::order_by_tag(&self.db, client, tag).map_err(failed("order_by_tag"))
+        query::order_by_tag(&self.db, client, tag).map_err(self.fails("order_by_tag"))
     }
 
     fn query(&mut self, asked: &Query) -> Result<Rows, StoreError> {
-        query::answer(&self.db, asked).map_err(failed("query"))
+        query::answer(&self.db, asked).map_err(self.fails("query"))
     }
 
     fn free_space(&self) -> Option<u64> {

@@ -156,11 +156,13 @@ async fn real_money_is_armed_only_after_the_proofs_unless_it_is_forced() {
     let directory = tempfile::tempdir().unwrap();
     let site = Site { directory: directory.path().to_owned(), ..Site::default() };
     let house = House::with(Plan { site: Arc::new(site), is_live: true, ..Plan::default() }).await;
-    let said = |file: &str, passed: bool| {
+    let said_with = |version: &str, file: &str, passed: bool| {
         let path = directory.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, json!({ "passed": passed, "at": "2026-11-20T03:15:00Z" }).to_string()).unwrap();
+        std::fs::write(path, json!({ "passed": passed, "at": "2026-11-20T03:15:00Z", "version": version }).to_string()).unwrap();
     };
+    let this_build = ordergate::version::of_this_build();
+    let said = |file: &str, passed: bool| said_with(this_build, file, passed);
     let refused = async || {
         let refused = arm(&house, "LIVE").await;
         refused.is_problem(409, "not_proven");
@@ -169,6 +171,9 @@ async fn real_money_is_armed_only_after_the_proofs_unless_it_is_forced() {
     };
     let detail = refused().await;
     assert!(detail.contains("conformance: never run") && detail.contains("the alert test: never run"), "{detail}");
+    said_with("0.1.0", "conformance/PAPER1.json", true);
+    let detail = refused().await;
+    assert!(detail.contains("conformance: passed at 2026-11-20 03:15 UTC with ordergate 0.1.0, and this is 0.1.0+"), "{detail}");
     said("conformance/PAPER1.json", true);
     let detail = refused().await;
     assert!(!detail.contains("conformance") && detail.contains("the alert test: never run"), "{detail}");

@@ -104,6 +104,31 @@ fn config_check_says_where_each_value_comes_from_and_shows_no_secret() {
     assert!(!words.contains("hunter2"), "{words}");
 }
 
+/// What a new program is asked before it takes the old one's place.
+#[test]
+fn config_check_says_whether_this_program_can_use_the_database() {
+    let here = directory();
+    let check = || run(here.path(), &["config", "check"]);
+    let fresh = check();
+    assert!(code(&fresh) == 0 && out(&fresh).contains("there is no database yet"), "{}{}", out(&fresh), err(&fresh));
+    assert!(!here.path().join("orders.db").exists(), "a look leaves nothing behind");
+    let mut book = Book::open(here.path(), Vec::new());
+    a_day(&mut book);
+    // Beside the ledger, which still runs.
+    let known = check();
+    assert!(code(&known) == 0 && out(&known).contains("has this version's schema, and can be read"), "{}{}", out(&known), err(&known));
+    book.close();
+    let change = |sql: &str| rusqlite::Connection::open(here.path().join("orders.db")).unwrap().execute_batch(sql).unwrap();
+    change("INSERT INTO refinery_schema_history VALUES (99, 'later', '2027-01-01T00:00:00Z', '1')");
+    let newer = check();
+    assert!(code(&newer) == 78 && err(&newer).contains("newer ordergate: V99__later"), "{}", err(&newer));
+    assert!(out(&newer).contains("the configuration is sound"), "the two are told apart: {}", out(&newer));
+    change("DELETE FROM refinery_schema_history WHERE version = 99; UPDATE refinery_schema_history SET checksum = '1'");
+    let other = check();
+    assert!(code(&other) == 78 && err(&other).contains("made by a build whose V1__initial"), "{}", err(&other));
+    assert_eq!(code(&run(here.path(), &["journal", "verify"])), 78, "nobody reads it by guess");
+}
+
 #[test]
 fn verify_orders_without_a_database_says_so() {
     let here = directory();

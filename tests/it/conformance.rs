@@ -123,6 +123,10 @@ fn everything_passes_against_the_simulator_and_nothing_is_left() {
     assert_eq!(bench.lines("failed"), [""; 0], "{text}");
     assert_eq!(bench.lines("not_tried"), ["quantity unit"], "{text}");
     assert_eq!(code, 0, "{text}");
+    // Which build it was stands in it, and each build has another name.
+    let build = bench.read("SIM-details.json")["version"].as_str().unwrap().to_owned();
+    assert!(build.starts_with(concat!(env!("CARGO_PKG_VERSION"), "+")) && text.contains(&build), "{build}: {text}");
+    let text = text.replace(&build, env!("CARGO_PKG_VERSION"));
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/conformance.golden");
     if std::env::var_os("WRITE_GOLDEN").is_some() {
         std::fs::write(&golden, &text).unwrap();
@@ -131,7 +135,7 @@ fn everything_passes_against_the_simulator_and_nothing_is_left() {
     let record = bench.read("SIM.json");
     assert_eq!(record["passed"], true);
     let recorded = ordergate::readiness::Recorded::read(&bench.here.path().join("data"), "conformance/SIM.json");
-    assert!(recorded.is_some_and(|recorded| recorded.passed));
+    assert!(recorded.is_some_and(|recorded| recorded.passed && recorded.version == Some(build)));
     bench.is_clean();
     // What is secret is in nothing that was printed or left behind.
     for word in ["sim-password", "sim-key", "JBSWY3DPEHPK3PXP"] {

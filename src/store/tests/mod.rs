@@ -9,5 +9,6 @@ mod range;
 mod reading;
 mod round_trip;
 mod scale;
+mod schema;
 mod told;
 mod verification;

@@ -126,12 +126,16 @@ fn unproven(state: &WebState, desk: &Desk) -> Vec<String> {
     if !desk.broker.capabilities().is_live {
         return Vec::new();
     }
-    let proofs = [("conformance", conformance(&desk.client_id)), ("the alert test", ALERT_TEST.to_owned())];
-    let read = proofs.map(|(name, file)| (name, Recorded::read(&state.site.directory, &file)));
-    read.iter()
-        .filter(|(_, found)| found.as_ref().is_none_or(|found| !found.passed))
-        .map(|(name, found)| format!("{name}: {}", Recorded::words(found.as_ref())))
-        .collect()
+    let read = |file: &str| Recorded::read(&state.site.directory, file);
+    let (conformed, alerted) = (read(&conformance(&desk.client_id)), read(ALERT_TEST));
+    let mut unproven = Vec::new();
+    if !conformed.as_ref().is_some_and(Recorded::proves_this_build) {
+        unproven.push(format!("conformance: {}", Recorded::words_for_this_build(conformed.as_ref())));
+    }
+    if !alerted.as_ref().is_some_and(|found| found.passed) {
+        unproven.push(format!("the alert test: {}", Recorded::words(alerted.as_ref())));
+    }
+    unproven
 }
 
 /// Where the conformance of an account's broker is written, in the data directory.
@@ -144,7 +148,7 @@ fn preview(state: &WebState, desk: &Desk, report: &Report) -> Value {
     let before = state.engine.read(&desk.client_id, |book| book.control().arming.clone()).unwrap_or_default();
     let was_armed = !before.basis.version.is_empty();
     let changes = was_armed.then(|| desk.settings.arming.basis.differences(&before.basis));
-    let recorded = |file: &str| Recorded::words(Recorded::read(&state.site.directory, file).as_ref());
+    let recorded = |file: &str| Recorded::read(&state.site.directory, file);
     json!({
         "readiness": report,
         "limits": {
@@ -154,8 +158,8 @@ fn preview(state: &WebState, desk: &Desk, report: &Report) -> Value {
             "max_open_orders": limits.max_open_orders,
         },
         "changes_since_last_arming": changes,
-        "conformance": recorded(&conformance(&desk.client_id)),
-        "alert_test": recorded(ALERT_TEST),
+        "conformance": Recorded::words_for_this_build(recorded(&conformance(&desk.client_id)).as_ref()),
+        "alert_test": Recorded::words(recorded(ALERT_TEST).as_ref()),
     })
 }
 
