@@ -26,6 +26,7 @@ mod staged;
 mod ticket;
 mod unclosed;
 mod unit;
+mod untold;
 mod view;
 mod waiting;
 mod writer;

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::ledger::{Ledger, Round};
 use super::unit::Posted;
+use super::untold::{LONGEST, Untold};
 use crate::ports::{Query, Rows, StoreError};
 use crate::supervision::{EXIT_FAULT, Halt};
 
@@ -108,17 +109,26 @@ impl Writer {
     ///
     /// # Errors
     /// The operating system gave no thread.
-    pub fn spawn(ledger: Ledger, capacity: usize, halt: Arc<dyn Halt>, deliver: impl Fn(Round) + Send + 'static) -> std::io::Result<Self> {
+    pub fn spawn(
+        mut ledger: Ledger,
+        capacity: usize,
+        halt: Arc<dyn Halt>,
+        deliver: impl Fn(Round) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = bounded(capacity);
         std::thread::Builder::new().name("ordergate-writer".into()).spawn(move || {
-            let watched = std::panic::AssertUnwindSafe(|| run(ledger, &receiver, &deliver));
-            match std::panic::catch_unwind(watched) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => halt.halt(
+            let mut untold = Untold::after(LONGEST);
+            let watched = std::panic::AssertUnwindSafe(|| run(&mut ledger, &receiver, &deliver, &mut untold));
+            let ended = std::panic::catch_unwind(watched);
+            // What was committed is told, whatever came after it.
+            let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tell(&mut ledger, &mut untold)));
+            match (ended, told) {
+                (Ok(Ok(())), Ok(())) => {}
+                (Ok(Err(error)), _) => halt.halt(
                     EXIT_FAULT,
                     &format!("the journal could not be written: {error}; nothing more is sent, recovery will read the truth"),
                 ),
-                Err(_) => halt.halt(EXIT_FAULT, "a panic on the writer's thread"),
+                (Err(_), _) | (_, Err(_)) => halt.halt(EXIT_FAULT, "a panic on the writer's thread"),
             }
         })?;
         Ok(Self::Thread(Queue::new(sender)))
@@ -229,8 +239,15 @@ fn answer(ledger: &mut Ledger, reads: Reads) {
     }
 }
 
+fn tell(ledger: &mut Ledger, untold: &mut Untold) {
+    let events = untold.take();
+    if !events.is_empty() {
+        ledger.tell_listeners(&events);
+    }
+}
+
 /// Natural group commit: whatever is queued goes into one transaction; there is no timer to wait for more.
-fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Result<(), StoreError> {
+fn run(ledger: &mut Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round), untold: &mut Untold) -> Result<(), StoreError> {
     let view = Arc::clone(&ledger.view);
     let writing = view.writing();
     let mut looked_at_space = Instant::now();
@@ -242,10 +259,14 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
             writing.begins();
             ledger.look_at_space();
         }
+        if untold.is_due(Instant::now()) {
+            tell(ledger, untold);
+        }
         writing.ends();
         let first = match jobs.recv_timeout(wait) {
             Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {
+                tell(ledger, untold);
                 writing.begins();
                 ledger.idle()?;
                 wait = IDLE;
@@ -263,10 +284,8 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
             metrics::histogram!("ordergate_commit_units").record(f64::from(u32::try_from(round.len()).unwrap_or(u32::MAX)));
             writing.begins();
             let round = ledger.commit(round)?;
-            // Logs are written while the line goes on.
-            let events = round.events.clone();
+            untold.add(&round.events, Instant::now());
             deliver(round);
-            ledger.tell_listeners(&events);
             wait = LULL;
         }
         for (query, reply) in reads {
@@ -274,9 +293,14 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
             let _gone = reply.send(ledger.query(&query));
         }
         if let Some(reply) = close {
+            tell(ledger, untold);
             let result = ledger.close();
             let _gone = reply.send(result);
             return Ok(());
         }
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
