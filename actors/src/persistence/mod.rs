@@ -18,6 +18,7 @@ mod inputs;
 mod kept;
 mod latch;
 mod ledger;
+mod patience;
 mod redo;
 mod registered;
 mod replay;

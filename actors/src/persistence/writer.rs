@@ -9,7 +9,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::ledger::{Ledger, Round};
-use super::unit::Posted;
+use super::patience::{PATIENCE, waits_until};
+use super::unit::{Ack, Posted};
 use super::untold::{LONGEST, Untold};
 use crate::ports::{Query, Rows, StoreError};
 use crate::supervision::{EXIT_FAULT, Halt};
@@ -118,7 +119,7 @@ impl Writer {
         let (sender, receiver) = bounded(capacity);
         std::thread::Builder::new().name("ordergate-writer".into()).spawn(move || {
             let mut untold = Untold::after(LONGEST);
-            let watched = std::panic::AssertUnwindSafe(|| run(&mut ledger, &receiver, &deliver, &mut untold));
+            let watched = std::panic::AssertUnwindSafe(|| run(&mut ledger, &receiver, &deliver, PATIENCE, &mut untold));
             let ended = std::panic::catch_unwind(watched);
             // What was committed is told, whatever came after it.
             let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tell(&mut ledger, &mut untold)));
@@ -246,12 +247,20 @@ fn tell(ledger: &mut Ledger, untold: &mut Untold) {
     }
 }
 
-/// Natural group commit: whatever is queued goes into one transaction; there is no timer to wait for more.
-fn run(ledger: &mut Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round), untold: &mut Untold) -> Result<(), StoreError> {
+/// Natural group commit: whatever is queued goes into one transaction. It waits for more only while an order is being judged
+/// that was just registered, and only with what nobody waits for.
+fn run(
+    ledger: &mut Ledger,
+    jobs: &Receiver<Job>,
+    deliver: &dyn Fn(Round),
+    patience: Duration,
+    untold: &mut Untold,
+) -> Result<(), StoreError> {
     let view = Arc::clone(&ledger.view);
     let writing = view.writing();
     let mut looked_at_space = Instant::now();
     let mut wait = IDLE;
+    let mut expected = None;
     loop {
         // Under load there is no idle moment, and that is when a disk fills up.
         if looked_at_space.elapsed() >= IDLE {
@@ -277,7 +286,11 @@ fn run(ledger: &mut Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round), untol
         let (mut round, mut reads, mut close) = (Vec::new(), Vec::new(), None);
         sort(first, &mut round, &mut reads, &mut close);
         while round.len() < ROUND_MAX && close.is_none() {
-            let Ok(job) = jobs.try_recv() else { break };
+            let next = jobs.try_recv().ok().or_else(|| {
+                let until = waits_until(expected, &round, !reads.is_empty(), Instant::now())?;
+                jobs.recv_deadline(until).ok()
+            });
+            let Some(job) = next else { break };
             sort(job, &mut round, &mut reads, &mut close);
         }
         if !round.is_empty() {
@@ -285,7 +298,9 @@ fn run(ledger: &mut Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round), untol
             writing.begins();
             let round = ledger.commit(round)?;
             untold.add(&round.events, Instant::now());
+            let has_registered = round.acks.iter().any(|ack| matches!(ack, Ack::Registered(..)));
             deliver(round);
+            expected = has_registered.then(|| Instant::now() + patience);
             wait = LULL;
         }
         for (query, reply) in reads {

@@ -7,7 +7,7 @@ use super::*;
 use crate::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
 use crate::persistence::ledger::Seat;
 use crate::persistence::ticket::{Admission, Orphans};
-use crate::persistence::unit::{Cargo, Event, Level, Listener, Note, Unit};
+use crate::persistence::unit::{Cargo, Event, Level, Listener, Note, Outcome, Unit};
 use crate::pnl::DayChange;
 use crate::ports::{Loaded, SignalRow, Store, Verdict, Write};
 use crate::testkit::{ManualClock, morning, order};
@@ -130,10 +130,30 @@ fn ledger(story: &Story, most: usize, then: impl FnMut(usize) + Send + 'static) 
     Ledger::open(Box::new(disk), ManualClock::at(morning()), seats, vec![Box::new(ear)]).unwrap().ledger
 }
 
+fn post(unit: Unit, cargo: Cargo) -> Job {
+    Job::Post(Box::new(Posted { unit, cargo }))
+}
+
+/// Nobody waits for it.
 fn note(level: Level) -> Job {
+    noted(level, Cargo::None)
+}
+
+fn noted(level: Level, cargo: Cargo) -> Job {
     let (who, inputs) = (Arc::from("test"), "{}".to_owned());
     let note = Note { client_id: None, event: "NOTE", level, text: "a note".to_owned(), command_id: None, who, inputs };
-    Job::Post(Box::new(Posted { unit: Unit::Note(note), cargo: Cargo::None }))
+    post(Unit::Note(note), cargo)
+}
+
+fn awaited() -> (Job, oneshot::Receiver<Outcome>) {
+    let (reply, answer) = oneshot::channel();
+    (noted(Level::Info, Cargo::Done(reply)), answer)
+}
+
+/// The order is to be judged: its commit registers it, and writes nothing.
+fn registered() -> Job {
+    let order = order(1);
+    post(Unit::Reissue { client_id: order.client_id, commands: vec![order.command_id] }, Cargo::None)
 }
 
 fn close() -> Job {
@@ -144,8 +164,87 @@ fn close() -> Job {
 const LONG: Duration = Duration::from_secs(600);
 
 /// Runs the writer on this thread until it is closed.
-fn run_all(ledger: &mut Ledger, receiver: &Receiver<Job>, deliver: impl Fn(Round)) {
-    run(ledger, receiver, &deliver, &mut Untold::after(LONG)).unwrap();
+fn run_all(ledger: &mut Ledger, receiver: &Receiver<Job>, patience: Duration, deliver: impl Fn(Round)) {
+    run(ledger, receiver, &deliver, patience, &mut Untold::after(LONG)).unwrap();
+}
+
+fn commits(story: &Story) -> Vec<usize> {
+    let units = |happened: &Happened| if let Committed(units) = happened { Some(*units) } else { None };
+    story.lock().iter().filter_map(units).collect()
+}
+
+#[test]
+fn what_nobody_waits_for_goes_into_the_commit_of_the_order_that_is_judged() {
+    let story = Story::default();
+    let mut ledger = ledger(&story, 10, |_| {});
+    let (sender, receiver) = bounded(10);
+    let (told, delivered) = bounded(1);
+    // The engine's thread: what it posts comes while the writer waits.
+    let engine = std::thread::spawn({
+        let sender = sender.clone();
+        move || {
+            delivered.recv().unwrap();
+            let (job, answer) = awaited();
+            sender.send(job).unwrap();
+            answer.blocking_recv().unwrap();
+            sender.send(close()).unwrap();
+        }
+    });
+    sender.send(registered()).unwrap();
+    run_all(&mut ledger, &receiver, LONG, |round| {
+        if round.acks.iter().any(|ack| matches!(ack, Ack::Registered(..))) {
+            // The broker's answer to the order before came during that commit.
+            sender.send(note(Level::Info)).unwrap();
+            told.send(()).unwrap();
+        }
+    });
+    engine.join().unwrap();
+    assert_eq!(commits(&story)[..2], [0, 2], "the order, then both together");
+}
+
+/// An order that is not sent at all, and a registration for each thing that waits: nothing waits for more than one of them.
+#[test]
+fn it_is_written_without_the_order_and_ahead_of_the_next_one() {
+    let story = Story::default();
+    let mut ledger = ledger(&story, 10, |_| {});
+    let (sender, receiver) = bounded(10);
+    sender.send(registered()).unwrap();
+    let rounds = std::cell::Cell::new(0);
+    run_all(&mut ledger, &receiver, Duration::from_millis(1), |_| {
+        rounds.set(rounds.get() + 1);
+        sender.send(if rounds.get() == 1 { note(Level::Info) } else { close() }).unwrap();
+    });
+    assert_eq!(commits(&story)[..2], [0, 1]);
+
+    let story = Story::default();
+    let mut ledger = self::ledger(&story, 10, |_| {});
+    let rounds = std::cell::Cell::new(0);
+    sender.send(registered()).unwrap();
+    run_all(&mut ledger, &receiver, LONG, |_| {
+        rounds.set(rounds.get() + 1);
+        let (job, _nobody) = awaited();
+        let next = if rounds.get() < 4 { vec![note(Level::Info), registered(), job] } else { vec![close()] };
+        next.into_iter().for_each(|job| sender.send(job).unwrap());
+    });
+    assert_eq!(commits(&story)[..4], [0, 2, 2, 2], "each goes with the next order");
+}
+
+/// Closing ends the wait: nothing that was posted before it is left out.
+#[test]
+fn what_waits_is_written_before_the_journal_closes() {
+    let story = Story::default();
+    let mut ledger = ledger(&story, 10, |_| {});
+    let (sender, receiver) = bounded(10);
+    sender.send(registered()).unwrap();
+    let rounds = std::cell::Cell::new(0);
+    run_all(&mut ledger, &receiver, LONG, |_| {
+        rounds.set(rounds.get() + 1);
+        if rounds.get() == 1 {
+            [note(Level::Info), close()].into_iter().for_each(|job| sender.send(job).unwrap());
+        }
+    });
+    assert_eq!(commits(&story)[..2], [0, 1]);
+    assert_eq!(story.lock().last(), Some(&Closed));
 }
 
 #[test]
@@ -158,7 +257,7 @@ fn listeners_hear_of_two_commits_at_once_when_the_line_is_quiet() {
     });
     sender.send(note(Level::Info)).unwrap();
     let rounds = std::cell::Cell::new(0);
-    run_all(&mut ledger, &receiver, |_| {
+    run_all(&mut ledger, &receiver, LONG, |_| {
         rounds.set(rounds.get() + 1);
         if rounds.get() == 1 {
             sender.send(note(Level::Info)).unwrap();
@@ -174,7 +273,7 @@ fn a_page_is_heard_before_the_next_commit() {
     let (sender, receiver) = bounded(10);
     sender.send(note(Level::Page)).unwrap();
     let rounds = std::cell::Cell::new(0);
-    run_all(&mut ledger, &receiver, |_| {
+    run_all(&mut ledger, &receiver, LONG, |_| {
         rounds.set(rounds.get() + 1);
         sender.send(if rounds.get() == 1 { note(Level::Info) } else { close() }).unwrap();
     });
@@ -188,7 +287,7 @@ fn listeners_hear_before_the_journal_closes() {
     let mut ledger = ledger(&story, 10, |_| {});
     let (sender, receiver) = bounded(10);
     [note(Level::Info), close()].into_iter().for_each(|job| sender.send(job).unwrap());
-    run_all(&mut ledger, &receiver, |_| {});
+    run_all(&mut ledger, &receiver, LONG, |_| {});
     let found = story.lock().clone();
     assert_eq!(found[..2], [Committed(1), Told(vec![1])]);
     assert_eq!(found.last(), Some(&Closed));
