@@ -1,4 +1,4 @@
-//! IngressActor: normalises, validates and registers every order, and starts it down the line.
+//! IngressActor: normalises, validates and registers every order; its commit starts it down the line.
 //!
 //! What arrives is on disk before anybody acts on it. A leg that is not valid is registered as well, as FAILED.
 
@@ -17,10 +17,9 @@ use crate::order::{
     Ask, BasketId, ClientId, CommandId, InstrumentKey, Intent, LegDraft, MAX_ORDERS, OrderRecord, Policy, Product, Quantity, Side,
     SignalDraft, Strategy, Tag, basket, clean, trading_date,
 };
-use crate::persistence::{Answer, Cargo, KeepOver, Level, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
+use crate::persistence::{Answer, Cargo, Keep, KeepOver, Level, NewOrder, NotRegistered, Permit, Posted, Registration, Unit};
 use crate::plan::{BasketPlan, Plan};
 use crate::ports::Naming;
-use crate::risk::Assess;
 use crate::supervision::{Shell, guarded};
 
 /// Register this signal and start its orders. The permits were taken by the caller, one a leg. The answer comes when
@@ -36,16 +35,6 @@ pub struct Submit {
     pub fired: Option<KeepOver>,
     /// The caller.
     pub reply: oneshot::Sender<Result<Answer, NotRegistered>>,
-}
-
-/// These orders are on disk. Sent by PersistenceActor, after the commit.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Start {
-    /// The account.
-    pub client_id: ClientId,
-    /// The orders of one basket, in the order in which they go.
-    pub registered: Vec<Registered>,
 }
 
 /// The orders that a leg becomes.
@@ -310,14 +299,5 @@ impl Handler<Submit> for IngressActor {
     type Result = ();
     fn handle(&mut self, message: Submit, ctx: &mut Self::Context) {
         guarded(self, ctx, |actor, _, _| actor.submit(message));
-    }
-}
-
-impl Handler<Start> for IngressActor {
-    type Result = ();
-    fn handle(&mut self, message: Start, ctx: &mut Self::Context) {
-        guarded(self, ctx, |actor, _, _| {
-            actor.line.tell_risk(&message.client_id, Assess { group: message.registered });
-        });
     }
 }

@@ -5,7 +5,7 @@
 //!                                        │ Submit                              │ Submit
 //!                                        ▼                                     ▼
 //!                                  IngressActor ── Register ─────────▶ PersistenceActor ─▶ writer thread ─▶ Store
-//!                                        │ Assess(Registered)  ◀── Start ───── │ ▲ ▲ ▲
+//!                                        ┌────── Assess(Registered) ─────────── │ ▲ ▲ ▲
 //!                                   RiskActor  ────────────────── Refused ─────┘ │ │ │
 //!                                        │ Admit(RiskCleared)                    │ │ │
 //!                                   GuardActor ────────────────── Refused ───────┘ │ │

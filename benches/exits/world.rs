@@ -9,7 +9,7 @@ use ordergate::brokers::paper::{PaperBroker, PaperSettings};
 use ordergate::clock::SystemClock;
 use ordergate::instruments::InstrumentTable;
 use ordergate::simulator::market::{Market, ScriptedMarket};
-use ordergate::store::SqliteStore;
+use ordergate::store::{Options, SqliteStore};
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{
     Amount, BrokerOrderId, ClientId, Exchange, Instrument, InstrumentKey, Kind, LegDraft, Price, Quantity, SignalDraft, SignalId, Source,
@@ -214,7 +214,9 @@ impl World {
             quotes: self.board.clone(),
             halt: Arc::new(NotedHalt::default()),
         };
-        let store = SqliteStore::in_directory(self.directory.path(), SystemClock.now()).unwrap();
+        // Synced as in production, and as the baseline is.
+        let options = Options { ballast_bytes: 0, ..Options::at(SystemClock.now()) };
+        let store = SqliteStore::open(self.directory.path(), options).unwrap();
         Engine::start(Parts {
             store: Box::new(store),
             listeners: Vec::new(),

@@ -31,8 +31,6 @@ daily_loss = 1000000000000
 cash = 1000000000000
 [engine]
 mailbox = 32768
-[log]
-level = "error"
 "#;
 
 /// Kills the engine when dropped.

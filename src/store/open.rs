@@ -61,7 +61,11 @@ pub(super) fn prepare(db: &mut Connection, medium: Medium, options: &Options) ->
     if medium != Medium::Memory && ended_uncleanly(db, &tables).map_err(damage_or("reading how the last run ended"))? {
         check(db)?;
     }
-    migrate(db)
+    migrate(db)?;
+    // What a unit that is refused would put back stays in memory: above 64 KiB SQLite makes a file for it in the middle of a
+    // commit, in a directory that may be full or read-only where the data directory is not. Not before the migrations: the
+    // index of a table of years is sorted in a file.
+    set(db, "temp_store", "2")
 }
 
 /// No statement is prepared twice on this connection: there is room for all of them, and none is planned anew for other values,

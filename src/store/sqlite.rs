@@ -33,6 +33,8 @@ pub struct SqliteStore {
     log: Log,
     tag_prefix: String,
     halted: bool,
+    /// Nothing of this round is written yet.
+    is_first: bool,
     directory: Option<PathBuf>,
     ballast: Option<Ballast>,
     /// Declared last, dropped last: nobody else may open the directory before the connection is gone.
@@ -125,7 +127,7 @@ impl SqliteStore {
         }))
         .map_err(database("watching the log"))?;
         let log = Log { pages, seen: 0, busy_watermark: options.checkpoint_pages, idle_watermark: options.idle_checkpoint_pages };
-        Ok(Self { db, medium, log, tag_prefix, halted: false, directory: None, ballast: None, _lock: None })
+        Ok(Self { db, medium, log, tag_prefix, halted: false, is_first: false, directory: None, ballast: None, _lock: None })
     }
 
     /// Ties a new directory to its broker, accounts and mode, or checks that it is the same again. Accounts may be added.
@@ -201,11 +203,17 @@ impl SqliteStore {
         result
     }
 
-    fn savepoint(&self, writes: &[Write]) -> Result<Verdict, StoreError> {
+    /// Writes a unit of which a refusal leaves nothing. The first needs no savepoint: there is nothing else in the round.
+    fn undoable(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {
         if self.db.is_autocommit() {
             return Err(StoreError { step: "unit", cause: "no round is open".to_owned() });
         }
-        self.run("SAVEPOINT unit").map_err(failed("unit"))?;
+        let (before, after, undo): (&[&'static str], &[&'static str], [&'static str; 2]) = if self.is_first {
+            (&[], &[], ["ROLLBACK", "BEGIN IMMEDIATE"])
+        } else {
+            (&["SAVEPOINT unit"], &["RELEASE unit"], ["ROLLBACK TO unit", "RELEASE unit"])
+        };
+        self.run_all(before)?;
         for row in writes {
             let refused = match write::apply(&self.db, row) {
                 Ok(Applied::Yes) => continue,
@@ -216,11 +224,16 @@ impl SqliteStore {
             if !refused {
                 return Err(StoreError { step: "unit", cause: "the refused row ended the whole round".to_owned() });
             }
-            self.run("ROLLBACK TO unit").and_then(|()| self.run("RELEASE unit")).map_err(failed("unit"))?;
+            self.run_all(&undo)?;
             return Ok(Verdict::Refused(write::table(row)));
         }
-        self.run("RELEASE unit").map_err(failed("unit"))?;
+        self.run_all(after)?;
+        self.is_first = false;
         Ok(Verdict::Done)
+    }
+
+    fn run_all(&self, statements: &[&'static str]) -> Result<(), StoreError> {
+        statements.iter().try_for_each(|statement| self.run(statement)).map_err(failed("unit"))
     }
 
     /// Moves what no reader needs into the main file, without waiting for anybody.
@@ -262,12 +275,13 @@ impl Store for SqliteStore {
         self.writable("begin")?;
         self.checkpoint_if_due(self.log.busy_watermark)?;
         let begun = self.run("BEGIN IMMEDIATE").map_err(failed("begin"));
+        self.is_first = true;
         self.latched(begun)
     }
 
     fn unit(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {
         self.writable("unit")?;
-        let verdict = self.savepoint(writes);
+        let verdict = self.undoable(writes);
         self.latched(verdict)
     }
 

@@ -103,7 +103,7 @@ async fn gather(state: &WebState, client_id: ClientId, replayed: bool, basket_id
         }
     }
     taken.orders.sort_by_key(|order| order.leg);
-    if !replayed {
+    if !replayed && tracing::enabled!(tracing::Level::INFO) {
         // Under the request's id: from here on the orders go by their own names.
         let orders: Vec<String> = taken.orders.iter().map(|order| order.command_id.to_string()).collect();
         tracing::info!(event = "signal_taken", client_id = %taken.client_id, %basket_id, orders = orders.join(" "), "{} orders are on disk", orders.len());

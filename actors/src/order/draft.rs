@@ -40,7 +40,8 @@ pub struct SignalDraft {
     pub legs: Vec<LegDraft>,
 }
 
-/// One order as it was asked for.
+/// One order as it was asked for. What most do not say is left out where it is written down: with the row of a new order it
+/// fits into one page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegDraft {
     /// The owner of the position.
@@ -60,18 +61,25 @@ pub struct LegDraft {
     /// MARKET, LIMIT, SL or SLM.
     pub order_type: Option<String>,
     /// DAY or IOC; DAY when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validity: Option<String>,
     /// Limit price; for a market order the price the sender saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
     /// Trigger of SL and SLM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger_price: Option<String>,
     /// Stop for the position that this entry opens: a price, `12 points` or `1.5%` from the fill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_loss: Option<String>,
     /// Target for the position that this entry opens; forms as for the stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// POINTS, PERCENT or ABSOLUTE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trailing_type: Option<String>,
     /// How far the stop trails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trailing_value: Option<String>,
     /// The favourable move for each step of the trailing stop: `5 points` or `0.5%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +97,7 @@ pub struct LegDraft {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<String>,
     /// SUCCESS or FAILURE: a mock result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_mode: Option<String>,
     /// Of a TARGET: the units that the strategy shall hold, signed (`-75` is short, `0` is flat). It takes the place of
     /// side and quantity, and of the product too where it is 0.

@@ -38,22 +38,29 @@ pub struct Ask {
     /// DAY or IOC.
     pub validity: Validity,
     /// Limit price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
     /// Trigger price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger_price: Option<Price>,
     /// The price that the sender of the signal saw: its limit or trigger, or what it said with a market order. Fills are
     /// held against it; nothing is sent at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_price: Option<Price>,
     /// Stop of the position that this opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_loss: Option<ExitAt>,
     /// Target of the position that this opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<ExitAt>,
     /// How the stop trails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trailing: Option<Trailing>,
     /// What else it says about leaving that position.
     #[serde(default, skip_serializing_if = "ExitExtras::is_empty")]
     pub exits: ExitExtras,
     /// A mock result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_mode: Option<TestMode>,
     /// The units that a TARGET wants its strategy to hold: positive long, negative short, 0 flat. It stays when the order
     /// was aimed.

@@ -2,6 +2,7 @@
 //! is ever assumed. All violations of a leg are named at once.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::draft::{LegDraft, clean};
 use super::instrument::{Instrument, InstrumentKey};
@@ -70,6 +71,10 @@ pub fn read_named(leg: &LegDraft, instrument: Option<&Instrument>, refused: Opti
     }
     let mut ask = reader.fields(leg);
     ask.seen_price = reference_price(leg, &ask);
+    if let Some(found) = instrument.filter(|found| found.key.symbol == ask.symbol) {
+        // One text for all orders in it: the book keeps it for as long as something is held.
+        ask.symbol = Arc::clone(&found.key.symbol);
+    }
     reader.required(leg, &ask);
     reader.waiting(&ask);
     reader.target(leg, &ask);

@@ -109,6 +109,16 @@ fn full() -> LegDraft {
     })
 }
 
+/// A hundred thousand orders in one instrument hold its name once.
+#[test]
+fn an_order_shares_the_text_of_its_instrument() {
+    let found = share();
+    let reading = read(&good(), Some(&found), &BOUNDS);
+    assert!(Arc::ptr_eq(&reading.ask.symbol, &found.key.symbol));
+    let other = read(&leg(|leg| leg.symbol = some("INFY-EQ")), Some(&found), &BOUNDS);
+    assert_eq!(&*other.ask.symbol, "INFY-EQ", "what was sent is told as it was sent");
+}
+
 #[test]
 fn a_whole_leg_reads_without_violations() {
     fine(&good(), &share());

@@ -350,3 +350,52 @@ pub(super) fn fact_of(row: &JournalRow) -> Result<OrderFact, String> {
 pub(super) fn parsed<T: for<'de> Deserialize<'de>>(row: &JournalRow) -> Result<T, String> {
     serde_json::from_str(&row.inputs).map_err(|cause| format!("its inputs cannot be read: {cause}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::LegDraft;
+    use crate::testkit::builders::order;
+    use crate::testkit::morning;
+
+    /// What a row of an index b-tree holds without a page beside it, of 4 KiB a page, and what all columns but the inputs take at the
+    /// most of the alerts of most people.
+    const IN_PAGE: usize = 1_002;
+    const COLUMNS: usize = 210;
+
+    /// The row of every order is written before its sender hears: beyond its page it costs three more.
+    #[test]
+    fn the_row_of_a_plain_limit_alert_fits_into_its_page() {
+        let some = |text: &str| Some(text.to_owned());
+        let leg = LegDraft {
+            strategy: some("trend_follower_1"),
+            execution_type: some("ENTRY"),
+            exchange: some("NFO"),
+            symbol: some("BANKNIFTY24NOV26C52000"),
+            side: some("BUY"),
+            quantity: some("35"),
+            product: some("NRML"),
+            order_type: some("LIMIT"),
+            price: some("402.55"),
+            ..LegDraft::default()
+        };
+        let sent = serde_json::to_string(&leg).unwrap();
+        let mut record = order(123_456);
+        record.ask.strategy = crate::order::Strategy::parse("trend_follower_1").unwrap();
+        record.ask.symbol = Arc::from("BANKNIFTY24NOV26C52000");
+        record.ask.seen_price = record.ask.price;
+        let signal = SignalRow {
+            client_id: record.client_id.clone(),
+            signal_id: record.signal_id,
+            idempotency_key: format!("b:WEBHOOK/tradingview:{}:{:020}", hex(&[7; 32]), 1_795_000_000_000_000_u64),
+            body_hash: [7; 32],
+            source: record.source,
+            user: Arc::from("tradingview"),
+            received_at: morning(),
+            legs: 1,
+        };
+        let text = CreatedInputs::of(&record, None, Some(&signal)).text(&sent);
+        assert!(!text.contains("null"), "{text}");
+        assert!(text.len() + COLUMNS < IN_PAGE, "{} bytes: {text}", text.len());
+    }
+}

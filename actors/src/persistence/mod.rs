@@ -19,6 +19,7 @@ mod inputs;
 mod kept;
 mod latch;
 mod ledger;
+mod patience;
 mod redo;
 mod registered;
 mod replay;
@@ -27,6 +28,7 @@ mod staged;
 mod ticket;
 mod unclosed;
 mod unit;
+mod untold;
 mod view;
 mod waiting;
 mod writer;
@@ -61,9 +63,10 @@ pub use writer::{Job, Queue, Writer};
 pub use writing::Writing;
 
 use crate::broker::{CallCommitted, SendCommitted};
-use crate::ingress::Start;
 use crate::line::Line;
+use crate::order::ClientId;
 use crate::ports::{Query, Rows, StoreError};
+use crate::risk::Assess;
 use crate::supervision::{Shell, guarded};
 use crate::watcher::Committed;
 
@@ -122,7 +125,7 @@ impl PersistenceActor {
     fn deliver(&self, round: Round) {
         for ack in round.acks {
             match ack {
-                Ack::Registered(client_id, registered) => self.line.tell_ingress(Start { client_id, registered }),
+                Ack::Registered(client_id, registered) => self.line.tell_risk(&client_id, Assess { group: registered }),
                 Ack::SendCommitted(client_id, command_id, outcome) => {
                     self.line.tell_broker(&client_id, SendCommitted { command_id, outcome })
                 }
@@ -131,16 +134,30 @@ impl PersistenceActor {
                 }
             }
         }
-        let mut events = round.events.into_iter().filter(|event| event.row.client_id.is_some()).peekable();
-        while let Some(first) = events.peek() {
-            let Some(client_id) = first.row.client_id.clone() else { break };
-            let mut batch = Vec::new();
-            while let Some(event) = events.next_if(|event| event.row.client_id.as_ref() == Some(&client_id)) {
-                batch.push(event);
-            }
-            self.line.tell_watcher(&client_id, Committed { events: batch });
+        let line = Arc::clone(&self.line);
+        let batches = by_account(round.events);
+        if !batches.is_empty() {
+            // A turn later, and in the order of the commits: nobody waits for the watcher's work, and a call goes out before it.
+            actix::spawn(async move {
+                for (client_id, events) in batches {
+                    line.tell_watcher(&client_id, Committed { events });
+                }
+            });
         }
     }
+}
+
+/// The events of accounts, those next to each other of one together.
+fn by_account(events: Vec<Event>) -> Vec<(ClientId, Vec<Event>)> {
+    let mut batches: Vec<(ClientId, Vec<Event>)> = Vec::new();
+    for event in events {
+        let Some(client_id) = event.row.client_id.clone() else { continue };
+        match batches.last_mut() {
+            Some((last, batch)) if *last == client_id => batch.push(event),
+            _ => batches.push((client_id, vec![event])),
+        }
+    }
+    batches
 }
 
 impl Actor for PersistenceActor {
@@ -200,5 +217,41 @@ impl Handler<Close> for PersistenceActor {
         let mut at_hand = Some(message);
         guarded(self, ctx, |actor, _, _| actor.submit(at_hand.take().map(|message| Job::Close(message.0)).into_iter().collect()));
         self.again(at_hand);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::JournalRow;
+    use crate::testkit::morning;
+
+    fn event(account: Option<&str>, seq: u64) -> Event {
+        let row = JournalRow {
+            client_id: account.map(|name| ClientId::parse(name).unwrap()),
+            seq,
+            prev_hash: [0; 32],
+            at: morning(),
+            event: Arc::from("NOTE"),
+            command_id: None,
+            signal_id: None,
+            from: None,
+            to: None,
+            tag: None,
+            reason: None,
+            who: Arc::from("test"),
+            inputs: Arc::from("{}"),
+        };
+        Event { row: Arc::new(row), record: None, level: Level::Info, control: None, kept: None }
+    }
+
+    #[test]
+    fn each_accounts_watcher_hears_its_rows_in_their_order_and_nobody_those_of_the_process() {
+        let rows = [(Some("A1"), 1), (None, 1), (Some("A1"), 2), (Some("B1"), 1), (Some("A1"), 3)];
+        let batches = by_account(rows.into_iter().map(|(account, seq)| event(account, seq)).collect());
+        let told: Vec<(String, Vec<u64>)> =
+            batches.iter().map(|(id, events)| (id.to_string(), events.iter().map(|event| event.row.seq).collect())).collect();
+        assert_eq!(told, [("A1".to_owned(), vec![1, 2]), ("B1".to_owned(), vec![1]), ("A1".to_owned(), vec![3])]);
+        assert!(by_account(Vec::new()).is_empty());
     }
 }

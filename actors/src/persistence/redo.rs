@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::control::{CONTROL, Control};
@@ -54,7 +55,25 @@ fn created(row: &JournalRow) -> Result<JournalRow, String> {
     let bounds = Bounds { max_notional: Amount::ZERO };
     inputs.order.ask = validate::read_named(&leg, None, Some(&unjudged), &bounds).ask;
     let text = inputs.text(asked.get());
-    Ok(JournalRow { from: None, to: Some(Status::Created), tag: None, inputs: Arc::from(text), ..row.clone() })
+    // Rows of before say of each field that it was not sent.
+    let inputs = if says_the_same(&row.inputs, &text) { Arc::clone(&row.inputs) } else { Arc::from(text) };
+    Ok(JournalRow { from: None, to: Some(Status::Created), tag: None, inputs, ..row.clone() })
+}
+
+/// Whether two texts differ at the most in fields that one leaves out and the other calls null.
+fn says_the_same(one: &str, other: &str) -> bool {
+    let read = |text: &str| serde_json::from_str(text).map(without_nulls).ok();
+    one == other || read(one).is_some_and(|value| Some(value) == read(other))
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, without_nulls(value))).collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        plain => plain,
+    }
 }
 
 /// The fact is applied once more to the order as it stood.
@@ -125,6 +144,22 @@ mod tests {
         let redone = Replay::default().redo(&changed).unwrap().unwrap();
         assert_ne!(redone, changed);
         assert!(redone.inputs.contains("800.5"), "{}", redone.inputs);
+    }
+
+    /// A row that calls what was not sent null is the same decision; one that says something else is another.
+    #[test]
+    fn a_row_of_before_is_read_and_decided_as_it_was() {
+        let honest = created_as(read());
+        let old =
+            honest.inputs.replacen(r#""validity":"DAY""#, r#""validity":"DAY","trigger_price":null,"stop_loss":null,"trailing":null"#, 1);
+        let old = old.replacen(r#""asked":{"#, r#""asked":{"test_mode":null,"#, 1);
+        assert_ne!(*old, *honest.inputs);
+        let row = JournalRow { inputs: Arc::from(old.as_str()), ..honest };
+        let mut replay = Replay::default();
+        assert_eq!(replay.redo(&row).unwrap(), Some(row.clone()));
+        assert_eq!(replay.so_far().orders.values().map(|order| order.ask.clone()).collect::<Vec<_>>(), [read()]);
+        let other = JournalRow { inputs: Arc::from(old.replacen("\"stop_loss\":null", "\"stop_loss\":\"1\"", 1)), ..row };
+        assert_ne!(Replay::default().redo(&other).unwrap(), Some(other));
     }
 
     #[test]

@@ -159,6 +159,11 @@ impl Ticket {
         self.command_id
     }
 
+    /// Whether the sender still waits to hear what becomes of the order.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiter.is_some()
+    }
+
     /// Tells the caller that this order is decided: admitted, refused on disk, or held for a reason that it can read.
     pub(crate) fn decided(&mut self) {
         if let Some(waiter) = self.waiter.take() {

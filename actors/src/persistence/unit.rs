@@ -337,6 +337,16 @@ pub struct Posted {
 }
 
 impl Posted {
+    /// Whether somebody waits for its commit: whoever asked, or an order that goes on with it.
+    pub(super) fn is_awaited(&self) -> bool {
+        match &self.cargo {
+            Cargo::None => false,
+            // The broker's answer: its order has gone, and its sender was told.
+            Cargo::Ticket(ticket) => ticket.is_awaited(),
+            Cargo::Caller(_) | Cargo::Send | Cargo::Call(_) | Cargo::Done(_) => true,
+        }
+    }
+
     /// Whether it may be dropped when there is no room: a fact that comes again with the next poll of the broker's books,
     /// or a note (it is in the log too).
     #[must_use]

@@ -9,7 +9,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::ledger::{Ledger, Round};
-use super::unit::Posted;
+use super::patience::{PATIENCE, waits_until};
+use super::unit::{Ack, Posted};
+use super::untold::{LONGEST, Untold};
 use crate::ports::{Query, Rows, StoreError};
 use crate::supervision::{EXIT_FAULT, Halt};
 
@@ -108,17 +110,26 @@ impl Writer {
     ///
     /// # Errors
     /// The operating system gave no thread.
-    pub fn spawn(ledger: Ledger, capacity: usize, halt: Arc<dyn Halt>, deliver: impl Fn(Round) + Send + 'static) -> std::io::Result<Self> {
+    pub fn spawn(
+        mut ledger: Ledger,
+        capacity: usize,
+        halt: Arc<dyn Halt>,
+        deliver: impl Fn(Round) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = bounded(capacity);
         std::thread::Builder::new().name("ordergate-writer".into()).spawn(move || {
-            let watched = std::panic::AssertUnwindSafe(|| run(ledger, &receiver, &deliver));
-            match std::panic::catch_unwind(watched) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => halt.halt(
+            let mut untold = Untold::after(LONGEST);
+            let watched = std::panic::AssertUnwindSafe(|| run(&mut ledger, &receiver, &deliver, PATIENCE, &mut untold));
+            let ended = std::panic::catch_unwind(watched);
+            // What was committed is told, whatever came after it.
+            let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tell(&mut ledger, &mut untold)));
+            match (ended, told) {
+                (Ok(Ok(())), Ok(())) => {}
+                (Ok(Err(error)), _) => halt.halt(
                     EXIT_FAULT,
                     &format!("the journal could not be written: {error}; nothing more is sent, recovery will read the truth"),
                 ),
-                Err(_) => halt.halt(EXIT_FAULT, "a panic on the writer's thread"),
+                (Err(_), _) | (_, Err(_)) => halt.halt(EXIT_FAULT, "a panic on the writer's thread"),
             }
         })?;
         Ok(Self::Thread(Queue::new(sender)))
@@ -229,12 +240,27 @@ fn answer(ledger: &mut Ledger, reads: Reads) {
     }
 }
 
-/// Natural group commit: whatever is queued goes into one transaction; there is no timer to wait for more.
-fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Result<(), StoreError> {
+fn tell(ledger: &mut Ledger, untold: &mut Untold) {
+    let events = untold.take();
+    if !events.is_empty() {
+        ledger.tell_listeners(&events);
+    }
+}
+
+/// Natural group commit: whatever is queued goes into one transaction. It waits for more only while an order is being judged
+/// that was just registered, and only with what nobody waits for.
+fn run(
+    ledger: &mut Ledger,
+    jobs: &Receiver<Job>,
+    deliver: &dyn Fn(Round),
+    patience: Duration,
+    untold: &mut Untold,
+) -> Result<(), StoreError> {
     let view = Arc::clone(&ledger.view);
     let writing = view.writing();
     let mut looked_at_space = Instant::now();
     let mut wait = IDLE;
+    let mut expected = None;
     loop {
         // Under load there is no idle moment, and that is when a disk fills up.
         if looked_at_space.elapsed() >= IDLE {
@@ -242,10 +268,14 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
             writing.begins();
             ledger.look_at_space();
         }
+        if untold.is_due(Instant::now()) {
+            tell(ledger, untold);
+        }
         writing.ends();
         let first = match jobs.recv_timeout(wait) {
             Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {
+                tell(ledger, untold);
                 writing.begins();
                 ledger.idle()?;
                 wait = IDLE;
@@ -256,17 +286,21 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
         let (mut round, mut reads, mut close) = (Vec::new(), Vec::new(), None);
         sort(first, &mut round, &mut reads, &mut close);
         while round.len() < ROUND_MAX && close.is_none() {
-            let Ok(job) = jobs.try_recv() else { break };
+            let next = jobs.try_recv().ok().or_else(|| {
+                let until = waits_until(expected, &round, !reads.is_empty(), Instant::now())?;
+                jobs.recv_deadline(until).ok()
+            });
+            let Some(job) = next else { break };
             sort(job, &mut round, &mut reads, &mut close);
         }
         if !round.is_empty() {
             metrics::histogram!("ordergate_commit_units").record(f64::from(u32::try_from(round.len()).unwrap_or(u32::MAX)));
             writing.begins();
             let round = ledger.commit(round)?;
-            // Logs are written while the line goes on.
-            let events = round.events.clone();
+            untold.add(&round.events, Instant::now());
+            let has_registered = round.acks.iter().any(|ack| matches!(ack, Ack::Registered(..)));
             deliver(round);
-            ledger.tell_listeners(&events);
+            expected = has_registered.then(|| Instant::now() + patience);
             wait = LULL;
         }
         for (query, reply) in reads {
@@ -274,9 +308,14 @@ fn run(mut ledger: Ledger, jobs: &Receiver<Job>, deliver: &dyn Fn(Round)) -> Res
             let _gone = reply.send(ledger.query(&query));
         }
         if let Some(reply) = close {
+            tell(ledger, untold);
             let result = ledger.close();
             let _gone = reply.send(result);
             return Ok(());
         }
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

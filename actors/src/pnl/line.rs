@@ -239,6 +239,10 @@ impl Line {
             if self.openings.len() >= ORDERS_KEPT {
                 self.openings.remove(0);
             }
+            if self.openings.is_empty() {
+                // Most have one: a first push would take room for four.
+                self.openings.reserve_exact(1);
+            }
             self.openings.push(opening);
         }
     }
@@ -363,4 +367,19 @@ impl Line {
 /// As the ledger's holding changes by a trade.
 fn after(held: Holding, side: Side, quantity: Quantity, price: Price) -> Holding {
     standing(held).after(side, quantity, price)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many lines as there are strategies: what one opening takes is counted a hundred thousand times.
+    #[test]
+    fn a_line_of_one_order_has_room_for_one() {
+        let since = "2026-11-20T04:00:00Z".parse().unwrap();
+        let mut line = Line::of_one(Side::Buy, Quantity::new(10).unwrap(), Price::parse("100").unwrap(), Some(Decimal::ONE));
+        line.held.net = 10;
+        line.opened_by(0, Some((Opening { order: 1, since }, Side::Buy)));
+        assert_eq!((line.openings().len(), line.openings.capacity()), (1, 1));
+    }
 }

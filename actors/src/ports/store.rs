@@ -287,7 +287,7 @@ pub trait Store: Send {
     /// Halt.
     fn begin(&mut self) -> Result<(), StoreError>;
 
-    /// Writes one unit under a savepoint of its own.
+    /// Writes one unit; of one that is refused nothing stays, and the units before it do.
     ///
     /// # Errors
     /// Halt.

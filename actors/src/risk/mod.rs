@@ -74,7 +74,7 @@ use reduce::Tried;
 use waiting::Waiting;
 pub use way::InTheWay;
 
-/// May these go? Sent by IngressActor for a new basket, and by WatcherActor for an order whose token was lost.
+/// May these go? Sent by PersistenceActor when a basket is on disk, and for an order whose token was lost.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Assess {

@@ -66,13 +66,13 @@ impl Http {
 
     /// Sends the request, once, and reads the whole reply within the time.
     pub async fn post(&self, body: &Body, token: Option<&SecretString>, within: Duration) -> Delivery {
-        match tokio::time::timeout(within, self.exchange(body, token, within)).await {
+        match tokio::time::timeout(within, self.exchange(body, token)).await {
             Ok(delivery) => delivery,
             Err(_) => Delivery::Lost(format!("no answer to {} within {} ms", body.route(), within.as_millis())),
         }
     }
 
-    async fn exchange(&self, body: &Body, token: Option<&SecretString>, within: Duration) -> Delivery {
+    async fn exchange(&self, body: &Body, token: Option<&SecretString>) -> Delivery {
         let (address, content_type) = if body.is_plain() {
             (self.token_url.clone(), HeaderValue::from_static("application/json"))
         } else {
@@ -83,7 +83,7 @@ impl Http {
             Err(error) => return Delivery::NotWritten(format!("the address of {} cannot be used: {error}", body.route())),
         };
         let mut text = body.text().to_owned();
-        let mut request = self.client.post(url).header(CONTENT_TYPE, content_type).timeout(within);
+        let mut request = self.client.post(url).header(CONTENT_TYPE, content_type);
         if let Some(token) = token {
             match self.auth {
                 AuthFlow::QuickAuth | AuthFlow::Flattrade => {

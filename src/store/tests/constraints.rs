@@ -63,6 +63,37 @@ fn the_second_of_everything_is_refused_and_the_rest_of_the_round_survives() {
     }
 }
 
+/// Before anything else is in the round there is no savepoint: a refusal starts it anew, and what follows is one commit still.
+#[test]
+fn a_refusal_at_the_head_of_a_round_leaves_nothing_and_the_round_goes_on() {
+    let (_directory, mut store) = reopened();
+    let number = |number: u64| order(number).command_id;
+    store.begin().unwrap();
+    for of in [200, 201] {
+        let taken = Write::Signal(Arc::new(signal(of, "k:one")));
+        assert_eq!(store.unit(&[insert(order(of)), taken]).unwrap(), Verdict::Refused("signals"));
+    }
+    assert_eq!(store.unit(&[insert(order(100))]).unwrap(), Verdict::Done);
+    let again = store.unit(&[insert(order(202)), insert(order(100))]).unwrap();
+    assert_eq!(again, Verdict::Refused("orders"), "behind a unit that stays it is taken back alone");
+    assert_eq!(store.unit(&[insert(order(101))]).unwrap(), Verdict::Done);
+    store.commit().unwrap();
+    for (of, is_there) in [(200, false), (201, false), (202, false), (100, true), (101, true)] {
+        assert_eq!(store.order(&client(), number(of)).unwrap().is_some(), is_there, "{of}");
+    }
+    // The next round knows nothing of this one.
+    assert_eq!(round(&mut store, &[insert(order(203)), insert(order(101))]), Verdict::Refused("orders"));
+    assert!(store.order(&client(), number(203)).unwrap().is_none() && store.order(&client(), number(101)).unwrap().is_some());
+}
+
+/// What is refused first and is followed by nothing leaves a round that commits nothing.
+#[test]
+fn a_round_of_refusals_alone_commits() {
+    let (_directory, mut store) = reopened();
+    assert_eq!(round(&mut store, &[insert(order(1))]), Verdict::Refused("orders"));
+    assert_eq!(round(&mut store, &[insert(order(2))]), Verdict::Done);
+}
+
 #[test]
 fn what_only_looks_alike_is_taken() {
     let (_directory, mut store) = reopened();

@@ -21,6 +21,7 @@ fn production_runs_on_wal_with_every_commit_synced() {
     assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
     assert_eq!(pragma("synchronous"), "Integer(2)");
     assert_eq!(pragma("foreign_keys"), "Integer(1)");
+    assert_eq!(pragma("temp_store"), "Integer(2)", "a unit that grows makes no file beside the data directory");
     assert!(store.free_space().is_some());
     assert!(directory.path().join("ballast").exists());
 }

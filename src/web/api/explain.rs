@@ -98,6 +98,12 @@ fn explained(state: &WebState, client_id: &ClientId, alert: &Alert) -> Result<(V
 /// A leg, with the newest quote of its instrument and what it would be charged when it fills.
 fn shown(state: &WebState, desk: &Desk, leg: &Explained, now: DateTime<Utc>) -> Value {
     let mut row = json!(leg);
+    if let Some(ask) = row["ask"].as_object_mut() {
+        // A journal row leaves out what was not sent; here it is said.
+        for field in ["price", "trigger_price", "seen_price", "stop_loss", "target", "trailing", "test_mode"] {
+            ask.entry(field).or_insert(Value::Null);
+        }
+    }
     if let Some(takes) = row["takes"].as_object_mut() {
         let source = if takes["is_estimate"] == true { "estimate" } else { "rule" };
         takes.insert("source".to_owned(), json!(source));
