@@ -31,6 +31,7 @@ mod waiting;
 mod writer;
 mod writing;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
@@ -64,7 +65,6 @@ use crate::ingress::Start;
 use crate::line::Line;
 use crate::ports::{Query, Rows, StoreError};
 use crate::supervision::{Shell, guarded};
-use crate::watcher::Committed;
 
 /// Write these, in this order. Sent by every actor; each unit's cargo says who hears of the commit.
 #[derive(Debug, Message)]
@@ -85,6 +85,12 @@ pub struct Written(pub Round);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Close(pub oneshot::Sender<Result<(), StoreError>>);
+
+/// What of a round is still to be handed on.
+struct Left {
+    acks: VecDeque<Ack>,
+    events: VecDeque<Event>,
+}
 
 /// Owns the writer; holds nothing else.
 #[derive(Debug)]
@@ -117,9 +123,10 @@ impl PersistenceActor {
         }
     }
 
-    /// Hands a round on: acknowledgements in commit order, then the changes to each account's watcher.
-    fn deliver(&self, round: Round) {
-        for ack in round.acks {
+    /// Hands a round on: acknowledgements in commit order, then the changes to each account's watcher. What is handed on is out of the
+    /// round before.
+    fn deliver(&self, left: &mut Left) {
+        while let Some(ack) = left.acks.pop_front() {
             match ack {
                 Ack::Registered(client_id, registered) => self.line.tell_ingress(Start { client_id, registered }),
                 Ack::SendCommitted(client_id, command_id, outcome) => {
@@ -130,14 +137,11 @@ impl PersistenceActor {
                 }
             }
         }
-        let mut events = round.events.into_iter().filter(|event| event.row.client_id.is_some()).peekable();
-        while let Some(first) = events.peek() {
-            let Some(client_id) = first.row.client_id.clone() else { break };
-            let mut batch = Vec::new();
-            while let Some(event) = events.next_if(|event| event.row.client_id.as_ref() == Some(&client_id)) {
-                batch.push(event);
-            }
-            self.line.tell_watcher(&client_id, Committed { events: batch });
+        left.events.retain(|event| event.row.client_id.is_some());
+        while let Some(client_id) = left.events.front().and_then(|event| event.row.client_id.clone()) {
+            let is_other = |event: &Event| event.row.client_id.as_ref() != Some(&client_id);
+            let count = left.events.iter().position(is_other).unwrap_or(left.events.len());
+            self.line.tell_committed(&client_id, left.events.drain(..count).collect());
         }
     }
 }
@@ -184,12 +188,14 @@ impl Handler<Ask> for PersistenceActor {
 impl Handler<Written> for PersistenceActor {
     type Result = ();
     fn handle(&mut self, message: Written, ctx: &mut Self::Context) {
-        let mut at_hand = Some(message);
+        let mut left = Left { acks: message.0.acks.into(), events: message.0.events.into() };
         guarded(self, ctx, |actor, _, _| {
             actor.writer.flush(&*actor.line.halt);
-            actor.deliver(at_hand.take().map_or_else(Round::default, |message| message.0));
+            actor.deliver(&mut left);
         });
-        self.again(at_hand);
+        let Left { acks, events } = left;
+        let is_left = !acks.is_empty() || !events.is_empty();
+        self.again(is_left.then(|| Written(Round { acks: acks.into(), events: events.into() })));
     }
 }
 
