@@ -10,6 +10,7 @@ mod ending;
 mod held;
 mod opening;
 mod outward;
+mod own_files;
 mod probe;
 mod surface;
 mod tasks;
@@ -32,6 +33,7 @@ use tokio::sync::oneshot;
 use brokers::Brokers;
 use ending::{last_page, page_at_a_halt, refused};
 use opening::{Concern, Look, Waits, listening, loaded, look_at_the_start, opened};
+use own_files::OwnFiles;
 use surface::{announce, site, web_state};
 
 pub(crate) use surface::link;
@@ -114,6 +116,7 @@ async fn run(
         Ok(store) => store,
         Err(refusal) => return refused(&refusal, alerts.as_ref()),
     };
+    let own_files = OwnFiles::of(&config.storage.directory);
     let drill = config.drill.map(Drill::new);
     if let Some(drill) = drill {
         drill.reach(Step::StartOpened);
@@ -155,6 +158,7 @@ async fn run(
     let engine = start_engine(parts, Arc::clone(&halt), stopped).await?;
     let bounds = probe::Bounds { stalled: config.storage.stalled, hung: config.storage.hung };
     let probe = probe::start(Arc::clone(engine.line()), Arc::clone(&halt), alerts.clone(), bounds).context("the thread of the probe")?;
+    let own_files = own_files.watch(engine.clone(), Arc::clone(&halt)).context("the thread that looks at the engine's own files")?;
     let feed = tasks::once(engine.line(), "the live view of the dashboard", feed.run());
     outward::note_start(&engine, was_clean);
     held::keep(&masters, engine.line(), lacking);
@@ -203,6 +207,7 @@ async fn run(
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
     journal_open.store(false, Ordering::Release);
     drop(probe);
+    drop(own_files);
     if let Some(refresh) = refresh {
         refresh.abort();
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -18,10 +19,16 @@ use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, OrderUni
 use super::view::View;
 use crate::order::{BasketId, ClientId, CommandId, Fill, HoldingKey, OrderFact, OrderRecord, Status, Strategy, lifecycle, trading_date};
 use crate::pnl::DayChange;
-use crate::ports::{Anchor, Clock, Query, Rows, Store, StoreError, Verdict, Write};
+use crate::ports::{Anchor, Begun, Clock, Query, Rows, Store, StoreError, Verdict, Write};
 
 /// Rows between two anchors of a chain.
 const ANCHOR_EVERY: u64 = 10_000;
+
+/// Where the numbers stand that the ledger gives out itself, one after the other: nobody else may have taken the next one.
+const OURS_ALONE: [&str; 3] = ["journal", "orders.number", "orders.broker_tag"];
+
+/// A pause before a lock that another program holds is asked for again; the store has waited for it by itself too.
+const LOCK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The single writer.
 pub struct Ledger {
@@ -33,6 +40,7 @@ pub struct Ledger {
     pub(super) staged: Staged,
     pub(super) listeners: Vec<Box<dyn Listener>>,
     low_water: Option<u64>,
+    lock_patience: Duration,
     unsound: BTreeSet<Option<ClientId>>,
 }
 
@@ -149,6 +157,7 @@ impl Ledger {
             staged,
             listeners,
             low_water: None,
+            lock_patience: Duration::ZERO,
             unsound: BTreeSet::new(),
         };
         Ok(Opened { ledger, view, newest: loaded.newest, tag_prefix })
@@ -157,6 +166,11 @@ impl Ledger {
     /// Below so many free bytes the ballast is given up (and, elsewhere, entries stop).
     pub fn set_low_water(&mut self, bytes: u64) {
         self.low_water = Some(bytes);
+    }
+
+    /// For so long a round is tried again that another program's lock keeps from beginning.
+    pub fn set_lock_patience(&mut self, patience: Duration) {
+        self.lock_patience = patience;
     }
 
     /// These chains did not verify: no anchor is written over what is wrong with them.
@@ -183,7 +197,7 @@ impl Ledger {
         if posted.is_empty() {
             return Ok(Round::default());
         }
-        self.store.begin()?;
+        self.begin()?;
         let mut pending = Vec::with_capacity(posted.len());
         for Posted { unit, cargo } in posted {
             let at = self.clock.now();
@@ -194,6 +208,21 @@ impl Ledger {
         self.store.commit()?;
         let events = self.publish(folded_anew);
         Ok(Round { acks: pending.into_iter().filter_map(|item| self.acknowledge(item)).collect(), events })
+    }
+
+    /// Opens a round. While another program holds the lock nothing is written and nothing is unknown: it is asked for again, and whoever
+    /// watches the writer sees for how long, and why.
+    fn begin(&mut self) -> Result<(), StoreError> {
+        let since = Instant::now();
+        while let Begun::Locked(cause) = self.store.begin()? {
+            if since.elapsed() >= self.lock_patience {
+                return Err(StoreError { step: "begin", cause });
+            }
+            self.view.writing().set_locked_out(true);
+            std::thread::sleep(LOCK_AGAIN);
+        }
+        self.view.writing().set_locked_out(false);
+        Ok(())
     }
 
     /// The days in which a price was told of what had left before: that price counts where its units left, so the day is folded
@@ -241,7 +270,7 @@ impl Ledger {
         let sound = self.staged.chains.iter().filter(|(client, _)| !self.unsound.contains(*client));
         let anchors: Vec<Write> = sound.map(|(client, chain)| anchor(client, *chain, at)).collect();
         if !anchors.is_empty() {
-            self.store.begin()?;
+            self.begin()?;
             self.store.unit(&anchors)?;
             self.store.commit()?;
         }
@@ -351,6 +380,13 @@ impl Ledger {
                 self.staged.keep(delta);
                 Ok(Outcome::Applied(record))
             }
+            Verdict::Refused(place) if OURS_ALONE.contains(&place) => Err(StoreError {
+                step: "unit",
+                cause: format!(
+                    "the next number of {place} is taken: another program writes this database, and nothing of what this engine knows may \
+                     be true any more; find out who else runs on this data directory"
+                ),
+            }),
             Verdict::Refused(table) => {
                 tracing::debug!(table, "a unit was refused by a constraint");
                 delta.undo(&mut self.staged);
