@@ -11,6 +11,7 @@ mod held;
 mod older;
 mod opening;
 mod outward;
+mod own_files;
 mod probe;
 mod run;
 mod surface;

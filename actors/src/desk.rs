@@ -1,7 +1,7 @@
 //! One account's own things: what its four actors share, and what survives the restart of any of them.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 use actix::Addr;
@@ -65,6 +65,8 @@ pub struct Desk {
     pub findings: RwLock<Findings>,
     /// The last jump of the machine's clock that people were told of.
     pub(crate) jumps_told: AtomicU64,
+    /// WatcherActor was not told of rows that are on disk: it begins anew.
+    pub(crate) is_unheard: AtomicBool,
     phase: RwLock<Phase>,
     pub(crate) addresses: DeskAddresses,
 }
@@ -100,6 +102,7 @@ impl Desk {
             found_at_start: Mutex::new(found_at_start),
             findings: RwLock::new(Findings::default()),
             jumps_told: AtomicU64::new(0),
+            is_unheard: AtomicBool::new(false),
             phase: RwLock::new(Phase::Recovering),
             addresses: DeskAddresses::default(),
         }

@@ -21,13 +21,13 @@ use crate::guard::GuardActor;
 use crate::ingress::IngressActor;
 use crate::order::calendar::{Calendar, Facts};
 use crate::order::{ClientId, CommandId, InstrumentKey, OrderRecord, Policy, trading_date};
-use crate::persistence::{Book, Cargo, Level, Note, PersistenceActor, Post, Posted, Unit, View, Written};
+use crate::persistence::{Book, Cargo, Event, Level, Note, PersistenceActor, Post, Posted, Unit, View, Written};
 use crate::plan::Plan;
 use crate::ports::{Clock, Ids, Instruments, Quote, Quotes};
 use crate::risk::RiskActor;
 use crate::settings::Settings;
 use crate::supervision::{EXIT_FAULT, Halt, RestartBudget, Shell};
-use crate::watcher::WatcherActor;
+use crate::watcher::{Committed, WatcherActor};
 
 /// How often an actor proves that it runs.
 const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(1);
@@ -69,6 +69,9 @@ pub struct Line {
     /// room hears that there is none. For tests.
     #[cfg(feature = "testkit")]
     pub lose_next: Mutex<Option<&'static str>>,
+    /// This actor panics when it is about to send its so-manieth message from now: in the middle of what its core decided. For tests.
+    #[cfg(feature = "testkit")]
+    pub trap: crate::testkit::Fault,
 }
 
 /// The world, as the line needs it.
@@ -118,6 +121,8 @@ impl Line {
             beats: Mutex::new(BTreeMap::new()),
             #[cfg(feature = "testkit")]
             lose_next: Mutex::new(None),
+            #[cfg(feature = "testkit")]
+            trap: Mutex::new(None),
         }
     }
 
@@ -186,6 +191,8 @@ impl Line {
 
     /// Posts units to the ledger, or gives them back when there is no room for them.
     pub(crate) fn try_post(&self, posted: Vec<Posted>) -> Result<(), Vec<Posted>> {
+        #[cfg(feature = "testkit")]
+        crate::testkit::trip(&self.trap);
         #[cfg(feature = "testkit")]
         if self.lose_next.lock().take_if(|name| *name == "try_post").is_some() {
             return Err(posted);
@@ -305,7 +312,9 @@ impl Line {
         self.beats.lock().iter().map(|((name, client), at)| (*name, client.clone(), at.elapsed())).collect()
     }
 
-    fn tell<A, M>(&self, address: Option<&Addr<A>>, message: M)
+    /// Sends it, or gives it back when there is no room for it. Tickets inside make their orders orphans when it is dropped, which are
+    /// driven again; facts come again with the next poll.
+    fn tell<A, M>(&self, address: Option<&Addr<A>>, message: M) -> Option<M>
     where
         A: Actor + Handler<M>,
         A::Context: ToEnvelope<A, M>,
@@ -313,20 +322,23 @@ impl Line {
     {
         let what = std::any::type_name::<M>();
         #[cfg(feature = "testkit")]
+        crate::testkit::trip(&self.trap);
+        #[cfg(feature = "testkit")]
         if self.lose_next.lock().take_if(|name| what.ends_with(*name)).is_some() {
-            return drop(message);
+            return Some(message);
         }
         match address.map(|address| address.try_send(message)) {
-            Some(Ok(())) => {}
-            // Tickets inside make their orders orphans, which are driven again; facts come again with the next poll.
-            Some(Err(SendError::Full(_))) => {
+            Some(Ok(())) => None,
+            Some(Err(SendError::Full(message))) => {
                 metrics::counter!("ordergate_mailbox_full_total").increment(1);
                 tracing::error!(message = what, "a mailbox is full, which admission should have prevented");
+                Some(message)
             }
             Some(Err(SendError::Closed(_))) | None => {
                 if !self.halt.is_halted() {
                     self.halt.halt(EXIT_FAULT, &format!("the actor for {what} is gone"));
                 }
+                None
             }
         }
     }
@@ -336,7 +348,7 @@ impl Line {
     where
         IngressActor: Handler<M>,
     {
-        self.tell(self.ingress.get(), message);
+        drop(self.tell(self.ingress.get(), message));
     }
 
     /// To PersistenceActor.
@@ -344,7 +356,7 @@ impl Line {
     where
         PersistenceActor: Handler<M>,
     {
-        self.tell(self.persistence.get(), message);
+        drop(self.tell(self.persistence.get(), message));
     }
 
     /// A round that is on disk, to PersistenceActor. What it acknowledges is repeated by nobody: if there is no room for
@@ -361,7 +373,7 @@ impl Line {
     where
         RiskActor: Handler<M>,
     {
-        self.tell(self.desk(client_id).and_then(|desk| desk.addresses.risk.get()), message);
+        drop(self.tell(self.desk(client_id).and_then(|desk| desk.addresses.risk.get()), message));
     }
 
     /// To an account's GuardActor.
@@ -369,7 +381,7 @@ impl Line {
     where
         GuardActor: Handler<M>,
     {
-        self.tell(self.desk(client_id).and_then(|desk| desk.addresses.guard.get()), message);
+        drop(self.tell(self.desk(client_id).and_then(|desk| desk.addresses.guard.get()), message));
     }
 
     /// To an account's BrokerActor.
@@ -377,7 +389,7 @@ impl Line {
     where
         BrokerActor: Handler<M>,
     {
-        self.tell(self.desk(client_id).and_then(|desk| desk.addresses.broker.get()), message);
+        drop(self.tell(self.desk(client_id).and_then(|desk| desk.addresses.broker.get()), message));
     }
 
     /// To an account's WatcherActor.
@@ -385,6 +397,19 @@ impl Line {
     where
         WatcherActor: Handler<M>,
     {
-        self.tell(self.desk(client_id).and_then(|desk| desk.addresses.watcher.get()), message);
+        drop(self.tell(self.desk(client_id).and_then(|desk| desk.addresses.watcher.get()), message));
+    }
+    /// Rows that are on disk, to an account's WatcherActor: nobody repeats them. Whatever becomes of them, the latch follows the disk; and
+    /// one who was to hear of them and did not begins anew from the book.
+    pub(crate) fn tell_committed(&self, client_id: &ClientId, events: Vec<Event>) {
+        let Some(desk) = self.desk(client_id) else { return };
+        // Before anything that could panic.
+        let was_unheard = desk.is_unheard.swap(true, Ordering::SeqCst);
+        match self.tell(desk.addresses.watcher.get(), Committed { events }) {
+            None => desk.is_unheard.store(was_unheard, Ordering::SeqCst),
+            Some(lost) => lost.events.iter().filter_map(|event| event.control.as_deref()).for_each(|(change, control)| {
+                desk.latch.committed(change, control);
+            }),
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct Settings {
     pub mailbox: usize,
     /// Entries stop below so many free bytes where the journal lives.
     pub min_free_bytes: u64,
+    /// For how long another program's lock on the journal is waited for; nothing is taken and nothing is sent meanwhile.
+    pub lock_patience: Duration,
     /// How long a clean stop may take before what is left is in doubt.
     pub drain_deadline: Duration,
 }

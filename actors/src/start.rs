@@ -82,6 +82,7 @@ impl Engine {
             .collect::<Result<Vec<_>, _>>()?;
         let mut opened = Ledger::open(store, Arc::clone(&world.clock), seats.clone(), listeners)?;
         opened.ledger.set_low_water(settings.min_free_bytes);
+        opened.ledger.set_lock_patience(settings.lock_patience);
         opened.ledger.set_unsound(unsound);
         let desks = accounts
             .into_iter()

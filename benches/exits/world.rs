@@ -204,6 +204,7 @@ impl World {
             restarts_window: Duration::from_secs(60),
             mailbox: 8_192,
             min_free_bytes: 0,
+            lock_patience: Duration::ZERO,
             drain_deadline: Duration::from_secs(5),
         };
         let world = ordergate_actors::World {

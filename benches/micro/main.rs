@@ -190,6 +190,7 @@ fn settings() -> (AccountSettings, Settings) {
         restarts_window: Duration::from_secs(60),
         mailbox: 8_192,
         min_free_bytes: 0,
+        lock_patience: std::time::Duration::ZERO,
         drain_deadline: Duration::from_secs(5),
     };
     (account, process)

@@ -44,6 +44,40 @@ enum Found {
 struct Watch {
     /// How long it was seen to stand still; `None`: it does not.
     stood: Option<Duration>,
+    /// What it stood still for.
+    cause: Cause,
+}
+
+/// Why a write does not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Cause {
+    /// The disk does not answer.
+    #[default]
+    Disk,
+    /// Another program holds the lock of the database.
+    Lock,
+}
+
+impl Cause {
+    fn stands(self) -> &'static str {
+        match self {
+            Self::Disk => "the disk of the data directory has not finished a write",
+            Self::Lock => {
+                "another program holds the lock of orders.db (a database browser, sqlite3, a backup tool that writes: close it), and \
+                 nothing could be written"
+            }
+        }
+    }
+
+    fn stood(self) -> &'static str {
+        match self {
+            Self::Disk => "the disk of the data directory did not finish a write",
+            Self::Lock => {
+                "another program held the lock of orders.db (a database browser, sqlite3, a backup tool that writes), and nothing could be \
+                 written"
+            }
+        }
+    }
 }
 
 impl Watch {
@@ -99,12 +133,16 @@ fn look_at_actors(line: &Line, halt: &ProcessHalt) {
 
 fn look_at_disk(watch: &mut Watch, line: &Line, halt: &ProcessHalt, alerts: Option<&Alerts>, bounds: Bounds) {
     let lasts = line.view.writing().lasts();
+    if lasts >= bounds.stalled {
+        watch.cause = if line.view.writing().waits_for_a_lock() { Cause::Lock } else { Cause::Disk };
+    }
+    let cause = watch.cause;
     match watch.look(lasts, bounds) {
         Found::Nothing => {}
         Found::Stalled => {
             let text = format!(
-                "the disk of the data directory has not finished a write for {} s: nothing is taken and nothing is sent, stops of the \
-                 engine neither; after {} s the process ends",
+                "{} for {} s: nothing is taken and nothing is sent, stops of the engine neither; after {} s the process ends",
+                cause.stands(),
                 lasts.as_secs(),
                 bounds.hung.as_secs()
             );
@@ -114,17 +152,15 @@ fn look_at_disk(watch: &mut Watch, line: &Line, halt: &ProcessHalt, alerts: Opti
             }
         }
         Found::GoesOn(stood) => {
-            let text = format!("the disk of the data directory did not finish a write for {} s, and then did", stood.as_secs().max(1));
+            let text = format!("{} for {} s, and then it went on", cause.stood(), stood.as_secs().max(1));
             line.alarm(None, "ALARM_JOURNAL_STALLED", Level::Warn, None, text);
         }
-        Found::Hung => halt.halt(
-            EXIT_FAULT,
-            &format!(
-                "the journal could not be written: the disk has not finished a write for {} s; nothing more is sent, recovery will read \
-                 the truth",
-                lasts.as_secs()
-            ),
-        ),
+        Found::Hung => {
+            let (words, seconds) = (cause.stands(), lasts.as_secs());
+            let text =
+                format!("the journal could not be written: {words} for {seconds} s; nothing more is sent, recovery will read the truth");
+            halt.halt(EXIT_FAULT, &text);
+        }
     }
 }
 

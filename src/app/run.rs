@@ -22,6 +22,7 @@ use ordergate_actors::{Engine, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
 use super::brokers::{self, Brokers};
+use super::own_files::OwnFiles;
 use super::opening::{Concern, Look, StartError, Waits, listening, loaded, look_at_the_start, opened};
 use super::surface::{announce, site, web_state};
 use super::tasks::Tasks;
@@ -77,6 +78,7 @@ pub(super) struct Opened {
     clock: Arc<SteadyClock>,
     started_at: DateTime<Utc>,
     store: SqliteStore,
+    own_files: OwnFiles,
     drill: Option<Drill>,
     listener: TcpListener,
     look: Look,
@@ -94,6 +96,7 @@ pub(super) async fn open(config: &Config, alerts: Option<&Alerts>) -> Result<Ope
     // The lock comes first: a second engine must not count as a start of this one.
     let mut waits = Waits::new(alerts);
     let store = opened(config, &mut waits).await.map_err(NoStart::refused)?;
+    let own_files = OwnFiles::of(&config.storage.directory);
     let drill = config.drill.map(Drill::new);
     if let Some(drill) = drill {
         drill.reach(Step::StartOpened);
@@ -101,7 +104,7 @@ pub(super) async fn open(config: &Config, alerts: Option<&Alerts>) -> Result<Ope
     // The port too, before anything is started: a process that cannot be reached must not trade.
     let listener = listening(config.server.listen, &mut waits).await?;
     let look = look_at_the_start(config, &store, started_at)?;
-    Ok(Opened { calendar, charges, clock, started_at, store, drill, listener, look })
+    Ok(Opened { calendar, charges, clock, started_at, store, own_files, drill, listener, look })
 }
 
 /// The engine runs, and takes entries as far as the start found no concern.
@@ -111,6 +114,8 @@ pub(super) struct Started {
     stop: oneshot::Sender<()>,
     /// Ends the probe when it is dropped.
     probe: Sender<()>,
+    /// The same for the look at the engine's own files.
+    own_files: Sender<()>,
     masters: Arc<Masters>,
     refresh: Option<Refresh>,
     connections: BTreeMap<ClientId, Arc<dyn Connection>>,
@@ -123,7 +128,7 @@ pub(super) struct Started {
 
 /// Starts the engine on what was opened.
 pub(super) async fn start(config: &Config, halt: &Arc<ProcessHalt>, alerts: Option<&Alerts>, opened: Opened) -> Result<Started, NoStart> {
-    let Opened { calendar, charges, clock, started_at, mut store, drill, listener, look } = opened;
+    let Opened { calendar, charges, clock, started_at, mut store, own_files, drill, listener, look } = opened;
     let Look { concerns, unsound, was_clean, restored } = look;
     let (masters, refresh) = (Arc::new(in_force(config, started_at)?), refresh(config)?);
     let lacking = held::carry(config, &masters, &loaded(&mut store)?)?;
@@ -150,6 +155,7 @@ pub(super) async fn start(config: &Config, halt: &Arc<ProcessHalt>, alerts: Opti
     let engine = start_engine(parts, Arc::clone(halt), stopped).await?;
     let bounds = probe::Bounds { stalled: config.storage.stalled, hung: config.storage.hung };
     let probe = probe::start(Arc::clone(engine.line()), Arc::clone(halt), alerts.cloned(), bounds).context("the thread of the probe")?;
+    let own_files = own_files.watch(engine.clone(), Arc::clone(halt)).context("the thread that looks at the engine's own files")?;
     let mut tasks = Tasks::of(engine.line());
     tasks.once("the live view of the dashboard", feed.run());
     outward::note_start(&engine, was_clean);
@@ -161,7 +167,7 @@ pub(super) async fn start(config: &Config, halt: &Arc<ProcessHalt>, alerts: Opti
     if let Some(text) = restored {
         older::stop(&engine, &config.storage.directory, &text).await;
     }
-    Ok(Started { engine, stop, probe, masters, refresh, connections, charges, live, tasks, started_at, listener })
+    Ok(Started { engine, stop, probe, own_files, masters, refresh, connections, charges, live, tasks, started_at, listener })
 }
 
 async fn stop_entries(engine: &Engine, event: &'static str, text: &str, account: Option<&ClientId>) {
@@ -183,7 +189,7 @@ pub(super) async fn serve(
     render: Render,
     started: Started,
 ) -> anyhow::Result<i32> {
-    let Started { engine, stop, probe, masters, refresh, connections, charges, live, mut tasks, started_at, listener } = started;
+    let Started { engine, stop, probe, own_files, masters, refresh, connections, charges, live, mut tasks, started_at, listener } = started;
     let site = Arc::new(site(config, connections, charges, alerts));
     let state = web_state(config, secrets, engine.clone(), started_at, render);
     let tables = Arc::clone(&masters);
@@ -198,7 +204,7 @@ pub(super) async fn serve(
     let served = server.await;
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
     journal_open.store(false, Ordering::Release);
-    drop((probe, tasks, risk_state));
+    drop((probe, own_files, tasks, risk_state));
     let left = engine.stop().await?;
     let _engine_thread_ends = stop.send(());
     starts::forget(&config.storage.directory).context("forgetting the starts")?;

@@ -23,6 +23,7 @@ impl Config {
             restarts_window: restart_window,
             mailbox,
             min_free_bytes: self.storage.min_free_bytes,
+            lock_patience: self.storage.hung,
             drain_deadline,
         }
     }

@@ -180,10 +180,15 @@ pub(super) fn of_disk(step: &'static str, cause: &rusqlite::Error) -> OpenError 
     OpenError::Database { step, cause: explain(cause), may_heal: is_of_the_disk(cause), is_full }
 }
 
+/// Whether another program holds the lock.
+pub(super) fn is_locked(cause: &rusqlite::Error) -> bool {
+    matches!(cause.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
+}
+
 /// SQLite's words, and for a lock held elsewhere what to do about it.
 pub(super) fn explain(cause: &rusqlite::Error) -> String {
     match cause.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => format!(
+        _ if is_locked(cause) => format!(
             "{cause}: another program holds the lock on orders.db; close it (a database browser, or a backup tool that writes) and start again"
         ),
         _ if says_full(cause) => format!("{cause}: free some space on the disk of the data directory and start again"),

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::{DateTime, NaiveDate, Utc};
 use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
 use ordergate_actors::pnl::DayChange;
-use ordergate_actors::ports::{JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use ordergate_actors::ports::{Begun, JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 use rusqlite::{Connection, ErrorCode};
 
 use super::ballast::{Ballast, free_space};
 use super::lock::DirectoryLock;
 use super::meta::{self, Binding, Place};
 use super::open::{self, Medium};
-use super::options::{Durability, OpenError, Options, database, explain, is_damage};
+use super::options::{Durability, OpenError, Options, database, explain, is_damage, is_locked};
 use super::projections::Scratch;
 use super::simulated::SimulatedDisk;
 use super::verify::{self, ChainReport, VerifyFrom};
@@ -215,17 +215,21 @@ impl SqliteStore {
         };
         self.run_all(before)?;
         for row in writes {
+            let mut place = write::table(row);
             let refused = match write::apply(&self.db, row) {
                 Ok(Applied::Yes) => continue,
                 Ok(Applied::Contradicted) => true,
-                Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => !self.db.is_autocommit(),
+                Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                    place = write::refused_at(row, &cause);
+                    !self.db.is_autocommit()
+                }
                 Err(cause) => return Err(self.fails(write::table(row))(cause)),
             };
             if !refused {
                 return Err(StoreError { step: "unit", cause: "the refused row ended the whole round".to_owned() });
             }
             self.run_all(&undo)?;
-            return Ok(Verdict::Refused(write::table(row)));
+            return Ok(Verdict::Refused(place));
         }
         self.run_all(after)?;
         self.is_first = false;
@@ -271,12 +275,16 @@ impl Store for SqliteStore {
     }
 
     /// The watermark is looked at here, not after the commit: the answers of the round before are out by now.
-    fn begin(&mut self) -> Result<(), StoreError> {
+    fn begin(&mut self) -> Result<Begun, StoreError> {
         self.writable("begin")?;
         self.checkpoint_if_due(self.log.busy_watermark)?;
-        let begun = self.run("BEGIN IMMEDIATE").map_err(failed("begin"));
-        self.is_first = true;
-        self.latched(begun)
+        match self.run("BEGIN IMMEDIATE") {
+            Err(cause) if is_locked(&cause) => Ok(Begun::Locked(explain(&cause))),
+            begun => {
+                self.is_first = true;
+                self.latched(begun.map(|()| Begun::Open).map_err(failed("begin")))
+            }
+        }
     }
 
     fn unit(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {

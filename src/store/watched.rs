@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
 use ordergate_actors::pnl::DayChange;
-use ordergate_actors::ports::{Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use ordergate_actors::ports::{Begun, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 
 /// What happens at a store, in the order in which it happens. It is told on the thread that writes, which goes on when this has come
 /// back; what the store answers is not in its hands.
@@ -59,7 +59,7 @@ impl<S: Store, W: Steps> Store for WatchedStore<S, W> {
         self.inner.correction(client, seq)
     }
 
-    fn begin(&mut self) -> Result<(), StoreError> {
+    fn begin(&mut self) -> Result<Begun, StoreError> {
         self.watch.begins();
         self.inner.begin()
     }

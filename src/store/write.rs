@@ -26,6 +26,13 @@ pub(super) fn table(write: &Write) -> &'static str {
     }
 }
 
+/// Where a constraint refused it: the table, or the number of an order that the ledger gives out.
+pub(super) fn refused_at(write: &Write, cause: &Error) -> &'static str {
+    let words = cause.to_string();
+    let numbers = ["orders.number", "orders.broker_tag"];
+    numbers.into_iter().find(|column| words.ends_with(column)).unwrap_or_else(|| table(write))
+}
+
 /// What a statement did.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Applied {

@@ -39,17 +39,17 @@ fn shim() -> &'static Path {
 }
 
 /// A data directory on a disk that fails when it is told to.
-struct House {
+pub(crate) struct House {
     directory: tempfile::TempDir,
     generation: u32,
 }
 
 impl House {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap(), generation: 0 }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
@@ -59,7 +59,7 @@ impl House {
     }
 
     /// The same with these settings as well.
-    fn start_with(&self, settings: &[(&str, &str)]) -> Process {
+    pub(crate) fn start_with(&self, settings: &[(&str, &str)]) -> Process {
         self.start_at("127.0.0.1:0", settings)
     }
 
@@ -81,7 +81,7 @@ impl House {
     }
 
     /// Waits until the processes have said this on their standard error, after what they had said before.
-    fn until_said(&self, before: usize, words: &[&str]) -> String {
+    pub(crate) fn until_said(&self, before: usize, words: &[&str]) -> String {
         found_by_thread("they say it", || {
             let said = self.said()[before..].to_lowercase();
             if words.iter().any(|word| said.contains(word)) { Ok(said) } else { Err(format!("none of {words:?} in {said}")) }
@@ -112,13 +112,13 @@ impl House {
     }
 
     /// What the processes said on their standard error, all of them.
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(self.path("errors")).unwrap_or_default()
     }
 }
 
 /// All at once; who was answered, with what.
-async fn burst(engine: &Process, numbers: impl IntoIterator<Item = usize>) -> BTreeMap<usize, String> {
+pub(crate) async fn burst(engine: &Process, numbers: impl IntoIterator<Item = usize>) -> BTreeMap<usize, String> {
     let (http, url) = (reqwest::Client::new(), engine.url("/webhook"));
     let sent = numbers.into_iter().map(async |number| Some((number, send(&http, url.clone(), number).await?)));
     futures_util::future::join_all(sent).await.into_iter().flatten().collect()
@@ -290,7 +290,11 @@ async fn a_disk_that_hangs_is_paged_without_it_and_ends_the_process() {
     let mut engine = engine;
     let code = tokio::task::spawn_blocking(move || engine.ended()).await.unwrap();
     assert_eq!(code, Some(70), "{}", house.said());
-    assert!(house.said().contains("the journal could not be written: the disk has not finished a write"), "{}", house.said());
+    assert!(
+        house.said().contains("the journal could not be written: the disk of the data directory has not finished a write"),
+        "{}",
+        house.said()
+    );
     held.abort();
 
     house.fails("HANG", "wst", 1, 0, "/data/orders.db");

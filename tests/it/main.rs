@@ -31,6 +31,7 @@ mod long_day;
 mod one_account;
 mod openalgo_api;
 mod openapi;
+mod other_writers;
 mod pages;
 mod paper_quotes;
 mod parsers;

@@ -2,6 +2,10 @@
 
 use std::process::Command;
 
+use actix_web::middleware::from_fn;
+use actix_web::web::get;
+use actix_web::{App, HttpServer};
+use ordergate::web::trace::trace;
 use ordergate_actors::testkit::until_found;
 use serde_json::Value;
 
@@ -19,6 +23,41 @@ async fn an_answer_carries_the_id_of_its_request() {
         drawn.insert(reply.headers["x-request-id"].to_str().unwrap().to_owned());
     }
     assert_eq!(drawn.len(), 3, "also of what was refused: {drawn:?}");
+    house.close().await;
+}
+
+async fn faulty() -> &'static str {
+    panic!("injected by a test")
+}
+
+/// Whoever asked gets an answer, and a person hears of it: once a minute, however often it is asked.
+#[actix_web::test]
+async fn a_handler_that_panics_is_answered_500_and_told() {
+    let house = House::open().await;
+    let state = house.state.clone();
+    let app = move || App::new().app_data(state.clone()).route("/faulty/{secret}", get().to(faulty)).wrap(from_fn(trace));
+    let server = HttpServer::new(app).workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    let http = reqwest::Client::new();
+    for id in ["chart-1", "chart-2"] {
+        let answer = http.get(format!("http://{address}/faulty/{SECRET}")).header("x-request-id", id).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["x-request-id"].to_str().unwrap()), (500, id));
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let body: Value = answer.json().await.unwrap();
+        assert!(body["code"] == "fault" && body["remedy"].as_str().unwrap().contains("look at the record"), "{body:#}");
+    }
+    let told = || {
+        let alarms = house.engine.line().view.process_alarms();
+        alarms.into_iter().filter(|alarm| &*alarm.event == "ALARM_TASK_FAULT").map(|alarm| alarm.text.to_string()).collect::<Vec<_>>()
+    };
+    house.until("it is told", || !told().is_empty()).await;
+    let told = told();
+    assert!(told.len() == 1 && told[0].contains("GET /faulty/{secret} (request chart-1)"), "{told:?}");
+    assert!(told[0].contains("injected by a test"), "{told:?}");
+    handle.stop(false).await;
     house.close().await;
 }
 

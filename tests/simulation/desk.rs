@@ -19,7 +19,7 @@ use ordergate::simulator::market::{MarketQuotes, ScriptedMarket};
 use ordergate::store::{ReadStore, SimulatedDisk};
 use ordergate_actors::order::Instrument;
 use ordergate_actors::order::calendar::Calendar;
-use ordergate_actors::ports::{Capabilities, Clock, Instruments};
+use ordergate_actors::ports::{Broker, Capabilities, Clock, Instruments};
 use ordergate_actors::steady::SteadyClock;
 use ordergate_actors::supervision::Halt;
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning};
@@ -33,7 +33,7 @@ use super::beside::Others;
 use super::checks;
 use super::disk::{DiskFault, FailingStore, Reads};
 use super::witness::Witness;
-use super::world::{account, client, settings};
+use super::world::{account, client, neighbour, settings};
 
 /// What a scenario's engine is made with.
 pub(crate) struct Setup {
@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) contracts: fn() -> Vec<Instrument>,
     /// The engine runs by a machine's clock of its own, which may jump; the broker's goes on.
     pub(crate) has_machine: bool,
+    /// The engine has a second account, at a broker of its own.
+    pub(crate) has_neighbour: bool,
 }
 
 impl Default for Setup {
@@ -62,6 +64,7 @@ impl Default for Setup {
             calendar: Calendar::always_open,
             contracts: Vec::new,
             has_machine: false,
+            has_neighbour: false,
         }
     }
 }
@@ -77,7 +80,7 @@ impl Setup {
 pub(crate) struct Desk {
     setup: Setup,
     disk: SimulatedDisk,
-    _directory: tempfile::TempDir,
+    _directories: [tempfile::TempDir; 2],
     pub(crate) instruments: Arc<InstrumentTable>,
     pub(crate) market: Arc<ScriptedMarket>,
     pub(crate) clock: Arc<TokioClock>,
@@ -86,6 +89,8 @@ pub(crate) struct Desk {
     engine_clock: Arc<dyn Clock>,
     quotes: Arc<TrappedQuotes>,
     pub(crate) broker: Arc<Witness>,
+    /// The second account's.
+    pub(crate) next_door: Option<Arc<Witness>>,
     pub(crate) halt: Arc<NotedHalt>,
     pub(crate) engine: Engine,
     pub(crate) disk_fault: Arc<DiskFault>,
@@ -119,8 +124,8 @@ impl Desk {
         let clock = TokioClock::from(setup.starts_at);
         let machine = TokioClock::from(setup.starts_at);
         let engine_clock: Arc<dyn Clock> = if setup.has_machine { SteadyClock::over(machine.clone()) } else { clock.clone() };
-        let disk = SimulatedDisk::new("SIM1").unwrap();
-        let directory = tempfile::tempdir().unwrap();
+        let disk = SimulatedDisk::with_schema("SIM1").unwrap();
+        let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let mut rows = sample(setup.starts_at.date_naive()).unwrap();
         rows.extend((setup.contracts)());
         let instruments = Arc::new(InstrumentTable::new(rows));
@@ -135,17 +140,23 @@ impl Desk {
         }
         let future = future();
         market.set(&future, price("25700"), price("25700.05"), price("25700"));
-        let paper = PaperBroker::open(&PaperSettings::new(directory.path()), instruments.clone(), market.clone(), clock.clone()).unwrap();
-        let broker = FaultyBroker::new(paper, FaultPlan::none().stream(setup.stream)).with_capabilities(setup.can);
-        let broker = Arc::new(Witness::new(broker, Reads::of(&disk), Arc::default()));
+        let [broker, next_door] = directories.each_ref().map(|directory| {
+            let settings = PaperSettings::new(directory.path());
+            let paper = PaperBroker::open(&settings, instruments.clone(), market.clone(), clock.clone()).unwrap();
+            let broker = FaultyBroker::new(paper, FaultPlan::none().stream(setup.stream)).with_capabilities(setup.can);
+            Witness::new(broker, Reads::of(&disk), Arc::default())
+        });
+        let broker = Arc::new(broker);
+        let next_door = setup.has_neighbour.then(|| Arc::new(next_door.of(neighbour(), Arc::default())));
         let inner = MarketQuotes::new(market.clone(), instruments.clone(), Arc::clone(&engine_clock));
         let quotes = Arc::new(TrappedQuotes::over(inner));
         let (halt, disk_fault, steps) = (Arc::new(NotedHalt::default()), Arc::new(DiskFault::default()), Arc::default());
-        let engine = start(&setup, &disk, &instruments, &engine_clock, &quotes, &broker, &halt, &disk_fault, &steps, 1);
+        let engine =
+            start(&setup, &disk, &instruments, &engine_clock, &quotes, (&broker, next_door.as_ref()), &halt, &disk_fault, &steps, 1);
         Self {
             setup,
             disk,
-            _directory: directory,
+            _directories: directories,
             instruments,
             market,
             clock,
@@ -153,6 +164,7 @@ impl Desk {
             engine_clock,
             quotes,
             broker,
+            next_door,
             halt,
             engine,
             disk_fault,
@@ -188,7 +200,7 @@ impl Desk {
             &self.instruments,
             &self.engine_clock,
             &self.quotes,
-            &self.broker,
+            (&self.broker, self.next_door.as_ref()),
             &self.halt,
             &self.disk_fault,
             &self.steps,
@@ -197,8 +209,10 @@ impl Desk {
     }
 
     fn check(&self) {
-        assert_eq!(self.broker.breaches.lock().first(), None, "{}", self.trace());
-        checks::nothing_doubled(&self.broker.broker.inner().exchange(), &Others::default()).unwrap();
+        for broker in std::iter::once(&self.broker).chain(&self.next_door) {
+            assert_eq!(broker.breaches.lock().first(), None, "{}", self.trace());
+            checks::nothing_doubled(&broker.broker.inner().exchange(), &Others::default()).unwrap();
+        }
         for rows in checks::journal_sound(&self.store()).unwrap() {
             checks::whole(&rows).unwrap();
         }
@@ -229,7 +243,7 @@ fn start(
     instruments: &Arc<InstrumentTable>,
     clock: &Arc<dyn Clock>,
     quotes: &Arc<TrappedQuotes>,
-    broker: &Arc<Witness>,
+    (broker, next_door): (&Arc<Witness>, Option<&Arc<Witness>>),
     halt: &Arc<NotedHalt>,
     fault: &Arc<DiskFault>,
     steps: &Steps,
@@ -244,12 +258,17 @@ fn start(
         quotes: quotes.clone(),
         halt: halt.clone(),
     };
+    let mut accounts: Vec<(AccountSettings, Arc<dyn Broker>)> = vec![(setup.account.clone(), broker.clone())];
+    accounts.extend(next_door.map(|broker| {
+        let settings = AccountSettings { client_id: neighbour(), ..setup.account.clone() };
+        (settings, Arc::clone(broker) as Arc<dyn Broker>)
+    }));
     let parts = Parts {
         store: Box::new(FailingStore::faulty(disk, clock.now(), Arc::clone(fault))),
         listeners: vec![Box::new(Recorder { disk: disk.clone(), steps: Arc::clone(steps) })],
         world,
         settings: setup.settings.clone(),
-        accounts: vec![(setup.account.clone(), broker.clone())],
+        accounts,
         write_on: setup.write_on,
         unsound: std::collections::BTreeSet::new(),
     };

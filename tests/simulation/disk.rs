@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use ordergate::store::{ReadStore, SimulatedDisk, SqliteStore};
 use ordergate_actors::order::{BrokerOrderId, BrokerTag, ClientId, CommandId, OrderRecord};
 use ordergate_actors::pnl::DayChange;
-use ordergate_actors::ports::{Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+use ordergate_actors::ports::{Begun, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
 use parking_lot::Mutex;
 
 use super::world::CrashAt;
@@ -126,7 +126,7 @@ impl Store for FailingStore {
     fn correction(&mut self, client: &ClientId, seq: u64) -> Result<Option<DayChange>, StoreError> {
         self.live()?.correction(client, seq)
     }
-    fn begin(&mut self) -> Result<(), StoreError> {
+    fn begin(&mut self) -> Result<Begun, StoreError> {
         self.live()?.begin()
     }
     fn unit(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {

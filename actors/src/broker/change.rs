@@ -22,6 +22,8 @@ pub struct Wish {
     line: Arc<Line>,
     client_id: ClientId,
     command_id: CommandId,
+    /// What it asks for, from when its intention is on its way to the disk: the order may be for that much then.
+    intended: Option<Terms>,
     is_open: bool,
 }
 
@@ -33,11 +35,16 @@ impl fmt::Debug for Wish {
 
 impl Wish {
     pub(crate) fn new(line: Arc<Line>, client_id: ClientId, command_id: CommandId) -> Self {
-        Self { line, client_id, command_id, is_open: true }
+        Self { line, client_id, command_id, intended: None, is_open: true }
     }
 
     pub(super) fn command_id(&self) -> CommandId {
         self.command_id
+    }
+
+    /// Its intention goes to the disk.
+    pub(super) fn intend(&mut self, terms: &Terms) {
+        self.intended = Some(terms.clone());
     }
 
     /// The call goes out: its answer is written down.
@@ -47,16 +54,13 @@ impl Wish {
 
     /// Nothing is sent, and this is why.
     fn refuse(mut self, reason: &str) {
-        self.write(reason, None);
+        self.write(reason);
     }
 
-    /// The same, of a change whose intention is on disk.
-    fn take_back(mut self, reason: &str, terms: Terms) {
-        self.write(reason, Some(Answered { terms, heard: Heard::Refused }));
-    }
-
-    fn write(&mut self, reason: &str, change: Option<Answered>) {
+    /// What was intended is not in force, and nothing may count on it.
+    fn write(&mut self, reason: &str) {
         self.is_open = false;
+        let change = self.intended.take().map(|terms| Answered { terms, heard: Heard::Refused });
         let fact = OrderFact::CallReplied { call: ChangeCall::Modify, answer: CallAnswer::NotSent(reason.to_owned()), change };
         let who = Arc::from(BrokerActor::NAME);
         let unit = OrderUnit { client_id: self.client_id.clone(), command_id: self.command_id, fact, who };
@@ -68,7 +72,7 @@ impl Drop for Wish {
     fn drop(&mut self) {
         // At the end of the process there is no journal any more.
         if self.is_open && !self.line.is_closed() && !self.line.halt.is_halted() {
-            self.write("lost by a fault inside ordergate before its call; ask again", None);
+            self.write("lost by a fault inside ordergate before its call; ask again");
         }
     }
 }
@@ -132,7 +136,7 @@ impl BrokerActor {
 
     pub(super) fn call_modify(&mut self, record: &OrderRecord, prepared: PreparedChange, wish: Wish, now: DateTime<Utc>) {
         if record.status.is_terminal() {
-            return wish.take_back(&format!("the order is {}", record.status), prepared.change.terms);
+            return wish.refuse(&format!("the order is {}", record.status));
         }
         // A kill that came while it waited for its turn forbids it as it forbids the order itself.
         let cancelled = record.cancel_wanted.map(|tag| tag.words().to_owned());
@@ -144,7 +148,7 @@ impl BrokerActor {
         let closed = || self.out_of_session(record, now).map(|(_, reason)| reason);
         let crowds = || self.crowds(record, &prepared.change);
         if let Some(reason) = cancelled.or_else(forbidden).or_else(disarmed).or_else(closed).or_else(crowds) {
-            return wish.take_back(&reason, prepared.change.terms);
+            return wish.refuse(&reason);
         }
         let change = prepared.change.clone();
         let future = self.desk.broker.modify(prepared);
@@ -195,8 +199,8 @@ impl BrokerActor {
     pub(super) fn drop_intended(&mut self, command_id: CommandId, kind: CallKind, reason: &str, now: DateTime<Utc>) {
         let Some(item) = self.lanes.take_intended(command_id, kind) else { return };
         self.spend_held(item.counts_at, now);
-        if let Work::Modify(prepared, wish) = item.work {
-            wish.take_back(reason, prepared.change.terms);
+        if let Work::Modify(_, wish) = item.work {
+            wish.refuse(reason);
         }
     }
 }

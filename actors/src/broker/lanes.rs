@@ -155,7 +155,7 @@ impl Lanes {
     }
 
     /// The row of the item is written: from now on it counts as on the way to the disk.
-    pub fn intend(&mut self, key: Key, now: DateTime<Utc>) -> Option<&Item> {
+    pub fn intend(&mut self, key: Key, now: DateTime<Utc>) -> Option<&mut Item> {
         let mut item = self.queued.remove(&key)?;
         item.since = now;
         self.places.insert((item.command_id, key.2), (key, Stage::Intended));

@@ -55,7 +55,7 @@ impl BrokerActor {
             ahead += usize::from(lane > Lane::Exit);
             let Some(item) = self.lanes.intend(key, now) else { break };
             let command_id = item.command_id;
-            let (fact, cargo) = match &item.work {
+            let (fact, cargo) = match &mut item.work {
                 Work::Place(admitted, prepared) => {
                     let fact = OrderFact::SendIntended {
                         terms: prepared.order.terms.clone(),
@@ -70,7 +70,8 @@ impl BrokerActor {
                     let fact = OrderFact::CallIntended { call: ChangeCall::Cancel, request: "cancel".to_owned(), terms: None };
                     (fact, Cargo::Call(CallKind::Cancel))
                 }
-                Work::Modify(prepared, _) => {
+                Work::Modify(prepared, wish) => {
+                    wish.intend(&prepared.change.terms);
                     let terms = Some(prepared.change.terms.clone());
                     let fact = OrderFact::CallIntended { call: ChangeCall::Modify, request: prepared.request.clone(), terms };
                     (fact, Cargo::Call(CallKind::Modify))

@@ -6,6 +6,7 @@ mod open;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -15,10 +16,13 @@ use super::unit::{Ack, Cargo, Event, Listener, NewOrder, NotRegistered, Outcome,
 use super::view::View;
 use crate::order::{BasketId, ClientId, CommandId, OrderRecord, trading_date};
 use crate::pnl::DayChange;
-use crate::ports::{Anchor, Clock, Query, Rows, Store, StoreError, Write};
+use crate::ports::{Anchor, Begun, Clock, Query, Rows, Store, StoreError, Write};
 
 /// Rows between two anchors of a chain.
 const ANCHOR_EVERY: u64 = 10_000;
+
+/// A pause before a lock that another program holds is asked for again; the store has waited for it by itself too.
+const LOCK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The single writer.
 pub struct Ledger {
@@ -30,6 +34,7 @@ pub struct Ledger {
     pub(super) staged: Staged,
     pub(super) listeners: Vec<Box<dyn Listener>>,
     low_water: Option<u64>,
+    lock_patience: Duration,
     unsound: BTreeSet<Option<ClientId>>,
 }
 
@@ -88,6 +93,11 @@ impl Ledger {
         self.low_water = Some(bytes);
     }
 
+    /// For so long a round is tried again that another program's lock keeps from beginning.
+    pub fn set_lock_patience(&mut self, patience: Duration) {
+        self.lock_patience = patience;
+    }
+
     /// Names the chains that did not verify: no anchor is written over what is wrong with them.
     pub fn set_unsound(&mut self, chains: BTreeSet<Option<ClientId>>) {
         self.unsound = chains;
@@ -112,7 +122,7 @@ impl Ledger {
         if posted.is_empty() {
             return Ok(Round::default());
         }
-        self.store.begin()?;
+        self.begin()?;
         let mut pending = Vec::with_capacity(posted.len());
         for Posted { unit, cargo } in posted {
             let at = self.clock.now();
@@ -123,6 +133,21 @@ impl Ledger {
         self.store.commit()?;
         let events = self.publish(recomputed_days);
         Ok(Round { acks: pending.into_iter().filter_map(|item| self.acknowledge(item)).collect(), events })
+    }
+
+    /// Opens a round. While another program holds the lock nothing is written and nothing is unknown: it is asked for again, and whoever
+    /// watches the writer sees for how long, and why.
+    fn begin(&mut self) -> Result<(), StoreError> {
+        let since = Instant::now();
+        while let Begun::Locked(cause) = self.store.begin()? {
+            if since.elapsed() >= self.lock_patience {
+                return Err(StoreError { step: "begin", cause });
+            }
+            self.view.writing().set_locked_out(true);
+            std::thread::sleep(LOCK_AGAIN);
+        }
+        self.view.writing().set_locked_out(false);
+        Ok(())
     }
 
     /// The days of accounts in which a price was told of units that had left before. That price counts where those units left, so the
@@ -170,7 +195,7 @@ impl Ledger {
         let sound = self.staged.chains.iter().filter(|(client, _)| !self.unsound.contains(*client));
         let anchors: Vec<Write> = sound.map(|(client, chain)| anchor(client, *chain, at)).collect();
         if !anchors.is_empty() {
-            self.store.begin()?;
+            self.begin()?;
             self.store.unit(&anchors)?;
             self.store.commit()?;
         }

@@ -34,6 +34,7 @@ mod waiting;
 mod writer;
 mod writing;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, Supervised};
@@ -68,7 +69,6 @@ use crate::order::ClientId;
 use crate::ports::{Query, Rows, StoreError};
 use crate::risk::Assess;
 use crate::supervision::{Shell, guarded};
-use crate::watcher::Committed;
 
 /// Write these, in this order. Sent by every actor; each unit's cargo says who hears of the commit.
 #[derive(Debug, Message)]
@@ -89,6 +89,12 @@ pub struct Written(pub Round);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Close(pub oneshot::Sender<Result<(), StoreError>>);
+
+/// What of a round is still to be handed on.
+struct Left {
+    acks: VecDeque<Ack>,
+    events: VecDeque<Event>,
+}
 
 /// Owns the writer; holds nothing else.
 #[derive(Debug)]
@@ -121,9 +127,10 @@ impl PersistenceActor {
         }
     }
 
-    /// Hands a round on: acknowledgements in commit order, then the changes to each account's watcher.
-    fn deliver(&self, round: Round) {
-        for ack in round.acks {
+    /// Hands a round on: acknowledgements in commit order, then the changes to each account's watcher. What is handed on is out of the
+    /// round before.
+    fn deliver(&self, left: &mut Left) {
+        while let Some(ack) = left.acks.pop_front() {
             match ack {
                 Ack::Registered(client_id, registered) => self.line.tell_risk(&client_id, Assess { group: registered }),
                 Ack::SendCommitted(client_id, command_id, outcome) => {
@@ -135,12 +142,12 @@ impl PersistenceActor {
             }
         }
         let line = Arc::clone(&self.line);
-        let batches = by_account(round.events);
+        let batches = by_account(std::mem::take(&mut left.events));
         if !batches.is_empty() {
             // A turn later, and in the order of the commits: nobody waits for the watcher's work, and a call goes out before it.
             actix::spawn(async move {
                 for (client_id, events) in batches {
-                    line.tell_watcher(&client_id, Committed { events });
+                    line.tell_committed(&client_id, events);
                 }
             });
         }
@@ -148,7 +155,7 @@ impl PersistenceActor {
 }
 
 /// The events of accounts, those next to each other of one together.
-fn by_account(events: Vec<Event>) -> Vec<(ClientId, Vec<Event>)> {
+fn by_account(events: VecDeque<Event>) -> Vec<(ClientId, Vec<Event>)> {
     let mut batches: Vec<(ClientId, Vec<Event>)> = Vec::new();
     for event in events {
         let Some(client_id) = event.row.client_id.clone() else { continue };
@@ -202,12 +209,14 @@ impl Handler<Ask> for PersistenceActor {
 impl Handler<Written> for PersistenceActor {
     type Result = ();
     fn handle(&mut self, message: Written, ctx: &mut Self::Context) {
-        let mut at_hand = Some(message);
+        let mut left = Left { acks: message.0.acks.into(), events: message.0.events.into() };
         guarded(self, ctx, |actor, _, _| {
             actor.writer.flush(&*actor.line.halt);
-            actor.deliver(at_hand.take().map_or_else(Round::default, |message| message.0));
+            actor.deliver(&mut left);
         });
-        self.again(at_hand);
+        let Left { acks, events } = left;
+        let is_left = !acks.is_empty() || !events.is_empty();
+        self.again(is_left.then(|| Written(Round { acks: acks.into(), events: events.into() })));
     }
 }
 

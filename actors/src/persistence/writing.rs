@@ -1,7 +1,7 @@
 //! For how long the writer has been at one step. A disk that hangs answers nothing, and nobody who waits for it can say so: the
 //! others measure its silence.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Set by the writer's thread around each step that may wait for the disk; read by anybody, without a lock.
@@ -10,11 +10,13 @@ pub struct Writing {
     base: Instant,
     /// Milliseconds after `base` at which the step began, and one more; 0: the writer waits for work.
     began: AtomicU64,
+    /// What it waits for is another program's lock.
+    is_locked_out: AtomicBool,
 }
 
 impl Default for Writing {
     fn default() -> Self {
-        Self { base: Instant::now(), began: AtomicU64::new(0) }
+        Self { base: Instant::now(), began: AtomicU64::new(0), is_locked_out: AtomicBool::new(false) }
     }
 }
 
@@ -27,6 +29,16 @@ impl Writing {
     /// The writer waits for work.
     pub(super) fn ends(&self) {
         self.began.store(0, Ordering::Release);
+    }
+
+    /// Whether what the step waits for is the lock of another program, which can be closed.
+    #[must_use]
+    pub fn waits_for_a_lock(&self) -> bool {
+        self.is_locked_out.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_locked_out(&self, is_so: bool) {
+        self.is_locked_out.store(is_so, Ordering::Release);
     }
 
     /// For how long the step that is under way has lasted; nothing between two.
@@ -49,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_step_lasts_until_it_ends() {
-        let writing = Writing { base: Instant::now() - Duration::from_secs(60), began: AtomicU64::new(0) };
+        let writing = Writing { base: Instant::now() - Duration::from_secs(60), ..Writing::default() };
         assert_eq!(writing.lasts(), Duration::ZERO);
         // It began 10 s after the base, and that is 50 s ago.
         writing.began.store(10_001, Ordering::Release);

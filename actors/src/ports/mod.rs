@@ -17,4 +17,4 @@ pub use budget::{Budget, BudgetChange};
 pub use clock::{Clock, Ids, Jump};
 pub use market::{Instruments, Quote, QuoteBell, Quotes};
 pub use spelling::{Closable, Naming, Purpose, ReadAs, Rule, Spelling, Spot, Unresolved, Why};
-pub use store::{AccountHead, Anchor, JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};
+pub use store::{AccountHead, Anchor, Begun, JournalRow, Loaded, Query, Rows, SignalRow, Store, StoreError, Verdict, Write};

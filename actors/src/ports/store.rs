@@ -173,8 +173,18 @@ pub enum Write {
 pub enum Verdict {
     /// Written (durable after the commit).
     Done,
-    /// A uniqueness constraint said no; the unit was rolled back alone. Names the table.
+    /// A uniqueness constraint said no; the unit was rolled back alone. Names the table, or the column of a number that the ledger gives
+    /// out itself (`orders.number`, `orders.broker_tag`).
     Refused(&'static str),
+}
+
+/// What became of the wish to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// The round is open.
+    Open,
+    /// Another program holds the lock. Nothing was written, so nothing is unknown: it may be asked for again. Says what was found.
+    Locked(String),
 }
 
 /// What a restart starts from, per account.
@@ -285,7 +295,7 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// Halt.
-    fn begin(&mut self) -> Result<(), StoreError>;
+    fn begin(&mut self) -> Result<Begun, StoreError>;
 
     /// Writes one unit; of one that is refused nothing stays, and the units before it do.
     ///

@@ -285,6 +285,7 @@ pub(crate) fn settings() -> Settings {
         restarts_window: Duration::from_secs(60),
         mailbox: 1_000,
         min_free_bytes: 1_000,
+        lock_patience: Duration::ZERO,
         drain_deadline: Duration::from_secs(5),
     }
 }

@@ -76,11 +76,11 @@ impl Clock for ManualClock {
     }
 }
 
-/// The actor that will panic, and at which of its looks at the clock.
-type Fault = Mutex<Option<(&'static str, u32)>>;
+/// The actor that will panic, and at which of its looks at the clock, or of its messages.
+pub type Fault = Mutex<Option<(&'static str, u32)>>;
 
 #[expect(clippy::panic, reason = "injecting a fault is what it is for")]
-fn trip(fault: &Fault) {
+pub(crate) fn trip(fault: &Fault) {
     let mut fault = fault.lock();
     match &mut *fault {
         Some((actor, look)) if *actor == current_actor() && *look > 1 => *look -= 1,

@@ -39,6 +39,7 @@ pub fn wide_settings() -> Settings {
         restarts_window: Duration::from_secs(60),
         mailbox: 4_096,
         min_free_bytes: 0,
+        lock_patience: Duration::ZERO,
         drain_deadline: Duration::from_secs(2),
     }
 }

@@ -119,17 +119,20 @@ impl WatcherActor {
         self.line.alarm(Some(&self.desk.client_id), EXIT_FAILED, level, Some(record.command_id), text);
     }
 
-    /// Once for each process, before anything else: a start that dies as well must not leave it to the next, to which it is old.
+    /// Once for each core, before anything else: a start that dies as well must not leave it to the next, to which it is old. What a
+    /// commit had to say went down with the core before, in a panic, or with its message.
     pub(super) fn tell_last_words(&mut self, now: DateTime<Utc>) {
-        if std::mem::replace(&mut self.core.has_told_last, true) || self.desk.phase() != Phase::Recovering {
+        if std::mem::replace(&mut self.core.has_told_last, true) {
             return;
         }
         self.load_rules();
-        let Some(newest) = self.line.newest_at_start else { return };
+        let is_recovering = self.desk.phase() == Phase::Recovering;
+        let Some(newest) = (if is_recovering { self.line.newest_at_start } else { Some(now) }) else { return };
         let unsaid = self.line.view.read(&self.desk.client_id, |book| unsaid(book, newest));
         for (order, end) in unsaid.unwrap_or_default() {
             match end {
                 Unsaid::Failed => self.tell_of_failed_exit(&order, now),
+                Unsaid::Rests => drop(self.stop_ended(Some(Status::SentToBroker), &order, now)),
                 Unsaid::TakenBack => self.tell_of_exit_taken_back(&order, "it was for more than is left of its position", now),
             }
         }
@@ -150,6 +153,7 @@ impl WatcherActor {
 }
 
 pub(super) const EXIT_FAILED: &str = "ALARM_EXIT_FAILED";
+pub(super) const STOP_IN_ENGINE: &str = "ALARM_STOP_IN_ENGINE";
 /// What a process had to say of the end of an order was on disk within that time, or never came there.
 const SAID_WITHIN: TimeDelta = TimeDelta::seconds(10);
 
@@ -158,19 +162,25 @@ const SAID_WITHIN: TimeDelta = TimeDelta::seconds(10);
 enum Unsaid {
     /// That it failed.
     Failed,
+    /// That it was to rest at the broker as a stop, and does not.
+    Rests,
     /// That it is taken back, while something is left of its position.
     TakenBack,
 }
 
-/// The exits of positions that are held which failed, or were to be taken back, in the last moments of the process before: what was to
-/// be said of it may never have been written. The row of the order was. `newest`: when the last row was written.
+/// The exits of positions that are held which failed, or were to be taken back, in the last moments before: what was to be said of it may
+/// never have been written. The row of the order was. `newest`: when those moments ended.
 fn unsaid(book: &Book, newest: DateTime<Utc>) -> Vec<(Arc<OrderRecord>, Unsaid)> {
+    let says = |order: &OrderRecord| if order.is_resting_stop() { STOP_IN_ENGINE } else { EXIT_FAILED };
     let is_said =
-        |order: &OrderRecord| book.alarms().any(|alarm| &*alarm.event == EXIT_FAILED && alarm.command_id == Some(order.command_id));
+        |order: &OrderRecord| book.alarms().any(|alarm| *alarm.event == *says(order) && alarm.command_id == Some(order.command_id));
     let is_held = |order: &OrderRecord| order.holding().is_some_and(|key| book.held(&order.ask.strategy, &key).net != 0);
     let is_last = |order: &OrderRecord| newest.signed_duration_since(order.updated_at) <= SAID_WITHIN;
-    let is_due = |order: &OrderRecord| is_last(order) && !order.is_resting_stop() && is_held(order) && !is_said(order);
+    let is_due = |order: &OrderRecord| is_last(order) && is_held(order) && !is_said(order);
     let end = |order: &OrderRecord| {
+        if order.is_resting_stop() {
+            return (order.status == Status::Failed).then_some(Unsaid::Rests);
+        }
         let is_taken_back = [order.tag, order.cancel_wanted].contains(&Some(Tag::ExitTakenBack));
         let failed = || exit_failed(Some(Status::Created), order).then_some(Unsaid::Failed);
         if is_taken_back { Some(Unsaid::TakenBack) } else { failed() }

@@ -40,6 +40,7 @@ mod untold;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supervised};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -156,7 +157,7 @@ struct Core {
     /// Whether people were told that there is no session, and somebody misses it.
     no_session_told: bool,
     has_decided: bool,
-    /// Whether people were told of the exits of the process before that ended in its last moments.
+    /// Whether people were told of the exits that ended in the last moments of the process before, or of the core before.
     has_told_last: bool,
     squared_off_at: Option<DateTime<Utc>>,
     squared_off_tries: u32,
@@ -227,6 +228,11 @@ impl WatcherActor {
     }
 
     fn tick(&mut self, now: DateTime<Utc>) {
+        if self.desk.is_unheard.swap(false, Ordering::SeqCst) {
+            // What a commit changed is in the book, and what was to be said of it is found there: as after a panic.
+            self.core = Core::default();
+            self.line.tell_risk(&self.desk.client_id, LookAgain);
+        }
         self.follow_clock(now);
         self.tell_last_words(now);
         let wanted = match self.desk.phase() {

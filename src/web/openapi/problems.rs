@@ -130,6 +130,13 @@ pub(super) const PROBLEMS: &[Told] = &[
         "/dashboard/differences",
     ),
     told("duplicate_key", 400, "a key stands in the body twice", "send every key once; keys are the same in any case", "alert body"),
+    told(
+        "fault",
+        500,
+        "a fault inside ordergate, at any request: what was asked for may be done, or not",
+        "look at the record before asking again; a signal may be sent again, with the same key and body",
+        "",
+    ),
     told("headers_too_large", 431, "the headers are too large", "send fewer or shorter headers", "credentials alert"),
     told(
         "idempotency_conflict",

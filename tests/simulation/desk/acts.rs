@@ -80,6 +80,16 @@ impl Desk {
         *self.quotes.trap.lock() = Some((actor, symbol.to_owned()));
     }
 
+    /// This actor panics when it is about to send its so-manieth message from now: in the middle of what its core has decided.
+    pub(crate) fn trap_between(&self, actor: &'static str, message: u32) {
+        *self.engine.line().trap.lock() = Some((actor, message));
+    }
+
+    /// Whether that has happened; from now on it will not.
+    pub(crate) fn has_sprung(&self) -> bool {
+        self.engine.line().trap.lock().take().is_none()
+    }
+
     /// The quote board shows BrokerActor this price of everything, so old.
     pub(crate) fn board(&self, text: &str, age: Duration) {
         *self.quotes.board.lock() = Some((price(text), age));

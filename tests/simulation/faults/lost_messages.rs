@@ -1,12 +1,14 @@
-//! Messages to BrokerActor that a full mailbox dropped: each comes to its end without them.
+//! Messages that a full mailbox dropped, to BrokerActor and to WatcherActor: each comes to its end without them.
 
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate_actors::order::{CommandId, Status, Tag};
+use ordergate_actors::WriteOn;
+use ordergate_actors::order::{CommandId, LegDraft, Source, Status, Tag};
+use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::risk::{Change, ChangeAnswer};
 
-use crate::desk::{But, Desk, Setup, buy, entry, price, scenario};
+use crate::desk::{But, Desk, Setup, buy, entry, exit, price, sbin, scenario};
 
 /// The next message of the name is lost.
 fn lose(desk: &Desk, name: &'static str) {
@@ -125,6 +127,88 @@ fn a_quote_that_is_lost_is_waited_for_no_longer_than_any() {
         let command = answer.await.unwrap().unwrap().orders[0];
         let row = desk.until_ended(command).await;
         assert_eq!((row.status, row.tag), (Status::Failed, Some(Tag::RiskLimitsExceeded)));
+        desk.at_rest().await;
+    });
+}
+
+/// Each commit takes a while, so that a test can step in between.
+fn slowly_written() -> Setup {
+    Setup { write_on: WriteOn::Late(Duration::from_millis(50)), ..Setup::polled() }
+}
+
+/// What may become of the word that an exit has failed.
+#[derive(Debug, Clone, Copy)]
+enum Word {
+    Lost,
+    /// WatcherActor panics when it looks at the clock.
+    Look(u32),
+    /// It panics before it sends its so-manieth message.
+    Message(u32),
+}
+
+#[test]
+fn an_exit_that_failed_is_told_whatever_becomes_of_its_commits_message() {
+    let words = [Word::Lost].into_iter().chain((1..=3).map(Word::Look)).chain((1..=4).map(Word::Message));
+    for word in words {
+        scenario(slowly_written(), async |desk| {
+            desk.ended(buy("a", 10)).await;
+            desk.pass_secs(3).await;
+            desk.next(CallKind::Place, Fault::Refuse("RMS: blocked".into()));
+            let _answer = desk.send(&[exit("a", "SBIN-EQ")]);
+            let is_sent = |desk: &Desk| desk.rows().iter().any(|row| row.is_exit() && row.status == Status::SentToBroker);
+            desk.until("its call is under way", is_sent).await;
+            match word {
+                Word::Lost => lose(desk, "::Committed"),
+                Word::Look(look) => desk.clock.fail_at("WatcherActor", look),
+                Word::Message(message) => desk.trap_between("WatcherActor", message),
+            }
+            let has_failed = |desk: &Desk| desk.rows().iter().any(|row| row.is_exit() && row.tag == Some(Tag::BrokerRejected));
+            desk.until("it has failed", has_failed).await;
+            desk.until_alarm("ALARM_EXIT_FAILED").await;
+            desk.clock.disarm();
+            desk.has_sprung();
+            assert!(desk.texts("ALARM_EXIT_FAILED")[0].contains("nothing sends another"), "{word:?}");
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// A stop that the broker rejects is told, and watched by the engine, also when nobody heard of it.
+#[test]
+fn a_resting_stop_that_was_rejected_is_told_whatever_becomes_of_its_commits_message() {
+    for is_panic in [false, true] {
+        scenario(slowly_written(), async |desk| {
+            let with_stop = LegDraft { stop_loss: Some("10 points".into()), stop_at: Some("broker".into()), ..buy("a", 10) };
+            desk.ended(with_stop).await;
+            let stop = |desk: &Desk| desk.rows().into_iter().find(|row| row.source == Source::Stop);
+            desk.next(CallKind::Place, Fault::Refuse("RMS: trigger price".into()));
+            desk.until("its call is under way", |desk| stop(desk).is_some_and(|row| row.status == Status::SentToBroker)).await;
+            if is_panic {
+                desk.trap_between("WatcherActor", 1)
+            } else {
+                lose(desk, "::Committed")
+            }
+            desk.until_alarm("ALARM_STOP_IN_ENGINE").await;
+            desk.has_sprung();
+            assert!(desk.texts("ALARM_STOP_IN_ENGINE")[0].contains("RMS: trigger price"));
+            desk.market.set(&sbin(), price("789"), price("789.05"), price("789"));
+            desk.until("the stop has fired", |desk| desk.held("a", &sbin()) == 0).await;
+            desk.at_rest().await;
+        });
+    }
+}
+
+/// The latch goes up when a kill is asked for, and comes down by the word of a commit.
+#[test]
+fn a_kill_is_lifted_also_when_the_word_of_its_commits_was_lost() {
+    scenario(slowly_written(), async |desk| {
+        for level in [KillLevel::StopEntries, KillLevel::None] {
+            lose(desk, "::Committed");
+            desk.kill(level).await;
+            desk.pass_secs(1).await;
+            let entered = desk.ended(buy("a", 10)).await;
+            assert_eq!(entered.status == Status::Executed, level == KillLevel::None, "{level:?}: {:?}", entered.reason);
+        }
         desk.at_rest().await;
     });
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate_actors::order::{Exchange, LegDraft, OrderType, Price, Status, Tag};
+use ordergate_actors::order::{Exchange, LegDraft, OrderType, Price, Quantity, Status, Tag};
 use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::{Budget, RateWindow};
 use ordergate_actors::risk::{Change, ChangeAnswer};
@@ -160,6 +160,42 @@ fn a_change_that_a_restart_loses_leaves_a_row() {
             desk.at_rest().await;
         });
     }
+}
+
+/// The same of a change to a larger quantity: what was lost is not counted any more, as if the order were for that much.
+#[test]
+fn a_larger_quantity_that_a_restart_loses_is_not_counted() {
+    let lost = std::cell::Cell::new(0);
+    for look in 1..=4 {
+        scenario(Setup::polled(), async |desk| {
+            let command = desk.order(buy("a", 10).at("790")).await;
+            let client_id = desk.until_at_broker(command).await.client_id;
+            // The slot is taken: the change waits in its lane, its row on disk.
+            desk.next(CallKind::Place, Fault::Late(Duration::from_millis(1_500)));
+            let _other = desk.send(&[entry("b", "INFY-EQ", "BUY", 1)]);
+            desk.pass(Duration::from_millis(20)).await;
+            let larger = Change {
+                client_id,
+                command_id: command,
+                quantity: Quantity::new(20),
+                price: None,
+                trigger_price: None,
+                order_type: None,
+                who: "me".into(),
+            };
+            assert_eq!(desk.engine.modify(larger).await.unwrap(), ChangeAnswer::Asked);
+            desk.clock.fail_at("BrokerActor", look);
+            desk.until("its end is on disk", |desk| replies(desk, command) == 1).await;
+            desk.clock.disarm();
+            if desk.broker.started("modify") == 0 {
+                lost.set(lost.get() + usize::from(desk.events(command).iter().any(|event| event == "MODIFY_SENT")));
+                let row = desk.row(command);
+                assert_eq!((row.reach, row.asked.len(), row.quantity()), (None, 0, 10), "look {look}");
+            }
+            desk.at_rest().await;
+        });
+    }
+    assert!(lost.get() > 0, "no intention was on disk, so nothing was shown");
 }
 
 fn stop_market(strategy: &str) -> LegDraft {

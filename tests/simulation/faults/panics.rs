@@ -1,14 +1,16 @@
 //! Panics: in each actor, in a timer, in a core with orders at hand, in the writer.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate_actors::WriteOn;
-use ordergate_actors::order::{OrderRecord, Status, Tag};
-use ordergate_actors::persistence::KillLevel;
+use ordergate_actors::order::{ClientId, LegDraft, OrderRecord, SignalDraft, Status, Tag};
+use ordergate_actors::persistence::{Book, KillLevel};
+use ordergate_actors::{Phase, WriteOn};
 
-use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, sbin, scenario};
+use crate::desk::{But, Desk, Setup, buy, entry, exit, nse, price, sbin, scenario};
+use crate::world::{client, neighbour};
 
 const ACTORS: [&str; 6] = ["IngressActor", "RiskActor", "GuardActor", "BrokerActor", "WatcherActor", "PersistenceActor"];
 
@@ -91,6 +93,102 @@ fn a_panic_at_any_moment_in_any_actor_restarts_it_and_every_order_is_resolved() 
                 desk.pass_secs(1).await;
                 is_well(desk).await;
                 desk.at_rest().await;
+            });
+        }
+    }
+}
+
+/// Messages that an actor sends between an alert and a few polls after it.
+const MESSAGES: u32 = 10;
+
+/// The same between two messages of what an actor has decided: some are out, the others never are. No order is lost, an exit that failed
+/// is told, and a stop fires.
+#[test]
+fn a_panic_in_the_middle_of_any_core_loses_no_order_no_page_and_no_stop() {
+    for actor in ACTORS {
+        let mut sprung = 0;
+        for message in 1..=MESSAGES {
+            scenario(Setup::default(), async |desk| {
+                desk.ended(buy("a", 10)).await;
+                desk.pass_secs(2).await;
+                desk.next(CallKind::Place, Fault::Refuse("RMS: blocked".into()));
+                desk.trap_between(actor, message);
+                let protected = LegDraft { stop_loss: Some("10 points".into()), ..entry("d", "RELIANCE-EQ", "BUY", 5) };
+                let answers = [desk.send(&[exit("a", "SBIN-EQ")]), desk.send(&[entry("b", "INFY-EQ", "BUY", 5)]), desk.send(&[protected])];
+                desk.pass_secs(20).await;
+                sprung += u32::from(desk.has_sprung());
+                assert_eq!(desk.halt.halted(), None, "{actor} message {message}");
+                for answer in answers {
+                    // Whoever was not answered reads the record.
+                    if let Ok(Ok(answer)) = answer.await {
+                        assert!(answer.orders.iter().all(|command| desk.find(*command).is_some()));
+                    }
+                }
+                desk.until_still().await;
+                for row in desk.rows() {
+                    assert!(row.status.is_terminal(), "{actor} message {message}: {row:?}\n{}", desk.trace());
+                    if row.is_exit() && row.tag == Some(Tag::BrokerRejected) {
+                        desk.until_alarm("ALARM_EXIT_FAILED").await;
+                    }
+                }
+                let reliance = nse("RELIANCE-EQ");
+                desk.market.set(&reliance, price("1380"), price("1380.10"), price("1380"));
+                desk.until("its stop has fired", |desk| desk.held("d", &reliance) == 0).await;
+                desk.until_still().await;
+                assert_eq!(desk.net_at_broker(&reliance), 0, "{actor} message {message}\n{}", desk.trace());
+                is_well(desk).await;
+                desk.at_rest().await;
+            });
+        }
+        assert!(sprung > 0, "{actor} was never in the middle of anything");
+    }
+}
+
+/// Two accounts: what one of them is in the middle of when an actor panics is nobody else's, and both hear what they must.
+#[test]
+fn a_panic_at_one_of_two_desks_is_borne_by_both() {
+    for actor in ACTORS {
+        for message in 1..=6 {
+            let setup = Setup { has_neighbour: true, write_on: WriteOn::Late(Duration::from_millis(2)), ..Setup::polled() };
+            scenario(setup, async |desk| {
+                let next_door = Arc::clone(desk.next_door.as_ref().unwrap());
+                desk.until("both are open", |desk| desk.engine.line().desks().all(|desk| desk.phase() == Phase::Open)).await;
+                let clients = [client(), neighbour()];
+                let to = |desk: &Desk, client_id: &ClientId, leg| {
+                    let draft = SignalDraft { client_id: client_id.clone(), ..desk.draft(&[leg]) };
+                    desk.engine.submit_now(draft).unwrap()
+                };
+                let rows = |desk: &Desk, client_id: &ClientId| -> Vec<OrderRecord> {
+                    desk.rows().into_iter().filter(|row| row.client_id == *client_id).collect()
+                };
+                for client_id in &clients {
+                    to(desk, client_id, buy("a", 10)).await.unwrap().unwrap();
+                }
+                let are_in = |desk: &Desk| desk.rows().iter().filter(|row| row.status == Status::Executed).count() == 2;
+                desk.until("both hold", are_in).await;
+                desk.pass_secs(3).await;
+                for broker in [&desk.broker, &next_door] {
+                    broker.broker.next(CallKind::Place, Some(Fault::Refuse("RMS: blocked".into())));
+                }
+                desk.trap_between(actor, message);
+                let answers = clients.each_ref().map(|client_id| to(desk, client_id, exit("a", "SBIN-EQ")));
+                desk.pass_secs(20).await;
+                desk.has_sprung();
+                assert!(desk.restarts() <= 1, "{actor} message {message}");
+                for answer in answers {
+                    let _lost_or_not = answer.await;
+                }
+                for client_id in &clients {
+                    let exits: Vec<OrderRecord> = rows(desk, client_id).into_iter().filter(OrderRecord::is_exit).collect();
+                    let words = format!("{actor} message {message}, {client_id}: {exits:?}\n{}", desk.trace());
+                    assert!(exits.iter().all(|row| row.status == Status::Failed), "{words}");
+                    let told = |event: &str| {
+                        let is_told = |book: &Book| book.alarms().any(|alarm| &*alarm.event == event);
+                        desk.engine.read(client_id, is_told).unwrap_or(false)
+                    };
+                    assert!(exits.is_empty() || told("ALARM_EXIT_FAILED"), "{words}");
+                }
+                assert!([&desk.broker, &next_door].iter().all(|broker| broker.broker.inner().exchange().orders().len() == 1));
             });
         }
     }

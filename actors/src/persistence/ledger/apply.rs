@@ -19,6 +19,9 @@ use crate::ports::{StoreError, Verdict};
 /// The unit no longer fits.
 const NOTHING: Outcome = Outcome::NotApplied(None);
 
+/// Where the numbers stand that the ledger gives out itself, one after the other: nobody else may have taken the next one.
+const OURS_ALONE: [&str; 3] = ["journal", "orders.number", "orders.broker_tag"];
+
 impl Ledger {
     /// Applies a unit to the committed rows and writes what comes of it.
     pub(super) fn apply(&mut self, unit: Unit, cargo: Cargo, at: DateTime<Utc>) -> Result<Pending, StoreError> {
@@ -155,6 +158,13 @@ impl Ledger {
                 self.staged.keep(delta);
                 Ok(Outcome::Applied(record))
             }
+            Verdict::Refused(place) if OURS_ALONE.contains(&place) => Err(StoreError {
+                step: "unit",
+                cause: format!(
+                    "the next number of {place} is taken: another program writes this database, and nothing of what this engine knows may \
+                     be true any more; find out who else runs on this data directory"
+                ),
+            }),
             Verdict::Refused(table) => {
                 tracing::debug!(table, "a unit was refused by a constraint");
                 delta.undo(&mut self.staged);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Ledger, Opened, Seat};
 use crate::order::{ClientId, trading_date};
@@ -47,6 +48,7 @@ impl Ledger {
             staged,
             listeners,
             low_water: None,
+            lock_patience: Duration::ZERO,
             unsound: BTreeSet::new(),
         };
         Ok(Opened { ledger, view, newest, tag_prefix })

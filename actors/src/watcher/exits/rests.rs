@@ -4,6 +4,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::super::climb::OwnSignal;
+use super::super::follow::STOP_IN_ENGINE;
 use super::super::{Concern, WatcherActor};
 use crate::engine::exit_leg;
 use crate::exits::{Cause, ExitRule, Ground, Rest, Stop, next_rest, resting, slot};
@@ -217,7 +218,7 @@ impl WatcherActor {
                 rule.holding,
                 trading_date(now)
             );
-            self.concern(Concern { event: "ALARM_STOP_IN_ENGINE", level: Level::Warn, text, command_id: Some(order) });
+            self.concern(Concern { event: STOP_IN_ENGINE, level: Level::Warn, text, command_id: Some(order) });
         }
     }
 
@@ -250,7 +251,7 @@ impl WatcherActor {
             price(record.ask.price),
             record.ask.quantity.map_or(0, Quantity::value)
         );
-        self.line.alarm(Some(&self.desk.client_id), "ALARM_STOP_IN_ENGINE", level, Some(record.command_id), text);
+        self.line.alarm(Some(&self.desk.client_id), STOP_IN_ENGINE, level, Some(record.command_id), text);
         true
     }
 }

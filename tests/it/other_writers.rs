@@ -1,0 +1,122 @@
+//! The real binary on a data directory at which somebody else is: a lock file that was removed, files that were put in place of its own,
+//! a program that writes the database, one that holds its lock.
+#![cfg(target_os = "linux")]
+
+use std::time::Instant;
+
+use ordergate_actors::testkit::until;
+use rusqlite::Connection;
+
+use crate::alerts::Server;
+use crate::disk_faults::{House, burst};
+use crate::support::process::{LONG, nothing_lost_nothing_doubled, send};
+
+/// What somebody does to the files of an engine that runs.
+#[derive(Debug, Clone, Copy)]
+enum Done {
+    Removed(&'static str),
+    Replaced(&'static str),
+}
+
+/// The engine ends, says what is gone, and pages; the next one starts on what is there, and nothing that was answered is lost.
+#[actix_web::test]
+async fn an_engine_whose_own_files_are_others_ends_and_says_so() {
+    let all = [Done::Removed("engine.lock"), Done::Replaced("engine.lock"), Done::Removed("orders.db-wal")];
+    for done in all {
+        let (house, phone) = (House::new(), Server::open());
+        let webhook = phone.url("/page");
+        let mut engine = house.start_with(&[("ALERTS__WEBHOOK_URL", webhook.as_str())]);
+        let answered = burst(&engine, 0..3).await;
+        assert_eq!(answered.len(), 3);
+        engine.at_rest().await;
+        let name = match done {
+            Done::Removed(name) => {
+                std::fs::remove_file(house.path("data").join(name)).unwrap();
+                name
+            }
+            Done::Replaced(name) => {
+                std::fs::write(house.path("other"), "pid 1, started long ago").unwrap();
+                std::fs::rename(house.path("other"), house.path("data").join(name)).unwrap();
+                name
+            }
+        };
+        let code = tokio::task::spawn_blocking(move || engine.ended()).await.unwrap();
+        let said = house.said();
+        assert_eq!(code, Some(70), "{done:?}: {said}");
+        assert!(said.contains(&format!("{name} in ")) && said.contains("while this engine runs"), "{done:?}: {said}");
+        until("it is paged", || phone.texts().iter().any(|text| text.contains("while this engine runs"))).await;
+
+        let engine = house.start_with(&[]);
+        let book = engine.at_rest().await;
+        drop(engine);
+        nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 3);
+    }
+}
+
+/// Another database was put in the place of its own.
+#[tokio::test]
+async fn an_engine_whose_database_was_replaced_ends() {
+    let house = House::new();
+    let mut engine = house.start_with(&[]);
+    burst(&engine, 0..1).await;
+    engine.at_rest().await;
+    std::fs::copy(house.path("data/orders.db"), house.path("copy")).unwrap();
+    std::fs::rename(house.path("copy"), house.path("data/orders.db")).unwrap();
+    assert_eq!(engine.ended(), Some(70), "{}", house.said());
+    assert!(house.said().contains("orders.db in ") && house.said().contains("was replaced by another file"), "{}", house.said());
+}
+
+/// Whoever writes the journal beside the engine takes numbers that only the engine gives: nothing that it knows may be true any more.
+#[tokio::test]
+async fn an_engine_that_finds_rows_of_another_writer_ends_and_does_not_answer() {
+    let house = House::new();
+    let mut engine = house.start_with(&[]);
+    burst(&engine, 0..1).await;
+    engine.at_rest().await;
+    let foreign = Connection::open(house.path("data/orders.db")).unwrap();
+    let columns = "prev_hash, at, event, command_id, signal_id, from_status, to_status, tag, reason, who, inputs";
+    let rows = format!(
+        "INSERT INTO journal (client_id, seq, {columns}) SELECT client_id, max(seq) + 1, {columns} FROM journal GROUP BY client_id"
+    );
+    assert!(foreign.execute(&rows, []).unwrap() > 0);
+    let answered = burst(&engine, 1..2).await;
+    assert!(answered.is_empty(), "nothing that is not on disk is answered: {answered:?}");
+    assert_eq!(engine.ended(), Some(70), "{}", house.said());
+    assert!(house.said().contains("another program writes this database"), "{}", house.said());
+}
+
+/// A program that holds the lock of the database for a while ends nothing; one that keeps it does. Either is named.
+#[tokio::test]
+async fn a_lock_of_another_program_is_waited_for_and_named() {
+    let house = House::new();
+    let engine = house.start_with(&[("STORAGE__STALLED_MS", "300"), ("STORAGE__HUNG_MS", "3600000")]);
+    let mut answered = burst(&engine, 0..1).await;
+    engine.at_rest().await;
+    let foreign = Connection::open(house.path("data/orders.db")).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let url = engine.url("/webhook");
+    let held = tokio::spawn(async move { send(&reqwest::Client::new(), url, 1).await });
+    house.until_said(0, &["another program holds the lock of orders.db"]);
+    foreign.execute_batch("COMMIT").unwrap();
+    answered.extend(held.await.unwrap().map(|order| (1, order)));
+    assert_eq!(answered.len(), 2, "{}", house.said());
+    let deadline = Instant::now() + LONG;
+    loop {
+        let attention = engine.get("/dashboard/attention").await.unwrap_or_default().to_string();
+        if attention.contains("another program held the lock of orders.db") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{attention}");
+    }
+    let book = engine.at_rest().await;
+    drop(engine);
+    nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 2);
+
+    let said = house.said().len();
+    let mut engine = house.start_with(&[("STORAGE__STALLED_MS", "300"), ("STORAGE__HUNG_MS", "2000")]);
+    engine.at_rest().await;
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(burst(&engine, 2..3).await.is_empty(), "nothing that is not on disk is answered");
+    assert_eq!(engine.ended(), Some(70), "{}", house.said());
+    assert!(house.said()[said..].contains("another program holds the lock of orders.db"), "{}", house.said());
+}
