@@ -226,6 +226,7 @@ fn every_alarm_has_a_section_in_the_runbook() {
     for folder in ["actors/src", "src"] {
         collect(&root().join(folder), &mut names);
     }
+    news(&mut names);
     let missing: Vec<&String> = names.iter().filter(|name| !runbook.contains(&format!("## {name}\n"))).collect();
     assert!(names.len() > 10 && missing.is_empty(), "docs/runbook.md has no section for {missing:?}");
 }
@@ -242,6 +243,7 @@ fn collect(folder: &Path, names: &mut std::collections::BTreeSet<String>) {
             let source = text(&path);
             let found = source.match_indices("\"ALARM_").filter_map(|(at, _)| source[at + 1..].split('"').next());
             names.extend(found.filter(|name| name.len() > "ALARM_".len()).map(str::to_owned));
+            names.extend(LAST_PAGES.iter().flat_map(|call| source.split(call).skip(1)).filter_map(|rest| first_text(rest)));
             let lines: Vec<&str> = source.lines().collect();
             let loud = |line: &str| !is_test && (line.contains("Level::Warn") || line.contains("Level::Page"));
             for (at, _) in lines.iter().enumerate().filter(|(_, line)| loud(line)) {
@@ -249,6 +251,29 @@ fn collect(folder: &Path, names: &mut std::collections::BTreeSet<String>) {
                 names.extend(near.filter(|name| name.contains('_') && !QUIET.contains(name)).map(str::to_owned));
             }
         }
+    }
+}
+
+/// How the process pages what no journal holds; the name of such a page is the first text after it.
+const LAST_PAGES: [&str; 2] = ["last_page(", "page_at_once("];
+
+/// The first text in double quotes, if it stands within the call.
+fn first_text(rest: &str) -> Option<String> {
+    let call = rest.split_once(");").map_or(rest, |(call, _)| call);
+    call.split('"').nth(1).filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == ' ')).map(str::to_owned)
+}
+
+/// The names of journal rows that are told as WARN or PAGE although they are no alarms.
+fn news(names: &mut std::collections::BTreeSet<String>) {
+    let (told, actions) = (text(&root().join("src/alerts/fact.rs")), text(&root().join("src/alerts/actions.rs")));
+    let rows = told.split_once("const NEWS: ").and_then(|(_, rest)| rest.split_once("];")).expect("the table of news").0;
+    for row in rows.lines().filter(|row| row.contains("Level::Warn") || row.contains("Level::Page")) {
+        let named = row.trim().trim_start_matches('(').split(',').next().unwrap_or_default();
+        let name = named.rsplit("::").next().unwrap_or_default();
+        let constant = format!("const {name}: &str = \"");
+        let value =
+            [&told, &actions].into_iter().find_map(|source| source.split_once(&constant)).and_then(|(_, rest)| rest.split('"').next());
+        names.insert(value.unwrap_or(name.trim_matches('"')).to_owned());
     }
 }
 
