@@ -92,8 +92,7 @@ pub fn follow(rule: &ExitRule, book: &Book, goes_again: impl Fn(&OrderRecord) ->
     }
 }
 
-/// Whether so much time has not passed since then. A clock that stands before it tells nothing of that, and a position is not left
-/// alone until it has caught up.
+/// True for `wait` after `at`. False if the clock stands before `at` (it was set back): no exit is held up until it catches up.
 fn is_within(at: DateTime<Utc>, wait: Duration, now: DateTime<Utc>) -> bool {
     (Duration::zero()..wait).contains(&now.signed_duration_since(at))
 }

@@ -164,7 +164,7 @@ impl Instrument {
         self.freeze.map(|freeze| freeze.value() - freeze.value().checked_rem(self.lot.value()).unwrap_or(0))
     }
 
-    /// The price moved to the tick, away from the market for neither side: a buy rounds down, a sell rounds up.
+    /// Rounds to the tick on the patient side (buys down, sells up), so that the result is never more aggressive than `price`.
     #[must_use]
     pub fn round_to_tick(&self, price: Decimal, side: Side) -> Option<Price> {
         let tick = self.tick.value();

@@ -182,7 +182,7 @@ fn largest_asked(order: &OrderRecord) -> Option<Quantity> {
     order.asked.iter().map(|asked| asked.terms.quantity).filter(|total| total.value() > order.quantity()).max()
 }
 
-/// What came back of a change. One that is not in force explains nothing that the book may show.
+/// Takes in the broker's answer to a change. A change that is refused is forgotten: it explains nothing that the book may show later.
 fn heard(next: &mut OrderRecord, change: &Answered) {
     let place = next.asked.iter().rposition(|asked| asked.terms == change.terms);
     match (change.heard, place) {
@@ -219,8 +219,8 @@ fn answered(next: &mut OrderRecord, terms: &Terms) {
     }
 }
 
-/// A change that the row shows counts from now on. One that the row of an order that has ended does not show never will, and what that
-/// row shows of another is the truth.
+/// Settles the change that is under way by a row of the order book. If the row shows it, the change is in force. If the order has ended
+/// without it, the change is dropped, and the terms that the row shows stand.
 fn take_shown(next: &mut OrderRecord, shown: &Shown, has_ended: bool) {
     let before = next.ask.order_type;
     if let Some(terms) = next.pending.take_if(|terms| terms.is_shown_by(before, shown)) {

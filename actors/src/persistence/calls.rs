@@ -47,7 +47,7 @@ impl Calls {
         self.at.len() - self.at.partition_point(|at| *at <= since)
     }
 
-    /// See [`Calls::changes`].
+    /// How often an entry was re-priced or re-sized since the start.
     pub(super) fn changes(&self) -> u64 {
         self.changes
     }

@@ -164,8 +164,8 @@ impl RiskDay {
         }
     }
 
-    /// Takes over what was found out about this day and is not in what is kept of it: the commit of that is under way, or came
-    /// after another and changed nothing.
+    /// Adds what was found in memory about this day and has no row yet: the commit of that row is under way, or came after another
+    /// and changed nothing.
     pub fn recall(&mut self, noted: &Self) -> Vec<Happening> {
         let mut happened = Vec::new();
         if noted.date != self.date {
@@ -187,8 +187,8 @@ impl RiskDay {
         happened
     }
 
-    /// A halt of this day stands of which nothing is known here, and that nobody has lifted: what it was for was found out, and its
-    /// row was lost. A result that is better by now is no reason to end it.
+    /// Makes the breach or the shortfall anew for a halt that stands although the row that explains it was lost, so that it is shown and a
+    /// person can lift it. A result that is better by now is no reason to end the halt.
     pub fn recover(&mut self, halted: &DayHalt, pnl: Option<Amount>, limits: &Limits) -> Option<Happening> {
         let hit_lifted = self.hit.as_ref().and_then(|hit| hit.lifted_at);
         let short_lifted = self.short.as_ref().filter(|short| short.squares_off).and_then(|short| short.lifted.as_ref()).map(|it| it.at);

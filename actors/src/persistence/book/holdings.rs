@@ -47,7 +47,8 @@ impl Book {
         self.points.of(key)
     }
 
-    /// The same, by these instruments if nothing is kept of it: before its first order has left, only they tell.
+    /// Rupees that a unit gains when its price rises by one, from the instrument master if no state is kept of it (before its first order
+    /// has left). `None`: not known.
     #[must_use]
     pub fn point_by(&self, key: &InstrumentKey, instruments: &dyn Instruments) -> Option<Decimal> {
         self.point(key).or_else(|| instruments.find(key).map(|found| found.rupees_per_point))

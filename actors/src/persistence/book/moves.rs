@@ -42,8 +42,8 @@ impl Moves {
         }
     }
 
-    /// Whether a net that was `before` at the row `seq` was `net` then, or after one of the rows since, trades of before `shown` all in
-    /// it; `None`: it is too long ago to tell.
+    /// Whether our net position, `before` at journal row `seq`, was ever `net` at or after that row, once all trades of before `shown` are
+    /// counted. `None`: it is too long ago to tell.
     pub(super) fn passed(&self, seq: u64, before: i64, net: i64, shown: DateTime<Utc>) -> Option<bool> {
         if seq < self.before.seq {
             return None;
