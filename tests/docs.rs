@@ -241,7 +241,9 @@ fn every_call_of_the_runbook_can_be_made() {
     for document in ["docs/runbook.md", "docs/operations.md"] {
         let content = text(&root().join(document));
         for (line, call) in content.lines().flat_map(|line| line.split("call ").skip(1).map(move |call| (line, call))) {
-            let Some((method, rest)) = call.split_once(' ').filter(|(method, _)| ["GET", "POST", "DELETE"].contains(method)) else { continue };
+            let Some((method, rest)) = call.split_once(' ').filter(|(method, _)| ["GET", "POST", "DELETE"].contains(method)) else {
+                continue;
+            };
             calls += 1;
             wrong.extend(wrong_call(method, rest).map(|what| format!("{document}: {what}: {line}")));
         }

@@ -63,6 +63,11 @@ async fn a_person_lets_the_day_go_on_after_a_shortfall_of_margin() {
 #[actix_web::test]
 async fn a_person_lets_the_day_go_on_when_the_figures_of_the_margin_are_wrong() {
     let house = House::open().await;
+    figures_are_wrong(&house).await;
+    house.close().await;
+}
+
+async fn figures_are_wrong(house: &House) {
     let shows = |available: i64| {
         let rupees = |rupees: i64| Amount(rupees.into());
         let funds = Funds { cash: rupees(1_000_000), margin_used: rupees(1_000_001), available: rupees(available) };
@@ -71,8 +76,8 @@ async fn a_person_lets_the_day_go_on_when_the_figures_of_the_margin_are_wrong() 
     let findings = || house.engine.line().desks().next().unwrap().findings.read().clone();
     shows(500_000);
     house.until("the funds are read", || findings().was_covered).await;
-    house.alert(entry("trend")).await;
-    house.until_held("trend", 10).await;
+    house.alert(entry("pledged")).await;
+    house.until_held("pledged", 10).await;
     shows(-3_000);
     let halted = || house.engine.read(&house.client(), |book| book.control().day.is_some()) == Some(true);
     house.until("the day is halted", halted).await;
@@ -87,15 +92,15 @@ async fn a_person_lets_the_day_go_on_when_the_figures_of_the_margin_are_wrong() 
     assert_eq!((&day["is_over"], &day["shortfall"]["squares_off"]), (&json!(false), &json!(false)), "{day:#}");
     assert_eq!(day["margin_disbelieved"]["reason"], "a pledge is counted twice", "{day:#}");
     let events = house.get("/dashboard/risk").await.body["accounts"][0]["events"].clone();
-    let told = events.as_array().unwrap().iter().find(|event| event["event"] == "RISK_MARGIN_REARMED").unwrap().clone();
-    assert!(told["reason"].as_str().unwrap().contains("figures of the margin are wrong"), "{told:#}");
-    house.close().await;
+    let told = events.as_array().unwrap().iter().rfind(|event| event["event"] == "RISK_MARGIN_REARMED").unwrap().clone();
+    assert!(told["reason"].as_str().unwrap().contains("says that the broker's figures of the margin are wrong"), "{told:#}");
 }
 
 /// A house whose margin falls short for a while, and what it answered.
 pub(crate) async fn short_of_margin() -> Met {
     let house = House::open().await.described();
     falls_short(&house).await;
+    figures_are_wrong(&house).await;
     let met = house.met();
     house.close().await;
     met
