@@ -251,6 +251,23 @@ fn every_call_of_the_runbook_can_be_made() {
     assert!(calls > 60 && wrong.is_empty(), "{calls} calls, wrong are:\n{}", wrong.join("\n"));
 }
 
+/// What a section must say, because the opposite costs money.
+const MUST_SAY: [(&str, &str); 4] = [
+    ("ALARM_NO_SESSION", "**Exits wait**"),
+    ("ALARM_POSITION_NOT_SHOWN", "/dashboard/differences/adopt"),
+    ("ALARM_MARGIN_SHORT", "although_short"),
+    ("ALARM_SQUARE_OFF_STUCK", "systemctl stop ordergate"),
+];
+
+#[test]
+fn the_runbook_says_what_costs_money_otherwise() {
+    let runbook = text(&root().join("docs/runbook.md"));
+    for (name, words) in MUST_SAY {
+        let section = runbook.split_once(&format!("## {name}\n")).map_or("", |(_, rest)| rest.split("\n## ").next().unwrap_or_default());
+        assert!(section.contains(words), "{name} does not say {words:?}");
+    }
+}
+
 /// What is wrong with a call: `/path '{"a":1}'`, or a path with its parameters in quotes.
 fn wrong_call(method: &str, rest: &str) -> Option<String> {
     let mut quoted = rest.split('\'');
@@ -298,7 +315,7 @@ fn collect(folder: &Path, names: &mut std::collections::BTreeSet<String>) {
             let source = text(&path);
             let found = source.match_indices("\"ALARM_").filter_map(|(at, _)| source[at + 1..].split('"').next());
             names.extend(found.filter(|name| name.len() > "ALARM_".len()).map(str::to_owned));
-            names.extend(LAST_PAGES.iter().flat_map(|call| source.split(call).skip(1)).filter_map(|rest| first_text(rest)));
+            names.extend(LAST_PAGES.iter().flat_map(|call| source.split(call).skip(1)).filter_map(first_text));
             let lines: Vec<&str> = source.lines().collect();
             let loud = |line: &str| !is_test && (line.contains("Level::Warn") || line.contains("Level::Page"));
             for (at, _) in lines.iter().enumerate().filter(|(_, line)| loud(line)) {
