@@ -36,6 +36,9 @@ struct Folded {
     more: u64,
 }
 
+/// How the words of `risk.daily_loss` begin where the day's result is known.
+const STANDS_AT: &str = "the day stands at ";
+
 /// What a refusal's inputs hold.
 #[derive(Debug, Default, Deserialize)]
 struct Inputs {
@@ -186,7 +189,9 @@ fn changed(row: &JournalRow, record: &OrderRecord) {
 fn breach(row: &JournalRow) -> Option<(String, String)> {
     let inputs: Inputs = serde_json::from_str(&row.inputs).ok()?;
     let gate = inputs.gates.into_iter().find(|gate| gate.gate == "risk.daily_loss" && !gate.passed)?;
-    Some((number(&gate.input)?, number(&gate.limit)?))
+    // A result that nobody knows is refused by the same gate, and its words have numbers too: times, units.
+    let result = gate.input.strip_prefix(STANDS_AT)?;
+    Some((number(result)?, number(&gate.limit)?))
 }
 
 /// The first number in a text.
@@ -237,5 +242,7 @@ mod tests {
         assert_eq!(breach(&row(inputs)), Some(("-499.00".to_owned(), "-15.00".to_owned())));
         assert_eq!(breach(&row(&inputs.replace("false", "true"))), None);
         assert_eq!(breach(&row("{}")), None);
+        let unknown = "the day's result is not known: the broker's positions do not tell: they were last read at Fri 27 Nov 2026 11:02 IST";
+        assert_eq!(breach(&row(&inputs.replace("the day stands at -499.00 rupees", unknown))), None, "no date is a result");
     }
 }

@@ -12,6 +12,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use ordergate::web::ROUTES;
+use ordergate::web::openapi::fields_of;
 use ordergate_actors::order::{REMEDIES, Tag};
 
 const DOCUMENTS: [&str; 15] = [
@@ -226,8 +228,79 @@ fn every_alarm_has_a_section_in_the_runbook() {
     for folder in ["actors/src", "src"] {
         collect(&root().join(folder), &mut names);
     }
+    news(&mut names);
     let missing: Vec<&String> = names.iter().filter(|name| !runbook.contains(&format!("## {name}\n"))).collect();
     assert!(names.len() > 10 && missing.is_empty(), "docs/runbook.md has no section for {missing:?}");
+}
+
+/// Who was paged at night pastes what stands there: the path is one of ours, the body has the fields that it takes, and no account but
+/// the named one is touched.
+#[test]
+fn every_call_of_the_runbook_can_be_made() {
+    let (mut calls, mut wrong) = (0, Vec::new());
+    for document in ["docs/runbook.md", "docs/operations.md"] {
+        let content = text(&root().join(document));
+        for (line, call) in content.lines().flat_map(|line| line.split("call ").skip(1).map(move |call| (line, call))) {
+            let Some((method, rest)) = call.split_once(' ').filter(|(method, _)| ["GET", "POST", "DELETE"].contains(method)) else {
+                continue;
+            };
+            calls += 1;
+            wrong.extend(wrong_call(method, rest).map(|what| format!("{document}: {what}: {line}")));
+        }
+    }
+    assert!(calls > 60 && wrong.is_empty(), "{calls} calls, wrong are:\n{}", wrong.join("\n"));
+}
+
+/// What a section must say, because the opposite costs money.
+const MUST_SAY: [(&str, &str); 4] = [
+    ("ALARM_NO_SESSION", "**Exits wait**"),
+    ("ALARM_POSITION_NOT_SHOWN", "/dashboard/differences/adopt"),
+    ("ALARM_MARGIN_SHORT", "although_short"),
+    ("ALARM_SQUARE_OFF_STUCK", "systemctl stop ordergate"),
+];
+
+#[test]
+fn the_runbook_says_what_costs_money_otherwise() {
+    let runbook = text(&root().join("docs/runbook.md"));
+    for (name, words) in MUST_SAY {
+        let section = runbook.split_once(&format!("## {name}\n")).map_or("", |(_, rest)| rest.split("\n## ").next().unwrap_or_default());
+        assert!(section.contains(words), "{name} does not say {words:?}");
+    }
+}
+
+/// What is wrong with a call: `/path '{"a":1}'`, or a path with its parameters in quotes.
+fn wrong_call(method: &str, rest: &str) -> Option<String> {
+    let mut quoted = rest.split('\'');
+    let (address, body) = match quoted.next() {
+        Some("") => (quoted.next()?, None),
+        Some(address) => (address.split([' ', '`']).next()?, rest.starts_with(&format!("{address}'")).then(|| quoted.next()).flatten()),
+        None => return Some("it has no path".to_owned()),
+    };
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let is_meant = |pattern: &str| {
+        let (wanted, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+        wanted.len() == given.len() && wanted.iter().zip(&given).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
+    };
+    let Some(route) = ROUTES.iter().find(|route| route.method == method && is_meant(route.path)) else {
+        return Some("there is no such address".to_owned());
+    };
+    let (parameters, fields) = fields_of(route);
+    let given: Vec<String> = match body {
+        Some(body) => match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(body) {
+            Ok(body) => body.keys().cloned().collect(),
+            Err(cause) => return Some(format!("the body is no JSON ({cause})")),
+        },
+        None => query.split('&').filter_map(|pair| pair.split('=').next()).filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+    };
+    let known = if body.is_some() { &fields } else { &parameters };
+    let unknown: Vec<&String> = given.iter().filter(|name| !known.contains(&name.as_str())).collect();
+    if !unknown.is_empty() {
+        return Some(format!("it takes no {unknown:?}"));
+    }
+    if method == "POST" && body.is_none() {
+        return Some("it has no body".to_owned());
+    }
+    (known.contains(&"client_id") && !given.iter().any(|name| name == "client_id")).then(|| "it names no account".to_owned())
 }
 
 /// The names of alarms in quotes: what is raised, not what is talked about. And what is written at level WARN or PAGE under
@@ -242,6 +315,7 @@ fn collect(folder: &Path, names: &mut std::collections::BTreeSet<String>) {
             let source = text(&path);
             let found = source.match_indices("\"ALARM_").filter_map(|(at, _)| source[at + 1..].split('"').next());
             names.extend(found.filter(|name| name.len() > "ALARM_".len()).map(str::to_owned));
+            names.extend(LAST_PAGES.iter().flat_map(|call| source.split(call).skip(1)).filter_map(first_text));
             let lines: Vec<&str> = source.lines().collect();
             let loud = |line: &str| !is_test && (line.contains("Level::Warn") || line.contains("Level::Page"));
             for (at, _) in lines.iter().enumerate().filter(|(_, line)| loud(line)) {
@@ -249,6 +323,29 @@ fn collect(folder: &Path, names: &mut std::collections::BTreeSet<String>) {
                 names.extend(near.filter(|name| name.contains('_') && !QUIET.contains(name)).map(str::to_owned));
             }
         }
+    }
+}
+
+/// How the process pages what no journal holds; the name of such a page is the first text after it.
+const LAST_PAGES: [&str; 2] = ["last_page(", "page_at_once("];
+
+/// The first text in double quotes, if it stands within the call.
+fn first_text(rest: &str) -> Option<String> {
+    let call = rest.split_once(");").map_or(rest, |(call, _)| call);
+    call.split('"').nth(1).filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == ' ')).map(str::to_owned)
+}
+
+/// The names of journal rows that are told as WARN or PAGE although they are no alarms.
+fn news(names: &mut std::collections::BTreeSet<String>) {
+    let (told, actions) = (text(&root().join("src/alerts/fact.rs")), text(&root().join("src/alerts/actions.rs")));
+    let rows = told.split_once("const NEWS: ").and_then(|(_, rest)| rest.split_once("];")).expect("the table of news").0;
+    for row in rows.lines().filter(|row| row.contains("Level::Warn") || row.contains("Level::Page")) {
+        let named = row.trim().trim_start_matches('(').split(',').next().unwrap_or_default();
+        let name = named.rsplit("::").next().unwrap_or_default();
+        let constant = format!("const {name}: &str = \"");
+        let value =
+            [&told, &actions].into_iter().find_map(|source| source.split_once(&constant)).and_then(|(_, rest)| rest.split('"').next());
+        names.insert(value.unwrap_or(name.trim_matches('"')).to_owned());
     }
 }
 

@@ -274,7 +274,7 @@ impl Engine {
         self.posted(Unit::Tell(telling)).await
     }
 
-    /// Takes what a strategy holds (in one symbol, or at all) out of our record. Nothing is sent.
+    /// Takes what a strategy holds (so many units of one holding, or all of it) out of our record. Nothing is sent.
     ///
     /// # Errors
     /// No account.
@@ -282,13 +282,13 @@ impl Engine {
         &self,
         client_id: &ClientId,
         strategy: Strategy,
-        symbol: Option<String>,
+        part: Option<(HoldingKey, Quantity)>,
         reason: String,
     ) -> Result<usize, EngineError> {
         self.desk(client_id)?;
         let held = self.line.view.read(client_id, |book| book.holdings_of(&strategy).count()).unwrap_or(0);
         let (replies, answers): (Vec<_>, Vec<_>) = (0..held).map(|_| oneshot::channel()).unzip();
-        self.line.tell_guard(client_id, ForceClear { strategy, symbol, reason, replies });
+        self.line.tell_guard(client_id, ForceClear { strategy, part, reason, replies });
         let mut cleared = 0;
         for answer in answers {
             if answer.await.is_ok_and(|outcome| outcome.is_applied()) {

@@ -103,7 +103,7 @@ impl Enrolment {
         self.0.expose_secret()
     }
 
-    /// The same as a link for the app.
+    /// The authenticator's secret as a link for the app (`otpauth://`).
     #[must_use]
     pub fn address(&self) -> String {
         code::address(&self.0)

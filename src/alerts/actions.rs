@@ -95,7 +95,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// The same when the outcome of an action is known.
+    /// What is known once the outcome of an action is on disk: it is under way no more.
     #[must_use]
     pub fn ended(&self, update: i64) -> Self {
         let mut next = self.clone();

@@ -26,7 +26,7 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
-    /// Its sender, as rows name them.
+    /// The sender of the action, as journal rows name them.
     #[must_use]
     pub fn who(&self) -> String {
         format!("telegram:{}", self.user)

@@ -247,7 +247,7 @@ impl Outbox {
         (self.tries, self.next_try) = (0, None);
     }
 
-    /// It has not: the next try is later. `is_unwanted`: the other side does not want this message; answers whether it was
+    /// A message did not get through: the next try is later. `is_unwanted`: the other side does not want this message; answers whether it was
     /// given up, so that it holds up no other.
     pub fn failed(&mut self, rules: &Rules, count: usize, is_unwanted: bool, now: DateTime<Utc>) -> bool {
         self.tries = self.tries.saturating_add(1);

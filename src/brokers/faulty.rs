@@ -98,7 +98,7 @@ impl<B: Broker> FaultyBroker<B> {
         self.state.lock().positions_within = Some(most);
     }
 
-    /// It tells this money from now on.
+    /// Sets the funds that the broker tells from now on.
     pub fn show_funds(&self, funds: Funds) {
         self.state.lock().funds = Some(funds);
     }

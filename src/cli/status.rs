@@ -133,7 +133,9 @@ fn headline(is_ready: bool, ready: &Value) -> String {
     let seen = oldest.map_or_else(String::new, |age| format!(", by the broker's books of {}.{} s ago", age / 1_000, age % 1_000 / 100));
     let has_trouble = accounts(ready).any(|account| account["trouble"] == true);
     let trouble = if has_trouble { "; but the broker's books CANNOT BE READ just now" } else { "" };
-    format!("the engine is up and ready{seen}{trouble}")
+    let refused: Vec<&str> = ready["entries_refused"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let refused = if refused.is_empty() { String::new() } else { format!("; but ENTRIES ARE REFUSED: {}", refused.join(", ")) };
+    format!("the engine is up and ready{seen}{trouble}{refused}")
 }
 
 /// One thing that waits, for people: what it is, since when, and where it is seen to.
@@ -256,6 +258,8 @@ mod tests {
         assert_eq!(headline(true, &ready(false)), "the engine is up and ready, by the broker's books of 4.2 s ago");
         assert!(headline(true, &ready(true)).contains("CANNOT BE READ just now"));
         assert_eq!(headline(false, &ready(false)), "the engine is up but NOT READY");
+        let stopped = json!({ "entries_refused": ["accounts[0].kill_level"] });
+        assert_eq!(headline(true, &stopped), "the engine is up and ready; but ENTRIES ARE REFUSED: accounts[0].kill_level");
     }
 
     #[test]

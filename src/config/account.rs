@@ -43,7 +43,7 @@ impl BrokerKind {
         }
     }
 
-    /// Its name.
+    /// The broker's name, as settings say it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

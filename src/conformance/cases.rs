@@ -83,7 +83,7 @@ const CASES: &[Case] = &[
     case("nothing left", "Is everything of ours at its end, unfilled?", Needs::SmallOrder, orders::nothing_left),
 ];
 
-/// The table.
+/// One line for each case, from the facts that a run has found.
 pub(super) fn lines(facts: &Facts) -> Vec<Line> {
     let line = |case: &Case| {
         let Seen { verdict, text } = (case.judge)(facts);

@@ -31,7 +31,7 @@ pub struct Drill {
 }
 
 impl Drill {
-    /// It stops at that step, the first time that it comes there.
+    /// A drill that stops the process at that step, the first time that it comes there.
     #[must_use]
     pub fn new(step: Step) -> Self {
         Self { step }

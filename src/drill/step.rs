@@ -47,7 +47,7 @@ macro_rules! steps {
             /// Every step, in order.
             pub const ALL: &[Self] = &[$(Self::$step),*];
 
-            /// Its name, as settings and tables say it.
+            /// The step's name, as settings and tables say it.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$step => $name,)* }
@@ -123,7 +123,7 @@ steps! {
 }
 
 impl Step {
-    /// Its number.
+    /// The step's number.
     #[must_use]
     pub fn number(self) -> u8 {
         self as u8

@@ -73,7 +73,7 @@ impl Masters {
         Self { table: RwLock::new(Arc::new(table)), wanted: wanted.into_iter().collect(), ..Self::default() }
     }
 
-    /// With these days before a future's last one on which continuous names go over to the next.
+    /// Sets how many days before a future's last one continuous names (`NIFTY1!`) go over to the next.
     #[must_use]
     pub fn rolled(self, rolls: Rolls) -> Self {
         Self { rolls, ..self }

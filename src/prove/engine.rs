@@ -235,7 +235,7 @@ impl Engine {
         Ok(answer.json().await?)
     }
 
-    /// Its orders.
+    /// The orders in the engine's order book.
     pub(super) async fn orders(&self) -> anyhow::Result<Vec<Ours>> {
         self.books().await.map(|(ours, _)| ours)
     }

@@ -76,7 +76,7 @@ pub struct SquareOff<'a> {
 }
 
 impl<'a> SquareOff<'a> {
-    /// With a budget of its own: no engine runs beside it.
+    /// A square-off with a call budget of its own: no engine runs beside it.
     #[must_use]
     pub fn new(broker: &'a dyn Broker, budget: Option<Budget>, instruments: &'a dyn Instruments, clock: &'a dyn Clock, pace: Pace) -> Self {
         let look = budget.map_or(pace.look, |budget| pace.look.max(evenly(&budget)));

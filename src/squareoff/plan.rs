@@ -64,7 +64,7 @@ impl Plan {
         self.cancels.is_empty() && self.closes.is_empty() && self.stuck.is_empty()
     }
 
-    /// The same without what cannot be closed: no order is cancelled in its instrument.
+    /// Takes out what cannot be closed, and the cancels of orders in its instrument.
     #[must_use]
     pub fn without_stuck(mut self, obstacle: impl Fn(&Close) -> Option<Obstacle>) -> Self {
         for close in std::mem::take(&mut self.closes) {

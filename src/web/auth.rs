@@ -159,7 +159,7 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// These keys. An empty one opens nothing.
+    /// The set of these keys. A key whose text is empty opens nothing.
     #[must_use]
     pub fn new(keys: &[ApiKey]) -> Self {
         let usable = keys.iter().filter(|key| !key.secret.expose_secret().is_empty());

@@ -4,9 +4,12 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
+use ordergate_actors::arming::Mode;
 use ordergate_actors::order::calendar::Severity;
-use ordergate_actors::order::{Status, trading_date};
+use ordergate_actors::order::{Exchange, Status, trading_date};
+use ordergate_actors::persistence::KillLevel;
 use ordergate_actors::ports::Session;
+use ordergate_actors::risk::is_master_fresh;
 use ordergate_actors::{Desk, Phase};
 use serde_json::{Value, json};
 
@@ -24,7 +27,8 @@ pub(super) async fn live(state: Data<WebState>) -> HttpResponse {
     }))
 }
 
-/// Whether entries would go, and if not, why not. Names no account and no path: anybody may ask.
+/// Whether the line works, and if not, why not; and beside it what refuses entries although it works. Names no account and no path: anybody
+/// may ask. What a person or a limit has stopped is not "not ready": nothing is to be started anew for it.
 pub(super) async fn ready(state: Data<WebState>) -> HttpResponse {
     let now = state.now();
     let line = state.engine.line();
@@ -34,6 +38,7 @@ pub(super) async fn ready(state: Data<WebState>) -> HttpResponse {
     HttpResponse::build(code).json(json!({
         "status": if why_not.is_empty() { "READY" } else { "NOT_READY" },
         "why_not": why_not,
+        "entries_refused": entries_refused(&state, now),
         "journal_open": state.is_journal_open(),
         "free_bytes": line.view.free_space(),
         "min_free_bytes": line.settings.min_free_bytes,
@@ -45,7 +50,7 @@ pub(super) async fn ready(state: Data<WebState>) -> HttpResponse {
     }))
 }
 
-/// Why entries would not go, and each account as people see it here.
+/// Why the line does not work, and each account as people see it here.
 pub(super) fn why_not(state: &WebState, now: DateTime<Utc>) -> (Vec<String>, Vec<Value>) {
     let line = state.engine.line();
     let mut why_not = Vec::new();
@@ -70,6 +75,24 @@ pub(super) fn why_not(state: &WebState, now: DateTime<Utc>) -> (Vec<String>, Vec
     }
     let accounts = line.desks().enumerate().map(|(index, desk)| desk_ready(desk, index, now, &mut why_not)).collect();
     (why_not, accounts)
+}
+
+/// What refuses every entry of an account, or of an exchange, while the line works: a level, a freeze, the halt of the day, arming, masters.
+pub(super) fn entries_refused(state: &WebState, now: DateTime<Utc>) -> Vec<String> {
+    let line = state.engine.line();
+    let mut refused = Vec::new();
+    for (index, desk) in line.desks().enumerate() {
+        let stops = line.view.read(&desk.client_id, |book| {
+            let control = book.control();
+            [(control.level > KillLevel::None, "kill_level"), (control.is_frozen(), "exits_frozen"), (control.day.is_some(), "day_is_over")]
+        });
+        let is_disarmed = desk.standing(now).mode == Mode::LiveDisarmed;
+        let checks = stops.into_iter().flatten().chain([(is_disarmed, "not_armed")]);
+        refused.extend(checks.filter(|(is_so, _)| *is_so).map(|(_, word)| format!("accounts[{index}].{word}")));
+    }
+    let is_old = |exchange: &Exchange| line.instruments.as_of(*exchange).is_some_and(|of| !is_master_fresh(Some(of), now));
+    refused.extend(Exchange::ALL.iter().filter(|exchange| is_old(exchange)).map(|exchange| format!("{exchange}.master_is_old")));
+    refused
 }
 
 fn desk_ready(desk: &Desk, index: usize, now: DateTime<Utc>, why_not: &mut Vec<String>) -> Value {

@@ -93,7 +93,7 @@ impl Problem {
         )
     }
 
-    /// The same problem with Retry-After.
+    /// Adds a `Retry-After` of so many seconds.
     #[must_use]
     pub fn after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
@@ -128,7 +128,7 @@ impl Problem {
         self
     }
 
-    /// The same problem under 503, for senders that send again only then.
+    /// Changes the status to 503, for senders that send again only then.
     #[must_use]
     pub fn as_5xx(mut self) -> Self {
         self.status = StatusCode::SERVICE_UNAVAILABLE;

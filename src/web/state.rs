@@ -110,31 +110,31 @@ impl WebState {
         }
     }
 
-    /// The same state with what going live needs.
+    /// Puts in place what going live needs: connections, readiness, arming.
     #[must_use]
     pub fn with_site(self, site: Arc<Site>) -> Self {
         Self { site, ..self }
     }
 
-    /// The same state with the instruments that can be searched.
+    /// Puts in place the table of instruments that people search.
     #[must_use]
     pub fn with_tables(self, tables: Tables) -> Self {
         Self { tables, ..self }
     }
 
-    /// The same state with the settings as people may see them.
+    /// Puts in place the settings as people may see them.
     #[must_use]
     pub fn with_effective(self, effective: Arc<[Setting]>) -> Self {
         Self { effective, ..self }
     }
 
-    /// The same state with the hub that hears of commits.
+    /// Puts in place the hub that tells pages of commits.
     #[must_use]
     pub fn with_live(self, live: Arc<Hub>) -> Self {
         Self { live, ..self }
     }
 
-    /// The same state with the sessions of a data directory.
+    /// Puts in place the sessions that a data directory keeps.
     #[must_use]
     pub fn with_access(self, access: Arc<Access>) -> Self {
         Self { access, ..self }

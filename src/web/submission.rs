@@ -69,7 +69,7 @@ pub(super) fn hand_over(state: &WebState, draft: SignalDraft) -> Result<Handed, 
 }
 
 impl Handed {
-    /// The signal.
+    /// The id of the signal that was registered.
     pub(super) fn signal_id(&self) -> SignalId {
         self.signal_id
     }

@@ -338,6 +338,11 @@ async fn health_tells_why_not() {
     house.until("positions were read", || house.engine.line().desks().next().unwrap().findings.read().positions.is_some()).await;
     let ready = house.send(house.request("GET", "/health/ready")).await;
     assert_eq!((ready.status, &ready.body["why_not"]), (200, &json!([])), "{:#}", ready.body);
+    assert_eq!(ready.body["entries_refused"], json!([]));
+    house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "level": 1, "reason": "drill" })).await;
+    let stopped = house.send(house.request("GET", "/health/ready")).await;
+    // Whoever starts processes anew by it does not do so because a person has stopped the entries.
+    assert_eq!((stopped.status, &stopped.body["entries_refused"]), (200, &json!(["accounts[0].kill_level"])), "{:#}", stopped.body);
     has(&ready.body["accounts"][0], &["phase", "session", "positions_age_ms", "orders_age_ms"]);
     house.state.journal_open.store(false, std::sync::atomic::Ordering::Release);
     let not = house.send(house.request("GET", "/health/ready")).await;

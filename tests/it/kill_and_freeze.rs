@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{House, Plan, Reply};
+use crate::support::{House, Plan, Reply, entry};
 
 /// An entry of `k` that fills at once.
 fn filling() -> Value {
@@ -149,15 +149,34 @@ async fn a_kill_beside_a_freeze_leaves_the_freeze_its_own_words() {
     house.close().await;
 }
 
+/// What the broker still has is not taken out of the record by a call that says no number: it would have no owner and no stop.
 #[actix_web::test]
-async fn a_force_clear_takes_out_what_is_held_of_that_symbol() {
-    let house = held().await;
-    let clear = |symbol: &'static str| {
-        let body = json!({ "client_id": "PAPER1", "strategy": "k", "symbol": symbol, "reason": "closed by phone" });
+async fn a_force_clear_takes_out_what_is_gone_and_leaves_what_is_there() {
+    let house = House::open().await;
+    house.alert(entry("k")).await;
+    house.until_held("k", 10).await;
+    let shown = || {
+        let desk = house.engine.line().desks().next().unwrap();
+        desk.findings.read().positions.as_ref().is_some_and(|positions| positions.rows().iter().any(|row| row.net == 10))
+    };
+    house.until("the broker shows them", shown).await;
+    let clear = |more: Value| {
+        let mut body = json!({ "client_id": "PAPER1", "strategy": "k", "reason": "closed by phone" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         house.post("/dashboard/guard/force-clear", body)
     };
-    assert_eq!(clear("INFY-EQ").await.body["cleared"], 0);
-    assert_eq!(clear("SBIN-EQ").await.body["cleared"], 1);
+    clear(json!({})).await.is_problem(400, "bad_request");
+    clear(json!({ "symbol": "SBIN-EQ", "all": true })).await.is_problem(400, "bad_request");
+    clear(json!({ "all": true, "quantity": 1 })).await.is_problem(400, "bad_request");
+    assert_eq!(clear(json!({ "symbol": "INFY-EQ" })).await.body["cleared"], 0);
+    assert_eq!(clear(json!({ "symbol": "SBIN-EQ", "product": "CNC" })).await.body["cleared"], 0, "another product of it");
+    let there = clear(json!({ "symbol": "SBIN-EQ" })).await;
+    there.is_problem(409, "still_at_broker");
+    assert_eq!((&there.body["at_broker"], &there.body["held"]), (&json!(10), &json!(10)), "{:#}", there.body);
+    clear(json!({ "symbol": "SBIN-EQ", "quantity": 11 })).await.is_problem(400, "too_much");
+    assert_eq!(clear(json!({ "symbol": "SBIN-EQ", "product": "MIS", "quantity": 4 })).await.body["cleared"], 1);
+    house.until_held("k", 6).await;
+    assert_eq!(clear(json!({ "all": true })).await.body["cleared"], 1);
     house.until_held("k", 0).await;
     house.close().await;
 }

@@ -140,7 +140,8 @@ async fn a_price_is_told_by_command() {
     client.post("/webhook", entry()).await;
     client.until("/dashboard/orderbook", |body| body["system_orders"][0]["status"] == "EXECUTED").await;
     client.until("/dashboard/positions", |body| body["accounts"][0]["positions"][0]["ours"] == 10).await;
-    let (status, cleared) = client.post("/dashboard/guard/force-clear", json!({ "strategy": "s", "reason": "sold by hand" })).await;
+    let (status, cleared) =
+        client.post("/dashboard/guard/force-clear", json!({ "strategy": "s", "all": true, "reason": "sold by hand" })).await;
     assert_eq!(status, 200, "{cleared:#}");
     let left = client.until("/dashboard/told-prices", |body| body["accounts"][0]["untold"] == 1).await;
     let row = format!("--row={}", left["accounts"][0]["left"][0]["row"]);

@@ -94,6 +94,23 @@ async fn what_is_read_of_one_account_is_of_that_one() {
     house.close().await;
 }
 
+/// A stop may be for all accounts at once. To let entries go again is for the one that somebody has looked at: another may stand at a
+/// level whose square-off is under way.
+#[actix_web::test]
+async fn entries_go_again_in_the_named_account_only() {
+    let house = house().await;
+    let level = async |index: usize| house.get("/dashboard/overview").await.body["accounts"][index]["kill_level"].clone();
+    for body in [json!({ "level": 0, "reason": "looked" }), json!({ "level": 0, "from": 1, "reason": "looked" })] {
+        house.post("/dashboard/kill", body).await.is_problem(400, "which_account");
+    }
+    house.post("/dashboard/kill", json!({ "level": 2, "reason": "all" })).await;
+    house.post("/dashboard/kill", json!({ "level": 1, "from": 2, "reason": "looked" })).await.is_problem(400, "which_account");
+    assert_eq!((level(0).await, level(1).await), (json!(2), json!(2)), "nothing was taken down");
+    let named = house.post("/dashboard/kill", json!({ "client_id": "PAPER1", "level": 0, "from": 2, "reason": "looked" })).await;
+    assert_eq!((named.status, level(0).await, level(1).await), (200, json!(0), json!(2)), "{:#}", named.body);
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn an_alarm_of_the_process_is_on_the_list_of_every_account() {
     let house = house().await;

@@ -59,10 +59,48 @@ async fn a_person_lets_the_day_go_on_after_a_shortfall_of_margin() {
     house.close().await;
 }
 
+/// The broker counts a pledge twice: its figures stay below zero all day, and a named person says that they are wrong.
+#[actix_web::test]
+async fn a_person_lets_the_day_go_on_when_the_figures_of_the_margin_are_wrong() {
+    let house = House::open().await;
+    figures_are_wrong(&house).await;
+    house.close().await;
+}
+
+async fn figures_are_wrong(house: &House) {
+    let shows = |available: i64| {
+        let rupees = |rupees: i64| Amount(rupees.into());
+        let funds = Funds { cash: rupees(1_000_000), margin_used: rupees(1_000_001), available: rupees(available) };
+        house.brokers[&house.client()].show_funds(funds);
+    };
+    let findings = || house.engine.line().desks().next().unwrap().findings.read().clone();
+    shows(500_000);
+    house.until("the funds are read", || findings().was_covered).await;
+    house.alert(entry("pledged")).await;
+    house.until_held("pledged", 10).await;
+    shows(-3_000);
+    let halted = || house.engine.read(&house.client(), |book| book.control().day.is_some()) == Some(true);
+    house.until("the day is halted", halted).await;
+    house.until("it is squared off", || house.engine.read(&house.client(), |book| book.held_keys().next().is_none()) == Some(true)).await;
+    let body = json!({ "client_id": "PAPER1", "margin": true, "although_short": true, "reason": "a pledge is counted twice" });
+    let done = house.post("/dashboard/risk/rearm", body).await;
+    assert_eq!((done.status, &done.body["applied"]), (200, &json!(true)), "{:#}", done.body);
+    house.until("the halt has ended", || !halted()).await;
+    house.alert(entry("later")).await;
+    house.until_held("later", 10).await;
+    let day = house.get("/dashboard/risk").await.body["accounts"][0]["day"].clone();
+    assert_eq!((&day["is_over"], &day["shortfall"]["squares_off"]), (&json!(false), &json!(false)), "{day:#}");
+    assert_eq!(day["margin_disbelieved"]["reason"], "a pledge is counted twice", "{day:#}");
+    let events = house.get("/dashboard/risk").await.body["accounts"][0]["events"].clone();
+    let told = events.as_array().unwrap().iter().rfind(|event| event["event"] == "RISK_MARGIN_REARMED").unwrap().clone();
+    assert!(told["reason"].as_str().unwrap().contains("says that the broker's figures of the margin are wrong"), "{told:#}");
+}
+
 /// A house whose margin falls short for a while, and what it answered.
 pub(crate) async fn short_of_margin() -> Met {
     let house = House::open().await.described();
     falls_short(&house).await;
+    figures_are_wrong(&house).await;
     let met = house.met();
     house.close().await;
     met
@@ -88,6 +126,7 @@ async fn falls_short(house: &House) {
     assert_eq!((&stands["day"]["is_over"], &stands["day"]["shortfall"]["squares_off"]), (&json!(true), &json!(true)), "{stands:#}");
     rearm(json!({ "margin": true, "reason": "x" })).await.is_problem(409, "margin_short");
     rearm(json!({ "margin": true, "strategy": "trend", "reason": "x" })).await.is_problem(400, "bad_request");
+    rearm(json!({ "strategy": "trend", "although_short": true, "reason": "x" })).await.is_problem(400, "bad_request");
     rearm(json!({ "reason": "x" })).await.is_problem(400, "bad_request");
     shows(500_000);
     let today = ordergate_actors::order::trading_date(house.clock.now());

@@ -14,7 +14,7 @@ async fn left(house: &House) -> u64 {
     house.alert(entry("trend")).await;
     house.until_held("trend", 10).await;
     house.until_ended().await;
-    let cleared = house.post("/dashboard/guard/force-clear", json!({ "strategy": "trend", "reason": "sold by hand" })).await;
+    let cleared = house.post("/dashboard/guard/force-clear", json!({ "strategy": "trend", "all": true, "reason": "sold by hand" })).await;
     assert_eq!(cleared.status, 200, "{:#}", cleared.body);
     house.until_held("trend", 0).await;
     let account = house.get("/dashboard/told-prices").await.body["accounts"][0].clone();

@@ -1,5 +1,5 @@
-//! The limit that a target has sent and that rests: it takes a profit, protects nothing, and may rest all day. Whoever wants the
-//! position smaller now comes before it.
+//! The resting limit order that a target has sent. It takes a profit, protects nothing, and may rest all day; so any other exit of the
+//! position goes before it.
 
 use super::rule::{Cause, ExitRule, slot};
 use crate::order::{OrderRecord, OrderType, Source};

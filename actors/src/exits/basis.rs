@@ -10,8 +10,8 @@ use super::rule::{Cause, ExitRule};
 use crate::order::{Price, Side, trading_date};
 
 impl ExitRule {
-    /// The level that lies beyond the range of today, if what was to fire is in prices of an earlier day. A range in which the market does
-    /// not trade, by its `last` price, is none of today.
+    /// Detects a level that was set before a split or a bonus: answers the level that would fire, if it was set on an earlier day and lies
+    /// outside of today's price band. A band in which the market does not trade, by its `last` price, is not today's.
     #[must_use]
     pub fn of_another_basis(
         &self,

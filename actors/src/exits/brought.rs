@@ -87,8 +87,8 @@ fn lacks_of(order: &OrderRecord, counted: Option<i64>) -> bool {
 }
 
 impl ExitRule {
-    /// What the rule before it of the same position leaves to it: since when that is held, and the exit of a target under way, which
-    /// must go on being known as what it is.
+    /// This rule, with what it inherits from the one that it replaces: since when the position is held, and which exit of a target has been
+    /// sent, so that this exit is still known as what it is.
     #[must_use]
     pub fn after(self, before: &Self) -> Self {
         let Self { held_since, fired, attempt, rearmed_at, .. } = *before;
@@ -155,7 +155,7 @@ impl ExitRule {
 }
 
 impl Terms {
-    /// These, and of the others what these do not speak of. A stop comes with how it moves and where it lives.
+    /// These terms; where they say nothing, the previous ones. A stop comes together with how it moves and where it lives.
     fn over(self, before: &Self) -> Self {
         let (stop, how) = if self.stop_loss.is_some() { (&self, self.exits) } else { (before, before.exits) };
         let times = if self.exits.times.is_empty() { before.exits.times } else { self.exits.times };

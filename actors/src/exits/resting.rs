@@ -93,13 +93,13 @@ pub struct Stop {
 pub enum Rest {
     /// Nothing, or nothing yet.
     Leave,
-    /// Rest one.
+    /// Place a stop at the broker.
     Place(Stop),
     /// Change the order into this.
     Change(Arc<OrderRecord>, Stop),
     /// Change the order into a limit at the target, for so many units.
     Target(Arc<OrderRecord>, Quantity, Price),
-    /// Cancel it, and wait for the proof.
+    /// Cancel the order, and wait until it is proven to have ended.
     Cancel(Arc<OrderRecord>, String),
     /// It has begun to fill: the stop was reached.
     Reached,
@@ -167,7 +167,7 @@ fn room(rule: &ExitRule, book: &Book) -> i64 {
     (held.net.abs() - claims.chain(owed).fold(0, i64::saturating_add)).max(0)
 }
 
-/// What is to be done about the rule's stop at the broker.
+/// The next action about the stop that a rule rests at the broker: place, change, cancel, or nothing.
 #[must_use]
 pub fn next_rest(ground: &Ground<'_>) -> Rest {
     let Ground { rule, book, .. } = *ground;
@@ -185,6 +185,7 @@ pub fn next_rest(ground: &Ground<'_>) -> Rest {
     }
 }
 
+/// The next action about a stop that rests already, with `room` units that it may be for.
 fn look_after(ground: &Ground<'_>, order: &Arc<OrderRecord>, room: i64) -> Rest {
     let Ground { rule, settings, now, .. } = *ground;
     let cancel = |reason: &str| Rest::Cancel(Arc::clone(order), reason.to_owned());

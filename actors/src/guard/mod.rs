@@ -28,7 +28,8 @@ use self::not_shown::NotShown;
 use crate::broker::{ModifyOrder, Place, Wish};
 use crate::line::{Desk, Line};
 use crate::order::{
-    ClientId, GateVerdict, HoldingKey, OrderFact, OrderRecord, Product, Side, Strategy, Tag, Terms, exchanges_have_opened, trading_date,
+    ClientId, GateVerdict, HoldingKey, OrderFact, OrderRecord, Product, Quantity, Side, Strategy, Tag, Terms, exchanges_have_opened,
+    trading_date,
 };
 use crate::persistence::{Book, Cargo, Earlier, Level, OrderUnit, Outcome, Posted, Unit};
 use crate::pnl::differences::{price_of_close, traces};
@@ -69,8 +70,8 @@ pub struct PositionsRead;
 pub struct ForceClear {
     /// The owner.
     pub strategy: Strategy,
-    /// In what; `None` clears the whole strategy.
-    pub symbol: Option<String>,
+    /// Of what, and how many units at most; `None` clears the whole strategy.
+    pub part: Option<(HoldingKey, Quantity)>,
     /// Who and why.
     pub reason: String,
     /// Hears of each holding as it is cleared; dropped at once if there is nothing to clear.
@@ -356,15 +357,18 @@ impl GuardActor {
     }
 
     fn force_clear(&self, message: ForceClear, now: DateTime<Utc>) {
-        let ForceClear { strategy, symbol, reason, replies } = message;
+        let ForceClear { strategy, part, reason, replies } = message;
         let today = self.today(now);
+        let units = |key: &HoldingKey, held: i64| match &part {
+            Some((wanted, most)) => (wanted == key).then(|| held.min(most.value())),
+            None => Some(held),
+        };
         let held: Vec<(HoldingKey, i64, Option<Earlier>)> = self
             .line
             .view
             .read(&self.desk.client_id, |book| {
                 book.holdings_of(&strategy)
-                    .filter(|(key, _)| symbol.as_deref().is_none_or(|symbol| *key.instrument.symbol == *symbol))
-                    .map(|(key, held)| (key.clone(), held.net.abs(), earlier::ended(book, &strategy, key, today)))
+                    .filter_map(|(key, held)| Some((key.clone(), units(key, held.net.abs())?, earlier::ended(book, &strategy, key, today))))
                     .collect()
             })
             .unwrap_or_default();

@@ -43,12 +43,12 @@ impl NotShown {
 fn words(shrunk: &Shrunk, today: NaiveDate) -> String {
     if shrunk.told == Told::LacksDelivery {
         return format!(
-            "our strategies carry {} in {}, and the broker's positions and holdings of {today} have {} together, while no order there sold the rest today. That proves no end of it: shares may not be settled yet, or be pledged. The holding and its exits stay. Look at the broker: if they are there, nothing is to be done; if they were sold on an earlier day or are not yours any more, clear the holding by force; else say that the difference is to be left alone",
+            "our strategies carry {} in {}, and the broker's positions and holdings of {today} have {} together, while no order there sold the rest today. That proves no end of it: shares may not be settled yet, or be pledged. The holding and its exits stay. Look at the broker: if they are there, nothing is to be done; if some were sold on an earlier day or are not yours any more, let the strategy take the difference over at the price of the sale (page Positions): the rest keeps its stop; else say that the difference is to be left alone",
             shrunk.ours, shrunk.key, shrunk.at_broker
         );
     }
     format!(
-        "our strategies carry {} in {}, and the broker's positions of {today} have no row for it, not even a closed one. That proves no end of it: the holding and its exits stay. Look at the broker: if it is there, nothing is to be done; if it was closed on an earlier day, or its contract has expired, clear it by force; else say that the difference is to be left alone",
+        "our strategies carry {} in {}, and the broker's positions of {today} have no row for it, not even a closed one. That proves no end of it: the holding and its exits stay. Look at the broker: if it is there, nothing is to be done; if it was closed on an earlier day, or its contract has expired, let the strategy take the difference over at that price (page Positions); else say that the difference is to be left alone",
         shrunk.ours, shrunk.key
     )
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::order::{HoldingKey, InstrumentKey, OrderRecord, Price, Product, Side, trading_date};
 use crate::persistence::{Book, Gross, Slot, Topic};
 use crate::ports::{BookRow, DeliveryRow};
-use crate::watcher::{Findings, Positions};
+use crate::watcher::{Findings, Positions, Told};
 
 /// Why the broker shows other units than our strategies hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -212,9 +212,14 @@ impl Search<'_> {
         (units, evidence)
     }
 
-    /// An order of ours that is in doubt or works, and could be what is left.
+    /// An order of ours that is in doubt or works, and could be what is left. Where the positions have no row, nothing was traded
+    /// there today that they show: a fill of ours is not what is missing, unless their row of a trade of ours is late.
     fn may_have_filled(&self, rest: i64) -> Option<Part> {
         let side = Side::of_net(rest)?;
+        let has_row = self.positions.rows().iter().any(|row| row.holding == *self.key);
+        if !has_row && self.ours_from_earlier_days() {
+            return None;
+        }
         let could = |order: &&Arc<OrderRecord>| {
             order.ask.side == Some(side)
                 && order.ask.product == Some(self.key.product)
@@ -225,6 +230,11 @@ impl Search<'_> {
         let units = within(side.sign() * order.unfilled(), rest);
         let evidence = vec![format!("order {} is at the broker for {} more and may have filled", order.command_id, order.unfilled())];
         Some(Part { cause: Cause::LateFill, units, evidence, price: None })
+    }
+
+    /// Whether our strategies hold something here, and none of it was traded today.
+    fn ours_from_earlier_days(&self) -> bool {
+        self.book.gross(self.key).net() != 0 && self.positions.told(self.key, self.book) != Told::LacksToday
     }
 
     /// What orders that are not ours have filled today, less what of it our strategies have taken in already: units that

@@ -91,6 +91,22 @@ fn trades_of_our_own_that_are_on_their_way_are_late_fills() {
     assert!(all[0].is_settling() && all[0].parts.len() == 1);
 }
 
+#[test]
+fn a_stop_that_rests_is_not_what_took_shares_of_earlier_days_away() {
+    let cnc = sbin_in(Product::Cnc);
+    let mut stop = order(1).working("B1");
+    (stop.ask.side, stop.ask.product, stop.ask.quantity) = (Some(Side::Sell), Some(Product::Cnc), Some(units(100)));
+    let book = book_of([stop], &[("swing", cnc.clone(), 100)]);
+    let mut findings = broker_shows(&[]);
+    let shares = |quantity| Delivered { rows: vec![DeliveryRow { listings: vec![sbin()], quantity, average_price: None }], at: at(0) };
+    findings.holdings = Some(shares(60));
+    assert_eq!(found(&book, &findings), [(-40, vec![(Cause::Unknown, -40)])], "a person can take it over");
+    // A sale of today has a row: it may be the stop's.
+    findings.positions = broker_shows(&[(cnc, -40)]).positions;
+    findings.holdings = Some(shares(100));
+    assert_eq!(found(&book, &findings), [(-40, vec![(Cause::LateFill, -40)])]);
+}
+
 fn changed(book: &mut Book, what: Move) {
     let before = book.held(&strategy("trend"), &mis());
     let day = trading_date(at(0));

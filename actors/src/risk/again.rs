@@ -92,7 +92,8 @@ impl Otherwise<'_> {
         }
     }
 
-    /// The count of a refusal stops one beyond the limit of its day, and that of a verdict that passed may be too large.
+    /// Judges `max_open_orders` again. A refused verdict counted only up to one beyond its limit, and one that passed may have counted
+    /// too many, so the old count decides only in the cases below; `None`: it does not tell.
     fn open_orders(&self, gate: &GateVerdict) -> Again {
         let most = Decimal::from(self.limits.max_open_orders);
         decided(gate, most.to_string(), |_| {

@@ -222,7 +222,7 @@ impl RiskActor {
         }
     }
 
-    /// What covers a short that is being bought back goes after it; see [`Cover`].
+    /// Delays the sale of a hedge until the short option that it covers has been bought back; see [`Cover`].
     fn keep_covered(&mut self, order: &OrderRecord, judgement: Judgement, now: DateTime<Utc>) -> Judgement {
         let Judgement::Clear { terms, .. } = &judgement else { return judgement };
         let (covers, instruments) = (&mut self.covers, &*self.line.instruments);

@@ -46,6 +46,9 @@ pub struct RiskDay {
     /// The newest shortfall of margin at the broker, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short: Option<Shortfall>,
+    /// Set when a person has said that the broker's figures of the margin are wrong: below zero they prove nothing on this day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disbelieved: Option<Lifted>,
     /// Orders of others since the end of the day that people were told of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told_manual: Vec<BrokerOrderId>,
@@ -96,6 +99,7 @@ impl RiskDay {
             warned_at: None,
             hit: None,
             short: None,
+            disbelieved: None,
             told_manual: Vec::new(),
             traded: false,
             loss_days: 0,
@@ -160,8 +164,8 @@ impl RiskDay {
         }
     }
 
-    /// Takes over what was found out about this day and is not in what is kept of it: the commit of that is under way, or came
-    /// after another and changed nothing.
+    /// Adds what was found in memory about this day and has no row yet: the commit of that row is under way, or came after another
+    /// and changed nothing.
     pub fn recall(&mut self, noted: &Self) -> Vec<Happening> {
         let mut happened = Vec::new();
         if noted.date != self.date {
@@ -183,16 +187,18 @@ impl RiskDay {
         happened
     }
 
-    /// A halt of this day stands of which nothing is known here, and that nobody has lifted: what it was for was found out, and its
-    /// row was lost. A result that is better by now is no reason to end it.
+    /// Makes the breach or the shortfall anew for a halt that stands although the row that explains it was lost, so that it is shown and a
+    /// person can lift it. A result that is better by now is no reason to end the halt.
     pub fn recover(&mut self, halted: &DayHalt, pnl: Option<Amount>, limits: &Limits) -> Option<Happening> {
         let hit_lifted = self.hit.as_ref().and_then(|hit| hit.lifted_at);
         let short_lifted = self.short.as_ref().filter(|short| short.squares_off).and_then(|short| short.lifted.as_ref()).map(|it| it.at);
-        let is_lifted = hit_lifted.max(short_lifted).is_some_and(|at| at >= halted.at);
+        let is_of_margin = halted.cause == HaltCause::Margin;
+        let disbelieved = self.disbelieved.as_ref().filter(|_| is_of_margin).map(|it| it.at);
+        let is_lifted = hit_lifted.max(short_lifted).max(disbelieved).is_some_and(|at| at >= halted.at);
         if halted.date != self.date || self.is_over() || is_lifted {
             return None;
         }
-        if halted.cause == HaltCause::Margin {
+        if is_of_margin {
             self.short = Some(Shortfall { at: halted.at, words: halted.reason.clone(), squares_off: true, lifted: None });
             return Some(Happening::FellShort);
         }
@@ -211,11 +217,24 @@ impl RiskDay {
                 Some(Happening::Enough)
             }
             (None, Margin::Short(words, squares_off)) => {
+                let (words, squares_off) = match &self.disbelieved {
+                    Some(said) => (format!("{words}; {}", not_for(said)), false),
+                    None => (words, squares_off),
+                };
                 self.short = Some(Shortfall { at: now, words, squares_off, lifted: None });
                 Some(Happening::FellShort)
             }
             _ => None,
         }
+    }
+
+    /// A person says that the figures are wrong. The shortfall stands until the broker shows enough, and nothing is squared off for it.
+    pub fn disbelieve(&mut self, said: Lifted) {
+        if let Some(short) = self.short.as_mut().filter(|short| short.stands()) {
+            short.squares_off = false;
+            short.words = format!("{}; {}", short.words, not_for(&said));
+        }
+        self.disbelieved = Some(said);
     }
 
     /// Takes a result in. `limits` are those in force. The floor follows the highest profit in whole steps and never falls;
@@ -249,6 +268,10 @@ impl RiskDay {
         }
         happened
     }
+}
+
+fn not_for(said: &Lifted) -> String {
+    format!("nothing is squared off for it: {} says that the figures are wrong ({})", said.who, said.reason)
 }
 
 /// Whole steps of a profit, rupees; nothing for a loss or without a step.

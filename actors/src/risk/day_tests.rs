@@ -183,6 +183,30 @@ fn a_shortfall_that_squares_off_ends_the_day_until_a_person_lifts_it_and_another
 }
 
 #[test]
+fn figures_that_a_person_calls_wrong_end_no_day_again() {
+    let short = || Margin::Short(format!("{FELL_SHORT}: -5 left"), true);
+    let mut day = day();
+    day.see_margin(short(), at(0));
+    let halted = DayHalt {
+        date: date(20),
+        level: crate::persistence::KillLevel::SquareOff,
+        reason: day.short.as_ref().unwrap().words.clone(),
+        at: at(0),
+    };
+    day.disbelieve(Lifted { at: at(3), who: "asha".into(), reason: "a pledge is counted twice".into() });
+    assert!(!day.is_over() && day.short.as_ref().is_some_and(Shortfall::stands));
+    assert_eq!((day.see_margin(short(), at(4)), day.recover(&halted, None, &settings())), (None, None), "not once more");
+    assert_eq!(day.see_margin(Margin::Enough, at(5)), Some(Happening::Enough));
+    // People hear of the next one, and nothing is squared off for it.
+    assert_eq!(day.see_margin(short(), at(6)), Some(Happening::FellShort));
+    assert!(
+        !day.is_over() && day.short.as_ref().unwrap().words.ends_with("asha says that the figures are wrong (a pledge is counted twice)")
+    );
+    let tomorrow = RiskDay::on(Some(&day), date(23), &settings());
+    assert_eq!((tomorrow.short, tomorrow.disbelieved), (None, None), "it was said of one day");
+}
+
+#[test]
 fn orders_of_others_that_were_told_of_are_kept_with_the_day_up_to_a_number() {
     let id = |number: usize| BrokerOrderId::parse(&number.to_string()).unwrap();
     let ids: Vec<_> = (0..150).map(id).collect();

@@ -158,7 +158,8 @@ pub(super) fn excesses(book: &Book, limits: &Limits, instruments: &dyn Instrumen
     over.into_iter().filter_map(|(of, held, most)| excess(of, held, most, &mut parts)).collect()
 }
 
-/// What is to be done about one of them; it is taken off what is free of its part. `None`: nothing that is not held for delivery is there.
+/// Picks the holding to reduce for one limit that is exceeded, and books the reduction in `parts`. `None`: only shares held for delivery
+/// are over the limit, and these are left alone.
 fn excess(of: Of, held: i64, most: i64, parts: &mut [Part]) -> Option<Excess> {
     let measured = |part: &Part| of.measure(part.held, part) - of.measure(part.free, part);
     let closing = parts.iter().filter(|part| of.has(part)).map(measured).fold(0, i64::saturating_add);

@@ -226,8 +226,8 @@ pub fn largest_total(order: &OrderRecord, book: &Book, findings: &Findings) -> i
     if is_stale { most.max(now) } else { most }
 }
 
-/// Whoever leaves now, or in part, does not wait for a profit: the limit of a target that claims what it is for is taken back first.
-/// The engine's own exits know themselves what of their rules is in the way. `room`: units that no exit claims.
+/// If the resting limit of a target claims the units that this exit needs, asks for that limit to be cancelled first. Only for signals
+/// and people: the engine's own exits arrange that themselves. `room`: units that no exit claims.
 fn target_first(order: &OrderRecord, key: &HoldingKey, book: &Book, room: i64) -> Option<ExitSize> {
     if matches!(order.source, Source::System | Source::Stop) || order.ask.quantity.is_some_and(|asked| asked.value() <= room) {
         return None;
@@ -253,8 +253,8 @@ pub(super) fn enters(entry: &OrderRecord, instrument: &InstrumentKey) -> String 
     format!("order {} of {} enters {instrument} and has not ended", entry.command_id, entry.ask.strategy)
 }
 
-/// What a signal to leave must not find filled with nobody left to close it: earlier orders of its strategy that are on their way, or
-/// rest. The engine's own exits are of positions, and never for what is not one yet. `adding`: only what is on this side.
+/// Earlier entries of the strategy that are on their way or rest: they could fill after this exit, and then nobody would close them.
+/// Empty for the engine's own exits, which are of positions that exist. `adding`: only entries on this side.
 pub(super) fn overtaken<'a>(
     order: &OrderRecord,
     instrument: &'a InstrumentKey,

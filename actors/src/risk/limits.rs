@@ -193,7 +193,7 @@ impl DayLimits {
         next
     }
 
-    /// The limits that hold: the day's, but for what a person has set otherwise until a time that has not come.
+    /// Today's limits, with all overrides that have not expired.
     #[must_use]
     pub fn in_force<'a>(&self, settings: &Limits, overrides: impl IntoIterator<Item = &'a Override>, now: DateTime<Utc>) -> Limits {
         let mut limits = settings.clone();

@@ -25,7 +25,7 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// That of an order on this side. What no master has is paid in full.
+    /// The basis of an order on this side. An instrument that no master has is taken to be paid in full.
     #[must_use]
     pub fn of(found: Option<&Instrument>, side: Side, product: Option<Product>, percent: &MarginPercent) -> Self {
         match (found.map(|found| &found.kind), product, side) {

@@ -218,10 +218,12 @@ fn gone_elsewhere(gone: i64, broker_net: i64, key: &HoldingKey) -> String {
     format!("somebody has closed {gone} of the {broker_net} in {key} that the broker's positions show: they are read again")
 }
 
-/// What the broker has now on the side of a position, by positions that are older than our last fill there. Where they show what
-/// our books held then or at any time since, nobody else has traded there: it is what we hold. Otherwise somebody has, and which of
-/// our fills they show is not known: then it is no more than is certain whichever they do. Where that is nothing, and no newer read
-/// comes, they are taken for as old as they may be. What the broker has beyond ours is nobody's here.
+/// Estimates what the broker has now on the side of a position, from positions that are older than our last fill there. Three cases:
+/// (1) The positions show what our book held then, or at any time since: nobody else has traded, so the answer is what we hold.
+/// (2) They do not: somebody else has traded, and which of our fills the positions include is not known. The answer is what the broker
+///     has at the least, whichever they include.
+/// (3) That is nothing, and no newer read comes (`may_wait` is false): the positions are taken to be as old as they can be.
+/// What the broker has beyond ours is left out: it is not our strategies'.
 fn since_then((key, held): (&HoldingKey, Side), shown: i64, book: &Book, positions: &Positions, may_wait: bool) -> i64 {
     let began_seq = positions.began_seq;
     let moved = |side| book.moved_since(key, side, began_seq);

@@ -79,7 +79,7 @@ fn others<'a, T>(rows: &'a [Arc<T>], other: &'a [Arc<T>]) -> impl Iterator<Item 
 }
 
 impl Last<BookRow> {
-    /// As [`read_orders`], for the book that follows the last one: the same facts, at the cost of what is not settled.
+    /// Incremental [`read_orders`]: gives the same facts, and compares only rows that changed since the last book or are not settled.
     pub fn read(&mut self, book: &Book, rows: &Arc<[Arc<BookRow>]>, tag_prefix: &str, began_seq: u64, now: DateTime<Utc>) -> BookReading {
         let change = Change::between(&self.rows, rows);
         let news = self.news(&change);
@@ -128,7 +128,7 @@ pub struct LastTrades {
 }
 
 impl LastTrades {
-    /// As [`read_trades`], for the book that follows the last one.
+    /// Incremental [`read_trades`]: gives the same facts, and compares only what came since the last book.
     pub fn read(&mut self, book: &Book, rows: &Arc<[Arc<TradeRow>]>) -> Vec<(CommandId, OrderFact)> {
         let last = std::mem::take(&mut self.last);
         let change = Change::between(&last.rows, rows);

@@ -49,7 +49,7 @@ impl Sent {
         }
     }
 
-    /// It got a number.
+    /// Remembers that the order with this tag got a number from the broker.
     pub fn numbered(&self, tag: &BrokerTag, number: &BrokerOrderId) {
         let known = &mut *self.known.lock();
         let Some(order) = known.orders.get_mut(tag) else { return };

@@ -146,7 +146,7 @@ impl Exchange {
         self.book.trades.clone()
     }
 
-    /// The same in place.
+    /// The trades as [`Self::trades`] has them, without a copy.
     #[must_use]
     pub fn trade_rows(&self) -> &[Arc<TradeRow>] {
         &self.book.trades

@@ -60,7 +60,7 @@ impl SyntheticMarket {
         Self { seed, ..self }
     }
 
-    /// The same market with one underlying moved to another level.
+    /// Moves one underlying to another level.
     #[must_use]
     pub fn with_level(mut self, underlying: &str, level: Price) -> Self {
         self.levels.insert(Arc::from(underlying), level);

@@ -115,7 +115,7 @@ impl Simulator {
         format!("ws://{}", self.address)
     }
 
-    /// Its clock.
+    /// The simulated clock.
     #[must_use]
     pub fn clock(&self) -> &SimClock {
         &self.shared.clock

@@ -7,7 +7,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::join_all;
 use ordergate_actors::EngineError;
-use ordergate_actors::order::{ClientId, HoldingKey, OrderRecord, Strategy};
+use ordergate_actors::order::{ClientId, HoldingKey, OrderRecord, Product, Quantity, Strategy};
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level, Outcome};
 use ordergate_actors::watcher::LeftOver;
 use serde::Deserialize;
@@ -38,6 +38,11 @@ impl KillBody {
     fn change(&self) -> ControlChange {
         ControlChange::level(self.strategy.clone(), self.from, self.level)
     }
+
+    /// Whether it takes a stop down. A stop may be for all accounts at once; letting entries go again is for one that somebody looked at.
+    fn lowers(&self) -> bool {
+        self.level == KillLevel::None || self.from.is_some_and(|from| from > self.level)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,6 +62,13 @@ struct ForceClearBody {
     #[serde(alias = "strategy_name")]
     strategy: Strategy,
     symbol: Option<String>,
+    #[serde(alias = "product_type")]
+    product: Option<Product>,
+    #[serde(alias = "qty")]
+    quantity: Option<Quantity>,
+    /// Without a symbol: all that the strategy holds.
+    #[serde(default)]
+    all: bool,
     #[serde(deserialize_with = "said")]
     reason: String,
 }
@@ -70,10 +82,11 @@ fn says(level: KillLevel) -> &'static str {
     }
 }
 
-/// Sets a kill level: of a strategy, of an account, of all accounts at once.
+/// Sets a kill level: of a strategy, of an account, or, where it stops, of all accounts at once.
 pub(in crate::web) async fn kill(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<KillBody>(payload, request.headers(), &state.settings).await?;
-    let clients = state.accounts(body.client_id.as_deref())?;
+    let named = body.client_id.as_deref();
+    let clients = if body.lowers() { vec![state.account(named)?] } else { state.accounts(named)? };
     if let Some(strategy) = &body.strategy {
         strategies::must_be_known(&state, &clients, strategy).await?;
     }
@@ -224,17 +237,81 @@ pub(in crate::web) async fn freeze(request: HttpRequest, payload: Payload, state
     })))
 }
 
-/// Takes what a strategy holds out of our record. Nothing is sent.
+/// Takes what a strategy holds out of our record: so many units of one holding, or all of it. Nothing is sent.
 pub(in crate::web) async fn force_clear(request: HttpRequest, payload: Payload, state: Data<WebState>) -> Answer {
     let (body, _) = typed::<ForceClearBody>(payload, request.headers(), &state.settings).await?;
     let client_id = state.account(body.client_id.as_deref())?;
     strategies::must_be_known(&state, std::slice::from_ref(&client_id), &body.strategy).await?;
+    if body.symbol.is_some() == body.all {
+        let detail = "it does not say what is cleared: one symbol, or all that the strategy holds";
+        return Err(Problem::bad_request("bad_request", detail, "send a symbol; or, without one, all as true"));
+    }
+    let part = match &body.symbol {
+        Some(symbol) => cleared_part(&state, &client_id, &body, symbol)?,
+        None if body.product.is_some() || body.quantity.is_some() => {
+            return Err(Problem::bad_request("bad_request", "a product and a quantity go with a symbol", "send the symbol too"));
+        }
+        None => Cleared::All,
+    };
     let who = who(&request);
     let reason = format!("force-cleared by {who}: {}", body.reason);
-    let cleared = state.engine.force_clear(&client_id, body.strategy.clone(), body.symbol.clone(), reason).await?;
+    let cleared = match part {
+        Cleared::Nothing => 0,
+        Cleared::All => state.engine.force_clear(&client_id, body.strategy.clone(), None, reason).await?,
+        Cleared::Part(key, units) => state.engine.force_clear(&client_id, body.strategy.clone(), Some((key, units)), reason).await?,
+    };
     let words =
         if cleared == 0 { "nothing: the strategy holds nothing there" } else { "taken out of our record; nothing was sent to the broker" };
     let answer =
         json!({ "done": words, "cleared": cleared, "client_id": client_id, "strategy": body.strategy, "symbol": body.symbol, "who": who });
     Ok(HttpResponse::build(StatusCode::OK).json(answer))
+}
+
+/// What is taken out of the record.
+enum Cleared {
+    Nothing,
+    All,
+    Part(HoldingKey, Quantity),
+}
+
+/// The one holding that is meant, and how much of it. What the broker shows is not taken out unless a person says the number: it would be
+/// left there without a stop and without an owner.
+fn cleared_part(state: &WebState, client_id: &ClientId, body: &ForceClearBody, symbol: &str) -> Result<Cleared, Problem> {
+    let is_meant = |key: &HoldingKey| *key.instrument.symbol == *symbol && body.product.is_none_or(|product| product == key.product);
+    let held: Vec<(HoldingKey, i64)> = state
+        .engine
+        .read(client_id, |book| {
+            book.holdings_of(&body.strategy).filter(|(key, _)| is_meant(key)).map(|(key, held)| (key.clone(), held.net)).collect()
+        })
+        .unwrap_or_default();
+    let (key, net) = match held.as_slice() {
+        [] => return Ok(Cleared::Nothing),
+        [(key, net)] => (key.clone(), *net),
+        several => {
+            let keys: Vec<String> = several.iter().map(|(key, net)| format!("{net} {key}")).collect();
+            let detail = format!("{} holds {} there", body.strategy, keys.join(" and "));
+            return Err(Problem::bad_request("which_product", detail, "send the product"));
+        }
+    };
+    let too_much = || {
+        let detail = format!("{} holds {net} in {key}", body.strategy);
+        Problem::bad_request("too_much", detail, "send a quantity of at most that, or none for all of it")
+    };
+    let most = Quantity::new(net.abs()).ok_or_else(too_much)?;
+    if body.quantity.is_some_and(|quantity| quantity > most) {
+        return Err(too_much());
+    }
+    let shown = state.engine.desk(client_id)?.findings.read().net(&key).filter(|shown| shown.signum() == net.signum() && *shown != 0);
+    match (body.quantity, shown) {
+        (Some(quantity), _) => Ok(Cleared::Part(key, quantity)),
+        (None, None) => Ok(Cleared::Part(key, most)),
+        (None, Some(shown)) => {
+            let detail = format!(
+                "the broker shows {shown} in {key}, and {} holds {net}: cleared without a number, what is there has no owner and no stop",
+                body.strategy
+            );
+            let remedy = "send quantity: the units that are gone; or take the difference over (POST /dashboard/differences/adopt)";
+            Err(Problem::conflict("still_at_broker", detail, remedy).with("at_broker", json!(shown)).with("held", json!(net)))
+        }
+    }
 }

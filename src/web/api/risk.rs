@@ -85,7 +85,7 @@ fn account(state: &WebState, desk: &Desk, book: &Book, findings: &Findings, now:
             "words": result.to_string(), "floor": floor, "floor_raised_by": day.gained,
             "left": pnl.map(|pnl| pnl.plus(floor.negated())),
             "warned": day.warned_at.is_some(), "hit": day.hit, "is_over": day.is_over(),
-            "margin_fell_short": day.short.is_some(), "shortfall": day.short,
+            "margin_fell_short": day.short.is_some(), "shortfall": day.short, "margin_disbelieved": day.disbelieved,
             "loss_days": day.loss_days, "cooldown_until": day.cooldown_until,
         },
         "halt_of_the_day": book.control().day,
@@ -215,6 +215,9 @@ pub(in crate::web) struct RearmBody {
     strategy: Option<Strategy>,
     #[serde(default)]
     margin: bool,
+    /// With `margin`: the person says that the broker's figures are wrong.
+    #[serde(default)]
+    although_short: bool,
     #[serde(deserialize_with = "said")]
     reason: String,
 }
@@ -225,8 +228,8 @@ pub(in crate::web) async fn rearm(request: HttpRequest, payload: Payload, state:
     let client_id = state.account(body.client_id.as_deref())?;
     let who = who(&request);
     match (body.strategy, body.margin) {
-        (Some(strategy), false) => rearm_strategy(&state, client_id, strategy, who, body.reason).await,
-        (None, true) => rearm_margin(&state, client_id, who, body.reason).await,
+        (Some(strategy), false) if !body.although_short => rearm_strategy(&state, client_id, strategy, who, body.reason).await,
+        (None, true) => rearm_margin(&state, client_id, who, body.reason, body.although_short).await,
         _ => Err(Problem::bad_request("bad_request", "it does not say what is re-armed", "send a strategy, or margin as true")),
     }
 }
@@ -250,8 +253,8 @@ async fn rearm_strategy(state: &WebState, client_id: ClientId, strategy: Strateg
         "strategy": strategy, "who": who })))
 }
 
-/// The day goes on, once the broker shows enough again.
-async fn rearm_margin(state: &WebState, client_id: ClientId, who: String, why: String) -> Answer {
+/// The day goes on, once the broker shows enough again, or because a person says that its figures are wrong.
+async fn rearm_margin(state: &WebState, client_id: ClientId, who: String, why: String, although_short: bool) -> Answer {
     let now = state.engine.line().clock.now();
     let today = trading_date(now);
     let slot = day_slot();
@@ -259,26 +262,33 @@ async fn rearm_margin(state: &WebState, client_id: ClientId, who: String, why: S
         let kept = book.kept(&slot)?;
         Some((kept.seq, kept.read::<RiskDay>().ok()?))
     });
-    let found = standing.flatten().filter(|(_, day)| day.date == today && day.short.as_ref().is_some_and(Shortfall::halts));
-    let Some((seq, mut day)) = found else {
+    let stands = |short: &Shortfall| if although_short { short.stands() } else { short.halts() };
+    let Some((seq, mut day)) = standing.flatten().filter(|(_, day)| day.date == today && day.short.as_ref().is_some_and(stands)) else {
         let detail = format!("no shortfall of margin has ended the day of {client_id}");
         return Err(Problem::conflict("not_halted", detail, "look at GET /dashboard/risk for what is halted"));
     };
     let is_enough = state.engine.desk(&client_id)?.findings.read().covers(today);
-    if !is_enough {
+    if !is_enough && !although_short {
         let detail = format!("the broker does not show that the margin of {client_id} is enough now");
         return Err(Problem::conflict(
             "margin_short",
             detail,
-            "bring money in or close something, and wait for the next read of the funds",
+            "bring money in or close something, and wait for the next read of the funds; if the broker's figures are wrong, send although_short as true",
         ));
     }
-    if let Some(short) = day.short.as_mut() {
-        short.lifted = Some(Lifted { at: now, who: who.clone(), reason: why.clone() });
-    }
-    let reason = format!("{who} lets the day go on after a shortfall of margin: {why}");
+    let said = Lifted { at: now, who: who.clone(), reason: why.clone() };
+    let (done, reason) = if is_enough {
+        if let Some(short) = day.short.as_mut() {
+            short.lifted = Some(said);
+        }
+        ("the day goes on", format!("{who} lets the day go on after a shortfall of margin: {why}"))
+    } else {
+        day.disbelieve(said);
+        let reason = format!("{who} says that the broker's figures of the margin are wrong, and lets the day go on: {why}");
+        ("the day goes on; below zero the broker's figures of the margin count for nothing today", reason)
+    };
     let outcome = keep(state, &client_id, (slot, seq), ("RISK_MARGIN_REARMED", reason), &who, &day).await?;
-    Ok(HttpResponse::Ok().json(json!({ "done": "the day goes on", "applied": outcome, "client_id": client_id, "who": who })))
+    Ok(HttpResponse::Ok().json(json!({ "done": done, "applied": outcome, "client_id": client_id, "who": who })))
 }
 
 /// Writes a state of risk, if it still is the one that was looked at.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Answer;
 use crate::web::state::WebState;
 
-/// The settings.
+/// Every setting in force, and whether the file, the environment or the default said it.
 pub(in crate::web) async fn settings(state: Data<WebState>) -> Answer {
     let rows: Vec<Value> = state
         .effective

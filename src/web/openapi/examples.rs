@@ -27,7 +27,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "/dashboard/exit-rules",
         r#"{"strategy":"manual","symbol":"RELIANCE-EQ","exchange":"NSE","product":"MIS","stop_loss":"1380.00","target":"2%","reason":"before the results"}"#,
     ),
-    ("POST", "/dashboard/kill", r#"{"level":2,"reason":"the feed is wrong"}"#),
+    ("POST", "/dashboard/kill", r#"{"client_id":"PAPER1","level":2,"reason":"the feed is wrong"}"#),
     (
         "POST",
         "/dashboard/freeze",

@@ -168,7 +168,7 @@ pub(super) const PROBLEMS: &[Told] = &[
         "margin_short",
         409,
         "the broker does not show that the margin is enough now",
-        "bring money in or close something, and wait for the next read of the funds",
+        "bring money in or close something, and wait for the next read of the funds; if its figures are wrong, send although_short as true",
         "/dashboard/risk/rearm",
     ),
     told("method_not_allowed", 405, "the address takes another method", "send the method named in Allow", ""),
@@ -399,6 +399,13 @@ pub(super) const PROBLEMS: &[Told] = &[
         "close what is open, or stop the engine",
         "POST/dashboard/broker/logout",
     ),
+    told(
+        "still_at_broker",
+        409,
+        "the broker shows some of what is to be cleared from the record",
+        "send quantity: the units that are gone; or take the difference over (POST /dashboard/differences/adopt)",
+        "/dashboard/guard/force-clear",
+    ),
     told("too_many_exports", 429, "two exports are running already", "wait until one of them is done", "/dashboard/exports"),
     told(
         "too_many_legs",
@@ -424,9 +431,9 @@ pub(super) const PROBLEMS: &[Told] = &[
     told(
         "too_much",
         400,
-        "the quantity is more than the difference",
-        "send at most the difference, or no quantity for all of it",
-        "/dashboard/differences/adopt",
+        "the quantity is more than the difference, or than what is held",
+        "send at most that, or no quantity for all of it",
+        "/dashboard/differences/adopt /dashboard/guard/force-clear",
     ),
     told(
         "totp_wanted",
@@ -474,6 +481,7 @@ pub(super) const PROBLEMS: &[Told] = &[
         "alert body",
     ),
     told("which_account", 400, "there are several accounts, and none was named", "send client_id", "account"),
+    told("which_product", 400, "the strategy holds several products of that symbol", "send the product", "/dashboard/guard/force-clear"),
     told(
         "which_verdict",
         400,

@@ -117,7 +117,7 @@ function dayOf(account, level, client_id, after) {
     loss?.used ? h('div', { class: 'gauges' }, gauge('Loss limit used', part(loss.used, loss.in_force), `${valueOf('daily_loss', loss.used)} of ${valueOf('daily_loss', loss.in_force)}`)) : null,
     level > 0 ? h('div', { class: 'buttons' }, h('button', { type: 'button', on: { click: () => rearm({ client_id, level }) } }, 'Arm again…')) : null,
     account.halt_of_the_day ? h('p', null, told(account.halt_of_the_day.reason)) : null,
-    day.shortfall?.squares_off && !day.shortfall.lifted ? h('div', { class: 'buttons' }, h('button', { type: 'button', on: { click: () => goOn(client_id, after) } }, 'Let the day go on…')) : null,
+    day.shortfall && !day.shortfall.lifted && !day.margin_disbelieved ? h('div', { class: 'buttons' }, h('button', { type: 'button', on: { click: () => goOn(client_id, after) } }, 'Let the day go on…')) : null,
   ];
 }
 
@@ -174,11 +174,15 @@ function endOverride(client_id, name, after) {
 function goOn(client_id, after) {
   ask({
     title: `Let the day of ${client_id} go on after a shortfall of margin`,
-    says: h('p', null, 'It goes on only once the broker shows that there is enough again.'),
-    fields: [reason()],
+    says: h('p', null, 'The broker’s figures decide, unless you say that they are wrong: below zero they then count for nothing today.'),
+    fields: [
+      { name: 'figures', label: 'The broker’s figures', kind: 'select', value: 'right', options: [['right', 'are right: go on once they show enough'], ['wrong', 'are wrong: go on now']] },
+      reason(),
+    ],
     yes: 'Let it go on',
     act: async (values) => {
-      const answer = await post('/dashboard/risk/rearm', { client_id, margin: true, reason: values.reason });
+      const wrong = values.figures === 'wrong' ? { although_short: true } : {};
+      const answer = await post('/dashboard/risk/rearm', { client_id, margin: true, ...wrong, reason: values.reason });
       after();
       return answer.done;
     },

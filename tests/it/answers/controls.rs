@@ -31,8 +31,8 @@ pub(super) async fn controls(house: &House) {
     done(&freeze(json!(null), false).await);
     done(&kill(json!({ "level": 0 })).await);
 
-    let cleared =
-        house.post("/dashboard/guard/force-clear", json!({ "strategy": "cleared", "symbol": "SBIN-EQ", "reason": "a drill" })).await;
+    let clear = json!({ "strategy": "cleared", "symbol": "SBIN-EQ", "quantity": 10, "reason": "a drill" });
+    let cleared = house.post("/dashboard/guard/force-clear", clear).await;
     assert_eq!(done(&cleared)["cleared"], 1);
     let set = |more: Value| {
         let mut body = json!({ "limit": "trades_per_day", "reason": "a drill" });

@@ -94,7 +94,7 @@ pub(super) async fn differences(house: &House) {
     done(&house.post("/dashboard/differences/ignore", of(json!({ "difference": 3 }))).await);
     done(&house.alert(entry("leaves")).await);
     house.until_held("leaves", 10).await;
-    done(&house.post("/dashboard/guard/force-clear", json!({ "strategy": "leaves", "reason": "sold by hand" })).await);
+    done(&house.post("/dashboard/guard/force-clear", json!({ "strategy": "leaves", "all": true, "reason": "sold by hand" })).await);
     house.until_held("leaves", 0).await;
     let row = done(&house.get("/dashboard/told-prices").await)["accounts"][0]["left"][0]["row"].clone();
     let told = json!({ "row": &row, "price": "790.25", "reason": "the contract note" });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::EngineError;
-use ordergate_actors::order::{Status, Tag};
+use ordergate_actors::order::{HoldingKey, Product, Quantity, Status, Tag};
 use ordergate_actors::ports::Clock;
 
 use crate::desk::{But, Setup, ago, buy, entry, exit, nse, price, rupees, sbin, scenario};
@@ -154,15 +154,18 @@ fn a_force_clear_changes_the_record_and_sends_nothing() {
         desk.ended(entry("b", "INFY-EQ", "BUY", 1)).await;
         desk.pass_secs(3).await;
         let (client, placed) = (row.client_id, desk.placed());
-        let clear = async |strategy, symbol: Option<&str>| {
-            desk.engine.force_clear(&client, strategy, symbol.map(str::to_owned), "closed by hand".into()).await.unwrap()
+        let clear = async |strategy, part: Option<(&str, i64)>| {
+            let part =
+                part.map(|(symbol, units)| (HoldingKey { instrument: nse(symbol), product: Product::Mis }, Quantity::new(units).unwrap()));
+            desk.engine.force_clear(&client, strategy, part, "closed by hand".into()).await.unwrap()
         };
         let (a, b) = (row.ask.strategy, desk.rows()[1].ask.strategy.clone());
-        assert_eq!(clear(a.clone(), Some("INFY-EQ")).await, 0, "it holds nothing there");
-        assert_eq!(clear(a.clone(), Some("SBIN-EQ")).await, 1);
+        assert_eq!(clear(a.clone(), Some(("INFY-EQ", 1))).await, 0, "it holds nothing there");
+        assert_eq!((clear(a.clone(), Some(("SBIN-EQ", 4))).await, desk.held("a", &sbin())), (1, 6));
+        assert_eq!(clear(a.clone(), Some(("SBIN-EQ", 10))).await, 1, "what is left of it");
         assert_eq!(clear(b, None).await, 1);
         assert_eq!((desk.held("a", &sbin()), desk.held("b", &nse("INFY-EQ")), desk.placed()), (0, 0, placed));
-        assert_eq!(desk.texts("HOLDING_REDUCED"), ["closed by hand", "closed by hand"]);
+        assert_eq!(desk.texts("HOLDING_REDUCED"), ["closed by hand", "closed by hand", "closed by hand"]);
         desk.start_again();
         desk.until_open().await;
         assert_eq!(desk.held("a", &sbin()), 0);

@@ -33,8 +33,8 @@ impl Book {
             .fold(0, i64::saturating_add)
     }
 
-    /// The earlier order of its signal that leaves the same position and has no size yet, where this one has none either: the orders that
-    /// one wish to leave all became are sized one after the other, each for what those before it leave.
+    /// When one exit was split into several orders without a size: the previous one of them, which must be sized first. Each is sized for
+    /// what those before it leave.
     #[must_use]
     pub fn sized_before<'a>(&'a self, me: &'a OrderRecord) -> Option<&'a OrderRecord> {
         let is_before = |other: &&OrderRecord| other.number < me.number && has_no_size(other) && leaves_the_same(other, me);

@@ -26,6 +26,12 @@ pub(super) fn check(x: &Inputs<'_>) -> Checked {
         return says(true, format!("the broker's figures are {} s old: they prove nothing; {own}", age.num_seconds()));
     }
     let available = funds.available;
+    if let Some(said) = x.day.disbelieved.as_ref().filter(|_| available < Amount::ZERO) {
+        return says(
+            true,
+            format!("the broker shows {available} rupees, and {} says that this is wrong; {own}; the broker decides", said.who),
+        );
+    }
     let since =
         if x.needs.since > Amount::ZERO { format!(", entries since the broker told take {} more", x.needs.since) } else { String::new() };
     let input = format!("{available} rupees available at the broker, {own}{since}");

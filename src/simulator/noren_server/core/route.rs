@@ -11,7 +11,7 @@ macro_rules! routes {
             /// Every route.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// Its name on the wire.
+            /// The route's name on the wire.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),+ }

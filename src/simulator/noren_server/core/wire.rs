@@ -84,7 +84,7 @@ impl Fields {
     }
 }
 
-/// A failure.
+/// A reply of the broker's that refuses: `stat` is `Not_Ok`, with its text.
 pub(super) fn not_ok(at: DateTime<Utc>, text: &str) -> Value {
     Fields::new().with("stat", "Not_Ok").with("request_time", request_time(at)).with("emsg", text).value()
 }
