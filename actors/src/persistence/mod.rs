@@ -261,6 +261,6 @@ mod tests {
         let told: Vec<(String, Vec<u64>)> =
             batches.iter().map(|(id, events)| (id.to_string(), events.iter().map(|event| event.row.seq).collect())).collect();
         assert_eq!(told, [("A1".to_owned(), vec![1, 2]), ("B1".to_owned(), vec![1]), ("A1".to_owned(), vec![3])]);
-        assert!(by_account(Vec::new()).is_empty());
+        assert!(by_account(VecDeque::new()).is_empty());
     }
 }

@@ -9,7 +9,7 @@ use crate::persistence::ledger::Seat;
 use crate::persistence::ticket::{Admission, Orphans};
 use crate::persistence::unit::{Cargo, Event, Level, Listener, Note, Outcome, Unit};
 use crate::pnl::DayChange;
-use crate::ports::{Loaded, SignalRow, Store, Verdict, Write};
+use crate::ports::{Begun, Loaded, SignalRow, Store, Verdict, Write};
 use crate::testkit::{ManualClock, morning, order};
 
 /// What happened, in its order: commits with their rows' units, what listeners heard, how it ended.
@@ -44,9 +44,9 @@ impl Store for Counted {
     fn correction(&mut self, _: &ClientId, _: u64) -> Result<Option<DayChange>, StoreError> {
         Ok(None)
     }
-    fn begin(&mut self) -> Result<(), StoreError> {
+    fn begin(&mut self) -> Result<Begun, StoreError> {
         self.units = 0;
-        Ok(())
+        Ok(Begun::Open)
     }
     fn unit(&mut self, _: &[Write]) -> Result<Verdict, StoreError> {
         self.units += 1;

@@ -184,12 +184,13 @@ fn a_shortfall_that_squares_off_ends_the_day_until_a_person_lifts_it_and_another
 
 #[test]
 fn figures_that_a_person_calls_wrong_end_no_day_again() {
-    let short = || Margin::Short(format!("{FELL_SHORT}: -5 left"), true);
+    let short = || Margin::Short("the broker shows a shortfall of margin: -5 left".to_owned(), true);
     let mut day = day();
     day.see_margin(short(), at(0));
     let halted = DayHalt {
         date: date(20),
         level: crate::persistence::KillLevel::SquareOff,
+        cause: HaltCause::Margin,
         reason: day.short.as_ref().unwrap().words.clone(),
         at: at(0),
     };
