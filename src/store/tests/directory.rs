@@ -1,6 +1,8 @@
 //! Opening: who may, on what, and what is kept over a restart.
 
 use std::sync::Arc;
+
+use ordergate_actors::ports::{Begun, Store, Verdict, Write};
 use refinery::{Migration, Runner};
 use rusqlite::{Connection, StatementStatus};
 
