@@ -6,19 +6,11 @@ mod positions;
 mod refused;
 mod scans;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use chrono::Timelike;
-use ordergate::access::Ranges;
-use ordergate::brokers::faulty::{CallKind, Fault};
-use ordergate::web::WebSettings;
-use ordergate_actors::order::{InstrumentKey, Price, Product, Status, ist};
+use ordergate_actors::order::{InstrumentKey, Price, Product, ist};
 use ordergate_actors::ports::{Clock, Query, Rows};
-use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 
-use crate::support::held::{Hold, held_by};
 use crate::support::{House, KEY, Plan, Reply, entry, secret};
 
 /// A route of shares, in the alert's own units.

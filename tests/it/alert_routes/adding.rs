@@ -1,6 +1,10 @@
 //! Entries that add up, with keys and without, and what is sent again.
 
-use super::*;
+use ordergate_actors::order::Status;
+use serde_json::{Value, json};
+
+use super::{is_refused, shares};
+use crate::support::House;
 
 /// Three entries that add up, and two exits of a half each, all within one second.
 async fn pyramid(house: &House, alerts: Vec<Value>) {

@@ -1,6 +1,10 @@
 //! Bodies of every shape.
 
-use super::*;
+use ordergate_actors::order::Status;
+use serde_json::{Value, json};
+
+use super::shares;
+use crate::support::House;
 
 /// Bodies of every format with any text, number, list or nothing in any field.
 fn bodies() -> Vec<Value> {

@@ -1,6 +1,9 @@
 //! Alerts that say what a strategy holds before and after them: a chain in which a lost one is seen.
 
-use super::*;
+use serde_json::{Value, json};
+
+use super::shares;
+use crate::support::{House, Plan, Reply};
 
 /// A TradingView strategy's alert: from one position to another, in shares of SBIN.
 fn step(house: &House, before: i64, after: i64, order_id: &str) -> Value {

@@ -1,6 +1,16 @@
 //! What a person hears of an alert that is not taken.
 
-use super::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordergate::access::Ranges;
+use ordergate::web::WebSettings;
+use ordergate_actors::testkit::until_found;
+use serde_json::{Value, json};
+
+use super::shares;
+use crate::support::held::{Hold, held_by};
+use crate::support::{House, KEY, Plan, entry, secret};
 
 impl House {
     /// The open alarms of that name: how loud each is, what it says, and how often it was said.

@@ -1,6 +1,11 @@
 //! Alerts of scanners: a list of shares, each of them once a day.
 
-use super::*;
+use ordergate::brokers::faulty::{CallKind, Fault};
+use ordergate_actors::testkit::until_found;
+use serde_json::{Value, json};
+
+use super::shares;
+use crate::support::{House, Plan};
 
 #[actix_web::test]
 async fn a_scan_makes_one_order_of_each_share_and_day_and_no_more_than_its_route_takes() {
