@@ -17,7 +17,7 @@ use crate::order::{
     Ask, BasketId, ClientId, CommandId, InstrumentKey, Intent, LegDraft, MAX_ORDERS, OrderRecord, Policy, Product, Quantity, Side,
     SignalDraft, Strategy, Tag, basket, clean, trading_date,
 };
-use crate::persistence::{Answer, Cargo, KeepOver, Level, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
+use crate::persistence::{Answer, Cargo, Keep, KeepOver, Level, NewOrder, NotRegistered, Permit, Posted, Registered, Registration, Unit};
 use crate::plan::{BasketPlan, Plan};
 use crate::ports::Naming;
 use crate::risk::Assess;
