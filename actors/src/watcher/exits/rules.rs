@@ -7,7 +7,7 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use crate::exits::{Cause, Combined, ExitRule, Hours, Tick, Together, slot};
+use crate::exits::{Combined, ExitRule, Hours, Tick, Together, slot};
 use crate::order::{Holding, HoldingKey, InstrumentKey, OrderRecord, SignalId, Strategy};
 use crate::persistence::{Book, KeptChange, Slot};
 
@@ -234,7 +234,7 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exits::{Fired, Terms};
+    use crate::exits::{Cause, Fired, Terms};
     use crate::order::{Points, Product, SignalId};
     use crate::persistence::Kept;
     use crate::testkit::builders::{at, points, sbin_in, strategy};
