@@ -119,7 +119,7 @@ impl Desk {
         let clock = TokioClock::from(setup.starts_at);
         let machine = TokioClock::from(setup.starts_at);
         let engine_clock: Arc<dyn Clock> = if setup.has_machine { SteadyClock::over(machine.clone()) } else { clock.clone() };
-        let disk = SimulatedDisk::new("SIM1").unwrap();
+        let disk = SimulatedDisk::with_schema("SIM1").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut rows = sample(setup.starts_at.date_naive()).unwrap();
         rows.extend((setup.contracts)());
