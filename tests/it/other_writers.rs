@@ -86,7 +86,7 @@ async fn an_engine_that_finds_rows_of_another_writer_ends_and_does_not_answer() 
 }
 
 /// A program that holds the lock of the database for a while ends nothing; one that keeps it does. Either is named.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_of_another_program_is_waited_for_and_named() {
     let house = House::new();
     let engine = house.start_with(&[("STORAGE__STALLED_MS", "300"), ("STORAGE__HUNG_MS", "3600000")]);
