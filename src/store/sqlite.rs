@@ -237,7 +237,7 @@ impl SqliteStore {
     }
 
     fn run_all(&self, statements: &[&'static str]) -> Result<(), StoreError> {
-        statements.iter().try_for_each(|statement| self.run(statement)).map_err(failed("unit"))
+        statements.iter().copied().try_for_each(|statement| self.run(statement)).map_err(failed("unit"))
     }
 
     /// Moves what no reader needs into the main file, without waiting for anybody.

@@ -165,19 +165,12 @@ impl Replay {
         let client_id = row.client_id.clone().ok_or("it has no account")?;
         let command_id = row.command_id.ok_or("it names no order")?;
         let signal_id = row.signal_id.ok_or("it names no signal")?;
-        if let Some(SignalInputs { key, body_hash, received_at, legs }) = signal {
+        if let Some(signal) = signal {
+            let idempotency_key = signal.key();
+            let SignalInputs { body_hash, received_at, legs, .. } = signal;
             let body_hash = hash(&body_hash).ok_or("the body's hash is not 32 bytes")?;
             let (client_id, user) = (client_id.clone(), Arc::clone(&row.who));
-            self.projections.signals.push(SignalRow {
-                client_id,
-                signal_id,
-                idempotency_key: key,
-                body_hash,
-                source,
-                user,
-                received_at,
-                legs,
-            });
+            self.projections.signals.push(SignalRow { client_id, signal_id, idempotency_key, body_hash, source, user, received_at, legs });
         }
         let given = Given {
             client_id,
