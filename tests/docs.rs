@@ -240,7 +240,7 @@ fn every_call_of_the_runbook_can_be_made() {
     let (mut calls, mut wrong) = (0, Vec::new());
     for document in ["docs/runbook.md", "docs/operations.md"] {
         let content = text(&root().join(document));
-        for (line, call) in content.lines().flat_map(|line| line.split("call ").skip(1).map(move |call| (line, call))) {
+        for (line, call) in content.lines().flat_map(|line| calls_of(line).map(move |call| (line, call))) {
             let Some((method, rest)) = call.split_once(' ').filter(|(method, _)| ["GET", "POST", "DELETE"].contains(method)) else {
                 continue;
             };
@@ -268,12 +268,17 @@ fn the_runbook_says_what_costs_money_otherwise() {
     }
 }
 
+/// The calls of a line, each up to its closing backtick.
+fn calls_of(line: &str) -> impl Iterator<Item = &str> {
+    line.split("call ").skip(1).filter_map(|call| call.split('`').next())
+}
+
 /// What is wrong with a call: `/path '{"a":1}'`, or a path with its parameters in quotes.
 fn wrong_call(method: &str, rest: &str) -> Option<String> {
     let mut quoted = rest.split('\'');
     let (address, body) = match quoted.next() {
         Some("") => (quoted.next()?, None),
-        Some(address) => (address.split([' ', '`']).next()?, rest.starts_with(&format!("{address}'")).then(|| quoted.next()).flatten()),
+        Some(address) => (address.trim_end(), quoted.next()),
         None => return Some("it has no path".to_owned()),
     };
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
