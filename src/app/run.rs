@@ -22,8 +22,8 @@ use ordergate_actors::{Engine, Parts, World, WriteOn};
 use tokio::sync::oneshot;
 
 use super::brokers::{self, Brokers};
-use super::own_files::OwnFiles;
 use super::opening::{Concern, Look, StartError, Waits, listening, loaded, look_at_the_start, opened};
+use super::own_files::OwnFiles;
 use super::surface::{announce, site, web_state};
 use super::tasks::Tasks;
 use super::{alert_routes, ending, held, in_force, listeners, older, outward, probe, refresh, start_engine, tell_of_masters, watched};

@@ -96,7 +96,7 @@ fn copy_all(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy_all(&entry.path(), &target) } else { drop(std::fs::copy(entry.path(), target).unwrap()) }
+        if entry.path().is_dir() { copy_all(&entry.path(), &target) } else { assert!(std::fs::copy(entry.path(), target).is_ok()) }
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ordergate_actors::order::{
-    Answered, BookState, BrokerOrderId, CallAnswer, ChangeCall, EndPrice, Exchange, Fill, Heard, HoldingKey, InstrumentKey, Intent, OrderFact, Price, Pricing,
-    Product, Quantity, Resolution, Side, Strategy, Tag, Terms, trading_date,
+    Answered, BookState, BrokerOrderId, CallAnswer, ChangeCall, EndPrice, Exchange, Fill, Heard, HoldingKey, InstrumentKey, Intent,
+    OrderFact, Price, Pricing, Product, Quantity, Resolution, Side, Strategy, Tag, Terms, trading_date,
 };
 use ordergate_actors::persistence::{
     Adopted, Book, ControlChange, Keep, KeepOver, KillLevel, Level, Registration, Slot, Telling, Topic, Unit, replay,
