@@ -40,6 +40,7 @@ fn own_file() -> io::Result<PathBuf> {
 }
 
 /// A build that cannot name itself is like no other, and not like itself at the next start.
+#[expect(clippy::disallowed_methods, reason = "it names no order and no decision: it is to differ at every start")]
 fn unread(cause: &io::Error) -> String {
     tracing::error!(event = "build_unread", "the running program's own file cannot be read ({cause}): every start counts as another build");
     format!("{VERSION}+unread.{}", uuid::Uuid::new_v4().simple())
