@@ -11,7 +11,7 @@ use ordergate_actors::order::{InstrumentKey, Price, Product, ist};
 use ordergate_actors::ports::{Clock, Query, Rows};
 use serde_json::{Value, json};
 
-use crate::support::{House, KEY, Plan, Reply, entry, secret};
+use crate::support::{House, KEY, Plan, Reply, secret};
 
 /// A route of shares, in the alert's own units.
 fn shares(direction: &str) -> Value {

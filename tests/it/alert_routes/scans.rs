@@ -4,7 +4,6 @@ use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 
-use super::shares;
 use crate::support::{House, Plan};
 
 #[actix_web::test]
