@@ -75,14 +75,14 @@ fn a_refusal_at_the_head_of_a_round_leaves_nothing_and_the_round_goes_on() {
     }
     assert_eq!(store.unit(&[insert(order(100))]).unwrap(), Verdict::Done);
     let again = store.unit(&[insert(order(202)), insert(order(100))]).unwrap();
-    assert_eq!(again, Verdict::Refused("orders"), "behind a unit that stays it is taken back alone");
+    assert_eq!(again, Verdict::Refused("orders.broker_tag"), "behind a unit that stays it is taken back alone");
     assert_eq!(store.unit(&[insert(order(101))]).unwrap(), Verdict::Done);
     store.commit().unwrap();
     for (of, is_there) in [(200, false), (201, false), (202, false), (100, true), (101, true)] {
         assert_eq!(store.order(&client(), number(of)).unwrap().is_some(), is_there, "{of}");
     }
     // The next round knows nothing of this one.
-    assert_eq!(round(&mut store, &[insert(order(203)), insert(order(101))]), Verdict::Refused("orders"));
+    assert_eq!(round(&mut store, &[insert(order(203)), insert(order(101))]), Verdict::Refused("orders.broker_tag"));
     assert!(store.order(&client(), number(203)).unwrap().is_none() && store.order(&client(), number(101)).unwrap().is_some());
 }
 
@@ -90,7 +90,7 @@ fn a_refusal_at_the_head_of_a_round_leaves_nothing_and_the_round_goes_on() {
 #[test]
 fn a_round_of_refusals_alone_commits() {
     let (_directory, mut store) = reopened();
-    assert_eq!(round(&mut store, &[insert(order(1))]), Verdict::Refused("orders"));
+    assert_eq!(round(&mut store, &[insert(order(1))]), Verdict::Refused("orders.broker_tag"));
     assert_eq!(round(&mut store, &[insert(order(2))]), Verdict::Done);
 }
 
@@ -125,7 +125,7 @@ fn a_key_is_known_for_its_own_account_only() {
 fn an_update_that_takes_anothers_broker_number_is_refused_alone() {
     let (_directory, mut store) = reopened();
     assert_eq!(round(&mut store, &[insert(order(2))]), Verdict::Done);
-    assert_eq!(round(&mut store, &[update(sent(2, "B1"))]), Verdict::Refused("orders"));
+    assert_eq!(round(&mut store, &[update(sent(2, "B1"))]), Verdict::Refused("orders.broker_tag"));
     assert_eq!(store.order(&client(), order(2).command_id).unwrap(), Some(order(2)));
 }
 
