@@ -85,6 +85,7 @@ async fn play(trouble: Trouble, place: Place, leg: Leg, is_cut: bool) -> Result<
         }
         house.submit_soon(order).await;
     }
+    relay.until_met().await;
     crate::house::pass(secs(15)).await;
     relay.straight();
     relay.cut();
@@ -125,6 +126,7 @@ async fn cut_at(moment: Moment, leg: Leg) -> Result<bool, String> {
     let (relay, mut house) = behind_a_relay(leg).await?;
     relay.cut_at(moment);
     house.submit_soon(at_once(leg)).await;
+    relay.until_met().await;
     crate::house::pass(secs(5)).await;
     let is_met = relay.has_met();
     house.heal().await;

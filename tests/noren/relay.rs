@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::house::pass;
+use crate::house::{pass, secs};
 use crate::moment::{Cut, Moment, Packet};
 
 /// What the network does to a request, or to its answer.
@@ -111,6 +111,16 @@ impl Relay {
     /// Whether trouble or a cut met anything. A case in which none did proves nothing.
     pub(crate) fn has_met(&self) -> bool {
         self.met.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until it has. Not for ever: on a busy machine an order can be given up before it is called.
+    pub(crate) async fn until_met(&self) {
+        let met = async {
+            while !self.has_met() {
+                pass(Duration::from_millis(5)).await;
+            }
+        };
+        let _given_up = tokio::time::timeout(secs(150), met).await;
     }
 
     fn meets(&self) {
