@@ -125,7 +125,7 @@ fn a_key_is_known_for_its_own_account_only() {
 fn an_update_that_takes_anothers_broker_number_is_refused_alone() {
     let (_directory, mut store) = reopened();
     assert_eq!(round(&mut store, &[insert(order(2))]), Verdict::Done);
-    assert_eq!(round(&mut store, &[update(sent(2, "B1"))]), Verdict::Refused("orders.broker_tag"));
+    assert_eq!(round(&mut store, &[update(sent(2, "B1"))]), Verdict::Refused("orders"));
     assert_eq!(store.order(&client(), order(2).command_id).unwrap(), Some(order(2)));
 }
 
