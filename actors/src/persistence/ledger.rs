@@ -137,7 +137,10 @@ impl Ledger {
 
     /// Opens a round. While another program holds the lock nothing is written and nothing is unknown: it is asked for again, and whoever
     /// watches the writer sees for how long, and why.
-    #[expect(clippy::disallowed_methods, reason = "the writer's own thread, which has nothing else to do: no simulated disk is ever locked")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the writer's own thread, which has nothing else to do: no simulated disk is ever locked"
+    )]
     fn begin(&mut self) -> Result<(), StoreError> {
         let since = Instant::now();
         while let Begun::Locked(cause) = self.store.begin()? {

@@ -50,7 +50,11 @@ fn what_somebody_is_seen_to_have_closed_is_not_closed_again() {
 #[test]
 fn what_the_exit_has_filled_itself_and_what_the_positions_may_lack_is_no_reason() {
     let filled = sale().filled(40, 0);
-    assert_eq!(left_by_others(&filled, &book(std::slice::from_ref(&filled)), &shows(60, &[]), None), Left::All, "its trades are not told yet");
+    assert_eq!(
+        left_by_others(&filled, &book(std::slice::from_ref(&filled)), &shows(60, &[]), None),
+        Left::All,
+        "its trades are not told yet"
+    );
     assert_eq!(left_by_others(&filled, &book(std::slice::from_ref(&filled)), &shows(100, &[]), None), Left::All, "the positions lag");
     let mut old = shows(100, &[]);
     old.positions.as_mut().unwrap().began_seq = SEQ - 1;

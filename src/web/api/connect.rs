@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 use super::Answer;
 use super::alert_routes::shown;
-use super::explain::explanation;
+use super::explain::{explanation, say_what_was_not_sent};
 use crate::web::auth::body_hash;
 use crate::web::body::{self, typed};
 use crate::web::chain::{self, Incoming};
@@ -94,6 +94,10 @@ pub(in crate::web) async fn read(request: HttpRequest, payload: Payload, state: 
     Ok(HttpResponse::Ok().json(becomes(&state, &client_id, &source, &readings)?))
 }
 
+/// Of an order as it is asked for.
+const MAY_BE_UNSENT: [&str; 8] =
+    ["validity", "price", "trigger_price", "stop_loss", "target", "trailing_type", "trailing_value", "test_mode"];
+
 /// What readings would become, each by itself: its route, its order, its place in its chain, and what the gates and the
 /// broker's adapter would make of it. Nothing is written.
 ///
@@ -113,12 +117,14 @@ pub(super) fn becomes(state: &WebState, client_id: &ClientId, source: &Source, r
                     repeat: reading.repeat,
                     ignored: Vec::new(),
                 };
+                let mut order = json!(routing.planned.leg);
+                say_what_was_not_sent(&mut order, &MAY_BE_UNSENT);
                 json!({
                     "route": routing.route.name,
                     "version": routing.version,
                     "instrument": routing.instrument.map(|key| key.to_string()),
                     "held": routing.held,
-                    "order": routing.planned.leg,
+                    "order": order,
                     "notes": routing.planned.notes,
                     "key": routing.key,
                     "chain": routing.place.map(|link| chain_words(&link.step)),

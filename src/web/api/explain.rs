@@ -63,6 +63,15 @@ pub(in crate::web) fn explanation(state: &WebState, client_id: &ClientId, alert:
     explained(state, client_id, alert).map(|(_, told)| told)
 }
 
+/// A journal row leaves out what was not sent; an answer says it.
+pub(super) fn say_what_was_not_sent(told: &mut Value, fields: &[&str]) {
+    for field in fields {
+        if told.get(field).is_none() {
+            told[*field] = Value::Null;
+        }
+    }
+}
+
 /// The legs, and what is told of them.
 fn explained(state: &WebState, client_id: &ClientId, alert: &Alert) -> Result<(Vec<Explained>, Value), Problem> {
     let now = state.now();
@@ -98,12 +107,7 @@ fn explained(state: &WebState, client_id: &ClientId, alert: &Alert) -> Result<(V
 /// A leg, with the newest quote of its instrument and what it would be charged when it fills.
 fn shown(state: &WebState, desk: &Desk, leg: &Explained, now: DateTime<Utc>) -> Value {
     let mut row = json!(leg);
-    if let Some(ask) = row["ask"].as_object_mut() {
-        // A journal row leaves out what was not sent; here it is said.
-        for field in ["price", "trigger_price", "seen_price", "stop_loss", "target", "trailing", "test_mode"] {
-            ask.entry(field).or_insert(Value::Null);
-        }
-    }
+    say_what_was_not_sent(&mut row["ask"], &["price", "trigger_price", "seen_price", "stop_loss", "target", "trailing", "test_mode"]);
     if let Some(takes) = row["takes"].as_object_mut() {
         let source = if takes["is_estimate"] == true { "estimate" } else { "rule" };
         takes.insert("source".to_owned(), json!(source));
