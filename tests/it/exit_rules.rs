@@ -94,7 +94,7 @@ async fn a_person_sets_changes_and_switches_off() {
 
     let off = house.send(house.request("DELETE", "/dashboard/exit-rules?strategy=trend&symbol=SBIN-EQ").bearer_auth(KEY)).await;
     assert_eq!((off.status, &off.body["rule"]["is_on"]), (200, &json!(false)), "{:#}", off.body);
-    quote(&house.market, "SBIN-EQ", "760.00", "760.50");
+    quote(&house.market, "SBIN-EQ", "840.00", "840.50");
     house.until_held("beside", 0).await;
     let left: Vec<_> = house.orders().into_iter().filter(|order| order.is_exit()).map(|order| order.ask.strategy.to_string()).collect();
     assert_eq!(left, ["beside"], "off is off, where one that is on has fired");
