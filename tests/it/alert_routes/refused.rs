@@ -127,7 +127,12 @@ async fn an_exit_of_an_alert_that_is_not_valid_pages_while_its_position_is_held(
     });
     let refused = house.alert(exit.clone()).await;
     assert_eq!(refused.order(0)["tag"], "VALIDATION_FAILED", "{:#}", refused.body);
-    let paged = house.alarms_of("ALARM_EXIT_FAILED").await;
+    // It is written after the answer.
+    let ask = async || match house.alarms_of("ALARM_EXIT_FAILED").await {
+        paged if paged.is_empty() => Err(""),
+        paged => Ok(paged),
+    };
+    let paged = until_found("it is told", ask).await;
     assert_eq!(paged.len(), 1, "{paged:#?}");
     assert!(paged[0].0 == "PAGE" && paged[0].1.contains("trend is not valid, and closes nothing: "), "{paged:#?}");
     assert!(paged[0].1.ends_with("; it holds 10 of NSE:SBIN-EQ MIS"), "{paged:#?}");
