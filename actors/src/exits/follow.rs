@@ -36,14 +36,8 @@ pub struct Beside {
     pub units: i64,
     /// The newest exit of the position. What is asked for twice after the same one is one signal.
     pub after: Arc<OrderRecord>,
-}
-
-impl Beside {
-    /// Whether it is another try, because the newest exit failed.
-    #[must_use]
-    pub fn is_retry(&self) -> bool {
-        self.after.status == Status::Failed
-    }
+    /// Whether it is another try, because one of them failed.
+    pub is_retry: bool,
 }
 
 /// A message that was lost shows by this.
@@ -158,8 +152,11 @@ impl<'a> Firing<'a> {
             let is_lost = !is_within(self.fired.at, LOST_AFTER, self.now) && !is_forgotten(self.book, self.fired.at);
             return if is_lost { Next::Again } else { Next::Wait };
         }
-        let after = self.newest().filter(|newest| self.is_over(newest) && !self.is_to_come(goes_again));
-        after.map_or(Next::Wait, |after| Next::Beside(Beside { units, after: Arc::clone(after) }))
+        // A part that was refused may be older than one that rests.
+        let is_over = self.sent_since().chain(self.newest()).all(|order| self.is_over(order));
+        let Some(after) = self.newest().filter(|_| is_over && !self.is_to_come(goes_again)) else { return Next::Wait };
+        let is_retry = self.sent_since().chain([after]).any(|order| order.status == Status::Failed);
+        Next::Beside(Beside { units, after: Arc::clone(after), is_retry })
     }
 
     /// Whether an exit keeps out what is held, and does not go by itself.

@@ -174,7 +174,13 @@ fn a_part_that_was_refused_is_tried_again_while_the_others_rest() {
     );
     assert_eq!((beside(&stop(3), refused("no"), 7), beside(&stop(3), refused("no"), 8)), (None, Some((4, 3))), "ever more slowly");
     assert_eq!(beside(&stop(0), refused("not allowed after square off time"), 600), None, "a person's, when the others have ended");
-    assert!(matches!(next(&stop(0), refused("no"), 60), Next::Beside(beside) if beside.is_retry()));
+    assert!(matches!(next(&stop(0), refused("no"), 60), Next::Beside(beside) if beside.is_retry));
+    let older = || {
+        let order =
+            OrderRecord { reason: Some(Arc::from("margin shortfall")), ..slice(2, 6).ended(Status::Failed, Some(Tag::BrokerRejected)) };
+        vec![order, slice(3, 4).working("1")]
+    };
+    assert_eq!((beside(&stop(0), older(), 29), beside(&stop(0), older(), 30)), (None, Some((6, 3))), "whichever of them was refused");
     // One that goes again by itself is not sent twice; what was said to and does not is.
     let unsent = || vec![slice(2, 6).ended(Status::Failed, Some(Tag::NotSent)), slice(3, 4).working("1")];
     assert_eq!((beside(&stop(0), unsent(), 59), beside(&stop(0), unsent(), 60)), (None, Some((6, 3))));

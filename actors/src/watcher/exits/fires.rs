@@ -84,7 +84,7 @@ impl WatcherActor {
         }
         let Some(watched) = self.core.rules.watched.get_mut(slot) else { return };
         let (before, mut tried) = (watched.before, None);
-        if beside.is_retry() {
+        if beside.is_retry {
             rule.attempt = rule.attempt.saturating_add(1);
             (watched.rule, watched.writing) = (rule.clone(), Some(now));
             let reason = format!("{} units of {} {} have no exit: try {}", beside.units, rule.strategy, rule.holding, rule.attempt + 1);
