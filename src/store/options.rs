@@ -27,7 +27,7 @@ pub struct Options {
     /// Pages in the write-ahead log at which the writer checkpoints even while it is busy. Fewer: more, shorter
     /// pauses. More: the log grows, and each commit costs more.
     pub checkpoint_pages: u32,
-    /// Pages at which it checkpoints when nothing is queued. Whoever comes meanwhile waits for all of it, so it takes small bites.
+    /// The same when nothing is queued. Bites of 128 pages made no exit faster at the p99, and the median 10 % slower.
     pub idle_checkpoint_pages: u32,
     /// How long to wait for a foreign process that holds the write lock before saying so.
     pub busy_timeout_ms: u32,
@@ -44,7 +44,7 @@ impl Options {
             opened_at,
             durability: Durability::Full,
             checkpoint_pages: 4_000,
-            idle_checkpoint_pages: 128,
+            idle_checkpoint_pages: 500,
             busy_timeout_ms: 250,
             ballast_bytes: 16 * 1024 * 1024,
         }

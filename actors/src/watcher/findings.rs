@@ -22,21 +22,37 @@ pub struct Positions {
     pub began_seq: u64,
     /// Trades of before this, by the exchange's clock, are in it.
     pub shows: DateTime<Utc>,
-    /// The nets of the rows: every order asks for one.
-    nets: BTreeMap<HoldingKey, i64>,
+    /// What the rows come to: every order asks for one.
+    sums: BTreeMap<HoldingKey, Sum>,
     /// What positions came to today that are not among the rows, rupees: of others, in instruments that no master has.
     beside: Amount,
+}
+
+/// What the rows of one holding come to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    net: i64,
+    /// Units from earlier days; `None`: no row tells of them.
+    carried: Option<i64>,
+}
+
+impl Sum {
+    fn add(&mut self, row: &PositionRow) {
+        self.net += row.net;
+        let carried = row.carried.map(|carried| carried.net);
+        self.carried = carried.map_or(self.carried, |units| Some(self.carried.unwrap_or(0).saturating_add(units)));
+    }
 }
 
 impl Positions {
     /// The book with these rows.
     #[must_use]
     pub fn new(rows: Vec<PositionRow>, at: DateTime<Utc>, began_seq: u64) -> Self {
-        let mut nets: BTreeMap<HoldingKey, i64> = BTreeMap::new();
+        let mut sums: BTreeMap<HoldingKey, Sum> = BTreeMap::new();
         for row in &rows {
-            *nets.entry(row.holding.clone()).or_default() += row.net;
+            sums.entry(row.holding.clone()).or_default().add(row);
         }
-        Self { rows, at, began_seq, shows: DateTime::<Utc>::MIN_UTC, nets, beside: Amount::ZERO }
+        Self { rows, at, began_seq, shows: DateTime::<Utc>::MIN_UTC, sums, beside: Amount::ZERO }
     }
 
     /// With all trades of before that time in it: it was asked for then, and the broker's figures lag behind by no more than `lag`.
@@ -67,20 +83,19 @@ impl Positions {
     #[must_use]
     pub fn net_in(&self, instrument: &InstrumentKey) -> i64 {
         let from = HoldingKey { instrument: instrument.clone(), ..HoldingKey::lowest() };
-        self.nets.range(from..).take_while(|(key, _)| key.instrument == *instrument).map(|(_, net)| net).sum()
+        self.sums.range(from..).take_while(|(key, _)| key.instrument == *instrument).map(|(_, sum)| sum.net).sum()
     }
 
     /// The broker's net; an instrument without a row is flat.
     #[must_use]
     pub fn net(&self, key: &HoldingKey) -> i64 {
-        self.nets.get(key).copied().unwrap_or(0)
+        self.sums.get(key).map_or(0, |sum| sum.net)
     }
 
     /// What its rows carry of it from earlier days; `None`: they tell of nothing.
     #[must_use]
     pub fn carried(&self, key: &HoldingKey) -> Option<i64> {
-        let told = self.rows.iter().filter(|row| row.holding == *key).filter_map(|row| row.carried);
-        told.map(|carried| carried.net).reduce(i64::saturating_add)
+        self.sums.get(key).and_then(|sum| sum.carried)
     }
 
     /// Whether the book tells what there is of it now: by a row, or by having none.
@@ -93,7 +108,7 @@ impl Positions {
     /// day is over. So a row is missing where it was closed on an earlier day, or where the book lies.
     #[must_use]
     pub fn told(&self, key: &HoldingKey, book: &Book) -> Told {
-        if self.nets.contains_key(key) {
+        if self.sums.contains_key(key) {
             return Told::Yes;
         }
         let today = trading_date(self.at);
