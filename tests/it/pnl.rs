@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::charges::Charges;
 use ordergate::readiness::Site;
 use ordergate::simulator::exchange::NewOrder;
@@ -230,6 +231,8 @@ async fn what_was_opened_beside_a_position_of_ours_is_named_and_left() {
     house.until_held("trend", 10).await;
     elsewhere(&house, Side::Buy, 5, None);
     until_differs(&house, 5, "MANUAL_TRADE").await;
+    // Ours stays held until it was looked at.
+    house.next_fault(CallKind::Place, Fault::LoseRequest("lost".into()));
     let killed = house.post("/dashboard/kill", json!({ "level": 3, "foreign": true, "reason": "drill" })).await;
     assert_eq!(killed.status, 200, "{:#}", killed.body);
     assert!(killed.body["foreign"][0]["left"].as_str().unwrap().contains("strategies hold the same"), "{:#}", killed.body);
