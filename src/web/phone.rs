@@ -35,7 +35,8 @@ const ORDERS: usize = 12;
 pub(super) const LONGEST: usize = 3_900;
 /// So many messages are asked for at one time.
 const MESSAGES: usize = 20;
-/// The most bytes of an answer of Telegram's that are read: so many messages of the longest are far below that.
+/// The most bytes of an answer of Telegram's that are read. One message of the longest is far below that; many are not, and anybody may
+/// write to a bot: then they are asked for one by one.
 const ANSWER_MOST: usize = 1 << 20;
 
 /// What an action is answered with that Telegram delivers long after it was sent.
@@ -64,6 +65,7 @@ pub async fn listen(state: Data<WebState>, phone: Phone) {
         Err(cause) => return tracing::error!(event = "phone_off", "the bot does not listen: {cause}"),
     };
     let (mut doorman, mut after, mut pause) = (Doorman::new(phone.chats.clone()), None, FIRST_PAUSE);
+    let mut messages = MESSAGES;
     let mut chat = phone.actions.as_ref().map(Chat::new);
     for (chat, text) in settle(&state, phone.actions.as_ref()).await {
         // A chat that was taken out of the settings meanwhile hears nothing any more; the row, and its page, tell the others.
@@ -72,9 +74,9 @@ pub async fn listen(state: Data<WebState>, phone: Phone) {
         }
     }
     loop {
-        match ask(&client, &phone, after).await {
+        match ask(&client, &phone, after, messages).await {
             Ok(updates) => {
-                pause = FIRST_PAUSE;
+                (pause, messages) = (FIRST_PAUSE, MESSAGES);
                 let is_empty = updates.is_empty();
                 for update in updates {
                     // The next request confirms it, whatever becomes of it: a message is answered once or not at all.
@@ -85,6 +87,7 @@ pub async fn listen(state: Data<WebState>, phone: Phone) {
                     tokio::time::sleep(BETWEEN).await;
                 }
             }
+            Err(Trouble::TooLong) if messages > 1 => messages = 1,
             Err(trouble) => {
                 tracing::warn!(event = "phone_trouble", "asking Telegram for messages: {trouble}; again in {} s", pause.as_secs());
                 metrics::counter!("ordergate_telegram_failed_total").increment(1);
@@ -95,26 +98,40 @@ pub async fn listen(state: Data<WebState>, phone: Phone) {
     }
 }
 
-async fn ask(client: &reqwest::Client, phone: &Phone, after: Option<i64>) -> Result<Vec<Update>, String> {
-    let body = json!({ "offset": after, "timeout": HELD, "limit": MESSAGES, "allowed_updates": ["message"] });
-    let answer = call(client, phone, "getUpdates", &body).await?;
-    updates(&answer).ok_or_else(|| format!("it refuses: {}", answer["description"].as_str().unwrap_or("no reason was given")))
+/// Why a request to Telegram came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("its answer is longer than {ANSWER_MOST} bytes")]
+    TooLong,
+    /// Without the address, which holds the token.
+    #[error("{0}")]
+    Unanswered(String),
+    #[error("its answer is no JSON: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("it refuses: {0}")]
+    Refused(String),
 }
 
-async fn call(client: &reqwest::Client, phone: &Phone, method: &str, body: &Value) -> Result<Value, String> {
+async fn ask(client: &reqwest::Client, phone: &Phone, after: Option<i64>, messages: usize) -> Result<Vec<Update>, Trouble> {
+    let body = json!({ "offset": after, "timeout": HELD, "limit": messages, "allowed_updates": ["message"] });
+    let answer = call(client, phone, "getUpdates", &body).await?;
+    let refused = || Trouble::Refused(answer["description"].as_str().unwrap_or("no reason was given").to_owned());
+    updates(&answer).ok_or_else(refused)
+}
+
+async fn call(client: &reqwest::Client, phone: &Phone, method: &str, body: &Value) -> Result<Value, Trouble> {
     let url = format!("{}/bot{}/{method}", phone.base, phone.token.expose_secret());
     let answer = client.post(url).json(body).send().await;
-    // The client's own words hold the address, and with it the token.
-    let words = |error: reqwest::Error| redacted(&error.without_url().to_string(), &phone.secrets);
+    let words = |error: reqwest::Error| Trouble::Unanswered(redacted(&error.without_url().to_string(), &phone.secrets));
     let mut answer = answer.map_err(words)?;
     let mut body = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(words)? {
         if body.len() + piece.len() > ANSWER_MOST {
-            return Err(format!("its answer is longer than {ANSWER_MOST} bytes"));
+            return Err(Trouble::TooLong);
         }
         body.extend_from_slice(&piece);
     }
-    serde_json::from_slice(&body).map_err(|error| format!("its answer is no JSON: {error}"))
+    Ok(serde_json::from_slice(&body)?)
 }
 
 async fn answer(state: &WebState, client: &reqwest::Client, phone: &Phone, doors: (&mut Doorman, Option<&mut Chat>), update: &Update) {

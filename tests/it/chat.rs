@@ -47,12 +47,13 @@ impl Chat {
         Self { server: Server::open(), next: 1 }
     }
 
-    /// Says something, and waits for the answer to it.
+    /// Says something, and waits for the answer to it, and until it is confirmed: one that listens anew is not told it again.
     async fn say(&mut self, user: i64, text: &str) -> String {
         let before = self.server.got.lock().len();
         self.next += 1;
-        self.server.updates.lock().push_back(message(self.next, 42, user, text));
-        until(&format!("{text} is answered"), || self.server.got.lock().len() > before).await;
+        self.server.updates.lock().say([message(self.next, 42, user, text)]);
+        let is_answered = || self.server.got.lock().len() > before && self.server.updates.lock().are_confirmed();
+        until(&format!("{text} is answered"), is_answered).await;
         self.server.texts().pop().unwrap()
     }
 
@@ -63,12 +64,10 @@ impl Chat {
         (shown, done)
     }
 
-    /// Delivers something, and waits until the bot has taken it and asked again: what it answers has arrived by then.
+    /// Delivers something, and waits until the bot has confirmed it: what it answers has arrived by then.
     async fn deliver(&self, updates: impl IntoIterator<Item = Value>) {
-        self.server.updates.lock().extend(updates);
-        until("it is fetched", || self.server.updates.lock().is_empty()).await;
-        let calls = self.server.calls.load(std::sync::atomic::Ordering::SeqCst);
-        until("it asks again", || self.server.calls.load(std::sync::atomic::Ordering::SeqCst) >= calls + 2).await;
+        self.server.updates.lock().say(updates);
+        until("it is confirmed", || self.server.updates.lock().are_confirmed()).await;
     }
 }
 
@@ -245,7 +244,7 @@ async fn killed(text: &str, event: &'static str) -> tempfile::TempDir {
     let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
     let shown = chat.say(OWNER, text).await;
     hold.at(event);
-    chat.server.updates.lock().push_back(message(chat.next + 1, 42, OWNER, &format!("/confirm {}", code(&shown))));
+    chat.server.updates.lock().say([message(chat.next + 1, 42, OWNER, &format!("/confirm {}", code(&shown)))]);
     until("the row is on disk", || hold.is_reached()).await;
     let left = tempfile::tempdir().unwrap();
     copy(house.directory.path(), left.path());
@@ -420,7 +419,7 @@ async fn an_action_that_comes_too_late_is_answered_that_nothing_was_done() {
         late["message"]["date"] = json!(morning().timestamp() - 300);
         late
     };
-    chat.server.updates.lock().extend([late(50, 43, "/kill 3"), late(51, 42, "/status"), late(52, 42, "/kill 3")]);
+    chat.server.updates.lock().say([late(50, 43, "/kill 3"), late(51, 42, "/status"), late(52, 42, "/kill 3")]);
     let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
     until("it is answered", || !chat.server.got.lock().is_empty()).await;
     chat.next = 100;
@@ -463,17 +462,21 @@ async fn an_exit_at_its_cost_cap_goes_on_by_a_word_from_the_phone_once() {
     house.close().await;
 }
 
-/// A server that sends without end must not fill the memory.
+/// A server that sends without end must not fill the memory, and strangers who write at length must not shut the bot.
 #[actix_web::test]
-async fn an_answer_of_telegrams_is_read_up_to_a_bound() {
+async fn messages_that_are_too_long_together_are_read_one_by_one() {
     let (mut chat, house) = (Chat::open(), House::open().await);
-    chat.server.updates.lock().push_back(message(100, 42, OWNER, &format!("/status{}", " ".repeat(2_000_000))));
+    let long = |update: i64, user: i64| message(update, 42, user, &format!("/status{}", " ".repeat(600_000)));
+    chat.server.updates.lock().say([long(100, 9), long(101, OWNER)]);
     let listening = actix_web::rt::spawn(listen(house.state.clone(), phone(&chat.server, false)));
-    until("it is fetched", || chat.server.updates.lock().is_empty()).await;
+    until("they are confirmed", || chat.server.updates.lock().are_confirmed()).await;
     chat.next = 200;
     let answer = chat.say(OWNER, "/help").await;
     assert!(answer.starts_with("/status /positions") && answer.contains("/confirm CODE"), "{answer}");
-    assert_eq!(chat.server.got.lock().len(), 1, "the one that was too long is not answered");
+    let texts = chat.server.texts();
+    assert!(texts.len() == 3 && texts[1].contains("kill level 0"), "{texts:?}");
+    let limits = chat.server.updates.lock().limits.clone();
+    assert_eq!((limits[0], limits[1], limits.last()), (20, 1, Some(&20)), "the first was too long to be read: {limits:?}");
     listening.abort();
     house.close().await;
 }
