@@ -27,7 +27,7 @@ use crate::supervision::Shell;
 pub(super) use rules::Rules;
 use rules::Watched;
 
-/// So many rules are looked at in one go. A quote that reaches a stop while hundreds are looked at would wait for all of them.
+/// So many rules have their turn in one go. A quote that reaches a stop while hundreds have theirs would wait for all of them.
 const AT_ONCE: usize = 128;
 
 impl WatcherActor {
@@ -152,12 +152,11 @@ impl WatcherActor {
         let rung = self.desk.bell.take();
         if self.core.rules.is_loaded && self.may_fire() {
             let slots: Vec<Slot> = rung.iter().filter_map(|key| self.core.rules.by_instrument.get(key)).flatten().cloned().collect();
-            self.look_at(slots, now);
+            self.look_at(&slots, now);
         }
     }
 
-    /// Everything that time brings: what no bell rang for, hours, writes, what has fired and is not flat yet.
-    /// Answers the rules whose turn comes before the next tick, in parts.
+    /// Everything that time brings. Answers the rules whose turn comes before the next tick, in parts.
     pub(super) fn exit_tick(&mut self, now: DateTime<Utc>) -> Vec<Vec<Slot>> {
         self.load_rules();
         if !self.is_settled() {
@@ -172,31 +171,30 @@ impl WatcherActor {
             return Vec::new();
         }
         let mut first: Vec<Slot> = self.core.rules.watched.keys().cloned().collect();
-        // All of them: below, hours, times and what has fired act for every rule, and the next position is not theirs.
-        self.end_rules_of(&first);
-        first.retain(|slot| self.core.rules.watched.contains_key(slot));
         let later = first.split_off(first.len().min(AT_ONCE));
-        self.look_at_hours(now);
+        self.exit_turn(&first, now);
         if self.may_fire() {
-            self.look_at(first, now);
             self.look_at_times(now);
             self.look_at_sums(now);
         }
         self.leave_what_has_fired(now);
-        self.follow_fired(now);
-        self.rest_stops(now);
-        self.write_moved(now);
         self.read_deferred(now);
         later.chunks(AT_ONCE).map(<[Slot]>::to_vec).collect()
     }
 
-    /// The turn of some rules between two ticks.
-    pub(super) fn exit_turn(&mut self, slots: Vec<Slot>, now: DateTime<Utc>) {
-        if self.is_settled() {
-            self.end_rules_of(&slots);
-            if self.may_fire() {
-                self.look_at(slots, now);
-            }
+    /// The turn of some rules: what no bell rang for, hours, what has fired and is not flat yet, resting stops, writes.
+    pub(super) fn exit_turn(&mut self, slots: &[Slot], now: DateTime<Utc>) {
+        if !self.is_settled() {
+            return;
         }
+        // First: what follows acts for every rule, and the next position is not theirs.
+        self.end_rules_of(slots);
+        self.look_at_hours(slots, now);
+        if self.may_fire() {
+            self.look_at(slots, now);
+        }
+        self.follow_fired(slots, now);
+        self.rest_stops(slots, now);
+        self.write_moved(slots, now);
     }
 }

@@ -383,8 +383,8 @@ impl Actor for WatcherActor {
             let later = guarded(actor, ctx, |actor, _, now| actor.exit_tick(now)).unwrap_or_default();
             let turns = u32::try_from(later.len()).unwrap_or(u32::MAX).saturating_add(1);
             for (nth, slots) in (1..turns).zip(later) {
-                ctx.run_later(actor.desk.settings.exits.look * nth / turns, |actor, ctx| {
-                    guarded(actor, ctx, |actor, _, now| actor.exit_turn(slots, now));
+                ctx.run_later(actor.desk.settings.exits.look * nth / turns, move |actor, ctx| {
+                    guarded(actor, ctx, |actor, _, now| actor.exit_turn(&slots, now));
                 });
             }
         });

@@ -115,6 +115,39 @@ fn a_hedge_waits_for_what_it_covers_and_goes_with_a_page_when_that_does_not_come
     });
 }
 
+/// Both shall be out at the same minute, and the hedge has the name that comes first: the short is bought back first all the same.
+#[test]
+fn a_hedge_whose_time_is_up_with_its_shorts_goes_after_it() {
+    let at = "2026-11-23T14:50:00+05:30".parse::<chrono::DateTime<chrono::FixedOffset>>().unwrap().to_utc();
+    let mut setup = Setup { starts_at: at, ..Setup::default() };
+    // The entries come late on purpose.
+    setup.account.limits.intraday_cutoff = std::time::Duration::ZERO;
+    scenario(setup, async |desk| {
+        let puts: Vec<InstrumentKey> = ["25600", "25700"].iter().map(|strike| option(&format!("NIFTY24NOV26P{strike}"))).collect();
+        for (key, bid) in puts.iter().zip(["80", "120"]) {
+            desk.trades_at(key, bid);
+        }
+        let lot = desk.instruments.find(&puts[0]).unwrap().lot.value();
+        let leg = |leg: LegDraft, key: &InstrumentKey| LegDraft {
+            exchange: said("NFO"),
+            symbol: said(&key.symbol),
+            exit_at: said("14:52"),
+            ..leg.product("NRML").of(lot)
+        };
+        assert_eq!(desk.ended(leg(buy("a", 1), &puts[0])).await.status, Status::Executed);
+        assert_eq!(desk.ended(leg(sell("a", 1).kind("ADJUST"), &puts[1])).await.status, Status::Executed);
+        let level = |text: &str| vec![Level { price: price(text), quantity: 10_000 }];
+        // Nobody sells the short back for a while.
+        desk.market.set_depth(&puts[1], level("119"), Vec::new(), price("120"));
+        desk.until("both are to be left", |desk| desk.texts("EXIT_RULE_FIRED").len() >= 2).await;
+        desk.pass_secs(10).await;
+        assert_eq!((desk.held("a", &puts[0]), desk.has_alarm("ALARM_EXIT_UNCOVERS")), (lot, false), "{}", desk.trace());
+        desk.trades_at(&puts[1], "120");
+        desk.until("both are left", |desk| puts.iter().all(|key| desk.held("a", key) == 0)).await;
+        desk.at_rest().await;
+    });
+}
+
 /// The hedge has a stop of its own, and its short stays: a stop of it at the broker, or a limit far away, buys nothing back now. The hedge
 /// goes at once, and a person hears that the short stands alone.
 #[test]

@@ -135,13 +135,13 @@ impl WatcherActor {
     }
 
     /// Fired rules until their positions are flat.
-    pub(super) fn follow_fired(&mut self, now: DateTime<Utc>) {
+    pub(super) fn follow_fired(&mut self, slots: &[Slot], now: DateTime<Utc>) {
         let most = self.desk.settings.waits.resend_exit_most;
         let next: Vec<(Slot, Next)> = self
             .line
             .view
             .read(&self.desk.client_id, |book| {
-                let fired = self.core.rules.watched.iter().filter(|(_, watched)| watched.rule.sends_exits() && watched.hours.takes_exits);
+                let fired = self.core.rules.among(slots).filter(|(_, watched)| watched.rule.sends_exits() && watched.hours.takes_exits);
                 fired
                     .filter(|(_, watched)| !watched.rule.is_squared_off(book))
                     .map(|(slot, watched)| {
@@ -222,7 +222,7 @@ impl WatcherActor {
         });
         let Some((waiting, entry)) = unsettled.flatten() else { return };
         let text = format!(
-            "exit {waiting} of {} in {} waited for order {entry}, and makes way for its rule, which has fired: what {entry} fills is not              closed by that, and nothing else sends an exit for it; when it is settled, look what is held and exit it",
+            "exit {waiting} of {} in {} waited for order {entry}, and makes way for its rule, which has fired: what {entry} fills is not closed by that, and nothing else sends an exit for it; when it is settled, look what is held and exit it",
             rule.strategy, rule.holding
         );
         self.concern(Concern { event: EXIT_FAILED, level: Level::Page, text, command_id: Some(waiting) });
@@ -232,8 +232,11 @@ impl WatcherActor {
     /// looked at once it is recorded, all of them now and then: not everything that closes a position is a fill.
     pub(super) fn end_rules_of(&mut self, slots: &[Slot]) {
         let ended = self.line.view.read(&self.desk.client_id, |book| {
-            let watched = slots.iter().filter_map(|slot| Some((slot, self.core.rules.watched.get(slot)?)));
-            let gone = watched.filter(|(_, watched)| !watched.rule.is_for(&book.held(&watched.rule.strategy, &watched.rule.holding)));
+            let gone = self
+                .core
+                .rules
+                .among(slots)
+                .filter(|(_, watched)| !watched.rule.is_for(&book.held(&watched.rule.strategy, &watched.rule.holding)));
             gone.map(|(slot, watched)| {
                 let signal = watched.rule.fired.map(|fired| fired.signal);
                 let open = book.open_in(&watched.rule.holding.instrument);
@@ -261,10 +264,11 @@ impl WatcherActor {
     }
 
     /// Writes stops that have moved, each now and then.
-    pub(super) fn write_moved(&mut self, now: DateTime<Utc>) {
+    pub(super) fn write_moved(&mut self, slots: &[Slot], now: DateTime<Utc>) {
         let every = Duration::from_std(self.desk.settings.exits.keep_every).unwrap_or(Duration::MAX);
         let mut writes = Vec::new();
-        for (slot, watched) in &mut self.core.rules.watched {
+        for slot in slots {
+            let Some(watched) = self.core.rules.watched.get_mut(slot) else { continue };
             let is_writing = watched.writing.is_some_and(|since| now.signed_duration_since(since) < WRITE_AGAIN);
             let is_due = watched.kept_at.is_none_or(|at| now < at || now.signed_duration_since(at) >= every);
             if watched.is_ahead() && is_due && !is_writing && watched.rule.fired.is_none_or(|fired| !fired.cause.is_urgent()) {

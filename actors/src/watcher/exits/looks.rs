@@ -6,11 +6,10 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::super::settle::is_on_a_share;
 use super::super::{Concern, WatcherActor};
-use super::Watched;
 use crate::broker::Reading;
 use crate::exits::{Cause, Hours, Looked};
 use crate::order::calendar::SessionPhase;
-use crate::order::{Kind, trading_date};
+use crate::order::{Kind, Side, trading_date};
 use crate::persistence::{Level, Slot};
 use crate::risk::Market;
 
@@ -20,15 +19,15 @@ const STANDS: Duration = Duration::seconds(1);
 const HOURS_STAND: Duration = Duration::seconds(30);
 
 impl WatcherActor {
-    pub(super) fn look_at(&mut self, slots: Vec<Slot>, now: DateTime<Utc>) {
+    pub(super) fn look_at(&mut self, slots: &[Slot], now: DateTime<Utc>) {
         let muted_after = self.muted_after();
         for slot in slots {
-            let Some(watched) = self.core.rules.watched.get(&slot) else { continue };
+            let Some(watched) = self.core.rules.watched.get(slot) else { continue };
             if !watched.rule.is_on || !watched.hours.takes_exits {
                 continue;
             }
             let (tick, is_muted) = self.tick_of(&watched.rule, now);
-            let Some(watched) = self.core.rules.watched.get_mut(&slot) else { continue };
+            let Some(watched) = self.core.rules.watched.get_mut(slot) else { continue };
             // The first quote of a new subscription, or of a session, takes its time. Outside of continuous trading few quote, and nobody
             // needs to hear that.
             let is_trading = watched.hours.is_trading;
@@ -67,8 +66,8 @@ impl WatcherActor {
             if needs_positions {
                 self.want_positions(now);
             }
-            if let Some(cause) = looked.fires.filter(|cause| !self.is_of_another_basis(&slot, *cause, now)) {
-                self.fire(&slot, cause, "", now);
+            if let Some(cause) = looked.fires.filter(|cause| !self.is_of_another_basis(slot, *cause, now)) {
+                self.fire(slot, cause, "", now);
             }
         }
     }
@@ -111,11 +110,14 @@ impl WatcherActor {
 
     /// The hours of each rule's market. Those of a market in continuous trading stand until it ends, those of one that takes no orders
     /// are looked at each time, and so are all after a step back of the clock.
-    pub(super) fn look_at_hours(&mut self, now: DateTime<Utc>) {
+    pub(super) fn look_at_hours(&mut self, slots: &[Slot], now: DateTime<Utc>) {
         let set_back = self.line.clock_was_set_back();
         let is_live = self.desk.broker.capabilities().is_live;
-        let due = |watched: &&mut Watched| !watched.hours_for.as_ref().is_some_and(|hours| hours.contains(&now));
-        for watched in self.core.rules.watched.values_mut().filter(due) {
+        for slot in slots {
+            let Some(watched) = self.core.rules.watched.get_mut(slot) else { continue };
+            if watched.hours_for.as_ref().is_some_and(|hours| hours.contains(&now)) {
+                continue;
+            }
             let key = &watched.rule.holding.instrument;
             let market = Market::of(&self.line.calendar, &*self.line.instruments, key, is_live, now, set_back);
             let instrument = self.line.instruments.find(key);
@@ -141,20 +143,20 @@ impl WatcherActor {
         }
     }
 
+    /// Rules whose time is up, what was sold first: what was bought may cover it, and waits for an exit that is under way.
     pub(super) fn look_at_times(&mut self, now: DateTime<Utc>) {
         let exits = &self.desk.settings.exits;
-        let due: Vec<(Slot, String)> = self
-            .core
-            .rules
-            .watched
-            .iter()
-            .filter(|(_, watched)| watched.hours.takes_exits)
-            .filter_map(|(slot, watched)| {
-                let before_close = exits.before_close(watched.rule.holding.instrument.exchange);
-                Some((slot.clone(), watched.rule.time_up(&watched.hours, before_close, now)?))
-            })
-            .collect();
-        for (slot, why) in due {
+        let watched = self.core.rules.watched.iter().filter(|(_, watched)| watched.hours.takes_exits);
+        let due = watched.filter_map(|(slot, watched)| {
+            let before_close = exits.before_close(watched.rule.holding.instrument.exchange);
+            let why = watched.rule.time_up(&watched.hours, before_close, now)?;
+            Some((watched.rule.position == Side::Buy, slot.clone(), why))
+        });
+        let mut due: Vec<(bool, Slot, String)> = due.collect();
+        due.sort();
+        let slots: Vec<Slot> = due.iter().map(|(_, slot, _)| slot.clone()).collect();
+        self.end_rules_of(&slots);
+        for (_, slot, why) in due {
             self.fire(&slot, Cause::Time, &why, now);
         }
     }

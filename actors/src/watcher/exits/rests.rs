@@ -31,16 +31,15 @@ fn left_to_others(ground: &Ground<'_>) -> Option<String> {
 }
 
 impl WatcherActor {
-    /// One look at every stop that rests, or shall.
-    pub(super) fn rest_stops(&mut self, now: DateTime<Utc>) {
-        self.heed_hands(now);
+    /// One look at the stops of these rules that rest, or shall.
+    pub(super) fn rest_stops(&mut self, slots: &[Slot], now: DateTime<Utc>) {
+        self.heed_hands(slots, now);
         let settings = &self.desk.settings.exits;
         let able = self.desk.broker.capabilities();
         let changes = if able.can_modify { able.max_modifications } else { Some(0) };
         let findings = self.desk.findings.read();
         let steps = self.line.view.read(&self.desk.client_id, |book| {
-            let watched = self.core.rules.watched.iter();
-            let concerned = watched.filter(|(_, watched)| {
+            let concerned = self.core.rules.among(slots).filter(|(_, watched)| {
                 watched.rule.stop_at(settings.stop_at) == StopAt::Broker || resting(&watched.rule, book).next().is_some()
             });
             let steps = concerned.map(|(slot, watched)| {
@@ -72,13 +71,13 @@ impl WatcherActor {
                 self.concern(Concern { event: "ALARM_STOP_IN_ENGINE", level: Level::Warn, text, command_id: None });
             }
         }
-        self.say_who_guards_next(now);
+        self.say_who_guards_next(slots, now);
     }
 
     /// A stop that somebody has changed at the broker is the stop of its rule from then on.
-    fn heed_hands(&mut self, now: DateTime<Utc>) {
+    fn heed_hands(&mut self, slots: &[Slot], now: DateTime<Utc>) {
         let heeded = self.line.view.read(&self.desk.client_id, |book| {
-            let settled = self.core.rules.watched.iter().filter(|(_, watched)| watched.writing.is_none());
+            let settled = self.core.rules.among(slots).filter(|(_, watched)| watched.writing.is_none());
             let heeding = settled.filter_map(|(slot, watched)| {
                 let rule = resting(&watched.rule, book).find_map(|order| watched.rule.heeding(order))?;
                 Some((slot.clone(), rule, watched.seq))
@@ -198,11 +197,10 @@ impl WatcherActor {
     }
 
     /// Before the exchange throws resting stops out for a closing auction, people hear who watches from then on.
-    fn say_who_guards_next(&mut self, now: DateTime<Utc>) {
+    fn say_who_guards_next(&mut self, slots: &[Slot], now: DateTime<Utc>) {
         let exits = &self.desk.settings.exits;
         let leaving = self.line.view.read(&self.desk.client_id, |book| {
-            let watched = self.core.rules.watched.values();
-            let due = watched.filter_map(|watched| {
+            let due = self.core.rules.among(slots).filter_map(|(_, watched)| {
                 let ahead = exits.before_close(watched.rule.holding.instrument.exchange);
                 let until = watched.hours.stops_until.filter(|until| until.signed_duration_since(now) <= ahead)?;
                 let order = resting(&watched.rule, book).find(|order| order.is_resting_stop() && order.broker_order_id.is_some())?;

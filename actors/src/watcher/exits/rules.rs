@@ -207,6 +207,11 @@ impl Rules {
         rule.is_some_and(|rule| !rule.is_on && !rule.sends_exits() && rule.has_sent(order))
     }
 
+    /// Those of some rules that are watched still.
+    pub(super) fn among<'a>(&'a self, slots: &'a [Slot]) -> impl Iterator<Item = (&'a Slot, &'a Watched)> {
+        slots.iter().filter_map(|slot| Some((slot, self.watched.get(slot)?)))
+    }
+
     /// The position of a rule that is watched.
     pub(super) fn owner(&self, slot: &Slot) -> Option<(Strategy, HoldingKey)> {
         self.watched.get(slot).map(|watched| (watched.rule.strategy.clone(), watched.rule.holding.clone()))

@@ -14,7 +14,7 @@ use super::Watched;
 use super::fires::WRITE_AGAIN;
 use super::looks::is_trading;
 use crate::broker::WantQuotes;
-use crate::exits::{Cause, Combined, ExitRule, Leaving, Terms, Together, slot};
+use crate::exits::{Cause, Combined, ExitRule, Leaving, Terms, Together, slot as slot_of};
 use crate::order::{Holding, HoldingKey, InstrumentKey, OrderFact, Tag, ist};
 use crate::persistence::{Keep, KeptChange, Level, Slot, Unit};
 use crate::risk::Market;
@@ -141,6 +141,8 @@ impl WatcherActor {
             }
             let at = fired_at.with_timezone(&ist()).format("%F %T IST");
             let why = format!("the combined exit of {} fired at {at}", combined.strategy);
+            let slots: Vec<Slot> = leaving.held.iter().map(|(key, _)| slot_of(&combined.strategy, key)).collect();
+            self.end_rules_of(&slots);
             let cancel = |order| (order, OrderFact::CancelWanted { tag: Tag::CombinedExit, reason: why.clone() });
             self.post_facts(leaving.entries.into_iter().map(cancel).collect());
             for (key, held) in leaving.held.iter().filter(|_| may_fire) {
@@ -151,7 +153,7 @@ impl WatcherActor {
 
     /// Fires the rule of one position, unless it has fired as urgently already; one that has none gets one.
     fn leave_position(&mut self, combined: &Combined, key: &HoldingKey, held: &Holding, why: &str, now: DateTime<Utc>) {
-        let slot = slot(&combined.strategy, key);
+        let slot = slot_of(&combined.strategy, key);
         match self.core.rules.watched.get(&slot) {
             Some(watched) if watched.rule.fired.is_some_and(|fired| fired.cause.is_urgent()) => return,
             Some(_) => {}
