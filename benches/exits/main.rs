@@ -61,8 +61,6 @@ fn run(stops: usize) -> Vec<Duration> {
     world.wait_until("every position is watched", |world| world.is_ready());
     let is_over = AtomicBool::new(false);
     let mut times = Vec::with_capacity(stops);
-    let begun = Instant::now();
-    let mut offs: Vec<(Duration, Duration)> = Vec::new();
     let (quotes, time) = std::thread::scope(|scope| {
         let load = scope.spawn(|| load(&world, &is_over));
         for place in 0..stops {
@@ -70,16 +68,10 @@ fn run(stops: usize) -> Vec<Duration> {
             let quoted = world.crash(place);
             world.wait_until("its exit is placed", |world| world.placed_at(place).is_some());
             times.push(world.placed_at(place).unwrap().duration_since(quoted));
-            offs.push((world.placed_at(place).unwrap().duration_since(quoted), quoted.duration_since(begun)));
         }
         is_over.store(true, Ordering::SeqCst);
         load.join().unwrap()
     });
-    offs.sort();
-    offs.reverse();
-    for (t, at) in offs.iter().take(25) {
-        println!("{t:?} at {at:?}");
-    }
     println!("{:.0} quotes/s came in", f64::from(quotes) / time.as_secs_f64());
     times
 }
