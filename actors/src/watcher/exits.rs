@@ -28,7 +28,7 @@ pub(super) use rules::Rules;
 use rules::Watched;
 
 /// So many rules have their turn in one go. A quote that reaches a stop while hundreds have theirs would wait for all of them.
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 32;
 
 impl WatcherActor {
     /// Reads the rules from the book, once for each core.
