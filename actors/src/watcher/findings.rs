@@ -79,6 +79,17 @@ impl Positions {
         &self.rows
     }
 
+    /// What it has rows of.
+    pub fn keys(&self) -> impl Iterator<Item = &HoldingKey> {
+        self.sums.keys()
+    }
+
+    /// Whether it has a row of it.
+    #[must_use]
+    pub fn has_row_of(&self, key: &HoldingKey) -> bool {
+        self.sums.contains_key(key)
+    }
+
     /// The broker's net of an instrument, all products together.
     #[must_use]
     pub fn net_in(&self, instrument: &InstrumentKey) -> i64 {
@@ -108,7 +119,7 @@ impl Positions {
     /// day is over. So a row is missing where it was closed on an earlier day, or where the book lies.
     #[must_use]
     pub fn told(&self, key: &HoldingKey, book: &Book) -> Told {
-        if self.sums.contains_key(key) {
+        if self.has_row_of(key) {
             return Told::Yes;
         }
         let today = trading_date(self.at);

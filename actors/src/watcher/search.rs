@@ -1,6 +1,6 @@
 //! Proof of absence: pure. What no book shows is concluded from several of them, never from one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -51,6 +51,9 @@ fn unexplained(key: &HoldingKey, book: &Book, findings: &Findings) -> Option<i64
 impl Beside {
     /// After so many were shown.
     fn after(self, units: i64, positions: &Positions, key: &HoldingKey, book: &Book, patience: Patience) -> Self {
+        if units == self.units {
+            return Self { shown: None, ..self };
+        }
         let is_settled = positions.began_seq >= book.last_fill_seq(key) && book.owed_in(&key.instrument).next().is_none();
         if !is_settled || !book.open_in(&key.instrument).all(|order| is_told_of(order)) {
             return Self { shown: None, ..self };
@@ -190,13 +193,18 @@ impl Search {
     /// Positions were read: what of them nothing explains was there before the orders that are looked for, if none was then.
     pub fn positions_read(&mut self, book: &Book, findings: &Findings, patience: Patience) {
         let Some(positions) = &findings.positions else { return };
-        let keys: BTreeSet<HoldingKey> = positions.rows().iter().map(|row| &row.holding).chain(self.beside.keys()).cloned().collect();
-        for key in keys {
-            let Some(units) = unexplained(&key, book, findings) else { continue };
-            let before = self.beside.get(&key).copied().unwrap_or(Beside { units: 0, shown: None });
-            self.beside.insert(key.clone(), before.after(units, positions, &key, book, patience));
+        let nothing = Beside { units: 0, shown: None };
+        let gone: Vec<HoldingKey> = self.beside.keys().filter(|key| !positions.has_row_of(key)).cloned().collect();
+        for key in positions.keys().chain(&gone) {
+            let Some(units) = unexplained(key, book, findings) else { continue };
+            let before = self.beside.get(key).copied().unwrap_or(nothing);
+            let after = before.after(units, positions, key, book, patience);
+            // Nearly every position is explained: a thousand of them are read in the middle of orders.
+            if after != before {
+                self.beside.insert(key.clone(), after);
+            }
         }
-        self.beside.retain(|_, beside| *beside != Beside { units: 0, shown: None });
+        self.beside.retain(|_, beside| *beside != nothing);
     }
 
     /// How many units the broker's positions have on the side of an order that nothing explains, more than they had before it: asked for
