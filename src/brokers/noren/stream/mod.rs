@@ -214,9 +214,8 @@ impl Stream {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last = Instant::now();
         let mut last_frame = last;
+        let mut silent_at = last + waits.silence;
         loop {
-            let is_market_time = is_market_time(&self.settings.calendar, self.session.now());
-            let patience = if is_market_time { waits.silence } else { waits.silence.saturating_mul(QUIET_HOURS) };
             tokio::select! {
                 frame = socket.next() => {
                     // A pong comes from whatever keeps the connection up. Once the broker itself has answered a heartbeat,
@@ -233,6 +232,7 @@ impl Stream {
                     };
                     if is_alive {
                         last = Instant::now();
+                        silent_at = last + waits.silence;
                         self.heard();
                         if last.duration_since(started) >= self.settings.reconnect.last {
                             *self.health.outage.lock() = None;
@@ -257,8 +257,13 @@ impl Stream {
                         return End::Closed("the session is a new one".to_owned());
                     }
                 }
-                () = tokio::time::sleep_until(last + patience) => {
-                    return End::Closed(format!("nothing was heard for {} ms", patience.as_millis()));
+                () = tokio::time::sleep_until(silent_at) => {
+                    let silence = last.elapsed();
+                    let is_borne = silence < waits.silence.saturating_mul(QUIET_HOURS);
+                    if !is_borne || is_market_time(&self.settings.calendar, self.session.now()) {
+                        return End::Closed(format!("nothing was heard for {} ms", silence.as_millis()));
+                    }
+                    silent_at += waits.silence;
                 }
             }
         }
