@@ -1,6 +1,7 @@
 //! One call too many.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ordergate::brokers::connection::Connection as _;
 use ordergate::simulator::noren_server::{Fault, FaultRule};
@@ -8,11 +9,11 @@ use ordergate_actors::order::{LegDraft, Status, Tag};
 use ordergate_actors::ports::{BudgetChange, Clock as _};
 
 use super::rests;
-use crate::house::{House, LONG, Plan, client, entry, exit, pass, secs};
+use crate::house::{House, Plan, client, entry, exit, pass, secs};
 
 #[tokio::test]
 async fn an_entry_that_was_one_too_many_in_its_second_fails_in_the_brokers_words() {
-    let house = House::with(Plan::patient()).await;
+    let house = House::open().await;
     house.fault(FaultRule::next("PlaceOrder", Fault::RateSecond));
     let command = house.submit(entry()).await;
     let row = house.until_order("it ends", command, |order| order.status.is_terminal()).await;
@@ -26,7 +27,7 @@ async fn an_entry_that_was_one_too_many_in_its_second_fails_in_the_brokers_words
 
 #[tokio::test]
 async fn an_exit_that_was_one_too_many_is_not_forgotten() {
-    let house = House::with(Plan::patient()).await;
+    let house = House::open().await;
     let held = house.submit(entry()).await;
     house.until_order("it fills", held, |order| order.status == Status::Executed).await;
     rests(&house).await;
@@ -44,7 +45,8 @@ async fn a_minute_that_is_full_holds_every_call_until_it_has_passed() {
     let house = House::open().await;
     house.fault(FaultRule::next("OrderBook", Fault::RateMinute));
     house.until("the minute is full", || house.sim().log().iter().any(|row| row.status == 400)).await;
-    pass(secs(10)).await;
+    // No read that was under way takes longer.
+    pass(secs(100)).await;
     let calls = house.sim().log().len();
     let command = house.submit_soon(LegDraft { ..entry() }).await;
     pass(secs(30)).await;
@@ -65,11 +67,8 @@ async fn a_minute_that_is_full_holds_every_call_until_it_has_passed() {
 async fn with_its_own_budget_a_burst_never_breaks_the_brokers_limit() {
     let counted = Plan {
         sim: Box::new(|sim| (sim.per_second, sim.per_minute) = (10, 120)),
-        account: Arc::new(|account| {
-            account.budget = BudgetChange::default();
-            (account.waits.slot_deadline, account.waits.call_deadline) = (LONG, LONG);
-        }),
-        ..Plan::patient()
+        account: Arc::new(|account| account.budget = BudgetChange::default()),
+        ..Plan::default()
     };
     let house = House::with(counted).await;
     let mut commands = Vec::new();
@@ -101,9 +100,10 @@ async fn a_session_that_was_missing_for_a_minute_has_used_up_nothing() {
         pass(secs(5)).await;
     }
     house.sim().clear_faults();
-    // Much sooner than the rest of the minute: `until_open` has half of one.
     house.broker().login().await.unwrap();
-    house.until_open().await;
+    // Sooner than the rest of the minute.
+    let opens = tokio::time::timeout(Duration::from_secs(30), house.until_open()).await;
+    assert!(opens.is_ok(), "{}", house.told());
     let command = house.submit(entry()).await;
     house.until_order("it fills", command, |order| order.status == Status::Executed).await;
     rests(&house).await;
