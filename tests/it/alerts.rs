@@ -101,6 +101,9 @@ impl Server {
             }))
         })
         .workers(1)
+        // As the services that it stands in for: longer than anybody waits before it sends the next.
+        .keep_alive(Duration::from_secs(600))
+        .client_request_timeout(Duration::from_secs(600))
         .disable_signals()
         .bind(("127.0.0.1", 0))
         .unwrap();

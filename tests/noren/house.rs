@@ -266,7 +266,12 @@ impl House {
 
     /// Waits until the account takes entries.
     pub(crate) async fn until_open(&self) {
-        self.until("the account is open", || self.engine().line().desks().all(|desk| desk.phase() == Phase::Open)).await;
+        self.until("the account is open", || self.is_open()).await;
+    }
+
+    /// Whether it does.
+    pub(crate) fn is_open(&self) -> bool {
+        self.engine().line().desks().all(|desk| desk.phase() == Phase::Open)
     }
 
     /// Polls until it is so.

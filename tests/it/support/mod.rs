@@ -237,6 +237,9 @@ impl House {
         let shared = state.clone();
         let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure).wrap(from_fn(trace)))
             .workers(1)
+            // No connection is closed while a request is put on it, however late it comes.
+            .keep_alive(10 * LONG)
+            .client_request_timeout(10 * LONG)
             .disable_signals()
             .bind(("127.0.0.1", 0))
             .unwrap();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ordergate::simulator::noren_server::{Fault, FaultRule, PriceSetting};
+use ordergate_actors::AccountSettings;
 use ordergate_actors::order::{CommandId, LegDraft, Price, Status, Tag};
 use ordergate_actors::ports::Clock as _;
-use ordergate_actors::AccountSettings;
 use ordergate_actors::risk::{Change, ChangeAnswer};
 use ordergate_actors::testkit::until_found;
 use rust_decimal::Decimal;
