@@ -237,9 +237,8 @@ impl House {
         let shared = state.clone();
         let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure).wrap(from_fn(trace)))
             .workers(1)
-            // No connection is closed while a request is put on it, however late it comes.
-            .keep_alive(10 * LONG)
-            .client_request_timeout(10 * LONG)
+            // However late a request comes on a connection.
+            .client_request_timeout(LONG)
             .disable_signals()
             .bind(("127.0.0.1", 0))
             .unwrap();
@@ -247,7 +246,8 @@ impl House {
         let server = server.run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        let http = reqwest::Client::builder().timeout(LONG).build().unwrap();
+        // Each request has a connection of its own: none is put on one that the server is just closing.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(LONG).build().unwrap();
         let met = None;
         let house = Self { engine, state, market, brokers, address, clock, met, http, server: handle, directory };
         house.until("every account is open", || house.engine.line().desks().all(|desk| desk.phase() == Phase::Open)).await;
