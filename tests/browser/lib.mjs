@@ -17,7 +17,7 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 export const KEY = 'a-key-of-the-browser-tests';
 export const SECRET = 'a-secret-of-the-browser-tests';
-export const DEADLINE_MS = 20_000;
+export const DEADLINE_MS = 60_000;
 
 /** The pages of the frame, by file. */
 export const PAGES = ['index', 'needs_you', 'order_book', 'positions', 'place_order', 'option_chain', 'risk', 'alerts', 'approvals', 'connect', 'order_diagnostics', 'accounts', 'audit', 'settings', 'api'];

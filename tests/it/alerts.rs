@@ -101,6 +101,9 @@ impl Server {
             }))
         })
         .workers(1)
+        // As the services that it stands in for: longer than anybody waits before it sends the next.
+        .keep_alive(Duration::from_secs(600))
+        .client_request_timeout(Duration::from_secs(600))
         .disable_signals()
         .bind(("127.0.0.1", 0))
         .unwrap();
@@ -237,7 +240,8 @@ async fn a_channel_that_was_down_gets_everything_in_order_and_holds_up_no_other(
     // More than any queue holds.
     pages(&house, 0..400).await;
     until("the other channel has them", || numbers(&up.texts()).len() == 400).await;
-    assert!(down.got.lock().is_empty() && down.calls.load(Ordering::SeqCst) > 0);
+    until("this one was tried", || down.calls.load(Ordering::SeqCst) > 0).await;
+    assert!(down.got.lock().is_empty());
     down.is_down.store(false, Ordering::SeqCst);
     until("this one too", || {
         clock.advance(chrono::Duration::minutes(5));
@@ -330,13 +334,18 @@ async fn only_the_chats_of_the_settings_are_answered_and_nothing_is_changed_from
     let texts = server.texts();
     let begins = [
         "ordergate ",
-        "PAPER1: the broker's book of 0 s ago\n[secret] MIS: 10, last",
+        "PAPER1: the broker's book of N s ago\n[secret] MIS: 10, last",
         "PAPER1 2026-11-20: gross ",
         "PAPER1 a BUY 10 [secret]: filled",
         "PAPER1: the day stands at ",
     ];
+    // How long ago that was hangs on the machine.
+    let aged = |text: &str| match text.split_once("book of ") {
+        Some((before, rest)) => format!("{before}book of N{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => text.to_owned(),
+    };
     for (text, begin) in texts.iter().zip(begins) {
-        assert!(text.starts_with(begin), "{text}");
+        assert!(aged(text).starts_with(begin), "{text}");
     }
     assert!(texts.len() == 5 && texts[0].contains("PAPER1: PAPER, session READY, kill level 0, 0 open"), "{texts:#?}");
     let overview = house.get("/dashboard/overview").await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use ordergate::brokers::faulty::{CallKind, Fault};
 use ordergate::calendar::Told;
+use ordergate_actors::AccountSettings;
 use ordergate_actors::order::calendar::{Calendar, Enforce};
 use ordergate_actors::order::{Status, Tag};
 use ordergate_actors::ports::Clock;
@@ -94,7 +95,9 @@ async fn an_alert_after_the_market_never_becomes_an_order_of_tomorrow() {
 
 #[actix_web::test]
 async fn an_entry_that_waited_for_its_turn_beyond_the_close_is_not_sent() {
-    let house = House::with(plan(Enforce::Always)).await;
+    // The slot stays with the first for longer than the second takes to be judged, however busy the machine is.
+    let account = |settings: &mut AccountSettings| settings.waits.slot_deadline = std::time::Duration::from_secs(8);
+    let house = House::with(Plan { account: Box::new(account), ..plan(Enforce::Always) }).await;
     // 15:14:50, ten seconds before the end. The first order's call hangs, and the second waits behind it.
     at(&house, "2026-11-20T09:44:50Z").await;
     house.next_fault(CallKind::Place, Fault::Hang);

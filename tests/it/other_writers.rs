@@ -89,7 +89,9 @@ async fn an_engine_that_finds_rows_of_another_writer_ends_and_does_not_answer() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_of_another_program_is_waited_for_and_named() {
     let house = House::new();
-    let engine = house.start_with(&[("STORAGE__STALLED_MS", "300"), ("STORAGE__HUNG_MS", "3600000")]);
+    // Its answer waits for as long as the lock is held.
+    let patient = ("SERVER__DECISION_DEADLINE_MS", "60000");
+    let engine = house.start_with(&[("STORAGE__STALLED_MS", "300"), ("STORAGE__HUNG_MS", "3600000"), patient]);
     let mut answered = burst(&engine, 0..1).await;
     engine.at_rest().await;
     let foreign = Connection::open(house.path("data/orders.db")).unwrap();
@@ -113,7 +115,7 @@ async fn a_lock_of_another_program_is_waited_for_and_named() {
     nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 2);
 
     let said = house.said().len();
-    let mut engine = house.start_with(&[("STORAGE__STALLED_MS", "300"), ("STORAGE__HUNG_MS", "2000")]);
+    let mut engine = house.start_with(&[("STORAGE__STALLED_MS", "300"), ("STORAGE__HUNG_MS", "10000")]);
     engine.at_rest().await;
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(burst(&engine, 2..3).await.is_empty(), "nothing that is not on disk is answered");

@@ -1,6 +1,7 @@
 //! The report of the morning is pushed once, also across a restart.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use ordergate::alerts::{self, Alerts};
@@ -27,6 +28,8 @@ fn phone(directory: &std::path::Path) -> (Alerts, Got) {
         }))
     })
     .workers(1)
+    .keep_alive(Duration::from_secs(600))
+    .client_request_timeout(Duration::from_secs(600))
     .disable_signals()
     .bind(("127.0.0.1", 0))
     .unwrap();

@@ -13,7 +13,7 @@ use crate::support::{House, KEY, Plan, SECRET, entry, resting, secret};
 #[actix_web::test]
 async fn an_alert_becomes_an_order_that_fills() {
     let house = House::open().await;
-    let request = house.request("POST", "/webhook").header("Prefer", "respond-async, wait=5").json(&secret(entry("trend")));
+    let request = house.request("POST", "/webhook").header("Prefer", "respond-async, wait=10").json(&secret(entry("trend")));
     let reply = house.send(request).await;
     assert_eq!(
         (reply.status, &reply.body["status"], &reply.body["replayed"]),
@@ -21,7 +21,7 @@ async fn an_alert_becomes_an_order_that_fills() {
         "{:#}",
         reply.body
     );
-    assert_eq!(reply.headers["preference-applied"], "wait=5");
+    assert_eq!(reply.headers["preference-applied"], "wait=10");
     let order = reply.order(0);
     assert_eq!((&order["status"], &order["symbol"], &order["tag"]), (&json!("EXECUTED"), &json!("SBIN-EQ"), &json!(null)));
     assert!(order["average_price"].is_string() && order["broker_order_id"].is_string(), "decimals are texts: {order}");
@@ -278,7 +278,7 @@ async fn while_the_journal_is_closed_nothing_is_taken() {
 
 #[actix_web::test]
 async fn a_lost_answer_is_read_from_the_record() {
-    let short = |web: &mut ordergate::web::WebSettings| web.lookup_deadline = Duration::from_millis(500);
+    let short = |web: &mut ordergate::web::WebSettings| web.lookup_deadline = Duration::from_secs(3);
     let house = House::with(Plan { web: Box::new(short), ..Plan::default() }).await;
     house.clock.fail_in("IngressActor");
     let lost = house.alert(resting("lost")).await;
@@ -349,7 +349,7 @@ async fn a_wait_for_the_broker_ends_with_its_number() {
 #[actix_web::test]
 async fn a_wait_ends_with_its_time() {
     let house = House::open().await;
-    let request = house.request("POST", "/webhook").header("Prefer", "wait=1").json(&secret(resting("slow")));
+    let request = house.request("POST", "/webhook").header("Prefer", "wait=4").json(&secret(resting("slow")));
     let reply = house.send(request).await;
     assert_eq!((reply.status, &reply.order(0)["status"]), (202, &json!("SENT_TO_BROKER")));
     for (prefer, applied) in [("wait=99", None), ("wait=x", None)] {

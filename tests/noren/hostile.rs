@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::checks::{Excuse, at_rest, journal_sound};
-use crate::house::{House, Plan, entry, exit, pass, resting_entry, secs};
+use crate::house::{House, Patience, Plan, entry, exit, pass, resting_entry, secs};
 
 const BOOKS: &[&str] = &["OrderBook", "TradeBook", "PositionBook", "SingleOrdHist"];
 const CALLS: &[&str] = &["PlaceOrder", "CancelOrder"];
@@ -215,7 +215,7 @@ async fn play(name: &str, places: &'static [&'static str], twist: Twist, excuse:
             let sim = noren.host.rsplit(':').next().unwrap().to_owned();
             noren.host = format!("http://127.0.0.1:{port}/{sim}");
         }),
-        ..Plan::default()
+        ..Plan::of(Patience::SHORT)
     };
     let mut house = House::with(plan).await;
     while house.held("SBIN-EQ") == 0 {

@@ -22,7 +22,7 @@ use crate::parts::{account_settings, engine, noren_settings};
 pub(crate) use crate::parts::{client, entry, exit, leg, resting_entry, resting_exit};
 
 /// How long anything may take; it takes milliseconds.
-pub(crate) const LONG: Duration = Duration::from_secs(30);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// The account.
 pub(crate) const CLIENT: &str = "NOREN1";
 /// What is traded unless a test says otherwise.
@@ -38,8 +38,27 @@ pub(crate) fn sim_ms(seconds: u32) -> u32 {
     seconds * 20
 }
 
+/// How long an order call may take before it is given up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub answer: Duration,
+    pub slot: Duration,
+    pub call: Duration,
+}
+
+impl Patience {
+    /// However busy the machine is, no order call is given up: for stories in which no answer is late.
+    pub(crate) const LONG: Self = Self { answer: LONG, slot: LONG, call: LONG };
+    /// At a fiftieth, as everything else. On a busy machine a call is given up before it is made, too: whoever is in such a hurry repeats
+    /// what was not sent.
+    pub(crate) const SHORT: Self = Self { answer: secs(8), slot: secs(2), call: secs(10) };
+    /// An answer that never comes is given up, and not one that a busy machine holds up for some seconds.
+    pub(crate) const SOME: Self = Self { answer: secs(300), slot: secs(350), call: secs(350) };
+}
+
 /// What differs from test to test.
 pub(crate) struct Plan {
+    pub patience: Patience,
     pub sim: Box<dyn Fn(&mut SimSettings) + Send>,
     pub noren: Arc<dyn Fn(&mut NorenSettings) + Send + Sync>,
     pub account: Arc<dyn Fn(&mut AccountSettings) + Send + Sync>,
@@ -49,18 +68,20 @@ pub(crate) struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { sim: Box::new(|_| {}), noren: Arc::new(|_| {}), account: Arc::new(|_| {}), gold_point: Decimal::new(1, 1) }
+        Self {
+            patience: Patience::LONG,
+            sim: Box::new(|_| {}),
+            noren: Arc::new(|_| {}),
+            account: Arc::new(|_| {}),
+            gold_point: Decimal::new(1, 1),
+        }
     }
 }
 
 impl Plan {
-    /// However busy the machine is, no order call is given up: for stories in which no answer is late.
-    pub(crate) fn patient() -> Self {
-        Self {
-            noren: Arc::new(|noren| noren.timeouts.order = LONG),
-            account: Arc::new(|account| (account.waits.slot_deadline, account.waits.call_deadline) = (LONG, LONG)),
-            ..Self::default()
-        }
+    /// One in which calls are given up.
+    pub(crate) fn of(patience: Patience) -> Self {
+        Self { patience, ..Self::default() }
     }
 }
 
@@ -111,6 +132,11 @@ impl House {
         Self::with(Plan::default()).await
     }
 
+    /// One in which an order call is given up as soon as everything else.
+    pub(crate) async fn in_a_hurry() -> Self {
+        Self::with(Plan::of(Patience::SHORT)).await
+    }
+
     /// A house by plan.
     pub(crate) async fn with(plan: Plan) -> Self {
         let clock = TokioClock::from(morning());
@@ -138,9 +164,12 @@ impl House {
         self.lives += 1;
         let (ready, started) = std::sync::mpsc::channel();
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let patience = self.plan.patience;
         let mut noren = noren_settings(self.sim(), self.directory.path());
+        noren.timeouts.order = patience.answer;
         (self.plan.noren)(&mut noren);
         let mut account = account_settings();
+        (account.waits.slot_deadline, account.waits.call_deadline) = (patience.slot, patience.call);
         (self.plan.account)(&mut account);
         let (directory, clock, seed) = (self.directory.path().to_owned(), Arc::clone(&self.clock), self.lives);
         let gold_point = self.plan.gold_point;
@@ -237,7 +266,12 @@ impl House {
 
     /// Waits until the account takes entries.
     pub(crate) async fn until_open(&self) {
-        self.until("the account is open", || self.engine().line().desks().all(|desk| desk.phase() == Phase::Open)).await;
+        self.until("the account is open", || self.is_open()).await;
+    }
+
+    /// Whether it does.
+    pub(crate) fn is_open(&self) -> bool {
+        self.engine().line().desks().all(|desk| desk.phase() == Phase::Open)
     }
 
     /// Polls until it is so.

@@ -73,7 +73,7 @@ pub(crate) async fn until_met(play_once: impl AsyncFn() -> Result<bool, String>)
 
 /// Plays one case from an open account to rest; whether its fault was met.
 async fn play_once(row: &Row, leg: Leg, when: When) -> Result<bool, String> {
-    let mut house = House::open().await;
+    let mut house = House::in_a_hurry().await;
     prepare(&house, leg).await?;
     match &row.meets {
         Meets::Call(fault) | Meets::Placing(fault) | Meets::Change(fault) => one_call(&house, fault, leg, when).await,
@@ -372,7 +372,7 @@ async fn whatever_happens_to_the_session_the_socket_and_the_account() {
 
 /// Both at once: what the order call meets, while the books or the link fail.
 async fn play_two(call: &Row, place: &Row, leg: Leg) -> Result<(), String> {
-    let mut house = House::open().await;
+    let mut house = House::in_a_hurry().await;
     prepare(&house, leg).await?;
     match &call.meets {
         Meets::Call(fault) | Meets::Placing(fault) => house.fault(FaultRule::next("PlaceOrder", fault.clone())),

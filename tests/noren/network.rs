@@ -7,7 +7,7 @@ use std::time::Duration;
 use ordergate_actors::order::LegDraft;
 
 use crate::checks::{Excuse, at_rest, journal_sound};
-use crate::house::{House, Plan, entry, exit, secs};
+use crate::house::{House, Patience, Plan, entry, exit, secs};
 use crate::matrix::{Leg, at_broker, prepare, run, until_met};
 use crate::moment::Moment;
 use crate::relay::{Relay, Trouble};
@@ -59,7 +59,7 @@ fn troubles() -> [Trouble; 12] {
 async fn behind_a_relay(leg: Leg) -> Result<(Relay, House), String> {
     let relay = Relay::start();
     let between = relay.clone();
-    let plan = Plan { noren: Arc::new(move |noren| between.lead(noren)), ..Plan::default() };
+    let plan = Plan { noren: Arc::new(move |noren| between.lead(noren)), ..Plan::of(Patience::SHORT) };
     let house = House::with(plan).await;
     prepare(&house, leg).await?;
     Ok((relay, house))

@@ -133,8 +133,6 @@ pub(crate) fn account_settings() -> AccountSettings {
         client_id: client(),
         limits: wide_limits(),
         waits: Waits {
-            slot_deadline: secs(2),
-            call_deadline: secs(10),
             read_deadline: secs(10),
             idle_poll: secs(5),
             books_poll: secs(15),

@@ -68,7 +68,7 @@ fn watched(leg: LegDraft) -> LegDraft {
 }
 
 async fn play(fault: Fault, hangs: Hangs) -> Result<(), String> {
-    let narrow = Plan { account: Arc::new(|account| account.limits.daily_loss = Amount(Decimal::from(5_000))), ..Plan::patient() };
+    let narrow = Plan { account: Arc::new(|account| account.limits.daily_loss = Amount(Decimal::from(5_000))), ..Plan::default() };
     let mut house = House::with(narrow).await;
     let option = option(&house);
     let symbol = option.key.symbol.to_string();

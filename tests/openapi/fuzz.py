@@ -57,7 +57,7 @@ def main(arguments):
             f"--max-time={SECONDS}",
             f"--seed={seed}",
             "--workers=1",
-            "--request-timeout=10",
+            "--request-timeout=30",
             "--phases=examples,coverage,fuzzing",
             "--continue-on-failure",
             "--warnings=off",

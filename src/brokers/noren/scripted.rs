@@ -57,7 +57,7 @@ pub(super) fn settings(server: (&str, &str), directory: &std::path::Path, auth: 
             client_secret: secret("client-secret-hunter2"),
         },
         is_live: false,
-        timeouts: Timeouts { connect: ms(2_000), order: ms(500), read: ms(5_000), book: ms(5_000), login: ms(5_000), idle: ms(5_000) },
+        timeouts: Timeouts { connect: ms(2_000), order: ms(6_000), read: ms(5_000), book: ms(5_000), login: ms(5_000), idle: ms(5_000) },
         stream: StreamWaits { heartbeat: ms(100), silence: ms(20_000), handshake: ms(2_000), chunk_gap: ms(1) },
         reconnect: Backoff { first: ms(10), last: ms(100) },
         login_backoff: Backoff { first: ms(10), last: ms(50) },
@@ -148,5 +148,5 @@ pub(super) fn start(server: &Server, directory: &std::path::Path, auth: AuthFlow
 }
 
 pub(super) async fn event(stream: &mut tokio::sync::mpsc::Receiver<StreamEvent>) -> StreamEvent {
-    tokio::time::timeout(Duration::from_secs(20), stream.recv()).await.expect("an event in time").expect("a stream")
+    tokio::time::timeout(Duration::from_secs(60), stream.recv()).await.expect("an event in time").expect("a stream")
 }

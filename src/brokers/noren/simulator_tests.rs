@@ -30,6 +30,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut NorenSettings)) -> Self {
         let simulator =
             Simulator::start(Settings { per_second: 0, per_minute: 0, prices: Prices::Scripted, ..Settings::default() }).unwrap();
         let directory = tempfile::tempdir().unwrap();
@@ -45,7 +49,7 @@ impl World {
         };
         let mut settings = NorenSettings { credentials, ..base };
         settings.timeouts.order = ms(10_000);
-        settings.stream.silence = ms(500);
+        change(&mut settings);
         let table = Arc::new(InstrumentTable::new(sample(trading_date(SystemClock.now())).unwrap()));
         let broker = NorenBroker::start(settings.clone(), table.clone(), Arc::new(SystemClock), Io::current()).unwrap();
         let world =
@@ -130,7 +134,7 @@ async fn an_order_is_placed_filled_over_the_stream_and_another_cancelled() {
 
 #[tokio::test]
 async fn an_ended_session_and_a_broken_or_silent_socket_come_back_by_themselves() {
-    let world = World::new();
+    let world = World::with(|settings| settings.stream.silence = ms(500));
     let mut stream = world.broker.stream().unwrap();
     assert_eq!(event(&mut stream).await, StreamEvent::Reconnected);
     world.simulator.kill_sockets();

@@ -222,7 +222,7 @@ async fn a_failed_connection_is_not_sent() {
     let elsewhere = settings((&format!("http://127.0.0.1:{closed}"), "ws://127.0.0.1:1/"), world.directory.path(), AuthFlow::QuickAuth);
     let http = super::Http::new(&elsewhere).unwrap();
     let body = world.broker.shared.encoder.place(&order("OG1")).unwrap();
-    assert!(matches!(http.post(&body, None, ms(2_000)).await, super::wire::Delivery::NotWritten(_)));
+    assert!(matches!(http.post(&body, None, ms(10_000)).await, super::wire::Delivery::NotWritten(_)));
 }
 
 #[tokio::test]

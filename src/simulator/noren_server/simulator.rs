@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
@@ -16,6 +17,10 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::{SimClock, http};
 use crate::instruments::BadSample;
+
+/// A connection on which nothing is asked is closed after this, as gateways do it: later than the engine lets go of it (`idle_ms`), or
+/// an order could be put on one that is being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Why a simulator does not start.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +86,8 @@ impl Simulator {
                     let data = web::Data::from(Arc::clone(&inside));
                     let server = HttpServer::new(move || App::new().app_data(data.clone()).configure(http::configure))
                         .workers(1)
+                        .keep_alive(KEEP_ALIVE)
+                        .client_request_timeout(KEEP_ALIVE)
                         .shutdown_timeout(1)
                         .disable_signals()
                         .listen(listener);

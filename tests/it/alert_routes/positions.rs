@@ -78,7 +78,7 @@ async fn two_alerts_of_one_bar_in_reverse_order_with_a_restart_between_them() {
 }
 
 /// A replay has no orders of its own to wait for. Were each to hold the place of its source for the time in which an order must be on
-/// disk, those behind twenty of them would not be there within the patience of this test.
+/// disk, those behind sixty of them would not be there within the patience of this test.
 #[actix_web::test]
 async fn replays_hold_up_nobody_behind_them() {
     let house = House::open().await;
@@ -87,7 +87,7 @@ async fn replays_hold_up_nobody_behind_them() {
     house.alert(alert.clone()).await;
     house.until_held("trend", 10).await;
     house.until_ended().await;
-    let replays = futures_util::future::join_all((0..20).map(|_| house.alert(alert.clone())));
+    let replays = futures_util::future::join_all((0..60).map(|_| house.alert(alert.clone())));
     let flat = async {
         house.alert(step(&house, 10, 0, "flat")).await;
     };

@@ -97,7 +97,7 @@ async fn of_an_exit_whose_answer_was_lost_nobody_is_told_that_it_was_not_taken()
     let hold = Arc::new(Hold::default());
     let (store, held) = held_by(&hold);
     let short = |web: &mut WebSettings| {
-        (web.decision_deadline, web.lookup_deadline) = (Duration::from_millis(300), Duration::from_millis(200));
+        (web.decision_deadline, web.lookup_deadline) = (Duration::from_secs(5), Duration::from_millis(200));
     };
     let house = House::with(Plan { store, web: Box::new(short), ..Plan::default() }).await;
     house.alert(entry("trend")).await;

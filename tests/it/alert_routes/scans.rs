@@ -76,7 +76,7 @@ async fn an_exit_scan_that_closed_nothing_or_an_entry_scan_that_was_refused_does
 async fn a_list_of_which_the_line_takes_a_part_tells_of_the_rest() {
     let house = House::with(Plan { permits: 2, ..Plan::default() }).await;
     house.put_route(scan_route("In", "BUY")).await;
-    house.next_fault(CallKind::Place, Fault::Late(std::time::Duration::from_millis(500)));
+    house.next_fault(CallKind::Place, Fault::Late(std::time::Duration::from_secs(5)));
     let reply = house.alert(scan("In", "SBIN,INFY,RELIANCE", "10:05 am")).await;
     assert_eq!((reply.status, reply.body["orders"].as_array().unwrap().len()), (202, 1), "{:#}", reply.body);
     let notes = reply.body["notes"].to_string();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use ordergate::simulator::noren_server::{FaultRule, PriceSetting, Prices, Settings, Simulator};
+use ordergate::simulator::noren_server::{FaultRule, PriceSetting, Prices, Settings, Simulator, TimeSettings};
 use ordergate_actors::testkit::until_found;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -49,9 +49,10 @@ pub(super) struct Bench {
     http: reqwest::Client,
 }
 
-/// No limits of rate, and prices only where they were set.
+/// No limits of rate, prices only where they were set, and a day that has just begun: no one-time code ends soon, and no session.
 pub(super) fn settings() -> Settings {
-    Settings { per_second: 0, per_minute: 0, prices: Prices::Scripted, ..Settings::default() }
+    let time = TimeSettings { start: Some("2026-11-20T05:00:00Z".parse().unwrap()), ..TimeSettings::default() };
+    Settings { per_second: 0, per_minute: 0, prices: Prices::Scripted, time, ..Settings::default() }
 }
 
 impl Bench {

@@ -55,7 +55,9 @@ async fn after_a_restart_it_knows_what_it_had() {
     let kept = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{kept}[{{\"order\":")).unwrap();
 
-    let mut bench = Bench::with(settings.clone()).await;
+    // A later process has a later clock.
+    let time = TimeSettings { start: Some("2026-11-20T06:00:00Z".parse().unwrap()), ..settings.time };
+    let mut bench = Bench::with(Settings { time, ..settings.clone() }).await;
     bench.token = token;
     let gone = bench.call("Limits", json!({})).await;
     assert_eq!(gone.status, 401, "the login of the new bench ended the old session");

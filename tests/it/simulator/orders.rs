@@ -107,8 +107,9 @@ async fn a_change_speaks_of_the_total_and_a_cancel_leaves_the_rest() {
 
     // A trigger of zero for a plain limit order is answered Ok, and refused a moment later.
     assert_eq!(bench.call("ModifyOrder", change(&[("trgprc", "0"), ("prc", "846.00")])).await.body["stat"], "Ok");
-    let row = bench.until(&number, "OPEN").await;
-    assert_eq!((&row["prc"], &row["rejreason"]), (&json!("845.00"), &json!("ORA:Trigger price invalid - 0.00")));
+    let row = bench.until_row(&number, "the change is refused", |row| row["rejreason"].is_string()).await;
+    let seen = (&row["status"], &row["prc"], &row["rejreason"]);
+    assert_eq!(seen, (&json!("OPEN"), &json!("845.00"), &json!("ORA:Trigger price invalid - 0.00")));
     assert_eq!(reports(&bench.history(&number).await.body)[0].1, "ReplaceRejected");
 
     let unknown = bench.call("ModifyOrder", change(&[("norenordno", "26112000000099")])).await;

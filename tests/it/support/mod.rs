@@ -21,7 +21,7 @@ use ordergate::web::trace::trace;
 use ordergate::web::{Account, ApiKey, Paths, Source, WebSettings, WebState, configure};
 use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::order::{ClientId, Exchange, InstrumentKey, OrderRecord, Price, Status};
-use ordergate_actors::persistence::Listener;
+use ordergate_actors::persistence::{Listener, Topic};
 use ordergate_actors::ports::{Broker, Clock, Instruments, Store};
 use ordergate_actors::testkit::{CountedIds, NotedHalt, TokioClock, morning, wide_limits, wide_settings};
 use ordergate_actors::{AccountSettings, Engine, Limits, Parts, Phase, Waits, World, WriteOn};
@@ -35,7 +35,7 @@ pub(crate) mod process;
 pub(crate) const SECRET: &str = "a-secret-nobody-may-see";
 /// The API key in every test.
 pub(crate) const KEY: &str = "a-key-nobody-may-see";
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(60);
 
 /// A log line that is first met on a thread without a subscriber is switched off for every thread, as long as there is
 /// only one subscriber. Tests that read their own log need this second one, which keeps nothing.
@@ -223,6 +223,8 @@ impl House {
             vec![Source::new("tests", SECRET.into())],
             vec![ApiKey::new("asha", KEY.into())],
         );
+        // An answer tells what was decided, however late that is.
+        web.decision_deadline = LONG / 2;
         (plan.web)(&mut web);
         let render: ordergate::web::Render = Arc::new(|| "ordergate_up 1\n".to_owned());
         let paths = Paths { database: directory.path().join("orders.db"), ..Paths::default() };
@@ -235,6 +237,8 @@ impl House {
         let shared = state.clone();
         let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure).wrap(from_fn(trace)))
             .workers(1)
+            // However late a request comes on a connection.
+            .client_request_timeout(LONG)
             .disable_signals()
             .bind(("127.0.0.1", 0))
             .unwrap();
@@ -242,10 +246,14 @@ impl House {
         let server = server.run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        // Each request has a connection of its own: none is put on one that the server is just closing.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(LONG).build().unwrap();
         let met = None;
         let house = Self { engine, state, market, brokers, address, clock, met, http, server: handle, directory };
         house.until("every account is open", || house.engine.line().desks().all(|desk| desk.phase() == Phase::Open)).await;
+        // What the engine writes by itself when it opens is behind us: it comes between no two looks of a test.
+        let has_begun = |client: &ClientId| house.engine.read(client, |book| book.kept_of(Topic::RiskDay).next().is_some()) == Some(true);
+        house.until("the day of every account has begun", || house.brokers.keys().all(has_begun)).await;
         house
     }
 

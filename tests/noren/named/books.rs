@@ -67,7 +67,7 @@ async fn an_order_book_without_the_order_of_anybodys_trade_proves_no_absence() {
 async fn orders_fill_while_the_order_book_is_down_for_a_minute() {
     // Over the stream, and without it.
     for is_heard in [true, false] {
-        let house = House::with(Plan::patient()).await;
+        let house = House::open().await;
         let mut commands = Vec::new();
         for strategy in ["a", "b", "c"] {
             commands.push(house.submit(of(strategy, resting_entry())).await);
@@ -100,7 +100,7 @@ async fn orders_fill_while_the_order_book_is_down_for_a_minute() {
 #[tokio::test]
 async fn a_session_that_expires_in_the_middle_of_a_burst() {
     for status in [200, 401, 403] {
-        let house = House::with(Plan::patient()).await;
+        let house = House::open().await;
         house.fault(FaultRule::nth("PlaceOrder", 3, Fault::SessionExpired { status, kill: true }));
         let mut legs = Vec::new();
         for strategy in ["a", "b", "c", "d", "e", "f", "g"] {
@@ -140,7 +140,7 @@ async fn positions_that_say_they_are_empty_take_no_holding_away() {
 
 #[tokio::test]
 async fn a_quote_without_a_book_prices_no_entry_and_still_lets_an_exit_out() {
-    let house = House::with(Plan::patient()).await;
+    let house = House::open().await;
     let held = house.submit(entry()).await;
     house.until_order("it fills", held, |order| order.status == Status::Executed).await;
     rests(&house).await;
@@ -167,7 +167,7 @@ async fn a_quote_without_a_book_prices_no_entry_and_still_lets_an_exit_out() {
 /// A carried contract before its first trade of the day has a book, and no price in it yet.
 #[tokio::test]
 async fn a_quote_without_a_last_price_lets_an_exit_out_at_its_touch() {
-    let house = House::with(Plan::patient()).await;
+    let house = House::open().await;
     always(&["feed", "GetQuotes"], &Fault::NoLast).into_iter().for_each(|rule| house.fault(rule));
     let held = house.submit(entry()).await;
     house.until_order("it fills", held, |order| order.status == Status::Executed).await;

@@ -10,7 +10,7 @@ use crate::matrix::{Leg, prepare};
 /// does: exits would wait for that.
 #[tokio::test]
 async fn a_session_that_ends_within_its_one_time_code_comes_back_with_the_next() {
-    let once = Plan { sim: Box::new(|sim| sim.codes_once = true), noren: Arc::new(|noren| noren.codes_once = true), ..Plan::patient() };
+    let once = Plan { sim: Box::new(|sim| sim.codes_once = true), noren: Arc::new(|noren| noren.codes_once = true), ..Plan::default() };
     let house = House::with(once).await;
     // Most of the code's time is over, so that the next one is near.
     let most = chrono::Duration::seconds(25);

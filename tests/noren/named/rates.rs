@@ -1,6 +1,7 @@
 //! One call too many.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ordergate::brokers::connection::Connection as _;
 use ordergate::simulator::noren_server::{Fault, FaultRule};
@@ -12,7 +13,7 @@ use crate::house::{House, LONG, Plan, client, entry, exit, pass, secs};
 
 #[tokio::test]
 async fn an_entry_that_was_one_too_many_in_its_second_fails_in_the_brokers_words() {
-    let house = House::with(Plan::patient()).await;
+    let house = House::open().await;
     house.fault(FaultRule::next("PlaceOrder", Fault::RateSecond));
     let command = house.submit(entry()).await;
     let row = house.until_order("it ends", command, |order| order.status.is_terminal()).await;
@@ -26,7 +27,7 @@ async fn an_entry_that_was_one_too_many_in_its_second_fails_in_the_brokers_words
 
 #[tokio::test]
 async fn an_exit_that_was_one_too_many_is_not_forgotten() {
-    let house = House::with(Plan::patient()).await;
+    let house = House::open().await;
     let held = house.submit(entry()).await;
     house.until_order("it fills", held, |order| order.status == Status::Executed).await;
     rests(&house).await;
@@ -44,7 +45,8 @@ async fn a_minute_that_is_full_holds_every_call_until_it_has_passed() {
     let house = House::open().await;
     house.fault(FaultRule::next("OrderBook", Fault::RateMinute));
     house.until("the minute is full", || house.sim().log().iter().any(|row| row.status == 400)).await;
-    pass(secs(10)).await;
+    // No read that was under way takes longer.
+    pass(secs(100)).await;
     let calls = house.sim().log().len();
     let command = house.submit_soon(LegDraft { ..entry() }).await;
     pass(secs(30)).await;
@@ -65,11 +67,8 @@ async fn a_minute_that_is_full_holds_every_call_until_it_has_passed() {
 async fn with_its_own_budget_a_burst_never_breaks_the_brokers_limit() {
     let counted = Plan {
         sim: Box::new(|sim| (sim.per_second, sim.per_minute) = (10, 120)),
-        account: Arc::new(|account| {
-            account.budget = BudgetChange::default();
-            (account.waits.slot_deadline, account.waits.call_deadline) = (LONG, LONG);
-        }),
-        ..Plan::patient()
+        account: Arc::new(|account| account.budget = BudgetChange::default()),
+        ..Plan::default()
     };
     let house = House::with(counted).await;
     let mut commands = Vec::new();
@@ -86,24 +85,37 @@ async fn with_its_own_budget_a_burst_never_breaks_the_brokers_limit() {
 
 #[tokio::test]
 async fn a_session_that_was_missing_for_a_minute_has_used_up_nothing() {
-    let counted = Plan { account: Arc::new(|account| account.budget = BudgetChange::default()), ..Plan::default() };
+    // A read that a busy machine gives up is one that went out.
+    let counted = Plan {
+        noren: Arc::new(|noren| (noren.timeouts.book, noren.timeouts.read) = (LONG, LONG)),
+        account: Arc::new(|account| (account.budget, account.waits.read_deadline) = (BudgetChange::default(), LONG)),
+        ..Plan::default()
+    };
     let mut house = House::with(counted).await;
     house.kill();
     house.sim().expire_sessions();
     // The login waits for a person, and the books are asked for all the time.
     house.fault(FaultRule::always("QuickAuth", Fault::Reject { text: "Invalid Input : Invalid OTP".into(), status: 200 }));
     house.start();
-    // A quarter of a minute, second by second, at the pace at which reads may go.
-    for _ in 0..15 {
+    let a_second_passes = async |real: Duration| {
         let second = chrono::Duration::seconds(1);
         house.clock.jump(second);
         house.sim().advance_time(second);
-        pass(secs(5)).await;
+        pass(real).await;
+    };
+    // A quarter of a minute, second by second, at the pace at which reads may go.
+    for _ in 0..15 {
+        a_second_passes(secs(5)).await;
     }
     house.sim().clear_faults();
-    // Much sooner than the rest of the minute: `until_open` has half of one.
     house.broker().login().await.unwrap();
-    house.until_open().await;
+    // Sooner than the rest of the minute, of which some passes by itself too.
+    let mut seconds = 0;
+    while !house.is_open() {
+        assert!(seconds < 33, "{:?}\n{}", house.engine().desk(&client()).unwrap().budget.lock().usage(house.clock.now()), house.told());
+        seconds += 1;
+        a_second_passes(secs(15)).await;
+    }
     let command = house.submit(entry()).await;
     house.until_order("it fills", command, |order| order.status == Status::Executed).await;
     rests(&house).await;

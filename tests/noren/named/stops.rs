@@ -8,7 +8,7 @@ use ordergate_actors::order::{LegDraft, OrderRecord, OrderType, Price, Status};
 use serde_json::Value;
 
 use super::{rests, stop};
-use crate::house::{House, Plan, SBIN, entry, secs};
+use crate::house::{House, Patience, Plan, SBIN, entry, secs};
 
 /// Why the position is left.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ fn changes(house: &House) -> Vec<LogRow> {
 
 /// Ten are held, and their stop rests.
 async fn rested() -> House {
-    let plan = Plan { account: Arc::new(|account| account.exits.resting.move_every = secs(5)), ..Plan::default() };
+    let plan = Plan { account: Arc::new(|account| account.exits.resting.move_every = secs(5)), ..Plan::of(Patience::SOME) };
     let house = House::with(plan).await;
     let text = |text: &str| Some(text.to_owned());
     let leg = LegDraft { stop_loss: text("10 points"), stop_at: text("broker"), exit_at: text("1 minutes"), ..entry() };
