@@ -129,9 +129,15 @@ impl<'a> Firing<'a> {
         order.signal_id == self.fired.signal
     }
 
-    /// Whoever cancels what a rule has sent wants the position kept: nothing of the rule goes against that.
+    /// Whoever cancels what a rule has sent wants the position kept: nothing of the rule goes against that, also when another part of what
+    /// it sent has closed its own since.
     fn is_taken_back(&self) -> bool {
-        self.sent_since().next().is_some_and(|order| order.tag == Some(Tag::CancelledByUser))
+        self.sent_since().any(|order| order.tag == Some(Tag::CancelledByUser) && self.is_since_it_fired(order))
+    }
+
+    /// What was cancelled before the rule fired says nothing of the firing. A firing that lies ahead is of before the clock was set back.
+    fn is_since_it_fired(&self, order: &OrderRecord) -> bool {
+        order.updated_at >= self.fired.at || self.fired.at > self.now
     }
 
     /// What an urgent rule does while exits of its position are open.
@@ -190,7 +196,8 @@ impl<'a> Firing<'a> {
     fn is_to_come(&self, goes_again: impl Fn(&OrderRecord) -> bool) -> bool {
         let has_gone = |order: &OrderRecord| self.book.after(order.number).any(|next| next.parent_command_id == Some(order.command_id));
         let goes = |order: &OrderRecord| is_within(order.updated_at, LONGEST, self.now) && goes_again(order) && !has_gone(order);
-        let is_kept = |order: &OrderRecord| [order.tag, order.cancel_wanted].contains(&Some(Tag::CancelledByUser));
+        let is_kept =
+            |order: &OrderRecord| [order.tag, order.cancel_wanted].contains(&Some(Tag::CancelledByUser)) && self.is_since_it_fired(order);
         self.sent_since().any(|order| is_kept(order) || goes(order))
     }
 }

@@ -198,6 +198,21 @@ fn nothing_goes_beside_what_a_person_takes_back() {
     assert_eq!(beside(&rule(Cause::Stop, 0), vec![leaving], 60), None);
 }
 
+/// A person takes back one of two orders of a firing, and the other one fills: what he kept is not sold.
+#[test]
+fn what_a_person_took_back_stays_when_the_part_beside_it_has_filled() {
+    let taken = |second| OrderRecord { updated_at: at(second), ..slice(2, 6).ended(Status::Failed, Some(Tag::CancelledByUser)) };
+    let filled = || slice(3, 4).filled(4, 4).ended(Status::Executed, None);
+    let after = |orders: Vec<OrderRecord>, second| {
+        let book = book_of(orders, &[("trend", sbin_in(Product::Mis), 6)]);
+        follow(&rule(Cause::Stop, 0), &book, |_| false, at(second))
+    };
+    assert_eq!(after(vec![taken(5), filled()], 60), Next::Stuck(Rejection::TakenBack));
+    assert_eq!(after(vec![taken(-5), filled()], 60), Next::Anew(None), "it was taken back before the rule fired");
+    assert_eq!(after(vec![taken(-90), filled()], -60), Next::Stuck(Rejection::TakenBack), "the clock was set back");
+    assert_eq!(beside(&rule(Cause::Stop, 0), vec![taken(-5), slice(3, 4).working("1")], 60), Some((6, 3)));
+}
+
 /// Its own exit may be on its way, beside one of somebody else's.
 #[test]
 fn what_is_not_on_disk_goes_again_beside_an_exit_that_is_not_for_all() {

@@ -4,7 +4,7 @@
 //!
 //! *Invariant:* of one position at most one stop rests. It never claims what another exit of the position claims: it is made
 //! smaller, or its end is proven, before the other one goes. It is made larger only where no other exit claims the units. Where somebody
-//! else has a stop for them none is rested; one that rests already stays, so that nobody's order takes a protection away.
+//! else has a stop for them none is rested; one that rests already stays where it is, so that nobody's order takes a protection away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -246,6 +246,10 @@ fn look_after(ground: &Ground<'_>, order: &Arc<OrderRecord>, room: i64) -> Rest 
         return Rest::Leave;
     }
     if !can_change {
+        // None would be rested beside the stop of somebody else: it stays where it is, and the engine watches.
+        if ground.stopped_by_others > 0 {
+            return Rest::Leave;
+        }
         return cancel("it was changed as often as the broker takes it, and is placed anew");
     }
     let quantity = if grows { total } else { smaller(order, total) };

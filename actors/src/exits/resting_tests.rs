@@ -459,4 +459,10 @@ fn beside_the_stop_of_somebody_else_none_is_rested_and_one_that_rests_stays() {
     let small = OrderRecord { ask: stop(1).asks(6).ask, ..stop(1) };
     decides("it does not grow", &beside(vec![small.clone()], 4), "leave");
     decides("alone it does", &beside(vec![small], 0), "change 1 to 10 at 790 to 782.1");
+    let trailed = |theirs| {
+        let worn = OrderRecord { modifications: 12, ..stop(1) };
+        Case { rule: ExitRule { stop: Some(795.into()), ..rule() }, ..beside(vec![worn], theirs) }
+    };
+    decides("it is not taken away to be placed anew", &trailed(10), "leave");
+    decides("alone it is", &trailed(0), "cancel 1");
 }

@@ -340,8 +340,9 @@ pub(crate) fn told(book: &Book, findings: &Findings, positions: &Positions, key:
     if is_sold { Told::Yes } else { Told::LacksDelivery }
 }
 
-/// Shares that others have sold today, by the order book, and that our strategies have not given up for it yet.
-fn sold_untaken(book: &Book, findings: &Findings, positions: &Positions, key: &HoldingKey) -> i64 {
+/// Units that others have sold, less those that they have bought, today, by the order book, and that our strategies have not given up for
+/// it yet.
+pub(crate) fn sold_untaken(book: &Book, findings: &Findings, positions: &Positions, key: &HoldingKey) -> i64 {
     let today = trading_date(positions.at);
     book.newest_day().corrected(today, key).saturating_sub(units_elsewhere(findings, key, today))
 }
@@ -350,11 +351,16 @@ fn sold_untaken(book: &Book, findings: &Findings, positions: &Positions, key: &H
 /// that book is newer than the positions.
 #[must_use]
 pub fn shows_the_rest(shrunk: &Shrunk, findings: &Findings) -> bool {
+    shows_as_known(shrunk.rest.iter().map(|order| &**order), findings)
+}
+
+/// Whether the order book shows each of these orders as we know it: open, and for no more filled.
+pub(crate) fn shows_as_known<'a>(mut orders: impl Iterator<Item = &'a OrderRecord>, findings: &Findings) -> bool {
     let rows = findings.orders.as_ref().map(|orders| &orders.rows);
     let shows = |order: &OrderRecord, row: &BookRow| {
         order.broker_order_id.as_ref() == Some(&row.broker_order_id) && row.state == BookState::Open && row.filled == order.filled_quantity
     };
-    shrunk.rest.iter().all(|order| rows.is_some_and(|rows| rows.iter().any(|row| shows(order, row))))
+    orders.all(|order| rows.is_some_and(|rows| rows.iter().any(|row| shows(order, row))))
 }
 
 /// The exits of a strategy, and the adjustments that reduce, that have nothing to close any more: filled, they would open a position.

@@ -18,9 +18,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::oneshot;
 
 pub(crate) use adds::counts_as_trade;
-pub(crate) use book::is_told_of;
-pub(crate) use book::told;
 pub use book::{Block, Candidate, GuardBook, Shrunk, exits_of_nothing, reconcile_with_broker, reductions, shows_the_rest, verdict};
+pub(crate) use book::{is_told_of, shows_as_known, sold_untaken, told};
 pub use shrinking::{Proof, Seen};
 
 use self::earlier::Today;

@@ -14,6 +14,8 @@ use crate::plan::{Aim, Plan, Shot};
 use crate::pnl::ContractKept;
 use crate::supervision::{Shell, at_hand};
 
+const EXIT_CUT: &str = "ALARM_EXIT_CUT";
+
 /// An order that risk has cleared, with the terms that it settled. Made here and nowhere else.
 #[derive(Debug)]
 #[must_use = "a dropped token makes its order an orphan"]
@@ -84,14 +86,29 @@ impl RiskActor {
         Unit::Order(OrderUnit { client_id: self.desk.client_id.clone(), command_id, fact, who: Arc::from(Self::NAME) })
     }
 
-    /// An exit that leaves a rest which no other order is for. The engine looks after those of its own and of its plans until all is closed.
+    /// Whether the engine looks after what an exit leaves until all is closed: it does after those of its own and of its plans, and not
+    /// after somebody else's that it has only sent again.
+    fn is_looked_after(&self, order: &OrderRecord) -> bool {
+        let is_own = |first: &OrderRecord| matches!(first.source, Source::System | Source::Stop) || first.parent_command_id.is_some();
+        self.line.view.read(&self.desk.client_id, |book| is_own(book.first_of(order))).unwrap_or(false)
+    }
+
+    /// An exit that leaves a rest which no other order is for.
     fn tell_of_the_rest(&self, order: &OrderRecord, left: i64) {
-        if left == 0 || matches!(order.source, Source::System | Source::Stop) || order.parent_command_id.is_some() {
+        if left == 0 || self.is_looked_after(order) {
             return;
         }
         let (strategy, symbol) = (&order.ask.strategy, &order.ask.symbol);
         let text = format!("{left} {symbol} of {strategy} are left: the exchange freezes larger orders; send the signal again for them");
-        self.line.alarm(Some(&self.desk.client_id), "ALARM_EXIT_CUT", Level::Page, Some(order.command_id), text);
+        self.line.alarm(Some(&self.desk.client_id), EXIT_CUT, Level::Page, Some(order.command_id), text);
+    }
+
+    /// An exit that leaves units to an order of somebody else's: if that does not trade they stay open, and nobody sends another.
+    fn tell_of_what_is_theirs(&self, order: &OrderRecord, theirs: Option<&str>) {
+        let Some(theirs) = theirs.filter(|_| !self.is_looked_after(order)) else { return };
+        let strategy = &order.ask.strategy;
+        let text = format!("of an exit of {strategy} {theirs}: no other exit is for them. If it does not trade, send the signal again");
+        self.line.alarm(Some(&self.desk.client_id), EXIT_CUT, Level::Page, Some(order.command_id), text);
     }
 
     /// What comes before an order can be aimed. Each look asks for it again until it is so; the second time changes nothing.
@@ -185,9 +202,10 @@ impl RiskActor {
                     waiting.push(registered);
                 }
                 (Judgement::Clear { .. }, None) if is_entry && entries_wait => waiting.push(registered),
-                (Judgement::Clear { terms, gates, note, left }, _) => {
+                (Judgement::Clear { terms, gates, note, left, theirs }, _) => {
                     self.write_down_the_contract(registered.record());
                     self.tell_of_the_rest(registered.record(), left);
+                    self.tell_of_what_is_theirs(registered.record(), theirs.as_deref());
                     self.tell_who_closes_too(registered.record(), &terms, now);
                     cleared.push(RiskCleared { registered, terms, gates, note });
                 }

@@ -23,6 +23,8 @@ pub enum Judgement {
         note: Option<String>,
         /// Units that an exit leaves because the exchange takes no more in one order.
         left: i64,
+        /// Units that it leaves to an order of somebody else's, in words.
+        theirs: Option<String>,
     },
     /// It may not.
     Refuse {
@@ -125,7 +127,7 @@ pub fn judge(x: &Inputs<'_>, phase: Phase) -> Judgement {
             .filter(|_| !is_exit)
             .map_or(Turn::Go, |policy| turn(policy, x.order, x.book, x.findings))
         {
-            Turn::Go => Judgement::Clear { terms, gates, note: None, left: 0 },
+            Turn::Go => Judgement::Clear { terms, gates, note: None, left: 0, theirs: None },
             Turn::Wait(reason) => Judgement::Held { reason },
             Turn::Never(reason) => Judgement::Refuse { tag: Tag::PlanStopped, reason, gates },
         },
@@ -231,7 +233,7 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
             gates.push(gate(false, &reason));
             Judgement::Refuse { tag, reason, gates }
         }
-        ExitSize::Close { side, product, quantity, left, note, measure } => {
+        ExitSize::Close { side, product, quantity, left, theirs, note, measure } => {
             gates.push(gate(true, &measure));
             if let Some(first) = taken_back_first(x, side) {
                 return first;
@@ -247,7 +249,7 @@ fn exit(x: &Inputs<'_>, mut gates: Vec<GateVerdict>) -> Judgement {
             let ask = &x.order.ask;
             let terms =
                 Terms { side, quantity, product, order_type, validity: ask.validity, price: ask.price, trigger_price: ask.trigger_price };
-            Judgement::Clear { terms, gates, note, left }
+            Judgement::Clear { terms, gates, note, left, theirs }
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum ExitSize {
         quantity: Quantity,
         /// Units that it was for and leaves: the exchange takes no more in one order.
         left: i64,
+        /// Units that it was for beside these, and to which order of somebody else's they are left, in words.
+        theirs: Option<String>,
         /// Said when it is not what was asked for.
         note: Option<String>,
         /// What it was measured against, for the record.
@@ -194,15 +196,20 @@ fn closes(case: &ExitCase<'_>, position: &Position, own: &OwnRoom, broker: &Room
     let note = asked
         .filter(|asked| *asked > quantity.value())
         .map(|asked| format!("asked to close {asked}, holds {}: capped to {quantity}", net.abs()));
-    let left = if case.book.sized_after(case.order) { 0 } else { wanted - sent };
+    let is_last = !case.book.sized_after(case.order);
+    let left = if is_last { wanted - sent } else { 0 };
+    let theirs = broker.theirs.as_ref().filter(|_| is_last).and_then(|(units, first)| {
+        let alone = asked.unwrap_or(i64::MAX).min(own.units).min(broker.units.saturating_add(*units));
+        (alone > wanted).then(|| format!("{} {key} are left to {first}, which is about to close them", alone - wanted))
+    });
     let note = match (note, case.largest) {
         (_, Some(largest)) if left > 0 => {
             Some(format!("to close {wanted}, but the exchange freezes orders above {largest}: sent {sent}, send another exit for the rest"))
         }
-        (note, _) => note,
+        (note, _) => theirs.clone().or(note),
     };
     let measure = format!("{} holds {net}, open exits claim {}, {}", case.order.ask.strategy, own.claims, broker.shown);
-    Ok(ExitSize::Close { side: long_or_short.opposite(), product: key.product, quantity, left, note, measure })
+    Ok(ExitSize::Close { side: long_or_short.opposite(), product: key.product, quantity, left, theirs, note, measure })
 }
 
 /// The largest total that a working exit may be changed to: what it has filled, and what it may still close while every other

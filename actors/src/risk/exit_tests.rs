@@ -454,7 +454,15 @@ fn what_others_are_about_to_close_is_theirs_and_what_rests_far_away_is_not() {
         for row in [by_others(10, None, None), by_others(10, Some("800"), None), by_others(12, Some("799"), Some("800"))] {
             waits(judged(source, row), "broker order X1 of somebody else");
         }
-        assert_eq!(closes(judged(source, by_others(4, None, None))).2, 6, "the rest is nobody's");
+        for limit in [None, Some("800")] {
+            let found = judged(source, by_others(4, limit, None));
+            let ExitSize::Close { quantity, left: 0, theirs: Some(theirs), note: Some(note), .. } = &found else { panic!("{found:?}") };
+            let words = "4 NSE:SBIN-EQ MIS are left to broker order X1 of somebody else";
+            assert!(quantity.value() == 6 && theirs.starts_with(words) && note == theirs, "{theirs}");
+        }
+        for row in [by_others(4, Some("900"), None), by_others(4, None, Some("790"))] {
+            assert!(matches!(judged(source, row), ExitSize::Close { theirs: None, note: None, .. }), "nothing is left to it");
+        }
         for row in [by_others(10, Some("900"), None), by_others(10, None, Some("790"))] {
             assert_eq!(closes(judged(source, row)).2, 10, "a position is not left alone for an order that may never trade");
         }
@@ -466,6 +474,32 @@ fn what_others_are_about_to_close_is_theirs_and_what_rests_far_away_is_not() {
     let findings = Findings { foreign: vec![std::sync::Arc::new(by_others(10, None, None))], ..broker_shows(&beside) };
     let (me, book) = (exit(1), book_of([exit(1)], &long));
     assert_eq!(closes(size(&ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR))).2, 10, "they close their own");
+}
+
+/// So many of what an exit is for are left to somebody's order at the market, which is for 40; 250 are held.
+#[test]
+fn what_is_left_to_somebodys_order_is_said_by_the_last_of_its_signal() {
+    let left_of = |asked: Option<i64>, next: bool, largest: Option<i64>, net: i64| {
+        let of = |number: u64| exit(number).basket(9, 0);
+        let me = asked.map_or(of(1), |asked| of(1).asks(asked));
+        let orders = [Some(me.clone()), next.then(|| of(2))].into_iter().flatten();
+        let book = book_of(orders, &[("trend", sbin_in(MIS), 250)]);
+        let findings = Findings { foreign: vec![std::sync::Arc::new(by_others(40, None, None))], ..broker_shows(&[(sbin_in(MIS), net)]) };
+        match size(&ExitCase { largest, ..ExitCase::seen(&me, &sbin(), &book, &findings, ReadAge::CLEAR) }) {
+            ExitSize::Close { quantity, left, theirs, .. } => {
+                let theirs = theirs.map(|theirs| theirs.split(' ').next().unwrap().parse::<i64>().unwrap());
+                (quantity.value(), left, theirs)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(left_of(None, false, None, 250), (210, 0, Some(40)));
+    assert_eq!(left_of(Some(230), false, None, 250), (210, 0, Some(20)), "of what it asks for");
+    assert_eq!(left_of(Some(200), false, None, 250), (200, 0, None), "all that it asks for goes");
+    assert_eq!(left_of(None, false, None, 290), (250, 0, None), "they close their own");
+    assert_eq!(left_of(None, false, None, 200), (160, 0, Some(40)), "what the broker does not have is left to nobody");
+    assert_eq!(left_of(None, false, Some(100), 250), (100, 110, Some(40)));
+    assert_eq!(left_of(None, true, Some(100), 250), (100, 0, None), "the next one is for the rest");
 }
 
 #[test]
@@ -480,6 +514,48 @@ fn a_stop_grows_only_into_what_stops_of_others_leave() {
         (most(Vec::new()), most(vec![by_others(5, Some("780"), Some("790"))]), most(vec![by_others(5, Some("900"), None)])),
         (10, 5, 10)
     );
+}
+
+/// 100 shares are held, and an exit of 60 is under way: whatever it has filled that nobody has told of, the next one waits for it. An end
+/// would be for good, and what is there would stay.
+#[test]
+fn an_exit_of_delivery_waits_for_those_under_way_and_is_not_told_that_there_are_no_shares() {
+    use crate::ports::DeliveryRow;
+    use crate::testkit::builders::{at, position};
+    use crate::watcher::Delivered;
+    let cnc = sbin_in(Product::Cnc);
+    let sold = |filled: i64, elsewhere: i64| {
+        let mut findings = broker_shows(&[]);
+        findings.holdings =
+            Some(Delivered { rows: vec![DeliveryRow { listings: vec![sbin()], quantity: 100, average_price: None }], at: at(0) });
+        let row = crate::ports::BookRow { filled: elsewhere, product: Product::Cnc, ..by_others(elsewhere, None, None) };
+        if elsewhere > 0 {
+            let done = crate::ports::BookRow { state: crate::order::BookState::Complete, ..row };
+            findings.foreign = vec![std::sync::Arc::new(done)];
+        }
+        add_row(&mut findings, position(cnc.clone(), -filled - elsewhere));
+        findings
+    };
+    let judged = |source: Source, under_way: &[OrderRecord], findings: &Findings| {
+        let me = OrderRecord { source, ..exit(9) };
+        let book = book_of(under_way.iter().cloned().chain([me.clone()]), &[("trend", cnc.clone(), 100)]);
+        size(&ExitCase::seen(&me, &sbin(), &book, findings, ReadAge::CLEAR))
+    };
+    let first = [exit(1).side(Side::Sell).asks(60).product(Product::Cnc).working("B1")];
+    for source in [Source::Webhook, Source::System, Source::Stop] {
+        waits(judged(source, &first, &sold(60, 0)), "other exits there are under way");
+        waits(judged(source, &first, &sold(60, 30)), "other exits there are under way");
+        waits(judged(source, &first, &sold(60, 40)), "other exits there are under way");
+        assert_eq!(closes(judged(source, &first, &sold(0, 0))).2, 40, "none of it is filled, and it claims them");
+        let told = [first[0].clone().filled(60, 0)];
+        assert!(matches!(judged(source, &told, &sold(60, 0)), ExitSize::Wait(_)), "its trades are outstanding");
+    }
+    // What no sale of today explains, of ours or of others, is not there.
+    let few = [exit(1).side(Side::Sell).asks(20).product(Product::Cnc).working("B1")];
+    let mut gone = sold(0, 0);
+    gone.holdings.as_mut().unwrap().rows.clear();
+    refuses(judged(Source::Webhook, &few, &gone), Tag::RiskLimitsExceeded, "no sale of today tells where they went");
+    refuses(judged(Source::System, &few, &gone), Tag::NoPosition, "no sale of today tells where they went");
 }
 
 /// Shares move when the broker begins its day: what was held at three in the night is of the day before.

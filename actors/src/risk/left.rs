@@ -2,15 +2,16 @@
 //! once more. Pure.
 //!
 //! A holding becomes smaller when what the broker shows is proven ([`Seen`](crate::guard::Seen)), and then so do its exits. That takes as long
-//! as the broker's books may lag. Until then an exit is not driven into the market for more than the broker can have: where orders of
-//! others tell of all that is missing it goes on for the rest, and where nothing tells it waits for news. Its own fill, of which we have not
-//! heard, may be what is missing. All that is uncertain counts for the exit: what a position book lacks of ours proves nothing.
+//! as the broker's books may lag. Until then an exit is not driven into the market for more than the broker can have. Its own fill, of
+//! which we have not heard, may be what is missing, and an exit cannot be made larger again: it goes on for the rest only where trades of
+//! others, which our strategies have given nothing up for yet, tell of all that is missing, and an order book of after the positions shows
+//! that none of ours has filled it. Where nothing tells it waits for news. All that is uncertain counts for the exit: what a position book
+//! lacks of ours proves nothing.
 
 use super::room::units_of;
-use crate::guard::told;
-use crate::order::{HoldingKey, OrderRecord, Side, trading_date};
+use crate::guard::{shows_as_known, sold_untaken, told};
+use crate::order::{HoldingKey, OrderRecord, Side};
 use crate::persistence::Book;
-use crate::pnl::differences::units_elsewhere;
 use crate::ports::Quote;
 use crate::watcher::{Findings, Other, Positions, Told};
 
@@ -47,9 +48,9 @@ pub fn left_by_others(order: &OrderRecord, book: &Book, findings: &Findings, quo
     if let Some(first) = others.first() {
         return Left::Unknown(format!("{first} is about to close the {key} that it is for"));
     }
-    let traded = units_elsewhere(findings, &key, trading_date(positions.at)).saturating_mul(closing.sign());
+    let traded = sold_untaken(book, findings, positions, &key).saturating_mul(held.sign());
     let shown = format!("the broker has {at_most} of the {ours} {key} that we hold: somebody has closed {missing}");
-    if free > 0 && gone == 0 && traded >= missing {
+    if free > 0 && gone == 0 && traded >= missing && has_filled_nothing_untold(&key, closing, book, findings, positions) {
         return Left::Fewer(order.filled_quantity.saturating_add(free), shown);
     }
     Left::Unknown(shown + ", or its own fill is not told yet")
@@ -66,6 +67,15 @@ fn at_most(key: &HoldingKey, held: Side, book: &Book, findings: &Findings, posit
     let added = if is_stale { book.moved_since(key, held, positions.began_seq)? } else { 0 };
     let shown = findings.net(key)?.saturating_mul(held.sign());
     Some(shown.saturating_add(added).saturating_sub(gone))
+}
+
+/// Whether none of our orders on the closing side has filled what the positions lack: an order book of after them shows each as we know it.
+fn has_filled_nothing_untold(key: &HoldingKey, closing: Side, book: &Book, findings: &Findings, positions: &Positions) -> bool {
+    let is_newer = findings.orders.as_ref().is_some_and(|orders| orders.at >= positions.at);
+    let may_have_filled = |order: &&OrderRecord| {
+        order.sent_at.is_some() && order.ask.side == Some(closing) && order.may_be_of(key.product) && !order.is_test()
+    };
+    is_newer && shows_as_known(book.open_in(&key.instrument).map(|order| &**order).filter(may_have_filled), findings)
 }
 
 /// Units that other exits of ours may still fill there.

@@ -67,7 +67,7 @@ use crate::arming::{ArmMode, Mode};
 use crate::exits::largest_exit;
 use crate::guard::AdmitChange;
 use crate::line::{Desk, Line};
-use crate::order::{BrokerOrderId, ClientId, GateVerdict, InstrumentKey, OrderRecord, Side, Tag, trading_date};
+use crate::order::{BrokerOrderId, ClientId, CommandId, GateVerdict, InstrumentKey, OrderRecord, Side, Tag, trading_date};
 use crate::persistence::{Level, Registered};
 use crate::supervision::{Shell, guarded};
 use reduce::Tried;
@@ -121,6 +121,8 @@ pub struct RiskActor {
     covers: cover::Covers,
     /// Orders of others that people were told of when an exit went: of which day, and whether that was a page.
     told_others: BTreeSet<(NaiveDate, BrokerOrderId, bool)>,
+    /// Exits that went while it was not known whether orders of others close the same.
+    untold_others: BTreeSet<CommandId>,
 }
 
 impl RiskActor {
@@ -139,6 +141,7 @@ impl RiskActor {
             in_the_way: InTheWay::default(),
             covers: cover::Covers::default(),
             told_others: BTreeSet::new(),
+            untold_others: BTreeSet::new(),
         }
     }
 
@@ -266,6 +269,7 @@ impl RiskActor {
     }
 
     fn look_again(&mut self, now: DateTime<Utc>) {
+        self.tell_who_closed_too(now);
         for waits in std::mem::take(&mut self.waiting.groups).into_values() {
             self.assess(waits.orders, now, waits.since, waits.is_told, None);
         }

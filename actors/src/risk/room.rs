@@ -9,7 +9,7 @@
 
 use super::exit::ExitSize;
 use super::read_age::ReadAge;
-use crate::guard::told;
+use crate::guard::{sold_untaken, told};
 use crate::order::{HoldingKey, OrderRecord, Product, Side, Source, Tag};
 use crate::persistence::Book;
 use crate::ports::Quote;
@@ -35,6 +35,8 @@ pub(super) struct Claim<'a> {
 pub(super) struct Room {
     /// Units.
     pub(super) units: i64,
+    /// Units beside these that are left to orders of others, and to which of them, if any are.
+    pub(super) theirs: Option<(i64, String)>,
     /// What the broker showed, in words.
     pub(super) shown: String,
 }
@@ -67,7 +69,7 @@ pub(super) fn broker_room(
                 let shown = format!(
                     "the broker has at least {least} whatever its positions lack of our newest fills, other exits there claim {claims}"
                 );
-                Ok(Room { units: own_room, shown })
+                Ok(Room { units: own_room, theirs: None, shown })
             }
             _ => Err(ExitSize::Wait(format!("the broker's positions are older than our last fill in {key}"))),
         };
@@ -75,7 +77,8 @@ pub(super) fn broker_room(
     // Delivery leaves the position book when it settles: until the holdings of today are read, only our own fills bound
     // the exit there, and the broker checks for itself what may be sold.
     let Some(broker_net) = findings.net(key) else {
-        return Ok(Room { units: own_room, shown: "what the broker holds for delivery was not read today".to_owned() });
+        let shown = "what the broker holds for delivery was not read today".to_owned();
+        return Ok(Room { units: own_room, theirs: None, shown });
     };
     let shown = broker_net.saturating_mul(long_or_short.sign());
     let broker_held = if is_stale { since_then((key, long_or_short), shown, book, positions, read.may_wait) } else { shown };
@@ -87,7 +90,8 @@ pub(super) fn broker_room(
         return Err(ExitSize::Wait(gone_elsewhere(gone, broker_net, key)));
     }
     if units > 0 {
-        return Ok(Room { units, shown: found.words(key, &others) });
+        let theirs_first = others.first().map(|first| (theirs, first.to_string()));
+        return Ok(Room { units, theirs: theirs_first, shown: found.words(key, &others) });
     }
     Err(nothing_left(claim, &found, &others, book, findings, positions))
 }
@@ -149,21 +153,28 @@ fn nothing_left(
     if let Some(first) = others.first().filter(|_| found.left() > 0) {
         return left_to(first, order, key);
     }
+    // What the broker shows less than we hold may be what exits under way have filled and we have not heard of yet: then
+    // they are counted twice here, and the next read tells.
+    let unheard = book.gross(key).net().saturating_sub(broker_net).saturating_mul(long_or_short.sign());
+    let under_way = || ExitSize::Wait(format!("the broker shows {broker_net} in {key} while other exits there are under way"));
+    // Shares that are there are what these exits claim, or there would be room. Of delivery an end here is for good.
+    if key.product == Product::Cnc && broker_held > 0 {
+        return under_way();
+    }
+    let explained = claims.saturating_add(sold_untaken(book, findings, positions, key));
     let lack = match told(book, findings, positions, key) {
         Told::Yes => None,
         Told::LacksToday => Some("which changed today: they are read again"),
         Told::LacksCarried => Some("which is carried from an earlier day, and that proves no end of it: they are read again"),
+        Told::LacksDelivery if claims > 0 && unheard <= explained => return under_way(),
         Told::LacksDelivery => return no_shares(order, net, key),
     };
     if let Some(lack) = lack {
         return ExitSize::Wait(format!("the broker's positions have no row for {key}, {lack}"));
     }
-    // What the broker shows less than we hold may be what exits under way have filled and we have not heard of yet: then
-    // they are counted twice here, and the next read tells.
-    let unheard = book.gross(key).net().saturating_sub(broker_net).saturating_mul(long_or_short.sign());
     let may_be_counted_twice = broker_held > 0 && unheard > 0 && unheard <= claims;
     if may_be_counted_twice && order.source != Source::System {
-        return ExitSize::Wait(format!("the broker shows {broker_net} in {key} while other exits there are under way"));
+        return under_way();
     }
     let reason = format!(
         "{} holds {net}, but the broker shows {broker_net} in {key}, and other exits claim the rest: an exit here would open a position",

@@ -81,6 +81,12 @@ impl Findings {
         rows.map(move |row| Other { row, units: left(row) }).filter(|other| other.units > 0)
     }
 
+    /// Whether the positions show our last fill there. Before they do nobody can tell what others have beside ours.
+    #[must_use]
+    pub fn shows_last_fill(&self, key: &HoldingKey, book: &Book) -> bool {
+        self.positions.as_ref().is_some_and(|positions| positions.began_seq >= book.last_fill_seq(key))
+    }
+
     /// Units of what our strategies hold there that stops of others are for. What the broker has beyond ours is theirs to close.
     #[must_use]
     pub fn stopped_by_others(&self, key: &HoldingKey, held: Side, book: &Book) -> i64 {
@@ -98,7 +104,7 @@ mod tests {
     use super::*;
     use crate::order::{Product, trading_date};
     use crate::testkit::book_row;
-    use crate::testkit::builders::{at, book_of, broker_shows, price, sbin, sbin_in};
+    use crate::testkit::builders::{SEQ, at, book_of, broker_shows, price, sbin, sbin_in};
 
     fn sale(limit: Option<&str>, trigger: Option<&str>) -> BookRow {
         let value = |text: &str| price(text).value();
@@ -162,5 +168,16 @@ mod tests {
         assert_eq!(stopped(100, sale(Some("780"), Some("790"))), 30, "35 are his own");
         assert_eq!(stopped(130, sale(Some("780"), Some("790"))), 0);
         assert_eq!(stopped(65, sale(Some("900"), None)), 0, "a target is no stop");
+    }
+
+    #[test]
+    fn positions_of_before_our_last_fill_do_not_tell_what_others_have_beside_it() {
+        let (key, other) = (sbin_in(Product::Mis), sbin_in(Product::Nrml));
+        let book = book_of([], &[("trend", key.clone(), 65)]);
+        let mut findings = broker_shows(&[(key.clone(), 100)]);
+        assert!(findings.shows_last_fill(&key, &book) && findings.shows_last_fill(&other, &book));
+        findings.positions.as_mut().unwrap().began_seq = SEQ - 1;
+        assert!(!findings.shows_last_fill(&key, &book) && findings.shows_last_fill(&other, &book));
+        assert!(!Findings::default().shows_last_fill(&other, &book));
     }
 }

@@ -18,16 +18,23 @@ use crate::risk::{AssessChange, Change, Market};
 /// A message that was lost shows by this: what was asked for is asked for again.
 const ASK_AGAIN: Duration = Duration::seconds(3);
 
-/// What people hear where a stop would rest, or for more, if somebody else had none there.
+/// What people hear where a stop would rest, for more, or where it belongs, if somebody else had none there.
 fn left_to_others(ground: &Ground<'_>) -> Option<String> {
-    let alone = next_rest(&Ground { stopped_by_others: 0, ..*ground });
-    let is_left = ground.stopped_by_others > 0 && matches!(alone, Rest::Place(_)) && next_rest(ground) != alone;
-    is_left.then(|| {
-        format!(
-            "the stop of {} {} does not rest at the broker for {} units, because somebody else has a stop there for them: one fall would wake both. The engine watches them. If it is to rest there, cancel the other one at the broker",
-            ground.rule.strategy, ground.rule.holding, ground.stopped_by_others
-        )
-    })
+    if ground.stopped_by_others == 0 {
+        return None;
+    }
+    let (strategy, holding) = (&ground.rule.strategy, &ground.rule.holding);
+    match (next_rest(&Ground { stopped_by_others: 0, ..*ground }), next_rest(ground)) {
+        (alone @ Rest::Place(_), beside) if beside != alone => Some(format!(
+            "the stop of {strategy} {holding} does not rest at the broker for {} units, because somebody else has a stop there for them: one fall would wake both. The engine watches them. If it is to rest there, cancel the other one at the broker",
+            ground.stopped_by_others
+        )),
+        (Rest::Cancel(order, _), Rest::Leave) => Some(format!(
+            "the stop of {strategy} {holding} follows no further at the broker (order {}): it was changed as often as the broker takes it, and none is placed anew while somebody else has a stop there. It stays where it is, and the engine watches the stop of the rule. If it is to follow there, cancel the other one at the broker",
+            order.command_id
+        )),
+        _ => None,
+    }
 }
 
 impl WatcherActor {
@@ -60,7 +67,9 @@ impl WatcherActor {
                     is_suspected: resting(&watched.rule, book).any(|order| self.core.hands.suspects(order.command_id)),
                     now,
                 };
-                (slot.clone(), next_rest(&ground), left_to_others(&ground))
+                // Of before our last fill the positions do not tell what of it is theirs.
+                let is_known = findings.shows_last_fill(&rule.holding, book);
+                (slot.clone(), next_rest(&ground), is_known.then(|| left_to_others(&ground)).flatten())
             });
             steps.filter(|(_, step, left)| *step != Rest::Leave || left.is_some()).collect::<Vec<_>>()
         });
