@@ -18,7 +18,7 @@ use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level};
 use ordergate_actors::ports::Clock;
 use ordergate_actors::steady::SteadyClock;
-use ordergate_actors::{Engine, Parts, World, WriteOn};
+use ordergate_actors::{Engine, Parts, StopError, World, WriteOn};
 use tokio::sync::oneshot;
 
 use super::brokers::{self, Brokers};
@@ -207,7 +207,14 @@ pub(super) async fn serve(
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
     journal_open.store(false, Ordering::Release);
     drop((own_files, tasks, risk_state));
-    let left = engine.stop().await?;
+    let left = match engine.stop().await {
+        // Who ends this process already has more to save than this end would wait for.
+        Err(other @ StopError::Unanswered) => {
+            tokio::time::sleep(config.engine.drain_deadline + config.storage.hung).await;
+            return Err(other.into());
+        }
+        stopped => stopped?,
+    };
     // Until here: a disk that hangs while the journal closes ends the process too.
     drop(probe);
     let _engine_thread_ends = stop.send(());
