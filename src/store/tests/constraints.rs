@@ -1,7 +1,6 @@
 //! Every uniqueness, tested on a file that was closed and opened again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use ordergate_actors::order::OrderRecord;
 use ordergate_actors::ports::{Anchor, SignalRow, Store, Verdict, Write};
@@ -164,12 +163,6 @@ fn the_keys_of_two_signals_sort_by_time_within_a_body() {
 #[test]
 fn a_refusal_at_the_head_of_a_round_does_not_give_the_lock_away() {
     let (directory, mut store) = reopened();
-    let begun_anew = Arc::new(AtomicU32::new(0));
-    let counter = Arc::clone(&begun_anew);
-    let count = move || {
-        counter.fetch_add(1, Ordering::Relaxed);
-    };
-    store.connection().rollback_hook(Some(count)).unwrap();
     let other = Connection::open(directory.path().join("orders.db")).unwrap();
     other.busy_timeout(std::time::Duration::ZERO).unwrap();
     let reader = Connection::open(directory.path().join("orders.db")).unwrap();
@@ -178,6 +171,8 @@ fn a_refusal_at_the_head_of_a_round_does_not_give_the_lock_away() {
     let seen: i64 = reader.query_row(orders, [], |row| row.get(0)).unwrap();
 
     store.begin().unwrap();
+    // It stands in this transaction and in no other: between ROLLBACK and BEGIN the lock would be free.
+    store.connection().execute("INSERT INTO meta (key, value) VALUES ('of_this_round', '1')", []).unwrap();
     for of in 200..203 {
         let taken = Write::Signal(Arc::new(signal(of, "k:one")));
         assert_eq!(store.unit(&[insert(order(of)), taken]).unwrap(), Verdict::Refused("signals"));
@@ -185,7 +180,8 @@ fn a_refusal_at_the_head_of_a_round_does_not_give_the_lock_away() {
     }
     assert_eq!(store.unit(&[insert(order(100))]).unwrap(), Verdict::Done);
     store.commit().unwrap();
-    assert_eq!(begun_anew.load(Ordering::Relaxed), 0, "between ROLLBACK and BEGIN the lock is free");
+    let stands = "SELECT COUNT(*) FROM meta WHERE key = 'of_this_round'";
+    assert_eq!(store.connection().query_row(stands, [], |row| row.get::<_, i64>(0)).unwrap(), 1, "the round was begun anew");
     other.execute_batch("BEGIN IMMEDIATE; COMMIT").unwrap();
     assert!(store.order(&client(), order(100).command_id).unwrap().is_some());
     assert_eq!(reader.query_row(orders, [], |row| row.get::<_, i64>(0)).unwrap(), seen, "a reader saw none of it");
