@@ -1,7 +1,7 @@
 //! Files that are there whole or not at all.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Who may read a new file.
@@ -14,9 +14,14 @@ pub(crate) enum Mode {
 }
 
 /// Puts the file in place in one step: written beside, synced, renamed.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, mut bytes: &[u8], mode: Mode) -> io::Result<()> {
+    copy_whole(path, &mut bytes, mode)
+}
+
+/// The same with whatever can be read there.
+pub(crate) fn copy_whole(path: &Path, from: &mut impl Read, mode: Mode) -> io::Result<()> {
     let beside = path.with_added_extension("partial");
-    let written = write_new(&beside, bytes, mode).and_then(|()| std::fs::rename(&beside, path));
+    let written = write_new(&beside, from, mode).and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);
     }
@@ -28,7 +33,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<(
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
+fn write_new(path: &Path, from: &mut impl Read, mode: Mode) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -41,7 +46,7 @@ fn write_new(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = mode;
     let mut file = options.open(path)?;
-    file.write_all(bytes)?;
+    io::copy(from, &mut file)?;
     file.sync_all()
 }
 

@@ -21,6 +21,17 @@ use crate::ports::{BrokerOrder, NoMargin, OrderMargin, Query, Rows, StoreError};
 use crate::risk::{Change, ChangeAnswer};
 use crate::watcher::{NOT_TOLD, is_row_of};
 
+/// Why the journal was not closed.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// The writer has ended, and nothing more is written.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+    /// It may be at work still: it closes for somebody else, or was gone before.
+    #[error("the writer did not answer whether the journal is closed: another end of this process is under way")]
+    Unanswered,
+}
+
 /// Why a request was not taken. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -332,7 +343,7 @@ impl Engine {
     ///
     /// # Errors
     /// The journal could not be closed; what was committed stays committed.
-    pub async fn stop(&self) -> Result<usize, StoreError> {
+    pub async fn stop(&self) -> Result<usize, StopError> {
         for desk in self.line.desks() {
             desk.set_phase(Phase::Closing);
         }
@@ -355,8 +366,8 @@ impl Engine {
         let (reply, closed) = oneshot::channel();
         self.line.tell_persistence(Close(reply));
         match closed.await {
-            Ok(result) => result.map(|()| remaining),
-            Err(_) => Err(StoreError { step: "close", cause: "the writer did not answer".to_owned() }),
+            Ok(result) => Ok(result.map(|()| remaining)?),
+            Err(_) => Err(StopError::Unanswered),
         }
     }
 

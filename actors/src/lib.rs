@@ -43,7 +43,7 @@ pub mod supervision;
 pub mod testkit;
 pub mod watcher;
 
-pub use engine::{Engine, EngineError};
+pub use engine::{Engine, EngineError, StopError};
 pub use line::{Desk, Line, Phase, World};
 pub use settings::{AccountSettings, Holds, Limits, MarginPercent, OnShortfall, QuantityUnit, QuantityUnits, Settings, Waits};
 pub use start::{Parts, WriteOn};

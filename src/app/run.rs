@@ -18,7 +18,7 @@ use ordergate_actors::order::calendar::Calendar;
 use ordergate_actors::persistence::{ControlChange, KillLevel, Level};
 use ordergate_actors::ports::Clock;
 use ordergate_actors::steady::SteadyClock;
-use ordergate_actors::{Engine, Parts, World, WriteOn};
+use ordergate_actors::{Engine, Parts, StopError, World, WriteOn};
 use tokio::sync::oneshot;
 
 use super::brokers::{self, Brokers};
@@ -155,7 +155,9 @@ pub(super) async fn start(config: &Config, halt: &Arc<ProcessHalt>, alerts: Opti
     let engine = start_engine(parts, Arc::clone(halt), stopped).await?;
     let bounds = probe::Bounds { stalled: config.storage.stalled, hung: config.storage.hung };
     let probe = probe::start(Arc::clone(engine.line()), Arc::clone(halt), alerts.cloned(), bounds).context("the thread of the probe")?;
-    let own_files = own_files.watch(engine.clone(), Arc::clone(halt)).context("the thread that looks at the engine's own files")?;
+    let patience = config.engine.drain_deadline + config.storage.hung;
+    let own_files =
+        own_files.watch(engine.clone(), Arc::clone(halt), patience).context("the thread that looks at the engine's own files")?;
     let mut tasks = Tasks::of(engine.line());
     tasks.once("the live view of the dashboard", feed.run());
     outward::note_start(&engine, was_clean);
@@ -204,8 +206,17 @@ pub(super) async fn serve(
     let served = server.await;
     // actix-web has stopped taking requests and let the running ones end; now the line drains and the journal closes.
     journal_open.store(false, Ordering::Release);
-    drop((probe, own_files, tasks, risk_state));
-    let left = engine.stop().await?;
+    drop((own_files, tasks, risk_state));
+    let left = match engine.stop().await {
+        // Who ends this process already has more to save than this end would wait for.
+        Err(other @ StopError::Unanswered) => {
+            tokio::time::sleep(config.engine.drain_deadline + config.storage.hung).await;
+            return Err(other.into());
+        }
+        stopped => stopped?,
+    };
+    // Until here: a disk that hangs while the journal closes ends the process too.
+    drop(probe);
     let _engine_thread_ends = stop.send(());
     starts::forget(&config.storage.directory).context("forgetting the starts")?;
     tracing::info!(event = "stopped", orders_left = left, "stopped; {left} orders were left in the line (the next start recovers them)");

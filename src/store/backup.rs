@@ -159,7 +159,11 @@ fn copy(db: &Connection, path: &Path) -> rusqlite::Result<()> {
     let mut copy = Connection::open(path)?;
     whole(db, &mut copy)?;
     // One file, without a log beside it.
-    copy.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))?;
+    let mode: String = copy.pragma_update_and_check(None, "journal_mode", "delete", |row| row.get(0))?;
+    if mode != "delete" {
+        let words = format!("the copy keeps its log beside it (journal_mode={mode}), and would not be whole without");
+        return Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(words)));
+    }
     copy.execute("DELETE FROM meta WHERE key = 'tag_prefix'", [])?;
     copy.close().map_err(|(_, cause)| cause)
 }

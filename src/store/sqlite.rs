@@ -33,8 +33,6 @@ pub struct SqliteStore {
     log: Log,
     tag_prefix: String,
     halted: bool,
-    /// Nothing of this round is written yet.
-    is_first: bool,
     directory: Option<PathBuf>,
     ballast: Option<Ballast>,
     /// Declared last, dropped last: nobody else may open the directory before the connection is gone.
@@ -127,7 +125,7 @@ impl SqliteStore {
         }))
         .map_err(database("watching the log"))?;
         let log = Log { pages, seen: 0, busy_watermark: options.checkpoint_pages, idle_watermark: options.idle_checkpoint_pages };
-        Ok(Self { db, medium, log, tag_prefix, halted: false, is_first: false, directory: None, ballast: None, _lock: None })
+        Ok(Self { db, medium, log, tag_prefix, halted: false, directory: None, ballast: None, _lock: None })
     }
 
     /// Ties a new directory to its broker, accounts and mode, or checks that it is the same again. Accounts may be added.
@@ -203,17 +201,13 @@ impl SqliteStore {
         result
     }
 
-    /// Writes a unit of which a refusal leaves nothing. The first needs no savepoint: there is nothing else in the round.
+    /// Writes a unit of which a refusal leaves nothing. The first of a round has a savepoint too, although nothing else is in the round
+    /// yet: to begin the round anew would give the write lock away for a moment, and another program that waits for it would take it.
     fn undoable(&mut self, writes: &[Write]) -> Result<Verdict, StoreError> {
         if self.db.is_autocommit() {
             return Err(StoreError { step: "unit", cause: "no round is open".to_owned() });
         }
-        let (before, after, undo): (&[&'static str], &[&'static str], [&'static str; 2]) = if self.is_first {
-            (&[], &[], ["ROLLBACK", "BEGIN IMMEDIATE"])
-        } else {
-            (&["SAVEPOINT unit"], &["RELEASE unit"], ["ROLLBACK TO unit", "RELEASE unit"])
-        };
-        self.run_all(before)?;
+        self.run_all(&["SAVEPOINT unit"])?;
         for row in writes {
             let mut place = write::table(row);
             let refused = match write::apply(&self.db, row) {
@@ -228,11 +222,10 @@ impl SqliteStore {
             if !refused {
                 return Err(StoreError { step: "unit", cause: "the refused row ended the whole round".to_owned() });
             }
-            self.run_all(&undo)?;
+            self.run_all(&["ROLLBACK TO unit", "RELEASE unit"])?;
             return Ok(Verdict::Refused(place));
         }
-        self.run_all(after)?;
-        self.is_first = false;
+        self.run_all(&["RELEASE unit"])?;
         Ok(Verdict::Done)
     }
 
@@ -242,10 +235,11 @@ impl SqliteStore {
 
     /// Moves what no reader needs into the main file, without waiting for anybody.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
-        let moved = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1));
+        // How much was moved does not matter: what a reader keeps in the log is moved later.
+        let moved = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         self.log.seen = self.log.pages.load(Ordering::Relaxed);
         match moved {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             // Every commit is in the log; the main file grows when there is space again.
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DiskFull) => Ok(()),
             Err(cause) => Err(self.fails("checkpoint")(cause)),
@@ -280,10 +274,7 @@ impl Store for SqliteStore {
         self.checkpoint_if_due(self.log.busy_watermark)?;
         match self.run("BEGIN IMMEDIATE") {
             Err(cause) if is_locked(&cause) => Ok(Begun::Locked(explain(&cause))),
-            begun => {
-                self.is_first = true;
-                self.latched(begun.map(|()| Begun::Open).map_err(failed("begin")))
-            }
+            begun => self.latched(begun.map(|()| Begun::Open).map_err(failed("begin"))),
         }
     }
 
@@ -311,7 +302,11 @@ impl Store for SqliteStore {
         if self.medium == Medium::Memory {
             return Ok(());
         }
-        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed("close"))
+        let is_kept: bool = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(failed("close"))?;
+        if is_kept {
+            tracing::info!(event = "log_kept", "a program reads orders.db, so its log stays beside it: the next start folds it in");
+        }
+        Ok(())
     }
 
     fn signal_by_key(&mut self, client: &ClientId, key: &str) -> Result<Option<SignalRow>, StoreError> {

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use ordergate_actors::testkit::until;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::alerts::Server;
 use crate::disk_faults::{House, burst};
@@ -53,6 +53,85 @@ async fn an_engine_whose_own_files_are_others_ends_and_says_so() {
     }
 }
 
+/// Who else is at the directory when the log is removed.
+#[derive(Debug, Clone, Copy)]
+enum Beside {
+    /// A program that begins to read at once, and so makes a log anew.
+    NewReader,
+    /// Nobody, but the lock and the index went with it: somebody has "cleaned up".
+    Cleaned,
+    /// A program that has read an older state for a while, and goes on.
+    OldReader,
+    /// Somebody who has put a lock of his own there.
+    OtherLock,
+}
+
+fn reading(house: &House) -> Connection {
+    Connection::open_with_flags(house.path("data/orders.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+}
+
+fn orders(reader: &Connection) -> rusqlite::Result<i64> {
+    reader.query_row("SELECT COUNT(*) FROM orders", [], |row| row.get(0))
+}
+
+/// Whatever was answered is in what the next start opens, or the page says that it is not.
+#[actix_web::test]
+async fn a_log_that_is_removed_is_not_lost_whoever_else_is_there() {
+    for beside in [Beside::NewReader, Beside::Cleaned, Beside::OldReader, Beside::OtherLock] {
+        let (house, phone) = (House::new(), Server::open());
+        let webhook = phone.url("/page");
+        let mut engine = house.start_with(&[("ALERTS__WEBHOOK_URL", webhook.as_str())]);
+        let mut answered = burst(&engine, 0..1).await;
+        engine.at_rest().await;
+        let mut reader = matches!(beside, Beside::OldReader).then(|| reading(&house));
+        if let Some(old) = &reader {
+            old.execute_batch("BEGIN").unwrap();
+            assert_eq!(orders(old).unwrap(), 1);
+        }
+        answered.extend(burst(&engine, 1..4).await);
+        assert_eq!(answered.len(), 4);
+        engine.at_rest().await;
+
+        let remove = |name: &str| std::fs::remove_file(house.path("data").join(name)).unwrap();
+        remove("orders.db-wal");
+        let words = match beside {
+            Beside::NewReader => {
+                let new = reading(&house);
+                let _fails = orders(&new);
+                assert_eq!(std::fs::metadata(house.path("data/orders.db-wal")).unwrap().len(), 0, "it has made one");
+                reader = Some(new);
+                "it was folded into orders.db before the end, and nothing that was acknowledged is lost"
+            }
+            Beside::Cleaned => {
+                remove("orders.db-shm");
+                remove("engine.lock");
+                "it was folded into orders.db before the end, and nothing that was acknowledged is lost"
+            }
+            Beside::OldReader => "a copy of it was put back: nothing that was acknowledged is lost",
+            Beside::OtherLock => {
+                std::fs::write(house.path("other"), "pid 1, started long ago").unwrap();
+                std::fs::rename(house.path("other"), house.path("data/engine.lock")).unwrap();
+                "it was not folded into orders.db before the end (another engine may write it)"
+            }
+        };
+        let code = tokio::task::spawn_blocking(move || engine.ended()).await.unwrap();
+        let said = house.said();
+        assert_eq!(code, Some(70), "{beside:?}: {said}");
+        assert!(said.contains("orders.db-wal in ") && said.contains(words), "{beside:?}: {said}");
+        until("it is paged", || phone.texts().iter().any(|text| text.contains(words))).await;
+        if matches!(beside, Beside::OtherLock) {
+            assert!(!said.contains("is lost"), "{said}");
+            continue;
+        }
+        // Whoever reads goes on reading.
+        let engine = house.start_with(&[]);
+        let book = engine.at_rest().await;
+        drop(engine);
+        nothing_lost_nothing_doubled(&house.path("data"), &book, &answered, 4);
+        drop(reader);
+    }
+}
+
 /// Another database was put in the place of its own.
 #[tokio::test]
 async fn an_engine_whose_database_was_replaced_ends() {
@@ -64,6 +143,9 @@ async fn an_engine_whose_database_was_replaced_ends() {
     std::fs::rename(house.path("copy"), house.path("data/orders.db")).unwrap();
     assert_eq!(engine.ended(), Some(70), "{}", house.said());
     assert!(house.said().contains("orders.db in ") && house.said().contains("was replaced by another file"), "{}", house.said());
+    // Its own went with the name, and its log is not left for the other one, over whose pages a start would write it.
+    assert!(house.said().contains("was folded into the orders.db that this engine had"), "{}", house.said());
+    assert_eq!(std::fs::metadata(house.path("data/orders.db-wal")).map_or(0, |log| log.len()), 0);
 }
 
 /// Whoever writes the journal beside the engine takes numbers that only the engine gives: nothing that it knows may be true any more.

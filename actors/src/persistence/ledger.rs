@@ -189,7 +189,7 @@ impl Ledger {
         }
     }
 
-    /// The clean end: anchors for every chain, everything into the main file.
+    /// The clean end: anchors for every chain, everything into the main file that no reader keeps in the log.
     ///
     /// # Errors
     /// What was committed stays committed; the next start finds it in the log.

@@ -232,32 +232,12 @@ impl Handler<Close> for PersistenceActor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::JournalRow;
-    use crate::testkit::morning;
-
-    fn event(account: Option<&str>, seq: u64) -> Event {
-        let row = JournalRow {
-            client_id: account.map(|name| ClientId::parse(name).unwrap()),
-            seq,
-            prev_hash: [0; 32],
-            at: morning(),
-            event: Arc::from("NOTE"),
-            command_id: None,
-            signal_id: None,
-            from: None,
-            to: None,
-            tag: None,
-            reason: None,
-            who: Arc::from("test"),
-            inputs: Arc::from("{}"),
-        };
-        Event { row: Arc::new(row), record: None, level: Level::Info, control: None, kept: None }
-    }
+    use crate::testkit::builders::noted;
 
     #[test]
     fn each_accounts_watcher_hears_its_rows_in_their_order_and_nobody_those_of_the_process() {
         let rows = [(Some("A1"), 1), (None, 1), (Some("A1"), 2), (Some("B1"), 1), (Some("A1"), 3)];
-        let batches = by_account(rows.into_iter().map(|(account, seq)| event(account, seq)).collect());
+        let batches = by_account(rows.into_iter().map(|(account, seq)| noted(account, seq, Level::Info)).collect());
         let told: Vec<(String, Vec<u64>)> =
             batches.iter().map(|(id, events)| (id.to_string(), events.iter().map(|event| event.row.seq).collect())).collect();
         assert_eq!(told, [("A1".to_owned(), vec![1, 2]), ("B1".to_owned(), vec![1]), ("A1".to_owned(), vec![3])]);

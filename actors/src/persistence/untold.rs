@@ -54,29 +54,11 @@ impl Untold {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::ports::JournalRow;
-    use crate::testkit::morning;
+    use crate::testkit::builders::noted;
 
     fn event(seq: u64, level: Level) -> Event {
-        let row = JournalRow {
-            client_id: None,
-            seq,
-            prev_hash: [0; 32],
-            at: morning(),
-            event: Arc::from("NOTE"),
-            command_id: None,
-            signal_id: None,
-            from: None,
-            to: None,
-            tag: None,
-            reason: None,
-            who: Arc::from("test"),
-            inputs: Arc::from("{}"),
-        };
-        Event { row: Arc::new(row), record: None, level, control: None, kept: None }
+        noted(None, seq, level)
     }
 
     #[test]

@@ -309,7 +309,10 @@ fn run(
         }
         if let Some(reply) = close {
             tell(ledger, untold);
+            // A disk that hangs in here is seen as at any other step.
+            writing.begins();
             let result = ledger.close();
+            writing.ends();
             let _gone = reply.send(result);
             return Ok(());
         }

@@ -10,7 +10,7 @@ use crate::persistence::ticket::{Admission, Orphans};
 use crate::persistence::unit::{Cargo, Event, Level, Listener, Note, Outcome, Unit};
 use crate::pnl::DayChange;
 use crate::ports::{Begun, Loaded, SignalRow, Store, Verdict, Write};
-use crate::testkit::{ManualClock, morning, order};
+use crate::testkit::{ManualClock, found_by_thread, morning, order};
 
 /// What happened, in its order: commits with their rows' units, what listeners heard, how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ struct Counted {
     units: usize,
     /// Commits that it makes.
     most: usize,
+    /// Says that it is being closed, and waits with that until it may go on.
+    at_close: Option<(Sender<()>, Receiver<()>)>,
 }
 
 impl Store for Counted {
@@ -64,6 +66,10 @@ impl Store for Counted {
         Ok(())
     }
     fn close(&mut self) -> Result<(), StoreError> {
+        if let Some((reached, goes_on)) = &self.at_close {
+            reached.send(()).unwrap();
+            goes_on.recv().unwrap();
+        }
         self.story.lock().push(Closed);
         Ok(())
     }
@@ -123,9 +129,13 @@ impl Halt for EndsIt {
 
 /// A ledger whose disk makes so many commits, with one listener.
 fn ledger(story: &Story, most: usize, then: impl FnMut(usize) + Send + 'static) -> Ledger {
+    ledger_on(Counted { story: Arc::clone(story), units: 0, most, at_close: None }, then)
+}
+
+fn ledger_on(disk: Counted, then: impl FnMut(usize) + Send + 'static) -> Ledger {
+    let story = Arc::clone(&disk.story);
     let seat = Seat { admission: Admission::new(10, 0), orphans: Arc::new(Orphans::default()) };
-    let disk = Counted { story: Arc::clone(story), units: 0, most };
-    let ear = Ear { story: Arc::clone(story), calls: 0, then: Box::new(then) };
+    let ear = Ear { story, calls: 0, then: Box::new(then) };
     let seats = BTreeMap::from([(order(1).client_id, seat)]);
     Ledger::open(Box::new(disk), ManualClock::at(morning()), seats, vec![Box::new(ear)]).unwrap().ledger
 }
@@ -291,6 +301,23 @@ fn listeners_hear_before_the_journal_closes() {
     let found = story.lock().clone();
     assert_eq!(found[..2], [Committed(1), Told(vec![1])]);
     assert_eq!(found.last(), Some(&Closed));
+}
+
+/// A disk that hangs in the last checkpoint is seen as one that hangs in a commit.
+#[test]
+fn a_close_that_lasts_is_measured_as_any_other_step() {
+    let ((reached, is_closing), (lets_go, goes_on)) = (bounded(1), bounded(1));
+    let disk = Counted { story: Story::default(), units: 0, most: 10, at_close: Some((reached, goes_on)) };
+    let mut ledger = ledger_on(disk, |_| {});
+    let view = Arc::clone(&ledger.view);
+    let (sender, receiver) = bounded(1);
+    sender.send(close()).unwrap();
+    let writer = std::thread::spawn(move || run_all(&mut ledger, &receiver, LONG, |_| {}));
+    is_closing.recv().unwrap();
+    found_by_thread("it is seen to last", || if view.writing().lasts() > Duration::ZERO { Ok(()) } else { Err("it waits for work") });
+    lets_go.send(()).unwrap();
+    writer.join().unwrap();
+    assert_eq!(view.writing().lasts(), Duration::ZERO, "it is over");
 }
 
 /// A commit that fails, and a panic on the thread: what was committed before is told before the process ends.

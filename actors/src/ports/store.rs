@@ -315,7 +315,7 @@ pub trait Store: Send {
     /// Halt.
     fn idle(&mut self) -> Result<(), StoreError>;
 
-    /// At the clean end: everything into the main file.
+    /// At the clean end: everything into the main file, but for what a reader keeps in the log, where the next start finds it.
     ///
     /// # Errors
     /// The checkpoint failed; the log holds everything still.

@@ -14,13 +14,33 @@ use crate::order::{
     Amount, BasketId, BrokerOrderId, ClientId, CommandId, Exchange, Holding, HoldingKey, Instrument, InstrumentKey, Intent, Kind,
     OrderRecord, OrderType, Points, Price, Product, Quantity, Right, Side, Status, Strategy, Tag, Terms, TestMode, trading_date,
 };
-use crate::persistence::{Book, Control, ControlChange, KillLevel};
-use crate::ports::{AccountHead, PositionRow, Session};
+use crate::persistence::{Book, Control, ControlChange, Event, KillLevel, Level};
+use crate::ports::{AccountHead, JournalRow, PositionRow, Session};
 use crate::settings::{AccountSettings, Limits, Settings, Waits};
 use crate::watcher::{Findings, Positions};
 
 pub(crate) fn at(second: i64) -> DateTime<Utc> {
     morning() + chrono::Duration::seconds(second)
+}
+
+/// A note in the journal, of an account or of the process.
+pub(crate) fn noted(account: Option<&str>, seq: u64, level: Level) -> Event {
+    let row = JournalRow {
+        client_id: account.map(|name| ClientId::parse(name).unwrap()),
+        seq,
+        prev_hash: [0; 32],
+        at: morning(),
+        event: Arc::from("NOTE"),
+        command_id: None,
+        signal_id: None,
+        from: None,
+        to: None,
+        tag: None,
+        reason: None,
+        who: Arc::from("test"),
+        inputs: Arc::from("{}"),
+    };
+    Event { row: Arc::new(row), record: None, level, control: None, kept: None }
 }
 
 pub(crate) fn strategy(name: &str) -> Strategy {

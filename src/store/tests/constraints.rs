@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ordergate_actors::order::OrderRecord;
 use ordergate_actors::ports::{Anchor, SignalRow, Store, Verdict, Write};
+use rusqlite::Connection;
 
 use crate::store::SqliteStore;
 use crate::store::fixtures::{client, day, fill, insert, journal_after, now, order, round, sent, signal, update};
@@ -63,7 +64,7 @@ fn the_second_of_everything_is_refused_and_the_rest_of_the_round_survives() {
     }
 }
 
-/// Before anything else is in the round there is no savepoint: a refusal starts it anew, and what follows is one commit still.
+/// Whether anything was in the round before or not: a refusal takes back its own unit, and what follows is one commit still.
 #[test]
 fn a_refusal_at_the_head_of_a_round_leaves_nothing_and_the_round_goes_on() {
     let (_directory, mut store) = reopened();
@@ -156,4 +157,32 @@ fn the_keys_of_two_signals_sort_by_time_within_a_body() {
     assert_eq!(store.newest_signal_with_prefix(&client(), "b:00").unwrap(), None);
     assert_eq!(store.newest_signal_with_prefix(&client(), "").unwrap().unwrap().idempotency_key, "k:one");
     assert_eq!(store.signal_by_key(&client(), "k:one").unwrap(), Some(signal(1, "k:one")));
+}
+
+/// Another program that waits for the lock of the database does not get it in the middle of a round: the round would end there.
+#[test]
+fn a_refusal_at_the_head_of_a_round_does_not_give_the_lock_away() {
+    let (directory, mut store) = reopened();
+    let other = Connection::open(directory.path().join("orders.db")).unwrap();
+    other.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let reader = Connection::open(directory.path().join("orders.db")).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let orders = "SELECT COUNT(*) FROM orders";
+    let seen: i64 = reader.query_row(orders, [], |row| row.get(0)).unwrap();
+
+    store.begin().unwrap();
+    // It stands in this transaction and in no other: between ROLLBACK and BEGIN the lock would be free.
+    store.connection().execute("INSERT INTO meta (key, value) VALUES ('of_this_round', '1')", []).unwrap();
+    for of in 200..203 {
+        let taken = Write::Signal(Arc::new(signal(of, "k:one")));
+        assert_eq!(store.unit(&[insert(order(of)), taken]).unwrap(), Verdict::Refused("signals"));
+        assert!(other.execute_batch("BEGIN IMMEDIATE").is_err(), "the lock is the round's");
+    }
+    assert_eq!(store.unit(&[insert(order(100))]).unwrap(), Verdict::Done);
+    store.commit().unwrap();
+    let stands = "SELECT COUNT(*) FROM meta WHERE key = 'of_this_round'";
+    assert_eq!(store.connection().query_row(stands, [], |row| row.get::<_, i64>(0)).unwrap(), 1, "the round was begun anew");
+    other.execute_batch("BEGIN IMMEDIATE; COMMIT").unwrap();
+    assert!(store.order(&client(), order(100).command_id).unwrap().is_some());
+    assert_eq!(reader.query_row(orders, [], |row| row.get::<_, i64>(0)).unwrap(), seen, "a reader saw none of it");
 }

@@ -93,3 +93,20 @@ fn a_reader_that_stays_does_not_make_every_round_checkpoint() {
     assert_eq!((seen, still), (1, 1));
     assert_eq!(store.load().unwrap().accounts[0].last_number, 100);
 }
+
+/// Somebody reads while the journal is closed: that is no fault, the log stays, and the next start has all of it.
+#[test]
+fn a_reader_at_the_end_keeps_the_log_and_the_next_start_has_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    round(&mut store, &[insert(order(1))]);
+    let reader = rusqlite::Connection::open(directory.path().join("orders.db")).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let seen: i64 = reader.query_row("SELECT COUNT(*) FROM orders", [], |row| row.get(0)).unwrap();
+    round(&mut store, &[insert(order(2))]);
+    store.close().unwrap();
+    assert!(std::fs::metadata(directory.path().join("orders.db-wal")).unwrap().len() > 0);
+    drop(store);
+    let mut store = SqliteStore::in_directory(directory.path(), now()).unwrap();
+    assert_eq!((seen, store.load().unwrap().accounts[0].last_number), (1, 2));
+}
